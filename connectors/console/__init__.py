@@ -1,0 +1,1 @@
+"""The web console: the ward and its twins, live in a browser."""

@@ -1,0 +1,1 @@
+"""Real Kafka and InfluxDB servers on this machine, started from one place."""

@@ -1,0 +1,1 @@
+"""The Faust worker around the twins, and the command line that starts everything."""
