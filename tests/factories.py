@@ -1,0 +1,239 @@
+"""Output events as a worker publishes them, for tests of what reads them: sinks, dashboards, the console."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any, Literal
+
+from twin.events import (
+    Alert,
+    AlertState,
+    Band,
+    Estimate,
+    Exposure,
+    Forecast,
+    ForecastBand,
+    Nadir,
+    PlannedDose,
+    Prediction,
+    Quantity,
+    RegimenPlanned,
+    Rejected,
+    VitalSample,
+    event_id,
+)
+
+MODEL = "docetaxel_ozawa2007"
+MODEL_HASH = "5f0c1e7d"
+DRUG = "docetaxel"
+START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
+
+
+def at(hours: float) -> datetime:
+    """Event time, in hours after the first dose of these examples."""
+    return START + timedelta(hours=hours)
+
+
+def band(name: str, unit: str, median: float, spread: float = 0.3) -> Band:
+    """A band around ``median``, symmetric on the ratio scale."""
+    wide, narrow = 1 + 2 * spread, 1 + 0.8 * spread
+    return Band(
+        name=name,
+        unit=unit,
+        q05=median / wide,
+        q25=median / narrow,
+        median=median,
+        q75=median * narrow,
+        q95=median * wide,
+    )
+
+
+def estimate(patient_id: str = "P-1", time: datetime = START, **changes: Any) -> Estimate:
+    """A docetaxel estimate: concentration and neutrophils, two parameters, exposure, delivery, health."""
+    fields: dict[str, Any] = {
+        "event_id": event_id("estimate", patient_id, time.isoformat()),
+        "patient_id": patient_id,
+        "time": time,
+        "source": "twin",
+        "model": MODEL,
+        "model_hash": MODEL_HASH,
+        "outputs": (band("docetaxel_plasma", "mg/L", 1.8), band("neutrophils", "10*9/L", 4.2)),
+        "parameters": (band("CL", "L/h", 32.6), band("MTT", "h", 90.0)),
+        "exposure": (exposure(),),
+        "delivered_rate": {DRUG: Quantity(value=96.0, unit="mg/h")},
+        "delivered": {DRUG: Quantity(value=48.0, unit="mg")},
+        "ess": 640.0,
+        "log_evidence": -3.2,
+        "observations": 2,
+    }
+    return Estimate(**(fields | changes))
+
+
+def exposure(so_far: float = 2.0, at_end: float = 4.5, low: float = 3.0, high: float = 5.0) -> Exposure:
+    """Exposure of the running course against its target window."""
+    return Exposure(
+        so_far=band("docetaxel_auc", "mg.h/L", so_far),
+        at_end=band("docetaxel_auc", "mg.h/L", at_end),
+        target_low=low,
+        target_high=high,
+        p_below=0.05,
+        p_above=0.35,
+    )
+
+
+def forecast(
+    patient_id: str = "P-1",
+    time: datetime = START,
+    hours: tuple[float, ...] = (1.0, 2.0, 4.0),
+    neutrophils: float = 3.0,
+    p_grade4: float = 0.4,
+    **changes: Any,
+) -> Forecast:
+    """A forecast of concentration and neutrophils at ``hours`` after ``time``, with its nadir."""
+    outputs = (("docetaxel_plasma", "mg/L", 0.9), ("neutrophils", "10*9/L", neutrophils))
+    fields: dict[str, Any] = {
+        "event_id": event_id("forecast", patient_id, time.isoformat()),
+        "patient_id": patient_id,
+        "time": time,
+        "source": "twin",
+        "model": MODEL,
+        "model_hash": MODEL_HASH,
+        "times": tuple(time + timedelta(hours=ahead) for ahead in hours),
+        "outputs": tuple(_along(band(name, unit, level), len(hours)) for name, unit, level in outputs),
+        "nadir": Nadir(
+            output="neutrophils",
+            value=band("neutrophils", "10*9/L", 0.6),
+            day=band("nadir_day", "d", 8.0, spread=0.1),
+            p_grade4=p_grade4,
+        ),
+    }
+    return Forecast(**(fields | changes))
+
+
+def prediction(
+    patient_id: str = "P-1", time: datetime = START, output: str = "neutrophils", observed: float = 3.9, **changes: Any
+) -> Prediction:
+    """What was expected of a measured value, and the value."""
+    expected = band(output, "10*9/L", 4.4)
+    fields: dict[str, Any] = {
+        "event_id": event_id("prediction", patient_id, output, time.isoformat()),
+        "patient_id": patient_id,
+        "time": time,
+        "source": "twin",
+        "model": MODEL,
+        "model_hash": MODEL_HASH,
+        "output": output,
+        "unit": expected.unit,
+        "observed": observed,
+        "median": expected.median,
+        "q05": expected.q05,
+        "q25": expected.q25,
+        "q75": expected.q75,
+        "q95": expected.q95,
+        "pit": 0.38,
+        "innovation": -0.3,
+        "population_median": 5.0,
+    }
+    return Prediction(**(fields | changes))
+
+
+def alert(
+    patient_id: str = "P-1",
+    time: datetime = START,
+    rule: str = "tox.neutropenia_g4",
+    state: AlertState = "raised",
+    severity: Literal["low", "medium", "high"] = "high",
+    revision: int = 0,
+    onset: datetime | None = None,
+    **changes: Any,
+) -> Alert:
+    """One transition of the alert of ``rule`` that began at ``onset`` (by default now)."""
+    onset = onset or time
+    alert_id = event_id("alert", patient_id, rule, onset.isoformat())
+    fields: dict[str, Any] = {
+        "event_id": event_id(alert_id, revision),
+        "patient_id": patient_id,
+        "time": time,
+        "source": "twin",
+        "model": MODEL,
+        "model_hash": MODEL_HASH,
+        "alert_id": alert_id,
+        "rule": rule,
+        "state": state,
+        "severity": severity,
+        "revision": revision,
+        "onset": onset,
+        "probability": 0.62,
+        "horizon_hours": 168.0,
+        "freshness_hours": 5.0,
+        "text": f"{rule}: probability 0.62",
+    }
+    return Alert(**(fields | changes))
+
+
+def rejected(patient_id: str = "P-1", reason: str = "unknown_unit", offset: int = 17, **changes: Any) -> Rejected:
+    """A dead letter of the pump topic."""
+    fields: dict[str, Any] = {
+        "reason": reason,
+        "detail": "field 'rate.unit': 'mcg/kg/min' is no UCUM unit; write 'ug/kg/min'",
+        "patient_id": patient_id,
+        "event_id": event_id("rejected", patient_id, offset),
+        "topic": "iomt.pump",
+        "partition": 1,
+        "offset": offset,
+        "original_base64": "e30=",
+    }
+    return Rejected(**(fields | changes))
+
+
+def vital(patient_id: str = "P-1", time: datetime = START, value: float = 37.9, **changes: Any) -> VitalSample:
+    """A body temperature from a wearable."""
+    fields: dict[str, Any] = {
+        "event_id": event_id("vital", patient_id, time.isoformat()),
+        "patient_id": patient_id,
+        "time": time,
+        "source": "wearable",
+        "device_id": "patch-7",
+        "channel": "body_temperature",
+        "value": Quantity(value=value, unit="Cel"),
+    }
+    return VitalSample(**(fields | changes))
+
+
+def plan(
+    patient_id: str = "P-1",
+    time: datetime = START,
+    doses: tuple[tuple[datetime, float, float | None], ...] = ((START, 96.0, 1.0),),
+    **changes: Any,
+) -> RegimenPlanned:
+    """A plan of doses, each (start, mg, hours or None when given at once)."""
+    fields: dict[str, Any] = {
+        "event_id": event_id("plan", patient_id, time.isoformat()),
+        "patient_id": patient_id,
+        "time": time,
+        "source": "orders",
+        "drug": DRUG,
+        "doses": tuple(
+            PlannedDose(
+                time=start,
+                amount=Quantity(value=mg, unit="mg"),
+                duration=None if hours is None else Quantity(value=hours, unit="h"),
+            )
+            for start, mg, hours in doses
+        ),
+    }
+    return RegimenPlanned(**(fields | changes))
+
+
+def _along(level: Band, steps: int) -> ForecastBand:
+    """``level`` falling and rising again over ``steps`` times, so that a curve is a curve."""
+    shape = tuple(1.0 - 0.4 * step / steps if 2 * step < steps else 0.6 + 0.4 * step / steps for step in range(steps))
+    return ForecastBand(
+        name=level.name,
+        unit=level.unit,
+        q05=tuple(level.q05 * s for s in shape),
+        q25=tuple(level.q25 * s for s in shape),
+        median=tuple(level.median * s for s in shape),
+        q75=tuple(level.q75 * s for s in shape),
+        q95=tuple(level.q95 * s for s in shape),
+    )
