@@ -1,0 +1,197 @@
+"""InfluxDB 2 as a local process: built once from its Go module, set up once with a random token."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import os
+import re
+import secrets
+import shutil
+import threading
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib import resources
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from connectors.services.cache import cached
+from connectors.services.progress import Say, run
+from connectors.services.tools import INFLUX_TOOLS, require
+
+VERSION = "2.7.12"
+ORGANISATION = "dosetwin"
+BUCKET = "dosetwin"
+
+_PACKAGE = "github.com/influxdata/influxdb/v2/cmd/influxd"
+_TAGS = "sqlite_foreign_keys,sqlite_json"
+_PACKAGES_TO_COMPILE = 1380
+
+CAP_LINTS = """\
+#!/bin/sh
+# libflux denies warnings and a newer rustc has new ones. As rustc's wrapper this also reaches build dependencies,
+# which RUSTFLAGS does not.
+exec "$@" --cap-lints=warn
+"""
+
+
+class InfluxError(RuntimeError):
+    """InfluxDB refused what was asked; the message has its answer."""
+
+
+@dataclass(frozen=True)
+class Influx:
+    """How to reach an InfluxDB 2; the token does not show in ``repr``."""
+
+    url: str
+    token: str = field(repr=False)
+    org: str = ORGANISATION
+    bucket: str = BUCKET
+
+
+def binary(say: Say, cancelled: threading.Event | None = None) -> Path:
+    """The ``influxd`` program, built on first use (about five minutes on two cores).
+
+    Raises:
+        MissingTool: something that the build needs is missing.
+        CommandFailed: the build failed.
+    """
+    key = f"influxd-{VERSION}"
+    built = cached(key, lambda folder: _build(folder, say, cancelled), say, cancelled)
+    return built / "influxd"
+
+
+def _build(folder: Path, say: Say, cancelled: threading.Event | None) -> None:
+    require(INFLUX_TOOLS)
+    work = folder / "build"
+    work.mkdir()
+    for name in ("go.mod", "go.sum"):
+        source = resources.files("connectors.services").joinpath("influxd", name)
+        (work / name).write_bytes(source.read_bytes())
+    wrapper = work / "cap-lints"
+    wrapper.write_text(CAP_LINTS, encoding="ascii")
+    wrapper.chmod(0o700)
+    environment = _build_environment(work, wrapper, os.environ)
+    log = folder / "build.log"
+    go = ("nice", "-n", "5", "go", "build")
+    finder = ("-o", str(work / "pkg-config"), "github.com/influxdata/pkg-config")
+    server = ("-v", "-tags", _TAGS, "-ldflags", f"-s -w -X main.version=v{VERSION}", "-o", str(folder / "influxd"))
+    title = f"building InfluxDB {VERSION}, step 1 of 2: its build tool"
+    run((*go, *finder), title=title, log=log, say=say, environment=environment, directory=work, cancelled=cancelled)
+    run(
+        (*go, *server, _PACKAGE),
+        title=f"building InfluxDB {VERSION}, step 2 of 2 (once, about 5 minutes on 2 cores)",
+        log=log,
+        say=say,
+        environment=environment | {"PKG_CONFIG": str(work / "pkg-config")},
+        directory=work,
+        cancelled=cancelled,
+        measure=build_progress,
+    )
+    shutil.rmtree(work)
+
+
+def _build_environment(work: Path, wrapper: Path, inherited: Mapping[str, str]) -> dict[str, str]:
+    """The caller's environment, with what the build needs.
+
+    libflux asks for an old toolchain, which ``RUSTUP_TOOLCHAIN`` overrides. Cargo gets a folder of its own to leave
+    nothing behind, unless the user has configured Cargo (a mirror, a proxy), which is then respected.
+    """
+    environment = {
+        **inherited,
+        "GOFLAGS": f"{inherited.get('GOFLAGS', '')} -buildvcs=false -mod=readonly".strip(),
+        "RUSTUP_TOOLCHAIN": inherited.get("RUSTUP_TOOLCHAIN", "stable"),
+        "RUSTC_WRAPPER": str(wrapper),
+    }
+    home = Path.home() / ".cargo"
+    if "CARGO_HOME" not in inherited and not any((home / name).is_file() for name in ("config", "config.toml")):
+        environment["CARGO_HOME"] = str(work / "cargo")
+    return environment
+
+
+def build_progress(log: str) -> str:
+    """How far the build is, from what ``go build -v`` has printed: each module fetched, each package compiled.
+
+    >>> build_progress("go: downloading example.org/a v1.0.0\\nexample.org/a/b\\nexample.org/a/c\\n")
+    '1 modules fetched, 2 of about 1380 packages compiled'
+    """
+    fetched = len(re.findall(r"^go: downloading", log, re.MULTILINE))
+    compiled = len(re.findall(r"^[\w./~-]+$", log, re.MULTILINE))
+    return f"{fetched} modules fetched, {compiled} of about {_PACKAGES_TO_COMPILE} packages compiled"
+
+
+def command(program: Path, directory: Path, port: int) -> tuple[str, ...]:
+    """The server's command, with all its files under ``directory``."""
+    return (
+        str(program),
+        "run",
+        f"--bolt-path={directory / 'influx.bolt'}",
+        f"--sqlite-path={directory / 'influx.sqlite'}",
+        f"--engine-path={directory / 'engine'}",
+        f"--http-bind-address=127.0.0.1:{port}",
+        "--reporting-disabled",
+        "--log-level=info",
+    )
+
+
+def ready(url: str) -> bool:
+    """Whether an InfluxDB at ``url`` says that it can serve."""
+    try:
+        status, answer = _request(url, "GET", "/health")
+    except OSError:
+        return False
+    return status == 200 and answer.get("status") == "pass"
+
+
+def accepts(influx: Influx) -> bool:
+    """Whether ``influx`` answers, its token is good, and it has the bucket."""
+    path = f"/api/v2/buckets?name={influx.bucket}&org={influx.org}"
+    try:
+        status, answer = _request(influx.url, "GET", path, token=influx.token)
+    except OSError:
+        return False
+    return status == 200 and bool(answer.get("buckets"))
+
+
+def set_up(url: str, token: str) -> Influx:
+    """Give a fresh server its organisation, its bucket (kept without end) and ``token``; nothing is done a second time.
+
+    Raises:
+        InfluxError: the server refused.
+    """
+    _status, answer = _request(url, "GET", "/api/v2/setup")
+    if answer.get("allowed"):
+        wanted = {
+            "username": "dosetwin",
+            "password": secrets.token_urlsafe(32),
+            "org": ORGANISATION,
+            "bucket": BUCKET,
+            "token": token,
+            "retentionPeriodSeconds": 0,
+        }
+        status, answer = _request(url, "POST", "/api/v2/setup", body=wanted)
+        if status != 201:
+            raise InfluxError(f"InfluxDB at {url} refused its set-up: {status} {answer.get('message', answer)}")
+    return Influx(url, token)
+
+
+def _request(
+    url: str, method: str, path: str, *, body: Mapping[str, object] | None = None, token: str = ""
+) -> tuple[int, dict[str, object]]:
+    address = urlsplit(url)
+    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
+    connection = kind(address.hostname or "", address.port, timeout=10)
+    headers = {"Authorization": f"Token {token}"} if token else {}
+    try:
+        connection.request(method, path, None if body is None else json.dumps(body), headers)
+        response = connection.getresponse()
+        text = response.read()
+    except http.client.HTTPException as error:
+        raise OSError(f"{url} is no HTTP server: {error}") from None
+    finally:
+        connection.close()
+    try:
+        answer = json.loads(text)
+    except ValueError:
+        answer = {"message": text[:200].decode(errors="replace")}
+    return response.status, answer if isinstance(answer, dict) else {}

@@ -1,0 +1,127 @@
+"""Apache Kafka (KRaft, one node) as a local process: its jars, its configuration, and when it is ready."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import secrets
+import subprocess
+import threading
+from importlib import resources
+from pathlib import Path
+
+from connectors.services.cache import cached
+from connectors.services.ports import answers
+from connectors.services.progress import Say, run
+from connectors.services.state import private_directory, write_private
+from connectors.services.tools import KAFKA_TOOLS, require
+
+VERSION = "4.2.0"
+
+_JAVA = ("java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
+
+_PROPERTIES = """\
+process.roles=broker,controller
+node.id=1
+controller.quorum.voters=1@127.0.0.1:{controller}
+listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
+advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
+controller.listener.names=CONTROLLER
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
+log.dirs={log_dirs}
+auto.create.topics.enable=false
+num.partitions=4
+offsets.topic.replication.factor=1
+offsets.topic.num.partitions=4
+transaction.state.log.replication.factor=1
+transaction.state.log.min.isr=1
+transaction.state.log.num.partitions=4
+share.coordinator.state.topic.replication.factor=1
+group.initial.rebalance.delay.ms=0
+"""
+
+_LOGGING = """\
+status=error
+appender.out.type=Console
+appender.out.name=out
+appender.out.layout.type=PatternLayout
+appender.out.layout.pattern=%d %p %c: %m%n
+rootLogger.level=warn
+rootLogger.appenderRef.out.ref=out
+"""
+
+
+class WrongJar(RuntimeError):
+    """A fetched jar is not the one that was pinned."""
+
+
+def jars(say: Say, cancelled: threading.Event | None = None) -> Path:
+    """The folder of Kafka's jars, fetched by Maven on first use and compared with the pinned SHA-256 sums.
+
+    Raises:
+        MissingTool: Java or Maven is missing.
+        WrongJar: a jar differs from the pinned one.
+    """
+    require(KAFKA_TOOLS)
+    return cached(f"kafka-{VERSION}", lambda folder: _fetch(folder, say, cancelled), say, cancelled)
+
+
+def _fetch(folder: Path, say: Say, cancelled: threading.Event | None) -> None:
+    pinned = resources.files("connectors.services").joinpath("kafka_jars")
+    with resources.as_file(pinned) as project:
+        sums = (project / "jars.sha256").read_text(encoding="ascii")
+        copy = ("dependency:copy-dependencies", f"-DoutputDirectory={folder / 'jars'}")
+        command = ("mvn", "-B", "-ntp", "-q", "-f", str(project / "pom.xml"), *copy)
+        title = f"fetching Apache Kafka {VERSION} (93 jars, 55 MB, once)"
+        run(command, title=title, log=folder / "fetch.log", say=say, cancelled=cancelled)
+    check_sums(folder / "jars", sums)
+
+
+def check_sums(folder: Path, sums: str) -> None:
+    """Compare the files in ``folder`` with ``sums`` (lines of ``sha256sum``): all there, nothing else, none changed.
+
+    Raises:
+        WrongJar: naming the first that differs.
+    """
+    expected = {name: digest for digest, name in (line.split() for line in sums.splitlines())}
+    found = {path.name: path for path in folder.iterdir()}
+    for name in sorted(expected.keys() | found.keys()):
+        if name not in found or name not in expected:
+            raise WrongJar(f"{name}: {'not fetched' if name in expected else 'not among the pinned jars'}")
+        if hashlib.sha256(found[name].read_bytes()).hexdigest() != expected[name]:
+            raise WrongJar(f"{name}: its SHA-256 is not the pinned {expected[name]}")
+
+
+def prepare(directory: Path, library: Path, broker: int, controller: int) -> tuple[str, ...]:
+    """Write the configuration under ``directory``, format its storage on first use; returns the server's command."""
+    private_directory(directory)
+    configuration, logging = directory / "server.properties", directory / "log4j2.properties"
+    storage = directory / "storage"
+    write_private(configuration, _PROPERTIES.format(broker=broker, controller=controller, log_dirs=storage))
+    write_private(logging, _LOGGING)
+    classes = ("-cp", f"{library / 'jars'}/*", f"-Dlog4j2.configurationFile={logging}")
+    if not (storage / "meta.properties").is_file():
+        cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "x")
+        tool = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration))
+        with (directory / "log").open("ab") as log:
+            subprocess.run([*_JAVA, *classes, *tool], check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+    return (*_JAVA, *classes, "kafka.Kafka", str(configuration))
+
+
+def ready(bootstrap: str) -> bool:
+    """Whether a broker at ``bootstrap`` answers and has joined its cluster."""
+    if not any(answers(address) for address in bootstrap.split(",")):
+        return False
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=5_000)
+    except (KafkaError, OSError):
+        return False
+    try:
+        return bool(admin.describe_cluster()["brokers"])
+    except KafkaError:
+        return False
+    finally:
+        admin.close()

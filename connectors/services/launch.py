@@ -1,0 +1,231 @@
+"""Starting one server under a keeper, joining one that runs already, and letting go of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.services import compose, influxdb, kafka
+from connectors.services.keeper import ProcessId, add_claim, held, locked, remove_claim
+from connectors.services.ports import free_ports
+from connectors.services.progress import Cancelled, Say, last_lines, run
+from connectors.services.state import private_directory, read_record, remove_record, write_private, write_record
+
+SERVERS = ("kafka", "influx")
+
+READY_SECONDS = 90.0
+"""How long a server may take until it answers."""
+
+_ATTEMPTS = 3
+"""Starts tried when a server ends at once: somebody may have taken its port between our look and its start."""
+
+_keepers: list[subprocess.Popen[bytes]] = []
+"""Keepers that this process started, held until they end: they are meant to outlive whoever holds them."""
+
+
+class ServerFailed(RuntimeError):
+    """A server did not come up, or would not go; the message has the end of its log."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to run for one server, and the settings that reach it. ``ready`` asks it once; ``finish`` sets it up."""
+
+    command: tuple[str, ...]
+    environment: Mapping[str, str]
+    afterwards: tuple[str, ...]
+    settings: dict[str, str]
+    ports: tuple[int, ...]
+    ready: Callable[[], bool]
+    finish: Callable[[], None]
+
+
+def start(
+    server: str,
+    directory: Path,
+    claim: str,
+    say: Say,
+    *,
+    provider: str,
+    ephemeral: bool = False,
+    cancelled: threading.Event | None = None,
+) -> dict[str, str]:
+    """Have ``server`` running in ``directory`` and held by ``claim``; returns the settings that reach it.
+
+    ``ephemeral`` deletes the server's files when it stops.
+
+    Raises:
+        ServerFailed, MissingTool, CommandFailed, Cancelled: why there is no server.
+    """
+    place = private_directory(private_directory(directory) / server)
+    program = _fetch(server, directory, provider, say, cancelled)
+    with locked(directory / f"{server}.lock"):
+        running = read_record(directory, server)
+        if running is not None:
+            add_claim(place / "claims", claim)
+            return dict(running["settings"])
+        remove_record(directory, server)
+        for abandoned in (place / "claims").glob("*"):
+            abandoned.unlink()
+        add_claim(place / "claims", claim)
+        begin = time.monotonic()
+        try:
+            settings = _launch(server, directory, program, provider, ephemeral, cancelled)
+        except BaseException:
+            remove_claim(place / "claims", claim)
+            raise
+        address = settings.get("kafka") or settings["influx_url"]
+        say(f"{server} is up at {address} after {time.monotonic() - begin:.1f} s")
+        return settings
+
+
+def release(server: str, directory: Path, claim: str | None) -> None:
+    """Give up ``claim`` (``None``: every claim); returns when the server has stopped, unless somebody else holds it.
+
+    Raises:
+        ServerFailed: it is held by nobody and does not stop.
+    """
+    claims = directory / server / "claims"
+    with locked(directory / f"{server}.lock"):
+        record = read_record(directory, server)
+        for path in list(claims.glob("*")) if claim is None else [claims / claim]:
+            path.unlink(missing_ok=True)
+        if record is None or held(claims):
+            return
+    keeper = ProcessId.parse(record["keeper"])
+    deadline = time.monotonic() + 60
+    while keeper.alive():
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{server} (process {keeper.pid}) does not stop; see {directory / server / 'log'}")
+        time.sleep(0.02)
+    _keepers[:] = [process for process in _keepers if process.poll() is None]
+
+
+def _fetch(server: str, directory: Path, provider: str, say: Say, cancelled: threading.Event | None) -> Path:
+    """Get what runs the server, outside the lock: it can take minutes."""
+    if provider == "compose":
+        environment = compose.environment(server, 0, "", os.environ)
+        title, log = f"fetching the image of {server}", directory / server / "fetch.log"
+        run(
+            compose.pull(server, directory), title=title, log=log, say=say, environment=environment, cancelled=cancelled
+        )
+        return compose.compose_file()
+    return kafka.jars(say, cancelled) if server == "kafka" else influxdb.binary(say, cancelled)
+
+
+def _launch(
+    server: str,
+    directory: Path,
+    program: Path,
+    provider: str,
+    ephemeral: bool,
+    cancelled: threading.Event | None,
+) -> dict[str, str]:
+    place = directory / server
+    for attempt in range(_ATTEMPTS):
+        plan = _plan(server, directory, program, provider, reuse_ports=attempt == 0)
+        (place / "ports").write_text(" ".join(map(str, plan.ports)), encoding="ascii")
+        keeper = _spawn_keeper(server, directory, plan, ephemeral)
+        try:
+            if _wait(keeper, plan.ready, server, place / "log", cancelled):
+                plan.finish()
+                who = str(ProcessId.of(keeper.pid))
+                write_record(directory, server, {"keeper": who, "provider": provider, "settings": plan.settings})
+                return plan.settings
+        except BaseException:
+            keeper.terminate()
+            keeper.wait()
+            raise
+    raise ServerFailed(f"{server} ended as soon as it was started\n{last_lines(place / 'log')}")
+
+
+def _plan(server: str, directory: Path, program: Path, provider: str, reuse_ports: bool) -> Plan:
+    place = directory / server
+    ports = free_ports(2, _last_ports(place) if reuse_ports else ())
+    if server == "kafka":
+        bootstrap = f"127.0.0.1:{ports[0]}"
+        settings = {"kafka": bootstrap}
+        ready, finish = (lambda: kafka.ready(bootstrap)), (lambda: None)
+        token = ""
+    else:
+        url, token = f"http://127.0.0.1:{ports[0]}", _token(place)
+        settings = {"influx_url": url, "influx_token": token}
+        settings |= {"influx_org": influxdb.ORGANISATION, "influx_bucket": influxdb.BUCKET}
+        ready, finish = (lambda: influxdb.ready(url)), (lambda: _set_up(url, token))
+    if provider == "compose":
+        environment = compose.environment(server, ports[0], token, os.environ)
+        command, afterwards = compose.command(server, directory), compose.afterwards(server, directory)
+        return Plan(command, environment, afterwards, settings, ports, ready, finish)
+    command = kafka.prepare(place, program, *ports) if server == "kafka" else influxdb.command(program, place, ports[0])
+    return Plan(command, os.environ, (), settings, ports, ready, finish)
+
+
+def _set_up(url: str, token: str) -> None:
+    influx = influxdb.set_up(url, token)
+    if not influxdb.accepts(influx):
+        raise ServerFailed(f"InfluxDB at {url} was set up earlier with another token, which is lost: remove its folder")
+
+
+def _token(place: Path) -> str:
+    """The server's token: random, made once, in a file that only its owner may read."""
+    path = place / "token"
+    if not path.is_file():
+        write_private(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="ascii")
+
+
+def _last_ports(place: Path) -> tuple[int, ...]:
+    try:
+        return tuple(int(word) for word in (place / "ports").read_text(encoding="ascii").split())
+    except (OSError, ValueError):
+        return ()
+
+
+def _spawn_keeper(server: str, directory: Path, plan: Plan, ephemeral: bool) -> subprocess.Popen[bytes]:
+    place = directory / server
+    options: list[Any] = ["--claims", place / "claims", "--lock", directory / f"{server}.lock"]
+    options += ["--record", directory / f"{server}.json"]
+    if plan.afterwards:
+        options += ["--afterwards", json.dumps(plan.afterwards)]
+    if ephemeral:
+        options += ["--remove", place]
+    with open(os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
+        keeper = subprocess.Popen(
+            [sys.executable, "-m", "connectors.services.keeper", *map(str, options), "--", *plan.command],
+            env=dict(plan.environment),
+            stdin=subprocess.DEVNULL,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    _keepers.append(keeper)
+    return keeper
+
+
+def _wait(
+    keeper: subprocess.Popen[bytes],
+    ready: Callable[[], bool],
+    server: str,
+    log: Path,
+    cancelled: threading.Event | None,
+) -> bool:
+    """Wait until the server answers; ``False`` if it ended instead."""
+    deadline = time.monotonic() + READY_SECONDS
+    while keeper.poll() is None:
+        if cancelled is not None and cancelled.is_set():
+            raise Cancelled(f"starting {server} was cancelled")
+        if ready():
+            return True
+        if time.monotonic() > deadline:
+            raise ServerFailed(f"{server} does not answer after {READY_SECONDS:.0f} s\n{last_lines(log)}")
+        time.sleep(0.1)
+    return False

@@ -1,0 +1,33 @@
+"""Ports on this machine only: finding free ones, and asking whether somebody answers."""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+
+LOOPBACK = "127.0.0.1"
+
+
+def free_ports(count: int, preferred: tuple[int, ...] = ()) -> tuple[int, ...]:
+    """``count`` different ports of the loopback address that nobody uses now, ``preferred`` ones where possible."""
+    with contextlib.ExitStack() as held:
+        found: list[int] = []
+        for port in (*preferred, *[0] * count):
+            if len(found) == count:
+                break
+            listener = held.enter_context(socket.socket())
+            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            with contextlib.suppress(OSError):
+                listener.bind((LOOPBACK, port))
+                found.append(listener.getsockname()[1])
+        return tuple(found)
+
+
+def answers(address: str, timeout: float = 1.0) -> bool:
+    """Whether a connection to ``address`` (``host:port``) is accepted within ``timeout`` seconds."""
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout):
+            return True
+    except OSError:
+        return False

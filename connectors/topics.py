@@ -1,0 +1,156 @@
+"""The Kafka topics: their names, which event goes where, and their creation with one partition count.
+
+Every topic is keyed by ``patient_id`` (UTF-8) under the murmur2 partitioner and has the same number of partitions, so
+that all that is said about one patient reaches one worker. Topics are created here and never by accident: a topic that
+a broker makes up on first use has the broker's partition count, and a worker over unequal topics cannot start.
+
+Records are stamped by the broker on arrival (``LogAppendTime``): retention then counts from arrival, and neither a
+record about 1994 is deleted at once nor one of a simulated tomorrow refused. Event time is inside the event.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from twin.events import InputEvent, OutputEvent, Rejected
+
+PUMP = "iomt.pump"
+VITALS = "iomt.vitals"
+LABS = "clinical.labs"
+ORDERS = "clinical.orders"
+COMMANDS = "twin.commands"
+ESTIMATES = "twin.estimates"
+ALERTS = "twin.alerts"
+REJECTED = "twin.rejected"
+
+INPUTS = (PUMP, VITALS, LABS, ORDERS, COMMANDS)
+OUTPUTS = (ESTIMATES, ALERTS, REJECTED)
+TOPICS = INPUTS + OUTPUTS
+
+MIB = 1_048_576
+INPUT_BYTES = 4 * MIB
+"""Largest input record: above what the twin decodes, so that an oversized event arrives and can be dead-lettered."""
+REJECTED_BYTES = 8 * MIB
+"""Largest dead letter: an oversized input in base64 with its reason must fit."""
+
+_DAY_MS = 86_400_000
+_KEPT_DAYS = {REJECTED: 90}
+_KEPT_DAYS_OTHERWISE = 30
+
+_TOPIC_OF_KIND = {
+    "pump_delivery": PUMP,
+    "pump_totals": PUMP,
+    "device_association": PUMP,
+    "vital_sample": VITALS,
+    "lab_result": LABS,
+    "drug_level": LABS,
+    "covariate": LABS,
+    "dose_given": ORDERS,
+    "regimen_planned": ORDERS,
+    "enrolment": COMMANDS,
+    "clock": COMMANDS,
+    "estimate": ESTIMATES,
+    "prediction": ESTIMATES,
+    "forecast": ESTIMATES,
+    "alert": ALERTS,
+    "rejected": REJECTED,
+}
+
+
+class TopicError(RuntimeError):
+    """The topics are not as they must be, or the broker does not answer; the message says how to mend it."""
+
+
+@dataclass(frozen=True)
+class TopicState:
+    """One topic as the broker has it; ``partitions`` is 0 where it does not exist."""
+
+    name: str
+    partitions: int
+
+
+def topic_of(event: InputEvent | OutputEvent | Rejected, prefix: str = "") -> str:
+    """The topic that ``event`` belongs to."""
+    return prefix + _TOPIC_OF_KIND[event.kind]
+
+
+def topic_configs(topic: str) -> dict[str, str]:
+    """Broker-side configuration of ``topic`` (name without prefix)."""
+    largest = REJECTED_BYTES if topic == REJECTED else INPUT_BYTES
+    return {
+        "cleanup.policy": "delete",
+        "max.message.bytes": str(largest),
+        "message.timestamp.type": "LogAppendTime",
+        "retention.ms": str(_KEPT_DAYS.get(topic, _KEPT_DAYS_OTHERWISE) * _DAY_MS),
+    }
+
+
+def ensure_topics(bootstrap: str, prefix: str = "", partitions: int = 4) -> tuple[str, ...]:
+    """Create the topics that do not exist yet; returns the names of those created.
+
+    Safe to call from several processes at once: whoever comes second finds the topic there.
+
+    Raises:
+        TopicError: no broker answers at ``bootstrap``, or a topic exists with another partition count.
+    """
+    from kafka.errors import TopicAlreadyExistsError
+
+    admin = _admin(bootstrap)
+    try:
+        before = {state.name: state.partitions for state in _states(admin, prefix)}
+        wrong = {name: count for name, count in before.items() if count not in (0, partitions)}
+        if wrong:
+            listed = ", ".join(f"{name} has {count}" for name, count in wrong.items())
+            raise TopicError(
+                f"topics must all have {partitions} partitions, but {listed}: set DOSETWIN_PARTITIONS to that number, "
+                "or choose an unused DOSETWIN_TOPIC_PREFIX (partitions cannot be changed without moving patients)"
+            )
+        created = []
+        for topic in TOPICS:
+            if before[prefix + topic]:
+                continue
+            options = {"num_partitions": partitions, "replication_factor": -1, "configs": topic_configs(topic)}
+            try:
+                admin.create_topics({prefix + topic: options}, wait_for_metadata=True)
+                created.append(prefix + topic)
+            except TopicAlreadyExistsError:
+                continue
+        return tuple(created)
+    finally:
+        admin.close()
+
+
+def describe_topics(bootstrap: str, prefix: str = "") -> tuple[TopicState, ...]:
+    """Every topic of the vocabulary as the broker has it, in the order of `TOPICS`.
+
+    Raises:
+        TopicError: no broker answers at ``bootstrap``.
+    """
+    admin = _admin(bootstrap)
+    try:
+        return _states(admin, prefix)
+    finally:
+        admin.close()
+
+
+def _states(admin: Any, prefix: str) -> tuple[TopicState, ...]:
+    existing = set(admin.list_topics())
+    wanted = [prefix + topic for topic in TOPICS]
+    present = [name for name in wanted if name in existing]
+    described = admin.describe_topics(present) if present else []
+    counts = {entry["name"]: len(entry["partitions"]) for entry in described}
+    return tuple(TopicState(name, counts.get(name, 0)) for name in wanted)
+
+
+def _admin(bootstrap: str) -> Any:
+    from kafka import KafkaAdminClient
+    from kafka.errors import KafkaError
+
+    try:
+        return KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=10_000)
+    except (KafkaError, OSError) as error:
+        raise TopicError(
+            f"no Kafka answers at {bootstrap} ({type(error).__name__}): start one with 'dosetwin services up', "
+            "or name yours in DOSETWIN_KAFKA"
+        ) from None

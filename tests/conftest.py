@@ -1,0 +1,50 @@
+"""Real servers for the tests: started once per session when the first test asks, stopped at its end.
+
+Servers named by ``DOSETWIN_KAFKA`` and ``DOSETWIN_INFLUX_URL`` with ``DOSETWIN_INFLUX_TOKEN`` are used instead. Nothing
+of the developer's own run state (``.dosetwin/``) is seen or touched.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.services import Influx, LocalServices, prepare
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Fetch or build missing servers before the first test: it can take minutes, shows progress, has no timeout."""
+    if session.config.option.collectonly:
+        return
+    asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
+    reporter = session.config.pluginmanager.get_plugin("terminalreporter")
+    prepare(kafka="kafka" in asked, influx="influx" in asked, say=reporter.write_line if reporter else print)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def run_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
+    """The session's own run state, seen by commands that tests start too."""
+    directory = tmp_path_factory.mktemp("run-state")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DOSETWIN_STATE_DIR", str(directory))
+        yield directory
+
+
+@pytest.fixture(scope="session")
+def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServices]:
+    with LocalServices(tmp_path_factory.mktemp("servers"), ephemeral=True, say=print) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def kafka(_servers: LocalServices) -> str:
+    """Bootstrap address ``host:port`` of a real Kafka without topics of ours: make your own under a unique prefix."""
+    return _servers.start_kafka()
+
+
+@pytest.fixture(scope="session")
+def influx(_servers: LocalServices) -> Influx:
+    """A real InfluxDB with the bucket ``dosetwin``: make your own bucket or use unique patient ids."""
+    return _servers.start_influx()

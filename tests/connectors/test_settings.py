@@ -1,0 +1,84 @@
+"""Settings: environment over running servers over defaults, and errors that name the variable."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from connectors.services.keeper import ProcessId
+from connectors.services.state import write_record
+from connectors.settings import PREFIX, Settings, SettingsError, load_settings
+
+
+@pytest.fixture(autouse=True)
+def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    for name in [name for name in os.environ if name.startswith(PREFIX)]:
+        monkeypatch.delenv(name)
+    monkeypatch.setenv("DOSETWIN_STATE_DIR", str(tmp_path))
+    return tmp_path
+
+
+def record(directory: Path, keeper: str) -> None:
+    write_record(directory, "kafka", {"keeper": keeper, "provider": "local", "settings": {"kafka": "127.0.0.1:4711"}})
+
+
+def test_defaults_are_the_servers_usual_ports() -> None:
+    settings = load_settings()
+    assert (settings.kafka, settings.influx_url) == ("127.0.0.1:9092", "http://127.0.0.1:8086")
+    assert (settings.partitions, settings.particles, settings.topic_prefix) == (4, 1000, "")
+
+
+def test_a_server_running_in_this_clone_is_found(bare: Path) -> None:
+    record(bare, str(ProcessId.of(os.getpid())))
+    assert load_settings().kafka == "127.0.0.1:4711"
+
+
+def test_the_record_of_a_server_that_is_gone_is_ignored(bare: Path) -> None:
+    record(bare, f"{os.getpid()}-1")
+    assert load_settings().kafka == "127.0.0.1:9092"
+
+
+def test_the_environment_wins_over_running_servers_and_an_option_over_both(
+    bare: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record(bare, str(ProcessId.of(os.getpid())))
+    monkeypatch.setenv("DOSETWIN_KAFKA", "a:1, b:2")
+    assert load_settings().kafka == "a:1,b:2"
+    assert load_settings(kafka="c:3").kafka == "c:3"
+    assert load_settings(kafka=None).kafka == "a:1,b:2"
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "message"),
+    [
+        ("DOSETWIN_KAFKA", "somewhere", "expected 'host:port'"),
+        ("DOSETWIN_KAFKA", "host:99999", "expected 'host:port'"),
+        ("DOSETWIN_PARTITIONS", "four", "valid integer"),
+        ("DOSETWIN_PARTITIONS", "0", "greater than or equal to 1"),
+        ("DOSETWIN_PARTICLES", "7", "greater than or equal to 100"),
+        ("DOSETWIN_TOPIC_PREFIX", "a b", "match pattern"),
+        ("DOSETWIN_INFLUX_URL", "localhost:8086", "match pattern"),
+    ],
+)
+def test_a_bad_value_is_refused_with_variable_and_value(
+    monkeypatch: pytest.MonkeyPatch, variable: str, value: str, message: str
+) -> None:
+    monkeypatch.setenv(variable, value)
+    with pytest.raises(SettingsError, match=f"{variable}={value!r}: .*{message}"):
+        load_settings()
+
+
+def test_the_token_shows_in_neither_repr_nor_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOSETWIN_INFLUX_TOKEN", "s3cret")
+    assert load_settings().influx_token == "s3cret"
+    assert "s3cret" not in repr(load_settings())
+    with pytest.raises(SettingsError) as error:
+        load_settings(influx_token=["s3cret"])
+    assert "s3cret" not in str(error.value)
+
+
+def test_an_empty_variable_counts_as_not_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOSETWIN_PARTITIONS", "")
+    assert Settings().partitions == 4
