@@ -94,8 +94,6 @@ def ensure_topics(bootstrap: str, prefix: str = "", partitions: int = 4) -> tupl
     Raises:
         TopicError: no broker answers at ``bootstrap``, or a topic exists with another partition count.
     """
-    from kafka.errors import TopicAlreadyExistsError
-
     admin = _admin(bootstrap)
     try:
         before = {state.name: state.partitions for state in _states(admin, prefix)}
@@ -106,19 +104,27 @@ def ensure_topics(bootstrap: str, prefix: str = "", partitions: int = 4) -> tupl
                 f"topics must all have {partitions} partitions, but {listed}: set DOSETWIN_PARTITIONS to that number, "
                 "or choose an unused DOSETWIN_TOPIC_PREFIX (partitions cannot be changed without moving patients)"
             )
-        created = []
-        for topic in TOPICS:
-            if before[prefix + topic]:
-                continue
-            options = {"num_partitions": partitions, "replication_factor": -1, "configs": topic_configs(topic)}
-            try:
-                admin.create_topics({prefix + topic: options}, wait_for_metadata=True)
-                created.append(prefix + topic)
-            except TopicAlreadyExistsError:
-                continue
-        return tuple(created)
+        missing = {
+            prefix + topic: {"num_partitions": partitions, "replication_factor": -1, "configs": topic_configs(topic)}
+            for topic in TOPICS
+            if not before[prefix + topic]
+        }
+        return _create(admin, missing) if missing else ()
     finally:
         admin.close()
+
+
+def _create(admin: Any, missing: dict[str, dict[str, Any]]) -> tuple[str, ...]:
+    from kafka.errors import NoError, TopicAlreadyExistsError, for_code
+
+    answer = admin.create_topics(missing, raise_errors=False)
+    outcome = {topic["name"]: topic for topic in answer["topics"]}
+    for name, topic in outcome.items():
+        if topic["error_code"] not in (NoError.errno, TopicAlreadyExistsError.errno):
+            error = for_code(topic["error_code"]).__name__
+            raise TopicError(f"topic {name} cannot be created: {error} {topic.get('error_message') or ''}".rstrip())
+    admin.wait_for_topics(list(missing))
+    return tuple(name for name in missing if outcome[name]["error_code"] == NoError.errno)
 
 
 def describe_topics(bootstrap: str, prefix: str = "") -> tuple[TopicState, ...]:
@@ -147,10 +153,15 @@ def _admin(bootstrap: str) -> Any:
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
+    from connectors.services.ports import answers
+
     try:
-        return KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=10_000)
+        if any(answers(address, timeout=3.0) for address in bootstrap.split(",")):
+            return KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=10_000)
+        reason = "no connection"
     except (KafkaError, OSError) as error:
-        raise TopicError(
-            f"no Kafka answers at {bootstrap} ({type(error).__name__}): start one with 'dosetwin services up', "
-            "or name yours in DOSETWIN_KAFKA"
-        ) from None
+        reason = type(error).__name__
+    raise TopicError(
+        f"no Kafka answers at {bootstrap} ({reason}): start one with 'dosetwin services up', "
+        "or name yours in DOSETWIN_KAFKA"
+    )
