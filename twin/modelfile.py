@@ -1,0 +1,339 @@
+"""From the text of a model file to a checked `Model`.
+
+One reader per section, in the order in which names come to exist: covariates, parameters, derived values, states,
+outputs, and what is said about them. The first thing that is wrong is raised as a `ModelError`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import tomllib
+from typing import Any, Literal, cast
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.expressions import ROUTES
+from twin.specification import (
+    CadenceSpec,
+    CitationSpec,
+    CovariateSpec,
+    DerivedSpec,
+    ErrorKind,
+    ErrorSpec,
+    InputSpec,
+    Model,
+    ModelError,
+    NumericsSpec,
+    OutputSpec,
+    ParameterSpec,
+    RegimenSpec,
+    Route,
+    StateSpec,
+    TargetSpec,
+    TimeUnit,
+    ToxicitySpec,
+)
+from twin.tables import Table, check_name
+
+FORMAT = 1
+"""Version of what a model file means; raise it when the same text would give another model."""
+
+
+def parse_model(text: str, file: str) -> Model:
+    """Read a model from TOML text; ``file`` is only for messages.
+
+    Raises:
+        ModelError: naming file, key, what is wrong and how to mend it.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(file, "", f"not TOML: {error}; mend that line") from None
+    top = Table(file, "", content)
+    drug = top.text("drug")
+    inputs = _inputs(top, drug)
+    drugs = tuple(dict.fromkeys([drug, *(entry.drug for entry in inputs)]))
+    covariates = tuple(_covariate(name, table) for name, table in top.named("covariates"))
+    parameters = _parameters(top, [c.name for c in covariates])
+    constants = [item.name for item in (*covariates, *parameters)]
+    _refuse_twice(file, constants)
+    derived = _derived(top, constants)
+    constants += [item.name for item in derived]
+    _refuse_twice(file, constants)
+    states = _states(top, constants, drugs)
+    _refuse_twice(file, [*constants, *(s.name for s in states)])
+    outputs = _outputs(top, [*constants, *(s.name for s in states), "t"])
+    eta_names = tuple(p.name for p in parameters if p.iiv is not None)
+    model = Model(
+        id=top.text("id"),
+        title=top.text("title"),
+        drug=drug,
+        drugs=drugs,
+        time_unit=cast(TimeUnit, top.choice("time_unit", ("h", "d"))),
+        sources=_citations(top),
+        note=top.optional_text("note"),
+        parameters=parameters,
+        covariates=covariates,
+        derived=derived,
+        states=states,
+        outputs=outputs,
+        targets=tuple(_target(name, table, drugs, states) for name, table in top.named("targets")),
+        toxicities=tuple(_toxicity(name, table, outputs) for name, table in top.named("toxicities")),
+        regimens=tuple(_regimen(table, drugs, covariates) for table in top.listed("regimens")),
+        inputs=inputs,
+        cadence=_cadence(top),
+        numerics=_numerics(top),
+        eta_names=eta_names,
+        omega=_omega(top, parameters, eta_names),
+        input_scale={entry.drug: entry.scale for entry in inputs if entry.scale != 1.0},
+        hash=_hash(content),
+        text=text,
+    )
+    top.close()
+    return model
+
+
+def _hash(content: dict[str, Any]) -> str:
+    # Order counts, since it is the order of eta and of the states; 4 and 4.0 are the same number.
+    return hashlib.blake2b(_canonical([FORMAT, content]).encode(), digest_size=8).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_canonical(item) for item in value) + "]"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(float(value))
+    return json.dumps(value, default=str)
+
+
+def _refuse_twice(file: str, names: list[str]) -> None:
+    for position, name in enumerate(names):
+        if name in names[:position]:
+            raise ModelError(file, name, "is declared twice; give each covariate, parameter and state its own name")
+
+
+def _citations(top: Table) -> tuple[CitationSpec, ...]:
+    found = tuple(
+        CitationSpec(t.text("citation"), t.optional_text("doi"), t.optional_text("url"), t.optional_text("note"))
+        for t in top.listed("sources")
+    )
+    if not found:
+        raise top.wrong("sources", "is missing; name the publication: [[sources]] with citation and doi")
+    return found
+
+
+def _inputs(top: Table, drug: str) -> tuple[InputSpec, ...]:
+    check_name(top, drug)
+    found: list[InputSpec] = []
+    for name, table in top.named("inputs"):
+        check_name(table, name)
+        scale = table.optional_number("scale", above=0)
+        found.append(InputSpec(name, 1.0 if scale is None else scale, *table.evidence()))
+    return tuple(found)
+
+
+def _covariate(name: str, table: Table) -> CovariateSpec:
+    check_name(table, name)
+    unit, reference = table.text("unit"), table.number("reference")
+    low, high = table.optional_number("low"), table.optional_number("high")
+    if (low is not None and reference < low) or (high is not None and reference > high):
+        raise table.wrong("reference", f"is {reference:g}, outside low to high; widen the range or mend the reference")
+    return CovariateSpec(name, unit, reference, low, high, *table.evidence(), table.optional_text("note"))
+
+
+def _parameters(top: Table, covariates: list[str]) -> tuple[ParameterSpec, ...]:
+    names = top.names("parameters")
+    found: list[ParameterSpec] = []
+    for name, table in top.named("parameters"):
+        check_name(table, name)
+        iiv = table.optional_number("iiv", above=0)
+        value = table.number("value")
+        if iiv is not None and value <= 0:
+            raise table.wrong("value", f"is {value:g}; a parameter with iiv is log-normal and must be greater than 0")
+        found.append(
+            ParameterSpec(
+                name,
+                value,
+                table.text("unit"),
+                iiv,
+                table.optional_formula("expression", [*names, *covariates]),
+                *table.evidence(),
+                table.optional_text("note"),
+            )
+        )
+    if not found:
+        raise top.wrong("parameters", "is missing; declare at least one, [parameters.CL]")
+    return tuple(found)
+
+
+def _derived(top: Table, constants: list[str]) -> tuple[DerivedSpec, ...]:
+    found: list[DerivedSpec] = []
+    for name, table in top.named("derived"):
+        check_name(table, name)
+        above = [*constants, *(item.name for item in found)]
+        found.append(DerivedSpec(name, table.text("unit"), table.formula("expression", above)))
+    return tuple(found)
+
+
+def _states(top: Table, constants: list[str], drugs: tuple[str, ...]) -> tuple[StateSpec, ...]:
+    names = top.names("states")
+    found: list[StateSpec] = []
+    for name, table in top.named("states"):
+        check_name(table, name)
+        initial = table.formula("initial", constants) if table.has("initial") else ast.Constant(0.0)
+        found.append(
+            StateSpec(name, table.text("unit"), initial, table.formula("derivative", [*constants, *names, "t"], drugs))
+        )
+    if not found:
+        raise top.wrong("states", "is missing; declare at least one, [states.A1]")
+    return tuple(found)
+
+
+def _outputs(top: Table, names: list[str]) -> tuple[OutputSpec, ...]:
+    found: list[OutputSpec] = []
+    taken: set[str] = set()
+    for name, table in top.named("outputs"):
+        check_name(table, name)
+        aliases = table.texts("aliases")
+        for word in (name, *aliases):
+            if word in taken:
+                raise table.wrong("aliases", f"'{word}' already names an output; each analyte belongs to one output")
+            taken.add(word)
+        inner = table.table("error")
+        error = _error(inner)
+        inner.close()
+        found.append(
+            OutputSpec(
+                name,
+                table.text("unit"),
+                table.formula("expression", names),
+                error,
+                aliases,
+                table.optional_number("molar_mass", above=0),
+            )
+        )
+    if not found:
+        raise top.wrong("outputs", "is missing; declare at least one, [outputs.plasma]")
+    return tuple(found)
+
+
+def _error(table: Table) -> ErrorSpec:
+    log_additive = table.optional_number("log_additive", above=0)
+    additive = table.optional_number("additive", above=0)
+    proportional = table.optional_number("proportional", above=0)
+    kind: ErrorKind
+    if log_additive is not None and additive is None and proportional is None:
+        kind, additive = "log_additive", log_additive
+    elif log_additive is not None:
+        raise table.wrong("log_additive", "cannot be combined with 'additive' or 'proportional'; keep one")
+    elif additive is not None:
+        kind = "additive" if proportional is None else "combined"
+    elif proportional is not None:
+        kind = "proportional"
+    else:
+        raise table.wrong("", "gives no size; write proportional, additive or log_additive as a standard deviation")
+    df = table.optional_number("df", above=2)
+    return ErrorSpec(kind, additive or 0.0, proportional or 0.0, df, *table.evidence())
+
+
+def _target(name: str, table: Table, drugs: tuple[str, ...], states: tuple[StateSpec, ...]) -> TargetSpec:
+    check_name(table, name)
+    low = table.number("low", above=0)
+    return TargetSpec(
+        name,
+        table.choice("drug", drugs),
+        table.choice("state", [state.name for state in states]),
+        table.text("unit"),
+        low,
+        table.number("high", above=low),
+        table.number("course_gap", above=0),
+        *table.evidence(),
+    )
+
+
+def _toxicity(name: str, table: Table, outputs: tuple[OutputSpec, ...]) -> ToxicitySpec:
+    check_name(table, name)
+    return ToxicitySpec(
+        name,
+        table.choice("output", [output.name for output in outputs]),
+        table.number("below", above=0),
+        table.text("unit"),
+        table.number("horizon", above=0),
+        *table.evidence(),
+    )
+
+
+def _regimen(table: Table, drugs: tuple[str, ...], covariates: tuple[CovariateSpec, ...]) -> RegimenSpec:
+    unit = table.choice("amount_unit", ("mg", "mg/m2"))
+    if unit == "mg/m2" and "BSA" not in {c.name for c in covariates}:
+        raise table.wrong("amount_unit", "is mg/m2, but the model has no covariate BSA; declare [covariates.BSA]")
+    interval, cycles = table.number("interval", above=0), table.number("cycles", least=1)
+    if cycles != round(cycles):
+        raise table.wrong("cycles", f"is {cycles:g}; write a whole number")
+    start, duration = table.optional_number("start", least=0) or 0.0, table.number("duration", least=0)
+    if start + duration > interval:
+        raise table.wrong("duration", f"the dose ends at {start + duration:g}, after 'interval' {interval:g}; shorten it")
+    return RegimenSpec(
+        table.choice("drug", drugs),
+        table.number("amount", above=0),
+        cast(Literal["mg", "mg/m2"], unit),
+        start,
+        duration,
+        interval,
+        int(cycles),
+        cast(Route, table.choice("route", ROUTES)),
+        *table.evidence(),
+    )
+
+
+def _cadence(top: Table) -> CadenceSpec:
+    table = top.table("cadence")
+    found = CadenceSpec(
+        table.number("estimate", above=0), table.number("forecast", above=0), table.number("horizon", above=0)
+    )
+    table.close()
+    return found
+
+
+def _numerics(top: Table) -> NumericsSpec:
+    table = top.table("numerics")
+    first, largest = table.optional_number("first_step", above=0), table.optional_number("largest_step", above=0)
+    if first is not None and largest is not None and first > largest:
+        raise table.wrong("first_step", f"is {first:g}, more than largest_step {largest:g}; make it smaller")
+    found = NumericsSpec(first, table.optional_number("growth", least=1), largest)
+    table.close()
+    return found
+
+
+def _omega(top: Table, parameters: tuple[ParameterSpec, ...], eta_names: tuple[str, ...]) -> NDArray[np.float64]:
+    """Covariance of eta: the variances ``iiv`` on the diagonal, the listed correlations beside it."""
+    variances = np.array([p.iiv for p in parameters if p.iiv is not None], dtype=np.float64)
+    omega = np.diag(variances)
+    for table in top.listed("correlations"):
+        between = table.texts("between")
+        if len(between) != 2 or between[0] == between[1] or not set(between) <= set(eta_names):
+            raise table.wrong("between", f"must name two different parameters with iiv: {', '.join(eta_names)}")
+        i, j = (eta_names.index(name) for name in between)
+        if omega[i, j] != 0:
+            raise table.wrong("between", f"{between[0]} and {between[1]} are listed twice; keep one")
+        covariance, correlation = table.optional_number("covariance"), table.optional_number("correlation")
+        if (covariance is None) == (correlation is None):
+            raise table.wrong("covariance", "write either 'covariance' or 'correlation'")
+        if correlation is not None:
+            covariance = correlation * float(np.sqrt(variances[i] * variances[j]))
+        omega[i, j] = omega[j, i] = covariance
+        table.evidence()
+    smallest = float(np.linalg.eigvalsh(omega).min()) if len(omega) else 1.0
+    # A margin, so that Cholesky factors of it exist whatever the rounding.
+    if smallest <= 1e-10 * float(omega.max(initial=0.0)):
+        raise top.wrong(
+            "correlations",
+            f"Omega is not positive definite (smallest eigenvalue {smallest:.3g}); lower the covariances or check iiv",
+        )
+    omega.setflags(write=False)
+    return omega

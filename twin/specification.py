@@ -1,0 +1,246 @@
+"""What a model file says, as immutable values.
+
+Units are UCUM codes and hold as written; formulas are trees of `twin.expressions`. Amounts that enter through
+``input(drug)`` are mg per model time unit. These values are made only by `twin.modelfile.parse_model`, which checks
+names, sources, dimensions and Omega, so that whoever holds a `Model` may rely on all of that.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+TimeUnit = Literal["h", "d"]
+ErrorKind = Literal["proportional", "additive", "combined", "log_additive"]
+Route = Literal["iv", "oral", "sc", "im", "ip"]
+
+
+class ModelError(ValueError):
+    """A model that cannot be used: which ``file``, which ``key`` in it, and the ``problem`` with how to mend it."""
+
+    def __init__(self, file: str, key: str, problem: str) -> None:
+        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}")
+        self.file = file
+        self.key = key
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class CitationSpec:
+    """A publication the numbers come from."""
+
+    citation: str
+    doi: str | None
+    url: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSpec:
+    """A parameter: individual value = ``expression`` at typical values, each ``value * exp(eta)``.
+
+    Attributes:
+        iiv: variance of eta; ``None`` for a parameter that is the same in everybody.
+        expression: covariate effects, e.g. ``CL * (BSA / 1.73)``; every parameter name in it means that parameter's
+            ``value * exp(eta)`` before its own covariate effects.
+        source: where the number was published; ``assumed``: why it was chosen where nothing is published.
+    """
+
+    name: str
+    value: float
+    unit: str
+    iiv: float | None
+    expression: ast.expr | None
+    source: str | None
+    assumed: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CovariateSpec:
+    """A patient characteristic; ``reference`` stands in while none was reported, ``low`` to ``high`` is plausible."""
+
+    name: str
+    unit: str
+    reference: float
+    low: float | None
+    high: float | None
+    source: str | None
+    assumed: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedSpec:
+    """A value computed once per individual from parameters, covariates and derived values above it."""
+
+    name: str
+    unit: str
+    expression: ast.expr
+
+
+@dataclass(frozen=True, slots=True)
+class StateSpec:
+    """A state with d(state)/dt = ``derivative`` and its value at the start of the record."""
+
+    name: str
+    unit: str
+    initial: ast.expr
+    derivative: ast.expr
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpec:
+    """Residual error of an output; every number is a standard deviation.
+
+    ``additive`` is in the output's unit (for ``log_additive``: of the natural logarithm), ``proportional`` a fraction
+    of the prediction; ``combined`` has variance ``additive**2 + (proportional * prediction)**2``. With ``df`` the
+    residual is Student-t with that many degrees of freedom and this scale, else normal.
+    """
+
+    kind: ErrorKind
+    additive: float
+    proportional: float
+    df: float | None
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """Something that can be measured. ``aliases`` are other names of the analyte; ``molar_mass`` is in g/mol."""
+
+    name: str
+    unit: str
+    expression: ast.expr
+    error: ErrorSpec
+    aliases: tuple[str, ...]
+    molar_mass: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """A window for the exposure of one course, gathered by ``state`` (an area under a curve) in ``unit``.
+
+    ``course_gap`` is the time without delivery of ``drug``, in model time units, after which a delivery starts a new
+    course.
+    """
+
+    name: str
+    drug: str
+    state: str
+    unit: str
+    low: float
+    high: float
+    course_gap: float
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToxicitySpec:
+    """A toxicity: ``output`` under ``below`` within ``horizon`` (model time units) ahead."""
+
+    name: str
+    output: str
+    below: float
+    unit: str
+    horizon: float
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegimenSpec:
+    """A usual way to give a drug, for simulated patients and the model card; times in model time units.
+
+    Each of ``cycles`` repeats after ``interval``; the dose begins ``start`` into it and lasts ``duration`` (0: at
+    once). An ``amount_unit`` of ``mg/m2`` is multiplied by the covariate BSA.
+    """
+
+    drug: str
+    amount: float
+    amount_unit: Literal["mg", "mg/m2"]
+    start: float
+    duration: float
+    interval: float
+    cycles: int
+    route: Route
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CadenceSpec:
+    """How often the twin speaks and how far it looks ahead, in model time units."""
+
+    estimate: float
+    forecast: float
+    horizon: float
+
+
+@dataclass(frozen=True, slots=True)
+class NumericsSpec:
+    """Steps of the integrator in model time units: the first after a discontinuity, their growth, the largest."""
+
+    first_step: float | None
+    growth: float | None
+    largest_step: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """A drug that may enter. What is recorded in mg is multiplied by ``scale`` before it does."""
+
+    drug: str
+    scale: float
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A published model, checked. Two models are the same when their ``hash`` is.
+
+    Attributes:
+        drug: the drug under study; ``drugs`` are all that may enter, this one first.
+        eta_names: parameters with a random effect, in file order.
+        omega: (d, d) covariance of eta in that order, read-only, positive definite.
+        input_scale: factor from recorded mg to model mg for drugs where it is not 1.
+        hash: 16 hex digits over everything the file says (not its comments or layout).
+        text: the file itself.
+    """
+
+    id: str
+    title: str
+    drug: str
+    drugs: tuple[str, ...]
+    time_unit: TimeUnit
+    sources: tuple[CitationSpec, ...]
+    note: str | None
+    parameters: tuple[ParameterSpec, ...]
+    covariates: tuple[CovariateSpec, ...]
+    derived: tuple[DerivedSpec, ...]
+    states: tuple[StateSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    targets: tuple[TargetSpec, ...]
+    toxicities: tuple[ToxicitySpec, ...]
+    regimens: tuple[RegimenSpec, ...]
+    inputs: tuple[InputSpec, ...]
+    cadence: CadenceSpec
+    numerics: NumericsSpec
+    eta_names: tuple[str, ...]
+    omega: NDArray[np.float64]
+    input_scale: dict[str, float]
+    hash: str
+    text: str
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Model) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)
