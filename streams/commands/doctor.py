@@ -1,0 +1,140 @@
+"""``dosetwin doctor``: is everything here that the twins need, and if not, what is to be done?
+
+Each check is a function that yields findings; the command prints them and exits with 1 if any of them is wrong.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import typer
+
+from connectors.settings import Settings, SettingsError, load_settings
+
+OLDEST_PYTHON = (3, 11)
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing looked at. ``mend`` says what to do about it; it is empty where all is well."""
+
+    subject: str
+    seen: str
+    mend: str = ""
+
+    @property
+    def well(self) -> bool:
+        return not self.mend
+
+
+def doctor() -> None:
+    """Check Python, servers, topics and models; say what is wrong and how to mend it."""
+    wrong = 0
+    for finding in examine():
+        typer.echo(f"{'ok   ' if finding.well else 'WRONG'} {finding.subject}: {finding.seen}")
+        if not finding.well:
+            wrong += 1
+            typer.echo(f"      {finding.mend}")
+    typer.echo("all is well" if not wrong else f"{wrong} to mend")
+    if wrong:
+        raise typer.Exit(1)
+
+
+def examine() -> Iterator[Finding]:
+    """Every check, in the order in which things depend on each other."""
+    yield from check_python(sys.version_info[:2])
+    yield from check_tools()
+    yield from check_models()
+    try:
+        settings = load_settings()
+    except SettingsError as error:
+        yield Finding("settings", str(error), "change or unset the variable named")
+        return
+    yield Finding("settings", f"{settings.partitions} partitions, {settings.particles} particles a patient")
+    yield from check_servers(settings)
+
+
+def check_python(version: tuple[int, ...]) -> Iterator[Finding]:
+    """Is this Python new enough?"""
+    seen, oldest = ".".join(map(str, version)), ".".join(map(str, OLDEST_PYTHON))
+    yield Finding("Python", seen, "" if version >= OLDEST_PYTHON else f"use Python {oldest} or newer")
+
+
+def check_tools() -> Iterator[Finding]:
+    """Are the programs here that starting servers still needs (named and cached servers need fewer or none)?"""
+    from connectors.services import influxdb, kafka, servers
+    from connectors.services.cache import cache_directory
+    from connectors.services.launch import ServerFailed
+    from connectors.services.tools import INFLUX_TOOLS, KAFKA_TOOLS, problem
+
+    try:
+        provider = servers.provider()
+        needed: dict[str, tuple[str, ...]] = {"kafka": KAFKA_TOOLS if not servers.named_kafka() else ()}
+        needed["influx"] = INFLUX_TOOLS if not servers.named_influx() else ()
+    except ServerFailed as error:
+        yield Finding("servers", str(error), "set or unset the variable named")
+        return
+    if provider == "compose":
+        yield Finding("container engine", "answers, with Compose")
+        return
+    if (cache_directory() / f"influxd-{influxdb.VERSION}").is_dir():
+        needed["influx"] = ()
+    if needed["kafka"] and (cache_directory() / f"kafka-{kafka.VERSION}").is_dir():
+        needed["kafka"] = ("java",)
+    for name in (*needed["kafka"], *needed["influx"]):
+        wrong = problem(name)
+        yield Finding(name, wrong or "found", "install it, or name servers that run elsewhere" if wrong else "")
+
+
+def check_models() -> Iterator[Finding]:
+    """Does every model of the library load?"""
+    from importlib import resources
+
+    from twin import load_model
+
+    library = resources.files("twin").joinpath("library")
+    for name in sorted(entry.name for entry in library.iterdir() if entry.name.endswith(".toml")):
+        try:
+            model = load_model(name.removesuffix(".toml"))
+        except Exception as error:
+            yield Finding(f"model {name}", f"{type(error).__name__}: {error}", "restore the file from the repository")
+        else:
+            yield Finding(f"model {model.id}", model.title)
+
+
+def check_servers(settings: Settings) -> Iterator[Finding]:
+    """Do the servers answer, and are the topics there?"""
+    from connectors.services import influxdb, kafka
+
+    start = "start it with 'dosetwin services up', or name yours in"
+    if kafka.ready(settings.kafka):
+        yield Finding("Kafka", f"answers at {settings.kafka}")
+        yield from check_topics(settings)
+    else:
+        yield Finding("Kafka", f"does not answer at {settings.kafka}", f"{start} DOSETWIN_KAFKA")
+    influx = influxdb.Influx(settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket)
+    if not influxdb.ready(influx.url):
+        mend = f"{start} DOSETWIN_INFLUX_URL and DOSETWIN_INFLUX_TOKEN"
+        yield Finding("InfluxDB", f"does not answer at {influx.url}", mend)
+    elif not influxdb.accepts(influx):
+        seen = f"answers at {influx.url}, but not to this token for bucket '{influx.bucket}' of '{influx.org}'"
+        yield Finding("InfluxDB", seen, "set DOSETWIN_INFLUX_TOKEN, _ORG and _BUCKET to those of your InfluxDB")
+    else:
+        yield Finding("InfluxDB", f"answers at {influx.url}, bucket '{influx.bucket}'")
+
+
+def check_topics(settings: Settings) -> Iterator[Finding]:
+    """Is every topic there, with the partitions that the settings ask for?"""
+    from connectors.topics import describe_topics
+
+    for state in describe_topics(settings.kafka, settings.topic_prefix):
+        if state.partitions == 0:
+            yield Finding(f"topic {state.name}", "missing", "create it with 'dosetwin topics create'")
+        elif state.partitions != settings.partitions:
+            mend = f"set DOSETWIN_PARTITIONS={state.partitions}, or use another DOSETWIN_TOPIC_PREFIX"
+            seen = f"{state.partitions} partitions instead of {settings.partitions}"
+            yield Finding(f"topic {state.name}", seen, mend)
+        else:
+            yield Finding(f"topic {state.name}", f"{state.partitions} partitions")

@@ -1,0 +1,95 @@
+"""``dosetwin services up|down|status``: Kafka and InfluxDB on this machine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from enum import StrEnum
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from connectors.services.servers import ServerName, ServerStatus
+
+app = typer.Typer(no_args_is_help=True, help="Start, stop and show this clone's Kafka and InfluxDB.")
+
+
+class Server(StrEnum):
+    """What can be started by itself."""
+
+    kafka = "kafka"
+    influx = "influx"
+
+
+Only = Annotated[Server | None, typer.Option("--only", help="just this server")]
+
+
+@app.command()
+def up(
+    only: Only = None,
+    while_pid: Annotated[int | None, typer.Option("--while-pid", help="stop when this process ends")] = None,
+) -> None:
+    """Start the servers and leave them running (first use: fetches Kafka and builds InfluxDB, about five minutes)."""
+    from connectors.services import servers
+
+    with _explained():
+        _show(servers.up(_name(only), while_pid=while_pid))
+
+
+@app.command()
+def down(only: Only = None) -> None:
+    """Stop the servers that run in this clone, whoever started them. Their files stay."""
+    from connectors.services import servers
+
+    with _explained():
+        stopped = servers.down(_name(only))
+    typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "no server was running")
+
+
+@app.command()
+def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False) -> None:
+    """Show each server: who runs it, its address, whether it answers. Exit code 1 if one does not."""
+    from connectors.services import servers
+
+    with _explained():
+        found = servers.status()
+    if as_json:
+        typer.echo(json.dumps([vars(server) for server in found]))
+    else:
+        _show(found)
+    if not all(server.answers for server in found):
+        raise typer.Exit(1)
+
+
+def _show(found: tuple[ServerStatus, ...]) -> None:
+    for server in found:
+        state = "answers" if server.answers else "does not answer" if server.address else "not running"
+        provider = f" ({server.provider})" if server.provider else ""
+        typer.echo(f"{server.name:7} {server.address or '-':28} {state}{provider}")
+
+
+def _name(only: Server | None) -> ServerName | None:
+    return None if only is None else only.value
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Turn what can go wrong with servers into one line on stderr and exit code 1."""
+    import psutil
+
+    from connectors.services.kafka import WrongJar
+    from connectors.services.launch import ServerFailed
+    from connectors.services.progress import CommandFailed
+    from connectors.services.tools import MissingTool
+
+    try:
+        yield
+    except psutil.NoSuchProcess as error:
+        typer.echo(f"dosetwin: --while-pid {error.pid}: there is no such process", err=True)
+    except (ServerFailed, CommandFailed, MissingTool, WrongJar) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+    else:
+        return
+    raise typer.Exit(1)

@@ -1,0 +1,49 @@
+"""``dosetwin topics create|list``: the topics of the event vocabulary on the broker."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(no_args_is_help=True, help="Create or list the topics on the broker.")
+
+Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers; by default DOSETWIN_KAFKA")]
+Prefix = Annotated[str | None, typer.Option("--prefix", help="put before every name; by default DOSETWIN_TOPIC_PREFIX")]
+
+
+@app.command()
+def create(
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+    partitions: Annotated[int | None, typer.Option(help="of every topic; by default DOSETWIN_PARTITIONS")] = None,
+) -> None:
+    """Create the topics that are missing, all with the same number of partitions."""
+    from connectors.settings import SettingsError, load_settings
+    from connectors.topics import TopicError, ensure_topics
+
+    try:
+        settings = load_settings(kafka=kafka, topic_prefix=prefix, partitions=partitions)
+        created = ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
+    except (SettingsError, TopicError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(f"created: {', '.join(created)}" if created else "every topic was there")
+
+
+@app.command("list")
+def list_topics(kafka: Kafka = None, prefix: Prefix = None) -> None:
+    """List the topics with their partitions. Exit code 1 if one is missing or has another number of them."""
+    from connectors.settings import SettingsError, load_settings
+    from connectors.topics import TopicError, describe_topics
+
+    try:
+        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        states = describe_topics(settings.kafka, settings.topic_prefix)
+    except (SettingsError, TopicError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    for state in states:
+        typer.echo(f"{state.name:40} {state.partitions or 'missing'}")
+    if any(state.partitions != settings.partitions for state in states):
+        raise typer.Exit(1)
