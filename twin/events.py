@@ -297,9 +297,9 @@ class Alert(Output):
     severity: Literal["low", "medium", "high"]
     revision: int
     onset: AwareDatetime
-    probability: float | None
-    horizon_hours: float | None
-    freshness_hours: float | None
+    probability: float | None = None
+    horizon_hours: float | None = None
+    freshness_hours: float | None = None
     text: str
 
 
