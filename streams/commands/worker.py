@@ -1,0 +1,126 @@
+"""``dosetwin worker``: move the twins of the patients on the broker, until told to stop."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from streams.app import WorkerOptions
+
+
+def worker(
+    kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
+    prefix: Annotated[str | None, typer.Option(help="of every topic; by default DOSETWIN_TOPIC_PREFIX")] = None,
+    datadir: Annotated[
+        Path | None, typer.Option(help="Faust's own files; by default a temporary directory: nothing in it is kept")
+    ] = None,
+    instance: Annotated[
+        str,
+        typer.Option(
+            envvar="DOSETWIN_WORKER_INSTANCE",
+            help="a name of its own for each worker: restarted under it, it takes its patients back at once",
+        ),
+    ] = "",
+    model: Annotated[
+        list[str] | None,
+        typer.Option(help="ID=FILE of a model beyond the library that enrolments may name; repeatable"),
+    ] = None,
+    barrier_events: Annotated[
+        int, typer.Option(min=1, help="most events of a partition between two state rows")
+    ] = 5000,
+    barrier_seconds: Annotated[float, typer.Option(min=0.05, help="longest time between two state rows")] = 30.0,
+    far_future_hours: Annotated[
+        float,
+        typer.Option(
+            min=0, envvar="DOSETWIN_FAR_FUTURE_HOURS", help="an event may be this much later than the record's own time"
+        ),
+    ] = 24.0,
+    session_timeout: Annotated[
+        float, typer.Option(min=6, max=90, help="seconds of silence after which its patients go to another worker")
+    ] = 30.0,
+    metrics_port: Annotated[
+        int | None, typer.Option(min=0, max=65535, help="serve Prometheus metrics on localhost (0: any free port)")
+    ] = None,
+    twins: Annotated[
+        str, typer.Option(hidden=True, help="module:name of the twin factory")
+    ] = "streams.twins:LibraryTwins",
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
+) -> None:
+    """Read events from Kafka, move the twins, send estimates and alerts. SIGTERM stops it after a last barrier."""
+    from connectors.settings import SettingsError, load_settings
+    from connectors.topics import TopicError
+    from streams.app import WorkerOptions
+    from streams.logs import log_to_stderr
+
+    try:
+        log_to_stderr(log_level)
+        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, instance)
+        code = run(settings, options, _model_files(model or []), twins, datadir, metrics_port)
+    except (SettingsError, TopicError, ValueError, KeyError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    raise typer.Exit(code)
+
+
+def run(
+    settings: object,
+    options: WorkerOptions,
+    model_files: dict[str, Path],
+    twins: str,
+    datadir: Path | None = None,
+    metrics_port: int | None = None,
+) -> int:
+    """Create what topics are missing, then run a worker until a signal; returns its exit code.
+
+    ``settings`` are `connectors.settings.Settings`.
+
+    Raises:
+        TopicError: no broker, or topics of unequal partition counts.
+        ValueError: no twin factory at ``twins``.
+    """
+    import asyncio
+    import tempfile
+
+    import structlog
+
+    from connectors.settings import Settings
+    from connectors.topics import ensure_topics
+    from streams.app import build_worker, ensure_changelog, run_worker
+    from streams.metrics import serve_metrics
+    from streams.twins import twin_factory
+
+    assert isinstance(settings, Settings)
+    factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)
+    ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
+    ensure_changelog(settings)
+
+    async def main(directory: Path) -> int:
+        app = build_worker(settings, factory, directory, options)
+        server = serve_metrics(app.metrics, metrics_port) if metrics_port is not None else None
+        if server is not None:
+            structlog.get_logger("dosetwin.worker").info(
+                "metrics", address=f"http://127.0.0.1:{server.server_port}/metrics"
+            )
+        try:
+            return await run_worker(app)
+        finally:
+            if server is not None:
+                server.shutdown()
+                server.server_close()
+
+    with tempfile.TemporaryDirectory(prefix="dosetwin-worker-") as temporary:
+        return asyncio.run(main(datadir or Path(temporary)))
+
+
+def _model_files(given: list[str]) -> dict[str, Path]:
+    files = {}
+    for item in given:
+        model_id, separator, path = item.partition("=")
+        if not separator or not Path(path).is_file():
+            raise ValueError(f"--model {item!r}: expected ID=FILE of an existing model file")
+        files[model_id] = Path(path)
+    return files

@@ -1,0 +1,82 @@
+"""What the worker counts and times, for Prometheus. No patient, event or device ever appears in a label.
+
+``latency`` is the time from an input's record time (when the broker took it) until all that followed from it is
+durable. The newest `WINDOW` latencies are kept exactly, so that quantiles need no guessing from buckets.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from functools import partial
+from typing import TypedDict
+from wsgiref.simple_server import WSGIServer
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+
+WINDOW = 8192
+"""Number of latencies kept for exact quantiles."""
+
+_LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
+_ESS_BUCKETS = (10, 25, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 2000, 5000)
+
+
+class _Named(TypedDict):
+    namespace: str
+    registry: CollectorRegistry
+
+
+class WorkerMetrics:
+    """The worker's meters, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        named = _Named(namespace="dosetwin", registry=self.registry)
+        self.events_in = Counter("events_in", "Input records taken, by topic", ["topic"], **named)
+        self.repeats = Counter("repeats", "Input records passed over because they were applied before", **named)
+        self.outputs = Counter("outputs", "Outputs made durable, by topic", ["topic"], **named)
+        self.rejected = Counter("rejected", "Dead letters, by reason", ["reason"], **named)
+        self.latency = Histogram(
+            "latency_seconds", "Record time until everything durable", buckets=_LATENCY_BUCKETS, **named
+        )
+        self.barrier = Histogram("barrier_seconds", "Duration of a barrier", buckets=_LATENCY_BUCKETS, **named)
+        self.rows = Counter("state_rows", "State rows written", **named)
+        self.row_bytes = Counter("state_row_bytes", "Bytes of state rows written", **named)
+        self.ess = Histogram("ess", "Effective sample size of published estimates", buckets=_ESS_BUCKETS, **named)
+        self.gaps = Counter("gaps", "Partitions rewound because a record was missing", **named)
+        self.patients = Gauge("patients", "Patients at this worker's desk", **named)
+        self.in_flight = Gauge("in_flight", "Records taken and not yet handled", **named)
+        for quantile in (0.5, 0.99):
+            name = f"latency_p{quantile * 100:.0f}_seconds"
+            gauge = Gauge(name, f"Quantile of the newest {WINDOW} latencies", **named)
+            gauge.set_function(partial(self._latency_or_zero, quantile))
+        self._latencies: deque[float] = deque(maxlen=WINDOW)
+
+    def took(self, seconds: float) -> None:
+        """One input's latency."""
+        self.latency.observe(max(seconds, 0.0))
+        self._latencies.append(max(seconds, 0.0))
+
+    def latency_quantile(self, quantile: float) -> float | None:
+        """Quantile of the newest latencies in seconds, or None before the first."""
+        ordered = sorted(self._latencies)
+        return ordered[min(int(quantile * len(ordered)), len(ordered) - 1)] if ordered else None
+
+    def _latency_or_zero(self, quantile: float) -> float:
+        return self.latency_quantile(quantile) or 0.0
+
+    def summary(self) -> dict[str, float | int | dict[str, float]]:
+        """The figures of a run, for the last log line: totals and latency quantiles in ms."""
+        total = dict.fromkeys(("events_in", "outputs", "rejected", "repeats", "state_rows", "gaps"), 0.0)
+        for family in self.registry.collect():
+            for sample in family.samples:
+                name = sample.name.removeprefix("dosetwin_").removesuffix("_total")
+                if sample.name.endswith("_total") and name in total:
+                    total[name] += sample.value
+        quantiles = {f"p{q * 100:.0f}": round(1000 * self._latency_or_zero(q), 1) for q in (0.5, 0.99)}
+        return {**{name: int(value) for name, value in total.items()}, "latency_ms": quantiles}
+
+
+def serve_metrics(metrics: WorkerMetrics, port: int) -> WSGIServer:
+    """Serve ``/metrics`` on localhost only; close with ``server.shutdown()``. Port 0 takes any free one."""
+    server, _ = start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
+    return server
