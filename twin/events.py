@@ -287,7 +287,7 @@ AlertState = Literal["raised", "updated", "cleared", "withdrawn"]
 class Alert(Output):
     """One transition of one alert. ``alert_id`` names the alert, ``revision`` counts its transitions from 0.
 
-    ``time`` is the event time of the transition, ``onset`` that of the first one.
+    ``time`` is the event time of the transition, ``onset`` the one at which the condition began to hold.
     """
 
     kind: Literal["alert"] = "alert"

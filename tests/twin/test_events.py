@@ -1,0 +1,269 @@
+"""What the vocabulary accepts, refuses and keeps on its way over the wire."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta, timezone
+from typing import Any, get_args
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import BaseModel, ValidationError
+
+from twin.events import (
+    MAX_EVENT_BYTES,
+    BadEvent,
+    ClinicalEnvelope,
+    InputEvent,
+    OutputEvent,
+    PumpDelivery,
+    decode,
+    decode_output,
+    encode,
+    event_id,
+    from_millis,
+    to_millis,
+)
+
+PUMP: dict[str, Any] = {
+    "v": 1,
+    "kind": "pump_delivery",
+    "event_id": "e1",
+    "patient_id": "P-1",
+    "time": "2026-03-02T09:00:00+01:00",
+    "source": "pump",
+    "device_id": "pump-4",
+    "drug": "docetaxel",
+    "phase": "start",
+    "delivery_status": "delivering",
+    "rate": {"value": 100.0, "unit": "mg/h"},
+}
+
+
+def refusal(change: dict[str, Any] | None = None, raw: str | bytes | None = None) -> BadEvent:
+    text = json.dumps(PUMP | (change or {})) if raw is None else raw
+    with pytest.raises(BadEvent) as caught:
+        decode(text.encode() if isinstance(text, str) else text)
+    return caught.value
+
+
+def test_a_good_event_is_understood() -> None:
+    event = decode(json.dumps(PUMP).encode())
+    assert isinstance(event, PumpDelivery)
+    assert event.status == "final"
+    assert to_millis(event.time) == 1772438400000
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+def test_a_number_that_is_none_is_refused(number: str) -> None:
+    text = json.dumps(PUMP).replace("100.0", number)
+    assert number in text
+    error = refusal(raw=text)
+    assert error.reason in ("invalid_event", "malformed_json")
+    if error.reason == "invalid_event":
+        assert "rate.value" in error.detail
+
+
+@pytest.mark.parametrize(
+    ("change", "field"),
+    [
+        ({"rate": {"value": "100", "unit": "mg/h"}}, "rate.value"),
+        ({"rate": {"value": True, "unit": "mg/h"}}, "rate.value"),
+        ({"rate": {"value": 100.0, "unit": ""}}, "rate.unit"),
+        ({"rate": {"value": 100.0}}, "rate.unit"),
+        ({"rate": 100.0}, "rate"),
+        ({"time": "2026-03-02T09:00:00"}, "time"),
+        ({"time": "yesterday"}, "time"),
+        ({"time": None}, "time"),
+        ({"colour": "red"}, "colour"),
+        ({"patient_id": "Jane Doe"}, "patient_id"),
+        ({"patient_id": ""}, "patient_id"),
+        ({"patient_id": "-1"}, "patient_id"),
+        ({"patient_id": "p" * 65}, "patient_id"),
+        ({"patient_id": "P-1\n"}, "patient_id"),
+        ({"event_id": ""}, "event_id"),
+        ({"event_id": "e" * 129}, "event_id"),
+        ({"drug": ""}, "drug"),
+        ({"phase": "pause"}, "phase"),
+        ({"v": 2}, "v"),
+        ({"status": "amended"}, "status"),
+    ],
+)
+def test_a_bad_field_is_named(change: dict[str, Any], field: str) -> None:
+    error = refusal(change)
+    assert error.reason == "invalid_event"
+    assert error.detail.startswith(f"field 'pump_delivery.{field}'") or error.detail.startswith(f"field '{field}'")
+
+
+def test_a_missing_field_is_named() -> None:
+    without = {key: value for key, value in PUMP.items() if key != "device_id"}
+    error = refusal(raw=json.dumps(without))
+    assert error.reason == "invalid_event"
+    assert "device_id" in error.detail
+
+
+@pytest.mark.parametrize("status", ["corrected", "retracted"])
+def test_a_correction_must_name_its_target(status: str) -> None:
+    assert "needs 'replaces'" in refusal({"status": status}).detail
+    event = decode(json.dumps(PUMP | {"status": status, "replaces": "e0"}).encode())
+    assert isinstance(event, PumpDelivery)
+    assert event.replaces == "e0"
+
+
+@pytest.mark.parametrize("status", ["preliminary", "final"])
+def test_only_a_correction_may_replace(status: str) -> None:
+    assert "'replaces' needs status" in refusal({"status": status, "replaces": "e0"}).detail
+
+
+@pytest.mark.parametrize(
+    "raw", [b"", b"{", b"pump", b'{"kind": "clock"', b"\xff\xfe", b'{"kind": "clock", "source": "\xc3"}']
+)
+def test_bytes_that_are_no_json_are_malformed(raw: bytes) -> None:
+    assert refusal(raw=raw).reason == "malformed_json"
+
+
+@pytest.mark.parametrize("raw", ["null", "[]", "7", '"clock"', "[[[]]]"])
+def test_json_that_is_no_object_is_refused(raw: str) -> None:
+    error = refusal(raw=raw)
+    assert error.reason in ("invalid_event", "unknown_kind")
+    assert (error.patient_id, error.event_id) == (None, None)
+
+
+@pytest.mark.parametrize("kind", ["pump", "", None, 7, "estimate", "alert", "rejected"])
+def test_only_input_kinds_are_understood(kind: object) -> None:
+    error = refusal({"kind": kind})
+    assert error.reason == "unknown_kind"
+    assert "kind" in error.detail
+    assert (error.patient_id, error.event_id) == ("P-1", "e1")
+
+
+def test_a_refusal_says_whose_event_it_was() -> None:
+    error = refusal({"drug": 5})
+    assert (error.patient_id, error.event_id) == ("P-1", "e1")
+    assert refusal({"drug": 5, "patient_id": 3}).patient_id is None
+
+
+def test_an_oversized_event_is_refused_unread() -> None:
+    padded = json.dumps(PUMP).encode()
+    fits = padded + b" " * (MAX_EVENT_BYTES - len(padded))
+    assert isinstance(decode(fits), PumpDelivery)
+    error = refusal(raw=fits + b" ")
+    assert error.reason == "too_large"
+    assert error.detail == f"event of {MAX_EVENT_BYTES + 1} bytes; the limit is {MAX_EVENT_BYTES}"
+    assert refusal(raw=b"x" * 2 * 1_048_576).reason == "too_large"
+
+
+def test_a_huge_wrong_value_does_not_fill_the_dead_letter() -> None:
+    error = refusal({"phase": "x" * 100_000})
+    assert len(error.detail) < 400
+
+
+def test_deeply_nested_json_is_refused_not_fatal() -> None:
+    error = refusal(raw='{"kind": "clock", "source": ' + "[" * 100_000 + "]" * 100_000 + "}")
+    assert error.reason in ("malformed_json", "invalid_event")
+
+
+def test_an_output_cannot_be_read_as_an_input_or_back() -> None:
+    with pytest.raises(ValidationError):
+        decode_output(json.dumps(PUMP).encode())
+
+
+@given(st.datetimes(min_value=datetime(1900, 1, 1), max_value=datetime(2200, 1, 1)), st.integers(-14, 14))
+def test_millis_are_independent_of_the_offset(naive: datetime, hours: int) -> None:
+    time = naive.replace(tzinfo=UTC)
+    elsewhere = time.astimezone(timezone(timedelta(hours=hours)))
+    assert to_millis(elsewhere) == to_millis(time)
+    assert abs(from_millis(to_millis(time)) - time) <= timedelta(milliseconds=1)
+
+
+@given(st.integers(-2_000_000_000_000, 7_000_000_000_000))
+def test_millis_survive_the_way_through_a_datetime(millis: int) -> None:
+    assert to_millis(from_millis(millis)) == millis
+
+
+def test_event_ids_are_fixed_and_tell_parts_apart() -> None:
+    assert event_id("pump", "P-1", 5) == "d68e108995a97491e1b58cd8788ae342"
+    assert event_id("a", "bc") != event_id("ab", "c")
+    assert len({event_id("x", n) for n in range(1000)}) == 1000
+
+
+# --- round trip ------------------------------------------------------------------------------------------------------
+
+_texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
+_times = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))
+_st_named: dict[str, st.SearchStrategy[Any]] = {
+    "patient_id": st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"),
+    "loinc": st.none() | st.from_regex(r"\A[0-9]{1,5}-[0-9]\Z"),
+}
+
+
+def events_of(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
+    """Any valid instance of an event model, its nested values included."""
+    fields = {name: _field(name, field.annotation) for name, field in model.model_fields.items() if name != "replaces"}
+    if issubclass(model, ClinicalEnvelope):
+        fields.pop("status")
+        statuses = st.sampled_from(["preliminary", "final"]).map(lambda s: {"status": s}) | st.builds(
+            lambda status, replaces: {"status": status, "replaces": replaces},
+            st.sampled_from(["corrected", "retracted"]),
+            _texts,
+        )
+        return st.builds(lambda values, status: model(**values, **status), st.fixed_dictionaries(fields), statuses)
+    return st.builds(model, **fields)
+
+
+def _field(name: str, annotation: Any) -> st.SearchStrategy[Any]:
+    return _st_named[name] if name in _st_named else _value(annotation)
+
+
+def _value(annotation: Any) -> st.SearchStrategy[Any]:
+    origin, arguments = getattr(annotation, "__origin__", None), get_args(annotation)
+    if annotation is float:
+        return st.floats(allow_nan=False, allow_infinity=False)
+    if annotation is int:
+        return st.integers(0, 2**53)
+    if annotation is str:
+        return _texts
+    if annotation is bool:
+        return st.booleans()
+    if annotation is type(None):
+        return st.none()
+    if annotation is datetime or ("AwareDatetime" in repr(annotation) and not arguments):
+        return _times
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return st.builds(annotation, **{n: _field(n, f.annotation) for n, f in annotation.model_fields.items()})
+    if origin is tuple:
+        return st.lists(_value(arguments[0]), min_size=1, max_size=3).map(tuple)
+    if origin is dict:
+        return st.dictionaries(_texts, _value(arguments[1]), max_size=3)
+    if "Literal" in repr(annotation) and all(isinstance(a, (str, int)) for a in arguments):
+        return st.sampled_from(arguments)
+    return st.one_of([_value(argument) for argument in arguments if not _is_metadata(argument)])
+
+
+def _is_metadata(argument: Any) -> bool:
+    return not (isinstance(argument, type) or hasattr(argument, "__origin__") or get_args(argument))
+
+
+@pytest.mark.parametrize("model", get_args(InputEvent), ids=lambda model: model.__name__)
+def test_every_input_survives_the_wire(model: type[Any]) -> None:
+    @given(events_of(model))
+    def survives(event: Any) -> None:
+        assert decode(encode(event)) == event
+
+    survives()
+
+
+@pytest.mark.parametrize("model", get_args(OutputEvent), ids=lambda model: model.__name__)
+def test_every_output_survives_the_wire(model: type[Any]) -> None:
+    @given(events_of(model))
+    def survives(event: Any) -> None:
+        assert decode_output(encode(event)) == event
+
+    survives()
+
+
+@given(st.binary(max_size=200) | st.text().map(str.encode))
+def test_no_bytes_whatever_do_anything_but_refuse(raw: bytes) -> None:
+    with pytest.raises(BadEvent):
+        decode(raw)
