@@ -1,0 +1,54 @@
+"""NDJSON feed: one input event a line, as `twin.events` writes it on the wire.
+
+A line that is no event is handed back with its number and reason, and reading goes on behind it. A line is never held
+in memory beyond the largest event that can be valid, so that a file without line ends does no harm.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import BinaryIO
+
+from connectors.feeds.lines import BadLine
+from twin.events import MAX_EVENT_BYTES, BadEvent, InputEvent, decode
+
+_LONGEST = MAX_EVENT_BYTES + 2
+"""An event of the largest size and its line end (CR LF)."""
+
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def read_ndjson(stream: BinaryIO) -> Iterator[tuple[int, InputEvent | BadLine]]:
+    """Each line of ``stream`` as its number and the event on it, or what is wrong with it; empty lines are passed over.
+
+    >>> import io
+    >>> [(number, str(found)) for number, found in read_ndjson(io.BytesIO(b"{"))]
+    [(1, 'line 1: not JSON: Invalid JSON: EOF while parsing an object at line 1 column 1')]
+    """
+    number = 0
+    while raw := stream.readline(_LONGEST):
+        number += 1
+        if len(raw) == _LONGEST and not raw.endswith(b"\n"):
+            size = len(raw) + _skip_to_line_end(stream)
+            yield number, BadLine(number, f"a line of {size} bytes; an event has at most {MAX_EVENT_BYTES}")
+            continue
+        text = raw.removeprefix(_BYTE_ORDER_MARK).strip() if number == 1 else raw.strip()
+        if text:
+            yield number, _event_or_reason(number, text)
+
+
+def _event_or_reason(number: int, text: bytes) -> InputEvent | BadLine:
+    try:
+        return decode(text)
+    except BadEvent as error:
+        return BadLine(number, str(error))
+
+
+def _skip_to_line_end(stream: BinaryIO) -> int:
+    """Read the rest of an overlong line in pieces; returns its length without the line end."""
+    skipped = 0
+    while piece := stream.readline(_LONGEST):
+        skipped += len(piece)
+        if piece.endswith(b"\n"):
+            return skipped - 1
+    return skipped
