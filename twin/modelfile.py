@@ -15,6 +15,7 @@ from typing import Any, Literal, cast
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.dimensions import check_dimensions
 from twin.expressions import ROUTES
 from twin.specification import (
     CadenceSpec,
@@ -37,6 +38,7 @@ from twin.specification import (
     ToxicitySpec,
 )
 from twin.tables import Table, check_name
+from twin.typical import check_typical
 
 FORMAT = 1
 """Version of what a model file means; raise it when the same text would give another model."""
@@ -93,6 +95,8 @@ def parse_model(text: str, file: str) -> Model:
         text=text,
     )
     top.close()
+    check_dimensions(model, file)
+    check_typical(model, file)
     return model
 
 
@@ -277,7 +281,9 @@ def _regimen(table: Table, drugs: tuple[str, ...], covariates: tuple[CovariateSp
         raise table.wrong("cycles", f"is {cycles:g}; write a whole number")
     start, duration = table.optional_number("start", least=0) or 0.0, table.number("duration", least=0)
     if start + duration > interval:
-        raise table.wrong("duration", f"the dose ends at {start + duration:g}, after 'interval' {interval:g}; shorten it")
+        raise table.wrong(
+            "duration", f"the dose ends at {start + duration:g}, after 'interval' {interval:g}; shorten it"
+        )
     return RegimenSpec(
         table.choice("drug", drugs),
         table.number("amount", above=0),
@@ -305,7 +311,7 @@ def _numerics(top: Table) -> NumericsSpec:
     first, largest = table.optional_number("first_step", above=0), table.optional_number("largest_step", above=0)
     if first is not None and largest is not None and first > largest:
         raise table.wrong("first_step", f"is {first:g}, more than largest_step {largest:g}; make it smaller")
-    found = NumericsSpec(first, table.optional_number("growth", least=1), largest)
+    found = NumericsSpec(first, table.optional_number("growth", least=0.01), largest)
     table.close()
     return found
 

@@ -185,7 +185,8 @@ class CadenceSpec:
 
 @dataclass(frozen=True, slots=True)
 class NumericsSpec:
-    """Steps of the integrator in model time units: the first after a discontinuity, their growth, the largest."""
+    """Steps of the integrator in model time units (`twin.mesh`): ``first_step`` after a discontinuity, then ``growth``
+    times the time since it, up to ``largest_step``."""
 
     first_step: float | None
     growth: float | None

@@ -1,0 +1,72 @@
+"""The typical patient: what a model's formulas give at eta = 0, reference covariates and the start of the record.
+
+A last check of a model file, which units cannot make: formulas that divide by nothing or take the logarithm of a
+negative number would give every patient NaN.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+import numpy as np
+
+from twin.expressions import evaluate, is_input
+from twin.specification import Model, ModelError
+
+
+def typical_values(model: Model, covariates: Mapping[str, float] | None = None) -> dict[str, float]:
+    """Covariates, individual parameters and derived values at eta = 0, by name.
+
+    ``covariates`` replaces references where given. Raises `FloatingPointError` or `ZeroDivisionError` where a formula
+    has no value.
+    """
+    env: dict[str, float] = {c.name: c.reference for c in model.covariates} | dict(covariates or {})
+    # Covariate effects read the values before any effect, whatever the order of the file.
+    plain = env | {p.name: p.value for p in model.parameters}
+    env |= {p.name: p.value if p.expression is None else _value(p.expression, plain) for p in model.parameters}
+    for derived in model.derived:
+        env[derived.name] = _value(derived.expression, env)
+    return env
+
+
+def check_typical(model: Model, file: str) -> None:
+    """Check that every formula has a value for the typical patient.
+
+    Raises:
+        ModelError: naming the formula that has none.
+    """
+    constants: dict[str, float] = {}
+    try:
+        constants = typical_values(model)
+    except (ArithmeticError, ValueError) as error:
+        raise ModelError(file, "parameters", f"have no value for the typical patient ({error}); {_MEND}") from None
+    for parameter in model.parameters:
+        if parameter.iiv is not None and constants[parameter.name] <= 0:
+            problem = f"gives {constants[parameter.name]:g} for the typical patient; a log-normal parameter is above 0"
+            raise ModelError(file, f"parameters.{parameter.name}.expression", problem)
+    start = constants | {"t": 0.0}
+    start |= {s.name: _checked(file, f"states.{s.name}.initial", s.initial, constants) for s in model.states}
+    for state in model.states:
+        _checked(file, f"states.{state.name}.derivative", state.derivative, start)
+    for output in model.outputs:
+        _checked(file, f"outputs.{output.name}.expression", output.expression, start)
+
+
+_MEND = "look for a division by zero, or a root, power or logarithm of a negative number"
+
+
+def _checked(file: str, key: str, expression: ast.expr, env: Mapping[str, float]) -> float:
+    try:
+        return _value(expression, env)
+    except (ArithmeticError, ValueError) as error:
+        raise ModelError(file, key, f"has no value at the start of the typical patient ({error}); {_MEND}") from None
+
+
+def _value(expression: ast.expr, env: Mapping[str, float]) -> float:
+    silent = {ast.unparse(node): 0.0 for node in ast.walk(expression) if is_input(node)}
+    with np.errstate(divide="raise", invalid="raise", over="raise"):
+        value = evaluate(expression, env | silent)
+    if isinstance(value, complex) or not np.isfinite(value):
+        raise ArithmeticError("the result is not a finite real number")
+    return float(value)
