@@ -87,11 +87,13 @@ def reconcile(
         The new ledger, and the revisions to publish in order.
     """
     desk = _Desk(ledger, until_ms)
+    transitions = tuple(transitions)
     sequences: dict[str, list[Transition]] = {}
     for transition in transitions:
         sequences.setdefault(transition.alert_id, []).append(transition)
-    for alert_id, sequence in sequences.items():
-        for transition in _unpublished(desk.entry(alert_id), sequence, since_ms):
+    news = {i: _unpublished(desk.entry(i), sequence, since_ms) for i, sequence in sequences.items()}
+    for transition in transitions:
+        if transition in news[transition.alert_id]:
             desk.publish(transition)
     standing = {alert.alert_id: alert for alert in book.live}
     for alert in standing.values():
