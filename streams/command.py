@@ -7,11 +7,13 @@ from typing import Annotated
 
 import typer
 
-from streams.commands import services, sink, topics, worker
+from streams.commands import feed, models, services, sink, topics, worker
 
 app = typer.Typer(name="dosetwin", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
 
+app.add_typer(feed.app, name="feed")
+app.add_typer(models.app, name="models")
 app.add_typer(services.app, name="services")
 app.add_typer(sink.app, name="sink")
 app.add_typer(topics.app, name="topics")

@@ -6,6 +6,6 @@ from twin.models import Model, OutputSpec
 
 
 def drug_of(output: OutputSpec, model: Model) -> str | None:
-    """The drug whose level ``output`` is, if any, told by a name or alias like ``docetaxel`` or ``docetaxel_plasma``."""
+    """The drug whose level ``output`` is, if any, by a name or alias such as ``docetaxel`` or ``docetaxel_plasma``."""
     names = (output.name, *output.aliases)
     return next((d for d in model.drugs if any(n == d or n.startswith(f"{d}_") for n in names)), None)
