@@ -127,8 +127,7 @@ def _agree(
         return
     shown = ast.unparse(expression)
     if found.dimensionality == expected.dimensionality:
-        factor = float((found / expected).to_base_units().magnitude)
-        problem = f"'{shown}' is in {_shown(found)}, which is {factor:g} times the declared {code}"
+        problem = f"'{shown}' is in {_shown(found)}, {_factor_between(found, expected):g} times the declared {code}"
         raise ModelError(
             file, key, f"{problem}; mend a unit, or multiply by a parameter that converts one to the other"
         )
@@ -203,9 +202,11 @@ def _equal(node: ast.expr, left: Measure, right: Measure) -> Measure:
         return Measure(_one())
     if left.coefficient or right.coefficient:
         return Measure(right.unit if left.coefficient else left.unit)
-    raise DimensionError(
-        f"'{ast.unparse(node)}' puts {_shown(left.unit)} beside {_shown(right.unit)}; mend the formula or a unit"
-    )
+    apart = ""
+    if left.unit.dimensionality == right.unit.dimensionality:
+        apart = f", {_factor_between(right.unit, left.unit):g} times as large"
+    shown = f"{_shown(left.unit)} beside {_shown(right.unit)}{apart}"
+    raise DimensionError(f"'{ast.unparse(node)}' puts {shown}; mend the formula or a unit")
 
 
 def _product(left: Measure, right: Measure) -> Measure:
@@ -258,17 +259,27 @@ def _is_plain(unit: Any) -> bool:
 def _same(left: Any, right: Any) -> bool:
     if left.dimensionality != right.dimensionality:
         return False
-    return abs(float((left / right).to_base_units().magnitude) - 1.0) < _CLOSE
+    return abs(_factor_between(left, right) - 1.0) < _CLOSE
+
+
+def _factor_between(left: Any, right: Any) -> float:
+    return float((left / right).to_base_units().magnitude)
 
 
 def _shown(unit: Any) -> str:
     """A unit for people, close to UCUM: ``mg.h/L``, ``10*9/L``."""
-    registry = unit._REGISTRY
-    items = [(registry.get_symbol(name).replace("_10", "10*"), exponent) for name, exponent in unit.unit_items()]
-    above = ".".join(_factor(name, exponent) for name, exponent in items if exponent > 0)
-    below = "".join("/" + _factor(name, -exponent) for name, exponent in items if exponent < 0)
+    items = [(_symbol(unit._REGISTRY, name), exponent) for name, exponent in unit.unit_items()]
+    above = ".".join(_raised_symbol(symbol, exponent) for symbol, exponent in items if exponent > 0)
+    below = "".join("/" + _raised_symbol(symbol, -exponent) for symbol, exponent in items if exponent < 0)
     return (above + below) or "1"
 
 
-def _factor(name: str, exponent: float) -> str:
-    return name if exponent == 1 else f"{name}{exponent:g}"
+def _symbol(registry: Any, name: str) -> str:
+    if name == "_10":
+        return "10*"
+    symbol = str(registry.get_symbol(name)).replace("µ", "u")
+    return symbol[:-1] + "L" if name.endswith("liter") else symbol
+
+
+def _raised_symbol(symbol: str, exponent: float) -> str:
+    return symbol if exponent == 1 else f"{symbol}{exponent:g}"

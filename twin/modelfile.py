@@ -55,18 +55,16 @@ def parse_model(text: str, file: str) -> Model:
     except tomllib.TOMLDecodeError as error:
         raise ModelError(file, "", f"not TOML: {error}; mend that line") from None
     top = Table(file, "", content)
+    _refuse_twice(top)
     drug = top.text("drug")
     inputs = _inputs(top, drug)
     drugs = tuple(dict.fromkeys([drug, *(entry.drug for entry in inputs)]))
     covariates = tuple(_covariate(name, table) for name, table in top.named("covariates"))
     parameters = _parameters(top, [c.name for c in covariates])
     constants = [item.name for item in (*covariates, *parameters)]
-    _refuse_twice(file, constants)
     derived = _derived(top, constants)
     constants += [item.name for item in derived]
-    _refuse_twice(file, constants)
     states = _states(top, constants, drugs)
-    _refuse_twice(file, [*constants, *(s.name for s in states)])
     outputs = _outputs(top, [*constants, *(s.name for s in states), "t"])
     eta_names = tuple(p.name for p in parameters if p.iiv is not None)
     model = Model(
@@ -115,10 +113,14 @@ def _canonical(value: object) -> str:
     return json.dumps(value, default=str)
 
 
-def _refuse_twice(file: str, names: list[str]) -> None:
-    for position, name in enumerate(names):
-        if name in names[:position]:
-            raise ModelError(file, name, "is declared twice; give each covariate, parameter and state its own name")
+def _refuse_twice(top: Table) -> None:
+    """Formulas share one set of names, so a parameter and a state may not have the same one."""
+    taken: dict[str, str] = {}
+    for section in ("covariates", "parameters", "derived", "states"):
+        for name in top.names(section):
+            if name in taken:
+                raise top.wrong(f"{section}.{name}", f"the name is taken by {taken[name]}.{name}; choose another")
+            taken[name] = section
 
 
 def _citations(top: Table) -> tuple[CitationSpec, ...]:
