@@ -1,0 +1,265 @@
+"""The ward as it stands: a fold over the twin's output events, read out as a snapshot or as what changed since.
+
+The picture depends only on which facts are known, not on the order they came in. An estimate, forecast or prediction
+is known by its patient and event time: late data makes the twin say it again, and the newer word replaces the older
+one. An alert is known by its id, its transitions by their revision. So reading the topics again from the beginning,
+or reading parts of them twice, ends in the same picture.
+
+Every change carries the number of the fold that made it. A frame "since n" holds what changed after fold n, so a page
+that could not keep up needs no queue: its next frame simply spans more folds. The board is pure and not thread-safe.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+
+import msgspec
+
+from connectors.console import picture
+from connectors.console.picture import Ahead, AlertCard, Floor, Measured, Parameter, Refused, Row
+from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected, to_millis
+
+POINTS_KEPT = 1500
+"""History per patient: about two months of hourly estimates."""
+
+MEASURED_KEPT = 1000
+"""Measured values per patient."""
+
+ALERTS_KEPT = 100
+"""Alerts shown per patient: the active ones, then the newest by onset."""
+
+REFUSED_KEPT = 200
+"""Dead letters shown, the newest by offset."""
+
+T = TypeVar("T")
+
+
+class WardFrame(msgspec.Struct, frozen=True):
+    """The ward table: every row (``since`` = 0) or the rows that changed after fold ``since``."""
+
+    type: str
+    since: int
+    version: int
+    clock: int | None
+    rows: tuple[Row, ...]
+    refused: tuple[Refused, ...] | None
+    refused_more: bool
+
+
+class PatientFrame(msgspec.Struct, frozen=True):
+    """One patient in full (``since`` = 0) or what changed after fold ``since`` (``None`` = unchanged)."""
+
+    type: str
+    since: int
+    version: int
+    row: Row
+    points: tuple[msgspec.Raw, ...]
+    points_kept: int
+    measured: tuple[Measured, ...]
+    measured_kept: int
+    parameters: tuple[Parameter, ...]
+    forecast: Ahead | None
+    alerts: tuple[AlertCard, ...] | None
+    floors: tuple[Floor, ...]
+
+
+class UnknownPatient(KeyError):
+    """No output event of this patient has been seen."""
+
+
+@dataclass(slots=True)
+class _Newest(Generic[T]):
+    """The ``kept`` largest places (time, key) ever put, each with its newest value and the fold that set it.
+
+    A full store lets go of its smallest place and never takes one below it again, so the order of arrival is no matter.
+    """
+
+    kept: int
+    values: dict[tuple[int, str], tuple[T, int]] = field(default_factory=dict)
+    order: list[tuple[int, str]] = field(default_factory=list)
+    overflowed: bool = False
+
+    def put(self, time: int, key: str, value: T, version: int) -> bool:
+        """Store the value unless it is already there or too old; True when something changed."""
+        place = (time, key)
+        known = self.values.get(place)
+        if known is not None:
+            if known[0] == value:
+                return False
+        elif len(self.values) < self.kept:
+            heapq.heappush(self.order, place)
+        else:
+            self.overflowed = True
+            if place < self.order[0]:
+                return False
+            del self.values[heapq.heappushpop(self.order, place)]
+        self.values[place] = (value, version)
+        return True
+
+    def since(self, version: int) -> tuple[T, ...]:
+        """Values set after fold ``version``, oldest first."""
+        return tuple(value for _, (value, set_at) in sorted(self.values.items(), key=_place) if set_at > version)
+
+    def last(self) -> T | None:
+        """The newest value."""
+        return self.values[max(self.values)][0] if self.values else None
+
+
+def _place(item: tuple[tuple[int, str], tuple[object, int]]) -> tuple[int, str]:
+    return item[0]
+
+
+@dataclass(slots=True)
+class _Patient:
+    points: _Newest[bytes]
+    measured: _Newest[Measured]
+    first: Estimate | None = None
+    latest: Estimate | None = None
+    forecast: Forecast | None = None
+    forecast_version: int = 0
+    alerts: dict[str, dict[int, Alert]] = field(default_factory=dict)
+    alerts_version: int = 0
+    version: int = 0
+    row: tuple[int, Row] | None = None
+
+    def estimate(self, event: Estimate, version: int) -> bool:
+        # A point is kept as the JSON it will be sent as: a tenth of the memory, and encoded once for all pages.
+        encoded = msgspec.json.encode(picture.point(event))
+        changed = self.points.put(to_millis(event.time), "", encoded, version)
+        if self.latest is None or event.time >= self.latest.time:
+            changed |= event != self.latest
+            self.latest = event
+        if self.first is None or event.time <= self.first.time:
+            changed |= event != self.first
+            self.first = event
+        return changed
+
+    def prediction(self, event: Prediction, version: int) -> bool:
+        return self.measured.put(to_millis(event.time), event.output, picture.measured(event), version)
+
+    def foresee(self, event: Forecast, version: int) -> bool:
+        if self.forecast is not None and (event.time < self.forecast.time or event == self.forecast):
+            return False
+        self.forecast, self.forecast_version = event, version
+        return True
+
+    def alert(self, event: Alert, version: int) -> bool:
+        steps = self.alerts.setdefault(event.alert_id, {})
+        if steps.get(event.revision) == event:
+            return False
+        steps[event.revision] = event
+        self.alerts_version = version
+        return True
+
+    def cards(self) -> tuple[AlertCard, ...]:
+        """Alerts to show, newest onset first, the active ones before the ended ones."""
+        cards = [picture.alert_card([steps[n] for n in sorted(steps)]) for steps in self.alerts.values()]
+        cards.sort(key=lambda card: (not card.active, -card.onset, card.id))
+        return tuple(cards[:ALERTS_KEPT])
+
+
+class Board:
+    """The ward picture.
+
+    Args:
+        points_kept: history points kept per patient.
+        floors: per model id the counts under which it speaks of toxicity, drawn as lines in the patient's chart.
+
+    >>> board = Board()
+    >>> board.ward().rows
+    ()
+    """
+
+    def __init__(self, points_kept: int = POINTS_KEPT, floors: Mapping[str, Sequence[Floor]] | None = None) -> None:
+        self.version = 0
+        self._points_kept = points_kept
+        self._floors = {model: tuple(lines) for model, lines in (floors or {}).items()}
+        self._patients: dict[str, _Patient] = {}
+        self._clock: int | None = None
+        self._refused: _Newest[Refused] = _Newest(REFUSED_KEPT)
+        self._refused_version = 0
+
+    def __contains__(self, patient_id: str) -> bool:
+        return patient_id in self._patients
+
+    def __len__(self) -> int:
+        """Patients on the ward."""
+        return len(self._patients)
+
+    def fold(self, event: OutputEvent | Rejected) -> bool:
+        """Take in one event; True when the picture changed."""
+        version = self.version + 1
+        changed = self._letter(event, version) if isinstance(event, Rejected) else self._output(event, version)
+        if changed:
+            self.version = version
+        return changed
+
+    def ward(self, since: int = 0) -> WardFrame:
+        """The ward table, or its rows that changed after fold ``since``."""
+        rows = tuple(self._row(key, each) for key, each in sorted(self._patients.items()) if each.version > since)
+        refused = tuple(reversed(self._refused.since(0))) if self._refused_version > since or since == 0 else None
+        return WardFrame("ward", since, self.version, self._clock, rows, refused, self._refused.overflowed)
+
+    def patient(self, patient_id: str, since: int = 0) -> PatientFrame:
+        """One patient, or what changed of it after fold ``since``; raises `UnknownPatient`."""
+        patient = self._patients.get(patient_id)
+        if patient is None:
+            raise UnknownPatient(patient_id)
+        latest, forecast = patient.latest, patient.forecast
+        return PatientFrame(
+            type="patient",
+            since=since,
+            version=self.version,
+            row=self._row(patient_id, patient),
+            points=tuple(map(msgspec.Raw, patient.points.since(since))),
+            points_kept=patient.points.kept,
+            measured=patient.measured.since(since),
+            measured_kept=patient.measured.kept,
+            parameters=() if latest is None else picture.parameters(latest, patient.first),
+            forecast=picture.ahead(forecast) if forecast and patient.forecast_version > since else None,
+            alerts=patient.cards() if since == 0 or patient.alerts_version > since else None,
+            floors=() if latest is None else self._floors.get(latest.model, ()),
+        )
+
+    def patient_changed(self, patient_id: str, since: int) -> bool:
+        """Whether a frame of this patient since that fold would say anything new."""
+        patient = self._patients.get(patient_id)
+        return patient is not None and patient.version > since
+
+    def _output(self, event: OutputEvent, version: int) -> bool:
+        patient = self._patients.get(event.patient_id)
+        if patient is None:
+            patient = _Patient(_Newest(self._points_kept), _Newest(MEASURED_KEPT))
+            self._patients[event.patient_id] = patient
+        match event:
+            case Estimate():
+                changed = patient.estimate(event, version)
+            case Prediction():
+                changed = patient.prediction(event, version)
+            case Forecast():
+                changed = patient.foresee(event, version)
+            case Alert():
+                changed = patient.alert(event, version)
+        if changed:
+            patient.version = version
+            self._clock = max(self._clock or 0, to_millis(event.time))
+        return changed
+
+    def _letter(self, letter: Rejected, version: int) -> bool:
+        """A letter is known by where its original lies; letters without a place sort before all others."""
+        offset = -1 if letter.offset is None else letter.offset
+        place = f"{letter.topic}/{letter.partition}/{letter.patient_id}/{letter.event_id}/{letter.reason}"
+        changed = self._refused.put(offset, place, picture.refused(letter), version)
+        if changed:
+            self._refused_version = version
+        return changed
+
+    def _row(self, patient_id: str, patient: _Patient) -> Row:
+        if patient.row is None or patient.row[0] != patient.version:
+            active = [card for card in patient.cards() if card.active]
+            built = picture.row(patient_id, patient.latest, patient.forecast, active, patient.measured.last())
+            patient.row = (patient.version, built)
+        return patient.row[1]

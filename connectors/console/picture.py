@@ -1,0 +1,354 @@
+"""What the page is told: small frozen values cut from the twin's events, ready to be written as JSON.
+
+Everything here is a pure function of one event or of a patient's newest events. Times are integer milliseconds since
+the Unix epoch (event time); five quantiles are always (q05, q25, median, q75, q95); numbers carry five significant
+digits, which is finer than any Monte-Carlo error behind them and keeps a frame small.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import msgspec
+
+from twin.events import Alert, Band, Estimate, Exposure, Forecast, ForecastBand, Nadir, Prediction, Rejected, to_millis
+
+Quantiles = tuple[float, float, float, float, float]
+
+SEVERITY_RANK: Mapping[str, int] = {"low": 1, "medium": 2, "high": 3}
+ACTIVE_STATES = frozenset({"raised", "updated"})
+MILLIS_PER_DAY = 86_400_000
+STEPS_SHOWN = 40
+
+
+class Floor(msgspec.Struct, frozen=True):
+    """A count under which a model speaks of toxicity, e.g. neutrophils below 0.5 10*9/L (CTCAE grade 4)."""
+
+    output: str
+    below: float
+    label: str
+
+
+class Level(msgspec.Struct, frozen=True):
+    """One model output as it stands now; ``band`` in ``unit``."""
+
+    name: str
+    unit: str
+    band: Quantiles
+
+
+class Rate(msgspec.Struct, frozen=True):
+    """What the pumps deliver of ``drug`` now and in all; ``plan`` is "below" or "above" it while an alert says so."""
+
+    drug: str
+    rate: float
+    rate_unit: str
+    delivered: float | None
+    delivered_unit: str | None
+    plan: str | None
+
+
+class Target(msgspec.Struct, frozen=True):
+    """Exposure of the running course beside its target window, all in ``unit``."""
+
+    name: str
+    unit: str
+    so_far: Quantiles
+    at_end: Quantiles
+    low: float
+    high: float
+    p_below: float
+    p_above: float
+
+
+class LowPoint(msgspec.Struct, frozen=True):
+    """The nadir ahead: its value in ``unit`` and its time (q05, median, q95)."""
+
+    output: str
+    unit: str
+    value: Quantiles
+    times: tuple[int, int, int]
+    p_grade4: float
+
+
+class AlertStep(msgspec.Struct, frozen=True):
+    """One published transition of an alert."""
+
+    revision: int
+    state: str
+    time: int
+    severity: str
+    probability: float | None
+    horizon_hours: float | None
+    freshness_hours: float | None
+    text: str
+
+
+class AlertCard(msgspec.Struct, frozen=True):
+    """An alert with its history, oldest step first; its state is that of the last step."""
+
+    id: str
+    rule: str
+    onset: int
+    active: bool
+    steps: tuple[AlertStep, ...]
+
+
+class Measured(msgspec.Struct, frozen=True):
+    """A measured value and what the twin and the population had expected of it."""
+
+    t: int
+    output: str
+    unit: str
+    observed: float
+    median: float
+    q05: float
+    q95: float
+    population: float
+    pit: float
+
+
+class Point(msgspec.Struct, frozen=True):
+    """The twin at ``t``: outputs ``o``, exposure ``e`` (so far, then quantiles at its end), pump rates ``r``."""
+
+    t: int
+    o: dict[str, Quantiles]
+    e: dict[str, tuple[float, ...]]
+    r: dict[str, float]
+
+
+class Ahead(msgspec.Struct, frozen=True):
+    """The newest forecast: per output five rows of quantiles along ``times``."""
+
+    t: int
+    times: tuple[int, ...]
+    o: dict[str, tuple[tuple[float, ...], ...]]
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """An individual parameter now and before anything was measured (``None`` when that was not seen)."""
+
+    name: str
+    unit: str
+    now: Quantiles
+    prior: Quantiles | None
+
+
+class Refused(msgspec.Struct, frozen=True):
+    """A dead letter, without its original bytes."""
+
+    reason: str
+    detail: str
+    patient_id: str | None
+    event_id: str | None
+    topic: str | None
+    partition: int | None
+    offset: int | None
+
+
+class Row(msgspec.Struct, frozen=True):
+    """One line of the ward table. ``urgency`` sorts the ward, largest first; ``alerts`` carry their last step only."""
+
+    id: str
+    urgency: tuple[int, int, int]
+    model: str | None
+    time: int | None
+    rates: tuple[Rate, ...]
+    levels: tuple[Level, ...]
+    count: str | None
+    concentration: str | None
+    targets: tuple[Target, ...]
+    nadir: LowPoint | None
+    alerts: tuple[AlertCard, ...]
+    measured: Measured | None
+    observations: int
+    ess: float | None
+
+
+def brief(value: float) -> float:
+    """``value`` with five significant digits.
+
+    >>> brief(0.123456789)
+    0.12346
+    """
+    return float(f"{value:.5g}")
+
+
+def quantiles(band: Band) -> Quantiles:
+    """The five quantiles of a band, shortened by `brief`."""
+    return (brief(band.q05), brief(band.q25), brief(band.median), brief(band.q75), brief(band.q95))
+
+
+def point(estimate: Estimate) -> Point:
+    """The estimate as one point of the patient's history."""
+    return Point(
+        t=to_millis(estimate.time),
+        o={band.name: quantiles(band) for band in estimate.outputs},
+        e={part.at_end.name: (brief(part.so_far.median), *quantiles(part.at_end)) for part in estimate.exposure},
+        r={drug: brief(rate.value) for drug, rate in estimate.delivered_rate.items()},
+    )
+
+
+def measured(prediction: Prediction) -> Measured:
+    """The prediction as a measured point."""
+    return Measured(
+        t=to_millis(prediction.time),
+        output=prediction.output,
+        unit=prediction.unit,
+        observed=brief(prediction.observed),
+        median=brief(prediction.median),
+        q05=brief(prediction.q05),
+        q95=brief(prediction.q95),
+        population=brief(prediction.population_median),
+        pit=brief(prediction.pit),
+    )
+
+
+def ahead(forecast: Forecast) -> Ahead:
+    """The forecast as rows of quantiles."""
+
+    def rows(band: ForecastBand) -> tuple[tuple[float, ...], ...]:
+        return tuple(tuple(map(brief, row)) for row in (band.q05, band.q25, band.median, band.q75, band.q95))
+
+    return Ahead(
+        t=to_millis(forecast.time),
+        times=tuple(map(to_millis, forecast.times)),
+        o={band.name: rows(band) for band in forecast.outputs},
+    )
+
+
+def parameters(estimate: Estimate, first: Estimate | None) -> tuple[Parameter, ...]:
+    """Individual parameters now beside the prior: the patient's first estimate, if nothing had been measured then."""
+    prior = {}
+    if first is not None and first.observations == 0 and first.model_hash == estimate.model_hash:
+        prior = {band.name: quantiles(band) for band in first.parameters}
+    return tuple(Parameter(b.name, b.unit, quantiles(b), prior.get(b.name)) for b in estimate.parameters)
+
+
+def alert_card(steps: Sequence[Alert]) -> AlertCard:
+    """An alert from its transitions in the order of their revisions (at least one).
+
+    Of a long history the first and the newest `STEPS_SHOWN` steps are kept.
+    """
+    if len(steps) > STEPS_SHOWN + 1:
+        steps = (steps[0], *steps[-STEPS_SHOWN:])
+    last = steps[-1]
+    return AlertCard(
+        id=last.alert_id,
+        rule=last.rule,
+        onset=to_millis(last.onset),
+        active=last.state in ACTIVE_STATES,
+        steps=tuple(
+            AlertStep(
+                revision=step.revision,
+                state=step.state,
+                time=to_millis(step.time),
+                severity=step.severity,
+                probability=step.probability,
+                horizon_hours=step.horizon_hours,
+                freshness_hours=step.freshness_hours,
+                text=step.text,
+            )
+            for step in steps
+        ),
+    )
+
+
+def refused(letter: Rejected) -> Refused:
+    """The dead letter as the page shows it."""
+    return Refused(
+        letter.reason,
+        letter.detail[:500],
+        letter.patient_id,
+        letter.event_id,
+        letter.topic,
+        letter.partition,
+        letter.offset,
+    )
+
+
+def row(
+    patient_id: str,
+    latest: Estimate | None,
+    forecast: Forecast | None,
+    active: Sequence[AlertCard],
+    last_measured: Measured | None,
+) -> Row:
+    """The ward line of one patient from the newest of everything known."""
+    levels = () if latest is None else tuple(Level(b.name, b.unit, quantiles(b)) for b in latest.outputs)
+    nadir = None if forecast is None or forecast.nadir is None else _low_point(forecast, forecast.nadir)
+    count = nadir.output if nadir else next((level.name for level in levels if _is_count(level.unit)), None)
+    ordered = tuple(sorted(active, key=_alarm_order))
+    return Row(
+        id=patient_id,
+        urgency=_urgency(ordered, nadir),
+        model=latest.model if latest else forecast.model if forecast else None,
+        time=None if latest is None else to_millis(latest.time),
+        rates=() if latest is None else _rates(latest, ordered),
+        levels=levels,
+        count=count,
+        concentration=next((x.name for x in levels if x.name != count and not _is_count(x.unit)), None),
+        targets=() if latest is None else tuple(map(_target, latest.exposure)),
+        nadir=nadir,
+        alerts=tuple(msgspec.structs.replace(card, steps=card.steps[-1:]) for card in ordered),
+        measured=last_measured,
+        observations=0 if latest is None else latest.observations,
+        ess=None if latest is None else brief(latest.ess),
+    )
+
+
+def _is_count(unit: str) -> bool:
+    """Cells per volume, as UCUM writes them (``10*9/L``)."""
+    return unit.startswith(("10*", "10^"))
+
+
+def _rates(latest: Estimate, active: Sequence[AlertCard]) -> tuple[Rate, ...]:
+    rules = {card.rule for card in active}
+    plan = "below" if "delivery.underinfusion" in rules else "above" if "delivery.overinfusion" in rules else None
+    rates = []
+    for drug, rate in latest.delivered_rate.items():
+        total = latest.delivered.get(drug)
+        delivered, unit = (brief(total.value), total.unit) if total else (None, None)
+        rates.append(Rate(drug, brief(rate.value), rate.unit, delivered, unit, plan))
+    return tuple(rates)
+
+
+def _target(part: Exposure) -> Target:
+    return Target(
+        name=part.at_end.name,
+        unit=part.at_end.unit,
+        so_far=quantiles(part.so_far),
+        at_end=quantiles(part.at_end),
+        low=part.target_low,
+        high=part.target_high,
+        p_below=brief(part.p_below),
+        p_above=brief(part.p_above),
+    )
+
+
+def _low_point(forecast: Forecast, nadir: Nadir) -> LowPoint:
+    start = to_millis(forecast.time)
+    early, middle, late = (
+        start + round(days * MILLIS_PER_DAY) for days in (nadir.day.q05, nadir.day.median, nadir.day.q95)
+    )
+    return LowPoint(
+        nadir.output, nadir.value.unit, quantiles(nadir.value), (early, middle, late), brief(nadir.p_grade4)
+    )
+
+
+def _alarm_order(card: AlertCard) -> tuple[int, float, str]:
+    last = card.steps[-1]
+    return (-SEVERITY_RANK[last.severity], -(1.0 if last.probability is None else last.probability), card.rule)
+
+
+def _urgency(active: Sequence[AlertCard], nadir: LowPoint | None) -> tuple[int, int, int]:
+    """Severity first, then probability in steps of a tenth, so that Monte-Carlo noise does not make rows jump."""
+    grade4 = 0 if nadir is None else round(nadir.p_grade4 * 10)
+    if not active:
+        return (0, 0, grade4)
+    worst = active[0].steps[-1]
+    return (
+        SEVERITY_RANK[worst.severity],
+        round(10 * (1.0 if worst.probability is None else worst.probability)),
+        grade4,
+    )

@@ -1,0 +1,243 @@
+"""The console's web server: one page, a small JSON API, and the WebSocket that keeps open pages up to date (`pages`).
+
+The server only shows. It has no route that changes anything, and no way to reach a pump.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import msgspec
+from pydantic import ValidationError
+from starlette.applications import Starlette
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.exceptions import HTTPException
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import FileResponse, Response
+from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from connectors.console.board import UnknownPatient
+from connectors.console.pages import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
+from connectors.console.reader import LiveBoard, Reader
+
+STATIC = Path(__file__).parent / "static"
+CHARTS = STATIC / "vendor" / "uPlot.iife.min.js"
+
+TICK = 0.3
+"""Seconds between looks at the board: no page gets frames faster."""
+
+HEARTBEAT = 2.0
+"""Seconds after which a page hears from the server even if nothing changed."""
+
+HEADERS = {
+    "content-security-policy": (
+        "default-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+    ),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "no-referrer",
+    "cross-origin-resource-policy": "same-origin",
+    "cache-control": "no-cache",
+}
+
+
+class ConsoleError(RuntimeError):
+    """The console cannot be served; the message says how to mend it."""
+
+
+class Guard:
+    """Answers only to its own name, lets no other site's page connect, and puts the security headers on everything.
+
+    A page of another site in the same browser can reach a server on localhost: by the Host header (a name that its
+    owner points at 127.0.0.1) or by a WebSocket, which browsers do not keep to one origin. Both are refused here.
+    """
+
+    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+        self.app = app
+        self._hosts = hosts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] not in ("http", "websocket"):
+            await self.app(scope, receive, send)
+            return
+        refusal = self._refusal(Headers(scope=scope), scope["type"] == "websocket")
+
+        async def with_headers(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                MutableHeaders(scope=message).update(HEADERS)
+            await send(message)
+
+        if refusal is None:
+            await self.app(scope, receive, with_headers)
+        elif scope["type"] == "http":
+            await _problem(refusal, 400)(scope, receive, with_headers)
+        else:
+            await WebSocket(scope, receive, send).close(1008, refusal)
+
+    def _refusal(self, headers: Headers, websocket: bool) -> str | None:
+        host = headers.get("host", "")
+        if self._hosts is not None and urlsplit(f"//{host}").hostname not in self._hosts:
+            return f"this console answers to {', '.join(sorted(self._hosts))} only"
+        origin = headers.get("origin")
+        if websocket and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
+            return "a page of another site may not read the ward"
+        return None
+
+
+def create_app(
+    live: LiveBoard,
+    reader: Reader | None = None,
+    *,
+    hosts: Collection[str] | None = ("127.0.0.1", "localhost", "::1"),
+    tick: float = TICK,
+    heartbeat: float = HEARTBEAT,
+) -> Starlette:
+    """The console as an ASGI application.
+
+    Args:
+        live: the board it shows.
+        reader: started and stopped with the application; None when something else fills the board.
+        hosts: host names it answers to; None for any.
+        tick: least seconds between frames to a page.
+        heartbeat: most seconds between frames to a page.
+    """
+    frames = Frames(live)
+
+    async def pages(websocket: WebSocket) -> None:
+        await websocket.accept()
+        await Page(websocket, live, frames, tick, heartbeat).run()
+
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        if reader is not None:
+            reader.start()
+        yield
+        if reader is not None:
+            await asyncio.to_thread(reader.stop)
+
+    return Starlette(
+        routes=[
+            Route("/", _index),
+            WebSocketRoute("/live", pages),
+            Route("/api/ward", _ward_endpoint(live)),
+            Route("/api/patients/{patient_id}", _patient_endpoint(live)),
+            Route("/healthz", _health_endpoint(live)),
+            Mount("/static", StaticFiles(directory=STATIC)),
+        ],
+        middleware=[Middleware(Guard, hosts=hosts)],
+        exception_handlers={HTTPException: _http_problem, Exception: _failure},
+        lifespan=lifespan,
+    )
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket on ``host``; port 0 takes any free port. Raises `ConsoleError` when that is not possible."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((host, port))
+        listener.listen(128)
+    except (OSError, OverflowError) as error:
+        listener.close()
+        raise ConsoleError(f"cannot listen on {host}:{port} ({error}): choose another --port, or 0 for any") from None
+    return listener
+
+
+def address_of(listener: socket.socket) -> str:
+    """The page's address, e.g. ``http://127.0.0.1:8500``."""
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def serve(app: ASGIApp, listener: socket.socket) -> None:
+    """Serve until interrupted (SIGINT or SIGTERM); open pages do not hold it up."""
+    import uvicorn
+
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        ws_per_message_deflate=False,
+        ws_max_size=4096,
+        timeout_graceful_shutdown=2,
+    )
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _json(value: object, status: int = 200) -> Response:
+    return Response(msgspec.json.encode(value), status, media_type="application/json")
+
+
+def _problem(detail: str, status: int) -> Response:
+    return _json(
+        {
+            "error": {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}.get(status, "failed"),
+            "detail": detail,
+        },
+        status,
+    )
+
+
+async def _index(_: Request) -> Response:
+    return FileResponse(STATIC / "index.html")
+
+
+Endpoint = Callable[[Request], Awaitable[Response]]
+
+
+def _ward_endpoint(live: LiveBoard) -> Endpoint:
+    async def ward(_: Request) -> Response:
+        return _json(live.ward())
+
+    return ward
+
+
+def _patient_endpoint(live: LiveBoard) -> Endpoint:
+    async def patient(request: Request) -> Response:
+        patient_id = request.path_params["patient_id"]
+        try:
+            return _json(live.patient(PATIENT_ID.validate_python(patient_id)))
+        except ValidationError:
+            return _problem(f"patient id {patient_id[:80]!r}: expected {PATIENT_ID_RULE}", 400)
+        except UnknownPatient:
+            return _problem(f"nothing is known of patient {patient_id}; /api/ward lists who is on the ward", 404)
+
+    return patient
+
+
+def _health_endpoint(live: LiveBoard) -> Endpoint:
+    async def health(_: Request) -> Response:
+        status = live.status
+        well = status.state not in ("unreachable", "stopped")
+        body = {
+            "status": "ok" if well else "failing",
+            "reader": status,
+            "patients": len(live.board),
+            "charts": CHARTS.exists(),
+        }
+        return _json(body, 200 if well else 503)
+
+    return health
+
+
+async def _http_problem(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    if error.status_code == 404:
+        return _problem(f"there is nothing at {request.url.path[:200]}", 404)
+    response = _problem(str(error.detail), error.status_code)
+    response.headers.update(error.headers or {})
+    return response
+
+
+async def _failure(_: Request, __: Exception) -> Response:
+    return _problem("the console failed to answer; see its log", 500)

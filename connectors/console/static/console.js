@@ -1,0 +1,121 @@
+// The connection and what follows from it: frames in, the ward or one patient shown, and how old all of this is.
+
+import { rule, span } from "./format.js";
+import { $, show, write } from "./dom.js";
+import { Patient } from "./patient.js";
+import { Ward } from "./ward.js";
+
+const FIRST_WAIT = 500;
+const LONGEST_WAIT = 15_000;
+const STALE = 6_000;
+const DEAD = 20_000;
+
+const READER = {
+  starting: "The console is starting.",
+  waiting: "Waiting for the twin's topics to be made.",
+  rebuilding: "Reading the ward's past from Kafka; figures are still moving.",
+  unreachable: "Kafka cannot be reached; what is shown may be old.",
+  stopped: "The console has stopped reading; what is shown is old.",
+};
+
+const ward = new Ward();
+let patient = null;
+let socket = null;
+let wait = FIRST_WAIT;
+let lastFrame = null;
+let reader = { state: "starting" };
+let announced = null;
+
+function connect() {
+  const address = new URL("live", location.href.split("#")[0]);
+  address.protocol = address.protocol.replace("http", "ws");
+  const own = new WebSocket(address);
+  socket = own;
+  own.onopen = () => {
+    wait = FIRST_WAIT;
+    watch();
+  };
+  own.onmessage = (event) => {
+    if (own !== socket) return;
+    lastFrame = performance.now();
+    take(JSON.parse(event.data));
+    age();
+  };
+  own.onclose = () => {
+    if (own !== socket) return;
+    socket = null;
+    setTimeout(connect, wait * (0.75 + Math.random() / 2));
+    wait = Math.min(2 * wait, LONGEST_WAIT);
+    age();
+  };
+}
+
+function take(frame) {
+  if (frame.type === "ward") {
+    ward.take(frame);
+    announce(frame.rows);
+  } else if (frame.type === "patient") {
+    if (patient && frame.row.id === patient.id) patient.take(frame);
+  } else if (frame.type === "absent") {
+    patient?.absent(`${frame.detail}. It will appear here as soon as its twin speaks.`);
+  } else if (frame.type === "status") {
+    reader = frame.reader;
+  }
+}
+
+/** Say newly raised alerts to screen readers; what is there on arrival is not news. */
+function announce(rows) {
+  const first = announced === null;
+  announced ??= new Set();
+  const news = [];
+  for (const row of rows)
+    for (const card of row.alerts)
+      if (!announced.has(card.id)) {
+        announced.add(card.id);
+        news.push(`${row.id}: ${rule(card.rule)} raised`);
+      }
+  if (!first && news.length > 0 && reader.state === "live") write($("announce"), news.slice(0, 5).join(". "));
+}
+
+function watch() {
+  if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ watch: patient?.id ?? null }));
+}
+
+/** Show what the address names: "#patient/P-1", or the ward. */
+function route() {
+  const id = /^#patient\/(.+)$/.exec(location.hash)?.[1];
+  patient?.close();
+  const before = patient?.id;
+  patient = id ? new Patient(decodeURIComponent(id)) : null;
+  show($("ward"), !patient);
+  show($("patient"), Boolean(patient));
+  document.title = patient ? `${patient.id} · dosetwin` : "dosetwin ward";
+  if (patient) $("patient-title").focus({ preventScroll: true });
+  else if (before) document.querySelector(`a[href="#patient/${CSS.escape(before)}"]`)?.focus();
+  scrollTo(0, 0);
+  watch();
+}
+
+function age() {
+  const silent = lastFrame === null ? null : performance.now() - lastFrame;
+  const open = socket?.readyState === WebSocket.OPEN;
+  const state = silent === null ? "connecting" : !open ? "offline" : silent > STALE ? "stale" : reader.state === "live" ? "live" : "stale";
+  const words = { connecting: "connecting", offline: "reconnecting", stale: "not current", live: "live" };
+  $("link").dataset.state = state;
+  write($("link-text"), silent === null ? words[state] : `${words[state]} · last frame ${span(silent)} ago`);
+  const trouble = silent !== null && (!open || silent > STALE) ? `No word from the console for ${span(silent)}; what is shown may be old.` : READER[reader.state];
+  const text = window.uPlot ? trouble : "The charts are missing: run “npm run --prefix connectors/console vendor” and reload.";
+  write($("banner"), text ?? "");
+  show($("banner"), Boolean(text) && !(silent === null));
+  if (open && silent > DEAD) socket.close();
+}
+
+addEventListener("hashchange", route);
+addEventListener("keydown", (event) => {
+  if (event.key === "Escape" && patient) location.hash = "";
+});
+for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"])
+  matchMedia(query).addEventListener("change", () => patient?.rebuild());
+setInterval(age, 1000);
+route();
+connect();

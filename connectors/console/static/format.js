@@ -1,0 +1,73 @@
+// How numbers, times and names are written, everywhere on the page.
+
+const DAY = 86_400_000;
+const HOUR = 3_600_000;
+
+/** Three significant digits without exponent, e.g. 0.0123, 1.23, 123, 12,300. */
+export function number(value) {
+  if (value === null || value === undefined || !Number.isFinite(value)) return "–";
+  if (value === 0) return "0";
+  const magnitude = Math.floor(Math.log10(Math.abs(value)));
+  if (magnitude < -4) return value.toExponential(1);
+  return value.toLocaleString("en", { maximumFractionDigits: Math.max(0, 2 - magnitude), useGrouping: value >= 1e4 });
+}
+
+/** "1.23 (0.9–1.6)": median with its 5-95 % range. */
+export function range(band) {
+  return band ? `${number(band[2])} (${number(band[0])}–${number(band[4])})` : "–";
+}
+
+/** A probability in whole per cent; never 0 or 100, which a particle cloud cannot know. */
+export function percent(p) {
+  if (p === null || p === undefined) return "–";
+  if (p < 0.005) return "<1 %";
+  if (p > 0.995) return ">99 %";
+  return `${Math.round(p * 100)} %`;
+}
+
+/** A UCUM unit as people write it. */
+export function unit(ucum) {
+  const powers = { 3: "10³", 6: "10⁶", 9: "10⁹", 12: "10¹²" };
+  return ucum
+    .replace(/10[*^](\d+)/, (all, exponent) => powers[exponent] ?? all)
+    .replaceAll("ug", "µg")
+    .replaceAll(/(?<=[a-z])\./gi, "·")
+    .replaceAll("m2", "m²");
+}
+
+/** A name of the model or a rule for people: "docetaxel_plasma" is "docetaxel plasma". */
+export const words = (name) => name.replaceAll("_", " ");
+
+const RULES = {
+  "delivery.overinfusion": "Over-infusion",
+  "delivery.underinfusion": "Under-infusion",
+  "exposure.above_target": "Exposure above target",
+  "exposure.below_target": "Exposure below target",
+  "tox.neutropenia_g4": "Neutropenia grade 4",
+  "data.dropout": "No data",
+};
+
+/** A rule's name for people. */
+export const rule = (id) => RULES[id] ?? words(id.replaceAll(".", ": "));
+
+const CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const YEARLY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+
+/** "2 Mar, 08:00" in the reader's own time zone. */
+export const clock = (millis) => (millis === null ? "–" : CLOCK.format(millis));
+
+/** "2 Mar 2026". */
+export const date = (millis) => YEARLY.format(millis);
+
+/** A length of time in its two-digit unit: "45 s", "12 min", "7 h", "3.4 d". */
+export function span(millis) {
+  const size = Math.abs(millis);
+  if (size < 60_000) return `${Math.round(size / 1000)} s`;
+  if (size < HOUR) return `${Math.round(size / 60_000)} min`;
+  if (size < 2 * DAY) return `${Math.round(size / HOUR)} h`;
+  return `${(size / DAY).toFixed(size < 10 * DAY ? 1 : 0)} d`;
+}
+
+/** Whether a time lies ahead of or behind `now`: "in 3.1 d", "2 h ago". */
+export const relative = (millis, now) =>
+  Math.abs(millis - now) < 60_000 ? "just now" : millis > now ? `in ${span(millis - now)}` : `${span(now - millis)} ago`;

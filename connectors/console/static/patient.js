@@ -1,0 +1,267 @@
+// One patient: facts, alerts with their history, charts, parameters, measured values.
+
+import { Chart, columns } from "./charts.js";
+import { clock, number, percent, range, relative, rule, unit, words } from "./format.js";
+import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
+import { targetWords } from "./ward.js";
+
+const HOUR = 3_600_000;
+const DAY = 24 * HOUR;
+
+const SPANS = [
+  ["24 h", DAY],
+  ["3 d", 3 * DAY],
+  ["10 d", 10 * DAY],
+  ["30 d", 30 * DAY],
+  ["all", Infinity],
+];
+
+/** Which rules are marked on which kind of chart. */
+const MARKED = { level: ["delivery", "data"], count: ["tox", "data"], exposure: ["exposure"], delivery: ["delivery"] };
+
+export class Patient {
+  constructor(id) {
+    this.id = id;
+    this.points = new Map();
+    this.measured = new Map();
+    this.forecast = null;
+    this.alerts = [];
+    this.charts = new Map();
+    this.span = null;
+    this.logarithmic = $("log-scale").checked;
+    this.drawnAlerts = "";
+    this.controls();
+    write($("patient-title"), id);
+    write($("patient-summary"), "");
+    $("charts").replaceChildren();
+    $("alerts").replaceChildren();
+    show($("patient-body"), false);
+    this.absent(`Waiting for patient ${id} …`);
+  }
+
+  close() {
+    for (const chart of this.charts.values()) chart.remove();
+    this.charts.clear();
+  }
+
+  absent(text) {
+    write($("patient-absent"), text);
+    show($("patient-absent"), true);
+  }
+
+  controls() {
+    $("spans").querySelectorAll("label").forEach((label) => label.remove());
+    for (const [text, length] of SPANS) {
+      const radio = make("input", { attributes: { type: "radio", name: "span", value: text } });
+      radio.addEventListener("change", () => {
+        this.span = length;
+        this.rebuild();
+      });
+      $("spans").append(make("label", {}, radio, text));
+    }
+    $("log-scale").onchange = () => {
+      this.logarithmic = $("log-scale").checked;
+      this.drawCharts();
+      this.rebuild();
+    };
+  }
+
+  rebuild() {
+    for (const chart of this.charts.values()) chart.rebuild();
+  }
+
+  /** Take in a patient frame: all of it, or what changed. */
+  take(frame) {
+    if (frame.since === 0) {
+      this.points.clear();
+      this.measured.clear();
+      this.forecast = null;
+    }
+    for (const point of frame.points) this.points.set(point.t, point);
+    for (const value of frame.measured) this.measured.set(`${value.t} ${value.output}`, value);
+    this.points = newest(this.points, frame.points_kept, (point) => point.t);
+    this.measured = newest(this.measured, frame.measured_kept, (value) => value.t);
+    if (frame.forecast !== null) this.forecast = frame.forecast;
+    if (frame.alerts !== null) this.alerts = frame.alerts;
+    this.row = frame.row;
+    this.floors = frame.floors;
+    this.parameters = frame.parameters;
+    this.draw();
+  }
+
+  get now() {
+    return this.row.time ?? this.forecast?.t ?? 0;
+  }
+
+  draw() {
+    show($("patient-absent"), false);
+    show($("patient-body"), true);
+    write($("patient-summary"), [this.row.model && words(this.row.model), this.row.time !== null && `twin at ${clock(this.row.time)}`].filter(Boolean).join(" · "));
+    this.drawFacts();
+    this.drawAlerts();
+    this.chooseSpan();
+    this.drawCharts();
+    this.drawParameters();
+    this.drawMeasured();
+  }
+
+  /** A first span that suits the twin's cadence: hours for infusions, everything for records of days. */
+  chooseSpan() {
+    if (this.span === null && this.points.size > 0) {
+      const times = [...this.points.keys()];
+      const gap = (times.at(-1) - times[0]) / Math.max(1, times.length - 1);
+      this.span = gap > 12 * HOUR ? Infinity : 10 * DAY;
+    }
+    const chosen = SPANS.find(([, length]) => length === this.span)?.[0];
+    for (const radio of $("spans").querySelectorAll("input")) radio.checked = radio.value === chosen;
+  }
+
+  view() {
+    const times = [...this.points.keys()];
+    const start = times.length > 0 ? times[0] : this.now - DAY;
+    const end = this.forecast?.times.at(-1) ?? this.now;
+    const past = Math.min(this.span ?? Infinity, Math.max(this.now - start, HOUR) * 1.02);
+    return { now: this.now, past, ahead: Math.max(Math.min(this.span ?? Infinity, end - this.now), past / 20), logarithmic: this.logarithmic };
+  }
+
+  drawFacts() {
+    const { row } = this;
+    const facts = row.rates.map((rate) => [`${words(rate.drug)} delivered`, `${number(rate.rate)} ${unit(rate.rate_unit)}`,
+      [rate.delivered === null ? "" : `${number(rate.delivered)} ${unit(rate.delivered_unit)} in all`, rate.plan ? `${rate.plan} plan` : ""].filter(Boolean).join(", ")]);
+    for (const level of row.levels) facts.push([words(level.name), `${number(level.band[2])} ${unit(level.unit)}`, `${number(level.band[0])}–${number(level.band[4])}`]);
+    for (const target of row.targets) {
+      facts.push([`${words(target.name)} at end`, `${number(target.at_end[2])} ${unit(target.unit)}`, `${number(target.at_end[0])}–${number(target.at_end[4])}, ${targetWords(target)}`]);
+      facts.push([`${words(target.name)} so far`, `${number(target.so_far[2])} ${unit(target.unit)}`, `${number(target.so_far[0])}–${number(target.so_far[4])}`]);
+    }
+    if (row.nadir) {
+      const [early, middle, late] = row.nadir.times;
+      facts.push(["P(grade 4)", percent(row.nadir.p_grade4), `${words(row.nadir.output)} at the nadir ahead`]);
+      facts.push(["Nadir ahead", `${number(row.nadir.value[2])} ${unit(row.nadir.unit)} ${relative(middle, this.now)}`,
+        `${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${clock(early).split(",")[0]}–${clock(late).split(",")[0]}`]);
+    }
+    facts.push(["Measured values", `${row.observations}`, row.ess === null ? "" : `effective sample size ${Math.round(row.ess)}`]);
+    $("facts").replaceChildren(...facts.map(([name, value, more]) =>
+      make("div", {}, make("dt", { text: name }), make("dd", {}, make("strong", { text: value }), make("small", { text: more })))));
+  }
+
+  drawAlerts() {
+    const drawn = JSON.stringify(this.alerts);
+    if (drawn === this.drawnAlerts) return;
+    this.drawnAlerts = drawn;
+    const open = new Set([...$("alerts").querySelectorAll("details[open]")].map((each) => each.dataset.alert));
+    $("alerts").replaceChildren(...(this.alerts.length ? this.alerts.map((card) => alertItem(card, open.has(card.id))) : [make("li", { className: "none", text: "No alert so far." })]));
+  }
+
+  /** Charts in reading order: concentrations, counts, exposure, delivery. */
+  drawCharts() {
+    if (!this.row) return;
+    const counts = (level) => (level.name === this.row.count || level.unit.startsWith("10*") ? 1 : 0);
+    const levels = [...this.row.levels].sort((a, b) => counts(a) - counts(b));
+    const points = [...this.points.values()];
+    for (const level of levels) this.chart(`level:${level.name}`, this.levelChart(level, points, counts(level) ? "count" : "level"));
+    for (const target of this.row.targets) this.chart(`exposure:${target.name}`, this.exposureChart(target, points));
+    if (this.row.rates.length > 0) this.chart("delivery", this.deliveryChart(points));
+  }
+
+  chart(name, drawn) {
+    if (!this.charts.has(name)) this.charts.set(name, new Chart($("charts"), name, drawn.title, () => this.view()));
+    this.charts.get(name).draw(drawn);
+  }
+
+  marks(kind) {
+    return this.alerts.filter((card) => MARKED[kind].includes(card.rule.split(".")[0])).map((card) => ({ t: card.onset, severity: card.steps.at(-1).severity }));
+  }
+
+  levelChart(level, points, kind) {
+    const past = points.filter((point) => point.o[level.name]).map((point) => [point.t, point.o[level.name]]);
+    const seen = [...this.measured.values()].filter((value) => value.output === level.name).map((value) => [value.t, value.observed]);
+    const floors = this.floors.filter((floor) => floor.output === level.name);
+    return {
+      columns: columns(past, this.ahead(level.name, past), seen, this.logarithmic),
+      title: `${words(level.name)}, ${unit(level.unit)}`,
+      unit: level.unit,
+      limits: floors.map((floor) => ({ low: floor.below, label: floor.label })),
+      marks: this.marks(kind),
+      stepped: false,
+      summary: `now ${range(level.band)}`,
+    };
+  }
+
+  /** The forecast from now on, joined to the last estimate so that band and line do not break at the now-line. */
+  ahead(name, past) {
+    const rows = this.forecast?.o[name];
+    if (!rows) return [];
+    const part = this.forecast.times.map((t, i) => [t, rows.map((row) => row[i])]).filter(([t]) => t > this.now);
+    return past.length > 0 ? [past.at(-1), ...part] : part;
+  }
+
+  exposureChart(target, points) {
+    const past = points.filter((point) => point.e[target.name]).map((point) => [point.t, point.e[target.name].slice(1), point.e[target.name][0]]);
+    return {
+      columns: columns(past, [], [], this.logarithmic),
+      title: `${words(target.name)} expected at end of course (band) and so far (line), ${unit(target.unit)}`,
+      unit: target.unit,
+      limits: [{ low: target.low, high: target.high, label: `target ${number(target.low)}–${number(target.high)}` }],
+      marks: this.marks("exposure"),
+      stepped: false,
+      summary: `at end ${range(target.at_end)}, ${targetWords(target)}; so far ${number(target.so_far[2])}`,
+    };
+  }
+
+  deliveryChart(points) {
+    const names = this.row.rates.map((rate) => rate.drug);
+    const ratesUnit = this.row.rates[0].rate_unit;
+    return {
+      columns: [points.map((point) => point.t), ...names.map((drug) => points.map((point) => point.r[drug] ?? null))],
+      title: `delivered rate, ${unit(ratesUnit)}`,
+      unit: ratesUnit,
+      limits: [],
+      marks: this.marks("delivery"),
+      stepped: true,
+      names: names.map(words),
+      summary: this.row.rates.map((rate) => `${words(rate.drug)} ${number(rate.rate)}`).join(", "),
+    };
+  }
+
+  drawParameters() {
+    $("parameter-rows").replaceChildren(...this.parameters.map(({ name, unit: ucum, now, prior }) => {
+      const low = Math.min(now[0], prior?.[0] ?? now[0]);
+      const width = Math.max(now[4], prior?.[4] ?? now[4]) - low || 1;
+      const place = (value) => (value - low) / width;
+      const bar = (kind, band) => intervalBar(kind, place(band[0]), place(band[2]), place(band[4]));
+      const box = make("span", { className: "gauge pair", attributes: { "aria-hidden": "true" } }, ...(prior ? bar("prior", prior) : []), ...bar("now", now));
+      return make("tr", {}, make("th", { text: name, attributes: { scope: "row" } }), make("td", { text: `${range(now)} ${unit(ucum)}` }),
+        make("td", { text: prior ? range(prior) : "not seen" }), make("td", {}, box));
+    }));
+  }
+
+  drawMeasured() {
+    const values = [...this.measured.values()].sort((a, b) => b.t - a.t).slice(0, 50);
+    $("measured-rows").replaceChildren(...values.map((value) => make("tr", {}, make("th", { text: clock(value.t), attributes: { scope: "row" } }),
+      make("td", { text: words(value.output) }), make("td", { text: `${number(value.observed)} ${unit(value.unit)}` }),
+      make("td", { text: `${number(value.median)} (${number(value.q05)}–${number(value.q95)})`, className: value.observed < value.q05 || value.observed > value.q95 ? "surprise" : "" }),
+      make("td", { text: number(value.population) }))));
+  }
+}
+
+/** The `kept` newest entries, in time order. */
+function newest(entries, kept, time) {
+  const ordered = [...entries].sort(([, a], [, b]) => time(a) - time(b));
+  return new Map(ordered.slice(-kept));
+}
+
+function alertItem(card, open) {
+  const step = card.steps.at(-1);
+  const facts = [
+    step.probability === null ? null : `probability ${percent(step.probability)}`,
+    step.horizon_hours === null ? null : `within ${number(step.horizon_hours)} h`,
+    step.freshness_hours === null ? null : `newest measurement behind it ${number(step.freshness_hours)} h old`,
+    `since ${clock(card.onset)}`,
+  ].filter(Boolean);
+  const history = make("details", { attributes: { "data-alert": card.id } }, make("summary", { text: `History (${card.steps.length})` }),
+    make("ol", {}, ...card.steps.map((each) => make("li", { text: `${clock(each.time)}: ${each.state}${each.probability === null ? "" : `, ${percent(each.probability)}`}. ${each.text}` }))));
+  history.open = open;
+  return make("li", { className: card.active ? step.severity : "ended", attributes: { "data-rule": card.rule, "data-state": step.state } },
+    make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: rule(card.rule) }), make("span", { className: "state", text: card.active ? `${step.severity}, ${step.state}` : step.state })),
+    make("p", { text: step.text }), make("p", { className: "soft", text: facts.join(" · ") }), history);
+}

@@ -1,0 +1,184 @@
+// The ward: one line a patient, the most urgent first.
+
+import { clock, number, percent, range, relative, rule, span, unit, words } from "./format.js";
+import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
+
+const BEHIND = 15 * 60_000;
+
+/** Largest urgency first; the patient's id settles what is equal, so that rows only move for a reason. */
+export function byUrgency(a, b) {
+  for (let i = 0; i < a.urgency.length; i++) if (a.urgency[i] !== b.urgency[i]) return b.urgency[i] - a.urgency[i];
+  return a.id.localeCompare(b.id, "en", { numeric: true });
+}
+
+const small = (text) => make("small", { text });
+
+function lines(...parts) {
+  const cell = document.createDocumentFragment();
+  for (const part of parts) if (part !== null) cell.append(typeof part === "string" ? make("span", { className: "line", text: part }) : part);
+  return cell;
+}
+
+function alerts(row) {
+  if (row.alerts.length === 0) return lines(small("none"));
+  return lines(
+    ...row.alerts.map((card) => {
+      const step = card.steps.at(-1);
+      const p = step.probability === null ? "" : ` ${percent(step.probability)}`;
+      return make("span", { className: `chip ${step.severity}`, attributes: { title: step.text } }, severityMark(step.severity), `${rule(card.rule)}${p}`);
+    }),
+  );
+}
+
+const PLAN = { below: "▼ below plan", above: "▲ above plan" };
+
+function delivered(row) {
+  if (row.rates.length === 0) return lines(small("–"));
+  return lines(
+    ...row.rates.flatMap((rate) => [
+      `${number(rate.rate)} ${unit(rate.rate_unit)}`,
+      small(`${words(rate.drug)}${rate.delivered === null ? "" : `, ${number(rate.delivered)} ${unit(rate.delivered_unit)} in all`}`),
+      rate.plan ? make("strong", { className: "plan", text: PLAN[rate.plan] }) : null,
+    ]),
+  );
+}
+
+function level(row, name) {
+  const found = row.levels.find((each) => each.name === name);
+  if (!found) return lines(small("–"));
+  const [low, , , , high] = found.band;
+  return lines(`${number(found.band[2])} ${unit(found.unit)}`, small(`${number(low)}–${number(high)}`));
+}
+
+/** The expected exposure as a bar over its target window; the box spans half the lower to 1.5 times the upper limit. */
+export function targetBar(target) {
+  const [from, to] = [target.low / 2, target.high * 1.5];
+  const place = (value) => (value - from) / (to - from);
+  const box = make("span", { className: "gauge", attributes: { "aria-hidden": "true" } });
+  box.append(...intervalBar("window", place(target.low), -1, place(target.high)).slice(0, 1));
+  box.append(...intervalBar("now", place(target.at_end[0]), place(target.at_end[2]), place(target.at_end[4])));
+  return box;
+}
+
+export function targetWords(target) {
+  if (target.p_above >= 0.05 && target.p_above >= target.p_below) return `${percent(target.p_above)} above ${number(target.low)}–${number(target.high)}`;
+  if (target.p_below >= 0.05) return `${percent(target.p_below)} below ${number(target.low)}–${number(target.high)}`;
+  return `within ${number(target.low)}–${number(target.high)}`;
+}
+
+function exposure(row) {
+  if (row.targets.length === 0) return lines(small("no target"));
+  return lines(...row.targets.flatMap((target) => [`${number(target.at_end[2])} ${unit(target.unit)}`, targetBar(target), small(targetWords(target))]));
+}
+
+function grade4(row) {
+  if (!row.nadir) return lines(small("–"));
+  const box = make("span", { className: "gauge plain", attributes: { "aria-hidden": "true" } });
+  box.append(intervalBar("risk", 0, -1, row.nadir.p_grade4)[0]);
+  return lines(percent(row.nadir.p_grade4), box);
+}
+
+function nadir(row) {
+  if (!row.nadir || row.time === null) return lines(small("–"));
+  const [early, middle, late] = row.nadir.times;
+  return lines(`${number(row.nadir.value[2])} ${relative(middle, row.time)}`, small(`${range(row.nadir.value).replace(/^\S+ /, "")} by ${clock(early).split(",")[0]}–${clock(late).split(",")[0]}`));
+}
+
+function lastMeasured(row) {
+  if (!row.measured) return lines(small("nothing yet"));
+  const ago = row.time === null ? clock(row.measured.t) : relative(row.measured.t, row.time);
+  return lines(`${number(row.measured.observed)} ${unit(row.measured.unit)}`, small(`${words(row.measured.output)}, ${ago}`));
+}
+
+function twinAt(row, wardClock) {
+  if (row.time === null) return lines(small("–"));
+  const behind = wardClock - row.time;
+  return lines(clock(row.time), behind > BEHIND ? small(`${span(behind)} behind the ward`) : null);
+}
+
+const COLUMNS = [
+  ["Alerts", alerts],
+  ["Delivered rate", delivered],
+  ["Concentration", (row) => level(row, row.concentration)],
+  ["Exposure at end", exposure],
+  ["Count now", (row) => level(row, row.count)],
+  ["P(grade 4)", grade4],
+  ["Nadir ahead", nadir],
+  ["Last measured", lastMeasured],
+  ["Twin at", twinAt],
+];
+
+export class Ward {
+  constructor() {
+    this.rows = new Map();
+    this.drawn = new Map();
+    this.clock = null;
+  }
+
+  /** Take in a ward frame; returns the patients that it tells of. */
+  take(frame) {
+    if (frame.since === 0) {
+      const known = new Set(frame.rows.map((row) => row.id));
+      for (const [id, element] of this.drawn)
+        if (!known.has(id)) {
+          element.remove();
+          this.drawn.delete(id);
+        }
+      this.rows.clear();
+    }
+    for (const row of frame.rows) this.rows.set(row.id, row);
+    this.clock = frame.clock;
+    for (const row of frame.rows) this.draw(row);
+    this.order();
+    this.summary();
+    if (frame.refused !== null) this.refused(frame.refused, frame.refused_more);
+  }
+
+  draw(row) {
+    let line = this.drawn.get(row.id);
+    if (!line) {
+      const link = make("a", { className: "open", text: row.id, attributes: { href: `#patient/${row.id}` } });
+      line = make("tr", { attributes: { "data-patient": row.id } }, make("th", { attributes: { scope: "row" } }, link, make("small")));
+      for (const [label] of COLUMNS) line.append(make("td", { attributes: { "data-label": label } }));
+      line.addEventListener("click", (event) => {
+        if (!event.target.closest("a") && getSelection().isCollapsed) link.click();
+      });
+      this.drawn.set(row.id, line);
+    }
+    line.className = row.alerts.length === 0 ? "" : row.alerts[0].steps.at(-1).severity;
+    write(line.querySelector("th small"), row.model ? words(row.model) : "no estimate yet");
+    COLUMNS.forEach(([, cell], i) => line.cells[i + 1].replaceChildren(cell(row, this.clock)));
+  }
+
+  order() {
+    const body = $("ward-rows");
+    const focused = document.activeElement;
+    const wanted = [...this.rows.values()].sort(byUrgency).map((row) => this.drawn.get(row.id));
+    wanted.forEach((line, i) => {
+      if (body.children[i] !== line) body.insertBefore(line, body.children[i] ?? null);
+    });
+    if (focused && focused !== document.activeElement && body.contains(focused)) focused.focus({ preventScroll: true });
+    show($("ward-table"), wanted.length > 0);
+    show($("ward-empty"), wanted.length === 0);
+  }
+
+  summary() {
+    const rows = [...this.rows.values()];
+    const alarmed = rows.filter((row) => row.alerts.length > 0).length;
+    const high = rows.filter((row) => row.urgency[0] === 3).length;
+    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
+    write(
+      $("ward-summary"),
+      rows.length === 0 ? "" : `${rows.length} patients, ${alarmed} with alerts, ${high} of them high · ward time ${clock(this.clock)} (${zone})`,
+    );
+  }
+
+  refused(letters, more) {
+    show($("refused"), letters.length > 0);
+    write($("refused-summary"), `${more ? "more than " : ""}${letters.length} events refused`);
+    $("refused-list").replaceChildren(
+      ...letters.map((letter) => make("li", {}, make("strong", { text: letter.reason }), ` ${letter.patient_id ?? "unknown patient"}: ${letter.detail}`,
+        small(` ${letter.topic ?? ""}${letter.offset === null ? "" : ` partition ${letter.partition}, offset ${letter.offset}`}`))),
+    );
+  }
+}

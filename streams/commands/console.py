@@ -1,0 +1,84 @@
+"""``dosetwin console``: the ward in a browser, live."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from connectors.console.picture import Floor
+
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+
+
+def console(
+    host: Annotated[str, typer.Option(help="where to listen")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8500,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="listen beyond this machine; there is no log-in, so only behind one")
+    ] = False,
+    open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
+    kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
+    prefix: Annotated[str | None, typer.Option(help="of the topics; by default DOSETWIN_TOPIC_PREFIX")] = None,
+    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
+) -> None:
+    """Show the ward as a web page until interrupted. It only shows: it commands nothing and changes nothing."""
+    import signal
+
+    from connectors.console.board import Board
+    from connectors.console.reader import LiveBoard, Reader
+    from connectors.console.server import CHARTS, ConsoleError, address_of, create_app, listen, serve
+    from connectors.settings import SettingsError, load_settings
+    from streams.logs import log_to_stderr
+
+    if host not in LOCAL_HOSTS and not allow_remote:
+        typer.echo(
+            f"dosetwin: --host {host} would show patients to other machines, and the console has no log-in; "
+            "use 127.0.0.1, or give --allow-remote if something in front of it checks who looks",
+            err=True,
+        )
+        raise typer.Exit(2)
+    try:
+        log_to_stderr(log_level)
+        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        listener = listen(host, port)
+    except (SettingsError, ConsoleError, ValueError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    if not CHARTS.exists():
+        typer.echo("dosetwin: no charts yet; run 'npm run --prefix connectors/console vendor' and reload", err=True)
+    live = LiveBoard(Board(floors=toxicity_floors()))
+    app = create_app(
+        live, Reader(live, settings.kafka, settings.topic_prefix), hosts=None if allow_remote else LOCAL_HOSTS
+    )
+    address = address_of(listener)
+    typer.echo(f"console: {address}")
+    if open_page:
+        import webbrowser
+
+        webbrowser.open(address)
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, _leave)
+    serve(app, listener)
+
+
+def _leave(*_: object) -> None:
+    """The server hands a signal on when it has closed down; being told to stop is no failure."""
+    raise SystemExit(0)
+
+
+def toxicity_floors() -> dict[str, tuple[Floor, ...]]:
+    """Per library model the counts below which it speaks of toxicity."""
+    from connectors.console.picture import Floor
+    from twin.models import library_ids, load_model
+
+    return {
+        model_id: tuple(
+            Floor(
+                toxicity.output, toxicity.below, f"{toxicity.name.replace('_g', ' grade ')}: below {toxicity.below:g}"
+            )
+            for toxicity in load_model(model_id).toxicities
+        )
+        for model_id in library_ids()
+    }
