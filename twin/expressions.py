@@ -50,6 +50,9 @@ RESERVED = frozenset({*FUNCTIONS, *INPUT_FUNCTIONS, "t"})
 LONGEST = 4000
 """Longest formula in characters; the longest published equation seen has some 300."""
 
+DEEPEST = 100
+"""Deepest nesting of a formula, so that walking it never exhausts the stack."""
+
 _OPERATORS: Mapping[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Add: ("+", lambda a, b: a + b),
     ast.Sub: ("-", lambda a, b: a - b),
@@ -94,15 +97,23 @@ def parse_expression(text: str, names: Collection[str], drugs: Collection[str] |
         raise ExpressionError(f"a formula of {len(text)} characters is over {LONGEST}; name its parts under [derived]")
     try:
         body = ast.parse(text.strip(), mode="eval").body
-        _check(body, names, drugs)
     except SyntaxError as error:
         place = f" at character {error.offset}" if error.offset else ""
         raise ExpressionError(f"'{text}' is not a formula: {error.msg}{place}") from None
-    except ExpressionError:
-        raise
     except (ValueError, RecursionError, MemoryError):
         raise ExpressionError("the formula cannot be read; nest it less or name its parts under [derived]") from None
+    if _depth(body) > DEEPEST:
+        raise ExpressionError(f"the formula is nested over {DEEPEST} deep; name its parts under [derived]")
+    _check(body, names, drugs)
     return body
+
+
+def _depth(body: ast.expr) -> int:
+    depth, layer = 0, [body]
+    while layer:
+        depth += 1
+        layer = [part for node in layer for part in ast.iter_child_nodes(node) if isinstance(part, ast.expr)]
+    return depth
 
 
 def _check(node: ast.expr, names: Collection[str], drugs: Collection[str] | None) -> None:
