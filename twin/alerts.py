@@ -194,7 +194,7 @@ def to_alert(transition: Transition, revision: int, *, patient_id: str, model: s
         event_id=event_id("alert", transition.alert_id, revision),
         patient_id=patient_id,
         time=from_millis(transition.time_ms),
-        source="twin",
+        source="dosetwin",
         model=model,
         model_hash=model_hash,
         alert_id=transition.alert_id,

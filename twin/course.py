@@ -114,7 +114,9 @@ def _courses(plan: tuple[PlanStep, ...]) -> list[tuple[PlanStep, ...]]:
 def _given(step: PlanStep, time_ms: int) -> float:
     if time_ms >= step.end_ms:
         return step.amount
-    return step.amount * max(0, time_ms - step.start_ms) / (step.end_ms - step.start_ms)
+    if time_ms <= step.start_ms:
+        return 0.0
+    return step.amount * (time_ms - step.start_ms) / (step.end_ms - step.start_ms)
 
 
 def _rate(step: PlanStep) -> float:

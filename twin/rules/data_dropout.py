@@ -12,7 +12,7 @@ from twin.snapshot import HOUR_MS, MINUTE_MS, Snapshot
 
 RULE = "data.dropout"
 
-SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_absent="clear")
+SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_absent="hold")
 """A technical, advisory alert (IEC 60601-1-8: delayed, minor): the silence itself is exact, so the gap is nominal."""
 
 MISSED = 3
@@ -23,24 +23,27 @@ LEAST_MS = 15 * MINUTE_MS
 
 
 def find(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """One finding for every bound device that promised an interval."""
+    """One finding for every device that is or was bound."""
     found = []
     for device in snapshot.devices:
-        if not device.associated or device.expected_every_ms is None:
+        every = device.expected_every_ms
+        if not device.associated or every is None:
+            text = "is released" if not device.associated else "may be silent"
+            found.append(Finding(RULE, device.device_id, 0.0, SETTINGS.severity, f"Device {device.device_id} {text}."))
             continue
-        allowed = max(MISSED * device.expected_every_ms, LEAST_MS)
+        allowed = max(MISSED * every, LEAST_MS)
         silent = max(0, snapshot.time_ms - device.last_seen_ms)
+        # What is said of a device that speaks holds no number: when exactly it last spoke is no part of the judgement.
+        heard = f"is heard; expected every {_span(every)}"
+        lost = f"silent for {_span(silent)}; expected every {_span(every)}"
         found.append(
             Finding(
                 rule=RULE,
                 subject=device.device_id,
                 level=silent / allowed,
                 severity=SETTINGS.severity,
-                text=(
-                    f"Device {device.device_id} {'silent for' if silent > allowed else 'last heard'} {_span(silent)}"
-                    f"{'' if silent > allowed else ' ago'}; expected every {_span(device.expected_every_ms)}."
-                ),
-                freshness_hours=silent / HOUR_MS,
+                text=f"Device {device.device_id} {lost if silent > allowed else heard}.",
+                freshness_hours=silent / HOUR_MS if silent > allowed else None,
                 began_ms=device.last_seen_ms + allowed,
             )
         )

@@ -70,6 +70,6 @@ def _text(drug: str, course: Course, fast: float, ahead: float, beyond: float) -
         return f"{drug}: delivery as planned; {given}."
     if largest == fast and due is not None:
         return f"{drug}: running at {course.rate:.4g} mg/h where {due:.4g} mg/h is planned ({fast:+.0%}); {given}."
-    if largest == beyond:
+    if beyond > SETTINGS.clear_below:
         return f"{drug}: {beyond:.0%} more than the planned course; {given}."
     return f"{drug}: ahead of the plan by {ahead:.0%} of the course; {given}."
