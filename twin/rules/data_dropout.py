@@ -1,13 +1,14 @@
 """A device that is bound to the patient has fallen silent, so the twin rests on older data than it seems.
 
-The level is the silence over the silence allowed, `MISSED` expected intervals but at least `LEAST_MS`, in event time.
-The onset is the moment the allowance ran out, whenever somebody looked. It clears when the device speaks again or is
-released. A device that never promised an interval may be silent.
+The level is the silence over the silence allowed, `MISSED` expected intervals but at least `LEAST_MS`, in event time;
+0 within the allowance. The onset is the moment the allowance ran out, whenever somebody looked. It clears when the
+device speaks again or is released. A device that never promised an interval may be silent.
 """
 
 from __future__ import annotations
 
 from twin.alerts import Finding, RuleSettings
+from twin.heard import SPELL_MS
 from twin.snapshot import HOUR_MS, MINUTE_MS, Snapshot
 
 RULE = "data.dropout"
@@ -18,7 +19,7 @@ SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_
 MISSED = 3
 """Expected words that may go missing: one is jitter, two are a reconnect (assumed)."""
 
-LEAST_MS = 15 * MINUTE_MS
+LEAST_MS = SPELL_MS
 """Least silence that counts, for devices that speak every few seconds (assumed: a walk out of radio range)."""
 
 
@@ -33,14 +34,14 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
             continue
         allowed = max(MISSED * every, LEAST_MS)
         silent = max(0, snapshot.time_ms - device.last_seen_ms)
-        # What is said of a device that speaks holds no number: when exactly it last spoke is no part of the judgement.
+        # Of a device that speaks nothing is told in numbers: when exactly it last spoke is no part of the judgement.
         heard = f"is heard; expected every {_span(every)}"
         lost = f"silent for {_span(silent)}; expected every {_span(every)}"
         found.append(
             Finding(
                 rule=RULE,
                 subject=device.device_id,
-                level=silent / allowed,
+                level=silent / allowed if silent > allowed else 0.0,
                 severity=SETTINGS.severity,
                 text=f"Device {device.device_id} {lost if silent > allowed else heard}.",
                 freshness_hours=silent / HOUR_MS if silent > allowed else None,
