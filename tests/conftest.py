@@ -13,6 +13,22 @@ import pytest
 
 from connectors.services import Influx, LocalServices, prepare
 
+SERVERS = {"kafka", "influx"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--without-servers``: only tests that need neither Kafka nor InfluxDB nor a browser (the fast lane)."""
+    parser.addoption("--without-servers", action="store_true", help="leave out tests that need servers or a browser")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what ``--without-servers`` says."""
+    if not config.option.without_servers:
+        return
+    needy = [item for item in items if {*SERVERS, "browser"} & set(getattr(item, "fixturenames", ()))]
+    config.hook.pytest_deselected(items=needy)
+    items[:] = [item for item in items if item not in needy]
+
 
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Fetch or build missing servers before the first test: it can take minutes, shows progress, has no timeout."""

@@ -21,6 +21,11 @@ def cache_directory() -> Path:
     return (Path(home) if os.path.isabs(home) else Path.home() / ".cache") / "dosetwin"
 
 
+def in_cache(key: str) -> bool:
+    """Whether the folder ``key`` is there already."""
+    return (cache_directory() / key).is_dir()
+
+
 def cached(key: str, make: Callable[[Path], None], say: Say, cancelled: threading.Event | None = None) -> Path:
     """The folder ``key`` of the cache; where it is missing, ``make(folder)`` fills it.
 

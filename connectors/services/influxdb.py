@@ -20,6 +20,7 @@ from connectors.services.progress import Say, run
 from connectors.services.tools import INFLUX_TOOLS, require
 
 VERSION = "2.7.12"
+KEY = f"influxd-{VERSION}"
 ORGANISATION = "dosetwin"
 BUCKET = "dosetwin"
 
@@ -56,8 +57,7 @@ def binary(say: Say, cancelled: threading.Event | None = None) -> Path:
         MissingTool: something that the build needs is missing.
         CommandFailed: the build failed.
     """
-    key = f"influxd-{VERSION}"
-    built = cached(key, lambda folder: _build(folder, say, cancelled), say, cancelled)
+    built = cached(KEY, lambda folder: _build(folder, say, cancelled), say, cancelled)
     return built / "influxd"
 
 

@@ -17,6 +17,7 @@ from connectors.services.state import private_directory, write_private
 from connectors.services.tools import KAFKA_TOOLS, require
 
 VERSION = "4.2.0"
+KEY = f"kafka-{VERSION}"
 
 _JAVA = ("java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1")
 
@@ -62,11 +63,12 @@ def jars(say: Say, cancelled: threading.Event | None = None) -> Path:
         MissingTool: Java or Maven is missing.
         WrongJar: a jar differs from the pinned one.
     """
-    require(KAFKA_TOOLS)
-    return cached(f"kafka-{VERSION}", lambda folder: _fetch(folder, say, cancelled), say, cancelled)
+    require(("java",))
+    return cached(KEY, lambda folder: _fetch(folder, say, cancelled), say, cancelled)
 
 
 def _fetch(folder: Path, say: Say, cancelled: threading.Event | None) -> None:
+    require(KAFKA_TOOLS)
     pinned = resources.files("connectors.services").joinpath("kafka_jars")
     with resources.as_file(pinned) as project:
         sums = (project / "jars.sha256").read_text(encoding="ascii")

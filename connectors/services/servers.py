@@ -25,11 +25,13 @@ from typing import Literal, Self
 
 from connectors.services import compose, influxdb
 from connectors.services import kafka as kafka_server
+from connectors.services.cache import in_cache
 from connectors.services.influxdb import BUCKET, ORGANISATION, Influx
 from connectors.services.keeper import DETACHED, ProcessId
 from connectors.services.launch import SERVERS, ServerFailed, release, start
 from connectors.services.progress import Say, say_on_stderr
 from connectors.services.state import read_record, state_directory
+from connectors.services.tools import INFLUX_TOOLS, KAFKA_TOOLS
 
 ServerName = Literal["kafka", "influx"]
 
@@ -215,6 +217,22 @@ def local_services(
         if influx is True:
             servers.start_influx()
         yield servers
+
+
+def needed_tools() -> tuple[str, ...]:
+    """Names of the tools (see `connectors.services.tools`) that starting the servers here still needs.
+
+    Raises:
+        ServerFailed: the environment asks for a provider or names a server in a way that cannot be used.
+    """
+    if provider() == "compose":
+        return ()
+    needed: list[str] = []
+    if not named_kafka():
+        needed += ["java"] if in_cache(kafka_server.KEY) else KAFKA_TOOLS
+    if not named_influx() and not in_cache(influxdb.KEY):
+        needed += INFLUX_TOOLS
+    return tuple(needed)
 
 
 def prepare(kafka: bool = True, influx: bool = True, say: Say = say_on_stderr) -> None:

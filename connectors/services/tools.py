@@ -6,7 +6,6 @@ import os
 import re
 import shutil
 import subprocess
-import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -111,15 +110,3 @@ def _administrator() -> list[str] | None:
     if sudo and subprocess.run([sudo, "-n", "true"], capture_output=True, check=False).returncode == 0:
         return [sudo, "-n"]
     return None
-
-
-def main(names: list[str]) -> int:
-    """``python -m connectors.services.tools NAME…``: find or install each; 1 if any is still missing."""
-    left = install(names or list(TOOLS), lambda text: print(text, file=sys.stderr, flush=True))
-    for text in left:
-        print(f"missing: {text}", file=sys.stderr)
-    return 1 if left else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))

@@ -64,26 +64,18 @@ def check_python(version: tuple[int, ...]) -> Iterator[Finding]:
 
 def check_tools() -> Iterator[Finding]:
     """Are the programs here that starting servers still needs (named and cached servers need fewer or none)?"""
-    from connectors.services import influxdb, kafka, servers
-    from connectors.services.cache import cache_directory
     from connectors.services.launch import ServerFailed
-    from connectors.services.tools import INFLUX_TOOLS, KAFKA_TOOLS, problem
+    from connectors.services.servers import needed_tools, provider
+    from connectors.services.tools import problem
 
     try:
-        provider = servers.provider()
-        needed: dict[str, tuple[str, ...]] = {"kafka": KAFKA_TOOLS if not servers.named_kafka() else ()}
-        needed["influx"] = INFLUX_TOOLS if not servers.named_influx() else ()
+        needed = needed_tools()
     except ServerFailed as error:
         yield Finding("servers", str(error), "set or unset the variable named")
         return
-    if provider == "compose":
+    if provider() == "compose":
         yield Finding("container engine", "answers, with Compose")
-        return
-    if (cache_directory() / f"influxd-{influxdb.VERSION}").is_dir():
-        needed["influx"] = ()
-    if needed["kafka"] and (cache_directory() / f"kafka-{kafka.VERSION}").is_dir():
-        needed["kafka"] = ("java",)
-    for name in (*needed["kafka"], *needed["influx"]):
+    for name in needed:
         wrong = problem(name)
         yield Finding(name, wrong or "found", "install it, or name servers that run elsewhere" if wrong else "")
 

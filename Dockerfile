@@ -1,0 +1,22 @@
+# Our own image: worker, sink, console and feeds are one program, started with different commands.
+
+FROM node:22.21.1-bookworm-slim AS charts
+WORKDIR /console
+COPY connectors/console/package.json connectors/console/package-lock.json connectors/console/.npmrc ./
+RUN npm run vendor
+
+FROM python:3.11.14-slim-bookworm
+ENV PYTHONUNBUFFERED=1 XDG_CACHE_HOME=/var/cache UV_NO_CACHE=1
+WORKDIR /app
+COPY requirements/runtime.lock requirements/
+RUN pip install --no-cache-dir uv==0.13.9 && uv pip install --system --require-hashes -r requirements/runtime.lock
+COPY pyproject.toml README.md LICENSE ./
+COPY twin twin
+COPY connectors connectors
+COPY streams streams
+COPY --from=charts /console/static/vendor connectors/console/static/vendor
+RUN useradd --system dosetwin \
+    && install -d -o dosetwin /var/cache/dosetwin \
+    && uv pip install --system --no-deps .
+USER dosetwin
+CMD ["dosetwin", "--help"]

@@ -1,0 +1,67 @@
+# make demo     all the set-up, then the main job with a page to look at; until Ctrl-C, or DEMO_SECONDS
+# make test     all the set-up, then every check and test, on real servers
+# make check    the fast lane: lint, types, architecture, unit tests without servers
+# make bench    measure; see README
+# make lock     renew the lock files from pyproject.toml
+# make clean    remove what these targets made in the clone (caches under ~/.cache/dosetwin stay)
+
+.DEFAULT_GOAL := check
+.PHONY: setup setup-test check lint test demo bench lock clean
+.DELETE_ON_ERROR:
+
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+CHARTS := connectors/console/static/vendor/uPlot.iife.min.js
+COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --no-header --quiet
+
+# The set-up of demo and console: Python packages, what the servers still need, the chart library.
+setup: $(READY)
+	@$(BIN)/python -m connectors.services.setup servers npm
+	@$(MAKE) --no-print-directory $(CHARTS)
+
+# Tests also drive a browser.
+setup-test: setup
+	@$(BIN)/python -m connectors.services.setup chromium chromedriver
+
+$(READY): requirements/dev.lock pyproject.toml .ci/make-venv
+	@sh .ci/make-venv $(VENV) requirements/dev.lock
+	@touch $@
+
+$(CHARTS): connectors/console/package.json connectors/console/package-lock.json
+	@echo "setup: fetching the chart library" >&2
+	@npm run --silent --prefix connectors/console vendor >&2
+	@touch $@
+
+lint: $(READY)
+	@echo "check: lint" >&2
+	@$(BIN)/ruff check .
+	@echo "check: types" >&2
+	@$(BIN)/mypy
+	@echo "check: which package imports which" >&2
+	@$(BIN)/lint-imports
+
+check: lint
+	@echo "check: unit tests" >&2
+	@$(BIN)/pytest -q --without-servers
+
+test: setup-test lint
+	@echo "test: everything, on real servers" >&2
+	@$(BIN)/pytest --durations=10
+
+demo: setup
+	@exec $(BIN)/dosetwin demo
+
+bench: setup
+	@$(BIN)/dosetwin bench --json
+
+lock: $(READY)
+	$(COMPILE) --group dev --output-file requirements/dev.lock
+	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/runtime.lock
+
+clean:
+	@if [ -x $(BIN)/dosetwin ] && [ -d .dosetwin ]; then $(BIN)/dosetwin services down; fi
+	rm -rf $(VENV) .dosetwin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf connectors/console/static/vendor connectors/console/node_modules tests/compose/node_modules
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -1,0 +1,194 @@
+"""The plan of the house, as tests: who may import whom, what the twin may touch, what a tracked file may say."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+LAYERS = ("twin", "connectors", "streams")
+
+WORLD = {
+    "aiohttp", "aiokafka", "asyncio", "concurrent", "connectors", "faust", "http", "httpx", "httpx2", "influxdb_client",
+    "kafka", "logging", "mode", "multiprocessing", "random", "requests", "secrets", "selectors", "signal", "socket",
+    "ssl", "starlette", "streams", "structlog", "subprocess", "time", "urllib", "uuid", "uvicorn",
+    "websockets",
+}  # fmt: skip
+"""What the twin may not import: clocks, chance, sockets, processes, logs, and whoever carries its events."""
+
+FILE_MODULES = {"kernel.py", "models.py", "modelfile.py"}
+"""Modules of the twin that read model files or keep compiled kernels; no other opens a file."""
+
+REGISTRIES = re.compile(
+    r"pypi\.org|python[h]osted|registry\.npmjs|repo1?\.maven|proxy\.golang|crates\.io|deb\.debian"
+    r"|(^|[^A-Za-z0-9._-])/(work|farm|root|home)/"
+)
+"""Addresses of package registries, and folders of somebody's machine."""
+
+
+def modules(package: str) -> list[Path]:
+    found = sorted((ROOT / package).rglob("*.py"))
+    assert found, package
+    return found
+
+
+def imports(tree: ast.AST) -> Iterator[str]:
+    """Top-level names of all that is imported anywhere in ``tree``."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name.partition(".")[0] for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            yield node.module.partition(".")[0]
+
+
+def threads_started(tree: ast.AST) -> set[str]:
+    """What of `threading` is used beyond its locks."""
+    used = {ast.unparse(node) for node in ast.walk(tree) if isinstance(node, ast.Attribute)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            used |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {name for name in used if name.startswith("threading.")} - {"threading.Lock", "threading.RLock"}
+
+
+def world_touched(source: str, file_module: bool) -> set[str]:
+    """What in ``source`` talks to the world: imports of `WORLD`, the clock of datetime, global chance, files, threads.
+
+    Locks are allowed: a worker may observe two patients in two threads.
+    """
+    tree = ast.parse(source)
+    found = set(imports(tree)) & WORLD | threads_started(tree)
+    if not file_module:
+        found |= set(imports(tree)) & {"io", "os", "pathlib", "shutil", "tempfile"}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Call):
+            called = ast.unparse(node.func)
+            if re.search(r"\b(datetime|date)\.(now|utcnow|today)$", called):
+                found.add(called)
+            if re.search(r"\brandom\.(?!Generator$|Philox$|SeedSequence$)\w+$", called):
+                found.add(called)
+            if called in {"print", "input"} or (called == "open" and not file_module):
+                found.add(called)
+    return found
+
+
+@pytest.mark.parametrize("path", modules("twin"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_the_twin_does_not_talk_to_the_world(path: Path) -> None:
+    assert world_touched(path.read_text(), path.name in FILE_MODULES) == set()
+
+
+@pytest.mark.parametrize(
+    ("source", "found"),
+    [
+        ("import time", {"time"}),
+        ("def f():\n    from kafka.admin import X", {"kafka"}),
+        ("datetime.now(UTC)", {"datetime.now"}),
+        ("np.random.normal(0, 1)", {"np.random.normal"}),
+        ("np.random.Generator(np.random.Philox(key=1))", set()),
+        ("open('x')", {"open"}),
+        ("from pathlib import Path", {"pathlib"}),
+        ("import threading\nlock = threading.Lock()", set()),
+        ("import threading\nthreading.Thread(target=f)", {"threading.Thread"}),
+        ("from threading import Lock, Thread", {"threading.Thread"}),
+        ("import math", set()),
+    ],
+)
+def test_talking_to_the_world_would_be_noticed(source: str, found: set[str]) -> None:
+    assert world_touched(source, file_module=False) == found
+
+
+@pytest.mark.parametrize(("position", "package"), list(enumerate(LAYERS)))
+def test_a_package_imports_only_from_those_before_it(position: int, package: str) -> None:
+    later = set(LAYERS[position + 1 :])
+    for path in modules(package):
+        assert not set(imports(ast.parse(path.read_text()))) & later, path
+
+
+def test_every_module_says_what_it_is_for_and_fits_in_the_head() -> None:
+    for package in LAYERS:
+        for path in modules(package):
+            text = path.read_text()
+            assert ast.get_docstring(ast.parse(text)), f"{path}: no module docstring"
+            assert len(text.splitlines()) <= 450, f"{path}: {len(text.splitlines())} lines"
+
+
+def tracked() -> list[Path]:
+    """Every file that is part of the project: tracked, or about to be."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard"],
+        cwd=ROOT, capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    return [path for name in listed.stdout.splitlines() if (path := ROOT / name).is_file()]
+
+
+def test_no_file_names_a_registry_or_a_folder_of_some_machine() -> None:
+    found = []
+    for path in tracked():
+        try:
+            text = path.read_text(encoding="utf-8")
+        except UnicodeDecodeError:
+            continue
+        found += [
+            f"{path.relative_to(ROOT)}: {line.strip()[:120]}" for line in text.splitlines() if REGISTRIES.search(line)
+        ]
+    assert found == []
+
+
+def test_naming_a_registry_would_be_noticed() -> None:
+    for line in ("https://pypi" + ".org/simple", "see /" + "root/x", '"resolved": "https://registry.npm' + 'js.org/a"'):
+        assert REGISTRIES.search(line), line
+
+
+def anchors(markdown: str) -> set[str]:
+    """Anchors of the headings of ``markdown``, as GitHub makes them."""
+    found: dict[str, int] = {}
+    outside = re.sub(r"^```.*?^```", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    for heading in re.findall(r"^#+ +(.*?) *#*$", outside, re.MULTILINE):
+        plain = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", heading).replace("`", "")
+        slug = re.sub(r"[^\w\- ]", "", plain.lower()).replace(" ", "-")
+        count = found[slug] = found.get(slug, -1) + 1
+        if count:
+            found[f"{slug}-{count}"] = 0
+    return set(found)
+
+
+def dead_links(path: Path) -> list[str]:
+    """Links of the Markdown file ``path`` to files or headings that do not exist."""
+    markdown = path.read_text()
+    outside = re.sub(r"^```.*?^```|`[^`\n]+`", "", markdown, flags=re.MULTILINE | re.DOTALL)
+    dead = []
+    for target in re.findall(r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)", outside):
+        if re.match(r"[a-z]+:", target):
+            continue
+        name, _, anchor = target.partition("#")
+        file = path.parent / name if name else path
+        if not file.exists() or (anchor and file.suffix == ".md" and anchor not in anchors(file.read_text())):
+            dead.append(target)
+    return dead
+
+
+@pytest.mark.parametrize("path", [p for p in tracked() if p.suffix == ".md"], ids=lambda path: path.name)
+def test_no_page_has_a_dead_link(path: Path) -> None:
+    assert dead_links(path) == []
+
+
+def test_a_dead_link_would_be_noticed(tmp_path: Path) -> None:
+    page = tmp_path / "page.md"
+    page.write_text(
+        "# One `two`\n\n[a](#one-two) [b](#three) [c](gone.md) [d](page.md#one-two) [e](page.md#x) [f](https://example.org)"
+        "\n```\n[g](none)\n```\n"
+    )
+    assert dead_links(page) == ["#three", "gone.md", "page.md#x"]
+
+
+def test_locks_pin_every_package_with_its_hash() -> None:
+    for name in ("dev.lock", "runtime.lock"):
+        requirements = re.split(r"\n(?=\S)", (ROOT / "requirements" / name).read_text())
+        pins = [entry for entry in requirements if not entry.startswith("#")]
+        assert len(pins) > 40
+        assert [entry for entry in pins if "==" not in entry or "--hash=sha256:" not in entry] == []

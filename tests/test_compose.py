@@ -1,0 +1,166 @@
+"""``docker-compose.yml`` and ``Dockerfile``: valid, pinned, private, and naming only what exists."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import pytest
+import yaml
+from typer.main import get_command
+
+from connectors.services import influxdb, kafka
+from connectors.settings import PREFIX, Settings
+from streams.command import app
+
+ROOT = Path(__file__).resolve().parents[1]
+SECRETS = {"DOSETWIN_INFLUX_TOKEN", "DOSETWIN_INFLUX_PASSWORD", "DOSETWIN_GRAFANA_PASSWORD"}
+
+
+@pytest.fixture(scope="session")
+def compose() -> dict[str, Any]:
+    loaded: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    return loaded
+
+
+@pytest.fixture(scope="session")
+def schema() -> dict[str, Any]:
+    """The Compose specification's own JSON Schema, from the package that ``tests/compose`` pins."""
+    place = ROOT / "tests" / "compose"
+    path = place / "node_modules" / "dclint" / "schemas" / "compose.schema.json"
+    if not path.is_file():
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--silent", "--prefix", str(place)], check=True)
+    loaded: dict[str, Any] = json.loads(path.read_text())
+    return loaded
+
+
+def services_of_ours(compose: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    return {name: service for name, service in compose["services"].items() if "build" in service}
+
+
+def test_it_follows_the_compose_schema(compose: dict[str, Any], schema: dict[str, Any]) -> None:
+    validator = jsonschema.Draft7Validator(schema)
+    validator.validate(compose)
+    wrong = {**compose, "services": {"kafka": {"imaeg": "x"}}}
+    with pytest.raises(jsonschema.ValidationError, match="imaeg"):
+        validator.validate(wrong)
+
+
+def test_everything_that_the_main_job_needs_is_there(compose: dict[str, Any]) -> None:
+    assert set(compose["services"]) == {"kafka", "influxdb", "grafana", "worker", "sink", "console", "ward"}
+    assert [name for name, service in compose["services"].items() if "profiles" in service] == ["ward"]
+
+
+def test_images_are_pinned_to_exact_versions_and_are_those_that_the_tests_run(compose: dict[str, Any]) -> None:
+    images = {name: service["image"] for name, service in compose["services"].items()}
+    for name, image in images.items():
+        assert re.fullmatch(r"[a-z/]+:\d+\.\d+\.\d+", image), f"{name}: {image}"
+    assert images["kafka"] == f"apache/kafka:{kafka.VERSION}"
+    assert images["influxdb"] == f"influxdb:{influxdb.VERSION}"
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("FROM"):
+            assert re.match(r"FROM [a-z]+:\d+\.\d+\.\d+-", line), line
+
+
+def test_every_port_is_published_on_this_machine_only(compose: dict[str, Any]) -> None:
+    ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
+    assert len(ports) == 4
+    for port in ports:
+        assert re.fullmatch(r"127\.0\.0\.1:\$\{DOSETWIN_\w+_PORT:-\d+\}:\d+", port), port
+
+
+def test_secrets_come_from_the_environment_and_have_no_default() -> None:
+    text = (ROOT / "docker-compose.yml").read_text()
+    used = re.findall(r"\$\{(\w+)([^}]*)\}", text)
+    assert {name for name, _ in used if not name.endswith("_PORT")} == SECRETS
+    for name, rest in used:
+        assert rest.startswith(":?") if name in SECRETS else rest.startswith(":-"), name
+    for key, value in re.findall(r"^ +(\w*(?:PASSWORD|TOKEN)\w*): (.*)$", text, re.MULTILINE):
+        assert value.startswith("${"), key
+
+
+def test_every_command_is_one_that_dosetwin_accepts(compose: dict[str, Any]) -> None:
+    for name, service in services_of_ours(compose).items():
+        program, *words = service["command"]
+        assert program == "dosetwin", name
+        command: Any = get_command(app)
+        context = command.make_context("dosetwin", words.copy(), resilient_parsing=False)
+        while hasattr(command, "resolve_command"):
+            _, command, words = command.resolve_command(context, [*context._protected_args, *context.args])
+            context = command.make_context(command.name, words.copy(), parent=context)
+
+
+def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[str, Any]) -> None:
+    broken = {"services": {"worker": {"build": ".", "command": ["dosetwin", "worker", "--no-such-option"]}}}
+    with pytest.raises(Exception, match="no-such-option"):
+        test_every_command_is_one_that_dosetwin_accepts(broken)
+    assert compose["services"]["worker"]["command"][:2] == ["dosetwin", "worker"]
+
+
+def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {"DOSETWIN_WORKER_INSTANCE"}
+    for name, service in services_of_ours(compose).items():
+        assert set(service["environment"]) <= known, name
+
+
+def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        for mount in service.get("volumes", []):
+            source = mount.split(":")[0]
+            if source.startswith("."):
+                assert any((ROOT / source).rglob("*.*")), f"{name}: {source} has no files"
+                assert mount.endswith(":ro"), mount
+            else:
+                assert source in compose["volumes"], f"{name}: {source}"
+        for other, condition in service.get("depends_on", {}).items():
+            assert "healthcheck" in compose["services"][other], f"{name} waits for {other}"
+            assert condition == {"condition": "service_healthy"}
+    used = {mount.split(":")[0] for s in compose["services"].values() for mount in s.get("volumes", [])}
+    assert set(compose["volumes"]) <= used
+
+
+def test_servers_and_what_can_be_asked_have_health_checks(compose: dict[str, Any]) -> None:
+    checked = {name for name, service in compose["services"].items() if "healthcheck" in service}
+    assert checked == {"kafka", "influxdb", "grafana", "worker", "console"}
+    worker = compose["services"]["worker"]
+    assert f":{worker['command'][-1]}/metrics" in worker["healthcheck"]["test"][-1]
+
+
+def test_the_broker_is_configured_like_the_one_that_the_tests_run(compose: dict[str, Any]) -> None:
+    environment = compose["services"]["kafka"]["environment"]
+    local = dict(line.split("=", 1) for line in kafka._PROPERTIES.splitlines())
+    for name in ("auto.create.topics.enable", "num.partitions", "offsets.topic.num.partitions"):
+        assert environment["KAFKA_" + name.replace(".", "_").upper()] == local[name], name
+
+
+def test_our_containers_may_do_no_more_than_they_need(compose: dict[str, Any]) -> None:
+    for name, service in services_of_ours(compose).items():
+        assert service["read_only"], name
+        assert service["cap_drop"] == ["ALL"], name
+        assert service["security_opt"] == ["no-new-privileges:true"], name
+    lines = (ROOT / "Dockerfile").read_text().splitlines()
+    assert "USER dosetwin" in lines
+
+
+def test_what_the_dockerfile_copies_exists_and_is_not_ignored() -> None:
+    ignore = (ROOT / ".dockerignore").read_text().splitlines()
+    for line in (ROOT / "Dockerfile").read_text().splitlines():
+        if line.startswith("COPY") and "--from" not in line:
+            for source in line.split()[1:-1]:
+                assert (ROOT / source).exists(), line
+                assert any(source.startswith(rule[1:]) for rule in ignore if rule.startswith("!")), line
+
+
+def test_the_image_installs_the_uv_and_the_packages_of_the_locks() -> None:
+    locked = (ROOT / "requirements" / "dev.lock").read_text()
+    runtime = (ROOT / "requirements" / "runtime.lock").read_text()
+    version = re.search(r"^uv==(\S+)", locked, re.MULTILINE)
+    assert version is not None
+    assert f"uv=={version[1]} " in (ROOT / "Dockerfile").read_text()
+    pins = set(re.findall(r"^[\w.-]+==\S+", runtime, re.MULTILINE))
+    assert len(pins) > 40
+    assert pins <= set(re.findall(r"^[\w.-]+==\S+", locked, re.MULTILINE))
