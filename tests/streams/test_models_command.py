@@ -1,0 +1,84 @@
+"""``dosetwin models``: what a user sees of the library, and the check of a file."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.commands.models import app
+from twin.models import library_ids, load_model
+
+runner = CliRunner(env={"COLUMNS": "200"})
+
+
+def test_list_names_every_model_whole() -> None:
+    result = runner.invoke(app, ["list"])
+    assert result.exit_code == 0
+    for name in library_ids():
+        assert name in result.output
+        assert load_model(name).hash in result.output
+
+
+@pytest.mark.parametrize("name", library_ids())
+def test_the_card_shows_every_number_with_unit_and_source(name: str) -> None:
+    model = load_model(name)
+    result = runner.invoke(app, ["show", name])
+    assert result.exit_code == 0
+    lines = result.output.splitlines()
+    for parameter in model.parameters:
+        words = [parameter.name, f"{parameter.value:g}", parameter.unit]
+        assert any(line.split()[:3] == words for line in lines), words
+    for state in model.states:
+        assert f"d{state.name}/dt = " in result.output
+    for output in model.outputs:
+        assert output.name in result.output
+    assert model.hash in result.output
+    assert all(citation.citation in result.output for citation in model.sources)
+
+
+def test_the_card_marks_what_nobody_published() -> None:
+    result = runner.invoke(app, ["show", "docetaxel_ozawa2007"])
+    assert "ASSUMED: a common baseline" in " ".join(result.output.split())
+    assert "CTCAE v5.0" in result.output
+    card = " ".join(runner.invoke(app, ["show", "mercaptopurine_jost2020"]).output.split())
+    assert "recorded amount times 2.6" in card
+    assert "correlation of slope and gamma: -0.26" in card
+    assert "Student-t with 5 degrees of freedom" in card
+
+
+def test_an_unknown_model_is_named_with_what_there_is() -> None:
+    result = runner.invoke(app, ["show", "docetaxel"])
+    assert result.exit_code == 1
+    assert "docetaxel: no such model; did you mean 'docetaxel_ozawa2007'?" in result.stderr
+
+
+def test_check_accepts_sound_files_and_names_each_fault(tmp_path: Path) -> None:
+    text = load_model("docetaxel_ozawa2007").text
+    good, unit, inputs = tmp_path / "good.toml", tmp_path / "unit.toml", tmp_path / "inputs.toml"
+    good.write_text(text, encoding="utf-8")
+    unit.write_text(text.replace('"4 / MTT"', '"MTT / 4"'), encoding="utf-8")
+    inputs.write_text(text.replace('"input(docetaxel) -', '"max(input(docetaxel), 0) -'), encoding="utf-8")
+    result = runner.invoke(app, ["check", str(good), str(unit), str(inputs)])
+    assert result.exit_code == 1
+    assert "good.toml: sound; docetaxel_ozawa2007, hash" in result.stdout
+    assert "5 states solved exactly, 5 stepped" in result.stdout
+    assert "unit.toml: derived.ktr.expression: 'MTT / 4' is in h, not in 1/h" in result.stderr
+    assert "states.A1.derivative: an input must enter as 'coefficient * input(drug)'" in result.stderr
+
+
+def test_check_of_sound_files_ends_well(tmp_path: Path) -> None:
+    path = tmp_path / "mine.toml"
+    path.write_text(load_model("fluorouracil_yamada2025").text, encoding="utf-8")
+    result = runner.invoke(app, ["check", str(path)])
+    assert result.exit_code == 0
+    assert result.stderr == ""
+
+
+def test_the_main_command_knows_the_subcommand() -> None:
+    from streams.command import app as whole
+
+    result = CliRunner().invoke(whole, ["models", "--help"])
+    assert result.exit_code == 0
+    assert all(word in result.output for word in ("list", "show", "check"))
