@@ -66,7 +66,7 @@ def _checked(file: str, key: str, expression: ast.expr, env: Mapping[str, float]
 def _value(expression: ast.expr, env: Mapping[str, float]) -> float:
     silent = {ast.unparse(node): 0.0 for node in ast.walk(expression) if is_input(node)}
     with np.errstate(divide="raise", invalid="raise", over="raise"):
-        value = evaluate(expression, env | silent)
+        value = evaluate(expression, {**env, **silent})
     if isinstance(value, complex) or not np.isfinite(value):
         raise ArithmeticError("the result is not a finite real number")
     return float(value)
