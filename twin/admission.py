@@ -1,0 +1,223 @@
+"""The door of the twin: an event is checked against the patient's model and put into canonical units, once.
+
+Canonical are mg for amounts of drug, mg/h for rates, h for durations, the model's own units for what it predicts or
+reads as a covariate. What cannot be used is refused with a reason code, and a text that names field, value and mend.
+"""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+from twin.events import (
+    BadEvent,
+    Covariate,
+    DeviceAssociation,
+    DoseGiven,
+    DrugLevel,
+    InputEvent,
+    LabResult,
+    PlannedDose,
+    PumpDelivery,
+    PumpTotals,
+    Quantity,
+    RegimenPlanned,
+    VitalSample,
+)
+from twin.models import Model, OutputSpec
+from twin.timeline import output_index
+from twin.units import UnitError, convert
+
+MOST_FLOW = 1_500.0
+"""mL/h; no infusion pump delivers more (volumetric pumps end at 999 to 1200 mL/h)."""
+
+MOST_RATE = 100_000.0
+"""mg/h; above any chemotherapy (high-dose methotrexate, the largest, is given at some thousands)."""
+
+MOST_AMOUNT = 200_000.0
+"""mg in one dose; as `MOST_RATE`."""
+
+LONGEST_HOURS = 24.0 * 60
+"""Longest duration of one dose that is believed, in hours."""
+
+OTHER_ANALYTES = frozenset(
+    {
+        "neutrophils", "leukocytes", "platelets", "haemoglobin", "creatinine", "bilirubin", "alt", "ast", "albumin", "aag",
+        "glucose", "crp",
+    }
+)  # fmt: skip
+"""Laboratory values that are no mistake although the patient's model does not use them; they are accepted, unread."""
+
+VITAL_RANGES: dict[str, tuple[str, float, float]] = {
+    "heart_rate": ("/min", 10, 350),
+    "spo2": ("1", 0.2, 1.0),
+    "body_temperature": ("Cel", 25, 45),
+    "systolic_bp": ("mm[Hg]", 20, 350),
+    "diastolic_bp": ("mm[Hg]", 10, 250),
+    "respiratory_rate": ("/min", 1, 120),
+    "steps": ("{steps}", 0, 200_000),
+}
+"""Unit and hard range of each channel; outside lies the impossible or a sensor's sentinel, not an ill patient."""
+
+SomeEvent = TypeVar("SomeEvent", bound=InputEvent)
+
+
+def admit(event: InputEvent, model: Model) -> InputEvent:
+    """The event in canonical units.
+
+    Raises:
+        BadEvent: reasons ``unknown_unit``, ``negative_amount``, ``rate_out_of_range``, ``out_of_range``,
+            ``unknown_drug``, ``unknown_analyte``, ``unknown_covariate``.
+    """
+    try:
+        return _canonical(event, model)
+    except UnitError as error:
+        raise BadEvent("unknown_unit", str(error), event.patient_id, event.event_id) from None
+    except _Refused as refused:
+        raise BadEvent(refused.reason, str(refused), event.patient_id, event.event_id) from None
+
+
+class _Refused(ValueError):
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def _canonical(event: InputEvent, model: Model) -> InputEvent:
+    match event:
+        case PumpDelivery():
+            _known_drug(event.drug, model)
+            return _with(event, rate=_rate("rate", event.rate, event.concentration), concentration=None)
+        case PumpTotals():
+            _known_drug(event.drug, model)
+            return _with(event, delivered=_delivered(event.delivered, event.concentration), concentration=None)
+        case DoseGiven():
+            _known_drug(event.drug, model)
+            return _with(event, amount=_amount("amount", event.amount), duration=_hours(event.duration))
+        case RegimenPlanned():
+            _known_drug(event.drug, model)
+            return _with(event, doses=tuple(_planned(dose) for dose in event.doses))
+        case DrugLevel():
+            return _level(event, model)
+        case LabResult():
+            return _lab(event, model)
+        case Covariate():
+            return _covariate(event, model)
+        case VitalSample():
+            unit, low, high = VITAL_RANGES[event.channel]
+            return _with(event, value=_within("value", _in(event.value, unit), low, high))
+        case DeviceAssociation() if event.expected_every is not None:
+            return _with(event, expected_every=_positive("expected_every", _in(event.expected_every, "h")))
+    return event
+
+
+def _with(event: SomeEvent, **changes: object) -> SomeEvent:
+    return event.model_copy(update=changes)
+
+
+def _in(quantity: Quantity, unit: str, molar_mass: float | None = None) -> Quantity:
+    return Quantity(value=convert(quantity.value, quantity.unit, unit, molar_mass), unit=unit)
+
+
+def _known_drug(drug: str, model: Model) -> None:
+    if drug not in model.drugs:
+        raise _Refused("unknown_drug", f"field 'drug': {drug!r} is no drug of {model.id}; it has {', '.join(model.drugs)}")
+
+
+def _positive(field: str, quantity: Quantity) -> Quantity:
+    if quantity.value <= 0:
+        raise _Refused("negative_amount", f"field '{field}': {quantity.value} {quantity.unit} must be above 0")
+    return quantity
+
+
+def _not_negative(field: str, quantity: Quantity) -> Quantity:
+    if quantity.value < 0:
+        raise _Refused("negative_amount", f"field '{field}': {quantity.value} {quantity.unit} must not be negative")
+    return quantity
+
+
+def _within(field: str, quantity: Quantity, low: float, high: float, reason: str = "out_of_range") -> Quantity:
+    if not low <= quantity.value <= high:
+        said = f"{quantity.value:g} {quantity.unit}"
+        raise _Refused(reason, f"field '{field}': {said} is outside {low:g} to {high:g} {quantity.unit}; check the unit")
+    return quantity
+
+
+def _amount(field: str, quantity: Quantity) -> Quantity:
+    return _within(field, _not_negative(field, _in(quantity, "mg")), 0, MOST_AMOUNT)
+
+
+def _hours(duration: Quantity | None) -> Quantity | None:
+    if duration is None:
+        return None
+    hours = _not_negative("duration", _in(duration, "h"))
+    return _within("duration", hours, 0, LONGEST_HOURS) if hours.value > 0 else None
+
+
+def _rate(field: str, rate: Quantity, concentration: Quantity | None) -> Quantity:
+    _not_negative(field, rate)
+    if concentration is None:
+        return _within(field, _in(rate, "mg/h"), 0, MOST_RATE, "rate_out_of_range")
+    strength = _positive("concentration", _in(concentration, "mg/mL"))
+    try:
+        flow = _in(rate, "mL/h")
+    except UnitError:
+        drug_rate = _in(rate, "mg/h")
+        flow = Quantity(value=drug_rate.value / strength.value, unit="mL/h")
+    _within(field, flow, 0, MOST_FLOW, "rate_out_of_range")
+    return _within(field, Quantity(value=flow.value * strength.value, unit="mg/h"), 0, MOST_RATE, "rate_out_of_range")
+
+
+def _delivered(delivered: Quantity, concentration: Quantity | None) -> Quantity:
+    _not_negative("delivered", delivered)
+    if concentration is None:
+        return _in(delivered, "mg")
+    strength = _positive("concentration", _in(concentration, "mg/mL"))
+    try:
+        return Quantity(value=_in(delivered, "mL").value * strength.value, unit="mg")
+    except UnitError:
+        return _in(delivered, "mg")
+
+
+def _planned(dose: PlannedDose) -> PlannedDose:
+    return PlannedDose(time=dose.time, amount=_amount("doses.amount", dose.amount), duration=_hours(dose.duration))
+
+
+def _level(event: DrugLevel, model: Model) -> DrugLevel:
+    output = _output(event.analyte, model)
+    if output is None:
+        known = ", ".join(o.name for o in model.outputs)
+        raise _Refused("unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}")
+    value = _not_negative("value", _in(event.value, output.unit, output.molar_mass))
+    lloq = None if event.lloq is None else _positive("lloq", _in(event.lloq, output.unit, output.molar_mass))
+    if value.value == 0 and not event.below_lloq and output.error.kind != "additive":
+        text = f"field 'value': a level of 0 {output.unit} cannot be weighed; send 'below_lloq' with 'lloq'"
+        raise _Refused("out_of_range", text)
+    return _with(event, value=value, lloq=lloq)
+
+
+def _lab(event: LabResult, model: Model) -> LabResult:
+    output = _output(event.analyte, model)
+    if output is not None:
+        value = _not_negative("value", _in(event.value, output.unit, output.molar_mass))
+        return _with(event, value=value)
+    covariates = {c.name: c.unit for c in model.covariates}
+    if event.analyte in covariates:
+        return _with(event, value=_positive("value", _in(event.value, covariates[event.analyte])))
+    if event.analyte not in OTHER_ANALYTES:
+        raise _Refused("unknown_analyte", f"field 'analyte': {event.analyte!r} is not known; see the event vocabulary")
+    _not_negative("value", event.value)
+    return event
+
+
+def _covariate(event: Covariate, model: Model) -> Covariate:
+    for covariate in model.covariates:
+        if covariate.name == event.name:
+            return _with(event, value=_not_negative("value", _in(event.value, covariate.unit)))
+    known = ", ".join(c.name for c in model.covariates) or "none"
+    raise _Refused("unknown_covariate", f"field 'name': {event.name!r} is no covariate of {model.id}; it has {known}")
+
+
+def _output(analyte: str, model: Model) -> OutputSpec | None:
+    index = output_index(model, analyte)
+    return None if index is None else model.outputs[index]
+

@@ -1,0 +1,104 @@
+"""What is believed about a patient: weighted particles over eta, the individual random effects.
+
+Particles are rounded to float32 where they are made, so that what is stored is exactly what was computed with; all
+arithmetic is float64. Randomness is counter-based and keyed by (patient, event, purpose): the same history draws the
+same numbers, whoever computes it and however often (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.kernel import Floats
+from twin.models import Model
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Levels of every published band."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Weighted particles.
+
+    Attributes:
+        eta: (N, d), float64 values that are exact in float32.
+        log_weight: (N,) normalised, so that exp sums to one.
+        log_evidence: log p(observations so far).
+        observations: how many have been assimilated.
+    """
+
+    eta: Floats
+    log_weight: Floats
+    log_evidence: float = 0.0
+    observations: int = 0
+
+    @property
+    def weight(self) -> Floats:
+        """Normalised weights (N,)."""
+        return np.exp(self.log_weight)
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size, 1 / sum w^2 (Kong et al. 1994)."""
+        return effective_size(self.log_weight)
+
+
+def generator(*key: object) -> np.random.Generator:
+    """The random numbers of one purpose, e.g. ``generator(patient_id, event_id, "move")``."""
+    text = "\x1f".join(map(str, key)).encode()
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def storable(eta: Floats) -> Floats:
+    """eta rounded to float32, as float64."""
+    return eta.astype(np.float32).astype(np.float64)
+
+
+def prior(model: Model, particles: int, patient_id: str) -> Belief:
+    """The population: eta ~ N(0, omega), equally weighted."""
+    draws = generator(patient_id, "prior").standard_normal((particles, len(model.eta_names)))
+    factor = np.linalg.cholesky(model.omega) if model.eta_names else np.zeros((0, 0))
+    return Belief(storable(draws @ factor.T), np.full(particles, -np.log(particles)))
+
+
+def log_prior(model: Model, eta: Floats) -> Floats:
+    """log N(eta; 0, omega) per particle, without the constant."""
+    if not model.eta_names:
+        return np.zeros(len(eta))
+    white = np.linalg.solve(np.linalg.cholesky(model.omega), eta.T)
+    return np.asarray(-0.5 * (white * white).sum(axis=0))
+
+
+def normalised(log_weight: Floats) -> tuple[Floats, float]:
+    """Log weights that sum to one, and the log of what they summed to."""
+    top = float(log_weight.max())
+    if not np.isfinite(top):
+        return np.full_like(log_weight, -np.log(len(log_weight))), -np.inf
+    total = top + float(np.log(np.exp(log_weight - top).sum()))
+    return log_weight - total, total
+
+
+def effective_size(log_weight: Floats) -> float:
+    """1 / sum w^2 of normalised log weights."""
+    return float(1.0 / np.exp(2.0 * log_weight).sum())
+
+
+def quantiles(values: Floats, weight: Floats, levels: Sequence[float] = QUANTILES) -> Floats:
+    """Weighted quantiles of values (N,) by linear interpolation of the mid-point distribution function.
+
+    A particle whose solution overflowed says nothing and is left out.
+    """
+    usable = np.isfinite(values)
+    if not usable.all():
+        values, weight = values[usable], weight[usable] / max(weight[usable].sum(), 1e-300)
+        if not len(values):
+            return np.full(len(levels), 0.0)
+    order = np.argsort(values, kind="stable")
+    ranked, share = values[order], weight[order]
+    middle = np.cumsum(share) - 0.5 * share
+    return np.asarray(np.interp(levels, middle, ranked))

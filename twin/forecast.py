@@ -1,0 +1,126 @@
+"""Readings of a belief: what the twin says now, what it expected of a measurement, and what lies ahead.
+
+Every reading is a branch: it starts from the trunk's cloud and leaves it untouched.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin import residual
+from twin.belief import QUANTILES, Belief, quantiles
+from twin.events import Band, Exposure, ForecastBand, Nadir, from_millis
+from twin.kernel import Floats
+from twin.models import ErrorSpec, Model, TargetSpec, ToxicitySpec
+from twin.timeline import UNIT_MS
+
+FORECAST_POINTS = 96
+"""Points of a forecast over its horizon; the nadir is looked for on these."""
+
+SCATTER_POINTS = 16
+"""Residual quantiles per particle that make a predictive distribution of a measurement."""
+
+DAY_MS = 24 * 3_600_000
+
+
+def band(name: str, unit: str, values: Floats, weight: Floats) -> Band:
+    """Weighted quantiles of values (N,) as a wire band."""
+    q05, q25, median, q75, q95 = quantiles(values, weight).tolist()
+    return Band(name=name, unit=unit, q05=q05, q25=q25, median=median, q75=q75, q95=q95)
+
+
+@dataclass(frozen=True, slots=True)
+class Expectation:
+    """What was expected of one measurement: quantiles (5,), probability below it, normalised innovation."""
+
+    quantiles: Floats
+    pit: float
+    innovation: float
+
+
+def expectation(error: ErrorSpec, value: float, predicted: Floats, weight: Floats) -> Expectation:
+    """Predictive distribution of a measurement, a mixture over particles of predictions (N,) with their residual.
+
+    The innovation is the distance of the value from the predictive median in predictive standard deviations, on the
+    log scale for outputs with a log error.
+    """
+    scattered = residual.spread_out(error, predicted, SCATTER_POINTS)
+    share = np.repeat(weight / SCATTER_POINTS, SCATTER_POINTS)
+    flat = scattered.ravel()
+    levels = quantiles(flat, share)
+    pit = float(weight @ residual.cdf(error, value, predicted))
+    logged = error.kind == "log_additive" and value > 0
+    scale = np.log(np.maximum(flat, residual.SMALLEST)) if logged else flat
+    spread = float(np.sqrt(share @ (scale - share @ scale) ** 2))
+    gap = float(np.log(value / levels[2])) if logged else float(value - levels[2])
+    return Expectation(levels, min(1.0, max(0.0, pit)), gap / spread if spread > 0 else 0.0)
+
+
+def output_bands(model: Model, out: Floats, weight: Floats) -> tuple[Band, ...]:
+    """Bands of every model output at one instant, out (O, N)."""
+    return tuple(band(o.name, o.unit, out[i], weight) for i, o in enumerate(model.outputs))
+
+
+def exposure_reading(target: TargetSpec, so_far: Floats, at_end: Floats, weight: Floats) -> Exposure:
+    """Exposure of the running course (N,) now and at its end, against the target window."""
+    return Exposure(
+        so_far=band(target.name, target.unit, so_far, weight),
+        at_end=band(target.name, target.unit, at_end, weight),
+        target_low=target.low,
+        target_high=target.high,
+        p_below=_share(at_end < target.low, weight),
+        p_above=_share(at_end > target.high, weight),
+    )
+
+
+def forecast_times(now: int, model: Model) -> NDArray[np.int64]:
+    """Times (ms) of a forecast: evenly over the horizon, ``now`` included."""
+    span = round(model.cadence.horizon * UNIT_MS[model.time_unit])
+    return now + np.arange(FORECAST_POINTS + 1, dtype=np.int64) * (span // FORECAST_POINTS)
+
+
+def forecast_bands(model: Model, out: Floats, weight: Floats) -> tuple[ForecastBand, ...]:
+    """Bands of every output along the forecast, out (T, O, N)."""
+    found = []
+    for i, output in enumerate(model.outputs):
+        rows = np.array([quantiles(at, weight) for at in out[:, i]])
+        q05, q25, median, q75, q95 = (tuple(column) for column in rows.T.tolist())
+        found.append(ForecastBand(name=output.name, unit=output.unit, q05=q05, q25=q25, median=median, q75=q75, q95=q95))
+    return tuple(found)
+
+
+def nadir_reading(toxicity: ToxicitySpec, model: Model, times: NDArray[np.int64], out: Floats, weight: Floats) -> Nadir:
+    """Lowest value of the toxicity's output within its horizon, its day, and the probability that it is too low."""
+    horizon = times[0] + round(toxicity.horizon * UNIT_MS[model.time_unit])
+    index = [o.name for o in model.outputs].index(toxicity.output)
+    within = out[times <= horizon, index]
+    lowest = within.min(axis=0)
+    day = (times[within.argmin(axis=0)] - times[0]) / DAY_MS
+    return Nadir(
+        output=toxicity.output,
+        value=band(toxicity.output, toxicity.unit, lowest, weight),
+        day=band("nadir_day", "d", day, weight),
+        p_grade4=_share(lowest < toxicity.below, weight),
+    )
+
+
+def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, belief: Belief) -> tuple[Band, ...]:
+    """Bands of the individual parameters (N, P) that vary between patients."""
+    specified = {p.name: p for p in model.parameters}
+    weight = belief.weight
+    return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.eta_names)
+
+
+def forecast_moments(times: NDArray[np.int64]) -> tuple[object, ...]:
+    """Forecast times as datetimes."""
+    return tuple(from_millis(int(millis)) for millis in times)
+
+
+def _share(condition: NDArray[np.bool_], weight: Floats) -> float:
+    return min(1.0, float(weight[condition].sum()))
+
+
+__all__ = ["QUANTILES", "Expectation", "band", "expectation", "exposure_reading", "forecast_bands", "nadir_reading"]

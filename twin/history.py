@@ -1,0 +1,239 @@
+"""What is known about one patient, in event time, whatever the order of arrival.
+
+The history is the truth of which every belief is a cache. Facts that matter singly (doses, levels, counts, covariates,
+plans, starts and stops of a pump) are kept whole and for ever; what a device repeats (pump samples, wearable readings)
+is kept as compact columns, so that a long history stays small. Two histories that were told the same events are
+equal, in any order of telling.
+
+Order inside a patient is (event time, rank of the kind, event id): at one instant an observation comes before a dose,
+the convention for trough samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from twin.events import (
+    ClinicalEnvelope,
+    Clock,
+    Covariate,
+    DeviceAssociation,
+    DoseGiven,
+    DrugLevel,
+    Enrolment,
+    InputEvent,
+    LabResult,
+    PumpDelivery,
+    PumpTotals,
+    RegimenPlanned,
+    VitalSample,
+    encode,
+    to_millis,
+)
+
+ClinicalEvent = (
+    PumpDelivery
+    | PumpTotals
+    | DoseGiven
+    | DrugLevel
+    | LabResult
+    | Covariate
+    | RegimenPlanned
+    | DeviceAssociation
+    | Enrolment
+)
+
+RECENT_IDS = 512
+"""Ids of repeated device events are remembered for this many events, to tell a repeat from a conflict."""
+
+_RANK = {
+    "enrolment": 0,
+    "covariate": 1,
+    "device_association": 2,
+    "regimen_planned": 3,
+    "lab_result": 4,
+    "drug_level": 5,
+    "pump_totals": 6,
+    "pump_delivery": 7,
+    "dose_given": 8,
+}
+_PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
+
+
+class Key(NamedTuple):
+    """Place of a fact in a patient's event-time order."""
+
+    millis: int
+    rank: int
+    event_id: str
+
+
+class Insertion(NamedTuple):
+    """What telling one event did: nothing new, a conflict with what was told before, or a change from ``since`` on.
+
+    ``since`` is the earliest event time whose consequences may differ; ``None`` when only the present moved on.
+    """
+
+    outcome: Literal["new", "duplicate", "conflict", "orphan"]
+    since: int | None = None
+    detail: str = ""
+
+
+@dataclass(slots=True)
+class SampleLine:
+    """Periodic reports of one pump channel for one drug: times (ms) and rates (mg/h), sorted by time."""
+
+    times: list[int] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+    def insert(self, millis: int, rate: float) -> Insertion:
+        """Add a report; a changed course of the rate is dated ``since``."""
+        at = bisect_left(self.times, millis)
+        if at < len(self.times) and self.times[at] == millis:
+            if self.rates[at] == rate:
+                return Insertion("duplicate")
+            return Insertion("conflict", detail=f"rate {rate} mg/h at a time already reported as {self.rates[at]} mg/h")
+        self.times.insert(at, millis)
+        self.rates.insert(at, rate)
+        redundant = at == len(self.times) - 1 and at > 0 and self.rates[at - 1] == rate
+        return Insertion("new", None if redundant else millis)
+
+
+@dataclass(slots=True)
+class Heard:
+    """When a device was heard: first and last time (ms) in each whole hour, enough to see silence, small for ever."""
+
+    hours: list[int] = field(default_factory=list)
+    first: list[int] = field(default_factory=list)
+    last: list[int] = field(default_factory=list)
+
+    def insert(self, millis: int) -> None:
+        """Note that the device spoke."""
+        hour = millis // 3_600_000
+        at = bisect_left(self.hours, hour)
+        if at == len(self.hours) or self.hours[at] != hour:
+            self.hours.insert(at, hour)
+            self.first.insert(at, millis)
+            self.last.insert(at, millis)
+        else:
+            self.first[at] = min(self.first[at], millis)
+            self.last[at] = max(self.last[at], millis)
+
+    def last_before(self, millis: int) -> int | None:
+        """Newest known word not after ``millis`` (within an hour still open, its first word)."""
+        at = bisect_right(self.hours, millis // 3_600_000) - 1
+        while at >= 0:
+            for heard in (self.last[at], self.first[at]):
+                if heard <= millis:
+                    return heard
+            at -= 1
+        return None
+
+
+class History:
+    """All a patient's facts (see the module docstring). Mutable; owned by one `twin.patient.PatientTwin`."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = []
+        self.facts: dict[str, ClinicalEvent] = {}
+        self.superseded: dict[str, str] = {}
+        self.samples: dict[tuple[str, str], SampleLine] = {}
+        self.heard: dict[str, Heard] = {}
+        self.newest: int | None = None
+        self.recent: OrderedDict[str, bytes] = OrderedDict()
+        self.told = 0
+
+    def insert(self, event: InputEvent, sample_rate: float | None = None) -> Insertion:
+        """Tell one event. ``sample_rate`` is a pump sample's rate in mg/h, converted at the boundary.
+
+        Never raises for a well-formed event: a conflict or an orphaned correction is returned, and changes nothing.
+        """
+        known = self._known(event)
+        if known is not None:
+            return known
+        millis = to_millis(event.time)
+        outcome = self._place(event, millis, sample_rate)
+        if outcome.outcome == "new":
+            self.told += 1
+            self.newest = millis if self.newest is None else max(self.newest, millis)
+            if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
+                self.heard.setdefault(event.device_id, Heard()).insert(millis)
+        return outcome
+
+    def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
+        """Facts that stand (neither corrected nor retracted, nor retractions themselves), in event-time order."""
+        for key in self.keys:
+            fact = self.facts[key.event_id]
+            if key.event_id not in self.superseded and fact.status != "retracted":
+                yield key.millis, fact
+
+    def _known(self, event: InputEvent) -> Insertion | None:
+        fact = self.facts.get(event.event_id)
+        if fact is not None:
+            return _repeat(fact == event, event.event_id)
+        digest = self.recent.get(event.event_id)
+        return None if digest is None else _repeat(digest == _digest(event), event.event_id)
+
+    def _place(self, event: InputEvent, millis: int, sample_rate: float | None) -> Insertion:
+        if isinstance(event, VitalSample | Clock):
+            self._remember(event)
+            return Insertion("new")
+        if isinstance(event, PumpDelivery) and event.phase == "sample":
+            if event.status in ("corrected", "retracted"):
+                return Insertion("orphan", detail="a periodic pump sample cannot be corrected; send start or stop")
+            line = self.samples.setdefault((event.device_id, event.drug), SampleLine())
+            outcome = line.insert(millis, 0.0 if sample_rate is None else sample_rate)
+            if outcome.outcome == "new":
+                self._remember(event)
+            return outcome
+        return self._place_fact(event, millis)
+
+    def _place_fact(self, event: ClinicalEvent, millis: int) -> Insertion:
+        since = millis
+        if event.replaces is not None:
+            rival = self.superseded.get(event.replaces)
+            # Two corrections of one fact: the one with the greater (time, id) stands, whichever came first.
+            if rival is None or _newer(event, self.facts[rival]):
+                self.superseded[event.replaces] = event.event_id
+                if rival is not None:
+                    self.superseded[rival] = event.event_id
+                    since = min(since, to_millis(self.facts[rival].time))
+            else:
+                self.superseded[event.event_id] = rival
+            target = self.facts.get(event.replaces)
+            if target is not None:
+                since = min(since, to_millis(target.time))
+        self.facts[event.event_id] = event
+        insort(self.keys, key_of(event))
+        return Insertion("new", since)
+
+    def _remember(self, event: InputEvent) -> None:
+        self.recent[event.event_id] = _digest(event)
+        while len(self.recent) > RECENT_IDS:
+            self.recent.popitem(last=False)
+
+
+def _newer(event: ClinicalEnvelope, other: ClinicalEnvelope) -> bool:
+    return (event.time, event.event_id) > (other.time, other.event_id)
+
+
+def key_of(event: ClinicalEvent) -> Key:
+    """A fact's place in event-time order."""
+    # A rate change is a STOP and a START at one instant (IHE PCD IPEC): the start must come last.
+    phase = _PHASE_RANK[event.phase] if isinstance(event, PumpDelivery) else 0
+    return Key(to_millis(event.time), _RANK[event.kind] * 10 + phase, event.event_id)
+
+
+def _digest(event: InputEvent) -> bytes:
+    return hashlib.blake2b(encode(event), digest_size=8).digest()
+
+
+def _repeat(same: bool, event_id: str) -> Insertion:
+    if same:
+        return Insertion("duplicate")
+    return Insertion("conflict", detail=f"event_id '{event_id}' was told before with other content; give it a new id")

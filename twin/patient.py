@@ -1,0 +1,341 @@
+"""The twin of one patient: a fold over the patient's event-time history.
+
+    belief = fold(assimilate, history in event time)
+
+`PatientTwin` keeps the history and a ladder of points the fold has passed. What is told in order moves the fold on;
+what comes late, corrected or retracted sets it back to the newest point before the change, from where it is folded
+again and says again what it then knows. So any order of arrival ends in the same belief, bit for bit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from twin.admission import admit
+from twin.alerts import AlertBook, Transition, advance, to_alert
+from twin.belief import Belief, prior
+from twin.events import (
+    Alert,
+    BadEvent,
+    Clock,
+    Estimate,
+    Forecast,
+    InputEvent,
+    Nadir,
+    OutputEvent,
+    Prediction,
+    PumpDelivery,
+    Rejected,
+    VitalSample,
+    to_millis,
+)
+from twin.history import History
+from twin.kernel import Floats, compile_model
+from twin.ledger import AlertLedger, reconcile
+from twin.mode import Mode
+from twin.models import Model
+from twin.orders import Orders
+from twin.reading import Reader
+from twin.row import ROW_VERSION, TwinRow, pack, pack_belief, pack_history, unpack, unpack_belief, unpack_history
+from twin.rules import SETTINGS, assess
+from twin.solve import individual_parameters, pace_for
+from twin.timeline import HOUR_MS, UNIT_MS, Timeline, build, first_difference
+from twin.trunk import Position, Trunk
+
+PARTICLES = 1000
+"""Default size of the cloud."""
+
+BELIEFS_KEPT = 6
+"""Rungs of the ladder that older points are thinned to, at growing distances; a late event refolds from one of them."""
+
+CLOUDS_KEPT = 2
+"""Distinct particle clouds kept in memory; older ones are solved again when an event is late enough to need them."""
+
+REBUILD_MS = 24 * HOUR_MS
+"""A timeline that a day of unchanged pump samples has extended is rebuilt, so that silence is counted anew."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a twin says to some events: outputs in event-time order, and events it could not use."""
+
+    outputs: tuple[OutputEvent, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the fold stands after everything at or before ``millis``."""
+
+    millis: int
+    position: Position
+    book: AlertBook
+    nadir: Nadir | None = None
+
+
+@dataclass(frozen=True)
+class Posterior:
+    """The belief as arrays: eta (N, d), log_weight (N,), individual parameters (N, P), and the mode with covariance."""
+
+    names: tuple[str, ...]
+    eta: Floats
+    log_weight: Floats
+    parameter_names: tuple[str, ...]
+    params: Floats
+    mode: Mode
+
+
+class PatientTwin:
+    """One patient's twin (see the module docstring). Pure: no clock, no I/O; the same history gives the same bytes.
+
+    Args:
+        patient_id: pseudonym; part of the key of all randomness.
+        model: from `twin.load_model`.
+        particles: size of the cloud.
+    """
+
+    def __init__(self, patient_id: str, model: Model, particles: int = PARTICLES) -> None:
+        self.patient_id = patient_id
+        self.model = model
+        self.particles = particles
+        self.history = History()
+        self.points: list[Point] = []
+        self.ledger = AlertLedger()
+        kernel = compile_model(model)
+        self._trunk = Trunk(kernel, pace_for(kernel), patient_id)
+        self._reader = Reader(self._trunk)
+        self._orders = Orders(self.history)
+        self._timeline: Timeline | None = None
+        self._built = 0
+        self._cadence = round(model.cadence.estimate * UNIT_MS[model.time_unit])
+
+    @property
+    def belief(self) -> Belief:
+        """The present belief; the population's while nothing was observed."""
+        return self.points[-1].position.belief if self.points else prior(self.model, self.particles, self.patient_id)
+
+    def observe(self, events: Sequence[InputEvent]) -> Update:
+        """Tell the twin events, in any order; never raises for what they say (see `Update.rejected`)."""
+        rejected: list[Rejected] = []
+        since: int | None = None
+        for event in events:
+            try:
+                changed = self._tell(event)
+            except BadEvent as bad:
+                rejected.append(
+                    Rejected(
+                        reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id
+                    )
+                )
+                continue
+            if changed is not None:
+                since = changed if since is None else min(since, changed)
+        if since is not None or self._stale():
+            since = self._rebuild(since)
+        if since is not None:
+            self._set_back(since)
+        outputs = self._fold() if since is not None or self._passed() else ()
+        return Update(outputs, tuple(rejected))
+
+    def is_routine(self, event: InputEvent) -> bool:
+        """Whether telling this event costs microseconds: a repeated reading that comes before the next estimate is due."""
+        if self._stale() or not isinstance(event, VitalSample | Clock | PumpDelivery):
+            return False
+        if isinstance(event, PumpDelivery):
+            line = self.history.samples.get((event.device_id, event.drug))
+            if event.phase != "sample" or line is None or to_millis(event.time) <= line.times[-1]:
+                return False
+        if self._timeline is None:
+            return True
+        newest = self.points[-1].millis if self.points else self._timeline.start - 1
+        return to_millis(event.time) < self._due(newest, self._timeline)
+
+    def row(self) -> bytes:
+        """The twin's state; `from_row` gives back a twin that goes on to the same bytes."""
+        point = self.points[-1] if self.points else None
+        belief = None
+        if point is not None:
+            belief = pack_belief(point.position.belief, point.millis, point.book, point.nadir)
+        history = pack_history(self.history)
+        return pack(
+            TwinRow(ROW_VERSION, self.patient_id, self.model.hash, self.particles, history, self.ledger, belief)
+        )
+
+    @classmethod
+    def from_row(cls, raw: bytes, model: Model) -> PatientTwin:
+        """The twin of a row.
+
+        Raises:
+            BadRow: damaged, or written for another version or model.
+        """
+        row = unpack(raw, model.hash)
+        twin = cls(row.patient_id, model, row.particles)
+        twin.history, twin.ledger = unpack_history(row.history), row.ledger
+        twin._rebuild(None)
+        if row.belief is not None:
+            belief, nadir = unpack_belief(row.belief)
+            position = Position(belief, None, None, None)
+            twin.points.append(Point(row.belief.millis, position, row.belief.book, nadir))
+        return twin
+
+    def mode(self) -> Mode | None:
+        """Posterior mode and Laplace covariance given everything assimilated; ``None`` before the first useful fact."""
+        if self._timeline is None:
+            return None
+        return self._trunk.mode(self.belief, self._timeline)
+
+    def posterior(self) -> Posterior:
+        """The belief as arrays, with individual parameters under the newest covariates."""
+        belief, kernel = self.belief, self._trunk.kernel
+        reference = np.array([c.reference for c in self.model.covariates], dtype=np.float64)
+        covariates = reference if self._timeline is None else self._timeline.covariates[-1]
+        par = individual_parameters(kernel, belief.eta, covariates)
+        dimension = len(self.model.eta_names)
+        nothing = Mode(np.zeros(dimension), np.array(self.model.omega), 0.0, True)
+        return Posterior(
+            self.model.eta_names, belief.eta, belief.log_weight, kernel.parameters, par, self.mode() or nothing
+        )
+
+    def _tell(self, event: InputEvent) -> int | None:
+        if event.patient_id != self.patient_id:
+            raise BadEvent("wrong_patient", f"field 'patient_id': this is the twin of {self.patient_id!r}")
+        canonical = admit(event, self.model)
+        rate = None
+        if isinstance(canonical, PumpDelivery) and canonical.phase == "sample":
+            rate = 0.0 if canonical.delivery_status == "not-delivering" else canonical.rate.value
+        told = self.history.insert(canonical, rate)
+        if told.outcome in ("conflict", "orphan"):
+            reason = "id_conflict" if told.outcome == "conflict" else "not_correctable"
+            raise BadEvent(reason, told.detail)
+        return told.since
+
+    def _stale(self) -> bool:
+        """Whether a day of samples has gone by unbuilt: then a pump's silence is not yet counted from its last word."""
+        newest = self.history.newest
+        return self._timeline is not None and newest is not None and newest >= self._built + REBUILD_MS
+
+    def _rebuild(self, since: int | None) -> int | None:
+        """Build the timeline anew; the earliest time from which anything may differ from before."""
+        old = self._timeline
+        self._timeline = build(self.history, self._trunk.kernel)
+        self._orders = Orders(self.history)
+        self._built = self.history.newest or 0
+        if self._timeline is None:
+            return since
+        differs = self._timeline.start if old is None else first_difference(old, self._timeline)
+        return min((millis for millis in (since, differs) if millis is not None), default=None)
+
+    def _set_back(self, since: int) -> None:
+        while self.points and self.points[-1].millis >= since:
+            self.points.pop()
+
+    def _due(self, after: int, timeline: Timeline) -> int:
+        """The next time after ``after`` at which the twin speaks: a datum, a change of rate, or the estimate grid."""
+        grid = max(after // self._cadence + 1, -(-timeline.start // self._cadence)) * self._cadence
+        found = [grid]
+        at = int(np.searchsorted(timeline.change, after, side="right"))
+        if at < len(timeline.change):
+            found.append(int(timeline.change[at]))
+        for observation in timeline.observations[self._seen() :]:
+            if observation.millis > after:
+                found.append(observation.millis)
+                break
+        return min(found)
+
+    def _passed(self) -> bool:
+        """Whether time has moved beyond the next moment at which the twin speaks."""
+        timeline, newest = self._timeline, self.history.newest
+        if timeline is None or newest is None:
+            return False
+        return self._due(self.points[-1].millis if self.points else timeline.start - 1, timeline) <= newest
+
+    def _seen(self) -> int:
+        return self.points[-1].position.belief.observations if self.points else 0
+
+    def _fold(self) -> tuple[OutputEvent, ...]:
+        timeline, newest = self._timeline, self.history.newest
+        if timeline is None or newest is None:
+            return ()
+        if self.points:
+            point = self.points[-1]
+        else:
+            belief = prior(self.model, self.particles, self.patient_id)
+            point = Point(timeline.start - 1, self._trunk.begin(timeline, belief), AlertBook())
+        since = point.millis
+        outputs: list[OutputEvent] = []
+        transitions: list[Transition] = []
+        while (due := self._due(point.millis, timeline)) <= newest:
+            point, said, moved = self._step(point, timeline, due)
+            outputs += said
+            transitions += moved
+            self.points.append(point)
+            self._thin()
+        return (*outputs, *self._alerts(point, transitions, since))
+
+    def _alerts(self, point: Point, transitions: list[Transition], since: int) -> list[Alert]:
+        self.ledger, revisions = reconcile(self.ledger, point.book, transitions, since, point.millis)
+        return [
+            to_alert(
+                revision.transition,
+                revision.number,
+                patient_id=self.patient_id,
+                model=self.model.id,
+                model_hash=self.model.hash,
+            )
+            for revision in revisions
+        ]
+
+    def _step(
+        self, point: Point, timeline: Timeline, due: int
+    ) -> tuple[Point, list[Estimate | Forecast | Prediction], tuple[Transition, ...]]:
+        position = self._trunk.remembered(point.position, timeline, point.millis)
+        said: list[Estimate | Forecast | Prediction] = []
+        seen = position.belief.observations
+        while seen < len(timeline.observations) and timeline.observations[seen].millis == due:
+            position, learned = self._trunk.learn(position, timeline, timeline.observations[seen])
+            said.append(self._reader.prediction(learned))
+            seen += 1
+        position = self._trunk.forward(position, timeline, due)
+        changed = bool(np.isin(due, timeline.change))
+        ahead = bool(said) or changed or due % self._trunk.grid == 0 or point.nadir is None
+        reading = self._reader.read(
+            position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir
+        )
+        said.append(reading.estimate)
+        if reading.forecast is not None:
+            said.append(reading.forecast)
+        snapshot = reading.snapshot
+        book, moved = advance(point.book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
+        return Point(due, position, book, reading.nadir), said, moved
+
+    def _thin(self) -> None:
+        """Keep all recent points, older ones at growing distances, and few clouds."""
+        beliefs = list(dict.fromkeys(id(p.position.belief) for p in self.points))
+        if len(beliefs) > 2 * BELIEFS_KEPT or len(self.points) > 256:
+            self.points = _ladder(self.points)
+        clouds: list[int] = []
+        for i in range(len(self.points) - 1, -1, -1):
+            position = self.points[i].position
+            if position.cloud is None:
+                break
+            if id(position.cloud) not in clouds:
+                clouds.append(id(position.cloud))
+            if len(clouds) > CLOUDS_KEPT:
+                forgotten = replace(position, cloud=None, typical=None, past=None)
+                self.points[i] = replace(self.points[i], position=forgotten)
+
+
+def _ladder(points: list[Point]) -> list[Point]:
+    """The newest 24 points, and before them the last point of each of a few beliefs at doubling distances."""
+    recent, older = points[-24:], points[:-24]
+    last_of: dict[int, Point] = {id(point.position.belief): point for point in older}
+    rungs = list(last_of.values())
+    kept: list[Point] = []
+    distance = 1
+    while distance <= len(rungs) and len(kept) < BELIEFS_KEPT:
+        kept.append(rungs[-distance])
+        distance *= 2
+    return [*reversed(kept), *recent]

@@ -1,0 +1,227 @@
+"""What the twin says at one instant: the estimate, the forecast, and the snapshot its rules judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.events import (
+    Estimate,
+    Exposure,
+    Forecast,
+    Nadir,
+    Prediction,
+    Quantity,
+    event_id,
+    from_millis,
+)
+from twin.forecast import (
+    exposure_reading,
+    forecast_bands,
+    forecast_times,
+    nadir_reading,
+    output_bands,
+    parameter_bands,
+)
+from twin.history import History
+from twin.kernel import Floats
+from twin.orders import Orders
+from twin.snapshot import DeliveryView, ExposureView, NadirView, Snapshot
+from twin.solve import individual_parameters
+from twin.timeline import UNIT_MS, Timeline, extended
+from twin.trunk import Assimilated, Position, Trunk
+
+SOURCE = "dosetwin"
+"""Source of every output event."""
+
+COURSE_GAP_MS = 72 * 3_600_000
+"""Time without delivery that ends a course of a drug without an exposure target (assumed)."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One emission: the outputs, and what rules may look at."""
+
+    estimate: Estimate
+    forecast: Forecast | None
+    snapshot: Snapshot
+    nadir: Nadir | None
+
+
+class Reader:
+    """Reads positions of one patient's trunk. Pure: everything it says follows from its arguments."""
+
+    def __init__(self, trunk: Trunk) -> None:
+        self._trunk = trunk
+        self._model = trunk.kernel.model
+        self._unit = UNIT_MS[self._model.time_unit]
+
+    def prediction(self, learned: Assimilated) -> Prediction:
+        """The expectation that a measured value met."""
+        observation, expected = learned.observation, learned.expected
+        output = self._model.outputs[observation.output]
+        q05, q25, median, q75, q95 = expected.quantiles.tolist()
+        return Prediction(
+            **self._envelope("prediction", observation.millis, observation.event_id),
+            output=output.name,
+            unit=output.unit,
+            observed=observation.value,
+            median=median,
+            q05=q05,
+            q25=q25,
+            q75=q75,
+            q95=q95,
+            pit=expected.pit,
+            innovation=expected.innovation,
+            population_median=learned.population_median,
+        )
+
+    def read(
+        self,
+        position: Position,
+        history: History,
+        orders: Orders,
+        timeline: Timeline,
+        millis: int,
+        *,
+        ahead: bool,
+        nadir: Nadir | None,
+    ) -> Reading:
+        """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands."""
+        future, finish = extended(timeline, self._trunk.kernel, millis, orders.plan(millis))
+        targets = bool(self._model.targets) and finish is not None
+        times = forecast_times(millis, self._model) if ahead else np.array([millis], dtype=np.int64)
+        marks = np.union1d(times, [finish]) if targets and finish is not None else times
+        out = self._trunk.look(position, future, marks)
+        weight = position.belief.weight
+        end = int(np.searchsorted(marks, finish)) if targets and finish is not None else 0
+        exposures = self._exposures(out, end, weight, timeline, millis)
+        forecast = None
+        if ahead:
+            along = out[np.searchsorted(marks, times)]
+            nadir = self._nadir(times, along, weight)
+            forecast = Forecast(
+                **self._envelope("forecast", millis),
+                times=tuple(from_millis(int(m)) for m in times),
+                outputs=forecast_bands(self._model, along[:, : len(self._model.outputs)], weight),
+                nadir=nadir,
+            )
+        estimate = self._estimate(position, timeline, millis, out[0], exposures)
+        snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, finish is not None, nadir)
+        return Reading(estimate, forecast, snapshot, nadir)
+
+    def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, object]:
+        patient = self._trunk.patient_id
+        return {
+            "event_id": event_id(kind, patient, self._model.hash, millis, *parts),
+            "patient_id": patient,
+            "time": from_millis(millis),
+            "source": SOURCE,
+            "model": self._model.id,
+            "model_hash": self._model.hash,
+        }
+
+    def _estimate(
+        self, position: Position, timeline: Timeline, millis: int, out: Floats, exposures: tuple[Exposure, ...]
+    ) -> Estimate:
+        belief = position.belief
+        epoch = int(np.searchsorted(timeline.epoch, millis, side="right")) - 1
+        par = individual_parameters(self._trunk.kernel, belief.eta, timeline.covariates[epoch])
+        given = timeline.delivered.items()
+        return Estimate(
+            **self._envelope("estimate", millis),
+            outputs=output_bands(self._model, out, belief.weight),
+            parameters=parameter_bands(self._model, self._trunk.kernel.parameters, par, belief),
+            exposure=exposures,
+            delivered_rate={drug: Quantity(value=d.rate_at(millis), unit="mg/h") for drug, d in given},
+            delivered={drug: Quantity(value=d.amount(timeline.start, millis), unit="mg") for drug, d in given},
+            ess=belief.ess,
+            log_evidence=belief.log_evidence,
+            observations=belief.observations,
+        )
+
+    def _exposures(
+        self, out: Floats, end: int, weight: Floats, timeline: Timeline, millis: int
+    ) -> tuple[Exposure, ...]:
+        found = []
+        for i, (target, begun) in enumerate(zip(self._model.targets, timeline.courses, strict=True)):
+            if begun and begun[0] <= millis:
+                row = len(self._model.outputs) + i
+                # A course that begins just now is not in the cloud yet, whose area is still the last course's.
+                fresh = millis in begun
+                so_far = np.zeros_like(out[0, row]) if fresh else out[0, row]
+                at_end = so_far if fresh and end == 0 else out[end, row]
+                found.append(exposure_reading(target, so_far, at_end, weight))
+        return tuple(found)
+
+    def _nadir(self, times: Floats, along: Floats, weight: Floats) -> Nadir | None:
+        for toxicity in self._model.toxicities:
+            return nadir_reading(toxicity, self._model, times, along, weight)
+        return None
+
+    def _snapshot(
+        self,
+        position: Position,
+        history: History,
+        orders: Orders,
+        timeline: Timeline,
+        millis: int,
+        exposures: tuple[Exposure, ...],
+        running: bool,
+        nadir: Nadir | None,
+    ) -> Snapshot:
+        seen = position.belief.observations
+        return Snapshot(
+            patient_id=self._trunk.patient_id,
+            time_ms=millis,
+            ess=position.belief.ess,
+            last_observation_ms=timeline.observations[seen - 1].millis if seen else None,
+            delivery=self._delivery(history, orders, timeline, millis),
+            exposures=tuple(
+                _exposure_view(target.name, target.drug, exposure, running)
+                for target, exposure in zip(self._model.targets, exposures, strict=False)
+            ),
+            nadir=self._nadir_view(nadir),
+            devices=orders.devices(history.heard, millis),
+        )
+
+    def _delivery(
+        self, history: History, orders: Orders, timeline: Timeline, millis: int
+    ) -> tuple[DeliveryView, ...]:
+        gaps = {target.drug: round(target.course_gap * self._unit) for target in self._model.targets}
+        views = []
+        for drug, source in timeline.delivered.items():
+            begun = [m for m in source.starts(gaps.get(drug, COURSE_GAP_MS)) if m <= millis]
+            views.append(
+                DeliveryView(
+                    drug=drug,
+                    rate=source.rate_at(millis),
+                    delivered=source.amount(begun[-1], millis) if begun else 0.0,
+                    since_ms=begun[-1] if begun else None,
+                    last_report_ms=orders.last_report(history, millis, drug),
+                    plan=orders.plan_steps(millis, drug),
+                )
+            )
+        return tuple(views)
+
+    def _nadir_view(self, nadir: Nadir | None) -> NadirView | None:
+        if nadir is None:
+            return None
+        toxicity = self._model.toxicities[0]
+        hours = toxicity.horizon * self._unit / 3_600_000
+        return NadirView(toxicity.name, nadir.output, nadir.p_grade4, nadir.value.median, nadir.day.median, hours)
+
+
+def _exposure_view(name: str, drug: str, exposure: Exposure, running: bool) -> ExposureView:
+    return ExposureView(
+        target=name,
+        drug=drug,
+        p_below=exposure.p_below,
+        p_above=exposure.p_above,
+        at_end_median=exposure.at_end.median,
+        target_low=exposure.target_low,
+        target_high=exposure.target_high,
+        unit=exposure.so_far.unit,
+        running=running,
+    )

@@ -1,0 +1,79 @@
+"""How a measured value scatters around what a particle predicts.
+
+For prediction f and measured y, with z standard normal or Student-t(df):
+
+    proportional   y = f (1 + p z)            additive      y = f + a z
+    combined       y = f + sqrt(a^2 + p^2 f^2) z            log_additive  log y = log f + a z
+
+A value known only to lie below a limit contributes the probability of lying there (M3 method, Beal 2001).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import special, stats
+
+from twin.kernel import Floats
+from twin.models import ErrorSpec
+
+SMALLEST = 1e-12
+"""Predictions of positive quantities are not taken below this (in the output's unit): log and scale stay finite."""
+
+
+def scale(error: ErrorSpec, predicted: Floats) -> Floats:
+    """Residual scale around predictions, on the log scale for ``log_additive``."""
+    if error.kind == "log_additive":
+        return np.full_like(predicted, error.additive)
+    positive = np.maximum(np.abs(predicted), SMALLEST)
+    if error.kind == "proportional":
+        return error.proportional * positive
+    if error.kind == "additive":
+        return np.full_like(predicted, error.additive)
+    return np.sqrt(error.additive**2 + (error.proportional * positive) ** 2)
+
+
+def standardised(error: ErrorSpec, value: float, predicted: Floats) -> Floats:
+    """The residual of ``value`` in units of its scale, per prediction; -inf for a non-positive value on a log scale."""
+    if error.kind == "log_additive":
+        if value <= 0:
+            return np.full_like(predicted, -np.inf)
+        return (np.log(value) - np.log(np.maximum(predicted, SMALLEST))) / error.additive
+    return (value - predicted) / scale(error, predicted)
+
+
+def log_likelihood(error: ErrorSpec, value: float, predicted: Floats, below: float | None = None) -> Floats:
+    """Log density of a measured value given predictions (N,), or of ``y < below`` for a censored one."""
+    if below is not None:
+        return np.asarray(_log_cdf(error, standardised(error, below, predicted)))
+    z = standardised(error, value, predicted)
+    spread = scale(error, predicted)
+    if error.df is None:
+        density = -0.5 * z * z - 0.5 * np.log(2 * np.pi)
+    else:
+        density = (
+            special.gammaln((error.df + 1) / 2)
+            - special.gammaln(error.df / 2)
+            - 0.5 * np.log(error.df * np.pi)
+            - (error.df + 1) / 2 * np.log1p(z * z / error.df)
+        )
+    jacobian = np.log(value) if error.kind == "log_additive" else 0.0
+    return np.asarray(density - np.log(spread) - jacobian)
+
+
+def cdf(error: ErrorSpec, value: float, predicted: Floats) -> Floats:
+    """Probability that a measurement falls at or below ``value``, per prediction (N,)."""
+    z = standardised(error, value, predicted)
+    return np.asarray(special.ndtr(z) if error.df is None else special.stdtr(error.df, z))
+
+
+def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
+    """Measurements that predictions (N,) stand for: (N, points) at the residual's mid-quantiles (i + 1/2)/points."""
+    levels = (np.arange(points) + 0.5) / points
+    z = special.ndtri(levels) if error.df is None else stats.t.ppf(levels, error.df)
+    if error.kind == "log_additive":
+        return np.asarray(np.maximum(predicted, SMALLEST)[:, None] * np.exp(error.additive * z))
+    return np.asarray(predicted[:, None] + scale(error, predicted)[:, None] * z)
+
+
+def _log_cdf(error: ErrorSpec, z: Floats) -> Floats:
+    return np.asarray(special.log_ndtr(z) if error.df is None else stats.t.logcdf(z, error.df))

@@ -1,0 +1,180 @@
+"""The trunk: one cloud per belief, carried along the timeline, and the likelihoods gathered on the way.
+
+The trunk stops at measured values and on a fixed grid, never where somebody happened to look; everything else branches
+off it. So a belief's cloud is a function of the history alone, and can be thrown away and solved again to the same
+bytes.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin import residual
+from twin.assimilate import Diagnostics, Weighed, assimilate
+from twin.belief import Belief
+from twin.forecast import Expectation, expectation
+from twin.kernel import Floats, Kernel
+from twin.mesh import Pace
+from twin.mode import Mode, find_mode
+from twin.belief import log_prior
+from twin.solve import Cloud, Solver
+from twin.timeline import UNIT_MS, Observation, Timeline
+
+
+WIDEST = 8.0
+"""Prior standard deviations beyond which no patient is looked for (prior probability 1e-15)."""
+
+
+@dataclass(frozen=True)
+class Position:
+    """A belief and where its particles stand.
+
+    Attributes:
+        cloud: the particles at the newest trunk stop; ``None`` when forgotten (see `Trunk.remembered`).
+        typical: the population's typical patient (eta = 0), one particle, at the same stop.
+        past: (N,) log-likelihood of all assimilated data.
+    """
+
+    belief: Belief
+    cloud: Cloud | None
+    typical: Cloud | None
+    past: Floats | None
+
+
+@dataclass(frozen=True, slots=True)
+class Assimilated:
+    """One measured value and what it met: the expectation, the population's prediction, and what Bayes' rule took."""
+
+    observation: Observation
+    expected: Expectation
+    population_median: float
+    diagnostics: Diagnostics
+
+
+class Trunk:
+    """Carries positions of one patient forward (all methods return new positions)."""
+
+    def __init__(self, kernel: Kernel, pace: Pace, patient_id: str) -> None:
+        self.kernel = kernel
+        self.pace = pace
+        self.patient_id = patient_id
+        self.grid = round(kernel.model.cadence.forecast * UNIT_MS[kernel.model.time_unit])
+        self._widest = WIDEST * np.sqrt(np.diag(kernel.model.omega))
+        self._nobody = Solver(kernel, np.zeros((1, len(kernel.model.eta_names))), pace)
+
+    def solver(self, belief: Belief) -> Solver:
+        """The equations of a belief's particles."""
+        return Solver(self.kernel, belief.eta, self.pace)
+
+    def begin(self, timeline: Timeline, belief: Belief) -> Position:
+        """The prior at the start of the timeline."""
+        typical = self._nobody.initial(timeline)
+        return Position(belief, self.solver(belief).initial(timeline), typical, np.zeros(len(belief.eta)))
+
+    def remembered(self, position: Position, timeline: Timeline, until: int) -> Position:
+        """The position with its cloud solved again at the newest trunk stop not after ``until``, if it was forgotten."""
+        if position.cloud is not None:
+            return position
+        stop = self._newest_stop(timeline, until, position.belief.observations)
+        seen = timeline.observations[: position.belief.observations]
+        cloud, past, last = self._weigh(self.solver(position.belief), timeline, seen, stop)
+        start = self._nobody.initial(timeline)
+        typical, _ = self._nobody.advance(start, timeline, stop, stops=self._stops(timeline, stop))
+        return Position(position.belief, cloud, typical, past + last if seen else past)
+
+    def forward(self, position: Position, timeline: Timeline, millis: int) -> Position:
+        """To the newest grid stop not after ``millis``."""
+        cloud, typical, _ = _present(position)
+        stop = millis // self.grid * self.grid
+        if stop <= cloud.millis:
+            return position
+        stops = np.arange((cloud.millis // self.grid + 1) * self.grid, stop, self.grid, dtype=np.int64)
+        cloud, _ = self.solver(position.belief).advance(cloud, timeline, stop, stops=stops)
+        typical, _ = self._nobody.advance(typical, timeline, stop, stops=stops)
+        return replace(position, cloud=cloud, typical=typical)
+
+    def look(
+        self, position: Position, timeline: Timeline, marks: NDArray[np.int64]
+    ) -> Floats:
+        """Outputs (M, O, N) of a branch at ``marks`` (ms, sorted, not before the trunk's stop)."""
+        cloud, _, _ = _present(position)
+        return self.solver(position.belief).advance(cloud, timeline, int(marks[-1]), marks)[1]
+
+    def learn(self, position: Position, timeline: Timeline, observation: Observation) -> tuple[Position, Assimilated]:
+        """Bring the trunk to a measured value, say what was expected, and assimilate it."""
+        position = self.forward(position, timeline, observation.millis)
+        cloud, typical, past = _present(position)
+        at = np.array([observation.millis], dtype=np.int64)
+        cloud, out = self.solver(position.belief).advance(cloud, timeline, observation.millis, at)
+        typical, alone = self._nobody.advance(typical, timeline, observation.millis, at)
+        predicted = out[0, observation.output]
+        error = self.kernel.model.outputs[observation.output].error
+        belief = position.belief
+        expected = expectation(error, observation.value, predicted, belief.weight)
+        weighed = Weighed(belief.eta, past, self._log_likelihood(observation, predicted))
+        seen = timeline.observations[: belief.observations + 1]
+
+        def weigher(eta: Floats) -> Weighed:
+            bounded = np.clip(eta, -self._widest, self._widest)
+            _, earlier, last = self._weigh(Solver(self.kernel, bounded, self.pace, shared=False), timeline, seen)
+            return Weighed(eta, earlier, np.where((bounded == eta).all(axis=1), last, -np.inf))
+
+        key = (self.patient_id, observation.event_id)
+        belief, weighed, diagnostics = assimilate(self.kernel.model, belief, weighed, weigher, key)
+        if diagnostics.stages:
+            # The particles are new: their clouds come from the same solver that will carry them on.
+            cloud, _, _ = self._weigh(self.solver(belief), timeline, seen)
+        position = Position(belief, cloud, typical, weighed.past + weighed.last)
+        return position, Assimilated(observation, expected, float(alone[0, observation.output, 0]), diagnostics)
+
+    def mode(self, belief: Belief, timeline: Timeline) -> Mode:
+        """Posterior mode of eta given the assimilated data, with its Laplace covariance."""
+        seen = timeline.observations[: belief.observations]
+
+        def objective(eta: Floats) -> Floats:
+            prior = log_prior(self.kernel.model, eta)
+            if not seen:
+                return -prior
+            solver = Solver(self.kernel, eta, self.pace, shared=False)
+            _, past, last = self._weigh(solver, timeline, seen)
+            return np.asarray(-(prior + past + last))
+
+        return find_mode(objective, np.asarray(belief.weight @ belief.eta))
+
+    def _weigh(
+        self, solver: Solver, timeline: Timeline, seen: tuple[Observation, ...], end: int | None = None
+    ) -> tuple[Cloud, Floats, Floats]:
+        """Solve from the start: cloud at ``end`` (or the last datum), log-likelihoods of the earlier data and the last."""
+        end = seen[-1].millis if end is None else end
+        marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
+        cloud, out = solver.advance(solver.initial(timeline), timeline, end, marks, self._stops(timeline, end))
+        past, last = np.zeros(len(solver.eta)), np.zeros(len(solver.eta))
+        for observation in seen:
+            past = past + last
+            predicted = out[np.searchsorted(marks, observation.millis), observation.output]
+            last = self._log_likelihood(observation, predicted)
+        return cloud, past, last
+
+    def _log_likelihood(self, observation: Observation, predicted: Floats) -> Floats:
+        error = self.kernel.model.outputs[observation.output].error
+        value = residual.log_likelihood(error, observation.value, predicted, observation.below)
+        # An overflowing solution is an impossible particle, not a reason to stop.
+        return np.where(np.isfinite(value), value, -1e30)
+
+    def _stops(self, timeline: Timeline, end: int) -> NDArray[np.int64]:
+        first = (timeline.start // self.grid + 1) * self.grid
+        return np.arange(first, end, self.grid, dtype=np.int64)
+
+    def _newest_stop(self, timeline: Timeline, until: int, observations: int) -> int:
+        grid = until // self.grid * self.grid
+        last = timeline.observations[observations - 1].millis if observations else timeline.start
+        return max(grid if grid >= timeline.start else timeline.start, last)
+
+
+def _present(position: Position) -> tuple[Cloud, Cloud, Floats]:
+    if position.cloud is None or position.typical is None or position.past is None:
+        raise ValueError("the position's cloud was forgotten; call Trunk.remembered first")
+    return position.cloud, position.typical, position.past
