@@ -1,0 +1,1 @@
+"""Grafana: dashboards as code, and what a Grafana server needs to show them."""
