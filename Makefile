@@ -19,7 +19,7 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 # The set-up of demo and console: Python packages, what the servers still need, the chart library.
 setup: $(READY)
 	@$(BIN)/python -m connectors.services.setup servers npm
-	@$(MAKE) --no-print-directory $(CHARTS)
+	@$(MAKE) -s --no-print-directory $(CHARTS)
 
 # Tests also drive a browser.
 setup-test: setup

@@ -80,7 +80,8 @@ def _build(folder: Path, say: Say, cancelled: threading.Event | None) -> None:
     run((*go, *finder), title=title, log=log, say=say, environment=environment, directory=work, cancelled=cancelled)
     run(
         (*go, *server, _PACKAGE),
-        title=f"building InfluxDB {VERSION}, step 2 of 2 (once, about 5 minutes on 2 cores)",
+        title=f"building InfluxDB {VERSION}, step 2 of 2",
+        note="once, about 5 minutes on 2 cores",
         log=log,
         say=say,
         environment=environment | {"PKG_CONFIG": str(work / "pkg-config")},

@@ -74,8 +74,8 @@ def _fetch(folder: Path, say: Say, cancelled: threading.Event | None) -> None:
         sums = (project / "jars.sha256").read_text(encoding="ascii")
         copy = ("dependency:copy-dependencies", f"-DoutputDirectory={folder / 'jars'}")
         command = ("mvn", "-B", "-ntp", "-q", "-f", str(project / "pom.xml"), *copy)
-        title = f"fetching Apache Kafka {VERSION} (93 jars, 55 MB, once)"
-        run(command, title=title, log=folder / "fetch.log", say=say, cancelled=cancelled)
+        title, note = f"fetching Apache Kafka {VERSION}", "93 jars, 55 MB, once"
+        run(command, title=title, note=note, log=folder / "fetch.log", say=say, cancelled=cancelled)
     check_sums(folder / "jars", sums)
 
 

@@ -22,7 +22,7 @@ from connectors.services.state import private_directory, read_record, remove_rec
 
 SERVERS = ("kafka", "influx")
 
-READY_SECONDS = 90.0
+READY_SECONDS = 120.0
 """How long a server may take until it answers."""
 
 _ATTEMPTS = 3
@@ -71,6 +71,8 @@ def start(
     with locked(directory / f"{server}.lock"):
         running = read_record(directory, server)
         if running is not None:
+            if not _answers(running["settings"]):
+                raise ServerFailed(f"{server} runs, but does not answer: 'dosetwin services down' ends it")
             add_claim(place / "claims", claim)
             return dict(running["settings"])
         remove_record(directory, server)
@@ -86,6 +88,10 @@ def start(
         address = settings.get("kafka") or settings["influx_url"]
         say(f"{server} is up at {address} after {time.monotonic() - begin:.1f} s")
         return settings
+
+
+def _answers(settings: dict[str, str]) -> bool:
+    return kafka.ready(settings["kafka"]) if "kafka" in settings else influxdb.ready(settings["influx_url"])
 
 
 def release(server: str, directory: Path, claim: str | None) -> None:

@@ -42,6 +42,7 @@ def run(
     title: str,
     log: Path,
     say: Say,
+    note: str = "",
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     cancelled: threading.Event | None = None,
@@ -49,13 +50,14 @@ def run(
 ) -> None:
     """Run ``command`` to its end, its output in ``log``, saying every few seconds how far it is.
 
-    ``measure`` turns the log so far into words for that. The command and its children end when this process dies.
+    ``note`` is said once, with the title. ``measure`` turns the log so far into words for that. The command and its
+    children end when this process dies.
 
     Raises:
         CommandFailed: it ended with an error.
         Cancelled: ``cancelled`` was set; the command has ended.
     """
-    say(title)
+    say(f"{title} ({note})" if note else title)
     with tempfile.TemporaryDirectory(prefix="dosetwin-claims-") as claims, log.open("ab") as output:
         add_claim(Path(claims), str(ProcessId.of(os.getpid())))
         process = subprocess.Popen(
