@@ -301,12 +301,12 @@ def build_worker(
     return app
 
 
-async def run_worker(app: TwinApp) -> int:
-    """Run until SIGTERM or SIGINT (exit code 0, after a last barrier) or until the worker fails (1)."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(number, stopping.set)
+async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int:
+    """Run until ``stopping`` (by default SIGTERM or SIGINT): 0 after a last barrier; 1 if the worker failed."""
+    if stopping is None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
     app.in_worker = True
     app.finalize()
     work = [

@@ -5,8 +5,8 @@ records that it had prefetched (a known race when Faust resumes after a rebalanc
 visible in the offsets. A record before the expected one is a repeat and is passed over; a record after it means that
 something is missing, and the partition has to be rewound to the expected offset.
 
-Not every hole is a loss: transaction markers and compaction leave offsets without a record. If after a rewind the
-broker's first record is again beyond the expected offset, there is nothing between.
+Not every hole is a loss: transaction markers and compaction leave offsets without a record. If delivery begins at the
+same record beyond the expected offset after two rewinds, there is nothing in between.
 """
 
 from __future__ import annotations
@@ -18,6 +18,10 @@ TopicPartition = tuple[str, int]
 
 REWIND_PATIENCE = 2.0
 """Seconds to wait for the expected record after a rewind before rewinding again."""
+
+
+REWINDS = 20
+"""Rewinds after which a hole is believed although an earlier rewind showed more: the log's head has been deleted."""
 
 
 class Verdict(Enum):
@@ -33,6 +37,9 @@ class Verdict(Enum):
 class _Partition:
     expected: int
     highest_passed_over: int | None = None
+    lowest_passed_over: int = 0
+    rewinds: int = 0
+    begins_at: int | None = None
     rewound_at: float = 0.0
 
 
@@ -68,15 +75,23 @@ class Continuity:
         if offset > state.expected:
             if state.highest_passed_over is None:
                 self.gaps += 1
-                state.highest_passed_over = offset
+                state.highest_passed_over = state.lowest_passed_over = offset
                 state.rewound_at = now
                 return Verdict.MISSING
             if offset > state.highest_passed_over:  # still records from before the rewind
                 state.highest_passed_over = offset
                 return Verdict.WAITING
-            self.holes += 1  # delivery began anew and the broker has nothing in between
+            proven = offset == state.begins_at and offset <= state.lowest_passed_over
+            if not proven and state.rewinds < REWINDS:  # once is no proof of a hole
+                state.rewinds += 1
+                state.begins_at = state.highest_passed_over = offset
+                state.lowest_passed_over = min(offset, state.lowest_passed_over)
+                state.rewound_at = now
+                return Verdict.MISSING
+            self.holes += 1
         state.expected = offset + 1
-        state.highest_passed_over = None
+        state.highest_passed_over = state.begins_at = None
+        state.rewinds = 0
         return Verdict.NEXT
 
     def overdue(self, now: float) -> list[TopicPartition]:

@@ -164,6 +164,7 @@ class WorkerProcess:
         self, stage: Stage, log: Path, *options: str, twins: str = "tests.streams.fake_twin:FakeTwins"
     ) -> None:
         self.log = log
+        self._begins = log.stat().st_size if log.exists() else 0
         arguments = ["--instance", "one", "--barrier-seconds", "0.5", "--session-timeout", "30", "--twins", twins]
         environment = {
             **os.environ,
@@ -190,7 +191,8 @@ class WorkerProcess:
             time.sleep(0.05)
 
     def text(self) -> str:
-        return self.log.read_text(errors="replace")
+        """What this process has logged so far."""
+        return self.log.read_bytes()[self._begins :].decode(errors="replace")
 
     def kill(self) -> None:
         """SIGKILL: no last barrier, no farewell."""
