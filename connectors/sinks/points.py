@@ -27,6 +27,7 @@ taken from their ids.
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import re
 from collections.abc import Iterator, Mapping
@@ -218,6 +219,7 @@ def _line(measurement: str, tags: Mapping[str, str], fields: Fields, ns: int) ->
     return f"{key} {written} {ns}"
 
 
+@functools.lru_cache(maxsize=4096)
 def _tag(value: str) -> str:
     """Line protocol cannot write a line break or a last backslash in a tag: they become a blank and a slash."""
     value = _CONTROL.sub(" ", value)
