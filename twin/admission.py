@@ -14,6 +14,7 @@ from twin.events import (
     DeviceAssociation,
     DoseGiven,
     DrugLevel,
+    Envelope,
     InputEvent,
     LabResult,
     PlannedDose,
@@ -23,9 +24,9 @@ from twin.events import (
     RegimenPlanned,
     VitalSample,
 )
-from twin.models import Model, OutputSpec
+from twin.models import CovariateSpec, Model, OutputSpec
 from twin.timeline import output_index
-from twin.units import UnitError, convert
+from twin.units import UnitError, convert, drug_amount, drug_rate
 
 MOST_FLOW = 1_500.0
 """mL/h; no infusion pump delivers more (volumetric pumps end at 999 to 1200 mL/h)."""
@@ -41,8 +42,8 @@ LONGEST_HOURS = 24.0 * 60
 
 OTHER_ANALYTES = frozenset(
     {
-        "neutrophils", "leukocytes", "platelets", "haemoglobin", "creatinine", "bilirubin", "alt", "ast", "albumin", "aag",
-        "glucose", "crp",
+        "neutrophils", "leukocytes", "platelets", "haemoglobin", "creatinine", "bilirubin", "alt", "ast", "albumin",
+        "aag", "glucose", "crp",
     }
 )  # fmt: skip
 """Laboratory values that are no mistake although the patient's model does not use them; they are accepted, unread."""
@@ -58,7 +59,7 @@ VITAL_RANGES: dict[str, tuple[str, float, float]] = {
 }
 """Unit and hard range of each channel; outside lies the impossible or a sensor's sentinel, not an ill patient."""
 
-SomeEvent = TypeVar("SomeEvent", bound=InputEvent)
+SomeEvent = TypeVar("SomeEvent", bound=Envelope)
 
 
 def admit(event: InputEvent, model: Model) -> InputEvent:
@@ -86,7 +87,7 @@ def _canonical(event: InputEvent, model: Model) -> InputEvent:
     match event:
         case PumpDelivery():
             _known_drug(event.drug, model)
-            return _with(event, rate=_rate("rate", event.rate, event.concentration), concentration=None)
+            return _with(event, rate=_rate(event.rate, event.concentration), concentration=None)
         case PumpTotals():
             _known_drug(event.drug, model)
             return _with(event, delivered=_delivered(event.delivered, event.concentration), concentration=None)
@@ -120,7 +121,9 @@ def _in(quantity: Quantity, unit: str, molar_mass: float | None = None) -> Quant
 
 def _known_drug(drug: str, model: Model) -> None:
     if drug not in model.drugs:
-        raise _Refused("unknown_drug", f"field 'drug': {drug!r} is no drug of {model.id}; it has {', '.join(model.drugs)}")
+        raise _Refused(
+            "unknown_drug", f"field 'drug': {drug!r} is no drug of {model.id}; it has {', '.join(model.drugs)}"
+        )
 
 
 def _positive(field: str, quantity: Quantity) -> Quantity:
@@ -138,7 +141,9 @@ def _not_negative(field: str, quantity: Quantity) -> Quantity:
 def _within(field: str, quantity: Quantity, low: float, high: float, reason: str = "out_of_range") -> Quantity:
     if not low <= quantity.value <= high:
         said = f"{quantity.value:g} {quantity.unit}"
-        raise _Refused(reason, f"field '{field}': {said} is outside {low:g} to {high:g} {quantity.unit}; check the unit")
+        raise _Refused(
+            reason, f"field '{field}': {said} is outside {low:g} to {high:g} {quantity.unit}; check the unit"
+        )
     return quantity
 
 
@@ -153,29 +158,21 @@ def _hours(duration: Quantity | None) -> Quantity | None:
     return _within("duration", hours, 0, LONGEST_HOURS) if hours.value > 0 else None
 
 
-def _rate(field: str, rate: Quantity, concentration: Quantity | None) -> Quantity:
-    _not_negative(field, rate)
-    if concentration is None:
-        return _within(field, _in(rate, "mg/h"), 0, MOST_RATE, "rate_out_of_range")
-    strength = _positive("concentration", _in(concentration, "mg/mL"))
-    try:
-        flow = _in(rate, "mL/h")
-    except UnitError:
-        drug_rate = _in(rate, "mg/h")
-        flow = Quantity(value=drug_rate.value / strength.value, unit="mL/h")
-    _within(field, flow, 0, MOST_FLOW, "rate_out_of_range")
-    return _within(field, Quantity(value=flow.value * strength.value, unit="mg/h"), 0, MOST_RATE, "rate_out_of_range")
+def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:
+    _not_negative("rate", rate)
+    per_hour = Quantity(value=drug_rate(rate, concentration), unit="mg/h")
+    if concentration is not None:
+        strength = _positive("concentration", _in(concentration, "mg/mL"))
+        flow = Quantity(value=per_hour.value / strength.value, unit="mL/h")
+        _within("rate", flow, 0, MOST_FLOW, "rate_out_of_range")
+    return _within("rate", per_hour, 0, MOST_RATE, "rate_out_of_range")
 
 
 def _delivered(delivered: Quantity, concentration: Quantity | None) -> Quantity:
     _not_negative("delivered", delivered)
-    if concentration is None:
-        return _in(delivered, "mg")
-    strength = _positive("concentration", _in(concentration, "mg/mL"))
-    try:
-        return Quantity(value=_in(delivered, "mL").value * strength.value, unit="mg")
-    except UnitError:
-        return _in(delivered, "mg")
+    if concentration is not None:
+        _positive("concentration", concentration)
+    return Quantity(value=drug_amount(delivered, concentration), unit="mg")
 
 
 def _planned(dose: PlannedDose) -> PlannedDose:
@@ -186,7 +183,9 @@ def _level(event: DrugLevel, model: Model) -> DrugLevel:
     output = _output(event.analyte, model)
     if output is None:
         known = ", ".join(o.name for o in model.outputs)
-        raise _Refused("unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}")
+        raise _Refused(
+            "unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}"
+        )
     value = _not_negative("value", _in(event.value, output.unit, output.molar_mass))
     lloq = None if event.lloq is None else _positive("lloq", _in(event.lloq, output.unit, output.molar_mass))
     if value.value == 0 and not event.below_lloq and output.error.kind != "additive":
@@ -200,9 +199,9 @@ def _lab(event: LabResult, model: Model) -> LabResult:
     if output is not None:
         value = _not_negative("value", _in(event.value, output.unit, output.molar_mass))
         return _with(event, value=value)
-    covariates = {c.name: c.unit for c in model.covariates}
-    if event.analyte in covariates:
-        return _with(event, value=_positive("value", _in(event.value, covariates[event.analyte])))
+    for covariate in model.covariates:
+        if covariate.name == event.analyte:
+            return _with(event, value=_plausible(event.value, covariate))
     if event.analyte not in OTHER_ANALYTES:
         raise _Refused("unknown_analyte", f"field 'analyte': {event.analyte!r} is not known; see the event vocabulary")
     _not_negative("value", event.value)
@@ -212,12 +211,18 @@ def _lab(event: LabResult, model: Model) -> LabResult:
 def _covariate(event: Covariate, model: Model) -> Covariate:
     for covariate in model.covariates:
         if covariate.name == event.name:
-            return _with(event, value=_not_negative("value", _in(event.value, covariate.unit)))
+            return _with(event, value=_plausible(event.value, covariate))
     known = ", ".join(c.name for c in model.covariates) or "none"
     raise _Refused("unknown_covariate", f"field 'name': {event.name!r} is no covariate of {model.id}; it has {known}")
+
+
+def _plausible(value: Quantity, covariate: CovariateSpec) -> Quantity:
+    """Within the range that the model file believes; some covariate effects leave the possible outside it."""
+    low = 0.0 if covariate.low is None else covariate.low
+    high = float("inf") if covariate.high is None else covariate.high
+    return _within("value", _in(value, covariate.unit), low, high)
 
 
 def _output(analyte: str, model: Model) -> OutputSpec | None:
     index = output_index(model, analyte)
     return None if index is None else model.outputs[index]
-

@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import residual
-from twin.belief import QUANTILES, Belief, quantiles
-from twin.events import Band, Exposure, ForecastBand, Nadir, from_millis
+from twin.belief import Belief, quantiles
+from twin.events import Band, Exposure, ForecastBand, Nadir
 from twin.kernel import Floats
 from twin.models import ErrorSpec, Model, TargetSpec, ToxicitySpec
 from twin.timeline import UNIT_MS
@@ -88,7 +88,9 @@ def forecast_bands(model: Model, out: Floats, weight: Floats) -> tuple[ForecastB
     for i, output in enumerate(model.outputs):
         rows = np.array([quantiles(at, weight) for at in out[:, i]])
         q05, q25, median, q75, q95 = (tuple(column) for column in rows.T.tolist())
-        found.append(ForecastBand(name=output.name, unit=output.unit, q05=q05, q25=q25, median=median, q75=q75, q95=q95))
+        found.append(
+            ForecastBand(name=output.name, unit=output.unit, q05=q05, q25=q25, median=median, q75=q75, q95=q95)
+        )
     return tuple(found)
 
 
@@ -114,13 +116,5 @@ def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, belief: B
     return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.eta_names)
 
 
-def forecast_moments(times: NDArray[np.int64]) -> tuple[object, ...]:
-    """Forecast times as datetimes."""
-    return tuple(from_millis(int(millis)) for millis in times)
-
-
 def _share(condition: NDArray[np.bool_], weight: Floats) -> float:
     return min(1.0, float(weight[condition].sum()))
-
-
-__all__ = ["QUANTILES", "Expectation", "band", "expectation", "exposure_reading", "forecast_bands", "nadir_reading"]

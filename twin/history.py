@@ -12,7 +12,7 @@ the convention for trough samples.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, bisect_right, insort
+from bisect import bisect_left, insort
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -35,6 +35,7 @@ from twin.events import (
     encode,
     to_millis,
 )
+from twin.heard import Heard
 
 ClinicalEvent = (
     PumpDelivery
@@ -104,37 +105,6 @@ class SampleLine:
         return Insertion("new", None if redundant else millis)
 
 
-@dataclass(slots=True)
-class Heard:
-    """When a device was heard: first and last time (ms) in each whole hour, enough to see silence, small for ever."""
-
-    hours: list[int] = field(default_factory=list)
-    first: list[int] = field(default_factory=list)
-    last: list[int] = field(default_factory=list)
-
-    def insert(self, millis: int) -> None:
-        """Note that the device spoke."""
-        hour = millis // 3_600_000
-        at = bisect_left(self.hours, hour)
-        if at == len(self.hours) or self.hours[at] != hour:
-            self.hours.insert(at, hour)
-            self.first.insert(at, millis)
-            self.last.insert(at, millis)
-        else:
-            self.first[at] = min(self.first[at], millis)
-            self.last[at] = max(self.last[at], millis)
-
-    def last_before(self, millis: int) -> int | None:
-        """Newest known word not after ``millis`` (within an hour still open, its first word)."""
-        at = bisect_right(self.hours, millis // 3_600_000) - 1
-        while at >= 0:
-            for heard in (self.last[at], self.first[at]):
-                if heard <= millis:
-                    return heard
-            at -= 1
-        return None
-
-
 class History:
     """All a patient's facts (see the module docstring). Mutable; owned by one `twin.patient.PatientTwin`."""
 
@@ -162,7 +132,10 @@ class History:
             self.told += 1
             self.newest = millis if self.newest is None else max(self.newest, millis)
             if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
-                self.heard.setdefault(event.device_id, Heard()).insert(millis)
+                # A device thought silent that spoke after all: judgements from that word on may differ.
+                spoke = self.heard.setdefault(event.device_id, Heard()).insert(millis)
+                if spoke is not None and millis < self.newest:
+                    return Insertion("new", millis if outcome.since is None else min(outcome.since, millis))
         return outcome
 
     def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:

@@ -200,8 +200,9 @@ def generate(model: Model, structure: Structure) -> str:
 
 def _rename(model: Model) -> dict[str, str]:
     """Local variable of every model name: prefixed, so that no model name meets a Python one."""
-    names = [*model.parameters, *model.derived, *model.covariates, *model.states]
-    return {item.name: f"m_{item.name}" for item in names} | {"t": "time"}
+    names = [p.name for p in model.parameters] + [d.name for d in model.derived]
+    names += [c.name for c in model.covariates] + [s.name for s in model.states]
+    return {name: f"m_{name}" for name in names} | {"t": "time"}
 
 
 def _bind_covariates(lines: _Lines, depth: int, model: Model) -> None:
@@ -281,7 +282,8 @@ def _advance(lines: _Lines, model: Model, structure: Structure) -> None:
     size, stepped, inputs = len(structure.linear), structure.stepped, structure.inputs
     _head(
         lines,
-        "advance(z, y, par, cov, lam, v, w, bw, cw, start, dt, row, rates, kick_from, kick_column, kick_amount, mark, out)",
+        "advance(z, y, par, cov, lam, v, w, bw, cw, "
+        "start, dt, row, rates, kick_from, kick_column, kick_amount, mark, out)",
     )
     _bind_covariates(lines, 1, model)
     lines.add(1, "for n in range(par.shape[0]):")
@@ -289,7 +291,9 @@ def _advance(lines: _Lines, model: Model, structure: Structure) -> None:
     for i in range(size):
         lines.add(2, f"z{i} = z[n, {i}]", f"l{i} = lam[n, {i}]", f"c{i} = 0.0", f"e{i} = 1.0", f"f{i} = 0.0")
     lines.add(2, *(f"y{i} = y[n, {i}]" for i in range(len(stepped))))
-    lines.add(2, *(f"v_{d}_{i} = v[n, {structure.linear.index(d)}, {i}]" for d in structure.drivers for i in range(size)))
+    lines.add(
+        2, *(f"v_{d}_{i} = v[n, {structure.linear.index(d)}, {i}]" for d in structure.drivers for i in range(size))
+    )
     lines.add(2, "previous = -1.0", "held = -1", "for k in range(dt.shape[0]):")
     _kicks(lines, model, structure)
     lines.add(3, "if row[k] != held:", "    held = row[k]")
@@ -306,11 +310,15 @@ def _advance(lines: _Lines, model: Model, structure: Structure) -> None:
             f"f{i} = q / l{i} if abs(l{i} * quarter) > 1e-12 else quarter",
         )
     for i in range(size):
-        lines.add(3, f"p0_{i} = z{i}", *(f"p{j + 1}_{i} = e{i} * p{j}_{i} + f{i} * c{i}" for j in range(4)), f"z{i} = p4_{i}")
+        lines.add(
+            3, f"p0_{i} = z{i}", *(f"p{j + 1}_{i} = e{i} * p{j}_{i} + f{i} * c{i}" for j in range(4)), f"z{i} = p4_{i}"
+        )
     _runge_kutta(lines, model, structure)
     lines.add(3, "if mark[k] >= 0:")
     _outputs(lines, model, structure)
-    lines.add(2, *(f"z[n, {i}] = z{i}" for i in range(size)), *(f"y[n, {i}] = y{i}" for i in range(len(stepped))), "pass")
+    lines.add(
+        2, *(f"z[n, {i}] = z{i}" for i in range(size)), *(f"y[n, {i}] = y{i}" for i in range(len(stepped))), "pass"
+    )
 
 
 def _kicks(lines: _Lines, model: Model, structure: Structure) -> None:
@@ -319,7 +327,12 @@ def _kicks(lines: _Lines, model: Model, structure: Structure) -> None:
     A reset names its state by ``-1 - i``, i counting the linear states first and the stepped ones after them.
     """
     size, rename = len(structure.linear), _rename(model)
-    lines.add(3, "for j in range(kick_from[k], kick_from[k + 1]):", "    column = kick_column[j]", "    amount = kick_amount[j]")
+    lines.add(
+        3,
+        "for j in range(kick_from[k], kick_from[k + 1]):",
+        "    column = kick_column[j]",
+        "    amount = kick_amount[j]",
+    )
     lines.add(4, "if column < 0:", "    r = -1 - column", f"    if r < {size}:", "        amount = 0.0")
     lines.add(6, *(f"amount -= v[n, r, {i}] * z{i}" for i in range(size)))
     lines.add(6, *(f"z{i} += w[n, {i}, r] * amount" for i in range(size)))

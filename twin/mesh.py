@@ -63,7 +63,7 @@ def pace_of(kernel: Kernel, fastest_driver: float, fastest_stepped: float) -> Pa
     return Pace(first, numerics.growth or GROWTH, largest)
 
 
-@njit(nogil=True, cache=True)  # type: ignore[misc]
+@njit(nogil=True, cache=True)
 def _fill(length, tau, first, growth, largest, start, dt, interval):  # type: ignore[no-untyped-def]
     """Steps of every interval; returns their number, or -1 when the arrays are too short."""
     count = 0
@@ -90,7 +90,13 @@ def _fill(length, tau, first, growth, largest, start, dt, interval):  # type: ig
 
 
 def schedule(
-    timeline: Timeline, kernel: Kernel, pace: Pace, start: int, end: int, stops: NDArray[np.int64], marks: NDArray[np.int64]
+    timeline: Timeline,
+    kernel: Kernel,
+    pace: Pace,
+    start: int,
+    end: int,
+    stops: NDArray[np.int64],
+    marks: NDArray[np.int64],
 ) -> Schedule:
     """Steps from ``start`` to ``end`` (ms) that meet every discontinuity, every stop and every mark.
 

@@ -47,9 +47,9 @@ def find_mode(objective: Callable[[Floats], Floats], start: Floats) -> Mode:
     found = optimize.minimize(value_and_gradient, start, jac=True, method="BFGS", options={"gtol": 1e-4})
     eta = np.asarray(found.x)
     _, gradient = value_and_gradient(eta)
-    covariance = np.linalg.inv(_positive(hessian(objective, eta)))
+    covariance: Floats = np.linalg.inv(_positive(hessian(objective, eta))).astype(np.float64)
     # BFGS stops on loss of precision near a mode that is flat to rounding: judge by the step still to be made.
-    settled = float(np.sqrt(max(0.0, gradient @ covariance @ gradient))) < 0.05
+    settled = float(gradient @ covariance @ gradient) < 0.05**2
     return Mode(eta, covariance, float(found.fun), settled)
 
 

@@ -61,7 +61,7 @@ def parse_model(text: str, file: str) -> Model:
     drugs = tuple(dict.fromkeys([drug, *(entry.drug for entry in inputs)]))
     covariates = tuple(_covariate(name, table) for name, table in top.named("covariates"))
     parameters = _parameters(top, [c.name for c in covariates])
-    constants = [item.name for item in (*covariates, *parameters)]
+    constants = [c.name for c in covariates] + [p.name for p in parameters]
     derived = _derived(top, constants)
     constants += [item.name for item in derived]
     states = _states(top, constants, drugs)

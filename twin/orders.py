@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+from twin.delivered import HOUR_MS
 from twin.events import DeviceAssociation, PlannedDose, PumpDelivery, RegimenPlanned, to_millis
-from twin.history import Heard, History
+from twin.heard import Heard
+from twin.history import History
 from twin.snapshot import DeviceView, PlanStep
-from twin.timeline import HOUR_MS
 
 Plan = dict[str, tuple[PlannedDose, ...]]
 
@@ -76,7 +77,7 @@ class Orders:
         kept = tuple(dose for dose in plan.get(order.drug, ()) if to_millis(dose.time) < millis)
         plan[order.drug] = kept + tuple(sorted(order.doses, key=lambda dose: (dose.time, dose.amount.value)))
         if self._plan_times and self._plan_times[-1] == millis:
-            self._plan_times.pop(), self._plans.pop(), self._steps.pop()
+            del self._plan_times[-1], self._plans[-1], self._steps[-1]
         self._plan_times.append(millis)
         self._plans.append(plan)
         self._steps.append({drug: tuple(map(_plan_step, doses)) for drug, doses in plan.items()})

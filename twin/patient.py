@@ -17,6 +17,7 @@ import numpy as np
 from twin.admission import admit
 from twin.alerts import AlertBook, Transition, advance, to_alert
 from twin.belief import Belief, prior
+from twin.delivered import HOUR_MS
 from twin.events import (
     Alert,
     BadEvent,
@@ -42,7 +43,7 @@ from twin.reading import Reader
 from twin.row import ROW_VERSION, TwinRow, pack, pack_belief, pack_history, unpack, unpack_belief, unpack_history
 from twin.rules import SETTINGS, assess
 from twin.solve import individual_parameters, pace_for
-from twin.timeline import HOUR_MS, UNIT_MS, Timeline, build, first_difference
+from twin.timeline import UNIT_MS, Timeline, build, first_difference
 from twin.trunk import Position, Trunk
 
 PARTICLES = 1000
@@ -126,9 +127,7 @@ class PatientTwin:
                 changed = self._tell(event)
             except BadEvent as bad:
                 rejected.append(
-                    Rejected(
-                        reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id
-                    )
+                    Rejected(reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id)
                 )
                 continue
             if changed is not None:
@@ -141,7 +140,7 @@ class PatientTwin:
         return Update(outputs, tuple(rejected))
 
     def is_routine(self, event: InputEvent) -> bool:
-        """Whether telling this event costs microseconds: a repeated reading that comes before the next estimate is due."""
+        """Whether telling this event costs microseconds: a repeated reading before the next estimate is due."""
         if self._stale() or not isinstance(event, VitalSample | Clock | PumpDelivery):
             return False
         if isinstance(event, PumpDelivery):
@@ -301,9 +300,7 @@ class PatientTwin:
         position = self._trunk.forward(position, timeline, due)
         changed = bool(np.isin(due, timeline.change))
         ahead = bool(said) or changed or due % self._trunk.grid == 0 or point.nadir is None
-        reading = self._reader.read(
-            position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir
-        )
+        reading = self._reader.read(position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir)
         said.append(reading.estimate)
         if reading.forecast is not None:
             said.append(reading.forecast)

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from twin.ahead import extended
 from twin.events import (
     Estimate,
     Exposure,
@@ -29,7 +32,7 @@ from twin.kernel import Floats
 from twin.orders import Orders
 from twin.snapshot import DeliveryView, ExposureView, NadirView, Snapshot
 from twin.solve import individual_parameters
-from twin.timeline import UNIT_MS, Timeline, extended
+from twin.timeline import UNIT_MS, Timeline
 from twin.trunk import Assimilated, Position, Trunk
 
 SOURCE = "dosetwin"
@@ -111,7 +114,7 @@ class Reader:
         snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, finish is not None, nadir)
         return Reading(estimate, forecast, snapshot, nadir)
 
-    def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, object]:
+    def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
         patient = self._trunk.patient_id
         return {
             "event_id": event_id(kind, patient, self._model.hash, millis, *parts),
@@ -155,7 +158,7 @@ class Reader:
                 found.append(exposure_reading(target, so_far, at_end, weight))
         return tuple(found)
 
-    def _nadir(self, times: Floats, along: Floats, weight: Floats) -> Nadir | None:
+    def _nadir(self, times: NDArray[np.int64], along: Floats, weight: Floats) -> Nadir | None:
         for toxicity in self._model.toxicities:
             return nadir_reading(toxicity, self._model, times, along, weight)
         return None
@@ -186,9 +189,7 @@ class Reader:
             devices=orders.devices(history.heard, millis),
         )
 
-    def _delivery(
-        self, history: History, orders: Orders, timeline: Timeline, millis: int
-    ) -> tuple[DeliveryView, ...]:
+    def _delivery(self, history: History, orders: Orders, timeline: Timeline, millis: int) -> tuple[DeliveryView, ...]:
         gaps = {target.drug: round(target.course_gap * self._unit) for target in self._model.targets}
         views = []
         for drug, source in timeline.delivered.items():

@@ -26,10 +26,10 @@ def scale(error: ErrorSpec, predicted: Floats) -> Floats:
         return np.full_like(predicted, error.additive)
     positive = np.maximum(np.abs(predicted), SMALLEST)
     if error.kind == "proportional":
-        return error.proportional * positive
+        return np.asarray(error.proportional * positive)
     if error.kind == "additive":
         return np.full_like(predicted, error.additive)
-    return np.sqrt(error.additive**2 + (error.proportional * positive) ** 2)
+    return np.asarray(np.sqrt(error.additive**2 + (error.proportional * positive) ** 2))
 
 
 def standardised(error: ErrorSpec, value: float, predicted: Floats) -> Floats:
@@ -37,8 +37,8 @@ def standardised(error: ErrorSpec, value: float, predicted: Floats) -> Floats:
     if error.kind == "log_additive":
         if value <= 0:
             return np.full_like(predicted, -np.inf)
-        return (np.log(value) - np.log(np.maximum(predicted, SMALLEST))) / error.additive
-    return (value - predicted) / scale(error, predicted)
+        return np.asarray((np.log(value) - np.log(np.maximum(predicted, SMALLEST))) / error.additive)
+    return np.asarray((value - predicted) / scale(error, predicted))
 
 
 def log_likelihood(error: ErrorSpec, value: float, predicted: Floats, below: float | None = None) -> Floats:

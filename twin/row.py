@@ -16,7 +16,8 @@ import numpy as np
 from twin.alerts import AlertBook
 from twin.belief import Belief
 from twin.events import Nadir, decode, encode
-from twin.history import ClinicalEvent, Heard, History, SampleLine, key_of
+from twin.heard import Heard
+from twin.history import ClinicalEvent, History, SampleLine, key_of
 from twin.ledger import AlertLedger
 
 ROW_VERSION = 1
@@ -139,8 +140,7 @@ def unpack_history(raw: bytes) -> History:
     for device, drug, times, rates in row.samples:
         history.samples[device, drug] = SampleLine(_times(times), np.frombuffer(rates, dtype="<f8").tolist())
     for device, first, last in row.heard:
-        firsts = _times(first)
-        history.heard[device] = Heard([m // 3_600_000 for m in firsts], firsts, _times(last))
+        history.heard[device] = Heard(_times(first), _times(last))
     history.newest = row.newest
     history.recent.update(row.recent)
     history.told = row.told
@@ -152,7 +152,7 @@ def _deltas(times: list[int]) -> bytes:
 
 
 def _times(raw: bytes) -> list[int]:
-    return np.cumsum(np.frombuffer(raw, dtype="<i8")).tolist()
+    return [int(millis) for millis in np.cumsum(np.frombuffer(raw, dtype="<i8"))]
 
 
 def _floats(values: list[float]) -> bytes:

@@ -107,7 +107,7 @@ def _eigenbasis(a: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
 class Solver:
     """The equations of N particles eta (N, d) over a timeline's covariate epochs; systems are built when needed.
 
-    ``shared`` systems are remembered in the process by the content of eta; a proposal that is solved once keeps its own.
+    ``shared`` systems are remembered in the process by the content of eta; a proposal, solved once, keeps its own.
     """
 
     def __init__(self, kernel: Kernel, eta: Floats, pace: Pace, *, shared: bool = True) -> None:
@@ -116,7 +116,9 @@ class Solver:
         self.pace = pace
         # Content, not identity, is the key: a belief that is shared or restored finds its systems again.
         self._own: dict[bytes, System] | None = None if shared else {}
-        self._digest = b"" if not shared else hashlib.blake2b(np.ascontiguousarray(eta).tobytes(), digest_size=16).digest()
+        self._digest = (
+            b"" if not shared else hashlib.blake2b(np.ascontiguousarray(eta).tobytes(), digest_size=16).digest()
+        )
 
     def system(self, covariates: Floats) -> System:
         """The particles' equations under these covariates (C,)."""
@@ -186,7 +188,13 @@ class Solver:
         return cloud, out
 
     def _stretch(
-        self, cloud: Cloud, timeline: Timeline, end: int, stops: NDArray[np.int64], marks: NDArray[np.int64], out: Floats
+        self,
+        cloud: Cloud,
+        timeline: Timeline,
+        end: int,
+        stops: NDArray[np.int64],
+        marks: NDArray[np.int64],
+        out: Floats,
     ) -> Cloud:
         steps = schedule(timeline, self.kernel, self.pace, cloud.millis, end, stops, marks)
         covariates = timeline.covariates[cloud.epoch]
@@ -215,7 +223,7 @@ class Solver:
             cloud.z.copy(), cloud.y.copy(), s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, at, zero, nothing[:1],
             np.zeros((1, len(self.kernel.inputs))), nothing, nothing[:0], zero[:0], nothing[:1], out,
         )  # fmt: skip
-        return out[0]
+        return np.asarray(out[0])
 
 
 def pace_for(kernel: Kernel) -> Pace:

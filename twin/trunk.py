@@ -14,15 +14,13 @@ from numpy.typing import NDArray
 
 from twin import residual
 from twin.assimilate import Diagnostics, Weighed, assimilate
-from twin.belief import Belief
+from twin.belief import Belief, log_prior
 from twin.forecast import Expectation, expectation
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Mode, find_mode
-from twin.belief import log_prior
 from twin.solve import Cloud, Solver
 from twin.timeline import UNIT_MS, Observation, Timeline
-
 
 WIDEST = 8.0
 """Prior standard deviations beyond which no patient is looked for (prior probability 1e-15)."""
@@ -75,7 +73,7 @@ class Trunk:
         return Position(belief, self.solver(belief).initial(timeline), typical, np.zeros(len(belief.eta)))
 
     def remembered(self, position: Position, timeline: Timeline, until: int) -> Position:
-        """The position with its cloud solved again at the newest trunk stop not after ``until``, if it was forgotten."""
+        """The position, its cloud solved again at the newest trunk stop not after ``until`` if it was forgotten."""
         if position.cloud is not None:
             return position
         stop = self._newest_stop(timeline, until, position.belief.observations)
@@ -96,9 +94,7 @@ class Trunk:
         typical, _ = self._nobody.advance(typical, timeline, stop, stops=stops)
         return replace(position, cloud=cloud, typical=typical)
 
-    def look(
-        self, position: Position, timeline: Timeline, marks: NDArray[np.int64]
-    ) -> Floats:
+    def look(self, position: Position, timeline: Timeline, marks: NDArray[np.int64]) -> Floats:
         """Outputs (M, O, N) of a branch at ``marks`` (ms, sorted, not before the trunk's stop)."""
         cloud, _, _ = _present(position)
         return self.solver(position.belief).advance(cloud, timeline, int(marks[-1]), marks)[1]
@@ -147,7 +143,7 @@ class Trunk:
     def _weigh(
         self, solver: Solver, timeline: Timeline, seen: tuple[Observation, ...], end: int | None = None
     ) -> tuple[Cloud, Floats, Floats]:
-        """Solve from the start: cloud at ``end`` (or the last datum), log-likelihoods of the earlier data and the last."""
+        """Solve from the start: cloud at ``end`` (or the last datum), log-likelihoods of earlier data and the last."""
         end = seen[-1].millis if end is None else end
         marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
         cloud, out = solver.advance(solver.initial(timeline), timeline, end, marks, self._stops(timeline, end))

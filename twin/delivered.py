@@ -1,0 +1,162 @@
+"""What was delivered of each drug, as step functions of the rate and impulses.
+
+Delivered, not ordered: the input is what the pumps said they delivered. A channel's rate holds from one word to its
+next; between two readings of its cumulative counter the rates are scaled so that they integrate to what the counter
+says; a channel that stays silent is believed for `HOLD_MS` and no longer. Rates are mg/h, amounts mg.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+
+import numpy as np
+
+from twin.events import DoseGiven, PumpDelivery, PumpTotals
+from twin.history import ClinicalEvent, SampleLine
+
+HOUR_MS = 3_600_000
+
+HOLD_MS = 72 * HOUR_MS
+"""Longest silence over which a pump channel's last rate is still believed (longer than any planned chemotherapy
+infusion of one bag, so that a pump that only says START and STOP is read rightly)."""
+
+COUNTER_TOLERANCE = 0.01
+"""Counters and reported rates that agree within this fraction need no correction (pump accuracy is a few percent)."""
+
+Steps = list[tuple[int, float]]
+"""A step function of time: (from ms, value), sorted; zero before the first."""
+
+
+@dataclass(slots=True)
+class Delivered:
+    """One drug as delivered: rate steps (mg/h) and impulses (ms, mg, route), plus pulses (ms) of recorded doses."""
+
+    rate: Steps = field(default_factory=list)
+    impulses: list[tuple[int, float, str]] = field(default_factory=list)
+    rate_by_route: dict[str, Steps] = field(default_factory=dict)
+    pulses: list[int] = field(default_factory=list)
+
+    def rate_at(self, millis: int) -> float:
+        """Rate from ``millis`` on, mg/h."""
+        at = bisect_right(self.rate, millis, key=lambda step: step[0]) - 1
+        return self.rate[at][1] if at >= 0 else 0.0
+
+    def amount(self, start: int, end: int) -> float:
+        """Amount delivered in [start, end), mg."""
+        total = sum(amount for millis, amount, _ in self.impulses if start <= millis < end)
+        for i, (since, rate) in enumerate(self.rate):
+            until = self.rate[i + 1][0] if i + 1 < len(self.rate) else end
+            total += rate * max(0, min(until, end) - max(since, start)) / HOUR_MS
+        return total
+
+    def starts(self, gap_ms: int) -> list[int]:
+        """Times at which delivery begins after at least ``gap_ms`` without any: the starts of courses."""
+        spans = [(millis, millis) for millis, _, _ in self.impulses]
+        for i, (since, rate) in enumerate(self.rate):
+            if rate > 0:
+                spans.append((since, self.rate[i + 1][0] if i + 1 < len(self.rate) else since + HOLD_MS))
+        found: list[int] = []
+        until: int | None = None
+        for since, end in sorted(spans):
+            if until is None or since - until >= gap_ms:
+                found.append(since)
+            until = end if until is None else max(until, end)
+        return found
+
+
+def sum_of_steps(sources: list[Steps]) -> Steps:
+    """Sum of step functions, as a step function without repeated values.
+
+    >>> sum_of_steps([[(0, 1.0), (10, 0.0)], [(5, 2.0)]])
+    [(0, 1.0), (5, 3.0), (10, 2.0)]
+    """
+    if not sources:
+        return []
+    times = np.unique(np.array([millis for source in sources for millis, _ in source], dtype=np.int64))
+    total = np.zeros(len(times))
+    for source in sources:
+        if source:
+            at = np.searchsorted(np.array([millis for millis, _ in source]), times, side="right")
+            total += np.concatenate([[0.0], [value for _, value in source]])[at]
+    steps: Steps = []
+    for millis, value in zip(times.tolist(), total.tolist(), strict=True):
+        if value != (steps[-1][1] if steps else 0.0):
+            steps.append((millis, value))
+    return steps
+
+
+def delivered(
+    drug: str, facts: list[tuple[int, ClinicalEvent]], samples: dict[tuple[str, str], SampleLine]
+) -> Delivered:
+    """Everything delivered of a drug: pump channels, counters and recorded doses, summed."""
+    found = Delivered()
+    channels: dict[str, Steps] = {}
+    counters: dict[str, Steps] = {}
+    by_route: dict[str, list[Steps]] = {}
+    for millis, fact in facts:
+        if isinstance(fact, PumpDelivery) and fact.drug == drug:
+            running = fact.phase == "start" or fact.delivery_status == "kvo"
+            delivering = fact.delivery_status != "not-delivering"
+            channels.setdefault(fact.device_id, []).append((millis, fact.rate.value if running and delivering else 0.0))
+        elif isinstance(fact, PumpTotals) and fact.drug == drug:
+            counters.setdefault(fact.device_id, []).append((millis, fact.delivered.value))
+        elif isinstance(fact, DoseGiven) and fact.drug == drug:
+            found.pulses.append(millis)
+            if fact.duration is None:
+                found.impulses.append((millis, fact.amount.value, fact.route))
+            else:
+                span = round(fact.duration.value * HOUR_MS)
+                rate = fact.amount.value / fact.duration.value
+                by_route.setdefault(fact.route, []).append([(millis, rate), (millis + span, 0.0)])
+    for (device, of_drug), line in samples.items():
+        if of_drug == drug:
+            channels.setdefault(device, [])
+            # Words at one instant: a start or stop outranks the periodic sample.
+            spoken = {millis for millis, _ in channels[device]}
+            told = [(m, r) for m, r in zip(line.times, line.rates, strict=True) if m not in spoken]
+            channels[device] = sorted([*channels[device], *told], key=lambda step: step[0])
+    for device in sorted(channels):
+        spoken_steps = _held(_last_of_instant(channels[device]))
+        by_route.setdefault("iv", []).append(_counted(spoken_steps, counters.get(device, [])))
+    found.rate_by_route = {route: sum_of_steps(by_route[route]) for route in sorted(by_route)}
+    found.rate = sum_of_steps(list(found.rate_by_route.values()))
+    return found
+
+
+def _last_of_instant(words: Steps) -> Steps:
+    return [w for i, w in enumerate(words) if i + 1 == len(words) or words[i + 1][0] != w[0]]
+
+
+def _held(words: Steps) -> Steps:
+    """A channel's words as a step function that falls to zero `HOLD_MS` after a word that nothing followed."""
+    steps: Steps = []
+    for i, (millis, rate) in enumerate(words):
+        if not steps or steps[-1][1] != rate:
+            steps.append((millis, rate))
+        following = words[i + 1][0] if i + 1 < len(words) else None
+        if rate > 0 and (following is None or following - millis > HOLD_MS):
+            steps.append((millis + HOLD_MS, 0.0))
+    return steps
+
+
+def _counted(steps: Steps, counter: Steps) -> Steps:
+    """Scale a channel's rates between counter readings to what the counter says was delivered."""
+    line = Delivered(rate=steps)
+    for (since, before), (until, after) in pairwise(counter):
+        if after < before or until <= since:
+            continue  # The counter was cleared in between: it says nothing about this stretch.
+        said, counted = line.amount(since, until), after - before
+        if abs(counted - said) <= COUNTER_TOLERANCE * max(counted, said):
+            continue
+        inside = [(m, r) for m, r in line.rate if since <= m < until]
+        inside = [(since, line.rate_at(since)), *[step for step in inside if step[0] != since]]
+        if said > 0:
+            scaled = [(m, r * counted / said) for m, r in inside]
+        else:
+            scaled = [(since, counted / ((until - since) / HOUR_MS))]
+        resumed = (until, line.rate_at(until))
+        outside_after = [step for step in line.rate if step[0] > until]
+        line = replace(line, rate=[*[s for s in line.rate if s[0] < since], *scaled, resumed, *outside_after])
+    return line.rate
