@@ -23,6 +23,9 @@ MOST_IN_FLIGHT = 10_000
 LINGER_MS = 5
 """How long the producer gathers a batch: far below what anybody notices."""
 
+BLOCKED_MS = 30_000
+"""How long a record may wait for its topic to be found or for room among the unsent ones."""
+
 PATIENCE_SECONDS = 120.0
 """How long the broker may take to confirm a record before it counts as failed."""
 
@@ -185,20 +188,26 @@ def _producer(bootstrap: str) -> Any:
     from kafka import KafkaProducer
     from kafka.errors import KafkaError
 
+    from connectors.services.ports import answers
+
     try:
-        return KafkaProducer(
-            bootstrap_servers=bootstrap.split(","),
-            acks="all",
-            enable_idempotence=True,
-            linger_ms=LINGER_MS,
-            max_block_ms=30_000,
-            delivery_timeout_ms=round(PATIENCE_SECONDS * 1000),
-            request_timeout_ms=30_000,
-            max_request_size=INPUT_BYTES,
-            bootstrap_timeout_ms=10_000,
-        )
+        # Asked first: a producer that finds nobody leaves its sockets open.
+        if any(answers(address, timeout=3.0) for address in bootstrap.split(",")):
+            return KafkaProducer(
+                bootstrap_servers=bootstrap.split(","),
+                acks="all",
+                enable_idempotence=True,
+                linger_ms=LINGER_MS,
+                max_block_ms=BLOCKED_MS,
+                delivery_timeout_ms=round(PATIENCE_SECONDS * 1000),
+                request_timeout_ms=30_000,
+                max_request_size=INPUT_BYTES,
+                bootstrap_timeout_ms=10_000,
+            )
+        reason = "no connection"
     except (KafkaError, OSError) as error:
-        raise PublishError(
-            f"no Kafka answers at {bootstrap} ({type(error).__name__}): start one with 'dosetwin services up', "
-            "or name yours in DOSETWIN_KAFKA"
-        ) from None
+        reason = type(error).__name__
+    raise PublishError(
+        f"no Kafka answers at {bootstrap} ({reason}): start one with 'dosetwin services up', "
+        "or name yours in DOSETWIN_KAFKA"
+    )
