@@ -262,6 +262,8 @@ def build_worker(
         topic_partitions=settings.partitions,
         web_enabled=False,
         worker_redirect_stdouts=False,
+        key_serializer="raw",
+        value_serializer="raw",
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=options.instance or None,
         broker_session_timeout=options.session_timeout,

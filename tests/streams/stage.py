@@ -214,6 +214,7 @@ class WorkerProcess:
         if self.process.poll() is None:
             with contextlib.suppress(ProcessLookupError):
                 self.kill()
+        self._file.close()
 
 
 def digest_of(row: Row) -> str:
