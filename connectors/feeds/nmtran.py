@@ -12,9 +12,9 @@ names (``TIME=TIME_DAYS,AMT=AMT_6MP``). How records are read:
 - *Doses.* ``AMT`` is in mg, as recorded (a model may declare a scale of its own). ``RATE`` above 0 makes an infusion of
   ``AMT / RATE``. ``ADDL`` and ``II`` are written out. ``SS`` and the modelled rates -1 and -2 are refused. The drug is
   the one that enters the state number ``CMT``, and without ``CMT`` the model's main drug.
-- *Observations.* ``DV`` is in the unit of the model's output. Which output: ``DVID`` n is the n-th output (or its
-  name); else the ``output`` asked for; else the output that reads state number ``CMT``; else the model's only output;
-  else its first, and a note says so.
+- *Observations.* ``DV`` is in the unit of the model's output; a count of 0 stands for one too low to count. Which
+  output: ``DVID`` n is the n-th output (or its name); else the ``output`` asked for; else the output that reads state
+  number ``CMT``; else the model's only output; else its first, and a note says so.
 - *Covariates.* A column named as a covariate of the model holds from its record on until another value (NONMEM uses
   the next record's value between two records; the difference matters only where a covariate changes).
 """
@@ -24,7 +24,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -57,11 +57,13 @@ class Reading:
         events: in event-time order; each patient begins with the enrolment.
         bad_lines: in line order.
         notes: what was decided for the reader where the file left it open.
+        line_of: event id to the line that it was read from (an enrolment is on none).
     """
 
     events: tuple[InputEvent, ...]
     bad_lines: tuple[BadLine, ...]
     notes: tuple[str, ...]
+    line_of: Mapping[str, int] = field(default_factory=dict)
 
     def by_patient(self) -> dict[str, tuple[InputEvent, ...]]:
         """The events of each patient, in event-time order."""
@@ -117,6 +119,7 @@ class _Reader:
         self.notes: Counter[str] = Counter()
         self.bad_lines: list[BadLine] = []
         self.seen: Counter[tuple[str, ...]] = Counter()
+        self.line_of: dict[str, int] = {}
 
     def read(self, lines: Iterable[str], columns: Mapping[str, str]) -> Reading:
         patients: dict[str, list[Record]] = {}
@@ -136,7 +139,8 @@ class _Reader:
         events = [event for records in patients.values() for event in self._patient(records)]
         events.sort(key=lambda event: event.time)  # stable: an enrolment stays before what shares its time
         notes = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items())
-        return Reading(tuple(events), tuple(sorted(self.bad_lines, key=lambda bad: bad.line)), notes)
+        bad_lines = tuple(sorted(self.bad_lines, key=lambda bad: bad.line))
+        return Reading(tuple(events), bad_lines, notes, self.line_of)
 
     # --- one record --------------------------------------------------------------------------------------------------
 
@@ -175,7 +179,8 @@ class _Reader:
     def _patient(self, records: list[Record]) -> list[InputEvent]:
         events: list[InputEvent] = []
         holding: dict[str, float] = {}
-        for record in sorted(records, key=lambda record: record.time):
+        # Records of one instant go by their content, so that their ids are the same in any order of lines.
+        for record in sorted(records, key=lambda record: (record.time, record.cells)):
             try:
                 said = self._said(record)
                 now = {name: value for name in self.covariates if (value := record.number(name)) is not None}
@@ -218,6 +223,7 @@ class _Reader:
         fact = (record.patient, kind, name, moment.isoformat())
         self.seen[fact] += 1
         identity = event_id(SOURCE, *fact, self.seen[fact])
+        self.line_of[identity] = record.line
         return {"event_id": identity, "patient_id": record.patient, "time": moment, "source": SOURCE}
 
     # --- doses -------------------------------------------------------------------------------------------------------
@@ -281,11 +287,16 @@ class _Reader:
             self.notes["observations without DV were passed over"] += 1
             return []
         output = self._output(record)
-        if value < 0 or (value == 0 and output.error.kind == "log_additive"):
-            why = "it has no logarithm, and the model's error is on the log scale" if value == 0 else "it is negative"
-            raise BadRecord(f"DV {value:g} cannot be {output.name}: {why}; leave it out or correct it")
+        if value < 0:
+            raise BadRecord(f"DV {value:g} cannot be {output.name}: it is negative; leave it out or correct it")
+        level = drug_of(output, self.model) is not None
+        if value == 0 and level and output.error.kind == "log_additive":
+            why = "it has no logarithm, and the model's error is on the log scale"
+            raise BadRecord(f"DV 0 cannot be {output.name}: {why}; leave it out or correct it")
+        if value == 0 and not level:
+            self.notes[f"{output.name} of 0: known only to be too few to count"] += 1
         quantity = Quantity(value=value, unit=output.unit)
-        if drug_of(output, self.model) is not None:
+        if level:
             return [DrugLevel(**self._envelope(record, "drug_level", output.name), analyte=output.name, value=quantity)]
         return [LabResult(**self._envelope(record, "lab_result", output.name), analyte=output.name, value=quantity)]
 

@@ -32,7 +32,7 @@ class Record:
 
     def __init__(self, line: int, cells: list[str], positions: Mapping[str, int]) -> None:
         self.line = line
-        self._cells = cells
+        self.cells = cells
         self._positions = positions
         self.patient = ""
         self.time = 0.0
@@ -42,7 +42,7 @@ class Record:
         """The cell, or ``None`` where it is missing."""
         if item not in self._positions:
             return None
-        cell = self._cells[self._positions[item]].strip()
+        cell = self.cells[self._positions[item]].strip()
         return None if cell in ("", ".") else cell
 
     def number(self, item: str) -> float | None:
