@@ -25,6 +25,7 @@ from connectors.topics import INPUTS, MIB, REJECTED_BYTES
 from streams.barrier import BARRIER_EVENTS, BARRIER_SECONDS
 from streams.continuity import Continuity, TopicPartition, Verdict
 from streams.desk import FAR_FUTURE_HOURS, PatientDesk
+from streams.merge import MergedOrder
 from streams.metrics import WorkerMetrics
 from streams.recovery import OrderedTables, SettledConsumer, SettledTransport
 from streams.twins import TwinFactory
@@ -275,6 +276,7 @@ def build_worker(
         producer_acks=-1,
         producer_max_request_size=REJECTED_BYTES,
         TableManager=table_manager,
+        ConsumerScheduler=MergedOrder,
     )
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
     app.metrics = WorkerMetrics()

@@ -11,12 +11,15 @@ Three things go wrong in Faust 0.15 when tables have been restored:
 - Its commit follows the offsets that it saw acknowledged, and lets a hole of one record pass. `SettledConsumer` commits
   exactly what the barrier settled.
 
+Fetched records are handed on in the order of `streams.merge`.
+
 `streams.continuity` watches over the result, record by record.
 """
 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
 from typing import Any, cast
 
@@ -25,6 +28,8 @@ from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
+
+from streams.merge import Merged, RecordTimeMerge
 
 FETCH_WAIT_MS = 25
 """Longest time a fetch waits at the broker. Faust's own 1500 ms would hold back partitions that were not asked for."""
@@ -41,17 +46,34 @@ class SettledConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._settled: dict[TP, int] = {}
+        self._merge = RecordTimeMerge()
 
     def settle(self, partition: TP, offset: int) -> None:
         """Everything below ``offset`` is permanent; the next commit says so."""
         self._settled[partition] = offset
 
     async def _getmany(self, active_partitions: set[TP] | None, timeout: float) -> Any:
-        wanted = set(active_partitions or ())
-        if not wanted:
+        active = active_partitions if active_partitions is not None else set()
+        wanted = active - self._merge.full()
+        if wanted:
+            wait = FETCH_WAIT_MS / 1000 if self._merge.holding() else min(timeout, LONGEST_FETCH)
+            fetched = await super()._getmany(wanted, wait)
+        else:
             await asyncio.sleep(FETCH_WAIT_MS / 1000)
-            return {}
-        return await super()._getmany(wanted, min(timeout, LONGEST_FETCH))
+            fetched = {}
+        return self._in_order({tp: batch for tp, batch in fetched.items() if tp in active}, active)
+
+    def _in_order(self, fetched: Mapping[TP, list[Any]], active: set[TP]) -> Merged:
+        """Changelogs as they come, inputs by record time."""
+        direct = [(tp, record) for tp, batch in fetched.items() if self._is_changelog_tp(tp) for record in batch]
+        self._merge.add({tp: batch for tp, batch in fetched.items() if not self._is_changelog_tp(tp)})
+        inputs = [tp for tp in active | self._buffered_partitions if not self._is_changelog_tp(tp)]
+        return Merged(direct + self._merge.release(inputs, self.highwater, time.monotonic()))
+
+    async def perform_seek(self) -> None:
+        """Seek everything to its committed offset; what was fetched before is void."""
+        self._merge.forget()
+        await super().perform_seek()
 
     def _filter_tps_with_pending_acks(self, topics: Any = None) -> Iterator[TP]:
         return (tp for tp in list(self._settled) if topics is None or tp in topics or tp.topic in topics)
@@ -62,6 +84,7 @@ class SettledConsumer(driver.Consumer):
     async def on_partitions_revoked(self, revoked: set[TP]) -> None:
         """Faust's callback; the marks are needed until the last barrier of these partitions has run in it."""
         await super().on_partitions_revoked(revoked)
+        self._merge.forget(revoked)
         for partition in revoked:
             self._settled.pop(partition, None)
 
@@ -79,14 +102,17 @@ class SettledConsumer(driver.Consumer):
             begins = {tp: int(first.get(tp) or 0) for tp in fresh}
             await self.seek_wait(begins)
             starts.update(begins)
+        for tp, offset in starts.items():
+            self._merge.start(tp, offset)
         return starts
 
     async def rewind(self, partition: TP, offset: int) -> None:
         """Read the partition again from ``offset``. It is paused first, so that no older batch can cross the seek."""
         self.pause_partitions([partition])
         try:
-            await asyncio.sleep(2 * FETCH_WAIT_MS / 1000)
+            await asyncio.sleep(1.5 * LONGEST_FETCH)
             await self.seek_wait({partition: offset})
+            self._merge.start(partition, offset)
         finally:
             self.resume_partitions([partition])
 

@@ -18,7 +18,7 @@ from faust.tables.recovery import Recovery
 from faust.types import TP
 
 from streams.app import TwinApp, WorkerOptions, build_worker, run_worker
-from streams.recovery import LONGEST_FETCH, OrderedTables, SettledConsumer
+from streams.recovery import LONGEST_FETCH, OrderedTables
 from streams.ward import Record
 from tests.streams.fake_twin import FakeTwins
 from tests.streams.stage import Stage, pump
@@ -144,24 +144,27 @@ async def test_the_watch_over_offsets_alone_makes_up_for_them(stage: Stage, tmp_
     assert is_seamless(seen)
 
 
-async def test_a_fetch_under_way_does_not_take_up_partitions_that_rest_meanwhile() -> None:
+async def test_a_fetch_under_way_does_not_take_up_partitions_that_rest_meanwhile(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """The client reads an empty set of partitions as 'all': it must never see the set that pausing empties."""
     asked: list[set[TP]] = []
-    changelog = TP("changelog", 0)
-    active = {changelog}
+    active = {TP("changelog", 0)}
 
-    class Thread:
-        async def getmany(self, wanted: set[TP], timeout: float) -> dict[TP, list[Any]]:
-            assert timeout <= LONGEST_FETCH
-            active.clear()
-            asked.append(wanted)
-            return {}
+    async def fetch(_: Any, wanted: set[TP], timeout: float) -> dict[TP, list[Any]]:
+        assert timeout <= LONGEST_FETCH
+        active.clear()
+        asked.append(wanted)
+        return {TP("changelog", 0): ["record"], TP("input", 0): ["record"]}
 
-    consumer = SettledConsumer.__new__(SettledConsumer)
-    consumer._thread = Thread()  # type: ignore[assignment]
-    await consumer._getmany(active, 1.0)
-    await consumer._getmany(active, 1.0)
-    assert asked == [{changelog}]
+    monkeypatch.setattr("faust.transport.drivers.aiokafka.Consumer._getmany", fetch)
+    app = build_worker(stage.settings, FakeTwins(), tmp_path)
+    assert await app.consumer._getmany(active, 1.0) == {}
+    assert await app.consumer._getmany(active, 1.0) == {}
+    assert asked == [{TP("changelog", 0)}]
+    app.ward.close()
+    thread: Any = app.consumer._thread  # type: ignore[attr-defined]
+    thread.thread_loop.close()
 
 
 async def test_a_gap_in_delivery_is_read_again(stage: Stage, tmp_path: Path) -> None:

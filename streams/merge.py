@@ -1,0 +1,106 @@
+"""Merging the input topics by record time, so that catching up looks like having been there.
+
+A patient's events are spread over several topics. Read live they arrive about when they happened; read from a backlog
+a sparse topic would be weeks ahead of a dense one, and nearly every event of the dense one would come late to its twin,
+which is correct but slow. So among the topics' partitions of one number (the same patients) the record with the
+earliest record time goes first, and a record waits as long as another topic is known to have more at the broker that
+has not been read yet; at most `PATIENCE` seconds.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterator, Mapping
+from typing import Any
+
+PATIENCE = 1.0
+"""Seconds a record waits for a topic that is behind."""
+
+FULL = 5_000
+"""Records of one topic partition held; more of it is not fetched until some are released."""
+
+
+class RecordTimeMerge:
+    """Holds fetched records and releases them in order of record time. Partitions are ``(topic, number)`` tuples."""
+
+    def __init__(self) -> None:
+        self._held: defaultdict[Any, deque[Any]] = defaultdict(deque)
+        self._read: dict[Any, int] = {}
+        self._waiting_since: dict[int, float] = {}
+
+    def start(self, partition: Any, offset: int) -> None:
+        """The partition will be read from ``offset``; what is held of it is void."""
+        self._held.pop(partition, None)
+        self._read[partition] = offset
+
+    def add(self, records: Mapping[Any, list[Any]]) -> None:
+        """Take fetched records, in offset order per partition."""
+        for partition, batch in records.items():
+            if batch:
+                self._held[partition].extend(batch)
+                self._read[partition] = batch[-1].offset + 1
+
+    def forget(self, partitions: Collection[Any] | None = None) -> None:
+        """The partitions (by default all) were sought or given away: what is held of them is void."""
+        for partition in list(self._held) if partitions is None else partitions:
+            self._held.pop(partition, None)
+            self._read.pop(partition, None)
+
+    def full(self) -> set[Any]:
+        """Partitions of which enough is held."""
+        return {partition for partition, held in self._held.items() if len(held) >= FULL}
+
+    def holding(self) -> bool:
+        """Whether anything is held."""
+        return any(self._held.values())
+
+    def release(self, wanted: Collection[Any], end: Callable[[Any], int | None], now: float) -> list[tuple[Any, Any]]:
+        """Records that may go, in order. ``wanted`` are the partitions being read; ``end`` is one's known log end."""
+        groups: defaultdict[int, list[Any]] = defaultdict(list)
+        for partition in wanted:
+            groups[partition[1]].append(partition)
+        released: list[tuple[Any, Any]] = []
+        for number, partitions in groups.items():
+            released.extend(self._release_group(number, partitions, end, now))
+        return released
+
+    def _release_group(
+        self, number: int, partitions: list[Any], end: Callable[[Any], int | None], now: float
+    ) -> Iterator[tuple[Any, Any]]:
+        while heads := [partition for partition in partitions if self._held.get(partition)]:
+            if len(heads) < len(partitions) and any(self._is_behind(partition, end) for partition in partitions):
+                since = self._waiting_since.setdefault(number, now)
+                if now - since < PATIENCE:
+                    return
+            else:
+                self._waiting_since.pop(number, None)
+            first = min(heads, key=lambda partition: self._held[partition][0].timestamp)
+            yield first, self._held[first].popleft()
+        self._waiting_since.pop(number, None)
+
+    def _is_behind(self, partition: Any, end: Callable[[Any], int | None]) -> bool:
+        """Whether nothing is held of a partition of which the broker has more, or has not yet said."""
+        if self._held.get(partition):
+            return False
+        last = end(partition)
+        return last is None or last > self._read.get(partition, last)
+
+
+class Merged(dict[Any, list[Any]]):
+    """A batch for Faust's consumer that remembers the order in which its records are to be delivered."""
+
+    def __init__(self, sequence: list[tuple[Any, Any]]) -> None:
+        super().__init__()
+        self.sequence = sequence
+        for partition, record in sequence:
+            self.setdefault(partition, []).append(record)
+
+
+class MergedOrder:
+    """Faust's ``ConsumerScheduler``: deliver a `Merged` batch in its own order."""
+
+    def iterate(self, records: Mapping[Any, list[Any]]) -> Iterator[tuple[Any, Any]]:
+        """The records in order; any other batch partition by partition."""
+        if isinstance(records, Merged):
+            return iter(records.sequence)
+        return ((partition, record) for partition, batch in records.items() for record in batch)
