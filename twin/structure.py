@@ -53,7 +53,7 @@ class Structure:
 
 
 def input_calls(expression: ast.expr) -> tuple[str, ...]:
-    """Input and pulse calls in an expression, as source text, in order of appearance."""
+    """Input and pulse calls in an expression, as source text, each once, in an order that the formula fixes."""
     found = (
         ast.unparse(node)
         for node in ast.walk(expression)

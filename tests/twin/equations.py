@@ -1,0 +1,152 @@
+"""An independent solution of a model: LSODA on the formulas as the file states them, discontinuity by discontinuity.
+
+Nothing of `twin.kernel`, `twin.mesh` or `twin.solve` is used: no linear block, no logarithms, no fixed steps. Only the
+timeline (what enters when) is shared with the code under test.
+"""
+
+from __future__ import annotations
+
+import ast
+import math
+from collections.abc import Callable, Iterable, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.integrate import solve_ivp
+
+from twin.expressions import evaluate, is_input, to_source
+from twin.kernel import Kernel, compile_model
+from twin.models import Model, load_model
+from twin.timeline import HOUR_MS, UNIT_MS, Delivered, Steps, Timeline, assemble
+
+RTOL, ATOL = 1e-11, 1e-13
+"""Tolerances of LSODA, states in their own units: a decayed concentration is known to about 1e-11 of its peak."""
+
+BEGINNING = int(np.iinfo(np.int64).min)
+Environment = dict[str, float]
+
+
+def individual(model: Model, eta: Sequence[float], covariates: Sequence[float]) -> Environment:
+    """Covariates, individual parameters and derived values of one patient, by name."""
+    env: Environment = {c.name: float(value) for c, value in zip(model.covariates, covariates, strict=True)}
+    effect = dict(zip(model.eta_names, eta, strict=True))
+    plain = env | {p.name: p.value * math.exp(effect.get(p.name, 0.0)) for p in model.parameters}
+    env |= {p.name: float(evaluate(p.expression, plain)) if p.expression else plain[p.name] for p in model.parameters}
+    for derived in model.derived:
+        env[derived.name] = float(evaluate(derived.expression, env))
+    return env
+
+
+def reference(
+    kernel: Kernel, timeline: Timeline, eta: Sequence[float], marks: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """Outputs and target states (M, O) of one patient at ``marks`` (ms, sorted), just before what happens there."""
+    model, unit = kernel.model, UNIT_MS[kernel.model.time_unit]
+    names = [state.name for state in model.states]
+    order = [*kernel.linear, *kernel.stepped]
+    epoch = _epoch(timeline, timeline.start)
+    env = individual(model, eta, timeline.covariates[epoch])
+    slope = derivative(model, kernel.inputs, env)
+    x = np.array([float(evaluate(state.initial, env)) for state in model.states])
+    edges = np.unique([timeline.start, *timeline.changes_between(timeline.start, int(marks[-1])), *marks])
+    found = [_row(model, env, x)] if marks[0] == timeline.start else []
+    for since, until in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        if _epoch(timeline, since) != epoch:
+            epoch = _epoch(timeline, since)
+            env = individual(model, eta, timeline.covariates[epoch])
+            slope = derivative(model, kernel.inputs, env)
+        for q in np.flatnonzero(timeline.kick == since):
+            column = int(timeline.kick_column[q])
+            if column < 0:
+                x[names.index(order[-1 - column])] = 0.0
+            else:
+                # An impulse is the integral of a unit rate: what one unit of input adds to every derivative.
+                one, none = np.eye(len(kernel.inputs))[column], np.zeros(len(kernel.inputs))
+                at = since / unit
+                x = x + timeline.kick_amount[q] * (np.array(slope(at, x, one)) - np.array(slope(at, x, none)))
+        rates = timeline.rates[int(np.searchsorted(timeline.change, since, side="right"))]
+        span = (since / unit, until / unit)
+        solved = solve_ivp(slope, span, x, method="LSODA", rtol=RTOL, atol=ATOL, args=(rates,))
+        assert solved.success, solved.message
+        x = solved.y[:, -1]
+        if until in marks:
+            found.append(_row(model, env, x))
+    return np.array(found)
+
+
+def derivative(
+    model: Model, inputs: tuple[str, ...], env: Environment
+) -> Callable[[float, NDArray[np.float64], NDArray[np.float64]], list[float]]:
+    """The right-hand side f(t, x, rates) of all states in file order, compiled from the formulas as they stand."""
+    rename = {state.name: f"x[{i}]" for i, state in enumerate(model.states)} | {name: f"p_{name}" for name in env}
+    rows = []
+    for state in model.states:
+        plain = _Inputs(inputs).visit(ast.parse(ast.unparse(state.derivative), mode="eval").body)
+        calls = {f"__rate_{j}": f"rates[{j}]" for j in range(len(inputs))}
+        rows.append(to_source(plain, rename | calls))
+    values = {f"p_{name}": value for name, value in env.items()} | {"math": math}
+    made: Callable[..., list[float]] = eval(f"lambda t, x, rates: [{', '.join(rows)}]", values)
+    return made
+
+
+class _Inputs(ast.NodeTransformer):
+    """Writes every input call of a formula as a name."""
+
+    def __init__(self, inputs: tuple[str, ...]) -> None:
+        self._inputs = inputs
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        if is_input(node):
+            return ast.Name(f"__rate_{self._inputs.index(ast.unparse(node))}")
+        return self.generic_visit(node)
+
+
+def _row(model: Model, env: Environment, x: NDArray[np.float64]) -> list[float]:
+    here = env | dict(zip((state.name for state in model.states), x.tolist(), strict=True))
+    outputs = [float(evaluate(output.expression, here)) for output in model.outputs]
+    return outputs + [here[target.state] for target in model.targets]
+
+
+def _epoch(timeline: Timeline, millis: int) -> int:
+    return int(np.searchsorted(timeline.epoch, millis, side="right")) - 1
+
+
+# --- what patients are given -----------------------------------------------------------------------------------------
+
+
+def infusion(rate: Steps, impulses: Iterable[tuple[int, float, str]] = (), pulses: Iterable[int] = ()) -> Delivered:
+    """One drug's delivery: rate steps by vein (ms, mg/h), impulses (ms, mg, route) and doses that count as pulses."""
+    return Delivered(list(rate), list(impulses), {"iv": list(rate)} if rate else {}, list(pulses))
+
+
+def timeline_of(
+    kernel: Kernel,
+    delivered: dict[str, Delivered],
+    start: int = 0,
+    covariates: Sequence[tuple[int, Sequence[float]]] = (),
+) -> Timeline:
+    """A timeline of deliveries; ``covariates`` are (from ms, values), the references before the first."""
+    rows = [(BEGINNING, [c.reference for c in kernel.model.covariates]), *covariates]
+    epoch = np.array([millis for millis, _ in rows], dtype=np.int64)
+    values = np.array([values for _, values in rows], dtype=np.float64).reshape(len(rows), -1)
+    return assemble(kernel, start, delivered, (), epoch, values)
+
+
+def usual_course(model_id: str, cycles: int = 2) -> tuple[Kernel, Timeline, int]:
+    """A library model's kernel, its usual regimen as delivered, and its end (ms)."""
+    kernel = compile_model(load_model(model_id))
+    rate: Steps = []
+    if model_id.startswith("docetaxel"):
+        begins = [cycle * 504 * HOUR_MS for cycle in range(cycles)]
+        for begin in begins:
+            rate += [(begin, 96.0), (begin + HOUR_MS, 0.0)]
+        given = {"docetaxel": infusion(rate), "dexamethasone": infusion([], pulses=begins)}
+        return kernel, timeline_of(kernel, given), cycles * 504 * HOUR_MS
+    if model_id.startswith("fluorouracil"):
+        for cycle in range(cycles):
+            begin, quarter = cycle * 336 * HOUR_MS, HOUR_MS // 4
+            rate += [(begin, 720 / 0.25), (begin + quarter, 4320 / 46), (begin + quarter + 46 * HOUR_MS, 0.0)]
+        return kernel, timeline_of(kernel, {"fluorouracil": infusion(rate)}), cycles * 336 * HOUR_MS
+    doses = [(day * 24 * HOUR_MS, 10.0, "oral") for day in range(30 * cycles)]
+    given = {"mercaptopurine": infusion([], doses)}
+    return kernel, timeline_of(kernel, given), 40 * cycles * 24 * HOUR_MS

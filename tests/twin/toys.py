@@ -1,0 +1,230 @@
+"""Small models whose answers are known on paper, for tests of the compiler, the solver and the fold."""
+
+from __future__ import annotations
+
+from twin.models import Model, parse_model
+
+SOURCE = 'source = "made up for a test"'
+
+ABSORPTION = f"""
+id = "toy_absorption"
+drug = "toxin"
+title = "One compartment with a depot, a cell population that the drug kills, and a pool filled by a helper drug"
+time_unit = "h"
+
+[[sources]]
+citation = "none: made up for tests"
+
+[inputs.helper]
+{SOURCE}
+
+[covariates.WT]
+unit = "kg"
+reference = 70
+{SOURCE}
+
+[parameters.CL]
+value = 6
+unit = "L/h"
+iiv = 0.09
+expression = "CL * (WT / 70)"
+{SOURCE}
+
+[parameters.V]
+value = 30
+unit = "L"
+iiv = 0.04
+{SOURCE}
+
+[parameters.ka]
+value = 0.9
+unit = "1/h"
+{SOURCE}
+
+[parameters.Base]
+value = 4
+unit = "10*9/L"
+iiv = 0.04
+{SOURCE}
+
+[parameters.growth]
+value = 0.06
+unit = "1/h"
+{SOURCE}
+
+[parameters.kill]
+value = 0.05
+unit = "L/(mg.h)"
+iiv = 0.16
+{SOURCE}
+
+[parameters.fill]
+value = 1.5
+unit = "10*9/L"
+{SOURCE}
+
+[parameters.leave]
+value = 0.1
+unit = "1/h"
+{SOURCE}
+
+[states.Depot]
+unit = "mg"
+derivative = "input(toxin, oral) - ka*Depot"
+
+[states.A]
+unit = "mg"
+derivative = "input(toxin) + ka*Depot - CL/V*A"
+
+[states.AUC]
+unit = "mg.h/L"
+derivative = "A/V"
+
+[states.Pool]
+unit = "10*9/L"
+derivative = "fill*pulse(helper) - leave*Pool"
+
+[states.Cells]
+unit = "10*9/L"
+initial = "Base"
+derivative = "Cells*(growth*(1 - Cells/Base) - kill*A/V)"
+
+[states.Memory]
+unit = "10*9/L"
+initial = "Base"
+derivative = "leave*(Cells + Pool - Memory)"
+
+[outputs.toxin_plasma]
+unit = "mg/L"
+expression = "A/V"
+aliases = ["toxin"]
+molar_mass = 500
+error = {{ additive = 0.02, proportional = 0.15, {SOURCE} }}
+
+[outputs.cells]
+unit = "10*9/L"
+expression = "Cells + Pool"
+aliases = ["ANC"]
+error = {{ log_additive = 0.2, {SOURCE} }}
+
+[targets.toxin_auc]
+drug = "toxin"
+state = "AUC"
+unit = "mg.h/L"
+low = 14
+high = 20
+course_gap = 24
+{SOURCE}
+
+[toxicities.cells_g4]
+output = "cells"
+below = 1.0
+unit = "10*9/L"
+horizon = 72
+{SOURCE}
+
+[cadence]
+estimate = 4
+forecast = 12
+horizon = 72
+
+[numerics]
+first_step = 0.1
+growth = 0.3
+largest_step = 2
+"""
+
+CHAIN = f"""
+id = "toy_chain"
+drug = "toxin"
+title = "Four compartments in a row that all empty at one rate, so that no eigenbasis exists"
+time_unit = "d"
+
+[[sources]]
+citation = "none: made up for tests"
+
+[parameters.k]
+value = 2
+unit = "1/d"
+iiv = 0.04
+{SOURCE}
+
+[parameters.V]
+value = 10
+unit = "L"
+{SOURCE}
+
+[states.S1]
+unit = "mg"
+derivative = "input(toxin) - k*S1"
+
+[states.S2]
+unit = "mg"
+derivative = "k*S1 - k*S2"
+
+[states.S3]
+unit = "mg"
+derivative = "k*S2 - k*S3"
+
+[outputs.toxin_plasma]
+unit = "mg/L"
+expression = "S3/V"
+error = {{ additive = 0.1, {SOURCE} }}
+
+[cadence]
+estimate = 1
+forecast = 1
+horizon = 7
+"""
+
+
+BOLUS = f"""
+id = "toy_bolus"
+drug = "toxin"
+title = "One compartment, nothing to step: a patient in microseconds"
+time_unit = "h"
+
+[[sources]]
+citation = "none: made up for tests"
+
+[parameters.CL]
+value = 5
+unit = "L/h"
+iiv = 0.16
+{SOURCE}
+
+[parameters.V]
+value = 20
+unit = "L"
+iiv = 0.09
+{SOURCE}
+
+[states.A]
+unit = "mg"
+derivative = "input(toxin) - CL/V*A"
+
+[outputs.toxin_plasma]
+unit = "mg/L"
+expression = "A/V"
+error = {{ proportional = 0.2, {SOURCE} }}
+
+[cadence]
+estimate = 24
+forecast = 24
+horizon = 24
+"""
+
+
+def absorption() -> Model:
+    """Depot and central compartment (linear, two routes, an area with a target), a growing and a driven population."""
+    return parse_model(ABSORPTION, "toy_absorption.toml")
+
+
+def chain() -> Model:
+    """A transit chain with equal rates: linear, but defective."""
+    return parse_model(CHAIN, "toy_chain.toml")
+
+
+def bolus() -> Model:
+    """One linear compartment with two random effects."""
+    return parse_model(BOLUS, "toy_bolus.toml")
