@@ -1,11 +1,12 @@
 """What the worker counts and times, for Prometheus. No patient, event or device ever appears in a label.
 
 ``latency`` is the time from an input's record time (when the broker took it) until all that followed from it is
-durable. The newest `WINDOW` latencies are kept exactly, so that quantiles need no guessing from buckets.
+durable. The newest latencies are kept exactly, so that quantiles need no guessing from buckets.
 """
 
 from __future__ import annotations
 
+import time
 from collections import deque
 from functools import partial
 from typing import TypedDict
@@ -13,8 +14,11 @@ from wsgiref.simple_server import WSGIServer
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
 
-WINDOW = 8192
-"""Number of latencies kept for exact quantiles."""
+WINDOW = 20_000
+"""Number of newest latencies kept for exact quantiles."""
+
+WINDOW_SECONDS = 30.0
+"""The gauges of latency quantiles look back so far."""
 
 _LATENCY_BUCKETS = (0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.35, 0.5, 1.0, 2.0, 5.0, 15.0, 60.0, 300.0)
 _ESS_BUCKETS = (10, 25, 50, 100, 200, 300, 400, 500, 600, 700, 800, 900, 1000, 2000, 5000)
@@ -47,22 +51,23 @@ class WorkerMetrics:
         self.in_flight = Gauge("in_flight", "Records taken and not yet handled", **named)
         for quantile in (0.5, 0.99):
             name = f"latency_p{quantile * 100:.0f}_seconds"
-            gauge = Gauge(name, f"Quantile of the newest {WINDOW} latencies", **named)
-            gauge.set_function(partial(self._latency_or_zero, quantile))
-        self._latencies: deque[float] = deque(maxlen=WINDOW)
+            gauge = Gauge(name, f"Quantile of the latencies of the last {WINDOW_SECONDS:g} s", **named)
+            gauge.set_function(partial(self._recent_or_zero, quantile))
+        self._latencies: deque[tuple[float, float]] = deque(maxlen=WINDOW)
 
     def took(self, seconds: float) -> None:
         """One input's latency."""
         self.latency.observe(max(seconds, 0.0))
-        self._latencies.append(max(seconds, 0.0))
+        self._latencies.append((time.monotonic(), max(seconds, 0.0)))
 
-    def latency_quantile(self, quantile: float) -> float | None:
-        """Quantile of the newest latencies in seconds, or None before the first."""
-        ordered = sorted(self._latencies)
+    def latency_quantile(self, quantile: float, last: float | None = None) -> float | None:
+        """Quantile in seconds of the newest latencies, or of those of the ``last`` seconds; None without any."""
+        since = time.monotonic() - last if last is not None else 0.0
+        ordered = sorted(latency for noted, latency in self._latencies.copy() if noted >= since)
         return ordered[min(int(quantile * len(ordered)), len(ordered) - 1)] if ordered else None
 
-    def _latency_or_zero(self, quantile: float) -> float:
-        return self.latency_quantile(quantile) or 0.0
+    def _recent_or_zero(self, quantile: float) -> float:
+        return self.latency_quantile(quantile, WINDOW_SECONDS) or 0.0
 
     def summary(self) -> dict[str, float | int | dict[str, float]]:
         """The figures of a run, for the last log line: totals and latency quantiles in ms."""
@@ -72,7 +77,7 @@ class WorkerMetrics:
                 name = sample.name.removeprefix("dosetwin_").removesuffix("_total")
                 if sample.name.endswith("_total") and name in total:
                     total[name] += sample.value
-        quantiles = {f"p{q * 100:.0f}": round(1000 * self._latency_or_zero(q), 1) for q in (0.5, 0.99)}
+        quantiles = {f"p{q * 100:.0f}": round(1000 * (self.latency_quantile(q) or 0.0), 1) for q in (0.5, 0.99)}
         return {**{name: int(value) for name, value in total.items()}, "latency_ms": quantiles}
 
 

@@ -1,0 +1,235 @@
+"""How much of a bare Faust pass-through's throughput is left with twins in it, and how long an event takes.
+
+Both workers run as processes of their own on the same broker, one after the other, over the same bytes waiting in the
+same topics. The first tenth is left out of the timing: there processes warm up. Then the worker with twins starts again
+on its own state rows, and events come at a steady rate, for the latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from connectors.topics import INPUTS, ensure_topics, topic_of
+from twin.events import decode
+
+WARM_UP = 0.1
+"""Share of the events that passes before the timing begins."""
+
+POLL = 0.05
+PATIENCE = 300.0
+OUT = "passed"
+
+
+def stream_vs_passthrough(
+    bootstrap: str,
+    events: Sequence[bytes],
+    *,
+    paced: Sequence[bytes] = (),
+    rate: float = 200.0,
+    partitions: int = 4,
+    twins: str = "streams.twins:LibraryTwins",
+    environment: dict[str, str] | None = None,
+    say: Callable[[str], object] = lambda _: None,
+) -> dict[str, Any]:
+    """Measure the worker against a bare pass-through.
+
+    Args:
+        bootstrap: broker, ``host:port``.
+        events: encoded input events, in order of arrival, that wait in the topics when a worker starts.
+        paced: events that follow at ``rate`` a second, for the latency; some 30 s of them or more after a warm-up.
+        twins: ``module:name`` of the twin factory.
+        environment: additional environment variables of the worker.
+        say: told what is being done.
+
+    Returns:
+        ``events``, ``worker_per_s``, ``passthrough_per_s``, ``stream_vs_passthrough`` (their ratio) and, if there are
+        ``paced`` events, ``latency_ms`` with ``p50`` and ``p99`` of the last 30 s.
+    """
+    prefix = f"bench-{uuid.uuid4().hex[:8]}."
+    ensure_topics(bootstrap, prefix, partitions)
+    _create_out_topic(bootstrap, prefix, partitions)
+    say(f"sending {len(events)} events")
+    _send(bootstrap, prefix, events, rate=None)
+    surroundings = {
+        **os.environ,
+        **(environment or {}),
+        "DOSETWIN_KAFKA": bootstrap,
+        "DOSETWIN_TOPIC_PREFIX": prefix,
+        "DOSETWIN_PARTITIONS": str(partitions),
+    }
+    say("bare Faust pass-through")
+    arguments = ["-m", "streams.bench_stream", bootstrap, prefix, str(partitions)]
+    with _process(arguments, surroundings):
+        bare = _rate(len(events), lambda: _count(bootstrap, prefix + OUT, partitions))
+    say("worker with twins")
+    command = ["-c", "from streams.command import main; main()", "worker", "--metrics-port", "0", "--twins", twins]
+    with _process(command, surroundings) as log:
+        address = _metrics_address(log)
+        full = _rate(len(events), lambda: _handled(_metrics(address)))
+    measured: dict[str, Any] = {
+        "events": len(events),
+        "worker_per_s": round(full, 1),
+        "passthrough_per_s": round(bare, 1),
+        "stream_vs_passthrough": round(full / bare, 3),
+    }
+    if paced:
+        say(f"latency at {rate:g} events/s, {len(paced) / rate:.0f} s")
+        with _process(command, surroundings) as log:
+            address = _metrics_address(log)
+            _wait(lambda: "worker ready" in log.read_text())
+            before = _handled(_metrics(address))
+            _send(bootstrap, prefix, paced, rate)
+            _wait(lambda: _handled(_metrics(address)) - before >= len(paced))
+            found = _metrics(address)
+        quantiles = {name: found[f"dosetwin_latency_{name}_seconds"] for name in ("p50", "p99")}
+        measured["latency_ms"] = {name: round(1000 * seconds, 1) for name, seconds in quantiles.items()}
+    return measured
+
+
+def _rate(total: int, passed: Callable[[], float]) -> float:
+    """Events a second from the end of the warm-up to the last event."""
+    _wait(lambda: passed() >= WARM_UP * total)
+    first, began = passed(), time.monotonic()
+    _wait(lambda: passed() >= total)
+    return (total - first) / (time.monotonic() - began)
+
+
+def _wait(until: Callable[[], bool]) -> None:
+    limit = time.monotonic() + PATIENCE
+    while not until():
+        if time.monotonic() > limit:
+            raise TimeoutError(f"the benchmark did not finish a step within {PATIENCE:.0f} s")
+        time.sleep(POLL)
+
+
+@contextlib.contextmanager
+def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[Path]:
+    """A Python process until the end of the block, then SIGTERM; gives its log."""
+    with tempfile.TemporaryDirectory(prefix="dosetwin-bench-") as directory:
+        log = Path(directory, "log")
+        with log.open("wb") as output:
+            process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=output, stderr=output)
+            try:
+                yield log
+            except TimeoutError as error:
+                raise TimeoutError(f"{error}; the process said:\n{log.read_text()[-2000:]}") from None
+            finally:
+                process.send_signal(signal.SIGTERM)
+                try:
+                    process.wait(60)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+                    process.wait()
+
+
+def _metrics_address(log: Path) -> str:
+    _wait(lambda: "address=http" in log.read_text())
+    return log.read_text().partition("address=")[2].split()[0]
+
+
+def _metrics(address: str) -> dict[str, float]:
+    """Every unlabelled sample by name, and the sums over labels of the others."""
+    import urllib.request
+
+    from prometheus_client.parser import text_string_to_metric_families
+
+    with urllib.request.urlopen(address) as answer:
+        text = answer.read().decode()
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] = found.get(sample.name, 0.0) + sample.value
+    return found
+
+
+def _handled(metrics: dict[str, float]) -> float:
+    return metrics.get("dosetwin_events_in_total", 0.0) - metrics["dosetwin_in_flight"]
+
+
+def _send(bootstrap: str, prefix: str, events: Sequence[bytes], rate: float | None) -> None:
+    from kafka import KafkaProducer
+
+    addressed = [(decode(raw), raw) for raw in events]
+    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=1 if rate is None else 0)
+    began = time.monotonic()
+    for number, (event, raw) in enumerate(addressed):
+        if rate is not None:
+            time.sleep(max(began + number / rate - time.monotonic(), 0.0))
+        producer.send(topic_of(event, prefix), key=event.patient_id.encode(), value=raw)
+    producer.flush()
+    producer.close()
+
+
+def _create_out_topic(bootstrap: str, prefix: str, partitions: int) -> None:
+    from kafka import KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.create_topics({prefix + OUT: {"num_partitions": partitions, "replication_factor": -1}})
+    admin.close()
+
+
+def _count(bootstrap: str, topic: str, partitions: int) -> float:
+    from kafka import KafkaConsumer, TopicPartition
+
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    try:
+        return float(sum(consumer.end_offsets([TopicPartition(topic, n) for n in range(partitions)]).values()))
+    finally:
+        consumer.close()
+
+
+def passthrough(bootstrap: str, prefix: str, partitions: int) -> None:
+    """A Faust app that sends on every input record as it is, as Faust's documentation shows it; until SIGTERM."""
+    import faust
+
+    with tempfile.TemporaryDirectory(prefix="dosetwin-bench-") as directory:
+        app = faust.App(
+            f"{prefix}passthrough",
+            broker=f"kafka://{bootstrap}",
+            datadir=directory,
+            store="memory://",
+            autodiscover=False,
+            origin=None,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            topic_partitions=partitions,
+            web_enabled=False,
+            key_serializer="raw",
+            value_serializer="raw",
+            stream_wait_empty=False,
+        )
+        inputs = app.topic(*(prefix + topic for topic in INPUTS), key_type=bytes, value_type=bytes)
+        out = app.topic(prefix + OUT, key_type=bytes, value_type=bytes)
+
+        async def pass_on(stream: Any) -> None:
+            async for event in stream.events():
+                await out.send(key=event.key, value=event.value)
+
+        app.agent(inputs, name="pass_on")(pass_on)
+
+        async def run() -> None:
+            stopping = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+            app.in_worker = True
+            app.finalize()
+            start = asyncio.ensure_future(app.start())
+            await stopping.wait()
+            await app.stop()
+            start.cancel()
+
+        asyncio.run(run())
+
+
+if __name__ == "__main__":
+    passthrough(sys.argv[1], sys.argv[2], int(sys.argv[3]))
