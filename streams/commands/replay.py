@@ -1,0 +1,188 @@
+"""``dosetwin replay``: recorded events or records through the same twins, without any server, into files.
+
+What cannot be used is reported on stderr with its file, line and reason while the rest goes on; the exit code is then
+3. Arguments that cannot be used end the command with exit code 2 before anything is written. The last line on stderr
+is JSON: what was read, written and left out.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from streams.cases import Case, Problem, Reading
+    from twin.events import Prediction
+    from twin.score import LogError, Score
+
+LEFT_OUT = 3
+"""Exit code when at least one line, event or patient could not be used."""
+
+UNUSABLE = 2
+"""Exit code when the arguments cannot be used."""
+
+SCORE = "score.json"
+
+
+def replay(
+    files: Annotated[list[Path], typer.Argument(help="NDJSON events or NM-TRAN style CSV", show_default=False)],
+    out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier replay are replaced")],
+    model: Annotated[
+        str | None,
+        typer.Option(help="id or path, for every patient; without it the enrolments among the events decide"),
+    ] = None,
+    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
+    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
+    particles: Annotated[
+        int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
+    ] = 1000,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
+    ] = None,
+    score: Annotated[
+        bool, typer.Option("--score", help="compare predictions with what came, also in score.json")
+    ] = False,
+) -> None:
+    """Replay recorded patients: estimates, alerts, one-step-ahead predictions and posteriors, with no server at all."""
+    import json
+
+    from streams.cases import read_cases
+    from streams.progress import progress
+    from streams.replay import read_predictions
+    from streams.replay import replay as replay_cases
+
+    problems: list[Problem] = []
+
+    def report(problem: Problem) -> None:
+        problems.append(problem)
+        typer.echo(str(problem), err=True)
+
+    with _usable_arguments():
+        how = _reading(model, columns, output, files, out)
+        with progress("reading", "events") as reached:
+            cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
+        _compile(cases)
+    with _ended_plainly():
+        with progress("replay", "patients", len(cases)) as done:
+            totals = replay_cases(cases, out, particles, jobs or _cores(), report, done)
+        if score:
+            _write_score(read_predictions(out), out / SCORE)
+    summary = {
+        "patients": len(cases),
+        "twins": totals.twins,
+        "events": sum(len(case.told) for case in cases),
+        "outputs": dict(sorted(totals.outputs.items())),
+        "left_out": len(problems),
+        "out": str(out),
+    }
+    typer.echo(json.dumps(summary), err=True)
+    raise typer.Exit(LEFT_OUT if problems else 0)
+
+
+# --- arguments -------------------------------------------------------------------------------------------------------
+
+
+def _reading(model: str | None, columns: str, output: str | None, files: list[Path], out: Path) -> Reading:
+    from connectors.feeds.nmtran import parse_columns
+    from streams.cases import CaseError, Reading
+    from twin.models import load_model
+
+    for file in files:
+        if not file.is_file():
+            raise CaseError(
+                f"{file}: {'is a folder' if file.is_dir() else 'there is no such file'}; name files to replay"
+            )
+    if out.exists() and not out.is_dir():
+        raise CaseError(f"--out {out} is a file; name a folder")
+    return Reading(None if model is None else load_model(model), parse_columns(columns), output)
+
+
+def _compile(cases: tuple[Case, ...]) -> None:
+    """Compile each model here, once, before the processes find it in the cache."""
+    from twin.kernel import compile_model
+
+    for chosen in {case.model for case in cases}:
+        compile_model(chosen)
+
+
+def _cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def _usable_arguments() -> Iterator[None]:
+    """What the user has to mend before anything can be replayed is said in one line, with exit code 2."""
+    from connectors.feeds.records import NmtranError
+    from streams.cases import CaseError
+    from twin.models import ModelError
+
+    try:
+        yield
+    except (CaseError, NmtranError, ModelError, OSError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+
+
+@contextmanager
+def _ended_plainly() -> Iterator[None]:
+    """SIGTERM and SIGINT end the worker processes, leave the earlier results as they were, and end the command."""
+    import signal
+
+    from streams.replay import ReplayFailed
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("dosetwin: interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None
+    except (ReplayFailed, OSError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+# --- the score -------------------------------------------------------------------------------------------------------
+
+
+def _write_score(predictions: Iterable[Prediction], path: Path) -> None:
+    """Score the predictions into ``path`` as JSON, and onto stdout as text."""
+    import json
+    from dataclasses import asdict
+
+    from twin.score import score
+
+    found = score(predictions)
+    path.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")
+    for one in found:
+        typer.echo(score_text(one))
+
+
+def score_text(score: Score) -> str:
+    """The score of one output as a small table."""
+    lines = [
+        f"{score.output}: {score.n} values of {score.patients} patients, each from the second on",
+        f"  {'absolute log error':28} {'median':>7} {'mean':>7}",
+        _row("the twin, one step ahead", score.twin),
+        _row("the population", score.population),
+        _row("the last value", score.last_value),
+    ]
+    if score.coverage is not None:
+        lines.append(f"  inside the twin's 90 % interval: {100 * score.coverage:.1f} %")
+    if score.without_logarithm:
+        lines.append(f"  without a log error, since something is 0: {score.without_logarithm}")
+    return "\n".join(lines)
+
+
+def _row(name: str, error: LogError | None) -> str:
+    return f"  {name:28} {'-':>7} {'-':>7}" if error is None else f"  {name:28} {error.median:7.3f} {error.mean:7.3f}"

@@ -1,0 +1,102 @@
+"""How good one-step-ahead predictions were: the twin's beside the population's and the last value carried forward.
+
+For every measured value y with a predictive median m, from each patient's second value of that output on,
+
+    log error = | log(y / m) |,      covered = q05 <= y <= q95,
+
+and the same log error with the population's median and with the patient's value before. The first value is left out,
+since nothing can be carried forward to it. A count of 0 is scored as half the least count that is told apart from 0
+(half the limit of quantification, the usual substitute); other values of 0 have no log error.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from statistics import fmean, median
+
+from twin.events import Prediction, to_millis
+from twin.timeline import ZERO_COUNT_BELOW
+
+COUNT_UNIT = "10*9/L"
+"""Unit of outputs whose zero is a count too low to tell."""
+
+
+@dataclass(frozen=True)
+class LogError:
+    """Median and mean of absolute log errors; 0.1 is about 10 %."""
+
+    median: float
+    mean: float
+
+
+@dataclass(frozen=True)
+class Score:
+    """Predictions of one output against the values that came.
+
+    Attributes:
+        output: the model output.
+        patients: with a value of it.
+        values: all measured values.
+        n: scored values, from each patient's second on.
+        without_logarithm: of these, left out of the log errors because they, or what should predict them, are 0.
+        twin, population, last_value: log errors; ``None`` where nothing could be scored.
+        coverage: share of the n scored values inside the twin's 90 % interval.
+    """
+
+    output: str
+    patients: int
+    values: int
+    n: int
+    without_logarithm: int
+    twin: LogError | None
+    population: LogError | None
+    last_value: LogError | None
+    coverage: float | None
+
+
+def score(predictions: Iterable[Prediction]) -> tuple[Score, ...]:
+    """Scores of each output, by its name; predictions may be of many patients, in any order."""
+    by_output: dict[str, dict[str, list[Prediction]]] = {}
+    for prediction in predictions:
+        by_output.setdefault(prediction.output, {}).setdefault(prediction.patient_id, []).append(prediction)
+    return tuple(_of_output(output, by_output[output]) for output in sorted(by_output))
+
+
+def _of_output(output: str, by_patient: dict[str, list[Prediction]]) -> Score:
+    pairs: list[tuple[Prediction, Prediction]] = []
+    for patient in sorted(by_patient):
+        series = sorted(by_patient[patient], key=lambda said: (to_millis(said.time), said.event_id))
+        pairs += pairwise(series)
+    rows = [(substitute(now), now.median, now.population_median, substitute(before)) for before, now in pairs]
+    usable = [row for row in rows if min(row) > 0]
+    twin, population, last_value = (_log_error([(row[0], row[k]) for row in usable]) for k in (1, 2, 3))
+    covered = [now.q05 <= substitute(now) <= now.q95 for _, now in pairs]
+    return Score(
+        output,
+        patients=len(by_patient),
+        values=sum(map(len, by_patient.values())),
+        n=len(pairs),
+        without_logarithm=len(pairs) - len(usable),
+        twin=twin,
+        population=population,
+        last_value=last_value,
+        coverage=fmean(covered) if covered else None,
+    )
+
+
+def substitute(prediction: Prediction) -> float:
+    """The measured value as it is scored: a count of 0 as half of what is told apart from 0, all else as it is."""
+    if prediction.observed == 0 and prediction.unit == COUNT_UNIT:
+        return ZERO_COUNT_BELOW / 2
+    return prediction.observed
+
+
+def _log_error(pairs: Sequence[tuple[float, float]]) -> LogError | None:
+    """Of pairs (measured, predicted), both above 0."""
+    if not pairs:
+        return None
+    errors = [abs(math.log(measured / predicted)) for measured, predicted in pairs]
+    return LogError(median(errors), fmean(errors))
