@@ -1,17 +1,20 @@
-"""Merging the input topics by record time, so that catching up looks like having been there.
+"""Merging the input topics by event time, so that catching up looks like having been there.
 
 A patient's events are spread over several topics. Read live they arrive about when they happened; read from a backlog
 a sparse topic would be weeks ahead of a dense one, and nearly every event of the dense one would come late to its twin,
 which is correct but slow. So among the topics' partitions of one number (the same patients) the record with the
-earliest record time goes first, and a record waits as long as another topic is known to have more at the broker that
-has not been read yet; at most `PATIENCE` seconds.
+earliest event time goes first, and a record waits as long as another topic is known to have more at the broker that
+has not been read yet; at most `PATIENCE` seconds. Records of one topic partition never overtake one another.
 """
 
 from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import datetime
 from typing import Any
+
+import msgspec
 
 PATIENCE = 1.0
 """Seconds a record waits for a topic that is behind."""
@@ -20,11 +23,26 @@ FULL = 5_000
 """Records of one topic partition held; more of it is not fetched until some are released."""
 
 
-class RecordTimeMerge:
-    """Holds fetched records and releases them in order of record time. Partitions are ``(topic, number)`` tuples."""
+class _Timed(msgspec.Struct):
+    time: datetime
+
+
+_timed = msgspec.json.Decoder(_Timed)
+
+
+def due_time(record: Any) -> int:
+    """What a record is ordered by: its event time (ms), or its record time where that is earlier or all there is."""
+    try:
+        return min(round(_timed.decode(record.value).time.timestamp() * 1000), int(record.timestamp))
+    except (msgspec.DecodeError, TypeError, ValueError, OverflowError):
+        return int(record.timestamp)
+
+
+class EventTimeMerge:
+    """Holds fetched records and releases them in order of `due_time`. Partitions are ``(topic, number)`` tuples."""
 
     def __init__(self) -> None:
-        self._held: defaultdict[Any, deque[Any]] = defaultdict(deque)
+        self._held: defaultdict[Any, deque[tuple[int, Any]]] = defaultdict(deque)
         self._read: dict[Any, int] = {}
         self._waiting_since: dict[int, float] = {}
 
@@ -37,7 +55,7 @@ class RecordTimeMerge:
         """Take fetched records, in offset order per partition."""
         for partition, batch in records.items():
             if batch:
-                self._held[partition].extend(batch)
+                self._held[partition].extend((due_time(record), record) for record in batch)
                 self._read[partition] = batch[-1].offset + 1
 
     def forget(self, partitions: Collection[Any] | None = None) -> None:
@@ -74,8 +92,8 @@ class RecordTimeMerge:
                     return
             else:
                 self._waiting_since.pop(number, None)
-            first = min(heads, key=lambda partition: self._held[partition][0].timestamp)
-            yield first, self._held[first].popleft()
+            first = min(heads, key=lambda partition: self._held[partition][0][0])
+            yield first, self._held[first].popleft()[1]
         self._waiting_since.pop(number, None)
 
     def _is_behind(self, partition: Any, end: Callable[[Any], int | None]) -> bool:

@@ -29,7 +29,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.merge import Merged, RecordTimeMerge
+from streams.merge import EventTimeMerge, Merged
 
 FETCH_WAIT_MS = 25
 """Longest time a fetch waits at the broker. Faust's own 1500 ms would hold back partitions that were not asked for."""
@@ -46,7 +46,7 @@ class SettledConsumer(driver.Consumer):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._settled: dict[TP, int] = {}
-        self._merge = RecordTimeMerge()
+        self._merge = EventTimeMerge()
 
     def settle(self, partition: TP, offset: int) -> None:
         """Everything below ``offset`` is permanent; the next commit says so."""
@@ -64,7 +64,7 @@ class SettledConsumer(driver.Consumer):
         return self._in_order({tp: batch for tp, batch in fetched.items() if tp in active}, active)
 
     def _in_order(self, fetched: Mapping[TP, list[Any]], active: set[TP]) -> Merged:
-        """Changelogs as they come, inputs by record time."""
+        """Changelogs as they come, inputs by event time."""
         direct = [(tp, record) for tp, batch in fetched.items() if self._is_changelog_tp(tp) for record in batch]
         self._merge.add({tp: batch for tp, batch in fetched.items() if not self._is_changelog_tp(tp)})
         inputs = [tp for tp in active | self._buffered_partitions if not self._is_changelog_tp(tp)]

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -136,6 +136,7 @@ class Ward:
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="twin")
         self._lanes: dict[str, Lane] = {}
         self._partitions: dict[int, _Partition] = {}
+        self._rejected: Counter[str] = Counter()
         self._in_flight = 0
         self._accepting = False
         self._room = asyncio.Condition()
@@ -309,9 +310,11 @@ class Ward:
 
     async def _send_rejected(self, letter: Rejected) -> Awaitable[object]:
         self._metrics.rejected.labels(letter.reason).inc()
-        _log.info(
-            "event rejected", reason=letter.reason, topic=letter.topic, partition=letter.partition, offset=letter.offset
-        )
+        self._rejected[letter.reason] += 1
+        count = self._rejected[letter.reason]
+        if str(count).rstrip("0") == "1":  # the 1st, 10th, 100th, …: a flood of bad events must not flood the log
+            _log.warning("events rejected", reason=letter.reason, count=count, topic=letter.topic,
+                         partition=letter.partition, offset=letter.offset)  # fmt: skip
         key = letter.patient_id.encode() if letter.patient_id is not None else None
         return await self._port.send(REJECTED, key, encode(letter))
 

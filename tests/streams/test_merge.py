@@ -7,7 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.merge import FULL, PATIENCE, Merged, MergedOrder, RecordTimeMerge
+from streams.merge import FULL, PATIENCE, EventTimeMerge, Merged, MergedOrder, due_time
+from twin.events import from_millis
 
 PUMP, LABS = ("pump", 0), ("labs", 0)
 
@@ -15,25 +16,37 @@ PUMP, LABS = ("pump", 0), ("labs", 0)
 @dataclass(frozen=True)
 class FakeRecord:
     offset: int
-    timestamp: int
+    value: bytes | None
+    timestamp: int = 10**15
 
 
-def batch(timestamps: Sequence[int], first: int = 0) -> list[FakeRecord]:
-    return [FakeRecord(first + number, timestamp) for number, timestamp in enumerate(timestamps)]
+def batch(times: Sequence[int], first: int = 0) -> list[FakeRecord]:
+    """Events at these times, in ms since the epoch."""
+    return [
+        FakeRecord(first + number, b'{"kind":"clock","time":"%s"}' % from_millis(time).isoformat().encode())
+        for number, time in enumerate(times)
+    ]
 
 
 def times(released: list[tuple[Any, Any]]) -> list[int]:
-    return [record.timestamp for _, record in released]
+    return [due_time(record) for _, record in released]
 
 
-def started() -> RecordTimeMerge:
-    merge = RecordTimeMerge()
+def test_a_record_is_due_at_its_event_time_unless_that_is_in_the_future_or_unreadable() -> None:
+    assert due_time(FakeRecord(0, b'{"time":"1970-01-01T01:00:01+01:00"}', timestamp=5000)) == 1000
+    assert due_time(FakeRecord(0, b'{"time":"1970-01-01T00:00:09Z"}', timestamp=5000)) == 5000
+    for value in (None, b"", b"{", b"7", b"{}", b'{"time":"soon"}', b"\xff"):
+        assert due_time(FakeRecord(0, value, timestamp=5000)) == 5000
+
+
+def started() -> EventTimeMerge:
+    merge = EventTimeMerge()
     merge.start(PUMP, 0)
     merge.start(LABS, 0)
     return merge
 
 
-def test_records_of_all_topics_come_in_order_of_record_time() -> None:
+def test_records_of_all_topics_come_in_order_of_event_time() -> None:
     merge = started()
     merge.add({PUMP: batch([1, 4, 5]), LABS: batch([2, 6])})
     ends = {PUMP: 3, LABS: 2}
