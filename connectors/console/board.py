@@ -19,7 +19,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from connectors.console import picture
-from connectors.console.picture import Ahead, AlertCard, Floor, Measured, Parameter, Refused, Row
+from connectors.console.picture import SEVERITY_RANK, Ahead, AlertCard, Floor, Measured, Parameter, Refused, Row
 from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected, to_millis
 
 POINTS_KEPT = 1500
@@ -155,10 +155,14 @@ class _Patient:
         return True
 
     def cards(self) -> tuple[AlertCard, ...]:
-        """Alerts to show, newest onset first, the active ones before the ended ones."""
+        """Alerts to show: the active ones, worst first, then the ended ones; among equals the newest onset first."""
         cards = [picture.alert_card([steps[n] for n in sorted(steps)]) for steps in self.alerts.values()]
-        cards.sort(key=lambda card: (not card.active, -card.onset, card.id))
+        cards.sort(key=_reading_order)
         return tuple(cards[:ALERTS_KEPT])
+
+
+def _reading_order(card: AlertCard) -> tuple[int, int, str]:
+    return (-SEVERITY_RANK[card.steps[-1].severity] if card.active else 0, -card.onset, card.id)
 
 
 class Board:

@@ -7,9 +7,10 @@ in step share one encoded frame. The page says one kind of thing, ``{"watch": "P
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
+from collections.abc import Awaitable, Callable
 
+import anyio
 import msgspec
 from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -51,10 +52,10 @@ class Frames:
         self._encoded: dict[tuple[str | None, int], tuple[str, int]] = {}
 
     def ward(self, since: int) -> tuple[str, int] | None:
-        """The ward frame since that fold and the fold it reaches; None when there is nothing new."""
-        if since == self._live.board.version and since > 0:
+        """The ward frame since that fold (-1: nothing told yet) and the fold it reaches; None when nothing is new."""
+        if since == self._live.board.version:
             return None
-        return self._frame(None, since)
+        return self._frame(None, max(since, 0))
 
     def patient(self, patient_id: str, since: int) -> tuple[str, int] | None:
         """The patient's frame; None when there is nothing new. Raises `UnknownPatient`."""
@@ -86,21 +87,19 @@ class Page:
         self._watching: str | None = None
         self._watched_since = 0
         self._told_absent = False
-        self._woken = asyncio.Event()
+        self._woken = anyio.Event()
 
     async def run(self) -> None:
         """Talk until the page leaves."""
-        tasks = {asyncio.create_task(self._listen()), asyncio.create_task(self._tell())}
-        try:
-            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        finally:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        for task in done:
-            error = task.exception()
-            if error is not None and not isinstance(error, WebSocketDisconnect):
-                raise error
+        async with anyio.create_task_group() as talk:
+            for part in (self._listen, self._tell):
+                talk.start_soon(self._until_gone, part, talk.cancel_scope)
+
+    async def _until_gone(self, part: Callable[[], Awaitable[None]], talk: anyio.CancelScope) -> None:
+        """Whichever part first finds that the page has left ends the other one too."""
+        with contextlib.suppress(WebSocketDisconnect):
+            await part()
+        talk.cancel()
 
     async def _listen(self) -> None:
         while True:
@@ -122,20 +121,19 @@ class Page:
         self._woken.set()
 
     async def _tell(self) -> None:
-        loop = asyncio.get_running_loop()
-        since, told_at, status = 0, float("-inf"), None
+        since, told_at, status = -1, float("-inf"), None
         while True:
             frame = self._frames.ward(since)
             if frame is not None:
                 text, since = frame
                 await self._websocket.send_text(text)
             await self._tell_watched()
-            if loop.time() - told_at >= self._heartbeat or status != self._live.status.state:
-                told_at, status = loop.time(), self._live.status.state
+            if anyio.current_time() - told_at >= self._heartbeat or status != self._live.status.state:
+                told_at, status = anyio.current_time(), self._live.status.state
                 await self._send(StatusFrame("status", self._live.status))
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._woken.wait(), self._tick)
-            self._woken.clear()
+            self._woken = anyio.Event()
+            with anyio.move_on_after(self._tick):
+                await self._woken.wait()
 
     async def _tell_watched(self) -> None:
         patient_id = self._watching

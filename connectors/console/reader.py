@@ -7,6 +7,7 @@ that starts late or starts again shows the same ward as one that never stopped, 
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
@@ -15,6 +16,7 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.console.board import Board, PatientFrame, WardFrame
+from connectors.services.ports import answers
 from connectors.topics import ALERTS, ESTIMATES, REJECTED
 from twin.events import OutputEvent, Rejected, decode_output
 
@@ -25,6 +27,9 @@ FIRST_PAUSE = 0.5
 
 LONGEST_PAUSE = 15.0
 """Seconds between attempts at the most."""
+
+SILENCE = 3.0
+"""Seconds without a record after which it is asked whether the broker is still there."""
 
 POLL_MILLIS = 200
 """How long one poll waits for records, which is also how soon a stop is noticed."""
@@ -99,6 +104,10 @@ class Reader:
         self._live = live
         self._bootstrap = bootstrap.split(",")
         self._topics = tuple(prefix + topic for topic in TOPICS)
+        self._wait = FIRST_PAUSE
+        self._next: dict[Any, int] = {}
+        self._answered = False
+        self._answered_at = float("-inf")
         self._stopping = threading.Event()
         self._pause = pause or self._stopping.wait
         self._thread = threading.Thread(target=self._run, name="console-reader", daemon=True)
@@ -116,16 +125,14 @@ class Reader:
     def _run(self) -> None:
         from kafka.errors import KafkaError
 
-        wait = FIRST_PAUSE
         while not self._stopping.is_set():
             try:
                 self._read()
-                wait = FIRST_PAUSE
             except (KafkaError, OSError) as error:
                 self._report(state="unreachable", detail=f"no Kafka answers at {','.join(self._bootstrap)}")
-                log.warning("console_kafka_unreachable", error=type(error).__name__, retry_in_seconds=wait)
-                self._pause(wait)
-                wait = min(2 * wait, LONGEST_PAUSE)
+                log.warning("console_kafka_unreachable", error=type(error).__name__, retry_in_seconds=self._wait)
+                self._pause(self._wait)
+                self._wait = min(2 * self._wait, LONGEST_PAUSE)
             except Exception:
                 self._report(state="stopped", detail="the reader failed; see the console's log")
                 log.exception("console_reader_failed")
@@ -133,15 +140,25 @@ class Reader:
         self._report(state="stopped", detail="")
 
     def _read(self) -> None:
-        """One connection's life: find the partitions, read them from the beginning, then follow."""
+        """One connection's life: find the partitions, read what is there, follow until told to stop.
+
+        After a lost connection it goes on where that one ended, unless the broker now holds less than that.
+        """
+        if not self._broker_answers(0.0):
+            raise ConnectionRefusedError("no broker answers")
         consumer = self._consumer()
         try:
             partitions = self._partitions(consumer)
             if not partitions:
                 return
             consumer.assign(partitions)
-            consumer.seek_to_beginning(*partitions)
             ends = consumer.end_offsets(partitions)
+            for partition in partitions:
+                if self._next.get(partition, ends[partition] + 1) <= ends[partition]:
+                    consumer.seek(partition, self._next[partition])
+                else:
+                    consumer.seek_to_beginning(partition)
+            self._wait = FIRST_PAUSE
             self._report(state="rebuilding", detail="")
             while not self._stopping.is_set():
                 self._take(consumer.poll(timeout_ms=POLL_MILLIS))
@@ -160,6 +177,7 @@ class Reader:
             allow_auto_create_topics=False,
             bootstrap_timeout_ms=5_000,
             metadata_max_age_ms=10_000,
+            reconnect_backoff_max_ms=3_000,
             max_partition_fetch_bytes=4 * 1024 * 1024,
             metrics_enabled=False,
         )
@@ -185,18 +203,30 @@ class Reader:
             log.warning("console_undecodable_records", count=bad)
         self._live.fold(event for event in events if event is not None)
         if records:
+            self._answered, self._answered_at = True, time.monotonic()
             status = self._live.status
             self._report(records=status.records + len(records), undecodable=status.undecodable + bad)
 
     def _locate(self, consumer: Any, partitions: list[Any], ends: dict[Any, int]) -> None:
         """Report whether the past is read, and how much is waiting, from what the last poll brought along."""
-        if not consumer.bootstrap_connected():
-            self._report(state="unreachable", detail="the connection to Kafka is lost; the ward below may be old")
-            return
+        if not self._broker_answers():
+            raise ConnectionResetError("the broker is gone")
         at = {partition: consumer.position(partition) for partition in partitions}
+        self._next.update(at)
         behind = sum(max(0, (consumer.highwater(p) or ends[p]) - at[p]) for p in partitions)
-        past_read = self._live.status.state == "live" or all(at[p] >= ends[p] for p in partitions)
+        past_read = all(at[p] >= ends[p] for p in partitions)
         self._report(state="live" if past_read else "rebuilding", detail="", behind=behind)
+
+    def _broker_answers(self, silence: float = SILENCE) -> bool:
+        """Whether a broker is there: a record said so less than ``silence`` seconds ago, or one takes a connection.
+
+        The client itself does not tell: a lost broker and a quiet one look alike to its ``poll``.
+        """
+        now = time.monotonic()
+        if now - self._answered_at >= silence:
+            self._answered = any(answers(address, timeout=3.0) for address in self._bootstrap)
+            self._answered_at = now
+        return self._answered
 
     def _report(self, **changes: Any) -> None:
         self._live.status = replace(self._live.status, **changes)

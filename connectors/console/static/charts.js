@@ -1,6 +1,6 @@
 // Charts over event time, drawn by uPlot: bands of quantiles, what was measured, what is ahead, and where the limits are.
 
-import { clock, number, unit } from "./format.js";
+import { clock, day, number, unit } from "./format.js";
 import { make, write } from "./dom.js";
 
 const HOUR = 3_600_000;
@@ -48,11 +48,10 @@ function fill(part, lines, x) {
 }
 
 function dates(u, splits, axis, space, increment) {
-  const day = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
   const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
   let before = null;
   return splits.map((t) => {
-    const today = day.format(t);
+    const today = day(t);
     const text = increment >= DAY ? today : today === before ? hour.format(t) : `${hour.format(t)}\n${today}`;
     before = today;
     return text;
@@ -73,7 +72,7 @@ export class Chart {
     this.resizing.observe(this.box);
   }
 
-  /** drawn: {columns, title, unit, limits: [{low, high?, label}], marks: [{t, severity}], stepped, summary, names} */
+  /** drawn: {columns, title, unit, limits: [{low, high?, label}], marks: [{t, severity (a colour's name)}], stepped, least (lowest top of the scale), summary, names} */
   draw(drawn) {
     const rebuilt = !this.drawn || this.drawn.stepped !== drawn.stepped || this.drawn.columns.length !== drawn.columns.length;
     this.drawn = drawn;
@@ -121,7 +120,7 @@ export class Chart {
         y: logarithmic ? { distr: 3, range: (u, low, high) => this.logRange(low, high) } : { range: (u, low, high) => [0, this.top(high)] },
       },
       axes: [
-        { ...axis, values: dates, space: 70 },
+        { ...axis, values: dates, space: 70, gap: 4, size: (u, values) => (values?.some((text) => text?.includes("\n")) ? 38 : 24) },
         { ...axis, size: 52, values: (u, splits) => splits.map((v) => (v === null ? null : number(v))) },
       ],
       series: this.drawn.stepped ? this.steppedSeries() : this.bandSeries(),
@@ -171,7 +170,7 @@ export class Chart {
 
   top(high) {
     const limit = Math.max(0, ...this.drawn.limits.map((limit) => limit.high ?? limit.low));
-    return Math.max(high ?? 0, limit, 1e-9) * 1.1;
+    return Math.max(high ?? 0, limit, this.drawn.least) * 1.1;
   }
 
   logRange(low, high) {
@@ -213,6 +212,8 @@ export class Chart {
     ctx.save();
     ctx.font = `${11 * scale}px system-ui, sans-serif`;
     ctx.fillStyle = colour("target-ink");
+    ctx.textAlign = "left";
+    ctx.textBaseline = "alphabetic";
     for (const { low, high, label } of this.drawn.limits)
       ctx.fillText(label, left + 6 * scale, u.valToPos(high ?? low, "y", true) + (high === undefined ? -4 : 13) * scale);
     const now = Math.round(u.valToPos(this.view().now, "x", true));

@@ -1,6 +1,7 @@
 // How numbers, times and names are written, everywhere on the page.
 
 const DAY = 86_400_000;
+const NB = "\u00a0"; // keeps a figure and its unit on one line
 const HOUR = 3_600_000;
 
 /** Three significant digits without exponent, e.g. 0.0123, 1.23, 123, 12,300. */
@@ -17,17 +18,35 @@ export function range(band) {
   return band ? `${number(band[2])} (${number(band[0])}–${number(band[4])})` : "–";
 }
 
+/** Concentrations are read in the unit that keeps them near one: factor and unit for a value given in `ucum`. */
+function scaled(value, ucum) {
+  return ucum.startsWith("mg/L") && Math.abs(value) < 0.1 ? [1000, ucum.replace("mg", "ug")] : [1, ucum];
+}
+
+/** The smallest figure written as such; a drug that has been washed out has no digits worth reading. */
+const NEGLIGIBLE = 0.01;
+
+/** A band as {value: "1.23 mg/L", range: "0.9–1.6"} for people. */
+export function quantity(band, ucum) {
+  const [factor, scaledUnit] = scaled(band[2], ucum);
+  if (factor !== 1 && band[2] * factor < NEGLIGIBLE) return { value: `<${NEGLIGIBLE}${NB}${unit(scaledUnit)}`, range: "" };
+  return { value: `${number(band[2] * factor)}${NB}${unit(scaledUnit)}`, range: `${number(band[0] * factor)}–${number(band[4] * factor)}` };
+}
+
+/** One value with its unit. */
+export const amount = (value, ucum) => (value === null ? "–" : quantity([value, value, value, value, value], ucum).value);
+
 /** A probability in whole per cent; never 0 or 100, which a particle cloud cannot know. */
 export function percent(p) {
   if (p === null || p === undefined) return "–";
-  if (p < 0.005) return "<1 %";
-  if (p > 0.995) return ">99 %";
-  return `${Math.round(p * 100)} %`;
+  if (p < 0.005) return `<1${NB}%`;
+  if (p > 0.995) return `>99${NB}%`;
+  return `${Math.round(p * 100)}${NB}%`;
 }
 
 /** A UCUM unit as people write it. */
 export function unit(ucum) {
-  const powers = { 3: "10³", 6: "10⁶", 9: "10⁹", 12: "10¹²" };
+  const powers = { 3: "×10³", 6: "×10⁶", 9: "×10⁹", 12: "×10¹²" };
   return ucum
     .replace(/10[*^](\d+)/, (all, exponent) => powers[exponent] ?? all)
     .replaceAll("ug", "µg")
@@ -51,21 +70,21 @@ const RULES = {
 export const rule = (id) => RULES[id] ?? words(id.replaceAll(".", ": "));
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
-const YEARLY = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric" });
+const DAYS = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
 /** "2 Mar, 08:00" in the reader's own time zone. */
-export const clock = (millis) => (millis === null ? "–" : CLOCK.format(millis));
+export const clock = (millis) => (millis === null ? "–" : CLOCK.format(millis).replaceAll(" ", NB));
 
-/** "2 Mar 2026". */
-export const date = (millis) => YEARLY.format(millis);
+/** "2 Mar". */
+export const day = (millis) => DAYS.format(millis).replaceAll(" ", NB);
 
 /** A length of time in its two-digit unit: "45 s", "12 min", "7 h", "3.4 d". */
 export function span(millis) {
   const size = Math.abs(millis);
-  if (size < 60_000) return `${Math.round(size / 1000)} s`;
-  if (size < HOUR) return `${Math.round(size / 60_000)} min`;
-  if (size < 2 * DAY) return `${Math.round(size / HOUR)} h`;
-  return `${(size / DAY).toFixed(size < 10 * DAY ? 1 : 0)} d`;
+  if (size < 60_000) return `${Math.round(size / 1000)}${NB}s`;
+  if (size < HOUR) return `${Math.round(size / 60_000)}${NB}min`;
+  if (size < 2 * DAY) return `${Math.round(size / HOUR)}${NB}h`;
+  return `${(size / DAY).toFixed(size < 10 * DAY ? 1 : 0)}${NB}d`;
 }
 
 /** Whether a time lies ahead of or behind `now`: "in 3.1 d", "2 h ago". */

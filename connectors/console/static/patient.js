@@ -1,7 +1,7 @@
 // One patient: facts, alerts with their history, charts, parameters, measured values.
 
 import { Chart, columns } from "./charts.js";
-import { clock, number, percent, range, relative, rule, unit, words } from "./format.js";
+import { amount, clock, day, number, percent, quantity, range, relative, rule, unit, words } from "./format.js";
 import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
 import { targetWords } from "./ward.js";
 
@@ -128,7 +128,10 @@ export class Patient {
     const { row } = this;
     const facts = row.rates.map((rate) => [`${words(rate.drug)} delivered`, `${number(rate.rate)} ${unit(rate.rate_unit)}`,
       [rate.delivered === null ? "" : `${number(rate.delivered)} ${unit(rate.delivered_unit)} in all`, rate.plan ? `${rate.plan} plan` : ""].filter(Boolean).join(", ")]);
-    for (const level of row.levels) facts.push([words(level.name), `${number(level.band[2])} ${unit(level.unit)}`, `${number(level.band[0])}–${number(level.band[4])}`]);
+    for (const level of row.levels) {
+      const now = quantity(level.band, level.unit);
+      facts.push([`${words(level.name)} now`, now.value, now.range]);
+    }
     for (const target of row.targets) {
       facts.push([`${words(target.name)} at end`, `${number(target.at_end[2])} ${unit(target.unit)}`, `${number(target.at_end[0])}–${number(target.at_end[4])}, ${targetWords(target)}`]);
       facts.push([`${words(target.name)} so far`, `${number(target.so_far[2])} ${unit(target.unit)}`, `${number(target.so_far[0])}–${number(target.so_far[4])}`]);
@@ -137,7 +140,7 @@ export class Patient {
       const [early, middle, late] = row.nadir.times;
       facts.push(["P(grade 4)", percent(row.nadir.p_grade4), `${words(row.nadir.output)} at the nadir ahead`]);
       facts.push(["Nadir ahead", `${number(row.nadir.value[2])} ${unit(row.nadir.unit)} ${relative(middle, this.now)}`,
-        `${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${clock(early).split(",")[0]}–${clock(late).split(",")[0]}`]);
+        `${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${day(early)}–${day(late)}`]);
     }
     facts.push(["Measured values", `${row.observations}`, row.ess === null ? "" : `effective sample size ${Math.round(row.ess)}`]);
     $("facts").replaceChildren(...facts.map(([name, value, more]) =>
@@ -169,13 +172,14 @@ export class Patient {
   }
 
   marks(kind) {
-    return this.alerts.filter((card) => MARKED[kind].includes(card.rule.split(".")[0])).map((card) => ({ t: card.onset, severity: card.steps.at(-1).severity }));
+    return this.alerts.filter((card) => MARKED[kind].includes(card.rule.split(".")[0])).map((card) => ({ t: card.onset, severity: card.active ? card.steps.at(-1).severity : "ink-soft" }));
   }
 
   levelChart(level, points, kind) {
     const past = points.filter((point) => point.o[level.name]).map((point) => [point.t, point.o[level.name]]);
     const seen = [...this.measured.values()].filter((value) => value.output === level.name).map((value) => [value.t, value.observed]);
     const floors = this.floors.filter((floor) => floor.output === level.name);
+    const now = quantity(level.band, level.unit);
     return {
       columns: columns(past, this.ahead(level.name, past), seen, this.logarithmic),
       title: `${words(level.name)}, ${unit(level.unit)}`,
@@ -183,7 +187,8 @@ export class Patient {
       limits: floors.map((floor) => ({ low: floor.below, label: floor.label })),
       marks: this.marks(kind),
       stepped: false,
-      summary: `now ${range(level.band)}`,
+      least: 0.001,
+      summary: `now ${now.value}${now.range && ` (${now.range})`}`,
     };
   }
 
@@ -204,6 +209,7 @@ export class Patient {
       limits: [{ low: target.low, high: target.high, label: `target ${number(target.low)}–${number(target.high)}` }],
       marks: this.marks("exposure"),
       stepped: false,
+      least: 0.001,
       summary: `at end ${range(target.at_end)}, ${targetWords(target)}; so far ${number(target.so_far[2])}`,
     };
   }
@@ -218,6 +224,7 @@ export class Patient {
       limits: [],
       marks: this.marks("delivery"),
       stepped: true,
+      least: 1,
       names: names.map(words),
       summary: this.row.rates.map((rate) => `${words(rate.drug)} ${number(rate.rate)}`).join(", "),
     };
@@ -238,7 +245,7 @@ export class Patient {
   drawMeasured() {
     const values = [...this.measured.values()].sort((a, b) => b.t - a.t).slice(0, 50);
     $("measured-rows").replaceChildren(...values.map((value) => make("tr", {}, make("th", { text: clock(value.t), attributes: { scope: "row" } }),
-      make("td", { text: words(value.output) }), make("td", { text: `${number(value.observed)} ${unit(value.unit)}` }),
+      make("td", { text: words(value.output) }), make("td", { text: amount(value.observed, value.unit) }),
       make("td", { text: `${number(value.median)} (${number(value.q05)}–${number(value.q95)})`, className: value.observed < value.q05 || value.observed > value.q95 ? "surprise" : "" }),
       make("td", { text: number(value.population) }))));
   }

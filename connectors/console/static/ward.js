@@ -1,6 +1,6 @@
 // The ward: one line a patient, the most urgent first.
 
-import { clock, number, percent, range, relative, rule, span, unit, words } from "./format.js";
+import { amount, clock, day, number, percent, quantity, relative, rule, span, unit, words } from "./format.js";
 import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
 
 const BEHIND = 15 * 60_000;
@@ -46,8 +46,8 @@ function delivered(row) {
 function level(row, name) {
   const found = row.levels.find((each) => each.name === name);
   if (!found) return lines(small("–"));
-  const [low, , , , high] = found.band;
-  return lines(`${number(found.band[2])} ${unit(found.unit)}`, small(`${number(low)}–${number(high)}`));
+  const { value, range } = quantity(found.band, found.unit);
+  return lines(value, range ? small(range) : null);
 }
 
 /** The expected exposure as a bar over its target window; the box spans half the lower to 1.5 times the upper limit. */
@@ -81,13 +81,13 @@ function grade4(row) {
 function nadir(row) {
   if (!row.nadir || row.time === null) return lines(small("–"));
   const [early, middle, late] = row.nadir.times;
-  return lines(`${number(row.nadir.value[2])} ${relative(middle, row.time)}`, small(`${range(row.nadir.value).replace(/^\S+ /, "")} by ${clock(early).split(",")[0]}–${clock(late).split(",")[0]}`));
+  return lines(`${number(row.nadir.value[2])} ${relative(middle, row.time)}`, small(`${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${day(early)}–${day(late)}`));
 }
 
 function lastMeasured(row) {
   if (!row.measured) return lines(small("nothing yet"));
   const ago = row.time === null ? clock(row.measured.t) : relative(row.measured.t, row.time);
-  return lines(`${number(row.measured.observed)} ${unit(row.measured.unit)}`, small(`${words(row.measured.output)}, ${ago}`));
+  return lines(amount(row.measured.observed, row.measured.unit), small(`${words(row.measured.output)}, ${ago}`));
 }
 
 function twinAt(row, wardClock) {
