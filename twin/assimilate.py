@@ -35,6 +35,9 @@ MOVES = 2.0
 MOST_SWEEPS = 24
 """Sweeps after which moving stops, whatever the acceptance."""
 
+MOST_STAGES = 16
+"""Tempering stages after which the rest of a datum is taken at once."""
+
 PROPOSAL_DF = 5.0
 """Degrees of freedom of the independence proposal: tails heavier than the posterior's."""
 
@@ -90,7 +93,7 @@ def assimilate(
     stages, sweeps, moved, evidence = 0, 0, 0.0, belief.log_evidence
     start, phi, cloud = belief.log_weight, 0.0, weighed
     while phi < 1.0:
-        step = _largest_step(start, cloud.last, phi)
+        step = _largest_step(start, cloud.last, phi) if stages + 1 < MOST_STAGES else 1.0
         log_weight, increment = normalised(start + (step - phi) * cloud.last)
         evidence += increment
         phi = step

@@ -40,10 +40,22 @@ from twin.mode import Mode
 from twin.models import Model
 from twin.orders import Orders
 from twin.reading import Reader
-from twin.row import ROW_VERSION, TwinRow, pack, pack_belief, pack_history, unpack, unpack_belief, unpack_history
+from twin.row import (
+    ROW_VERSION,
+    PointRow,
+    TwinRow,
+    pack,
+    pack_belief,
+    pack_history,
+    pack_nadir,
+    unpack,
+    unpack_belief,
+    unpack_history,
+    unpack_nadir,
+)
 from twin.rules import SETTINGS, assess
 from twin.solve import individual_parameters, pace_for
-from twin.timeline import UNIT_MS, Timeline, build, first_difference
+from twin.timeline import Timeline, build, first_difference
 from twin.trunk import Position, Trunk
 
 PARTICLES = 1000
@@ -111,7 +123,6 @@ class PatientTwin:
         self._orders = Orders(self.history)
         self._timeline: Timeline | None = None
         self._built = 0
-        self._cadence = round(model.cadence.estimate * UNIT_MS[model.time_unit])
 
     @property
     def belief(self) -> Belief:
@@ -154,13 +165,21 @@ class PatientTwin:
 
     def row(self) -> bytes:
         """The twin's state; `from_row` gives back a twin that goes on to the same bytes."""
-        point = self.points[-1] if self.points else None
-        belief = None
-        if point is not None:
-            belief = pack_belief(point.position.belief, point.millis, point.book, point.nadir)
-        history = pack_history(self.history)
+        kept = _resumable(self.points)
+        beliefs = {id(point.position.belief): point.position.belief for point in kept}
+        numbers = {identity: number for number, identity in enumerate(beliefs)}
+        points = [PointRow(p.millis, numbers[id(p.position.belief)], p.book, pack_nadir(p.nadir)) for p in kept]
         return pack(
-            TwinRow(ROW_VERSION, self.patient_id, self.model.hash, self.particles, history, self.ledger, belief)
+            TwinRow(
+                ROW_VERSION,
+                self.patient_id,
+                self.model.hash,
+                self.particles,
+                pack_history(self.history),
+                self.ledger,
+                [pack_belief(belief) for belief in beliefs.values()],
+                points,
+            )
         )
 
     @classmethod
@@ -174,10 +193,10 @@ class PatientTwin:
         twin = cls(row.patient_id, model, row.particles)
         twin.history, twin.ledger = unpack_history(row.history), row.ledger
         twin._rebuild(None)
-        if row.belief is not None:
-            belief, nadir = unpack_belief(row.belief)
-            position = Position(belief, None, None, None)
-            twin.points.append(Point(row.belief.millis, position, row.belief.book, nadir))
+        beliefs = [unpack_belief(belief) for belief in row.beliefs]
+        for at in row.points:
+            position = Position(beliefs[at.belief], None, None, None)
+            twin.points.append(Point(at.millis, position, at.book, unpack_nadir(at.nadir)))
         return twin
 
     def mode(self) -> Mode | None:
@@ -233,7 +252,7 @@ class PatientTwin:
 
     def _due(self, after: int, timeline: Timeline) -> int:
         """The next time after ``after`` at which the twin speaks: a datum, a change of rate, or the estimate grid."""
-        grid = max(after // self._cadence + 1, -(-timeline.start // self._cadence)) * self._cadence
+        grid = max(after // self._trunk.cadence + 1, -(-timeline.start // self._trunk.cadence)) * self._trunk.cadence
         found = [grid]
         at = int(np.searchsorted(timeline.change, after, side="right"))
         if at < len(timeline.change):
@@ -297,7 +316,7 @@ class PatientTwin:
             position, learned = self._trunk.learn(position, timeline, timeline.observations[seen])
             said.append(self._reader.prediction(learned))
             seen += 1
-        position = self._trunk.forward(position, timeline, due)
+        position = self._trunk.sprout(self._trunk.forward(position, timeline, due), timeline, due)
         changed = bool(np.isin(due, timeline.change))
         ahead = bool(said) or changed or due % self._trunk.grid == 0 or point.nadir is None
         reading = self._reader.read(position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir)
@@ -310,8 +329,7 @@ class PatientTwin:
 
     def _thin(self) -> None:
         """Keep all recent points, older ones at growing distances, and few clouds."""
-        beliefs = list(dict.fromkeys(id(p.position.belief) for p in self.points))
-        if len(beliefs) > 2 * BELIEFS_KEPT or len(self.points) > 256:
+        if len(self.points) % 32 == 0:
             self.points = _ladder(self.points)
         clouds: list[int] = []
         for i in range(len(self.points) - 1, -1, -1):
@@ -321,8 +339,19 @@ class PatientTwin:
             if id(position.cloud) not in clouds:
                 clouds.append(id(position.cloud))
             if len(clouds) > CLOUDS_KEPT:
-                forgotten = replace(position, cloud=None, typical=None, past=None)
+                forgotten = replace(position, cloud=None, typical=None, past=None, twig=None)
                 self.points[i] = replace(self.points[i], position=forgotten)
+
+
+def _resumable(points: list[Point]) -> list[Point]:
+    """What a row keeps: the two newest points, and the last ones of the two beliefs before theirs.
+
+    With the newest alone, an event at the very instant a twin was saved at would fold the whole history again.
+    """
+    recent = points[-2:]
+    known = {id(point.position.belief) for point in recent}
+    last_of = {id(p.position.belief): p for p in points[:-2] if id(p.position.belief) not in known}
+    return [*list(last_of.values())[-2:], *recent]
 
 
 def _ladder(points: list[Point]) -> list[Point]:

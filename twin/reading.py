@@ -9,7 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.ahead import extended
+from twin.belief import Belief
 from twin.events import (
+    Band,
     Estimate,
     Exposure,
     Forecast,
@@ -59,6 +61,7 @@ class Reader:
         self._trunk = trunk
         self._model = trunk.kernel.model
         self._unit = UNIT_MS[self._model.time_unit]
+        self._bands: tuple[Belief, Floats, tuple[Band, ...]] | None = None
 
     def prediction(self, learned: Assimilated) -> Prediction:
         """The expectation that a measured value met."""
@@ -92,7 +95,9 @@ class Reader:
         nadir: Nadir | None,
     ) -> Reading:
         """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands."""
-        future, finish = extended(timeline, self._trunk.kernel, millis, orders.plan(millis))
+        future, finish = timeline, None
+        if ahead or self._model.targets:
+            future, finish = extended(timeline, self._trunk.kernel, millis, orders.plan(millis))
         targets = bool(self._model.targets) and finish is not None
         times = forecast_times(millis, self._model) if ahead else np.array([millis], dtype=np.int64)
         marks = np.union1d(times, [finish]) if targets and finish is not None else times
@@ -130,12 +135,11 @@ class Reader:
     ) -> Estimate:
         belief = position.belief
         epoch = int(np.searchsorted(timeline.epoch, millis, side="right")) - 1
-        par = individual_parameters(self._trunk.kernel, belief.eta, timeline.covariates[epoch])
         given = timeline.delivered.items()
         return Estimate(
             **self._envelope("estimate", millis),
             outputs=output_bands(self._model, out, belief.weight),
-            parameters=parameter_bands(self._model, self._trunk.kernel.parameters, par, belief),
+            parameters=self._parameters(belief, timeline.covariates[epoch]),
             exposure=exposures,
             delivered_rate={drug: Quantity(value=d.rate_at(millis), unit="mg/h") for drug, d in given},
             delivered={drug: Quantity(value=d.amount(timeline.start, millis), unit="mg") for drug, d in given},
@@ -143,6 +147,15 @@ class Reader:
             log_evidence=belief.log_evidence,
             observations=belief.observations,
         )
+
+    def _parameters(self, belief: Belief, covariates: Floats) -> tuple[Band, ...]:
+        """Bands of the individual parameters; they change with the belief and the covariates, not with time."""
+        known = self._bands
+        if known is None or known[0] is not belief or not np.array_equal(known[1], covariates):
+            kernel = self._trunk.kernel
+            par = individual_parameters(kernel, belief.eta, covariates)
+            known = self._bands = belief, covariates, parameter_bands(self._model, kernel.parameters, par, belief)
+        return known[2]
 
     def _exposures(
         self, out: Floats, end: int, weight: Floats, timeline: Timeline, millis: int

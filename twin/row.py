@@ -29,14 +29,20 @@ class BadRow(ValueError):
 
 
 class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
-    """A belief and where the fold stood: see `twin.patient.Point`."""
+    """A `twin.belief.Belief` as bytes."""
 
-    millis: int
     eta: bytes
     log_weight: bytes
     dimension: int
     log_evidence: float
     observations: int
+
+
+class PointRow(msgspec.Struct, frozen=True, array_like=True):
+    """Where the fold stood (`twin.patient.Point`), with the number of its belief among those of the row."""
+
+    millis: int
+    belief: int
     book: AlertBook
     nadir: bytes | None
 
@@ -50,7 +56,8 @@ class TwinRow(msgspec.Struct, frozen=True, array_like=True):
     particles: int
     history: bytes
     ledger: AlertLedger
-    belief: BeliefRow | None
+    beliefs: list[BeliefRow]
+    points: list[PointRow]
 
 
 class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
@@ -85,26 +92,32 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
     return row
 
 
-def pack_belief(belief: Belief, millis: int, book: AlertBook, nadir: Nadir | None) -> BeliefRow:
+def pack_belief(belief: Belief) -> BeliefRow:
     """A belief as bytes."""
     return BeliefRow(
-        millis,
         belief.eta.astype("<f4").tobytes(),
         belief.log_weight.astype("<f8").tobytes(),
         belief.eta.shape[1],
         belief.log_evidence,
         belief.observations,
-        book,
-        None if nadir is None else nadir.model_dump_json().encode(),
     )
 
 
-def unpack_belief(row: BeliefRow) -> tuple[Belief, Nadir | None]:
-    """The belief of a row, bit for bit, and the nadir last foreseen."""
+def unpack_belief(row: BeliefRow) -> Belief:
+    """The belief of a row, bit for bit."""
     log_weight = np.frombuffer(row.log_weight, dtype="<f8").astype(np.float64)
     eta = np.frombuffer(row.eta, dtype="<f4").astype(np.float64).reshape(len(log_weight), row.dimension)
-    nadir = None if row.nadir is None else Nadir.model_validate_json(row.nadir)
-    return Belief(eta, log_weight, row.log_evidence, row.observations), nadir
+    return Belief(eta, log_weight, row.log_evidence, row.observations)
+
+
+def pack_nadir(nadir: Nadir | None) -> bytes | None:
+    """The nadir last foreseen, as JSON."""
+    return None if nadir is None else nadir.model_dump_json().encode()
+
+
+def unpack_nadir(raw: bytes | None) -> Nadir | None:
+    """Inverse of `pack_nadir`."""
+    return None if raw is None else Nadir.model_validate_json(raw)
 
 
 def pack_history(history: History) -> bytes:

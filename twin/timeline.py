@@ -6,6 +6,7 @@ A pure function of the history. Two timelines can be compared, to learn from whe
 from __future__ import annotations
 
 import ast
+import functools
 from dataclasses import dataclass
 
 import numpy as np
@@ -219,6 +220,7 @@ def _covariates(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[N
     return np.array(epochs, dtype=np.int64), np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
 
 
+@functools.cache
 def _column(call: str, every: tuple[str, ...]) -> tuple[str, str, frozenset[str] | None]:
     """An input call as (function, drug, routes); ``None`` routes means all that no other column claims."""
     node = ast.parse(call, mode="eval").body

@@ -26,13 +26,20 @@ WIDEST = 8.0
 """Prior standard deviations beyond which no patient is looked for (prior probability 1e-15)."""
 
 
+LEAST_LOG_LIKELIHOOD = -1e4
+"""Below this, a datum is as impossible as can be: one that no patient explains (a level of a drug that was never
+recorded as given) then moves nobody, and shows in the prediction's PIT and innovation."""
+
+
 @dataclass(frozen=True)
 class Position:
     """A belief and where its particles stand.
 
     Attributes:
         cloud: the particles at the newest trunk stop; ``None`` when forgotten (see `Trunk.remembered`).
-        typical: the population's typical patient (eta = 0), one particle, at the same stop.
+        twig: the particles at the newest point of the estimate grid beyond that stop, if there is one: estimates step
+            from one to the next instead of starting at the trunk each time.
+        typical: the population's typical patient (eta = 0), one particle, at the same stop as ``cloud``.
         past: (N,) log-likelihood of all assimilated data.
     """
 
@@ -40,6 +47,7 @@ class Position:
     cloud: Cloud | None
     typical: Cloud | None
     past: Floats | None
+    twig: Cloud | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +68,7 @@ class Trunk:
         self.pace = pace
         self.patient_id = patient_id
         self.grid = round(kernel.model.cadence.forecast * UNIT_MS[kernel.model.time_unit])
+        self.cadence = round(kernel.model.cadence.estimate * UNIT_MS[kernel.model.time_unit])
         self._widest = WIDEST * np.sqrt(np.diag(kernel.model.omega))
         self._nobody = Solver(kernel, np.zeros((1, len(kernel.model.eta_names))), pace)
 
@@ -80,7 +89,9 @@ class Trunk:
         seen = timeline.observations[: position.belief.observations]
         cloud, past, last = self._weigh(self.solver(position.belief), timeline, seen, stop)
         start = self._nobody.initial(timeline)
-        typical, _ = self._nobody.advance(start, timeline, stop, stops=self._stops(timeline, stop))
+        met = np.array([observation.millis for observation in seen], dtype=np.int64)
+        stops = np.union1d(self._stops(timeline, stop), met)
+        typical, _ = self._nobody.advance(start, timeline, stop, stops=stops)
         return Position(position.belief, cloud, typical, past + last if seen else past)
 
     def forward(self, position: Position, timeline: Timeline, millis: int) -> Position:
@@ -92,12 +103,24 @@ class Trunk:
         stops = np.arange((cloud.millis // self.grid + 1) * self.grid, stop, self.grid, dtype=np.int64)
         cloud, _ = self.solver(position.belief).advance(cloud, timeline, stop, stops=stops)
         typical, _ = self._nobody.advance(typical, timeline, stop, stops=stops)
-        return replace(position, cloud=cloud, typical=typical)
+        return replace(position, cloud=cloud, typical=typical, twig=None)
+
+    def sprout(self, position: Position, timeline: Timeline, millis: int) -> Position:
+        """Bring the twig to the newest point of the estimate grid not after ``millis``."""
+        cloud, _, _ = _present(position)
+        twig = position.twig or cloud
+        stop = millis // self.cadence * self.cadence
+        if stop <= twig.millis:
+            return position
+        first = (twig.millis // self.cadence + 1) * self.cadence
+        stops = np.arange(first, stop, self.cadence, dtype=np.int64)
+        twig, _ = self.solver(position.belief).advance(twig, timeline, stop, stops=stops)
+        return replace(position, twig=twig)
 
     def look(self, position: Position, timeline: Timeline, marks: NDArray[np.int64]) -> Floats:
-        """Outputs (M, O, N) of a branch at ``marks`` (ms, sorted, not before the trunk's stop)."""
+        """Outputs (M, O, N) of a branch at ``marks`` (ms, sorted, not before the twig or the trunk's stop)."""
         cloud, _, _ = _present(position)
-        return self.solver(position.belief).advance(cloud, timeline, int(marks[-1]), marks)[1]
+        return self.solver(position.belief).advance(position.twig or cloud, timeline, int(marks[-1]), marks)[1]
 
     def learn(self, position: Position, timeline: Timeline, observation: Observation) -> tuple[Position, Assimilated]:
         """Bring the trunk to a measured value, say what was expected, and assimilate it."""
@@ -158,7 +181,7 @@ class Trunk:
         error = self.kernel.model.outputs[observation.output].error
         value = residual.log_likelihood(error, observation.value, predicted, observation.below)
         # An overflowing solution is an impossible particle, not a reason to stop.
-        return np.where(np.isfinite(value), value, -1e30)
+        return np.where(np.isfinite(value), np.maximum(value, LEAST_LOG_LIKELIHOOD), -1e30)
 
     def _stops(self, timeline: Timeline, end: int) -> NDArray[np.int64]:
         first = (timeline.start // self.grid + 1) * self.grid
