@@ -19,7 +19,6 @@ from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
 from twin.events import (
-    ClinicalEnvelope,
     Clock,
     Covariate,
     DeviceAssociation,
@@ -127,15 +126,17 @@ class History:
         if known is not None:
             return known
         millis = to_millis(event.time)
+        late = self.newest is not None and millis <= self.newest
         outcome = self._place(event, millis, sample_rate)
-        if outcome.outcome == "new":
-            self.told += 1
-            self.newest = millis if self.newest is None else max(self.newest, millis)
-            if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
-                # A device thought silent that spoke after all: judgements from that word on may differ.
-                spoke = self.heard.setdefault(event.device_id, Heard()).insert(millis)
-                if spoke is not None and millis < self.newest:
-                    return Insertion("new", millis if outcome.since is None else min(outcome.since, millis))
+        if outcome.outcome != "new":
+            return outcome
+        self.told += 1
+        self.newest = millis if self.newest is None else max(self.newest, millis)
+        if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
+            spoke = self.heard.setdefault(event.device_id, Heard()).insert(millis)
+            # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
+            if late and (spoke is not None or isinstance(event, PumpDelivery)):
+                return Insertion("new", millis if outcome.since is None else min(outcome.since, millis))
         return outcome
 
     def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
@@ -167,32 +168,47 @@ class History:
         return self._place_fact(event, millis)
 
     def _place_fact(self, event: ClinicalEvent, millis: int) -> Insertion:
-        since = millis
-        if event.replaces is not None:
-            rival = self.superseded.get(event.replaces)
-            # Two corrections of one fact: the one with the greater (time, id) stands, whichever came first.
-            if rival is None or _newer(event, self.facts[rival]):
-                self.superseded[event.replaces] = event.event_id
-                if rival is not None:
-                    self.superseded[rival] = event.event_id
-                    since = min(since, to_millis(self.facts[rival].time))
-            else:
-                self.superseded[event.event_id] = rival
-            target = self.facts.get(event.replaces)
-            if target is not None:
-                since = min(since, to_millis(target.time))
+        if event.event_id in self._replaced_by(event):
+            detail = f"field 'replaces': {event.replaces!r} is itself replaced by this event; name the fact it corrects"
+            return Insertion("orphan", detail=detail)
         self.facts[event.event_id] = event
         insort(self.keys, key_of(event))
-        return Insertion("new", since)
+        return Insertion("new", millis if event.replaces is None else self._settle(event))
+
+    def _replaced_by(self, event: ClinicalEvent) -> list[str]:
+        """Ids that an event replaces: its target, what that replaced in its turn, and so on to the original."""
+        chain: list[str] = []
+        target = event.replaces
+        while target is not None:
+            chain.append(target)
+            fact = self.facts.get(target)
+            target = None if fact is None else fact.replaces
+        return chain
+
+    def _settle(self, event: ClinicalEvent) -> int:
+        """Decide which fact stands in place of what ``event`` replaces; the earliest time that this may matter for.
+
+        Of rivals, which replace the same fact, the one with the greatest (time, id) prevails, or what replaces it in
+        its turn; so one fact of a family stands, whichever came first.
+        """
+        replacing: dict[str, list[ClinicalEvent]] = {}
+        for fact in self.facts.values():
+            if fact.replaces is not None:
+                replacing.setdefault(fact.replaces, []).append(fact)
+        original = standing = self._replaced_by(event)[-1]
+        while standing in replacing:
+            standing = max(replacing[standing], key=lambda fact: (fact.time, fact.event_id)).event_id
+        family = [original]
+        for member in family:
+            family += [fact.event_id for fact in replacing.get(member, ())]
+            self.superseded[member] = standing
+        del self.superseded[standing]
+        return min(to_millis(self.facts[member].time) for member in family if member in self.facts)
 
     def _remember(self, event: InputEvent) -> None:
         self.recent[event.event_id] = _digest(event)
         while len(self.recent) > RECENT_IDS:
             self.recent.popitem(last=False)
-
-
-def _newer(event: ClinicalEnvelope, other: ClinicalEnvelope) -> bool:
-    return (event.time, event.event_id) > (other.time, other.event_id)
 
 
 def key_of(event: ClinicalEvent) -> Key:
