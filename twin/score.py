@@ -5,8 +5,7 @@ For every measured value y with a predictive median m, from each patient's secon
     log error = | log(y / m) |,      covered = q05 <= y <= q95,
 
 and the same log error with the population's median and with the patient's value before. The first value is left out,
-since nothing can be carried forward to it. A count of 0 is scored as half the least count that is told apart from 0
-(half the limit of quantification, the usual substitute); other values of 0 have no log error.
+since nothing can be carried forward to it. A count of 0 is scored as `ZERO_COUNT`; other values of 0 have no log error.
 """
 
 from __future__ import annotations
@@ -18,10 +17,12 @@ from itertools import pairwise
 from statistics import fmean, median
 
 from twin.events import Prediction, to_millis
-from twin.timeline import ZERO_COUNT_BELOW
 
 COUNT_UNIT = "10*9/L"
 """Unit of outputs whose zero is a count too low to tell."""
+
+ZERO_COUNT = 0.025
+"""What a count of 0 is scored as (10*9/L): the middle of what a laboratory that reports tenths rounds to 0."""
 
 
 @dataclass(frozen=True)
@@ -88,10 +89,8 @@ def _of_output(output: str, by_patient: dict[str, list[Prediction]]) -> Score:
 
 
 def substitute(prediction: Prediction) -> float:
-    """The measured value as it is scored: a count of 0 as half of what is told apart from 0, all else as it is."""
-    if prediction.observed == 0 and prediction.unit == COUNT_UNIT:
-        return ZERO_COUNT_BELOW / 2
-    return prediction.observed
+    """The measured value as it is scored: a count of 0 as `ZERO_COUNT`, all else as it is."""
+    return ZERO_COUNT if prediction.observed == 0 and prediction.unit == COUNT_UNIT else prediction.observed
 
 
 def _log_error(pairs: Sequence[tuple[float, float]]) -> LogError | None:
