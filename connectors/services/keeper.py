@@ -132,7 +132,7 @@ def main(arguments: list[str] | None = None) -> int:
     asked_to_stop: list[int] = []
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, lambda caught, _frame: asked_to_stop.append(caught))
-    command = subprocess.Popen(options.command, start_new_session=True, preexec_fn=_die_with_parent())
+    command = subprocess.Popen(options.command, start_new_session=True, preexec_fn=die_with_parent())
     try:
         while command.poll() is None:
             if asked_to_stop or not held(options.claims):
@@ -194,7 +194,11 @@ def _clean_up(options: argparse.Namespace, remove: bool) -> None:
         shutil.rmtree(options.remove, ignore_errors=True)
 
 
-def _die_with_parent() -> Callable[[], None] | None:
+def die_with_parent() -> Callable[[], None] | None:
+    """What a child runs before its program so that the kernel kills it when its parent dies (None but on Linux).
+
+    The parent is the *thread* that starts the child: start children that are to outlive a thread from the main one.
+    """
     if not sys.platform.startswith("linux"):
         return None
     library = ctypes.CDLL(None, use_errno=True)

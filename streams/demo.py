@@ -1,0 +1,307 @@
+"""The main job on one machine: simulated ward, Kafka, worker, InfluxDB sink and console, each a process of its own.
+
+The demo owns its children: they end with it, also when it is killed. InfluxDB may still be building when everything
+else runs; its sink is started when it answers, and catches up from Kafka.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable
+from concurrent.futures import Future
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from urllib.request import urlopen
+
+from kafka import KafkaConsumer, TopicPartition
+from prometheus_client.parser import text_string_to_metric_families
+
+from connectors.services import Influx, LocalServices
+from connectors.services.keeper import die_with_parent
+from connectors.services.ports import free_ports
+from connectors.settings import Settings, load_settings
+from connectors.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics
+from streams.app import group_of
+from twin.events import Alert, decode_output
+
+Say = Callable[[str], None]
+
+CONSOLE_PORT = 8500
+"""Where the page is, when the port is free."""
+
+VITALS_SECONDS = 300.0
+"""Simulated seconds between samples of a wearable: enough to see silence, little enough for a fast clock."""
+
+DRAIN_SECONDS = 20.0
+"""Longest time given to the worker to finish what the ward had sent."""
+
+STOP_SECONDS = 20.0
+"""Longest time given to a process to stop before it is killed."""
+
+
+class DemoFailed(RuntimeError):
+    """A part of the demo ended by itself; the message names it and the end of its log."""
+
+
+@dataclass(frozen=True)
+class DemoOptions:
+    """How large and how fast: ``seconds`` None runs until interrupted; ``speed`` is simulated seconds per second."""
+
+    seconds: float | None = None
+    patients: int = 8
+    speed: float = 3600.0
+    open_page: bool = False
+
+
+@dataclass(frozen=True)
+class _Part:
+    name: str
+    process: subprocess.Popen[bytes]
+    log: Path
+
+    def last_words(self) -> str:
+        lines = self.log.read_text(errors="replace").strip().splitlines()
+        return "\n".join(lines[-12:])
+
+
+class Demo:
+    """One run of the demo; `run` is the whole of it."""
+
+    def __init__(self, options: DemoOptions, directory: Path, say: Say) -> None:
+        self.options = options
+        self.directory = directory
+        self.say = say
+        self.parts: dict[str, _Part] = {}
+        self._stop = threading.Event()
+        self._began = time.monotonic()
+
+    def run(self) -> dict[str, object]:
+        """Start everything, wait, stop everything; returns the figures of the run.
+
+        Raises:
+            DemoFailed: a part died.
+            ServerFailed, TopicError, SettingsError: a server or its topics could not be had.
+        """
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, self._interrupted)
+        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with LocalServices(ephemeral=True, say=self.say) as services:
+            self.say("starting Kafka")
+            settings = load_settings(kafka=services.start_kafka(), topic_prefix=f"demo{int(time.time())}.")
+            influx = services.start_influx_later()
+            ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
+            try:
+                return self._main_job(settings, influx)
+            finally:
+                for name in list(self.parts):
+                    self._end(name)
+
+    def _main_job(self, settings: Settings, influx: Future[Influx]) -> dict[str, object]:
+        (metrics,) = free_ports(1)
+        (page,) = free_ports(1, preferred=(CONSOLE_PORT,))
+        common = ["--kafka", settings.kafka, "--prefix", settings.topic_prefix]
+        address = f"http://127.0.0.1:{page}"
+        self._start("worker", "worker", *common, "--barrier-seconds", "2", "--metrics-port", str(metrics))
+        self._start("console", "console", *common, "--port", str(page))
+        _await(lambda: _reads(f"{address}/healthz") and _reads(f"http://127.0.0.1:{metrics}/metrics"), self._check)
+        self.say(f"the ward is at {address}")
+        print(f"console: {address}", flush=True)
+        if self.options.open_page:
+            import webbrowser
+
+            webbrowser.open(address)
+        ward = ["--patients", str(self.options.patients), "--speed", f"{self.options.speed:g}"]
+        self._start("ward", "feed", "ward", *common, *ward, "--vitals-every", f"{VITALS_SECONDS:g}")
+        self._watch(settings, influx, metrics)
+        return self._finish(settings, metrics)
+
+    def _watch(self, settings: Settings, influx: Future[Influx], metrics: int) -> None:
+        """Until it is time to stop: start the sink when InfluxDB answers, and tell how things go."""
+        self._began = time.monotonic()
+        reported = self._began
+        while not self._stop.wait(0.2):
+            now = time.monotonic()
+            if self.options.seconds is not None and now - self._began >= self.options.seconds:
+                return
+            if influx.done() and "sink" not in self.parts:
+                self._start_sink(settings, influx)
+            self._check()
+            if now - reported >= 10.0:
+                reported = now
+                figures = _figures(metrics)
+                waits = "" if influx.done() else "; InfluxDB is still being made ready"
+                self.say(f"{figures.events_in} events in, {figures.estimates_out} estimates out{waits}")
+
+    def _start_sink(self, settings: Settings, influx: Future[Influx]) -> None:
+        server = influx.result()
+        common = ["--kafka", settings.kafka, "--prefix", settings.topic_prefix]
+        secrets = {"DOSETWIN_INFLUX_TOKEN": server.token, "DOSETWIN_INFLUX_ORG": server.org}
+        self._start("sink", "sink", "influx", *common, "--url", server.url, "--bucket", server.bucket, secrets=secrets)
+        self.say(f"InfluxDB answers at {server.url}; the sink catches up")
+
+    def _finish(self, settings: Settings, metrics: int) -> dict[str, object]:
+        self.say("stopping")
+        self._end("ward")
+        with suppress(TimeoutError):
+            _await(lambda: _lag(settings) == 0, self._check, DRAIN_SECONDS)
+        figures = _figures(metrics)
+        self._end("worker")
+        lag = _lag(settings)
+        points = 0
+        if "sink" in self.parts:
+            group = f"{settings.topic_prefix}sink-influx"
+            with suppress(TimeoutError):
+                _await(lambda: _lag(settings, group, (ESTIMATES, ALERTS)) == 0, self._check, DRAIN_SECONDS)
+            self._end("sink")
+            points = _last_json(self.logs["sink"]).get("points", 0)
+        return {
+            "events_in": figures.events_in,
+            "estimates_out": figures.estimates_out,
+            "influx_points": points,
+            "alerts": _alerts_by_rule(settings),
+            "dead_letters": _end_offsets(settings, (REJECTED,)),
+            "lag": lag,
+            "latency_ms": {"p50": figures.p50_ms, "p99": figures.p99_ms},
+        }
+
+    @property
+    def logs(self) -> dict[str, Path]:
+        """Logs of parts, by name."""
+        return {name: self.directory / f"{name}.log" for name in ("worker", "console", "ward", "sink")}
+
+    def _start(self, name: str, *arguments: str, secrets: dict[str, str] | None = None) -> None:
+        path = self.logs[name]
+        with path.open("wb") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "streams", *arguments],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=subprocess.STDOUT,
+                env={**os.environ, **(secrets or {})},
+                start_new_session=True,
+                preexec_fn=die_with_parent(),
+            )
+        self.parts[name] = _Part(name, process, path)
+
+    def _check(self) -> None:
+        for part in self.parts.values():
+            code = part.process.poll()
+            if code is not None and not (part.name == "ward" and code == 0):
+                raise DemoFailed(f"{part.name} ended with {code}:\n{part.last_words()}")
+
+    def _end(self, name: str) -> None:
+        part = self.parts.pop(name, None)
+        if part is None or part.process.poll() is not None:
+            return
+        part.process.terminate()
+        try:
+            part.process.wait(STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            part.process.kill()
+            part.process.wait()
+
+    def _interrupted(self, _signal: int, _frame: FrameType | None) -> None:
+        self._stop.set()
+
+
+@dataclass(frozen=True)
+class _Figures:
+    events_in: int
+    estimates_out: int
+    p50_ms: float
+    p99_ms: float
+
+
+def _figures(metrics: int) -> _Figures:
+    """What the worker counts, read from its metrics page."""
+    with urlopen(f"http://127.0.0.1:{metrics}/metrics", timeout=5) as answer:
+        text = answer.read().decode()
+    total: defaultdict[str, float] = defaultdict(float)
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            of_estimates = sample.name == "dosetwin_outputs_total" and sample.labels["topic"].endswith(ESTIMATES)
+            total["estimates_out" if of_estimates else sample.name] += sample.value
+    return _Figures(
+        int(total["dosetwin_events_in_total"]),
+        int(total["estimates_out"]),
+        round(1000.0 * total["dosetwin_latency_p50_seconds"], 1),
+        round(1000.0 * total["dosetwin_latency_p99_seconds"], 1),
+    )
+
+
+def _lag(settings: Settings, group: str | None = None, topics: tuple[str, ...] = INPUTS) -> int:
+    """Records of ``topics`` that the worker's (or another) consumer group has not committed yet."""
+    consumer = KafkaConsumer(
+        bootstrap_servers=settings.kafka, group_id=group or group_of(settings), enable_auto_commit=False
+    )
+    try:
+        places = _partitions(settings, topics)
+        ends = consumer.end_offsets(places)
+        return int(sum(max(0, ends[place] - (consumer.committed(place) or 0)) for place in places))
+    finally:
+        consumer.close()
+
+
+def _end_offsets(settings: Settings, topics: tuple[str, ...]) -> int:
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+    try:
+        return int(sum(consumer.end_offsets(_partitions(settings, topics)).values()))
+    finally:
+        consumer.close()
+
+
+def _partitions(settings: Settings, topics: tuple[str, ...]) -> list[TopicPartition]:
+    names = [f"{settings.topic_prefix}{topic}" for topic in topics]
+    return [TopicPartition(name, partition) for name in names for partition in range(settings.partitions)]
+
+
+def _alerts_by_rule(settings: Settings) -> dict[str, int]:
+    """Distinct alerts that were raised, by rule."""
+    consumer = KafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest", consumer_timeout_ms=1000)
+    raised: set[tuple[str, str]] = set()
+    try:
+        places = _partitions(settings, (ALERTS,))
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        for record in consumer:
+            alert = decode_output(record.value)
+            if isinstance(alert, Alert):
+                raised.add((alert.rule, alert.alert_id))
+    finally:
+        consumer.close()
+    return dict(sorted(Counter(rule for rule, _ in raised).items()))
+
+
+def _last_json(log: Path) -> dict[str, int]:
+    for line in reversed(log.read_text(errors="replace").splitlines()):
+        if line.startswith("{"):
+            with suppress(ValueError):
+                found: dict[str, int] = json.loads(line)
+                return found
+    return {}
+
+
+def _reads(url: str) -> bool:
+    try:
+        with urlopen(url, timeout=2) as answer:
+            return bool(answer.status == 200)
+    except OSError:
+        return False
+
+
+def _await(ready: Callable[[], bool], check: Callable[[], None], seconds: float = 60.0) -> None:
+    deadline = time.monotonic() + seconds
+    while not ready():
+        check()
+        if time.monotonic() > deadline:
+            raise TimeoutError(f"not ready after {seconds:g} s")
+        time.sleep(0.3)
