@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 
 import pytest
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from connectors.console.server import listen
 from streams.command import app
-from streams.commands.console import toxicity_floors
+from streams.commands.console import library_notes
 from twin.models import library_ids, load_model
 
 
@@ -45,11 +46,20 @@ def test_a_wrong_setting_is_named() -> None:
 
 
 def test_every_toxicity_of_the_library_has_its_line() -> None:
-    floors = toxicity_floors()
-    assert set(floors) == set(library_ids())
-    assert [(line.output, line.below, line.label) for line in floors["docetaxel_ozawa2007"]] == [
+    notes = library_notes()
+    assert set(notes) == set(library_ids())
+    assert [(line.output, line.below, line.label) for line in notes["docetaxel_ozawa2007"].floors] == [
         ("neutrophils", 0.5, "neutropenia grade 4: below 0.5")
     ]
-    for model_id, lines in floors.items():
-        outputs = {output.name for output in load_model(model_id).outputs}
-        assert {line.output for line in lines} <= outputs
+    for model_id, note in notes.items():
+        assert {line.output for line in note.floors} <= {output.name for output in load_model(model_id).outputs}
+
+
+def test_the_population_is_log_normal_around_the_typical_patient() -> None:
+    model = load_model("fluorouracil_yamada2025")
+    clearance = next(parameter for parameter in model.parameters if parameter.name == "CL")
+    assert clearance.iiv is not None
+    low, _, median, _, high = library_notes()[model.id].population["CL"]
+    assert median == pytest.approx(179)
+    assert low * high == pytest.approx(median**2)
+    assert math.log(high / median) == pytest.approx(1.6449 * math.sqrt(clearance.iiv))

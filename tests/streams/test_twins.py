@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import twin.library
+from streams.desk import Arrival, PatientDesk, Position
+from streams.twins import LibraryTwins, UnknownModel, twin_factory
+from tests.streams.stage import START, enrolment, lab
+from twin.events import encode, to_millis
+
+MODEL = "docetaxel_ozawa2007"
+
+
+def test_a_twin_of_the_library_goes_through_desk_and_row() -> None:
+    desk = PatientDesk(LibraryTwins(particles=100))
+    events = [enrolment("A", model=MODEL), lab("A", 1500, value=4.0), lab("A", 3000, value=3.5)]
+    arrivals = [
+        Arrival(event, Position("t", 0, offset, to_millis(START)), encode(event)) for offset, event in enumerate(events)
+    ]
+    whole, parts = desk.open("A", None), desk.open("A", None)
+    outcome = desk.handle(whole, arrivals)
+    assert outcome.rejected == []
+    assert outcome.ess
+    desk.handle(parts, arrivals[:2])
+    parts = desk.open("A", desk.row(parts))
+    assert parts.sealed is None
+    desk.handle(parts, arrivals)
+    assert desk.row(parts) == desk.row(whole)
+
+
+@pytest.mark.parametrize(
+    "model_id", ["unheard_of", "", "../twin/library/docetaxel_ozawa2007.toml", "/etc/passwd", "a b"]
+)
+def test_a_model_that_is_no_id_of_the_library_is_unknown(model_id: str) -> None:
+    twins = LibraryTwins(particles=100)
+    with pytest.raises(UnknownModel):
+        twins(model_id, "A")
+    with pytest.raises(UnknownModel):
+        twins.model_hash(model_id)
+
+
+def test_a_model_file_that_the_operator_named_is_known(tmp_path: Path) -> None:
+    library = Path(next(iter(twin.library.__path__)))
+    copy = tmp_path / "ours.toml"
+    copy.write_text((library / f"{MODEL}.toml").read_text())
+    twins = LibraryTwins(particles=100, model_files={"ours": copy})
+    assert twins.model_hash("ours") == twins.model_hash(MODEL)
+    with pytest.raises(UnknownModel):
+        LibraryTwins(particles=100).model_hash("ours")
+
+
+def test_a_twin_factory_is_named_by_module_and_name() -> None:
+    assert twin_factory("streams.twins:LibraryTwins") is LibraryTwins
+
+
+@pytest.mark.parametrize("path", ["", "streams.twins", "streams.twins:Nobody", "no.such.module:Twins"])
+def test_a_twin_factory_that_is_not_there_is_refused(path: str) -> None:
+    with pytest.raises(ValueError, match="expected 'module:name' of a twin factory"):
+        twin_factory(path)
