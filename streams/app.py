@@ -27,9 +27,10 @@ from streams.continuity import Continuity, TopicPartition, Verdict
 from streams.desk import FAR_FUTURE_HOURS, PatientDesk
 from streams.merge import MergedOrder
 from streams.metrics import WorkerMetrics
+from streams.port import Record
 from streams.recovery import OrderedTables, SettledConsumer, SettledTransport
 from streams.twins import TwinFactory
-from streams.ward import Record, Ward
+from streams.ward import Ward
 
 GROUP = "dosetwin-worker"
 """Consumer group, after the topic prefix."""

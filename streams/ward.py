@@ -8,7 +8,7 @@ Alerts are never sent before they are decided for good: a lane that decides one 
 in the row's outbox, and sends it when the row is durable. After a crash the outbox is sent again. So no order in which
 records may be read again after a crash can bring an alert that the twin's state does not know.
 
-Nothing here knows Faust: `Port` is all the ward needs of a stream engine.
+Nothing here knows Faust: `streams.port` is all the ward needs of a stream engine.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import NamedTuple, Protocol, TypeVar, TypeVarTuple
+from typing import TypeVar, TypeVarTuple
 
 import structlog
 
@@ -28,6 +28,7 @@ from streams.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier
 from streams.continuity import TopicPartition
 from streams.desk import Arrival, Chart, Outcome, PatientDesk, Position, reject
 from streams.metrics import WorkerMetrics
+from streams.port import Port, Record
 from streams.rows import alerts_wait
 from twin.events import Rejected, encode
 
@@ -44,36 +45,6 @@ Arguments = TypeVarTuple("Arguments")
 Result = TypeVar("Result")
 
 _log = structlog.get_logger("dosetwin.worker")
-
-
-class Record(NamedTuple):
-    """One input record as read; ``timestamp`` is its record time in ms since the epoch."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
-    key: bytes | None
-    value: bytes | None
-
-
-class Port(Protocol):
-    """What the ward needs of a stream engine. Topic names are without prefix."""
-
-    async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
-        """Queue a record; the result is done when the broker has it, or raises."""
-
-    async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:
-        """Queue a state row to the partition's changelog; done when durable."""
-
-    def read_row(self, key: bytes) -> bytes | None:
-        """The newest durable state row of a patient."""
-
-    def rows(self) -> Iterable[tuple[bytes, bytes]]:
-        """All state rows of the held partitions."""
-
-    def settle(self, partition: TopicPartition, offset: int) -> None:
-        """Everything below ``offset`` is permanent: it may be committed."""
 
 
 @dataclass

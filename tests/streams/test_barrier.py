@@ -15,8 +15,9 @@ from connectors.topics import ALERTS, ESTIMATES, REJECTED, topic_of
 from streams.barrier import Cadence, Frontier
 from streams.desk import PatientDesk
 from streams.metrics import WorkerMetrics
+from streams.port import Record
 from streams.rows import decode_row
-from streams.ward import Record, Ward
+from streams.ward import Ward
 from tests.streams.fake_twin import FakeTwins
 from tests.streams.stage import START, enrolment, lab, pump
 from twin.events import InputEvent, decode_output, encode, to_millis

@@ -18,8 +18,8 @@ from faust.tables.recovery import Recovery
 from faust.types import TP
 
 from streams.app import TwinApp, WorkerOptions, build_worker, run_worker
+from streams.port import Record
 from streams.recovery import LONGEST_FETCH, OrderedTables
-from streams.ward import Record
 from tests.streams.fake_twin import FakeTwins
 from tests.streams.stage import Stage, pump
 from twin.events import encode
