@@ -12,14 +12,24 @@ that could not keep up needs no queue: its next frame simply spans more folds. T
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 import msgspec
 
 from connectors.console import picture
-from connectors.console.picture import SEVERITY_RANK, Ahead, AlertCard, Floor, Measured, Parameter, Refused, Row
+from connectors.console.picture import (
+    SEVERITY_RANK,
+    Ahead,
+    AlertCard,
+    Floor,
+    Measured,
+    ModelNotes,
+    Parameter,
+    Refused,
+    Row,
+)
 from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected, to_millis
 
 POINTS_KEPT = 1500
@@ -170,17 +180,17 @@ class Board:
 
     Args:
         points_kept: history points kept per patient.
-        floors: per model id the counts under which it speaks of toxicity, drawn as lines in the patient's chart.
+        models: per model id what it says of every patient, for limits and priors in the patient's view.
 
     >>> board = Board()
     >>> board.ward().rows
     ()
     """
 
-    def __init__(self, points_kept: int = POINTS_KEPT, floors: Mapping[str, Sequence[Floor]] | None = None) -> None:
+    def __init__(self, points_kept: int = POINTS_KEPT, models: Mapping[str, ModelNotes] | None = None) -> None:
         self.version = 0
         self._points_kept = points_kept
-        self._floors = {model: tuple(lines) for model, lines in (floors or {}).items()}
+        self._models = dict(models or {})
         self._patients: dict[str, _Patient] = {}
         self._clock: int | None = None
         self._refused: _Newest[Refused] = _Newest(REFUSED_KEPT)
@@ -213,6 +223,7 @@ class Board:
         if patient is None:
             raise UnknownPatient(patient_id)
         latest, forecast = patient.latest, patient.forecast
+        notes = self._models.get(latest.model, ModelNotes()) if latest else ModelNotes()
         return PatientFrame(
             type="patient",
             since=since,
@@ -222,10 +233,10 @@ class Board:
             points_kept=patient.points.kept,
             measured=patient.measured.since(since),
             measured_kept=patient.measured.kept,
-            parameters=() if latest is None else picture.parameters(latest, patient.first),
+            parameters=() if latest is None else picture.parameters(latest, patient.first, notes),
             forecast=picture.ahead(forecast) if forecast and patient.forecast_version > since else None,
             alerts=patient.cards() if since == 0 or patient.alerts_version > since else None,
-            floors=() if latest is None else self._floors.get(latest.model, ()),
+            floors=notes.floors,
         )
 
     def patient_changed(self, patient_id: str, since: int) -> bool:

@@ -29,6 +29,13 @@ class Floor(msgspec.Struct, frozen=True):
     label: str
 
 
+class ModelNotes(msgspec.Struct, frozen=True):
+    """What a model says of every patient: toxic floors, and the population's 5-95 % of its parameters by name."""
+
+    floors: tuple[Floor, ...] = ()
+    population: Mapping[str, Quantiles] = {}
+
+
 class Level(msgspec.Struct, frozen=True):
     """One model output as it stands now; ``band`` in ``unit``."""
 
@@ -126,12 +133,16 @@ class Ahead(msgspec.Struct, frozen=True):
 
 
 class Parameter(msgspec.Struct, frozen=True):
-    """An individual parameter now and before anything was measured (``None`` when that was not seen)."""
+    """An individual parameter now and before anything was measured.
+
+    Where no estimate from that time was seen, ``prior`` is the ``population`` at reference covariates, if known.
+    """
 
     name: str
     unit: str
     now: Quantiles
     prior: Quantiles | None
+    population: bool
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -217,12 +228,15 @@ def ahead(forecast: Forecast) -> Ahead:
     )
 
 
-def parameters(estimate: Estimate, first: Estimate | None) -> tuple[Parameter, ...]:
-    """Individual parameters now beside the prior: the patient's first estimate, if nothing had been measured then."""
-    prior = {}
+def parameters(estimate: Estimate, first: Estimate | None, notes: ModelNotes) -> tuple[Parameter, ...]:
+    """Individual parameters now beside what was known before: the patient's first estimate or the population."""
+    seen: Mapping[str, Quantiles] = {}
     if first is not None and first.observations == 0 and first.model_hash == estimate.model_hash:
-        prior = {band.name: quantiles(band) for band in first.parameters}
-    return tuple(Parameter(b.name, b.unit, quantiles(b), prior.get(b.name)) for b in estimate.parameters)
+        seen = {band.name: quantiles(band) for band in first.parameters}
+    return tuple(
+        Parameter(b.name, b.unit, quantiles(b), seen.get(b.name, notes.population.get(b.name)), b.name not in seen)
+        for b in estimate.parameters
+    )
 
 
 def alert_card(steps: Sequence[Alert]) -> AlertCard:

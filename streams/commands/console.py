@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from connectors.console.picture import Floor
+    from connectors.console.picture import ModelNotes, Quantiles
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
@@ -48,7 +49,7 @@ def console(
         raise typer.Exit(1) from None
     if not CHARTS.exists():
         typer.echo("dosetwin: no charts yet; run 'npm run --prefix connectors/console vendor' and reload", err=True)
-    live = LiveBoard(Board(floors=toxicity_floors()))
+    live = LiveBoard(Board(models=library_notes()))
     app = create_app(
         live, Reader(live, settings.kafka, settings.topic_prefix), hosts=None if allow_remote else LOCAL_HOSTS
     )
@@ -68,17 +69,30 @@ def _leave(*_: object) -> None:
     raise SystemExit(0)
 
 
-def toxicity_floors() -> dict[str, tuple[Floor, ...]]:
-    """Per library model the counts below which it speaks of toxicity."""
-    from connectors.console.picture import Floor
+def library_notes() -> dict[str, ModelNotes]:
+    """Per library model its toxic floors and the population's 5-95 % of each parameter at reference covariates."""
+    from connectors.console.picture import Floor, ModelNotes
     from twin.models import library_ids, load_model
+    from twin.typical import typical_values
 
-    return {
-        model_id: tuple(
+    notes = {}
+    for model_id in library_ids():
+        model = load_model(model_id)
+        typical = typical_values(model)
+        population = {
+            p.name: _log_normal(typical[p.name], p.iiv) for p in model.parameters if p.iiv is not None and p.iiv > 0
+        }
+        floors = tuple(
             Floor(
                 toxicity.output, toxicity.below, f"{toxicity.name.replace('_g', ' grade ')}: below {toxicity.below:g}"
             )
-            for toxicity in load_model(model_id).toxicities
+            for toxicity in model.toxicities
         )
-        for model_id in library_ids()
-    }
+        notes[model_id] = ModelNotes(floors, population)
+    return notes
+
+
+def _log_normal(typical: float, variance: float) -> Quantiles:
+    """The five quantiles of ``typical`` times exp(eta), eta normal with that variance."""
+    wide, narrow = (math.exp(z * math.sqrt(variance)) for z in (1.6449, 0.6745))
+    return (typical / wide, typical / narrow, typical, typical * narrow, typical * wide)

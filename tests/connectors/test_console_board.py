@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.console.board import REFUSED_KEPT, Board, UnknownPatient
-from connectors.console.picture import STEPS_SHOWN, Floor
+from connectors.console.picture import STEPS_SHOWN, Floor, ModelNotes
 from tests import factories as make
 from twin.events import Estimate, OutputEvent, Prediction, Rejected
 
@@ -249,11 +249,16 @@ def test_the_prior_is_the_first_estimate_if_nothing_had_been_measured_then() -> 
     assert (parameter.prior[2], parameter.now[2]) == (30.0, 40.0)
     informed = prior.model_copy(update={"observations": 1})
     assert folded([now, informed]).patient("P-1").parameters[0].prior is None
+    notes = {make.MODEL: ModelNotes(population={"CL": (1.0, 2.0, 3.0, 4.0, 5.0)})}
+    instead = folded([now, informed], models=notes).patient("P-1").parameters[0]
+    assert (instead.prior, instead.population) == ((1.0, 2.0, 3.0, 4.0, 5.0), True)
+    assert not folded([now, prior], models=notes).patient("P-1").parameters[0].population
 
 
 def test_the_limits_of_the_patients_model_come_along() -> None:
     floor = Floor("neutrophils", 0.5, "grade 4")
-    board = folded([make.estimate("P-1"), make.estimate("P-2", model="other")], floors={make.MODEL: [floor]})
+    notes = {make.MODEL: ModelNotes(floors=(floor,))}
+    board = folded([make.estimate("P-1"), make.estimate("P-2", model="other")], models=notes)
     assert board.patient("P-1").floors == (floor,)
     assert board.patient("P-2").floors == ()
 

@@ -212,13 +212,14 @@ export class Chart {
     ctx.save();
     ctx.font = `${11 * scale}px system-ui, sans-serif`;
     ctx.fillStyle = colour("target-ink");
-    ctx.textAlign = "left";
+    ctx.textAlign = "right";
     ctx.textBaseline = "alphabetic";
     for (const { low, high, label } of this.drawn.limits)
-      ctx.fillText(label, left + 6 * scale, u.valToPos(high ?? low, "y", true) + (high === undefined ? -4 : 13) * scale);
+      ctx.fillText(label, left + width - 6 * scale, u.valToPos(high ?? low, "y", true) + (high === undefined ? -4 : 13) * scale);
     const now = Math.round(u.valToPos(this.view().now, "x", true));
     ctx.strokeStyle = colour("ink-soft");
     ctx.lineWidth = scale;
+    ctx.setLineDash([]);
     ctx.beginPath();
     ctx.moveTo(now, top);
     ctx.lineTo(now, top + height);

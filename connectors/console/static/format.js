@@ -54,8 +54,8 @@ export function unit(ucum) {
     .replaceAll("m2", "m²");
 }
 
-/** A name of the model or a rule for people: "docetaxel_plasma" is "docetaxel plasma". */
-export const words = (name) => name.replaceAll("_", " ");
+/** A name of the model or a rule for people: "docetaxel_auc" is "docetaxel AUC". */
+export const words = (name) => name.replaceAll("_", " ").replace(/\bauc\b/, "AUC");
 
 const RULES = {
   "delivery.overinfusion": "Over-infusion",

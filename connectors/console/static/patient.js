@@ -138,9 +138,9 @@ export class Patient {
     }
     if (row.nadir) {
       const [early, middle, late] = row.nadir.times;
-      facts.push(["P(grade 4)", percent(row.nadir.p_grade4), `${words(row.nadir.output)} at the nadir ahead`]);
-      facts.push(["Nadir ahead", `${number(row.nadir.value[2])} ${unit(row.nadir.unit)} ${relative(middle, this.now)}`,
-        `${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${day(early)}–${day(late)}`]);
+      facts.push(["P(grade 4)", percent(row.nadir.p_grade4), `of ${words(row.nadir.output)} ahead`]);
+      facts.push(["Nadir ahead", `${number(row.nadir.value[2])} ${unit(row.nadir.unit)}`,
+        `${relative(middle, this.now)}, ${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${day(early)}–${day(late)}`]);
     }
     facts.push(["Measured values", `${row.observations}`, row.ess === null ? "" : `effective sample size ${Math.round(row.ess)}`]);
     $("facts").replaceChildren(...facts.map(([name, value, more]) =>
@@ -231,14 +231,14 @@ export class Patient {
   }
 
   drawParameters() {
-    $("parameter-rows").replaceChildren(...this.parameters.map(({ name, unit: ucum, now, prior }) => {
+    $("parameter-rows").replaceChildren(...this.parameters.map(({ name, unit: ucum, now, prior, population }) => {
       const low = Math.min(now[0], prior?.[0] ?? now[0]);
       const width = Math.max(now[4], prior?.[4] ?? now[4]) - low || 1;
       const place = (value) => (value - low) / width;
       const bar = (kind, band) => intervalBar(kind, place(band[0]), place(band[2]), place(band[4]));
       const box = make("span", { className: "gauge pair", attributes: { "aria-hidden": "true" } }, ...(prior ? bar("prior", prior) : []), ...bar("now", now));
       return make("tr", {}, make("th", { text: name, attributes: { scope: "row" } }), make("td", { text: `${range(now)} ${unit(ucum)}` }),
-        make("td", { text: prior ? range(prior) : "not seen" }), make("td", {}, box));
+        make("td", { text: prior ? range(prior) : "not known" }, prior && population ? make("small", { text: "population" }) : null), make("td", {}, box));
     }));
   }
 
@@ -246,9 +246,14 @@ export class Patient {
     const values = [...this.measured.values()].sort((a, b) => b.t - a.t).slice(0, 50);
     $("measured-rows").replaceChildren(...values.map((value) => make("tr", {}, make("th", { text: clock(value.t), attributes: { scope: "row" } }),
       make("td", { text: words(value.output) }), make("td", { text: amount(value.observed, value.unit) }),
-      make("td", { text: `${number(value.median)} (${number(value.q05)}–${number(value.q95)})`, className: value.observed < value.q05 || value.observed > value.q95 ? "surprise" : "" }),
-      make("td", { text: number(value.population) }))));
+      make("td", { text: expected(value), className: value.observed < value.q05 || value.observed > value.q95 ? "surprise" : "" }),
+      make("td", { text: amount(value.population, value.unit) }))));
   }
+}
+
+function expected({ median, q05, q95, unit: ucum }) {
+  const { value, range: between } = quantity([Math.max(0, q05), median, median, median, q95], ucum);
+  return between ? `${value} (${between})` : value;
 }
 
 /** The `kept` newest entries, in time order. */

@@ -32,14 +32,15 @@ function alerts(row) {
 
 const PLAN = { below: "▼ below plan", above: "▲ above plan" };
 
+/** What runs now, the main drug always; of a drug that does not run, what has been given of it. */
 function delivered(row) {
   if (row.rates.length === 0) return lines(small("–"));
   return lines(
-    ...row.rates.flatMap((rate) => [
-      `${number(rate.rate)} ${unit(rate.rate_unit)}`,
+    ...row.rates.flatMap((rate, i) => [
+      rate.rate > 0 || i === 0 ? `${number(rate.rate)} ${unit(rate.rate_unit)}` : null,
       small(`${words(rate.drug)}${rate.delivered === null ? "" : `, ${number(rate.delivered)} ${unit(rate.delivered_unit)} in all`}`),
-      rate.plan ? make("strong", { className: "plan", text: PLAN[rate.plan] }) : null,
     ]),
+    row.rates[0].plan ? make("strong", { className: "plan", text: PLAN[row.rates[0].plan] }) : null,
   );
 }
 
