@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from twin.delivered import HOLD_MS, HOUR_MS, Delivered, sum_of_steps
+from twin.delivered import HOUR_MS, Delivered, sum_of_steps
 from twin.events import PlannedDose, to_millis
+from twin.history import HOLD_MS
 from twin.kernel import Kernel
 from twin.timeline import Timeline, assemble
 

@@ -14,13 +14,9 @@ from itertools import pairwise
 import numpy as np
 
 from twin.events import DoseGiven, PumpDelivery, PumpTotals
-from twin.history import ClinicalEvent, SampleLine
+from twin.history import HOLD_MS, ClinicalEvent, SampleLine
 
 HOUR_MS = 3_600_000
-
-HOLD_MS = 72 * HOUR_MS
-"""Longest silence over which a pump channel's last rate is still believed (longer than any planned chemotherapy
-infusion of one bag, so that a pump that only says START and STOP is read rightly)."""
 
 COUNTER_TOLERANCE = 0.01
 """Counters and reported rates that agree within this fraction need no correction (pump accuracy is a few percent)."""

@@ -12,7 +12,7 @@ the convention for trough samples.
 from __future__ import annotations
 
 import hashlib
-from bisect import bisect_left, insort
+from bisect import bisect_left, bisect_right, insort
 from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -65,6 +65,11 @@ _RANK = {
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
 
 
+HOLD_MS = 72 * 3_600_000
+"""Longest silence over which a pump channel's last rate is still believed (longer than any planned chemotherapy
+infusion of one bag, so that a pump that only says START and STOP is read rightly)."""
+
+
 class Key(NamedTuple):
     """Place of a fact in a patient's event-time order."""
 
@@ -74,14 +79,19 @@ class Key(NamedTuple):
 
 
 class Insertion(NamedTuple):
-    """What telling one event did: nothing new, a conflict with what was told before, or a change from ``since`` on.
+    """What telling one event did: nothing new, a conflict with what was told before, or a change.
 
-    ``since`` is the earliest event time whose consequences may differ; ``None`` when only the present moved on.
+    Attributes:
+        since: event time from which beliefs or plans may differ; ``None`` when only the present moved on.
+        delivery: the course of a delivered rate may differ: hold the timeline against the one before.
+        heard: event time from which only the silence of a device, or the age of its last word, is judged otherwise.
     """
 
     outcome: Literal["new", "duplicate", "conflict", "orphan"]
     since: int | None = None
     detail: str = ""
+    delivery: bool = False
+    heard: int | None = None
 
 
 @dataclass(slots=True)
@@ -91,8 +101,8 @@ class SampleLine:
     times: list[int] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
 
-    def insert(self, millis: int, rate: float) -> Insertion:
-        """Add a report; a changed course of the rate is dated ``since``."""
+    def insert(self, millis: int, rate: float, starts_and_stops: list[int]) -> Insertion:
+        """Add a report; ``starts_and_stops`` are the times (ms, sorted) of the channel's other words."""
         at = bisect_left(self.times, millis)
         if at < len(self.times) and self.times[at] == millis:
             if self.rates[at] == rate:
@@ -100,8 +110,12 @@ class SampleLine:
             return Insertion("conflict", detail=f"rate {rate} mg/h at a time already reported as {self.rates[at]} mg/h")
         self.times.insert(at, millis)
         self.rates.insert(at, rate)
-        redundant = at == len(self.times) - 1 and at > 0 and self.rates[at - 1] == rate
-        return Insertion("new", None if redundant else millis)
+        before = self.times[at - 1] if at else millis
+        # A pump that starts or stops speaks louder than its samples: the first sample after that may say something.
+        spoke_since = bisect_right(starts_and_stops, millis) > bisect_left(starts_and_stops, before)
+        repeats = at > 0 and self.rates[at - 1] == rate and not spoke_since
+        last = at == len(self.times) - 1
+        return Insertion("new", delivery=not (repeats and (last or self.times[at + 1] - before <= HOLD_MS)))
 
 
 class History:
@@ -112,6 +126,7 @@ class History:
         self.facts: dict[str, ClinicalEvent] = {}
         self.superseded: dict[str, str] = {}
         self.samples: dict[tuple[str, str], SampleLine] = {}
+        self.spoken: dict[tuple[str, str], list[int]] = {}
         self.heard: dict[str, Heard] = {}
         self.newest: int | None = None
         self.recent: OrderedDict[str, bytes] = OrderedDict()
@@ -136,7 +151,7 @@ class History:
             spoke = self.heard.setdefault(event.device_id, Heard()).insert(millis)
             # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
             if late and (spoke is not None or isinstance(event, PumpDelivery)):
-                return Insertion("new", millis if outcome.since is None else min(outcome.since, millis))
+                return outcome._replace(heard=millis)
         return outcome
 
     def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
@@ -145,6 +160,13 @@ class History:
             fact = self.facts[key.event_id]
             if key.event_id not in self.superseded and fact.status != "retracted":
                 yield key.millis, fact
+
+    def add_fact(self, fact: ClinicalEvent) -> None:
+        """Put a fact in its place; what it corrects or contradicts is for `insert` to say."""
+        self.facts[fact.event_id] = fact
+        insort(self.keys, key_of(fact))
+        if isinstance(fact, PumpDelivery):
+            insort(self.spoken.setdefault((fact.device_id, fact.drug), []), to_millis(fact.time))
 
     def _known(self, event: InputEvent) -> Insertion | None:
         fact = self.facts.get(event.event_id)
@@ -161,7 +183,8 @@ class History:
             if event.status in ("corrected", "retracted"):
                 return Insertion("orphan", detail="a periodic pump sample cannot be corrected; send start or stop")
             line = self.samples.setdefault((event.device_id, event.drug), SampleLine())
-            outcome = line.insert(millis, 0.0 if sample_rate is None else sample_rate)
+            spoken = self.spoken.get((event.device_id, event.drug), [])
+            outcome = line.insert(millis, 0.0 if sample_rate is None else sample_rate, spoken)
             if outcome.outcome == "new":
                 self._remember(event)
             return outcome
@@ -171,8 +194,7 @@ class History:
         if event.event_id in self._replaced_by(event):
             detail = f"field 'replaces': {event.replaces!r} is itself replaced by this event; name the fact it corrects"
             return Insertion("orphan", detail=detail)
-        self.facts[event.event_id] = event
-        insort(self.keys, key_of(event))
+        self.add_fact(event)
         return Insertion("new", millis if event.replaces is None else self._settle(event))
 
     def _replaced_by(self, event: ClinicalEvent) -> list[str]:

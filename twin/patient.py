@@ -9,7 +9,7 @@ again and says again what it then knows. So any order of arrival ends in the sam
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -33,7 +33,7 @@ from twin.events import (
     VitalSample,
     to_millis,
 )
-from twin.history import History
+from twin.history import History, Insertion
 from twin.kernel import Floats, compile_model
 from twin.ledger import AlertLedger, reconcile
 from twin.mode import Mode
@@ -54,6 +54,7 @@ from twin.row import (
     unpack_nadir,
 )
 from twin.rules import SETTINGS, assess
+from twin.snapshot import Snapshot
 from twin.solve import individual_parameters, pace_for
 from twin.timeline import Timeline, build, first_difference
 from twin.trunk import Position, Trunk
@@ -63,6 +64,9 @@ PARTICLES = 1000
 
 BELIEFS_KEPT = 6
 """Rungs of the ladder that older points are thinned to, at growing distances; a late event refolds from one of them."""
+
+POINTS_KEPT = 48
+"""Points that are all kept, newest first: two days of hourly estimates."""
 
 CLOUDS_KEPT = 2
 """Distinct particle clouds kept in memory; older ones are solved again when an event is late enough to need them."""
@@ -87,6 +91,7 @@ class Point:
     position: Position
     book: AlertBook
     nadir: Nadir | None = None
+    snapshot: Snapshot | None = None
 
 
 @dataclass(frozen=True)
@@ -123,6 +128,7 @@ class PatientTwin:
         self._orders = Orders(self.history)
         self._timeline: Timeline | None = None
         self._built = 0
+        self._thinned_until = -(2**63)
 
     @property
     def belief(self) -> Belief:
@@ -132,23 +138,27 @@ class PatientTwin:
     def observe(self, events: Sequence[InputEvent]) -> Update:
         """Tell the twin events, in any order; never raises for what they say (see `Update.rejected`)."""
         rejected: list[Rejected] = []
-        since: int | None = None
+        told: list[Insertion] = []
         for event in events:
             try:
-                changed = self._tell(event)
+                told.append(self._tell(event))
             except BadEvent as bad:
                 rejected.append(
                     Rejected(reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id)
                 )
-                continue
-            if changed is not None:
-                since = changed if since is None else min(since, changed)
-        if since is not None or self._stale():
+        since = _earliest(insertion.since for insertion in told)
+        heard = _earliest(insertion.heard for insertion in told)
+        if since is not None or any(insertion.delivery for insertion in told) or self._stale():
             since = self._rebuild(since)
+        again: list[Alert] = []
+        if since is None and heard is not None:
+            again, since = self._judge_again(heard)
+        elif heard is not None:
+            since = _earliest((since, heard))
         if since is not None:
             self._set_back(since)
         outputs = self._fold() if since is not None or self._passed() else ()
-        return Update(outputs, tuple(rejected))
+        return Update((*again, *outputs), tuple(rejected))
 
     def is_routine(self, event: InputEvent) -> bool:
         """Whether telling this event costs microseconds: a repeated reading before the next estimate is due."""
@@ -217,7 +227,7 @@ class PatientTwin:
             self.model.eta_names, belief.eta, belief.log_weight, kernel.parameters, par, self.mode() or nothing
         )
 
-    def _tell(self, event: InputEvent) -> int | None:
+    def _tell(self, event: InputEvent) -> Insertion:
         if event.patient_id != self.patient_id:
             raise BadEvent("wrong_patient", f"field 'patient_id': this is the twin of {self.patient_id!r}")
         canonical = admit(event, self.model)
@@ -228,7 +238,7 @@ class PatientTwin:
         if told.outcome in ("conflict", "orphan"):
             reason = "id_conflict" if told.outcome == "conflict" else "not_correctable"
             raise BadEvent(reason, told.detail)
-        return told.since
+        return told
 
     def _stale(self) -> bool:
         """Whether a day of samples has gone by unbuilt: then a pump's silence is not yet counted from its last word."""
@@ -244,7 +254,28 @@ class PatientTwin:
         if self._timeline is None:
             return since
         differs = self._timeline.start if old is None else first_difference(old, self._timeline)
-        return min((millis for millis in (since, differs) if millis is not None), default=None)
+        return _earliest((since, differs))
+
+    def _judge_again(self, heard: int) -> tuple[list[Alert], int | None]:
+        """Let the rules judge anew what they judged without a late word of a device; no belief differs.
+
+        Returns the alerts that follow, or the time to fold again from where the points in between were not kept.
+        """
+        first = next((i for i, point in enumerate(self.points) if point.millis >= heard), None)
+        if first is None:
+            return [], None
+        if first == 0 or heard <= self._thinned_until or any(p.snapshot is None for p in self.points[first:]):
+            return [], heard
+        before = self.points[first - 1]
+        book = before.book
+        transitions: list[Transition] = []
+        for i, point in enumerate(self.points[first:], start=first):
+            assert point.snapshot is not None
+            snapshot = self._reader.heard_anew(point.snapshot, self.history, self._orders)
+            book, moved = advance(book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
+            transitions += moved
+            self.points[i] = replace(point, book=book, snapshot=snapshot)
+        return self._alerts(book, transitions, before.millis, self.points[-1].millis), None
 
     def _set_back(self, since: int) -> None:
         while self.points and self.points[-1].millis >= since:
@@ -275,8 +306,11 @@ class PatientTwin:
 
     def _fold(self) -> tuple[OutputEvent, ...]:
         timeline, newest = self._timeline, self.history.newest
-        if timeline is None or newest is None:
+        if newest is None:
             return ()
+        if timeline is None:
+            # Nothing is left that a twin could rest on: what was published of it is withdrawn.
+            return tuple(self._alerts(AlertBook(), [], -(2**62), newest))
         if self.points:
             point = self.points[-1]
         else:
@@ -291,10 +325,10 @@ class PatientTwin:
             transitions += moved
             self.points.append(point)
             self._thin()
-        return (*outputs, *self._alerts(point, transitions, since))
+        return (*outputs, *self._alerts(point.book, transitions, since, point.millis))
 
-    def _alerts(self, point: Point, transitions: list[Transition], since: int) -> list[Alert]:
-        self.ledger, revisions = reconcile(self.ledger, point.book, transitions, since, point.millis)
+    def _alerts(self, book: AlertBook, transitions: list[Transition], since: int, until: int) -> list[Alert]:
+        self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until)
         return [
             to_alert(
                 revision.transition,
@@ -325,12 +359,13 @@ class PatientTwin:
             said.append(reading.forecast)
         snapshot = reading.snapshot
         book, moved = advance(point.book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
-        return Point(due, position, book, reading.nadir), said, moved
+        return Point(due, position, book, reading.nadir, snapshot), said, moved
 
     def _thin(self) -> None:
         """Keep all recent points, older ones at growing distances, and few clouds."""
-        if len(self.points) % 32 == 0:
+        if len(self.points) >= 2 * POINTS_KEPT:
             self.points = _ladder(self.points)
+            self._thinned_until = self.points[-POINTS_KEPT].millis
         clouds: list[int] = []
         for i in range(len(self.points) - 1, -1, -1):
             position = self.points[i].position
@@ -341,6 +376,10 @@ class PatientTwin:
             if len(clouds) > CLOUDS_KEPT:
                 forgotten = replace(position, cloud=None, typical=None, past=None, twig=None)
                 self.points[i] = replace(self.points[i], position=forgotten)
+
+
+def _earliest(times: Iterable[int | None]) -> int | None:
+    return min((millis for millis in times if millis is not None), default=None)
 
 
 def _resumable(points: list[Point]) -> list[Point]:
@@ -355,8 +394,8 @@ def _resumable(points: list[Point]) -> list[Point]:
 
 
 def _ladder(points: list[Point]) -> list[Point]:
-    """The newest 24 points, and before them the last point of each of a few beliefs at doubling distances."""
-    recent, older = points[-24:], points[:-24]
+    """The newest points, and before them the last point of each of a few beliefs at doubling distances."""
+    recent, older = points[-POINTS_KEPT:], points[:-POINTS_KEPT]
     last_of: dict[int, Point] = {id(point.position.belief): point for point in older}
     rungs = list(last_of.values())
     kept: list[Point] = []

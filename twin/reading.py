@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -118,6 +118,12 @@ class Reader:
         estimate = self._estimate(position, timeline, millis, out[0], exposures)
         snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, finish is not None, nadir)
         return Reading(estimate, forecast, snapshot, nadir)
+
+    def heard_anew(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
+        """The snapshot with its devices' words as they are known now."""
+        millis = snapshot.time_ms
+        reported = (replace(v, last_report_ms=orders.last_report(history, millis, v.drug)) for v in snapshot.delivery)
+        return replace(snapshot, delivery=tuple(reported), devices=orders.devices(history.heard, millis))
 
     def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
         patient = self._trunk.patient_id

@@ -17,7 +17,7 @@ from twin.alerts import AlertBook
 from twin.belief import Belief
 from twin.events import Nadir, decode, encode
 from twin.heard import Heard
-from twin.history import ClinicalEvent, History, SampleLine, key_of
+from twin.history import ClinicalEvent, History, SampleLine
 from twin.ledger import AlertLedger
 
 ROW_VERSION = 1
@@ -147,8 +147,7 @@ def unpack_history(raw: bytes) -> History:
     history = History()
     for text in row.facts:
         fact = cast(ClinicalEvent, decode(text))
-        history.keys.append(key_of(fact))
-        history.facts[fact.event_id] = fact
+        history.add_fact(fact)
     history.superseded = dict(row.superseded)
     for device, drug, times, rates in row.samples:
         history.samples[device, drug] = SampleLine(_times(times), np.frombuffer(rates, dtype="<f8").tolist())

@@ -35,7 +35,7 @@ from twin.events import (
     to_millis,
 )
 from twin.models import load_model
-from twin.timeline import HOLD_MS
+from twin.delivered import HOLD_MS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODELS = named_models(WARD_MODELS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.twin.bedside import at, clock, count, dose, level, ms, sample, start, stop, totals, vital, weight
 from twin.events import InputEvent, PumpDelivery
-from twin.history import RECENT_IDS, ClinicalEvent, History, key_of
+from twin.history import RECENT_IDS, ClinicalEvent, History, Insertion, key_of
 from twin.row import pack_history
 
 
@@ -231,22 +231,28 @@ def test_ids_of_device_words_are_remembered_for_a_while_and_of_facts_for_ever() 
 
 def test_an_unchanged_sample_only_moves_the_present_on() -> None:
     history = told([sample(1, 40.0)])
-    assert history.insert(sample(2, 40.0), 40.0).since is None
-    assert history.insert(sample(3, 41.0), 41.0).since == ms(3)
+    assert history.insert(sample(2, 40.0), 40.0) == Insertion("new")
+    assert history.insert(sample(3, 41.0), 41.0) == Insertion("new", delivery=True)
     assert history.newest == ms(3)
+
+
+def test_a_sample_that_repeats_a_rate_over_a_stop_says_something() -> None:
+    history = told([sample(1, 40.0), stop(2)])
+    assert history.insert(sample(3, 40.0), 40.0).delivery
+    assert not history.insert(sample(4, 40.0), 40.0).delivery
 
 
 def test_a_sample_that_comes_late_is_dated_even_when_it_repeats_the_rate() -> None:
     """How fresh the word about a drug is belongs to what alerts say."""
     history = told([sample(1, 40.0), totals(4, 30.0), vital(4)])
-    assert history.insert(sample(3, 40.0), 40.0).since == ms(3)
-    assert history.insert(sample(4, 40.0), 40.0).since == ms(4)
+    assert history.insert(sample(3, 40.0), 40.0).heard == ms(3)
+    assert history.insert(sample(4, 40.0), 40.0).heard == ms(4)
 
 
 def test_a_device_that_spoke_at_the_very_instant_of_the_newest_word_is_dated_too() -> None:
     history = told([vital(1, device="watch-1"), vital(5, device="watch-2")])
-    assert history.insert(vital(5, device="watch-1")).since == ms(5)
-    assert history.insert(vital(6, device="watch-1")).since is None
+    assert history.insert(vital(5, device="watch-1")).heard == ms(5)
+    assert history.insert(vital(6, device="watch-1")).heard is None
 
 
 def test_the_newest_moment_is_that_of_the_latest_word_of_any_kind() -> None:
