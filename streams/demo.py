@@ -38,8 +38,9 @@ Say = Callable[[str], None]
 CONSOLE_PORT = 8500
 """Where the page is, when the port is free."""
 
-VITALS_SECONDS = 300.0
-"""Simulated seconds between samples of a wearable: enough to see silence, little enough for a fast clock."""
+VITALS_SECONDS = 900.0
+"""Simulated seconds between samples of a wearable. Topics carry no mutual order, so with a fast clock a second between
+two of them is a long silence: a wearable that spoke every minute would seem to drop out all the time."""
 
 DRAIN_SECONDS = 20.0
 """Longest time given to the worker to finish what the ward had sent."""
@@ -58,7 +59,7 @@ class DemoOptions:
 
     seconds: float | None = None
     patients: int = 8
-    speed: float = 3600.0
+    speed: float = 1800.0
     open_page: bool = False
 
 
@@ -110,7 +111,7 @@ class Demo:
         (page,) = free_ports(1, preferred=(CONSOLE_PORT,))
         common = ["--kafka", settings.kafka, "--prefix", settings.topic_prefix]
         address = f"http://127.0.0.1:{page}"
-        self._start("worker", "worker", *common, "--barrier-seconds", "2", "--metrics-port", str(metrics))
+        self._start("worker", "worker", *common, "--instance", "demo", "--barrier-seconds", "2", "--metrics-port", str(metrics))
         self._start("console", "console", *common, "--port", str(page))
         _await(lambda: _reads(f"{address}/healthz") and _reads(f"http://127.0.0.1:{metrics}/metrics"), self._check)
         self.say(f"the ward is at {address}")

@@ -74,7 +74,7 @@ def replay(
 
     Args:
         particles: of every twin.
-        jobs: most worker processes.
+        jobs: worker processes.
         report: is told of every event that a twin refused, and of every patient whose twin failed.
         done: is told how many patients are finished.
 
@@ -117,7 +117,7 @@ def _in_processes(cases: Sequence[Case], parts: Path, particles: int, jobs: int)
     elder = set(active_children())
     with _environment(ONE_THREAD):
         # "spawn" starts from a clean interpreter: forking a process that has threads can lock up.
-        pool = ProcessPoolExecutor(min(jobs, len(cases)), get_context("spawn"), initializer=_settle)
+        pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_settle)
         try:
             waiting: list[Future[Replayed]] = [
                 pool.submit(_replay_one, case.patient_id, case.model.text, case.model.id, case.told, particles, parts)

@@ -78,6 +78,16 @@ class LibraryTwins:
     def model_hash(self, model_id: str) -> str:
         return str(self._model(model_id).hash)
 
+    def compile(self) -> None:
+        """Compile every model that an enrolment may name (from the cache but for the first time), so that no patient
+        waits for it."""
+        from twin.kernel import compile_model
+        from twin.models import library_ids
+        from twin.solve import pace_for
+
+        for model_id in (*library_ids(), *self._model_files):
+            pace_for(compile_model(self._model(model_id)))
+
     def _load(self, model_id: str) -> Any:
         from twin import load_model
 

@@ -17,7 +17,7 @@ def demo(
     patients: Annotated[int, typer.Option(min=1, max=500, envvar="DEMO_PATIENTS", help="patients of the ward")] = 8,
     speed: Annotated[
         float, typer.Option(min=1, max=86400, envvar="DEMO_SPEED", help="simulated seconds per second")
-    ] = 3600.0,
+    ] = 1800.0,
 ) -> None:
     """Run a simulated ward through Kafka, twins, InfluxDB and console; the last line is the run's figures as JSON."""
     from connectors.services.launch import ServerFailed

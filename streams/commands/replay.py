@@ -66,10 +66,11 @@ def replay(
         how = _reading(model, columns, output, files, out)
         with progress("reading", "events") as reached:
             cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
-        _compile(cases)
+        processes = min(jobs or _cores(), len(cases))
+        _prepare(cases, processes)
     with _ended_plainly():
         with progress("replay", "patients", len(cases)) as done:
-            totals = replay_cases(cases, out, particles, jobs or _cores(), report, done)
+            totals = replay_cases(cases, out, particles, processes, report, done)
         if score:
             _write_score(read_predictions(out), out / SCORE)
     summary = {
@@ -102,12 +103,15 @@ def _reading(model: str | None, columns: str, output: str | None, files: list[Pa
     return Reading(None if model is None else load_model(model), parse_columns(columns), output)
 
 
-def _compile(cases: tuple[Case, ...]) -> None:
-    """Compile each model here, once, before the processes find it in the cache."""
+def _prepare(cases: tuple[Case, ...], processes: int) -> None:
+    """Refuse models that do not compile; compile them once here, for several processes to find in the cache."""
     from twin.kernel import compile_model
+    from twin.structure import analyse
 
-    for chosen in {case.model for case in cases}:
-        compile_model(chosen)
+    for model in {case.model for case in cases}:
+        analyse(model)
+        if processes > 1:
+            compile_model(model)
 
 
 def _cores() -> int:

@@ -91,10 +91,12 @@ def run(
     from connectors.topics import ensure_topics
     from streams.app import build_worker, ensure_changelog, run_worker
     from streams.metrics import serve_metrics
-    from streams.twins import twin_factory
+    from streams.twins import LibraryTwins, twin_factory
 
     assert isinstance(settings, Settings)
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)
+    if isinstance(factory, LibraryTwins):
+        factory.compile()
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
     ensure_changelog(settings)
 
