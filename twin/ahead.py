@@ -28,7 +28,9 @@ def extended(
         ahead[drug], finish = _continued(source, now, doses)
         if finish is not None:
             end = finish if end is None else max(end, finish)
-    return assemble(kernel, timeline.start, ahead, (), timeline.epoch, timeline.covariates), end
+    # A characteristic that is to change is not foreseen.
+    known = timeline.epoch <= now
+    return assemble(kernel, timeline.start, ahead, (), timeline.epoch[known], timeline.covariates[known]), end
 
 
 def _continued(source: Delivered, now: int, doses: tuple[PlannedDose, ...]) -> tuple[Delivered, int | None]:

@@ -325,7 +325,8 @@ class PatientTwin:
             transitions += moved
             self.points.append(point)
             self._thin()
-        return (*outputs, *self._alerts(point.book, transitions, since, point.millis))
+        # All of the history is folded, up to its newest word: an alert published after the last point has no reason left.
+        return (*outputs, *self._alerts(point.book, transitions, since, newest))
 
     def _alerts(self, book: AlertBook, transitions: list[Transition], since: int, until: int) -> list[Alert]:
         self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until)

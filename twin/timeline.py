@@ -148,6 +148,16 @@ def first_difference(old: Timeline, new: Timeline) -> int | None:
         ),
         _first_unequal(_rows(old.epoch, old.covariates), _rows(new.epoch, new.covariates)),
         _first_unequal([(o.millis, o) for o in old.observations], [(o.millis, o) for o in new.observations]),
+        *(_first_delivered(old.delivered[drug], new.delivered[drug]) for drug in old.delivered),
+    ]
+    return min((millis for millis in found if millis is not None), default=None)
+
+
+def _first_delivered(old: Delivered, new: Delivered) -> int | None:
+    """As `first_difference`, of what was delivered of one drug: it is told even where no equation reads it."""
+    found = [
+        _first_unequal([(step[0], step) for step in old.rate], [(step[0], step) for step in new.rate]),
+        _first_unequal([(dose[0], dose) for dose in old.impulses], [(dose[0], dose) for dose in new.impulses]),
     ]
     return min((millis for millis in found if millis is not None), default=None)
 
