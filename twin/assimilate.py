@@ -2,7 +2,7 @@
 
     weigh      w_i <- w_i p(y | eta_i)
     if ESS < N/2:
-        temper     find the largest step in p(y | eta)^phi that keeps ESS at N/2
+        temper     find the largest step in p(y | eta)^phi that keeps ESS at N/4
         resample   systematically, by those weights
         move       every particle by Metropolis steps whose target is the exact posterior given the whole history
         until phi = 1
@@ -28,6 +28,9 @@ from twin.models import Model
 
 ESS_FLOOR = 0.5
 """Fraction of N below which the cloud is resampled and moved."""
+
+STAGE_FLOOR = 0.25
+"""Fraction of N that a tempering stage leaves: most data need no tempering, only moves."""
 
 MOVES = 2.0
 """Accepted moves per particle, on average, after each resampling."""
@@ -118,8 +121,8 @@ def systematic(weight: Floats, offset: float) -> NDArray[np.int64]:
 
 
 def _largest_step(log_weight: Floats, log_likelihood: Floats, phi: float) -> float:
-    """Largest power up to 1 that keeps the ESS at `ESS_FLOOR`, by bisection; the full step when it can."""
-    floor = ESS_FLOOR * len(log_weight)
+    """Largest power up to 1 that keeps the ESS at `STAGE_FLOOR`, by bisection; the full step when it can."""
+    floor = STAGE_FLOOR * len(log_weight)
     finite = np.maximum(log_likelihood, -1e300)
 
     def ess(power: float) -> float:
