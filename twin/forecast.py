@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import residual
-from twin.belief import Belief, quantiles
+from twin.belief import QUANTILES, Belief, quantiles
 from twin.events import Band, Exposure, ForecastBand, Nadir
 from twin.kernel import Floats
 from twin.models import ErrorSpec, Model, TargetSpec, ToxicitySpec
@@ -45,8 +45,12 @@ def expectation(error: ErrorSpec, value: float, predicted: Floats, weight: Float
     """Predictive distribution of a measurement, a mixture over particles of predictions (N,) with their residual.
 
     The innovation is the distance of the value from the predictive median in predictive standard deviations, on the
-    log scale for outputs with a log error.
+    log scale for outputs with a log error. A particle whose solution overflowed expects nothing and is left out.
     """
+    usable = np.isfinite(predicted) & (weight > 0)
+    if not usable.any():
+        return Expectation(np.zeros(len(QUANTILES)), 0.5, 0.0)
+    predicted, weight = predicted[usable], weight[usable] / weight[usable].sum()
     scattered = residual.spread_out(error, predicted, SCATTER_POINTS)
     share = np.repeat(weight / SCATTER_POINTS, SCATTER_POINTS)
     flat = scattered.ravel()
@@ -55,7 +59,7 @@ def expectation(error: ErrorSpec, value: float, predicted: Floats, weight: Float
     logged = error.kind == "log_additive" and value > 0
     scale = np.log(np.maximum(flat, residual.SMALLEST)) if logged else flat
     spread = float(np.sqrt(share @ (scale - share @ scale) ** 2))
-    gap = float(np.log(value / levels[2])) if logged else float(value - levels[2])
+    gap = float(np.log(value / max(levels[2], residual.SMALLEST))) if logged else float(value - levels[2])
     return Expectation(levels, min(1.0, max(0.0, pit)), gap / spread if spread > 0 else 0.0)
 
 

@@ -19,6 +19,8 @@ from twin.models import ErrorSpec
 SMALLEST = 1e-12
 """Predictions of positive quantities are not taken below this (in the output's unit): log and scale stay finite."""
 
+GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+
 
 def scale(error: ErrorSpec, predicted: Floats) -> Floats:
     """Residual scale around predictions, on the log scale for ``log_additive``."""
@@ -67,9 +69,14 @@ def cdf(error: ErrorSpec, value: float, predicted: Floats) -> Floats:
 
 
 def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
-    """Measurements that predictions (N,) stand for: (N, points) at the residual's mid-quantiles (i + 1/2)/points."""
-    levels = (np.arange(points) + 0.5) / points
-    z = special.ndtri(levels) if error.df is None else stats.t.ppf(levels, error.df)
+    """Measurements that predictions (N,) stand for: (N, points), one in each of ``points`` equal shares of probability.
+
+    Where in its share differs from one prediction to the next (by the golden ratio, which fills an interval evenly), so
+    that predictions that are all alike still make a smooth distribution.
+    """
+    place = (0.5 + GOLDEN * np.arange(len(predicted))) % 1.0
+    levels = (np.arange(points) + place[:, None]) / points
+    z = special.ndtri(levels) if error.df is None else special.stdtrit(error.df, levels)
     if error.kind == "log_additive":
         return np.asarray(np.maximum(predicted, SMALLEST)[:, None] * np.exp(error.additive * z))
     return np.asarray(predicted[:, None] + scale(error, predicted)[:, None] * z)

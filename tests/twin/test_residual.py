@@ -87,12 +87,17 @@ def test_a_censored_value_far_below_every_prediction_still_tells_them_apart() ->
 
 
 @pytest.mark.parametrize("error", SPECS, ids=NAMES)
-def test_scattered_measurements_stand_at_the_middles_of_equal_shares(error: ErrorSpec) -> None:
+def test_scattered_measurements_lie_one_in_each_equal_share(error: ErrorSpec) -> None:
     points = spread_out(error, PREDICTED, 8)
-    levels = (np.arange(8) + 0.5) / 8
     for row, predicted in zip(points, PREDICTED, strict=True):
-        found = [one(cdf(error, float(y), np.array([predicted]))) for y in row]
-        np.testing.assert_allclose(found, levels, rtol=1e-7)
+        found = np.array([one(cdf(error, float(y), np.array([predicted]))) for y in row])
+        assert np.floor(found * 8).tolist() == list(range(8))
+        np.testing.assert_allclose(np.diff(found), 1 / 8, rtol=1e-6)
+
+
+def test_predictions_that_are_all_alike_scatter_over_the_whole_residual() -> None:
+    points = spread_out(spec("additive", 1.0), np.zeros(500), 4).ravel()
+    assert stats.kstest(points, "norm").statistic < 2 / len(points) ** 0.9
 
 
 def test_residuals_are_standardised_by_their_scale() -> None:
