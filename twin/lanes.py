@@ -1,0 +1,112 @@
+"""Exponential and logarithm that the compiler can run on several particles at once.
+
+Calls into the mathematics library keep a loop from being vectorised. These are plain arithmetic on the bits of a
+double, without branches, to about one unit in the last place; and as they use nothing but IEEE operations, a particle
+gets the same bits alone, in company, and on any machine.
+
+Argument reduction as usual (Cody & Waite 1980): x = n ln 2 + r, |r| <= ln 2 / 2, for the exponential; x = 2^e m,
+sqrt(1/2) <= m < sqrt(2), log m = 2 artanh((m - 1)/(m + 1)) for the logarithm.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from llvmlite import ir
+from numba import njit, types
+from numba.extending import intrinsic
+
+_LOG2_E = 1.4426950408889634
+_LN2_HIGH = 0.693147180369123816490
+_LN2_LOW = 1.90821492927058770002e-10
+_ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits of the sum
+
+
+def _bits_of(_context: Any, value: Any) -> Any:  # noqa: ARG001 (the name is the signature)
+    """The bits of a double as an integer."""
+
+    def generate(_codegen: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.IntType(64))
+
+    return types.int64(types.float64), generate
+
+
+def _double_of(_context: Any, value: Any) -> Any:  # noqa: ARG001
+    """The double with these bits."""
+
+    def generate(_codegen: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.bitcast(arguments[0], ir.DoubleType())
+
+    return types.float64(types.int64), generate
+
+
+_bits: Any = intrinsic(_bits_of)
+_double: Any = intrinsic(_double_of)
+
+
+@njit(inline="always", error_model="numpy")
+def _reduced(x):  # type: ignore[no-untyped-def]
+    """(2^n, expm1(r)) of x = n ln 2 + r; x is taken between -708 and 709, where the result is a normal number."""
+    x = min(max(x, -708.0), 709.0)
+    shifted = x * _LOG2_E + _ROUND
+    n = shifted - _ROUND
+    r = (x - n * _LN2_HIGH) - n * _LN2_LOW
+    p = 1.0 / 6227020800.0
+    p = p * r + 1.0 / 479001600.0
+    p = p * r + 1.0 / 39916800.0
+    p = p * r + 1.0 / 3628800.0
+    p = p * r + 1.0 / 362880.0
+    p = p * r + 1.0 / 40320.0
+    p = p * r + 1.0 / 5040.0
+    p = p * r + 1.0 / 720.0
+    p = p * r + 1.0 / 120.0
+    p = p * r + 1.0 / 24.0
+    p = p * r + 1.0 / 6.0
+    p = p * r + 0.5
+    p = p * r + 1.0
+    return _double((_bits(shifted) << 52) + (1023 << 52)), p * r
+
+
+@njit(inline="always", error_model="numpy")
+def exp(x):  # type: ignore[no-untyped-def]
+    """e^x; not a number where x is none."""
+    scale, rest = _reduced(x)
+    return scale * rest + scale if x == x else x
+
+
+@njit(inline="always", error_model="numpy")
+def expm1(x):  # type: ignore[no-untyped-def]
+    """e^x - 1, exact near 0."""
+    scale, rest = _reduced(x)
+    return scale * rest + (scale - 1.0) if x == x else x
+
+
+@njit(inline="always", error_model="numpy")
+def log(x):  # type: ignore[no-untyped-def]
+    """Natural logarithm of a normal positive number; not a number below 0, and for 0 that of the smallest one."""
+    bits = _bits(max(x, 2.2250738585072014e-308))
+    # Counted from the bits of sqrt(1/2), what is left of the exponent field is the power of two, with its usual bias.
+    power_of_two = ((bits + (0x3FF0000000000000 - 0x3FE6A09E667F3BCD)) >> 52) & 0x7FF
+    m = _double(bits - ((power_of_two - 1023) << 52))
+    exponent = _double(0x4330000000000000 + power_of_two) - 4503599627370496.0 - 1023.0
+    f = (m - 1.0) / (m + 1.0)
+    s = f * f
+    p = 1.0 / 21.0
+    p = p * s + 1.0 / 19.0
+    p = p * s + 1.0 / 17.0
+    p = p * s + 1.0 / 15.0
+    p = p * s + 1.0 / 13.0
+    p = p * s + 1.0 / 11.0
+    p = p * s + 1.0 / 9.0
+    p = p * s + 1.0 / 7.0
+    p = p * s + 1.0 / 5.0
+    p = p * s + 1.0 / 3.0
+    result = exponent * _LN2_HIGH + (2.0 * f + (2.0 * f * s * p + exponent * _LN2_LOW))
+    return result + 0.0 * math.sqrt(x)
+
+
+@njit(inline="always", error_model="numpy")
+def power(x, y):  # type: ignore[no-untyped-def]
+    """x^y for x > 0."""
+    return exp(y * log(x))

@@ -1,0 +1,247 @@
+"""Source of the inner loop: particles through a schedule of steps.
+
+Particles are taken in groups of `LANES`, whose states and parameters lie in the rows of one small array; within a step
+the same arithmetic runs down a row, so that the compiler can do several particles with one instruction. The step
+sequence is the same for all, and nothing depends on who else is in a group, so a cloud may be cut anywhere without
+changing a bit.
+
+A particle's linear block lives in the eigenbasis of A (z = W x, W = V^-1), where a quarter step is
+
+    z <- e z + f c,     c = W (B u + b),    e = exp(lambda h / 4),    f = (e - 1) / lambda,
+
+exact for a constant input; the stepped states follow by Butcher's Runge-Kutta scheme of order 5, which needs the
+drivers just at quarters of a step.
+"""
+
+from __future__ import annotations
+
+import ast
+
+from twin.expressions import to_source
+from twin.models import Model
+from twin.structure import Equation, Structure
+
+LANES = 32
+"""Particles of a group: few enough for the first-level cache, enough for any vector width."""
+
+BUTCHER_STAGES: tuple[tuple[int, dict[int, str]], ...] = (
+    (0, {}),
+    (1, {1: "0.25"}),
+    (1, {1: "0.125", 2: "0.125"}),
+    (2, {2: "-0.5", 3: "1.0"}),
+    (3, {1: "0.1875", 4: "0.5625"}),
+    (4, {1: "(-3.0 / 7.0)", 2: "(2.0 / 7.0)", 3: "(12.0 / 7.0)", 4: "(-12.0 / 7.0)", 5: "(8.0 / 7.0)"}),
+)
+"""Butcher's Runge-Kutta scheme of order 5 (1964): per stage its node in quarters of a step, and weights of stages."""
+
+BUTCHER_WEIGHTS = {1: "(7.0 / 90.0)", 3: "(32.0 / 90.0)", 4: "(12.0 / 90.0)", 5: "(32.0 / 90.0)", 6: "(7.0 / 90.0)"}
+"""Weights of the stages in the step: those of Boole's rule."""
+
+SIGNATURE = (
+    "advance(z, y, par, cov, lam, v, w, bw, cw, start, dt, row, rates, kick_from, kick_column, kick_amount, mark, out)"
+)
+
+IMPORTS = ("import numpy as np", "", "from twin.lanes import exp, expm1, log, power")
+
+
+class Lines:
+    """Source text under construction."""
+
+    def __init__(self) -> None:
+        self._lines: list[str] = []
+
+    def add(self, depth: int, *lines: str) -> None:
+        """Append lines, indented by ``depth``."""
+        self._lines += ["    " * depth + line for line in lines]
+
+    def text(self) -> str:
+        """Everything so far."""
+        return "\n".join(self._lines) + "\n"
+
+
+def local_names(model: Model) -> dict[str, str]:
+    """Local variable of every model name: prefixed, so that no model name meets a Python one."""
+    names = [p.name for p in model.parameters] + [d.name for d in model.derived]
+    names += [c.name for c in model.covariates] + [s.name for s in model.states]
+    return {name: f"m_{name}" for name in names} | {"t": "time"}
+
+
+def write_advance(lines: Lines, model: Model, structure: Structure) -> None:
+    """Add the function ``advance`` (its head, with the decorator, is the caller's)."""
+    _Stepper(lines, model, structure).write()
+
+
+class _Stepper:
+    """Writes ``advance``: knows which row of the work array holds what."""
+
+    def __init__(self, lines: Lines, model: Model, structure: Structure) -> None:
+        self.lines = lines
+        self.model = model
+        self.structure = structure
+        self.names = local_names(model)
+        self.parameters = [p.name for p in model.parameters] + [d.name for d in model.derived]
+        self.size = len(structure.linear)
+        rows = [f"p_{name}" for name in self.parameters]
+        rows += [f"{kind}{i}" for kind in "zlcef" for i in range(self.size)]
+        rows += [f"v_{d}_{i}" for d in structure.drivers for i in range(self.size)]
+        rows += [f"y{i}" for i in range(len(structure.stepped))]
+        self.rows = {name: f"s[{number}, p]" for number, name in enumerate(rows)}
+
+    def write(self) -> None:
+        add = self.lines.add
+        add(1, *(f"m_{c.name} = cov[{i}]" for i, c in enumerate(self.model.covariates)))
+        add(1, f"s = np.empty(({max(1, len(self.rows))}, {LANES}))")
+        add(1, f"for first in range(0, par.shape[0], {LANES}):", f"    count = min({LANES}, par.shape[0] - first)")
+        self._load()
+        add(2, "previous = -1.0", "held = -1", "for k in range(dt.shape[0]):")
+        self._kicks()
+        self._input()
+        self._factors()
+        add(3, "time0 = start[k]", f"for p in range({LANES}):")
+        self._step()
+        add(3, "if mark[k] >= 0:", "    time = time0 + h", "    for p in range(count):")
+        self._outputs()
+        add(2, "for p in range(count):")
+        add(3, *(f"z[first + p, {i}] = {self.rows[f'z{i}']}" for i in range(self.size)))
+        add(3, *(f"y[first + p, {i}] = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))), "pass")
+
+    def _load(self) -> None:
+        """A group into the work array; a short group repeats its last particle."""
+        add = self.lines.add
+        add(2, f"for p in range({LANES}):", "    n = first + min(p, count - 1)")
+        add(3, *(f"{self.rows[f'p_{name}']} = par[n, {i}]" for i, name in enumerate(self.parameters)))
+        for i in range(self.size):
+            add(3, f"{self.rows[f'z{i}']} = z[n, {i}]", f"{self.rows[f'l{i}']} = lam[n, {i}]")
+        for d in self.structure.drivers:
+            row = self.structure.linear.index(d)
+            add(3, *(f"{self.rows[f'v_{d}_{i}']} = v[n, {row}, {i}]" for i in range(self.size)))
+        add(3, *(f"{self.rows[f'y{i}']} = y[n, {i}]" for i in range(len(self.structure.stepped))))
+
+    def _kicks(self) -> None:
+        """Impulses at the start of a step: of an input (column >= 0) or the reset of a state to zero (column < 0).
+
+        A reset names its state by ``-1 - i``, i counting the linear states first and the stepped ones after them.
+        """
+        add, size, stepped = self.lines.add, self.size, self.structure.stepped
+        add(3, "for j in range(kick_from[k], kick_from[k + 1]):", "    column = kick_column[j]")
+        add(4, f"for p in range({LANES}):", "    n = first + min(p, count - 1)", "    amount = kick_amount[j]")
+        add(5, "if column < 0:", "    r = -1 - column", f"    if r < {size}:", "        amount = 0.0")
+        add(7, *(f"amount -= v[n, r, {i}] * {self.rows[f'z{i}']}" for i in range(size)))
+        add(7, *(f"{self.rows[f'z{i}']} += w[n, {i}, r] * amount" for i in range(size)))
+        for i, name in enumerate(stepped):
+            nothing = "-np.inf" if name in self.structure.growing else "0.0"
+            add(6, f"if r == {size + i}:", f"    {self.rows[f'y{i}']} = {nothing}")
+        add(5, "else:", *(f"    {self.rows[f'z{i}']} += bw[n, {i}, column] * amount" for i in range(size)), "    pass")
+        for column, call in enumerate(self.structure.inputs):
+            for i, name in enumerate(stepped):
+                coefficient = self.structure.equations[name].inputs.get(call)
+                if coefficient is not None:
+                    add(6, f"if column == {column}:")
+                    self._bind_parameters(7)
+                    add(7, f"{self.rows[f'y{i}']} += ({self._source(coefficient)}) * amount")
+
+    def _input(self) -> None:
+        add = self.lines.add
+        add(3, "if row[k] != held:", "    held = row[k]", f"    for p in range({LANES}):")
+        add(5, "n = first + min(p, count - 1)")
+        for i in range(self.size):
+            terms = "".join(f" + bw[n, {i}, {j}] * rates[held, {j}]" for j in range(len(self.structure.inputs)))
+            add(5, f"{self.rows[f'c{i}']} = cw[n, {i}]{terms}")
+
+    def _factors(self) -> None:
+        add = self.lines.add
+        add(3, "h = dt[k]", "quarter = 0.25 * h")
+        if not self.size:
+            return
+        add(3, "if h != previous:", "    previous = h")
+        for i in range(self.size):
+            # Near a zero eigenvalue (an area under a curve) the quotient is 0/0; its limit is the step itself.
+            add(
+                4,
+                f"for p in range({LANES}):",
+                f"    rate = {self.rows[f'l{i}']}",
+                "    q = expm1(rate * quarter)",
+                f"    {self.rows[f'e{i}']} = q + 1.0",
+                f"    {self.rows[f'f{i}']} = q / rate if abs(rate * quarter) > 1e-12 else quarter",
+            )
+
+    def _step(self) -> None:
+        add = self.lines.add
+        self._bind_parameters(4)
+        add(4, *(f"y{i} = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))))
+        for i in range(self.size):
+            add(4, f"p0_{i} = {self.rows[f'z{i}']}")
+            e, f, c = (self.rows[f"{kind}{i}"] for kind in "efc")
+            add(4, *(f"p{j + 1}_{i} = {e} * p{j}_{i} + {f} * {c}" for j in range(4)))
+        for stage, (quarter, weights) in enumerate(BUTCHER_STAGES, start=1):
+            if self.structure.stepped:
+                self._stage(stage, quarter, weights)
+        for i in range(len(self.structure.stepped)):
+            add(4, f"{self.rows[f'y{i}']} = y{i}" + _increment(BUTCHER_WEIGHTS, i))
+        add(4, *(f"{self.rows[f'z{i}']} = p4_{i}" for i in range(self.size)), "pass")
+
+    def _stage(self, stage: int, quarter: int, weights: dict[int, str]) -> None:
+        add = self.lines.add
+        add(4, f"time = time0 + {quarter} * quarter")
+        for d in self.structure.drivers:
+            terms = (f"{self.rows[f'v_{d}_{i}']} * p{quarter}_{i}" for i in range(self.size))
+            add(4, f"m_{d} = " + " + ".join(terms))
+        for i, name in enumerate(self.structure.stepped):
+            add(4, f"m_{name} = {self._natural(name, f'y{i}' + _increment(weights, i))}")
+        for i, name in enumerate(self.structure.stepped):
+            add(4, f"k{stage}_{i} = {self._rate(self.structure.equations[name])}")
+
+    def _rate(self, equation: Equation) -> str:
+        terms = [] if equation.rest is None else [f"({self._source(equation.rest)})"]
+        for column, call in enumerate(self.structure.inputs):
+            if call in equation.inputs:
+                terms.append(f"({self._source(equation.inputs[call])}) * rates[held, {column}]")
+        return " + ".join(terms) or "0.0"
+
+    def _outputs(self) -> None:
+        add = self.lines.add
+        self._bind_parameters(5)
+        for r, name in enumerate(self.structure.linear):
+            terms = (f"v[first + p, {r}, {i}] * {self.rows[f'z{i}']}" for i in range(self.size))
+            add(5, f"m_{name} = " + " + ".join(terms))
+        for i, name in enumerate(self.structure.stepped):
+            add(5, f"m_{name} = {self._natural(name, self.rows[f'y{i}'])}")
+        shown = [self._source(output.expression) for output in self.model.outputs]
+        shown += [f"m_{target.state}" for target in self.model.targets]
+        add(5, *(f"out[mark[k], {i}, first + p] = {value}" for i, value in enumerate(shown)))
+
+    def _bind_parameters(self, depth: int) -> None:
+        self.lines.add(depth, *(f"m_{name} = {self.rows[f'p_{name}']}" for name in self.parameters), "pass")
+
+    def _natural(self, name: str, value: str) -> str:
+        return f"exp({value})" if name in self.structure.growing else value
+
+    def _source(self, expression: ast.expr) -> str:
+        return ast.unparse(_InLanes().visit(ast.parse(to_source(expression, self.names), mode="eval")))
+
+
+class _InLanes(ast.NodeTransformer):
+    """Functions of ``math`` become those of `twin.lanes`; small whole powers become products."""
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("exp", "log"):
+            node.func = ast.Name(node.func.attr, ast.Load())
+        return node
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        if not isinstance(node.op, ast.Pow):
+            return node
+        exponent = node.right.value if isinstance(node.right, ast.Constant) else None
+        if exponent in (2.0, 3.0):
+            product: ast.expr = node.left
+            for _ in range(1 if exponent == 2.0 else 2):
+                product = ast.BinOp(product, ast.Mult(), node.left)
+            return product
+        return ast.Call(ast.Name("power", ast.Load()), [node.left, node.right], [])
+
+
+def _increment(weights: dict[int, str], state: int) -> str:
+    terms = " + ".join(f"{weight} * k{stage}_{state}" for stage, weight in weights.items())
+    return f" + h * ({terms})" if terms else ""
