@@ -325,7 +325,7 @@ class PatientTwin:
             transitions += moved
             self.points.append(point)
             self._thin()
-        # All of the history is folded, up to its newest word: an alert published after the last point has no reason left.
+        # All of the history is folded, up to its newest word: what was published after the last point has no reason.
         return (*outputs, *self._alerts(point.book, transitions, since, newest))
 
     def _alerts(self, book: AlertBook, transitions: list[Transition], since: int, until: int) -> list[Alert]:

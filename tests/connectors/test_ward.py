@@ -18,6 +18,7 @@ from connectors.feeds.infusion import HOUR_MS
 from connectors.feeds.patients import ROTA, draw_patient
 from connectors.feeds.ward import WARD_MODELS, Ward, WardError, default_start, expected_events, named_models
 from twin.admission import admit
+from twin.delivered import HOLD_MS
 from twin.events import (
     Clock,
     DeviceAssociation,
@@ -35,7 +36,6 @@ from twin.events import (
     to_millis,
 )
 from twin.models import load_model
-from twin.delivered import HOLD_MS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODELS = named_models(WARD_MODELS)
