@@ -75,10 +75,14 @@ def count(hours: float, value: float, **changes: Any) -> LabResult:
     return LabResult(**_envelope("count", hours) | fields | changes)
 
 
-def weight(hours: float, value: float, **changes: Any) -> Covariate:
+def weight(hours: float, kilograms: float) -> Covariate:
     """Body weight, kg."""
-    fields = {"name": "WT", "value": quantity(value, "kg")}
-    return Covariate(**_envelope("weight", hours) | fields | changes)
+    return covariate(hours, "WT", kilograms, "kg")
+
+
+def covariate(hours: float, name: str, value: float, unit: str) -> Covariate:
+    """A characteristic that holds from now on."""
+    return Covariate(**_envelope(name, hours), name=name, value=quantity(value, unit))
 
 
 def plan(hours: float, *doses: tuple[float, float, float | None], **changes: Any) -> RegimenPlanned:
