@@ -17,6 +17,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,15 @@ from twin.events import decode
 WARM_UP = 0.1
 """Share of the events that passes before the timing begins."""
 
-POLL = 0.05
+POLL = 0.2
+"""Seconds between two looks at how far a worker is: asking costs a part of the machine that is measured."""
+
 PATIENCE = 300.0
 OUT = "passed"
+
+
+class BenchmarkFailed(RuntimeError):
+    """A measured process did not do its work; the message has its last words."""
 
 
 def stream_vs_passthrough(
@@ -55,6 +62,9 @@ def stream_vs_passthrough(
     Returns:
         ``events``, ``worker_per_s``, ``passthrough_per_s``, ``stream_vs_passthrough`` (their ratio) and, if there are
         ``paced`` events, ``latency_ms`` with ``p50`` and ``p99`` of the last 30 s.
+
+    Raises:
+        BenchmarkFailed: a measured process ended or stood still.
     """
     prefix = f"bench-{uuid.uuid4().hex[:8]}."
     ensure_topics(bootstrap, prefix, partitions)
@@ -70,13 +80,13 @@ def stream_vs_passthrough(
     }
     say("bare Faust pass-through")
     arguments = ["-m", "streams.bench_stream", bootstrap, prefix, str(partitions)]
-    with _process(arguments, surroundings):
-        bare = _rate(len(events), lambda: _count(bootstrap, prefix + OUT, partitions))
+    with _process(arguments, surroundings) as process, _counter(bootstrap, prefix + OUT, partitions) as passed:
+        bare = _rate(process, len(events), passed)
     say("worker with twins")
     command = ["-c", "from streams.command import main; main()", "worker", "--metrics-port", "0", "--twins", twins]
-    with _process(command, surroundings) as log:
-        address = _metrics_address(log)
-        full = _rate(len(events), lambda: _handled(_metrics(address)))
+    with _process(command, surroundings) as process:
+        address = process.metrics_address()
+        full = _rate(process, len(events), lambda: _handled(_metrics(address)))
     measured: dict[str, Any] = {
         "events": len(events),
         "worker_per_s": round(full, 1),
@@ -85,57 +95,74 @@ def stream_vs_passthrough(
     }
     if paced:
         say(f"latency at {rate:g} events/s, {len(paced) / rate:.0f} s")
-        with _process(command, surroundings) as log:
-            address = _metrics_address(log)
-            _wait(lambda: "worker ready" in log.read_text())
+        with _process(command, surroundings) as process:
+            address = process.metrics_address()
+            process.wait_until(lambda: "worker ready" in process.said())
             before = _handled(_metrics(address))
             _send(bootstrap, prefix, paced, rate)
-            _wait(lambda: _handled(_metrics(address)) - before >= len(paced))
+            process.wait_until(lambda: _handled(_metrics(address)) - before >= len(paced))
             found = _metrics(address)
         quantiles = {name: found[f"dosetwin_latency_{name}_seconds"] for name in ("p50", "p99")}
         measured["latency_ms"] = {name: round(1000 * seconds, 1) for name, seconds in quantiles.items()}
     return measured
 
 
-def _rate(total: int, passed: Callable[[], float]) -> float:
-    """Events a second from the end of the warm-up to the last event."""
-    _wait(lambda: passed() >= WARM_UP * total)
-    first, began = passed(), time.monotonic()
-    _wait(lambda: passed() >= total)
-    return (total - first) / (time.monotonic() - began)
+@dataclass(frozen=True)
+class _Process:
+    """A running process and what it says."""
 
+    handle: subprocess.Popen[bytes]
+    log: Path
 
-def _wait(until: Callable[[], bool]) -> None:
-    limit = time.monotonic() + PATIENCE
-    while not until():
-        if time.monotonic() > limit:
-            raise TimeoutError(f"the benchmark did not finish a step within {PATIENCE:.0f} s")
-        time.sleep(POLL)
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text(errors="replace")
+
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        """Look every `POLL` seconds.
+
+        Raises:
+            BenchmarkFailed: the process ended, or `PATIENCE` did; with the process's last words.
+        """
+        limit = time.monotonic() + PATIENCE
+        while not reached():
+            code = self.handle.poll()
+            if code is not None:
+                raise BenchmarkFailed(f"a measured process ended with code {code}; it said:\n{self.said()[-2000:]}")
+            if time.monotonic() > limit:
+                raise BenchmarkFailed(f"a step took over {PATIENCE:.0f} s; the process said:\n{self.said()[-2000:]}")
+            time.sleep(POLL)
+
+    def metrics_address(self) -> str:
+        """Where the worker serves its metrics."""
+        self.wait_until(lambda: "address=http" in self.said())
+        return self.said().partition("address=")[2].split()[0]
 
 
 @contextlib.contextmanager
-def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[Path]:
-    """A Python process until the end of the block, then SIGTERM; gives its log."""
+def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[_Process]:
+    """A Python process until the end of the block, then SIGTERM."""
     with tempfile.TemporaryDirectory(prefix="dosetwin-bench-") as directory:
         log = Path(directory, "log")
         with log.open("wb") as output:
-            process = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=output, stderr=output)
+            handle = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=output, stderr=output)
             try:
-                yield log
-            except TimeoutError as error:
-                raise TimeoutError(f"{error}; the process said:\n{log.read_text()[-2000:]}") from None
+                yield _Process(handle, log)
             finally:
-                process.send_signal(signal.SIGTERM)
+                handle.send_signal(signal.SIGTERM)
                 try:
-                    process.wait(60)
+                    handle.wait(60)
                 except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
+                    handle.kill()
+                    handle.wait()
 
 
-def _metrics_address(log: Path) -> str:
-    _wait(lambda: "address=http" in log.read_text())
-    return log.read_text().partition("address=")[2].split()[0]
+def _rate(process: _Process, total: int, passed: Callable[[], float]) -> float:
+    """Events a second from the end of the warm-up to the last event."""
+    process.wait_until(lambda: passed() >= WARM_UP * total)
+    first, began = passed(), time.monotonic()
+    process.wait_until(lambda: passed() >= total)
+    return (total - first) / (time.monotonic() - began)
 
 
 def _metrics(address: str) -> dict[str, float]:
@@ -179,12 +206,15 @@ def _create_out_topic(bootstrap: str, prefix: str, partitions: int) -> None:
     admin.close()
 
 
-def _count(bootstrap: str, topic: str, partitions: int) -> float:
+@contextlib.contextmanager
+def _counter(bootstrap: str, topic: str, partitions: int) -> Iterator[Callable[[], float]]:
+    """A function that says how many records a topic has."""
     from kafka import KafkaConsumer, TopicPartition
 
+    places = [TopicPartition(topic, number) for number in range(partitions)]
     consumer = KafkaConsumer(bootstrap_servers=bootstrap)
     try:
-        return float(sum(consumer.end_offsets([TopicPartition(topic, n) for n in range(partitions)]).values()))
+        yield lambda: float(sum(consumer.end_offsets(places).values()))
     finally:
         consumer.close()
 

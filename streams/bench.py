@@ -1,0 +1,212 @@
+"""What ``dosetwin bench`` measures, and what is to be reached.
+
+Each *measurement* gives some of the `FIGURES`. They run one after the other, so that none disturbs another; a
+benchmark is no test, and nothing here judges a figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from streams.progress import progress
+
+Say = Callable[[str], object]
+
+DOCETAXEL = "docetaxel_ozawa2007"
+FLUOROURACIL = "fluorouracil_yamada2025"
+
+RATE = 200.0
+"""Events a second at which latency is measured."""
+
+MANY = 500
+"""Twins whose memory is given."""
+
+ADMITTED_HOURS = 6.1
+"""After so long everybody is on the ward."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured. ``cycles`` and ``days_ahead`` are of the docetaxel courses, ``twins`` for their memory,
+    ``ward`` patients, ``waiting_hours`` of the ward's events that wait in the topics, ``paced_seconds`` for latency."""
+
+    particles: int
+    cycles: int
+    days_ahead: int
+    patients: int
+    repeats: int
+    twins: int
+    ward: int
+    waiting_hours: float
+    paced_seconds: float
+
+
+FULL = Scale(1000, 6, 28, 2, 25, MANY, 200, ADMITTED_HOURS, 90.0)
+QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 6.0)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: its name in the JSON, its unit, what is to be reached ('' for none), and how it is measured."""
+
+    name: str
+    unit: str
+    reach: str
+    how: str
+
+
+FIGURES = (
+    Figure(
+        "kernel_ns_per_particle_step", "ns", "", "docetaxel, six cycles solved for 1,000 particles; median of 25 runs"
+    ),
+    Figure(
+        "kernel_vs_handwritten",
+        "",
+        "<= 1.3",
+        "over a kernel written by hand for this model: same steps, runs in turn, medians",
+    ),
+    Figure(
+        "update_ms", "ms", "<= 250", "a new count after six cycles of docetaxel: mean over all counts of four weeks"
+    ),
+    Figure("update_ms_worst", "ms", "", "the slowest of them: all particles are moved"),
+    Figure("late_event_ms", "ms", "", "the same counts, each told a day late"),
+    Figure("late_event_ms_worst", "ms", "", "the slowest of them"),
+    Figure("state_row_bytes", "B", "<= 150,000", "the same patients' state with pump samples and wearable readings"),
+    Figure(
+        "cost_growth", "", "<= 1.2", "an event near a patient's 10,000th over one near the 100th; fluorouracil pump"
+    ),
+    Figure("worker_rss_mib_500_twins", "MiB", "<= 1,024", "a process with 500 docetaxel twins after two data each"),
+    Figure("stream_vs_passthrough", "", ">= 0.5", "events/s of the worker over a bare Faust pass-through; ward of 200"),
+    Figure("worker_per_s", "/s", "", "events a second of the worker, catching up"),
+    Figure("passthrough_per_s", "/s", "", "events a second of the pass-through"),
+    Figure("latency_ms", "ms", "p99 <= 500", "from Kafka to estimate at 200 events/s, 200 patients; the last 30 s"),
+)
+
+NAMES = tuple(figure.name for figure in FIGURES)
+
+
+class UnknownFigure(ValueError):
+    """A name that is no figure's; the message has those that are."""
+
+
+def measure(scale: Scale, only: Iterable[str] = (), say: Say = lambda _: None) -> dict[str, Any]:
+    """Measure the figures named in ``only``, or all; by name, in the order of `FIGURES`.
+
+    Raises:
+        UnknownFigure: a name of no figure.
+    """
+    wanted = set(only) or set(NAMES)
+    unknown = sorted(wanted - set(NAMES))
+    if unknown:
+        raise UnknownFigure(f"no figure {', '.join(map(repr, unknown))}; there are {', '.join(NAMES)}")
+    found: dict[str, Any] = {}
+    for names, measurement in MEASUREMENTS:
+        if wanted & set(names):
+            found |= measurement(scale, say)
+    return {name: found[name] for name in NAMES if name in wanted}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures as text: a row each with what was measured, what is to be reached, and how it is measured."""
+    rows = [("figure", "measured", "to reach", "how")]
+    rows += [(f.name, _shown(found[f.name], f.unit), f.reach or "-", f.how) for f in FIGURES if f.name in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join([*map(str.ljust, row[:3], widths), row[3]]) for row in rows)
+
+
+def _shown(value: Any, unit: str) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part, unit)}" for name, part in value.items())
+    return f"{value:,} {unit}".strip()
+
+
+# --- measurements ----------------------------------------------------------------------------------------------------
+
+
+def _kernel(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench_kernel import case, compare
+    from streams.bench_patients import course
+    from twin import load_model
+
+    say("kernel: generated against hand-written")
+    model = load_model(DOCETAXEL)
+    return compare(case(model, course(model, 1, scale.cycles, scale.days_ahead), scale.particles), scale.repeats)
+
+
+def _courses(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench_patients import course
+    from streams.bench_twin import Grown, courses, grown
+    from twin import load_model
+
+    say(f"twins of {scale.patients} docetaxel patients, {scale.cycles} cycles each")
+    model = load_model(DOCETAXEL)
+    patients: list[Grown] = []
+    for seed in range(1, scale.patients + 1):
+        told = course(model, seed, scale.cycles, scale.days_ahead)
+        with progress(f"history of patient {seed}", "events", len(told.history)) as reached:
+            patients.append(grown(model, told, scale.particles, reached))
+    say("new and late counts")
+    return courses(patients)
+
+
+def _growth(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench_twin import growth
+    from twin import load_model
+
+    patients = 2 * scale.patients - 1
+    say("10,000 events of a patient, one by one")
+    with progress("10,000 events each", "patients", patients) as reached:
+        return growth(load_model(FLUOROURACIL), patients, scale.particles, reached)
+
+
+def _memory(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench_memory import resident
+
+    say(f"memory of a process with {scale.twins} twins")
+    found = resident(scale.twins, scale.particles)
+    # With fewer twins than are asked about (--quick), the rest is taken to weigh as much.
+    total = found["without"] + (found["with"] - found["without"]) * MANY / scale.twins
+    return {"worker_rss_mib_500_twins": round(total, 1)}
+
+
+def _stream(scale: Scale, say: Say) -> dict[str, Any]:
+    from connectors.services import local_services
+
+    say("Kafka")
+    with local_services(influx=False) as servers:
+        return stream(servers.kafka, scale, say)
+
+
+def stream(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
+    """The figures of the worker on the Kafka at ``bootstrap``."""
+    from streams.bench_patients import ward_bytes
+    from streams.bench_stream import stream_vs_passthrough
+
+    paced_events = round(RATE * scale.paced_seconds)
+    hour = 3_600_000
+    say(f"a ward of {scale.ward} patients")
+    waiting: list[bytes] = []
+    paced: list[bytes] = []
+    for millis, raw in ward_bytes(scale.ward, 48.0):
+        (waiting if millis <= scale.waiting_hours * hour else paced).append(raw)
+        if len(paced) == paced_events:
+            break
+    found = stream_vs_passthrough(
+        bootstrap, waiting, paced=paced, rate=RATE, environment={"DOSETWIN_PARTICLES": str(scale.particles)}, say=say
+    )
+    return {name: found[name] for name in STREAM}
+
+
+KERNEL = ("kernel_ns_per_particle_step", "kernel_vs_handwritten")
+COURSES = ("update_ms", "update_ms_worst", "late_event_ms", "late_event_ms_worst", "state_row_bytes")
+STREAM = ("stream_vs_passthrough", "worker_per_s", "passthrough_per_s", "latency_ms")
+
+MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
+    (KERNEL, _kernel),
+    (COURSES, _courses),
+    (("cost_growth",), _growth),
+    (("worker_rss_mib_500_twins",), _memory),
+    (STREAM, _stream),
+)

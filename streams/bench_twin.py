@@ -1,0 +1,132 @@
+"""What a twin costs: a new count, a late one, a row, and an event after ten thousand others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from time import perf_counter
+
+from streams.bench_patients import DAY_MS, EVENTS_AN_HOUR, Course, steady_hours, steady_start
+from twin import PatientTwin
+from twin.events import InputEvent, LabResult, to_millis
+from twin.models import Model
+
+Progress = Callable[[int], object]
+"""Takes how many events were told so far."""
+
+NEAR = 4
+"""Hours on either side over which the cost of an event is taken as the median."""
+
+EARLY, LATE = 100, 10_000
+"""Numbers of the events that `growth` compares."""
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A twin that knows its patient's history, as a row; rows are how a copy is made."""
+
+    model: Model
+    told: Course
+    row: bytes
+
+    def twin(self) -> PatientTwin:
+        """A copy of its own."""
+        return PatientTwin.from_row(self.row, self.model)
+
+
+def grown(model: Model, told: Course, particles: int, progress: Progress = lambda _: None) -> Grown:
+    """Tell a twin the history, a day at a time."""
+    twin = PatientTwin(told.patient_id, model, particles)
+    done = 0
+    for day in _days(told.history):
+        twin.observe(day)
+        done += len(day)
+        progress(done)
+    return Grown(model, told, twin.row())
+
+
+def _days(events: Sequence[InputEvent]) -> Iterator[list[InputEvent]]:
+    day: list[InputEvent] = []
+    for event in events:
+        if day and to_millis(event.time) // DAY_MS != to_millis(day[0].time) // DAY_MS:
+            yield day
+            day = []
+        day.append(event)
+    if day:
+        yield day
+
+
+def new_counts(patient: Grown, delay: int = 0) -> list[float]:
+    """Milliseconds that each further count takes: the posterior given all history, prediction, estimates, forecasts.
+
+    The other events of the days ahead are told in between. Counts come ``delay`` ms after their own time; those of the
+    first day only warm the copy up.
+    """
+    twin = patient.twin()
+    now = patient.told.now
+    waiting: list[InputEvent] = []
+    taken: list[float] = []
+    arrivals = sorted(
+        patient.told.ahead, key=lambda event: to_millis(event.time) + delay * isinstance(event, LabResult)
+    )
+    for event in arrivals:
+        if not isinstance(event, LabResult):
+            waiting.append(event)
+            continue
+        twin.observe(waiting)
+        waiting.clear()
+        begin = perf_counter()
+        update = twin.observe([event])
+        if to_millis(event.time) > now + DAY_MS:
+            taken.append(1000.0 * (perf_counter() - begin))
+            if not any(said.kind == "prediction" for said in update.outputs):
+                raise RuntimeError(f"the count {event.event_id} was not assimilated: {update.rejected}")
+    return taken
+
+
+def courses(patients: Sequence[Grown]) -> dict[str, float]:
+    """``update_ms``, ``late_event_ms`` (means), their worst, and ``state_row_bytes`` (the largest)."""
+    prompt = [taken for patient in patients for taken in new_counts(patient)]
+    late = [taken for patient in patients for taken in new_counts(patient, delay=DAY_MS)]
+    return {
+        "update_ms": round(fmean(prompt), 1),
+        "update_ms_worst": round(max(prompt), 1),
+        "late_event_ms": round(fmean(late), 1),
+        "late_event_ms_worst": round(max(late), 1),
+        "state_row_bytes": max(len(patient.row) for patient in patients),
+    }
+
+
+def growth(model: Model, patients: int, particles: int, progress: Progress = lambda _: None) -> dict[str, float]:
+    """``cost_growth``: cost of an event near the 10,000th of a patient over that near the 100th.
+
+    Events are told one by one. Hours hold the same events everywhere (see `streams.bench_patients.steady_hours`), so
+    hours are compared; near both places none has a count in it: what a count costs has figures of its own.
+    """
+    early: list[float] = []
+    late: list[float] = []
+    for number in range(patients):
+        hours = _hourly_seconds(model, f"STEADY-{number + 1}", particles)
+        early += _near(hours, EARLY)
+        late += _near(hours, LATE)
+        progress(number + 1)
+    return {"cost_growth": round(median(late) / median(early), 3)}
+
+
+def _near(hours: list[float], event: int) -> list[float]:
+    middle = event // EVENTS_AN_HOUR
+    return hours[middle - NEAR : middle + NEAR + 1]
+
+
+def _hourly_seconds(model: Model, patient_id: str, particles: int) -> list[float]:
+    """What the events of each hour of a steady patient take."""
+    twin = PatientTwin(patient_id, model, particles)
+    twin.observe(steady_start(patient_id))
+    found = []
+    for hour in steady_hours(patient_id, LATE // EVENTS_AN_HOUR + NEAR + 1):
+        begin = perf_counter()
+        for event in hour:
+            twin.observe([event])
+        found.append(perf_counter() - begin)
+    return found
