@@ -23,6 +23,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
 from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO
 
@@ -123,18 +124,27 @@ def _in_processes(cases: Sequence[Case], parts: Path, particles: int, jobs: int)
                 pool.submit(_replay_one, case.patient_id, case.model.text, case.model.id, case.told, particles, parts)
                 for case in sorted(cases, key=lambda case: len(case.told), reverse=True)
             ]
+            workers = set(active_children()) - elder
             for future in as_completed(waiting):
                 yield future.result()
-        except BaseException as error:
+        except BrokenProcessPool:
+            pool.shutdown(wait=True)
+            raise ReplayFailed(
+                f"a worker process ended early ({_ends(workers)}), which may be want of memory: try fewer --jobs"
+            ) from None
+        except BaseException:
             for child in set(active_children()) - elder:
                 child.terminate()
-            if isinstance(error, BrokenProcessPool):
-                raise ReplayFailed(
-                    "a worker process was killed; is there enough memory? fewer --jobs need less"
-                ) from None
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _ends(workers: Iterable[BaseProcess]) -> str:
+    """How processes of a broken pool ended. The pool itself terminates those that are left, which says nothing."""
+    codes = {worker.exitcode for worker in workers}
+    named = {signal.Signals(-code).name if code < 0 else f"exit code {code}" for code in codes if code is not None}
+    return ", ".join(sorted(named - {"SIGTERM"} or named)) or "unknown"
 
 
 @contextmanager

@@ -377,7 +377,7 @@ def test_a_killed_process_is_an_error_and_the_earlier_results_stay(tmp_path: Pat
         for child in multiprocessing.active_children():
             child.kill()
 
-    with pytest.raises(ReplayFailed, match="a worker process was killed"):
+    with pytest.raises(ReplayFailed, match=r"a worker process ended early \(SIGKILL\)"):
         replay([case(f"P-{n}") for n in range(4)], tmp_path, PARTICLES, 1, problems.append, kill)
     assert bytes_of(tmp_path) == {"estimates.ndjson": b"earlier"}
     assert problems == []
