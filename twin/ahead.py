@@ -2,30 +2,34 @@
 
 from __future__ import annotations
 
-from twin.delivered import HOUR_MS, Delivered, sum_of_steps
-from twin.events import PlannedDose, to_millis
+from collections.abc import Mapping
+
+from twin.delivered import HOUR_MS, Delivered, Recorded, with_rates
 from twin.history import HOLD_MS
 from twin.kernel import Kernel
+from twin.snapshot import MINUTE_MS, PlanStep
 from twin.timeline import Timeline, assemble
 
 SAME_ORDER_MS = 6 * HOUR_MS
 """Planned doses of a drug that follow one another within this belong to one order (a bolus and its infusion)."""
 
+NEARLY_IN = 0.98
+"""Fraction of a planned dose after which a running pump is taken to deliver the next dose of its order."""
+
 
 def extended(
-    timeline: Timeline, kernel: Kernel, now: int, planned: dict[str, tuple[PlannedDose, ...]]
+    timeline: Timeline, kernel: Kernel, now: int, planned: Mapping[str, tuple[PlanStep, ...]]
 ) -> tuple[Timeline, int | None]:
     """The timeline as it will be if running infusions finish and planned doses after ``now`` are given as planned.
 
-    A running infusion goes on at its present rate until the planned amount of its dose is in; without a plan, for
-    `HOLD_MS`. Returns the timeline and the ms at which the infusion running now will end (``None`` when
-    nothing runs).
+    A pump goes on at its present rate until the planned amount of the dose it is at is in, and the rest of that order
+    follows; without a plan it is believed for `HOLD_MS`. A dose recorded with its duration ends as recorded. Returns
+    the timeline and the ms at which what runs now will end, with the rest of its order (``None``: nothing runs).
     """
     ahead: dict[str, Delivered] = {}
     end: int | None = None
     for drug, source in timeline.delivered.items():
-        doses = planned.get(drug, ())
-        ahead[drug], finish = _continued(source, now, doses)
+        ahead[drug], finish = _continued(source, now, planned.get(drug, ()))
         if finish is not None:
             end = finish if end is None else max(end, finish)
     # A characteristic that is to change is not foreseen.
@@ -33,50 +37,57 @@ def extended(
     return assemble(kernel, timeline.start, ahead, (), timeline.epoch[known], timeline.covariates[known]), end
 
 
-def _continued(source: Delivered, now: int, doses: tuple[PlannedDose, ...]) -> tuple[Delivered, int | None]:
-    rate = source.rate_at(now)
-    kept = [step for step in source.rate if step[0] <= now]
+def _continued(source: Delivered, now: int, plan: tuple[PlanStep, ...]) -> tuple[Delivered, int | None]:
     ahead = Delivered(
-        list(kept), [i for i in source.impulses if i[0] <= now], {}, [p for p in source.pulses if p <= now]
+        impulses=[impulse for impulse in source.impulses if impulse[0] <= now],
+        pulses=[millis for millis in source.pulses if millis <= now],
+        pumped=[step for step in source.pumped if step[0] <= now],
+        recorded=[dose for dose in source.recorded if dose.start <= now],
     )
-    finish: int | None = None
-    if rate > 0:
-        finish = now + _remaining_ms(source, now, rate, doses)
-        ahead.rate.append((finish, 0.0))
-    running = finish
-    for dose in doses:
-        begin = to_millis(dose.time)
-        if begin <= now or (running is not None and begin < running - HOUR_MS // 60):
+    ends = [dose.end for dose in ahead.recorded if dose.end > now]
+    rest: tuple[PlanStep, ...] = ()
+    if ahead.pumped and ahead.pumped[-1][1] > 0:
+        stop, rest = _finish(source, now, ahead.pumped[-1][1], plan)
+        ahead.pumped.append((stop, 0.0))
+        ends.append(stop)
+        for dose in rest:
+            ends.append(_give(ahead, dose, max(dose.start_ms, ends[-1])))
+    finish = running = max(ends, default=None)
+    for dose in plan:
+        if dose.start_ms <= now or dose in rest:
             continue
-        if finish is not None and begin <= finish + SAME_ORDER_MS:
-            finish = max(finish, _planned_end(dose))
-        ahead.pulses.append(begin)
-        hours = dose.duration.value if dose.duration is not None else 0.0
-        if hours > 0:
-            ahead.rate = sum_of_steps(
-                [ahead.rate, [(begin, dose.amount.value / hours), (begin + round(hours * HOUR_MS), 0.0)]]
-            )
-        else:
-            ahead.impulses.append((begin, dose.amount.value, "iv"))
-    ahead.rate_by_route = {"iv": ahead.rate}
-    return ahead, finish
+        if running is not None and finish is not None:
+            if dose.start_ms < running - MINUTE_MS:
+                continue  # What runs is this dose, begun before its time.
+            if dose.start_ms <= finish + SAME_ORDER_MS:
+                finish = max(finish, dose.end_ms)
+        _give(ahead, dose, dose.start_ms)
+    return with_rates(ahead), finish
 
 
-def _remaining_ms(source: Delivered, now: int, rate: float, doses: tuple[PlannedDose, ...]) -> int:
-    """How long a running infusion still runs: until the planned amount of the dose it belongs to is in."""
-    begun = [dose for dose in doses if to_millis(dose.time) - HOUR_MS <= now]
+def _give(ahead: Delivered, dose: PlanStep, begin: int) -> int:
+    """Let a planned dose begin at ``begin``; when it ends."""
+    span = dose.end_ms - dose.start_ms
+    ahead.pulses.append(begin)
+    if span > 0:
+        ahead.recorded.append(Recorded(begin, begin + span, dose.amount / (span / HOUR_MS), dose.route))
+    else:
+        ahead.impulses.append((begin, dose.amount, dose.route))
+    return begin + span
+
+
+def _finish(source: Delivered, now: int, rate: float, plan: tuple[PlanStep, ...]) -> tuple[int, tuple[PlanStep, ...]]:
+    """When a pump at ``rate`` ends the dose it is at, and the doses of its order that should have begun by then."""
+    begun = sum(dose.start_ms - HOUR_MS <= now for dose in plan)
     if not begun:
-        return HOLD_MS
-    # Doses planned back to back (a bolus and its infusion) form one order: what counts is the order's total.
-    order = [begun[-1]]
-    for dose in reversed(begun[:-1]):
-        if to_millis(order[-1].time) - _planned_end(dose) > SAME_ORDER_MS:
-            break
-        order.append(dose)
-    total = sum(dose.amount.value for dose in order)
-    given = source.amount(to_millis(order[-1].time) - HOUR_MS, now)
-    return max(HOUR_MS // 60, min(round((total - given) / rate * HOUR_MS), HOLD_MS))
-
-
-def _planned_end(dose: PlannedDose) -> int:
-    return to_millis(dose.time) + (round(dose.duration.value * HOUR_MS) if dose.duration is not None else 0)
+        return now + HOLD_MS, ()
+    first = begun - 1
+    while first > 0 and plan[first].start_ms - plan[first - 1].end_ms <= SAME_ORDER_MS:
+        first -= 1
+    given = source.amount(plan[first].start_ms - HOUR_MS, now)
+    at, total = first, plan[first].amount
+    while at + 1 < begun and given >= NEARLY_IN * total:
+        at += 1
+        total += plan[at].amount
+    left = min(round((total - given) / rate * HOUR_MS), HOLD_MS)
+    return now + max(MINUTE_MS, left), plan[at + 1 : begun]

@@ -10,6 +10,7 @@ from __future__ import annotations
 from bisect import bisect_right
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
+from typing import NamedTuple
 
 import numpy as np
 
@@ -25,14 +26,32 @@ Steps = list[tuple[int, float]]
 """A step function of time: (from ms, value), sorted; zero before the first."""
 
 
+class Recorded(NamedTuple):
+    """A dose recorded as given evenly from ``start`` to ``end`` (ms), mg/h."""
+
+    start: int
+    end: int
+    rate: float
+    route: str
+
+
 @dataclass(slots=True)
 class Delivered:
-    """One drug as delivered: rate steps (mg/h) and impulses (ms, mg, route), plus pulses (ms) of recorded doses."""
+    """One drug as delivered.
+
+    Attributes:
+        rate: all that runs, mg/h; ``rate_by_route`` is the same by route.
+        impulses: what was given at once (ms, mg, route).
+        pulses: ms of every recorded dose.
+        pumped: the part of the rate that pumps told of; ``recorded``: doses whose duration was told beforehand.
+    """
 
     rate: Steps = field(default_factory=list)
     impulses: list[tuple[int, float, str]] = field(default_factory=list)
     rate_by_route: dict[str, Steps] = field(default_factory=dict)
     pulses: list[int] = field(default_factory=list)
+    pumped: Steps = field(default_factory=list)
+    recorded: list[Recorded] = field(default_factory=list)
 
     def rate_at(self, millis: int) -> float:
         """Rate from ``millis`` on, mg/h."""
@@ -90,7 +109,6 @@ def delivered(
     found = Delivered()
     channels: dict[str, Steps] = {}
     counters: dict[str, Steps] = {}
-    by_route: dict[str, list[Steps]] = {}
     for millis, fact in facts:
         if isinstance(fact, PumpDelivery) and fact.drug == drug:
             running = fact.phase == "start" or fact.delivery_status == "kvo"
@@ -104,8 +122,9 @@ def delivered(
                 found.impulses.append((millis, fact.amount.value, fact.route))
             else:
                 span = round(fact.duration.value * HOUR_MS)
-                rate = fact.amount.value / fact.duration.value
-                by_route.setdefault(fact.route, []).append([(millis, rate), (millis + span, 0.0)])
+                found.recorded.append(
+                    Recorded(millis, millis + span, fact.amount.value / fact.duration.value, fact.route)
+                )
     for (device, of_drug), line in samples.items():
         if of_drug == drug:
             channels.setdefault(device, [])
@@ -113,9 +132,19 @@ def delivered(
             spoken = {millis for millis, _ in channels[device]}
             told = [(m, r) for m, r in zip(line.times, line.rates, strict=True) if m not in spoken]
             channels[device] = sorted([*channels[device], *told], key=lambda step: step[0])
-    for device in sorted(channels):
-        spoken_steps = _held(_last_of_instant(channels[device]))
-        by_route.setdefault("iv", []).append(_counted(spoken_steps, counters.get(device, [])))
+    devices = sorted(channels.keys() | counters.keys())
+    spoken_steps = {device: _held(_last_of_instant(channels.get(device, []))) for device in devices}
+    found.pumped = sum_of_steps([_counted(spoken_steps[device], counters.get(device, [])) for device in devices])
+    return with_rates(found)
+
+
+def with_rates(found: Delivered) -> Delivered:
+    """Fill in the rates that follow from what was recorded and pumped (by vein)."""
+    by_route: dict[str, list[Steps]] = {}
+    for dose in found.recorded:
+        by_route.setdefault(dose.route, []).append([(dose.start, dose.rate), (dose.end, 0.0)])
+    if found.pumped:
+        by_route.setdefault("iv", []).append(found.pumped)
     found.rate_by_route = {route: sum_of_steps(by_route[route]) for route in sorted(by_route)}
     found.rate = sum_of_steps(list(found.rate_by_route.values()))
     return found

@@ -10,7 +10,8 @@ from twin.heard import Heard
 from twin.history import History
 from twin.snapshot import DeviceView, PlanStep
 
-Plan = dict[str, tuple[PlannedDose, ...]]
+Plan = dict[str, tuple[PlanStep, ...]]
+"""Planned doses of each drug, past and to come, sorted by start."""
 
 
 class Orders:
@@ -19,7 +20,6 @@ class Orders:
     def __init__(self, history: History) -> None:
         self._plan_times: list[int] = []
         self._plans: list[Plan] = []
-        self._steps: list[dict[str, tuple[PlanStep, ...]]] = []
         self._bindings: list[tuple[int, DeviceAssociation]] = []
         self._spoken: dict[str, list[int]] = {}
         for millis, fact in history.effective():
@@ -34,11 +34,6 @@ class Orders:
         """Per drug, the doses of the plan as it stood: each order replaces older ones from its own time on."""
         at = bisect_right(self._plan_times, millis) - 1
         return self._plans[at] if at >= 0 else {}
-
-    def plan_steps(self, millis: int, drug: str) -> tuple[PlanStep, ...]:
-        """The plan of one drug as a rule sees it."""
-        at = bisect_right(self._plan_times, millis) - 1
-        return self._steps[at].get(drug, ()) if at >= 0 else ()
 
     def last_report(self, history: History, millis: int, drug: str) -> int | None:
         """Newest word of any pump about a drug, not after ``millis``."""
@@ -74,16 +69,16 @@ class Orders:
 
     def _add_plan(self, millis: int, order: RegimenPlanned) -> None:
         plan: Plan = dict(self._plans[-1]) if self._plans else {}
-        kept = tuple(dose for dose in plan.get(order.drug, ()) if to_millis(dose.time) < millis)
-        plan[order.drug] = kept + tuple(sorted(order.doses, key=lambda dose: (dose.time, dose.amount.value)))
+        kept = [step for step in plan.get(order.drug, ()) if step.start_ms < millis]
+        told = sorted((_plan_step(dose, order.route) for dose in order.doses), key=lambda s: (s.start_ms, s.amount))
+        plan[order.drug] = (*kept, *told)
         if self._plan_times and self._plan_times[-1] == millis:
-            del self._plan_times[-1], self._plans[-1], self._steps[-1]
+            del self._plan_times[-1], self._plans[-1]
         self._plan_times.append(millis)
         self._plans.append(plan)
-        self._steps.append({drug: tuple(map(_plan_step, doses)) for drug, doses in plan.items()})
 
 
-def _plan_step(dose: PlannedDose) -> PlanStep:
+def _plan_step(dose: PlannedDose, route: str) -> PlanStep:
     begin = to_millis(dose.time)
     hours = dose.duration.value if dose.duration is not None else 0.0
-    return PlanStep(begin, begin + round(hours * HOUR_MS), dose.amount.value)
+    return PlanStep(begin, begin + round(hours * HOUR_MS), dose.amount.value, route)

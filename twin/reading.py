@@ -220,7 +220,7 @@ class Reader:
                     delivered=source.amount(begun[-1], millis) if begun else 0.0,
                     since_ms=begun[-1] if begun else None,
                     last_report_ms=orders.last_report(history, millis, drug),
-                    plan=orders.plan_steps(millis, drug),
+                    plan=orders.plan(millis).get(drug, ()),
                 )
             )
         return tuple(views)

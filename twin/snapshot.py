@@ -20,6 +20,7 @@ class PlanStep:
     start_ms: int
     end_ms: int
     amount: float
+    route: str = "iv"
 
 
 @dataclass(frozen=True, slots=True)
