@@ -6,6 +6,8 @@ reads as a covariate. What cannot be used is refused with a reason code, and a t
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TypeVar
 
 from twin.events import (
@@ -71,8 +73,6 @@ def admit(event: InputEvent, model: Model) -> InputEvent:
     """
     try:
         return _canonical(event, model)
-    except UnitError as error:
-        raise BadEvent("unknown_unit", str(error), event.patient_id, event.event_id) from None
     except _Refused as refused:
         raise BadEvent(refused.reason, str(refused), event.patient_id, event.event_id) from None
 
@@ -105,9 +105,11 @@ def _canonical(event: InputEvent, model: Model) -> InputEvent:
             return _covariate(event, model)
         case VitalSample():
             unit, low, high = VITAL_RANGES[event.channel]
-            return _with(event, value=_within("value", _in(event.value, unit), low, high))
+            return _with(event, value=_within("value", _in("value", event.value, unit), low, high))
         case DeviceAssociation() if event.expected_every is not None:
-            return _with(event, expected_every=_positive("expected_every", _in(event.expected_every, "h")))
+            return _with(
+                event, expected_every=_positive("expected_every", _in("expected_every", event.expected_every, "h"))
+            )
     return event
 
 
@@ -115,8 +117,18 @@ def _with(event: SomeEvent, **changes: object) -> SomeEvent:
     return event.model_copy(update=changes)
 
 
-def _in(quantity: Quantity, unit: str, molar_mass: float | None = None) -> Quantity:
-    return Quantity(value=convert(quantity.value, quantity.unit, unit, molar_mass), unit=unit)
+def _in(field: str, quantity: Quantity, unit: str, molar_mass: float | None = None) -> Quantity:
+    with _unit_of(field):
+        return Quantity(value=convert(quantity.value, quantity.unit, unit, molar_mass), unit=unit)
+
+
+@contextmanager
+def _unit_of(field: str) -> Iterator[None]:
+    """Refuses what cannot be converted in the name of its field."""
+    try:
+        yield
+    except UnitError as error:
+        raise _Refused("unknown_unit", f"field '{field}': {error}") from None
 
 
 def _known_drug(drug: str, model: Model) -> None:
@@ -148,21 +160,24 @@ def _within(field: str, quantity: Quantity, low: float, high: float, reason: str
 
 
 def _amount(field: str, quantity: Quantity) -> Quantity:
-    return _within(field, _not_negative(field, _in(quantity, "mg")), 0, MOST_AMOUNT)
+    return _within(field, _not_negative(field, _in(field, quantity, "mg")), 0, MOST_AMOUNT)
 
 
 def _hours(duration: Quantity | None) -> Quantity | None:
     if duration is None:
         return None
-    hours = _not_negative("duration", _in(duration, "h"))
+    hours = _not_negative("duration", _in("duration", duration, "h"))
     return _within("duration", hours, 0, LONGEST_HOURS) if hours.value > 0 else None
 
 
 def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:
     _not_negative("rate", rate)
-    per_hour = Quantity(value=drug_rate(rate, concentration), unit="mg/h")
-    if concentration is not None:
-        strength = _positive("concentration", _in(concentration, "mg/mL"))
+    strength = (
+        None if concentration is None else _positive("concentration", _in("concentration", concentration, "mg/mL"))
+    )
+    with _unit_of("rate"):
+        per_hour = Quantity(value=drug_rate(rate, strength), unit="mg/h")
+    if strength is not None:
         flow = Quantity(value=per_hour.value / strength.value, unit="mL/h")
         _within("rate", flow, 0, MOST_FLOW, "rate_out_of_range")
     return _within("rate", per_hour, 0, MOST_RATE, "rate_out_of_range")
@@ -170,9 +185,11 @@ def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:
 
 def _delivered(delivered: Quantity, concentration: Quantity | None) -> Quantity:
     _not_negative("delivered", delivered)
-    if concentration is not None:
-        _positive("concentration", concentration)
-    return Quantity(value=drug_amount(delivered, concentration), unit="mg")
+    strength = (
+        None if concentration is None else _positive("concentration", _in("concentration", concentration, "mg/mL"))
+    )
+    with _unit_of("delivered"):
+        return Quantity(value=drug_amount(delivered, strength), unit="mg")
 
 
 def _planned(dose: PlannedDose) -> PlannedDose:
@@ -186,18 +203,20 @@ def _level(event: DrugLevel, model: Model) -> DrugLevel:
         raise _Refused(
             "unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}"
         )
-    value = _not_negative("value", _in(event.value, output.unit, output.molar_mass))
-    lloq = None if event.lloq is None else _positive("lloq", _in(event.lloq, output.unit, output.molar_mass))
+    value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
+    lloq = None if event.lloq is None else _positive("lloq", _in("lloq", event.lloq, output.unit, output.molar_mass))
     if value.value == 0 and not event.below_lloq and output.error.kind != "additive":
         text = f"field 'value': a level of 0 {output.unit} cannot be weighed; send 'below_lloq' with 'lloq'"
         raise _Refused("out_of_range", text)
+    if value.value == 0 and event.below_lloq and lloq is None:
+        raise _Refused("out_of_range", "field 'lloq': missing; a level below its limit is only known by that limit")
     return _with(event, value=value, lloq=lloq)
 
 
 def _lab(event: LabResult, model: Model) -> LabResult:
     output = _output(event.analyte, model)
     if output is not None:
-        value = _not_negative("value", _in(event.value, output.unit, output.molar_mass))
+        value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
         return _with(event, value=value)
     for covariate in model.covariates:
         if covariate.name == event.analyte:
@@ -220,7 +239,7 @@ def _plausible(value: Quantity, covariate: CovariateSpec) -> Quantity:
     """Within the range that the model file believes; some covariate effects leave the possible outside it."""
     low = 0.0 if covariate.low is None else covariate.low
     high = float("inf") if covariate.high is None else covariate.high
-    return _within("value", _in(value, covariate.unit), low, high)
+    return _within("value", _in("value", value, covariate.unit), low, high)
 
 
 def _output(analyte: str, model: Model) -> OutputSpec | None:

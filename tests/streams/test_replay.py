@@ -282,7 +282,7 @@ def test_bad_lines_are_reported_and_leave_the_others_unharmed(ward: Ward, tmp_pa
     assert "not JSON" in reported[0]
     assert "field 'kind'" in reported[1]
     assert f"event_id '{level.event_id}' has other content at {path}: line 6" in reported[2]
-    assert "unknown_unit: unit 'furlong'" in reported[3]
+    assert "unknown_unit: field 'value': unit 'furlong'" in reported[3]
     assert json.loads(result.stderr.splitlines()[-1])["left_out"] == 4
     assert bytes_of(tmp_path / "out") == bytes_of(out)
 

@@ -1,4 +1,4 @@
-"""What lies ahead is what is ordered: a running infusion finishes, planned doses are given, nothing else is foreseen."""
+"""What lies ahead is what is ordered: a running infusion finishes, planned doses are given, no more is foreseen."""
 
 from __future__ import annotations
 
