@@ -111,7 +111,8 @@ class Demo:
         (page,) = free_ports(1, preferred=(CONSOLE_PORT,))
         common = ["--kafka", settings.kafka, "--prefix", settings.topic_prefix]
         address = f"http://127.0.0.1:{page}"
-        self._start("worker", "worker", *common, "--instance", "demo", "--barrier-seconds", "2", "--metrics-port", str(metrics))
+        cadence = ["--instance", "demo", "--barrier-seconds", "2"]
+        self._start("worker", "worker", *common, *cadence, "--metrics-port", str(metrics))
         self._start("console", "console", *common, "--port", str(page))
         _await(lambda: _reads(f"{address}/healthz") and _reads(f"http://127.0.0.1:{metrics}/metrics"), self._check)
         self.say(f"the ward is at {address}")

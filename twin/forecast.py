@@ -41,12 +41,18 @@ class Expectation:
     innovation: float
 
 
-def expectation(error: ErrorSpec, value: float, predicted: Floats, weight: Floats) -> Expectation:
+def expectation(
+    error: ErrorSpec, value: float, predicted: Floats, weight: Floats, below: float | None = None
+) -> Expectation:
     """Predictive distribution of a measurement, a mixture over particles of predictions (N,) with their residual.
 
     The innovation is the distance of the value from the predictive median in predictive standard deviations, on the
-    log scale for outputs with a log error. A particle whose solution overflowed expects nothing and is left out.
+    log scale for outputs with a log error. A particle whose solution overflowed expects nothing and is left out. A
+    value known only to lie ``below`` a limit takes the middle of the probabilities it may have, and the innovation of
+    the limit.
     """
+    share_of_pit = 1.0 if below is None else 0.5
+    value = value if below is None else below
     usable = np.isfinite(predicted) & (weight > 0)
     if not usable.any():
         return Expectation(np.zeros(len(QUANTILES)), 0.5, 0.0)
@@ -55,12 +61,14 @@ def expectation(error: ErrorSpec, value: float, predicted: Floats, weight: Float
     share = np.repeat(weight / SCATTER_POINTS, SCATTER_POINTS)
     flat = scattered.ravel()
     levels = quantiles(flat, share)
-    pit = float(weight @ residual.cdf(error, value, predicted))
+    pit = share_of_pit * float(weight @ residual.cdf(error, value, predicted))
     logged = error.kind == "log_additive" and value > 0
     scale = np.log(np.maximum(flat, residual.SMALLEST)) if logged else flat
     spread = float(np.sqrt(share @ (scale - share @ scale) ** 2))
     gap = float(np.log(value / max(levels[2], residual.SMALLEST))) if logged else float(value - levels[2])
-    return Expectation(levels, min(1.0, max(0.0, pit)), gap / spread if spread > 0 else 0.0)
+    # Concentrations and counts are not negative, whatever a wide proportional error says.
+    shown = np.maximum(levels, 0.0)
+    return Expectation(shown, min(1.0, max(0.0, pit)), gap / spread if spread > 0 else 0.0)
 
 
 def output_bands(model: Model, out: Floats, weight: Floats) -> tuple[Band, ...]:

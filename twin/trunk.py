@@ -132,7 +132,7 @@ class Trunk:
         predicted = out[0, observation.output]
         error = self.kernel.model.outputs[observation.output].error
         belief = position.belief
-        expected = expectation(error, observation.value, predicted, belief.weight)
+        expected = expectation(error, observation.value, predicted, belief.weight, observation.below)
         weighed = Weighed(belief.eta, past, self._log_likelihood(observation, predicted))
         seen = timeline.observations[: belief.observations + 1]
 

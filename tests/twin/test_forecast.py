@@ -191,3 +191,13 @@ def test_probabilities_never_exceed_one_by_rounding() -> None:
     (target,) = FLUOROURACIL.targets
     weight = np.full(10, 0.1) * (1 + 1e-15)
     assert exposure_reading(target, np.ones(10), np.full(10, 99.0), weight).p_above == 1.0
+
+
+def test_a_value_too_low_to_measure_takes_the_middle_of_its_probabilities() -> None:
+    error = ErrorSpec("log_additive", 0.3, 0.0, None, "a test", None)
+    predicted = np.full(200, 1.0)
+    limit = expectation(error, 0.1, predicted, evenly(200))
+    censored = expectation(error, 0.0, predicted, evenly(200), below=0.1)
+    assert censored.pit == 0.5 * limit.pit
+    assert censored.innovation == limit.innovation
+    np.testing.assert_array_equal(censored.quantiles, limit.quantiles)
