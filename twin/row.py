@@ -15,7 +15,7 @@ import numpy as np
 
 from twin.alerts import AlertBook
 from twin.belief import Belief
-from twin.events import Nadir, decode, encode
+from twin.events import BadEvent, Nadir, decode, encode
 from twin.heard import Heard
 from twin.history import ClinicalEvent, History, SampleLine
 from twin.ledger import AlertLedger
@@ -79,7 +79,7 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
     """Read a row.
 
     Raises:
-        BadRow: not a row, or one of another version or model.
+        BadRow: not a row, damaged, or one of another version or model.
     """
     try:
         row = msgspec.msgpack.decode(raw, type=TwinRow)
@@ -89,6 +89,11 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
         raise BadRow(f"row of version {row.version}; this program reads version {ROW_VERSION}")
     if row.model_hash != model_hash:
         raise BadRow(f"row of model {row.model_hash}; the patient's model is now {model_hash}")
+    for belief in row.beliefs:
+        if len(belief.log_weight) != 8 * row.particles or len(belief.eta) != 4 * row.particles * belief.dimension:
+            raise BadRow(f"damaged belief: not {belief.dimension} numbers for each of {row.particles} particles")
+    if not all(0 <= point.belief < len(row.beliefs) for point in row.points):
+        raise BadRow(f"damaged points: one rests on none of the row's {len(row.beliefs)} beliefs")
     return row
 
 
@@ -116,8 +121,11 @@ def pack_nadir(nadir: Nadir | None) -> bytes | None:
 
 
 def unpack_nadir(raw: bytes | None) -> Nadir | None:
-    """Inverse of `pack_nadir`."""
-    return None if raw is None else Nadir.model_validate_json(raw)
+    """Inverse of `pack_nadir`; raises `BadRow` for damaged bytes."""
+    try:
+        return None if raw is None else Nadir.model_validate_json(raw)
+    except ValueError as error:
+        raise BadRow(f"damaged nadir: {error}") from None
 
 
 def pack_history(history: History) -> bytes:
@@ -142,11 +150,11 @@ def unpack_history(raw: bytes) -> History:
     """
     try:
         row = msgspec.msgpack.decode(zlib.decompress(raw), type=_HistoryRow)
-    except (zlib.error, msgspec.MsgspecError) as error:
+        facts = [cast(ClinicalEvent, decode(text)) for text in row.facts]
+    except (zlib.error, msgspec.MsgspecError, BadEvent) as error:
         raise BadRow(f"damaged history: {error}") from None
     history = History()
-    for text in row.facts:
-        fact = cast(ClinicalEvent, decode(text))
+    for fact in facts:
         history.add_fact(fact)
     history.superseded = dict(row.superseded)
     for device, drug, times, rates in row.samples:
