@@ -206,6 +206,7 @@ derivative = "input(toxin) - CL/V*A"
 [outputs.toxin_plasma]
 unit = "mg/L"
 expression = "A/V"
+aliases = ["toxin"]
 error = {{ proportional = 0.2, {SOURCE} }}
 
 [cadence]
