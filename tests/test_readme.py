@@ -1,0 +1,41 @@
+"""The README keeps its word: its example runs, and the commands it names exist."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+CODE = "\n".join(block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README, re.DOTALL))
+COMMANDS = sorted(
+    set(re.findall(r"^dosetwin ((?:feed|sink|models|services|topics) [a-z]+|[a-z]+)\b", CODE, re.MULTILINE))
+)
+
+
+def test_the_first_python_example_runs_and_says_what_was_expected() -> None:
+    example = re.search(r"```python\n(.*?)```", README, re.DOTALL)
+    assert example is not None
+    done = subprocess.run([sys.executable, "-c", example[1]], capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    assert re.fullmatch(r"expected \d+\.\d to \d+\.\d, observed 1\.1\n", done.stdout)
+
+
+def test_the_readme_names_commands() -> None:
+    assert {"replay", "worker", "console", "doctor", "sink influx", "feed nmtran"} <= set(COMMANDS)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_named_exists(command: str) -> None:
+    import typer
+
+    from streams.command import app
+
+    group = typer.main.get_command(app)
+    for word in command.split():
+        known = getattr(group, "commands", {})
+        assert word in known, f"README names 'dosetwin {command}', which does not exist"
+        group = known[word]
