@@ -10,6 +10,8 @@ A value known only to lie below a limit contributes the probability of lying the
 
 from __future__ import annotations
 
+import functools
+
 import numpy as np
 from scipy import special, stats
 
@@ -74,12 +76,20 @@ def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
     Where in its share differs from one prediction to the next (by the golden ratio, which fills an interval evenly), so
     that predictions that are all alike still make a smooth distribution.
     """
-    place = (0.5 + GOLDEN * np.arange(len(predicted))) % 1.0
-    levels = (np.arange(points) + place[:, None]) / points
-    z = special.ndtri(levels) if error.df is None else special.stdtrit(error.df, levels)
+    z = _scatter(error.df, len(predicted), points)
     if error.kind == "log_additive":
         return np.asarray(np.maximum(predicted, SMALLEST)[:, None] * np.exp(error.additive * z))
     return np.asarray(predicted[:, None] + scale(error, predicted)[:, None] * z)
+
+
+@functools.lru_cache(maxsize=16)
+def _scatter(df: float | None, count: int, points: int) -> Floats:
+    """Standardised residuals of `spread_out`; they depend on the size of the cloud alone."""
+    place = (0.5 + GOLDEN * np.arange(count)) % 1.0
+    levels = (np.arange(points) + place[:, None]) / points
+    z = np.asarray(special.ndtri(levels) if df is None else special.stdtrit(df, levels))
+    z.flags.writeable = False
+    return z
 
 
 def _log_cdf(error: ErrorSpec, z: Floats) -> Floats:
