@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from time import perf_counter
+from time import perf_counter, thread_time
+from typing import NamedTuple
 
 from streams.bench_patients import DAY_MS, EVENTS_AN_HOUR, Course, steady_hours, steady_start
 from twin import PatientTwin
@@ -57,8 +58,15 @@ def _days(events: Sequence[InputEvent]) -> Iterator[list[InputEvent]]:
         yield day
 
 
-def new_counts(patient: Grown, delay: int = 0) -> list[float]:
-    """Milliseconds that each further count takes: the posterior given all history, prediction, estimates, forecasts.
+class Taken(NamedTuple):
+    """What one count took, in ms, and whether the cloud was resampled and moved for it."""
+
+    ms: float
+    moved: bool
+
+
+def new_counts(patient: Grown, delay: int = 0) -> list[Taken]:
+    """What each further count takes: the posterior given all history, prediction, estimates, forecasts.
 
     The other events of the days ahead are told in between. Counts come ``delay`` ms after their own time; those of the
     first day only warm the copy up.
@@ -66,7 +74,7 @@ def new_counts(patient: Grown, delay: int = 0) -> list[float]:
     twin = patient.twin()
     now = patient.told.now
     waiting: list[InputEvent] = []
-    taken: list[float] = []
+    taken: list[Taken] = []
     arrivals = sorted(
         patient.told.ahead, key=lambda event: to_millis(event.time) + delay * isinstance(event, LabResult)
     )
@@ -76,24 +84,30 @@ def new_counts(patient: Grown, delay: int = 0) -> list[float]:
             continue
         twin.observe(waiting)
         waiting.clear()
+        before = twin.belief.eta
         begin = perf_counter()
         update = twin.observe([event])
         if to_millis(event.time) > now + DAY_MS:
-            taken.append(1000.0 * (perf_counter() - begin))
+            taken.append(Taken(1000.0 * (perf_counter() - begin), twin.belief.eta is not before))
             if not any(said.kind == "prediction" for said in update.outputs):
                 raise RuntimeError(f"the count {event.event_id} was not assimilated: {update.rejected}")
     return taken
 
 
 def courses(patients: Sequence[Grown]) -> dict[str, float]:
-    """``update_ms``, ``late_event_ms`` (means), their worst, and ``state_row_bytes`` (the largest)."""
+    """``update_ms`` and ``late_event_ms`` (means) with their worst, ``update_moved_share``, the largest ``state_row_bytes``.
+
+    A count moves the particles when the weights have become too uneven, which is seldom with a long history: the share
+    says how many of the prompt counts did.
+    """
     prompt = [taken for patient in patients for taken in new_counts(patient)]
     late = [taken for patient in patients for taken in new_counts(patient, delay=DAY_MS)]
     return {
-        "update_ms": round(fmean(prompt), 1),
-        "update_ms_worst": round(max(prompt), 1),
-        "late_event_ms": round(fmean(late), 1),
-        "late_event_ms_worst": round(max(late), 1),
+        "update_ms": round(fmean(count.ms for count in prompt), 1),
+        "update_ms_worst": round(max(count.ms for count in prompt), 1),
+        "update_moved_share": round(fmean(count.moved for count in prompt), 3),
+        "late_event_ms": round(fmean(count.ms for count in late), 1),
+        "late_event_ms_worst": round(max(count.ms for count in late), 1),
         "state_row_bytes": max(len(patient.row) for patient in patients),
     }
 
@@ -102,31 +116,28 @@ def growth(model: Model, patients: int, particles: int, progress: Progress = lam
     """``cost_growth``: cost of an event near the 10,000th of a patient over that near the 100th.
 
     Events are told one by one. Hours hold the same events everywhere (see `streams.bench_patients.steady_hours`), so
-    hours are compared; near both places none has a count in it: what a count costs has figures of its own.
+    hours are compared, in turn, by two twins of the same patient; near both places none has a count in it: what a count
+    costs has figures of its own.
     """
-    early: list[float] = []
-    late: list[float] = []
+    taken: dict[int, list[float]] = {EARLY: [], LATE: []}
     for number in range(patients):
-        hours = _hourly_seconds(model, f"STEADY-{number + 1}", particles)
-        early += _near(hours, EARLY)
-        late += _near(hours, LATE)
+        patient_id = f"STEADY-{number + 1}"
+        hours = list(steady_hours(patient_id, LATE // EVENTS_AN_HOUR + NEAR + 1))
+        twins = {event: PatientTwin(patient_id, model, particles) for event in taken}
+        for event, twin in twins.items():
+            twin.observe(steady_start(patient_id))
+            for hour in hours[: event // EVENTS_AN_HOUR - NEAR]:
+                twin.observe(hour)
+        for offset in range(-NEAR, NEAR + 1):
+            for event, twin in twins.items():
+                taken[event].append(_seconds(twin, hours[event // EVENTS_AN_HOUR + offset]))
         progress(number + 1)
-    return {"cost_growth": round(median(late) / median(early), 3)}
+    return {"cost_growth": round(median(taken[LATE]) / median(taken[EARLY]), 3)}
 
 
-def _near(hours: list[float], event: int) -> list[float]:
-    middle = event // EVENTS_AN_HOUR
-    return hours[middle - NEAR : middle + NEAR + 1]
-
-
-def _hourly_seconds(model: Model, patient_id: str, particles: int) -> list[float]:
-    """What the events of each hour of a steady patient take."""
-    twin = PatientTwin(patient_id, model, particles)
-    twin.observe(steady_start(patient_id))
-    found = []
-    for hour in steady_hours(patient_id, LATE // EVENTS_AN_HOUR + NEAR + 1):
-        begin = perf_counter()
-        for event in hour:
-            twin.observe([event])
-        found.append(perf_counter() - begin)
-    return found
+def _seconds(twin: PatientTwin, hour: Sequence[InputEvent]) -> float:
+    """Processor time that an hour's events take."""
+    begin = thread_time()
+    for event in hour:
+        twin.observe([event])
+    return thread_time() - begin

@@ -26,6 +26,7 @@ from streams.bench_patients import (
     ward_bytes,
 )
 from streams.bench_stream import BenchmarkFailed, _process
+from streams.bench_twin import grown, new_counts
 from streams.command import app
 from twin import PatientTwin, load_model
 from twin.events import Clock, decode, to_millis
@@ -135,10 +136,22 @@ def test_everything_but_the_stream_is_measured() -> None:
     said: list[str] = []
     found = measure(SMALL, names, said.append)
     assert list(found) == names
+    # With a small history it may be that none of the few counts moves the cloud.
+    share = found.pop("update_moved_share")
+    assert 0 <= share <= 1
     assert all(value > 0 for value in found.values()), found
     assert found["update_ms_worst"] >= found["update_ms"]
     assert found["late_event_ms_worst"] >= found["late_event_ms"]
     assert said
+
+
+def test_counts_that_move_the_particles_are_told_from_those_that_do_not(docetaxel: Model) -> None:
+    told = course(docetaxel, seed=3, cycles=1, days_ahead=20)
+    patient = grown(docetaxel, told, particles=100)
+    moved = [count.moved for count in new_counts(patient)]
+    assert True in moved
+    assert False in moved
+    assert len(new_counts(patient, delay=DAY_MS)) <= len(moved) <= sum(e.kind == "lab_result" for e in told.ahead)
 
 
 def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
