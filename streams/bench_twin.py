@@ -95,7 +95,7 @@ def new_counts(patient: Grown, delay: int = 0) -> list[Taken]:
 
 
 def courses(patients: Sequence[Grown]) -> dict[str, float]:
-    """``update_ms`` and ``late_event_ms`` (means) with their worst, ``update_moved_share``, the largest ``state_row_bytes``.
+    """Means and worsts of ``update_ms`` and ``late_event_ms``; ``update_moved_share``; the largest ``state_row_bytes``.
 
     A count moves the particles when the weights have become too uneven, which is seldom with a long history: the share
     says how many of the prompt counts did.
