@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy import optimize
 
 from tests.twin.bedside import count, covariate, dose, level, plan, start, stop
 from twin import PatientTwin, load_model
@@ -113,6 +114,17 @@ def sampled(study: Study, seed: int) -> Floats:
     return np.concatenate(kept)
 
 
+def most_probable(study: Study) -> Floats:
+    """The posterior mode (d,): what an empirical Bayes estimation reports."""
+    step = 1e-4 * np.eye(len(study.variances))
+
+    def descent(eta: Floats) -> tuple[float, Floats]:
+        value = -study.log_density(np.vstack([eta, eta + step, eta - step]))
+        return float(value[0]), (value[1 : len(eta) + 1] - value[len(eta) + 1 :]) / 2e-4
+
+    return np.asarray(optimize.minimize(descent, np.zeros(len(study.variances)), jac=True, method="BFGS").x)
+
+
 def assert_agree(belief: Belief, reference: Floats) -> None:
     """Means within 0.15 standard deviations, standard deviations within 15 %, correlations within 0.15."""
     mean = belief.weight @ belief.eta
@@ -180,6 +192,10 @@ def test_docetaxel_levels_and_counts_give_the_joint_posterior() -> None:
     assert twin.observe(events).rejected == ()
     assert twin.belief.observations == 5
     assert_agree(twin.belief, sampled(docetaxel(), seed=1))
+    mode = twin.mode()
+    assert mode is not None
+    assert mode.converged
+    np.testing.assert_allclose(mode.eta, most_probable(docetaxel()), atol=2e-3)
 
 
 # --- 5-fluorouracil: levels during the infusion and leukocytes -------------------------------------------------------
