@@ -51,7 +51,7 @@ DOCETAXEL = load_model("docetaxel_ozawa2007")
 FLUOROURACIL = load_model("fluorouracil_yamada2025")
 PARTICLES = 48
 
-relaxed = settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+relaxed = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
 def new_twin(particles: int = PARTICLES) -> PatientTwin:
