@@ -16,7 +16,7 @@ from typing import Any
 
 import msgspec
 
-PATIENCE = 1.0
+PATIENCE = 5.0
 """Seconds a record waits for a topic that is behind."""
 
 FULL = 5_000
