@@ -25,10 +25,14 @@ from twin.events import (
     Quantity,
     RegimenPlanned,
     VitalSample,
+    to_millis,
 )
 from twin.models import CovariateSpec, Model, OutputSpec
 from twin.timeline import output_index
 from twin.units import UnitError, convert, drug_amount, drug_rate
+
+EARLIEST_MS = 631_152_000_000
+"""1990-01-01: a device that lost its clock says 1970 or 1980, and a twin would be folded over all the years since."""
 
 MOST_FLOW = 1_500.0
 """mL/h; no infusion pump delivers more (volumetric pumps end at 999 to 1200 mL/h)."""
@@ -68,9 +72,12 @@ def admit(event: InputEvent, model: Model) -> InputEvent:
     """The event in canonical units.
 
     Raises:
-        BadEvent: reasons ``unknown_unit``, ``negative_amount``, ``rate_out_of_range``, ``out_of_range``,
+        BadEvent: reasons ``far_past``, ``unknown_unit``, ``negative_amount``, ``rate_out_of_range``, ``out_of_range``,
             ``unknown_drug``, ``unknown_analyte``, ``unknown_covariate``.
     """
+    if to_millis(event.time) < EARLIEST_MS:
+        said = f"field 'time': {event.time.isoformat()} is before 1990; set the clock of {event.source!r}"
+        raise BadEvent("far_past", said, event.patient_id, event.event_id)
     try:
         return _canonical(event, model)
     except _Refused as refused:

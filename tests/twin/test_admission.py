@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -191,3 +191,11 @@ def test_a_covariate_outside_what_its_model_believes_is_refused(baseline: float)
     refused = refusal(covariate(1, "ANC0", baseline, "10*9/L"), DOCETAXEL)
     assert refused.reason == "out_of_range"
     assert "0.1 to 100 10*9/L" in refused.detail
+
+
+def test_a_device_that_lost_its_clock_is_named() -> None:
+    lost = clock(0).model_copy(update={"time": datetime(1970, 1, 1, 0, 5, tzinfo=UTC)})
+    refused = refusal(lost)
+    assert refused.reason == "far_past"
+    assert "field 'time': 1970-01-01" in refused.detail
+    assert "clock" in refused.detail
