@@ -42,6 +42,9 @@ VITALS_SECONDS = 900.0
 """Simulated seconds between samples of a wearable. Topics carry no mutual order, so with a fast clock a second between
 two of them is a long silence: a wearable that spoke every minute would seem to drop out all the time."""
 
+READY_SECONDS = 900.0
+"""Longest time a part may take to be ready; compiling the models for the first time on a busy machine takes minutes."""
+
 DRAIN_SECONDS = 20.0
 """Longest time given to the worker to finish what the ward had sent."""
 
@@ -114,9 +117,10 @@ class Demo:
         cadence = ["--instance", "demo", "--barrier-seconds", "2"]
         self._start("worker", "worker", *common, *cadence, "--metrics-port", str(metrics))
         self._start("console", "console", *common, "--port", str(page))
-        _await(lambda: _reads(f"{address}/healthz") and _reads(f"http://127.0.0.1:{metrics}/metrics"), self._check)
+        self._wait_for(f"{address}/healthz", "the console starts")
         self.say(f"the ward is at {address}")
         print(f"console: {address}", flush=True)
+        self._wait_for(f"http://127.0.0.1:{metrics}/metrics", "the worker compiles its models (on a first run)")
         if self.options.open_page:
             import webbrowser
 
@@ -125,6 +129,19 @@ class Demo:
         self._start("ward", "feed", "ward", *common, *ward, "--vitals-every", f"{VITALS_SECONDS:g}")
         self._watch(settings, influx, metrics)
         return self._finish(settings, metrics)
+
+    def _wait_for(self, url: str, what: str) -> None:
+        """Until something answers at ``url``, saying now and then what is waited for."""
+        began = told = time.monotonic()
+        while not _reads(url) and not self._stop.is_set():
+            self._check()
+            now = time.monotonic()
+            if now - began > READY_SECONDS:
+                raise DemoFailed(f"{what}, but not within {READY_SECONDS:g} s; see {self.directory}")
+            if now - told >= 5.0:
+                told = now
+                self.say(f"{what}: {now - began:.0f} s")
+            time.sleep(0.3)
 
     def _watch(self, settings: Settings, influx: Future[Influx], metrics: int) -> None:
         """Until it is time to stop: start the sink when InfluxDB answers, and tell how things go."""
@@ -300,7 +317,7 @@ def _reads(url: str) -> bool:
         return False
 
 
-def _await(ready: Callable[[], bool], check: Callable[[], None], seconds: float = 60.0) -> None:
+def _await(ready: Callable[[], bool], check: Callable[[], None], seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while not ready():
         check()
