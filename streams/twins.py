@@ -9,12 +9,16 @@ from __future__ import annotations
 import importlib
 import re
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 if TYPE_CHECKING:
     from twin.events import InputEvent, OutputEvent, Rejected
+
+LEAST_PARTICLES = 32
+"""Size of a twin that only serves to compile its model."""
 
 _MODEL_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 
@@ -79,14 +83,26 @@ class LibraryTwins:
         return str(self._model(model_id).hash)
 
     def compile(self) -> None:
-        """Compile every model that an enrolment may name (from the cache but for the first time), so that no patient
-        waits for it."""
-        from twin.kernel import compile_model
+        """Compile every model that an enrolment may name, so that no patient waits for it (from the cache but once).
+
+        A dose told to a twin that nobody keeps calls all that is compiled.
+        """
+        from twin import PatientTwin
+        from twin.events import DoseGiven, Quantity
         from twin.models import library_ids
-        from twin.solve import pace_for
 
         for model_id in (*library_ids(), *self._model_files):
-            pace_for(compile_model(self._model(model_id)))
+            model = self._model(model_id)
+            dose = DoseGiven(
+                event_id="compile",
+                patient_id="nobody",
+                time=datetime(2000, 1, 1, tzinfo=UTC),
+                source="worker",
+                drug=model.drug,
+                route="iv",
+                amount=Quantity(value=1.0, unit="mg"),
+            )
+            PatientTwin("nobody", model, particles=LEAST_PARTICLES).observe([dose])
 
     def _load(self, model_id: str) -> Any:
         from twin import load_model

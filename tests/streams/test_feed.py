@@ -23,7 +23,7 @@ from streams.command import app
 from streams.commands.feed import Ticker
 from twin.events import decode
 
-CSV = "ID,TIME,AMT,RATE,DV,DVID\n1,0,96,96,.,.\n1,24,.,.,3.9,2\n1,48,.,.,0,2\n2,0,90,90,.,.\n"
+CSV = "ID,TIME,AMT,RATE,DV,DVID\n1,0,96,96,.,.\n1,24,.,.,3.9,2\n1,48,.,.,-1,2\n2,0,90,90,.,.\n"
 
 
 @pytest.fixture(autouse=True)
@@ -64,7 +64,7 @@ def test_an_nmtran_file_reaches_the_topics_and_its_bad_line_is_named(kafka: str,
     file.write_text(CSV)
     result = feed("nmtran", file, "--model", "docetaxel_ozawa2007", "--kafka", kafka, "--prefix", prefix)
     assert result.exit_code == 3
-    assert f"{file}: line 4: DV 0 cannot be neutrophils" in result.stderr
+    assert f"{file}: line 4: DV -1 cannot be neutrophils" in result.stderr
     assert summary(result) == {
         "published": 5,
         "failed": {},
