@@ -17,22 +17,9 @@ from connectors.grafana import build, flux
 from connectors.services import Influx
 from tests import factories as make
 from tests.connectors.bench import Bench, eventually, running
+from tests.connectors.shown import BOARDS, Shown, every_panel, named_in_overrides, panels_of
 
 PROVISIONING = Path(build.__file__).parent / "provisioning"
-BOARDS = {name: json.loads(content) for name, content in build.dashboards().items()}
-
-
-def panels_of(name: str) -> list[dict[str, Any]]:
-    return [panel for panel in BOARDS[name]["panels"] if panel["type"] != "row"]
-
-
-def every_panel() -> list[Any]:
-    return [
-        pytest.param(name, panel, id=f"{name.removesuffix('.json')}-{panel['title']}")
-        for name in BOARDS
-        for panel in panels_of(name)
-    ]
-
 
 # --- the files --------------------------------------------------------------------------------------------------------
 
@@ -98,29 +85,6 @@ def test_the_dashboards_are_provisioned_from_where_the_container_has_them() -> N
 # --- the queries, on a real database filled through Kafka and the sink ------------------------------------------------
 
 
-class Shown:
-    """What Grafana would show: fills in a query as Grafana does and runs it."""
-
-    def __init__(self, bench: Bench, start: datetime, stop: datetime) -> None:
-        self._bench = bench
-        times = {"timeRangeStart": start.isoformat(), "timeRangeStop": stop.isoformat(), "windowPeriod": "1h"}
-        self._options = times | {"defaultBucket": f'"{bench.influx.bucket}"'}
-
-    def rows(self, query: str, **variables: str) -> list[dict[str, Any]]:
-        for name, value in variables.items():
-            query = query.replace(f"${{{name}}}", value)
-        for name, value in self._options.items():
-            query = query.replace(f"v.{name}", value)
-        assert not re.search(r"\$\{?\w|\bv\.", query), f"left open in {query}"
-        with self._bench.client() as client:
-            tables = client.query_api().query(query)
-        return [record.values for table in tables for record in table.records]
-
-    def choices(self, board: str, name: str, **variables: str) -> list[str]:
-        variable = next(entry for entry in BOARDS[board]["templating"]["list"] if entry["name"] == name)
-        return sorted(row["_value"] for row in self.rows(variable["query"]["query"], **variables))
-
-
 @pytest.fixture(scope="module")
 def patients() -> tuple[str, str]:
     suffix = uuid.uuid4().hex[:6]
@@ -179,38 +143,13 @@ def test_patients_models_and_outputs_can_be_chosen(shown: Shown, patients: tuple
 def test_every_query_of_every_panel_finds_values(
     shown: Shown, patients: tuple[str, str], board: str, panel: dict[str, Any]
 ) -> None:
-    chosen: list[dict[str, str]] = [{}]
-    if board == "patient.json":
-        chosen = [{"patient": patient, "model": make.MODEL} for patient in patients]
-    if repeated := panel.get("repeat"):
-        chosen = [one | {repeated: value} for one in chosen for value in shown.choices(board, repeated, **one)]
-    assert chosen
-    for variables in chosen:
+    chosen = [{"patient": patient, "model": make.MODEL} for patient in patients] if board == "patient.json" else [{}]
+    copies = [variables for one in chosen for variables in shown.repeats(board, panel, **one)]
+    assert copies
+    for variables in copies:
         if panel["title"] == "${output}" and variables["output"] == "docetaxel_plasma":
             continue  # not measured in these two days; its bands are those of the other output
-        names: set[str] = set()
-        for target in panel["targets"]:
-            rows = shown.rows(target["query"], **variables)
-            values = {name: value for row in rows for name, value in row.items() if value is not None}
-            found = set(values) - {"result", "table", "_time"}
-            drawable = object if panel["type"] == "table" else int | float
-            assert any(isinstance(values[name], drawable) for name in found), (target["refId"], variables)
-            names |= found
-        named_in_overrides(panel, names)
-
-
-def named_in_overrides(panel: dict[str, Any], names: set[str]) -> None:
-    """Whatever a panel draws in a special way is a column of its answers."""
-    for override in panel["fieldConfig"].get("overrides", []):
-        matcher = override["matcher"]
-        if matcher["id"] == "byName":
-            assert matcher["options"] in names
-        else:
-            pattern = matcher["options"].strip("/")
-            assert any(re.search(pattern, name) for name in names), pattern
-        for entry in override["properties"]:
-            if entry["id"] == "custom.fillBelowTo":
-                assert entry["value"] in names
+        named_in_overrides(panel, shown.drawn(panel, **variables))
 
 
 def test_only_the_newest_forecast_is_drawn(shown: Shown, patients: tuple[str, str]) -> None:

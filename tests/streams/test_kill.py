@@ -15,18 +15,16 @@ import pytest
 from connectors.feeds.ward import WARD_MODELS, Ward, named_models
 from tests.streams.fake_twin import MODEL
 from tests.streams.stage import FAKE_TWINS, Stage, WorkerProcess, digest_of, enrolment, lab, pump
-from twin import PatientTwin, load_model
+from tests.streams.undisturbed import said_in_order
 from twin.events import (
     Alert,
     Clock,
     Estimate,
     Forecast,
     InputEvent,
-    OutputEvent,
     Prediction,
     PumpDelivery,
     VitalSample,
-    encode,
     to_millis,
 )
 from twin.history import History
@@ -121,7 +119,7 @@ def test_twins_of_a_worker_killed_ten_times_end_as_those_of_an_undisturbed_one(
     for stage in stages:
         each_revision_says_one_thing(stage.alerts())
     assert standing(killed.alerts()) == standing(calm.alerts()) != {}
-    finally_said = said_in_order(events)
+    finally_said = said_in_order(events, PARTICLES)
     assert {type(output) for output in finally_said.values()} == {Estimate, Forecast, Prediction}
     for stage in stages:
         known = {output.event_id: output for output in stage.estimates()}
@@ -180,20 +178,6 @@ def standing(alerts: list[Alert]) -> dict[str, tuple[object, ...]]:
         for alert in newest.values()
         if alert.state in ("raised", "updated")
     }
-
-
-def said_in_order(events: list[InputEvent]) -> dict[str, OutputEvent]:
-    """All that twins say, but alerts, who are told everything once and in order of event time, by id."""
-    models = {model: load_model(model) for model in WARD_MODELS}
-    enrolments = {event.patient_id: event.model for event in events if event.kind == "enrolment"}
-    said: dict[str, OutputEvent] = {}
-    for patient, model in enrolments.items():
-        theirs = {encode(event): event for event in events if event.patient_id == patient}
-        twin = PatientTwin(patient, models[model], PARTICLES)
-        update = twin.observe(sorted(theirs.values(), key=lambda event: event.time))
-        assert update.rejected == ()
-        said |= {output.event_id: output for output in update.outputs if not isinstance(output, Alert)}
-    return said
 
 
 # --- a flood of alerts ------------------------------------------------------------------------------------------------
