@@ -44,7 +44,7 @@ lint: $(READY)
 
 check: lint
 	@echo "check: unit tests" >&2
-	@$(BIN)/pytest -q --without-servers
+	@$(BIN)/pytest -q --fast
 
 test: setup-test lint
 	@echo "test: everything, on real servers" >&2

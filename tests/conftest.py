@@ -24,17 +24,21 @@ settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--without-servers``: only tests that need neither Kafka nor InfluxDB nor a browser (the fast lane)."""
-    parser.addoption("--without-servers", action="store_true", help="leave out tests that need servers or a browser")
+    """``--fast``: only quick tests that need neither Kafka nor InfluxDB nor a browser (the fast lane)."""
+    parser.addoption("--fast", action="store_true", help="leave out slow tests and those with servers or a browser")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what ``--without-servers`` says."""
-    if not config.option.without_servers:
+    """Leave out what ``--fast`` says."""
+    if not config.option.fast:
         return
-    needy = [item for item in items if {*SERVERS, "browser"} & set(getattr(item, "fixturenames", ()))]
-    config.hook.pytest_deselected(items=needy)
-    items[:] = [item for item in items if item not in needy]
+    left_out = {
+        item
+        for item in items
+        if {*SERVERS, "browser"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("slow")
+    }
+    config.hook.pytest_deselected(items=list(left_out))
+    items[:] = [item for item in items if item not in left_out]
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:

@@ -32,6 +32,8 @@ from twin import PatientTwin, load_model
 from twin.events import Clock, decode, to_millis
 from twin.models import Model
 
+pytestmark = pytest.mark.slow
+
 SMALL = replace(QUICK, particles=100, cycles=1, days_ahead=6, repeats=2, twins=3)
 
 

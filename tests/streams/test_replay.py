@@ -39,6 +39,8 @@ from twin.events import (
     to_millis,
 )
 
+pytestmark = pytest.mark.slow
+
 MODEL = "fluorouracil_yamada2025"
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 PARTICLES = 60

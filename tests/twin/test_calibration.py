@@ -21,6 +21,8 @@ from twin.solve import pace_for
 from twin.timeline import build
 from twin.trunk import Trunk
 
+pytestmark = pytest.mark.slow
+
 KERNEL = compile_model(toys.bolus())
 PACE = pace_for(KERNEL)
 PATIENTS, PARTICLES, BINS = 200, 200, 10

@@ -46,6 +46,8 @@ from twin.events import (
 from twin.ledger import digest
 from twin.patient import Update
 
+pytestmark = pytest.mark.slow
+
 MODEL = toys.absorption()
 DOCETAXEL = load_model("docetaxel_ozawa2007")
 FLUOROURACIL = load_model("fluorouracil_yamada2025")

@@ -19,6 +19,8 @@ from twin import PatientTwin, load_model
 from twin.belief import Belief
 from twin.events import InputEvent
 
+pytestmark = pytest.mark.slow
+
 Floats = NDArray[np.float64]
 WALKERS, SWEEPS, DISCARDED = 2000, 80, 40
 
