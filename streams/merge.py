@@ -22,6 +22,13 @@ PATIENCE = 5.0
 FULL = 5_000
 """Records of one topic partition held; more of it is not fetched until some are released."""
 
+AT_ONCE = 0
+"""Due time of a record that no twin will be told, as its time cannot be read or lies far ahead of the record's own: it
+must not hold up those behind it in its topic, or a backlog would be told without them and they would all come late."""
+
+FAR_AHEAD_MS = 24 * 3_600_000
+"""No sender's clock is believed to be so wrong; by default such events are refused (``far_future``)."""
+
 
 class _Timed(msgspec.Struct):
     time: datetime
@@ -31,11 +38,12 @@ _timed = msgspec.json.Decoder(_Timed)
 
 
 def due_time(record: Any) -> int:
-    """What a record is ordered by: its event time (ms), or its record time where that is earlier or all there is."""
+    """What a record is ordered by (ms): its event time, or its record time where that is earlier; or `AT_ONCE`."""
     try:
-        return min(round(_timed.decode(record.value).time.timestamp() * 1000), int(record.timestamp))
+        time = round(_timed.decode(record.value).time.timestamp() * 1000)
     except (msgspec.DecodeError, TypeError, ValueError, OverflowError):
-        return int(record.timestamp)
+        return AT_ONCE
+    return AT_ONCE if time > record.timestamp + FAR_AHEAD_MS else min(time, int(record.timestamp))
 
 
 class EventTimeMerge:

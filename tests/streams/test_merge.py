@@ -7,7 +7,7 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.merge import FULL, PATIENCE, EventTimeMerge, Merged, MergedOrder, due_time
+from streams.merge import AT_ONCE, FULL, PATIENCE, EventTimeMerge, Merged, MergedOrder, due_time
 from twin.events import from_millis
 
 PUMP, LABS = ("pump", 0), ("labs", 0)
@@ -32,11 +32,14 @@ def times(released: list[tuple[Any, Any]]) -> list[int]:
     return [due_time(record) for _, record in released]
 
 
-def test_a_record_is_due_at_its_event_time_unless_that_is_in_the_future_or_unreadable() -> None:
+def test_a_record_is_due_at_its_event_time_but_not_after_its_own() -> None:
     assert due_time(FakeRecord(0, b'{"time":"1970-01-01T01:00:01+01:00"}', timestamp=5000)) == 1000
     assert due_time(FakeRecord(0, b'{"time":"1970-01-01T00:00:09Z"}', timestamp=5000)) == 5000
-    for value in (None, b"", b"{", b"7", b"{}", b'{"time":"soon"}', b"\xff"):
-        assert due_time(FakeRecord(0, value, timestamp=5000)) == 5000
+
+
+def test_a_record_that_no_twin_will_be_told_is_due_at_once() -> None:
+    for value in (None, b"", b"{", b"7", b"{}", b'{"time":"soon"}', b"\xff", b'{"time":"1970-01-03T00:00:00Z"}'):
+        assert due_time(FakeRecord(0, value, timestamp=5000)) == AT_ONCE
 
 
 def started() -> EventTimeMerge:
@@ -61,6 +64,15 @@ def test_a_sparse_topic_does_not_run_ahead_of_a_dense_one_that_is_behind() -> No
     assert times(merge.release([PUMP, LABS], ends.get, 0.0)) == [1, 2]
     merge.add({PUMP: batch([50, 60], first=2)})
     assert times(merge.release([PUMP, LABS], ends.get, 0.1)) == [3, 50, 60, 90]
+
+
+def test_a_bad_record_does_not_hold_up_the_good_ones_behind_it() -> None:
+    merge = started()
+    bad = FakeRecord(0, b"{")
+    merge.add({PUMP: [bad, *batch([1, 4], first=1)], LABS: batch([2, 6])})
+    released = merge.release([PUMP, LABS], {PUMP: 3, LABS: 2}.get, 0.0)
+    assert released[0] == (PUMP, bad)
+    assert times(released[1:]) == [1, 2, 4, 6]
 
 
 def test_a_topic_whose_end_is_not_known_yet_is_waited_for_but_not_for_ever() -> None:
