@@ -1,4 +1,4 @@
-"""All that may be wrong with an input, in one stream to twins of the library: a reason for each, no neighbour harmed."""
+"""All that an input can have wrong, in one stream to real twins: a reason for each, and no neighbour harmed."""
 
 from __future__ import annotations
 
