@@ -1,4 +1,4 @@
-"""All that an input can have wrong, in one stream to real twins: a reason for each, and no neighbour harmed."""
+"""All that an input may have wrong, in one stream to twins of the library: a reason for each, no neighbour harmed."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.feeds.ward import WARD_MODELS, Ward, named_models
-from connectors.topics import COMMANDS, LABS, ORDERS, PUMP, topic_of
+from connectors.topics import COMMANDS, LABS, ORDERS, PUMP, VITALS, topic_of
 from streams.desk import WAITING_ROOM
 from tests.streams.stage import Stage, WorkerProcess, enrolment
 from twin.events import (
@@ -88,7 +88,7 @@ def bad_records(events: list[InputEvent]) -> list[tuple[int, Bad]]:
         Bad("same id, other content", LABS, patient, encode(slip), "id_conflict", count.event_id),
         Bad("future", LABS, patient, future, "far_future", "clock"),
         Bad("model", COMMANDS, "nobody", enrol, "unknown_model", "unheard_of"),
-        Bad("JSON", PUMP, patient, b'{"kind": "pump_delivery", "rate"', "malformed_json", "JSON"),
+        Bad("JSON", VITALS, patient, b'{"kind": "vital_sample", "value"', "malformed_json", "JSON"),
         Bad("size", ORDERS, patient, b'{"kind": "dose_given", "drug": "' + b"x" * 2 * MIB + b'"}', "too_large", "1"),
         Bad("patient", LABS, "stranger", encode(stranger(WAITING_ROOM)), "unknown_patient", "stranger"),
     ]
