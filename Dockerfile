@@ -9,7 +9,8 @@ FROM python:3.11.14-slim-bookworm
 ENV PYTHONUNBUFFERED=1 XDG_CACHE_HOME=/var/cache UV_NO_CACHE=1
 WORKDIR /app
 COPY requirements/runtime.lock requirements/
-RUN pip install --no-cache-dir uv==0.13.9 && uv pip install --system --require-hashes -r requirements/runtime.lock
+RUN pip install --no-cache-dir uv==0.13.9 \
+    && uv pip install --system --compile-bytecode --require-hashes -r requirements/runtime.lock
 COPY pyproject.toml README.md LICENSE ./
 COPY twin twin
 COPY connectors connectors
@@ -17,6 +18,6 @@ COPY streams streams
 COPY --from=charts /console/static/vendor connectors/console/static/vendor
 RUN useradd --system dosetwin \
     && install -d -o dosetwin /var/cache/dosetwin \
-    && uv pip install --system --no-deps .
+    && uv pip install --system --compile-bytecode --no-deps .
 USER dosetwin
 CMD ["dosetwin", "--help"]
