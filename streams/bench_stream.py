@@ -158,11 +158,23 @@ def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[_Pro
 
 
 def _rate(process: _Process, total: int, passed: Callable[[], float]) -> float:
-    """Events a second from the end of the warm-up to the last event."""
-    process.wait_until(lambda: passed() >= WARM_UP * total)
-    first, began = passed(), time.monotonic()
-    process.wait_until(lambda: passed() >= total)
-    return (total - first) / (time.monotonic() - began)
+    """Events a second from the first look after the warm-up to the end; from the look before it if few are left then.
+
+    Raises:
+        BenchmarkFailed: all had passed before anybody looked.
+    """
+    looks = [(time.monotonic(), passed())]
+
+    def all_passed() -> bool:
+        looks.append((time.monotonic(), passed()))
+        return looks[-1][1] >= total
+
+    process.wait_until(all_passed)
+    ended, _ = looks.pop()
+    began, first = next((look for look in looks if look[1] >= WARM_UP * total), looks[-1])
+    if first >= total:
+        raise BenchmarkFailed(f"{total} events had passed before they could be counted")
+    return (total - first) / (ended - began)
 
 
 def _metrics(address: str) -> dict[str, float]:
