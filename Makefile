@@ -36,7 +36,7 @@ $(CHARTS): connectors/console/package.json connectors/console/package-lock.json
 
 lint: $(READY)
 	@echo "check: lint" >&2
-	@$(BIN)/ruff check .
+	@$(BIN)/ruff check . && $(BIN)/ruff format --check --quiet .
 	@echo "check: types" >&2
 	@$(BIN)/mypy
 	@echo "check: which package imports which" >&2
