@@ -36,17 +36,24 @@ def scale(error: ErrorSpec, predicted: Floats) -> Floats:
     return np.asarray(np.sqrt(error.additive**2 + (error.proportional * positive) ** 2))
 
 
-def standardised(error: ErrorSpec, value: float, predicted: Floats) -> Floats:
-    """The residual of ``value`` in units of its scale, per prediction; -inf for a non-positive value on a log scale."""
+def standardised(error: ErrorSpec, value: float | Floats, predicted: Floats) -> Floats:
+    """The residual of ``value`` in units of its scale, per prediction; -inf for a non-positive value on a log scale.
+
+    ``value`` is one number for all predictions, or an array that broadcasts with them, as (n, 1) with (n, N).
+    """
     if error.kind == "log_additive":
-        if value <= 0:
-            return np.full_like(predicted, -np.inf)
-        return np.asarray((np.log(value) - np.log(np.maximum(predicted, SMALLEST))) / error.additive)
+        z = (_logarithm(value) - np.log(np.maximum(predicted, SMALLEST))) / error.additive
+        return np.where(np.greater(value, 0), z, -np.inf)
     return np.asarray((value - predicted) / scale(error, predicted))
 
 
-def log_likelihood(error: ErrorSpec, value: float, predicted: Floats, below: float | None = None) -> Floats:
-    """Log density of a measured value given predictions (N,), or of ``y < below`` for a censored one."""
+def log_likelihood(
+    error: ErrorSpec, value: float | Floats, predicted: Floats, below: float | Floats | None = None
+) -> Floats:
+    """Log density of a measured value given predictions (N,), or of ``y < below`` for a censored one.
+
+    ``value`` or ``below`` may be an array that broadcasts with the predictions (see `standardised`).
+    """
     if below is not None:
         return np.asarray(_log_cdf(error, standardised(error, below, predicted)))
     z = standardised(error, value, predicted)
@@ -60,7 +67,7 @@ def log_likelihood(error: ErrorSpec, value: float, predicted: Floats, below: flo
             - 0.5 * np.log(error.df * np.pi)
             - (error.df + 1) / 2 * np.log1p(z * z / error.df)
         )
-    jacobian = np.log(value) if error.kind == "log_additive" else 0.0
+    jacobian = _logarithm(value) if error.kind == "log_additive" else 0.0
     return np.asarray(density - np.log(spread) - jacobian)
 
 
@@ -90,6 +97,11 @@ def _scatter(df: float | None, count: int, points: int) -> Floats:
     z = np.asarray(special.ndtri(levels) if df is None else special.stdtrit(df, levels))
     z.flags.writeable = False
     return z
+
+
+def _logarithm(value: float | Floats) -> Floats:
+    """log of values on a log scale; 0 where there is none, which `standardised` marks as impossible."""
+    return np.log(np.where(np.greater(value, 0), value, 1.0))
 
 
 def _log_cdf(error: ErrorSpec, z: Floats) -> Floats:

@@ -71,6 +71,16 @@ def test_densities_and_distribution_functions_are_those_of_scipy(error: ErrorSpe
 
 
 @pytest.mark.parametrize("error", SPECS, ids=NAMES)
+def test_many_values_at_once_weigh_as_each_alone(error: ErrorSpec) -> None:
+    values, limits = np.array([[0.4], [2.9], [0.0]]), np.array([[0.5], [1.0], [20.0]])
+    predicted = np.array([[0.7, 3.0], [3.0, 12.0], [1.0, 2.0]])
+    together, censored = log_likelihood(error, values, predicted), log_likelihood(error, values, predicted, limits)
+    for i, row in enumerate(predicted):
+        np.testing.assert_array_equal(together[i], log_likelihood(error, float(values[i, 0]), row))
+        np.testing.assert_array_equal(censored[i], log_likelihood(error, 0.0, row, float(limits[i, 0])))
+
+
+@pytest.mark.parametrize("error", SPECS, ids=NAMES)
 def test_a_value_below_its_limit_weighs_the_probability_of_lying_there(error: ErrorSpec) -> None:
     censored = log_likelihood(error, 0.0, PREDICTED, below=0.5)
     at = np.log(0.5) if error.kind == "log_additive" else 0.5
