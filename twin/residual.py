@@ -89,6 +89,14 @@ def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
     return np.asarray(predicted[:, None] + scale(error, predicted)[:, None] * z)
 
 
+def drawn(error: ErrorSpec, predicted: Floats, rng: np.random.Generator) -> Floats:
+    """One measurement of each prediction (N,), as the model says that they scatter."""
+    z = rng.standard_normal(len(predicted)) if error.df is None else rng.standard_t(error.df, len(predicted))
+    if error.kind == "log_additive":
+        return np.asarray(np.maximum(predicted, SMALLEST) * np.exp(error.additive * z))
+    return np.asarray(predicted + scale(error, predicted) * z)
+
+
 @functools.lru_cache(maxsize=16)
 def _scatter(df: float | None, count: int, points: int) -> Floats:
     """Standardised residuals of `spread_out`; they depend on the size of the cloud alone."""

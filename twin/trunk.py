@@ -7,6 +7,7 @@ bytes.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -121,6 +122,16 @@ class Trunk:
         """Outputs (M, O, N) of a branch at ``marks`` (ms, sorted, not before the twig or the trunk's stop)."""
         cloud, _, _ = _present(position)
         return self.solver(position.belief).advance(position.twig or cloud, timeline, int(marks[-1]), marks)[1]
+
+    def predictions(self, eta: Floats, timeline: Timeline, observations: Sequence[Observation]) -> Floats:
+        """What eta (N, d) predict for each of n observations, solved from the start: (n, N), without residual error."""
+        if not observations:
+            return np.empty((0, len(eta)))
+        solver = Solver(self.kernel, eta, self.pace, shared=False)
+        marks = np.unique(np.array([o.millis for o in observations], dtype=np.int64))
+        end = int(marks[-1])
+        _, out = solver.advance(solver.initial(timeline), timeline, end, marks, self._stops(timeline, end))
+        return np.array([out[np.searchsorted(marks, o.millis), o.output] for o in observations])
 
     def learn(self, position: Position, timeline: Timeline, observation: Observation) -> tuple[Position, Assimilated]:
         """Bring the trunk to a measured value, say what was expected, and assimilate it."""

@@ -9,8 +9,9 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
+from twin.belief import generator
 from twin.models import ErrorSpec
-from twin.residual import SMALLEST, cdf, log_likelihood, scale, spread_out, standardised
+from twin.residual import SMALLEST, cdf, drawn, log_likelihood, scale, spread_out, standardised
 
 
 def spec(kind: str, additive: float = 0.0, proportional: float = 0.0, df: float | None = None) -> ErrorSpec:
@@ -132,3 +133,10 @@ def test_a_prediction_of_nothing_gives_numbers_and_no_warning(error: ErrorSpec) 
 def test_a_value_of_zero_lies_below_every_prediction_on_a_log_scale() -> None:
     assert (cdf(spec("log_additive", 0.3), 0.0, PREDICTED) == 0.0).all()
     assert (standardised(spec("log_additive", 0.3), 0.0, PREDICTED) == -np.inf).all()
+
+
+@pytest.mark.parametrize("error", SPECS, ids=NAMES)
+def test_drawn_measurements_scatter_as_the_distribution_says(error: ErrorSpec) -> None:
+    drawn_values = drawn(error, np.full(4000, 3.0), generator("drawn"))
+    levels = [one(cdf(error, float(value), np.array([3.0]))) for value in drawn_values[:1000]]
+    assert stats.kstest(levels, "uniform").pvalue > 0.01
