@@ -33,7 +33,7 @@ from twin.models import Model
 from twin.stepper import IMPORTS, SIGNATURE, Lines, local_names, write_advance
 from twin.structure import Structure, analyse
 
-GENERATOR = 2
+GENERATOR = 3
 """Raise when the generated code changes meaning, so that cached kernels are not reused."""
 
 WORST_CONDITION = 1e8

@@ -41,6 +41,16 @@ def _double_of(_context: Any, value: Any) -> Any:  # noqa: ARG001
     return types.float64(types.int64), generate
 
 
+def _fused(_context: Any, a: Any, b: Any, c: Any) -> Any:  # noqa: ARG001
+    """a b + c, rounded once."""
+
+    def generate(_codegen: Any, builder: Any, _signature: Any, arguments: Any) -> Any:
+        return builder.fma(*arguments)
+
+    return types.float64(types.float64, types.float64, types.float64), generate
+
+
+fma: Any = intrinsic(_fused)
 _bits: Any = intrinsic(_bits_of)
 _double: Any = intrinsic(_double_of)
 
@@ -52,19 +62,13 @@ def _reduced(x):  # type: ignore[no-untyped-def]
     shifted = x * _LOG2_E + _ROUND
     n = shifted - _ROUND
     r = (x - n * _LN2_HIGH) - n * _LN2_LOW
-    p = 1.0 / 6227020800.0
-    p = p * r + 1.0 / 479001600.0
-    p = p * r + 1.0 / 39916800.0
-    p = p * r + 1.0 / 3628800.0
-    p = p * r + 1.0 / 362880.0
-    p = p * r + 1.0 / 40320.0
-    p = p * r + 1.0 / 5040.0
-    p = p * r + 1.0 / 720.0
-    p = p * r + 1.0 / 120.0
-    p = p * r + 1.0 / 24.0
-    p = p * r + 1.0 / 6.0
-    p = p * r + 0.5
-    p = p * r + 1.0
+    # Estrin's scheme: a step of the integrator waits for these, so a short chain counts, not few operations.
+    r2 = r * r
+    r4 = r2 * r2
+    low = fma(fma(1.0 / 24.0, r, 1.0 / 6.0), r2, fma(0.5, r, 1.0))
+    middle = fma(fma(1.0 / 40320.0, r, 1.0 / 5040.0), r2, fma(1.0 / 720.0, r, 1.0 / 120.0))
+    high = fma(fma(1.0 / 479001600.0, r, 1.0 / 39916800.0), r2, fma(1.0 / 3628800.0, r, 1.0 / 362880.0))
+    p = fma(fma(1.0 / 6227020800.0, r4, high), r4 * r4, fma(middle, r4, low))
     return _double((_bits(shifted) << 52) + (1023 << 52)), p * r
 
 
@@ -92,16 +96,11 @@ def log(x):  # type: ignore[no-untyped-def]
     exponent = _double(0x4330000000000000 + power_of_two) - 4503599627370496.0 - 1023.0
     f = (m - 1.0) / (m + 1.0)
     s = f * f
-    p = 1.0 / 21.0
-    p = p * s + 1.0 / 19.0
-    p = p * s + 1.0 / 17.0
-    p = p * s + 1.0 / 15.0
-    p = p * s + 1.0 / 13.0
-    p = p * s + 1.0 / 11.0
-    p = p * s + 1.0 / 9.0
-    p = p * s + 1.0 / 7.0
-    p = p * s + 1.0 / 5.0
-    p = p * s + 1.0 / 3.0
+    s2 = s * s
+    s4 = s2 * s2
+    low = fma(fma(1.0 / 9.0, s, 1.0 / 7.0), s2, fma(1.0 / 5.0, s, 1.0 / 3.0))
+    middle = fma(fma(1.0 / 17.0, s, 1.0 / 15.0), s2, fma(1.0 / 13.0, s, 1.0 / 11.0))
+    p = fma(fma(1.0 / 21.0, s, 1.0 / 19.0), s4 * s4, fma(middle, s4, low))
     result = exponent * _LN2_HIGH + (2.0 * f + (2.0 * f * s * p + exponent * _LN2_LOW))
     return result + 0.0 * math.sqrt(x)
 

@@ -16,6 +16,8 @@ drivers just at quarters of a step.
 from __future__ import annotations
 
 import ast
+from collections.abc import Sequence
+from typing import Any
 
 from twin.expressions import to_source
 from twin.models import Model
@@ -41,7 +43,7 @@ SIGNATURE = (
     "advance(z, y, par, cov, lam, v, w, bw, cw, start, dt, row, rates, kick_from, kick_column, kick_amount, mark, out)"
 )
 
-IMPORTS = ("import numpy as np", "", "from twin.lanes import exp, expm1, log, power")
+IMPORTS = ("import numpy as np", "", "from twin.lanes import exp, expm1, fma, log, power")
 
 
 class Lines:
@@ -81,7 +83,9 @@ class _Stepper:
         self.names = local_names(model)
         self.parameters = [p.name for p in model.parameters] + [d.name for d in model.derived]
         self.size = len(structure.linear)
-        rows = [f"p_{name}" for name in self.parameters]
+        self.constants = _Constants({self.names[name] for name in self.parameters + [c.name for c in model.covariates]})
+        self.rates = {name: self._rate(structure.equations[name]) for name in structure.stepped}
+        rows = [f"p_{name}" for name in self.parameters] + list(self.constants.found.values())
         rows += [f"{kind}{i}" for kind in "zlcef" for i in range(self.size)]
         rows += [f"v_{d}_{i}" for d in structure.drivers for i in range(self.size)]
         rows += [f"y{i}" for i in range(len(structure.stepped))]
@@ -110,6 +114,8 @@ class _Stepper:
         add = self.lines.add
         add(2, f"for p in range({LANES}):", "    n = first + min(p, count - 1)")
         add(3, *(f"{self.rows[f'p_{name}']} = par[n, {i}]" for i, name in enumerate(self.parameters)))
+        self._bind_parameters(3)
+        add(3, *(f"{self.rows[name]} = {source}" for source, name in self.constants.found.items()))
         for i in range(self.size):
             add(3, f"{self.rows[f'z{i}']} = z[n, {i}]", f"{self.rows[f'l{i}']} = lam[n, {i}]")
         for d in self.structure.drivers:
@@ -167,32 +173,33 @@ class _Stepper:
 
     def _step(self) -> None:
         add = self.lines.add
-        self._bind_parameters(4)
+        self._bind_parameters(4, constants=True)
         add(4, *(f"y{i} = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))))
         for i in range(self.size):
             add(4, f"p0_{i} = {self.rows[f'z{i}']}")
             e, f, c = (self.rows[f"{kind}{i}"] for kind in "efc")
-            add(4, *(f"p{j + 1}_{i} = {e} * p{j}_{i} + {f} * {c}" for j in range(4)))
+            add(4, f"g_{i} = {f} * {c}", *(f"p{j + 1}_{i} = fma({e}, p{j}_{i}, g_{i})" for j in range(4)))
         for stage, (quarter, weights) in enumerate(BUTCHER_STAGES, start=1):
             if self.structure.stepped:
                 self._stage(stage, quarter, weights)
         for i in range(len(self.structure.stepped)):
-            add(4, f"{self.rows[f'y{i}']} = y{i}" + _increment(BUTCHER_WEIGHTS, i))
+            add(4, f"{self.rows[f'y{i}']} = {_incremented(f'y{i}', BUTCHER_WEIGHTS, i)}")
         add(4, *(f"{self.rows[f'z{i}']} = p4_{i}" for i in range(self.size)), "pass")
 
     def _stage(self, stage: int, quarter: int, weights: dict[int, str]) -> None:
         add = self.lines.add
         add(4, f"time = time0 + {quarter} * quarter")
         for d in self.structure.drivers:
-            terms = (f"{self.rows[f'v_{d}_{i}']} * p{quarter}_{i}" for i in range(self.size))
-            add(4, f"m_{d} = " + " + ".join(terms))
+            modes = [(self.rows[f"v_{d}_{i}"], f"p{quarter}_{i}") for i in range(self.size)]
+            add(4, f"m_{d} = {_sum_of_products(modes)}")
         for i, name in enumerate(self.structure.stepped):
-            add(4, f"m_{name} = {self._natural(name, f'y{i}' + _increment(weights, i))}")
+            add(4, f"m_{name} = {self._natural(name, _incremented(f'y{i}', weights, i))}")
         for i, name in enumerate(self.structure.stepped):
-            add(4, f"k{stage}_{i} = {self._rate(self.structure.equations[name])}")
+            add(4, f"k{stage}_{i} = {self.rates[name]}")
 
     def _rate(self, equation: Equation) -> str:
-        terms = [] if equation.rest is None else [f"({self._source(equation.rest)})"]
+        """Source of a stepped state's rate of change; what in it is the same at every step is computed once."""
+        terms = [] if equation.rest is None else [f"({self.constants.taken_out(self._source(equation.rest))})"]
         for column, call in enumerate(self.structure.inputs):
             if call in equation.inputs:
                 terms.append(f"({self._source(equation.inputs[call])}) * rates[held, {column}]")
@@ -210,8 +217,11 @@ class _Stepper:
         shown += [f"m_{target.state}" for target in self.model.targets]
         add(5, *(f"out[mark[k], {i}, first + p] = {value}" for i, value in enumerate(shown)))
 
-    def _bind_parameters(self, depth: int) -> None:
-        self.lines.add(depth, *(f"m_{name} = {self.rows[f'p_{name}']}" for name in self.parameters), "pass")
+    def _bind_parameters(self, depth: int, *, constants: bool = False) -> None:
+        bound = [f"m_{name} = {self.rows[f'p_{name}']}" for name in self.parameters]
+        if constants:
+            bound += [f"{name} = {self.rows[name]}" for name in self.constants.found.values()]
+        self.lines.add(depth, *bound, "pass")
 
     def _natural(self, name: str, value: str) -> str:
         return f"exp({value})" if name in self.structure.growing else value
@@ -242,6 +252,66 @@ class _InLanes(ast.NodeTransformer):
         return ast.Call(ast.Name("power", ast.Load()), [node.left, node.right], [])
 
 
-def _increment(weights: dict[int, str], state: int) -> str:
-    terms = " + ".join(f"{weight} * k{stage}_{state}" for stage, weight in weights.items())
-    return f" + h * ({terms})" if terms else ""
+class _Constants(ast.NodeTransformer):
+    """Takes out of formulas what depends on parameters and covariates alone.
+
+    A division by such a value becomes a product with its reciprocal, and in (a / x)**g the logarithm of a is taken
+    once: divisions and logarithms are what a step waits for.
+
+    Attributes:
+        found: source of each constant and the name that stands for it.
+    """
+
+    def __init__(self, constant_names: set[str]) -> None:
+        self._names = constant_names
+        self.found: dict[str, str] = {}
+
+    def taken_out(self, source: str) -> str:
+        """The formula with constants in their places."""
+        return ast.unparse(self.visit(ast.parse(source, mode="eval")))
+
+    def visit(self, node: ast.AST) -> Any:
+        if isinstance(node, ast.expr) and not isinstance(node, ast.Name | ast.Constant) and self._is_constant(node):
+            return self._constant(node)
+        return super().visit(node)
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        if isinstance(node.op, ast.Div) and self._is_constant(node.right):
+            reciprocal = self._constant(ast.BinOp(ast.Constant(1.0), ast.Div(), node.right))
+            return ast.BinOp(self.visit(node.left), ast.Mult(), reciprocal)
+        return self.generic_visit(node)
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        match node:
+            case ast.Call(ast.Name("power"), [ast.BinOp(left, ast.Div(), right), exponent]) if self._is_constant(left):
+                above = self._constant(ast.Call(ast.Name("log"), [left], []))
+                below = ast.Call(ast.Name("log"), [self.visit(right)], [])
+                difference = ast.BinOp(above, ast.Sub(), below)
+                return ast.Call(ast.Name("exp"), [ast.BinOp(self.visit(exponent), ast.Mult(), difference)], [])
+        return ast.Call(node.func, [self.visit(argument) for argument in node.args], [])
+
+    def _is_constant(self, node: ast.expr) -> bool:
+        functions = {id(call.func) for call in ast.walk(node) if isinstance(call, ast.Call)}
+        names = {n.id for n in ast.walk(node) if isinstance(n, ast.Name) and id(n) not in functions}
+        return names <= self._names
+
+    def _constant(self, node: ast.expr) -> ast.Name:
+        source = ast.unparse(node)
+        return ast.Name(self.found.setdefault(source, f"i_{len(self.found)}"), ast.Load())
+
+
+def _incremented(value: str, weights: dict[int, str], state: int) -> str:
+    """``value`` and a step along the weighted slopes of earlier stages."""
+    return (
+        f"fma(h, {_sum_of_products([(w, f'k{stage}_{state}') for stage, w in weights.items()])}, {value})"
+        if weights
+        else value
+    )
+
+
+def _sum_of_products(pairs: Sequence[tuple[str, str]]) -> str:
+    """a1 b1 + a2 b2 + ..., each product fused with the sum so far."""
+    total = " * ".join(pairs[0])
+    for one, other in pairs[1:]:
+        total = f"fma({one}, {other}, {total})"
+    return total
