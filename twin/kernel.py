@@ -2,7 +2,7 @@
 
 For every model three functions are generated as Python source and compiled with ``nogil``:
 
-``individual(eta, covariates, par)``   individual parameters, typical * exp(eta) and covariate effects;
+``individual(eta, covariates, par)``   individual parameters: eta, then covariate effects;
 ``system(par, covariates, A, B, c)``   the linear block dx/dt = A x + B u + c of `twin.structure`;
 ``advance(...)``                       particles through a schedule of steps.
 
@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import math
 import os
 import sys
 import tempfile
@@ -29,7 +30,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.expressions import to_source
-from twin.models import Model
+from twin.models import Model, ParameterSpec
 from twin.stepper import IMPORTS, SIGNATURE, Lines, local_names, write_advance
 from twin.structure import Structure, analyse
 
@@ -191,7 +192,7 @@ def _individual(lines: Lines, model: Model) -> None:
     for p in model.parameters:
         value = repr(float(p.value))
         if p.name in model.eta_names:
-            value = f"{value} * math.exp(eta[n, {model.eta_names.index(p.name)}])"
+            value = _with_eta(p, f"eta[n, {model.eta_names.index(p.name)}]")
         lines.add(2, f"m_{p.name} = {value}")
     # Covariate effects come after all typical values, so that an effect may read any of them.
     for p in model.parameters:
@@ -205,6 +206,20 @@ def _individual(lines: Lines, model: Model) -> None:
     names = [p.name for p in model.parameters] + [d.name for d in model.derived]
     lines.add(2, *(f"par[n, {i}] = m_{name}" for i, name in enumerate(names)), "pass")
     lines.add(0, "", "")
+
+
+def _with_eta(parameter: ParameterSpec, eta: str) -> str:
+    """Source of the individual value before covariate effects (`twin.typical.individual_value` as scalar code)."""
+    value, shape = repr(float(parameter.value)), parameter.shape
+    match parameter.distribution:
+        case "log-normal":
+            return f"{value} * math.exp({eta})"
+        case "normal":
+            return f"{value} + {eta}"
+        case "logit":
+            return f"1.0 / (1.0 + math.exp(-({math.log(parameter.value / (1.0 - parameter.value))!r} + {eta})))"
+        case "box-cox":
+            return f"{value} * math.exp(math.expm1({shape!r} * {eta}) / {shape!r})"
 
 
 def _initial(lines: Lines, model: Model, structure: Structure) -> None:

@@ -10,7 +10,7 @@ import ast
 import hashlib
 import json
 import tomllib
-from typing import Any, Literal, cast
+from typing import Any, Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from twin.specification import (
     CitationSpec,
     CovariateSpec,
     DerivedSpec,
+    Distribution,
     ErrorKind,
     ErrorSpec,
     InputSpec,
@@ -157,10 +158,8 @@ def _parameters(top: Table, covariates: list[str]) -> tuple[ParameterSpec, ...]:
     found: list[ParameterSpec] = []
     for name, table in top.named("parameters"):
         check_name(table, name)
-        iiv = table.optional_number("iiv", above=0)
-        value = table.number("value")
-        if iiv is not None and value <= 0:
-            raise table.wrong("value", f"is {value:g}; a parameter with iiv is log-normal and must be greater than 0")
+        value, iiv = table.number("value"), table.optional_number("iiv", above=0)
+        distribution, shape = _distribution(table, value, varies=iiv is not None)
         found.append(
             ParameterSpec(
                 name,
@@ -170,11 +169,33 @@ def _parameters(top: Table, covariates: list[str]) -> tuple[ParameterSpec, ...]:
                 table.optional_formula("expression", [*names, *covariates]),
                 *table.evidence(),
                 table.optional_text("note"),
+                distribution,
+                shape,
             )
         )
     if not found:
         raise top.wrong("parameters", "is missing; declare at least one, [parameters.CL]")
     return tuple(found)
+
+
+def _distribution(table: Table, value: float, *, varies: bool) -> tuple[Distribution, float | None]:
+    """How eta makes the individual value, and the shape where there is one."""
+    found: Distribution = "log-normal"
+    if table.has("distribution"):
+        found = cast(Distribution, table.choice("distribution", get_args(Distribution)))
+    if varies and found in ("log-normal", "box-cox") and value <= 0:
+        mend = 'must be greater than 0; write distribution = "normal" where it may be 0 or negative'
+        raise table.wrong("value", f"is {value:g}; a parameter with iiv is {found} and {mend}")
+    if found == "logit" and not 0 < value < 1:
+        raise table.wrong("value", f"is {value:g}; a logit parameter must lie between 0 and 1")
+    if found != "box-cox":
+        if table.has("shape"):
+            raise table.wrong("shape", f"belongs to a box-cox parameter, and this one is {found}; leave it out")
+        return found, None
+    shape = table.number("shape")
+    if shape == 0:
+        raise table.wrong("shape", 'is 0, which is log-normal; write distribution = "log-normal"')
+    return found, shape
 
 
 def _derived(top: Table, constants: list[str]) -> tuple[DerivedSpec, ...]:

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 TimeUnit = Literal["h", "d"]
+Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
 ErrorKind = Literal["proportional", "additive", "combined", "log_additive"]
 Route = Literal["iv", "oral", "sc", "im", "ip"]
 
@@ -41,12 +42,20 @@ class CitationSpec:
 
 @dataclass(frozen=True, slots=True)
 class ParameterSpec:
-    """A parameter: individual value = ``expression`` at typical values, each ``value * exp(eta)``.
+    """A parameter: individual value = ``expression`` at what ``value`` and eta make by the ``distribution``.
+
+    ============  =========================================  =======================================================
+    log-normal    value exp(eta)
+    normal        value + eta
+    logit         1 / (1 + exp(-(log(v / (1 - v)) + eta)))   v = value: a fraction stays between 0 and 1
+    box-cox       value exp((exp(eta)^shape - 1) / shape)    skewed (Petersson et al. 2009, Pharm Res 26:2174)
+    ============  =========================================  =======================================================
 
     Attributes:
         iiv: variance of eta; ``None`` for a parameter that is the same in everybody.
         expression: covariate effects, e.g. ``CL * (BSA / 1.73)``; every parameter name in it means that parameter's
-            ``value * exp(eta)`` before its own covariate effects.
+            individual value before its own covariate effects.
+        shape: of the Box-Cox transformation; near 0 it is log-normal, above 0 has a long right tail.
         source: where the number was published; ``assumed``: why it was chosen where nothing is published.
     """
 
@@ -58,6 +67,8 @@ class ParameterSpec:
     source: str | None
     assumed: str | None
     note: str | None
+    distribution: Distribution = "log-normal"
+    shape: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,24 +7,43 @@ negative number would give every patient NaN.
 from __future__ import annotations
 
 import ast
+import math
 from collections.abc import Mapping
 
 import numpy as np
 
 from twin.expressions import evaluate, is_input
-from twin.specification import Model, ModelError
+from twin.specification import Model, ModelError, ParameterSpec
 
 
-def typical_values(model: Model, covariates: Mapping[str, float] | None = None) -> dict[str, float]:
-    """Covariates, individual parameters and derived values at eta = 0, by name.
+def individual_value(parameter: ParameterSpec, eta: float) -> float:
+    """A parameter's value in a patient with this random effect, before covariate effects (see `ParameterSpec`)."""
+    value = parameter.value
+    match parameter.distribution:
+        case "log-normal":
+            return value * math.exp(eta)
+        case "normal":
+            return value + eta
+        case "logit":
+            return 1.0 / (1.0 + math.exp(-(math.log(value / (1.0 - value)) + eta)))
+        case "box-cox":
+            assert parameter.shape is not None, "a Box-Cox parameter has its shape"
+            return value * math.exp(math.expm1(parameter.shape * eta) / parameter.shape)
 
-    ``covariates`` replaces references where given. Raises `FloatingPointError` or `ZeroDivisionError` where a formula
-    has no value.
+
+def typical_values(
+    model: Model, covariates: Mapping[str, float] | None = None, eta: Mapping[str, float] | None = None
+) -> dict[str, float]:
+    """Covariates, individual parameters and derived values by name, of the typical patient (eta = 0).
+
+    ``covariates`` replaces references where given, ``eta`` zeros. Raises `FloatingPointError` or `ZeroDivisionError`
+    where a formula has no value.
     """
     env: dict[str, float] = {c.name: c.reference for c in model.covariates} | dict(covariates or {})
     # Covariate effects read the values before any effect, whatever the order of the file.
-    plain = env | {p.name: p.value for p in model.parameters}
-    env |= {p.name: p.value if p.expression is None else _value(p.expression, plain) for p in model.parameters}
+    own = {p.name: individual_value(p, (eta or {}).get(p.name, 0.0)) for p in model.parameters}
+    plain = env | own
+    env |= {p.name: own[p.name] if p.expression is None else _value(p.expression, plain) for p in model.parameters}
     for derived in model.derived:
         env[derived.name] = _value(derived.expression, env)
     return env
@@ -42,9 +61,10 @@ def check_typical(model: Model, file: str) -> None:
     except (ArithmeticError, ValueError) as error:
         raise ModelError(file, "parameters", f"have no value for the typical patient ({error}); {_MEND}") from None
     for parameter in model.parameters:
-        if parameter.iiv is not None and constants[parameter.name] <= 0:
-            problem = f"gives {constants[parameter.name]:g} for the typical patient; a log-normal parameter is above 0"
-            raise ModelError(file, f"parameters.{parameter.name}.expression", problem)
+        found, kind = constants[parameter.name], parameter.distribution
+        key = f"parameters.{parameter.name}.expression"
+        if parameter.iiv is not None and kind in ("log-normal", "box-cox") and found <= 0:
+            raise ModelError(file, key, f"gives {found:g} for the typical patient; a {kind} parameter is above 0")
     start = constants | {"t": 0.0}
     start |= {s.name: _checked(file, f"states.{s.name}.initial", s.initial, constants) for s in model.states}
     for state in model.states:

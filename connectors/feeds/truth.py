@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from twin.expressions import evaluate, is_input, linear_terms, names_in
 from twin.models import Model, OutputSpec
+from twin.typical import individual_value
 
 Floats = NDArray[np.float64]
 
@@ -64,7 +65,7 @@ def individual(model: Model, eta: Mapping[str, float], covariates: Mapping[str, 
         if unknown:
             raise ValueError(f"{', '.join(sorted(unknown))}: not in {model.id}, which has {', '.join(known) or 'none'}")
     held = {c.name: float(covariates.get(c.name, c.reference)) for c in model.covariates}
-    typical = {p.name: p.value * float(np.exp(eta.get(p.name, 0.0))) for p in model.parameters}
+    typical = {p.name: individual_value(p, float(eta.get(p.name, 0.0))) for p in model.parameters}
     env: dict[str, float] = {**held, **typical}
     values = {**held}
     for parameter in model.parameters:

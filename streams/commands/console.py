@@ -9,6 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from connectors.console.picture import ModelNotes, Quantiles
+    from twin.models import Model
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
@@ -73,15 +74,11 @@ def library_notes() -> dict[str, ModelNotes]:
     """Per library model its toxic floors and the population's 5-95 % of each parameter at reference covariates."""
     from connectors.console.picture import Floor, ModelNotes
     from twin.models import library_ids, load_model
-    from twin.typical import typical_values
 
     notes = {}
     for model_id in library_ids():
         model = load_model(model_id)
-        typical = typical_values(model)
-        population = {
-            p.name: _log_normal(typical[p.name], p.iiv) for p in model.parameters if p.iiv is not None and p.iiv > 0
-        }
+        population = {p.name: _population(model, p.name, p.iiv) for p in model.parameters if p.iiv is not None}
         floors = tuple(
             Floor(
                 toxicity.output, toxicity.below, f"{toxicity.name.replace('_g', ' grade ')}: below {toxicity.below:g}"
@@ -92,7 +89,10 @@ def library_notes() -> dict[str, ModelNotes]:
     return notes
 
 
-def _log_normal(typical: float, variance: float) -> Quantiles:
-    """The five quantiles of ``typical`` times exp(eta), eta normal with that variance."""
-    wide, narrow = (math.exp(z * math.sqrt(variance)) for z in (1.6449, 0.6745))
-    return (typical / wide, typical / narrow, typical, typical * narrow, typical * wide)
+def _population(model: Model, name: str, variance: float) -> Quantiles:
+    """The five quantiles of a parameter over patients at reference covariates, its eta normal with that variance."""
+    from twin.typical import typical_values
+
+    etas = [z * math.sqrt(variance) for z in (-1.6449, -0.6745, 0.0, 0.6745, 1.6449)]
+    q05, q25, median, q75, q95 = sorted(typical_values(model, eta={name: eta})[name] for eta in etas)
+    return (q05, q25, median, q75, q95)

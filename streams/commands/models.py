@@ -117,11 +117,8 @@ def print_card(model: Model, console: Console) -> None:
 
 
 def _parameters(model: Model, console: Console) -> None:
-    console.print("\nParameters (typical value; IIV as SD of the logarithm)")
-    rows = [
-        (p.name, f"{p.value:g}", p.unit, f"{p.iiv**0.5:.3g}" if p.iiv is not None else "", _grounds(p))
-        for p in model.parameters
-    ]
+    console.print("\nParameters (typical value; IIV as SD of eta, log-normal unless said)")
+    rows = [(p.name, f"{p.value:g}", p.unit, _variability(p), _grounds(p)) for p in model.parameters]
     _table(console, ("name", "value", "unit", "IIV", "rests on"), rows)
     for parameter in model.parameters:
         if parameter.expression is not None:
@@ -131,6 +128,14 @@ def _parameters(model: Model, console: Console) -> None:
             if model.omega[i, j] != 0:
                 correlation = model.omega[i, j] / (model.omega[i, i] * model.omega[j, j]) ** 0.5
                 console.print(f"correlation of {other} and {name}: {correlation:.3g}")
+
+
+def _variability(parameter: ParameterSpec) -> str:
+    if parameter.iiv is None:
+        return ""
+    shape = f" {parameter.shape:g}" if parameter.shape is not None else ""
+    form = "" if parameter.distribution == "log-normal" else f" {parameter.distribution}{shape}"
+    return f"{parameter.iiv**0.5:.3g}{form}"
 
 
 def _grounds(parameter: ParameterSpec) -> str:

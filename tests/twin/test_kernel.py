@@ -19,6 +19,7 @@ from twin.kernel import Kernel, compile_model
 from twin.models import library_ids, parse_model
 from twin.solve import Solver, individual_parameters, pace_for
 from twin.timeline import HOUR_MS, Timeline
+from twin.typical import typical_values
 
 Floats = NDArray[np.float64]
 TOY = compile_model(toys.absorption())
@@ -215,3 +216,20 @@ def test_a_model_without_anything_to_step_needs_no_steps() -> None:
     out = solved(kernel, timeline, np.array([[0.2, 0.1]]), marks)[0, :, 0]
     k, volume = 0.25 * math.exp(0.1), 20 * math.exp(0.1)
     np.testing.assert_allclose(out, 60 / volume * np.exp(-k * marks / HOUR_MS), rtol=1e-11)
+
+
+def test_every_distribution_of_a_random_effect_is_compiled_as_it_is_written() -> None:
+    forms = {"CL": "normal", "V": "box-cox", "kill": "logit"}
+    text = toys.ABSORPTION
+    for name, form in forms.items():
+        shape = "\nshape = -0.4" if form == "box-cox" else ""
+        text = text.replace(f"[parameters.{name}]", f'[parameters.{name}]\ndistribution = "{form}"{shape}', 1)
+    model = parse_model(text, "forms.toml")
+    assert {p.name: p.distribution for p in model.parameters if p.distribution != "log-normal"} == forms
+    kernel = compile_model(model)
+    eta = prior(model, 20, "forms").eta
+    found = individual_parameters(kernel, eta, np.array([82.0]))
+    for row, values in zip(eta, found, strict=True):
+        effects = dict(zip(model.eta_names, row.tolist(), strict=True))
+        expected = typical_values(model, {"WT": 82.0}, effects)
+        np.testing.assert_allclose(values, [expected[name] for name in kernel.parameters], rtol=1e-13)

@@ -5,16 +5,19 @@ from __future__ import annotations
 import doctest
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from twin import models
 from twin.expressions import evaluate
 from twin.models import Model, ModelError, library_ids, load_model, parse_model
-from twin.typical import typical_values
+from twin.typical import individual_value, typical_values
 
 DOCETAXEL, FLUOROURACIL, MERCAPTOPURINE = (
     load_model(name) for name in ("docetaxel_ozawa2007", "fluorouracil_yamada2025", "mercaptopurine_jost2020")
@@ -342,3 +345,54 @@ def test_a_correlation_listed_twice_is_refused() -> None:
     text = TEXT.replace("[cadence]", once, 1).replace("[cadence]", once, 1)
     with pytest.raises(ModelError, match=r"correlations\[1\]\.between: CL and V1 are listed twice; keep one"):
         parse_model(text, "mine.toml")
+
+
+# --- distributions of random effects ---------------------------------------------------------------------------------
+
+
+def with_distribution(lines: str, value: str = "value = 35.7") -> str:
+    return TEXT.replace("value = 35.7", f"{value}\n{lines}", 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "problem"),
+    [
+        (with_distribution('distribution = "norml"'), "distribution", "'norml' is not known; write one of log-normal"),
+        (with_distribution('distribution = "logit"'), "value", "is 35.7; a logit parameter must lie between 0 and 1"),
+        (with_distribution('distribution = "box-cox"'), "shape", "is missing; write a number"),
+        (with_distribution('distribution = "box-cox"\nshape = 0'), "shape", "is 0, which is log-normal"),
+        (with_distribution("shape = 0.5"), "shape", "belongs to a box-cox parameter, and this one is log-normal"),
+        (with_distribution("", "value = 0"), "value", 'write distribution = "normal" where it may be 0 or negative'),
+        (with_distribution('distribution = "box-cox"\nshape = 1', "value = -1"), "value", "with iiv is box-cox and"),
+    ],
+)
+def test_a_wrong_distribution_is_refused(text: str, key: str, problem: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        parse_model(text, "mine.toml")
+    assert caught.value.key == f"parameters.CL.{key}"
+    assert problem in caught.value.problem
+
+
+def test_a_normal_parameter_may_be_nothing_or_negative() -> None:
+    head = '[parameters.shift]\nvalue = {}\nunit = "1"\n'
+    shift = head + 'distribution = "normal"\niiv = 0.1\nassumed = "a test"\n\n[derived.ktr]'
+    for value in (0, -2):
+        model = parse_model(TEXT.replace("[derived.ktr]", shift.format(value), 1), "mine.toml")
+        assert typical_values(model)["shift"] == value
+        assert "shift" in model.eta_names
+
+
+@settings(max_examples=50)
+@given(eta=st.floats(-4, 4), value=st.floats(0.01, 0.99), shape=st.sampled_from([-0.7, 0.3, 2.0]))
+def test_individual_values_are_those_of_their_distribution(eta: float, value: float, shape: float) -> None:
+    def of(distribution: str, shape: float | None = None) -> float:
+        spec = replace(DOCETAXEL.parameters[0], value=value, distribution=distribution, shape=shape)  # type: ignore[arg-type]
+        return individual_value(spec, eta)
+
+    assert of("log-normal") == pytest.approx(value * math.exp(eta), rel=1e-12)
+    assert of("normal") == value + eta
+    logit = of("logit")
+    assert 0 < logit < 1
+    assert math.log(logit / (1 - logit)) - math.log(value / (1 - value)) == pytest.approx(eta, abs=1e-9)
+    # log of the value is the Box-Cox transform of exp(eta).
+    assert math.log(of("box-cox", shape) / value) == pytest.approx((math.exp(eta) ** shape - 1) / shape, rel=1e-9)
