@@ -2,34 +2,25 @@
 
 Patients are independent, so they go to worker processes, one patient at a time; a patient's files are written there and
 joined here in the order of the patients. What comes out depends on the cases and the number of particles alone: not on
-how many processes there are, nor on which patient was finished first. Processes compute with one thread each, since a
-linear algebra library that splits a sum over threads rounds it differently.
+how many processes there are, nor on which patient was finished first.
 
 Results are gathered beside the old ones and take their place only when all are complete.
 """
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
 import tempfile
-import threading
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, as_completed
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import closing, contextmanager
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass
-from functools import lru_cache
-from multiprocessing import active_children, get_context, parent_process
-from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import IO
 
 from streams.cases import Case, Place, Problem, Report, Told
+from streams.pool import in_processes, model_of
 from twin.events import Alert, OutputEvent, Prediction, decode, encode, to_millis
-from twin.models import Model, parse_model
 
 ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR = "estimates.ndjson", "alerts.ndjson", "predictions.ndjson", "posterior"
 """What a replay writes: three files, and a folder with a file ``PATIENT.npz`` for each twin."""
@@ -41,13 +32,6 @@ STREAMS: dict[str, str] = {
     "prediction": PREDICTIONS,
 }
 """Which file an output event belongs to, by its kind."""
-
-ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
-"""Environment of a worker process."""
-
-
-class ReplayFailed(RuntimeError):
-    """A worker process ended before its patient was done."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +64,7 @@ def replay(
         done: is told how many patients are finished.
 
     Raises:
-        ReplayFailed: a worker process was killed, e.g. for want of memory.
+        WorkerLost: a worker process was killed, e.g. for want of memory.
         OSError: the results cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -88,7 +72,11 @@ def replay(
     twins = 0
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         parts = Path(folder)
-        with closing(_in_processes(cases, parts, particles, jobs)) as results:
+        tasks = [
+            (case.patient_id, case.model.text, case.model.id, case.told, particles, parts)
+            for case in sorted(cases, key=lambda case: len(case.told), reverse=True)
+        ]
+        with closing(in_processes(_replay_one, tasks, jobs)) as results:
             for finished, result in enumerate(results, start=1):
                 for problem in result.problems:
                     report(problem)
@@ -108,72 +96,7 @@ def read_predictions(out: Path) -> Iterator[Prediction]:
             yield Prediction.model_validate_json(line)
 
 
-# --- processes -------------------------------------------------------------------------------------------------------
-
-
-def _in_processes(cases: Sequence[Case], parts: Path, particles: int, jobs: int) -> Generator[Replayed]:
-    """Results as they are finished; the longest records first, so that no process is left alone with one at the end."""
-    if not cases:
-        return
-    elder = set(active_children())
-    with _environment(ONE_THREAD):
-        # "spawn" starts from a clean interpreter: forking a process that has threads can lock up.
-        pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_settle)
-        try:
-            waiting: list[Future[Replayed]] = [
-                pool.submit(_replay_one, case.patient_id, case.model.text, case.model.id, case.told, particles, parts)
-                for case in sorted(cases, key=lambda case: len(case.told), reverse=True)
-            ]
-            workers = set(active_children()) - elder
-            for future in as_completed(waiting):
-                yield future.result()
-        except BrokenProcessPool:
-            pool.shutdown(wait=True)
-            raise ReplayFailed(
-                f"a worker process ended early ({_ends(workers)}), which may be want of memory: try fewer --jobs"
-            ) from None
-        except BaseException:
-            for child in set(active_children()) - elder:
-                child.terminate()
-            raise
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-
-def _ends(workers: Iterable[BaseProcess]) -> str:
-    """How processes of a broken pool ended. The pool itself terminates those that are left, which says nothing."""
-    codes = {worker.exitcode for worker in workers}
-    named = {signal.Signals(-code).name if code < 0 else f"exit code {code}" for code in codes if code is not None}
-    return ", ".join(sorted(named - {"SIGTERM"} or named)) or "unknown"
-
-
-@contextmanager
-def _environment(variables: dict[str, str]) -> Iterator[None]:
-    """Variables that processes started inside inherit."""
-    before = {name: os.environ.get(name) for name in variables}
-    os.environ.update(variables)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            if value is None:
-                os.environ.pop(name, None)
-            else:
-                os.environ[name] = value
-
-
-def _settle() -> None:
-    """Leave interrupts to the parent, and end when it is gone: otherwise this process would wait for work for ever."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    parent = parent_process()
-
-    def watch() -> None:
-        if parent is not None:
-            parent.join()
-            os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
+# --- one patient -----------------------------------------------------------------------------------------------------
 
 
 def _replay_one(
@@ -181,19 +104,11 @@ def _replay_one(
 ) -> Replayed:
     """Replay one patient and write its files into ``parts``; runs in a worker process."""
     try:
-        return replay_case(Case(patient_id, _model(model_text, model_id), told), particles, parts)
+        return replay_case(Case(patient_id, model_of(model_text, model_id), told), particles, parts)
     except Exception as error:  # one patient's twin must not take the others' results with it
         for name in (ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR):
             _part(parts, patient_id, name).unlink(missing_ok=True)
         return Replayed(patient_id, Counter(), (), f"the twin failed, {type(error).__name__}: {error}")
-
-
-@lru_cache(maxsize=64)
-def _model(text: str, model_id: str) -> Model:
-    return parse_model(text, f"{model_id}.toml")
-
-
-# --- one patient -----------------------------------------------------------------------------------------------------
 
 
 def replay_case(case: Case, particles: int, parts: Path) -> Replayed:

@@ -14,7 +14,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from twin.admission import admit
 from twin.alerts import AlertBook, Transition, advance, to_alert
 from twin.belief import Belief, prior
 from twin.delivered import HOUR_MS
@@ -40,6 +39,7 @@ from twin.mode import Mode
 from twin.models import Model
 from twin.orders import Orders
 from twin.reading import Reader
+from twin.record import tell
 from twin.row import (
     ROW_VERSION,
     PointRow,
@@ -230,15 +230,7 @@ class PatientTwin:
     def _tell(self, event: InputEvent) -> Insertion:
         if event.patient_id != self.patient_id:
             raise BadEvent("wrong_patient", f"field 'patient_id': this is the twin of {self.patient_id!r}")
-        canonical = admit(event, self.model)
-        rate = None
-        if isinstance(canonical, PumpDelivery) and canonical.phase == "sample":
-            rate = 0.0 if canonical.delivery_status == "not-delivering" else canonical.rate.value
-        told = self.history.insert(canonical, rate)
-        if told.outcome in ("conflict", "orphan"):
-            reason = "id_conflict" if told.outcome == "conflict" else "not_correctable"
-            raise BadEvent(reason, told.detail)
-        return told
+        return tell(self.history, event, self.model)
 
     def _stale(self) -> bool:
         """Whether a day of samples has gone by unbuilt: then a pump's silence is not yet counted from its last word."""

@@ -7,24 +7,16 @@ is JSON: what was read, written and left out.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 if TYPE_CHECKING:
-    from streams.cases import Case, Problem, Reading
+    from streams.cases import Problem
     from twin.events import Prediction
     from twin.score import LogError, Score
-
-LEFT_OUT = 3
-"""Exit code when at least one line, event or patient could not be used."""
-
-UNUSABLE = 2
-"""Exit code when the arguments cannot be used."""
 
 SCORE = "score.json"
 
@@ -52,7 +44,9 @@ def replay(
     import json
 
     from streams.cases import read_cases
+    from streams.pool import cores
     from streams.progress import progress
+    from streams.recorded import LEFT_OUT, ended_plainly, prepare, reading, usable_arguments
     from streams.replay import read_predictions
     from streams.replay import replay as replay_cases
 
@@ -62,13 +56,13 @@ def replay(
         problems.append(problem)
         typer.echo(str(problem), err=True)
 
-    with _usable_arguments():
-        how = _reading(model, columns, output, files, out)
+    with usable_arguments():
+        how = reading(model, columns, output, files, out)
         with progress("reading", "events") as reached:
             cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
-        processes = min(jobs or _cores(), len(cases))
-        _prepare(cases, processes)
-    with _ended_plainly():
+        processes = min(jobs or cores(), len(cases))
+        prepare({case.model for case in cases}, processes)
+    with ended_plainly():
         with progress("replay", "patients", len(cases)) as done:
             totals = replay_cases(cases, out, particles, processes, report, done)
         if score:
@@ -83,77 +77,6 @@ def replay(
     }
     typer.echo(json.dumps(summary), err=True)
     raise typer.Exit(LEFT_OUT if problems else 0)
-
-
-# --- arguments -------------------------------------------------------------------------------------------------------
-
-
-def _reading(model: str | None, columns: str, output: str | None, files: list[Path], out: Path) -> Reading:
-    from connectors.feeds.nmtran import parse_columns
-    from streams.cases import CaseError, Reading
-    from twin.models import load_model
-
-    for file in files:
-        if not file.is_file():
-            raise CaseError(
-                f"{file}: {'is a folder' if file.is_dir() else 'there is no such file'}; name files to replay"
-            )
-    if out.exists() and not out.is_dir():
-        raise CaseError(f"--out {out} is a file; name a folder")
-    return Reading(None if model is None else load_model(model), parse_columns(columns), output)
-
-
-def _prepare(cases: tuple[Case, ...], processes: int) -> None:
-    """Refuse models that do not compile; compile them once here, for several processes to find in the cache."""
-    from twin.kernel import compile_model
-    from twin.structure import analyse
-
-    for model in {case.model for case in cases}:
-        analyse(model)
-        if processes > 1:
-            compile_model(model)
-
-
-def _cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-@contextmanager
-def _usable_arguments() -> Iterator[None]:
-    """What the user has to mend before anything can be replayed is said in one line, with exit code 2."""
-    from connectors.feeds.records import NmtranError
-    from streams.cases import CaseError
-    from twin.models import ModelError
-
-    try:
-        yield
-    except (CaseError, NmtranError, ModelError, OSError) as error:
-        typer.echo(f"dosetwin: {error}", err=True)
-        raise typer.Exit(UNUSABLE) from None
-
-
-@contextmanager
-def _ended_plainly() -> Iterator[None]:
-    """SIGTERM and SIGINT end the worker processes, leave the earlier results as they were, and end the command."""
-    import signal
-
-    from streams.replay import ReplayFailed
-
-    def interrupt(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    except KeyboardInterrupt:
-        typer.echo("dosetwin: interrupted; nothing was written", err=True)
-        raise typer.Exit(130) from None
-    except (ReplayFailed, OSError) as error:
-        typer.echo(f"dosetwin: {error}", err=True)
-        raise typer.Exit(1) from None
-    finally:
-        signal.signal(signal.SIGTERM, before)
 
 
 # --- the score -------------------------------------------------------------------------------------------------------

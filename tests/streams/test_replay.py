@@ -22,7 +22,8 @@ from typer.testing import CliRunner, Result
 import twin as twin_package
 from streams.cases import Case, Place, Problem, Told
 from streams.command import app
-from streams.replay import ReplayFailed, _replay_one, replay
+from streams.pool import WorkerLost
+from streams.replay import _replay_one, replay
 from twin import PatientTwin, load_model
 from twin.events import (
     Alert,
@@ -379,7 +380,7 @@ def test_a_killed_process_is_an_error_and_the_earlier_results_stay(tmp_path: Pat
         for child in multiprocessing.active_children():
             child.kill()
 
-    with pytest.raises(ReplayFailed, match=r"a worker process ended early \(SIGKILL\)"):
+    with pytest.raises(WorkerLost, match=r"a worker process ended early \(SIGKILL\)"):
         replay([case(f"P-{n}") for n in range(4)], tmp_path, PARTICLES, 1, problems.append, kill)
     assert bytes_of(tmp_path) == {"estimates.ndjson": b"earlier"}
     assert problems == []

@@ -1,0 +1,82 @@
+"""What commands over recorded files share: how files are named, what is refused beforehand, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from streams.cases import CaseError, Reading
+from twin.models import Model
+
+LEFT_OUT = 3
+"""Exit code when at least one line, event or patient could not be used."""
+
+UNUSABLE = 2
+"""Exit code when the arguments cannot be used."""
+
+
+def reading(model: str | None, columns: str, output: str | None, files: Sequence[Path], out: Path) -> Reading:
+    """How to read ``files``, whose results go into the folder ``out``.
+
+    Raises:
+        CaseError, NmtranError, ModelError: an argument that cannot be used; the message says what to change.
+    """
+    from connectors.feeds.nmtran import parse_columns
+    from twin.models import load_model
+
+    for file in files:
+        if not file.is_file():
+            raise CaseError(f"{file}: {'is a folder' if file.is_dir() else 'there is no such file'}; name a file")
+    if out.exists() and not out.is_dir():
+        raise CaseError(f"--out {out} is a file; name a folder")
+    return Reading(None if model is None else load_model(model), parse_columns(columns), output)
+
+
+def prepare(models: Iterable[Model], processes: int) -> None:
+    """Refuse models that do not compile; compile them once here, for several processes to find in the cache."""
+    from twin.kernel import compile_model
+    from twin.structure import analyse
+
+    for model in models:
+        analyse(model)
+        if processes > 1:
+            compile_model(model)
+
+
+@contextmanager
+def usable_arguments() -> Iterator[None]:
+    """What the user has to mend before anything can be done is said in one line, with exit code 2."""
+    from connectors.feeds.records import NmtranError
+    from twin.models import ModelError
+
+    try:
+        yield
+    except (CaseError, NmtranError, ModelError, OSError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+
+
+@contextmanager
+def ended_plainly() -> Iterator[None]:
+    """SIGTERM and SIGINT end the worker processes, leave the earlier results as they were, and end the command."""
+    import signal
+
+    from streams.pool import WorkerLost
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("dosetwin: interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None
+    except (WorkerLost, OSError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)
