@@ -2,7 +2,8 @@
 
 For every model three functions are generated as Python source and compiled with ``nogil``:
 
-``individual(eta, covariates, par)``   individual parameters: eta, then covariate effects;
+``individual(eta, covariates, par)``   individual parameters: effects, then covariate effects; eta (N, E) are the
+                                       effects of `Model.effect_names` as they stand at one time;
 ``system(par, covariates, A, B, c)``   the linear block dx/dt = A x + B u + c of `twin.structure`;
 ``advance(...)``                       particles through a schedule of steps.
 
@@ -131,7 +132,8 @@ def _defective_states(kernel: Kernel) -> tuple[str, ...]:
         return ()
     model = kernel.model
     draws = np.random.Generator(np.random.Philox(key=1)).standard_normal((16, len(model.eta_names)))
-    eta = draws @ np.linalg.cholesky(model.omega).T if model.eta_names else draws
+    eta = np.zeros((len(draws), len(model.effect_names)))
+    eta[:, : len(model.eta_names)] = draws @ np.linalg.cholesky(model.omega).T if model.eta_names else draws
     eta[0] = 0.0
     covariates = np.array([c.reference for c in model.covariates])
     par = np.empty((len(eta), len(kernel.parameters)))
@@ -191,8 +193,8 @@ def _individual(lines: Lines, model: Model) -> None:
     rename = local_names(model)
     for p in model.parameters:
         value = repr(float(p.value))
-        if p.name in model.eta_names:
-            value = _with_eta(p, f"eta[n, {model.eta_names.index(p.name)}]")
+        if p.name in model.effect_names:
+            value = _with_eta(p, f"eta[n, {model.effect_names.index(p.name)}]")
         lines.add(2, f"m_{p.name} = {value}")
     # Covariate effects come after all typical values, so that an effect may read any of them.
     for p in model.parameters:

@@ -12,9 +12,6 @@ import json
 import tomllib
 from typing import Any, Literal, cast, get_args
 
-import numpy as np
-from numpy.typing import NDArray
-
 from twin.dimensions import check_dimensions
 from twin.expressions import ROUTES
 from twin.specification import (
@@ -40,6 +37,7 @@ from twin.specification import (
 )
 from twin.tables import Table, check_name
 from twin.typical import check_typical
+from twin.variability import covariances, drift, occasions
 
 FORMAT = 1
 """Version of what a model file means; raise it when the same text would give another model."""
@@ -67,7 +65,7 @@ def parse_model(text: str, file: str) -> Model:
     constants += [item.name for item in derived]
     states = _states(top, constants, drugs)
     outputs = _outputs(top, [*constants, *(s.name for s in states), "t"])
-    eta_names = tuple(p.name for p in parameters if p.iiv is not None)
+    eta_names, omega, iov_names, omega_iov = covariances(top, parameters)
     model = Model(
         id=top.text("id"),
         title=top.text("title"),
@@ -87,8 +85,12 @@ def parse_model(text: str, file: str) -> Model:
         inputs=inputs,
         cadence=_cadence(top),
         numerics=_numerics(top),
+        occasions=occasions(top, parameters, drugs, [c.name for c in covariates]),
+        drift=drift(top, parameters),
         eta_names=eta_names,
-        omega=_omega(top, parameters, eta_names),
+        omega=omega,
+        iov_names=iov_names,
+        omega_iov=omega_iov,
         input_scale={entry.drug: entry.scale for entry in inputs if entry.scale != 1.0},
         hash=_hash(content),
         text=text,
@@ -158,14 +160,17 @@ def _parameters(top: Table, covariates: list[str]) -> tuple[ParameterSpec, ...]:
     found: list[ParameterSpec] = []
     for name, table in top.named("parameters"):
         check_name(table, name)
-        value, iiv = table.number("value"), table.optional_number("iiv", above=0)
-        distribution, shape = _distribution(table, value, varies=iiv is not None)
+        value = table.number("value")
+        iiv, iov = table.optional_number("iiv", above=0), table.optional_number("iov", above=0)
+        distribution, shape = _distribution(table, value, varies=iiv is not None or iov is not None)
         found.append(
             ParameterSpec(
                 name,
                 value,
                 table.text("unit"),
                 iiv,
+                iov,
+                table.optional_number("drift", above=0),
                 table.optional_formula("expression", [*names, *covariates]),
                 *table.evidence(),
                 table.optional_text("note"),
@@ -337,32 +342,3 @@ def _numerics(top: Table) -> NumericsSpec:
     found = NumericsSpec(first, table.optional_number("growth", least=0.01), largest)
     table.close()
     return found
-
-
-def _omega(top: Table, parameters: tuple[ParameterSpec, ...], eta_names: tuple[str, ...]) -> NDArray[np.float64]:
-    """Covariance of eta: the variances ``iiv`` on the diagonal, the listed correlations beside it."""
-    variances = np.array([p.iiv for p in parameters if p.iiv is not None], dtype=np.float64)
-    omega = np.diag(variances)
-    for table in top.listed("correlations"):
-        between = table.texts("between")
-        if len(between) != 2 or between[0] == between[1] or not set(between) <= set(eta_names):
-            raise table.wrong("between", f"must name two different parameters with iiv: {', '.join(eta_names)}")
-        i, j = (eta_names.index(name) for name in between)
-        if omega[i, j] != 0:
-            raise table.wrong("between", f"{between[0]} and {between[1]} are listed twice; keep one")
-        covariance, correlation = table.optional_number("covariance"), table.optional_number("correlation")
-        if (covariance is None) == (correlation is None):
-            raise table.wrong("covariance", "write either 'covariance' or 'correlation'")
-        if correlation is not None:
-            covariance = correlation * float(np.sqrt(variances[i] * variances[j]))
-        omega[i, j] = omega[j, i] = covariance
-        table.evidence()
-    smallest = float(np.linalg.eigvalsh(omega).min()) if len(omega) else 1.0
-    # A margin, so that Cholesky factors of it exist whatever the rounding.
-    if smallest <= 1e-10 * float(omega.max(initial=0.0)):
-        raise top.wrong(
-            "correlations",
-            f"Omega is not positive definite (smallest eigenvalue {smallest:.3g}); lower the covariances or check iiv",
-        )
-    omega.setflags(write=False)
-    return omega

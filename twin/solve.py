@@ -229,7 +229,7 @@ class Solver:
 def pace_for(kernel: Kernel) -> Pace:
     """Step sizes of a model (see `twin.mesh`), from the rates of its typical patient at rest."""
     covariates = np.array([c.reference for c in kernel.model.covariates], dtype=np.float64)
-    eta = np.zeros((1, len(kernel.model.eta_names)))
+    eta = np.zeros((1, len(kernel.model.effect_names)))
     par = individual_parameters(kernel, eta, covariates)
     lam = linear_system(kernel, par, covariates).lam
     return pace_of(kernel, float(np.abs(lam).max(initial=0.0)), _stepped_rate(kernel, par, covariates))

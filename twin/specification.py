@@ -53,6 +53,8 @@ class ParameterSpec:
 
     Attributes:
         iiv: variance of eta; ``None`` for a parameter that is the same in everybody.
+        iov: variance of kappa, which is added to eta and is another one on each occasion; ``None`` for none.
+        drift: variance that a random walk added to eta gains per model time unit; ``None`` for none.
         expression: covariate effects, e.g. ``CL * (BSA / 1.73)``; every parameter name in it means that parameter's
             individual value before its own covariate effects.
         shape: of the Box-Cox transformation; near 0 it is log-normal, above 0 has a long right tail.
@@ -63,6 +65,8 @@ class ParameterSpec:
     value: float
     unit: str
     iiv: float | None
+    iov: float | None
+    drift: float | None
     expression: ast.expr | None
     source: str | None
     assumed: str | None
@@ -205,6 +209,37 @@ class NumericsSpec:
 
 
 @dataclass(frozen=True, slots=True)
+class OccasionSpec:
+    """When an occasion begins; times in model time units, and one of three ways is given.
+
+    Attributes:
+        drug, gap: a delivery of ``drug`` after at least ``gap`` without one begins an occasion.
+        drug, every: a new one begins every ``every`` from the first delivery of ``drug``.
+        covariate: each change of its value begins one.
+    """
+
+    drug: str | None
+    gap: float | None
+    every: float | None
+    covariate: str | None
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSpec:
+    """Parameters drift at the points of a ``grid`` in event time; what is older than ``lag`` is no longer revised.
+
+    Both in model time units; the grid lies at whole multiples since the Unix epoch.
+    """
+
+    grid: float
+    lag: float
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class InputSpec:
     """A drug that may enter. What is recorded in mg is multiplied by ``scale`` before it does."""
 
@@ -220,8 +255,11 @@ class Model:
 
     Attributes:
         drug: the drug under study; ``drugs`` are all that may enter, this one first.
-        eta_names: parameters with a random effect, in file order.
+        occasions, drift: when effects of an occasion are drawn anew, and on what grid effects drift; or ``None``.
+        eta_names: parameters with ``iiv``, in file order.
         omega: (d, d) covariance of eta in that order, read-only, positive definite.
+        iov_names: parameters with ``iov``, in file order.
+        omega_iov: (o, o) covariance of kappa in that order, read-only, positive definite.
         input_scale: factor from recorded mg to model mg for drugs where it is not 1.
         hash: 16 hex digits over everything the file says (not its comments or layout).
         text: the file itself.
@@ -245,11 +283,20 @@ class Model:
     inputs: tuple[InputSpec, ...]
     cadence: CadenceSpec
     numerics: NumericsSpec
+    occasions: OccasionSpec | None
+    drift: DriftSpec | None
     eta_names: tuple[str, ...]
     omega: NDArray[np.float64]
+    iov_names: tuple[str, ...]
+    omega_iov: NDArray[np.float64]
     input_scale: dict[str, float]
     hash: str
     text: str
+
+    @property
+    def effect_names(self) -> tuple[str, ...]:
+        """Parameters with any random effect, columns of the kernel's effects: of eta, then those with iov only."""
+        return (*self.eta_names, *(name for name in self.iov_names if name not in self.eta_names))
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and self.hash == other.hash

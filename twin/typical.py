@@ -63,7 +63,7 @@ def check_typical(model: Model, file: str) -> None:
     for parameter in model.parameters:
         found, kind = constants[parameter.name], parameter.distribution
         key = f"parameters.{parameter.name}.expression"
-        if parameter.iiv is not None and kind in ("log-normal", "box-cox") and found <= 0:
+        if parameter.name in model.effect_names and kind in ("log-normal", "box-cox") and found <= 0:
             raise ModelError(file, key, f"gives {found:g} for the typical patient; a {kind} parameter is above 0")
     start = constants | {"t": 0.0}
     start |= {s.name: _checked(file, f"states.{s.name}.initial", s.initial, constants) for s in model.states}

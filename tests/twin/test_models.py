@@ -266,7 +266,7 @@ def wrong(good: str, bad: str) -> ModelError:
         ('time_unit = "h"', 'time_unit = "min"', "time_unit", "'min' is not known; write one of h, d"),
         ('time_unit = "h"', "time_unit = 1", "time_unit", "is a number; write a text in quotes"),
         ('time_unit = "h"', 'time_unit = "h"\nspeed = 3', "speed", "unknown key; known here:"),
-        ("iiv = 0.1478", "ivi = 0.1478", "parameters.CL.ivi", "unknown key; did you mean 'iiv'?"),
+        ("iiv = 0.1478", "iivv = 0.1478", "parameters.CL.iivv", "unknown key; did you mean 'iiv'?"),
         ("iiv = 0.1478", "iiv = -0.1478", "parameters.CL.iiv", "is -0.1478; it must be greater than 0"),
         ("value = 35.7", 'value = "35.7"', "parameters.CL.value", "is '35.7'; write a number"),
         ("value = 35.7", "value = true", "parameters.CL.value", "is true or false; write a number"),
@@ -326,7 +326,7 @@ def test_a_model_without_a_needed_section_is_refused(section: str) -> None:
 
 def test_the_message_names_file_key_problem_and_mend() -> None:
     assert (
-        str(wrong("iiv = 0.1478", "ivi = 0.1478")) == "mine.toml: parameters.CL.ivi: unknown key; did you mean 'iiv'?"
+        str(wrong("iiv = 0.1478", "iivv = 0.1478")) == "mine.toml: parameters.CL.iivv: unknown key; did you mean 'iiv'?"
     )
 
 
