@@ -310,7 +310,7 @@ def test_without_a_model_the_enrolments_decide(ward: Ward, tmp_path: Path) -> No
         ("a.csv", {"model": "none.toml"}, "none.toml: cannot be read"),
         ("a.csv", {}, "is an NM-TRAN file: name the model"),
         ("missing.csv", {"model": MODEL}, "missing.csv: there is no such file"),
-        (".", {"model": MODEL}, "is a folder; name files to replay"),
+        (".", {"model": MODEL}, "is a folder; name a file"),
         ("a.csv", {"model": MODEL, "columns": "TIME"}, "column map: 'TIME' is not 'ITEM=COLUMN'"),
         ("a.csv", {"model": MODEL, "columns": "TIME=HOUR"}, "column map: TIME=HOUR, but the file has no column HOUR"),
         ("a.csv", {"model": MODEL}, "no column TIME; map one with --columns TIME=COLUMN"),
