@@ -96,7 +96,8 @@ def parse_expression(text: str, names: Collection[str], drugs: Collection[str] |
     if len(text) > LONGEST:
         raise ExpressionError(f"a formula of {len(text)} characters is over {LONGEST}; name its parts under [derived]")
     try:
-        body = ast.parse(text.strip(), mode="eval").body
+        # A long formula may run over lines.
+        body = ast.parse(" ".join(text.split()), mode="eval").body
     except SyntaxError as error:
         place = f" at character {error.offset}" if error.offset else ""
         raise ExpressionError(f"'{text}' is not a formula: {error.msg}{place}") from None

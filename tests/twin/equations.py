@@ -133,20 +133,34 @@ def timeline_of(
 
 
 def usual_course(model_id: str, cycles: int = 2) -> tuple[Kernel, Timeline, int]:
-    """A library model's kernel, its usual regimen as delivered, and its end (ms)."""
-    kernel = compile_model(load_model(model_id))
-    rate: Steps = []
-    if model_id.startswith("docetaxel"):
-        begins = [cycle * 504 * HOUR_MS for cycle in range(cycles)]
-        for begin in begins:
-            rate += [(begin, 96.0), (begin + HOUR_MS, 0.0)]
-        given = {"docetaxel": infusion(rate), "dexamethasone": infusion([], pulses=begins)}
-        return kernel, timeline_of(kernel, given), cycles * 504 * HOUR_MS
-    if model_id.startswith("fluorouracil"):
-        for cycle in range(cycles):
-            begin, quarter = cycle * 336 * HOUR_MS, HOUR_MS // 4
-            rate += [(begin, 720 / 0.25), (begin + quarter, 4320 / 46), (begin + quarter + 46 * HOUR_MS, 0.0)]
-        return kernel, timeline_of(kernel, {"fluorouracil": infusion(rate)}), cycles * 336 * HOUR_MS
-    doses = [(day * 24 * HOUR_MS, 10.0, "oral") for day in range(30 * cycles)]
-    given = {"mercaptopurine": infusion([], doses)}
-    return kernel, timeline_of(kernel, given), 40 * cycles * 24 * HOUR_MS
+    """A library model's kernel, its usual regimens as delivered over ``cycles`` horizons, and their end (ms)."""
+    model = load_model(model_id)
+    kernel, unit = compile_model(model), UNIT_MS[model.time_unit]
+    end = round(cycles * model.cadence.horizon * unit)
+    body = next((c.reference for c in model.covariates if c.name == "BSA"), 1.0)
+    rate: dict[str, Steps] = {}
+    impulses: dict[str, list[tuple[int, float, str]]] = {}
+    for regimen in model.regimens:
+        amount = regimen.amount * (body if regimen.amount_unit == "mg/m2" else 1.0)
+        for cycle in range(regimen.cycles):
+            begin = round((regimen.start + cycle * regimen.interval) * unit)
+            if begin >= end:
+                break
+            length = round(regimen.duration * unit)
+            if length:
+                steps = [(begin, amount * HOUR_MS / length), (begin + length, 0.0)]
+                rate[regimen.drug] = _joined(rate.get(regimen.drug, []), steps)
+            else:
+                impulses.setdefault(regimen.drug, []).append((begin, amount, regimen.route))
+    given = {}
+    for drug in {*rate, *impulses}:
+        doses = sorted(impulses.get(drug, []))
+        starts = [millis for millis, flow in rate.get(drug, []) if flow > 0]
+        given[drug] = infusion(rate.get(drug, []), doses, sorted({*starts, *(dose[0] for dose in doses)}))
+    return kernel, timeline_of(kernel, given), end
+
+
+def _joined(first: Steps, second: Steps) -> Steps:
+    """Two step functions as one; where one ends the moment the other begins, only the beginning is kept."""
+    both = dict(sorted([*first, *second], key=lambda step: (step[0], step[1])))
+    return sorted(both.items())

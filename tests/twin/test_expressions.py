@@ -208,3 +208,8 @@ def test_an_input_that_is_no_variable_is_a_coefficient() -> None:
     terms = linear_terms(formula, frozenset({"A"}))
     assert terms is not None
     assert ast.unparse(terms["A"]) == "input(drug)"
+
+
+def test_a_formula_may_run_over_lines() -> None:
+    text = "A * (1 + B)\n    * (1 - B)"
+    assert ast.dump(parse_expression(text, {"A", "B"})) == ast.dump(parse_expression("A*(1 + B)*(1 - B)", {"A", "B"}))

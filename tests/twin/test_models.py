@@ -33,7 +33,7 @@ def test_examples_in_the_docstrings_run() -> None:
 
 
 def test_the_library_holds_its_models_by_id() -> None:
-    assert library_ids() == ("docetaxel_ozawa2007", "fluorouracil_yamada2025", "mercaptopurine_jost2020")
+    assert {"docetaxel_ozawa2007", "fluorouracil_yamada2025", "mercaptopurine_jost2020"} <= set(library_ids())
     assert all(load_model(name).id == name for name in library_ids())
 
 
@@ -225,7 +225,7 @@ def test_a_file_of_ones_own_is_loaded_by_its_path(tmp_path: Path) -> None:
 def test_a_model_that_is_not_there_is_named_with_what_is(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match=r"docetaxel_ozawa: no such model; did you mean 'docetaxel_ozawa2007'\?"):
         load_model("docetaxel_ozawa")
-    with pytest.raises(ModelError, match="zebra: no such model; the library has docetaxel_ozawa2007, fluorouracil"):
+    with pytest.raises(ModelError, match="zebra: no such model; the library has "):
         load_model("zebra")
     with pytest.raises(
         ModelError, match=r"missing\.toml: cannot be read \(No such file or directory\); check the path"
