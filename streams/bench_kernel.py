@@ -1,4 +1,4 @@
-"""The generated kernel against one written by hand for the same model (`streams.bench_handwritten`)."""
+"""The generated kernel against one written by hand for the same model, on the same steps."""
 
 from __future__ import annotations
 
@@ -10,40 +10,40 @@ from time import thread_time
 import numpy as np
 from numpy.typing import NDArray
 
-from streams import bench_handwritten
-from streams.bench_handwritten import Patients, at_baseline
-from streams.bench_patients import Course
+from streams import bench_handwritten, bench_handwritten_pk
+from streams.bench_patients import DAY_MS, HOUR_MS, Course
 from twin.admission import admit
 from twin.belief import prior
+from twin.delivered import Delivered, Recorded, with_rates
 from twin.events import PumpDelivery, VitalSample
 from twin.history import History
 from twin.kernel import Kernel, compile_model
 from twin.mesh import Schedule, schedule
 from twin.models import Model
 from twin.solve import Cloud, Solver, System, pace_for
-from twin.timeline import UNIT_MS, Timeline, build
+from twin.timeline import UNIT_MS, Timeline, assemble, build
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Case:
-    """Particles of the population before a docetaxel course, and the steps over its infusions to its last count.
+    """Particles of the population before their doses, the steps to the last mark, and the kernel written by hand.
 
     Attributes:
-        system, cloud: the particles as the generated kernel has them; ``patients`` as the hand-written one has them.
-        marks: number of measured values, at which both give concentration and count.
+        system, cloud: the particles as the generated kernel has them.
+        marks: number of moments at which both give the outputs.
+        by_hand: the same outputs (M, O, N) by the hand-written kernel, for steps and rates (M + 1, I).
     """
 
     kernel: Kernel
     system: System
     cloud: Cloud
-    patients: Patients
     covariates: Floats
     rates: Floats
-    infusion: Floats
     steps: Schedule
     marks: int
+    hand: Callable[[Schedule, Floats, Floats], object]
 
     @property
     def particle_steps(self) -> int:
@@ -51,7 +51,7 @@ class Case:
         return len(self.steps.dt) * len(self.system.par)
 
     def generated(self) -> tuple[Floats, Floats, Floats]:
-        """Outputs (M, 2, N), states A1 A2 A3 AUC In (N, 5) in modal coordinates, and cells (N, 5)."""
+        """Outputs (M, O, N), linear states (N, L) in modal coordinates, and stepped states (N, S)."""
         z, y, out = self.cloud.z.copy(), self.cloud.y.copy(), self._room()
         s, k = self.system, self.steps
         self.kernel.advance(
@@ -60,37 +60,61 @@ class Case:
         )  # fmt: skip
         return out, z, y
 
-    def by_hand(self) -> tuple[Floats, Patients]:
-        """The same outputs, and the patients at the end, by the hand-written kernel."""
+    def by_hand(self) -> tuple[Floats, object]:
+        """The same outputs by the hand-written kernel, and where it says the patients stand at the end."""
         out = self._room()
-        return out, bench_handwritten.advance(self.patients, self.steps, self.infusion, out)
+        return out, self.hand(self.steps, self.rates, out)
 
     def _room(self) -> Floats:
         return np.empty((self.marks, len(self.kernel.outputs), len(self.system.par)))
 
 
-def case(model: Model, told: Course, particles: int) -> Case:
-    """The course as the twin would solve it for a new cloud: from its beginning, with a stop every day."""
+def neutropenia(model: Model, told: Course, particles: int) -> Case:
+    """A docetaxel course as the twin would solve it for a new cloud: from its beginning, with a stop every day."""
     kernel = compile_model(model)
     timeline = _timeline(kernel, told)
     measured = np.unique(np.array([observation.millis for observation in timeline.observations], dtype=np.int64))
-    marks = measured[measured > timeline.start]
+    baseline = float(timeline.covariates[0][kernel.covariates.index("ANC0")])
+    column = kernel.inputs.index("input(docetaxel)")
+
+    def by_hand(system: System) -> Callable[[Schedule, Floats, Floats], object]:
+        patients = bench_handwritten.at_baseline(system.par, baseline)
+        return lambda steps, rates, out: bench_handwritten.advance(
+            patients, steps, np.ascontiguousarray(rates[:, column]), out
+        )
+
+    return _case(kernel, timeline, measured[measured > timeline.start], particles, told.patient_id, by_hand)
+
+
+def infusions(model: Model, particles: int) -> Case:
+    """Six daily infusions over an hour of a drug with one of the models of `streams.bench_models`, ten levels a day."""
+    kernel = compile_model(model)
+    given = with_rates(Delivered(recorded=[Recorded(d * DAY_MS, d * DAY_MS + HOUR_MS, 100.0, "iv") for d in range(6)]))
+    epoch, covariates = np.array([np.iinfo(np.int64).min]), np.zeros((1, 0))
+    timeline = assemble(kernel, 0, {model.drug: given}, (), epoch, covariates)
+    hours = (0.5, 1, 1.5, 2, 3, 4, 6, 9, 13, 24)
+    marks = np.array([round(24 * d * HOUR_MS + h * HOUR_MS) for d in range(6) for h in hours], dtype=np.int64)
+    by_hand = {"two_compartments": bench_handwritten_pk.two_compartments, "saturable": bench_handwritten_pk.saturable}
+    return _case(kernel, timeline, marks, particles, model.id, by_hand[model.id])
+
+
+def _case(
+    kernel: Kernel,
+    timeline: Timeline,
+    marks: NDArray[np.int64],
+    particles: int,
+    patient_id: str,
+    by_hand: Callable[[System], Callable[[Schedule, Floats, Floats], object]],
+) -> Case:
+    model = kernel.model
     pace, end, day = pace_for(kernel), int(marks[-1]), round(model.cadence.forecast * UNIT_MS[model.time_unit])
     stops = np.arange((timeline.start // day + 1) * day, end, day, dtype=np.int64)
-    solver = Solver(kernel, prior(model, particles, told.patient_id).eta, pace)
+    solver = Solver(kernel, prior(model, particles, patient_id).eta, pace)
     covariates = timeline.covariates[0]
     system = solver.system(covariates)
-    return Case(
-        kernel,
-        system,
-        solver.initial(timeline),
-        at_baseline(system.par, float(covariates[kernel.covariates.index("ANC0")])),
-        covariates,
-        timeline.rates,
-        np.ascontiguousarray(timeline.rates[:, kernel.inputs.index("input(docetaxel)")]),
-        schedule(timeline, kernel, pace, timeline.start, end, stops, marks),
-        len(marks),
-    )
+    steps = schedule(timeline, kernel, pace, timeline.start, end, stops, marks)
+    cloud = solver.initial(timeline)
+    return Case(kernel, system, cloud, covariates, timeline.rates, steps, len(marks), by_hand(system))
 
 
 def _timeline(kernel: Kernel, told: Course) -> Timeline:
@@ -109,10 +133,10 @@ def _changes(event: PumpDelivery) -> bool:
     return event.phase != "sample"
 
 
-def compare(measured: Case, repeats: int) -> dict[str, float]:
-    """``kernel_ns_per_particle_step``, and ``kernel_vs_handwritten``: the ratio of medians of interleaved runs.
+def compare(measured: Case, repeats: int) -> tuple[float, float]:
+    """Nanoseconds the generated kernel takes for a particle's step, and its time over that of the hand-written one.
 
-    Both work in this one thread, whose processor time is taken.
+    Medians of interleaved runs; both work in this one thread, whose processor time is taken.
     """
     runs: tuple[Callable[[], object], ...] = measured.generated, measured.by_hand
     seconds: tuple[list[float], list[float]] = [], []
@@ -123,7 +147,24 @@ def compare(measured: Case, repeats: int) -> dict[str, float]:
             if number:  # The first turn compiles.
                 taken.append(thread_time() - begin)
     generated, by_hand = (median(taken) for taken in seconds)
-    return {
-        "kernel_ns_per_particle_step": round(1e9 * generated / measured.particle_steps, 1),
-        "kernel_vs_handwritten": round(generated / by_hand, 3),
+    return round(1e9 * generated / measured.particle_steps, 1), round(generated / by_hand, 3)
+
+
+def forecast_ms(model: Model, particles: int, repeats: int) -> float:
+    """Milliseconds for 21 days ahead of a docetaxel infusion, hourly, for a cloud of particles: median."""
+    kernel = compile_model(model)
+    given = {
+        "docetaxel": with_rates(Delivered(recorded=[Recorded(0, HOUR_MS, 96.0, "iv")], pulses=[0])),
+        "dexamethasone": Delivered(impulses=[(0, 8.0, "iv")], pulses=[0]),
     }
+    epoch, covariates = np.array([np.iinfo(np.int64).min]), np.array([[c.reference for c in model.covariates]])
+    timeline = assemble(kernel, 0, given, (), epoch, covariates)
+    solver = Solver(kernel, prior(model, particles, "forecast").eta, pace_for(kernel))
+    cloud, marks = solver.initial(timeline), np.arange(0, 21 * DAY_MS + 1, HOUR_MS, dtype=np.int64)
+    taken: list[float] = []
+    for number in range(repeats + 1):
+        begin = thread_time()
+        solver.advance(cloud, timeline, int(marks[-1]), marks)
+        if number:  # The first turn compiles.
+            taken.append(1000.0 * (thread_time() - begin))
+    return round(median(taken), 2)

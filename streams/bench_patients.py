@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+import numpy as np
+
 from connectors.feeds.ward import WARD_MODELS, Ward, named_models
 from twin.events import (
     Clock,
@@ -138,6 +140,34 @@ def newcomer(patient_id: str, baseline: float) -> tuple[InputEvent, ...]:
         ),
         Clock(**_envelope(patient_id, 8 * hour, "clock")),
     )
+
+
+def infused(patient_id: str, seed: int) -> tuple[InputEvent, ...]:
+    """An infusion over an hour of the drug of `streams.bench_models.two_compartments`, and ten levels in its day.
+
+    The levels are a patient's with half to twice the clearance of the typical one, with a scatter of a fifth.
+    """
+    draw = np.random.Generator(np.random.Philox(key=seed))
+    fast, slow = draw.uniform(0.2, 0.6), draw.uniform(0.03, 0.08)
+    hours = np.array([0.5, 1, 1.5, 2, 3, 4, 6, 9, 13, 24])
+    shape = 0.8 * np.exp(-fast * np.maximum(hours - 1, 0)) + 0.2 * np.exp(-slow * np.maximum(hours - 1, 0))
+    values = 5.0 * np.minimum(hours, 1.0) * shape * np.exp(0.2 * draw.standard_normal(len(hours)))
+    dose = DoseGiven(
+        **_envelope(patient_id, 0, "dose"),
+        drug="drug",
+        route="iv",
+        amount=Quantity(value=100.0, unit="mg"),
+        duration=Quantity(value=1.0, unit="h"),
+    )
+    drawn = [
+        DrugLevel(
+            **_envelope(patient_id, round(hour * HOUR_MS), "level"),
+            analyte="plasma",
+            value=Quantity(value=value, unit="mg/L"),
+        )
+        for hour, value in zip(hours.tolist(), values.tolist(), strict=True)
+    ]
+    return dose, *drawn
 
 
 def ward_bytes(size: int, hours: float) -> Iterator[tuple[int, bytes]]:

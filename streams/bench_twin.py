@@ -8,7 +8,7 @@ from statistics import fmean, median
 from time import perf_counter, thread_time
 from typing import NamedTuple
 
-from streams.bench_patients import DAY_MS, EVENTS_AN_HOUR, Course, steady_hours, steady_start
+from streams.bench_patients import DAY_MS, EVENTS_AN_HOUR, Course, infused, steady_hours, steady_start
 from twin import PatientTwin
 from twin.events import InputEvent, LabResult, to_millis
 from twin.models import Model
@@ -110,6 +110,24 @@ def courses(patients: Sequence[Grown]) -> dict[str, float]:
         "late_event_ms_worst": round(max(count.ms for count in late), 1),
         "state_row_bytes": max(len(patient.row) for patient in patients),
     }
+
+
+def levels(model: Model, patients: int, particles: int) -> dict[str, float]:
+    """``update_levels_ms``: what each of ten levels in the day of an infusion takes, the first one left out."""
+    taken: list[float] = []
+    for number in range(patients):
+        patient_id = f"LEVELS-{number + 1}"
+        start, *told = infused(patient_id, seed=number)
+        twin = PatientTwin(patient_id, model, particles)
+        twin.observe([start])
+        for level in told:
+            begin = perf_counter()
+            twin.observe([level])
+            taken.append(1000.0 * (perf_counter() - begin))
+        taken = taken[: -len(told)] + taken[1 - len(told) :]
+        if twin.belief.observations != len(told):
+            raise RuntimeError(f"{len(told)} levels were told and {twin.belief.observations} assimilated")
+    return {"update_levels_ms": round(fmean(taken), 2)}
 
 
 def growth(model: Model, patients: int, particles: int, progress: Progress = lambda _: None) -> dict[str, float]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 
@@ -13,7 +14,9 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.bench import FIGURES, NAMES, QUICK, STREAM, UnknownFigure, measure, stream, table
-from streams.bench_kernel import Case, case
+from streams.bench_handwritten import Patients
+from streams.bench_kernel import Case, infusions, neutropenia
+from streams.bench_models import saturable, two_compartments
 from streams.bench_patients import (
     CYCLE_DAYS,
     DAY_MS,
@@ -49,7 +52,7 @@ def two_cycles(docetaxel: Model) -> Course:
 
 @pytest.fixture(scope="module")
 def kernels(docetaxel: Model, two_cycles: Course) -> Case:
-    return case(docetaxel, two_cycles, particles=64)
+    return neutropenia(docetaxel, two_cycles, particles=64)
 
 
 # --- the same work ---------------------------------------------------------------------------------------------------
@@ -58,6 +61,7 @@ def kernels(docetaxel: Model, two_cycles: Course) -> Case:
 def test_the_hand_written_kernel_gives_what_the_generated_one_gives(kernels: Case) -> None:
     generated, z, cells = kernels.generated()
     by_hand, patients = kernels.by_hand()
+    assert isinstance(patients, Patients)
     # Levels fall below 1e-9 mg/L between the cycles, where only their absolute error means something.
     np.testing.assert_allclose(by_hand, generated, rtol=1e-12, atol=1e-15)
     np.testing.assert_allclose(patients.cells, cells, rtol=1e-12)
@@ -65,6 +69,14 @@ def test_the_hand_written_kernel_gives_what_the_generated_one_gives(kernels: Cas
     names = kernels.kernel.linear
     np.testing.assert_allclose(patients.auc, states[:, names.index("AUC")], rtol=1e-12)
     np.testing.assert_allclose(patients.pool, states[:, names.index("In")], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("textbook", [two_compartments, saturable])
+def test_the_textbook_kernels_written_by_hand_give_the_same(textbook: Callable[[], Model]) -> None:
+    measured = infusions(textbook(), particles=64)
+    generated = measured.generated()[0]
+    np.testing.assert_allclose(measured.by_hand()[0], generated, rtol=1e-11)
+    assert np.all(generated > 0)
 
 
 def test_both_kernels_solve_a_course_in_which_something_happens(kernels: Case) -> None:
@@ -141,7 +153,10 @@ def test_everything_but_the_stream_is_measured() -> None:
     # With a small history it may be that none of the few counts moves the cloud.
     share = found.pop("update_moved_share")
     assert 0 <= share <= 1
-    assert all(value > 0 for value in found.values()), found
+    ratios = found.pop("kernel_vs_handwritten")
+    assert set(ratios) == {"neutropenia", "two_compartments", "saturable"}
+    assert all(value > 0 for value in [*ratios.values(), *found.values()]), found
+    assert found["compile_cached_s"] < found["compile_s"]
     assert found["update_ms_worst"] >= found["update_ms"]
     assert found["late_event_ms_worst"] >= found["late_event_ms"]
     assert said
