@@ -1,20 +1,26 @@
 """Sequential Bayes: what one measured value does to a belief.
 
-    weigh      w_i <- w_i p(y | eta_i)
+    weigh        w_i <- w_i p(y | eta_i)
     if ESS < N/2:
-        temper     find the largest step in p(y | eta)^phi that keeps ESS at N/4
-        resample   systematically, by those weights
-        move       every particle by Metropolis steps whose target is the exact posterior given the whole history
+        temper   find the largest step in p(y | eta)^phi that keeps ESS at N/4
+        draw     anew from a mixture q fitted to the cloud, and weigh by  prior p(past | eta) p(y | eta)^phi / q(eta)
         until phi = 1
 
-(resample-move, Gilks & Berzuini 2001; iterated batch importance sampling, Chopin 2002; tempering, Del Moral et al.
-2006.) Moves alternate an independence proposal, a Student-t fitted to the weighted cloud, with differential-evolution
-steps (ter Braak 2006) of one half of the cloud along differences within the other half, and go on until the average
-particle has moved `MOVES` times. Every proposal is weighed by solving its whole history.
+Particles drawn anew are weighed by solving their whole history, so they stand for the exact posterior whatever came
+before (iterated importance sampling, Cappe et al. 2004; with tempering as in Del Moral et al. 2006), and the mean of
+their weights is the evidence of all data at once. Draws fill the mixture evenly (see `twin.mixture`), which for smooth
+posteriors leaves a fraction of the error of chance.
+
+Where a few draws carry too much of the weight, q is fitted to them and drawn from again. Where that does not help,
+since there are too many dimensions or a bend that no mixture follows, the cloud is resampled and moved instead by
+Metropolis steps with the same target (resample-move, Gilks & Berzuini 2001; Chopin 2002): independence proposals from
+q in turn with differential evolution (ter Braak 2006) of one half of the cloud along differences within the other half,
+until the average particle has moved `MOVES` times.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol
@@ -22,17 +28,33 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.belief import Belief, effective_size, generator, log_prior, normalised, storable
+from twin.belief import Belief, effective_size, generator, log_prior, log_prior_constant, normalised, storable
 from twin.kernel import Floats
+from twin.mixture import Mixture, fitted
 from twin.models import Model
 
 ESS_FLOOR = 0.5
-"""Fraction of N below which the cloud is resampled and moved."""
+"""Fraction of N below which the cloud is renewed."""
 
 STAGE_FLOOR = 0.25
-"""Fraction of N that a tempering stage leaves: most data need no tempering, only moves."""
+"""Fraction of N that a tempering stage leaves: most data need no tempering, only a renewal."""
 
-MOVES = 2.0
+ENOUGH = 0.6
+"""Fraction of N that the ESS of particles drawn anew has to reach for them to stand for the posterior."""
+
+ENOUGH_BETWEEN = 0.4
+"""The same for a tempering stage before the last."""
+
+LARGEST = 12.0
+"""No particle drawn anew may weigh more than so many: one that does shows a tail that the mixture hardly reaches."""
+
+ROUNDS = 4
+"""Draws after which drawing anew is given up."""
+
+HOPELESS = 0.02
+"""Fraction of N that the ESS of a draw has to reach for another to be tried."""
+
+MOVES = 3.0
 """Accepted moves per particle, on average, after each resampling."""
 
 MOST_SWEEPS = 24
@@ -40,12 +62,6 @@ MOST_SWEEPS = 24
 
 MOST_STAGES = 16
 """Tempering stages after which the rest of a datum is taken at once."""
-
-PROPOSAL_DF = 5.0
-"""Degrees of freedom of the independence proposal: tails heavier than the posterior's."""
-
-SPREAD = 1.1
-"""Widening of the independence proposal's scale over the cloud's."""
 
 
 class Weigher(Protocol):
@@ -63,14 +79,35 @@ class Weighed:
     last: Floats
 
 
+Target = Callable[[Weighed], Floats]
+
+
 @dataclass(frozen=True)
 class Diagnostics:
-    """What one assimilation took: tempering stages, sweeps, accepted moves per particle, ESS before any move."""
+    """What one assimilation took: tempering stages, draws from mixtures, Metropolis sweeps, accepted moves per
+    particle, and the ESS before any of it."""
 
     stages: int
+    draws: int
     sweeps: int
     moved: float
     ess_before: float
+
+
+@dataclass(frozen=True)
+class _Stage:
+    """A weighted cloud that stands for prior * past * last^phi, with the log of what that integrates to."""
+
+    cloud: Weighed
+    log_weight: Floats
+    log_evidence: float
+    draws: int = 0
+    sweeps: int = 0
+    moved: float = 0.0
+
+    @property
+    def ess(self) -> float:
+        return effective_size(self.log_weight)
 
 
 def assimilate(
@@ -89,28 +126,45 @@ def assimilate(
     """
     log_weight, increment = normalised(belief.log_weight + weighed.last)
     ess = effective_size(log_weight)
-    size = len(log_weight)
-    if np.isfinite(increment) and ess >= ESS_FLOOR * size:
+    if np.isfinite(increment) and ess >= ESS_FLOOR * len(log_weight):
         done = Belief(belief.eta, log_weight, belief.log_evidence + increment, belief.observations + 1)
-        return done, weighed, Diagnostics(0, 0, 0.0, ess)
-    stages, sweeps, moved, evidence = 0, 0, 0.0, belief.log_evidence
-    start, phi, cloud = belief.log_weight, 0.0, weighed
+        return done, weighed, Diagnostics(0, 0, 0, 0.0, ess)
+    stage = _Stage(weighed, belief.log_weight, belief.log_evidence)
+    phi = 0.0
+    taken: list[_Stage] = []
     while phi < 1.0:
-        step = _largest_step(start, cloud.last, phi) if stages + 1 < MOST_STAGES else 1.0
-        log_weight, increment = normalised(start + (step - phi) * cloud.last)
-        evidence += increment
+        step = _largest_step(stage.log_weight, stage.cloud.last, phi) if len(taken) + 1 < MOST_STAGES else 1.0
+        log_weight, increment = normalised(stage.log_weight + (step - phi) * stage.cloud.last)
         phi = step
-        stages += 1
-        rng = generator(*key, "move", stages)
-        proposal = _fitted(cloud.eta, np.exp(log_weight))
-        chosen = systematic(np.exp(log_weight), float(rng.random()))
-        cloud = Weighed(cloud.eta[chosen], cloud.past[chosen], cloud.last[chosen])
-        cloud, taken, accepted = _move(model, cloud, weigher, proposal, phi, rng)
-        sweeps += taken
-        moved += accepted
-        start = np.full(size, -np.log(size))
-    done = Belief(cloud.eta, start, evidence, belief.observations + 1)
-    return done, cloud, Diagnostics(stages, sweeps, moved, ess)
+        rng = generator(*key, "renew", len(taken) + 1)
+        stage = _renewed(model, _Stage(stage.cloud, log_weight, stage.log_evidence + increment), weigher, phi, rng)
+        taken.append(stage)
+    done = Belief(stage.cloud.eta, stage.log_weight, stage.log_evidence, belief.observations + 1)
+    draws, sweeps, moved = sum(t.draws for t in taken), sum(t.sweeps for t in taken), sum(t.moved for t in taken)
+    return done, stage.cloud, Diagnostics(len(taken), draws, sweeps, moved, ess)
+
+
+def _renewed(model: Model, stage: _Stage, weigher: Weigher, phi: float, rng: np.random.Generator) -> _Stage:
+    """The stage with new particles: drawn from a mixture fitted to it, or moved where drawing fails."""
+    target = _target(model, phi)
+    size = len(stage.log_weight)
+    enough = (ENOUGH if phi == 1.0 else ENOUGH_BETWEEN) * size
+    best = stage
+    for draws in range(1, ROUNDS + 1):
+        proposal = fitted(best.cloud.eta, np.exp(best.log_weight), rng)
+        drawn = weigher(storable(proposal.draw(rng, size)))
+        log_weight, total = normalised(target(drawn) - proposal.log_density(drawn.eta))
+        found = _Stage(drawn, log_weight, total - math.log(size) + log_prior_constant(model), draws)
+        if np.isfinite(total) and found.ess >= enough and float(log_weight.max()) <= math.log(LARGEST / size):
+            return found
+        if found.ess > best.ess and np.isfinite(total):
+            best = found
+        elif draws > 1 or found.ess < HOPELESS * size:
+            break
+    chosen = systematic(np.exp(best.log_weight), float(rng.random()))
+    cloud = Weighed(best.cloud.eta[chosen], best.cloud.past[chosen], best.cloud.last[chosen])
+    cloud, sweeps, moved = _move(target, cloud, weigher, proposal, rng)
+    return _Stage(cloud, np.full(size, -np.log(size)), best.log_evidence, draws, sweeps, moved)
 
 
 def systematic(weight: Floats, offset: float) -> NDArray[np.int64]:
@@ -139,43 +193,15 @@ def _largest_step(log_weight: Floats, log_likelihood: Floats, phi: float) -> flo
     return 1.0 if 1.0 - low < 1e-6 else low
 
 
-@dataclass(frozen=True)
-class _StudentT:
-    """An independence proposal: location (d,), lower factor (d, d) of its scale matrix."""
-
-    centre: Floats
-    factor: Floats
-
-    def draw(self, rng: np.random.Generator, count: int) -> Floats:
-        normal = rng.standard_normal((count, len(self.centre)))
-        stretch = np.sqrt(PROPOSAL_DF / rng.chisquare(PROPOSAL_DF, count))
-        return storable(self.centre + (normal * stretch[:, None]) @ self.factor.T)
-
-    def log_density(self, eta: Floats) -> Floats:
-        white = np.linalg.solve(self.factor, (eta - self.centre).T)
-        dimension = len(self.centre)
-        return np.asarray(-0.5 * (PROPOSAL_DF + dimension) * np.log1p((white * white).sum(axis=0) / PROPOSAL_DF))
-
-
-def _fitted(eta: Floats, weight: Floats) -> _StudentT:
-    centre = weight @ eta
-    apart = eta - centre
-    covariance = (apart * weight[:, None]).T @ apart
-    # A few effective particles can make a flat cloud; a little of the diagonal keeps the factor alive.
-    ridge = 1e-9 + 1e-4 * np.diag(covariance).mean()
-    return _StudentT(centre, SPREAD * np.linalg.cholesky(covariance + ridge * np.eye(len(centre))))
-
-
 def _move(
-    model: Model, cloud: Weighed, weigher: Weigher, proposal: _StudentT, phi: float, rng: np.random.Generator
+    target: Target, cloud: Weighed, weigher: Weigher, proposal: Mixture, rng: np.random.Generator
 ) -> tuple[Weighed, int, float]:
-    """Metropolis sweeps on prior * past * last^phi until the average particle has moved `MOVES` times."""
-    target = _target(model, phi)
+    """Metropolis sweeps until the average particle has moved `MOVES` times."""
     moved, sweeps = 0.0, 0
     current = target(cloud)
     while moved < MOVES and sweeps < MOST_SWEEPS:
         if sweeps % 2 == 0:
-            proposed = weigher(proposal.draw(rng, len(cloud.eta)))
+            proposed = weigher(storable(proposal.draw(rng, len(cloud.eta))))
             correction = proposal.log_density(cloud.eta) - proposal.log_density(proposed.eta)
             accept = np.log(rng.random(len(current))) < target(proposed) - current + correction
             cloud, current = _accepted(cloud, proposed, accept), np.where(accept, target(proposed), current)
@@ -206,7 +232,9 @@ def _put(cloud: Weighed, place: slice, part: Weighed) -> None:
     cloud.eta[place], cloud.past[place], cloud.last[place] = part.eta, part.past, part.last
 
 
-def _target(model: Model, phi: float) -> Callable[[Weighed], Floats]:
+def _target(model: Model, phi: float) -> Target:
+    """log(prior * past * last^phi) of a cloud (N,), up to `log_prior_constant`."""
+
     def log_target(cloud: Weighed) -> Floats:
         value = log_prior(model, cloud.eta) + cloud.past + phi * cloud.last
         return np.where(np.isnan(value), -np.inf, value)

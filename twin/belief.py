@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from twin.kernel import Floats
+from twin.mixture import even_normals
 from twin.models import Model
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
@@ -60,8 +61,8 @@ def storable(eta: Floats) -> Floats:
 
 
 def prior(model: Model, particles: int, patient_id: str) -> Belief:
-    """The population: eta ~ N(0, omega), equally weighted."""
-    draws = generator(patient_id, "prior").standard_normal((particles, len(model.eta_names)))
+    """The population: eta ~ N(0, omega), equally weighted, spread evenly."""
+    draws = even_normals(generator(patient_id, "prior"), particles, len(model.eta_names))
     factor = np.linalg.cholesky(model.omega) if model.eta_names else np.zeros((0, 0))
     return Belief(storable(draws @ factor.T), np.full(particles, -np.log(particles)))
 
@@ -72,6 +73,11 @@ def log_prior(model: Model, eta: Floats) -> Floats:
         return np.zeros(len(eta))
     white = np.linalg.solve(np.linalg.cholesky(model.omega), eta.T)
     return np.asarray(-0.5 * (white * white).sum(axis=0))
+
+
+def log_prior_constant(model: Model) -> float:
+    """What `log_prior` leaves out: - log det(2 pi omega) / 2."""
+    return float(-0.5 * np.linalg.slogdet(2.0 * np.pi * model.omega)[1]) if model.eta_names else 0.0
 
 
 def normalised(log_weight: Floats) -> tuple[Floats, float]:

@@ -94,7 +94,7 @@ def test_a_datum_that_tells_little_only_weighs() -> None:
     after, (took,), _ = learn([reading((1.0, 0.0), 0.1, noise=1.0)], "P-1", size=500)
     assert after.eta is not before.eta
     assert np.array_equal(after.eta, before.eta)
-    assert (took.stages, took.sweeps, took.moved) == (0, 0, 0.0)
+    assert (took.stages, took.draws, took.sweeps, took.moved) == (0, 0, 0, 0.0)
     assert ESS_FLOOR * 500 <= took.ess_before == pytest.approx(after.ess)
     mean, _, log_evidence = conjugate([(1.0, 0.0)], [0.1], noise=1.0)
     assert moments(after)[0] == pytest.approx(mean, abs=0.06)
@@ -108,8 +108,7 @@ def test_a_surprising_datum_is_taken_in_by_steps() -> None:
     belief, (took,), _ = learn(surprise, "P-1")
     found, spread = moments(belief)
     assert took.ess_before < 5
-    assert took.stages >= 3
-    assert took.moved >= 2.0 * took.stages
+    assert took.draws >= took.stages >= 3
     np.testing.assert_allclose((found - mean) / np.sqrt(np.diag(covariance)), 0.0, atol=0.15)
     np.testing.assert_allclose(np.sqrt(np.diag(spread) / np.diag(covariance)), 1.0, atol=0.15)
     assert belief.log_evidence == pytest.approx(log_evidence, abs=0.5)
@@ -133,6 +132,35 @@ def test_of_two_explanations_both_are_kept() -> None:
     assert np.mean(spreads) == pytest.approx(known, rel=0.1)
 
 
+def test_where_no_mixture_follows_the_posterior_particles_are_moved() -> None:
+    """A ring, 0.4 across and 0.008 thick: in no way a few round clouds."""
+
+    def ring(eta: Floats) -> Floats:
+        return np.asarray(stats.norm.logpdf(0.2, np.hypot(eta[:, 0], eta[:, 1] + 0.1), 0.004))
+
+    angle = np.linspace(0, 2 * np.pi, 2000, endpoint=False)
+    on_it = 0.2 * np.stack([np.cos(angle), np.sin(angle)], axis=1) - [0.0, 0.1]
+    density = np.exp(-0.5 * (on_it**2 / np.diag(MODEL.omega)).sum(axis=1))
+    known = np.average(on_it, axis=0, weights=density)
+    sd = np.sqrt(np.average((on_it - known) ** 2, axis=0, weights=density))
+    for seed in range(3):
+        belief, (took,), _ = learn([ring], f"P-{seed}")
+        assert took.moved >= 3.0
+        found, spread = moments(belief)
+        np.testing.assert_allclose((found - known) / sd, 0.0, atol=0.15)
+        np.testing.assert_allclose(np.sqrt(np.diag(spread)) / sd, 1.0, atol=0.15)
+        assert len(np.unique(belief.eta, axis=0)) > 0.9 * len(belief.eta)
+
+
+def test_evidence_is_that_of_all_data_however_often_the_cloud_was_renewed() -> None:
+    measurements = [reading(d, v, noise=0.03) for d, v in zip(DIRECTIONS, VALUES, strict=True)]
+    log_evidence = conjugate(DIRECTIONS, VALUES, noise=0.03)[2]
+    for seed in range(5):
+        belief, took, _ = learn(measurements, f"P-{seed}")
+        assert sum(one.draws for one in took) >= 2
+        assert belief.log_evidence == pytest.approx(log_evidence, abs=0.05)
+
+
 def test_likelihoods_come_back_with_the_particles_they_belong_to() -> None:
     measurements = [reading(d, v) for d, v in zip(DIRECTIONS, VALUES, strict=True)]
     belief, _, weighed = learn(measurements, "P-1", size=200)
@@ -149,7 +177,7 @@ def test_the_same_key_gives_the_same_particles_and_another_gives_others() -> Non
     assert not np.isin(first.eta, other.eta).any()
 
 
-def test_moved_particles_are_distinct_and_storable() -> None:
+def test_new_particles_are_distinct_and_storable() -> None:
     belief, (took,), _ = learn([reading((1.0, 0.0), 1.2, noise=0.05)], "P-1")
     assert took.stages > 0
     assert len(np.unique(belief.eta, axis=0)) > 0.8 * len(belief.eta)
