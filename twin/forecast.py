@@ -64,7 +64,8 @@ def expectation(
     pit = share_of_pit * float(weight @ residual.cdf(error, value, predicted))
     logged = error.kind == "log_additive" and value > 0
     scale = np.log(np.maximum(flat, residual.SMALLEST)) if logged else flat
-    spread = float(np.sqrt(share @ (scale - share @ scale) ** 2))
+    # Sums, not inner products: long ones are cut among as many threads as there are, which shows in the last bits.
+    spread = float(np.sqrt((share * (scale - (share * scale).sum()) ** 2).sum()))
     gap = float(np.log(value / max(levels[2], residual.SMALLEST))) if logged else float(value - levels[2])
     # Concentrations and counts are not negative, whatever a wide proportional error says.
     shown = np.maximum(levels, 0.0)
@@ -98,7 +99,7 @@ def forecast_bands(model: Model, out: Floats, weight: Floats) -> tuple[ForecastB
     """Bands of every output along the forecast, out (T, O, N)."""
     found = []
     for i, output in enumerate(model.outputs):
-        rows = np.array([quantiles(at, weight) for at in out[:, i]])
+        rows = quantiles(out[:, i], weight)
         q05, q25, median, q75, q95 = (tuple(column) for column in rows.T.tolist())
         found.append(
             ForecastBand(name=output.name, unit=output.unit, q05=q05, q25=q25, median=median, q75=q75, q95=q95)
