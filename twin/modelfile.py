@@ -13,6 +13,7 @@ import tomllib
 from typing import Any, Literal, cast, get_args
 
 from twin.dimensions import check_dimensions
+from twin.errorspec import read_error
 from twin.expressions import ROUTES
 from twin.specification import (
     CadenceSpec,
@@ -20,8 +21,6 @@ from twin.specification import (
     CovariateSpec,
     DerivedSpec,
     Distribution,
-    ErrorKind,
-    ErrorSpec,
     InputSpec,
     Model,
     ModelError,
@@ -236,9 +235,7 @@ def _outputs(top: Table, names: list[str]) -> tuple[OutputSpec, ...]:
             if word in taken:
                 raise table.wrong("aliases", f"'{word}' already names an output; each analyte belongs to one output")
             taken.add(word)
-        inner = table.table("error")
-        error = _error(inner)
-        inner.close()
+        error = read_error(table.table("error"))
         found.append(
             OutputSpec(
                 name,
@@ -252,25 +249,6 @@ def _outputs(top: Table, names: list[str]) -> tuple[OutputSpec, ...]:
     if not found:
         raise top.wrong("outputs", "is missing; declare at least one, [outputs.plasma]")
     return tuple(found)
-
-
-def _error(table: Table) -> ErrorSpec:
-    log_additive = table.optional_number("log_additive", above=0)
-    additive = table.optional_number("additive", above=0)
-    proportional = table.optional_number("proportional", above=0)
-    kind: ErrorKind
-    if log_additive is not None and additive is None and proportional is None:
-        kind, additive = "log_additive", log_additive
-    elif log_additive is not None:
-        raise table.wrong("log_additive", "cannot be combined with 'additive' or 'proportional'; keep one")
-    elif additive is not None:
-        kind = "additive" if proportional is None else "combined"
-    elif proportional is not None:
-        kind = "proportional"
-    else:
-        raise table.wrong("", "gives no size; write proportional, additive or log_additive as a standard deviation")
-    df = table.optional_number("df", above=2)
-    return ErrorSpec(kind, additive or 0.0, proportional or 0.0, df, *table.evidence())
 
 
 def _target(name: str, table: Table, drugs: tuple[str, ...], states: tuple[StateSpec, ...]) -> TargetSpec:
