@@ -229,3 +229,67 @@ def chain() -> Model:
 def bolus() -> Model:
     """One linear compartment with two random effects."""
     return parse_model(BOLUS, "toy_bolus.toml")
+
+
+LEVELS = f"""
+id = "toy_levels"
+drug = "toxin"
+title = "One compartment, infused over an hour every week, and a marker that it lowers at once"
+time_unit = "h"
+
+[[sources]]
+citation = "none: made up for tests"
+
+[parameters.CL]
+value = 6
+unit = "L/h"
+iiv = 0.09
+{SOURCE}
+
+[parameters.V]
+value = 30
+unit = "L"
+iiv = 0.04
+{SOURCE}
+
+[parameters.Base]
+value = 5
+unit = "10*9/L"
+iiv = 0.04
+{SOURCE}
+
+[parameters.half]
+value = 1.0
+unit = "mg/L"
+{SOURCE}
+
+[states.A]
+unit = "mg"
+derivative = "input(toxin) - CL/V*A"
+
+[outputs.toxin_plasma]
+unit = "mg/L"
+expression = "A/V"
+aliases = ["toxin"]
+error = {{ proportional = 0.2, {SOURCE} }}
+
+[outputs.marker]
+unit = "10*9/L"
+expression = "Base*half/(half + A/V)"
+error = {{ log_additive = 0.2, {SOURCE} }}
+
+[[regimens]]
+drug = "toxin"
+amount = 90
+amount_unit = "mg"
+duration = 1
+interval = 168
+cycles = 8
+route = "iv"
+{SOURCE}
+
+[cadence]
+estimate = 4
+forecast = 24
+horizon = 168
+"""
