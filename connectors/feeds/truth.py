@@ -18,7 +18,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.expressions import evaluate, is_input, linear_terms, names_in
+from twin.expressions import evaluate, is_input, names_in
+from twin.linearity import linear_terms
 from twin.models import Model, OutputSpec
 from twin.residual import drawn
 from twin.typical import individual_value

@@ -293,3 +293,37 @@ estimate = 4
 forecast = 24
 horizon = 168
 """
+
+
+def made(
+    parameters: dict[str, str],
+    states: dict[str, str],
+    outputs: dict[str, str],
+    *,
+    time_unit: str = "h",
+    drugs: tuple[str, ...] = ("toxin",),
+    extra: str = "",
+) -> Model:
+    """A model from short lines: ``"value unit [iiv]"``, ``"unit: [initial ->] derivative"``, ``"unit: formula"``."""
+    text = f'id = "made"\ndrug = "{drugs[0]}"\ntitle = "made up"\ntime_unit = "{time_unit}"\n'
+    text += "[[sources]]\ncitation = 'none: made up for tests'\n"
+    text += "".join(f"[inputs.{drug}]\n{SOURCE}\n" for drug in drugs[1:])
+    for name, line in parameters.items():
+        value, unit, *iiv = line.split(maxsplit=2)
+        text += f'[parameters.{name}]\nvalue = {value}\nunit = "{unit}"\n{SOURCE}\n'
+        variance, _, expression = (iiv[0] if iiv else "").partition("|")
+        text += f"iiv = {variance}\n" if variance.strip() else ""
+        text += f'expression = "{expression.strip()}"\n' if expression else ""
+    for name, line in states.items():
+        unit, _, formula = line.partition(":")
+        initial, arrow, derivative = formula.partition("->")
+        text += (
+            f'[states.{name}]\nunit = "{unit.strip()}"\nderivative = "{(derivative if arrow else initial).strip()}"\n'
+        )
+        text += f'initial = "{initial.strip()}"\n' if arrow else ""
+    for name, line in outputs.items():
+        unit, _, formula = line.partition(":")
+        text += f'[outputs.{name}]\nunit = "{unit.strip()}"\nexpression = "{formula.strip()}"\n'
+        text += f"error = {{ proportional = 0.2, {SOURCE} }}\n"
+    text += f"{extra}\n[cadence]\nestimate = 24\nforecast = 24\nhorizon = 96\n"
+    return parse_model(text, "made.toml")
