@@ -14,9 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
+from twin.delivered import delivered
+from twin.events import DoseGiven, Quantity, from_millis, to_millis
 from twin.expressions import evaluate, is_input, to_source
+from twin.history import ClinicalEvent
 from twin.kernel import Kernel, compile_model
-from twin.models import Model, load_model
+from twin.models import Model, RegimenSpec, load_model
 from twin.timeline import HOUR_MS, UNIT_MS, Delivered, Steps, Timeline, assemble
 
 RTOL, ATOL = 1e-11, 1e-13
@@ -26,10 +29,9 @@ BEGINNING = int(np.iinfo(np.int64).min)
 Environment = dict[str, float]
 
 
-def individual(kernel: Kernel, eta: Sequence[float], covariates: Sequence[float]) -> Environment:
-    """Covariates, columns of the record, individual parameters and derived values of one patient, by name."""
-    model = kernel.model
-    env: Environment = {name: float(value) for name, value in zip(kernel.covariates, covariates, strict=True)}
+def individual(model: Model, eta: Sequence[float], covariates: Sequence[float]) -> Environment:
+    """Covariates, individual parameters and derived values of one patient, by name."""
+    env: Environment = {c.name: float(value) for c, value in zip(model.covariates, covariates, strict=True)}
     effect = dict(zip(model.eta_names, eta, strict=True))
     plain = env | {p.name: p.value * math.exp(effect.get(p.name, 0.0)) for p in model.parameters}
     env |= {p.name: float(evaluate(p.expression, plain)) if p.expression else plain[p.name] for p in model.parameters}
@@ -46,17 +48,16 @@ def reference(
     names = [state.name for state in model.states]
     order = [*kernel.linear, *kernel.stepped]
     epoch = _epoch(timeline, timeline.start)
-    env = individual(kernel, eta, timeline.covariates[epoch])
+    env = individual(model, eta, timeline.covariates[epoch])
     slope = derivative(model, kernel.inputs, env)
     x = np.array([float(evaluate(state.initial, env)) for state in model.states])
     edges = np.unique([timeline.start, *timeline.changes_between(timeline.start, int(marks[-1])), *marks])
-    found = [_row(model, env, x, 0.0)] if marks[0] == timeline.start else []
+    found = [_row(model, env, x)] if marks[0] == timeline.start else []
     for since, until in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if _epoch(timeline, since) != epoch:
             epoch = _epoch(timeline, since)
-            env = individual(kernel, eta, timeline.covariates[epoch])
+            env = individual(model, eta, timeline.covariates[epoch])
             slope = derivative(model, kernel.inputs, env)
-        begin, end = (since - timeline.start) / unit, (until - timeline.start) / unit
         for q in np.flatnonzero(timeline.kick == since):
             column = int(timeline.kick_column[q])
             if column < 0:
@@ -64,13 +65,15 @@ def reference(
             else:
                 # An impulse is the integral of a unit rate: what one unit of input adds to every derivative.
                 one, none = np.eye(len(kernel.inputs))[column], np.zeros(len(kernel.inputs))
-                x = x + timeline.kick_amount[q] * (np.array(slope(begin, x, one)) - np.array(slope(begin, x, none)))
+                at = since / unit
+                x = x + timeline.kick_amount[q] * (np.array(slope(at, x, one)) - np.array(slope(at, x, none)))
         rates = timeline.rates[int(np.searchsorted(timeline.change, since, side="right"))]
-        solved = solve_ivp(slope, (begin, end), x, method="LSODA", rtol=RTOL, atol=ATOL, args=(rates,))
+        span = (since / unit, until / unit)
+        solved = solve_ivp(slope, span, x, method="LSODA", rtol=RTOL, atol=ATOL, args=(rates,))
         assert solved.success, solved.message
         x = solved.y[:, -1]
         if until in marks:
-            found.append(_row(model, env, x, end))
+            found.append(_row(model, env, x))
     return np.array(found)
 
 
@@ -78,15 +81,13 @@ def derivative(
     model: Model, inputs: tuple[str, ...], env: Environment
 ) -> Callable[[float, NDArray[np.float64], NDArray[np.float64]], list[float]]:
     """The right-hand side f(t, x, rates) of all states in file order, compiled from the formulas as they stand."""
-    rename = {state.name: f"x[{i}]" for i, state in enumerate(model.states)} | {name: f"p['{name}']" for name in env}
-    rename |= {name: f"max(0, t - p['{name}'])" for name in env if name.startswith(("since(", "tad("))}
-    rename["clock"] = f"((p['clock'] + t * {UNIT_MS[model.time_unit] / HOUR_MS}) % 24)"
+    rename = {state.name: f"x[{i}]" for i, state in enumerate(model.states)} | {name: f"p_{name}" for name in env}
     rows = []
     for state in model.states:
         plain = _Inputs(inputs).visit(ast.parse(ast.unparse(state.derivative), mode="eval").body)
         calls = {f"__rate_{j}": f"rates[{j}]" for j in range(len(inputs))}
         rows.append(to_source(plain, rename | calls))
-    values = {"p": env, "math": math, "np": np}
+    values = {f"p_{name}": value for name, value in env.items()} | {"math": math}
     made: Callable[..., list[float]] = eval(f"lambda t, x, rates: [{', '.join(rows)}]", values)
     return made
 
@@ -103,13 +104,8 @@ class _Inputs(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _row(model: Model, env: Environment, x: NDArray[np.float64], t: float) -> list[float]:
-    here = env | dict(zip((state.name for state in model.states), x.tolist(), strict=True)) | {"t": t}
-    for name in env:
-        if name == "clock":
-            here[name] = (env[name] + t * UNIT_MS[model.time_unit] / HOUR_MS) % 24
-        elif name.startswith(("since(", "tad(")):
-            here[name] = max(0.0, t - env[name])
+def _row(model: Model, env: Environment, x: NDArray[np.float64]) -> list[float]:
+    here = env | dict(zip((state.name for state in model.states), x.tolist(), strict=True))
     outputs = [float(evaluate(output.expression, here)) for output in model.outputs]
     return outputs + [here[target.state] for target in model.targets]
 
@@ -142,32 +138,28 @@ def timeline_of(
 def usual_course(model_id: str, cycles: int = 2) -> tuple[Kernel, Timeline, int]:
     """A library model's kernel, its usual regimens as delivered over ``cycles`` horizons, and their end (ms)."""
     model = load_model(model_id)
-    kernel, unit = compile_model(model), UNIT_MS[model.time_unit]
-    end = round(cycles * model.cadence.horizon * unit)
-    body = next((c.reference for c in model.covariates if c.name == "BSA"), 1.0)
-    rate: dict[str, Steps] = {}
-    impulses: dict[str, list[tuple[int, float, str]]] = {}
-    for regimen in model.regimens:
-        amount = regimen.amount * (body if regimen.amount_unit == "mg/m2" else 1.0)
-        for cycle in range(regimen.cycles):
-            begin = round((regimen.start + cycle * regimen.interval) * unit)
-            if begin >= end:
-                break
-            length = round(regimen.duration * unit)
-            if length:
-                steps = [(begin, amount * HOUR_MS / length), (begin + length, 0.0)]
-                rate[regimen.drug] = _joined(rate.get(regimen.drug, []), steps)
-            else:
-                impulses.setdefault(regimen.drug, []).append((begin, amount, regimen.route))
-    given = {}
-    for drug in {*rate, *impulses}:
-        doses = sorted(impulses.get(drug, []))
-        starts = [millis for millis, flow in rate.get(drug, []) if flow > 0]
-        given[drug] = infusion(rate.get(drug, []), doses, sorted({*starts, *(dose[0] for dose in doses)}))
-    return kernel, timeline_of(kernel, given), end
+    end = round(cycles * model.cadence.horizon * UNIT_MS[model.time_unit])
+    doses = [dose_of(regimen, model, cycle) for regimen in model.regimens for cycle in range(regimen.cycles)]
+    facts = sorted(((to_millis(dose.time), dose) for dose in doses), key=lambda fact: fact[0])
+    kernel = compile_model(model)
+    begun: list[tuple[int, ClinicalEvent]] = [fact for fact in facts if fact[0] < end]
+    return kernel, timeline_of(kernel, {drug: delivered(drug, begun, {}) for drug in model.drugs}), end
 
 
-def _joined(first: Steps, second: Steps) -> Steps:
-    """Two step functions as one; where one ends the moment the other begins, only the beginning is kept."""
-    both = dict(sorted([*first, *second], key=lambda step: (step[0], step[1])))
-    return sorted(both.items())
+def dose_of(regimen: RegimenSpec, model: Model, cycle: int) -> DoseGiven:
+    """The dose of a regimen in the cycle of that number, counted from 1970, for the reference patient."""
+    unit = UNIT_MS[model.time_unit]
+    surface = next((c.reference for c in model.covariates if c.name == "BSA"), 1.0)
+    amount = regimen.amount * (surface if regimen.amount_unit == "mg/m2" else 1.0)
+    lasts = Quantity(value=regimen.duration * unit / HOUR_MS, unit="h") if regimen.duration else None
+    millis = round((regimen.start + cycle * regimen.interval) * unit)
+    return DoseGiven(
+        event_id=f"{regimen.drug} {millis}",
+        patient_id="P-1",
+        time=from_millis(millis),
+        source="a regimen",
+        drug=regimen.drug,
+        route=regimen.route,
+        amount=Quantity(value=amount, unit="mg"),
+        duration=lasts,
+    )
