@@ -48,7 +48,7 @@ check: lint
 
 test: setup-test lint
 	@echo "test: everything, on real servers" >&2
-	@$(BIN)/pytest --durations=10
+	@$(BIN)/pytest -n 2 --dist loadgroup --durations=10
 
 demo: setup
 	@exec $(BIN)/dosetwin demo

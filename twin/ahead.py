@@ -34,7 +34,9 @@ def extended(
             end = finish if end is None else max(end, finish)
     # A characteristic that is to change is not foreseen.
     known = timeline.epoch <= now
-    return assemble(kernel, timeline.start, ahead, (), timeline.epoch[known], timeline.covariates[known]), end
+    told = timeline.covariates[known][:, : len(kernel.model.covariates)]
+    seen = tuple(o for o in timeline.observations if o.millis <= now)
+    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], told), end
 
 
 def _continued(source: Delivered, now: int, plan: tuple[PlanStep, ...]) -> tuple[Delivered, int | None]:

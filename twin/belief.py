@@ -95,16 +95,24 @@ def effective_size(log_weight: Floats) -> float:
 
 
 def quantiles(values: Floats, weight: Floats, levels: Sequence[float] = QUANTILES) -> Floats:
-    """Weighted quantiles of values (N,) by linear interpolation of the mid-point distribution function.
+    """Weighted quantiles (L,) of values (N,), or (M, L) of M rows (M, N), by the mid-point distribution function.
 
     A particle whose solution overflowed says nothing and is left out.
     """
-    usable = np.isfinite(values)
-    if not usable.all():
-        values, weight = values[usable], weight[usable] / max(weight[usable].sum(), 1e-300)
-        if not len(values):
-            return np.full(len(levels), 0.0)
-    order = np.argsort(values, kind="stable")
-    ranked, share = values[order], weight[order]
-    middle = np.cumsum(share) - 0.5 * share
-    return np.asarray(np.interp(levels, middle, ranked))
+    if values.ndim == 1:
+        return np.asarray(quantiles(values[None], weight, levels)[0])
+    if np.isfinite(values).all():
+        return _row_quantiles(values, weight, levels)
+    found = np.zeros((len(values), len(levels)))
+    for row, at in zip(found, values, strict=True):
+        usable = np.isfinite(at)
+        if usable.any():
+            row[:] = _row_quantiles(at[None, usable], weight[usable] / max(weight[usable].sum(), 1e-300), levels)[0]
+    return found
+
+
+def _row_quantiles(rows: Floats, weight: Floats, levels: Sequence[float]) -> Floats:
+    order = np.argsort(rows, axis=1)
+    ranked, share = np.take_along_axis(rows, order, axis=1), weight[order]
+    middle = np.cumsum(share, axis=1) - 0.5 * share
+    return np.array([np.interp(levels, at, row) for at, row in zip(middle, ranked, strict=True)])

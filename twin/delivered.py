@@ -8,6 +8,7 @@ says; a channel that stays silent is believed for `HOLD_MS` and no longer. Rates
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import NamedTuple
@@ -18,6 +19,7 @@ from twin.events import DoseGiven, PumpDelivery, PumpTotals
 from twin.history import HOLD_MS, ClinicalEvent, SampleLine
 
 HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
 
 COUNTER_TOLERANCE = 0.01
 """Counters and reported rates that agree within this fraction need no correction (pump accuracy is a few percent)."""
@@ -65,6 +67,28 @@ class Delivered:
             until = self.rate[i + 1][0] if i + 1 < len(self.rate) else end
             total += rate * max(0, min(until, end) - max(since, start)) / HOUR_MS
         return total
+
+    def begins(self) -> list[int]:
+        """Times at which a dose begins, sorted: one recorded as given, or what a pump delivers until it stops."""
+        recorded = [dose.start for dose in self.recorded]
+        return sorted([*(millis for millis, _, _ in self.impulses), *recorded, *(start for start, _ in self._runs())])
+
+    def amounts(self) -> Steps:
+        """Amount of each dose (mg) from when it is known: its begin when recorded, its end when pumped."""
+        recorded = [(dose.start, dose.rate * (dose.end - dose.start) / HOUR_MS) for dose in self.recorded]
+        line = Delivered(rate=self.pumped)
+        pumped = [(end, line.amount(start, end)) for start, end in self._runs()]
+        return sorted([*((millis, amount) for millis, amount, _ in self.impulses), *recorded, *pumped])
+
+    def _runs(self) -> Iterator[tuple[int, int]]:
+        """Begin and end of each stretch over which a pump delivers without a stop."""
+        began: int | None = None
+        for millis, rate in self.pumped:
+            if rate > 0 and began is None:
+                began = millis
+            elif rate == 0 and began is not None:
+                yield began, millis
+                began = None
 
     def starts(self, gap_ms: int) -> list[int]:
         """Times at which delivery begins after at least ``gap_ms`` without any: the starts of courses."""

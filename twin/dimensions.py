@@ -1,7 +1,7 @@
 """Every equation of a model is checked for its units, scale included: mg for ug is as wrong as mg for h.
 
-Units multiply and divide with pint; sums, comparisons and branches need equal ones; ``exp``, ``log`` and powers need
-plain numbers. ``input(drug)`` is mg per model time unit and ``pulse(drug)`` one per model time unit.
+Units multiply and divide with pint; sums, comparisons and branches need equal ones; ``exp``, ``log``, angles, ``floor``
+and powers need plain numbers. ``input(drug)`` is mg per model time unit and ``pulse(drug)`` one per model time unit.
 
 A number written in a formula has no unit of its own, and papers use it in three ways, each read as meant:
 
@@ -20,8 +20,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from twin.expressions import INPUT_FUNCTIONS, evaluate
+from twin.expressions import INPUT_FUNCTIONS, RECORD_FUNCTIONS, arguments_of, evaluate
 from twin.specification import Model, ModelError
+from twin.structure import input_calls
 from twin.units import UnitError, canonical_spelling, quantity_of
 
 _CLOSE = 1e-9
@@ -66,6 +67,10 @@ def check_dimensions(model: Model, file: str) -> None:
         _agree(
             file, f"states.{state.name}.derivative", state.derivative, env, f"{state.unit} per {model.time_unit}", rate
         )
+        for call in input_calls(state.derivative):
+            for argument, formula in arguments_of(call)[2].items():
+                unit = "1" if argument == "n" else model.time_unit
+                _agree(file, f"states.{state.name}.derivative", formula, env, unit)
     for output in model.outputs:
         _agree(file, f"outputs.{output.name}.expression", output.expression, env, output.unit)
     _check_mentions(model, file)
@@ -73,12 +78,15 @@ def check_dimensions(model: Model, file: str) -> None:
 
 def _environment(model: Model, file: str) -> dict[str, Measure]:
     time = quantity_of(model.time_unit)
-    env = {"t": Measure(time)}
+    env = {"t": Measure(time), "clock": Measure(quantity_of("h"))}
+    env |= {"since": Measure(time), "tad": Measure(time), "count": Measure(_one())}
+    env |= {"dose": Measure(quantity_of("mg")), "daily": Measure(quantity_of("mg"))}
+    env |= {f"previous({o.name})": Measure(_unit(file, f"outputs.{o.name}.unit", o.unit)) for o in model.outputs}
     for section, items in (("parameters", model.parameters), ("derived", model.derived), ("states", model.states)):
         env |= {item.name: Measure(_unit(file, f"{section}.{item.name}.unit", item.unit)) for item in items}
     for covariate in model.covariates:
         env[covariate.name] = Measure(_unit(file, f"covariates.{covariate.name}.unit", covariate.unit), covariate=True)
-    env["input"] = Measure(quantity_of("mg") / time)
+    env["input"] = env["transit"] = Measure(quantity_of("mg") / time)
     env["pulse"] = Measure(1 / time)
     return env
 
@@ -166,9 +174,9 @@ def measure(node: ast.expr, env: Mapping[str, Measure]) -> Measure:
 
 
 def _call(node: ast.expr, function: str, arguments: list[ast.expr], env: Mapping[str, Measure]) -> Measure:
-    if function in INPUT_FUNCTIONS:
-        return env[function]
-    if function in ("exp", "log"):
+    if function in INPUT_FUNCTIONS or function in RECORD_FUNCTIONS:
+        return env[f"previous({ast.unparse(arguments[0])})" if function == "previous" else function]
+    if function in ("exp", "log", "sin", "cos", "tanh", "floor"):
         _plain(arguments[0], env, f"the argument of {function}")
         return Measure(_one())
     if function == "sqrt":

@@ -47,7 +47,7 @@ def expectation(
     """Predictive distribution of a measurement, a mixture over particles of predictions (N,) with their residual.
 
     The innovation is the distance of the value from the predictive median in predictive standard deviations, on the
-    log scale for outputs with a log error. A particle whose solution overflowed expects nothing and is left out. A
+    scale that the output's error is on. A particle whose solution overflowed expects nothing and is left out. A
     value known only to lie ``below`` a limit takes the middle of the probabilities it may have, and the innovation of
     the limit.
     """
@@ -62,10 +62,14 @@ def expectation(
     flat = scattered.ravel()
     levels = quantiles(flat, share)
     pit = share_of_pit * float(weight @ residual.cdf(error, value, predicted))
-    logged = error.kind == "log_additive" and value > 0
-    scale = np.log(np.maximum(flat, residual.SMALLEST)) if logged else flat
-    spread = float(np.sqrt(share @ (scale - share @ scale) ** 2))
-    gap = float(np.log(value / max(levels[2], residual.SMALLEST))) if logged else float(value - levels[2])
+    scaled, median, observed = flat, levels[2], np.asarray(value)
+    if error.kind in ("log_additive", "box_cox") and value > 0:
+        scaled, median, observed = (
+            residual.transformed(error, np.maximum(x, residual.SMALLEST)) for x in (scaled, median, observed)
+        )
+    # Sums, not inner products: long ones are cut among as many threads as there are, which shows in the last bits.
+    spread = float(np.sqrt((share * (scaled - (share * scaled).sum()) ** 2).sum()))
+    gap = float(observed - median)
     # Concentrations and counts are not negative, whatever a wide proportional error says.
     shown = np.maximum(levels, 0.0)
     return Expectation(shown, min(1.0, max(0.0, pit)), gap / spread if spread > 0 else 0.0)
@@ -98,7 +102,7 @@ def forecast_bands(model: Model, out: Floats, weight: Floats) -> tuple[ForecastB
     """Bands of every output along the forecast, out (T, O, N)."""
     found = []
     for i, output in enumerate(model.outputs):
-        rows = np.array([quantiles(at, weight) for at in out[:, i]])
+        rows = quantiles(out[:, i], weight)
         q05, q25, median, q75, q95 = (tuple(column) for column in rows.T.tolist())
         found.append(
             ForecastBand(name=output.name, unit=output.unit, q05=q05, q25=q25, median=median, q75=q75, q95=q95)

@@ -30,12 +30,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.expressions import to_source
+from twin.expressions import names_in, to_source
 from twin.models import Model, ParameterSpec
-from twin.stepper import IMPORTS, SIGNATURE, Lines, local_names, write_advance
+from twin.recall import record_columns, resting
+from twin.stepper import IMPORTS, SIGNATURE, Lines, bind_covariates, local_names, write_advance
 from twin.structure import Structure, analyse
 
-GENERATOR = 3
+GENERATOR = 4
 """Raise when the generated code changes meaning, so that cached kernels are not reused."""
 
 WORST_CONDITION = 1e8
@@ -51,7 +52,10 @@ class Kernel:
     Attributes:
         inputs: columns of the input rate array.
         parameters: columns of ``par`` (parameters, then derived values).
-        covariates: order of the covariate vector.
+        covariates: order of the covariate vector: the model's, then the columns of `record`.
+        record: functions of the patient's record that have a column of that vector (`twin.recall`).
+        reference: (C,) the covariate vector while nothing is known of a patient and nothing was given.
+        shaping: (C,) which of them parameters or the linear block read.
         linear, stepped: states of z (through V) and y.
         outputs: rows of the output array at a mark.
     """
@@ -60,6 +64,9 @@ class Kernel:
     structure: Structure
     parameters: tuple[str, ...]
     covariates: tuple[str, ...]
+    record: tuple[str, ...]
+    reference: Floats
+    shaping: NDArray[np.bool_]
     outputs: tuple[str, ...]
     individual: Callable[[Floats, Floats, Floats], None]
     initial: Callable[..., None]
@@ -112,11 +119,17 @@ def _build(model: Model, model_hash: str) -> Kernel:
 def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
     source = generate(model, structure)
     module = _module(source, f"kernel_{model_hash}")
+    record = record_columns(model)
+    covariates = tuple(c.name for c in model.covariates) + record
+    read = _shaping_names(model, structure)
     return Kernel(
         model=model,
         structure=structure,
         parameters=tuple(p.name for p in model.parameters) + tuple(d.name for d in model.derived),
-        covariates=tuple(c.name for c in model.covariates),
+        covariates=covariates,
+        record=record,
+        reference=np.array([c.reference for c in model.covariates] + [resting(column) for column in record]),
+        shaping=np.array([name in read for name in covariates], dtype=bool),
         outputs=tuple(o.name for o in model.outputs),
         individual=module.individual,
         initial=module.initial,
@@ -124,6 +137,15 @@ def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
         advance=module.advance,
         source=source,
     )
+
+
+def _shaping_names(model: Model, structure: Structure) -> frozenset[str]:
+    """Names that the individual parameters or the linear block are made of."""
+    formulas = [p.expression for p in model.parameters] + [d.expression for d in model.derived]
+    for name in structure.linear:
+        equation = structure.equations[name]
+        formulas += [*equation.states.values(), *equation.inputs.values(), equation.rest]
+    return frozenset().union(*(names_in(formula) for formula in formulas if formula is not None))
 
 
 def _defective_states(kernel: Kernel) -> tuple[str, ...]:
@@ -135,7 +157,7 @@ def _defective_states(kernel: Kernel) -> tuple[str, ...]:
     eta = np.zeros((len(draws), len(model.effect_names)))
     eta[:, : len(model.eta_names)] = draws @ np.linalg.cholesky(model.omega).T if model.eta_names else draws
     eta[0] = 0.0
-    covariates = np.array([c.reference for c in model.covariates])
+    covariates = kernel.reference
     par = np.empty((len(eta), len(kernel.parameters)))
     kernel.individual(eta, covariates, par)
     size, inputs = len(kernel.linear), len(kernel.inputs)
@@ -173,10 +195,6 @@ def generate(model: Model, structure: Structure) -> str:
     return lines.text()
 
 
-def _bind_covariates(lines: Lines, depth: int, model: Model) -> None:
-    lines.add(depth, *(f"m_{c.name} = cov[{i}]" for i, c in enumerate(model.covariates)))
-
-
 def _bind_parameters(lines: Lines, depth: int, model: Model) -> None:
     names = [p.name for p in model.parameters] + [d.name for d in model.derived]
     lines.add(depth, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(names)))
@@ -188,7 +206,7 @@ def _head(lines: Lines, signature: str) -> None:
 
 def _individual(lines: Lines, model: Model) -> None:
     _head(lines, "individual(eta, cov, par)")
-    _bind_covariates(lines, 1, model)
+    bind_covariates(lines, model)
     lines.add(1, "for n in range(eta.shape[0]):")
     rename = local_names(model)
     for p in model.parameters:
@@ -226,7 +244,7 @@ def _with_eta(parameter: ParameterSpec, eta: str) -> str:
 
 def _initial(lines: Lines, model: Model, structure: Structure) -> None:
     _head(lines, "initial(par, cov, x, y)")
-    _bind_covariates(lines, 1, model)
+    bind_covariates(lines, model)
     lines.add(1, "for n in range(par.shape[0]):")
     _bind_parameters(lines, 2, model)
     rename = local_names(model)
@@ -242,7 +260,7 @@ def _initial(lines: Lines, model: Model, structure: Structure) -> None:
 
 def _system(lines: Lines, model: Model, structure: Structure) -> None:
     _head(lines, "system(par, cov, a, b, c)")
-    _bind_covariates(lines, 1, model)
+    bind_covariates(lines, model)
     lines.add(1, "for n in range(par.shape[0]):")
     _bind_parameters(lines, 2, model)
     rename = local_names(model)

@@ -1,11 +1,12 @@
-"""Exponential and logarithm that the compiler can run on several particles at once.
+"""Exponential, logarithm and angles that the compiler can run on several particles at once.
 
 Calls into the mathematics library keep a loop from being vectorised. These are plain arithmetic on the bits of a
 double, without branches, to about one unit in the last place; and as they use nothing but IEEE operations, a particle
 gets the same bits alone, in company, and on any machine.
 
 Argument reduction as usual (Cody & Waite 1980): x = n ln 2 + r, |r| <= ln 2 / 2, for the exponential; x = 2^e m,
-sqrt(1/2) <= m < sqrt(2), log m = 2 artanh((m - 1)/(m + 1)) for the logarithm.
+sqrt(1/2) <= m < sqrt(2), log m = 2 artanh((m - 1)/(m + 1)) for the logarithm; x = n pi/2 + r for sine and cosine, with
+the polynomials of Sun's fdlibm (1993), good while |x| is under a million.
 """
 
 from __future__ import annotations
@@ -20,6 +21,10 @@ from numba.extending import intrinsic
 _LOG2_E = 1.4426950408889634
 _LN2_HIGH = 0.693147180369123816490
 _LN2_LOW = 1.90821492927058770002e-10
+_TWO_BY_PI = 0.6366197723675814
+_HALF_PI_HIGH = 1.57079632673412561417
+_HALF_PI_MIDDLE = 6.07710050630396597660e-11
+_HALF_PI_LOW = 2.02226624879595063154e-21
 _ROUND = 6755399441055744.0  # 1.5 * 2^52: adding it leaves the nearest integer in the low bits of the sum
 
 
@@ -109,3 +114,49 @@ def log(x):  # type: ignore[no-untyped-def]
 def power(x, y):  # type: ignore[no-untyped-def]
     """x^y for x > 0."""
     return exp(y * log(x))
+
+
+@njit(inline="always", error_model="numpy")
+def _turned(x, quarters):  # type: ignore[no-untyped-def]
+    """Sine of x + quarters * pi/2."""
+    shifted = x * _TWO_BY_PI + _ROUND
+    n = shifted - _ROUND
+    r = ((x - n * _HALF_PI_HIGH) - n * _HALF_PI_MIDDLE) - n * _HALF_PI_LOW
+    s = r * r
+    p = 1.58969099521155010221e-10
+    p = p * s - 2.50507602534068634195e-08
+    p = p * s + 2.75573137070700676789e-06
+    p = p * s - 1.98412698298579493134e-04
+    p = p * s + 8.33333333332248946124e-03
+    p = p * s - 1.66666666666666324348e-01
+    sine = r + r * s * p
+    q = -1.13596475577881948265e-11
+    q = q * s + 2.08757232129817482790e-09
+    q = q * s - 2.75573143513906633035e-07
+    q = q * s + 2.48015872894767294178e-05
+    q = q * s - 1.38888888888741095749e-03
+    q = q * s + 4.16666666666666019037e-02
+    cosine = 1.0 - 0.5 * s + s * s * q
+    quadrant = (_bits(shifted) + quarters) & 3
+    value = cosine if quadrant & 1 else sine
+    return -value if quadrant & 2 else value
+
+
+@njit(inline="always", error_model="numpy")
+def sin(x):  # type: ignore[no-untyped-def]
+    """Sine of x radians."""
+    return _turned(x, 0)
+
+
+@njit(inline="always", error_model="numpy")
+def cos(x):  # type: ignore[no-untyped-def]
+    """Cosine of x radians."""
+    return _turned(x, 1)
+
+
+@njit(inline="always", error_model="numpy")
+def tanh(x):  # type: ignore[no-untyped-def]
+    """Hyperbolic tangent."""
+    q = expm1(2.0 * min(abs(x), 30.0))
+    value = q / (q + 2.0)
+    return x if x != x else (-value if x < 0.0 else value)

@@ -29,7 +29,7 @@ class Schedule:
     """Steps of one stretch of time, as `Kernel.advance` reads them.
 
     Attributes:
-        start, dt: (K,) begin (model time since the Unix epoch) and length of each step.
+        start, dt: (K,) begin (model time since the timeline's start) and length of each step.
         row: (K,) row of the timeline's rates that holds during a step.
         kick_from: (K + 1,) range of kicks applied at the start of a step.
         mark: (K,) row of the output array to fill after a step, or -1.
@@ -135,7 +135,7 @@ def schedule(
     later[opens] = False
     kick_from[:count][later] = np.searchsorted(timeline.kick[low:high], opening[later], side="right")
     return Schedule(
-        begins[interval] / unit + offset,
+        (begins[interval] - timeline.start) / unit + offset,
         dt,
         row,
         kick_from,

@@ -10,18 +10,18 @@ import ast
 import hashlib
 import json
 import tomllib
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, cast, get_args
 
 from twin.dimensions import check_dimensions
-from twin.expressions import ROUTES
+from twin.errorspec import read_error
+from twin.expressions import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
 from twin.specification import (
     CadenceSpec,
     CitationSpec,
     CovariateSpec,
     DerivedSpec,
     Distribution,
-    ErrorKind,
-    ErrorSpec,
     InputSpec,
     Model,
     ModelError,
@@ -35,9 +35,15 @@ from twin.specification import (
     TimeUnit,
     ToxicitySpec,
 )
+from twin.structure import input_calls
 from twin.tables import Table, check_name
 from twin.typical import check_typical
 from twin.variability import covariances, drift, occasions
+
+Record = Mapping[str, Collection[str]]
+"""Functions of the record that a formula may use, with the drugs or outputs that each may be asked for."""
+
+_HOLDING = tuple(f"{function}(" for function in HOLDING_FUNCTIONS)
 
 FORMAT = 1
 """Version of what a model file means; raise it when the same text would give another model."""
@@ -59,12 +65,14 @@ def parse_model(text: str, file: str) -> Model:
     inputs = _inputs(top, drug)
     drugs = tuple(dict.fromkeys([drug, *(entry.drug for entry in inputs)]))
     covariates = tuple(_covariate(name, table) for name, table in top.named("covariates"))
-    parameters = _parameters(top, [c.name for c in covariates])
+    record = {f: tuple(top.names("outputs")) if f == "previous" else drugs for f in RECORD_FUNCTIONS}
+    holding = {function: record[function] for function in HOLDING_FUNCTIONS}
+    parameters = _parameters(top, [c.name for c in covariates], holding)
     constants = [c.name for c in covariates] + [p.name for p in parameters]
-    derived = _derived(top, constants)
+    derived = _derived(top, constants, holding)
     constants += [item.name for item in derived]
-    states = _states(top, constants, drugs)
-    outputs = _outputs(top, [*constants, *(s.name for s in states), "t"])
+    states = _states(top, constants, drugs, record)
+    outputs = _outputs(top, [*constants, *(s.name for s in states), *CLOCKS], record)
     eta_names, omega, iov_names, omega_iov = covariances(top, parameters)
     model = Model(
         id=top.text("id"),
@@ -155,7 +163,7 @@ def _covariate(name: str, table: Table) -> CovariateSpec:
     return CovariateSpec(name, unit, reference, low, high, *table.evidence(), table.optional_text("note"))
 
 
-def _parameters(top: Table, covariates: list[str]) -> tuple[ParameterSpec, ...]:
+def _parameters(top: Table, covariates: list[str], record: Record) -> tuple[ParameterSpec, ...]:
     names = top.names("parameters")
     found: list[ParameterSpec] = []
     for name, table in top.named("parameters"):
@@ -171,7 +179,7 @@ def _parameters(top: Table, covariates: list[str]) -> tuple[ParameterSpec, ...]:
                 iiv,
                 iov,
                 table.optional_number("drift", above=0),
-                table.optional_formula("expression", [*names, *covariates]),
+                table.optional_formula("expression", [*names, *covariates], record),
                 *table.evidence(),
                 table.optional_text("note"),
                 distribution,
@@ -203,30 +211,35 @@ def _distribution(table: Table, value: float, *, varies: bool) -> tuple[Distribu
     return found, shape
 
 
-def _derived(top: Table, constants: list[str]) -> tuple[DerivedSpec, ...]:
+def _derived(top: Table, constants: list[str], record: Record) -> tuple[DerivedSpec, ...]:
     found: list[DerivedSpec] = []
     for name, table in top.named("derived"):
         check_name(table, name)
         above = [*constants, *(item.name for item in found)]
-        found.append(DerivedSpec(name, table.text("unit"), table.formula("expression", above)))
+        found.append(DerivedSpec(name, table.text("unit"), table.formula("expression", above, None, record)))
     return tuple(found)
 
 
-def _states(top: Table, constants: list[str], drugs: tuple[str, ...]) -> tuple[StateSpec, ...]:
+def _states(top: Table, constants: list[str], drugs: tuple[str, ...], record: Record) -> tuple[StateSpec, ...]:
     names = top.names("states")
     found: list[StateSpec] = []
     for name, table in top.named("states"):
         check_name(table, name)
         initial = table.formula("initial", constants) if table.has("initial") else ast.Constant(0.0)
-        found.append(
-            StateSpec(name, table.text("unit"), initial, table.formula("derivative", [*constants, *names, "t"], drugs))
-        )
+        derivative = table.formula("derivative", [*constants, *names, *CLOCKS], drugs, record)
+        for call in input_calls(derivative):
+            for argument, formula in arguments_of(call)[2].items():
+                varying = names_in(formula) - {*constants, *(n for n in names_in(formula) if n.startswith(_HOLDING))}
+                if varying:
+                    problem = f"{argument} of {call} reads {sorted(varying)[0]}, which changes with time"
+                    raise table.wrong("derivative", f"{problem}; use parameters, derived values and covariates only")
+        found.append(StateSpec(name, table.text("unit"), initial, derivative))
     if not found:
         raise top.wrong("states", "is missing; declare at least one, [states.A1]")
     return tuple(found)
 
 
-def _outputs(top: Table, names: list[str]) -> tuple[OutputSpec, ...]:
+def _outputs(top: Table, names: list[str], record: Record) -> tuple[OutputSpec, ...]:
     found: list[OutputSpec] = []
     taken: set[str] = set()
     for name, table in top.named("outputs"):
@@ -236,14 +249,12 @@ def _outputs(top: Table, names: list[str]) -> tuple[OutputSpec, ...]:
             if word in taken:
                 raise table.wrong("aliases", f"'{word}' already names an output; each analyte belongs to one output")
             taken.add(word)
-        inner = table.table("error")
-        error = _error(inner)
-        inner.close()
+        error = read_error(table.table("error"))
         found.append(
             OutputSpec(
                 name,
                 table.text("unit"),
-                table.formula("expression", names),
+                table.formula("expression", names, None, record),
                 error,
                 aliases,
                 table.optional_number("molar_mass", above=0),
@@ -252,25 +263,6 @@ def _outputs(top: Table, names: list[str]) -> tuple[OutputSpec, ...]:
     if not found:
         raise top.wrong("outputs", "is missing; declare at least one, [outputs.plasma]")
     return tuple(found)
-
-
-def _error(table: Table) -> ErrorSpec:
-    log_additive = table.optional_number("log_additive", above=0)
-    additive = table.optional_number("additive", above=0)
-    proportional = table.optional_number("proportional", above=0)
-    kind: ErrorKind
-    if log_additive is not None and additive is None and proportional is None:
-        kind, additive = "log_additive", log_additive
-    elif log_additive is not None:
-        raise table.wrong("log_additive", "cannot be combined with 'additive' or 'proportional'; keep one")
-    elif additive is not None:
-        kind = "additive" if proportional is None else "combined"
-    elif proportional is not None:
-        kind = "proportional"
-    else:
-        raise table.wrong("", "gives no size; write proportional, additive or log_additive as a standard deviation")
-    df = table.optional_number("df", above=2)
-    return ErrorSpec(kind, additive or 0.0, proportional or 0.0, df, *table.evidence())
 
 
 def _target(name: str, table: Table, drugs: tuple[str, ...], states: tuple[StateSpec, ...]) -> TargetSpec:

@@ -218,8 +218,7 @@ class PatientTwin:
     def posterior(self) -> Posterior:
         """The belief as arrays, with individual parameters under the newest covariates."""
         belief, kernel = self.belief, self._trunk.kernel
-        reference = np.array([c.reference for c in self.model.covariates], dtype=np.float64)
-        covariates = reference if self._timeline is None else self._timeline.covariates[-1]
+        covariates = kernel.reference if self._timeline is None else self._timeline.covariates[-1]
         par = individual_parameters(kernel, belief.eta, covariates)
         dimension = len(self.model.eta_names)
         nothing = Mode(np.zeros(dimension), np.array(self.model.omega), 0.0, True)

@@ -122,12 +122,13 @@ class Solver:
 
     def system(self, covariates: Floats) -> System:
         """The particles' equations under these covariates (C,)."""
+        shaping = covariates[self.kernel.shaping].tobytes()
         if self._own is not None:
-            own = covariates.tobytes()
+            own = shaping
             if own not in self._own:
                 self._own[own] = self._built(covariates)
             return self._own[own]
-        key = (self.kernel.model.hash, self._digest, covariates.tobytes())
+        key = (self.kernel.model.hash, self._digest, shaping)
         with _GUARD:
             found = _SYSTEMS.get(key)
             if found is not None:
@@ -209,8 +210,11 @@ class Solver:
     def _carried(self, cloud: Cloud, timeline: Timeline, epoch: int) -> Cloud:
         if epoch == cloud.epoch:
             return cloud
-        x = _apply(self.system(timeline.covariates[cloud.epoch]).v, cloud.z)
-        return Cloud(cloud.millis, epoch, _apply(self.system(timeline.covariates[epoch]).w, x), cloud.y)
+        old, new = timeline.covariates[cloud.epoch], timeline.covariates[epoch]
+        if np.array_equal(old[self.kernel.shaping], new[self.kernel.shaping]):
+            return Cloud(cloud.millis, epoch, cloud.z, cloud.y)
+        x = _apply(self.system(old).v, cloud.z)
+        return Cloud(cloud.millis, epoch, _apply(self.system(new).w, x), cloud.y)
 
     def _here(self, cloud: Cloud, timeline: Timeline) -> Floats:
         """Outputs at the cloud's own instant: a step of no length."""
@@ -218,7 +222,7 @@ class Solver:
         covariates = timeline.covariates[cloud.epoch]
         s = self.system(covariates)
         nothing, zero = np.zeros(2, dtype=np.int64), np.zeros(1)
-        at = np.array([cloud.millis / _unit(self.kernel)])
+        at = np.array([(cloud.millis - timeline.start) / _unit(self.kernel)])
         self.kernel.advance(
             cloud.z.copy(), cloud.y.copy(), s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, at, zero, nothing[:1],
             np.zeros((1, len(self.kernel.inputs))), nothing, nothing[:0], zero[:0], nothing[:1], out,
@@ -228,7 +232,7 @@ class Solver:
 
 def pace_for(kernel: Kernel) -> Pace:
     """Step sizes of a model (see `twin.mesh`), from the rates of its typical patient at rest."""
-    covariates = np.array([c.reference for c in kernel.model.covariates], dtype=np.float64)
+    covariates = kernel.reference
     eta = np.zeros((1, len(kernel.model.effect_names)))
     par = individual_parameters(kernel, eta, covariates)
     lam = linear_system(kernel, par, covariates).lam

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 TimeUnit = Literal["h", "d"]
 Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
-ErrorKind = Literal["proportional", "additive", "combined", "log_additive"]
+ErrorKind = Literal["proportional", "additive", "combined", "power", "log_additive", "box_cox"]
 Route = Literal["iv", "oral", "sc", "im", "ip"]
 
 
@@ -109,12 +109,24 @@ class StateSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class ErrorSpec:
-    """Residual error of an output; every number is a standard deviation.
+class OutlierSpec:
+    """A ``share`` of measurements scatters ``widening`` times as far as the others."""
 
-    ``additive`` is in the output's unit (for ``log_additive``: of the natural logarithm), ``proportional`` a fraction
-    of the prediction; ``combined`` has variance ``additive**2 + (proportional * prediction)**2``. With ``df`` the
-    residual is Student-t with that many degrees of freedom and this scale, else normal.
+    share: float
+    widening: float
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpec:
+    """Residual error of an output; every size is a standard deviation (see `twin.residual` for the equations).
+
+    Attributes:
+        additive: in the output's unit; for ``log_additive`` and ``box_cox`` on that scale.
+        proportional: fraction of the prediction; for ``power`` the coefficient of prediction ** ``exponent``.
+        df: the residual is Student-t with that many degrees of freedom and this scale, else normal.
+        combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
+        box_cox: exponent of the transform on which ``additive`` holds.
+        replicate_correlation: of measurements at one instant.
     """
 
     kind: ErrorKind
@@ -123,6 +135,11 @@ class ErrorSpec:
     df: float | None
     source: str | None
     assumed: str | None
+    exponent: float = 1.0
+    combination: Literal["variance", "sd"] = "variance"
+    box_cox: float | None = None
+    outliers: OutlierSpec | None = None
+    replicate_correlation: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,6 +21,7 @@ from typing import Any
 
 from twin.expressions import to_source
 from twin.models import Model
+from twin.recall import record_columns, value_source
 from twin.structure import Equation, Structure
 
 LANES = 32
@@ -43,7 +44,10 @@ SIGNATURE = (
     "advance(z, y, par, cov, lam, v, w, bw, cw, start, dt, row, rates, kick_from, kick_column, kick_amount, mark, out)"
 )
 
-IMPORTS = ("import numpy as np", "", "from twin.lanes import exp, expm1, fma, log, power")
+IMPORTS = ("import numpy as np", "", "from twin.lanes import cos, exp, expm1, fma, log, power, sin, tanh")
+
+UNIT_HOURS = {"h": 1.0, "d": 24.0}
+"""Hours in a model's unit of time."""
 
 
 class Lines:
@@ -65,7 +69,16 @@ def local_names(model: Model) -> dict[str, str]:
     """Local variable of every model name: prefixed, so that no model name meets a Python one."""
     names = [p.name for p in model.parameters] + [d.name for d in model.derived]
     names += [c.name for c in model.covariates] + [s.name for s in model.states]
-    return {name: f"m_{name}" for name in names} | {"t": "time"}
+    hours = UNIT_HOURS[model.time_unit]
+    record = {c: value_source(c, f"record_{i}", hours) for i, c in enumerate(record_columns(model))}
+    return {name: f"m_{name}" for name in names} | record | {"t": "time"}
+
+
+def bind_covariates(lines: Lines, model: Model) -> None:
+    """Add local variables for the covariate vector ``cov``: the patient's, then the columns of the record."""
+    count = len(model.covariates)
+    lines.add(1, *(f"m_{c.name} = cov[{i}]" for i, c in enumerate(model.covariates)))
+    lines.add(1, *(f"record_{i} = cov[{count + i}]" for i in range(len(record_columns(model)))))
 
 
 def write_advance(lines: Lines, model: Model, structure: Structure) -> None:
@@ -83,7 +96,8 @@ class _Stepper:
         self.names = local_names(model)
         self.parameters = [p.name for p in model.parameters] + [d.name for d in model.derived]
         self.size = len(structure.linear)
-        self.constants = _Constants({self.names[name] for name in self.parameters + [c.name for c in model.covariates]})
+        held = {self.names[name] for name in self.parameters + [c.name for c in model.covariates]}
+        self.constants = _Constants(held | {f"record_{i}" for i in range(len(record_columns(model)))})
         self.rates = {name: self._rate(structure.equations[name]) for name in structure.stepped}
         rows = [f"p_{name}" for name in self.parameters] + list(self.constants.found.values())
         rows += [f"{kind}{i}" for kind in "zlcef" for i in range(self.size)]
@@ -93,7 +107,7 @@ class _Stepper:
 
     def write(self) -> None:
         add = self.lines.add
-        add(1, *(f"m_{c.name} = cov[{i}]" for i, c in enumerate(self.model.covariates)))
+        bind_covariates(self.lines, self.model)
         add(1, f"s = np.empty(({max(1, len(self.rows))}, {LANES}))")
         add(1, f"for first in range(0, par.shape[0], {LANES}):", f"    count = min({LANES}, par.shape[0] - first)")
         self._load()
@@ -235,7 +249,7 @@ class _InLanes(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         self.generic_visit(node)
-        if isinstance(node.func, ast.Attribute) and node.func.attr in ("exp", "log"):
+        if isinstance(node.func, ast.Attribute) and node.func.attr in ("exp", "log", "sin", "cos", "tanh"):
             node.func = ast.Name(node.func.attr, ast.Load())
         return node
 

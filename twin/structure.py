@@ -16,8 +16,10 @@ import ast
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from twin.expressions import linear_terms, names_in
-from twin.models import Model, ModelError
+from twin.expressions import arguments_of, is_input, names_in
+from twin.linearity import linear_terms
+from twin.recall import varies
+from twin.specification import Model, ModelError
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,13 +55,8 @@ class Structure:
 
 
 def input_calls(expression: ast.expr) -> tuple[str, ...]:
-    """Input and pulse calls in an expression, as source text, each once, in an order that the formula fixes."""
-    found = (
-        ast.unparse(node)
-        for node in ast.walk(expression)
-        if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in ("input", "pulse")
-    )
-    return tuple(dict.fromkeys(found))
+    """Calls of what enters in an expression, as source text, each once, in an order that the formula fixes."""
+    return tuple(dict.fromkeys(ast.unparse(node) for node in ast.walk(expression) if is_input(node)))
 
 
 def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
@@ -70,6 +67,8 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
     """
     names = [state.name for state in model.states]
     inputs = tuple(dict.fromkeys(call for state in model.states for call in input_calls(state.derivative)))
+    if any(arguments_of(call)[2] for call in inputs):
+        raise ModelError(model.id, "states", "lag, duration and transit cannot be compiled yet")
     linear = [name for name in names if name not in set(keep_stepped)]
     while True:
         equations = {
@@ -106,8 +105,7 @@ def _linear_equation(
     terms = linear_terms(derivative, linear | frozenset(inputs))
     if terms is None:
         return None
-    varying = states | {"t"}
-    if any(names_in(coefficient) & varying for coefficient in terms.values()):
+    if any(name in states or varies(name) for coefficient in terms.values() for name in names_in(coefficient)):
         return None
     return Equation(
         {name: terms[name] for name in terms if name in linear},
@@ -136,6 +134,7 @@ def _stepped_equation(
     rest = terms.get("")
     entries = {call: coefficient for call, coefficient in terms.items() if call}
     for call, coefficient in entries.items():
-        if names_in(coefficient) & (states | {"t"}):
-            raise ModelError(model.id, key, f"the coefficient of {call} depends on a state; it may use parameters only")
+        if any(name in states or varies(name) for name in names_in(coefficient)):
+            problem = f"the coefficient of {call} depends on a state or on the time; it may use parameters only"
+            raise ModelError(model.id, key, problem)
     return Equation({}, entries, rest)

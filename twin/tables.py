@@ -12,6 +12,7 @@ import keyword
 import math
 import re
 from collections.abc import Collection, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 from twin.expressions import RESERVED, ExpressionError, parse_expression
@@ -110,8 +111,14 @@ class Table:
             raise self.wrong(key, "is missing; write a number")
         return value
 
-    def formula(self, key: str, names: Collection[str], drugs: Collection[str] | None = None) -> ast.expr:
-        """A formula over ``names`` (see `twin.expressions`); a bare number will do."""
+    def formula(
+        self,
+        key: str,
+        names: Collection[str],
+        drugs: Collection[str] | None = None,
+        record: Mapping[str, Collection[str]] = MappingProxyType({}),
+    ) -> ast.expr:
+        """A formula over ``names`` (see `twin.expressions.parse_expression`); a bare number will do."""
         value = self._get(key)
         if value is None:
             raise self.wrong(key, "is missing; write a formula in quotes")
@@ -120,13 +127,15 @@ class Table:
         if not isinstance(value, str):
             raise self.wrong(key, f"is {_kind(value)}; write a formula in quotes")
         try:
-            return parse_expression(value, names, drugs)
+            return parse_expression(value, names, drugs, record)
         except ExpressionError as error:
             raise self.wrong(key, str(error)) from None
 
-    def optional_formula(self, key: str, names: Collection[str]) -> ast.expr | None:
+    def optional_formula(
+        self, key: str, names: Collection[str], record: Mapping[str, Collection[str]] = MappingProxyType({})
+    ) -> ast.expr | None:
         """A formula, if there is one."""
-        return self.formula(key, names) if self.has(key) else None
+        return self.formula(key, names, None, record) if self.has(key) else None
 
     def evidence(self) -> tuple[str | None, str | None]:
         """Where the numbers of this table come from: ``source``, ``assumed``, or both; never neither."""

@@ -12,13 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.delivered import HOUR_MS, Delivered, Steps, delivered, sum_of_steps
+from twin.delivered import DAY_MS, HOUR_MS, Delivered, Steps, delivered, sum_of_steps
 from twin.events import Covariate, DrugLevel, LabResult
 from twin.history import ClinicalEvent, History
 from twin.kernel import Kernel
 from twin.models import Model
+from twin.recall import with_record
 
-UNIT_MS = {"h": HOUR_MS, "d": 24 * HOUR_MS}
+UNIT_MS = {"h": HOUR_MS, "d": DAY_MS}
 """Milliseconds in a model's unit of time."""
 
 ZERO_COUNT_BELOW = 0.1
@@ -45,7 +46,7 @@ class Timeline:
         change: (M,) ms at which a delivered rate changes, sorted.
         rates: (M + 1, I) input rates in model units per model time unit; row m holds before ``change[m]``.
         kick, kick_column, kick_amount: (Q,) impulses in time order: input column, or a reset (`Kernel` columns < 0).
-        epoch: (E,) ms from which a row of ``covariates`` (E, C) holds.
+        epoch: (E,) ms from which a row of ``covariates`` (E, C) holds, those of `Kernel.covariates`.
         observations: in event-time order.
         delivered: per drug, step function of the rate in mg/h, and impulses (ms, mg).
         courses: per target, ms at which a course of its drug began.
@@ -91,8 +92,14 @@ def assemble(
     epoch: NDArray[np.int64],
     covariates: NDArray[np.float64],
 ) -> Timeline:
-    """Lay deliveries out as the kernel's input columns (see `Timeline`)."""
+    """Lay deliveries out as the kernel's input columns (see `Timeline`).
+
+    ``covariates`` are the patient's, (E, C); columns for the functions of the record are laid beside them here.
+    """
     model = kernel.model
+    measured = [(o.millis, o.output, o.value) for o in observations]
+    outputs, unit = kernel.outputs, UNIT_MS[model.time_unit]
+    epoch, covariates = with_record(kernel.record, outputs, unit, start, given, measured, epoch, covariates)
     columns = [_column(call, kernel.inputs) for call in kernel.inputs]
     per_hour = UNIT_MS[model.time_unit] / HOUR_MS
     steps: list[Steps] = []

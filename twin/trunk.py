@@ -53,9 +53,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Assimilated:
-    """One measured value and what it met: the expectation, the population's prediction, and what Bayes' rule took."""
+    """One measured value and what it met: what the particles (N,) predicted, the expectation that makes, the
+    population's prediction, and what Bayes' rule took."""
 
     observation: Observation
+    predicted: Floats
     expected: Expectation
     population_median: float
     diagnostics: Diagnostics
@@ -158,7 +160,8 @@ class Trunk:
             # The particles are new: their clouds come from the same solver that will carry them on.
             cloud, _, _ = self._weigh(self.solver(belief), timeline, seen)
         position = Position(belief, cloud, typical, weighed.past + weighed.last)
-        return position, Assimilated(observation, expected, float(alone[0, observation.output, 0]), diagnostics)
+        population = float(alone[0, observation.output, 0])
+        return position, Assimilated(observation, predicted, expected, population, diagnostics)
 
     def mode(self, belief: Belief, timeline: Timeline) -> Mode:
         """Posterior mode of eta given the assimilated data, with its Laplace covariance."""
@@ -173,6 +176,13 @@ class Trunk:
             return np.asarray(-(prior + past + last))
 
         return find_mode(objective, np.asarray(belief.weight @ belief.eta))
+
+    def log_likelihood(self, eta: Floats, timeline: Timeline) -> Floats:
+        """log p(all observations | eta) for eta (N, d): (N,)."""
+        if not timeline.observations:
+            return np.zeros(len(eta))
+        _, past, last = self._weigh(Solver(self.kernel, eta, self.pace, shared=False), timeline, timeline.observations)
+        return past + last
 
     def _weigh(
         self, solver: Solver, timeline: Timeline, seen: tuple[Observation, ...], end: int | None = None

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from twin.expressions import evaluate, is_input
+from twin.expressions import CLOCKS, evaluate, is_input, is_record
+from twin.recall import record_values, resting
 from twin.specification import Model, ModelError, ParameterSpec
 
 
@@ -65,7 +66,7 @@ def check_typical(model: Model, file: str) -> None:
         key = f"parameters.{parameter.name}.expression"
         if parameter.name in model.effect_names and kind in ("log-normal", "box-cox") and found <= 0:
             raise ModelError(file, key, f"gives {found:g} for the typical patient; a {kind} parameter is above 0")
-    start = constants | {"t": 0.0}
+    start = constants | dict.fromkeys(CLOCKS, 0.0)
     start |= {s.name: _checked(file, f"states.{s.name}.initial", s.initial, constants) for s in model.states}
     for state in model.states:
         _checked(file, f"states.{state.name}.derivative", state.derivative, start)
@@ -83,8 +84,14 @@ def _checked(file: str, key: str, expression: ast.expr, env: Mapping[str, float]
         raise ModelError(file, key, f"has no value at the start of the typical patient ({error}); {_MEND}") from None
 
 
+def _before(call: str) -> float:
+    """What a function of the record says before anything happened."""
+    return record_values([call], {call: resting(call)}, 0.0, 1.0)[call]
+
+
 def _value(expression: ast.expr, env: Mapping[str, float]) -> float:
-    silent = {ast.unparse(node): 0.0 for node in ast.walk(expression) if is_input(node)}
+    calls = {ast.unparse(node): node for node in ast.walk(expression) if is_input(node) or is_record(node)}
+    silent = {call: 0.0 if is_input(node) else _before(call) for call, node in calls.items()}
     with np.errstate(divide="raise", invalid="raise", over="raise"):
         value = evaluate(expression, {**env, **silent})
     if isinstance(value, complex) or not np.isfinite(value):

@@ -18,8 +18,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.expressions import evaluate, is_input, linear_terms, names_in
+from twin.expressions import evaluate, is_input, names_in
+from twin.linearity import linear_terms
 from twin.models import Model, OutputSpec
+from twin.residual import drawn
 from twin.typical import individual_value
 
 Floats = NDArray[np.float64]
@@ -110,14 +112,8 @@ def measured(output: OutputSpec, value: float, rng: np.random.Generator) -> floa
     A residual that would make the result negative is drawn again, since no laboratory reports such a value: with an
     error proportional at 58 % this leaves out the lowest twentieth.
     """
-    error = output.error
     for _ in range(1000):
-        noise = float(rng.standard_normal() if error.df is None else rng.standard_t(error.df))
-        if error.kind == "log_additive":
-            result = value * float(np.exp(error.additive * noise))
-        else:
-            spread = np.hypot(error.additive, error.proportional * value)
-            result = value + float(spread) * noise
+        result = float(drawn(output.error, np.array([value]), rng)[0])
         if result > 0:
             return result
     return value

@@ -197,10 +197,22 @@ def _residual(error: ErrorSpec) -> str:
         "proportional": f"{error.proportional:g} of the value",
         "additive": f"{error.additive:g}",
         "combined": f"{error.additive:g} and {error.proportional:g} of the value",
+        "power": f"{error.proportional:g} times the value to the power {error.exponent:g}",
         "log_additive": f"{error.additive:g} on the logarithm",
+        "box_cox": f"{error.additive:g} on the Box-Cox scale, exponent {error.box_cox or 0:g}",
     }
-    tails = f", Student-t with {error.df:g} degrees of freedom" if error.df is not None else ""
-    return sizes[error.kind] + tails
+    parts = [sizes[error.kind]]
+    if error.kind == "power" and error.additive:
+        parts.insert(0, f"{error.additive:g}")
+    if error.combination == "sd":
+        parts.append("added as standard deviations")
+    if error.df is not None:
+        parts.append(f"Student-t with {error.df:g} degrees of freedom")
+    if error.outliers is not None:
+        parts.append(f"{error.outliers.share:g} of them {error.outliers.widening:g} times as far")
+    if error.replicate_correlation is not None:
+        parts.append(f"replicates correlated {error.replicate_correlation:g}")
+    return ", ".join(parts)
 
 
 def _limits(model: Model, console: Console) -> None:

@@ -29,9 +29,10 @@ BEGINNING = int(np.iinfo(np.int64).min)
 Environment = dict[str, float]
 
 
-def individual(model: Model, eta: Sequence[float], covariates: Sequence[float]) -> Environment:
-    """Covariates, individual parameters and derived values of one patient, by name."""
-    env: Environment = {c.name: float(value) for c, value in zip(model.covariates, covariates, strict=True)}
+def individual(kernel: Kernel, eta: Sequence[float], covariates: Sequence[float]) -> Environment:
+    """Covariates, columns of the record, individual parameters and derived values of one patient, by name."""
+    model = kernel.model
+    env: Environment = {name: float(value) for name, value in zip(kernel.covariates, covariates, strict=True)}
     effect = dict(zip(model.eta_names, eta, strict=True))
     plain = env | {p.name: p.value * math.exp(effect.get(p.name, 0.0)) for p in model.parameters}
     env |= {p.name: float(evaluate(p.expression, plain)) if p.expression else plain[p.name] for p in model.parameters}
@@ -48,16 +49,17 @@ def reference(
     names = [state.name for state in model.states]
     order = [*kernel.linear, *kernel.stepped]
     epoch = _epoch(timeline, timeline.start)
-    env = individual(model, eta, timeline.covariates[epoch])
+    env = individual(kernel, eta, timeline.covariates[epoch])
     slope = derivative(model, kernel.inputs, env)
     x = np.array([float(evaluate(state.initial, env)) for state in model.states])
     edges = np.unique([timeline.start, *timeline.changes_between(timeline.start, int(marks[-1])), *marks])
-    found = [_row(model, env, x)] if marks[0] == timeline.start else []
+    found = [_row(model, env, x, 0.0)] if marks[0] == timeline.start else []
     for since, until in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
         if _epoch(timeline, since) != epoch:
             epoch = _epoch(timeline, since)
-            env = individual(model, eta, timeline.covariates[epoch])
+            env = individual(kernel, eta, timeline.covariates[epoch])
             slope = derivative(model, kernel.inputs, env)
+        begin, end = (since - timeline.start) / unit, (until - timeline.start) / unit
         for q in np.flatnonzero(timeline.kick == since):
             column = int(timeline.kick_column[q])
             if column < 0:
@@ -65,15 +67,13 @@ def reference(
             else:
                 # An impulse is the integral of a unit rate: what one unit of input adds to every derivative.
                 one, none = np.eye(len(kernel.inputs))[column], np.zeros(len(kernel.inputs))
-                at = since / unit
-                x = x + timeline.kick_amount[q] * (np.array(slope(at, x, one)) - np.array(slope(at, x, none)))
+                x = x + timeline.kick_amount[q] * (np.array(slope(begin, x, one)) - np.array(slope(begin, x, none)))
         rates = timeline.rates[int(np.searchsorted(timeline.change, since, side="right"))]
-        span = (since / unit, until / unit)
-        solved = solve_ivp(slope, span, x, method="LSODA", rtol=RTOL, atol=ATOL, args=(rates,))
+        solved = solve_ivp(slope, (begin, end), x, method="LSODA", rtol=RTOL, atol=ATOL, args=(rates,))
         assert solved.success, solved.message
         x = solved.y[:, -1]
         if until in marks:
-            found.append(_row(model, env, x))
+            found.append(_row(model, env, x, end))
     return np.array(found)
 
 
@@ -81,13 +81,15 @@ def derivative(
     model: Model, inputs: tuple[str, ...], env: Environment
 ) -> Callable[[float, NDArray[np.float64], NDArray[np.float64]], list[float]]:
     """The right-hand side f(t, x, rates) of all states in file order, compiled from the formulas as they stand."""
-    rename = {state.name: f"x[{i}]" for i, state in enumerate(model.states)} | {name: f"p_{name}" for name in env}
+    rename = {state.name: f"x[{i}]" for i, state in enumerate(model.states)} | {name: f"p['{name}']" for name in env}
+    rename |= {name: f"max(0, t - p['{name}'])" for name in env if name.startswith(("since(", "tad("))}
+    rename["clock"] = f"((p['clock'] + t * {UNIT_MS[model.time_unit] / HOUR_MS}) % 24)"
     rows = []
     for state in model.states:
         plain = _Inputs(inputs).visit(ast.parse(ast.unparse(state.derivative), mode="eval").body)
         calls = {f"__rate_{j}": f"rates[{j}]" for j in range(len(inputs))}
         rows.append(to_source(plain, rename | calls))
-    values = {f"p_{name}": value for name, value in env.items()} | {"math": math}
+    values = {"p": env, "math": math, "np": np}
     made: Callable[..., list[float]] = eval(f"lambda t, x, rates: [{', '.join(rows)}]", values)
     return made
 
@@ -104,8 +106,13 @@ class _Inputs(ast.NodeTransformer):
         return self.generic_visit(node)
 
 
-def _row(model: Model, env: Environment, x: NDArray[np.float64]) -> list[float]:
-    here = env | dict(zip((state.name for state in model.states), x.tolist(), strict=True))
+def _row(model: Model, env: Environment, x: NDArray[np.float64], t: float) -> list[float]:
+    here = env | dict(zip((state.name for state in model.states), x.tolist(), strict=True)) | {"t": t}
+    for name in env:
+        if name == "clock":
+            here[name] = (env[name] + t * UNIT_MS[model.time_unit] / HOUR_MS) % 24
+        elif name.startswith(("since(", "tad(")):
+            here[name] = max(0.0, t - env[name])
     outputs = [float(evaluate(output.expression, here)) for output in model.outputs]
     return outputs + [here[target.state] for target in model.targets]
 

@@ -1,83 +1,126 @@
-"""Simulation-based calibration: over patients drawn from the population, the truth ranks evenly in the posterior.
-
-Talts et al. 2018. Truth is drawn from the prior, values from the truth by the model's closed form (not by the twin),
-and the rank of the truth within the posterior is uniform if, and only if, prior, likelihood and sampler fit together.
-"""
+"""Simulation-based calibration passes a twin that is right and fails one that is not."""
 
 from __future__ import annotations
 
+from itertools import count
+
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
-from tests.twin import toys
-from tests.twin.bedside import dose, level
-from tests.twin.test_timeline import history_of
-from twin.belief import generator, prior
-from twin.events import InputEvent
+from tests.twin.toys import LEVELS
+from twin.calibration import (
+    DRAWS,
+    FALSE_ALARM,
+    LIKELIHOOD,
+    Calibration,
+    Followed,
+    follow,
+    ranked_probability_score,
+    simulate,
+    summarise,
+)
+from twin.design import design
 from twin.kernel import compile_model
+from twin.models import ErrorSpec, Model, parse_model
 from twin.solve import pace_for
-from twin.timeline import build
 from twin.trunk import Trunk
 
-pytestmark = pytest.mark.slow
-
-KERNEL = compile_model(toys.bolus())
-PACE = pace_for(KERNEL)
-PATIENTS, PARTICLES, BINS = 200, 200, 10
-DOSE, HOURS = 100.0, (1.0, 4.0, 9.0)
-
-Floats = NDArray[np.float64]
+TOY = parse_model(LEVELS, "toy.toml")
+PATIENTS, PARTICLES = 60, 300
+ENOUGH = 30
+"""Patients that show a bias."""
 
 
-def calibrate(believed_dose: float = DOSE, noise: float = 0.2) -> tuple[Floats, Floats]:
-    """Ranks of the truth (patients, eta) in (0, 1), and the transform of every value before it was told."""
-    rng = generator("calibration")
-    ranks, transforms = [], []
-    for number in range(PATIENTS):
-        truth = rng.standard_normal(2) * np.sqrt(np.diag(KERNEL.model.omega))
-        clearance, volume = 5 * np.exp(truth[0]), 20 * np.exp(truth[1])
-        known = DOSE / volume * np.exp(-clearance / volume * np.array(HOURS))
-        values = np.abs(known * (1 + noise * rng.standard_normal(len(HOURS))))
-        events: list[InputEvent] = [dose(0, believed_dose)]
-        events += [level(hours, float(value)) for hours, value in zip(HOURS, values, strict=True)]
-        timeline = build(history_of(events), KERNEL)
-        assert timeline is not None
-        assert len(timeline.observations) == len(HOURS)
-        patient = f"P-{number}"
-        trunk = Trunk(KERNEL, PACE, patient)
-        position = trunk.begin(timeline, prior(KERNEL.model, PARTICLES, patient))
-        for observation in timeline.observations:
-            position, learned = trunk.learn(position, timeline, observation)
-            transforms.append(learned.expected.pit)
-        belief = position.belief
-        below = (belief.weight[:, None] * (belief.eta < truth)).sum(axis=0)
-        ranks.append(below + (rng.random(2) - 0.5) / PARTICLES)
-    return np.clip(ranks, 0.0, 1.0 - 1e-12), np.array(transforms)
+def followed(model: Model, patients: int) -> list[Followed]:
+    """Patients of the toy, followed by the twin of ``model``."""
+    kernel, real = compile_model(model), compile_model(TOY)
+    plan = design(real)
+    clock = count().__next__
+    return [follow(kernel, real, plan, number, PARTICLES, lambda: float(clock())) for number in range(patients)]
 
 
-def evenness(shares: Floats) -> float:
-    """p-value of a chi-square test that shares (M,) in (0, 1) fall into all bins alike."""
-    counts, _ = np.histogram(shares, bins=BINS, range=(0, 1))
-    return float(stats.chisquare(counts).pvalue)
+def calibrated(model: Model, patients: int) -> Calibration:
+    return summarise(model, followed(model, patients=patients), PARTICLES)
 
 
-def test_the_truth_ranks_evenly_in_the_posterior() -> None:
-    ranks, transforms = calibrate()
-    assert [evenness(column) > 0.01 for column in ranks.T] == [True, True]
-    # What was expected of each value before it was told is calibrated too.
-    assert stats.kstest(transforms, "uniform").pvalue > 0.01
-    assert ranks.mean() == pytest.approx(0.5, abs=0.04)
+def changed(old: str, new: str) -> Model:
+    assert old in LEVELS
+    return parse_model(LEVELS.replace(old, new), "toy.toml")
 
 
-def test_a_dose_that_was_not_what_was_recorded_is_seen_in_the_ranks() -> None:
-    ranks, transforms = calibrate(believed_dose=1.3 * DOSE)
-    assert min(evenness(column) for column in ranks.T) < 1e-6
-    assert stats.kstest(transforms, "uniform").pvalue < 1e-3
+def test_a_right_twin_passes() -> None:
+    found = calibrated(TOY, PATIENTS)
+    assert found.passed, {one.name: one.p_value for one in (*found.ranks, *found.pit)}
+    assert [one.name for one in found.ranks] == ["CL", "V", "Base", LIKELIHOOD]
+    assert [one.name for one in found.pit] == ["toxin_plasma", "marker"]
+    assert found.alpha == pytest.approx(FALSE_ALARM / 6)
+    for output in found.foreseen:
+        for counted in output.coverage:
+            assert counted.low <= counted.share <= counted.high
+            assert abs(counted.share - counted.level) < 0.08
+        assert output.gain_low < output.gain < output.gain_high
+        assert output.gain > -0.01, "the posterior predicts at least as well as the mode alone"
+    assert found.milliseconds == (1000.0, 1000.0), "the clock that was handed in"
+    assert 0.25 < found.ess[0] <= found.ess[1] <= 1
 
 
-def test_a_noise_that_the_model_underrates_is_seen_in_the_ranks() -> None:
-    ranks, transforms = calibrate(noise=0.5)
-    assert min(evenness(column) for column in ranks.T) < 1e-3
-    assert stats.kstest(transforms, "uniform").pvalue < 1e-3
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        pytest.param("proportional = 0.2", "proportional = 0.1", id="residual of half the size"),
+        pytest.param("value = 6", "value = 8", id="a prior that is shifted"),
+        pytest.param("iiv = 0.09", "iiv = 0.01", id="a prior that is too narrow"),
+        pytest.param("log_additive = 0.2", "log_additive = 0.4", id="a residual that is too wide"),
+    ],
+)
+def test_a_planted_bias_fails(old: str, new: str) -> None:
+    assert not calibrated(changed(old, new), ENOUGH).passed
+
+
+def test_a_patient_is_the_same_whoever_follows_it_and_however_often() -> None:
+    first, again = (followed(TOY, patients=2) for _ in range(2))
+    assert first == again
+    assert first[0].pit != first[1].pit
+
+
+def test_simulated_values_scatter_about_the_truth_as_the_model_says() -> None:
+    kernel = compile_model(TOY)
+    plan, eta = design(kernel), np.array([0.2, 0.1, -0.2])
+    logs = []
+    for number in range(150):
+        trunk = Trunk(kernel, pace_for(kernel), f"P-{number}")
+        timeline = simulate(trunk, eta, plan)
+        at = trunk.predictions(eta[None], timeline, timeline.observations)[:, 0]
+        logs += [np.log(o.value / f) / 0.2 for o, f in zip(timeline.observations, at, strict=True) if o.output == 1]
+    assert stats.kstest(logs, "norm").pvalue > 0.01
+
+
+def test_the_score_of_a_normal_prediction_is_the_known_one() -> None:
+    error = ErrorSpec("additive", 2.0, 0.0, None, "a test", None)
+    predicted, weight = np.full(200, 1.0), np.full(200, 1 / 200)
+    for value in (-3.0, 1.0, 2.5):
+        z = (value - 1.0) / 2.0
+        known = 2.0 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
+        assert ranked_probability_score(error, value, predicted, weight) == pytest.approx(known, rel=2e-3)
+
+
+def test_the_score_of_a_mixture_is_that_of_its_sample() -> None:
+    error = ErrorSpec("log_additive", 0.3, 0.0, None, "a test", None)
+    rng = np.random.default_rng(5)
+    predicted, weight = np.exp(rng.standard_normal(40)), rng.random(40)
+    weight /= weight.sum()
+    sample = np.log(rng.choice(predicted, 6000, p=weight)) + 0.3 * rng.standard_normal(6000)
+    known = np.abs(sample - np.log(2.0)).mean() - 0.5 * np.abs(sample[:, None] - sample[None, :]).mean()
+    assert ranked_probability_score(error, 2.0, predicted, weight) == pytest.approx(known, abs=0.02)
+
+
+def test_ranks_are_among_the_draws() -> None:
+    for one in followed(TOY, patients=3):
+        assert all(0 <= rank <= DRAWS for rank in one.ranks)
+        assert len(one.pit) == len(one.outputs) == len(one.crps) == len(one.plug_in) == len(one.ess)
+
+
+def test_nobody_followed_is_refused() -> None:
+    with pytest.raises(ValueError, match="none was followed"):
+        summarise(TOY, [], PARTICLES)

@@ -11,8 +11,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin import expressions
-from twin.expressions import ExpressionError, evaluate, linear_terms, names_in, parse_expression, to_source
+from twin import expressions, linearity
+from twin.expressions import ExpressionError, arguments_of, evaluate, names_in, parse_expression, to_source
+from twin.linearity import linear_terms
 
 NAMES = ("CL", "V", "A", "B")
 
@@ -23,6 +24,7 @@ def value(text: str, **env: float) -> float:
 
 def test_examples_in_the_docstrings_run() -> None:
     assert doctest.testmod(expressions).failed == 0
+    assert doctest.testmod(linearity).failed == 0
 
 
 @pytest.mark.parametrize(
@@ -38,6 +40,9 @@ def test_examples_in_the_docstrings_run() -> None:
         ("max(A, 2)", 3.0),
         ("where(A > 2, 10, 20)", 10.0),
         ("where(A == 2, 10, 20)", 20.0),
+        ("sin(A)**2 + cos(A)**2", 1.0),
+        ("tanh(A)", math.tanh(3.0)),
+        ("abs(2 - A) + floor(A/2)", 2.0),
         (" A ", 3.0),
     ],
 )
@@ -101,16 +106,57 @@ def test_what_is_not_in_the_language_is_refused_with_the_mend(text: str, problem
     [
         ("input(paclitaxel)", "unknown drug 'paclitaxel'; known: docetaxel; declare it as [inputs.paclitaxel]"),
         ("input(docetaxel, nasal)", "unknown route 'nasal'; the routes are iv, oral, sc, im, ip"),
-        ("input()", "write input(drug), input(drug, route) or pulse(drug)"),
-        ("input(docetaxel, iv, oral)", "write input(drug), input(drug, route) or pulse(drug)"),
-        ("input('docetaxel')", "write input(drug), input(drug, route) or pulse(drug)"),
-        ("pulse(docetaxel, iv)", "write input(drug), input(drug, route) or pulse(drug)"),
+        ("input()", "write input(drug) or input(drug, route), perhaps with lag=... and duration=..."),
+        ("input(docetaxel, iv, oral)", "write input(drug) or input(drug, route)"),
+        ("input('docetaxel')", "write input(drug) or input(drug, route)"),
+        ("input(docetaxel, delay=CL)", "write input(drug) or input(drug, route), perhaps with lag=..."),
+        ("input(docetaxel, lag=B2)", "unknown name 'B2'"),
+        ("input(docetaxel, lag=input(docetaxel))", "input() is allowed only in the derivative of a state"),
+        ("pulse(docetaxel, iv)", "write pulse(drug)"),
+        ("pulse(docetaxel, lag=CL)", "write pulse(drug)"),
+        ("transit(docetaxel, n=4)", "write transit(drug, n=..., mtt=...)"),
+        ("tad(docetaxel)", "tad() is not allowed here (of the functions of the record: none)"),
     ],
 )
 def test_input_calls_name_a_known_drug_and_route(text: str, problem: str) -> None:
     with pytest.raises(ExpressionError) as caught:
         parse_expression(text, NAMES, ["docetaxel"])
     assert problem in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("tad(CL)", "tad() is not allowed here (of the functions of the record: dose, previous)"),
+        ("dose(paclitaxel)", "unknown drug 'paclitaxel'; known: docetaxel"),
+        ("dose()", "write dose(drug)"),
+        ("dose(docetaxel, 1)", "write dose(drug)"),
+        ("previous(platelets)", "unknown output 'platelets'; known: neutrophils"),
+        ("previous(neutrophils, CL)", "the value before the first measurement must be a number"),
+        ("dose(docetaxel=1)", "is not a plain call"),
+    ],
+)
+def test_functions_of_the_record_are_asked_for_what_the_model_has(text: str, problem: str) -> None:
+    with pytest.raises(ExpressionError) as caught:
+        parse_expression(text, NAMES, None, {"dose": ["docetaxel"], "previous": ["neutrophils"]})
+    assert problem in str(caught.value)
+
+
+def test_functions_of_the_record_are_read_like_names() -> None:
+    formula = parse_expression("CL*dose(x) + previous(y, -1)", NAMES, None, {"dose": ["x"], "previous": ["y"]})
+    assert names_in(formula) == {"CL", "dose(x)", "previous(y, -1)"}
+    assert evaluate(formula, {"CL": 2.0, "dose(x)": 5.0, "previous(y, -1)": -1.0}) == 9.0
+    assert to_source(formula, {"dose(x)": "d", "previous(y, -1)": "p"}) == "((CL * d) + p)"
+
+
+def test_an_input_call_comes_apart_into_what_it_says() -> None:
+    function, words, formulas = arguments_of("transit(x, oral, n=NN, mtt=2*V, lag=CL)")
+    assert (function, words) == ("transit", ("x", "oral"))
+    assert {name: ast.unparse(formula) for name, formula in formulas.items()} == {
+        "n": "NN",
+        "mtt": "2 * V",
+        "lag": "CL",
+    }
 
 
 @given(st.text(max_size=60))

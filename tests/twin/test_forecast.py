@@ -21,6 +21,7 @@ from twin.forecast import (
     parameter_bands,
 )
 from twin.models import ErrorSpec, load_model
+from twin.residual import cdf, drawn
 from twin.timeline import HOUR_MS
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
@@ -35,22 +36,14 @@ def evenly(size: int) -> Floats:
 # --- what is expected of a value -------------------------------------------------------------------------------------
 
 
-def measured(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
-    """Measurements of predictions with standardised residuals z."""
-    if error.kind == "log_additive":
-        return np.asarray(predicted * np.exp(error.additive * z))
-    return np.asarray(predicted + np.hypot(error.additive, error.proportional * predicted) * z)
-
-
 @pytest.mark.parametrize("error", SPECS, ids=NAMES)
 def test_values_from_the_model_itself_fall_anywhere_in_its_expectation_evenly(error: ErrorSpec) -> None:
     """The probability integral transform is uniform, whatever the weights, when the twin is right."""
-    rng = generator("pit", error.kind, error.df)
+    rng = generator("pit", error.kind, error.df, error.combination)
     predicted = np.exp(rng.normal(1.0, 0.5, 300))
     weight = rng.dirichlet(np.full(300, 0.5))
     truth = rng.choice(300, size=1500, p=weight)
-    z = rng.standard_normal(1500) if error.df is None else rng.standard_t(error.df, 1500)
-    values = measured(error, predicted[truth], z)
+    values = drawn(error, predicted[truth], rng)
     found = [expectation(error, float(value), predicted, weight) for value in values]
     assert stats.kstest([e.pit for e in found], "uniform").pvalue > 0.01
     covered = np.mean([e.quantiles[0] <= value <= e.quantiles[4] for e, value in zip(found, values, strict=True)])
@@ -72,8 +65,8 @@ def test_of_one_sure_patient_only_the_residual_is_left(error: ErrorSpec) -> None
     found = expectation(error, 3.0, np.full(100, 3.0), evenly(100))
     assert found.pit == pytest.approx(0.5)
     assert found.innovation == pytest.approx(0.0, abs=0.01)
-    z = stats.norm.ppf(QUANTILES) if error.df is None else stats.t.ppf(QUANTILES, error.df)
-    np.testing.assert_allclose(found.quantiles, measured(error, np.full(5, 3.0), z), rtol=0.005)
+    at = [float(cdf(error, value, np.array([3.0]))[0]) for value in found.quantiles]
+    np.testing.assert_allclose(at, QUANTILES, atol=0.001)
 
 
 def test_the_innovation_counts_standard_deviations_from_the_median() -> None:

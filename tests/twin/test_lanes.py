@@ -1,4 +1,4 @@
-"""Exponential and logarithm in plain arithmetic: as good as the mathematics library, and the same in any company."""
+"""Exponential, logarithm and angles in plain arithmetic: as good as the library's, and the same in any company."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from twin.lanes import exp, expm1, log, power
+from twin.lanes import cos, exp, expm1, log, power, sin, tanh
 
 ULP = np.finfo(np.float64).eps
 
@@ -33,6 +33,14 @@ def logs(x, out):  # type: ignore[no-untyped-def]
 def powers(x, y, out):  # type: ignore[no-untyped-def]
     for i in range(x.shape[0]):
         out[i] = power(x[i], y[i])
+
+
+@njit(error_model="numpy")  # type: ignore[untyped-decorator]
+def angles(x, out):  # type: ignore[no-untyped-def]
+    for i in range(x.shape[0]):
+        out[i, 0] = sin(x[i])
+        out[i, 1] = cos(x[i])
+        out[i, 2] = tanh(x[i])
 
 
 def ran(function: object, *arguments: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -72,3 +80,15 @@ def test_a_value_is_the_same_alone_and_in_company() -> None:
     together = ran(exps, x)
     assert [ran(exps, x[i : i + 1])[0] for i in range(len(x))] == together.tolist()
     assert [ran(logs, np.exp(x[i : i + 1]))[0] for i in range(len(x))] == ran(logs, np.exp(x)).tolist()
+
+
+def test_angles_agree_with_the_library_up_to_a_million() -> None:
+    rng = np.random.default_rng(4)
+    x = np.concatenate([rng.uniform(-limit, limit, 10_000) for limit in (1e-3, 1, 10, 1e3, 9e5)])
+    out = np.empty((len(x), 3))
+    angles(x, out)
+    np.testing.assert_allclose(out[:, 0], np.sin(x), rtol=0, atol=2 * ULP)
+    np.testing.assert_allclose(out[:, 1], np.cos(x), rtol=0, atol=2 * ULP)
+    np.testing.assert_allclose(out[:, 2], np.tanh(x), rtol=4 * ULP)
+    angles(np.array([np.nan]), out)
+    assert np.isnan(out[0]).all()

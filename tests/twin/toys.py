@@ -229,3 +229,101 @@ def chain() -> Model:
 def bolus() -> Model:
     """One linear compartment with two random effects."""
     return parse_model(BOLUS, "toy_bolus.toml")
+
+
+LEVELS = f"""
+id = "toy_levels"
+drug = "toxin"
+title = "One compartment, infused over an hour every week, and a marker that it lowers at once"
+time_unit = "h"
+
+[[sources]]
+citation = "none: made up for tests"
+
+[parameters.CL]
+value = 6
+unit = "L/h"
+iiv = 0.09
+{SOURCE}
+
+[parameters.V]
+value = 30
+unit = "L"
+iiv = 0.04
+{SOURCE}
+
+[parameters.Base]
+value = 5
+unit = "10*9/L"
+iiv = 0.04
+{SOURCE}
+
+[parameters.half]
+value = 1.0
+unit = "mg/L"
+{SOURCE}
+
+[states.A]
+unit = "mg"
+derivative = "input(toxin) - CL/V*A"
+
+[outputs.toxin_plasma]
+unit = "mg/L"
+expression = "A/V"
+aliases = ["toxin"]
+error = {{ proportional = 0.2, {SOURCE} }}
+
+[outputs.marker]
+unit = "10*9/L"
+expression = "Base*half/(half + A/V)"
+error = {{ log_additive = 0.2, {SOURCE} }}
+
+[[regimens]]
+drug = "toxin"
+amount = 90
+amount_unit = "mg"
+duration = 1
+interval = 168
+cycles = 8
+route = "iv"
+{SOURCE}
+
+[cadence]
+estimate = 4
+forecast = 24
+horizon = 168
+"""
+
+
+def made(
+    parameters: dict[str, str],
+    states: dict[str, str],
+    outputs: dict[str, str],
+    *,
+    time_unit: str = "h",
+    drugs: tuple[str, ...] = ("toxin",),
+    extra: str = "",
+) -> Model:
+    """A model from short lines: ``"value unit [iiv]"``, ``"unit: [initial ->] derivative"``, ``"unit: formula"``."""
+    text = f'id = "made"\ndrug = "{drugs[0]}"\ntitle = "made up"\ntime_unit = "{time_unit}"\n'
+    text += "[[sources]]\ncitation = 'none: made up for tests'\n"
+    text += "".join(f"[inputs.{drug}]\n{SOURCE}\n" for drug in drugs[1:])
+    for name, line in parameters.items():
+        value, unit, *iiv = line.split(maxsplit=2)
+        text += f'[parameters.{name}]\nvalue = {value}\nunit = "{unit}"\n{SOURCE}\n'
+        variance, _, expression = (iiv[0] if iiv else "").partition("|")
+        text += f"iiv = {variance}\n" if variance.strip() else ""
+        text += f'expression = "{expression.strip()}"\n' if expression else ""
+    for name, line in states.items():
+        unit, _, formula = line.partition(":")
+        initial, arrow, derivative = formula.partition("->")
+        text += (
+            f'[states.{name}]\nunit = "{unit.strip()}"\nderivative = "{(derivative if arrow else initial).strip()}"\n'
+        )
+        text += f'initial = "{initial.strip()}"\n' if arrow else ""
+    for name, line in outputs.items():
+        unit, _, formula = line.partition(":")
+        text += f'[outputs.{name}]\nunit = "{unit.strip()}"\nexpression = "{formula.strip()}"\n'
+        text += f"error = {{ proportional = 0.2, {SOURCE} }}\n"
+    text += f"{extra}\n[cadence]\nestimate = 24\nforecast = 24\nhorizon = 96\n"
+    return parse_model(text, "made.toml")
