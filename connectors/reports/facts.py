@@ -1,0 +1,169 @@
+"""What a model file says, section by section, in words and tables: the card that is printed and the page."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from twin.models import ErrorSpec, Model, ParameterSpec
+
+ASSUMED = "ASSUMED: "
+"""Stands before the reason for a number that nobody published."""
+
+
+@dataclass(frozen=True)
+class Section:
+    """A part of the card: a table with its heads, if it has one, then lines."""
+
+    title: str
+    heads: tuple[str, ...] = ()
+    rows: tuple[tuple[str, ...], ...] = ()
+    lines: tuple[str, ...] = ()
+
+
+def facts(model: Model) -> tuple[Section, ...]:
+    """The sections of a model's card that have something to say."""
+    parts: tuple[Callable[[Model], Section], ...] = (
+        _sources,
+        _parameters,
+        _covariates,
+        _equations,
+        _outputs,
+        _limits,
+        _regimens,
+    )
+    sections = (part(model) for part in parts)
+    return tuple(section for section in sections if section.rows or section.lines)
+
+
+def population(model: Model) -> str:
+    """Who was studied, in the plain language of the file."""
+    return " ".join((model.note or "").split())
+
+
+def _sources(model: Model) -> Section:
+    lines = []
+    for source in model.sources:
+        parts = (source.citation, source.doi and f"doi {source.doi}", source.url, source.note)
+        lines.append("; ".join(" ".join(part.split()) for part in parts if part))
+    return Section("Sources", lines=tuple(lines))
+
+
+def _parameters(model: Model) -> Section:
+    rows = [(p.name, f"{p.value:g}", p.unit, _variability(p), _grounds(p)) for p in model.parameters]
+    lines = [
+        f"{parameter.name}(individual) = {ast.unparse(parameter.expression)}"
+        for parameter in model.parameters
+        if parameter.expression is not None
+    ]
+    for i, name in enumerate(model.eta_names):
+        for j, other in enumerate(model.eta_names[:i]):
+            if model.omega[i, j] != 0:
+                correlation = model.omega[i, j] / (model.omega[i, i] * model.omega[j, j]) ** 0.5
+                lines.append(f"correlation of {other} and {name}: {correlation:.3g}")
+    title = "Parameters (typical value; IIV as SD of eta, log-normal unless said)"
+    return Section(title, ("name", "value", "unit", "IIV", "rests on"), tuple(rows), tuple(lines))
+
+
+def _variability(parameter: ParameterSpec) -> str:
+    if parameter.iiv is None:
+        return ""
+    shape = f" {parameter.shape:g}" if parameter.shape is not None else ""
+    form = "" if parameter.distribution == "log-normal" else f" {parameter.distribution}{shape}"
+    return f"{parameter.iiv**0.5:.3g}{form}"
+
+
+def _grounds(parameter: ParameterSpec) -> str:
+    rests = _rests_on(parameter.source, parameter.assumed)
+    return f"{parameter.note}. {rests}" if parameter.note else rests
+
+
+def _rests_on(source: str | None, assumed: str | None) -> str:
+    parts = (source, assumed and f"{ASSUMED}{' '.join(assumed.split())}")
+    return "; ".join(part for part in parts if part)
+
+
+def _covariates(model: Model) -> Section:
+    rows = [
+        (
+            c.name,
+            f"{c.reference:g}",
+            c.unit,
+            "" if c.low is None or c.high is None else f"{c.low:g} to {c.high:g}",
+            f"{c.note + '. ' if c.note else ''}{_rests_on(c.source, c.assumed)}",
+        )
+        for c in model.covariates
+    ]
+    title = "Covariates (the reference stands while none is reported)"
+    return Section(title, ("name", "reference", "unit", "plausible", "rests on"), tuple(rows))
+
+
+def _equations(model: Model) -> Section:
+    lines = [f"{derived.name} = {ast.unparse(derived.expression)}    [{derived.unit}]" for derived in model.derived]
+    for state in model.states:
+        start = ast.unparse(state.initial)
+        lines.append(f"d{state.name}/dt = {ast.unparse(state.derivative)}    [{state.unit}, starts at {start}]")
+    for entry in model.inputs:
+        scale = f"recorded amount times {entry.scale:g}; " if entry.scale != 1 else ""
+        lines.append(f"input of {entry.drug}: {scale}{_rests_on(entry.source, entry.assumed)}")
+    return Section("Equations", lines=tuple(lines))
+
+
+def _outputs(model: Model) -> Section:
+    rows = [
+        (
+            ", ".join((o.name, *o.aliases)),
+            ast.unparse(o.expression),
+            o.unit,
+            _residual(o.error),
+            _rests_on(o.error.source, o.error.assumed),
+        )
+        for o in model.outputs
+    ]
+    return Section("Outputs", ("name", "formula", "unit", "residual error (SD)", "rests on"), tuple(rows))
+
+
+def _residual(error: ErrorSpec) -> str:
+    sizes = {
+        "proportional": f"{error.proportional:g} of the value",
+        "additive": f"{error.additive:g}",
+        "combined": f"{error.additive:g} and {error.proportional:g} of the value",
+        "power": f"{error.proportional:g} times the value to the power {error.exponent:g}",
+        "log_additive": f"{error.additive:g} on the logarithm",
+        "box_cox": f"{error.additive:g} on the Box-Cox scale, exponent {error.box_cox or 0:g}",
+    }
+    parts = [sizes[error.kind]]
+    if error.kind == "power" and error.additive:
+        parts.insert(0, f"{error.additive:g}")
+    if error.combination == "sd":
+        parts.append("added as standard deviations")
+    if error.df is not None:
+        parts.append(f"Student-t with {error.df:g} degrees of freedom")
+    if error.outliers is not None:
+        parts.append(f"{error.outliers.share:g} of them {error.outliers.widening:g} times as far")
+    if error.replicate_correlation is not None:
+        parts.append(f"replicates correlated {error.replicate_correlation:g}")
+    return ", ".join(parts)
+
+
+def _limits(model: Model) -> Section:
+    lines = [
+        f"{t.name}: {t.state} {t.low:g} to {t.high:g} {t.unit} per course; {_rests_on(t.source, t.assumed)}"
+        for t in model.targets
+    ]
+    for x in model.toxicities:
+        within = f"within {x.horizon:g} {model.time_unit}"
+        lines.append(f"{x.name}: {x.output} below {x.below:g} {x.unit} {within}; {_rests_on(x.source, x.assumed)}")
+    return Section("Limits", lines=tuple(lines))
+
+
+def _regimens(model: Model) -> Section:
+    lines = []
+    for r in model.regimens:
+        unit = model.time_unit
+        over = f"over {r.duration:g} {unit}" if r.duration else "at once"
+        times = f"every {r.interval:g} {unit}, {r.cycles} times"
+        what = f"{r.drug} {r.amount:g} {r.amount_unit} {r.route} {over}, {times}"
+        lines.append(f"{what}; {_rests_on(r.source, r.assumed)}")
+    return Section("Usual regimens", lines=tuple(lines))
