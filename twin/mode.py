@@ -1,72 +1,194 @@
-"""The posterior mode of eta and its Laplace covariance: the empirical Bayes estimate people know.
+"""The posterior mode of eta and its covariance: the empirical Bayes estimate people know.
 
-    mode = argmin  U(eta) = - log p(data | eta) + eta' omega^-1 eta / 2,      covariance = (d2U / d eta2)^-1.
+    mode = argmin  U(eta) = - log p(data | eta) + eta' P eta / 2,            P = omega^-1.
 
-Derivatives are central differences, taken in one solve: all displaced points of a gradient or a Hessian are particles
-of one cloud.
+Several damped Newton descents (`twin.descent`) run side by side, from the point that is asked for and from the
+likeliest of some draws of the prior; all points that they look at are particles of one cloud, so that an iteration
+costs one solve. Where descents end apart there are several modes, and the deepest is the answer.
+
+Its covariance is that of first-order conditional estimation (FOCE), the inverse of the expected information F; the
+Laplace approximation takes the inverse of U'' instead.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import optimize
+from numpy.typing import NDArray
 
+from twin.belief import generator
+from twin.descent import WHOLE_UP_TO, derivatives, judge, points_around, propose, separate, taught
 from twin.kernel import Floats
 
-GRADIENT_STEP = 1e-4
-"""Displacement of a first difference: error h^2 U''' / 6 against rounding 1e-16 U / h."""
+MOST_STEPS = 60
+"""Steps after which a descent is given up."""
 
-HESSIAN_STEP = 5e-3
-"""Displacement of a second difference."""
+DRAWS = 24
+"""Draws of the prior among which further starts are chosen."""
+
+DESCENTS = 3
+"""Descents side by side."""
+
+SPREAD = 1.5
+"""Width of the draws relative to the prior: another mode may lie out in the tails."""
+
+TOGETHER = 0.1
+"""Descents that come so close (in posterior standard deviations) are one from then on."""
+
+APART = 1.0
+"""Ends so far from one another (in posterior standard deviations) are two modes."""
+
+
+@dataclass(frozen=True)
+class Response:
+    """What N patients predict of the data, and how informative that is.
+
+    Attributes:
+        loss: (N,) minus log-likelihood.
+        coordinates, weights: (Q, N), see `twin.information`.
+    """
+
+    loss: Floats
+    coordinates: Floats
+    weights: Floats
+
+
+Respond = Callable[[Floats], Response]
+"""Solves for eta (N, d)."""
 
 
 @dataclass(frozen=True)
 class Mode:
-    """Posterior mode (d,), covariance (d, d), minus log posterior there (without constants), and whether it settled."""
+    """Posterior mode.
+
+    Attributes:
+        eta: (d,).
+        covariance: (d, d), of FOCE or of the Laplace approximation, as was asked for.
+        objective: minus log posterior there, without the constant of the prior.
+        converged: whether the descent settled.
+        found: how many modes the descents ended in.
+    """
 
     eta: Floats
     covariance: Floats
     objective: float
     converged: bool
+    found: int = 1
 
 
-def find_mode(objective: Callable[[Floats], Floats], start: Floats) -> Mode:
-    """Minimise ``objective`` (maps eta (N, d) to U (N,)) from ``start`` (d,) by BFGS and take the curvature there."""
-    dimension = len(start)
-    if not dimension:
-        return Mode(start, np.zeros((0, 0)), float(objective(start[None])[0]), True)
-    displaced = GRADIENT_STEP * np.vstack([np.zeros(dimension), np.eye(dimension), -np.eye(dimension)])
+def find_mode(
+    respond: Respond, precision: Floats, start: Floats, descents: int = DESCENTS, *, laplace: bool = False
+) -> Mode:
+    """Minimise U from ``start`` (d,) and, with more than one of ``descents``, from draws of the prior too.
 
-    def value_and_gradient(eta: Floats) -> tuple[float, Floats]:
-        value = objective(eta + displaced)
-        return float(value[0]), (value[1 : dimension + 1] - value[dimension + 1 :]) / (2 * GRADIENT_STEP)
-
-    found = optimize.minimize(value_and_gradient, start, jac=True, method="BFGS", options={"gtol": 1e-4})
-    eta = np.asarray(found.x)
-    _, gradient = value_and_gradient(eta)
-    covariance: Floats = np.linalg.inv(_positive(hessian(objective, eta))).astype(np.float64)
-    # BFGS stops on loss of precision near a mode that is flat to rounding: judge by the step still to be made.
-    settled = float(gradient @ covariance @ gradient) < 0.05**2
-    return Mode(eta, covariance, float(found.fun), settled)
-
-
-def hessian(objective: Callable[[Floats], Floats], eta: Floats) -> Floats:
-    """Second derivatives (d, d) of ``objective`` at eta (d,) by central differences, in one call."""
-    dimension = len(eta)
-    pairs = [(i, j) for i in range(dimension) for j in range(i + 1)]
-    unit = HESSIAN_STEP * np.eye(dimension)
-    points = [eta + s * unit[i] + t * unit[j] for i, j in pairs for s in (1, -1) for t in (1, -1)]
-    value = objective(np.array(points)).reshape(len(pairs), 4)
-    result = np.zeros((dimension, dimension))
-    for (i, j), (pp, pm, mp, mm) in zip(pairs, value, strict=True):
-        result[i, j] = result[j, i] = (pp - pm - mp + mm) / (4 * HESSIAN_STEP**2)
-    return result
+    Args:
+        respond: minus log-likelihood and information of the data for eta (N, d), not finite where that cannot be.
+        precision: (d, d), inverse of the prior's covariance.
+        laplace: whether the covariance is to be the inverse of U'' instead of F.
+    """
+    if not len(start):
+        return Mode(start, np.zeros((0, 0)), float(respond(start[None]).loss[0]), True)
+    descent = _Descents(respond, precision, _starts(respond, precision, start, descents))
+    descent.run()
+    best = int(np.argmin(descent.value))
+    ends = descent.settled
+    modes = separate(descent.eta[ends], descent.value[ends], descent.information[ends], APART)
+    eta = descent.eta[best]
+    covariance = np.linalg.inv(descent.information[best])
+    return Mode(
+        eta,
+        _laplace(respond, precision, eta) if laplace else covariance,
+        float(descent.value[best]),
+        bool(ends[best]),
+        max(1, int(modes.sum())),
+    )
 
 
-def _positive(matrix: Floats) -> Floats:
-    """The nearest usable curvature: eigenvalues that noise made flat or negative are lifted to a small positive one."""
-    values, vectors = np.linalg.eigh(matrix)
-    return np.asarray((vectors * np.maximum(values, 1e-6 * max(1.0, float(values.max())))) @ vectors.T)
+def _laplace(respond: Respond, precision: Floats, eta: Floats) -> Floats:
+    """Inverse (d, d) of U'' at eta (d,); directions that rounding made flat or negative get a large finite variance."""
+    response = respond(points_around(eta[None], True))
+    _, _, _, curvature = derivatives(eta[None], precision, *_contiguous(response), True)
+    values, vectors = np.linalg.eigh(curvature[0])
+    values = np.maximum(values, 1e-6 * max(1.0, float(values.max())))
+    return np.asarray((vectors / values) @ vectors.T)
+
+
+class _Descents:
+    """K descents of one U: eta (K, d), U, U', information, curvature, damping, and whether each has settled."""
+
+    def __init__(self, respond: Respond, precision: Floats, starts: Floats) -> None:
+        self.respond = respond
+        self.precision = precision
+        self.whole = len(precision) <= WHOLE_UP_TO
+        self.eta = starts
+        self.value, self.gradient, self.information, self.curvature = self._look(starts)
+        self.damping = np.zeros(len(starts))
+        self.settled = np.zeros(len(starts), dtype=np.bool_)
+
+    def run(self) -> None:
+        """Follow the descents until each has settled, met a better one, or gone on for too long."""
+        for _ in range(MOST_STEPS):
+            step, promised = propose(
+                self.eta, self.gradient, self.information, self.curvature, self.damping, self.precision, self.settled
+            )
+            if self.settled.all():
+                break
+            self._try(step, promised)
+            if len(self.eta) > 1:
+                self._keep(separate(self.eta, self.value, self.information, TOGETHER))
+
+    def _try(self, step: Floats, promised: Floats) -> None:
+        going = np.flatnonzero(~self.settled)
+        there = self.eta[going] + step[going]
+        value, gradient, information, curvature = self._look(there)
+        for i, k in enumerate(going):
+            taken, self.damping[k] = judge(self.value[k] - value[i], promised[k], gradient[i], self.damping[k])
+            if taken:
+                change = gradient[i] - self.gradient[k]
+                self.eta[k], self.value[k], self.gradient[k] = there[i], value[i], gradient[i]
+                self.information[k] = information[i]
+                self.curvature[k] = curvature[i] if self.whole else taught(information[i], step[k], change)
+
+    def _look(self, eta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
+        """U, U', F and U'' at eta (K, d), from one solve."""
+        response = self.respond(points_around(eta, self.whole))
+        found: tuple[Floats, Floats, Floats, Floats]
+        found = derivatives(eta, self.precision, *_contiguous(response), self.whole)
+        return found
+
+    def _keep(self, kept: NDArray[np.bool_]) -> None:
+        if kept.all():
+            return
+        self.eta, self.value, self.gradient = self.eta[kept], self.value[kept], self.gradient[kept]
+        self.information, self.curvature = self.information[kept], self.curvature[kept]
+        self.damping, self.settled = self.damping[kept], self.settled[kept]
+
+
+def _contiguous(response: Response) -> tuple[Floats, Floats, Floats]:
+    loss, coordinates, weights = response.loss, response.coordinates, response.weights
+    return loss, np.ascontiguousarray(coordinates), np.ascontiguousarray(weights)
+
+
+def _starts(respond: Respond, precision: Floats, first: Floats, count: int) -> Floats:
+    """``first`` and the likeliest draws of the prior that are not close to one another: (<= count, d)."""
+    chosen = [np.asarray(first, dtype=np.float64)]
+    if count > 1:
+        draws = _dispersed(len(first)) @ np.linalg.cholesky(np.linalg.inv(precision)).T
+        value = respond(draws).loss + 0.5 * ((draws @ precision) * draws).sum(axis=1)
+        for at in np.argsort(value, kind="stable"):
+            if len(chosen) == count or not np.isfinite(value[at]):
+                break
+            apart = draws[at] - np.array(chosen)
+            if (((apart @ precision) * apart).sum(axis=1) > 1.0).all():
+                chosen.append(draws[at])
+    return np.array(chosen)
+
+
+@functools.cache
+def _dispersed(dimension: int) -> Floats:
+    """Draws (DRAWS, d) of a standard normal widened by `SPREAD`, the same for everybody."""
+    half = generator("starts", dimension).standard_normal((DRAWS // 2, dimension))
+    return SPREAD * np.vstack([half, -half])

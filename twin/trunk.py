@@ -15,21 +15,17 @@ from numpy.typing import NDArray
 
 from twin import residual
 from twin.assimilate import Diagnostics, Weighed, assimilate
-from twin.belief import Belief, log_prior
+from twin.belief import Belief
 from twin.forecast import Expectation, expectation
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Mode, find_mode
+from twin.response import Responder, bounded
 from twin.solve import Cloud, Solver
 from twin.timeline import UNIT_MS, Observation, Timeline
 
 WIDEST = 8.0
 """Prior standard deviations beyond which no patient is looked for (prior probability 1e-15)."""
-
-
-LEAST_LOG_LIKELIHOOD = -1e4
-"""Below this, a datum is as impossible as can be: one that no patient explains (a level of a drug that was never
-recorded as given) then moves nobody, and shows in the prediction's PIT and innovation."""
 
 
 @dataclass(frozen=True)
@@ -165,17 +161,9 @@ class Trunk:
 
     def mode(self, belief: Belief, timeline: Timeline) -> Mode:
         """Posterior mode of eta given the assimilated data, with its Laplace covariance."""
-        seen = timeline.observations[: belief.observations]
-
-        def objective(eta: Floats) -> Floats:
-            prior = log_prior(self.kernel.model, eta)
-            if not seen:
-                return -prior
-            solver = Solver(self.kernel, eta, self.pace, shared=False)
-            _, past, last = self._weigh(solver, timeline, seen)
-            return np.asarray(-(prior + past + last))
-
-        return find_mode(objective, np.asarray(belief.weight @ belief.eta))
+        responder = Responder(self.kernel, self.pace, timeline, timeline.observations[: belief.observations])
+        precision: Floats = np.linalg.inv(self.kernel.model.omega).astype(np.float64)
+        return find_mode(responder, precision, np.asarray(belief.weight @ belief.eta), laplace=True)
 
     def log_likelihood(self, eta: Floats, timeline: Timeline) -> Floats:
         """log p(all observations | eta) for eta (N, d): (N,)."""
@@ -200,9 +188,7 @@ class Trunk:
 
     def _log_likelihood(self, observation: Observation, predicted: Floats) -> Floats:
         error = self.kernel.model.outputs[observation.output].error
-        value = residual.log_likelihood(error, observation.value, predicted, observation.below)
-        # An overflowing solution is an impossible particle, not a reason to stop.
-        return np.where(np.isfinite(value), np.maximum(value, LEAST_LOG_LIKELIHOOD), -1e30)
+        return bounded(residual.log_likelihood(error, observation.value, predicted, observation.below))
 
     def _stops(self, timeline: Timeline, end: int) -> NDArray[np.int64]:
         first = (timeline.start // self.grid + 1) * self.grid

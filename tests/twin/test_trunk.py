@@ -15,9 +15,10 @@ from tests.twin.test_timeline import history_of
 from twin.belief import prior
 from twin.events import InputEvent
 from twin.kernel import compile_model
+from twin.response import LEAST_LOG_LIKELIHOOD
 from twin.solve import pace_for
 from twin.timeline import build
-from twin.trunk import LEAST_LOG_LIKELIHOOD, Position, Trunk
+from twin.trunk import Position, Trunk
 
 KERNEL = compile_model(toys.absorption())
 EVENTS: list[InputEvent] = [

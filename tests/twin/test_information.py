@@ -1,0 +1,55 @@
+"""Expected information is what a simulation of the error model gives: the mean square of the score."""
+
+from __future__ import annotations
+
+from itertools import product
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from twin.information import censored_coordinates, coordinates
+from twin.models import ErrorSpec, OutlierSpec
+from twin.residual import cdf, drawn, log_likelihood
+
+Floats = NDArray[np.float64]
+H = 1e-4
+SIZES = [("proportional", 0.0, 0.25), ("additive", 0.4, 0.0), ("combined", 0.3, 0.2), ("log_additive", 0.35, 0.0)]
+SPECS = [
+    ErrorSpec(kind, additive, proportional, df, "a test", None, outliers=outliers)  # type: ignore[arg-type]
+    for (kind, additive, proportional), (df, outliers) in product(
+        SIZES, [(None, None), (5.0, None), (None, OutlierSpec(0.1, 5.0))]
+    )
+]
+SPECS += [
+    ErrorSpec("power", 0.1, 0.3, None, "a test", None, exponent=0.6, combination="sd"),
+    ErrorSpec("box_cox", 0.3, 0.0, None, "a test", None, box_cox=0.5),
+]
+LAWS = ["normal", "student", "outliers"]
+NAMES = [f"{kind}-{law}" for (kind, _, _), law in product(SIZES, LAWS)] + ["power", "box_cox"]
+
+
+def about_the_prediction(places: Floats, weights: Floats) -> float:
+    """Information about f itself, of coordinates at f - h, f, f + h."""
+    slope = (places[..., 2] - places[..., 0]) / (2 * H)
+    return float((weights[..., 1] * slope**2).sum())
+
+
+@pytest.mark.parametrize("error", SPECS, ids=NAMES)
+@pytest.mark.parametrize("predicted", [0.7, 3.0])
+def test_of_measured_values(error: ErrorSpec, predicted: float) -> None:
+    near = predicted + np.array([-H, 0.0, H])
+    rng = np.random.Generator(np.random.Philox(key=7))
+    values = drawn(error, np.full(200_000, predicted), rng)
+    likely = log_likelihood(error, values[:, None], near)
+    score = (likely[:, 2] - likely[:, 0]) / (2 * H)
+    assert about_the_prediction(*coordinates(error, near)) == pytest.approx(float((score**2).mean()), rel=0.03)
+
+
+@pytest.mark.parametrize("error", SPECS, ids=NAMES)
+@pytest.mark.parametrize("limit", [1.0, 2.5, 4.0])
+def test_of_values_below_a_limit(error: ErrorSpec, limit: float) -> None:
+    near = 3.0 + np.array([-H, 0.0, H])
+    under = cdf(error, limit, near)
+    known = ((under[2] - under[0]) / (2 * H)) ** 2 / (under[1] * (1 - under[1]))
+    assert about_the_prediction(*censored_coordinates(error, limit, near)) == pytest.approx(known, rel=1e-3)

@@ -1,0 +1,103 @@
+"""What a patient's data say about eta: the solver, the residual models and the information, as one function.
+
+Everything that does not depend on eta is worked out once, so that a search for the mode spends its time in the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin import residual
+from twin.information import censored_coordinates, coordinates
+from twin.kernel import Floats, Kernel
+from twin.mesh import Pace
+from twin.mode import Response
+from twin.models import ErrorSpec
+from twin.solve import Solver
+from twin.timeline import Observation, Timeline
+
+LEAST_LOG_LIKELIHOOD = -1e4
+"""Below this, a datum is as impossible as can be: one that no patient explains (a level of a drug that was never
+recorded as given) then moves nobody, and shows in the prediction's PIT and innovation."""
+
+
+def bounded(log_likelihood: Floats) -> Floats:
+    """Log-likelihoods between impossible and possible; a solution that overflowed is an impossible patient."""
+    return np.where(np.isfinite(log_likelihood), np.maximum(log_likelihood, LEAST_LOG_LIKELIHOOD), -1e30)
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Data of one output that are weighed in one call: rows of marks (n,), and values or limits (n, 1)."""
+
+    output: int
+    error: ErrorSpec
+    mark: NDArray[np.int64]
+    value: Floats
+    below: bool
+
+
+class Responder:
+    """Predictions of and responses to the observations ``seen`` of a patient, for any eta (N, d)."""
+
+    def __init__(self, kernel: Kernel, pace: Pace, timeline: Timeline, seen: Sequence[Observation]) -> None:
+        self.kernel = kernel
+        self.pace = pace
+        self.timeline = timeline
+        self.seen = tuple(seen)
+        self.marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
+        self._alike = self._grouped()
+
+    def __call__(self, eta: Floats) -> Response:
+        """Minus log-likelihood, coordinates and weights of eta (N, d)."""
+        loss = np.zeros(len(eta))
+        if not self.seen:
+            return Response(loss, np.empty((0, len(eta))), np.empty((0, len(eta))))
+        out = self._solved(eta)
+        places: list[Floats] = []
+        weights: list[Floats] = []
+        for alike in self._alike:
+            predicted = out[alike.mark, alike.output]
+            if alike.below:
+                likely = residual.log_likelihood(alike.error, 0.0, predicted, alike.value)
+                place, weight = censored_coordinates(alike.error, alike.value, predicted)
+            else:
+                likely = residual.log_likelihood(alike.error, alike.value, predicted)
+                place, weight = coordinates(alike.error, predicted)
+            likely = bounded(likely)
+            loss -= likely.sum(axis=0)
+            # What is taken for impossible says nothing about eta, and what is not finite must not spoil the rest.
+            says = (likely > LEAST_LOG_LIKELIHOOD) & np.isfinite(place) & np.isfinite(weight)
+            places.append(np.where(np.isfinite(place), place, 0.0).reshape(-1, len(eta)))
+            weights.append(np.where(says, weight, 0.0).reshape(-1, len(eta)))
+        return Response(loss, np.concatenate(places), np.concatenate(weights))
+
+    def predicted(self, eta: Floats) -> Floats:
+        """Predictions (n, N) of the observations, in their order."""
+        if not self.seen:
+            return np.empty((0, len(eta)))
+        mark = np.searchsorted(self.marks, [o.millis for o in self.seen])
+        return np.asarray(self._solved(eta)[mark, [o.output for o in self.seen]])
+
+    def _solved(self, eta: Floats) -> Floats:
+        solver = Solver(self.kernel, eta, self.pace, shared=False)
+        return solver.advance(solver.initial(self.timeline), self.timeline, int(self.marks[-1]), self.marks)[1]
+
+    def _grouped(self) -> tuple[_Alike, ...]:
+        groups: dict[tuple[int, bool], list[Observation]] = {}
+        for observation in self.seen:
+            groups.setdefault((observation.output, observation.below is not None), []).append(observation)
+        return tuple(
+            _Alike(
+                output,
+                self.kernel.model.outputs[output].error,
+                np.searchsorted(self.marks, [o.millis for o in found]),
+                np.array([[o.value if o.below is None else o.below] for o in found]),
+                below,
+            )
+            for (output, below), found in groups.items()
+        )
