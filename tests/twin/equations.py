@@ -19,7 +19,7 @@ from twin.events import DoseGiven, Quantity, from_millis, to_millis
 from twin.expressions import evaluate, is_input, to_source
 from twin.history import ClinicalEvent
 from twin.kernel import Kernel, compile_model
-from twin.models import Model, RegimenSpec, load_model
+from twin.models import Model, ParameterSpec, RegimenSpec, load_model
 from twin.timeline import HOUR_MS, UNIT_MS, Delivered, Steps, Timeline, assemble
 
 RTOL, ATOL = 1e-11, 1e-13
@@ -33,12 +33,26 @@ def individual(kernel: Kernel, eta: Sequence[float], covariates: Sequence[float]
     """Covariates, columns of the record, individual parameters and derived values of one patient, by name."""
     model = kernel.model
     env: Environment = {name: float(value) for name, value in zip(kernel.covariates, covariates, strict=True)}
-    effect = dict(zip(model.eta_names, eta, strict=True))
-    plain = env | {p.name: p.value * math.exp(effect.get(p.name, 0.0)) for p in model.parameters}
+    effect = dict(zip(model.effect_names, eta, strict=True))
+    plain = env | {p.name: _with_effect(p, effect.get(p.name, 0.0)) for p in model.parameters}
     env |= {p.name: float(evaluate(p.expression, plain)) if p.expression else plain[p.name] for p in model.parameters}
     for derived in model.derived:
         env[derived.name] = float(evaluate(derived.expression, env))
     return env
+
+
+def _with_effect(parameter: ParameterSpec, eta: float) -> float:
+    """An individual value before covariate effects, by the definitions of the distributions."""
+    match parameter.distribution:
+        case "normal":
+            return parameter.value + eta
+        case "logit":
+            odds = parameter.value / (1 - parameter.value) * math.exp(eta)
+            return odds / (1 + odds)
+        case "box-cox":
+            assert parameter.shape is not None
+            return parameter.value * math.exp(math.expm1(parameter.shape * eta) / parameter.shape)
+    return parameter.value * math.exp(eta)
 
 
 def reference(

@@ -36,7 +36,7 @@ def typical(
         told |= values
         rows.append((round(hour * HOUR_MS), list(told.values())))
     timeline = timeline_of(kernel, dict(given or {}), 0, rows)
-    solver = Solver(kernel, np.zeros((1, len(kernel.model.eta_names))), pace_for(kernel), shared=False)
+    solver = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), pace_for(kernel), shared=False)
     marks = np.round(np.asarray(hours) * HOUR_MS).astype(np.int64)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     return {name: out[:, i, 0] for i, name in enumerate(kernel.outputs)}
@@ -163,3 +163,159 @@ def test_simeoni_cells_die_after_three_delays() -> None:
     assert weight[2] == pytest.approx(untreated[2], rel=0.06)  # half a day in, the damaged are still there
     # In the end what has survived: exp(-k2 C) of the cells.
     assert weight[-1] / untreated[-1] == pytest.approx(np.exp(-0.000629 * 1000), rel=0.03)
+
+
+def tablets(mg: float, days: int, times_a_day: int = 1, begin: float = 0.0) -> Delivered:
+    """So many mg by mouth at even times for so many days."""
+    hours = begin + np.arange(days * times_a_day) * 24 / times_a_day
+    return infusion([], [(round(h * HOUR_MS), mg, "oral") for h in hours.tolist()])
+
+
+def test_virtual_compartments_of_bruno_kill_as_their_closed_form_says() -> None:
+    weeks, mg = np.array([0.0, 1, 3, 8]), 130.0
+    size = typical("tgi_claret_type_bruno2012", weeks * 168, {"docetaxel": infusion([], [(0, mg, "iv")])})
+    growth = np.log(size["tumour_size"] / 70)
+    rate = 0.1 + 0.045  # the compartment empties, and resistance grows
+    np.testing.assert_allclose(
+        growth, 0.00437 * weeks - 0.00128 * mg * 0.1 / rate * (1 - np.exp(-rate * weeks)), rtol=1e-5, atol=1e-9
+    )
+    # Capecitabine is counted in grams: the same formula with a thousandth of the milligrams.
+    size = typical("tgi_claret_type_bruno2012", weeks * 168, {"capecitabine": infusion([], [(0, 30000.0, "oral")])})
+    rate = 3 + 0.24
+    np.testing.assert_allclose(
+        np.log(size["tumour_size"] / 70),
+        0.00437 * weeks - 0.0047 * 30 * 3 / rate * (1 - np.exp(-rate * weeks)),
+        rtol=1e-5,
+        atol=1e-9,
+    )
+
+
+def test_resistance_to_both_drugs_of_bruno_counts_from_the_first_dose_of_either() -> None:
+    alone = {"capecitabine": infusion([], [(round(84 * 24 * HOUR_MS), 30000.0, "oral")])}
+    after = alone | {"docetaxel": infusion([], [(0, 1e-9, "iv")])}
+    end = [0, 100 * 24.0]
+    fresh = typical("tgi_claret_type_bruno2012", end, alone)["tumour_size"][-1]
+    resistant = typical("tgi_claret_type_bruno2012", end, after)["tumour_size"][-1]
+    assert resistant > 1.05 * fresh
+
+
+def test_ovarian_tumours_shrink_by_the_area_of_calvert_until_its_cycle_is_over() -> None:
+    days = np.array([0.0, 14, 28, 50])
+    given = {"carboplatin": infusion([], [(0, 525.0, "iv")])}
+    size = typical("ovarian_sld_zecchin2016", days * 24, given, [(0, {"GFR": 80.0})])["tumour_size"]
+    area = 525 / (80 + 25)
+    assert area == 5
+    treated = np.minimum(days, 28)
+    expected = 71.3 * np.exp(0.611e-3 * days - 0.0497e-3 * area * treated)
+    np.testing.assert_allclose(size, expected, rtol=3e-5)
+    combined = typical("ovarian_sld_zecchin2016", [0, 24.0], {}, [(0, {"AUC_GEM": 1.0})])["tumour_size"]
+    assert np.log(combined[1] / combined[0]) == pytest.approx(0.611e-3 - 0.0164e-2, rel=1e-9)
+
+
+# --- sunitinib -------------------------------------------------------------------------------------------------------
+
+HANSSON = ("sunitinib_dbp_hansson2013", "sunitinib_biomarkers_hansson2013a", "sunitinib_anc_hansson2013",
+           "sunitinib_tgi_hansson2013b")  # fmt: skip
+
+
+def test_sunitinib_exposure_is_daily_dose_over_the_clearance_of_its_own_article() -> None:
+    for model_id in HANSSON:
+        (clearance,) = (c for c in load_model(model_id).covariates if c.name == "CLI")
+        assert clearance.reference == 32.819
+        assert 50 / clearance.reference == pytest.approx(1.52, abs=0.005)
+    # Not the clearance of the concentrations: who joins the two must rescale.
+    assert typical_values(load_model("sunitinib_yu2014"))["CLs"] == 35.7
+
+
+def test_sunitinib_raises_diastolic_pressure_as_computed() -> None:
+    pressure = typical("sunitinib_dbp_hansson2013", [0, 28 * 24, 10000], {"sunitinib": tablets(50, 500)})
+    np.testing.assert_allclose(pressure["diastolic_pressure"], [71.8, 82.8, 84.8], atol=0.05)
+    placebo = typical("sunitinib_dbp_hansson2013", [0, 500], {}, [(0, {"PLACEBO": 1.0})])
+    np.testing.assert_allclose(placebo["diastolic_pressure"], 77.6, rtol=1e-12)
+
+
+def test_sunitinib_moves_the_four_proteins_to_where_their_equations_rest() -> None:
+    hours, auc = 400 * 24.0, 50 / 32.819
+    found = typical("sunitinib_biomarkers_hansson2013a", [hours], {"sunitinib": tablets(50, 500)})
+    assert found["sVEGFR3_plasma"][0] == pytest.approx(63900 / (1 + auc), rel=1e-4)
+    assert found["sVEGFR2_plasma"][0] == pytest.approx(8670 / (1 + auc**1.54), rel=1e-4)
+    # VEGF leaves more slowly under the drug, and its production rises with the disease meanwhile.
+    kept = 1 + auc**3.31
+    assert found["VEGF_plasma"][0] == pytest.approx(59.7 * kept * (1 + 3.5e-5 * (hours - 91 * kept)), rel=1e-4)
+    untreated = typical("sunitinib_biomarkers_hansson2013a", [hours])
+    assert untreated["sKIT_plasma"][0] > 39200
+    assert found["sKIT_plasma"][0] < 39200
+
+
+def test_sunitinib_neutrophils_follow_the_fall_of_svegfr3() -> None:
+    auc = 50 / 32.819
+    found = typical("sunitinib_anc_hansson2013", [30000.0], {"sunitinib": tablets(50, 1300)})
+    fall = auc / (1 + auc)
+    rest = 4.94 * (1 - 0.52 * fall / (0.552 + fall)) ** (1 / 0.362)
+    assert found["neutrophils"][0] == pytest.approx(rest, rel=1e-3)
+    japanese = typical_values(load_model("sunitinib_anc_hansson2013"), {"JAPANESE": 1})
+    assert japanese["Circ0"] == pytest.approx(3.69)
+
+
+def test_sunitinib_neutrophils_keep_the_box_cox_residual() -> None:
+    (counts,) = (o.error for o in load_model("sunitinib_anc_hansson2013").outputs if o.name == "neutrophils")
+    assert (counts.kind, counts.additive, counts.box_cox) == ("box_cox", 0.406, 0.2)
+
+
+def test_sunitinib_tumours_grow_without_it_and_shrink_with_it_at_the_published_rates() -> None:
+    weeks = np.array([0.0, 6, 20])
+    untreated = typical("sunitinib_tgi_hansson2013b", weeks * 168)["tumour_size"]
+    np.testing.assert_allclose(untreated, 194 * np.exp(0.0118 * weeks), rtol=1e-8)
+    treated = typical("sunitinib_tgi_hansson2013b", weeks * 168, {"sunitinib": tablets(50, 140)})["tumour_size"]
+    assert treated[1] < 194 < untreated[1]
+    # Before the proteins have moved, exposure alone acts.
+    early = typical("sunitinib_tgi_hansson2013b", [0, 1.0], {"sunitinib": tablets(50, 1)})["tumour_size"]
+    assert 168 * np.log(early[1] / early[0]) == pytest.approx(0.0118 - 0.00503 * 50 / 32.819, rel=0.02)
+
+
+def test_sunitinib_resistance_counts_from_the_first_dose() -> None:
+    late = typical("sunitinib_tgi_hansson2013b", [2000.0, 2001], {"sunitinib": tablets(50, 1, begin=2000)})
+    size = late["tumour_size"]
+    assert 168 * np.log(size[1] / size[0]) == pytest.approx(0.0118 - 0.00503 * 50 / 32.819, rel=0.02)
+
+
+def test_sunitinib_parts_share_one_truth_about_the_proteins() -> None:
+    proteins = "sunitinib_biomarkers_hansson2013a"
+    shared = same("base_sVEGFR3", "eta_MRT", "MRT_sVEGFR3", "IC50_sVEGFR3")
+    assert_one_truth("sunitinib_anc_hansson2013", proteins, shared)
+    shared |= same("base_sKIT", "MRT_sKIT", "IC50_sKIT", "DP_sKIT")
+    assert_one_truth("sunitinib_tgi_hansson2013b", proteins, shared)
+
+
+# --- blood pressure --------------------------------------------------------------------------------------------------
+
+
+def test_ibrutinib_raises_systolic_pressure_as_computed() -> None:
+    given = {"ibrutinib": tablets(420, 1500)}
+    pressure = typical("ibrutinib_sbp_ibrahim2023", [0, 1500 * 24.0], given)["systolic_pressure"]
+    np.testing.assert_allclose(pressure, [126.5, 139.1], atol=0.05)
+
+
+def test_ibrutinib_exposure_is_anchored_to_the_area_of_the_label() -> None:
+    values = typical_values(load_model("ibrutinib_sbp_ibrahim2023"))
+    assert 420 * values["AUC_per_mg"] == pytest.approx(680)
+    older = typical_values(load_model("ibrutinib_sbp_ibrahim2023"), {"AGE": 75})
+    assert older["MTT"] == pytest.approx(79.9 * (75 / 63) ** -5.038)
+
+
+def test_pressure_over_the_day_is_the_published_curve_on_the_patients_clock() -> None:
+    hours = np.arange(0.0, 24.0, 0.5)
+    found = typical("ambulatory_bp_sheng2013", hours)
+    day = hours / 24
+
+    def curve(mean: float, half: float, whole: float, day: Floats) -> Floats:
+        twelve, full = 2 * np.pi * (day + 0.652) / 0.5, np.pi * (day - 3.61) / 0.5
+        return mean + half * np.cos(twelve) + whole * np.cos(full)
+
+    np.testing.assert_allclose(found["systolic_pressure"], curve(140, 7.52, 8.64, day), rtol=1e-9)
+    np.testing.assert_allclose(found["diastolic_pressure"], curve(89.5, 5.61, 6.27, day), rtol=1e-9)
+    assert found["systolic_pressure"].mean() == pytest.approx(140, rel=1e-9)
+    # A reading at four in the morning lies far under the mean of the day.
+    assert found["systolic_pressure"][hours == 4.0] < 130
+    china = typical("ambulatory_bp_sheng2013", hours, {}, [(0, {"UTC_OFFSET": 8.0})])
+    np.testing.assert_allclose(china["systolic_pressure"], curve(140, 7.52, 8.64, day + 8 / 24), rtol=1e-9)
