@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from connectors.feeds.lines import BadLine
 from connectors.feeds.ndjson import read_ndjson
-from connectors.feeds.nmtran import read_nmtran
+from connectors.feeds.nmtran import ORIGIN, read_nmtran
 from twin.events import Enrolment, InputEvent, encode, to_millis
 from twin.models import Model, ModelError, library_ids, load_model
 
@@ -57,11 +57,15 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """One patient's record: events in order (see the module's text), each id once, and the model of the twin."""
+    """One patient's record: events in order (see the module's text), each id once, and the model of the twin.
+
+    ``zero`` is the ms that the record's own time counts from: that of NM-TRAN's TIME 0, else the patient's first event.
+    """
 
     patient_id: str
     model: Model
     told: tuple[Told, ...]
+    zero: int = 0
 
 
 @dataclass(frozen=True)
@@ -100,8 +104,8 @@ def read_cases(
     """
     patients: dict[str, _Patient] = {}
     events = (found for file in files for found in _events(file, how, report, note))
-    for count, (event, place) in enumerate(events, start=1):
-        patients.setdefault(event.patient_id, _Patient()).add(event, place)
+    for count, (event, place, zero) in enumerate(events, start=1):
+        patients.setdefault(event.patient_id, _Patient()).add(event, place, zero)
         reached(count)
     found = (patients[name].case(name, how.model, report) for name in sorted(patients))
     return tuple(case for case in found if case is not None)
@@ -116,7 +120,8 @@ def holds_events(file: Path) -> bool:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
-def _events(file: Path, how: Reading, report: Report, note: Note) -> Iterable[tuple[InputEvent, Place]]:
+def _events(file: Path, how: Reading, report: Report, note: Note) -> Iterable[tuple[InputEvent, Place, int | None]]:
+    """Events of a file, where each was read, and the ms of TIME 0 where the file has such a time."""
     name = str(file)
     if holds_events(file):
         with file.open("rb") as stream:
@@ -124,7 +129,7 @@ def _events(file: Path, how: Reading, report: Report, note: Note) -> Iterable[tu
                 if isinstance(found, BadLine):
                     report(Problem(Place(name, number), found.reason))
                 else:
-                    yield found, Place(name, number)
+                    yield found, Place(name, number), None
         return
     if how.model is None:
         raise CaseError(f"{name} is an NM-TRAN file: name the model that says what TIME, DV and CMT are, with --model")
@@ -134,8 +139,9 @@ def _events(file: Path, how: Reading, report: Report, note: Note) -> Iterable[tu
         note(f"{name}: {text}")
     for bad in reading.bad_lines:
         report(Problem(Place(name, bad.line), bad.reason))
+    zero = to_millis(ORIGIN)
     for event in reading.events:
-        yield event, Place(name, reading.line_of.get(event.event_id))
+        yield event, Place(name, reading.line_of.get(event.event_id)), zero
 
 
 class _Patient:
@@ -145,10 +151,12 @@ class _Patient:
         self._told: list[Told] = []
         self._enrolments: dict[Told, Enrolment] = {}
         self._ids: dict[bytes, str] = {}
+        self._zero: int | None = None
 
-    def add(self, event: InputEvent, place: Place) -> None:
+    def add(self, event: InputEvent, place: Place, zero: int | None) -> None:
         told = Told(to_millis(event.time), encode(event), place)
         self._told.append(told)
+        self._zero = self._zero if zero is None else zero
         self._ids[told.raw] = event.event_id
         if isinstance(event, Enrolment):
             self._enrolments[told] = event
@@ -164,7 +172,8 @@ class _Patient:
             report(Problem(Place(self._told[0].place.file, None), reason))
             return None
         chosen, refused = enrolled
-        return Case(patient_id, chosen, tuple(one for one in told if one not in refused))
+        zero = min(self._told).millis if self._zero is None else self._zero
+        return Case(patient_id, chosen, tuple(one for one in told if one not in refused), zero)
 
     def _each_once(self, report: Report) -> list[Told]:
         """In order, repeats left out; of an id with several contents the first, the others reported."""

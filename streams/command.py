@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from streams.commands import bench, console, demo, feed, models, replay, services, sink, topics, worker
+from streams.commands import bench, console, demo, estimate, feed, models, replay, services, sink, topics, worker
 
 app = typer.Typer(name="dosetwin", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -22,6 +22,7 @@ app.add_typer(topics.app, name="topics")
 app.command()(bench.bench)
 app.command()(console.console)
 app.command()(demo.demo)
+app.command()(estimate.estimate)
 app.command()(replay.replay)
 app.command()(worker.worker)
 

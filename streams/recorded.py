@@ -18,8 +18,10 @@ UNUSABLE = 2
 """Exit code when the arguments cannot be used."""
 
 
-def reading(model: str | None, columns: str, output: str | None, files: Sequence[Path], out: Path) -> Reading:
-    """How to read ``files``, whose results go into the folder ``out``.
+def reading(
+    model: str | None, columns: str, output: str | None, files: Sequence[Path], out: Path | None = None
+) -> Reading:
+    """How to read ``files``, whose results go into the folder ``out`` if there is one.
 
     Raises:
         CaseError, NmtranError, ModelError: an argument that cannot be used; the message says what to change.
@@ -30,7 +32,7 @@ def reading(model: str | None, columns: str, output: str | None, files: Sequence
     for file in files:
         if not file.is_file():
             raise CaseError(f"{file}: {'is a folder' if file.is_dir() else 'there is no such file'}; name a file")
-    if out.exists() and not out.is_dir():
+    if out is not None and out.exists() and not out.is_dir():
         raise CaseError(f"--out {out} is a file; name a folder")
     return Reading(None if model is None else load_model(model), parse_columns(columns), output)
 

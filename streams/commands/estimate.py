@@ -1,0 +1,81 @@
+"""``dosetwin estimate``: the empirical Bayes estimates of all patients of a data set, as tables.
+
+What a post hoc step gives: one row a patient, and with ``--predictions`` one row a measured value. What cannot be used
+is reported on stderr with its file, line and reason while the rest goes on; the exit code is then 3. Arguments that
+cannot be used end the command with exit code 2 before anything is written. The last line on stderr is JSON: what was
+read, estimated and left out.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+if TYPE_CHECKING:
+    from streams.cases import Problem
+
+
+def estimate(
+    files: Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)],
+    model: Annotated[str, typer.Option(help="id or path, for every patient")],
+    out: Annotated[Path, typer.Option(help="CSV with a row a patient")],
+    predictions: Annotated[
+        Path | None, typer.Option(help="CSV with a row a measured value: PRED, IPRED, IWRES, NPDE")
+    ] = None,
+    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
+    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
+    ] = None,
+) -> None:
+    """Estimate every patient of a data set: random effects with standard errors, parameters, objective function."""
+    import json
+
+    from streams.cases import read_cases
+    from streams.estimate import estimate as estimate_cases
+    from streams.pool import cores
+    from streams.progress import progress
+    from streams.recorded import LEFT_OUT, ended_plainly, prepare, reading, usable_arguments
+
+    problems: list[Problem] = []
+
+    def report(problem: Problem) -> None:
+        problems.append(problem)
+        typer.echo(str(problem), err=True)
+
+    with usable_arguments():
+        how = reading(model, columns, output, files)
+        assert how.model is not None, "a model is required"
+        _writable("--out", out)
+        if predictions is not None:
+            _writable("--predictions", predictions, out)
+        with progress("reading", "events") as reached:
+            cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
+        processes = min(jobs or cores(), len(cases))
+        prepare({how.model}, processes)
+    with ended_plainly(), progress("estimate", "patients", len(cases)) as done:
+        totals = estimate_cases(cases, how.model, out, predictions, processes, report, done)
+    summary = {
+        "patients": len(cases),
+        "estimated": totals.estimated,
+        "converged": totals.converged,
+        "several_modes": totals.several_modes,
+        "left_out": len(problems),
+        "out": str(out),
+    }
+    typer.echo(json.dumps(summary), err=True)
+    raise typer.Exit(LEFT_OUT if problems else 0)
+
+
+def _writable(option: str, path: Path, other: Path | None = None) -> None:
+    """Refuse a place that a table cannot be put in, before any work is done."""
+    from streams.cases import CaseError
+
+    if path.is_dir():
+        raise CaseError(f"{option} {path} is a folder; name a file")
+    if not path.parent.is_dir():
+        raise CaseError(f"{option} {path}: there is no folder {path.parent}; make it first")
+    if other is not None and path.resolve() == other.resolve():
+        raise CaseError(f"{option} {path} is also --out; name another file")

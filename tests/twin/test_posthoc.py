@@ -1,0 +1,74 @@
+"""The post hoc estimate of a linear Gaussian patient is on paper; so is its objective function."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tests.twin import toys
+from twin.events import Covariate, DoseGiven, InputEvent, LabResult, Quantity
+from twin.kernel import compile_model
+from twin.models import parse_model
+from twin.posthoc import Estimated, post_hoc
+from twin.record import recorded
+from twin.solve import pace_for
+from twin.timeline import build
+
+START = datetime(2026, 1, 5, 9, tzinfo=UTC)
+MODEL = parse_model(toys.ABSORPTION, "toy_absorption.toml")
+KERNEL = compile_model(MODEL)
+
+
+def count(hours: float, value: float) -> LabResult:
+    quantity = Quantity(value=value, unit="10*9/L")
+    moment = START + timedelta(hours=hours)
+    return LabResult(event_id=f"c{hours}", patient_id="P", time=moment, source="t", analyte="cells", value=quantity)
+
+
+def found(*events: InputEvent) -> Estimated:
+    return post_hoc(KERNEL, pace_for(KERNEL), build(recorded(events, MODEL)[0], KERNEL))
+
+
+def test_counts_without_a_drug_are_a_conjugate_problem() -> None:
+    # Cells rest at Base: log count = log 4 + eta + 0.2 z, a normal in eta.
+    values = [5.0, 6.0, 4.5]
+    known = found(*(count(24.0 * day, value) for day, value in enumerate(values)))
+    at = MODEL.eta_names.index("Base")
+    variance = 1 / (1 / 0.04 + 3 / 0.2**2)
+    mean = variance * np.log(np.array(values) / 4).sum() / 0.2**2
+    assert known.mode.eta[at] == pytest.approx(mean, abs=1e-6)
+    assert known.errors[at] == pytest.approx(np.sqrt(variance), rel=1e-6)
+    assert known.parameters[KERNEL.parameters.index("Base")] == pytest.approx(4 * np.exp(mean), rel=1e-6)
+    # For a normal problem the first-order marginal likelihood is exact.
+    covariance = 0.04 * np.ones((3, 3)) + 0.2**2 * np.eye(3)
+    marginal = stats.multivariate_normal(np.log(4) * np.ones(3), covariance).logpdf(np.log(values))
+    marginal -= np.log(values).sum()
+    assert known.ofv == pytest.approx(-2 * marginal - 3 * np.log(2 * np.pi), abs=1e-5)
+
+
+def test_nothing_useful_known_is_the_population() -> None:
+    known = found()
+    assert not known.mode.eta.any()
+    np.testing.assert_allclose(known.errors, np.sqrt(np.diag(MODEL.omega)))
+    assert known.ofv == pytest.approx(0.0, abs=1e-12)
+
+
+def test_parameters_hold_under_the_newest_covariates() -> None:
+    def weight(hours: float, kg: float) -> Covariate:
+        moment, value = START + timedelta(hours=hours), Quantity(value=kg, unit="kg")
+        return Covariate(event_id=f"w{hours}", patient_id="P", time=moment, source="t", name="WT", value=value)
+
+    dose = DoseGiven(
+        event_id="d",
+        patient_id="P",
+        time=START,
+        source="t",
+        drug="toxin",
+        route="iv",
+        amount=Quantity(value=9, unit="mg"),
+    )
+    known = found(dose, weight(0, 70), weight(5, 140))
+    assert known.parameters[KERNEL.parameters.index("CL")] == pytest.approx(12.0)
