@@ -79,7 +79,8 @@ def check_dimensions(model: Model, file: str) -> None:
 def _environment(model: Model, file: str) -> dict[str, Measure]:
     time = quantity_of(model.time_unit)
     env = {"t": Measure(time), "clock": Measure(quantity_of("h"))}
-    env |= {"since": Measure(time), "tad": Measure(time), "count": Measure(_one())}
+    env |= {"since": Measure(time), "tad": Measure(time), "span": Measure(time)}
+    env |= {"count": Measure(_one()), "after": Measure(_one())}
     env |= {"dose": Measure(quantity_of("mg")), "daily": Measure(quantity_of("mg"))}
     env |= {f"previous({o.name})": Measure(_unit(file, f"outputs.{o.name}.unit", o.unit)) for o in model.outputs}
     for section, items in (("parameters", model.parameters), ("derived", model.derived), ("states", model.states)):

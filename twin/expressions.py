@@ -22,6 +22,8 @@ mtt=M)``                     2007); N >= 0 need not be whole; also with a route 
 ``dose(drug)``               amount of the last dose, mg; 0 before
 ``daily(drug)``              amount of the doses of the last 24 h, mg
 ``count(drug)``              number of doses begun
+``after(drug, T)``           1 once the time T has passed since the drug's first dose began; 0 before
+``span(drug)``               time from the begin of the first dose to that of the last; 0 before
 ``previous(output)``         last measured value of an output; 0 before, or ``b`` with ``previous(output, b)``
 ===========================  ======================================================================================
 
@@ -71,7 +73,7 @@ named formulas that must and that may follow."""
 ROUTES = ("iv", "oral", "sc", "im", "ip")
 """Routes that ``input(drug, route)`` may name: those of a recorded dose."""
 
-HOLDING_FUNCTIONS = ("dose", "daily", "count", "previous")
+HOLDING_FUNCTIONS = ("dose", "daily", "count", "after", "span", "previous")
 """Functions of the record that hold still between two events."""
 
 RECORD_FUNCTIONS = ("since", "tad", *HOLDING_FUNCTIONS)
@@ -274,14 +276,16 @@ def _check_record(node: ast.Call, function: str, words: _Words) -> None:
             f"'{_shown(node)}': {function}() is not allowed here (of the functions of the record: {here})"
         )
     kind = "output" if function == "previous" else "drug"
-    most = 2 if function == "previous" else 1
-    if not 1 <= len(node.args) <= most or not isinstance(node.args[0], ast.Name):
-        raise ExpressionError(f"'{_shown(node)}': write {function}({kind})")
+    least, most = {"previous": (1, 2), "after": (2, 2)}.get(function, (1, 1))
+    if not least <= len(node.args) <= most or not isinstance(node.args[0], ast.Name):
+        form = f"{function}({kind}, time)" if least == 2 else f"{function}({kind})"
+        raise ExpressionError(f"'{_shown(node)}': write {form}")
     if node.args[0].id not in words.record[function]:
         known = ", ".join(words.record[function]) or "none"
         raise ExpressionError(f"unknown {kind} '{node.args[0].id}'; known: {known}")
     if len(node.args) == 2 and names_in(node.args[1]):
-        raise ExpressionError(f"'{_shown(node)}': the value before the first measurement must be a number")
+        what = "value before the first measurement" if function == "previous" else "time"
+        raise ExpressionError(f"'{_shown(node)}': the {what} must be a number")
     for argument in node.args[1:]:
         _check(argument, _Words((), None, {}))
 

@@ -12,6 +12,8 @@ call                hidden column                         value in a formula
 ``dose(drug)``      amount of its last dose, mg            the column
 ``daily(drug)``     amount of the last 24 h, mg            the column
 ``count(drug)``     number of its doses                    the column
+``after(drug, T)``  1 from T after its first dose          the column
+``span(drug)``      from its first dose to its last one    the column
 ``previous(o)``     last measured value of output o        the column
 ==================  ====================================  =====================================================
 
@@ -69,8 +71,8 @@ def varies(name: str) -> bool:
 
 def resting(column: str) -> float:
     """The column of a call while nothing was given or measured."""
-    function, _, before = _parts(column)
-    return {"since": np.inf, "tad": np.inf}.get(function, before)
+    function, _, number = _parts(column)
+    return {"since": np.inf, "tad": np.inf, "previous": number}.get(function, 0.0)
 
 
 def record_values(calls: Iterable[str], row: Mapping[str, float], time: float, hours: float) -> dict[str, float]:
@@ -114,21 +116,21 @@ def with_record(
 
 
 def _parts(column: str) -> tuple[str, str, float]:
-    """Function, drug or output, and value before the first."""
+    """Function, drug or output, and the number after it (0 where there is none)."""
     node = ast.parse(column, mode="eval").body
     if not isinstance(node, ast.Call):
         return column, "", 0.0
     assert isinstance(node.func, ast.Name)
     assert isinstance(node.args[0], ast.Name)
-    before = float(evaluate(node.args[1], {})) if len(node.args) > 1 else 0.0
-    return node.func.id, node.args[0].id, before
+    number = float(evaluate(node.args[1], {})) if len(node.args) > 1 else 0.0
+    return node.func.id, node.args[0].id, number
 
 
 def _course(
     column: str, outputs: Sequence[str], unit: int, start: int, given: Mapping[str, Delivered], measured: Measured
 ) -> list[tuple[int, float]]:
     """A hidden column over time: (from ms, value), distinct times, sorted."""
-    function, word, _ = _parts(column)
+    function, word, number = _parts(column)
     if function == "clock":
         return [(int(np.iinfo(np.int64).min), (start % DAY_MS) / HOUR_MS)]
     if function == "previous":
@@ -141,6 +143,10 @@ def _course(
         return [(m, (m - start) / unit) for m in begins[:1]]
     if function == "tad":
         return _last_of_instant((m, (m - start) / unit) for m in begins)
+    if function == "after":
+        return [(m + round(number * unit), 1.0) for m in begins[:1]]
+    if function == "span":
+        return _last_of_instant((m, (m - begins[0]) / unit) for m in begins)
     if function == "count":
         return _last_of_instant((m, float(i)) for i, m in enumerate(begins, start=1))
     amounts = drug.amounts()

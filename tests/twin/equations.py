@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 
-from twin.delivered import delivered
+from twin.delivered import delivered, with_rates
 from twin.events import DoseGiven, Quantity, from_millis, to_millis
 from twin.expressions import evaluate, is_input, to_source
 from twin.history import ClinicalEvent
@@ -140,7 +140,7 @@ def _epoch(timeline: Timeline, millis: int) -> int:
 
 def infusion(rate: Steps, impulses: Iterable[tuple[int, float, str]] = (), pulses: Iterable[int] = ()) -> Delivered:
     """One drug's delivery: rate steps by vein (ms, mg/h), impulses (ms, mg, route) and doses that count as pulses."""
-    return Delivered(list(rate), list(impulses), {"iv": list(rate)} if rate else {}, list(pulses))
+    return with_rates(Delivered(impulses=list(impulses), pulses=list(pulses), pumped=list(rate)))
 
 
 def timeline_of(

@@ -285,3 +285,30 @@ def test_pembrolizumab_clearance_falls_with_ecog_as_the_table_says_not_the_footn
     fit, ill = (typical_values(model, {"ECOG": score})["CL"] for score in (0, 1))
     assert fit == 0.22
     assert ill == pytest.approx(0.22 * (1 - 0.0739))
+
+
+def test_nivolumab_clearance_falls_to_three_quarters_and_no_further() -> None:
+    values = typical_values(load_model("nivolumab_bajaj2017"))
+    first, final = values["CL"], values["CL"] * math.exp(values["Emax"])
+    assert first == pytest.approx(0.226, abs=0.0005)
+    assert final == pytest.approx(0.168, abs=0.0005)
+    # At steady state, years on, the rate of loss is that clearance; at first it is the other.
+    rate, year = 10.0, 365.0 * 24
+    given = {"nivolumab": infusion([(0, rate), (round(4 * year) * HOUR_MS, 0.0)])}
+    found = typical("nivolumab_bajaj2017", given, [24.0, 4 * year])["nivolumab_serum"]
+    assert found[1] == pytest.approx(24 * rate / final, rel=0.001)
+
+
+def test_nivolumab_time_runs_from_its_first_dose_not_from_the_record() -> None:
+    early = typical("nivolumab_bajaj2017", {"nivolumab": infusion(over(1, 240))}, [24.0 * day for day in (60, 120)])
+    late_dose = {"nivolumab": infusion(over(1, 240, start=24.0 * 90))}
+    late = typical("nivolumab_bajaj2017", late_dose, [24.0 * day for day in (150, 210)])
+    assert early["nivolumab_serum"] == pytest.approx(late["nivolumab_serum"], rel=1e-5)
+
+
+def test_nivolumab_change_of_clearance_may_go_either_way() -> None:
+    model = load_model("nivolumab_bajaj2017")
+    (change,) = (p for p in model.parameters if p.name == "Emax")
+    assert (change.value, change.distribution, change.iiv) == (-0.295, "normal", 0.0719)
+    rising = typical_values(model, eta={"Emax": 0.5})
+    assert rising["Emax"] == pytest.approx(0.205)

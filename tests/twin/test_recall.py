@@ -30,9 +30,10 @@ START = 20_000 * DAY_MS + 7 * HOUR_MS
 def every_function() -> Model:
     """Clearance that tires with doses and turns with the clock, absorption that the size of the dose saturates."""
     return toys.made(
-        {"CL": "5 L/h 0.09 | CL*(1 + 0.1*count(toxin))", "V": "20 L 0.04", "ka": "0.8 1/h | ka/(1 + dose(toxin)/200)",
+        {"CL": "5 L/h 0.09 | CL*(1 + 0.1*count(toxin))*where(after(toxin, 7.5) > 0, 0.8, 1)", "V": "20 L 0.04",
+         "ka": "0.8 1/h | ka/(1 + dose(toxin)/200)",
          "tire": "0.01 1/h", "fast": "0.05 1/h", "Base": "3 10*9/L 0.04"},
-        {"D": "mg: input(toxin, oral) - ka*D",
+        {"D": "mg: exp(-tire*span(toxin))*input(toxin, oral) - ka*D",
          "A": "mg: input(toxin, iv) + ka*D - CL/V*A*(1 + 0.3*sin(2*3.141592653589793*(clock - 8)/24))",
          "E": "10*9/L: Base -> fast*Base*exp(-tire*since(toxin)) - fast*E*(1 + tanh(tad(toxin)/10))"
               " - 0.01*E*daily(toxin)/100 + 0.001*Base*cos(t/5)"},
@@ -55,10 +56,11 @@ def course() -> dict[str, Delivered]:
 def test_calls_become_columns_beside_the_covariates() -> None:
     assert set(record_columns(KERNEL.model)) == {
         "clock", "since(toxin)", "tad(toxin)", "dose(toxin)", "daily(toxin)", "count(toxin)", "previous(cells, 3)",
+        "after(toxin, 7.5)", "span(toxin)",
     }  # fmt: skip
     assert KERNEL.covariates == KERNEL.record
     shaping = {name for name, read in zip(KERNEL.covariates, KERNEL.shaping, strict=True) if read}
-    assert shaping == {"count(toxin)", "dose(toxin)"}
+    assert shaping == {"count(toxin)", "dose(toxin)", "after(toxin, 7.5)", "span(toxin)"}
     assert [name for name in KERNEL.record if varies(name)] == [
         n for n in KERNEL.record if n[:3] in ("clo", "sin", "tad")
     ]
@@ -78,6 +80,8 @@ def test_every_column_changes_when_what_it_tells_of_happens() -> None:
     assert [at("since(toxin)", x) for x in (0, 5, 60)] == [np.inf, 5.0, 5.0]
     assert [at("tad(toxin)", x) for x in (0, 5, 16.9, 17, 30, 50)] == [np.inf, 5.0, 5.0, 17.0, 30.0, 50.0]
     assert [at("count(toxin)", x) for x in (0, 5, 17, 30, 50)] == [0.0, 1.0, 2.0, 3.0, 4.0]
+    assert [at("after(toxin, 7.5)", x) for x in (0, 5, 12.4, 12.5, 60)] == [0.0, 0.0, 0.0, 1.0, 1.0]
+    assert [at("span(toxin)", x) for x in (0, 5, 16.9, 17, 30, 50)] == [0.0, 0.0, 0.0, 12.0, 25.0, 45.0]
     # What a pump delivers is known once it stops; what is recorded, at once.
     assert [at("dose(toxin)", x) for x in (0, 5, 17, 33.9, 34, 50)] == [0.0, 100.0, 150.0, 150.0, 100.0, 80.0]
     assert [at("daily(toxin)", x) for x in (0, 5, 17, 28.9, 29, 34, 41, 50, 58, 90)] == [
@@ -176,6 +180,8 @@ def test_a_column_that_no_parameter_reads_costs_no_new_eigenbasis() -> None:
         ({"states": {"A": "mg: input(toxin, lag=A*V/CL) - CL/V*A"}}, "lag of input(toxin, lag=A * V / CL) reads A"),
         ({"states": {"A": "mg: input(toxin, lag=tad(toxin)) - CL/V*A"}}, "reads tad(toxin), which changes with time"),
         ({"states": {"A": "mg: input(toxin, lag=V) - CL/V*A"}}, "'V' is in L, not in h"),
+        ({"parameters": {"CL": "5 L/h 0.09 | CL*after(toxin)", "V": "20 L"}}, "write after(drug, time)"),
+        ({"parameters": {"CL": "5 L/h 0.09 | CL*after(toxin, V)", "V": "20 L"}}, "the time must be a number"),
     ],
 )
 def test_what_the_record_cannot_say_is_refused(change: dict[str, dict[str, str]], problem: str) -> None:
