@@ -19,6 +19,7 @@ from twin.events import (
     Envelope,
     InputEvent,
     LabResult,
+    Measurement,
     PlannedDose,
     PumpDelivery,
     PumpTotals,
@@ -66,6 +67,7 @@ VITAL_RANGES: dict[str, tuple[str, float, float]] = {
 """Unit and hard range of each channel; outside lies the impossible or a sensor's sentinel, not an ill patient."""
 
 SomeEvent = TypeVar("SomeEvent", bound=Envelope)
+SomeMeasurement = TypeVar("SomeMeasurement", bound=Measurement)
 
 
 def admit(event: InputEvent, model: Model) -> InputEvent:
@@ -210,21 +212,42 @@ def _level(event: DrugLevel, model: Model) -> DrugLevel:
         raise _Refused(
             "unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}"
         )
-    value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
-    lloq = None if event.lloq is None else _positive("lloq", _in("lloq", event.lloq, output.unit, output.molar_mass))
-    if value.value == 0 and not event.below_lloq and output.error.kind != "additive":
+    level = _measured(event, output)
+    unweighable = output.kind == "continuous" and output.error.kind not in ("additive", "box_cox")
+    if level.value.value == 0 and not event.below_lloq and unweighable:
         text = f"field 'value': a level of 0 {output.unit} cannot be weighed; send 'below_lloq' with 'lloq'"
         raise _Refused("out_of_range", text)
-    if value.value == 0 and event.below_lloq and lloq is None:
+    if level.value.value == 0 and event.below_lloq and level.lloq is None:
         raise _Refused("out_of_range", "field 'lloq': missing; a level below its limit is only known by that limit")
-    return _with(event, value=value, lloq=lloq)
+    return level
+
+
+def _measured(event: SomeMeasurement, output: OutputSpec) -> SomeMeasurement:
+    """A measured value of an output with its limits, in the output's unit."""
+    limits = {field: limit for field in ("lloq", "uloq") if (limit := getattr(event, field)) is not None}
+    canonical = {
+        field: _positive(field, _in(field, limit, output.unit, output.molar_mass)) for field, limit in limits.items()
+    }
+    value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
+    if output.kind != "continuous":
+        _whole(event, value.value, output)
+    return _with(event, value=value, **canonical)
+
+
+def _whole(event: Measurement, value: float, output: OutputSpec) -> None:
+    """Refuses what is no grade, count or look of this output."""
+    highest = {"ordinal": len(output.further) - 1, "event": 1}.get(output.kind)
+    if value != round(value) or (highest is not None and value > highest):
+        wanted = "a whole number" if highest is None else f"one of 0 to {highest}"
+        raise _Refused("out_of_range", f"field 'value': {value:g} is no {output.kind} of {output.name}; send {wanted}")
+    if output.kind == "event" and (event.below_lloq or event.above_uloq):
+        raise _Refused("out_of_range", "field 'below_lloq': an event happened or did not; send 1 or 0 without a limit")
 
 
 def _lab(event: LabResult, model: Model) -> LabResult:
     output = _output(event.analyte, model)
     if output is not None:
-        value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
-        return _with(event, value=value)
+        return _measured(event, output)
     for covariate in model.covariates:
         if covariate.name == event.analyte:
             return _with(event, value=_plausible(event.value, covariate))

@@ -61,7 +61,10 @@ def check_dimensions(model: Model, file: str) -> None:
             _agree(file, f"parameters.{parameter.name}.expression", parameter.expression, env, parameter.unit)
     for derived in model.derived:
         _agree(file, f"derived.{derived.name}.expression", derived.expression, env, derived.unit)
+    hazards = {output.further[1] for output in model.outputs if output.kind == "event"}
     for state in model.states:
+        if state.derivative in hazards:
+            continue
         _agree(file, f"states.{state.name}.initial", state.initial, env, state.unit)
         rate = env[state.name].unit / time
         _agree(
@@ -72,7 +75,15 @@ def check_dimensions(model: Model, file: str) -> None:
                 unit = "1" if argument == "n" else model.time_unit
                 _agree(file, f"states.{state.name}.derivative", formula, env, unit)
     for output in model.outputs:
-        _agree(file, f"outputs.{output.name}.expression", output.expression, env, output.unit)
+        if output.kind == "ordinal":
+            for i, probability in enumerate(output.further):
+                _agree(file, f"outputs.{output.name}.categories[{i}]", probability, env, output.unit)
+        elif output.kind == "event":
+            hazard = output.further[1]
+            rate = f"1 per {model.time_unit}"
+            _agree(file, f"outputs.{output.name}.hazard", hazard, env, rate, quantity_of("1") / time)
+        else:
+            _agree(file, f"outputs.{output.name}.expression", output.expression, env, output.unit)
     _check_mentions(model, file)
 
 

@@ -39,6 +39,23 @@ def read_error(table: Table) -> ErrorSpec:
     return error
 
 
+def read_count_error(table: Table) -> ErrorSpec:
+    """How a count scatters around its mean: ``{ poisson = true }`` or ``{ negative_binomial = dispersion }``.
+
+    Raises:
+        ModelError: neither or both.
+    """
+    poisson, dispersion = table.flag("poisson"), table.optional_number("negative_binomial", above=0)
+    if poisson == (dispersion is not None):
+        raise table.wrong("", "must say either poisson = true or negative_binomial = its dispersion")
+    if poisson:
+        error = ErrorSpec("poisson", 0.0, 0.0, None, table.optional_text("source"), table.optional_text("assumed"))
+    else:
+        error = ErrorSpec("negative_binomial", 0.0, 0.0, None, *table.evidence(), dispersion=dispersion)
+    table.close()
+    return error
+
+
 def _sizes(table: Table) -> tuple[ErrorKind, float, float, float]:
     """Kind, additive and proportional size, and exponent of the prediction."""
     additive, proportional = table.optional_number("additive", above=0), table.optional_number("proportional", above=0)

@@ -106,22 +106,40 @@ class DoseGiven(ClinicalEnvelope):
     duration: Quantity | None = None
 
 
-class DrugLevel(ClinicalEnvelope):
-    """A drug concentration drawn at ``time``; ``below_lloq`` marks a result reported only as under ``lloq``."""
+class Measurement(ClinicalEnvelope):
+    """What was measured of a specimen drawn at ``time``.
 
-    kind: Literal["drug_level"] = "drug_level"
+    ``below_lloq`` marks a result reported only as under the lower limit ``lloq``, ``above_uloq`` one reported only as
+    over the upper limit ``uloq``; without the limit, ``value`` is taken for it.
+    """
+
     analyte: Name
     value: Quantity
     lloq: Quantity | None = None
     below_lloq: bool = False
+    uloq: Quantity | None = None
+    above_uloq: bool = False
+
+    @model_validator(mode="after")
+    def _lies_on_one_side(self) -> Measurement:
+        if self.below_lloq and self.above_uloq:
+            raise ValueError("a result cannot be 'below_lloq' and 'above_uloq' at once; keep one")
+        return self
 
 
-class LabResult(ClinicalEnvelope):
-    """A laboratory value of a specimen taken at ``time`` (``analyte`` is an output or covariate name of the model)."""
+class DrugLevel(Measurement):
+    """A drug concentration."""
+
+    kind: Literal["drug_level"] = "drug_level"
+
+
+class LabResult(Measurement):
+    """A laboratory or clinical finding; ``analyte`` is an output or covariate name of the model.
+
+    Grades, counts and looks for an event (1: it happened at this instant, 0: not by then) are values in unit ``1``.
+    """
 
     kind: Literal["lab_result"] = "lab_result"
-    analyte: Name
-    value: Quantity
     loinc: Annotated[str, Field(pattern=r"^\d{1,5}-\d$")] | None = None
 
 

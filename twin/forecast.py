@@ -10,12 +10,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin import residual
+from twin import likelihood, residual
 from twin.belief import QUANTILES, Belief, quantiles
 from twin.events import Band, Exposure, ForecastBand, Nadir
 from twin.kernel import Floats
-from twin.models import ErrorSpec, Model, TargetSpec, ToxicitySpec
-from twin.timeline import UNIT_MS
+from twin.models import Model, OutputSpec, TargetSpec, ToxicitySpec
+from twin.timeline import UNIT_MS, Observation
 
 FORECAST_POINTS = 96
 """Points of a forecast over its horizon; the nadir is looked for on these."""
@@ -42,34 +42,36 @@ class Expectation:
 
 
 def expectation(
-    error: ErrorSpec, value: float, predicted: Floats, weight: Floats, below: float | None = None
+    output: OutputSpec, observation: Observation, rows: Floats, weight: Floats, share: float = 0.5
 ) -> Expectation:
-    """Predictive distribution of a measurement, a mixture over particles of predictions (N,) with their residual.
+    """Predictive distribution of a measurement: a mixture over particles of what they predict, with its scatter.
 
-    The innovation is the distance of the value from the predictive median in predictive standard deviations, on the
-    scale that the output's error is on. A particle whose solution overflowed expects nothing and is left out. A
-    value known only to lie ``below`` a limit takes the middle of the probabilities it may have, and the innovation of
-    the limit.
+    ``rows`` (R, N), or (K, R, N) of an uncertain time, are what the likelihood reads (see `twin.likelihood`). The
+    innovation is the distance of the value from the predictive median in predictive standard deviations, on the scale
+    that the output's error is on; of counts, grades and events it is that from the mean. A particle whose solution
+    overflowed expects nothing and is left out. Where the value stands for a range of probabilities (it is discrete, or
+    known only by a limit) the PIT is taken at ``share`` of that range, and the innovation is that of the limit.
     """
-    share_of_pit = 1.0 if below is None else 0.5
-    value = value if below is None else below
-    usable = np.isfinite(predicted) & (weight > 0)
+    usable = np.isfinite(rows).reshape(-1, rows.shape[-1]).all(axis=0) & (weight > 0)
     if not usable.any():
         return Expectation(np.zeros(len(QUANTILES)), 0.5, 0.0)
-    predicted, weight = predicted[usable], weight[usable] / weight[usable].sum()
-    scattered = residual.spread_out(error, predicted, SCATTER_POINTS)
-    share = np.repeat(weight / SCATTER_POINTS, SCATTER_POINTS)
-    flat = scattered.ravel()
-    levels = quantiles(flat, share)
-    pit = share_of_pit * float(weight @ residual.cdf(error, value, predicted))
-    scaled, median, observed = flat, levels[2], np.asarray(value)
-    if error.kind in ("log_additive", "box_cox") and value > 0:
-        scaled, median, observed = (
-            residual.transformed(error, np.maximum(x, residual.SMALLEST)) for x in (scaled, median, observed)
-        )
+    rows, weight = rows[..., usable], weight[usable] / weight[usable].sum()
+    flat = likelihood.spread_out(output, observation, rows, SCATTER_POINTS).ravel()
+    each = np.repeat(weight / SCATTER_POINTS, SCATTER_POINTS)
+    levels = quantiles(flat, each)
     # Sums, not inner products: long ones are cut among as many threads as there are, which shows in the last bits.
-    spread = float(np.sqrt((share * (scaled - (share * scaled).sum()) ** 2).sum()))
-    gap = float(observed - median)
+    pit = float((weight * likelihood.level(output, observation, rows, share)).sum())
+    limit = observation.above if observation.below is None else observation.below
+    value = observation.value if limit is None else limit
+    scaled, middle, observed = flat, levels[2], np.asarray(value)
+    if output.kind != "continuous":
+        levels, middle = np.rint(levels), (each * flat).sum()
+    elif output.error.kind in ("log_additive", "box_cox") and value > 0:
+        scaled, middle, observed = (
+            residual.transformed(output.error, np.maximum(x, residual.SMALLEST)) for x in (scaled, middle, observed)
+        )
+    spread = float(np.sqrt((each * (scaled - (each * scaled).sum()) ** 2).sum()))
+    gap = float(observed - middle)
     # Concentrations and counts are not negative, whatever a wide proportional error says.
     shown = np.maximum(levels, 0.0)
     return Expectation(shown, min(1.0, max(0.0, pit)), gap / spread if spread > 0 else 0.0)

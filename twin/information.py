@@ -12,11 +12,15 @@ With prediction f, taken to the scale h that the error is written for, and resid
 | normal | h(f), log R | 1 / R, 1 / 2 |
 | Student-t | h(f), log R | (df + 1) / (df + 3) / R, df / (2 (df + 3)) |
 | with outliers | h(f), log R | E score^2 / R, E (z score + 1)^2 / 4, by quadrature |
+| count with mean m and variance R | m | 1 / R |
+| category, probabilities p_k | p_0, p_1, ... | 1 / p_0, 1 / p_1, ... |
+| event or look, hazard integrated to H | H | 1 / H |
 | known only by a limit L, z = (h(L) - h(f)) / sqrt(R) | z | p(z)^2 / (P(z) (1 - P(z))) |
 
-The first row is the sum of f'f'^T/R and R'R'^T/(2 R^2), the information of first-order conditional estimation with
-interaction (Lindstrom & Bates 1990; Wang 2007, J Pharmacokinet Pharmacodyn 34:575); the second is that of Lange et al.
-(1989, J Am Stat Assoc 84:881). The last is that of the yes or no which a censored value is.
+A replicate is given the information it would have alone. The first row is the sum of f'f'^T/R and R'R'^T/(2 R^2),
+the information of first-order conditional estimation with interaction (Lindstrom & Bates 1990; Wang 2007, J
+Pharmacokinet Pharmacodyn 34:575); the second is that of Lange et al. (1989, J Am Stat Assoc 84:881). The
+last is that of the yes or no which a censored value is.
 """
 
 from __future__ import annotations
@@ -26,7 +30,7 @@ import functools
 import numpy as np
 
 from twin.kernel import Floats
-from twin.models import ErrorSpec
+from twin.models import ErrorSpec, OutputSpec
 from twin.residual import SMALLEST, log_likelihood, scale, standardised, transformed
 
 
@@ -50,6 +54,19 @@ def censored_coordinates(error: ErrorSpec, limit: float | Floats, predicted: Flo
     unit, nowhere = _unit(error), np.zeros_like(z)
     below, above = log_likelihood(unit, 0.0, nowhere, below=z), log_likelihood(unit, 0.0, nowhere, above=z)
     return z[None], np.exp(2.0 * log_likelihood(unit, z, nowhere) - below - above)[None]
+
+
+def outcome_coordinates(output: OutputSpec, rows: Floats) -> tuple[Floats, Floats]:
+    """Coordinates and weights (Q, N) of one measured value of any kind of output, from its rows (R, N)."""
+    match output.kind:
+        case "continuous":
+            return coordinates(output.error, rows[0])
+        case "count":
+            return rows, 1.0 / scale(output.error, rows) ** 2
+        case "ordinal":
+            return rows, 1.0 / np.maximum(rows, SMALLEST)
+        case "event":
+            return rows[:1], 1.0 / np.maximum(rows[:1], SMALLEST)
 
 
 def _unit(error: ErrorSpec) -> ErrorSpec:

@@ -57,7 +57,9 @@ class Kernel:
         reference: (C,) the covariate vector while nothing is known of a patient and nothing was given.
         shaping: (C,) which of them parameters or the linear block read.
         linear, stepped: states of z (through V) and y.
-        outputs: rows of the output array at a mark.
+        outputs: names; output i is shown in row i of the output array at a mark, targets follow, then what
+            likelihoods need besides.
+        rows: per output, the rows that its likelihood reads (see `twin.specification.OutputSpec`).
     """
 
     model: Model
@@ -68,11 +70,22 @@ class Kernel:
     reference: Floats
     shaping: NDArray[np.bool_]
     outputs: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
     individual: Callable[[Floats, Floats, Floats], None]
     initial: Callable[..., None]
     system: Callable[..., None]
     advance: Callable[..., None]
     source: str
+
+    def read(self, out: Floats, output: int) -> Floats:
+        """What the likelihood of an output reads, (R, N), of all rows at one mark (O, N)."""
+        return out[list(self.rows[output])]
+
+    @property
+    def height(self) -> int:
+        """Rows of the output array at a mark."""
+        shown = len(self.outputs) + len(self.model.targets)
+        return shown + sum(len(output.further) for output in self.model.outputs)
 
     @property
     def inputs(self) -> tuple[str, ...]:
@@ -131,6 +144,7 @@ def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
         reference=np.array([c.reference for c in model.covariates] + [resting(column) for column in record]),
         shaping=np.array([name in read for name in covariates], dtype=bool),
         outputs=tuple(o.name for o in model.outputs),
+        rows=_likelihood_rows(model),
         individual=module.individual,
         initial=module.initial,
         system=module.system,
@@ -146,6 +160,15 @@ def _shaping_names(model: Model, structure: Structure) -> frozenset[str]:
         equation = structure.equations[name]
         formulas += [*equation.states.values(), *equation.inputs.values(), equation.rest]
     return frozenset().union(*(names_in(formula) for formula in formulas if formula is not None))
+
+
+def _likelihood_rows(model: Model) -> tuple[tuple[int, ...], ...]:
+    rows: list[tuple[int, ...]] = []
+    at = len(model.outputs) + len(model.targets)
+    for i, output in enumerate(model.outputs):
+        rows.append(tuple(range(at, at + len(output.further))) or (i,))
+        at += len(output.further)
+    return tuple(rows)
 
 
 def _defective_states(kernel: Kernel) -> tuple[str, ...]:

@@ -14,8 +14,8 @@ from collections.abc import Collection, Mapping
 from typing import Any, Literal, cast, get_args
 
 from twin.dimensions import check_dimensions
-from twin.errorspec import read_error
 from twin.expressions import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
+from twin.outputspec import read_outputs
 from twin.specification import (
     CadenceSpec,
     CitationSpec,
@@ -72,7 +72,8 @@ def parse_model(text: str, file: str) -> Model:
     derived = _derived(top, constants, holding)
     constants += [item.name for item in derived]
     states = _states(top, constants, drugs, record)
-    outputs = _outputs(top, [*constants, *(s.name for s in states), *CLOCKS], record)
+    outputs, hazards = read_outputs(top, [*constants, *(s.name for s in states), *CLOCKS], record)
+    states += hazards
     eta_names, omega, iov_names, omega_iov = covariances(top, parameters)
     model = Model(
         id=top.text("id"),
@@ -236,32 +237,6 @@ def _states(top: Table, constants: list[str], drugs: tuple[str, ...], record: Re
         found.append(StateSpec(name, table.text("unit"), initial, derivative))
     if not found:
         raise top.wrong("states", "is missing; declare at least one, [states.A1]")
-    return tuple(found)
-
-
-def _outputs(top: Table, names: list[str], record: Record) -> tuple[OutputSpec, ...]:
-    found: list[OutputSpec] = []
-    taken: set[str] = set()
-    for name, table in top.named("outputs"):
-        check_name(table, name)
-        aliases = table.texts("aliases")
-        for word in (name, *aliases):
-            if word in taken:
-                raise table.wrong("aliases", f"'{word}' already names an output; each analyte belongs to one output")
-            taken.add(word)
-        error = read_error(table.table("error"))
-        found.append(
-            OutputSpec(
-                name,
-                table.text("unit"),
-                table.formula("expression", names, None, record),
-                error,
-                aliases,
-                table.optional_number("molar_mass", above=0),
-            )
-        )
-    if not found:
-        raise top.wrong("outputs", "is missing; declare at least one, [outputs.plasma]")
     return tuple(found)
 
 

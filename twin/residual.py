@@ -58,10 +58,14 @@ class Measured:
 
 
 def scale(error: ErrorSpec, predicted: Floats) -> Floats:
-    """Residual scale s around predictions, on the error's own scale."""
+    """Residual scale s around predictions, on the error's own scale; of counts their standard deviation, else NaN."""
     if error.kind in ("log_additive", "box_cox", "additive"):
         return np.full_like(predicted, error.additive)
+    if error.kind == "none":
+        return np.full_like(predicted, np.nan)
     positive = np.maximum(np.abs(predicted), SMALLEST)
+    if error.kind in ("poisson", "negative_binomial"):
+        return np.asarray(np.sqrt(positive + (error.dispersion or 0.0) * positive**2))
     growing = error.proportional * (positive if error.exponent == 1.0 else positive**error.exponent)
     if error.additive == 0.0:
         return np.asarray(growing)
@@ -133,29 +137,35 @@ def cdf(error: ErrorSpec, value: float, predicted: Floats, earlier: tuple[Measur
     return _law(error, predicted, earlier).cdf(standardised(error, value, predicted))
 
 
-def spread_out(error: ErrorSpec, predicted: Floats, points: int, earlier: tuple[Measured, ...] = ()) -> Floats:
+def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
     """Measurements that predictions (N,) stand for: (N, points), one in each of ``points`` equal shares of probability.
 
-    Where in its share differs from one prediction to the next (by the golden ratio, which fills an interval evenly), so
-    that predictions that are all alike still make a smooth distribution.
+    Where in its share differs from one prediction to the next, see `levels_of`.
     """
-    law = _law(error, predicted, earlier)
-    if isinstance(law, _Residual):
-        z = _scatter(law, len(predicted), points)
-    else:
-        z = law.quantile(levels_of(len(predicted), points))
-    return untransformed(error, _centre(error, predicted)[:, None] + scale(error, predicted)[:, None] * z)
+    return _on_scale(error, predicted[:, None], _scatter(_Residual(error.df, error.outliers), len(predicted), points))
+
+
+def at_levels(error: ErrorSpec, predicted: Floats, levels: Floats, earlier: tuple[Measured, ...] = ()) -> Floats:
+    """Measurements (N, P) at ``levels`` (N, P) of their distribution function, given predictions (N,)."""
+    return _on_scale(error, predicted[:, None], _law(error, predicted, earlier).quantile(levels))
+
+
+def _on_scale(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
+    return untransformed(error, _centre(error, predicted) + scale(error, predicted) * z)
 
 
 def drawn(error: ErrorSpec, predicted: Floats, rng: np.random.Generator) -> Floats:
     """One measurement of each prediction (N,), as the model says that they scatter."""
-    z = _Residual(error.df, error.outliers).quantile(rng.random(len(predicted)))
-    return untransformed(error, _centre(error, predicted) + scale(error, predicted) * z)
+    return _on_scale(error, predicted, _Residual(error.df, error.outliers).quantile(rng.random(len(predicted))))
 
 
 @functools.lru_cache(maxsize=16)
 def levels_of(count: int, points: int) -> Floats:
-    """Levels (count, points) of `spread_out`: one in each of ``points`` equal shares of probability."""
+    """Levels (count, points): for each of ``count`` predictions one in each of ``points`` equal shares of probability.
+
+    Where in its share differs from one prediction to the next (by the golden ratio, which fills an interval evenly), so
+    that predictions that are all alike still make a smooth distribution.
+    """
     place = (0.5 + GOLDEN * np.arange(count)) % 1.0
     levels = np.asarray((np.arange(points) + place[:, None]) / points)
     levels.flags.writeable = False

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin import residual
-from twin.information import censored_coordinates, coordinates
+from twin import likelihood, residual
+from twin.information import censored_coordinates, coordinates, outcome_coordinates
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Response
-from twin.models import ErrorSpec
+from twin.models import ErrorSpec, OutputSpec
 from twin.solve import Solver
 from twin.timeline import Observation, Timeline
 
@@ -28,6 +28,11 @@ recorded as given) then moves nobody, and shows in the prediction's PIT and inno
 def bounded(log_likelihood: Floats) -> Floats:
     """Log-likelihoods between impossible and possible; a solution that overflowed is an impossible patient."""
     return np.where(np.isfinite(log_likelihood), np.maximum(log_likelihood, LEAST_LOG_LIKELIHOOD), -1e30)
+
+
+def _is_plain(output: OutputSpec, observation: Observation) -> bool:
+    """Whether a value stands alone and is measured on a continuous scale, so that many are weighed in one call."""
+    return output.kind == "continuous" and observation.above is None and not observation.earlier
 
 
 @dataclass(frozen=True)
@@ -50,7 +55,9 @@ class Responder:
         self.timeline = timeline
         self.seen = tuple(seen)
         self.marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
-        self._alike = self._grouped()
+        plain = [o for o in self.seen if _is_plain(kernel.model.outputs[o.output], o)]
+        self._alike = self._grouped(plain)
+        self._single = tuple(o for o in self.seen if o not in plain)
 
     def __call__(self, eta: Floats) -> Response:
         """Minus log-likelihood, coordinates and weights of eta (N, d)."""
@@ -60,6 +67,14 @@ class Responder:
         out = self._solved(eta)
         places: list[Floats] = []
         weights: list[Floats] = []
+        for observation in self._single:
+            output = self.kernel.model.outputs[observation.output]
+            rows = self.kernel.read(out[np.searchsorted(self.marks, observation.millis)], observation.output)
+            likely = bounded(likelihood.log_likelihood(output, observation, rows))
+            place, weight = outcome_coordinates(output, rows)
+            loss -= likely
+            places.append(place)
+            weights.append(np.where((likely > LEAST_LOG_LIKELIHOOD) & np.isfinite(weight), weight, 0.0))
         for alike in self._alike:
             predicted = out[alike.mark, alike.output]
             if alike.below:
@@ -87,9 +102,9 @@ class Responder:
         solver = Solver(self.kernel, eta, self.pace, shared=False)
         return solver.advance(solver.initial(self.timeline), self.timeline, int(self.marks[-1]), self.marks)[1]
 
-    def _grouped(self) -> tuple[_Alike, ...]:
+    def _grouped(self, plain: Sequence[Observation]) -> tuple[_Alike, ...]:
         groups: dict[tuple[int, bool], list[Observation]] = {}
-        for observation in self.seen:
+        for observation in plain:
             groups.setdefault((observation.output, observation.below is not None), []).append(observation)
         return tuple(
             _Alike(

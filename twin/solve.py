@@ -169,11 +169,10 @@ class Solver:
             stops: further ms that steps must meet, so that the path is the same as in a solution that paused there.
 
         Returns:
-            The cloud at ``end`` and outputs (M, O, N): model outputs, then the states of the model's targets.
+            The cloud at ``end`` and outputs (M, O, N), O rows as `Kernel.outputs` says.
         """
         kernel = self.kernel
-        rows = len(kernel.outputs) + len(kernel.model.targets)
-        out = np.empty((len(marks), rows, len(self.eta)))
+        out = np.empty((len(marks), kernel.height, len(self.eta)))
         done = 0
         if len(marks) and marks[0] == cloud.millis:
             out[0] = self._here(cloud, timeline)
@@ -218,7 +217,7 @@ class Solver:
 
     def _here(self, cloud: Cloud, timeline: Timeline) -> Floats:
         """Outputs at the cloud's own instant: a step of no length."""
-        out = np.empty((1, len(self.kernel.outputs) + len(self.kernel.model.targets), len(self.eta)))
+        out = np.empty((1, self.kernel.height, len(self.eta)))
         covariates = timeline.covariates[cloud.epoch]
         s = self.system(covariates)
         nothing, zero = np.zeros(2, dtype=np.int64), np.zeros(1)

@@ -16,7 +16,10 @@ from numpy.typing import NDArray
 
 TimeUnit = Literal["h", "d"]
 Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
-ErrorKind = Literal["proportional", "additive", "combined", "power", "log_additive", "box_cox"]
+ErrorKind = Literal[
+    "proportional", "additive", "combined", "power", "log_additive", "box_cox", "poisson", "negative_binomial", "none"
+]
+OutputKind = Literal["continuous", "ordinal", "event", "count"]
 Route = Literal["iv", "oral", "sc", "im", "ip"]
 
 
@@ -127,6 +130,7 @@ class ErrorSpec:
         combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
         box_cox: exponent of the transform on which ``additive`` holds.
         replicate_correlation: of measurements at one instant.
+        dispersion: of a negative binomial count with mean f, whose variance is f + dispersion * f**2.
     """
 
     kind: ErrorKind
@@ -140,11 +144,28 @@ class ErrorSpec:
     box_cox: float | None = None
     outliers: OutlierSpec | None = None
     replicate_correlation: float | None = None
+    dispersion: float | None = None
+
+
+NO_ERROR = ErrorSpec("none", 0.0, 0.0, None, None, None)
+"""Of grades and events: their probabilities are all the scatter there is."""
 
 
 @dataclass(frozen=True, slots=True)
 class OutputSpec:
-    """Something that can be measured. ``aliases`` are other names of the analyte; ``molar_mass`` is in g/mol."""
+    """Something that can be measured. ``aliases`` are other names of the analyte; ``molar_mass`` is in g/mol.
+
+    ``expression`` is what is shown of it, and ``further`` what its likelihood needs besides:
+
+    ==========  ==================================================  ==========================================
+    kind        expression                                          further
+    ==========  ==================================================  ==========================================
+    continuous  prediction f                                        none
+    count       mean                                                none
+    ordinal     expected category, sum of k P(k)                    P(0), P(1), ...
+    event       probability since the last look, 1 - exp(-H)        H and the hazard h, dH/dt = h, H = 0 at a look
+    ==========  ==================================================  ==========================================
+    """
 
     name: str
     unit: str
@@ -152,6 +173,8 @@ class OutputSpec:
     error: ErrorSpec
     aliases: tuple[str, ...]
     molar_mass: float | None
+    kind: OutputKind = "continuous"
+    further: tuple[ast.expr, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -229,6 +229,7 @@ class _Stepper:
             add(5, f"m_{name} = {self._natural(name, self.rows[f'y{i}'])}")
         shown = [self._source(output.expression) for output in self.model.outputs]
         shown += [f"m_{target.state}" for target in self.model.targets]
+        shown += [self._source(formula) for output in self.model.outputs for formula in output.further]
         add(5, *(f"out[mark[k], {i}, first + p] = {value}" for i, value in enumerate(shown)))
 
     def _bind_parameters(self, depth: int, *, constants: bool = False) -> None:

@@ -111,6 +111,13 @@ class Table:
             raise self.wrong(key, "is missing; write a number")
         return value
 
+    def flag(self, key: str) -> bool:
+        """Whether a switch is there and true."""
+        value = self._get(key)
+        if value is not None and not isinstance(value, bool):
+            raise self.wrong(key, f"is {_kind(value)}; write true or false")
+        return bool(value)
+
     def formula(
         self,
         key: str,
@@ -122,6 +129,32 @@ class Table:
         value = self._get(key)
         if value is None:
             raise self.wrong(key, "is missing; write a formula in quotes")
+        return self._parsed(key, value, names, drugs, record)
+
+    def optional_formula(
+        self, key: str, names: Collection[str], record: Mapping[str, Collection[str]] = MappingProxyType({})
+    ) -> ast.expr | None:
+        """A formula, if there is one."""
+        return self.formula(key, names, None, record) if self.has(key) else None
+
+    def formulas(
+        self, key: str, names: Collection[str], record: Mapping[str, Collection[str]] = MappingProxyType({})
+    ) -> tuple[ast.expr, ...]:
+        """A list of formulas, each as `formula` reads it."""
+        value = self._get(key)
+        if not isinstance(value, list):
+            problem = "is missing" if value is None else f"is {_kind(value)}"
+            raise self.wrong(key, f'{problem}; write a list of formulas, ["...", "..."]')
+        return tuple(self._parsed(f"{key}[{i}]", item, names, None, record) for i, item in enumerate(value))
+
+    def _parsed(
+        self,
+        key: str,
+        value: object,
+        names: Collection[str],
+        drugs: Collection[str] | None,
+        record: Mapping[str, Collection[str]],
+    ) -> ast.expr:
         if isinstance(value, int | float) and not isinstance(value, bool):
             value = repr(value)
         if not isinstance(value, str):
@@ -130,12 +163,6 @@ class Table:
             return parse_expression(value, names, drugs, record)
         except ExpressionError as error:
             raise self.wrong(key, str(error)) from None
-
-    def optional_formula(
-        self, key: str, names: Collection[str], record: Mapping[str, Collection[str]] = MappingProxyType({})
-    ) -> ast.expr | None:
-        """A formula, if there is one."""
-        return self.formula(key, names, None, record) if self.has(key) else None
 
     def evidence(self) -> tuple[str | None, str | None]:
         """Where the numbers of this table come from: ``source``, ``assumed``, or both; never neither."""

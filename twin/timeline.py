@@ -16,8 +16,9 @@ from twin.delivered import DAY_MS, HOUR_MS, Delivered, Steps, delivered, sum_of_
 from twin.events import Covariate, DrugLevel, LabResult
 from twin.history import ClinicalEvent, History
 from twin.kernel import Kernel
-from twin.models import Model
+from twin.models import Model, OutputSpec
 from twin.recall import with_record
+from twin.residual import Measured
 
 UNIT_MS = {"h": HOUR_MS, "d": DAY_MS}
 """Milliseconds in a model's unit of time."""
@@ -28,13 +29,23 @@ ZERO_COUNT_BELOW = 0.1
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """A measured model output, in the output's unit; ``below`` is the limit of a value known only to lie under it."""
+    """A measured model output, in the output's unit.
+
+    Attributes:
+        below, above: the limit of a value known only to lie under, or over it.
+        earlier: what was measured of the same output at the same instant and comes before this in event-time order,
+            where that matters: replicates that correlate, and looks for an event.
+        moments: ms around ``millis`` at which the sample may have been drawn (`twin.drawtime`), or none.
+    """
 
     millis: int
     event_id: str
     output: int
     value: float
     below: float | None = None
+    above: float | None = None
+    earlier: tuple[Measured, ...] = ()
+    moments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -121,6 +132,11 @@ def assemble(
     states = [*kernel.linear, *kernel.stepped]
     for target, begun in zip(model.targets, courses, strict=True):
         kicks += [(millis, -1 - states.index(target.state), 0.0) for millis in begun]
+    for observation in observations:
+        output = model.outputs[observation.output]
+        if output.kind == "event":
+            # Its hazard is integrated from look to look.
+            kicks.append((observation.millis, -1 - states.index(ast.unparse(output.further[0])), 0.0))
     kicks.sort()
     change = np.unique(np.array([millis for column in steps for millis, _ in column], dtype=np.int64))
     rates = np.zeros((len(change) + 1, len(columns)))
@@ -184,22 +200,33 @@ def _first_unequal(old: list[tuple[int, object]], new: list[tuple[int, object]])
 
 def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[Observation, ...]:
     found: list[Observation] = []
+    at_instant: dict[tuple[int, int], list[Measured]] = {}
     for millis, fact in facts:
         if isinstance(fact, DrugLevel | LabResult):
-            output = output_index(model, fact.analyte)
-            if output is not None:
-                below = _limit(fact)
-                found.append(Observation(millis, fact.event_id, output, fact.value.value, below))
+            number = output_index(model, fact.analyte)
+            if number is not None:
+                output = model.outputs[number]
+                measured = _measured(fact, output)
+                together = at_instant.setdefault((millis, number), [])
+                bound = output.error.replicate_correlation is not None or output.kind == "event"
+                earlier = tuple(together) if bound else ()
+                together.append(measured)
+                found.append(
+                    Observation(millis, fact.event_id, number, measured.value, measured.below, measured.above, earlier)
+                )
     return tuple(found)
 
 
-def _limit(fact: DrugLevel | LabResult) -> float | None:
-    """The limit under which a value is only known to lie, if it is."""
-    if isinstance(fact, DrugLevel) and fact.below_lloq:
-        return fact.lloq.value if fact.lloq is not None else fact.value.value
-    if isinstance(fact, LabResult) and fact.value.value == 0.0:
-        return ZERO_COUNT_BELOW
-    return None
+def _measured(fact: DrugLevel | LabResult, output: OutputSpec) -> Measured:
+    """What is measured: a value, or the limit that it is known to lie beyond."""
+    value = fact.value.value
+    if fact.below_lloq:
+        return Measured(value, below=value if fact.lloq is None else fact.lloq.value)
+    if fact.above_uloq:
+        return Measured(value, above=value if fact.uloq is None else fact.uloq.value)
+    if isinstance(fact, LabResult) and value == 0.0 and output.kind == "continuous":
+        return Measured(value, below=ZERO_COUNT_BELOW)
+    return Measured(value)
 
 
 def output_index(model: Model, analyte: str) -> int | None:

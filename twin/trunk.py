@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from twin import residual
+from twin import likelihood
 from twin.assimilate import Diagnostics, Weighed, assimilate
-from twin.belief import Belief
+from twin.belief import Belief, generator
 from twin.forecast import Expectation, expectation
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
@@ -138,11 +138,12 @@ class Trunk:
         at = np.array([observation.millis], dtype=np.int64)
         cloud, out = self.solver(position.belief).advance(cloud, timeline, observation.millis, at)
         typical, alone = self._nobody.advance(typical, timeline, observation.millis, at)
-        predicted = out[0, observation.output]
-        error = self.kernel.model.outputs[observation.output].error
+        predicted, rows = out[0, observation.output], self.kernel.read(out[0], observation.output)
         belief = position.belief
-        expected = expectation(error, observation.value, predicted, belief.weight, observation.below)
-        weighed = Weighed(belief.eta, past, self._log_likelihood(observation, predicted))
+        output = self.kernel.model.outputs[observation.output]
+        share = float(generator(self.patient_id, observation.event_id, "pit").random())
+        expected = expectation(output, observation, rows, belief.weight, share)
+        weighed = Weighed(belief.eta, past, self._log_likelihood(observation, rows))
         seen = timeline.observations[: belief.observations + 1]
 
         def weigher(eta: Floats) -> Weighed:
@@ -182,13 +183,13 @@ class Trunk:
         past, last = np.zeros(len(solver.eta)), np.zeros(len(solver.eta))
         for observation in seen:
             past = past + last
-            predicted = out[np.searchsorted(marks, observation.millis), observation.output]
-            last = self._log_likelihood(observation, predicted)
+            rows = self.kernel.read(out[np.searchsorted(marks, observation.millis)], observation.output)
+            last = self._log_likelihood(observation, rows)
         return cloud, past, last
 
-    def _log_likelihood(self, observation: Observation, predicted: Floats) -> Floats:
-        error = self.kernel.model.outputs[observation.output].error
-        return bounded(residual.log_likelihood(error, observation.value, predicted, observation.below))
+    def _log_likelihood(self, observation: Observation, rows: Floats) -> Floats:
+        output = self.kernel.model.outputs[observation.output]
+        return bounded(likelihood.log_likelihood(output, observation, rows))
 
     def _stops(self, timeline: Timeline, end: int) -> NDArray[np.int64]:
         first = (timeline.start // self.grid + 1) * self.grid

@@ -16,6 +16,7 @@ from twin.events import (
     BadEvent,
     ClinicalEnvelope,
     InputEvent,
+    Measurement,
     OutputEvent,
     PumpDelivery,
     decode,
@@ -201,6 +202,8 @@ _st_named: dict[str, st.SearchStrategy[Any]] = {
 def events_of(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
     """Any valid instance of an event model, its nested values included."""
     fields = {name: _field(name, field.annotation) for name, field in model.model_fields.items() if name != "replaces"}
+    if issubclass(model, Measurement):
+        fields["above_uloq"] = st.just(value=False)
     if issubclass(model, ClinicalEnvelope):
         fields.pop("status")
         statuses = st.sampled_from(["preliminary", "final"]).map(lambda s: {"status": s}) | st.builds(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -11,8 +13,8 @@ from tests.twin.test_residual import NAMES, SPECS
 from twin.belief import QUANTILES, Belief, generator
 from twin.forecast import (
     FORECAST_POINTS,
+    Expectation,
     band,
-    expectation,
     exposure_reading,
     forecast_bands,
     forecast_times,
@@ -20,9 +22,10 @@ from twin.forecast import (
     output_bands,
     parameter_bands,
 )
+from twin.forecast import expectation as of_output
 from twin.models import ErrorSpec, load_model
 from twin.residual import cdf, drawn
-from twin.timeline import HOUR_MS
+from twin.timeline import HOUR_MS, Observation
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
 FLUOROURACIL = load_model("fluorouracil_yamada2025")
@@ -34,6 +37,14 @@ def evenly(size: int) -> Floats:
 
 
 # --- what is expected of a value -------------------------------------------------------------------------------------
+
+
+def expectation(
+    error: ErrorSpec, value: float, predicted: Floats, weight: Floats, below: float | None = None
+) -> Expectation:
+    """What is expected of a value of an output with this error."""
+    output = replace(DOCETAXEL.outputs[0], error=error)
+    return of_output(output, Observation(0, "a test", 0, value, below), predicted[None], weight)
 
 
 @pytest.mark.parametrize("error", SPECS, ids=NAMES)

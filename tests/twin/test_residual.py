@@ -12,7 +12,18 @@ from scipy import integrate, stats
 
 from twin.belief import generator
 from twin.models import ErrorSpec, OutlierSpec
-from twin.residual import SMALLEST, Measured, cdf, drawn, log_likelihood, scale, spread_out, standardised
+from twin.residual import (
+    SMALLEST,
+    Measured,
+    at_levels,
+    cdf,
+    drawn,
+    levels_of,
+    log_likelihood,
+    scale,
+    spread_out,
+    standardised,
+)
 
 
 def spec(kind: str, additive: float = 0.0, proportional: float = 0.0, df: float | None = None) -> ErrorSpec:
@@ -235,7 +246,7 @@ def test_replicates_below_their_limit_weigh_what_a_joint_integral_says(limited: 
     "earlier", [(Measured(2.0),), (Measured(2.0), Measured(0.0, above=4.0))], ids=["known", "limit"]
 )
 def test_the_expectation_of_a_replicate_is_the_one_it_is_weighed_by(earlier: tuple[Measured, ...]) -> None:
-    points = spread_out(CORRELATED, PREDICTED, 8, earlier)
+    points = at_levels(CORRELATED, PREDICTED, levels_of(len(PREDICTED), 8), earlier)
     for row, predicted in zip(points, PREDICTED, strict=True):
         middle = np.array([predicted])
         levels = np.array([one(cdf(CORRELATED, float(y), middle, earlier)) for y in row])
