@@ -75,6 +75,12 @@ def count(hours: float, value: float, **changes: Any) -> LabResult:
     return LabResult(**_envelope("count", hours) | fields | changes)
 
 
+def finding(hours: float, analyte: str, value: float, **changes: Any) -> LabResult:
+    """A grade, a look for an event, or a count."""
+    fields = {"analyte": analyte, "value": quantity(value, "1")}
+    return LabResult(**_envelope(analyte, hours) | fields | changes)
+
+
 def weight(hours: float, kilograms: float) -> Covariate:
     """Body weight, kg."""
     return covariate(hours, "WT", kilograms, "kg")
