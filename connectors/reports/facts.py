@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twin.models import ErrorSpec, Model, ParameterSpec
+from twin.models import ErrorSpec, Model, OutputSpec, ParameterSpec
 
 ASSUMED = "ASSUMED: "
 """Stands before the reason for a number that nobody published."""
@@ -114,7 +114,7 @@ def _outputs(model: Model) -> Section:
     rows = [
         (
             ", ".join((o.name, *o.aliases)),
-            ast.unparse(o.expression),
+            _formula(o),
             o.unit,
             _residual(o.error),
             _rests_on(o.error.source, o.error.assumed),
@@ -122,6 +122,16 @@ def _outputs(model: Model) -> Section:
         for o in model.outputs
     ]
     return Section("Outputs", ("name", "formula", "unit", "residual error (SD)", "rests on"), tuple(rows))
+
+
+def _formula(output: OutputSpec) -> str:
+    """What is predicted of an output, as the file writes it."""
+    if output.kind == "ordinal":
+        return "; ".join(f"P({grade}) = {ast.unparse(formula)}" for grade, formula in enumerate(output.further))
+    if output.kind == "event":
+        return f"event with hazard {ast.unparse(output.further[1])}"
+    shown = ast.unparse(output.expression)
+    return f"count with mean {shown}" if output.kind == "count" else shown
 
 
 def _residual(error: ErrorSpec) -> str:
@@ -132,6 +142,9 @@ def _residual(error: ErrorSpec) -> str:
         "power": f"{error.proportional:g} times the value to the power {error.exponent:g}",
         "log_additive": f"{error.additive:g} on the logarithm",
         "box_cox": f"{error.additive:g} on the Box-Cox scale, exponent {error.box_cox or 0:g}",
+        "poisson": "Poisson",
+        "negative_binomial": f"negative binomial, dispersion {error.dispersion or 0:g}",
+        "none": "",
     }
     parts = [sizes[error.kind]]
     if error.kind == "power" and error.additive:

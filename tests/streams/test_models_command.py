@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.commands.models import app
+from tests.twin.test_outcomes import TEXT as OUTCOMES
 from twin.models import library_ids, load_model
 
 runner = CliRunner(env={"COLUMNS": "200"})
@@ -46,6 +47,16 @@ def test_the_card_marks_what_nobody_published() -> None:
     assert "recorded amount times 2.6" in card
     assert "correlation of slope and gamma: -0.26" in card
     assert "Student-t with 5 degrees of freedom" in card
+
+
+def test_the_card_says_how_grades_events_and_counts_come_about(tmp_path: Path) -> None:
+    file = tmp_path / "outcomes.toml"
+    file.write_text(OUTCOMES, encoding="utf-8")
+    card = " ".join(runner.invoke(app, ["show", str(file)]).output.split())
+    assert "P(0) = 1 / (1 + exp(" in card
+    assert "event with hazard h0 * exp(harm * A / V)" in card
+    assert "count with mean 6 * exp(-harm * A / V)" in card
+    assert "negative binomial, dispersion 0.2" in card
 
 
 def test_an_unknown_model_is_named_with_what_there_is() -> None:
