@@ -61,6 +61,8 @@ def check_dimensions(model: Model, file: str) -> None:
             _agree(file, f"parameters.{parameter.name}.expression", parameter.expression, env, parameter.unit)
     for derived in model.derived:
         _agree(file, f"derived.{derived.name}.expression", derived.expression, env, derived.unit)
+    for term in model.terms:
+        _agree(file, f"terms.{term.name}.expression", term.expression, env, term.unit)
     hazards = {output.further[1] for output in model.outputs if output.kind == "event"}
     for state in model.states:
         if state.derivative in hazards:

@@ -71,8 +71,10 @@ def parse_model(text: str, file: str) -> Model:
     constants = [c.name for c in covariates] + [p.name for p in parameters]
     derived = _derived(top, constants, holding)
     constants += [item.name for item in derived]
-    states = _states(top, constants, drugs, record)
-    outputs, hazards = read_outputs(top, [*constants, *(s.name for s in states), *CLOCKS], record)
+    terms = _terms(top, [*constants, *top.names("states"), *CLOCKS], record)
+    names = [*constants, *top.names("states"), *(term.name for term in terms), *CLOCKS]
+    states = _states(top, constants, names, drugs, record)
+    outputs, hazards = read_outputs(top, names, record)
     states += hazards
     eta_names, omega, iov_names, omega_iov = covariances(top, parameters)
     model = Model(
@@ -86,6 +88,7 @@ def parse_model(text: str, file: str) -> Model:
         parameters=parameters,
         covariates=covariates,
         derived=derived,
+        terms=terms,
         states=states,
         outputs=outputs,
         targets=tuple(_target(name, table, drugs, states) for name, table in top.named("targets")),
@@ -128,7 +131,7 @@ def _canonical(value: object) -> str:
 def _refuse_twice(top: Table) -> None:
     """Formulas share one set of names, so a parameter and a state may not have the same one."""
     taken: dict[str, str] = {}
-    for section in ("covariates", "parameters", "derived", "states"):
+    for section in ("covariates", "parameters", "derived", "terms", "states"):
         for name in top.names(section):
             if name in taken:
                 raise top.wrong(f"{section}.{name}", f"the name is taken by {taken[name]}.{name}; choose another")
@@ -221,13 +224,25 @@ def _derived(top: Table, constants: list[str], record: Record) -> tuple[DerivedS
     return tuple(found)
 
 
-def _states(top: Table, constants: list[str], drugs: tuple[str, ...], record: Record) -> tuple[StateSpec, ...]:
-    names = top.names("states")
+def _terms(top: Table, names: list[str], record: Record) -> tuple[DerivedSpec, ...]:
+    """Named parts of the equations, each over those above it; formulas read after this have them written out."""
+    found: list[DerivedSpec] = []
+    for name, table in top.named("terms"):
+        check_name(table, name)
+        expression = table.formula("expression", [*names, *top.terms], None, record)
+        found.append(DerivedSpec(name, table.text("unit"), expression))
+        top.terms[name] = expression
+    return tuple(found)
+
+
+def _states(
+    top: Table, constants: list[str], names: list[str], drugs: tuple[str, ...], record: Record
+) -> tuple[StateSpec, ...]:
     found: list[StateSpec] = []
     for name, table in top.named("states"):
         check_name(table, name)
         initial = table.formula("initial", constants) if table.has("initial") else ast.Constant(0.0)
-        derivative = table.formula("derivative", [*constants, *names, *CLOCKS], drugs, record)
+        derivative = table.formula("derivative", names, drugs, record)
         for call in input_calls(derivative):
             for argument, formula in arguments_of(call)[2].items():
                 varying = names_in(formula) - {*constants, *(n for n in names_in(formula) if n.startswith(_HOLDING))}

@@ -94,7 +94,10 @@ class CovariateSpec:
 
 @dataclass(frozen=True, slots=True)
 class DerivedSpec:
-    """A value computed once per individual from parameters, covariates and derived values above it."""
+    """A value computed once per individual from parameters, covariates and derived values above it.
+
+    Among a model's ``terms``: a part of the equations that reads states and time too (`twin.terms`).
+    """
 
     name: str
     unit: str
@@ -315,6 +318,7 @@ class Model:
     parameters: tuple[ParameterSpec, ...]
     covariates: tuple[CovariateSpec, ...]
     derived: tuple[DerivedSpec, ...]
+    terms: tuple[DerivedSpec, ...]
     states: tuple[StateSpec, ...]
     outputs: tuple[OutputSpec, ...]
     targets: tuple[TargetSpec, ...]

@@ -17,16 +17,21 @@ from typing import Any
 
 from twin.expressions import RESERVED, ExpressionError, parse_expression
 from twin.specification import ModelError
+from twin.terms import written_out
 
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
 
 
 class Table:
-    """One TOML table being read; ``key`` is its dotted path, empty for the whole file."""
+    """One TOML table being read; ``key`` is its dotted path, empty for the whole file.
 
-    def __init__(self, file: str, key: str, content: object) -> None:
+    ``terms`` are shared by all tables of a file and written out in every formula that is read (`twin.terms`).
+    """
+
+    def __init__(self, file: str, key: str, content: object, terms: dict[str, ast.expr] | None = None) -> None:
         self.file = file
         self.key = key
+        self.terms = {} if terms is None else terms
         if not isinstance(content, dict):
             raise self.wrong("", f"is {_kind(content)}; write it as a table, [{key}]")
         self._content: Mapping[str, Any] = content
@@ -160,7 +165,7 @@ class Table:
         if not isinstance(value, str):
             raise self.wrong(key, f"is {_kind(value)}; write a formula in quotes")
         try:
-            return parse_expression(value, names, drugs, record)
+            return written_out(parse_expression(value, names, drugs, record), self.terms)
         except ExpressionError as error:
             raise self.wrong(key, str(error)) from None
 
@@ -176,7 +181,7 @@ class Table:
     def table(self, key: str) -> Table:
         """A table inside this one; an empty one when it is missing."""
         value = self._get(key)
-        return Table(self.file, self.path(key), {} if value is None else value)
+        return Table(self.file, self.path(key), {} if value is None else value, self.terms)
 
     def names(self, key: str) -> list[str]:
         """Names of the tables of a section such as [parameters.CL], in file order."""
@@ -198,7 +203,7 @@ class Table:
         if not isinstance(value, list):
             raise self.wrong(key, f"is {_kind(value)}; write it as a list of tables, [[{self.path(key)}]]")
         for position, item in enumerate(value):
-            inner = Table(self.file, f"{self.path(key)}[{position}]", item)
+            inner = Table(self.file, f"{self.path(key)}[{position}]", item, self.terms)
             yield inner
             inner.close()
 

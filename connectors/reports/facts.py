@@ -101,6 +101,7 @@ def _covariates(model: Model) -> Section:
 
 def _equations(model: Model) -> Section:
     lines = [f"{derived.name} = {ast.unparse(derived.expression)}    [{derived.unit}]" for derived in model.derived]
+    lines += [f"{term.name} = {ast.unparse(term.expression)}    [{term.unit}]" for term in model.terms]
     for state in model.states:
         start = ast.unparse(state.initial)
         lines.append(f"d{state.name}/dt = {ast.unparse(state.derivative)}    [{state.unit}, starts at {start}]")

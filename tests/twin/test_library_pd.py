@@ -319,3 +319,44 @@ def test_pressure_over_the_day_is_the_published_curve_on_the_patients_clock() ->
     assert found["systolic_pressure"][hours == 4.0] < 130
     china = typical("ambulatory_bp_sheng2013", hours, {}, [(0, {"UTC_OFFSET": 8.0})])
     np.testing.assert_allclose(china["systolic_pressure"], curve(140, 7.52, 8.64, day + 8 / 24), rtol=1e-9)
+
+
+# --- joined suites ---------------------------------------------------------------------------------------------------
+
+
+def parameters_of(model_id: str, *but: str) -> dict[str, str]:
+    """All parameters of a model that a suite takes over under the same name."""
+    return same(*(p.name for p in load_model(model_id).parameters if p.name not in but))
+
+
+def test_sunitinib_suite_shares_every_number_with_its_parts() -> None:
+    suite = "sunitinib_suite"
+    assert_one_truth(suite, "sunitinib_yu2014", parameters_of("sunitinib_yu2014"))
+    for part in HANSSON[1:]:
+        assert_one_truth(suite, part, parameters_of(part))
+    pressure = {"dBP0": "dBP0", "MRT": "MRT_dBP", "slope": "slope_dBP"}
+    assert_one_truth(suite, "sunitinib_dbp_hansson2013", pressure)
+    assert_one_truth(suite, "ambulatory_bp_sheng2013", same("A1_DBP", "A2_DBP", "PHS1", "PHS2", "day", "pi"))
+    joined = load_model(suite)
+    for part in ("sunitinib_yu2014", *HANSSON):
+        model = load_model(part)
+        here = [joined.eta_names.index(pressure.get(n, n) if "dbp" in part else n) for n in model.eta_names]
+        np.testing.assert_array_equal(joined.omega[np.ix_(here, here)], model.omega, err_msg=part)
+
+
+def test_sunitinib_suite_rescales_the_clearance_to_that_of_the_effects() -> None:
+    values = typical_values(load_model("sunitinib_suite"))
+    assert values["CLs"] == 35.7
+    assert values["CLs"] * values["rescale"] == pytest.approx(32.819, rel=1e-12)
+
+
+def test_sunitinib_suite_shows_what_its_parts_show() -> None:
+    given = {"sunitinib": tablets(50, 28)}
+    hours = [27 * 24.0 + 9, 40 * 24.0 + 9]
+    suite = typical("sunitinib_suite", hours, given)
+    for part in ("sunitinib_yu2014", *HANSSON):
+        for output, values in typical(part, hours, given).items():
+            # At nine in the morning the rhythm of the day is where the articles' readings are.
+            np.testing.assert_allclose(suite[output], values, rtol=2e-6, err_msg=f"{part} {output}")
+    night = typical("sunitinib_suite", [27 * 24.0 + 9, 27 * 24.0 + 28], given)["diastolic_pressure"]
+    assert night[1] < night[0] - 10
