@@ -2,11 +2,12 @@
 # make test     all the set-up, then every check and test, on real servers
 # make check    the fast lane: lint, types, architecture, unit tests without servers
 # make bench    measure; see README
+# make validate simulate patients from every model of the library and see whether its twin is calibrated; pages in validation/
 # make lock     renew the lock files from pyproject.toml
 # make clean    remove what these targets made in the clone (caches under ~/.cache/dosetwin stay)
 
 .DEFAULT_GOAL := check
-.PHONY: setup setup-test check lint test demo bench lock clean
+.PHONY: setup setup-test check lint test demo bench validate lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -56,12 +57,15 @@ demo: setup
 bench: setup
 	@$(BIN)/dosetwin bench --json
 
+validate: $(READY)
+	@$(BIN)/dosetwin validate --out validation
+
 lock: $(READY)
 	$(COMPILE) --group dev --output-file requirements/dev.lock
 	$(COMPILE) --constraint requirements/dev.lock --output-file requirements/runtime.lock
 
 clean:
 	@if [ -x $(BIN)/dosetwin ] && [ -d .dosetwin ]; then $(BIN)/dosetwin services down; fi
-	rm -rf $(VENV) .dosetwin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist
+	rm -rf $(VENV) .dosetwin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist validation
 	rm -rf connectors/console/static/vendor connectors/console/node_modules tests/compose/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

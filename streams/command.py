@@ -7,7 +7,20 @@ from typing import Annotated
 
 import typer
 
-from streams.commands import bench, console, demo, estimate, feed, models, replay, services, sink, topics, worker
+from streams.commands import (
+    bench,
+    console,
+    demo,
+    estimate,
+    feed,
+    models,
+    replay,
+    services,
+    sink,
+    topics,
+    validate,
+    worker,
+)
 
 app = typer.Typer(name="dosetwin", no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
 
@@ -24,6 +37,7 @@ app.command()(console.console)
 app.command()(demo.demo)
 app.command()(estimate.estimate)
 app.command()(replay.replay)
+app.command()(validate.validate)
 app.command()(worker.worker)
 
 

@@ -35,7 +35,7 @@ SPAN_DAYS = 42
 
 EVERY_DAYS = 7
 
-FALLEN = (0.3, 0.05)
+FALLEN = (0.3, 0.05, 0.005)
 """Fractions of the peak at which a level is drawn once more."""
 
 LOOKS = 240
@@ -50,6 +50,23 @@ class Design:
     samples: tuple[tuple[int, int], ...]
 
 
+@dataclass(frozen=True)
+class Course:
+    """Doses without a pause between them; ms of its first dose, of the end of each infusion, of the end of the last
+    dose, and of the next course."""
+
+    begun: int
+    infused: tuple[int, ...]
+    given: int
+    until: int
+
+    @property
+    def marks(self) -> NDArray[np.int64]:
+        """Where the fall is looked for, from ``given`` on."""
+        spaced = self.given + (self.until - self.given) * np.linspace(0, 1, LOOKS + 1) ** 3
+        return np.unique(np.rint(spaced).astype(np.int64))
+
+
 def design(kernel: Kernel) -> Design:
     """The design of a model (see the module docstring)."""
     model = kernel.model
@@ -57,7 +74,7 @@ def design(kernel: Kernel) -> Design:
     timeline = treated(kernel, doses)
     before = _typical(kernel, timeline, np.array([timeline.start]))[0]
     found: set[tuple[int, int]] = set()
-    curves = [(course, _typical(kernel, timeline, course.marks)) for course in _courses(doses)]
+    curves = [(course, _typical(kernel, timeline, course.marks)) for course in courses(doses)]
     for i in range(len(model.outputs)):
         if before[i] == 0 and any(curve[:, i].max() > 0 for _, curve in curves):
             for course, curve in curves:
@@ -66,6 +83,25 @@ def design(kernel: Kernel) -> Design:
             weekly = range(0, SPAN_DAYS + 1, EVERY_DAYS)
             found.update((ORIGIN + day * DAY_MS, i) for day in weekly)
     return Design(doses, tuple(sorted(found)))
+
+
+def courses(doses: tuple[DoseGiven, ...]) -> list[Course]:
+    """The first and the last course of these doses, which are in time order."""
+    groups: list[list[tuple[int, int]]] = []
+    for dose in doses:
+        start = to_millis(dose.time)
+        end = start + round((dose.duration.value if dose.duration else 0.0) * 3_600_000)
+        if groups and start <= max(end for _, end in groups[-1]):
+            groups[-1].append((start, end))
+        else:
+            groups.append([(start, end)])
+    found = []
+    for group, following in zip_longest(groups, [group[0][0] for group in groups[1:]]):
+        infused = tuple(sorted({end for start, end in group if end > start}))
+        given = max(end for _, end in group)
+        last = max(ORIGIN + SPAN_DAYS * DAY_MS, given + EVERY_DAYS * DAY_MS)
+        found.append(Course(group[0][0], infused, given, last if following is None else following))
+    return list(dict.fromkeys([*found[:1], *found[-1:]]))
 
 
 def treatment(model: Model, patient_id: str, days: float) -> tuple[DoseGiven, ...]:
@@ -114,41 +150,7 @@ def _begins(regimen: RegimenSpec, cycle: int, model: Model) -> int:
     return ORIGIN + round((regimen.start + cycle * regimen.interval) * UNIT_MS[model.time_unit])
 
 
-@dataclass(frozen=True)
-class _Course:
-    """Doses without a pause between them: when each infusion ends, when all are in, and when the next course begins."""
-
-    infused: tuple[int, ...]
-    given: int
-    until: int
-
-    @property
-    def marks(self) -> NDArray[np.int64]:
-        """Where the fall is looked for, from ``given`` on."""
-        spaced = self.given + (self.until - self.given) * np.linspace(0, 1, LOOKS + 1) ** 3
-        return np.unique(np.rint(spaced).astype(np.int64))
-
-
-def _courses(doses: tuple[DoseGiven, ...]) -> list[_Course]:
-    """The first and the last course."""
-    groups: list[list[tuple[int, int]]] = []
-    for dose in doses:
-        start = to_millis(dose.time)
-        end = start + round((dose.duration.value if dose.duration else 0.0) * 3_600_000)
-        if groups and start <= max(end for _, end in groups[-1]):
-            groups[-1].append((start, end))
-        else:
-            groups.append([(start, end)])
-    found = []
-    for group, following in zip_longest(groups, [group[0][0] for group in groups[1:]]):
-        infused = tuple(sorted({end for start, end in group if end > start}))
-        given = max(end for _, end in group)
-        last = max(ORIGIN + SPAN_DAYS * DAY_MS, given + EVERY_DAYS * DAY_MS)
-        found.append(_Course(infused, given, last if following is None else following))
-    return list(dict.fromkeys([*found[:1], *found[-1:]]))
-
-
-def _of_level(course: _Course, curve: NDArray[np.float64]) -> list[int]:
+def _of_level(course: Course, curve: NDArray[np.float64]) -> list[int]:
     """Times at which a level with this ``curve`` along the course's marks is drawn."""
     peak = int(curve.argmax())
     found = [peak]

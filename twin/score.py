@@ -10,13 +10,15 @@ since nothing can be carried forward to it. A count of 0 is scored as `ZERO_COUN
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import fmean, median
 
+import numpy as np
+
 from twin.events import Prediction, to_millis
+from twin.kernel import Floats
 
 COUNT_UNIT = "10*9/L"
 """Unit of outputs whose zero is a count too low to tell."""
@@ -66,14 +68,29 @@ def score(predictions: Iterable[Prediction]) -> tuple[Score, ...]:
     return tuple(_of_output(output, by_output[output]) for output in sorted(by_output))
 
 
+def log_errors(predictions: Iterable[Prediction]) -> dict[str, Floats]:
+    """By output, the absolute log errors (m, 3) of the twin, the population and the last value, for one patient.
+
+    Rows are the values from the second on, in order of time, but those that have no logarithm.
+    """
+    by_output: dict[str, list[Prediction]] = {}
+    for prediction in predictions:
+        by_output.setdefault(prediction.output, []).append(prediction)
+    found = {}
+    for output, said in by_output.items():
+        rows = np.array([_row(before, now) for before, now in pairwise(_in_order(said))]).reshape(-1, 4)
+        usable = rows[(rows > 0).all(axis=1)]
+        found[output] = np.abs(np.log(usable[:, :1] / usable[:, 1:]))
+    return found
+
+
 def _of_output(output: str, by_patient: dict[str, list[Prediction]]) -> Score:
     pairs: list[tuple[Prediction, Prediction]] = []
     for patient in sorted(by_patient):
-        series = sorted(by_patient[patient], key=lambda said: (to_millis(said.time), said.event_id))
-        pairs += pairwise(series)
-    rows = [(substitute(now), now.median, now.population_median, substitute(before)) for before, now in pairs]
-    usable = [row for row in rows if min(row) > 0]
-    twin, population, last_value = (_log_error([(row[0], row[k]) for row in usable]) for k in (1, 2, 3))
+        pairs += pairwise(_in_order(by_patient[patient]))
+    errors = [log_errors(by_patient[patient])[output] for patient in sorted(by_patient)]
+    usable = np.concatenate(errors)
+    twin, population, last_value = (_log_error(column.tolist()) for column in usable.T)
     covered = [now.q05 <= substitute(now) <= now.q95 for _, now in pairs]
     return Score(
         output,
@@ -88,14 +105,19 @@ def _of_output(output: str, by_patient: dict[str, list[Prediction]]) -> Score:
     )
 
 
+def _in_order(predictions: Iterable[Prediction]) -> list[Prediction]:
+    return sorted(predictions, key=lambda said: (to_millis(said.time), said.event_id))
+
+
+def _row(before: Prediction, now: Prediction) -> tuple[float, float, float, float]:
+    """The value, and what the twin, the population and the value before say it will be."""
+    return substitute(now), now.median, now.population_median, substitute(before)
+
+
 def substitute(prediction: Prediction) -> float:
     """The measured value as it is scored: a count of 0 as `ZERO_COUNT`, all else as it is."""
     return ZERO_COUNT if prediction.observed == 0 and prediction.unit == COUNT_UNIT else prediction.observed
 
 
-def _log_error(pairs: Sequence[tuple[float, float]]) -> LogError | None:
-    """Of pairs (measured, predicted), both above 0."""
-    if not pairs:
-        return None
-    errors = [abs(math.log(measured / predicted)) for measured, predicted in pairs]
-    return LogError(median(errors), fmean(errors))
+def _log_error(errors: Sequence[float]) -> LogError | None:
+    return LogError(median(errors), fmean(errors)) if errors else None

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.twin.toys import LEVELS
-from twin.design import DAY_MS, ORIGIN, design, treated, treatment
+from twin.design import DAY_MS, FALLEN, ORIGIN, design, treated, treatment
 from twin.events import to_millis
 from twin.kernel import compile_model
 from twin.models import Model, library_ids, load_model, parse_model
@@ -34,7 +34,7 @@ def test_levels_are_drawn_as_they_fall_in_the_first_and_last_course_and_markers_
     assert found["marker"] == [168.0 * week for week in range(7)]
     first = [hours for hours in found["toxin_plasma"] if hours < 168]
     assert first[0] == 1.0
-    fall = np.log(1 / np.array([0.3, 0.05])) * 5
+    fall = np.log(1 / np.array(FALLEN)) * 5
     np.testing.assert_allclose(np.array(first[1:]) - 1, fall, rtol=0.06)
     last = [hours - 5 * 168 for hours in found["toxin_plasma"] if hours >= 168]
     np.testing.assert_allclose(last[:2], first[:2], rtol=0.03)

@@ -1,0 +1,26 @@
+"""Pages from templates: whole HTML files that ask nothing of anyone, so that they can be mailed and kept."""
+
+from __future__ import annotations
+
+import functools
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+
+def page(template: str, **facts: object) -> str:
+    """The page that ``template`` makes of ``facts``; everything but drawings is escaped."""
+    return _environment().get_template(template).render(**facts)
+
+
+@functools.cache
+def _environment() -> Environment:
+    environment = Environment(
+        loader=PackageLoader("connectors.reports"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters["percent"] = lambda share: f"{100 * share:.1f}".removesuffix(".0") + " %"
+    environment.filters["g"] = lambda value, digits=3: f"{value:.{digits}g}"
+    return environment

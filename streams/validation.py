@@ -1,0 +1,102 @@
+"""Calibration of many models on all cores, and its results as files.
+
+A task is some patients of one model, so that cores are busy until the end and a model is published as soon as its last
+patient is followed.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import asdict
+from pathlib import Path
+
+from connectors.reports.calibration import calibration_page
+from streams.pool import in_processes, model_of
+from twin.calibration import Calibration, Followed, follow, summarise
+from twin.design import ORIGIN, Design, design
+from twin.kernel import compile_model
+from twin.models import Model
+from twin.population import outlooks
+from twin.timeline import UNIT_MS
+
+PATIENTS_A_TASK = 10
+
+
+def calibrate(
+    models: Sequence[Model], patients: int, particles: int, jobs: int, done: Callable[[int], None]
+) -> Iterator[tuple[Model, Calibration | str]]:
+    """Each model with its verdict, or with why it could not be followed, as they are finished.
+
+    Args:
+        patients: of each model.
+        particles: of each twin.
+        jobs: worker processes.
+        done: is told how many patients have been followed.
+
+    Raises:
+        WorkerLost: a worker process was killed.
+    """
+    by_id = {model.id: model for model in models}
+    parts: dict[str, dict[int, list[Followed]]] = {model.id: {} for model in models}
+    failed: set[str] = set()
+    starts = range(0, patients, PATIENTS_A_TASK)
+    tasks = [
+        (model.text, model.id, start, min(start + PATIENTS_A_TASK, patients), particles)
+        for model in models
+        for start in starts
+    ]
+    reached = 0
+    with closing(in_processes(_follow_some, tasks, jobs)) as results:
+        for model_id, start, followed in results:
+            reached += min(PATIENTS_A_TASK, patients - start)
+            done(reached)
+            if isinstance(followed, str):
+                if model_id not in failed:
+                    failed.add(model_id)
+                    yield by_id[model_id], followed
+                continue
+            parts[model_id][start] = followed
+            if len(parts[model_id]) == len(starts):
+                in_order = [one for at in starts for one in parts[model_id].pop(at)]
+                yield by_id[model_id], summarise(by_id[model_id], in_order, particles)
+
+
+def _follow_some(
+    text: str, model_id: str, start: int, end: int, particles: int
+) -> tuple[str, int, list[Followed] | str]:
+    """Follow patients ``start`` to ``end``; runs in a worker process. What goes wrong with a model is a result too."""
+    try:
+        kernel = compile_model(model_of(text, model_id))
+        plan = design(kernel)
+        return (
+            model_id,
+            start,
+            [follow(kernel, kernel, plan, n, particles, time.perf_counter) for n in range(start, end)],
+        )
+    except Exception as error:  # one model must not take the others' results with it
+        return model_id, start, f"{type(error).__name__}: {error}"
+
+
+def publish(model: Model, found: Calibration, out: Path) -> None:
+    """Write ``MODEL.json`` and ``MODEL.html`` into the folder ``out``."""
+    kernel = compile_model(model)
+    plan = design(kernel)
+    said = asdict(found) | {"design": _design_record(model, plan)}
+    (out / f"{model.id}.json").write_text(json.dumps(said, indent=1, allow_nan=False) + "\n", encoding="utf-8")
+    (out / f"{model.id}.html").write_text(calibration_page(found, model, plan, outlooks(kernel)), encoding="utf-8")
+
+
+def _design_record(model: Model, plan: Design) -> dict[str, object]:
+    """The design in words of the outside: doses as events, samples in model time from the first dose."""
+    unit = UNIT_MS[model.time_unit]
+    samples: dict[str, list[float]] = {}
+    for millis, output in plan.samples:
+        samples.setdefault(model.outputs[output].name, []).append((millis - ORIGIN) / unit)
+    return {
+        "time_unit": model.time_unit,
+        "doses": [json.loads(dose.model_dump_json(exclude={"patient_id", "source", "v"})) for dose in plan.doses],
+        "samples": samples,
+    }
