@@ -164,7 +164,19 @@ def timeline_of(
 def usual_course(model_id: str, cycles: int = 2) -> tuple[Kernel, Timeline, int]:
     """A library model's kernel, its usual regimens as delivered over ``cycles`` horizons, and their end (ms)."""
     model = load_model(model_id)
-    end = round(cycles * model.cadence.horizon * UNIT_MS[model.time_unit])
+    return _course(model, cycles * model.cadence.horizon)
+
+
+def whole_course(model_id: str) -> tuple[Kernel, Timeline, int]:
+    """As `usual_course`, to the end of the last cycle of every regimen."""
+    model = load_model(model_id)
+    return _course(
+        model, max([model.cadence.horizon, *(regimen.cycles * regimen.interval for regimen in model.regimens)])
+    )
+
+
+def _course(model: Model, length: float) -> tuple[Kernel, Timeline, int]:
+    end = round(length * UNIT_MS[model.time_unit])
     doses = [dose_of(regimen, model, cycle) for regimen in model.regimens for cycle in range(regimen.cycles)]
     facts = sorted(((to_millis(dose.time), dose) for dose in doses), key=lambda fact: fact[0])
     kernel = compile_model(model)
