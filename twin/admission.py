@@ -75,7 +75,7 @@ def admit(event: InputEvent, model: Model) -> InputEvent:
 
     Raises:
         BadEvent: reasons ``far_past``, ``unknown_unit``, ``negative_amount``, ``rate_out_of_range``, ``out_of_range``,
-            ``unknown_drug``, ``unknown_analyte``, ``unknown_covariate``.
+            ``unknown_drug``, ``unknown_analyte``, ``unknown_covariate``, ``unknown_level``.
     """
     if to_millis(event.time) < EARLIEST_MS:
         said = f"field 'time': {event.time.isoformat()} is before 1990; set the clock of {event.source!r}"
@@ -260,13 +260,29 @@ def _lab(event: LabResult, model: Model) -> LabResult:
 def _covariate(event: Covariate, model: Model) -> Covariate:
     for covariate in model.covariates:
         if covariate.name == event.name:
-            return _with(event, value=_plausible(event.value, covariate))
+            value = event.value if event.level is None else _of_level(event.level, covariate)
+            assert value is not None, "a covariate without a level has its value"
+            return _with(event, value=_plausible(value, covariate), level=None)
     known = ", ".join(c.name for c in model.covariates) or "none"
     raise _Refused("unknown_covariate", f"field 'name': {event.name!r} is no covariate of {model.id}; it has {known}")
 
 
+def _of_level(level: str, covariate: CovariateSpec) -> Quantity:
+    known = dict(covariate.levels)
+    if level not in known:
+        names = ", ".join(known) or "none; send its 'value'"
+        raise _Refused("unknown_level", f"field 'level': {level!r} is no level of {covariate.name}; it has {names}")
+    return Quantity(value=known[level], unit=covariate.unit)
+
+
 def _plausible(value: Quantity, covariate: CovariateSpec) -> Quantity:
     """Within the range that the model file believes; some covariate effects leave the possible outside it."""
+    if covariate.levels:
+        found = _in("value", value, covariate.unit)
+        if found.value not in dict(covariate.levels).values():
+            known = ", ".join(f"{number:g} ({name})" for name, number in covariate.levels)
+            raise _Refused("out_of_range", f"field 'value': {found.value:g} is no level of {covariate.name}: {known}")
+        return found
     low = 0.0 if covariate.low is None else covariate.low
     high = float("inf") if covariate.high is None else covariate.high
     return _within("value", _in("value", value, covariate.unit), low, high)

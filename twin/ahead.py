@@ -36,7 +36,7 @@ def extended(
     known = timeline.epoch <= now
     told = timeline.covariates[known][:, : len(kernel.model.covariates)]
     seen = tuple(o for o in timeline.observations if o.millis <= now)
-    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], told), end
+    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], told, timeline.widening), end
 
 
 def _continued(source: Delivered, now: int, plan: tuple[PlanStep, ...]) -> tuple[Delivered, int | None]:

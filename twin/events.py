@@ -155,11 +155,21 @@ class VitalSample(ClinicalEnvelope):
 
 
 class Covariate(ClinicalEnvelope):
-    """A patient characteristic that holds from ``time`` on (body surface area, AAG, weight, concomitant drug)."""
+    """A patient characteristic that holds from ``time`` on (body surface area, AAG, weight, concomitant drug).
+
+    A categorical one may be sent as the name of its ``level`` in the model (``poor``) instead of its value.
+    """
 
     kind: Literal["covariate"] = "covariate"
     name: Name
-    value: Quantity
+    value: Quantity | None = None
+    level: Name | None = None
+
+    @model_validator(mode="after")
+    def _has_one_value(self) -> Covariate:
+        if (self.value is None) == (self.level is None):
+            raise ValueError("a covariate has either 'value' or 'level'; send one of them")
+        return self
 
 
 class PlannedDose(Frozen):

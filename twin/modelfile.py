@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, cast, get_args
 
+from twin.covariatespec import check_widening, read_covariates
 from twin.dimensions import check_dimensions
 from twin.expressions import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
 from twin.outputspec import read_outputs
@@ -64,7 +65,7 @@ def parse_model(text: str, file: str) -> Model:
     drug = top.text("drug")
     inputs = _inputs(top, drug)
     drugs = tuple(dict.fromkeys([drug, *(entry.drug for entry in inputs)]))
-    covariates = tuple(_covariate(name, table) for name, table in top.named("covariates"))
+    covariates = read_covariates(top)
     record = {f: tuple(top.names("outputs")) if f == "previous" else drugs for f in RECORD_FUNCTIONS}
     holding = {function: record[function] for function in HOLDING_FUNCTIONS}
     parameters = _parameters(top, [c.name for c in covariates], holding)
@@ -77,6 +78,7 @@ def parse_model(text: str, file: str) -> Model:
     outputs, hazards = read_outputs(top, names, record)
     states += hazards
     eta_names, omega, iov_names, omega_iov = covariances(top, parameters)
+    check_widening(top, covariates, eta_names)
     model = Model(
         id=top.text("id"),
         title=top.text("title"),
@@ -156,15 +158,6 @@ def _inputs(top: Table, drug: str) -> tuple[InputSpec, ...]:
         scale = table.optional_number("scale", above=0)
         found.append(InputSpec(name, 1.0 if scale is None else scale, *table.evidence()))
     return tuple(found)
-
-
-def _covariate(name: str, table: Table) -> CovariateSpec:
-    check_name(table, name)
-    unit, reference = table.text("unit"), table.number("reference")
-    low, high = table.optional_number("low"), table.optional_number("high")
-    if (low is not None and reference < low) or (high is not None and reference > high):
-        raise table.wrong("reference", f"is {reference:g}, outside low to high; widen the range or mend the reference")
-    return CovariateSpec(name, unit, reference, low, high, *table.evidence(), table.optional_text("note"))
 
 
 def _parameters(top: Table, covariates: list[str], record: Record) -> tuple[ParameterSpec, ...]:

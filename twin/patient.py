@@ -16,6 +16,7 @@ import numpy as np
 
 from twin.alerts import AlertBook, Transition, advance, to_alert
 from twin.belief import Belief, prior
+from twin.carried import carry, widened
 from twin.delivered import HOUR_MS
 from twin.events import (
     Alert,
@@ -133,7 +134,7 @@ class PatientTwin:
     @property
     def belief(self) -> Belief:
         """The present belief; the population's while nothing was observed."""
-        return self.points[-1].position.belief if self.points else prior(self.model, self.particles, self.patient_id)
+        return self.points[-1].position.belief if self.points else self._population(self._timeline)
 
     def observe(self, events: Sequence[InputEvent]) -> Update:
         """Tell the twin events, in any order; never raises for what they say (see `Update.rejected`)."""
@@ -268,6 +269,11 @@ class PatientTwin:
             self.points[i] = replace(point, book=book, snapshot=snapshot)
         return self._alerts(book, transitions, before.millis, self.points[-1].millis), None
 
+    def _population(self, timeline: Timeline | None) -> Belief:
+        """The prior: wider where a characteristic that matters was never reported."""
+        widening = carry((), self.model).widening if timeline is None else timeline.widening
+        return prior(widened(self.model, widening), self.particles, self.patient_id)
+
     def _set_back(self, since: int) -> None:
         while self.points and self.points[-1].millis >= since:
             self.points.pop()
@@ -305,7 +311,7 @@ class PatientTwin:
         if self.points:
             point = self.points[-1]
         else:
-            belief = prior(self.model, self.particles, self.patient_id)
+            belief = self._population(timeline)
             point = Point(timeline.start - 1, self._trunk.begin(timeline, belief), AlertBook())
         since = point.millis
         outputs: list[OutputEvent] = []

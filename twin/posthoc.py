@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin.carried import carry, widened
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Mode, find_mode
@@ -39,14 +40,16 @@ def post_hoc(kernel: Kernel, pace: Pace, timeline: Timeline | None) -> Estimated
     Individual parameters hold under the newest covariates. A patient without a timeline, of whom nothing useful is
     known, is the typical one with the covariance of the population.
     """
-    omega = np.asarray(kernel.model.omega, dtype=np.float64)
+    widening = carry((), kernel.model).widening if timeline is None else timeline.widening
+    omega = np.asarray(widened(kernel.model, widening).omega, dtype=np.float64)
     covariates = kernel.reference
     mode = Mode(np.zeros(len(omega)), omega, 0.0, True)
     measured = 0
     if timeline is not None:
         covariates = timeline.covariates[-1]
         seen = timeline.observations
-        measured = sum(observation.below is None for observation in seen)
+        outputs = kernel.model.outputs
+        measured = sum(o.below is None and o.above is None and outputs[o.output].kind == "continuous" for o in seen)
         if seen:
             precision: Floats = np.linalg.inv(omega).astype(np.float64)
             mode = find_mode(Responder(kernel, pace, timeline, seen), precision, np.zeros(len(omega)))

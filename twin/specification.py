@@ -80,7 +80,14 @@ class ParameterSpec:
 
 @dataclass(frozen=True, slots=True)
 class CovariateSpec:
-    """A patient characteristic; ``reference`` stands in while none was reported, ``low`` to ``high`` is plausible."""
+    """A patient characteristic; ``reference`` stands in while none was reported, ``low`` to ``high`` is plausible.
+
+    Attributes:
+        carry: a value holds from its report on (``forward``; the first one also before), or until its report, from the
+            one before on (``backward``; the last one also after).
+        levels: names of a categorical one's values.
+        widens: variance added to the eta of a parameter while none was reported, by its name.
+    """
 
     name: str
     unit: str
@@ -90,6 +97,9 @@ class CovariateSpec:
     source: str | None
     assumed: str | None
     note: str | None
+    carry: Literal["forward", "backward"] = "forward"
+    levels: tuple[tuple[str, float], ...] = ()
+    widens: tuple[tuple[str, float], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,6 +116,11 @@ class Table:
             raise self.wrong(key, "is missing; write a number")
         return value
 
+    def numbers(self, key: str, *, above: float | None = None) -> dict[str, float]:
+        """A table of numbers by name, empty when it is missing."""
+        inner = self.table(key)
+        return {name: inner.number(name, above=above) for name in inner._content}
+
     def flag(self, key: str) -> bool:
         """Whether a switch is there and true."""
         value = self._get(key)

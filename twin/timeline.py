@@ -12,8 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.carried import carry
 from twin.delivered import DAY_MS, HOUR_MS, Delivered, Steps, delivered, sum_of_steps
-from twin.events import Covariate, DrugLevel, LabResult
+from twin.events import DrugLevel, LabResult
 from twin.history import ClinicalEvent, History
 from twin.kernel import Kernel
 from twin.models import Model, OutputSpec
@@ -61,6 +62,7 @@ class Timeline:
         observations: in event-time order.
         delivered: per drug, step function of the rate in mg/h, and impulses (ms, mg).
         courses: per target, ms at which a course of its drug began.
+        widening: (d,) variance that the prior of each eta has besides, for characteristics that were never reported.
     """
 
     start: int
@@ -74,6 +76,7 @@ class Timeline:
     observations: tuple[Observation, ...]
     delivered: dict[str, Delivered]
     courses: tuple[tuple[int, ...], ...]
+    widening: NDArray[np.float64]
 
     def changes_between(self, start: int, end: int) -> NDArray[np.int64]:
         """Distinct times in (start, end) at which a rate, covariate or impulse makes the equations discontinuous."""
@@ -86,13 +89,14 @@ def build(history: History, kernel: Kernel) -> Timeline | None:
     facts = list(history.effective())
     given = {drug: delivered(drug, facts, history.samples) for drug in kernel.model.drugs}
     observations = _observations(facts, kernel.model)
-    epoch, covariates = _covariates(facts, kernel.model)
+    carried = carry(facts, kernel.model)
     starts = [step[0] for drug in given.values() for step in drug.rate]
     starts += [impulse[0] for drug in given.values() for impulse in drug.impulses]
     starts += [observation.millis for observation in observations]
     if not starts:
         return None
-    return assemble(kernel, min(starts), given, observations, epoch, covariates)
+    start, widening = min(starts), carried.widening
+    return assemble(kernel, start, given, observations, carried.epoch, carried.values, widening)
 
 
 def assemble(
@@ -102,6 +106,7 @@ def assemble(
     observations: tuple[Observation, ...],
     epoch: NDArray[np.int64],
     covariates: NDArray[np.float64],
+    widening: NDArray[np.float64] | None = None,
 ) -> Timeline:
     """Lay deliveries out as the kernel's input columns (see `Timeline`).
 
@@ -156,12 +161,14 @@ def assemble(
         observations,
         given,
         courses,
+        np.zeros(len(model.eta_names)) if widening is None else widening,
     )
 
 
 def first_difference(old: Timeline, new: Timeline) -> int | None:
     """Earliest time (ms) from which two timelines of one patient differ; ``None`` when they say the same."""
-    if old.start != new.start or not np.array_equal(old.covariates[0], new.covariates[0]):
+    same_prior = np.array_equal(old.widening, new.widening)
+    if old.start != new.start or not same_prior or not np.array_equal(old.covariates[0], new.covariates[0]):
         return min(old.start, new.start)
     found = [
         _first_unequal(_rows(old.change, old.rates[1:]), _rows(new.change, new.rates[1:])),
@@ -235,33 +242,6 @@ def output_index(model: Model, analyte: str) -> int | None:
         if analyte == output.name or analyte in output.aliases:
             return i
     return None
-
-
-def _covariates(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Covariates as step functions: last value carried forward, the first one also backward, else the reference."""
-    names = [c.name for c in model.covariates]
-    told = [
-        (millis, names.index(name), fact.value.value)
-        for millis, fact in facts
-        if isinstance(fact, Covariate | LabResult)
-        and (name := fact.name if isinstance(fact, Covariate) else fact.analyte) in names
-    ]
-    row = [c.reference for c in model.covariates]
-    seen: set[int] = set()
-    for _, column, value in told:
-        if column not in seen:
-            row[column] = value
-            seen.add(column)
-    epochs, rows = [np.iinfo(np.int64).min], [tuple(row)]
-    for millis, column, value in told:
-        if row[column] != value:
-            row[column] = value
-            if epochs[-1] == millis:
-                rows[-1] = tuple(row)
-            else:
-                epochs.append(millis)
-                rows.append(tuple(row))
-    return np.array(epochs, dtype=np.int64), np.array(rows, dtype=np.float64).reshape(len(rows), len(names))
 
 
 @functools.cache

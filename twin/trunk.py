@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from twin import likelihood
 from twin.assimilate import Diagnostics, Weighed, assimilate
 from twin.belief import Belief, generator
+from twin.carried import widened
 from twin.forecast import Expectation, expectation
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
@@ -68,7 +69,6 @@ class Trunk:
         self.patient_id = patient_id
         self.grid = round(kernel.model.cadence.forecast * UNIT_MS[kernel.model.time_unit])
         self.cadence = round(kernel.model.cadence.estimate * UNIT_MS[kernel.model.time_unit])
-        self._widest = WIDEST * np.sqrt(np.diag(kernel.model.omega))
         self._nobody = Solver(kernel, np.zeros((1, len(kernel.model.eta_names))), pace)
 
     def solver(self, belief: Belief) -> Solver:
@@ -146,13 +146,16 @@ class Trunk:
         weighed = Weighed(belief.eta, past, self._log_likelihood(observation, rows))
         seen = timeline.observations[: belief.observations + 1]
 
+        model = widened(self.kernel.model, timeline.widening)
+        widest = WIDEST * np.sqrt(np.diag(model.omega))
+
         def weigher(eta: Floats) -> Weighed:
-            bounded = np.clip(eta, -self._widest, self._widest)
+            bounded = np.clip(eta, -widest, widest)
             _, earlier, last = self._weigh(Solver(self.kernel, bounded, self.pace, shared=False), timeline, seen)
             return Weighed(eta, earlier, np.where((bounded == eta).all(axis=1), last, -np.inf))
 
         key = (self.patient_id, observation.event_id)
-        belief, weighed, diagnostics = assimilate(self.kernel.model, belief, weighed, weigher, key)
+        belief, weighed, diagnostics = assimilate(model, belief, weighed, weigher, key)
         if diagnostics.stages:
             # The particles are new: their clouds come from the same solver that will carry them on.
             cloud, _, _ = self._weigh(self.solver(belief), timeline, seen)
@@ -163,7 +166,7 @@ class Trunk:
     def mode(self, belief: Belief, timeline: Timeline) -> Mode:
         """Posterior mode of eta given the assimilated data, with its Laplace covariance."""
         responder = Responder(self.kernel, self.pace, timeline, timeline.observations[: belief.observations])
-        precision: Floats = np.linalg.inv(self.kernel.model.omega).astype(np.float64)
+        precision: Floats = np.linalg.inv(widened(self.kernel.model, timeline.widening).omega).astype(np.float64)
         return find_mode(responder, precision, np.asarray(belief.weight @ belief.eta), laplace=True)
 
     def log_likelihood(self, eta: Floats, timeline: Timeline) -> Floats:

@@ -221,6 +221,8 @@ def draw_patient(model: Model, index: int, seed: int, admitted: int, days: float
 
 
 def _covariate(spec: CovariateSpec, rng: np.random.Generator) -> float:
+    if spec.levels:
+        return float(rng.choice([value for _, value in spec.levels]))
     if (spec.low, spec.high) == (0, 1) and spec.unit == "1":
         return float(rng.random() < SHARE_OF_ONES)
     value = spec.reference * float(np.exp(SPREAD.get(spec.name, OTHER_SPREAD) * rng.standard_normal()))

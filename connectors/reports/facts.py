@@ -6,7 +6,7 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twin.models import ErrorSpec, Model, OutputSpec, ParameterSpec
+from twin.models import CovariateSpec, ErrorSpec, Model, OutputSpec, ParameterSpec
 
 ASSUMED = "ASSUMED: "
 """Stands before the reason for a number that nobody published."""
@@ -90,13 +90,26 @@ def _covariates(model: Model) -> Section:
             c.name,
             f"{c.reference:g}",
             c.unit,
-            "" if c.low is None or c.high is None else f"{c.low:g} to {c.high:g}",
+            _plausible(c),
             f"{c.note + '. ' if c.note else ''}{_rests_on(c.source, c.assumed)}",
         )
         for c in model.covariates
     ]
     title = "Covariates (the reference stands while none is reported)"
-    return Section(title, ("name", "reference", "unit", "plausible", "rests on"), tuple(rows))
+    backward = [c.name for c in model.covariates if c.carry == "backward"]
+    lines = [f"{name} is carried backward: a value holds until its report" for name in backward]
+    lines += [
+        f"while {c.name} was never reported, eta of {name} has {variance:g} more variance"
+        for c in model.covariates
+        for name, variance in c.widens
+    ]
+    return Section(title, ("name", "reference", "unit", "plausible", "rests on"), tuple(rows), tuple(lines))
+
+
+def _plausible(covariate: CovariateSpec) -> str:
+    if covariate.levels:
+        return ", ".join(f"{value:g} {name}" for name, value in covariate.levels)
+    return "" if covariate.low is None or covariate.high is None else f"{covariate.low:g} to {covariate.high:g}"
 
 
 def _equations(model: Model) -> Section:

@@ -15,10 +15,12 @@ from twin.events import (
     MAX_EVENT_BYTES,
     BadEvent,
     ClinicalEnvelope,
+    Covariate,
     InputEvent,
     Measurement,
     OutputEvent,
     PumpDelivery,
+    Quantity,
     decode,
     decode_output,
     encode,
@@ -204,6 +206,8 @@ def events_of(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
     fields = {name: _field(name, field.annotation) for name, field in model.model_fields.items() if name != "replaces"}
     if issubclass(model, Measurement):
         fields["above_uloq"] = st.just(value=False)
+    if issubclass(model, Covariate):
+        fields["value"], fields["level"] = _field("value", Quantity), st.none()
     if issubclass(model, ClinicalEnvelope):
         fields.pop("status")
         statuses = st.sampled_from(["preliminary", "final"]).map(lambda s: {"status": s}) | st.builds(
