@@ -14,8 +14,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from connectors.feeds.lines import BadLine
+from connectors.feeds.moments import ORIGIN
 from connectors.feeds.ndjson import read_ndjson
-from connectors.feeds.nmtran import ORIGIN, read_nmtran
+from connectors.feeds.nmtran import read_nmtran
 from twin.events import Enrolment, InputEvent, encode, to_millis
 from twin.models import Model, ModelError, library_ids, load_model
 
@@ -139,7 +140,7 @@ def _events(file: Path, how: Reading, report: Report, note: Note) -> Iterable[tu
         note(f"{name}: {text}")
     for bad in reading.bad_lines:
         report(Problem(Place(name, bad.line), bad.reason))
-    zero = to_millis(ORIGIN)
+    zero = None if reading.dated else to_millis(ORIGIN)
     for event in reading.events:
         yield event, Place(name, reading.line_of.get(event.event_id)), zero
 

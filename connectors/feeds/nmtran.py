@@ -1,50 +1,41 @@
 """NM-TRAN feed: a pharmacometrician's data file becomes typed events, one fact an event.
 
 The file is comma-separated, one record a line, under a header that names the columns; a column map translates other
-names (``TIME=TIME_DAYS,AMT=AMT_6MP``). How records are read:
+names (``TIME=TIME_DAYS,AMT=AMT_6MP``). The rules are those of NONMEM Help, of Monolix where NONMEM has none, and of
+this house where both have none; a record that they refuse is reported with its line and reason and left out whole.
 
-- *Lines.* ``#`` begins a comment anywhere; ``C`` does where the first column is ``ID`` or ``C``, as with NM-TRAN's
-  ``IGNORE=C``. A cell that is empty or ``.`` is missing. A line that cannot be used is reported and left out whole.
-- *Time.* ``TIME`` counts in the model's unit of time from `ORIGIN`. Records of a patient need no order.
-- *Events.* ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of covariates alone. Without
-  ``EVID`` a record with ``AMT`` is a dose. Resets (3 and 4) are refused, and with them what the same patient's later
-  lines say: it would be read against amounts that the reset took away.
-- *Doses.* ``AMT`` is in mg, as recorded (a model may declare a scale of its own). ``RATE`` above 0 makes an infusion of
-  ``AMT / RATE``. ``ADDL`` and ``II`` are written out. ``SS`` and the modelled rates -1 and -2 are refused. The drug is
-  the one that enters the state number ``CMT``, and without ``CMT`` the model's main drug.
-- *Observations.* ``DV`` is in the unit of the model's output; a count of 0 stands for one too low to count. Which
-  output: ``DVID`` n is the n-th output (or its name); else the ``output`` asked for; else the output that reads state
-  number ``CMT``; else the model's only output; else its first, and a note says so.
-- *Covariates.* A column named as a covariate of the model holds from its record on until another value (NONMEM uses
-  the next record's value between two records; the difference matters only where a covariate changes).
+- *Lines and cells*: `connectors.feeds.records`. *TIME and dates*: `connectors.feeds.moments`. *Doses*:
+  `connectors.feeds.doses`. *Observations*: `connectors.feeds.observed`.
+- *Events* (NONMEM Help, "EVID data item"). ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of
+  covariates alone, 3 a reset of all amounts, 4 a reset and a dose. Without ``EVID`` a record with ``AMT`` or ``RATE``
+  is a dose. Unlike NONMEM, which ignores it, a ``DV`` on a dose record that ``MDV`` 0 says to be measured is refused.
+- *Order.* Records of a patient need no order, and a patient's lines no place; at one instant an observation comes
+  before a dose.
+- *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
+  then on or, as in NONMEM, since the record before, is for the model to say (``carry``). ``OCC`` is such a column where
+  the model's occasions go by it.
 """
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 from connectors.feeds.analytes import drug_of
+from connectors.feeds.doses import dose_of
 from connectors.feeds.lines import BadLine
+from connectors.feeds.moments import ORIGIN, place_in_time
+from connectors.feeds.observed import Observer
 from connectors.feeds.records import BadRecord, NmtranError, Record, read_records, whole_number
 from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, Quantity, event_id
-from twin.expressions import names_in
-from twin.models import Model, OutputSpec
-from twin.specification import Route
-from twin.structure import input_calls
-
-ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
-"""The moment that ``TIME`` 0 stands for: records carry no dates."""
+from twin.models import Model
 
 SOURCE = "nmtran"
 
-MOST_ADDITIONAL_DOSES = 10_000
-LONGEST_YEARS = 100
-ROUTES: tuple[Route, ...] = ("iv", "oral", "sc", "im", "ip")
 _HOURS = {"h": 1.0, "d": 24.0}
 _PATIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
@@ -58,12 +49,14 @@ class Reading:
         bad_lines: in line order.
         notes: what was decided for the reader where the file left it open.
         line_of: event id to the line that it was read from (an enrolment is on none).
+        dated: whether TIME was a clock time, so that `ORIGIN` is not its 0.
     """
 
     events: tuple[InputEvent, ...]
     bad_lines: tuple[BadLine, ...]
     notes: tuple[str, ...]
     line_of: Mapping[str, int] = field(default_factory=dict)
+    dated: bool = False
 
     def by_patient(self) -> dict[str, tuple[InputEvent, ...]]:
         """The events of each patient, in event-time order."""
@@ -112,25 +105,24 @@ class _Reader:
 
     def __init__(self, model: Model, output: str | None) -> None:
         self.model = model
-        self.asked = None if output is None else self._output_named(output)
-        if output is not None and self.asked is None:
-            raise NmtranError(f"output {output!r} is not in {model.id}; it has {self._listed(model.outputs)}")
+        self.unit_hours = _HOURS[model.time_unit]
         self.covariates = {covariate.name: covariate.unit for covariate in model.covariates}
         self.notes: Counter[str] = Counter()
+        self.observer = Observer(model, output, self.notes)
         self.bad_lines: list[BadLine] = []
         self.seen: Counter[tuple[str, ...]] = Counter()
         self.line_of: dict[str, int] = {}
+        self.clock = False
 
     def read(self, lines: Iterable[str], columns: Mapping[str, str]) -> Reading:
+        found = read_records(lines, tuple(self.covariates), columns, self.bad_lines, self.notes)
+        known = [record for record in found if self._usable(record, self._identify)]
+        placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines)
         patients: dict[str, list[Record]] = {}
         resets: dict[str, int] = {}
         previous = ""
-        for record in read_records(lines, tuple(self.covariates), columns, self.bad_lines, self.notes):
-            try:
-                self._place(record)
-                self._refuse_resets(record, resets)
-            except BadRecord as error:
-                self.bad_lines.append(BadLine(record.line, str(error)))
+        for record in placed:
+            if not self._usable(record, lambda record: _refuse_resets(record, resets)):
                 continue
             if record.patient in patients and record.patient != previous:
                 self.notes["patients whose lines are apart were taken as one patient each, unlike NM-TRAN"] += 1
@@ -140,12 +132,21 @@ class _Reader:
         events.sort(key=lambda event: event.time)  # stable: an enrolment stays before what shares its time
         notes = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items())
         bad_lines = tuple(sorted(self.bad_lines, key=lambda bad: bad.line))
-        return Reading(tuple(events), bad_lines, notes, self.line_of)
+        return Reading(tuple(events), bad_lines, notes, self.line_of, dated=self.clock)
 
     # --- one record --------------------------------------------------------------------------------------------------
 
-    def _place(self, record: Record) -> None:
-        """Whose record it is, when, and of which kind."""
+    def _usable(self, record: Record, examine: Callable[[Record], None]) -> bool:
+        try:
+            examine(record)
+        except BadRecord as error:
+            self.bad_lines.append(BadLine(record.line, str(error)))
+            return False
+        return True
+
+    @staticmethod
+    def _identify(record: Record) -> None:
+        """Whose record it is, and of which kind."""
         patient = record.text("ID")
         if patient is None:
             raise BadRecord("ID is missing")
@@ -153,34 +154,20 @@ class _Reader:
         if not _PATIENT.fullmatch(patient):
             raise BadRecord(f"ID {patient!r}: use letters, digits, '.', '_' and '-', at most 64")
         record.patient = patient
-        time = record.number("TIME")
-        if time is None:
-            raise BadRecord("TIME is missing")
-        if abs(time) * _HOURS[self.model.time_unit] > LONGEST_YEARS * 8766:
-            raise BadRecord(f"TIME {time:g} {self.model.time_unit} is more than {LONGEST_YEARS} years from 0")
-        record.time = time
         evid = record.integer("EVID")
         if evid is None:
             evid = 1 if record.number("AMT") or record.number("RATE") else 0
         if not 0 <= evid <= 4:
-            raise BadRecord(f"EVID {evid} is none of 0 (observation), 1 (dose), 2 (covariates)")
-        record.evid = evid
-
-    @staticmethod
-    def _refuse_resets(record: Record, resets: dict[str, int]) -> None:
-        if record.patient in resets:
-            raise BadRecord(f"follows the reset of patient {record.patient} at line {resets[record.patient]}")
-        if record.evid in (3, 4):
-            resets[record.patient] = record.line
             raise BadRecord(
-                f"EVID {record.evid} (reset) is not supported; give the part after it as a patient of its own"
+                f"EVID {evid} is none of 0 (observation), 1 (dose), 2 (covariates), 3 (reset) and 4 (reset and dose)"
             )
+        record.evid = evid
 
     def _patient(self, records: list[Record]) -> list[InputEvent]:
         events: list[InputEvent] = []
         holding: dict[str, float] = {}
         # Records of one instant go by their content, so that their ids are the same in any order of lines.
-        for record in sorted(records, key=lambda record: (record.time, record.cells)):
+        for record in sorted(records, key=lambda record: (record.hours, record.cells)):
             try:
                 said = self._said(record)
                 now = {name: value for name in self.covariates if (value := record.number(name)) is not None}
@@ -212,125 +199,54 @@ class _Reader:
             if mdv == 0 and record.text("DV") is not None:
                 raise BadRecord("a dose record (EVID 1) with an observation (MDV 0); give them a line each")
             return list(self._doses(record))
+        if record.evid == 2 and (record.number("CMT") or 0) < 0:
+            raise BadRecord(f"CMT {record.text('CMT')}: compartments cannot be switched off; give a number above 0")
         if record.evid == 2 or mdv == 1:
             return []
         return self._observation(record, measured=mdv == 0)
 
-    def _envelope(self, record: Record, kind: str, name: str, time: float | None = None) -> dict[str, Any]:
+    def _doses(self, record: Record) -> Iterable[InputEvent]:
+        dose = dose_of(record, self.model, self.unit_hours, self.clock, self.notes)
+        duration = None if dose.duration is None else Quantity(value=dose.duration, unit=self.model.time_unit)
+        if dose.steady_every is not None:
+            raise BadRecord("SS 1 (steady state) is not supported; write the doses before it out")
+        for hours in dose.times:
+            yield DoseGiven(
+                **self._envelope(record, "dose_given", dose.drug, hours),
+                drug=dose.drug,
+                route=dose.route,
+                amount=Quantity(value=dose.amount, unit="mg"),
+                duration=duration,
+            )
+
+    def _observation(self, record: Record, measured: bool) -> list[InputEvent]:
+        found = self.observer.observed(record, measured)
+        if found is None:
+            return []
+        output, level = found.output, drug_of(found.output, self.model) is not None
+        if found.value == 0 and level and output.error.kind == "log_additive":
+            why = "it has no logarithm, and the model's error is on the log scale"
+            raise BadRecord(f"DV 0 cannot be {output.name}: {why}; leave it out or correct it")
+        if found.value == 0 and not level and output.kind == "continuous":
+            self.notes[f"{output.name} of 0: known only to be too few to count"] += 1
+        kind = DrugLevel if level else LabResult
+        said: dict[str, Any] = self._envelope(record, "drug_level" if level else "lab_result", output.name)
+        said["value"] = Quantity(value=found.value, unit=output.unit)
+        return [kind(**said, analyte=output.name, below_lloq=found.below, above_uloq=found.above)]
+
+    def _envelope(self, record: Record, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
         """Who, when, and an id that is the same however often and wherever in the file the fact stands."""
-        hours = (record.time if time is None else time) * _HOURS[self.model.time_unit]
-        moment = ORIGIN + timedelta(milliseconds=round(hours * 3_600_000))
+        moment = ORIGIN + timedelta(milliseconds=round((record.hours if hours is None else hours) * 3_600_000))
         fact = (record.patient, kind, name, moment.isoformat())
         self.seen[fact] += 1
         identity = event_id(SOURCE, *fact, self.seen[fact])
         self.line_of[identity] = record.line
         return {"event_id": identity, "patient_id": record.patient, "time": moment, "source": SOURCE}
 
-    # --- doses -------------------------------------------------------------------------------------------------------
 
-    def _doses(self, record: Record) -> Iterable[InputEvent]:
-        steady = record.number("SS")
-        if steady:
-            raise BadRecord(f"SS {steady:g} (steady state) is not supported; write the doses before it out")
-        amount, rate = record.number("AMT"), record.number("RATE") or 0.0
-        if amount is None or amount <= 0:
-            shown = "missing" if amount is None else f"{amount:g}"
-            raise BadRecord(f"AMT of a dose is {shown}; it must be above 0 mg")
-        if rate < 0:
-            named = {-1.0: " (modelled rate)", -2.0: " (modelled duration)"}.get(rate, "")
-            raise BadRecord(f"RATE {rate:g}{named} is not supported; give the rate itself, or 0 for a dose at once")
-        drug, route = self._drug(record)
-        additional, interval = record.integer("ADDL") or 0, record.number("II") or 0.0
-        if not 0 <= additional <= MOST_ADDITIONAL_DOSES:
-            raise BadRecord(f"ADDL {additional} is outside 0 to {MOST_ADDITIONAL_DOSES}")
-        if additional and interval <= 0:
-            raise BadRecord(f"ADDL {additional} needs II, the interval of the doses, above 0")
-        last = (record.time + additional * interval) * _HOURS[self.model.time_unit]
-        if abs(last) > LONGEST_YEARS * 8766:
-            raise BadRecord(f"ADDL {additional} with II {interval:g} goes more than {LONGEST_YEARS} years from 0")
-        duration = Quantity(value=amount / rate, unit=self.model.time_unit) if rate > 0 else None
-        for n in range(additional + 1):
-            envelope = self._envelope(record, "dose_given", drug, record.time + n * interval)
-            way: Route = "iv" if duration is not None else route
-            given = Quantity(value=amount, unit="mg")
-            yield DoseGiven(**envelope, drug=drug, route=way, amount=given, duration=duration)
-
-    def _drug(self, record: Record) -> tuple[str, Route]:
-        """The drug that ``CMT`` receives, and the route of a dose of it given at once."""
-        number = record.integer("CMT") or 0
-        if number == 0:
-            return self.model.drug, self._route(self.model.drug)
-        if not 1 <= number <= len(self.model.states):
-            raise BadRecord(f"CMT {number}: {self.model.id} has states 1 to {len(self.model.states)}")
-        state = self.model.states[number - 1]
-        entering = [call[call.index("(") + 1 : -1].split(", ") for call in input_calls(state.derivative)]
-        if not entering:
-            raise BadRecord(f"CMT {number} ({state.name}) takes no dose in {self.model.id}")
-        drug, *routes = entering[0]
-        return drug, next((route for route in ROUTES if route in routes), self._route(drug))
-
-    def _route(self, drug: str) -> Route:
-        return next((regimen.route for regimen in self.model.regimens if regimen.drug == drug), "iv")
-
-    # --- observations ------------------------------------------------------------------------------------------------
-
-    def _observation(self, record: Record, measured: bool) -> list[InputEvent]:
-        if record.number("AMT"):
-            raise BadRecord("an observation (EVID 0) with AMT; a dose needs EVID 1")
-        for item in ("CENS", "BLQ"):
-            if record.number(item):
-                raise BadRecord(f"{item} {record.text(item)}: censored observations are not supported; leave it out")
-        value = record.number("DV")
-        if value is None and measured:
-            raise BadRecord("DV is missing, but MDV 0 says that it was measured")
-        if value is None:
-            self.notes["observations without DV were passed over"] += 1
-            return []
-        output = self._output(record)
-        if value < 0:
-            raise BadRecord(f"DV {value:g} cannot be {output.name}: it is negative; leave it out or correct it")
-        level = drug_of(output, self.model) is not None
-        if value == 0 and level and output.error.kind == "log_additive":
-            why = "it has no logarithm, and the model's error is on the log scale"
-            raise BadRecord(f"DV 0 cannot be {output.name}: {why}; leave it out or correct it")
-        if value == 0 and not level:
-            self.notes[f"{output.name} of 0: known only to be too few to count"] += 1
-        quantity = Quantity(value=value, unit=output.unit)
-        if level:
-            return [DrugLevel(**self._envelope(record, "drug_level", output.name), analyte=output.name, value=quantity)]
-        return [LabResult(**self._envelope(record, "lab_result", output.name), analyte=output.name, value=quantity)]
-
-    def _output(self, record: Record) -> OutputSpec:
-        outputs = self.model.outputs
-        if (identifier := record.text("DVID")) is not None:
-            named = self._output_named(identifier)
-            if named is not None:
-                return named
-            number = record.integer("DVID") or 0
-            if not 1 <= number <= len(outputs):
-                raise BadRecord(f"DVID {number}: outputs 1 to {len(outputs)} are {self._listed(outputs)}")
-            return outputs[number - 1]
-        if self.asked is not None:
-            return self.asked
-        if len(outputs) == 1:
-            return outputs[0]
-        if number := record.integer("CMT") or 0:
-            return self._output_of_state(number)
-        self.notes[f"DV without DVID, CMT or a chosen output was taken as {outputs[0].name}"] += 1
-        return outputs[0]
-
-    def _output_of_state(self, number: int) -> OutputSpec:
-        if not 1 <= number <= len(self.model.states):
-            raise BadRecord(f"CMT {number}: {self.model.id} has states 1 to {len(self.model.states)}")
-        state = self.model.states[number - 1].name
-        for output in self.model.outputs:
-            if state in names_in(output.expression):
-                return output
-        raise BadRecord(f"CMT {number} ({state}) is read by no output of {self.model.id}; give DVID instead")
-
-    def _output_named(self, name: str) -> OutputSpec | None:
-        return next((output for output in self.model.outputs if name in (output.name, *output.aliases)), None)
-
-    @staticmethod
-    def _listed(outputs: Iterable[OutputSpec]) -> str:
-        return ", ".join(output.name for output in outputs)
+def _refuse_resets(record: Record, resets: dict[str, int]) -> None:
+    if record.patient in resets:
+        raise BadRecord(f"follows the reset of patient {record.patient} at line {resets[record.patient]}")
+    if record.evid in (3, 4):
+        resets[record.patient] = record.line
+        raise BadRecord(f"EVID {record.evid} (reset) is not supported; give the part after it as a patient of its own")

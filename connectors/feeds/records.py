@@ -1,5 +1,10 @@
 """NM-TRAN files as records: lines, comments, the header and its column map, cells by data item.
 
+- ``#`` begins a comment line anywhere (NM-TRAN's default, ``IGNORE=#``); ``C`` does where the first column is ``ID`` or
+  ``C`` (``IGNORE=C``). The header may come again, as where files were joined.
+- A cell that is empty or ``.`` is missing ($INPUT in NONMEM Help: null, which is 0 there; here it is told from 0).
+- Column names are compared without regard to case. Numbers may be written as Fortran does, ``9.6D1``.
+
 What a record means is the business of `connectors.feeds.nmtran`.
 """
 
@@ -12,8 +17,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from connectors.feeds.lines import BadLine
 
-ITEMS = ("ID", "TIME", "AMT", "RATE", "DV", "EVID", "MDV", "CMT", "DVID", "II", "ADDL", "SS", "CENS", "BLQ")
-"""Data items that are understood; ``CENS`` and ``BLQ`` are known so that a censored value is not taken at its face."""
+ITEMS = (
+    "ID", "TIME", "DATE", "DAT1", "DAT2", "DAT3", "AMT", "RATE", "DUR", "ADDL", "II", "SS", "EVID", "MDV", "CMT", "DV",
+    "DVID", "CENS", "BLQ", "LIMIT", "LLOQ",
+)  # fmt: skip
+"""Data items that are understood."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _NO_HEADER = "no header: the first line must name the columns, as in ID,TIME,AMT,DV,EVID"
@@ -35,8 +43,12 @@ class Record:
         self.cells = cells
         self._positions = positions
         self.patient = ""
-        self.time = 0.0
+        self.hours = 0.0
         self.evid = 0
+
+    def has(self, item: str) -> bool:
+        """Whether the file has the item at all."""
+        return item in self._positions
 
     def text(self, item: str) -> str | None:
         """The cell, or ``None`` where it is missing."""
@@ -51,8 +63,7 @@ class Record:
             return None
         value = _float(cell)
         if not abs(value) < float("inf"):
-            clock = "; give elapsed time in the model's time unit instead of clock time" if ":" in cell else ""
-            raise BadRecord(f"{item} {cell!r} is not a finite number{clock}")
+            raise BadRecord(f"{item} {cell!r} is not a finite number")
         return value
 
     def integer(self, item: str) -> int | None:
@@ -90,6 +101,7 @@ def read_records(
         NmtranError: there is no usable header, or the column map does not fit it.
     """
     positions: dict[str, int] | None = None
+    header: list[str] = []
     width, ignores_c = 0, False
     for number, line in enumerate(lines, start=1):
         text = line.lstrip("\ufeff").strip()
@@ -112,6 +124,8 @@ def read_records(
             unread = ", ".join(cell for at, cell in enumerate(header) if at not in positions.values())
             if unread:
                 notes[f"columns not read: {unread}"] += 1
+        elif [cell.strip() for cell in cells] == header:
+            notes["repeated headers were passed over"] += 1
         elif len(cells) != width:
             bad_lines.append(BadLine(number, f"{len(cells)} cells under a header of {width}"))
         else:

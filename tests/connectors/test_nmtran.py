@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.feeds.nmtran import ORIGIN, Reading, parse_columns, read_nmtran
+from connectors.feeds.moments import ORIGIN
+from connectors.feeds.nmtran import Reading, parse_columns, read_nmtran
 from connectors.feeds.records import NmtranError
 from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, decode, encode
 from twin.models import load_model
@@ -219,7 +220,7 @@ def test_ids_tell_facts_apart_and_do_not_hang_on_the_line() -> None:
         ({"ID": "Jane Doe"}, "ID 'Jane Doe': use letters"),
         ({"ID": "x" * 65}, "at most 64"),
         ({"TIME": "."}, "TIME is missing"),
-        ({"TIME": "8:30"}, "TIME '8:30' is not a finite number; give elapsed time in the model's time unit"),
+        ({"TIME": "8:70"}, "TIME '8:70' is no clock time; write it as 14:45"),
         ({"TIME": "nan"}, "TIME 'nan' is not a finite number"),
         ({"TIME": "1e999"}, "TIME '1e999' is not a finite number"),
         ({"TIME": "1_000"}, "TIME '1_000' is not a finite number"),
@@ -229,9 +230,12 @@ def test_ids_tell_facts_apart_and_do_not_hang_on_the_line() -> None:
         ({"EVID": 3}, r"EVID 3 \(reset\) is not supported"),
         ({"EVID": 4, "AMT": 10}, r"EVID 4 \(reset\) is not supported"),
         ({"EVID": 1, "AMT": 10, "SS": 1, "II": 24}, r"SS 1 \(steady state\) is not supported"),
-        ({"EVID": 1, "AMT": 10, "RATE": -1}, r"RATE -1 \(modelled rate\) is not supported"),
-        ({"EVID": 1, "AMT": 10, "RATE": -2}, r"RATE -2 \(modelled duration\) is not supported"),
-        ({"EVID": 1, "AMT": 10, "RATE": -7}, "RATE -7 is not supported"),
+        (
+            {"EVID": 1, "AMT": 10, "RATE": -1},
+            r"RATE -1 \(modelled rate\) needs a model whose input there has duration=",
+        ),
+        ({"EVID": 1, "AMT": 10, "RATE": -2}, r"RATE -2 \(modelled duration\) needs a model"),
+        ({"EVID": 1, "AMT": 10, "RATE": -7}, "RATE -7 is none of -2, -1, 0 and above"),
         ({"EVID": 1}, "AMT of a dose is missing"),
         ({"EVID": 1, "AMT": 0}, "AMT of a dose is 0; it must be above 0 mg"),
         ({"EVID": 1, "AMT": -5}, "AMT of a dose is -5"),
@@ -242,7 +246,8 @@ def test_ids_tell_facts_apart_and_do_not_hang_on_the_line() -> None:
         ({"EVID": 1, "AMT": 10, "ADDL": 10000, "II": 1000}, "goes more than 100 years"),
         ({"EVID": 1, "AMT": 10, "CMT": 2}, r"CMT 2 \(A2\) takes no dose in docetaxel_ozawa2007"),
         ({"EVID": 1, "AMT": 10, "CMT": 99}, "CMT 99: docetaxel_ozawa2007 has states 1 to"),
-        ({"EVID": 1, "AMT": 10, "CMT": -1}, "CMT -1: docetaxel_ozawa2007 has states 1 to"),
+        ({"EVID": 1, "AMT": 10, "CMT": -1}, "CMT -1: compartments cannot be switched off"),
+        ({"EVID": 2, "CMT": -1}, "CMT -1: compartments cannot be switched off"),
         ({"EVID": 1, "AMT": 10, "DV": 4, "MDV": 0}, "give them a line each"),
         ({"AMT": 10, "EVID": 0, "DV": 4}, r"an observation \(EVID 0\) with AMT"),
         ({"DV": "high"}, "DV 'high' is not a finite number"),
@@ -269,12 +274,33 @@ def test_a_record_that_cannot_be_used_is_named_and_those_beside_it_are_unharmed(
     assert reading.events == read(before, after).events
 
 
-def test_a_censored_observation_is_not_taken_at_its_face() -> None:
-    reading = read("1,0,0.5,1", "1,2,0.7,0", header="ID,TIME,DV,CENS", output="docetaxel")
-    assert [str(bad) for bad in reading.bad_lines] == [
-        "line 2: CENS 1: censored observations are not supported; leave it out"
-    ]
-    assert len(facts(reading)) == 1
+def test_a_censored_observation_is_a_limit_and_not_a_value() -> None:
+    lines = ("1,0,0.5,1", "1,1,9,-1", "1,2,0.7,0")
+    below, above, value = facts(read(*lines, header="ID,TIME,DV,CENS", output="docetaxel"))
+    assert isinstance(below, DrugLevel)
+    assert isinstance(above, DrugLevel)
+    assert isinstance(value, DrugLevel)
+    assert (below.below_lloq, below.above_uloq, below.value.value) == (True, False, 0.5)
+    assert (above.below_lloq, above.above_uloq, above.value.value) == (False, True, 9.0)
+    assert (value.below_lloq, value.above_uloq) == (False, False)
+    (count,) = facts(read("1,0,0.5,1", header="ID,TIME,DV,CENS", output="neutrophils"))
+    assert isinstance(count, LabResult)
+    assert count.below_lloq
+
+
+def test_dates_and_clock_times_are_the_moment_itself() -> None:
+    lines = ["ID,DATE,TIME,AMT,DV", "1,3/12/2024,8:30,96,", "1,3/13/2024,8:30,,0.2"]
+    reading = read_nmtran(lines, DOCETAXEL, output="docetaxel")
+    dose, level = facts(reading)
+    assert (dose.time.isoformat(), level.time - dose.time) == ("2024-03-12T08:30:00+00:00", timedelta(hours=24))
+    assert reading.dated
+    assert not read(row(TIME=1, DV=4, DVID=2)).dated
+
+
+def test_a_repeated_header_is_passed_over() -> None:
+    reading = read(row(TIME=1, DV=4, DVID=2), HEADER, row(TIME=2, DV=4, DVID=2))
+    assert (len(facts(reading)), reading.bad_lines) == (2, ())
+    assert reading.notes == ("repeated headers were passed over",)
 
 
 def test_after_a_reset_a_patients_further_lines_are_left_out_and_another_patients_are_not() -> None:
