@@ -14,27 +14,26 @@ it stands how much better the posterior predicts than the mode plugged in, by th
 
     CRPS = E|X - y| - E|X - X'| / 2      (Gneiting & Raftery 2007, JASA 102:359),
 
-on the logarithm for outputs whose error is on it: what is lost by leaving the uncertainty of eta out.
+on the logarithm or Box-Cox scale where the error is on it: what is lost by leaving the uncertainty of eta out.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import stats
 
-from twin import residual
+from twin import likelihood, residual
 from twin.belief import generator, prior
 from twin.design import Design
-from twin.events import LabResult, Quantity, event_id, from_millis
 from twin.forecast import SCATTER_POINTS
-from twin.history import History
 from twin.kernel import Floats, Kernel
-from twin.models import ErrorSpec, Model, OutputSpec
+from twin.models import Model, OutputSpec
+from twin.simulation import simulate
 from twin.solve import pace_for
-from twin.timeline import Timeline, build
+from twin.timeline import Observation
 from twin.trunk import Trunk
 from twin.uniformity import p_value
 
@@ -46,6 +45,12 @@ FALSE_ALARM = 0.01
 
 COVERAGE = (0.5, 0.8, 0.9, 0.95)
 """Levels of the predictive intervals that are counted."""
+
+TRANSFORMED = ("log_additive", "box_cox")
+"""Errors whose scores are on a scale of their own."""
+
+SCATTERED = 1000
+"""Least points that make a predictive distribution."""
 
 RESAMPLED = 1000
 """Bootstrap samples of the patients."""
@@ -97,16 +102,16 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     ess: list[float] = []
     seconds: list[float] = []
     for observation in timeline.observations:
-        error = kernel.model.outputs[observation.output].error
+        output = kernel.model.outputs[observation.output]
         mode = trunk.mode(position.belief, timeline)
-        at_mode = trunk.predictions(mode.eta[None], timeline, [observation])[0]
+        at_mode = trunk.rows(mode.eta[None], timeline, [observation])[0]
         weight = position.belief.weight
         begun = clock()
         position, learned = trunk.learn(position, timeline, observation)
         seconds.append(clock() - begun)
         pit.append(learned.expected.pit)
-        crps.append(ranked_probability_score(error, observation.value, learned.predicted, weight))
-        plug_in.append(ranked_probability_score(error, observation.value, np.repeat(at_mode, 64), np.full(64, 1 / 64)))
+        crps.append(ranked_probability_score(output, observation, learned.rows, weight))
+        plug_in.append(ranked_probability_score(output, observation, at_mode, np.ones(1)))
         ess.append(position.belief.ess / particles)
     assert position.past is not None
     final, rng = position.belief, generator(name, "draws")
@@ -118,46 +123,23 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     return Followed(tuple(ranks), outputs, tuple(pit), tuple(crps), tuple(plug_in), tuple(ess), tuple(seconds))
 
 
-def simulate(trunk: Trunk, eta: Floats, plan: Design) -> Timeline:
-    """The timeline of a patient with this ``eta`` (d,), measured as planned with the model's residual error."""
-    model, patient = trunk.kernel.model, trunk.patient_id
-    history = History()
-    for dose in plan.doses:
-        history.insert(dose.model_copy(update={"patient_id": "SBC"}))
-    for number, (millis, output) in enumerate(plan.samples):
-        spec = model.outputs[output]
-        history.insert(
-            LabResult(
-                event_id=event_id("sample", number),
-                patient_id="SBC",
-                time=from_millis(millis),
-                source="simulated",
-                analyte=spec.name,
-                value=Quantity(value=1.0, unit=spec.unit),
-            )
-        )
-    timeline = build(history, trunk.kernel)
-    assert timeline is not None
-    predicted = trunk.predictions(eta[None], timeline, timeline.observations)
-    rng = generator(patient, "measured")
-    measured = [
-        replace(o, value=float(residual.drawn(model.outputs[o.output].error, at, rng)[0]))
-        for o, at in zip(timeline.observations, predicted, strict=True)
-    ]
-    return replace(timeline, observations=tuple(measured))
+def ranked_probability_score(output: OutputSpec, observation: Observation, rows: Floats, weight: Floats) -> float:
+    """CRPS of the mixture over particles of what ``rows`` (R, N) predict; on the scale that the error is on.
 
-
-def ranked_probability_score(error: ErrorSpec, value: float, predicted: Floats, weight: Floats) -> float:
-    """CRPS of the mixture of predictions (N,) with their residual error; on the logarithm where the error is."""
-    usable = np.isfinite(predicted)
-    spread = residual.spread_out(error, predicted[usable], SCATTER_POINTS).ravel()
-    share = np.repeat(weight[usable] / (SCATTER_POINTS * weight[usable].sum()), SCATTER_POINTS)
-    if error.kind == "log_additive":
-        spread, value = np.log(spread), float(np.log(value))
+    Of an event it is the score of whether it has happened by then.
+    """
+    usable = np.isfinite(rows).all(axis=0)
+    points = max(SCATTER_POINTS, SCATTERED // max(int(usable.sum()), 1))
+    spread = likelihood.spread_out(output, observation, rows[:, usable], points).ravel()
+    share = np.repeat(weight[usable] / (points * weight[usable].sum()), points)
+    value = observation.value
+    if output.error.kind in TRANSFORMED:
+        spread = residual.transformed(output.error, np.maximum(spread, residual.SMALLEST))
+        value = float(residual.transformed(output.error, np.array([max(value, residual.SMALLEST)]))[0])
     order = np.argsort(spread)
     spread, share = spread[order], share[order]
     below = np.cumsum(share) - 0.5 * share
-    return float(share @ np.abs(spread - value) - share @ (spread * (2 * below - 1)))
+    return float((share * np.abs(spread - value)).sum() - (share * spread * (2 * below - 1)).sum())
 
 
 def _rank(true: float, draws: Floats, rng: np.random.Generator) -> int:
@@ -192,7 +174,8 @@ class Foreseen:
     """How one output's values were predicted, each just before it was told.
 
     Attributes:
-        crps, plug_in: mean score of the posterior's prediction and of the mode's; ``on_logarithm`` says on what scale.
+        crps, plug_in: mean score of the posterior's prediction and of the mode's; ``transformed`` says that they are on
+            the scale of the error instead of the unit.
         gain: 1 - crps / plug_in, with a 90 % interval by bootstrap over patients.
     """
 
@@ -202,7 +185,7 @@ class Foreseen:
     coverage: tuple[Counted, ...]
     crps: float
     plug_in: float
-    on_logarithm: bool
+    transformed: bool
     gain: float
     gain_low: float
     gain_high: float
@@ -295,7 +278,7 @@ def _foreseen(output: OutputSpec, pit: Floats, crps: Sequence[Floats], plug_in: 
         tuple(_counted(pit, level) for level in COVERAGE),
         float(posterior),
         float(mode),
-        output.error.kind == "log_additive",
+        output.error.kind in TRANSFORMED,
         float(1 - posterior / mode),
         low,
         high,

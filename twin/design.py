@@ -76,11 +76,13 @@ def design(kernel: Kernel) -> Design:
     found: set[tuple[int, int]] = set()
     curves = [(course, _typical(kernel, timeline, course.marks)) for course in courses(doses)]
     for i in range(len(model.outputs)):
-        if before[i] == 0 and any(curve[:, i].max() > 0 for _, curve in curves):
+        kind = model.outputs[i].kind
+        if kind == "continuous" and before[i] == 0 and any(curve[:, i].max() > 0 for _, curve in curves):
             for course, curve in curves:
                 found.update((millis, i) for millis in _of_level(course, curve[:, i]))
         else:
-            weekly = range(0, SPAN_DAYS + 1, EVERY_DAYS)
+            # Whether an event has happened is no question at the moment the record begins.
+            weekly = range(EVERY_DAYS if kind == "event" and doses else 0, SPAN_DAYS + 1, EVERY_DAYS)
             found.update((ORIGIN + day * DAY_MS, i) for day in weekly)
     return Design(doses, tuple(sorted(found)))
 

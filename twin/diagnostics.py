@@ -11,8 +11,10 @@ mean E and the Cholesky factor L of the simulations' covariance:
 
     y* = L^-1 (y - E),   pde = #{y*_sim < y*} / K,   npde = Phi^-1(pde).
 
-Under a right model the NPDE of all values are independent and standard normal. A value known only to lie below a limit
-takes a random place among the simulations under it (Nguyen et al. 2012, J Pharmacokinet Pharmacodyn 39:499).
+Under a right model the NPDE of all values are independent and standard normal. A value known only to lie beyond a limit
+takes a random place among the simulations there (Nguyen et al. 2012, J Pharmacokinet Pharmacodyn 39:499). Counts and
+grades take a random place among their equals and are not decorrelated; an event, which is itself the time of its
+measurement, has neither IWRES nor NPDE, and a grade has no IWRES.
 """
 
 from __future__ import annotations
@@ -24,10 +26,10 @@ import numpy as np
 from scipy import special
 from scipy.linalg import solve_triangular
 
-from twin import residual
+from twin import likelihood, residual
 from twin.belief import generator, prior
 from twin.kernel import Floats
-from twin.models import ErrorSpec
+from twin.models import OutputSpec
 from twin.timeline import Observation, Timeline
 from twin.trunk import Trunk
 
@@ -46,8 +48,8 @@ class Diagnosis:
         observations: the values.
         population: (n,) PRED, in the outputs' units.
         individual: (n,) IPRED, in the outputs' units.
-        iwres: (n,), NaN for censored values.
-        npde: (n,).
+        iwres: (n,), NaN for censored values and where there is none.
+        npde: (n,), NaN for events.
         simulated: (K, n) values that the population would have given in their place.
     """
 
@@ -62,61 +64,79 @@ class Diagnosis:
 def diagnose(trunk: Trunk, timeline: Timeline, eta: Floats, replicates: int = REPLICATES) -> Diagnosis:
     """Diagnostics of all the observations of ``timeline`` at the patient's own ``eta`` (d,)."""
     seen = timeline.observations
-    errors = [trunk.kernel.model.outputs[observation.output].error for observation in seen]
+    outputs = [trunk.kernel.model.outputs[observation.output] for observation in seen]
     population, individual = trunk.predictions(np.vstack([np.zeros_like(eta), eta]), timeline, seen).T
-    iwres = [
-        float(residual.standardised(error, observation.value, np.array([at]))[0])
-        if observation.below is None
-        else np.nan
-        for observation, error, at in zip(seen, errors, individual, strict=True)
-    ]
+    iwres = [_weighted(*each) for each in zip(seen, outputs, individual, strict=True)]
     simulations = simulated(trunk, timeline, max(replicates, PER_VALUE * len(seen)))
     rng = generator(trunk.patient_id, "npde")
-    return Diagnosis(seen, population, individual, np.array(iwres), npde(seen, errors, simulations, rng), simulations)
+    errors = npde(seen, outputs, simulations, rng)
+    return Diagnosis(seen, population, individual, np.array(iwres), errors, simulations)
 
 
 def simulated(trunk: Trunk, timeline: Timeline, replicates: int) -> Floats:
     """Values (K, n) of ``replicates`` patients of the population with this patient's doses, covariates and times."""
     rng = generator(trunk.patient_id, "simulated")
     eta = prior(trunk.kernel.model, replicates, f"{trunk.patient_id} simulated").eta
-    predicted = trunk.predictions(eta, timeline, timeline.observations)
-    outputs = trunk.kernel.model.outputs
+    every = trunk.rows(eta, timeline, timeline.observations)
+    outputs = [trunk.kernel.model.outputs[observation.output] for observation in timeline.observations]
     drawn = [
-        residual.drawn(outputs[observation.output].error, row, rng)
-        for observation, row in zip(timeline.observations, predicted, strict=True)
+        likelihood.drawn(output, rows, rng.random((replicates, 1))) for output, rows in zip(outputs, every, strict=True)
     ]
-    return np.array(drawn).reshape(len(predicted), replicates).T
+    return np.array(drawn).reshape(len(every), replicates).T
 
 
 def npde(
-    observations: Sequence[Observation], errors: Sequence[ErrorSpec], simulated: Floats, rng: np.random.Generator
+    observations: Sequence[Observation], outputs: Sequence[OutputSpec], simulated: Floats, rng: np.random.Generator
 ) -> Floats:
-    """NPDE (n,) of observations whose design was simulated, ``simulated`` (K, n); ``rng`` places censored values."""
+    """NPDE (n,) of observations of ``outputs`` (n,) whose design was simulated, (K, n); ``rng`` breaks ties."""
     usable = simulated[np.isfinite(simulated).all(axis=1)]
-    logged = np.array([error.kind == "log_additive" for error in errors], dtype=bool)
-    values = np.array([_stated(o, usable[:, i], rng) for i, o in enumerate(observations)])
-    if not len(values):
-        return values
-    usable, values = _on_scale(usable, logged), _on_scale(values, logged)
-    mean = usable.mean(axis=0)
-    factor = np.linalg.cholesky(_covariance(usable))
-    decorrelated = solve_triangular(factor, (usable - mean).T, lower=True)
-    own = solve_triangular(factor, values - mean, lower=True)
-    below = (decorrelated < own[:, None]).mean(axis=1)
+    below = np.full(len(observations), np.nan)
+    values = [_stated(observation, usable[:, i], rng) for i, observation in enumerate(observations)]
+    smooth = [i for i, output in enumerate(outputs) if output.kind == "continuous"]
+    if smooth:
+        scaled = np.column_stack([_on_scale(outputs[i], usable[:, i]) for i in smooth])
+        own = np.array([_on_scale(outputs[i], np.array([values[i]]))[0] for i in smooth])
+        mean = scaled.mean(axis=0)
+        factor = np.linalg.cholesky(_covariance(scaled))
+        apart = solve_triangular(factor, (scaled - mean).T, lower=True)
+        below[smooth] = (apart < solve_triangular(factor, own - mean, lower=True)[:, None]).mean(axis=1)
+    for i, output in enumerate(outputs):
+        if output.kind in ("count", "ordinal"):
+            share = rng.random()
+            below[i] = (usable[:, i] < values[i]).mean() + share * (usable[:, i] == values[i]).mean()
     edge = 0.5 / len(usable)
     return np.asarray(special.ndtri(np.clip(below, edge, 1 - edge)))
 
 
+def _weighted(observation: Observation, output: OutputSpec, predicted: float) -> float:
+    """IWRES of one value."""
+    if observation.below is not None or observation.above is not None:
+        return np.nan
+    if output.kind == "count":
+        return float(
+            (observation.value - predicted) / np.sqrt(predicted + (output.error.dispersion or 0.0) * predicted**2)
+        )
+    if output.kind != "continuous":
+        return np.nan
+    return float(residual.standardised(output.error, observation.value, np.array([predicted]))[0])
+
+
 def _stated(observation: Observation, simulated: Floats, rng: np.random.Generator) -> float:
-    """The value, or where it is only known to be below a limit one of the simulated values there."""
-    if observation.below is None:
+    """The value, or where it is only known to be beyond a limit one of the simulated values there."""
+    if observation.below is not None:
+        limit, there = observation.below, simulated[simulated < observation.below]
+    elif observation.above is not None:
+        limit, there = observation.above, simulated[simulated > observation.above]
+    else:
         return observation.value
-    under = simulated[simulated < observation.below]
-    return float(under[rng.integers(len(under))]) if len(under) else observation.below
+    return float(there[rng.integers(len(there))]) if len(there) else limit
 
 
-def _on_scale(values: Floats, logged: Floats) -> Floats:
-    return np.where(logged, np.log(np.maximum(values, residual.SMALLEST)), values)
+def _on_scale(output: OutputSpec, values: Floats) -> Floats:
+    """On the scale that the error is on, where distributions are nearest to normal."""
+    if output.error.kind in ("log_additive", "box_cox"):
+        return residual.transformed(output.error, np.maximum(values, residual.SMALLEST))
+    return values
 
 
 def _covariance(values: Floats) -> Floats:

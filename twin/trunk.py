@@ -50,11 +50,11 @@ class Position:
 
 @dataclass(frozen=True, slots=True)
 class Assimilated:
-    """One measured value and what it met: what the particles (N,) predicted, the expectation that makes, the
-    population's prediction, and what Bayes' rule took."""
+    """One measured value and what it met: what the likelihood read of the particles (R, N), the expectation
+    that makes, the population's prediction, and what Bayes' rule took."""
 
     observation: Observation
-    predicted: Floats
+    rows: Floats
     expected: Expectation
     population_median: float
     diagnostics: Diagnostics
@@ -122,14 +122,14 @@ class Trunk:
         return self.solver(position.belief).advance(position.twig or cloud, timeline, int(marks[-1]), marks)[1]
 
     def predictions(self, eta: Floats, timeline: Timeline, observations: Sequence[Observation]) -> Floats:
-        """What eta (N, d) predict for each of n observations, solved from the start: (n, N), without residual error."""
-        if not observations:
-            return np.empty((0, len(eta)))
-        solver = Solver(self.kernel, eta, self.pace, shared=False)
-        marks = np.unique(np.array([o.millis for o in observations], dtype=np.int64))
-        end = int(marks[-1])
-        _, out = solver.advance(solver.initial(timeline), timeline, end, marks, self._stops(timeline, end))
-        return np.array([out[np.searchsorted(marks, o.millis), o.output] for o in observations])
+        """What is shown of n observations for eta (N, d), solved from the start: (n, N), without residual error."""
+        at, out = self._from_start(eta, timeline, observations)
+        return np.array([out[i, o.output] for i, o in zip(at, observations, strict=True)]).reshape(-1, len(eta))
+
+    def rows(self, eta: Floats, timeline: Timeline, observations: Sequence[Observation]) -> list[Floats]:
+        """What the likelihood of each observation reads (R, N) for eta (N, d), solved from the start."""
+        at, out = self._from_start(eta, timeline, observations)
+        return [self.kernel.read(out[i], o.output) for i, o in zip(at, observations, strict=True)]
 
     def learn(self, position: Position, timeline: Timeline, observation: Observation) -> tuple[Position, Assimilated]:
         """Bring the trunk to a measured value, say what was expected, and assimilate it."""
@@ -138,7 +138,7 @@ class Trunk:
         at = np.array([observation.millis], dtype=np.int64)
         cloud, out = self.solver(position.belief).advance(cloud, timeline, observation.millis, at)
         typical, alone = self._nobody.advance(typical, timeline, observation.millis, at)
-        predicted, rows = out[0, observation.output], self.kernel.read(out[0], observation.output)
+        rows = self.kernel.read(out[0], observation.output)
         belief = position.belief
         output = self.kernel.model.outputs[observation.output]
         share = float(generator(self.patient_id, observation.event_id, "pit").random())
@@ -161,7 +161,7 @@ class Trunk:
             cloud, _, _ = self._weigh(self.solver(belief), timeline, seen)
         position = Position(belief, cloud, typical, weighed.past + weighed.last)
         population = float(alone[0, observation.output, 0])
-        return position, Assimilated(observation, predicted, expected, population, diagnostics)
+        return position, Assimilated(observation, rows, expected, population, diagnostics)
 
     def mode(self, belief: Belief, timeline: Timeline) -> Mode:
         """Posterior mode of eta given the assimilated data, with its Laplace covariance."""
@@ -189,6 +189,18 @@ class Trunk:
             rows = self.kernel.read(out[np.searchsorted(marks, observation.millis)], observation.output)
             last = self._log_likelihood(observation, rows)
         return cloud, past, last
+
+    def _from_start(
+        self, eta: Floats, timeline: Timeline, observations: Sequence[Observation]
+    ) -> tuple[NDArray[np.intp], Floats]:
+        """The mark of each observation, and the outputs (M, O, N) of eta (N, d) at the marks."""
+        if not observations:
+            return np.empty(0, dtype=np.intp), np.empty((0, 0, len(eta)))
+        solver = Solver(self.kernel, eta, self.pace, shared=False)
+        millis = np.array([o.millis for o in observations], dtype=np.int64)
+        marks, at = np.unique(millis, return_inverse=True)
+        end = int(marks[-1])
+        return at, solver.advance(solver.initial(timeline), timeline, end, marks, self._stops(timeline, end))[1]
 
     def _log_likelihood(self, observation: Observation, rows: Floats) -> Floats:
         output = self.kernel.model.outputs[observation.output]

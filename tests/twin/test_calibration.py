@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -17,14 +18,12 @@ from twin.calibration import (
     Followed,
     follow,
     ranked_probability_score,
-    simulate,
     summarise,
 )
 from twin.design import design
 from twin.kernel import compile_model
-from twin.models import ErrorSpec, Model, parse_model
-from twin.solve import pace_for
-from twin.trunk import Trunk
+from twin.models import ErrorSpec, Model, OutputSpec, parse_model
+from twin.timeline import Observation
 
 TOY = parse_model(LEVELS, "toy.toml")
 PATIENTS, PARTICLES = 60, 300
@@ -84,35 +83,31 @@ def test_a_patient_is_the_same_whoever_follows_it_and_however_often() -> None:
     assert first[0].pit != first[1].pit
 
 
-def test_simulated_values_scatter_about_the_truth_as_the_model_says() -> None:
-    kernel = compile_model(TOY)
-    plan, eta = design(kernel), np.array([0.2, 0.1, -0.2])
-    logs = []
-    for number in range(150):
-        trunk = Trunk(kernel, pace_for(kernel), f"P-{number}")
-        timeline = simulate(trunk, eta, plan)
-        at = trunk.predictions(eta[None], timeline, timeline.observations)[:, 0]
-        logs += [np.log(o.value / f) / 0.2 for o, f in zip(timeline.observations, at, strict=True) if o.output == 1]
-    assert stats.kstest(logs, "norm").pvalue > 0.01
+def output_with(error: ErrorSpec) -> OutputSpec:
+    return replace(TOY.outputs[0], error=error)
 
 
 def test_the_score_of_a_normal_prediction_is_the_known_one() -> None:
-    error = ErrorSpec("additive", 2.0, 0.0, None, "a test", None)
-    predicted, weight = np.full(200, 1.0), np.full(200, 1 / 200)
+    output = output_with(ErrorSpec("additive", 2.0, 0.0, None, "a test", None))
+    rows, weight = np.full((1, 200), 1.0), np.full(200, 1 / 200)
     for value in (-3.0, 1.0, 2.5):
         z = (value - 1.0) / 2.0
         known = 2.0 * (z * (2 * stats.norm.cdf(z) - 1) + 2 * stats.norm.pdf(z) - 1 / np.sqrt(np.pi))
-        assert ranked_probability_score(error, value, predicted, weight) == pytest.approx(known, rel=2e-3)
+        observation = Observation(0, "a", 0, value)
+        assert ranked_probability_score(output, observation, rows, weight) == pytest.approx(known, rel=2e-3)
+        alone = ranked_probability_score(output, observation, rows[:, :1], np.ones(1))
+        assert alone == pytest.approx(known, rel=5e-3), "one particle, as the mode is"
 
 
 def test_the_score_of_a_mixture_is_that_of_its_sample() -> None:
-    error = ErrorSpec("log_additive", 0.3, 0.0, None, "a test", None)
+    output = output_with(ErrorSpec("log_additive", 0.3, 0.0, None, "a test", None))
     rng = np.random.default_rng(5)
     predicted, weight = np.exp(rng.standard_normal(40)), rng.random(40)
     weight /= weight.sum()
     sample = np.log(rng.choice(predicted, 6000, p=weight)) + 0.3 * rng.standard_normal(6000)
     known = np.abs(sample - np.log(2.0)).mean() - 0.5 * np.abs(sample[:, None] - sample[None, :]).mean()
-    assert ranked_probability_score(error, 2.0, predicted, weight) == pytest.approx(known, abs=0.02)
+    found = ranked_probability_score(output, Observation(0, "a", 0, 2.0), predicted[None], weight)
+    assert found == pytest.approx(known, abs=0.02)
 
 
 def test_ranks_are_among_the_draws() -> None:

@@ -24,8 +24,9 @@ from twin.trunk import Trunk
 Floats = NDArray[np.float64]
 
 TOY = parse_model(ABSORPTION, "toy.toml")
-ADDITIVE = ErrorSpec("additive", 1.0, 0.0, None, "a test", None)
-LOGGED = ErrorSpec("log_additive", 0.3, 0.0, None, "a test", None)
+ADDITIVE = replace(TOY.outputs[0], error=ErrorSpec("additive", 1.0, 0.0, None, "a test", None))
+LOGGED = replace(TOY.outputs[0], error=ErrorSpec("log_additive", 0.3, 0.0, None, "a test", None))
+COUNTED = replace(TOY.outputs[0], kind="count")
 
 
 def trunk_of(model: Model, patient_id: str = "P-1") -> Trunk:
@@ -102,6 +103,24 @@ def test_a_censored_value_stands_somewhere_below_its_limit() -> None:
     found = np.array([npde([observation], [ADDITIVE], simulations, rng)[0] for _ in range(300)])
     assert (found < -0.45).all()
     assert stats.kstest(stats.norm.cdf(found) / stats.norm.cdf(-0.5), "uniform").pvalue > 0.01
+
+
+def test_a_value_above_a_limit_stands_somewhere_above_it() -> None:
+    simulations = generator("above").standard_normal((5000, 1))
+    observation = Observation(0, "a", 0, 0.5, above=0.5)
+    rng = generator("places")
+    found = np.array([npde([observation], [ADDITIVE], simulations, rng)[0] for _ in range(50)])
+    assert (found > 0.45).all()
+
+
+def test_a_count_takes_a_place_among_its_equals() -> None:
+    simulations = generator("counts").poisson(2.0, (4000, 2)).astype(np.float64)
+    rng = generator("places")
+    values = generator("values").poisson(2.0, 600)
+    observations = [[Observation(0, "a", 0, float(v)), Observation(1, "b", 0, float(v))] for v in values]
+    found = np.array([npde(pair, [COUNTED] * 2, simulations, rng) for pair in observations])
+    assert stats.kstest(found[:, 0], "norm").pvalue > 0.01
+    assert stats.kstest(found[:, 1], "norm").pvalue > 0.01
 
 
 def test_nothing_measured_gives_nothing() -> None:
