@@ -20,7 +20,7 @@ from twin.expressions import evaluate, is_input, to_source
 from twin.history import ClinicalEvent
 from twin.kernel import Kernel, compile_model
 from twin.models import Model, ParameterSpec, RegimenSpec, load_model
-from twin.timeline import HOUR_MS, UNIT_MS, Delivered, Steps, Timeline, assemble
+from twin.timeline import HOUR_MS, UNIT_MS, Delivered, Observation, Steps, Timeline, assemble
 
 RTOL, ATOL = 1e-11, 1e-13
 """Tolerances of LSODA, states in their own units: a decayed concentration is known to about 1e-11 of its peak."""
@@ -58,7 +58,10 @@ def _with_effect(parameter: ParameterSpec, eta: float) -> float:
 def reference(
     kernel: Kernel, timeline: Timeline, eta: Sequence[float], marks: NDArray[np.int64]
 ) -> NDArray[np.float64]:
-    """Outputs and target states (M, O) of one patient at ``marks`` (ms, sorted), just before what happens there."""
+    """Outputs, target states and what likelihoods need besides, (M, O), of one patient at ``marks`` (ms, sorted).
+
+    Just before what happens there.
+    """
     model, unit = kernel.model, UNIT_MS[kernel.model.time_unit]
     names = [state.name for state in model.states]
     order = [*kernel.linear, *kernel.stepped]
@@ -128,7 +131,8 @@ def _row(model: Model, env: Environment, x: NDArray[np.float64], t: float) -> li
         elif name.startswith(("since(", "tad(")):
             here[name] = max(0.0, t - env[name])
     outputs = [float(evaluate(output.expression, here)) for output in model.outputs]
-    return outputs + [here[target.state] for target in model.targets]
+    further = [float(evaluate(formula, here)) for output in model.outputs for formula in output.further]
+    return outputs + [here[target.state] for target in model.targets] + further
 
 
 def _epoch(timeline: Timeline, millis: int) -> int:
@@ -148,18 +152,31 @@ def timeline_of(
     delivered: dict[str, Delivered],
     start: int = 0,
     covariates: Sequence[tuple[int, Sequence[float]]] = (),
+    seen: Sequence[Observation] = (),
 ) -> Timeline:
     """A timeline of deliveries; ``covariates`` are (from ms, values), the references before the first."""
     rows = [(BEGINNING, [c.reference for c in kernel.model.covariates]), *covariates]
     epoch = np.array([millis for millis, _ in rows], dtype=np.int64)
     values = np.array([values for _, values in rows], dtype=np.float64).reshape(len(rows), -1)
-    return assemble(kernel, start, delivered, (), epoch, values)
+    return assemble(kernel, start, delivered, tuple(seen), epoch, values)
 
 
 def usual_course(model_id: str, cycles: int = 2) -> tuple[Kernel, Timeline, int]:
     """A library model's kernel, its usual regimens as delivered over ``cycles`` horizons, and their end (ms)."""
     model = load_model(model_id)
-    end = round(cycles * model.cadence.horizon * UNIT_MS[model.time_unit])
+    return _course(model, cycles * model.cadence.horizon)
+
+
+def whole_course(model_id: str) -> tuple[Kernel, Timeline, int]:
+    """As `usual_course`, to the end of the last cycle of every regimen."""
+    model = load_model(model_id)
+    return _course(
+        model, max([model.cadence.horizon, *(regimen.cycles * regimen.interval for regimen in model.regimens)])
+    )
+
+
+def _course(model: Model, length: float) -> tuple[Kernel, Timeline, int]:
+    end = round(length * UNIT_MS[model.time_unit])
     doses = [dose_of(regimen, model, cycle) for regimen in model.regimens for cycle in range(regimen.cycles)]
     facts = sorted(((to_millis(dose.time), dose) for dose in doses), key=lambda fact: fact[0])
     kernel = compile_model(model)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from tests.twin import toys
-from tests.twin.equations import infusion, reference, timeline_of, usual_course
+from tests.twin.equations import infusion, reference, timeline_of, usual_course, whole_course
 from twin import kernel as compiler
 from twin.belief import prior
 from twin.kernel import Kernel, compile_model
@@ -56,6 +56,17 @@ def test_every_library_model_follows_its_equations_over_its_usual_course(model_i
     kernel, timeline, end = usual_course(model_id)
     eta = patients(kernel, drawn=4)
     marks = np.unique([HOUR_MS // 2, *range(2 * HOUR_MS, end, end // 60 + HOUR_MS // 7), end]).astype(np.int64)
+    expected = np.array([reference(kernel, timeline, row, marks) for row in eta])
+    assert_close(solved(kernel, timeline, eta, marks), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_id", library_ids())
+def test_every_library_model_follows_its_equations_to_the_end_of_its_regimens(model_id: str) -> None:
+    kernel, timeline, end = whole_course(model_id)
+    eta = patients(kernel, drawn=1)[:2]
+    # With a look at every change, an infusion's peak is among what the deviation is measured against.
+    marks = np.unique([*timeline.changes_between(0, end), *np.linspace(end // 30, end, 30).astype(np.int64)])
     expected = np.array([reference(kernel, timeline, row, marks) for row in eta])
     assert_close(solved(kernel, timeline, eta, marks), expected)
 

@@ -31,7 +31,10 @@ def first_doses(model: Model) -> list[DoseGiven]:
 
 
 def readings(model: Model, doses: list[DoseGiven]) -> list[tuple[int, OutputSpec, float]]:
-    """For each output when (ms) it is highest in the typical patient, and a value a fifth above what it is there."""
+    """For each output when (ms) it is highest in the typical patient, and a value a fifth above what it is there.
+
+    A count is a whole number, a grade is 1 and an event has not happened yet.
+    """
     kernel = compile_model(model)
     facts: list[tuple[int, ClinicalEvent]] = [(to_millis(dose.time), dose) for dose in doses]
     facts.sort(key=lambda fact: fact[0])
@@ -43,7 +46,9 @@ def readings(model: Model, doses: list[DoseGiven]) -> list[tuple[int, OutputSpec
     found = []
     for i, output in enumerate(model.outputs):
         at = int(np.argmax(out[:, i, 0]))
-        found.append((int(marks[at]), output, 1.2 * float(out[at, i, 0])))
+        higher = 1.2 * float(out[at, i, 0])
+        value = {"ordinal": 1.0, "event": 0.0, "count": float(round(higher))}.get(output.kind, higher)
+        found.append((int(marks[at]), output, value))
     return sorted(found, key=lambda reading: reading[0])
 
 

@@ -16,7 +16,7 @@ from tests.twin.equations import infusion, timeline_of
 from twin.kernel import compile_model
 from twin.models import load_model
 from twin.solve import Solver, pace_for
-from twin.timeline import HOUR_MS, Delivered
+from twin.timeline import HOUR_MS, Delivered, Observation
 from twin.typical import typical_values
 
 Floats = NDArray[np.float64]
@@ -27,19 +27,27 @@ def typical(
     hours: Sequence[float],
     given: Mapping[str, Delivered] | None = None,
     covariates: Sequence[tuple[float, Mapping[str, float]]] = (),
+    seen: Sequence[tuple[float, str, float]] = (),
 ) -> dict[str, Floats]:
-    """Outputs of the typical patient at ``hours`` from the start; ``covariates`` hold from the hour they are told."""
+    """Outputs of the typical patient at ``hours`` from the start; of a grade its probabilities (hours, categories).
+
+    ``covariates`` hold from the hour they are told; ``seen`` are measured values: hour, output and value.
+    """
     kernel = compile_model(load_model(model_id))
     told = {c.name: c.reference for c in kernel.model.covariates}
     rows = []
     for hour, values in covariates:
         told |= values
         rows.append((round(hour * HOUR_MS), list(told.values())))
-    timeline = timeline_of(kernel, dict(given or {}), 0, rows)
+    number = {name: i for i, name in enumerate(kernel.outputs)}
+    measured = [Observation(round(h * HOUR_MS), f"{name} {h}", number[name], value) for h, name, value in seen]
+    timeline = timeline_of(kernel, dict(given or {}), 0, rows, measured)
     solver = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), pace_for(kernel), shared=False)
     marks = np.round(np.asarray(hours) * HOUR_MS).astype(np.int64)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
-    return {name: out[:, i, 0] for i, name in enumerate(kernel.outputs)}
+    found = {name: out[:, i, 0] for name, i in number.items()}
+    grades = [name for name, i in number.items() if kernel.model.outputs[i].kind == "ordinal"]
+    return found | {name: out[:, list(kernel.rows[number[name]]), 0] for name in grades}
 
 
 def hour_infusion(mg: float, hours: float, begins: Sequence[float] = (0.0,)) -> Delivered:
@@ -319,6 +327,33 @@ def test_pressure_over_the_day_is_the_published_curve_on_the_patients_clock() ->
     assert found["systolic_pressure"][hours == 4.0] < 130
     china = typical("ambulatory_bp_sheng2013", hours, {}, [(0, {"UTC_OFFSET": 8.0})])
     np.testing.assert_allclose(china["systolic_pressure"], curve(140, 7.52, 8.64, day + 8 / 24), rtol=1e-9)
+
+
+# --- hand-foot syndrome ----------------------------------------------------------------------------------------------
+
+
+def odds_of_henin(previous: int, rate: float, clearance: float = 75.5) -> list[float]:
+    """Probabilities of grades 0, 1 and 2 after a grade, at an outflow in mg/week, as the article's logits give them."""
+    intercept, effect, step = [(4.14, 3.17, 0.626), (0.855, 6.65, 7.24), (1.47, 8.92, 0.33)][previous]
+    logit = intercept - effect * rate / (rate + 12900) + 0.0065 * (clearance - 75.5)
+    none, mild = 1 / (1 + np.exp(-logit)), 1 / (1 + np.exp(-(logit + step)))
+    return [none, mild - none, 1 - mild]
+
+
+@pytest.mark.parametrize("previous", [0, 1, 2])
+def test_the_grade_of_a_week_depends_on_the_last_one_and_on_the_outflow_of_the_doses(previous: int) -> None:
+    weeks, mg = 2.0, 50000.0
+    given = {"capecitabine": infusion([], [(0, mg, "oral")])}
+    seen = [(24.0, "hand_foot_syndrome", float(previous))]
+    told = [(0.0, {"CRCL": 60.0})]
+    found = typical("capecitabine_hfs_henin2009", [weeks * 168], given, told, seen)["hand_foot_syndrome"]
+    rate = 0.102 * mg * np.exp(-0.102 * weeks)
+    np.testing.assert_allclose(found[0], odds_of_henin(previous, rate, 60.0), rtol=1e-9)
+
+
+def test_before_the_first_grade_skin_counts_as_whole() -> None:
+    found = typical("capecitabine_hfs_henin2009", [24.0])["hand_foot_syndrome"]
+    np.testing.assert_allclose(found[0], odds_of_henin(0, 0.0), rtol=1e-9)
 
 
 # --- joined suites ---------------------------------------------------------------------------------------------------

@@ -40,7 +40,7 @@ def typical(
     model = kernel.model
     values = [(covariates or {}).get(c.name, c.reference) for c in model.covariates]
     timeline = timeline_of(kernel, dict(given), covariates=[(BEGINNING, values)])
-    effects = np.array([[(eta or {}).get(name, 0.0) for name in model.eta_names]])
+    effects = np.array([[(eta or {}).get(name, 0.0) for name in model.effect_names]])
     solver = Solver(kernel, effects, pace_for(kernel), shared=False)
     marks = np.round(np.array(hours) * HOUR_MS).astype(np.int64)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
