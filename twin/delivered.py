@@ -90,6 +90,13 @@ class Delivered:
                 yield began, millis
                 began = None
 
+    def pumping(self) -> Iterator[tuple[int, int, float, int]]:
+        """Stretches of an even rate that pumps deliver: from, to (ms), mg/h, and when the pump began to deliver."""
+        for start, end in self._runs():
+            steps = [step for step in self.pumped if start <= step[0] <= end]
+            for (since, rate), (until, _) in pairwise(steps):
+                yield since, until, rate, start
+
     def starts(self, gap_ms: int) -> list[int]:
         """Times at which delivery begins after at least ``gap_ms`` without any: the starts of courses."""
         spans = [(millis, millis) for millis, _, _ in self.impulses]

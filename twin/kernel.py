@@ -1,19 +1,22 @@
 """From a model to machine code: one scalar loop body per model, compiled by Numba.
 
-For every model three functions are generated as Python source and compiled with ``nogil``:
+For every model these functions are generated as Python source and compiled with ``nogil``:
 
 ``individual(eta, covariates, par)``   individual parameters: effects, then covariate effects; eta (N, E) are the
                                        effects of `Model.effect_names` as they stand at one time;
 ``system(par, covariates, A, B, c)``   the linear block dx/dt = A x + B u + c of `twin.structure`;
+``timing(par, covariates, timing)``    lags, durations and transit steps of the inputs of `twin.late`;
 ``advance(...)``                       particles through a schedule of steps.
 
-The last is the work of `twin.stepper`. No fast-math: the same history gives the same bytes.
+The last is the work of `twin.stepper`, or of `twin.latestepper` where doses enter late. No fast-math: the same history
+gives the same bytes.
 
 The source is kept in the user's cache folder, keyed by model and generator, so that Numba's own disk cache works.
 """
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import importlib.util
 import math
@@ -30,13 +33,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.expressions import names_in, to_source
+from twin.expressions import arguments_of, names_in, to_source
+from twin.late import kind_of
+from twin.latestepper import LATE_SIGNATURE, write_late_advance
 from twin.models import Model, ParameterSpec
 from twin.recall import record_columns, resting
 from twin.stepper import IMPORTS, SIGNATURE, Lines, bind_covariates, local_names, write_advance
 from twin.structure import Structure, analyse
 
-GENERATOR = 4
+GENERATOR = 5
 """Raise when the generated code changes meaning, so that cached kernels are not reused."""
 
 WORST_CONDITION = 1e8
@@ -51,6 +56,7 @@ class Kernel:
 
     Attributes:
         inputs: columns of the input rate array.
+        late: columns of that array whose doses enter at another time in every particle, and their kinds.
         parameters: columns of ``par`` (parameters, then derived values).
         covariates: order of the covariate vector: the model's, then the columns of `record`.
         record: functions of the patient's record that have a column of that vector (`twin.recall`).
@@ -74,6 +80,7 @@ class Kernel:
     individual: Callable[[Floats, Floats, Floats], None]
     initial: Callable[..., None]
     system: Callable[..., None]
+    timing: Callable[[Floats, Floats, Floats], None]
     advance: Callable[..., None]
     source: str
 
@@ -91,6 +98,16 @@ class Kernel:
     def inputs(self) -> tuple[str, ...]:
         """Input calls, in the order of the input rate columns."""
         return self.structure.inputs
+
+    @property
+    def late(self) -> tuple[int, ...]:
+        """Columns of the inputs whose doses enter at another time in every particle."""
+        return tuple(self.inputs.index(call) for call in self.structure.late)
+
+    @functools.cached_property
+    def late_kinds(self) -> NDArray[np.int64]:
+        """Kind of each late column (`twin.late`)."""
+        return np.array([kind_of(call) for call in self.structure.late], dtype=np.int64)
 
     @property
     def linear(self) -> tuple[str, ...]:
@@ -148,6 +165,7 @@ def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
         individual=module.individual,
         initial=module.initial,
         system=module.system,
+        timing=module.timing,
         advance=module.advance,
         source=source,
     )
@@ -159,6 +177,7 @@ def _shaping_names(model: Model, structure: Structure) -> frozenset[str]:
     for name in structure.linear:
         equation = structure.equations[name]
         formulas += [*equation.states.values(), *equation.inputs.values(), equation.rest]
+    formulas += [formula for call in structure.late for formula in arguments_of(call)[2].values()]
     return frozenset().union(*(names_in(formula) for formula in formulas if formula is not None))
 
 
@@ -213,8 +232,13 @@ def generate(model: Model, structure: Structure) -> str:
     _individual(lines, model)
     _initial(lines, model, structure)
     _system(lines, model, structure)
-    _head(lines, SIGNATURE)
-    write_advance(lines, model, structure)
+    _timing(lines, model, structure)
+    if structure.late:
+        _head(lines, LATE_SIGNATURE)
+        write_late_advance(lines, model, structure)
+    else:
+        _head(lines, SIGNATURE)
+        write_advance(lines, model, structure)
     return lines.text()
 
 
@@ -297,6 +321,21 @@ def _system(lines: Lines, model: Model, structure: Structure) -> None:
                 lines.add(2, f"b[n, {row}, {column}] = {to_source(equation.inputs[call], rename)}")
         if equation.rest is not None:
             lines.add(2, f"c[n, {row}] = {to_source(equation.rest, rename)}")
+    lines.add(2, "pass")
+    lines.add(0, "", "")
+
+
+def _timing(lines: Lines, model: Model, structure: Structure) -> None:
+    _head(lines, "timing(par, cov, out)")
+    bind_covariates(lines, model)
+    lines.add(1, "for n in range(par.shape[0]):")
+    _bind_parameters(lines, 2, model)
+    rename = local_names(model)
+    for column, call in enumerate(structure.late):
+        formulas = arguments_of(call)[2]
+        second = formulas.get("n", formulas.get("duration"))
+        for i, formula in enumerate((formulas.get("lag"), second, formulas.get("mtt"))):
+            lines.add(2, f"out[n, {column}, {i}] = {'0.0' if formula is None else to_source(formula, rename)}")
     lines.add(2, "pass")
     lines.add(0, "", "")
 

@@ -104,13 +104,8 @@ def schedule(
         stops: boundaries without output; marks: sorted distinct boundaries in (start, end] at which outputs are wanted.
     """
     unit = UNIT_MS[kernel.model.time_unit]
-    inner = np.concatenate([timeline.changes_between(start, end), stops[(stops > start) & (stops < end)], marks])
-    edges = np.unique(np.concatenate([np.array([start, end], dtype=np.int64), inner]))
+    edges, kicked = _edges(timeline, start, end, stops, marks)
     begins, ends = edges[:-1], edges[1:]
-    disturbed = np.unique(np.concatenate([timeline.change, timeline.kick, timeline.epoch]))
-    last = np.searchsorted(disturbed, begins, side="right") - 1
-    kicked = np.where(last >= 0, disturbed[np.maximum(last, 0)], timeline.start) if len(disturbed) else begins
-    kicked = np.maximum(kicked, timeline.start)
     length, tau = (ends - begins) / unit, (begins - kicked) / unit
     size = 64 + 4 * len(length) + int(min(1e7, length.sum() / pace.largest if np.isfinite(pace.largest) else 0))
     while True:
@@ -143,3 +138,55 @@ def schedule(
         timeline.kick_amount[low:high],
         mark,
     )
+
+
+@dataclass(frozen=True)
+class Segments:
+    """One stretch of time from edge to edge, where particles step between edges on their own (`twin.latestepper`).
+
+    Attributes:
+        edge: (K + 1,) model time since the timeline's start.
+        disturbed: (K,) time of the last discontinuity at or before each segment's begin.
+        row, kick_from, kick_column, kick_amount, mark: as in `Schedule`, of segments instead of steps.
+    """
+
+    edge: Floats
+    disturbed: Floats
+    row: NDArray[np.int64]
+    kick_from: NDArray[np.int64]
+    kick_column: NDArray[np.int64]
+    kick_amount: Floats
+    mark: NDArray[np.int64]
+
+
+def segments(
+    timeline: Timeline, kernel: Kernel, start: int, end: int, stops: NDArray[np.int64], marks: NDArray[np.int64]
+) -> Segments:
+    """Segments from ``start`` to ``end`` (ms); arguments as of `schedule`."""
+    unit = UNIT_MS[kernel.model.time_unit]
+    edges, kicked = _edges(timeline, start, end, stops, marks)
+    mark = np.full(len(edges) - 1, -1, dtype=np.int64)
+    mark[np.searchsorted(edges, marks) - 1] = np.arange(len(marks))
+    low, high = np.searchsorted(timeline.kick, [start, end], side="left")
+    return Segments(
+        (edges - timeline.start) / unit,
+        (kicked - timeline.start) / unit,
+        np.searchsorted(timeline.change, edges[:-1], side="right"),
+        np.searchsorted(timeline.kick[low:high], edges, side="left"),
+        timeline.kick_column[low:high],
+        timeline.kick_amount[low:high],
+        mark,
+    )
+
+
+def _edges(
+    timeline: Timeline, start: int, end: int, stops: NDArray[np.int64], marks: NDArray[np.int64]
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Distinct ms that steps from ``start`` to ``end`` must meet, and the last discontinuity by each but the end."""
+    inner = np.concatenate([timeline.changes_between(start, end), stops[(stops > start) & (stops < end)], marks])
+    edges = np.unique(np.concatenate([np.array([start, end], dtype=np.int64), inner]))
+    begins = edges[:-1]
+    disturbed = timeline.disturbed
+    last = np.searchsorted(disturbed, begins, side="right") - 1
+    kicked = np.where(last >= 0, disturbed[np.maximum(last, 0)], timeline.start) if len(disturbed) else begins
+    return edges, np.maximum(kicked, timeline.start)

@@ -44,7 +44,7 @@ def record_columns(model: Model) -> tuple[str, ...]:
     formulas: list[ast.expr | None] = [p.expression for p in model.parameters]
     formulas += [d.expression for d in model.derived]
     formulas += [state.derivative for state in model.states]
-    formulas += [output.expression for output in model.outputs]
+    formulas += [formula for output in model.outputs for formula in (output.expression, *output.further)]
     nodes = [node for formula in formulas if formula is not None for node in ast.walk(formula)]
     called = [ast.unparse(node) for node in nodes if is_record(node)]
     clock = ["clock"] if any(isinstance(node, ast.Name) and node.id == "clock" for node in nodes) else []

@@ -16,8 +16,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.kernel import Floats, Kernel
-from twin.mesh import Pace, pace_of, schedule
+from twin.late import TIMING, own_edges, possible
+from twin.mesh import Pace, pace_of, schedule, segments
+from twin.stepper import LANES
 from twin.timeline import UNIT_MS, Timeline
+
+OWN_EDGES = 400_000
+"""Edges of late doses that are laid out at once (some 60 bytes each)."""
 
 NO_STOPS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
@@ -41,7 +46,7 @@ class Cloud:
 
 @dataclass(frozen=True)
 class System:
-    """The equations of a cloud under one set of covariates."""
+    """The equations of a cloud under one set of covariates; ``timing`` is that of late doses (`twin.late`)."""
 
     par: Floats
     lam: Floats
@@ -49,6 +54,7 @@ class System:
     w: Floats
     bw: Floats
     cw: Floats
+    timing: Floats
 
 
 def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
@@ -65,6 +71,11 @@ def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
     numbers, which everything downstream reads as impossible.
     """
     count, size, inputs = len(par), len(kernel.linear), len(kernel.inputs)
+    timing = np.zeros((count, len(kernel.late), TIMING))
+    if kernel.late:
+        kernel.timing(par, covariates, timing)
+        # No drug enters before it is given.
+        par = np.where(possible(timing, kernel.late_kinds, _unit(kernel))[:, None], par, np.nan)
     a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
     kernel.system(par, covariates, a, b, c)
     lam, v, w = _eigenbasis(a, c)
@@ -74,7 +85,7 @@ def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
     for k in range(size):
         bw += w[:, :, k, None] * b[:, k, None, :]
         cw += w[:, :, k] * c[:, k, None]
-    return System(par, lam, v, w, bw, cw)
+    return System(par, lam, v, w, bw, cw, timing)
 
 
 REMEMBERED_SYSTEMS = 96
@@ -196,6 +207,8 @@ class Solver:
         marks: NDArray[np.int64],
         out: Floats,
     ) -> Cloud:
+        if self.kernel.late:
+            return self._late_stretch(cloud, timeline, end, stops, marks, out)
         steps = schedule(timeline, self.kernel, self.pace, cloud.millis, end, stops, marks)
         covariates = timeline.covariates[cloud.epoch]
         s = self.system(covariates)
@@ -204,6 +217,46 @@ class Solver:
             z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, steps.start, steps.dt, steps.row, timeline.rates,
             steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark, out,
         )  # fmt: skip
+        return Cloud(end, cloud.epoch, z, y)
+
+    def _late_stretch(
+        self,
+        cloud: Cloud,
+        timeline: Timeline,
+        end: int,
+        stops: NDArray[np.int64],
+        marks: NDArray[np.int64],
+        out: Floats,
+    ) -> Cloud:
+        """As `_stretch`, where every particle has edges of its own; so many particles at once as memory is fair to."""
+        steps = segments(timeline, self.kernel, cloud.millis, end, stops, marks)
+        covariates = timeline.covariates[cloud.epoch]
+        s, pace, unit = self.system(covariates), self.pace, _unit(self.kernel)
+        z, y = cloud.z.copy(), cloud.y.copy()
+        memory = pace.largest / pace.growth if pace.first > 0 else 0.0
+        pieces = int(np.searchsorted(timeline.late.given, end))
+        size = max(LANES, OWN_EDGES // (2 * pieces + 1) // LANES * LANES)
+        for first in range(0, len(z), size):
+            part = slice(first, first + size)
+            own = own_edges(
+                timeline.late,
+                self.kernel.late_kinds,
+                lambda epoch, part=part: self.system(timeline.covariates[epoch]).timing[part],  # type: ignore[misc]
+                timeline.epoch,
+                timeline.start,
+                unit,
+                (cloud.millis, end),
+                memory,
+            )
+            shown = np.empty((*out.shape[:2], len(z[part])))
+            self.kernel.advance(
+                z[part], y[part], s.par[part], covariates, s.lam[part], s.v[part], s.w[part], s.bw[part], s.cw[part],
+                steps.edge, steps.disturbed, steps.row, timeline.rates,
+                steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark,
+                np.array([pace.first, pace.growth, pace.largest]), own.start, own.time, own.disturbed, own.column,
+                own.amount, own.rates, own.flow_start, own.flow, shown,
+            )  # fmt: skip
+            out[:, :, part] = shown
         return Cloud(end, cloud.epoch, z, y)
 
     def _carried(self, cloud: Cloud, timeline: Timeline, epoch: int) -> Cloud:
@@ -219,14 +272,31 @@ class Solver:
         """Outputs at the cloud's own instant: a step of no length."""
         out = np.empty((1, self.kernel.height, len(self.eta)))
         covariates = timeline.covariates[cloud.epoch]
-        s = self.system(covariates)
-        nothing, zero = np.zeros(2, dtype=np.int64), np.zeros(1)
-        at = np.array([(cloud.millis - timeline.start) / _unit(self.kernel)])
-        self.kernel.advance(
-            cloud.z.copy(), cloud.y.copy(), s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, at, zero, nothing[:1],
-            np.zeros((1, len(self.kernel.inputs))), nothing, nothing[:0], zero[:0], nothing[:1], out,
-        )  # fmt: skip
+        at = (cloud.millis - timeline.start) / _unit(self.kernel)
+        step_alone(self.kernel, self.system(covariates), covariates, cloud.z.copy(), cloud.y.copy(), at, 0.0, out)
         return np.asarray(out[0])
+
+
+def step_alone(
+    kernel: Kernel, s: System, covariates: Floats, z: Floats, y: Floats, at: float, h: float, out: Floats
+) -> None:
+    """One step of length ``h`` from ``at`` (model time) in which nothing enters; z (N, L), y (N, S) and out (1, O, N)
+    are written."""
+    none, one = np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    silent, nothing = np.zeros((1, len(kernel.inputs))), np.empty(0)
+    mark = one if len(out) else one - 1
+    if not kernel.late:
+        kernel.advance(
+            z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, np.array([at]), np.array([h]), one, silent,
+            np.zeros(2, dtype=np.int64), none, nothing, mark, out,
+        )  # fmt: skip
+        return
+    ranges = np.zeros(len(z) + 1, dtype=np.int64)
+    kernel.advance(
+        z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, np.array([at, at + h]), np.array([at]), one, silent,
+        np.zeros(2, dtype=np.int64), none, nothing, mark, np.array([h, 0.0, h]), ranges, nothing, nothing, none,
+        nothing, np.empty((0, len(kernel.late))), ranges, np.empty((0, 6)), out,
+    )  # fmt: skip
 
 
 def pace_for(kernel: Kernel) -> Pace:
@@ -252,11 +322,7 @@ def _stepped_rate(kernel: Kernel, par: Floats, covariates: Floats) -> float:
     before = y.copy()
     s = linear_system(kernel, pars, covariates)
     h = 1e-7
-    one, none = np.zeros(1, dtype=np.int64), np.empty(0, dtype=np.int64)
-    kernel.advance(
-        _apply(s.w, x), y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, np.zeros(1), np.array([h]), one,
-        np.zeros((1, len(kernel.inputs))), np.zeros(2, dtype=np.int64), none, np.empty(0), one - 1, np.empty((0, 0, 0)),
-    )  # fmt: skip
+    step_alone(kernel, s, covariates, _apply(s.w, x), y, 0.0, h, np.empty((0, 0, 0)))
     rate = (y - before) / h
     jacobian = (rate[1:] - rate[0]).T / bump
     return float(np.abs(np.linalg.eigvals(jacobian)).max())

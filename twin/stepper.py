@@ -83,10 +83,10 @@ def bind_covariates(lines: Lines, model: Model) -> None:
 
 def write_advance(lines: Lines, model: Model, structure: Structure) -> None:
     """Add the function ``advance`` (its head, with the decorator, is the caller's)."""
-    _Stepper(lines, model, structure).write()
+    Stepper(lines, model, structure).write()
 
 
-class _Stepper:
+class Stepper:
     """Writes ``advance``: knows which row of the work array holds what."""
 
     def __init__(self, lines: Lines, model: Model, structure: Structure) -> None:
@@ -103,9 +103,15 @@ class _Stepper:
         rows += [f"{kind}{i}" for kind in "zlcef" for i in range(self.size)]
         rows += [f"v_{d}_{i}" for d in structure.drivers for i in range(self.size)]
         rows += [f"y{i}" for i in range(len(structure.stepped))]
+        rows += self.further_rows()
         self.rows = {name: f"s[{number}, p]" for number, name in enumerate(rows)}
 
+    def further_rows(self) -> list[str]:
+        """Names of rows that this way of stepping needs besides."""
+        return []
+
     def write(self) -> None:
+        """Add the body of the function."""
         add = self.lines.add
         bind_covariates(self.lines, self.model)
         add(1, f"s = np.empty(({max(1, len(self.rows))}, {LANES}))")
@@ -151,14 +157,20 @@ class _Stepper:
         for i, name in enumerate(stepped):
             nothing = "-np.inf" if name in self.structure.growing else "0.0"
             add(6, f"if r == {size + i}:", f"    {self.rows[f'y{i}']} = {nothing}")
-        add(5, "else:", *(f"    {self.rows[f'z{i}']} += bw[n, {i}, column] * amount" for i in range(size)), "    pass")
+        add(5, "else:")
+        self._impulse(6, self.structure.inputs)
+
+    def _impulse(self, depth: int, calls: Sequence[str]) -> None:
+        """An impulse ``amount`` of the input ``column``, one of ``calls``, into lane p of particle n."""
+        add = self.lines.add
+        add(depth, *(f"{self.rows[f'z{i}']} += bw[n, {i}, column] * amount" for i in range(self.size)), "pass")
         for column, call in enumerate(self.structure.inputs):
-            for i, name in enumerate(stepped):
+            for i, name in enumerate(self.structure.stepped):
                 coefficient = self.structure.equations[name].inputs.get(call)
-                if coefficient is not None:
-                    add(6, f"if column == {column}:")
-                    self._bind_parameters(7)
-                    add(7, f"{self.rows[f'y{i}']} += ({self._source(coefficient)}) * amount")
+                if coefficient is not None and call in calls:
+                    add(depth, f"if column == {column}:")
+                    self._bind_parameters(depth + 1)
+                    add(depth + 1, f"{self.rows[f'y{i}']} += ({self._source(coefficient)}) * amount")
 
     def _input(self) -> None:
         add = self.lines.add
@@ -175,49 +187,60 @@ class _Stepper:
             return
         add(3, "if h != previous:", "    previous = h")
         for i in range(self.size):
-            # Near a zero eigenvalue (an area under a curve) the quotient is 0/0; its limit is the step itself.
-            add(
-                4,
-                f"for p in range({LANES}):",
-                f"    rate = {self.rows[f'l{i}']}",
-                "    q = expm1(rate * quarter)",
-                f"    {self.rows[f'e{i}']} = q + 1.0",
-                f"    {self.rows[f'f{i}']} = q / rate if abs(rate * quarter) > 1e-12 else quarter",
-            )
+            add(4, f"for p in range({LANES}):")
+            self._factor(5, i)
 
-    def _step(self) -> None:
+    def _factor(self, depth: int, i: int) -> None:
+        # Near a zero eigenvalue (an area under a curve) the quotient is 0/0; its limit is the step itself.
+        self.lines.add(
+            depth,
+            f"rate = {self.rows[f'l{i}']}",
+            "q = expm1(rate * quarter)",
+            f"{self.rows[f'e{i}']} = q + 1.0",
+            f"{self.rows[f'f{i}']} = q / rate if abs(rate * quarter) > 1e-12 else quarter",
+        )
+
+    def _step(self, depth: int = 4) -> None:
         add = self.lines.add
-        self._bind_parameters(4, constants=True)
-        add(4, *(f"y{i} = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))))
+        self._bind_parameters(depth, constants=True)
+        add(depth, *(f"y{i} = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))))
         for i in range(self.size):
-            add(4, f"p0_{i} = {self.rows[f'z{i}']}")
+            add(depth, f"p0_{i} = {self.rows[f'z{i}']}")
             e, f, c = (self.rows[f"{kind}{i}"] for kind in "efc")
-            add(4, f"g_{i} = {f} * {c}", *(f"p{j + 1}_{i} = fma({e}, p{j}_{i}, g_{i})" for j in range(4)))
+            add(depth, f"g_{i} = {f} * {c}", *(f"p{j + 1}_{i} = fma({e}, p{j}_{i}, g_{i})" for j in range(4)))
         for stage, (quarter, weights) in enumerate(BUTCHER_STAGES, start=1):
             if self.structure.stepped:
-                self._stage(stage, quarter, weights)
+                self._stage(depth, stage, quarter, weights)
         for i in range(len(self.structure.stepped)):
-            add(4, f"{self.rows[f'y{i}']} = {_incremented(f'y{i}', BUTCHER_WEIGHTS, i)}")
-        add(4, *(f"{self.rows[f'z{i}']} = p4_{i}" for i in range(self.size)), "pass")
+            add(depth, f"{self.rows[f'y{i}']} = {_incremented(f'y{i}', BUTCHER_WEIGHTS, i)}")
+        add(depth, *(f"{self.rows[f'z{i}']} = p4_{i}" for i in range(self.size)), "pass")
 
-    def _stage(self, stage: int, quarter: int, weights: dict[int, str]) -> None:
+    def _stage(self, depth: int, stage: int, quarter: int, weights: dict[int, str]) -> None:
         add = self.lines.add
-        add(4, f"time = time0 + {quarter} * quarter")
+        add(depth, f"time = time0 + {quarter} * quarter")
+        self.at_stage(depth, quarter)
         for d in self.structure.drivers:
             modes = [(self.rows[f"v_{d}_{i}"], f"p{quarter}_{i}") for i in range(self.size)]
-            add(4, f"m_{d} = {_sum_of_products(modes)}")
+            add(depth, f"m_{d} = {_sum_of_products(modes)}")
         for i, name in enumerate(self.structure.stepped):
-            add(4, f"m_{name} = {self._natural(name, _incremented(f'y{i}', weights, i))}")
+            add(depth, f"m_{name} = {self._natural(name, _incremented(f'y{i}', weights, i))}")
         for i, name in enumerate(self.structure.stepped):
-            add(4, f"k{stage}_{i} = {self.rates[name]}")
+            add(depth, f"k{stage}_{i} = {self.rates[name]}")
+
+    def at_stage(self, depth: int, quarter: int) -> None:
+        """Add what a stage at this quarter of a step needs besides."""
 
     def _rate(self, equation: Equation) -> str:
         """Source of a stepped state's rate of change; what in it is the same at every step is computed once."""
         terms = [] if equation.rest is None else [f"({self.constants.taken_out(self._source(equation.rest))})"]
         for column, call in enumerate(self.structure.inputs):
             if call in equation.inputs:
-                terms.append(f"({self._source(equation.inputs[call])}) * rates[held, {column}]")
+                terms.append(f"({self._source(equation.inputs[call])}) * {self.rate_of(call, column)}")
         return " + ".join(terms) or "0.0"
+
+    def rate_of(self, call: str, column: int) -> str:  # noqa: ARG002 (a late input is not a column)
+        """Source of the rate at which an input enters within a step."""
+        return f"rates[held, {column}]"
 
     def _outputs(self) -> None:
         add = self.lines.add

@@ -37,6 +37,7 @@ class Structure:
 
     Attributes:
         inputs: input calls as written in the equations, e.g. ``input(docetaxel)``.
+        late: those of them by which a dose enters at another time in every particle (`twin.late`).
         linear: names of the states of the linear block, in model order.
         stepped: names of the other states.
         equations: by state; for stepped states ``states`` is empty and ``rest`` is everything but the inputs.
@@ -47,6 +48,7 @@ class Structure:
     """
 
     inputs: tuple[str, ...]
+    late: tuple[str, ...]
     linear: tuple[str, ...]
     stepped: tuple[str, ...]
     equations: dict[str, Equation]
@@ -67,8 +69,7 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
     """
     names = [state.name for state in model.states]
     inputs = tuple(dict.fromkeys(call for state in model.states for call in input_calls(state.derivative)))
-    if any(arguments_of(call)[2] for call in inputs):
-        raise ModelError(model.id, "states", "lag, duration and transit cannot be compiled yet")
+    late = tuple(call for call in inputs if arguments_of(call)[2])
     linear = [name for name in names if name not in set(keep_stepped)]
     while True:
         equations = {
@@ -96,7 +97,7 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
         rest = chosen[name].rest
         read |= names_in(rest) if rest is not None else frozenset()
     drivers = tuple(name for name in linear if name in read)
-    return Structure(inputs, tuple(linear), stepped, chosen, drivers, frozenset(growing))
+    return Structure(inputs, late, tuple(linear), stepped, chosen, drivers, frozenset(growing))
 
 
 def _linear_equation(
@@ -105,6 +106,8 @@ def _linear_equation(
     terms = linear_terms(derivative, linear | frozenset(inputs))
     if terms is None:
         return None
+    if any(call.startswith("transit(") for call in terms):
+        return None  # A flow that rises and falls with time is no piecewise constant input.
     if any(name in states or varies(name) for coefficient in terms.values() for name in names_in(coefficient)):
         return None
     return Equation(

@@ -15,8 +15,10 @@ from numpy.typing import NDArray
 from twin.carried import carry
 from twin.delivered import DAY_MS, HOUR_MS, Delivered, Steps, delivered, sum_of_steps
 from twin.events import DrugLevel, LabResult
+from twin.expressions import ROUTES, arguments_of
 from twin.history import ClinicalEvent, History
 from twin.kernel import Kernel
+from twin.late import FOREVER, PieceRow, Pieces
 from twin.models import Model, OutputSpec
 from twin.recall import with_record
 from twin.residual import Measured
@@ -56,7 +58,8 @@ class Timeline:
     Attributes:
         start: ms of the first fact that matters to the model.
         change: (M,) ms at which a delivered rate changes, sorted.
-        rates: (M + 1, I) input rates in model units per model time unit; row m holds before ``change[m]``.
+        rates: (M + 1, I) input rates in model units per model time unit; row m holds before ``change[m]``. What enters
+            by late columns is in ``late``.
         kick, kick_column, kick_amount: (Q,) impulses in time order: input column, or a reset (`Kernel` columns < 0).
         epoch: (E,) ms from which a row of ``covariates`` (E, C) holds, those of `Kernel.covariates`.
         observations: in event-time order.
@@ -77,11 +80,17 @@ class Timeline:
     delivered: dict[str, Delivered]
     courses: tuple[tuple[int, ...], ...]
     widening: NDArray[np.float64]
+    late: Pieces
+
+    @functools.cached_property
+    def disturbed(self) -> NDArray[np.int64]:
+        """Distinct ms at which a rate, covariate or impulse makes the equations discontinuous, sorted."""
+        return np.unique(np.concatenate([self.change, self.kick, self.epoch]))
 
     def changes_between(self, start: int, end: int) -> NDArray[np.int64]:
         """Distinct times in (start, end) at which a rate, covariate or impulse makes the equations discontinuous."""
-        every = np.concatenate([self.change, self.kick, self.epoch])
-        return np.unique(every[(every > start) & (every < end)])
+        low, high = np.searchsorted(self.disturbed, start, side="right"), np.searchsorted(self.disturbed, end)
+        return self.disturbed[low:high]
 
 
 def build(history: History, kernel: Kernel) -> Timeline | None:
@@ -120,6 +129,7 @@ def assemble(
     per_hour = UNIT_MS[model.time_unit] / HOUR_MS
     steps: list[Steps] = []
     kicks: list[tuple[int, int, float]] = []
+    pieces: list[PieceRow] = []
     for j, (function, drug, routes) in enumerate(columns):
         source = given.get(drug, Delivered())
         scale = model.input_scale.get(drug, 1.0)
@@ -127,9 +137,12 @@ def assemble(
             steps.append([])
             kicks += [(millis, j, 1.0) for millis in source.pulses]
             continue
+        if j in kernel.late:
+            pieces += _pieces(kernel.late.index(j), source, routes, scale, per_hour)
         of_routes = [step for route, step in sorted(source.rate_by_route.items()) if routes is None or route in routes]
         steps.append([(millis, rate * scale * per_hour) for millis, rate in sum_of_steps(of_routes)])
-        kicks += [(m, j, a * scale) for m, a, route in source.impulses if routes is None or route in routes]
+        if j not in kernel.late:
+            kicks += [(m, j, a * scale) for m, a, route in source.impulses if routes is None or route in routes]
     courses = tuple(
         tuple(given.get(t.drug, Delivered()).starts(round(t.course_gap * UNIT_MS[model.time_unit])))
         for t in model.targets
@@ -146,7 +159,7 @@ def assemble(
     change = np.unique(np.array([millis for column in steps for millis, _ in column], dtype=np.int64))
     rates = np.zeros((len(change) + 1, len(columns)))
     for j, column in enumerate(steps):
-        if column:
+        if column and j not in kernel.late:
             at = np.searchsorted(np.array([millis for millis, _ in column]), change, side="right")
             rates[1:, j] = np.concatenate([[0.0], [rate for _, rate in column]])[at]
     return Timeline(
@@ -162,7 +175,22 @@ def assemble(
         given,
         courses,
         np.zeros(len(model.eta_names)) if widening is None else widening,
+        Pieces.of(pieces),
     )
+
+
+def _pieces(
+    column: int, source: Delivered, routes: frozenset[str] | None, scale: float, per_hour: float
+) -> list[PieceRow]:
+    """What a late column reads of a drug."""
+    given = [(millis, millis, millis, amount, route) for millis, amount, route in source.impulses]
+    given += [(dose.start, dose.start, dose.end, dose.rate * per_hour, dose.route) for dose in source.recorded]
+    given += [(began, since, until, rate * per_hour, "iv") for since, until, rate, began in source.pumping()]
+    return [
+        (dose, column, since, until, amount * scale, FOREVER, 0)
+        for dose, since, until, amount, route in given
+        if routes is None or route in routes
+    ]
 
 
 def first_difference(old: Timeline, new: Timeline) -> int | None:
@@ -247,12 +275,8 @@ def output_index(model: Model, analyte: str) -> int | None:
 @functools.cache
 def _column(call: str, every: tuple[str, ...]) -> tuple[str, str, frozenset[str] | None]:
     """An input call as (function, drug, routes); ``None`` routes means all that no other column claims."""
-    node = ast.parse(call, mode="eval").body
-    assert isinstance(node, ast.Call)
-    assert isinstance(node.func, ast.Name)
-    names = [argument.id for argument in node.args if isinstance(argument, ast.Name)]
-    if len(names) > 1:
-        return node.func.id, names[0], frozenset(names[1:])
-    claimed = {name.split(",")[1].strip(" )") for name in every if name.startswith(f"{node.func.id}({names[0]},")}
-    routes = frozenset({"iv", "oral", "sc", "im", "ip"} - claimed) if claimed else None
-    return node.func.id, names[0], routes
+    function, (drug, *route), _ = arguments_of(call)
+    if route:
+        return function, drug, frozenset(route)
+    claimed = {words[1] for _, words, _ in map(arguments_of, every) if words[0] == drug and len(words) > 1}
+    return function, drug, frozenset(set(ROUTES) - claimed) if claimed else None

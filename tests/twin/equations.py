@@ -9,14 +9,16 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
+from scipy.stats import gamma
 
 from twin.delivered import delivered, with_rates
 from twin.events import DoseGiven, Quantity, from_millis, to_millis
-from twin.expressions import evaluate, is_input, to_source
+from twin.expressions import arguments_of, evaluate, is_input, to_source
 from twin.history import ClinicalEvent
 from twin.kernel import Kernel, compile_model
 from twin.models import Model, ParameterSpec, RegimenSpec, load_model
@@ -27,6 +29,9 @@ RTOL, ATOL = 1e-11, 1e-13
 
 BEGINNING = int(np.iinfo(np.int64).min)
 Environment = dict[str, float]
+
+
+Slope = Callable[[float, NDArray[np.float64], NDArray[np.float64]], list[float]]
 
 
 def individual(kernel: Kernel, eta: Sequence[float], covariates: Sequence[float]) -> Environment:
@@ -69,34 +74,101 @@ def reference(
     env = individual(kernel, eta, timeline.covariates[epoch])
     slope = derivative(model, kernel.inputs, env)
     x = np.array([float(evaluate(state.initial, env)) for state in model.states])
-    edges = np.unique([timeline.start, *timeline.changes_between(timeline.start, int(marks[-1])), *marks])
+    late = _late(kernel, timeline, eta)
+    shared = [timeline.start, *timeline.changes_between(timeline.start, int(marks[-1])), *marks.tolist()]
+    # All in model time since the start, in which late doses have their own, fractional, instants.
+    edges = np.unique([(millis - timeline.start) / unit for millis in shared] + late.edges)
+    edges = edges[edges <= (marks[-1] - timeline.start) / unit]
     found = [_row(model, env, x, 0.0)] if marks[0] == timeline.start else []
-    for since, until in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+    silence = np.zeros(len(kernel.inputs))
+    for begin, end in zip(edges[:-1].tolist(), edges[1:].tolist(), strict=True):
+        since = timeline.start + math.floor(begin * unit + 1e-3)
         if _epoch(timeline, since) != epoch:
             epoch = _epoch(timeline, since)
             env = individual(kernel, eta, timeline.covariates[epoch])
             slope = derivative(model, kernel.inputs, env)
-        begin, end = (since - timeline.start) / unit, (until - timeline.start) / unit
-        for q in np.flatnonzero(timeline.kick == since):
-            column = int(timeline.kick_column[q])
+        kicks = [
+            (int(timeline.kick_column[q]), float(timeline.kick_amount[q]))
+            for q in np.flatnonzero(timeline.kick == since)
+            if since == round(timeline.start + begin * unit, 3)
+        ]
+        for column, amount in kicks + [(j, amount) for at, j, amount in late.kicks if at == begin]:
             if column < 0:
                 x[names.index(order[-1 - column])] = 0.0
             else:
                 # An impulse is the integral of a unit rate: what one unit of input adds to every derivative.
-                one, none = np.eye(len(kernel.inputs))[column], np.zeros(len(kernel.inputs))
-                x = x + timeline.kick_amount[q] * (np.array(slope(begin, x, one)) - np.array(slope(begin, x, none)))
-        rates = timeline.rates[int(np.searchsorted(timeline.change, since, side="right"))]
-        solved = solve_ivp(slope, (begin, end), x, method="LSODA", rtol=RTOL, atol=ATOL, args=(rates,))
+                one = np.eye(len(kernel.inputs))[column]
+                x = x + amount * (np.array(slope(begin, x, one)) - np.array(slope(begin, x, silence)))
+        rates = timeline.rates[int(np.searchsorted(timeline.change, since, side="right"))].copy()
+        for low, high, column, rate in late.rates:
+            rates[column] += rate if low <= begin < high else 0.0
+        flows = [flow for flow in late.flows if flow[0] <= begin]
+
+        def entering(
+            t: float,
+            x: NDArray[np.float64],
+            slope: Slope = slope,
+            rates: NDArray[np.float64] = rates,
+            flows: list[tuple[float, int, float, float, float]] = flows,
+        ) -> list[float]:
+            now = rates.copy()
+            for low, column, amount, n, mtt in flows:
+                now[column] += amount * gamma.pdf(t - low, n + 1, scale=mtt / (n + 1))
+            return slope(t, x, now)
+
+        solved = solve_ivp(entering, (begin, end), x, method="LSODA", rtol=RTOL, atol=ATOL)
         assert solved.success, solved.message
         x = solved.y[:, -1]
-        if until in marks:
+        if round(timeline.start + end * unit, 3) in marks:
             found.append(_row(model, env, x, end))
     return np.array(found)
 
 
-def derivative(
-    model: Model, inputs: tuple[str, ...], env: Environment
-) -> Callable[[float, NDArray[np.float64], NDArray[np.float64]], list[float]]:
+@dataclass
+class _Late:
+    """What enters late, in model time since the start: impulses, rates over stretches, flows through transit steps."""
+
+    kicks: list[tuple[float, int, float]] = field(default_factory=list)
+    rates: list[tuple[float, float, int, float]] = field(default_factory=list)
+    flows: list[tuple[float, int, float, float, float]] = field(default_factory=list)
+
+    @property
+    def edges(self) -> list[float]:
+        """Instants at which something begins or ends."""
+        ends = [end for _, end, _, _ in self.rates]
+        return [at[0] for at in (*self.kicks, *self.rates, *self.flows)] + ends
+
+
+def _late(kernel: Kernel, timeline: Timeline, eta: Sequence[float]) -> _Late:
+    found, unit = _Late(), UNIT_MS[kernel.model.time_unit]
+    for column in kernel.late:
+        function, (drug, *route), formulas = arguments_of(kernel.inputs[column])
+        given = timeline.delivered[drug]
+        doses = [(at, at, at, amount) for at, amount, by in given.impulses if not route or by == route[0]]
+        doses += [
+            (d.start, d.start, d.end, d.rate * unit / HOUR_MS)
+            for d in given.recorded
+            if not route or d.route == route[0]
+        ]
+        if not route or route[0] == "iv":
+            doses += [(began, since, until, rate * unit / HOUR_MS) for since, until, rate, began in given.pumping()]
+        for at, since, until, amount in doses:
+            env = individual(kernel, eta, timeline.covariates[_epoch(timeline, at)])
+            value = {name: float(evaluate(formula, env)) for name, formula in formulas.items()}
+            begin = (since - timeline.start) / unit + value.get("lag", 0.0)
+            length = (until - since) / unit
+            if function == "transit":
+                found.flows.append((begin, column, amount, value["n"], value["mtt"]))
+            elif length == 0.0 and value.get("duration", 0.0) > 0:
+                found.rates.append((begin, begin + value["duration"], column, amount / value["duration"]))
+            elif length == 0.0:
+                found.kicks.append((begin, column, amount))
+            else:
+                found.rates.append((begin, begin + length, column, amount))
+    return found
+
+
+def derivative(model: Model, inputs: tuple[str, ...], env: Environment) -> Slope:
     """The right-hand side f(t, x, rates) of all states in file order, compiled from the formulas as they stand."""
     rename = {state.name: f"x[{i}]" for i, state in enumerate(model.states)} | {name: f"p['{name}']" for name in env}
     rename |= {name: f"max(0, t - p['{name}'])" for name in env if name.startswith(("since(", "tad("))}
@@ -107,7 +179,7 @@ def derivative(
         calls = {f"__rate_{j}": f"rates[{j}]" for j in range(len(inputs))}
         rows.append(to_source(plain, rename | calls))
     values = {"p": env, "math": math, "np": np}
-    made: Callable[..., list[float]] = eval(f"lambda t, x, rates: [{', '.join(rows)}]", values)
+    made: Slope = eval(f"lambda t, x, rates: [{', '.join(rows)}]", values)
     return made
 
 

@@ -1,0 +1,147 @@
+"""Source of the inner loop where doses enter at another time in every particle (`twin.late`).
+
+As `twin.stepper`, but only the edges that all particles share are met together. Between two of them every particle of a
+group has steps of its own, from one of its own edges to the next by the rule of `twin.mesh`; who arrives first takes
+steps of no length, which change nothing, until all have.
+"""
+
+from __future__ import annotations
+
+from twin.late import TRANSIT, kind_of
+from twin.models import Model
+from twin.stepper import LANES, Lines, Stepper, bind_covariates
+from twin.structure import Structure
+
+LATE_SIGNATURE = (
+    "advance(z, y, par, cov, lam, v, w, bw, cw, edge, disturbed, row, rates, kick_from, kick_column, kick_amount, "
+    "mark, pace, own_from, own_time, own_disturbed, own_column, own_amount, own_rates, flow_from, flow, out)"
+)
+
+QUARTERS = 5
+"""Points of a step at which its stages look: its begin, quarters and end."""
+
+
+def write_late_advance(lines: Lines, model: Model, structure: Structure) -> None:
+    """Add the function ``advance`` (its head, with the decorator, is the caller's)."""
+    _LateStepper(lines, model, structure).write()
+
+
+class _LateStepper(Stepper):
+    def further_rows(self) -> list[str]:
+        late = range(len(self.structure.late))
+        flows = [f"flow{j}_{quarter}" for j in late for quarter in range(QUARTERS)]
+        return ["h", "time", *(f"own{j}" for j in late), *(f"b{i}" for i in range(self.size)), *flows]
+
+    def write(self) -> None:
+        add = self.lines.add
+        bind_covariates(self.lines, self.model)
+        columns = ", ".join(str(self.structure.inputs.index(call)) for call in self.structure.late)
+        add(1, f"s = np.empty(({len(self.rows)}, {LANES}))", f"late = np.array([{columns}])")
+        reals = ("at", "left", "whole", "done", "since", "goal", "latest")
+        add(1, *(f"{name} = np.empty({LANES})" for name in reals))
+        add(1, *(f"{name} = np.empty({LANES}, dtype=np.int64)" for name in ("own", "flowing")))
+        add(1, f"for first in range(0, par.shape[0], {LANES}):", f"    count = min({LANES}, par.shape[0] - first)")
+        self._load()
+        add(3, "own[p] = own_from[n]", "flowing[p] = flow_from[n]", "latest[p] = -np.inf")
+        add(3, *(f"{self.rows[f'own{j}']} = 0.0" for j in range(len(self.structure.late))))
+        add(2, "for k in range(row.shape[0]):")
+        self._kicks()
+        add(3, "held = row[k]", f"for p in range({LANES}):", "    n = first + min(p, count - 1)")
+        self._shared_input()
+        self._own_input(4)
+        add(4, "at[p] = edge[k]", "left[p] = 0.0", "latest[p] = max(latest[p], disturbed[k])")
+        add(3, "while True:", "    going = False", f"    for p in range({LANES}):")
+        self._next_step()
+        add(4, "if not going:", "    break")
+        self._flows()
+        self._own_factors()
+        add(4, f"for p in range({LANES}):", f"    h = {self.rows['h']}", "    quarter = 0.25 * h")
+        add(5, f"time0 = {self.rows['time']}")
+        self._step(5)
+        self._arrive()
+        add(3, "if mark[k] >= 0:", "    time = edge[k + 1]", "    for p in range(count):")
+        self._outputs()
+        add(2, "for p in range(count):")
+        add(3, *(f"z[first + p, {i}] = {self.rows[f'z{i}']}" for i in range(self.size)))
+        add(3, *(f"y[first + p, {i}] = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))), "pass")
+
+    def rate_of(self, call: str, column: int) -> str:
+        if call not in self.structure.late:
+            return f"rates[held, {column}]"
+        j = self.structure.late.index(call)
+        return f"flow{j}" if kind_of(call) == TRANSIT else f"own{j}"
+
+    def _shared_input(self) -> None:
+        """What enters the linear block of particle n in lane p at rates that are the same for all."""
+        prompt = [j for j, call in enumerate(self.structure.inputs) if call not in self.structure.late]
+        for i in range(self.size):
+            terms = "".join(f" + bw[n, {i}, {j}] * rates[held, {j}]" for j in prompt)
+            self.lines.add(4, f"{self.rows[f'b{i}']} = cw[n, {i}]{terms}")
+
+    def _own_input(self, depth: int) -> None:
+        """The same with the particle's own rates."""
+        for i in range(self.size):
+            terms = "".join(
+                f" + bw[n, {i}, {self.structure.inputs.index(call)}] * {self.rows[f'own{j}']}"
+                for j, call in enumerate(self.structure.late)
+                if kind_of(call) != TRANSIT
+            )
+            self.lines.add(depth, f"{self.rows[f'c{i}']} = {self.rows[f'b{i}']}{terms}")
+
+    def _next_step(self) -> None:
+        """At an edge: what happens to the particle there, and how far it is to its next; then how far to step."""
+        add = self.lines.add
+        add(5, "if left[p] <= 0.0 and at[p] < edge[k + 1]:", "    n = first + min(p, count - 1)")
+        add(6, "while own[p] < own_from[n + 1] and own_time[own[p]] <= at[p]:", "    j = own[p]", "    own[p] += 1")
+        add(7, "latest[p] = max(latest[p], own_disturbed[j])")
+        add(7, *(f"{self.rows[f'own{j}']} = own_rates[j, {j}]" for j in range(len(self.structure.late))))
+        self._own_input(7)
+        add(7, "if own_column[j] >= 0:", "    column = late[own_column[j]]", "    amount = own_amount[j]")
+        self._impulse(8, self.structure.late)
+        add(6, "goal[p] = edge[k + 1]", "if own[p] < own_from[n + 1]:")
+        add(7, "goal[p] = min(goal[p], own_time[own[p]])")
+        add(6, "whole[p] = goal[p] - at[p]", "left[p] = whole[p]", "done[p] = 0.0", "since[p] = at[p] - latest[p]")
+        add(5, "h = 0.0", "if left[p] > 0.0:", "    going = True", "    h = left[p]", "    if pace[0] > 0.0:")
+        # As in `twin.mesh`: two even steps rather than a full one and a crumb.
+        add(
+            7,
+            "h = min(pace[2], max(pace[0], pace[1] * since[p]))",
+            "if h >= left[p] * (1.0 - 1e-9):",
+            "    h = left[p]",
+        )
+        add(7, "elif 2.0 * h > left[p]:", "    h = 0.5 * left[p]")
+        add(5, f"{self.rows['h']} = h", f"{self.rows['time']} = at[p] + done[p]")
+
+    def _arrive(self) -> None:
+        add = self.lines.add
+        add(4, f"for p in range({LANES}):", f"    h = {self.rows['h']}", "    if h > 0.0:")
+        add(6, "done[p] += h", "since[p] += h", "left[p] = whole[p] - done[p] if h < left[p] else 0.0")
+        add(6, "if left[p] <= 0.0:", "    at[p] = goal[p]")
+
+    def _flows(self) -> None:
+        """What flows in through transit steps, at the points of each particle's step at which its stages look."""
+        add = self.lines.add
+        if not any(kind_of(call) == TRANSIT for call in self.structure.late):
+            return
+        base = list(self.rows).index("flow0_0")
+        add(4, f"for p in range({LANES}):", f"    s[{base}:{base + QUARTERS * len(self.structure.late)}, p] = 0.0")
+        add(5, f"h = {self.rows['h']}", f"time0 = {self.rows['time']}", "if h > 0.0:")
+        add(6, "n = first + min(p, count - 1)")
+        add(6, "while flowing[p] < flow_from[n + 1] and flow[flowing[p], 2] <= time0:", "    flowing[p] += 1")
+        add(6, "for i in range(flowing[p], flow_from[n + 1]):", "    if flow[i, 1] > time0:", "        break")
+        add(7, "if flow[i, 2] > time0:", f"    for quarter in range({QUARTERS}):")
+        add(9, "q = time0 + 0.25 * quarter * h - flow[i, 1]", f"r = {base} + {QUARTERS} * int(flow[i, 0]) + quarter")
+        add(9, "s[r, p] += exp(flow[i, 3] + flow[i, 4] * log(q) - flow[i, 5] * q)")
+
+    def _own_factors(self) -> None:
+        add = self.lines.add
+        for i in range(self.size):
+            add(4, f"for p in range({LANES}):", f"    quarter = 0.25 * {self.rows['h']}")
+            self._factor(5, i)
+
+    def at_stage(self, depth: int, quarter: int) -> None:
+        for j, call in enumerate(self.structure.late):
+            if kind_of(call) == TRANSIT:
+                self.lines.add(depth, f"flow{j} = {self.rows[f'flow{j}_{quarter}']}")
+            else:
+                self.lines.add(depth, f"own{j} = {self.rows[f'own{j}']}")
