@@ -12,8 +12,8 @@ this house where both have none; a record that they refuse is reported with its 
 - *Order.* Records of a patient need no order, and a patient's lines no place; at one instant an observation comes
   before a dose.
 - *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
-  then on or, as in NONMEM, since the record before, is for the model to say (``carry``). ``OCC`` is such a column where
-  the model's occasions go by it.
+  then on or, as in NONMEM, since the record before, is for the model to say (``carry``). A categorical one may be the
+  name of a level. ``OCC`` is such a column where the model's occasions go by it.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from connectors.feeds.moments import ORIGIN, place_in_time
 from connectors.feeds.observed import Observer
 from connectors.feeds.records import BadRecord, NmtranError, Record, read_records, whole_number
 from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, Quantity, event_id
-from twin.models import Model
+from twin.models import CovariateSpec, Model
 
 SOURCE = "nmtran"
 
@@ -106,7 +106,7 @@ class _Reader:
     def __init__(self, model: Model, output: str | None) -> None:
         self.model = model
         self.unit_hours = _HOURS[model.time_unit]
-        self.covariates = {covariate.name: covariate.unit for covariate in model.covariates}
+        self.covariates = {covariate.name: covariate for covariate in model.covariates}
         self.notes: Counter[str] = Counter()
         self.observer = Observer(model, output, self.notes)
         self.bad_lines: list[BadLine] = []
@@ -166,19 +166,25 @@ class _Reader:
     def _patient(self, records: list[Record]) -> list[InputEvent]:
         events: list[InputEvent] = []
         holding: dict[str, float] = {}
+        first_words = self._first_words(records)
         # Records of one instant go by their content, so that their ids are the same in any order of lines.
         for record in sorted(records, key=lambda record: (record.hours, record.cells)):
             try:
                 said = self._said(record)
-                now = {name: value for name in self.covariates if (value := record.number(name)) is not None}
-                if any(value < 0 for value in now.values()):
-                    raise BadRecord("; ".join(f"{name} {v:g} is negative" for name, v in now.items() if v < 0))
+                now = {
+                    name: value
+                    for name, covariate in self.covariates.items()
+                    if (value := _value(record, covariate)) is not None
+                }
             except BadRecord as error:
                 self.bad_lines.append(BadLine(record.line, str(error)))
                 continue
             for name, value in now.items():
-                if holding.get(name) != value:
-                    quantity = Quantity(value=value, unit=self.covariates[name])
+                if first_words.get((name, record.hours), record.line) != record.line:
+                    continue
+                # Carried backward, a value that stays the same still says until when it does.
+                if holding.get(name) != value or self.covariates[name].carry == "backward":
+                    quantity = Quantity(value=value, unit=self.covariates[name].unit)
                     events.append(Covariate(**self._envelope(record, "covariate", name), name=name, value=quantity))
             holding |= now
             events += said
@@ -190,6 +196,19 @@ class _Reader:
             event_id=identity, patient_id=first.patient_id, time=first.time, source=SOURCE, model=self.model.id
         )
         return [enrolled, *events]
+
+    def _first_words(self, records: list[Record]) -> dict[tuple[str, float], int]:
+        """The first line that says a covariate which is carried backward, by its name and the record's hours.
+
+        It is the one that rules the interval which ends there; NONMEM reads records in the order of their lines.
+        """
+        backward = [name for name, covariate in self.covariates.items() if covariate.carry == "backward"]
+        found: dict[tuple[str, float], int] = {}
+        for record in sorted(records, key=lambda record: record.line):
+            for name in backward:
+                if record.text(name) is not None:
+                    found.setdefault((name, record.hours), record.line)
+        return found
 
     def _said(self, record: Record) -> list[InputEvent]:
         mdv = record.integer("MDV")
@@ -242,6 +261,17 @@ class _Reader:
         identity = event_id(SOURCE, *fact, self.seen[fact])
         self.line_of[identity] = record.line
         return {"event_id": identity, "patient_id": record.patient, "time": moment, "source": SOURCE}
+
+
+def _value(record: Record, covariate: CovariateSpec) -> float | None:
+    """The covariate's value in a record: a number, or the name of one of its levels."""
+    levels = dict(covariate.levels)
+    if (name := record.text(covariate.name)) in levels:
+        return levels[name]
+    value = record.number(covariate.name)
+    if value is not None and value < 0:
+        raise BadRecord(f"{covariate.name} {value:g} is negative")
+    return value
 
 
 def _refuse_resets(record: Record, resets: dict[str, int]) -> None:

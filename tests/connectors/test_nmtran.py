@@ -14,8 +14,9 @@ from hypothesis import strategies as st
 from connectors.feeds.moments import ORIGIN
 from connectors.feeds.nmtran import Reading, parse_columns, read_nmtran
 from connectors.feeds.records import NmtranError
+from tests.twin import toys
 from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, decode, encode
-from twin.models import load_model
+from twin.models import load_model, parse_model
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
 MERCAPTOPURINE = load_model("mercaptopurine_jost2020")
@@ -141,6 +142,27 @@ def test_a_covariate_is_said_when_it_changes() -> None:
     reading = read(*(row(TIME=t, EVID=2, BSA=bsa) for t, bsa in enumerate([1.7, 1.7, ".", 1.8, 1.8, 1.7])))
     said = [(e.time, e.value.value) for e in facts(reading) if isinstance(e, Covariate)]
     assert said == [(ORIGIN + timedelta(hours=t), v) for t, v in [(0, 1.7), (3, 1.8), (5, 1.7)]]
+
+
+def test_a_covariate_that_is_carried_backward_is_said_at_every_record_by_the_first_line_of_an_instant() -> None:
+    backward = parse_model(
+        toys.ABSORPTION.replace('unit = "kg"', 'unit = "kg"\ncarry = "backward"'), "toy_absorption.toml"
+    )
+    rows = ["1,0,2,60", "1,5,2,60", "1,9,2,80", "1,9,2,70"]
+    reading = read_nmtran(["ID,TIME,EVID,WT,DV", *(f"{text}," for text in rows)], backward, output="cells")
+    told = [event for event in facts(reading) if isinstance(event, Covariate)]
+    said = [((event.time - ORIGIN) / timedelta(hours=1), event.value and event.value.value) for event in told]
+    assert said == [(0, 60), (5, 60), (9, 80)]
+
+
+def test_a_level_may_be_named() -> None:
+    levels = 'unit = "kg"\nlevels = { light = 60, usual = 70 }'
+    named = parse_model(toys.ABSORPTION.replace('unit = "kg"', levels), "toy_absorption.toml")
+    reading = read_nmtran(["ID,TIME,EVID,WT,DV", "1,0,2,light,", "1,1,2,heavy,"], named, output="cells")
+    (said,) = (event for event in facts(reading) if isinstance(event, Covariate))
+    assert said.value is not None
+    assert said.value.value == 60
+    assert [str(bad) for bad in reading.bad_lines] == ["line 3: WT 'heavy' is not a finite number"]
 
 
 def test_each_patient_begins_with_the_enrolment_at_the_first_fact() -> None:

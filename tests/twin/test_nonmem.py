@@ -24,8 +24,9 @@ from twin.solve import pace_for
 from twin.timeline import build
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "nonmem_map.json"
-MODELS = ("002", "101", "204", "404")
+MODELS = ("002", "101", "204", "301", "404")
 UNITS = {"CL": "L/h", "VC": "L", "VP": "L", "Q": "L/h", "KA": "1/h", "VMAX": "mg/h", "KM": "mg/L", "D1": "h"}
+COVARIATES = {"BW": "kg", "SEX": "1"}
 
 pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason=f"no {REFERENCE.name}: estimates by NONMEM")
 
@@ -42,7 +43,9 @@ def written(number: str) -> Model:
     given = reference(number)
     stated = given["model"]
     theta, effects = stated["theta"], stated["eta_names"]
-    assert stated["params"][0][1].startswith("TVCL*exp(ETA1)")
+    effect_of = {
+        name: formula.removeprefix(f"TV{name}*exp(ETA{i})") for i, (name, formula) in enumerate(stated["params"], 1)
+    }
     lines = [f'id = "nonmem_{number}"', f'title = "{given["title"]}"', 'drug = "drug"', 'time_unit = "h"']
     lines += ["[[sources]]", 'citation = "Le Louedec 2021"']
     for name in [*effects, *(name for name in theta if not name.startswith("TV"))]:
@@ -50,7 +53,10 @@ def written(number: str) -> Model:
         lines += [f'unit = "{UNITS[name]}"', 'source = "run"']
         if name in effects:
             variance = given["omega"][effects.index(name)][effects.index(name)]
-            lines.append(f"iiv = {variance}")
+            lines += [f"iiv = {variance}", f'expression = "{name}{effect_of[name]}"']
+    for name in stated["covariates"]:
+        lines += [f"[covariates.{name}]", f'unit = "{COVARIATES[name]}"', "reference = 1", 'source = "run"']
+        lines.append('carry = "backward"')
     for name, derivative in stated["ode"].items():
         enters = {"depot": "input(drug, oral) + ", "central": "input(drug) + "}.get(name, "")
         lines += [f"[states.{name}]", 'unit = "mg"', f'derivative = "{enters}{derivative}"']
@@ -70,17 +76,29 @@ def estimates(number: str) -> list[tuple[dict[str, Any], Estimated]]:
     kernel = compile_model(model)
     found = []
     for subject in reference(number)["subjects"]:
-        lines = ["ID,TIME,EVID,AMT,RATE,DV,CMT"]
-        for dose in reference(number)["regimens"][subject["regimen"]]:
-            state = list(reference(number)["model"]["ode"]).index(dose["cmt"]) + 1
-            lines.append(f"1,{dose['t']},1,{dose['amt']},{dose.get('rate', 0)},.,{state}")
-        lines += [f"1,{time},0,.,.,{value},2" for time, _, value in subject["obs"]]
-        reading = read_nmtran(lines, model)
+        reading = read_nmtran(records(reference(number), subject), model)
         assert not reading.bad_lines
         history, refused = recorded(reading.events, model)
         assert not refused
         found.append((subject, post_hoc(kernel, pace_for(kernel), build(history, kernel))))
     return found
+
+
+def records(given: dict[str, Any], subject: dict[str, Any]) -> list[str]:
+    """A patient's record as NM-TRAN data."""
+    covariates = given["model"]["covariates"]
+    lines = [",".join(["ID,TIME,EVID,AMT,RATE,DV,CMT", *covariates])]
+    unsaid = ",." * len(covariates)
+    for dose in given["regimens"][subject["regimen"]]:
+        state = list(given["model"]["ode"]).index(dose["cmt"]) + 1
+        rate = -2 if isinstance(dose.get("dur"), str) else dose.get("rate", 0)
+        lines.append(f"1,{dose['t']},1,{dose['amt']},{rate},.,{state}{unsaid}")
+    lines += [f"1,{time},0,.,.,{value},2{unsaid}" for time, _, value in subject["obs"]]
+    for name, steps in subject.get("cov", {}).items():
+        for until, value in steps:
+            said = "".join(f",{value if other == name else '.'}" for other in covariates)
+            lines.append(f"1,{until},2,.,.,.,.{said}")
+    return lines
 
 
 def covariance(subject: dict[str, Any]) -> NDArray[np.float64]:
