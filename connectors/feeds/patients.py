@@ -36,9 +36,10 @@ ROTA: tuple[Scenario, ...] = (
 )  # fmt: skip
 """Scenarios as they come round, one a patient, so that a small ward has seen them all (frequencies are assumed)."""
 
-SPREAD = {"BSA": 0.11, "ANC0": 0.3, "AAG": 0.3}
+SPREAD = {"BSA": 0.11, "ANC0": 0.3, "AAG": 0.3, "DPYD": 0.0}
 """SD of the logarithm about the model's reference, by covariate (assumed: BSA 1.8 +- 0.2 m2 in adults; counts and
-acute-phase protein vary more in the ill); `OTHER_SPREAD` elsewhere. `SHARE_OF_ONES` is for covariates of 0 or 1.
+acute-phase protein vary more in the ill; carriers of a DPYD variant are rare); `OTHER_SPREAD` elsewhere.
+`SHARE_OF_ONES` is for covariates of 0 or 1.
 """
 OTHER_SPREAD = 0.1
 SHARE_OF_ONES = 0.2

@@ -77,6 +77,16 @@ def test_arshad_and_yamada_differ_by_a_fifth_in_clearance() -> None:
     assert 179 / clearance == pytest.approx(1 - 0.19, abs=0.005)
 
 
+@pytest.mark.parametrize("model_id", ["fluorouracil_arshad2020", "fluorouracil_yamada2025"])
+def test_dpyd_carriers_clear_half_and_who_must_avoid_the_drug_is_refused(model_id: str) -> None:
+    model = load_model(model_id)
+    usual, carrier = (typical_values(model, {"DPYD": score})["CL"] for score in (2.0, 1.5))
+    assert carrier == pytest.approx(usual / 2)
+    (score,) = (c for c in model.covariates if c.name == "DPYD")
+    assert (score.reference, score.low, score.source) == (2, 1, None)
+    assert dict(score.widens) == pytest.approx({"CL": 0.06 * 0.94 * math.log(2) ** 2}, rel=0.01)
+
+
 # --- methotrexate ----------------------------------------------------------------------------------------------------
 
 LEVELS = [24.0, 36.0, 42.0, 48.0, 72.0]
