@@ -30,7 +30,7 @@ from numpy.typing import NDArray
 
 from twin.belief import Belief, effective_size, generator, log_prior, log_prior_constant, normalised, storable
 from twin.kernel import Floats
-from twin.mixture import Mixture, fitted
+from twin.mixture import Mixture, fitted, log_sum
 from twin.models import Model
 
 ESS_FLOOR = 0.5
@@ -39,17 +39,21 @@ ESS_FLOOR = 0.5
 STAGE_FLOOR = 0.25
 """Fraction of N that a tempering stage leaves: most data need no tempering, only a renewal."""
 
-ENOUGH = 0.6
-"""Fraction of N that the ESS of particles drawn anew has to reach for them to stand for the posterior."""
+ENOUGH = 1.0
+"""Fraction of N that the ESS of all particles drawn anew has to reach for N of them to stand for the posterior; takes
+two draws where the mixture fits well."""
 
 ENOUGH_BETWEEN = 0.4
 """The same for a tempering stage before the last."""
 
-LARGEST = 12.0
-"""No particle drawn anew may weigh more than so many: one that does shows a tail that the mixture hardly reaches."""
+LARGEST = 6.0
+"""No particle may weigh more than so many: one that does shows a tail that the cloud hardly reaches."""
 
-ROUNDS = 4
+ROUNDS = 6
 """Draws after which drawing anew is given up."""
+
+FLATTENED = 0.75
+"""Power of a weight with which a particle is kept where there are more than are needed."""
 
 HOPELESS = 0.02
 """Fraction of N that the ESS of a draw has to reach for another to be tried."""
@@ -77,6 +81,10 @@ class Weighed:
     eta: Floats
     past: Floats
     last: Floats
+
+    def take(self, index: NDArray[np.int64]) -> Weighed:
+        """The particles at ``index``."""
+        return Weighed(self.eta[index], self.past[index], self.last[index])
 
 
 Target = Callable[[Weighed], Floats]
@@ -125,8 +133,8 @@ def assimilate(
         The belief after the datum, its particles' likelihoods, and diagnostics.
     """
     log_weight, increment = normalised(belief.log_weight + weighed.last)
-    ess = effective_size(log_weight)
-    if np.isfinite(increment) and ess >= ESS_FLOOR * len(log_weight):
+    ess, size = effective_size(log_weight), len(log_weight)
+    if np.isfinite(increment) and ess >= ESS_FLOOR * size and float(log_weight.max()) <= math.log(LARGEST / size):
         done = Belief(belief.eta, log_weight, belief.log_evidence + increment, belief.observations + 1)
         return done, weighed, Diagnostics(0, 0, 0, 0.0, ess)
     stage = _Stage(weighed, belief.log_weight, belief.log_evidence)
@@ -145,33 +153,59 @@ def assimilate(
 
 
 def _renewed(model: Model, stage: _Stage, weigher: Weigher, phi: float, rng: np.random.Generator) -> _Stage:
-    """The stage with new particles: drawn from a mixture fitted to it, or moved where drawing fails."""
+    """The stage with new particles: drawn from mixtures fitted to it, or moved where drawing fails."""
     target = _target(model, phi)
     size = len(stage.log_weight)
-    enough = (ENOUGH if phi == 1.0 else ENOUGH_BETWEEN) * size
-    best = stage
+    enough = ENOUGH if phi == 1.0 else ENOUGH_BETWEEN
+    best, pool, proposals = stage, None, list[Mixture]()
     for draws in range(1, ROUNDS + 1):
-        proposal = fitted(best.cloud.eta, np.exp(best.log_weight), rng)
-        drawn = weigher(storable(proposal.draw(rng, size)))
-        log_weight, total = normalised(target(drawn) - proposal.log_density(drawn.eta))
-        found = _Stage(drawn, log_weight, total - math.log(size) + log_prior_constant(model), draws)
-        if np.isfinite(total) and found.ess >= enough and float(log_weight.max()) <= math.log(LARGEST / size):
+        proposals.append(fitted(best.cloud.eta, np.exp(best.log_weight), model.omega, rng))
+        drawn = weigher(storable(proposals[-1].draw(rng, size)))
+        pool = drawn if pool is None else _joined(pool, drawn)
+        # All draws so far are one sample of the mean of all proposals (Owen & Zhou 2000).
+        density = log_sum(np.array([proposal.log_density(pool.eta) for proposal in proposals])) - math.log(draws)
+        log_weight, total = normalised(target(pool) - density)
+        kept, weight = thinned(log_weight, size, pool.eta, float(rng.random()))
+        found = _Stage(pool.take(kept), weight, total - math.log(len(log_weight)) + log_prior_constant(model), draws)
+        ess = effective_size(log_weight)
+        if np.isfinite(total) and ess >= enough * size and float(log_weight.max()) <= math.log(LARGEST / size):
             return found
-        if found.ess > best.ess and np.isfinite(total):
+        if np.isfinite(total) and (ess > best.ess or best is not stage):
             best = found
-        elif draws > 1 or found.ess < HOPELESS * size:
+        if ess < HOPELESS * size:
             break
-    chosen = systematic(np.exp(best.log_weight), float(rng.random()))
-    cloud = Weighed(best.cloud.eta[chosen], best.cloud.past[chosen], best.cloud.last[chosen])
-    cloud, sweeps, moved = _move(target, cloud, weigher, proposal, rng)
+    chosen = systematic(np.exp(best.log_weight), size, float(rng.random()))
+    cloud, sweeps, moved = _move(target, best.cloud.take(chosen), weigher, proposals[-1], rng)
     return _Stage(cloud, np.full(size, -np.log(size)), best.log_evidence, draws, sweeps, moved)
 
 
-def systematic(weight: Floats, offset: float) -> NDArray[np.int64]:
-    """Systematic resampling: N ancestors at the strata (i + offset)/N of the cumulative weights (Kitagawa 1996)."""
-    size = len(weight)
+def systematic(weight: Floats, size: int, offset: float) -> NDArray[np.int64]:
+    """Systematic resampling: ancestors at the strata (i + offset) / size of the cumulative weights (Kitagawa 1996)."""
     cumulative = np.cumsum(weight)
-    return np.minimum(np.searchsorted(cumulative / cumulative[-1], (np.arange(size) + offset) / size), size - 1)
+    strata = (np.arange(size) + offset) / size
+    return np.minimum(np.searchsorted(cumulative / cumulative[-1], strata), len(weight) - 1)
+
+
+def thinned(log_weight: Floats, size: int, eta: Floats, offset: float) -> tuple[NDArray[np.int64], Floats]:
+    """Which ``size`` of more particles eta (M, d) to keep, and their log weights.
+
+    A particle of weight w is kept with probability min(1, c w^`FLATTENED`) and then weighs w over that: distinct
+    particles, no bias (after Fearnhead & Clifford 2003), and more of them than by weight where the cloud is thin, for a
+    later datum may favour that. The sample is systematic along the axis in which the cloud is longest.
+    """
+    weight = np.exp(log_weight)
+    if len(weight) <= size:
+        return np.arange(len(weight)), log_weight
+    share = weight**FLATTENED
+    # The least c for which the probabilities add up: from the heaviest on, how many are kept for certain.
+    ranked = np.sort(share)[::-1]
+    lighter = np.cumsum(ranked[::-1])[::-1]
+    certain = int(np.argmax(ranked * (size - np.arange(len(ranked))) <= lighter))
+    odds = np.minimum(1.0, share * (size - certain) / lighter[certain])
+    _, axes = np.linalg.eigh(np.cov(eta.T, aweights=weight).reshape(eta.shape[1], -1))
+    order = np.argsort(eta @ axes[:, -1], kind="stable")
+    chosen = order[systematic(odds[order], size, offset)]
+    return chosen, normalised(log_weight[chosen] - np.log(odds[chosen]))[0]
 
 
 def _largest_step(log_weight: Floats, log_likelihood: Floats, phi: float) -> float:
@@ -230,6 +264,14 @@ def _accepted(cloud: Weighed, proposed: Weighed, accept: NDArray[np.bool_]) -> W
 
 def _put(cloud: Weighed, place: slice, part: Weighed) -> None:
     cloud.eta[place], cloud.past[place], cloud.last[place] = part.eta, part.past, part.last
+
+
+def _joined(one: Weighed, other: Weighed) -> Weighed:
+    return Weighed(
+        np.concatenate([one.eta, other.eta]),
+        np.concatenate([one.past, other.past]),
+        np.concatenate([one.last, other.last]),
+    )
 
 
 def _target(model: Model, phi: float) -> Target:

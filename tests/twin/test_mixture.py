@@ -10,9 +10,12 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from twin.belief import generator
-from twin.mixture import DF, GUARD_SHARE, Mixture, even_normals, even_points, fitted
+from twin.mixture import GUARD_SHARES, SPREAD, Mixture, even_normals, even_points, fitted
 
 Floats = NDArray[np.float64]
+
+
+WIDE = 9.0 * np.eye(2)
 
 
 def evenly(count: int) -> Floats:
@@ -55,7 +58,7 @@ def two_parts(rng: np.random.Generator, count: int, share: float) -> Floats:
 
 
 def test_the_density_is_that_of_the_draws_and_integrates_to_one() -> None:
-    mixture = fitted(two_parts(generator("parts"), 1000, 0.3), evenly(1000), generator("fit"))
+    mixture = fitted(two_parts(generator("parts"), 1000, 0.3), evenly(1000), WIDE, generator("fit"))
     edge = np.linspace(-20, 20, 801)
     grid = np.stack(np.meshgrid(edge, edge, indexing="ij"), axis=-1).reshape(-1, 2)
     density = np.exp(mixture.log_density(grid)) * (edge[1] - edge[0]) ** 2
@@ -67,45 +70,48 @@ def test_the_density_is_that_of_the_draws_and_integrates_to_one() -> None:
 
 
 def test_two_separate_parts_are_two_components_with_their_shares() -> None:
-    mixture = fitted(two_parts(generator("parts"), 1000, 0.3), evenly(1000), generator("fit"))
+    mixture = fitted(two_parts(generator("parts"), 1000, 0.3), evenly(1000), WIDE, generator("fit"))
     right = mixture.centre[:, 0] > 1
     left = mixture.centre[:, 0] < -1
-    assert mixture.share[right].sum() == pytest.approx(0.3 * (1 - GUARD_SHARE), abs=0.03)
-    assert mixture.share[left].sum() == pytest.approx(0.7 * (1 - GUARD_SHARE), abs=0.03)
+    assert mixture.share[right].sum() == pytest.approx(0.3 * (1 - sum(GUARD_SHARES)), abs=0.03)
+    assert mixture.share[left].sum() == pytest.approx(0.7 * (1 - sum(GUARD_SHARES)), abs=0.03)
     assert mixture.share.sum() == pytest.approx(1.0)
 
 
 def test_a_round_cloud_is_one_component_with_its_mean_and_covariance() -> None:
     known = np.array([[1.0, 0.6], [0.6, 0.5]])
     cloud = even_normals(generator("round"), 1000, 2) @ np.linalg.cholesky(known).T + [1.0, -1.0]
-    mixture = fitted(cloud, evenly(1000), generator("fit"))
-    assert len(mixture.share) == 2  # itself and the guard
-    np.testing.assert_allclose(mixture.centre, [[1.0, -1.0]] * 2, atol=0.02)
-    # A Student-t nearest to a normal cloud is a little narrower, as its tails are heavier.
-    np.testing.assert_allclose(mixture.factor[0] @ mixture.factor[0].T, 0.89 * known, atol=0.04)
+    mixture = fitted(cloud, evenly(1000), WIDE, generator("fit"))
+    assert len(mixture.share) == 3  # itself, one twice as wide, and the prior
+    np.testing.assert_allclose(mixture.centre, [[1.0, -1.0], [1.0, -1.0], [0.0, 0.0]], atol=0.02)
+    own, wide, prior = (factor @ factor.T for factor in mixture.factor)
+    # A Student-t nearest to a normal cloud is narrower than it, as its tails are heavier, before it is spread.
+    np.testing.assert_allclose(own, 0.92 * SPREAD**2 * known, rtol=0.05)
+    np.testing.assert_allclose(wide, 4.0 * known, rtol=0.05)
+    np.testing.assert_allclose(prior, WIDE)
 
 
 def test_weights_count_as_copies_would() -> None:
     cloud = generator("cloud").standard_normal((200, 3))
     weight = np.where(np.arange(200) < 100, 3.0, 1.0)
-    weighted = fitted(cloud, weight / weight.sum(), generator("fit"))
-    copied = fitted(np.repeat(cloud, weight.astype(int), axis=0), evenly(400), generator("fit"))
-    np.testing.assert_allclose(weighted.centre[-1], copied.centre[-1], atol=1e-12)
-    np.testing.assert_allclose(weighted.factor[-1], copied.factor[-1], atol=1e-12)
+    weighted = fitted(cloud, weight / weight.sum(), np.eye(3), generator("fit"))
+    copied = fitted(np.repeat(cloud, weight.astype(int), axis=0), evenly(400), np.eye(3), generator("fit"))
+    np.testing.assert_allclose(weighted.centre[-2], copied.centre[-2], atol=1e-12)
+    np.testing.assert_allclose(weighted.factor[-2], copied.factor[-2], atol=1e-12)
 
 
 @pytest.mark.filterwarnings("error")
 @pytest.mark.parametrize("count", [1, 2, 50])
 def test_particles_that_are_all_alike_still_make_a_mixture(count: int) -> None:
-    mixture = fitted(np.full((count, 2), 0.7), evenly(count), generator("fit"))
+    mixture = fitted(np.full((count, 2), 0.7), evenly(count), WIDE, generator("fit"))
     draws = mixture.draw(generator("draw"), 20)
     assert np.isfinite(draws).all()
     assert np.isfinite(mixture.log_density(draws)).all()
-    np.testing.assert_allclose(draws, 0.7, atol=1e-2)
+    assert (np.abs(draws - 0.7).max(axis=1) < 0.01).sum() >= 16  # the others are the prior's
 
 
 def test_the_density_of_one_component_is_the_student_t_of_textbooks() -> None:
-    mixture = Mixture(np.ones(1), np.array([[0.5, -0.5]]), np.array([[[1.0, 0.0], [0.4, 0.8]]]))
+    mixture = Mixture(np.ones(1), np.array([[0.5, -0.5]]), np.array([[[1.0, 0.0], [0.4, 0.8]]]), 5.0)
     x = generator("x").standard_normal((10, 2))
-    known = stats.multivariate_t([0.5, -0.5], mixture.factor[0] @ mixture.factor[0].T, df=DF)
+    known = stats.multivariate_t([0.5, -0.5], mixture.factor[0] @ mixture.factor[0].T, df=5.0)
     np.testing.assert_allclose(mixture.log_density(x), known.logpdf(x), rtol=1e-10)

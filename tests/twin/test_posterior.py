@@ -1,7 +1,8 @@
-"""The particle posterior is the posterior: held against a long-run Markov chain of its own.
+"""Levels and counts of two library models give the joint posterior: held against a long-run Markov chain.
 
 Nothing of the twin is used on the other side: the models are written out by hand (compartments by their eigenvalues,
-cells by the classical Runge-Kutta scheme in their own units), and so are prior, likelihood and sampler.
+cells by the classical Runge-Kutta scheme in their own units), and so are prior, likelihood and sampler. Harder shapes
+are in `tests.twin.test_hard_posteriors`.
 """
 
 from __future__ import annotations
@@ -11,18 +12,15 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import optimize
 
 from tests.twin.bedside import count, covariate, dose, level, plan, start, stop
+from tests.twin.longrun import Floats, cells, log_normal, log_prior, long_run, with_midpoints
 from twin import PatientTwin, load_model
 from twin.belief import Belief
 from twin.events import InputEvent
 
 pytestmark = pytest.mark.slow
-
-Floats = NDArray[np.float64]
-WALKERS, SWEEPS, DISCARDED = 2000, 80, 40
 
 
 # --- the other side --------------------------------------------------------------------------------------------------
@@ -42,78 +40,20 @@ def exponentials(a: Floats, rate: Sequence[tuple[float, float]], times: Floats) 
     return amount
 
 
-def cells(
-    drug: Floats,
-    extra: Floats,
-    nodes: Floats,
-    base: Floats,
-    ktr: Floats,
-    slope: Floats,
-    gamma: float,
-) -> Floats:
-    """Circulating cells (T, N) at ``nodes`` (T,); ``drug`` and ``extra`` input (2 T - 1, N) at nodes and midpoints."""
-
-    def derivative(x: Floats, c: Floats, added: Floats) -> Floats:
-        stem = ktr * x[0] * (1 - slope * c) * (base / x[4]) ** gamma - ktr * x[0]
-        return np.stack([stem, *(ktr * (x[i] - x[i + 1]) for i in range(3)), ktr * (x[3] - x[4]) + added])
-
-    x = np.repeat(base[None], 5, axis=0)
-    found = [x[4]]
-    for i, h in enumerate(np.diff(nodes)):
-        here, middle, there = (slice(2 * i + k, 2 * i + k + 1) for k in range(3))
-        k1 = derivative(x, drug[here][0], extra[here][0])
-        k2 = derivative(x + 0.5 * h * k1, drug[middle][0], extra[middle][0])
-        k3 = derivative(x + 0.5 * h * k2, drug[middle][0], extra[middle][0])
-        k4 = derivative(x + h * k3, drug[there][0], extra[there][0])
-        x = np.maximum(x + h / 6 * (k1 + 2 * k2 + 2 * k3 + k4), 1e-12)
-        found.append(x[4])
-    return np.array(found)
-
-
-def with_midpoints(nodes: Floats) -> Floats:
-    return np.sort(np.concatenate([nodes, 0.5 * (nodes[1:] + nodes[:-1])]))
-
-
 @dataclass
 class Study:
-    """A patient: prior variances, doses and values, and the log density of eta (N, d) worked out by hand."""
+    """A patient: prior variances, doses and values, and the log likelihood of eta (N, d) worked out by hand."""
 
     variances: Floats
     log_likelihood: Callable[[Floats], Floats]
 
     def log_density(self, eta: Floats) -> Floats:
-        value = self.log_likelihood(eta) - 0.5 * (eta**2 / self.variances).sum(axis=1)
+        value = self.log_likelihood(eta) + log_prior(eta, np.diag(self.variances))
         return np.where(np.isfinite(value), value, -np.inf)
 
-
-def sampled(study: Study, seed: int) -> Floats:
-    """Draws (M, d): an ensemble of walkers, each half stepping along differences within the other (ter Braak 2006)."""
-    rng = np.random.default_rng(seed)
-    dimension = len(study.variances)
-    # Walkers start where the prior and the values meet roughly, so that little of the chain is its approach.
-    start = rng.standard_normal((4 * WALKERS, dimension)) * np.sqrt(study.variances)
-    log_weight = study.log_likelihood(start)
-    weight = np.exp(log_weight - np.nanmax(log_weight))
-    eta = start[rng.choice(len(start), WALKERS, p=np.nan_to_num(weight) / np.nansum(weight))]
-    density = study.log_density(eta)
-    kept = []
-    half = WALKERS // 2
-    for sweep in range(SWEEPS):
-        for movers, others in ((np.arange(half), half + np.arange(half)), (half + np.arange(half), np.arange(half))):
-            one, two = rng.permutation(others), rng.permutation(others)
-            gamma = np.where(rng.random(half) < 0.1, 1.0, 2.38 / np.sqrt(2 * dimension))
-            step = gamma[:, None] * (eta[one] - eta[two]) + 1e-4 * rng.standard_normal((half, dimension))
-            proposed = eta[movers] + step
-            candidate = study.log_density(proposed)
-            accepted = np.log(rng.random(half)) < candidate - density[movers]
-            eta[movers[accepted]] = proposed[accepted]
-            density[movers[accepted]] = candidate[accepted]
-        if sweep >= DISCARDED:
-            kept.append(eta.copy())
-    early, late = np.concatenate(kept[: len(kept) // 2]), np.concatenate(kept[len(kept) // 2 :])
-    drift = np.abs(early.mean(axis=0) - late.mean(axis=0)) / late.std(axis=0)
-    assert drift.max() < 0.06, f"the reference chain has not settled: {drift}"
-    return np.concatenate(kept)
+    def sampled(self, seed: int) -> Floats:
+        """Draws (M, d) of a long run."""
+        return long_run(self.log_likelihood, np.diag(self.variances), seed).eta
 
 
 def most_probable(study: Study) -> Floats:
@@ -137,10 +77,6 @@ def assert_agree(belief: Belief, reference: Floats) -> None:
     found = np.cov(belief.eta.T, aweights=belief.weight)
     correlation = found / np.outer(sd, sd)
     np.testing.assert_allclose(correlation, np.corrcoef(reference.T), atol=0.15)
-
-
-def normal(value: float, centre: Floats, spread: Floats | float) -> Floats:
-    return np.asarray(-0.5 * ((value - centre) / spread) ** 2 - np.log(spread))
 
 
 # --- docetaxel: levels and neutrophils together ----------------------------------------------------------------------
@@ -172,9 +108,9 @@ def docetaxel() -> Study:
         total = np.zeros(len(eta))
         for time, value in LEVELS.items():
             level = concentration[np.searchsorted(fine, time)]
-            total += normal(value, level, 0.268 * level)
+            total += log_normal(value, level, 0.268 * level)
         for time, value in COUNTS.items():
-            total += normal(np.log(value), np.log(count[np.searchsorted(nodes, time)]), 0.291)
+            total += log_normal(np.log(value), np.log(count[np.searchsorted(nodes, time)]), 0.291)
         return total
 
     return Study(np.array([0.1478, 0.0673, 0.01225, 0.3818, 0.793]), log_likelihood)
@@ -193,7 +129,7 @@ def test_docetaxel_levels_and_counts_give_the_joint_posterior() -> None:
     twin = PatientTwin("P-1", load_model("docetaxel_ozawa2007"))
     assert twin.observe(events).rejected == ()
     assert twin.belief.observations == 5
-    assert_agree(twin.belief, sampled(docetaxel(), seed=1))
+    assert_agree(twin.belief, docetaxel().sampled(seed=1))
     mode = twin.mode()
     assert mode is not None
     assert mode.converged
@@ -224,10 +160,10 @@ def fluorouracil() -> Study:
         total = np.zeros(len(eta))
         for time, value in FU_LEVELS.items():
             level = concentration[np.searchsorted(fine, time)]
-            total += normal(value, level, 0.583 * level)
+            total += log_normal(value, level, 0.583 * level)
         for time, value in FU_COUNTS.items():
             here = count[np.searchsorted(nodes, time)]
-            total += normal(value, here, 0.283 * here)
+            total += log_normal(value, here, 0.283 * here)
         return total
 
     return Study(np.array([0.111842, 1.1322, 0.02654]), log_likelihood)
@@ -245,7 +181,7 @@ def test_fluorouracil_levels_and_leukocytes_give_the_joint_posterior() -> None:
     twin = PatientTwin("P-1", load_model("fluorouracil_yamada2025"))
     assert twin.observe(events).rejected == ()
     assert twin.belief.observations == 5
-    reference = sampled(fluorouracil(), seed=2)
+    reference = fluorouracil().sampled(seed=2)
     assert_agree(twin.belief, reference)
     # A comparison that could not fail would prove nothing: a clearance 10 % off is noticed.
     with pytest.raises(AssertionError):
