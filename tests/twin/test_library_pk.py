@@ -322,3 +322,57 @@ def test_nivolumab_change_of_clearance_may_go_either_way() -> None:
     assert (change.value, change.distribution, change.iiv) == (-0.295, "normal", 0.0719)
     rising = typical_values(model, eta={"Emax": 0.5})
     assert rising["Emax"] == pytest.approx(0.205)
+
+
+# --- late and spread absorption --------------------------------------------------------------------------------------
+
+
+def test_tamoxifen_enters_late_and_endoxifen_follows_the_phenotype() -> None:
+    given = {"tamoxifen": Delivered(impulses=[(0, 20.0, "oral")])}
+    found = typical("tamoxifen_terheine2014", given, [0.4, 0.5])
+    assert found["tamoxifen_plasma"][0] == 0
+    assert found["tamoxifen_plasma"][1] > 0
+    hours = [float(h) for h in np.linspace(24 * 250, 24 * 251, 97)]
+    model = load_model("tamoxifen_terheine2014")
+    for activity in (1560.0, 156.0):
+        values = typical_values(model, {"CYP2D6": activity})
+        assert values["CL23"] == pytest.approx(0.324 * (activity / 1560) ** 0.262)
+        # A steady flow R into the liver: what leaves it for the blood comes back but for CL20.
+        flow = values["Q"]
+        liver = 20 / 24 / (flow + values["CL23"] - flow**2 / (flow + values["CL20"]))
+        steady = typical("tamoxifen_terheine2014", {"tamoxifen": daily(20, 24, 251)}, hours, {"CYP2D6": activity})
+        parent = flow * liver / (flow + values["CL20"]) / 371.51456 * 1e6
+        metabolite = values["CL23"] * liver / 5.1 / 373.48738 * 1e6
+        assert np.trapezoid(steady["tamoxifen_plasma"], hours) / 24 == pytest.approx(parent, rel=0.002)
+        assert np.trapezoid(steady["endoxifen_plasma"], hours) / 24 == pytest.approx(metabolite, rel=0.002)
+
+
+def test_cabozantinib_is_absorbed_whole_by_two_ways_at_once() -> None:
+    hours = [float(h) for h in np.concatenate([np.linspace(0.001, 24, 2000), np.geomspace(24.1, 4000, 3000)])]
+    given = {"cabozantinib": Delivered(impulses=[(0, 60.0, "oral")])}
+    for share in (0.0, 2.0, -2.0):
+        level = typical("cabozantinib_nguyen2019", given, hours, eta={"F1": share})["cabozantinib_plasma"]
+        assert np.trapezoid(level, hours) == pytest.approx(60 / 2.48, rel=0.002)
+        # The first-order part waits for its lag; until then only the other share enters, evenly over 2.48 h.
+        early = int(np.searchsorted(hours, 0.1))
+        first = 1 / (1 + math.exp(-(math.log(0.83 / 0.17) + share)))
+        assert level[early] == pytest.approx((1 - first) * 60 * hours[early] / 2.48 / 212, rel=0.02)
+
+
+def test_cabozantinib_absorption_rate_follows_the_dose() -> None:
+    hours = [0.9, 1.1]
+    gains = []
+    for dose in (60.0, 20.0):
+        given = {"cabozantinib": Delivered(impulses=[(0, dose, "oral")])}
+        # All by the first-order way, right after its lag: what enters is KA times the dose.
+        level = typical("cabozantinib_nguyen2019", given, hours, eta={"F1": 30.0})["cabozantinib_plasma"] / dose
+        gains.append((level[1] - level[0]) / 0.2)
+    assert gains[1] / gains[0] == pytest.approx((1 / 3) ** 0.734, rel=0.15)
+
+
+def test_cabozantinib_tumours_shift_clearance_and_volume() -> None:
+    model = load_model("cabozantinib_nguyen2019")
+    healthy, thyroid = (typical_values(model, {"MTC": tumour}) for tumour in (0, 1))
+    assert thyroid["CL"] / healthy["CL"] == pytest.approx(1.9)
+    assert thyroid["V2"] / healthy["V2"] == pytest.approx(0.936)
+    assert typical_values(model, {"FEMALE": 1})["CL"] == pytest.approx(0.76 * 2.48)
