@@ -285,7 +285,7 @@ def _plausible(value: Quantity, covariate: CovariateSpec) -> Quantity:
         return found
     low = 0.0 if covariate.low is None else covariate.low
     high = float("inf") if covariate.high is None else covariate.high
-    return _within("value", _in("value", value, covariate.unit), low, high)
+    return _within("value", _in("value", value, covariate.unit, covariate.molar_mass), low, high)
 
 
 def _output(analyte: str, model: Model) -> OutputSpec | None:

@@ -3,6 +3,7 @@
 ``levels``    names for the values of a categorical one, ``{ poor = 0, normal = 1 }``
 ``carry``     which way a value holds from its report: ``"forward"``, or ``"backward"`` until it
 ``missing``   ``widens = { CL = 0.05 }``: variance that eta has besides while the characteristic was never reported
+``molar_mass``  g/mol, with which a concentration may be reported by mass too: creatinine in mg/dL for umol/L
 """
 
 from __future__ import annotations
@@ -61,6 +62,7 @@ def _covariate(name: str, table: Table) -> CovariateSpec:
         cast(Literal["forward", "backward"], carry),
         levels,
         _widens(table),
+        table.optional_number("molar_mass", above=0),
     )
 
 

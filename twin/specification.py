@@ -87,6 +87,7 @@ class CovariateSpec:
             one before on (``backward``; the last one also after).
         levels: names of a categorical one's values.
         widens: variance added to the eta of a parameter while none was reported, by its name.
+        molar_mass: g/mol, where it may be reported as a mass or as a substance concentration.
     """
 
     name: str
@@ -100,6 +101,7 @@ class CovariateSpec:
     carry: Literal["forward", "backward"] = "forward"
     levels: tuple[tuple[str, float], ...] = ()
     widens: tuple[tuple[str, float], ...] = ()
+    molar_mass: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

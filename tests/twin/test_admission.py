@@ -24,7 +24,7 @@ from tests.twin.bedside import (
     weight,
 )
 from twin.admission import LONGEST_HOURS, MOST_AMOUNT, MOST_FLOW, MOST_RATE, OTHER_ANALYTES, VITAL_RANGES, admit
-from twin.events import BadEvent, Enrolment, InputEvent, PlannedDose
+from twin.events import BadEvent, Enrolment, InputEvent, LabResult, PlannedDose
 from twin.models import load_model
 
 TOY = toys.absorption()
@@ -199,3 +199,13 @@ def test_a_device_that_lost_its_clock_is_named() -> None:
     assert refused.reason == "far_past"
     assert "field 'time': 1970-01-01" in refused.detail
     assert "clock" in refused.detail
+
+
+def test_creatinine_is_the_same_by_mass_and_by_substance() -> None:
+    model = load_model("methotrexate_taylor2020")
+    reported = count(1, 1.0, analyte="creatinine").model_copy(update={"value": quantity(1.0, "mg/dL")})
+    told = admit(reported, model)
+    assert isinstance(told, LabResult)
+    assert (told.value.value, told.value.unit) == (pytest.approx(88.4, abs=0.01), "umol/L")
+    refused = refusal(covariate(1, "creatinine", 1.0, "10*9/L"), model)
+    assert refused.reason == "unknown_unit"
