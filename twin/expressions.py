@@ -15,7 +15,7 @@ walked (`evaluate`), taken apart (`twin.linearity`) or written out again for the
 ``input(..., duration=D)``   what was given at once enters evenly over the time D >= 0
 ``transit(drug, n=N,         what was given arrives through N + 1 transit steps of mean time M in all (Savic et al.
 mtt=M)``                     2007); N >= 0 need not be whole; also with a route and a lag
-``pulse(drug)``              one unit impulse for each dose of the drug, whatever its amount; derivatives only
+``pulse(drug)``              one unit impulse for each dose of the drug, whatever its amount; also with a lag
 ``t``                        time since the patient's record began, in model time units
 ``clock``                    hours since midnight, UTC
 ``since(drug) tad(drug)``    time since the drug's first and since its last dose began; 0 before
@@ -64,7 +64,7 @@ FUNCTIONS: Mapping[str, tuple[int, int | None]] = {
 
 INPUT_FUNCTIONS: Mapping[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
     "input": (2, (), ("lag", "duration")),
-    "pulse": (1, (), ()),
+    "pulse": (1, (), ("lag",)),
     "transit": (2, ("n", "mtt"), ("lag",)),
 }
 """Functions that stand for what enters the body: their arguments are a drug and perhaps a route, most so many, and
@@ -264,7 +264,7 @@ def _check_input(node: ast.Call, function: str, words: _Words) -> None:
 
 _FORMS = {
     "input": "input(drug) or input(drug, route), perhaps with lag=... and duration=...",
-    "pulse": "pulse(drug)",
+    "pulse": "pulse(drug), perhaps with lag=...",
     "transit": "transit(drug, n=..., mtt=...) or transit(drug, route, n=..., mtt=...), perhaps with lag=...",
 }
 

@@ -135,7 +135,11 @@ def assemble(
         scale = model.input_scale.get(drug, 1.0)
         if function == "pulse":
             steps.append([])
-            kicks += [(millis, j, 1.0) for millis in source.pulses]
+            if j in kernel.late:
+                late = kernel.late.index(j)
+                pieces += [(millis, late, millis, millis, 1.0, FOREVER, 0) for millis in source.pulses]
+            else:
+                kicks += [(millis, j, 1.0) for millis in source.pulses]
             continue
         if j in kernel.late:
             pieces += _pieces(kernel.late.index(j), source, routes, scale, per_hour)

@@ -152,6 +152,8 @@ def _late(kernel: Kernel, timeline: Timeline, eta: Sequence[float]) -> _Late:
         ]
         if not route or route[0] == "iv":
             doses += [(began, since, until, rate * unit / HOUR_MS) for since, until, rate, began in given.pumping()]
+        if function == "pulse":
+            doses = [(at, at, at, 1.0) for at in given.pulses]
         for at, since, until, amount in doses:
             env = individual(kernel, eta, timeline.covariates[_epoch(timeline, at)])
             value = {name: float(evaluate(formula, env)) for name, formula in formulas.items()}

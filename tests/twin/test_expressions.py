@@ -113,7 +113,7 @@ def test_what_is_not_in_the_language_is_refused_with_the_mend(text: str, problem
         ("input(docetaxel, lag=B2)", "unknown name 'B2'"),
         ("input(docetaxel, lag=input(docetaxel))", "input() is allowed only in the derivative of a state"),
         ("pulse(docetaxel, iv)", "write pulse(drug)"),
-        ("pulse(docetaxel, lag=CL)", "write pulse(drug)"),
+        ("pulse(docetaxel, duration=CL)", "write pulse(drug), perhaps with lag=..."),
         ("transit(docetaxel, n=4)", "write transit(drug, n=..., mtt=...)"),
         ("tad(docetaxel)", "tad() is not allowed here (of the functions of the record: none)"),
     ],

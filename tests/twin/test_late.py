@@ -207,3 +207,21 @@ def test_what_is_planned_will_enter_late_too() -> None:
     told = timeline_of(kernel, {"toxin": with_rates(expected)}, covariates=WEIGHTS)
     eta, marks = patients(kernel, drawn=1), np.array([33 * H, 45 * H], dtype=np.int64)
     assert np.array_equal(solved(kernel, ahead, eta, marks), solved(kernel, told, eta, marks))
+
+
+def test_a_lagged_pulse_is_one_whatever_was_given_and_comes_when_it_is_due() -> None:
+    model = toys.made(
+        {"CL": "5 L/h 0.09", "lag": "0.7 h 0.5"},
+        {"Doses": "1: pulse(toxin)", "Old": "1: pulse(toxin, lag=lag)"},
+        {"doses": "1: Doses", "old": "1: Old"},
+    )
+    kernel = compile_model(model)
+    given = Delivered(impulses=[(0, 80.0, "oral"), (10 * H, 3.0, "iv")], pulses=[0, 10 * H])
+    timeline = timeline_of(kernel, {"toxin": given})
+    eta = patients(kernel, drawn=4)
+    marks = np.array([1, 11 * H // 10, 3 * H, 10 * H + 1, 11 * H, 30 * H], dtype=np.int64)
+    found = solved(kernel, timeline, eta, marks)
+    lag = 0.7 * np.exp(eta[:, [1]]) * H
+    np.testing.assert_array_equal(found[:, :, 0], np.broadcast_to([1, 1, 1, 2, 2, 2], found.shape[:2]))
+    expected = (marks > lag).astype(float) + (marks - 10 * H > lag)
+    np.testing.assert_allclose(found[:, :, 1], expected, atol=1e-12)

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from tests.twin.equations import infusion, timeline_of
+from tests.twin.equations import individual, infusion, timeline_of
 from twin.kernel import compile_model
 from twin.models import load_model
 from twin.solve import Solver, pace_for
@@ -356,6 +356,141 @@ def test_before_the_first_grade_skin_counts_as_whole() -> None:
     np.testing.assert_allclose(found[0], odds_of_henin(0, 0.0), rtol=1e-9)
 
 
+# --- G-CSF -----------------------------------------------------------------------------------------------------------
+
+
+def test_neutrophils_and_g_csf_of_melhem_rest_without_drugs() -> None:
+    found = typical("gcsf_melhem2018", [0, 24, 2000])
+    np.testing.assert_allclose(found["neutrophils"], 0.0276 / 0.12 / 0.059, rtol=1e-9)
+    np.testing.assert_allclose(found["gcsf"], 0.003, rtol=1e-9)
+
+
+def test_filgrastim_and_pegfilgrastim_have_their_own_numbers() -> None:
+    kernel = compile_model(load_model("gcsf_melhem2018"))
+    rest = {c.name: c.reference for c in kernel.model.covariates} | {"dose(pegfilgrastim)": 0.0}
+
+    def values(**columns: float) -> list[float]:
+        told = rest | {"count(pegfilgrastim)": 0.0} | columns
+        if "peg" in told:
+            told |= {"count(pegfilgrastim)": 1.0, "dose(pegfilgrastim)": told["peg"]}
+        found = individual(kernel, np.zeros(len(kernel.model.effect_names)), [told[name] for name in kernel.covariates])
+        return [found[name] for name in ("F", "KSC", "VD", "CLD", "KD", "STM2", "KINT")]
+
+    assert values() == pytest.approx([1.0, 0.123, 3.12, 0.833, 0.0237, 3.89, 0.113])
+    assert values(peg=6.0) == pytest.approx([0.646, 0.0188, 5.76, 0.362, 0.0959, 3.89, 0.113])
+    assert values(peg=21.0)[3] == pytest.approx(0.107)  # 300 ug/kg
+    assert values(HEALTHY=1.0)[5:] == pytest.approx([5.21, 0.197])
+    assert values(WT=140.0)[2:4] == pytest.approx([3.12 * 2**0.943, 0.833 * 2**0.641])
+
+
+def test_free_and_bound_g_csf_are_in_balance_and_the_cells_clear_it() -> None:
+    """What is given is found again: the free part by its assay, the bound by the neutrophils, the rest is cleared."""
+    hours = np.array([1.0, 4, 12, 24, 48])
+    alone = typical("gcsf_melhem2018", hours, {"filgrastim": infusion([], [(0, 0.35, "sc")])})
+    more = typical("gcsf_melhem2018", hours, {"filgrastim": infusion([], [(0, 0.70, "sc")])})
+    assert (alone["gcsf"] > 0.003).all()
+    # Few neutrophils clear less: saturable, so twice the dose is more than twice the exposure.
+    assert more["gcsf"][2] > 2.2 * alone["gcsf"][2]
+    assert alone["neutrophils"].max() > 3 * 3.9
+    late = typical("gcsf_melhem2018", [240.0], {"pegfilgrastim": infusion([], [(0, 6.0, "sc")])})
+    gone = typical("gcsf_melhem2018", [240.0], {"filgrastim": infusion([], [(0, 6.0, "sc")])})
+    assert late["gcsf"][0] > gone["gcsf"][0]  # pegfilgrastim stays
+
+
+def test_a_steroid_dose_is_one_milligram_whatever_it_is_and_acts_after_its_lag() -> None:
+    hours = [16.0, 24.0, 40.0]
+    small, large = (
+        typical("gcsf_melhem2018", hours, {"dexamethasone": infusion([], [(0, mg, "iv")], [0])})["neutrophils"]
+        for mg in (4.0, 20.0)
+    )
+    np.testing.assert_array_equal(small, large)
+    assert small[0] == pytest.approx(3.898, abs=0.001)
+    assert small[1] > 2 * small[0]
+
+
+def test_chemotherapy_of_melhem_empties_the_marrow_after_its_lag() -> None:
+    hours = np.arange(0.0, 505.0, 6)
+    counts = typical("gcsf_melhem2018", hours, {"chemotherapy": infusion([], [(0, 100.0, "iv")])})["neutrophils"]
+    np.testing.assert_allclose(counts[hours <= 66], counts[0], rtol=1e-9)
+    assert counts.min() < 0.5
+    assert counts[-1] > 3.5
+
+
+# --- prostate --------------------------------------------------------------------------------------------------------
+
+
+def test_psa_and_cells_of_wilbaux_start_where_the_article_starts_them() -> None:
+    found = typical("prostate_psa_ctc_wilbaux2015", [0, 24.0])
+    assert found["PSA_serum"][0] == 153
+    assert found["CTC_count"][0] == pytest.approx(0.0015 * 308 * 57.7)
+
+
+def test_psa_follows_the_burden_of_today_and_cells_that_of_their_life() -> None:
+    days = np.arange(0.0, 200.0, 1.0)
+    given = {"chemotherapy": infusion([], [(0, 7.0, "iv")], [0])}
+    found = typical("prostate_psa_ctc_wilbaux2015", days * 24, given)
+    untreated = typical("prostate_psa_ctc_wilbaux2015", days * 24)
+    assert found["PSA_serum"][30] < untreated["PSA_serum"][30]
+    # The lowest count comes once those cells that were made before treatment are gone, a life after it.
+    cells = found["CTC_count"] / untreated["CTC_count"]
+    assert 40 < days[cells.argmin()] < 90
+    same_dose = typical(
+        "prostate_psa_ctc_wilbaux2015", days * 24, {"chemotherapy": infusion([], [(0, 700.0, "iv")], [0])}
+    )
+    np.testing.assert_array_equal(found["CTC_count"], same_dose["CTC_count"])  # a cycle is a unit dose
+
+
+def test_burden_cells_and_psa_of_wilbaux_follow_its_equations_with_a_true_delay() -> None:
+    """The delay by a second copy of the compartments, against the delay itself: LV of a life ago by interpolation."""
+    days = np.linspace(0, 150, 1501)
+    a50, kc, kout, lifespan = 0.000261, 0.248, 0.00513, 57.7
+    # LV' = KinLV a/(a + exp(-kc t)) - kout LV, integrated on a fine grid.
+    grid = np.linspace(0, 150, 300_001)
+    step = grid[1] - grid[0]
+    production = kout * (1 + np.exp(-6.33)) * a50 / (a50 + np.exp(-kc * grid))
+    decay = np.exp(-kout * step)
+    burden = np.empty_like(grid)
+    burden[0] = 1.0
+    for i in range(len(grid) - 1):
+        burden[i + 1] = burden[i] * decay + 0.5 * (production[i] + production[i + 1]) * (1 - decay) / kout
+    past = np.where(grid < lifespan, 1.0, np.interp(grid - lifespan, grid, burden))
+    flow = 308 * (burden - past)
+    cells = 308 * lifespan + np.concatenate([[0.0], np.cumsum((flow[1:] + flow[:-1]) / 2 * step)])
+    given = {"chemotherapy": infusion([], [(0, 1.0, "iv")], [0])}
+    found = typical("prostate_psa_ctc_wilbaux2015", days * 24, given)["CTC_count"]
+    # The copy drifts by the 0.2 % that LV itself drifts without drug in a life of a cell.
+    np.testing.assert_allclose(found, 0.0015 * np.interp(days, grid, cells), rtol=2e-3)
+
+
+# --- febrile neutropenia ---------------------------------------------------------------------------------------------
+
+
+def test_no_febrile_neutropenia_before_chemotherapy_nor_in_the_first_days_of_a_cycle() -> None:
+    given = {"chemotherapy": infusion([], [(0, 1.0, "iv"), (504 * HOUR_MS, 1.0, "iv")], [0, 504 * HOUR_MS])}
+    hours = [84.0, 85, 504, 588, 589]
+    happened = typical("fn_hazard_netterberg2018", hours, given)["febrile_neutropenia"]
+    cumulative = -np.log1p(-happened)
+    expected = 3.3e-4 * np.array([0.0, 1, 420, 420, 421])
+    np.testing.assert_allclose(cumulative, expected, rtol=1e-6, atol=1e-12)
+    assert typical("fn_hazard_netterberg2018", [5000.0])["febrile_neutropenia"][0] == 0
+
+
+def test_the_hazard_follows_interleukin_6_within_hours_and_the_neutrophils_of_the_start() -> None:
+    given = {"chemotherapy": infusion([], [(0, 1.0, "iv")], [0])}
+
+    def hazard(hour: float, **covariates: float) -> float:
+        told = [(0.0, {"ANC0": covariates.pop("ANC0", 3.53)}), (100.0, covariates)]
+        happened = typical("fn_hazard_netterberg2018", [hour, hour + 0.01], given, told)["febrile_neutropenia"]
+        return float(np.log((1 - happened[0]) / (1 - happened[1])) / 0.01)
+
+    assert hazard(150, IL6=2.5) == pytest.approx(3.3e-4, rel=1e-4)
+    assert hazard(150, IL6=25.0) == pytest.approx(3.3e-4 * 10**3.13, rel=1e-4)
+    assert hazard(150, IL6=2.5, ANC0=2.5) == pytest.approx(3.3e-4 * np.exp(1.07 * 1.03), rel=1e-4)
+    # 0.491 per hour: half of the way after 1.4 hours, not days.
+    half = hazard(100 + np.log(2) / 0.491, IL6=25.0)
+    assert half == pytest.approx(3.3e-4 * 10 ** (3.13 / 2), rel=0.02)
+
+
 # --- joined suites ---------------------------------------------------------------------------------------------------
 
 
@@ -395,3 +530,36 @@ def test_sunitinib_suite_shows_what_its_parts_show() -> None:
             np.testing.assert_allclose(suite[output], values, rtol=2e-6, err_msg=f"{part} {output}")
     night = typical("sunitinib_suite", [27 * 24.0 + 9, 27 * 24.0 + 28], given)["diastolic_pressure"]
     assert night[1] < night[0] - 10
+
+
+def test_docetaxel_with_g_csf_shares_every_number_with_its_parts_but_the_anchored_one() -> None:
+    suite = "docetaxel_gcsf_suite"
+    assert_one_truth(suite, "docetaxel_ozawa2007", same("CL", "V1", "Q2", "V2", "Q3", "V3"))
+    assert_one_truth(suite, "gcsf_melhem2018", parameters_of("gcsf_melhem2018", "CHMSL"))
+    joined, part = load_model(suite), load_model("gcsf_melhem2018")
+    here = [joined.eta_names.index(name) for name in part.eta_names]
+    np.testing.assert_array_equal(joined.omega[np.ix_(here, here)], part.omega)
+    assert typical_values(joined)["CL_typical"] == typical_values(joined)["CL"]
+
+
+def test_docetaxel_with_g_csf_is_anchored_at_the_nadir_of_ozawa() -> None:
+    hours = np.arange(66.0, 504.0, 3)
+    premedicated = {"docetaxel": hour_infusion(96, 1), "dexamethasone": infusion([], [(0, 8.0, "iv")], [0])}
+    nadir = typical("docetaxel_gcsf_suite", hours, premedicated)["neutrophils"].min()
+    assert nadir == pytest.approx(0.97, abs=0.01)
+    ozawa = typical("docetaxel_ozawa2007", np.arange(0, 504.0, 3), premedicated)["neutrophils"].min()
+    assert ozawa == pytest.approx(nadir, abs=0.01)
+    supported = premedicated | {"pegfilgrastim": infusion([], [(24 * HOUR_MS, 6.0, "sc")])}
+    assert typical("docetaxel_gcsf_suite", hours, supported)["neutrophils"].min() > 1.3 * nadir
+
+
+def test_a_patient_who_clears_docetaxel_slowly_has_the_deeper_nadir() -> None:
+    kernel = compile_model(load_model("docetaxel_gcsf_suite"))
+    timeline = timeline_of(kernel, {"docetaxel": hour_infusion(96, 1)})
+    eta = np.zeros((2, len(kernel.model.effect_names)))
+    eta[1, kernel.model.effect_names.index("CL")] = -0.5
+    solver = Solver(kernel, eta, pace_for(kernel), shared=False)
+    marks = np.arange(70, 400, 6, dtype=np.int64) * HOUR_MS
+    _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
+    typical_nadir, slow_nadir = out[:, kernel.outputs.index("neutrophils")].min(axis=0)
+    assert slow_nadir < 0.9 * typical_nadir
