@@ -76,6 +76,7 @@ FIGURES = (
     Figure("update_ms_worst", "ms", "", "the slowest of them"),
     Figure("update_moved_share", "", "", "share of them for which the particles were resampled and moved"),
     Figure("update_levels_ms", "ms", "<= 20", "one more level of a drug in two compartments: mean over ten in a day"),
+    Figure("map_ms", "ms", "<= 1; docetaxel <= 30", "mode and FOCE covariance of one patient, cold start; by model"),
     Figure("late_event_ms", "ms", "", "the same counts, each told a day late"),
     Figure("late_event_ms_worst", "ms", "", "the slowest of them"),
     Figure("state_row_bytes", "B", "<= 150,000", "the same patients' state with pump samples and wearable readings"),
@@ -169,6 +170,13 @@ def _levels(scale: Scale, say: Say) -> dict[str, Any]:
     return levels(two_compartments(), 5 * scale.patients, scale.particles)
 
 
+def _modes(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench_mode import map_ms
+
+    say("posterior modes")
+    return {"map_ms": map_ms(5 * scale.patients)}
+
+
 def _courses(scale: Scale, say: Say) -> dict[str, Any]:
     from streams.bench_patients import course
     from streams.bench_twin import Grown, courses, grown
@@ -249,6 +257,7 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("compile_s", "compile_cached_s"), _compile),
     (("forecast_ms",), _forecast),
     (("update_levels_ms",), _levels),
+    (("map_ms",), _modes),
     (COURSES, _courses),
     (("cost_growth",), _growth),
     (("worker_rss_mib_500_twins",), _memory),

@@ -17,7 +17,7 @@ from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Response
 from twin.models import ErrorSpec, OutputSpec
-from twin.solve import Solver
+from twin.solve import Plans, Solver
 from twin.timeline import Observation, Timeline
 
 LEAST_LOG_LIKELIHOOD = -1e4
@@ -53,6 +53,7 @@ class Responder:
         self.kernel = kernel
         self.pace = pace
         self.timeline = timeline
+        self._plans: Plans = {}
         self.seen = tuple(seen)
         self.marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
         plain = [o for o in self.seen if _is_plain(kernel.model.outputs[o.output], o)]
@@ -99,7 +100,7 @@ class Responder:
         return np.asarray(self._solved(eta)[mark, [o.output for o in self.seen]])
 
     def _solved(self, eta: Floats) -> Floats:
-        solver = Solver(self.kernel, eta, self.pace, shared=False)
+        solver = Solver(self.kernel, eta, self.pace, shared=False, plans=self._plans)
         return solver.advance(solver.initial(self.timeline), self.timeline, int(self.marks[-1]), self.marks)[1]
 
     def _grouped(self, plain: Sequence[Observation]) -> tuple[_Alike, ...]:

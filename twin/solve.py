@@ -15,14 +15,18 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.eigenbasis import eigenbasis
 from twin.kernel import Floats, Kernel
 from twin.late import TIMING, own_edges, possible
-from twin.mesh import Pace, pace_of, schedule, segments
+from twin.mesh import Pace, Schedule, pace_of, schedule, segments
 from twin.stepper import LANES
 from twin.timeline import UNIT_MS, Timeline
 
 OWN_EDGES = 400_000
 """Edges of late doses that are laid out at once (some 60 bytes each)."""
+
+Plans = dict[tuple[int, int], Schedule]
+"""Steps of stretches (begin and end in ms) of one timeline, with the marks and stops that go with them."""
 
 NO_STOPS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
@@ -78,7 +82,7 @@ def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
         par = np.where(possible(timing, kernel.late_kinds, _unit(kernel))[:, None], par, np.nan)
     a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
     kernel.system(par, covariates, a, b, c)
-    lam, v, w = _eigenbasis(a, c)
+    lam, v, w = eigenbasis(a, c)
     # Plain loops over the few columns: a fixed order of summation keeps the bytes independent of N.
     bw = np.zeros((count, size, inputs))
     cw = np.zeros((count, size))
@@ -95,36 +99,20 @@ _SYSTEMS: OrderedDict[tuple[str, bytes, bytes], System] = OrderedDict()
 _GUARD = Lock()
 
 
-def _eigenbasis(a: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
-    """Eigenvalues (N, L), eigenvectors and their inverses (N, L, L) of a; marks impossible particles in c (N, L)."""
-    count, size = c.shape
-    if not size:
-        return np.zeros((count, 0)), np.zeros((count, 0, 0)), np.zeros((count, 0, 0))
-    unusable = ~np.isfinite(a).all(axis=(1, 2))
-    a[unusable] = -np.diag(np.arange(1.0, size + 1.0))
-    lam, v = np.linalg.eig(a)
-    if np.iscomplexobj(lam):
-        turning = (np.abs(lam.imag) > 0).any(axis=1)
-        unusable |= turning
-        a[turning] = -np.diag(np.arange(1.0, size + 1.0))
-        lam, v = (np.real(part) for part in np.linalg.eig(a))
-    c[unusable] = np.nan
-    singular = np.abs(np.linalg.det(v)) < 1e-14
-    v[singular] = np.eye(size)
-    c[singular] = np.nan
-    return np.ascontiguousarray(lam), np.ascontiguousarray(v), np.ascontiguousarray(np.linalg.inv(v))
-
-
 class Solver:
     """The equations of N particles eta (N, d) over a timeline's covariate epochs; systems are built when needed.
 
-    ``shared`` systems are remembered in the process by the content of eta; a proposal, solved once, keeps its own.
+    ``shared`` systems are remembered in the process by the content of eta; a proposal, solved once, keeps its own. Who
+    solves the same stretches of one timeline for many eta hands the steps on as ``plans``.
     """
 
-    def __init__(self, kernel: Kernel, eta: Floats, pace: Pace, *, shared: bool = True) -> None:
+    def __init__(
+        self, kernel: Kernel, eta: Floats, pace: Pace, *, shared: bool = True, plans: Plans | None = None
+    ) -> None:
         self.kernel = kernel
         self.eta = eta
         self.pace = pace
+        self._plans = plans
         # Content, not identity, is the key: a belief that is shared or restored finds its systems again.
         self._own: dict[bytes, System] | None = None if shared else {}
         self._digest = (
@@ -209,7 +197,12 @@ class Solver:
     ) -> Cloud:
         if self.kernel.late:
             return self._late_stretch(cloud, timeline, end, stops, marks, out)
-        steps = schedule(timeline, self.kernel, self.pace, cloud.millis, end, stops, marks)
+        plans = {} if self._plans is None else self._plans
+        steps = plans.get((cloud.millis, end))
+        if steps is None:
+            steps = plans[cloud.millis, end] = schedule(
+                timeline, self.kernel, self.pace, cloud.millis, end, stops, marks
+            )
         covariates = timeline.covariates[cloud.epoch]
         s = self.system(covariates)
         z, y = cloud.z.copy(), cloud.y.copy()

@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from streams.bench import FIGURES, NAMES, QUICK, STREAM, UnknownFigure, measure, stream, table
 from streams.bench_handwritten import Patients
 from streams.bench_kernel import Case, infusions, neutropenia
+from streams.bench_mode import STUDIES, map_ms
 from streams.bench_models import saturable, two_compartments
 from streams.bench_patients import (
     CYCLE_DAYS,
@@ -32,8 +33,14 @@ from streams.bench_stream import BenchmarkFailed, _process
 from streams.bench_twin import grown, new_counts
 from streams.command import app
 from twin import PatientTwin, load_model
+from twin.belief import prior
 from twin.events import Clock, decode, to_millis
+from twin.kernel import compile_model
 from twin.models import Model
+from twin.posthoc import post_hoc
+from twin.simulation import simulate
+from twin.solve import pace_for
+from twin.trunk import Trunk
 
 pytestmark = pytest.mark.slow
 
@@ -223,3 +230,20 @@ def test_an_unknown_figure_is_a_wrong_argument() -> None:
     ran = CliRunner().invoke(app, ["bench", "--only", "speed"])
     assert ran.exit_code == 2
     assert "no figure 'speed'" in ran.stderr
+
+
+def test_the_mode_is_measured_on_patients_whose_random_effects_it_finds() -> None:
+    found = map_ms(1)
+    assert set(found) == set(STUDIES)
+    assert all(value > 0 for value in found.values())
+    for name, study in STUDIES.items():
+        model = study.model()
+        kernel = compile_model(model)
+        trunk = Trunk(kernel, pace_for(kernel), "bench 0")
+        eta = prior(model, 1, "bench 0").eta[0]
+        timeline = simulate(trunk, eta, study.design(model))
+        assert len(timeline.observations) == len(study.samples)
+        estimate = post_hoc(kernel, trunk.pace, timeline)
+        assert estimate.mode.converged, name
+        # The patient lies where the estimate says with its standard errors.
+        assert np.abs((estimate.mode.eta - eta) / estimate.errors).max() < 5

@@ -24,11 +24,14 @@ from twin.solve import pace_for
 from twin.timeline import build
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "nonmem_map.json"
-MODELS = ("002", "101", "204", "301", "404")
+MODELS = ("002", "005", "101", "204", "301", "404")
 UNITS = {"CL": "L/h", "VC": "L", "VP": "L", "Q": "L/h", "KA": "1/h", "VMAX": "mg/h", "KM": "mg/L", "D1": "h"}
 COVARIATES = {"BW": "kg", "SEX": "1"}
 
-pytestmark = pytest.mark.skipif(not REFERENCE.exists(), reason=f"no {REFERENCE.name}: estimates by NONMEM")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(not REFERENCE.exists(), reason=f"no {REFERENCE.name}: estimates by NONMEM"),
+]
 
 
 @cache
@@ -58,7 +61,8 @@ def written(number: str) -> Model:
         lines += [f"[covariates.{name}]", f'unit = "{COVARIATES[name]}"', "reference = 1", 'source = "run"']
         lines.append('carry = "backward"')
     for name, derivative in stated["ode"].items():
-        enters = {"depot": "input(drug, oral) + ", "central": "input(drug) + "}.get(name, "")
+        lasting = f", duration={stated['duration'][name]}" if name in stated["duration"] else ""
+        enters = {"depot": f"input(drug, oral{lasting}) + ", "central": "input(drug) + "}.get(name, "")
         lines += [f"[states.{name}]", 'unit = "mg"', f'derivative = "{enters}{derivative}"']
     (shown,) = stated["outputs"]
     size = "proportional" if shown["error"]["type"] == "proportional" else "additive"

@@ -1,0 +1,101 @@
+"""What mode and covariance of one patient cost: from the timeline, compiled and warm, on one thread."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+from statistics import median
+from time import thread_time
+
+from streams.bench_models import two_compartments
+from twin import load_model
+from twin.belief import prior
+from twin.design import ORIGIN, Design
+from twin.events import DoseGiven, Quantity, from_millis
+from twin.kernel import compile_model
+from twin.models import Model
+from twin.posthoc import post_hoc
+from twin.simulation import simulate
+from twin.solve import pace_for
+from twin.specification import Route
+from twin.trunk import Trunk
+
+RUNS = 5
+"""Runs of each patient, of which the fastest counts: the others waited for something else."""
+
+
+@dataclass(frozen=True)
+class Study:
+    """How simulated patients are treated and measured; hours since the first dose.
+
+    Attributes:
+        doses: (hour, mg, hours of infusion or 0).
+        samples: (hour, output).
+    """
+
+    model: Callable[[], Model]
+    doses: tuple[tuple[float, float, float], ...]
+    samples: tuple[tuple[float, str], ...]
+    route: Route = "iv"
+
+    def design(self, model: Model) -> Design:
+        """The study of a model, as `twin.simulation` takes it."""
+        numbers = {output.name: i for i, output in enumerate(model.outputs)}
+        start = from_millis(ORIGIN)
+        given = tuple(
+            DoseGiven(
+                event_id=f"dose {hour}",
+                patient_id="bench",
+                time=start + timedelta(hours=hour),
+                source="bench",
+                drug=model.drug,
+                route=self.route,
+                amount=Quantity(value=amount, unit="mg"),
+                duration=Quantity(value=lasting, unit="h") if lasting else None,
+            )
+            for hour, amount, lasting in self.doses
+        )
+        return Design(given, tuple((ORIGIN + round(hour * 3_600_000), numbers[name]) for hour, name in self.samples))
+
+
+def _at(hours: tuple[float, ...], output: str) -> tuple[tuple[float, str], ...]:
+    return tuple((hour, output) for hour in hours)
+
+
+STUDIES = {
+    "two_compartments": Study(
+        two_compartments,
+        tuple((24.0 * day, 100.0, 1.0) for day in range(3)),
+        _at((1.0, 4.0, 12.0, 49.0, 56.0, 72.0), "plasma"),
+    ),
+    "docetaxel_ozawa2007": Study(
+        lambda: load_model("docetaxel_ozawa2007"),
+        ((0.0, 96.0, 1.0),),
+        _at((1.0, 5.0), "docetaxel_plasma") + _at(tuple(24.0 * day for day in (4, 8, 11, 15, 21)), "neutrophils"),
+    ),
+}
+"""By the name of the model."""
+
+
+def map_ms(patients: int) -> dict[str, float]:
+    """Median processor time of a cold start to mode and covariance, over so many simulated patients of each study."""
+    return {name: round(median(_taken(study, patients)), 2) for name, study in STUDIES.items()}
+
+
+def _taken(study: Study, patients: int) -> list[float]:
+    model = study.model()
+    kernel = compile_model(model)
+    pace, design = pace_for(kernel), study.design(model)
+    found = []
+    for number in range(patients):
+        trunk = Trunk(kernel, pace, f"bench {number}")
+        timeline = simulate(trunk, prior(model, 1, trunk.patient_id).eta[0], design)
+        post_hoc(kernel, pace, timeline)
+        runs = []
+        for _ in range(RUNS):
+            begin = thread_time()
+            post_hoc(kernel, pace, timeline)
+            runs.append(1000.0 * (thread_time() - begin))
+        found.append(min(runs))
+    return found
