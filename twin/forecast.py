@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from twin import likelihood, residual
 from twin.belief import QUANTILES, Belief, quantiles
@@ -23,6 +24,9 @@ FORECAST_POINTS = 96
 SCATTER_POINTS = 16
 """Residual quantiles per particle that make a predictive distribution of a measurement."""
 
+TAIL = 0.05
+"""Share of a predictive distribution that its exponential tail is fitted to."""
+
 DAY_MS = 24 * 3_600_000
 
 
@@ -34,11 +38,19 @@ def band(name: str, unit: str, values: Floats, weight: Floats) -> Band:
 
 @dataclass(frozen=True, slots=True)
 class Expectation:
-    """What was expected of one measurement: quantiles (5,), probability below it, normalised innovation."""
+    """What was expected of one measurement.
+
+    Attributes:
+        quantiles: (5,) of the predictive distribution, in the output's unit.
+        pit: probability below the measured value.
+        innovation: its distance from the middle in predictive standard deviations.
+        score: normal score of the PIT; beyond what particles can resolve, that of an exponential tail.
+    """
 
     quantiles: Floats
     pit: float
     innovation: float
+    score: float
 
 
 def expectation(
@@ -54,13 +66,13 @@ def expectation(
     """
     usable = np.isfinite(rows).reshape(-1, rows.shape[-1]).all(axis=0) & (weight > 0)
     if not usable.any():
-        return Expectation(np.zeros(len(QUANTILES)), 0.5, 0.0)
+        return Expectation(np.zeros(len(QUANTILES)), 0.5, 0.0, 0.0)
     rows, weight = rows[..., usable], weight[usable] / weight[usable].sum()
     flat = likelihood.spread_out(output, observation, rows, SCATTER_POINTS).ravel()
     each = np.repeat(weight / SCATTER_POINTS, SCATTER_POINTS)
     levels = quantiles(flat, each)
     # Sums, not inner products: long ones are cut among as many threads as there are, which shows in the last bits.
-    pit = float((weight * likelihood.level(output, observation, rows, share)).sum())
+    pit = min(1.0, max(0.0, float((weight * likelihood.level(output, observation, rows, share)).sum())))
     limit = observation.above if observation.below is None else observation.below
     value = observation.value if limit is None else limit
     scaled, middle, observed = flat, levels[2], np.asarray(value)
@@ -74,7 +86,28 @@ def expectation(
     gap = float(observed - middle)
     # Concentrations and counts are not negative, whatever a wide proportional error says.
     shown = np.maximum(levels, 0.0)
-    return Expectation(shown, min(1.0, max(0.0, pit)), gap / spread if spread > 0 else 0.0)
+    score = _score(pit, float(observed), scaled, each, resolved=0.5 * float((weight * weight).sum()))
+    return Expectation(shown, pit, gap / spread if spread > 0 else 0.0, score)
+
+
+def _score(pit: float, value: float, draws: Floats, weight: Floats, *, resolved: float) -> float:
+    """Normal score of a PIT; ``resolved`` is the least tail probability that particles can tell.
+
+    Beyond that the tail of the predictive ``draws`` is continued as an exponential one from its 5 % quantile with its
+    mean excess, the peaks-over-threshold method (Pickands 1975). A normal tail falls faster, so the score is cautious.
+    """
+    below = pit < 0.5
+    tail = pit if below else 1.0 - pit
+    if tail < resolved:
+        away = -draws if below else draws
+        threshold = float(quantiles(away, weight, (1.0 - TAIL,))[0])
+        beyond = away > threshold
+        excess = float((weight[beyond] * (away[beyond] - threshold)).sum() / max(weight[beyond].sum(), 1e-300))
+        reach = (-value if below else value) - threshold
+        continued = TAIL * float(np.exp(-reach / excess)) if excess > 0 and reach > 0 else resolved
+        tail = min(resolved, max(tail, continued, 1e-15))
+    score = float(special.ndtri(tail))
+    return score if below else -score
 
 
 def output_bands(model: Model, out: Floats, weight: Floats) -> tuple[Band, ...]:

@@ -57,6 +57,7 @@ from twin.row import (
 from twin.rules import SETTINGS, assess
 from twin.snapshot import Snapshot
 from twin.solve import individual_parameters, pace_for
+from twin.surprise import NO_EVIDENCE, Evidence
 from twin.timeline import Timeline, build, first_difference
 from twin.trunk import Position, Trunk
 
@@ -92,6 +93,7 @@ class Point:
     position: Position
     book: AlertBook
     nadir: Nadir | None = None
+    evidence: Evidence = NO_EVIDENCE
     snapshot: Snapshot | None = None
 
 
@@ -179,7 +181,9 @@ class PatientTwin:
         kept = _resumable(self.points)
         beliefs = {id(point.position.belief): point.position.belief for point in kept}
         numbers = {identity: number for number, identity in enumerate(beliefs)}
-        points = [PointRow(p.millis, numbers[id(p.position.belief)], p.book, pack_nadir(p.nadir)) for p in kept]
+        points = [
+            PointRow(p.millis, numbers[id(p.position.belief)], p.book, pack_nadir(p.nadir), p.evidence) for p in kept
+        ]
         return pack(
             TwinRow(
                 ROW_VERSION,
@@ -207,7 +211,7 @@ class PatientTwin:
         beliefs = [unpack_belief(belief) for belief in row.beliefs]
         for at in row.points:
             position = Position(beliefs[at.belief], None, None, None)
-            twin.points.append(Point(at.millis, position, at.book, unpack_nadir(at.nadir)))
+            twin.points.append(Point(at.millis, position, at.book, unpack_nadir(at.nadir), at.evidence))
         return twin
 
     def mode(self) -> Mode | None:
@@ -343,21 +347,26 @@ class PatientTwin:
     ) -> tuple[Point, list[Estimate | Forecast | Prediction], tuple[Transition, ...]]:
         position = self._trunk.remembered(point.position, timeline, point.millis)
         said: list[Estimate | Forecast | Prediction] = []
-        seen = position.belief.observations
+        seen, evidence = position.belief.observations, point.evidence
         while seen < len(timeline.observations) and timeline.observations[seen].millis == due:
-            position, learned = self._trunk.learn(position, timeline, timeline.observations[seen])
+            observation = timeline.observations[seen]
+            position, learned = self._trunk.learn(position, timeline, observation)
+            expected = learned.expected
+            evidence = evidence.after(expected.score, observation.output, expected.innovation)
             said.append(self._reader.prediction(learned))
             seen += 1
         position = self._trunk.sprout(self._trunk.forward(position, timeline, due), timeline, due)
         changed = bool(np.isin(due, timeline.change))
         ahead = bool(said) or changed or due % self._trunk.grid == 0 or point.nadir is None
-        reading = self._reader.read(position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir)
+        reading = self._reader.read(
+            position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir, evidence=evidence
+        )
         said.append(reading.estimate)
         if reading.forecast is not None:
             said.append(reading.forecast)
         snapshot = reading.snapshot
         book, moved = advance(point.book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
-        return Point(due, position, book, reading.nadir, snapshot), said, moved
+        return Point(due, position, book, reading.nadir, evidence, snapshot), said, moved
 
     def _thin(self) -> None:
         """Keep all recent points, older ones at growing distances, and few clouds."""

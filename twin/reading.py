@@ -32,8 +32,9 @@ from twin.forecast import (
 from twin.history import History
 from twin.kernel import Floats
 from twin.orders import Orders
-from twin.snapshot import DeliveryView, ExposureView, NadirView, Snapshot
+from twin.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
 from twin.solve import individual_parameters
+from twin.surprise import Evidence
 from twin.timeline import UNIT_MS, Timeline
 from twin.trunk import Assimilated, Position, Trunk
 
@@ -93,6 +94,7 @@ class Reader:
         *,
         ahead: bool,
         nadir: Nadir | None,
+        evidence: Evidence,
     ) -> Reading:
         """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands."""
         future, finish = timeline, None
@@ -117,6 +119,7 @@ class Reader:
             )
         estimate = self._estimate(position, timeline, millis, out[0], exposures)
         snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, finish is not None, nadir)
+        snapshot = replace(snapshot, surprise=self._surprise(evidence))
         return Reading(estimate, forecast, snapshot, nadir)
 
     def heard_anew(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
@@ -224,6 +227,12 @@ class Reader:
                 )
             )
         return tuple(views)
+
+    def _surprise(self, evidence: Evidence) -> SurpriseView | None:
+        if not evidence.count:
+            return None
+        output = self._model.outputs[evidence.output].name
+        return SurpriseView(self._model.id, evidence.total, evidence.count, output, evidence.innovation)
 
     def _nadir_view(self, nadir: Nadir | None) -> NadirView | None:
         if nadir is None:

@@ -19,8 +19,9 @@ from twin.events import BadEvent, Nadir, decode, encode
 from twin.heard import Heard
 from twin.history import ClinicalEvent, History, SampleLine
 from twin.ledger import AlertLedger
+from twin.surprise import Evidence
 
-ROW_VERSION = 1
+ROW_VERSION = 2
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -45,6 +46,7 @@ class PointRow(msgspec.Struct, frozen=True, array_like=True):
     belief: int
     book: AlertBook
     nadir: bytes | None
+    evidence: Evidence
 
 
 class TwinRow(msgspec.Struct, frozen=True, array_like=True):

@@ -82,6 +82,20 @@ class DeviceView:
 
 
 @dataclass(frozen=True, slots=True)
+class SurpriseView:
+    """How far the patient's data speak against the ``model`` (`twin.surprise`), and how the last of them was missed.
+
+    ``innovation`` is in predictive standard deviations of ``output``.
+    """
+
+    model: str
+    evidence: float
+    count: int
+    output: str
+    innovation: float
+
+
+@dataclass(frozen=True, slots=True)
 class Snapshot:
     """The twin at ``time_ms``. ``ess`` is the effective number of particles behind every probability here."""
 
@@ -93,6 +107,7 @@ class Snapshot:
     exposures: tuple[ExposureView, ...] = ()
     nadir: NadirView | None = None
     devices: tuple[DeviceView, ...] = ()
+    surprise: SurpriseView | None = None
 
     def hours_since(self, then_ms: int | None) -> float | None:
         """Age in hours of something at ``then_ms``; None when it never was."""

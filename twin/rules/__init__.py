@@ -19,6 +19,7 @@ from twin.rules import (
     exposure_above_target,
     exposure_below_target,
     tox_neutropenia_g4,
+    twin_surprise,
 )
 from twin.snapshot import Snapshot
 
@@ -41,6 +42,7 @@ RULES: tuple[Rule, ...] = (
     exposure_below_target,
     tox_neutropenia_g4,
     data_dropout,
+    twin_surprise,
 )
 
 SETTINGS: Mapping[str, RuleSettings] = MappingProxyType({rule.RULE: rule.SETTINGS for rule in RULES})

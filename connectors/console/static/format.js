@@ -64,6 +64,7 @@ const RULES = {
   "exposure.below_target": "Exposure below target",
   "tox.neutropenia_g4": "Neutropenia grade 4",
   "data.dropout": "No data",
+  "twin.surprise": "Model does not fit",
 };
 
 /** A rule's name for people. */

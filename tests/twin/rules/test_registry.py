@@ -7,7 +7,7 @@ import pkgutil
 import pytest
 
 import twin.rules
-from tests.twin.rules.views import delivery, device, exposure, nadir
+from tests.twin.rules.views import delivery, device, exposure, nadir, surprise
 from twin.alerts import Finding
 from twin.rules import RULES, SETTINGS, assess
 
@@ -18,6 +18,7 @@ SNAPSHOTS = [
     exposure(0, below=0.9),
     nadir(0, 0.7),
     device(99, 0),
+    surprise(0, 500.0),
 ]
 
 
@@ -35,6 +36,7 @@ def test_the_promised_rules_exist() -> None:
         "exposure.below_target",
         "tox.neutropenia_g4",
         "data.dropout",
+        "twin.surprise",
     }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from twin.alerts import AlertBook, Transition, advance
 from twin.rules import SETTINGS, assess
-from twin.snapshot import HOUR_MS, DeliveryView, DeviceView, ExposureView, NadirView, PlanStep, Snapshot
+from twin.snapshot import HOUR_MS, DeliveryView, DeviceView, ExposureView, NadirView, PlanStep, Snapshot, SurpriseView
 
 BOLUS = PlanStep(0, HOUR_MS // 4, 720.0)
 INFUSION = PlanStep(HOUR_MS // 4, HOUR_MS // 4 + 46 * HOUR_MS, 4320.0)
@@ -71,6 +71,12 @@ def device(minutes: float, seen: float, *, every: float | None = 1.0, associated
     every_ms = None if every is None else round(every * 60_000)
     view = DeviceView("wrist-9", round(seen * 60_000), every_ms, associated)
     return Snapshot("P-1", round(minutes * 60_000), 500.0, None, devices=(view,))
+
+
+def surprise(hours: float, evidence: float | None, innovation: float = 2.6) -> Snapshot:
+    """A patient whose data speak so strongly against the model, or of whom nothing was measured."""
+    view = None if evidence is None else SurpriseView("a_model", evidence, 4, "plasma", innovation)
+    return Snapshot("P-1", round(hours * HOUR_MS), 500.0, 0, surprise=view)
 
 
 def told(snapshots: Iterable[Snapshot]) -> list[Transition]:
