@@ -1,7 +1,7 @@
-"""Calibration of many models on all cores, and its results as files.
+"""Calibration of many models, or examination of many patients, on all cores, and the results as files.
 
-A task is some patients of one model, so that cores are busy until the end and a model is published as soon as its last
-patient is followed.
+A task of calibration is some patients of one model, so that cores are busy until the end and a model is published as
+soon as its last patient is followed; a task of examination is one patient.
 """
 
 from __future__ import annotations
@@ -14,12 +14,17 @@ from dataclasses import asdict
 from pathlib import Path
 
 from connectors.reports.calibration import calibration_page
+from connectors.reports.examination import examination_page, examination_record
+from streams.cases import Case, Place, Problem, Report, Told
 from streams.pool import in_processes, model_of
 from twin.calibration import Calibration, Followed, follow, summarise
 from twin.design import ORIGIN, Design, design
+from twin.events import decode
+from twin.examination import Examined, examine
 from twin.kernel import compile_model
 from twin.models import Model
 from twin.population import outlooks
+from twin.record import recorded
 from twin.timeline import UNIT_MS
 
 PATIENTS_A_TASK = 10
@@ -100,3 +105,59 @@ def _design_record(model: Model, plan: Design) -> dict[str, object]:
         "doses": [json.loads(dose.model_dump_json(exclude={"patient_id", "source", "v"})) for dose in plan.doses],
         "samples": samples,
     }
+
+
+# --- patients of a file ----------------------------------------------------------------------------------------------
+
+
+def examine_cases(
+    cases: Sequence[Case], particles: int, jobs: int, report: Report, done: Callable[[int], None]
+) -> list[Examined]:
+    """Every patient examined by the twin of its model, in order of their ids.
+
+    Args:
+        report: is told of every event that could not be used, and of every patient who could not be examined.
+        done: is told how many patients are finished.
+
+    Raises:
+        WorkerLost: a worker process was killed.
+    """
+    longest_first = sorted(cases, key=lambda case: len(case.told), reverse=True)
+    tasks = [(case.patient_id, case.model.text, case.model.id, case.told, particles) for case in longest_first]
+    found = []
+    with closing(in_processes(_examine_one, tasks, jobs)) as results:
+        for finished, (patient_id, examined, problems) in enumerate(results, start=1):
+            for problem in problems:
+                report(problem)
+            if isinstance(examined, str):
+                report(Problem(Place(f"patient {patient_id}", None), examined))
+            else:
+                found.append(examined)
+            done(finished)
+    return sorted(found, key=lambda one: one.patient_id)
+
+
+def _examine_one(
+    patient_id: str, text: str, model_id: str, told: tuple[Told, ...], particles: int
+) -> tuple[str, Examined | str, tuple[Problem, ...]]:
+    """Examine one patient; runs in a worker process. What goes wrong with a patient is a result too."""
+    try:
+        model = model_of(text, model_id)
+        events = [decode(one.raw) for one in told]
+        places = {event.event_id: one.place for event, one in zip(events, told, strict=True)}
+        history, refused = recorded(events, model)
+        nowhere = Place(f"patient {patient_id}", None)
+        problems = tuple(Problem(places.get(bad.event_id or "", nowhere), f"{bad.reason}: {bad}") for bad in refused)
+        return patient_id, examine(patient_id, history, model, particles), problems
+    except Exception as error:  # one patient must not take the others' results with it
+        return patient_id, f"not examined, {type(error).__name__}: {error}", ()
+
+
+def publish_examination(
+    model: Model, examined: Sequence[Examined], out: Path, *, particles: int, files: str, left_out: int
+) -> None:
+    """Write ``examination.json`` and ``examination.html`` into the folder ``out``; at least one was examined."""
+    said = json.dumps(examination_record(model, examined), indent=1, allow_nan=False)
+    (out / "examination.json").write_text(said + "\n", encoding="utf-8")
+    page = examination_page(model, examined, particles, files, left_out)
+    (out / "examination.html").write_text(page, encoding="utf-8")

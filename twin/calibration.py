@@ -27,6 +27,7 @@ from scipy import stats
 
 from twin import likelihood, residual
 from twin.belief import generator, prior
+from twin.carried import carry, widened
 from twin.design import Design
 from twin.forecast import SCATTER_POINTS
 from twin.kernel import Floats, Kernel
@@ -89,12 +90,13 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     The two are the same model unless the calibration itself is put to the test; they have the same etas and outputs.
     ``clock`` gives seconds.
     """
-    name = f"calibration {number}"
+    name = f"{truth.model.id} {number}"  # each model has patients of its own: verdicts are independent
     trunk, real = (Trunk(k, pace_for(k), name) for k in (kernel, truth))
-    everybody = prior(truth.model, DRAWS, f"{name} truth").eta
+    # Nobody reports a characteristic, so both sides have the prior of what was never reported.
+    everybody = prior(_unreported(truth.model), DRAWS, f"{name} truth").eta
     eta = everybody[generator(name, "who").integers(DRAWS)]
     timeline = simulate(real, eta, plan)
-    belief = prior(kernel.model, particles, name)
+    belief = prior(_unreported(kernel.model), particles, name)
     position = trunk.begin(timeline, belief)
     pit: list[float] = []
     crps: list[float] = []
@@ -121,6 +123,10 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     ranks.append(_rank(float(true_likelihood), position.past[chosen], rng))
     outputs = tuple(observation.output for observation in timeline.observations)
     return Followed(tuple(ranks), outputs, tuple(pit), tuple(crps), tuple(plug_in), tuple(ess), tuple(seconds))
+
+
+def _unreported(model: Model) -> Model:
+    return widened(model, carry((), model).widening)
 
 
 def ranked_probability_score(output: OutputSpec, observation: Observation, rows: Floats, weight: Floats) -> float:

@@ -28,6 +28,7 @@ from scipy.linalg import solve_triangular
 
 from twin import likelihood, residual
 from twin.belief import generator, prior
+from twin.carried import widened
 from twin.kernel import Floats
 from twin.models import OutputSpec
 from twin.timeline import Observation, Timeline
@@ -76,7 +77,7 @@ def diagnose(trunk: Trunk, timeline: Timeline, eta: Floats, replicates: int = RE
 def simulated(trunk: Trunk, timeline: Timeline, replicates: int) -> Floats:
     """Values (K, n) of ``replicates`` patients of the population with this patient's doses, covariates and times."""
     rng = generator(trunk.patient_id, "simulated")
-    eta = prior(trunk.kernel.model, replicates, f"{trunk.patient_id} simulated").eta
+    eta = prior(widened(trunk.kernel.model, timeline.widening), replicates, f"{trunk.patient_id} simulated").eta
     every = trunk.rows(eta, timeline, timeline.observations)
     outputs = [trunk.kernel.model.outputs[observation.output] for observation in timeline.observations]
     drawn = [

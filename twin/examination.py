@@ -7,7 +7,6 @@ Simul 90:2499): nothing that came later had a part in them. Individual predictio
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -15,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.belief import prior, quantiles
+from twin.carried import widened
 from twin.diagnostics import Diagnosis, diagnose
-from twin.events import BadEvent, InputEvent, Prediction
+from twin.events import Prediction
+from twin.history import History
 from twin.kernel import Floats, compile_model
 from twin.models import Model
 from twin.reading import Reader
-from twin.record import recorded
 from twin.solve import pace_for
 from twin.timeline import UNIT_MS, Observation, Timeline, build
 from twin.trunk import Trunk
@@ -60,7 +60,6 @@ class Examined:
         diagnosis: given the whole record.
         curves: of each output that was measured.
         converged: whether the search for the mode settled.
-        refused: what of the record could not be used.
     """
 
     patient_id: str
@@ -69,23 +68,21 @@ class Examined:
     diagnosis: Diagnosis
     curves: tuple[Fitted, ...]
     converged: bool
-    refused: tuple[BadEvent, ...]
 
 
-def examine(patient_id: str, events: Iterable[InputEvent], model: Model, particles: int) -> Examined:
+def examine(patient_id: str, history: History, model: Model, particles: int) -> Examined:
     """Follow a record value by value, then look at it as a whole.
 
     Raises:
         ValueError: the record holds no value of any of the model's outputs.
     """
-    history, refused = recorded(events, model)
     kernel = compile_model(model)
     timeline = build(history, kernel)
     if timeline is None or not timeline.observations:
         raise ValueError(f"no value of {', '.join(output.name for output in model.outputs)} in the record")
     trunk = Trunk(kernel, pace_for(kernel), patient_id)
     reader = Reader(trunk)
-    position = trunk.begin(timeline, prior(model, particles, patient_id))
+    position = trunk.begin(timeline, prior(widened(model, timeline.widening), particles, patient_id))
     predictions = []
     for observation in timeline.observations:
         position, learned = trunk.learn(position, timeline, observation)
@@ -99,7 +96,6 @@ def examine(patient_id: str, events: Iterable[InputEvent], model: Model, particl
         diagnose(trunk, timeline, mode.eta),
         _curves(trunk, timeline, position.belief.eta, position.belief.weight, mode.eta),
         mode.converged,
-        refused,
     )
 
 

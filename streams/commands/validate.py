@@ -17,16 +17,29 @@ if TYPE_CHECKING:
     from twin.models import Model
 
 NOT_CALIBRATED = 1
+"""Exit code."""
+
+PATIENTS = 200
+"""Simulated patients of a model: enough to notice a bias of a quarter of a posterior SD."""
 
 
 def validate(
     models: Annotated[
-        list[str] | None, typer.Argument(help="ids or files of models; all of the library without", show_default=False)
+        list[str] | None,
+        typer.Argument(help="ids or files of models to simulate from; all of the library without", show_default=False),
     ] = None,
     out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier run are replaced")] = Path(
         "validation"
     ),
-    patients: Annotated[int, typer.Option(min=20, max=100_000, help="simulated patients of each model")] = 100,
+    patients: Annotated[int, typer.Option(min=20, max=100_000, help="simulated patients of each model")] = PATIENTS,
+    data: Annotated[
+        list[Path] | None, typer.Option(help="files of real patients: NDJSON events or NM-TRAN style CSV")
+    ] = None,
+    model: Annotated[str | None, typer.Option(help="with --data: id or path of the model held against them")] = None,
+    columns: Annotated[
+        str, typer.Option(help="with --data: names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")
+    ] = "",
+    output: Annotated[str | None, typer.Option(help="with --data: what DV is, where the CSV has no DVID")] = None,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
@@ -34,22 +47,37 @@ def validate(
         int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
     ] = None,
 ) -> None:
-    """Simulate patients from each model, follow them with its twin, and say whether it learns what it should."""
-    from connectors.reports.calibration import index_page
+    """Is each model's twin calibrated? Simulated patients tell; with --data: how does a model describe real ones?"""
+    from streams.cases import CaseError
     from streams.pool import cores
+    from streams.recorded import usable_arguments
+
+    with usable_arguments():
+        if data is None and (model or columns or output):
+            raise CaseError("--model, --columns and --output say how to read a file; name it with --data")
+        if data is not None and models:
+            raise CaseError(f"{models[0]} stands beside --data; name the one model of the data with --model")
+    if data is None:
+        _simulated(models or [], out, patients, particles, jobs or cores())
+    else:
+        _examined(data, out, model, columns, output, particles, jobs or cores())
+
+
+def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs: int) -> None:
+    from connectors.reports.calibration import index_page
     from streams.progress import progress
     from streams.recorded import LEFT_OUT, ended_plainly, usable_arguments
     from streams.validation import calibrate, publish
     from twin.models import library_ids
 
     with usable_arguments():
-        chosen = _chosen(models or library_ids(), out)
+        chosen = _chosen(names or library_ids(), out)
+    found: list[Calibration] = []
+    failed: list[tuple[str, str]] = []
     with ended_plainly():
         out.mkdir(parents=True, exist_ok=True)
         with progress("validate", "patients", len(chosen) * patients) as done:
-            found: list[Calibration] = []
-            failed: list[tuple[str, str]] = []
-            for model, result in calibrate(chosen, patients, particles, jobs or cores(), done):
+            for model, result in calibrate(chosen, patients, particles, jobs, done):
                 if isinstance(result, str):
                     failed.append((model.id, result))
                     typer.echo(f"{model.id}: {result}", err=True)
@@ -62,6 +90,45 @@ def validate(
     if not all(one.passed for one in found):
         raise typer.Exit(NOT_CALIBRATED)
     raise typer.Exit(LEFT_OUT if failed else 0)
+
+
+def _examined(
+    files: list[Path], out: Path, model: str | None, columns: str, output: str | None, particles: int, jobs: int
+) -> None:
+    from connectors.reports.examination import descriptions
+    from streams.cases import CaseError, Problem, read_cases
+    from streams.progress import progress
+    from streams.recorded import LEFT_OUT, ended_plainly, prepare, reading, usable_arguments
+    from streams.validation import examine_cases, publish_examination
+
+    problems: list[Problem] = []
+
+    def report(problem: Problem) -> None:
+        problems.append(problem)
+        typer.echo(str(problem), err=True)
+
+    with usable_arguments():
+        if model is None:
+            raise CaseError("--data needs the model that is held against it; name one with --model")
+        how = reading(model, columns, output, files, out)
+        with progress("reading", "events") as reached:
+            cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
+        assert how.model is not None
+        prepare([how.model], jobs)
+    with ended_plainly(), progress("validate", "patients", len(cases)) as done:
+        found = examine_cases(cases, particles, min(jobs, max(len(cases), 1)), report, done)
+    with usable_arguments():
+        if not found:
+            raise CaseError(f"no patient of {', '.join(map(str, files))} could be examined")
+        out.mkdir(parents=True, exist_ok=True)
+        names = ", ".join(file.name for file in files)
+        publish_examination(how.model, found, out, particles=particles, files=names, left_out=len(problems))
+    for one in descriptions(how.model, found):
+        typer.echo(f"{one.output}: {one.values} values of {one.patients} patients")
+        for m in one.measures:
+            typer.echo(f"  {m.name:56} {m.value:8.3g}   {m.low:.3g} to {m.high:.3g}")
+    typer.echo(f"page: {out / 'examination.html'}", err=True)
+    raise typer.Exit(LEFT_OUT if problems else 0)
 
 
 def verdict_text(found: Calibration) -> str:

@@ -91,6 +91,76 @@ def test_what_goes_wrong_in_a_worker_is_that_models_result() -> None:
     assert not isinstance(results[TOY.id], str)
 
 
+# --- real patients ---------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def records(tmp_path: Path) -> Path:
+    """Three patients of the toy in the manner of NONMEM; the second's last line cannot be used."""
+    lines = ["ID,TIME,AMT,RATE,DV,EVID,DVID"]
+    for patient, (first, marker) in enumerate([(2.4, 2.1), (3.1, 1.2), (1.9, 3.0)], start=1):
+        lines.append(f"{patient},0,90,90,.,1,.")
+        lines += [f"{patient},{time},.,.,{value},0,1" for time, value in ((1, first), (4, first * 0.5), (9, 0.6))]
+        lines += [f"{patient},{time},.,.,{value},0,2" for time, value in ((0, 5.1), (1, marker), (168, 4.6))]
+    lines.insert(14, "2,200,.,.,-4,0,2")
+    path = tmp_path / "records.csv"
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+@pytest.mark.slow
+def test_patients_of_a_file_are_examined_and_what_cannot_be_used_is_named(
+    toy: Path, records: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    done = validate("--data", records, "--model", toy, "--particles", 100, "--jobs", 2, "--out", out)
+    assert done.exit_code == 3, done.output
+    assert "records.csv: line 15: DV -4 cannot be marker" in done.stderr
+    assert "toxin_plasma: 9 values of 3 patients" in done.stdout
+    said = json.loads((out / "examination.json").read_text())
+    assert [one["id"] for one in said["patients"]] == ["1", "2", "3"]
+    assert len(said["patients"][1]["values"]) == 6
+    assert said["patients"][0]["values"][0]["dv"] == 5.1
+    assert said["outputs"][1]["measures"]["NPDE, SD (1 expected)"]["value"] > 0
+    page = (out / "examination.html").read_text()
+    assert whole(page).seen.count("svg") == 8
+    assert "3 patients with 18 values" in " ".join(page.split())
+    assert "1 lines, events or patients could not be used" in " ".join(page.split())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--data", "RECORDS"], "--data needs the model"),
+        (["--data", "absent.csv", "--model", "fluorouracil_yamada2025"], "absent.csv: there is no such file"),
+        (["--data", "RECORDS", "--model", "nothing"], "nothing: no such model"),
+        (["--data", "RECORDS", "--model", "TOY", "--columns", "DV=ABSENT"], "column map"),
+        (["--data", "RECORDS", "--model", "TOY", "--output", "blood"], "output 'blood' is not in toy_levels"),
+        (["--model", "TOY"], "name it with --data"),
+        (["TOY", "--data", "RECORDS", "--model", "TOY"], "stands beside --data"),
+    ],
+)
+def test_data_that_cannot_be_read_ends_with_two_and_writes_nothing(
+    arguments: list[str], said: str, toy: Path, records: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    named = {"RECORDS": str(records), "TOY": str(toy)}
+    done = validate(*(named.get(argument, argument) for argument in arguments))
+    assert done.exit_code == 2
+    assert said in done.stderr
+    assert not (tmp_path / "validation").exists()
+
+
+@pytest.mark.slow
+def test_a_file_without_a_single_usable_patient_ends_with_two(toy: Path, tmp_path: Path) -> None:
+    path = tmp_path / "doses.csv"
+    path.write_text("ID,TIME,AMT,DV,EVID\n1,0,90,.,1\n", encoding="utf-8")
+    done = validate("--data", path, "--model", toy, "--particles", 50, "--out", tmp_path / "out")
+    assert done.exit_code == 2
+    assert "patient 1: not examined, ValueError: no value of toxin_plasma, marker in the record" in done.stderr
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
