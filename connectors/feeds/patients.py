@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from connectors.feeds.analytes import drug_of
 from connectors.feeds.infusion import HOUR_MS, MINUTE_MS, Infusion, Scenario, infuse
-from connectors.feeds.truth import Delivery, Floats, individual, measured, trajectory
+from connectors.feeds.truth import Delivery, Floats, beyond, individual, measured, trajectory
 from twin.events import event_id, from_millis
 from twin.models import CovariateSpec, Model, OutputSpec, RegimenSpec
 from twin.specification import Route
@@ -191,10 +191,12 @@ def draw_patient(model: Model, index: int, seed: int, admitted: int, days: float
         ward: the first part of the patient's id.
 
     Raises:
-        ValueError: the model has no regimen to treat a patient with.
+        ValueError: the model has no regimen to treat a patient with, or holds what the ward cannot simulate.
     """
     if not model.regimens:
         raise ValueError(f"model {model.id} has no [[regimens]], so nobody knows how to treat a patient of it")
+    if (reason := beyond(model)) is not None:
+        raise ValueError(f"the ward cannot simulate {model.id}: {reason}; `dosetwin validate` simulates every model")
     rng = np.random.default_rng([seed, index, PERSON])
     draws = np.linalg.cholesky(model.omega) @ rng.standard_normal(len(model.eta_names))
     eta = {name: float(value) for name, value in zip(model.eta_names, draws, strict=True)}

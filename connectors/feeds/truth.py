@@ -18,9 +18,10 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.expressions import evaluate, is_input, names_in
+from twin.expressions import arguments_of, evaluate, is_input, names_in
 from twin.linearity import linear_terms
 from twin.models import Model, OutputSpec
+from twin.recall import record_columns
 from twin.residual import drawn
 from twin.typical import individual_value
 
@@ -117,6 +118,18 @@ def measured(output: OutputSpec, value: float, rng: np.random.Generator) -> floa
         if result > 0:
             return result
     return value
+
+
+def beyond(model: Model) -> str | None:
+    """What of a model this physiology does not follow, in words; ``None`` where it follows everything."""
+    for column in record_columns(model):
+        return f"its formulas ask the record for {column}"
+    for text in _calls(model):
+        if arguments_of(text)[2] or text.startswith("transit("):
+            return f"its doses enter late, by {text}"
+    if model.occasions is not None:
+        return "it differs between occasions"
+    return next((f"its output {o.name} is of kind {o.kind}" for o in model.outputs if o.kind != "continuous"), None)
 
 
 # --- integration -----------------------------------------------------------------------------------------------------

@@ -379,3 +379,17 @@ def _mg_per_hour(event: PumpDelivery) -> float:
 
 def _moment(text: str) -> datetime:
     return datetime.fromisoformat(text)
+
+
+@pytest.mark.parametrize(
+    ("model_id", "reason"),
+    [
+        ("nivolumab_bajaj2017", r"ask the record for since\(nivolumab\)"),
+        ("tamoxifen_terheine2014", r"enter late, by input\(tamoxifen, lag=tlag\)"),
+        ("ambulatory_bp_sheng2013", "has no .*regimens"),
+    ],
+)
+def test_a_model_the_ward_cannot_follow_is_refused_with_the_reason(model_id: str, reason: str) -> None:
+    ward = Ward((load_model(model_id),), 1, START, days=1.0, vitals_every=3600.0)
+    with pytest.raises(ValueError, match=reason):
+        list(ward.arrivals())
