@@ -31,6 +31,7 @@ from twin.events import (
     Quantity,
     RegimenPlanned,
     Rejected,
+    StateReset,
     VitalSample,
     event_id,
 )
@@ -91,6 +92,7 @@ def input_examples() -> tuple[InputEvent, ...]:
             route="iv",
             amount=Quantity(value=8.0, unit="mg"),
         ),
+        StateReset(event_id=_id("reset"), patient_id=_PATIENT, time=_at(-0.1), source="ehr"),
         PumpDelivery(
             event_id=_id("start"),
             patient_id=_PATIENT,

@@ -47,6 +47,7 @@ _TOPIC_OF_KIND = {
     "drug_level": LABS,
     "covariate": LABS,
     "dose_given": ORDERS,
+    "state_reset": ORDERS,
     "regimen_planned": ORDERS,
     "enrolment": COMMANDS,
     "clock": COMMANDS,

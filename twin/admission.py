@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
+from twin.delivered import HOUR_MS, Steady
 from twin.events import (
     BadEvent,
     Covariate,
@@ -29,6 +30,7 @@ from twin.events import (
     to_millis,
 )
 from twin.models import CovariateSpec, Model, OutputSpec
+from twin.solve import settles
 from twin.timeline import output_index
 from twin.units import UnitError, convert, drug_amount, drug_rate
 
@@ -75,7 +77,7 @@ def admit(event: InputEvent, model: Model) -> InputEvent:
 
     Raises:
         BadEvent: reasons ``far_past``, ``unknown_unit``, ``negative_amount``, ``rate_out_of_range``, ``out_of_range``,
-            ``unknown_drug``, ``unknown_analyte``, ``unknown_covariate``, ``unknown_level``.
+            ``unknown_drug``, ``no_steady_state``, ``unknown_analyte``, ``unknown_covariate``, ``unknown_level``.
     """
     if to_millis(event.time) < EARLIEST_MS:
         said = f"field 'time': {event.time.isoformat()} is before 1990; set the clock of {event.source!r}"
@@ -102,7 +104,11 @@ def _canonical(event: InputEvent, model: Model) -> InputEvent:
             return _with(event, delivered=_delivered(event.delivered, event.concentration), concentration=None)
         case DoseGiven():
             _known_drug(event.drug, model)
-            return _with(event, amount=_amount("amount", event.amount), duration=_hours(event.duration))
+            amount, duration = _amount("amount", event.amount), _hours(event.duration)
+            every = _interval(event.steady_every)
+            if every is not None:
+                _steady(event, model, amount.value, 0.0 if duration is None else duration.value, every.value)
+            return _with(event, amount=amount, duration=duration, steady_every=every)
         case RegimenPlanned():
             _known_drug(event.drug, model)
             return _with(event, doses=tuple(_planned(dose) for dose in event.doses))
@@ -177,6 +183,22 @@ def _hours(duration: Quantity | None) -> Quantity | None:
         return None
     hours = _not_negative("duration", _in("duration", duration, "h"))
     return _within("duration", hours, 0, LONGEST_HOURS) if hours.value > 0 else None
+
+
+def _interval(every: Quantity | None) -> Quantity | None:
+    if every is None:
+        return None
+    hours = _positive("steady_every", _in("steady_every", every, "h"))
+    return _within("steady_every", hours, 0.1, LONGEST_HOURS)
+
+
+def _steady(event: DoseGiven, model: Model, amount: float, duration: float, every: float) -> None:
+    dose = Steady(0, round(every * HOUR_MS), round(duration * HOUR_MS), amount, event.route)
+    if not settles(model, event.drug, dose):
+        said = (
+            f"field 'steady_every': {amount:g} mg every {every:g} h never come to a steady state in the typical patient"
+        )
+        raise _Refused("no_steady_state", f"{said} of {model.id}; record the doses one by one")
 
 
 def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:

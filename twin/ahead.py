@@ -36,7 +36,8 @@ def extended(
     known = timeline.epoch <= now
     told = timeline.covariates[known][:, : len(kernel.model.covariates)]
     seen = tuple(o for o in timeline.observations if o.millis <= now)
-    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], told, timeline.widening), end
+    resets = timeline.resets[timeline.resets <= now]
+    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], told, timeline.widening, resets), end
 
 
 def _continued(source: Delivered, now: int, plan: tuple[PlanStep, ...]) -> tuple[Delivered, int | None]:
@@ -45,6 +46,7 @@ def _continued(source: Delivered, now: int, plan: tuple[PlanStep, ...]) -> tuple
         pulses=[millis for millis in source.pulses if millis <= now],
         pumped=[step for step in source.pumped if step[0] <= now],
         recorded=[dose for dose in source.recorded if dose.start <= now],
+        steady=[dose for dose in source.steady if dose.millis <= now],
     )
     ends = [dose.end for dose in ahead.recorded if dose.end > now]
     rest: tuple[PlanStep, ...] = ()

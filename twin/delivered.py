@@ -37,6 +37,20 @@ class Recorded(NamedTuple):
     route: str
 
 
+class Steady(NamedTuple):
+    """A dose (mg) given at ``millis`` as it had been given every ``every`` ms for ever before; ``span`` ms long."""
+
+    millis: int
+    every: int
+    span: int
+    amount: float
+    route: str
+
+    def recorded(self, millis: int) -> Recorded:
+        """The dose as if given at ``millis``, for one that lasts."""
+        return Recorded(millis, millis + self.span, self.amount / (self.span / HOUR_MS), self.route)
+
+
 @dataclass(slots=True)
 class Delivered:
     """One drug as delivered.
@@ -45,6 +59,7 @@ class Delivered:
         rate: all that runs, mg/h; ``rate_by_route`` is the same by route.
         impulses: what was given at once (ms, mg, route).
         pulses: ms of every recorded dose.
+        steady: doses recorded as given in steady state, which are among the others too.
         pumped: the part of the rate that pumps told of; ``recorded``: doses whose duration was told beforehand.
     """
 
@@ -54,6 +69,7 @@ class Delivered:
     pulses: list[int] = field(default_factory=list)
     pumped: Steps = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
+    steady: list[Steady] = field(default_factory=list)
 
     def rate_at(self, millis: int) -> float:
         """Rate from ``millis`` on, mg/h."""
@@ -79,6 +95,14 @@ class Delivered:
         line = Delivered(rate=self.pumped)
         pumped = [(end, line.amount(start, end)) for start, end in self._runs()]
         return sorted([*((millis, amount) for millis, amount, _ in self.impulses), *recorded, *pumped])
+
+    def implied(self) -> Steps:
+        """Amounts (mg) of doses of the last day before one in steady state, which nobody recorded."""
+        return [
+            (dose.millis - k * dose.every, dose.amount)
+            for dose in self.steady
+            for k in range(1, -(-DAY_MS // dose.every))
+        ]
 
     def _runs(self) -> Iterator[tuple[int, int]]:
         """Begin and end of each stretch over which a pump delivers without a stop."""
@@ -149,6 +173,10 @@ def delivered(
             counters.setdefault(fact.device_id, []).append((millis, fact.delivered.value))
         elif isinstance(fact, DoseGiven) and fact.drug == drug:
             found.pulses.append(millis)
+            if fact.steady_every is not None:
+                span = 0 if fact.duration is None else round(fact.duration.value * HOUR_MS)
+                every = round(fact.steady_every.value * HOUR_MS)
+                found.steady.append(Steady(millis, every, span, fact.amount.value, fact.route))
             if fact.duration is None:
                 found.impulses.append((millis, fact.amount.value, fact.route))
             else:

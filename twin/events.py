@@ -97,13 +97,27 @@ class PumpTotals(ClinicalEnvelope):
 
 
 class DoseGiven(ClinicalEnvelope):
-    """A dose recorded as given, from ``time``: at once, or at a constant rate over ``duration``."""
+    """A dose recorded as given, from ``time``: at once, or at a constant rate over ``duration``.
+
+    With ``steady_every`` the patient has had this dose at this interval for so long that everything stands, just before
+    it, where it stood one interval earlier; what was recorded before counts no more (NM-TRAN: SS = 1 with II).
+    """
 
     kind: Literal["dose_given"] = "dose_given"
     drug: Name
     route: Literal["iv", "oral", "sc", "im", "ip"]
     amount: Quantity
     duration: Quantity | None = None
+    steady_every: Quantity | None = None
+
+
+class StateReset(ClinicalEnvelope):
+    """From ``time`` on the patient begins anew: every state has its initial value, and doses recorded before are over.
+
+    What a pump delivers goes on (NM-TRAN: EVID 3, and 4 together with a dose).
+    """
+
+    kind: Literal["state_reset"] = "state_reset"
 
 
 class Measurement(ClinicalEnvelope):
@@ -350,6 +364,7 @@ InputEvent = (
     PumpDelivery
     | PumpTotals
     | DoseGiven
+    | StateReset
     | DrugLevel
     | LabResult
     | VitalSample

@@ -30,6 +30,7 @@ from twin.events import (
     PumpDelivery,
     PumpTotals,
     RegimenPlanned,
+    StateReset,
     VitalSample,
     encode,
     to_millis,
@@ -40,6 +41,7 @@ ClinicalEvent = (
     PumpDelivery
     | PumpTotals
     | DoseGiven
+    | StateReset
     | DrugLevel
     | LabResult
     | Covariate
@@ -58,9 +60,10 @@ _RANK = {
     "regimen_planned": 3,
     "lab_result": 4,
     "drug_level": 5,
-    "pump_totals": 6,
-    "pump_delivery": 7,
-    "dose_given": 8,
+    "state_reset": 6,
+    "pump_totals": 7,
+    "pump_delivery": 8,
+    "dose_given": 9,
 }
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
 

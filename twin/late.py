@@ -7,8 +7,9 @@ steps, which hold as they were when the dose was given, make of a piece
     an impulse at begin + L,   a rate over [begin + L, end + L),   a rate amount/D over [begin + L, begin + L + D), or
     a flow amount k (k s)^n exp(-k s) / Gamma(n + 1),   s = time - begin - L,   k = (n + 1)/M
 
-(Savic et al. 2007, J Pharmacokinet Pharmacodyn 34:711), where doses add up. So every particle has edges of its own at
-which its steps must end. They follow from the timeline and the particle alone: solving piece by piece meets the same.
+(Savic et al. 2007, J Pharmacokinet Pharmacodyn 34:711), where doses add up, and one that lasts counts from its begin.
+So every particle has edges of its own at which its steps must end. They follow from the timeline and the particle
+alone: solving piece by piece meets the same.
 """
 
 from __future__ import annotations
@@ -182,9 +183,11 @@ def _own_edges(column, slot, given, begin, end, amount, until, every, timing, ki
                 continue  # An impossible particle, whose outputs are not numbers.
             span = end[q] - begin[q]
             scale = 1.0
+            whole = 0.0
             flowing = kinds[k] == 2
             if flowing:
                 # Less than 1e-10 of a dose comes after this.
+                whole = amount[q] * span if span > 0.0 else amount[q]
                 scale = (second + 1.0) / transit
                 span = (second + 21.0 + 7.5 * math.sqrt(second + 1.0)) / scale
             spread = span == 0.0 and kinds[k] == 1
@@ -203,13 +206,13 @@ def _own_edges(column, slot, given, begin, end, amount, until, every, timing, ki
                     when, kicked, kick = _grown(when), _grown_whole(kicked), _grown(kick)
                     opens, closes, rate, into = _grown(opens), _grown(closes), _grown(rate), _grown_whole(into)
                 if flowing:
-                    if amount[q] > 0.0 and closing > low and opening < high:
+                    if whole > 0.0 and closing > low and opening < high:
                         if flows == len(flow):
                             more = np.empty((2 * flows, 6))
                             more[:flows] = flow
                             flow = more
                         flow[flows, 0], flow[flows, 1], flow[flows, 2] = k, opening, min(closing, until[q])
-                        flow[flows, 3] = math.log(amount[q] * scale) + second * math.log(scale)
+                        flow[flows, 3] = math.log(whole * scale) + second * math.log(scale)
                         flow[flows, 3] -= math.lgamma(second + 1.0)
                         flow[flows, 4], flow[flows, 5] = second, scale
                         flows += 1

@@ -152,7 +152,7 @@ def _course(
     amounts = drug.amounts()
     if function == "dose":
         return [(m, sum(amount for at, amount in amounts if at == m)) for m in sorted({m for m, _ in amounts})]
-    return _daily(amounts)
+    return _daily(sorted([*amounts, *drug.implied()]))
 
 
 def _daily(amounts: Steps) -> list[tuple[int, float]]:

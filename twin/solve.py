@@ -7,6 +7,8 @@ covariates. At a change of covariates the cloud is carried over in state space.
 
 from __future__ import annotations
 
+import copy
+import functools
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass
@@ -15,12 +17,15 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.delivered import Delivered, Steady, with_rates
 from twin.eigenbasis import eigenbasis
-from twin.kernel import Floats, Kernel
+from twin.kernel import Floats, Kernel, compile_model
 from twin.late import TIMING, own_edges, possible
 from twin.mesh import Pace, Schedule, pace_of, schedule, segments
+from twin.models import Model
+from twin.steady import steady_state
 from twin.stepper import LANES
-from twin.timeline import UNIT_MS, Timeline
+from twin.timeline import UNIT_MS, Timeline, assemble
 
 OWN_EDGES = 400_000
 """Edges of late doses that are laid out at once (some 60 bytes each)."""
@@ -145,13 +150,31 @@ class Solver:
 
     def initial(self, timeline: Timeline) -> Cloud:
         """The particles at the start of a timeline."""
-        epoch = _epoch_at(timeline, timeline.start)
+        cloud = self._begun(timeline, _epoch_at(timeline, timeline.start))
+        return self._in_steady_state(cloud, timeline) if timeline.start in timeline.steady else cloud
+
+    def _begun(self, timeline: Timeline, epoch: int) -> Cloud:
+        """The particles with their initial values under an epoch's covariates."""
         covariates = timeline.covariates[epoch]
         system = self.system(covariates)
         x = np.zeros((len(self.eta), len(self.kernel.linear)))
         y = np.zeros((len(self.eta), len(self.kernel.stepped)))
         self.kernel.initial(system.par, covariates, x, y)
         return Cloud(timeline.start, epoch, _apply(system.w, x), y)
+
+    def natural(self, cloud: Cloud, timeline: Timeline) -> tuple[Floats, Floats]:
+        """Linear states x (N, L) and stepped ones y (N, S) of a cloud, the latter as they are stepped."""
+        return _apply(self.system(timeline.covariates[cloud.epoch]).v, cloud.z), cloud.y
+
+    def taken(self, index: NDArray[np.int64]) -> Solver:
+        """The equations of the particles at ``index``."""
+        return Solver(self.kernel, self.eta[index], self.pace, shared=False, plans=self._plans)
+
+    def with_plans(self, plans: Plans) -> Solver:
+        """The same equations for stretches of another timeline."""
+        other = copy.copy(self)
+        other._plans = plans
+        return other
 
     def advance(
         self,
@@ -179,12 +202,27 @@ class Solver:
         while cloud.millis < end:
             epoch = _epoch_at(timeline, cloud.millis)
             cloud = self._carried(cloud, timeline, epoch)
+            if cloud.millis in timeline.resets:
+                begun = self._begun(timeline, epoch)
+                cloud = Cloud(cloud.millis, epoch, begun.z, begun.y)
             until = int(timeline.epoch[epoch + 1]) if epoch + 1 < len(timeline.epoch) else end
-            until = min(until, end)
+            restart = int(np.searchsorted(timeline.restarts, cloud.millis, side="right"))
+            until = min([until, end, *timeline.restarts[restart : restart + 1].tolist()])
             here = marks[(marks > cloud.millis) & (marks <= until)]
             cloud = self._stretch(cloud, timeline, until, stops, here, out[done : done + len(here)])
             done += len(here)
+            if until in timeline.steady:
+                cloud = self._in_steady_state(cloud, timeline)
+                if len(here) and here[-1] == until:
+                    out[done - 1] = self._here(cloud, timeline)
         return cloud, out
+
+    def _in_steady_state(self, cloud: Cloud, timeline: Timeline) -> Cloud:
+        """The cloud, its states replaced by those just before the steady doses at its instant."""
+        row = timeline.covariates[_epoch_at(timeline, cloud.millis)]
+        x, y = steady_state(self.with_plans({}), timeline, cloud.millis, row)
+        w = self.system(timeline.covariates[cloud.epoch]).w
+        return Cloud(cloud.millis, cloud.epoch, _apply(w, x), y)
 
     def _stretch(
         self,
@@ -290,6 +328,19 @@ def step_alone(
         np.zeros(2, dtype=np.int64), none, nothing, mark, np.array([h, 0.0, h]), ranges, nothing, nothing, none,
         nothing, np.empty((0, len(kernel.late))), ranges, np.empty((0, 6)), out,
     )  # fmt: skip
+
+
+@functools.lru_cache(maxsize=1024)
+def settles(model: Model, drug: str, dose: Steady) -> bool:
+    """Whether a model's typical patient comes to a steady state under a dose."""
+    kernel = compile_model(model)
+    given = {drug: with_rates(Delivered(steady=[dose]))}
+    reference = kernel.reference[None, : len(model.covariates)]
+    beginning = np.array([np.iinfo(np.int64).min], dtype=np.int64)
+    timeline = assemble(kernel, dose.millis, given, (), beginning, reference)
+    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), pace_for(kernel), shared=False)
+    cloud = solver.initial(timeline)
+    return bool(np.isfinite(cloud.z).all() and np.isfinite(cloud.y).all())
 
 
 def pace_for(kernel: Kernel) -> Pace:

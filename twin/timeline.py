@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ast
 import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,17 +15,20 @@ from numpy.typing import NDArray
 
 from twin.carried import carry
 from twin.delivered import DAY_MS, HOUR_MS, Delivered, Steps, delivered, sum_of_steps
-from twin.events import DrugLevel, LabResult
+from twin.events import DrugLevel, LabResult, StateReset
 from twin.expressions import ROUTES, arguments_of
 from twin.history import ClinicalEvent, History
 from twin.kernel import Kernel
-from twin.late import FOREVER, PieceRow, Pieces
+from twin.late import PieceRow, Pieces
 from twin.models import Model, OutputSpec
 from twin.recall import with_record
 from twin.residual import Measured
+from twin.restarts import SteadyDose, as_entering, late_pieces, late_pulses, steady_doses
 
 UNIT_MS = {"h": HOUR_MS, "d": DAY_MS}
 """Milliseconds in a model's unit of time."""
+
+NO_RESETS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 ZERO_COUNT_BELOW = 0.1
 """A count reported as 0 is read as below this (10*9/L; the usual last digit of a differential count; assumed)."""
@@ -65,6 +69,8 @@ class Timeline:
         observations: in event-time order.
         delivered: per drug, step function of the rate in mg/h, and impulses (ms, mg).
         courses: per target, ms at which a course of its drug began.
+        resets: (R,) ms at which all states go back to their initial values.
+        steady: by ms, sorted, the doses that the patient is in steady state of just before they are given.
         widening: (d,) variance that the prior of each eta has besides, for characteristics that were never reported.
     """
 
@@ -81,11 +87,18 @@ class Timeline:
     courses: tuple[tuple[int, ...], ...]
     widening: NDArray[np.float64]
     late: Pieces
+    resets: NDArray[np.int64]
+    steady: Mapping[int, tuple[SteadyDose, ...]]
 
     @functools.cached_property
     def disturbed(self) -> NDArray[np.int64]:
-        """Distinct ms at which a rate, covariate or impulse makes the equations discontinuous, sorted."""
-        return np.unique(np.concatenate([self.change, self.kick, self.epoch]))
+        """Distinct ms at which a rate, covariate, impulse or reset makes the equations discontinuous, sorted."""
+        return np.unique(np.concatenate([self.change, self.kick, self.epoch, self.restarts]))
+
+    @functools.cached_property
+    def restarts(self) -> NDArray[np.int64]:
+        """Distinct ms at which all states are set: to their initial values or to a steady state, sorted."""
+        return np.union1d(self.resets, np.array(list(self.steady), dtype=np.int64))
 
     def changes_between(self, start: int, end: int) -> NDArray[np.int64]:
         """Distinct times in (start, end) at which a rate, covariate or impulse makes the equations discontinuous."""
@@ -99,13 +112,14 @@ def build(history: History, kernel: Kernel) -> Timeline | None:
     given = {drug: delivered(drug, facts, history.samples) for drug in kernel.model.drugs}
     observations = _observations(facts, kernel.model)
     carried = carry(facts, kernel.model)
+    resets = np.array(sorted({m for m, fact in facts if isinstance(fact, StateReset)}), dtype=np.int64)
     starts = [step[0] for drug in given.values() for step in drug.rate]
     starts += [impulse[0] for drug in given.values() for impulse in drug.impulses]
     starts += [observation.millis for observation in observations]
     if not starts:
         return None
     start, widening = min(starts), carried.widening
-    return assemble(kernel, start, given, observations, carried.epoch, carried.values, widening)
+    return assemble(kernel, start, given, observations, carried.epoch, carried.values, widening, resets)
 
 
 def assemble(
@@ -116,10 +130,14 @@ def assemble(
     epoch: NDArray[np.int64],
     covariates: NDArray[np.float64],
     widening: NDArray[np.float64] | None = None,
+    resets: NDArray[np.int64] = NO_RESETS,
+    *,
+    restarting: bool = True,
 ) -> Timeline:
     """Lay deliveries out as the kernel's input columns (see `Timeline`).
 
-    ``covariates`` are the patient's, (E, C); columns for the functions of the record are laid beside them here.
+    ``covariates`` are the patient's, (E, C); columns for the functions of the record are laid beside them here. Without
+    ``restarting``, doses in steady state only bring what is left of those before them.
     """
     model = kernel.model
     measured = [(o.millis, o.output, o.value) for o in observations]
@@ -130,19 +148,23 @@ def assemble(
     steps: list[Steps] = []
     kicks: list[tuple[int, int, float]] = []
     pieces: list[PieceRow] = []
+    steady = steady_doses(given)
+    # A steady state stands for all that came before it, a reset at the same instant included.
+    resets = np.setdiff1d(resets, np.array(list(steady), dtype=np.int64))
+    restarts = sorted({*resets.tolist(), *steady}) if restarting else []
+    entering = {drug: as_entering(source, restarts) for drug, source in given.items()}
     for j, (function, drug, routes) in enumerate(columns):
-        source = given.get(drug, Delivered())
+        source = entering.get(drug, Delivered())
         scale = model.input_scale.get(drug, 1.0)
         if function == "pulse":
             steps.append([])
             if j in kernel.late:
-                late = kernel.late.index(j)
-                pieces += [(millis, late, millis, millis, 1.0, FOREVER, 0) for millis in source.pulses]
+                pieces += late_pulses(kernel.late.index(j), source, restarts)
             else:
                 kicks += [(millis, j, 1.0) for millis in source.pulses]
             continue
         if j in kernel.late:
-            pieces += _pieces(kernel.late.index(j), source, routes, scale, per_hour)
+            pieces += late_pieces(kernel.late.index(j), given.get(drug, Delivered()), restarts, routes, scale, per_hour)
         of_routes = [step for route, step in sorted(source.rate_by_route.items()) if routes is None or route in routes]
         steps.append([(millis, rate * scale * per_hour) for millis, rate in sum_of_steps(of_routes)])
         if j not in kernel.late:
@@ -180,21 +202,9 @@ def assemble(
         courses,
         np.zeros(len(model.eta_names)) if widening is None else widening,
         Pieces.of(pieces),
+        resets,
+        steady if restarting else {},
     )
-
-
-def _pieces(
-    column: int, source: Delivered, routes: frozenset[str] | None, scale: float, per_hour: float
-) -> list[PieceRow]:
-    """What a late column reads of a drug."""
-    given = [(millis, millis, millis, amount, route) for millis, amount, route in source.impulses]
-    given += [(dose.start, dose.start, dose.end, dose.rate * per_hour, dose.route) for dose in source.recorded]
-    given += [(began, since, until, rate * per_hour, "iv") for since, until, rate, began in source.pumping()]
-    return [
-        (dose, column, since, until, amount * scale, FOREVER, 0)
-        for dose, since, until, amount, route in given
-        if routes is None or route in routes
-    ]
 
 
 def first_difference(old: Timeline, new: Timeline) -> int | None:
@@ -210,6 +220,8 @@ def first_difference(old: Timeline, new: Timeline) -> int | None:
         ),
         _first_unequal(_rows(old.epoch, old.covariates), _rows(new.epoch, new.covariates)),
         _first_unequal([(o.millis, o) for o in old.observations], [(o.millis, o) for o in new.observations]),
+        _first_unequal([(m, "reset") for m in old.resets.tolist()], [(m, "reset") for m in new.resets.tolist()]),
+        _first_unequal(list(old.steady.items()), list(new.steady.items())),
         *(_first_delivered(old.delivered[drug], new.delivered[drug]) for drug in old.delivered),
     ]
     return min((millis for millis in found if millis is not None), default=None)

@@ -227,12 +227,13 @@ def timeline_of(
     start: int = 0,
     covariates: Sequence[tuple[int, Sequence[float]]] = (),
     seen: Sequence[Observation] = (),
+    resets: Sequence[int] = (),
 ) -> Timeline:
     """A timeline of deliveries; ``covariates`` are (from ms, values), the references before the first."""
     rows = [(BEGINNING, [c.reference for c in kernel.model.covariates]), *covariates]
     epoch = np.array([millis for millis, _ in rows], dtype=np.int64)
     values = np.array([values for _, values in rows], dtype=np.float64).reshape(len(rows), -1)
-    return assemble(kernel, start, delivered, tuple(seen), epoch, values)
+    return assemble(kernel, start, delivered, tuple(seen), epoch, values, resets=np.array(resets, dtype=np.int64))
 
 
 def usual_course(model_id: str, cycles: int = 2) -> tuple[Kernel, Timeline, int]:
