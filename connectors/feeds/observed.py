@@ -1,6 +1,7 @@
 """What an NM-TRAN observation record says: a value or a limit, and of which model output.
 
-- ``DV`` is in the unit of the model's output; a count of 0 stands for one too low to count.
+- ``DV`` is in the unit of the model's output; a count of 0 stands for one too low to count. Data that were written for
+  an error on the log scale hold the natural logarithm, by custom in ``LNDV``: where there is no DV, its exponential is.
 - Which output: ``DVID`` n is the n-th output (or its name); else the ``output`` asked for; else the output that reads
   state number ``CMT``; else the model's only output; else its first, and a note says so. ``CMT`` is NONMEM's rule, DVID
   that of Monolix (its observation id) and nlmixr.
@@ -13,6 +14,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -21,7 +23,8 @@ from connectors.feeds.records import BadRecord, NmtranError, Record
 from twin.expressions import names_in
 from twin.models import Model, OutputSpec
 
-FLAGS = ("CENS", "BLQ")
+LARGEST_LOGARITHM = 100.0
+"""Nothing that is measured has a larger one."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +56,7 @@ class Observer:
         if record.number("AMT"):
             raise BadRecord("an observation (EVID 0) with AMT; a dose needs EVID 1")
         side = self._side(record)
-        value = record.number("DV") if side != "BLQ" else _blq_limit(record)
+        value = _measured(record) if side != "BLQ" else _blq_limit(record)
         if value is None and measured:
             raise BadRecord("DV is missing, but MDV 0 says that it was measured")
         if value is None:
@@ -110,10 +113,22 @@ class Observer:
         return next((output for output in self.model.outputs if name in (output.name, *output.aliases)), None)
 
 
+def _measured(record: Record) -> float | None:
+    """DV, or the exponential of LNDV."""
+    value, logarithm = record.number("DV"), record.number("LNDV")
+    if value is not None or logarithm is None:
+        return value
+    if logarithm > LARGEST_LOGARITHM:
+        raise BadRecord(
+            f"LNDV {logarithm:g} is no natural logarithm of a value; it must be at most {LARGEST_LOGARITHM:g}"
+        )
+    return math.exp(logarithm)
+
+
 def _blq_limit(record: Record) -> float | None:
     """The limit of quantification that a value flagged by BLQ lies under."""
-    for item in ("LLOQ", "LIMIT", "DV"):
-        if (value := record.number(item)) is not None:
+    for value in (record.number("LLOQ"), record.number("LIMIT"), _measured(record)):
+        if value is not None:
             return value
     raise BadRecord("BLQ 1 without a limit of quantification; give it as LLOQ, LIMIT or DV")
 

@@ -19,7 +19,7 @@ from connectors.feeds.lines import BadLine
 
 ITEMS = (
     "ID", "TIME", "DATE", "DAT1", "DAT2", "DAT3", "AMT", "RATE", "DUR", "ADDL", "II", "SS", "EVID", "MDV", "CMT", "DV",
-    "DVID", "CENS", "BLQ", "LIMIT", "LLOQ",
+    "LNDV", "DVID", "CENS", "BLQ", "LIMIT", "LLOQ",
 )  # fmt: skip
 """Data items that are understood."""
 
@@ -155,6 +155,6 @@ def _positions(header: Sequence[str], covariates: Sequence[str], columns: Mappin
     for item in ("ID", "TIME"):
         if item not in positions:
             raise NmtranError(f"no column {item}; map one with --columns {item}=COLUMN")
-    if "DV" not in positions and "AMT" not in positions:
+    if not {"DV", "LNDV", "AMT"} & set(positions):
         raise NmtranError("neither a column DV nor a column AMT; map one with --columns DV=COLUMN")
     return positions

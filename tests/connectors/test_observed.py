@@ -14,7 +14,7 @@ from twin.models import parse_model
 
 MODEL = parse_model(toys.ABSORPTION, "toy_absorption.toml")
 LEVEL, CELLS = MODEL.outputs
-ITEMS = ("DV", "DVID", "CMT", "AMT", "CENS", "BLQ", "LIMIT", "LLOQ")
+ITEMS = ("DV", "LNDV", "DVID", "CMT", "AMT", "CENS", "BLQ", "LIMIT", "LLOQ")
 
 
 def observed(asked: str | None = "toxin", *, measured: bool = False, **cells: object) -> Observed | None:
@@ -28,6 +28,18 @@ def test_a_value_is_of_the_output_that_the_record_names() -> None:
     names = [state.name for state in MODEL.states]
     assert observed(None, DV=3, CMT=names.index("Cells") + 1) == Observed(CELLS, 3.0)
     assert observed(None, DV=3) == Observed(LEVEL, 3.0)
+
+
+def test_a_logarithm_stands_for_its_exponential_where_there_is_no_value() -> None:
+    logged = observed(LNDV=-0.5)
+    assert logged is not None
+    assert logged.value == pytest.approx(0.60653066)
+    assert observed(DV=3, LNDV=1) == Observed(LEVEL, 3.0)
+    limit = observed(LNDV=-2, CENS=1)
+    assert limit is not None
+    assert (round(limit.value, 6), limit.below) == (0.135335, True)
+    with pytest.raises(BadRecord, match="LNDV 4000 is no natural logarithm of a value"):
+        observed(LNDV=4000)
 
 
 def test_cens_is_a_limit_on_the_side_of_its_sign() -> None:

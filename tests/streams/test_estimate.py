@@ -27,6 +27,10 @@ from twin.timeline import build
 from twin.trunk import Trunk
 
 MODEL: Model = parse_model(toys.ABSORPTION, "toy_absorption.toml")
+NIMOTUZUMAB = Path(__file__).parents[3] / "shared" / "data" / "nimotuzumab.csv"
+ANTIBODY = [("CL", 0.02, "L/h"), ("V1", 3, "L"), ("Q", 0.05, "L/h"), ("V2", 2, "L")]
+"""Round numbers of the size that antibodies have."""
+
 HEADER = "ID,TIME,EVID,AMT,RATE,DV,DVID,WT"
 RECORDS = {
     "9": ["9,0,1,100,50,.,.,60", "9,3,0,.,.,2.4,1,60", "9,8,0,.,.,1.1,1,60", "9,48,0,.,.,2.9,2,60"],
@@ -174,3 +178,25 @@ def test_what_is_no_number_leaves_its_cell_empty() -> None:
     from streams.estimate import _number
 
     assert (_number(math.nan), _number(0.1), _number(2.0)) == ("", "0.1", "2")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not NIMOTUZUMAB.exists(), reason="needs ../shared/data/nimotuzumab.csv")
+def test_a_real_antibody_study_is_described_by_two_compartments(tmp_path: Path) -> None:
+    parameters = {name: f"{value} {unit} 0.3" for name, value, unit in ANTIBODY}
+    states = {"A1": "mg: input(antibody) - (CL + Q)/V1*A1 + Q/V2*A2", "A2": "mg: Q/V1*A1 - Q/V2*A2"}
+    model = toys.made(parameters, states, {"plasma": "mg/L: A1/V1"}, drugs=("antibody",))
+    (tmp_path / "antibody.toml").write_text(model.text)
+    words = ["--model", str(tmp_path / "antibody.toml"), "--out", str(tmp_path / "out.csv")]
+    # The file holds logarithms, one of them negative.
+    words += ["--predictions", str(tmp_path / "values.csv"), "--columns", "LNDV=DV"]
+    result = CliRunner().invoke(app, ["estimate", str(NIMOTUZUMAB), *words])
+    assert result.exit_code == 0, result.stderr
+    rows = table(tmp_path / "out.csv")
+    assert len(rows) == 12
+    assert {row["converged"] for row in rows} == {"true"}
+    values = table(tmp_path / "values.csv")
+    apart = [abs(math.log(float(row["DV"]) / float(row["IPRED"]))) for row in values]
+    typical = [abs(math.log(float(row["DV"]) / float(row["PRED"]))) for row in values]
+    assert len(values) > 300
+    assert np.median(apart) < 0.5 * np.median(typical)
