@@ -45,12 +45,15 @@ class Expectation:
         pit: probability below the measured value.
         innovation: its distance from the middle in predictive standard deviations.
         score: normal score of the PIT; beyond what particles can resolve, that of an exponential tail.
+        scattered, each: (S,) the predictive distribution itself, and its weights.
     """
 
     quantiles: Floats
     pit: float
     innovation: float
     score: float
+    scattered: Floats
+    each: Floats
 
 
 def expectation(
@@ -66,13 +69,24 @@ def expectation(
     """
     usable = np.isfinite(rows).reshape(-1, rows.shape[-1]).all(axis=0) & (weight > 0)
     if not usable.any():
-        return Expectation(np.zeros(len(QUANTILES)), 0.5, 0.0, 0.0)
+        return Expectation(np.zeros(len(QUANTILES)), 0.5, 0.0, 0.0, np.zeros(1), np.ones(1))
     rows, weight = rows[..., usable], weight[usable] / weight[usable].sum()
     flat = likelihood.spread_out(output, observation, rows, SCATTER_POINTS).ravel()
     each = np.repeat(weight / SCATTER_POINTS, SCATTER_POINTS)
-    levels = quantiles(flat, each)
     # Sums, not inner products: long ones are cut among as many threads as there are, which shows in the last bits.
-    pit = min(1.0, max(0.0, float((weight * likelihood.level(output, observation, rows, share)).sum())))
+    pit = float((weight * likelihood.level(output, observation, rows, share)).sum())
+    return expected_of(output, observation, flat, each, pit, resolved=0.5 * float((weight * weight).sum()))
+
+
+def expected_of(
+    output: OutputSpec, observation: Observation, flat: Floats, each: Floats, pit: float, *, resolved: float
+) -> Expectation:
+    """The expectation of a measurement whose predictive distribution is ``flat`` (S,) with weights ``each`` (S,).
+
+    ``resolved`` is the least tail probability that the particles behind it can tell.
+    """
+    pit = min(1.0, max(0.0, pit))
+    levels = quantiles(flat, each)
     limit = observation.above if observation.below is None else observation.below
     value = observation.value if limit is None else limit
     scaled, middle, observed = flat, levels[2], np.asarray(value)
@@ -86,8 +100,8 @@ def expectation(
     gap = float(observed - middle)
     # Concentrations and counts are not negative, whatever a wide proportional error says.
     shown = np.maximum(levels, 0.0)
-    score = _score(pit, float(observed), scaled, each, resolved=0.5 * float((weight * weight).sum()))
-    return Expectation(shown, pit, gap / spread if spread > 0 else 0.0, score)
+    score = _score(pit, float(observed), scaled, each, resolved=resolved)
+    return Expectation(shown, pit, gap / spread if spread > 0 else 0.0, score, flat, each)
 
 
 def _score(pit: float, value: float, draws: Floats, weight: Floats, *, resolved: float) -> float:
@@ -127,10 +141,9 @@ def exposure_reading(target: TargetSpec, so_far: Floats, at_end: Floats, weight:
     )
 
 
-def forecast_times(now: int, model: Model) -> NDArray[np.int64]:
-    """Times (ms) of a forecast: evenly over the horizon, ``now`` included."""
-    span = round(model.cadence.horizon * UNIT_MS[model.time_unit])
-    return now + np.arange(FORECAST_POINTS + 1, dtype=np.int64) * (span // FORECAST_POINTS)
+def forecast_times(now: int, horizon: int) -> NDArray[np.int64]:
+    """Times (ms) of a forecast: evenly over the horizon (ms), ``now`` included."""
+    return now + np.arange(FORECAST_POINTS + 1, dtype=np.int64) * (horizon // FORECAST_POINTS)
 
 
 def forecast_bands(model: Model, out: Floats, weight: Floats) -> tuple[ForecastBand, ...]:
@@ -145,13 +158,16 @@ def forecast_bands(model: Model, out: Floats, weight: Floats) -> tuple[ForecastB
     return tuple(found)
 
 
-def nadir_reading(toxicity: ToxicitySpec, model: Model, times: NDArray[np.int64], out: Floats, weight: Floats) -> Nadir:
-    """Lowest value of the toxicity's output within its horizon, its day, and the probability that it is too low."""
+def lowest_ahead(toxicity: ToxicitySpec, model: Model, times: NDArray[np.int64], out: Floats) -> tuple[Floats, Floats]:
+    """Lowest value (N,) of the toxicity's output within its horizon, out (T, O, N), and its day (N,) from now."""
     horizon = times[0] + round(toxicity.horizon * UNIT_MS[model.time_unit])
     index = [o.name for o in model.outputs].index(toxicity.output)
     within = out[times <= horizon, index]
-    lowest = within.min(axis=0)
-    day = (times[within.argmin(axis=0)] - times[0]) / DAY_MS
+    return within.min(axis=0), (times[within.argmin(axis=0)] - times[0]) / DAY_MS
+
+
+def nadir_reading(toxicity: ToxicitySpec, lowest: Floats, day: Floats, weight: Floats) -> Nadir:
+    """Distributions of lowest values (N,) and their days (N,), and the probability of a value that is too low."""
     return Nadir(
         output=toxicity.output,
         value=band(toxicity.output, toxicity.unit, lowest, weight),

@@ -25,7 +25,6 @@ from twin.events import (
     Estimate,
     Forecast,
     InputEvent,
-    Nadir,
     OutputEvent,
     Prediction,
     PumpDelivery,
@@ -39,7 +38,8 @@ from twin.ledger import AlertLedger, reconcile
 from twin.mode import Mode
 from twin.models import Model
 from twin.orders import Orders
-from twin.reading import Reader
+from twin.points import POINTS_KEPT, Point, forget_clouds, ladder, resumable
+from twin.reading import Reader, Reading
 from twin.record import tell
 from twin.row import (
     ROW_VERSION,
@@ -55,23 +55,12 @@ from twin.row import (
     unpack_nadir,
 )
 from twin.rules import SETTINGS, assess
-from twin.snapshot import Snapshot
 from twin.solve import individual_parameters, pace_for
-from twin.surprise import NO_EVIDENCE, Evidence
 from twin.timeline import Timeline, build, first_difference
-from twin.trunk import Position, Trunk
+from twin.trunk import Assimilated, Position, Rhythm, Trunk
 
 PARTICLES = 1000
 """Default size of the cloud."""
-
-BELIEFS_KEPT = 6
-"""Rungs of the ladder that older points are thinned to, at growing distances; a late event refolds from one of them."""
-
-POINTS_KEPT = 48
-"""Points that are all kept, newest first: two days of hourly estimates."""
-
-CLOUDS_KEPT = 2
-"""Distinct particle clouds kept in memory; older ones are solved again when an event is late enough to need them."""
 
 REBUILD_MS = 24 * HOUR_MS
 """A timeline that a day of unchanged pump samples has extended is rebuilt, so that silence is counted anew."""
@@ -86,15 +75,23 @@ class Update:
 
 
 @dataclass(frozen=True)
-class Point:
-    """Where the fold stands after everything at or before ``millis``."""
+class Taken:
+    """What taking events in did: from when on the fold and from when on the rules have to go over the history again
+    (``None``: nowhere), and events that could not be used."""
 
-    millis: int
-    position: Position
-    book: AlertBook
-    nadir: Nadir | None = None
-    evidence: Evidence = NO_EVIDENCE
-    snapshot: Snapshot | None = None
+    since: int | None
+    heard: int | None
+    rejected: tuple[Rejected, ...]
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of the fold: what is said, transitions of alerts, values assimilated, and the reading."""
+
+    said: tuple[Estimate | Forecast | Prediction, ...]
+    transitions: tuple[Transition, ...]
+    learned: tuple[Assimilated, ...]
+    reading: Reading
 
 
 @dataclass(frozen=True)
@@ -116,9 +113,10 @@ class PatientTwin:
         patient_id: pseudonym; part of the key of all randomness.
         model: from `twin.load_model`.
         particles: size of the cloud.
+        rhythm: how often the twin speaks; by default as the model file has it.
     """
 
-    def __init__(self, patient_id: str, model: Model, particles: int = PARTICLES) -> None:
+    def __init__(self, patient_id: str, model: Model, particles: int = PARTICLES, rhythm: Rhythm | None = None) -> None:
         self.patient_id = patient_id
         self.model = model
         self.particles = particles
@@ -126,7 +124,7 @@ class PatientTwin:
         self.points: list[Point] = []
         self.ledger = AlertLedger()
         kernel = compile_model(model)
-        self._trunk = Trunk(kernel, pace_for(kernel), patient_id)
+        self._trunk = Trunk(kernel, pace_for(kernel), patient_id, rhythm)
         self._reader = Reader(self._trunk)
         self._orders = Orders(self.history)
         self._timeline: Timeline | None = None
@@ -140,6 +138,15 @@ class PatientTwin:
 
     def observe(self, events: Sequence[InputEvent]) -> Update:
         """Tell the twin events, in any order; never raises for what they say (see `Update.rejected`)."""
+        taken = self.take(events)
+        again, since = self._judged_again(taken)
+        if since is not None:
+            self.set_back(since)
+        outputs = self._fold() if since is not None or self._passed() else ()
+        return Update((*again, *outputs), taken.rejected)
+
+    def take(self, events: Sequence[InputEvent]) -> Taken:
+        """Take events into the history, without folding them."""
         rejected: list[Rejected] = []
         told: list[Insertion] = []
         for event in events:
@@ -149,19 +156,11 @@ class PatientTwin:
                 rejected.append(
                     Rejected(reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id)
                 )
-        since = _earliest(insertion.since for insertion in told)
-        heard = _earliest(insertion.heard for insertion in told)
+        since = earliest(insertion.since for insertion in told)
+        heard = earliest(insertion.heard for insertion in told)
         if since is not None or any(insertion.delivery for insertion in told) or self._stale():
             since = self._rebuild(since)
-        again: list[Alert] = []
-        if since is None and heard is not None:
-            again, since = self._judge_again(heard)
-        elif heard is not None:
-            since = _earliest((since, heard))
-        if since is not None:
-            self._set_back(since)
-        outputs = self._fold() if since is not None or self._passed() else ()
-        return Update((*again, *outputs), tuple(rejected))
+        return Taken(since, heard, tuple(rejected))
 
     def is_routine(self, event: InputEvent) -> bool:
         """Whether telling this event costs microseconds: a repeated reading before the next estimate is due."""
@@ -178,7 +177,7 @@ class PatientTwin:
 
     def row(self) -> bytes:
         """The twin's state; `from_row` gives back a twin that goes on to the same bytes."""
-        kept = _resumable(self.points)
+        kept = resumable(self.points)
         beliefs = {id(point.position.belief): point.position.belief for point in kept}
         numbers = {identity: number for number, identity in enumerate(beliefs)}
         points = [
@@ -198,14 +197,14 @@ class PatientTwin:
         )
 
     @classmethod
-    def from_row(cls, raw: bytes, model: Model) -> PatientTwin:
+    def from_row(cls, raw: bytes, model: Model, rhythm: Rhythm | None = None) -> PatientTwin:
         """The twin of a row.
 
         Raises:
             BadRow: damaged, or written for another version or model.
         """
         row = unpack(raw, model.hash)
-        twin = cls(row.patient_id, model, row.particles)
+        twin = cls(row.patient_id, model, row.particles, rhythm)
         twin.history, twin.ledger = unpack_history(row.history), row.ledger
         twin._rebuild(None)
         beliefs = [unpack_belief(belief) for belief in row.beliefs]
@@ -250,7 +249,13 @@ class PatientTwin:
         if self._timeline is None:
             return since
         differs = self._timeline.start if old is None else first_difference(old, self._timeline)
-        return _earliest((since, differs))
+        return earliest((since, differs))
+
+    def _judged_again(self, taken: Taken) -> tuple[list[Alert], int | None]:
+        """Alerts that follow where only a device's late word was taken in, and since when to fold again."""
+        if taken.heard is None or taken.since is not None:
+            return [], earliest((taken.since, taken.heard))
+        return self._judge_again(taken.heard)
 
     def _judge_again(self, heard: int) -> tuple[list[Alert], int | None]:
         """Let the rules judge anew what they judged without a late word of a device; no belief differs.
@@ -278,9 +283,17 @@ class PatientTwin:
         widening = carry((), self.model).widening if timeline is None else timeline.widening
         return prior(widened(self.model, widening), self.particles, self.patient_id)
 
-    def _set_back(self, since: int) -> None:
+    def set_back(self, since: int) -> None:
+        """Forget the points from ``since`` on."""
         while self.points and self.points[-1].millis >= since:
             self.points.pop()
+
+    def due(self) -> int | None:
+        """The next time at which the twin speaks; ``None`` while there is nothing it could rest on."""
+        timeline = self._timeline
+        if timeline is None:
+            return None
+        return self._due(self.points[-1].millis if self.points else timeline.start - 1, timeline)
 
     def _due(self, after: int, timeline: Timeline) -> int:
         """The next time after ``after`` at which the twin speaks: a datum, a change of rate, or the estimate grid."""
@@ -297,10 +310,8 @@ class PatientTwin:
 
     def _passed(self) -> bool:
         """Whether time has moved beyond the next moment at which the twin speaks."""
-        timeline, newest = self._timeline, self.history.newest
-        if timeline is None or newest is None:
-            return False
-        return self._due(self.points[-1].millis if self.points else timeline.start - 1, timeline) <= newest
+        due, newest = self.due(), self.history.newest
+        return due is not None and newest is not None and due <= newest
 
     def _seen(self) -> int:
         return self.points[-1].position.belief.observations if self.points else 0
@@ -312,22 +323,18 @@ class PatientTwin:
         if timeline is None:
             # Nothing is left that a twin could rest on: what was published of it is withdrawn.
             return tuple(self._alerts(AlertBook(), [], -(2**62), newest))
+        since, book = timeline.start - 1, AlertBook()
         if self.points:
-            point = self.points[-1]
-        else:
-            belief = self._population(timeline)
-            point = Point(timeline.start - 1, self._trunk.begin(timeline, belief), AlertBook())
-        since = point.millis
+            since, book = self.points[-1].millis, self.points[-1].book
         outputs: list[OutputEvent] = []
         transitions: list[Transition] = []
-        while (due := self._due(point.millis, timeline)) <= newest:
-            point, said, moved = self._step(point, timeline, due)
-            outputs += said
-            transitions += moved
-            self.points.append(point)
-            self._thin()
+        while (due := self.due()) is not None and due <= newest:
+            step = self.step(due, ahead=self.foresees(due))
+            outputs += step.said
+            transitions += step.transitions
+            book = self.points[-1].book
         # All of the history is folded, up to its newest word: what was published after the last point has no reason.
-        return (*outputs, *self._alerts(point.book, transitions, since, newest))
+        return (*outputs, *self._alerts(book, transitions, since, newest))
 
     def _alerts(self, book: AlertBook, transitions: list[Transition], since: int, until: int) -> list[Alert]:
         self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until)
@@ -342,72 +349,52 @@ class PatientTwin:
             for revision in revisions
         ]
 
-    def _step(
-        self, point: Point, timeline: Timeline, due: int
-    ) -> tuple[Point, list[Estimate | Forecast | Prediction], tuple[Transition, ...]]:
+    def foresees(self, due: int) -> bool:
+        """Whether there is reason for a forecast at ``due``: a datum, a change of rate, its grid, or that it is new."""
+        timeline = self._timeline
+        if timeline is None:
+            return False
+        measured = any(o.millis == due for o in timeline.observations[self._seen() :])
+        changed = bool(np.isin(due, timeline.change))
+        known = bool(self.points) and self.points[-1].nadir is not None
+        return measured or changed or due % self._trunk.grid == 0 or not known
+
+    def step(self, due: int, *, ahead: bool) -> Step:
+        """Fold on to ``due`` and say what is known then, with ``ahead`` also what is ahead."""
+        timeline = self._timeline
+        assert timeline is not None, "a twin without a timeline has nothing to fold"
+        if self.points:
+            point = self.points[-1]
+        else:
+            belief = self._population(timeline)
+            point = Point(timeline.start - 1, self._trunk.begin(timeline, belief), AlertBook())
         position = self._trunk.remembered(point.position, timeline, point.millis)
-        said: list[Estimate | Forecast | Prediction] = []
-        seen, evidence = position.belief.observations, point.evidence
+        seen, evidence, learned = position.belief.observations, point.evidence, list[Assimilated]()
         while seen < len(timeline.observations) and timeline.observations[seen].millis == due:
             observation = timeline.observations[seen]
-            position, learned = self._trunk.learn(position, timeline, observation)
-            expected = learned.expected
+            position, assimilated = self._trunk.learn(position, timeline, observation)
+            expected = assimilated.expected
             evidence = evidence.after(expected.score, observation.output, expected.innovation)
-            said.append(self._reader.prediction(learned))
+            learned.append(assimilated)
             seen += 1
         position = self._trunk.sprout(self._trunk.forward(position, timeline, due), timeline, due)
-        changed = bool(np.isin(due, timeline.change))
-        ahead = bool(said) or changed or due % self._trunk.grid == 0 or point.nadir is None
         reading = self._reader.read(
             position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir, evidence=evidence
         )
+        snapshot = reading.snapshot
+        book, moved = advance(point.book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
+        self.points.append(Point(due, position, book, reading.nadir, evidence, snapshot))
+        if len(self.points) >= 2 * POINTS_KEPT:
+            self.points = ladder(self.points)
+            self._thinned_until = self.points[-POINTS_KEPT].millis
+        forget_clouds(self.points)
+        said: list[Estimate | Forecast | Prediction] = [self._reader.prediction(one) for one in learned]
         said.append(reading.estimate)
         if reading.forecast is not None:
             said.append(reading.forecast)
-        snapshot = reading.snapshot
-        book, moved = advance(point.book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
-        return Point(due, position, book, reading.nadir, evidence, snapshot), said, moved
-
-    def _thin(self) -> None:
-        """Keep all recent points, older ones at growing distances, and few clouds."""
-        if len(self.points) >= 2 * POINTS_KEPT:
-            self.points = _ladder(self.points)
-            self._thinned_until = self.points[-POINTS_KEPT].millis
-        clouds: list[int] = []
-        for i in range(len(self.points) - 1, -1, -1):
-            position = self.points[i].position
-            if position.cloud is None:
-                break
-            if id(position.cloud) not in clouds:
-                clouds.append(id(position.cloud))
-            if len(clouds) > CLOUDS_KEPT:
-                forgotten = replace(position, cloud=None, typical=None, past=None, twig=None)
-                self.points[i] = replace(self.points[i], position=forgotten)
+        return Step(tuple(said), moved, tuple(learned), reading)
 
 
-def _earliest(times: Iterable[int | None]) -> int | None:
+def earliest(times: Iterable[int | None]) -> int | None:
+    """The earliest of some times; ``None`` when there is none."""
     return min((millis for millis in times if millis is not None), default=None)
-
-
-def _resumable(points: list[Point]) -> list[Point]:
-    """What a row keeps: the two newest points, and the last ones of the two beliefs before theirs.
-
-    With the newest alone, an event at the very instant a twin was saved at would fold the whole history again.
-    """
-    recent = points[-2:]
-    known = {id(point.position.belief) for point in recent}
-    last_of = {id(p.position.belief): p for p in points[:-2] if id(p.position.belief) not in known}
-    return [*list(last_of.values())[-2:], *recent]
-
-
-def _ladder(points: list[Point]) -> list[Point]:
-    """The newest points, and before them the last point of each of a few beliefs at doubling distances."""
-    recent, older = points[-POINTS_KEPT:], points[:-POINTS_KEPT]
-    last_of: dict[int, Point] = {id(point.position.belief): point for point in older}
-    rungs = list(last_of.values())
-    kept: list[Point] = []
-    distance = 1
-    while distance <= len(rungs) and len(kept) < BELIEFS_KEPT:
-        kept.append(rungs[-distance])
-        distance *= 2
-    return [*reversed(kept), *recent]

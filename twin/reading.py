@@ -25,12 +25,14 @@ from twin.forecast import (
     exposure_reading,
     forecast_bands,
     forecast_times,
+    lowest_ahead,
     nadir_reading,
     output_bands,
     parameter_bands,
 )
 from twin.history import History
 from twin.kernel import Floats
+from twin.models import TargetSpec, ToxicitySpec
 from twin.orders import Orders
 from twin.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
 from twin.solve import individual_parameters
@@ -46,13 +48,36 @@ COURSE_GAP_MS = 72 * 3_600_000
 
 
 @dataclass(frozen=True)
+class View:
+    """What N particles show at one instant, before it is summed up.
+
+    Attributes:
+        weight: (N,) of the particles.
+        out: (O, N) outputs.
+        exposures: of each course that has begun, so far and at its end (N,).
+        running: whether something is being delivered.
+        times, along: (T,) ms and outputs (T, O, N) ahead; none without a forecast.
+        lowest: the toxicity, its lowest value ahead and the day of that (N,), where there is a forecast of it.
+    """
+
+    weight: Floats
+    out: Floats
+    exposures: tuple[tuple[TargetSpec, Floats, Floats], ...]
+    running: bool
+    times: NDArray[np.int64]
+    along: Floats
+    lowest: tuple[ToxicitySpec, Floats, Floats] | None
+
+
+@dataclass(frozen=True)
 class Reading:
-    """One emission: the outputs, and what rules may look at."""
+    """One emission: the outputs, what rules may look at, and what it sums up."""
 
     estimate: Estimate
     forecast: Forecast | None
     snapshot: Snapshot
     nadir: Nadir | None
+    view: View
 
 
 class Reader:
@@ -97,30 +122,46 @@ class Reader:
         evidence: Evidence,
     ) -> Reading:
         """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands."""
+        view = self._view(position, orders, timeline, millis, ahead=ahead)
+        exposures = tuple(exposure_reading(*course, view.weight) for course in view.exposures)
+        forecast = None
+        if ahead:
+            nadir = None if view.lowest is None else nadir_reading(*view.lowest, view.weight)
+            forecast = Forecast(
+                **self._envelope("forecast", millis),
+                times=tuple(from_millis(int(m)) for m in view.times),
+                outputs=forecast_bands(self._model, view.along, view.weight),
+                nadir=nadir,
+            )
+        estimate = self._estimate(position, timeline, millis, view.out, exposures)
+        snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, view.running, nadir)
+        snapshot = replace(snapshot, surprise=self._surprise(evidence))
+        return Reading(estimate, forecast, snapshot, nadir, view)
+
+    def _view(self, position: Position, orders: Orders, timeline: Timeline, millis: int, *, ahead: bool) -> View:
         future, finish = timeline, None
         if ahead or self._model.targets:
             future, finish = extended(timeline, self._trunk.kernel, millis, orders.plan(millis))
         targets = bool(self._model.targets) and finish is not None
-        times = forecast_times(millis, self._model) if ahead else np.array([millis], dtype=np.int64)
+        times = forecast_times(millis, self._trunk.horizon) if ahead else np.array([millis], dtype=np.int64)
         marks = np.union1d(times, [finish]) if targets and finish is not None else times
         out = self._trunk.look(position, future, marks)
-        weight = position.belief.weight
         end = int(np.searchsorted(marks, finish)) if targets and finish is not None else 0
-        exposures = self._exposures(out, end, weight, timeline, millis)
-        forecast = None
-        if ahead:
-            along = out[np.searchsorted(marks, times)]
-            nadir = self._nadir(times, along, weight)
-            forecast = Forecast(
-                **self._envelope("forecast", millis),
-                times=tuple(from_millis(int(m)) for m in times),
-                outputs=forecast_bands(self._model, along[:, : len(self._model.outputs)], weight),
-                nadir=nadir,
-            )
-        estimate = self._estimate(position, timeline, millis, out[0], exposures)
-        snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, finish is not None, nadir)
-        snapshot = replace(snapshot, surprise=self._surprise(evidence))
-        return Reading(estimate, forecast, snapshot, nadir)
+        times = times if ahead else times[:0]
+        along = out[np.searchsorted(marks, times), : len(self._model.outputs)]
+        lowest = None
+        if ahead and self._model.toxicities:
+            toxicity = self._model.toxicities[0]
+            lowest = toxicity, *lowest_ahead(toxicity, self._model, times, along)
+        return View(
+            position.belief.weight,
+            out[0, : len(self._model.outputs)],
+            self._exposures(out, end, timeline, millis),
+            finish is not None,
+            times,
+            along,
+            lowest,
+        )
 
     def heard_anew(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
         """The snapshot with its devices' words as they are known now."""
@@ -167,8 +208,8 @@ class Reader:
         return known[2]
 
     def _exposures(
-        self, out: Floats, end: int, weight: Floats, timeline: Timeline, millis: int
-    ) -> tuple[Exposure, ...]:
+        self, out: Floats, end: int, timeline: Timeline, millis: int
+    ) -> tuple[tuple[TargetSpec, Floats, Floats], ...]:
         found = []
         for i, (target, begun) in enumerate(zip(self._model.targets, timeline.courses, strict=True)):
             if begun and begun[0] <= millis:
@@ -177,13 +218,8 @@ class Reader:
                 fresh = millis in begun
                 so_far = np.zeros_like(out[0, row]) if fresh else out[0, row]
                 at_end = so_far if fresh and end == 0 else out[end, row]
-                found.append(exposure_reading(target, so_far, at_end, weight))
+                found.append((target, so_far, at_end))
         return tuple(found)
-
-    def _nadir(self, times: NDArray[np.int64], along: Floats, weight: Floats) -> Nadir | None:
-        for toxicity in self._model.toxicities:
-            return nadir_reading(toxicity, self._model, times, along, weight)
-        return None
 
     def _snapshot(
         self,

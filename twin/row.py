@@ -40,7 +40,7 @@ class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PointRow(msgspec.Struct, frozen=True, array_like=True):
-    """Where the fold stood (`twin.patient.Point`), with the number of its belief among those of the row."""
+    """Where the fold stood (`twin.points.Point`), with the number of its belief among those of the row."""
 
     millis: int
     belief: int

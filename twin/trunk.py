@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +22,27 @@ from twin.forecast import Expectation, expectation
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Mode, find_mode
+from twin.models import Model
 from twin.response import Responder, bounded
 from twin.solve import Cloud, Solver
 from twin.timeline import UNIT_MS, Observation, Timeline
 
 WIDEST = 8.0
 """Prior standard deviations beyond which no patient is looked for (prior probability 1e-15)."""
+
+
+class Rhythm(NamedTuple):
+    """How often a twin speaks, ms: an estimate, a forecast, and how far that looks ahead."""
+
+    estimate: int
+    forecast: int
+    horizon: int
+
+
+def rhythm_of(model: Model) -> Rhythm:
+    """The rhythm that a model file asks for."""
+    unit, cadence = UNIT_MS[model.time_unit], model.cadence
+    return Rhythm(round(cadence.estimate * unit), round(cadence.forecast * unit), round(cadence.horizon * unit))
 
 
 @dataclass(frozen=True)
@@ -51,24 +67,24 @@ class Position:
 @dataclass(frozen=True, slots=True)
 class Assimilated:
     """One measured value and what it met: what the likelihood read of the particles (R, N), the expectation
-    that makes, the population's prediction, and what Bayes' rule took."""
+    that makes, the population's prediction, log p(value | earlier values), and what Bayes' rule took."""
 
     observation: Observation
     rows: Floats
     expected: Expectation
     population_median: float
+    log_evidence: float
     diagnostics: Diagnostics
 
 
 class Trunk:
     """Carries positions of one patient forward (all methods return new positions)."""
 
-    def __init__(self, kernel: Kernel, pace: Pace, patient_id: str) -> None:
+    def __init__(self, kernel: Kernel, pace: Pace, patient_id: str, rhythm: Rhythm | None = None) -> None:
         self.kernel = kernel
         self.pace = pace
         self.patient_id = patient_id
-        self.grid = round(kernel.model.cadence.forecast * UNIT_MS[kernel.model.time_unit])
-        self.cadence = round(kernel.model.cadence.estimate * UNIT_MS[kernel.model.time_unit])
+        self.cadence, self.grid, self.horizon = rhythm or rhythm_of(kernel.model)
         self._nobody = Solver(kernel, np.zeros((1, len(kernel.model.eta_names))), pace)
 
     def solver(self, belief: Belief) -> Solver:
@@ -154,14 +170,15 @@ class Trunk:
             _, earlier, last = self._weigh(Solver(self.kernel, bounded, self.pace, shared=False), timeline, seen)
             return Weighed(eta, earlier, np.where((bounded == eta).all(axis=1), last, -np.inf))
 
-        key = (self.patient_id, observation.event_id)
+        key, before = (self.patient_id, observation.event_id), belief.log_evidence
         belief, weighed, diagnostics = assimilate(model, belief, weighed, weigher, key)
         if diagnostics.stages:
             # The particles are new: their clouds come from the same solver that will carry them on.
             cloud, _, _ = self._weigh(self.solver(belief), timeline, seen)
         position = Position(belief, cloud, typical, weighed.past + weighed.last)
         population = float(alone[0, observation.output, 0])
-        return position, Assimilated(observation, rows, expected, population, diagnostics)
+        gained = belief.log_evidence - before
+        return position, Assimilated(observation, rows, expected, population, gained, diagnostics)
 
     def mode(self, belief: Belief, timeline: Timeline) -> Mode:
         """Posterior mode of eta given the assimilated data, with its Laplace covariance."""

@@ -18,6 +18,7 @@ from twin.forecast import (
     exposure_reading,
     forecast_bands,
     forecast_times,
+    lowest_ahead,
     nadir_reading,
     output_bands,
     parameter_bands,
@@ -26,8 +27,10 @@ from twin.forecast import expectation as of_output
 from twin.models import ErrorSpec, load_model
 from twin.residual import cdf, drawn
 from twin.timeline import HOUR_MS, Observation
+from twin.trunk import rhythm_of
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
+HORIZON = rhythm_of(DOCETAXEL).horizon
 FLUOROURACIL = load_model("fluorouracil_yamada2025")
 Floats = NDArray[np.float64]
 
@@ -146,7 +149,7 @@ def test_parameters_that_vary_between_patients_are_told_in_their_units() -> None
 
 
 def test_a_forecast_covers_its_horizon_evenly_from_now() -> None:
-    times = forecast_times(1_000, DOCETAXEL)
+    times = forecast_times(1_000, HORIZON)
     assert len(times) == FORECAST_POINTS + 1
     assert times[0] == 1_000
     assert times[-1] == 1_000 + 504 * HOUR_MS
@@ -155,13 +158,13 @@ def test_a_forecast_covers_its_horizon_evenly_from_now() -> None:
 
 def test_the_nadir_is_the_lowest_count_of_each_particle_and_its_day() -> None:
     (toxicity,) = DOCETAXEL.toxicities
-    times = forecast_times(0, DOCETAXEL)
+    times = forecast_times(0, HORIZON)
     days = times / (24 * HOUR_MS)
     low_day, lowest = np.array([5.0, 9.0, 11.0, 14.0]), np.array([0.3, 0.4, 0.9, 2.0])
     counts = lowest + 0.05 * (days[:, None] - low_day) ** 2
     out = np.stack([np.ones_like(counts), counts], axis=1)
     weight = np.array([0.1, 0.3, 0.4, 0.2])
-    found = nadir_reading(toxicity, DOCETAXEL, times, out, weight)
+    found = nadir_reading(toxicity, *lowest_ahead(toxicity, DOCETAXEL, times, out), weight)
     assert found.output == "neutrophils"
     assert found.p_grade4 == pytest.approx(0.4)
     expected = band("neutrophils", "10*9/L", counts.min(axis=0), weight)
@@ -173,7 +176,7 @@ def test_only_the_horizon_of_the_toxicity_counts() -> None:
     (toxicity,) = FLUOROURACIL.toxicities
     times = np.array([0, 100, 336, 337], dtype=np.int64) * HOUR_MS
     out = np.ones((4, 2, 3)) * np.array([5.0, 4.0, 3.0, 0.1])[:, None, None]
-    found = nadir_reading(toxicity, FLUOROURACIL, times, out, evenly(3))
+    found = nadir_reading(toxicity, *lowest_ahead(toxicity, FLUOROURACIL, times, out), evenly(3))
     assert found.p_grade4 == 0.0
     assert found.value.median == 3.0
     assert found.day.median == pytest.approx(14.0)

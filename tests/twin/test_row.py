@@ -32,7 +32,7 @@ from twin import PatientTwin, load_model
 from twin.belief import Belief, generator, prior, storable
 from twin.events import InputEvent, PumpDelivery
 from twin.history import History
-from twin.patient import Point
+from twin.points import Point
 from twin.row import (
     ROW_VERSION,
     BadRow,
