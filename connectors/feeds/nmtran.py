@@ -7,8 +7,9 @@ this house where both have none; a record that they refuse is reported with its 
 - *Lines and cells*: `connectors.feeds.records`. *TIME and dates*: `connectors.feeds.moments`. *Doses*:
   `connectors.feeds.doses`. *Observations*: `connectors.feeds.observed`.
 - *Events* (NONMEM Help, "EVID data item"). ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of
-  covariates alone, 3 a reset of all amounts, 4 a reset and a dose. Without ``EVID`` a record with ``AMT`` or ``RATE``
-  is a dose. Unlike NONMEM, which ignores it, a ``DV`` on a dose record that ``MDV`` 0 says to be measured is refused.
+  covariates alone, 3 a reset of all states, 4 a reset and a dose. Without ``EVID`` a record with ``AMT`` or ``RATE``
+  is a dose. Two things differ from NONMEM: a ``TIME`` that begins anew after a reset is refused, since it would lie
+  among what was before, and so is a ``DV`` on a dose record that ``MDV`` 0 says to be measured.
 - *Order.* Records of a patient need no order, and a patient's lines no place; at one instant an observation comes
   before a dose.
 - *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
@@ -31,7 +32,17 @@ from connectors.feeds.lines import BadLine
 from connectors.feeds.moments import ORIGIN, place_in_time
 from connectors.feeds.observed import Observer
 from connectors.feeds.records import BadRecord, NmtranError, Record, read_records, whole_number
-from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, Quantity, event_id
+from twin.events import (
+    Covariate,
+    DoseGiven,
+    DrugLevel,
+    Enrolment,
+    InputEvent,
+    LabResult,
+    Quantity,
+    StateReset,
+    event_id,
+)
 from twin.models import CovariateSpec, Model
 
 SOURCE = "nmtran"
@@ -119,11 +130,13 @@ class _Reader:
         known = [record for record in found if self._usable(record, self._identify)]
         placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines)
         patients: dict[str, list[Record]] = {}
-        resets: dict[str, int] = {}
+        resets: dict[str, Record] = {}
         previous = ""
         for record in placed:
-            if not self._usable(record, lambda record: _refuse_resets(record, resets)):
+            if not self._usable(record, lambda record: _goes_on(record, resets)):
                 continue
+            if record.evid in (3, 4):
+                resets[record.patient] = record
             if record.patient in patients and record.patient != previous:
                 self.notes["patients whose lines are apart were taken as one patient each, unlike NM-TRAN"] += 1
             previous = record.patient
@@ -214,10 +227,12 @@ class _Reader:
         mdv = record.integer("MDV")
         if mdv not in (None, 0, 1):
             raise BadRecord(f"MDV {mdv} is neither 0 nor 1")
-        if record.evid == 1:
-            if mdv == 0 and record.text("DV") is not None:
-                raise BadRecord("a dose record (EVID 1) with an observation (MDV 0); give them a line each")
-            return list(self._doses(record))
+        if record.evid in (1, 4) and mdv == 0 and record.text("DV") is not None:
+            raise BadRecord(f"a dose record (EVID {record.evid}) with an observation (MDV 0); give them a line each")
+        if record.evid in (1, 3, 4):
+            doses = [] if record.evid == 3 else list(self._doses(record))
+            reset = [] if record.evid == 1 else [StateReset(**self._envelope(record, "state_reset", "every state"))]
+            return [*reset, *doses]
         if record.evid == 2 and (record.number("CMT") or 0) < 0:
             raise BadRecord(f"CMT {record.text('CMT')}: compartments cannot be switched off; give a number above 0")
         if record.evid == 2 or mdv == 1:
@@ -227,15 +242,15 @@ class _Reader:
     def _doses(self, record: Record) -> Iterable[InputEvent]:
         dose = dose_of(record, self.model, self.unit_hours, self.clock, self.notes)
         duration = None if dose.duration is None else Quantity(value=dose.duration, unit=self.model.time_unit)
-        if dose.steady_every is not None:
-            raise BadRecord("SS 1 (steady state) is not supported; write the doses before it out")
-        for hours in dose.times:
+        steady = None if dose.steady_every is None else Quantity(value=dose.steady_every, unit="h")
+        for n, hours in enumerate(dose.times):
             yield DoseGiven(
                 **self._envelope(record, "dose_given", dose.drug, hours),
                 drug=dose.drug,
                 route=dose.route,
                 amount=Quantity(value=dose.amount, unit="mg"),
                 duration=duration,
+                steady_every=steady if n == 0 else None,
             )
 
     def _observation(self, record: Record, measured: bool) -> list[InputEvent]:
@@ -274,9 +289,11 @@ def _value(record: Record, covariate: CovariateSpec) -> float | None:
     return value
 
 
-def _refuse_resets(record: Record, resets: dict[str, int]) -> None:
-    if record.patient in resets:
-        raise BadRecord(f"follows the reset of patient {record.patient} at line {resets[record.patient]}")
-    if record.evid in (3, 4):
-        resets[record.patient] = record.line
-        raise BadRecord(f"EVID {record.evid} (reset) is not supported; give the part after it as a patient of its own")
+def _goes_on(record: Record, resets: Mapping[str, Record]) -> None:
+    """Refuse a time that lies before the reset on a line above."""
+    reset = resets.get(record.patient)
+    if reset is not None and record.hours < reset.hours:
+        raise BadRecord(
+            f"TIME {record.text('TIME')} lies before the reset at line {reset.line} (TIME {reset.text('TIME')}); let it"
+            " go on, or give the part after the reset as a patient of its own"
+        )

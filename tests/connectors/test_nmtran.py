@@ -15,7 +15,7 @@ from connectors.feeds.moments import ORIGIN
 from connectors.feeds.nmtran import Reading, parse_columns, read_nmtran
 from connectors.feeds.records import NmtranError
 from tests.twin import toys
-from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, decode, encode
+from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, Quantity, decode, encode
 from twin.models import load_model, parse_model
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
@@ -249,9 +249,13 @@ def test_ids_tell_facts_apart_and_do_not_hang_on_the_line() -> None:
         ({"TIME": "1e9"}, "more than 100 years"),
         ({"EVID": 5}, "EVID 5 is none of 0"),
         ({"EVID": 0.5}, "EVID 0.5 is not a whole number"),
-        ({"EVID": 3}, r"EVID 3 \(reset\) is not supported"),
-        ({"EVID": 4, "AMT": 10}, r"EVID 4 \(reset\) is not supported"),
-        ({"EVID": 1, "AMT": 10, "SS": 1, "II": 24}, r"SS 1 \(steady state\) is not supported"),
+        ({"EVID": 4}, "AMT of a dose is missing"),
+        ({"EVID": 4, "AMT": 10, "DV": 4, "MDV": 0}, "give them a line each"),
+        ({"EVID": 1, "AMT": 10, "SS": 1}, "SS 1 needs II"),
+        (
+            {"EVID": 1, "AMT": 10, "SS": 2, "II": 24},
+            r"SS 2 \(a steady state on top of what is there\) is not supported",
+        ),
         (
             {"EVID": 1, "AMT": 10, "RATE": -1},
             r"RATE -1 \(modelled rate\) needs a model whose input there has duration=",
@@ -325,11 +329,38 @@ def test_a_repeated_header_is_passed_over() -> None:
     assert reading.notes == ("repeated headers were passed over",)
 
 
-def test_after_a_reset_a_patients_further_lines_are_left_out_and_another_patients_are_not() -> None:
-    reading = read(row(EVID=1, AMT=1), row(TIME=1, EVID=3), row(TIME=2, DV=4, DVID=2), row(ID=2, TIME=2, DV=4, DVID=2))
-    assert [bad.line for bad in reading.bad_lines] == [3, 4]
-    assert reading.bad_lines[1].reason == "follows the reset of patient 1 at line 3"
-    assert [(event.patient_id, event.kind) for event in facts(reading)] == [("1", "dose_given"), ("2", "lab_result")]
+def test_a_steady_state_dose_says_so_and_its_further_doses_do_not() -> None:
+    doses = [d for d in facts(read(row(TIME=6, EVID=1, AMT=5, SS=1, II=12, ADDL=2))) if isinstance(d, DoseGiven)]
+    assert [dose.steady_every and dose.steady_every.value for dose in doses] == [12.0, None, None]
+    in_days = read(row(EVID=1, AMT=10, SS=1, II=1), model=MERCAPTOPURINE, header=HEADER)
+    assert only_dose(in_days).steady_every == Quantity(value=24, unit="h")
+
+
+def test_a_reset_is_an_event_and_one_with_a_dose_is_two() -> None:
+    reading = read(row(EVID=1, AMT=1), row(TIME=1, EVID=3), row(TIME=2, EVID=4, AMT=3), row(TIME=5, DV=4, DVID=2))
+    assert reading.bad_lines == ()
+    assert [(event.kind, (event.time - ORIGIN) / timedelta(hours=1)) for event in facts(reading)] == [
+        ("dose_given", 0),
+        ("state_reset", 1),
+        ("state_reset", 2),
+        ("dose_given", 2),
+        ("lab_result", 5),
+    ]
+
+
+def test_time_that_begins_anew_after_a_reset_is_refused_and_another_patients_is_not() -> None:
+    reading = read(
+        row(TIME=24, EVID=3), row(TIME=2, DV=4, DVID=2), row(TIME=25, DV=4, DVID=2), row(ID=2, TIME=2, DV=4, DVID=2)
+    )
+    assert [str(bad) for bad in reading.bad_lines] == [
+        "line 3: TIME 2 lies before the reset at line 2 (TIME 24); let it go on, or give the part after the reset as a"
+        " patient of its own"
+    ]
+    assert [(event.patient_id, event.kind) for event in facts(reading)] == [
+        ("2", "lab_result"),
+        ("1", "state_reset"),
+        ("1", "lab_result"),
+    ]
 
 
 @pytest.mark.parametrize(
