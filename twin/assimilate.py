@@ -16,22 +16,30 @@ since there are too many dimensions or a bend that no mixture follows, the cloud
 Metropolis steps with the same target (resample-move, Gilks & Berzuini 2001; Chopin 2002): independence proposals from
 q in turn with differential evolution (ter Braak 2006) of one half of the cloud along differences within the other half,
 until the average particle has moved `MOVES` times.
+
+A drift has an increment per parameter and step, more than any mixture follows, and each is little known: those
+particles are moved at once. Their turns also renew the newest increments, as many as chance says, by preconditioned
+Crank-Nicolson steps (Cotter et al. 2013), which leave the prior as it is:
+
+    x' = sqrt(1 - b^2) x + b xi,      xi ~ prior,      accepted by the likelihoods alone.
+
+What a particle carries along (see `twin.effects`) is resampled with it and never moved.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.belief import Belief, effective_size, generator, log_prior, log_prior_constant, normalised, storable
+from twin.belief import Belief, effective_size, generator, normalised, storable
+from twin.effects import Law
 from twin.kernel import Floats
 from twin.mixture import Mixture, fitted, log_sum
-from twin.models import Model
 
 ESS_FLOOR = 0.5
 """Fraction of N below which the cloud is renewed."""
@@ -64,19 +72,28 @@ MOVES = 3.0
 MOST_SWEEPS = 24
 """Sweeps after which moving stops, whatever the acceptance."""
 
+DRAWN_AT_MOST = 24
+"""Free effects beyond which drawing anew is not tried."""
+
+RENEWALS = (0.2, 0.5, 1.0)
+"""Sizes b of Crank-Nicolson steps, each for a third of the particles."""
+
 MOST_STAGES = 16
 """Tempering stages after which the rest of a datum is taken at once."""
 
 
 class Weigher(Protocol):
-    """Solves the whole history for eta (N, d) and weighs it: see `Weighed`."""
+    """Solves the history for eta (N, K) and weighs it: see `Weighed`."""
 
     def __call__(self, eta: Floats) -> Weighed: ...
 
 
 @dataclass
 class Weighed:
-    """Particles eta (N, d) with log-likelihoods (N,) of all earlier data, and of the datum being assimilated."""
+    """Particles eta (N, K) with log-likelihoods (N,) of all earlier data, and of the datum being assimilated.
+
+    The first columns of eta are free, as many as the prior's law has; data before what a particle carries are left out.
+    """
 
     eta: Floats
     past: Floats
@@ -119,11 +136,12 @@ class _Stage:
 
 
 def assimilate(
-    model: Model, belief: Belief, weighed: Weighed, weigher: Weigher, key: tuple[object, ...]
+    law: Law, belief: Belief, weighed: Weighed, weigher: Weigher, key: tuple[object, ...]
 ) -> tuple[Belief, Weighed, Diagnostics]:
     """Bayes' rule for one datum.
 
     Args:
+        law: the prior of the belief's free effects.
         belief: before the datum.
         weighed: the belief's particles with likelihoods of the past and of the datum.
         weigher: solves new particles.
@@ -135,7 +153,8 @@ def assimilate(
     log_weight, increment = normalised(belief.log_weight + weighed.last)
     ess, size = effective_size(log_weight), len(log_weight)
     if np.isfinite(increment) and ess >= ESS_FLOOR * size and float(log_weight.max()) <= math.log(LARGEST / size):
-        done = Belief(belief.eta, log_weight, belief.log_evidence + increment, belief.observations + 1)
+        evidence = belief.log_evidence + increment
+        done = replace(belief, log_weight=log_weight, log_evidence=evidence, observations=belief.observations + 1)
         return done, weighed, Diagnostics(0, 0, 0, 0.0, ess)
     stage = _Stage(weighed, belief.log_weight, belief.log_evidence)
     phi = 0.0
@@ -145,38 +164,56 @@ def assimilate(
         log_weight, increment = normalised(stage.log_weight + (step - phi) * stage.cloud.last)
         phi = step
         rng = generator(*key, "renew", len(taken) + 1)
-        stage = _renewed(model, _Stage(stage.cloud, log_weight, stage.log_evidence + increment), weigher, phi, rng)
+        stage = _renewed(law, _Stage(stage.cloud, log_weight, stage.log_evidence + increment), weigher, phi, rng)
         taken.append(stage)
-    done = Belief(stage.cloud.eta, stage.log_weight, stage.log_evidence, belief.observations + 1)
+    done = replace(
+        belief,
+        eta=stage.cloud.eta,
+        log_weight=stage.log_weight,
+        log_evidence=stage.log_evidence,
+        observations=belief.observations + 1,
+    )
     draws, sweeps, moved = sum(t.draws for t in taken), sum(t.sweeps for t in taken), sum(t.moved for t in taken)
     return done, stage.cloud, Diagnostics(len(taken), draws, sweeps, moved, ess)
 
 
-def _renewed(model: Model, stage: _Stage, weigher: Weigher, phi: float, rng: np.random.Generator) -> _Stage:
+def _renewed(law: Law, stage: _Stage, weigher: Weigher, phi: float, rng: np.random.Generator) -> _Stage:
     """The stage with new particles: drawn from mixtures fitted to it, or moved where drawing fails."""
-    target = _target(model, phi)
+    target, size, best = _target(law, phi), len(stage.log_weight), stage
+    if law.size <= DRAWN_AT_MOST and not law.carried:
+        best, enough = _drawn(law, stage, weigher, target, ENOUGH if phi == 1.0 else ENOUGH_BETWEEN, rng)
+        if enough:
+            return best
+    weight, core = np.exp(best.log_weight), slice(law.core)
+    proposal = fitted(best.cloud.eta[:, core], weight, law.covariance[core, core], rng) if law.core else None
+    cloud = best.cloud.take(systematic(weight, size, float(rng.random())))
+    cloud, sweeps, moved = _move(law, target, cloud, weigher, proposal, rng)
+    return _Stage(cloud, np.full(size, -np.log(size)), best.log_evidence, best.draws, sweeps, moved)
+
+
+def _drawn(
+    law: Law, stage: _Stage, weigher: Weigher, target: Target, enough: float, rng: np.random.Generator
+) -> tuple[_Stage, bool]:
+    """The best cloud drawn anew, and whether its ESS is ``enough`` (a fraction of N)."""
     size = len(stage.log_weight)
-    enough = ENOUGH if phi == 1.0 else ENOUGH_BETWEEN
     best, pool, proposals = stage, None, list[Mixture]()
     for draws in range(1, ROUNDS + 1):
-        proposals.append(fitted(best.cloud.eta, np.exp(best.log_weight), model.omega, rng))
+        proposals.append(fitted(best.cloud.eta, np.exp(best.log_weight), law.covariance, rng))
         drawn = weigher(storable(proposals[-1].draw(rng, size)))
         pool = drawn if pool is None else _joined(pool, drawn)
         # All draws so far are one sample of the mean of all proposals (Owen & Zhou 2000).
         density = log_sum(np.array([proposal.log_density(pool.eta) for proposal in proposals])) - math.log(draws)
         log_weight, total = normalised(target(pool) - density)
         kept, weight = thinned(log_weight, size, pool.eta, float(rng.random()))
-        found = _Stage(pool.take(kept), weight, total - math.log(len(log_weight)) + log_prior_constant(model), draws)
+        found = _Stage(pool.take(kept), weight, total - math.log(len(log_weight)) + law.constant, draws)
         ess = effective_size(log_weight)
         if np.isfinite(total) and ess >= enough * size and float(log_weight.max()) <= math.log(LARGEST / size):
-            return found
+            return found, True
         if np.isfinite(total) and (ess > best.ess or best is not stage):
             best = found
         if ess < HOPELESS * size:
             break
-    chosen = systematic(np.exp(best.log_weight), size, float(rng.random()))
-    cloud, sweeps, moved = _move(target, best.cloud.take(chosen), weigher, proposals[-1], rng)
-    return _Stage(cloud, np.full(size, -np.log(size)), best.log_evidence, draws, sweeps, moved)
+    return best, False
 
 
 def systematic(weight: Floats, size: int, offset: float) -> NDArray[np.int64]:
@@ -228,30 +265,62 @@ def _largest_step(log_weight: Floats, log_likelihood: Floats, phi: float) -> flo
 
 
 def _move(
-    target: Target, cloud: Weighed, weigher: Weigher, proposal: Mixture, rng: np.random.Generator
+    law: Law, target: Target, cloud: Weighed, weigher: Weigher, proposal: Mixture | None, rng: np.random.Generator
 ) -> tuple[Weighed, int, float]:
-    """Metropolis sweeps until the average particle has moved `MOVES` times."""
+    """Metropolis sweeps, each kind in turn, until the average particle has moved `MOVES` times."""
     moved, sweeps = 0.0, 0
+    kinds: list[Callable[[], float]] = []
     current = target(cloud)
-    while moved < MOVES and sweeps < MOST_SWEEPS:
-        if sweeps % 2 == 0:
-            proposed = weigher(storable(proposal.draw(rng, len(cloud.eta))))
-            correction = proposal.log_density(cloud.eta) - proposal.log_density(proposed.eta)
-            accept = np.log(rng.random(len(current))) < target(proposed) - current + correction
-            cloud, current = _accepted(cloud, proposed, accept), np.where(accept, target(proposed), current)
-            moved += float(accept.mean())
-        else:
-            half = len(cloud.eta) // 2
-            for movers, standing in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
-                proposed = weigher(_evolved(cloud.eta[movers], cloud.eta[standing], rng))
-                candidate = target(proposed)
-                accept = np.log(rng.random(len(candidate))) < candidate - current[movers]
-                part = Weighed(cloud.eta[movers], cloud.past[movers], cloud.last[movers])
-                _put(cloud, movers, _accepted(part, proposed, accept))
-                current[movers] = np.where(accept, candidate, current[movers])
-                moved += float(accept.sum()) / len(current)
+
+    def met(place: slice, proposed: Weighed, correction: Floats | float) -> float:
+        """Accept by Metropolis' rule; accepted moves per particle of the whole cloud."""
+        candidate = target(proposed)
+        accept = np.log(rng.random(len(candidate))) < candidate - current[place] + correction
+        part = Weighed(cloud.eta[place], cloud.past[place], cloud.last[place])
+        _put(cloud, place, _accepted(part, proposed, accept))
+        current[place] = np.where(accept, candidate, current[place])
+        return float(accept.sum()) / len(current)
+
+    def independence() -> float:
+        assert proposal is not None
+        eta = cloud.eta.copy()
+        eta[:, : law.core] = storable(proposal.draw(rng, len(eta)))
+        before, after = (proposal.log_density(rows[:, : law.core]) for rows in (cloud.eta, eta))
+        return met(slice(None), weigher(eta), before - after)
+
+    def evolution() -> float:
+        half, accepted = len(cloud.eta) // 2, 0.0
+        for movers, standing in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
+            eta = cloud.eta[movers].copy()
+            eta[:, : law.size] = _evolved(eta[:, : law.size], cloud.eta[standing, : law.size], rng)
+            accepted += met(movers, weigher(eta), 0.0)
+        return accepted
+
+    def renewal() -> float:
+        eta = _renewed_steps(law, cloud.eta, rng)
+        # The step leaves the prior as it is, so that the prior must not count.
+        return met(slice(None), weigher(eta), law.log_density(cloud.eta) - law.log_density(eta))
+
+    kinds += [independence] if law.core else []
+    kinds += [evolution] if law.size else []
+    kinds += [renewal] if law.steps else []
+    while kinds and moved < MOVES and sweeps < MOST_SWEEPS:
+        moved += kinds[sweeps % len(kinds)]()
         sweeps += 1
     return cloud, sweeps, moved
+
+
+def _renewed_steps(law: Law, eta: Floats, rng: np.random.Generator) -> Floats:
+    """Crank-Nicolson proposals for the newest increments of eta (N, K): from a step on that each particle chooses."""
+    count = len(eta)
+    fresh = rng.standard_normal((count, law.size)) @ law.factor.T
+    size = np.array(RENEWALS)[rng.integers(len(RENEWALS), size=count)]
+    first = rng.integers(len(law.steps), size=count)
+    proposed = eta.copy()
+    for number, step in enumerate(law.steps):
+        b = np.where(number >= first, size, 0.0)[:, None]
+        proposed[:, step] = storable(np.sqrt(1.0 - b * b) * eta[:, step] + b * fresh[:, step])
+    return proposed
 
 
 def _accepted(cloud: Weighed, proposed: Weighed, accept: NDArray[np.bool_]) -> Weighed:
@@ -274,11 +343,11 @@ def _joined(one: Weighed, other: Weighed) -> Weighed:
     )
 
 
-def _target(model: Model, phi: float) -> Target:
-    """log(prior * past * last^phi) of a cloud (N,), up to `log_prior_constant`."""
+def _target(law: Law, phi: float) -> Target:
+    """log(prior * past * last^phi) of a cloud (N,), up to the law's constant."""
 
     def log_target(cloud: Weighed) -> Floats:
-        value = log_prior(model, cloud.eta) + cloud.past + phi * cloud.last
+        value = law.log_density(cloud.eta) + cloud.past + phi * cloud.last
         return np.where(np.isnan(value), -np.inf, value)
 
     return log_target

@@ -1,5 +1,7 @@
 """What is believed about a patient: weighted particles over eta, the individual random effects.
 
+With occasions or drift a particle is more than eta; see `twin.effects`.
+
 Particles are rounded to float32 where they are made, so that what is stored is exactly what was computed with; all
 arithmetic is float64. Randomness is counter-based and keyed by (patient, event, purpose): the same history draws the
 same numbers, whoever computes it and however often (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
@@ -16,6 +18,7 @@ import numpy as np
 from twin.kernel import Floats
 from twin.mixture import even_normals
 from twin.models import Model
+from twin.segments import STILL, Layout
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Levels of every published band."""
@@ -26,7 +29,8 @@ class Belief:
     """Weighted particles.
 
     Attributes:
-        eta: (N, d), float64 values that are exact in float32.
+        eta: (N, K) random effects, float64 values that are exact in float32, columns as ``layout`` says: (N, d) eta
+            alone for a model without occasions and drift.
         log_weight: (N,) normalised, so that exp sums to one.
         log_evidence: log p(observations so far).
         observations: how many have been assimilated.
@@ -36,6 +40,7 @@ class Belief:
     log_weight: Floats
     log_evidence: float = 0.0
     observations: int = 0
+    layout: Layout = STILL
 
     @property
     def weight(self) -> Floats:
@@ -65,19 +70,6 @@ def prior(model: Model, particles: int, patient_id: str) -> Belief:
     draws = even_normals(generator(patient_id, "prior"), particles, len(model.eta_names))
     factor = np.linalg.cholesky(model.omega) if model.eta_names else np.zeros((0, 0))
     return Belief(storable(draws @ factor.T), np.full(particles, -np.log(particles)))
-
-
-def log_prior(model: Model, eta: Floats) -> Floats:
-    """log N(eta; 0, omega) per particle, without the constant."""
-    if not model.eta_names:
-        return np.zeros(len(eta))
-    white = np.linalg.solve(np.linalg.cholesky(model.omega), eta.T)
-    return np.asarray(-0.5 * (white * white).sum(axis=0))
-
-
-def log_prior_constant(model: Model) -> float:
-    """What `log_prior` leaves out: - log det(2 pi omega) / 2."""
-    return float(-0.5 * np.linalg.slogdet(2.0 * np.pi * model.omega)[1]) if model.eta_names else 0.0
 
 
 def normalised(log_weight: Floats) -> tuple[Floats, float]:

@@ -33,6 +33,7 @@ from twin.forecast import SCATTER_POINTS
 from twin.kernel import Floats, Kernel
 from twin.models import Model, OutputSpec
 from twin.simulation import simulate
+from twin.simulation import truth as simulated
 from twin.solve import pace_for
 from twin.timeline import Observation
 from twin.trunk import Trunk
@@ -118,8 +119,11 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     assert position.past is not None
     final, rng = position.belief, generator(name, "draws")
     chosen = rng.choice(particles, DRAWS, p=final.weight / final.weight.sum())
-    true_likelihood = trunk.log_likelihood(eta[None], timeline)[0]
-    ranks = [_rank(float(true), column, rng) for true, column in zip(eta, final.eta[chosen].T, strict=True)]
+    # Eta as far as it has drifted by the end, and the data that the particles still answer for.
+    whole, end = simulated(real, eta), timeline.segments.at(timeline.observations[-1].millis)
+    lasting, believed = (e.lasting(timeline.segments, end) for e in (whole, trunk.effects(final)))
+    true_likelihood = trunk.log_likelihood(whole, timeline, final.layout.since)[0]
+    ranks = [_rank(float(true), column, rng) for true, column in zip(lasting[0], believed[chosen].T, strict=True)]
     ranks.append(_rank(float(true_likelihood), position.past[chosen], rng))
     outputs = tuple(observation.output for observation in timeline.observations)
     return Followed(tuple(ranks), outputs, tuple(pit), tuple(crps), tuple(plug_in), tuple(ess), tuple(seconds))

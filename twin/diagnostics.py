@@ -77,8 +77,9 @@ def diagnose(trunk: Trunk, timeline: Timeline, eta: Floats, replicates: int = RE
 def simulated(trunk: Trunk, timeline: Timeline, replicates: int) -> Floats:
     """Values (K, n) of ``replicates`` patients of the population with this patient's doses, covariates and times."""
     rng = generator(trunk.patient_id, "simulated")
-    eta = prior(widened(trunk.kernel.model, timeline.widening), replicates, f"{trunk.patient_id} simulated").eta
-    every = trunk.rows(eta, timeline, timeline.observations)
+    name = f"{trunk.patient_id} simulated"
+    population = trunk.another(prior(widened(trunk.kernel.model, timeline.widening), replicates, name).eta, name)
+    every = trunk.rows(population, timeline, timeline.observations)
     outputs = [trunk.kernel.model.outputs[observation.output] for observation in timeline.observations]
     drawn = [
         likelihood.drawn(output, rows, rng.random((replicates, 1))) for output, rows in zip(outputs, every, strict=True)

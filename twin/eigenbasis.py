@@ -23,6 +23,12 @@ def eigenbasis(a: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:
         lam, v, w = np.empty((count, 2)), np.empty((count, 2, 2)), np.empty((count, 2, 2))
         _two_by_two(a, c, lam, v, w)
         return lam, v, w
+    if count > 1 and (a == a[0]).all():
+        # No random effect shapes the block: one particle stands for all.
+        one = np.zeros((1, size))
+        lam, v, w = (np.repeat(part, count, axis=0) for part in eigenbasis(a[:1], one))
+        c += one
+        return lam, v, w
     unusable = ~np.isfinite(a).all(axis=(1, 2))
     a[unusable] = -np.diag(np.arange(1.0, size + 1.0))
     lam, v = np.linalg.eig(a)

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.belief import prior, quantiles
+from twin.belief import Belief, prior, quantiles
 from twin.carried import widened
 from twin.diagnostics import Diagnosis, diagnose
 from twin.events import Prediction
@@ -94,22 +94,25 @@ def examine(patient_id: str, history: History, model: Model, particles: int) -> 
         times / UNIT_MS[model.time_unit],
         tuple(predictions),
         diagnose(trunk, timeline, mode.eta),
-        _curves(trunk, timeline, position.belief.eta, position.belief.weight, mode.eta),
+        _curves(trunk, timeline, position.belief, mode.eta),
         mode.converged,
     )
 
 
-def _curves(trunk: Trunk, timeline: Timeline, eta: Floats, weight: Floats, mode: Floats) -> tuple[Fitted, ...]:
+def _curves(trunk: Trunk, timeline: Timeline, belief: Belief, mode: Floats) -> tuple[Fitted, ...]:
+    """Curves of all outputs that were measured; what particles were before their checkpoint is not known any more."""
     marks = _marks(timeline)
     outputs = sorted({observation.output for observation in timeline.observations})
     looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
-    everyone = np.vstack([eta, mode, np.zeros_like(mode)])
-    predicted = trunk.predictions(everyone, timeline, looks).reshape(len(outputs), len(marks), len(everyone))
+    alone = trunk.predictions(np.vstack([mode, np.zeros_like(mode)]), timeline, looks)
+    shape = len(outputs), len(marks), -1
+    predicted = zip(trunk.recalled(belief, timeline, looks).reshape(shape), alone.reshape(shape), strict=True)
     times = (marks - timeline.start) / UNIT_MS[trunk.kernel.model.time_unit]
     found = []
-    for output, rows in zip(outputs, predicted, strict=True):
-        low, median, high = quantiles(rows[:, :-2], weight, LEVELS).T
-        found.append(Fitted(output, times, low, median, high, rows[:, -2], rows[:, -1]))
+    for output, (rows, single) in zip(outputs, predicted, strict=True):
+        known = np.isfinite(rows).any(axis=1, keepdims=True)
+        low, median, high = np.where(known, quantiles(rows, belief.weight, LEVELS), np.nan).T
+        found.append(Fitted(output, times, low, median, high, single[:, 0], single[:, 1]))
     return tuple(found)
 
 

@@ -180,7 +180,7 @@ def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, belief: B
     """Bands of the individual parameters (N, P) that vary between patients."""
     specified = {p.name: p for p in model.parameters}
     weight = belief.weight
-    return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.eta_names)
+    return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.effect_names)
 
 
 def _share(condition: NDArray[np.bool_], weight: Floats) -> float:

@@ -55,6 +55,7 @@ from twin.row import (
     unpack_nadir,
 )
 from twin.rules import SETTINGS, assess
+from twin.segments import ALWAYS, UNDIVIDED
 from twin.solve import individual_parameters, pace_for
 from twin.timeline import Timeline, build, first_difference
 from twin.trunk import Assimilated, Position, Rhythm, Trunk
@@ -96,7 +97,11 @@ class Step:
 
 @dataclass(frozen=True)
 class Posterior:
-    """The belief as arrays: eta (N, d), log_weight (N,), individual parameters (N, P), and the mode with covariance."""
+    """The belief as arrays: eta (N, d), log_weight (N,), individual parameters (N, P), and the mode with covariance.
+
+    ``eta`` is what lasts: with a drift as far as it has gone by now, without the effects of the present occasion, which
+    the individual parameters have.
+    """
 
     names: tuple[str, ...]
     eta: Floats
@@ -220,15 +225,17 @@ class PatientTwin:
         return self._trunk.mode(self.belief, self._timeline)
 
     def posterior(self) -> Posterior:
-        """The belief as arrays, with individual parameters under the newest covariates."""
-        belief, kernel = self.belief, self._trunk.kernel
-        covariates = kernel.reference if self._timeline is None else self._timeline.covariates[-1]
-        par = individual_parameters(kernel, belief.eta, covariates)
+        """The belief as arrays, as it stands at the newest point, with individual parameters under its covariates."""
+        belief, kernel, timeline = self.belief, self._trunk.kernel, self._timeline
+        effects = self._trunk.effects(belief)
+        segments = UNDIVIDED if timeline is None else timeline.segments
+        segment = segments.at(self.points[-1].millis) if self.points else ALWAYS
+        covariates = kernel.reference if timeline is None else timeline.covariates[-1]
+        par = individual_parameters(kernel, effects.at(segments, segment), covariates)
         dimension = len(self.model.eta_names)
         nothing = Mode(np.zeros(dimension), np.array(self.model.omega), 0.0, True)
-        return Posterior(
-            self.model.eta_names, belief.eta, belief.log_weight, kernel.parameters, par, self.mode() or nothing
-        )
+        eta = effects.lasting(segments, segment)
+        return Posterior(self.model.eta_names, eta, belief.log_weight, kernel.parameters, par, self.mode() or nothing)
 
     def _tell(self, event: InputEvent) -> Insertion:
         if event.patient_id != self.patient_id:

@@ -78,9 +78,12 @@ def _along(course: Course) -> Floats:
 def _predicted(
     trunk: Trunk, eta: Floats, timeline: Timeline, marks: NDArray[np.int64], outputs: Sequence[int]
 ) -> Floats:
-    """(outputs, T, N)."""
+    """(outputs, T, N), of the typical patient, the first, and of others whose occasions and drift are their own."""
     looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
-    return trunk.predictions(eta, timeline, looks).reshape(len(outputs), len(marks), len(eta))
+    cases = (eta[:1], trunk.another(eta[1:], "population"))
+    return np.hstack([trunk.predictions(case, timeline, looks) for case in cases]).reshape(
+        len(outputs), len(marks), len(eta)
+    )
 
 
 def _outlook(output: int, number: int, times: Floats, predicted: Floats) -> Outlook:

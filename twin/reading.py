@@ -34,6 +34,7 @@ from twin.history import History
 from twin.kernel import Floats
 from twin.models import TargetSpec, ToxicitySpec
 from twin.orders import Orders
+from twin.segments import Segment
 from twin.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
 from twin.solve import individual_parameters
 from twin.surprise import Evidence
@@ -87,7 +88,7 @@ class Reader:
         self._trunk = trunk
         self._model = trunk.kernel.model
         self._unit = UNIT_MS[self._model.time_unit]
-        self._bands: tuple[Belief, Floats, tuple[Band, ...]] | None = None
+        self._bands: tuple[Belief, Segment, Floats, tuple[Band, ...]] | None = None
 
     def prediction(self, learned: Assimilated) -> Prediction:
         """The expectation that a measured value met."""
@@ -184,12 +185,11 @@ class Reader:
         self, position: Position, timeline: Timeline, millis: int, out: Floats, exposures: tuple[Exposure, ...]
     ) -> Estimate:
         belief = position.belief
-        epoch = int(np.searchsorted(timeline.epoch, millis, side="right")) - 1
         given = timeline.delivered.items()
         return Estimate(
             **self._envelope("estimate", millis),
             outputs=output_bands(self._model, out, belief.weight),
-            parameters=self._parameters(belief, timeline.covariates[epoch]),
+            parameters=self._parameters(belief, timeline, millis),
             exposure=exposures,
             delivered_rate={drug: Quantity(value=d.rate_at(millis), unit="mg/h") for drug, d in given},
             delivered={drug: Quantity(value=d.amount(timeline.start, millis), unit="mg") for drug, d in given},
@@ -198,14 +198,17 @@ class Reader:
             observations=belief.observations,
         )
 
-    def _parameters(self, belief: Belief, covariates: Floats) -> tuple[Band, ...]:
-        """Bands of the individual parameters; they change with the belief and the covariates, not with time."""
+    def _parameters(self, belief: Belief, timeline: Timeline, millis: int) -> tuple[Band, ...]:
+        """Bands of the individual parameters; they change with the belief, the covariates and the segment."""
+        covariates, segment = timeline.covariates_at(millis), timeline.segments.at(millis)
         known = self._bands
-        if known is None or known[0] is not belief or not np.array_equal(known[1], covariates):
+        if known is None or known[0] is not belief or known[1] != segment or not np.array_equal(known[2], covariates):
             kernel = self._trunk.kernel
-            par = individual_parameters(kernel, belief.eta, covariates)
-            known = self._bands = belief, covariates, parameter_bands(self._model, kernel.parameters, par, belief)
-        return known[2]
+            effects = self._trunk.effects(belief).at(timeline.segments, segment)
+            par = individual_parameters(kernel, effects, covariates)
+            bands = parameter_bands(self._model, kernel.parameters, par, belief)
+            known = self._bands = belief, segment, covariates, bands
+        return known[3]
 
     def _exposures(
         self, out: Floats, end: int, timeline: Timeline, millis: int

@@ -12,11 +12,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin import likelihood, residual
+from twin.effects import without_drift
 from twin.information import censored_coordinates, coordinates, outcome_coordinates
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Response
 from twin.models import ErrorSpec, OutputSpec
+from twin.segments import Layout
 from twin.solve import Plans, Solver
 from twin.timeline import Observation, Timeline
 
@@ -47,7 +49,10 @@ class _Alike:
 
 
 class Responder:
-    """Predictions of and responses to the observations ``seen`` of a patient, for any eta (N, d)."""
+    """Predictions of and responses to the observations ``seen`` of a patient, for any eta (N, K).
+
+    With occasions eta is followed by the kappas of those that the data met, as ``layout`` says; nothing drifts.
+    """
 
     def __init__(self, kernel: Kernel, pace: Pace, timeline: Timeline, seen: Sequence[Observation]) -> None:
         self.kernel = kernel
@@ -56,6 +61,8 @@ class Responder:
         self._plans: Plans = {}
         self.seen = tuple(seen)
         self.marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
+        varying = bool(kernel.model.iov_names) and len(self.marks) > 0
+        self.layout = Layout(None, timeline.segments.occasions_before(int(self.marks[-1])) if varying else ())
         plain = [o for o in self.seen if _is_plain(kernel.model.outputs[o.output], o)]
         self._alike = self._grouped(plain)
         self._single = tuple(o for o in self.seen if o not in plain)
@@ -100,7 +107,8 @@ class Responder:
         return np.asarray(self._solved(eta)[mark, [o.output for o in self.seen]])
 
     def _solved(self, eta: Floats) -> Floats:
-        solver = Solver(self.kernel, eta, self.pace, shared=False, plans=self._plans)
+        effects = without_drift(self.kernel.model, self.layout, eta)
+        solver = Solver(self.kernel, effects, self.pace, shared=False, plans=self._plans)
         return solver.advance(solver.initial(self.timeline), self.timeline, int(self.marks[-1]), self.marks)[1]
 
     def _grouped(self, plain: Sequence[Observation]) -> tuple[_Alike, ...]:

@@ -2,7 +2,7 @@
 
 A belief is stored as eta in float32 (which is exact, see `twin.belief`) with its weights; particle states are left out,
 since solving the history again gives them to the last bit. So a row stays near 30 bytes a particle plus the history,
-however many states the model has.
+however many states the model has. With drift it holds the effects within the lag, and the states at its beginning.
 """
 
 from __future__ import annotations
@@ -19,9 +19,10 @@ from twin.events import BadEvent, Nadir, decode, encode
 from twin.heard import Heard
 from twin.history import ClinicalEvent, History, SampleLine
 from twin.ledger import AlertLedger
+from twin.segments import Layout
 from twin.surprise import Evidence
 
-ROW_VERSION = 2
+ROW_VERSION = 3
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -37,6 +38,7 @@ class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
     dimension: int
     log_evidence: float
     observations: int
+    layout: Layout
 
 
 class PointRow(msgspec.Struct, frozen=True, array_like=True):
@@ -107,6 +109,7 @@ def pack_belief(belief: Belief) -> BeliefRow:
         belief.eta.shape[1],
         belief.log_evidence,
         belief.observations,
+        belief.layout,
     )
 
 
@@ -114,7 +117,7 @@ def unpack_belief(row: BeliefRow) -> Belief:
     """The belief of a row, bit for bit."""
     log_weight = np.frombuffer(row.log_weight, dtype="<f8").astype(np.float64)
     eta = np.frombuffer(row.eta, dtype="<f4").astype(np.float64).reshape(len(log_weight), row.dimension)
-    return Belief(eta, log_weight, row.log_evidence, row.observations)
+    return Belief(eta, log_weight, row.log_evidence, row.observations, row.layout)
 
 
 def pack_nadir(nadir: Nadir | None) -> bytes | None:

@@ -14,6 +14,7 @@ import numpy as np
 from twin import likelihood
 from twin.belief import generator
 from twin.design import Design
+from twin.effects import Effects
 from twin.events import LabResult, Quantity, event_id, from_millis
 from twin.history import History
 from twin.kernel import Floats
@@ -30,6 +31,11 @@ Values = dict[int, tuple[int, float]]
 """By number of the sample in the design: ms and value."""
 
 
+def truth(trunk: Trunk, eta: Floats) -> Effects:
+    """Random effects through time of a simulated patient with this ``eta`` (d,)."""
+    return trunk.another(eta[None], f"{trunk.patient_id} simulated")
+
+
 def simulate(trunk: Trunk, eta: Floats, plan: Design) -> Timeline:
     """The timeline of a patient with this ``eta`` (d,)."""
     model, rng = trunk.kernel.model, generator(trunk.patient_id, "measured")
@@ -37,7 +43,7 @@ def simulate(trunk: Trunk, eta: Floats, plan: Design) -> Timeline:
     if not asks and all(output.kind != "event" for output in model.outputs):
         planned = {number: (millis, 1.0) for number, (millis, _) in enumerate(plan.samples)}
         timeline = _timeline(trunk, plan, planned)
-        every = trunk.rows(eta[None], timeline, timeline.observations)
+        every = trunk.rows(truth(trunk, eta), timeline, timeline.observations)
         levels = rng.random(len(every))
         return _valued(
             timeline,
@@ -56,7 +62,7 @@ def simulate(trunk: Trunk, eta: Floats, plan: Design) -> Timeline:
             continue
         timeline = _timeline(trunk, plan, known | {number: (millis, 1.0)})
         looked = next(o for o in timeline.observations if o.event_id == _name(number))
-        known[number] = millis, _drawn(trunk, looked, trunk.rows(eta[None], timeline, [looked])[0], level)
+        known[number] = millis, _drawn(trunk, looked, trunk.rows(truth(trunk, eta), timeline, [looked])[0], level)
     timeline = _timeline(trunk, plan, known)
     said = {_name(number): value for number, (_, value) in known.items()}
     return _valued(timeline, [said[o.event_id] for o in timeline.observations])
@@ -73,7 +79,7 @@ def _moment(trunk: Trunk, eta: Floats, plan: Design, known: Values, number: int,
         return None
     moments = np.unique(np.rint(np.linspace(since, millis, MOMENTS)).astype(np.int64))[1:]
     looks = [Observation(int(at), "", output, 0.0) for at in moments]
-    hazard = np.array([rows[0, 0] for rows in trunk.rows(eta[None], timeline, looks)])
+    hazard = np.array([rows[0, 0] for rows in trunk.rows(truth(trunk, eta), timeline, looks)])
     needed = -np.log(level)
     if hazard[-1] < needed:
         return None

@@ -2,7 +2,7 @@
 
 A `Cloud` is where particles stand at one instant: modal coordinates of the linear block and the stepped states. A
 `Solver` holds what the equations of a cloud of eta need (individual parameters, eigenbases), per stretch of constant
-covariates. At a change of covariates the cloud is carried over in state space.
+covariates and random effects. Where either changes the cloud is carried over in state space.
 """
 
 from __future__ import annotations
@@ -11,18 +11,20 @@ import copy
 import functools
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.delivered import Delivered, Steady, with_rates
+from twin.effects import Constant, Effects
 from twin.eigenbasis import eigenbasis
 from twin.kernel import Floats, Kernel, compile_model
 from twin.late import TIMING, own_edges, possible
 from twin.mesh import Pace, Schedule, pace_of, schedule, segments
 from twin.models import Model
+from twin.segments import ALWAYS, UNDIVIDED, Segment, Segments
 from twin.steady import steady_state
 from twin.stepper import LANES
 from twin.timeline import UNIT_MS, Timeline, assemble
@@ -38,19 +40,21 @@ NO_STOPS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
 @dataclass(frozen=True)
 class Cloud:
-    """States of N particles at ``millis``: modal linear states z (N, L) of covariate epoch ``epoch``, stepped y (N, S).
+    """States of N particles at ``millis``: modal linear states z (N, L) and stepped y (N, S).
 
-    A cloud is the state just before anything that happens at ``millis`` itself.
+    The modes are those of covariate epoch ``epoch`` and of the effects of ``segment``. A cloud is the state just before
+    anything that happens at ``millis`` itself.
     """
 
     millis: int
     epoch: int
     z: Floats
     y: Floats
+    segment: Segment = ALWAYS
 
     def take(self, index: NDArray[np.int64]) -> Cloud:
         """The particles at ``index``."""
-        return Cloud(self.millis, self.epoch, self.z[index], self.y[index])
+        return replace(self, z=self.z[index], y=self.y[index])
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,12 @@ class System:
 
 
 def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
-    """Individual parameters (N, P), columns `Kernel.parameters`, for eta (N, d) and covariates (C,)."""
+    """Individual parameters (N, P), columns `Kernel.parameters`, for effects (N, E) and covariates (C,).
+
+    Effects are those of `Model.effect_names`; of eta (N, d) alone, those of occasions are 0.
+    """
+    missing = len(kernel.model.effect_names) - eta.shape[1]
+    eta = np.hstack([eta, np.zeros((len(eta), missing))]) if missing else eta
     par = np.empty((len(eta), len(kernel.parameters)))
     kernel.individual(np.ascontiguousarray(eta, dtype=np.float64), covariates, par)
     return par
@@ -105,70 +114,100 @@ _GUARD = Lock()
 
 
 class Solver:
-    """The equations of N particles eta (N, d) over a timeline's covariate epochs; systems are built when needed.
+    """The equations of N particles over a timeline's covariate epochs and segments; systems are built when needed.
 
-    ``shared`` systems are remembered in the process by the content of eta; a proposal, solved once, keeps its own. Who
-    solves the same stretches of one timeline for many eta hands the steps on as ``plans``.
+    ``eta`` are effects that may change with the segment, or (N, d) ones that never do. ``shared`` systems are
+    remembered in the process by the content of eta; a proposal, solved once, keeps its own. Who solves the same
+    stretches of one timeline for many eta hands the steps on as ``plans``.
     """
 
     def __init__(
-        self, kernel: Kernel, eta: Floats, pace: Pace, *, shared: bool = True, plans: Plans | None = None
+        self, kernel: Kernel, eta: Effects | Floats, pace: Pace, *, shared: bool = True, plans: Plans | None = None
     ) -> None:
         self.kernel = kernel
-        self.eta = eta
+        self.effects = Constant(eta) if isinstance(eta, np.ndarray) else eta
         self.pace = pace
         self._plans = plans
         # Content, not identity, is the key: a belief that is shared or restored finds its systems again.
-        self._own: dict[bytes, System] | None = None if shared else {}
-        self._digest = (
-            b"" if not shared else hashlib.blake2b(np.ascontiguousarray(eta).tobytes(), digest_size=16).digest()
-        )
+        self._own: dict[tuple[bytes, Segment], System] | None = None if shared else {}
+        self._digests: dict[Segment, bytes] = {}
 
-    def system(self, covariates: Floats) -> System:
-        """The particles' equations under these covariates (C,)."""
+    @property
+    def count(self) -> int:
+        """Number of particles N."""
+        return self.effects.count
+
+    def system(self, covariates: Floats, segments: Segments = UNDIVIDED, segment: Segment = ALWAYS) -> System:
+        """The particles' equations under these covariates (C,) in a segment."""
         shaping = covariates[self.kernel.shaping].tobytes()
         if self._own is not None:
-            own = shaping
+            own = shaping, segment
             if own not in self._own:
-                self._own[own] = self._built(covariates)
+                self._own[own] = self._built(covariates, self.effects.at(segments, segment))
             return self._own[own]
-        key = (self.kernel.model.hash, self._digest, shaping)
+        effects = self.effects.at(segments, segment)
+        key = (self.kernel.model.hash, self._digest(effects, segment), shaping)
         with _GUARD:
             found = _SYSTEMS.get(key)
             if found is not None:
                 _SYSTEMS.move_to_end(key)
                 return found
-        system = self._built(covariates)
+        system = self._built(covariates, effects)
         with _GUARD:
             _SYSTEMS[key] = system
             while len(_SYSTEMS) > REMEMBERED_SYSTEMS:
                 _SYSTEMS.popitem(last=False)
         return system
 
-    def _built(self, covariates: Floats) -> System:
-        return linear_system(self.kernel, individual_parameters(self.kernel, self.eta, covariates), covariates)
+    def _digest(self, effects: Floats, segment: Segment) -> bytes:
+        if segment not in self._digests:
+            content = np.ascontiguousarray(effects).tobytes()
+            self._digests[segment] = hashlib.blake2b(content, digest_size=16).digest()
+        return self._digests[segment]
+
+    def _built(self, covariates: Floats, effects: Floats) -> System:
+        return linear_system(self.kernel, individual_parameters(self.kernel, effects, covariates), covariates)
+
+    def _system_of(self, cloud: Cloud, timeline: Timeline) -> System:
+        return self.system(timeline.covariates[cloud.epoch], timeline.segments, cloud.segment)
 
     def initial(self, timeline: Timeline) -> Cloud:
         """The particles at the start of a timeline."""
-        cloud = self._begun(timeline, _epoch_at(timeline, timeline.start))
+        cloud = self._begun(timeline, timeline.start)
         return self._in_steady_state(cloud, timeline) if timeline.start in timeline.steady else cloud
 
-    def _begun(self, timeline: Timeline, epoch: int) -> Cloud:
-        """The particles with their initial values under an epoch's covariates."""
+    def _begun(self, timeline: Timeline, millis: int) -> Cloud:
+        """The particles with the initial values of ``millis``."""
+        epoch, segment = _epoch_at(timeline, millis), timeline.segments.at(millis)
         covariates = timeline.covariates[epoch]
-        system = self.system(covariates)
-        x = np.zeros((len(self.eta), len(self.kernel.linear)))
-        y = np.zeros((len(self.eta), len(self.kernel.stepped)))
+        system = self.system(covariates, timeline.segments, segment)
+        x = np.zeros((self.count, len(self.kernel.linear)))
+        y = np.zeros((self.count, len(self.kernel.stepped)))
         self.kernel.initial(system.par, covariates, x, y)
-        return Cloud(timeline.start, epoch, _apply(system.w, x), y)
+        return Cloud(millis, epoch, _apply(system.w, x), y, segment)
+
+    def standing(self, millis: int, states: Floats, timeline: Timeline) -> Cloud:
+        """The cloud at ``millis`` with these states (N, L + S), as `natural` gives them."""
+        linear = len(self.kernel.linear)
+        epoch, segment = _epoch_at(timeline, millis), timeline.segments.at(millis)
+        system = self.system(timeline.covariates[epoch], timeline.segments, segment)
+        return Cloud(millis, epoch, _apply(system.w, states[:, :linear]), states[:, linear:].copy(), segment)
 
     def natural(self, cloud: Cloud, timeline: Timeline) -> tuple[Floats, Floats]:
         """Linear states x (N, L) and stepped ones y (N, S) of a cloud, the latter as they are stepped."""
-        return _apply(self.system(timeline.covariates[cloud.epoch]).v, cloud.z), cloud.y
+        return _apply(self._system_of(cloud, timeline).v, cloud.z), cloud.y
+
+    def constant(self, timeline: Timeline, millis: int) -> Solver:
+        """The equations of the particles as if they had always been as they are from ``millis`` on."""
+        if isinstance(self.effects, Constant):
+            return self.with_plans({})
+        effects = self.effects.at(timeline.segments, timeline.segments.at(millis))
+        return Solver(self.kernel, effects, self.pace, shared=False)
 
     def taken(self, index: NDArray[np.int64]) -> Solver:
-        """The equations of the particles at ``index``."""
-        return Solver(self.kernel, self.eta[index], self.pace, shared=False, plans=self._plans)
+        """The equations of the particles at ``index``, whose effects must be constant."""
+        effects = self.effects.at(UNDIVIDED, ALWAYS)[index]
+        return Solver(self.kernel, effects, self.pace, shared=False, plans=self._plans)
 
     def with_plans(self, plans: Plans) -> Solver:
         """The same equations for stretches of another timeline."""
@@ -194,20 +233,21 @@ class Solver:
             The cloud at ``end`` and outputs (M, O, N), O rows as `Kernel.outputs` says.
         """
         kernel = self.kernel
-        out = np.empty((len(marks), kernel.height, len(self.eta)))
+        out = np.empty((len(marks), kernel.height, self.count))
         done = 0
         if len(marks) and marks[0] == cloud.millis:
             out[0] = self._here(cloud, timeline)
             done = 1
         while cloud.millis < end:
             epoch = _epoch_at(timeline, cloud.millis)
-            cloud = self._carried(cloud, timeline, epoch)
+            cloud = self._carried(cloud, timeline, epoch, timeline.segments.at(cloud.millis))
             if cloud.millis in timeline.resets:
-                begun = self._begun(timeline, epoch)
-                cloud = Cloud(cloud.millis, epoch, begun.z, begun.y)
-            until = int(timeline.epoch[epoch + 1]) if epoch + 1 < len(timeline.epoch) else end
+                cloud = self._begun(timeline, cloud.millis)
+            until = min(end, timeline.segments.next_after(cloud.millis) or end)
+            if epoch + 1 < len(timeline.epoch):
+                until = min(until, int(timeline.epoch[epoch + 1]))
             restart = int(np.searchsorted(timeline.restarts, cloud.millis, side="right"))
-            until = min([until, end, *timeline.restarts[restart : restart + 1].tolist()])
+            until = min([until, *timeline.restarts[restart : restart + 1].tolist()])
             here = marks[(marks > cloud.millis) & (marks <= until)]
             cloud = self._stretch(cloud, timeline, until, stops, here, out[done : done + len(here)])
             done += len(here)
@@ -220,9 +260,8 @@ class Solver:
     def _in_steady_state(self, cloud: Cloud, timeline: Timeline) -> Cloud:
         """The cloud, its states replaced by those just before the steady doses at its instant."""
         row = timeline.covariates[_epoch_at(timeline, cloud.millis)]
-        x, y = steady_state(self.with_plans({}), timeline, cloud.millis, row)
-        w = self.system(timeline.covariates[cloud.epoch]).w
-        return Cloud(cloud.millis, cloud.epoch, _apply(w, x), y)
+        x, y = steady_state(self.constant(timeline, cloud.millis), timeline, cloud.millis, row)
+        return replace(cloud, z=_apply(self._system_of(cloud, timeline).w, x), y=y)
 
     def _stretch(
         self,
@@ -242,13 +281,13 @@ class Solver:
                 timeline, self.kernel, self.pace, cloud.millis, end, stops, marks
             )
         covariates = timeline.covariates[cloud.epoch]
-        s = self.system(covariates)
+        s = self._system_of(cloud, timeline)
         z, y = cloud.z.copy(), cloud.y.copy()
         self.kernel.advance(
             z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, steps.start, steps.dt, steps.row, timeline.rates,
             steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark, out,
         )  # fmt: skip
-        return Cloud(end, cloud.epoch, z, y)
+        return replace(cloud, millis=end, z=z, y=y)
 
     def _late_stretch(
         self,
@@ -262,7 +301,8 @@ class Solver:
         """As `_stretch`, where every particle has edges of its own; so many particles at once as memory is fair to."""
         steps = segments(timeline, self.kernel, cloud.millis, end, stops, marks)
         covariates = timeline.covariates[cloud.epoch]
-        s, pace, unit = self.system(covariates), self.pace, _unit(self.kernel)
+        s, pace, unit = self._system_of(cloud, timeline), self.pace, _unit(self.kernel)
+        epoch = self._timing_epochs(timeline, end)
         z, y = cloud.z.copy(), cloud.y.copy()
         memory = pace.largest / pace.growth if pace.first > 0 else 0.0
         pieces = int(np.searchsorted(timeline.late.given, end))
@@ -272,8 +312,8 @@ class Solver:
             own = own_edges(
                 timeline.late,
                 self.kernel.late_kinds,
-                lambda epoch, part=part: self.system(timeline.covariates[epoch]).timing[part],  # type: ignore[misc]
-                timeline.epoch,
+                lambda at, part=part: self._system_at(int(epoch[at]), timeline).timing[part],  # type: ignore[misc]
+                epoch,
                 timeline.start,
                 unit,
                 (cloud.millis, end),
@@ -288,23 +328,39 @@ class Solver:
                 own.amount, own.rates, own.flow_start, own.flow, shown,
             )  # fmt: skip
             out[:, :, part] = shown
-        return Cloud(end, cloud.epoch, z, y)
+        return replace(cloud, millis=end, z=z, y=y)
 
-    def _carried(self, cloud: Cloud, timeline: Timeline, epoch: int) -> Cloud:
-        if epoch == cloud.epoch:
+    def _timing_epochs(self, timeline: Timeline, end: int) -> NDArray[np.int64]:
+        """Times (ms) before ``end`` from which what decides when a dose enters may be another."""
+        found, begin = [timeline.epoch], timeline.segments.next_after(timeline.start)
+        while begin is not None and begin < end:
+            found.append(np.array([begin], dtype=np.int64))
+            begin = timeline.segments.next_after(begin)
+        return np.unique(np.concatenate(found))
+
+    def _system_at(self, millis: int, timeline: Timeline) -> System:
+        """The particles' equations at ``millis``, or at the start of the record where that is later."""
+        covariates = timeline.covariates[_epoch_at(timeline, millis)]
+        return self.system(covariates, timeline.segments, timeline.segments.at(max(millis, timeline.start)))
+
+    def _carried(self, cloud: Cloud, timeline: Timeline, epoch: int, segment: Segment) -> Cloud:
+        if (epoch, segment) == (cloud.epoch, cloud.segment):
             return cloud
+        carried = replace(cloud, epoch=epoch, segment=segment)
         old, new = timeline.covariates[cloud.epoch], timeline.covariates[epoch]
-        if np.array_equal(old[self.kernel.shaping], new[self.kernel.shaping]):
-            return Cloud(cloud.millis, epoch, cloud.z, cloud.y)
-        x = _apply(self.system(old).v, cloud.z)
-        return Cloud(cloud.millis, epoch, _apply(self.system(new).w, x), cloud.y)
+        if segment == cloud.segment and np.array_equal(old[self.kernel.shaping], new[self.kernel.shaping]):
+            return carried
+        x = _apply(self._system_of(cloud, timeline).v, cloud.z)
+        return replace(carried, z=_apply(self._system_of(carried, timeline).w, x))
 
     def _here(self, cloud: Cloud, timeline: Timeline) -> Floats:
         """Outputs at the cloud's own instant: a step of no length."""
-        out = np.empty((1, self.kernel.height, len(self.eta)))
+        out = np.empty((1, self.kernel.height, self.count))
         covariates = timeline.covariates[cloud.epoch]
         at = (cloud.millis - timeline.start) / _unit(self.kernel)
-        step_alone(self.kernel, self.system(covariates), covariates, cloud.z.copy(), cloud.y.copy(), at, 0.0, out)
+        step_alone(
+            self.kernel, self._system_of(cloud, timeline), covariates, cloud.z.copy(), cloud.y.copy(), at, 0.0, out
+        )
         return np.asarray(out[0])
 
 

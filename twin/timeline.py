@@ -24,6 +24,7 @@ from twin.models import Model, OutputSpec
 from twin.recall import with_record
 from twin.residual import Measured
 from twin.restarts import SteadyDose, as_entering, late_pieces, late_pulses, steady_doses
+from twin.segments import UNDIVIDED, Segments, segments_of
 
 UNIT_MS = {"h": HOUR_MS, "d": DAY_MS}
 """Milliseconds in a model's unit of time."""
@@ -72,6 +73,7 @@ class Timeline:
         resets: (R,) ms at which all states go back to their initial values.
         steady: by ms, sorted, the doses that the patient is in steady state of just before they are given.
         widening: (d,) variance that the prior of each eta has besides, for characteristics that were never reported.
+        segments: stretches of constant random effects.
     """
 
     start: int
@@ -89,6 +91,7 @@ class Timeline:
     late: Pieces
     resets: NDArray[np.int64]
     steady: Mapping[int, tuple[SteadyDose, ...]]
+    segments: Segments = UNDIVIDED
 
     @functools.cached_property
     def disturbed(self) -> NDArray[np.int64]:
@@ -99,6 +102,10 @@ class Timeline:
     def restarts(self) -> NDArray[np.int64]:
         """Distinct ms at which all states are set: to their initial values or to a steady state, sorted."""
         return np.union1d(self.resets, np.array(list(self.steady), dtype=np.int64))
+
+    def covariates_at(self, millis: int) -> NDArray[np.float64]:
+        """Covariates (C,) that hold from ``millis`` on."""
+        return np.asarray(self.covariates[int(np.searchsorted(self.epoch, millis, side="right")) - 1])
 
     def changes_between(self, start: int, end: int) -> NDArray[np.int64]:
         """Distinct times in (start, end) at which a rate, covariate or impulse makes the equations discontinuous."""
@@ -142,6 +149,7 @@ def assemble(
     model = kernel.model
     measured = [(o.millis, o.output, o.value) for o in observations]
     outputs, unit = kernel.outputs, UNIT_MS[model.time_unit]
+    segments = segments_of(model, unit, start, given, epoch, covariates)
     epoch, covariates = with_record(kernel.record, outputs, unit, start, given, measured, epoch, covariates)
     columns = [_column(call, kernel.inputs) for call in kernel.inputs]
     per_hour = UNIT_MS[model.time_unit] / HOUR_MS
@@ -204,6 +212,7 @@ def assemble(
         Pieces.of(pieces),
         resets,
         steady if restarting else {},
+        segments,
     )
 
 

@@ -18,12 +18,14 @@ from twin import likelihood
 from twin.assimilate import Diagnostics, Weighed, assimilate
 from twin.belief import Belief, generator
 from twin.carried import widened
+from twin.effects import Effects, columns, effects_of, fixed, law, reaching
 from twin.forecast import Expectation, expectation
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Mode, find_mode
 from twin.models import Model
 from twin.response import Responder, bounded
+from twin.segments import STILL
 from twin.solve import Cloud, Solver
 from twin.timeline import UNIT_MS, Observation, Timeline
 
@@ -54,7 +56,7 @@ class Position:
         twig: the particles at the newest point of the estimate grid beyond that stop, if there is one: estimates step
             from one to the next instead of starting at the trunk each time.
         typical: the population's typical patient (eta = 0), one particle, at the same stop as ``cloud``.
-        past: (N,) log-likelihood of all assimilated data.
+        past: (N,) log-likelihood of all assimilated data, or of those since the belief's checkpoint.
     """
 
     belief: Belief
@@ -85,11 +87,22 @@ class Trunk:
         self.pace = pace
         self.patient_id = patient_id
         self.cadence, self.grid, self.horizon = rhythm or rhythm_of(kernel.model)
-        self._nobody = Solver(kernel, np.zeros((1, len(kernel.model.eta_names))), pace)
+        self._nobody = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), pace)
+        drift, unit = kernel.model.drift, UNIT_MS[kernel.model.time_unit]
+        self._lag = None if drift is None else (round(drift.lag * unit), round(drift.grid * unit))
+
+    def effects(self, belief: Belief, eta: Floats | None = None) -> Effects:
+        """Random effects through time of a belief's particles, or of other ``eta`` laid out like theirs."""
+        rows = belief.eta if eta is None else eta
+        return effects_of(self.kernel.model, belief.layout, rows, (self.patient_id,))
+
+    def another(self, eta: Floats, name: str) -> Effects:
+        """Random effects through time of other patients with eta (N, d): occasions and drift are drawn for ``name``."""
+        return effects_of(self.kernel.model, STILL, eta, (name,))
 
     def solver(self, belief: Belief) -> Solver:
         """The equations of a belief's particles."""
-        return Solver(self.kernel, belief.eta, self.pace)
+        return Solver(self.kernel, self.effects(belief), self.pace)
 
     def begin(self, timeline: Timeline, belief: Belief) -> Position:
         """The prior at the start of the timeline."""
@@ -102,10 +115,11 @@ class Trunk:
             return position
         stop = self._newest_stop(timeline, until, position.belief.observations)
         seen = timeline.observations[: position.belief.observations]
-        cloud, past, last = self._weigh(self.solver(position.belief), timeline, seen, stop)
+        solver = self.solver(position.belief)
+        cloud, past, last = self._weigh(solver, self._origin(solver, position.belief, timeline), timeline, seen, stop)
         start = self._nobody.initial(timeline)
         met = np.array([observation.millis for observation in seen], dtype=np.int64)
-        stops = np.union1d(self._stops(timeline, stop), met)
+        stops = np.union1d(self._stops(timeline.start, stop), met)
         typical, _ = self._nobody.advance(start, timeline, stop, stops=stops)
         return Position(position.belief, cloud, typical, past + last if seen else past)
 
@@ -137,13 +151,28 @@ class Trunk:
         cloud, _, _ = _present(position)
         return self.solver(position.belief).advance(position.twig or cloud, timeline, int(marks[-1]), marks)[1]
 
-    def predictions(self, eta: Floats, timeline: Timeline, observations: Sequence[Observation]) -> Floats:
-        """What is shown of n observations for eta (N, d), solved from the start: (n, N), without residual error."""
-        at, out = self._from_start(eta, timeline, observations)
-        return np.array([out[i, o.output] for i, o in zip(at, observations, strict=True)]).reshape(-1, len(eta))
+    def predictions(self, eta: Effects | Floats, timeline: Timeline, observations: Sequence[Observation]) -> Floats:
+        """What is shown of n observations, (n, N) without residual error, for effects or eta (N, d) that never change.
 
-    def rows(self, eta: Floats, timeline: Timeline, observations: Sequence[Observation]) -> list[Floats]:
-        """What the likelihood of each observation reads (R, N) for eta (N, d), solved from the start."""
+        Solved from the start.
+        """
+        at, out = self._from_start(eta, timeline, observations)
+        shown = [out[i, o.output] for i, o in zip(at, observations, strict=True)]
+        return np.array(shown).reshape(len(observations), out.shape[2])
+
+    def recalled(self, belief: Belief, timeline: Timeline, observations: Sequence[Observation]) -> Floats:
+        """What is shown of n observations (n, N) by a belief's particles; not a number before their checkpoint."""
+        solver = self.solver(belief)
+        origin = self._origin(solver, belief, timeline)
+        marks, at = np.unique(np.array([o.millis for o in observations], dtype=np.int64), return_inverse=True)
+        later = marks >= origin.millis
+        out = np.full((len(marks), self.kernel.height, solver.count), np.nan)
+        end = int(marks[-1])
+        _, out[later] = solver.advance(origin, timeline, end, marks[later], self._stops(origin.millis, end))
+        return np.array([out[i, o.output] for i, o in zip(at, observations, strict=True)])
+
+    def rows(self, eta: Effects | Floats, timeline: Timeline, observations: Sequence[Observation]) -> list[Floats]:
+        """What the likelihood of each observation reads (R, N), as `predictions`."""
         at, out = self._from_start(eta, timeline, observations)
         return [self.kernel.read(out[i], o.output) for i, o in zip(at, observations, strict=True)]
 
@@ -151,56 +180,110 @@ class Trunk:
         """Bring the trunk to a measured value, say what was expected, and assimilate it."""
         position = self.forward(position, timeline, observation.millis)
         cloud, typical, past = _present(position)
+        belief = self._reaching(position.belief, timeline, observation.millis)
         at = np.array([observation.millis], dtype=np.int64)
-        cloud, out = self.solver(position.belief).advance(cloud, timeline, observation.millis, at)
+        cloud, out = self.solver(belief).advance(cloud, timeline, observation.millis, at)
         typical, alone = self._nobody.advance(typical, timeline, observation.millis, at)
         rows = self.kernel.read(out[0], observation.output)
-        belief = position.belief
         output = self.kernel.model.outputs[observation.output]
         share = float(generator(self.patient_id, observation.event_id, "pit").random())
         expected = expectation(output, observation, rows, belief.weight, share)
         weighed = Weighed(belief.eta, past, self._log_likelihood(observation, rows))
         seen = timeline.observations[: belief.observations + 1]
-
-        model = widened(self.kernel.model, timeline.widening)
-        widest = WIDEST * np.sqrt(np.diag(model.omega))
+        prior = law(widened(self.kernel.model, timeline.widening), belief.layout)
+        widest = np.append(WIDEST * prior.sd, np.full(belief.eta.shape[1] - prior.size, np.inf))
 
         def weigher(eta: Floats) -> Weighed:
             bounded = np.clip(eta, -widest, widest)
-            _, earlier, last = self._weigh(Solver(self.kernel, bounded, self.pace, shared=False), timeline, seen)
+            solver = Solver(self.kernel, self.effects(belief, bounded), self.pace, shared=False)
+            origin = self._origin(solver, replace(belief, eta=bounded), timeline)
+            _, earlier, last = self._weigh(solver, origin, timeline, seen)
             return Weighed(eta, earlier, np.where((bounded == eta).all(axis=1), last, -np.inf))
 
         key, before = (self.patient_id, observation.event_id), belief.log_evidence
-        belief, weighed, diagnostics = assimilate(model, belief, weighed, weigher, key)
-        if diagnostics.stages:
-            # The particles are new: their clouds come from the same solver that will carry them on.
-            cloud, _, _ = self._weigh(self.solver(belief), timeline, seen)
+        belief, weighed, diagnostics = assimilate(prior, belief, weighed, weigher, key)
         position = Position(belief, cloud, typical, weighed.past + weighed.last)
+        settled = self._settled(belief, timeline, observation.millis, moved=diagnostics.stages > 0)
+        if settled is not belief:
+            solver = self.solver(settled)
+            cloud, earlier, last = self._weigh(solver, self._origin(solver, settled, timeline), timeline, seen)
+            position = Position(settled, cloud, typical, earlier + last)
+        elif diagnostics.stages:
+            # The particles are new: their clouds come from the same solver that will carry them on.
+            solver = self.solver(belief)
+            cloud, _, _ = self._weigh(solver, self._origin(solver, belief, timeline), timeline, seen)
+            position = replace(position, cloud=cloud)
         population = float(alone[0, observation.output, 0])
         gained = belief.log_evidence - before
         return position, Assimilated(observation, rows, expected, population, gained, diagnostics)
 
-    def mode(self, belief: Belief, timeline: Timeline) -> Mode:
-        """Posterior mode of eta given the assimilated data, with its Laplace covariance."""
-        responder = Responder(self.kernel, self.pace, timeline, timeline.observations[: belief.observations])
-        precision: Floats = np.linalg.inv(widened(self.kernel.model, timeline.widening).omega).astype(np.float64)
-        return find_mode(responder, precision, np.asarray(belief.weight @ belief.eta), laplace=True)
+    def _reaching(self, belief: Belief, timeline: Timeline, millis: int) -> Belief:
+        """The belief with the effects of every segment that begins before ``millis``."""
+        key = (self.patient_id,)
+        layout, eta = reaching(self.kernel.model, belief.layout, belief.eta, timeline.segments, millis, key)
+        return belief if layout == belief.layout else replace(belief, layout=layout, eta=eta)
 
-    def log_likelihood(self, eta: Floats, timeline: Timeline) -> Floats:
-        """log p(all observations | eta) for eta (N, d): (N,)."""
+    def _settled(self, belief: Belief, timeline: Timeline, millis: int, *, moved: bool) -> Belief:
+        """The belief with what is older than the lag fixed: after a move, or when as much again could be."""
+        if self._lag is None:
+            return belief
+        lag, grid = self._lag
+        since = (millis - lag) // grid * grid
+        before = timeline.start if belief.layout.since is None else belief.layout.since
+        if since <= before or not (moved or since - before >= lag):
+            return belief
+        solver = self.solver(belief)
+        origin = self._origin(solver, belief, timeline)
+        cloud, _ = solver.advance(origin, timeline, since, stops=self._stops(origin.millis, since))
+        states = np.hstack(solver.natural(cloud, timeline))
+        layout, eta = fixed(self.kernel.model, belief.layout, belief.eta, timeline.segments, since, states)
+        return replace(belief, layout=layout, eta=eta)
+
+    def mode(self, belief: Belief, timeline: Timeline) -> Mode:
+        """Posterior mode of eta given the assimilated data, with its Laplace covariance.
+
+        Effects of occasions are estimated beside eta and left out of what is returned. A drift is taken to stand still:
+        this is the estimate that people know, of one eta for the whole record.
+        """
+        responder = Responder(self.kernel, self.pace, timeline, timeline.observations[: belief.observations])
+        prior = law(widened(self.kernel.model, timeline.widening), responder.layout)
+        precision: Floats = np.linalg.inv(prior.factor @ prior.factor.T).astype(np.float64)
+        start, dimension = np.zeros(prior.size), len(self.kernel.model.eta_names)
+        if belief.layout.since is None:
+            start[:dimension] = belief.weight @ belief.eta[:, :dimension]
+        found = find_mode(responder, precision, start, laplace=True)
+        return replace(found, eta=found.eta[:dimension], covariance=found.covariance[:dimension, :dimension])
+
+    def log_likelihood(self, eta: Effects | Floats, timeline: Timeline, since: int | None = None) -> Floats:
+        """log p(all observations, or those after ``since`` | effects, or eta (N, d) that never change): (N,)."""
+        solver = Solver(self.kernel, eta, self.pace, shared=False)
         if not timeline.observations:
-            return np.zeros(len(eta))
-        _, past, last = self._weigh(Solver(self.kernel, eta, self.pace, shared=False), timeline, timeline.observations)
+            return np.zeros(solver.count)
+        origin = solver.initial(timeline)
+        if since is not None:
+            origin, _ = solver.advance(origin, timeline, since, stops=self._stops(timeline.start, since))
+        _, past, last = self._weigh(solver, origin, timeline, timeline.observations)
         return past + last
 
+    def _origin(self, solver: Solver, belief: Belief, timeline: Timeline) -> Cloud:
+        """Where a solution of the belief's particles begins: the start of the record, or their checkpoint."""
+        since = belief.layout.since
+        if since is None:
+            return solver.initial(timeline)
+        return solver.standing(since, belief.eta[:, columns(self.kernel.model, belief.layout).state], timeline)
+
     def _weigh(
-        self, solver: Solver, timeline: Timeline, seen: tuple[Observation, ...], end: int | None = None
+        self, solver: Solver, origin: Cloud, timeline: Timeline, seen: tuple[Observation, ...], end: int | None = None
     ) -> tuple[Cloud, Floats, Floats]:
-        """Solve from the start: cloud at ``end`` (or the last datum), log-likelihoods of earlier data and the last."""
+        """Solve from ``origin``: cloud at ``end`` (or the last datum), log-likelihoods of earlier data and the last.
+
+        Data up to a checkpoint the solution begins at have been reckoned with; at the start of a record they have not.
+        """
         end = seen[-1].millis if end is None else end
+        seen = tuple(o for o in seen if o.millis > origin.millis or origin.millis == timeline.start)
         marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
-        cloud, out = solver.advance(solver.initial(timeline), timeline, end, marks, self._stops(timeline, end))
-        past, last = np.zeros(len(solver.eta)), np.zeros(len(solver.eta))
+        cloud, out = solver.advance(origin, timeline, end, marks, self._stops(origin.millis, end))
+        past, last = np.zeros(solver.count), np.zeros(solver.count)
         for observation in seen:
             past = past + last
             rows = self.kernel.read(out[np.searchsorted(marks, observation.millis)], observation.output)
@@ -208,23 +291,23 @@ class Trunk:
         return cloud, past, last
 
     def _from_start(
-        self, eta: Floats, timeline: Timeline, observations: Sequence[Observation]
+        self, eta: Effects | Floats, timeline: Timeline, observations: Sequence[Observation]
     ) -> tuple[NDArray[np.intp], Floats]:
-        """The mark of each observation, and the outputs (M, O, N) of eta (N, d) at the marks."""
-        if not observations:
-            return np.empty(0, dtype=np.intp), np.empty((0, 0, len(eta)))
+        """The mark of each observation, and the outputs (M, O, N) of effects at the marks."""
         solver = Solver(self.kernel, eta, self.pace, shared=False)
+        if not observations:
+            return np.empty(0, dtype=np.intp), np.empty((0, 0, solver.count))
         millis = np.array([o.millis for o in observations], dtype=np.int64)
         marks, at = np.unique(millis, return_inverse=True)
         end = int(marks[-1])
-        return at, solver.advance(solver.initial(timeline), timeline, end, marks, self._stops(timeline, end))[1]
+        return at, solver.advance(solver.initial(timeline), timeline, end, marks, self._stops(timeline.start, end))[1]
 
     def _log_likelihood(self, observation: Observation, rows: Floats) -> Floats:
         output = self.kernel.model.outputs[observation.output]
         return bounded(likelihood.log_likelihood(output, observation, rows))
 
-    def _stops(self, timeline: Timeline, end: int) -> NDArray[np.int64]:
-        first = (timeline.start // self.grid + 1) * self.grid
+    def _stops(self, begin: int, end: int) -> NDArray[np.int64]:
+        first = (begin // self.grid + 1) * self.grid
         return np.arange(first, end, self.grid, dtype=np.int64)
 
     def _newest_stop(self, timeline: Timeline, until: int, observations: int) -> int:

@@ -14,6 +14,7 @@ from scipy import stats
 from tests.twin import toys
 from twin.assimilate import ESS_FLOOR, Diagnostics, Weighed, assimilate, systematic, thinned
 from twin.belief import Belief, effective_size, prior
+from twin.effects import law
 from twin.models import Model
 
 Floats = NDArray[np.float64]
@@ -45,7 +46,7 @@ def learn(
             return Weighed(eta, past, seen[-1](eta))
 
         weighed, key = weigher(belief.eta), (patient, f"event {count}")
-        belief, weighed, took = assimilate(model, belief, weighed, weigher, key)
+        belief, weighed, took = assimilate(law(model), belief, weighed, weigher, key)
         found.append(took)
     return belief, found, weighed
 
@@ -189,7 +190,7 @@ def test_what_went_in_is_left_as_it_was() -> None:
     last = reading((1.0, 0.0), 1.5)
     weighed = Weighed(belief.eta, np.zeros(100), last(belief.eta))
     copies = [array.copy() for array in (belief.eta, belief.log_weight, weighed.past, weighed.last)]
-    assimilate(MODEL, belief, weighed, lambda eta: Weighed(eta, np.zeros(len(eta)), last(eta)), ("P-1", "e"))
+    assimilate(law(MODEL), belief, weighed, lambda eta: Weighed(eta, np.zeros(len(eta)), last(eta)), ("P-1", "e"))
     for array, copy in zip((belief.eta, belief.log_weight, weighed.past, weighed.last), copies, strict=True):
         assert np.array_equal(array, copy)
 

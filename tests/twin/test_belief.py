@@ -14,12 +14,12 @@ from twin.belief import (
     Belief,
     effective_size,
     generator,
-    log_prior,
     normalised,
     prior,
     quantiles,
     storable,
 )
+from twin.effects import law
 from twin.models import load_model
 
 SIX_MP = load_model("mercaptopurine_jost2020")
@@ -52,14 +52,6 @@ def test_particles_are_stored_as_they_are_computed_with() -> None:
     eta = prior(SIX_MP, 100, "P-1").eta
     assert np.array_equal(eta.astype(np.float32).astype(np.float64), eta)
     assert np.array_equal(storable(eta), eta)
-
-
-def test_log_prior_is_the_normal_density_up_to_its_constant() -> None:
-    eta = prior(SIX_MP, 20, "P-1").eta
-    known = stats.multivariate_normal(np.zeros(4), SIX_MP.omega).logpdf(eta)
-    found = log_prior(SIX_MP, eta)
-    np.testing.assert_allclose(found - found[0], known - known[0], rtol=1e-9)
-    assert log_prior(SIX_MP, np.zeros((1, 4))) == pytest.approx([0.0])
 
 
 @given(st.lists(finite, min_size=1, max_size=30))
@@ -134,4 +126,4 @@ def test_a_model_without_random_effects_has_one_patient() -> None:
     model = toys.parse_model(sure, "toy.toml")
     belief = prior(model, 7, "P-1")
     assert belief.eta.shape == (7, 0)
-    assert log_prior(model, belief.eta).tolist() == [0.0] * 7
+    assert law(model).log_density(belief.eta).tolist() == [0.0] * 7

@@ -44,6 +44,7 @@ from twin.events import (
     from_millis,
 )
 from twin.ledger import digest
+from twin.models import Model
 from twin.patient import Update
 
 pytestmark = pytest.mark.slow
@@ -53,16 +54,19 @@ DOCETAXEL = load_model("docetaxel_ozawa2007")
 FLUOROURACIL = load_model("fluorouracil_yamada2025")
 PARTICLES = 48
 
+RESTLESS = toys.restless()
+either_model = pytest.mark.parametrize("model", [MODEL, RESTLESS], ids=["steady", "restless"])
+
 relaxed = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 
 
-def new_twin(particles: int = PARTICLES) -> PatientTwin:
-    return PatientTwin(PATIENT, MODEL, particles)
+def new_twin(particles: int = PARTICLES, model: Model = MODEL) -> PatientTwin:
+    return PatientTwin(PATIENT, model, particles)
 
 
-def told(*groups: Sequence[InputEvent]) -> PatientTwin:
+def told(*groups: Sequence[InputEvent], model: Model = MODEL) -> PatientTwin:
     """A twin that was told the groups of events one after the other."""
-    twin = new_twin()
+    twin = new_twin(model=model)
     for group in groups:
         assert twin.observe(group).rejected == ()
     return twin
@@ -148,11 +152,14 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
     return events
 
 
+@either_model
 @relaxed
 @given(stories(), st.randoms(use_true_random=False))
-def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief(events: list[InputEvent], random: Random) -> None:
-    ordered = told(in_order(events))
-    shuffled = told(*groups_of(random.sample(events, len(events)), random))
+def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief(
+    model: Model, events: list[InputEvent], random: Random
+) -> None:
+    ordered = told(in_order(events), model=model)
+    shuffled = told(*groups_of(random.sample(events, len(events)), random), model=model)
     assert_same_belief(ordered, shuffled)
 
 
@@ -178,14 +185,17 @@ def test_told_in_order_it_never_matters_which_events_came_together(events: list[
     assert_same_belief(at_once, in_groups)
 
 
+@either_model
 @relaxed
 @given(stories().filter(len), st.randoms(use_true_random=False))
-def test_a_twin_restored_at_any_moment_goes_on_to_the_same_bytes(events: list[InputEvent], random: Random) -> None:
+def test_a_twin_restored_at_any_moment_goes_on_to_the_same_bytes(
+    model: Model, events: list[InputEvent], random: Random
+) -> None:
     ordered = in_order(events)
-    alive, restored = new_twin(), new_twin()
+    alive, restored = new_twin(model=model), new_twin(model=model)
     for event in ordered:
         if random.random() < 0.4:
-            restored = PatientTwin.from_row(restored.row(), MODEL)
+            restored = PatientTwin.from_row(restored.row(), model)
         said, said_again = alive.observe([event]), restored.observe([event])
         both = {o.event_id: encode(o) for o in said.outputs}
         again = {o.event_id: encode(o) for o in said_again.outputs}

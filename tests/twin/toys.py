@@ -327,3 +327,13 @@ def made(
         text += f"error = {{ proportional = 0.2, {SOURCE} }}\n"
     text += f"{extra}\n[cadence]\nestimate = 24\nforecast = 24\nhorizon = 96\n"
     return parse_model(text, "made.toml")
+
+
+def restless() -> Model:
+    """The model of `absorption` with a clearance that differs between occasions, and everything drifting quickly."""
+    text = ABSORPTION
+    for variance in ("0.09", "0.04", "0.16"):
+        text = text.replace(f"iiv = {variance}\n", f"iiv = {variance}\ndrift = 0.0005\n")
+    text = text.replace("iiv = 0.09\n", "iiv = 0.09\niov = 0.03\n", 1).replace('"toy_absorption"', '"toy_restless"')
+    occasions = f'[occasions]\ndrug = "toxin"\ngap = 6\n{SOURCE}\n'
+    return parse_model(f"{text}\n{occasions}\n[drift]\ngrid = 6\nlag = 12\n{SOURCE}\n", "toy_restless.toml")
