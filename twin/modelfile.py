@@ -60,6 +60,18 @@ def parse_model(text: str, file: str) -> Model:
         content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise ModelError(file, "", f"not TOML: {error}; mend that line") from None
+    model = read_model(content, text, file)
+    check_dimensions(model, file)
+    check_typical(model, file)
+    return model
+
+
+def read_model(content: dict[str, Any], text: str, file: str) -> Model:
+    """A model from a file's ``content``, read but not yet tried: names, formulas, sources and Omega are in order.
+
+    Raises:
+        ModelError: as `parse_model`.
+    """
     top = Table(file, "", content)
     _refuse_twice(top)
     drug = top.text("drug")
@@ -110,8 +122,6 @@ def parse_model(text: str, file: str) -> Model:
         text=text,
     )
     top.close()
-    check_dimensions(model, file)
-    check_typical(model, file)
     return model
 
 

@@ -51,7 +51,7 @@ def load_model(id_or_path: str | Path) -> Model:
         ModelError: no such model, or a file that does not pass the checks.
     """
     if isinstance(id_or_path, Path) or id_or_path.endswith(".toml"):
-        return _parse_once(_text_of(Path(id_or_path)), Path(id_or_path).name)
+        return _parse_once(text_of(Path(id_or_path)), Path(id_or_path).name)
     known = library_ids()
     if id_or_path not in known:
         close = difflib.get_close_matches(id_or_path, known, n=1)
@@ -70,7 +70,12 @@ def _parse_once(text: str, file: str) -> Model:
     return parse_model(text, file)
 
 
-def _text_of(path: Path) -> str:
+def text_of(path: Path) -> str:
+    """The text of a model file.
+
+    Raises:
+        ModelError: a file that cannot be read, or is none of a model.
+    """
     try:
         if path.stat().st_size > LARGEST:
             raise ModelError(path.name, "", f"has more than {LARGEST} bytes; this is not a model file")
@@ -101,4 +106,5 @@ __all__ = [
     "library_ids",
     "load_model",
     "parse_model",
+    "text_of",
 ]

@@ -45,6 +45,14 @@ class Table:
         """The error to raise about an entry of this table."""
         return ModelError(self.file, self.path(key), problem)
 
+    def _missing(self, key: str, mend: str) -> ModelError:
+        """The error about an entry that must be there: where one is that nobody knows, it is probably meant."""
+        unknown = [other for other in self._content if other not in self._asked]
+        misspelt = _closest(key, unknown)
+        if misspelt:
+            return self.wrong(misspelt, f"unknown key; did you mean '{key}'?")
+        return self.wrong(key, f"is missing; {mend}")
+
     def _get(self, key: str) -> Any:
         self._asked.add(key)
         return self._content.get(key)
@@ -57,8 +65,8 @@ class Table:
         """Complain about the first entry that nothing asked for."""
         for key in self._content:
             if key not in self._asked:
-                close = difflib.get_close_matches(key, sorted(self._asked), n=1)
-                hint = f"did you mean '{close[0]}'?" if close else f"known here: {', '.join(sorted(self._asked))}"
+                meant = _closest(key, self._asked)
+                hint = f"did you mean '{meant}'?" if meant else f"known here: {', '.join(sorted(self._asked))}"
                 raise self.wrong(key, f"unknown key; {hint}")
 
     def optional_text(self, key: str) -> str | None:
@@ -74,7 +82,7 @@ class Table:
         """A text that must be there."""
         value = self.optional_text(key)
         if value is None:
-            raise self.wrong(key, "is missing; write a text in quotes")
+            raise self._missing(key, "write a text in quotes")
         return value
 
     def choice(self, key: str, choices: Collection[str]) -> str:
@@ -113,7 +121,7 @@ class Table:
         """A finite number that must be there."""
         value = self.optional_number(key, above=above, least=least)
         if value is None:
-            raise self.wrong(key, "is missing; write a number")
+            raise self._missing(key, "write a number")
         return value
 
     def numbers(self, key: str, *, above: float | None = None) -> dict[str, float]:
@@ -138,7 +146,7 @@ class Table:
         """A formula over ``names`` (see `twin.expressions.parse_expression`); a bare number will do."""
         value = self._get(key)
         if value is None:
-            raise self.wrong(key, "is missing; write a formula in quotes")
+            raise self._missing(key, "write a formula in quotes")
         return self._parsed(key, value, names, drugs, record)
 
     def optional_formula(
@@ -211,6 +219,12 @@ class Table:
             inner = Table(self.file, f"{self.path(key)}[{position}]", item, self.terms)
             yield inner
             inner.close()
+
+
+def _closest(word: str, known: Collection[str]) -> str | None:
+    """The known word that is most like this one; of those alike, one with the same letters."""
+    near = difflib.get_close_matches(word, sorted(known), n=3)
+    return next((other for other in near if sorted(other) == sorted(word)), near[0] if near else None)
 
 
 def check_name(table: Table, name: str) -> None:

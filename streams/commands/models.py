@@ -46,22 +46,52 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
 
     Says what is wrong with each; exit code 1 when anything is.
     """
-    from twin.models import ModelError, load_model
+    from twin.models import ModelError, load_model, text_of
+    from twin.proof import faults
     from twin.structure import analyse
 
     wrong = 0
     for file in files:
         try:
-            found = load_model(file)
-            structure = analyse(found)
+            found = faults(text_of(file), file.name)
         except ModelError as error:
             typer.echo(str(error), err=True)
             wrong += 1
             continue
+        if found:
+            for fault in found:
+                typer.echo(str(fault), err=True)
+            typer.echo(f"{file.name}: {len(found)} to mend", err=True)
+            wrong += 1
+            continue
+        model = load_model(file)
+        structure = analyse(model)
         solved = f"{len(structure.linear)} states solved exactly, {len(structure.stepped)} stepped"
-        typer.echo(f"{file.name}: sound; {found.id}, hash {found.hash}; {solved}")
+        typer.echo(f"{file.name}: sound; {model.id}, hash {model.hash}; {solved}")
     if wrong:
         raise typer.Exit(1)
+
+
+@app.command()
+def new(
+    name: Annotated[str, typer.Argument(metavar="ID", help="id of the model, e.g. paclitaxel_smith2031")],
+    out: Annotated[Path | None, typer.Option(help="file to write; ID.toml here when not said")] = None,
+) -> None:
+    """Write a commented model file to start from; it passes `models check` as it is."""
+    from twin.template import template
+
+    file = Path(f"{name}.toml") if out is None else out
+    try:
+        text = template(name)
+        with file.open("x", encoding="utf-8") as handle:
+            handle.write(text)
+    except ValueError as error:
+        _fail(error)
+    except FileExistsError:
+        _fail(FileExistsError(f"{file}: is there already; choose another name with --out, or move it away"))
+    except OSError as error:
+        _fail(OSError(f"{file}: cannot be written ({error.strerror}); name a file in a folder that is there"))
+    typer.echo(f"{file}: written; change it to what the paper says, then dosetwin models check {file}")
 
 
 def _fail(error: Exception) -> NoReturn:

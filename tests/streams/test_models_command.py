@@ -49,6 +49,19 @@ def test_the_card_marks_what_nobody_published() -> None:
     assert "Student-t with 5 degrees of freedom" in card
 
 
+def test_a_new_model_is_written_once_and_passes_its_check(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    assert runner.invoke(app, ["new", "mine_smith2031", "--out", str(file)]).exit_code == 0
+    checked = runner.invoke(app, ["check", str(file)])
+    assert (checked.exit_code, "sound; mine_smith2031" in checked.stdout) == (0, True)
+    again = runner.invoke(app, ["new", "mine_smith2031", "--out", str(file)])
+    assert again.exit_code == 1
+    assert "is there already; choose another name with --out" in again.stderr
+    nowhere = runner.invoke(app, ["new", "mine", "--out", str(tmp_path / "no" / "mine.toml")])
+    assert "cannot be written (No such file or directory)" in nowhere.stderr
+    assert "cannot be an id" in runner.invoke(app, ["new", "no good"]).stderr
+
+
 def test_the_card_says_how_grades_events_and_counts_come_about(tmp_path: Path) -> None:
     file = tmp_path / "outcomes.toml"
     file.write_text(OUTCOMES, encoding="utf-8")
@@ -75,7 +88,9 @@ def test_check_accepts_sound_files_and_names_each_fault(tmp_path: Path) -> None:
     assert result.exit_code == 1
     assert "good.toml: sound; docetaxel_ozawa2007, hash" in result.stdout
     assert "5 states solved exactly, 5 stepped" in result.stdout
-    assert "unit.toml: derived.ktr.expression: 'MTT / 4' is in h, not in 1/h" in result.stderr
+    assert ": derived.ktr.expression: 'MTT / 4' is in h, not in 1/h" in result.stderr
+    assert '| expression = "MTT / 4"' in result.stderr
+    assert "unit.toml: 1 to mend" in result.stderr
     assert "states.A1.derivative: an input must enter as 'coefficient * input(drug)'" in result.stderr
 
 
