@@ -66,7 +66,14 @@ def calibrate(
             parts[model_id][start] = followed
             if len(parts[model_id]) == len(starts):
                 in_order = [one for at in starts for one in parts[model_id].pop(at)]
-                yield by_id[model_id], summarise(by_id[model_id], in_order, particles)
+                yield by_id[model_id], _verdict(by_id[model_id], in_order, particles)
+
+
+def _verdict(model: Model, followed: Sequence[Followed], particles: int) -> Calibration | str:
+    try:
+        return summarise(model, followed, particles)
+    except ValueError as error:
+        return f"no verdict: {error}"
 
 
 def _follow_some(
@@ -76,11 +83,8 @@ def _follow_some(
     try:
         kernel = compile_model(model_of(text, model_id))
         plan = design(kernel)
-        return (
-            model_id,
-            start,
-            [follow(kernel, kernel, plan, n, particles, time.perf_counter) for n in range(start, end)],
-        )
+        followed = [follow(kernel, kernel, plan, n, particles, time.perf_counter) for n in range(start, end)]
+        return model_id, start, followed
     except Exception as error:  # one model must not take the others' results with it
         return model_id, start, f"{type(error).__name__}: {error}"
 

@@ -71,7 +71,7 @@ def scale(error: ErrorSpec, predicted: Floats) -> Floats:
         return np.asarray(growing)
     if error.combination == "sd":
         return np.asarray(error.additive + growing)
-    return np.asarray(np.sqrt(error.additive**2 + growing**2))
+    return np.asarray(np.hypot(error.additive, growing))
 
 
 def transformed(error: ErrorSpec, value: float | Floats) -> Floats:
@@ -197,11 +197,13 @@ class _Residual:
         return np.asarray(np.logaddexp(np.log1p(-share) + usual, np.log(share) + far))
 
     def _log_density(self, z: Floats) -> Floats:
+        with np.errstate(over="ignore"):  # so far away that its square overflows is impossible, as -inf says
+            square = z * z
         if self.df is None:
-            return np.asarray(-0.5 * z * z - 0.5 * np.log(2 * np.pi))
+            return np.asarray(-0.5 * square - 0.5 * np.log(2 * np.pi))
         df = self.df
         constant = special.gammaln((df + 1) / 2) - special.gammaln(df / 2) - 0.5 * np.log(df * np.pi)
-        return np.asarray(constant - (df + 1) / 2 * np.log1p(z * z / df))
+        return np.asarray(constant - (df + 1) / 2 * np.log1p(square / df))
 
     def log_cdf(self, z: Floats) -> Floats:
         usual = self._log_cdf(z)
