@@ -20,8 +20,8 @@ NOT_CALIBRATED = 1
 """Exit code."""
 
 PATIENTS = 100
-"""Simulated patients of a model: four times in five, a shift by half a posterior SD or a posterior a third too narrow is
-noticed (of 200, nearly always)."""
+"""Simulated patients of a model: four times in five, a shift by half a posterior SD or a posterior a third too narrow
+is noticed (of 200, nearly always)."""
 
 
 def validate(
