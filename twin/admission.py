@@ -49,6 +49,12 @@ MOST_AMOUNT = 200_000.0
 LONGEST_HOURS = 24.0 * 60
 """Longest duration of one dose that is believed, in hours."""
 
+LONGEST_DRAW_HOURS = 24.0
+"""Longest standard deviation of a time of drawing that is believed, in hours."""
+
+SHORTEST_DRAW_HOURS = 1.0 / 3600.0
+"""A time of drawing that is known to the second is known."""
+
 OTHER_ANALYTES = frozenset(
     {
         "neutrophils", "leukocytes", "platelets", "haemoglobin", "creatinine", "bilirubin", "alt", "ast", "albumin",
@@ -253,7 +259,17 @@ def _measured(event: SomeMeasurement, output: OutputSpec) -> SomeMeasurement:
     value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
     if output.kind != "continuous":
         _whole(event, value.value, output)
-    return _with(event, value=value, **canonical)
+    return _with(event, value=value, **canonical, draw_time_sd=_draw_time(event, output))
+
+
+def _draw_time(event: Measurement, output: OutputSpec) -> Quantity | None:
+    """How uncertain the time of drawing is, in hours; ``None`` when it is taken as it stands."""
+    if event.draw_time_sd is None:
+        return None
+    hours = _not_negative("draw_time_sd", _in("draw_time_sd", event.draw_time_sd, "h"))
+    if output.kind in ("ordinal", "event"):
+        raise _Refused("out_of_range", f"field 'draw_time_sd': {output.name} is seen, not drawn; leave it out")
+    return _within("draw_time_sd", hours, 0, LONGEST_DRAW_HOURS) if hours.value >= SHORTEST_DRAW_HOURS else None
 
 
 def _whole(event: Measurement, value: float, output: OutputSpec) -> None:

@@ -124,7 +124,8 @@ class Measurement(ClinicalEnvelope):
     """What was measured of a specimen drawn at ``time``.
 
     ``below_lloq`` marks a result reported only as under the lower limit ``lloq``, ``above_uloq`` one reported only as
-    over the upper limit ``uloq``; without the limit, ``value`` is taken for it.
+    over the upper limit ``uloq``; without the limit, ``value`` is taken for it. ``draw_time_sd`` is the standard
+    deviation of the true time of drawing around ``time``, where that was written down roughly.
     """
 
     analyte: Name
@@ -133,6 +134,7 @@ class Measurement(ClinicalEnvelope):
     below_lloq: bool = False
     uloq: Quantity | None = None
     above_uloq: bool = False
+    draw_time_sd: Quantity | None = None
 
     @model_validator(mode="after")
     def _lies_on_one_side(self) -> Measurement:

@@ -34,7 +34,9 @@ def bounded(log_likelihood: Floats) -> Floats:
 
 def _is_plain(output: OutputSpec, observation: Observation) -> bool:
     """Whether a value stands alone and is measured on a continuous scale, so that many are weighed in one call."""
-    return output.kind == "continuous" and observation.above is None and not observation.earlier
+    return (
+        output.kind == "continuous" and observation.above is None and not (observation.earlier or observation.moments)
+    )
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Responder:
         self.timeline = timeline
         self._plans: Plans = {}
         self.seen = tuple(seen)
-        self.marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
+        every = [millis for o in seen for millis in (o.millis, *o.moments)]
+        self.marks = np.unique(np.array(every, dtype=np.int64))
         varying = bool(kernel.model.iov_names) and len(self.marks) > 0
         self.layout = Layout(None, timeline.segments.occasions_before(int(self.marks[-1])) if varying else ())
         plain = [o for o in self.seen if _is_plain(kernel.model.outputs[o.output], o)]
@@ -78,7 +81,10 @@ class Responder:
         for observation in self._single:
             output = self.kernel.model.outputs[observation.output]
             rows = self.kernel.read(out[np.searchsorted(self.marks, observation.millis)], observation.output)
-            likely = bounded(likelihood.log_likelihood(output, observation, rows))
+            around = [
+                self.kernel.read(out[at], observation.output) for at in np.searchsorted(self.marks, observation.moments)
+            ]
+            likely = bounded(likelihood.log_likelihood(output, observation, np.array(around) if around else rows))
             place, weight = outcome_coordinates(output, rows)
             loss -= likely
             places.append(place)

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from twin.carried import carry
 from twin.delivered import DAY_MS, HOUR_MS, Delivered, Steps, delivered, sum_of_steps
+from twin.drawtime import moments_around
 from twin.events import DrugLevel, LabResult, StateReset
 from twin.expressions import ROUTES, arguments_of
 from twin.history import ClinicalEvent, History
@@ -122,7 +123,7 @@ def build(history: History, kernel: Kernel) -> Timeline | None:
     resets = np.array(sorted({m for m, fact in facts if isinstance(fact, StateReset)}), dtype=np.int64)
     starts = [step[0] for drug in given.values() for step in drug.rate]
     starts += [impulse[0] for drug in given.values() for impulse in drug.impulses]
-    starts += [observation.millis for observation in observations]
+    starts += [o.moments[0] if o.moments else o.millis for o in observations]
     if not starts:
         return None
     start, widening = min(starts), carried.widening
@@ -233,7 +234,12 @@ def first_difference(old: Timeline, new: Timeline) -> int | None:
         _first_unequal(list(old.steady.items()), list(new.steady.items())),
         *(_first_delivered(old.delivered[drug], new.delivered[drug]) for drug in old.delivered),
     ]
-    return min((millis for millis in found if millis is not None), default=None)
+    since = min((millis for millis in found if millis is not None), default=None)
+    if since is None:
+        return None
+    # A sample that may have been drawn after the change, though it was recorded before it.
+    seen = (*old.observations, *new.observations)
+    return min([since, *(o.millis for o in seen if o.moments and o.millis < since <= o.moments[-1])])
 
 
 def _first_delivered(old: Delivered, new: Delivered) -> int | None:
@@ -271,8 +277,11 @@ def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple
                 bound = output.error.replicate_correlation is not None or output.kind == "event"
                 earlier = tuple(together) if bound else ()
                 together.append(measured)
+                drawn = () if fact.draw_time_sd is None else moments_around(millis, fact.draw_time_sd.value * HOUR_MS)
                 found.append(
-                    Observation(millis, fact.event_id, number, measured.value, measured.below, measured.above, earlier)
+                    Observation(
+                        millis, fact.event_id, number, measured.value, measured.below, measured.above, earlier, drawn
+                    )
                 )
     return tuple(found)
 

@@ -181,15 +181,17 @@ class Trunk:
         position = self.forward(position, timeline, observation.millis)
         cloud, typical, past = _present(position)
         belief = self._reaching(position.belief, timeline, observation.millis)
+        seen = timeline.observations[: belief.observations + 1]
+        around = self._uncertain(belief, cloud, timeline, seen) if observation.moments else None
         at = np.array([observation.millis], dtype=np.int64)
         cloud, out = self.solver(belief).advance(cloud, timeline, observation.millis, at)
         typical, alone = self._nobody.advance(typical, timeline, observation.millis, at)
         rows = self.kernel.read(out[0], observation.output)
         output = self.kernel.model.outputs[observation.output]
         share = float(generator(self.patient_id, observation.event_id, "pit").random())
-        expected = expectation(output, observation, rows, belief.weight, share)
-        weighed = Weighed(belief.eta, past, self._log_likelihood(observation, rows))
-        seen = timeline.observations[: belief.observations + 1]
+        read = rows if around is None else around
+        expected = expectation(output, observation, read, belief.weight, share)
+        weighed = Weighed(belief.eta, past, self._log_likelihood(observation, read))
         prior = law(widened(self.kernel.model, timeline.widening), belief.layout)
         widest = np.append(WIDEST * prior.sd, np.full(belief.eta.shape[1] - prior.size, np.inf))
 
@@ -282,13 +284,63 @@ class Trunk:
         end = seen[-1].millis if end is None else end
         seen = tuple(o for o in seen if o.millis > origin.millis or origin.millis == timeline.start)
         marks = np.unique(np.array([o.millis for o in seen], dtype=np.int64))
-        cloud, out = solver.advance(origin, timeline, end, marks, self._stops(origin.millis, end))
+        cloud, out, around = self._along(solver, origin, timeline, end, marks, seen)
         past, last = np.zeros(solver.count), np.zeros(solver.count)
         for observation in seen:
             past = past + last
-            rows = self.kernel.read(out[np.searchsorted(marks, observation.millis)], observation.output)
+            rows = around.get(observation.event_id)
+            if rows is None:
+                rows = self.kernel.read(out[np.searchsorted(marks, observation.millis)], observation.output)
             last = self._log_likelihood(observation, rows)
         return cloud, past, last
+
+    def _along(
+        self,
+        solver: Solver,
+        origin: Cloud,
+        timeline: Timeline,
+        end: int,
+        marks: NDArray[np.int64],
+        seen: Sequence[Observation],
+    ) -> tuple[Cloud, Floats, dict[str, Floats]]:
+        """Cloud at ``end``, outputs at ``marks``, and what samples of uncertain time read (K, R, N), by event id.
+
+        Those branch off at the grid stop before their first moment: what they read depends on nothing after it.
+        """
+        branches = [(self._branching(o, origin), o) for o in seen if o.moments]
+        out = np.empty((len(marks), self.kernel.height, solver.count))
+        around: dict[str, Floats] = {}
+        cloud, done, stops = origin, 0, self._stops(origin.millis, end)
+        for pause in (*sorted({begin for begin, _ in branches}), end):
+            upto = int(np.searchsorted(marks, pause, side="right"))
+            cloud, out[done:upto] = solver.advance(cloud, timeline, pause, marks[done:upto], stops)
+            done = upto
+            for begin, observation in branches:
+                if begin == pause:
+                    around[observation.event_id] = self._around(solver, cloud, timeline, observation)
+        return cloud, out, around
+
+    def _branching(self, observation: Observation, origin: Cloud) -> int:
+        return max(observation.moments[0] // self.grid * self.grid, origin.millis)
+
+    def _around(self, solver: Solver, cloud: Cloud, timeline: Timeline, observation: Observation) -> Floats:
+        """What the likelihood reads (K, R, N) at the moments at which a sample may have been drawn."""
+        moments = np.maximum(np.array(observation.moments, dtype=np.int64), cloud.millis)
+        marks, at = np.unique(moments, return_inverse=True)
+        _, out = solver.advance(cloud, timeline, int(marks[-1]), marks)
+        return np.array([self.kernel.read(out[i], observation.output) for i in at])
+
+    def _uncertain(self, belief: Belief, cloud: Cloud, timeline: Timeline, seen: tuple[Observation, ...]) -> Floats:
+        """`_around` the last of ``seen`` for a belief whose particles stand at ``cloud``."""
+        observation, solver = seen[-1], self.solver(belief)
+        origin = self._origin(solver, belief, timeline)
+        begin = self._branching(observation, origin)
+        if cloud.millis > begin:
+            cloud = origin
+        met = np.array([o.millis for o in seen if o.millis < begin], dtype=np.int64)
+        stops = np.union1d(self._stops(cloud.millis, begin), met)
+        cloud, _ = solver.advance(cloud, timeline, begin, stops=stops)
+        return self._around(solver, cloud, timeline, observation)
 
     def _from_start(
         self, eta: Effects | Floats, timeline: Timeline, observations: Sequence[Observation]
