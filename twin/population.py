@@ -24,6 +24,9 @@ PATIENTS = 1000
 POINTS = 160
 """Points along a course."""
 
+EVERY_HOURS = 4
+"""Spacing of points along the whole span: a rhythm of the day is seen."""
+
 LEVELS = (0.05, 0.5, 0.95)
 
 
@@ -51,7 +54,7 @@ def outlooks(kernel: Kernel) -> tuple[Outlook, ...]:
     trunk = Trunk(kernel, pace_for(kernel), "population")
     eta = prior(model, PATIENTS, "population").eta
     eta = np.vstack([np.zeros_like(eta[:1]), eta])
-    stretches = [(0, np.linspace(ORIGIN, ORIGIN + SPAN_DAYS * DAY_MS, POINTS))]
+    stretches = [(0, np.linspace(ORIGIN, ORIGIN + SPAN_DAYS * DAY_MS, SPAN_DAYS * 24 // EVERY_HOURS + 1))]
     stretches += [(number, _along(course)) for number, course in zip((1, 2), courses(doses), strict=False)]
     found: list[Outlook] = []
     everything = range(len(model.outputs))

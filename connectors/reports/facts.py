@@ -6,19 +6,34 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
+from twin.kernel import Floats
 from twin.models import CovariateSpec, ErrorSpec, Model, OutputSpec, ParameterSpec
+from twin.specification import OccasionSpec
 
 ASSUMED = "ASSUMED: "
 """Stands before the reason for a number that nobody published."""
 
 
 @dataclass(frozen=True)
+class Formula:
+    """An equation of the model: what stands on its left (``A1``, ``dA1/dt``), the right side, and a remark."""
+
+    left: str
+    right: ast.expr
+    remark: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.left} = {ast.unparse(self.right)}" + (f"    [{self.remark}]" if self.remark else "")
+
+
+@dataclass(frozen=True)
 class Section:
-    """A part of the card: a table with its heads, if it has one, then lines."""
+    """A part of the card: a table with its heads, if it has one, then formulas, then lines."""
 
     title: str
     heads: tuple[str, ...] = ()
     rows: tuple[tuple[str, ...], ...] = ()
+    formulas: tuple[Formula, ...] = ()
     lines: tuple[str, ...] = ()
 
 
@@ -34,7 +49,7 @@ def facts(model: Model) -> tuple[Section, ...]:
         _regimens,
     )
     sections = (part(model) for part in parts)
-    return tuple(section for section in sections if section.rows or section.lines)
+    return tuple(section for section in sections if section.rows or section.formulas or section.lines)
 
 
 def population(model: Model) -> str:
@@ -52,26 +67,51 @@ def _sources(model: Model) -> Section:
 
 def _parameters(model: Model) -> Section:
     rows = [(p.name, f"{p.value:g}", p.unit, _variability(p), _grounds(p)) for p in model.parameters]
-    lines = [
-        f"{parameter.name}(individual) = {ast.unparse(parameter.expression)}"
-        for parameter in model.parameters
-        if parameter.expression is not None
+    formulas = [Formula(f"{p.name}(individual)", p.expression) for p in model.parameters if p.expression is not None]
+    lines = [*_correlations(model.eta_names, model.omega), *_correlations(model.iov_names, model.omega_iov, " (IOV)")]
+    if (o := model.occasions) is not None:
+        begins = (
+            f"each change of {o.covariate}" if o.covariate else f"each dose of {o.drug} after {o.gap or 0:g} without"
+        )
+        begins = f"every {o.every:g} {model.time_unit} from the first dose of {o.drug}" if o.every else begins
+        lines.append(f"a new occasion begins with {begins}; {_rests_on(o.source, o.assumed)}")
+    if (d := model.drift) is not None:
+        lag = f"revised for {d.lag:g} {model.time_unit}"
+        lines.append(f"drift in steps of {d.grid:g} {model.time_unit}, {lag}; {_rests_on(d.source, d.assumed)}")
+    title = "Parameters (typical value; variability as SD of eta, log-normal unless said)"
+    heads = ("name", "value", "unit", "variability", "rests on")
+    return Section(title, heads, tuple(rows), tuple(formulas), tuple(lines))
+
+
+def _begins(occasion: OccasionSpec, unit: str) -> str:
+    if occasion.covariate is not None:
+        return f"with each change of {occasion.covariate}"
+    if occasion.every is not None:
+        return f"every {occasion.every:g} {unit} from the first dose of {occasion.drug}"
+    return f"with each dose of {occasion.drug} after {occasion.gap or 0:g} {unit} without one"
+
+
+def _correlations(names: tuple[str, ...], omega: Floats, level: str = "") -> list[str]:
+    return [
+        f"correlation of {other} and {name}{level}: {omega[i, j] / (omega[i, i] * omega[j, j]) ** 0.5:.3g}"
+        for i, name in enumerate(names)
+        for j, other in enumerate(names[:i])
+        if omega[i, j] != 0
     ]
-    for i, name in enumerate(model.eta_names):
-        for j, other in enumerate(model.eta_names[:i]):
-            if model.omega[i, j] != 0:
-                correlation = model.omega[i, j] / (model.omega[i, i] * model.omega[j, j]) ** 0.5
-                lines.append(f"correlation of {other} and {name}: {correlation:.3g}")
-    title = "Parameters (typical value; IIV as SD of eta, log-normal unless said)"
-    return Section(title, ("name", "value", "unit", "IIV", "rests on"), tuple(rows), tuple(lines))
 
 
 def _variability(parameter: ParameterSpec) -> str:
-    if parameter.iiv is None:
-        return ""
-    shape = f" {parameter.shape:g}" if parameter.shape is not None else ""
-    form = "" if parameter.distribution == "log-normal" else f" {parameter.distribution}{shape}"
-    return f"{parameter.iiv**0.5:.3g}{form}"
+    """SD between patients, between occasions, and gained by drift in a unit of time."""
+    parts = []
+    if parameter.iiv is not None:
+        shape = f" {parameter.shape:g}" if parameter.shape is not None else ""
+        form = "" if parameter.distribution == "log-normal" else f" {parameter.distribution}{shape}"
+        parts.append(f"{parameter.iiv**0.5:.3g}{form}")
+    if parameter.iov is not None:
+        parts.append(f"{parameter.iov**0.5:.3g} between occasions")
+    if parameter.drift is not None:
+        parts.append(f"{parameter.drift**0.5:.3g} drift in a unit of time")
+    return ", ".join(parts)
 
 
 def _grounds(parameter: ParameterSpec) -> str:
@@ -103,7 +143,7 @@ def _covariates(model: Model) -> Section:
         for c in model.covariates
         for name, variance in c.widens
     ]
-    return Section(title, ("name", "reference", "unit", "plausible", "rests on"), tuple(rows), tuple(lines))
+    return Section(title, ("name", "reference", "unit", "plausible", "rests on"), tuple(rows), lines=tuple(lines))
 
 
 def _plausible(covariate: CovariateSpec) -> str:
@@ -113,15 +153,17 @@ def _plausible(covariate: CovariateSpec) -> str:
 
 
 def _equations(model: Model) -> Section:
-    lines = [f"{derived.name} = {ast.unparse(derived.expression)}    [{derived.unit}]" for derived in model.derived]
-    lines += [f"{term.name} = {ast.unparse(term.expression)}    [{term.unit}]" for term in model.terms]
+    formulas = [Formula(derived.name, derived.expression, derived.unit) for derived in model.derived]
+    formulas += [Formula(term.name, term.expression, term.unit) for term in model.terms]
     for state in model.states:
-        start = ast.unparse(state.initial)
-        lines.append(f"d{state.name}/dt = {ast.unparse(state.derivative)}    [{state.unit}, starts at {start}]")
+        start = ast.unparse(state.initial).removesuffix(".0")
+        remark = f"{state.unit}, starts at {start}"
+        formulas.append(Formula(f"d{state.name}/dt", state.derivative, remark))
+    lines = []
     for entry in model.inputs:
         scale = f"recorded amount times {entry.scale:g}; " if entry.scale != 1 else ""
         lines.append(f"input of {entry.drug}: {scale}{_rests_on(entry.source, entry.assumed)}")
-    return Section("Equations", lines=tuple(lines))
+    return Section("Equations", formulas=tuple(formulas), lines=tuple(lines))
 
 
 def _outputs(model: Model) -> Section:

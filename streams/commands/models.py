@@ -29,13 +29,21 @@ def list_models() -> None:
 
 
 @app.command()
-def show(model: Annotated[str, typer.Argument(help="id of a library model, or path of a model file")]) -> None:
+def show(
+    model: Annotated[str, typer.Argument(help="id of a library model, or path of a model file")],
+    page: Annotated[
+        Path | None, typer.Option(help="write the card as an HTML page instead, with plots and drawn equations")
+    ] = None,
+) -> None:
     """Print a model's card: every number with its unit and what it rests on; ASSUMED marks what nobody published."""
     from twin.models import ModelError, load_model
 
     try:
         found = load_model(model)
-    except ModelError as error:
+        if page is not None:
+            _write_page(found, page)
+            return
+    except (ModelError, OSError) as error:
         _fail(error)
     print_card(found, _console())
 
@@ -94,6 +102,15 @@ def new(
     typer.echo(f"{file}: written; change it to what the paper says, then dosetwin models check {file}")
 
 
+def _write_page(model: Model, path: Path) -> None:
+    from connectors.reports.card import card_page
+    from twin.kernel import compile_model
+    from twin.population import outlooks
+
+    path.write_text(card_page(model, outlooks(compile_model(model))), encoding="utf-8")
+    typer.echo(f"page: {path}", err=True)
+
+
 def _fail(error: Exception) -> NoReturn:
     typer.echo(str(error), err=True)
     raise typer.Exit(1)
@@ -135,5 +152,5 @@ def print_card(model: Model, console: Console) -> None:
         console.print("\n" + section.title)
         if section.rows:
             _table(console, section.heads, section.rows)
-        for line in section.lines:
-            console.print(line)
+        for line in (*section.formulas, *section.lines):
+            console.print(str(line))

@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.commands.models import app
+from tests.connectors.test_reports import shown, whole
 from tests.twin.test_outcomes import TEXT as OUTCOMES
 from twin.models import library_ids, load_model
 
@@ -70,6 +71,38 @@ def test_the_card_says_how_grades_events_and_counts_come_about(tmp_path: Path) -
     assert "event with hazard h0 * exp(harm * A / V)" in card
     assert "count with mean 6 * exp(-harm * A / V)" in card
     assert "negative binomial, dispersion 0.2" in card
+
+
+def test_a_card_can_be_a_page(tmp_path: Path) -> None:
+    path = tmp_path / "card.html"
+    result = runner.invoke(app, ["show", "docetaxel_ozawa2007", "--page", str(path)])
+    assert result.exit_code == 0
+    assert result.stdout == ""
+    page = path.read_text()
+    found = whole(page)
+    assert found.asked == []
+    assert found.seen.count("svg") == 1
+    assert found.seen.count("math") == 12, "one parameter, one derived value, ten states"
+    model = load_model("docetaxel_ozawa2007")
+    text = shown(page)
+    assert "62 Japanese adults" in text
+    for parameter in model.parameters:
+        assert f"{parameter.name} {parameter.value:g} {parameter.unit}" in text
+    assert "<mark>assumed: a common baseline" in page
+    assert "5 statements on this card rest on no publication" in text
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["nothing", "--page", "card.html"], "no such model"),
+        (["docetaxel_ozawa2007", "--page", "/absent/c.html"], "absent"),
+    ],
+)
+def test_a_page_that_cannot_be_made_says_why(arguments: list[str], said: str) -> None:
+    result = runner.invoke(app, ["show", *arguments])
+    assert result.exit_code == 1
+    assert said in result.stderr
 
 
 def test_an_unknown_model_is_named_with_what_there_is() -> None:
