@@ -42,10 +42,16 @@ Record = tuple[str, tuple[Told, ...], int]
 
 @dataclass(frozen=True)
 class Rows:
-    """One patient's rows, what was left out of the record, and why the patient has no rows if that is so."""
+    """One patient's rows, what was left out of the record, and why the patient has no rows if that is so.
+
+    The row of the estimate has three parts: ``effects`` with their errors, those of each of the ``occasions``, the
+    ``rest``. Patients differ in how many occasions they have.
+    """
 
     patient_id: str
-    estimate: Row = ()
+    effects: Row = ()
+    occasions: tuple[Row, ...] = ()
+    rest: Row = ()
     values: tuple[Row, ...] = ()
     problems: tuple[Problem, ...] = ()
     converged: bool = False
@@ -101,7 +107,8 @@ def estimate(
                 found[rows.patient_id] = rows
             done(len(found))
     ordered = [rows for case in cases if (rows := found[case.patient_id]).failure is None]
-    _write(out, estimate_columns(model), (rows.estimate for rows in ordered))
+    most = max((len(rows.occasions) for rows in ordered), default=0)
+    _write(out, estimate_columns(model, most), (_padded(rows, model, most) for rows in ordered))
     if predictions is not None:
         _write(predictions, PREDICTION_COLUMNS, (row for rows in ordered for row in rows.values))
     return Totals(len(ordered), sum(rows.converged for rows in ordered), sum(rows.modes > 1 for rows in ordered))
@@ -141,12 +148,21 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
     found = post_hoc(kernel, pace, timeline)
     values: tuple[Row, ...] = ()
     if diagnosed and timeline is not None:
-        diagnosis = diagnose(Trunk(kernel, pace, patient_id), timeline, found.mode.eta)
+        diagnosis = diagnose(Trunk(kernel, pace, patient_id), timeline, found.effects)
         values = tuple(_value_rows(patient_id, diagnosis, model, zero))
-    numbers = (*found.mode.eta, *found.errors, *found.parameters, found.ofv)
-    settled, modes = found.mode.converged, found.mode.found
-    row = (patient_id, *map(_number, numbers), "true" if settled else "false", str(modes))
-    return Rows(patient_id, row, values, _problems(patient_id, events, told, refused), settled, modes)
+    return Rows(
+        patient_id,
+        (patient_id, *map(_number, (*found.eta, *found.errors))),
+        tuple(
+            tuple(map(_number, (*kappa, *errors)))
+            for kappa, errors in zip(found.kappa, found.kappa_errors, strict=True)
+        ),
+        (*map(_number, (*found.parameters, found.ofv)), "true" if found.converged else "false", str(found.modes)),
+        values,
+        _problems(patient_id, events, told, refused),
+        found.converged,
+        found.modes,
+    )
 
 
 def _value_rows(patient_id: str, diagnosis: Diagnosis, model: Model, zero: int) -> Iterator[Row]:
@@ -168,7 +184,7 @@ def _problems(
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def estimate_columns(model: Model) -> Row:
+def estimate_columns(model: Model, occasions: int = 0) -> Row:
     """Columns of the table of patients: effects, their standard errors, every individual parameter, and the rest."""
     effects = model.eta_names
     individual = [*(p.name for p in model.parameters), *(d.name for d in model.derived)]
@@ -176,11 +192,23 @@ def estimate_columns(model: Model) -> Row:
         "ID",
         *(f"ETA_{name}" for name in effects),
         *(f"SE_{name}" for name in effects),
+        *(
+            f"{item}_{name}_{number}"
+            for number in range(1, occasions + 1)
+            for item in ("KAPPA", "SE_KAPPA")
+            for name in model.iov_names
+        ),
         *individual,
         "OFV",
         "converged",
         "modes_found",
     )
+
+
+def _padded(rows: Rows, model: Model, occasions: int) -> Row:
+    """The row of an estimate, with empty cells for occasions that the patient did not have."""
+    missing = ("",) * (2 * len(model.iov_names) * (occasions - len(rows.occasions)))
+    return (*rows.effects, *(cell for occasion in rows.occasions for cell in occasion), *missing, *rows.rest)
 
 
 def _number(value: float) -> str:

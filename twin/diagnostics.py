@@ -1,7 +1,7 @@
 """Individual diagnostics: how one patient's values lie about the individual and about the population's predictions.
 
     PRED    prediction of the typical patient (eta = 0)
-    IPRED   prediction at the patient's own eta, as a rule the posterior mode
+    IPRED   prediction at the patient's own random effects, as a rule the posterior mode
     IWRES   (y - IPRED) / residual SD at IPRED, on the logarithm for outputs whose error is on it
     NPDE    normalised prediction distribution error
 
@@ -29,6 +29,7 @@ from scipy.linalg import solve_triangular
 from twin import likelihood, residual
 from twin.belief import generator, prior
 from twin.carried import widened
+from twin.effects import Effects
 from twin.kernel import Floats
 from twin.models import OutputSpec
 from twin.timeline import Observation, Timeline
@@ -62,11 +63,12 @@ class Diagnosis:
     simulated: Floats
 
 
-def diagnose(trunk: Trunk, timeline: Timeline, eta: Floats, replicates: int = REPLICATES) -> Diagnosis:
-    """Diagnostics of all the observations of ``timeline`` at the patient's own ``eta`` (d,)."""
+def diagnose(trunk: Trunk, timeline: Timeline, effects: Effects, replicates: int = REPLICATES) -> Diagnosis:
+    """Diagnostics of all the observations of ``timeline`` at the patient's own ``effects``, of one particle."""
     seen = timeline.observations
     outputs = [trunk.kernel.model.outputs[observation.output] for observation in seen]
-    population, individual = trunk.predictions(np.vstack([np.zeros_like(eta), eta]), timeline, seen).T
+    nobody = np.zeros((1, len(trunk.kernel.model.eta_names)))
+    population, individual = (trunk.predictions(each, timeline, seen)[:, 0] for each in (nobody, effects))
     iwres = [_weighted(*each) for each in zip(seen, outputs, individual, strict=True)]
     simulations = simulated(trunk, timeline, max(replicates, PER_VALUE * len(seen)))
     rng = generator(trunk.patient_id, "npde")

@@ -16,10 +16,12 @@ from numpy.typing import NDArray
 from twin.belief import Belief, prior, quantiles
 from twin.carried import widened
 from twin.diagnostics import Diagnosis, diagnose
+from twin.effects import Effects
 from twin.events import Prediction
 from twin.history import History
 from twin.kernel import Floats, compile_model
 from twin.models import Model
+from twin.posthoc import post_hoc
 from twin.reading import Reader
 from twin.solve import pace_for
 from twin.timeline import UNIT_MS, Observation, Timeline, build
@@ -87,24 +89,25 @@ def examine(patient_id: str, history: History, model: Model, particles: int) -> 
     for observation in timeline.observations:
         position, learned = trunk.learn(position, timeline, observation)
         predictions.append(reader.prediction(learned))
-    mode = trunk.mode(position.belief, timeline)
+    found = post_hoc(kernel, trunk.pace, timeline)
     times = np.array([observation.millis - timeline.start for observation in timeline.observations])
     return Examined(
         patient_id,
         times / UNIT_MS[model.time_unit],
         tuple(predictions),
-        diagnose(trunk, timeline, mode.eta),
-        _curves(trunk, timeline, position.belief, mode.eta),
-        mode.converged,
+        diagnose(trunk, timeline, found.effects),
+        _curves(trunk, timeline, position.belief, found.effects),
+        found.converged,
     )
 
 
-def _curves(trunk: Trunk, timeline: Timeline, belief: Belief, mode: Floats) -> tuple[Fitted, ...]:
+def _curves(trunk: Trunk, timeline: Timeline, belief: Belief, mode: Effects) -> tuple[Fitted, ...]:
     """Curves of all outputs that were measured; what particles were before their checkpoint is not known any more."""
     marks = _marks(timeline)
     outputs = sorted({observation.output for observation in timeline.observations})
     looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
-    alone = trunk.predictions(np.vstack([mode, np.zeros_like(mode)]), timeline, looks)
+    nobody = np.zeros((1, len(trunk.kernel.model.eta_names)))
+    alone = np.hstack([trunk.predictions(each, timeline, looks) for each in (mode, nobody)])
     shape = len(outputs), len(marks), -1
     predicted = zip(trunk.recalled(belief, timeline, looks).reshape(shape), alone.reshape(shape), strict=True)
     times = (marks - timeline.start) / UNIT_MS[trunk.kernel.model.time_unit]

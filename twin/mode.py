@@ -38,6 +38,13 @@ SPREAD = 1.5
 TOGETHER = 0.1
 """Descents that come so close (in posterior standard deviations) are one from then on."""
 
+NEGLIGIBLE = 12.0
+"""A descent this far above a mode that was found is given up where it comes down slowly: whatever is there has next to
+no weight, e^-12."""
+
+LEAST_PROGRESS = 0.1
+"""Slowly: a step promises less than this part of the way."""
+
 APART = 1.0
 """Ends so far from one another (in posterior standard deviations) are two modes."""
 
@@ -134,6 +141,10 @@ class _Descents:
             step, promised = propose(
                 self.eta, self.gradient, self.information, self.curvature, self.damping, self.precision, self.settled
             )
+            hopeful = self._hopeful(promised)
+            if not hopeful.all():
+                self._keep(hopeful)
+                step, promised = step[hopeful], promised[hopeful]
             if self.settled.all():
                 break
             self._try(step, promised)
@@ -151,6 +162,13 @@ class _Descents:
                 self.eta[k], self.value[k], self.gradient[k] = there[i], value[i], gradient[i]
                 self.information[k] = information[i]
                 self.curvature[k] = curvature[i] if self.whole else taught(information[i], step[k], change)
+
+    def _hopeful(self, promised: Floats) -> NDArray[np.bool_]:
+        """Whether each descent has settled, or can still come near the deepest that has."""
+        if not self.settled.any():
+            return np.ones(len(self.value), dtype=np.bool_)
+        above = self.value - self.value[self.settled].min()
+        return np.asarray(self.settled | (above < NEGLIGIBLE) | (promised > LEAST_PROGRESS * above))
 
     def _look(self, eta: Floats) -> tuple[Floats, Floats, Floats, Floats]:
         """U, U', F and U'' at eta (K, d), from one solve."""

@@ -16,6 +16,7 @@ from streams.cases import Place, Told
 from streams.command import app
 from streams.estimate import _estimate_batch, estimate_record
 from tests.twin import toys
+from tests.twin.test_posthoc import between_occasions
 from twin.diagnostics import diagnose
 from twin.events import encode, to_millis
 from twin.kernel import compile_model
@@ -84,13 +85,13 @@ def test_a_data_set_becomes_a_row_a_patient_and_a_row_a_value(folder: Path) -> N
         assert timeline is not None
         known = post_hoc(kernel, pace, timeline)
         for i, name in enumerate(MODEL.eta_names):
-            assert float(row[f"ETA_{name}"]) == pytest.approx(known.mode.eta[i], rel=1e-9, abs=1e-12)
+            assert float(row[f"ETA_{name}"]) == pytest.approx(known.eta[i], rel=1e-9, abs=1e-12)
             assert float(row[f"SE_{name}"]) == pytest.approx(known.errors[i], rel=1e-9)
         assert float(row["CL"]) == pytest.approx(known.parameters[kernel.parameters.index("CL")], rel=1e-9)
         assert float(row["OFV"]) == pytest.approx(known.ofv, rel=1e-9)
-        assert (row["converged"], row["modes_found"]) == ("true", str(known.mode.found))
+        assert (row["converged"], row["modes_found"]) == ("true", str(known.modes))
         values = [value for value in table(folder / "values.csv") if value["ID"] == row["ID"]]
-        diagnosis = diagnose(Trunk(kernel, pace, row["ID"]), timeline, known.mode.eta)
+        diagnosis = diagnose(Trunk(kernel, pace, row["ID"]), timeline, known.effects)
         for name, numbers in (
             ("PRED", diagnosis.population),
             ("IPRED", diagnosis.individual),
@@ -126,16 +127,16 @@ def test_a_patient_who_fails_takes_no_other_along() -> None:
     assert failed.failure is not None
     assert failed.failure.startswith("the estimate failed, BadEvent")
     assert fine.failure is None
-    assert fine.estimate[0] == "9"
+    assert fine.effects[0] == "9"
 
 
 def test_a_patient_who_was_never_measured_is_the_typical_one_with_the_spread_of_the_population() -> None:
     row = estimate_record(record("11"), MODEL, diagnosed=True)
     size = len(MODEL.eta_names)
-    assert set(row.estimate[1 : 1 + size]) == {"0"}
-    errors = [float(value) for value in row.estimate[1 + size : 1 + 2 * size]]
+    assert set(row.effects[1 : 1 + size]) == {"0"}
+    errors = [float(value) for value in row.effects[1 + size : 1 + 2 * size]]
     np.testing.assert_allclose(errors, np.sqrt(np.diag(MODEL.omega)))
-    assert float(row.estimate[-3]) == pytest.approx(0.0, abs=1e-12)
+    assert float(row.rest[-3]) == pytest.approx(0.0, abs=1e-12)
     assert (row.values, row.converged) == ((), True)
 
 
@@ -172,6 +173,25 @@ def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
     result = run(folder, file="nowhere.csv")
     assert result.exit_code == 2
     assert "nowhere.csv: there is no such file" in result.stderr
+
+
+@pytest.mark.slow
+def test_occasions_have_columns_of_their_own_and_patients_with_fewer_leave_them_empty(tmp_path: Path) -> None:
+    (tmp_path / "toy.toml").write_text(between_occasions().text)
+    lines = ["ID,TIME,EVID,DV,OCC", "1,0,0,5,1", "1,24,2,.,2", "1,25,0,2,2", "2,0,0,6,1"]
+    (tmp_path / "records.csv").write_text("\n".join(lines) + "\n")
+    result = run(tmp_path, "--predictions", str(tmp_path / "values.csv"), "--jobs", "1")
+    assert result.exit_code == 0, result.stderr
+    first, second = table(tmp_path / "out.csv")
+    effects = ["ETA_Base", "SE_Base", "KAPPA_Base_1", "SE_KAPPA_Base_1", "KAPPA_Base_2", "SE_KAPPA_Base_2"]
+    assert list(first)[1:7] == effects
+    assert float(first["KAPPA_Base_1"]) > 0 > float(first["KAPPA_Base_2"])
+    assert (second["KAPPA_Base_2"], second["SE_KAPPA_Base_2"]) == ("", "")
+    early, late, _ = table(tmp_path / "values.csv")
+    for row, number in ((early, 1), (late, 2)):
+        own = float(first["ETA_Base"]) + float(first[f"KAPPA_Base_{number}"])
+        assert float(row["IPRED"]) == pytest.approx(4 * math.exp(own), rel=1e-6)
+        assert float(row["PRED"]) == pytest.approx(4)
 
 
 def test_what_is_no_number_leaves_its_cell_empty() -> None:

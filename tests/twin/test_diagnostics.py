@@ -13,6 +13,7 @@ from tests.twin.bedside import count, dose, level, ms
 from tests.twin.toys import ABSORPTION
 from twin.belief import generator
 from twin.diagnostics import Diagnosis, diagnose, npde, simulated
+from twin.effects import Constant
 from twin.events import event_id
 from twin.history import History
 from twin.kernel import compile_model
@@ -58,7 +59,7 @@ def with_values(timeline: Timeline, values: Floats) -> Timeline:
 def test_predictions_and_residuals_are_those_of_the_models_formulas() -> None:
     trunk, timeline = trunk_of(TOY), timeline_of(TOY)
     eta = np.array([0.2, -0.1, 0.3, 0.0])
-    found = diagnose(trunk, timeline, eta)
+    found = diagnose(trunk, timeline, Constant(eta[None]))
     at = [o.millis for o in timeline.observations].index(ms(1))
     clearance, volume = 6 * np.exp(0.2), 30 * np.exp(-0.1)
     level = 60 / volume * np.exp(-clearance / volume)
@@ -125,7 +126,7 @@ def test_a_count_takes_a_place_among_its_equals() -> None:
 
 def test_nothing_measured_gives_nothing() -> None:
     timeline = replace(timeline_of(TOY), observations=())
-    found = diagnose(trunk_of(TOY), timeline, np.zeros(4))
+    found = diagnose(trunk_of(TOY), timeline, Constant(np.zeros((1, 4))))
     assert [len(a) for a in (found.population, found.individual, found.iwres, found.npde)] == [0] * 4
 
 
@@ -134,7 +135,7 @@ def pooled(model: Model, truth: Model, patients: int) -> Floats:
     timeline = timeline_of(truth)
     values = simulated(trunk_of(truth, "the truth"), timeline, patients)
     found: list[Diagnosis] = [
-        diagnose(trunk_of(model, event_id(i)), with_values(timeline, row), np.zeros(4))
+        diagnose(trunk_of(model, event_id(i)), with_values(timeline, row), Constant(np.zeros((1, 4))))
         for i, row in enumerate(values[:patients])
     ]
     return np.concatenate([one.npde for one in found])
@@ -151,5 +152,5 @@ def test_npde_are_standard_normal_under_the_right_model_and_not_under_a_wrong_on
 
 def test_the_same_patient_gets_the_same_npde() -> None:
     trunk, timeline = trunk_of(TOY), timeline_of(TOY)
-    first, again = (diagnose(trunk, timeline, np.zeros(4)).npde for _ in range(2))
+    first, again = (diagnose(trunk, timeline, Constant(np.zeros((1, 4)))).npde for _ in range(2))
     np.testing.assert_array_equal(first, again)

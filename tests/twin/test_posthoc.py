@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from connectors.feeds.nmtran import read_nmtran
 from tests.twin import toys
 from twin.events import Covariate, DoseGiven, InputEvent, LabResult, Quantity
 from twin.kernel import compile_model
-from twin.models import parse_model
+from twin.models import Model, parse_model
 from twin.posthoc import Estimated, post_hoc
 from twin.record import recorded
 from twin.solve import pace_for
@@ -39,7 +40,7 @@ def test_counts_without_a_drug_are_a_conjugate_problem() -> None:
     at = MODEL.eta_names.index("Base")
     variance = 1 / (1 / 0.04 + 3 / 0.2**2)
     mean = variance * np.log(np.array(values) / 4).sum() / 0.2**2
-    assert known.mode.eta[at] == pytest.approx(mean, abs=1e-6)
+    assert known.eta[at] == pytest.approx(mean, abs=1e-6)
     assert known.errors[at] == pytest.approx(np.sqrt(variance), rel=1e-6)
     assert known.parameters[KERNEL.parameters.index("Base")] == pytest.approx(4 * np.exp(mean), rel=1e-6)
     # For a normal problem the first-order marginal likelihood is exact.
@@ -51,7 +52,7 @@ def test_counts_without_a_drug_are_a_conjugate_problem() -> None:
 
 def test_nothing_useful_known_is_the_population() -> None:
     known = found()
-    assert not known.mode.eta.any()
+    assert not known.eta.any()
     np.testing.assert_allclose(known.errors, np.sqrt(np.diag(MODEL.omega)))
     assert known.ofv == pytest.approx(0.0, abs=1e-12)
 
@@ -72,3 +73,35 @@ def test_parameters_hold_under_the_newest_covariates() -> None:
     )
     known = found(dose, weight(0, 70), weight(5, 140))
     assert known.parameters[KERNEL.parameters.index("CL")] == pytest.approx(12.0)
+
+
+def between_occasions() -> Model:
+    """A marker that rests at Base, which differs between patients and between the occasions that OCC counts."""
+    made = toys.made({"Base": "4 10*9/L 0.04", "k": "1 1/h"}, {"A": "mg: -k*A"}, {"marker": "10*9/L: Base"})
+    text = made.text.replace("iiv = 0.04", "iiv = 0.04\niov = 0.09").replace("proportional", "log_additive")
+    text += (
+        f'[covariates.OCC]\nunit = "1"\nreference = 1\n{toys.SOURCE}\n[occasions]\ncovariate = "OCC"\n{toys.SOURCE}\n'
+    )
+    return parse_model(text, "made.toml")
+
+
+def test_occasions_have_effects_of_their_own_beside_the_patients() -> None:
+    model = between_occasions()
+    kernel = compile_model(model)
+    lines = ["ID,TIME,EVID,DV,OCC", "1,0,0,5,1", "1,1,0,6,1", "1,24,2,.,2", "1,25,0,2,2", "1,48,2,.,3", "1,49,0,3,3"]
+    reading = read_nmtran(lines, model, output="marker")
+    assert not reading.bad_lines
+    known = post_hoc(kernel, pace_for(kernel), build(recorded(reading.events, model)[0], kernel))
+    # log y = log 4 + eta + kappa[occasion] + 0.2 z is a normal problem in four unknowns.
+    design = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]], dtype=float)
+    omega = np.diag([0.04, 0.09, 0.09, 0.09])
+    covariance = np.linalg.inv(np.linalg.inv(omega) + design.T @ design / 0.04)
+    values = np.log(np.array([5.0, 6.0, 2.0, 3.0]) / 4.0)
+    mean = covariance @ design.T @ values / 0.04
+    np.testing.assert_allclose([*known.eta, *known.kappa[:, 0]], mean, atol=1e-6)
+    np.testing.assert_allclose([*known.errors, *known.kappa_errors[:, 0]], np.sqrt(np.diag(covariance)), rtol=1e-6)
+    marginal = stats.multivariate_normal(np.zeros(4), design @ omega @ design.T + 0.04 * np.eye(4)).logpdf(values)
+    marginal -= np.log([5.0, 6.0, 2.0, 3.0]).sum()
+    assert known.ofv == pytest.approx(-2 * marginal - 4 * np.log(2 * np.pi), abs=1e-5)
+    base = known.parameters[kernel.parameters.index("Base")]
+    assert base == pytest.approx(4 * np.exp(mean[0] + mean[3]), rel=1e-6)
