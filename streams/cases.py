@@ -19,6 +19,7 @@ from connectors.feeds.ndjson import read_ndjson
 from connectors.feeds.nmtran import read_nmtran
 from twin.events import Enrolment, InputEvent, encode, to_millis
 from twin.models import Model, ModelError, library_ids, load_model
+from twin.rivals import Rivals, rivals
 
 EVENT_SUFFIXES = frozenset({".ndjson", ".jsonl", ".json"})
 RECORD_SUFFIXES = frozenset({".csv", ".nmtran"})
@@ -58,7 +59,8 @@ class Told(NamedTuple):
 
 @dataclass(frozen=True)
 class Case:
-    """One patient's record: events in order (see the module's text), each id once, and the model of the twin.
+    """One patient's record: events in order (see the module's text), each id once, and the model of the twin; with
+    ``rivals`` it is the first of those.
 
     ``zero`` is the ms that the record's own time counts from: that of NM-TRAN's TIME 0, else the patient's first event.
     """
@@ -67,6 +69,7 @@ class Case:
     model: Model
     told: tuple[Told, ...]
     zero: int = 0
+    rivals: Rivals | None = None
 
 
 @dataclass(frozen=True)
@@ -77,11 +80,13 @@ class Reading:
         model: of every patient; without it the enrolments decide, and NM-TRAN files cannot be read.
         columns: of NM-TRAN files, see `connectors.feeds.nmtran.read_nmtran`.
         output: what DV is in NM-TRAN files without DVID.
+        rivals: models to be averaged for every patient; the first of them is ``model``.
     """
 
     model: Model | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     output: str | None = None
+    rivals: Rivals | None = None
 
 
 Report = Callable[[Problem], None]
@@ -108,7 +113,7 @@ def read_cases(
     for count, (event, place, zero) in enumerate(events, start=1):
         patients.setdefault(event.patient_id, _Patient()).add(event, place, zero)
         reached(count)
-    found = (patients[name].case(name, how.model, report) for name in sorted(patients))
+    found = (patients[name].case(name, how, report) for name in sorted(patients))
     return tuple(case for case in found if case is not None)
 
 
@@ -162,10 +167,10 @@ class _Patient:
         if isinstance(event, Enrolment):
             self._enrolments[told] = event
 
-    def case(self, patient_id: str, model: Model | None, report: Report) -> Case | None:
+    def case(self, patient_id: str, how: Reading, report: Report) -> Case | None:
         """The patient's case, or ``None`` with a report when no model is named for it."""
         told = self._each_once(report)
-        enrolled = self._enrolled(told, model, report)
+        enrolled = self._enrolled(told, how.rivals or how.model, report)
         if enrolled is None:
             reason = (
                 f"patient {patient_id} is left out ({len(told)} events): no usable enrolment; name one with --model"
@@ -174,7 +179,8 @@ class _Patient:
             return None
         chosen, refused = enrolled
         zero = min(self._told).millis if self._zero is None else self._zero
-        return Case(patient_id, chosen, tuple(one for one in told if one not in refused), zero)
+        model, rivals = (chosen.models[0], chosen) if isinstance(chosen, Rivals) else (chosen, None)
+        return Case(patient_id, model, tuple(one for one in told if one not in refused), zero, rivals)
 
     def _each_once(self, report: Report) -> list[Told]:
         """In order, repeats left out; of an id with several contents the first, the others reported."""
@@ -189,9 +195,9 @@ class _Patient:
         return list(kept.values())
 
     def _enrolled(
-        self, told: Sequence[Told], model: Model | None, report: Report
-    ) -> tuple[Model, frozenset[Told]] | None:
-        """The twin's model, and enrolments that cannot be followed: of another model, or of none that is known."""
+        self, told: Sequence[Told], model: Model | Rivals | None, report: Report
+    ) -> tuple[Model | Rivals, frozenset[Told]] | None:
+        """The twin's model or rival ones, and enrolments that cannot be followed: of others, or unknown."""
         refused = set()
         for one in told:
             enrolment = self._enrolments.get(one)
@@ -199,15 +205,26 @@ class _Patient:
                 continue
             if model is None:
                 try:
-                    model = _library_model(enrolment.model)
+                    model = _library_models(enrolment.model)
                 except ModelError as error:
                     refused.add(one)
                     report(Problem(one.place, str(error)))
-            elif enrolment.model != model.id:
+            elif enrolment.model not in _known_as(model):
                 refused.add(one)
                 reason = f"field 'model': the twin is of {model.id!r}, this enrolment names {enrolment.model!r}"
                 report(Problem(one.place, reason))
         return None if model is None else (model, frozenset(refused))
+
+
+def _known_as(model: Model | Rivals) -> set[str]:
+    """What an enrolment may call a model: its id, or rival ones all together or any one of them."""
+    return {model.id} | ({one.id for one in model.models} if isinstance(model, Rivals) else set())
+
+
+def _library_models(name: str) -> Model | Rivals:
+    """The model of that name, or rival ones, ``A,B,C``."""
+    names = name.split(",")
+    return rivals([_library_model(one) for one in names]) if len(names) > 1 else _library_model(name)
 
 
 def _library_model(name: str) -> Model:

@@ -19,22 +19,34 @@ UNUSABLE = 2
 
 
 def reading(
-    model: str | None, columns: str, output: str | None, files: Sequence[Path], out: Path | None = None
+    model: str | None,
+    columns: str,
+    output: str | None,
+    files: Sequence[Path],
+    out: Path | None = None,
+    *,
+    averages: bool = False,
 ) -> Reading:
     """How to read ``files``, whose results go into the folder ``out`` if there is one.
+
+    With ``averages`` the model may be rival ones, ``A,B,C``.
 
     Raises:
         CaseError, NmtranError, ModelError: an argument that cannot be used; the message says what to change.
     """
     from connectors.feeds.nmtran import parse_columns
     from twin.models import load_model
+    from twin.rivals import rivals
 
     for file in files:
         if not file.is_file():
             raise CaseError(f"{file}: {'is a folder' if file.is_dir() else 'there is no such file'}; name a file")
     if out is not None and out.exists() and not out.is_dir():
         raise CaseError(f"--out {out} is a file; name a folder")
-    return Reading(None if model is None else load_model(model), parse_columns(columns), output)
+    names = model.split(",") if averages and model is not None and not Path(model).is_file() else [model]
+    models = [load_model(name.strip()) for name in names if name is not None]
+    averaged = rivals(models) if len(names) > 1 else None
+    return Reading(models[0] if models else None, parse_columns(columns), output, averaged)
 
 
 def prepare(models: Iterable[Model], processes: int) -> None:

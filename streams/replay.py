@@ -16,11 +16,18 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, TYPE_CHECKING, Any
 
 from streams.cases import Case, Place, Problem, Report, Told
 from streams.pool import in_processes, model_of
 from twin.events import Alert, OutputEvent, Prediction, decode, encode, to_millis
+from twin.models import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from twin.averaged import AveragedTwin
+    from twin.patient import PatientTwin, Posterior
 
 ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR = "estimates.ndjson", "alerts.ndjson", "predictions.ndjson", "posterior"
 """What a replay writes: three files, and a folder with a file ``PATIENT.npz`` for each twin."""
@@ -73,7 +80,7 @@ def replay(
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         parts = Path(folder)
         tasks = [
-            (case.patient_id, case.model.text, case.model.id, case.told, particles, parts)
+            (case.patient_id, [(model.text, model.id) for model in _models(case)], case.told, particles, parts)
             for case in sorted(cases, key=lambda case: len(case.told), reverse=True)
         ]
         with closing(in_processes(_replay_one, tasks, jobs)) as results:
@@ -99,12 +106,20 @@ def read_predictions(out: Path) -> Iterator[Prediction]:
 # --- one patient -----------------------------------------------------------------------------------------------------
 
 
+def _models(case: Case) -> tuple[Model, ...]:
+    return case.rivals.models if case.rivals else (case.model,)
+
+
 def _replay_one(
-    patient_id: str, model_text: str, model_id: str, told: tuple[Told, ...], particles: int, parts: Path
+    patient_id: str, models: Sequence[tuple[str, str]], told: tuple[Told, ...], particles: int, parts: Path
 ) -> Replayed:
     """Replay one patient and write its files into ``parts``; runs in a worker process."""
     try:
-        return replay_case(Case(patient_id, model_of(model_text, model_id), told), particles, parts)
+        from twin.rivals import rivals
+
+        found = [model_of(text, model_id) for text, model_id in models]
+        averaged = rivals(found) if len(found) > 1 else None
+        return replay_case(Case(patient_id, found[0], told, rivals=averaged), particles, parts)
     except Exception as error:  # one patient's twin must not take the others' results with it
         for name in (ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR):
             _part(parts, patient_id, name).unlink(missing_ok=True)
@@ -114,8 +129,13 @@ def _replay_one(
 def replay_case(case: Case, particles: int, parts: Path) -> Replayed:
     """Tell a new twin the whole case, and write what it says and believes into the folder ``parts``."""
     from twin import PatientTwin
+    from twin.averaged import AveragedTwin
 
-    twin = PatientTwin(case.patient_id, case.model, particles)
+    twin: PatientTwin | AveragedTwin
+    if case.rivals is None:
+        twin = PatientTwin(case.patient_id, case.model, particles)
+    else:
+        twin = AveragedTwin(case.patient_id, case.rivals, particles)
     events = [decode(told.raw) for told in case.told]
     update = twin.observe(events)
     places = {event.event_id: told.place for event, told in zip(events, case.told, strict=True)}
@@ -143,24 +163,35 @@ def _order(output: OutputEvent) -> tuple[int, str, str, int, str]:
     return to_millis(output.time), output.kind, *alert, output.event_id
 
 
-def _write_posterior(twin: object, path: Path) -> None:
+def _write_posterior(twin: PatientTwin | AveragedTwin, path: Path) -> None:
+    """Arrays of the posterior; of rival models each model's, named ``MODEL/eta`` and so on, and their weights."""
     import numpy as np
 
-    from twin import PatientTwin
+    from twin.patient import PatientTwin
 
-    assert isinstance(twin, PatientTwin)
-    posterior = twin.posterior()
+    arrays: dict[str, Any]
+    if isinstance(twin, PatientTwin):
+        arrays = _arrays(twin.posterior())
+    else:
+        arrays = {f"{model}/{name}": a for model, p in twin.posteriors().items() for name, a in _arrays(p).items()}
+        arrays["models"] = np.array(list(twin.weights), dtype=np.str_)
+        arrays["model_weights"] = np.array(list(twin.weights.values()))
     with path.open("wb") as file:
-        np.savez(
-            file,
-            names=np.array(posterior.names, dtype=np.str_),
-            eta=posterior.eta,
-            log_weight=posterior.log_weight,
-            params=posterior.params,
-            param_names=np.array(posterior.parameter_names, dtype=np.str_),
-            mode=posterior.mode.eta,
-            mode_cov=posterior.mode.covariance,
-        )
+        np.savez(file, **arrays)
+
+
+def _arrays(posterior: Posterior) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    return {
+        "names": np.array(posterior.names, dtype=np.str_),
+        "eta": posterior.eta,
+        "log_weight": posterior.log_weight,
+        "params": posterior.params,
+        "param_names": np.array(posterior.parameter_names, dtype=np.str_),
+        "mode": posterior.mode.eta,
+        "mode_cov": posterior.mode.covariance,
+    }
 
 
 # --- files -----------------------------------------------------------------------------------------------------------

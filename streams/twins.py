@@ -62,7 +62,10 @@ class TwinFactory(Protocol):
 
 
 class LibraryTwins:
-    """Twins of the model library and of model files that the operator named (never of a path in an event)."""
+    """Twins of the model library and of model files that the operator named (never of a path in an event).
+
+    A model id ``A,B,C`` stands for the average of rival models.
+    """
 
     def __init__(self, particles: int = 1000, model_files: Mapping[str, Path] | None = None) -> None:
         self._particles = particles
@@ -72,15 +75,32 @@ class LibraryTwins:
     def __call__(self, model_id: str, patient_id: str) -> Twin:
         from twin import PatientTwin
 
+        if "," in model_id:
+            from twin.averaged import AveragedTwin
+
+            return cast(Twin, AveragedTwin(patient_id, self._rivals(model_id), particles=self._particles))
         return cast(Twin, PatientTwin(patient_id, self._model(model_id), particles=self._particles))
 
     def restore(self, model_id: str, row: bytes) -> Twin:
         from twin import PatientTwin
 
+        if "," in model_id:
+            from twin.averaged import AveragedTwin
+
+            return cast(Twin, AveragedTwin.from_row(row, self._rivals(model_id)))
         return cast(Twin, PatientTwin.from_row(row, self._model(model_id)))
 
     def model_hash(self, model_id: str) -> str:
-        return str(self._model(model_id).hash)
+        return str(self._rivals(model_id).hash if "," in model_id else self._model(model_id).hash)
+
+    def _rivals(self, model_id: str) -> Any:
+        """Rival models ``A,B,C``, to be averaged."""
+        from twin.rivals import rivals
+
+        try:
+            return rivals([self._model(one) for one in model_id.split(",")])
+        except ValueError as error:
+            raise UnknownModel(f"models {model_id!r}: {error}") from error
 
     def compile(self) -> None:
         """Compile every model that an enrolment may name, so that no patient waits for it (from the cache but once).

@@ -21,6 +21,7 @@ MAX_EVENT_BYTES = 1_048_576
 PatientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="pseudonym, never a name")]
 EventId = Annotated[str, Field(min_length=1, max_length=128)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
+ModelName = Annotated[str, Field(min_length=1, max_length=256)]
 Status = Literal["preliminary", "final", "corrected", "retracted"]
 
 
@@ -215,10 +216,10 @@ class DeviceAssociation(ClinicalEnvelope):
 
 
 class Enrolment(ClinicalEnvelope):
-    """The patient gets a twin of this model from ``time`` on."""
+    """The patient gets a twin of this model from ``time`` on, or of the average of rival ones, ``A,B,C``."""
 
     kind: Literal["enrolment"] = "enrolment"
-    model: Name
+    model: ModelName
 
 
 class Clock(Envelope):
@@ -243,9 +244,9 @@ class Band(Frozen):
 
 
 class Output(Envelope):
-    """What every output carries besides the envelope: which model spoke."""
+    """What every output carries besides the envelope: which model spoke, or which rival ones, ``A,B,C``."""
 
-    model: Name
+    model: ModelName
     model_hash: str
 
 
@@ -264,6 +265,7 @@ class Estimate(Output):
     """The twin at ``time``: model outputs (without residual error), individual parameters, exposure, health.
 
     ``delivered_rate`` is what the pumps deliver at ``time`` and ``delivered`` the cumulative amount, per drug.
+    ``model_weights`` are those of rival models whose average this is; such a twin has no parameters of its own.
     """
 
     kind: Literal["estimate"] = "estimate"
@@ -275,6 +277,7 @@ class Estimate(Output):
     ess: float
     log_evidence: float
     observations: int
+    model_weights: dict[str, float] | None = None
 
 
 class Prediction(Output):

@@ -141,6 +141,11 @@ class PatientTwin:
         """The present belief; the population's while nothing was observed."""
         return self.points[-1].position.belief if self.points else self._population(self._timeline)
 
+    @property
+    def start(self) -> int | None:
+        """The time (ms) of the first fact that matters to the model; ``None`` while there is none."""
+        return None if self._timeline is None else self._timeline.start
+
     def observe(self, events: Sequence[InputEvent]) -> Update:
         """Tell the twin events, in any order; never raises for what they say (see `Update.rejected`)."""
         taken = self.take(events)

@@ -22,6 +22,7 @@ from twin.events import (
     from_millis,
 )
 from twin.forecast import (
+    Expectation,
     exposure_reading,
     forecast_bands,
     forecast_times,
@@ -32,13 +33,13 @@ from twin.forecast import (
 )
 from twin.history import History
 from twin.kernel import Floats
-from twin.models import TargetSpec, ToxicitySpec
+from twin.models import OutputSpec, TargetSpec, ToxicitySpec
 from twin.orders import Orders
 from twin.segments import Segment
 from twin.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
 from twin.solve import individual_parameters
 from twin.surprise import Evidence
-from twin.timeline import UNIT_MS, Timeline
+from twin.timeline import UNIT_MS, Observation, Timeline
 from twin.trunk import Assimilated, Position, Trunk
 
 SOURCE = "dosetwin"
@@ -92,23 +93,10 @@ class Reader:
 
     def prediction(self, learned: Assimilated) -> Prediction:
         """The expectation that a measured value met."""
-        observation, expected = learned.observation, learned.expected
+        observation = learned.observation
+        head = self._envelope("prediction", observation.millis, observation.event_id)
         output = self._model.outputs[observation.output]
-        q05, q25, median, q75, q95 = expected.quantiles.tolist()
-        return Prediction(
-            **self._envelope("prediction", observation.millis, observation.event_id),
-            output=output.name,
-            unit=output.unit,
-            observed=observation.value,
-            median=median,
-            q05=q05,
-            q25=q25,
-            q75=q75,
-            q95=q95,
-            pit=expected.pit,
-            innovation=expected.innovation,
-            population_median=learned.population_median,
-        )
+        return prediction_of(head, output, observation, learned.expected, learned.population_median)
 
     def read(
         self,
@@ -171,15 +159,7 @@ class Reader:
         return replace(snapshot, delivery=tuple(reported), devices=orders.devices(history.heard, millis))
 
     def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
-        patient = self._trunk.patient_id
-        return {
-            "event_id": event_id(kind, patient, self._model.hash, millis, *parts),
-            "patient_id": patient,
-            "time": from_millis(millis),
-            "source": SOURCE,
-            "model": self._model.id,
-            "model_hash": self._model.hash,
-        }
+        return envelope(kind, self._trunk.patient_id, self._model.id, self._model.hash, millis, *parts)
 
     def _estimate(
         self, position: Position, timeline: Timeline, millis: int, out: Floats, exposures: tuple[Exposure, ...]
@@ -243,7 +223,7 @@ class Reader:
             last_observation_ms=timeline.observations[seen - 1].millis if seen else None,
             delivery=self._delivery(history, orders, timeline, millis),
             exposures=tuple(
-                _exposure_view(target.name, target.drug, exposure, running)
+                exposure_view(target.name, target.drug, exposure, running)
                 for target, exposure in zip(self._model.targets, exposures, strict=False)
             ),
             nadir=self._nadir_view(nadir),
@@ -276,12 +256,54 @@ class Reader:
     def _nadir_view(self, nadir: Nadir | None) -> NadirView | None:
         if nadir is None:
             return None
-        toxicity = self._model.toxicities[0]
-        hours = toxicity.horizon * self._unit / 3_600_000
-        return NadirView(toxicity.name, nadir.output, nadir.p_grade4, nadir.value.median, nadir.day.median, hours)
+        return nadir_view(self._model.toxicities[0], self._unit, nadir)
 
 
-def _exposure_view(name: str, drug: str, exposure: Exposure, running: bool) -> ExposureView:
+def envelope(kind: str, patient_id: str, model: str, model_hash: str, millis: int, *parts: object) -> dict[str, Any]:
+    """What every output event carries; ``parts`` tell it from others of its kind and instant."""
+    return {
+        "event_id": event_id(kind, patient_id, model_hash, millis, *parts),
+        "patient_id": patient_id,
+        "time": from_millis(millis),
+        "source": SOURCE,
+        "model": model,
+        "model_hash": model_hash,
+    }
+
+
+def prediction_of(
+    head: dict[str, Any],
+    output: OutputSpec,
+    observation: Observation,
+    expected: Expectation,
+    population_median: float,
+) -> Prediction:
+    """An expectation, and the value it met, as an event with the envelope ``head``."""
+    q05, q25, median, q75, q95 = expected.quantiles.tolist()
+    return Prediction(
+        **head,
+        output=output.name,
+        unit=output.unit,
+        observed=observation.value,
+        median=median,
+        q05=q05,
+        q25=q25,
+        q75=q75,
+        q95=q95,
+        pit=expected.pit,
+        innovation=expected.innovation,
+        population_median=population_median,
+    )
+
+
+def nadir_view(toxicity: ToxicitySpec, unit: int, nadir: Nadir) -> NadirView:
+    """A nadir as rules see it; ``unit`` is the model's unit of time (ms)."""
+    hours = toxicity.horizon * unit / 3_600_000
+    return NadirView(toxicity.name, nadir.output, nadir.p_grade4, nadir.value.median, nadir.day.median, hours)
+
+
+def exposure_view(name: str, drug: str, exposure: Exposure, running: bool) -> ExposureView:
+    """An exposure as rules see it."""
     return ExposureView(
         target=name,
         drug=drug,

@@ -26,7 +26,9 @@ def replay(
     out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier replay are replaced")],
     model: Annotated[
         str | None,
-        typer.Option(help="id or path, for every patient; without it the enrolments among the events decide"),
+        typer.Option(
+            help="id or path, for every patient, or rival ones to be averaged, A,B,C; without it the enrolments decide"
+        ),
     ] = None,
     columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
     output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
@@ -57,11 +59,11 @@ def replay(
         typer.echo(str(problem), err=True)
 
     with usable_arguments():
-        how = reading(model, columns, output, files, out)
+        how = reading(model, columns, output, files, out, averages=True)
         with progress("reading", "events") as reached:
             cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
         processes = min(jobs or cores(), len(cases))
-        prepare({case.model for case in cases}, processes)
+        prepare({m for case in cases for m in (case.rivals.models if case.rivals else [case.model])}, processes)
     with ended_plainly():
         with progress("replay", "patients", len(cases)) as done:
             totals = replay_cases(cases, out, particles, processes, report, done)

@@ -308,6 +308,9 @@ def test_without_a_model_the_enrolments_decide(ward: Ward, tmp_path: Path) -> No
     [
         ("a.csv", {"model": "mercaptopurin"}, "no such model; did you mean 'mercaptopurine_jost2020'?"),
         ("a.csv", {"model": "none.toml"}, "none.toml: cannot be read"),
+        ("a.csv", {"model": f"{MODEL},docetaxel_ozawa2007"}, "docetaxel; name rival models of one drug"),
+        ("a.csv", {"model": f"{MODEL},{MODEL}"}, f"{MODEL} is named twice; name each rival once"),
+        ("a.csv", {"model": f"{MODEL},"}, "no such model"),
         ("a.csv", {}, "is an NM-TRAN file: name the model"),
         ("missing.csv", {"model": MODEL}, "missing.csv: there is no such file"),
         (".", {"model": MODEL}, "is a folder; name a file"),
@@ -351,6 +354,48 @@ def test_results_take_the_place_of_an_earlier_replays_even_when_there_are_none(t
     assert bytes_of(out) == {**dict.fromkeys(RESULTS, b""), "score.json": b"[]\n", "notes.txt": b"mine"}
 
 
+# --- rival models ----------------------------------------------------------------------------------------------------
+
+RIVALS = f"{MODEL},fluorouracil_arshad2020"
+
+
+def test_rival_models_are_averaged_with_weights_by_evidence(tmp_path: Path) -> None:
+    events = write(tmp_path / "a.ndjson", record("P-1"))
+    assert run(events, out=tmp_path / "out", model=RIVALS).exit_code == 0
+    estimates = [one for one in lines(tmp_path / "out" / "estimates.ndjson") if one["kind"] == "estimate"]
+    assert {one["model"] for one in estimates} == {RIVALS}
+    assert estimates[0]["model_weights"] == dict.fromkeys(RIVALS.split(","), 0.5)
+    assert sum(estimates[-1]["model_weights"].values()) == pytest.approx(1.0)
+    assert estimates[-1]["log_evidence"] != 0.0
+    with np.load(tmp_path / "out" / "posterior" / "P-1.npz") as arrays:
+        weights = dict(zip(arrays["models"].tolist(), arrays["model_weights"].tolist(), strict=True))
+        assert weights == pytest.approx(estimates[-1]["model_weights"])
+        assert arrays[f"{MODEL}/eta"].shape[0] == PARTICLES
+        assert len(arrays["fluorouracil_arshad2020/names"]) == arrays["fluorouracil_arshad2020/mode"].shape[0]
+    # Enrolments may name them too, and decide alike.
+    enrolled = write(tmp_path / "b.ndjson", record("P-1", model=RIVALS))
+    assert run(enrolled, out=tmp_path / "again").exit_code == 0
+    assert bytes_of(tmp_path / "again") == bytes_of(tmp_path / "out")
+
+
+def test_log_evidence_of_each_patient_is_with_its_estimates(ward: Ward) -> None:
+    _, out, _ = ward
+    last = {one["patient_id"]: one for one in lines(out / "estimates.ndjson") if one["kind"] == "estimate"}
+    for patient_id, one in last.items():
+        predictions = [p for p in lines(out / "predictions.ndjson") if p["patient_id"] == patient_id]
+        assert one["observations"] == len(predictions) == 3
+        assert one["log_evidence"] != 0.0
+        assert "model_weights" not in one
+
+
+def test_rival_models_of_different_drugs_are_refused_in_an_enrolment(tmp_path: Path) -> None:
+    mixed = "docetaxel_ozawa2007,fluorouracil_yamada2025"
+    result = run(write(tmp_path / "a.ndjson", record("P-1", model=mixed)), out=tmp_path / "out")
+    assert result.exit_code == 3
+    assert "docetaxel_ozawa2007 is of docetaxel and fluorouracil_yamada2025 of fluorouracil" in result.stderr
+    assert "no usable enrolment" in result.stderr
+
+
 # --- what goes wrong on the way --------------------------------------------------------------------------------------
 
 
@@ -367,7 +412,7 @@ def test_a_twin_that_fails_is_reported_and_leaves_no_files(tmp_path: Path, monke
 
     monkeypatch.setattr(twin_package, "PatientTwin", Failing)
     model, one = load_model(MODEL), case("P-1")
-    result = _replay_one("P-1", model.text, model.id, one.told, PARTICLES, tmp_path)
+    result = _replay_one("P-1", [(model.text, model.id)], one.told, PARTICLES, tmp_path)
     assert result.failure == "the twin failed, ZeroDivisionError: no posterior"
     assert list(tmp_path.iterdir()) == []
 

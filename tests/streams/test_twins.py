@@ -30,8 +30,36 @@ def test_a_twin_of_the_library_goes_through_desk_and_row() -> None:
     assert desk.row(parts) == desk.row(whole)
 
 
+def test_a_twin_of_rival_models_goes_through_desk_and_row() -> None:
+    rivals = f"{MODEL},docetaxel_kloft2006_netterberg2017"
+    desk = PatientDesk(LibraryTwins(particles=64))
+    events = [enrolment("A", model=rivals), lab("A", 1500, value=4.0), lab("A", 3000, value=3.5)]
+    arrivals = [
+        Arrival(event, Position("t", 0, offset, to_millis(START)), encode(event)) for offset, event in enumerate(events)
+    ]
+    whole, parts = desk.open("A", None), desk.open("A", None)
+    outcome = desk.handle(whole, arrivals)
+    assert outcome.rejected == []
+    desk.handle(parts, arrivals[:2])
+    parts = desk.open("A", desk.row(parts))
+    assert parts.sealed is None
+    desk.handle(parts, arrivals)
+    assert desk.row(parts) == desk.row(whole)
+
+
 @pytest.mark.parametrize(
-    "model_id", ["unheard_of", "", "../twin/library/docetaxel_ozawa2007.toml", "/etc/passwd", "a b"]
+    "model_id",
+    [
+        "unheard_of",
+        f"{MODEL},unheard_of",
+        f"{MODEL},{MODEL}",
+        f"{MODEL},fluorouracil_yamada2025",
+        ",",
+        "",
+        "../twin/library/docetaxel_ozawa2007.toml",
+        "/etc/passwd",
+        "a b",
+    ],
 )
 def test_a_model_that_is_no_id_of_the_library_is_unknown(model_id: str) -> None:
     twins = LibraryTwins(particles=100)
