@@ -12,7 +12,7 @@ _READY = """
 import json, sys, time
 from twin import load_model
 from twin.kernel import compile_model
-from twin.solve import pace_for
+from twin.pace import pace_for
 
 def seconds(name):
     model = load_model(name)

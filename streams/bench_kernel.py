@@ -20,7 +20,8 @@ from twin.history import History
 from twin.kernel import Kernel, compile_model
 from twin.mesh import Schedule, schedule
 from twin.models import Model
-from twin.solve import Cloud, Solver, System, pace_for
+from twin.pace import pace_for
+from twin.solve import Cloud, Solver, System
 from twin.timeline import UNIT_MS, Timeline, assemble, build
 
 Floats = NDArray[np.float64]

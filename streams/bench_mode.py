@@ -15,9 +15,9 @@ from twin.design import ORIGIN, Design
 from twin.events import DoseGiven, Quantity, from_millis
 from twin.kernel import compile_model
 from twin.models import Model
+from twin.pace import pace_for
 from twin.posthoc import post_hoc
 from twin.simulation import simulate
-from twin.solve import pace_for
 from twin.specification import Route
 from twin.trunk import Trunk
 

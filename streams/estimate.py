@@ -134,9 +134,9 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
     """The rows of one patient; those of the values only where they are to be ``diagnosed``."""
     from twin.diagnostics import diagnose
     from twin.kernel import compile_model
+    from twin.pace import pace_for
     from twin.posthoc import post_hoc
     from twin.record import recorded
-    from twin.solve import pace_for
     from twin.timeline import build
     from twin.trunk import Trunk
 

@@ -6,11 +6,14 @@ reads as a covariate. What cannot be used is refused with a reason code, and a t
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TypeVar
 
-from twin.delivered import HOUR_MS, Steady
+import numpy as np
+
+from twin.delivered import HOUR_MS, Delivered, Steady, with_rates
 from twin.events import (
     BadEvent,
     Covariate,
@@ -29,9 +32,11 @@ from twin.events import (
     VitalSample,
     to_millis,
 )
+from twin.kernel import compile_model
 from twin.models import CovariateSpec, Model, OutputSpec
-from twin.solve import settles
-from twin.timeline import output_index
+from twin.pace import pace_for
+from twin.solve import Solver
+from twin.timeline import assemble, output_index
 from twin.units import UnitError, convert, drug_amount, drug_rate
 
 EARLIEST_MS = 631_152_000_000
@@ -205,6 +210,19 @@ def _steady(event: DoseGiven, model: Model, amount: float, duration: float, ever
             f"field 'steady_every': {amount:g} mg every {every:g} h never come to a steady state in the typical patient"
         )
         raise _Refused("no_steady_state", f"{said} of {model.id}; record the doses one by one")
+
+
+@functools.lru_cache(maxsize=1024)
+def settles(model: Model, drug: str, dose: Steady) -> bool:
+    """Whether a model's typical patient comes to a steady state under a dose."""
+    kernel = compile_model(model)
+    given = {drug: with_rates(Delivered(steady=[dose]))}
+    reference = kernel.reference[None, : len(model.covariates)]
+    beginning = np.array([np.iinfo(np.int64).min], dtype=np.int64)
+    timeline = assemble(kernel, dose.millis, given, (), beginning, reference)
+    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), pace_for(kernel), shared=False)
+    cloud = solver.initial(timeline)
+    return bool(np.isfinite(cloud.z).all() and np.isfinite(cloud.y).all())
 
 
 def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:

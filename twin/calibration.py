@@ -32,9 +32,9 @@ from twin.design import Design
 from twin.forecast import SCATTER_POINTS
 from twin.kernel import Floats, Kernel
 from twin.models import Model, OutputSpec
+from twin.pace import pace_for
 from twin.simulation import simulate
 from twin.simulation import truth as simulated
-from twin.solve import pace_for
 from twin.timeline import Observation, Timeline
 from twin.trunk import Trunk
 from twin.uniformity import p_value

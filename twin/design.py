@@ -22,7 +22,8 @@ from twin.events import DoseGiven, Quantity, from_millis, to_millis
 from twin.history import History
 from twin.kernel import Kernel
 from twin.models import Model, RegimenSpec
-from twin.solve import Solver, pace_for
+from twin.pace import pace_for
+from twin.solve import Solver
 from twin.timeline import UNIT_MS, Timeline, assemble, build
 
 ORIGIN = to_millis(datetime(2026, 1, 5, 8, tzinfo=UTC))

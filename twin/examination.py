@@ -21,9 +21,9 @@ from twin.events import Prediction
 from twin.history import History
 from twin.kernel import Floats, compile_model
 from twin.models import Model
+from twin.pace import pace_for
 from twin.posthoc import post_hoc
 from twin.reading import Reader
-from twin.solve import pace_for
 from twin.timeline import UNIT_MS, Observation, Timeline, build
 from twin.trunk import Trunk
 

@@ -340,11 +340,17 @@ def _timing(lines: Lines, model: Model, structure: Structure) -> None:
     lines.add(0, "", "")
 
 
+def cache_home() -> Path:
+    """The user's cache folder of what follows from models."""
+    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dosetwin" / "kernels"
+    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    return home
+
+
 def _module(source: str, name: str) -> ModuleType:
     """Import generated source from the cache folder (writing it first when it is new)."""
     key = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dosetwin" / "kernels"
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
+    home = cache_home()
     path = home / f"{name}_{key}.py"
     if not path.exists():
         # Written aside and renamed, so that a second process never imports half a file.

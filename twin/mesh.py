@@ -21,7 +21,7 @@ from twin.kernel import Floats, Kernel
 from twin.timeline import UNIT_MS, Timeline
 
 GROWTH = 0.2
-"""Step size as a fraction of the time since the kick, where a model file names none."""
+"""Step size as a fraction of the time since the kick, where nothing else is known."""
 
 
 @dataclass(frozen=True)
@@ -51,16 +51,6 @@ class Pace:
     first: float
     growth: float
     largest: float
-
-
-def pace_of(kernel: Kernel, fastest_driver: float, fastest_stepped: float) -> Pace:
-    """Step sizes from the model file, or from the largest rates (1/time unit) of the linear and the stepped states."""
-    if not kernel.stepped:
-        return Pace(0.0, 0.0, np.inf)
-    numerics = kernel.model.numerics
-    largest = numerics.largest_step or 0.2 / max(fastest_stepped, 1e-9)
-    first = numerics.first_step or min(largest, 0.2 / max(fastest_driver, fastest_stepped, 1e-9))
-    return Pace(first, numerics.growth or GROWTH, largest)
 
 
 @njit(nogil=True, cache=True)

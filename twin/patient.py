@@ -38,6 +38,7 @@ from twin.ledger import AlertLedger, reconcile
 from twin.mode import Mode
 from twin.models import Model
 from twin.orders import Orders
+from twin.pace import pace_for
 from twin.points import POINTS_KEPT, Point, forget_clouds, ladder, resumable
 from twin.reading import Reader, Reading
 from twin.record import tell
@@ -56,7 +57,7 @@ from twin.row import (
 )
 from twin.rules import SETTINGS, assess
 from twin.segments import ALWAYS, UNDIVIDED
-from twin.solve import individual_parameters, pace_for
+from twin.solve import individual_parameters
 from twin.timeline import Timeline, build, first_difference
 from twin.trunk import Assimilated, Position, Rhythm, Trunk
 

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from twin.belief import prior, quantiles
 from twin.design import DAY_MS, ORIGIN, SPAN_DAYS, Course, courses, treated, treatment
 from twin.kernel import Floats, Kernel
-from twin.solve import pace_for
+from twin.pace import pace_for
 from twin.timeline import UNIT_MS, Observation, Timeline
 from twin.trunk import Trunk
 

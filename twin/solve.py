@@ -8,7 +8,6 @@ covariates and random effects. Where either changes the cloud is carried over in
 from __future__ import annotations
 
 import copy
-import functools
 import hashlib
 from collections import OrderedDict
 from dataclasses import dataclass, replace
@@ -17,17 +16,15 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.delivered import Delivered, Steady, with_rates
 from twin.effects import Constant, Effects
 from twin.eigenbasis import eigenbasis
-from twin.kernel import Floats, Kernel, compile_model
+from twin.kernel import Floats, Kernel
 from twin.late import TIMING, own_edges, possible
-from twin.mesh import Pace, Schedule, pace_of, schedule, segments
-from twin.models import Model
+from twin.mesh import Pace, Schedule, schedule, segments
 from twin.segments import ALWAYS, UNDIVIDED, Segment, Segments
 from twin.steady import steady_state
 from twin.stepper import LANES
-from twin.timeline import UNIT_MS, Timeline, assemble
+from twin.timeline import UNIT_MS, Timeline
 
 OWN_EDGES = 400_000
 """Edges of late doses that are laid out at once (some 60 bytes each)."""
@@ -384,48 +381,6 @@ def step_alone(
         np.zeros(2, dtype=np.int64), none, nothing, mark, np.array([h, 0.0, h]), ranges, nothing, nothing, none,
         nothing, np.empty((0, len(kernel.late))), ranges, np.empty((0, 6)), out,
     )  # fmt: skip
-
-
-@functools.lru_cache(maxsize=1024)
-def settles(model: Model, drug: str, dose: Steady) -> bool:
-    """Whether a model's typical patient comes to a steady state under a dose."""
-    kernel = compile_model(model)
-    given = {drug: with_rates(Delivered(steady=[dose]))}
-    reference = kernel.reference[None, : len(model.covariates)]
-    beginning = np.array([np.iinfo(np.int64).min], dtype=np.int64)
-    timeline = assemble(kernel, dose.millis, given, (), beginning, reference)
-    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), pace_for(kernel), shared=False)
-    cloud = solver.initial(timeline)
-    return bool(np.isfinite(cloud.z).all() and np.isfinite(cloud.y).all())
-
-
-def pace_for(kernel: Kernel) -> Pace:
-    """Step sizes of a model (see `twin.mesh`), from the rates of its typical patient at rest."""
-    covariates = kernel.reference
-    eta = np.zeros((1, len(kernel.model.effect_names)))
-    par = individual_parameters(kernel, eta, covariates)
-    lam = linear_system(kernel, par, covariates).lam
-    return pace_of(kernel, float(np.abs(lam).max(initial=0.0)), _stepped_rate(kernel, par, covariates))
-
-
-def _stepped_rate(kernel: Kernel, par: Floats, covariates: Floats) -> float:
-    """Spectral radius of the stepped states' Jacobian at the initial state, by differences of one tiny step."""
-    count = len(kernel.stepped)
-    if not count:
-        return 0.0
-    size = len(kernel.linear)
-    pars = np.repeat(par, count + 1, axis=0)
-    x, y = np.zeros((count + 1, size)), np.zeros((count + 1, count))
-    kernel.initial(pars, covariates, x, y)
-    bump = 1e-5 * np.maximum(np.abs(y[0]), 1e-3)
-    y[1:] += np.diag(bump)
-    before = y.copy()
-    s = linear_system(kernel, pars, covariates)
-    h = 1e-7
-    step_alone(kernel, s, covariates, _apply(s.w, x), y, 0.0, h, np.empty((0, 0, 0)))
-    rate = (y - before) / h
-    jacobian = (rate[1:] - rate[0]).T / bump
-    return float(np.abs(np.linalg.eigvals(jacobian)).max())
 
 
 def _apply(matrix: Floats, vector: Floats) -> Floats:

@@ -37,9 +37,9 @@ from twin.belief import prior
 from twin.events import Clock, decode, to_millis
 from twin.kernel import compile_model
 from twin.models import Model
+from twin.pace import pace_for
 from twin.posthoc import post_hoc
 from twin.simulation import simulate
-from twin.solve import pace_for
 from twin.trunk import Trunk
 
 pytestmark = pytest.mark.slow

@@ -21,9 +21,9 @@ from twin.diagnostics import diagnose
 from twin.events import encode, to_millis
 from twin.kernel import compile_model
 from twin.models import Model, parse_model
+from twin.pace import pace_for
 from twin.posthoc import post_hoc
 from twin.record import recorded
-from twin.solve import pace_for
 from twin.timeline import build
 from twin.trunk import Trunk
 

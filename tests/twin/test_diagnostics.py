@@ -18,7 +18,7 @@ from twin.events import event_id
 from twin.history import History
 from twin.kernel import compile_model
 from twin.models import ErrorSpec, Model, parse_model
-from twin.solve import pace_for
+from twin.pace import pace_for
 from twin.timeline import Observation, Timeline, build
 from twin.trunk import Trunk
 

@@ -15,9 +15,9 @@ from twin.examination import Examined, examine
 from twin.kernel import compile_model
 from twin.measures import COVERAGE, Description, describe
 from twin.models import Model, parse_model
+from twin.pace import pace_for
 from twin.record import recorded
 from twin.simulation import simulate
-from twin.solve import pace_for
 from twin.trunk import Trunk
 
 TOY = parse_model(LEVELS, "toy.toml")

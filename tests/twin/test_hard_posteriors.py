@@ -20,8 +20,8 @@ from twin import PatientTwin
 from twin.belief import Belief, prior, quantiles
 from twin.events import Forecast, InputEvent, to_millis
 from twin.kernel import compile_model
+from twin.pace import pace_for
 from twin.patient import PARTICLES
-from twin.solve import pace_for
 from twin.timeline import build
 from twin.trunk import Trunk
 

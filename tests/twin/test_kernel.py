@@ -17,7 +17,8 @@ from twin import kernel as compiler
 from twin.belief import prior
 from twin.kernel import Kernel, compile_model
 from twin.models import library_ids, parse_model
-from twin.solve import Solver, individual_parameters, pace_for
+from twin.pace import pace_for
+from twin.solve import Solver, individual_parameters
 from twin.timeline import HOUR_MS, Timeline
 from twin.typical import typical_values
 

@@ -17,8 +17,9 @@ from twin.ahead import extended
 from twin.delivered import Delivered, Recorded, with_rates
 from twin.kernel import Kernel, compile_model
 from twin.models import Model
+from twin.pace import pace_for
 from twin.snapshot import PlanStep
-from twin.solve import Solver, pace_for
+from twin.solve import Solver
 from twin.timeline import HOUR_MS, Timeline
 
 H = HOUR_MS

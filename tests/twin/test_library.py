@@ -16,7 +16,8 @@ from twin.events import DoseGiven, Estimate, Forecast, LabResult, Prediction, Qu
 from twin.history import ClinicalEvent
 from twin.kernel import compile_model
 from twin.models import Model, OutputSpec, library_ids, load_model
-from twin.solve import Solver, pace_for
+from twin.pace import pace_for
+from twin.solve import Solver
 from twin.timeline import HOUR_MS, UNIT_MS
 
 DOSES = 3

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from tests.twin.equations import individual, infusion, timeline_of
 from twin.kernel import compile_model
 from twin.models import load_model
-from twin.solve import Solver, pace_for
+from twin.pace import pace_for
+from twin.solve import Solver
 from twin.timeline import HOUR_MS, Delivered, Observation
 from twin.typical import typical_values
 

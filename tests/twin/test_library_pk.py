@@ -17,7 +17,8 @@ from tests.twin.equations import BEGINNING, infusion, timeline_of
 from twin.delivered import Delivered
 from twin.kernel import compile_model
 from twin.models import load_model
-from twin.solve import Solver, individual_parameters, pace_for
+from twin.pace import pace_for
+from twin.solve import Solver, individual_parameters
 from twin.timeline import HOUR_MS
 from twin.typical import typical_values
 

@@ -12,9 +12,9 @@ from tests.twin import toys
 from tests.twin.equations import infusion, timeline_of
 from twin.belief import prior
 from twin.kernel import compile_model
-from twin.mesh import GROWTH, Pace, pace_of, schedule
-from twin.models import load_model, parse_model
-from twin.solve import Solver, pace_for
+from twin.mesh import Pace, schedule
+from twin.pace import pace_for
+from twin.solve import Solver
 from twin.timeline import HOUR_MS, Timeline
 
 TOY = compile_model(toys.absorption())
@@ -116,22 +116,8 @@ def test_steps_grow_with_the_time_since_a_change() -> None:
         np.testing.assert_allclose(steps.dt[here], np.minimum(8.0, np.maximum(0.1, 0.5 * since[here])), rtol=1e-9)
 
 
-def test_a_model_file_names_its_steps_and_others_follow_from_the_rates() -> None:
-    docetaxel = compile_model(load_model("docetaxel_ozawa2007"))
-    assert pace_of(docetaxel, 10.0, 1.0) == Pace(0.05, 0.4, 16.0)
-    silent = compile_model(parse_model(toys.ABSORPTION.split("[numerics]")[0], "toy.toml"))
-    assert pace_of(silent, 2.0, 0.5) == Pace(0.1, GROWTH, 0.4)
-    assert pace_of(silent, 0.1, 0.5) == Pace(0.4, GROWTH, 0.4)
-
-
 def test_a_model_without_stepped_states_jumps_from_boundary_to_boundary() -> None:
     kernel = compile_model(toys.bolus())
     timeline = timeline_of(kernel, {"toxin": infusion([(0, 10.0), (5 * HOUR_MS, 0.0)])})
     steps = schedule(timeline, kernel, pace_for(kernel), 0, SPAN, NONE, np.array([SPAN], dtype=np.int64))
     assert steps.dt.tolist() == [5.0, 91.0]
-
-
-def test_fast_typical_patients_get_short_steps() -> None:
-    pace = pace_for(compile_model(toys.chain()))
-    # Rates of 2 per day: the largest step is a fifth of the time constant.
-    assert pace.largest == pytest.approx(0.1, rel=0.05)

@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 from connectors.feeds.nmtran import read_nmtran
 from twin.kernel import compile_model
 from twin.models import Model, parse_model
+from twin.pace import pace_for
 from twin.posthoc import Estimated, post_hoc
 from twin.record import recorded
-from twin.solve import pace_for
 from twin.timeline import build
 
 REFERENCE = Path(__file__).parents[3] / "shared" / "data" / "nonmem_map.json"

@@ -13,9 +13,9 @@ from tests.twin import toys
 from twin.events import Covariate, DoseGiven, InputEvent, LabResult, Quantity
 from twin.kernel import compile_model
 from twin.models import Model, parse_model
+from twin.pace import pace_for
 from twin.posthoc import Estimated, post_hoc
 from twin.record import recorded
-from twin.solve import pace_for
 from twin.timeline import build
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -18,9 +18,10 @@ from twin.events import DoseGiven, Enrolment, LabResult, Quantity, encode, from_
 from twin.history import History
 from twin.kernel import compile_model
 from twin.models import Model, ModelError
+from twin.pace import pace_for
 from twin.patient import PatientTwin
 from twin.recall import record_columns, varies, with_record
-from twin.solve import Solver, pace_for
+from twin.solve import Solver
 from twin.timeline import build, first_difference
 
 NONE = np.array([np.iinfo(np.int64).min], dtype=np.int64)

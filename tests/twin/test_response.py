@@ -12,8 +12,8 @@ from tests.twin import toys
 from tests.twin.equations import infusion, timeline_of
 from twin.belief import prior
 from twin.kernel import compile_model
+from twin.pace import pace_for
 from twin.response import LEAST_LOG_LIKELIHOOD, Responder, bounded
-from twin.solve import pace_for
 from twin.timeline import HOUR_MS, Observation, Timeline
 from twin.trunk import Trunk
 

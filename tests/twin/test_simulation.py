@@ -12,8 +12,8 @@ from twin.calibration import follow, summarise
 from twin.design import ORIGIN, Design, design
 from twin.kernel import compile_model
 from twin.models import Model, parse_model
+from twin.pace import pace_for
 from twin.simulation import simulate
-from twin.solve import pace_for
 from twin.timeline import Timeline
 from twin.trunk import Trunk
 

@@ -11,7 +11,8 @@ from twin import solve
 from twin.belief import prior
 from twin.kernel import compile_model
 from twin.models import load_model
-from twin.solve import Solver, linear_system, pace_for
+from twin.pace import pace_for
+from twin.solve import Solver, linear_system
 from twin.timeline import HOUR_MS
 
 TOY = compile_model(toys.absorption())

@@ -20,8 +20,9 @@ from twin.delivered import Delivered, Recorded, Steady, with_rates
 from twin.events import BadEvent, DoseGiven, DrugLevel, Quantity, StateReset, from_millis
 from twin.kernel import Kernel, compile_model
 from twin.models import Model
+from twin.pace import pace_for
 from twin.patient import PatientTwin
-from twin.solve import Solver, pace_for
+from twin.solve import Solver
 from twin.timeline import HOUR_MS, Timeline
 
 H = HOUR_MS

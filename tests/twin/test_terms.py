@@ -13,7 +13,8 @@ from tests.twin.equations import infusion, timeline_of
 from twin import terms
 from twin.kernel import compile_model
 from twin.models import ModelError, parse_model
-from twin.solve import Solver, pace_for
+from twin.pace import pace_for
+from twin.solve import Solver
 from twin.timeline import HOUR_MS
 
 PLAIN = toys.ABSORPTION

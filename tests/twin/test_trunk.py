@@ -15,8 +15,8 @@ from tests.twin.test_timeline import history_of
 from twin.belief import prior
 from twin.events import InputEvent
 from twin.kernel import compile_model
+from twin.pace import pace_for
 from twin.response import LEAST_LOG_LIKELIHOOD
-from twin.solve import pace_for
 from twin.timeline import build
 from twin.trunk import Position, Trunk
 
