@@ -268,6 +268,10 @@ class Stepper:
         return ast.unparse(_InLanes().visit(ast.parse(to_source(expression, self.names), mode="eval")))
 
 
+WHOLE_POWERS = frozenset({2.0, 3.0, 4.0, 5.0, 6.0})
+"""Powers that are written as products."""
+
+
 class _InLanes(ast.NodeTransformer):
     """Functions of ``math`` become those of `twin.lanes`; small whole powers become products."""
 
@@ -282,9 +286,10 @@ class _InLanes(ast.NodeTransformer):
         if not isinstance(node.op, ast.Pow):
             return node
         exponent = node.right.value if isinstance(node.right, ast.Constant) else None
-        if exponent in (2.0, 3.0):
+        if isinstance(exponent, float) and exponent in WHOLE_POWERS:
+            # Also of a negative base, of which `power` knows no logarithm.
             product: ast.expr = node.left
-            for _ in range(1 if exponent == 2.0 else 2):
+            for _ in range(int(exponent) - 1):
                 product = ast.BinOp(product, ast.Mult(), node.left)
             return product
         return ast.Call(ast.Name("power", ast.Load()), [node.left, node.right], [])

@@ -35,10 +35,18 @@ def solved(kernel: Kernel, timeline: Timeline, eta: Floats, marks: NDArray[np.in
 
 
 def patients(kernel: Kernel, drawn: int) -> Floats:
-    """The typical patient, patients drawn from the population, and the two corners 2.5 SD out in every direction."""
-    deviation = np.sqrt(np.diag(kernel.model.omega))
-    drawn_eta = prior(kernel.model, drawn, "a population").eta
-    return np.vstack([np.zeros_like(deviation), drawn_eta, 2.5 * deviation, -2.5 * deviation])
+    """Effects of the typical patient, of patients drawn from the population, and of the two corners 2.5 SD out.
+
+    A parameter that differs only between occasions has its effect of some occasion.
+    """
+    model = kernel.model
+    occasional = [model.iov_names.index(name) for name in model.effect_names[len(model.eta_names) :]]
+    kappa = np.sqrt(np.diag(model.omega_iov)[occasional])
+    normal = np.random.Generator(np.random.Philox(key=7)).standard_normal((drawn, len(kappa)))
+    deviation = np.concatenate([np.sqrt(np.diag(model.omega)), kappa])
+    eta = prior(model, drawn, "a population").eta[:, : len(model.eta_names)]
+    drawn_effects = np.hstack([eta, normal * kappa])
+    return np.vstack([np.zeros_like(deviation), drawn_effects, 2.5 * deviation, -2.5 * deviation])
 
 
 def assert_close(found: Floats, expected: Floats, tolerance: float = 1e-5) -> None:
@@ -245,3 +253,19 @@ def test_every_distribution_of_a_random_effect_is_compiled_as_it_is_written() ->
         effects = dict(zip(model.eta_names, row.tolist(), strict=True))
         expected = typical_values(model, {"WT": 82.0}, effects)
         np.testing.assert_allclose(values, [expected[name] for name in kernel.parameters], rtol=1e-13)
+
+
+@pytest.mark.parametrize("exponent", [2, 3, 4, 5, 6])
+def test_whole_powers_of_a_negative_base_are_numbers(exponent: int) -> None:
+    model = toys.made(
+        {"k": "0.5 1/h 0.1", "peak": "6 h", "wide": "3 h"},
+        {"X": f"1: k*((t - peak)/wide)**{exponent}*(1 + 0*X*X)"},
+        {"x": "1: X"},
+    )
+    kernel = compile_model(model)
+    assert kernel.stepped == ("X",)
+    marks = np.array([2, 6, 9], dtype=np.int64) * HOUR_MS
+    found = solved(kernel, timeline_of(kernel, {}), np.zeros((1, 1)), marks)[0, :, 0]
+    power = exponent + 1
+    integral = 3 * (((marks / HOUR_MS - 6) / 3) ** power - (-2.0) ** power) / power
+    np.testing.assert_allclose(found, 0.5 * integral, rtol=1e-3)

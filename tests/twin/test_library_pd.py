@@ -11,6 +11,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.stats import norm
 
 from tests.twin.equations import individual, infusion, timeline_of
 from twin.kernel import compile_model
@@ -330,6 +331,16 @@ def test_pressure_over_the_day_is_the_published_curve_on_the_patients_clock() ->
     np.testing.assert_allclose(china["systolic_pressure"], curve(140, 7.52, 8.64, day + 8 / 24), rtol=1e-9)
 
 
+def test_qtcf_on_ivosidenib_is_the_published_line_and_says_what_of_it_is_a_stand_in() -> None:
+    model = load_model("ivosidenib_qtcf_jiang2021")
+    change = typical(model.id, [0, 1.0, 25.0], {}, [(0.5, {"CP": 6551.0}), (24.5, {"CP": 0.0})])["qtcf_change"]
+    np.testing.assert_allclose(change, [0.3, 17.2, 0.3], atol=0.01)
+    (intercept,) = (p for p in model.parameters if p.iiv is not None)
+    assert intercept.assumed is not None
+    assert "none is published" in intercept.assumed
+    assert model.outputs[0].error.assumed is not None
+
+
 # --- hand-foot syndrome ----------------------------------------------------------------------------------------------
 
 
@@ -471,12 +482,12 @@ def test_no_febrile_neutropenia_before_chemotherapy_nor_in_the_first_days_of_a_c
     hours = [84.0, 85, 504, 588, 589]
     happened = typical("fn_hazard_netterberg2018", hours, given)["febrile_neutropenia"]
     cumulative = -np.log1p(-happened)
-    expected = 3.3e-4 * np.array([0.0, 1, 420, 420, 421])
+    expected = 3.3e-4 / 24 * np.array([0.0, 1, 420, 420, 421])
     np.testing.assert_allclose(cumulative, expected, rtol=1e-6, atol=1e-12)
     assert typical("fn_hazard_netterberg2018", [5000.0])["febrile_neutropenia"][0] == 0
 
 
-def test_the_hazard_follows_interleukin_6_within_hours_and_the_neutrophils_of_the_start() -> None:
+def test_the_hazard_follows_interleukin_6_within_days_and_the_neutrophils_of_the_start() -> None:
     given = {"chemotherapy": infusion([], [(0, 1.0, "iv")], [0])}
 
     def hazard(hour: float, **covariates: float) -> float:
@@ -484,12 +495,60 @@ def test_the_hazard_follows_interleukin_6_within_hours_and_the_neutrophils_of_th
         happened = typical("fn_hazard_netterberg2018", [hour, hour + 0.01], given, told)["febrile_neutropenia"]
         return float(np.log((1 - happened[0]) / (1 - happened[1])) / 0.01)
 
-    assert hazard(150, IL6=2.5) == pytest.approx(3.3e-4, rel=1e-4)
-    assert hazard(150, IL6=25.0) == pytest.approx(3.3e-4 * 10**3.13, rel=1e-4)
-    assert hazard(150, IL6=2.5, ANC0=2.5) == pytest.approx(3.3e-4 * np.exp(1.07 * 1.03), rel=1e-4)
-    # 0.491 per hour: half of the way after 1.4 hours, not days.
-    half = hazard(100 + np.log(2) / 0.491, IL6=25.0)
-    assert half == pytest.approx(3.3e-4 * 10 ** (3.13 / 2), rel=0.02)
+    assert hazard(150, IL6=2.5) == pytest.approx(3.3e-4 / 24, rel=1e-4)
+    assert hazard(900, IL6=25.0) == pytest.approx(3.3e-4 / 24 * 10**3.13, rel=1e-4)
+    assert hazard(150, IL6=2.5, ANC0=2.5) == pytest.approx(3.3e-4 / 24 * np.exp(1.07 * 1.03), rel=1e-4)
+    # 0.491 per day: half of the way after 1.4 days.
+    half = hazard(100 + 24 * np.log(2) / 0.491, IL6=25.0)
+    assert half == pytest.approx(3.3e-4 / 24 * 10 ** (3.13 / 2), rel=0.01)
+
+
+def proteins(luck6: float, luck_c: float, hours: Floats) -> dict[str, Floats]:
+    """Proteins over one cycle of a patient who is typical but for whether the cycle surges."""
+    kernel = compile_model(load_model("fn_biomarkers_netterberg2018"))
+    names = kernel.model.effect_names
+    timeline = timeline_of(kernel, {"chemotherapy": infusion([], [(0, 1.0, "iv")], [0])})
+    effects = np.zeros((1, len(names)))
+    effects[0, [names.index("luck6"), names.index("luckC")]] = luck6, luck_c
+    solver = Solver(kernel, effects, pace_for(kernel), shared=False)
+    marks = np.round(hours * HOUR_MS).astype(np.int64)
+    _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
+    return {name: out[:, i, 0] for i, name in enumerate(kernel.outputs)}
+
+
+def test_proteins_surge_about_a_week_after_a_cycle_as_the_article_writes_them() -> None:
+    hours = np.arange(1.0, 505.0)
+    grid = np.linspace(0, 504, 50_401)
+    step = grid[1] - grid[0]
+    six, protein = np.empty_like(grid), np.empty_like(grid)
+    six[0], protein[0] = 2.5, 1.88
+    surge6 = 7.99 / (((grid - 137) / 32.4) ** 4 + 1)
+    surge_c = 4.4 / (((grid - 187.3) / 53.8) ** 4 + 1)
+    for i in range(len(grid) - 1):  # Heun's method on a fine grid
+        for level, rate in ((six, 0.0141), (protein, 0.0224)):
+            slopes = []
+            for j, value in ((i, level[i]), (i + 1, None)):
+                now = level[i] + step * slopes[0] if value is None else value
+                drive = surge6[j] if level is six else surge_c[j] + 1.05 * (six[j] - 2.5) / 2.5
+                slopes.append(rate * ((2.5 if level is six else 1.88) * (1 + drive) - now))
+            level[i + 1] = level[i] + step * (slopes[0] + slopes[1]) / 2
+    both = proteins(-1.0, -1.0, hours)
+    np.testing.assert_allclose(both["interleukin_6"], np.interp(hours, grid, six), rtol=1e-5)
+    np.testing.assert_allclose(both["c_reactive_protein"], np.interp(hours, grid, protein), rtol=1e-4)
+    assert 100 < hours[both["interleukin_6"].argmax()] < 200
+
+
+def test_a_cycle_surges_with_the_published_probability_and_crp_follows_interleukin_6_alone() -> None:
+    hours = np.arange(1.0, 505.0)
+    neither, only_six = proteins(1.0, 1.0, hours), proteins(-1.0, 1.0, hours)
+    np.testing.assert_allclose(neither["interleukin_6"], 2.5, rtol=1e-9)
+    np.testing.assert_allclose(neither["c_reactive_protein"], 1.88, rtol=1e-9)
+    assert only_six["c_reactive_protein"].max() > 2 * 1.88
+    values = typical_values(load_model("fn_biomarkers_netterberg2018"))
+    assert norm.cdf(values["threshold6"]) == pytest.approx(0.634, rel=1e-12)
+    assert norm.cdf(values["thresholdC"]) == pytest.approx(0.443, rel=1e-12)
+    spread = {p.name: p.iov for p in load_model("fn_biomarkers_netterberg2018").parameters if p.iov is not None}
+    assert spread == {"SAC": 0.3198, "SWC": 0.5219, "PT6": 0.3036, "PTCplus": 0.492, "luck6": 1, "luckC": 1}
 
 
 # --- joined suites ---------------------------------------------------------------------------------------------------
@@ -564,3 +623,57 @@ def test_a_patient_who_clears_docetaxel_slowly_has_the_deeper_nadir() -> None:
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     typical_nadir, slow_nadir = out[:, kernel.outputs.index("neutrophils")].min(axis=0)
     assert slow_nadir < 0.9 * typical_nadir
+
+
+def test_febrile_neutropenia_suite_shares_every_number_with_its_parts() -> None:
+    suite = "febrile_neutropenia_suite"
+    for part in ("fn_biomarkers_netterberg2018", "fn_hazard_netterberg2018"):
+        assert_one_truth(suite, part, parameters_of(part))
+    assert load_model(suite).occasions == load_model("fn_biomarkers_netterberg2018").occasions
+
+
+def test_febrile_neutropenia_comes_where_interleukin_6_surges() -> None:
+    kernel = compile_model(load_model("febrile_neutropenia_suite"))
+    names, hours = kernel.model.effect_names, np.arange(12.0, 505.0, 4)
+    effects = np.zeros((2, len(names)))
+    effects[:, names.index("luck6")] = [-1.0, 1.0]
+    timeline = timeline_of(kernel, {"chemotherapy": infusion([], [(0, 1.0, "iv")], [0])})
+    solver = Solver(kernel, effects, pace_for(kernel), shared=False)
+    marks = np.round(hours * HOUR_MS).astype(np.int64)
+    _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
+    surge, none = out[:, kernel.outputs.index("febrile_neutropenia")].T
+    assert -np.log1p(-none[-1]) == pytest.approx(3.3e-4 / 24 * (504 - 84), rel=1e-5)
+    # 12 of 98 cycles were febrile, and 63 % surge; h0 is known to within a factor of three.
+    assert 0.04 < 0.634 * surge[-1] + 0.366 * none[-1] < 0.37
+
+
+def test_ibrutinib_suite_shares_every_number_with_its_parts() -> None:
+    suite = "ibrutinib_suite"
+    assert_one_truth(suite, "ibrutinib_gallais2020", parameters_of("ibrutinib_gallais2020"))
+    assert_one_truth(suite, "ibrutinib_sbp_ibrahim2023", parameters_of("ibrutinib_sbp_ibrahim2023"))
+    rhythm = same("A1_SBP", "A2_SBP", "PHS1", "PHS2", "day", "pi")
+    assert_one_truth(suite, "ambulatory_bp_sheng2013", rhythm)
+    joined = load_model(suite)
+    for part in map(load_model, ("ibrutinib_gallais2020", "ibrutinib_sbp_ibrahim2023")):
+        here = [joined.eta_names.index(name) for name in part.eta_names]
+        np.testing.assert_array_equal(joined.omega[np.ix_(here, here)], part.omega)
+
+
+def test_ibrutinib_suite_rescales_the_exposure_to_that_of_the_pressure() -> None:
+    given = {"ibrutinib": tablets(420, 300)}
+    hours = [28 * 24.0 + 0.5, 300 * 24.0]
+    suite = typical("ibrutinib_suite", hours, given)
+    alone = typical("ibrutinib_sbp_ibrahim2023", hours, given)
+    np.testing.assert_allclose(suite["systolic_pressure"], alone["systolic_pressure"], rtol=1e-5)
+    # Untouched, Gallais's exposure at 420 mg is 604 where the label's is 680.
+    values = typical_values(load_model("ibrutinib_suite"))
+    share = values["KA"] / (values["KA"] + values["K14"])
+    assert 420e3 * share / (values["CLMET"] + values["CLIBRU"]) == pytest.approx(604, abs=0.5)
+    assert values["AUC_per_mg"] / values["AUC_per_mg_typical"] == pytest.approx(680 / 604, rel=1e-3)
+
+
+def test_ibrutinib_pressure_at_home_has_the_rhythm_of_the_day() -> None:
+    found = typical("ibrutinib_suite", [4.0, 14.5, 16.0])
+    rhythm = typical("ambulatory_bp_sheng2013", [4.0, 14.5, 16.0])["systolic_pressure"] - 140
+    np.testing.assert_allclose(found["systolic_pressure_ambulatory"], 126.5 + rhythm, rtol=1e-9)
+    np.testing.assert_allclose(found["systolic_pressure"], 126.5, rtol=1e-9)
