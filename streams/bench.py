@@ -76,7 +76,7 @@ FIGURES = (
     Figure("update_ms_worst", "ms", "", "the slowest of them"),
     Figure("update_moved_share", "", "", "share of them for which the particles were resampled and moved"),
     Figure("update_levels_ms", "ms", "<= 20", "one more level of a drug in two compartments: mean over ten in a day"),
-    Figure("map_ms", "ms", "<= 1; docetaxel <= 30", "mode and FOCE covariance of one patient, cold start; by model"),
+    Figure("map_ms", "ms", "<= 1; 8; 200; 30", "mode and FOCE covariance of one patient, cold start; by model"),
     Figure("late_event_ms", "ms", "", "the same counts, each told a day late"),
     Figure("late_event_ms_worst", "ms", "", "the slowest of them"),
     Figure("state_row_bytes", "B", "<= 150,000", "the same patients' state with pump samples and wearable readings"),

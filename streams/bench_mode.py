@@ -32,12 +32,14 @@ class Study:
     Attributes:
         doses: (hour, mg, hours of infusion or 0).
         samples: (hour, output).
+        steady_every: hours between the doses of the steady state that each dose is recorded in, if it is.
     """
 
     model: Callable[[], Model]
     doses: tuple[tuple[float, float, float], ...]
     samples: tuple[tuple[float, str], ...]
     route: Route = "iv"
+    steady_every: float | None = None
 
     def design(self, model: Model) -> Design:
         """The study of a model, as `twin.simulation` takes it."""
@@ -53,6 +55,7 @@ class Study:
                 route=self.route,
                 amount=Quantity(value=amount, unit="mg"),
                 duration=Quantity(value=lasting, unit="h") if lasting else None,
+                steady_every=None if self.steady_every is None else Quantity(value=self.steady_every, unit="h"),
             )
             for hour, amount, lasting in self.doses
         )
@@ -69,13 +72,30 @@ STUDIES = {
         tuple((24.0 * day, 100.0, 1.0) for day in range(3)),
         _at((1.0, 4.0, 12.0, 49.0, 56.0, 72.0), "plasma"),
     ),
+    "methotrexate_mao2022": Study(
+        lambda: load_model("methotrexate_mao2022"),
+        tuple((14.0 * 24 * course, 4000.0, 3.0) for course in range(3)),
+        _at(tuple(14.0 * 24 * course + hour for course in range(3) for hour in (4, 24, 48, 72)), "methotrexate_plasma"),
+    ),
+    "ibrutinib_gallais2020": Study(
+        lambda: load_model("ibrutinib_gallais2020"),
+        ((0.0, 420.0, 0.0), (680.0, 420.0, 0.0)),
+        tuple(
+            (cycle + hour, output)
+            for cycle in (0.0, 680.0)
+            for hour in (0.5, 1.0, 2.0, 4.0, 6.0, 24.0)
+            for output in ("ibrutinib_plasma", "DHD_plasma")
+        ),
+        route="oral",
+        steady_every=24.0,
+    ),
     "docetaxel_ozawa2007": Study(
         lambda: load_model("docetaxel_ozawa2007"),
         ((0.0, 96.0, 1.0),),
         _at((1.0, 5.0), "docetaxel_plasma") + _at(tuple(24.0 * day for day in (4, 8, 11, 15, 21)), "neutrophils"),
     ),
 }
-"""By the name of the model."""
+"""By the model: linear; with occasions; with steady states, lag and duration too; with cells beside levels."""
 
 
 def map_ms(patients: int) -> dict[str, float]:

@@ -51,7 +51,7 @@ class _Alike:
 
 
 class Responder:
-    """Predictions of and responses to the observations ``seen`` of a patient, for any eta (N, K).
+    """Responses to the observations ``seen`` of a patient, for any eta (N, K).
 
     With occasions eta is followed by the kappas of those that the data met, as ``layout`` says; nothing drifts.
     """
@@ -104,13 +104,6 @@ class Responder:
             places.append(np.where(np.isfinite(place), place, 0.0).reshape(-1, len(eta)))
             weights.append(np.where(says, weight, 0.0).reshape(-1, len(eta)))
         return Response(loss, np.concatenate(places), np.concatenate(weights))
-
-    def predicted(self, eta: Floats) -> Floats:
-        """Predictions (n, N) of the observations, in their order."""
-        if not self.seen:
-            return np.empty((0, len(eta)))
-        mark = np.searchsorted(self.marks, [o.millis for o in self.seen])
-        return np.asarray(self._solved(eta)[mark, [o.output for o in self.seen]])
 
     def _solved(self, eta: Floats) -> Floats:
         effects = without_drift(self.kernel.model, self.layout, eta)
