@@ -11,9 +11,11 @@ from __future__ import annotations
 
 import hashlib
 from datetime import UTC, datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
+
+from twin.malformed import fault_of
 
 MAX_EVENT_BYTES = 1_048_576
 """An event larger than this is refused unread: no device message of a single fact is near it."""
@@ -431,30 +433,9 @@ def decode(raw: bytes) -> InputEvent:
     try:
         return _INPUT.validate_json(raw)
     except ValidationError as error:
-        raise _bad_event(raw, error) from None
+        raise BadEvent(*fault_of(raw, error)) from None
 
 
 def decode_output(raw: bytes) -> OutputEvent:
     """Parse one output event (for sinks and the console); raises pydantic's `ValidationError`."""
     return _OUTPUT.validate_json(raw)
-
-
-def _bad_event(raw: bytes, error: ValidationError) -> BadEvent:
-    first = error.errors(include_url=False)[0]
-    if first["type"] == "json_invalid":
-        return BadEvent("malformed_json", f"not JSON: {first['msg']}")
-    ids = _identity(raw)
-    if first["type"].startswith("union_tag"):
-        return BadEvent("unknown_kind", f"field 'kind': {first['msg']}", *ids)
-    path = ".".join(str(part) for part in first["loc"][1:]) or "event"
-    shown = repr(first.get("input"))
-    return BadEvent("invalid_event", f"field '{path}': {first['msg']} (got {shown[:80]})", *ids)
-
-
-def _identity(raw: bytes) -> tuple[str | None, str | None]:
-    """Who a bad event says it is about, so that a dead letter can still be found by patient."""
-    loose: Any = TypeAdapter(Any).validate_json(raw)
-    if not isinstance(loose, dict):
-        return None, None
-    patient, event = loose.get("patient_id"), loose.get("event_id")
-    return (patient if isinstance(patient, str) else None, event if isinstance(event, str) else None)
