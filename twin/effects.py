@@ -164,6 +164,12 @@ def columns(model: Model, layout: Layout) -> _Columns:
     return _Columns(eta, iov, slice(free, free + eta), first_kappa, first_step, free, held, state)
 
 
+def width(model: Model, layout: Layout, states: int) -> int:
+    """Columns of a row, of a model with so many states."""
+    part = columns(model, layout)
+    return part.free if layout.since is None else part.free + part.eta + part.iov + states
+
+
 def drawn_occasion(model: Model, key: tuple[object, ...], begin: int, count: int) -> Floats:
     """Kappa (N, o) of the occasion that begins at ``begin`` (ms), from its prior."""
     normal = generator(*key, "occasion", begin).standard_normal((count, len(model.iov_names)))

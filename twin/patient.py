@@ -18,6 +18,7 @@ from twin.alerts import AlertBook, Transition, advance, to_alert
 from twin.belief import Belief, prior
 from twin.carried import carry, widened
 from twin.delivered import HOUR_MS
+from twin.effects import width
 from twin.events import (
     Alert,
     BadEvent,
@@ -44,6 +45,7 @@ from twin.reading import Reader, Reading
 from twin.record import tell
 from twin.row import (
     ROW_VERSION,
+    BadRow,
     PointRow,
     TwinRow,
     pack,
@@ -219,6 +221,10 @@ class PatientTwin:
         twin.history, twin.ledger = unpack_history(row.history), row.ledger
         twin._rebuild(None)
         beliefs = [unpack_belief(belief) for belief in row.beliefs]
+        states = len(twin._trunk.kernel.linear) + len(twin._trunk.kernel.stepped)
+        for belief in beliefs:
+            if belief.eta.shape[1] != width(model, belief.layout, states):
+                raise BadRow(f"damaged belief: {belief.eta.shape[1]} numbers a particle do not fit {belief.layout}")
         for at in row.points:
             position = Position(beliefs[at.belief], None, None, None)
             twin.points.append(Point(at.millis, position, at.book, unpack_nadir(at.nadir), at.evidence))

@@ -45,6 +45,7 @@ from twin.row import (
     unpack_history,
     unpack_nadir,
 )
+from twin.segments import Layout
 
 MODEL = toys.absorption()
 DOCETAXEL = load_model("docetaxel_ozawa2007")
@@ -123,6 +124,14 @@ def test_a_belief_comes_back_to_the_last_bit(
     assert back.log_weight.flags.writeable
 
 
+def test_a_belief_that_drifts_comes_back_with_its_layout() -> None:
+    layout = Layout(7 * 86_400_000, (3, 5), (7 * 86_400_000, 14 * 86_400_000), -(2**63))
+    belief = Belief(storable(generator("drift").standard_normal((4, 20))), np.zeros(4), -1.0, 9, layout)
+    back = unpack_belief(pack_belief(belief))
+    assert back.layout == layout
+    assert np.array_equal(back.eta, belief.eta)
+
+
 def test_the_nadir_last_foreseen_comes_back() -> None:
     nadir = a_twin().points[-1].nadir
     assert nadir is not None
@@ -181,6 +190,8 @@ def test_a_row_whose_parts_do_not_fit_together_is_refused() -> None:
         {"beliefs": [msgspec.structs.replace(belief, eta=belief.eta[:-1])] * len(whole.beliefs)},
         {"beliefs": [msgspec.structs.replace(belief, dimension=3)] * len(whole.beliefs)},
         {"beliefs": [msgspec.structs.replace(belief, log_weight=b"")] * len(whole.beliefs)},
+        {"beliefs": [msgspec.structs.replace(belief, layout=Layout(None, (3,), (5,)))] * len(whole.beliefs)},
+        {"beliefs": [msgspec.structs.replace(belief, layout=Layout(0))] * len(whole.beliefs)},
         {"history": b""},
     ]
     for changes in broken:
