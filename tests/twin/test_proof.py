@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import pytest
 
-from tests.twin import toys
 from tests.twin.test_outcomes import TEXT as OUTCOMES
 from twin.models import library_ids, load_model, parse_model
 from twin.proof import MOST_FAULTS, Fault, faults
@@ -151,15 +150,22 @@ def test_the_template_is_sound_and_explained(name: str) -> None:
         template("2 models")
 
 
+SHOWN = (
+    "[[correlations]]", "[occasions]", "[derived.ke]", "[terms.C]", "[covariates.WT.missing]", "[targets.mydrug_auc]",
+)  # fmt: skip
+
+
 def test_what_the_template_only_shows_is_sound_too() -> None:
-    lines = template("shown").splitlines()
-    start = lines.index("# [[correlations]]               # of two etas")
-    for i in range(start, start + 4):
-        lines[i] = lines[i].removeprefix("# ")
-    shown = "\n".join(
-        line.removeprefix("# ") if line.startswith(("# [derived", '# unit = "1/h"', "# expression")) else line
-        for line in lines
-    )
-    assert faults(shown, "shown.toml") == ()
-    assert parse_model(shown, "shown.toml").omega[0, 1] == pytest.approx(0.3 * (0.09 * 0.04) ** 0.5)
-    assert faults(toys.ABSORPTION, "toy.toml") == ()
+    blocks = template("shown").split("\n\n")
+    for i, block in enumerate(blocks):
+        for head in SHOWN:
+            if f"# {head}" in block:
+                before, _, after = block.partition(f"# {head}")
+                blocks[i] = before + head + after.replace("\n# ", "\n")
+    text = "\n\n".join(blocks).replace("# iov = 0.04", "iov = 0.04").replace("# carry", "carry")
+    assert faults(text, "shown.toml") == ()
+    model = parse_model(text, "shown.toml")
+    assert model.omega[0, 1] == pytest.approx(0.3 * (0.09 * 0.04) ** 0.5)
+    assert model.occasions is not None
+    assert (len(model.derived), len(model.terms), len(model.targets)) == (1, 1, 1)
+    assert (model.covariates[0].carry, model.covariates[0].widens) == ("backward", (("CL", 0.05),))
