@@ -239,8 +239,10 @@ def thinned(log_weight: Floats, size: int, eta: Floats, offset: float) -> tuple[
     lighter = np.cumsum(ranked[::-1])[::-1]
     certain = int(np.argmax(ranked * (size - np.arange(len(ranked))) <= lighter))
     odds = np.minimum(1.0, share * (size - certain) / lighter[certain])
-    _, axes = np.linalg.eigh(np.cov(eta.T, aweights=weight).reshape(eta.shape[1], -1))
-    order = np.argsort(eta @ axes[:, -1], kind="stable")
+    # Plain sums: long inner products are cut among threads, which shows in the last bits.
+    apart = eta - (eta * weight[:, None]).sum(axis=0)
+    _, axes = np.linalg.eigh(np.einsum("n,ni,nj->ij", weight, apart, apart))
+    order = np.argsort((apart * axes[:, -1]).sum(axis=1), kind="stable")
     chosen = order[systematic(odds[order], size, offset)]
     return chosen, normalised(log_weight[chosen] - np.log(odds[chosen]))[0]
 

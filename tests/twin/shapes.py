@@ -6,7 +6,7 @@ a log likelihood and forecasts in closed form (cells by a Runge-Kutta scheme), w
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -48,13 +48,15 @@ def written(
     states: dict[str, str],
     outputs: dict[str, tuple[str, str, str, str]],
     further: str = "",
+    iov: Mapping[str, float] | None = None,
 ) -> Callable[[], Model]:
     """A model file of parameters (name, value, unit, iiv), states (all mg but cells), and outputs by name:
-    unit, expression, alias and error."""
+    unit, expression, alias and error; ``iov`` by parameter."""
     text = [f'id = "toy_{name}"\ndrug = "toxin"\ntitle = "{name}"\ntime_unit = "h"']
     text.append('[[sources]]\ncitation = "none: made up for tests"')
     for parameter, value, unit, iiv in parameters:
         varies = "" if iiv is None else f"iiv = {iiv}\n"
+        varies += f"iov = {iov[parameter]}\n" if iov and parameter in iov else ""
         text.append(f'[parameters.{parameter}]\nvalue = {value}\nunit = "{unit}"\n{varies}{SOURCE}')
     for state, derivative in states.items():
         kind = 'unit = "mg"' if state in ("A", "Depot") else 'unit = "10*9/L"\ninitial = "BASE"'
@@ -424,6 +426,51 @@ def levels_and_counts() -> Shape:
     )
 
 
+# --- a clearance that differs much between occasions -----------------------------------------------------------------
+
+OCCASION_LEVELS = {1.0: 4.1, 6.0: 1.2, 49.0: 3.9, 58.0: 2.4, 97.0: 4.4, 102.0: 2.2}
+
+
+def occasions() -> Shape:
+    doses = [(hours, 100.0) for hours in (0.0, 48.0, 96.0, 144.0)]
+
+    def concentration(eta: Floats, hours: Sequence[float]) -> Floats:
+        """Eta of CL and V, and kappa of each occasion's CL; the occasion to come is one of the population's."""
+        coming = np.sqrt(0.3) * np.random.default_rng(1).standard_normal(len(eta))
+        v = 20 * np.exp(eta[:, 1])
+        rates = [4 * np.exp(eta[:, 0] + kappa) / v for kappa in (*eta[:, 2:].T, coming)]
+        found, left = {}, np.zeros(len(eta))
+        for (begin, amount), rate in zip(doses, rates, strict=True):
+            left = left + amount
+            found |= {hour: left * np.exp(-rate * (hour - begin)) / v for hour in hours if begin <= hour < begin + 48}
+            left = left * np.exp(-rate * 48)
+        return np.array([found[hour] for hour in hours])
+
+    def log_likelihood(eta: Floats) -> Floats:
+        known = zip(OCCASION_LEVELS.values(), concentration(eta, list(OCCASION_LEVELS)), strict=True)
+        return np.asarray(sum(log_normal(value, c, 0.15 * c) for value, c in known))
+
+    model = written(
+        "occasions",
+        [("CL", 4, "L/h", 0.1), ("V", 20, "L", 0.05)],
+        {"A": "input(toxin) - CL/V*A"},
+        {"plasma": ("mg/L", "A/V", "toxin", "proportional = 0.15")},
+        f'[occasions]\ndrug = "toxin"\ngap = 24\n{SOURCE}',
+        iov={"CL": 0.3},
+    )
+    events = [*given(doses), *(level(hours, value) for hours, value in OCCASION_LEVELS.items())]
+    later = [110.0, 145.0, 150.0]
+    return Shape(
+        "occasions",
+        model,
+        events,
+        [(hours, "plasma") for hours in later],
+        np.diag([0.1, 0.05, 0.3, 0.3, 0.3]),
+        log_likelihood,
+        lambda eta: concentration(eta, later).T,
+    )
+
+
 SHAPES: dict[str, Callable[[], Shape]] = {
     "saturable": saturable,
     "flip_flop": flip_flop,
@@ -433,4 +480,5 @@ SHAPES: dict[str, Callable[[], Shape]] = {
     "heavy_tails": heavy_tails,
     "unidentified": unidentified,
     "levels_and_counts": levels_and_counts,
+    "occasions": occasions,
 }
