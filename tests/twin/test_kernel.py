@@ -16,6 +16,7 @@ from tests.twin.equations import infusion, reference, timeline_of, usual_course,
 from twin import kernel as compiler
 from twin.belief import prior
 from twin.kernel import Kernel, compile_model
+from twin.mesh import Pace
 from twin.models import library_ids, parse_model
 from twin.pace import pace_for
 from twin.solve import Solver, individual_parameters
@@ -78,6 +79,26 @@ def test_every_library_model_follows_its_equations_to_the_end_of_its_regimens(mo
     marks = np.unique([*timeline.changes_between(0, end), *np.linspace(end // 30, end, 30).astype(np.int64)])
     expected = np.array([reference(kernel, timeline, row, marks) for row in eta])
     assert_close(solved(kernel, timeline, eta, marks), expected)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model_id", library_ids())
+def test_steps_suit_the_unusual_patients_of_a_population_too(model_id: str) -> None:
+    kernel, timeline, end = usual_course(model_id, cycles=1)
+    eta = patients(kernel, drawn=150)
+    marks = np.linspace(end // 50, end, 50).astype(np.int64)
+    pace = pace_for(kernel)
+    solvers = [
+        Solver(kernel, eta, each, shared=False)
+        for each in (pace, Pace(pace.first / 3, pace.growth / 2, pace.largest / 3))
+    ]
+    found, finer = (solver.advance(solver.initial(timeline), timeline, end, marks)[1] for solver in solvers)
+    assert np.isfinite(found).all()
+    peak = np.abs(finer).max(axis=0, keepdims=True)
+    apart = (np.abs(found - finer) / (np.abs(finer) + 1e-7 * peak)).max(axis=(0, 1))
+    # Nobody goes astray, and what is off by more than a thousandth is rare.
+    assert apart.max() < 0.05
+    assert np.quantile(apart, 0.98) < 1e-3
 
 
 def test_every_kind_of_input_at_once_follows_the_equations() -> None:
