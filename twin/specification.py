@@ -256,7 +256,7 @@ class CadenceSpec:
 @dataclass(frozen=True, slots=True)
 class NumericsSpec:
     """Steps of the integrator in model time units (`twin.mesh`): ``first_step`` after a discontinuity, then ``growth``
-    times the time since it, up to ``largest_step``."""
+    times the time since it, up to ``largest_step``. What is ``None`` is chosen from the regimens (`twin.pace`)."""
 
     first_step: float | None
     growth: float | None
