@@ -60,7 +60,9 @@ def points_around(eta, whole):  # type: ignore[no-untyped-def]
     points = np.empty((count * size, d))
     for k in range(count):
         first = k * size
-        points[first : first + size] = eta[k]
+        for row in range(first, first + size):
+            for i in range(d):
+                points[row, i] = eta[k, i]
         for i in range(d):
             points[first + 1 + i, i] += H
             points[first + 1 + d + i, i] -= H
@@ -86,6 +88,7 @@ def derivatives(eta, precision, loss, coordinates, weights, whole):  # type: ign
     size = len(loss) // max(count, 1)
     value, gradient = np.empty(count), np.empty((count, d))
     information, curvature = np.empty((count, d, d)), np.empty((count, d, d))
+    slope = np.empty((len(coordinates), d))
     for k in range(count):
         first = k * size
         bent = _times(precision, eta[k])
@@ -93,14 +96,16 @@ def derivatives(eta, precision, loss, coordinates, weights, whole):  # type: ign
         for i in range(d):
             gradient[k, i] = (loss[first + 1 + i] - loss[first + 1 + d + i]) / (2 * H) + bent[i]
         up, down = first + 1, first + 1 + d
-        slope = (coordinates[:, up : up + d] - coordinates[:, down : down + d]) / (2 * H)
+        for q in range(len(coordinates)):
+            for i in range(d):
+                slope[q, i] = (coordinates[q, up + i] - coordinates[q, down + i]) / (2 * H)
         for i in range(d):
             for j in range(i + 1):
                 total = 0.0
                 for q in range(len(coordinates)):
                     total += weights[q, first] * slope[q, i] * slope[q, j]
                 information[k, i, j] = information[k, j, i] = precision[i, j] + total
-        curvature[k] = information[k]
+                curvature[k, i, j] = curvature[k, j, i] = precision[i, j] + total
         if whole:
             at = first + 2 * d + 1
             for i in range(d):
@@ -125,7 +130,9 @@ def _solved(matrix, vector):  # type: ignore[no-untyped-def]
     lower, x = np.zeros((d, d)), np.zeros(d)
     for i in range(d):
         for j in range(i + 1):
-            rest = matrix[i, j] - _dot(lower[i, :j], lower[j, :j])
+            rest = matrix[i, j]
+            for m in range(j):
+                rest -= lower[i, m] * lower[j, m]
             if i != j:
                 lower[i, j] = rest / lower[j, j]
             elif rest > 1e-12 * abs(matrix[i, i]):
@@ -133,10 +140,24 @@ def _solved(matrix, vector):  # type: ignore[no-untyped-def]
             else:
                 return False, x
     for i in range(d):
-        x[i] = (vector[i] - _dot(lower[i, :i], x[:i])) / lower[i, i]
+        rest = vector[i]
+        for m in range(i):
+            rest -= lower[i, m] * x[m]
+        x[i] = rest / lower[i, i]
     for i in range(d - 1, -1, -1):
-        x[i] = (x[i] - _dot(lower[i + 1 :, i], x[i + 1 :])) / lower[i, i]
+        rest = x[i]
+        for m in range(i + 1, d):
+            rest -= lower[m, i] * x[m]
+        x[i] = rest / lower[i, i]
     return True, x
+
+
+@njit(cache=True, nogil=True)
+def _finite(vector):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for each in vector:
+        total += abs(each)
+    return total < np.inf
 
 
 @njit(cache=True, nogil=True)
@@ -148,15 +169,16 @@ def propose(eta, gradient, information, curvature, damping, precision, settled):
     count, d = gradient.shape
     step, promised = np.zeros((count, d)), np.zeros(count)
     for k in range(count):
-        if not np.isfinite(gradient[k]).all():
-            step[k] = -0.5 * eta[k]  # Nothing can be learnt where data are impossible: try nearer to the prior's mean.
+        if not _finite(gradient[k]):
+            for i in range(d):
+                step[k, i] = -0.5 * eta[k, i]  # Nothing is learnt where data are impossible: go towards the prior.
             continue
         usable, x = _solved(information[k], gradient[k])
         convex, closer = _solved(curvature[k], gradient[k])
         if convex and _dot(gradient[k], x) < NEAR * NEAR:
             x = closer
         else:
-            curvature[k] = information[k]
+            curvature[k, :, :] = information[k]
         if _dot(gradient[k], x) < SETTLED * SETTLED:
             settled[k] = usable
             continue
@@ -166,7 +188,8 @@ def propose(eta, gradient, information, curvature, damping, precision, settled):
                 damped[i, i] += damping[k] * information[k, i, i]
             _, x = _solved(damped, gradient[k])
         length = np.sqrt(_dot(x, _times(precision, x)))
-        step[k] = -x * min(1.0, LONGEST_STEP / max(length, 1e-300))
+        for i in range(d):
+            step[k, i] = -x[i] * min(1.0, LONGEST_STEP / max(length, 1e-300))
         promised[k] = -_dot(gradient[k], step[k]) - 0.5 * _dot(step[k], _times(curvature[k], step[k]))
     return step, promised
 
@@ -177,7 +200,7 @@ def judge(gained, promised, gradient, damping):  # type: ignore[no-untyped-def]
 
     A step that ends right beside the impossible, where the new ``gradient`` (d,) is not finite, is too long.
     """
-    if not (gained > 0.0 and np.isfinite(gradient).all()):
+    if not (gained > 0.0 and _finite(gradient)):
         return False, max(4.0 * damping, 0.25)
     if gained > 0.25 * promised:
         return True, damping / 6.0 if damping > 0.05 else 0.0
@@ -191,21 +214,23 @@ def taught(information, step, change):  # type: ignore[no-untyped-def]
     expected, seen = _dot(step, bent), _dot(step, change)
     if not seen > 0.05 * expected:
         return information
-    return information + np.outer(change, change) / seen - np.outer(bent, bent) / expected
+    result = np.empty_like(information)
+    for i in range(len(step)):
+        for j in range(len(step)):
+            result[i, j] = information[i, j] + change[i] * change[j] / seen - bent[i] * bent[j] / expected
+    return result
 
 
 @njit(cache=True, nogil=True)
 def separate(eta, value, information, distance):  # type: ignore[no-untyped-def]
     """Which descents stand further than ``distance`` from every lower one, in posterior standard deviations of that."""
-    order = np.argsort(value)
-    kept = np.zeros(len(value), dtype=np.bool_)
-    for at in order:
-        alone = True
-        for other in order:
-            if kept[other]:
-                apart = eta[at] - eta[other]
-                if _dot(apart, _times(information[other], apart)) < distance * distance:
-                    alone = False
-                    break
-        kept[at] = alone
+    kept = np.ones(len(value), dtype=np.bool_)
+    apart = np.empty(eta.shape[1])
+    for at in range(len(value)):
+        for other in range(len(value)):
+            lower = value[other] < value[at] or (value[other] == value[at] and other < at)
+            for i in range(len(apart)):
+                apart[i] = eta[at, i] - eta[other, i]
+            if lower and _dot(apart, _times(information[other], apart)) < distance * distance:
+                kept[at] = False
     return kept
