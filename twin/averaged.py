@@ -12,7 +12,7 @@ Like a single twin's, all this is a function of the history: any order of arriva
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import msgspec
@@ -61,11 +61,8 @@ class AverageRow(msgspec.Struct, frozen=True, array_like=True):
     points: list[AveragePoint]
 
 
-@dataclass(frozen=True)
-class _Met:
-    """One measured value as the models met it: whom it came to, by the model's number."""
-
-    by_model: dict[int, Assimilated]
+Met = dict[int, Assimilated]
+"""One measured value as the models met it, by the model's number."""
 
 
 class AveragedTwin:
@@ -259,29 +256,27 @@ class AveragedTwin:
     def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
         return envelope(kind, self.patient_id, self.models.id, self._hash, millis, *parts)
 
-    def _output(self, model: int, met: Assimilated) -> OutputSpec:
-        return self.models.models[model].outputs[met.observation.output]
+    def _output(self, model: int, one: Assimilated) -> OutputSpec:
+        return self.models.models[model].outputs[one.observation.output]
 
-    def _alike(self, met: _Met) -> dict[int, Assimilated]:
+    def _alike(self, met: Met) -> dict[int, Assimilated]:
         """The models that took the value for the output that the first of them did."""
-        first = next(iter(met.by_model))
-        output = self._output(first, met.by_model[first])
+        first = next(iter(met))
+        output = self._output(first, met[first])
         return {
             i: one
-            for i, one in met.by_model.items()
+            for i, one in met.items()
             if (self._output(i, one).name, self._output(i, one).unit) == (output.name, output.unit)
         }
 
-    def _with(self, met: _Met, log_evidence: tuple[float, ...]) -> tuple[float, ...]:
+    def _with(self, met: Met, log_evidence: tuple[float, ...]) -> tuple[float, ...]:
         """Log evidence after a value, where all models predicted the same output."""
         alike = self._alike(met)
         if len(alike) < len(self._twins):
             return log_evidence
         return tuple(known + alike[i].log_evidence for i, known in enumerate(log_evidence))
 
-    def _prediction(
-        self, met: _Met, log_evidence: tuple[float, ...], surprise: Evidence
-    ) -> tuple[Prediction, Evidence]:
+    def _prediction(self, met: Met, log_evidence: tuple[float, ...], surprise: Evidence) -> tuple[Prediction, Evidence]:
         alike = self._alike(met)
         weight = shares([log_evidence[i] for i in alike])
         first = next(iter(alike))
@@ -352,13 +347,13 @@ class AveragedTwin:
         return SurpriseView(self.models.id, surprise.total, surprise.count, output, surprise.innovation)
 
 
-def _met(steps: dict[int, Step]) -> list[_Met]:
-    """The values that were assimilated, in the order of their ids, and by which models."""
-    found: dict[str, dict[int, Assimilated]] = {}
+def _met(steps: dict[int, Step]) -> list[Met]:
+    """The values that were assimilated, in the order in which they were, and by which models."""
+    found: dict[str, Met] = {}
     for i, step in steps.items():
         for one in step.learned:
             found.setdefault(one.observation.event_id, {})[i] = one
-    return [_Met(found[event_id]) for event_id in sorted(found)]
+    return list(found.values())
 
 
 def _ess(voices: Iterable[Voice]) -> float:

@@ -126,6 +126,8 @@ def _estimate(event: Estimate) -> Iterator[str]:
             yield _line("delivery", who | {"drug": drug}, {"rate_mg_per_h": rate, "delivered_mg": amount}, ns)
     health = {"ess": event.ess, "log_evidence": event.log_evidence, "observations": float(event.observations)}
     yield _line("health", who, health, ns)
+    for rival, weight in (event.model_weights or {}).items():
+        yield _line("model_weight", who | {"rival": rival}, {"weight": weight}, ns)
 
 
 def _forecast(event: Forecast) -> Iterator[str]:

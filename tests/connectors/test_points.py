@@ -32,6 +32,15 @@ def ns(time: datetime) -> int:
     return to_millis(time) * 1_000_000
 
 
+def test_rival_models_have_their_weights_beside_the_health_of_their_average() -> None:
+    averaged = make.estimate().model_copy(update={"model": "one,other", "model_weights": {"one": 0.25, "other": 0.75}})
+    lines = [line for line in event_lines(averaged) if line.startswith("model_weight,")]
+    assert [line.split(" ")[:2] for line in lines] == [
+        [f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=one", "weight=0.25"],
+        [f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=other", "weight=0.75"],
+    ]
+
+
 def test_an_estimate_becomes_its_curves_and_its_health() -> None:
     written = points(make.estimate())
     neutrophils = next(point for point in written if point.tags.get("output") == "neutrophils")
