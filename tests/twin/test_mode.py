@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 from scipy import optimize
 
@@ -51,6 +53,19 @@ def test_of_a_normal_posterior_the_mode_is_its_mean_and_both_covariances_are_its
         np.testing.assert_allclose(found.eta, known @ design.T @ values / 0.3**2, atol=1e-6)
         np.testing.assert_allclose(found.covariance, known, rtol=1e-5, atol=1e-9)
         assert (found.converged, found.found) == (True, 1)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(1, 9), st.integers(0, 2**32 - 1), st.floats(0.05, 2.0))
+def test_wherever_a_descent_begins_on_a_bowl_it_ends_at_the_bottom(dimension: int, seed: int, spread: float) -> None:
+    rng = np.random.Generator(np.random.Philox(key=seed))
+    design, values = rng.normal(size=(6, dimension)), rng.normal(size=6)
+    precision = np.diag(rng.uniform(0.5, 30.0, dimension))
+    known = np.linalg.inv(precision + design.T @ design / spread**2)
+    found = find_mode(regression(design, values, spread), precision, rng.normal(size=dimension))  # type: ignore[arg-type]
+    apart = found.eta - known @ design.T @ values / spread**2
+    assert apart @ np.linalg.solve(known, apart) < 1e-6
+    assert (found.converged, found.found) == (True, 1)
 
 
 @pytest.mark.parametrize("start", [[0.0, 0.0], [3.0, -3.0], [-2.0, 2.0]])

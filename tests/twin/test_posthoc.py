@@ -105,3 +105,30 @@ def test_occasions_have_effects_of_their_own_beside_the_patients() -> None:
     assert known.ofv == pytest.approx(-2 * marginal - 4 * np.log(2 * np.pi), abs=1e-5)
     base = known.parameters[kernel.parameters.index("Base")]
     assert base == pytest.approx(4 * np.exp(mean[0] + mean[3]), rel=1e-6)
+
+
+def test_both_modes_of_a_flip_flop_are_found_and_the_likelier_is_the_answer() -> None:
+    # Absorption at 0.3/h and elimination at 1.5/h, or the reverse in five times the volume, give the same levels.
+    model = toys.made(
+        {"ka": "0.7 1/h 1.0", "k": "0.7 1/h 0.8", "V": "14 L 0.5"},
+        {"Depot": "mg: input(toxin, oral) - ka*Depot", "A": "mg: ka*Depot - k*A"},
+        {"plasma": "mg/L: A/V"},
+    )
+    kernel = compile_model(model)
+
+    def level(hours: float, ka: float, k: float, volume: float) -> float:
+        return float(100 / volume * ka / (ka - k) * (np.exp(-k * hours) - np.exp(-ka * hours)))
+
+    times = (0.5, 1.0, 2.0, 4.0, 6.0, 9.0)
+    assert level(2.0, 0.3, 1.5, 10.0) == pytest.approx(level(2.0, 1.5, 0.3, 50.0))
+    lines = ["ID,TIME,EVID,AMT,DV,CMT", "1,0,1,100,.,1"]
+    lines += [f"1,{hours},0,.,{level(hours, 0.3, 1.5, 10.0):.6f},2" for hours in times]
+    history, refused = recorded(read_nmtran(lines, model).events, model)
+    assert not refused
+    timeline = build(history, kernel)
+    known = post_hoc(kernel, pace_for(kernel), timeline)
+    assert known.modes == 2
+    assert known.converged
+    # The volume of the prior, 14 L, is nearer to 10 than to 50.
+    ka, k, volume = known.parameters
+    np.testing.assert_allclose([ka, k, volume], [0.3, 1.5, 10.0], rtol=0.3)
