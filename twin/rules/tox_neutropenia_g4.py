@@ -1,6 +1,7 @@
 """Grade 4 neutropenia ahead: neutrophils under 0.5 x 10^9/L (NCI CTCAE v5.0, 2017) within the forecast horizon.
 
-The level is the probability that the lowest count of the forecast is of grade 4.
+The level is the probability that the lowest count of the forecast is of grade 4. A model whose first toxicity is of
+another count (leukocytes, platelets) is watched in the same way, and the alert says which.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
     nadir = snapshot.nadir
     if nadir is None:
         return ()
+    toxicity = nadir.name.removesuffix("_g4").replace("_", " ")
     return (
         Finding(
             rule=RULE,
@@ -27,7 +29,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
             level=nadir.p_grade4,
             severity=SETTINGS.severity,
             text=(
-                f"Grade 4 neutropenia with probability {nadir.p_grade4:.0%} within {nadir.horizon_hours / 24:.3g} d; "
+                f"Grade 4 {toxicity} with probability {nadir.p_grade4:.0%} within {nadir.horizon_hours / 24:.3g} d; "
                 f"nadir {nadir.median:.2g} 10*9/L (median) in {nadir.day:.2g} d."
             ),
             probabilistic=True,

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from tests.twin.rules.views import nadir, states, told
 from twin.rules.tox_neutropenia_g4 import RULE, find
+from twin.snapshot import NadirView
 
 
 def test_more_likely_than_not_is_raised_with_horizon_and_freshness() -> None:
@@ -34,3 +37,10 @@ def test_certainty_on_either_side() -> None:
 
 def test_without_a_forecast_there_is_nothing_to_find() -> None:
     assert find(nadir(0, None)) == ()
+
+
+def test_another_count_is_called_by_its_name() -> None:
+    view = NadirView("thrombocytopenia_g4", "platelets", 0.8, 21.0, 9.0, 504.0)
+    (finding,) = find(replace(nadir(0, 0.8), nadir=view))
+    assert finding.subject == "platelets"
+    assert finding.text.startswith("Grade 4 thrombocytopenia with probability 80% within 21 d; nadir 21 10*9/L")
