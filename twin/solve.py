@@ -158,7 +158,8 @@ class Solver:
 
     def _digest(self, effects: Floats, segment: Segment) -> bytes:
         if segment not in self._digests:
-            content = np.ascontiguousarray(effects).tobytes()
+            # With how many they are: without random effects particles have no content.
+            content = b"%d " % len(effects) + np.ascontiguousarray(effects).tobytes()
             self._digests[segment] = hashlib.blake2b(content, digest_size=16).digest()
         return self._digests[segment]
 

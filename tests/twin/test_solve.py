@@ -129,3 +129,14 @@ def test_the_eigenbasis_gives_back_the_block(model_id: str) -> None:
     system = linear_system(kernel, par, covariates)
     back = (system.v * system.lam[:, None, :]) @ system.w
     np.testing.assert_allclose(back, a, rtol=1e-9, atol=1e-10 * np.abs(a).max())
+
+
+def test_without_random_effects_one_patient_and_many_are_not_mistaken_for_each_other() -> None:
+    kernel = compile_model(
+        toys.made({"CL": "5 L/h", "V": "20 L"}, {"A": "mg: input(toxin) - CL/V*A"}, {"c": "mg/L: A/V"})
+    )
+    timeline = timeline_of(kernel, {"toxin": infusion([], [(0, 40.0, "iv")])})
+    for particles in (1, 40):  # one first: its system is remembered
+        solver = Solver(kernel, np.zeros((particles, 0)), pace_for(kernel))
+        _, out = solver.advance(solver.initial(timeline), timeline, 8 * HOUR_MS, hours(8))
+        np.testing.assert_allclose(out[0, 0], np.full(particles, 2 * np.exp(-2.0)), rtol=1e-12)
