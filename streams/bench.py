@@ -223,6 +223,7 @@ def _stream(scale: Scale, say: Say) -> dict[str, Any]:
 
 def stream(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
     """The figures of the worker on the Kafka at ``bootstrap``."""
+    from connectors.feeds.ward import WARD_MODELS
     from streams.bench_patients import ward_bytes
     from streams.bench_stream import stream_vs_passthrough
 
@@ -235,9 +236,8 @@ def stream(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
         (waiting if millis <= scale.waiting_hours * hour else paced).append(raw)
         if len(paced) == paced_events:
             break
-    found = stream_vs_passthrough(
-        bootstrap, waiting, paced=paced, rate=RATE, environment={"DOSETWIN_PARTICLES": str(scale.particles)}, say=say
-    )
+    environment = {"DOSETWIN_PARTICLES": str(scale.particles), "DOSETWIN_READY": ",".join(WARD_MODELS)}
+    found = stream_vs_passthrough(bootstrap, waiting, paced=paced, rate=RATE, environment=environment, say=say)
     return {name: found[name] for name in STREAM}
 
 

@@ -25,6 +25,7 @@ from urllib.request import urlopen
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from connectors.feeds.ward import WARD_MODELS
 from connectors.services import Influx, LocalServices
 from connectors.services.keeper import die_with_parent
 from connectors.services.ports import free_ports
@@ -115,7 +116,8 @@ class Demo:
         common = ["--kafka", settings.kafka, "--prefix", settings.topic_prefix]
         address = f"http://127.0.0.1:{page}"
         cadence = ["--instance", "demo", "--barrier-seconds", "2"]
-        self._start("worker", "worker", *common, *cadence, "--metrics-port", str(metrics))
+        ready = ["--ready", ",".join(WARD_MODELS)]
+        self._start("worker", "worker", *common, *cadence, *ready, "--metrics-port", str(metrics))
         self._start("console", "console", *common, "--port", str(page))
         self._wait_for(f"{address}/healthz", "the console starts")
         self.say(f"the ward is at {address}")

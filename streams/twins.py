@@ -102,16 +102,18 @@ class LibraryTwins:
         except ValueError as error:
             raise UnknownModel(f"models {model_id!r}: {error}") from error
 
-    def compile(self) -> None:
-        """Compile every model that an enrolment may name, so that no patient waits for it (from the cache but once).
+    def compile(self, model_ids: Sequence[str]) -> None:
+        """Compile these models, so that none of their patients waits for it (from the cache but once).
 
         A dose told to a twin that nobody keeps calls all that is compiled.
+
+        Raises:
+            UnknownModel: no such model.
         """
         from twin import PatientTwin
         from twin.events import DoseGiven, Quantity
-        from twin.models import library_ids
 
-        for model_id in (*library_ids(), *self._model_files):
+        for model_id in model_ids:
             model = self._model(model_id)
             dose = DoseGiven(
                 event_id="compile",

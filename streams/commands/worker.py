@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,6 +29,14 @@ def worker(
         list[str] | None,
         typer.Option(help="ID=FILE of a model beyond the library that enrolments may name; repeatable"),
     ] = None,
+    ready: Annotated[
+        str,
+        typer.Option(
+            envvar="DOSETWIN_READY",
+            help="models, as ID,ID, compiled before the start; any other is when its first patient comes, which takes "
+            "seconds once",
+        ),
+    ] = "",
     barrier_events: Annotated[
         int, typer.Option(min=1, help="most events of a partition between two state rows")
     ] = 5000,
@@ -59,7 +68,8 @@ def worker(
         log_to_stderr(log_level)
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, instance)
-        code = run(settings, options, _model_files(model or []), twins, datadir, metrics_port)
+        ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
+        code = run(settings, options, _model_files(model or []), twins, datadir, metrics_port, ready_models)
     except (SettingsError, TopicError, ValueError, KeyError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
@@ -73,14 +83,15 @@ def run(
     twins: str,
     datadir: Path | None = None,
     metrics_port: int | None = None,
+    ready: Sequence[str] = (),
 ) -> int:
     """Create what topics are missing, then run a worker until a signal; returns its exit code.
 
-    ``settings`` are `connectors.settings.Settings`.
+    ``settings`` are `connectors.settings.Settings`; models named in ``ready`` are compiled before the start.
 
     Raises:
         TopicError: no broker, or topics of unequal partition counts.
-        ValueError: no twin factory at ``twins``.
+        ValueError: no twin factory at ``twins``, or no model of a name in ``ready``.
     """
     import asyncio
     import tempfile
@@ -91,12 +102,15 @@ def run(
     from connectors.topics import ensure_topics
     from streams.app import build_worker, ensure_changelog, run_worker
     from streams.metrics import serve_metrics
-    from streams.twins import LibraryTwins, twin_factory
+    from streams.twins import LibraryTwins, UnknownModel, twin_factory
 
     assert isinstance(settings, Settings)
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)
     if isinstance(factory, LibraryTwins):
-        factory.compile()
+        try:
+            factory.compile(ready)
+        except UnknownModel as error:
+            raise ValueError(f"--ready: {error}") from None
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
     ensure_changelog(settings)
 

@@ -30,6 +30,7 @@ def test_a_key_is_at_home_where_the_producers_put_it(key: bytes, partitions: int
     [
         (["--model", "ours"], "expected ID=FILE"),
         (["--model", "ours=/no/such/file"], "expected ID=FILE"),
+        (["--ready", "docetaxel"], "no such model; did you mean"),
         (["--twins", "nowhere"], "expected 'module:name'"),
         (["--kafka", "nonsense"], "DOSETWIN_KAFKA='nonsense'"),
         (["--log-level", "LOUD"], "LOUD"),

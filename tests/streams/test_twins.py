@@ -9,6 +9,8 @@ from streams.desk import Arrival, PatientDesk, Position
 from streams.twins import LibraryTwins, UnknownModel, twin_factory
 from tests.streams.stage import START, enrolment, lab
 from twin.events import encode, to_millis
+from twin.kernel import Kernel, compile_model
+from twin.models import Model
 
 MODEL = "docetaxel_ozawa2007"
 
@@ -77,6 +79,20 @@ def test_a_model_file_that_the_operator_named_is_known(tmp_path: Path) -> None:
     assert twins.model_hash("ours") == twins.model_hash(MODEL)
     with pytest.raises(UnknownModel):
         LibraryTwins(particles=100).model_hash("ours")
+
+
+def test_only_the_models_asked_for_are_compiled_before_the_start(monkeypatch: pytest.MonkeyPatch) -> None:
+    compiled: list[str] = []
+
+    def compiling(model: Model) -> Kernel:
+        compiled.append(model.id)
+        return compile_model(model)
+
+    monkeypatch.setattr("twin.patient.compile_model", compiling)
+    LibraryTwins(particles=100).compile([])
+    assert compiled == []
+    LibraryTwins(particles=100).compile([MODEL])
+    assert set(compiled) == {MODEL}
 
 
 def test_a_twin_factory_is_named_by_module_and_name() -> None:
