@@ -135,7 +135,7 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
 
 
 def _mode_score(trunk: Trunk, belief: Belief, timeline: Timeline, observation: Observation) -> float:
-    """Score of what the mode alone predicts; NaN where it predicts nothing."""
+    """Score of what the mode of eta alone predicts, effects of occasions at 0; NaN where it predicts nothing."""
     mode = trunk.mode(belief, timeline)
     rows = trunk.rows(mode.eta[None], timeline, [observation])[0]
     if not np.isfinite(rows).all():
