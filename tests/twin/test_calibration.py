@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from tests.twin.toys import LEVELS
+from tests.twin.toys import LEVELS, SOURCE
 from twin.calibration import (
     DRAWS,
     FALSE_ALARM,
@@ -31,16 +31,16 @@ ENOUGH = 30
 """Patients that show a bias."""
 
 
-def followed(model: Model, patients: int) -> list[Followed]:
-    """Patients of the toy, followed by the twin of ``model``."""
-    kernel, real = compile_model(model), compile_model(TOY)
+def followed(model: Model, patients: int, truth: Model = TOY) -> list[Followed]:
+    """Patients of ``truth``, followed by the twin of ``model``."""
+    kernel, real = compile_model(model), compile_model(truth)
     plan = design(real)
     clock = count().__next__
     return [follow(kernel, real, plan, number, PARTICLES, lambda: float(clock())) for number in range(patients)]
 
 
-def calibrated(model: Model, patients: int) -> Calibration:
-    return summarise(model, followed(model, patients=patients), PARTICLES)
+def calibrated(model: Model, patients: int, truth: Model = TOY) -> Calibration:
+    return summarise(model, followed(model, patients, truth), PARTICLES)
 
 
 def changed(old: str, new: str) -> Model:
@@ -119,3 +119,12 @@ def test_ranks_are_among_the_draws() -> None:
 def test_nobody_followed_is_refused() -> None:
     with pytest.raises(ValueError, match="none was followed"):
         summarise(TOY, [], PARTICLES)
+
+
+def test_effects_of_occasions_are_calibrated_and_missed_where_the_twin_has_none() -> None:
+    text = LEVELS.replace("iiv = 0.09", "iiv = 0.09\niov = 0.16").replace(
+        "[cadence]", f'[occasions]\ndrug = "toxin"\ngap = 24\n{SOURCE}\n\n[cadence]'
+    )
+    truth = parse_model(text.replace('id = "toy_levels"', 'id = "toy_occasions"'), "toy.toml")
+    assert calibrated(truth, ENOUGH, truth).passed
+    assert not calibrated(TOY, ENOUGH, truth).passed
