@@ -315,7 +315,7 @@ def _move(
 def _renewed_steps(law: Law, eta: Floats, rng: np.random.Generator) -> Floats:
     """Crank-Nicolson proposals for the newest increments of eta (N, K): from a step on that each particle chooses."""
     count = len(eta)
-    fresh = rng.standard_normal((count, law.size)) @ law.factor.T
+    fresh = rng.standard_normal((count, law.size)) * law.sd
     size = np.array(RENEWALS)[rng.integers(len(RENEWALS), size=count)]
     first = rng.integers(len(law.steps), size=count)
     proposed = eta.copy()

@@ -271,10 +271,13 @@ class Law:
 
     def log_density(self, rows: Floats) -> Floats:
         """log N(free effects; 0, ...) per row of (N, K or more), without the constant."""
-        if not self.size:
-            return np.zeros(len(rows))
-        white = np.linalg.solve(self.factor, rows[:, : self.size].T)
-        return np.asarray(-0.5 * (white * white).sum(axis=0))
+        core = slice(self.core)
+        white = np.linalg.solve(self.factor[core, core], rows[:, core].T) if self.core else np.zeros((0, len(rows)))
+        total = (white * white).sum(axis=0)
+        if self.steps:
+            walk = slice(self.core, self.size)
+            total += ((rows[:, walk] / self.sd[walk]) ** 2).sum(axis=1)
+        return np.asarray(-0.5 * total)
 
     @property
     def constant(self) -> float:

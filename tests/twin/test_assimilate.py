@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -12,10 +13,11 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from tests.twin import toys
-from twin.assimilate import ESS_FLOOR, Diagnostics, Weighed, assimilate, systematic, thinned
-from twin.belief import Belief, effective_size, prior
+from twin.assimilate import DRAWN_AT_MOST, ESS_FLOOR, Diagnostics, Weighed, assimilate, systematic, thinned
+from twin.belief import Belief, effective_size, prior, storable
 from twin.effects import law
 from twin.models import Model
+from twin.segments import Layout
 
 Floats = NDArray[np.float64]
 MODEL = toys.bolus()  # two random effects, variances 0.16 and 0.09: all that Bayes' rule needs of a model
@@ -268,3 +270,73 @@ def test_what_is_not_too_many_is_not_thinned() -> None:
     kept, same = thinned(log_weight, 3, np.zeros((3, 1)), 0.5)
     assert kept.tolist() == [0, 1, 2]
     assert np.array_equal(same, log_weight)
+
+
+# --- more effects than a mixture follows -----------------------------------------------------------------------------
+
+
+STEPS, SPREAD = 10, 0.1
+
+
+def test_the_many_steps_of_a_drift_are_moved_to_their_normal_posterior() -> None:
+    """A level that is eta and the sum of its increments so far, measured at every second step."""
+    model = toys.restless()
+    layout = Layout(None, (), tuple(range(STEPS)))
+    prior_law = law(model, layout)
+    assert prior_law.size > DRAWN_AT_MOST
+    size, deviations, ratios = 1000, [], []
+    for seed in range(3):
+        rng = np.random.default_rng(seed)
+        belief = Belief(storable(rng.standard_normal((size, prior_law.size)) @ prior_law.factor.T), np.zeros(size))
+        belief = replace(belief, log_weight=np.full(size, -np.log(size)), layout=layout)
+        truth = prior_law.factor @ rng.standard_normal(prior_law.size)
+        columns = np.arange(prior_law.size)
+        directions = [(columns % 4 == 0) & (columns < 4 * step) for step in range(2, STEPS + 2, 2)]
+        values = [direction @ truth + SPREAD * rng.standard_normal() for direction in directions]
+        moved = 0
+        for number in range(1, len(values) + 1):
+            seen = list(zip(directions[:number], values, strict=False))
+
+            def weigher(eta: Floats, seen: list[tuple[Floats, float]] = seen) -> Weighed:
+                each = [stats.norm.logpdf(value, eta @ direction, SPREAD) for direction, value in seen]
+                return Weighed(eta, np.sum(each[:-1], axis=0) + np.zeros(len(eta)), np.asarray(each[-1]))
+
+            belief, _, took = assimilate(prior_law, belief, weigher(belief.eta), weigher, (seed, number))
+            moved += took.stages
+            assert took.draws == 0
+        assert moved > 1
+        h = np.array(directions, dtype=np.float64)
+        covariance = np.linalg.inv(np.linalg.inv(prior_law.covariance) + h.T @ h / SPREAD**2)
+        mean = covariance @ h.T @ np.array(values) / SPREAD**2
+        # The level now, at the beginning, and half way.
+        for direction in (h[-1], h[0], h[2]):
+            level = belief.eta @ direction
+            found = belief.weight @ level
+            known = np.sqrt(direction @ covariance @ direction)
+            deviations.append((found - direction @ mean) / known)
+            ratios.append(np.sqrt(belief.weight @ (level - found) ** 2) / known)
+    assert np.abs(deviations).max() < 0.3
+    assert abs(np.mean(deviations)) < 0.1
+    assert np.abs(np.array(ratios) - 1).max() < 0.2
+
+
+def test_what_a_particle_carries_goes_with_it_and_is_not_moved() -> None:
+    model = toys.restless()
+    layout = Layout(0, (), (0, 1), -1)
+    prior_law = law(model, layout)
+    rng = np.random.default_rng(1)
+    size = 400
+    carried = np.arange(size, dtype=np.float64)[:, None] * np.ones(3)
+    eta = storable(np.hstack([rng.standard_normal((size, prior_law.size)) @ prior_law.factor.T, carried]))
+    belief = Belief(eta, np.full(size, -np.log(size)), layout=layout)
+
+    def weigher(eta: Floats) -> Weighed:
+        return Weighed(eta, np.zeros(len(eta)), stats.norm.logpdf(0.1, eta[:, 0] + 1e-4 * eta[:, -1], 0.02))
+
+    after, weighed, took = assimilate(prior_law, belief, weigher(belief.eta), weigher, ("P-1", "carried"))
+    assert took.stages > 0
+    assert np.array_equal(after.eta, weighed.eta)
+    assert np.isin(after.eta[:, -1], carried).all()
+    assert np.array_equal(after.eta[:, -1], after.eta[:, -2])
+    assert len(np.unique(after.eta[:, 0])) > 0.7 * size
+    np.testing.assert_allclose(weighed.last, weigher(after.eta).last, rtol=1e-12)
