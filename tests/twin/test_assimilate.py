@@ -14,8 +14,9 @@ from scipy import stats
 
 from tests.twin import toys
 from twin.assimilate import DRAWN_AT_MOST, ESS_FLOOR, Diagnostics, Weighed, assimilate, systematic, thinned
-from twin.belief import Belief, effective_size, prior, storable
-from twin.effects import law
+from twin.belief import Belief, effective_size, generator, prior, storable
+from twin.effects import Law, law
+from twin.mixture import even_normals
 from twin.models import Model
 from twin.segments import Layout
 
@@ -38,7 +39,14 @@ def learn(
     measurements: Sequence[Likelihood], patient: str, size: int = 1000, model: Model = MODEL
 ) -> tuple[Belief, list[Diagnostics], Weighed]:
     """The belief after all measurements, assimilated one at a time."""
-    belief, found = prior(model, size, patient), []
+    return learned(law(model), prior(model, size, patient), measurements, patient)
+
+
+def learned(
+    prior_law: Law, belief: Belief, measurements: Sequence[Likelihood], patient: str
+) -> tuple[Belief, list[Diagnostics], Weighed]:
+    """The belief after all measurements, what each took, and its particles' likelihoods."""
+    found, size = [], len(belief.eta)
     weighed = Weighed(belief.eta, np.zeros(size), np.zeros(size))
     for count in range(1, len(measurements) + 1):
         seen = measurements[:count]
@@ -48,7 +56,7 @@ def learn(
             return Weighed(eta, past, seen[-1](eta))
 
         weighed, key = weigher(belief.eta), (patient, f"event {count}")
-        belief, weighed, took = assimilate(law(model), belief, weighed, weigher, key)
+        belief, weighed, took = assimilate(prior_law, belief, weighed, weigher, key)
         found.append(took)
     return belief, found, weighed
 
@@ -90,6 +98,24 @@ def test_a_normal_posterior_is_found_without_bias() -> None:
     assert np.log(np.exp(evidence - log_evidence).mean()) == pytest.approx(0.0, abs=0.08)
     assert np.abs(evidence - log_evidence).max() < 0.5
     assert all(run.observations == 5 for run in runs)
+
+
+@pytest.mark.slow
+def test_twelve_effects_are_found_as_two_are() -> None:
+    """As many as an anticancer drug with its metabolite has; each of ten values tells of some of them."""
+    rng = np.random.default_rng(12)
+    directions = rng.standard_normal((10, 12)) * (rng.random((10, 12)) < 0.5)
+    values = directions @ (0.4 * rng.standard_normal(12)) + 0.2 * rng.standard_normal(10)
+    prior_law = Law(0.4 * np.eye(12), 12)
+    covariance = np.linalg.inv(np.eye(12) / 0.4**2 + directions.T @ directions / 0.2**2)
+    mean, sd = covariance @ directions.T @ values / 0.2**2, np.sqrt(np.diag(covariance))
+    measurements = [reading(d, v, noise=0.2) for d, v in zip(directions, values, strict=True)]
+    for patient in ("P-1", "P-2", "P-3"):
+        eta = storable(0.4 * even_normals(generator(patient, "prior"), 1000, 12))
+        belief, _, _ = learned(prior_law, Belief(eta, np.full(1000, -np.log(1000))), measurements, patient)
+        found, spread = moments(belief)
+        np.testing.assert_allclose((found - mean) / sd, 0.0, atol=0.15)
+        np.testing.assert_allclose(np.sqrt(np.diag(spread)) / sd, 1.0, atol=0.15)
 
 
 def test_a_datum_that_tells_little_only_weighs() -> None:

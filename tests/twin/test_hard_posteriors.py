@@ -126,7 +126,7 @@ def test_two_modes_keep_their_weights() -> None:
 
 
 def test_a_wrong_posterior_is_noticed() -> None:
-    """A comparison that could not fail would prove nothing: a residual error a third too small is noticed."""
+    """A comparison that could not fail would prove nothing: a residual error a quarter too small is noticed."""
     shape = shape_of("censored")
     narrower = quadrature(lambda eta: 1.8 * shape.log_likelihood(eta), shape.covariance)
     _, sd = moments(narrower.eta, narrower.weight)
