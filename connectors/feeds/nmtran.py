@@ -14,7 +14,8 @@ this house where both have none; a record that they refuse is reported with its 
   before a dose.
 - *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
   then on or, as in NONMEM, since the record before, is for the model to say (``carry``). A categorical one may be the
-  name of a level. ``OCC`` is such a column where the model's occasions go by it.
+  name of a level. ``OCC`` is such a column where the model's occasions go by it; carried backward, a record belongs to
+  the occasion that it names, as in NONMEM.
 """
 
 from __future__ import annotations

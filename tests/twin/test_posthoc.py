@@ -132,3 +132,16 @@ def test_both_modes_of_a_flip_flop_are_found_and_the_likelier_is_the_answer() ->
     # The volume of the prior, 14 L, is nearer to 10 than to 50.
     ka, k, volume = known.parameters
     np.testing.assert_allclose([ka, k, volume], [0.3, 1.5, 10.0], rtol=0.3)
+
+
+def test_a_record_belongs_to_the_occasion_it_names_where_that_is_carried_backward() -> None:
+    text = between_occasions().text.replace("[covariates.OCC]", '[covariates.OCC]\ncarry = "backward"')
+    model = parse_model(text, "made.toml")
+    kernel = compile_model(model)
+    lines = ["ID,TIME,EVID,DV,OCC", "1,0,0,5,1", "1,5,0,6,1", "1,24,0,2,2"]
+    history, _ = recorded(read_nmtran(lines, model, output="marker").events, model)
+    known = post_hoc(kernel, pace_for(kernel), build(history, kernel))
+    design = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1]], dtype=float)
+    covariance = np.linalg.inv(np.diag([1 / 0.04, 1 / 0.09, 1 / 0.09]) + design.T @ design / 0.04)
+    mean = covariance @ design.T @ np.log(np.array([5.0, 6.0, 2.0]) / 4.0) / 0.04
+    np.testing.assert_allclose([*known.eta, *known.kappa[:, 0]], mean, atol=1e-6)
