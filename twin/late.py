@@ -91,7 +91,7 @@ class Own:
         disturbed: (E,) time of the particle's last edge up to there.
         column, amount: (E,) late column of an impulse and its amount; -1 where there is none.
         rates: (E, K) rates of the late columns from there on.
-        flow_start: (N + 1,) range of each particle's flows.
+        flow_start: (N, K + 1) ranges of each particle's flows into each late column.
         flow: (F, 6) late column, begin, end, logarithm of the factor, n and k of each flow.
     """
 
@@ -164,7 +164,7 @@ def _reach(timing: Floats, kinds: Integers) -> Floats:
 def _own_edges(column, slot, given, begin, end, amount, until, every, timing, kinds, low, high):  # type: ignore[no-untyped-def]
     """See `own_edges`; times are model time since the timeline's start."""
     particles, columns = timing.shape[1], timing.shape[2]
-    start, flow_start = np.zeros(particles + 1, dtype=np.int64), np.zeros(particles + 1, dtype=np.int64)
+    start, flow_start = np.zeros(particles + 1, dtype=np.int64), np.zeros((particles, columns + 1), dtype=np.int64)
     room = particles * (2 * len(column) + 1)
     time, disturbed, enters = np.empty(room), np.empty(room), np.full(room, -1, dtype=np.int64)
     dose, rates = np.zeros(room), np.zeros((room, columns))
@@ -175,6 +175,7 @@ def _own_edges(column, slot, given, begin, end, amount, until, every, timing, ki
     opens, closes, rate, into = np.empty(size), np.empty(size), np.empty(size), np.empty(size, dtype=np.int64)
     for n in range(particles):
         events = running = 0
+        flow_start[n, 0] = flows
         last = -np.inf
         for q in range(len(column)):
             k = column[q]
@@ -280,10 +281,13 @@ def _own_edges(column, slot, given, begin, end, amount, until, every, timing, ki
             enters[edges] = -1 if e < 0 else kicked[turn[e]]
             dose[edges] = 0.0 if e < 0 else kick[turn[e]]
             edges += 1
-        first = flow_start[n]
-        part = flow[first:flows].copy()
-        flow[first:flows] = part[np.argsort(part[:, 1], kind="mergesort")]
-        start[n + 1], flow_start[n + 1] = edges, flows
+        first = flow_start[n, 0]
+        for by in (1, 0):  # By column, and within one by begin.
+            part = flow[first:flows].copy()
+            flow[first:flows] = part[np.argsort(part[:, by], kind="mergesort")]
+        for k in range(columns):
+            flow_start[n, k + 1] = flow_start[n, k] + np.sum(flow[first:flows, 0] == k)
+        start[n + 1] = edges
     return start, time[:edges], disturbed[:edges], enters[:edges], dose[:edges], rates[:edges], flow_start, flow[:flows]
 
 

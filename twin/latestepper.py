@@ -30,7 +30,8 @@ class _LateStepper(Stepper):
     def further_rows(self) -> list[str]:
         late = range(len(self.structure.late))
         flows = [f"flow{j}_{quarter}" for j in late for quarter in range(QUARTERS)]
-        return ["h", "time", *(f"own{j}" for j in late), *(f"b{i}" for i in range(self.size)), *flows]
+        terms = ["flow_on", "flow_since", "flow_log", "flow_n", "flow_k"]
+        return ["h", "time", *(f"own{j}" for j in late), *(f"b{i}" for i in range(self.size)), *flows, *terms]
 
     def write(self) -> None:
         add = self.lines.add
@@ -39,10 +40,12 @@ class _LateStepper(Stepper):
         add(1, f"s = np.empty(({len(self.rows)}, {LANES}))", f"late = np.array([{columns}])")
         reals = ("at", "left", "whole", "done", "since", "goal", "latest")
         add(1, *(f"{name} = np.empty({LANES})" for name in reals))
-        add(1, *(f"{name} = np.empty({LANES}, dtype=np.int64)" for name in ("own", "flowing")))
+        add(1, f"own = np.empty({LANES}, dtype=np.int64)")
+        add(1, f"flowing, flows = np.empty(({len(self.structure.late)}, {LANES}), dtype=np.int64), np.empty({LANES})")
         add(1, f"for first in range(0, par.shape[0], {LANES}):", f"    count = min({LANES}, par.shape[0] - first)")
         self._load()
-        add(3, "own[p] = own_from[n]", "flowing[p] = flow_from[n]", "latest[p] = -np.inf")
+        add(3, "own[p] = own_from[n]", "latest[p] = -np.inf")
+        add(3, *(f"flowing[{j}, p] = flow_from[n, {j}]" for j in range(len(self.structure.late))))
         add(3, *(f"{self.rows[f'own{j}']} = 0.0" for j in range(len(self.structure.late))))
         add(2, "for k in range(row.shape[0]):")
         self._kicks()
@@ -110,7 +113,7 @@ class _LateStepper(Stepper):
             "    h = left[p]",
         )
         add(7, "elif 2.0 * h > left[p]:", "    h = 0.5 * left[p]")
-        add(5, f"{self.rows['h']} = h", f"{self.rows['time']} = at[p] + done[p]")
+        add(5, f"{self.rows['h']} = h", f"{self.rows['time']} = at[p] + done[p] if h > 0.0 else at[p]")
 
     def _arrive(self) -> None:
         add = self.lines.add
@@ -119,19 +122,34 @@ class _LateStepper(Stepper):
         add(6, "if left[p] <= 0.0:", "    at[p] = goal[p]")
 
     def _flows(self) -> None:
-        """What flows in through transit steps, at the points of each particle's step at which its stages look."""
-        add = self.lines.add
-        if not any(kind_of(call) == TRANSIT for call in self.structure.late):
-            return
-        base = list(self.rows).index("flow0_0")
-        add(4, f"for p in range({LANES}):", f"    s[{base}:{base + QUARTERS * len(self.structure.late)}, p] = 0.0")
-        add(5, f"h = {self.rows['h']}", f"time0 = {self.rows['time']}", "if h > 0.0:")
-        add(6, "n = first + min(p, count - 1)")
-        add(6, "while flowing[p] < flow_from[n + 1] and flow[flowing[p], 2] <= time0:", "    flowing[p] += 1")
-        add(6, "for i in range(flowing[p], flow_from[n + 1]):", "    if flow[i, 1] > time0:", "        break")
-        add(7, "if flow[i, 2] > time0:", f"    for quarter in range({QUARTERS}):")
-        add(9, "q = time0 + 0.25 * quarter * h - flow[i, 1]", f"r = {base} + {QUARTERS} * int(flow[i, 0]) + quarter")
-        add(9, "s[r, p] += exp(flow[i, 3] + flow[i, 4] * log(q) - flow[i, 5] * q)")
+        """What flows in through transit steps, at the points of each particle's step at which its stages look.
+
+        The flows of a column that are on are taken one of each particle at a time, so that their exponentials run down
+        a row; a particle that has fewer adds nothing.
+        """
+        for j, call in enumerate(self.structure.late):
+            if kind_of(call) == TRANSIT:
+                self._flow(j)
+
+    def _flow(self, j: int) -> None:
+        add, rows = self.lines.add, self.rows
+        sums = [rows[f"flow{j}_{quarter}"] for quarter in range(QUARTERS)]
+        add(4, "most = 0", f"for p in range({LANES}):", "    n = first + min(p, count - 1)")
+        add(5, f"time0 = {rows['time']}", *(f"{row} = 0.0" for row in sums), f"i = flowing[{j}, p]")
+        add(5, f"while i < flow_from[n, {j + 1}] and flow[i, 2] <= time0:", "    i += 1")
+        add(5, f"flowing[{j}, p] = i", f"while i < flow_from[n, {j + 1}] and flow[i, 1] <= time0:", "    i += 1")
+        add(5, f"flows[p] = i - flowing[{j}, p]", f"most = max(most, i - flowing[{j}, p])")
+        add(4, "for turn in range(most):", f"    for p in range({LANES}):", f"        i = flowing[{j}, p] + turn")
+        add(6, f"time0 = {rows['time']}", "on = turn < flows[p] and flow[i, 2] > time0")
+        add(6, f"{rows['flow_on']} = 1.0 if on else 0.0")
+        add(6, f"{rows['flow_since']} = time0 - flow[i, 1] if on else 1.0")
+        for column, name in ((3, "flow_log"), (4, "flow_n"), (5, "flow_k")):
+            add(6, f"{rows[name]} = flow[i, {column}] if on else 0.0")
+        add(5, f"for p in range({LANES}):", f"    quarter = 0.25 * {rows['h']}")
+        for quarter, row in enumerate(sums):
+            add(6, f"q = {rows['flow_since']} + {quarter} * quarter")
+            term = f"exp({rows['flow_log']} + {rows['flow_n']} * log(q) - {rows['flow_k']} * q)"
+            add(6, f"{row} += {rows['flow_on']} * {term}")
 
     def _own_factors(self) -> None:
         add = self.lines.add

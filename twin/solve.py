@@ -377,10 +377,11 @@ def step_alone(
         )  # fmt: skip
         return
     ranges = np.zeros(len(z) + 1, dtype=np.int64)
+    flowing = np.zeros((len(z), len(kernel.late) + 1), dtype=np.int64)
     kernel.advance(
         z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, np.array([at, at + h]), np.array([at]), one, silent,
         np.zeros(2, dtype=np.int64), none, nothing, mark, np.array([h, 0.0, h]), ranges, nothing, nothing, none,
-        nothing, np.empty((0, len(kernel.late))), ranges, np.empty((0, 6)), out,
+        nothing, np.empty((0, len(kernel.late))), flowing, np.empty((0, 6)), out,
     )  # fmt: skip
 
 
