@@ -204,20 +204,17 @@ class Trunk:
 
         key, before = (self.patient_id, observation.event_id), belief.log_evidence
         belief, weighed, diagnostics = assimilate(prior, belief, weighed, weigher, key)
-        position = Position(belief, cloud, typical, weighed.past + weighed.last)
-        settled = self._settled(belief, timeline, observation.millis, moved=diagnostics.stages > 0)
-        if settled is not belief:
+        past = weighed.past + weighed.last
+        gained, renewed = belief.log_evidence - before, diagnostics.stages > 0
+        settled = self._settled(belief, timeline, observation.millis, moved=renewed)
+        if renewed or settled is not belief:
+            # The particles are new, or begin elsewhere: their clouds come from the solver that will carry them on.
             solver = self.solver(settled)
             cloud, earlier, last = self._weigh(solver, self._origin(solver, settled, timeline), timeline, seen)
-            position = Position(settled, cloud, typical, earlier + last)
-        elif diagnostics.stages:
-            # The particles are new: their clouds come from the same solver that will carry them on.
-            solver = self.solver(belief)
-            cloud, _, _ = self._weigh(solver, self._origin(solver, belief, timeline), timeline, seen)
-            position = replace(position, cloud=cloud)
+            past = earlier + last
         population = float(alone[0, observation.output, 0])
-        gained = belief.log_evidence - before
-        return position, Assimilated(observation, rows, expected, population, gained, diagnostics)
+        told = Assimilated(observation, rows, expected, population, gained, diagnostics)
+        return Position(settled, cloud, typical, past), told
 
     def _reaching(self, belief: Belief, timeline: Timeline, millis: int) -> Belief:
         """The belief with the effects of every segment that begins before ``millis``."""
