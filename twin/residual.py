@@ -100,7 +100,8 @@ def standardised(error: ErrorSpec, value: float | Floats, predicted: Floats) -> 
 
     ``value`` is one number for all predictions, or an array that broadcasts with them, as (n, 1) with (n, N).
     """
-    return np.asarray((transformed(error, value) - _centre(error, predicted)) / scale(error, predicted))
+    with np.errstate(invalid="ignore"):  # a prediction that overflowed has no residual, as NaN says
+        return np.asarray((transformed(error, value) - _centre(error, predicted)) / scale(error, predicted))
 
 
 def log_likelihood(

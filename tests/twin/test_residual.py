@@ -260,3 +260,10 @@ def test_the_expectation_of_a_replicate_is_the_one_it_is_weighed_by(earlier: tup
         assert density == pytest.approx(levels[3], abs=1e-6)
     alone = spread_out(CORRELATED, PREDICTED, 8)
     assert (np.ptp(np.log(points), axis=1) < np.ptp(np.log(alone), axis=1)).all()
+
+
+@pytest.mark.parametrize("error", SPECS, ids=NAMES)
+def test_a_prediction_that_overflowed_has_no_likelihood_and_gives_no_warning(error: ErrorSpec) -> None:
+    found = log_likelihood(error, 1.0, np.array([1.0, np.inf, 1e300]))
+    assert np.isfinite(found[0])
+    assert not np.isfinite(found[1])
