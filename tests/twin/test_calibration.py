@@ -26,8 +26,8 @@ from twin.models import ErrorSpec, Model, OutputSpec, parse_model
 from twin.timeline import Observation
 
 TOY = parse_model(LEVELS, "toy.toml")
-PATIENTS, PARTICLES = 60, 300
-ENOUGH = 30
+PATIENTS, PARTICLES = 50, 200
+ENOUGH = 25
 """Patients that show a bias."""
 
 
@@ -48,6 +48,7 @@ def changed(old: str, new: str) -> Model:
     return parse_model(LEVELS.replace(old, new), "toy.toml")
 
 
+@pytest.mark.slow
 def test_a_right_twin_passes() -> None:
     found = calibrated(TOY, PATIENTS)
     assert found.passed, {one.name: one.p_value for one in (*found.ranks, *found.pit)}
@@ -64,6 +65,7 @@ def test_a_right_twin_passes() -> None:
     assert 0.25 < found.ess[0] <= found.ess[1] <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("old", "new"),
     [
@@ -121,6 +123,7 @@ def test_nobody_followed_is_refused() -> None:
         summarise(TOY, [], PARTICLES)
 
 
+@pytest.mark.slow
 def test_effects_of_occasions_are_calibrated_and_missed_where_the_twin_has_none() -> None:
     text = LEVELS.replace("iiv = 0.09", "iiv = 0.09\niov = 0.16").replace(
         "[cadence]", f'[occasions]\ndrug = "toxin"\ngap = 24\n{SOURCE}\n\n[cadence]'

@@ -83,6 +83,7 @@ def test_a_record_without_values_is_refused() -> None:
         examine("P-1", recorded([dose(0, 60)], DEPOT)[0], DEPOT, 100)
 
 
+@pytest.mark.slow
 def test_the_right_model_is_described_as_right(right: list[Examined]) -> None:
     for one in described(right).values():
         figures = {m.name: m for m in one.measures}
@@ -96,6 +97,7 @@ def test_the_right_model_is_described_as_right(right: list[Examined]) -> None:
         assert figures["its median over that of the population's prediction"].value < 1
 
 
+@pytest.mark.slow
 def test_a_wrong_model_is_described_as_wrong(right: list[Examined]) -> None:
     calm = parse_model(LEVELS.replace("log_additive = 0.2", "log_additive = 0.1"), "toy.toml")
     wrong = described(simulated_patients(TOY, 12, calm))["marker"]
