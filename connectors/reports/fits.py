@@ -58,6 +58,8 @@ def individual_drawing(model: Model, patients: Sequence[Examined], output: int) 
         for ax, one in zip(axes, patients, strict=True):
             curve = next(c for c in one.curves if c.output == output)
             ax.plot(curve.times, curve.typical, color=SOFT, lw=0.8, ls=(0, (4, 2)))
+            if model.drift is not None:
+                _foreseen(ax, one, output)
             ax.fill_between(curve.times, curve.low, curve.high, color=BLUE, alpha=0.25, lw=0)
             ax.plot(curve.times, curve.mode, color=BLUE, lw=1.1)
             _measured(ax, one, output)
@@ -66,6 +68,13 @@ def individual_drawing(model: Model, patients: Sequence[Examined], output: int) 
         figure.supxlabel(f"time since the start of the record ({model.time_unit})", fontsize=9, color=SOFT)
         figure.supylabel(f"{model.outputs[output].name} ({model.outputs[output].unit})", fontsize=9, color=SOFT)
         return svg(figure, f"individual fits of {model.outputs[output].name}")
+
+
+def _foreseen(ax: Axes, one: Examined, output: int) -> None:
+    """What was expected of each value just before it, with residual error: all that is left of a past that drifted."""
+    mine = [i for i, o in enumerate(one.diagnosis.observations) if o.output == output]
+    low, high = ([getattr(one.predictions[i], level) for i in mine] for level in ("q05", "q95"))
+    ax.fill_between(one.times[mine], low, high, color=SOFT, alpha=0.15, lw=0)
 
 
 def shown(observation: Observation) -> float:

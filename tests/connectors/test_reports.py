@@ -11,12 +11,16 @@ import pytest
 
 from connectors.reports.calibration import calibration_page, index_page
 from connectors.reports.drawing import drawing, svg
+from connectors.reports.examination import examination_page, examination_record
+from tests.twin.bedside import count, dose
 from tests.twin.toys import LEVELS
 from twin.calibration import COVERAGE, Calibration, Counted, Foreseen, Uniform
 from twin.design import design
+from twin.examination import examine
 from twin.kernel import compile_model
-from twin.models import parse_model
+from twin.models import load_model, parse_model
 from twin.population import outlooks
+from twin.record import recorded
 from twin.uniformity import p_value
 
 TOY = parse_model(LEVELS, "toy.toml")
@@ -128,6 +132,18 @@ def test_any_title_is_shown_as_text() -> None:
     text = calibration_page(odd, TOY, design(kernel), outlooks(kernel))
     whole(text)
     assert "&lt;script&gt;" in text
+
+
+def test_a_patient_who_drifts_is_shown_with_what_was_expected_of_each_value() -> None:
+    model = load_model("mercaptopurine_jost2020")
+    events = [*(dose(24 * day, 17.5, drug="mercaptopurine", route="oral") for day in range(30))]
+    counts = [count(24 * day, value) for day, value in ((0, 2.5), (7, 2.1), (20, 1.4), (29, 1.9))]
+    found = examine("P-1", recorded([*events, *counts], model)[0], model, 100)
+    text = examination_page(model, [found], 100, "records.csv", 0)
+    assert whole(text).seen.count("svg") == 4
+    assert "Grey: the 90 % interval of each value just before it was told" in shown(text)
+    values = examination_record(model, [found])["patients"][0]["values"]
+    assert [value["dv"] for value in values] == [2.5, 2.1, 1.4, 1.9]
 
 
 def test_a_drawing_is_text_that_can_be_read_and_has_no_ids_of_its_own() -> None:
