@@ -41,7 +41,7 @@ from twin.recall import record_columns, resting
 from twin.stepper import IMPORTS, SIGNATURE, Lines, bind_covariates, local_names, write_advance
 from twin.structure import Structure, analyse
 
-GENERATOR = 7
+GENERATOR = 8
 """Raise when the generated code changes meaning, so that cached kernels are not reused."""
 
 WORST_CONDITION = 1e8

@@ -60,7 +60,7 @@ _bits: Any = intrinsic(_bits_of)
 _double: Any = intrinsic(_double_of)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def _reduced(x):  # type: ignore[no-untyped-def]
     """(2^n, expm1(r)) of x = n ln 2 + r; x is taken between -708 and 709, where the result is a normal number."""
     x = min(max(x, -708.0), 709.0)
@@ -77,21 +77,21 @@ def _reduced(x):  # type: ignore[no-untyped-def]
     return _double((_bits(shifted) << 52) + (1023 << 52)), p * r
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def exp(x):  # type: ignore[no-untyped-def]
     """e^x; not a number where x is none."""
     scale, rest = _reduced(x)
     return scale * rest + scale if x == x else x
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def expm1(x):  # type: ignore[no-untyped-def]
     """e^x - 1, exact near 0."""
     scale, rest = _reduced(x)
     return scale * rest + (scale - 1.0) if x == x else x
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def log(x):  # type: ignore[no-untyped-def]
     """Natural logarithm of a normal positive number; not a number below 0, and for 0 that of the smallest one."""
     bits = _bits(max(x, 2.2250738585072014e-308))
@@ -110,13 +110,13 @@ def log(x):  # type: ignore[no-untyped-def]
     return result + 0.0 * math.sqrt(x)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def power(x, y):  # type: ignore[no-untyped-def]
     """x^y for x > 0."""
     return exp(y * log(x))
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def _turned(x, quarters):  # type: ignore[no-untyped-def]
     """Sine of x + quarters * pi/2."""
     shifted = x * _TWO_BY_PI + _ROUND
@@ -142,19 +142,19 @@ def _turned(x, quarters):  # type: ignore[no-untyped-def]
     return -value if quadrant & 2 else value
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def sin(x):  # type: ignore[no-untyped-def]
     """Sine of x radians."""
     return _turned(x, 0)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def cos(x):  # type: ignore[no-untyped-def]
     """Cosine of x radians."""
     return _turned(x, 1)
 
 
-@njit(inline="always", error_model="numpy")
+@njit(error_model="numpy")
 def tanh(x):  # type: ignore[no-untyped-def]
     """Hyperbolic tangent."""
     q = expm1(2.0 * min(abs(x), 30.0))

@@ -64,9 +64,7 @@ class _LateStepper(Stepper):
         self._arrive()
         add(3, "if mark[k] >= 0:", "    time = edge[k + 1]", "    for p in range(count):")
         self._outputs()
-        add(2, "for p in range(count):")
-        add(3, *(f"z[first + p, {i}] = {self.rows[f'z{i}']}" for i in range(self.size)))
-        add(3, *(f"y[first + p, {i}] = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))), "pass")
+        self._store()
 
     def rate_of(self, call: str, column: int) -> str:
         if call not in self.structure.late:

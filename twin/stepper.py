@@ -16,7 +16,7 @@ drivers just at quarters of a step.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from twin.expressions import to_source
@@ -104,7 +104,8 @@ class Stepper:
         rows += [f"v_{d}_{i}" for d in structure.drivers for i in range(self.size)]
         rows += [f"y{i}" for i in range(len(structure.stepped))]
         rows += self.further_rows()
-        self.rows = {name: f"s[{number}, p]" for number, name in enumerate(rows)}
+        self.place = {name: number for number, name in enumerate(rows)}
+        self.rows = {name: f"s[{number}, p]" for name, number in self.place.items()}
 
     def further_rows(self) -> list[str]:
         """Names of rows that this way of stepping needs besides."""
@@ -125,23 +126,33 @@ class Stepper:
         self._step()
         add(3, "if mark[k] >= 0:", "    time = time0 + h", "    for p in range(count):")
         self._outputs()
-        add(2, "for p in range(count):")
-        add(3, *(f"z[first + p, {i}] = {self.rows[f'z{i}']}" for i in range(self.size)))
-        add(3, *(f"y[first + p, {i}] = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))), "pass")
+        self._store()
+
+    def _store(self) -> None:
+        """A group's states out of the work array."""
+        self.lines.add(2, "for p in range(count):", "    pass")
+        self._each(3, "z", self.size, "z[first + p, i] = {row}")
+        self._each(3, "y", len(self.structure.stepped), "y[first + p, i] = {row}")
+
+    def _each(self, depth: int, rows: str, count: int, *statements: str) -> None:
+        """A loop over ``count`` rows from ``{rows}0`` on, the i-th being ``{row}``: short code is compiled sooner."""
+        if count:
+            row = f"s[{self.place[f'{rows}0']} + i, p]"
+            lines = (f"    {statement.format(row=row)}" for statement in statements)
+            self.lines.add(depth, f"for i in range({count}):", *lines)
 
     def _load(self) -> None:
         """A group into the work array; a short group repeats its last particle."""
         add = self.lines.add
         add(2, f"for p in range({LANES}):", "    n = first + min(p, count - 1)")
-        add(3, *(f"{self.rows[f'p_{name}']} = par[n, {i}]" for i, name in enumerate(self.parameters)))
-        self._bind_parameters(3)
+        add(3, f"for i in range({len(self.parameters)}):", "    s[i, p] = par[n, i]")
+        self._bind(3, self.constants.found)
         add(3, *(f"{self.rows[name]} = {source}" for source, name in self.constants.found.items()))
-        for i in range(self.size):
-            add(3, f"{self.rows[f'z{i}']} = z[n, {i}]", f"{self.rows[f'l{i}']} = lam[n, {i}]")
+        self._each(3, "z", self.size, "{row} = z[n, i]")
+        self._each(3, "l", self.size, "{row} = lam[n, i]")
         for d in self.structure.drivers:
-            row = self.structure.linear.index(d)
-            add(3, *(f"{self.rows[f'v_{d}_{i}']} = v[n, {row}, {i}]" for i in range(self.size)))
-        add(3, *(f"{self.rows[f'y{i}']} = y[n, {i}]" for i in range(len(self.structure.stepped))))
+            self._each(3, f"v_{d}_", self.size, f"{{row}} = v[n, {self.structure.linear.index(d)}, i]")
+        self._each(3, "y", len(self.structure.stepped), "{row} = y[n, i]")
 
     def _kicks(self) -> None:
         """Impulses at the start of a step: of an input (column >= 0) or the reset of a state to zero (column < 0).
@@ -152,8 +163,8 @@ class Stepper:
         add(3, "for j in range(kick_from[k], kick_from[k + 1]):", "    column = kick_column[j]")
         add(4, f"for p in range({LANES}):", "    n = first + min(p, count - 1)", "    amount = kick_amount[j]")
         add(5, "if column < 0:", "    r = -1 - column", f"    if r < {size}:", "        amount = 0.0")
-        add(7, *(f"amount -= v[n, r, {i}] * {self.rows[f'z{i}']}" for i in range(size)))
-        add(7, *(f"{self.rows[f'z{i}']} += w[n, {i}, r] * amount" for i in range(size)))
+        self._each(7, "z", size, "amount -= v[n, r, i] * {row}")
+        self._each(7, "z", size, "{row} += w[n, i, r] * amount")
         for i, name in enumerate(stepped):
             nothing = "-np.inf" if name in self.structure.growing else "0.0"
             add(6, f"if r == {size + i}:", f"    {self.rows[f'y{i}']} = {nothing}")
@@ -163,22 +174,22 @@ class Stepper:
     def _impulse(self, depth: int, calls: Sequence[str]) -> None:
         """An impulse ``amount`` of the input ``column``, one of ``calls``, into lane p of particle n."""
         add = self.lines.add
-        add(depth, *(f"{self.rows[f'z{i}']} += bw[n, {i}, column] * amount" for i in range(self.size)), "pass")
+        add(depth, "pass")
+        self._each(depth, "z", self.size, "{row} += bw[n, i, column] * amount")
         for column, call in enumerate(self.structure.inputs):
             for i, name in enumerate(self.structure.stepped):
                 coefficient = self.structure.equations[name].inputs.get(call)
                 if coefficient is not None and call in calls:
                     add(depth, f"if column == {column}:")
-                    self._bind_parameters(depth + 1)
+                    self._bind(depth + 1, [self._source(coefficient)])
                     add(depth + 1, f"{self.rows[f'y{i}']} += ({self._source(coefficient)}) * amount")
 
     def _input(self) -> None:
         add = self.lines.add
         add(3, "if row[k] != held:", "    held = row[k]", f"    for p in range({LANES}):")
         add(5, "n = first + min(p, count - 1)")
-        for i in range(self.size):
-            terms = "".join(f" + bw[n, {i}, {j}] * rates[held, {j}]" for j in range(len(self.structure.inputs)))
-            add(5, f"{self.rows[f'c{i}']} = cw[n, {i}]{terms}")
+        terms = "".join(f" + bw[n, i, {j}] * rates[held, {j}]" for j in range(len(self.structure.inputs)))
+        self._each(5, "c", self.size, f"{{row}} = cw[n, i]{terms}")
 
     def _factors(self) -> None:
         add = self.lines.add
@@ -202,7 +213,7 @@ class Stepper:
 
     def _step(self, depth: int = 4) -> None:
         add = self.lines.add
-        self._bind_parameters(depth, constants=True)
+        self._bind(depth, self.rates.values())
         add(depth, *(f"y{i} = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))))
         for i in range(self.size):
             add(depth, f"p0_{i} = {self.rows[f'z{i}']}")
@@ -244,22 +255,26 @@ class Stepper:
 
     def _outputs(self) -> None:
         add = self.lines.add
-        self._bind_parameters(5)
-        for r, name in enumerate(self.structure.linear):
-            terms = (f"v[first + p, {r}, {i}] * {self.rows[f'z{i}']}" for i in range(self.size))
-            add(5, f"m_{name} = " + " + ".join(terms))
-        for i, name in enumerate(self.structure.stepped):
-            add(5, f"m_{name} = {self._natural(name, self.rows[f'y{i}'])}")
         shown = [self._source(output.expression) for output in self.model.outputs]
         shown += [f"m_{target.state}" for target in self.model.targets]
         shown += [self._source(formula) for output in self.model.outputs for formula in output.further]
+        self._bind(5, shown)
+        read = _names(shown)
+        for r, name in enumerate(self.structure.linear):
+            if f"m_{name}" in read:
+                add(5, f"m_{name} = 0.0")
+                self._each(5, "z", self.size, f"m_{name} += v[first + p, {r}, i] * {{row}}")
+        for i, name in enumerate(self.structure.stepped):
+            if f"m_{name}" in read:
+                add(5, f"m_{name} = {self._natural(name, self.rows[f'y{i}'])}")
         add(5, *(f"out[mark[k], {i}, first + p] = {value}" for i, value in enumerate(shown)))
 
-    def _bind_parameters(self, depth: int, *, constants: bool = False) -> None:
-        bound = [f"m_{name} = {self.rows[f'p_{name}']}" for name in self.parameters]
-        if constants:
-            bound += [f"{name} = {self.rows[name]}" for name in self.constants.found.values()]
-        self.lines.add(depth, *bound, "pass")
+    def _bind(self, depth: int, sources: Iterable[str]) -> None:
+        """Local variables for the parameters and constants that these sources read."""
+        read = _names(sources)
+        bound = {f"m_{name}": f"p_{name}" for name in self.parameters}
+        bound |= {name: name for name in self.constants.found.values()}
+        self.lines.add(depth, *(f"{name} = {self.rows[row]}" for name, row in bound.items() if name in read))
 
     def _natural(self, name: str, value: str) -> str:
         return f"exp({value})" if name in self.structure.growing else value
@@ -341,6 +356,11 @@ class _Constants(ast.NodeTransformer):
     def _constant(self, node: ast.expr) -> ast.Name:
         source = ast.unparse(node)
         return ast.Name(self.found.setdefault(source, f"i_{len(self.found)}"), ast.Load())
+
+
+def _names(sources: Iterable[str]) -> frozenset[str]:
+    trees = (ast.walk(ast.parse(source, mode="eval")) for source in sources)
+    return frozenset(node.id for tree in trees for node in tree if isinstance(node, ast.Name))
 
 
 def _incremented(value: str, weights: dict[int, str], state: int) -> str:
