@@ -22,7 +22,7 @@ WORLD = {
 }  # fmt: skip
 """What the twin may not import: clocks, chance, sockets, processes, logs, and whoever carries its events."""
 
-FILE_MODULES = {"kernel.py", "models.py", "modelfile.py"}
+FILE_MODULES = {"shelf.py", "models.py", "modelfile.py"}
 """Modules of the twin that read model files or keep compiled kernels; no other opens a file."""
 
 REGISTRIES = re.compile(

@@ -20,12 +20,9 @@ import functools
 import hashlib
 import importlib.util
 import math
-import os
 import sys
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Lock
 from types import ModuleType
 from typing import Any
@@ -38,6 +35,7 @@ from twin.late import kind_of
 from twin.latestepper import LATE_SIGNATURE, write_late_advance
 from twin.models import Model, ParameterSpec
 from twin.recall import record_columns, resting
+from twin.shelf import keep, place_of
 from twin.stepper import IMPORTS, SIGNATURE, Lines, bind_covariates, local_names, write_advance
 from twin.structure import Structure, analyse
 
@@ -340,24 +338,13 @@ def _timing(lines: Lines, model: Model, structure: Structure) -> None:
     lines.add(0, "", "")
 
 
-def cache_home() -> Path:
-    """The user's cache folder of what follows from models."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dosetwin" / "kernels"
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return home
-
-
 def _module(source: str, name: str) -> ModuleType:
     """Import generated source from the cache folder (writing it first when it is new)."""
     key = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
-    home = cache_home()
-    path = home / f"{name}_{key}.py"
+    file = f"{name}_{key}.py"
+    path = place_of(file)
     if not path.exists():
-        # Written aside and renamed, so that a second process never imports half a file.
-        handle, temporary = tempfile.mkstemp(dir=home, suffix=".tmp")
-        with os.fdopen(handle, "w") as file:
-            file.write(source)
-        Path(temporary).replace(path)
+        keep(file, source)
     spec = importlib.util.spec_from_file_location(f"dosetwin_{path.stem}", path)
     if spec is None or spec.loader is None:
         raise ImportError(f"cannot import generated kernel {path.name}")

@@ -13,18 +13,17 @@ Explicit steps must stay within some three time constants of the fastest stepped
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import astuple, replace
-from pathlib import Path
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.belief import prior
-from twin.kernel import GENERATOR, Floats, Kernel, cache_home
+from twin.kernel import GENERATOR, Floats, Kernel
 from twin.mesh import GROWTH, Pace
 from twin.models import ModelError
+from twin.shelf import keep, recalled
 from twin.solve import Solver, individual_parameters, linear_system, step_alone
 from twin.timeline import UNIT_MS, Timeline
 
@@ -78,13 +77,12 @@ def _chosen(kernel: Kernel) -> Pace:
     rough = Pace(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
     if None not in (named.first_step, named.growth, named.largest_step) or not model.regimens:
         return rough
-    path = cache_home() / f"pace_{model.hash}_{GENERATOR}_{VERSION}.json"
-    if path.exists():
-        return Pace(*json.loads(path.read_text(encoding="utf-8")))
+    name = f"pace_{model.hash}_{GENERATOR}_{VERSION}.json"
+    kept = recalled(name)
+    if kept is not None:
+        return Pace(*json.loads(kept))
     pace = _calibrated(kernel, fastest, stepped)
-    temporary = path.with_name(f"{path.name}.{os.getpid()}.tmp")
-    temporary.write_text(json.dumps(astuple(pace)), encoding="utf-8")
-    Path(temporary).replace(path)
+    keep(name, json.dumps(astuple(pace)))
     return pace
 
 
