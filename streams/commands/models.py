@@ -50,13 +50,14 @@ def show(
 
 @app.command()
 def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")]) -> None:
-    """Check model files: names, formulas, units, sources, Omega, and whether they can be compiled.
+    """Check model files: names, formulas, units, sources, Omega, and whether they can be compiled and solved.
 
     Says what is wrong with each; exit code 1 when anything is.
     """
+    from twin.kernel import compile_model
     from twin.models import ModelError, load_model, text_of
+    from twin.pace import pace_for
     from twin.proof import faults
-    from twin.structure import analyse
 
     wrong = 0
     for file in files:
@@ -73,8 +74,16 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
             wrong += 1
             continue
         model = load_model(file)
-        structure = analyse(model)
-        solved = f"{len(structure.linear)} states solved exactly, {len(structure.stepped)} stepped"
+        try:
+            kernel = compile_model(model)
+            pace = pace_for(kernel)
+        except ModelError as error:
+            typer.echo(str(error), err=True)
+            wrong += 1
+            continue
+        solved = f"{len(kernel.linear)} states solved exactly, {len(kernel.stepped)} stepped"
+        if kernel.stepped:
+            solved += f" by {pace.first:.2g} to {pace.largest:.2g} {model.time_unit}"
         typer.echo(f"{file.name}: sound; {model.id}, hash {model.hash}; {solved}")
     if wrong:
         raise typer.Exit(1)

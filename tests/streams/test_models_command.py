@@ -9,6 +9,7 @@ from typer.testing import CliRunner
 
 from streams.commands.models import app
 from tests.connectors.test_reports import shown, whole
+from tests.twin import toys
 from tests.twin.test_outcomes import TEXT as OUTCOMES
 from twin.models import library_ids, load_model
 
@@ -150,3 +151,13 @@ def test_the_main_command_knows_the_subcommand() -> None:
     result = CliRunner().invoke(whole, ["models", "--help"])
     assert result.exit_code == 0
     assert all(word in result.output for word in ("list", "show", "check"))
+
+
+def test_check_refuses_a_stiff_model_with_the_reason(tmp_path: Path) -> None:
+    file = tmp_path / "stiff.toml"
+    parts = {"k": "2e6 1/h", "V": "20 L", "KM": "1 mg/L"}
+    states = {"A": "mg: input(toxin) - k*A*KM*V/(KM*V + A)"}
+    file.write_text(toys.made(parts, states, {"level": "mg/L: A/V"}).text)
+    result = runner.invoke(app, ["check", str(file)])
+    assert result.exit_code == 1
+    assert "states: are stiff: they need steps of 1.7e-06 h" in result.stderr
