@@ -102,7 +102,8 @@ def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[st
 
 
 def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
-    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields} | {"DOSETWIN_WORKER_INSTANCE"}
+    known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY"}
     for name, service in services_of_ours(compose).items():
         assert set(service["environment"]) <= known, name
 

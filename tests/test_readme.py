@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from twin.models import library_ids
+
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 CODE = "\n".join(block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README, re.DOTALL))
 COMMANDS = sorted(
@@ -26,6 +28,12 @@ def test_the_first_python_example_runs_and_says_what_was_expected() -> None:
 
 def test_the_readme_names_commands() -> None:
     assert {"replay", "worker", "console", "doctor", "sink influx", "feed nmtran"} <= set(COMMANDS)
+
+
+def test_the_table_of_models_holds_the_library() -> None:
+    section = README.partition("\n## Models\n")[2].partition("\n## ")[0]
+    rows = "\n".join(line for line in section.splitlines() if line.startswith("|"))
+    assert sorted(re.findall(r"`([a-z][a-z0-9_]+)`", rows)) == list(library_ids())
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -160,9 +160,9 @@ def test_everything_but_the_stream_is_measured() -> None:
     # With a small history it may be that none of the few counts moves the cloud.
     share = found.pop("update_moved_share")
     assert 0 <= share <= 1
-    ratios = found.pop("kernel_vs_handwritten")
+    ratios, modes = found.pop("kernel_vs_handwritten"), found.pop("map_ms")
     assert set(ratios) == {"neutropenia", "two_compartments", "saturable"}
-    assert all(value > 0 for value in [*ratios.values(), *found.values()]), found
+    assert all(value > 0 for value in [*ratios.values(), *modes.values(), *found.values()]), found
     assert found["compile_cached_s"] < found["compile_s"]
     assert found["update_ms_worst"] >= found["update_ms"]
     assert found["late_event_ms_worst"] >= found["late_event_ms"]
@@ -181,7 +181,9 @@ def test_counts_that_move_the_particles_are_told_from_those_that_do_not(docetaxe
 def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
     found = stream(kafka, replace(SMALL, ward=3, waiting_hours=3.0, paced_seconds=2.0), lambda _: None)
     assert set(found) == set(STREAM)
-    assert found["stream_vs_passthrough"] == pytest.approx(found["worker_per_s"] / found["passthrough_per_s"], rel=0.01)
+    assert found["stream_vs_passthrough"] == pytest.approx(
+        found["worker_per_s"] / found["passthrough_per_s"], rel=0.01, abs=0.001
+    )
     assert found["passthrough_per_s"] > 0
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
 
