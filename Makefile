@@ -48,6 +48,7 @@ check: lint
 	@$(BIN)/pytest -q --fast
 
 test: setup-test lint
+	@$(BIN)/python -m connectors.services.setup built
 	@echo "test: everything, on real servers" >&2
 	@$(BIN)/pytest -n 2 --dist loadgroup --durations=10
 

@@ -16,6 +16,7 @@ Say = Callable[[str], object]
 
 DOCETAXEL = "docetaxel_ozawa2007"
 FLUOROURACIL = "fluorouracil_yamada2025"
+MERCAPTOPURINE = "mercaptopurine_jost2020"
 
 RATE = 200.0
 """Events a second at which latency is measured."""
@@ -82,6 +83,9 @@ FIGURES = (
     Figure("state_row_bytes", "B", "<= 150,000", "the same patients' state with pump samples and wearable readings"),
     Figure(
         "cost_growth", "", "<= 1.2", "an event near a patient's 10,000th over one near the 100th; fluorouracil pump"
+    ),
+    Figure(
+        "cost_growth_years", "", "<= 1.2", "third year of daily 6-mercaptopurine over the first; parameters that drift"
     ),
     Figure("worker_rss_mib_500_twins", "MiB", "<= 1,024", "a process with 500 docetaxel twins after two data each"),
     Figure("stream_vs_passthrough", "", ">= 0.5", "events/s of the worker over a bare Faust pass-through; ward of 200"),
@@ -203,6 +207,16 @@ def _growth(scale: Scale, say: Say) -> dict[str, Any]:
         return growth(load_model(FLUOROURACIL), patients, scale.particles, reached)
 
 
+def _years(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench_twin import years
+    from twin import load_model
+
+    say("years of daily doses")
+    model = load_model(MERCAPTOPURINE)
+    with progress("three years each", "patients", scale.patients) as reached:
+        return years(model, scale.patients, scale.particles, 180 * scale.cycles, reached)
+
+
 def _memory(scale: Scale, say: Say) -> dict[str, Any]:
     from streams.bench_memory import resident
 
@@ -260,6 +274,7 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("map_ms",), _modes),
     (COURSES, _courses),
     (("cost_growth",), _growth),
+    (("cost_growth_years",), _years),
     (("worker_rss_mib_500_twins",), _memory),
     (STREAM, _stream),
 )

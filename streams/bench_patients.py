@@ -170,6 +170,29 @@ def infused(patient_id: str, seed: int) -> tuple[InputEvent, ...]:
     return dose, *drawn
 
 
+def daily(patient_id: str, days: int) -> Iterator[tuple[InputEvent, ...]]:
+    """A child on 6-mercaptopurine: a dose every day, and every tenth day a count, which wanders over the months."""
+    draw = np.random.Generator(np.random.Philox(key=int.from_bytes(patient_id.encode(), "little")))
+    level = 0.0
+    for day in range(days):
+        at = day * DAY_MS
+        amount = Quantity(value=17.5, unit="mg")
+        told: list[InputEvent] = [
+            DoseGiven(**_envelope(patient_id, at, "dose"), drug="mercaptopurine", route="oral", amount=amount)
+        ]
+        level = 0.995 * level + 0.03 * float(draw.standard_normal())
+        if day % 10 == 5:
+            value = 1.9 * float(np.exp(level + 0.3 * draw.standard_normal()))
+            told.append(
+                LabResult(
+                    **_envelope(patient_id, at + HOUR_MS, "count"),
+                    analyte="neutrophils",
+                    value=Quantity(value=value, unit="10*9/L"),
+                )
+            )
+        yield tuple(told)
+
+
 def ward_bytes(size: int, hours: float) -> Iterator[tuple[int, bytes]]:
     """What a ward of ``size`` patients says in its first hours, encoded, with the ms of arrival since its beginning."""
     from twin.events import encode

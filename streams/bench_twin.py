@@ -8,7 +8,7 @@ from statistics import fmean, median
 from time import perf_counter, thread_time
 from typing import NamedTuple
 
-from streams.bench_patients import DAY_MS, EVENTS_AN_HOUR, Course, infused, steady_hours, steady_start
+from streams.bench_patients import DAY_MS, EVENTS_AN_HOUR, Course, daily, infused, steady_hours, steady_start
 from twin import PatientTwin
 from twin.events import InputEvent, LabResult, to_millis
 from twin.models import Model
@@ -151,6 +151,25 @@ def growth(model: Model, patients: int, particles: int, progress: Progress = lam
                 taken[event].append(_seconds(twin, hours[event // EVENTS_AN_HOUR + offset]))
         progress(number + 1)
     return {"cost_growth": round(median(taken[LATE]) / median(taken[EARLY]), 3)}
+
+
+def years(
+    model: Model, patients: int, particles: int, days: int, progress: Progress = lambda _: None
+) -> dict[str, float]:
+    """``cost_growth_years``: processor time of the last third of ``days`` over that of the first.
+
+    A dose a day and a count every tenth, told as they come; the model's parameters drift.
+    """
+    first = last = 0.0
+    for number in range(patients):
+        patient_id = f"YEARS-{number + 1}"
+        twin = PatientTwin(patient_id, model, particles)
+        for day, told in enumerate(daily(patient_id, days)):
+            taken = _seconds(twin, told)
+            first += taken if day < days // 3 else 0.0
+            last += taken if day >= days - days // 3 else 0.0
+        progress(number + 1)
+    return {"cost_growth_years": round(last / first, 3)}
 
 
 def _seconds(twin: PatientTwin, hour: Sequence[InputEvent]) -> float:

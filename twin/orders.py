@@ -5,7 +5,7 @@ from __future__ import annotations
 from bisect import bisect_right
 
 from twin.delivered import HOUR_MS
-from twin.events import DeviceAssociation, PlannedDose, PumpDelivery, RegimenPlanned, to_millis
+from twin.events import DeviceAssociation, DoseGiven, PlannedDose, PumpDelivery, RegimenPlanned, to_millis
 from twin.heard import Heard
 from twin.history import History
 from twin.snapshot import DeviceView, PlanStep
@@ -23,6 +23,8 @@ class Orders:
         self._bindings: list[tuple[int, DeviceAssociation]] = []
         self._spoken: dict[str, list[int]] = {}
         for millis, fact in history.effective():
+            if type(fact) is DoseGiven:  # by far the most, over years
+                continue
             if isinstance(fact, RegimenPlanned):
                 self._add_plan(millis, fact)
             elif isinstance(fact, DeviceAssociation):

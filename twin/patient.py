@@ -23,6 +23,7 @@ from twin.events import (
     Alert,
     BadEvent,
     Clock,
+    DoseGiven,
     Estimate,
     Forecast,
     InputEvent,
@@ -137,6 +138,7 @@ class PatientTwin:
         self._orders = Orders(self.history)
         self._timeline: Timeline | None = None
         self._built = 0
+        self._waiting = False
         self._thinned_until = -(2**63)
 
     @property
@@ -161,17 +163,19 @@ class PatientTwin:
     def take(self, events: Sequence[InputEvent]) -> Taken:
         """Take events into the history, without folding them."""
         rejected: list[Rejected] = []
-        told: list[Insertion] = []
+        told: list[tuple[Insertion, InputEvent]] = []
         for event in events:
             try:
-                told.append(self._tell(event))
+                told.append((self._tell(event), event))
             except BadEvent as bad:
                 rejected.append(
                     Rejected(reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id)
                 )
-        since = earliest(insertion.since for insertion in told)
-        heard = earliest(insertion.heard for insertion in told)
-        if since is not None or any(insertion.delivery for insertion in told) or self._stale():
+        pressing = [insertion.since for insertion, event in told if not self._can_wait(insertion, event)]
+        since = earliest(pressing)
+        heard = earliest(insertion.heard for insertion, _ in told)
+        self._waiting |= any(insertion.since is not None for insertion, _ in told)
+        if since is not None or any(insertion.delivery for insertion, _ in told) or self._stale():
             since = self._rebuild(since)
         return Taken(since, heard, tuple(rejected))
 
@@ -254,10 +258,21 @@ class PatientTwin:
             raise BadEvent("wrong_patient", f"field 'patient_id': this is the twin of {self.patient_id!r}")
         return tell(self.history, event, self.model)
 
+    def _can_wait(self, insertion: Insertion, event: InputEvent) -> bool:
+        """Whether the timeline may stay as it is until the twin speaks again: a dose given at once, after all that was
+        folded. Building it anew for each dose would cost ever more over years of them."""
+        if insertion.since is None:
+            return True
+        plain = isinstance(event, DoseGiven) and event.duration is None and event.status == "final"
+        return plain and bool(self.points) and insertion.since > self.points[-1].millis
+
     def _stale(self) -> bool:
-        """Whether a day of samples has gone by unbuilt: then a pump's silence is not yet counted from its last word."""
+        """Whether the timeline lacks what is needed now: doses that waited until the twin speaks, or a day of samples,
+        unbuilt, in which a pump's silence is not yet counted from its last word."""
         newest = self.history.newest
-        return self._timeline is not None and newest is not None and newest >= self._built + REBUILD_MS
+        if self._timeline is None or newest is None:
+            return False
+        return (bool(self.history.samples) and newest >= self._built + REBUILD_MS) or (self._waiting and self._passed())
 
     def _rebuild(self, since: int | None) -> int | None:
         """Build the timeline anew; the earliest time from which anything may differ from before."""
@@ -265,6 +280,7 @@ class PatientTwin:
         self._timeline = build(self.history, self._trunk.kernel)
         self._orders = Orders(self.history)
         self._built = self.history.newest or 0
+        self._waiting = False
         if self._timeline is None:
             return since
         differs = self._timeline.start if old is None else first_difference(old, self._timeline)
@@ -380,6 +396,8 @@ class PatientTwin:
 
     def step(self, due: int, *, ahead: bool) -> Step:
         """Fold on to ``due`` and say what is known then, with ``ahead`` also what is ahead."""
+        if self._waiting:
+            self._rebuild(None)
         timeline = self._timeline
         assert timeline is not None, "a twin without a timeline has nothing to fold"
         if self.points:

@@ -1,6 +1,7 @@
 """``python -m connectors.services.setup NAME…``: find the tools named, or install them where that is allowed.
 
-``servers`` stands for whatever starting the servers on this machine still needs.
+``servers`` stands for whatever starting the servers on this machine still needs; ``built`` fetches and builds the
+servers themselves where they are not in the cache, which takes minutes once.
 """
 
 from __future__ import annotations
@@ -8,8 +9,8 @@ from __future__ import annotations
 import sys
 
 from connectors.services.launch import ServerFailed
-from connectors.services.progress import say_on_stderr
-from connectors.services.servers import needed_tools
+from connectors.services.progress import CommandFailed, say_on_stderr
+from connectors.services.servers import needed_tools, prepare
 from connectors.services.tools import install
 
 
@@ -18,8 +19,11 @@ def main(names: list[str]) -> int:
     wanted: list[str] = []
     try:
         for name in names:
-            wanted += needed_tools() if name == "servers" else [name]
-    except ServerFailed as error:
+            if name == "built":
+                prepare()
+            else:
+                wanted += needed_tools() if name == "servers" else [name]
+    except (ServerFailed, CommandFailed) as error:
         say_on_stderr(str(error))
         return 1
     left = install(wanted, say_on_stderr)

@@ -43,9 +43,12 @@ from twin.events import (
     encode,
     from_millis,
 )
+from twin.history import History
+from twin.kernel import Kernel
 from twin.ledger import digest
 from twin.models import Model
 from twin.patient import Update
+from twin.timeline import Timeline, build
 
 pytestmark = pytest.mark.slow
 
@@ -467,3 +470,31 @@ def test_fluorouracil_reaches_the_published_exposure() -> None:
     exposure = typical(FLUOROURACIL, [planned, running, ended], [46.0, 100.0], 2)
     assert exposure[1] == pytest.approx(4320 / 179, rel=1e-5)
     assert exposure[1] == pytest.approx(24.1, abs=0.05)
+
+
+def test_doses_given_at_once_wait_until_the_twin_speaks_and_change_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model("mercaptopurine_jost2020")
+    told: list[InputEvent] = [dose(24 * day, drug="mercaptopurine", route="oral") for day in range(40)]
+    told[10:10] = [count(24 * 9 + 1, 1.4)]
+    told[25:25] = [count(24 * 23 + 1, 1.1)]
+    built: list[int] = []
+
+    def counted(history: History, kernel: Kernel) -> Timeline | None:
+        built.append(len(history.facts))
+        return build(history, kernel)
+
+    monkeypatch.setattr("twin.patient.build", counted)
+    one_by_one = PatientTwin(PATIENT, model, 60)
+    said = [output for event in told for output in one_by_one.observe([event]).outputs]
+    assert len(built) < 20
+    together = PatientTwin(PATIENT, model, 60)
+    # Alerts follow what else an update says.
+    assert sorted(map(encode, together.observe(told).outputs)) == sorted(map(encode, said))
+    assert together.row() == one_by_one.row()
+    # Restored while doses wait, and told a late dose among them.
+    restored = PatientTwin.from_row(PatientTwin(PATIENT, model, 60).row(), model)
+    for event in (*told[:9], *told[10:]):
+        restored = PatientTwin.from_row(restored.row(), model)
+        restored.observe([event])
+    restored.observe([told[9]])
+    assert restored.belief.eta.tobytes() == one_by_one.belief.eta.tobytes()
