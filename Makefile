@@ -50,7 +50,7 @@ check: lint
 test: setup-test lint
 	@$(BIN)/python -m connectors.services.setup built
 	@echo "test: everything, on real servers" >&2
-	@$(BIN)/pytest -n 2 --dist loadgroup --durations=10
+	@$(BIN)/pytest -n 2 --durations=10
 
 demo: setup
 	@exec $(BIN)/dosetwin demo

@@ -1,4 +1,4 @@
-"""Real servers for the tests: started once per session when the first test asks, stopped at its end.
+"""Real servers for the tests: started once per process of tests when the first one asks, stopped at its end.
 
 Servers named by ``DOSETWIN_KAFKA`` and ``DOSETWIN_INFLUX_URL`` with ``DOSETWIN_INFLUX_TOKEN`` are used instead. Nothing
 of the developer's own run state (``.dosetwin/``) is seen or touched.
@@ -16,9 +16,6 @@ from connectors.services import Influx, LocalServices, prepare
 
 SERVERS = {"kafka", "influx"}
 
-STARTS_ITS_OWN = {"test_demo", "test_services", "test_console_reader"}
-"""Modules whose tests start servers by themselves."""
-
 # Properties are about behaviour, never about how fast this machine happens to be; and a failure must come again.
 settings.register_profile(
     "project", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
@@ -32,16 +29,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out what ``--fast`` says; else keep the tests with servers together (for ``-n 2 --dist loadgroup``)."""
-    outside = {item for item in items if {*SERVERS, "browser"} & set(getattr(item, "fixturenames", ()))}
+    """Leave out what ``--fast`` says."""
     if not config.option.fast:
-        for item in items:
-            if item in outside or item.path.stem in STARTS_ITS_OWN:
-                item.add_marker(pytest.mark.xdist_group("servers"))
-        # The long file of the servers begins at once, the rest fills the other processor.
-        items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
         return
-    left_out = {item for item in items if item in outside or item.get_closest_marker("slow")}
+    left_out = {
+        item
+        for item in items
+        if {*SERVERS, "browser"} & set(getattr(item, "fixturenames", ())) or item.get_closest_marker("slow")
+    }
     config.hook.pytest_deselected(items=list(left_out))
     items[:] = [item for item in items if item not in left_out]
 
