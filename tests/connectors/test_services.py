@@ -199,6 +199,7 @@ def test_a_server_that_hangs_is_not_joined(directory: Path) -> None:
     (server,) = (at.pid for at in psutil.net_connections() if at.status == "LISTEN" and at.laddr.port == port)
     os.kill(server, signal.SIGSTOP)
     try:
+        eventually(lambda: psutil.Process(server).status() == psutil.STATUS_STOPPED)
         with pytest.raises(ServerFailed, match="influx runs, but does not answer: 'dosetwin services down' ends it"):
             start("influx", directory, str(ProcessId.of(os.getpid())), print, provider="local")
     finally:

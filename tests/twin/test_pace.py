@@ -35,7 +35,7 @@ SATURABLE = ({"VMAX": "14 mg/h 0.09", "KM": "1.5 mg/L", "V": "20 L 0.04", "k": "
 
 
 def test_a_model_file_names_its_steps() -> None:
-    assert pace_for(compile_model(load_model("docetaxel_ozawa2007"))) == Pace(0.05, 0.4, 16.0)
+    assert pace_for(compile_model(load_model("docetaxel_ozawa2007"))) == Pace(0.05, 0.4, 4.0)
 
 
 def test_without_regimens_steps_follow_from_the_rates_at_rest() -> None:

@@ -111,7 +111,7 @@ def test_each_section_has_its_say() -> None:
         ("below = 0.5", "below = 0"),
         ("cycles = 6", "cycles = 1.5"),
         ("estimate = 1\n", ""),
-        ("largest_step = 16", "largest_step = 0"),
+        ("largest_step = 4", "largest_step = 0"),
     ]:
         assert good in text
         text = text.replace(good, bad, 1)
