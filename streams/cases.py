@@ -17,7 +17,7 @@ from connectors.feeds.lines import BadLine
 from connectors.feeds.moments import ORIGIN
 from connectors.feeds.ndjson import read_ndjson
 from connectors.feeds.nmtran import read_nmtran
-from twin.events import Enrolment, InputEvent, encode, to_millis
+from twin.events import BadEvent, Enrolment, InputEvent, Rejected, encode, to_millis
 from twin.models import Model, ModelError, library_ids, load_model
 from twin.rivals import Rivals, rivals
 
@@ -37,6 +37,11 @@ class Place(NamedTuple):
 
     def __str__(self) -> str:
         return self.file if self.line is None else f"{self.file}: line {self.line}"
+
+
+def of_patient(patient_id: str) -> Place:
+    """Where what no file says stands: with the patient."""
+    return Place(f"patient {patient_id}", None)
 
 
 class Problem(NamedTuple):
@@ -87,6 +92,15 @@ class Reading:
     columns: Mapping[str, str] = field(default_factory=dict)
     output: str | None = None
     rivals: Rivals | None = None
+
+
+def refusals(
+    patient_id: str, events: Sequence[InputEvent], told: Sequence[Told], refused: Iterable[BadEvent | Rejected]
+) -> tuple[Problem, ...]:
+    """What a model could not use of a patient's ``events``, each at the place where it was ``told``."""
+    places = {event.event_id: one.place for event, one in zip(events, told, strict=True)}
+    nowhere = of_patient(patient_id)
+    return tuple(Problem(places.get(bad.event_id or "", nowhere), f"{bad.reason}: {bad.detail}") for bad in refused)
 
 
 Report = Callable[[Problem], None]

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.cases import Case, Place, Problem, Report, Told
+from streams.cases import Case, Problem, Report, Told, of_patient, refusals
 from streams.pool import in_processes, model_of
-from twin.events import BadEvent, InputEvent, decode
+from twin.events import decode
 from twin.models import Model
 from twin.timeline import UNIT_MS
 
@@ -103,7 +103,7 @@ def estimate(
                 for problem in rows.problems:
                     report(problem)
                 if rows.failure is not None:
-                    report(Problem(Place(f"patient {rows.patient_id}", None), rows.failure))
+                    report(Problem(of_patient(rows.patient_id), rows.failure))
                 found[rows.patient_id] = rows
             done(len(found))
     ordered = [rows for case in cases if (rows := found[case.patient_id]).failure is None]
@@ -159,7 +159,7 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
         ),
         (*map(_number, (*found.parameters, found.ofv)), "true" if found.converged else "false", str(found.modes)),
         values,
-        _problems(patient_id, events, told, refused),
+        refusals(patient_id, events, told, refused),
         found.converged,
         found.modes,
     )
@@ -173,21 +173,12 @@ def _value_rows(patient_id: str, diagnosis: Diagnosis, model: Model, zero: int) 
         yield (patient_id, *shown, model.outputs[observation.output].name)
 
 
-def _problems(
-    patient_id: str, events: Sequence[InputEvent], told: Sequence[Told], refused: Iterable[BadEvent]
-) -> tuple[Problem, ...]:
-    places = {event.event_id: one.place for event, one in zip(events, told, strict=True)}
-    nowhere = Place(f"patient {patient_id}", None)
-    return tuple(Problem(places.get(bad.event_id or "", nowhere), f"{bad.reason}: {bad}") for bad in refused)
-
-
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
 def estimate_columns(model: Model, occasions: int = 0) -> Row:
     """Columns of the table of patients: effects, their standard errors, every individual parameter, and the rest."""
     effects = model.eta_names
-    individual = [*(p.name for p in model.parameters), *(d.name for d in model.derived)]
     return (
         "ID",
         *(f"ETA_{name}" for name in effects),
@@ -198,7 +189,7 @@ def estimate_columns(model: Model, occasions: int = 0) -> Row:
             for item in ("KAPPA", "SE_KAPPA")
             for name in model.iov_names
         ),
-        *individual,
+        *model.individual_names,
         "OFV",
         "converged",
         "modes_found",

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import typer
 
-from streams.cases import CaseError, Reading
+from streams.cases import Case, CaseError, Problem, Reading, Report, read_cases
+from streams.progress import progress
 from twin.models import Model
 
 LEFT_OUT = 3
@@ -47,6 +48,31 @@ def reading(
     models = [load_model(name.strip()) for name in names if name is not None]
     averaged = rivals(models) if len(names) > 1 else None
     return Reading(models[0] if models else None, parse_columns(columns), output, averaged)
+
+
+class LeftOut:
+    """What a command leaves out: said on stderr when it is found, and counted."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, problem: Problem) -> None:
+        self._count += 1
+        typer.echo(str(problem), err=True)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def exit_code(self) -> int:
+        """Of a command that did the rest."""
+        return LEFT_OUT if self._count else 0
+
+
+def cases_in(files: Sequence[Path], how: Reading, report: Report) -> tuple[Case, ...]:
+    """`read_cases` with progress and notes on stderr."""
+    with progress("reading", "events") as reached:
+        return read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
 
 
 def prepare(models: Iterable[Model], processes: int) -> None:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from streams.cases import Case, Place, Problem, Report, Told
+from streams.cases import Case, Problem, Report, Told, of_patient, refusals
 from streams.pool import in_processes, model_of
 from twin.events import Alert, OutputEvent, Prediction, decode, encode, to_millis
 from twin.models import Model
@@ -88,7 +88,7 @@ def replay(
                 for problem in result.problems:
                     report(problem)
                 if result.failure is not None:
-                    report(Problem(Place(f"patient {result.patient_id}", None), result.failure))
+                    report(Problem(of_patient(result.patient_id), result.failure))
                 twins += result.failure is None
                 totals += result.outputs
                 done(finished)
@@ -138,12 +138,7 @@ def replay_case(case: Case, particles: int, parts: Path) -> Replayed:
         twin = AveragedTwin(case.patient_id, case.rivals, particles)
     events = [decode(told.raw) for told in case.told]
     update = twin.observe(events)
-    places = {event.event_id: told.place for event, told in zip(events, case.told, strict=True)}
-    nowhere = Place(f"patient {case.patient_id}", None)
-    problems = tuple(
-        Problem(places.get(rejected.event_id or "", nowhere), f"{rejected.reason}: {rejected.detail}")
-        for rejected in update.rejected
-    )
+    problems = refusals(case.patient_id, events, case.told, update.rejected)
     for name, lines in _lines(update.outputs).items():
         _part(parts, case.patient_id, name).write_bytes(b"".join(lines))
     _write_posterior(twin, _part(parts, case.patient_id, POSTERIOR))

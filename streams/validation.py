@@ -11,17 +11,18 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict
+from functools import lru_cache
 from pathlib import Path
 
 from connectors.reports.calibration import calibration_page
 from connectors.reports.examination import examination_page, examination_record
-from streams.cases import Case, Place, Problem, Report, Told
+from streams.cases import Case, Problem, Report, Told, of_patient, refusals
 from streams.pool import in_processes, model_of
 from twin.calibration import Calibration, Followed, follow, summarise
 from twin.design import ORIGIN, Design, design
 from twin.events import decode
 from twin.examination import Examined, examine
-from twin.kernel import compile_model
+from twin.kernel import Kernel, compile_model
 from twin.models import Model
 from twin.population import outlooks
 from twin.record import recorded
@@ -81,12 +82,18 @@ def _follow_some(
 ) -> tuple[str, int, list[Followed] | str]:
     """Follow patients ``start`` to ``end``; runs in a worker process. What goes wrong with a model is a result too."""
     try:
-        kernel = compile_model(model_of(text, model_id))
-        plan = design(kernel)
+        kernel, plan = _prepared(text, model_id)
         followed = [follow(kernel, kernel, plan, n, particles, time.perf_counter) for n in range(start, end)]
         return model_id, start, followed
     except Exception as error:  # one model must not take the others' results with it
         return model_id, start, f"{type(error).__name__}: {error}"
+
+
+@lru_cache(maxsize=4)
+def _prepared(text: str, model_id: str) -> tuple[Kernel, Design]:
+    """A model's kernel and design, the same for all its patients."""
+    kernel = compile_model(model_of(text, model_id))
+    return kernel, design(kernel)
 
 
 def publish(model: Model, found: Calibration, out: Path) -> None:
@@ -134,7 +141,7 @@ def examine_cases(
             for problem in problems:
                 report(problem)
             if isinstance(examined, str):
-                report(Problem(Place(f"patient {patient_id}", None), examined))
+                report(Problem(of_patient(patient_id), examined))
             else:
                 found.append(examined)
             done(finished)
@@ -148,10 +155,8 @@ def _examine_one(
     try:
         model = model_of(text, model_id)
         events = [decode(one.raw) for one in told]
-        places = {event.event_id: one.place for event, one in zip(events, told, strict=True)}
         history, refused = recorded(events, model)
-        nowhere = Place(f"patient {patient_id}", None)
-        problems = tuple(Problem(places.get(bad.event_id or "", nowhere), f"{bad.reason}: {bad}") for bad in refused)
+        problems = refusals(patient_id, events, told, refused)
         return patient_id, examine(patient_id, history, model, particles), problems
     except Exception as error:  # one patient must not take the others' results with it
         return patient_id, f"not examined, {type(error).__name__}: {error}", ()

@@ -27,7 +27,7 @@ from scipy import stats
 
 from twin import likelihood, residual
 from twin.belief import Belief, generator, prior
-from twin.carried import carry, widened
+from twin.carried import widened
 from twin.design import Design
 from twin.forecast import SCATTER_POINTS
 from twin.kernel import Floats, Kernel
@@ -47,9 +47,6 @@ FALSE_ALARM = 0.01
 
 COVERAGE = (0.5, 0.8, 0.9, 0.95)
 """Levels of the predictive intervals that are counted."""
-
-TRANSFORMED = ("log_additive", "box_cox")
-"""Errors whose scores are on a scale of their own."""
 
 SCATTERED = 1000
 """Least points that make a predictive distribution."""
@@ -98,10 +95,10 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     name = f"{truth.model.id} {number}"  # each model has patients of its own: verdicts are independent
     trunk, real = (Trunk(k, pace_for(k), name) for k in (kernel, truth))
     # Nobody reports a characteristic, so both sides have the prior of what was never reported.
-    everybody = prior(_unreported(truth.model), DRAWS, f"{name} truth").eta
+    everybody = prior(widened(truth.model), DRAWS, f"{name} truth").eta
     eta = everybody[generator(name, "who").integers(DRAWS)]
     timeline = simulate(real, eta, plan)
-    belief = prior(_unreported(kernel.model), particles, name)
+    belief = prior(widened(kernel.model), particles, name)
     position = trunk.begin(timeline, belief)
     pit: list[float] = []
     crps: list[float] = []
@@ -143,10 +140,6 @@ def _mode_score(trunk: Trunk, belief: Belief, timeline: Timeline, observation: O
     return ranked_probability_score(trunk.kernel.model.outputs[observation.output], observation, rows, np.ones(1))
 
 
-def _unreported(model: Model) -> Model:
-    return widened(model, carry((), model).widening)
-
-
 def ranked_probability_score(output: OutputSpec, observation: Observation, rows: Floats, weight: Floats) -> float:
     """CRPS of the mixture over particles of what ``rows`` (R, N) predict; on the scale that the error is on.
 
@@ -156,10 +149,8 @@ def ranked_probability_score(output: OutputSpec, observation: Observation, rows:
     points = max(SCATTER_POINTS, SCATTERED // max(int(usable.sum()), 1))
     spread = likelihood.spread_out(output, observation, rows[:, usable], points).ravel()
     share = np.repeat(weight[usable] / (points * weight[usable].sum()), points)
-    value = observation.value
-    if output.error.kind in TRANSFORMED:
-        spread = residual.transformed(output.error, np.maximum(spread, residual.SMALLEST))
-        value = float(residual.transformed(output.error, np.array([max(value, residual.SMALLEST)]))[0])
+    spread = residual.on_scale(output.error, spread)
+    value = float(residual.on_scale(output.error, np.array([observation.value]))[0])
     order = np.argsort(spread)
     spread, share = spread[order], share[order]
     below = np.cumsum(share) - 0.5 * share
@@ -305,7 +296,7 @@ def _foreseen(output: OutputSpec, pit: Floats, crps: Sequence[Floats], plug_in: 
         tuple(_counted(pit, level) for level in COVERAGE),
         float(posterior),
         float(mode),
-        output.error.kind in TRANSFORMED,
+        output.error.kind in residual.TRANSFORMED,
         float(1 - posterior / mode),
         low,
         high,

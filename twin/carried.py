@@ -57,8 +57,13 @@ def carry(facts: Iterable[tuple[int, ClinicalEvent]], model: Model) -> Carried:
     return Carried(every[new], values[new], _widening(model, never))
 
 
-def widened(model: Model, widening: NDArray[np.float64]) -> Model:
-    """The model with the prior of a patient whose unreported characteristics widen eta by ``widening`` (d,)."""
+def widened(model: Model, widening: NDArray[np.float64] | None = None) -> Model:
+    """The model with the prior of a patient whose unreported characteristics widen eta by ``widening`` (d,).
+
+    Without it, of a patient of whom nothing was reported.
+    """
+    if widening is None:
+        widening = carry((), model).widening
     if not widening.any():
         return model
     omega = model.omega + np.diag(widening)

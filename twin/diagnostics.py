@@ -98,8 +98,8 @@ def npde(
     values = [_stated(observation, usable[:, i], rng) for i, observation in enumerate(observations)]
     smooth = [i for i, output in enumerate(outputs) if output.kind == "continuous"]
     if smooth:
-        scaled = np.column_stack([_on_scale(outputs[i], usable[:, i]) for i in smooth])
-        own = np.array([_on_scale(outputs[i], np.array([values[i]]))[0] for i in smooth])
+        scaled = np.column_stack([residual.on_scale(outputs[i].error, usable[:, i]) for i in smooth])
+        own = np.array([residual.on_scale(outputs[i].error, np.array([values[i]]))[0] for i in smooth])
         mean = scaled.mean(axis=0)
         factor = np.linalg.cholesky(_covariance(scaled))
         apart = solve_triangular(factor, (scaled - mean).T, lower=True)
@@ -134,13 +134,6 @@ def _stated(observation: Observation, simulated: Floats, rng: np.random.Generato
     else:
         return observation.value
     return float(there[rng.integers(len(there))]) if len(there) else limit
-
-
-def _on_scale(output: OutputSpec, values: Floats) -> Floats:
-    """On the scale that the error is on, where distributions are nearest to normal."""
-    if output.error.kind in ("log_additive", "box_cox"):
-        return residual.transformed(output.error, np.maximum(values, residual.SMALLEST))
-    return values
 
 
 def _covariance(values: Floats) -> Floats:

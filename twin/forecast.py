@@ -92,10 +92,8 @@ def expected_of(
     scaled, middle, observed = flat, levels[2], np.asarray(value)
     if output.kind != "continuous":
         levels, middle = np.rint(levels), (each * flat).sum()
-    elif output.error.kind in ("log_additive", "box_cox") and value > 0:
-        scaled, middle, observed = (
-            residual.transformed(output.error, np.maximum(x, residual.SMALLEST)) for x in (scaled, middle, observed)
-        )
+    elif value > 0:
+        scaled, middle, observed = (residual.on_scale(output.error, x) for x in (scaled, middle, observed))
     spread = float(np.sqrt((each * (scaled - (each * scaled).sum()) ** 2).sum()))
     gap = float(observed - middle)
     # Concentrations and counts are not negative, whatever a wide proportional error says.

@@ -31,17 +31,15 @@ import numpy as np
 
 from twin.kernel import Floats
 from twin.models import ErrorSpec, OutputSpec
-from twin.residual import SMALLEST, log_likelihood, scale, standardised, transformed
+from twin.residual import SMALLEST, TRANSFORMED, log_likelihood, on_scale, scale, standardised
 
 
 def coordinates(error: ErrorSpec, predicted: Floats) -> tuple[Floats, Floats]:
     """Coordinates and weights (Q, ..., N) of measured values with predictions (..., N)."""
     variance = scale(error, predicted) ** 2
     about_place, about_spread = _about(_unit(error))
-    if error.kind in ("log_additive", "box_cox"):
-        return transformed(error, np.maximum(predicted, SMALLEST))[None], (about_place / variance)[None]
-    if error.kind == "additive":
-        return predicted[None], (about_place / variance)[None]
+    if error.kind in (*TRANSFORMED, "additive"):
+        return on_scale(error, predicted)[None], (about_place / variance)[None]
     return (
         np.stack([predicted, np.log(variance)]),
         np.stack([about_place / variance, np.full_like(variance, about_spread)]),

@@ -153,7 +153,7 @@ def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
     return Kernel(
         model=model,
         structure=structure,
-        parameters=tuple(p.name for p in model.parameters) + tuple(d.name for d in model.derived),
+        parameters=model.individual_names,
         covariates=covariates,
         record=record,
         reference=np.array([c.reference for c in model.covariates] + [resting(column) for column in record]),
@@ -240,9 +240,12 @@ def generate(model: Model, structure: Structure) -> str:
     return lines.text()
 
 
-def _bind_parameters(lines: Lines, depth: int, model: Model) -> None:
-    names = [p.name for p in model.parameters] + [d.name for d in model.derived]
-    lines.add(depth, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(names)))
+def _for_each_particle(lines: Lines, signature: str, model: Model) -> None:
+    """Head of a function over the particles of ``par``, down to local variables for one of them."""
+    _head(lines, signature)
+    bind_covariates(lines, model)
+    lines.add(1, "for n in range(par.shape[0]):")
+    lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(model.individual_names)))
 
 
 def _head(lines: Lines, signature: str) -> None:
@@ -268,8 +271,7 @@ def _individual(lines: Lines, model: Model) -> None:
             lines.add(2, f"m_{p.name} = i_{p.name}")
     for d in model.derived:
         lines.add(2, f"m_{d.name} = {to_source(d.expression, rename)}")
-    names = [p.name for p in model.parameters] + [d.name for d in model.derived]
-    lines.add(2, *(f"par[n, {i}] = m_{name}" for i, name in enumerate(names)), "pass")
+    lines.add(2, *(f"par[n, {i}] = m_{name}" for i, name in enumerate(model.individual_names)), "pass")
     lines.add(0, "", "")
 
 
@@ -288,10 +290,7 @@ def _with_eta(parameter: ParameterSpec, eta: str) -> str:
 
 
 def _initial(lines: Lines, model: Model, structure: Structure) -> None:
-    _head(lines, "initial(par, cov, x, y)")
-    bind_covariates(lines, model)
-    lines.add(1, "for n in range(par.shape[0]):")
-    _bind_parameters(lines, 2, model)
+    _for_each_particle(lines, "initial(par, cov, x, y)", model)
     rename = local_names(model)
     initial = {state.name: to_source(state.initial, rename) for state in model.states}
     lines.add(2, *(f"x[n, {i}] = {initial[name]}" for i, name in enumerate(structure.linear)))
@@ -304,10 +303,7 @@ def _initial(lines: Lines, model: Model, structure: Structure) -> None:
 
 
 def _system(lines: Lines, model: Model, structure: Structure) -> None:
-    _head(lines, "system(par, cov, a, b, c)")
-    bind_covariates(lines, model)
-    lines.add(1, "for n in range(par.shape[0]):")
-    _bind_parameters(lines, 2, model)
+    _for_each_particle(lines, "system(par, cov, a, b, c)", model)
     rename = local_names(model)
     for row, name in enumerate(structure.linear):
         equation = structure.equations[name]
@@ -324,10 +320,7 @@ def _system(lines: Lines, model: Model, structure: Structure) -> None:
 
 
 def _timing(lines: Lines, model: Model, structure: Structure) -> None:
-    _head(lines, "timing(par, cov, out)")
-    bind_covariates(lines, model)
-    lines.add(1, "for n in range(par.shape[0]):")
-    _bind_parameters(lines, 2, model)
+    _for_each_particle(lines, "timing(par, cov, out)", model)
     rename = local_names(model)
     for column, call in enumerate(structure.late):
         formulas = arguments_of(call)[2]

@@ -185,13 +185,13 @@ def _own_edges(column, slot, given, begin, end, amount, until, every, timing, ki
             span = end[q] - begin[q]
             scale = 1.0
             whole = 0.0
-            flowing = kinds[k] == 2
+            flowing = kinds[k] == TRANSIT
             if flowing:
                 # Less than 1e-10 of a dose comes after this.
                 whole = amount[q] * span if span > 0.0 else amount[q]
                 scale = (second + 1.0) / transit
                 span = (second + 21.0 + 7.5 * math.sqrt(second + 1.0)) / scale
-            spread = span == 0.0 and kinds[k] == 1
+            spread = span == 0.0 and kinds[k] == EVENLY
             if spread:
                 span = second
             copy = 1 if every[q] > 0.0 else 0

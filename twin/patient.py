@@ -16,7 +16,7 @@ import numpy as np
 
 from twin.alerts import AlertBook, Transition, advance, to_alert
 from twin.belief import Belief, prior
-from twin.carried import carry, widened
+from twin.carried import widened
 from twin.delivered import HOUR_MS
 from twin.effects import width
 from twin.events import (
@@ -315,8 +315,8 @@ class PatientTwin:
 
     def _population(self, timeline: Timeline | None) -> Belief:
         """The prior: wider where a characteristic that matters was never reported."""
-        widening = carry((), self.model).widening if timeline is None else timeline.widening
-        return prior(widened(self.model, widening), self.particles, self.patient_id)
+        population = widened(self.model, None if timeline is None else timeline.widening)
+        return prior(population, self.particles, self.patient_id)
 
     def set_back(self, since: int) -> None:
         """Forget the points from ``since`` on."""

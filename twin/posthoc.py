@@ -18,14 +18,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from twin.carried import carry, widened
+from twin.carried import widened
 from twin.effects import Effects, columns, law, without_drift
 from twin.kernel import Floats, Kernel
 from twin.mesh import Pace
 from twin.mode import Mode, find_mode
 from twin.models import Model
 from twin.response import Responder
-from twin.segments import ALWAYS, STILL, UNDIVIDED, Layout
+from twin.segments import ALWAYS, STILL, UNDIVIDED
 from twin.solve import individual_parameters
 from twin.timeline import Timeline
 
@@ -63,13 +63,13 @@ def post_hoc(kernel: Kernel, pace: Pace, timeline: Timeline | None) -> Estimated
     timeline, of whom nothing useful is known, is the typical one with the covariance of the population.
     """
     model = kernel.model
-    widening = carry((), model).widening if timeline is None else timeline.widening
+    population = widened(model, None if timeline is None else timeline.widening)
     if timeline is None or not timeline.observations:
-        layout, omega = STILL, _omega(widened(model, widening), STILL)
-        mode = Mode(np.zeros(len(omega)), omega, 0.0, True)
+        omega = law(population).covariance
+        layout, mode = STILL, Mode(np.zeros(len(omega)), omega, 0.0, True)
     else:
         responder = Responder(kernel, pace, timeline, timeline.observations)
-        layout, omega = responder.layout, _omega(widened(model, widening), responder.layout)
+        layout, omega = responder.layout, law(population, responder.layout).covariance
         mode = find_mode(responder, np.linalg.inv(omega).astype(np.float64), np.zeros(len(omega)))
     ofv = 2.0 * mode.objective + _log_det(omega) - _log_det(mode.covariance)
     effects = without_drift(model, layout, mode.eta[None])
@@ -88,12 +88,6 @@ def post_hoc(kernel: Kernel, pace: Pace, timeline: Timeline | None) -> Estimated
         mode.converged,
         mode.found,
     )
-
-
-def _omega(model: Model, layout: Layout) -> Floats:
-    """Covariance of the random effects of a layout."""
-    factor = law(model, layout).factor
-    return np.asarray(factor @ factor.T)
 
 
 def _measured(model: Model, timeline: Timeline) -> int:

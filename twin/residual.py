@@ -36,6 +36,9 @@ from twin.models import ErrorSpec, OutlierSpec
 SMALLEST = 1e-12
 """Predictions of positive quantities are not taken below this (in the output's unit): log and scale stay finite."""
 
+TRANSFORMED = ("log_additive", "box_cox")
+"""Errors that are on a scale of their own."""
+
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 NODES, NODE_WEIGHTS = (part.copy() for part in np.polynomial.hermite_e.hermegauss(24))
@@ -59,7 +62,7 @@ class Measured:
 
 def scale(error: ErrorSpec, predicted: Floats) -> Floats:
     """Residual scale s around predictions, on the error's own scale; of counts their standard deviation, else NaN."""
-    if error.kind in ("log_additive", "box_cox", "additive"):
+    if error.kind in (*TRANSFORMED, "additive"):
         return np.full_like(predicted, error.additive)
     if error.kind == "none":
         return np.full_like(predicted, np.nan)
@@ -95,13 +98,18 @@ def untransformed(error: ErrorSpec, value: Floats) -> Floats:
     return value
 
 
+def on_scale(error: ErrorSpec, values: Floats) -> Floats:
+    """Values (any shape) on the error's own scale, where they are not taken below `SMALLEST`."""
+    return transformed(error, np.maximum(values, SMALLEST)) if error.kind in TRANSFORMED else values
+
+
 def standardised(error: ErrorSpec, value: float | Floats, predicted: Floats) -> Floats:
     """The residual of ``value`` in units of its scale, per prediction; -inf for a non-positive value on a log scale.
 
     ``value`` is one number for all predictions, or an array that broadcasts with them, as (n, 1) with (n, N).
     """
     with np.errstate(invalid="ignore"):  # a prediction that overflowed has no residual, as NaN says
-        return np.asarray((transformed(error, value) - _centre(error, predicted)) / scale(error, predicted))
+        return np.asarray((transformed(error, value) - on_scale(error, predicted)) / scale(error, predicted))
 
 
 def log_likelihood(
@@ -124,7 +132,7 @@ def log_likelihood(
         return law.log_sf(standardised(error, above, predicted))
     z = standardised(error, value, predicted)
     density = law.log_density(z) - np.log(scale(error, predicted))
-    if error.kind not in ("log_additive", "box_cox"):
+    if error.kind not in TRANSFORMED:
         return np.asarray(density)
     logarithm = np.log(np.where(np.greater(value, 0), value, 1.0))
     if error.box_cox is None:
@@ -143,21 +151,21 @@ def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
 
     Where in its share differs from one prediction to the next, see `levels_of`.
     """
-    return _on_scale(error, predicted[:, None], _scatter(_Residual(error.df, error.outliers), len(predicted), points))
+    return _scattered(error, predicted[:, None], _scatter(_Residual(error.df, error.outliers), len(predicted), points))
 
 
 def at_levels(error: ErrorSpec, predicted: Floats, levels: Floats, earlier: tuple[Measured, ...] = ()) -> Floats:
     """Measurements (N, P) at ``levels`` (N, P) of their distribution function, given predictions (N,)."""
-    return _on_scale(error, predicted[:, None], _law(error, predicted, earlier).quantile(levels))
+    return _scattered(error, predicted[:, None], _law(error, predicted, earlier).quantile(levels))
 
 
-def _on_scale(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
-    return untransformed(error, _centre(error, predicted) + scale(error, predicted) * z)
+def _scattered(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
+    return untransformed(error, on_scale(error, predicted) + scale(error, predicted) * z)
 
 
 def drawn(error: ErrorSpec, predicted: Floats, rng: np.random.Generator) -> Floats:
     """One measurement of each prediction (N,), as the model says that they scatter."""
-    return _on_scale(error, predicted, _Residual(error.df, error.outliers).quantile(rng.random(len(predicted))))
+    return _scattered(error, predicted, _Residual(error.df, error.outliers).quantile(rng.random(len(predicted))))
 
 
 @functools.lru_cache(maxsize=16)
@@ -171,12 +179,6 @@ def levels_of(count: int, points: int) -> Floats:
     levels = np.asarray((np.arange(points) + place[:, None]) / points)
     levels.flags.writeable = False
     return levels
-
-
-def _centre(error: ErrorSpec, predicted: Floats) -> Floats:
-    if error.kind in ("log_additive", "box_cox"):
-        return transformed(error, np.maximum(predicted, SMALLEST))
-    return predicted
 
 
 # --- laws of the standardised residual -------------------------------------------------------------------------------

@@ -354,6 +354,11 @@ class Model:
         """Parameters with any random effect, columns of the kernel's effects: of eta, then those with iov only."""
         return (*self.eta_names, *(name for name in self.iov_names if name not in self.eta_names))
 
+    @property
+    def individual_names(self) -> tuple[str, ...]:
+        """What is computed once for each individual: parameters, then derived values."""
+        return (*(p.name for p in self.parameters), *(d.name for d in self.derived))
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and self.hash == other.hash
 

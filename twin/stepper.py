@@ -67,7 +67,7 @@ class Lines:
 
 def local_names(model: Model) -> dict[str, str]:
     """Local variable of every model name: prefixed, so that no model name meets a Python one."""
-    names = [p.name for p in model.parameters] + [d.name for d in model.derived]
+    names = [*model.individual_names]
     names += [c.name for c in model.covariates] + [s.name for s in model.states]
     hours = UNIT_HOURS[model.time_unit]
     record = {c: value_source(c, f"record_{i}", hours) for i, c in enumerate(record_columns(model))}
@@ -94,9 +94,9 @@ class Stepper:
         self.model = model
         self.structure = structure
         self.names = local_names(model)
-        self.parameters = [p.name for p in model.parameters] + [d.name for d in model.derived]
+        self.parameters = model.individual_names
         self.size = len(structure.linear)
-        held = {self.names[name] for name in self.parameters + [c.name for c in model.covariates]}
+        held = {self.names[name] for name in (*self.parameters, *(c.name for c in model.covariates))}
         self.constants = _Constants(held | {f"record_{i}" for i in range(len(record_columns(model)))})
         self.rates = {name: self._rate(structure.equations[name]) for name in structure.stepped}
         rows = [f"p_{name}" for name in self.parameters] + list(self.constants.found.values())

@@ -246,7 +246,7 @@ class Trunk:
         """
         responder = Responder(self.kernel, self.pace, timeline, timeline.observations[: belief.observations])
         prior = law(widened(self.kernel.model, timeline.widening), responder.layout)
-        precision: Floats = np.linalg.inv(prior.factor @ prior.factor.T).astype(np.float64)
+        precision: Floats = np.linalg.inv(prior.covariance).astype(np.float64)
         start, dimension = np.zeros(prior.size), len(self.kernel.model.eta_names)
         if belief.layout.since is None:
             start[:dimension] = belief.weight @ belief.eta[:, :dimension]

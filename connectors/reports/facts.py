@@ -70,10 +70,7 @@ def _parameters(model: Model) -> Section:
     formulas = [Formula(f"{p.name}(individual)", p.expression) for p in model.parameters if p.expression is not None]
     lines = [*_correlations(model.eta_names, model.omega), *_correlations(model.iov_names, model.omega_iov, " (IOV)")]
     if (o := model.occasions) is not None:
-        begins = (
-            f"each change of {o.covariate}" if o.covariate else f"each dose of {o.drug} after {o.gap or 0:g} without"
-        )
-        begins = f"every {o.every:g} {model.time_unit} from the first dose of {o.drug}" if o.every else begins
+        begins = _begins(o, model.time_unit)
         lines.append(f"a new occasion begins with {begins}; {_rests_on(o.source, o.assumed)}")
     if (d := model.drift) is not None:
         lag = f"revised for {d.lag:g} {model.time_unit}"
@@ -84,11 +81,11 @@ def _parameters(model: Model) -> Section:
 
 
 def _begins(occasion: OccasionSpec, unit: str) -> str:
-    if occasion.covariate is not None:
-        return f"with each change of {occasion.covariate}"
-    if occasion.every is not None:
+    if occasion.every:
         return f"every {occasion.every:g} {unit} from the first dose of {occasion.drug}"
-    return f"with each dose of {occasion.drug} after {occasion.gap or 0:g} {unit} without one"
+    if occasion.covariate:
+        return f"each change of {occasion.covariate}"
+    return f"each dose of {occasion.drug} after {occasion.gap or 0:g} without"
 
 
 def _correlations(names: tuple[str, ...], omega: Floats, level: str = "") -> list[str]:

@@ -9,12 +9,9 @@ read, estimated and left out.
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
-
-if TYPE_CHECKING:
-    from streams.cases import Problem
 
 
 def estimate(
@@ -33,40 +30,33 @@ def estimate(
     """Estimate every patient of a data set: random effects with standard errors, parameters, objective function."""
     import json
 
-    from streams.cases import read_cases
     from streams.estimate import estimate as estimate_cases
     from streams.pool import cores
     from streams.progress import progress
-    from streams.recorded import LEFT_OUT, ended_plainly, prepare, reading, usable_arguments
+    from streams.recorded import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
 
-    problems: list[Problem] = []
-
-    def report(problem: Problem) -> None:
-        problems.append(problem)
-        typer.echo(str(problem), err=True)
-
+    left_out = LeftOut()
     with usable_arguments():
         how = reading(model, columns, output, files)
         assert how.model is not None, "a model is required"
         _writable("--out", out)
         if predictions is not None:
             _writable("--predictions", predictions, out)
-        with progress("reading", "events") as reached:
-            cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
+        cases = cases_in(files, how, left_out)
         processes = min(jobs or cores(), len(cases))
         prepare({how.model}, processes)
     with ended_plainly(), progress("estimate", "patients", len(cases)) as done:
-        totals = estimate_cases(cases, how.model, out, predictions, processes, report, done)
+        totals = estimate_cases(cases, how.model, out, predictions, processes, left_out, done)
     summary = {
         "patients": len(cases),
         "estimated": totals.estimated,
         "converged": totals.converged,
         "several_modes": totals.several_modes,
-        "left_out": len(problems),
+        "left_out": len(left_out),
         "out": str(out),
     }
     typer.echo(json.dumps(summary), err=True)
-    raise typer.Exit(LEFT_OUT if problems else 0)
+    raise typer.Exit(left_out.exit_code)
 
 
 def _writable(option: str, path: Path, other: Path | None = None) -> None:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from streams.cases import Problem
     from twin.events import Prediction
     from twin.score import LogError, Score
 
@@ -45,28 +44,21 @@ def replay(
     """Replay recorded patients: estimates, alerts, one-step-ahead predictions and posteriors, with no server at all."""
     import json
 
-    from streams.cases import read_cases
     from streams.pool import cores
     from streams.progress import progress
-    from streams.recorded import LEFT_OUT, ended_plainly, prepare, reading, usable_arguments
+    from streams.recorded import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
     from streams.replay import read_predictions
     from streams.replay import replay as replay_cases
 
-    problems: list[Problem] = []
-
-    def report(problem: Problem) -> None:
-        problems.append(problem)
-        typer.echo(str(problem), err=True)
-
+    left_out = LeftOut()
     with usable_arguments():
         how = reading(model, columns, output, files, out, averages=True)
-        with progress("reading", "events") as reached:
-            cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
+        cases = cases_in(files, how, left_out)
         processes = min(jobs or cores(), len(cases))
         prepare({m for case in cases for m in (case.rivals.models if case.rivals else [case.model])}, processes)
     with ended_plainly():
         with progress("replay", "patients", len(cases)) as done:
-            totals = replay_cases(cases, out, particles, processes, report, done)
+            totals = replay_cases(cases, out, particles, processes, left_out, done)
         if score:
             _write_score(read_predictions(out), out / SCORE)
     summary = {
@@ -74,11 +66,11 @@ def replay(
         "twins": totals.twins,
         "events": sum(len(case.told) for case in cases),
         "outputs": dict(sorted(totals.outputs.items())),
-        "left_out": len(problems),
+        "left_out": len(left_out),
         "out": str(out),
     }
     typer.echo(json.dumps(summary), err=True)
-    raise typer.Exit(LEFT_OUT if problems else 0)
+    raise typer.Exit(left_out.exit_code)
 
 
 # --- the score -------------------------------------------------------------------------------------------------------

@@ -97,39 +97,33 @@ def _examined(
     files: list[Path], out: Path, model: str | None, columns: str, output: str | None, particles: int, jobs: int
 ) -> None:
     from connectors.reports.examination import descriptions
-    from streams.cases import CaseError, Problem, read_cases
+    from streams.cases import CaseError
     from streams.progress import progress
-    from streams.recorded import LEFT_OUT, ended_plainly, prepare, reading, usable_arguments
+    from streams.recorded import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
     from streams.validation import examine_cases, publish_examination
 
-    problems: list[Problem] = []
-
-    def report(problem: Problem) -> None:
-        problems.append(problem)
-        typer.echo(str(problem), err=True)
-
+    left_out = LeftOut()
     with usable_arguments():
         if model is None:
             raise CaseError("--data needs the model that is held against it; name one with --model")
         how = reading(model, columns, output, files, out)
-        with progress("reading", "events") as reached:
-            cases = read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
+        cases = cases_in(files, how, left_out)
         assert how.model is not None
         prepare([how.model], jobs)
     with ended_plainly(), progress("validate", "patients", len(cases)) as done:
-        found = examine_cases(cases, particles, min(jobs, max(len(cases), 1)), report, done)
+        found = examine_cases(cases, particles, min(jobs, max(len(cases), 1)), left_out, done)
     with usable_arguments():
         if not found:
             raise CaseError(f"no patient of {', '.join(map(str, files))} could be examined")
         out.mkdir(parents=True, exist_ok=True)
         names = ", ".join(file.name for file in files)
-        publish_examination(how.model, found, out, particles=particles, files=names, left_out=len(problems))
+        publish_examination(how.model, found, out, particles=particles, files=names, left_out=len(left_out))
     for one in descriptions(how.model, found):
         typer.echo(f"{one.output}: {one.values} values of {one.patients} patients")
         for m in one.measures:
             typer.echo(f"  {m.name:56} {m.value:8.3g}   {m.low:.3g} to {m.high:.3g}")
     typer.echo(f"page: {out / 'examination.html'}", err=True)
-    raise typer.Exit(LEFT_OUT if problems else 0)
+    raise typer.Exit(left_out.exit_code)
 
 
 def verdict_text(found: Calibration) -> str:

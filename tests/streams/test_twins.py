@@ -15,9 +15,13 @@ from twin.models import Model
 MODEL = "docetaxel_ozawa2007"
 
 
-def test_a_twin_of_the_library_goes_through_desk_and_row() -> None:
-    desk = PatientDesk(LibraryTwins(particles=100))
-    events = [enrolment("A", model=MODEL), lab("A", 1500, value=4.0), lab("A", 3000, value=3.5)]
+@pytest.mark.parametrize(
+    ("model_id", "particles"),
+    [(MODEL, 100), pytest.param(f"{MODEL},docetaxel_kloft2006_netterberg2017", 64, id="rivals")],
+)
+def test_a_twin_of_the_library_goes_through_desk_and_row(model_id: str, particles: int) -> None:
+    desk = PatientDesk(LibraryTwins(particles=particles))
+    events = [enrolment("A", model=model_id), lab("A", 1500, value=4.0), lab("A", 3000, value=3.5)]
     arrivals = [
         Arrival(event, Position("t", 0, offset, to_millis(START)), encode(event)) for offset, event in enumerate(events)
     ]
@@ -25,23 +29,6 @@ def test_a_twin_of_the_library_goes_through_desk_and_row() -> None:
     outcome = desk.handle(whole, arrivals)
     assert outcome.rejected == []
     assert outcome.ess
-    desk.handle(parts, arrivals[:2])
-    parts = desk.open("A", desk.row(parts))
-    assert parts.sealed is None
-    desk.handle(parts, arrivals)
-    assert desk.row(parts) == desk.row(whole)
-
-
-def test_a_twin_of_rival_models_goes_through_desk_and_row() -> None:
-    rivals = f"{MODEL},docetaxel_kloft2006_netterberg2017"
-    desk = PatientDesk(LibraryTwins(particles=64))
-    events = [enrolment("A", model=rivals), lab("A", 1500, value=4.0), lab("A", 3000, value=3.5)]
-    arrivals = [
-        Arrival(event, Position("t", 0, offset, to_millis(START)), encode(event)) for offset, event in enumerate(events)
-    ]
-    whole, parts = desk.open("A", None), desk.open("A", None)
-    outcome = desk.handle(whole, arrivals)
-    assert outcome.rejected == []
     desk.handle(parts, arrivals[:2])
     parts = desk.open("A", desk.row(parts))
     assert parts.sealed is None
