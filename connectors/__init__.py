@@ -1,1 +1,5 @@
-"""One module per outside system: topics, feeds in, sinks out, services. Nothing here knows how a twin thinks."""
+"""What joins the twins to the world: one room for each outside system.
+
+In come bytes of feeds and what the twins say. Out go typed events, and records in outside systems; nothing here knows
+how a twin thinks.
+"""

@@ -64,7 +64,7 @@ class _RunningServers(PydanticBaseSettingsSource):
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        from connectors.services.state import running_servers
+        from connectors.services.run_state import running_servers
 
         return running_servers()
 

@@ -1,1 +1,4 @@
-"""The Faust worker around the twins, and the command line that starts everything."""
+"""The running system: worker, batch runs, benchmarks and the command line.
+
+In come events from Kafka or files. Out go outputs on Kafka or in files; nothing here knows the equations.
+"""

@@ -1,5 +1,5 @@
 """``python -m streams`` is the ``dosetwin`` command."""
 
-from streams.command import main
+from streams.cli import main
 
 main()

@@ -25,13 +25,13 @@ from urllib.request import urlopen
 from kafka import KafkaConsumer, TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from connectors.feeds.ward import WARD_MODELS
+from connectors.feeds.ward.ward import WARD_MODELS
+from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics
 from connectors.services import Influx, LocalServices
-from connectors.services.keeper import die_with_parent
 from connectors.services.ports import free_ports
+from connectors.services.supervisor import die_with_parent
 from connectors.settings import Settings, load_settings
-from connectors.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics
-from streams.app import group_of
+from streams.worker.app import group_of
 from twin.events import Alert, decode_output
 
 Say = Callable[[str], None]

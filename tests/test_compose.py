@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import re
 import subprocess
-from pathlib import Path
 from typing import Any
 
 import jsonschema
@@ -15,9 +14,9 @@ from typer.main import get_command
 
 from connectors.services import influxdb, kafka
 from connectors.settings import PREFIX, Settings
-from streams.command import app
+from streams.cli import app
+from tests.places import ROOT
 
-ROOT = Path(__file__).resolve().parents[1]
 SECRETS = {"DOSETWIN_INFLUX_TOKEN", "DOSETWIN_INFLUX_PASSWORD", "DOSETWIN_GRAFANA_PASSWORD"}
 
 

@@ -23,15 +23,15 @@ from urllib.request import Request, urlopen
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
+from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, LABS, REJECTED
 from connectors.services import Influx
 from connectors.sinks.influx import TOPICS
-from connectors.sinks.points import event_lines, rejected_line
-from connectors.topics import ALERTS, ESTIMATES, INPUTS, LABS, REJECTED
-from tests.connectors.bench import Bench
-from tests.connectors.shown import Shown, every_panel, named_in_overrides
+from connectors.sinks.line_protocol import event_lines, rejected_line
+from tests.connectors.console.bench import Bench
+from tests.connectors.console.shown import Shown, every_panel, named_in_overrides
 from tests.lineprotocol import parse
-from tests.streams.stage import ROOT, Stage, WorkerProcess, lab
-from tests.streams.undisturbed import said_in_order
+from tests.streams.worker.stage import ROOT, Stage, WorkerProcess, lab
+from tests.streams.worker.undisturbed import said_in_order
 from twin.events import (
     Alert,
     DrugLevel,
@@ -172,7 +172,7 @@ def restart(pipeline: Pipeline, logs: Path) -> None:
 
 
 def real_worker(stage: Stage, logs: Path) -> WorkerProcess:
-    return WorkerProcess(stage, logs / "worker.log", twins="streams.twins:LibraryTwins")
+    return WorkerProcess(stage, logs / "worker.log", twins="streams.worker.twin_factory:LibraryTwins")
 
 
 def feed(truth: Path) -> tuple[int, list[dict[str, Any]]]:

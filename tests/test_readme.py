@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
-from twin.models import library_ids
+from tests.places import ROOT
+from twin.modelfile.library import library_ids
 
-README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = "\n".join(block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README, re.DOTALL))
 COMMANDS = sorted(
     set(re.findall(r"^dosetwin ((?:feed|sink|models|services|topics) [a-z]+|[a-z]+)\b", CODE, re.MULTILINE))
@@ -40,7 +40,7 @@ def test_the_table_of_models_holds_the_library() -> None:
 def test_every_command_named_exists(command: str) -> None:
     import typer
 
-    from streams.command import app
+    from streams.cli import app
 
     group = typer.main.get_command(app)
     for word in command.split():

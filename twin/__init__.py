@@ -9,8 +9,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from twin.models import load_model
-    from twin.patient import PatientTwin
+    from twin.modelfile.library import load_model
+    from twin.patient.twin import PatientTwin
 
 __all__ = ["PatientTwin", "load_model"]
 
@@ -18,11 +18,11 @@ __all__ = ["PatientTwin", "load_model"]
 def __getattr__(name: str) -> Any:
     # The compiler behind PatientTwin takes seconds to import; who only lists models or topics need not wait for it.
     if name == "PatientTwin":
-        from twin.patient import PatientTwin
+        from twin.patient.twin import PatientTwin
 
         return PatientTwin
     if name == "load_model":
-        from twin.models import load_model
+        from twin.modelfile.library import load_model
 
         return load_model
     raise AttributeError(f"module 'twin' has no attribute {name!r}")

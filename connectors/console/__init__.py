@@ -1,1 +1,4 @@
-"""The web console: the ward and its twins, live in a browser."""
+"""The ward on a web page.
+
+In come the output topics. Out go a page for the ward and one for each patient, live over a socket.
+"""

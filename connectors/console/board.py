@@ -18,8 +18,8 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from connectors.console import picture
-from connectors.console.picture import (
+from connectors.console import views as picture
+from connectors.console.views import (
     SEVERITY_RANK,
     Ahead,
     AlertCard,

@@ -26,8 +26,8 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
 from connectors.console.board import UnknownPatient
-from connectors.console.pages import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
-from connectors.console.reader import LiveBoard, Reader
+from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
+from connectors.console.topic_reader import LiveBoard, Reader
 
 STATIC = Path(__file__).parent / "static"
 CHARTS = STATIC / "vendor" / "uPlot.iife.min.js"

@@ -1,1 +1,4 @@
-"""Feeds: each turns one outside source into typed events on the input topics."""
+"""Ways in: files, formats and a simulated ward, one file or folder each.
+
+In come bytes of an outside source. Out go typed events, and lines that cannot be read with the reason why.
+"""

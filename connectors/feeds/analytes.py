@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.models import Model, OutputSpec
+from twin.modelfile.library import Model, OutputSpec
 
 
 def drug_of(output: OutputSpec, model: Model) -> str | None:

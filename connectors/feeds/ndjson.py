@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from connectors.feeds.lines import BadLine
+from connectors.feeds.bad_lines import BadLine
 from twin.events import MAX_EVENT_BYTES, BadEvent, InputEvent, decode
 
 _LONGEST = MAX_EVENT_BYTES + 2

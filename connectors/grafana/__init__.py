@@ -1,1 +1,5 @@
-"""Grafana: dashboards as code, and what a Grafana server needs to show them."""
+"""Grafana dashboards as code.
+
+In come the measurements that the InfluxDB sink writes. Out go provisioned dashboards of a patient and of the ward, as
+JSON that a test holds against this code.
+"""

@@ -1,1 +1,4 @@
-"""Pages and plots for people: model cards and validation, each one file that needs nothing from elsewhere."""
+"""Pages for people: model cards, calibrations, examinations.
+
+In come results of `twin.study` and models. Out go HTML pages and drawings that need nothing from elsewhere.
+"""

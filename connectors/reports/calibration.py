@@ -11,11 +11,11 @@ from connectors.reports.curves import population_drawing
 from connectors.reports.drawing import GREEN, SOFT, drawing, svg
 from connectors.reports.pages import page
 from connectors.reports.uniform import uniform_drawing
-from twin.calibration import COVERAGE, FALSE_ALARM, Calibration, Foreseen
-from twin.design import ORIGIN, Design
-from twin.models import Model
-from twin.population import Outlook
-from twin.timeline import UNIT_MS
+from twin.modelfile.library import Model
+from twin.study.calibration import COVERAGE, FALSE_ALARM, Calibration, Foreseen
+from twin.study.design import ORIGIN, Design
+from twin.study.population import Outlook
+from twin.timeline.timeline import UNIT_MS
 
 
 def calibration_page(found: Calibration, model: Model, plan: Design, outlooks: Sequence[Outlook]) -> str:

@@ -10,8 +10,8 @@ from connectors.reports.curves import population_drawing
 from connectors.reports.facts import ASSUMED, facts, population
 from connectors.reports.formula import equation
 from connectors.reports.pages import page
-from twin.models import Model
-from twin.population import Outlook
+from twin.modelfile.library import Model
+from twin.study.population import Outlook
 
 
 def card_page(model: Model, outlooks: Sequence[Outlook]) -> str:

@@ -9,8 +9,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from connectors.reports.drawing import BLUE, ORANGE, WIDE, drawing, svg
-from twin.models import Model
-from twin.population import Outlook
+from twin.modelfile.library import Model
+from twin.study.population import Outlook
 
 DECADES = 4
 """Orders of magnitude that a level is followed down."""

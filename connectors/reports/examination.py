@@ -11,13 +11,13 @@ import numpy as np
 from connectors.reports.fits import check_drawing, goodness_drawing, individual_drawing, shown
 from connectors.reports.pages import page
 from connectors.reports.uniform import uniform_drawing
-from twin.calibration import FALSE_ALARM, Uniform
-from twin.examination import Examined
-from twin.kernel import Floats
-from twin.measures import Description, describe
-from twin.models import Model
-from twin.uniformity import p_value
-from twin.vpc import PredictiveCheck, predictive_check
+from twin.kernel.kernel import Floats
+from twin.modelfile.library import Model
+from twin.study.calibration import FALSE_ALARM, Uniform
+from twin.study.examination import Examined
+from twin.study.measures import Description, describe
+from twin.study.uniformity import p_value
+from twin.study.vpc import PredictiveCheck, predictive_check
 
 MOST_FITS = 60
 """Patients whose fits are drawn, evenly chosen; the figures are of all."""

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from connectors.reports.drawing import BLUE, INK, ORANGE, SOFT, drawing, svg
-from twin.calibration import Uniform
-from twin.uniformity import envelope
+from twin.study.calibration import Uniform
+from twin.study.uniformity import envelope
 
 BINS = 20
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from connectors.services.cache import cached
 from connectors.services.ports import answers
 from connectors.services.progress import Say, run
-from connectors.services.state import private_directory, write_private
+from connectors.services.run_state import private_directory, write_private
 from connectors.services.tools import KAFKA_TOOLS, require
 
 VERSION = "4.2.0"

@@ -15,10 +15,10 @@ from pathlib import Path
 from typing import Any
 
 from connectors.services import compose, influxdb, kafka
-from connectors.services.keeper import ProcessId, add_claim, held, locked, remove_claim
 from connectors.services.ports import free_ports
 from connectors.services.progress import Cancelled, Say, last_lines, run
-from connectors.services.state import private_directory, read_record, remove_record, write_private, write_record
+from connectors.services.run_state import private_directory, read_record, remove_record, write_private, write_record
+from connectors.services.supervisor import ProcessId, add_claim, held, locked, remove_claim
 
 SERVERS = ("kafka", "influx")
 
@@ -206,7 +206,7 @@ def _spawn_keeper(server: str, directory: Path, plan: Plan, ephemeral: bool) -> 
         options += ["--remove", place]
     with open(os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
         keeper = subprocess.Popen(
-            [sys.executable, "-m", "connectors.services.keeper", *map(str, options), "--", *plan.command],
+            [sys.executable, "-m", "connectors.services.supervisor", *map(str, options), "--", *plan.command],
             env=dict(plan.environment),
             stdin=subprocess.DEVNULL,
             stdout=log,

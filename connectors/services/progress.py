@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from connectors.services.keeper import ProcessId, add_claim
+from connectors.services.supervisor import ProcessId, add_claim
 
 Say = Callable[[str], None]
 """Takes one line that tells the user what is happening."""
@@ -61,7 +61,7 @@ def run(
     with tempfile.TemporaryDirectory(prefix="dosetwin-claims-") as claims, log.open("ab") as output:
         add_claim(Path(claims), str(ProcessId.of(os.getpid())))
         process = subprocess.Popen(
-            [sys.executable, "-m", "connectors.services.keeper", "--claims", claims, "--", *command],
+            [sys.executable, "-m", "connectors.services.supervisor", "--claims", claims, "--", *command],
             env=environment,
             cwd=directory,
             stdin=subprocess.DEVNULL,

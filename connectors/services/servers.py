@@ -27,10 +27,10 @@ from connectors.services import compose, influxdb
 from connectors.services import kafka as kafka_server
 from connectors.services.cache import in_cache
 from connectors.services.influxdb import BUCKET, ORGANISATION, Influx
-from connectors.services.keeper import DETACHED, ProcessId
 from connectors.services.launch import SERVERS, ServerFailed, release, start
 from connectors.services.progress import Say, say_on_stderr
-from connectors.services.state import read_record, state_directory
+from connectors.services.run_state import read_record, state_directory
+from connectors.services.supervisor import DETACHED, ProcessId
 from connectors.services.tools import INFLUX_TOOLS, KAFKA_TOOLS
 
 ServerName = Literal["kafka", "influx"]

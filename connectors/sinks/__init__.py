@@ -1,1 +1,5 @@
-"""Sinks: each carries the twins' outputs to one outside system, as its own consumer group."""
+"""Ways out: what the twins say, written where others look.
+
+In come topics of Kafka. Out go records in outside systems, each written durably before it is acknowledged, a repeat
+overwriting itself.
+"""

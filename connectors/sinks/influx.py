@@ -25,9 +25,9 @@ from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, Offse
 from kafka.errors import KafkaError
 from pydantic import ValidationError
 
+from connectors.kafka.topics import ALERTS, ESTIMATES, ORDERS, REJECTED, REJECTED_BYTES, VITALS
 from connectors.settings import Settings
-from connectors.sinks.points import event_lines, rejected_line
-from connectors.topics import ALERTS, ESTIMATES, ORDERS, REJECTED, REJECTED_BYTES, VITALS
+from connectors.sinks.line_protocol import event_lines, rejected_line
 from twin.events import BadEvent, Rejected, decode, decode_output, encode
 
 TOPICS = (ESTIMATES, ALERTS, REJECTED, VITALS, ORDERS)

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from connectors.console.picture import ModelNotes, Quantiles
-    from twin.models import Model
+    from connectors.console.views import ModelNotes, Quantiles
+    from twin.modelfile.library import Model
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
@@ -29,10 +29,10 @@ def console(
     import signal
 
     from connectors.console.board import Board
-    from connectors.console.reader import LiveBoard, Reader
     from connectors.console.server import CHARTS, ConsoleError, address_of, create_app, listen, serve
+    from connectors.console.topic_reader import LiveBoard, Reader
     from connectors.settings import SettingsError, load_settings
-    from streams.logs import log_to_stderr
+    from streams.terminal.logs import log_to_stderr
 
     if host not in LOCAL_HOSTS and not allow_remote:
         typer.echo(
@@ -72,8 +72,8 @@ def _leave(*_: object) -> None:
 
 def library_notes() -> dict[str, ModelNotes]:
     """Per library model its toxic floors and the population's 5-95 % of each parameter at reference covariates."""
-    from connectors.console.picture import Floor, ModelNotes
-    from twin.models import library_ids, load_model
+    from connectors.console.views import Floor, ModelNotes
+    from twin.modelfile.library import library_ids, load_model
 
     notes = {}
     for model_id in library_ids():
@@ -91,7 +91,7 @@ def library_notes() -> dict[str, ModelNotes]:
 
 def _population(model: Model, name: str, variance: float) -> Quantiles:
     """The five quantiles of a parameter over patients at reference covariates, its eta normal with that variance."""
-    from twin.typical import typical_values
+    from twin.model.typical import typical_values
 
     etas = [z * math.sqrt(variance) for z in (-1.6449, -0.6745, 0.0, 0.6745, 1.6449)]
     q05, q25, median, q75, q95 = sorted(typical_values(model, eta={name: eta})[name] for eta in etas)

@@ -20,11 +20,11 @@ def demo(
     ] = 1800.0,
 ) -> None:
     """Run a simulated ward through Kafka, twins, InfluxDB and console; the last line is the run's figures as JSON."""
+    from connectors.kafka.topics import TopicError
     from connectors.services.launch import ServerFailed
     from connectors.services.progress import CommandFailed, say_on_stderr
-    from connectors.services.state import state_directory
+    from connectors.services.run_state import state_directory
     from connectors.settings import SettingsError
-    from connectors.topics import TopicError
     from streams.demo import Demo, DemoFailed, DemoOptions
 
     shown = sys.stdout.isatty() and bool(os.environ.get("DISPLAY") or sys.platform == "darwin")

@@ -119,7 +119,7 @@ def check_servers(settings: Settings) -> Iterator[Finding]:
 
 def check_topics(settings: Settings) -> Iterator[Finding]:
     """Is every topic there, with the partitions that the settings ask for?"""
-    from connectors.topics import describe_topics
+    from connectors.kafka.topics import describe_topics
 
     for state in describe_topics(settings.kafka, settings.topic_prefix):
         if state.partitions == 0:

@@ -30,10 +30,10 @@ def estimate(
     """Estimate every patient of a data set: random effects with standard errors, parameters, objective function."""
     import json
 
-    from streams.estimate import estimate as estimate_cases
-    from streams.pool import cores
-    from streams.progress import progress
-    from streams.recorded import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
+    from streams.batch.estimate import estimate as estimate_cases
+    from streams.batch.process_pool import cores
+    from streams.terminal.progress import progress
 
     left_out = LeftOut()
     with usable_arguments():
@@ -61,7 +61,7 @@ def estimate(
 
 def _writable(option: str, path: Path, other: Path | None = None) -> None:
     """Refuse a place that a table cannot be put in, before any work is done."""
-    from streams.cases import CaseError
+    from streams.batch.cases import CaseError
 
     if path.is_dir():
         raise CaseError(f"{option} {path} is a folder; name a file")

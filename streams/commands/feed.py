@@ -17,9 +17,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from connectors.feeds.lines import BadLine
-    from connectors.feeds.publish import Published
-    from connectors.feeds.ward import Ward
+    from connectors.feeds.bad_lines import BadLine
+    from connectors.feeds.ward.ward import Ward
+    from connectors.kafka.publish import Published
     from twin.events import InputEvent
 
 app = typer.Typer(no_args_is_help=True, help="Feed events onto the topics: a simulated ward, or files.")
@@ -62,7 +62,7 @@ def ward(
     prefix: Prefix = None,
 ) -> None:
     """A simulated ward: patients of the models' own populations, with pumps, wearables, laboratory and staff."""
-    from connectors.feeds.ward import WARD_MODELS, Ward, default_start, expected_events, named_models
+    from connectors.feeds.ward.ward import WARD_MODELS, Ward, default_start, expected_events, named_models
 
     with _plain_errors():
         began = default_start(datetime.now(UTC)) if start is None else _moment(start)
@@ -95,9 +95,9 @@ def nmtran(
     prefix: Prefix = None,
 ) -> None:
     """A pharmacometrician's data file: doses, observations and covariates of every patient in it."""
-    from connectors.feeds.nmtran import parse_columns, read_nmtran
+    from connectors.feeds.nmtran.reader import parse_columns, read_nmtran
     from twin.events import to_millis
-    from twin.models import load_model
+    from twin.modelfile.library import load_model
 
     with _plain_errors():
         with file.open(encoding="utf-8", errors="replace") as lines:
@@ -126,7 +126,7 @@ def ndjson(
 
 
 def _recorded(files: Iterable[Path], bad_lines: list[BadLine]) -> Iterator[tuple[int, InputEvent]]:
-    from connectors.feeds.lines import BadLine
+    from connectors.feeds.bad_lines import BadLine
     from connectors.feeds.ndjson import read_ndjson
     from twin.events import to_millis
 
@@ -155,7 +155,7 @@ def _deliver(
     """Send the events and end the command: exit code 0, `BAD_LINES`, or 1 where something was not confirmed."""
     import json
 
-    from connectors.feeds.publish import Pace
+    from connectors.kafka.publish import Pace
 
     stop = _stop_at_signals()
     pace = Pace(speed) if speed else None
@@ -176,9 +176,9 @@ def _deliver(
 def _publish(
     events: Dated, kafka: str | None, prefix: str | None, pace: Any, stop: threading.Event, ticker: Ticker
 ) -> Published:
-    from connectors.feeds.publish import publish
+    from connectors.kafka.publish import publish
+    from connectors.kafka.topics import ensure_topics
     from connectors.settings import load_settings
-    from connectors.topics import ensure_topics
 
     settings = load_settings(kafka=kafka, topic_prefix=prefix)
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
@@ -256,8 +256,8 @@ def _moment(text: str) -> datetime:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """What the user can mend is said in one line, with exit code 1."""
-    from connectors.feeds.publish import PublishError
-    from connectors.topics import TopicError
+    from connectors.kafka.publish import PublishError
+    from connectors.kafka.topics import TopicError
 
     try:
         yield

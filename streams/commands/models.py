@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from twin.models import Model
+    from twin.modelfile.library import Model
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -22,7 +22,7 @@ app = typer.Typer(
 @app.command("list")
 def list_models() -> None:
     """List the models that come with dosetwin."""
-    from twin.models import library_ids, load_model
+    from twin.modelfile.library import library_ids, load_model
 
     models = [load_model(name) for name in library_ids()]
     _table(_console(), ("id", "drug", "title", "hash"), ((m.id, m.drug, m.title, m.hash) for m in models))
@@ -36,7 +36,7 @@ def show(
     ] = None,
 ) -> None:
     """Print a model's card: every number with its unit and what it rests on; ASSUMED marks what nobody published."""
-    from twin.models import ModelError, load_model
+    from twin.modelfile.library import ModelError, load_model
 
     try:
         found = load_model(model)
@@ -54,10 +54,10 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
 
     Says what is wrong with each; exit code 1 when anything is.
     """
-    from twin.kernel import compile_model
-    from twin.models import ModelError, load_model, text_of
-    from twin.pace import pace_for
-    from twin.proof import faults
+    from twin.kernel.kernel import compile_model
+    from twin.modelfile.library import ModelError, load_model, text_of
+    from twin.modelfile.lint import faults
+    from twin.solver.step_control import pace_for
 
     wrong = 0
     for file in files:
@@ -95,7 +95,7 @@ def new(
     out: Annotated[Path | None, typer.Option(help="file to write; ID.toml here when not said")] = None,
 ) -> None:
     """Write a commented model file to start from; it passes `models check` as it is."""
-    from twin.template import template
+    from twin.modelfile.template import template
 
     file = Path(f"{name}.toml") if out is None else out
     try:
@@ -113,8 +113,8 @@ def new(
 
 def _write_page(model: Model, path: Path) -> None:
     from connectors.reports.card import card_page
-    from twin.kernel import compile_model
-    from twin.population import outlooks
+    from twin.kernel.kernel import compile_model
+    from twin.study.population import outlooks
 
     path.write_text(card_page(model, outlooks(compile_model(model))), encoding="utf-8")
     typer.echo(f"page: {path}", err=True)

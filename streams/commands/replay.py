@@ -15,7 +15,7 @@ import typer
 
 if TYPE_CHECKING:
     from twin.events import Prediction
-    from twin.score import LogError, Score
+    from twin.study.score import LogError, Score
 
 SCORE = "score.json"
 
@@ -44,11 +44,11 @@ def replay(
     """Replay recorded patients: estimates, alerts, one-step-ahead predictions and posteriors, with no server at all."""
     import json
 
-    from streams.pool import cores
-    from streams.progress import progress
-    from streams.recorded import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
-    from streams.replay import read_predictions
-    from streams.replay import replay as replay_cases
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
+    from streams.batch.process_pool import cores
+    from streams.batch.replay import read_predictions
+    from streams.batch.replay import replay as replay_cases
+    from streams.terminal.progress import progress
 
     left_out = LeftOut()
     with usable_arguments():
@@ -81,7 +81,7 @@ def _write_score(predictions: Iterable[Prediction], path: Path) -> None:
     import json
     from dataclasses import asdict
 
-    from twin.score import score
+    from twin.study.score import score
 
     found = score(predictions)
     path.write_text(json.dumps([asdict(one) for one in found], indent=1) + "\n", encoding="utf-8")

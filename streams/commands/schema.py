@@ -12,7 +12,7 @@ def schema(*, write: bool, check: bool, folder: Path) -> None:
 
     Exit code 1 when ``check`` finds a file that is not what the models say now, 2 when asked for both.
     """
-    from connectors import asyncapi
+    from connectors.schema import asyncapi
 
     if write and check:
         typer.echo("--write and --check exclude each other", err=True)

@@ -33,10 +33,10 @@ def influx(
 
     from kafka.errors import KafkaError
 
+    from connectors.kafka.topics import TopicError, ensure_topics
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks.influx import open_sink
-    from connectors.topics import TopicError, ensure_topics
-    from streams.logs import log_to_stderr
+    from streams.terminal.logs import log_to_stderr
 
     stop = threading.Event()
     for name in (signal.SIGTERM, signal.SIGINT):

@@ -19,8 +19,8 @@ def create(
     partitions: Annotated[int | None, typer.Option(help="of every topic; by default DOSETWIN_PARTITIONS")] = None,
 ) -> None:
     """Create the topics that are missing, all with the same number of partitions."""
+    from connectors.kafka.topics import TopicError, ensure_topics
     from connectors.settings import SettingsError, load_settings
-    from connectors.topics import TopicError, ensure_topics
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix, partitions=partitions)
@@ -34,8 +34,8 @@ def create(
 @app.command("list")
 def list_topics(kafka: Kafka = None, prefix: Prefix = None) -> None:
     """List the topics with their partitions. Exit code 1 if one is missing or has another number of them."""
+    from connectors.kafka.topics import TopicError, describe_topics
     from connectors.settings import SettingsError, load_settings
-    from connectors.topics import TopicError, describe_topics
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)

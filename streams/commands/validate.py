@@ -1,8 +1,9 @@
 """``dosetwin validate``: is the twin of a model calibrated, and how does the model describe a set of patients?
 
-Without a file, patients are simulated from each model and followed (`twin.calibration`): a JSON and a page a model, and
-an index. With ``--data`` the patients of a file are followed by the twin of one model (`twin.examination`). The exit
-code is 1 when a model is not calibrated, 2 when the arguments cannot be used, 3 when something was left out.
+Without a file, patients are simulated from each model and followed (`twin.study.calibration`): a JSON and a page a
+model, and an index. With ``--data`` the patients of a file are followed by the twin of one model
+(`twin.study.examination`). The exit code is 1 when a model is not calibrated, 2 when the arguments cannot be used, 3
+when something was left out.
 """
 
 from __future__ import annotations
@@ -13,8 +14,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from twin.calibration import Calibration
-    from twin.models import Model
+    from twin.modelfile.library import Model
+    from twin.study.calibration import Calibration
 
 NOT_CALIBRATED = 1
 """Exit code."""
@@ -49,9 +50,9 @@ def validate(
     ] = None,
 ) -> None:
     """Is each model's twin calibrated? Simulated patients tell; with --data: how does a model describe real ones?"""
-    from streams.cases import CaseError
-    from streams.pool import cores
-    from streams.recorded import usable_arguments
+    from streams.batch.arguments import usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.process_pool import cores
 
     with usable_arguments():
         if data is None and (model or columns or output):
@@ -66,10 +67,10 @@ def validate(
 
 def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs: int) -> None:
     from connectors.reports.calibration import index_page
-    from streams.progress import progress
-    from streams.recorded import LEFT_OUT, ended_plainly, usable_arguments
-    from streams.validation import calibrate, publish
-    from twin.models import library_ids
+    from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
+    from streams.batch.validation import calibrate, publish
+    from streams.terminal.progress import progress
+    from twin.modelfile.library import library_ids
 
     with usable_arguments():
         chosen = _chosen(names or library_ids(), out)
@@ -97,10 +98,10 @@ def _examined(
     files: list[Path], out: Path, model: str | None, columns: str, output: str | None, particles: int, jobs: int
 ) -> None:
     from connectors.reports.examination import descriptions
-    from streams.cases import CaseError
-    from streams.progress import progress
-    from streams.recorded import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
-    from streams.validation import examine_cases, publish_examination
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.validation import examine_cases, publish_examination
+    from streams.terminal.progress import progress
 
     left_out = LeftOut()
     with usable_arguments():
@@ -139,9 +140,9 @@ def verdict_text(found: Calibration) -> str:
 
 
 def _chosen(names: list[str] | tuple[str, ...], out: Path) -> list[Model]:
-    from streams.cases import CaseError
-    from streams.recorded import prepare
-    from twin.models import load_model
+    from streams.batch.arguments import prepare
+    from streams.batch.cases import CaseError
+    from twin.modelfile.library import load_model
 
     if out.exists() and not out.is_dir():
         raise CaseError(f"--out {out} is a file; name a folder")

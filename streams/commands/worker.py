@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from streams.app import WorkerOptions
+    from streams.worker.app import WorkerOptions
 
 
 def worker(
@@ -55,14 +55,14 @@ def worker(
     ] = None,
     twins: Annotated[
         str, typer.Option(hidden=True, help="module:name of the twin factory")
-    ] = "streams.twins:LibraryTwins",
+    ] = "streams.worker.twin_factory:LibraryTwins",
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
 ) -> None:
     """Read events from Kafka, move the twins, send estimates and alerts. SIGTERM stops it after a last barrier."""
+    from connectors.kafka.topics import TopicError
     from connectors.settings import SettingsError, load_settings
-    from connectors.topics import TopicError
-    from streams.app import WorkerOptions
-    from streams.logs import log_to_stderr
+    from streams.terminal.logs import log_to_stderr
+    from streams.worker.app import WorkerOptions
 
     try:
         log_to_stderr(log_level)
@@ -98,11 +98,11 @@ def run(
 
     import structlog
 
+    from connectors.kafka.topics import ensure_topics
     from connectors.settings import Settings
-    from connectors.topics import ensure_topics
-    from streams.app import build_worker, ensure_changelog, run_worker
-    from streams.metrics import serve_metrics
-    from streams.twins import LibraryTwins, UnknownModel, twin_factory
+    from streams.worker.app import build_worker, ensure_changelog, run_worker
+    from streams.worker.metrics import serve_metrics
+    from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
 
     assert isinstance(settings, Settings)
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)

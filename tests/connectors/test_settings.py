@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from connectors.services.keeper import ProcessId
-from connectors.services.state import write_record
+from connectors.services.run_state import write_record
+from connectors.services.supervisor import ProcessId
 from connectors.settings import PREFIX, Settings, SettingsError, load_settings
 
 

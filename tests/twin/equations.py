@@ -1,7 +1,7 @@
 """An independent solution of a model: LSODA on the formulas as the file states them, discontinuity by discontinuity.
 
-Nothing of `twin.kernel`, `twin.mesh` or `twin.solve` is used: no linear block, no logarithms, no fixed steps. Only the
-timeline (what enters when) is shared with the code under test.
+Nothing of `twin.kernel.kernel`, `twin.solver.step_schedule` or `twin.solver.solver` is used: no linear block, no
+logarithms, no fixed steps. Only the timeline (what enters when) is shared with the code under test.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from scipy.stats import gamma
 
-from twin.delivered import delivered, with_rates
 from twin.events import DoseGiven, Quantity, from_millis, to_millis
-from twin.expressions import arguments_of, evaluate, is_input, to_source
-from twin.history import ClinicalEvent
-from twin.kernel import Kernel, compile_model
-from twin.models import Model, ParameterSpec, RegimenSpec, load_model
-from twin.timeline import HOUR_MS, UNIT_MS, Delivered, Observation, Steps, Timeline, assemble
+from twin.kernel.kernel import Kernel, compile_model
+from twin.model.formula import arguments_of, evaluate, is_input, to_source
+from twin.modelfile.library import Model, ParameterSpec, RegimenSpec, load_model
+from twin.record.history import ClinicalEvent
+from twin.timeline.delivery import delivered, with_rates
+from twin.timeline.timeline import HOUR_MS, UNIT_MS, Delivered, Observation, Steps, Timeline, assemble
 
 RTOL, ATOL = 1e-11, 1e-13
 """Tolerances of LSODA, states in their own units: a decayed concentration is known to about 1e-11 of its peak."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.models import Model, parse_model
+from twin.modelfile.library import Model, parse_model
 
 SOURCE = 'source = "made up for a test"'
 

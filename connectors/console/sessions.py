@@ -1,0 +1,154 @@
+"""Open browser pages: what each is told over its WebSocket, and when.
+
+A page gets a snapshot when it connects and then, a few times a second at most, what changed since the frame it got
+last. There is no queue per page: a slow one gets its next, larger frame when its connection takes it. Pages that are
+in step share one encoded frame. The page says one kind of thing, ``{"watch": "PATIENT"}``, to follow one patient.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable
+
+import anyio
+import msgspec
+from pydantic import TypeAdapter, ValidationError
+from starlette.websockets import WebSocket, WebSocketDisconnect
+
+from connectors.console.board import UnknownPatient
+from connectors.console.topic_reader import LiveBoard, ReaderStatus
+from twin.events import PatientId
+
+PATIENT_ID: TypeAdapter[str] = TypeAdapter(PatientId)
+PATIENT_ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+
+
+class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a page may say: follow this patient, or (``null``) none."""
+
+    watch: str | None
+
+
+class StatusFrame(msgspec.Struct, frozen=True):
+    """The server is there, and this is how its reader fares."""
+
+    type: str
+    reader: ReaderStatus
+
+
+class Notice(msgspec.Struct, frozen=True):
+    """An answer to one page: ``error`` (what it said is not understood) or ``absent`` (no such patient yet)."""
+
+    type: str
+    detail: str
+
+
+class Frames:
+    """Frames as JSON text, encoded once for all pages that are in step."""
+
+    def __init__(self, live: LiveBoard) -> None:
+        self._live = live
+        self._version = -1
+        self._encoded: dict[tuple[str | None, int], tuple[str, int]] = {}
+
+    def ward(self, since: int) -> tuple[str, int] | None:
+        """The ward frame since that fold (-1: nothing told yet) and the fold it reaches; None when nothing is new."""
+        if since == self._live.board.version:
+            return None
+        return self._frame(None, max(since, 0))
+
+    def patient(self, patient_id: str, since: int) -> tuple[str, int] | None:
+        """The patient's frame; None when there is nothing new. Raises `UnknownPatient`."""
+        if since > 0 and not self._live.board.patient_changed(patient_id, since):
+            return None
+        return self._frame(patient_id, since)
+
+    def _frame(self, patient_id: str | None, since: int) -> tuple[str, int]:
+        if self._live.board.version != self._version:
+            self._encoded.clear()
+            self._version = self._live.board.version
+        known = self._encoded.get((patient_id, since))
+        if known is None:
+            frame = self._live.ward(since) if patient_id is None else self._live.patient(patient_id, since)
+            known = (msgspec.json.encode(frame).decode(), frame.version)
+            self._encoded[patient_id, since] = known
+        return known
+
+
+class Page:
+    """One connected browser page."""
+
+    def __init__(self, websocket: WebSocket, live: LiveBoard, frames: Frames, tick: float, heartbeat: float) -> None:
+        self._websocket = websocket
+        self._live = live
+        self._frames = frames
+        self._tick = tick
+        self._heartbeat = heartbeat
+        self._watching: str | None = None
+        self._watched_since = 0
+        self._told_absent = False
+        self._woken = anyio.Event()
+
+    async def run(self) -> None:
+        """Talk until the page leaves."""
+        async with anyio.create_task_group() as talk:
+            for part in (self._listen, self._tell):
+                talk.start_soon(self._until_gone, part, talk.cancel_scope)
+
+    async def _until_gone(self, part: Callable[[], Awaitable[None]], talk: anyio.CancelScope) -> None:
+        """Whichever part first finds that the page has left ends the other one too."""
+        with contextlib.suppress(WebSocketDisconnect):
+            await part()
+        talk.cancel()
+
+    async def _listen(self) -> None:
+        while True:
+            message = await self._websocket.receive()
+            if message["type"] == "websocket.disconnect":
+                return
+            await self._heed(message.get("text"))
+
+    async def _heed(self, text: str | None) -> None:
+        try:
+            wish = msgspec.json.decode(text or "", type=Watch)
+            if wish.watch is not None:
+                PATIENT_ID.validate_python(wish.watch)
+        except (msgspec.DecodeError, ValidationError) as error:
+            reason = str(error) if isinstance(error, msgspec.DecodeError) else f"patient id: {PATIENT_ID_RULE}"
+            await self._send(Notice("error", f'expected {{"watch": "PATIENT"}} or {{"watch": null}}: {reason}'))
+            return
+        self._watching, self._watched_since, self._told_absent = wish.watch, 0, False
+        self._woken.set()
+
+    async def _tell(self) -> None:
+        since, told_at, status = -1, float("-inf"), None
+        while True:
+            frame = self._frames.ward(since)
+            if frame is not None:
+                text, since = frame
+                await self._websocket.send_text(text)
+            await self._tell_watched()
+            if anyio.current_time() - told_at >= self._heartbeat or status != self._live.status.state:
+                told_at, status = anyio.current_time(), self._live.status.state
+                await self._send(StatusFrame("status", self._live.status))
+            self._woken = anyio.Event()
+            with anyio.move_on_after(self._tick):
+                await self._woken.wait()
+
+    async def _tell_watched(self) -> None:
+        patient_id = self._watching
+        if patient_id is None:
+            return
+        try:
+            frame = self._frames.patient(patient_id, self._watched_since)
+        except UnknownPatient:
+            if not self._told_absent:
+                self._told_absent = True
+                await self._send(Notice("absent", f"nothing is known of patient {patient_id} yet"))
+            return
+        if frame is not None:
+            text, self._watched_since = frame
+            await self._websocket.send_text(text)
+
+    async def _send(self, frame: StatusFrame | Notice) -> None:
+        await self._websocket.send_text(msgspec.json.encode(frame).decode())

@@ -1,0 +1,232 @@
+"""Reads the twin's output topics into a `LiveBoard`, in a thread of its own.
+
+The reader belongs to no consumer group and commits nothing: it reads every partition from the beginning, so a console
+that starts late or starts again shows the same ward as one that never stopped, and any number of consoles may look on.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+import structlog
+from pydantic import ValidationError
+
+from connectors.console.board import Board, PatientFrame, WardFrame
+from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
+from connectors.services.ports import answers
+from twin.events import OutputEvent, Rejected, decode_output
+
+TOPICS = (ESTIMATES, ALERTS, REJECTED)
+
+FIRST_PAUSE = 0.5
+"""Seconds before the first new attempt to reach Kafka; doubled each time."""
+
+LONGEST_PAUSE = 15.0
+"""Seconds between attempts at the most."""
+
+SILENCE = 3.0
+"""Seconds without a record after which it is asked whether the broker is still there."""
+
+POLL_MILLIS = 200
+"""How long one poll waits for records, which is also how soon a stop is noticed."""
+
+State = Literal["starting", "unreachable", "waiting", "rebuilding", "live", "stopped"]
+
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class ReaderStatus:
+    """How far the board can be trusted.
+
+    ``state``: starting; unreachable (no broker answers); waiting (the topics do not exist yet); rebuilding (reading
+    what was there before the console); live; stopped. ``behind`` counts records not read yet, ``undecodable`` those
+    that were no output event.
+    """
+
+    state: State = "starting"
+    detail: str = ""
+    records: int = 0
+    behind: int = 0
+    undecodable: int = 0
+
+
+@dataclass
+class LiveBoard:
+    """A board shared between the reader's thread and the pages."""
+
+    board: Board
+    status: ReaderStatus = field(default_factory=ReaderStatus)
+    lock: threading.Lock = field(default_factory=threading.Lock)
+
+    def fold(self, events: Iterable[OutputEvent | Rejected]) -> None:
+        """Take in events; the lock is given up between them so that pages are not kept waiting by a long batch."""
+        for event in events:
+            with self.lock:
+                self.board.fold(event)
+
+    def ward(self, since: int = 0) -> WardFrame:
+        """`Board.ward` under the lock."""
+        with self.lock:
+            return self.board.ward(since)
+
+    def patient(self, patient_id: str, since: int = 0) -> PatientFrame:
+        """`Board.patient` under the lock."""
+        with self.lock:
+            return self.board.patient(patient_id, since)
+
+
+def decode(topic: str, raw: bytes) -> OutputEvent | Rejected | None:
+    """The record as an event, or None if it is not one."""
+    try:
+        return Rejected.model_validate_json(raw) if topic.endswith(REJECTED) else decode_output(raw)
+    except ValidationError:
+        return None
+
+
+class Reader:
+    """The reading thread: ``start()``, and ``stop()`` when done.
+
+    Args:
+        live: the board to fill and to report `ReaderStatus` on.
+        bootstrap: ``host:port[,host:port]`` of Kafka.
+        prefix: topic prefix.
+        pause: waits that many seconds or until the stop (injected so that tests do not wait).
+    """
+
+    def __init__(
+        self, live: LiveBoard, bootstrap: str, prefix: str = "", pause: Callable[[float], object] | None = None
+    ) -> None:
+        self._live = live
+        self._bootstrap = bootstrap.split(",")
+        self._topics = tuple(prefix + topic for topic in TOPICS)
+        self._wait = FIRST_PAUSE
+        self._next: dict[Any, int] = {}
+        self._answered = False
+        self._answered_at = float("-inf")
+        self._stopping = threading.Event()
+        self._pause = pause or self._stopping.wait
+        self._thread = threading.Thread(target=self._run, name="console-reader", daemon=True)
+
+    def start(self) -> None:
+        """Begin reading."""
+        self._thread.start()
+
+    def stop(self, timeout: float = 5.0) -> None:
+        """Stop reading and wait for the thread to end."""
+        self._stopping.set()
+        if self._thread.is_alive():
+            self._thread.join(timeout)
+
+    def _run(self) -> None:
+        from kafka.errors import KafkaError
+
+        while not self._stopping.is_set():
+            try:
+                self._read()
+            except (KafkaError, OSError) as error:
+                self._report(state="unreachable", detail=f"no Kafka answers at {','.join(self._bootstrap)}")
+                log.warning("console_kafka_unreachable", error=type(error).__name__, retry_in_seconds=self._wait)
+                self._pause(self._wait)
+                self._wait = min(2 * self._wait, LONGEST_PAUSE)
+            except Exception:
+                self._report(state="stopped", detail="the reader failed; see the console's log")
+                log.exception("console_reader_failed")
+                return
+        self._report(state="stopped", detail="")
+
+    def _read(self) -> None:
+        """One connection's life: find the partitions, read what is there, follow until told to stop.
+
+        After a lost connection it goes on where that one ended, unless the broker now holds less than that.
+        """
+        if not self._broker_answers(0.0):
+            raise ConnectionRefusedError("no broker answers")
+        consumer = self._consumer()
+        try:
+            partitions = self._partitions(consumer)
+            if not partitions:
+                return
+            consumer.assign(partitions)
+            ends = consumer.end_offsets(partitions)
+            for partition in partitions:
+                if self._next.get(partition, ends[partition] + 1) <= ends[partition]:
+                    consumer.seek(partition, self._next[partition])
+                else:
+                    consumer.seek_to_beginning(partition)
+            self._wait = FIRST_PAUSE
+            self._report(state="rebuilding", detail="")
+            while not self._stopping.is_set():
+                self._take(consumer.poll(timeout_ms=POLL_MILLIS))
+                self._locate(consumer, partitions, ends)
+        finally:
+            consumer.close(autocommit=False)
+
+    def _consumer(self) -> Any:
+        from kafka import KafkaConsumer
+
+        return KafkaConsumer(
+            bootstrap_servers=self._bootstrap,
+            group_id=None,
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            allow_auto_create_topics=False,
+            bootstrap_timeout_ms=5_000,
+            metadata_max_age_ms=10_000,
+            reconnect_backoff_max_ms=3_000,
+            max_partition_fetch_bytes=4 * 1024 * 1024,
+            metrics_enabled=False,
+        )
+
+    def _partitions(self, consumer: Any) -> list[Any]:
+        """Partitions of all three topics, once all exist; an empty list when stopped before."""
+        from kafka import TopicPartition
+
+        while not self._stopping.is_set():
+            existing = consumer.topics()
+            missing = [topic for topic in self._topics if topic not in existing]
+            if not missing:
+                return [TopicPartition(t, p) for t in self._topics for p in sorted(consumer.partitions_for_topic(t))]
+            self._report(state="waiting", detail=f"topic {missing[0]} does not exist yet")
+            self._pause(1.0)
+        return []
+
+    def _take(self, batches: dict[Any, list[Any]]) -> None:
+        records = [record for batch in batches.values() for record in batch]
+        events = [decode(record.topic, record.value or b"") for record in records]
+        bad = events.count(None)
+        if bad:
+            log.warning("console_undecodable_records", count=bad)
+        self._live.fold(event for event in events if event is not None)
+        if records:
+            self._answered, self._answered_at = True, time.monotonic()
+            status = self._live.status
+            self._report(records=status.records + len(records), undecodable=status.undecodable + bad)
+
+    def _locate(self, consumer: Any, partitions: list[Any], ends: dict[Any, int]) -> None:
+        """Report whether the past is read, and how much is waiting, from what the last poll brought along."""
+        if not self._broker_answers():
+            raise ConnectionResetError("the broker is gone")
+        at = {partition: consumer.position(partition) for partition in partitions}
+        self._next.update(at)
+        behind = sum(max(0, (consumer.highwater(p) or ends[p]) - at[p]) for p in partitions)
+        past_read = all(at[p] >= ends[p] for p in partitions)
+        self._report(state="live" if past_read else "rebuilding", detail="", behind=behind)
+
+    def _broker_answers(self, silence: float = SILENCE) -> bool:
+        """Whether a broker is there: a record said so less than ``silence`` seconds ago, or one takes a connection.
+
+        The client itself does not tell: a lost broker and a quiet one look alike to its ``poll``.
+        """
+        now = time.monotonic()
+        if now - self._answered_at >= silence:
+            self._answered = any(answers(address, timeout=3.0) for address in self._bootstrap)
+            self._answered_at = now
+        return self._answered
+
+    def _report(self, **changes: Any) -> None:
+        self._live.status = replace(self._live.status, **changes)

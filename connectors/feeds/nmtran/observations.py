@@ -1,0 +1,149 @@
+"""What an NM-TRAN observation record says: a value or a limit, and of which model output.
+
+- ``DV`` is in the unit of the model's output; a count of 0 stands for one too low to count. Data that were written for
+  an error on the log scale hold the natural logarithm, by custom in ``LNDV``: where there is no DV, its exponential is.
+- Which output: ``DVID`` n is the n-th output (or its name); else the ``output`` asked for; else the output that reads
+  state number ``CMT``; else the model's only output; else its first, and a note says so. ``CMT`` is NONMEM's rule, DVID
+  that of Monolix (its observation id) and nlmixr.
+- ``CENS`` as in Monolix ("censored observation"): 1, the value is only known to lie below ``DV``; -1, above it.
+  ``LIMIT`` is then the other end of an interval; one that says no more than that (not above 0 for a value below) is
+  passed over, a real interval is refused.
+- ``BLQ`` 1 is the flag of the M3 method in NONMEM (Beal 2001; Bergstrand & Karlsson 2009, AAPS J 11:371): below the
+  limit of quantification, which ``LLOQ`` or ``LIMIT`` holds, or ``DV`` where there is neither.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record
+from twin.model.formula import names_in
+from twin.modelfile.library import Model, OutputSpec
+
+LARGEST_LOGARITHM = 100.0
+"""Nothing that is measured has a larger one."""
+
+
+@dataclass(frozen=True)
+class Observed:
+    """A value of an output in its unit; ``below`` or ``above`` where it is only the limit that was passed."""
+
+    output: OutputSpec
+    value: float
+    below: bool = False
+    above: bool = False
+
+
+class Observer:
+    """Reads observations of one model; ``asked`` names what DV is where nothing in the record says so.
+
+    Raises:
+        NmtranError: the model has no such output.
+    """
+
+    def __init__(self, model: Model, asked: str | None, notes: Counter[str]) -> None:
+        self.model = model
+        self.notes = notes
+        self.asked = None if asked is None else self._named(asked)
+        if asked is not None and self.asked is None:
+            raise NmtranError(f"output {asked!r} is not in {model.id}; it has {_listed(model.outputs)}")
+
+    def observed(self, record: Record, measured: bool) -> Observed | None:
+        """What a record says, ``None`` for nothing; ``measured`` where MDV says that there must be something."""
+        if record.number("AMT"):
+            raise BadRecord("an observation (EVID 0) with AMT; a dose needs EVID 1")
+        side = self._side(record)
+        value = _measured(record) if side != "BLQ" else _blq_limit(record)
+        if value is None and measured:
+            raise BadRecord("DV is missing, but MDV 0 says that it was measured")
+        if value is None:
+            self.notes["observations without DV were passed over"] += 1
+            return None
+        output = self._output(record)
+        if side is not None:
+            return _limited(record, output, value, side)
+        if value < 0:
+            raise BadRecord(f"DV {value:g} cannot be {output.name}: it is negative; leave it out or correct it")
+        return Observed(output, value)
+
+    @staticmethod
+    def _side(record: Record) -> str | None:
+        """Which flag is set, ``CENS``, ``-CENS`` or ``BLQ``, if one is."""
+        cens, blq = record.integer("CENS") or 0, record.integer("BLQ") or 0
+        if cens not in (-1, 0, 1):
+            raise BadRecord(f"CENS {cens} is none of 0 (measured), 1 (below DV) and -1 (above DV)")
+        if blq not in (0, 1):
+            raise BadRecord(f"BLQ {blq} is neither 0 nor 1")
+        if cens and blq:
+            raise BadRecord(f"CENS {cens} and BLQ 1 both say that the value is a limit; keep one")
+        return {1: "CENS", -1: "-CENS", 0: "BLQ" if blq else None}[cens]
+
+    def _output(self, record: Record) -> OutputSpec:
+        outputs = self.model.outputs
+        if (identifier := record.text("DVID")) is not None:
+            named = self._named(identifier)
+            if named is not None:
+                return named
+            number = record.integer("DVID") or 0
+            if not 1 <= number <= len(outputs):
+                raise BadRecord(f"DVID {number}: outputs 1 to {len(outputs)} are {_listed(outputs)}")
+            return outputs[number - 1]
+        if self.asked is not None:
+            return self.asked
+        if len(outputs) == 1:
+            return outputs[0]
+        if number := record.integer("CMT") or 0:
+            return self._of_state(number)
+        self.notes[f"DV without DVID, CMT or a chosen output was taken as {outputs[0].name}"] += 1
+        return outputs[0]
+
+    def _of_state(self, number: int) -> OutputSpec:
+        if not 1 <= number <= len(self.model.states):
+            raise BadRecord(f"CMT {number}: {self.model.id} has states 1 to {len(self.model.states)}")
+        state = self.model.states[number - 1].name
+        for output in self.model.outputs:
+            if state in names_in(output.expression):
+                return output
+        raise BadRecord(f"CMT {number} ({state}) is read by no output of {self.model.id}; give DVID instead")
+
+    def _named(self, name: str) -> OutputSpec | None:
+        return next((output for output in self.model.outputs if name in (output.name, *output.aliases)), None)
+
+
+def _measured(record: Record) -> float | None:
+    """DV, or the exponential of LNDV."""
+    value, logarithm = record.number("DV"), record.number("LNDV")
+    if value is not None or logarithm is None:
+        return value
+    if logarithm > LARGEST_LOGARITHM:
+        raise BadRecord(
+            f"LNDV {logarithm:g} is no natural logarithm of a value; it must be at most {LARGEST_LOGARITHM:g}"
+        )
+    return math.exp(logarithm)
+
+
+def _blq_limit(record: Record) -> float | None:
+    """The limit of quantification that a value flagged by BLQ lies under."""
+    for value in (record.number("LLOQ"), record.number("LIMIT"), _measured(record)):
+        if value is not None:
+            return value
+    raise BadRecord("BLQ 1 without a limit of quantification; give it as LLOQ, LIMIT or DV")
+
+
+def _limited(record: Record, output: OutputSpec, value: float, side: str) -> Observed:
+    if value <= 0:
+        raise BadRecord(f"{side.lstrip('-')} with the limit {value:g}: a limit of {output.name} must be above 0")
+    if side == "BLQ":
+        return Observed(output, value, below=True)
+    other = record.number("LIMIT")
+    if other is not None and (side == "-CENS" or other > 0):
+        low, high = sorted((value, other))
+        raise BadRecord(f"an interval from {low:g} to {high:g} (LIMIT) is not supported; leave LIMIT out")
+    return Observed(output, value, below=side == "CENS", above=side == "-CENS")
+
+
+def _listed(outputs: Iterable[OutputSpec]) -> str:
+    return ", ".join(output.name for output in outputs)

@@ -1,0 +1,300 @@
+"""NM-TRAN feed: a pharmacometrician's data file becomes typed events, one fact an event.
+
+The file is comma-separated, one record a line, under a header that names the columns; a column map translates other
+names (``TIME=TIME_DAYS,AMT=AMT_6MP``). The rules are those of NONMEM Help, of Monolix where NONMEM has none, and of
+this house where both have none; a record that they refuse is reported with its line and reason and left out whole.
+
+- *Lines and cells*: `connectors.feeds.nmtran.records`. *TIME and dates*: `connectors.feeds.nmtran.times`. *Doses*:
+  `connectors.feeds.nmtran.doses`. *Observations*: `connectors.feeds.nmtran.observations`.
+- *Events* (NONMEM Help, "EVID data item"). ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of
+  covariates alone, 3 a reset of all states, 4 a reset and a dose. Without ``EVID`` a record with ``AMT`` or ``RATE``
+  is a dose. Two things differ from NONMEM: a ``TIME`` that begins anew after a reset is refused, since it would lie
+  among what was before, and so is a ``DV`` on a dose record that ``MDV`` 0 says to be measured.
+- *Order.* Records of a patient need no order, and a patient's lines no place; at one instant an observation comes
+  before a dose.
+- *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
+  then on or, as in NONMEM, since the record before, is for the model to say (``carry``). A categorical one may be the
+  name of a level. ``OCC`` is such a column where the model's occasions go by it; carried backward, a record belongs to
+  the occasion that it names, as in NONMEM.
+"""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from connectors.feeds.analytes import drug_of
+from connectors.feeds.bad_lines import BadLine
+from connectors.feeds.nmtran.doses import dose_of
+from connectors.feeds.nmtran.observations import Observer
+from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record, read_records, whole_number
+from connectors.feeds.nmtran.times import ORIGIN, place_in_time
+from twin.events import (
+    Covariate,
+    DoseGiven,
+    DrugLevel,
+    Enrolment,
+    InputEvent,
+    LabResult,
+    Quantity,
+    StateReset,
+    event_id,
+)
+from twin.modelfile.library import CovariateSpec, Model
+
+SOURCE = "nmtran"
+
+_HOURS = {"h": 1.0, "d": 24.0}
+_PATIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What a file says.
+
+    Attributes:
+        events: in event-time order; each patient begins with the enrolment.
+        bad_lines: in line order.
+        notes: what was decided for the reader where the file left it open.
+        line_of: event id to the line that it was read from (an enrolment is on none).
+        dated: whether TIME was a clock time, so that `ORIGIN` is not its 0.
+    """
+
+    events: tuple[InputEvent, ...]
+    bad_lines: tuple[BadLine, ...]
+    notes: tuple[str, ...]
+    line_of: Mapping[str, int] = field(default_factory=dict)
+    dated: bool = False
+
+    def by_patient(self) -> dict[str, tuple[InputEvent, ...]]:
+        """The events of each patient, in event-time order."""
+        found: dict[str, list[InputEvent]] = {}
+        for event in self.events:
+            found.setdefault(event.patient_id, []).append(event)
+        return {patient: tuple(events) for patient, events in found.items()}
+
+
+def parse_columns(text: str) -> dict[str, str]:
+    """A column map as given on the command line: data item or covariate to the file's column.
+
+    >>> parse_columns("TIME=TIME_DAYS, DV=ANC_G_PER_L")
+    {'TIME': 'TIME_DAYS', 'DV': 'ANC_G_PER_L'}
+    """
+    columns: dict[str, str] = {}
+    for pair in filter(None, (part.strip() for part in text.split(","))):
+        item, equals, column = (part.strip() for part in pair.partition("="))
+        if not (item and equals and column):
+            raise NmtranError(f"column map: {pair!r} is not 'ITEM=COLUMN', as in TIME=TIME_DAYS")
+        if item in columns:
+            raise NmtranError(f"column map: {item} is given twice ({columns[item]} and {column})")
+        columns[item] = column
+    return columns
+
+
+def read_nmtran(
+    lines: Iterable[str], model: Model, columns: Mapping[str, str] | None = None, output: str | None = None
+) -> Reading:
+    """Events of every patient in the file (see the module's text for how records are read).
+
+    Args:
+        lines: of the file, the header first.
+        model: gives DV, CMT, covariates and the unit of TIME their meaning; patients are enrolled with it.
+        columns: the file's names for data items and covariates, where they differ.
+        output: name of the output that DV holds where there is no DVID.
+
+    Raises:
+        NmtranError: the header, the column map or ``output`` cannot be used.
+    """
+    return _Reader(model, output).read(lines, columns or {})
+
+
+class _Reader:
+    """Reads one file; collects notes and the lines that could not be used on the way."""
+
+    def __init__(self, model: Model, output: str | None) -> None:
+        self.model = model
+        self.unit_hours = _HOURS[model.time_unit]
+        self.covariates = {covariate.name: covariate for covariate in model.covariates}
+        self.notes: Counter[str] = Counter()
+        self.observer = Observer(model, output, self.notes)
+        self.bad_lines: list[BadLine] = []
+        self.seen: Counter[tuple[str, ...]] = Counter()
+        self.line_of: dict[str, int] = {}
+        self.clock = False
+
+    def read(self, lines: Iterable[str], columns: Mapping[str, str]) -> Reading:
+        found = read_records(lines, tuple(self.covariates), columns, self.bad_lines, self.notes)
+        known = [record for record in found if self._usable(record, self._identify)]
+        placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines)
+        patients: dict[str, list[Record]] = {}
+        resets: dict[str, Record] = {}
+        previous = ""
+        for record in placed:
+            if not self._usable(record, lambda record: _goes_on(record, resets)):
+                continue
+            if record.evid in (3, 4):
+                resets[record.patient] = record
+            if record.patient in patients and record.patient != previous:
+                self.notes["patients whose lines are apart were taken as one patient each, unlike NM-TRAN"] += 1
+            previous = record.patient
+            patients.setdefault(record.patient, []).append(record)
+        events = [event for records in patients.values() for event in self._patient(records)]
+        events.sort(key=lambda event: event.time)  # stable: an enrolment stays before what shares its time
+        notes = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items())
+        bad_lines = tuple(sorted(self.bad_lines, key=lambda bad: bad.line))
+        return Reading(tuple(events), bad_lines, notes, self.line_of, dated=self.clock)
+
+    # --- one record --------------------------------------------------------------------------------------------------
+
+    def _usable(self, record: Record, examine: Callable[[Record], None]) -> bool:
+        try:
+            examine(record)
+        except BadRecord as error:
+            self.bad_lines.append(BadLine(record.line, str(error)))
+            return False
+        return True
+
+    @staticmethod
+    def _identify(record: Record) -> None:
+        """Whose record it is, and of which kind."""
+        patient = record.text("ID")
+        if patient is None:
+            raise BadRecord("ID is missing")
+        patient = whole_number(patient) or patient
+        if not _PATIENT.fullmatch(patient):
+            raise BadRecord(f"ID {patient!r}: use letters, digits, '.', '_' and '-', at most 64")
+        record.patient = patient
+        evid = record.integer("EVID")
+        if evid is None:
+            evid = 1 if record.number("AMT") or record.number("RATE") else 0
+        if not 0 <= evid <= 4:
+            raise BadRecord(
+                f"EVID {evid} is none of 0 (observation), 1 (dose), 2 (covariates), 3 (reset) and 4 (reset and dose)"
+            )
+        record.evid = evid
+
+    def _patient(self, records: list[Record]) -> list[InputEvent]:
+        events: list[InputEvent] = []
+        holding: dict[str, float] = {}
+        first_words = self._first_words(records)
+        # Records of one instant go by their content, so that their ids are the same in any order of lines.
+        for record in sorted(records, key=lambda record: (record.hours, record.cells)):
+            try:
+                said = self._said(record)
+                now = {
+                    name: value
+                    for name, covariate in self.covariates.items()
+                    if (value := _value(record, covariate)) is not None
+                }
+            except BadRecord as error:
+                self.bad_lines.append(BadLine(record.line, str(error)))
+                continue
+            for name, value in now.items():
+                if first_words.get((name, record.hours), record.line) != record.line:
+                    continue
+                # Carried backward, a value that stays the same still says until when it does.
+                if holding.get(name) != value or self.covariates[name].carry == "backward":
+                    quantity = Quantity(value=value, unit=self.covariates[name].unit)
+                    events.append(Covariate(**self._envelope(record, "covariate", name), name=name, value=quantity))
+            holding |= now
+            events += said
+        if not events:
+            return []
+        first = min(events, key=lambda event: event.time)
+        identity = event_id(SOURCE, first.patient_id, "enrolment", self.model.id)
+        enrolled = Enrolment(
+            event_id=identity, patient_id=first.patient_id, time=first.time, source=SOURCE, model=self.model.id
+        )
+        return [enrolled, *events]
+
+    def _first_words(self, records: list[Record]) -> dict[tuple[str, float], int]:
+        """The first line that says a covariate which is carried backward, by its name and the record's hours.
+
+        It is the one that rules the interval which ends there; NONMEM reads records in the order of their lines.
+        """
+        backward = [name for name, covariate in self.covariates.items() if covariate.carry == "backward"]
+        found: dict[tuple[str, float], int] = {}
+        for record in sorted(records, key=lambda record: record.line):
+            for name in backward:
+                if record.text(name) is not None:
+                    found.setdefault((name, record.hours), record.line)
+        return found
+
+    def _said(self, record: Record) -> list[InputEvent]:
+        mdv = record.integer("MDV")
+        if mdv not in (None, 0, 1):
+            raise BadRecord(f"MDV {mdv} is neither 0 nor 1")
+        if record.evid in (1, 4) and mdv == 0 and record.text("DV") is not None:
+            raise BadRecord(f"a dose record (EVID {record.evid}) with an observation (MDV 0); give them a line each")
+        if record.evid in (1, 3, 4):
+            doses = [] if record.evid == 3 else list(self._doses(record))
+            reset = [] if record.evid == 1 else [StateReset(**self._envelope(record, "state_reset", "every state"))]
+            return [*reset, *doses]
+        if record.evid == 2 and (record.number("CMT") or 0) < 0:
+            raise BadRecord(f"CMT {record.text('CMT')}: compartments cannot be switched off; give a number above 0")
+        if record.evid == 2 or mdv == 1:
+            return []
+        return self._observation(record, measured=mdv == 0)
+
+    def _doses(self, record: Record) -> Iterable[InputEvent]:
+        dose = dose_of(record, self.model, self.unit_hours, self.clock, self.notes)
+        duration = None if dose.duration is None else Quantity(value=dose.duration, unit=self.model.time_unit)
+        steady = None if dose.steady_every is None else Quantity(value=dose.steady_every, unit="h")
+        for n, hours in enumerate(dose.times):
+            yield DoseGiven(
+                **self._envelope(record, "dose_given", dose.drug, hours),
+                drug=dose.drug,
+                route=dose.route,
+                amount=Quantity(value=dose.amount, unit="mg"),
+                duration=duration,
+                steady_every=steady if n == 0 else None,
+            )
+
+    def _observation(self, record: Record, measured: bool) -> list[InputEvent]:
+        found = self.observer.observed(record, measured)
+        if found is None:
+            return []
+        output, level = found.output, drug_of(found.output, self.model) is not None
+        if found.value == 0 and level and output.error.kind == "log_additive":
+            why = "it has no logarithm, and the model's error is on the log scale"
+            raise BadRecord(f"DV 0 cannot be {output.name}: {why}; leave it out or correct it")
+        if found.value == 0 and not level and output.kind == "continuous":
+            self.notes[f"{output.name} of 0: known only to be too few to count"] += 1
+        kind = DrugLevel if level else LabResult
+        said: dict[str, Any] = self._envelope(record, "drug_level" if level else "lab_result", output.name)
+        said["value"] = Quantity(value=found.value, unit=output.unit)
+        return [kind(**said, analyte=output.name, below_lloq=found.below, above_uloq=found.above)]
+
+    def _envelope(self, record: Record, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
+        """Who, when, and an id that is the same however often and wherever in the file the fact stands."""
+        moment = ORIGIN + timedelta(milliseconds=round((record.hours if hours is None else hours) * 3_600_000))
+        fact = (record.patient, kind, name, moment.isoformat())
+        self.seen[fact] += 1
+        identity = event_id(SOURCE, *fact, self.seen[fact])
+        self.line_of[identity] = record.line
+        return {"event_id": identity, "patient_id": record.patient, "time": moment, "source": SOURCE}
+
+
+def _value(record: Record, covariate: CovariateSpec) -> float | None:
+    """The covariate's value in a record: a number, or the name of one of its levels."""
+    levels = dict(covariate.levels)
+    if (name := record.text(covariate.name)) in levels:
+        return levels[name]
+    value = record.number(covariate.name)
+    if value is not None and value < 0:
+        raise BadRecord(f"{covariate.name} {value:g} is negative")
+    return value
+
+
+def _goes_on(record: Record, resets: Mapping[str, Record]) -> None:
+    """Refuse a time that lies before the reset on a line above."""
+    reset = resets.get(record.patient)
+    if reset is not None and record.hours < reset.hours:
+        raise BadRecord(
+            f"TIME {record.text('TIME')} lies before the reset at line {reset.line} (TIME {reset.text('TIME')}); let it"
+            " go on, or give the part after the reset as a patient of its own"
+        )

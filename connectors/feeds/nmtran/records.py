@@ -1,0 +1,160 @@
+"""NM-TRAN files as records: lines, comments, the header and its column map, cells by data item.
+
+- ``#`` begins a comment line anywhere (NM-TRAN's default, ``IGNORE=#``); ``C`` does where the first column is ``ID`` or
+  ``C`` (``IGNORE=C``). The header may come again, as where files were joined.
+- A cell that is empty or ``.`` is missing ($INPUT in NONMEM Help: null, which is 0 there; here it is told from 0).
+- Column names are compared without regard to case. Numbers may be written as Fortran does, ``9.6D1``.
+
+What a record means is the business of `connectors.feeds.nmtran.reader`.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from connectors.feeds.bad_lines import BadLine
+
+ITEMS = (
+    "ID", "TIME", "DATE", "DAT1", "DAT2", "DAT3", "AMT", "RATE", "DUR", "ADDL", "II", "SS", "EVID", "MDV", "CMT", "DV",
+    "LNDV", "DVID", "CENS", "BLQ", "LIMIT", "LLOQ",
+)  # fmt: skip
+"""Data items that are understood."""
+
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
+_NO_HEADER = "no header: the first line must name the columns, as in ID,TIME,AMT,DV,EVID"
+
+
+class NmtranError(ValueError):
+    """The file as a whole cannot be read: no header, a column that is missing or named twice, a wrong column map."""
+
+
+class BadRecord(ValueError):
+    """One record cannot be used; the text becomes the reason of a `BadLine`."""
+
+
+class Record:
+    """One line's cells, read by data item."""
+
+    def __init__(self, line: int, cells: list[str], positions: Mapping[str, int]) -> None:
+        self.line = line
+        self.cells = cells
+        self._positions = positions
+        self.patient = ""
+        self.hours = 0.0
+        self.evid = 0
+
+    def has(self, item: str) -> bool:
+        """Whether the file has the item at all."""
+        return item in self._positions
+
+    def text(self, item: str) -> str | None:
+        """The cell, or ``None`` where it is missing."""
+        if item not in self._positions:
+            return None
+        cell = self.cells[self._positions[item]].strip()
+        return None if cell in ("", ".") else cell
+
+    def number(self, item: str) -> float | None:
+        cell = self.text(item)
+        if cell is None:
+            return None
+        value = _float(cell)
+        if not abs(value) < float("inf"):
+            raise BadRecord(f"{item} {cell!r} is not a finite number")
+        return value
+
+    def integer(self, item: str) -> int | None:
+        value = self.number(item)
+        if value is not None and value != int(value):
+            raise BadRecord(f"{item} {self.text(item)} is not a whole number")
+        return None if value is None else int(value)
+
+
+def whole_number(cell: str) -> str | None:
+    """A cell that is a whole number, in its plainest form (``"101.0"`` is ``"101"``), else ``None``."""
+    value = _float(cell)
+    return str(int(value)) if abs(value) < 1e15 and value == int(value) else None
+
+
+def _float(cell: str) -> float:
+    """The number in a cell, Fortran's ``D`` exponent included; NaN where there is none."""
+    return float(cell.lower().replace("d", "e")) if _NUMBER.fullmatch(cell) else float("nan")
+
+
+def read_records(
+    lines: Iterable[str],
+    covariates: Sequence[str],
+    columns: Mapping[str, str],
+    bad_lines: list[BadLine],
+    notes: Counter[str],
+) -> Iterator[Record]:
+    """Each line under the header as a record; lines that are none go to ``bad_lines``, remarks to ``notes``.
+
+    Args:
+        covariates: names besides `ITEMS` whose columns are read.
+        columns: the file's names for items and covariates, where they differ.
+
+    Raises:
+        NmtranError: there is no usable header, or the column map does not fit it.
+    """
+    positions: dict[str, int] | None = None
+    header: list[str] = []
+    width, ignores_c = 0, False
+    for number, line in enumerate(lines, start=1):
+        text = line.lstrip("\ufeff").strip()
+        if not text or text.startswith("#"):
+            continue
+        if positions is not None and ignores_c and text[0] in "Cc":
+            notes["lines beginning with C were passed over as comments"] += 1
+            continue
+        try:
+            cells = next(csv.reader([text], strict=True))
+        except csv.Error as error:
+            if positions is None:
+                raise NmtranError(f"line {number}: the header is not comma-separated text: {error}") from None
+            bad_lines.append(BadLine(number, f"not comma-separated text: {error}"))
+            continue
+        if positions is None:
+            header = [cell.strip() for cell in cells]
+            positions = _positions(header, covariates, columns)
+            width, ignores_c = len(header), header[0].upper() == "C" or positions["ID"] == 0
+            unread = ", ".join(cell for at, cell in enumerate(header) if at not in positions.values())
+            if unread:
+                notes[f"columns not read: {unread}"] += 1
+        elif [cell.strip() for cell in cells] == header:
+            notes["repeated headers were passed over"] += 1
+        elif len(cells) != width:
+            bad_lines.append(BadLine(number, f"{len(cells)} cells under a header of {width}"))
+        else:
+            yield Record(number, cells, positions)
+    if positions is None:
+        raise NmtranError(_NO_HEADER)
+
+
+def _positions(header: Sequence[str], covariates: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
+    """Where each item and covariate stands; names are compared without regard to case, as in NM-TRAN."""
+    if all(_NUMBER.fullmatch(cell) or cell in ("", ".") for cell in header):
+        raise NmtranError(_NO_HEADER)
+    known = {name.upper(): name for name in (*covariates, *ITEMS)}
+    folded = [cell.upper() for cell in header]
+    positions = {known[cell]: at for at, cell in reversed(list(enumerate(folded))) if cell in known}
+    for item, column in columns.items():
+        if item.upper() not in known:
+            raise NmtranError(f"column map: {item} is no data item and no covariate of the model")
+        if column.upper() not in folded:
+            raise NmtranError(f"column map: {item}={column}, but the file has no column {column}")
+        at = folded.index(column.upper())
+        positions = {name: place for name, place in positions.items() if place != at}
+        positions[known[item.upper()]] = at
+    for at in sorted(positions.values()):
+        if folded.count(folded[at]) > 1:
+            raise NmtranError(f"column {header[at]} is there more than once; name it once")
+    for item in ("ID", "TIME"):
+        if item not in positions:
+            raise NmtranError(f"no column {item}; map one with --columns {item}=COLUMN")
+    if not {"DV", "LNDV", "AMT"} & set(positions):
+        raise NmtranError("neither a column DV nor a column AMT; map one with --columns DV=COLUMN")
+    return positions

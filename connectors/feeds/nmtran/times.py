@@ -1,0 +1,129 @@
+"""When an NM-TRAN record happened: elapsed time, clock times and dates.
+
+As NM-TRAN's day-time translation has it (NONMEM Help, "TIME data item" and "DATE data item"; Guide IV, II.C.2):
+
+- Where no TIME of the file has a colon and there is no date, TIME is elapsed in the model's unit, from `ORIGIN`.
+- Where any TIME has a colon, or there is a date, every TIME is a clock time in hours: ``14:45`` and ``14.75`` are the
+  same. (NM-TRAN takes whole minutes; seconds, ``14:45:30``, are understood here.)
+- The name of the date column gives its order: DATE month day year, DAT1 day month year, DAT2 year month day, DAT3 year
+  day month, between any characters that are no digits. One number alone is a day, which may be 0 or negative; two are
+  month and day in that order. A year of one or two digits is 20xx up to 50, else 19xx (LAST20=50).
+
+NM-TRAN makes the first record of an individual time 0. Here an event keeps its own moment, so that what depends on the
+time of day can; without a year, day 1 is that of `ORIGIN`. Without a date, a clock time before that of the patient's
+line above would belong to another day; NM-TRAN refuses time that decreases, and so does this.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import UTC, date, datetime, timedelta
+
+from connectors.feeds.bad_lines import BadLine
+from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record
+
+ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
+"""The moment that ``TIME`` 0 stands for where records carry no dates."""
+
+DATES = {"DATE": ("month", "day", "year"), "DAT1": ("day", "month", "year"), "DAT2": ("year", "month", "day"),
+         "DAT3": ("year", "day", "month")}  # fmt: skip
+"""Date items and the order of their parts."""
+
+LAST_20 = 50
+"""Years of two digits up to this are 20xx."""
+
+LONGEST_YEARS = 100
+
+_CLOCK = re.compile(r"([+-]?)(\d{1,4}):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?")
+
+
+def place_in_time(records: Sequence[Record], unit_hours: float, bad_lines: list[BadLine]) -> tuple[list[Record], bool]:
+    """Set the ``hours`` of every record since `ORIGIN`; those without a usable time go to ``bad_lines``.
+
+    Args:
+        records: of the whole file, in line order, with their patients.
+        unit_hours: hours in the unit of elapsed TIME.
+
+    Returns:
+        The records that have a time, and whether TIME is a clock time.
+
+    Raises:
+        NmtranError: more than one date column.
+    """
+    dated = [item for item in DATES if records and records[0].has(item)]
+    if len(dated) > 1:
+        raise NmtranError(f"columns {' and '.join(dated)} are both dates; keep one")
+    clock = bool(dated) or any(":" in (record.text("TIME") or "") for record in records)
+    placed: list[Record] = []
+    newest: dict[str, Record] = {}
+    for record in records:
+        try:
+            if not clock:
+                record.hours = elapsed(record) * unit_hours
+            elif dated:
+                record.hours = day_of(record.text(dated[0]), dated[0]) * 24.0 + clock_hours(record, "TIME")
+            else:
+                record.hours = clock_hours(record, "TIME")
+                above = newest.get(record.patient)
+                if above is not None and record.hours < above.hours:
+                    raise BadRecord(
+                        f"TIME {record.text('TIME')} is before {above.text('TIME')} at line {above.line}; a clock time"
+                        " of another day needs a DATE"
+                    )
+            if abs(record.hours) > LONGEST_YEARS * 8766:
+                raise BadRecord(f"TIME {record.text('TIME')} is more than {LONGEST_YEARS} years from 0")
+        except BadRecord as error:
+            bad_lines.append(BadLine(record.line, str(error)))
+            continue
+        newest[record.patient] = record
+        placed.append(record)
+    return placed, clock
+
+
+def elapsed(record: Record) -> float:
+    """TIME as a number."""
+    time = record.number("TIME")
+    if time is None:
+        raise BadRecord("TIME is missing")
+    return time
+
+
+def clock_hours(record: Record, item: str) -> float:
+    """Hours of a clock time ``hh:mm`` or ``hh.fr``."""
+    cell = record.text(item)
+    if cell is None:
+        raise BadRecord(f"{item} is missing")
+    if ":" not in cell:
+        return record.number(item) or 0.0
+    found = _CLOCK.fullmatch(cell)
+    if not found or int(found[3]) > 59 or float(found[4] or 0) >= 60:
+        raise BadRecord(f"{item} {cell!r} is no clock time; write it as 14:45")
+    hours = int(found[2]) + int(found[3]) / 60 + float(found[4] or 0) / 3600
+    return -hours if found[1] == "-" else hours
+
+
+def day_of(cell: str | None, item: str) -> float:
+    """Days from that of `ORIGIN` to a date under the column ``item``."""
+    if cell is None:
+        raise BadRecord(f"{item} is missing")
+    if re.fullmatch(r"[+-]?\d+(\.0*)?", cell) and len(cell.lstrip("+-")) <= 5:
+        return float(cell) - 1.0
+    parts = re.split(r"\D+", cell)
+    order = [name for name in DATES[item] if len(parts) == 3 or name != "year"]
+    if not 2 <= len(parts) <= 3 or not all(parts):
+        raise BadRecord(f"{item} {cell!r} is no date; write {' '.join(DATES[item])}, as {_example(item)}")
+    said = {name: int(part) for name, part in zip(order, parts, strict=True)}
+    year = said.get("year", ORIGIN.year)
+    if year < 100:
+        year += 2000 if year <= LAST_20 else 1900
+    try:
+        found = date(year, said["month"], said["day"])
+    except ValueError as error:
+        raise BadRecord(f"{item} {cell!r} is no date in the order {' '.join(order)}: {error}") from None
+    return (found - ORIGIN.date()) / timedelta(days=1)
+
+
+def _example(item: str) -> str:
+    parts = {"month": "12", "day": "31", "year": "2025"}
+    return "-".join(parts[name] for name in DATES[item])

@@ -1,0 +1,350 @@
+"""A simulated patient: drawn from a model's own population, treated by its usual regimen, measured as wards do.
+
+Everything about a patient is decided here, from a seed and a number, before the first event: who it is (eta and
+covariates), what was ordered, what was really given (`connectors.feeds.ward.pump`), when specimens are drawn and when
+their results come. `connectors.feeds.ward.bedside` turns it into events.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from connectors.feeds.analytes import drug_of
+from connectors.feeds.ward.physiology import Delivery, Floats, beyond, individual, measured, trajectory
+from connectors.feeds.ward.pump import HOUR_MS, MINUTE_MS, Infusion, Scenario, infuse
+from twin.events import event_id, from_millis
+from twin.model.spec import Route
+from twin.modelfile.library import CovariateSpec, Model, OutputSpec, RegimenSpec
+
+UNIT_HOURS = {"h": 1.0, "d": 24.0}
+DAY_MS = 24 * HOUR_MS
+
+FIRST_DOSE_MS = 2 * HOUR_MS
+"""From admission to the first planned dose."""
+
+PUMP_HOURS = 0.5
+"""Infusions at least this long run by a pump; shorter ones and tablets are recorded as given by hand."""
+
+ROTA: tuple[Scenario, ...] = (
+    "as_ordered", "misprogrammed", "as_ordered", "leak", "as_ordered",
+    "silence", "overdose", "occlusion", "rate_change", "early_end",
+)  # fmt: skip
+"""Scenarios as they come round, one a patient, so that a small ward has seen them all (frequencies are assumed)."""
+
+SPREAD = {"BSA": 0.11, "ANC0": 0.3, "AAG": 0.3, "DPYD": 0.0}
+"""SD of the logarithm about the model's reference, by covariate (assumed: BSA 1.8 +- 0.2 m2 in adults; counts and
+acute-phase protein vary more in the ill; carriers of a DPYD variant are rare); `OTHER_SPREAD` elsewhere.
+`SHARE_OF_ONES` is for covariates of 0 or 1.
+"""
+OTHER_SPREAD = 0.1
+SHARE_OF_ONES = 0.2
+
+LLOQ = 0.005
+"""Lower limit of quantification of drug levels, mg/L (assumed; the assays behind the models have 0.0055 and lower)."""
+
+GRID_MS = HOUR_MS // 2
+"""Spacing of the true trajectory."""
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """One ordered dose: ms, mg, hours (0: at once)."""
+
+    time: int
+    amount: float
+    hours: float
+
+
+Orders = dict[str, tuple[Route, tuple[Planned, ...]]]
+"""By drug: the route and the planned doses in time order."""
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A dose given by hand: when, when it was written down, mg, hours (0: at once)."""
+
+    time: int
+    recorded: int
+    drug: str
+    route: Route
+    amount: float
+    hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class Specimen:
+    """Blood drawn at ``time`` whose result for ``output`` is known at ``reported``; the ms of a correction, if any."""
+
+    time: int
+    output: str
+    reported: int
+    corrected: int | None
+
+
+@dataclass(frozen=True)
+class WardPatient:
+    """One simulated patient, from ``admitted`` to ``discharged`` (ms).
+
+    Attributes:
+        eta, covariates, values: the person: random effects, covariates, and all individual values by name.
+        orders: by drug, the planned doses and their route.
+        infusions, given: what really happened.
+        specimens: in time order.
+        sensor_gaps: ms from and until which the wearable is not heard, and whether it sends what it stored afterwards.
+    """
+
+    id: str
+    seed: int
+    index: int
+    model: Model
+    eta: dict[str, float]
+    covariates: dict[str, float]
+    values: dict[str, float]
+    admitted: int
+    discharged: int
+    orders: Orders
+    infusions: tuple[Infusion, ...]
+    given: tuple[Given, ...]
+    specimens: tuple[Specimen, ...]
+    sensor_gaps: tuple[tuple[int, int, bool], ...]
+
+    def rng(self, purpose: int) -> np.random.Generator:
+        """A generator of this patient's own, so that no draw depends on what is drawn for another purpose."""
+        return np.random.default_rng([self.seed, self.index, purpose])
+
+    @cached_property
+    def deliveries(self) -> tuple[Delivery, ...]:
+        """What really entered, in model time from admission."""
+        unit = UNIT_HOURS[self.model.time_unit] * HOUR_MS
+        found = []
+        for infusion in self.infusions:
+            for segment in infusion.segments:
+                start, end = ((ms - self.admitted) / unit for ms in (segment.start, segment.end))
+                first = segment is infusion.segments[0]
+                found.append(Delivery(infusion.drug, "iv", start, end, segment.amount, counted=first))
+        for dose in self.given:
+            start = (dose.time - self.admitted) / unit
+            end = start + dose.hours / UNIT_HOURS[self.model.time_unit]
+            found.append(Delivery(dose.drug, dose.route, start, end, dose.amount))
+        return tuple(found)
+
+    @cached_property
+    def grid(self) -> NDArray[np.int64]:
+        """ms along which the truth is known: every `GRID_MS`, and whenever a specimen is drawn."""
+        regular = np.arange(self.admitted, self.discharged + 1, GRID_MS, dtype=np.int64)
+        return np.union1d(regular, np.array([s.time for s in self.specimens], dtype=np.int64))
+
+    @cached_property
+    def truth(self) -> dict[str, Floats]:
+        """True outputs and exposures along `grid`; integrated when first asked for."""
+        unit = UNIT_HOURS[self.model.time_unit] * HOUR_MS
+        return trajectory(self.model, self.values, self.deliveries, (self.grid - self.admitted) / unit)
+
+    @cached_property
+    def results(self) -> tuple[float, ...]:
+        """What the laboratory measures in each specimen: the truth with the model's residual error."""
+        rng = self.rng(RESULTS)
+        outputs = {output.name: output for output in self.model.outputs}
+        at = np.searchsorted(self.grid, [s.time for s in self.specimens])
+        return tuple(
+            measured(outputs[specimen.output], float(self.truth[specimen.output][k]), rng)
+            for specimen, k in zip(self.specimens, at, strict=True)
+        )
+
+    def truth_record(self) -> dict[str, Any]:
+        """The patient as a line of the truth file: who it is, what happened and when, and the true course."""
+        regular = np.searchsorted(self.grid, np.arange(self.admitted, self.discharged + 1, GRID_MS))
+        outputs = {name: [float(f"{v:.6g}") for v in values[regular]] for name, values in self.truth.items()}
+        units = {o.name: o.unit for o in self.model.outputs} | {t.state: t.unit for t in self.model.targets}
+        return {
+            "patient_id": self.id,
+            "model": self.model.id,
+            "model_hash": self.model.hash,
+            "eta": self.eta,
+            "covariates": self.covariates,
+            "parameters": self.values,
+            "admitted": _stamp(self.admitted),
+            "discharged": _stamp(self.discharged),
+            "infusions": [_infusion_record(infusion) for infusion in self.infusions],
+            "sensor_gaps": [{"from": _stamp(a), "until": _stamp(b), "stored": s} for a, b, s in self.sensor_gaps],
+            "units": units,
+            "start": _stamp(int(self.grid[regular[0]])),
+            "every_seconds": GRID_MS // 1000,
+            "outputs": outputs,
+        }
+
+
+PERSON, TREATMENT, SPECIMENS, RESULTS, PUMP, VITALS, TOTALS, GAPS = range(8)
+"""Purposes of `WardPatient.rng`."""
+
+
+def draw_patient(model: Model, index: int, seed: int, admitted: int, days: float, ward: str) -> WardPatient:
+    """Patient number ``index`` of a ward: the same for the same arguments.
+
+    Args:
+        admitted: ms of admission; the patient stays ``days`` days.
+        ward: the first part of the patient's id.
+
+    Raises:
+        ValueError: the model has no regimen to treat a patient with, or holds what the ward cannot simulate.
+    """
+    if not model.regimens:
+        raise ValueError(f"model {model.id} has no [[regimens]], so nobody knows how to treat a patient of it")
+    if (reason := beyond(model)) is not None:
+        raise ValueError(f"the ward cannot simulate {model.id}: {reason}; `dosetwin validate` simulates every model")
+    rng = np.random.default_rng([seed, index, PERSON])
+    draws = np.linalg.cholesky(model.omega) @ rng.standard_normal(len(model.eta_names))
+    eta = {name: float(value) for name, value in zip(model.eta_names, draws, strict=True)}
+    covariates = {c.name: _covariate(c, rng) for c in model.covariates}
+    discharged = admitted + round(days * DAY_MS)
+    orders = _orders(model, covariates, admitted, discharged)
+    infusions, given = _treatment(orders, index, np.random.default_rng([seed, index, TREATMENT]))
+    specimens = _specimens(model, admitted, discharged, orders, np.random.default_rng([seed, index, SPECIMENS]))
+    return WardPatient(
+        id=f"{ward}-{index + 1:03d}",
+        seed=seed,
+        index=index,
+        model=model,
+        eta=eta,
+        covariates=covariates,
+        values=individual(model, eta, covariates),
+        admitted=admitted,
+        discharged=discharged,
+        orders=orders,
+        infusions=infusions,
+        given=given,
+        specimens=specimens,
+        sensor_gaps=_sensor_gaps(admitted, discharged, np.random.default_rng([seed, index, GAPS])),
+    )
+
+
+def _covariate(spec: CovariateSpec, rng: np.random.Generator) -> float:
+    if spec.levels:
+        return float(rng.choice([value for _, value in spec.levels]))
+    if (spec.low, spec.high) == (0, 1) and spec.unit == "1":
+        return float(rng.random() < SHARE_OF_ONES)
+    value = spec.reference * float(np.exp(SPREAD.get(spec.name, OTHER_SPREAD) * rng.standard_normal()))
+    low, high = spec.low, spec.high
+    return round(min(max(value, -np.inf if low is None else low), np.inf if high is None else high), 2)
+
+
+def _orders(model: Model, covariates: dict[str, float], admitted: int, discharged: int) -> Orders:
+    """Every regimen of the model, from the first dose on and until discharge."""
+    first = -(-(admitted + FIRST_DOSE_MS) // MINUTE_MS) * MINUTE_MS
+    unit = UNIT_HOURS[model.time_unit]
+    by_drug: Orders = {}
+    for regimen in model.regimens:
+        amount = _amount(regimen, covariates)
+        starts = (first + round((regimen.start + k * regimen.interval) * unit * HOUR_MS) for k in range(regimen.cycles))
+        doses = tuple(Planned(start, amount, regimen.duration * unit) for start in starts if start < discharged)
+        route, before = by_drug.get(regimen.drug, (regimen.route, ()))
+        by_drug[regimen.drug] = (route, tuple(sorted((*before, *doses), key=lambda dose: dose.time)))
+    return {drug: (route, doses) for drug, (route, doses) in by_drug.items() if doses}
+
+
+def _amount(regimen: RegimenSpec, covariates: dict[str, float]) -> float:
+    amount = regimen.amount * (covariates["BSA"] if regimen.amount_unit == "mg/m2" else 1.0)
+    return float(round(amount)) if amount >= 20 else float(f"{amount:.3g}")
+
+
+def _treatment(orders: Orders, index: int, rng: np.random.Generator) -> tuple[tuple[Infusion, ...], tuple[Given, ...]]:
+    """What becomes of the orders. One infusion of each patient meets the scenario whose turn it is."""
+    by_pump = [
+        (drug, dose)
+        for drug, (route, doses) in orders.items()
+        for dose in doses
+        if route == "iv" and dose.hours >= PUMP_HOURS
+    ]
+    turn = ROTA[(index + index // len(ROTA)) % len(ROTA)]  # shifts each round, so that every model meets every scenario
+    struck = 0 if rng.random() < 0.75 else int(rng.integers(max(1, len(by_pump))))
+    infusions = tuple(
+        infuse(drug, dose.time, dose.amount, dose.hours, turn if number == struck else "as_ordered", rng)
+        for number, (drug, dose) in enumerate(by_pump)
+    )
+    given = []
+    for drug, (route, doses) in orders.items():
+        for dose in doses:
+            if (drug, dose) not in by_pump:
+                time = dose.time + round(rng.uniform(-3, 3) * MINUTE_MS)
+                hours_late = rng.uniform(2, 6) if rng.random() < 0.05 else rng.uniform(0.01, 0.1)
+                recorded = time + round((dose.hours + hours_late) * HOUR_MS)
+                given.append(Given(time, recorded, drug, route, dose.amount, dose.hours))
+    return infusions, tuple(sorted(given, key=lambda dose: dose.time))
+
+
+def _specimens(
+    model: Model,
+    admitted: int,
+    discharged: int,
+    orders: Orders,
+    rng: np.random.Generator,
+) -> tuple[Specimen, ...]:
+    """Counts before treatment and every one to three days; levels around the pump's planned end."""
+    found: list[Specimen] = []
+    for output in model.outputs:
+        measured_drug = drug_of(output, model)
+        if measured_drug is None:
+            time = admitted + round(rng.uniform(20, 60) * MINUTE_MS)
+            while time < discharged:
+                late = rng.uniform(12, 36) if rng.random() < 0.1 else rng.uniform(1, 4)
+                found.append(_specimen(time, output, late, rng))
+                time += round(rng.uniform(0.9, 3.0) * DAY_MS)
+            continue
+        _, planned = orders.get(measured_drug, ("iv", ()))
+        for dose in planned:
+            if dose.hours < PUMP_HOURS:
+                continue
+            after = (0.6, 0.95) if dose.hours >= 12 else (0.95, 1 + 1 / dose.hours, 1 + 5 / dose.hours)
+            for fraction in after:
+                if rng.random() < 0.85:
+                    jitter = rng.uniform(-0.02, 0.02) * dose.hours
+                    time = dose.time + round((fraction * dose.hours + jitter) * HOUR_MS)
+                    found.append(_specimen(time, output, rng.uniform(6, 24), rng))
+    return tuple(sorted((s for s in found if s.time < discharged), key=lambda s: (s.time, s.output)))
+
+
+def _specimen(time: int, output: OutputSpec, hours_late: float, rng: np.random.Generator) -> Specimen:
+    reported = time + round(hours_late * HOUR_MS)
+    corrected = reported + round(rng.uniform(2, 10) * HOUR_MS) if rng.random() < 0.03 else None
+    return Specimen(time, output.name, reported, corrected)
+
+
+def _sensor_gaps(admitted: int, discharged: int, rng: np.random.Generator) -> tuple[tuple[int, int, bool], ...]:
+    """About one gap in two days, of 20 minutes to 2 hours; half of what was missed is sent afterwards."""
+    gaps = []
+    time = admitted + round(rng.exponential(2.0) * DAY_MS)
+    while time < discharged:
+        length = round(rng.uniform(20, 120) * MINUTE_MS)
+        gaps.append((time, time + length, bool(rng.random() < 0.5)))
+        time += length + round(rng.exponential(2.0) * DAY_MS)
+    return tuple(gaps)
+
+
+def _infusion_record(infusion: Infusion) -> dict[str, Any]:
+    happened = infusion.happened
+    return {
+        "drug": infusion.drug,
+        "scenario": infusion.scenario,
+        "happened": None if happened is None else [_stamp(happened[0]), _stamp(happened[1])],
+        "planned_start": _stamp(infusion.planned),
+        "planned_mg": infusion.amount,
+        "planned_hours": infusion.hours,
+        "delivered_mg": infusion.delivered,
+        "segments": [
+            {"from": _stamp(s.start), "until": _stamp(s.end), "rate_mg_per_h": s.rate} for s in infusion.segments
+        ],
+    }
+
+
+def _stamp(millis: int) -> str:
+    return from_millis(millis).isoformat().replace("+00:00", "Z")
+
+
+def ward_name(seed: int, start: int, days: float, models: tuple[Model, ...]) -> str:
+    """First part of patient ids, different for every other ward, so that two wards on one broker do not mix."""
+    return f"W{event_id('ward', seed, start, days, *(model.id for model in models))[:5]}"

@@ -1,0 +1,122 @@
+"""What commands over recorded files share: how files are named, what is refused beforehand, and how they end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import typer
+
+from streams.batch.cases import Case, CaseError, Problem, Reading, Report, read_cases
+from streams.terminal.progress import progress
+from twin.modelfile.library import Model
+
+LEFT_OUT = 3
+"""Exit code when at least one line, event or patient could not be used."""
+
+UNUSABLE = 2
+"""Exit code when the arguments cannot be used."""
+
+
+def reading(
+    model: str | None,
+    columns: str,
+    output: str | None,
+    files: Sequence[Path],
+    out: Path | None = None,
+    *,
+    averages: bool = False,
+) -> Reading:
+    """How to read ``files``, whose results go into the folder ``out`` if there is one.
+
+    With ``averages`` the model may be rival ones, ``A,B,C``.
+
+    Raises:
+        CaseError, NmtranError, ModelError: an argument that cannot be used; the message says what to change.
+    """
+    from connectors.feeds.nmtran.reader import parse_columns
+    from twin.modelfile.library import load_model
+    from twin.patient.rivals import rivals
+
+    for file in files:
+        if not file.is_file():
+            raise CaseError(f"{file}: {'is a folder' if file.is_dir() else 'there is no such file'}; name a file")
+    if out is not None and out.exists() and not out.is_dir():
+        raise CaseError(f"--out {out} is a file; name a folder")
+    names = model.split(",") if averages and model is not None and not Path(model).is_file() else [model]
+    models = [load_model(name.strip()) for name in names if name is not None]
+    averaged = rivals(models) if len(names) > 1 else None
+    return Reading(models[0] if models else None, parse_columns(columns), output, averaged)
+
+
+class LeftOut:
+    """What a command leaves out: said on stderr when it is found, and counted."""
+
+    def __init__(self) -> None:
+        self._count = 0
+
+    def __call__(self, problem: Problem) -> None:
+        self._count += 1
+        typer.echo(str(problem), err=True)
+
+    def __len__(self) -> int:
+        return self._count
+
+    @property
+    def exit_code(self) -> int:
+        """Of a command that did the rest."""
+        return LEFT_OUT if self._count else 0
+
+
+def cases_in(files: Sequence[Path], how: Reading, report: Report) -> tuple[Case, ...]:
+    """`read_cases` with progress and notes on stderr."""
+    with progress("reading", "events") as reached:
+        return read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
+
+
+def prepare(models: Iterable[Model], processes: int) -> None:
+    """Refuse models that do not compile; compile them once here, for several processes to find in the cache."""
+    from twin.kernel.kernel import compile_model
+    from twin.model.structure import analyse
+
+    for model in models:
+        analyse(model)
+        if processes > 1:
+            compile_model(model)
+
+
+@contextmanager
+def usable_arguments() -> Iterator[None]:
+    """What the user has to mend before anything can be done is said in one line, with exit code 2."""
+    from connectors.feeds.nmtran.records import NmtranError
+    from twin.modelfile.library import ModelError
+
+    try:
+        yield
+    except (CaseError, NmtranError, ModelError, OSError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(UNUSABLE) from None
+
+
+@contextmanager
+def ended_plainly() -> Iterator[None]:
+    """SIGTERM and SIGINT end the worker processes, leave the earlier results as they were, and end the command."""
+    import signal
+
+    from streams.batch.process_pool import WorkerLost
+
+    def interrupt(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    except KeyboardInterrupt:
+        typer.echo("dosetwin: interrupted; nothing was written", err=True)
+        raise typer.Exit(130) from None
+    except (WorkerLost, OSError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    finally:
+        signal.signal(signal.SIGTERM, before)

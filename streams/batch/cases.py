@@ -1,0 +1,248 @@
+"""Recorded files as cases: everything that was recorded about one patient, and the model of that patient's twin.
+
+Files are NDJSON events or NM-TRAN CSV. A patient may be spread over several files. A case holds its events in one
+order, by time and then by content, so that it is the same whatever order the lines stood in; where one event id came
+with several contents, the first in that order stands. What cannot be used is handed to the caller as a `Problem`, and
+the rest goes on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from connectors.feeds.bad_lines import BadLine
+from connectors.feeds.ndjson import read_ndjson
+from connectors.feeds.nmtran.reader import read_nmtran
+from connectors.feeds.nmtran.times import ORIGIN
+from twin.events import BadEvent, Enrolment, InputEvent, Rejected, encode, to_millis
+from twin.modelfile.library import Model, ModelError, library_ids, load_model
+from twin.patient.rivals import Rivals, rivals
+
+EVENT_SUFFIXES = frozenset({".ndjson", ".jsonl", ".json"})
+RECORD_SUFFIXES = frozenset({".csv", ".nmtran"})
+
+
+class CaseError(ValueError):
+    """The files cannot be read with these arguments; the message says what to change."""
+
+
+class Place(NamedTuple):
+    """Where an event was read: the file, and its line from 1 (``None`` for what no single line says)."""
+
+    file: str
+    line: int | None
+
+    def __str__(self) -> str:
+        return self.file if self.line is None else f"{self.file}: line {self.line}"
+
+
+def of_patient(patient_id: str) -> Place:
+    """Where what no file says stands: with the patient."""
+    return Place(f"patient {patient_id}", None)
+
+
+class Problem(NamedTuple):
+    """Something that was left out, where it stood, and why."""
+
+    place: Place
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.place}: {self.reason}"
+
+
+class Told(NamedTuple):
+    """One event as the wire has it, and where it was read. Ordered by time, then content, then place."""
+
+    millis: int
+    raw: bytes
+    place: Place
+
+
+@dataclass(frozen=True)
+class Case:
+    """One patient's record: events in order (see the module's text), each id once, and the model of the twin; with
+    ``rivals`` it is the first of those.
+
+    ``zero`` is the ms that the record's own time counts from: that of NM-TRAN's TIME 0, else the patient's first event.
+    """
+
+    patient_id: str
+    model: Model
+    told: tuple[Told, ...]
+    zero: int = 0
+    rivals: Rivals | None = None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How files are to be read.
+
+    Attributes:
+        model: of every patient; without it the enrolments decide, and NM-TRAN files cannot be read.
+        columns: of NM-TRAN files, see `connectors.feeds.nmtran.reader.read_nmtran`.
+        output: what DV is in NM-TRAN files without DVID.
+        rivals: models to be averaged for every patient; the first of them is ``model``.
+    """
+
+    model: Model | None = None
+    columns: Mapping[str, str] = field(default_factory=dict)
+    output: str | None = None
+    rivals: Rivals | None = None
+
+
+def refusals(
+    patient_id: str, events: Sequence[InputEvent], told: Sequence[Told], refused: Iterable[BadEvent | Rejected]
+) -> tuple[Problem, ...]:
+    """What a model could not use of a patient's ``events``, each at the place where it was ``told``."""
+    places = {event.event_id: one.place for event, one in zip(events, told, strict=True)}
+    nowhere = of_patient(patient_id)
+    return tuple(Problem(places.get(bad.event_id or "", nowhere), f"{bad.reason}: {bad.detail}") for bad in refused)
+
+
+Report = Callable[[Problem], None]
+Note = Callable[[str], None]
+
+
+def read_cases(
+    files: Sequence[Path], how: Reading, report: Report, note: Note, reached: Callable[[int], None]
+) -> tuple[Case, ...]:
+    """The cases in ``files``, by patient id.
+
+    Args:
+        report: is told of every line or patient that is left out.
+        note: is told what the files left open and how it was decided.
+        reached: is told how many events have been read.
+
+    Raises:
+        CaseError: an NM-TRAN file without a model.
+        NmtranError: a header that cannot be used with the column map.
+        OSError: a file cannot be read.
+    """
+    patients: dict[str, _Patient] = {}
+    events = (found for file in files for found in _events(file, how, report, note))
+    for count, (event, place, zero) in enumerate(events, start=1):
+        patients.setdefault(event.patient_id, _Patient()).add(event, place, zero)
+        reached(count)
+    found = (patients[name].case(name, how, report) for name in sorted(patients))
+    return tuple(case for case in found if case is not None)
+
+
+def holds_events(file: Path) -> bool:
+    """Whether the file is NDJSON rather than NM-TRAN, by its suffix, else by whether its text begins with a brace."""
+    suffix = file.suffix.lower()
+    if suffix in EVENT_SUFFIXES | RECORD_SUFFIXES:
+        return suffix in EVENT_SUFFIXES
+    with file.open("rb") as stream:
+        return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
+
+
+def _events(file: Path, how: Reading, report: Report, note: Note) -> Iterable[tuple[InputEvent, Place, int | None]]:
+    """Events of a file, where each was read, and the ms of TIME 0 where the file has such a time."""
+    name = str(file)
+    if holds_events(file):
+        with file.open("rb") as stream:
+            for number, found in read_ndjson(stream):
+                if isinstance(found, BadLine):
+                    report(Problem(Place(name, number), found.reason))
+                else:
+                    yield found, Place(name, number), None
+        return
+    if how.model is None:
+        raise CaseError(f"{name} is an NM-TRAN file: name the model that says what TIME, DV and CMT are, with --model")
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        reading = read_nmtran(lines, how.model, how.columns, how.output)
+    for text in reading.notes:
+        note(f"{name}: {text}")
+    for bad in reading.bad_lines:
+        report(Problem(Place(name, bad.line), bad.reason))
+    zero = None if reading.dated else to_millis(ORIGIN)
+    for event in reading.events:
+        yield event, Place(name, reading.line_of.get(event.event_id)), zero
+
+
+class _Patient:
+    """Collects one patient's events from all files."""
+
+    def __init__(self) -> None:
+        self._told: list[Told] = []
+        self._enrolments: dict[Told, Enrolment] = {}
+        self._ids: dict[bytes, str] = {}
+        self._zero: int | None = None
+
+    def add(self, event: InputEvent, place: Place, zero: int | None) -> None:
+        told = Told(to_millis(event.time), encode(event), place)
+        self._told.append(told)
+        self._zero = self._zero if zero is None else zero
+        self._ids[told.raw] = event.event_id
+        if isinstance(event, Enrolment):
+            self._enrolments[told] = event
+
+    def case(self, patient_id: str, how: Reading, report: Report) -> Case | None:
+        """The patient's case, or ``None`` with a report when no model is named for it."""
+        told = self._each_once(report)
+        enrolled = self._enrolled(told, how.rivals or how.model, report)
+        if enrolled is None:
+            reason = (
+                f"patient {patient_id} is left out ({len(told)} events): no usable enrolment; name one with --model"
+            )
+            report(Problem(Place(self._told[0].place.file, None), reason))
+            return None
+        chosen, refused = enrolled
+        zero = min(self._told).millis if self._zero is None else self._zero
+        model, rivals = (chosen.models[0], chosen) if isinstance(chosen, Rivals) else (chosen, None)
+        return Case(patient_id, model, tuple(one for one in told if one not in refused), zero, rivals)
+
+    def _each_once(self, report: Report) -> list[Told]:
+        """In order, repeats left out; of an id with several contents the first, the others reported."""
+        kept: dict[str, Told] = {}
+        for told in sorted(self._told):
+            first = kept.setdefault(self._ids[told.raw], told)
+            if first.raw != told.raw:
+                reason = (
+                    f"event_id '{self._ids[told.raw]}' has other content at {first.place}; give it an id of its own"
+                )
+                report(Problem(told.place, reason))
+        return list(kept.values())
+
+    def _enrolled(
+        self, told: Sequence[Told], model: Model | Rivals | None, report: Report
+    ) -> tuple[Model | Rivals, frozenset[Told]] | None:
+        """The twin's model or rival ones, and enrolments that cannot be followed: of others, or unknown."""
+        refused = set()
+        for one in told:
+            enrolment = self._enrolments.get(one)
+            if enrolment is None or enrolment.status == "retracted":
+                continue
+            if model is None:
+                try:
+                    model = _library_models(enrolment.model)
+                except ModelError as error:
+                    refused.add(one)
+                    report(Problem(one.place, str(error)))
+            elif enrolment.model not in _known_as(model):
+                refused.add(one)
+                reason = f"field 'model': the twin is of {model.id!r}, this enrolment names {enrolment.model!r}"
+                report(Problem(one.place, reason))
+        return None if model is None else (model, frozenset(refused))
+
+
+def _known_as(model: Model | Rivals) -> set[str]:
+    """What an enrolment may call a model: its id, or rival ones all together or any one of them."""
+    return {model.id} | ({one.id for one in model.models} if isinstance(model, Rivals) else set())
+
+
+def _library_models(name: str) -> Model | Rivals:
+    """The model of that name, or rival ones, ``A,B,C``."""
+    names = name.split(",")
+    return rivals([_library_model(one) for one in names]) if len(names) > 1 else _library_model(name)
+
+
+def _library_model(name: str) -> Model:
+    """A model of the library; an event must not make us read a path."""
+    if name.endswith(".toml") and name not in library_ids():
+        raise ModelError(name, "", "an enrolment names a model of the library; give your own file with --model")
+    return load_model(name)

@@ -1,0 +1,113 @@
+"""Work on many patients in several processes: one task at a time each, results as they are finished.
+
+Processes compute with one thread each, since a linear algebra library that splits a sum over threads rounds it
+differently: so what comes out does not depend on how many processes there are.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from functools import lru_cache
+from multiprocessing import active_children, get_context, parent_process
+from multiprocessing.process import BaseProcess
+from typing import Any, TypeVar
+
+from twin.modelfile.library import Model, parse_model
+
+ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
+"""Environment of a worker process."""
+
+Result = TypeVar("Result")
+
+
+class WorkerLost(RuntimeError):
+    """A worker process ended before its task was done."""
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def in_processes(task: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], jobs: int) -> Generator[Result]:
+    """``task(*each)`` for each of ``arguments``, begun in that order, in the order in which they are finished.
+
+    Put the longest first, so that no process is left alone with one at the end. What the task raises is raised here.
+
+    Args:
+        task: a function of a module, which worker processes import.
+        jobs: worker processes.
+
+    Raises:
+        WorkerLost: a worker process was killed, e.g. for want of memory.
+    """
+    if not arguments:
+        return
+    elder = set(active_children())
+    with _environment(ONE_THREAD):
+        # "spawn" starts from a clean interpreter: forking a process that has threads can lock up.
+        pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_settle)
+        try:
+            waiting: list[Future[Result]] = [pool.submit(task, *each) for each in arguments]
+            workers = set(active_children()) - elder
+            for future in as_completed(waiting):
+                yield future.result()
+        except BrokenProcessPool:
+            pool.shutdown(wait=True)
+            raise WorkerLost(
+                f"a worker process ended early ({_ends(workers)}), which may be want of memory: try fewer --jobs"
+            ) from None
+        except BaseException:
+            for child in set(active_children()) - elder:
+                child.terminate()
+            raise
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+
+
+@lru_cache(maxsize=64)
+def model_of(text: str, model_id: str) -> Model:
+    """A model that came to this process as its text."""
+    return parse_model(text, f"{model_id}.toml")
+
+
+def _ends(workers: Iterable[BaseProcess]) -> str:
+    """How processes of a broken pool ended. The pool itself terminates those that are left, which says nothing."""
+    codes = {worker.exitcode for worker in workers}
+    named = {signal.Signals(-code).name if code < 0 else f"exit code {code}" for code in codes if code is not None}
+    return ", ".join(sorted(named - {"SIGTERM"} or named)) or "unknown"
+
+
+@contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    """Variables that processes started inside inherit."""
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+def _settle() -> None:
+    """Leave interrupts to the parent, and end when it is gone: otherwise this process would wait for work for ever."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
+    parent = parent_process()
+
+    def watch() -> None:
+        if parent is not None:
+            parent.join()
+            os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

@@ -1,0 +1,221 @@
+"""Recorded cases through twins without any server: the same twin code, each patient's whole record told at once.
+
+Patients are independent, so they go to worker processes, one patient at a time; a patient's files are written there and
+joined here in the order of the patients. What comes out depends on the cases and the number of particles alone: not on
+how many processes there are, nor on which patient was finished first.
+
+Results are gathered beside the old ones and take their place only when all are complete.
+"""
+
+from __future__ import annotations
+
+import shutil
+import tempfile
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, Any
+
+from streams.batch.cases import Case, Problem, Report, Told, of_patient, refusals
+from streams.batch.process_pool import in_processes, model_of
+from twin.events import Alert, OutputEvent, Prediction, decode, encode, to_millis
+from twin.modelfile.library import Model
+
+if TYPE_CHECKING:
+    from numpy.typing import NDArray
+
+    from twin.patient.averaged import AveragedTwin
+    from twin.patient.twin import PatientTwin, Posterior
+
+ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR = "estimates.ndjson", "alerts.ndjson", "predictions.ndjson", "posterior"
+"""What a replay writes: three files, and a folder with a file ``PATIENT.npz`` for each twin."""
+
+STREAMS: dict[str, str] = {
+    "estimate": ESTIMATES,
+    "forecast": ESTIMATES,
+    "alert": ALERTS,
+    "prediction": PREDICTIONS,
+}
+"""Which file an output event belongs to, by its kind."""
+
+
+@dataclass(frozen=True)
+class Replayed:
+    """One patient's replay: output events by kind, what the twin refused, and why it failed if it did."""
+
+    patient_id: str
+    outputs: Counter[str]
+    problems: tuple[Problem, ...]
+    failure: str | None = None
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Output events by kind over all patients, and how many twins there are."""
+
+    outputs: Counter[str]
+    twins: int
+
+
+def replay(
+    cases: Sequence[Case], out: Path, particles: int, jobs: int, report: Report, done: Callable[[int], None]
+) -> Totals:
+    """Replay the cases and write their results into ``out``, in place of those of an earlier replay.
+
+    Args:
+        particles: of every twin.
+        jobs: worker processes.
+        report: is told of every event that a twin refused, and of every patient whose twin failed.
+        done: is told how many patients are finished.
+
+    Raises:
+        WorkerLost: a worker process was killed, e.g. for want of memory.
+        OSError: the results cannot be written.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    totals: Counter[str] = Counter()
+    twins = 0
+    with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
+        parts = Path(folder)
+        tasks = [
+            (case.patient_id, [(model.text, model.id) for model in _models(case)], case.told, particles, parts)
+            for case in sorted(cases, key=lambda case: len(case.told), reverse=True)
+        ]
+        with closing(in_processes(_replay_one, tasks, jobs)) as results:
+            for finished, result in enumerate(results, start=1):
+                for problem in result.problems:
+                    report(problem)
+                if result.failure is not None:
+                    report(Problem(of_patient(result.patient_id), result.failure))
+                twins += result.failure is None
+                totals += result.outputs
+                done(finished)
+        _publish(parts, [case.patient_id for case in cases], out)
+    return Totals(totals, twins)
+
+
+def read_predictions(out: Path) -> Iterator[Prediction]:
+    """The predictions of a finished replay."""
+    with (out / PREDICTIONS).open("rb") as stream:
+        for line in stream:
+            yield Prediction.model_validate_json(line)
+
+
+# --- one patient -----------------------------------------------------------------------------------------------------
+
+
+def _models(case: Case) -> tuple[Model, ...]:
+    return case.rivals.models if case.rivals else (case.model,)
+
+
+def _replay_one(
+    patient_id: str, models: Sequence[tuple[str, str]], told: tuple[Told, ...], particles: int, parts: Path
+) -> Replayed:
+    """Replay one patient and write its files into ``parts``; runs in a worker process."""
+    try:
+        from twin.patient.rivals import rivals
+
+        found = [model_of(text, model_id) for text, model_id in models]
+        averaged = rivals(found) if len(found) > 1 else None
+        return replay_case(Case(patient_id, found[0], told, rivals=averaged), particles, parts)
+    except Exception as error:  # one patient's twin must not take the others' results with it
+        for name in (ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR):
+            _part(parts, patient_id, name).unlink(missing_ok=True)
+        return Replayed(patient_id, Counter(), (), f"the twin failed, {type(error).__name__}: {error}")
+
+
+def replay_case(case: Case, particles: int, parts: Path) -> Replayed:
+    """Tell a new twin the whole case, and write what it says and believes into the folder ``parts``."""
+    from twin import PatientTwin
+    from twin.patient.averaged import AveragedTwin
+
+    twin: PatientTwin | AveragedTwin
+    if case.rivals is None:
+        twin = PatientTwin(case.patient_id, case.model, particles)
+    else:
+        twin = AveragedTwin(case.patient_id, case.rivals, particles)
+    events = [decode(told.raw) for told in case.told]
+    update = twin.observe(events)
+    problems = refusals(case.patient_id, events, case.told, update.rejected)
+    for name, lines in _lines(update.outputs).items():
+        _part(parts, case.patient_id, name).write_bytes(b"".join(lines))
+    _write_posterior(twin, _part(parts, case.patient_id, POSTERIOR))
+    return Replayed(case.patient_id, Counter(output.kind for output in update.outputs), tuple(sorted(problems)))
+
+
+def _lines(outputs: Iterable[OutputEvent]) -> dict[str, list[bytes]]:
+    """Encoded outputs of each file, by time, kind and what else tells them apart."""
+    files: dict[str, list[bytes]] = {name: [] for name in (ESTIMATES, ALERTS, PREDICTIONS)}
+    for output in sorted(outputs, key=_order):
+        files[STREAMS[output.kind]].append(encode(output) + b"\n")
+    return files
+
+
+def _order(output: OutputEvent) -> tuple[int, str, str, int, str]:
+    alert = (output.rule, output.revision) if isinstance(output, Alert) else ("", 0)
+    return to_millis(output.time), output.kind, *alert, output.event_id
+
+
+def _write_posterior(twin: PatientTwin | AveragedTwin, path: Path) -> None:
+    """Arrays of the posterior; of rival models each model's, named ``MODEL/eta`` and so on, and their weights."""
+    import numpy as np
+
+    from twin.patient.twin import PatientTwin
+
+    arrays: dict[str, Any]
+    if isinstance(twin, PatientTwin):
+        arrays = _arrays(twin.posterior())
+    else:
+        arrays = {f"{model}/{name}": a for model, p in twin.posteriors().items() for name, a in _arrays(p).items()}
+        arrays["models"] = np.array(list(twin.weights), dtype=np.str_)
+        arrays["model_weights"] = np.array(list(twin.weights.values()))
+    with path.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def _arrays(posterior: Posterior) -> dict[str, NDArray[Any]]:
+    import numpy as np
+
+    return {
+        "names": np.array(posterior.names, dtype=np.str_),
+        "eta": posterior.eta,
+        "log_weight": posterior.log_weight,
+        "params": posterior.params,
+        "param_names": np.array(posterior.parameter_names, dtype=np.str_),
+        "mode": posterior.mode.eta,
+        "mode_cov": posterior.mode.covariance,
+    }
+
+
+# --- files -----------------------------------------------------------------------------------------------------------
+
+
+def _part(parts: Path, patient_id: str, name: str) -> Path:
+    return parts / f"{patient_id}.{name}"
+
+
+def _publish(parts: Path, patients: Sequence[str], out: Path) -> None:
+    """Join the patients' parts and put everything in place of what was there."""
+    for name in (ESTIMATES, ALERTS, PREDICTIONS):
+        whole = parts / name
+        with whole.open("wb") as file:
+            for patient_id in patients:
+                _append(_part(parts, patient_id, name), file)
+        whole.replace(out / name)
+    posterior = out / POSTERIOR
+    posterior.mkdir(exist_ok=True)
+    for old in posterior.glob("*.npz"):
+        old.unlink()
+    for patient_id in patients:
+        part = _part(parts, patient_id, POSTERIOR)
+        if part.exists():
+            part.replace(posterior / f"{patient_id}.npz")
+
+
+def _append(part: Path, file: IO[bytes]) -> None:
+    if part.exists():
+        with part.open("rb") as stream:
+            shutil.copyfileobj(stream, file)
+        part.unlink()

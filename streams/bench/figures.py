@@ -1,0 +1,280 @@
+"""What ``dosetwin bench`` measures, and what is to be reached.
+
+Each *measurement* gives some of the `FIGURES`. They run one after the other, so that none disturbs another; a
+benchmark is no test, and nothing here judges a figure.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from streams.terminal.progress import progress
+
+Say = Callable[[str], object]
+
+DOCETAXEL = "docetaxel_ozawa2007"
+FLUOROURACIL = "fluorouracil_yamada2025"
+MERCAPTOPURINE = "mercaptopurine_jost2020"
+
+RATE = 200.0
+"""Events a second at which latency is measured."""
+
+MANY = 500
+"""Twins whose memory is given."""
+
+ADMITTED_HOURS = 6.1
+"""After so long everybody is on the ward."""
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How much is measured. ``cycles`` and ``days_ahead`` are of the docetaxel courses, ``twins`` for their memory,
+    ``ward`` patients, ``waiting_hours`` of the ward's events that wait in the topics, ``paced_seconds`` for latency."""
+
+    particles: int
+    cycles: int
+    days_ahead: int
+    patients: int
+    repeats: int
+    twins: int
+    ward: int
+    waiting_hours: float
+    paced_seconds: float
+
+
+FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 90.0)
+QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 6.0)
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One figure: its name in the JSON, its unit, what is to be reached ('' for none), and how it is measured."""
+
+    name: str
+    unit: str
+    reach: str
+    how: str
+
+
+FIGURES = (
+    Figure(
+        "kernel_ns_per_particle_step", "ns", "", "docetaxel, six cycles solved for 1,000 particles; median of 25 runs"
+    ),
+    Figure(
+        "kernel_vs_handwritten",
+        "",
+        "<= 1.1",
+        "over scalar kernels written by hand for three models: same steps, runs in turn, medians",
+    ),
+    Figure("compile_s", "s", "<= 10", "the docetaxel model with an empty cache, ready for a first patient"),
+    Figure("compile_cached_s", "s", "<= 0.3", "the same from the cache, in a process that has other models"),
+    Figure("forecast_ms", "ms", "<= 20", "docetaxel with neutrophils, 1,000 particles, 21 days, hourly; median"),
+    Figure(
+        "update_ms", "ms", "<= 120", "a new count after six cycles of docetaxel: mean over all counts of four weeks"
+    ),
+    Figure("update_ms_worst", "ms", "", "the slowest of them"),
+    Figure("update_moved_share", "", "", "share of them for which the particles were resampled and moved"),
+    Figure("update_levels_ms", "ms", "<= 20", "one more level of a drug in two compartments: mean over ten in a day"),
+    Figure("map_ms", "ms", "<= 1; 8; 200; 30", "mode and FOCE covariance of one patient, cold start; by model"),
+    Figure("late_event_ms", "ms", "", "the same counts, each told a day late"),
+    Figure("late_event_ms_worst", "ms", "", "the slowest of them"),
+    Figure("state_row_bytes", "B", "<= 150,000", "the same patients' state with pump samples and wearable readings"),
+    Figure(
+        "cost_growth", "", "<= 1.2", "an event near a patient's 10,000th over one near the 100th; fluorouracil pump"
+    ),
+    Figure(
+        "cost_growth_years", "", "<= 1.2", "third year of daily 6-mercaptopurine over the first; parameters that drift"
+    ),
+    Figure("worker_rss_mib_500_twins", "MiB", "<= 1,024", "a process with 500 docetaxel twins after two data each"),
+    Figure("stream_vs_passthrough", "", ">= 0.5", "events/s of the worker over a bare Faust pass-through; ward of 200"),
+    Figure("worker_per_s", "/s", "", "events a second of the worker, catching up"),
+    Figure("passthrough_per_s", "/s", "", "events a second of the pass-through"),
+    Figure("latency_ms", "ms", "p99 <= 500", "from Kafka to estimate at 200 events/s, 200 patients; the last 30 s"),
+)
+
+NAMES = tuple(figure.name for figure in FIGURES)
+
+
+class UnknownFigure(ValueError):
+    """A name that is no figure's; the message has those that are."""
+
+
+def measure(scale: Scale, only: Iterable[str] = (), say: Say = lambda _: None) -> dict[str, Any]:
+    """Measure the figures named in ``only``, or all; by name, in the order of `FIGURES`.
+
+    Raises:
+        UnknownFigure: a name of no figure.
+    """
+    wanted = set(only) or set(NAMES)
+    unknown = sorted(wanted - set(NAMES))
+    if unknown:
+        raise UnknownFigure(f"no figure {', '.join(map(repr, unknown))}; there are {', '.join(NAMES)}")
+    found: dict[str, Any] = {}
+    for names, measurement in MEASUREMENTS:
+        if wanted & set(names):
+            found |= measurement(scale, say)
+    return {name: found[name] for name in NAMES if name in wanted}
+
+
+def table(found: dict[str, Any]) -> str:
+    """The figures as text: a row each with what was measured, what is to be reached, and how it is measured."""
+    rows = [("figure", "measured", "to reach", "how")]
+    rows += [(f.name, _shown(found[f.name], f.unit), f.reach or "-", f.how) for f in FIGURES if f.name in found]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join("  ".join([*map(str.ljust, row[:3], widths), row[3]]) for row in rows)
+
+
+def _shown(value: Any, unit: str) -> str:
+    if isinstance(value, dict):
+        return ", ".join(f"{name} {_shown(part, unit)}" for name, part in value.items())
+    return f"{value:,} {unit}".strip()
+
+
+# --- measurements ----------------------------------------------------------------------------------------------------
+
+
+def _kernel(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.kernel import compare, infusions, neutropenia
+    from streams.bench.models import saturable, two_compartments
+    from streams.bench.patients import course
+    from twin import load_model
+
+    say("kernels: generated against hand-written")
+    model = load_model(DOCETAXEL)
+    told = course(model, 1, scale.cycles, scale.days_ahead)
+    nanoseconds, ratio = compare(neutropenia(model, told, scale.particles), scale.repeats)
+    ratios = {"neutropenia": ratio}
+    for simple in (two_compartments(), saturable()):
+        ratios[simple.id] = compare(infusions(simple, scale.particles), scale.repeats)[1]
+    return {"kernel_ns_per_particle_step": nanoseconds, "kernel_vs_handwritten": ratios}
+
+
+def _compile(_: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.compile import compile_seconds
+
+    say("compiling a model, with an empty cache and from it")
+    return compile_seconds(DOCETAXEL, beside=FLUOROURACIL)
+
+
+def _forecast(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.kernel import forecast_ms
+    from twin import load_model
+
+    say("forecasts")
+    return {"forecast_ms": forecast_ms(load_model(DOCETAXEL), scale.particles, scale.repeats)}
+
+
+def _levels(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.models import two_compartments
+    from streams.bench.twin import levels
+
+    say("new levels")
+    return levels(two_compartments(), 5 * scale.patients, scale.particles)
+
+
+def _modes(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.mode import map_ms
+
+    say("posterior modes")
+    return {"map_ms": map_ms(5 * scale.patients)}
+
+
+def _courses(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.patients import course
+    from streams.bench.twin import Grown, courses, grown
+    from twin import load_model
+
+    say(f"twins of {scale.patients} docetaxel patients, {scale.cycles} cycles each")
+    model = load_model(DOCETAXEL)
+    patients: list[Grown] = []
+    for seed in range(1, scale.patients + 1):
+        told = course(model, seed, scale.cycles, scale.days_ahead)
+        with progress(f"history of patient {seed}", "events", len(told.history)) as reached:
+            patients.append(grown(model, told, scale.particles, reached))
+    say("new and late counts")
+    return courses(patients)
+
+
+def _growth(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.twin import growth
+    from twin import load_model
+
+    patients = 3 * scale.patients
+    say("10,000 events of a patient, one by one")
+    with progress("10,000 events each", "patients", patients) as reached:
+        return growth(load_model(FLUOROURACIL), patients, scale.particles, reached)
+
+
+def _years(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.twin import years
+    from twin import load_model
+
+    say("years of daily doses")
+    model = load_model(MERCAPTOPURINE)
+    with progress("three years each", "patients", scale.patients) as reached:
+        return years(model, scale.patients, scale.particles, 180 * scale.cycles, reached)
+
+
+def _memory(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.memory import resident
+
+    say(f"memory of a process with {scale.twins} twins")
+    found = resident(scale.twins, scale.particles)
+    # With fewer twins than are asked about (--quick), the rest is taken to weigh as much.
+    total = found["without"] + (found["with"] - found["without"]) * MANY / scale.twins
+    return {"worker_rss_mib_500_twins": round(total, 1)}
+
+
+def _stream(scale: Scale, say: Say) -> dict[str, Any]:
+    from connectors.services import local_services
+
+    say("Kafka")
+    with local_services(influx=False) as servers:
+        return stream(servers.kafka, scale, say)
+
+
+def stream(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
+    """The figures of the worker on the Kafka at ``bootstrap``."""
+    from connectors.feeds.ward.ward import WARD_MODELS
+    from streams.bench.patients import ward_bytes
+    from streams.bench.stream import stream_vs_passthrough
+
+    paced_events = round(RATE * scale.paced_seconds)
+    hour = 3_600_000
+    say(f"a ward of {scale.ward} patients")
+    waiting: list[bytes] = []
+    paced: list[bytes] = []
+    for millis, raw in ward_bytes(scale.ward, 48.0):
+        (waiting if millis <= scale.waiting_hours * hour else paced).append(raw)
+        if len(paced) == paced_events:
+            break
+    environment = {"DOSETWIN_PARTICLES": str(scale.particles), "DOSETWIN_READY": ",".join(WARD_MODELS)}
+    found = stream_vs_passthrough(bootstrap, waiting, paced=paced, rate=RATE, environment=environment, say=say)
+    return {name: found[name] for name in STREAM}
+
+
+KERNEL = ("kernel_ns_per_particle_step", "kernel_vs_handwritten")
+COURSES = (
+    "update_ms",
+    "update_ms_worst",
+    "update_moved_share",
+    "late_event_ms",
+    "late_event_ms_worst",
+    "state_row_bytes",
+)
+STREAM = ("stream_vs_passthrough", "worker_per_s", "passthrough_per_s", "latency_ms")
+
+MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
+    (KERNEL, _kernel),
+    (("compile_s", "compile_cached_s"), _compile),
+    (("forecast_ms",), _forecast),
+    (("update_levels_ms",), _levels),
+    (("map_ms",), _modes),
+    (COURSES, _courses),
+    (("cost_growth",), _growth),
+    (("cost_growth_years",), _years),
+    (("worker_rss_mib_500_twins",), _memory),
+    (STREAM, _stream),
+)

@@ -1,0 +1,172 @@
+"""The generated kernel against one written by hand for the same model, on the same steps."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from time import thread_time
+
+import numpy as np
+from numpy.typing import NDArray
+
+from streams.bench import handwritten as bench_handwritten
+from streams.bench import handwritten_pk as bench_handwritten_pk
+from streams.bench.patients import DAY_MS, HOUR_MS, Course
+from twin.events import PumpDelivery, VitalSample
+from twin.filter.belief import prior
+from twin.kernel.kernel import Kernel, compile_model
+from twin.modelfile.library import Model
+from twin.record.admission import admit
+from twin.record.history import History
+from twin.solver.solver import Cloud, Solver, System
+from twin.solver.step_control import pace_for
+from twin.solver.step_schedule import Schedule, schedule
+from twin.timeline.delivery import Delivered, Recorded, with_rates
+from twin.timeline.timeline import UNIT_MS, Timeline, assemble, build
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Case:
+    """Particles of the population before their doses, the steps to the last mark, and the kernel written by hand.
+
+    Attributes:
+        system, cloud: the particles as the generated kernel has them.
+        marks: number of moments at which both give the outputs.
+        by_hand: the same outputs (M, O, N) by the hand-written kernel, for steps and rates (M + 1, I).
+    """
+
+    kernel: Kernel
+    system: System
+    cloud: Cloud
+    covariates: Floats
+    rates: Floats
+    steps: Schedule
+    marks: int
+    hand: Callable[[Schedule, Floats, Floats], object]
+
+    @property
+    def particle_steps(self) -> int:
+        """Steps of one particle, times particles."""
+        return len(self.steps.dt) * len(self.system.par)
+
+    def generated(self) -> tuple[Floats, Floats, Floats]:
+        """Outputs (M, O, N), linear states (N, L) in modal coordinates, and stepped states (N, S)."""
+        z, y, out = self.cloud.z.copy(), self.cloud.y.copy(), self._room()
+        s, k = self.system, self.steps
+        self.kernel.advance(
+            z, y, s.par, self.covariates, s.lam, s.v, s.w, s.bw, s.cw, k.start, k.dt, k.row, self.rates,
+            k.kick_from, k.kick_column, k.kick_amount, k.mark, out,
+        )  # fmt: skip
+        return out, z, y
+
+    def by_hand(self) -> tuple[Floats, object]:
+        """The same outputs by the hand-written kernel, and where it says the patients stand at the end."""
+        out = self._room()
+        return out, self.hand(self.steps, self.rates, out)
+
+    def _room(self) -> Floats:
+        return np.empty((self.marks, len(self.kernel.outputs), len(self.system.par)))
+
+
+def neutropenia(model: Model, told: Course, particles: int) -> Case:
+    """A docetaxel course as the twin would solve it for a new cloud: from its beginning, with a stop every day."""
+    kernel = compile_model(model)
+    timeline = _timeline(kernel, told)
+    measured = np.unique(np.array([observation.millis for observation in timeline.observations], dtype=np.int64))
+    baseline = float(timeline.covariates[0][kernel.covariates.index("ANC0")])
+    column = kernel.inputs.index("input(docetaxel)")
+
+    def by_hand(system: System) -> Callable[[Schedule, Floats, Floats], object]:
+        patients = bench_handwritten.at_baseline(system.par, baseline)
+        return lambda steps, rates, out: bench_handwritten.advance(
+            patients, steps, np.ascontiguousarray(rates[:, column]), out
+        )
+
+    return _case(kernel, timeline, measured[measured > timeline.start], particles, told.patient_id, by_hand)
+
+
+def infusions(model: Model, particles: int) -> Case:
+    """Six daily infusions over an hour of a drug with one of the models of `streams.bench.models`, ten levels a day."""
+    kernel = compile_model(model)
+    given = with_rates(Delivered(recorded=[Recorded(d * DAY_MS, d * DAY_MS + HOUR_MS, 100.0, "iv") for d in range(6)]))
+    epoch, covariates = np.array([np.iinfo(np.int64).min]), np.zeros((1, 0))
+    timeline = assemble(kernel, 0, {model.drug: given}, (), epoch, covariates)
+    hours = (0.5, 1, 1.5, 2, 3, 4, 6, 9, 13, 24)
+    marks = np.array([round(24 * d * HOUR_MS + h * HOUR_MS) for d in range(6) for h in hours], dtype=np.int64)
+    by_hand = {"two_compartments": bench_handwritten_pk.two_compartments, "saturable": bench_handwritten_pk.saturable}
+    return _case(kernel, timeline, marks, particles, model.id, by_hand[model.id])
+
+
+def _case(
+    kernel: Kernel,
+    timeline: Timeline,
+    marks: NDArray[np.int64],
+    particles: int,
+    patient_id: str,
+    by_hand: Callable[[System], Callable[[Schedule, Floats, Floats], object]],
+) -> Case:
+    model = kernel.model
+    pace, end, day = pace_for(kernel), int(marks[-1]), round(model.cadence.forecast * UNIT_MS[model.time_unit])
+    stops = np.arange((timeline.start // day + 1) * day, end, day, dtype=np.int64)
+    solver = Solver(kernel, prior(model, particles, patient_id).eta, pace)
+    covariates = timeline.covariates[0]
+    system = solver.system(covariates)
+    steps = schedule(timeline, kernel, pace, timeline.start, end, stops, marks)
+    cloud = solver.initial(timeline)
+    return Case(kernel, system, cloud, covariates, timeline.rates, steps, len(marks), by_hand(system))
+
+
+def _timeline(kernel: Kernel, told: Course) -> Timeline:
+    history = History()
+    for event in told.history:
+        # A pump's samples repeat its START; a wearable says nothing that the equations need.
+        if not isinstance(event, VitalSample | PumpDelivery) or (isinstance(event, PumpDelivery) and _changes(event)):
+            history.insert(admit(event, kernel.model))
+    timeline = build(history, kernel)
+    if timeline is None or len(timeline.covariates) != 1:
+        raise ValueError("the kernels are compared on a course with deliveries, under constant covariates")
+    return timeline
+
+
+def _changes(event: PumpDelivery) -> bool:
+    return event.phase != "sample"
+
+
+def compare(measured: Case, repeats: int) -> tuple[float, float]:
+    """Nanoseconds the generated kernel takes for a particle's step, and its time over that of the hand-written one.
+
+    Medians of interleaved runs; both work in this one thread, whose processor time is taken.
+    """
+    runs: tuple[Callable[[], object], ...] = measured.generated, measured.by_hand
+    seconds: tuple[list[float], list[float]] = [], []
+    for number in range(repeats + 1):
+        for run, taken in zip(runs, seconds, strict=True):
+            begin = thread_time()
+            run()
+            if number:  # The first turn compiles.
+                taken.append(thread_time() - begin)
+    generated, by_hand = (median(taken) for taken in seconds)
+    return round(1e9 * generated / measured.particle_steps, 1), round(generated / by_hand, 3)
+
+
+def forecast_ms(model: Model, particles: int, repeats: int) -> float:
+    """Milliseconds for 21 days ahead of a docetaxel infusion, hourly, for a cloud of particles: median."""
+    kernel = compile_model(model)
+    given = {
+        "docetaxel": with_rates(Delivered(recorded=[Recorded(0, HOUR_MS, 96.0, "iv")], pulses=[0])),
+        "dexamethasone": Delivered(impulses=[(0, 8.0, "iv")], pulses=[0]),
+    }
+    epoch, covariates = np.array([np.iinfo(np.int64).min]), np.array([[c.reference for c in model.covariates]])
+    timeline = assemble(kernel, 0, given, (), epoch, covariates)
+    solver = Solver(kernel, prior(model, particles, "forecast").eta, pace_for(kernel))
+    cloud, marks = solver.initial(timeline), np.arange(0, 21 * DAY_MS + 1, HOUR_MS, dtype=np.int64)
+    taken: list[float] = []
+    for number in range(repeats + 1):
+        begin = thread_time()
+        solver.advance(cloud, timeline, int(marks[-1]), marks)
+        if number:  # The first turn compiles.
+            taken.append(1000.0 * (thread_time() - begin))
+    return round(median(taken), 2)

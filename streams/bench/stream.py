@@ -1,0 +1,277 @@
+"""How much of a bare Faust pass-through's throughput is left with twins in it, and how long an event takes.
+
+Both workers run as processes of their own on the same broker, one after the other, over the same bytes waiting in the
+same topics. The first tenth is left out of the timing: there processes warm up. Then the worker with twins starts again
+on its own state rows, and events come at a steady rate, for the latency.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+import uuid
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.kafka.topics import INPUTS, ensure_topics, topic_of
+from twin.events import decode
+
+WARM_UP = 0.1
+"""Share of the events that passes before the timing begins."""
+
+POLL = 0.2
+"""Seconds between two looks at how far a worker is: asking costs a part of the machine that is measured."""
+
+PATIENCE = 300.0
+OUT = "passed"
+
+
+class BenchmarkFailed(RuntimeError):
+    """A measured process did not do its work; the message has its last words."""
+
+
+def stream_vs_passthrough(
+    bootstrap: str,
+    events: Sequence[bytes],
+    *,
+    paced: Sequence[bytes] = (),
+    rate: float = 200.0,
+    partitions: int = 4,
+    twins: str = "streams.worker.twin_factory:LibraryTwins",
+    environment: dict[str, str] | None = None,
+    say: Callable[[str], object] = lambda _: None,
+) -> dict[str, Any]:
+    """Measure the worker against a bare pass-through.
+
+    Args:
+        bootstrap: broker, ``host:port``.
+        events: encoded input events, in order of arrival, that wait in the topics when a worker starts.
+        paced: events that follow at ``rate`` a second, for the latency; some 30 s of them or more after a warm-up.
+        twins: ``module:name`` of the twin factory.
+        environment: additional environment variables of the worker.
+        say: told what is being done.
+
+    Returns:
+        ``events``, ``worker_per_s``, ``passthrough_per_s``, ``stream_vs_passthrough`` (their ratio) and, if there are
+        ``paced`` events, ``latency_ms`` with ``p50`` and ``p99`` of the last 30 s.
+
+    Raises:
+        BenchmarkFailed: a measured process ended or stood still.
+    """
+    prefix = f"bench-{uuid.uuid4().hex[:8]}."
+    ensure_topics(bootstrap, prefix, partitions)
+    _create_out_topic(bootstrap, prefix, partitions)
+    say(f"sending {len(events)} events")
+    _send(bootstrap, prefix, events, rate=None)
+    surroundings = {
+        **os.environ,
+        **(environment or {}),
+        "DOSETWIN_KAFKA": bootstrap,
+        "DOSETWIN_TOPIC_PREFIX": prefix,
+        "DOSETWIN_PARTITIONS": str(partitions),
+    }
+    say("bare Faust pass-through")
+    arguments = ["-m", "streams.bench.stream", bootstrap, prefix, str(partitions)]
+    with _process(arguments, surroundings) as process, _counter(bootstrap, prefix + OUT, partitions) as passed:
+        bare = _rate(process, len(events), passed)
+    say("worker with twins")
+    command = ["-c", "from streams.cli import main; main()", "worker", "--metrics-port", "0", "--twins", twins]
+    with _process(command, surroundings) as process:
+        address = process.metrics_address()
+        full = _rate(process, len(events), lambda: _handled(_metrics(address)))
+    measured: dict[str, Any] = {
+        "events": len(events),
+        "worker_per_s": round(full, 1),
+        "passthrough_per_s": round(bare, 1),
+        "stream_vs_passthrough": round(full / bare, 3),
+    }
+    if paced:
+        say(f"latency at {rate:g} events/s, {len(paced) / rate:.0f} s")
+        with _process(command, surroundings) as process:
+            address = process.metrics_address()
+            process.wait_until(lambda: "worker ready" in process.said())
+            before = _handled(_metrics(address))
+            _send(bootstrap, prefix, paced, rate)
+            process.wait_until(lambda: _handled(_metrics(address)) - before >= len(paced))
+            found = _metrics(address)
+        quantiles = {name: found[f"dosetwin_latency_{name}_seconds"] for name in ("p50", "p99")}
+        measured["latency_ms"] = {name: round(1000 * seconds, 1) for name, seconds in quantiles.items()}
+    return measured
+
+
+@dataclass(frozen=True)
+class _Process:
+    """A running process and what it says."""
+
+    handle: subprocess.Popen[bytes]
+    log: Path
+
+    def said(self) -> str:
+        """Its log so far."""
+        return self.log.read_text(errors="replace")
+
+    def wait_until(self, reached: Callable[[], bool]) -> None:
+        """Look every `POLL` seconds.
+
+        Raises:
+            BenchmarkFailed: the process ended, or `PATIENCE` did; with the process's last words.
+        """
+        limit = time.monotonic() + PATIENCE
+        while not reached():
+            code = self.handle.poll()
+            if code is not None:
+                raise BenchmarkFailed(f"a measured process ended with code {code}; it said:\n{self.said()[-2000:]}")
+            if time.monotonic() > limit:
+                raise BenchmarkFailed(f"a step took over {PATIENCE:.0f} s; the process said:\n{self.said()[-2000:]}")
+            time.sleep(POLL)
+
+    def metrics_address(self) -> str:
+        """Where the worker serves its metrics."""
+        self.wait_until(lambda: "address=http" in self.said())
+        return self.said().partition("address=")[2].split()[0]
+
+
+@contextlib.contextmanager
+def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[_Process]:
+    """A Python process until the end of the block, then SIGTERM."""
+    with tempfile.TemporaryDirectory(prefix="dosetwin-bench-") as directory:
+        log = Path(directory, "log")
+        with log.open("wb") as output:
+            handle = subprocess.Popen([sys.executable, *arguments], env=environment, stdout=output, stderr=output)
+            try:
+                yield _Process(handle, log)
+            finally:
+                handle.send_signal(signal.SIGTERM)
+                try:
+                    handle.wait(60)
+                except subprocess.TimeoutExpired:
+                    handle.kill()
+                    handle.wait()
+
+
+def _rate(process: _Process, total: int, passed: Callable[[], float]) -> float:
+    """Events a second from the first look after the warm-up to the end; from the look before it if few are left then.
+
+    Raises:
+        BenchmarkFailed: all had passed before anybody looked.
+    """
+    looks = [(time.monotonic(), passed())]
+
+    def all_passed() -> bool:
+        looks.append((time.monotonic(), passed()))
+        return looks[-1][1] >= total
+
+    process.wait_until(all_passed)
+    ended, _ = looks.pop()
+    began, first = next((look for look in looks if look[1] >= WARM_UP * total), looks[-1])
+    if first >= total:
+        raise BenchmarkFailed(f"{total} events had passed before they could be counted")
+    return (total - first) / (ended - began)
+
+
+def _metrics(address: str) -> dict[str, float]:
+    """Every unlabelled sample by name, and the sums over labels of the others."""
+    import urllib.request
+
+    from prometheus_client.parser import text_string_to_metric_families
+
+    with urllib.request.urlopen(address) as answer:
+        text = answer.read().decode()
+    found: dict[str, float] = {}
+    for family in text_string_to_metric_families(text):
+        for sample in family.samples:
+            found[sample.name] = found.get(sample.name, 0.0) + sample.value
+    return found
+
+
+def _handled(metrics: dict[str, float]) -> float:
+    return metrics.get("dosetwin_events_in_total", 0.0) - metrics["dosetwin_in_flight"]
+
+
+def _send(bootstrap: str, prefix: str, events: Sequence[bytes], rate: float | None) -> None:
+    from kafka import KafkaProducer
+
+    addressed = [(decode(raw), raw) for raw in events]
+    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=1 if rate is None else 0)
+    began = time.monotonic()
+    for number, (event, raw) in enumerate(addressed):
+        if rate is not None:
+            time.sleep(max(began + number / rate - time.monotonic(), 0.0))
+        producer.send(topic_of(event, prefix), key=event.patient_id.encode(), value=raw)
+    producer.flush()
+    producer.close()
+
+
+def _create_out_topic(bootstrap: str, prefix: str, partitions: int) -> None:
+    from kafka import KafkaAdminClient
+
+    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin.create_topics({prefix + OUT: {"num_partitions": partitions, "replication_factor": -1}})
+    admin.close()
+
+
+@contextlib.contextmanager
+def _counter(bootstrap: str, topic: str, partitions: int) -> Iterator[Callable[[], float]]:
+    """A function that says how many records a topic has."""
+    from kafka import KafkaConsumer, TopicPartition
+
+    places = [TopicPartition(topic, number) for number in range(partitions)]
+    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    try:
+        yield lambda: float(sum(consumer.end_offsets(places).values()))
+    finally:
+        consumer.close()
+
+
+def passthrough(bootstrap: str, prefix: str, partitions: int) -> None:
+    """A Faust app that sends on every input record as it is, as Faust's documentation shows it; until SIGTERM."""
+    import faust
+
+    with tempfile.TemporaryDirectory(prefix="dosetwin-bench-") as directory:
+        app = faust.App(
+            f"{prefix}passthrough",
+            broker=f"kafka://{bootstrap}",
+            datadir=directory,
+            store="memory://",
+            autodiscover=False,
+            origin=None,
+            topic_allow_declare=False,
+            topic_disable_leader=True,
+            topic_partitions=partitions,
+            web_enabled=False,
+            key_serializer="raw",
+            value_serializer="raw",
+            stream_wait_empty=False,
+        )
+        inputs = app.topic(*(prefix + topic for topic in INPUTS), key_type=bytes, value_type=bytes)
+        out = app.topic(prefix + OUT, key_type=bytes, value_type=bytes)
+
+        async def pass_on(stream: Any) -> None:
+            async for event in stream.events():
+                await out.send(key=event.key, value=event.value)
+
+        app.agent(inputs, name="pass_on")(pass_on)
+
+        async def run() -> None:
+            stopping = asyncio.Event()
+            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, stopping.set)
+            app.in_worker = True
+            app.finalize()
+            start = asyncio.ensure_future(app.start())
+            await stopping.wait()
+            await app.stop()
+            start.cancel()
+
+        asyncio.run(run())
+
+
+if __name__ == "__main__":
+    passthrough(sys.argv[1], sys.argv[2], int(sys.argv[3]))

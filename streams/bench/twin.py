@@ -1,0 +1,180 @@
+"""What a twin costs: a new count, a late one, a row, and an event after ten thousand others."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from statistics import fmean, median
+from time import perf_counter, thread_time
+from typing import NamedTuple
+
+from streams.bench.patients import DAY_MS, EVENTS_AN_HOUR, Course, daily, infused, steady_hours, steady_start
+from twin import PatientTwin
+from twin.events import InputEvent, LabResult, to_millis
+from twin.modelfile.library import Model
+
+Progress = Callable[[int], object]
+"""Takes how many events were told so far."""
+
+NEAR = 4
+"""Hours on either side over which the cost of an event is taken as the median."""
+
+EARLY, LATE = 100, 10_000
+"""Numbers of the events that `growth` compares."""
+
+
+@dataclass(frozen=True)
+class Grown:
+    """A twin that knows its patient's history, as a row; rows are how a copy is made."""
+
+    model: Model
+    told: Course
+    row: bytes
+
+    def twin(self) -> PatientTwin:
+        """A copy of its own."""
+        return PatientTwin.from_row(self.row, self.model)
+
+
+def grown(model: Model, told: Course, particles: int, progress: Progress = lambda _: None) -> Grown:
+    """Tell a twin the history, a day at a time."""
+    twin = PatientTwin(told.patient_id, model, particles)
+    done = 0
+    for day in _days(told.history):
+        twin.observe(day)
+        done += len(day)
+        progress(done)
+    return Grown(model, told, twin.row())
+
+
+def _days(events: Sequence[InputEvent]) -> Iterator[list[InputEvent]]:
+    day: list[InputEvent] = []
+    for event in events:
+        if day and to_millis(event.time) // DAY_MS != to_millis(day[0].time) // DAY_MS:
+            yield day
+            day = []
+        day.append(event)
+    if day:
+        yield day
+
+
+class Taken(NamedTuple):
+    """What one count took, in ms, and whether the cloud was resampled and moved for it."""
+
+    ms: float
+    moved: bool
+
+
+def new_counts(patient: Grown, delay: int = 0) -> list[Taken]:
+    """What each further count takes: the posterior given all history, prediction, estimates, forecasts.
+
+    The other events of the days ahead are told in between. Counts come ``delay`` ms after their own time; those of the
+    first day only warm the copy up.
+    """
+    twin = patient.twin()
+    now = patient.told.now
+    waiting: list[InputEvent] = []
+    taken: list[Taken] = []
+    arrivals = sorted(
+        patient.told.ahead, key=lambda event: to_millis(event.time) + delay * isinstance(event, LabResult)
+    )
+    for event in arrivals:
+        if not isinstance(event, LabResult):
+            waiting.append(event)
+            continue
+        twin.observe(waiting)
+        waiting.clear()
+        before = twin.belief.eta
+        begin = perf_counter()
+        update = twin.observe([event])
+        if to_millis(event.time) > now + DAY_MS:
+            taken.append(Taken(1000.0 * (perf_counter() - begin), twin.belief.eta is not before))
+            if not any(said.kind == "prediction" for said in update.outputs):
+                raise RuntimeError(f"the count {event.event_id} was not assimilated: {update.rejected}")
+    return taken
+
+
+def courses(patients: Sequence[Grown]) -> dict[str, float]:
+    """Means and worsts of ``update_ms`` and ``late_event_ms``; ``update_moved_share``; the largest ``state_row_bytes``.
+
+    A count moves the particles when the weights have become too uneven, which is seldom with a long history: the share
+    says how many of the prompt counts did.
+    """
+    prompt = [taken for patient in patients for taken in new_counts(patient)]
+    late = [taken for patient in patients for taken in new_counts(patient, delay=DAY_MS)]
+    return {
+        "update_ms": round(fmean(count.ms for count in prompt), 1),
+        "update_ms_worst": round(max(count.ms for count in prompt), 1),
+        "update_moved_share": round(fmean(count.moved for count in prompt), 3),
+        "late_event_ms": round(fmean(count.ms for count in late), 1),
+        "late_event_ms_worst": round(max(count.ms for count in late), 1),
+        "state_row_bytes": max(len(patient.row) for patient in patients),
+    }
+
+
+def levels(model: Model, patients: int, particles: int) -> dict[str, float]:
+    """``update_levels_ms``: what each of ten levels in the day of an infusion takes, the first one left out."""
+    taken: list[float] = []
+    for number in range(patients):
+        patient_id = f"LEVELS-{number + 1}"
+        start, *told = infused(patient_id, seed=number)
+        twin = PatientTwin(patient_id, model, particles)
+        twin.observe([start])
+        for at, level in enumerate(told):
+            begin = perf_counter()
+            twin.observe([level])
+            if at:
+                taken.append(1000.0 * (perf_counter() - begin))
+        if twin.belief.observations != len(told):
+            raise RuntimeError(f"{len(told)} levels were told and {twin.belief.observations} assimilated")
+    return {"update_levels_ms": round(fmean(taken), 2)}
+
+
+def growth(model: Model, patients: int, particles: int, progress: Progress = lambda _: None) -> dict[str, float]:
+    """``cost_growth``: cost of an event near the 10,000th of a patient over that near the 100th.
+
+    Events are told one by one. Hours hold the same events everywhere (see `streams.bench.patients.steady_hours`), so
+    hours are compared, in turn, by two twins of the same patient; near both places none has a count in it: what a count
+    costs has figures of its own.
+    """
+    taken: dict[int, list[float]] = {EARLY: [], LATE: []}
+    for number in range(patients):
+        patient_id = f"STEADY-{number + 1}"
+        hours = list(steady_hours(patient_id, LATE // EVENTS_AN_HOUR + NEAR + 1))
+        twins = {event: PatientTwin(patient_id, model, particles) for event in taken}
+        for event, twin in twins.items():
+            twin.observe(steady_start(patient_id))
+            for hour in hours[: event // EVENTS_AN_HOUR - NEAR]:
+                twin.observe(hour)
+        for offset in range(-NEAR, NEAR + 1):
+            for event, twin in twins.items():
+                taken[event].append(_seconds(twin, hours[event // EVENTS_AN_HOUR + offset]))
+        progress(number + 1)
+    return {"cost_growth": round(median(taken[LATE]) / median(taken[EARLY]), 3)}
+
+
+def years(
+    model: Model, patients: int, particles: int, days: int, progress: Progress = lambda _: None
+) -> dict[str, float]:
+    """``cost_growth_years``: processor time of the last third of ``days`` over that of the first.
+
+    A dose a day and a count every tenth, told as they come; the model's parameters drift.
+    """
+    first = last = 0.0
+    for number in range(patients):
+        patient_id = f"YEARS-{number + 1}"
+        twin = PatientTwin(patient_id, model, particles)
+        for day, told in enumerate(daily(patient_id, days)):
+            taken = _seconds(twin, told)
+            first += taken if day < days // 3 else 0.0
+            last += taken if day >= days - days // 3 else 0.0
+        progress(number + 1)
+    return {"cost_growth_years": round(last / first, 3)}
+
+
+def _seconds(twin: PatientTwin, hour: Sequence[InputEvent]) -> float:
+    """Processor time that an hour's events take."""
+    begin = thread_time()
+    for event in hour:
+        twin.observe([event])
+    return thread_time() - begin

@@ -1,0 +1,352 @@
+"""The Faust worker: one agent over the co-partitioned input topics, adapting Kafka to the ward and nothing more.
+
+`build_worker` puts together the desk, the ward and a Faust app whose consumer, recovery and commits are those of
+`streams.worker.recovery`. `run_worker` runs it until a signal; a last barrier makes everything handled so far
+permanent.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import faust
+import structlog
+from aiokafka.partitioner import murmur2
+from faust.types import TP
+
+from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES
+from connectors.settings import Settings
+from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
+from streams.worker.dispatcher import Ward
+from streams.worker.engine import Record
+from streams.worker.event_time_merge import MergedOrder
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.offset_continuity import Continuity, TopicPartition, Verdict
+from streams.worker.processor import FAR_FUTURE_HOURS, PatientDesk
+from streams.worker.recovery import OrderedTables, SettledConsumer, SettledTransport
+from streams.worker.twin_factory import TwinFactory
+
+GROUP = "dosetwin-worker"
+"""Consumer group, after the topic prefix."""
+
+TABLE = "patients"
+
+ROW_BYTES = 4 * MIB
+"""Largest state row the changelog takes."""
+
+SESSION_TIMEOUT = 30.0
+"""Seconds until the broker gives a silent worker's partitions away: well above any pause of the event loop."""
+
+TICK = 0.1
+"""Seconds between two looks at what is due."""
+
+STALL_SECONDS = 180.0
+"""A worker that is behind and has taken nothing for so long stops, so that its supervisor starts it again."""
+
+_log = structlog.get_logger("dosetwin.worker")
+
+
+@dataclass(frozen=True)
+class WorkerOptions:
+    """How a worker runs; times in seconds."""
+
+    barrier_events: int = BARRIER_EVENTS
+    barrier_seconds: float = BARRIER_SECONDS
+    far_future_hours: float = FAR_FUTURE_HOURS
+    session_timeout: float = SESSION_TIMEOUT
+    instance: str = ""
+    """Static group membership: a worker that restarts under the same name takes its partitions back at once."""
+
+
+def group_of(settings: Settings) -> str:
+    """The worker's consumer group."""
+    return f"{settings.topic_prefix}{GROUP}"
+
+
+def changelog_of(settings: Settings) -> str:
+    """The topic that holds the state rows."""
+    return f"{group_of(settings)}-{TABLE}-changelog"
+
+
+def ensure_changelog(settings: Settings) -> None:
+    """Create the changelog topic if it does not exist: compacted, with the inputs' number of partitions."""
+    from kafka import KafkaAdminClient
+    from kafka.errors import TopicAlreadyExistsError
+
+    name = changelog_of(settings)
+    configs = {
+        "cleanup.policy": "compact",
+        "max.message.bytes": str(ROW_BYTES),
+        "segment.bytes": str(64 * MIB),
+        "min.cleanable.dirty.ratio": "0.2",
+    }
+    admin = KafkaAdminClient(bootstrap_servers=settings.kafka.split(","))
+    try:
+        if name not in set(admin.list_topics()):
+            topic = {"num_partitions": settings.partitions, "replication_factor": -1, "configs": configs}
+            with contextlib.suppress(TopicAlreadyExistsError):
+                admin.create_topics({name: topic}, wait_for_metadata=True)
+    finally:
+        admin.close()
+
+
+def home_partition(key: bytes, partitions: int) -> int:
+    """The partition of a key under the murmur2 partitioner of Java, aiokafka and kafka-python."""
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
+class FaustPort:
+    """`streams.worker.engine.Port` on a Faust app: its producer, its table's store, its consumer's commit marks."""
+
+    def __init__(self, app: faust.App, table: Any, prefix: str) -> None:
+        self._app = app
+        self._table = table
+        self._prefix = prefix
+
+    async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
+        """Queue an output at the producer."""
+        return await self._produce(self._prefix + topic, key, value, None)
+
+    async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:
+        """Queue a row for the table's changelog; the table shows it when it is durable."""
+        confirmation = await self._produce(self._table.changelog_topic_name, key, row, partition)
+
+        async def stored() -> None:
+            await confirmation
+            self._table.data[key] = row
+
+        return stored()
+
+    def read_row(self, key: bytes) -> bytes | None:
+        """The patient's row in the table."""
+        row: bytes | None = self._table.data.get(key)
+        return row
+
+    def rows(self) -> Iterable[tuple[bytes, bytes]]:
+        """All rows in the table."""
+        return list(self._table.data.items())
+
+    def settle(self, partition: TopicPartition, offset: int) -> None:
+        """Let the consumer commit up to ``offset``."""
+        cast(SettledConsumer, self._app.consumer).settle(TP(*partition), offset)
+
+    async def _produce(self, topic: str, key: bytes | None, value: bytes, partition: int | None) -> Awaitable[object]:
+        producer = await self._app.maybe_start_producer()
+        confirmation: Awaitable[object] = await producer.send(topic, key, value, partition, None, None)
+        return confirmation
+
+
+class TwinApp(faust.App):
+    """A Faust app that hands its partitions to a ward when they are restored, and takes them back before they go."""
+
+    ward: Ward
+    metrics: WorkerMetrics
+
+    def __init__(self, *args: Any, continuity: Continuity | None, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.continuity = continuity
+        self._rewinds: set[asyncio.Task[None]] = set()
+        self._last_taken = time.monotonic()
+
+    async def take_over(self, starts: Mapping[TP, int]) -> None:
+        """Called by the recovery while all inputs rest: reading will begin at ``starts``."""
+        begins = {(tp.topic, tp.partition): offset for tp, offset in starts.items()}
+        if self.continuity is not None:
+            for partition, offset in begins.items():
+                self.continuity.start(partition, offset)
+        self._last_taken = time.monotonic()
+        await self.ward.open(begins)
+
+    async def admit(self, message: Any) -> None:
+        """Give one message to the ward, unless its offset shows a repeat, or that one is missing before it."""
+        partition = (message.topic, message.partition)
+        if self.continuity is not None:
+            verdict = self.continuity.check(partition, message.offset, time.monotonic())
+            if verdict is Verdict.MISSING:
+                _log.warning("records missing: rewinding", topic=message.topic, partition=message.partition,
+                             expected=self.continuity.expected(partition), found=message.offset)  # fmt: skip
+                self.metrics.gaps.inc()
+                self._rewind(partition)
+            if verdict is not Verdict.NEXT:
+                return
+        self._last_taken = time.monotonic()
+        timestamp = round(message.timestamp * 1000)
+        await self.ward.take(Record(*partition, message.offset, timestamp, message.key, message.value))
+
+    async def tick(self) -> None:
+        """What is due by time: barriers, and rewinds that brought nothing."""
+        now = time.monotonic()
+        await self.ward.tick(now)
+        if self.continuity is not None:
+            for partition in self.continuity.overdue(now):
+                self._rewind(partition)
+
+    async def check_progress(self) -> None:
+        """Stop the worker if records wait at the broker and none has come through for `STALL_SECONDS`."""
+        if time.monotonic() - self._last_taken < STALL_SECONDS or self.ward.is_full or self.continuity is None:
+            return
+        expected = self.continuity.all_expected()
+        ends = await self.consumer.highwaters(*(TP(*partition) for partition in expected))
+        behind = sum(max((ends.get(TP(*tp)) or 0) - offset, 0) for tp, offset in expected.items())
+        if behind:
+            raise RuntimeError(f"{behind} records wait and none came for {STALL_SECONDS:.0f} s: the consumer is stuck")
+
+    def fail(self, error: BaseException) -> None:
+        """Stop the worker for ``error``; what is not durable will be read again by the next one."""
+        self._failing = asyncio.ensure_future(self.crash(error))
+
+    def _rewind(self, partition: TopicPartition) -> None:
+        assert self.continuity is not None
+        task = asyncio.ensure_future(
+            cast(SettledConsumer, self.consumer).rewind(TP(*partition), self.continuity.expected(partition))
+        )
+        self._rewinds.add(task)
+        task.add_done_callback(self._rewound)
+
+    def _rewound(self, task: asyncio.Task[None]) -> None:
+        self._rewinds.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.warning("rewind failed; it will be tried again", error=type(error).__name__)
+
+    def _new_transport(self) -> Any:
+        return SettledTransport(self.conf.broker_consumer, self)
+
+    async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
+        if not self.should_stop:
+            await self._hand_back()
+        await super()._on_partitions_revoked(revoked)
+
+    async def on_stop(self) -> None:
+        """Faust's callback, while producer and consumer still run."""
+        await self._hand_back()
+        await super().on_stop()
+
+    async def _hand_back(self) -> None:
+        await self.ward.surrender()
+        if self.continuity is not None:
+            self.continuity.stop_all()
+        await self.consumer.commit()
+
+
+def build_worker(
+    settings: Settings,
+    twins: TwinFactory,
+    datadir: Path,
+    options: WorkerOptions | None = None,
+    *,
+    guarded: bool = True,
+    table_manager: type[OrderedTables] = OrderedTables,
+) -> TwinApp:
+    """The worker as a Faust app, ready for `run_worker`.
+
+    ``datadir`` is Faust's own; nothing in it is needed after a restart. ``guarded=False`` leaves out the watch over
+    offsets and ``table_manager`` exchanges the recovery, for tests that show what they are good for.
+    """
+    options = options or WorkerOptions()
+    prefix = settings.topic_prefix
+    app = TwinApp(
+        group_of(settings),
+        continuity=Continuity() if guarded else None,
+        broker=";".join(f"kafka://{address}" for address in settings.kafka.split(",")),
+        datadir=str(datadir),
+        store="memory://",
+        autodiscover=False,
+        origin=None,
+        processing_guarantee="at_least_once",
+        topic_allow_declare=False,
+        topic_disable_leader=True,
+        topic_partitions=settings.partitions,
+        web_enabled=False,
+        worker_redirect_stdouts=False,
+        key_serializer="raw",
+        value_serializer="raw",
+        consumer_auto_offset_reset="earliest",
+        consumer_group_instance_id=options.instance or None,
+        broker_session_timeout=options.session_timeout,
+        broker_heartbeat_interval=min(3.0, options.session_timeout / 4),
+        broker_commit_interval=1.0,
+        broker_commit_livelock_soft_timeout=1800.0,
+        stream_processing_timeout=1800.0,
+        stream_wait_empty=False,
+        producer_acks=-1,
+        producer_max_request_size=REJECTED_BYTES,
+        TableManager=table_manager,
+        ConsumerScheduler=MergedOrder,
+    )
+    table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
+    app.metrics = WorkerMetrics()
+    app.ward = Ward(
+        PatientDesk(twins, far_future_hours=options.far_future_hours),
+        FaustPort(app, table, prefix),
+        app.metrics,
+        home=lambda key: home_partition(key, settings.partitions),
+        failed=app.fail,
+        barrier_events=options.barrier_events,
+        barrier_seconds=options.barrier_seconds,
+    )
+    topics = [prefix + topic for topic in INPUTS]
+    inputs = app.topic(*topics, key_type=bytes, value_type=bytes, allow_empty=True)
+
+    async def twins_agent(stream: Any) -> None:
+        events: AsyncIterator[Any] = stream.noack().events()
+        async for event in events:
+            try:
+                await app.admit(event.message)
+            except Exception as error:
+                await app.crash(error)
+                raise
+
+    app.agent(inputs, name="twins", concurrency=1)(twins_agent)
+    return app
+
+
+async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int:
+    """Run until ``stopping`` (by default SIGTERM or SIGINT): 0 after a last barrier; 1 if the worker failed."""
+    if stopping is None:
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+    app.in_worker = True
+    app.finalize()
+    work = [
+        asyncio.ensure_future(stopping.wait()),
+        asyncio.ensure_future(app._crashed.wait()),
+        asyncio.ensure_future(_heartbeat(app)),
+    ]
+    start = asyncio.ensure_future(app.start())
+    failure: BaseException | None = None
+    try:
+        done, _ = await asyncio.wait([start, *work], return_when=asyncio.FIRST_COMPLETED)
+        if start in done and start.exception() is None:
+            done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
+        failure = next((task.exception() for task in done if task.exception() is not None), None)
+    finally:
+        work[2].cancel()
+        await app.stop()
+        app.ward.close()
+        for task in (start, *work):
+            task.cancel()
+        await asyncio.gather(start, *work, return_exceptions=True)
+    failure = failure or app.crash_reason
+    if failure is not None:
+        _log.error("worker failed", error=f"{type(failure).__name__}: {failure}", **app.metrics.summary())
+        return 1
+    _log.info("worker stopped", **app.metrics.summary())
+    return 0
+
+
+async def _heartbeat(app: TwinApp) -> None:
+    checked = time.monotonic()
+    while True:
+        await asyncio.sleep(TICK)
+        await app.tick()
+        if time.monotonic() - checked > STALL_SECONDS / 6:
+            checked = time.monotonic()
+            await app.check_progress()

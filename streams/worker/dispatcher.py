@@ -1,0 +1,387 @@
+"""The ward: all patients of the partitions that this worker holds, between a stream of records and the patient desk.
+
+It keeps one *lane* per patient, in which records are handled strictly in order, while different patients overtake one
+another: costly events in a small thread pool, cheap ones at once on the event loop. What a lane brings forth is sent
+on, remembered as unsettled, and made permanent at the next barrier in the order *outputs, rows, commit mark*.
+
+Alerts are never sent before they are decided for good: a lane that decides one writes its row first, with the alert
+in the row's outbox, and sends it when the row is durable. After a crash the outbox is sent again. So no order in which
+records may be read again after a crash can bring an alert that the twin's state does not know.
+
+Nothing here knows Faust: `streams.worker.engine` is all the ward needs of a stream engine.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import Counter, deque
+from collections.abc import Awaitable, Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TypeVar, TypeVarTuple
+
+import structlog
+
+from connectors.kafka.topics import ALERTS, REJECTED
+from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier
+from streams.worker.engine import Port, Record
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.offset_continuity import TopicPartition
+from streams.worker.processor import Arrival, Chart, Outcome, PatientDesk, Position, reject
+from streams.worker.state_row import alerts_wait
+from twin.events import Rejected, encode
+
+THREADS = 2
+"""Threads for costly events: kernels release the interpreter lock, so two keep two cores busy."""
+
+BATCH = 64
+"""Most events of one patient handled in one go, so that others get their turn."""
+
+IN_FLIGHT = 1_000
+"""Most records taken and not yet handled; then reading pauses, and Kafka is the buffer."""
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+_log = structlog.get_logger("dosetwin.worker")
+
+
+@dataclass
+class Lane:
+    """One patient's queue. Whoever handles events or writes the row holds ``turn``."""
+
+    patient_id: str
+    partition: int
+    chart: Chart | None = None
+    pending: deque[Arrival] = field(default_factory=deque)
+    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
+    worker: asyncio.Task[None] | None = None
+    unsettled: list[Awaitable[object]] = field(default_factory=list)
+    dirty: bool = False
+    abandoned: bool = False
+
+    @property
+    def key(self) -> bytes:
+        return self.patient_id.encode()
+
+
+@dataclass
+class _Partition:
+    """One number of all input topics together: their patients are the same."""
+
+    cadence: Cadence
+    frontiers: dict[str, Frontier] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+    unsettled: list[Awaitable[object]] = field(default_factory=list)
+    barrier: asyncio.Lock = field(default_factory=asyncio.Lock)
+
+
+class Ward:
+    """See the module's docstring. ``clock`` gives wall time in seconds, only ever used to measure latency.
+
+    ``home`` gives the partition a key belongs to, so that a producer with another partitioner is noticed.
+    ``failed`` is called when something could not be made durable: the process must then stop and start again.
+    """
+
+    def __init__(
+        self,
+        desk: PatientDesk,
+        port: Port,
+        metrics: WorkerMetrics,
+        *,
+        home: Callable[[bytes], int],
+        failed: Callable[[BaseException], None],
+        barrier_events: int = BARRIER_EVENTS,
+        barrier_seconds: float = BARRIER_SECONDS,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._desk = desk
+        self._port = port
+        self._metrics = metrics
+        self._home = home
+        self._failed = failed
+        self._barrier_events = barrier_events
+        self._barrier_seconds = barrier_seconds
+        self._clock = clock
+        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="twin")
+        self._lanes: dict[str, Lane] = {}
+        self._partitions: dict[int, _Partition] = {}
+        self._rejected: Counter[str] = Counter()
+        self._in_flight = 0
+        self._accepting = False
+        self._room = asyncio.Condition()
+        metrics.patients.set_function(lambda: len(self._lanes))
+        metrics.in_flight.set_function(lambda: self._in_flight)
+
+    @property
+    def is_full(self) -> bool:
+        """Whether reading pauses because too many records are in flight."""
+        return self._in_flight >= IN_FLIGHT
+
+    # --- partitions -------------------------------------------------------------------------------------------------
+
+    async def open(self, starts: Mapping[TopicPartition, int]) -> None:
+        """Take over partitions whose rows are restored; ``starts`` is where reading begins. Publishes old outboxes."""
+        for (topic, number), offset in starts.items():
+            if number not in self._partitions:
+                cadence = Cadence(self._barrier_events, self._barrier_seconds, since_time=time.monotonic())
+                self._partitions[number] = _Partition(cadence)
+            self._partitions[number].frontiers[topic] = Frontier(offset)
+            self._partitions[number].settled[topic] = offset
+        self._accepting = True
+        waiting = [key.decode() for key, row in self._port.rows() if alerts_wait(row)]
+        for patient_id in waiting:
+            number = self._home(patient_id.encode())
+            if number in self._partitions:
+                lane = self._lane(patient_id, number)
+                async with lane.turn:
+                    await self._load(lane)
+                    await self._publish_alerts(lane)
+
+    async def surrender(self, patience: float = 10.0) -> None:
+        """Give all partitions back: nothing new is begun, what is under way is finished and made permanent.
+
+        What does not finish within ``patience`` seconds is left for whoever reads the partition next.
+        """
+        self._accepting = False
+        for lane in self._lanes.values():
+            self._landed(len(lane.pending))
+            lane.pending.clear()
+        numbers = list(self._partitions)
+        try:
+            async with asyncio.timeout(patience):
+                await asyncio.gather(*(lane.worker for lane in self._lanes.values() if lane.worker is not None))
+                for number in numbers:
+                    await self.barrier(number)
+        except TimeoutError:
+            _log.warning("barrier not finished in time; the rest will be read again", seconds=patience)
+        for lane in self._lanes.values():
+            lane.abandoned = True
+        self._lanes.clear()
+        self._partitions.clear()
+        self._in_flight = 0
+        async with self._room:
+            self._room.notify_all()
+
+    def close(self) -> None:
+        """Stop the threads; what they are doing is finished first."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    # --- records ----------------------------------------------------------------------------------------------------
+
+    async def take(self, record: Record) -> None:
+        """Take one record; returns at once unless too many are in flight. Records of other partitions are ignored."""
+        if self.is_full:
+            async with self._room:
+                await self._room.wait_for(lambda: not self.is_full)
+        partition = self._partitions.get(record.partition)
+        if not self._accepting or partition is None or record.topic not in partition.frontiers:
+            return
+        self._metrics.events_in.labels(record.topic).inc()
+        partition.cadence.counted()
+        partition.frontiers[record.topic].admit(record.offset)
+        self._in_flight += 1
+        position = Position(record.topic, record.partition, record.offset, record.timestamp)
+        read = self._read(record, position)
+        if isinstance(read, Rejected):
+            partition.unsettled.append(await self._send_rejected(read))
+            self._finished([position])
+            return
+        lane = self._lane(read.event.patient_id, record.partition)
+        if self._is_quick(lane, read):
+            async with lane.turn:
+                await self._handle(lane, [read], threaded=False)
+            return
+        lane.pending.append(read)
+        if lane.worker is None:
+            lane.worker = asyncio.create_task(self._work(lane))
+
+    def _read(self, record: Record, position: Position) -> Arrival | Rejected:
+        read = self._desk.read(record.key, record.value, position)
+        if isinstance(read, Rejected):
+            return read
+        lane = self._lanes.get(read.event.patient_id)
+        home = lane.partition if lane is not None else self._home(read.event.patient_id.encode())
+        if home == record.partition:
+            return read
+        return reject(
+            read,
+            "wrong_partition",
+            f"record in partition {record.partition}, but key {read.event.patient_id!r} belongs in {home}: the "
+            "producer must use the murmur2 partitioner (librdkafka: partitioner=murmur2_random)",
+        )
+
+    def _lane(self, patient_id: str, partition: int) -> Lane:
+        lane = self._lanes.get(patient_id)
+        if lane is None:
+            lane = self._lanes[patient_id] = Lane(patient_id, partition)
+        return lane
+
+    def _is_quick(self, lane: Lane, arrival: Arrival) -> bool:
+        """Whether the arrival can be handled here and now, without a thread."""
+        return (
+            lane.chart is not None
+            and not lane.pending
+            and not lane.turn.locked()
+            and self._desk.is_routine(lane.chart, arrival.event)
+        )
+
+    async def _work(self, lane: Lane) -> None:
+        """Handle a lane's pending arrivals until there are none."""
+        try:
+            while lane.pending and not lane.abandoned:
+                async with lane.turn:
+                    await self._load(lane)
+                    batch = [lane.pending.popleft() for _ in range(min(BATCH, len(lane.pending)))]
+                    if batch:
+                        await self._handle(lane, batch, threaded=True)
+        except Exception as error:
+            self._failed(error)
+        finally:
+            lane.worker = None
+
+    async def _load(self, lane: Lane) -> None:
+        if lane.chart is None:
+            row = self._port.read_row(lane.key)
+            lane.chart = await self._in_thread(self._desk.open, lane.patient_id, row)
+            if lane.chart.sealed is not None:
+                _log.error("a patient's stored state cannot be continued", reason=lane.chart.sealed[0])
+
+    async def _handle(self, lane: Lane, arrivals: list[Arrival], *, threaded: bool) -> None:
+        """Let the desk handle arrivals and send what follows. Call with the lane's turn."""
+        assert lane.chart is not None
+        repeats = sum(lane.chart.contains(arrival.position) for arrival in arrivals)
+        if repeats:
+            self._metrics.repeats.inc(repeats)
+        if threaded:
+            outcome = await self._in_thread(self._desk.handle, lane.chart, arrivals)
+        else:
+            outcome = self._desk.handle(lane.chart, arrivals)
+        if lane.abandoned:
+            return
+        sent = await self._send(lane, outcome)
+        lane.unsettled.extend(sent)
+        lane.dirty = lane.dirty or (repeats < len(arrivals) and lane.chart.sealed is None)
+        if outcome.alerts:
+            await self._write_row(lane)
+            await self._publish_alerts(lane)
+        self._time(arrivals, sent)
+        self._finished([arrival.position for arrival in arrivals])
+
+    async def _send(self, lane: Lane, outcome: Outcome) -> list[Awaitable[object]]:
+        sent = []
+        for output in outcome.outputs:
+            sent.append(await self._port.send(output.topic, lane.key, output.value))
+            self._metrics.outputs.labels(output.topic).inc()
+        sent.extend([await self._send_rejected(letter) for letter in outcome.rejected])
+        for ess in outcome.ess:
+            self._metrics.ess.observe(ess)
+        return sent
+
+    async def _send_rejected(self, letter: Rejected) -> Awaitable[object]:
+        self._metrics.rejected.labels(letter.reason).inc()
+        self._rejected[letter.reason] += 1
+        count = self._rejected[letter.reason]
+        if str(count).rstrip("0") == "1":  # the 1st, 10th, 100th, …: a flood of bad events must not flood the log
+            _log.warning("events rejected", reason=letter.reason, count=count, topic=letter.topic,
+                         partition=letter.partition, offset=letter.offset)  # fmt: skip
+        key = letter.patient_id.encode() if letter.patient_id is not None else None
+        return await self._port.send(REJECTED, key, encode(letter))
+
+    # --- what is permanent ------------------------------------------------------------------------------------------
+
+    async def tick(self, now: float) -> None:
+        """Run the barriers that are due; ``now`` is monotonic seconds. To be called several times a second."""
+        for number, partition in list(self._partitions.items()):
+            if partition.cadence.due(now) and self._is_unsettled(number, partition):
+                await self.barrier(number)
+
+    async def barrier(self, number: int) -> None:
+        """Make permanent what partition ``number`` has handled: outputs, then rows, then the commit mark."""
+        partition = self._partitions.get(number)
+        if partition is None:
+            return
+        async with partition.barrier:
+            with self._metrics.barrier.time():
+                partition.cadence.passed(time.monotonic())
+                marks = {topic: frontier.offset for topic, frontier in partition.frontiers.items()}
+                sent, partition.unsettled = partition.unsettled, []
+                dirty = [lane for lane in self._lanes.values() if lane.partition == number and lane.dirty]
+                await _durable(sent)
+                for lane in dirty:
+                    async with lane.turn:
+                        if lane.dirty:
+                            await self._write_row(lane)
+                for topic, offset in marks.items():
+                    if offset > partition.settled[topic]:
+                        partition.settled[topic] = offset
+                        self._port.settle((topic, number), offset)
+
+    def _is_unsettled(self, number: int, partition: _Partition) -> bool:
+        return any(
+            frontier.offset > partition.settled[topic] for topic, frontier in partition.frontiers.items()
+        ) or any(lane.dirty for lane in self._lanes.values() if lane.partition == number)
+
+    async def _write_row(self, lane: Lane) -> None:
+        """Outputs durable, then the row. Call with the lane's turn."""
+        assert lane.chart is not None
+        sent, lane.unsettled = lane.unsettled, []
+        await _durable(sent)
+        if lane.chart.sealed is None:
+            row = await self._in_thread(self._desk.row, lane.chart)
+            await (await self._port.write_row(lane.partition, lane.key, row))
+            self._metrics.rows.inc()
+            self._metrics.row_bytes.inc(len(row))
+        lane.dirty = False
+
+    async def _publish_alerts(self, lane: Lane) -> None:
+        """Send the outbox, which a durable row holds. The next row is written without it."""
+        assert lane.chart is not None
+        await _durable([await self._port.send(ALERTS, lane.key, value) for value in lane.chart.outbox])
+        self._metrics.outputs.labels(ALERTS).inc(len(lane.chart.outbox))
+        lane.chart.outbox.clear()
+        lane.dirty = lane.chart.sealed is None
+
+    # --- bookkeeping ------------------------------------------------------------------------------------------------
+
+    async def _in_thread(self, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+
+    def _finished(self, positions: Iterable[Position]) -> None:
+        count = 0
+        for position in positions:
+            count += 1
+            partition = self._partitions.get(position.partition)
+            if partition is not None:
+                partition.frontiers[position.topic].done(position.offset)
+        self._landed(count)
+
+    def _landed(self, count: int) -> None:
+        was_full = self.is_full
+        self._in_flight = max(self._in_flight - count, 0)
+        if was_full and not self.is_full:
+            self._notifying = asyncio.get_running_loop().create_task(self._notify())
+
+    async def _notify(self) -> None:
+        async with self._room:
+            self._room.notify_all()
+
+    def _time(self, arrivals: list[Arrival], sent: list[Awaitable[object]]) -> None:
+        """Note the latency of each arrival when the last thing that followed from it is durable."""
+
+        def note(_: object = None) -> None:
+            now = self._clock()
+            for arrival in arrivals:
+                self._metrics.took(now - arrival.position.timestamp / 1000)
+
+        if sent and isinstance(sent[-1], asyncio.Future):
+            sent[-1].add_done_callback(note)
+        else:
+            note()
+
+
+async def _durable(sent: Iterable[Awaitable[object]]) -> None:
+    """Wait until the broker has everything; raises the first error."""
+    for confirmation in sent:
+        await confirmation

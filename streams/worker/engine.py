@@ -1,0 +1,38 @@
+"""The port: all that a stream engine must do for the ward. `streams.worker.app.FaustPort` is the one on Faust."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Iterable
+from typing import NamedTuple, Protocol
+
+from streams.worker.offset_continuity import TopicPartition
+
+
+class Record(NamedTuple):
+    """One input record as read; ``timestamp`` is its record time in ms since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+    key: bytes | None
+    value: bytes | None
+
+
+class Port(Protocol):
+    """What the ward needs of a stream engine. Topic names are without prefix."""
+
+    async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
+        """Queue a record; the result is done when the broker has it, or raises."""
+
+    async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:
+        """Queue a state row to the partition's changelog; done when durable."""
+
+    def read_row(self, key: bytes) -> bytes | None:
+        """The newest durable state row of a patient."""
+
+    def rows(self) -> Iterable[tuple[bytes, bytes]]:
+        """All state rows of the held partitions."""
+
+    def settle(self, partition: TopicPartition, offset: int) -> None:
+        """Everything below ``offset`` is permanent: it may be committed."""

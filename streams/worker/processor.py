@@ -1,0 +1,385 @@
+"""The patient desk: turns records into twin updates, one patient at a time, knowing nothing of Kafka but positions.
+
+A *chart* is all the desk knows about one patient: the twin, the offsets the twin already contains, events that came
+before the enrolment, alerts not yet published. The desk reads records (`PatientDesk.read`), lets the twin observe them
+(`PatientDesk.handle`) and writes the chart down as a state row (`PatientDesk.row`). What cannot be used becomes a
+`Rejected` with its reason, and the events beside it go on. Calls for one chart must not overlap; different charts are
+independent, so they may be handled in parallel threads.
+
+Reasons given here: those of `twin.events.decode` and of the twin, and
+
+- ``wrong_key``: the record's key is not the event's patient, so its order among that patient's events is lost;
+- ``far_future``: event time too far after the record's own time;
+- ``unknown_patient``: no enrolment yet and the waiting room is full;
+- ``unknown_model``: an enrolment names a model that does not load;
+- ``already_enrolled``: an enrolment names another model than the one in use;
+- ``bad_state_row``, ``model_changed``: the stored state cannot be continued; it is kept as it is;
+- ``internal_error``: the twin failed on this event; it goes on from where it was before.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from connectors.kafka.topics import topic_of
+from streams.worker.state_row import BadRow, Held, Row, decode_row, encode_row
+from streams.worker.twin_factory import Twin, TwinFactory, UnknownModel, Update
+from twin.events import (
+    Alert,
+    BadEvent,
+    Enrolment,
+    Estimate,
+    InputEvent,
+    OutputEvent,
+    Rejected,
+    decode,
+    encode,
+    from_millis,
+    to_millis,
+)
+
+FAR_FUTURE_HOURS = 24.0
+"""Default tolerance of event time after record time."""
+
+NEVER = -(2**62)
+"""Event time (ms) before every event."""
+
+WAITING_ROOM = 256
+"""Most events held for a patient who is not enrolled yet."""
+
+WAITING_ROOM_BYTES = 262_144
+"""Most bytes of such events, so that a state row stays below a broker's limits."""
+
+
+class Position(NamedTuple):
+    """Where a record stands in Kafka, and its record time in ms since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
+
+
+class Arrival(NamedTuple):
+    """A decoded event with where it came from and the bytes it came as."""
+
+    event: InputEvent
+    position: Position
+    raw: bytes
+
+
+class Outgoing(NamedTuple):
+    """An encoded output and the topic (without prefix) it belongs to."""
+
+    topic: str
+    value: bytes
+
+
+@dataclass
+class Outcome:
+    """What handling some arrivals brought forth. Alerts are not among ``outputs``: they wait in the chart's outbox."""
+
+    outputs: list[Outgoing] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+    ess: list[float] = field(default_factory=list)
+    alerts: int = 0
+
+
+@dataclass
+class Chart:
+    """One patient at the desk. ``since`` is what the twin observed after ``saved``, its newest row."""
+
+    patient_id: str
+    model_id: str = ""
+    model_hash: str = ""
+    twin: Twin | None = None
+    applied: dict[tuple[str, int], int] = field(default_factory=dict)
+    held: list[Held] = field(default_factory=list)
+    outbox: list[bytes] = field(default_factory=list)
+    sealed: tuple[str, str] | None = None
+    latest: int = NEVER
+    saved: bytes = b""
+    since: list[tuple[InputEvent, ...]] = field(default_factory=list)
+
+    def contains(self, position: Position) -> bool:
+        """Whether the twin already knows the record at ``position``."""
+        return position.offset <= self.applied.get(position[:2], -1)
+
+
+class PatientDesk:
+    """See the module's docstring. ``twins`` makes and restores twins."""
+
+    def __init__(self, twins: TwinFactory, *, far_future_hours: float = FAR_FUTURE_HOURS) -> None:
+        self._twins = twins
+        self._far_future_ms = round(far_future_hours * 3_600_000)
+
+    # --- records in -------------------------------------------------------------------------------------------------
+
+    def read(self, key: bytes | None, raw: bytes | None, position: Position) -> Arrival | Rejected:
+        """Decode one record and check what can be checked without the patient."""
+        raw = raw or b""
+        try:
+            event = decode(raw)
+        except BadEvent as error:
+            return dead_letter(error.reason, error.detail, position, raw, error.patient_id, error.event_id)
+        except Exception as error:  # decoding must not be able to stop a partition
+            return dead_letter("internal_error", f"decoding failed: {type(error).__name__}: {error}", position, raw)
+        arrival = Arrival(event, position, raw)
+        if key != event.patient_id.encode():
+            shown = "no key" if key is None else f"key {key[:80]!r}"
+            return reject(arrival, "wrong_key", f"record with {shown} for field 'patient_id' {event.patient_id!r}: "
+                          "the key of every record must be its patient_id in UTF-8")  # fmt: skip
+        ahead = to_millis(event.time) - position.timestamp
+        if ahead > self._far_future_ms:
+            return reject(
+                arrival,
+                "far_future",
+                f"field 'time' {event.time.isoformat()} is {ahead / 3_600_000:.1f} h after the record's own time "
+                f"{from_millis(position.timestamp).isoformat()}, more than the {self._far_future_ms / 3_600_000:g} h "
+                "that are allowed: check the sender's clock",
+            )
+        return arrival
+
+    # --- charts -----------------------------------------------------------------------------------------------------
+
+    def open(self, patient_id: str, row: bytes | None) -> Chart:
+        """The patient's chart from its state row, or a new one. A row that cannot be continued seals the chart."""
+        if row is None:
+            return Chart(patient_id)
+        try:
+            stored = decode_row(row)
+        except BadRow as error:
+            return Chart(patient_id, sealed=("bad_state_row", str(error)))
+        chart = Chart(
+            patient_id,
+            model_id=stored.model_id,
+            model_hash=stored.model_hash,
+            applied={(topic, partition): offset for topic, partition, offset in stored.applied},
+            held=list(stored.held),
+            outbox=list(stored.outbox),
+            latest=stored.latest,
+            saved=stored.twin,
+        )
+        if stored.twin:
+            try:
+                self._restore(chart)
+            except UnknownModel as error:
+                chart.sealed = ("model_changed", f"{error}; its file must come back for this twin to go on")
+            except Exception as error:  # whatever it is, the other patients go on and the row stays as it is
+                chart.sealed = ("bad_state_row", f"the twin's row does not restore: {type(error).__name__}: {error}")
+        return chart
+
+    def row(self, chart: Chart) -> bytes:
+        """The chart as a state row (see `streams.worker.state_row`)."""
+        chart.saved = chart.twin.row() if chart.twin is not None else b""
+        chart.since.clear()
+        applied = sorted((topic, partition, offset) for (topic, partition), offset in chart.applied.items())
+        return encode_row(
+            Row(
+                chart.patient_id,
+                chart.model_id,
+                chart.model_hash,
+                tuple(applied),
+                chart.latest,
+                chart.saved,
+                tuple(chart.held),
+                tuple(chart.outbox),
+            )
+        )
+
+    def is_routine(self, chart: Chart, event: InputEvent) -> bool:
+        """Whether handling ``event`` takes microseconds, so that a thread hop would cost more than it saves."""
+        return chart.sealed is not None or (
+            chart.twin is not None and not isinstance(event, Enrolment) and chart.twin.is_routine(event)
+        )
+
+    def _restore(self, chart: Chart) -> None:
+        current = self._twins.model_hash(chart.model_id)
+        if current != chart.model_hash:
+            chart.sealed = (
+                "model_changed",
+                f"model {chart.model_id!r} has hash {current}, this twin was made by {chart.model_hash}: put the old "
+                "model file back, or enrol the patient anew under another model id",
+            )
+            return
+        chart.twin = self._twins.restore(chart.model_id, chart.saved)
+
+    # --- events -----------------------------------------------------------------------------------------------------
+
+    def handle(self, chart: Chart, arrivals: Iterable[Arrival]) -> Outcome:
+        """Let the patient's twin observe the arrivals, in the order given; arrivals it already contains are skipped.
+
+        Consecutive arrivals in order of event time are observed together. One that is earlier than what the twin knows
+        is observed by itself, so that the outputs do not depend on how the arrivals were cut into calls.
+        """
+        outcome = Outcome()
+        run: list[Arrival] = []
+        for arrival in arrivals:
+            if chart.contains(arrival.position):
+                continue
+            chart.applied[arrival.position[:2]] = arrival.position.offset
+            if chart.sealed is not None:
+                outcome.rejected.append(reject(arrival, *chart.sealed))
+            elif chart.twin is None:
+                self._without_twin(chart, arrival, outcome)
+            elif isinstance(arrival.event, Enrolment) and arrival.event.model != chart.model_id:
+                detail = f"field 'model': patient has a twin of {chart.model_id!r}, not of {arrival.event.model!r}"
+                outcome.rejected.append(reject(arrival, "already_enrolled", detail))
+            else:
+                late = to_millis(arrival.event.time) < chart.latest
+                if run and (late or not _continues(run, arrival)):
+                    self._observe(chart, run, outcome)
+                    run = []
+                    late = to_millis(arrival.event.time) < chart.latest
+                run.append(arrival)
+                if late:
+                    self._observe(chart, run, outcome)
+                    run = []
+        if run:
+            self._observe(chart, run, outcome)
+        return outcome
+
+    def _without_twin(self, chart: Chart, arrival: Arrival, outcome: Outcome) -> None:
+        event = arrival.event
+        if isinstance(event, Enrolment) and event.status != "retracted":
+            self._enrol(chart, arrival, event.model, outcome)
+        elif len(chart.held) >= WAITING_ROOM or _size(chart.held) + len(arrival.raw) > WAITING_ROOM_BYTES:
+            detail = (
+                f"patient {event.patient_id!r} is not enrolled and {len(chart.held)} events of "
+                f"{_size(chart.held)} bytes are waiting already (at most {WAITING_ROOM} of {WAITING_ROOM_BYTES} "
+                "bytes): send an 'enrolment' first"
+            )
+            outcome.rejected.append(reject(arrival, "unknown_patient", detail))
+        else:
+            chart.held.append(Held(*arrival.position, arrival.raw))
+
+    def _enrol(self, chart: Chart, arrival: Arrival, model_id: str, outcome: Outcome) -> None:
+        try:
+            model_hash = self._twins.model_hash(model_id)
+            twin = self._twins(model_id, chart.patient_id)
+        except UnknownModel as error:
+            outcome.rejected.append(reject(arrival, "unknown_model", f"field 'model': {error}"))
+            return
+        except Exception as error:  # a model that breaks must not stop the partition
+            outcome.rejected.append(reject(arrival, "internal_error", f"enrolling: {type(error).__name__}: {error}"))
+            return
+        chart.model_id, chart.model_hash, chart.twin = model_id, model_hash, twin
+        refused_before = len(outcome.rejected)
+        self._observe(chart, [arrival], outcome)
+        if len(outcome.rejected) > refused_before:
+            chart.model_id, chart.model_hash, chart.twin = "", "", None
+            chart.since.clear()
+            return
+        waiting, chart.held = chart.held, []
+        run: list[Arrival] = []
+        for held in sorted((_taken_up(held) for held in waiting), key=lambda held: held.event.time):
+            if run and not _continues(run, held):
+                self._observe(chart, run, outcome)
+                run = []
+            run.append(held)
+        if run:
+            self._observe(chart, run, outcome)
+
+    def _observe(self, chart: Chart, run: Sequence[Arrival], outcome: Outcome) -> None:
+        assert chart.twin is not None
+        events = tuple(arrival.event for arrival in run)
+        try:
+            update = chart.twin.observe(events)
+            letters = self._letters(update)
+        except Exception as error:  # the twin's fault must cost this event only
+            self._after_failure(chart, run, outcome, error)
+            return
+        chart.since.append(events)
+        chart.latest = max(chart.latest, to_millis(events[-1].time))
+        self._collect(chart, run, update, letters, outcome)
+
+    @staticmethod
+    def _letters(update: Update) -> list[tuple[OutputEvent, bytes]]:
+        return [(output, encode(output)) for output in update.outputs]
+
+    @staticmethod
+    def _collect(
+        chart: Chart,
+        run: Sequence[Arrival],
+        update: Update,
+        letters: list[tuple[OutputEvent, bytes]],
+        outcome: Outcome,
+    ) -> None:
+        for output, value in letters:
+            if isinstance(output, Alert):
+                chart.outbox.append(value)
+                outcome.alerts += 1
+                continue
+            outcome.outputs.append(Outgoing(topic_of(output), value))
+            if isinstance(output, Estimate):
+                outcome.ess.append(output.ess)
+        by_id = {arrival.event.event_id: arrival for arrival in run}
+        for refusal in update.rejected:
+            source = by_id.get(refusal.event_id or "", run[0] if len(run) == 1 else None)
+            outcome.rejected.append(reject(source, refusal.reason, refusal.detail) if source else refusal)
+
+    def _after_failure(self, chart: Chart, run: Sequence[Arrival], outcome: Outcome, error: Exception) -> None:
+        """Bring the twin back to where it was before ``run``; then find the event that it failed on."""
+        try:
+            if chart.saved:
+                chart.twin = self._twins.restore(chart.model_id, chart.saved)
+            else:
+                chart.twin = self._twins(chart.model_id, chart.patient_id)
+            for events in chart.since:
+                chart.twin.observe(events)
+        except Exception as second:  # nothing sound to go on from: keep the stored row and refuse what comes
+            chart.sealed = ("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
+        if len(run) == 1 or chart.sealed is not None:
+            detail = f"the twin failed on this event: {type(error).__name__}: {error}"
+            outcome.rejected.extend(reject(arrival, "internal_error", detail) for arrival in run)
+            return
+        for arrival in run:
+            if chart.sealed is None:
+                self._observe(chart, [arrival], outcome)
+            else:
+                outcome.rejected.append(reject(arrival, *chart.sealed))
+
+
+def dead_letter(
+    reason: str,
+    detail: str,
+    position: Position,
+    raw: bytes,
+    patient_id: str | None = None,
+    event_id: str | None = None,
+) -> Rejected:
+    """A `Rejected` that carries the original bytes and where they stood, so that it can be mended and sent again."""
+    return Rejected(
+        reason=reason,
+        detail=detail,
+        patient_id=patient_id,
+        event_id=event_id,
+        topic=position.topic,
+        partition=position.partition,
+        offset=position.offset,
+        original_base64=base64.b64encode(raw).decode(),
+    )
+
+
+def reject(arrival: Arrival, reason: str, detail: str) -> Rejected:
+    """The dead letter of a decoded event."""
+    event = arrival.event
+    return dead_letter(reason, detail, arrival.position, arrival.raw, event.patient_id, event.event_id)
+
+
+def _continues(run: Sequence[Arrival], arrival: Arrival) -> bool:
+    """Whether ``arrival`` may be observed together with ``run``: not earlier, and not another word on the same fact."""
+    return arrival.event.time >= run[-1].event.time and all(
+        arrival.event.event_id != earlier.event.event_id for earlier in run
+    )
+
+
+def _taken_up(held: Held) -> Arrival:
+    return Arrival(decode(held.raw), Position(held.topic, held.partition, held.offset, held.timestamp), held.raw)
+
+
+def _size(held: Iterable[Held]) -> int:
+    return sum(len(event.raw) for event in held)

@@ -1,0 +1,150 @@
+"""The seam between the stream and the twin: what the stream needs of a twin, and where twins come from.
+
+`LibraryTwins` is the real source. Anything with the same two methods and one call can take its place (a test's
+deterministic stand-in, a remote engine); ``dosetwin worker --twins module:name`` names it.
+"""
+
+from __future__ import annotations
+
+import importlib
+import re
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+if TYPE_CHECKING:
+    from twin.events import InputEvent, OutputEvent, Rejected
+
+LEAST_PARTICLES = 32
+"""Size of a twin that only serves to compile its model."""
+
+_MODEL_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
+
+
+class Update(Protocol):
+    """What observing some events brought forth, in order."""
+
+    @property
+    def outputs(self) -> tuple[OutputEvent, ...]: ...
+
+    @property
+    def rejected(self) -> tuple[Rejected, ...]: ...
+
+
+class Twin(Protocol):
+    """One patient's twin, as the stream sees it.
+
+    ``observe`` is deterministic, and for events in order of event time observing them together is the same as
+    observing them one by one.
+    """
+
+    def observe(self, events: Sequence[InputEvent]) -> Update: ...
+
+    def row(self) -> bytes: ...
+
+    def is_routine(self, event: InputEvent) -> bool: ...
+
+
+class UnknownModel(LookupError):
+    """No model of this id, or its file does not load; the message says which and why."""
+
+
+class TwinFactory(Protocol):
+    """Where twins come from. All three raise `UnknownModel`; they are called from worker threads."""
+
+    def __call__(self, model_id: str, patient_id: str) -> Twin: ...
+
+    def restore(self, model_id: str, row: bytes) -> Twin: ...
+
+    def model_hash(self, model_id: str) -> str: ...
+
+
+class LibraryTwins:
+    """Twins of the model library and of model files that the operator named (never of a path in an event).
+
+    A model id ``A,B,C`` stands for the average of rival models.
+    """
+
+    def __init__(self, particles: int = 1000, model_files: Mapping[str, Path] | None = None) -> None:
+        self._particles = particles
+        self._model_files = dict(model_files or {})
+        self._model = lru_cache(maxsize=64)(self._load)
+
+    def __call__(self, model_id: str, patient_id: str) -> Twin:
+        from twin import PatientTwin
+
+        if "," in model_id:
+            from twin.patient.averaged import AveragedTwin
+
+            return cast(Twin, AveragedTwin(patient_id, self._rivals(model_id), particles=self._particles))
+        return cast(Twin, PatientTwin(patient_id, self._model(model_id), particles=self._particles))
+
+    def restore(self, model_id: str, row: bytes) -> Twin:
+        from twin import PatientTwin
+
+        if "," in model_id:
+            from twin.patient.averaged import AveragedTwin
+
+            return cast(Twin, AveragedTwin.from_row(row, self._rivals(model_id)))
+        return cast(Twin, PatientTwin.from_row(row, self._model(model_id)))
+
+    def model_hash(self, model_id: str) -> str:
+        return str(self._rivals(model_id).hash if "," in model_id else self._model(model_id).hash)
+
+    def _rivals(self, model_id: str) -> Any:
+        """Rival models ``A,B,C``, to be averaged."""
+        from twin.patient.rivals import rivals
+
+        try:
+            return rivals([self._model(one) for one in model_id.split(",")])
+        except ValueError as error:
+            raise UnknownModel(f"models {model_id!r}: {error}") from error
+
+    def compile(self, model_ids: Sequence[str]) -> None:
+        """Compile these models, so that none of their patients waits for it (from the cache but once).
+
+        A dose told to a twin that nobody keeps calls all that is compiled.
+
+        Raises:
+            UnknownModel: no such model.
+        """
+        from twin import PatientTwin
+        from twin.events import DoseGiven, Quantity
+
+        for model_id in model_ids:
+            model = self._model(model_id)
+            dose = DoseGiven(
+                event_id="compile",
+                patient_id="nobody",
+                time=datetime(2000, 1, 1, tzinfo=UTC),
+                source="worker",
+                drug=model.drug,
+                route="iv",
+                amount=Quantity(value=1.0, unit="mg"),
+            )
+            PatientTwin("nobody", model, particles=LEAST_PARTICLES).observe([dose])
+
+    def _load(self, model_id: str) -> Any:
+        from twin import load_model
+
+        if not _MODEL_ID.match(model_id):
+            raise UnknownModel(f"model {model_id!r} is no model id (letters, digits, '_' and '-')")
+        try:
+            return load_model(str(self._model_files.get(model_id, model_id)))
+        except (LookupError, ValueError, OSError) as error:
+            raise UnknownModel(f"model {model_id!r}: {error}") from error
+
+
+def twin_factory(path: str) -> Callable[..., TwinFactory]:
+    """The class or function at ``module:name``.
+
+    Raises:
+        ValueError: nothing importable there; says what was tried.
+    """
+    module_name, _, name = path.partition(":")
+    try:
+        return cast(Callable[..., TwinFactory], getattr(importlib.import_module(module_name), name))
+    except (ImportError, AttributeError, ValueError) as error:
+        raise ValueError(f"--twins {path!r}: expected 'module:name' of a twin factory ({error})") from None

@@ -1,0 +1,367 @@
+"""The console in a real browser: events on a real Kafka, the page as a person at the ward sees and drives it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kafka import KafkaProducer
+from selenium import webdriver
+from selenium.webdriver.chrome.service import Service
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+
+from connectors.kafka.topics import ensure_topics, topic_of
+from tests import factories as make
+from twin.events import OutputEvent, Rejected, encode
+
+SECONDS = 20.0
+
+
+def eventually(look: Callable[[], Any], seconds: float = SECONDS) -> Any:
+    """The first truthy answer; fails with the last one when there is none in time."""
+    deadline = time.monotonic() + seconds
+    while not (answer := look()):
+        assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
+        time.sleep(0.05)
+    return answer
+
+
+@dataclass
+class Console:
+    """A running ``dosetwin console`` and what it reads from."""
+
+    kafka: str
+    prefix: str
+    process: subprocess.Popen[str]
+    address: str
+
+    def publish(self, *events: OutputEvent | Rejected) -> None:
+        producer = KafkaProducer(bootstrap_servers=self.kafka)
+        for event in events:
+            producer.send(topic_of(event, self.prefix), encode(event), key=(event.patient_id or "").encode())
+        producer.flush()
+        producer.close()
+
+
+def start_console(kafka: str, prefix: str, port: int = 0) -> Console:
+    command = [sys.executable, "-c", "from streams.cli import main; main()", "console"]
+    options = ["--port", str(port), "--kafka", kafka, "--prefix", prefix]
+    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    said = process.stdout.readline()
+    found = re.fullmatch(r"console: (http://127\.0\.0\.1:\d+)\n", said)
+    assert found, f"expected the address, got {said!r}"
+    return Console(kafka, prefix, process, found[1])
+
+
+def stop_console(console: Console) -> int:
+    console.process.send_signal(signal.SIGTERM)
+    code = console.process.wait(15)
+    assert console.process.stdout is not None
+    console.process.stdout.close()
+    return code
+
+
+@pytest.fixture
+def console(kafka: str) -> Iterator[Console]:
+    prefix = f"b{uuid.uuid4().hex[:8]}."
+    ensure_topics(kafka, prefix)
+    console = start_console(kafka, prefix)
+    yield console
+    assert stop_console(console) == 0
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+    chromedriver = shutil.which("chromedriver")
+    assert chromium, "the browser tests need chromium: apt-get install chromium"
+    assert chromedriver, "the browser tests need chromedriver: apt-get install chromium-driver"
+    options = webdriver.ChromeOptions()
+    options.binary_location = chromium
+    profile: Path = tmp_path_factory.mktemp("chromium")
+    for flag in (
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-quic",
+        "--disable-dev-shm-usage",
+        "--no-first-run",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+        f"--user-data-dir={profile}",
+    ):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
+    service = Service(chromedriver, log_output=subprocess.DEVNULL, env={**os.environ, "TZ": "UTC"})
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def page(browser: webdriver.Chrome, console: Console) -> Iterator[webdriver.Chrome]:
+    """The ward page at 1280 pixels; afterwards nothing may have gone wrong or been asked of anyone else."""
+    resize(browser, 1280, 900)
+    browser.get_log("browser")
+    browser.get_log("performance")
+    browser.get(console.address)
+    eventually(lambda: text_of(browser, "#link-text").startswith("live"))
+    yield browser
+    complaints = [line["message"] for line in browser.get_log("browser") if line["level"] in ("SEVERE", "WARNING")]
+    assert [text for text in complaints if "willReadFrequently" not in text] == [], "that one is about `inked`"
+    asked = requests(browser)
+    assert asked
+    assert [url for url in asked if not url.startswith((console.address, "ws://127.0.0.1:", "data:"))] == []
+    browser.get("about:blank")
+
+
+def requests(browser: webdriver.Chrome) -> list[str]:
+    """Addresses the page asked for since the last look."""
+    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
+    return [
+        message["params"]["url"] if "url" in message["params"] else message["params"]["request"]["url"]
+        for message in messages
+        if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")
+    ]
+
+
+def resize(browser: webdriver.Chrome, width: int, height: int) -> None:
+    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
+    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
+def visible(browser: webdriver.Chrome, selector: str) -> list[str]:
+    """The texts of what can be seen, read in one go because the page moves on between two questions."""
+    texts: list[str] = browser.execute_script(
+        "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).map(e => e.innerText)",
+        selector,
+    )
+    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in texts]
+
+
+def text_of(browser: webdriver.Chrome, selector: str) -> str:
+    return next(iter(visible(browser, selector)), "")
+
+
+def ward_order(browser: webdriver.Chrome) -> list[str]:
+    return visible(browser, "#ward-rows tr a.open")
+
+
+def inked(browser: webdriver.Chrome, chart: str) -> dict[str, int]:
+    """Pixels of a chart by what is in them: any ink at all, and the blue of the twin's bands and lines."""
+    return browser.execute_script(  # type: ignore[no-any-return]
+        """
+        const canvas = document.querySelector(`[data-chart="${arguments[0]}"] canvas`);
+        if (!canvas) return {ink: 0, blue: 0};
+        const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+        let ink = 0, blue = 0;
+        for (let i = 0; i < data.length; i += 4) {
+          if (data[i + 3] === 0) continue;
+          ink += 1;
+          if (data[i + 2] > data[i] + 40) blue += 1;
+        }
+        return {ink, blue};
+        """,
+        chart,
+    )
+
+
+def course(patient_id: str = "P-1", hours: int = 48) -> list[OutputEvent]:
+    """Two days of a patient: hourly estimates, two counts, a forecast of three weeks."""
+    prior = make.estimate(patient_id, make.at(-1), observations=0)
+    estimates = [make.estimate(patient_id, make.at(hour)) for hour in range(hours + 1)]
+    counts = [make.prediction(patient_id, make.at(hour), observed=3.9) for hour in (10, 40)]
+    ahead = make.forecast(patient_id, make.at(hours), hours=tuple(range(6, 504, 6)))
+    return [prior, *estimates, *counts, ahead]
+
+
+def test_a_raised_alert_becomes_visible_and_a_cleared_one_goes(page: webdriver.Chrome, console: Console) -> None:
+    assert "never commands a pump" in text_of(page, "header .intent")
+    assert visible(page, "#ward-empty")
+    console.publish(make.estimate("P-1"), make.estimate("P-2"))
+    eventually(lambda: ward_order(page) == ["P-1", "P-2"])
+    console.publish(make.alert("P-2", rule="tox.neutropenia_g4", severity="high", probability=0.62))
+    eventually(lambda: visible(page, '[data-patient="P-2"] .chip.high'))
+    assert text_of(page, '[data-patient="P-2"] .chip') == "▲Neutropenia grade 4 62 %"
+    assert ward_order(page) == ["P-2", "P-1"]
+    assert "P-2: Neutropenia grade 4 raised" in (
+        page.find_element(By.ID, "announce").get_attribute("textContent") or ""
+    )
+    cleared = make.alert("P-2", make.at(5), severity="high", state="cleared", revision=1, onset=make.at(0))
+    console.publish(cleared)
+    eventually(lambda: not page.find_elements(By.CSS_SELECTOR, ".chip"))
+    eventually(lambda: ward_order(page) == ["P-1", "P-2"])
+
+
+def test_a_ward_line_says_what_the_twin_says(page: webdriver.Chrome, console: Console) -> None:
+    console.publish(*course(), make.alert("P-1", rule="delivery.underinfusion", severity="medium", probability=None))
+    line = '[data-patient="P-1"]'
+    eventually(lambda: text_of(page, f'{line} [data-label="P(grade 4)"]') == "40 %")
+    eventually(lambda: "Under-infusion" in text_of(page, f"{line} .chip.medium"))
+    assert text_of(page, f'{line} [data-label="Delivered rate"]').split("\n") == [
+        "96 mg/h",
+        "docetaxel, 48 mg in all",
+        "▼ below plan",
+    ]
+    assert text_of(page, f'{line} [data-label="Concentration"]').startswith("1.8 mg/L")
+    assert text_of(page, f'{line} [data-label="Count now"]').startswith("4.2 ×10⁹/L")
+    assert "35 % above 3–5" in text_of(page, f'{line} [data-label="Exposure at end"]')
+    assert text_of(page, f'{line} [data-label="Nadir ahead"]').startswith("0.6 in 8.0 d")
+    assert text_of(page, f'{line} [data-label="Last measured"]') == "3.9 ×10⁹/L\nneutrophils, 8 h ago"
+
+
+def test_a_patient_is_drawn_and_followed(page: webdriver.Chrome, console: Console) -> None:
+    alert = make.alert("P-1", make.at(20), text="Neutrophils below 0.5 with probability 0.62")
+    console.publish(*course(), alert)
+    eventually(lambda: visible(page, '[data-patient="P-1"] .chip'))
+    page.find_element(By.CSS_SELECTOR, '[data-patient="P-1"] [data-label="Count now"]').click()
+    eventually(lambda: text_of(page, "#patient-title") == "P-1")
+    for chart in ("level:docetaxel_plasma", "level:neutrophils", "exposure:docetaxel_auc"):
+        eventually(lambda chart=chart: inked(page, chart)["blue"] > 2000)
+    eventually(lambda: inked(page, "delivery")["blue"] > 500)
+    assert "probability 0.62" in text_of(page, "#alerts li.high")
+    assert "within 168 h" in text_of(page, "#alerts li.high")
+    assert len(visible(page, "#measured-rows tr")) == 2
+    assert [row.split()[0] for row in visible(page, "#parameter-rows tr")] == ["CL", "MTT"]
+    assert not {"not known", "population"} & set(" ".join(visible(page, "#parameter-rows")).split("\n"))
+
+    before = inked(page, "level:neutrophils")
+    collapse = make.band("neutrophils", "10*9/L", 0.9)
+    console.publish(make.estimate("P-1", make.at(60), outputs=(make.band("docetaxel_plasma", "mg/L", 0.4), collapse)))
+    eventually(lambda: "now 0.9" in text_of(page, "figure:nth-child(2) .readout"))
+    assert inked(page, "level:neutrophils") != before
+    updated = make.alert("P-1", make.at(61), state="updated", revision=1, onset=make.at(20), text="now 0.9 likely")
+    console.publish(updated)
+    eventually(lambda: "now 0.9 likely" in text_of(page, "#alerts li.high"))
+    page.find_element(By.CSS_SELECTOR, "#alerts summary").click()
+    assert len(visible(page, "#alerts ol li")) == 2
+    console.publish(make.alert("P-1", make.at(70), state="withdrawn", revision=2, onset=make.at(20)))
+    eventually(lambda: visible(page, '#alerts li.ended[data-state="withdrawn"]'))
+    assert len(visible(page, "#alerts ol li")) == 3, "the opened history stays open"
+
+
+def test_scales_and_spans_redraw_the_charts(page: webdriver.Chrome, console: Console) -> None:
+    console.publish(*course())
+    eventually(lambda: ward_order(page) == ["P-1"])
+    page.get(f"{console.address}/#patient/P-1")
+    eventually(lambda: inked(page, "level:neutrophils")["blue"] > 2000)
+    ten_days = inked(page, "level:neutrophils")
+    page.find_element(By.CSS_SELECTOR, '#spans input[value="24 h"]').click()
+    eventually(lambda: inked(page, "level:neutrophils") != ten_days)
+    one_day = inked(page, "level:neutrophils")
+    page.find_element(By.ID, "log-scale").click()
+    eventually(lambda: inked(page, "level:neutrophils") not in (one_day, {"ink": 0, "blue": 0}))
+    page.find_element(By.ID, "log-scale").click()
+    eventually(lambda: inked(page, "level:neutrophils") == one_day)
+
+
+def test_the_page_can_be_driven_by_keyboard(page: webdriver.Chrome, console: Console) -> None:
+    console.publish(*course("P-1"), *course("P-2"))
+    eventually(lambda: ward_order(page) == ["P-1", "P-2"])
+    body = page.find_element(By.TAG_NAME, "body")
+    for _ in range(3):
+        body.send_keys(Keys.TAB) if page.switch_to.active_element == body else page.switch_to.active_element.send_keys(
+            Keys.TAB
+        )
+    assert page.switch_to.active_element.text == "P-1"
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    eventually(lambda: text_of(page, "#patient-title") == "P-1")
+    assert page.switch_to.active_element.get_attribute("id") == "patient-title"
+    page.switch_to.active_element.send_keys(Keys.ESCAPE)
+    eventually(lambda: visible(page, "#ward-table"))
+    assert page.switch_to.active_element.text == "P-1"
+
+
+def test_text_of_events_is_never_markup(page: webdriver.Chrome, console: Console) -> None:
+    text = "<img src=x onerror=\"document.title='broken'\"><b>bold</b>"
+    console.publish(make.estimate("P-1"), make.alert("P-1", text=text), make.rejected("P-1", detail=text))
+    eventually(lambda: visible(page, "#refused"))
+    page.find_element(By.ID, "refused-summary").click()
+    assert text in text_of(page, "#refused-list")
+    page.get(f"{console.address}/#patient/P-1")
+    eventually(lambda: text in text_of(page, "#alerts"))
+    assert page.title == "P-1 · dosetwin"
+    assert page.find_elements(By.CSS_SELECTOR, "main img, main b") == []
+
+
+@pytest.mark.parametrize("width", [400, 1280])
+def test_nothing_runs_out_of_the_window(page: webdriver.Chrome, console: Console, width: int) -> None:
+    resize(page, width, 800)
+    names = ("P-1", "P-" + "long" * 15)
+    console.publish(*(event for name in names for event in course(name)), *(make.alert(name) for name in names))
+    eventually(lambda: len(visible(page, ".chip")) == 2)
+    beyond = """
+        const width = document.documentElement.clientWidth;
+        return [...document.querySelectorAll("body *")].filter(each => each.getBoundingClientRect().right > width + 1
+          && !each.closest("table.plain, .unseen")).map(each => each.outerHTML.slice(0, 80));
+    """
+    assert page.execute_script(beyond) == []
+    for name in names:
+        page.get(f"{console.address}/#patient/{name}")
+        eventually(lambda: inked(page, "level:neutrophils")["blue"] > 500)
+        assert page.execute_script(beyond) == []
+
+
+def test_a_patient_opened_before_its_twin_spoke_appears_when_it_does(page: webdriver.Chrome, console: Console) -> None:
+    page.get(f"{console.address}/#patient/P-9")
+    eventually(lambda: "nothing is known of patient P-9 yet" in text_of(page, "#patient-absent"))
+    console.publish(*course("P-9"))
+    eventually(lambda: inked(page, "level:neutrophils")["blue"] > 2000)
+    assert not visible(page, "#patient-absent")
+
+
+def test_the_dark_page_is_dark_and_its_charts_are_drawn_for_it(page: webdriver.Chrome, console: Console) -> None:
+    console.publish(*course())
+    eventually(lambda: ward_order(page) == ["P-1"])
+    page.get(f"{console.address}/#patient/P-1")
+    eventually(lambda: inked(page, "level:neutrophils")["blue"] > 2000)
+    ground = "return getComputedStyle(document.body).backgroundColor"
+    light = page.execute_script(ground)
+    dark = [{"name": "prefers-color-scheme", "value": "dark"}]
+    page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": dark})
+    try:
+        assert page.execute_script(ground) != light
+        eventually(lambda: inked(page, "level:neutrophils")["blue"] > 2000)
+    finally:
+        page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def test_a_page_says_when_the_console_is_gone_and_finds_it_again(browser: webdriver.Chrome, kafka: str) -> None:
+    prefix = f"b{uuid.uuid4().hex[:8]}."
+    ensure_topics(kafka, prefix)
+    first = start_console(kafka, prefix)
+    first.publish(make.estimate("P-1"))
+    resize(browser, 1280, 900)
+    browser.get(first.address)
+    eventually(lambda: ward_order(browser) == ["P-1"])
+    began = time.monotonic()
+    assert stop_console(first) == 0
+    assert time.monotonic() - began < 6, "an open page held up the end"
+    eventually(lambda: text_of(browser, "#link-text").startswith("reconnecting"))
+    eventually(lambda: "may be old" in text_of(browser, "#banner"))
+    assert ward_order(browser) == ["P-1"], "what was known stays in sight"
+    first.publish(make.estimate("P-2", make.at(0) + timedelta(hours=1)))
+    second = start_console(kafka, prefix, port=int(first.address.rpartition(":")[2]))
+    try:
+        eventually(lambda: ward_order(browser) == ["P-1", "P-2"], seconds=40)
+        eventually(lambda: text_of(browser, "#link-text").startswith("live"))
+        assert not visible(browser, "#banner")
+    finally:
+        browser.get("about:blank")
+        assert stop_console(second) == 0

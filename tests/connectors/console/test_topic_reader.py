@@ -1,0 +1,161 @@
+"""The console's reader on a real broker: the whole past, then what comes, and no trace left behind."""
+
+from __future__ import annotations
+
+import contextlib
+import gc
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from kafka import KafkaAdminClient, KafkaProducer
+
+from connectors.console.board import Board
+from connectors.console.topic_reader import LONGEST_PAUSE, LiveBoard, Reader, decode
+from connectors.kafka.topics import ALERTS, ensure_topics, topic_of
+from connectors.services import LocalServices
+from connectors.services.ports import free_ports
+from tests import factories as make
+from twin.events import OutputEvent, Rejected, encode
+
+
+def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
+    deadline = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+@pytest.fixture
+def prefix() -> str:
+    return f"c{uuid.uuid4().hex[:8]}."
+
+
+@pytest.fixture
+def reading(kafka: str, prefix: str) -> Iterator[Callable[[], LiveBoard]]:
+    """Starts a reader of the prefixed topics each time it is called."""
+    readers: list[Reader] = []
+
+    def start() -> LiveBoard:
+        live = LiveBoard(Board())
+        readers.append(Reader(live, kafka, prefix))
+        readers[-1].start()
+        return live
+
+    yield start
+    for reader in readers:
+        reader.stop()
+
+
+def publish(bootstrap: str, prefix: str, *events: OutputEvent | Rejected | bytes) -> None:
+    producer = KafkaProducer(bootstrap_servers=bootstrap)
+    for event in events:
+        if isinstance(event, bytes):
+            producer.send(prefix + ALERTS, event, key=b"P-1")
+        else:
+            producer.send(topic_of(event, prefix), encode(event), key=(event.patient_id or "").encode())
+    producer.flush()
+    producer.close()
+
+
+def test_the_past_is_read_and_then_what_comes(kafka: str, prefix: str, reading: Callable[[], LiveBoard]) -> None:
+    ensure_topics(kafka, prefix)
+    publish(kafka, prefix, make.estimate("P-1"), make.alert("P-2"), make.rejected("P-3"))
+    live = reading()
+    assert eventually(lambda: live.status.state == "live")
+    assert [row.id for row in live.ward().rows] == ["P-1", "P-2"]
+    assert [letter.reason for letter in live.ward().refused or ()] == ["unknown_unit"]
+    publish(kafka, prefix, make.alert("P-2", time=make.at(2), state="cleared", revision=1, onset=make.at(0)))
+    assert eventually(lambda: not live.ward().rows[1].alerts)
+    assert (live.status.records, live.status.behind) == (4, 0)
+
+
+def test_two_consoles_show_the_same_and_commit_nothing(
+    kafka: str, prefix: str, reading: Callable[[], LiveBoard]
+) -> None:
+    ensure_topics(kafka, prefix)
+    publish(kafka, prefix, *(make.estimate(f"P-{n}", make.at(h)) for n in range(5) for h in range(20)))
+    with contextlib.closing(KafkaAdminClient(bootstrap_servers=kafka)) as admin:
+        groups_before = str(admin.list_groups())
+        first, second = reading(), reading()
+        assert eventually(lambda: first.status.state == "live" and second.status.state == "live")
+        assert first.ward().rows == second.ward().rows
+        assert len(first.patient("P-3").points) == 20
+        assert str(admin.list_groups()) == groups_before
+
+
+def test_what_is_no_event_is_counted_and_the_rest_goes_on(
+    kafka: str, prefix: str, reading: Callable[[], LiveBoard]
+) -> None:
+    ensure_topics(kafka, prefix)
+    publish(kafka, prefix, b"\xff\xfe", b"{}", b'{"kind": "alert"}', b"", make.alert("P-1"))
+    live = reading()
+    assert eventually(lambda: live.status.records == 5)
+    assert live.status.undecodable == 4
+    assert [row.id for row in live.ward().rows] == ["P-1"]
+
+
+def test_topics_that_come_later_are_waited_for_and_not_made(
+    kafka: str, prefix: str, reading: Callable[[], LiveBoard]
+) -> None:
+    live = reading()
+    assert eventually(lambda: live.status.state == "waiting")
+    assert f"{prefix}twin.estimates does not exist" in live.status.detail
+    assert set(ensure_topics(kafka, prefix)) >= {f"{prefix}twin.estimates"}, "the reader had made a topic"
+    publish(kafka, prefix, make.estimate("P-1"))
+    assert eventually(lambda: len(live.board) == 1)
+
+
+def test_a_missing_broker_is_said_and_tried_again_ever_more_slowly() -> None:
+    waits: list[float] = []
+    enough = threading.Event()
+
+    def pause(seconds: float) -> None:
+        waits.append(seconds)
+        if len(waits) == 7:
+            enough.set()
+            reader._stopping.set()
+
+    live = LiveBoard(Board())
+    reader = Reader(live, f"127.0.0.1:{free_ports(1)[0]}", pause=pause)
+    reader.start()
+    assert enough.wait(60)
+    reader.stop()
+    assert waits == [0.5, 1.0, 2.0, 4.0, 8.0, LONGEST_PAUSE, LONGEST_PAUSE]
+    assert live.status.state == "stopped"
+
+
+@pytest.mark.usefixtures("kafka")
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+def test_a_broker_that_goes_away_is_noticed_and_does_not_hold_up_the_end(
+    tmp_path: Path, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL, "kafka")  # its records hold on to the sockets that are collected below
+    live = LiveBoard(Board())
+    with LocalServices(tmp_path, ephemeral=True) as servers:
+        bootstrap = servers.start_kafka()
+        ensure_topics(bootstrap, prefix)
+        publish(bootstrap, prefix, make.estimate("P-1"))
+        reader = Reader(live, bootstrap, prefix)
+        reader.start()
+        assert eventually(lambda: live.status.state == "live")
+    assert eventually(lambda: live.status.state == "unreachable")
+    assert len(live.ward().rows) == 1
+    started = time.monotonic()
+    reader.stop()
+    assert live.status.state == "stopped"
+    assert time.monotonic() - started < 4.5
+    gc.collect()  # kafka-python leaves a socket behind for every connection refused to it; they end with this test
+
+
+def test_the_topic_tells_a_dead_letter_from_an_event() -> None:
+    letter = make.rejected()
+    assert decode("x.twin.rejected", encode(letter)) == letter
+    assert decode("x.twin.alerts", encode(letter)) is None
+    assert decode("x.twin.alerts", encode(make.alert())) == make.alert()

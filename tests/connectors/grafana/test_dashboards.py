@@ -1,0 +1,262 @@
+"""The dashboards: current, whole, and every query of every panel finds what the sink has written."""
+
+from __future__ import annotations
+
+import json
+import re
+import uuid
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from connectors.grafana import build, flux
+from connectors.services import Influx
+from tests import factories as make
+from tests.connectors.console.bench import Bench, eventually, running
+from tests.connectors.console.shown import BOARDS, Shown, every_panel, named_in_overrides, panels_of
+from tests.places import ROOT
+
+PROVISIONING = Path(build.__file__).parent / "provisioning"
+
+# --- the files --------------------------------------------------------------------------------------------------------
+
+
+def test_the_committed_dashboards_are_current() -> None:
+    assert build.outdated() == []
+
+
+def test_an_outdated_dashboard_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(build, "FOLDER", tmp_path)
+    assert build.outdated() == ["patient.json", "ward.json"]
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_a_dashboard_is_what_grafana_reads(name: str) -> None:
+    from grafana_foundation_sdk.cog.encoder import JSONEncoder
+    from grafana_foundation_sdk.models.dashboard import Dashboard
+
+    board = BOARDS[name]
+    read = json.loads(json.dumps(Dashboard.from_json(board), cls=JSONEncoder))
+    assert {key: read[key] for key in ("uid", "title", "schemaVersion", "time", "templating")} == {
+        key: board[key] for key in ("uid", "title", "schemaVersion", "time", "templating")
+    }
+    assert [panel["title"] for panel in read["panels"]] == [panel["title"] for panel in board["panels"]]
+    assert len({panel["id"] for panel in board["panels"]}) == len(board["panels"])
+
+
+@pytest.mark.parametrize("name", BOARDS)
+def test_panels_fill_the_grid_without_overlap(name: str) -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in BOARDS[name]["panels"]:
+        place = panel["gridPos"]
+        cells = {
+            (x, y)
+            for x in range(place["x"], place["x"] + place["w"])
+            for y in range(place["y"], place["y"] + place["h"])
+        }
+        assert all(x < 24 for x, _ in cells)
+        assert not cells & taken, panel["title"]
+        taken |= cells
+
+
+def test_every_query_asks_the_provisioned_data_source_whose_secrets_come_from_the_environment() -> None:
+    provisioned = yaml.safe_load((PROVISIONING / "datasources" / "influxdb.yaml").read_text())
+    (source,) = provisioned["datasources"]
+    assert (source["type"], source["jsonData"]["version"]) == ("influxdb", "Flux")
+    assert source["secureJsonData"] == {"token": "${DOSETWIN_INFLUX_TOKEN}"}
+    asked = [target["datasource"] for name in BOARDS for panel in panels_of(name) for target in panel["targets"]]
+    asked += [variable["datasource"] for name in BOARDS for variable in BOARDS[name]["templating"].get("list", [])]
+    assert {(ref["type"], ref["uid"]) for ref in asked} == {(source["type"], source["uid"])}
+
+
+def test_the_dashboards_are_provisioned_from_where_the_container_has_them() -> None:
+    (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "dosetwin.yaml").read_text())["providers"]
+    compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    mounts = dict(mount.split(":")[:2] for mount in compose["services"]["grafana"]["volumes"])
+    assert mounts["./connectors/grafana/dashboards"] == provider["options"]["path"]
+    assert mounts["./connectors/grafana/provisioning"] == "/etc/grafana/provisioning"
+    needed = set(re.findall(r"\$\{(\w+)\}", (PROVISIONING / "datasources" / "influxdb.yaml").read_text()))
+    assert needed <= set(compose["services"]["grafana"]["environment"])
+
+
+# --- the queries, on a real database filled through Kafka and the sink ------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def patients() -> tuple[str, str]:
+    suffix = uuid.uuid4().hex[:6]
+    return f"A-{suffix}", f"B-{suffix}"
+
+
+@pytest.fixture(scope="module")
+def bench(kafka: str, influx: Influx) -> Iterator[Bench]:
+    bench = Bench(kafka, influx)
+    yield bench
+    bench.close()
+
+
+@pytest.fixture(scope="module")
+def shown(bench: Bench, patients: tuple[str, str]) -> Shown:
+    """Two patients' days as the worker publishes them, written by the sink."""
+    events = [event for patient in patients for event in days(patient)]
+    bench.send(*events)
+    with running(bench.settings) as sink:
+        eventually(lambda: sink.events == len(events))
+    return Shown(bench, make.at(-48), datetime.now(make.START.tzinfo) + timedelta(days=30))
+
+
+def days(patient: str) -> list[Any]:
+    """Two days: an infusion, counts, three forecasts, vitals, alerts that come and go, silence, a refused event."""
+    plan = make.plan(
+        patient, make.at(-2), ((make.at(0), 96.0, 1.0), (make.at(1), 50.0, 1.0), (make.at(24), 20.0, None))
+    )
+    events: list[Any] = [plan]
+    events += [make.estimate(patient, make.at(hour)) for hour in range(48)]
+    events += [make.forecast(patient, make.at(hour), (6.0, 12.0, 24.5), p_grade4=hour / 48) for hour in (0, 12, 24)]
+    events += [make.prediction(patient, make.at(hour), observed=4.0 - hour / 24) for hour in (12, 24)]
+    events += [make.prediction(patient, make.at(2), "docetaxel_plasma", 1.5, unit="mg/L")]
+    events += [make.vital(patient, make.at(hour / 4)) for hour in range(40)]
+    events += [
+        make.alert(patient, make.at(12), state="raised"),
+        make.alert(patient, make.at(20), state="updated", revision=1, onset=make.at(12)),
+        make.alert(patient, make.at(13), rule="delivery.overinfusion", state="raised", probability=None),
+        make.alert(patient, make.at(14), "delivery.overinfusion", "cleared", revision=1, onset=make.at(13)),
+        make.alert(patient, make.at(30), "data.dropout", "raised", "medium", probability=None, horizon_hours=None),
+        make.rejected(patient, topic=f"iomt.pump.{patient}"),
+    ]
+    return events
+
+
+def test_patients_models_and_outputs_can_be_chosen(shown: Shown, patients: tuple[str, str]) -> None:
+    assert shown.choices("patient.json", "patient") == list(patients)
+    assert shown.choices("patient.json", "model", patient=patients[0]) == [make.MODEL]
+    one = {"patient": patients[1], "model": make.MODEL}
+    assert shown.choices("patient.json", "output", **one) == ["docetaxel_plasma", "neutrophils"]
+    assert shown.choices("patient.json", "exposure", **one) == ["docetaxel_auc"]
+    assert shown.choices("patient.json", "parameter", **one) == ["CL", "MTT"]
+
+
+@pytest.mark.parametrize(("board", "panel"), every_panel())
+def test_every_query_of_every_panel_finds_values(
+    shown: Shown, patients: tuple[str, str], board: str, panel: dict[str, Any]
+) -> None:
+    chosen = [{"patient": patient, "model": make.MODEL} for patient in patients] if board == "patient.json" else [{}]
+    copies = [variables for one in chosen for variables in shown.repeats(board, panel, **one)]
+    assert copies
+    for variables in copies:
+        if panel["title"] == "${output}" and variables["output"] == "docetaxel_plasma":
+            continue  # not measured in these two days; its bands are those of the other output
+        named_in_overrides(panel, shown.drawn(panel, **variables))
+
+
+def test_only_the_newest_forecast_is_drawn(shown: Shown, patients: tuple[str, str]) -> None:
+    one = {"patient": patients[0], "model": make.MODEL, "output": "neutrophils"}
+    rows = shown.rows(flux.latest_forecast(), **one)
+    assert [row["_time"] for row in rows] == [make.at(24 + ahead) for ahead in (6.0, 12.0, 24.5)]
+
+
+def test_the_measured_values_are_the_observed_ones_and_the_median_names_its_unit(
+    shown: Shown, patients: tuple[str, str]
+) -> None:
+    panel = next(panel for panel in panels_of("patient.json") if panel["title"] == "${output}")
+    one = {"patient": patients[0], "model": make.MODEL, "output": "neutrophils"}
+    bands, _, measured = (shown.rows(target["query"], **one) for target in panel["targets"])
+    assert {row["median, 10*9/L"] for row in bands} == {4.2}
+    assert [(row["_time"], row["measured"]) for row in measured] == [(make.at(12), 3.5), (make.at(24), 3.0)]
+
+
+def test_the_planned_rate_is_steps_and_infusions_end_to_end_leave_no_gap(
+    shown: Shown, patients: tuple[str, str]
+) -> None:
+    rows = shown.rows(flux.planned_rate(), patient=patients[0])
+    assert [(row["_time"], row["planned"]) for row in rows] == [
+        (make.at(0), 96.0),
+        (make.at(1), 50.0),
+        (make.at(2), 0.0),
+    ]
+    amounts = shown.rows(flux.planned_amount(), patient=patients[0])
+    assert [row["planned"] for row in amounts] == [0.0, 96.0, 146.0, 146.0, 166.0]
+
+
+def test_a_newer_plan_replaces_the_older_ones_from_its_own_time_on(bench: Bench, shown: Shown) -> None:
+    patient = f"C-{uuid.uuid4().hex[:6]}"
+    daily = [make.at(24 * day) for day in range(5)]
+    first = make.plan(patient, make.at(-1), tuple((time, 10.0, 1.0) for time in daily))
+    second = make.plan(patient, make.at(30), tuple((time, 20.0, 1.0) for time in daily[2:]))
+    third = make.plan(patient, make.at(80), ((daily[4], 40.0, 1.0),))
+    withdrawn = make.plan(
+        patient, make.at(80), ((daily[4], 40.0, 1.0),), event_id="w", status="retracted", replaces=third.event_id
+    )
+
+    def rates() -> list[tuple[datetime, float]]:
+        rows = shown.rows(flux.planned_rate(), patient=patient)
+        return [(row["_time"], row["planned"]) for row in rows if row["planned"] > 0]
+
+    def published(*events: Any) -> None:
+        with running(bench.settings) as sink:
+            bench.send(*events)
+            eventually(lambda: sink.events == len(events))
+
+    published(third, second, first)  # also when they come in the wrong order
+    assert rates() == [(daily[0], 10.0), (daily[1], 10.0), (daily[2], 20.0), (daily[3], 20.0), (daily[4], 40.0)]
+    published(withdrawn)
+    assert rates() == [(daily[0], 10.0), (daily[1], 10.0), (daily[2], 20.0), (daily[3], 20.0), (daily[4], 20.0)]
+
+
+def test_the_ward_counts_each_alert_once_and_only_standing_ones_as_active(
+    shown: Shown, patients: tuple[str, str]
+) -> None:
+    by_title = {panel["title"]: panel["targets"][0]["query"] for panel in panels_of("ward.json")}
+    total = {row["rule"]: row["alerts"] for row in shown.rows(by_title["Alerts by rule"])}
+    assert total == {"tox.neutropenia_g4": 2, "delivery.overinfusion": 2, "data.dropout": 2}
+    active = {row["rule"]: row["alerts"] for row in shown.rows(by_title["Active alerts by rule"])}
+    assert active == {"tox.neutropenia_g4": 2, "data.dropout": 2}
+    assert [row["active"] for row in shown.rows(by_title["Active alerts"])] == [4]
+    assert [row["patients"] for row in shown.rows(by_title["Silent patients"])] == [2]
+    assert {row["patient"]: row["since"] for row in shown.rows(by_title["Dropouts"])} == dict.fromkeys(
+        patients, make.at(30)
+    )
+
+
+def test_the_ward_table_has_a_row_for_each_patient(shown: Shown, patients: tuple[str, str]) -> None:
+    panel = next(panel for panel in panels_of("ward.json") if panel["title"] == "Patients" and panel["type"] == "table")
+    numbers, words = (shown.rows(target["query"]) for target in panel["targets"])
+    known = [row for row in numbers if row["patient"] in patients]
+    assert [(row["patient"], row["p grade 4"], row["particles"]) for row in known] == [
+        (patients[0], 0.5, 640.0),
+        (patients[1], 0.5, 640.0),
+    ]
+    assert {row["last estimate"] for row in known} == {make.at(47).timestamp() * 1000}
+    assert {row["last measured"] for row in known} == {make.at(24).timestamp() * 1000}
+    assert {row["patient"]: row["latest alert"] for row in words} == dict.fromkeys(patients, "data.dropout")
+
+
+def test_the_age_of_the_newest_measured_value_is_in_hours(shown: Shown, patients: tuple[str, str]) -> None:
+    panel = next(panel for panel in panels_of("ward.json") if panel["type"] == "bargauge")
+    ages = {row["patient"]: row["hours"] for row in shown.rows(panel["targets"][0]["query"])}
+    assert ages == dict.fromkeys(patients, 23.0)
+
+
+def test_a_record_refused_twice_is_counted_once(bench: Bench, shown: Shown) -> None:
+    topic = f"iomt.pump.{uuid.uuid4().hex[:6]}"
+    with running(bench.settings) as sink:
+        bench.send(*(make.rejected(offset=offset, topic=topic) for offset in (1, 2, 2)))
+        eventually(lambda: sink.events == 3)
+    panel = next(panel for panel in panels_of("ward.json") if panel["title"] == "Refused events by reason")
+    rows = shown.rows(panel["targets"][0]["query"])
+    assert [row["events"] for row in rows if row["topic"] == topic] == [2]
+
+
+def test_a_retracted_reading_is_not_drawn(bench: Bench, shown: Shown) -> None:
+    patient = f"D-{uuid.uuid4().hex[:6]}"
+    wrong = make.vital(patient, make.at(1), value=44.0)
+    withdrawn = make.vital(patient, make.at(1), value=44.0, event_id="w", status="retracted", replaces=wrong.event_id)
+    with running(bench.settings) as sink:
+        bench.send(wrong, make.vital(patient, make.at(3), value=37.0), withdrawn)
+        eventually(lambda: sink.events == 3)
+    panel = next(panel for panel in panels_of("patient.json") if panel["title"] == "Vital signs")
+    assert [row["value"] for row in shown.rows(panel["targets"][0]["query"], patient=patient)] == [37.0]

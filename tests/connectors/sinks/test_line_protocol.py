@@ -1,0 +1,260 @@
+"""Events as points: written so that the database reads back what was meant, and the same point whoever writes it."""
+
+from __future__ import annotations
+
+import re
+import uuid
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from connectors.services import Influx
+from connectors.sinks.influx import InfluxWriter
+from connectors.sinks.line_protocol import event_lines, rejected_line
+from tests import factories as make
+from tests.lineprotocol import Point, parse
+from twin.events import Clock, DoseGiven, Quantity, to_millis
+
+names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=32)
+clean_names = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=32)
+numbers = st.floats(allow_nan=False, allow_infinity=False)
+times = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
+
+
+def points(event: Any) -> list[Point]:
+    return [parse(line) for line in event_lines(event)]
+
+
+def ns(time: datetime) -> int:
+    return to_millis(time) * 1_000_000
+
+
+def test_rival_models_have_their_weights_beside_the_health_of_their_average() -> None:
+    averaged = make.estimate().model_copy(update={"model": "one,other", "model_weights": {"one": 0.25, "other": 0.75}})
+    lines = [line for line in event_lines(averaged) if line.startswith("model_weight,")]
+    assert [line.split(" ")[:2] for line in lines] == [
+        [f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=one", "weight=0.25"],
+        [f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=other", "weight=0.75"],
+    ]
+
+
+def test_an_estimate_becomes_its_curves_and_its_health() -> None:
+    written = points(make.estimate())
+    neutrophils = next(point for point in written if point.tags.get("output") == "neutrophils")
+    assert neutrophils.measurement == "estimate"
+    assert neutrophils.tags == {"patient": "P-1", "model": make.MODEL, "output": "neutrophils", "unit": "10*9/L"}
+    assert neutrophils.fields["median"] == 4.2
+    assert neutrophils.ns == ns(make.START)
+    assert sorted({point.measurement for point in written}) == [
+        "delivery",
+        "estimate",
+        "exposure",
+        "health",
+        "parameter",
+    ]
+    exposure = next(point for point in written if point.measurement == "exposure")
+    assert (exposure.fields["so_far_median"], exposure.fields["at_end_median"]) == (2.0, 4.5)
+    assert (exposure.fields["target_low"], exposure.fields["target_high"]) == (3.0, 5.0)
+
+
+@pytest.mark.parametrize(
+    ("rate", "written"),
+    [(Quantity(value=96.0, unit="mg/h"), 96.0), (Quantity(value=48.0, unit="mg/d"), 2.0)],
+)
+def test_delivery_is_in_one_unit_whatever_the_models_clock(rate: Quantity, written: float) -> None:
+    event = make.estimate(delivered_rate={"5-FU": rate}, delivered={"5-FU": Quantity(value=0.5, unit="g")})
+    delivery = next(point for point in points(event) if point.measurement == "delivery")
+    assert delivery.fields == {"rate_mg_per_h": pytest.approx(written), "delivered_mg": pytest.approx(500.0)}
+
+
+def test_delivery_in_a_unit_that_is_no_amount_is_not_drawn() -> None:
+    event = make.estimate(delivered_rate={"x": Quantity(value=1.0, unit="Cel")}, delivered={})
+    assert "delivery" not in {point.measurement for point in points(event)}
+
+
+def test_a_prediction_carries_the_measured_value_beside_what_was_expected() -> None:
+    (point,) = points(make.prediction(observed=3.9))
+    assert (point.measurement, point.fields["observed"], point.fields["median"]) == ("prediction", 3.9, 4.4)
+    assert {"q05", "q25", "q75", "q95", "pit", "innovation", "population_median"} < set(point.fields)
+
+
+def test_a_newer_forecast_replaces_the_older_one_where_they_speak_of_the_same_time() -> None:
+    older = make.forecast(time=make.at(0), hours=(1.0, 2.0, 3.0), neutrophils=3.0)
+    newer = make.forecast(time=make.at(1), hours=(1.0, 2.0, 3.0), neutrophils=2.0)
+    stored: dict[Any, Point] = {}
+    for point in points(older) + points(newer):
+        if point.measurement == "forecast" and point.tags["output"] == "neutrophils":
+            stored[point.identity] = point
+    issued = {point.ns: point.fields["issued"] for point in stored.values()}
+    assert issued == {
+        ns(make.at(1)): ns(make.at(0)),
+        ns(make.at(2)): ns(make.at(1)),
+        ns(make.at(3)): ns(make.at(1)),
+        ns(make.at(4)): ns(make.at(1)),
+    }
+
+
+def test_the_nadir_is_a_point_of_the_time_it_was_forecast() -> None:
+    nadir = next(point for point in points(make.forecast(time=make.at(5))) if point.measurement == "nadir")
+    assert nadir.ns == ns(make.at(5))
+    assert (nadir.fields["median"], nadir.fields["day_median"], nadir.fields["p_grade4"]) == (0.6, 8.0, 0.4)
+
+
+def test_what_late_data_may_change_in_an_alert_is_no_part_of_its_identity() -> None:
+    before = make.alert(severity="medium", text="a", state="raised", probability=0.5)
+    after = make.alert(severity="high", text="b", state="raised", probability=None)
+    assert points(before)[0].identity == points(after)[0].identity
+    assert "probability" not in points(after)[0].fields
+
+
+def test_two_alerts_of_one_rule_in_one_millisecond_stay_two_points() -> None:
+    onsets = [make.at(-hours) for hours in range(5)]
+    written = [points(make.alert(time=make.at(1), onset=onset))[0] for onset in onsets]
+    assert len({point.identity for point in written}) == len(onsets)
+    assert {point.ns // 1_000_000 for point in written} == {to_millis(make.at(1))}
+
+
+def test_transitions_of_one_alert_keep_their_order_within_a_millisecond() -> None:
+    transitions = [make.alert(revision=revision, onset=make.START) for revision in range(4)]
+    assert [points(event)[0].ns for event in transitions] == sorted(points(event)[0].ns for event in transitions)
+
+
+def test_vitals_carry_their_status_so_that_a_retracted_one_can_be_hidden() -> None:
+    given_then_withdrawn = [
+        make.vital(value=41.0),
+        make.vital(event_id="r", status="retracted", replaces="v", value=41.0),
+    ]
+    first, second = (points(event)[0] for event in given_then_withdrawn)
+    assert first.identity == second.identity
+    assert (first.fields["status"], second.fields["status"]) == ("final", "retracted")
+
+
+def test_a_plan_marks_from_when_it_rules_and_a_retracted_one_clears_its_mark() -> None:
+    plan = make.plan(time=make.at(-1), doses=((make.at(0), 96.0, 1.0), (make.at(24), 50.0, None)))
+    mark, first, second = points(plan)
+    assert (mark.ns, mark.fields) == (ns(make.at(-1)), {"in_force": plan.event_id})
+    assert first.fields == {"amount_mg": 96.0, "duration_h": 1.0, "plan": plan.event_id}
+    assert second.fields == {"amount_mg": 50.0, "duration_h": 0.0, "plan": plan.event_id}
+    assert first.ns // 1_000_000 == to_millis(make.at(0))
+    withdrawn = make.plan(time=make.at(-1), event_id="w", status="retracted", replaces=plan.event_id)
+    assert [(point.identity, point.fields) for point in points(withdrawn)] == [(mark.identity, {"in_force": ""})]
+
+
+def test_doses_of_two_plans_at_one_time_do_not_replace_each_other() -> None:
+    older, newer = make.plan(time=make.at(-2)), make.plan(time=make.at(-1))
+    assert points(older)[1].identity != points(newer)[1].identity
+
+
+def test_a_dead_letter_is_a_point_of_its_arrival_and_names_the_original_record() -> None:
+    point = parse(rejected_line(make.rejected(offset=17), arrived_ms=1_000, partition=2, offset=1_000_003))
+    assert point.tags == {"reason": "unknown_unit", "topic": "iomt.pump", "partition": "2"}
+    assert point.fields["position"] == "iomt.pump/1/17"
+    assert point.ns == 1_000 * 1_000_000 + 3
+    anonymous = make.rejected(patient_id=None, topic=None, partition=None)
+    bare = parse(rejected_line(anonymous, arrived_ms=1_000, partition=2, offset=4))
+    assert bare.fields["position"] == "dead-letter/2/4"
+    assert "patient" not in bare.fields
+
+
+def test_events_that_are_not_drawn_have_no_lines() -> None:
+    amount = Quantity(value=1.0, unit="mg")
+    dose = DoseGiven(event_id="d", patient_id="P-1", time=make.START, source="x", drug="x", route="iv", amount=amount)
+    assert event_lines(dose) == []
+    assert event_lines(Clock(event_id="c", patient_id="P-1", time=make.START, source="x")) == []
+
+
+def test_no_identifier_of_an_event_an_alert_or_a_device_is_a_tag() -> None:
+    events = [make.estimate(), make.forecast(), make.prediction(), make.alert(), make.vital(), make.plan()]
+    tags = {value for event in events for point in points(event) for value in point.tags.values()}
+    forbidden = {event.event_id for event in events} | {make.alert().alert_id, make.vital().device_id}
+    assert not tags & forbidden
+
+
+@given(name=clean_names, text=names, value=numbers, time=times)
+def test_any_text_and_number_is_read_back_as_it_was_meant(name: str, text: str, value: float, time: datetime) -> None:
+    (point,) = points(make.vital(time=time, value=value, channel="heart_rate"))
+    assert (point.fields["value"], point.ns) == (value, ns(time))
+    (point,) = points(make.alert(time=time, model=name, rule=name, text=text))
+    meant = name[:-1] + "/" if name.endswith("\\") else name
+    assert (point.tags["model"], point.tags["rule"]) == (meant, meant)
+    assert point.fields["text"] == re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text)
+
+
+@given(name=names)
+def test_a_name_with_line_breaks_stays_one_point(name: str) -> None:
+    (line,) = event_lines(make.alert(rule=name))
+    assert len(line.splitlines()) == 1
+    assert len(parse(line).tags) == 3
+
+
+@given(st.lists(st.sampled_from([0, 1, -1, 0.5, 1e300, 5e-324]), min_size=5, max_size=5), st.integers(0, 40))
+def test_a_field_has_one_type_in_all_its_points(levels: list[float], observations: int) -> None:
+    band = dict(zip(("q05", "q25", "median", "q75", "q95"), levels, strict=True))
+    odd = make.band("neutrophils", "10*9/L", 1.0).model_copy(update=band)
+    usual, unusual = make.estimate(), make.estimate(outputs=(odd,), observations=observations)
+    types: dict[tuple[str, str], set[type]] = {}
+    for point in points(usual) + points(unusual):
+        for field, value in point.fields.items():
+            types.setdefault((point.measurement, field), set()).add(type(value))
+    assert set(map(frozenset, types.values())) == {frozenset({float})}
+
+
+@given(st.integers(0, 2**40), times)
+def test_the_same_event_gives_the_same_lines(patient: int, time: datetime) -> None:
+    for factory in (make.estimate, make.forecast, make.prediction, make.alert, make.vital, make.plan):
+        assert event_lines(factory(f"P-{patient}", time)) == event_lines(factory(f"P-{patient}", time))
+
+
+class TestOnARealServer:
+    """The database's own reading of our lines."""
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.lists(st.tuples(names, names, numbers), min_size=1, max_size=20))
+    def test_any_text_and_number_is_stored_as_it_was_meant(
+        self, influx: Influx, rows: list[tuple[str, str, float]]
+    ) -> None:
+        patient = f"P-{uuid.uuid4().hex}"
+        alerts = [
+            make.alert(patient, make.at(index), rule=rule, text=text, probability=value)
+            for index, (rule, text, value) in enumerate(rows)
+        ]
+        lines = [line for event in alerts for line in event_lines(event)]
+        write(influx, lines)
+        meant = {(p.tags["rule"], p.fields["text"], p.fields["probability"], p.ns) for p in map(parse, lines)}
+        assert stored_alerts(influx, patient) == meant
+
+    def test_the_last_line_about_a_point_is_the_one_that_stays_within_a_call_too(self, influx: Influx) -> None:
+        patient = f"P-{uuid.uuid4().hex}"
+        lines = [
+            line
+            for probability in (0.1, 0.9, 0.5)
+            for line in event_lines(make.alert(patient, probability=probability))
+        ]
+        write(influx, lines)
+        assert [row[2] for row in stored_alerts(influx, patient)] == [0.5]
+        write(influx, lines[:2])
+        assert [row[2] for row in stored_alerts(influx, patient)] == [0.9]
+
+
+def write(influx: Influx, lines: list[str]) -> None:
+    writer = InfluxWriter(influx.url, influx.token, influx.org, influx.bucket)
+    try:
+        writer(lines)
+    finally:
+        writer.close()
+
+
+def stored_alerts(influx: Influx, patient: str) -> set[tuple[str, str, float, int]]:
+    from influxdb_client.client.influxdb_client import InfluxDBClient
+
+    start, stop = (time.isoformat() for time in (make.START - timedelta(days=1), make.START + timedelta(days=9)))
+    flux = f"""from(bucket: "{influx.bucket}") |> range(start: {start}, stop: {stop})
+        |> filter(fn: (r) => r._measurement == "alert" and r.patient == "{patient}")
+        |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+        |> map(fn: (r) => ({{r with ns: int(v: r._time)}}))"""
+    with InfluxDBClient(url=influx.url, token=influx.token, org=influx.org) as client:
+        records = [record.values for table in client.query_api().query(flux) for record in table.records]
+    return {(row["rule"], row["text"], row["probability"], row["ns"]) for row in records}

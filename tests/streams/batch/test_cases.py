@@ -1,0 +1,150 @@
+"""Recorded files as cases: one order, each event once, and whose model decides."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from streams.batch.cases import Case, CaseError, Place, Problem, Reading, holds_events, read_cases
+from twin.events import Clock, Enrolment, InputEvent, LabResult, Quantity, decode, encode
+from twin.modelfile.library import load_model
+
+START = datetime(2026, 3, 2, tzinfo=UTC)
+DOCETAXEL = load_model("docetaxel_ozawa2007")
+
+
+def clock(hour: int, patient_id: str = "P-1", event_id: str = "") -> Clock:
+    time = START + timedelta(hours=hour)
+    return Clock(event_id=event_id or f"c{hour}", patient_id=patient_id, time=time, source="test")
+
+
+def enrolment(model: str, hour: int = 0, **changes: str) -> Enrolment:
+    fields = {"event_id": f"e{hour}", "patient_id": "P-1", "source": "test", "model": model} | changes
+    return Enrolment.model_validate({**fields, "time": START + timedelta(hours=hour)})
+
+
+def read(
+    folder: Path,
+    events: Sequence[InputEvent],
+    how: Reading = Reading(),  # noqa: B008 (immutable)
+) -> tuple[tuple[Case, ...], list[Problem]]:
+    path = folder / "events.ndjson"
+    path.write_bytes(b"\n".join(map(encode, events)))
+    problems: list[Problem] = []
+    return read_cases([path], how, problems.append, pytest.fail, lambda _: None), problems
+
+
+def told(case: Case) -> list[InputEvent]:
+    return [decode(one.raw) for one in case.told]
+
+
+def test_cases_come_by_patient_and_their_events_by_time(tmp_path: Path) -> None:
+    events = [clock(3), clock(1, "P-2"), clock(2), clock(1)]
+    cases, problems = read(tmp_path, events, Reading(DOCETAXEL))
+    assert [case.patient_id for case in cases] == ["P-1", "P-2"]
+    assert told(cases[0]) == [clock(1), clock(2), clock(3)]
+    assert cases[0].told[0].place == Place(str(tmp_path / "events.ndjson"), 4)
+    assert problems == []
+
+
+@settings(deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(st.integers(0, 3), st.sampled_from(["a", "b", "c"])), min_size=1, max_size=8), st.randoms())
+def test_the_same_lines_in_any_order_make_the_same_cases(
+    tmp_path: Path, said: list[tuple[int, str]], chance: object
+) -> None:
+    events = [clock(hour, event_id=name) for hour, name in said]
+    shuffled = chance.sample(events, len(events))  # type: ignore[attr-defined]
+    ((one,), reported), ((other,), again) = (read(tmp_path, lines, Reading(DOCETAXEL)) for lines in (events, shuffled))
+    assert told(one) == told(other)
+    assert len({event.event_id for event in told(one)}) == len(one.told)
+    distinct = {(event.event_id, event.time) for event in events}
+    assert len({*map(repr, told(one))}) == len({event.event_id for event in events})
+    assert bool(reported) == bool(again) == (len(distinct) > len(one.told))
+
+
+def test_a_repeated_line_is_no_problem_but_other_content_under_one_id_is(tmp_path: Path) -> None:
+    events = [clock(1, event_id="x"), clock(1, event_id="x"), clock(0, event_id="x")]
+    (case,), problems = read(tmp_path, events, Reading(DOCETAXEL))
+    assert told(case) == [clock(0, event_id="x")]
+    path = str(tmp_path / "events.ndjson")
+    reason = f"event_id 'x' has other content at {path}: line 3; give it an id of its own"
+    assert problems == [Problem(Place(path, 1), reason), Problem(Place(path, 2), reason)]
+
+
+def test_the_first_enrolment_decides_and_another_model_is_reported(tmp_path: Path) -> None:
+    events = [enrolment("docetaxel_ozawa2007", 0), enrolment("fluorouracil_yamada2025", 5), clock(6)]
+    (case,), problems = read(tmp_path, events)
+    assert case.model == DOCETAXEL
+    assert told(case) == [events[0], events[2]]
+    (problem,) = problems
+    assert (problem.place.line, problem.reason) == (
+        2,
+        "field 'model': the twin is of 'docetaxel_ozawa2007', this enrolment names 'fluorouracil_yamada2025'",
+    )
+
+
+def test_the_model_asked_for_is_every_patients_and_enrolments_of_another_are_reported(tmp_path: Path) -> None:
+    events = [enrolment("fluorouracil_yamada2025", 0), clock(6), clock(6, "P-2")]
+    cases, problems = read(tmp_path, events, Reading(DOCETAXEL))
+    assert [case.model for case in cases] == [DOCETAXEL, DOCETAXEL]
+    assert told(cases[0]) == [clock(6)]
+    (problem,) = problems
+    assert problem.reason.startswith("field 'model': the twin is of 'docetaxel_ozawa2007'")
+
+
+def test_a_retracted_enrolment_decides_nothing(tmp_path: Path) -> None:
+    gone = enrolment("fluorouracil_yamada2025", 0, status="retracted", replaces="e9")
+    (case,), problems = read(tmp_path, [gone, enrolment("docetaxel_ozawa2007", 1)])
+    assert case.model == DOCETAXEL
+    assert problems == []
+
+
+def test_an_enrolment_cannot_make_us_read_a_file(tmp_path: Path) -> None:
+    mine = tmp_path / "mine.toml"
+    mine.write_text(DOCETAXEL.text)
+    cases, problems = read(tmp_path, [enrolment(str(mine)[-64:])])
+    assert cases == ()
+    assert "an enrolment names a model of the library" in problems[0].reason
+    assert "no usable enrolment" in problems[1].reason
+
+
+def test_a_patient_may_be_spread_over_files_of_both_kinds(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("ID,TIME,DV,DVID\n7,24,4.2,2\n")
+    count = LabResult(
+        event_id="late", patient_id="7", time=datetime(2000, 1, 3, tzinfo=UTC), source="lab", analyte="ANC",
+        value=Quantity(value=3.9, unit="10*9/L"),
+    )  # fmt: skip
+    (tmp_path / "b.ndjson").write_bytes(encode(count))
+    files = [tmp_path / "b.ndjson", tmp_path / "a.csv"]
+    (case,) = read_cases(files, Reading(DOCETAXEL), pytest.fail, pytest.fail, lambda _: None)
+    assert [event.kind for event in told(case)] == ["enrolment", "lab_result", "lab_result"]
+    assert [one.place.line for one in case.told] == [None, 2, 1]
+
+
+def test_records_need_a_model(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("ID,TIME,DV\n7,24,4.2\n")
+    with pytest.raises(CaseError, match=r"a\.csv is an NM-TRAN file: name the model"):
+        read_cases([tmp_path / "a.csv"], Reading(), pytest.fail, pytest.fail, lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "expected"),
+    [
+        ("a.ndjson", b"ID,TIME", True),
+        ("a.JSONL", b"", True),
+        ("a.csv", b"{", False),
+        ("a.txt", b"\xef\xbb\xbf \n {", True),
+        ("a.txt", b"ID,TIME,DV", False),
+        ("a", b"", False),
+    ],
+)
+def test_the_suffix_tells_what_a_file_holds_and_else_its_first_character(
+    name: str, content: bytes, expected: bool, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_bytes(content)
+    assert holds_events(tmp_path / name) is expected

@@ -1,0 +1,223 @@
+"""``dosetwin estimate``: a data set in, a row a patient and a row a value out, whatever one record is like."""
+
+from __future__ import annotations
+
+import csv
+import json
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from connectors.feeds.nmtran.reader import read_nmtran
+from streams.batch.cases import Place, Told
+from streams.batch.estimate import _estimate_batch, estimate_record
+from streams.cli import app
+from tests.places import REFERENCE
+from tests.twin import toys
+from tests.twin.filter.test_posthoc import between_occasions
+from twin.events import encode, to_millis
+from twin.filter.posthoc import post_hoc
+from twin.filter.trunk import Trunk
+from twin.kernel.kernel import compile_model
+from twin.modelfile.library import Model, parse_model
+from twin.record.recording import recorded
+from twin.solver.step_control import pace_for
+from twin.study.diagnostics import diagnose
+from twin.timeline.timeline import build
+
+MODEL: Model = parse_model(toys.ABSORPTION, "toy_absorption.toml")
+NIMOTUZUMAB = REFERENCE / "nimotuzumab.csv"
+ANTIBODY = [("CL", 0.02, "L/h"), ("V1", 3, "L"), ("Q", 0.05, "L/h"), ("V2", 2, "L")]
+"""Round numbers of the size that antibodies have."""
+
+HEADER = "ID,TIME,EVID,AMT,RATE,DV,DVID,WT"
+RECORDS = {
+    "9": ["9,0,1,100,50,.,.,60", "9,3,0,.,.,2.4,1,60", "9,8,0,.,.,1.1,1,60", "9,48,0,.,.,2.9,2,60"],
+    "10": ["10,0,1,100,50,.,.,80", "10,3,0,.,.,4.4,1,80", "10,8,0,.,.,2.9,1,80"],
+    "11": ["11,0,1,100,0,.,.,70"],
+}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "toy.toml").write_text(toys.ABSORPTION)
+    lines = [HEADER, *(line for lines in RECORDS.values() for line in lines)]
+    (tmp_path / "records.csv").write_text("\n".join(lines) + "\n")
+    return tmp_path
+
+
+def run(folder: Path, *words: str, file: str = "records.csv", model: str = "toy.toml", out: str = "out.csv") -> Result:
+    arguments = ["estimate", str(folder / file), "--model", str(folder / model), "--out", str(folder / out), *words]
+    return CliRunner().invoke(app, arguments)
+
+
+def table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def record(patient_id: str) -> tuple[str, tuple[Told, ...], int]:
+    events = read_nmtran([HEADER, *RECORDS[patient_id]], MODEL).events
+    told = tuple(Told(to_millis(event.time), encode(event), Place("records.csv", None)) for event in events)
+    return patient_id, told, told[0].millis
+
+
+@pytest.mark.slow
+def test_a_data_set_becomes_a_row_a_patient_and_a_row_a_value(folder: Path) -> None:
+    result = run(folder, "--predictions", str(folder / "values.csv"), "--jobs", "2")
+    assert result.exit_code == 0, result.output
+    said = json.loads(result.stderr.splitlines()[-1])
+    assert {key: said[key] for key in ("patients", "estimated", "converged", "left_out")} == {
+        "patients": 3,
+        "estimated": 3,
+        "converged": 3,
+        "left_out": 0,
+    }
+    rows = table(folder / "out.csv")
+    assert [row["ID"] for row in rows] == ["9", "10", "11"]
+    kernel = compile_model(MODEL)
+    pace = pace_for(kernel)
+    for row in rows:
+        history, _ = recorded(read_nmtran([HEADER, *RECORDS[row["ID"]]], MODEL).events, MODEL)
+        timeline = build(history, kernel)
+        assert timeline is not None
+        known = post_hoc(kernel, pace, timeline)
+        for i, name in enumerate(MODEL.eta_names):
+            assert float(row[f"ETA_{name}"]) == pytest.approx(known.eta[i], rel=1e-9, abs=1e-12)
+            assert float(row[f"SE_{name}"]) == pytest.approx(known.errors[i], rel=1e-9)
+        assert float(row["CL"]) == pytest.approx(known.parameters[kernel.parameters.index("CL")], rel=1e-9)
+        assert float(row["OFV"]) == pytest.approx(known.ofv, rel=1e-9)
+        assert (row["converged"], row["modes_found"]) == ("true", str(known.modes))
+        values = [value for value in table(folder / "values.csv") if value["ID"] == row["ID"]]
+        diagnosis = diagnose(Trunk(kernel, pace, row["ID"]), timeline, known.effects)
+        for name, numbers in (
+            ("PRED", diagnosis.population),
+            ("IPRED", diagnosis.individual),
+            ("NPDE", diagnosis.npde),
+        ):
+            np.testing.assert_allclose([float(value[name]) for value in values], numbers, rtol=1e-8)
+    measured = [(v["ID"], v["TIME"], v["DV"], v["OUTPUT"]) for v in table(folder / "values.csv")]
+    assert measured == [
+        ("9", "3", "2.4", "toxin_plasma"),
+        ("9", "8", "1.1", "toxin_plasma"),
+        ("9", "48", "2.9", "cells"),
+        ("10", "3", "4.4", "toxin_plasma"),
+        ("10", "8", "2.9", "toxin_plasma"),
+    ]
+    assert sorted(path.name for path in folder.iterdir()) == ["out.csv", "records.csv", "toy.toml", "values.csv"]
+
+
+@pytest.mark.slow
+def test_what_cannot_be_read_is_reported_and_the_rest_is_estimated(folder: Path) -> None:
+    with (folder / "records.csv").open("a") as file:
+        file.write("10,9,0,.,.,much,1,80\n12,1,0,.,.,2.0,7,80\n")
+    result = run(folder, "--jobs", "1")
+    assert result.exit_code == 3
+    assert "line 10: DV 'much' is not a finite number" in result.stderr
+    assert "line 11: DVID 7" in result.stderr
+    said = json.loads(result.stderr.splitlines()[-1])
+    assert (said["estimated"], said["left_out"]) == (3, 2)
+
+
+def test_a_patient_who_fails_takes_no_other_along() -> None:
+    broken = ("66", (Told(0, b"no event", Place("records.csv", 4)),), 0)
+    failed, fine = _estimate_batch([broken, record("9")], MODEL.text, MODEL.id, diagnosed=False)
+    assert failed.failure is not None
+    assert failed.failure.startswith("the estimate failed, BadEvent")
+    assert fine.failure is None
+    assert fine.effects[0] == "9"
+
+
+def test_a_patient_who_was_never_measured_is_the_typical_one_with_the_spread_of_the_population() -> None:
+    row = estimate_record(record("11"), MODEL, diagnosed=True)
+    size = len(MODEL.eta_names)
+    assert set(row.effects[1 : 1 + size]) == {"0"}
+    errors = [float(value) for value in row.effects[1 + size : 1 + 2 * size]]
+    np.testing.assert_allclose(errors, np.sqrt(np.diag(MODEL.omega)))
+    assert float(row.rest[-3]) == pytest.approx(0.0, abs=1e-12)
+    assert (row.values, row.converged) == ((), True)
+
+
+def test_an_event_that_the_model_cannot_use_is_a_problem_with_its_line() -> None:
+    patient_id, told, zero = record("9")
+    raw = told[-1].raw.replace(b"10*9/L", b"km").replace(b'"event_id":"', b'"event_id":"x')
+    row = estimate_record((patient_id, (*told, Told(zero, raw, Place("records.csv", 5))), zero), MODEL, diagnosed=False)
+    assert [str(problem).split(":")[:3] for problem in row.problems] == [["records.csv", " line 5", " unknown_unit"]]
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (["--model", "nothing"], "nothing"),
+        (["--out", "{folder}"], "is a folder; name a file"),
+        (["--out", "{folder}/none/out.csv"], "there is no folder"),
+        (["--predictions", "{folder}/out.csv"], "is also --out"),
+        (["--columns", "DV"], "is not 'ITEM=COLUMN'"),
+        (["--columns", "DV=NONE"], "no column NONE"),
+        (["--output", "hair"], "output 'hair' is not in toy_absorption"),
+        (["--jobs", "0"], "Invalid value for '--jobs'"),
+    ],
+)
+def test_arguments_that_cannot_be_used_are_refused_before_anything_is_written(
+    folder: Path, words: list[str], says: str
+) -> None:
+    result = run(folder, *(word.format(folder=folder) for word in words))
+    assert result.exit_code == 2
+    assert says in " ".join(result.stderr.replace("│", "").split())
+    assert not (folder / "out.csv").exists()
+
+
+def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
+    result = run(folder, file="nowhere.csv")
+    assert result.exit_code == 2
+    assert "nowhere.csv: there is no such file" in result.stderr
+
+
+@pytest.mark.slow
+def test_occasions_have_columns_of_their_own_and_patients_with_fewer_leave_them_empty(tmp_path: Path) -> None:
+    (tmp_path / "toy.toml").write_text(between_occasions().text)
+    lines = ["ID,TIME,EVID,DV,OCC", "1,0,0,5,1", "1,24,2,.,2", "1,25,0,2,2", "2,0,0,6,1"]
+    (tmp_path / "records.csv").write_text("\n".join(lines) + "\n")
+    result = run(tmp_path, "--predictions", str(tmp_path / "values.csv"), "--jobs", "1")
+    assert result.exit_code == 0, result.stderr
+    first, second = table(tmp_path / "out.csv")
+    effects = ["ETA_Base", "SE_Base", "KAPPA_Base_1", "SE_KAPPA_Base_1", "KAPPA_Base_2", "SE_KAPPA_Base_2"]
+    assert list(first)[1:7] == effects
+    assert float(first["KAPPA_Base_1"]) > 0 > float(first["KAPPA_Base_2"])
+    assert (second["KAPPA_Base_2"], second["SE_KAPPA_Base_2"]) == ("", "")
+    early, late, _ = table(tmp_path / "values.csv")
+    for row, number in ((early, 1), (late, 2)):
+        own = float(first["ETA_Base"]) + float(first[f"KAPPA_Base_{number}"])
+        assert float(row["IPRED"]) == pytest.approx(4 * math.exp(own), rel=1e-6)
+        assert float(row["PRED"]) == pytest.approx(4)
+
+
+def test_what_is_no_number_leaves_its_cell_empty() -> None:
+    from streams.batch.estimate import _number
+
+    assert (_number(math.nan), _number(0.1), _number(2.0)) == ("", "0.1", "2")
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not NIMOTUZUMAB.exists(), reason="needs ../shared/data/nimotuzumab.csv")
+def test_a_real_antibody_study_is_described_by_two_compartments(tmp_path: Path) -> None:
+    parameters = {name: f"{value} {unit} 0.3" for name, value, unit in ANTIBODY}
+    states = {"A1": "mg: input(antibody) - (CL + Q)/V1*A1 + Q/V2*A2", "A2": "mg: Q/V1*A1 - Q/V2*A2"}
+    model = toys.made(parameters, states, {"plasma": "mg/L: A1/V1"}, drugs=("antibody",))
+    (tmp_path / "antibody.toml").write_text(model.text)
+    words = ["--model", str(tmp_path / "antibody.toml"), "--out", str(tmp_path / "out.csv")]
+    # The file holds logarithms, one of them negative.
+    words += ["--predictions", str(tmp_path / "values.csv"), "--columns", "LNDV=DV"]
+    result = CliRunner().invoke(app, ["estimate", str(NIMOTUZUMAB), *words])
+    assert result.exit_code == 0, result.stderr
+    rows = table(tmp_path / "out.csv")
+    assert len(rows) == 12
+    assert {row["converged"] for row in rows} == {"true"}
+    values = table(tmp_path / "values.csv")
+    apart = [abs(math.log(float(row["DV"]) / float(row["IPRED"]))) for row in values]
+    typical = [abs(math.log(float(row["DV"]) / float(row["PRED"]))) for row in values]
+    assert len(values) > 300
+    assert np.median(apart) < 0.5 * np.median(typical)

@@ -1,0 +1,251 @@
+"""The benchmarks run and measure what they say; how fast anything is, is no test's business."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from streams.bench.figures import FIGURES, NAMES, QUICK, STREAM, UnknownFigure, measure, stream, table
+from streams.bench.handwritten import Patients
+from streams.bench.kernel import Case, infusions, neutropenia
+from streams.bench.mode import STUDIES, map_ms
+from streams.bench.models import saturable, two_compartments
+from streams.bench.patients import (
+    CYCLE_DAYS,
+    DAY_MS,
+    EVENTS_AN_HOUR,
+    Course,
+    course,
+    newcomer,
+    steady_hours,
+    steady_start,
+    ward_bytes,
+)
+from streams.bench.stream import BenchmarkFailed, _process
+from streams.bench.twin import grown, new_counts
+from streams.cli import app
+from twin import PatientTwin, load_model
+from twin.events import Clock, decode, to_millis
+from twin.filter.belief import prior
+from twin.filter.posthoc import post_hoc
+from twin.filter.trunk import Trunk
+from twin.kernel.kernel import compile_model
+from twin.modelfile.library import Model
+from twin.solver.step_control import pace_for
+from twin.study.simulation import simulate
+
+pytestmark = pytest.mark.slow
+
+SMALL = replace(QUICK, particles=100, cycles=1, days_ahead=6, repeats=2, twins=3)
+
+
+@pytest.fixture(scope="module")
+def docetaxel() -> Model:
+    return load_model("docetaxel_ozawa2007")
+
+
+@pytest.fixture(scope="module")
+def two_cycles(docetaxel: Model) -> Course:
+    return course(docetaxel, seed=3, cycles=2, days_ahead=8)
+
+
+@pytest.fixture(scope="module")
+def kernels(docetaxel: Model, two_cycles: Course) -> Case:
+    return neutropenia(docetaxel, two_cycles, particles=64)
+
+
+# --- the same work ---------------------------------------------------------------------------------------------------
+
+
+def test_the_hand_written_kernel_gives_what_the_generated_one_gives(kernels: Case) -> None:
+    generated, z, cells = kernels.generated()
+    by_hand, patients = kernels.by_hand()
+    assert isinstance(patients, Patients)
+    # Levels fall below 1e-9 mg/L between the cycles, where only their absolute error means something.
+    np.testing.assert_allclose(by_hand, generated, rtol=1e-12, atol=1e-15)
+    np.testing.assert_allclose(patients.cells, cells, rtol=1e-12)
+    states = np.einsum("nij,nj->ni", kernels.system.v, z)
+    names = kernels.kernel.linear
+    np.testing.assert_allclose(patients.auc, states[:, names.index("AUC")], rtol=1e-12)
+    np.testing.assert_allclose(patients.pool, states[:, names.index("In")], rtol=1e-12, atol=1e-15)
+
+
+@pytest.mark.parametrize("textbook", [two_compartments, saturable])
+def test_the_textbook_kernels_written_by_hand_give_the_same(textbook: Callable[[], Model]) -> None:
+    measured = infusions(textbook(), particles=64)
+    generated = measured.generated()[0]
+    np.testing.assert_allclose(measured.by_hand()[0], generated, rtol=1e-11)
+    assert np.all(generated > 0)
+
+
+def test_both_kernels_solve_a_course_in_which_something_happens(kernels: Case) -> None:
+    level, count = kernels.by_hand()[0].transpose(1, 0, 2)
+    assert level.max() > 0.1
+    assert np.all(level >= 0)
+    assert np.all(count.min(axis=0) < 0.7 * count[0])
+    assert kernels.particle_steps == len(kernels.steps.dt) * 64
+
+
+def test_a_bolus_enters_both_kernels_alike(kernels: Case) -> None:
+    at_once = replace(kernels.steps, kick_column=np.zeros_like(kernels.steps.kick_column))
+    struck = replace(kernels, steps=replace(at_once, kick_amount=np.full_like(at_once.kick_amount, 30.0)))
+    generated, by_hand = struck.generated()[0], struck.by_hand()[0]
+    np.testing.assert_allclose(by_hand, generated, rtol=1e-12, atol=1e-15)
+    assert not np.allclose(by_hand, kernels.by_hand()[0])
+
+
+# --- the patients ----------------------------------------------------------------------------------------------------
+
+
+def test_a_course_is_told_in_event_time_order_without_slips(two_cycles: Course) -> None:
+    told = [*two_cycles.history, *two_cycles.ahead]
+    assert all(one.time <= next_.time for one, next_ in pairwise(told))
+    assert all(isinstance(event, Clock) or event.replaces is None for event in told)
+    assert len({event.event_id for event in told}) == len(told)
+    kinds = Counter(event.kind for event in two_cycles.history)
+    assert kinds["dose_given"] == 2
+    assert {"pump_delivery", "vital_sample", "lab_result", "drug_level", "clock"} <= set(kinds)
+    assert sum(event.kind == "lab_result" for event in two_cycles.ahead) >= 2
+    span = two_cycles.now - to_millis(two_cycles.history[0].time)
+    assert span == pytest.approx((CYCLE_DAYS + 1) * DAY_MS, rel=0.01)
+
+
+def test_every_hour_of_the_steady_patient_is_like_the_next() -> None:
+    hours = list(steady_hours("S-1", 60))
+    mixes = [Counter(event.kind for event in hour) for hour in hours]
+    assert [number for number, mix in enumerate(mixes) if mix["lab_result"]] == [12]
+    plain = [mix for mix in mixes if not mix["lab_result"]]
+    assert all(mix == plain[0] for mix in plain)
+    assert plain[0].total() == EVENTS_AN_HOUR
+    told = [*steady_start("S-1"), *(event for hour in hours for event in hour)]
+    assert len({event.event_id for event in told}) == len(told)
+
+
+def test_the_steady_patient_and_the_newcomer_are_told_nothing_a_twin_refuses(docetaxel: Model) -> None:
+    steady = PatientTwin("S-1", load_model("fluorouracil_yamada2025"), 50)
+    told = [*steady_start("S-1"), *(event for hour in steady_hours("S-1", 14) for event in hour)]
+    assert steady.observe(told).rejected == ()
+    assert steady.belief.observations == 1
+    new = PatientTwin("N-1", docetaxel, 50)
+    assert new.observe(newcomer("N-1", 4.2)).rejected == ()
+    assert new.belief.observations == 2
+
+
+def test_the_ward_says_the_same_bytes_each_time_in_order_of_arrival() -> None:
+    first = list(ward_bytes(3, 4.0))
+    assert first == list(ward_bytes(3, 4.0))
+    arrivals = [millis for millis, _ in first]
+    assert arrivals == sorted(arrivals)
+    assert arrivals[0] >= 0
+    assert arrivals[-1] <= 4 * 3_600_000
+    assert {decode(raw).kind for _, raw in first} >= {"enrolment", "vital_sample", "pump_delivery", "clock"}
+
+
+# --- the figures -----------------------------------------------------------------------------------------------------
+
+
+def test_everything_but_the_stream_is_measured() -> None:
+    names = [name for name in NAMES if name not in STREAM]
+    said: list[str] = []
+    found = measure(SMALL, names, said.append)
+    assert list(found) == names
+    # With a small history it may be that none of the few counts moves the cloud.
+    share = found.pop("update_moved_share")
+    assert 0 <= share <= 1
+    ratios, modes = found.pop("kernel_vs_handwritten"), found.pop("map_ms")
+    assert set(ratios) == {"neutropenia", "two_compartments", "saturable"}
+    assert all(value > 0 for value in [*ratios.values(), *modes.values(), *found.values()]), found
+    assert found["compile_cached_s"] < found["compile_s"]
+    assert found["update_ms_worst"] >= found["update_ms"]
+    assert found["late_event_ms_worst"] >= found["late_event_ms"]
+    assert said
+
+
+def test_counts_that_move_the_particles_are_told_from_those_that_do_not(docetaxel: Model) -> None:
+    told = course(docetaxel, seed=3, cycles=1, days_ahead=20)
+    patient = grown(docetaxel, told, particles=100)
+    moved = [count.moved for count in new_counts(patient)]
+    assert True in moved
+    assert False in moved
+    assert len(new_counts(patient, delay=DAY_MS)) <= len(moved) <= sum(e.kind == "lab_result" for e in told.ahead)
+
+
+def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
+    found = stream(kafka, replace(SMALL, ward=3, waiting_hours=3.0, paced_seconds=2.0), lambda _: None)
+    assert set(found) == set(STREAM)
+    assert found["stream_vs_passthrough"] == pytest.approx(
+        found["worker_per_s"] / found["passthrough_per_s"], rel=0.01, abs=0.001
+    )
+    assert found["passthrough_per_s"] > 0
+    assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
+
+
+def test_a_measured_process_that_ends_is_noticed_at_once_with_its_last_words() -> None:
+    command = ["-c", "import sys; print('no such thing', file=sys.stderr); sys.exit(3)"]
+    with (
+        _process(command, dict(os.environ)) as process,
+        pytest.raises(BenchmarkFailed, match=r"ended with code 3; it said:\nno such thing"),
+    ):
+        process.wait_until(lambda: False)
+
+
+def test_only_what_was_asked_for_is_told() -> None:
+    assert list(measure(SMALL, ["kernel_vs_handwritten"])) == ["kernel_vs_handwritten"]
+
+
+def test_a_figure_that_does_not_exist_is_named_beside_those_that_do() -> None:
+    with pytest.raises(UnknownFigure, match=r"no figure 'speed'; there are kernel_ns_per_particle_step, .*latency_ms"):
+        measure(SMALL, ["update_ms", "speed"])
+
+
+def test_the_table_has_what_was_measured_what_is_to_be_reached_and_how() -> None:
+    lines = table({"state_row_bytes": 108765, "latency_ms": {"p50": 9.5, "p99": 210.0}}).splitlines()
+    assert lines[0].split() == ["figure", "measured", "to", "reach", "how"]
+    assert len(lines) == 3
+    assert lines[1].startswith("state_row_bytes  108,765 B")
+    assert "<= 150,000" in lines[1]
+    assert "p50 9.5 ms, p99 210.0 ms" in lines[2]
+    assert all(figure.how for figure in FIGURES)
+
+
+# --- the command -----------------------------------------------------------------------------------------------------
+
+
+def test_json_is_the_last_line_on_stdout_and_progress_is_on_stderr() -> None:
+    ran = CliRunner().invoke(app, ["bench", "--json", "--quick", "--only", "kernel_vs_handwritten"])
+    assert ran.exit_code == 0, ran.output
+    (line,) = ran.stdout.splitlines()
+    found = json.loads(line)
+    assert set(found) == {"quick", "kernel_vs_handwritten"}
+    assert "kernel" in ran.stderr
+
+
+def test_an_unknown_figure_is_a_wrong_argument() -> None:
+    ran = CliRunner().invoke(app, ["bench", "--only", "speed"])
+    assert ran.exit_code == 2
+    assert "no figure 'speed'" in ran.stderr
+
+
+def test_the_mode_is_measured_on_patients_whose_random_effects_it_finds() -> None:
+    found = map_ms(1)
+    assert set(found) == set(STUDIES)
+    assert all(value > 0 for value in found.values())
+    for name, study in STUDIES.items():
+        model = study.model()
+        kernel = compile_model(model)
+        trunk = Trunk(kernel, pace_for(kernel), "bench 0")
+        eta = prior(model, 1, "bench 0").eta[0]
+        timeline = simulate(trunk, eta, study.design(model))
+        assert len(timeline.observations) == len(study.samples)
+        estimate = post_hoc(kernel, trunk.pace, timeline)
+        assert estimate.converged, name
+        # The patient lies where the estimate says with its standard errors.
+        assert np.abs((estimate.eta - eta) / estimate.errors).max() < 5

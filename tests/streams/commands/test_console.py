@@ -1,0 +1,65 @@
+"""``dosetwin console``: what it refuses, and the limits it takes from the library. Its page: test_console_browser."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from typer.testing import CliRunner
+
+from connectors.console.server import listen
+from streams.cli import app
+from streams.commands.console import library_notes
+from twin.modelfile.library import library_ids, load_model
+
+
+@pytest.fixture(autouse=True)
+def logs_as_before() -> Iterator[None]:
+    """The command logs to the runner's own standard error, which is closed afterwards."""
+    yield
+    structlog.reset_defaults()
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.7", "ward.example"])
+def test_another_machine_is_not_served_unless_asked_for(host: str) -> None:
+    outcome = CliRunner().invoke(app, ["console", "--host", host, "--port", "0"])
+    assert outcome.exit_code == 2
+    assert f"--host {host} would show patients to other machines" in outcome.stderr
+    assert "--allow-remote" in outcome.stderr
+
+
+def test_a_taken_port_is_named_with_the_way_out() -> None:
+    with listen("127.0.0.1", 0) as taken:
+        port = str(taken.getsockname()[1])
+        outcome = CliRunner().invoke(app, ["console", "--port", port])
+    assert outcome.exit_code == 1
+    assert f"cannot listen on 127.0.0.1:{port}" in outcome.stderr
+    assert "choose another --port, or 0 for any" in outcome.stderr
+
+
+def test_a_wrong_setting_is_named() -> None:
+    outcome = CliRunner().invoke(app, ["console", "--port", "0", "--kafka", "nowhere"])
+    assert outcome.exit_code == 1
+    assert "DOSETWIN_KAFKA='nowhere'" in outcome.stderr
+
+
+def test_every_toxicity_of_the_library_has_its_line() -> None:
+    notes = library_notes()
+    assert set(notes) == set(library_ids())
+    assert [(line.output, line.below, line.label) for line in notes["docetaxel_ozawa2007"].floors] == [
+        ("neutrophils", 0.5, "neutropenia grade 4: below 0.5")
+    ]
+    for model_id, note in notes.items():
+        assert {line.output for line in note.floors} <= {output.name for output in load_model(model_id).outputs}
+
+
+def test_the_population_is_log_normal_around_the_typical_patient() -> None:
+    model = load_model("fluorouracil_yamada2025")
+    clearance = next(parameter for parameter in model.parameters if parameter.name == "CL")
+    assert clearance.iiv is not None
+    low, _, median, _, high = library_notes()[model.id].population["CL"]
+    assert median == pytest.approx(179)
+    assert low * high == pytest.approx(median**2)
+    assert math.log(high / median) == pytest.approx(1.6449 * math.sqrt(clearance.iiv))

@@ -1,0 +1,222 @@
+"""A stage for worker tests: topics of their own on the real broker, events to play, a worker process, what came out."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaConsumer, KafkaProducer, TopicPartition
+
+from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics, topic_of
+from connectors.settings import Settings
+from streams.worker.app import changelog_of, ensure_changelog, group_of
+from streams.worker.state_row import Row, decode_row
+from tests.places import ROOT
+from tests.streams.worker.fake_twin import MODEL
+from twin.events import (
+    Alert,
+    Enrolment,
+    Estimate,
+    InputEvent,
+    LabResult,
+    PumpDelivery,
+    Quantity,
+    Rejected,
+    decode_output,
+    encode,
+    event_id,
+)
+
+START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+FAKE_TWINS = "tests.streams.fake_twin:FakeTwins"
+
+
+def enrolment(patient: str, model: str = MODEL, at: datetime = START) -> Enrolment:
+    return Enrolment(event_id=event_id(patient, "enrol"), patient_id=patient, time=at, source="test", model=model)
+
+
+def lab(patient: str, minute: float, value: float = 3.0, unit: str = "10*9/L", number: Any = None) -> LabResult:
+    return LabResult(
+        event_id=event_id(patient, "lab", minute, number),
+        patient_id=patient,
+        time=START + timedelta(minutes=minute),
+        source="test",
+        analyte="neutrophils",
+        value=Quantity(value=value, unit=unit),
+    )
+
+
+def pump(patient: str, minute: float, rate: float = 4.0, unit: str = "mg/h", drug: str = "fake") -> PumpDelivery:
+    return PumpDelivery(
+        event_id=event_id(patient, "pump", minute),
+        patient_id=patient,
+        time=START + timedelta(minutes=minute),
+        source="test",
+        device_id="P1",
+        drug=drug,
+        phase="sample",
+        delivery_status="delivering",
+        rate=Quantity(value=rate, unit=unit),
+    )
+
+
+@dataclass
+class Stage:
+    """Topics under a prefix of their own."""
+
+    bootstrap: str
+    prefix: str = field(default_factory=lambda: f"t{uuid.uuid4().hex[:10]}.")
+    partitions: int = 2
+
+    def __post_init__(self) -> None:
+        ensure_topics(self.bootstrap, self.prefix, self.partitions)
+        ensure_changelog(self.settings)
+        self.producer = KafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=1, max_request_size=8 * 1024 * 1024)
+
+    @property
+    def settings(self) -> Settings:
+        return Settings(kafka=self.bootstrap, topic_prefix=self.prefix, partitions=self.partitions)
+
+    def close(self) -> None:
+        self.producer.close()
+
+    # --- in -----------------------------------------------------------------------------------------------------
+
+    def play(self, events: Iterable[InputEvent], rate: float | None = None) -> None:
+        """Send events, at ``rate`` a second if given."""
+        began = time.monotonic()
+        for number, event in enumerate(events):
+            if rate is not None:
+                time.sleep(max(began + number / rate - time.monotonic(), 0))
+            self.send(topic_of(event), event.patient_id, encode(event))
+        self.producer.flush()
+
+    def send(self, topic: str, key: str | None, value: bytes) -> None:
+        self.producer.send(self.prefix + topic, value=value, key=key.encode() if key is not None else None)
+
+    # --- out ----------------------------------------------------------------------------------------------------
+
+    def records(self, topic: str) -> list[Any]:
+        """Everything in a topic (name with prefix), partition by partition."""
+        consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
+        try:
+            partitions = [TopicPartition(topic, number) for number in range(self.partitions)]
+            ends = consumer.end_offsets(partitions)
+            consumer.assign(partitions)
+            consumer.seek_to_beginning(*partitions)
+            found: list[Any] = []
+            while any(consumer.position(partition) < ends[partition] for partition in partitions):
+                for batch in consumer.poll(timeout_ms=500).values():
+                    found.extend(batch)
+            return found
+        finally:
+            consumer.close()
+
+    def estimates(self) -> list[Estimate]:
+        return [decode_output(record.value) for record in self.records(self.prefix + ESTIMATES)]  # type: ignore[misc]
+
+    def alerts(self) -> list[Alert]:
+        return [decode_output(record.value) for record in self.records(self.prefix + ALERTS)]  # type: ignore[misc]
+
+    def rejected(self) -> list[Rejected]:
+        return [Rejected.model_validate_json(record.value) for record in self.records(self.prefix + REJECTED)]
+
+    def rows(self) -> dict[str, Row]:
+        """The newest state row of each patient."""
+        return {record.key.decode(): decode_row(record.value) for record in self.records(changelog_of(self.settings))}
+
+    def lag(self) -> int:
+        """Records not yet committed by the worker's group; all of them while nothing is committed."""
+        consumer = KafkaConsumer(
+            bootstrap_servers=self.bootstrap, group_id=group_of(self.settings), enable_auto_commit=False
+        )
+        try:
+            inputs = [
+                TopicPartition(self.prefix + name, number) for name in INPUTS for number in range(self.partitions)
+            ]
+            ends = consumer.end_offsets(inputs)
+            return sum(ends[partition] - (consumer.committed(partition) or 0) for partition in inputs)
+        finally:
+            consumer.close()
+
+    def wait_until_committed(self, timeout: float = 40.0) -> None:
+        until = time.monotonic() + timeout
+        while self.lag():
+            assert time.monotonic() < until, f"{self.lag()} records still not committed after {timeout} s"
+            time.sleep(0.2)
+
+
+class WorkerProcess:
+    """``dosetwin worker`` with fake twins in a process of its own; its log goes to ``log``."""
+
+    def __init__(
+        self, stage: Stage, log: Path, *options: str, twins: str = "tests.streams.fake_twin:FakeTwins"
+    ) -> None:
+        self.log = log
+        self._begins = log.stat().st_size if log.exists() else 0
+        arguments = ["--instance", "one", "--barrier-seconds", "0.5", "--session-timeout", "30", "--twins", twins]
+        environment = {
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "DOSETWIN_KAFKA": stage.bootstrap,
+            "DOSETWIN_TOPIC_PREFIX": stage.prefix,
+            "DOSETWIN_PARTITIONS": str(stage.partitions),
+        }
+        self._file = log.open("ab")
+        program = "from streams.cli import main; main()"
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", program, "worker", *arguments, *options],
+            env=environment,
+            cwd=ROOT,
+            stdout=subprocess.DEVNULL,
+            stderr=self._file,
+        )
+
+    def wait_ready(self, timeout: float = 40.0) -> None:
+        until = time.monotonic() + timeout
+        while "worker ready" not in self.text():
+            assert self.process.poll() is None, f"worker ended:\n{self.text()}"
+            assert time.monotonic() < until, f"worker not ready after {timeout} s:\n{self.text()}"
+            time.sleep(0.05)
+
+    def text(self) -> str:
+        """What this process has logged so far."""
+        return self.log.read_bytes()[self._begins :].decode(errors="replace")
+
+    def kill(self) -> None:
+        """SIGKILL: no last barrier, no farewell."""
+        self.process.kill()
+        self.process.wait()
+        self._file.close()
+
+    def stop(self, timeout: float = 30.0) -> int:
+        """SIGTERM; the exit code."""
+        self.process.send_signal(signal.SIGTERM)
+        code = self.process.wait(timeout)
+        self._file.close()
+        return code
+
+    def __enter__(self) -> WorkerProcess:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self.process.poll() is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.kill()
+        self._file.close()
+
+
+def digest_of(row: Row) -> str:
+    """A fake twin's belief, from its state row."""
+    return str(json.loads(row.twin)["digest"])

@@ -1,0 +1,66 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka.partitioner import DefaultPartitioner
+from typer.testing import CliRunner
+
+from streams.cli import app
+from streams.worker.app import home_partition
+from streams.worker.metrics import WINDOW_SECONDS, WorkerMetrics
+
+
+@given(st.binary(min_size=1, max_size=64), st.integers(1, 50))
+def test_a_key_is_at_home_where_the_producers_put_it(key: bytes, partitions: int) -> None:
+    class Cluster:
+        def topics(self) -> set[str]:
+            return {"t"}
+
+        def partitions_for_topic(self, _: str) -> set[int]:
+            return set(range(partitions))
+
+        available_partitions_for_topic = partitions_for_topic
+
+    assert home_partition(key, partitions) == DefaultPartitioner().partition("t", key, key, b"", b"", Cluster())
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["--model", "ours"], "expected ID=FILE"),
+        (["--model", "ours=/no/such/file"], "expected ID=FILE"),
+        (["--ready", "docetaxel"], "no such model; did you mean"),
+        (["--twins", "nowhere"], "expected 'module:name'"),
+        (["--kafka", "nonsense"], "DOSETWIN_KAFKA='nonsense'"),
+        (["--log-level", "LOUD"], "LOUD"),
+        (["--kafka", "127.0.0.1:1"], "no Kafka answers at 127.0.0.1:1"),
+    ],
+)
+def test_a_worker_that_cannot_start_says_why(arguments: list[str], complaint: str) -> None:
+    result = CliRunner().invoke(app, ["worker", *arguments])
+    assert result.exit_code == 1
+    assert complaint in result.output
+
+
+def test_the_summary_of_a_run_adds_up_topics_and_reasons() -> None:
+    metrics = WorkerMetrics()
+    metrics.events_in.labels("a").inc(3)
+    metrics.events_in.labels("b").inc()
+    metrics.rejected.labels("far_future").inc()
+    for milliseconds in range(1, 101):
+        metrics.took(milliseconds / 1000)
+    summary = metrics.summary()
+    assert (summary["events_in"], summary["rejected"], summary["outputs"]) == (4, 1, 0)
+    assert summary["latency_ms"] == {"p50": 51.0, "p99": 100.0}
+
+
+def test_the_latency_gauges_look_back_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics = WorkerMetrics()
+    now = 1000.0
+    monkeypatch.setattr("streams.worker.metrics.time.monotonic", lambda: now)
+    metrics.took(5.0)
+    now += WINDOW_SECONDS + 1
+    metrics.took(1.0)
+    assert metrics.registry.get_sample_value("dosetwin_latency_p99_seconds") == 1.0
+    assert metrics.latency_quantile(0.99) == 5.0

@@ -1,0 +1,143 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.worker.event_time_merge import AT_ONCE, FULL, PATIENCE, EventTimeMerge, Merged, MergedOrder, due_time
+from twin.events import from_millis
+
+PUMP, LABS = ("pump", 0), ("labs", 0)
+
+
+@dataclass(frozen=True)
+class FakeRecord:
+    offset: int
+    value: bytes | None
+    timestamp: int = 10**15
+
+
+def batch(times: Sequence[int], first: int = 0) -> list[FakeRecord]:
+    """Events at these times, in ms since the epoch."""
+    return [
+        FakeRecord(first + number, b'{"kind":"clock","time":"%s"}' % from_millis(time).isoformat().encode())
+        for number, time in enumerate(times)
+    ]
+
+
+def times(released: list[tuple[Any, Any]]) -> list[int]:
+    return [due_time(record) for _, record in released]
+
+
+def test_a_record_is_due_at_its_event_time_but_not_after_its_own() -> None:
+    assert due_time(FakeRecord(0, b'{"time":"1970-01-01T01:00:01+01:00"}', timestamp=5000)) == 1000
+    assert due_time(FakeRecord(0, b'{"time":"1970-01-01T00:00:09Z"}', timestamp=5000)) == 5000
+
+
+def test_a_record_that_no_twin_will_be_told_is_due_at_once() -> None:
+    for value in (None, b"", b"{", b"7", b"{}", b'{"time":"soon"}', b"\xff", b'{"time":"1970-01-03T00:00:00Z"}'):
+        assert due_time(FakeRecord(0, value, timestamp=5000)) == AT_ONCE
+
+
+def started() -> EventTimeMerge:
+    merge = EventTimeMerge()
+    merge.start(PUMP, 0)
+    merge.start(LABS, 0)
+    return merge
+
+
+def test_records_of_all_topics_come_in_order_of_event_time() -> None:
+    merge = started()
+    merge.add({PUMP: batch([1, 4, 5]), LABS: batch([2, 6])})
+    ends = {PUMP: 3, LABS: 2}
+    assert times(merge.release([PUMP, LABS], ends.get, 0.0)) == [1, 2, 4, 5, 6]
+    assert not merge.holding()
+
+
+def test_a_sparse_topic_does_not_run_ahead_of_a_dense_one_that_is_behind() -> None:
+    merge = started()
+    ends = {PUMP: 4, LABS: 2}
+    merge.add({PUMP: batch([1, 2]), LABS: batch([3, 90])})
+    assert times(merge.release([PUMP, LABS], ends.get, 0.0)) == [1, 2]
+    merge.add({PUMP: batch([50, 60], first=2)})
+    assert times(merge.release([PUMP, LABS], ends.get, 0.1)) == [3, 50, 60, 90]
+
+
+def test_a_bad_record_does_not_hold_up_the_good_ones_behind_it() -> None:
+    merge = started()
+    bad = FakeRecord(0, b"{")
+    merge.add({PUMP: [bad, *batch([1, 4], first=1)], LABS: batch([2, 6])})
+    released = merge.release([PUMP, LABS], {PUMP: 3, LABS: 2}.get, 0.0)
+    assert released[0] == (PUMP, bad)
+    assert times(released[1:]) == [1, 2, 4, 6]
+
+
+def test_a_topic_whose_end_is_not_known_yet_is_waited_for_but_not_for_ever() -> None:
+    merge = started()
+    merge.add({LABS: batch([3])})
+    ends: dict[Any, int] = {LABS: 1}
+    assert merge.release([PUMP, LABS], ends.get, 10.0) == []
+    assert merge.release([PUMP, LABS], ends.get, 10.0 + PATIENCE / 2) == []
+    assert times(merge.release([PUMP, LABS], ends.get, 10.1 + PATIENCE)) == [3]
+
+
+def test_nothing_waits_for_a_topic_that_is_read_to_its_end() -> None:
+    merge = started()
+    merge.add({LABS: batch([3])})
+    assert times(merge.release([PUMP, LABS], {PUMP: 0, LABS: 1}.get, 0.0)) == [3]
+
+
+def test_partitions_of_other_numbers_are_other_patients_and_do_not_wait() -> None:
+    merge = started()
+    merge.start(("labs", 1), 0)
+    merge.start(("pump", 1), 0)
+    merge.add({LABS: batch([9]), ("labs", 1): batch([5])})
+    ends = {PUMP: 7, LABS: 1, ("labs", 1): 1, ("pump", 1): 0}
+    assert times(merge.release([*ends], ends.get, 0.0)) == [5]
+
+
+def test_what_was_held_before_a_seek_is_void() -> None:
+    merge = started()
+    ends = {PUMP: 9, LABS: 1}
+    merge.add({LABS: batch([9])})
+    merge.start(LABS, 0)
+    assert not merge.holding()
+    merge.add({LABS: batch([9])})
+    merge.forget()
+    assert merge.release([PUMP, LABS], ends.get, 0.0) == []
+
+
+def test_a_full_partition_is_named() -> None:
+    merge = started()
+    merge.add({LABS: batch(range(FULL))})
+    assert merge.full() == {LABS}
+
+
+@given(st.lists(st.integers(0, 50), max_size=30), st.lists(st.integers(0, 50), max_size=30), st.data())
+def test_however_it_is_fetched_all_comes_once_and_in_order(
+    pump: list[int], labs: list[int], data: st.DataObject
+) -> None:
+    logs = {PUMP: batch(sorted(pump)), LABS: batch(sorted(labs))}
+    ends = {partition: len(log) for partition, log in logs.items()}
+    merge, place = started(), {PUMP: 0, LABS: 0}
+    released: list[tuple[Any, Any]] = []
+    while any(place[partition] < ends[partition] for partition in logs):
+        for partition, log in logs.items():
+            count = data.draw(st.integers(0, 5))
+            merge.add({partition: log[place[partition] : place[partition] + count]})
+            place[partition] = min(place[partition] + count, ends[partition])
+        released.extend(merge.release([PUMP, LABS], ends.get, 0.0))
+    assert times(released) == sorted(pump + labs)
+    for partition, log in logs.items():
+        assert [record for where, record in released if where == partition] == log
+
+
+def test_the_consumer_delivers_a_merged_batch_in_its_order() -> None:
+    sequence = [(PUMP, "a"), (LABS, "b"), (PUMP, "c")]
+    merged = Merged(sequence)
+    assert merged == {PUMP: ["a", "c"], LABS: ["b"]}
+    assert list(MergedOrder().iterate(merged)) == sequence
+    assert list(MergedOrder().iterate({LABS: ["x"]})) == [(LABS, "x")]

@@ -1,0 +1,50 @@
+from __future__ import annotations
+
+import pytest
+from twin.alerts.rules.data_dropout import RULE, find
+
+from tests.twin.alerts.rules.views import device, states, told
+from twin.alerts.snapshot import MINUTE_MS
+
+
+@pytest.mark.parametrize(("every", "allowed"), [(0.1, 15), (1, 15), (5, 15), (6, 18), (60, 180)])
+def test_silence_counts_beyond_three_intervals_but_at_least_a_quarter_of_an_hour(every: float, allowed: int) -> None:
+    assert states([device(allowed, 0, every=every)]) == []
+    assert states([device(allowed + 0.01, 0, every=every)]) == [(RULE, "raised")]
+
+
+def test_the_onset_is_when_the_allowance_ran_out_whenever_somebody_looked() -> None:
+    looked = [told([device(minutes, 100)])[0] for minutes in (116, 240, 9000)]
+    assert {alert.onset_ms for alert in looked} == {115 * MINUTE_MS}
+    assert len({alert.alert_id for alert in looked}) == 1
+
+
+def test_clears_when_the_device_speaks_again() -> None:
+    raised, cleared = told([device(20, 0), device(25, 0), device(30, 29.5)])
+    assert (raised.state, cleared.state) == ("raised", "cleared")
+    assert raised.text == "Device wrist-9 silent for 20 min; expected every 1 min."
+    assert cleared.text == "Device wrist-9 is heard; expected every 1 min."
+
+
+def test_clears_when_the_device_is_released() -> None:
+    assert states([device(20, 0), device(25, 0, associated=False)]) == [(RULE, "raised"), (RULE, "cleared")]
+
+
+def test_a_released_device_or_one_without_a_promise_may_be_silent() -> None:
+    assert states([device(500, 0, associated=False)]) == []
+    assert states([device(500, 0, every=None)]) == []
+
+
+def test_a_second_silence_is_a_second_alert() -> None:
+    transitions = told([device(20, 0), device(25, 24), device(60, 24)])
+    assert [t.state for t in transitions] == ["raised", "cleared", "raised"]
+    assert transitions[0].alert_id != transitions[2].alert_id
+
+
+def test_a_word_from_the_future_of_the_snapshot_is_no_silence() -> None:
+    assert find(device(10, 11))[0].level == 0.0
+
+
+def test_freshness_is_the_silence() -> None:
+    assert told([device(120, 0)])[0].freshness_hours == 2.0
+    assert told([device(121, 0)])[0].text == "Device wrist-9 silent for 2.02 h; expected every 1 min."

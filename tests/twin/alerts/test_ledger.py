@@ -1,0 +1,294 @@
+"""The published record follows the folded history, whatever the order in which the history became known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import msgspec
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, absorb, digest, reconcile
+from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, Transition, advance, to_alert
+from twin.alerts.snapshot import Snapshot
+
+SETTINGS = {
+    "swift": RuleSettings(raise_above=0.5, clear_below=0.3, severity="medium"),
+    "slow": RuleSettings(raise_above=0.5, clear_below=0.3, severity="low", raise_after_ms=3, clear_after_ms=2),
+}
+
+Fact = tuple[int, float]
+"""(event time, probability from then on): the history that the toy twin below folds."""
+
+
+def fold(book: AlertBook, facts: Sequence[Fact]) -> tuple[AlertBook, list[Transition]]:
+    """The toy twin: each fact is a snapshot in which both rules see its probability."""
+    told: list[Transition] = []
+    for time, level in facts:
+        found = [Finding(rule, "x", level, "medium", f"{level:.3f}", probabilistic=True) for rule in SETTINGS]
+        book, transitions = advance(book, found, Snapshot("P-1", time, 1000.0, None), SETTINGS, "hash")
+        told += transitions
+    return book, told
+
+
+@dataclass
+class Worker:
+    """A toy worker: keeps the history, refolds from the checkpoint before whatever arrives, publishes."""
+
+    ladder: int = 1
+    """A checkpoint after every so many facts of the history."""
+    history: list[Fact] = field(default_factory=list)
+    ledger: AlertLedger = field(default_factory=AlertLedger)
+    book: AlertBook = field(default_factory=AlertBook)
+    topic: list[Revision] = field(default_factory=list)
+    newest: int = 0
+
+    def arrive(self, fact: Fact, *, retract: bool = False) -> None:
+        self.newest = max(self.newest, fact[0])
+        changed = [f for f in self.history if f != fact] if retract else sorted({*self.history, fact})
+        kept = sum(f[0] < fact[0] for f in self.history)
+        kept -= kept % self.ladder
+        since = changed[kept - 1][0] if kept else -1
+        checkpoint, _ = fold(AlertBook(), changed[:kept])
+        self.history = changed
+        self.book, told = fold(checkpoint, changed[kept:])
+        self.ledger, revisions = reconcile(self.ledger, self.book, told, since, self.newest)
+        self.topic += revisions
+
+
+def last_words(topic: Sequence[Revision]) -> dict[str, Transition]:
+    """The published record as a consumer that overwrites by alert id keeps it."""
+    words: dict[str, tuple[int, Transition]] = {}
+    for revision in topic:
+        if revision.number > words.get(revision.transition.alert_id, (-1, None))[0]:
+            words[revision.transition.alert_id] = (revision.number, revision.transition)
+    return {alert_id: transition for alert_id, (_, transition) in words.items()}
+
+
+def check_record(worker: Worker) -> None:
+    """The invariants of the published record."""
+    numbers: dict[str, int] = {}
+    live: dict[str, bool] = {}
+    for revision in worker.topic:
+        alert_id = revision.transition.alert_id
+        assert revision.number == numbers.get(alert_id, -1) + 1
+        if revision.transition.state in ("updated", "withdrawn"):
+            assert alert_id in numbers
+        if revision.transition.state == "raised":
+            assert not live.get(alert_id, False), "raised while it stands"
+        numbers[alert_id] = revision.number
+        live[alert_id] = revision.transition.live
+    standing = {alert_id: digest(word) for alert_id, word in last_words(worker.topic).items() if word.live}
+    assert standing == {alert.alert_id: digest(alert) for alert in worker.book.live}
+    assert {entry.alert_id for entry in worker.ledger.live} == standing.keys()
+
+
+facts = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from([0.0, 0.2, 0.4, 0.55, 0.7, 0.95])),
+    unique_by=lambda fact: fact[0],
+    max_size=12,
+)
+
+
+@given(facts, st.randoms(use_true_random=False), st.integers(1, 4))
+def test_any_order_of_arrival_ends_in_the_same_alerts(history: list[Fact], random: object, ladder: int) -> None:
+    ordered = Worker()
+    for fact in sorted(history):
+        ordered.arrive(fact)
+    shuffled = list(history)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    other = Worker(ladder=ladder)
+    for fact in shuffled:
+        other.arrive(fact)
+        check_record(other)
+    check_record(ordered)
+    assert other.book == ordered.book
+    assert {e.alert_id: e.digest for e in other.ledger.live} == {e.alert_id: e.digest for e in ordered.ledger.live}
+    supported = {alert_id for alert_id, word in last_words(other.topic).items() if word.state != "withdrawn"}
+    assert supported == last_words(ordered.topic).keys()
+
+
+@given(facts, st.data())
+def test_retracted_facts_leave_the_record_as_if_they_had_never_been(history: list[Fact], data: st.DataObject) -> None:
+    worker = Worker()
+    for fact in history:
+        worker.arrive(fact)
+    gone = data.draw(st.lists(st.sampled_from(history), unique=True)) if history else []
+    for fact in gone:
+        worker.arrive(fact, retract=True)
+        check_record(worker)
+    expected, _ = fold(AlertBook(), sorted(set(history) - set(gone)))
+    assert worker.book == expected
+
+
+@given(facts)
+def test_in_order_each_transition_is_published_once_and_as_it_is(history: list[Fact]) -> None:
+    worker = Worker()
+    for fact in sorted(history):
+        worker.arrive(fact)
+    assert [revision.transition for revision in worker.topic] == fold(AlertBook(), sorted(history))[1]
+
+
+@given(facts, st.integers(1, 5))
+def test_the_size_of_the_batches_does_not_matter(history: list[Fact], size: int) -> None:
+    ordered = sorted(history)
+    single = Worker()
+    for fact in ordered:
+        single.arrive(fact)
+    ledger, book, since, topic = AlertLedger(), AlertBook(), -1, []
+    for at in range(0, len(ordered), size):
+        batch = ordered[at : at + size]
+        book, told = fold(book, batch)
+        ledger, revisions = reconcile(ledger, book, told, since, batch[-1][0])
+        since = batch[-1][0]
+        topic += revisions
+    assert topic == single.topic
+    assert ledger == single.ledger
+
+
+@given(facts)
+def test_folding_again_publishes_nothing(history: list[Fact]) -> None:
+    worker = Worker()
+    for fact in history:
+        worker.arrive(fact)
+    ordered = sorted(worker.history)
+    for kept in range(len(ordered) + 1):
+        checkpoint, _ = fold(AlertBook(), ordered[:kept])
+        book, told = fold(checkpoint, ordered[kept:])
+        since = ordered[kept - 1][0] if kept else -1
+        again, revisions = reconcile(worker.ledger, book, told, since, worker.newest)
+        assert revisions == ()
+        assert again == worker.ledger
+
+
+@given(facts, st.data())
+def test_a_crash_after_publishing_repeats_nothing(history: list[Fact], data: st.DataObject) -> None:
+    """The state row is older than the topic; what the topic holds beyond it is absorbed before the replay."""
+    ordered = sorted(history)
+    worker = Worker()
+    saved = data.draw(st.integers(0, len(ordered)))
+    for fact in ordered[:saved]:
+        worker.arrive(fact)
+    row = msgspec.msgpack.encode(worker.ledger)
+    for fact in ordered[saved:]:
+        worker.arrive(fact)
+    ledger = msgspec.msgpack.decode(row, type=AlertLedger)
+    for revision in worker.topic:
+        alert = to_alert(revision.transition, revision.number, patient_id="P-1", model="m", model_hash="hash")
+        ledger = absorb(ledger, alert)
+    checkpoint, _ = fold(AlertBook(), ordered[:saved])
+    newest = ordered[saved - 1][0] if saved else -1
+    restarted = Worker(history=ordered[:saved], ledger=ledger, book=checkpoint, newest=newest)
+    for fact in ordered[saved:]:
+        restarted.arrive(fact)
+    assert restarted.topic == []
+    assert restarted.book == worker.book
+
+
+def test_a_crash_whose_replay_comes_in_another_order_withdraws_what_it_cannot_support() -> None:
+    raising, calming = (10, 0.9), (5, 0.1)
+    crashed = Worker()
+    crashed.arrive(raising)
+    (raised,) = [r for r in crashed.topic if r.transition.rule == "swift"]
+    restarted = Worker()
+    restarted.ledger = absorb(
+        restarted.ledger, to_alert(raised.transition, 0, patient_id="P-1", model="m", model_hash="hash")
+    )
+    restarted.arrive(calming)
+    assert restarted.topic == []  # the replay has not come to the alert yet
+    restarted.arrive((11, 0.2))
+    assert [(r.number, r.transition.state) for r in restarted.topic] == [(1, "withdrawn")]
+    assert restarted.topic[0].transition.alert_id == raised.transition.alert_id
+    restarted.arrive(raising)
+    states = [(r.number, r.transition.state) for r in restarted.topic if r.transition.rule == "swift"]
+    assert states == [(1, "withdrawn"), (2, "raised"), (3, "cleared")]
+
+
+def test_a_late_fact_withdraws_the_alert_it_explains_away() -> None:
+    worker = Worker()
+    worker.arrive((10, 0.9))
+    worker.arrive((20, 0.1))
+    first = last_words(worker.topic)
+    assert {word.state for word in first.values()} == {"cleared"}
+    worker.arrive((10, 0.9), retract=True)
+    words = last_words(worker.topic)
+    assert words.keys() == first.keys()
+    assert {word.state for word in words.values()} == {"withdrawn"}
+    assert {word.time_ms for word in words.values()} == {20}
+    assert worker.topic[-1].transition.text.startswith("Withdrawn: late, corrected or retracted data")
+
+
+def test_only_what_was_published_is_withdrawn() -> None:
+    worker = Worker()
+    worker.arrive((10, 0.4))
+    worker.arrive((10, 0.4), retract=True)
+    assert worker.topic == []
+
+
+def test_a_withdrawn_alert_that_comes_back_is_raised_under_its_own_id() -> None:
+    worker = Worker()
+    for retract in (False, True, False):
+        worker.arrive((10, 0.9), retract=retract)
+    swift = [(r.number, r.transition.state) for r in worker.topic if r.transition.rule == "swift"]
+    assert swift == [(0, "raised"), (1, "withdrawn"), (2, "raised")]
+    assert len({r.transition.alert_id for r in worker.topic if r.transition.rule == "swift"}) == 1
+
+
+def test_an_alert_that_late_data_only_reword_is_updated_not_raised_again() -> None:
+    worker = Worker()
+    worker.arrive((10, 0.9))
+    worker.arrive((20, 0.7))
+    worker.arrive((15, 0.75))
+    swift = [(r.number, r.transition.state, r.transition.time_ms) for r in worker.topic if r.transition.rule == "swift"]
+    assert swift == [(0, "raised", 10), (1, "updated", 20), (2, "updated", 15)]
+
+
+def test_a_late_alert_that_is_over_already_is_told_from_raise_to_clear() -> None:
+    worker = Worker()
+    worker.arrive((30, 0.1))
+    worker.arrive((20, 0.1))
+    worker.arrive((10, 0.9))
+    swift = [(r.number, r.transition.state) for r in worker.topic if r.transition.rule == "swift"]
+    assert swift == [(0, "raised"), (1, "cleared")]
+
+
+def test_finished_alerts_are_forgotten_in_the_end_but_their_revisions_are_never_given_again() -> None:
+    worker = Worker()
+    worker.arrive((10, 0.9))
+    worker.arrive((20, 0.1))
+    assert [entry.rule for entry in worker.ledger.published] == ["swift"]
+    worker.arrive((21 + REMEMBERED_MS, 0.1))
+    assert worker.ledger.published == ()
+    worker.arrive((20, 0.1), retract=True)
+    swift = [(r.number, r.transition.state) for r in worker.topic if r.transition.rule == "swift"]
+    assert swift == [(0, "raised"), (1, "cleared"), (2, "cleared")]
+
+
+def test_a_standing_alert_is_never_forgotten() -> None:
+    worker = Worker()
+    worker.arrive((10, 0.9))
+    worker.arrive((10 + 3 * REMEMBERED_MS, 0.9))
+    assert {entry.rule for entry in worker.ledger.live} == {"slow", "swift"}
+
+
+def test_absorbing_what_is_known_changes_nothing() -> None:
+    worker = Worker()
+    worker.arrive((10, 0.9))
+    worker.arrive((11, 0.7))
+    for revision in worker.topic:
+        alert = to_alert(revision.transition, revision.number, patient_id="P-1", model="m", model_hash="hash")
+        assert absorb(worker.ledger, alert) is worker.ledger
+
+
+def test_a_year_of_alerts_stays_small() -> None:
+    worker = Worker()
+    ledger, book, since = AlertLedger(), AlertBook(), -1
+    for day in range(365):
+        at = day * 86_400_000
+        book, told = fold(book, [(at, 0.9), (at + 10, 0.1), (at + 20, 0.1)])
+        ledger, _ = reconcile(ledger, book, told, since, at + 20)
+        since = at + 20
+    assert worker.topic == []
+    assert len(msgspec.msgpack.encode(ledger)) < 30_000
+    assert len(msgspec.msgpack.encode(book)) < 1_000

@@ -1,0 +1,72 @@
+"""Every way to write a residual error is read as it is meant, and what has no sense is refused with its mend."""
+
+from __future__ import annotations
+
+import tomllib
+
+import pytest
+
+from twin.model.spec import ErrorSpec, ModelError, OutlierSpec
+from twin.modelfile.residual_error import read_error
+from twin.modelfile.table import Table
+
+
+def read(text: str) -> ErrorSpec:
+    content = tomllib.loads(f'error = {{ {text}, source = "a test" }}')
+    return read_error(Table("mine.toml", "outputs.plasma.error", content["error"]))
+
+
+def error(kind: str, additive: float = 0.0, proportional: float = 0.0, **more: object) -> ErrorSpec:
+    return ErrorSpec(kind, additive, proportional, more.pop("df", None), "a test", None, **more)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("additive = 0.1", error("additive", 0.1)),
+        ("proportional = 0.2", error("proportional", 0.0, 0.2)),
+        ("additive = 0.1, proportional = 0.2", error("combined", 0.1, 0.2)),
+        ('additive = 0.1, proportional = 0.2, combination = "sd"', error("combined", 0.1, 0.2, combination="sd")),
+        ("power = { coefficient = 0.3, exponent = 0.5 }", error("power", 0.0, 0.3, exponent=0.5)),
+        (
+            'additive = 1, power = { coefficient = 0.3, exponent = 2 }, combination = "sd"',
+            error("power", 1.0, 0.3, exponent=2.0, combination="sd"),
+        ),
+        ("log_additive = 0.3, df = 5", error("log_additive", 0.3, df=5.0)),
+        ("additive = 0.3, box_cox = 0.2", error("box_cox", 0.3, box_cox=0.2)),
+        (
+            "proportional = 0.2, outliers = { share = 0.05, widening = 5 }",
+            error("proportional", 0.0, 0.2, outliers=OutlierSpec(0.05, 5.0)),
+        ),
+        ("additive = 0.1, replicate_correlation = 0.4", error("additive", 0.1, replicate_correlation=0.4)),
+    ],
+)
+def test_an_error_is_read_as_it_is_written(text: str, expected: ErrorSpec) -> None:
+    assert read(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "problem"),
+    [
+        ("df = 5", "", "gives no size; write proportional, additive, power or log_additive"),
+        ("additive = 0", ".additive", "is 0; it must be greater than 0"),
+        ("log_additive = 0.3, power = { coefficient = 1, exponent = 1 }", ".log_additive", "cannot be combined"),
+        ("proportional = 1, power = { coefficient = 1, exponent = 1 }", ".power", "keep 'power' or 'proportional'"),
+        ("power = { coefficient = 1 }", ".power.exponent", "is missing; write a number"),
+        ("power = { coefficient = 1, exponent = 1, offset = 2 }", ".power.offset", "unknown key"),
+        ("proportional = 0.1, box_cox = 0.5", ".box_cox", "needs 'additive' alone"),
+        ("additive = 0.1, box_cox = 0", ".box_cox", "is 0; it must be greater than 0"),
+        ('additive = 0.1, combination = "sd"', ".combination", "has nothing to combine"),
+        ('additive = 1, proportional = 1, combination = "var"', ".combination", "write one of variance, sd"),
+        ("additive = 1, outliers = { share = 0.6, widening = 5 }", ".outliers.share", "at most 0.5"),
+        ("additive = 1, outliers = { share = 0.1, widening = 1 }", ".outliers.widening", "must be greater than 1"),
+        ("additive = 1, replicate_correlation = 1", ".replicate_correlation", "must be less than 1"),
+        ("additive = 1, df = 4, replicate_correlation = 0.5", ".replicate_correlation", "needs a normal error"),
+        ("additive = 1, sd = 4", ".sd", "unknown key"),
+    ],
+)
+def test_an_error_without_sense_is_refused(text: str, key: str, problem: str) -> None:
+    with pytest.raises(ModelError) as caught:
+        read(text)
+    assert caught.value.key == f"outputs.plasma.error{key}"
+    assert problem in caught.value.problem

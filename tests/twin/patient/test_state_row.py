@@ -1,0 +1,242 @@
+"""A twin as bytes: what goes in comes out to the bit, damage is refused, and years of wearables stay small."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.twin import toys
+from tests.twin.bedside import (
+    PATIENT,
+    bind,
+    clock,
+    count,
+    covariate,
+    dose,
+    level,
+    plan,
+    sample,
+    start,
+    stop,
+    totals,
+    vital,
+    weight,
+)
+from twin import PatientTwin, load_model
+from twin.events import InputEvent, PumpDelivery
+from twin.filter.belief import Belief, generator, prior, storable
+from twin.patient.checkpoints import Point
+from twin.patient.state_row import (
+    ROW_VERSION,
+    BadRow,
+    pack,
+    pack_belief,
+    pack_history,
+    pack_nadir,
+    unpack,
+    unpack_belief,
+    unpack_history,
+    unpack_nadir,
+)
+from twin.record.history import History
+from twin.timeline.segments import Layout
+
+MODEL = toys.absorption()
+DOCETAXEL = load_model("docetaxel_ozawa2007")
+
+EVENTS: list[InputEvent] = [
+    weight(-1, 80.0), plan(-1, (0, 240.0, 6.0)), bind(0), start(0, 40.0), sample(1, 40.0), sample(2, 35.0), stop(6),
+    totals(6, 230.0), level(3, 2.0), count(12, 2.9), vital(5), vital(9),
+    level(3, 2.2, event_id="mended", status="corrected", replaces="level 3"), dose(20, 5.0, route="oral"), clock(30),
+]  # fmt: skip
+
+
+def told(history: History, events: list[InputEvent]) -> History:
+    for event in events:
+        rate = event.rate.value if isinstance(event, PumpDelivery) else None
+        assert history.insert(event, rate).outcome == "new"
+    return history
+
+
+def a_twin() -> PatientTwin:
+    twin = PatientTwin(PATIENT, MODEL, 32)
+    assert twin.observe(EVENTS).rejected == ()
+    return twin
+
+
+# --- there and back --------------------------------------------------------------------------------------------------
+
+
+def test_a_row_gives_back_the_twin_and_is_written_again_as_the_same_bytes() -> None:
+    twin = a_twin()
+    row = twin.row()
+    back = PatientTwin.from_row(row, MODEL)
+    assert back.row() == row
+    assert (back.patient_id, back.particles, back.ledger) == (PATIENT, 32, twin.ledger)
+    assert np.array_equal(back.belief.eta, twin.belief.eta)
+    assert back.points[-1].book == twin.points[-1].book
+    assert back.points[-1].nadir == twin.points[-1].nadir
+
+
+def test_a_twin_that_was_told_nothing_has_a_row_too() -> None:
+    row = PatientTwin(PATIENT, MODEL, 32).row()
+    assert PatientTwin.from_row(row, MODEL).row() == row
+
+
+def test_a_history_comes_back_whole() -> None:
+    history = told(History(), EVENTS)
+    back = unpack_history(pack_history(history))
+    for field in ("keys", "facts", "superseded", "samples", "spoken", "heard", "newest", "recent", "told"):
+        assert getattr(back, field) == getattr(history, field), field
+    assert list(back.effective()) == list(history.effective())
+    assert [back.insert(event).outcome for event in EVENTS if not isinstance(event, PumpDelivery)] == ["duplicate"] * 11
+
+
+@settings(max_examples=50)
+@given(
+    st.integers(1, 40),
+    st.integers(0, 6),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.integers(0, 10_000),
+    st.integers(0, 2**32),
+)
+def test_a_belief_comes_back_to_the_last_bit(
+    particles: int, dimension: int, evidence: float, observations: int, seed: int
+) -> None:
+    rng = generator("row", seed)
+    belief = Belief(
+        storable(rng.standard_normal((particles, dimension)) * 3),
+        rng.standard_normal(particles),
+        evidence,
+        observations,
+    )
+    back = unpack_belief(pack_belief(belief))
+    assert np.array_equal(back.eta, belief.eta)
+    assert np.array_equal(back.log_weight, belief.log_weight)
+    assert (back.log_evidence, back.observations) == (evidence, observations)
+    assert back.eta.flags.writeable
+    assert back.log_weight.flags.writeable
+
+
+def test_a_belief_that_drifts_comes_back_with_its_layout() -> None:
+    layout = Layout(7 * 86_400_000, (3, 5), (7 * 86_400_000, 14 * 86_400_000), -(2**63))
+    belief = Belief(storable(generator("drift").standard_normal((4, 20))), np.zeros(4), -1.0, 9, layout)
+    back = unpack_belief(pack_belief(belief))
+    assert back.layout == layout
+    assert np.array_equal(back.eta, belief.eta)
+
+
+def test_the_nadir_last_foreseen_comes_back() -> None:
+    nadir = a_twin().points[-1].nadir
+    assert nadir is not None
+    assert unpack_nadir(pack_nadir(nadir)) == nadir
+    assert unpack_nadir(pack_nadir(None)) is None
+
+
+# --- damage ----------------------------------------------------------------------------------------------------------
+
+ROW = a_twin().row()
+
+
+def altered(**changes: Any) -> bytes:
+    return pack(msgspec.structs.replace(unpack(ROW, MODEL.hash), **changes))
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.integers(0, len(ROW) - 1))
+def test_a_row_cut_short_is_refused(length: int) -> None:
+    with pytest.raises(BadRow, match="not a twin's row"):
+        PatientTwin.from_row(ROW[:length], MODEL)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.binary(max_size=200))
+def test_bytes_that_are_no_row_are_refused(raw: bytes) -> None:
+    with pytest.raises(BadRow):
+        PatientTwin.from_row(raw, MODEL)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_history_with_a_changed_byte_is_refused(choice: st.DataObject) -> None:
+    history = unpack(ROW, MODEL.hash).history
+    at = choice.draw(st.integers(0, len(history) - 1))
+    flipped = history[:at] + bytes([history[at] ^ choice.draw(st.integers(1, 255))]) + history[at + 1 :]
+    with pytest.raises(BadRow, match="damaged history"):
+        unpack_history(flipped)
+
+
+def test_a_row_of_another_version_or_model_says_so() -> None:
+    with pytest.raises(BadRow, match=f"row of version {ROW_VERSION + 1}; this program reads version {ROW_VERSION}"):
+        PatientTwin.from_row(altered(version=ROW_VERSION + 1), MODEL)
+    with pytest.raises(BadRow, match=f"row of model {MODEL.hash}; the patient's model is now {DOCETAXEL.hash}"):
+        PatientTwin.from_row(ROW, DOCETAXEL)
+
+
+def test_a_row_whose_parts_do_not_fit_together_is_refused() -> None:
+    whole = unpack(ROW, MODEL.hash)
+    belief, point = whole.beliefs[-1], whole.points[-1]
+    broken: list[dict[str, Any]] = [
+        {"beliefs": []},
+        {"points": [msgspec.structs.replace(point, belief=99)]},
+        {"points": [msgspec.structs.replace(point, nadir=b"{")]},
+        {"beliefs": [msgspec.structs.replace(belief, eta=belief.eta[:-4])] * len(whole.beliefs)},
+        {"beliefs": [msgspec.structs.replace(belief, eta=belief.eta[:-1])] * len(whole.beliefs)},
+        {"beliefs": [msgspec.structs.replace(belief, dimension=3)] * len(whole.beliefs)},
+        {"beliefs": [msgspec.structs.replace(belief, log_weight=b"")] * len(whole.beliefs)},
+        {"beliefs": [msgspec.structs.replace(belief, layout=Layout(None, (3,), (5,)))] * len(whole.beliefs)},
+        {"beliefs": [msgspec.structs.replace(belief, layout=Layout(0))] * len(whole.beliefs)},
+        {"history": b""},
+    ]
+    for changes in broken:
+        with pytest.raises(BadRow):
+            PatientTwin.from_row(altered(**changes), MODEL)
+
+
+# --- size ------------------------------------------------------------------------------------------------------------
+
+
+def six_cycles() -> list[InputEvent]:
+    """Half a year of docetaxel: every fact, a watch that speaks hourly, a pump that speaks every five minutes."""
+    events: list[InputEvent] = [covariate(0, "ANC0", 4.0, "10*9/L"), bind(0), bind(0, "pump-1")]
+    for cycle in range(6):
+        begin = 504.0 * cycle + 10
+        events += [
+            plan(begin - 5, (begin, 96.0, 1.0), drug="docetaxel"),
+            dose(begin, 8.0, drug="dexamethasone"),
+            start(begin, 96.0, drug="docetaxel"),
+            stop(begin + 1, drug="docetaxel"),
+            totals(begin + 1, 96.3 * (cycle + 1), drug="docetaxel"),
+            level(begin + 1.5, 0.513, analyte="docetaxel"),
+            *(count(begin + 24 * day, 1.17) for day in (0, 3, 7, 9.5, 14, 20)),
+        ]
+        # The pump stays with the patient through the first day and reports itself idle.
+        for minute in range(5, 24 * 60, 5):
+            events.append(sample(begin + minute / 60, 96.0 if minute < 60 else 0.0, drug="docetaxel"))
+    rng = generator("wearable")
+    events += [vital(hour + float(rng.uniform(0, 0.2)), 80.0) for hour in range(504 * 6)]
+    return events
+
+
+def test_half_a_year_of_a_thousand_particles_fits_a_row() -> None:
+    twin = PatientTwin(PATIENT, DOCETAXEL, 1000)
+    told(twin.history, six_cycles())
+    population = prior(DOCETAXEL, 1000, PATIENT)
+    # Four points with three beliefs of full entropy: the most that a row keeps.
+    template = a_twin().points[-1]
+    for number in (0, 1, 2, 2):
+        weights = generator("weights", number).standard_normal(1000)
+        belief = Belief(storable(population.eta * (1 + number)), weights, -12.3, 40 + number)
+        known = twin.points[-1].position.belief if number == 2 and len(twin.points) == 3 else belief
+        twin.points.append(Point(number, replace(template.position, belief=known), template.book, template.nadir))
+    row = twin.row()
+    assert len(unpack(row, DOCETAXEL.hash).points) == 4
+    assert len(unpack(row, DOCETAXEL.hash).beliefs) == 3
+    assert len(row) <= 150_000
+    assert len(pack_history(twin.history)) <= 60_000

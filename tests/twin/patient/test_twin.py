@@ -1,0 +1,500 @@
+"""The twin is a function of what is known, not of when it was told: any order, grouping or restart, the same bytes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from random import Random
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from tests.twin import toys
+from tests.twin.bedside import (
+    PATIENT,
+    at,
+    bind,
+    clock,
+    count,
+    covariate,
+    dose,
+    level,
+    ms,
+    plan,
+    sample,
+    start,
+    stop,
+    totals,
+    vital,
+    weight,
+)
+from twin import PatientTwin, load_model
+from twin.alerts.ledger import digest
+from twin.events import (
+    Alert,
+    DoseGiven,
+    DrugLevel,
+    Estimate,
+    Forecast,
+    InputEvent,
+    Prediction,
+    PumpDelivery,
+    encode,
+    from_millis,
+)
+from twin.kernel.kernel import Kernel
+from twin.modelfile.library import Model
+from twin.patient.twin import Update
+from twin.record.history import History
+from twin.timeline.timeline import Timeline, build
+
+pytestmark = pytest.mark.slow
+
+MODEL = toys.absorption()
+DOCETAXEL = load_model("docetaxel_ozawa2007")
+FLUOROURACIL = load_model("fluorouracil_yamada2025")
+PARTICLES = 48
+
+RESTLESS = toys.restless()
+either_model = pytest.mark.parametrize("model", [MODEL, RESTLESS], ids=["steady", "restless"])
+
+relaxed = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+
+
+def new_twin(particles: int = PARTICLES, model: Model = MODEL) -> PatientTwin:
+    return PatientTwin(PATIENT, model, particles)
+
+
+def told(*groups: Sequence[InputEvent], model: Model = MODEL) -> PatientTwin:
+    """A twin that was told the groups of events one after the other."""
+    twin = new_twin(model=model)
+    for group in groups:
+        assert twin.observe(group).rejected == ()
+    return twin
+
+
+def in_order(events: Iterable[InputEvent]) -> list[InputEvent]:
+    return sorted(events, key=lambda event: (event.time, event.event_id))
+
+
+def groups_of(events: Sequence[InputEvent], random: Random) -> list[Sequence[InputEvent]]:
+    """The events cut into consecutive groups of chance sizes."""
+    cuts = sorted(random.sample(range(1, len(events)), random.randint(0, len(events) - 1))) if len(events) > 1 else []
+    return [events[a:b] for a, b in zip([0, *cuts], [*cuts, len(events)], strict=True)]
+
+
+def assert_same_belief(one: PatientTwin, other: PatientTwin) -> None:
+    """Bit for bit the same particles, weights and evidence, and the same point of the fold with the same alert book."""
+    assert np.array_equal(one.belief.eta, other.belief.eta)
+    assert np.array_equal(one.belief.log_weight, other.belief.log_weight)
+    assert one.belief.log_evidence == other.belief.log_evidence
+    assert one.belief.observations == other.belief.observations
+    assert [p.millis for p in one.points[-1:]] == [p.millis for p in other.points[-1:]]
+    books = {p.millis: (p.book, p.nadir, p.position.belief.log_evidence) for p in one.points}
+    for point in other.points:
+        known = books.get(point.millis, (point.book, point.nadir, point.position.belief.log_evidence))
+        assert (point.book, point.nadir, point.position.belief.log_evidence) == known
+    assert live_alerts(one) == live_alerts(other)
+
+
+def live_alerts(twin: PatientTwin) -> set[tuple[str, bytes]]:
+    """What the world holds to be standing; it is what the fold supports."""
+    published = {(entry.alert_id, entry.digest) for entry in twin.ledger.live}
+    supported = {(a.alert_id, digest(a)) for a in twin.points[-1].book.live} if twin.points else set()
+    assert published == supported
+    return published
+
+
+def spoken(updates: Iterable[Update]) -> dict[str, bytes]:
+    """The last word of every output but alerts, by its id, as a consumer that overwrites holds it."""
+    return {o.event_id: encode(o) for update in updates for o in update.outputs if not isinstance(o, Alert)}
+
+
+# --- stories ---------------------------------------------------------------------------------------------------------
+
+quarters = st.integers(0, 4 * 40).map(lambda quarter: quarter / 4)
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[InputEvent]:
+    """A day and a half at a bedside: pumps, counters, doses, levels, counts, plans, wearables, corrections."""
+
+    def some(most: int) -> list[float]:
+        return draw(st.lists(quarters, max_size=most, unique=True))
+
+    rates = st.sampled_from([10.0, 40.0, 80.0])
+    events: list[InputEvent] = [start(h, draw(rates)) for h in some(3)]
+    events += [stop(h) for h in some(3)]
+    events += [sample(h + 0.1, 40.0) for h in some(4)]
+    events += [totals(h, 6.0 * h) for h in some(2)]
+    # A drug that enters as a pulse per dose only: its pump is told of, and judged, but moves no state.
+    events += [start(h, 5.0, "pump-2", drug="helper") for h in some(1)]
+    events += [totals(h, 2.0 * h, "pump-2", drug="helper") for h in some(2)]
+    events += [sample(h + 0.1, 5.0, "pump-2", drug="helper") for h in some(2)]
+    events += [dose(h, route=draw(st.sampled_from(["iv", "oral"]))) for h in some(2)]
+    events += [level(h, draw(st.sampled_from([0.02, 1.0, 4.0]))) for h in some(3)]
+    events += [count(h, draw(st.sampled_from([0.0, 0.4, 3.5]))) for h in some(3)]
+    events += [weight(h, draw(st.sampled_from([50.0, 90.0]))) for h in some(2)]
+    events += [plan(h, (h + 1, 200.0, 5.0), (h + 24, 60.0, None)) for h in some(2)]
+    events += [bind(h) for h in some(1)]
+    events += [vital(h) for h in some(6)]
+    events += [clock(h) for h in some(2)]
+    for i, target in enumerate(events):
+        if isinstance(target, DrugLevel | DoseGiven | PumpDelivery) and draw(st.integers(0, 5)) == 0:
+            if isinstance(target, PumpDelivery) and target.phase == "sample":
+                continue
+            status = draw(st.sampled_from(["corrected", "retracted"]))
+            moved = at(draw(quarters))
+            events.append(
+                target.model_copy(
+                    update={"event_id": f"mend {i}", "status": status, "replaces": target.event_id, "time": moved}
+                )
+            )
+    return events
+
+
+@either_model
+@relaxed
+@given(stories(), st.randoms(use_true_random=False))
+def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief(
+    model: Model, events: list[InputEvent], random: Random
+) -> None:
+    ordered = told(in_order(events), model=model)
+    shuffled = told(*groups_of(random.sample(events, len(events)), random), model=model)
+    assert_same_belief(ordered, shuffled)
+
+
+@relaxed
+@given(stories(), st.randoms(use_true_random=False))
+def test_what_was_said_last_is_the_same_in_any_order_of_arrival(events: list[InputEvent], random: Random) -> None:
+    """Late facts make the twin say again what it then knows, under the same ids: a consumer that overwrites agrees."""
+    ordered = new_twin()
+    known = spoken([ordered.observe(in_order(events))])
+    shuffled = new_twin()
+    heard = spoken([shuffled.observe(group) for group in groups_of(random.sample(events, len(events)), random)])
+    assert {i: heard.get(i) for i in known} == known
+
+
+@relaxed
+@given(stories(), st.randoms(use_true_random=False))
+def test_told_in_order_it_never_matters_which_events_came_together(events: list[InputEvent], random: Random) -> None:
+    ordered = in_order(events)
+    at_once, in_groups = new_twin(), new_twin()
+    known = spoken([at_once.observe(ordered)])
+    heard = spoken([in_groups.observe(group) for group in groups_of(ordered, random)])
+    assert {i: heard.get(i) for i in known} == known
+    assert_same_belief(at_once, in_groups)
+
+
+@either_model
+@relaxed
+@given(stories().filter(len), st.randoms(use_true_random=False))
+def test_a_twin_restored_at_any_moment_goes_on_to_the_same_bytes(
+    model: Model, events: list[InputEvent], random: Random
+) -> None:
+    ordered = in_order(events)
+    alive, restored = new_twin(model=model), new_twin(model=model)
+    for event in ordered:
+        if random.random() < 0.4:
+            restored = PatientTwin.from_row(restored.row(), model)
+        said, said_again = alive.observe([event]), restored.observe([event])
+        both = {o.event_id: encode(o) for o in said.outputs}
+        again = {o.event_id: encode(o) for o in said_again.outputs}
+        # A restored twin keeps fewer points to go back to, so it may repeat more of what it said; never other words.
+        assert {i: again.get(i) for i in both} == both
+    assert_same_belief(alive, restored)
+
+
+@relaxed
+@given(stories().filter(len), st.randoms(use_true_random=False))
+def test_a_restored_twin_takes_late_events_as_a_living_one_does(events: list[InputEvent], random: Random) -> None:
+    shuffled = random.sample(events, len(events))
+    restored = new_twin()
+    for event in shuffled:
+        if random.random() < 0.3:
+            restored = PatientTwin.from_row(restored.row(), MODEL)
+        restored.observe([event])
+    assert_same_belief(told(in_order(events)), restored)
+
+
+@relaxed
+@given(stories())
+def test_telling_everything_twice_is_telling_it_once(events: list[InputEvent]) -> None:
+    once = told(in_order(events))
+    twice = told(in_order(events))
+    before = twice.row()
+    repeated = twice.observe(in_order(events))
+    assert repeated == Update()
+    assert twice.row() == before
+    assert_same_belief(once, twice)
+
+
+# --- late, corrected, retracted --------------------------------------------------------------------------------------
+
+COURSE: list[InputEvent] = [
+    weight(-1, 80.0),
+    plan(-1, (0, 240.0, 6.0)),
+    start(0, 40.0),
+    stop(6),
+    level(3, 2.0),
+    count(12, 2.9),
+    count(24, 2.2),
+    clock(36),
+]
+
+
+def test_a_late_level_says_again_what_came_after_it() -> None:
+    late = level(5, 2.8)
+    twin = told(COURSE)
+    update = twin.observe([late])
+    assert min(o.time for o in update.outputs) == at(5)
+    assert max(o.time for o in update.outputs) == at(36)
+    predictions = [o for o in update.outputs if isinstance(o, Prediction)]
+    assert [(p.output, p.time) for p in predictions] == [("toxin_plasma", at(5)), ("cells", at(12)), ("cells", at(24))]
+    assert_same_belief(twin, told([*COURSE, late]))
+
+
+def test_a_corrected_dose_is_as_if_it_had_always_been_right() -> None:
+    wrong = dose(8, 600.0, event_id="wrong")
+    right = dose(8, 60.0, event_id="right", status="corrected", replaces="wrong")
+    twin = told([*COURSE, wrong])
+    mistaken = twin.belief.eta
+    twin.observe([right])
+    assert not np.array_equal(twin.belief.eta, mistaken)
+    assert_same_belief(twin, told([*COURSE, dose(8, 60.0, event_id="right")]))
+
+
+def test_a_retracted_level_leaves_no_trace() -> None:
+    level_of_another = level(4, 9.0, event_id="mixed up")
+    gone = level(4, 9.0, event_id="gone", status="retracted", replaces="mixed up")
+    twin = told([*COURSE, level_of_another])
+    assert twin.belief.observations == 4
+    twin.observe([gone])
+    assert twin.belief.observations == 3
+    assert_same_belief(twin, told(COURSE))
+
+
+def test_an_alert_that_loses_its_reason_is_withdrawn_with_its_history_kept() -> None:
+    overdose = dose(1, 5000.0, event_id="typed wrongly")
+    twin = told(COURSE)
+    raised = [o for o in twin.observe([overdose, clock(37)]).outputs if isinstance(o, Alert)]
+    toxic = [alert for alert in raised if alert.rule == "exposure.above_target"]
+    assert [alert.state for alert in toxic][:1] == ["raised"]
+    mended = dose(1, 1.0, event_id="mended", status="corrected", replaces="typed wrongly")
+    after = [o for o in twin.observe([mended]).outputs if isinstance(o, Alert) and o.rule == "exposure.above_target"]
+    assert [alert.state for alert in after] == ["withdrawn"]
+    assert after[0].alert_id == toxic[-1].alert_id
+    assert after[0].revision == toxic[-1].revision + 1
+    live_alerts(twin)
+
+
+def test_when_every_fact_is_retracted_every_alert_is_withdrawn() -> None:
+    only = dose(1, 5000.0, event_id="only")
+    twin = told([only, clock(40)])
+    assert live_alerts(twin)
+    update = twin.observe([dose(1, event_id="gone", status="retracted", replaces="only")])
+    assert {o.state for o in update.outputs if isinstance(o, Alert)} == {"withdrawn"}
+    assert twin.ledger.live == ()
+    assert live_alerts(twin) == set()
+    assert_same_belief(twin, told([clock(40)]))
+
+
+def test_an_event_of_another_patient_is_refused_and_harms_nothing() -> None:
+    twin = told(COURSE)
+    before = twin.row()
+    update = twin.observe([level(30, 1.0, patient_id="P-2", event_id="not mine")])
+    assert update.outputs == ()
+    (refused,) = update.rejected
+    assert (refused.reason, refused.patient_id, refused.event_id) == ("wrong_patient", "P-2", "not mine")
+    assert refused.detail == "field 'patient_id': this is the twin of 'P-1'"
+    assert twin.row() == before
+
+
+def test_bad_events_are_refused_one_by_one_and_good_ones_beside_them_are_heard() -> None:
+    good, bad = level(4, 2.5), level(4.5, -1.0)
+    contradiction = level(3, 9.9)  # the id of a level of COURSE, with another value
+    orphan = sample(7, 40.0, status="retracted", replaces="sample pump-1 3")
+    twin = told(COURSE)
+    update = twin.observe([bad, good, contradiction, orphan])
+    assert [r.reason for r in update.rejected] == ["negative_amount", "id_conflict", "not_correctable"]
+    assert_same_belief(twin, told([*COURSE, good]))
+
+
+# --- what it says ----------------------------------------------------------------------------------------------------
+
+
+def test_estimates_come_on_the_grid_at_values_and_at_changes_of_delivery() -> None:
+    said = new_twin().observe([*COURSE, level(5.3, 2.0)]).outputs
+    hours = [(o.time - at(0)).total_seconds() / 3600 for o in said if isinstance(o, Estimate)]
+    grid = [h for h in np.arange(0, 37, 4).tolist() if from_millis(ms(h)).hour % 4 == 0]
+    assert hours == sorted({*grid, 0.0, 3.0, 5.3, 6.0, 12.0, 24.0})
+
+
+def test_forecasts_come_at_values_at_changes_of_delivery_and_on_their_own_grid() -> None:
+    said = new_twin().observe(COURSE).outputs
+    times = {o.time for o in said if isinstance(o, Forecast)}
+    assert {at(0), at(3), at(6), at(12), at(24)} <= times
+    assert all(time in {at(h) for h in (0, 3, 6, 12, 24)} or time.hour % 12 == 0 for time in times)
+
+
+def test_a_prediction_is_made_before_its_value_is_known() -> None:
+    twin = told(COURSE[:4], [clock(11)])
+    shown = twin.observe([count(12, 0.1)]).outputs
+    (surprising,) = [o for o in shown if isinstance(o, Prediction)]
+    expected = told(COURSE[:4], [clock(11)]).observe([count(12, 2.9)]).outputs
+    (ordinary,) = [o for o in expected if isinstance(o, Prediction)]
+    assert (surprising.median, surprising.q05, surprising.q95) == (ordinary.median, ordinary.q05, ordinary.q95)
+    assert surprising.pit < 0.01 < ordinary.pit
+    assert surprising.innovation < -2 < ordinary.innovation
+
+
+def test_outputs_carry_the_model_and_ids_that_do_not_depend_on_what_was_said() -> None:
+    first = new_twin().observe(COURSE).outputs
+    second = new_twin().observe([*COURSE, level(1, 9.0)]).outputs
+    estimates = [{o.time: o for o in said if isinstance(o, Estimate)} for said in (first, second)]
+    shared = estimates[0].keys() & estimates[1].keys()
+    assert all(estimates[0][time].event_id == estimates[1][time].event_id for time in shared)
+    assert any(estimates[0][time] != estimates[1][time] for time in shared)
+    assert {(o.model, o.model_hash, o.patient_id) for o in first} == {(MODEL.id, MODEL.hash, PATIENT)}
+
+
+def test_delivery_is_what_the_pump_did() -> None:
+    said = new_twin().observe([start(0, 40.0), start(1.5, 20.0), stop(4), clock(8)]).outputs
+    rates = {o.time: o.delivered_rate["toxin"].value for o in said if isinstance(o, Estimate)}
+    total = {o.time: o.delivered["toxin"].value for o in said if isinstance(o, Estimate)}
+    assert (rates[at(0)], rates[at(1.5)], rates[at(4)]) == (40.0, 20.0, 0.0)
+    assert total[at(8)] == pytest.approx(60 + 50)
+
+
+def test_a_library_patient_in_any_order_of_arrival_is_the_same_patient() -> None:
+    events = [
+        *docetaxel_cycle(),
+        plan(-2, (0, 96.0, 1.0), drug="docetaxel"),
+        level(1.5, 0.6, analyte="docetaxel"),
+        *(count(24 * day, value) for day, value in [(4, 3.9), (7, 1.2)]),
+        *(sample(minute / 60, 96.0, drug="docetaxel") for minute in range(5, 60, 5)),
+        *(vital(float(hour)) for hour in range(0, 192, 3)),
+    ]
+    random = Random(5)
+    ordered = PatientTwin(PATIENT, DOCETAXEL, 64)
+    ordered.observe(in_order(events))
+    for _ in range(2):
+        shuffled = PatientTwin(PATIENT, DOCETAXEL, 64)
+        for group in groups_of(random.sample(events, len(events)), random):
+            shuffled.observe(group)
+            if random.random() < 0.1:
+                shuffled = PatientTwin.from_row(shuffled.row(), DOCETAXEL)
+        assert_same_belief(ordered, shuffled)
+
+
+# --- cost ------------------------------------------------------------------------------------------------------------
+
+
+def test_routine_events_cost_no_solve(monkeypatch: pytest.MonkeyPatch) -> None:
+    twin = told([start(0.1), level(0.5, 1.0)])
+    routine: list[InputEvent] = [vital(h) for h in np.arange(0.6, 3.5, 0.1).tolist()]
+    routine += [sample(h, 40.0) for h in np.arange(0.65, 3.5, 0.1).tolist()]
+    told_by_a_sample = sample(0.55, 40.0)
+    twin.observe([told_by_a_sample])
+
+    def solved(*_: Any, **__: Any) -> None:
+        raise AssertionError("a routine event was solved for")
+
+    monkeypatch.setattr("twin.solver.solver.Solver.advance", solved)
+    for event in in_order(routine):
+        assert twin.is_routine(event)
+        assert twin.observe([event]) == Update()
+    monkeypatch.undo()
+    due = vital(4.0)
+    assert not twin.is_routine(due)
+    assert twin.observe([due]).outputs
+
+
+def test_facts_are_never_routine() -> None:
+    twin = told([start(0.1), sample(0.2)])
+    for event in (level(0.3, 1.0), dose(0.3), stop(0.3), weight(0.3, 60.0), sample(0.15), totals(0.3, 1.0), vital(9)):
+        assert not twin.is_routine(event)
+
+
+def test_a_twin_that_was_told_nothing_is_the_population() -> None:
+    twin = new_twin()
+    assert twin.observe([]) == Update()
+    assert twin.mode() is None
+    posterior = twin.posterior()
+    assert np.array_equal(posterior.mode.covariance, MODEL.omega)
+    assert posterior.names == ("CL", "V", "Base", "kill")
+    assert_same_belief(twin, PatientTwin.from_row(twin.row(), MODEL))
+
+
+# --- published numbers -----------------------------------------------------------------------------------------------
+
+
+def docetaxel_cycle(begin: float = 0.0) -> list[InputEvent]:
+    """Baseline, premedication, 96 mg over 1 h."""
+    return [
+        covariate(begin - 1, "ANC0", 4.0, "10*9/L"),
+        dose(begin, 8.0, drug="dexamethasone"),
+        start(begin, 96.0, drug="docetaxel"),
+        stop(begin + 1, drug="docetaxel"),
+    ]
+
+
+def typical(model: Any, events: Sequence[InputEvent], hours: Sequence[float], output: int) -> list[float]:
+    """An output of the typical patient after a history, through the whole twin's timeline."""
+    twin = PatientTwin(PATIENT, model, 4)
+    twin.observe([*events, clock(0.0)])
+    trunk, timeline = twin._trunk, twin._timeline
+    assert timeline is not None
+    solver = trunk.solver(type(twin.belief)(np.zeros((1, len(model.eta_names))), np.zeros(1)))
+    marks = np.array([ms(h) for h in hours], dtype=np.int64)
+    _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
+    return [float(value) for value in out[:, output, 0]]
+
+
+def test_docetaxel_gives_the_published_course_of_neutrophils() -> None:
+    """96 mg over 1 h with dexamethasone, baseline 4.0: rise to 5.6, nadir 0.97 on day 9.6, 5.2 on day 21."""
+    hours = np.arange(1, 21 * 24 + 1, dtype=float)
+    counts = np.array(typical(DOCETAXEL, docetaxel_cycle(), hours.tolist(), 1))
+    assert counts.max() == pytest.approx(5.6, abs=0.05)
+    assert counts.min() == pytest.approx(0.97, abs=0.005)
+    assert hours[counts.argmin()] / 24 == pytest.approx(9.6, abs=0.05)
+    assert counts[-1] == pytest.approx(5.2, abs=0.05)
+
+
+def test_fluorouracil_reaches_the_published_exposure() -> None:
+    """2400 mg/m2 over 46 h for 1.8 m2 at 179 L/h: 24.1 mg.h/L, once the last of it has left."""
+    planned = plan(-1, (0, 4320.0, 46.0), drug="fluorouracil")
+    running, ended = start(0, 4320 / 46, drug="fluorouracil"), stop(46, drug="fluorouracil")
+    exposure = typical(FLUOROURACIL, [planned, running, ended], [46.0, 100.0], 2)
+    assert exposure[1] == pytest.approx(4320 / 179, rel=1e-5)
+    assert exposure[1] == pytest.approx(24.1, abs=0.05)
+
+
+def test_doses_given_at_once_wait_until_the_twin_speaks_and_change_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = load_model("mercaptopurine_jost2020")
+    told: list[InputEvent] = [dose(24 * day, drug="mercaptopurine", route="oral") for day in range(40)]
+    told[10:10] = [count(24 * 9 + 1, 1.4)]
+    told[25:25] = [count(24 * 23 + 1, 1.1)]
+    built: list[int] = []
+
+    def counted(history: History, kernel: Kernel) -> Timeline | None:
+        built.append(len(history.facts))
+        return build(history, kernel)
+
+    monkeypatch.setattr("twin.patient.twin.build", counted)
+    one_by_one = PatientTwin(PATIENT, model, 60)
+    said = [output for event in told for output in one_by_one.observe([event]).outputs]
+    assert len(built) < 20
+    together = PatientTwin(PATIENT, model, 60)
+    # Alerts follow what else an update says.
+    assert sorted(map(encode, together.observe(told).outputs)) == sorted(map(encode, said))
+    assert together.row() == one_by_one.row()
+    # Restored while doses wait, and told a late dose among them.
+    restored = PatientTwin.from_row(PatientTwin(PATIENT, model, 60).row(), model)
+    for event in (*told[:9], *told[10:]):
+        restored = PatientTwin.from_row(restored.row(), model)
+        restored.observe([event])
+    restored.observe([told[9]])
+    assert restored.belief.eta.tobytes() == one_by_one.belief.eta.tobytes()

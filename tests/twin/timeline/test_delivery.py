@@ -1,0 +1,227 @@
+"""What was delivered is what the pumps did: words, counters and silence, whatever was ordered."""
+
+from __future__ import annotations
+
+import doctest
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.twin.bedside import dose, ms, sample, start, stop, totals
+from twin.events import InputEvent, PumpDelivery
+from twin.record.history import HOLD_MS, History
+from twin.timeline import delivery as module
+from twin.timeline.delivery import COUNTER_TOLERANCE, HOUR_MS, Delivered, delivered, sum_of_steps
+
+HOLD = HOLD_MS / HOUR_MS
+
+
+def given_of(*events: InputEvent, drug: str = "toxin") -> Delivered:
+    """What was delivered of a drug, by these events."""
+    history = History()
+    for event in events:
+        rate = event.rate.value if isinstance(event, PumpDelivery) else None
+        assert history.insert(event, rate).outcome == "new"
+    return delivered(drug, list(history.effective()), history.samples)
+
+
+def steps(*pairs: tuple[float, float]) -> list[tuple[int, float]]:
+    return [(ms(hours), rate) for hours, rate in pairs]
+
+
+def test_examples_in_the_docstrings_run() -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+# --- words -----------------------------------------------------------------------------------------------------------
+
+
+def test_a_rate_holds_from_a_start_to_a_stop() -> None:
+    found = given_of(start(1, 40.0), stop(3))
+    assert found.rate == steps((1, 40.0), (3, 0.0))
+    assert found.rate_by_route == {"iv": found.rate}
+    assert (found.rate_at(ms(0.99)), found.rate_at(ms(1)), found.rate_at(ms(3))) == (0.0, 40.0, 0.0)
+
+
+def test_a_change_of_rate_is_a_stop_and_a_start_at_one_instant() -> None:
+    """IHE PCD IPEC: both carry the same time, and whichever arrives first, the start prevails."""
+    found = given_of(start(1, 40.0), start(2, 25.0), stop(2), stop(4))
+    assert found.rate == steps((1, 40.0), (2, 25.0), (4, 0.0))
+
+
+def test_a_periodic_word_that_repeats_the_rate_changes_nothing() -> None:
+    plain = given_of(start(1, 40.0), stop(5))
+    assert given_of(start(1, 40.0), *(sample(1 + i / 12, 40.0) for i in range(1, 48)), stop(5)) == plain
+
+
+def test_a_start_or_stop_speaks_louder_than_a_sample_of_the_same_instant() -> None:
+    assert given_of(sample(2, 40.0), stop(2)).rate == []
+    assert given_of(sample(2, 99.0), start(2, 40.0), stop(3)).rate == steps((2, 40.0), (3, 0.0))
+
+
+def test_samples_alone_tell_the_course_of_the_rate() -> None:
+    found = given_of(sample(1, 40.0), sample(2, 40.0), sample(3, 10.0), sample(4, 0.0))
+    assert found.rate == steps((1, 40.0), (3, 10.0), (4, 0.0))
+
+
+@pytest.mark.parametrize(
+    ("phase", "status", "rate"),
+    [
+        ("start", "delivering", 40.0),
+        ("start", "transitioning", 40.0),
+        ("start", "not-delivering", 0.0),
+        ("stop", "not-delivering", 0.0),
+        ("complete", "not-delivering", 0.0),
+        ("complete", "kvo", 40.0),
+    ],
+)
+def test_what_a_phase_and_a_status_say_about_the_rate(phase: str, status: str, rate: float) -> None:
+    word: Any = start(1, 40.0, phase=phase, delivery_status=status)
+    assert given_of(word).rate_at(ms(2)) == rate
+
+
+def test_channels_of_one_drug_add_up_and_other_drugs_do_not_count() -> None:
+    found = given_of(
+        start(1, 40.0), start(2, 5.0, "pump-2"), stop(3), stop(4, "pump-2"), start(1, 77.0, "pump-3", drug="helper")
+    )
+    assert found.rate == steps((1, 40.0), (2, 45.0), (3, 5.0), (4, 0.0))
+
+
+# --- silence ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_silent_channel_is_believed_for_so_long_and_no_longer() -> None:
+    assert given_of(start(1, 40.0)).rate == steps((1, 40.0), (1 + HOLD, 0.0))
+    assert given_of(start(1, 40.0), stop(1 + HOLD)).rate == steps((1, 40.0), (1 + HOLD, 0.0))
+    late = given_of(start(1, 40.0), stop(90))
+    assert late.rate == steps((1, 40.0), (1 + HOLD, 0.0))
+
+
+def test_silence_is_counted_from_the_last_word_even_if_it_only_repeated_the_rate() -> None:
+    found = given_of(start(1, 40.0), sample(50, 40.0), stop(100))
+    assert found.rate == steps((1, 40.0), (100, 0.0))
+
+
+def test_a_channel_that_speaks_again_after_long_silence_delivers_again() -> None:
+    found = given_of(start(1, 40.0), sample(100, 40.0), stop(101))
+    assert found.rate == steps((1, 40.0), (1 + HOLD, 0.0), (100, 40.0), (101, 0.0))
+
+
+# --- doses -----------------------------------------------------------------------------------------------------------
+
+
+def test_recorded_doses_enter_at_once_or_over_their_duration_by_their_route() -> None:
+    found = given_of(
+        dose(1, 60.0, route="oral"), dose(2, 30.0, 1.5), dose(2.5, 10.0, 1.0, event_id="other", route="sc")
+    )
+    assert found.impulses == [(ms(1), 60.0, "oral")]
+    assert found.rate_by_route == {"iv": steps((2, 20.0), (3.5, 0.0)), "sc": steps((2.5, 10.0), (3.5, 0.0))}
+    assert found.rate == steps((2, 20.0), (2.5, 30.0), (3.5, 0.0))
+    assert found.pulses == [ms(1), ms(2), ms(2.5)]
+
+
+def test_amounts_are_counted_from_an_instant_up_to_another() -> None:
+    found = given_of(start(0, 40.0), stop(3), dose(2, 5.0))
+    assert found.amount(ms(0), ms(10)) == pytest.approx(125.0)
+    assert found.amount(ms(1), ms(2)) == pytest.approx(40.0)
+    assert found.amount(ms(2), ms(2.5)) == pytest.approx(25.0)
+    assert found.amount(ms(5), ms(9)) == 0.0
+
+
+# --- counters --------------------------------------------------------------------------------------------------------
+
+
+def test_rates_are_scaled_to_what_the_counter_says() -> None:
+    """A pump that claims 40 mg/h and counts 60 mg in two hours ran at 30; of the time around them it says nothing."""
+    found = given_of(start(0, 40.0), totals(1, 100.0), totals(3, 160.0), stop(5))
+    assert found.rate == steps((0, 40.0), (1, 30.0), (3, 40.0), (5, 0.0))
+
+
+def test_a_counter_keeps_the_proportions_of_the_rates_it_corrects() -> None:
+    found = given_of(totals(0, 0.0), start(0, 40.0), start(1, 20.0), totals(2, 90.0), stop(2))
+    assert found.rate == steps((0, 60.0), (1, 30.0), (2, 0.0))
+
+
+def test_a_pump_within_its_accuracy_is_left_alone() -> None:
+    exact = given_of(start(0, 40.0), stop(4))
+    within = given_of(start(0, 40.0), totals(0, 0.0), totals(4, 160.0 * (1 - 0.9 * COUNTER_TOLERANCE)), stop(4))
+    assert within == exact
+    beyond = given_of(start(0, 40.0), totals(0, 0.0), totals(4, 160.0 * (1 - 2 * COUNTER_TOLERANCE)), stop(4))
+    assert beyond.amount(ms(0), ms(4)) == pytest.approx(160.0 * (1 - 2 * COUNTER_TOLERANCE))
+
+
+def test_what_a_counter_counted_while_no_word_told_of_a_rate_is_spread_evenly() -> None:
+    """A start that was lost, or a pump that only counts: the drug went in all the same."""
+    assert given_of(totals(0, 10.0), totals(2, 50.0)).rate == steps((0, 20.0), (2, 0.0))
+    assert given_of(stop(0), totals(0, 10.0), totals(2, 50.0), stop(5)).rate == steps((0, 20.0), (2, 0.0))
+
+
+def test_a_counter_that_was_cleared_says_nothing_about_that_stretch() -> None:
+    found = given_of(start(0, 40.0), totals(1, 40.0), totals(2, 3.0), totals(3, 23.0), stop(4))
+    assert found.rate == steps((0, 40.0), (2, 20.0), (3, 40.0), (4, 0.0))
+
+
+readings = st.lists(
+    st.tuples(st.integers(0, 40), st.floats(0, 400)), min_size=2, max_size=6, unique_by=lambda reading: reading[0]
+)
+words = st.lists(
+    st.tuples(st.integers(0, 40), st.sampled_from([0.0, 5.0, 40.0])), max_size=6, unique_by=lambda word: word[0]
+)
+
+
+@settings(max_examples=150, deadline=None)
+@given(words, readings)
+def test_between_two_readings_the_amount_is_what_was_counted(
+    words: list[tuple[int, float]], readings: list[tuple[int, float]]
+) -> None:
+    spoken = [start(h / 2, rate) if rate > 0 else stop(h / 2) for h, rate in words]
+    counted = sorted(readings)
+    found = given_of(*spoken, *(totals(h / 2, amount) for h, amount in counted))
+    assert all(rate >= 0 for _, rate in found.rate)
+    assert [m for m, _ in found.rate] == sorted({m for m, _ in found.rate})
+    for (since, before), (until, after) in pairwise(counted):
+        if after >= before:
+            amount = found.amount(ms(since / 2), ms(until / 2))
+            assert abs(amount - (after - before)) <= COUNTER_TOLERANCE * max(amount, after - before) + 1e-6
+    plain = given_of(*spoken)
+    last = counted[-1][0] / 2
+    assert found.amount(ms(last), ms(200)) == pytest.approx(plain.amount(ms(last), ms(200)), abs=1e-6)
+
+
+# --- courses ---------------------------------------------------------------------------------------------------------
+
+
+def test_a_course_begins_after_a_gap_without_any_delivery() -> None:
+    found = given_of(start(0, 40.0), stop(2), start(20, 40.0), stop(22), dose(46, 5.0), dose(71, 5.0))
+    assert found.starts(24 * HOUR_MS) == [ms(0), ms(46), ms(71)]
+    assert found.starts(25 * HOUR_MS) == [ms(0), ms(71)]
+    assert found.starts(26 * HOUR_MS) == [ms(0)]
+    assert found.starts(HOUR_MS) == [ms(0), ms(20), ms(46), ms(71)]
+
+
+def test_a_short_delivery_inside_a_long_one_ends_nothing() -> None:
+    found = given_of(start(0, 40.0), start(1, 5.0, "pump-2"), stop(2, "pump-2"), stop(30), dose(40))
+    assert found.starts(15 * HOUR_MS) == [ms(0)]
+
+
+def test_nothing_delivered_has_no_course() -> None:
+    assert given_of(stop(1)).starts(HOUR_MS) == []
+    assert given_of(stop(1)).rate == []
+
+
+@given(
+    st.lists(
+        st.lists(st.tuples(st.integers(0, 50), st.integers(0, 5).map(float)), max_size=5, unique_by=lambda s: s[0]),
+        max_size=4,
+    )
+)
+def test_a_sum_of_steps_is_the_sum_at_every_moment(sources: list[list[tuple[int, float]]]) -> None:
+    sources = [sorted(source) for source in sources]
+    total = Delivered(rate=sum_of_steps(sources))
+    for millis in range(-1, 52):
+        assert total.rate_at(millis) == sum(Delivered(rate=source).rate_at(millis) for source in sources)
+    values = [0.0, *(value for _, value in total.rate)]
+    assert all(a != b for a, b in pairwise(values))

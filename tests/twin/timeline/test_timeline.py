@@ -1,0 +1,220 @@
+"""From facts to the columns of the equations: inputs by route and scale, covariates as they stood, observations."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+import numpy as np
+import pytest
+
+from tests.twin import toys
+from tests.twin.bedside import (
+    bind,
+    clock,
+    count,
+    covariate,
+    dose,
+    level,
+    ms,
+    plan,
+    quantity,
+    sample,
+    start,
+    stop,
+    totals,
+    vital,
+    weight,
+)
+from twin.events import InputEvent, PumpDelivery
+from twin.kernel.kernel import Kernel, compile_model
+from twin.modelfile.library import load_model
+from twin.record.history import History
+from twin.timeline.timeline import ZERO_COUNT_BELOW, Timeline, build, first_difference, output_index
+
+TOY = compile_model(toys.absorption())
+SIX_MP = compile_model(load_model("mercaptopurine_jost2020"))
+ORAL, VEIN, PULSE = (TOY.inputs.index(call) for call in ("input(toxin, oral)", "input(toxin)", "pulse(helper)"))
+
+
+def history_of(events: Iterable[InputEvent]) -> History:
+    history = History()
+    for event in events:
+        rate = event.rate.value if isinstance(event, PumpDelivery) else None
+        assert history.insert(event, rate).outcome == "new"
+    return history
+
+
+def timeline(*events: InputEvent, kernel: Kernel = TOY) -> Timeline:
+    built = build(history_of(events), kernel)
+    assert built is not None
+    return built
+
+
+# --- inputs ----------------------------------------------------------------------------------------------------------
+
+
+def test_rates_stand_in_their_columns_from_each_change_on() -> None:
+    line = timeline(start(1, 40.0), stop(3), dose(2, 20.0, 4.0, route="oral"))
+    assert line.change.tolist() == [ms(1), ms(2), ms(3), ms(6)]
+    assert line.rates[:, VEIN].tolist() == [0, 40, 40, 0, 0]
+    assert line.rates[:, ORAL].tolist() == [0, 0, 5, 5, 0]
+    assert line.rates[:, PULSE].tolist() == [0] * 5
+
+
+def test_a_route_that_no_equation_claims_enters_by_the_general_input() -> None:
+    line = timeline(dose(1, 60.0, route="sc"), dose(2, 50.0, route="oral"))
+    entered = [(m, c, a) for m, c, a in zip(line.kick, line.kick_column, line.kick_amount, strict=True) if c >= 0]
+    assert entered == [(ms(1), VEIN, 60.0), (ms(2), ORAL, 50.0)]
+
+
+def test_a_pulse_is_one_for_each_dose_whatever_its_amount() -> None:
+    line = timeline(dose(1, 8.0, drug="helper"), dose(5, 16.0, 1.0, drug="helper"))
+    pulses = line.kick_column == PULSE
+    assert line.kick[pulses].tolist() == [ms(1), ms(5)]
+    assert line.kick_amount[pulses].tolist() == [1.0, 1.0]
+
+
+def test_recorded_amounts_are_scaled_and_rates_are_per_model_time_unit() -> None:
+    line = timeline(dose(24, 10.0, 2.0, drug="mercaptopurine", route="oral"), kernel=SIX_MP)
+    assert line.rates[1, 0] == pytest.approx(10.0 / 2 * 24 * 2.6)
+    at_once = timeline(dose(24, 10.0, drug="mercaptopurine", route="oral"), kernel=SIX_MP)
+    assert at_once.kick_amount.tolist() == [26.0]
+
+
+def test_every_course_resets_the_area_of_its_target_before_it_begins() -> None:
+    line = timeline(start(0, 40.0), stop(1), dose(2), dose(40))
+    assert line.courses == ((ms(0), ms(40)),)
+    area = -1 - [*TOY.linear, *TOY.stepped].index("AUC")
+    resets = line.kick[line.kick_column == area].tolist()
+    assert resets == [ms(0), ms(40)]
+    at_forty = line.kick_column[line.kick == ms(40)].tolist()
+    assert at_forty == [area, VEIN]
+
+
+def test_times_at_which_the_equations_break_lie_strictly_between() -> None:
+    line = timeline(weight(0, 70.0), start(1), stop(3), dose(2), weight(5, 80.0))
+    assert line.changes_between(ms(1), ms(5)).tolist() == [ms(2), ms(3)]
+    assert line.changes_between(ms(0), ms(6)).tolist() == [ms(1), ms(2), ms(3), ms(5)]
+
+
+# --- start -----------------------------------------------------------------------------------------------------------
+
+
+def test_the_record_begins_with_the_first_fact_that_matters() -> None:
+    early: list[InputEvent] = [weight(0, 70.0), plan(1, (5, 9.0, None)), vital(2), clock(3), bind(1)]
+    assert build(history_of(early), TOY) is None
+    assert timeline(*early, dose(5)).start == ms(5)
+    assert timeline(*early, dose(5), count(4, 3.0)).start == ms(4)
+    assert timeline(*early, dose(5), sample(3.5, 40.0)).start == ms(3.5)
+    assert build(history_of([*early, stop(4), totals(4, 0.0)]), TOY) is None
+
+
+# --- covariates ------------------------------------------------------------------------------------------------------
+
+
+def test_a_covariate_holds_from_its_time_and_the_first_one_also_before() -> None:
+    line = timeline(weight(2, 60.0), dose(0), weight(9, 65.0), weight(12, 65.0))
+    assert line.epoch.tolist() == [np.iinfo(np.int64).min, ms(9)]
+    assert line.covariates.tolist() == [[60.0], [65.0]]
+
+
+def test_without_a_word_the_reference_stands() -> None:
+    assert timeline(dose(0)).covariates.tolist() == [[70.0]]
+
+
+def test_two_covariates_at_one_instant_are_one_change() -> None:
+    kernel = compile_model(load_model("docetaxel_ozawa2007"))
+    names = [c.name for c in kernel.model.covariates]
+    line = timeline(
+        covariate(0, "ANC0", 4.0, "10*9/L"),
+        covariate(0, "AAG", 1.0, "g/L"),
+        covariate(5, "ANC0", 3.0, "10*9/L"),
+        covariate(5, "AAG", 1.4, "g/L"),
+        dose(1, drug="docetaxel"),
+        kernel=kernel,
+    )
+    assert line.epoch.tolist()[1:] == [ms(5)]
+    assert line.covariates[:, names.index("ANC0")].tolist() == [4.0, 3.0]
+    assert line.covariates[:, names.index("AAG")].tolist() == [1.0, 1.4]
+
+
+def test_a_laboratory_value_that_the_model_reads_as_a_covariate_is_one() -> None:
+    kernel = compile_model(load_model("docetaxel_ozawa2007"))
+    measured = count(3, 1.2, analyte="AAG").model_copy(update={"value": quantity(1.2, "g/L")})
+    line = timeline(covariate(0, "AAG", 1.0, "g/L"), measured, dose(1, drug="docetaxel"), kernel=kernel)
+    assert line.epoch.tolist()[1:] == [ms(3)]
+    column = [c.name for c in kernel.model.covariates].index("AAG")
+    assert line.covariates[:, column].tolist() == [1.0, 1.2]
+    assert line.observations == ()
+
+
+# --- observations ----------------------------------------------------------------------------------------------------
+
+
+def test_measured_outputs_are_found_by_name_and_alias_in_event_time_order() -> None:
+    line = timeline(
+        count(9, 3.0), level(2, 1.5), level(1, 1.0, analyte="toxin_plasma"), count(5, 9.0, analyte="glucose")
+    )
+    assert [(o.millis, o.output, o.value) for o in line.observations] == [
+        (ms(1), 0, 1.0), (ms(2), 0, 1.5), (ms(9), 1, 3.0),
+    ]  # fmt: skip
+    assert output_index(TOY.model, "glucose") is None
+
+
+def test_a_result_below_its_limit_is_known_only_to_lie_there() -> None:
+    under = level(1, 0.05, lloq=quantity(0.05, "mg/L"), below_lloq=True)
+    bare = level(2, 0.04, below_lloq=True)
+    line = timeline(under, bare, level(3, 0.06, lloq=quantity(0.05, "mg/L")), count(4, 0.0))
+    assert [o.below for o in line.observations] == [0.05, 0.04, None, ZERO_COUNT_BELOW]
+
+
+# --- what differs ----------------------------------------------------------------------------------------------------
+
+BASE: list[InputEvent] = [start(0, 40.0), stop(10), level(5, 1.0), weight(0, 70.0), dose(20), count(30, 3.0)]
+
+
+def difference(*added: InputEvent, base: Iterable[InputEvent] = BASE) -> int | None:
+    return first_difference(timeline(*base), timeline(*base, *added))
+
+
+def test_timelines_that_say_the_same_do_not_differ() -> None:
+    assert difference() is None
+    assert difference(vital(3), clock(40), plan(2, (3, 1.0, None)), sample(4, 40.0)) is None
+
+
+@pytest.mark.parametrize(
+    ("added", "hours"),
+    [
+        (start(3, 20.0), 3),
+        (sample(4, 41.0), 4),
+        (dose(7), 7),
+        (level(2, 1.0), 2),
+        (count(31, 2.0), 31),
+        (weight(8, 90.0), 8),
+        (dose(6, drug="helper"), 6),
+    ],
+    ids=lambda value: getattr(value, "event_id", None),
+)
+def test_a_new_fact_differs_from_its_own_time_on(added: InputEvent, hours: float) -> None:
+    assert difference(added) == ms(hours)
+
+
+def test_a_counter_differs_from_the_reading_before_it() -> None:
+    with_reading = [*BASE, totals(2, 0.0)]
+    assert difference(totals(6, 100.0), base=with_reading) == ms(2)
+    assert difference(totals(6, 160.5), base=with_reading) is None
+
+
+def test_a_drug_that_moves_no_state_differs_too_for_it_is_told_of() -> None:
+    helper = [*BASE, totals(2, 0.0, "pump-2", drug="helper"), start(2, 5.0, "pump-2", drug="helper")]
+    assert difference(totals(8, 60.0, "pump-2", drug="helper"), base=helper) == ms(2)
+
+
+def test_an_earlier_start_differs_from_there() -> None:
+    assert difference(dose(-5)) == ms(-5)
+    assert first_difference(timeline(*BASE, dose(-5)), timeline(*BASE)) == ms(-5)
+
+
+def test_a_covariate_that_reaches_back_differs_from_the_start() -> None:
+    base = [event for event in BASE if event.kind != "covariate"]
+    assert difference(weight(25, 90.0), base=base) == ms(0)

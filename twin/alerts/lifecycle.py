@@ -1,0 +1,302 @@
+"""The life of an alert: a pure state machine over what the rules find.
+
+A rule says, for each thing it watches (a drug, a device, a target), how far its condition holds: the *level* of a
+`Finding`, a probability or a ratio. `advance` compares the level with the rule's two thresholds and moves each
+condition along
+
+    quiet ──level above raise_above──▶ pending ──for raise_after──▶ active ──level under clear_below──▶ clearing
+      ▲                                                               ▲                                   │
+      └───────────────────────── for clear_after ─────────────────────┴──── level back over clear_below ──┘
+
+and returns the transitions worth telling: raised, updated, cleared. Nothing here knows what has been published:
+`twin.alerts.ledger` numbers the transitions, and withdraws what a refolded history no longer supports.
+
+A probability that comes from particles is only known to within its Monte-Carlo error, so it may cross a threshold by
+chance alone. The two thresholds must lie further apart than that error; where few effective particles make it larger,
+a crossing counts only when it exceeds the threshold by `Z` standard errors (see `threshold_margin`).
+
+Terms and transitions follow IEC 60601-1-8 and IHE PCD ACM in spirit: one alert escalates, it is not raised twice.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+import msgspec
+
+from twin.alerts.snapshot import Snapshot
+from twin.events import Alert, AlertState, event_id, from_millis
+
+Severity = Literal["low", "medium", "high"]
+
+Z = 2.0
+"""Standard errors by which a probability must be told apart from a threshold."""
+
+MATERIAL = 0.1
+"""A probability that moved by this much since it was last told is worth an update."""
+
+_RANK: dict[Severity, int] = {"low": 0, "medium": 1, "high": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class RuleSettings:
+    """When a rule raises and clears.
+
+    Attributes:
+        raise_above, clear_below: thresholds on the level of a finding.
+        raise_after_ms, clear_after_ms: event time for which the level must stay beyond them.
+        when_absent: what it means that the rule no longer speaks of a subject: ``"hold"`` when it is only not judged
+            at this moment, ``"clear"`` when there is nothing left to judge.
+    """
+
+    raise_above: float
+    clear_below: float
+    severity: Severity
+    raise_after_ms: int = 0
+    clear_after_ms: int = 0
+    when_absent: Literal["hold", "clear"] = "clear"
+
+    def __post_init__(self) -> None:
+        if not self.clear_below < self.raise_above:
+            raise ValueError(
+                f"clear_below {self.clear_below:g} must be less than raise_above {self.raise_above:g}: "
+                "the gap is what keeps an alert from flapping"
+            )
+        if self.raise_after_ms < 0 or self.clear_after_ms < 0:
+            raise ValueError("raise_after_ms and clear_after_ms must not be negative")
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """How far one rule's condition holds for one subject, at one moment.
+
+    Attributes:
+        level: what is compared with the rule's thresholds; a probability when ``probabilistic``.
+        urgent: raise at once, without waiting for ``raise_after_ms``.
+        began_ms: since when the condition holds, where the rule knows it better than the moment of looking.
+    """
+
+    rule: str
+    subject: str
+    level: float
+    severity: Severity
+    text: str
+    probabilistic: bool = False
+    horizon_hours: float | None = None
+    freshness_hours: float | None = None
+    urgent: bool = False
+    began_ms: int | None = None
+
+
+class Transition(msgspec.Struct, frozen=True, array_like=True):
+    """What is told of an alert at ``time_ms``; ``onset_ms`` is when its condition began to hold."""
+
+    alert_id: str
+    rule: str
+    subject: str
+    state: AlertState
+    severity: Severity
+    onset_ms: int
+    time_ms: int
+    probability: float | None
+    horizon_hours: float | None
+    freshness_hours: float | None
+    text: str
+
+    @property
+    def live(self) -> bool:
+        """The alert stands after this transition."""
+        return self.state in ("raised", "updated")
+
+
+class Condition(msgspec.Struct, frozen=True, array_like=True):
+    """One rule's condition for one subject: its phase, since when, and the last transition of its latest alert."""
+
+    rule: str
+    subject: str
+    phase: Literal["quiet", "pending", "active", "clearing"]
+    since_ms: int
+    alert: Transition | None
+
+
+class AlertBook(msgspec.Struct, frozen=True, array_like=True):
+    """Every condition of one patient that is not at rest, sorted by rule and subject: part of the twin's checkpoint."""
+
+    conditions: tuple[Condition, ...] = ()
+
+    @property
+    def live(self) -> tuple[Transition, ...]:
+        """The alerts that stand, each as last told."""
+        return tuple(c.alert for c in self.conditions if c.alert is not None and c.alert.live)
+
+
+def standard_error(probability: float, ess: float) -> float:
+    """Monte-Carlo standard error of a probability estimated by ``ess`` effective particles: sqrt(p (1 - p) / ess)."""
+    if not ess > 0:
+        return math.inf
+    return math.sqrt(max(probability * (1.0 - probability), 0.0) / ess)
+
+
+def threshold_margin(threshold: float, settings: RuleSettings, ess: float) -> float:
+    """By how much a probability must pass ``threshold`` to have passed it for certain.
+
+    Zero while the gap between the thresholds holds the error on both sides (``2 Z`` standard errors): a probability
+    that wobbles within the error then cannot reach both. Otherwise ``Z`` standard errors at the threshold, which is
+    the score test of "the probability is beyond it".
+    """
+    widest = max(standard_error(p, ess) for p in _inside(settings))
+    if 2 * Z * widest <= settings.raise_above - settings.clear_below:
+        return 0.0
+    return Z * standard_error(threshold, ess)
+
+
+def _inside(settings: RuleSettings) -> tuple[float, ...]:
+    """The probabilities between the thresholds at which the standard error can be largest."""
+    low, high = settings.clear_below, settings.raise_above
+    return (low, high, min(max(0.5, low), high))
+
+
+def advance(
+    book: AlertBook,
+    findings: Iterable[Finding],
+    snapshot: Snapshot,
+    settings: Mapping[str, RuleSettings],
+    model_hash: str,
+) -> tuple[AlertBook, tuple[Transition, ...]]:
+    """Move every condition to ``snapshot.time_ms``; at most one transition for each, sorted by rule and subject.
+
+    Snapshots are given in event-time order. A rule may be silent about a subject it spoke of before: see
+    `RuleSettings.when_absent`.
+    """
+    found = {(finding.rule, finding.subject): finding for finding in findings}
+    before = {(condition.rule, condition.subject): condition for condition in book.conditions}
+    conditions: list[Condition] = []
+    told: list[Transition] = []
+    for rule, subject in sorted(found.keys() | before.keys()):
+        condition = before.get((rule, subject)) or Condition(rule, subject, "quiet", snapshot.time_ms, None)
+        finding = found.get((rule, subject))
+        if finding is None and settings[rule].when_absent == "clear":
+            finding = Finding(rule, subject, -math.inf, settings[rule].severity, "No longer under observation.")
+        if finding is not None:
+            condition, transition = _step(condition, finding, settings[rule], snapshot, model_hash)
+            told += [transition] if transition is not None else []
+        if not _at_rest(condition, snapshot.time_ms):
+            conditions.append(condition)
+    return AlertBook(tuple(conditions)), tuple(told)
+
+
+def to_alert(transition: Transition, revision: int, *, patient_id: str, model: str, model_hash: str) -> Alert:
+    """The transition as it goes on the wire, with the revision that `twin.alerts.ledger.reconcile` gave it."""
+    return Alert(
+        event_id=event_id("alert", transition.alert_id, revision),
+        patient_id=patient_id,
+        time=from_millis(transition.time_ms),
+        source="dosetwin",
+        model=model,
+        model_hash=model_hash,
+        alert_id=transition.alert_id,
+        rule=transition.rule,
+        state=transition.state,
+        severity=transition.severity,
+        revision=revision,
+        onset=from_millis(transition.onset_ms),
+        probability=transition.probability,
+        horizon_hours=transition.horizon_hours,
+        freshness_hours=transition.freshness_hours,
+        text=transition.text,
+    )
+
+
+def _step(
+    condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot, model_hash: str
+) -> tuple[Condition, Transition | None]:
+    raise_above, clear_below = settings.raise_above, settings.clear_below
+    if finding.probabilistic:
+        raise_above += threshold_margin(settings.raise_above, settings, snapshot.ess)
+        clear_below -= threshold_margin(settings.clear_below, settings, snapshot.ess)
+    if condition.phase in ("quiet", "pending"):
+        holds = finding.level > raise_above
+        return _toward_raise(condition, finding, settings, snapshot, model_hash) if holds else (_quiet(condition), None)
+    if finding.level < clear_below:
+        return _toward_clear(condition, finding, settings, snapshot.time_ms)
+    return _stay(condition, finding, snapshot)
+
+
+def _toward_raise(
+    condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot, model_hash: str
+) -> tuple[Condition, Transition | None]:
+    now = snapshot.time_ms
+    began = now if finding.began_ms is None else min(finding.began_ms, now)
+    onset = condition.since_ms if condition.phase == "pending" else began
+    if not finding.urgent and now - onset < settings.raise_after_ms:
+        return msgspec.structs.replace(condition, phase="pending", since_ms=onset), None
+    alert_id = event_id(snapshot.patient_id, finding.rule, finding.subject, onset, model_hash)
+    raised = Transition(
+        alert_id=alert_id,
+        rule=finding.rule,
+        subject=finding.subject,
+        state="raised",
+        severity=finding.severity,
+        onset_ms=onset,
+        time_ms=now,
+        probability=finding.level if finding.probabilistic else None,
+        horizon_hours=finding.horizon_hours,
+        freshness_hours=finding.freshness_hours,
+        text=finding.text,
+    )
+    return Condition(finding.rule, finding.subject, "active", now, raised), raised
+
+
+def _toward_clear(
+    condition: Condition, finding: Finding, settings: RuleSettings, now: int
+) -> tuple[Condition, Transition | None]:
+    since = condition.since_ms if condition.phase == "clearing" else now
+    if now - since < settings.clear_after_ms:
+        return msgspec.structs.replace(condition, phase="clearing", since_ms=since), None
+    cleared = _told(condition, finding, "cleared", now)
+    return msgspec.structs.replace(condition, phase="quiet", since_ms=now, alert=cleared), cleared
+
+
+def _stay(condition: Condition, finding: Finding, snapshot: Snapshot) -> tuple[Condition, Transition | None]:
+    """Still active; told again only when the severity rises or the probability moved beyond chance."""
+    alert = condition.alert
+    assert alert is not None, "an active condition has an alert"
+    active = msgspec.structs.replace(
+        condition, phase="active", since_ms=snapshot.time_ms if condition.phase == "clearing" else condition.since_ms
+    )
+    moved = False
+    if finding.probabilistic and alert.probability is not None:
+        by_chance = 2 * Z * standard_error(finding.level, snapshot.ess)
+        moved = abs(finding.level - alert.probability) >= max(MATERIAL, by_chance)
+    if not moved and _RANK[finding.severity] <= _RANK[alert.severity]:
+        return active, None
+    updated = _told(condition, finding, "updated", snapshot.time_ms)
+    return msgspec.structs.replace(active, alert=updated), updated
+
+
+def _told(condition: Condition, finding: Finding, state: AlertState, now: int) -> Transition:
+    """The alert with what is found now; while it lives its severity only rises, so that it cannot chatter."""
+    alert = condition.alert
+    assert alert is not None, "only a raised alert is told again"
+    return msgspec.structs.replace(
+        alert,
+        state=state,
+        severity=max(alert.severity, finding.severity, key=_RANK.__getitem__),
+        time_ms=now,
+        probability=finding.level if finding.probabilistic else None,
+        horizon_hours=finding.horizon_hours,
+        freshness_hours=finding.freshness_hours,
+        text=finding.text,
+    )
+
+
+def _quiet(condition: Condition) -> Condition:
+    return msgspec.structs.replace(condition, phase="quiet")
+
+
+def _at_rest(condition: Condition, now: int) -> bool:
+    """Quiet, and not cleared at this very moment: another event of the same millisecond may raise the same alert."""
+    return condition.phase == "quiet" and (condition.alert is None or condition.alert.time_ms < now)

@@ -1,0 +1,124 @@
+"""The ordered course that a delivery belongs to, as amount over time and as rate over amount.
+
+A ward is rarely on the minute: an infusion starts an hour late, a bag is changed. So a delivery is not held against
+the plan's clock but against its *amounts*: the rate that ought to run is the one the plan asks for once as much has
+been delivered as has been (`rate_after`), and the cumulative amount is early or late only beyond what a shift of
+`GRACE_MS` explains (`planned_by`).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from twin.alerts.snapshot import HOUR_MS, DeliveryView, PlanStep
+
+COURSE_GAP_MS = 72 * HOUR_MS
+"""Planned doses further apart than this belong to different courses (assumed: between a two-day infusion with its
+bolus and the two- or three-week cycle)."""
+
+GRACE_MS = 2 * HOUR_MS
+"""How far a course may run before or behind its planned times without comment (assumed: ordinary ward practice)."""
+
+JUDGED_MS = 96 * HOUR_MS
+"""How long after its end a course is still judged: the time within which uridine triacetate may follow an
+overdose of fluorouracil (its United States label)."""
+
+BOUNDARY = 0.05
+"""Relative uncertainty of the delivered amount at which one planned rate gives way to the next (pump accuracy)."""
+
+NEARLY_ALL = 0.95
+"""Fraction of the planned total after which the course counts as given (residual volume of bag and line)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Course:
+    """One planned course and what has been delivered of it.
+
+    Attributes:
+        steps: planned doses in order, given one after the other.
+        delivered: mg delivered of this course; 0 when it is due and another, earlier one was the last to be given.
+        rate: mg/h delivered now.
+        started: something was delivered of it.
+    """
+
+    steps: tuple[PlanStep, ...]
+    delivered: float
+    rate: float
+    started: bool
+
+    @property
+    def total(self) -> float:
+        """Planned mg of the whole course."""
+        return sum(step.amount for step in self.steps)
+
+    @property
+    def end_ms(self) -> int:
+        """Planned end of the course."""
+        return max(step.end_ms for step in self.steps)
+
+    def planned_by(self, time_ms: int) -> float:
+        """Planned cumulative mg at ``time_ms``."""
+        return sum(_given(step, time_ms) for step in self.steps)
+
+    def rate_after(self, amount: float) -> float | None:
+        """Planned rate, mg/h, once ``amount`` mg are in: infinite for a dose given at once; None beyond the total."""
+        done = 0.0
+        for step in self.steps:
+            done += step.amount
+            if amount < done:
+                return _rate(step)
+        return None
+
+    def rates_around(self, amount: float) -> tuple[float, ...]:
+        """Planned rates on both sides of every change of rate that ``amount`` cannot be told apart from, mg/h."""
+        done = 0.0
+        near: list[float] = []
+        for step, following in zip(self.steps, self.steps[1:], strict=False):
+            done += step.amount
+            if abs(amount - done) <= BOUNDARY * done:
+                near += [_rate(step), _rate(following)]
+        return tuple(near)
+
+
+def current_course(view: DeliveryView, time_ms: int) -> Course | None:
+    """The course being given, or the one that is due and has not begun; None without a plan or long after its end."""
+    groups = _courses(view.plan)
+    if not groups:
+        return None
+    due = max((i for i, steps in enumerate(groups) if steps[0].start_ms + GRACE_MS <= time_ms), default=None)
+    given = None
+    if view.since_ms is not None:
+        since = view.since_ms
+        given = min(range(len(groups)), key=lambda i: abs(groups[i][0].start_ms - since))
+    if given is not None and (due is None or due <= given):
+        course, latest = Course(groups[given], view.delivered, view.rate, started=True), view.since_ms
+    elif due is not None:
+        course, latest = Course(groups[due], 0.0, 0.0, started=False), None
+    else:
+        return None
+    ended = max(course.end_ms, latest if latest is not None else course.end_ms)
+    return course if course.rate > 0 or time_ms <= ended + JUDGED_MS else None
+
+
+def _courses(plan: tuple[PlanStep, ...]) -> list[tuple[PlanStep, ...]]:
+    groups: list[list[PlanStep]] = []
+    for step in sorted(plan, key=lambda step: (step.start_ms, step.end_ms)):
+        if groups and step.start_ms - max(s.end_ms for s in groups[-1]) <= COURSE_GAP_MS:
+            groups[-1].append(step)
+        else:
+            groups.append([step])
+    return [tuple(group) for group in groups]
+
+
+def _given(step: PlanStep, time_ms: int) -> float:
+    if time_ms >= step.end_ms:
+        return step.amount
+    if time_ms <= step.start_ms:
+        return 0.0
+    return step.amount * (time_ms - step.start_ms) / (step.end_ms - step.start_ms)
+
+
+def _rate(step: PlanStep) -> float:
+    hours = (step.end_ms - step.start_ms) / HOUR_MS
+    return step.amount / hours if hours > 0 else math.inf

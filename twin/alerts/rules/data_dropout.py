@@ -1,0 +1,55 @@
+"""A device that is bound to the patient has fallen silent, so the twin rests on older data than it seems.
+
+The level is the silence over the silence allowed, `MISSED` expected intervals but at least `LEAST_MS`, in event time;
+0 within the allowance. The onset is the moment the allowance ran out, whenever somebody looked. It clears when the
+device speaks again or is released. A device that never promised an interval may be silent.
+"""
+
+from __future__ import annotations
+
+from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.snapshot import HOUR_MS, MINUTE_MS, Snapshot
+from twin.record.contact import SPELL_MS
+
+RULE = "data.dropout"
+
+SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_absent="hold")
+"""A technical, advisory alert (IEC 60601-1-8: delayed, minor): the silence itself is exact, so the gap is nominal."""
+
+MISSED = 3
+"""Expected words that may go missing: one is jitter, two are a reconnect (assumed)."""
+
+LEAST_MS = SPELL_MS
+"""Least silence that counts, for devices that speak every few seconds (assumed: a walk out of radio range)."""
+
+
+def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """One finding for every device that is or was bound."""
+    found = []
+    for device in snapshot.devices:
+        every = device.expected_every_ms
+        if not device.associated or every is None:
+            text = "is released" if not device.associated else "may be silent"
+            found.append(Finding(RULE, device.device_id, 0.0, SETTINGS.severity, f"Device {device.device_id} {text}."))
+            continue
+        allowed = max(MISSED * every, LEAST_MS)
+        silent = max(0, snapshot.time_ms - device.last_seen_ms)
+        # Of a device that speaks nothing is told in numbers: when exactly it last spoke is no part of the judgement.
+        heard = f"is heard; expected every {_span(every)}"
+        lost = f"silent for {_span(silent)}; expected every {_span(every)}"
+        found.append(
+            Finding(
+                rule=RULE,
+                subject=device.device_id,
+                level=silent / allowed if silent > allowed else 0.0,
+                severity=SETTINGS.severity,
+                text=f"Device {device.device_id} {lost if silent > allowed else heard}.",
+                freshness_hours=silent / HOUR_MS if silent > allowed else None,
+                began_ms=device.last_seen_ms + allowed,
+            )
+        )
+    return tuple(found)
+
+
+def _span(millis: int) -> str:
+    return f"{millis / MINUTE_MS:.3g} min" if millis < 2 * HOUR_MS else f"{millis / HOUR_MS:.3g} h"

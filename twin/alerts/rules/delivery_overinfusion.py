@@ -1,0 +1,76 @@
+"""More of a drug reaches the patient than was ordered.
+
+Three ways to see it, the largest counts: the pump runs faster than the plan asks for at this point of the course (a
+misprogrammed rate shows in the pump's first word); the course is ahead of its plan by more than a shift of
+`twin.alerts.planned_course.GRACE_MS` explains; the whole course's amount is exceeded. Levels are relative to the plan
+(0.1 = 10 %).
+"""
+
+from __future__ import annotations
+
+import math
+
+from twin.alerts.lifecycle import Finding, RuleSettings, Severity
+from twin.alerts.planned_course import GRACE_MS, Course, current_course
+from twin.alerts.snapshot import MINUTE_MS, Snapshot
+
+RULE = "delivery.overinfusion"
+
+SETTINGS = RuleSettings(
+    raise_above=0.10, clear_below=0.05, severity="medium", raise_after_ms=10 * MINUTE_MS, when_absent="clear"
+)
+"""Infusion pumps keep within about 5 %, elastomeric ones within 10 to 15 % (doi 10.1097/NAN.0000000000000530), hence
+10 % for 10 minutes; assumed, to be set by the ward."""
+
+GROSS = 0.5
+"""From half as much again on, the alert is of high severity and does not wait (assumed)."""
+
+
+def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """One finding for every drug with a planned course."""
+    found = []
+    for view in snapshot.delivery:
+        course = current_course(view, snapshot.time_ms)
+        if course is None or course.total <= 0:
+            continue
+        fast = rate_excess(course)
+        ahead = (course.delivered - course.planned_by(snapshot.time_ms + GRACE_MS)) / course.total
+        beyond = course.delivered / course.total - 1.0
+        level = max(fast, ahead, beyond, 0.0)
+        severity: Severity = "high" if level >= GROSS else SETTINGS.severity
+        found.append(
+            Finding(
+                rule=RULE,
+                subject=view.drug,
+                level=level,
+                severity=severity,
+                text=_text(view.drug, course, fast, ahead, beyond),
+                freshness_hours=snapshot.hours_since(view.last_report_ms),
+                urgent=level >= GROSS,
+            )
+        )
+    return tuple(found)
+
+
+def rate_excess(course: Course) -> float:
+    """Present rate over the rate the plan asks for at the delivered amount, less one; 0 where that cannot be said."""
+    due = course.rate_after(course.delivered)
+    if course.rate <= 0 or due is None or math.isinf(due) or due <= 0:
+        return 0.0
+    excess = course.rate / due - 1.0
+    matching = [course.rate / rate - 1.0 for rate in course.rates_around(course.delivered) if rate > 0]
+    # Where one planned rate gives way to another, either is right; a rate that is neither is judged by the plan's own.
+    return min([excess, *(other for other in matching if abs(other) <= SETTINGS.raise_above)])
+
+
+def _text(drug: str, course: Course, fast: float, ahead: float, beyond: float) -> str:
+    given = f"{course.delivered:.4g} of {course.total:.4g} mg delivered"
+    due = course.rate_after(course.delivered)
+    largest = max(fast, ahead, beyond)
+    if largest <= SETTINGS.clear_below:
+        return f"{drug}: delivery as planned; {given}."
+    if largest == fast and due is not None:
+        return f"{drug}: running at {course.rate:.4g} mg/h where {due:.4g} mg/h is planned ({fast:+.0%}); {given}."
+    if beyond > SETTINGS.clear_below:
+        return f"{drug}: {beyond:.0%} more than the planned course; {given}."
+    return f"{drug}: ahead of the plan by {ahead:.0%} of the course; {given}."

@@ -1,0 +1,71 @@
+"""Less of a drug reaches the patient than was ordered: slow, stopped, occluded or never started.
+
+The larger of two counts: while a course runs, the shortfall of the pump's rate against the rate the plan asks for at
+this point of the course; and the shortfall of the amount against what the plan had
+`twin.alerts.planned_course.GRACE_MS` ago, so that an ordinary late start is no alert. Levels are relative to the plan
+(0.1 = 10 %).
+"""
+
+from __future__ import annotations
+
+import math
+
+from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, Course, current_course
+from twin.alerts.snapshot import MINUTE_MS, Snapshot
+
+RULE = "delivery.underinfusion"
+
+SETTINGS = RuleSettings(
+    raise_above=0.10, clear_below=0.05, severity="medium", raise_after_ms=15 * MINUTE_MS, when_absent="clear"
+)
+"""As `delivery.overinfusion`, but a pause of up to 15 minutes (bag change, line check) is ordinary (assumed)."""
+
+
+def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """One finding for every drug with a planned course."""
+    found = []
+    for view in snapshot.delivery:
+        course = current_course(view, snapshot.time_ms)
+        if course is None or course.total <= 0:
+            continue
+        slow = rate_shortfall(course)
+        behind = 0.0
+        if course.delivered < NEARLY_ALL * course.total:
+            behind = (course.planned_by(snapshot.time_ms - GRACE_MS) - course.delivered) / course.total
+        found.append(
+            Finding(
+                rule=RULE,
+                subject=view.drug,
+                level=max(slow, behind, 0.0),
+                severity=SETTINGS.severity,
+                text=_text(view.drug, course, slow, behind),
+                freshness_hours=snapshot.hours_since(view.last_report_ms),
+            )
+        )
+    return tuple(found)
+
+
+def rate_shortfall(course: Course) -> float:
+    """One less the present rate over the planned rate at the delivered amount; 0 before the start and at the end."""
+    if not course.started or course.delivered >= NEARLY_ALL * course.total:
+        return 0.0
+    due = course.rate_after(course.delivered)
+    around = course.rates_around(course.delivered)
+    if due is None or math.isinf(due) or (around and course.rate == 0):
+        return 0.0  # between two planned doses nothing need run; the amount tells when it takes too long
+    finite = [rate for rate in (due, *around) if math.isfinite(rate) and rate > 0]
+    return min((1.0 - course.rate / rate for rate in finite), default=0.0)
+
+
+def _text(drug: str, course: Course, slow: float, behind: float) -> str:
+    given = f"{course.delivered:.4g} of {course.total:.4g} mg delivered"
+    if max(slow, behind) <= SETTINGS.clear_below:
+        return f"{drug}: delivery as planned; {given}."
+    if not course.started:
+        return f"{drug}: planned course has not started; behind the plan by {behind:.0%} of it."
+    if behind >= slow:
+        return f"{drug}: behind the plan by {behind:.0%} of the course; {given}."
+    if course.rate == 0:
+        return f"{drug}: not running in mid-course; {given}."
+    return f"{drug}: running at {course.rate:.4g} mg/h, {slow:.0%} below the planned rate; {given}."

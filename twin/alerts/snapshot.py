@@ -1,0 +1,114 @@
+"""What a rule may look at: the twin at one moment, in plain numbers.
+
+The fold makes one `Snapshot` wherever it speaks (the estimate grid, a measured value, a change of delivery, a clock
+event); `twin.alerts.rules` judge it and `twin.alerts` turns the judgements into alerts. A snapshot is a function of the
+folded history alone, so the alerts are too. Amounts are mg, drug rates mg/h, times milliseconds since 1970 (UTC).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+HOUR_MS = 3_600_000
+MINUTE_MS = 60_000
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """``amount`` mg planned evenly from ``start_ms`` to ``end_ms``; at once when the two are equal."""
+
+    start_ms: int
+    end_ms: int
+    amount: float
+    route: str = "iv"
+
+
+@dataclass(frozen=True, slots=True)
+class DeliveryView:
+    """What the patient gets of one drug, beside what was ordered.
+
+    A drug that is planned but was never given has ``rate`` and ``delivered`` 0 and ``since_ms`` None.
+    """
+
+    drug: str
+    rate: float
+    """Delivered now, mg/h."""
+    delivered: float
+    """Delivered since ``since_ms``, mg."""
+    since_ms: int | None
+    """Start of the running, or else the latest, course: the first delivery after a gap without any."""
+    last_report_ms: int | None
+    """Newest word about the delivery of this drug."""
+    plan: tuple[PlanStep, ...] = ()
+    """Every planned dose of the drug, past and to come, sorted by start; empty when nothing was ordered."""
+
+
+@dataclass(frozen=True, slots=True)
+class ExposureView:
+    """Exposure of a course against its target window; probabilities are of the exposure at the end of the course."""
+
+    target: str
+    drug: str
+    p_below: float
+    p_above: float
+    at_end_median: float
+    target_low: float
+    target_high: float
+    unit: str
+    running: bool
+    """The course still has something to deliver, so ``at_end_median`` is a prediction."""
+
+
+@dataclass(frozen=True, slots=True)
+class NadirView:
+    """The lowest value of a blood count within the horizon; ``day`` is counted from now."""
+
+    name: str
+    output: str
+    p_grade4: float
+    median: float
+    day: float
+    horizon_hours: float
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A device that is, or was, bound to the patient; ``last_seen_ms`` is at least the time it was bound."""
+
+    device_id: str
+    last_seen_ms: int
+    expected_every_ms: int | None
+    associated: bool
+
+
+@dataclass(frozen=True, slots=True)
+class SurpriseView:
+    """How far the patient's data speak against the ``model`` (`twin.surprise`), and how the last of them was missed.
+
+    ``innovation`` is in predictive standard deviations of ``output``.
+    """
+
+    model: str
+    evidence: float
+    count: int
+    output: str
+    innovation: float
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """The twin at ``time_ms``. ``ess`` is the effective number of particles behind every probability here."""
+
+    patient_id: str
+    time_ms: int
+    ess: float
+    last_observation_ms: int | None
+    delivery: tuple[DeliveryView, ...] = ()
+    exposures: tuple[ExposureView, ...] = ()
+    nadir: NadirView | None = None
+    devices: tuple[DeviceView, ...] = ()
+    surprise: SurpriseView | None = None
+
+    def hours_since(self, then_ms: int | None) -> float | None:
+        """Age in hours of something at ``then_ms``; None when it never was."""
+        return None if then_ms is None else max(0.0, (self.time_ms - then_ms) / HOUR_MS)

@@ -1,0 +1,110 @@
+"""What is believed about a patient: weighted particles over eta, the individual random effects.
+
+With occasions or drift a particle is more than eta; see `twin.solver.effects`.
+
+Particles are rounded to float32 where they are made, so that what is stored is exactly what was computed with; all
+arithmetic is float64. Randomness is counter-based and keyed by (patient, event, purpose): the same history draws the
+same numbers, whoever computes it and however often (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.filter.mixture import even_normals
+from twin.kernel.kernel import Floats
+from twin.modelfile.library import Model
+from twin.timeline.segments import STILL, Layout
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Levels of every published band."""
+
+
+@dataclass(frozen=True)
+class Belief:
+    """Weighted particles.
+
+    Attributes:
+        eta: (N, K) random effects, float64 values that are exact in float32, columns as ``layout`` says: (N, d) eta
+            alone for a model without occasions and drift.
+        log_weight: (N,) normalised, so that exp sums to one.
+        log_evidence: log p(observations so far).
+        observations: how many have been assimilated.
+    """
+
+    eta: Floats
+    log_weight: Floats
+    log_evidence: float = 0.0
+    observations: int = 0
+    layout: Layout = STILL
+
+    @property
+    def weight(self) -> Floats:
+        """Normalised weights (N,)."""
+        return np.exp(self.log_weight)
+
+    @property
+    def ess(self) -> float:
+        """Effective sample size, 1 / sum w^2 (Kong et al. 1994)."""
+        return effective_size(self.log_weight)
+
+
+def generator(*key: object) -> np.random.Generator:
+    """The random numbers of one purpose, e.g. ``generator(patient_id, event_id, "move")``."""
+    text = "\x1f".join(map(str, key)).encode()
+    digest = hashlib.blake2b(text, digest_size=16).digest()
+    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
+
+
+def storable(eta: Floats) -> Floats:
+    """eta rounded to float32, as float64."""
+    return eta.astype(np.float32).astype(np.float64)
+
+
+def prior(model: Model, particles: int, patient_id: str) -> Belief:
+    """The population: eta ~ N(0, omega), equally weighted, spread evenly."""
+    draws = even_normals(generator(patient_id, "prior"), particles, len(model.eta_names))
+    factor = np.linalg.cholesky(model.omega) if model.eta_names else np.zeros((0, 0))
+    return Belief(storable(draws @ factor.T), np.full(particles, -np.log(particles)))
+
+
+def normalised(log_weight: Floats) -> tuple[Floats, float]:
+    """Log weights that sum to one, and the log of what they summed to."""
+    top = float(log_weight.max())
+    if not np.isfinite(top):
+        return np.full_like(log_weight, -np.log(len(log_weight))), -np.inf
+    total = top + float(np.log(np.exp(log_weight - top).sum()))
+    return log_weight - total, total
+
+
+def effective_size(log_weight: Floats) -> float:
+    """1 / sum w^2 of normalised log weights."""
+    return float(1.0 / np.exp(2.0 * log_weight).sum())
+
+
+def quantiles(values: Floats, weight: Floats, levels: Sequence[float] = QUANTILES) -> Floats:
+    """Weighted quantiles (L,) of values (N,), or (M, L) of M rows (M, N), by the mid-point distribution function.
+
+    A particle whose solution overflowed says nothing and is left out.
+    """
+    if values.ndim == 1:
+        return np.asarray(quantiles(values[None], weight, levels)[0])
+    if np.isfinite(values).all():
+        return _row_quantiles(values, weight, levels)
+    found = np.zeros((len(values), len(levels)))
+    for row, at in zip(found, values, strict=True):
+        usable = np.isfinite(at)
+        if usable.any():
+            row[:] = _row_quantiles(at[None, usable], weight[usable] / max(weight[usable].sum(), 1e-300), levels)[0]
+    return found
+
+
+def _row_quantiles(rows: Floats, weight: Floats, levels: Sequence[float]) -> Floats:
+    order = np.argsort(rows, axis=1)
+    ranked, share = np.take_along_axis(rows, order, axis=1), weight[order]
+    middle = np.cumsum(share, axis=1) - 0.5 * share
+    return np.array([np.interp(levels, at, row) for at, row in zip(middle, ranked, strict=True)])

@@ -1,0 +1,237 @@
+"""Newton descents of a posterior, the compiled part: K of them side by side, each at its own point eta_k.
+
+A descent looks at the points
+
+    eta,  eta +- h e_i,  and, where d is small,  eta +- h (e_i + e_j),
+
+which are particles of one solve. With L = -log p(data | eta) at each and coordinates u, weights w
+(`twin.observation.information`),
+
+    U'   = L' + P eta                        central differences of L,
+    U''  = L'' + P                           second differences, where d is small,
+    F    = P + sum w u' u'^T                 expected information, always positive definite,
+
+and steps by -(C + damping diag F)^-1 U'. The curvature C is F, which leads well from afar, and near the mode U''; where
+d is too large for that, F after a BFGS update with the last step.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+H = 1e-3
+"""Displacement: a first difference errs by h^2 L''' / 6, a second by h^2 L'''' / 12, rounding by 1e-15 L / h^2."""
+
+WHOLE_UP_TO = 5
+"""Most dimensions for which second differences are taken: their d^2 + d + 1 points still fit into a group of lanes."""
+
+SETTLED = 1e-4
+"""A descent has arrived when the step still to be made is this small, in posterior standard deviations."""
+
+LONGEST_STEP = 3.0
+"""Longest step, in prior standard deviations: curvature far from the mode misleads."""
+
+
+NEAR = 0.5
+"""Below this many posterior standard deviations from the mode, by F, second differences are trusted in place of F."""
+
+
+@njit(cache=True, nogil=True)
+def _dot(one, other):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for i in range(len(one)):
+        total += one[i] * other[i]
+    return total
+
+
+@njit(cache=True, nogil=True)
+def _times(matrix, vector):  # type: ignore[no-untyped-def]
+    result = np.empty(len(vector))
+    for i in range(len(vector)):
+        result[i] = _dot(matrix[i], vector)
+    return result
+
+
+@njit(cache=True, nogil=True)
+def points_around(eta, whole):  # type: ignore[no-untyped-def]
+    """Points (K S, d) that K descents at eta (K, d) look at; S = 2 d + 1, or d^2 + d + 1 of the ``whole`` curvature."""
+    count, d = eta.shape
+    size = d * d + d + 1 if whole else 2 * d + 1
+    points = np.empty((count * size, d))
+    for k in range(count):
+        first = k * size
+        for row in range(first, first + size):
+            for i in range(d):
+                points[row, i] = eta[k, i]
+        for i in range(d):
+            points[first + 1 + i, i] += H
+            points[first + 1 + d + i, i] -= H
+        at = first + 2 * d + 1
+        if whole:
+            for i in range(d):
+                for j in range(i):
+                    points[at, i] += H
+                    points[at, j] += H
+                    points[at + 1, i] -= H
+                    points[at + 1, j] -= H
+                    at += 2
+    return points
+
+
+@njit(cache=True, nogil=True)
+def derivatives(eta, precision, loss, coordinates, weights, whole):  # type: ignore[no-untyped-def]
+    """U (K,), U' (K, d), F and U'' (K, d, d) from responses (K S,), (Q, K S) to the points of `points_around`.
+
+    Without the ``whole`` curvature F stands in for U''.
+    """
+    count, d = eta.shape
+    size = len(loss) // max(count, 1)
+    value, gradient = np.empty(count), np.empty((count, d))
+    information, curvature = np.empty((count, d, d)), np.empty((count, d, d))
+    slope = np.empty((len(coordinates), d))
+    for k in range(count):
+        first = k * size
+        bent = _times(precision, eta[k])
+        value[k] = loss[first] + 0.5 * _dot(eta[k], bent)
+        for i in range(d):
+            gradient[k, i] = (loss[first + 1 + i] - loss[first + 1 + d + i]) / (2 * H) + bent[i]
+        up, down = first + 1, first + 1 + d
+        for q in range(len(coordinates)):
+            for i in range(d):
+                slope[q, i] = (coordinates[q, up + i] - coordinates[q, down + i]) / (2 * H)
+        for i in range(d):
+            for j in range(i + 1):
+                total = 0.0
+                for q in range(len(coordinates)):
+                    total += weights[q, first] * slope[q, i] * slope[q, j]
+                information[k, i, j] = information[k, j, i] = precision[i, j] + total
+                curvature[k, i, j] = curvature[k, j, i] = precision[i, j] + total
+        if whole:
+            at = first + 2 * d + 1
+            for i in range(d):
+                curvature[k, i, i] = precision[i, i] + _bend(loss, first, i, d) / (H * H)
+                for j in range(i):
+                    both = loss[at] + loss[at + 1] - 2.0 * loss[first]
+                    across = both - _bend(loss, first, i, d) - _bend(loss, first, j, d)
+                    curvature[k, i, j] = curvature[k, j, i] = precision[i, j] + across / (2 * H * H)
+                    at += 2
+    return value, gradient, information, curvature
+
+
+@njit(cache=True, nogil=True)
+def _bend(loss, first, i, d):  # type: ignore[no-untyped-def]
+    return loss[first + 1 + i] + loss[first + 1 + d + i] - 2.0 * loss[first]
+
+
+@njit(cache=True, nogil=True)
+def _solved(matrix, vector):  # type: ignore[no-untyped-def]
+    """Whether a symmetric matrix is positive definite, and x of A x = b if so (Cholesky)."""
+    d = len(vector)
+    lower, x = np.zeros((d, d)), np.zeros(d)
+    for i in range(d):
+        for j in range(i + 1):
+            rest = matrix[i, j]
+            for m in range(j):
+                rest -= lower[i, m] * lower[j, m]
+            if i != j:
+                lower[i, j] = rest / lower[j, j]
+            elif rest > 1e-12 * abs(matrix[i, i]):
+                lower[i, i] = np.sqrt(rest)
+            else:
+                return False, x
+    for i in range(d):
+        rest = vector[i]
+        for m in range(i):
+            rest -= lower[i, m] * x[m]
+        x[i] = rest / lower[i, i]
+    for i in range(d - 1, -1, -1):
+        rest = x[i]
+        for m in range(i + 1, d):
+            rest -= lower[m, i] * x[m]
+        x[i] = rest / lower[i, i]
+    return True, x
+
+
+@njit(cache=True, nogil=True)
+def _finite(vector):  # type: ignore[no-untyped-def]
+    total = 0.0
+    for each in vector:
+        total += abs(each)
+    return total < np.inf
+
+
+@njit(cache=True, nogil=True)
+def propose(eta, gradient, information, curvature, damping, precision, settled):  # type: ignore[no-untyped-def]
+    """Steps (K, d) of the descents and the decrease that each promises (K,).
+
+    Marks in ``settled`` those whose step would be tiny; puts F for a ``curvature`` that cannot be trusted.
+    """
+    count, d = gradient.shape
+    step, promised = np.zeros((count, d)), np.zeros(count)
+    for k in range(count):
+        if not _finite(gradient[k]):
+            for i in range(d):
+                step[k, i] = -0.5 * eta[k, i]  # Nothing is learnt where data are impossible: go towards the prior.
+            continue
+        usable, x = _solved(information[k], gradient[k])
+        convex, closer = _solved(curvature[k], gradient[k])
+        if convex and _dot(gradient[k], x) < NEAR * NEAR:
+            x = closer
+        else:
+            curvature[k, :, :] = information[k]
+        if _dot(gradient[k], x) < SETTLED * SETTLED:
+            settled[k] = usable
+            continue
+        if damping[k] > 0.0:
+            damped = curvature[k].copy()
+            for i in range(d):
+                damped[i, i] += damping[k] * information[k, i, i]
+            _, x = _solved(damped, gradient[k])
+        length = np.sqrt(_dot(x, _times(precision, x)))
+        for i in range(d):
+            step[k, i] = -x[i] * min(1.0, LONGEST_STEP / max(length, 1e-300))
+        promised[k] = -_dot(gradient[k], step[k]) - 0.5 * _dot(step[k], _times(curvature[k], step[k]))
+    return step, promised
+
+
+@njit(cache=True, nogil=True)
+def judge(gained, promised, gradient, damping):  # type: ignore[no-untyped-def]
+    """Whether a step is taken, and the damping after it: eased after steps that kept their promise.
+
+    A step that ends right beside the impossible, where the new ``gradient`` (d,) is not finite, is too long.
+    """
+    if not (gained > 0.0 and _finite(gradient)):
+        return False, max(4.0 * damping, 0.25)
+    if gained > 0.25 * promised:
+        return True, damping / 6.0 if damping > 0.05 else 0.0
+    return True, max(2.0 * damping, 0.1)
+
+
+@njit(cache=True, nogil=True)
+def taught(information, step, change):  # type: ignore[no-untyped-def]
+    """F (d, d) after a BFGS update with a step and the gradient's change along it; as it is where U is not convex."""
+    bent = _times(information, step)
+    expected, seen = _dot(step, bent), _dot(step, change)
+    if not seen > 0.05 * expected:
+        return information
+    result = np.empty_like(information)
+    for i in range(len(step)):
+        for j in range(len(step)):
+            result[i, j] = information[i, j] + change[i] * change[j] / seen - bent[i] * bent[j] / expected
+    return result
+
+
+@njit(cache=True, nogil=True)
+def separate(eta, value, information, distance):  # type: ignore[no-untyped-def]
+    """Which descents stand further than ``distance`` from every lower one, in posterior standard deviations of that."""
+    kept = np.ones(len(value), dtype=np.bool_)
+    apart = np.empty(eta.shape[1])
+    for at in range(len(value)):
+        for other in range(len(value)):
+            lower = value[other] < value[at] or (value[other] == value[at] and other < at)
+            for i in range(len(apart)):
+                apart[i] = eta[at, i] - eta[other, i]
+            if lower and _dot(apart, _times(information[other], apart)) < distance * distance:
+                kept[at] = False
+    return kept

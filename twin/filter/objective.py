@@ -1,0 +1,126 @@
+"""What a patient's data say about eta: the solver, the residual models and the information, as one function.
+
+Everything that does not depend on eta is worked out once, so that a search for the mode spends its time in the kernel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.filter.mode import Response
+from twin.kernel.kernel import Floats, Kernel
+from twin.modelfile.library import ErrorSpec, OutputSpec
+from twin.observation import likelihood, residual
+from twin.observation.information import censored_coordinates, coordinates, outcome_coordinates
+from twin.solver.effects import without_drift
+from twin.solver.solver import Plans, Solver
+from twin.solver.step_schedule import Pace
+from twin.timeline.segments import Layout
+from twin.timeline.timeline import Observation, Timeline
+
+LEAST_LOG_LIKELIHOOD = -1e4
+"""Below this, a datum is as impossible as can be: one that no patient explains (a level of a drug that was never
+recorded as given) then moves nobody, and shows in the prediction's PIT and innovation."""
+
+
+def bounded(log_likelihood: Floats) -> Floats:
+    """Log-likelihoods between impossible and possible; a solution that overflowed is an impossible patient."""
+    return np.where(np.isfinite(log_likelihood), np.maximum(log_likelihood, LEAST_LOG_LIKELIHOOD), -1e30)
+
+
+def _is_plain(output: OutputSpec, observation: Observation) -> bool:
+    """Whether a value stands alone and is measured on a continuous scale, so that many are weighed in one call."""
+    return (
+        output.kind == "continuous" and observation.above is None and not (observation.earlier or observation.moments)
+    )
+
+
+@dataclass(frozen=True)
+class _Alike:
+    """Data of one output that are weighed in one call: rows of marks (n,), and values or limits (n, 1)."""
+
+    output: int
+    error: ErrorSpec
+    mark: NDArray[np.int64]
+    value: Floats
+    below: bool
+
+
+class Responder:
+    """Responses to the observations ``seen`` of a patient, for any eta (N, K).
+
+    With occasions eta is followed by the kappas of those that the data met, as ``layout`` says; nothing drifts.
+    """
+
+    def __init__(self, kernel: Kernel, pace: Pace, timeline: Timeline, seen: Sequence[Observation]) -> None:
+        self.kernel = kernel
+        self.pace = pace
+        self.timeline = timeline
+        self._plans: Plans = {}
+        self.seen = tuple(seen)
+        every = [millis for o in seen for millis in (o.millis, *o.moments)]
+        self.marks = np.unique(np.array(every, dtype=np.int64))
+        varying = bool(kernel.model.iov_names) and len(self.marks) > 0
+        self.layout = Layout(None, timeline.segments.occasions_before(int(self.marks[-1])) if varying else ())
+        plain = [o for o in self.seen if _is_plain(kernel.model.outputs[o.output], o)]
+        self._alike = self._grouped(plain)
+        self._single = tuple(o for o in self.seen if o not in plain)
+
+    def __call__(self, eta: Floats) -> Response:
+        """Minus log-likelihood, coordinates and weights of eta (N, d)."""
+        loss = np.zeros(len(eta))
+        if not self.seen:
+            return Response(loss, np.empty((0, len(eta))), np.empty((0, len(eta))))
+        out = self._solved(eta)
+        places: list[Floats] = []
+        weights: list[Floats] = []
+        for observation in self._single:
+            output = self.kernel.model.outputs[observation.output]
+            rows = self.kernel.read(out[np.searchsorted(self.marks, observation.millis)], observation.output)
+            around = [
+                self.kernel.read(out[at], observation.output) for at in np.searchsorted(self.marks, observation.moments)
+            ]
+            likely = bounded(likelihood.log_likelihood(output, observation, np.array(around) if around else rows))
+            place, weight = outcome_coordinates(output, rows)
+            loss -= likely
+            places.append(place)
+            weights.append(np.where((likely > LEAST_LOG_LIKELIHOOD) & np.isfinite(weight), weight, 0.0))
+        for alike in self._alike:
+            predicted = out[alike.mark, alike.output]
+            if alike.below:
+                likely = residual.log_likelihood(alike.error, 0.0, predicted, alike.value)
+                place, weight = censored_coordinates(alike.error, alike.value, predicted)
+            else:
+                likely = residual.log_likelihood(alike.error, alike.value, predicted)
+                place, weight = coordinates(alike.error, predicted)
+            likely = bounded(likely)
+            loss -= likely.sum(axis=0)
+            # What is taken for impossible says nothing about eta, and what is not finite must not spoil the rest.
+            says = (likely > LEAST_LOG_LIKELIHOOD) & np.isfinite(place) & np.isfinite(weight)
+            places.append(np.where(np.isfinite(place), place, 0.0).reshape(-1, len(eta)))
+            weights.append(np.where(says, weight, 0.0).reshape(-1, len(eta)))
+        return Response(loss, np.concatenate(places), np.concatenate(weights))
+
+    def _solved(self, eta: Floats) -> Floats:
+        effects = without_drift(self.kernel.model, self.layout, eta)
+        solver = Solver(self.kernel, effects, self.pace, shared=False, plans=self._plans)
+        return solver.advance(solver.initial(self.timeline), self.timeline, int(self.marks[-1]), self.marks)[1]
+
+    def _grouped(self, plain: Sequence[Observation]) -> tuple[_Alike, ...]:
+        groups: dict[tuple[int, bool], list[Observation]] = {}
+        for observation in plain:
+            groups.setdefault((observation.output, observation.below is not None), []).append(observation)
+        return tuple(
+            _Alike(
+                output,
+                self.kernel.model.outputs[output].error,
+                np.searchsorted(self.marks, [o.millis for o in found]),
+                np.array([[o.value if o.below is None else o.below] for o in found]),
+                below,
+            )
+            for (output, below), found in groups.items()
+        )

@@ -1,0 +1,112 @@
+"""The empirical Bayes estimate of one patient from a finished record: what a post hoc step gives.
+
+The covariance is that of first-order conditional estimation, and the objective function value is the patient's part of
+its marginal -2 log likelihood (Wang 2007, J Pharmacokinet Pharmacodyn 34:575),
+
+    OFV = 2 U + log det omega - log det C,
+
+with C the covariance of the random effects and U without the log(2 pi) / 2 of every measured value, as NONMEM leaves it
+out. A value on a logarithmic scale counts with its density on the natural one.
+
+Random effects are eta and, with occasions, a kappa for each that the data met; their omega has a block for each. A
+drift is taken to stand still.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.filter.mode import Mode, find_mode
+from twin.filter.objective import Responder
+from twin.kernel.kernel import Floats, Kernel
+from twin.modelfile.library import Model
+from twin.solver.effects import Effects, columns, law, without_drift
+from twin.solver.solver import individual_parameters
+from twin.solver.step_schedule import Pace
+from twin.timeline.covariates import widened
+from twin.timeline.segments import ALWAYS, STILL, UNDIVIDED
+from twin.timeline.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class Estimated:
+    """One patient's estimate.
+
+    Attributes:
+        eta, errors: (d,) random effects and their standard errors.
+        kappa, kappa_errors: (occasions, o) the same of each occasion.
+        effects: all of them through time, of one particle.
+        parameters: (P,) individual parameters at the end of the data.
+        ofv: objective function value.
+        converged: whether the search settled.
+        modes: how many modes were found.
+    """
+
+    eta: Floats
+    errors: Floats
+    kappa: Floats
+    kappa_errors: Floats
+    effects: Effects
+    covariance: Floats
+    parameters: Floats
+    ofv: float
+    converged: bool
+    modes: int
+
+
+def post_hoc(kernel: Kernel, pace: Pace, timeline: Timeline | None) -> Estimated:
+    """The estimate from all that a timeline observed, from a cold start.
+
+    Individual parameters hold under the newest covariates, on the last occasion that was observed. A patient without a
+    timeline, of whom nothing useful is known, is the typical one with the covariance of the population.
+    """
+    model = kernel.model
+    population = widened(model, None if timeline is None else timeline.widening)
+    if timeline is None or not timeline.observations:
+        omega = law(population).covariance
+        layout, mode = STILL, Mode(np.zeros(len(omega)), omega, 0.0, True)
+    else:
+        responder = Responder(kernel, pace, timeline, timeline.observations)
+        layout, omega = responder.layout, law(population, responder.layout).covariance
+        mode = find_mode(responder, np.linalg.inv(omega).astype(np.float64), np.zeros(len(omega)))
+    ofv = 2.0 * mode.objective + _log_det(omega) - _log_det(mode.covariance)
+    effects = without_drift(model, layout, mode.eta[None])
+    errors = np.sqrt(np.diag(mode.covariance))
+    part = columns(model, layout)
+    kappas = [row[part.first_kappa : part.first_step].reshape(-1, max(part.iov, 1)) for row in (mode.eta, errors)]
+    return Estimated(
+        mode.eta[part.base],
+        errors[part.base],
+        kappas[0],
+        kappas[1],
+        effects,
+        mode.covariance,
+        _parameters(kernel, timeline, effects),
+        ofv - (0 if timeline is None else _measured(model, timeline)) * float(np.log(2 * np.pi)),
+        mode.converged,
+        mode.found,
+    )
+
+
+def _measured(model: Model, timeline: Timeline) -> int:
+    """Values on a continuous scale that are not just limits."""
+    continuous = [output.kind == "continuous" for output in model.outputs]
+    return sum(o.below is None and o.above is None and continuous[o.output] for o in timeline.observations)
+
+
+def _parameters(kernel: Kernel, timeline: Timeline | None, effects: Effects) -> Floats:
+    if timeline is None or not timeline.observations:
+        covariates = kernel.reference if timeline is None else timeline.covariates[-1]
+        found = effects.lasting(UNDIVIDED, ALWAYS)
+    else:
+        # Just before the last datum: an occasion that begins with it was not yet observed.
+        segment = timeline.segments.at(timeline.observations[-1].millis - 1)
+        covariates, found = timeline.covariates[-1], effects.at(timeline.segments, segment)
+    parameters: Floats = individual_parameters(kernel, found, covariates)[0]
+    return parameters
+
+
+def _log_det(matrix: Floats) -> float:
+    return float(np.linalg.slogdet(matrix)[1]) if len(matrix) else 0.0

@@ -1,0 +1,347 @@
+"""From a model to machine code: one scalar loop body per model, compiled by Numba.
+
+For every model these functions are generated as Python source and compiled with ``nogil``:
+
+``individual(eta, covariates, par)``   individual parameters: effects, then covariate effects; eta (N, E) are the
+                                       effects of `Model.effect_names` as they stand at one time;
+``system(par, covariates, A, B, c)``   the linear block dx/dt = A x + B u + c of `twin.model.structure`;
+``timing(par, covariates, timing)``    lags, durations and transit steps of the inputs of `twin.kernel.delayed_input`;
+``advance(...)``                       particles through a schedule of steps.
+
+The last is the work of `twin.kernel.stepper`, or of `twin.kernel.delayed_stepper` where doses enter late. No fast-math:
+the same history gives the same bytes.
+
+The source is kept in the user's cache folder, keyed by model and generator, so that Numba's own disk cache works.
+"""
+
+from __future__ import annotations
+
+import functools
+import hashlib
+import importlib.util
+import math
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from threading import Lock
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.kernel.cache import keep, place_of
+from twin.kernel.delayed_input import kind_of
+from twin.kernel.delayed_stepper import LATE_SIGNATURE, write_late_advance
+from twin.kernel.stepper import IMPORTS, SIGNATURE, Lines, bind_covariates, local_names, write_advance
+from twin.model.formula import arguments_of, names_in, to_source
+from twin.model.record_functions import record_columns, resting
+from twin.model.structure import Structure, analyse
+from twin.modelfile.library import Model, ParameterSpec
+
+GENERATOR = 8
+"""Raise when the generated code changes meaning, so that cached kernels are not reused."""
+
+WORST_CONDITION = 1e8
+"""A linear block whose eigenvectors are worse conditioned than this is stepped instead of solved."""
+
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Kernel:
+    """Compiled functions of one model and the layout of their arrays.
+
+    Attributes:
+        inputs: columns of the input rate array.
+        late: columns of that array whose doses enter at another time in every particle, and their kinds.
+        parameters: columns of ``par`` (parameters, then derived values).
+        covariates: order of the covariate vector: the model's, then the columns of `record`.
+        record: functions of the patient's record that have a column of that vector (`twin.model.record_functions`).
+        reference: (C,) the covariate vector while nothing is known of a patient and nothing was given.
+        shaping: (C,) which of them parameters or the linear block read.
+        linear, stepped: states of z (through V) and y.
+        outputs: names; output i is shown in row i of the output array at a mark, targets follow, then what
+            likelihoods need besides.
+        rows: per output, the rows that its likelihood reads (see `twin.model.spec.OutputSpec`).
+    """
+
+    model: Model
+    structure: Structure
+    parameters: tuple[str, ...]
+    covariates: tuple[str, ...]
+    record: tuple[str, ...]
+    reference: Floats
+    shaping: NDArray[np.bool_]
+    outputs: tuple[str, ...]
+    rows: tuple[tuple[int, ...], ...]
+    individual: Callable[[Floats, Floats, Floats], None]
+    initial: Callable[..., None]
+    system: Callable[..., None]
+    timing: Callable[[Floats, Floats, Floats], None]
+    advance: Callable[..., None]
+    source: str
+
+    def read(self, out: Floats, output: int) -> Floats:
+        """What the likelihood of an output reads, (R, N), of all rows at one mark (O, N)."""
+        return out[list(self.rows[output])]
+
+    @property
+    def height(self) -> int:
+        """Rows of the output array at a mark."""
+        shown = len(self.outputs) + len(self.model.targets)
+        return shown + sum(len(output.further) for output in self.model.outputs)
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """Input calls, in the order of the input rate columns."""
+        return self.structure.inputs
+
+    @property
+    def late(self) -> tuple[int, ...]:
+        """Columns of the inputs whose doses enter at another time in every particle."""
+        return tuple(self.inputs.index(call) for call in self.structure.late)
+
+    @functools.cached_property
+    def late_kinds(self) -> NDArray[np.int64]:
+        """Kind of each late column (`twin.kernel.delayed_input`)."""
+        return np.array([kind_of(call) for call in self.structure.late], dtype=np.int64)
+
+    @property
+    def linear(self) -> tuple[str, ...]:
+        """States of the linear block."""
+        return self.structure.linear
+
+    @property
+    def stepped(self) -> tuple[str, ...]:
+        """States integrated by steps."""
+        return self.structure.stepped
+
+
+_KERNELS: dict[str, Kernel] = {}
+_COMPILING = Lock()
+
+
+def compile_model(model: Model) -> Kernel:
+    """The kernel of a model, compiled once per process and cached on disk.
+
+    Raises:
+        ModelError: the equations use an input in a way that cannot be compiled.
+    """
+    with _COMPILING:
+        if model.hash not in _KERNELS:
+            _KERNELS[model.hash] = _build(model, model.hash)
+        return _KERNELS[model.hash]
+
+
+def _build(model: Model, model_hash: str) -> Kernel:
+    structure = analyse(model)
+    kernel = _load(model, structure, model_hash)
+    defective = _defective_states(kernel)
+    if defective:
+        structure = analyse(model, keep_stepped=defective)
+        kernel = _load(model, structure, model_hash)
+    return kernel
+
+
+def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
+    source = generate(model, structure)
+    module = _module(source, f"kernel_{model_hash}")
+    record = record_columns(model)
+    covariates = tuple(c.name for c in model.covariates) + record
+    read = _shaping_names(model, structure)
+    return Kernel(
+        model=model,
+        structure=structure,
+        parameters=model.individual_names,
+        covariates=covariates,
+        record=record,
+        reference=np.array([c.reference for c in model.covariates] + [resting(column) for column in record]),
+        shaping=np.array([name in read for name in covariates], dtype=bool),
+        outputs=tuple(o.name for o in model.outputs),
+        rows=_likelihood_rows(model),
+        individual=module.individual,
+        initial=module.initial,
+        system=module.system,
+        timing=module.timing,
+        advance=module.advance,
+        source=source,
+    )
+
+
+def _shaping_names(model: Model, structure: Structure) -> frozenset[str]:
+    """Names that the individual parameters or the linear block are made of."""
+    formulas = [p.expression for p in model.parameters] + [d.expression for d in model.derived]
+    for name in structure.linear:
+        equation = structure.equations[name]
+        formulas += [*equation.states.values(), *equation.inputs.values(), equation.rest]
+    formulas += [formula for call in structure.late for formula in arguments_of(call)[2].values()]
+    return frozenset().union(*(names_in(formula) for formula in formulas if formula is not None))
+
+
+def _likelihood_rows(model: Model) -> tuple[tuple[int, ...], ...]:
+    rows: list[tuple[int, ...]] = []
+    at = len(model.outputs) + len(model.targets)
+    for i, output in enumerate(model.outputs):
+        rows.append(tuple(range(at, at + len(output.further))) or (i,))
+        at += len(output.further)
+    return tuple(rows)
+
+
+def _defective_states(kernel: Kernel) -> tuple[str, ...]:
+    """Linear states of a block without a usable real eigenbasis (equal rates in a chain, oscillation)."""
+    if not kernel.linear:
+        return ()
+    model = kernel.model
+    draws = np.random.Generator(np.random.Philox(key=1)).standard_normal((16, len(model.eta_names)))
+    eta = np.zeros((len(draws), len(model.effect_names)))
+    eta[:, : len(model.eta_names)] = draws @ np.linalg.cholesky(model.omega).T if model.eta_names else draws
+    eta[0] = 0.0
+    covariates = kernel.reference
+    par = np.empty((len(eta), len(kernel.parameters)))
+    kernel.individual(eta, covariates, par)
+    size, inputs = len(kernel.linear), len(kernel.inputs)
+    a, b, c = np.zeros((len(eta), size, size)), np.zeros((len(eta), size, inputs)), np.zeros((len(eta), size))
+    kernel.system(par, covariates, a, b, c)
+    bad: list[str] = []
+    for block in _connected(np.abs(a).sum(axis=0) > 0):
+        values, vectors = np.linalg.eig(a[:, block][:, :, block])
+        if np.iscomplexobj(values) or np.linalg.cond(vectors).max() > WORST_CONDITION:
+            bad += [kernel.linear[i] for i in block]
+    return tuple(bad)
+
+
+def _connected(nonzero: NDArray[np.bool_]) -> list[list[int]]:
+    """Weakly connected groups of states of the linear block."""
+    reach = nonzero | nonzero.T | np.eye(len(nonzero), dtype=bool)
+    for _ in range(len(nonzero)):
+        reach = (reach.astype(int) @ reach.astype(int)) > 0
+    return [sorted(group) for group in {frozenset(np.flatnonzero(row).tolist()) for row in reach}]
+
+
+# --- source generation -----------------------------------------------------------------------------------------------
+
+
+def generate(model: Model, structure: Structure) -> str:
+    """Python source of the model's kernel module (see the module docstring for what it defines)."""
+    lines = Lines()
+    lines.add(0, f'"""Generated from {model.id} ({model.hash}); generator {GENERATOR}."""', "import math", "")
+    lines.add(0, IMPORTS[0], "from numba import njit", *IMPORTS[1:], "", "")
+    _individual(lines, model)
+    _initial(lines, model, structure)
+    _system(lines, model, structure)
+    _timing(lines, model, structure)
+    if structure.late:
+        _head(lines, LATE_SIGNATURE)
+        write_late_advance(lines, model, structure)
+    else:
+        _head(lines, SIGNATURE)
+        write_advance(lines, model, structure)
+    return lines.text()
+
+
+def _for_each_particle(lines: Lines, signature: str, model: Model) -> None:
+    """Head of a function over the particles of ``par``, down to local variables for one of them."""
+    _head(lines, signature)
+    bind_covariates(lines, model)
+    lines.add(1, "for n in range(par.shape[0]):")
+    lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(model.individual_names)))
+
+
+def _head(lines: Lines, signature: str) -> None:
+    lines.add(0, "@njit(nogil=True, cache=True, error_model='numpy')", f"def {signature}:")
+
+
+def _individual(lines: Lines, model: Model) -> None:
+    _head(lines, "individual(eta, cov, par)")
+    bind_covariates(lines, model)
+    lines.add(1, "for n in range(eta.shape[0]):")
+    rename = local_names(model)
+    for p in model.parameters:
+        value = repr(float(p.value))
+        if p.name in model.effect_names:
+            value = _with_eta(p, f"eta[n, {model.effect_names.index(p.name)}]")
+        lines.add(2, f"m_{p.name} = {value}")
+    # Covariate effects come after all typical values, so that an effect may read any of them.
+    for p in model.parameters:
+        if p.expression is not None:
+            lines.add(2, f"i_{p.name} = {to_source(p.expression, rename)}")
+    for p in model.parameters:
+        if p.expression is not None:
+            lines.add(2, f"m_{p.name} = i_{p.name}")
+    for d in model.derived:
+        lines.add(2, f"m_{d.name} = {to_source(d.expression, rename)}")
+    lines.add(2, *(f"par[n, {i}] = m_{name}" for i, name in enumerate(model.individual_names)), "pass")
+    lines.add(0, "", "")
+
+
+def _with_eta(parameter: ParameterSpec, eta: str) -> str:
+    """Source of the individual value before covariate effects (`twin.model.typical.individual_value`, as code)."""
+    value, shape = repr(float(parameter.value)), parameter.shape
+    match parameter.distribution:
+        case "log-normal":
+            return f"{value} * math.exp({eta})"
+        case "normal":
+            return f"{value} + {eta}"
+        case "logit":
+            return f"1.0 / (1.0 + math.exp(-({math.log(parameter.value / (1.0 - parameter.value))!r} + {eta})))"
+        case "box-cox":
+            return f"{value} * math.exp(math.expm1({shape!r} * {eta}) / {shape!r})"
+
+
+def _initial(lines: Lines, model: Model, structure: Structure) -> None:
+    _for_each_particle(lines, "initial(par, cov, x, y)", model)
+    rename = local_names(model)
+    initial = {state.name: to_source(state.initial, rename) for state in model.states}
+    lines.add(2, *(f"x[n, {i}] = {initial[name]}" for i, name in enumerate(structure.linear)))
+    for i, name in enumerate(structure.stepped):
+        if name in structure.growing:
+            lines.add(2, f"q = {initial[name]}", f"y[n, {i}] = math.log(q) if q > 0.0 else -math.inf")
+        else:
+            lines.add(2, f"y[n, {i}] = {initial[name]}")
+    lines.add(0, "", "")
+
+
+def _system(lines: Lines, model: Model, structure: Structure) -> None:
+    _for_each_particle(lines, "system(par, cov, a, b, c)", model)
+    rename = local_names(model)
+    for row, name in enumerate(structure.linear):
+        equation = structure.equations[name]
+        for column, other in enumerate(structure.linear):
+            if other in equation.states:
+                lines.add(2, f"a[n, {row}, {column}] = {to_source(equation.states[other], rename)}")
+        for column, call in enumerate(structure.inputs):
+            if call in equation.inputs:
+                lines.add(2, f"b[n, {row}, {column}] = {to_source(equation.inputs[call], rename)}")
+        if equation.rest is not None:
+            lines.add(2, f"c[n, {row}] = {to_source(equation.rest, rename)}")
+    lines.add(2, "pass")
+    lines.add(0, "", "")
+
+
+def _timing(lines: Lines, model: Model, structure: Structure) -> None:
+    _for_each_particle(lines, "timing(par, cov, out)", model)
+    rename = local_names(model)
+    for column, call in enumerate(structure.late):
+        formulas = arguments_of(call)[2]
+        second = formulas.get("n", formulas.get("duration"))
+        for i, formula in enumerate((formulas.get("lag"), second, formulas.get("mtt"))):
+            lines.add(2, f"out[n, {column}, {i}] = {'0.0' if formula is None else to_source(formula, rename)}")
+    lines.add(2, "pass")
+    lines.add(0, "", "")
+
+
+def _module(source: str, name: str) -> ModuleType:
+    """Import generated source from the cache folder (writing it first when it is new)."""
+    key = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+    file = f"{name}_{key}.py"
+    path = place_of(file)
+    if not path.exists():
+        keep(file, source)
+    spec = importlib.util.spec_from_file_location(f"dosetwin_{path.stem}", path)
+    if spec is None or spec.loader is None:
+        raise ImportError(f"cannot import generated kernel {path.name}")
+    module: Any = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module
+    spec.loader.exec_module(module)
+    return module  # type: ignore[no-any-return]

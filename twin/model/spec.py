@@ -1,0 +1,368 @@
+"""What a model file says, as immutable values.
+
+Units are UCUM codes and hold as written; formulas are trees of `twin.model.formula`. Amounts that enter through
+``input(drug)`` are mg per model time unit. These values are made only by `twin.modelfile.reader.parse_model`, which
+checks names, sources, dimensions and Omega, so that whoever holds a `Model` may rely on all of that.
+"""
+
+from __future__ import annotations
+
+import ast
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+TimeUnit = Literal["h", "d"]
+Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
+ErrorKind = Literal[
+    "proportional", "additive", "combined", "power", "log_additive", "box_cox", "poisson", "negative_binomial", "none"
+]
+OutputKind = Literal["continuous", "ordinal", "event", "count"]
+Route = Literal["iv", "oral", "sc", "im", "ip"]
+
+
+class ModelError(ValueError):
+    """A model that cannot be used: which ``file``, which ``key`` in it, and the ``problem`` with how to mend it."""
+
+    def __init__(self, file: str, key: str, problem: str) -> None:
+        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}")
+        self.file = file
+        self.key = key
+        self.problem = problem
+
+
+@dataclass(frozen=True, slots=True)
+class CitationSpec:
+    """A publication the numbers come from."""
+
+    citation: str
+    doi: str | None
+    url: str | None
+    note: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ParameterSpec:
+    """A parameter: individual value = ``expression`` at what ``value`` and eta make by the ``distribution``.
+
+    ============  =========================================  =======================================================
+    log-normal    value exp(eta)
+    normal        value + eta
+    logit         1 / (1 + exp(-(log(v / (1 - v)) + eta)))   v = value: a fraction stays between 0 and 1
+    box-cox       value exp((exp(eta)^shape - 1) / shape)    skewed (Petersson et al. 2009, Pharm Res 26:2174)
+    ============  =========================================  =======================================================
+
+    Attributes:
+        iiv: variance of eta; ``None`` for a parameter that is the same in everybody.
+        iov: variance of kappa, which is added to eta and is another one on each occasion; ``None`` for none.
+        drift: variance that a random walk added to eta gains per model time unit; ``None`` for none.
+        expression: covariate effects, e.g. ``CL * (BSA / 1.73)``; every parameter name in it means that parameter's
+            individual value before its own covariate effects.
+        shape: of the Box-Cox transformation; near 0 it is log-normal, above 0 has a long right tail.
+        source: where the number was published; ``assumed``: why it was chosen where nothing is published.
+    """
+
+    name: str
+    value: float
+    unit: str
+    iiv: float | None
+    iov: float | None
+    drift: float | None
+    expression: ast.expr | None
+    source: str | None
+    assumed: str | None
+    note: str | None
+    distribution: Distribution = "log-normal"
+    shape: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class CovariateSpec:
+    """A patient characteristic; ``reference`` stands in while none was reported, ``low`` to ``high`` is plausible.
+
+    Attributes:
+        carry: a value holds from its report on (``forward``; the first one also before), or until its report, from the
+            one before on (``backward``; the last one also after).
+        levels: names of a categorical one's values.
+        widens: variance added to the eta of a parameter while none was reported, by its name.
+        molar_mass: g/mol, where it may be reported as a mass or as a substance concentration.
+    """
+
+    name: str
+    unit: str
+    reference: float
+    low: float | None
+    high: float | None
+    source: str | None
+    assumed: str | None
+    note: str | None
+    carry: Literal["forward", "backward"] = "forward"
+    levels: tuple[tuple[str, float], ...] = ()
+    widens: tuple[tuple[str, float], ...] = ()
+    molar_mass: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class DerivedSpec:
+    """A value computed once per individual from parameters, covariates and derived values above it.
+
+    Among a model's ``terms``: a part of the equations that reads states and time too (`twin.model.terms`).
+    """
+
+    name: str
+    unit: str
+    expression: ast.expr
+
+
+@dataclass(frozen=True, slots=True)
+class StateSpec:
+    """A state with d(state)/dt = ``derivative`` and its value at the start of the record."""
+
+    name: str
+    unit: str
+    initial: ast.expr
+    derivative: ast.expr
+
+
+@dataclass(frozen=True, slots=True)
+class OutlierSpec:
+    """A ``share`` of measurements scatters ``widening`` times as far as the others."""
+
+    share: float
+    widening: float
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorSpec:
+    """Residual error of an output; every size is a standard deviation (see `twin.observation.residual` for the
+    equations).
+
+    Attributes:
+        additive: in the output's unit; for ``log_additive`` and ``box_cox`` on that scale.
+        proportional: fraction of the prediction; for ``power`` the coefficient of prediction ** ``exponent``.
+        df: the residual is Student-t with that many degrees of freedom and this scale, else normal.
+        combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
+        box_cox: exponent of the transform on which ``additive`` holds.
+        replicate_correlation: of measurements at one instant.
+        dispersion: of a negative binomial count with mean f, whose variance is f + dispersion * f**2.
+    """
+
+    kind: ErrorKind
+    additive: float
+    proportional: float
+    df: float | None
+    source: str | None
+    assumed: str | None
+    exponent: float = 1.0
+    combination: Literal["variance", "sd"] = "variance"
+    box_cox: float | None = None
+    outliers: OutlierSpec | None = None
+    replicate_correlation: float | None = None
+    dispersion: float | None = None
+
+
+NO_ERROR = ErrorSpec("none", 0.0, 0.0, None, None, None)
+"""Of grades and events: their probabilities are all the scatter there is."""
+
+
+@dataclass(frozen=True, slots=True)
+class OutputSpec:
+    """Something that can be measured. ``aliases`` are other names of the analyte; ``molar_mass`` is in g/mol.
+
+    ``expression`` is what is shown of it, and ``further`` what its likelihood needs besides:
+
+    ==========  ==================================================  ==========================================
+    kind        expression                                          further
+    ==========  ==================================================  ==========================================
+    continuous  prediction f                                        none
+    count       mean                                                none
+    ordinal     expected category, sum of k P(k)                    P(0), P(1), ...
+    event       probability since the last look, 1 - exp(-H)        H and the hazard h, dH/dt = h, H = 0 at a look
+    ==========  ==================================================  ==========================================
+    """
+
+    name: str
+    unit: str
+    expression: ast.expr
+    error: ErrorSpec
+    aliases: tuple[str, ...]
+    molar_mass: float | None
+    kind: OutputKind = "continuous"
+    further: tuple[ast.expr, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TargetSpec:
+    """A window for the exposure of one course, gathered by ``state`` (an area under a curve) in ``unit``.
+
+    ``course_gap`` is the time without delivery of ``drug``, in model time units, after which a delivery starts a new
+    course.
+    """
+
+    name: str
+    drug: str
+    state: str
+    unit: str
+    low: float
+    high: float
+    course_gap: float
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class ToxicitySpec:
+    """A toxicity: ``output`` under ``below`` within ``horizon`` (model time units) ahead."""
+
+    name: str
+    output: str
+    below: float
+    unit: str
+    horizon: float
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class RegimenSpec:
+    """A usual way to give a drug, for simulated patients and the model card; times in model time units.
+
+    Each of ``cycles`` repeats after ``interval``; the dose begins ``start`` into it and lasts ``duration`` (0: at
+    once). An ``amount_unit`` of ``mg/m2`` is multiplied by the covariate BSA.
+    """
+
+    drug: str
+    amount: float
+    amount_unit: Literal["mg", "mg/m2"]
+    start: float
+    duration: float
+    interval: float
+    cycles: int
+    route: Route
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class CadenceSpec:
+    """How often the twin speaks and how far it looks ahead, in model time units."""
+
+    estimate: float
+    forecast: float
+    horizon: float
+
+
+@dataclass(frozen=True, slots=True)
+class NumericsSpec:
+    """Steps of the integrator in model time units (`twin.solver.step_schedule`): ``first_step`` after a discontinuity,
+    then ``growth`` times the time since it, up to ``largest_step``. What is ``None`` is chosen from the regimens
+    (`twin.solver.step_control`)."""
+
+    first_step: float | None
+    growth: float | None
+    largest_step: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class OccasionSpec:
+    """When an occasion begins; times in model time units, and one of three ways is given.
+
+    Attributes:
+        drug, gap: a delivery of ``drug`` after at least ``gap`` without one begins an occasion.
+        drug, every: a new one begins every ``every`` from the first delivery of ``drug``.
+        covariate: each change of its value begins one.
+    """
+
+    drug: str | None
+    gap: float | None
+    every: float | None
+    covariate: str | None
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class DriftSpec:
+    """Parameters drift at the points of a ``grid`` in event time; what is older than ``lag`` is no longer revised.
+
+    Both in model time units; the grid lies at whole multiples since the Unix epoch.
+    """
+
+    grid: float
+    lag: float
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class InputSpec:
+    """A drug that may enter. What is recorded in mg is multiplied by ``scale`` before it does."""
+
+    drug: str
+    scale: float
+    source: str | None
+    assumed: str | None
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Model:
+    """A published model, checked. Two models are the same when their ``hash`` is.
+
+    Attributes:
+        drug: the drug under study; ``drugs`` are all that may enter, this one first.
+        occasions, drift: when effects of an occasion are drawn anew, and on what grid effects drift; or ``None``.
+        eta_names: parameters with ``iiv``, in file order.
+        omega: (d, d) covariance of eta in that order, read-only, positive definite.
+        iov_names: parameters with ``iov``, in file order.
+        omega_iov: (o, o) covariance of kappa in that order, read-only, positive definite.
+        input_scale: factor from recorded mg to model mg for drugs where it is not 1.
+        hash: 16 hex digits over everything the file says (not its comments or layout).
+        text: the file itself.
+    """
+
+    id: str
+    title: str
+    drug: str
+    drugs: tuple[str, ...]
+    time_unit: TimeUnit
+    sources: tuple[CitationSpec, ...]
+    note: str | None
+    parameters: tuple[ParameterSpec, ...]
+    covariates: tuple[CovariateSpec, ...]
+    derived: tuple[DerivedSpec, ...]
+    terms: tuple[DerivedSpec, ...]
+    states: tuple[StateSpec, ...]
+    outputs: tuple[OutputSpec, ...]
+    targets: tuple[TargetSpec, ...]
+    toxicities: tuple[ToxicitySpec, ...]
+    regimens: tuple[RegimenSpec, ...]
+    inputs: tuple[InputSpec, ...]
+    cadence: CadenceSpec
+    numerics: NumericsSpec
+    occasions: OccasionSpec | None
+    drift: DriftSpec | None
+    eta_names: tuple[str, ...]
+    omega: NDArray[np.float64]
+    iov_names: tuple[str, ...]
+    omega_iov: NDArray[np.float64]
+    input_scale: dict[str, float]
+    hash: str
+    text: str
+
+    @property
+    def effect_names(self) -> tuple[str, ...]:
+        """Parameters with any random effect, columns of the kernel's effects: of eta, then those with iov only."""
+        return (*self.eta_names, *(name for name in self.iov_names if name not in self.eta_names))
+
+    @property
+    def individual_names(self) -> tuple[str, ...]:
+        """What is computed once for each individual: parameters, then derived values."""
+        return (*(p.name for p in self.parameters), *(d.name for d in self.derived))
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Model) and self.hash == other.hash
+
+    def __hash__(self) -> int:
+        return hash(self.hash)

@@ -1,0 +1,143 @@
+"""Which part of a model can be solved exactly.
+
+The state vector is split in two. The *linear block* holds states whose equations are linear in one another with
+coefficients that depend on parameters alone (compartments, effect sites, areas under curves):
+
+    dx/dt = A x + B u(t) + c,       u(t) piecewise constant,
+
+so a step of any length is exact in the eigenbasis of A. The rest, ``dy/dt = f(t, x, y, u)``, is stepped numerically
+while the exact x drives it. The split is found from the equations, not declared: a state leaves the block as soon as
+its equation needs a state outside it.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from twin.model.formula import arguments_of, is_input, names_in
+from twin.model.linearity import linear_terms
+from twin.model.record_functions import varies
+from twin.model.spec import Model, ModelError
+
+
+@dataclass(frozen=True, slots=True)
+class Equation:
+    """One state's derivative: coefficients of linear-block states and of inputs, and what remains."""
+
+    states: dict[str, ast.expr]
+    inputs: dict[str, ast.expr]
+    rest: ast.expr | None
+
+
+@dataclass(frozen=True, slots=True)
+class Structure:
+    """The split of a model.
+
+    Attributes:
+        inputs: input calls as written in the equations, e.g. ``input(docetaxel)``.
+        late: those of them by which a dose enters at another time in every particle (`twin.kernel.delayed_input`).
+        linear: names of the states of the linear block, in model order.
+        stepped: names of the other states.
+        equations: by state; for stepped states ``states`` is empty and ``rest`` is everything but the inputs.
+        drivers: linear states that stepped equations read.
+        growing: stepped states with dy/dt = g y (a population of cells), which are stepped as log y: killing then
+            only shifts the logarithm, so that no dose, however large, makes a step unstable or a count negative. Their
+            ``rest`` is g.
+    """
+
+    inputs: tuple[str, ...]
+    late: tuple[str, ...]
+    linear: tuple[str, ...]
+    stepped: tuple[str, ...]
+    equations: dict[str, Equation]
+    drivers: tuple[str, ...]
+    growing: frozenset[str]
+
+
+def input_calls(expression: ast.expr) -> tuple[str, ...]:
+    """Calls of what enters in an expression, as source text, each once, in an order that the formula fixes."""
+    return tuple(dict.fromkeys(ast.unparse(node) for node in ast.walk(expression) if is_input(node)))
+
+
+def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
+    """Split the model's states; states named in ``keep_stepped`` are stepped even when linear.
+
+    Raises:
+        ModelError: an input enters an equation nonlinearly, or scaled by a state.
+    """
+    names = [state.name for state in model.states]
+    inputs = tuple(dict.fromkeys(call for state in model.states for call in input_calls(state.derivative)))
+    late = tuple(call for call in inputs if arguments_of(call)[2])
+    linear = [name for name in names if name not in set(keep_stepped)]
+    while True:
+        equations = {
+            state.name: _linear_equation(state.derivative, frozenset(linear), inputs, frozenset(names))
+            for state in model.states
+            if state.name in linear
+        }
+        remaining = [name for name in linear if equations[name] is not None]
+        if remaining == linear:
+            break
+        linear = remaining
+    chosen: dict[str, Equation] = {name: found for name, found in equations.items() if found is not None}
+    growing: set[str] = set()
+    for state in model.states:
+        if state.name not in chosen:
+            rate = _growth_rate(state.name, state.derivative)
+            if rate is not None:
+                growing.add(state.name)
+                chosen[state.name] = Equation({}, {}, rate)
+            else:
+                chosen[state.name] = _stepped_equation(model, state.name, state.derivative, inputs, frozenset(names))
+    stepped = tuple(name for name in names if name not in linear)
+    read: set[str] = set()
+    for name in stepped:
+        rest = chosen[name].rest
+        read |= names_in(rest) if rest is not None else frozenset()
+    drivers = tuple(name for name in linear if name in read)
+    return Structure(inputs, late, tuple(linear), stepped, chosen, drivers, frozenset(growing))
+
+
+def _linear_equation(
+    derivative: ast.expr, linear: frozenset[str], inputs: tuple[str, ...], states: frozenset[str]
+) -> Equation | None:
+    terms = linear_terms(derivative, linear | frozenset(inputs))
+    if terms is None:
+        return None
+    if any(call.startswith("transit(") for call in terms):
+        return None  # A flow that rises and falls with time is no piecewise constant input.
+    if any(name in states or varies(name) for coefficient in terms.values() for name in names_in(coefficient)):
+        return None
+    return Equation(
+        {name: terms[name] for name in terms if name in linear},
+        {name: terms[name] for name in terms if name in inputs},
+        terms.get(""),
+    )
+
+
+def _growth_rate(name: str, derivative: ast.expr) -> ast.expr | None:
+    """g of a derivative of the form g * state, or None."""
+    if input_calls(derivative):
+        return None
+    terms = linear_terms(derivative, frozenset({name}))
+    return terms[name] if terms is not None and set(terms) == {name} else None
+
+
+def _stepped_equation(
+    model: Model, name: str, derivative: ast.expr, inputs: tuple[str, ...], states: frozenset[str]
+) -> Equation:
+    if not input_calls(derivative):
+        return Equation({}, {}, derivative)
+    terms = linear_terms(derivative, frozenset(inputs))
+    key = f"states.{name}.derivative"
+    if terms is None:
+        raise ModelError(model.id, key, "an input must enter as 'coefficient * input(drug)'; move it out of functions")
+    rest = terms.get("")
+    entries = {call: coefficient for call, coefficient in terms.items() if call}
+    for call, coefficient in entries.items():
+        if any(name in states or varies(name) for name in names_in(coefficient)):
+            problem = f"the coefficient of {call} depends on a state or on the time; it may use parameters only"
+            raise ModelError(model.id, key, problem)
+    return Equation({}, entries, rest)

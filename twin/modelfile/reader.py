@@ -1,0 +1,329 @@
+"""From the text of a model file to a checked `Model`.
+
+One reader per section, in the order in which names come to exist: covariates, parameters, derived values, states,
+outputs, and what is said about them. The first thing that is wrong is raised as a `ModelError`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import tomllib
+from collections.abc import Collection, Mapping
+from typing import Any, Literal, cast, get_args
+
+from twin.model.dimensions import check_dimensions
+from twin.model.formula import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
+from twin.model.spec import (
+    CadenceSpec,
+    CitationSpec,
+    CovariateSpec,
+    DerivedSpec,
+    Distribution,
+    InputSpec,
+    Model,
+    ModelError,
+    NumericsSpec,
+    OutputSpec,
+    ParameterSpec,
+    RegimenSpec,
+    Route,
+    StateSpec,
+    TargetSpec,
+    TimeUnit,
+    ToxicitySpec,
+)
+from twin.model.structure import input_calls
+from twin.model.typical import check_typical
+from twin.modelfile.covariates import check_widening, read_covariates
+from twin.modelfile.outputs import read_outputs
+from twin.modelfile.table import Table, check_name
+from twin.modelfile.variability import covariances, drift, occasions
+
+Record = Mapping[str, Collection[str]]
+"""Functions of the record that a formula may use, with the drugs or outputs that each may be asked for."""
+
+_HOLDING = tuple(f"{function}(" for function in HOLDING_FUNCTIONS)
+
+FORMAT = 1
+"""Version of what a model file means; raise it when the same text would give another model."""
+
+
+def parse_model(text: str, file: str) -> Model:
+    """Read a model from TOML text; ``file`` is only for messages.
+
+    Raises:
+        ModelError: naming file, key, what is wrong and how to mend it.
+    """
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ModelError(file, "", f"not TOML: {error}; mend that line") from None
+    model = read_model(content, text, file)
+    check_dimensions(model, file)
+    check_typical(model, file)
+    return model
+
+
+def read_model(content: dict[str, Any], text: str, file: str) -> Model:
+    """A model from a file's ``content``, read but not yet tried: names, formulas, sources and Omega are in order.
+
+    Raises:
+        ModelError: as `parse_model`.
+    """
+    top = Table(file, "", content)
+    _refuse_twice(top)
+    drug = top.text("drug")
+    inputs = _inputs(top, drug)
+    drugs = tuple(dict.fromkeys([drug, *(entry.drug for entry in inputs)]))
+    covariates = read_covariates(top)
+    record = {f: tuple(top.names("outputs")) if f == "previous" else drugs for f in RECORD_FUNCTIONS}
+    holding = {function: record[function] for function in HOLDING_FUNCTIONS}
+    parameters = _parameters(top, [c.name for c in covariates], holding)
+    constants = [c.name for c in covariates] + [p.name for p in parameters]
+    derived = _derived(top, constants, holding)
+    constants += [item.name for item in derived]
+    terms = _terms(top, [*constants, *top.names("states"), *CLOCKS], record)
+    names = [*constants, *top.names("states"), *(term.name for term in terms), *CLOCKS]
+    states = _states(top, constants, names, drugs, record)
+    outputs, hazards = read_outputs(top, names, record)
+    states += hazards
+    eta_names, omega, iov_names, omega_iov = covariances(top, parameters)
+    check_widening(top, covariates, eta_names)
+    model = Model(
+        id=top.text("id"),
+        title=top.text("title"),
+        drug=drug,
+        drugs=drugs,
+        time_unit=cast(TimeUnit, top.choice("time_unit", ("h", "d"))),
+        sources=_citations(top),
+        note=top.optional_text("note"),
+        parameters=parameters,
+        covariates=covariates,
+        derived=derived,
+        terms=terms,
+        states=states,
+        outputs=outputs,
+        targets=tuple(_target(name, table, drugs, states) for name, table in top.named("targets")),
+        toxicities=tuple(_toxicity(name, table, outputs) for name, table in top.named("toxicities")),
+        regimens=tuple(_regimen(table, drugs, covariates) for table in top.listed("regimens")),
+        inputs=inputs,
+        cadence=_cadence(top),
+        numerics=_numerics(top),
+        occasions=occasions(top, parameters, drugs, [c.name for c in covariates]),
+        drift=drift(top, parameters),
+        eta_names=eta_names,
+        omega=omega,
+        iov_names=iov_names,
+        omega_iov=omega_iov,
+        input_scale={entry.drug: entry.scale for entry in inputs if entry.scale != 1.0},
+        hash=_hash(content),
+        text=text,
+    )
+    top.close()
+    return model
+
+
+def _hash(content: dict[str, Any]) -> str:
+    # Order counts, since it is the order of eta and of the states; 4 and 4.0 are the same number.
+    return hashlib.blake2b(_canonical([FORMAT, content]).encode(), digest_size=8).hexdigest()
+
+
+def _canonical(value: object) -> str:
+    if isinstance(value, dict):
+        return "{" + ",".join(f"{json.dumps(key)}:{_canonical(item)}" for key, item in value.items()) + "}"
+    if isinstance(value, list):
+        return "[" + ",".join(_canonical(item) for item in value) + "]"
+    if isinstance(value, int | float) and not isinstance(value, bool):
+        return repr(float(value))
+    return json.dumps(value, default=str)
+
+
+def _refuse_twice(top: Table) -> None:
+    """Formulas share one set of names, so a parameter and a state may not have the same one."""
+    taken: dict[str, str] = {}
+    for section in ("covariates", "parameters", "derived", "terms", "states"):
+        for name in top.names(section):
+            if name in taken:
+                raise top.wrong(f"{section}.{name}", f"the name is taken by {taken[name]}.{name}; choose another")
+            taken[name] = section
+
+
+def _citations(top: Table) -> tuple[CitationSpec, ...]:
+    found = tuple(
+        CitationSpec(t.text("citation"), t.optional_text("doi"), t.optional_text("url"), t.optional_text("note"))
+        for t in top.listed("sources")
+    )
+    if not found:
+        raise top.wrong("sources", "is missing; name the publication: [[sources]] with citation and doi")
+    return found
+
+
+def _inputs(top: Table, drug: str) -> tuple[InputSpec, ...]:
+    check_name(top, drug)
+    found: list[InputSpec] = []
+    for name, table in top.named("inputs"):
+        check_name(table, name)
+        scale = table.optional_number("scale", above=0)
+        found.append(InputSpec(name, 1.0 if scale is None else scale, *table.evidence()))
+    return tuple(found)
+
+
+def _parameters(top: Table, covariates: list[str], record: Record) -> tuple[ParameterSpec, ...]:
+    names = top.names("parameters")
+    found: list[ParameterSpec] = []
+    for name, table in top.named("parameters"):
+        check_name(table, name)
+        value = table.number("value")
+        iiv, iov = table.optional_number("iiv", above=0), table.optional_number("iov", above=0)
+        distribution, shape = _distribution(table, value, varies=iiv is not None or iov is not None)
+        found.append(
+            ParameterSpec(
+                name,
+                value,
+                table.text("unit"),
+                iiv,
+                iov,
+                table.optional_number("drift", above=0),
+                table.optional_formula("expression", [*names, *covariates], record),
+                *table.evidence(),
+                table.optional_text("note"),
+                distribution,
+                shape,
+            )
+        )
+    if not found:
+        raise top.wrong("parameters", "is missing; declare at least one, [parameters.CL]")
+    return tuple(found)
+
+
+def _distribution(table: Table, value: float, *, varies: bool) -> tuple[Distribution, float | None]:
+    """How eta makes the individual value, and the shape where there is one."""
+    found: Distribution = "log-normal"
+    if table.has("distribution"):
+        found = cast(Distribution, table.choice("distribution", get_args(Distribution)))
+    if varies and found in ("log-normal", "box-cox") and value <= 0:
+        mend = 'must be greater than 0; write distribution = "normal" where it may be 0 or negative'
+        raise table.wrong("value", f"is {value:g}; a parameter with iiv is {found} and {mend}")
+    if found == "logit" and not 0 < value < 1:
+        raise table.wrong("value", f"is {value:g}; a logit parameter must lie between 0 and 1")
+    if found != "box-cox":
+        if table.has("shape"):
+            raise table.wrong("shape", f"belongs to a box-cox parameter, and this one is {found}; leave it out")
+        return found, None
+    shape = table.number("shape")
+    if shape == 0:
+        raise table.wrong("shape", 'is 0, which is log-normal; write distribution = "log-normal"')
+    return found, shape
+
+
+def _derived(top: Table, constants: list[str], record: Record) -> tuple[DerivedSpec, ...]:
+    found: list[DerivedSpec] = []
+    for name, table in top.named("derived"):
+        check_name(table, name)
+        above = [*constants, *(item.name for item in found)]
+        found.append(DerivedSpec(name, table.text("unit"), table.formula("expression", above, None, record)))
+    return tuple(found)
+
+
+def _terms(top: Table, names: list[str], record: Record) -> tuple[DerivedSpec, ...]:
+    """Named parts of the equations, each over those above it; formulas read after this have them written out."""
+    found: list[DerivedSpec] = []
+    for name, table in top.named("terms"):
+        check_name(table, name)
+        expression = table.formula("expression", [*names, *top.terms], None, record)
+        found.append(DerivedSpec(name, table.text("unit"), expression))
+        top.terms[name] = expression
+    return tuple(found)
+
+
+def _states(
+    top: Table, constants: list[str], names: list[str], drugs: tuple[str, ...], record: Record
+) -> tuple[StateSpec, ...]:
+    found: list[StateSpec] = []
+    for name, table in top.named("states"):
+        check_name(table, name)
+        initial = table.formula("initial", constants) if table.has("initial") else ast.Constant(0.0)
+        derivative = table.formula("derivative", names, drugs, record)
+        for call in input_calls(derivative):
+            for argument, formula in arguments_of(call)[2].items():
+                varying = names_in(formula) - {*constants, *(n for n in names_in(formula) if n.startswith(_HOLDING))}
+                if varying:
+                    problem = f"{argument} of {call} reads {sorted(varying)[0]}, which changes with time"
+                    raise table.wrong("derivative", f"{problem}; use parameters, derived values and covariates only")
+        found.append(StateSpec(name, table.text("unit"), initial, derivative))
+    if not found:
+        raise top.wrong("states", "is missing; declare at least one, [states.A1]")
+    return tuple(found)
+
+
+def _target(name: str, table: Table, drugs: tuple[str, ...], states: tuple[StateSpec, ...]) -> TargetSpec:
+    check_name(table, name)
+    low = table.number("low", above=0)
+    return TargetSpec(
+        name,
+        table.choice("drug", drugs),
+        table.choice("state", [state.name for state in states]),
+        table.text("unit"),
+        low,
+        table.number("high", above=low),
+        table.number("course_gap", above=0),
+        *table.evidence(),
+    )
+
+
+def _toxicity(name: str, table: Table, outputs: tuple[OutputSpec, ...]) -> ToxicitySpec:
+    check_name(table, name)
+    return ToxicitySpec(
+        name,
+        table.choice("output", [output.name for output in outputs]),
+        table.number("below", above=0),
+        table.text("unit"),
+        table.number("horizon", above=0),
+        *table.evidence(),
+    )
+
+
+def _regimen(table: Table, drugs: tuple[str, ...], covariates: tuple[CovariateSpec, ...]) -> RegimenSpec:
+    unit = table.choice("amount_unit", ("mg", "mg/m2"))
+    if unit == "mg/m2" and "BSA" not in {c.name for c in covariates}:
+        raise table.wrong("amount_unit", "is mg/m2, but the model has no covariate BSA; declare [covariates.BSA]")
+    interval, cycles = table.number("interval", above=0), table.number("cycles", least=1)
+    if cycles != round(cycles):
+        raise table.wrong("cycles", f"is {cycles:g}; write a whole number")
+    start, duration = table.optional_number("start", least=0) or 0.0, table.number("duration", least=0)
+    if start + duration > interval:
+        raise table.wrong(
+            "duration", f"the dose ends at {start + duration:g}, after 'interval' {interval:g}; shorten it"
+        )
+    return RegimenSpec(
+        table.choice("drug", drugs),
+        table.number("amount", above=0),
+        cast(Literal["mg", "mg/m2"], unit),
+        start,
+        duration,
+        interval,
+        int(cycles),
+        cast(Route, table.choice("route", ROUTES)),
+        *table.evidence(),
+    )
+
+
+def _cadence(top: Table) -> CadenceSpec:
+    table = top.table("cadence")
+    found = CadenceSpec(
+        table.number("estimate", above=0), table.number("forecast", above=0), table.number("horizon", above=0)
+    )
+    table.close()
+    return found
+
+
+def _numerics(top: Table) -> NumericsSpec:
+    table = top.table("numerics")
+    first, largest = table.optional_number("first_step", above=0), table.optional_number("largest_step", above=0)
+    if first is not None and largest is not None and first > largest:
+        raise table.wrong("first_step", f"is {first:g}, more than largest_step {largest:g}; make it smaller")
+    found = NumericsSpec(first, table.optional_number("growth", least=0.01), largest)
+    table.close()
+    return found

@@ -1,0 +1,116 @@
+"""The residual error of an output, as a model file writes it: ``error = { proportional = 0.2, additive = 0.1 }``.
+
+The keys combine freely where that has a sense, and are refused where it has none.
+"""
+
+from __future__ import annotations
+
+from typing import Literal, cast
+
+from twin.model.spec import ErrorKind, ErrorSpec, OutlierSpec
+from twin.modelfile.table import Table
+
+_OWN_SCALE = ("log_additive", "box_cox")
+_NATURAL = ("additive", "proportional", "power")
+
+
+def read_error(table: Table) -> ErrorSpec:
+    """The error of an output, from its table.
+
+    Raises:
+        ModelError: no size, sizes that exclude each other, or numbers out of their range.
+    """
+    kind, additive, proportional, exponent = _sizes(table)
+    df, outliers = table.optional_number("df", above=2), _outliers(table)
+    box_cox = table.optional_number("box_cox", above=0)
+    error = ErrorSpec(
+        kind,
+        additive,
+        proportional,
+        df,
+        *table.evidence(),
+        exponent,
+        _combination(table, both=additive > 0 and proportional > 0),
+        box_cox,
+        outliers,
+        _replicate_correlation(table, plain=df is None and outliers is None),
+    )
+    table.close()
+    return error
+
+
+def read_count_error(table: Table) -> ErrorSpec:
+    """How a count scatters around its mean: ``{ poisson = true }`` or ``{ negative_binomial = dispersion }``.
+
+    Raises:
+        ModelError: neither or both.
+    """
+    poisson, dispersion = table.flag("poisson"), table.optional_number("negative_binomial", above=0)
+    if poisson == (dispersion is not None):
+        raise table.wrong("", "must say either poisson = true or negative_binomial = its dispersion")
+    if poisson:
+        error = ErrorSpec("poisson", 0.0, 0.0, None, table.optional_text("source"), table.optional_text("assumed"))
+    else:
+        error = ErrorSpec("negative_binomial", 0.0, 0.0, None, *table.evidence(), dispersion=dispersion)
+    table.close()
+    return error
+
+
+def _sizes(table: Table) -> tuple[ErrorKind, float, float, float]:
+    """Kind, additive and proportional size, and exponent of the prediction."""
+    additive, proportional = table.optional_number("additive", above=0), table.optional_number("proportional", above=0)
+    log_additive = table.optional_number("log_additive", above=0)
+    if log_additive is not None:
+        for other in ("additive", "proportional", "power", "box_cox"):
+            if table.has(other):
+                raise table.wrong(
+                    "log_additive", "cannot be combined with 'additive', 'proportional', 'power' or 'box_cox'; keep one"
+                )
+        return "log_additive", log_additive, 0.0, 1.0
+    if table.has("box_cox"):
+        if additive is None or proportional is not None or table.has("power"):
+            raise table.wrong("box_cox", "needs 'additive' alone, the standard deviation on the transformed scale")
+        return "box_cox", additive, 0.0, 1.0
+    if table.has("power"):
+        if proportional is not None:
+            raise table.wrong("power", "is a proportional error with an exponent; keep 'power' or 'proportional'")
+        power = table.table("power")
+        coefficient, exponent = power.number("coefficient", above=0), power.number("exponent", above=0)
+        power.close()
+        return "power", additive or 0.0, coefficient, exponent
+    if additive is not None:
+        return ("additive" if proportional is None else "combined"), additive, proportional or 0.0, 1.0
+    if proportional is not None:
+        return "proportional", 0.0, proportional, 1.0
+    raise table.wrong("", "gives no size; write proportional, additive, power or log_additive as a standard deviation")
+
+
+def _combination(table: Table, *, both: bool) -> Literal["variance", "sd"]:
+    if not table.has("combination"):
+        return "variance"
+    found = table.choice("combination", ("variance", "sd"))
+    if not both:
+        raise table.wrong("combination", "has nothing to combine; write an additive size and a proportional one")
+    return cast(Literal["variance", "sd"], found)
+
+
+def _outliers(table: Table) -> OutlierSpec | None:
+    if not table.has("outliers"):
+        return None
+    inner = table.table("outliers")
+    share, widening = inner.number("share", above=0), inner.number("widening", above=1)
+    if share > 0.5:
+        raise inner.wrong("share", f"is {share:g}; outliers are the lesser part, at most 0.5")
+    inner.close()
+    return OutlierSpec(share, widening)
+
+
+def _replicate_correlation(table: Table, *, plain: bool) -> float | None:
+    found = table.optional_number("replicate_correlation", above=0)
+    if found is None:
+        return None
+    if found >= 1:
+        raise table.wrong("replicate_correlation", f"is {found:g}; it must be less than 1")
+    if not plain:
+        raise table.wrong("replicate_correlation", "needs a normal error; leave out 'df' and 'outliers', or this")
+    return found

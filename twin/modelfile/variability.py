@@ -1,0 +1,138 @@
+"""How a model file says that patients differ, from one another and from themselves.
+
+A random effect of parameter j at time t is
+
+    eta_j  +  kappa_j[occasion of t]  +  drift_j(t),      eta ~ N(0, omega), kappa ~ N(0, omega_iov) anew each occasion,
+
+and drift a random walk that gains ``drift`` variance per model time unit. This module reads the covariances, and the
+sections that say when an occasion begins and on what grid a parameter drifts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.model.spec import DriftSpec, OccasionSpec, ParameterSpec
+from twin.modelfile.table import Table
+
+LEVELS = ("iiv", "iov")
+"""What a correlation may be between: effects of the patient, or effects of an occasion."""
+
+Variances = dict[str, float]
+"""Variance of each parameter that has one, by name, in file order."""
+
+
+def covariances(
+    top: Table, parameters: Sequence[ParameterSpec]
+) -> tuple[tuple[str, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
+    """Names and covariance of eta, names and covariance of kappa: variances, and the listed correlations beside them.
+
+    Raises:
+        ModelError: correlations that name something else, are doubled, or make a matrix that is no covariance.
+    """
+    of_level = {
+        "iiv": {p.name: p.iiv for p in parameters if p.iiv is not None},
+        "iov": {p.name: p.iov for p in parameters if p.iov is not None},
+    }
+    omega = {
+        level: np.diag(np.array(list(variances.values()), dtype=np.float64)) for level, variances in of_level.items()
+    }
+    for table in top.listed("correlations"):
+        level = table.choice("level", LEVELS) if table.has("level") else "iiv"
+        _correlate(table, level, of_level[level], omega[level])
+    for level in LEVELS:
+        _positive_definite(top, level, omega[level])
+    return tuple(of_level["iiv"]), omega["iiv"], tuple(of_level["iov"]), omega["iov"]
+
+
+def _correlate(table: Table, level: str, variances: Variances, omega: NDArray[np.float64]) -> None:
+    between, names = table.texts("between"), list(variances)
+    if len(between) != 2 or between[0] == between[1] or not set(between) <= set(names):
+        raise table.wrong("between", f"must name two different parameters with {level}: {', '.join(names)}")
+    i, j = (names.index(name) for name in between)
+    if omega[i, j] != 0:
+        raise table.wrong("between", f"{between[0]} and {between[1]} are listed twice; keep one")
+    covariance, correlation = table.optional_number("covariance"), table.optional_number("correlation")
+    if (covariance is None) == (correlation is None):
+        raise table.wrong("covariance", "write either 'covariance' or 'correlation'")
+    if correlation is not None:
+        covariance = correlation * float(np.sqrt(variances[between[0]] * variances[between[1]]))
+    omega[i, j] = omega[j, i] = covariance
+    table.evidence()
+
+
+def _positive_definite(top: Table, level: str, omega: NDArray[np.float64]) -> None:
+    smallest = float(np.linalg.eigvalsh(omega).min()) if len(omega) else 1.0
+    # A margin, so that Cholesky factors of it exist whatever the rounding.
+    if smallest <= 1e-10 * float(omega.max(initial=0.0)):
+        name = "Omega" if level == "iiv" else "Omega of the occasions"
+        raise top.wrong(
+            "correlations",
+            f"{name} is not positive definite (smallest eigenvalue {smallest:.3g}); lower the covariances or check"
+            f" {level}",
+        )
+    omega.setflags(write=False)
+
+
+def occasions(
+    top: Table, parameters: Sequence[ParameterSpec], drugs: Sequence[str], covariates: Sequence[str]
+) -> OccasionSpec | None:
+    """When an occasion begins; ``None`` for a model whose parameters have no iov.
+
+    Raises:
+        ModelError: occasions without iov or iov without occasions, or none or several ways to tell an occasion.
+    """
+    varying = [p.name for p in parameters if p.iov is not None]
+    if not top.has("occasions"):
+        if varying:
+            raise top.wrong(
+                f"parameters.{varying[0]}.iov",
+                "needs to know when an occasion begins; add [occasions]: drug and gap, drug and every, or covariate",
+            )
+        return None
+    table = top.table("occasions")
+    if not varying:
+        raise table.wrong("", "no parameter has iov: occasions would not differ; give one or delete this")
+    drug = table.choice("drug", drugs) if table.has("drug") else None
+    gap, every = table.optional_number("gap", above=0), table.optional_number("every", above=0)
+    covariate = table.choice("covariate", covariates) if table.has("covariate") else None
+    ways = [covariate is not None, gap is not None, every is not None]
+    if sum(ways) != 1 or (covariate is None) == (drug is None):
+        raise table.wrong("", "must say one of: drug and gap, drug and every, or covariate alone")
+    found = OccasionSpec(drug, gap, every, covariate, *table.evidence())
+    table.close()
+    return found
+
+
+def drift(top: Table, parameters: Sequence[ParameterSpec]) -> DriftSpec | None:
+    """On what grid parameters drift and how far back that is revised; ``None`` for a model without drift.
+
+    Raises:
+        ModelError: a drift section without drift or the reverse, a lag below the grid, a parameter that drifts without
+            iiv, or one with iiv that does not drift beside others that do.
+    """
+    drifting = [p.name for p in parameters if p.drift is not None]
+    if not top.has("drift"):
+        if drifting:
+            raise top.wrong(f"parameters.{drifting[0]}.drift", "needs its grid; add [drift] with grid and lag")
+        return None
+    table = top.table("drift")
+    if not drifting:
+        raise table.wrong("", "no parameter has a drift, so there is nothing to walk; give one a drift, or delete this")
+    for p in parameters:
+        if p.drift is not None and p.iiv is None:
+            raise top.wrong(f"parameters.{p.name}.iiv", "is missing; what drifts in a patient differs between patients")
+        if p.iiv is not None and p.drift is None:
+            # What is older than the lag is fixed for each particle: without fresh drift its variety would die out.
+            raise top.wrong(
+                f"parameters.{p.name}.drift",
+                "is missing; where one drifts every parameter with iiv must, if only a little (a hundredth of iiv a"
+                " year)",
+            )
+    grid = table.number("grid", above=0)
+    found = DriftSpec(grid, table.number("lag", least=grid), *table.evidence())
+    table.close()
+    return found

@@ -1,0 +1,88 @@
+"""How much a measured value says about what predicts it: expected (Fisher) information, observation by observation.
+
+Every observation is given *coordinates* u_q, functions of the prediction, and *weights* w_q >= 0 such that its expected
+information about eta is
+
+    sum_q  w_q u_q' u_q'^T,        u_q' = d u_q / d eta.
+
+With prediction f, taken to the scale h that the error is written for, and residual variance R there
+(`twin.observation.residual`):
+
+| observation | coordinates | weights |
+|---|---|---|
+| normal | h(f), log R | 1 / R, 1 / 2 |
+| Student-t | h(f), log R | (df + 1) / (df + 3) / R, df / (2 (df + 3)) |
+| with outliers | h(f), log R | E score^2 / R, E (z score + 1)^2 / 4, by quadrature |
+| count with mean m and variance R | m | 1 / R |
+| category, probabilities p_k | p_0, p_1, ... | 1 / p_0, 1 / p_1, ... |
+| event or look, hazard integrated to H | H | 1 / H |
+| known only by a limit L, z = (h(L) - h(f)) / sqrt(R) | z | p(z)^2 / (P(z) (1 - P(z))) |
+
+A replicate is given the information it would have alone. The first row is the sum of f'f'^T/R and R'R'^T/(2 R^2),
+the information of first-order conditional estimation with interaction (Lindstrom & Bates 1990; Wang 2007, J
+Pharmacokinet Pharmacodyn 34:575); the second is that of Lange et al. (1989, J Am Stat Assoc 84:881). The
+last is that of the yes or no which a censored value is.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import numpy as np
+
+from twin.kernel.kernel import Floats
+from twin.modelfile.library import ErrorSpec, OutputSpec
+from twin.observation.residual import SMALLEST, TRANSFORMED, log_likelihood, on_scale, scale, standardised
+
+
+def coordinates(error: ErrorSpec, predicted: Floats) -> tuple[Floats, Floats]:
+    """Coordinates and weights (Q, ..., N) of measured values with predictions (..., N)."""
+    variance = scale(error, predicted) ** 2
+    about_place, about_spread = _about(_unit(error))
+    if error.kind in (*TRANSFORMED, "additive"):
+        return on_scale(error, predicted)[None], (about_place / variance)[None]
+    return (
+        np.stack([predicted, np.log(variance)]),
+        np.stack([about_place / variance, np.full_like(variance, about_spread)]),
+    )
+
+
+def censored_coordinates(error: ErrorSpec, limit: float | Floats, predicted: Floats) -> tuple[Floats, Floats]:
+    """Coordinates and weights (1, ..., N) of values known only to lie on one side of ``limit``."""
+    z = standardised(error, limit, predicted)
+    unit, nowhere = _unit(error), np.zeros_like(z)
+    below, above = log_likelihood(unit, 0.0, nowhere, below=z), log_likelihood(unit, 0.0, nowhere, above=z)
+    return z[None], np.exp(2.0 * log_likelihood(unit, z, nowhere) - below - above)[None]
+
+
+def outcome_coordinates(output: OutputSpec, rows: Floats) -> tuple[Floats, Floats]:
+    """Coordinates and weights (Q, N) of one measured value of any kind of output, from its rows (R, N)."""
+    match output.kind:
+        case "continuous":
+            return coordinates(output.error, rows[0])
+        case "count":
+            return rows, 1.0 / scale(output.error, rows) ** 2
+        case "ordinal":
+            return rows, 1.0 / np.maximum(rows, SMALLEST)
+        case "event":
+            return rows[:1], 1.0 / np.maximum(rows[:1], SMALLEST)
+
+
+def _unit(error: ErrorSpec) -> ErrorSpec:
+    """The law of the standardised residual, as the error of a value about 0."""
+    return ErrorSpec("additive", 1.0, 0.0, error.df, None, None, outliers=error.outliers)
+
+
+@functools.lru_cache(maxsize=64)
+def _about(unit: ErrorSpec) -> tuple[float, float]:
+    """Information of a standardised residual about its place, and about the logarithm of its variance."""
+    if unit.outliers is None and unit.df is None:
+        return 1.0, 0.5
+    if unit.outliers is None and unit.df is not None:
+        return (unit.df + 1) / (unit.df + 3), 0.5 * unit.df / (unit.df + 3)
+    z = np.sinh(np.linspace(-12.0, 12.0, 20_001))
+    log_density = log_likelihood(unit, z, np.zeros_like(z))
+    score = np.gradient(log_density, z)
+    density = np.exp(log_density)
+    place, spread = density * score**2, 0.25 * density * (z * score + 1.0) ** 2
+    return float(np.trapezoid(place, z)), float(np.trapezoid(spread, z))

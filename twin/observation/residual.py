@@ -1,0 +1,311 @@
+"""How a measured value scatters around what a particle predicts.
+
+For prediction f and measured y, on the scale h that the error is written for,
+
+    h(y) = h(f) + s(f) z,     h = identity, log (``log_additive``) or the Box-Cox transform (y^L - 1)/L (``box_cox``),
+
+with z standard normal, Student-t(df), or either with a share of outliers that lie ``widening`` times as far. On the
+natural scale
+
+    proportional   s = p f            combined, by variance   s = sqrt(a^2 + (p f)^2)
+    additive       s = a              combined, by SD         s = a + p f
+    power          s = p f^e, alone or combined with a
+
+and on the others s = a. A value known only to lie below or above a limit weighs the probability of lying there (M3
+method, Beal 2001). A Box-Cox normal reaches below h(0); that little probability is a measurement of 0.
+
+Replicates, measurements of one output at one instant with correlation r, share a part of their residual:
+
+    z_k = sqrt(r) u + sqrt(1 - r) e_k,        u, e_k standard normal,
+
+so that a replicate given the earlier ones is normal around their mean, and a mixture of normals, one for each node of
+a Gauss-Hermite rule in u, where some of the earlier ones are known only by a limit.
+"""
+
+from __future__ import annotations
+
+import functools
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import special, stats
+
+from twin.kernel.kernel import Floats
+from twin.modelfile.library import ErrorSpec, OutlierSpec
+
+SMALLEST = 1e-12
+"""Predictions of positive quantities are not taken below this (in the output's unit): log and scale stay finite."""
+
+TRANSFORMED = ("log_additive", "box_cox")
+"""Errors that are on a scale of their own."""
+
+GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
+
+NODES, NODE_WEIGHTS = (part.copy() for part in np.polynomial.hermite_e.hermegauss(24))
+NODE_WEIGHTS /= NODE_WEIGHTS.sum()
+# Gauss-Hermite rule for a standard normal: the shared part of replicates known only by a limit.
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measurement: its ``value``, or the limit that it is known only to lie ``below`` or ``above``."""
+
+    value: float
+    below: float | None = None
+    above: float | None = None
+
+    @property
+    def limit(self) -> float | None:
+        """The limit, whichever side it is on."""
+        return self.above if self.below is None else self.below
+
+
+def scale(error: ErrorSpec, predicted: Floats) -> Floats:
+    """Residual scale s around predictions, on the error's own scale; of counts their standard deviation, else NaN."""
+    if error.kind in (*TRANSFORMED, "additive"):
+        return np.full_like(predicted, error.additive)
+    if error.kind == "none":
+        return np.full_like(predicted, np.nan)
+    positive = np.maximum(np.abs(predicted), SMALLEST)
+    if error.kind in ("poisson", "negative_binomial"):
+        return np.asarray(np.sqrt(positive + (error.dispersion or 0.0) * positive**2))
+    growing = error.proportional * (positive if error.exponent == 1.0 else positive**error.exponent)
+    if error.additive == 0.0:
+        return np.asarray(growing)
+    if error.combination == "sd":
+        return np.asarray(error.additive + growing)
+    return np.asarray(np.hypot(error.additive, growing))
+
+
+def transformed(error: ErrorSpec, value: float | Floats) -> Floats:
+    """Values (any shape) on the error's own scale; -inf where a logarithm, or a Box-Cox transform, has none."""
+    value = np.asarray(value, dtype=np.float64)
+    if error.kind == "log_additive":
+        return np.where(value > 0, np.log(np.where(value > 0, value, 1.0)), -np.inf)
+    if error.kind == "box_cox":
+        assert error.box_cox is not None, "a Box-Cox error has its exponent"
+        return np.where(value >= 0, (np.maximum(value, 0.0) ** error.box_cox - 1.0) / error.box_cox, -np.inf)
+    return value
+
+
+def untransformed(error: ErrorSpec, value: Floats) -> Floats:
+    """Inverse of `transformed`; what lies under a Box-Cox scale is 0."""
+    if error.kind == "log_additive":
+        return np.asarray(np.exp(value))
+    if error.kind == "box_cox":
+        assert error.box_cox is not None, "a Box-Cox error has its exponent"
+        return np.asarray(np.maximum(error.box_cox * value + 1.0, 0.0) ** (1.0 / error.box_cox))
+    return value
+
+
+def on_scale(error: ErrorSpec, values: Floats) -> Floats:
+    """Values (any shape) on the error's own scale, where they are not taken below `SMALLEST`."""
+    return transformed(error, np.maximum(values, SMALLEST)) if error.kind in TRANSFORMED else values
+
+
+def standardised(error: ErrorSpec, value: float | Floats, predicted: Floats) -> Floats:
+    """The residual of ``value`` in units of its scale, per prediction; -inf for a non-positive value on a log scale.
+
+    ``value`` is one number for all predictions, or an array that broadcasts with them, as (n, 1) with (n, N).
+    """
+    with np.errstate(invalid="ignore"):  # a prediction that overflowed has no residual, as NaN says
+        return np.asarray((transformed(error, value) - on_scale(error, predicted)) / scale(error, predicted))
+
+
+def log_likelihood(
+    error: ErrorSpec,
+    value: float | Floats,
+    predicted: Floats,
+    below: float | Floats | None = None,
+    above: float | Floats | None = None,
+    earlier: tuple[Measured, ...] = (),
+) -> Floats:
+    """Log density of a measured value given predictions (N,), or of ``y < below`` or ``y > above`` for a censored one.
+
+    ``value`` or a limit may be an array that broadcasts with the predictions (see `standardised`). ``earlier`` are
+    replicates already weighed, which a correlated one is conditional on.
+    """
+    law = _law(error, predicted, earlier)
+    if below is not None:
+        return law.log_cdf(standardised(error, below, predicted))
+    if above is not None:
+        return law.log_sf(standardised(error, above, predicted))
+    z = standardised(error, value, predicted)
+    density = law.log_density(z) - np.log(scale(error, predicted))
+    if error.kind not in TRANSFORMED:
+        return np.asarray(density)
+    logarithm = np.log(np.where(np.greater(value, 0), value, 1.0))
+    if error.box_cox is None:
+        return np.asarray(density - logarithm)
+    density = density - (1.0 - error.box_cox) * logarithm
+    return np.where(np.greater(value, 0), density, law.log_cdf(z))
+
+
+def cdf(error: ErrorSpec, value: float, predicted: Floats, earlier: tuple[Measured, ...] = ()) -> Floats:
+    """Probability that a measurement falls at or below ``value``, per prediction (N,)."""
+    return _law(error, predicted, earlier).cdf(standardised(error, value, predicted))
+
+
+def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
+    """Measurements that predictions (N,) stand for: (N, points), one in each of ``points`` equal shares of probability.
+
+    Where in its share differs from one prediction to the next, see `levels_of`.
+    """
+    return _scattered(error, predicted[:, None], _scatter(_Residual(error.df, error.outliers), len(predicted), points))
+
+
+def at_levels(error: ErrorSpec, predicted: Floats, levels: Floats, earlier: tuple[Measured, ...] = ()) -> Floats:
+    """Measurements (N, P) at ``levels`` (N, P) of their distribution function, given predictions (N,)."""
+    return _scattered(error, predicted[:, None], _law(error, predicted, earlier).quantile(levels))
+
+
+def _scattered(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
+    return untransformed(error, on_scale(error, predicted) + scale(error, predicted) * z)
+
+
+def drawn(error: ErrorSpec, predicted: Floats, rng: np.random.Generator) -> Floats:
+    """One measurement of each prediction (N,), as the model says that they scatter."""
+    return _scattered(error, predicted, _Residual(error.df, error.outliers).quantile(rng.random(len(predicted))))
+
+
+@functools.lru_cache(maxsize=16)
+def levels_of(count: int, points: int) -> Floats:
+    """Levels (count, points): for each of ``count`` predictions one in each of ``points`` equal shares of probability.
+
+    Where in its share differs from one prediction to the next (by the golden ratio, which fills an interval evenly), so
+    that predictions that are all alike still make a smooth distribution.
+    """
+    place = (0.5 + GOLDEN * np.arange(count)) % 1.0
+    levels = np.asarray((np.arange(points) + place[:, None]) / points)
+    levels.flags.writeable = False
+    return levels
+
+
+# --- laws of the standardised residual -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Residual:
+    """z of a measurement that stands alone: normal or Student-t, perhaps with outliers. Symmetric around 0."""
+
+    df: float | None
+    outliers: OutlierSpec | None
+
+    def log_density(self, z: Floats) -> Floats:
+        usual = self._log_density(z)
+        if self.outliers is None:
+            return usual
+        share, widening = self.outliers.share, self.outliers.widening
+        far = self._log_density(z / widening) - np.log(widening)
+        return np.asarray(np.logaddexp(np.log1p(-share) + usual, np.log(share) + far))
+
+    def _log_density(self, z: Floats) -> Floats:
+        with np.errstate(over="ignore"):  # so far away that its square overflows is impossible, as -inf says
+            square = z * z
+        if self.df is None:
+            return np.asarray(-0.5 * square - 0.5 * np.log(2 * np.pi))
+        df = self.df
+        constant = special.gammaln((df + 1) / 2) - special.gammaln(df / 2) - 0.5 * np.log(df * np.pi)
+        return np.asarray(constant - (df + 1) / 2 * np.log1p(square / df))
+
+    def log_cdf(self, z: Floats) -> Floats:
+        usual = self._log_cdf(z)
+        if self.outliers is None:
+            return usual
+        share = self.outliers.share
+        far = self._log_cdf(z / self.outliers.widening)
+        return np.asarray(np.logaddexp(np.log1p(-share) + usual, np.log(share) + far))
+
+    def _log_cdf(self, z: Floats) -> Floats:
+        return np.asarray(special.log_ndtr(z) if self.df is None else stats.t.logcdf(z, self.df))
+
+    def log_sf(self, z: Floats) -> Floats:
+        return self.log_cdf(-z)
+
+    def cdf(self, z: Floats) -> Floats:
+        usual = self._cdf(z)
+        if self.outliers is None:
+            return usual
+        share = self.outliers.share
+        return np.asarray((1.0 - share) * usual + share * self._cdf(z / self.outliers.widening))
+
+    def _cdf(self, z: Floats) -> Floats:
+        return np.asarray(special.ndtr(z) if self.df is None else special.stdtr(self.df, z))
+
+    def quantile(self, level: Floats) -> Floats:
+        quantiles = special.ndtri(level) if self.df is None else special.stdtrit(self.df, level)
+        usual = np.asarray(quantiles, dtype=np.float64)
+        if self.outliers is None:
+            return usual
+        # Between the quantiles of its two parts; bisection halves that 60 times.
+        far = usual * self.outliers.widening
+        low: Floats = np.minimum(usual, far)
+        high: Floats = np.maximum(usual, far)
+        for _ in range(60):
+            middle = 0.5 * (low + high)
+            under = self.cdf(middle) < level
+            low, high = np.where(under, middle, low), np.where(under, high, middle)
+        return np.asarray(0.5 * (low + high))
+
+
+@dataclass(frozen=True, slots=True)
+class _Conditional:
+    """z of a replicate given earlier ones: normals of one ``sd`` at ``centre`` (K, N) with ``weight`` (K, N)."""
+
+    weight: Floats
+    centre: Floats
+    sd: float
+
+    def log_density(self, z: Floats) -> Floats:
+        apart = (z - self.centre) / self.sd
+        return self._mixed(-0.5 * apart * apart - np.log(self.sd) - 0.5 * np.log(2 * np.pi))
+
+    def log_cdf(self, z: Floats) -> Floats:
+        return self._mixed(special.log_ndtr((z - self.centre) / self.sd))
+
+    def cdf(self, z: Floats) -> Floats:
+        return np.asarray((self.weight * special.ndtr((z - self.centre) / self.sd)).sum(axis=0))
+
+    def log_sf(self, z: Floats) -> Floats:
+        return self._mixed(special.log_ndtr(-(z - self.centre) / self.sd))
+
+    def quantile(self, level: Floats) -> Floats:
+        """Stratified over the mixture: a level (N, points) falls on one normal, and on a level within it."""
+        upto = np.cumsum(self.weight, axis=0)[:, :, None]
+        at = np.minimum((upto <= level).sum(axis=0), len(self.weight) - 1)
+        rows = np.arange(level.shape[0])[:, None]
+        weight = np.maximum(self.weight[at, rows], 1e-300)
+        inner = (level - (upto[at, rows, 0] - weight)) / weight
+        return np.asarray(self.centre[at, rows] + self.sd * special.ndtri(np.clip(inner, 1e-12, 1 - 1e-12)))
+
+    def _mixed(self, log_value: Floats) -> Floats:
+        with np.errstate(divide="ignore"):
+            return np.asarray(special.logsumexp(np.log(self.weight) + log_value, axis=0))
+
+
+def _law(error: ErrorSpec, predicted: Floats, earlier: tuple[Measured, ...]) -> _Residual | _Conditional:
+    r = error.replicate_correlation
+    if r is None or not earlier:
+        return _Residual(error.df, error.outliers)
+    exact = [standardised(error, m.value, predicted) for m in earlier if m.limit is None]
+    precision = 1.0 + len(exact) * r / (1.0 - r)
+    centre = np.sqrt(r) / (1.0 - r) * np.sum(exact, axis=0) / precision if exact else np.zeros_like(predicted)
+    censored = [m for m in earlier if m.limit is not None]
+    if not censored:
+        return _Conditional(np.ones((1, len(predicted))), np.sqrt(r) * centre[None], np.sqrt(1.0 - r + r / precision))
+    shared = centre + NODES[:, None] / np.sqrt(precision)
+    weight = np.repeat(np.log(NODE_WEIGHTS)[:, None], len(predicted), axis=1)
+    for measured in censored:
+        assert measured.limit is not None
+        side = 1.0 if measured.below is not None else -1.0
+        z = standardised(error, measured.limit, predicted)
+        weight = weight + special.log_ndtr(side * (z - np.sqrt(r) * shared) / np.sqrt(1.0 - r))
+    return _Conditional(special.softmax(weight, axis=0), np.sqrt(r) * shared, np.sqrt(1.0 - r))
+
+
+@functools.lru_cache(maxsize=16)
+def _scatter(law: _Residual, count: int, points: int) -> Floats:
+    """Standardised residuals of `spread_out`; they depend on the size of the cloud alone."""
+    z = law.quantile(levels_of(count, points))
+    z.flags.writeable = False
+    return z

@@ -1,0 +1,69 @@
+"""Points that a fold has passed: where it stood, kept closely for the recent past and as a ladder before it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from twin.alerts.lifecycle import AlertBook
+from twin.alerts.misfit import NO_EVIDENCE, Evidence
+from twin.alerts.snapshot import Snapshot
+from twin.events import Nadir
+from twin.filter.trunk import Position
+
+BELIEFS_KEPT = 6
+"""Rungs of the ladder that older points are thinned to, at growing distances; a late event refolds from one of them."""
+
+POINTS_KEPT = 48
+"""Points that are all kept, newest first: two days of hourly estimates."""
+
+CLOUDS_KEPT = 2
+"""Distinct particle clouds kept in memory; older ones are solved again when an event is late enough to need them."""
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where the fold stands after everything at or before ``millis``."""
+
+    millis: int
+    position: Position
+    book: AlertBook
+    nadir: Nadir | None = None
+    evidence: Evidence = NO_EVIDENCE
+    snapshot: Snapshot | None = None
+
+
+def forget_clouds(points: list[Point]) -> None:
+    """Leave clouds with few points, the newest ones."""
+    clouds: list[int] = []
+    for i in range(len(points) - 1, -1, -1):
+        position = points[i].position
+        if position.cloud is None:
+            break
+        if id(position.cloud) not in clouds:
+            clouds.append(id(position.cloud))
+        if len(clouds) > CLOUDS_KEPT:
+            points[i] = replace(points[i], position=replace(position, cloud=None, typical=None, past=None, twig=None))
+
+
+def resumable(points: list[Point]) -> list[Point]:
+    """What a row keeps: the two newest points, and the last ones of the two beliefs before theirs.
+
+    With the newest alone, an event at the very instant a twin was saved at would fold the whole history again.
+    """
+    recent = points[-2:]
+    known = {id(point.position.belief) for point in recent}
+    last_of = {id(p.position.belief): p for p in points[:-2] if id(p.position.belief) not in known}
+    return [*list(last_of.values())[-2:], *recent]
+
+
+def ladder(points: list[Point]) -> list[Point]:
+    """The newest points, and before them the last point of each of a few beliefs at doubling distances."""
+    recent, older = points[-POINTS_KEPT:], points[:-POINTS_KEPT]
+    last_of: dict[int, Point] = {id(point.position.belief): point for point in older}
+    rungs = list(last_of.values())
+    kept: list[Point] = []
+    distance = 1
+    while distance <= len(rungs) and len(kept) < BELIEFS_KEPT:
+        kept.append(rungs[-distance])
+        distance *= 2
+    return [*reversed(kept), *recent]

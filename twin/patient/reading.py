@@ -1,0 +1,307 @@
+"""What the twin says at one instant: the estimate, the forecast, and the snapshot its rules judge."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.alerts.misfit import Evidence
+from twin.alerts.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
+from twin.events import Band, Estimate, Exposure, Forecast, Nadir, Prediction, Quantity, event_id, from_millis
+from twin.filter.belief import Belief
+from twin.filter.trunk import Assimilated, Position, Trunk
+from twin.kernel.kernel import Floats
+from twin.modelfile.library import OutputSpec, TargetSpec, ToxicitySpec
+from twin.patient.bands import (
+    Expectation,
+    exposure_reading,
+    forecast_bands,
+    forecast_times,
+    lowest_ahead,
+    nadir_reading,
+    output_bands,
+    parameter_bands,
+)
+from twin.record.history import History
+from twin.record.orders import Orders
+from twin.solver.solver import individual_parameters
+from twin.timeline.planned_future import extended
+from twin.timeline.segments import Segment
+from twin.timeline.timeline import UNIT_MS, Observation, Timeline
+
+SOURCE = "dosetwin"
+"""Source of every output event."""
+
+COURSE_GAP_MS = 72 * 3_600_000
+"""Time without delivery that ends a course of a drug without an exposure target (assumed)."""
+
+
+@dataclass(frozen=True)
+class View:
+    """What N particles show at one instant, before it is summed up.
+
+    Attributes:
+        weight: (N,) of the particles.
+        out: (O, N) outputs.
+        exposures: of each course that has begun, so far and at its end (N,).
+        running: whether something is being delivered.
+        times, along: (T,) ms and outputs (T, O, N) ahead; none without a forecast.
+        lowest: the toxicity, its lowest value ahead and the day of that (N,), where there is a forecast of it.
+    """
+
+    weight: Floats
+    out: Floats
+    exposures: tuple[tuple[TargetSpec, Floats, Floats], ...]
+    running: bool
+    times: NDArray[np.int64]
+    along: Floats
+    lowest: tuple[ToxicitySpec, Floats, Floats] | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """One emission: the outputs, what rules may look at, and what it sums up."""
+
+    estimate: Estimate
+    forecast: Forecast | None
+    snapshot: Snapshot
+    nadir: Nadir | None
+    view: View
+
+
+class Reader:
+    """Reads positions of one patient's trunk. Pure: everything it says follows from its arguments."""
+
+    def __init__(self, trunk: Trunk) -> None:
+        self._trunk = trunk
+        self._model = trunk.kernel.model
+        self._unit = UNIT_MS[self._model.time_unit]
+        self._bands: tuple[Belief, Segment, Floats, tuple[Band, ...]] | None = None
+
+    def prediction(self, learned: Assimilated) -> Prediction:
+        """The expectation that a measured value met."""
+        observation = learned.observation
+        head = self._envelope("prediction", observation.millis, observation.event_id)
+        output = self._model.outputs[observation.output]
+        return prediction_of(head, output, observation, learned.expected, learned.population_median)
+
+    def read(
+        self,
+        position: Position,
+        history: History,
+        orders: Orders,
+        timeline: Timeline,
+        millis: int,
+        *,
+        ahead: bool,
+        nadir: Nadir | None,
+        evidence: Evidence,
+    ) -> Reading:
+        """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands."""
+        view = self._view(position, orders, timeline, millis, ahead=ahead)
+        exposures = tuple(exposure_reading(*course, view.weight) for course in view.exposures)
+        forecast = None
+        if ahead:
+            nadir = None if view.lowest is None else nadir_reading(*view.lowest, view.weight)
+            forecast = Forecast(
+                **self._envelope("forecast", millis),
+                times=tuple(from_millis(int(m)) for m in view.times),
+                outputs=forecast_bands(self._model, view.along, view.weight),
+                nadir=nadir,
+            )
+        estimate = self._estimate(position, timeline, millis, view.out, exposures)
+        snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, view.running, nadir)
+        snapshot = replace(snapshot, surprise=self._surprise(evidence))
+        return Reading(estimate, forecast, snapshot, nadir, view)
+
+    def _view(self, position: Position, orders: Orders, timeline: Timeline, millis: int, *, ahead: bool) -> View:
+        future, finish = timeline, None
+        if ahead or self._model.targets:
+            future, finish = extended(timeline, self._trunk.kernel, millis, orders.plan(millis))
+        targets = bool(self._model.targets) and finish is not None
+        times = forecast_times(millis, self._trunk.horizon) if ahead else np.array([millis], dtype=np.int64)
+        marks = np.union1d(times, [finish]) if targets and finish is not None else times
+        out = self._trunk.look(position, future, marks)
+        end = int(np.searchsorted(marks, finish)) if targets and finish is not None else 0
+        times = times if ahead else times[:0]
+        along = out[np.searchsorted(marks, times), : len(self._model.outputs)]
+        lowest = None
+        if ahead and self._model.toxicities:
+            toxicity = self._model.toxicities[0]
+            lowest = toxicity, *lowest_ahead(toxicity, self._model, times, along)
+        return View(
+            position.belief.weight,
+            out[0, : len(self._model.outputs)],
+            self._exposures(out, end, timeline, millis),
+            finish is not None,
+            times,
+            along,
+            lowest,
+        )
+
+    def heard_anew(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
+        """The snapshot with its devices' words as they are known now."""
+        millis = snapshot.time_ms
+        reported = (replace(v, last_report_ms=orders.last_report(history, millis, v.drug)) for v in snapshot.delivery)
+        return replace(snapshot, delivery=tuple(reported), devices=orders.devices(history.heard, millis))
+
+    def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
+        return envelope(kind, self._trunk.patient_id, self._model.id, self._model.hash, millis, *parts)
+
+    def _estimate(
+        self, position: Position, timeline: Timeline, millis: int, out: Floats, exposures: tuple[Exposure, ...]
+    ) -> Estimate:
+        belief = position.belief
+        given = timeline.delivered.items()
+        return Estimate(
+            **self._envelope("estimate", millis),
+            outputs=output_bands(self._model, out, belief.weight),
+            parameters=self._parameters(belief, timeline, millis),
+            exposure=exposures,
+            delivered_rate={drug: Quantity(value=d.rate_at(millis), unit="mg/h") for drug, d in given},
+            delivered={drug: Quantity(value=d.amount(timeline.start, millis), unit="mg") for drug, d in given},
+            ess=belief.ess,
+            log_evidence=belief.log_evidence,
+            observations=belief.observations,
+        )
+
+    def _parameters(self, belief: Belief, timeline: Timeline, millis: int) -> tuple[Band, ...]:
+        """Bands of the individual parameters; they change with the belief, the covariates and the segment."""
+        covariates, segment = timeline.covariates_at(millis), timeline.segments.at(millis)
+        known = self._bands
+        if known is None or known[0] is not belief or known[1] != segment or not np.array_equal(known[2], covariates):
+            kernel = self._trunk.kernel
+            effects = self._trunk.effects(belief).at(timeline.segments, segment)
+            par = individual_parameters(kernel, effects, covariates)
+            bands = parameter_bands(self._model, kernel.parameters, par, belief)
+            known = self._bands = belief, segment, covariates, bands
+        return known[3]
+
+    def _exposures(
+        self, out: Floats, end: int, timeline: Timeline, millis: int
+    ) -> tuple[tuple[TargetSpec, Floats, Floats], ...]:
+        found = []
+        for i, (target, begun) in enumerate(zip(self._model.targets, timeline.courses, strict=True)):
+            if begun and begun[0] <= millis:
+                row = len(self._model.outputs) + i
+                # A course that begins just now is not in the cloud yet, whose area is still the last course's.
+                fresh = millis in begun
+                so_far = np.zeros_like(out[0, row]) if fresh else out[0, row]
+                at_end = so_far if fresh and end == 0 else out[end, row]
+                found.append((target, so_far, at_end))
+        return tuple(found)
+
+    def _snapshot(
+        self,
+        position: Position,
+        history: History,
+        orders: Orders,
+        timeline: Timeline,
+        millis: int,
+        exposures: tuple[Exposure, ...],
+        running: bool,
+        nadir: Nadir | None,
+    ) -> Snapshot:
+        seen = position.belief.observations
+        return Snapshot(
+            patient_id=self._trunk.patient_id,
+            time_ms=millis,
+            ess=position.belief.ess,
+            last_observation_ms=timeline.observations[seen - 1].millis if seen else None,
+            delivery=self._delivery(history, orders, timeline, millis),
+            exposures=tuple(
+                exposure_view(target.name, target.drug, exposure, running)
+                for target, exposure in zip(self._model.targets, exposures, strict=False)
+            ),
+            nadir=self._nadir_view(nadir),
+            devices=orders.devices(history.heard, millis),
+        )
+
+    def _delivery(self, history: History, orders: Orders, timeline: Timeline, millis: int) -> tuple[DeliveryView, ...]:
+        gaps = {target.drug: round(target.course_gap * self._unit) for target in self._model.targets}
+        views = []
+        for drug, source in timeline.delivered.items():
+            begun = [m for m in source.starts(gaps.get(drug, COURSE_GAP_MS)) if m <= millis]
+            views.append(
+                DeliveryView(
+                    drug=drug,
+                    rate=source.rate_at(millis),
+                    delivered=source.amount(begun[-1], millis) if begun else 0.0,
+                    since_ms=begun[-1] if begun else None,
+                    last_report_ms=orders.last_report(history, millis, drug),
+                    plan=orders.plan(millis).get(drug, ()),
+                )
+            )
+        return tuple(views)
+
+    def _surprise(self, evidence: Evidence) -> SurpriseView | None:
+        if not evidence.count:
+            return None
+        output = self._model.outputs[evidence.output].name
+        return SurpriseView(self._model.id, evidence.total, evidence.count, output, evidence.innovation)
+
+    def _nadir_view(self, nadir: Nadir | None) -> NadirView | None:
+        if nadir is None:
+            return None
+        return nadir_view(self._model.toxicities[0], self._unit, nadir)
+
+
+def envelope(kind: str, patient_id: str, model: str, model_hash: str, millis: int, *parts: object) -> dict[str, Any]:
+    """What every output event carries; ``parts`` tell it from others of its kind and instant."""
+    return {
+        "event_id": event_id(kind, patient_id, model_hash, millis, *parts),
+        "patient_id": patient_id,
+        "time": from_millis(millis),
+        "source": SOURCE,
+        "model": model,
+        "model_hash": model_hash,
+    }
+
+
+def prediction_of(
+    head: dict[str, Any],
+    output: OutputSpec,
+    observation: Observation,
+    expected: Expectation,
+    population_median: float,
+) -> Prediction:
+    """An expectation, and the value it met, as an event with the envelope ``head``."""
+    q05, q25, median, q75, q95 = expected.quantiles.tolist()
+    return Prediction(
+        **head,
+        output=output.name,
+        unit=output.unit,
+        observed=observation.value,
+        median=median,
+        q05=q05,
+        q25=q25,
+        q75=q75,
+        q95=q95,
+        pit=expected.pit,
+        innovation=expected.innovation,
+        population_median=population_median,
+    )
+
+
+def nadir_view(toxicity: ToxicitySpec, unit: int, nadir: Nadir) -> NadirView:
+    """A nadir as rules see it; ``unit`` is the model's unit of time (ms)."""
+    hours = toxicity.horizon * unit / 3_600_000
+    return NadirView(toxicity.name, nadir.output, nadir.p_grade4, nadir.value.median, nadir.day.median, hours)
+
+
+def exposure_view(name: str, drug: str, exposure: Exposure, running: bool) -> ExposureView:
+    """An exposure as rules see it."""
+    return ExposureView(
+        target=name,
+        drug=drug,
+        p_below=exposure.p_below,
+        p_above=exposure.p_above,
+        at_end_median=exposure.at_end.median,
+        target_low=exposure.target_low,
+        target_high=exposure.target_high,
+        unit=exposure.so_far.unit,
+        running=running,
+    )

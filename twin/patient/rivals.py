@@ -1,0 +1,169 @@
+"""Rival models of one drug, and what they say together.
+
+    p(z | data) = sum_m w_m p(z | data, m),        w_m = p(data | m) / sum_n p(data | n)
+
+(Bayesian model averaging with equal prior odds, Hoeting et al. 1999). A quantity is known by its name and unit; the
+models that have it are averaged, with weights that sum to one over them. As every p is a cloud of weighted particles,
+the average is one larger cloud, and all its quantiles and probabilities are exact.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+import numpy as np
+
+from twin.events import Band, Exposure, ForecastBand, Nadir
+from twin.filter.belief import quantiles
+from twin.kernel.kernel import Floats
+from twin.modelfile.library import Model, ModelError, TargetSpec, ToxicitySpec
+from twin.patient.bands import band, exposure_reading, nadir_reading
+from twin.patient.reading import View
+from twin.timeline.timeline import UNIT_MS
+
+MOST = 8
+"""Rival models that one twin may have: each costs as much as a twin of its own."""
+
+Key = TypeVar("Key")
+
+
+@dataclass(frozen=True)
+class Rivals:
+    """Models to be averaged; make it with `rivals`."""
+
+    models: tuple[Model, ...]
+
+    @property
+    def id(self) -> str:
+        """The models' ids, joined by commas."""
+        return ",".join(model.id for model in self.models)
+
+    @property
+    def hash(self) -> str:
+        """Of the models' hashes in their order."""
+        return hashlib.blake2b("\x1f".join(m.hash for m in self.models).encode(), digest_size=16).hexdigest()
+
+
+def rivals(models: Sequence[Model]) -> Rivals:
+    """Models that may be averaged, in the order given.
+
+    Raises:
+        ModelError: fewer than two or too many, one twice, of different drugs, or with nothing in common to be measured.
+    """
+    names = ",".join(model.id for model in models)
+    if not 2 <= len(models) <= MOST:
+        raise ModelError(names, "", f"averages are of 2 to {MOST} models, not {len(models)}")
+    twice = sorted({m.id for m in models if sum(other.id == m.id for other in models) > 1})
+    if twice:
+        raise ModelError(names, "", f"{', '.join(twice)} is named twice; name each rival once")
+    first = models[0]
+    for other in models[1:]:
+        if other.drug != first.drug:
+            raise ModelError(
+                names,
+                "",
+                f"{first.id} is of {first.drug} and {other.id} of {other.drug}; name rival models of one drug",
+            )
+    measured = [{(output.name, output.unit) for output in model.outputs} for model in models]
+    if not set.intersection(*measured):
+        each = "; ".join(f"{m.id} has {', '.join(o.name for o in m.outputs)}" for m in models)
+        raise ModelError(names, "", f"no output of the same name and unit in all of them, so nothing decides: {each}")
+    return Rivals(tuple(models))
+
+
+def shares(log_evidence: Sequence[float]) -> Floats:
+    """Weights of models from their log evidence, with equal prior odds."""
+    found = np.exp(np.array(log_evidence) - max(log_evidence))
+    return np.asarray(found / found.sum())
+
+
+@dataclass(frozen=True)
+class Voice:
+    """One model's part in the average at one instant."""
+
+    model: Model
+    share: float
+    view: View
+
+
+Part = tuple[float, Floats, Floats]
+"""A model's share, its values (..., N) and their weights (N,)."""
+
+
+def pooled(parts: Iterable[Part]) -> tuple[Floats, Floats]:
+    """Values (..., sum N) of all parts as one cloud, and its weights, which sum to one."""
+    held = list(parts)
+    total = sum(share for share, _, _ in held)
+    # Models whose shares have all come to nothing count alike.
+    weights = [weight * (share / total if total > 0 else 1.0 / len(held)) for share, _, weight in held]
+    return np.concatenate([values for _, values, _ in held], axis=-1), np.concatenate(weights)
+
+
+def _grouped(found: Iterable[tuple[Key, Part]]) -> dict[Key, list[Part]]:
+    groups: dict[Key, list[Part]] = {}
+    for key, part in found:
+        groups.setdefault(key, []).append(part)
+    return groups
+
+
+def output_bands(voices: Sequence[Voice]) -> tuple[Band, ...]:
+    """Bands of every output now."""
+    groups = _by_output(voices, lambda view, i: view.out[i])
+    return tuple(band(name, unit, *pooled(parts)) for (name, unit), parts in groups.items())
+
+
+def forecast_bands(voices: Sequence[Voice]) -> tuple[ForecastBand, ...]:
+    """Bands of every output along the forecast; all views have the same times."""
+    bands = []
+    for (name, unit), parts in _by_output(voices, lambda view, i: view.along[:, i]).items():
+        q05, q25, median, q75, q95 = (tuple(column) for column in quantiles(*pooled(parts)).T.tolist())
+        bands.append(ForecastBand(name=name, unit=unit, q05=q05, q25=q25, median=median, q75=q75, q95=q95))
+    return tuple(bands)
+
+
+def _by_output(voices: Sequence[Voice], values: Callable[[View, int], Floats]) -> dict[tuple[str, str], list[Part]]:
+    return _grouped(
+        ((output.name, output.unit), (voice.share, values(voice.view, i), voice.view.weight))
+        for voice in voices
+        for i, output in enumerate(voice.model.outputs)
+    )
+
+
+def exposures(voices: Sequence[Voice]) -> tuple[tuple[TargetSpec, Exposure], ...]:
+    """Exposure of each target whose course has begun. Where models differ on a target, the first one's window stands,
+    and only models that have the same are averaged."""
+    begun = [(voice, course) for voice in voices for course in voice.view.exposures]
+    firsts: dict[str, TargetSpec] = {}
+    for _, (target, _, _) in begun:
+        firsts.setdefault(target.name, target)
+    found = []
+    for first in firsts.values():
+        alike = [(v, c) for v, c in begun if _window(c[0]) == _window(first)]
+        so_far, weight = pooled((voice.share, course[1], voice.view.weight) for voice, course in alike)
+        at_end, _ = pooled((voice.share, course[2], voice.view.weight) for voice, course in alike)
+        found.append((first, exposure_reading(first, so_far, at_end, weight)))
+    return tuple(found)
+
+
+def _window(target: TargetSpec) -> tuple[object, ...]:
+    return target.name, target.drug, target.unit, target.low, target.high
+
+
+def nadir(voices: Sequence[Voice]) -> tuple[Voice, ToxicitySpec, Nadir] | None:
+    """The nadir of the first model's toxicity that is foreseen, over all models that have the same."""
+    foreseen = [(voice, voice.view.lowest) for voice in voices if voice.view.lowest is not None]
+    if not foreseen:
+        return None
+    first, (toxicity, _, _) = foreseen[0]
+    alike = [(v, low) for v, low in foreseen if _limit(v.model, low[0]) == _limit(first.model, toxicity)]
+    lowest, weight = pooled((voice.share, low[1], voice.view.weight) for voice, low in alike)
+    day, _ = pooled((voice.share, low[2], voice.view.weight) for voice, low in alike)
+    return first, toxicity, nadir_reading(toxicity, lowest, day, weight)
+
+
+def _limit(model: Model, toxicity: ToxicitySpec) -> tuple[object, ...]:
+    span = toxicity.horizon * UNIT_MS[model.time_unit]
+    return toxicity.name, toxicity.output, toxicity.unit, toxicity.below, span

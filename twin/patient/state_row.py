@@ -1,0 +1,185 @@
+"""A twin as bytes: history, published alerts and the newest belief.
+
+A belief is stored as eta in float32 (which is exact, see `twin.filter.belief`) with its weights; particle states are
+left out, since solving the history again gives them to the last bit. So a row stays near 30 bytes a particle plus the
+history, however many states the model has. With drift it holds the effects within the lag, and the states at its
+beginning.
+"""
+
+from __future__ import annotations
+
+import zlib
+from typing import cast
+
+import msgspec
+import numpy as np
+
+from twin.alerts.ledger import AlertLedger
+from twin.alerts.lifecycle import AlertBook
+from twin.alerts.misfit import Evidence
+from twin.events import BadEvent, Nadir, decode, encode
+from twin.filter.belief import Belief
+from twin.record.contact import Heard
+from twin.record.history import ClinicalEvent, History, SampleLine
+from twin.timeline.segments import Layout
+
+ROW_VERSION = 3
+"""Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
+
+
+class BadRow(ValueError):
+    """Bytes that are no row of this version and model; the message says why."""
+
+
+class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
+    """A `twin.filter.belief.Belief` as bytes."""
+
+    eta: bytes
+    log_weight: bytes
+    dimension: int
+    log_evidence: float
+    observations: int
+    layout: Layout
+
+
+class PointRow(msgspec.Struct, frozen=True, array_like=True):
+    """Where the fold stood (`twin.patient.checkpoints.Point`), with the number of its belief among those of the row."""
+
+    millis: int
+    belief: int
+    book: AlertBook
+    nadir: bytes | None
+    evidence: Evidence
+
+
+class TwinRow(msgspec.Struct, frozen=True, array_like=True):
+    """All of a twin that is not derived."""
+
+    version: int
+    patient_id: str
+    model_hash: str
+    particles: int
+    history: bytes
+    ledger: AlertLedger
+    beliefs: list[BeliefRow]
+    points: list[PointRow]
+
+
+class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
+    facts: list[bytes]
+    superseded: list[tuple[str, str]]
+    samples: list[tuple[str, str, bytes, bytes]]
+    heard: list[tuple[str, bytes, bytes]]
+    newest: int | None
+    recent: list[tuple[str, bytes]]
+    told: int
+
+
+def pack(row: TwinRow) -> bytes:
+    """The row as MessagePack."""
+    return msgspec.msgpack.encode(row)
+
+
+def unpack(raw: bytes, model_hash: str) -> TwinRow:
+    """Read a row.
+
+    Raises:
+        BadRow: not a row, damaged, or one of another version or model.
+    """
+    try:
+        row = msgspec.msgpack.decode(raw, type=TwinRow)
+    except msgspec.MsgspecError as error:
+        raise BadRow(f"not a twin's row: {error}") from None
+    if row.version != ROW_VERSION:
+        raise BadRow(f"row of version {row.version}; this program reads version {ROW_VERSION}")
+    if row.model_hash != model_hash:
+        raise BadRow(f"row of model {row.model_hash}; the patient's model is now {model_hash}")
+    for belief in row.beliefs:
+        if len(belief.log_weight) != 8 * row.particles or len(belief.eta) != 4 * row.particles * belief.dimension:
+            raise BadRow(f"damaged belief: not {belief.dimension} numbers for each of {row.particles} particles")
+    if not all(0 <= point.belief < len(row.beliefs) for point in row.points):
+        raise BadRow(f"damaged points: one rests on none of the row's {len(row.beliefs)} beliefs")
+    return row
+
+
+def pack_belief(belief: Belief) -> BeliefRow:
+    """A belief as bytes."""
+    return BeliefRow(
+        belief.eta.astype("<f4").tobytes(),
+        belief.log_weight.astype("<f8").tobytes(),
+        belief.eta.shape[1],
+        belief.log_evidence,
+        belief.observations,
+        belief.layout,
+    )
+
+
+def unpack_belief(row: BeliefRow) -> Belief:
+    """The belief of a row, bit for bit."""
+    log_weight = np.frombuffer(row.log_weight, dtype="<f8").astype(np.float64)
+    eta = np.frombuffer(row.eta, dtype="<f4").astype(np.float64).reshape(len(log_weight), row.dimension)
+    return Belief(eta, log_weight, row.log_evidence, row.observations, row.layout)
+
+
+def pack_nadir(nadir: Nadir | None) -> bytes | None:
+    """The nadir last foreseen, as JSON."""
+    return None if nadir is None else nadir.model_dump_json().encode()
+
+
+def unpack_nadir(raw: bytes | None) -> Nadir | None:
+    """Inverse of `pack_nadir`; raises `BadRow` for damaged bytes."""
+    try:
+        return None if raw is None else Nadir.model_validate_json(raw)
+    except ValueError as error:
+        raise BadRow(f"damaged nadir: {error}") from None
+
+
+def pack_history(history: History) -> bytes:
+    """A history as bytes; the same facts give the same bytes, in whatever order they came (but for recent ids)."""
+    row = _HistoryRow(
+        [encode(history.facts[key.event_id]) for key in history.keys],
+        sorted(history.superseded.items()),
+        [(d, drug, _deltas(s.times), _floats(s.rates)) for (d, drug), s in sorted(history.samples.items())],
+        [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.heard.items())],
+        history.newest,
+        list(history.recent.items()),
+        history.told,
+    )
+    return zlib.compress(msgspec.msgpack.encode(row), 1)
+
+
+def unpack_history(raw: bytes) -> History:
+    """Inverse of `pack_history`.
+
+    Raises:
+        BadRow: damaged bytes.
+    """
+    try:
+        row = msgspec.msgpack.decode(zlib.decompress(raw), type=_HistoryRow)
+        facts = [cast(ClinicalEvent, decode(text)) for text in row.facts]
+    except (zlib.error, msgspec.MsgspecError, BadEvent) as error:
+        raise BadRow(f"damaged history: {error}") from None
+    history = History()
+    for fact in facts:
+        history.add_fact(fact)
+    history.superseded = dict(row.superseded)
+    for device, drug, times, rates in row.samples:
+        history.samples[device, drug] = SampleLine(_times(times), np.frombuffer(rates, dtype="<f8").tolist())
+    for device, first, last in row.heard:
+        history.heard[device] = Heard(_times(first), _times(last))
+    history.newest = row.newest
+    history.recent.update(row.recent)
+    history.told = row.told
+    return history
+
+
+def _deltas(times: list[int]) -> bytes:
+    return np.diff(np.array(times, dtype="<i8"), prepend=0).astype("<i8").tobytes()
+
+
+def _times(raw: bytes) -> list[int]:
+    return [int(millis) for millis in np.cumsum(np.frombuffer(raw, dtype="<i8"))]
+
+
+def _floats(values: list[float]) -> bytes:
+    return np.array(values, dtype="<f8").tobytes()

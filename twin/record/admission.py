@@ -1,0 +1,349 @@
+"""The door of the twin: an event is checked against the patient's model and put into canonical units, once.
+
+Canonical are mg for amounts of drug, mg/h for rates, h for durations, the model's own units for what it predicts or
+reads as a covariate. What cannot be used is refused with a reason code, and a text that names field, value and mend.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TypeVar
+
+import numpy as np
+
+from twin.events import (
+    BadEvent,
+    Covariate,
+    DeviceAssociation,
+    DoseGiven,
+    DrugLevel,
+    Envelope,
+    InputEvent,
+    LabResult,
+    Measurement,
+    PlannedDose,
+    PumpDelivery,
+    PumpTotals,
+    Quantity,
+    RegimenPlanned,
+    VitalSample,
+    to_millis,
+)
+from twin.kernel.kernel import compile_model
+from twin.modelfile.library import CovariateSpec, Model, OutputSpec
+from twin.solver.solver import Solver
+from twin.solver.step_control import pace_for
+from twin.timeline.delivery import HOUR_MS, Delivered, Steady, with_rates
+from twin.timeline.timeline import assemble, output_index
+from twin.units import UnitError, convert, drug_amount, drug_rate
+
+EARLIEST_MS = 631_152_000_000
+"""1990-01-01: a device that lost its clock says 1970 or 1980, and a twin would be folded over all the years since."""
+
+MOST_FLOW = 1_500.0
+"""mL/h; no infusion pump delivers more (volumetric pumps end at 999 to 1200 mL/h)."""
+
+MOST_RATE = 100_000.0
+"""mg/h; above any chemotherapy (high-dose methotrexate, the largest, is given at some thousands)."""
+
+MOST_AMOUNT = 200_000.0
+"""mg in one dose; as `MOST_RATE`."""
+
+LONGEST_HOURS = 24.0 * 60
+"""Longest duration of one dose that is believed, in hours."""
+
+LONGEST_DRAW_HOURS = 24.0
+"""Longest standard deviation of a time of drawing that is believed, in hours."""
+
+SHORTEST_DRAW_HOURS = 1.0 / 3600.0
+"""A time of drawing that is known to the second is known."""
+
+OTHER_ANALYTES = frozenset(
+    {
+        "neutrophils", "leukocytes", "platelets", "haemoglobin", "creatinine", "bilirubin", "alt", "ast", "albumin",
+        "aag", "glucose", "crp",
+    }
+)  # fmt: skip
+"""Laboratory values that are no mistake although the patient's model does not use them; they are accepted, unread."""
+
+VITAL_RANGES: dict[str, tuple[str, float, float]] = {
+    "heart_rate": ("/min", 10, 350),
+    "spo2": ("1", 0.2, 1.0),
+    "body_temperature": ("Cel", 25, 45),
+    "systolic_bp": ("mm[Hg]", 20, 350),
+    "diastolic_bp": ("mm[Hg]", 10, 250),
+    "respiratory_rate": ("/min", 1, 120),
+    "steps": ("{steps}", 0, 200_000),
+}
+"""Unit and hard range of each channel; outside lies the impossible or a sensor's sentinel, not an ill patient."""
+
+SomeEvent = TypeVar("SomeEvent", bound=Envelope)
+SomeMeasurement = TypeVar("SomeMeasurement", bound=Measurement)
+
+
+def admit(event: InputEvent, model: Model) -> InputEvent:
+    """The event in canonical units.
+
+    Raises:
+        BadEvent: reasons ``far_past``, ``unknown_unit``, ``negative_amount``, ``rate_out_of_range``, ``out_of_range``,
+            ``unknown_drug``, ``no_steady_state``, ``unknown_analyte``, ``unknown_covariate``, ``unknown_level``.
+    """
+    if to_millis(event.time) < EARLIEST_MS:
+        said = f"field 'time': {event.time.isoformat()} is before 1990; set the clock of {event.source!r}"
+        raise BadEvent("far_past", said, event.patient_id, event.event_id)
+    try:
+        return _canonical(event, model)
+    except _Refused as refused:
+        raise BadEvent(refused.reason, str(refused), event.patient_id, event.event_id) from None
+
+
+class _Refused(ValueError):
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def _canonical(event: InputEvent, model: Model) -> InputEvent:
+    match event:
+        case PumpDelivery():
+            _known_drug(event.drug, model)
+            return _with(event, rate=_rate(event.rate, event.concentration), concentration=None)
+        case PumpTotals():
+            _known_drug(event.drug, model)
+            return _with(event, delivered=_delivered(event.delivered, event.concentration), concentration=None)
+        case DoseGiven():
+            _known_drug(event.drug, model)
+            amount, duration = _amount("amount", event.amount), _hours(event.duration)
+            every = _interval(event.steady_every)
+            if every is not None:
+                _steady(event, model, amount.value, 0.0 if duration is None else duration.value, every.value)
+            return _with(event, amount=amount, duration=duration, steady_every=every)
+        case RegimenPlanned():
+            _known_drug(event.drug, model)
+            return _with(event, doses=tuple(_planned(dose) for dose in event.doses))
+        case DrugLevel():
+            return _level(event, model)
+        case LabResult():
+            return _lab(event, model)
+        case Covariate():
+            return _covariate(event, model)
+        case VitalSample():
+            unit, low, high = VITAL_RANGES[event.channel]
+            return _with(event, value=_within("value", _in("value", event.value, unit), low, high))
+        case DeviceAssociation() if event.expected_every is not None:
+            return _with(
+                event, expected_every=_positive("expected_every", _in("expected_every", event.expected_every, "h"))
+            )
+    return event
+
+
+def _with(event: SomeEvent, **changes: object) -> SomeEvent:
+    return event.model_copy(update=changes)
+
+
+def _in(field: str, quantity: Quantity, unit: str, molar_mass: float | None = None) -> Quantity:
+    with _unit_of(field):
+        return Quantity(value=convert(quantity.value, quantity.unit, unit, molar_mass), unit=unit)
+
+
+@contextmanager
+def _unit_of(field: str) -> Iterator[None]:
+    """Refuses what cannot be converted in the name of its field."""
+    try:
+        yield
+    except UnitError as error:
+        raise _Refused("unknown_unit", f"field '{field}': {error}") from None
+
+
+def _known_drug(drug: str, model: Model) -> None:
+    if drug not in model.drugs:
+        raise _Refused(
+            "unknown_drug", f"field 'drug': {drug!r} is no drug of {model.id}; it has {', '.join(model.drugs)}"
+        )
+
+
+def _positive(field: str, quantity: Quantity) -> Quantity:
+    if quantity.value <= 0:
+        raise _Refused("negative_amount", f"field '{field}': {quantity.value} {quantity.unit} must be above 0")
+    return quantity
+
+
+def _not_negative(field: str, quantity: Quantity) -> Quantity:
+    if quantity.value < 0:
+        raise _Refused("negative_amount", f"field '{field}': {quantity.value} {quantity.unit} must not be negative")
+    return quantity
+
+
+def _within(field: str, quantity: Quantity, low: float, high: float, reason: str = "out_of_range") -> Quantity:
+    if not low <= quantity.value <= high:
+        said = f"{quantity.value:g} {quantity.unit}"
+        raise _Refused(
+            reason, f"field '{field}': {said} is outside {low:g} to {high:g} {quantity.unit}; check the unit"
+        )
+    return quantity
+
+
+def _amount(field: str, quantity: Quantity) -> Quantity:
+    return _within(field, _not_negative(field, _in(field, quantity, "mg")), 0, MOST_AMOUNT)
+
+
+def _hours(duration: Quantity | None) -> Quantity | None:
+    if duration is None:
+        return None
+    hours = _not_negative("duration", _in("duration", duration, "h"))
+    return _within("duration", hours, 0, LONGEST_HOURS) if hours.value > 0 else None
+
+
+def _interval(every: Quantity | None) -> Quantity | None:
+    if every is None:
+        return None
+    hours = _positive("steady_every", _in("steady_every", every, "h"))
+    return _within("steady_every", hours, 0.1, LONGEST_HOURS)
+
+
+def _steady(event: DoseGiven, model: Model, amount: float, duration: float, every: float) -> None:
+    dose = Steady(0, round(every * HOUR_MS), round(duration * HOUR_MS), amount, event.route)
+    if not settles(model, event.drug, dose):
+        said = (
+            f"field 'steady_every': {amount:g} mg every {every:g} h never come to a steady state in the typical patient"
+        )
+        raise _Refused("no_steady_state", f"{said} of {model.id}; record the doses one by one")
+
+
+@functools.lru_cache(maxsize=1024)
+def settles(model: Model, drug: str, dose: Steady) -> bool:
+    """Whether a model's typical patient comes to a steady state under a dose."""
+    kernel = compile_model(model)
+    given = {drug: with_rates(Delivered(steady=[dose]))}
+    reference = kernel.reference[None, : len(model.covariates)]
+    beginning = np.array([np.iinfo(np.int64).min], dtype=np.int64)
+    timeline = assemble(kernel, dose.millis, given, (), beginning, reference)
+    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), pace_for(kernel), shared=False)
+    cloud = solver.initial(timeline)
+    return bool(np.isfinite(cloud.z).all() and np.isfinite(cloud.y).all())
+
+
+def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:
+    _not_negative("rate", rate)
+    strength = (
+        None if concentration is None else _positive("concentration", _in("concentration", concentration, "mg/mL"))
+    )
+    with _unit_of("rate"):
+        per_hour = Quantity(value=drug_rate(rate, strength), unit="mg/h")
+    if strength is not None:
+        flow = Quantity(value=per_hour.value / strength.value, unit="mL/h")
+        _within("rate", flow, 0, MOST_FLOW, "rate_out_of_range")
+    return _within("rate", per_hour, 0, MOST_RATE, "rate_out_of_range")
+
+
+def _delivered(delivered: Quantity, concentration: Quantity | None) -> Quantity:
+    _not_negative("delivered", delivered)
+    strength = (
+        None if concentration is None else _positive("concentration", _in("concentration", concentration, "mg/mL"))
+    )
+    with _unit_of("delivered"):
+        return Quantity(value=drug_amount(delivered, strength), unit="mg")
+
+
+def _planned(dose: PlannedDose) -> PlannedDose:
+    return PlannedDose(time=dose.time, amount=_amount("doses.amount", dose.amount), duration=_hours(dose.duration))
+
+
+def _level(event: DrugLevel, model: Model) -> DrugLevel:
+    output = _output(event.analyte, model)
+    if output is None:
+        known = ", ".join(o.name for o in model.outputs)
+        raise _Refused(
+            "unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}"
+        )
+    level = _measured(event, output)
+    unweighable = output.kind == "continuous" and output.error.kind not in ("additive", "box_cox")
+    if level.value.value == 0 and not event.below_lloq and unweighable:
+        text = f"field 'value': a level of 0 {output.unit} cannot be weighed; send 'below_lloq' with 'lloq'"
+        raise _Refused("out_of_range", text)
+    if level.value.value == 0 and event.below_lloq and level.lloq is None:
+        raise _Refused("out_of_range", "field 'lloq': missing; a level below its limit is only known by that limit")
+    return level
+
+
+def _measured(event: SomeMeasurement, output: OutputSpec) -> SomeMeasurement:
+    """A measured value of an output with its limits, in the output's unit."""
+    limits = {field: limit for field in ("lloq", "uloq") if (limit := getattr(event, field)) is not None}
+    canonical = {
+        field: _positive(field, _in(field, limit, output.unit, output.molar_mass)) for field, limit in limits.items()
+    }
+    value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
+    if output.kind != "continuous":
+        _whole(event, value.value, output)
+    return _with(event, value=value, **canonical, draw_time_sd=_draw_time(event, output))
+
+
+def _draw_time(event: Measurement, output: OutputSpec) -> Quantity | None:
+    """How uncertain the time of drawing is, in hours; ``None`` when it is taken as it stands."""
+    if event.draw_time_sd is None:
+        return None
+    hours = _not_negative("draw_time_sd", _in("draw_time_sd", event.draw_time_sd, "h"))
+    if output.kind in ("ordinal", "event"):
+        raise _Refused("out_of_range", f"field 'draw_time_sd': {output.name} is seen, not drawn; leave it out")
+    return _within("draw_time_sd", hours, 0, LONGEST_DRAW_HOURS) if hours.value >= SHORTEST_DRAW_HOURS else None
+
+
+def _whole(event: Measurement, value: float, output: OutputSpec) -> None:
+    """Refuses what is no grade, count or look of this output."""
+    highest = {"ordinal": len(output.further) - 1, "event": 1}.get(output.kind)
+    if value != round(value) or (highest is not None and value > highest):
+        wanted = "a whole number" if highest is None else f"one of 0 to {highest}"
+        raise _Refused("out_of_range", f"field 'value': {value:g} is no {output.kind} of {output.name}; send {wanted}")
+    if output.kind == "event" and (event.below_lloq or event.above_uloq):
+        raise _Refused("out_of_range", "field 'below_lloq': an event happened or did not; send 1 or 0 without a limit")
+
+
+def _lab(event: LabResult, model: Model) -> LabResult:
+    output = _output(event.analyte, model)
+    if output is not None:
+        return _measured(event, output)
+    for covariate in model.covariates:
+        if covariate.name == event.analyte:
+            return _with(event, value=_plausible(event.value, covariate))
+    if event.analyte not in OTHER_ANALYTES:
+        raise _Refused("unknown_analyte", f"field 'analyte': {event.analyte!r} is not known; see the event vocabulary")
+    _not_negative("value", event.value)
+    return event
+
+
+def _covariate(event: Covariate, model: Model) -> Covariate:
+    for covariate in model.covariates:
+        if covariate.name == event.name:
+            value = event.value if event.level is None else _of_level(event.level, covariate)
+            assert value is not None, "a covariate without a level has its value"
+            return _with(event, value=_plausible(value, covariate), level=None)
+    known = ", ".join(c.name for c in model.covariates) or "none"
+    raise _Refused("unknown_covariate", f"field 'name': {event.name!r} is no covariate of {model.id}; it has {known}")
+
+
+def _of_level(level: str, covariate: CovariateSpec) -> Quantity:
+    known = dict(covariate.levels)
+    if level not in known:
+        names = ", ".join(known) or "none; send its 'value'"
+        raise _Refused("unknown_level", f"field 'level': {level!r} is no level of {covariate.name}; it has {names}")
+    return Quantity(value=known[level], unit=covariate.unit)
+
+
+def _plausible(value: Quantity, covariate: CovariateSpec) -> Quantity:
+    """Within the range that the model file believes; some covariate effects leave the possible outside it."""
+    if covariate.levels:
+        found = _in("value", value, covariate.unit)
+        if found.value not in dict(covariate.levels).values():
+            known = ", ".join(f"{number:g} ({name})" for name, number in covariate.levels)
+            raise _Refused("out_of_range", f"field 'value': {found.value:g} is no level of {covariate.name}: {known}")
+        return found
+    low = 0.0 if covariate.low is None else covariate.low
+    high = float("inf") if covariate.high is None else covariate.high
+    return _within("value", _in("value", value, covariate.unit, covariate.molar_mass), low, high)
+
+
+def _output(analyte: str, model: Model) -> OutputSpec | None:
+    index = output_index(model, analyte)
+    return None if index is None else model.outputs[index]

@@ -1,0 +1,253 @@
+"""What is known about one patient, in event time, whatever the order of arrival.
+
+The history is the truth of which every belief is a cache. Facts that matter singly (doses, levels, counts, covariates,
+plans, starts and stops of a pump) are kept whole and for ever; what a device repeats (pump samples, wearable readings)
+is kept as compact columns, so that a long history stays small. Two histories that were told the same events are
+equal, in any order of telling.
+
+Order inside a patient is (event time, rank of the kind, event id): at one instant an observation comes before a dose,
+the convention for trough samples.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from bisect import bisect_left, bisect_right, insort
+from collections import OrderedDict
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Literal, NamedTuple
+
+from twin.events import (
+    Clock,
+    Covariate,
+    DeviceAssociation,
+    DoseGiven,
+    DrugLevel,
+    Enrolment,
+    InputEvent,
+    LabResult,
+    PumpDelivery,
+    PumpTotals,
+    RegimenPlanned,
+    StateReset,
+    VitalSample,
+    encode,
+    to_millis,
+)
+from twin.record.contact import Heard
+
+ClinicalEvent = (
+    PumpDelivery
+    | PumpTotals
+    | DoseGiven
+    | StateReset
+    | DrugLevel
+    | LabResult
+    | Covariate
+    | RegimenPlanned
+    | DeviceAssociation
+    | Enrolment
+)
+
+RECENT_IDS = 512
+"""Ids of repeated device events are remembered for this many events, to tell a repeat from a conflict."""
+
+_RANK = {
+    "enrolment": 0,
+    "covariate": 1,
+    "device_association": 2,
+    "regimen_planned": 3,
+    "lab_result": 4,
+    "drug_level": 5,
+    "state_reset": 6,
+    "pump_totals": 7,
+    "pump_delivery": 8,
+    "dose_given": 9,
+}
+_PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
+
+
+HOLD_MS = 72 * 3_600_000
+"""Longest silence over which a pump channel's last rate is still believed (longer than any planned chemotherapy
+infusion of one bag, so that a pump that only says START and STOP is read rightly)."""
+
+
+class Key(NamedTuple):
+    """Place of a fact in a patient's event-time order."""
+
+    millis: int
+    rank: int
+    event_id: str
+
+
+class Insertion(NamedTuple):
+    """What telling one event did: nothing new, a conflict with what was told before, or a change.
+
+    Attributes:
+        since: event time from which beliefs or plans may differ; ``None`` when only the present moved on.
+        delivery: the course of a delivered rate may differ: hold the timeline against the one before.
+        heard: event time from which only the silence of a device, or the age of its last word, is judged otherwise.
+    """
+
+    outcome: Literal["new", "duplicate", "conflict", "orphan"]
+    since: int | None = None
+    detail: str = ""
+    delivery: bool = False
+    heard: int | None = None
+
+
+@dataclass(slots=True)
+class SampleLine:
+    """Periodic reports of one pump channel for one drug: times (ms) and rates (mg/h), sorted by time."""
+
+    times: list[int] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+
+    def insert(self, millis: int, rate: float, starts_and_stops: list[int]) -> Insertion:
+        """Add a report; ``starts_and_stops`` are the times (ms, sorted) of the channel's other words."""
+        at = bisect_left(self.times, millis)
+        if at < len(self.times) and self.times[at] == millis:
+            if self.rates[at] == rate:
+                return Insertion("duplicate")
+            return Insertion("conflict", detail=f"rate {rate} mg/h at a time already reported as {self.rates[at]} mg/h")
+        self.times.insert(at, millis)
+        self.rates.insert(at, rate)
+        before = self.times[at - 1] if at else millis
+        # A pump that starts or stops speaks louder than its samples: the first sample after that may say something.
+        spoke_since = bisect_right(starts_and_stops, millis) > bisect_left(starts_and_stops, before)
+        repeats = at > 0 and self.rates[at - 1] == rate and not spoke_since
+        last = at == len(self.times) - 1
+        return Insertion("new", delivery=not (repeats and (last or self.times[at + 1] - before <= HOLD_MS)))
+
+
+class History:
+    """All a patient's facts (see the module docstring). Mutable; owned by one `twin.patient.twin.PatientTwin`."""
+
+    def __init__(self) -> None:
+        self.keys: list[Key] = []
+        self.facts: dict[str, ClinicalEvent] = {}
+        self.superseded: dict[str, str] = {}
+        self.samples: dict[tuple[str, str], SampleLine] = {}
+        self.spoken: dict[tuple[str, str], list[int]] = {}
+        self.heard: dict[str, Heard] = {}
+        self.newest: int | None = None
+        self.recent: OrderedDict[str, bytes] = OrderedDict()
+        self.told = 0
+
+    def insert(self, event: InputEvent, sample_rate: float | None = None) -> Insertion:
+        """Tell one event. ``sample_rate`` is a pump sample's rate in mg/h, converted at the boundary.
+
+        Never raises for a well-formed event: a conflict or an orphaned correction is returned, and changes nothing.
+        """
+        known = self._known(event)
+        if known is not None:
+            return known
+        millis = to_millis(event.time)
+        late = self.newest is not None and millis <= self.newest
+        outcome = self._place(event, millis, sample_rate)
+        if outcome.outcome != "new":
+            return outcome
+        self.told += 1
+        self.newest = millis if self.newest is None else max(self.newest, millis)
+        if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
+            spoke = self.heard.setdefault(event.device_id, Heard()).insert(millis)
+            # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
+            if late and (spoke is not None or isinstance(event, PumpDelivery)):
+                return outcome._replace(heard=millis)
+        return outcome
+
+    def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
+        """Facts that stand (neither corrected nor retracted, nor retractions themselves), in event-time order."""
+        for key in self.keys:
+            fact = self.facts[key.event_id]
+            if key.event_id not in self.superseded and fact.status != "retracted":
+                yield key.millis, fact
+
+    def add_fact(self, fact: ClinicalEvent) -> None:
+        """Put a fact in its place; what it corrects or contradicts is for `insert` to say."""
+        self.facts[fact.event_id] = fact
+        insort(self.keys, key_of(fact))
+        if isinstance(fact, PumpDelivery):
+            insort(self.spoken.setdefault((fact.device_id, fact.drug), []), to_millis(fact.time))
+
+    def _known(self, event: InputEvent) -> Insertion | None:
+        fact = self.facts.get(event.event_id)
+        if fact is not None:
+            return _repeat(fact == event, event.event_id)
+        digest = self.recent.get(event.event_id)
+        return None if digest is None else _repeat(digest == _digest(event), event.event_id)
+
+    def _place(self, event: InputEvent, millis: int, sample_rate: float | None) -> Insertion:
+        if isinstance(event, VitalSample | Clock):
+            self._remember(event)
+            return Insertion("new")
+        if isinstance(event, PumpDelivery) and event.phase == "sample":
+            if event.status in ("corrected", "retracted"):
+                return Insertion("orphan", detail="a periodic pump sample cannot be corrected; send start or stop")
+            line = self.samples.setdefault((event.device_id, event.drug), SampleLine())
+            spoken = self.spoken.get((event.device_id, event.drug), [])
+            outcome = line.insert(millis, 0.0 if sample_rate is None else sample_rate, spoken)
+            if outcome.outcome == "new":
+                self._remember(event)
+            return outcome
+        return self._place_fact(event, millis)
+
+    def _place_fact(self, event: ClinicalEvent, millis: int) -> Insertion:
+        if event.event_id in self._replaced_by(event):
+            detail = f"field 'replaces': {event.replaces!r} is itself replaced by this event; name the fact it corrects"
+            return Insertion("orphan", detail=detail)
+        self.add_fact(event)
+        return Insertion("new", millis if event.replaces is None else self._settle(event))
+
+    def _replaced_by(self, event: ClinicalEvent) -> list[str]:
+        """Ids that an event replaces: its target, what that replaced in its turn, and so on to the original."""
+        chain: list[str] = []
+        target = event.replaces
+        while target is not None:
+            chain.append(target)
+            fact = self.facts.get(target)
+            target = None if fact is None else fact.replaces
+        return chain
+
+    def _settle(self, event: ClinicalEvent) -> int:
+        """Decide which fact stands in place of what ``event`` replaces; the earliest time that this may matter for.
+
+        Of rivals, which replace the same fact, the one with the greatest (time, id) prevails, or what replaces it in
+        its turn; so one fact of a family stands, whichever came first.
+        """
+        replacing: dict[str, list[ClinicalEvent]] = {}
+        for fact in self.facts.values():
+            if fact.replaces is not None:
+                replacing.setdefault(fact.replaces, []).append(fact)
+        original = standing = self._replaced_by(event)[-1]
+        while standing in replacing:
+            standing = max(replacing[standing], key=lambda fact: (fact.time, fact.event_id)).event_id
+        family = [original]
+        for member in family:
+            family += [fact.event_id for fact in replacing.get(member, ())]
+            self.superseded[member] = standing
+        del self.superseded[standing]
+        return min(to_millis(self.facts[member].time) for member in family if member in self.facts)
+
+    def _remember(self, event: InputEvent) -> None:
+        self.recent[event.event_id] = _digest(event)
+        while len(self.recent) > RECENT_IDS:
+            self.recent.popitem(last=False)
+
+
+def key_of(event: ClinicalEvent) -> Key:
+    """A fact's place in event-time order."""
+    # A rate change is a STOP and a START at one instant (IHE PCD IPEC): the start must come last.
+    phase = _PHASE_RANK[event.phase] if isinstance(event, PumpDelivery) else 0
+    return Key(to_millis(event.time), _RANK[event.kind] * 10 + phase, event.event_id)
+
+
+def _digest(event: InputEvent) -> bytes:
+    return hashlib.blake2b(encode(event), digest_size=8).digest()
+
+
+def _repeat(same: bool, event_id: str) -> Insertion:
+    if same:
+        return Insertion("duplicate")
+    return Insertion("conflict", detail=f"event_id '{event_id}' was told before with other content; give it a new id")

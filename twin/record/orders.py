@@ -1,0 +1,86 @@
+"""What was ordered and which devices are bound, as they stood at any time."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+
+from twin.alerts.snapshot import DeviceView, PlanStep
+from twin.events import DeviceAssociation, DoseGiven, PlannedDose, PumpDelivery, RegimenPlanned, to_millis
+from twin.record.contact import Heard
+from twin.record.history import History
+from twin.timeline.delivery import HOUR_MS
+
+Plan = dict[str, tuple[PlanStep, ...]]
+"""Planned doses of each drug, past and to come, sorted by start."""
+
+
+class Orders:
+    """Plans and device bindings of one history (a pure function of its facts)."""
+
+    def __init__(self, history: History) -> None:
+        self._plan_times: list[int] = []
+        self._plans: list[Plan] = []
+        self._bindings: list[tuple[int, DeviceAssociation]] = []
+        self._spoken: dict[str, list[int]] = {}
+        for millis, fact in history.effective():
+            if type(fact) is DoseGiven:  # by far the most, over years
+                continue
+            if isinstance(fact, RegimenPlanned):
+                self._add_plan(millis, fact)
+            elif isinstance(fact, DeviceAssociation):
+                self._bindings.append((millis, fact))
+            elif isinstance(fact, PumpDelivery):
+                self._spoken.setdefault(fact.drug, []).append(millis)
+
+    def plan(self, millis: int) -> Plan:
+        """Per drug, the doses of the plan as it stood: each order replaces older ones from its own time on."""
+        at = bisect_right(self._plan_times, millis) - 1
+        return self._plans[at] if at >= 0 else {}
+
+    def last_report(self, history: History, millis: int, drug: str) -> int | None:
+        """Newest word of any pump about a drug, not after ``millis``."""
+        spoken = self._spoken.get(drug, [])
+        at = bisect_right(spoken, millis) - 1
+        found = [spoken[at]] if at >= 0 else []
+        for (_, of_drug), line in history.samples.items():
+            if of_drug == drug:
+                at = bisect_right(line.times, millis) - 1
+                found += [line.times[at]] if at >= 0 else []
+        return max(found, default=None)
+
+    def devices(self, heard: dict[str, Heard], millis: int) -> tuple[DeviceView, ...]:
+        """Every device that was ever bound, as it stood."""
+        newest: dict[str, tuple[int, DeviceAssociation]] = {}
+        for since, binding in self._bindings:
+            if since > millis:
+                break
+            newest[binding.device_id] = (since, binding)
+        views = []
+        for device_id, (since, binding) in sorted(newest.items()):
+            spoke = heard[device_id].last_before(millis) if device_id in heard else None
+            every = binding.expected_every
+            views.append(
+                DeviceView(
+                    device_id,
+                    max(since, spoke) if spoke is not None else since,
+                    round(every.value * HOUR_MS) if every is not None else None,
+                    binding.associated,
+                )
+            )
+        return tuple(views)
+
+    def _add_plan(self, millis: int, order: RegimenPlanned) -> None:
+        plan: Plan = dict(self._plans[-1]) if self._plans else {}
+        kept = [step for step in plan.get(order.drug, ()) if step.start_ms < millis]
+        told = sorted((_plan_step(dose, order.route) for dose in order.doses), key=lambda s: (s.start_ms, s.amount))
+        plan[order.drug] = (*kept, *told)
+        if self._plan_times and self._plan_times[-1] == millis:
+            del self._plan_times[-1], self._plans[-1]
+        self._plan_times.append(millis)
+        self._plans.append(plan)
+
+
+def _plan_step(dose: PlannedDose, route: str) -> PlanStep:
+    begin = to_millis(dose.time)
+    hours = dose.duration.value if dose.duration is not None else 0.0
+    return PlanStep(begin, begin + round(hours * HOUR_MS), dose.amount.value, route)

@@ -1,0 +1,401 @@
+"""Particles through time: the model's equations solved for a cloud of individual parameters.
+
+A `Cloud` is where particles stand at one instant: modal coordinates of the linear block and the stepped states. A
+`Solver` holds what the equations of a cloud of eta need (individual parameters, eigenbases), per stretch of constant
+covariates and random effects. Where either changes the cloud is carried over in state space.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+from collections import OrderedDict
+from dataclasses import dataclass, replace
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.kernel.delayed_input import TIMING, own_edges, possible
+from twin.kernel.kernel import Floats, Kernel
+from twin.kernel.stepper import LANES
+from twin.solver.effects import Constant, Effects
+from twin.solver.eigenbasis import eigenbasis
+from twin.solver.steady_state import steady_state
+from twin.solver.step_schedule import Pace, Schedule, schedule, segments
+from twin.timeline.segments import ALWAYS, UNDIVIDED, Segment, Segments
+from twin.timeline.timeline import UNIT_MS, Timeline
+
+OWN_EDGES = 400_000
+"""Edges of late doses that are laid out at once (some 60 bytes each)."""
+
+Plans = dict[tuple[int, int], Schedule]
+"""Steps of stretches (begin and end in ms) of one timeline, with the marks and stops that go with them."""
+
+NO_STOPS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Cloud:
+    """States of N particles at ``millis``: modal linear states z (N, L) and stepped y (N, S).
+
+    The modes are those of covariate epoch ``epoch`` and of the effects of ``segment``. A cloud is the state just before
+    anything that happens at ``millis`` itself.
+    """
+
+    millis: int
+    epoch: int
+    z: Floats
+    y: Floats
+    segment: Segment = ALWAYS
+
+    def take(self, index: NDArray[np.int64]) -> Cloud:
+        """The particles at ``index``."""
+        return replace(self, z=self.z[index], y=self.y[index])
+
+
+@dataclass(frozen=True)
+class System:
+    """The equations of a cloud under one set of covariates; ``timing`` is that of (`twin.kernel.delayed_input`)."""
+
+    par: Floats
+    lam: Floats
+    v: Floats
+    w: Floats
+    bw: Floats
+    cw: Floats
+    timing: Floats
+
+
+def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
+    """Individual parameters (N, P), columns `Kernel.parameters`, for effects (N, E) and covariates (C,).
+
+    Effects are those of `Model.effect_names`; of eta (N, d) alone, those of occasions are 0.
+    """
+    missing = len(kernel.model.effect_names) - eta.shape[1]
+    eta = np.hstack([eta, np.zeros((len(eta), missing))]) if missing else eta
+    par = np.empty((len(eta), len(kernel.parameters)))
+    kernel.individual(np.ascontiguousarray(eta, dtype=np.float64), covariates, par)
+    return par
+
+
+def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
+    """Eigenbases of the particles' linear blocks.
+
+    A particle whose block has no real eigenbasis (two rates equal to rounding, or not finite) gets outputs that are not
+    numbers, which everything downstream reads as impossible.
+    """
+    count, size, inputs = len(par), len(kernel.linear), len(kernel.inputs)
+    timing = np.zeros((count, len(kernel.late), TIMING))
+    if kernel.late:
+        kernel.timing(par, covariates, timing)
+        # No drug enters before it is given.
+        par = np.where(possible(timing, kernel.late_kinds, _unit(kernel))[:, None], par, np.nan)
+    a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
+    kernel.system(par, covariates, a, b, c)
+    lam, v, w = eigenbasis(a, c)
+    # Plain loops over the few columns: a fixed order of summation keeps the bytes independent of N.
+    bw = np.zeros((count, size, inputs))
+    cw = np.zeros((count, size))
+    for k in range(size):
+        bw += w[:, :, k, None] * b[:, k, None, :]
+        cw += w[:, :, k] * c[:, k, None]
+    return System(par, lam, v, w, bw, cw, timing)
+
+
+REMEMBERED_SYSTEMS = 96
+"""Systems kept for reuse in the whole process (about 0.7 MB each at 1,000 particles), whatever the number of twins."""
+
+_SYSTEMS: OrderedDict[tuple[str, bytes, bytes], System] = OrderedDict()
+_GUARD = Lock()
+
+
+class Solver:
+    """The equations of N particles over a timeline's covariate epochs and segments; systems are built when needed.
+
+    ``eta`` are effects that may change with the segment, or (N, d) ones that never do. ``shared`` systems are
+    remembered in the process by the content of eta; a proposal, solved once, keeps its own. Who solves the same
+    stretches of one timeline for many eta hands the steps on as ``plans``.
+    """
+
+    def __init__(
+        self, kernel: Kernel, eta: Effects | Floats, pace: Pace, *, shared: bool = True, plans: Plans | None = None
+    ) -> None:
+        self.kernel = kernel
+        self.effects = Constant(eta) if isinstance(eta, np.ndarray) else eta
+        self.pace = pace
+        self._plans = plans
+        # Content, not identity, is the key: a belief that is shared or restored finds its systems again.
+        self._own: dict[tuple[bytes, Segment], System] | None = None if shared else {}
+        self._digests: dict[Segment, bytes] = {}
+
+    @property
+    def count(self) -> int:
+        """Number of particles N."""
+        return self.effects.count
+
+    def system(self, covariates: Floats, segments: Segments = UNDIVIDED, segment: Segment = ALWAYS) -> System:
+        """The particles' equations under these covariates (C,) in a segment."""
+        shaping = covariates[self.kernel.shaping].tobytes()
+        if self._own is not None:
+            own = shaping, segment
+            if own not in self._own:
+                self._own[own] = self._built(covariates, self.effects.at(segments, segment))
+            return self._own[own]
+        effects = self.effects.at(segments, segment)
+        key = (self.kernel.model.hash, self._digest(effects, segment), shaping)
+        with _GUARD:
+            found = _SYSTEMS.get(key)
+            if found is not None:
+                _SYSTEMS.move_to_end(key)
+                return found
+        system = self._built(covariates, effects)
+        with _GUARD:
+            _SYSTEMS[key] = system
+            while len(_SYSTEMS) > REMEMBERED_SYSTEMS:
+                _SYSTEMS.popitem(last=False)
+        return system
+
+    def _digest(self, effects: Floats, segment: Segment) -> bytes:
+        if segment not in self._digests:
+            # With how many they are: without random effects particles have no content.
+            content = b"%d " % len(effects) + np.ascontiguousarray(effects).tobytes()
+            self._digests[segment] = hashlib.blake2b(content, digest_size=16).digest()
+        return self._digests[segment]
+
+    def _built(self, covariates: Floats, effects: Floats) -> System:
+        return linear_system(self.kernel, individual_parameters(self.kernel, effects, covariates), covariates)
+
+    def _system_of(self, cloud: Cloud, timeline: Timeline) -> System:
+        return self.system(timeline.covariates[cloud.epoch], timeline.segments, cloud.segment)
+
+    def initial(self, timeline: Timeline) -> Cloud:
+        """The particles at the start of a timeline."""
+        cloud = self._begun(timeline, timeline.start)
+        return self._in_steady_state(cloud, timeline) if timeline.start in timeline.steady else cloud
+
+    def _begun(self, timeline: Timeline, millis: int) -> Cloud:
+        """The particles with the initial values of ``millis``."""
+        epoch, segment = _epoch_at(timeline, millis), timeline.segments.at(millis)
+        covariates = timeline.covariates[epoch]
+        system = self.system(covariates, timeline.segments, segment)
+        x = np.zeros((self.count, len(self.kernel.linear)))
+        y = np.zeros((self.count, len(self.kernel.stepped)))
+        self.kernel.initial(system.par, covariates, x, y)
+        return Cloud(millis, epoch, _apply(system.w, x), y, segment)
+
+    def standing(self, millis: int, states: Floats, timeline: Timeline) -> Cloud:
+        """The cloud at ``millis`` with these states (N, L + S), as `natural` gives them."""
+        linear = len(self.kernel.linear)
+        epoch, segment = _epoch_at(timeline, millis), timeline.segments.at(millis)
+        system = self.system(timeline.covariates[epoch], timeline.segments, segment)
+        return Cloud(millis, epoch, _apply(system.w, states[:, :linear]), states[:, linear:].copy(), segment)
+
+    def natural(self, cloud: Cloud, timeline: Timeline) -> tuple[Floats, Floats]:
+        """Linear states x (N, L) and stepped ones y (N, S) of a cloud, the latter as they are stepped."""
+        return _apply(self._system_of(cloud, timeline).v, cloud.z), cloud.y
+
+    def constant(self, timeline: Timeline, millis: int) -> Solver:
+        """The equations of the particles as if they had always been as they are from ``millis`` on."""
+        if isinstance(self.effects, Constant):
+            return self.with_plans({})
+        effects = self.effects.at(timeline.segments, timeline.segments.at(millis))
+        return Solver(self.kernel, effects, self.pace, shared=False)
+
+    def taken(self, index: NDArray[np.int64]) -> Solver:
+        """The equations of the particles at ``index``, whose effects must be constant."""
+        effects = self.effects.at(UNDIVIDED, ALWAYS)[index]
+        return Solver(self.kernel, effects, self.pace, shared=False, plans=self._plans)
+
+    def with_plans(self, plans: Plans) -> Solver:
+        """The same equations for stretches of another timeline."""
+        other = copy.copy(self)
+        other._plans = plans
+        return other
+
+    def advance(
+        self,
+        cloud: Cloud,
+        timeline: Timeline,
+        end: int,
+        marks: NDArray[np.int64] = NO_STOPS,
+        stops: NDArray[np.int64] = NO_STOPS,
+    ) -> tuple[Cloud, Floats]:
+        """Solve from the cloud to ``end`` (ms).
+
+        Args:
+            marks: sorted distinct ms in [cloud.millis, end] at which outputs are wanted.
+            stops: further ms that steps must meet, so that the path is the same as in a solution that paused there.
+
+        Returns:
+            The cloud at ``end`` and outputs (M, O, N), O rows as `Kernel.outputs` says.
+        """
+        kernel = self.kernel
+        out = np.empty((len(marks), kernel.height, self.count))
+        done = 0
+        if len(marks) and marks[0] == cloud.millis:
+            out[0] = self._here(cloud, timeline)
+            done = 1
+        while cloud.millis < end:
+            epoch = _epoch_at(timeline, cloud.millis)
+            cloud = self._carried(cloud, timeline, epoch, timeline.segments.at(cloud.millis))
+            if cloud.millis in timeline.resets:
+                cloud = self._begun(timeline, cloud.millis)
+            until = min(end, timeline.segments.next_after(cloud.millis) or end)
+            if epoch + 1 < len(timeline.epoch):
+                until = min(until, int(timeline.epoch[epoch + 1]))
+            restart = int(np.searchsorted(timeline.restarts, cloud.millis, side="right"))
+            until = min([until, *timeline.restarts[restart : restart + 1].tolist()])
+            here = marks[(marks > cloud.millis) & (marks <= until)]
+            cloud = self._stretch(cloud, timeline, until, stops, here, out[done : done + len(here)])
+            done += len(here)
+            if until in timeline.steady:
+                cloud = self._in_steady_state(cloud, timeline)
+                if len(here) and here[-1] == until:
+                    out[done - 1] = self._here(cloud, timeline)
+        return cloud, out
+
+    def _in_steady_state(self, cloud: Cloud, timeline: Timeline) -> Cloud:
+        """The cloud, its states replaced by those just before the steady doses at its instant."""
+        row = timeline.covariates[_epoch_at(timeline, cloud.millis)]
+        x, y = steady_state(self.constant(timeline, cloud.millis), timeline, cloud.millis, row)
+        return replace(cloud, z=_apply(self._system_of(cloud, timeline).w, x), y=y)
+
+    def _stretch(
+        self,
+        cloud: Cloud,
+        timeline: Timeline,
+        end: int,
+        stops: NDArray[np.int64],
+        marks: NDArray[np.int64],
+        out: Floats,
+    ) -> Cloud:
+        if self.kernel.late:
+            return self._late_stretch(cloud, timeline, end, stops, marks, out)
+        plans = {} if self._plans is None else self._plans
+        steps = plans.get((cloud.millis, end))
+        if steps is None:
+            steps = plans[cloud.millis, end] = schedule(
+                timeline, self.kernel, self.pace, cloud.millis, end, stops, marks
+            )
+        covariates = timeline.covariates[cloud.epoch]
+        s = self._system_of(cloud, timeline)
+        z, y = cloud.z.copy(), cloud.y.copy()
+        self.kernel.advance(
+            z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, steps.start, steps.dt, steps.row, timeline.rates,
+            steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark, out,
+        )  # fmt: skip
+        return replace(cloud, millis=end, z=z, y=y)
+
+    def _late_stretch(
+        self,
+        cloud: Cloud,
+        timeline: Timeline,
+        end: int,
+        stops: NDArray[np.int64],
+        marks: NDArray[np.int64],
+        out: Floats,
+    ) -> Cloud:
+        """As `_stretch`, where every particle has edges of its own; so many particles at once as memory is fair to."""
+        steps = segments(timeline, self.kernel, cloud.millis, end, stops, marks)
+        covariates = timeline.covariates[cloud.epoch]
+        s, pace, unit = self._system_of(cloud, timeline), self.pace, _unit(self.kernel)
+        epoch = self._timing_epochs(timeline, end)
+        z, y = cloud.z.copy(), cloud.y.copy()
+        memory = pace.largest / pace.growth if pace.first > 0 else 0.0
+        pieces = int(np.searchsorted(timeline.late.given, end))
+        size = max(LANES, OWN_EDGES // (2 * pieces + 1) // LANES * LANES)
+        for first in range(0, len(z), size):
+            part = slice(first, first + size)
+            own = own_edges(
+                timeline.late,
+                self.kernel.late_kinds,
+                lambda at, part=part: self._system_at(int(epoch[at]), timeline).timing[part],  # type: ignore[misc]
+                epoch,
+                timeline.start,
+                unit,
+                (cloud.millis, end),
+                memory,
+            )
+            shown = np.empty((*out.shape[:2], len(z[part])))
+            self.kernel.advance(
+                z[part], y[part], s.par[part], covariates, s.lam[part], s.v[part], s.w[part], s.bw[part], s.cw[part],
+                steps.edge, steps.disturbed, steps.row, timeline.rates,
+                steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark,
+                np.array([pace.first, pace.growth, pace.largest]), own.start, own.time, own.disturbed, own.column,
+                own.amount, own.rates, own.flow_start, own.flow, shown,
+            )  # fmt: skip
+            out[:, :, part] = shown
+        return replace(cloud, millis=end, z=z, y=y)
+
+    def _timing_epochs(self, timeline: Timeline, end: int) -> NDArray[np.int64]:
+        """Times (ms) before ``end`` from which what decides when a dose enters may be another."""
+        found, begin = [timeline.epoch], timeline.segments.next_after(timeline.start)
+        while begin is not None and begin < end:
+            found.append(np.array([begin], dtype=np.int64))
+            begin = timeline.segments.next_after(begin)
+        return np.unique(np.concatenate(found))
+
+    def _system_at(self, millis: int, timeline: Timeline) -> System:
+        """The particles' equations at ``millis``, or at the start of the record where that is later."""
+        covariates = timeline.covariates[_epoch_at(timeline, millis)]
+        return self.system(covariates, timeline.segments, timeline.segments.at(max(millis, timeline.start)))
+
+    def _carried(self, cloud: Cloud, timeline: Timeline, epoch: int, segment: Segment) -> Cloud:
+        if (epoch, segment) == (cloud.epoch, cloud.segment):
+            return cloud
+        carried = replace(cloud, epoch=epoch, segment=segment)
+        old, new = timeline.covariates[cloud.epoch], timeline.covariates[epoch]
+        if segment == cloud.segment and np.array_equal(old[self.kernel.shaping], new[self.kernel.shaping]):
+            return carried
+        x = _apply(self._system_of(cloud, timeline).v, cloud.z)
+        return replace(carried, z=_apply(self._system_of(carried, timeline).w, x))
+
+    def _here(self, cloud: Cloud, timeline: Timeline) -> Floats:
+        """Outputs at the cloud's own instant: a step of no length."""
+        out = np.empty((1, self.kernel.height, self.count))
+        covariates = timeline.covariates[cloud.epoch]
+        at = (cloud.millis - timeline.start) / _unit(self.kernel)
+        step_alone(
+            self.kernel, self._system_of(cloud, timeline), covariates, cloud.z.copy(), cloud.y.copy(), at, 0.0, out
+        )
+        return np.asarray(out[0])
+
+
+def step_alone(
+    kernel: Kernel, s: System, covariates: Floats, z: Floats, y: Floats, at: float, h: float, out: Floats
+) -> None:
+    """One step of length ``h`` from ``at`` (model time) in which nothing enters; z (N, L), y (N, S) and out (1, O, N)
+    are written."""
+    none, one = np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
+    silent, nothing = np.zeros((1, len(kernel.inputs))), np.empty(0)
+    mark = one if len(out) else one - 1
+    if not kernel.late:
+        kernel.advance(
+            z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, np.array([at]), np.array([h]), one, silent,
+            np.zeros(2, dtype=np.int64), none, nothing, mark, out,
+        )  # fmt: skip
+        return
+    ranges = np.zeros(len(z) + 1, dtype=np.int64)
+    flowing = np.zeros((len(z), len(kernel.late) + 1), dtype=np.int64)
+    kernel.advance(
+        z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, np.array([at, at + h]), np.array([at]), one, silent,
+        np.zeros(2, dtype=np.int64), none, nothing, mark, np.array([h, 0.0, h]), ranges, nothing, nothing, none,
+        nothing, np.empty((0, len(kernel.late))), flowing, np.empty((0, 6)), out,
+    )  # fmt: skip
+
+
+def _apply(matrix: Floats, vector: Floats) -> Floats:
+    """Per-particle matrix times vector, (N, r, c) by (N, c), summed in fixed order."""
+    result = np.zeros((len(vector), matrix.shape[1]))
+    for k in range(matrix.shape[2]):
+        result += matrix[:, :, k] * vector[:, k, None]
+    return result
+
+
+def _epoch_at(timeline: Timeline, millis: int) -> int:
+    return int(np.searchsorted(timeline.epoch, millis, side="right")) - 1
+
+
+def _unit(kernel: Kernel) -> int:
+    return UNIT_MS[kernel.model.time_unit]

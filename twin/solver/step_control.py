@@ -1,0 +1,216 @@
+"""How finely a model is stepped: chosen once per model, so that whoever writes one need not.
+
+Error grows with the first step after a discontinuity, with how fast steps grow after it, and with the largest one
+(`twin.solver.step_schedule`). Where the file names none of them, the model's own regimens are solved for the typical
+patient, both corners of the population and some of its members, very finely and then ever more finely from coarse
+steps, until the two agree to `TOLERANCE`; each time that step size is halved that brings most for what it costs. The
+result is kept on disk beside the compiled kernel. A model without regimens gets steps that suit its rates at rest.
+
+Explicit steps must stay within some three time constants of the fastest stepped state. A model that would need over
+`MOST_STEPS` of them to the end of its forecasts is stiff, and refused.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import astuple, replace
+from threading import Lock
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.filter.belief import prior
+from twin.kernel.cache import keep, recalled
+from twin.kernel.kernel import GENERATOR, Floats, Kernel
+from twin.modelfile.library import ModelError
+from twin.solver.solver import Solver, individual_parameters, linear_system, step_alone
+from twin.solver.step_schedule import GROWTH, Pace
+from twin.timeline.timeline import UNIT_MS, Timeline
+
+TOLERANCE = 1e-6
+"""Relative error looked for; a tenth of what is promised, for patients and regimens that were not looked at."""
+
+NEGLIGIBLE = 1e-7
+"""Fraction of an output's peak under which its relative error is not looked at."""
+
+MOST_STEPS = 100_000
+"""Steps over a forecast's horizon that are still bearable: 2.5 s for 1,000 particles of a small model."""
+
+LOOKED_AT = 16
+"""Patients that a pace is chosen for."""
+
+ROUNDS = 24
+"""Halvings after which the steps are fine enough, whatever the error."""
+
+FEWEST_STEPS = 50
+"""Steps over a forecast's horizon in a model that hardly moves."""
+
+VERSION = 1
+"""Raise when a pace would be chosen otherwise, so that those on disk are not reused."""
+
+_PACES: dict[str, Pace] = {}
+_GUARD = Lock()
+
+
+def pace_for(kernel: Kernel) -> Pace:
+    """Step sizes of a model, in its own time unit.
+
+    Raises:
+        ModelError: the model is stiff.
+    """
+    with _GUARD:
+        if kernel.model.hash not in _PACES:
+            _PACES[kernel.model.hash] = _chosen(kernel)
+        return _PACES[kernel.model.hash]
+
+
+def _chosen(kernel: Kernel) -> Pace:
+    if not kernel.stepped:
+        return Pace(0.0, 0.0, np.inf)
+    model, named = kernel.model, kernel.model.numerics
+    par = individual_parameters(kernel, np.zeros((1, len(model.effect_names))), kernel.reference)
+    lam = linear_system(kernel, par, kernel.reference).lam
+    stepped = max(stepped_rate(kernel, par, kernel.reference), 1e-9)
+    fastest = max(float(np.abs(lam).max(initial=0.0)), stepped)
+    largest = named.largest_step or 0.2 / stepped
+    refuse_stiff(kernel, 3.0 / stepped)
+    rough = Pace(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
+    if None not in (named.first_step, named.growth, named.largest_step) or not model.regimens:
+        return rough
+    name = f"pace_{model.hash}_{GENERATOR}_{VERSION}.json"
+    kept = recalled(name)
+    if kept is not None:
+        return Pace(*json.loads(kept))
+    pace = _calibrated(kernel, fastest, stepped)
+    keep(name, json.dumps(astuple(pace)))
+    return pace
+
+
+def refuse_stiff(kernel: Kernel, step: float) -> None:
+    """Refuse a model that has to be stepped by ``step`` (model time) where that is no way to reach its horizon.
+
+    Raises:
+        ModelError: with the number of steps and what to do.
+    """
+    model = kernel.model
+    steps = model.cadence.horizon / step
+    if steps > MOST_STEPS:
+        unit = model.time_unit
+        problem = f"are stiff: they need steps of {step:.2g} {unit}, {steps:.2g} of them over the forecast's horizon"
+        mend = "write what is so fast at its equilibrium (quasi-steady state), or check its rate and its unit"
+        raise ModelError(model.id, "states", f"{problem}; {mend}")
+
+
+def stepped_rate(kernel: Kernel, par: Floats, covariates: Floats) -> float:
+    """Spectral radius (1/time unit) of the stepped states' Jacobian at the initial state, by differences of one tiny
+    step; ``par`` (1, P)."""
+    count = len(kernel.stepped)
+    pars = np.repeat(par, count + 1, axis=0)
+    x, y = np.zeros((count + 1, len(kernel.linear))), np.zeros((count + 1, count))
+    kernel.initial(pars, covariates, x, y)
+    bump = 1e-5 * np.maximum(np.abs(y[0]), 1e-3)
+    y[1:] += np.diag(bump)
+    before = y.copy()
+    s = linear_system(kernel, pars, covariates)
+    z = np.einsum("nij,nj->ni", s.w, x)
+    h = 1e-7
+    step_alone(kernel, s, covariates, z, y, 0.0, h, np.empty((0, 0, 0)))
+    rate = (y - before) / h
+    jacobian = (rate[1:] - rate[0]).T / bump
+    # From nothing some rates of change are infinite; what they lead to is for the calibration to see.
+    jacobian = np.where(np.isfinite(jacobian), jacobian, 0.0)
+    return float(np.abs(np.linalg.eigvals(jacobian)).max())
+
+
+def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> Pace:
+    """Step sizes that are fine enough for the model's regimens; what the file names stays as it is."""
+    named = kernel.model.numerics
+    timeline, marks = _usual(kernel)
+    eta = _patients(kernel)
+
+    def fixed(pace: Pace) -> Pace:
+        return Pace(
+            min(named.first_step or pace.first, named.largest_step or pace.largest),
+            named.growth or pace.growth,
+            named.largest_step or pace.largest,
+        )
+
+    def solved(pace: Pace) -> Floats:
+        solver = Solver(kernel, eta, pace, shared=False)
+        return solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)[1][:, : len(kernel.outputs)]
+
+    longest = kernel.model.cadence.horizon / FEWEST_STEPS
+    coarse = min(1.0 / stepped, longest)
+    fine = Pace(min(0.02 / fastest, coarse / 10), 0.04, coarse / 10)
+    exact = solved(fine)
+    while not _agree(exact, further := solved(_halved(fine))):
+        fine, exact = _halved(fine), further
+        # Explicit steps become stable only far below what accuracy asks for.
+        refuse_stiff(kernel, 10 * fine.largest)
+    exact = further
+    scale = np.abs(exact) + NEGLIGIBLE * np.nanmax(np.abs(exact), axis=0, keepdims=True) + 1e-300
+
+    def error(pace: Pace) -> float:
+        apart = np.abs(solved(fixed(pace)) - exact) / scale
+        return float(np.max(np.where(np.isnan(exact), 0.0, np.nan_to_num(apart, nan=1e9, posinf=1e9))))
+
+    pace = fixed(Pace(coarse / 4, 0.5, coarse))
+    found = error(pace)
+    for _ in range(ROUNDS):
+        if found < TOLERANCE:
+            break
+        finer = [replace(pace, first=pace.first / 3), replace(pace, growth=pace.growth / 1.5)]
+        finer.append(replace(pace, first=min(pace.first, pace.largest / 2), largest=pace.largest / 2))
+        left = [error(one) for one in finer]
+        worth = [e * _cost(one, timeline, marks, kernel) for e, one in zip(left, finer, strict=True)]
+        best = int(np.argmin(worth))
+        # Where none helps by itself (unstable steps), all are halved.
+        helps = left[best] < 0.7 * found
+        pace = fixed(finer[best] if helps else _halved(pace))
+        found = left[best] if helps else error(pace)
+    refuse_stiff(kernel, pace.largest)
+    return pace
+
+
+def _halved(pace: Pace) -> Pace:
+    return Pace(pace.first / 2, pace.growth / 2, pace.largest / 2)
+
+
+def _agree(one: Floats, other: Floats) -> bool:
+    """Whether halved steps change a solution by so little that what they give is exact (the error falls by 2^5)."""
+    with np.errstate(invalid="ignore"):
+        apart = np.abs(one - other) / (np.abs(other) + NEGLIGIBLE * np.nanmax(np.abs(other), initial=1e-300))
+    return bool((np.isnan(one) == np.isnan(other)).all() and np.nanmax(apart, initial=0.0) < 5 * TOLERANCE)
+
+
+def _cost(pace: Pace, timeline: Timeline, marks: NDArray[np.int64], kernel: Kernel) -> float:
+    """About how many steps a pace takes: those of even length, and those that grow after each discontinuity."""
+    length = (int(marks[-1]) - timeline.start) / UNIT_MS[kernel.model.time_unit]
+    jumps = len(timeline.changes_between(timeline.start, int(marks[-1]))) + len(timeline.late.given) + 1
+    growing = max(np.log(pace.largest / pace.first), 0.0) / np.log1p(pace.growth) + 1 / pace.growth
+    return float(length / pace.largest + jumps * growing)
+
+
+def _usual(kernel: Kernel) -> tuple[Timeline, NDArray[np.int64]]:
+    """The model's regimens as given, and ms at which solutions are compared: denser after the first dose."""
+    from twin.study.design import ORIGIN, treated, treatment  # a design solves models, and so reads this module
+
+    model = kernel.model
+    unit = UNIT_MS[model.time_unit]
+    length = max(model.cadence.horizon, 2.2 * max(r.start + r.interval for r in model.regimens))
+    # Daily doses for a month say what those of a year would.
+    length = min(length, max(31 * 24 * 3_600_000 / unit, 1.2 * max(r.interval for r in model.regimens)))
+    timeline = treated(kernel, treatment(model, "pace", length * unit / (24 * 3_600_000)))
+    early = np.geomspace(1e-3, 0.3, 8)
+    marks = ORIGIN + np.rint(length * unit * np.concatenate([early, np.linspace(0.35, 1.0, 14)])).astype(np.int64)
+    return timeline, np.unique(marks[marks > timeline.start])
+
+
+def _patients(kernel: Kernel) -> Floats:
+    model = kernel.model
+    eta = np.zeros((LOOKED_AT, len(model.effect_names)))
+    deviation = np.sqrt(np.diag(model.omega))
+    if len(deviation):
+        eta[1, : len(deviation)], eta[2, : len(deviation)] = 2.0 * deviation, -2.0 * deviation
+        eta[3:, : len(deviation)] = prior(model, LOOKED_AT - 3, "pace").eta[:, : len(deviation)]
+    return eta

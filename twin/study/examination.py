@@ -1,0 +1,129 @@
+"""A recorded patient under examination: each value predicted before it was told, then the whole record fitted.
+
+One-step-ahead predictions are leave-future-out cross-validation by construction (Bürkner et al. 2020, J Stat Comput
+Simul 90:2499): nothing that came later had a part in them. Individual predictions, IWRES and NPDE are those of
+`twin.study.diagnostics` at the posterior mode given the whole record.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.events import Prediction
+from twin.filter.belief import Belief, prior, quantiles
+from twin.filter.posthoc import post_hoc
+from twin.filter.trunk import Trunk
+from twin.kernel.kernel import Floats, compile_model
+from twin.modelfile.library import Model
+from twin.patient.reading import Reader
+from twin.record.history import History
+from twin.solver.effects import Effects
+from twin.solver.step_control import pace_for
+from twin.study.diagnostics import Diagnosis, diagnose
+from twin.timeline.covariates import widened
+from twin.timeline.timeline import UNIT_MS, Observation, Timeline, build
+
+LEVELS = (0.05, 0.5, 0.95)
+
+EVEN = 240
+"""Points of a fitted curve, evenly over the record."""
+
+AFTER = 16
+"""Further points after each change of input, where there are few enough of them to be seen."""
+
+MOST_CHANGES = 60
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """One output along the record (T,), given all of it: the posterior's 90 % band and median, the mode, the typical
+    patient; times in model time units from the start of the record."""
+
+    output: int
+    times: Floats
+    low: Floats
+    median: Floats
+    high: Floats
+    mode: Floats
+    typical: Floats
+
+
+@dataclass(frozen=True)
+class Examined:
+    """One patient with n values.
+
+    Attributes:
+        times: (n,) of the values, in model time units from the start of the record.
+        predictions: what was expected of each value before it was told.
+        diagnosis: given the whole record.
+        curves: of each output that was measured.
+        converged: whether the search for the mode settled.
+    """
+
+    patient_id: str
+    times: Floats
+    predictions: tuple[Prediction, ...]
+    diagnosis: Diagnosis
+    curves: tuple[Fitted, ...]
+    converged: bool
+
+
+def examine(patient_id: str, history: History, model: Model, particles: int) -> Examined:
+    """Follow a record value by value, then look at it as a whole.
+
+    Raises:
+        ValueError: the record holds no value of any of the model's outputs.
+    """
+    kernel = compile_model(model)
+    timeline = build(history, kernel)
+    if timeline is None or not timeline.observations:
+        raise ValueError(f"no value of {', '.join(output.name for output in model.outputs)} in the record")
+    trunk = Trunk(kernel, pace_for(kernel), patient_id)
+    reader = Reader(trunk)
+    position = trunk.begin(timeline, prior(widened(model, timeline.widening), particles, patient_id))
+    predictions = []
+    for observation in timeline.observations:
+        position, learned = trunk.learn(position, timeline, observation)
+        predictions.append(reader.prediction(learned))
+    found = post_hoc(kernel, trunk.pace, timeline)
+    times = np.array([observation.millis - timeline.start for observation in timeline.observations])
+    return Examined(
+        patient_id,
+        times / UNIT_MS[model.time_unit],
+        tuple(predictions),
+        diagnose(trunk, timeline, found.effects),
+        _curves(trunk, timeline, position.belief, found.effects),
+        found.converged,
+    )
+
+
+def _curves(trunk: Trunk, timeline: Timeline, belief: Belief, mode: Effects) -> tuple[Fitted, ...]:
+    """Curves of all outputs that were measured; what particles were before their checkpoint is not known any more."""
+    marks = _marks(timeline)
+    outputs = sorted({observation.output for observation in timeline.observations})
+    looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
+    nobody = np.zeros((1, len(trunk.kernel.model.eta_names)))
+    alone = np.hstack([trunk.predictions(each, timeline, looks) for each in (mode, nobody)])
+    shape = len(outputs), len(marks), -1
+    predicted = zip(trunk.recalled(belief, timeline, looks).reshape(shape), alone.reshape(shape), strict=True)
+    times = (marks - timeline.start) / UNIT_MS[trunk.kernel.model.time_unit]
+    found = []
+    for output, (rows, single) in zip(outputs, predicted, strict=True):
+        known = np.isfinite(rows).any(axis=1, keepdims=True)
+        low, median, high = np.where(known, quantiles(rows, belief.weight, LEVELS), np.nan).T
+        found.append(Fitted(output, times, low, median, high, single[:, 0], single[:, 1]))
+    return tuple(found)
+
+
+def _marks(timeline: Timeline) -> NDArray[np.int64]:
+    """Times (ms) of a curve: evenly, at every value, and dense after every change of input."""
+    end = timeline.observations[-1].millis
+    edges = np.array([timeline.start, *timeline.changes_between(timeline.start, end), end])
+    parts = [np.linspace(timeline.start, end, EVEN), np.array([float(o.millis) for o in timeline.observations])]
+    if len(edges) <= MOST_CHANGES:
+        parts += [start + (stop - start) * np.linspace(0, 1, AFTER) ** 3 for start, stop in pairwise(edges)]
+    return np.unique(np.rint(np.concatenate(parts)).astype(np.int64))

@@ -1,0 +1,89 @@
+"""A patient's characteristics as step functions of time, carried forward or backward from where they were reported.
+
+    forward    v(t) = the last value reported before t; before the first, the first
+    backward   v(t) = the first value reported at or after t; after the last, the last
+
+and the model's reference where none was ever reported. What was reported at one instant counts as its last word there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.events import Covariate, LabResult
+from twin.modelfile.library import CovariateSpec, Model
+from twin.record.history import ClinicalEvent
+
+ALWAYS = int(np.iinfo(np.int64).min)
+"""Epoch of the first row: as long as there was time."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Characteristics over time.
+
+    Attributes:
+        epoch: (E,) ms from which a row of ``values`` holds.
+        values: (E, C), in the order of the model.
+        widening: (d,) variance added to each eta for what was never reported.
+    """
+
+    epoch: NDArray[np.int64]
+    values: NDArray[np.float64]
+    widening: NDArray[np.float64]
+
+
+def carry(facts: Iterable[tuple[int, ClinicalEvent]], model: Model) -> Carried:
+    """Characteristics of the facts (ms, fact) in event-time order."""
+    told: dict[str, dict[int, float]] = {covariate.name: {} for covariate in model.covariates}
+    for millis, fact in facts:
+        if isinstance(fact, Covariate | LabResult):
+            name = fact.name if isinstance(fact, Covariate) else fact.analyte
+            if name in told and fact.value is not None:
+                told[name][millis] = fact.value.value
+    courses = [_course(covariate, told[covariate.name]) for covariate in model.covariates]
+    every = np.unique(np.array([ALWAYS, *(m for course in courses for m, _ in course)], dtype=np.int64))
+    values = np.empty((len(every), len(courses)))
+    for j, course in enumerate(courses):
+        begins = np.array([m for m, _ in course], dtype=np.int64)
+        values[:, j] = np.array([value for _, value in course])[np.searchsorted(begins, every, side="right") - 1]
+    new = np.ones(len(every), dtype=bool)
+    new[1:] = (values[1:] != values[:-1]).any(axis=1)
+    never = [covariate for covariate in model.covariates if not told[covariate.name]]
+    return Carried(every[new], values[new], _widening(model, never))
+
+
+def widened(model: Model, widening: NDArray[np.float64] | None = None) -> Model:
+    """The model with the prior of a patient whose unreported characteristics widen eta by ``widening`` (d,).
+
+    Without it, of a patient of whom nothing was reported.
+    """
+    if widening is None:
+        widening = carry((), model).widening
+    if not widening.any():
+        return model
+    omega = model.omega + np.diag(widening)
+    omega.setflags(write=False)
+    return replace(model, omega=omega)
+
+
+def _course(covariate: CovariateSpec, told: dict[int, float]) -> list[tuple[int, float]]:
+    """Steps (from ms, value), the first of them from `ALWAYS`."""
+    times, values = list(told), list(told.values())
+    if not times:
+        return [(ALWAYS, covariate.reference)]
+    if covariate.carry == "backward":
+        return [(ALWAYS, values[0]), *zip(times[:-1], values[1:], strict=True)]
+    return [(ALWAYS, values[0]), *zip(times[1:], values[1:], strict=True)]
+
+
+def _widening(model: Model, never: Iterable[CovariateSpec]) -> NDArray[np.float64]:
+    widening = np.zeros(len(model.eta_names))
+    for covariate in never:
+        for name, variance in covariate.widens:
+            widening[model.eta_names.index(name)] += variance
+    return widening

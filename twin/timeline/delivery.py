@@ -1,0 +1,246 @@
+"""What was delivered of each drug, as step functions of the rate and impulses.
+
+Delivered, not ordered: the input is what the pumps said they delivered. A channel's rate holds from one word to its
+next; between two readings of its cumulative counter the rates are scaled so that they integrate to what the counter
+says; a channel that stays silent is believed for `HOLD_MS` and no longer. Rates are mg/h, amounts mg.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+
+from twin.events import DoseGiven, PumpDelivery, PumpTotals
+from twin.record.history import HOLD_MS, ClinicalEvent, SampleLine
+
+HOUR_MS = 3_600_000
+DAY_MS = 24 * HOUR_MS
+
+COUNTER_TOLERANCE = 0.01
+"""Counters and reported rates that agree within this fraction need no correction (pump accuracy is a few percent)."""
+
+Steps = list[tuple[int, float]]
+"""A step function of time: (from ms, value), sorted; zero before the first."""
+
+
+class Recorded(NamedTuple):
+    """A dose recorded as given evenly from ``start`` to ``end`` (ms), mg/h."""
+
+    start: int
+    end: int
+    rate: float
+    route: str
+
+
+class Steady(NamedTuple):
+    """A dose (mg) given at ``millis`` as it had been given every ``every`` ms for ever before; ``span`` ms long."""
+
+    millis: int
+    every: int
+    span: int
+    amount: float
+    route: str
+
+    def recorded(self, millis: int) -> Recorded:
+        """The dose as if given at ``millis``, for one that lasts."""
+        return Recorded(millis, millis + self.span, self.amount / (self.span / HOUR_MS), self.route)
+
+
+@dataclass(slots=True)
+class Delivered:
+    """One drug as delivered.
+
+    Attributes:
+        rate: all that runs, mg/h; ``rate_by_route`` is the same by route.
+        impulses: what was given at once (ms, mg, route).
+        pulses: ms of every recorded dose.
+        steady: doses recorded as given in steady state, which are among the others too.
+        pumped: the part of the rate that pumps told of; ``recorded``: doses whose duration was told beforehand.
+    """
+
+    rate: Steps = field(default_factory=list)
+    impulses: list[tuple[int, float, str]] = field(default_factory=list)
+    rate_by_route: dict[str, Steps] = field(default_factory=dict)
+    pulses: list[int] = field(default_factory=list)
+    pumped: Steps = field(default_factory=list)
+    recorded: list[Recorded] = field(default_factory=list)
+    steady: list[Steady] = field(default_factory=list)
+
+    def rate_at(self, millis: int) -> float:
+        """Rate from ``millis`` on, mg/h."""
+        at = bisect_right(self.rate, millis, key=lambda step: step[0]) - 1
+        return self.rate[at][1] if at >= 0 else 0.0
+
+    def amount(self, start: int, end: int) -> float:
+        """Amount delivered in [start, end), mg."""
+        total = sum(amount for millis, amount, _ in self.impulses if start <= millis < end)
+        for i, (since, rate) in enumerate(self.rate):
+            until = self.rate[i + 1][0] if i + 1 < len(self.rate) else end
+            total += rate * max(0, min(until, end) - max(since, start)) / HOUR_MS
+        return total
+
+    def begins(self) -> list[int]:
+        """Times at which a dose begins, sorted: one recorded as given, or what a pump delivers until it stops."""
+        recorded = [dose.start for dose in self.recorded]
+        return sorted([*(millis for millis, _, _ in self.impulses), *recorded, *(start for start, _ in self._runs())])
+
+    def amounts(self) -> Steps:
+        """Amount of each dose (mg) from when it is known: its begin when recorded, its end when pumped."""
+        recorded = [(dose.start, dose.rate * (dose.end - dose.start) / HOUR_MS) for dose in self.recorded]
+        line = Delivered(rate=self.pumped)
+        pumped = [(end, line.amount(start, end)) for start, end in self._runs()]
+        return sorted([*((millis, amount) for millis, amount, _ in self.impulses), *recorded, *pumped])
+
+    def implied(self) -> Steps:
+        """Amounts (mg) of doses of the last day before one in steady state, which nobody recorded."""
+        return [
+            (dose.millis - k * dose.every, dose.amount)
+            for dose in self.steady
+            for k in range(1, -(-DAY_MS // dose.every))
+        ]
+
+    def _runs(self) -> Iterator[tuple[int, int]]:
+        """Begin and end of each stretch over which a pump delivers without a stop."""
+        began: int | None = None
+        for millis, rate in self.pumped:
+            if rate > 0 and began is None:
+                began = millis
+            elif rate == 0 and began is not None:
+                yield began, millis
+                began = None
+
+    def pumping(self) -> Iterator[tuple[int, int, float, int]]:
+        """Stretches of an even rate that pumps deliver: from, to (ms), mg/h, and when the pump began to deliver."""
+        for start, end in self._runs():
+            steps = [step for step in self.pumped if start <= step[0] <= end]
+            for (since, rate), (until, _) in pairwise(steps):
+                yield since, until, rate, start
+
+    def starts(self, gap_ms: int) -> list[int]:
+        """Times at which delivery begins after at least ``gap_ms`` without any: the starts of courses."""
+        spans = [(millis, millis) for millis, _, _ in self.impulses]
+        for i, (since, rate) in enumerate(self.rate):
+            if rate > 0:
+                spans.append((since, self.rate[i + 1][0] if i + 1 < len(self.rate) else since + HOLD_MS))
+        found: list[int] = []
+        until: int | None = None
+        for since, end in sorted(spans):
+            if until is None or since - until >= gap_ms:
+                found.append(since)
+            until = end if until is None else max(until, end)
+        return found
+
+
+def sum_of_steps(sources: list[Steps]) -> Steps:
+    """Sum of step functions, as a step function without repeated values.
+
+    >>> sum_of_steps([[(0, 1.0), (10, 0.0)], [(5, 2.0)]])
+    [(0, 1.0), (5, 3.0), (10, 2.0)]
+    """
+    if not sources:
+        return []
+    times = np.unique(np.array([millis for source in sources for millis, _ in source], dtype=np.int64))
+    total = np.zeros(len(times))
+    for source in sources:
+        if source:
+            at = np.searchsorted(np.array([millis for millis, _ in source]), times, side="right")
+            total += np.concatenate([[0.0], [value for _, value in source]])[at]
+    steps: Steps = []
+    for millis, value in zip(times.tolist(), total.tolist(), strict=True):
+        if value != (steps[-1][1] if steps else 0.0):
+            steps.append((millis, value))
+    return steps
+
+
+def delivered(
+    drug: str, facts: list[tuple[int, ClinicalEvent]], samples: dict[tuple[str, str], SampleLine]
+) -> Delivered:
+    """Everything delivered of a drug: pump channels, counters and recorded doses, summed."""
+    found = Delivered()
+    channels: dict[str, Steps] = {}
+    counters: dict[str, Steps] = {}
+    for millis, fact in facts:
+        if isinstance(fact, PumpDelivery) and fact.drug == drug:
+            running = fact.phase == "start" or fact.delivery_status == "kvo"
+            delivering = fact.delivery_status != "not-delivering"
+            channels.setdefault(fact.device_id, []).append((millis, fact.rate.value if running and delivering else 0.0))
+        elif isinstance(fact, PumpTotals) and fact.drug == drug:
+            counters.setdefault(fact.device_id, []).append((millis, fact.delivered.value))
+        elif isinstance(fact, DoseGiven) and fact.drug == drug:
+            found.pulses.append(millis)
+            if fact.steady_every is not None:
+                span = 0 if fact.duration is None else round(fact.duration.value * HOUR_MS)
+                every = round(fact.steady_every.value * HOUR_MS)
+                found.steady.append(Steady(millis, every, span, fact.amount.value, fact.route))
+            if fact.duration is None:
+                found.impulses.append((millis, fact.amount.value, fact.route))
+            else:
+                span = round(fact.duration.value * HOUR_MS)
+                found.recorded.append(
+                    Recorded(millis, millis + span, fact.amount.value / fact.duration.value, fact.route)
+                )
+    for (device, of_drug), line in samples.items():
+        if of_drug == drug:
+            channels.setdefault(device, [])
+            # Words at one instant: a start or stop outranks the periodic sample.
+            spoken = {millis for millis, _ in channels[device]}
+            told = [(m, r) for m, r in zip(line.times, line.rates, strict=True) if m not in spoken]
+            channels[device] = sorted([*channels[device], *told], key=lambda step: step[0])
+    devices = sorted(channels.keys() | counters.keys())
+    spoken_steps = {device: _held(_last_of_instant(channels.get(device, []))) for device in devices}
+    found.pumped = sum_of_steps([_counted(spoken_steps[device], counters.get(device, [])) for device in devices])
+    return with_rates(found)
+
+
+def with_rates(found: Delivered) -> Delivered:
+    """Fill in the rates that follow from what was recorded and pumped (by vein)."""
+    by_route: dict[str, list[Steps]] = {}
+    for dose in found.recorded:
+        by_route.setdefault(dose.route, []).append([(dose.start, dose.rate), (dose.end, 0.0)])
+    if found.pumped:
+        by_route.setdefault("iv", []).append(found.pumped)
+    found.rate_by_route = {route: sum_of_steps(by_route[route]) for route in sorted(by_route)}
+    found.rate = sum_of_steps(list(found.rate_by_route.values()))
+    return found
+
+
+def _last_of_instant(words: Steps) -> Steps:
+    return [w for i, w in enumerate(words) if i + 1 == len(words) or words[i + 1][0] != w[0]]
+
+
+def _held(words: Steps) -> Steps:
+    """A channel's words as a step function that falls to zero `HOLD_MS` after a word that nothing followed."""
+    steps: Steps = []
+    for i, (millis, rate) in enumerate(words):
+        if not steps or steps[-1][1] != rate:
+            steps.append((millis, rate))
+        following = words[i + 1][0] if i + 1 < len(words) else None
+        if rate > 0 and (following is None or following - millis > HOLD_MS):
+            steps.append((millis + HOLD_MS, 0.0))
+    return steps
+
+
+def _counted(steps: Steps, counter: Steps) -> Steps:
+    """Scale a channel's rates between counter readings to what the counter says was delivered."""
+    line = Delivered(rate=steps)
+    for (since, before), (until, after) in pairwise(counter):
+        if after < before or until <= since:
+            continue  # The counter was cleared in between: it says nothing about this stretch.
+        said, counted = line.amount(since, until), after - before
+        if abs(counted - said) <= COUNTER_TOLERANCE * max(counted, said):
+            continue
+        inside = [(m, r) for m, r in line.rate if since <= m < until]
+        inside = [(since, line.rate_at(since)), *[step for step in inside if step[0] != since]]
+        if said > 0:
+            scaled = [(m, r * counted / said) for m, r in inside]
+        else:
+            scaled = [(since, counted / ((until - since) / HOUR_MS))]
+        resumed = (until, line.rate_at(until))
+        outside_after = [step for step in line.rate if step[0] > until]
+        line = replace(line, rate=[*[s for s in line.rate if s[0] < since], *scaled, resumed, *outside_after])
+    return line.rate
