@@ -11,13 +11,13 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from twin.clock import DAY_MS
 from twin.events import Alert, Band, Estimate, Exposure, Forecast, ForecastBand, Nadir, Prediction, Rejected, to_millis
 
 Quantiles = tuple[float, float, float, float, float]
 
 SEVERITY_RANK: Mapping[str, int] = {"low": 1, "medium": 2, "high": 3}
 ACTIVE_STATES = frozenset({"raised", "updated"})
-MILLIS_PER_DAY = 86_400_000
 STEPS_SHOWN = 40
 
 
@@ -342,9 +342,7 @@ def _target(part: Exposure) -> Target:
 
 def _low_point(forecast: Forecast, nadir: Nadir) -> LowPoint:
     start = to_millis(forecast.time)
-    early, middle, late = (
-        start + round(days * MILLIS_PER_DAY) for days in (nadir.day.q05, nadir.day.median, nadir.day.q95)
-    )
+    early, middle, late = (start + round(days * DAY_MS) for days in (nadir.day.q05, nadir.day.median, nadir.day.q95))
     return LowPoint(
         nadir.output, nadir.value.unit, quantiles(nadir.value), (early, middle, late), brief(nadir.p_grade4)
     )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from twin.modelfile.library import Model, OutputSpec
+from twin.model.spec import Model, OutputSpec
 
 
 def drug_of(output: OutputSpec, model: Model) -> str | None:

@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from twin.clock import DAY_MS
 from twin.events import InputEvent, OutputEvent, Rejected
 
 PUMP = "iomt.pump"
@@ -34,7 +35,6 @@ INPUT_BYTES = 4 * MIB
 REJECTED_BYTES = 8 * MIB
 """Largest dead letter: an oversized input in base64 with its reason must fit."""
 
-_DAY_MS = 86_400_000
 _KEPT_DAYS = {REJECTED: 90}
 _KEPT_DAYS_OTHERWISE = 30
 
@@ -83,7 +83,7 @@ def topic_configs(topic: str) -> dict[str, str]:
         "cleanup.policy": "delete",
         "max.message.bytes": str(largest),
         "message.timestamp.type": "LogAppendTime",
-        "retention.ms": str(_KEPT_DAYS.get(topic, _KEPT_DAYS_OTHERWISE) * _DAY_MS),
+        "retention.ms": str(_KEPT_DAYS.get(topic, _KEPT_DAYS_OTHERWISE) * DAY_MS),
     }
 
 

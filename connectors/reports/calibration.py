@@ -11,11 +11,12 @@ from connectors.reports.curves import population_drawing
 from connectors.reports.drawing import GREEN, SOFT, drawing, svg
 from connectors.reports.pages import page
 from connectors.reports.uniform import uniform_drawing
-from twin.modelfile.library import Model
+from twin.clock import UNIT_MS
+from twin.model.spec import Model
 from twin.study.calibration import COVERAGE, FALSE_ALARM, Calibration, Foreseen
-from twin.study.design import ORIGIN, Design
+from twin.study.design import Design
 from twin.study.population import Outlook
-from twin.timeline.timeline import UNIT_MS
+from twin.timeline.regimen import ORIGIN
 
 
 def calibration_page(found: Calibration, model: Model, plan: Design, outlooks: Sequence[Outlook]) -> str:

@@ -10,7 +10,7 @@ from connectors.reports.curves import population_drawing
 from connectors.reports.facts import ASSUMED, facts, population
 from connectors.reports.formula import equation
 from connectors.reports.pages import page
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 from twin.study.population import Outlook
 
 

@@ -9,7 +9,7 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from connectors.reports.drawing import BLUE, ORANGE, WIDE, drawing, svg
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 from twin.study.population import Outlook
 
 DECADES = 4

@@ -11,8 +11,8 @@ import numpy as np
 from connectors.reports.fits import check_drawing, goodness_drawing, individual_drawing, shown
 from connectors.reports.pages import page
 from connectors.reports.uniform import uniform_drawing
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import Model
+from twin.arrays import Floats
+from twin.model.spec import Model
 from twin.study.calibration import FALSE_ALARM, Uniform
 from twin.study.examination import Examined
 from twin.study.measures import Description, describe

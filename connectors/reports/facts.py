@@ -6,9 +6,8 @@ import ast
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from twin.kernel.kernel import Floats
-from twin.model.spec import OccasionSpec
-from twin.modelfile.library import CovariateSpec, ErrorSpec, Model, OutputSpec, ParameterSpec
+from twin.arrays import Floats
+from twin.model.spec import CovariateSpec, ErrorSpec, Model, OccasionSpec, OutputSpec, ParameterSpec
 
 ASSUMED = "ASSUMED: "
 """Stands before the reason for a number that nobody published."""

@@ -9,11 +9,11 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from connectors.reports.drawing import BLUE, INK, ORANGE, PINK, SOFT, WIDE, drawing, svg
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import Model
+from twin.arrays import Floats
+from twin.model.spec import Model
+from twin.observation.observation import Observation
 from twin.study.examination import Examined
 from twin.study.vpc import PredictiveCheck
-from twin.timeline.timeline import Observation
 
 DECADES = 10.0
 """Positive values that span more than this factor are drawn on logarithmic axes."""

@@ -10,7 +10,7 @@ import typer
 
 from streams.batch.cases import Case, CaseError, Problem, Reading, Report, read_cases
 from streams.terminal.progress import progress
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 
 LEFT_OUT = 3
 """Exit code when at least one line, event or patient could not be used."""
@@ -90,7 +90,7 @@ def prepare(models: Iterable[Model], processes: int) -> None:
 def usable_arguments() -> Iterator[None]:
     """What the user has to mend before anything can be done is said in one line, with exit code 2."""
     from connectors.feeds.nmtran.records import NmtranError
-    from twin.modelfile.library import ModelError
+    from twin.model.spec import ModelError
 
     try:
         yield

@@ -18,7 +18,8 @@ from connectors.feeds.ndjson import read_ndjson
 from connectors.feeds.nmtran.reader import read_nmtran
 from connectors.feeds.nmtran.times import ORIGIN
 from twin.events import BadEvent, Enrolment, InputEvent, Rejected, encode, to_millis
-from twin.modelfile.library import Model, ModelError, library_ids, load_model
+from twin.model.spec import Model, ModelError
+from twin.modelfile.library import library_ids, load_model
 from twin.patient.rivals import Rivals, rivals
 
 EVENT_SUFFIXES = frozenset({".ndjson", ".jsonl", ".json"})

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING
 
 from streams.batch.cases import Case, Problem, Report, Told, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
+from twin.clock import UNIT_MS
 from twin.events import decode
-from twin.modelfile.library import Model
-from twin.timeline.timeline import UNIT_MS
+from twin.model.spec import Model
 
 if TYPE_CHECKING:
     from twin.study.diagnostics import Diagnosis
@@ -135,9 +135,9 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
     from twin.filter.posthoc import post_hoc
     from twin.filter.trunk import Trunk
     from twin.kernel.kernel import compile_model
-    from twin.record.recording import recorded
     from twin.solver.step_control import pace_for
     from twin.study.diagnostics import diagnose
+    from twin.study.records import recorded
     from twin.timeline.timeline import build
 
     patient_id, told, zero = record

@@ -18,7 +18,8 @@ from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
 from typing import Any, TypeVar
 
-from twin.modelfile.library import Model, parse_model
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 
 ONE_THREAD = dict.fromkeys(("OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "OMP_NUM_THREADS", "NUMBA_NUM_THREADS"), "1")
 """Environment of a worker process."""

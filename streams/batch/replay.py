@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from streams.batch.cases import Case, Problem, Report, Told, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
 from twin.events import Alert, OutputEvent, Prediction, decode, encode, to_millis
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray

@@ -18,15 +18,16 @@ from connectors.reports.calibration import calibration_page
 from connectors.reports.examination import examination_page, examination_record
 from streams.batch.cases import Case, Problem, Report, Told, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
+from twin.clock import UNIT_MS
 from twin.events import decode
 from twin.kernel.kernel import Kernel, compile_model
-from twin.modelfile.library import Model
-from twin.record.recording import recorded
+from twin.model.spec import Model
 from twin.study.calibration import Calibration, Followed, follow, summarise
-from twin.study.design import ORIGIN, Design, design
+from twin.study.design import Design, design
 from twin.study.examination import Examined, examine
 from twin.study.population import outlooks
-from twin.timeline.timeline import UNIT_MS
+from twin.study.records import recorded
+from twin.timeline.regimen import ORIGIN
 
 PATIENTS_A_TASK = 10
 

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from streams.terminal.progress import progress
+from twin.clock import HOUR_MS
 
 Say = Callable[[str], object]
 
@@ -242,7 +243,7 @@ def stream(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
     from streams.bench.stream import stream_vs_passthrough
 
     paced_events = round(RATE * scale.paced_seconds)
-    hour = 3_600_000
+    hour = HOUR_MS
     say(f"a ward of {scale.ward} patients")
     waiting: list[bytes] = []
     paced: list[bytes] = []

@@ -10,11 +10,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from twin.arrays import Floats
 
 
 def two_compartments(system: Any) -> Callable[[Any, Floats, Floats], object]:

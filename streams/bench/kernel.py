@@ -12,20 +12,23 @@ from numpy.typing import NDArray
 
 from streams.bench import handwritten as bench_handwritten
 from streams.bench import handwritten_pk as bench_handwritten_pk
-from streams.bench.patients import DAY_MS, HOUR_MS, Course
+from streams.bench.patients import Course
+from twin.arrays import Floats
+from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
 from twin.events import PumpDelivery, VitalSample
 from twin.filter.belief import prior
 from twin.kernel.kernel import Kernel, compile_model
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 from twin.record.admission import admit
 from twin.record.history import History
-from twin.solver.solver import Cloud, Solver, System
+from twin.solver.cloud import Cloud
+from twin.solver.linear_system import System
+from twin.solver.settling import settles
+from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
 from twin.solver.step_schedule import Schedule, schedule
 from twin.timeline.delivery import Delivered, Recorded, with_rates
-from twin.timeline.timeline import UNIT_MS, Timeline, assemble, build
-
-Floats = NDArray[np.float64]
+from twin.timeline.timeline import Timeline, assemble, build
 
 
 @dataclass(frozen=True)
@@ -124,7 +127,7 @@ def _timeline(kernel: Kernel, told: Course) -> Timeline:
     for event in told.history:
         # A pump's samples repeat its START; a wearable says nothing that the equations need.
         if not isinstance(event, VitalSample | PumpDelivery) or (isinstance(event, PumpDelivery) and _changes(event)):
-            history.insert(admit(event, kernel.model))
+            history.insert(admit(event, kernel.model, settles))
     timeline = build(history, kernel)
     if timeline is None or len(timeline.covariates) != 1:
         raise ValueError("the kernels are compared on a course with deliveries, under constant covariates")

@@ -10,16 +10,17 @@ from time import thread_time
 
 from streams.bench.models import two_compartments
 from twin import load_model
+from twin.clock import HOUR_MS
 from twin.events import DoseGiven, Quantity, from_millis
 from twin.filter.belief import prior
 from twin.filter.posthoc import post_hoc
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
-from twin.model.spec import Route
-from twin.modelfile.library import Model
+from twin.model.spec import Model, Route
 from twin.solver.step_control import pace_for
-from twin.study.design import ORIGIN, Design
+from twin.study.design import Design
 from twin.study.simulation import simulate
+from twin.timeline.regimen import ORIGIN
 
 RUNS = 5
 """Runs of each patient, of which the fastest counts: the others waited for something else."""
@@ -59,7 +60,7 @@ class Study:
             )
             for hour, amount, lasting in self.doses
         )
-        return Design(given, tuple((ORIGIN + round(hour * 3_600_000), numbers[name]) for hour, name in self.samples))
+        return Design(given, tuple((ORIGIN + round(hour * HOUR_MS), numbers[name]) for hour, name in self.samples))
 
 
 def _at(hours: tuple[float, ...], output: str) -> tuple[tuple[float, str], ...]:

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from connectors.feeds.ward.ward import WARD_MODELS, Ward, named_models
+from twin.clock import DAY_MS, HOUR_MS
 from twin.events import (
     Clock,
     Covariate,
@@ -30,13 +31,11 @@ from twin.events import (
     from_millis,
     to_millis,
 )
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 """The first admission."""
 
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 CYCLE_DAYS = 21
 
 VITALS_EVERY = 900.0

@@ -8,10 +8,11 @@ from statistics import fmean, median
 from time import perf_counter, thread_time
 from typing import NamedTuple
 
-from streams.bench.patients import DAY_MS, EVENTS_AN_HOUR, Course, daily, infused, steady_hours, steady_start
+from streams.bench.patients import EVENTS_AN_HOUR, Course, daily, infused, steady_hours, steady_start
 from twin import PatientTwin
+from twin.clock import DAY_MS
 from twin.events import InputEvent, LabResult, to_millis
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 
 Progress = Callable[[int], object]
 """Takes how many events were told so far."""

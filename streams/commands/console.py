@@ -9,7 +9,7 @@ import typer
 
 if TYPE_CHECKING:
     from connectors.console.views import ModelNotes, Quantiles
-    from twin.modelfile.library import Model
+    from twin.model.spec import Model
 
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 

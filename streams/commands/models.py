@@ -11,7 +11,7 @@ import typer
 if TYPE_CHECKING:
     from rich.console import Console
 
-    from twin.modelfile.library import Model
+    from twin.model.spec import Model
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,7 +36,8 @@ def show(
     ] = None,
 ) -> None:
     """Print a model's card: every number with its unit and what it rests on; ASSUMED marks what nobody published."""
-    from twin.modelfile.library import ModelError, load_model
+    from twin.model.spec import ModelError
+    from twin.modelfile.library import load_model
 
     try:
         found = load_model(model)
@@ -55,7 +56,8 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
     Says what is wrong with each; exit code 1 when anything is.
     """
     from twin.kernel.kernel import compile_model
-    from twin.modelfile.library import ModelError, load_model, text_of
+    from twin.model.spec import ModelError
+    from twin.modelfile.library import load_model, text_of
     from twin.modelfile.lint import faults
     from twin.solver.step_control import pace_for
 

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 if TYPE_CHECKING:
-    from twin.modelfile.library import Model
+    from twin.model.spec import Model
     from twin.study.calibration import Calibration
 
 NOT_CALIBRATED = 1

@@ -16,6 +16,8 @@ from typing import Any
 
 import msgspec
 
+from twin.clock import DAY_MS
+
 PATIENCE = 5.0
 """Seconds a record waits for a topic that is behind."""
 
@@ -26,7 +28,7 @@ AT_ONCE = 0
 """Due time of a record that no twin will be told, as its time cannot be read or lies far ahead of the record's own: it
 must not hold up those behind it in its topic, or a backlog would be told without them and they would all come late."""
 
-FAR_AHEAD_MS = 24 * 3_600_000
+FAR_AHEAD_MS = DAY_MS
 """No sender's clock is believed to be so wrong; by default such events are refused (``far_future``)."""
 
 

@@ -27,6 +27,7 @@ from typing import NamedTuple
 from connectors.kafka.topics import topic_of
 from streams.worker.state_row import BadRow, Held, Row, decode_row, encode_row
 from streams.worker.twin_factory import Twin, TwinFactory, UnknownModel, Update
+from twin.clock import HOUR_MS
 from twin.events import (
     Alert,
     BadEvent,
@@ -114,7 +115,7 @@ class PatientDesk:
 
     def __init__(self, twins: TwinFactory, *, far_future_hours: float = FAR_FUTURE_HOURS) -> None:
         self._twins = twins
-        self._far_future_ms = round(far_future_hours * 3_600_000)
+        self._far_future_ms = round(far_future_hours * HOUR_MS)
 
     # --- records in -------------------------------------------------------------------------------------------------
 
@@ -137,8 +138,8 @@ class PatientDesk:
             return reject(
                 arrival,
                 "far_future",
-                f"field 'time' {event.time.isoformat()} is {ahead / 3_600_000:.1f} h after the record's own time "
-                f"{from_millis(position.timestamp).isoformat()}, more than the {self._far_future_ms / 3_600_000:g} h "
+                f"field 'time' {event.time.isoformat()} is {ahead / HOUR_MS:.1f} h after the record's own time "
+                f"{from_millis(position.timestamp).isoformat()}, more than the {self._far_future_ms / HOUR_MS:g} h "
                 "that are allowed: check the sender's clock",
             )
         return arrival

@@ -16,13 +16,16 @@ from numpy.typing import NDArray
 from scipy.integrate import solve_ivp
 from scipy.stats import gamma
 
+from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import DoseGiven, Quantity, from_millis, to_millis
 from twin.kernel.kernel import Kernel, compile_model
 from twin.model.formula import arguments_of, evaluate, is_input, to_source
-from twin.modelfile.library import Model, ParameterSpec, RegimenSpec, load_model
+from twin.model.spec import Model, ParameterSpec, RegimenSpec
+from twin.modelfile.library import load_model
+from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent
 from twin.timeline.delivery import delivered, with_rates
-from twin.timeline.timeline import HOUR_MS, UNIT_MS, Delivered, Observation, Steps, Timeline, assemble
+from twin.timeline.timeline import Delivered, Steps, Timeline, assemble
 
 RTOL, ATOL = 1e-11, 1e-13
 """Tolerances of LSODA, states in their own units: a decayed concentration is known to about 1e-11 of its peak."""

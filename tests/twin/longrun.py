@@ -11,9 +11,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numba import njit
-from numpy.typing import NDArray
 
-Floats = NDArray[np.float64]
+from twin.arrays import Floats
+
 Function = Callable[[Floats], Floats]
 
 WALKERS, SWEEPS, DISCARDED = 2000, 80, 40

@@ -15,7 +15,8 @@ from scipy import special, stats
 from tests.twin.bedside import count, dose, level, quantity
 from tests.twin.longrun import Floats, Function, cells, log_normal, with_midpoints
 from twin.events import InputEvent
-from twin.modelfile.library import Model, parse_model
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 
 SOURCE = 'source = "made up for a test"'
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from twin.modelfile.library import Model, parse_model
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 
 SOURCE = 'source = "made up for a test"'
 

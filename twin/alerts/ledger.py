@@ -20,9 +20,10 @@ from collections.abc import Iterable
 import msgspec
 
 from twin.alerts.lifecycle import AlertBook, Severity, Transition
+from twin.clock import DAY_MS
 from twin.events import Alert, AlertState, to_millis
 
-REMEMBERED_MS = 126 * 86_400_000
+REMEMBERED_MS = 126 * DAY_MS
 """How long a finished alert stays correctable: six three-week cycles. Older ones are history as published."""
 
 

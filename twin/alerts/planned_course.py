@@ -11,7 +11,9 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from twin.alerts.snapshot import HOUR_MS, DeliveryView, PlanStep
+from twin.alerts.snapshot import DeliveryView
+from twin.clock import HOUR_MS
+from twin.record.orders import PlanStep
 
 COURSE_GAP_MS = 72 * HOUR_MS
 """Planned doses further apart than this belong to different courses (assumed: between a two-day infusion with its

@@ -9,18 +9,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-HOUR_MS = 3_600_000
-MINUTE_MS = 60_000
-
-
-@dataclass(frozen=True, slots=True)
-class PlanStep:
-    """``amount`` mg planned evenly from ``start_ms`` to ``end_ms``; at once when the two are equal."""
-
-    start_ms: int
-    end_ms: int
-    amount: float
-    route: str = "iv"
+from twin.clock import HOUR_MS
+from twin.record.orders import DeviceView, PlanStep
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +59,6 @@ class NadirView:
     median: float
     day: float
     horizon_hours: float
-
-
-@dataclass(frozen=True, slots=True)
-class DeviceView:
-    """A device that is, or was, bound to the patient; ``last_seen_ms`` is at least the time it was bound."""
-
-    device_id: str
-    last_seen_ms: int
-    expected_every_ms: int | None
-    associated: bool
 
 
 @dataclass(frozen=True, slots=True)

@@ -36,9 +36,10 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.filter.belief import Belief, effective_size, generator, normalised, storable
+from twin.arrays import Floats, storable
+from twin.filter.belief import Belief, effective_size, normalised
 from twin.filter.mixture import Mixture, fitted, log_sum
-from twin.kernel.kernel import Floats
+from twin.randomness import generator
 from twin.solver.effects import Law
 
 ESS_FLOOR = 0.5

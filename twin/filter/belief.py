@@ -9,19 +9,14 @@ same numbers, whoever computes it and however often (Salmon et al. 2011, "Parall
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from twin.filter.mixture import even_normals
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import Model
+from twin.arrays import Floats, storable
+from twin.model.spec import Model
+from twin.randomness import even_normals, generator
 from twin.timeline.segments import STILL, Layout
-
-QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
-"""Levels of every published band."""
 
 
 @dataclass(frozen=True)
@@ -53,18 +48,6 @@ class Belief:
         return effective_size(self.log_weight)
 
 
-def generator(*key: object) -> np.random.Generator:
-    """The random numbers of one purpose, e.g. ``generator(patient_id, event_id, "move")``."""
-    text = "\x1f".join(map(str, key)).encode()
-    digest = hashlib.blake2b(text, digest_size=16).digest()
-    return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))
-
-
-def storable(eta: Floats) -> Floats:
-    """eta rounded to float32, as float64."""
-    return eta.astype(np.float32).astype(np.float64)
-
-
 def prior(model: Model, particles: int, patient_id: str) -> Belief:
     """The population: eta ~ N(0, omega), equally weighted, spread evenly."""
     draws = even_normals(generator(patient_id, "prior"), particles, len(model.eta_names))
@@ -84,27 +67,3 @@ def normalised(log_weight: Floats) -> tuple[Floats, float]:
 def effective_size(log_weight: Floats) -> float:
     """1 / sum w^2 of normalised log weights."""
     return float(1.0 / np.exp(2.0 * log_weight).sum())
-
-
-def quantiles(values: Floats, weight: Floats, levels: Sequence[float] = QUANTILES) -> Floats:
-    """Weighted quantiles (L,) of values (N,), or (M, L) of M rows (M, N), by the mid-point distribution function.
-
-    A particle whose solution overflowed says nothing and is left out.
-    """
-    if values.ndim == 1:
-        return np.asarray(quantiles(values[None], weight, levels)[0])
-    if np.isfinite(values).all():
-        return _row_quantiles(values, weight, levels)
-    found = np.zeros((len(values), len(levels)))
-    for row, at in zip(found, values, strict=True):
-        usable = np.isfinite(at)
-        if usable.any():
-            row[:] = _row_quantiles(at[None, usable], weight[usable] / max(weight[usable].sum(), 1e-300), levels)[0]
-    return found
-
-
-def _row_quantiles(rows: Floats, weight: Floats, levels: Sequence[float]) -> Floats:
-    order = np.argsort(rows, axis=1)
-    ranked, share = np.take_along_axis(rows, order, axis=1), weight[order]
-    middle = np.cumsum(share, axis=1) - 0.5 * share
-    return np.array([np.interp(levels, at, row) for at, row in zip(middle, ranked, strict=True)])

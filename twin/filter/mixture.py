@@ -18,9 +18,9 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 from scipy import special
-from scipy.stats import qmc
 
-from twin.kernel.kernel import Floats
+from twin.arrays import Floats
+from twin.randomness import even_points
 
 DF_FITTED = 20.0
 """Degrees of freedom of the components as they are fitted: nearly normal, as most posteriors are."""
@@ -42,25 +42,6 @@ NUMBERS = (1, 2, 4, 8)
 
 GUARD_SHARES, GUARD_WIDTH = (0.05, 0.1), 2.0
 """Shares of the two guards, the wide one and the prior, and the width of the first over the cloud's."""
-
-SOBOL_BITS = 30
-
-
-def even_points(rng: np.random.Generator, count: int, dimension: int) -> Floats:
-    """Points (count, dimension) that fill the open unit cube evenly: Sobol' points, scrambled by ``rng``."""
-    if not dimension:
-        return np.zeros((count, 0))
-    # The sequence spawns generators, which one made from a bare key cannot.
-    scrambling = np.random.Generator(np.random.Philox(int(rng.integers(2**62))))
-    sequence = qmc.Sobol(dimension, scramble=True, bits=SOBOL_BITS, rng=scrambling)
-    # Asked for by a power of two, whose beginning is taken; half a cell off, so that none lies on a face.
-    points = sequence.random_base2(max(count - 1, 1).bit_length())[:count]
-    return np.asarray(points + 0.5 ** (SOBOL_BITS + 1))
-
-
-def even_normals(rng: np.random.Generator, count: int, dimension: int) -> Floats:
-    """Standard normal draws (count, dimension) from `even_points`."""
-    return np.asarray(special.ndtri(even_points(rng, count, dimension)))
 
 
 @dataclass(frozen=True)

@@ -19,9 +19,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.filter.belief import generator
+from twin.arrays import Floats
 from twin.filter.newton import WHOLE_UP_TO, derivatives, judge, points_around, propose, separate, taught
-from twin.kernel.kernel import Floats
+from twin.randomness import generator
 
 MOST_STEPS = 60
 """Steps after which a descent is given up."""

@@ -11,16 +11,18 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.arrays import Floats
 from twin.filter.mode import Response
-from twin.kernel.kernel import Floats, Kernel
-from twin.modelfile.library import ErrorSpec, OutputSpec
+from twin.kernel.kernel import Kernel
+from twin.model.spec import ErrorSpec, OutputSpec
 from twin.observation import likelihood, residual
 from twin.observation.information import censored_coordinates, coordinates, outcome_coordinates
+from twin.observation.observation import Observation
 from twin.solver.effects import without_drift
 from twin.solver.solver import Plans, Solver
 from twin.solver.step_schedule import Pace
 from twin.timeline.segments import Layout
-from twin.timeline.timeline import Observation, Timeline
+from twin.timeline.timeline import Timeline
 
 LEAST_LOG_LIKELIHOOD = -1e4
 """Below this, a datum is as impossible as can be: one that no patient explains (a level of a drug that was never

@@ -18,12 +18,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from twin.arrays import Floats
 from twin.filter.mode import Mode, find_mode
 from twin.filter.objective import Responder
-from twin.kernel.kernel import Floats, Kernel
-from twin.modelfile.library import Model
+from twin.kernel.kernel import Kernel
+from twin.model.spec import Model
 from twin.solver.effects import Effects, columns, law, without_drift
-from twin.solver.solver import individual_parameters
+from twin.solver.linear_system import individual_parameters
 from twin.solver.step_schedule import Pace
 from twin.timeline.covariates import widened
 from twin.timeline.segments import ALWAYS, STILL, UNDIVIDED

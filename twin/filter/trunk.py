@@ -14,20 +14,25 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.arrays import Floats
+from twin.clock import UNIT_MS
 from twin.filter.assimilate import Diagnostics, Weighed, assimilate
-from twin.filter.belief import Belief, generator
+from twin.filter.belief import Belief
+from twin.filter.expectation import Expectation, expectation
 from twin.filter.mode import Mode, find_mode
 from twin.filter.objective import Responder, bounded
-from twin.kernel.kernel import Floats, Kernel
-from twin.modelfile.library import Model
+from twin.kernel.kernel import Kernel
+from twin.model.spec import Model
 from twin.observation import likelihood
-from twin.patient.bands import Expectation, expectation
+from twin.observation.observation import Observation
+from twin.randomness import generator
+from twin.solver.cloud import Cloud
 from twin.solver.effects import Effects, columns, effects_of, fixed, law, reaching
-from twin.solver.solver import Cloud, Solver
+from twin.solver.solver import Solver
 from twin.solver.step_schedule import Pace
 from twin.timeline.covariates import widened
 from twin.timeline.segments import STILL
-from twin.timeline.timeline import UNIT_MS, Observation, Timeline
+from twin.timeline.timeline import Timeline
 
 WIDEST = 8.0
 """Prior standard deviations beyond which no patient is looked for (prior probability 1e-15)."""

@@ -22,12 +22,11 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
+from twin.arrays import Floats, Integers
+from twin.clock import DAY_MS
 from twin.model.formula import arguments_of
 
-Floats = NDArray[np.float64]
-Integers = NDArray[np.int64]
-
-LONGEST_MS = 180 * 24 * 3_600_000
+LONGEST_MS = 180 * DAY_MS
 """A particle whose dose would still enter after this is impossible (depots release over weeks to months)."""
 
 FOREVER = int(np.iinfo(np.int64).max)

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from twin.kernel.delayed_input import TRANSIT, kind_of
 from twin.kernel.stepper import LANES, Lines, Stepper, bind_covariates
+from twin.model.spec import Model
 from twin.model.structure import Structure
-from twin.modelfile.library import Model
 
 LATE_SIGNATURE = (
     "advance(z, y, par, cov, lam, v, w, bw, cw, edge, disturbed, row, rates, kick_from, kick_column, kick_amount, "

@@ -19,10 +19,11 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from twin.clock import UNIT_HOURS
 from twin.model.formula import to_source
 from twin.model.record_functions import record_columns, value_source
+from twin.model.spec import Model
 from twin.model.structure import Equation, Structure
-from twin.modelfile.library import Model
 
 LANES = 32
 """Particles of a group: few enough for the first-level cache, enough for any vector width."""
@@ -45,9 +46,6 @@ SIGNATURE = (
 )
 
 IMPORTS = ("import numpy as np", "", "from twin.kernel.vector_math import cos, exp, expm1, fma, log, power, sin, tanh")
-
-UNIT_HOURS = {"h": 1.0, "d": 24.0}
-"""Hours in a model's unit of time."""
 
 
 class Lines:

@@ -26,17 +26,12 @@ the limit is what was measured.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.model.formula import evaluate, is_record
 from twin.model.spec import Model
-from twin.timeline.delivery import DAY_MS, HOUR_MS, Delivered, Steps
-
-Measured = Sequence[tuple[int, int, float]]
-"""Measured values in event-time order: (ms, number of the output, value)."""
 
 
 def record_columns(model: Model) -> tuple[str, ...]:
@@ -87,34 +82,6 @@ def record_values(calls: Iterable[str], row: Mapping[str, float], time: float, h
     return values
 
 
-def with_record(
-    columns: Sequence[str],
-    outputs: Sequence[str],
-    unit: int,
-    start: int,
-    given: Mapping[str, Delivered],
-    measured: Measured,
-    epoch: NDArray[np.int64],
-    covariates: NDArray[np.float64],
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Covariate epochs (E,), ms, and values (E, C) with the hidden columns laid beside them, (E',) and (E', C + H).
-
-    ``outputs`` are the model's, ``unit`` the milliseconds of its unit of time.
-    """
-    if not columns:
-        return epoch, covariates
-    courses = [_course(column, outputs, unit, start, given, measured) for column in columns]
-    every = np.unique(np.concatenate([epoch, *(np.array([m for m, _ in c], dtype=np.int64) for c in courses)]))
-    rows = np.empty((len(every), covariates.shape[1] + len(columns)))
-    rows[:, : covariates.shape[1]] = covariates[np.searchsorted(epoch, every, side="right") - 1]
-    for j, (column, course) in enumerate(zip(columns, courses, strict=True), start=covariates.shape[1]):
-        values = np.array([resting(column) if column != "clock" else 0.0, *(value for _, value in course)])
-        rows[:, j] = values[np.searchsorted(np.array([m for m, _ in course], dtype=np.int64), every, side="right")]
-    new = np.ones(len(every), dtype=bool)
-    new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
-    return every[new], rows[new]
-
-
 def _parts(column: str) -> tuple[str, str, float]:
     """Function, drug or output, and the number after it (0 where there is none)."""
     node = ast.parse(column, mode="eval").body
@@ -124,50 +91,3 @@ def _parts(column: str) -> tuple[str, str, float]:
     assert isinstance(node.args[0], ast.Name)
     number = float(evaluate(node.args[1], {})) if len(node.args) > 1 else 0.0
     return node.func.id, node.args[0].id, number
-
-
-def _course(
-    column: str, outputs: Sequence[str], unit: int, start: int, given: Mapping[str, Delivered], measured: Measured
-) -> list[tuple[int, float]]:
-    """A hidden column over time: (from ms, value), distinct times, sorted."""
-    function, word, number = _parts(column)
-    if function == "clock":
-        return [(int(np.iinfo(np.int64).min), (start % DAY_MS) / HOUR_MS)]
-    if function == "previous":
-        output = outputs.index(word)
-        # A value at the very start is seen from the next millisecond: the patient begins without it.
-        return _last_of_instant((max(m, start + 1), value) for m, o, value in measured if o == output)
-    drug = given.get(word, Delivered())
-    begins = drug.begins()
-    if function == "since":
-        return [(m, (m - start) / unit) for m in begins[:1]]
-    if function == "tad":
-        return _last_of_instant((m, (m - start) / unit) for m in begins)
-    if function == "after":
-        return [(m + round(number * unit), 1.0) for m in begins[:1]]
-    if function == "span":
-        return _last_of_instant((m, (m - begins[0]) / unit) for m in begins)
-    if function == "count":
-        return _last_of_instant((m, float(i)) for i, m in enumerate(begins, start=1))
-    amounts = drug.amounts()
-    if function == "dose":
-        return [(m, sum(amount for at, amount in amounts if at == m)) for m in sorted({m for m, _ in amounts})]
-    return _daily(sorted([*amounts, *drug.implied()]))
-
-
-def _daily(amounts: Steps) -> list[tuple[int, float]]:
-    found, first = [], 0
-    for m in sorted({at + later for at, _ in amounts for later in (0, DAY_MS)}):
-        while first < len(amounts) and amounts[first][0] + DAY_MS <= m:
-            first += 1
-        total = 0.0
-        for at, amount in amounts[first:]:
-            if at > m:
-                break
-            total += amount
-        found.append((m, total))
-    return found
-
-
-def _last_of_instant(steps: Iterable[tuple[int, float]]) -> list[tuple[int, float]]:
-    return list(dict(steps).items())

@@ -366,3 +366,11 @@ class Model:
 
     def __hash__(self) -> int:
         return hash(self.hash)
+
+
+def output_index(model: Model, analyte: str) -> int | None:
+    """Which model output a measured analyte is, by its name or one of its aliases; ``None`` when the model has none."""
+    for i, output in enumerate(model.outputs):
+        if analyte == output.name or analyte in output.aliases:
+            return i
+    return None

@@ -30,8 +30,8 @@ import functools
 
 import numpy as np
 
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import ErrorSpec, OutputSpec
+from twin.arrays import Floats
+from twin.model.spec import ErrorSpec, OutputSpec
 from twin.observation.residual import SMALLEST, TRANSFORMED, log_likelihood, on_scale, scale, standardised
 
 

@@ -25,11 +25,11 @@ import math
 import numpy as np
 from scipy import special, stats
 
-from twin.kernel.kernel import Floats
+from twin.arrays import Floats
 from twin.model.spec import OutputSpec
 from twin.observation import residual
+from twin.observation.observation import Measured, Observation
 from twin.observation.sampling_time import MOMENT_WEIGHTS
-from twin.timeline.timeline import Observation
 
 LEAST = 1e-300
 """Probabilities and hazards are not taken below this: their logarithm stays finite."""
@@ -120,7 +120,7 @@ def _levels(output: OutputSpec, observation: Observation, rows: Floats) -> tuple
     return _cdf(output, observation.value - 1, rows), _cdf(output, observation.value, rows)
 
 
-def _hazard(rows: Floats, earlier: tuple[residual.Measured, ...]) -> Floats:
+def _hazard(rows: Floats, earlier: tuple[Measured, ...]) -> Floats:
     return np.zeros_like(rows[0]) if earlier else rows[0]
 
 

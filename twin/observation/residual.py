@@ -30,8 +30,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import special, stats
 
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import ErrorSpec, OutlierSpec
+from twin.arrays import Floats
+from twin.model.spec import ErrorSpec, OutlierSpec
+from twin.observation.observation import Measured
 
 SMALLEST = 1e-12
 """Predictions of positive quantities are not taken below this (in the output's unit): log and scale stay finite."""
@@ -44,20 +45,6 @@ GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 NODES, NODE_WEIGHTS = (part.copy() for part in np.polynomial.hermite_e.hermegauss(24))
 NODE_WEIGHTS /= NODE_WEIGHTS.sum()
 # Gauss-Hermite rule for a standard normal: the shared part of replicates known only by a limit.
-
-
-@dataclass(frozen=True, slots=True)
-class Measured:
-    """A measurement: its ``value``, or the limit that it is known only to lie ``below`` or ``above``."""
-
-    value: float
-    below: float | None = None
-    above: float | None = None
-
-    @property
-    def limit(self) -> float | None:
-        """The limit, whichever side it is on."""
-        return self.above if self.below is None else self.below
 
 
 def scale(error: ErrorSpec, predicted: Floats) -> Floats:

@@ -23,16 +23,16 @@ from twin.alerts.lifecycle import AlertBook, Transition, advance, to_alert
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.rules import SETTINGS, assess
 from twin.alerts.snapshot import NadirView, Snapshot, SurpriseView
+from twin.clock import UNIT_MS
 from twin.events import Alert, Estimate, Forecast, InputEvent, Nadir, OutputEvent, Prediction, Rejected, from_millis
 from twin.filter.belief import Belief
+from twin.filter.expectation import SCATTER_POINTS, expected_of
 from twin.filter.trunk import Assimilated, rhythm_of
-from twin.modelfile.library import OutputSpec
-from twin.patient.bands import SCATTER_POINTS, expected_of
+from twin.model.spec import OutputSpec
 from twin.patient.reading import envelope, exposure_view, nadir_view, prediction_of
 from twin.patient.rivals import Rivals, Voice, exposures, forecast_bands, nadir, output_bands, pooled, shares
 from twin.patient.state_row import BadRow, pack_nadir, unpack_nadir
 from twin.patient.twin import PARTICLES, PatientTwin, Posterior, Step, Update, earliest
-from twin.timeline.timeline import UNIT_MS
 
 AVERAGE_VERSION = "average 1"
 """Raise when the meaning of a row changes."""

@@ -10,13 +10,15 @@ from numpy.typing import NDArray
 
 from twin.alerts.misfit import Evidence
 from twin.alerts.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
+from twin.arrays import Floats
+from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import Band, Estimate, Exposure, Forecast, Nadir, Prediction, Quantity, event_id, from_millis
 from twin.filter.belief import Belief
+from twin.filter.expectation import Expectation
 from twin.filter.trunk import Assimilated, Position, Trunk
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import OutputSpec, TargetSpec, ToxicitySpec
+from twin.model.spec import OutputSpec, TargetSpec, ToxicitySpec
+from twin.observation.observation import Observation
 from twin.patient.bands import (
-    Expectation,
     exposure_reading,
     forecast_bands,
     forecast_times,
@@ -27,15 +29,15 @@ from twin.patient.bands import (
 )
 from twin.record.history import History
 from twin.record.orders import Orders
-from twin.solver.solver import individual_parameters
+from twin.solver.linear_system import individual_parameters
 from twin.timeline.planned_future import extended
 from twin.timeline.segments import Segment
-from twin.timeline.timeline import UNIT_MS, Observation, Timeline
+from twin.timeline.timeline import Timeline
 
 SOURCE = "dosetwin"
 """Source of every output event."""
 
-COURSE_GAP_MS = 72 * 3_600_000
+COURSE_GAP_MS = 72 * HOUR_MS
 """Time without delivery that ends a course of a drug without an exposure target (assumed)."""
 
 
@@ -288,7 +290,7 @@ def prediction_of(
 
 def nadir_view(toxicity: ToxicitySpec, unit: int, nadir: Nadir) -> NadirView:
     """A nadir as rules see it; ``unit`` is the model's unit of time (ms)."""
-    hours = toxicity.horizon * unit / 3_600_000
+    hours = toxicity.horizon * unit / HOUR_MS
     return NadirView(toxicity.name, nadir.output, nadir.p_grade4, nadir.value.median, nadir.day.median, hours)
 
 

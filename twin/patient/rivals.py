@@ -16,13 +16,13 @@ from typing import TypeVar
 
 import numpy as np
 
+from twin.arrays import Floats
+from twin.clock import UNIT_MS
 from twin.events import Band, Exposure, ForecastBand, Nadir
-from twin.filter.belief import quantiles
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import Model, ModelError, TargetSpec, ToxicitySpec
+from twin.filter.quantiles import quantiles
+from twin.model.spec import Model, ModelError, TargetSpec, ToxicitySpec
 from twin.patient.bands import band, exposure_reading, nadir_reading
 from twin.patient.reading import View
-from twin.timeline.timeline import UNIT_MS
 
 MOST = 8
 """Rival models that one twin may have: each costs as much as a twin of its own."""

@@ -17,6 +17,8 @@ import numpy as np
 from twin.alerts.ledger import AlertLedger, reconcile
 from twin.alerts.lifecycle import AlertBook, Transition, advance, to_alert
 from twin.alerts.rules import SETTINGS, assess
+from twin.arrays import Floats
+from twin.clock import HOUR_MS
 from twin.events import (
     Alert,
     BadEvent,
@@ -35,8 +37,8 @@ from twin.events import (
 from twin.filter.belief import Belief, prior
 from twin.filter.mode import Mode
 from twin.filter.trunk import Assimilated, Position, Rhythm, Trunk
-from twin.kernel.kernel import Floats, compile_model
-from twin.modelfile.library import Model
+from twin.kernel.kernel import compile_model
+from twin.model.spec import Model
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable
 from twin.patient.reading import Reader, Reading
 from twin.patient.state_row import (
@@ -57,12 +59,13 @@ from twin.record.history import History, Insertion
 from twin.record.orders import Orders
 from twin.record.recording import tell
 from twin.solver.effects import width
-from twin.solver.solver import individual_parameters
+from twin.solver.linear_system import individual_parameters
+from twin.solver.settling import settles
 from twin.solver.step_control import pace_for
 from twin.timeline.covariates import widened
-from twin.timeline.delivery import HOUR_MS
+from twin.timeline.difference import first_difference
 from twin.timeline.segments import ALWAYS, UNDIVIDED
-from twin.timeline.timeline import Timeline, build, first_difference
+from twin.timeline.timeline import Timeline, build
 
 PARTICLES = 1000
 """Default size of the cloud."""
@@ -256,7 +259,7 @@ class PatientTwin:
     def _tell(self, event: InputEvent) -> Insertion:
         if event.patient_id != self.patient_id:
             raise BadEvent("wrong_patient", f"field 'patient_id': this is the twin of {self.patient_id!r}")
-        return tell(self.history, event, self.model)
+        return tell(self.history, event, self.model, settles)
 
     def _can_wait(self, insertion: Insertion, event: InputEvent) -> bool:
         """Whether the timeline may stay as it is until the twin speaks again: a dose given at once, after all that was

@@ -6,12 +6,9 @@ reads as a covariate. What cannot be used is refused with a reason code, and a t
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
-
-import numpy as np
+from typing import NamedTuple, TypeVar
 
 from twin.events import (
     BadEvent,
@@ -31,12 +28,7 @@ from twin.events import (
     VitalSample,
     to_millis,
 )
-from twin.kernel.kernel import compile_model
-from twin.modelfile.library import CovariateSpec, Model, OutputSpec
-from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
-from twin.timeline.delivery import HOUR_MS, Delivered, Steady, with_rates
-from twin.timeline.timeline import assemble, output_index
+from twin.model.spec import CovariateSpec, Model, OutputSpec, output_index
 from twin.units import UnitError, convert, drug_amount, drug_rate
 
 EARLIEST_MS = 631_152_000_000
@@ -83,7 +75,21 @@ SomeEvent = TypeVar("SomeEvent", bound=Envelope)
 SomeMeasurement = TypeVar("SomeMeasurement", bound=Measurement)
 
 
-def admit(event: InputEvent, model: Model) -> InputEvent:
+class RepeatedDose(NamedTuple):
+    """``amount`` mg over ``duration`` h, given every ``every`` h for ever."""
+
+    drug: str
+    route: str
+    amount: float
+    duration: float
+    every: float
+
+
+Settles = Callable[[Model, RepeatedDose], bool]
+"""Whether a model's typical patient comes to a steady state under a dose (`twin.solver.settling.settles`)."""
+
+
+def admit(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
     """The event in canonical units.
 
     Raises:
@@ -94,7 +100,7 @@ def admit(event: InputEvent, model: Model) -> InputEvent:
         said = f"field 'time': {event.time.isoformat()} is before 1990; set the clock of {event.source!r}"
         raise BadEvent("far_past", said, event.patient_id, event.event_id)
     try:
-        return _canonical(event, model)
+        return _canonical(event, model, settles)
     except _Refused as refused:
         raise BadEvent(refused.reason, str(refused), event.patient_id, event.event_id) from None
 
@@ -105,7 +111,7 @@ class _Refused(ValueError):
         self.reason = reason
 
 
-def _canonical(event: InputEvent, model: Model) -> InputEvent:
+def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
     match event:
         case PumpDelivery():
             _known_drug(event.drug, model)
@@ -118,7 +124,9 @@ def _canonical(event: InputEvent, model: Model) -> InputEvent:
             amount, duration = _amount("amount", event.amount), _hours(event.duration)
             every = _interval(event.steady_every)
             if every is not None:
-                _steady(event, model, amount.value, 0.0 if duration is None else duration.value, every.value)
+                hours = 0.0 if duration is None else duration.value
+                dose = RepeatedDose(event.drug, event.route, amount.value, hours, every.value)
+                _require_steady_state(dose, model, settles)
             return _with(event, amount=amount, duration=duration, steady_every=every)
         case RegimenPlanned():
             _known_drug(event.drug, model)
@@ -203,26 +211,13 @@ def _interval(every: Quantity | None) -> Quantity | None:
     return _within("steady_every", hours, 0.1, LONGEST_HOURS)
 
 
-def _steady(event: DoseGiven, model: Model, amount: float, duration: float, every: float) -> None:
-    dose = Steady(0, round(every * HOUR_MS), round(duration * HOUR_MS), amount, event.route)
-    if not settles(model, event.drug, dose):
+def _require_steady_state(dose: RepeatedDose, model: Model, settles: Settles) -> None:
+    if not settles(model, dose):
         said = (
-            f"field 'steady_every': {amount:g} mg every {every:g} h never come to a steady state in the typical patient"
+            f"field 'steady_every': {dose.amount:g} mg every {dose.every:g} h never come to a steady state in the "
+            f"typical patient of {model.id}"
         )
-        raise _Refused("no_steady_state", f"{said} of {model.id}; record the doses one by one")
-
-
-@functools.lru_cache(maxsize=1024)
-def settles(model: Model, drug: str, dose: Steady) -> bool:
-    """Whether a model's typical patient comes to a steady state under a dose."""
-    kernel = compile_model(model)
-    given = {drug: with_rates(Delivered(steady=[dose]))}
-    reference = kernel.reference[None, : len(model.covariates)]
-    beginning = np.array([np.iinfo(np.int64).min], dtype=np.int64)
-    timeline = assemble(kernel, dose.millis, given, (), beginning, reference)
-    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), pace_for(kernel), shared=False)
-    cloud = solver.initial(timeline)
-    return bool(np.isfinite(cloud.z).all() and np.isfinite(cloud.y).all())
+        raise _Refused("no_steady_state", f"{said}; record the doses one by one")
 
 
 def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:

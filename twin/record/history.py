@@ -18,6 +18,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from twin.clock import HOUR_MS
 from twin.events import (
     Clock,
     Covariate,
@@ -68,7 +69,7 @@ _RANK = {
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
 
 
-HOLD_MS = 72 * 3_600_000
+HOLD_MS = 72 * HOUR_MS
 """Longest silence over which a pump channel's last rate is still believed (longer than any planned chemotherapy
 infusion of one bag, so that a pump that only says START and STOP is read rightly)."""
 

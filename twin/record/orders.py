@@ -3,12 +3,33 @@
 from __future__ import annotations
 
 from bisect import bisect_right
+from dataclasses import dataclass
 
-from twin.alerts.snapshot import DeviceView, PlanStep
+from twin.clock import HOUR_MS
 from twin.events import DeviceAssociation, DoseGiven, PlannedDose, PumpDelivery, RegimenPlanned, to_millis
 from twin.record.contact import Heard
 from twin.record.history import History
-from twin.timeline.delivery import HOUR_MS
+
+
+@dataclass(frozen=True, slots=True)
+class PlanStep:
+    """``amount`` mg planned evenly from ``start_ms`` to ``end_ms``; at once when the two are equal."""
+
+    start_ms: int
+    end_ms: int
+    amount: float
+    route: str = "iv"
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceView:
+    """A device that is, or was, bound to the patient; ``last_seen_ms`` is at least the time it was bound."""
+
+    device_id: str
+    last_seen_ms: int
+    expected_every_ms: int | None
+    associated: bool
+
 
 Plan = dict[str, tuple[PlanStep, ...]]
 """Planned doses of each drug, past and to come, sorted by start."""

@@ -21,9 +21,9 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from twin.filter.belief import generator, storable
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import Model
+from twin.arrays import Floats, storable
+from twin.model.spec import Model
+from twin.randomness import generator
 from twin.timeline.segments import EVER, STILL, Layout, Segment, Segments
 
 LARGEST_STATE = 1e30

@@ -8,7 +8,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from twin.kernel.kernel import Floats
+from twin.arrays import Floats
 
 
 def eigenbasis(a: Floats, c: Floats) -> tuple[Floats, Floats, Floats]:

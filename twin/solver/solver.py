@@ -10,21 +10,24 @@ from __future__ import annotations
 import copy
 import hashlib
 from collections import OrderedDict
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kernel.delayed_input import TIMING, own_edges, possible
-from twin.kernel.kernel import Floats, Kernel
+from twin.arrays import Floats
+from twin.clock import UNIT_MS
+from twin.kernel.delayed_input import own_edges
+from twin.kernel.kernel import Kernel
 from twin.kernel.stepper import LANES
+from twin.solver.cloud import Cloud
 from twin.solver.effects import Constant, Effects
-from twin.solver.eigenbasis import eigenbasis
+from twin.solver.linear_system import System, individual_parameters, linear_system
 from twin.solver.steady_state import steady_state
 from twin.solver.step_schedule import Pace, Schedule, schedule, segments
 from twin.timeline.segments import ALWAYS, UNDIVIDED, Segment, Segments
-from twin.timeline.timeline import UNIT_MS, Timeline
+from twin.timeline.timeline import Timeline
 
 OWN_EDGES = 400_000
 """Edges of late doses that are laid out at once (some 60 bytes each)."""
@@ -33,74 +36,6 @@ Plans = dict[tuple[int, int], Schedule]
 """Steps of stretches (begin and end in ms) of one timeline, with the marks and stops that go with them."""
 
 NO_STOPS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-
-
-@dataclass(frozen=True)
-class Cloud:
-    """States of N particles at ``millis``: modal linear states z (N, L) and stepped y (N, S).
-
-    The modes are those of covariate epoch ``epoch`` and of the effects of ``segment``. A cloud is the state just before
-    anything that happens at ``millis`` itself.
-    """
-
-    millis: int
-    epoch: int
-    z: Floats
-    y: Floats
-    segment: Segment = ALWAYS
-
-    def take(self, index: NDArray[np.int64]) -> Cloud:
-        """The particles at ``index``."""
-        return replace(self, z=self.z[index], y=self.y[index])
-
-
-@dataclass(frozen=True)
-class System:
-    """The equations of a cloud under one set of covariates; ``timing`` is that of (`twin.kernel.delayed_input`)."""
-
-    par: Floats
-    lam: Floats
-    v: Floats
-    w: Floats
-    bw: Floats
-    cw: Floats
-    timing: Floats
-
-
-def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
-    """Individual parameters (N, P), columns `Kernel.parameters`, for effects (N, E) and covariates (C,).
-
-    Effects are those of `Model.effect_names`; of eta (N, d) alone, those of occasions are 0.
-    """
-    missing = len(kernel.model.effect_names) - eta.shape[1]
-    eta = np.hstack([eta, np.zeros((len(eta), missing))]) if missing else eta
-    par = np.empty((len(eta), len(kernel.parameters)))
-    kernel.individual(np.ascontiguousarray(eta, dtype=np.float64), covariates, par)
-    return par
-
-
-def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
-    """Eigenbases of the particles' linear blocks.
-
-    A particle whose block has no real eigenbasis (two rates equal to rounding, or not finite) gets outputs that are not
-    numbers, which everything downstream reads as impossible.
-    """
-    count, size, inputs = len(par), len(kernel.linear), len(kernel.inputs)
-    timing = np.zeros((count, len(kernel.late), TIMING))
-    if kernel.late:
-        kernel.timing(par, covariates, timing)
-        # No drug enters before it is given.
-        par = np.where(possible(timing, kernel.late_kinds, _unit(kernel))[:, None], par, np.nan)
-    a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
-    kernel.system(par, covariates, a, b, c)
-    lam, v, w = eigenbasis(a, c)
-    # Plain loops over the few columns: a fixed order of summation keeps the bytes independent of N.
-    bw = np.zeros((count, size, inputs))
-    cw = np.zeros((count, size))
-    for k in range(size):
-        bw += w[:, :, k, None] * b[:, k, None, :]
-        cw += w[:, :, k] * c[:, k, None]
-    return System(par, lam, v, w, bw, cw, timing)
 
 
 REMEMBERED_SYSTEMS = 96

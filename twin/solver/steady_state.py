@@ -17,18 +17,19 @@ others are given in it a whole number of times.
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kernel.kernel import Floats, Kernel
+from twin.arrays import Floats
+from twin.clock import HOUR_MS
+from twin.kernel.kernel import Kernel
 from twin.model.formula import names_in
+from twin.solver.cloud import Cloud
+from twin.solver.linear_system import System
 from twin.timeline.delivery import Delivered, Steady, with_rates
 from twin.timeline.timeline import Timeline, assemble
-
-if TYPE_CHECKING:
-    from twin.solver.solver import Solver
 
 LIVED = 4
 """Intervals lived through before the first Newton step."""
@@ -43,7 +44,24 @@ BUMP = 1e-5
 """Relative displacement of a state to learn the slopes of the period map."""
 
 
-def steady_state(solver: Solver, timeline: Timeline, millis: int, row: Floats) -> tuple[Floats, Floats]:
+class Particles(Protocol):
+    """What a period map needs of `twin.solver.solver.Solver`."""
+
+    @property
+    def kernel(self) -> Kernel: ...
+
+    def system(self, covariates: Floats, /) -> System: ...
+
+    def initial(self, timeline: Timeline, /) -> Cloud: ...
+
+    def natural(self, cloud: Cloud, timeline: Timeline, /) -> tuple[Floats, Floats]: ...
+
+    def advance(self, cloud: Cloud, timeline: Timeline, end: int, /) -> tuple[Cloud, Floats]: ...
+
+    def taken(self, index: NDArray[np.int64], /) -> Self: ...
+
+
+def steady_state(solver: Particles, timeline: Timeline, millis: int, row: Floats) -> tuple[Floats, Floats]:
     """Linear states x (N, L) and stepped y (N, S) of all particles just before their steady doses at ``millis``.
 
     Args:
@@ -67,7 +85,7 @@ def steady_state(solver: Solver, timeline: Timeline, millis: int, row: Floats) -
         return x, first_y
     logarithmic = np.array([name in kernel.structure.growing for name in kernel.stepped])[free]
 
-    def lived(particles: Solver, at: Floats, y: Floats) -> Floats:
+    def lived(particles: Particles, at: Floats, y: Floats) -> Floats:
         return particles.advance(replace(begin, z=at, y=np.ascontiguousarray(y)), interval, millis)[0].y
 
     y = first_y.copy()
@@ -126,7 +144,7 @@ def _interval(timeline: Timeline, kernel: Kernel, millis: int, row: Floats) -> T
 
 
 def _length(kernel: Kernel, interval: Timeline, millis: int) -> float:
-    hours = (millis - interval.start) / 3_600_000
+    hours = (millis - interval.start) / HOUR_MS
     return hours if kernel.model.time_unit == "h" else hours / 24
 
 

@@ -19,13 +19,18 @@ from threading import Lock
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.filter.belief import prior
+from twin.arrays import Floats, storable
+from twin.clock import DAY_MS, UNIT_MS
 from twin.kernel.cache import keep, recalled
-from twin.kernel.kernel import GENERATOR, Floats, Kernel
-from twin.modelfile.library import ModelError
-from twin.solver.solver import Solver, individual_parameters, linear_system, step_alone
+from twin.kernel.codegen import GENERATOR
+from twin.kernel.kernel import Kernel
+from twin.model.spec import ModelError
+from twin.randomness import even_normals, generator
+from twin.solver.linear_system import individual_parameters, linear_system
+from twin.solver.solver import Solver, step_alone
 from twin.solver.step_schedule import GROWTH, Pace
-from twin.timeline.timeline import UNIT_MS, Timeline
+from twin.timeline.regimen import ORIGIN, treated, treatment
+from twin.timeline.timeline import Timeline
 
 TOLERANCE = 1e-6
 """Relative error looked for; a tenth of what is promised, for patients and regimens that were not looked at."""
@@ -193,14 +198,12 @@ def _cost(pace: Pace, timeline: Timeline, marks: NDArray[np.int64], kernel: Kern
 
 def _usual(kernel: Kernel) -> tuple[Timeline, NDArray[np.int64]]:
     """The model's regimens as given, and ms at which solutions are compared: denser after the first dose."""
-    from twin.study.design import ORIGIN, treated, treatment  # a design solves models, and so reads this module
-
     model = kernel.model
     unit = UNIT_MS[model.time_unit]
     length = max(model.cadence.horizon, 2.2 * max(r.start + r.interval for r in model.regimens))
     # Daily doses for a month say what those of a year would.
-    length = min(length, max(31 * 24 * 3_600_000 / unit, 1.2 * max(r.interval for r in model.regimens)))
-    timeline = treated(kernel, treatment(model, "pace", length * unit / (24 * 3_600_000)))
+    length = min(length, max(31 * DAY_MS / unit, 1.2 * max(r.interval for r in model.regimens)))
+    timeline = treated(kernel, treatment(model, "pace", length * unit / DAY_MS))
     early = np.geomspace(1e-3, 0.3, 8)
     marks = ORIGIN + np.rint(length * unit * np.concatenate([early, np.linspace(0.35, 1.0, 14)])).astype(np.int64)
     return timeline, np.unique(marks[marks > timeline.start])
@@ -212,5 +215,6 @@ def _patients(kernel: Kernel) -> Floats:
     deviation = np.sqrt(np.diag(model.omega))
     if len(deviation):
         eta[1, : len(deviation)], eta[2, : len(deviation)] = 2.0 * deviation, -2.0 * deviation
-        eta[3:, : len(deviation)] = prior(model, LOOKED_AT - 3, "pace").eta[:, : len(deviation)]
+        draws = even_normals(generator("pace", "prior"), LOOKED_AT - 3, len(deviation))
+        eta[3:, : len(deviation)] = storable(draws @ np.linalg.cholesky(model.omega).T)
     return eta

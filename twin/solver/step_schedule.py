@@ -17,8 +17,10 @@ import numpy as np
 from numba import njit
 from numpy.typing import NDArray
 
-from twin.kernel.kernel import Floats, Kernel
-from twin.timeline.timeline import UNIT_MS, Timeline
+from twin.arrays import Floats
+from twin.clock import UNIT_MS
+from twin.kernel.kernel import Kernel
+from twin.timeline.timeline import Timeline
 
 GROWTH = 0.2
 """Step size as a fraction of the time since the kick, where nothing else is known."""

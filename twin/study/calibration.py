@@ -26,19 +26,22 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import stats
 
-from twin.filter.belief import Belief, generator, prior
+from twin.arrays import Floats
+from twin.filter.belief import Belief, prior
+from twin.filter.expectation import SCATTER_POINTS
 from twin.filter.trunk import Trunk
-from twin.kernel.kernel import Floats, Kernel
-from twin.modelfile.library import Model, OutputSpec
+from twin.kernel.kernel import Kernel
+from twin.model.spec import Model, OutputSpec
 from twin.observation import likelihood, residual
-from twin.patient.bands import SCATTER_POINTS
+from twin.observation.observation import Observation
+from twin.randomness import generator
 from twin.solver.step_control import pace_for
 from twin.study.design import Design
 from twin.study.simulation import simulate
 from twin.study.simulation import truth as simulated
 from twin.study.uniformity import p_value
 from twin.timeline.covariates import widened
-from twin.timeline.timeline import Observation, Timeline
+from twin.timeline.timeline import Timeline
 
 DRAWS = 99
 """Posterior draws among which the truth is ranked: 100 possible ranks."""

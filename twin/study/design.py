@@ -12,24 +12,18 @@ is measured when follows from the course of the typical patient:
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.events import DoseGiven, Quantity, from_millis, to_millis
+from twin.clock import DAY_MS, HOUR_MS
+from twin.events import DoseGiven, to_millis
 from twin.kernel.kernel import Kernel
-from twin.modelfile.library import Model, RegimenSpec
-from twin.record.history import History
 from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
-from twin.timeline.timeline import UNIT_MS, Timeline, assemble, build
-
-ORIGIN = to_millis(datetime(2026, 1, 5, 8, tzinfo=UTC))
-"""The moment of the first dose: eight in the morning."""
-
-DAY_MS = 24 * 3_600_000
+from twin.timeline.regimen import ORIGIN, treated, treatment
+from twin.timeline.timeline import Timeline
 
 SPAN_DAYS = 42
 """Six weeks: two or three cycles of most regimens."""
@@ -93,7 +87,7 @@ def courses(doses: tuple[DoseGiven, ...]) -> list[Course]:
     groups: list[list[tuple[int, int]]] = []
     for dose in doses:
         start = to_millis(dose.time)
-        end = start + round((dose.duration.value if dose.duration else 0.0) * 3_600_000)
+        end = start + round((dose.duration.value if dose.duration else 0.0) * HOUR_MS)
         if groups and start <= max(end for _, end in groups[-1]):
             groups[-1].append((start, end))
         else:
@@ -105,52 +99,6 @@ def courses(doses: tuple[DoseGiven, ...]) -> list[Course]:
         last = max(ORIGIN + SPAN_DAYS * DAY_MS, given + EVERY_DAYS * DAY_MS)
         found.append(Course(group[0][0], infused, given, last if following is None else following))
     return list(dict.fromkeys([*found[:1], *found[-1:]]))
-
-
-def treatment(model: Model, patient_id: str, days: float) -> tuple[DoseGiven, ...]:
-    """The doses of the model's regimens that begin within ``days`` from `ORIGIN`, in time order."""
-    end = ORIGIN + days * DAY_MS
-    doses = [
-        DoseGiven(
-            event_id=f"{regimen.drug} {number} {cycle}",
-            patient_id=patient_id,
-            time=from_millis(millis),
-            source="regimen",
-            drug=regimen.drug,
-            route=regimen.route,
-            amount=Quantity(value=amount_of(regimen, model), unit="mg"),
-            duration=Quantity(value=regimen.duration * UNIT_MS[model.time_unit] / 3_600_000, unit="h")
-            if regimen.duration
-            else None,
-        )
-        for number, regimen in enumerate(model.regimens)
-        for cycle in range(regimen.cycles)
-        if (millis := _begins(regimen, cycle, model)) < end
-    ]
-    return tuple(sorted(doses, key=lambda dose: (dose.time, dose.event_id)))
-
-
-def amount_of(regimen: RegimenSpec, model: Model) -> float:
-    """mg of one dose for a patient with the reference body surface."""
-    surface = next((c.reference for c in model.covariates if c.name == "BSA"), 1.0)
-    return regimen.amount * (surface if regimen.amount_unit == "mg/m2" else 1.0)
-
-
-def treated(kernel: Kernel, doses: tuple[DoseGiven, ...]) -> Timeline:
-    """The timeline of these doses alone; it begins at `ORIGIN` also where there is none."""
-    history = History()
-    for dose in doses:
-        history.insert(dose)
-    found = build(history, kernel)
-    if found is None:
-        reference = np.array([[c.reference for c in kernel.model.covariates]])
-        epoch = np.array([np.iinfo(np.int64).min])
-        found = assemble(kernel, ORIGIN, {}, (), epoch, reference)
-    return found
-
-
-def _begins(regimen: RegimenSpec, cycle: int, model: Model) -> int:
-    return ORIGIN + round((regimen.start + cycle * regimen.interval) * UNIT_MS[model.time_unit])
 
 
 def _of_level(course: Course, curve: NDArray[np.float64]) -> list[int]:

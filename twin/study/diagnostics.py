@@ -26,14 +26,16 @@ import numpy as np
 from scipy import special
 from scipy.linalg import solve_triangular
 
-from twin.filter.belief import generator, prior
+from twin.arrays import Floats
+from twin.filter.belief import prior
 from twin.filter.trunk import Trunk
-from twin.kernel.kernel import Floats
-from twin.modelfile.library import OutputSpec
+from twin.model.spec import OutputSpec
 from twin.observation import likelihood, residual
+from twin.observation.observation import Observation
+from twin.randomness import generator
 from twin.solver.effects import Effects
 from twin.timeline.covariates import widened
-from twin.timeline.timeline import Observation, Timeline
+from twin.timeline.timeline import Timeline
 
 REPLICATES = 1000
 """Simulations of a patient's design; a patient with many values gets `PER_VALUE` for each of them."""

@@ -13,19 +13,23 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.arrays import Floats
+from twin.clock import UNIT_MS
 from twin.events import Prediction
-from twin.filter.belief import Belief, prior, quantiles
+from twin.filter.belief import Belief, prior
 from twin.filter.posthoc import post_hoc
+from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk
-from twin.kernel.kernel import Floats, compile_model
-from twin.modelfile.library import Model
+from twin.kernel.kernel import compile_model
+from twin.model.spec import Model
+from twin.observation.observation import Observation
 from twin.patient.reading import Reader
 from twin.record.history import History
 from twin.solver.effects import Effects
 from twin.solver.step_control import pace_for
 from twin.study.diagnostics import Diagnosis, diagnose
 from twin.timeline.covariates import widened
-from twin.timeline.timeline import UNIT_MS, Observation, Timeline, build
+from twin.timeline.timeline import Timeline, build
 
 LEVELS = (0.05, 0.5, 0.95)
 

@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.filter.belief import generator
-from twin.kernel.kernel import Floats
+from twin.arrays import Floats
+from twin.randomness import generator
 from twin.study.examination import Examined
 from twin.study.score import log_errors
 

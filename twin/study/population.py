@@ -12,12 +12,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.filter.belief import prior, quantiles
+from twin.arrays import Floats
+from twin.clock import DAY_MS, UNIT_MS
+from twin.filter.belief import prior
+from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk
-from twin.kernel.kernel import Floats, Kernel
+from twin.kernel.kernel import Kernel
+from twin.observation.observation import Observation
 from twin.solver.step_control import pace_for
-from twin.study.design import DAY_MS, ORIGIN, SPAN_DAYS, Course, courses, treated, treatment
-from twin.timeline.timeline import UNIT_MS, Observation, Timeline
+from twin.study.design import SPAN_DAYS, Course, courses
+from twin.timeline.regimen import ORIGIN, treated, treatment
+from twin.timeline.timeline import Timeline
 
 PATIENTS = 1000
 

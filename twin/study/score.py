@@ -17,8 +17,8 @@ from statistics import fmean, median
 
 import numpy as np
 
+from twin.arrays import Floats
 from twin.events import Prediction, to_millis
-from twin.kernel.kernel import Floats
 
 COUNT_UNIT = "10*9/L"
 """Unit of outputs whose zero is a count too low to tell."""

@@ -11,15 +11,16 @@ from dataclasses import replace
 
 import numpy as np
 
+from twin.arrays import Floats
 from twin.events import LabResult, Quantity, event_id, from_millis
-from twin.filter.belief import generator
 from twin.filter.trunk import Trunk
-from twin.kernel.kernel import Floats
 from twin.observation import likelihood
+from twin.observation.observation import Observation
+from twin.randomness import generator
 from twin.record.history import History
 from twin.solver.effects import Effects
 from twin.study.design import Design
-from twin.timeline.timeline import Observation, Timeline, build
+from twin.timeline.timeline import Timeline, build
 
 PATIENT = "simulated"
 """Who the events of a simulated history are of; the trunk's patient is the key of all chance."""

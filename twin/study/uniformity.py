@@ -18,8 +18,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
-from twin.filter.belief import generator
-from twin.kernel.kernel import Floats
+from twin.arrays import Floats
+from twin.randomness import generator
 
 INTERVALS = 50
 """K; the 100 values that a rank among 99 draws takes fall two to each interval."""

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.kernel.kernel import Floats
+from twin.arrays import Floats
 
 PERCENTILES = (5.0, 50.0, 95.0)
 

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.events import Covariate, LabResult
-from twin.modelfile.library import CovariateSpec, Model
+from twin.model.spec import CovariateSpec, Model
 from twin.record.history import ClinicalEvent
 
 ALWAYS = int(np.iinfo(np.int64).min)

@@ -15,11 +15,9 @@ from typing import NamedTuple
 
 import numpy as np
 
+from twin.clock import DAY_MS, HOUR_MS
 from twin.events import DoseGiven, PumpDelivery, PumpTotals
 from twin.record.history import HOLD_MS, ClinicalEvent, SampleLine
-
-HOUR_MS = 3_600_000
-DAY_MS = 24 * HOUR_MS
 
 COUNTER_TOLERANCE = 0.01
 """Counters and reported rates that agree within this fraction need no correction (pump accuracy is a few percent)."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from twin.alerts.snapshot import MINUTE_MS, PlanStep
+from twin.clock import HOUR_MS, MINUTE_MS
 from twin.kernel.kernel import Kernel
 from twin.record.history import HOLD_MS
-from twin.timeline.delivery import HOUR_MS, Delivered, Recorded, with_rates
+from twin.record.orders import PlanStep
+from twin.timeline.delivery import Delivered, Recorded, with_rates
 from twin.timeline.timeline import Timeline, assemble
 
 SAME_ORDER_MS = 6 * HOUR_MS

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 from twin.timeline.delivery import Delivered
 
 EVER = -(2**63)

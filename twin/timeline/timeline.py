@@ -13,49 +13,21 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import Covariate, DoseGiven, DrugLevel, LabResult, PumpDelivery, PumpTotals, StateReset
 from twin.kernel.delayed_input import PieceRow, Pieces
 from twin.kernel.kernel import Kernel
 from twin.model.formula import ROUTES, arguments_of
-from twin.model.record_functions import with_record
-from twin.modelfile.library import Model, OutputSpec
-from twin.observation.residual import Measured
-from twin.observation.sampling_time import moments_around
+from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent, History
 from twin.timeline.covariates import carry
-from twin.timeline.delivery import DAY_MS, HOUR_MS, Delivered, Steps, delivered, sum_of_steps
+from twin.timeline.delivery import Delivered, Steps, delivered, sum_of_steps
+from twin.timeline.observations import _observations
+from twin.timeline.record_columns import with_record
 from twin.timeline.restarts import SteadyDose, as_entering, late_pieces, late_pulses, steady_doses
 from twin.timeline.segments import UNDIVIDED, Segments, segments_of
 
-UNIT_MS = {"h": HOUR_MS, "d": DAY_MS}
-"""Milliseconds in a model's unit of time."""
-
 NO_RESETS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
-
-ZERO_COUNT_BELOW = 0.1
-"""A count reported as 0 is read as below this (10*9/L; the usual last digit of a differential count; assumed)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Observation:
-    """A measured model output, in the output's unit.
-
-    Attributes:
-        below, above: the limit of a value known only to lie under, or over it.
-        earlier: what was measured of the same output at the same instant and comes before this in event-time order,
-            where that matters: replicates that correlate, and looks for an event.
-        moments: ms around ``millis`` at which the sample may have been drawn (`twin.observation.sampling_time`), or
-        none.
-    """
-
-    millis: int
-    event_id: str
-    output: int
-    value: float
-    below: float | None = None
-    above: float | None = None
-    earlier: tuple[Measured, ...] = ()
-    moments: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -222,106 +194,6 @@ def assemble(
         steady if restarting else {},
         segments,
     )
-
-
-def first_difference(old: Timeline, new: Timeline) -> int | None:
-    """Earliest time (ms) from which two timelines of one patient differ; ``None`` when they say the same."""
-    same_prior = np.array_equal(old.widening, new.widening)
-    if old.start != new.start or not same_prior or not np.array_equal(old.covariates[0], new.covariates[0]):
-        return min(old.start, new.start)
-    found = [
-        _first_unequal_row(old.change, old.rates[1:], new.change, new.rates[1:]),
-        _first_unequal_row(
-            old.kick,
-            np.column_stack([old.kick_column, old.kick_amount]),
-            new.kick,
-            np.column_stack([new.kick_column, new.kick_amount]),
-        ),
-        _first_unequal_row(old.epoch, old.covariates, new.epoch, new.covariates),
-        _first_unequal([(o.millis, o) for o in old.observations], [(o.millis, o) for o in new.observations]),
-        _first_unequal([(m, "reset") for m in old.resets.tolist()], [(m, "reset") for m in new.resets.tolist()]),
-        _first_unequal(list(old.steady.items()), list(new.steady.items())),
-        *(_first_delivered(old.delivered[drug], new.delivered[drug]) for drug in old.delivered),
-    ]
-    since = min((millis for millis in found if millis is not None), default=None)
-    if since is None:
-        return None
-    # A sample that may have been drawn after the change, though it was recorded before it.
-    seen = (*old.observations, *new.observations)
-    return min([since, *(o.millis for o in seen if o.moments and o.millis < since <= o.moments[-1])])
-
-
-def _first_delivered(old: Delivered, new: Delivered) -> int | None:
-    """As `first_difference`, of what was delivered of one drug: it is told even where no equation reads it."""
-    found = [
-        _first_unequal([(step[0], step) for step in old.rate], [(step[0], step) for step in new.rate]),
-        _first_unequal([(dose[0], dose) for dose in old.impulses], [(dose[0], dose) for dose in new.impulses]),
-    ]
-    return min((millis for millis in found if millis is not None), default=None)
-
-
-def _first_unequal_row(
-    old_times: NDArray[np.int64], old: NDArray[np.float64], new_times: NDArray[np.int64], new: NDArray[np.float64]
-) -> int | None:
-    """As `_first_unequal`, of rows (M, C) with their times (M,)."""
-    both = min(len(old_times), len(new_times))
-    unequal = (old_times[:both] != new_times[:both]) | (old[:both] != new[:both]).any(axis=1)
-    if unequal.any():
-        first = int(unequal.argmax())
-        return int(min(old_times[first], new_times[first]))
-    longer = old_times if len(old_times) > both else new_times
-    return int(longer[both]) if len(longer) > both else None
-
-
-def _first_unequal(old: list[tuple[int, object]], new: list[tuple[int, object]]) -> int | None:
-    for left, right in zip(old, new, strict=False):
-        if left != right:
-            return min(left[0], right[0])
-    longer = old if len(old) > len(new) else new
-    shorter = min(len(old), len(new))
-    return longer[shorter][0] if len(longer) > shorter else None
-
-
-def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[Observation, ...]:
-    found: list[Observation] = []
-    at_instant: dict[tuple[int, int], list[Measured]] = {}
-    for millis, fact in facts:
-        if isinstance(fact, DrugLevel | LabResult):
-            number = output_index(model, fact.analyte)
-            if number is not None:
-                output = model.outputs[number]
-                measured = _measured(fact, output)
-                together = at_instant.setdefault((millis, number), [])
-                bound = output.error.replicate_correlation is not None or output.kind == "event"
-                earlier = tuple(together) if bound else ()
-                together.append(measured)
-                drawn = () if fact.draw_time_sd is None else moments_around(millis, fact.draw_time_sd.value * HOUR_MS)
-                found.append(
-                    Observation(
-                        millis, fact.event_id, number, measured.value, measured.below, measured.above, earlier, drawn
-                    )
-                )
-    return tuple(found)
-
-
-def _measured(fact: DrugLevel | LabResult, output: OutputSpec) -> Measured:
-    """What is measured: a value, or the limit that it is known to lie beyond."""
-    value = fact.value.value
-    if fact.below_lloq:
-        return Measured(value, below=value if fact.lloq is None else fact.lloq.value)
-    if fact.above_uloq:
-        return Measured(value, above=value if fact.uloq is None else fact.uloq.value)
-    if isinstance(fact, LabResult) and value == 0.0 and output.kind == "continuous":
-        return Measured(value, below=ZERO_COUNT_BELOW)
-    return Measured(value)
-
-
-def output_index(model: Model, analyte: str) -> int | None:
-    """Which model output a measured analyte is, by its name or one of its aliases; ``None`` when the model has none."""
-    for i, output in enumerate(model.outputs):
-        if analyte == output.name or analyte in output.aliases:
-            return i
-    return None
 
 
 @functools.cache

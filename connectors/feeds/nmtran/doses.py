@@ -23,9 +23,8 @@ from dataclasses import dataclass
 from connectors.feeds.nmtran.records import BadRecord, Record
 from connectors.feeds.nmtran.times import LONGEST_YEARS, clock_hours
 from twin.model.formula import arguments_of
-from twin.model.spec import Route
+from twin.model.spec import Model, Route
 from twin.model.structure import input_calls
-from twin.modelfile.library import Model
 
 ROUTES: tuple[Route, ...] = ("iv", "oral", "sc", "im", "ip")
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record
 from twin.model.formula import names_in
-from twin.modelfile.library import Model, OutputSpec
+from twin.model.spec import Model, OutputSpec
 
 LARGEST_LOGARITHM = 100.0
 """Nothing that is measured has a larger one."""

@@ -33,6 +33,7 @@ from connectors.feeds.nmtran.doses import dose_of
 from connectors.feeds.nmtran.observations import Observer
 from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record, read_records, whole_number
 from connectors.feeds.nmtran.times import ORIGIN, place_in_time
+from twin.clock import HOUR_MS
 from twin.events import (
     Covariate,
     DoseGiven,
@@ -44,7 +45,7 @@ from twin.events import (
     StateReset,
     event_id,
 )
-from twin.modelfile.library import CovariateSpec, Model
+from twin.model.spec import CovariateSpec, Model
 
 SOURCE = "nmtran"
 
@@ -271,7 +272,7 @@ class _Reader:
 
     def _envelope(self, record: Record, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
         """Who, when, and an id that is the same however often and wherever in the file the fact stands."""
-        moment = ORIGIN + timedelta(milliseconds=round((record.hours if hours is None else hours) * 3_600_000))
+        moment = ORIGIN + timedelta(milliseconds=round((record.hours if hours is None else hours) * HOUR_MS))
         fact = (record.patient, kind, name, moment.isoformat())
         self.seen[fact] += 1
         identity = event_id(SOURCE, *fact, self.seen[fact])

@@ -16,7 +16,8 @@ import numpy as np
 
 from connectors.feeds.analytes import drug_of
 from connectors.feeds.ward.patients import LLOQ, PUMP, TOTALS, VITALS, Specimen, WardPatient
-from connectors.feeds.ward.pump import HOUR_MS, MINUTE_MS, Infusion, words
+from connectors.feeds.ward.pump import Infusion, words
+from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import (
     Clock,
     Covariate,

@@ -15,14 +15,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from connectors.feeds.analytes import drug_of
-from connectors.feeds.ward.physiology import Delivery, Floats, beyond, individual, measured, trajectory
-from connectors.feeds.ward.pump import HOUR_MS, MINUTE_MS, Infusion, Scenario, infuse
+from connectors.feeds.ward.physiology import Delivery, beyond, individual, measured, trajectory
+from connectors.feeds.ward.pump import Infusion, Scenario, infuse
+from twin.arrays import Floats
+from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS, UNIT_HOURS
 from twin.events import event_id, from_millis
-from twin.model.spec import Route
-from twin.modelfile.library import CovariateSpec, Model, OutputSpec, RegimenSpec
-
-UNIT_HOURS = {"h": 1.0, "d": 24.0}
-DAY_MS = 24 * HOUR_MS
+from twin.model.spec import CovariateSpec, Model, OutputSpec, RegimenSpec, Route
 
 FIRST_DOSE_MS = 2 * HOUR_MS
 """From admission to the first planned dose."""

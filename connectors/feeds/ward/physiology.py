@@ -16,16 +16,14 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
+from twin.arrays import Floats
 from twin.model.formula import arguments_of, evaluate, is_input, names_in
 from twin.model.linearity import linear_terms
 from twin.model.record_functions import record_columns
+from twin.model.spec import Model, OutputSpec
 from twin.model.typical import individual_value
-from twin.modelfile.library import Model, OutputSpec
 from twin.observation.residual import drawn
-
-Floats = NDArray[np.float64]
 
 RTOL, ATOL = 1e-8, 1e-10
 """Tolerances of LSODA: an order finer than any figure that is reported."""
@@ -85,7 +83,7 @@ def trajectory(
     """Every output of the model, and every exposure it has a target for, along ``times``.
 
     A time that is also that of a dose reads the state just after it. An exposure begins again from 0 with each course
-    (see `twin.modelfile.library.TargetSpec`).
+    (see `twin.model.spec.TargetSpec`).
 
     Args:
         values: one person's parameters, covariates and derived values, as `individual` gives them.

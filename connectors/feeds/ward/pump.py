@@ -15,8 +15,7 @@ from typing import Literal
 
 import numpy as np
 
-HOUR_MS = 3_600_000
-MINUTE_MS = 60_000
+from twin.clock import HOUR_MS, MINUTE_MS
 
 Scenario = Literal[
     "as_ordered", "occlusion", "silence", "misprogrammed", "overdose", "leak", "early_end", "rate_change"

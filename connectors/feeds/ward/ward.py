@@ -17,9 +17,9 @@ from functools import cached_property
 
 from connectors.feeds.ward.bedside import Arrival, bedside
 from connectors.feeds.ward.patients import WardPatient, draw_patient, ward_name
-from connectors.feeds.ward.pump import HOUR_MS
+from twin.clock import HOUR_MS
 from twin.events import to_millis
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 
 WARD_MODELS = ("docetaxel_ozawa2007", "fluorouracil_yamada2025")
 """Models whose patients a ward has unless told otherwise, in turn."""

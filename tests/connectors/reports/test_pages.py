@@ -15,12 +15,13 @@ from connectors.reports.examination import examination_page, examination_record
 from tests.twin.bedside import count, dose
 from tests.twin.toys import LEVELS
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import load_model, parse_model
-from twin.record.recording import recorded
+from twin.modelfile.library import load_model
+from twin.modelfile.reader import parse_model
 from twin.study.calibration import COVERAGE, Calibration, Counted, Foreseen, Uniform
 from twin.study.design import design
 from twin.study.examination import examine
 from twin.study.population import outlooks
+from twin.study.records import recorded
 from twin.study.uniformity import p_value
 
 TOY = parse_model(LEVELS, "toy.toml")

@@ -22,10 +22,11 @@ from twin.events import encode, to_millis
 from twin.filter.posthoc import post_hoc
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model, parse_model
-from twin.record.recording import recorded
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 from twin.solver.step_control import pace_for
 from twin.study.diagnostics import diagnose
+from twin.study.records import recorded
 from twin.timeline.timeline import build
 
 MODEL: Model = parse_model(toys.ABSORPTION, "toy_absorption.toml")

@@ -20,7 +20,6 @@ from streams.bench.mode import STUDIES, map_ms
 from streams.bench.models import saturable, two_compartments
 from streams.bench.patients import (
     CYCLE_DAYS,
-    DAY_MS,
     EVENTS_AN_HOUR,
     Course,
     course,
@@ -33,12 +32,13 @@ from streams.bench.stream import BenchmarkFailed, _process
 from streams.bench.twin import grown, new_counts
 from streams.cli import app
 from twin import PatientTwin, load_model
+from twin.clock import DAY_MS
 from twin.events import Clock, decode, to_millis
 from twin.filter.belief import prior
 from twin.filter.posthoc import post_hoc
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 from twin.solver.step_control import pace_for
 from twin.study.simulation import simulate
 

@@ -15,7 +15,7 @@ import streams.batch.validation
 from streams.cli import app
 from tests.connectors.reports.test_pages import EVEN, TOY, verdict, whole
 from tests.twin.toys import LEVELS
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 
 runner = CliRunner(env={"COLUMNS": "200"})
 

@@ -10,7 +10,7 @@ from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
 from tests.streams.worker.stage import START, enrolment, lab
 from twin.events import encode, to_millis
 from twin.kernel.kernel import Kernel, compile_model
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 
 MODEL = "docetaxel_ozawa2007"
 

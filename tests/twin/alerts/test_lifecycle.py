@@ -23,7 +23,8 @@ from twin.alerts.lifecycle import (
     threshold_margin,
     to_alert,
 )
-from twin.alerts.snapshot import MINUTE_MS, Snapshot
+from twin.alerts.snapshot import Snapshot
+from twin.clock import MINUTE_MS
 from twin.events import decode_output, encode, event_id
 
 SETTINGS = RuleSettings(raise_above=0.5, clear_below=0.3, severity="medium", when_absent="hold")

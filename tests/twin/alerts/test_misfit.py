@@ -17,8 +17,8 @@ from tests.twin.bedside import dose, level
 from twin import PatientTwin
 from twin.alerts.misfit import ALARM, FALSE_ALARM, MOST, NO_EVIDENCE, Evidence
 from twin.events import Alert
-from twin.filter.belief import generator
-from twin.modelfile.library import parse_model
+from twin.modelfile.reader import parse_model
+from twin.randomness import generator
 
 NORMAL = NormalDist()
 IIV, SIGMA = (0.06, 0.04), 0.2

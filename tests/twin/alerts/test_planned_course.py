@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 
 from tests.twin.alerts.rules.views import CYCLE, FOLFOX, later
 from twin.alerts.planned_course import COURSE_GAP_MS, GRACE_MS, JUDGED_MS, Course, current_course
-from twin.alerts.snapshot import HOUR_MS, DeliveryView, PlanStep
+from twin.alerts.snapshot import DeliveryView
+from twin.clock import HOUR_MS
+from twin.record.orders import PlanStep
 
 PLAN = (*FOLFOX, *(later(step, CYCLE) for step in FOLFOX))
 END = FOLFOX[-1].end_ms

@@ -9,18 +9,17 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
 from tests.twin import toys
+from twin.arrays import Floats, storable
 from twin.filter.assimilate import DRAWN_AT_MOST, ESS_FLOOR, Diagnostics, Weighed, assimilate, systematic, thinned
-from twin.filter.belief import Belief, effective_size, generator, prior, storable
-from twin.filter.mixture import even_normals
-from twin.modelfile.library import Model
+from twin.filter.belief import Belief, effective_size, prior
+from twin.model.spec import Model
+from twin.randomness import even_normals, generator
 from twin.solver.effects import Law, law
 from twin.timeline.segments import Layout
 
-Floats = NDArray[np.float64]
 MODEL = toys.bolus()  # two random effects, variances 0.16 and 0.09: all that Bayes' rule needs of a model
 NOISE = 0.1
 Likelihood = Callable[[Floats], Floats]

@@ -9,8 +9,11 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from tests.twin import toys
-from twin.filter.belief import QUANTILES, Belief, effective_size, generator, normalised, prior, quantiles, storable
+from twin.arrays import storable
+from twin.filter.belief import Belief, effective_size, normalised, prior
+from twin.filter.quantiles import QUANTILES, quantiles
 from twin.modelfile.library import load_model
+from twin.randomness import generator
 from twin.solver.effects import law
 
 SIX_MP = load_model("mercaptopurine_jost2020")

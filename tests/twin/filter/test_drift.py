@@ -7,20 +7,20 @@ from functools import cache
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
 from connectors.feeds.nmtran.reader import parse_columns, read_nmtran
 from tests.places import REFERENCE
 from tests.twin.bedside import PATIENT, clock, count, dose, ms
 from twin import PatientTwin, load_model
+from twin.arrays import Floats
 from twin.events import Forecast, InputEvent, Prediction, to_millis
-from twin.modelfile.library import Model, parse_model
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 from twin.patient.twin import Posterior
 from twin.study.score import Score, score
 
 pytestmark = pytest.mark.slow
 
-Floats = NDArray[np.float64]
 SIX_MP = load_model("mercaptopurine_jost2020")
 ALL_6MP = REFERENCE / "all_6mp_anc.csv"
 DAY = 24.0

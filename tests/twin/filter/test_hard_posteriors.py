@@ -18,7 +18,8 @@ from tests.twin.shapes import SHAPES, Shape
 from tests.twin.timeline.test_timeline import history_of
 from twin import PatientTwin
 from twin.events import Forecast, InputEvent, to_millis
-from twin.filter.belief import Belief, prior, quantiles
+from twin.filter.belief import Belief, prior
+from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.patient.twin import PARTICLES

@@ -6,14 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
-from twin.filter.belief import generator
-from twin.filter.mixture import GUARD_SHARES, SPREAD, Mixture, even_normals, even_points, fitted
-
-Floats = NDArray[np.float64]
-
+from twin.arrays import Floats
+from twin.filter.mixture import GUARD_SHARES, SPREAD, Mixture, fitted
+from twin.randomness import even_normals, even_points, generator
 
 WIDE = 9.0 * np.eye(2)
 

@@ -6,12 +6,11 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import optimize
 
+from twin.arrays import Floats
 from twin.filter.mode import Response, find_mode
 
-Floats = NDArray[np.float64]
 NOTHING = np.zeros(2)
 
 

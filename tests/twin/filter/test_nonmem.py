@@ -18,9 +18,10 @@ from connectors.feeds.nmtran.reader import read_nmtran
 from tests import places
 from twin.filter.posthoc import Estimated, post_hoc
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model, parse_model
-from twin.record.recording import recorded
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 from twin.solver.step_control import pace_for
+from twin.study.records import recorded
 from twin.timeline.timeline import build
 
 REFERENCE = places.REFERENCE / "nonmem_map.json"

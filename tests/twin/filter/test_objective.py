@@ -10,12 +10,14 @@ from numpy.typing import NDArray
 
 from tests.twin import toys
 from tests.twin.equations import infusion, timeline_of
+from twin.clock import HOUR_MS
 from twin.filter.belief import prior
 from twin.filter.objective import LEAST_LOG_LIKELIHOOD, Responder, bounded
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
+from twin.observation.observation import Observation
 from twin.solver.step_control import pace_for
-from twin.timeline.timeline import HOUR_MS, Observation, Timeline
+from twin.timeline.timeline import Timeline
 
 KERNEL = compile_model(toys.absorption())
 PACE = pace_for(KERNEL)

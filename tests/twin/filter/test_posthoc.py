@@ -13,9 +13,10 @@ from tests.twin import toys
 from twin.events import Covariate, DoseGiven, InputEvent, LabResult, Quantity
 from twin.filter.posthoc import Estimated, post_hoc
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model, parse_model
-from twin.record.recording import recorded
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 from twin.solver.step_control import pace_for
+from twin.study.records import recorded
 from twin.timeline.timeline import build
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)

@@ -11,11 +11,11 @@ import pytest
 from tests.twin import toys
 from tests.twin.equations import reference
 from tests.twin.kernel.test_kernel import assert_close, patients, solved
+from twin.clock import HOUR_MS
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 from twin.solver.step_control import pace_for
-from twin.study.design import ORIGIN, treated, treatment
-from twin.timeline.timeline import HOUR_MS
+from twin.timeline.regimen import ORIGIN, treated, treatment
 
 
 def regimen(amount: float, duration: float, interval: float, cycles: int) -> str:

@@ -13,14 +13,15 @@ from scipy.stats import gamma
 from tests.twin import toys
 from tests.twin.equations import reference, timeline_of
 from tests.twin.kernel.test_kernel import assert_close, patients, solved
-from twin.alerts.snapshot import PlanStep
+from twin.clock import HOUR_MS
 from twin.kernel.kernel import Kernel, compile_model
-from twin.modelfile.library import Model
+from twin.model.spec import Model
+from twin.record.orders import PlanStep
 from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
 from twin.timeline.delivery import Delivered, Recorded, with_rates
 from twin.timeline.planned_future import extended
-from twin.timeline.timeline import HOUR_MS, Timeline
+from twin.timeline.timeline import Timeline
 
 H = HOUR_MS
 PACE = "[numerics]\nfirst_step = 0.005\ngrowth = 0.15\nlargest_step = 0.5\n"

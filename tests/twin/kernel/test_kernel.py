@@ -13,17 +13,20 @@ from numpy.typing import NDArray
 
 from tests.twin import toys
 from tests.twin.equations import infusion, reference, timeline_of, usual_course, whole_course
+from twin.arrays import Floats
+from twin.clock import HOUR_MS
 from twin.filter.belief import prior
 from twin.kernel import kernel as compiler
 from twin.kernel.kernel import Kernel, compile_model
 from twin.model.typical import typical_values
-from twin.modelfile.library import library_ids, parse_model
-from twin.solver.solver import Solver, individual_parameters
+from twin.modelfile.library import library_ids
+from twin.modelfile.reader import parse_model
+from twin.solver.linear_system import individual_parameters
+from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
 from twin.solver.step_schedule import Pace
-from twin.timeline.timeline import HOUR_MS, Timeline
+from twin.timeline.timeline import Timeline
 
-Floats = NDArray[np.float64]
 TOY = compile_model(toys.absorption())
 CHAIN = compile_model(toys.chain())
 

@@ -11,14 +11,15 @@ import pytest
 from tests.twin.bedside import PATIENT, START, clock
 from tests.twin.equations import dose_of, timeline_of
 from twin import PatientTwin
+from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import DoseGiven, Estimate, Forecast, LabResult, Prediction, Quantity, from_millis, to_millis
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model, OutputSpec, library_ids, load_model
+from twin.model.spec import Model, OutputSpec
+from twin.modelfile.library import library_ids, load_model
 from twin.record.history import ClinicalEvent
 from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
 from twin.timeline.delivery import delivered
-from twin.timeline.timeline import HOUR_MS, UNIT_MS
 
 DOSES = 3
 """Cycles given of each regimen."""

@@ -10,18 +10,18 @@ from itertools import pairwise
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy.stats import norm
 
 from tests.twin.equations import individual, infusion, timeline_of
+from twin.arrays import Floats
+from twin.clock import HOUR_MS
 from twin.kernel.kernel import compile_model
 from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
+from twin.observation.observation import Observation
 from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
-from twin.timeline.timeline import HOUR_MS, Delivered, Observation
-
-Floats = NDArray[np.float64]
+from twin.timeline.timeline import Delivered
 
 
 def typical(

@@ -10,19 +10,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import optimize
 
 from tests.twin.equations import BEGINNING, infusion, timeline_of
+from twin.arrays import Floats
+from twin.clock import HOUR_MS
 from twin.kernel.kernel import compile_model
 from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
-from twin.solver.solver import Solver, individual_parameters
+from twin.solver.linear_system import individual_parameters
+from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
 from twin.timeline.delivery import Delivered
-from twin.timeline.timeline import HOUR_MS
-
-Floats = NDArray[np.float64]
 
 
 def over(hours: float, amount: float, start: float = 0.0) -> list[tuple[int, float]]:

@@ -6,7 +6,9 @@ import pytest
 
 from twin.model.dimensions import DimensionError, Measure, measure
 from twin.model.formula import parse_expression
-from twin.modelfile.library import ModelError, load_model, parse_model
+from twin.model.spec import ModelError
+from twin.modelfile.library import load_model
+from twin.modelfile.reader import parse_model
 from twin.units import quantity_of
 
 UNITS = {"CL": "L/h", "Q": "mL/h", "V": "L", "A": "mg", "MTT": "h", "gamma": "1", "t": "h", "AGE": "a", "BSA": "m2"}

@@ -13,16 +13,19 @@ from hypothesis import strategies as st
 from tests.twin import toys
 from tests.twin.equations import infusion, reference, timeline_of
 from tests.twin.kernel.test_kernel import assert_close, patients, solved
+from twin.clock import DAY_MS, HOUR_MS
 from twin.events import DoseGiven, Enrolment, LabResult, Quantity, encode, from_millis
 from twin.kernel.kernel import compile_model
-from twin.model.record_functions import record_columns, varies, with_record
-from twin.modelfile.library import Model, ModelError
+from twin.model.record_functions import record_columns, varies
+from twin.model.spec import Model, ModelError
 from twin.patient.twin import PatientTwin
 from twin.record.history import History
 from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
-from twin.timeline.delivery import DAY_MS, HOUR_MS, Delivered, Recorded, with_rates
-from twin.timeline.timeline import build, first_difference
+from twin.timeline.delivery import Delivered, Recorded, with_rates
+from twin.timeline.difference import first_difference
+from twin.timeline.record_columns import with_record
+from twin.timeline.timeline import build
 
 NONE = np.array([np.iinfo(np.int64).min], dtype=np.int64)
 START = 20_000 * DAY_MS + 7 * HOUR_MS

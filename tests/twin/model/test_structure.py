@@ -7,8 +7,10 @@ import ast
 import pytest
 
 from tests.twin import toys
+from twin.model.spec import ModelError
 from twin.model.structure import analyse, input_calls
-from twin.modelfile.library import ModelError, load_model, parse_model
+from twin.modelfile.library import load_model
+from twin.modelfile.reader import parse_model
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
 

@@ -10,12 +10,13 @@ import pytest
 
 from tests.twin import toys
 from tests.twin.equations import infusion, timeline_of
+from twin.clock import HOUR_MS
 from twin.kernel.kernel import compile_model
 from twin.model import terms
-from twin.modelfile.library import ModelError, parse_model
+from twin.model.spec import ModelError
+from twin.modelfile.reader import parse_model
 from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
-from twin.timeline.timeline import HOUR_MS
 
 PLAIN = toys.ABSORPTION
 TERMS = """

@@ -6,8 +6,9 @@ import pytest
 
 from tests.twin.observation.test_outcomes import TEXT as OUTCOMES
 from twin.model.spec import ModelError
-from twin.modelfile.library import library_ids, load_model, parse_model
+from twin.modelfile.library import library_ids, load_model
 from twin.modelfile.lint import MOST_FAULTS, Fault, faults
+from twin.modelfile.reader import parse_model
 from twin.modelfile.template import template
 
 TEXT = load_model("docetaxel_ozawa2007").text

@@ -15,9 +15,11 @@ from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
 from twin.model.formula import evaluate
+from twin.model.spec import Model, ModelError
 from twin.model.typical import individual_value, typical_values
 from twin.modelfile import library as models
-from twin.modelfile.library import Model, ModelError, library_ids, load_model, parse_model
+from twin.modelfile.library import library_ids, load_model
+from twin.modelfile.reader import parse_model
 
 DOCETAXEL, FLUOROURACIL, MERCAPTOPURINE = (
     load_model(name) for name in ("docetaxel_ozawa2007", "fluorouracil_yamada2025", "mercaptopurine_jost2020")

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from tests.twin import toys
-from twin.modelfile.library import Model, ModelError, parse_model
+from twin.model.spec import Model, ModelError
+from twin.modelfile.reader import parse_model
 
 BY_GAP = '[occasions]\ndrug = "toxin"\ngap = 48\nassumed = "a test"\n'
 WALKING = '[drift]\ngrid = 24\nlag = 96\nassumed = "a test"\n'

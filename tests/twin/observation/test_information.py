@@ -8,16 +8,14 @@ from itertools import product
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 
-from twin.model.spec import NO_ERROR, OutputSpec
-from twin.modelfile.library import ErrorSpec, OutlierSpec
+from twin.arrays import Floats
+from twin.model.spec import NO_ERROR, ErrorSpec, OutlierSpec, OutputSpec
 from twin.observation.information import censored_coordinates, coordinates, outcome_coordinates
 from twin.observation.likelihood import log_likelihood as outcome_log_likelihood
+from twin.observation.observation import Observation
 from twin.observation.residual import cdf, drawn, log_likelihood
-from twin.timeline.timeline import Observation
 
-Floats = NDArray[np.float64]
 H = 1e-4
 SIZES = [("proportional", 0.0, 0.25), ("additive", 0.4, 0.0), ("combined", 0.3, 0.2), ("log_additive", 0.35, 0.0)]
 SPECS = [

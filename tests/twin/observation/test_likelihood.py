@@ -7,18 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
-from twin.filter.belief import generator
+from twin.arrays import Floats
+from twin.filter.expectation import expectation
 from twin.model.spec import NO_ERROR, ErrorSpec, OutputKind, OutputSpec
 from twin.observation.likelihood import drawn, level, log_likelihood, spread_out
-from twin.observation.residual import Measured
+from twin.observation.observation import Measured, Observation
 from twin.observation.sampling_time import MOMENT_WEIGHTS
-from twin.patient.bands import expectation
-from twin.timeline.timeline import Observation
+from twin.randomness import generator
 
-Floats = NDArray[np.float64]
 NOTHING = ast.Constant(0.0)
 
 

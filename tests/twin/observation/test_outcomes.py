@@ -6,17 +6,15 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from tests.twin import toys
 from tests.twin.bedside import dose, finding, level, quantity
 from twin import PatientTwin
 from twin.events import Forecast, InputEvent, Prediction
-from twin.filter.belief import generator
-from twin.modelfile.library import Model, ModelError, parse_model
-
-Floats = NDArray[np.float64]
+from twin.model.spec import Model, ModelError
+from twin.modelfile.reader import parse_model
+from twin.randomness import generator
 
 OUTCOMES = """
 [parameters.harm]

@@ -10,11 +10,10 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
-from twin.filter.belief import generator
-from twin.modelfile.library import ErrorSpec, OutlierSpec
+from twin.model.spec import ErrorSpec, OutlierSpec
+from twin.observation.observation import Measured
 from twin.observation.residual import (
     SMALLEST,
-    Measured,
     at_levels,
     cdf,
     drawn,
@@ -24,6 +23,7 @@ from twin.observation.residual import (
     spread_out,
     standardised,
 )
+from twin.randomness import generator
 
 
 def spec(kind: str, additive: float = 0.0, proportional: float = 0.0, df: float | None = None) -> ErrorSpec:

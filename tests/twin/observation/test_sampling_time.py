@@ -6,23 +6,24 @@ import math
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from tests.twin import toys
 from tests.twin.bedside import count, dose, finding, level, ms, quantity
 from tests.twin.observation.test_outcomes import MODEL as OUTCOMES
 from twin import PatientTwin
+from twin.arrays import Floats
 from twin.events import DrugLevel, InputEvent, Prediction
-from twin.filter.belief import generator
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import parse_model
+from twin.modelfile.reader import parse_model
 from twin.observation.sampling_time import FARTHEST, MOMENT_WEIGHTS, MOMENTS, moments_around
+from twin.randomness import generator
 from twin.record.history import History
 from twin.record.recording import tell
-from twin.timeline.timeline import Timeline, build, first_difference
+from twin.solver.settling import settles
+from twin.timeline.difference import first_difference
+from twin.timeline.timeline import Timeline, build
 
-Floats = NDArray[np.float64]
 MODEL = parse_model(toys.BOLUS.replace("iiv = 0.09\n", "", 1), "bolus.toml")
 CLEARANCE, VOLUME, IIV, SIGMA = 5.0, 20.0, 0.16, 0.2
 
@@ -42,7 +43,7 @@ def told(*batches: list[InputEvent]) -> PatientTwin:
 def timeline(*events: InputEvent) -> Timeline:
     history = History()
     for event in events:
-        tell(history, event, MODEL)
+        tell(history, event, MODEL, settles)
     built = build(history, compile_model(MODEL))
     assert built is not None
     return built

@@ -13,8 +13,9 @@ from tests.twin.bedside import PATIENT, clock, count, dose, level, ms, plan, sta
 from tests.twin.longrun import Floats, log_normal, quadrature
 from tests.twin.shapes import decay, given, individual, written
 from twin.events import Alert, Estimate, Forecast, InputEvent, Prediction, encode, to_millis
-from twin.filter.belief import quantiles
-from twin.modelfile.library import Model, parse_model
+from twin.filter.quantiles import quantiles
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 from twin.patient.averaged import AveragedTwin
 from twin.patient.rivals import rivals
 from twin.patient.state_row import BadRow

@@ -6,17 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
 from tests.twin.observation.test_residual import NAMES, SPECS
-from twin.filter.belief import QUANTILES, Belief, generator
+from twin.arrays import Floats
+from twin.clock import HOUR_MS
+from twin.filter.belief import Belief
+from twin.filter.expectation import Expectation
+from twin.filter.expectation import expectation as of_output
+from twin.filter.quantiles import QUANTILES
 from twin.filter.trunk import rhythm_of
-from twin.modelfile.library import ErrorSpec, load_model
+from twin.model.spec import ErrorSpec
+from twin.modelfile.library import load_model
+from twin.observation.observation import Observation
 from twin.observation.residual import cdf, drawn
 from twin.patient.bands import (
     FORECAST_POINTS,
-    Expectation,
     band,
     exposure_reading,
     forecast_bands,
@@ -26,13 +31,11 @@ from twin.patient.bands import (
     output_bands,
     parameter_bands,
 )
-from twin.patient.bands import expectation as of_output
-from twin.timeline.timeline import HOUR_MS, Observation
+from twin.randomness import generator
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
 HORIZON = rhythm_of(DOCETAXEL).horizon
 FLUOROURACIL = load_model("fluorouracil_yamada2025")
-Floats = NDArray[np.float64]
 
 
 def evenly(size: int) -> Floats:

@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from tests.twin import toys
 from tests.twin.shapes import written
 from twin import load_model
-from twin.filter.belief import quantiles
-from twin.modelfile.library import ModelError, parse_model
+from twin.filter.quantiles import quantiles
+from twin.model.spec import ModelError
+from twin.modelfile.reader import parse_model
 from twin.patient.rivals import pooled, rivals, shares
 
 ONE = written("one", [("K", 0.2, "1/h", 0.1)], {"A": "input(toxin) - K*A"}, {"plasma": ("mg/L", "A/V", "toxin", "additive = 1")}, '[parameters.V]\nvalue = 9\nunit = "L"\nsource = "made up"')  # fmt: skip  # noqa: E501

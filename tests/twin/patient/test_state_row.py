@@ -29,8 +29,9 @@ from tests.twin.bedside import (
     weight,
 )
 from twin import PatientTwin, load_model
+from twin.arrays import storable
 from twin.events import InputEvent, PumpDelivery
-from twin.filter.belief import Belief, generator, prior, storable
+from twin.filter.belief import Belief, prior
 from twin.patient.checkpoints import Point
 from twin.patient.state_row import (
     ROW_VERSION,
@@ -44,6 +45,7 @@ from twin.patient.state_row import (
     unpack_history,
     unpack_nadir,
 )
+from twin.randomness import generator
 from twin.record.history import History
 from twin.timeline.segments import Layout
 

@@ -45,7 +45,7 @@ from twin.events import (
     from_millis,
 )
 from twin.kernel.kernel import Kernel
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 from twin.patient.twin import Update
 from twin.record.history import History
 from twin.timeline.timeline import Timeline, build

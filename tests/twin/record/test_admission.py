@@ -26,6 +26,7 @@ from tests.twin.bedside import (
 from twin.events import BadEvent, Enrolment, InputEvent, LabResult, PlannedDose
 from twin.modelfile.library import load_model
 from twin.record.admission import LONGEST_HOURS, MOST_AMOUNT, MOST_FLOW, MOST_RATE, OTHER_ANALYTES, VITAL_RANGES, admit
+from twin.solver.settling import settles
 
 TOY = toys.absorption()
 DOCETAXEL = load_model("docetaxel_ozawa2007")
@@ -37,13 +38,13 @@ def valued(event: InputEvent, value: float, unit: str, field: str = "value") -> 
 
 def amount_of(event: InputEvent, field: str) -> tuple[float, str]:
     """A quantity of the admitted event."""
-    found = getattr(admit(event, TOY), field)
+    found = getattr(admit(event, TOY, settles), field)
     return found.value, found.unit
 
 
 def refusal(event: InputEvent, model: Any = TOY) -> BadEvent:
     with pytest.raises(BadEvent) as refused:
-        admit(event, model)
+        admit(event, model, settles)
     assert (refused.value.patient_id, refused.value.event_id) == (event.patient_id, event.event_id)
     return refused.value
 
@@ -82,12 +83,12 @@ def test_values_are_put_into_canonical_units_once(event: Any, field: str, expect
 
 def test_what_is_canonical_is_admitted_as_it_is() -> None:
     for event in (start(1), totals(1, 5.0), dose(1), level(1, 2.0), count(1, 3.0), weight(1, 70.0), bind(1), clock(1)):
-        assert admit(event, TOY) == event
-        assert admit(admit(event, TOY), TOY) == event
+        assert admit(event, TOY, settles) == event
+        assert admit(admit(event, TOY, settles), TOY, settles) == event
 
 
 def test_a_concentration_is_used_up_with_the_volume() -> None:
-    admitted: Any = admit(valued(start(1, concentration=quantity(2.0, "mg/mL")), 5.0, "mL/h", "rate"), TOY)
+    admitted: Any = admit(valued(start(1, concentration=quantity(2.0, "mg/mL")), 5.0, "mL/h", "rate"), TOY, settles)
     assert admitted.concentration is None
 
 
@@ -96,7 +97,7 @@ def test_every_planned_dose_is_converted_and_one_without_length_is_at_once() -> 
         PlannedDose(time=at(1), amount=quantity(0.24, "g"), duration=quantity(360, "min")),
         PlannedDose(time=at(9), amount=quantity(60.0, "mg"), duration=quantity(0.0, "h")),
     )
-    first, second = getattr(admit(plan(0, (1, 1.0, None)).model_copy(update={"doses": doses}), TOY), "doses")  # noqa: B009
+    first, second = getattr(admit(plan(0, (1, 1.0, None)).model_copy(update={"doses": doses}), TOY, settles), "doses")  # noqa: B009
     assert (first.amount, first.duration) == (quantity(240.0, "mg"), quantity(6.0, "h"))
     assert (second.amount, second.duration) == (quantity(60.0, "mg"), None)
 
@@ -111,12 +112,12 @@ def test_a_body_temperature_and_an_interval_are_converted() -> None:
 @pytest.mark.parametrize("analyte", sorted(OTHER_ANALYTES))
 def test_values_that_the_model_does_not_use_are_no_mistake(analyte: str) -> None:
     event = count(1, 5.0, analyte=analyte)
-    assert admit(event, TOY) == event
+    assert admit(event, TOY, settles) == event
 
 
 def test_events_without_values_pass() -> None:
     enrolment = Enrolment(event_id="e", patient_id="P-1", time=at(0) + timedelta(hours=1), source="x", model="any")
-    assert admit(enrolment, TOY) == enrolment
+    assert admit(enrolment, TOY, settles) == enrolment
 
 
 # --- refusals --------------------------------------------------------------------------------------------------------
@@ -180,7 +181,7 @@ def test_every_channel_of_a_wearable_has_a_range_beyond_which_lies_the_impossibl
 ) -> None:
     unit, low, high = limits
     for inside in (low, high):
-        admit(vital(1, channel=channel).model_copy(update={"value": quantity(inside, unit)}), TOY)
+        admit(vital(1, channel=channel).model_copy(update={"value": quantity(inside, unit)}), TOY, settles)
     for outside in (low - 0.01, high * 1.01):
         sentinel = vital(1, channel=channel).model_copy(update={"value": quantity(outside, unit)})
         assert refusal(sentinel).reason == "out_of_range"
@@ -204,7 +205,7 @@ def test_a_device_that_lost_its_clock_is_named() -> None:
 def test_creatinine_is_the_same_by_mass_and_by_substance() -> None:
     model = load_model("methotrexate_taylor2020")
     reported = count(1, 1.0, analyte="creatinine").model_copy(update={"value": quantity(1.0, "mg/dL")})
-    told = admit(reported, model)
+    told = admit(reported, model, settles)
     assert isinstance(told, LabResult)
     assert (told.value.value, told.value.unit) == (pytest.approx(88.4, abs=0.01), "umol/L")
     refused = refusal(covariate(1, "creatinine", 1.0, "10*9/L"), model)

@@ -6,10 +6,9 @@ from collections.abc import Iterable
 
 from tests.twin.bedside import bind, ms, plan, quantity, sample, start, stop, vital
 from tests.twin.timeline.test_timeline import history_of
-from twin.alerts.snapshot import PlanStep
 from twin.events import InputEvent
 from twin.record.history import History
-from twin.record.orders import Orders
+from twin.record.orders import Orders, PlanStep
 
 
 def orders(*events: InputEvent) -> tuple[Orders, History]:

@@ -7,9 +7,9 @@ from random import Random
 from tests.twin.bedside import count, dose, level, sample, start, stop
 from tests.twin.toys import ABSORPTION
 from twin import PatientTwin
-from twin.modelfile.library import parse_model
+from twin.modelfile.reader import parse_model
 from twin.patient.state_row import pack_history
-from twin.record.recording import recorded
+from twin.study.records import recorded
 
 TOY = parse_model(ABSORPTION, "toy.toml")
 EVENTS = [dose(0, 60), start(2, 5.0), sample(2.5, 5.0), stop(3), level(4, 1.2), count(30, 3.1)]

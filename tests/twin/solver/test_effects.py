@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
 from scipy import stats
 
 from tests.twin import toys
-from twin.filter.belief import generator, prior, storable
+from twin.arrays import Floats, storable
+from twin.filter.belief import prior
+from twin.randomness import generator
 from twin.solver.effects import (
     Constant,
     columns,
@@ -24,7 +25,6 @@ from twin.solver.effects import (
 )
 from twin.timeline.segments import EVER, STILL, Layout, Segment, Segments
 
-Floats = NDArray[np.float64]
 MODEL = toys.restless()  # eta of CL, V, Base, kill; kappa of CL; steps every 6 h
 HOUR = 3_600_000
 RECORD = Segments(start=HOUR, occasions=(20 * HOUR, 40 * HOUR), grid=6 * HOUR)

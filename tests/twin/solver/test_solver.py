@@ -7,13 +7,14 @@ import pytest
 
 from tests.twin import toys
 from tests.twin.equations import infusion, reference, timeline_of
+from twin.clock import HOUR_MS
 from twin.filter.belief import prior
 from twin.kernel.kernel import compile_model
 from twin.modelfile.library import load_model
 from twin.solver import solver as solve
-from twin.solver.solver import Solver, linear_system
+from twin.solver.linear_system import linear_system
+from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
-from twin.timeline.timeline import HOUR_MS
 
 TOY = compile_model(toys.absorption())
 PACE = pace_for(TOY)

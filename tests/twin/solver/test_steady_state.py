@@ -15,16 +15,18 @@ from tests.twin import toys
 from tests.twin.equations import reference, timeline_of
 from tests.twin.kernel import test_delayed_input as test_late
 from tests.twin.kernel.test_kernel import assert_close, patients, solved
+from twin.clock import HOUR_MS
 from twin.events import BadEvent, DoseGiven, DrugLevel, Quantity, StateReset, from_millis
 from twin.kernel.kernel import Kernel, compile_model
-from twin.modelfile.library import Model
+from twin.model.spec import Model
 from twin.patient.twin import PatientTwin
 from twin.record.admission import admit
+from twin.solver.settling import settles
 from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
 from twin.timeline.delivery import Delivered, Recorded, Steady, with_rates
 from twin.timeline.planned_future import extended
-from twin.timeline.timeline import HOUR_MS, Timeline
+from twin.timeline.timeline import Timeline
 
 H = HOUR_MS
 T = 1000 * H
@@ -218,7 +220,7 @@ def given_every(hours: float, unit: str = "h", drug: str = "toxin", amount: floa
 )
 def test_an_interval_that_cannot_be_is_refused(event: DoseGiven, reason: str, problem: str) -> None:
     with pytest.raises(BadEvent) as caught:
-        admit(event, KERNELS["saturable"].model)
+        admit(event, KERNELS["saturable"].model, settles)
     assert caught.value.reason == reason
     assert problem in str(caught.value)
 

@@ -10,13 +10,15 @@ import pytest
 from tests.twin import toys
 from tests.twin.equations import reference
 from tests.twin.kernel.test_kernel import assert_close, patients, solved
+from twin.clock import HOUR_MS
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import ModelError, load_model, parse_model
+from twin.model.spec import ModelError
+from twin.modelfile.library import load_model
+from twin.modelfile.reader import parse_model
 from twin.solver import step_control as pace
 from twin.solver.step_control import pace_for
 from twin.solver.step_schedule import GROWTH, Pace
-from twin.study.design import ORIGIN, treated, treatment
-from twin.timeline.timeline import HOUR_MS
+from twin.timeline.regimen import ORIGIN, treated, treatment
 
 REGIMEN = f"""
 [[regimens]]

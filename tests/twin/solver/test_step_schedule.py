@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 
 from tests.twin import toys
 from tests.twin.equations import infusion, timeline_of
+from twin.clock import HOUR_MS
 from twin.filter.belief import prior
 from twin.kernel.kernel import compile_model
 from twin.solver.solver import Solver
 from twin.solver.step_control import pace_for
 from twin.solver.step_schedule import Pace, schedule
-from twin.timeline.timeline import HOUR_MS, Timeline
+from twin.timeline.timeline import Timeline
 
 TOY = compile_model(toys.absorption())
 PACE = pace_for(TOY)

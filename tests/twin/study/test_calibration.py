@@ -11,7 +11,9 @@ from scipy import stats
 
 from tests.twin.toys import LEVELS, SOURCE
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import ErrorSpec, Model, OutputSpec, parse_model
+from twin.model.spec import ErrorSpec, Model, OutputSpec
+from twin.modelfile.reader import parse_model
+from twin.observation.observation import Observation
 from twin.study.calibration import (
     DRAWS,
     FALSE_ALARM,
@@ -23,7 +25,6 @@ from twin.study.calibration import (
     summarise,
 )
 from twin.study.design import design
-from twin.timeline.timeline import Observation
 
 TOY = parse_model(LEVELS, "toy.toml")
 PATIENTS, PARTICLES = 50, 200

@@ -6,12 +6,14 @@ import numpy as np
 import pytest
 
 from tests.twin.toys import LEVELS
+from twin.clock import DAY_MS, HOUR_MS
 from twin.events import to_millis
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model, library_ids, load_model, parse_model
-from twin.study.design import DAY_MS, FALLEN, ORIGIN, design, treated, treatment
-
-HOUR_MS = 3_600_000
+from twin.model.spec import Model
+from twin.modelfile.library import library_ids, load_model
+from twin.modelfile.reader import parse_model
+from twin.study.design import FALLEN, design
+from twin.timeline.regimen import ORIGIN, treated, treatment
 
 
 def toy(**changes: str) -> Model:

@@ -6,23 +6,23 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from numpy.typing import NDArray
 from scipy import stats
 
 from tests.twin.bedside import count, dose, level, ms
 from tests.twin.toys import ABSORPTION
+from twin.arrays import Floats
 from twin.events import event_id
-from twin.filter.belief import generator
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import ErrorSpec, Model, parse_model
+from twin.model.spec import ErrorSpec, Model
+from twin.modelfile.reader import parse_model
+from twin.observation.observation import Observation
+from twin.randomness import generator
 from twin.record.history import History
 from twin.solver.effects import Constant
 from twin.solver.step_control import pace_for
 from twin.study.diagnostics import Diagnosis, diagnose, npde, simulated
-from twin.timeline.timeline import Observation, Timeline, build
-
-Floats = NDArray[np.float64]
+from twin.timeline.timeline import Timeline, build
 
 TOY = parse_model(ABSORPTION, "toy.toml")
 ADDITIVE = replace(TOY.outputs[0], error=ErrorSpec("additive", 1.0, 0.0, None, "a test", None))

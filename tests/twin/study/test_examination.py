@@ -9,16 +9,18 @@ from tests.twin.bedside import count, dose, level
 from tests.twin.toys import ABSORPTION, LEVELS
 from twin import PatientTwin
 from twin.events import LabResult, Prediction, Quantity, from_millis
-from twin.filter.belief import generator
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model, parse_model
-from twin.record.recording import recorded
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
+from twin.randomness import generator
 from twin.solver.step_control import pace_for
-from twin.study.design import design, treatment
+from twin.study.design import design
 from twin.study.examination import Examined, examine
 from twin.study.measures import COVERAGE, Description, describe
+from twin.study.records import recorded
 from twin.study.simulation import simulate
+from twin.timeline.regimen import treatment
 
 TOY = parse_model(LEVELS, "toy.toml")
 DEPOT = parse_model(ABSORPTION, "toy.toml")

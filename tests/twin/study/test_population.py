@@ -8,7 +8,7 @@ from scipy import stats
 
 from tests.twin.toys import LEVELS
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import parse_model
+from twin.modelfile.reader import parse_model
 from twin.study.population import outlooks
 
 TOY = parse_model(LEVELS, "toy.toml")

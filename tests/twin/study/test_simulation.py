@@ -8,16 +8,18 @@ from scipy import stats
 
 from tests.twin.observation.test_outcomes import TEXT
 from tests.twin.toys import LEVELS, SOURCE
+from twin.clock import HOUR_MS
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import Model, parse_model
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 from twin.solver.step_control import pace_for
 from twin.study.calibration import follow, summarise
-from twin.study.design import ORIGIN, Design, design
+from twin.study.design import Design, design
 from twin.study.simulation import simulate
+from twin.timeline.regimen import ORIGIN
 from twin.timeline.timeline import Timeline
 
-HOUR_MS = 3_600_000
 TOY = parse_model(LEVELS, "toy.toml")
 REGIMEN = f"""[[regimens]]
 drug = "toxin"

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from twin.filter.belief import generator
+from twin.randomness import generator
 from twin.study.uniformity import POINTS, envelope, p_value
 
 

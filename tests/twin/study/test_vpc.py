@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.filter.belief import generator
+from twin.randomness import generator
 from twin.study.vpc import LEAST_IN_BIN, MOST_BINS, predictive_check
 
 

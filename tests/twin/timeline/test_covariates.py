@@ -13,8 +13,9 @@ from tests.twin import toys
 from tests.twin.bedside import PATIENT, at, dose, level, ms, quantity, weight
 from twin import PatientTwin
 from twin.events import Covariate, InputEvent
-from twin.filter.belief import generator
-from twin.modelfile.library import Model, ModelError, parse_model
+from twin.model.spec import Model, ModelError
+from twin.modelfile.reader import parse_model
+from twin.randomness import generator
 from twin.timeline.covariates import ALWAYS, carry, widened
 
 PHENOTYPE = """

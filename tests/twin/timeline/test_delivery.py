@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.twin.bedside import dose, ms, sample, start, stop, totals
+from twin.clock import HOUR_MS
 from twin.events import InputEvent, PumpDelivery
 from twin.record.history import HOLD_MS, History
 from twin.timeline import delivery as module
-from twin.timeline.delivery import COUNTER_TOLERANCE, HOUR_MS, Delivered, delivered, sum_of_steps
+from twin.timeline.delivery import COUNTER_TOLERANCE, Delivered, delivered, sum_of_steps
 
 HOLD = HOLD_MS / HOUR_MS
 

@@ -8,12 +8,13 @@ import pytest
 from tests.twin import toys
 from tests.twin.bedside import dose, ms, plan, start, stop, weight
 from tests.twin.timeline.test_timeline import history_of, timeline
+from twin.clock import HOUR_MS
 from twin.events import InputEvent
 from twin.kernel.delayed_input import Pieces
 from twin.kernel.kernel import compile_model
 from twin.record.history import HOLD_MS
 from twin.record.orders import Orders
-from twin.timeline.delivery import HOUR_MS, Delivered
+from twin.timeline.delivery import Delivered
 from twin.timeline.planned_future import extended
 from twin.timeline.timeline import Timeline
 

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 from tests.twin import toys
 from tests.twin.bedside import covariate, dose, ms, start, stop
 from tests.twin.timeline.test_timeline import history_of
+from twin.clock import HOUR_MS
 from twin.events import InputEvent
 from twin.kernel.kernel import compile_model
-from twin.modelfile.library import parse_model
-from twin.timeline.delivery import HOUR_MS
+from twin.modelfile.reader import parse_model
 from twin.timeline.segments import EVER, Segment, Segments
 from twin.timeline.timeline import build
 

@@ -27,9 +27,12 @@ from tests.twin.bedside import (
 )
 from twin.events import InputEvent, PumpDelivery
 from twin.kernel.kernel import Kernel, compile_model
+from twin.model.spec import output_index
 from twin.modelfile.library import load_model
 from twin.record.history import History
-from twin.timeline.timeline import ZERO_COUNT_BELOW, Timeline, build, first_difference, output_index
+from twin.timeline.difference import first_difference
+from twin.timeline.observations import ZERO_COUNT_BELOW
+from twin.timeline.timeline import Timeline, build
 
 TOY = compile_model(toys.absorption())
 SIX_MP = compile_model(load_model("mercaptopurine_jost2020"))

@@ -8,7 +8,8 @@ device speaks again or is released. A device that never promised an interval may
 from __future__ import annotations
 
 from twin.alerts.lifecycle import Finding, RuleSettings
-from twin.alerts.snapshot import HOUR_MS, MINUTE_MS, Snapshot
+from twin.alerts.snapshot import Snapshot
+from twin.clock import HOUR_MS, MINUTE_MS
 from twin.record.contact import SPELL_MS
 
 RULE = "data.dropout"

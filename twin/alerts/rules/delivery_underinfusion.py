@@ -12,7 +12,8 @@ import math
 
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, Course, current_course
-from twin.alerts.snapshot import MINUTE_MS, Snapshot
+from twin.alerts.snapshot import Snapshot
+from twin.clock import MINUTE_MS
 
 RULE = "delivery.underinfusion"
 

@@ -7,7 +7,8 @@ model's target window (whose source is in the model file). During the course it 
 from __future__ import annotations
 
 from twin.alerts.lifecycle import Finding, RuleSettings
-from twin.alerts.snapshot import MINUTE_MS, Snapshot
+from twin.alerts.snapshot import Snapshot
+from twin.clock import MINUTE_MS
 
 RULE = "exposure.below_target"
 

@@ -10,7 +10,8 @@ import pytest
 from connectors.feeds.nmtran.doses import Dose, dose_of
 from connectors.feeds.nmtran.records import BadRecord, Record
 from tests.twin import toys
-from twin.modelfile.library import Model, parse_model
+from twin.model.spec import Model
+from twin.modelfile.reader import parse_model
 
 MODEL = parse_model(toys.ABSORPTION, "toy_absorption.toml")
 ITEMS = ("AMT", "RATE", "DUR", "ADDL", "II", "SS", "CMT")

@@ -10,7 +10,7 @@ import pytest
 from connectors.feeds.nmtran.observations import Observed, Observer
 from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record
 from tests.twin import toys
-from twin.modelfile.library import parse_model
+from twin.modelfile.reader import parse_model
 
 MODEL = parse_model(toys.ABSORPTION, "toy_absorption.toml")
 LEVEL, CELLS = MODEL.outputs

@@ -16,7 +16,8 @@ from connectors.feeds.nmtran.times import ORIGIN
 from tests.places import REFERENCE
 from tests.twin import toys
 from twin.events import Covariate, DoseGiven, DrugLevel, Enrolment, InputEvent, LabResult, Quantity, decode, encode
-from twin.modelfile.library import load_model, parse_model
+from twin.modelfile.library import load_model
+from twin.modelfile.reader import parse_model
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
 MERCAPTOPURINE = load_model("mercaptopurine_jost2020")

@@ -8,7 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.feeds.ward.physiology import Delivery, course_starts, individual, measured, trajectory
-from twin.modelfile.library import Model, load_model
+from twin.model.spec import Model
+from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 
 ONE_COMPARTMENT = """

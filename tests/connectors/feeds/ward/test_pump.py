@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.feeds.ward.pump import HOUR_MS, MINUTE_MS, SCENARIOS, Infusion, Scenario, infuse, words
+from connectors.feeds.ward.pump import SCENARIOS, Infusion, Scenario, infuse, words
+from twin.clock import HOUR_MS, MINUTE_MS
 
 EVERY = 2 * MINUTE_MS
 

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 
 from connectors.feeds.ward.bedside import Arrival, in_arrival_order
 from connectors.feeds.ward.patients import ROTA, draw_patient
-from connectors.feeds.ward.pump import HOUR_MS
 from connectors.feeds.ward.ward import WARD_MODELS, Ward, WardError, default_start, expected_events, named_models
+from twin.clock import HOUR_MS
 from twin.events import (
     Clock,
     DeviceAssociation,
@@ -35,6 +35,7 @@ from twin.events import (
 )
 from twin.modelfile.library import load_model
 from twin.record.admission import admit
+from twin.solver.settling import settles
 from twin.timeline.delivery import HOLD_MS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
@@ -128,7 +129,7 @@ def test_every_event_is_valid_on_the_wire_and_admissible_to_its_model(
     models = {patient.id: patient.model for patient in busy.patients}
     for arrival in arrivals:
         assert decode(encode(arrival.event)) == arrival.event
-        admit(arrival.event, models[arrival.event.patient_id])
+        admit(arrival.event, models[arrival.event.patient_id], settles)
     assert len({arrival.event.event_id for arrival in arrivals}) == len(arrivals)
     assert {event.event.kind for event in arrivals} == {
         "enrolment", "covariate", "device_association", "regimen_planned", "dose_given", "pump_delivery", "pump_totals",

@@ -1,10 +1,10 @@
 from __future__ import annotations
 
 import pytest
-from twin.alerts.rules.data_dropout import RULE, find
 
 from tests.twin.alerts.rules.views import device, states, told
-from twin.alerts.snapshot import MINUTE_MS
+from twin.alerts.rules.data_dropout import RULE, find
+from twin.clock import MINUTE_MS
 
 
 @pytest.mark.parametrize(("every", "allowed"), [(0.1, 15), (1, 15), (5, 15), (6, 18), (60, 180)])

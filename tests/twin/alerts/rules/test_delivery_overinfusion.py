@@ -3,10 +3,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from twin.alerts.rules.delivery_overinfusion import GROSS, RULE, find
 
 from tests.twin.alerts.rules.views import CYCLE, FOLFOX, delivery, later, states, told
-from twin.alerts.snapshot import HOUR_MS, PlanStep
+from twin.alerts.rules.delivery_overinfusion import GROSS, RULE, find
+from twin.clock import HOUR_MS
+from twin.record.orders import PlanStep
 
 RATE = 4320 / 46
 WEEKLY = (*FOLFOX, *(later(step, CYCLE) for step in FOLFOX))

@@ -1,9 +1,9 @@
 from __future__ import annotations
 
 import pytest
-from twin.alerts.rules.exposure_below_target import RULE, find
 
 from tests.twin.alerts.rules.views import exposure, nadir, states, told
+from twin.alerts.rules.exposure_below_target import RULE, find
 
 
 def test_a_lasting_probability_is_raised_with_target_and_freshness() -> None:

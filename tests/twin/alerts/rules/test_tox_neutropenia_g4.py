@@ -3,9 +3,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from twin.alerts.rules.tox_neutropenia_g4 import RULE, find
 
 from tests.twin.alerts.rules.views import nadir, states, told
+from twin.alerts.rules.tox_neutropenia_g4 import RULE, find
 from twin.alerts.snapshot import NadirView
 
 

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
-from twin.alerts.rules.twin_surprise import RULE, find
-
 from tests.twin.alerts.rules.views import states, surprise, told
+from twin.alerts.rules.twin_surprise import RULE, find
 
 
 def test_fifty_to_one_raises_and_five_to_one_clears() -> None:

@@ -6,16 +6,9 @@ from collections.abc import Iterable
 
 from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.rules import SETTINGS, assess
-from twin.alerts.snapshot import (
-    HOUR_MS,
-    DeliveryView,
-    DeviceView,
-    ExposureView,
-    NadirView,
-    PlanStep,
-    Snapshot,
-    SurpriseView,
-)
+from twin.alerts.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
+from twin.clock import HOUR_MS
+from twin.record.orders import DeviceView, PlanStep
 
 BOLUS = PlanStep(0, HOUR_MS // 4, 720.0)
 INFUSION = PlanStep(HOUR_MS // 4, HOUR_MS // 4 + 46 * HOUR_MS, 4320.0)

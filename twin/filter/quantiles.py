@@ -1,0 +1,36 @@
+"""Quantiles of weighted particles: what every band is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from twin.arrays import Floats
+
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
+"""Levels of every published band."""
+
+
+def quantiles(values: Floats, weight: Floats, levels: Sequence[float] = QUANTILES) -> Floats:
+    """Weighted quantiles (L,) of values (N,), or (M, L) of M rows (M, N), by the mid-point distribution function.
+
+    A particle whose solution overflowed says nothing and is left out.
+    """
+    if values.ndim == 1:
+        return np.asarray(quantiles(values[None], weight, levels)[0])
+    if np.isfinite(values).all():
+        return _row_quantiles(values, weight, levels)
+    found = np.zeros((len(values), len(levels)))
+    for row, at in zip(found, values, strict=True):
+        usable = np.isfinite(at)
+        if usable.any():
+            row[:] = _row_quantiles(at[None, usable], weight[usable] / max(weight[usable].sum(), 1e-300), levels)[0]
+    return found
+
+
+def _row_quantiles(rows: Floats, weight: Floats, levels: Sequence[float]) -> Floats:
+    order = np.argsort(rows, axis=1)
+    ranked, share = np.take_along_axis(rows, order, axis=1), weight[order]
+    middle = np.cumsum(share, axis=1) - 0.5 * share
+    return np.array([np.interp(levels, at, row) for at, row in zip(middle, ranked, strict=True)])

@@ -1,0 +1,41 @@
+"""What was measured of a model's output, as the filter reads it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A measurement: its ``value``, or the limit that it is known only to lie ``below`` or ``above``."""
+
+    value: float
+    below: float | None = None
+    above: float | None = None
+
+    @property
+    def limit(self) -> float | None:
+        """The limit, whichever side it is on."""
+        return self.above if self.below is None else self.below
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """A measured model output, in the output's unit.
+
+    Attributes:
+        below, above: the limit of a value known only to lie under, or over it.
+        earlier: what was measured of the same output at the same instant and comes before this in event-time order,
+            where that matters: replicates that correlate, and looks for an event.
+        moments: ms around ``millis`` at which the sample may have been drawn (`twin.observation.sampling_time`), or
+        none.
+    """
+
+    millis: int
+    event_id: str
+    output: int
+    value: float
+    below: float | None = None
+    above: float | None = None
+    earlier: tuple[Measured, ...] = ()
+    moments: tuple[int, ...] = ()

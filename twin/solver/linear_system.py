@@ -1,0 +1,62 @@
+"""The particles' linear blocks in their eigenbases, from individual parameters under one set of covariates."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.clock import UNIT_MS
+from twin.kernel.delayed_input import TIMING, possible
+from twin.kernel.kernel import Kernel
+from twin.solver.eigenbasis import eigenbasis
+
+
+@dataclass(frozen=True)
+class System:
+    """The equations of a cloud under one set of covariates; ``timing`` is that of (`twin.kernel.delayed_input`)."""
+
+    par: Floats
+    lam: Floats
+    v: Floats
+    w: Floats
+    bw: Floats
+    cw: Floats
+    timing: Floats
+
+
+def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
+    """Individual parameters (N, P), columns `Kernel.parameters`, for effects (N, E) and covariates (C,).
+
+    Effects are those of `Model.effect_names`; of eta (N, d) alone, those of occasions are 0.
+    """
+    missing = len(kernel.model.effect_names) - eta.shape[1]
+    eta = np.hstack([eta, np.zeros((len(eta), missing))]) if missing else eta
+    par = np.empty((len(eta), len(kernel.parameters)))
+    kernel.individual(np.ascontiguousarray(eta, dtype=np.float64), covariates, par)
+    return par
+
+
+def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
+    """Eigenbases of the particles' linear blocks.
+
+    A particle whose block has no real eigenbasis (two rates equal to rounding, or not finite) gets outputs that are not
+    numbers, which everything downstream reads as impossible.
+    """
+    count, size, inputs = len(par), len(kernel.linear), len(kernel.inputs)
+    timing = np.zeros((count, len(kernel.late), TIMING))
+    if kernel.late:
+        kernel.timing(par, covariates, timing)
+        # No drug enters before it is given.
+        par = np.where(possible(timing, kernel.late_kinds, UNIT_MS[kernel.model.time_unit])[:, None], par, np.nan)
+    a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
+    kernel.system(par, covariates, a, b, c)
+    lam, v, w = eigenbasis(a, c)
+    # Plain loops over the few columns: a fixed order of summation keeps the bytes independent of N.
+    bw = np.zeros((count, size, inputs))
+    cw = np.zeros((count, size))
+    for k in range(size):
+        bw += w[:, :, k, None] * b[:, k, None, :]
+        cw += w[:, :, k] * c[:, k, None]
+    return System(par, lam, v, w, bw, cw, timing)

@@ -1,0 +1,27 @@
+"""A patient's whole record at once, as the history that a twin would have folded: for what needs no fold.
+
+Modes, diagnostics and calibration look at a finished record; telling it to a `twin.PatientTwin` would also make every
+estimate and forecast on the way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from twin.events import BadEvent, InputEvent
+from twin.model.spec import Model
+from twin.record.history import History
+from twin.record.recording import tell
+from twin.solver.settling import settles
+
+
+def recorded(events: Iterable[InputEvent], model: Model) -> tuple[History, tuple[BadEvent, ...]]:
+    """The history of these events, and what of them could not be used, in their order."""
+    history = History()
+    refused: list[BadEvent] = []
+    for event in events:
+        try:
+            tell(history, event, model, settles)
+        except BadEvent as bad:
+            refused.append(bad)
+    return history, tuple(refused)

@@ -1,0 +1,47 @@
+"""From levels and results to what the filter weighs: values in the output's unit, or the limits they lie beyond."""
+
+from __future__ import annotations
+
+from twin.clock import HOUR_MS
+from twin.events import DrugLevel, LabResult
+from twin.model.spec import Model, OutputSpec, output_index
+from twin.observation.observation import Measured, Observation
+from twin.observation.sampling_time import moments_around
+from twin.record.history import ClinicalEvent
+
+ZERO_COUNT_BELOW = 0.1
+"""A count reported as 0 is read as below this (10*9/L; the usual last digit of a differential count; assumed)."""
+
+
+def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[Observation, ...]:
+    found: list[Observation] = []
+    at_instant: dict[tuple[int, int], list[Measured]] = {}
+    for millis, fact in facts:
+        if isinstance(fact, DrugLevel | LabResult):
+            number = output_index(model, fact.analyte)
+            if number is not None:
+                output = model.outputs[number]
+                measured = _measured(fact, output)
+                together = at_instant.setdefault((millis, number), [])
+                bound = output.error.replicate_correlation is not None or output.kind == "event"
+                earlier = tuple(together) if bound else ()
+                together.append(measured)
+                drawn = () if fact.draw_time_sd is None else moments_around(millis, fact.draw_time_sd.value * HOUR_MS)
+                found.append(
+                    Observation(
+                        millis, fact.event_id, number, measured.value, measured.below, measured.above, earlier, drawn
+                    )
+                )
+    return tuple(found)
+
+
+def _measured(fact: DrugLevel | LabResult, output: OutputSpec) -> Measured:
+    """What is measured: a value, or the limit that it is known to lie beyond."""
+    value = fact.value.value
+    if fact.below_lloq:
+        return Measured(value, below=value if fact.lloq is None else fact.lloq.value)
+    if fact.above_uloq:
+        return Measured(value, above=value if fact.uloq is None else fact.uloq.value)
+    if isinstance(fact, LabResult) and value == 0.0 and output.kind == "continuous":
+        return Measured(value, below=ZERO_COUNT_BELOW)
+    return Measured(value)
