@@ -134,14 +134,14 @@ class Demo:
 
     def _wait_for(self, url: str, what: str) -> None:
         """Until something answers at ``url``, saying now and then what is waited for."""
-        began = told = time.monotonic()
+        began = recorded = time.monotonic()
         while not _reads(url) and not self._stop.is_set():
             self._check()
             now = time.monotonic()
             if now - began > READY_SECONDS:
                 raise DemoFailed(f"{what}, but not within {READY_SECONDS:g} s; see {self.directory}")
-            if now - told >= 5.0:
-                told = now
+            if now - recorded >= 5.0:
+                recorded = now
                 self.say(f"{what}: {now - began:.0f} s")
             time.sleep(0.3)
 

@@ -24,11 +24,11 @@ from connectors.console.views import (
     Ahead,
     AlertCard,
     Floor,
-    Measured,
+    MeasuredPoint,
     ModelNotes,
     Parameter,
     Refused,
-    Row,
+    WardRow,
 )
 from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected, to_millis
 
@@ -54,7 +54,7 @@ class WardFrame(msgspec.Struct, frozen=True):
     since: int
     version: int
     clock: int | None
-    rows: tuple[Row, ...]
+    rows: tuple[WardRow, ...]
     refused: tuple[Refused, ...] | None
     refused_more: bool
 
@@ -65,10 +65,10 @@ class PatientFrame(msgspec.Struct, frozen=True):
     type: str
     since: int
     version: int
-    row: Row
+    row: WardRow
     points: tuple[msgspec.Raw, ...]
     points_kept: int
-    measured: tuple[Measured, ...]
+    measured: tuple[MeasuredPoint, ...]
     measured_kept: int
     parameters: tuple[Parameter, ...]
     forecast: Ahead | None
@@ -125,7 +125,7 @@ def _place(item: tuple[tuple[int, str], tuple[object, int]]) -> tuple[int, str]:
 @dataclass(slots=True)
 class _Patient:
     points: _Newest[bytes]
-    measured: _Newest[Measured]
+    measured: _Newest[MeasuredPoint]
     first: Estimate | None = None
     latest: Estimate | None = None
     forecast: Forecast | None = None
@@ -133,7 +133,7 @@ class _Patient:
     alerts: dict[str, dict[int, Alert]] = field(default_factory=dict)
     alerts_version: int = 0
     version: int = 0
-    row: tuple[int, Row] | None = None
+    row: tuple[int, WardRow] | None = None
 
     def estimate(self, event: Estimate, version: int) -> bool:
         # A point is kept as the JSON it will be sent as: a tenth of the memory, and encoded once for all pages.
@@ -272,7 +272,7 @@ class Board:
             self._refused_version = version
         return changed
 
-    def _row(self, patient_id: str, patient: _Patient) -> Row:
+    def _row(self, patient_id: str, patient: _Patient) -> WardRow:
         if patient.row is None or patient.row[0] != patient.version:
             active = [card for card in patient.cards() if card.active]
             built = picture.row(patient_id, patient.latest, patient.forecast, active, patient.measured.last())

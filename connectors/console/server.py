@@ -27,7 +27,7 @@ from starlette.websockets import WebSocket
 
 from connectors.console.board import UnknownPatient
 from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
-from connectors.console.topic_reader import LiveBoard, Reader
+from connectors.console.topic_reader import LiveBoard, TopicReader
 
 STATIC = Path(__file__).parent / "static"
 CHARTS = STATIC / "vendor" / "uPlot.iife.min.js"
@@ -94,7 +94,7 @@ class Guard:
 
 def create_app(
     live: LiveBoard,
-    reader: Reader | None = None,
+    reader: TopicReader | None = None,
     *,
     hosts: Collection[str] | None = ("127.0.0.1", "localhost", "::1"),
     tick: float = TICK,

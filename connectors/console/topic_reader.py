@@ -88,7 +88,7 @@ def decode(topic: str, raw: bytes) -> OutputEvent | Rejected | None:
         return None
 
 
-class Reader:
+class TopicReader:
     """The reading thread: ``start()``, and ``stop()`` when done.
 
     Args:

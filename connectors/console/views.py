@@ -101,7 +101,7 @@ class AlertCard(msgspec.Struct, frozen=True):
     steps: tuple[AlertStep, ...]
 
 
-class Measured(msgspec.Struct, frozen=True):
+class MeasuredPoint(msgspec.Struct, frozen=True):
     """A measured value and what the twin and the population had expected of it."""
 
     t: int
@@ -157,7 +157,7 @@ class Refused(msgspec.Struct, frozen=True):
     offset: int | None
 
 
-class Row(msgspec.Struct, frozen=True):
+class WardRow(msgspec.Struct, frozen=True):
     """One line of the ward table. ``urgency`` sorts the ward, largest first; ``alerts`` carry their last step only."""
 
     id: str
@@ -171,7 +171,7 @@ class Row(msgspec.Struct, frozen=True):
     targets: tuple[Target, ...]
     nadir: LowPoint | None
     alerts: tuple[AlertCard, ...]
-    measured: Measured | None
+    measured: MeasuredPoint | None
     observations: int
     ess: float | None
 
@@ -200,9 +200,9 @@ def point(estimate: Estimate) -> Point:
     )
 
 
-def measured(prediction: Prediction) -> Measured:
+def measured(prediction: Prediction) -> MeasuredPoint:
     """The prediction as a measured point."""
-    return Measured(
+    return MeasuredPoint(
         t=to_millis(prediction.time),
         output=prediction.output,
         unit=prediction.unit,
@@ -286,14 +286,14 @@ def row(
     latest: Estimate | None,
     forecast: Forecast | None,
     active: Sequence[AlertCard],
-    last_measured: Measured | None,
-) -> Row:
+    last_measured: MeasuredPoint | None,
+) -> WardRow:
     """The ward line of one patient from the newest of everything known."""
     levels = () if latest is None else tuple(Level(b.name, b.unit, quantiles(b)) for b in latest.outputs)
     nadir = None if forecast is None or forecast.nadir is None else _low_point(forecast, forecast.nadir)
     count = nadir.output if nadir else next((level.name for level in levels if _is_count(level.unit)), None)
     ordered = tuple(sorted(active, key=_alarm_order))
-    return Row(
+    return WardRow(
         id=patient_id,
         urgency=_urgency(ordered, nadir),
         model=latest.model if latest else forecast.model if forecast else None,

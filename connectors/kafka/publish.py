@@ -56,7 +56,7 @@ class Published:
         return not self.failed
 
 
-class Pace:
+class Throttle:
     """Holds events back until simulated time has come to them: ``speed`` simulated seconds pass in one real second.
 
     The first event starts the clock. ``clock`` and ``sleep`` are given so that a test needs no time.
@@ -90,7 +90,7 @@ def publish(
     bootstrap: str,
     events: Iterable[tuple[int | None, InputEvent]],
     prefix: str = "",
-    pace: Pace | None = None,
+    throttle: Throttle | None = None,
     stop: threading.Event | None = None,
     progress: Callable[[int], object] | None = None,
 ) -> Published:
@@ -110,26 +110,26 @@ def publish(
     from kafka.errors import KafkaError
 
     halt = stop or threading.Event()
-    desk = _Desk()
+    in_flight = _InFlight()
     producer = _producer(bootstrap)
     try:
         for sent, (millis, event) in enumerate(events, start=1):
-            if pace is not None and millis is not None:
-                pace.wait(millis, halt)
+            if throttle is not None and millis is not None:
+                throttle.wait(millis, halt)
             if halt.is_set():
                 break
-            _send(producer, desk, topic_of(event, prefix), event)
+            _send(producer, in_flight, topic_of(event, prefix), event)
             if progress is not None:
                 progress(sent)
         else:
-            return _finished(producer, desk, stopped=False)
-        return _finished(producer, desk, stopped=True)
+            return _finished(producer, in_flight, stopped=False)
+        return _finished(producer, in_flight, stopped=True)
     finally:
         with suppress(KafkaError):  # what was not flushed by now has been counted as failed
             producer.close(timeout=5)
 
 
-class _Desk:
+class _InFlight:
     """Counts what is on its way and what came of it; callbacks run in the producer's own thread."""
 
     def __init__(self) -> None:
@@ -164,24 +164,24 @@ class _Desk:
             return Published(confirmed, failed, dict(self.by_topic), stopped)
 
 
-def _send(producer: Any, desk: _Desk, topic: str, event: InputEvent) -> None:
+def _send(producer: Any, in_flight: _InFlight, topic: str, event: InputEvent) -> None:
     from kafka.errors import KafkaError
 
-    desk.enter()
+    in_flight.enter()
     try:
         future = producer.send(topic, value=encode(event), key=event.patient_id.encode())
     except KafkaError as error:  # the topic's metadata or the buffer did not come in time
-        desk.refused(error)
+        in_flight.refused(error)
         return
-    future.add_callback(desk.confirmed).add_errback(desk.refused)
+    future.add_callback(in_flight.confirmed).add_errback(in_flight.refused)
 
 
-def _finished(producer: Any, desk: _Desk, stopped: bool) -> Published:
+def _finished(producer: Any, in_flight: _InFlight, stopped: bool) -> Published:
     from kafka.errors import KafkaError
 
     with suppress(KafkaError):  # what it leaves open is counted below
         producer.flush(timeout=PATIENCE_SECONDS + 5)
-    return desk.account(stopped)
+    return in_flight.account(stopped)
 
 
 def _producer(bootstrap: str) -> Any:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import typer
 
-from streams.batch.cases import Case, CaseError, Problem, Reading, Report, read_cases
+from streams.batch.cases import Case, CaseError, Problem, RecordedCases, Report, read_cases
 from streams.terminal.progress import progress
 from twin.model.spec import Model
 
@@ -27,7 +27,7 @@ def reading(
     out: Path | None = None,
     *,
     averages: bool = False,
-) -> Reading:
+) -> RecordedCases:
     """How to read ``files``, whose results go into the folder ``out`` if there is one.
 
     With ``averages`` the model may be rival ones, ``A,B,C``.
@@ -47,7 +47,7 @@ def reading(
     names = model.split(",") if averages and model is not None and not Path(model).is_file() else [model]
     models = [load_model(name.strip()) for name in names if name is not None]
     averaged = rivals(models) if len(names) > 1 else None
-    return Reading(models[0] if models else None, parse_columns(columns), output, averaged)
+    return RecordedCases(models[0] if models else None, parse_columns(columns), output, averaged)
 
 
 class LeftOut:
@@ -69,7 +69,7 @@ class LeftOut:
         return LEFT_OUT if self._count else 0
 
 
-def cases_in(files: Sequence[Path], how: Reading, report: Report) -> tuple[Case, ...]:
+def cases_in(files: Sequence[Path], how: RecordedCases, report: Report) -> tuple[Case, ...]:
     """`read_cases` with progress and notes on stderr."""
     with progress("reading", "events") as reached:
         return read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)

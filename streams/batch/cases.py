@@ -30,7 +30,7 @@ class CaseError(ValueError):
     """The files cannot be read with these arguments; the message says what to change."""
 
 
-class Place(NamedTuple):
+class EventPlace(NamedTuple):
     """Where an event was read: the file, and its line from 1 (``None`` for what no single line says)."""
 
     file: str
@@ -40,27 +40,27 @@ class Place(NamedTuple):
         return self.file if self.line is None else f"{self.file}: line {self.line}"
 
 
-def of_patient(patient_id: str) -> Place:
+def of_patient(patient_id: str) -> EventPlace:
     """Where what no file says stands: with the patient."""
-    return Place(f"patient {patient_id}", None)
+    return EventPlace(f"patient {patient_id}", None)
 
 
 class Problem(NamedTuple):
     """Something that was left out, where it stood, and why."""
 
-    place: Place
+    place: EventPlace
     reason: str
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
 
 
-class Told(NamedTuple):
+class RecordedEvent(NamedTuple):
     """One event as the wire has it, and where it was read. Ordered by time, then content, then place."""
 
     millis: int
     raw: bytes
-    place: Place
+    place: EventPlace
 
 
 @dataclass(frozen=True)
@@ -73,13 +73,13 @@ class Case:
 
     patient_id: str
     model: Model
-    told: tuple[Told, ...]
+    recorded: tuple[RecordedEvent, ...]
     zero: int = 0
     rivals: Rivals | None = None
 
 
 @dataclass(frozen=True)
-class Reading:
+class RecordedCases:
     """How files are to be read.
 
     Attributes:
@@ -96,10 +96,13 @@ class Reading:
 
 
 def refusals(
-    patient_id: str, events: Sequence[InputEvent], told: Sequence[Told], refused: Iterable[BadEvent | Rejected]
+    patient_id: str,
+    events: Sequence[InputEvent],
+    recorded: Sequence[RecordedEvent],
+    refused: Iterable[BadEvent | Rejected],
 ) -> tuple[Problem, ...]:
-    """What a model could not use of a patient's ``events``, each at the place where it was ``told``."""
-    places = {event.event_id: one.place for event, one in zip(events, told, strict=True)}
+    """What a model could not use of a patient's ``events``, each at the place where it was ``recorded``."""
+    places = {event.event_id: one.place for event, one in zip(events, recorded, strict=True)}
     nowhere = of_patient(patient_id)
     return tuple(Problem(places.get(bad.event_id or "", nowhere), f"{bad.reason}: {bad.detail}") for bad in refused)
 
@@ -109,7 +112,7 @@ Note = Callable[[str], None]
 
 
 def read_cases(
-    files: Sequence[Path], how: Reading, report: Report, note: Note, reached: Callable[[int], None]
+    files: Sequence[Path], how: RecordedCases, report: Report, note: Note, reached: Callable[[int], None]
 ) -> tuple[Case, ...]:
     """The cases in ``files``, by patient id.
 
@@ -141,16 +144,18 @@ def holds_events(file: Path) -> bool:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
-def _events(file: Path, how: Reading, report: Report, note: Note) -> Iterable[tuple[InputEvent, Place, int | None]]:
+def _events(
+    file: Path, how: RecordedCases, report: Report, note: Note
+) -> Iterable[tuple[InputEvent, EventPlace, int | None]]:
     """Events of a file, where each was read, and the ms of TIME 0 where the file has such a time."""
     name = str(file)
     if holds_events(file):
         with file.open("rb") as stream:
             for number, found in read_ndjson(stream):
                 if isinstance(found, BadLine):
-                    report(Problem(Place(name, number), found.reason))
+                    report(Problem(EventPlace(name, number), found.reason))
                 else:
-                    yield found, Place(name, number), None
+                    yield found, EventPlace(name, number), None
         return
     if how.model is None:
         raise CaseError(f"{name} is an NM-TRAN file: name the model that says what TIME, DV and CMT are, with --model")
@@ -159,62 +164,62 @@ def _events(file: Path, how: Reading, report: Report, note: Note) -> Iterable[tu
     for text in reading.notes:
         note(f"{name}: {text}")
     for bad in reading.bad_lines:
-        report(Problem(Place(name, bad.line), bad.reason))
+        report(Problem(EventPlace(name, bad.line), bad.reason))
     zero = None if reading.dated else to_millis(ORIGIN)
     for event in reading.events:
-        yield event, Place(name, reading.line_of.get(event.event_id)), zero
+        yield event, EventPlace(name, reading.line_of.get(event.event_id)), zero
 
 
 class _Patient:
     """Collects one patient's events from all files."""
 
     def __init__(self) -> None:
-        self._told: list[Told] = []
-        self._enrolments: dict[Told, Enrolment] = {}
+        self._recorded: list[RecordedEvent] = []
+        self._enrolments: dict[RecordedEvent, Enrolment] = {}
         self._ids: dict[bytes, str] = {}
         self._zero: int | None = None
 
-    def add(self, event: InputEvent, place: Place, zero: int | None) -> None:
-        told = Told(to_millis(event.time), encode(event), place)
-        self._told.append(told)
+    def add(self, event: InputEvent, place: EventPlace, zero: int | None) -> None:
+        recorded = RecordedEvent(to_millis(event.time), encode(event), place)
+        self._recorded.append(recorded)
         self._zero = self._zero if zero is None else zero
-        self._ids[told.raw] = event.event_id
+        self._ids[recorded.raw] = event.event_id
         if isinstance(event, Enrolment):
-            self._enrolments[told] = event
+            self._enrolments[recorded] = event
 
-    def case(self, patient_id: str, how: Reading, report: Report) -> Case | None:
+    def case(self, patient_id: str, how: RecordedCases, report: Report) -> Case | None:
         """The patient's case, or ``None`` with a report when no model is named for it."""
-        told = self._each_once(report)
-        enrolled = self._enrolled(told, how.rivals or how.model, report)
+        recorded = self._each_once(report)
+        enrolled = self._enrolled(recorded, how.rivals or how.model, report)
         if enrolled is None:
             reason = (
-                f"patient {patient_id} is left out ({len(told)} events): no usable enrolment; name one with --model"
+                f"patient {patient_id} is left out ({len(recorded)} events): no usable enrolment; name one with --model"
             )
-            report(Problem(Place(self._told[0].place.file, None), reason))
+            report(Problem(EventPlace(self._recorded[0].place.file, None), reason))
             return None
         chosen, refused = enrolled
-        zero = min(self._told).millis if self._zero is None else self._zero
+        zero = min(self._recorded).millis if self._zero is None else self._zero
         model, rivals = (chosen.models[0], chosen) if isinstance(chosen, Rivals) else (chosen, None)
-        return Case(patient_id, model, tuple(one for one in told if one not in refused), zero, rivals)
+        return Case(patient_id, model, tuple(one for one in recorded if one not in refused), zero, rivals)
 
-    def _each_once(self, report: Report) -> list[Told]:
+    def _each_once(self, report: Report) -> list[RecordedEvent]:
         """In order, repeats left out; of an id with several contents the first, the others reported."""
-        kept: dict[str, Told] = {}
-        for told in sorted(self._told):
-            first = kept.setdefault(self._ids[told.raw], told)
-            if first.raw != told.raw:
+        kept: dict[str, RecordedEvent] = {}
+        for recorded in sorted(self._recorded):
+            first = kept.setdefault(self._ids[recorded.raw], recorded)
+            if first.raw != recorded.raw:
                 reason = (
-                    f"event_id '{self._ids[told.raw]}' has other content at {first.place}; give it an id of its own"
+                    f"event_id '{self._ids[recorded.raw]}' has other content at {first.place}; give it an id of its own"
                 )
-                report(Problem(told.place, reason))
+                report(Problem(recorded.place, reason))
         return list(kept.values())
 
     def _enrolled(
-        self, told: Sequence[Told], model: Model | Rivals | None, report: Report
-    ) -> tuple[Model | Rivals, frozenset[Told]] | None:
+        self, recorded: Sequence[RecordedEvent], model: Model | Rivals | None, report: Report
+    ) -> tuple[Model | Rivals, frozenset[RecordedEvent]] | None:
         """The twin's model or rival ones, and enrolments that cannot be followed: of others, or unknown."""
         refused = set()
-        for one in told:
+        for one in recorded:
             enrolment = self._enrolments.get(one)
             if enrolment is None or enrolment.status == "retracted":
                 continue

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from streams.batch.cases import Case, Problem, Report, Told, of_patient, refusals
+from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
 from twin.clock import UNIT_MS
 from twin.events import decode
@@ -34,9 +34,9 @@ BATCHES = 8
 LARGEST_BATCH = 50
 """Patients of a batch: progress is told after each."""
 
-Row = tuple[str, ...]
+TableRow = tuple[str, ...]
 
-Record = tuple[str, tuple[Told, ...], int]
+Record = tuple[str, tuple[RecordedEvent, ...], int]
 """What a worker process is told of a case: patient, events, and the ms that TIME counts from."""
 
 
@@ -49,10 +49,10 @@ class Rows:
     """
 
     patient_id: str
-    effects: Row = ()
-    occasions: tuple[Row, ...] = ()
-    rest: Row = ()
-    values: tuple[Row, ...] = ()
+    effects: TableRow = ()
+    occasions: tuple[TableRow, ...] = ()
+    rest: TableRow = ()
+    values: tuple[TableRow, ...] = ()
     problems: tuple[Problem, ...] = ()
     converged: bool = False
     modes: int = 0
@@ -90,7 +90,7 @@ def estimate(
         OSError: the results cannot be written.
     """
     cases = sorted(cases, key=_in_file_order)
-    records = [(case.patient_id, case.told, case.zero) for case in cases]
+    records = [(case.patient_id, case.recorded, case.zero) for case in cases]
     size = max(1, min(LARGEST_BATCH, -(-len(cases) // (BATCHES * max(jobs, 1)))))
     tasks = [
         (records[first : first + size], model.text, model.id, predictions is not None)
@@ -135,20 +135,20 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
     from twin.filter.posthoc import post_hoc
     from twin.filter.trunk import Trunk
     from twin.kernel.kernel import compile_model
-    from twin.solver.step_control import pace_for
+    from twin.solver.step_control import step_sizes_for
     from twin.study.diagnostics import diagnose
-    from twin.study.records import recorded
+    from twin.study.records import record_of
     from twin.timeline.timeline import build
 
-    patient_id, told, zero = record
-    events = [decode(one.raw) for one in told]
-    history, refused = recorded(events, model)
+    patient_id, recorded, zero = record
+    events = [decode(one.raw) for one in recorded]
+    history, refused = record_of(events, model)
     kernel = compile_model(model)
-    pace, timeline = pace_for(kernel), build(history, kernel)
-    found = post_hoc(kernel, pace, timeline)
-    values: tuple[Row, ...] = ()
+    step_sizes, timeline = step_sizes_for(kernel), build(history, kernel)
+    found = post_hoc(kernel, step_sizes, timeline)
+    values: tuple[TableRow, ...] = ()
     if diagnosed and timeline is not None:
-        diagnosis = diagnose(Trunk(kernel, pace, patient_id), timeline, found.effects)
+        diagnosis = diagnose(Trunk(kernel, step_sizes, patient_id), timeline, found.effects)
         values = tuple(_value_rows(patient_id, diagnosis, model, zero))
     return Rows(
         patient_id,
@@ -159,13 +159,13 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
         ),
         (*map(_number, (*found.parameters, found.ofv)), "true" if found.converged else "false", str(found.modes)),
         values,
-        refusals(patient_id, events, told, refused),
+        refusals(patient_id, events, recorded, refused),
         found.converged,
         found.modes,
     )
 
 
-def _value_rows(patient_id: str, diagnosis: Diagnosis, model: Model, zero: int) -> Iterator[Row]:
+def _value_rows(patient_id: str, diagnosis: Diagnosis, model: Model, zero: int) -> Iterator[TableRow]:
     columns = (diagnosis.population, diagnosis.individual, diagnosis.iwres, diagnosis.npde)
     for observation, *numbers in zip(diagnosis.observations, *columns, strict=True):
         time = (observation.millis - zero) / UNIT_MS[model.time_unit]
@@ -176,7 +176,7 @@ def _value_rows(patient_id: str, diagnosis: Diagnosis, model: Model, zero: int) 
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def estimate_columns(model: Model, occasions: int = 0) -> Row:
+def estimate_columns(model: Model, occasions: int = 0) -> TableRow:
     """Columns of the table of patients: effects, their standard errors, every individual parameter, and the rest."""
     effects = model.eta_names
     return (
@@ -196,7 +196,7 @@ def estimate_columns(model: Model, occasions: int = 0) -> Row:
     )
 
 
-def _padded(rows: Rows, model: Model, occasions: int) -> Row:
+def _padded(rows: Rows, model: Model, occasions: int) -> TableRow:
     """The row of an estimate, with empty cells for occasions that the patient did not have."""
     missing = ("",) * (2 * len(model.iov_names) * (occasions - len(rows.occasions)))
     return (*rows.effects, *(cell for occasion in rows.occasions for cell in occasion), *missing, *rows.rest)
@@ -213,7 +213,7 @@ def _in_file_order(case: Case) -> tuple[int, int, str]:
     return (0, int(name), name) if name.isdecimal() else (1, 0, name)
 
 
-def _write(path: Path, columns: Row, rows: Iterable[Row]) -> None:
+def _write(path: Path, columns: TableRow, rows: Iterable[TableRow]) -> None:
     """Write a table beside ``path`` and put it in place."""
     with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".unfinished-", newline="", delete=False) as file:
         try:

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, TYPE_CHECKING, Any
 
-from streams.batch.cases import Case, Problem, Report, Told, of_patient, refusals
+from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
 from twin.events import Alert, OutputEvent, Prediction, decode, encode, to_millis
 from twin.model.spec import Model
@@ -80,8 +80,8 @@ def replay(
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         parts = Path(folder)
         tasks = [
-            (case.patient_id, [(model.text, model.id) for model in _models(case)], case.told, particles, parts)
-            for case in sorted(cases, key=lambda case: len(case.told), reverse=True)
+            (case.patient_id, [(model.text, model.id) for model in _models(case)], case.recorded, particles, parts)
+            for case in sorted(cases, key=lambda case: len(case.recorded), reverse=True)
         ]
         with closing(in_processes(_replay_one, tasks, jobs)) as results:
             for finished, result in enumerate(results, start=1):
@@ -111,7 +111,7 @@ def _models(case: Case) -> tuple[Model, ...]:
 
 
 def _replay_one(
-    patient_id: str, models: Sequence[tuple[str, str]], told: tuple[Told, ...], particles: int, parts: Path
+    patient_id: str, models: Sequence[tuple[str, str]], recorded: tuple[RecordedEvent, ...], particles: int, parts: Path
 ) -> Replayed:
     """Replay one patient and write its files into ``parts``; runs in a worker process."""
     try:
@@ -119,7 +119,7 @@ def _replay_one(
 
         found = [model_of(text, model_id) for text, model_id in models]
         averaged = rivals(found) if len(found) > 1 else None
-        return replay_case(Case(patient_id, found[0], told, rivals=averaged), particles, parts)
+        return replay_case(Case(patient_id, found[0], recorded, rivals=averaged), particles, parts)
     except Exception as error:  # one patient's twin must not take the others' results with it
         for name in (ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR):
             _part(parts, patient_id, name).unlink(missing_ok=True)
@@ -136,9 +136,9 @@ def replay_case(case: Case, particles: int, parts: Path) -> Replayed:
         twin = PatientTwin(case.patient_id, case.model, particles)
     else:
         twin = AveragedTwin(case.patient_id, case.rivals, particles)
-    events = [decode(told.raw) for told in case.told]
+    events = [decode(recorded.raw) for recorded in case.recorded]
     update = twin.observe(events)
-    problems = refusals(case.patient_id, events, case.told, update.rejected)
+    problems = refusals(case.patient_id, events, case.recorded, update.rejected)
     for name, lines in _lines(update.outputs).items():
         _part(parts, case.patient_id, name).write_bytes(b"".join(lines))
     _write_posterior(twin, _part(parts, case.patient_id, POSTERIOR))

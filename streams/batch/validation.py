@@ -16,7 +16,7 @@ from pathlib import Path
 
 from connectors.reports.calibration import calibration_page
 from connectors.reports.examination import examination_page, examination_record
-from streams.batch.cases import Case, Problem, Report, Told, of_patient, refusals
+from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
 from twin.clock import UNIT_MS
 from twin.events import decode
@@ -26,7 +26,7 @@ from twin.study.calibration import Calibration, Followed, follow, summarise
 from twin.study.design import Design, design
 from twin.study.examination import Examined, examine
 from twin.study.population import outlooks
-from twin.study.records import recorded
+from twin.study.records import record_of
 from twin.timeline.regimen import ORIGIN
 
 PATIENTS_A_TASK = 10
@@ -134,8 +134,8 @@ def examine_cases(
     Raises:
         WorkerLost: a worker process was killed.
     """
-    longest_first = sorted(cases, key=lambda case: len(case.told), reverse=True)
-    tasks = [(case.patient_id, case.model.text, case.model.id, case.told, particles) for case in longest_first]
+    longest_first = sorted(cases, key=lambda case: len(case.recorded), reverse=True)
+    tasks = [(case.patient_id, case.model.text, case.model.id, case.recorded, particles) for case in longest_first]
     found = []
     with closing(in_processes(_examine_one, tasks, jobs)) as results:
         for finished, (patient_id, examined, problems) in enumerate(results, start=1):
@@ -150,14 +150,14 @@ def examine_cases(
 
 
 def _examine_one(
-    patient_id: str, text: str, model_id: str, told: tuple[Told, ...], particles: int
+    patient_id: str, text: str, model_id: str, recorded: tuple[RecordedEvent, ...], particles: int
 ) -> tuple[str, Examined | str, tuple[Problem, ...]]:
     """Examine one patient; runs in a worker process. What goes wrong with a patient is a result too."""
     try:
         model = model_of(text, model_id)
-        events = [decode(one.raw) for one in told]
-        history, refused = recorded(events, model)
-        problems = refusals(patient_id, events, told, refused)
+        events = [decode(one.raw) for one in recorded]
+        history, refused = record_of(events, model)
+        problems = refusals(patient_id, events, recorded, refused)
         return patient_id, examine(patient_id, history, model, particles), problems
     except Exception as error:  # one patient must not take the others' results with it
         return patient_id, f"not examined, {type(error).__name__}: {error}", ()

@@ -11,13 +11,13 @@ import tempfile
 _READY = """
 import json, sys, time
 from twin import load_model
-from twin.kernel import compile_model
-from twin.pace import pace_for
+from twin.kernel.kernel import compile_model
+from twin.solver.step_control import step_sizes_for
 
 def seconds(name):
     model = load_model(name)
     begin = time.perf_counter()
-    pace_for(compile_model(model))
+    step_sizes_for(compile_model(model))
     return time.perf_counter() - begin
 
 print(json.dumps([seconds(name) for name in sys.argv[1:]]))

@@ -144,8 +144,8 @@ def _kernel(scale: Scale, say: Say) -> dict[str, Any]:
 
     say("kernels: generated against hand-written")
     model = load_model(DOCETAXEL)
-    told = course(model, 1, scale.cycles, scale.days_ahead)
-    nanoseconds, ratio = compare(neutropenia(model, told, scale.particles), scale.repeats)
+    observed = course(model, 1, scale.cycles, scale.days_ahead)
+    nanoseconds, ratio = compare(neutropenia(model, observed, scale.particles), scale.repeats)
     ratios = {"neutropenia": ratio}
     for simple in (two_compartments(), saturable()):
         ratios[simple.id] = compare(infusions(simple, scale.particles), scale.repeats)[1]
@@ -191,9 +191,9 @@ def _courses(scale: Scale, say: Say) -> dict[str, Any]:
     model = load_model(DOCETAXEL)
     patients: list[Grown] = []
     for seed in range(1, scale.patients + 1):
-        told = course(model, seed, scale.cycles, scale.days_ahead)
-        with progress(f"history of patient {seed}", "events", len(told.history)) as reached:
-            patients.append(grown(model, told, scale.particles, reached))
+        observed = course(model, seed, scale.cycles, scale.days_ahead)
+        with progress(f"history of patient {seed}", "events", len(observed.history)) as reached:
+            patients.append(grown(model, observed, scale.particles, reached))
     say("new and late counts")
     return courses(patients)
 

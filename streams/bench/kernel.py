@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from streams.bench import handwritten as bench_handwritten
 from streams.bench import handwritten_pk as bench_handwritten_pk
-from streams.bench.patients import Course
+from streams.bench.patients import PatientCourse
 from twin.arrays import Floats
 from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
 from twin.events import PumpDelivery, VitalSample
@@ -25,14 +25,14 @@ from twin.solver.cloud import Cloud
 from twin.solver.linear_system import System
 from twin.solver.settling import settles
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.solver.step_schedule import Schedule, schedule
 from twin.timeline.delivery import Delivered, Recorded, with_rates
 from twin.timeline.timeline import Timeline, assemble, build
 
 
 @dataclass(frozen=True)
-class Case:
+class KernelCase:
     """Particles of the population before their doses, the steps to the last mark, and the kernel written by hand.
 
     Attributes:
@@ -74,10 +74,10 @@ class Case:
         return np.empty((self.marks, len(self.kernel.outputs), len(self.system.par)))
 
 
-def neutropenia(model: Model, told: Course, particles: int) -> Case:
+def neutropenia(model: Model, observed: PatientCourse, particles: int) -> KernelCase:
     """A docetaxel course as the twin would solve it for a new cloud: from its beginning, with a stop every day."""
     kernel = compile_model(model)
-    timeline = _timeline(kernel, told)
+    timeline = _timeline(kernel, observed)
     measured = np.unique(np.array([observation.millis for observation in timeline.observations], dtype=np.int64))
     baseline = float(timeline.covariates[0][kernel.covariates.index("ANC0")])
     column = kernel.inputs.index("input(docetaxel)")
@@ -88,10 +88,10 @@ def neutropenia(model: Model, told: Course, particles: int) -> Case:
             patients, steps, np.ascontiguousarray(rates[:, column]), out
         )
 
-    return _case(kernel, timeline, measured[measured > timeline.start], particles, told.patient_id, by_hand)
+    return _case(kernel, timeline, measured[measured > timeline.start], particles, observed.patient_id, by_hand)
 
 
-def infusions(model: Model, particles: int) -> Case:
+def infusions(model: Model, particles: int) -> KernelCase:
     """Six daily infusions over an hour of a drug with one of the models of `streams.bench.models`, ten levels a day."""
     kernel = compile_model(model)
     given = with_rates(Delivered(recorded=[Recorded(d * DAY_MS, d * DAY_MS + HOUR_MS, 100.0, "iv") for d in range(6)]))
@@ -110,21 +110,25 @@ def _case(
     particles: int,
     patient_id: str,
     by_hand: Callable[[System], Callable[[Schedule, Floats, Floats], object]],
-) -> Case:
+) -> KernelCase:
     model = kernel.model
-    pace, end, day = pace_for(kernel), int(marks[-1]), round(model.cadence.forecast * UNIT_MS[model.time_unit])
+    step_sizes, end, day = (
+        step_sizes_for(kernel),
+        int(marks[-1]),
+        round(model.cadence.forecast * UNIT_MS[model.time_unit]),
+    )
     stops = np.arange((timeline.start // day + 1) * day, end, day, dtype=np.int64)
-    solver = Solver(kernel, prior(model, particles, patient_id).eta, pace)
+    solver = Solver(kernel, prior(model, particles, patient_id).eta, step_sizes)
     covariates = timeline.covariates[0]
     system = solver.system(covariates)
-    steps = schedule(timeline, kernel, pace, timeline.start, end, stops, marks)
+    steps = schedule(timeline, kernel, step_sizes, timeline.start, end, stops, marks)
     cloud = solver.initial(timeline)
-    return Case(kernel, system, cloud, covariates, timeline.rates, steps, len(marks), by_hand(system))
+    return KernelCase(kernel, system, cloud, covariates, timeline.rates, steps, len(marks), by_hand(system))
 
 
-def _timeline(kernel: Kernel, told: Course) -> Timeline:
+def _timeline(kernel: Kernel, observed: PatientCourse) -> Timeline:
     history = History()
-    for event in told.history:
+    for event in observed.history:
         # A pump's samples repeat its START; a wearable says nothing that the equations need.
         if not isinstance(event, VitalSample | PumpDelivery) or (isinstance(event, PumpDelivery) and _changes(event)):
             history.insert(admit(event, kernel.model, settles))
@@ -138,7 +142,7 @@ def _changes(event: PumpDelivery) -> bool:
     return event.phase != "sample"
 
 
-def compare(measured: Case, repeats: int) -> tuple[float, float]:
+def compare(measured: KernelCase, repeats: int) -> tuple[float, float]:
     """Nanoseconds the generated kernel takes for a particle's step, and its time over that of the hand-written one.
 
     Medians of interleaved runs; both work in this one thread, whose processor time is taken.
@@ -146,12 +150,12 @@ def compare(measured: Case, repeats: int) -> tuple[float, float]:
     runs: tuple[Callable[[], object], ...] = measured.generated, measured.by_hand
     seconds: tuple[list[float], list[float]] = [], []
     for number in range(repeats + 1):
-        for run, taken in zip(runs, seconds, strict=True):
+        for run, received in zip(runs, seconds, strict=True):
             begin = thread_time()
             run()
             if number:  # The first turn compiles.
-                taken.append(thread_time() - begin)
-    generated, by_hand = (median(taken) for taken in seconds)
+                received.append(thread_time() - begin)
+    generated, by_hand = (median(received) for received in seconds)
     return round(1e9 * generated / measured.particle_steps, 1), round(generated / by_hand, 3)
 
 
@@ -164,12 +168,12 @@ def forecast_ms(model: Model, particles: int, repeats: int) -> float:
     }
     epoch, covariates = np.array([np.iinfo(np.int64).min]), np.array([[c.reference for c in model.covariates]])
     timeline = assemble(kernel, 0, given, (), epoch, covariates)
-    solver = Solver(kernel, prior(model, particles, "forecast").eta, pace_for(kernel))
+    solver = Solver(kernel, prior(model, particles, "forecast").eta, step_sizes_for(kernel))
     cloud, marks = solver.initial(timeline), np.arange(0, 21 * DAY_MS + 1, HOUR_MS, dtype=np.int64)
-    taken: list[float] = []
+    received: list[float] = []
     for number in range(repeats + 1):
         begin = thread_time()
         solver.advance(cloud, timeline, int(marks[-1]), marks)
         if number:  # The first turn compiles.
-            taken.append(1000.0 * (thread_time() - begin))
-    return round(median(taken), 2)
+            received.append(1000.0 * (thread_time() - begin))
+    return round(median(received), 2)

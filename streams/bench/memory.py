@@ -44,8 +44,8 @@ def fill(twins: int, particles: int) -> dict[str, float]:
     return {"without": empty, "with": mib()}
 
 
-def _with_two_data(twin: Any, told: Any) -> Any:
-    for event in told:
+def _with_two_data(twin: Any, observed: Any) -> Any:
+    for event in observed:
         twin.observe([event])
     if twin.belief.observations != 2:
         raise RuntimeError(f"{twin.patient_id}: {twin.belief.observations} data were assimilated, not two")

@@ -17,7 +17,7 @@ from twin.filter.posthoc import post_hoc
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, Route
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.study.design import Design
 from twin.study.simulation import simulate
 from twin.timeline.regimen import ORIGIN
@@ -107,16 +107,16 @@ def map_ms(patients: int) -> dict[str, float]:
 def _taken(study: Study, patients: int) -> list[float]:
     model = study.model()
     kernel = compile_model(model)
-    pace, design = pace_for(kernel), study.design(model)
+    step_sizes, design = step_sizes_for(kernel), study.design(model)
     found = []
     for number in range(patients):
-        trunk = Trunk(kernel, pace, f"bench {number}")
+        trunk = Trunk(kernel, step_sizes, f"bench {number}")
         timeline = simulate(trunk, prior(model, 1, trunk.patient_id).eta[0], design)
-        post_hoc(kernel, pace, timeline)
+        post_hoc(kernel, step_sizes, timeline)
         runs = []
         for _ in range(RUNS):
             begin = thread_time()
-            post_hoc(kernel, pace, timeline)
+            post_hoc(kernel, step_sizes, timeline)
             runs.append(1000.0 * (thread_time() - begin))
         found.append(min(runs))
     return found

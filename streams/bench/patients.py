@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from connectors.feeds.ward.ward import WARD_MODELS, Ward, named_models
+from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
 from twin.clock import DAY_MS, HOUR_MS
 from twin.events import (
     Clock,
@@ -46,7 +46,7 @@ EVENTS_AN_HOUR = 20
 
 
 @dataclass(frozen=True)
-class Course:
+class PatientCourse:
     """One patient's course in event-time order: what is known by now, and what comes afterwards."""
 
     patient_id: str
@@ -59,21 +59,21 @@ class Course:
         return to_millis(self.history[-1].time)
 
 
-def course(model: Model, seed: int, cycles: int, days_ahead: int) -> Course:
+def course(model: Model, seed: int, cycles: int, days_ahead: int) -> PatientCourse:
     """A ward patient until a day after the last infusion of so many 21-day cycles, and some days more.
 
     Pump, wearable, clock, doses, levels and counts as the ward has them, each told once and rightly: a result that was
     corrected is the corrected one.
     """
     last = (cycles - 1) * CYCLE_DAYS + 1
-    ward = Ward((model,), 1, BEGIN, seed=seed, days=float(last + days_ahead), vitals_every=VITALS_EVERY)
+    ward = SimulatedWard((model,), 1, BEGIN, seed=seed, days=float(last + days_ahead), vitals_every=VITALS_EVERY)
     (patient,) = ward.patients
-    told = [arrival.event for arrival in ward.arrivals()]
-    wrong = {event.replaces for event in told if not isinstance(event, Clock)}
-    stands = sorted((_final(e) for e in told if e.event_id not in wrong), key=lambda event: event.time)
+    observed = [arrival.event for arrival in ward.arrivals()]
+    wrong = {event.replaces for event in observed if not isinstance(event, Clock)}
+    stands = sorted((_final(e) for e in observed if e.event_id not in wrong), key=lambda event: event.time)
     now = patient.admitted + last * DAY_MS
     known = sum(to_millis(event.time) <= now for event in stands)
-    return Course(patient.id, tuple(stands[:known]), tuple(stands[known:]))
+    return PatientCourse(patient.id, tuple(stands[:known]), tuple(stands[known:]))
 
 
 def _final(event: InputEvent) -> InputEvent:
@@ -100,7 +100,7 @@ def steady_hours(patient_id: str, hours: int) -> Iterator[tuple[InputEvent, ...]
     """
     for hour in range(hours):
         begin = hour * HOUR_MS
-        told: list[InputEvent] = [
+        observed: list[InputEvent] = [
             VitalSample(
                 **_envelope(patient_id, begin + number * 4 * 60_000 + 30_000, "heart rate"),
                 device_id="wearable",
@@ -109,14 +109,14 @@ def steady_hours(patient_id: str, hours: int) -> Iterator[tuple[InputEvent, ...]
             )
             for number in range(15)
         ]
-        told += [_pump(patient_id, begin + number * 15 * 60_000 + 60_000, "sample") for number in range(4)]
+        observed += [_pump(patient_id, begin + number * 15 * 60_000 + 60_000, "sample") for number in range(4)]
         if hour % 48 == 12:
             value = Quantity(value=6.0 + 0.5 * (hour % 5), unit="10*9/L")
-            told.append(
+            observed.append(
                 LabResult(**_envelope(patient_id, begin + 59 * 60_000, "count"), analyte="leukocytes", value=value)
             )
-        told.append(Clock(**_envelope(patient_id, begin + HOUR_MS, "clock")))
-        yield tuple(sorted(told, key=lambda event: event.time))
+        observed.append(Clock(**_envelope(patient_id, begin + HOUR_MS, "clock")))
+        yield tuple(sorted(observed, key=lambda event: event.time))
 
 
 def newcomer(patient_id: str, baseline: float) -> tuple[InputEvent, ...]:
@@ -176,27 +176,27 @@ def daily(patient_id: str, days: int) -> Iterator[tuple[InputEvent, ...]]:
     for day in range(days):
         at = day * DAY_MS
         amount = Quantity(value=17.5, unit="mg")
-        told: list[InputEvent] = [
+        observed: list[InputEvent] = [
             DoseGiven(**_envelope(patient_id, at, "dose"), drug="mercaptopurine", route="oral", amount=amount)
         ]
         level = 0.995 * level + 0.03 * float(draw.standard_normal())
         if day % 10 == 5:
             value = 1.9 * float(np.exp(level + 0.3 * draw.standard_normal()))
-            told.append(
+            observed.append(
                 LabResult(
                     **_envelope(patient_id, at + HOUR_MS, "count"),
                     analyte="neutrophils",
                     value=Quantity(value=value, unit="10*9/L"),
                 )
             )
-        yield tuple(told)
+        yield tuple(observed)
 
 
 def ward_bytes(size: int, hours: float) -> Iterator[tuple[int, bytes]]:
     """What a ward of ``size`` patients says in its first hours, encoded, with the ms of arrival since its beginning."""
     from twin.events import encode
 
-    ward = Ward(named_models(WARD_MODELS), size, BEGIN, days=2.0)
+    ward = SimulatedWard(named_models(WARD_MODELS), size, BEGIN, days=2.0)
     begin = to_millis(BEGIN)
     for arrival in ward.arrivals():
         if arrival.time - begin > hours * HOUR_MS:

@@ -8,7 +8,7 @@ from statistics import fmean, median
 from time import perf_counter, thread_time
 from typing import NamedTuple
 
-from streams.bench.patients import EVENTS_AN_HOUR, Course, daily, infused, steady_hours, steady_start
+from streams.bench.patients import EVENTS_AN_HOUR, PatientCourse, daily, infused, steady_hours, steady_start
 from twin import PatientTwin
 from twin.clock import DAY_MS
 from twin.events import InputEvent, LabResult, to_millis
@@ -29,7 +29,7 @@ class Grown:
     """A twin that knows its patient's history, as a row; rows are how a copy is made."""
 
     model: Model
-    told: Course
+    observed: PatientCourse
     row: bytes
 
     def twin(self) -> PatientTwin:
@@ -37,15 +37,15 @@ class Grown:
         return PatientTwin.from_row(self.row, self.model)
 
 
-def grown(model: Model, told: Course, particles: int, progress: Progress = lambda _: None) -> Grown:
+def grown(model: Model, observed: PatientCourse, particles: int, progress: Progress = lambda _: None) -> Grown:
     """Tell a twin the history, a day at a time."""
-    twin = PatientTwin(told.patient_id, model, particles)
+    twin = PatientTwin(observed.patient_id, model, particles)
     done = 0
-    for day in _days(told.history):
+    for day in _days(observed.history):
         twin.observe(day)
         done += len(day)
         progress(done)
-    return Grown(model, told, twin.row())
+    return Grown(model, observed, twin.row())
 
 
 def _days(events: Sequence[InputEvent]) -> Iterator[list[InputEvent]]:
@@ -59,25 +59,25 @@ def _days(events: Sequence[InputEvent]) -> Iterator[list[InputEvent]]:
         yield day
 
 
-class Taken(NamedTuple):
+class Received(NamedTuple):
     """What one count took, in ms, and whether the cloud was resampled and moved for it."""
 
     ms: float
     moved: bool
 
 
-def new_counts(patient: Grown, delay: int = 0) -> list[Taken]:
+def new_counts(patient: Grown, delay: int = 0) -> list[Received]:
     """What each further count takes: the posterior given all history, prediction, estimates, forecasts.
 
     The other events of the days ahead are told in between. Counts come ``delay`` ms after their own time; those of the
     first day only warm the copy up.
     """
     twin = patient.twin()
-    now = patient.told.now
+    now = patient.observed.now
     waiting: list[InputEvent] = []
-    taken: list[Taken] = []
+    received: list[Received] = []
     arrivals = sorted(
-        patient.told.ahead, key=lambda event: to_millis(event.time) + delay * isinstance(event, LabResult)
+        patient.observed.ahead, key=lambda event: to_millis(event.time) + delay * isinstance(event, LabResult)
     )
     for event in arrivals:
         if not isinstance(event, LabResult):
@@ -89,10 +89,10 @@ def new_counts(patient: Grown, delay: int = 0) -> list[Taken]:
         begin = perf_counter()
         update = twin.observe([event])
         if to_millis(event.time) > now + DAY_MS:
-            taken.append(Taken(1000.0 * (perf_counter() - begin), twin.belief.eta is not before))
+            received.append(Received(1000.0 * (perf_counter() - begin), twin.belief.eta is not before))
             if not any(said.kind == "prediction" for said in update.outputs):
                 raise RuntimeError(f"the count {event.event_id} was not assimilated: {update.rejected}")
-    return taken
+    return received
 
 
 def courses(patients: Sequence[Grown]) -> dict[str, float]:
@@ -101,8 +101,8 @@ def courses(patients: Sequence[Grown]) -> dict[str, float]:
     A count moves the particles when the weights have become too uneven, which is seldom with a long history: the share
     says how many of the prompt counts did.
     """
-    prompt = [taken for patient in patients for taken in new_counts(patient)]
-    late = [taken for patient in patients for taken in new_counts(patient, delay=DAY_MS)]
+    prompt = [received for patient in patients for received in new_counts(patient)]
+    late = [received for patient in patients for received in new_counts(patient, delay=DAY_MS)]
     return {
         "update_ms": round(fmean(count.ms for count in prompt), 1),
         "update_ms_worst": round(max(count.ms for count in prompt), 1),
@@ -115,20 +115,20 @@ def courses(patients: Sequence[Grown]) -> dict[str, float]:
 
 def levels(model: Model, patients: int, particles: int) -> dict[str, float]:
     """``update_levels_ms``: what each of ten levels in the day of an infusion takes, the first one left out."""
-    taken: list[float] = []
+    received: list[float] = []
     for number in range(patients):
         patient_id = f"LEVELS-{number + 1}"
-        start, *told = infused(patient_id, seed=number)
+        start, *observed = infused(patient_id, seed=number)
         twin = PatientTwin(patient_id, model, particles)
         twin.observe([start])
-        for at, level in enumerate(told):
+        for at, level in enumerate(observed):
             begin = perf_counter()
             twin.observe([level])
             if at:
-                taken.append(1000.0 * (perf_counter() - begin))
-        if twin.belief.observations != len(told):
-            raise RuntimeError(f"{len(told)} levels were told and {twin.belief.observations} assimilated")
-    return {"update_levels_ms": round(fmean(taken), 2)}
+                received.append(1000.0 * (perf_counter() - begin))
+        if twin.belief.observations != len(observed):
+            raise RuntimeError(f"{len(observed)} levels were observed and {twin.belief.observations} assimilated")
+    return {"update_levels_ms": round(fmean(received), 2)}
 
 
 def growth(model: Model, patients: int, particles: int, progress: Progress = lambda _: None) -> dict[str, float]:
@@ -138,20 +138,20 @@ def growth(model: Model, patients: int, particles: int, progress: Progress = lam
     hours are compared, in turn, by two twins of the same patient; near both places none has a count in it: what a count
     costs has figures of its own.
     """
-    taken: dict[int, list[float]] = {EARLY: [], LATE: []}
+    received: dict[int, list[float]] = {EARLY: [], LATE: []}
     for number in range(patients):
         patient_id = f"STEADY-{number + 1}"
         hours = list(steady_hours(patient_id, LATE // EVENTS_AN_HOUR + NEAR + 1))
-        twins = {event: PatientTwin(patient_id, model, particles) for event in taken}
+        twins = {event: PatientTwin(patient_id, model, particles) for event in received}
         for event, twin in twins.items():
             twin.observe(steady_start(patient_id))
             for hour in hours[: event // EVENTS_AN_HOUR - NEAR]:
                 twin.observe(hour)
         for offset in range(-NEAR, NEAR + 1):
             for event, twin in twins.items():
-                taken[event].append(_seconds(twin, hours[event // EVENTS_AN_HOUR + offset]))
+                received[event].append(_seconds(twin, hours[event // EVENTS_AN_HOUR + offset]))
         progress(number + 1)
-    return {"cost_growth": round(median(taken[LATE]) / median(taken[EARLY]), 3)}
+    return {"cost_growth": round(median(received[LATE]) / median(received[EARLY]), 3)}
 
 
 def years(
@@ -165,10 +165,10 @@ def years(
     for number in range(patients):
         patient_id = f"YEARS-{number + 1}"
         twin = PatientTwin(patient_id, model, particles)
-        for day, told in enumerate(daily(patient_id, days)):
-            taken = _seconds(twin, told)
-            first += taken if day < days // 3 else 0.0
-            last += taken if day >= days - days // 3 else 0.0
+        for day, observed in enumerate(daily(patient_id, days)):
+            received = _seconds(twin, observed)
+            first += received if day < days // 3 else 0.0
+            last += received if day >= days - days // 3 else 0.0
         progress(number + 1)
     return {"cost_growth_years": round(last / first, 3)}
 

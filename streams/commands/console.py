@@ -30,7 +30,7 @@ def console(
 
     from connectors.console.board import Board
     from connectors.console.server import CHARTS, ConsoleError, address_of, create_app, listen, serve
-    from connectors.console.topic_reader import LiveBoard, Reader
+    from connectors.console.topic_reader import LiveBoard, TopicReader
     from connectors.settings import SettingsError, load_settings
     from streams.terminal.logs import log_to_stderr
 
@@ -52,7 +52,7 @@ def console(
         typer.echo("dosetwin: no charts yet; run 'npm run --prefix connectors/console vendor' and reload", err=True)
     live = LiveBoard(Board(models=library_notes()))
     app = create_app(
-        live, Reader(live, settings.kafka, settings.topic_prefix), hosts=None if allow_remote else LOCAL_HOSTS
+        live, TopicReader(live, settings.kafka, settings.topic_prefix), hosts=None if allow_remote else LOCAL_HOSTS
     )
     address = address_of(listener)
     typer.echo(f"console: {address}")

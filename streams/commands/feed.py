@@ -18,7 +18,7 @@ import typer
 
 if TYPE_CHECKING:
     from connectors.feeds.bad_lines import BadLine
-    from connectors.feeds.ward.ward import Ward
+    from connectors.feeds.ward.ward import SimulatedWard
     from connectors.kafka.publish import Published
     from twin.events import InputEvent
 
@@ -62,11 +62,11 @@ def ward(
     prefix: Prefix = None,
 ) -> None:
     """A simulated ward: patients of the models' own populations, with pumps, wearables, laboratory and staff."""
-    from connectors.feeds.ward.ward import WARD_MODELS, Ward, default_start, expected_events, named_models
+    from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, default_start, expected_events, named_models
 
     with _plain_errors():
         began = default_start(datetime.now(UTC)) if start is None else _moment(start)
-        simulated = Ward(
+        simulated = SimulatedWard(
             named_models(model or WARD_MODELS),
             patients,
             began,
@@ -79,8 +79,8 @@ def ward(
             _write_truth(simulated, truth)
         ticker = Ticker("ward", expected_events(simulated))
         arrivals = ((arrival.time, arrival.event) for arrival in simulated.arrivals())
-        pace = speed if speed is not None else (None if out is not None else WARD_SPEED)
-        _deliver(arrivals, out, kafka, prefix, pace, ticker, [])
+        throttle = speed if speed is not None else (None if out is not None else WARD_SPEED)
+        _deliver(arrivals, out, kafka, prefix, throttle, ticker, [])
 
 
 @app.command()
@@ -155,15 +155,15 @@ def _deliver(
     """Send the events and end the command: exit code 0, `BAD_LINES`, or 1 where something was not confirmed."""
     import json
 
-    from connectors.kafka.publish import Pace
+    from connectors.kafka.publish import Throttle
 
     stop = _stop_at_signals()
-    pace = Pace(speed) if speed else None
+    throttle = Throttle(speed) if speed else None
     if out is not None:
-        summary: dict[str, Any] = {"written": _write_events(events, out, pace, stop, ticker), "file": str(out)}
+        summary: dict[str, Any] = {"written": _write_events(events, out, throttle, stop, ticker), "file": str(out)}
         failed = False
     else:
-        published = _publish(events, kafka, prefix, pace, stop, ticker)
+        published = _publish(events, kafka, prefix, throttle, stop, ticker)
         summary = {"published": published.confirmed, "failed": published.failed, "by_topic": published.by_topic}
         failed = not published.complete
     summary |= {"bad_lines": len(bad_lines), "stopped": stop.is_set()}
@@ -174,7 +174,7 @@ def _deliver(
 
 
 def _publish(
-    events: Dated, kafka: str | None, prefix: str | None, pace: Any, stop: threading.Event, ticker: Ticker
+    events: Dated, kafka: str | None, prefix: str | None, throttle: Any, stop: threading.Event, ticker: Ticker
 ) -> Published:
     from connectors.kafka.publish import publish
     from connectors.kafka.topics import ensure_topics
@@ -182,17 +182,17 @@ def _publish(
 
     settings = load_settings(kafka=kafka, topic_prefix=prefix)
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
-    return publish(settings.kafka, events, settings.topic_prefix, pace, stop, ticker)
+    return publish(settings.kafka, events, settings.topic_prefix, throttle, stop, ticker)
 
 
-def _write_events(events: Dated, out: Path, pace: Any, stop: threading.Event, ticker: Ticker) -> int:
+def _write_events(events: Dated, out: Path, throttle: Any, stop: threading.Event, ticker: Ticker) -> int:
     from twin.events import encode
 
     written = 0
     with out.open("wb") as file:
         for millis, event in events:
-            if pace is not None and millis is not None:
-                pace.wait(millis, stop)
+            if throttle is not None and millis is not None:
+                throttle.wait(millis, stop)
             if stop.is_set():
                 break
             file.write(encode(event) + b"\n")
@@ -201,7 +201,7 @@ def _write_events(events: Dated, out: Path, pace: Any, stop: threading.Event, ti
     return written
 
 
-def _write_truth(simulated: Ward, path: Path) -> None:
+def _write_truth(simulated: SimulatedWard, path: Path) -> None:
     """All at once or not at all: a half-written truth would be scored against."""
     ticker = Ticker("truth", simulated.size, "patients")
     unfinished = path.with_name(path.name + ".part")

@@ -59,7 +59,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
     from twin.model.spec import ModelError
     from twin.modelfile.library import load_model, text_of
     from twin.modelfile.lint import faults
-    from twin.solver.step_control import pace_for
+    from twin.solver.step_control import step_sizes_for
 
     wrong = 0
     for file in files:
@@ -78,14 +78,14 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
         model = load_model(file)
         try:
             kernel = compile_model(model)
-            pace = pace_for(kernel)
+            step_sizes = step_sizes_for(kernel)
         except ModelError as error:
             typer.echo(str(error), err=True)
             wrong += 1
             continue
         solved = f"{len(kernel.linear)} states solved exactly, {len(kernel.stepped)} stepped"
         if kernel.stepped:
-            solved += f" by {pace.first:.2g} to {pace.largest:.2g} {model.time_unit}"
+            solved += f" by {step_sizes.first:.2g} to {step_sizes.largest:.2g} {model.time_unit}"
         typer.echo(f"{file.name}: sound; {model.id}, hash {model.hash}; {solved}")
     if wrong:
         raise typer.Exit(1)

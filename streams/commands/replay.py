@@ -64,7 +64,7 @@ def replay(
     summary = {
         "patients": len(cases),
         "twins": totals.twins,
-        "events": sum(len(case.told) for case in cases),
+        "events": sum(len(case.recorded) for case in cases),
         "outputs": dict(sorted(totals.outputs.items())),
         "left_out": len(left_out),
         "out": str(out),

@@ -1,7 +1,7 @@
-"""The Faust worker: one agent over the co-partitioned input topics, adapting Kafka to the ward and nothing more.
+"""The Faust worker: one agent over the co-partitioned input topics, adapting Kafka to the dispatcher and nothing more.
 
-`build_worker` puts together the desk, the ward and a Faust app whose consumer, recovery and commits are those of
-`streams.worker.recovery`. `run_worker` runs it until a signal; a last barrier makes everything handled so far
+`build_worker` puts together the processor, the dispatcher and a Faust app whose consumer, recovery and commits are
+those of `streams.worker.recovery`. `run_worker` runs it until a signal; a last barrier makes everything handled so far
 permanent.
 """
 
@@ -24,12 +24,12 @@ from faust.types import TP
 from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES
 from connectors.settings import Settings
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
-from streams.worker.dispatcher import Ward
-from streams.worker.engine import Record
+from streams.worker.dispatcher import PartitionDispatcher
+from streams.worker.engine import KafkaRecord
 from streams.worker.event_time_merge import MergedOrder
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import Continuity, TopicPartition, Verdict
-from streams.worker.processor import FAR_FUTURE_HOURS, PatientDesk
+from streams.worker.processor import FAR_FUTURE_HOURS, EventProcessor
 from streams.worker.recovery import OrderedTables, SettledConsumer, SettledTransport
 from streams.worker.twin_factory import TwinFactory
 
@@ -144,9 +144,9 @@ class FaustPort:
 
 
 class TwinApp(faust.App):
-    """A Faust app that hands its partitions to a ward when they are restored, and takes them back before they go."""
+    """A Faust app that hands restored partitions to a dispatcher, and takes them back before they go."""
 
-    ward: Ward
+    dispatcher: PartitionDispatcher
     metrics: WorkerMetrics
 
     def __init__(self, *args: Any, continuity: Continuity | None, **kwargs: Any) -> None:
@@ -162,10 +162,10 @@ class TwinApp(faust.App):
             for partition, offset in begins.items():
                 self.continuity.start(partition, offset)
         self._last_taken = time.monotonic()
-        await self.ward.open(begins)
+        await self.dispatcher.open(begins)
 
     async def admit(self, message: Any) -> None:
-        """Give one message to the ward, unless its offset shows a repeat, or that one is missing before it."""
+        """Give one message to the dispatcher, unless its offset shows a repeat, or that one is missing before it."""
         partition = (message.topic, message.partition)
         if self.continuity is not None:
             verdict = self.continuity.check(partition, message.offset, time.monotonic())
@@ -178,19 +178,19 @@ class TwinApp(faust.App):
                 return
         self._last_taken = time.monotonic()
         timestamp = round(message.timestamp * 1000)
-        await self.ward.take(Record(*partition, message.offset, timestamp, message.key, message.value))
+        await self.dispatcher.receive(KafkaRecord(*partition, message.offset, timestamp, message.key, message.value))
 
     async def tick(self) -> None:
         """What is due by time: barriers, and rewinds that brought nothing."""
         now = time.monotonic()
-        await self.ward.tick(now)
+        await self.dispatcher.tick(now)
         if self.continuity is not None:
             for partition in self.continuity.overdue(now):
                 self._rewind(partition)
 
     async def check_progress(self) -> None:
         """Stop the worker if records wait at the broker and none has come through for `STALL_SECONDS`."""
-        if time.monotonic() - self._last_taken < STALL_SECONDS or self.ward.is_full or self.continuity is None:
+        if time.monotonic() - self._last_taken < STALL_SECONDS or self.dispatcher.is_full or self.continuity is None:
             return
         expected = self.continuity.all_expected()
         ends = await self.consumer.highwaters(*(TP(*partition) for partition in expected))
@@ -229,7 +229,7 @@ class TwinApp(faust.App):
         await super().on_stop()
 
     async def _hand_back(self) -> None:
-        await self.ward.surrender()
+        await self.dispatcher.surrender()
         if self.continuity is not None:
             self.continuity.stop_all()
         await self.consumer.commit()
@@ -282,8 +282,8 @@ def build_worker(
     )
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
     app.metrics = WorkerMetrics()
-    app.ward = Ward(
-        PatientDesk(twins, far_future_hours=options.far_future_hours),
+    app.dispatcher = PartitionDispatcher(
+        EventProcessor(twins, far_future_hours=options.far_future_hours),
         FaustPort(app, table, prefix),
         app.metrics,
         home=lambda key: home_partition(key, settings.partitions),
@@ -330,7 +330,7 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int
     finally:
         work[2].cancel()
         await app.stop()
-        app.ward.close()
+        app.dispatcher.close()
         for task in (start, *work):
             task.cancel()
         await asyncio.gather(start, *work, return_exceptions=True)

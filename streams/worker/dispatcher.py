@@ -1,14 +1,14 @@
-"""The ward: all patients of the partitions that this worker holds, between a stream of records and the patient desk.
+"""The partition dispatcher: all patients of the partitions of this worker, between records and the event processor.
 
-It keeps one *lane* per patient, in which records are handled strictly in order, while different patients overtake one
-another: costly events in a small thread pool, cheap ones at once on the event loop. What a lane brings forth is sent
+It keeps one *queue* per patient, in which records are handled strictly in order, while different patients overtake one
+another: costly events in a small thread pool, cheap ones at once on the event loop. What a queue brings forth is sent
 on, remembered as unsettled, and made permanent at the next barrier in the order *outputs, rows, commit mark*.
 
-Alerts are never sent before they are decided for good: a lane that decides one writes its row first, with the alert
+Alerts are never sent before they are decided for good: a queue that decides one writes its row first, with the alert
 in the row's outbox, and sends it when the row is durable. After a crash the outbox is sent again. So no order in which
 records may be read again after a crash can bring an alert that the twin's state does not know.
 
-Nothing here knows Faust: `streams.worker.engine` is all the ward needs of a stream engine.
+Nothing here knows Faust: `streams.worker.engine` is all the dispatcher needs of a stream engine.
 """
 
 from __future__ import annotations
@@ -25,10 +25,10 @@ import structlog
 
 from connectors.kafka.topics import ALERTS, REJECTED
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier
-from streams.worker.engine import Port, Record
+from streams.worker.engine import KafkaRecord, Port
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
-from streams.worker.processor import Arrival, Chart, Outcome, PatientDesk, Position, reject
+from streams.worker.processor import EventProcessor, Outcome, PatientState, ReceivedEvent, RecordPosition, reject
 from streams.worker.state_row import alerts_wait
 from twin.events import Rejected, encode
 
@@ -48,13 +48,13 @@ _log = structlog.get_logger("dosetwin.worker")
 
 
 @dataclass
-class Lane:
+class PatientQueue:
     """One patient's queue. Whoever handles events or writes the row holds ``turn``."""
 
     patient_id: str
     partition: int
-    chart: Chart | None = None
-    pending: deque[Arrival] = field(default_factory=deque)
+    state: PatientState | None = None
+    pending: deque[ReceivedEvent] = field(default_factory=deque)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     worker: asyncio.Task[None] | None = None
     unsettled: list[Awaitable[object]] = field(default_factory=list)
@@ -77,7 +77,7 @@ class _Partition:
     barrier: asyncio.Lock = field(default_factory=asyncio.Lock)
 
 
-class Ward:
+class PartitionDispatcher:
     """See the module's docstring. ``clock`` gives wall time in seconds, only ever used to measure latency.
 
     ``home`` gives the partition a key belongs to, so that a producer with another partitioner is noticed.
@@ -86,7 +86,7 @@ class Ward:
 
     def __init__(
         self,
-        desk: PatientDesk,
+        processor: EventProcessor,
         port: Port,
         metrics: WorkerMetrics,
         *,
@@ -96,7 +96,7 @@ class Ward:
         barrier_seconds: float = BARRIER_SECONDS,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        self._desk = desk
+        self._processor = processor
         self._port = port
         self._metrics = metrics
         self._home = home
@@ -105,13 +105,13 @@ class Ward:
         self._barrier_seconds = barrier_seconds
         self._clock = clock
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="twin")
-        self._lanes: dict[str, Lane] = {}
+        self._queues: dict[str, PatientQueue] = {}
         self._partitions: dict[int, _Partition] = {}
         self._rejected: Counter[str] = Counter()
         self._in_flight = 0
         self._accepting = False
         self._room = asyncio.Condition()
-        metrics.patients.set_function(lambda: len(self._lanes))
+        metrics.patients.set_function(lambda: len(self._queues))
         metrics.in_flight.set_function(lambda: self._in_flight)
 
     @property
@@ -134,10 +134,10 @@ class Ward:
         for patient_id in waiting:
             number = self._home(patient_id.encode())
             if number in self._partitions:
-                lane = self._lane(patient_id, number)
-                async with lane.turn:
-                    await self._load(lane)
-                    await self._publish_alerts(lane)
+                queue = self._queue(patient_id, number)
+                async with queue.turn:
+                    await self._load(queue)
+                    await self._publish_alerts(queue)
 
     async def surrender(self, patience: float = 10.0) -> None:
         """Give all partitions back: nothing new is begun, what is under way is finished and made permanent.
@@ -145,20 +145,20 @@ class Ward:
         What does not finish within ``patience`` seconds is left for whoever reads the partition next.
         """
         self._accepting = False
-        for lane in self._lanes.values():
-            self._landed(len(lane.pending))
-            lane.pending.clear()
+        for queue in self._queues.values():
+            self._landed(len(queue.pending))
+            queue.pending.clear()
         numbers = list(self._partitions)
         try:
             async with asyncio.timeout(patience):
-                await asyncio.gather(*(lane.worker for lane in self._lanes.values() if lane.worker is not None))
+                await asyncio.gather(*(queue.worker for queue in self._queues.values() if queue.worker is not None))
                 for number in numbers:
                     await self.barrier(number)
         except TimeoutError:
             _log.warning("barrier not finished in time; the rest will be read again", seconds=patience)
-        for lane in self._lanes.values():
-            lane.abandoned = True
-        self._lanes.clear()
+        for queue in self._queues.values():
+            queue.abandoned = True
+        self._queues.clear()
         self._partitions.clear()
         self._in_flight = 0
         async with self._room:
@@ -170,7 +170,7 @@ class Ward:
 
     # --- records ----------------------------------------------------------------------------------------------------
 
-    async def take(self, record: Record) -> None:
+    async def receive(self, record: KafkaRecord) -> None:
         """Take one record; returns at once unless too many are in flight. Records of other partitions are ignored."""
         if self.is_full:
             async with self._room:
@@ -182,27 +182,27 @@ class Ward:
         partition.cadence.counted()
         partition.frontiers[record.topic].admit(record.offset)
         self._in_flight += 1
-        position = Position(record.topic, record.partition, record.offset, record.timestamp)
+        position = RecordPosition(record.topic, record.partition, record.offset, record.timestamp)
         read = self._read(record, position)
         if isinstance(read, Rejected):
             partition.unsettled.append(await self._send_rejected(read))
             self._finished([position])
             return
-        lane = self._lane(read.event.patient_id, record.partition)
-        if self._is_quick(lane, read):
-            async with lane.turn:
-                await self._handle(lane, [read], threaded=False)
+        queue = self._queue(read.event.patient_id, record.partition)
+        if self._is_quick(queue, read):
+            async with queue.turn:
+                await self._handle(queue, [read], threaded=False)
             return
-        lane.pending.append(read)
-        if lane.worker is None:
-            lane.worker = asyncio.create_task(self._work(lane))
+        queue.pending.append(read)
+        if queue.worker is None:
+            queue.worker = asyncio.create_task(self._work(queue))
 
-    def _read(self, record: Record, position: Position) -> Arrival | Rejected:
-        read = self._desk.read(record.key, record.value, position)
+    def _read(self, record: KafkaRecord, position: RecordPosition) -> ReceivedEvent | Rejected:
+        read = self._processor.read(record.key, record.value, position)
         if isinstance(read, Rejected):
             return read
-        lane = self._lanes.get(read.event.patient_id)
-        home = lane.partition if lane is not None else self._home(read.event.patient_id.encode())
+        queue = self._queues.get(read.event.patient_id)
+        home = queue.partition if queue is not None else self._home(read.event.patient_id.encode())
         if home == record.partition:
             return read
         return reject(
@@ -212,67 +212,67 @@ class Ward:
             "producer must use the murmur2 partitioner (librdkafka: partitioner=murmur2_random)",
         )
 
-    def _lane(self, patient_id: str, partition: int) -> Lane:
-        lane = self._lanes.get(patient_id)
-        if lane is None:
-            lane = self._lanes[patient_id] = Lane(patient_id, partition)
-        return lane
+    def _queue(self, patient_id: str, partition: int) -> PatientQueue:
+        queue = self._queues.get(patient_id)
+        if queue is None:
+            queue = self._queues[patient_id] = PatientQueue(patient_id, partition)
+        return queue
 
-    def _is_quick(self, lane: Lane, arrival: Arrival) -> bool:
+    def _is_quick(self, queue: PatientQueue, arrival: ReceivedEvent) -> bool:
         """Whether the arrival can be handled here and now, without a thread."""
         return (
-            lane.chart is not None
-            and not lane.pending
-            and not lane.turn.locked()
-            and self._desk.is_routine(lane.chart, arrival.event)
+            queue.state is not None
+            and not queue.pending
+            and not queue.turn.locked()
+            and self._processor.is_routine(queue.state, arrival.event)
         )
 
-    async def _work(self, lane: Lane) -> None:
-        """Handle a lane's pending arrivals until there are none."""
+    async def _work(self, queue: PatientQueue) -> None:
+        """Handle a queue's pending arrivals until there are none."""
         try:
-            while lane.pending and not lane.abandoned:
-                async with lane.turn:
-                    await self._load(lane)
-                    batch = [lane.pending.popleft() for _ in range(min(BATCH, len(lane.pending)))]
+            while queue.pending and not queue.abandoned:
+                async with queue.turn:
+                    await self._load(queue)
+                    batch = [queue.pending.popleft() for _ in range(min(BATCH, len(queue.pending)))]
                     if batch:
-                        await self._handle(lane, batch, threaded=True)
+                        await self._handle(queue, batch, threaded=True)
         except Exception as error:
             self._failed(error)
         finally:
-            lane.worker = None
+            queue.worker = None
 
-    async def _load(self, lane: Lane) -> None:
-        if lane.chart is None:
-            row = self._port.read_row(lane.key)
-            lane.chart = await self._in_thread(self._desk.open, lane.patient_id, row)
-            if lane.chart.sealed is not None:
-                _log.error("a patient's stored state cannot be continued", reason=lane.chart.sealed[0])
+    async def _load(self, queue: PatientQueue) -> None:
+        if queue.state is None:
+            row = self._port.read_row(queue.key)
+            queue.state = await self._in_thread(self._processor.open, queue.patient_id, row)
+            if queue.state.quarantined is not None:
+                _log.error("a patient's stored state cannot be continued", reason=queue.state.quarantined[0])
 
-    async def _handle(self, lane: Lane, arrivals: list[Arrival], *, threaded: bool) -> None:
-        """Let the desk handle arrivals and send what follows. Call with the lane's turn."""
-        assert lane.chart is not None
-        repeats = sum(lane.chart.contains(arrival.position) for arrival in arrivals)
+    async def _handle(self, queue: PatientQueue, arrivals: list[ReceivedEvent], *, threaded: bool) -> None:
+        """Let the processor handle arrivals and send what follows. Call with the queue's turn."""
+        assert queue.state is not None
+        repeats = sum(queue.state.contains(arrival.position) for arrival in arrivals)
         if repeats:
             self._metrics.repeats.inc(repeats)
         if threaded:
-            outcome = await self._in_thread(self._desk.handle, lane.chart, arrivals)
+            outcome = await self._in_thread(self._processor.handle, queue.state, arrivals)
         else:
-            outcome = self._desk.handle(lane.chart, arrivals)
-        if lane.abandoned:
+            outcome = self._processor.handle(queue.state, arrivals)
+        if queue.abandoned:
             return
-        sent = await self._send(lane, outcome)
-        lane.unsettled.extend(sent)
-        lane.dirty = lane.dirty or (repeats < len(arrivals) and lane.chart.sealed is None)
+        sent = await self._send(queue, outcome)
+        queue.unsettled.extend(sent)
+        queue.dirty = queue.dirty or (repeats < len(arrivals) and queue.state.quarantined is None)
         if outcome.alerts:
-            await self._write_row(lane)
-            await self._publish_alerts(lane)
+            await self._write_row(queue)
+            await self._publish_alerts(queue)
         self._time(arrivals, sent)
         self._finished([arrival.position for arrival in arrivals])
 
-    async def _send(self, lane: Lane, outcome: Outcome) -> list[Awaitable[object]]:
+    async def _send(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
         sent = []
         for output in outcome.outputs:
-            sent.append(await self._port.send(output.topic, lane.key, output.value))
+            sent.append(await self._port.send(output.topic, queue.key, output.value))
             self._metrics.outputs.labels(output.topic).inc()
         sent.extend([await self._send_rejected(letter) for letter in outcome.rejected])
         for ess in outcome.ess:
@@ -307,12 +307,12 @@ class Ward:
                 partition.cadence.passed(time.monotonic())
                 marks = {topic: frontier.offset for topic, frontier in partition.frontiers.items()}
                 sent, partition.unsettled = partition.unsettled, []
-                dirty = [lane for lane in self._lanes.values() if lane.partition == number and lane.dirty]
+                dirty = [queue for queue in self._queues.values() if queue.partition == number and queue.dirty]
                 await _durable(sent)
-                for lane in dirty:
-                    async with lane.turn:
-                        if lane.dirty:
-                            await self._write_row(lane)
+                for queue in dirty:
+                    async with queue.turn:
+                        if queue.dirty:
+                            await self._write_row(queue)
                 for topic, offset in marks.items():
                     if offset > partition.settled[topic]:
                         partition.settled[topic] = offset
@@ -321,34 +321,34 @@ class Ward:
     def _is_unsettled(self, number: int, partition: _Partition) -> bool:
         return any(
             frontier.offset > partition.settled[topic] for topic, frontier in partition.frontiers.items()
-        ) or any(lane.dirty for lane in self._lanes.values() if lane.partition == number)
+        ) or any(queue.dirty for queue in self._queues.values() if queue.partition == number)
 
-    async def _write_row(self, lane: Lane) -> None:
-        """Outputs durable, then the row. Call with the lane's turn."""
-        assert lane.chart is not None
-        sent, lane.unsettled = lane.unsettled, []
+    async def _write_row(self, queue: PatientQueue) -> None:
+        """Outputs durable, then the row. Call with the queue's turn."""
+        assert queue.state is not None
+        sent, queue.unsettled = queue.unsettled, []
         await _durable(sent)
-        if lane.chart.sealed is None:
-            row = await self._in_thread(self._desk.row, lane.chart)
-            await (await self._port.write_row(lane.partition, lane.key, row))
+        if queue.state.quarantined is None:
+            row = await self._in_thread(self._processor.row, queue.state)
+            await (await self._port.write_row(queue.partition, queue.key, row))
             self._metrics.rows.inc()
             self._metrics.row_bytes.inc(len(row))
-        lane.dirty = False
+        queue.dirty = False
 
-    async def _publish_alerts(self, lane: Lane) -> None:
+    async def _publish_alerts(self, queue: PatientQueue) -> None:
         """Send the outbox, which a durable row holds. The next row is written without it."""
-        assert lane.chart is not None
-        await _durable([await self._port.send(ALERTS, lane.key, value) for value in lane.chart.outbox])
-        self._metrics.outputs.labels(ALERTS).inc(len(lane.chart.outbox))
-        lane.chart.outbox.clear()
-        lane.dirty = lane.chart.sealed is None
+        assert queue.state is not None
+        await _durable([await self._port.send(ALERTS, queue.key, value) for value in queue.state.outbox])
+        self._metrics.outputs.labels(ALERTS).inc(len(queue.state.outbox))
+        queue.state.outbox.clear()
+        queue.dirty = queue.state.quarantined is None
 
     # --- bookkeeping ------------------------------------------------------------------------------------------------
 
     async def _in_thread(self, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
 
-    def _finished(self, positions: Iterable[Position]) -> None:
+    def _finished(self, positions: Iterable[RecordPosition]) -> None:
         count = 0
         for position in positions:
             count += 1
@@ -367,7 +367,7 @@ class Ward:
         async with self._room:
             self._room.notify_all()
 
-    def _time(self, arrivals: list[Arrival], sent: list[Awaitable[object]]) -> None:
+    def _time(self, arrivals: list[ReceivedEvent], sent: list[Awaitable[object]]) -> None:
         """Note the latency of each arrival when the last thing that followed from it is durable."""
 
         def note(_: object = None) -> None:

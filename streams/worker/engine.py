@@ -1,4 +1,4 @@
-"""The port: all that a stream engine must do for the ward. `streams.worker.app.FaustPort` is the one on Faust."""
+"""The port: all that a stream engine must do for the dispatcher. `streams.worker.app.FaustPort` is the one on Faust."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 from streams.worker.offset_continuity import TopicPartition
 
 
-class Record(NamedTuple):
+class KafkaRecord(NamedTuple):
     """One input record as read; ``timestamp`` is its record time in ms since the epoch."""
 
     topic: str
@@ -20,7 +20,7 @@ class Record(NamedTuple):
 
 
 class Port(Protocol):
-    """What the ward needs of a stream engine. Topic names are without prefix."""
+    """What the dispatcher needs of a stream engine. Topic names are without prefix."""
 
     async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
         """Queue a record; the result is done when the broker has it, or raises."""

@@ -47,7 +47,7 @@ class WorkerMetrics:
         self.row_bytes = Counter("state_row_bytes", "Bytes of state rows written", **named)
         self.ess = Histogram("ess", "Effective sample size of published estimates", buckets=_ESS_BUCKETS, **named)
         self.gaps = Counter("gaps", "Partitions rewound because a record was missing", **named)
-        self.patients = Gauge("patients", "Patients at this worker's desk", **named)
+        self.patients = Gauge("patients", "Patients of this worker", **named)
         self.in_flight = Gauge("in_flight", "Records taken and not yet handled", **named)
         for quantile in (0.5, 0.99):
             name = f"latency_p{quantile * 100:.0f}_seconds"

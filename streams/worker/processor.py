@@ -1,10 +1,10 @@
-"""The patient desk: turns records into twin updates, one patient at a time, knowing nothing of Kafka but positions.
+"""The event processor: turns records into twin updates, one patient at a time, knowing nothing of Kafka but positions.
 
-A *chart* is all the desk knows about one patient: the twin, the offsets the twin already contains, events that came
-before the enrolment, alerts not yet published. The desk reads records (`PatientDesk.read`), lets the twin observe them
-(`PatientDesk.handle`) and writes the chart down as a state row (`PatientDesk.row`). What cannot be used becomes a
-`Rejected` with its reason, and the events beside it go on. Calls for one chart must not overlap; different charts are
-independent, so they may be handled in parallel threads.
+A *patient state* is all that is known about one patient: the twin, the offsets the twin already contains, events that
+came before the enrolment, alerts not yet published. The processor reads records (`EventProcessor.read`), lets the twin
+observe them (`EventProcessor.handle`) and writes the state down as a row (`EventProcessor.row`). What cannot be used
+becomes a `Rejected` with its reason, and the events beside it go on. Calls for one patient must not overlap; different
+patients are independent, so they may be handled in parallel threads.
 
 Reasons given here: those of `twin.events.decode` and of the twin, and
 
@@ -25,8 +25,8 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connectors.kafka.topics import topic_of
-from streams.worker.state_row import BadRow, Held, Row, decode_row, encode_row
-from streams.worker.twin_factory import Twin, TwinFactory, UnknownModel, Update
+from streams.worker.state_row import Held, StateRow, UnreadableRow, decode_row, encode_row
+from streams.worker.twin_factory import Twin, TwinFactory, TwinUpdate, UnknownModel
 from twin.clock import HOUR_MS
 from twin.events import (
     Alert,
@@ -55,7 +55,7 @@ WAITING_ROOM_BYTES = 262_144
 """Most bytes of such events, so that a state row stays below a broker's limits."""
 
 
-class Position(NamedTuple):
+class RecordPosition(NamedTuple):
     """Where a record stands in Kafka, and its record time in ms since the epoch."""
 
     topic: str
@@ -64,11 +64,11 @@ class Position(NamedTuple):
     timestamp: int
 
 
-class Arrival(NamedTuple):
+class ReceivedEvent(NamedTuple):
     """A decoded event with where it came from and the bytes it came as."""
 
     event: InputEvent
-    position: Position
+    position: RecordPosition
     raw: bytes
 
 
@@ -81,7 +81,7 @@ class Outgoing(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What handling some arrivals brought forth. Alerts are not among ``outputs``: they wait in the chart's outbox."""
+    """What handling some arrivals brought forth. Alerts are not among ``outputs``: they wait in the state's outbox."""
 
     outputs: list[Outgoing] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
@@ -90,8 +90,8 @@ class Outcome:
 
 
 @dataclass
-class Chart:
-    """One patient at the desk. ``since`` is what the twin observed after ``saved``, its newest row."""
+class PatientState:
+    """All that is known of one patient. ``since`` is what the twin observed after ``saved``, its newest row."""
 
     patient_id: str
     model_id: str = ""
@@ -100,17 +100,17 @@ class Chart:
     applied: dict[tuple[str, int], int] = field(default_factory=dict)
     held: list[Held] = field(default_factory=list)
     outbox: list[bytes] = field(default_factory=list)
-    sealed: tuple[str, str] | None = None
+    quarantined: tuple[str, str] | None = None
     latest: int = NEVER
     saved: bytes = b""
     since: list[tuple[InputEvent, ...]] = field(default_factory=list)
 
-    def contains(self, position: Position) -> bool:
+    def contains(self, position: RecordPosition) -> bool:
         """Whether the twin already knows the record at ``position``."""
         return position.offset <= self.applied.get(position[:2], -1)
 
 
-class PatientDesk:
+class EventProcessor:
     """See the module's docstring. ``twins`` makes and restores twins."""
 
     def __init__(self, twins: TwinFactory, *, far_future_hours: float = FAR_FUTURE_HOURS) -> None:
@@ -119,7 +119,7 @@ class PatientDesk:
 
     # --- records in -------------------------------------------------------------------------------------------------
 
-    def read(self, key: bytes | None, raw: bytes | None, position: Position) -> Arrival | Rejected:
+    def read(self, key: bytes | None, raw: bytes | None, position: RecordPosition) -> ReceivedEvent | Rejected:
         """Decode one record and check what can be checked without the patient."""
         raw = raw or b""
         try:
@@ -128,7 +128,7 @@ class PatientDesk:
             return dead_letter(error.reason, error.detail, position, raw, error.patient_id, error.event_id)
         except Exception as error:  # decoding must not be able to stop a partition
             return dead_letter("internal_error", f"decoding failed: {type(error).__name__}: {error}", position, raw)
-        arrival = Arrival(event, position, raw)
+        arrival = ReceivedEvent(event, position, raw)
         if key != event.patient_id.encode():
             shown = "no key" if key is None else f"key {key[:80]!r}"
             return reject(arrival, "wrong_key", f"record with {shown} for field 'patient_id' {event.patient_id!r}: "
@@ -144,17 +144,17 @@ class PatientDesk:
             )
         return arrival
 
-    # --- charts -----------------------------------------------------------------------------------------------------
+    # --- patient states ---------------------------------------------------------------------------------------------
 
-    def open(self, patient_id: str, row: bytes | None) -> Chart:
-        """The patient's chart from its state row, or a new one. A row that cannot be continued seals the chart."""
+    def open(self, patient_id: str, row: bytes | None) -> PatientState:
+        """The patient's state from its row, or a new one. A patient whose row cannot be continued is quarantined."""
         if row is None:
-            return Chart(patient_id)
+            return PatientState(patient_id)
         try:
             stored = decode_row(row)
-        except BadRow as error:
-            return Chart(patient_id, sealed=("bad_state_row", str(error)))
-        chart = Chart(
+        except UnreadableRow as error:
+            return PatientState(patient_id, quarantined=("bad_state_row", str(error)))
+        state = PatientState(
             patient_id,
             model_id=stored.model_id,
             model_hash=stored.model_hash,
@@ -166,152 +166,155 @@ class PatientDesk:
         )
         if stored.twin:
             try:
-                self._restore(chart)
+                self._restore(state)
             except UnknownModel as error:
-                chart.sealed = ("model_changed", f"{error}; its file must come back for this twin to go on")
+                state.quarantined = ("model_changed", f"{error}; its file must come back for this twin to go on")
             except Exception as error:  # whatever it is, the other patients go on and the row stays as it is
-                chart.sealed = ("bad_state_row", f"the twin's row does not restore: {type(error).__name__}: {error}")
-        return chart
+                state.quarantined = (
+                    "bad_state_row",
+                    f"the twin's row does not restore: {type(error).__name__}: {error}",
+                )
+        return state
 
-    def row(self, chart: Chart) -> bytes:
-        """The chart as a state row (see `streams.worker.state_row`)."""
-        chart.saved = chart.twin.row() if chart.twin is not None else b""
-        chart.since.clear()
-        applied = sorted((topic, partition, offset) for (topic, partition), offset in chart.applied.items())
+    def row(self, state: PatientState) -> bytes:
+        """The patient state as a row (see `streams.worker.state_row`)."""
+        state.saved = state.twin.row() if state.twin is not None else b""
+        state.since.clear()
+        applied = sorted((topic, partition, offset) for (topic, partition), offset in state.applied.items())
         return encode_row(
-            Row(
-                chart.patient_id,
-                chart.model_id,
-                chart.model_hash,
+            StateRow(
+                state.patient_id,
+                state.model_id,
+                state.model_hash,
                 tuple(applied),
-                chart.latest,
-                chart.saved,
-                tuple(chart.held),
-                tuple(chart.outbox),
+                state.latest,
+                state.saved,
+                tuple(state.held),
+                tuple(state.outbox),
             )
         )
 
-    def is_routine(self, chart: Chart, event: InputEvent) -> bool:
+    def is_routine(self, state: PatientState, event: InputEvent) -> bool:
         """Whether handling ``event`` takes microseconds, so that a thread hop would cost more than it saves."""
-        return chart.sealed is not None or (
-            chart.twin is not None and not isinstance(event, Enrolment) and chart.twin.is_routine(event)
+        return state.quarantined is not None or (
+            state.twin is not None and not isinstance(event, Enrolment) and state.twin.is_routine(event)
         )
 
-    def _restore(self, chart: Chart) -> None:
-        current = self._twins.model_hash(chart.model_id)
-        if current != chart.model_hash:
-            chart.sealed = (
+    def _restore(self, state: PatientState) -> None:
+        current = self._twins.model_hash(state.model_id)
+        if current != state.model_hash:
+            state.quarantined = (
                 "model_changed",
-                f"model {chart.model_id!r} has hash {current}, this twin was made by {chart.model_hash}: put the old "
+                f"model {state.model_id!r} has hash {current}, this twin was made by {state.model_hash}: put the old "
                 "model file back, or enrol the patient anew under another model id",
             )
             return
-        chart.twin = self._twins.restore(chart.model_id, chart.saved)
+        state.twin = self._twins.restore(state.model_id, state.saved)
 
     # --- events -----------------------------------------------------------------------------------------------------
 
-    def handle(self, chart: Chart, arrivals: Iterable[Arrival]) -> Outcome:
+    def handle(self, state: PatientState, arrivals: Iterable[ReceivedEvent]) -> Outcome:
         """Let the patient's twin observe the arrivals, in the order given; arrivals it already contains are skipped.
 
         Consecutive arrivals in order of event time are observed together. One that is earlier than what the twin knows
         is observed by itself, so that the outputs do not depend on how the arrivals were cut into calls.
         """
         outcome = Outcome()
-        run: list[Arrival] = []
+        run: list[ReceivedEvent] = []
         for arrival in arrivals:
-            if chart.contains(arrival.position):
+            if state.contains(arrival.position):
                 continue
-            chart.applied[arrival.position[:2]] = arrival.position.offset
-            if chart.sealed is not None:
-                outcome.rejected.append(reject(arrival, *chart.sealed))
-            elif chart.twin is None:
-                self._without_twin(chart, arrival, outcome)
-            elif isinstance(arrival.event, Enrolment) and arrival.event.model != chart.model_id:
-                detail = f"field 'model': patient has a twin of {chart.model_id!r}, not of {arrival.event.model!r}"
+            state.applied[arrival.position[:2]] = arrival.position.offset
+            if state.quarantined is not None:
+                outcome.rejected.append(reject(arrival, *state.quarantined))
+            elif state.twin is None:
+                self._without_twin(state, arrival, outcome)
+            elif isinstance(arrival.event, Enrolment) and arrival.event.model != state.model_id:
+                detail = f"field 'model': patient has a twin of {state.model_id!r}, not of {arrival.event.model!r}"
                 outcome.rejected.append(reject(arrival, "already_enrolled", detail))
             else:
-                late = to_millis(arrival.event.time) < chart.latest
+                late = to_millis(arrival.event.time) < state.latest
                 if run and (late or not _continues(run, arrival)):
-                    self._observe(chart, run, outcome)
+                    self._observe(state, run, outcome)
                     run = []
-                    late = to_millis(arrival.event.time) < chart.latest
+                    late = to_millis(arrival.event.time) < state.latest
                 run.append(arrival)
                 if late:
-                    self._observe(chart, run, outcome)
+                    self._observe(state, run, outcome)
                     run = []
         if run:
-            self._observe(chart, run, outcome)
+            self._observe(state, run, outcome)
         return outcome
 
-    def _without_twin(self, chart: Chart, arrival: Arrival, outcome: Outcome) -> None:
+    def _without_twin(self, state: PatientState, arrival: ReceivedEvent, outcome: Outcome) -> None:
         event = arrival.event
         if isinstance(event, Enrolment) and event.status != "retracted":
-            self._enrol(chart, arrival, event.model, outcome)
-        elif len(chart.held) >= WAITING_ROOM or _size(chart.held) + len(arrival.raw) > WAITING_ROOM_BYTES:
+            self._enrol(state, arrival, event.model, outcome)
+        elif len(state.held) >= WAITING_ROOM or _size(state.held) + len(arrival.raw) > WAITING_ROOM_BYTES:
             detail = (
-                f"patient {event.patient_id!r} is not enrolled and {len(chart.held)} events of "
-                f"{_size(chart.held)} bytes are waiting already (at most {WAITING_ROOM} of {WAITING_ROOM_BYTES} "
+                f"patient {event.patient_id!r} is not enrolled and {len(state.held)} events of "
+                f"{_size(state.held)} bytes are waiting already (at most {WAITING_ROOM} of {WAITING_ROOM_BYTES} "
                 "bytes): send an 'enrolment' first"
             )
             outcome.rejected.append(reject(arrival, "unknown_patient", detail))
         else:
-            chart.held.append(Held(*arrival.position, arrival.raw))
+            state.held.append(Held(*arrival.position, arrival.raw))
 
-    def _enrol(self, chart: Chart, arrival: Arrival, model_id: str, outcome: Outcome) -> None:
+    def _enrol(self, state: PatientState, arrival: ReceivedEvent, model_id: str, outcome: Outcome) -> None:
         try:
             model_hash = self._twins.model_hash(model_id)
-            twin = self._twins(model_id, chart.patient_id)
+            twin = self._twins(model_id, state.patient_id)
         except UnknownModel as error:
             outcome.rejected.append(reject(arrival, "unknown_model", f"field 'model': {error}"))
             return
         except Exception as error:  # a model that breaks must not stop the partition
             outcome.rejected.append(reject(arrival, "internal_error", f"enrolling: {type(error).__name__}: {error}"))
             return
-        chart.model_id, chart.model_hash, chart.twin = model_id, model_hash, twin
+        state.model_id, state.model_hash, state.twin = model_id, model_hash, twin
         refused_before = len(outcome.rejected)
-        self._observe(chart, [arrival], outcome)
+        self._observe(state, [arrival], outcome)
         if len(outcome.rejected) > refused_before:
-            chart.model_id, chart.model_hash, chart.twin = "", "", None
-            chart.since.clear()
+            state.model_id, state.model_hash, state.twin = "", "", None
+            state.since.clear()
             return
-        waiting, chart.held = chart.held, []
-        run: list[Arrival] = []
-        for held in sorted((_taken_up(held) for held in waiting), key=lambda held: held.event.time):
+        waiting, state.held = state.held, []
+        run: list[ReceivedEvent] = []
+        for held in sorted((_released(held) for held in waiting), key=lambda held: held.event.time):
             if run and not _continues(run, held):
-                self._observe(chart, run, outcome)
+                self._observe(state, run, outcome)
                 run = []
             run.append(held)
         if run:
-            self._observe(chart, run, outcome)
+            self._observe(state, run, outcome)
 
-    def _observe(self, chart: Chart, run: Sequence[Arrival], outcome: Outcome) -> None:
-        assert chart.twin is not None
+    def _observe(self, state: PatientState, run: Sequence[ReceivedEvent], outcome: Outcome) -> None:
+        assert state.twin is not None
         events = tuple(arrival.event for arrival in run)
         try:
-            update = chart.twin.observe(events)
+            update = state.twin.observe(events)
             letters = self._letters(update)
         except Exception as error:  # the twin's fault must cost this event only
-            self._after_failure(chart, run, outcome, error)
+            self._after_failure(state, run, outcome, error)
             return
-        chart.since.append(events)
-        chart.latest = max(chart.latest, to_millis(events[-1].time))
-        self._collect(chart, run, update, letters, outcome)
+        state.since.append(events)
+        state.latest = max(state.latest, to_millis(events[-1].time))
+        self._collect(state, run, update, letters, outcome)
 
     @staticmethod
-    def _letters(update: Update) -> list[tuple[OutputEvent, bytes]]:
+    def _letters(update: TwinUpdate) -> list[tuple[OutputEvent, bytes]]:
         return [(output, encode(output)) for output in update.outputs]
 
     @staticmethod
     def _collect(
-        chart: Chart,
-        run: Sequence[Arrival],
-        update: Update,
+        state: PatientState,
+        run: Sequence[ReceivedEvent],
+        update: TwinUpdate,
         letters: list[tuple[OutputEvent, bytes]],
         outcome: Outcome,
     ) -> None:
         for output, value in letters:
             if isinstance(output, Alert):
-                chart.outbox.append(value)
+                state.outbox.append(value)
                 outcome.alerts += 1
                 continue
             outcome.outputs.append(Outgoing(topic_of(output), value))
@@ -322,32 +325,34 @@ class PatientDesk:
             source = by_id.get(refusal.event_id or "", run[0] if len(run) == 1 else None)
             outcome.rejected.append(reject(source, refusal.reason, refusal.detail) if source else refusal)
 
-    def _after_failure(self, chart: Chart, run: Sequence[Arrival], outcome: Outcome, error: Exception) -> None:
+    def _after_failure(
+        self, state: PatientState, run: Sequence[ReceivedEvent], outcome: Outcome, error: Exception
+    ) -> None:
         """Bring the twin back to where it was before ``run``; then find the event that it failed on."""
         try:
-            if chart.saved:
-                chart.twin = self._twins.restore(chart.model_id, chart.saved)
+            if state.saved:
+                state.twin = self._twins.restore(state.model_id, state.saved)
             else:
-                chart.twin = self._twins(chart.model_id, chart.patient_id)
-            for events in chart.since:
-                chart.twin.observe(events)
+                state.twin = self._twins(state.model_id, state.patient_id)
+            for events in state.since:
+                state.twin.observe(events)
         except Exception as second:  # nothing sound to go on from: keep the stored row and refuse what comes
-            chart.sealed = ("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
-        if len(run) == 1 or chart.sealed is not None:
+            state.quarantined = ("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
+        if len(run) == 1 or state.quarantined is not None:
             detail = f"the twin failed on this event: {type(error).__name__}: {error}"
             outcome.rejected.extend(reject(arrival, "internal_error", detail) for arrival in run)
             return
         for arrival in run:
-            if chart.sealed is None:
-                self._observe(chart, [arrival], outcome)
+            if state.quarantined is None:
+                self._observe(state, [arrival], outcome)
             else:
-                outcome.rejected.append(reject(arrival, *chart.sealed))
+                outcome.rejected.append(reject(arrival, *state.quarantined))
 
 
 def dead_letter(
     reason: str,
     detail: str,
-    position: Position,
+    position: RecordPosition,
     raw: bytes,
     patient_id: str | None = None,
     event_id: str | None = None,
@@ -365,21 +370,23 @@ def dead_letter(
     )
 
 
-def reject(arrival: Arrival, reason: str, detail: str) -> Rejected:
+def reject(arrival: ReceivedEvent, reason: str, detail: str) -> Rejected:
     """The dead letter of a decoded event."""
     event = arrival.event
     return dead_letter(reason, detail, arrival.position, arrival.raw, event.patient_id, event.event_id)
 
 
-def _continues(run: Sequence[Arrival], arrival: Arrival) -> bool:
+def _continues(run: Sequence[ReceivedEvent], arrival: ReceivedEvent) -> bool:
     """Whether ``arrival`` may be observed together with ``run``: not earlier, and not another word on the same fact."""
     return arrival.event.time >= run[-1].event.time and all(
         arrival.event.event_id != earlier.event.event_id for earlier in run
     )
 
 
-def _taken_up(held: Held) -> Arrival:
-    return Arrival(decode(held.raw), Position(held.topic, held.partition, held.offset, held.timestamp), held.raw)
+def _released(held: Held) -> ReceivedEvent:
+    return ReceivedEvent(
+        decode(held.raw), RecordPosition(held.topic, held.partition, held.offset, held.timestamp), held.raw
+    )
 
 
 def _size(held: Iterable[Held]) -> int:

@@ -5,7 +5,7 @@ which offsets the twin already contains (so that a replay does not count twice),
 was enrolled, and alerts that are decided but perhaps not yet published.
 
 Layout: ``b"DTR"``, schema version (1 byte), flags (1 byte), CRC-32 (4 bytes, big-endian, over version, flags and
-body), body (MessagePack of `Row`). The flags say without decoding whether alerts wait to be published.
+body), body (MessagePack of `StateRow`). The flags say without decoding whether alerts wait to be published.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _HEAD = struct.Struct(">3sBBI")
 _ALERTS_WAIT = 0b1
 
 
-class BadRow(ValueError):
+class UnreadableRow(ValueError):
     """Bytes that are no state row of this version; the message says what is wrong."""
 
 
@@ -37,7 +37,7 @@ class Held(msgspec.Struct, frozen=True, array_like=True):
     raw: bytes
 
 
-class Row(msgspec.Struct, frozen=True, array_like=True):
+class StateRow(msgspec.Struct, frozen=True, array_like=True):
     """One patient's state at a barrier.
 
     ``applied`` lists (topic, partition, last offset contained in ``twin``), sorted; ``latest`` is the newest event time
@@ -56,36 +56,36 @@ class Row(msgspec.Struct, frozen=True, array_like=True):
 
 
 _encoder = msgspec.msgpack.Encoder()
-_decoder = msgspec.msgpack.Decoder(Row)
+_decoder = msgspec.msgpack.Decoder(StateRow)
 
 
-def encode_row(row: Row) -> bytes:
+def encode_row(row: StateRow) -> bytes:
     """The row as bytes; equal rows give equal bytes."""
     body = _encoder.encode(row)
     flags = _ALERTS_WAIT if row.outbox else 0
     return _HEAD.pack(_MAGIC, VERSION, flags, _checksum(VERSION, flags, body)) + body
 
 
-def decode_row(raw: bytes) -> Row:
+def decode_row(raw: bytes) -> StateRow:
     """Inverse of `encode_row`.
 
     Raises:
         BadRow: not a row, of another schema version, truncated or altered.
     """
     if len(raw) < _HEAD.size:
-        raise BadRow(f"state row of {len(raw)} bytes is shorter than its head of {_HEAD.size}")
+        raise UnreadableRow(f"state row of {len(raw)} bytes is shorter than its head of {_HEAD.size}")
     magic, version, flags, checksum = _HEAD.unpack_from(raw)
     if magic != _MAGIC:
-        raise BadRow(f"state row starts with {magic!r}, not {_MAGIC!r}")
+        raise UnreadableRow(f"state row starts with {magic!r}, not {_MAGIC!r}")
     if version != VERSION:
-        raise BadRow(f"state row has schema version {version}, this worker reads {VERSION}")
+        raise UnreadableRow(f"state row has schema version {version}, this worker reads {VERSION}")
     body = memoryview(raw)[_HEAD.size :]
     if _checksum(version, flags, body) != checksum:
-        raise BadRow("state row is truncated or altered: its CRC-32 does not match")
+        raise UnreadableRow("state row is truncated or altered: its CRC-32 does not match")
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError as error:
-        raise BadRow(f"state row does not decode: {error}") from None
+        raise UnreadableRow(f"state row does not decode: {error}") from None
 
 
 def alerts_wait(raw: bytes) -> bool:

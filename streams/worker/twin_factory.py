@@ -23,7 +23,7 @@ LEAST_PARTICLES = 32
 _MODEL_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 
 
-class Update(Protocol):
+class TwinUpdate(Protocol):
     """What observing some events brought forth, in order."""
 
     @property
@@ -40,7 +40,7 @@ class Twin(Protocol):
     observing them one by one.
     """
 
-    def observe(self, events: Sequence[InputEvent]) -> Update: ...
+    def observe(self, events: Sequence[InputEvent]) -> TwinUpdate: ...
 
     def row(self) -> bytes: ...
 

@@ -87,25 +87,25 @@ def reconcile(
     Returns:
         The new ledger, and the revisions to publish in order.
     """
-    desk = _Desk(ledger, until_ms)
+    reconciliation = _Reconciliation(ledger, until_ms)
     transitions = tuple(transitions)
     sequences: dict[str, list[Transition]] = {}
     for transition in transitions:
         sequences.setdefault(transition.alert_id, []).append(transition)
-    news = {i: _unpublished(desk.entry(i), sequence, since_ms) for i, sequence in sequences.items()}
+    news = {i: _unpublished(reconciliation.entry(i), sequence, since_ms) for i, sequence in sequences.items()}
     for transition in transitions:
         if transition in news[transition.alert_id]:
-            desk.publish(transition)
+            reconciliation.publish(transition)
     standing = {alert.alert_id: alert for alert in book.live}
     for alert in standing.values():
-        known = desk.entry(alert.alert_id)
+        known = reconciliation.entry(alert.alert_id)
         if known is None or known.digest != digest(alert):
-            desk.publish(alert)
+            reconciliation.publish(alert)
     kept = standing.keys() | sequences.keys() | {c.alert.alert_id for c in book.conditions if c.alert is not None}
     for entry in ledger.published:
         if entry.alert_id not in kept and entry.state != "withdrawn" and (entry.live or entry.time_ms > since_ms):
-            desk.publish(_withdrawal(entry, until_ms))
-    return desk.close(), tuple(desk.revisions)
+            reconciliation.publish(_withdrawal(entry, until_ms))
+    return reconciliation.close(), tuple(reconciliation.revisions)
 
 
 def absorb(ledger: AlertLedger, alert: Alert, subject: str = "") -> AlertLedger:
@@ -184,7 +184,7 @@ def _entry(transition: Transition, revision: int) -> Published:
     )
 
 
-class _Desk:
+class _Reconciliation:
     """The ledger while it is being written: gives each transition its revision and the word that fits the record."""
 
     def __init__(self, ledger: AlertLedger, until_ms: int) -> None:
@@ -203,10 +203,10 @@ class _Desk:
         state = transition.state
         if transition.live:
             state = "updated" if entry is not None and entry.live else "raised"
-        told = msgspec.structs.replace(transition, state=state)
+        published = msgspec.structs.replace(transition, state=state)
         number = self._first_revision(transition) if entry is None else entry.revision + 1
-        self.entries[transition.alert_id] = _entry(told, number)
-        self.revisions.append(Revision(told, number))
+        self.entries[transition.alert_id] = _entry(published, number)
+        self.revisions.append(Revision(published, number))
 
     def _first_revision(self, transition: Transition) -> int:
         forgotten = self.ledger.forgotten_onset_ms

@@ -174,7 +174,7 @@ def advance(
     found = {(finding.rule, finding.subject): finding for finding in findings}
     before = {(condition.rule, condition.subject): condition for condition in book.conditions}
     conditions: list[Condition] = []
-    told: list[Transition] = []
+    published: list[Transition] = []
     for rule, subject in sorted(found.keys() | before.keys()):
         condition = before.get((rule, subject)) or Condition(rule, subject, "quiet", snapshot.time_ms, None)
         finding = found.get((rule, subject))
@@ -182,10 +182,10 @@ def advance(
             finding = Finding(rule, subject, -math.inf, settings[rule].severity, "No longer under observation.")
         if finding is not None:
             condition, transition = _step(condition, finding, settings[rule], snapshot, model_hash)
-            told += [transition] if transition is not None else []
+            published += [transition] if transition is not None else []
         if not _at_rest(condition, snapshot.time_ms):
             conditions.append(condition)
-    return AlertBook(tuple(conditions)), tuple(told)
+    return AlertBook(tuple(conditions)), tuple(published)
 
 
 def to_alert(transition: Transition, revision: int, *, patient_id: str, model: str, model_hash: str) -> Alert:
@@ -256,7 +256,7 @@ def _toward_clear(
     since = condition.since_ms if condition.phase == "clearing" else now
     if now - since < settings.clear_after_ms:
         return msgspec.structs.replace(condition, phase="clearing", since_ms=since), None
-    cleared = _told(condition, finding, "cleared", now)
+    cleared = _published(condition, finding, "cleared", now)
     return msgspec.structs.replace(condition, phase="quiet", since_ms=now, alert=cleared), cleared
 
 
@@ -273,11 +273,11 @@ def _stay(condition: Condition, finding: Finding, snapshot: Snapshot) -> tuple[C
         moved = abs(finding.level - alert.probability) >= max(MATERIAL, by_chance)
     if not moved and _RANK[finding.severity] <= _RANK[alert.severity]:
         return active, None
-    updated = _told(condition, finding, "updated", snapshot.time_ms)
+    updated = _published(condition, finding, "updated", snapshot.time_ms)
     return msgspec.structs.replace(active, alert=updated), updated
 
 
-def _told(condition: Condition, finding: Finding, state: AlertState, now: int) -> Transition:
+def _published(condition: Condition, finding: Finding, state: AlertState, now: int) -> Transition:
     """The alert with what is found now; while it lives its severity only rises, so that it cannot chatter."""
     alert = condition.alert
     assert alert is not None, "only a raised alert is told again"

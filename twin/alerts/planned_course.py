@@ -34,7 +34,7 @@ NEARLY_ALL = 0.95
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class PlannedCourse:
     """One planned course and what has been delivered of it.
 
     Attributes:
@@ -83,7 +83,7 @@ class Course:
         return tuple(near)
 
 
-def current_course(view: DeliveryView, time_ms: int) -> Course | None:
+def current_course(view: DeliveryView, time_ms: int) -> PlannedCourse | None:
     """The course being given, or the one that is due and has not begun; None without a plan or long after its end."""
     groups = _courses(view.plan)
     if not groups:
@@ -94,9 +94,9 @@ def current_course(view: DeliveryView, time_ms: int) -> Course | None:
         since = view.since_ms
         given = min(range(len(groups)), key=lambda i: abs(groups[i][0].start_ms - since))
     if given is not None and (due is None or due <= given):
-        course, latest = Course(groups[given], view.delivered, view.rate, started=True), view.since_ms
+        course, latest = PlannedCourse(groups[given], view.delivered, view.rate, started=True), view.since_ms
     elif due is not None:
-        course, latest = Course(groups[due], 0.0, 0.0, started=False), None
+        course, latest = PlannedCourse(groups[due], 0.0, 0.0, started=False), None
     else:
         return None
     ended = max(course.end_ms, latest if latest is not None else course.end_ms)

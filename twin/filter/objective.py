@@ -20,7 +20,7 @@ from twin.observation.information import censored_coordinates, coordinates, outc
 from twin.observation.observation import Observation
 from twin.solver.effects import without_drift
 from twin.solver.solver import Plans, Solver
-from twin.solver.step_schedule import Pace
+from twin.solver.step_schedule import StepSizes
 from twin.timeline.segments import Layout
 from twin.timeline.timeline import Timeline
 
@@ -58,9 +58,9 @@ class Responder:
     With occasions eta is followed by the kappas of those that the data met, as ``layout`` says; nothing drifts.
     """
 
-    def __init__(self, kernel: Kernel, pace: Pace, timeline: Timeline, seen: Sequence[Observation]) -> None:
+    def __init__(self, kernel: Kernel, step_sizes: StepSizes, timeline: Timeline, seen: Sequence[Observation]) -> None:
         self.kernel = kernel
-        self.pace = pace
+        self.step_sizes = step_sizes
         self.timeline = timeline
         self._plans: Plans = {}
         self.seen = tuple(seen)
@@ -109,7 +109,7 @@ class Responder:
 
     def _solved(self, eta: Floats) -> Floats:
         effects = without_drift(self.kernel.model, self.layout, eta)
-        solver = Solver(self.kernel, effects, self.pace, shared=False, plans=self._plans)
+        solver = Solver(self.kernel, effects, self.step_sizes, shared=False, plans=self._plans)
         return solver.advance(solver.initial(self.timeline), self.timeline, int(self.marks[-1]), self.marks)[1]
 
     def _grouped(self, plain: Sequence[Observation]) -> tuple[_Alike, ...]:

@@ -25,7 +25,7 @@ from twin.kernel.kernel import Kernel
 from twin.model.spec import Model
 from twin.solver.effects import Effects, columns, law, without_drift
 from twin.solver.linear_system import individual_parameters
-from twin.solver.step_schedule import Pace
+from twin.solver.step_schedule import StepSizes
 from twin.timeline.covariates import widened
 from twin.timeline.segments import ALWAYS, STILL, UNDIVIDED
 from twin.timeline.timeline import Timeline
@@ -57,7 +57,7 @@ class Estimated:
     modes: int
 
 
-def post_hoc(kernel: Kernel, pace: Pace, timeline: Timeline | None) -> Estimated:
+def post_hoc(kernel: Kernel, step_sizes: StepSizes, timeline: Timeline | None) -> Estimated:
     """The estimate from all that a timeline observed, from a cold start.
 
     Individual parameters hold under the newest covariates, on the last occasion that was observed. A patient without a
@@ -69,7 +69,7 @@ def post_hoc(kernel: Kernel, pace: Pace, timeline: Timeline | None) -> Estimated
         omega = law(population).covariance
         layout, mode = STILL, Mode(np.zeros(len(omega)), omega, 0.0, True)
     else:
-        responder = Responder(kernel, pace, timeline, timeline.observations)
+        responder = Responder(kernel, step_sizes, timeline, timeline.observations)
         layout, omega = responder.layout, law(population, responder.layout).covariance
         mode = find_mode(responder, np.linalg.inv(omega).astype(np.float64), np.zeros(len(omega)))
     ofv = 2.0 * mode.objective + _log_det(omega) - _log_det(mode.covariance)

@@ -29,7 +29,7 @@ from twin.randomness import generator
 from twin.solver.cloud import Cloud
 from twin.solver.effects import Effects, columns, effects_of, fixed, law, reaching
 from twin.solver.solver import Solver
-from twin.solver.step_schedule import Pace
+from twin.solver.step_schedule import StepSizes
 from twin.timeline.covariates import widened
 from twin.timeline.segments import STILL
 from twin.timeline.timeline import Timeline
@@ -53,7 +53,7 @@ def rhythm_of(model: Model) -> Rhythm:
 
 
 @dataclass(frozen=True)
-class Position:
+class TrunkPosition:
     """A belief and where its particles stand.
 
     Attributes:
@@ -68,7 +68,7 @@ class Position:
     cloud: Cloud | None
     typical: Cloud | None
     past: Floats | None
-    twig: Cloud | None = None
+    grid_cloud: Cloud | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,12 +87,12 @@ class Assimilated:
 class Trunk:
     """Carries positions of one patient forward (all methods return new positions)."""
 
-    def __init__(self, kernel: Kernel, pace: Pace, patient_id: str, rhythm: Rhythm | None = None) -> None:
+    def __init__(self, kernel: Kernel, step_sizes: StepSizes, patient_id: str, rhythm: Rhythm | None = None) -> None:
         self.kernel = kernel
-        self.pace = pace
+        self.step_sizes = step_sizes
         self.patient_id = patient_id
         self.cadence, self.grid, self.horizon = rhythm or rhythm_of(kernel.model)
-        self._nobody = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), pace)
+        self._typical_solver = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), step_sizes)
         drift, unit = kernel.model.drift, UNIT_MS[kernel.model.time_unit]
         self._lag = None if drift is None else (round(drift.lag * unit), round(drift.grid * unit))
 
@@ -107,14 +107,14 @@ class Trunk:
 
     def solver(self, belief: Belief) -> Solver:
         """The equations of a belief's particles."""
-        return Solver(self.kernel, self.effects(belief), self.pace)
+        return Solver(self.kernel, self.effects(belief), self.step_sizes)
 
-    def begin(self, timeline: Timeline, belief: Belief) -> Position:
+    def begin(self, timeline: Timeline, belief: Belief) -> TrunkPosition:
         """The prior at the start of the timeline."""
-        typical = self._nobody.initial(timeline)
-        return Position(belief, self.solver(belief).initial(timeline), typical, np.zeros(len(belief.eta)))
+        typical = self._typical_solver.initial(timeline)
+        return TrunkPosition(belief, self.solver(belief).initial(timeline), typical, np.zeros(len(belief.eta)))
 
-    def remembered(self, position: Position, timeline: Timeline, until: int) -> Position:
+    def remembered(self, position: TrunkPosition, timeline: Timeline, until: int) -> TrunkPosition:
         """The position, its cloud solved again at the newest trunk stop not after ``until`` if it was forgotten."""
         if position.cloud is not None:
             return position
@@ -122,13 +122,13 @@ class Trunk:
         seen = timeline.observations[: position.belief.observations]
         solver = self.solver(position.belief)
         cloud, past, last = self._weigh(solver, self._origin(solver, position.belief, timeline), timeline, seen, stop)
-        start = self._nobody.initial(timeline)
+        start = self._typical_solver.initial(timeline)
         met = np.array([observation.millis for observation in seen], dtype=np.int64)
         stops = np.union1d(self._stops(timeline.start, stop), met)
-        typical, _ = self._nobody.advance(start, timeline, stop, stops=stops)
-        return Position(position.belief, cloud, typical, past + last if seen else past)
+        typical, _ = self._typical_solver.advance(start, timeline, stop, stops=stops)
+        return TrunkPosition(position.belief, cloud, typical, past + last if seen else past)
 
-    def forward(self, position: Position, timeline: Timeline, millis: int) -> Position:
+    def forward(self, position: TrunkPosition, timeline: Timeline, millis: int) -> TrunkPosition:
         """To the newest grid stop not after ``millis``."""
         cloud, typical, _ = _present(position)
         stop = millis // self.grid * self.grid
@@ -136,25 +136,25 @@ class Trunk:
             return position
         stops = np.arange((cloud.millis // self.grid + 1) * self.grid, stop, self.grid, dtype=np.int64)
         cloud, _ = self.solver(position.belief).advance(cloud, timeline, stop, stops=stops)
-        typical, _ = self._nobody.advance(typical, timeline, stop, stops=stops)
-        return replace(position, cloud=cloud, typical=typical, twig=None)
+        typical, _ = self._typical_solver.advance(typical, timeline, stop, stops=stops)
+        return replace(position, cloud=cloud, typical=typical, grid_cloud=None)
 
-    def sprout(self, position: Position, timeline: Timeline, millis: int) -> Position:
+    def advance_to_grid(self, position: TrunkPosition, timeline: Timeline, millis: int) -> TrunkPosition:
         """Bring the twig to the newest point of the estimate grid not after ``millis``."""
         cloud, _, _ = _present(position)
-        twig = position.twig or cloud
+        grid_cloud = position.grid_cloud or cloud
         stop = millis // self.cadence * self.cadence
-        if stop <= twig.millis:
+        if stop <= grid_cloud.millis:
             return position
-        first = (twig.millis // self.cadence + 1) * self.cadence
+        first = (grid_cloud.millis // self.cadence + 1) * self.cadence
         stops = np.arange(first, stop, self.cadence, dtype=np.int64)
-        twig, _ = self.solver(position.belief).advance(twig, timeline, stop, stops=stops)
-        return replace(position, twig=twig)
+        grid_cloud, _ = self.solver(position.belief).advance(grid_cloud, timeline, stop, stops=stops)
+        return replace(position, grid_cloud=grid_cloud)
 
-    def look(self, position: Position, timeline: Timeline, marks: NDArray[np.int64]) -> Floats:
+    def look(self, position: TrunkPosition, timeline: Timeline, marks: NDArray[np.int64]) -> Floats:
         """Outputs (M, O, N) of a branch at ``marks`` (ms, sorted, not before the twig or the trunk's stop)."""
         cloud, _, _ = _present(position)
-        return self.solver(position.belief).advance(position.twig or cloud, timeline, int(marks[-1]), marks)[1]
+        return self.solver(position.belief).advance(position.grid_cloud or cloud, timeline, int(marks[-1]), marks)[1]
 
     def predictions(self, eta: Effects | Floats, timeline: Timeline, observations: Sequence[Observation]) -> Floats:
         """What is shown of n observations, (n, N) without residual error, for effects or eta (N, d) that never change.
@@ -181,7 +181,9 @@ class Trunk:
         at, out = self._from_start(eta, timeline, observations)
         return [self.kernel.read(out[i], o.output) for i, o in zip(at, observations, strict=True)]
 
-    def learn(self, position: Position, timeline: Timeline, observation: Observation) -> tuple[Position, Assimilated]:
+    def learn(
+        self, position: TrunkPosition, timeline: Timeline, observation: Observation
+    ) -> tuple[TrunkPosition, Assimilated]:
         """Bring the trunk to a measured value, say what was expected, and assimilate it."""
         position = self.forward(position, timeline, observation.millis)
         cloud, typical, past = _present(position)
@@ -190,7 +192,7 @@ class Trunk:
         around = self._uncertain(belief, cloud, timeline, seen) if observation.moments else None
         at = np.array([observation.millis], dtype=np.int64)
         cloud, out = self.solver(belief).advance(cloud, timeline, observation.millis, at)
-        typical, alone = self._nobody.advance(typical, timeline, observation.millis, at)
+        typical, alone = self._typical_solver.advance(typical, timeline, observation.millis, at)
         rows = self.kernel.read(out[0], observation.output)
         output = self.kernel.model.outputs[observation.output]
         share = float(generator(self.patient_id, observation.event_id, "pit").random())
@@ -202,7 +204,7 @@ class Trunk:
 
         def weigher(eta: Floats) -> Weighed:
             bounded = np.clip(eta, -widest, widest)
-            solver = Solver(self.kernel, self.effects(belief, bounded), self.pace, shared=False)
+            solver = Solver(self.kernel, self.effects(belief, bounded), self.step_sizes, shared=False)
             origin = self._origin(solver, replace(belief, eta=bounded), timeline)
             _, earlier, last = self._weigh(solver, origin, timeline, seen)
             return Weighed(eta, earlier, np.where((bounded == eta).all(axis=1), last, -np.inf))
@@ -218,8 +220,8 @@ class Trunk:
             cloud, earlier, last = self._weigh(solver, self._origin(solver, settled, timeline), timeline, seen)
             past = earlier + last
         population = float(alone[0, observation.output, 0])
-        told = Assimilated(observation, rows, expected, population, gained, diagnostics)
-        return Position(settled, cloud, typical, past), told
+        assimilated = Assimilated(observation, rows, expected, population, gained, diagnostics)
+        return TrunkPosition(settled, cloud, typical, past), assimilated
 
     def _reaching(self, belief: Belief, timeline: Timeline, millis: int) -> Belief:
         """The belief with the effects of every segment that begins before ``millis``."""
@@ -249,7 +251,7 @@ class Trunk:
         Effects of occasions are estimated beside eta and left out of what is returned. A drift is taken to stand still:
         this is the estimate that people know, of one eta for the whole record.
         """
-        responder = Responder(self.kernel, self.pace, timeline, timeline.observations[: belief.observations])
+        responder = Responder(self.kernel, self.step_sizes, timeline, timeline.observations[: belief.observations])
         prior = law(widened(self.kernel.model, timeline.widening), responder.layout)
         precision: Floats = np.linalg.inv(prior.covariance).astype(np.float64)
         start, dimension = np.zeros(prior.size), len(self.kernel.model.eta_names)
@@ -260,7 +262,7 @@ class Trunk:
 
     def log_likelihood(self, eta: Effects | Floats, timeline: Timeline, since: int | None = None) -> Floats:
         """log p(all observations, or those after ``since`` | effects, or eta (N, d) that never change): (N,)."""
-        solver = Solver(self.kernel, eta, self.pace, shared=False)
+        solver = Solver(self.kernel, eta, self.step_sizes, shared=False)
         if not timeline.observations:
             return np.zeros(solver.count)
         origin = solver.initial(timeline)
@@ -348,7 +350,7 @@ class Trunk:
         self, eta: Effects | Floats, timeline: Timeline, observations: Sequence[Observation]
     ) -> tuple[NDArray[np.intp], Floats]:
         """The mark of each observation, and the outputs (M, O, N) of effects at the marks."""
-        solver = Solver(self.kernel, eta, self.pace, shared=False)
+        solver = Solver(self.kernel, eta, self.step_sizes, shared=False)
         if not observations:
             return np.empty(0, dtype=np.intp), np.empty((0, 0, solver.count))
         millis = np.array([o.millis for o in observations], dtype=np.int64)
@@ -370,7 +372,7 @@ class Trunk:
         return max(grid if grid >= timeline.start else timeline.start, last)
 
 
-def _present(position: Position) -> tuple[Cloud, Cloud, Floats]:
+def _present(position: TrunkPosition) -> tuple[Cloud, Cloud, Floats]:
     if position.cloud is None or position.typical is None or position.past is None:
         raise ValueError("the position's cloud was forgotten; call Trunk.remembered first")
     return position.cloud, position.typical, position.past

@@ -19,7 +19,7 @@ from twin.model.dimensions import check_dimensions
 from twin.model.spec import ModelError
 from twin.model.structure import analyse
 from twin.model.typical import check_typical
-from twin.modelfile.positions import Place, line_and_column, places
+from twin.modelfile.positions import SourceRange, line_and_column, places
 from twin.modelfile.reader import read_model
 
 MOST_FAULTS = 20
@@ -176,11 +176,11 @@ def _of_syntax(text: str, file: str, message: str) -> Fault:
     return Fault(file, line, column, 1, "", f"not TOML: {said}; mend this line", lines[line - 1])
 
 
-def _located(error: ModelError, text: str, file: str, known: dict[str, Place]) -> Fault:
+def _located(error: ModelError, text: str, file: str, known: dict[str, SourceRange]) -> Fault:
     key = error.key
     while key and key not in known:
         key = key[: max(key.rfind("."), key.rfind("["), 0)]
-    place = known.get(key, Place(0, 1, 0, 0))
+    place = known.get(key, SourceRange(0, 1, 0, 0))
     offset, width = place.key, place.width
     word = re.search(r"unknown (?:name|function|drug|route|output) '([^']+)'", error.problem)
     within = word and re.search(rf"(?<![\w.]){re.escape(word[1])}(?!\w)", text[place.begin : place.end])

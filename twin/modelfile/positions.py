@@ -15,7 +15,7 @@ _PLAIN = re.compile(r"[^,\]}\n#]+")
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourceRange:
     """Offsets into the text: of the key, and of the value from ``begin`` to ``end``."""
 
     key: int
@@ -24,7 +24,7 @@ class Place:
     end: int
 
 
-def places(text: str) -> dict[str, Place]:
+def places(text: str) -> dict[str, SourceRange]:
     """Place of every key by its dotted path, as in ``parameters.CL.value`` or ``regimens[0].drug``.
 
     >>> text = '[parameters.CL]\\nvalue = 5'
@@ -46,7 +46,7 @@ class _Scanner:
     def __init__(self, text: str) -> None:
         self.text = text
         self.at = 0
-        self.found: dict[str, Place] = {}
+        self.found: dict[str, SourceRange] = {}
         self._listed: dict[str, int] = {}
 
     def document(self) -> None:
@@ -95,7 +95,7 @@ class _Scanner:
             self.at += 1
         begin = self.at
         self._value(path)
-        self.found[path] = Place(start, width, begin, self.at)
+        self.found[path] = SourceRange(start, width, begin, self.at)
 
     def _dotted(self) -> tuple[list[str], int]:
         """The words of a dotted key and where it starts; ends just behind it."""
@@ -129,7 +129,7 @@ class _Scanner:
             while self.text[self.at] != "]":
                 begin = self.at
                 self._value(f"{path}[{number}]")
-                self.found.setdefault(f"{path}[{number}]", Place(begin, self.at - begin, begin, self.at))
+                self.found.setdefault(f"{path}[{number}]", SourceRange(begin, self.at - begin, begin, self.at))
                 number += 1
                 self._separator()
             self.at += 1
@@ -145,7 +145,7 @@ class _Scanner:
             self._skip()
 
     def _note(self, path: str, start: int, width: int) -> None:
-        self.found.setdefault(path, Place(start, width, start, start + width))
+        self.found.setdefault(path, SourceRange(start, width, start, start + width))
 
     def _joined(self, path: str, word: str) -> str:
         return f"{path}.{word}" if path else word

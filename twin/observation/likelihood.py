@@ -28,7 +28,7 @@ from scipy import special, stats
 from twin.arrays import Floats
 from twin.model.spec import OutputSpec
 from twin.observation import residual
-from twin.observation.observation import Measured, Observation
+from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import MOMENT_WEIGHTS
 
 LEAST = 1e-300
@@ -120,7 +120,7 @@ def _levels(output: OutputSpec, observation: Observation, rows: Floats) -> tuple
     return _cdf(output, observation.value - 1, rows), _cdf(output, observation.value, rows)
 
 
-def _hazard(rows: Floats, earlier: tuple[Measured, ...]) -> Floats:
+def _hazard(rows: Floats, earlier: tuple[MeasuredValue, ...]) -> Floats:
     return np.zeros_like(rows[0]) if earlier else rows[0]
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredValue:
     """A measurement: its ``value``, or the limit that it is known only to lie ``below`` or ``above``."""
 
     value: float
@@ -37,5 +37,5 @@ class Observation:
     value: float
     below: float | None = None
     above: float | None = None
-    earlier: tuple[Measured, ...] = ()
+    earlier: tuple[MeasuredValue, ...] = ()
     moments: tuple[int, ...] = ()

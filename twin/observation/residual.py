@@ -32,7 +32,7 @@ from scipy import special, stats
 
 from twin.arrays import Floats
 from twin.model.spec import ErrorSpec, OutlierSpec
-from twin.observation.observation import Measured
+from twin.observation.observation import MeasuredValue
 
 SMALLEST = 1e-12
 """Predictions of positive quantities are not taken below this (in the output's unit): log and scale stay finite."""
@@ -105,7 +105,7 @@ def log_likelihood(
     predicted: Floats,
     below: float | Floats | None = None,
     above: float | Floats | None = None,
-    earlier: tuple[Measured, ...] = (),
+    earlier: tuple[MeasuredValue, ...] = (),
 ) -> Floats:
     """Log density of a measured value given predictions (N,), or of ``y < below`` or ``y > above`` for a censored one.
 
@@ -128,7 +128,7 @@ def log_likelihood(
     return np.where(np.greater(value, 0), density, law.log_cdf(z))
 
 
-def cdf(error: ErrorSpec, value: float, predicted: Floats, earlier: tuple[Measured, ...] = ()) -> Floats:
+def cdf(error: ErrorSpec, value: float, predicted: Floats, earlier: tuple[MeasuredValue, ...] = ()) -> Floats:
     """Probability that a measurement falls at or below ``value``, per prediction (N,)."""
     return _law(error, predicted, earlier).cdf(standardised(error, value, predicted))
 
@@ -141,7 +141,7 @@ def spread_out(error: ErrorSpec, predicted: Floats, points: int) -> Floats:
     return _scattered(error, predicted[:, None], _scatter(_Residual(error.df, error.outliers), len(predicted), points))
 
 
-def at_levels(error: ErrorSpec, predicted: Floats, levels: Floats, earlier: tuple[Measured, ...] = ()) -> Floats:
+def at_levels(error: ErrorSpec, predicted: Floats, levels: Floats, earlier: tuple[MeasuredValue, ...] = ()) -> Floats:
     """Measurements (N, P) at ``levels`` (N, P) of their distribution function, given predictions (N,)."""
     return _scattered(error, predicted[:, None], _law(error, predicted, earlier).quantile(levels))
 
@@ -270,7 +270,7 @@ class _Conditional:
             return np.asarray(special.logsumexp(np.log(self.weight) + log_value, axis=0))
 
 
-def _law(error: ErrorSpec, predicted: Floats, earlier: tuple[Measured, ...]) -> _Residual | _Conditional:
+def _law(error: ErrorSpec, predicted: Floats, earlier: tuple[MeasuredValue, ...]) -> _Residual | _Conditional:
     r = error.replicate_correlation
     if r is None or not earlier:
         return _Residual(error.df, error.outliers)

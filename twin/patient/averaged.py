@@ -30,8 +30,8 @@ from twin.filter.expectation import SCATTER_POINTS, expected_of
 from twin.filter.trunk import Assimilated, rhythm_of
 from twin.model.spec import OutputSpec
 from twin.patient.reading import envelope, exposure_view, nadir_view, prediction_of
-from twin.patient.rivals import Rivals, Voice, exposures, forecast_bands, nadir, output_bands, pooled, shares
-from twin.patient.state_row import BadRow, pack_nadir, unpack_nadir
+from twin.patient.rivals import Rivals, WeightedMember, exposures, forecast_bands, nadir, output_bands, pooled, shares
+from twin.patient.state_row import UnreadableState, pack_nadir, unpack_nadir
 from twin.patient.twin import PARTICLES, PatientTwin, Posterior, Step, Update, earliest
 
 AVERAGE_VERSION = "average 1"
@@ -104,11 +104,11 @@ class AveragedTwin:
 
     def observe(self, events: Sequence[InputEvent]) -> Update:
         """Tell the twin events, in any order. What no model can use is rejected, with the first model's reason."""
-        taken = [twin.take(events) for twin in self._twins]
-        refused = [{rejected.event_id for rejected in one.rejected} for one in taken]
-        nobodys = set.intersection(*refused)
-        rejected: tuple[Rejected, ...] = tuple(one for one in taken[0].rejected if one.event_id in nobodys)
-        since = earliest(time for one in taken for time in (one.since, one.heard))
+        received = [twin.receive(events) for twin in self._twins]
+        refused = [{rejected.event_id for rejected in one.rejected} for one in received]
+        refused_by_all = set.intersection(*refused)
+        rejected: tuple[Rejected, ...] = tuple(one for one in received[0].rejected if one.event_id in refused_by_all)
+        since = earliest(time for one in received for time in (one.since, one.contact))
         if since is not None:
             self._set_back(since)
         return Update(self._fold() if since is not None or self._passed() else (), rejected)
@@ -141,11 +141,11 @@ class AveragedTwin:
         try:
             row = msgspec.msgpack.decode(raw, type=AverageRow)
         except msgspec.MsgspecError as error:
-            raise BadRow(f"not the row of rival models: {error}") from None
+            raise UnreadableState(f"not the row of rival models: {error}") from None
         if row.version != AVERAGE_VERSION:
-            raise BadRow(f"row of version {row.version!r}; this program reads {AVERAGE_VERSION!r}")
+            raise UnreadableState(f"row of version {row.version!r}; this program reads {AVERAGE_VERSION!r}")
         if row.models != models.hash or len(row.twins) != len(models.models):
-            raise BadRow(f"row of models {row.models}; the patient's are now {models.id} with {models.hash}")
+            raise UnreadableState(f"row of models {row.models}; the patient's are now {models.id} with {models.hash}")
         rhythm = rhythm_of(models.models[0])
         twin = cls.__new__(cls)
         members = [PatientTwin.from_row(r, m, rhythm) for r, m in zip(row.twins, models.models, strict=True)]
@@ -230,21 +230,23 @@ class AveragedTwin:
             said.append(prediction)
             log_evidence = self._with(met, log_evidence)
         weight = shares([log_evidence[i] for i in begun]).tolist()
-        voices = [Voice(self._twins[i].model, w, steps[i].reading.view) for i, w in zip(begun, weight, strict=True)]
-        foreseen = nadir(voices) if ahead else None
+        members = [
+            WeightedMember(self._twins[i].model, w, steps[i].reading.view) for i, w in zip(begun, weight, strict=True)
+        ]
+        foreseen = nadir(members) if ahead else None
         known = None if before is None else unpack_nadir(before.nadir)
         ahead_of = foreseen[2] if foreseen is not None else None if ahead else known
-        said.append(self._estimate(voices, steps, log_evidence, due))
+        said.append(self._estimate(members, steps, log_evidence, due))
         if ahead:
             said.append(
                 Forecast(
                     **self._envelope("forecast", due),
-                    times=tuple(from_millis(int(m)) for m in voices[0].view.times),
-                    outputs=forecast_bands(voices),
+                    times=tuple(from_millis(int(m)) for m in members[0].view.times),
+                    outputs=forecast_bands(members),
                     nadir=ahead_of,
                 )
             )
-        snapshot = self._snapshot(voices, steps, ahead_of, surprise)
+        snapshot = self._snapshot(members, steps, ahead_of, surprise)
         book, moved = advance(
             AlertBook() if before is None else before.book, assess(snapshot), snapshot, SETTINGS, self._hash
         )
@@ -298,37 +300,37 @@ class AveragedTwin:
         return list(dict.fromkeys(output.name for model in self.models.models for output in model.outputs))
 
     def _estimate(
-        self, voices: Sequence[Voice], steps: dict[int, Step], log_evidence: tuple[float, ...], due: int
+        self, members: Sequence[WeightedMember], steps: dict[int, Step], log_evidence: tuple[float, ...], due: int
     ) -> Estimate:
         alone = [step.reading.estimate for step in steps.values()]
         top = max(log_evidence)
         return Estimate(
             **self._envelope("estimate", due),
-            outputs=output_bands(voices),
+            outputs=output_bands(members),
             parameters=(),
-            exposure=tuple(exposure for _, exposure in exposures(voices)),
+            exposure=tuple(exposure for _, exposure in exposures(members)),
             delivered_rate={drug: rate for one in reversed(alone) for drug, rate in one.delivered_rate.items()},
             delivered={drug: amount for one in reversed(alone) for drug, amount in one.delivered.items()},
-            ess=_ess(voices),
+            ess=_ess(members),
             log_evidence=float(top + np.log(np.mean(np.exp(np.array(log_evidence) - top)))),
             observations=max(one.observations for one in alone),
             model_weights=dict(zip(self._ids, shares(log_evidence).tolist(), strict=True)),
         )
 
     def _snapshot(
-        self, voices: Sequence[Voice], steps: dict[int, Step], foreseen: Nadir | None, surprise: Evidence
+        self, members: Sequence[WeightedMember], steps: dict[int, Step], foreseen: Nadir | None, surprise: Evidence
     ) -> Snapshot:
         alone = [step.reading.snapshot for step in steps.values()]
         delivery = {view.drug: view for one in reversed(alone) for view in one.delivery}
         observed = [one.last_observation_ms for one in alone if one.last_observation_ms is not None]
         return replace(
             alone[0],
-            ess=_ess(voices),
+            ess=_ess(members),
             last_observation_ms=max(observed, default=None),
             delivery=tuple(delivery.values()),
             exposures=tuple(
-                exposure_view(target.name, target.drug, exposure, voices[0].view.running)
-                for target, exposure in exposures(voices)
+                exposure_view(target.name, target.drug, exposure, members[0].view.running)
+                for target, exposure in exposures(members)
             ),
             nadir=self._nadir_view(foreseen),
             surprise=self._surprise(surprise),
@@ -356,6 +358,6 @@ def _met(steps: dict[int, Step]) -> list[Met]:
     return list(found.values())
 
 
-def _ess(voices: Iterable[Voice]) -> float:
+def _ess(members: Iterable[WeightedMember]) -> float:
     """Effective number of particles of the average."""
-    return float(1.0 / sum(voice.share**2 * float((voice.view.weight**2).sum()) for voice in voices))
+    return float(1.0 / sum(member.share**2 * float((member.view.weight**2).sum()) for member in members))

@@ -8,7 +8,7 @@ from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.snapshot import Snapshot
 from twin.events import Nadir
-from twin.filter.trunk import Position
+from twin.filter.trunk import TrunkPosition
 
 BELIEFS_KEPT = 6
 """Rungs of the ladder that older points are thinned to, at growing distances; a late event refolds from one of them."""
@@ -25,7 +25,7 @@ class Point:
     """Where the fold stands after everything at or before ``millis``."""
 
     millis: int
-    position: Position
+    position: TrunkPosition
     book: AlertBook
     nadir: Nadir | None = None
     evidence: Evidence = NO_EVIDENCE
@@ -42,7 +42,9 @@ def forget_clouds(points: list[Point]) -> None:
         if id(position.cloud) not in clouds:
             clouds.append(id(position.cloud))
         if len(clouds) > CLOUDS_KEPT:
-            points[i] = replace(points[i], position=replace(position, cloud=None, typical=None, past=None, twig=None))
+            points[i] = replace(
+                points[i], position=replace(position, cloud=None, typical=None, past=None, grid_cloud=None)
+            )
 
 
 def resumable(points: list[Point]) -> list[Point]:

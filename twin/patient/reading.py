@@ -15,7 +15,7 @@ from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import Band, Estimate, Exposure, Forecast, Nadir, Prediction, Quantity, event_id, from_millis
 from twin.filter.belief import Belief
 from twin.filter.expectation import Expectation
-from twin.filter.trunk import Assimilated, Position, Trunk
+from twin.filter.trunk import Assimilated, Trunk, TrunkPosition
 from twin.model.spec import OutputSpec, TargetSpec, ToxicitySpec
 from twin.observation.observation import Observation
 from twin.patient.bands import (
@@ -92,7 +92,7 @@ class Reader:
 
     def read(
         self,
-        position: Position,
+        position: TrunkPosition,
         history: History,
         orders: Orders,
         timeline: Timeline,
@@ -119,7 +119,7 @@ class Reader:
         snapshot = replace(snapshot, surprise=self._surprise(evidence))
         return Reading(estimate, forecast, snapshot, nadir, view)
 
-    def _view(self, position: Position, orders: Orders, timeline: Timeline, millis: int, *, ahead: bool) -> View:
+    def _view(self, position: TrunkPosition, orders: Orders, timeline: Timeline, millis: int, *, ahead: bool) -> View:
         future, finish = timeline, None
         if ahead or self._model.targets:
             future, finish = extended(timeline, self._trunk.kernel, millis, orders.plan(millis))
@@ -144,17 +144,17 @@ class Reader:
             lowest,
         )
 
-    def heard_anew(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
+    def with_contacts(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
         """The snapshot with its devices' words as they are known now."""
         millis = snapshot.time_ms
         reported = (replace(v, last_report_ms=orders.last_report(history, millis, v.drug)) for v in snapshot.delivery)
-        return replace(snapshot, delivery=tuple(reported), devices=orders.devices(history.heard, millis))
+        return replace(snapshot, delivery=tuple(reported), devices=orders.devices(history.contact, millis))
 
     def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
         return envelope(kind, self._trunk.patient_id, self._model.id, self._model.hash, millis, *parts)
 
     def _estimate(
-        self, position: Position, timeline: Timeline, millis: int, out: Floats, exposures: tuple[Exposure, ...]
+        self, position: TrunkPosition, timeline: Timeline, millis: int, out: Floats, exposures: tuple[Exposure, ...]
     ) -> Estimate:
         belief = position.belief
         given = timeline.delivered.items()
@@ -198,7 +198,7 @@ class Reader:
 
     def _snapshot(
         self,
-        position: Position,
+        position: TrunkPosition,
         history: History,
         orders: Orders,
         timeline: Timeline,
@@ -219,7 +219,7 @@ class Reader:
                 for target, exposure in zip(self._model.targets, exposures, strict=False)
             ),
             nadir=self._nadir_view(nadir),
-            devices=orders.devices(history.heard, millis),
+            devices=orders.devices(history.contact, millis),
         )
 
     def _delivery(self, history: History, orders: Orders, timeline: Timeline, millis: int) -> tuple[DeliveryView, ...]:

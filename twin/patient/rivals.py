@@ -81,7 +81,7 @@ def shares(log_evidence: Sequence[float]) -> Floats:
 
 
 @dataclass(frozen=True)
-class Voice:
+class WeightedMember:
     """One model's part in the average at one instant."""
 
     model: Model
@@ -109,41 +109,43 @@ def _grouped(found: Iterable[tuple[Key, Part]]) -> dict[Key, list[Part]]:
     return groups
 
 
-def output_bands(voices: Sequence[Voice]) -> tuple[Band, ...]:
+def output_bands(members: Sequence[WeightedMember]) -> tuple[Band, ...]:
     """Bands of every output now."""
-    groups = _by_output(voices, lambda view, i: view.out[i])
+    groups = _by_output(members, lambda view, i: view.out[i])
     return tuple(band(name, unit, *pooled(parts)) for (name, unit), parts in groups.items())
 
 
-def forecast_bands(voices: Sequence[Voice]) -> tuple[ForecastBand, ...]:
+def forecast_bands(members: Sequence[WeightedMember]) -> tuple[ForecastBand, ...]:
     """Bands of every output along the forecast; all views have the same times."""
     bands = []
-    for (name, unit), parts in _by_output(voices, lambda view, i: view.along[:, i]).items():
+    for (name, unit), parts in _by_output(members, lambda view, i: view.along[:, i]).items():
         q05, q25, median, q75, q95 = (tuple(column) for column in quantiles(*pooled(parts)).T.tolist())
         bands.append(ForecastBand(name=name, unit=unit, q05=q05, q25=q25, median=median, q75=q75, q95=q95))
     return tuple(bands)
 
 
-def _by_output(voices: Sequence[Voice], values: Callable[[View, int], Floats]) -> dict[tuple[str, str], list[Part]]:
+def _by_output(
+    members: Sequence[WeightedMember], values: Callable[[View, int], Floats]
+) -> dict[tuple[str, str], list[Part]]:
     return _grouped(
-        ((output.name, output.unit), (voice.share, values(voice.view, i), voice.view.weight))
-        for voice in voices
-        for i, output in enumerate(voice.model.outputs)
+        ((output.name, output.unit), (member.share, values(member.view, i), member.view.weight))
+        for member in members
+        for i, output in enumerate(member.model.outputs)
     )
 
 
-def exposures(voices: Sequence[Voice]) -> tuple[tuple[TargetSpec, Exposure], ...]:
+def exposures(members: Sequence[WeightedMember]) -> tuple[tuple[TargetSpec, Exposure], ...]:
     """Exposure of each target whose course has begun. Where models differ on a target, the first one's window stands,
     and only models that have the same are averaged."""
-    begun = [(voice, course) for voice in voices for course in voice.view.exposures]
+    begun = [(member, course) for member in members for course in member.view.exposures]
     firsts: dict[str, TargetSpec] = {}
     for _, (target, _, _) in begun:
         firsts.setdefault(target.name, target)
     found = []
     for first in firsts.values():
         alike = [(v, c) for v, c in begun if _window(c[0]) == _window(first)]
-        so_far, weight = pooled((voice.share, course[1], voice.view.weight) for voice, course in alike)
-        at_end, _ = pooled((voice.share, course[2], voice.view.weight) for voice, course in alike)
+        so_far, weight = pooled((member.share, course[1], member.view.weight) for member, course in alike)
+        at_end, _ = pooled((member.share, course[2], member.view.weight) for member, course in alike)
         found.append((first, exposure_reading(first, so_far, at_end, weight)))
     return tuple(found)
 
@@ -152,15 +154,15 @@ def _window(target: TargetSpec) -> tuple[object, ...]:
     return target.name, target.drug, target.unit, target.low, target.high
 
 
-def nadir(voices: Sequence[Voice]) -> tuple[Voice, ToxicitySpec, Nadir] | None:
+def nadir(members: Sequence[WeightedMember]) -> tuple[WeightedMember, ToxicitySpec, Nadir] | None:
     """The nadir of the first model's toxicity that is foreseen, over all models that have the same."""
-    foreseen = [(voice, voice.view.lowest) for voice in voices if voice.view.lowest is not None]
+    foreseen = [(member, member.view.lowest) for member in members if member.view.lowest is not None]
     if not foreseen:
         return None
     first, (toxicity, _, _) = foreseen[0]
     alike = [(v, low) for v, low in foreseen if _limit(v.model, low[0]) == _limit(first.model, toxicity)]
-    lowest, weight = pooled((voice.share, low[1], voice.view.weight) for voice, low in alike)
-    day, _ = pooled((voice.share, low[2], voice.view.weight) for voice, low in alike)
+    lowest, weight = pooled((member.share, low[1], member.view.weight) for member, low in alike)
+    day, _ = pooled((member.share, low[2], member.view.weight) for member, low in alike)
     return first, toxicity, nadir_reading(toxicity, lowest, day, weight)
 
 

@@ -19,7 +19,7 @@ from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import Evidence
 from twin.events import BadEvent, Nadir, decode, encode
 from twin.filter.belief import Belief
-from twin.record.contact import Heard
+from twin.record.contact import DeviceContact
 from twin.record.history import ClinicalEvent, History, SampleLine
 from twin.timeline.segments import Layout
 
@@ -27,7 +27,7 @@ ROW_VERSION = 3
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
-class BadRow(ValueError):
+class UnreadableState(ValueError):
     """Bytes that are no row of this version and model; the message says why."""
 
 
@@ -69,10 +69,10 @@ class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     facts: list[bytes]
     superseded: list[tuple[str, str]]
     samples: list[tuple[str, str, bytes, bytes]]
-    heard: list[tuple[str, bytes, bytes]]
+    contact: list[tuple[str, bytes, bytes]]
     newest: int | None
     recent: list[tuple[str, bytes]]
-    told: int
+    reported: int
 
 
 def pack(row: TwinRow) -> bytes:
@@ -89,16 +89,18 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
     try:
         row = msgspec.msgpack.decode(raw, type=TwinRow)
     except msgspec.MsgspecError as error:
-        raise BadRow(f"not a twin's row: {error}") from None
+        raise UnreadableState(f"not a twin's row: {error}") from None
     if row.version != ROW_VERSION:
-        raise BadRow(f"row of version {row.version}; this program reads version {ROW_VERSION}")
+        raise UnreadableState(f"row of version {row.version}; this program reads version {ROW_VERSION}")
     if row.model_hash != model_hash:
-        raise BadRow(f"row of model {row.model_hash}; the patient's model is now {model_hash}")
+        raise UnreadableState(f"row of model {row.model_hash}; the patient's model is now {model_hash}")
     for belief in row.beliefs:
         if len(belief.log_weight) != 8 * row.particles or len(belief.eta) != 4 * row.particles * belief.dimension:
-            raise BadRow(f"damaged belief: not {belief.dimension} numbers for each of {row.particles} particles")
+            raise UnreadableState(
+                f"damaged belief: not {belief.dimension} numbers for each of {row.particles} particles"
+            )
     if not all(0 <= point.belief < len(row.beliefs) for point in row.points):
-        raise BadRow(f"damaged points: one rests on none of the row's {len(row.beliefs)} beliefs")
+        raise UnreadableState(f"damaged points: one rests on none of the row's {len(row.beliefs)} beliefs")
     return row
 
 
@@ -127,11 +129,11 @@ def pack_nadir(nadir: Nadir | None) -> bytes | None:
 
 
 def unpack_nadir(raw: bytes | None) -> Nadir | None:
-    """Inverse of `pack_nadir`; raises `BadRow` for damaged bytes."""
+    """Inverse of `pack_nadir`; raises `UnreadableState` for damaged bytes."""
     try:
         return None if raw is None else Nadir.model_validate_json(raw)
     except ValueError as error:
-        raise BadRow(f"damaged nadir: {error}") from None
+        raise UnreadableState(f"damaged nadir: {error}") from None
 
 
 def pack_history(history: History) -> bytes:
@@ -140,10 +142,10 @@ def pack_history(history: History) -> bytes:
         [encode(history.facts[key.event_id]) for key in history.keys],
         sorted(history.superseded.items()),
         [(d, drug, _deltas(s.times), _floats(s.rates)) for (d, drug), s in sorted(history.samples.items())],
-        [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.heard.items())],
+        [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.contact.items())],
         history.newest,
         list(history.recent.items()),
-        history.told,
+        history.reported,
     )
     return zlib.compress(msgspec.msgpack.encode(row), 1)
 
@@ -158,18 +160,18 @@ def unpack_history(raw: bytes) -> History:
         row = msgspec.msgpack.decode(zlib.decompress(raw), type=_HistoryRow)
         facts = [cast(ClinicalEvent, decode(text)) for text in row.facts]
     except (zlib.error, msgspec.MsgspecError, BadEvent) as error:
-        raise BadRow(f"damaged history: {error}") from None
+        raise UnreadableState(f"damaged history: {error}") from None
     history = History()
     for fact in facts:
         history.add_fact(fact)
     history.superseded = dict(row.superseded)
     for device, drug, times, rates in row.samples:
         history.samples[device, drug] = SampleLine(_times(times), np.frombuffer(rates, dtype="<f8").tolist())
-    for device, first, last in row.heard:
-        history.heard[device] = Heard(_times(first), _times(last))
+    for device, first, last in row.contact:
+        history.contact[device] = DeviceContact(_times(first), _times(last))
     history.newest = row.newest
     history.recent.update(row.recent)
-    history.told = row.told
+    history.reported = row.reported
     return history
 
 

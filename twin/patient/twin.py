@@ -36,16 +36,16 @@ from twin.events import (
 )
 from twin.filter.belief import Belief, prior
 from twin.filter.mode import Mode
-from twin.filter.trunk import Assimilated, Position, Rhythm, Trunk
+from twin.filter.trunk import Assimilated, Rhythm, Trunk, TrunkPosition
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable
 from twin.patient.reading import Reader, Reading
 from twin.patient.state_row import (
     ROW_VERSION,
-    BadRow,
     PointRow,
     TwinRow,
+    UnreadableState,
     pack,
     pack_belief,
     pack_history,
@@ -57,11 +57,11 @@ from twin.patient.state_row import (
 )
 from twin.record.history import History, Insertion
 from twin.record.orders import Orders
-from twin.record.recording import tell
+from twin.record.recording import insert_event
 from twin.solver.effects import width
 from twin.solver.linear_system import individual_parameters
 from twin.solver.settling import settles
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.covariates import widened
 from twin.timeline.difference import first_difference
 from twin.timeline.segments import ALWAYS, UNDIVIDED
@@ -83,12 +83,12 @@ class Update:
 
 
 @dataclass(frozen=True)
-class Taken:
+class Received:
     """What taking events in did: from when on the fold and from when on the rules have to go over the history again
     (``None``: nowhere), and events that could not be used."""
 
     since: int | None
-    heard: int | None
+    contact: int | None
     rejected: tuple[Rejected, ...]
 
 
@@ -136,7 +136,7 @@ class PatientTwin:
         self.points: list[Point] = []
         self.ledger = AlertLedger()
         kernel = compile_model(model)
-        self._trunk = Trunk(kernel, pace_for(kernel), patient_id, rhythm)
+        self._trunk = Trunk(kernel, step_sizes_for(kernel), patient_id, rhythm)
         self._reader = Reader(self._trunk)
         self._orders = Orders(self.history)
         self._timeline: Timeline | None = None
@@ -156,31 +156,31 @@ class PatientTwin:
 
     def observe(self, events: Sequence[InputEvent]) -> Update:
         """Tell the twin events, in any order; never raises for what they say (see `Update.rejected`)."""
-        taken = self.take(events)
-        again, since = self._judged_again(taken)
+        received = self.receive(events)
+        again, since = self._judged_again(received)
         if since is not None:
             self.set_back(since)
         outputs = self._fold() if since is not None or self._passed() else ()
-        return Update((*again, *outputs), taken.rejected)
+        return Update((*again, *outputs), received.rejected)
 
-    def take(self, events: Sequence[InputEvent]) -> Taken:
+    def receive(self, events: Sequence[InputEvent]) -> Received:
         """Take events into the history, without folding them."""
         rejected: list[Rejected] = []
-        told: list[tuple[Insertion, InputEvent]] = []
+        inserted: list[tuple[Insertion, InputEvent]] = []
         for event in events:
             try:
-                told.append((self._tell(event), event))
+                inserted.append((self._insert(event), event))
             except BadEvent as bad:
                 rejected.append(
                     Rejected(reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id)
                 )
-        pressing = [insertion.since for insertion, event in told if not self._can_wait(insertion, event)]
+        pressing = [insertion.since for insertion, event in inserted if not self._can_wait(insertion, event)]
         since = earliest(pressing)
-        heard = earliest(insertion.heard for insertion, _ in told)
-        self._waiting |= any(insertion.since is not None for insertion, _ in told)
-        if since is not None or any(insertion.delivery for insertion, _ in told) or self._stale():
+        contact = earliest(insertion.contact for insertion, _ in inserted)
+        self._waiting |= any(insertion.since is not None for insertion, _ in inserted)
+        if since is not None or any(insertion.delivery for insertion, _ in inserted) or self._stale():
             since = self._rebuild(since)
-        return Taken(since, heard, tuple(rejected))
+        return Received(since, contact, tuple(rejected))
 
     def is_routine(self, event: InputEvent) -> bool:
         """Whether telling this event costs microseconds: a repeated reading before the next estimate is due."""
@@ -231,9 +231,11 @@ class PatientTwin:
         states = len(twin._trunk.kernel.linear) + len(twin._trunk.kernel.stepped)
         for belief in beliefs:
             if belief.eta.shape[1] != width(model, belief.layout, states):
-                raise BadRow(f"damaged belief: {belief.eta.shape[1]} numbers a particle do not fit {belief.layout}")
+                raise UnreadableState(
+                    f"damaged belief: {belief.eta.shape[1]} numbers a particle do not fit {belief.layout}"
+                )
         for at in row.points:
-            position = Position(beliefs[at.belief], None, None, None)
+            position = TrunkPosition(beliefs[at.belief], None, None, None)
             twin.points.append(Point(at.millis, position, at.book, unpack_nadir(at.nadir), at.evidence))
         return twin
 
@@ -256,10 +258,10 @@ class PatientTwin:
         eta = effects.lasting(segments, segment)
         return Posterior(self.model.eta_names, eta, belief.log_weight, kernel.parameters, par, self.mode() or nothing)
 
-    def _tell(self, event: InputEvent) -> Insertion:
+    def _insert(self, event: InputEvent) -> Insertion:
         if event.patient_id != self.patient_id:
             raise BadEvent("wrong_patient", f"field 'patient_id': this is the twin of {self.patient_id!r}")
-        return tell(self.history, event, self.model, settles)
+        return insert_event(self.history, event, self.model, settles)
 
     def _can_wait(self, insertion: Insertion, event: InputEvent) -> bool:
         """Whether the timeline may stay as it is until the twin speaks again: a dose given at once, after all that was
@@ -289,28 +291,28 @@ class PatientTwin:
         differs = self._timeline.start if old is None else first_difference(old, self._timeline)
         return earliest((since, differs))
 
-    def _judged_again(self, taken: Taken) -> tuple[list[Alert], int | None]:
+    def _judged_again(self, received: Received) -> tuple[list[Alert], int | None]:
         """Alerts that follow where only a device's late word was taken in, and since when to fold again."""
-        if taken.heard is None or taken.since is not None:
-            return [], earliest((taken.since, taken.heard))
-        return self._judge_again(taken.heard)
+        if received.contact is None or received.since is not None:
+            return [], earliest((received.since, received.contact))
+        return self._judge_again(received.contact)
 
-    def _judge_again(self, heard: int) -> tuple[list[Alert], int | None]:
+    def _judge_again(self, contact: int) -> tuple[list[Alert], int | None]:
         """Let the rules judge anew what they judged without a late word of a device; no belief differs.
 
         Returns the alerts that follow, or the time to fold again from where the points in between were not kept.
         """
-        first = next((i for i, point in enumerate(self.points) if point.millis >= heard), None)
+        first = next((i for i, point in enumerate(self.points) if point.millis >= contact), None)
         if first is None:
             return [], None
-        if first == 0 or heard <= self._thinned_until or any(p.snapshot is None for p in self.points[first:]):
-            return [], heard
+        if first == 0 or contact <= self._thinned_until or any(p.snapshot is None for p in self.points[first:]):
+            return [], contact
         before = self.points[first - 1]
         book = before.book
         transitions: list[Transition] = []
         for i, point in enumerate(self.points[first:], start=first):
             assert point.snapshot is not None
-            snapshot = self._reader.heard_anew(point.snapshot, self.history, self._orders)
+            snapshot = self._reader.with_contacts(point.snapshot, self.history, self._orders)
             book, moved = advance(book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
             transitions += moved
             self.points[i] = replace(point, book=book, snapshot=snapshot)
@@ -417,7 +419,7 @@ class PatientTwin:
             evidence = evidence.after(expected.score, observation.output, expected.innovation)
             learned.append(assimilated)
             seen += 1
-        position = self._trunk.sprout(self._trunk.forward(position, timeline, due), timeline, due)
+        position = self._trunk.advance_to_grid(self._trunk.forward(position, timeline, due), timeline, due)
         reading = self._reader.read(
             position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir, evidence=evidence
         )

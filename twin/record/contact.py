@@ -15,7 +15,7 @@ SPELL_MS = 15 * 60_000
 
 
 @dataclass(slots=True)
-class Heard:
+class DeviceContact:
     """Spells of one device, in order: the ms of the first and of the last word of each."""
 
     first: list[int] = field(default_factory=list)

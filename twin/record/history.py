@@ -36,7 +36,7 @@ from twin.events import (
     encode,
     to_millis,
 )
-from twin.record.contact import Heard
+from twin.record.contact import DeviceContact
 
 ClinicalEvent = (
     PumpDelivery
@@ -95,7 +95,7 @@ class Insertion(NamedTuple):
     since: int | None = None
     detail: str = ""
     delivery: bool = False
-    heard: int | None = None
+    contact: int | None = None
 
 
 @dataclass(slots=True)
@@ -131,10 +131,10 @@ class History:
         self.superseded: dict[str, str] = {}
         self.samples: dict[tuple[str, str], SampleLine] = {}
         self.spoken: dict[tuple[str, str], list[int]] = {}
-        self.heard: dict[str, Heard] = {}
+        self.contact: dict[str, DeviceContact] = {}
         self.newest: int | None = None
         self.recent: OrderedDict[str, bytes] = OrderedDict()
-        self.told = 0
+        self.reported = 0
 
     def insert(self, event: InputEvent, sample_rate: float | None = None) -> Insertion:
         """Tell one event. ``sample_rate`` is a pump sample's rate in mg/h, converted at the boundary.
@@ -149,13 +149,13 @@ class History:
         outcome = self._place(event, millis, sample_rate)
         if outcome.outcome != "new":
             return outcome
-        self.told += 1
+        self.reported += 1
         self.newest = millis if self.newest is None else max(self.newest, millis)
         if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
-            spoke = self.heard.setdefault(event.device_id, Heard()).insert(millis)
+            spoke = self.contact.setdefault(event.device_id, DeviceContact()).insert(millis)
             # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
             if late and (spoke is not None or isinstance(event, PumpDelivery)):
-                return outcome._replace(heard=millis)
+                return outcome._replace(contact=millis)
         return outcome
 
     def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from twin.clock import HOUR_MS
 from twin.events import DeviceAssociation, DoseGiven, PlannedDose, PumpDelivery, RegimenPlanned, to_millis
-from twin.record.contact import Heard
+from twin.record.contact import DeviceContact
 from twin.record.history import History
 
 
@@ -69,7 +69,7 @@ class Orders:
                 found += [line.times[at]] if at >= 0 else []
         return max(found, default=None)
 
-    def devices(self, heard: dict[str, Heard], millis: int) -> tuple[DeviceView, ...]:
+    def devices(self, contact: dict[str, DeviceContact], millis: int) -> tuple[DeviceView, ...]:
         """Every device that was ever bound, as it stood."""
         newest: dict[str, tuple[int, DeviceAssociation]] = {}
         for since, binding in self._bindings:
@@ -78,7 +78,7 @@ class Orders:
             newest[binding.device_id] = (since, binding)
         views = []
         for device_id, (since, binding) in sorted(newest.items()):
-            spoke = heard[device_id].last_before(millis) if device_id in heard else None
+            spoke = contact[device_id].last_before(millis) if device_id in contact else None
             every = binding.expected_every
             views.append(
                 DeviceView(
@@ -93,8 +93,8 @@ class Orders:
     def _add_plan(self, millis: int, order: RegimenPlanned) -> None:
         plan: Plan = dict(self._plans[-1]) if self._plans else {}
         kept = [step for step in plan.get(order.drug, ()) if step.start_ms < millis]
-        told = sorted((_plan_step(dose, order.route) for dose in order.doses), key=lambda s: (s.start_ms, s.amount))
-        plan[order.drug] = (*kept, *told)
+        reported = sorted((_plan_step(dose, order.route) for dose in order.doses), key=lambda s: (s.start_ms, s.amount))
+        plan[order.drug] = (*kept, *reported)
         if self._plan_times and self._plan_times[-1] == millis:
             del self._plan_times[-1], self._plans[-1]
         self._plan_times.append(millis)

@@ -8,7 +8,7 @@ from twin.record.admission import Settles, admit
 from twin.record.history import History, Insertion
 
 
-def tell(history: History, event: InputEvent, model: Model, settles: Settles) -> Insertion:
+def insert_event(history: History, event: InputEvent, model: Model, settles: Settles) -> Insertion:
     """Put an event into the history, in canonical units.
 
     Raises:
@@ -18,8 +18,8 @@ def tell(history: History, event: InputEvent, model: Model, settles: Settles) ->
     rate = None
     if isinstance(canonical, PumpDelivery) and canonical.phase == "sample":
         rate = 0.0 if canonical.delivery_status == "not-delivering" else canonical.rate.value
-    told = history.insert(canonical, rate)
-    if told.outcome in ("conflict", "orphan"):
-        reason = "id_conflict" if told.outcome == "conflict" else "not_correctable"
-        raise BadEvent(reason, told.detail, event.patient_id, event.event_id)
-    return told
+    insertion = history.insert(canonical, rate)
+    if insertion.outcome in ("conflict", "orphan"):
+        reason = "id_conflict" if insertion.outcome == "conflict" else "not_correctable"
+        raise BadEvent(reason, insertion.detail, event.patient_id, event.event_id)
+    return insertion

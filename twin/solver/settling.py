@@ -11,7 +11,7 @@ from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.record.admission import RepeatedDose
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.delivery import Delivered, Steady, with_rates
 from twin.timeline.timeline import assemble
 
@@ -25,6 +25,6 @@ def settles(model: Model, dose: RepeatedDose) -> bool:
     reference = kernel.reference[None, : len(model.covariates)]
     beginning = np.array([np.iinfo(np.int64).min], dtype=np.int64)
     timeline = assemble(kernel, steady.millis, given, (), beginning, reference)
-    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), pace_for(kernel), shared=False)
+    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), step_sizes_for(kernel), shared=False)
     cloud = solver.initial(timeline)
     return bool(np.isfinite(cloud.z).all() and np.isfinite(cloud.y).all())

@@ -25,7 +25,7 @@ from twin.solver.cloud import Cloud
 from twin.solver.effects import Constant, Effects
 from twin.solver.linear_system import System, individual_parameters, linear_system
 from twin.solver.steady_state import steady_state
-from twin.solver.step_schedule import Pace, Schedule, schedule, segments
+from twin.solver.step_schedule import Schedule, StepSizes, schedule, segments
 from twin.timeline.segments import ALWAYS, UNDIVIDED, Segment, Segments
 from twin.timeline.timeline import Timeline
 
@@ -54,11 +54,17 @@ class Solver:
     """
 
     def __init__(
-        self, kernel: Kernel, eta: Effects | Floats, pace: Pace, *, shared: bool = True, plans: Plans | None = None
+        self,
+        kernel: Kernel,
+        eta: Effects | Floats,
+        step_sizes: StepSizes,
+        *,
+        shared: bool = True,
+        plans: Plans | None = None,
     ) -> None:
         self.kernel = kernel
         self.effects = Constant(eta) if isinstance(eta, np.ndarray) else eta
-        self.pace = pace
+        self.step_sizes = step_sizes
         self._plans = plans
         # Content, not identity, is the key: a belief that is shared or restored finds its systems again.
         self._own: dict[tuple[bytes, Segment], System] | None = None if shared else {}
@@ -135,12 +141,12 @@ class Solver:
         if isinstance(self.effects, Constant):
             return self.with_plans({})
         effects = self.effects.at(timeline.segments, timeline.segments.at(millis))
-        return Solver(self.kernel, effects, self.pace, shared=False)
+        return Solver(self.kernel, effects, self.step_sizes, shared=False)
 
     def taken(self, index: NDArray[np.int64]) -> Solver:
         """The equations of the particles at ``index``, whose effects must be constant."""
         effects = self.effects.at(UNDIVIDED, ALWAYS)[index]
-        return Solver(self.kernel, effects, self.pace, shared=False, plans=self._plans)
+        return Solver(self.kernel, effects, self.step_sizes, shared=False, plans=self._plans)
 
     def with_plans(self, plans: Plans) -> Solver:
         """The same equations for stretches of another timeline."""
@@ -211,7 +217,7 @@ class Solver:
         steps = plans.get((cloud.millis, end))
         if steps is None:
             steps = plans[cloud.millis, end] = schedule(
-                timeline, self.kernel, self.pace, cloud.millis, end, stops, marks
+                timeline, self.kernel, self.step_sizes, cloud.millis, end, stops, marks
             )
         covariates = timeline.covariates[cloud.epoch]
         s = self._system_of(cloud, timeline)
@@ -234,10 +240,10 @@ class Solver:
         """As `_stretch`, where every particle has edges of its own; so many particles at once as memory is fair to."""
         steps = segments(timeline, self.kernel, cloud.millis, end, stops, marks)
         covariates = timeline.covariates[cloud.epoch]
-        s, pace, unit = self._system_of(cloud, timeline), self.pace, _unit(self.kernel)
+        s, step_sizes, unit = self._system_of(cloud, timeline), self.step_sizes, _unit(self.kernel)
         epoch = self._timing_epochs(timeline, end)
         z, y = cloud.z.copy(), cloud.y.copy()
-        memory = pace.largest / pace.growth if pace.first > 0 else 0.0
+        memory = step_sizes.largest / step_sizes.growth if step_sizes.first > 0 else 0.0
         pieces = int(np.searchsorted(timeline.late.given, end))
         size = max(LANES, OWN_EDGES // (2 * pieces + 1) // LANES * LANES)
         for first in range(0, len(z), size):
@@ -257,8 +263,8 @@ class Solver:
                 z[part], y[part], s.par[part], covariates, s.lam[part], s.v[part], s.w[part], s.bw[part], s.cw[part],
                 steps.edge, steps.disturbed, steps.row, timeline.rates,
                 steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark,
-                np.array([pace.first, pace.growth, pace.largest]), own.start, own.time, own.disturbed, own.column,
-                own.amount, own.rates, own.flow_start, own.flow, shown,
+                np.array([step_sizes.first, step_sizes.growth, step_sizes.largest]), own.start, own.time, own.disturbed,
+                own.column, own.amount, own.rates, own.flow_start, own.flow, shown,
             )  # fmt: skip
             out[:, :, part] = shown
         return replace(cloud, millis=end, z=z, y=y)

@@ -136,11 +136,11 @@ def _interval(timeline: Timeline, kernel: Kernel, millis: int, row: Floats) -> T
     epoch = timeline.epoch[:1]
     made = assemble(kernel, millis - length, given, (), epoch, row[None, :count], restarting=False)
     # One stretch of constant covariates; what tells of time counts from this interval's own begin.
-    told = row.copy()
+    row_there = row.copy()
     for j, name in enumerate(kernel.record, start=count):
         if name == "clock" or name.startswith(("since(", "tad(")):
-            told[j] = made.covariates[np.searchsorted(made.epoch, millis - length, side="right") - 1, j]
-    return replace(made, epoch=epoch, covariates=told[None])
+            row_there[j] = made.covariates[np.searchsorted(made.epoch, millis - length, side="right") - 1, j]
+    return replace(made, epoch=epoch, covariates=row_there[None])
 
 
 def _length(kernel: Kernel, interval: Timeline, millis: int) -> float:

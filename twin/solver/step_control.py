@@ -28,7 +28,7 @@ from twin.model.spec import ModelError
 from twin.randomness import even_normals, generator
 from twin.solver.linear_system import individual_parameters, linear_system
 from twin.solver.solver import Solver, step_alone
-from twin.solver.step_schedule import GROWTH, Pace
+from twin.solver.step_schedule import GROWTH, StepSizes
 from twin.timeline.regimen import ORIGIN, treated, treatment
 from twin.timeline.timeline import Timeline
 
@@ -53,11 +53,11 @@ FEWEST_STEPS = 50
 VERSION = 1
 """Raise when a pace would be chosen otherwise, so that those on disk are not reused."""
 
-_PACES: dict[str, Pace] = {}
+_PACES: dict[str, StepSizes] = {}
 _GUARD = Lock()
 
 
-def pace_for(kernel: Kernel) -> Pace:
+def step_sizes_for(kernel: Kernel) -> StepSizes:
     """Step sizes of a model, in its own time unit.
 
     Raises:
@@ -69,9 +69,9 @@ def pace_for(kernel: Kernel) -> Pace:
         return _PACES[kernel.model.hash]
 
 
-def _chosen(kernel: Kernel) -> Pace:
+def _chosen(kernel: Kernel) -> StepSizes:
     if not kernel.stepped:
-        return Pace(0.0, 0.0, np.inf)
+        return StepSizes(0.0, 0.0, np.inf)
     model, named = kernel.model, kernel.model.numerics
     par = individual_parameters(kernel, np.zeros((1, len(model.effect_names))), kernel.reference)
     lam = linear_system(kernel, par, kernel.reference).lam
@@ -79,16 +79,16 @@ def _chosen(kernel: Kernel) -> Pace:
     fastest = max(float(np.abs(lam).max(initial=0.0)), stepped)
     largest = named.largest_step or 0.2 / stepped
     refuse_stiff(kernel, 3.0 / stepped)
-    rough = Pace(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
+    rough = StepSizes(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
     if None not in (named.first_step, named.growth, named.largest_step) or not model.regimens:
         return rough
     name = f"pace_{model.hash}_{GENERATOR}_{VERSION}.json"
     kept = recalled(name)
     if kept is not None:
-        return Pace(*json.loads(kept))
-    pace = _calibrated(kernel, fastest, stepped)
-    keep(name, json.dumps(astuple(pace)))
-    return pace
+        return StepSizes(*json.loads(kept))
+    step_sizes = _calibrated(kernel, fastest, stepped)
+    keep(name, json.dumps(astuple(step_sizes)))
+    return step_sizes
 
 
 def refuse_stiff(kernel: Kernel, step: float) -> None:
@@ -127,26 +127,26 @@ def stepped_rate(kernel: Kernel, par: Floats, covariates: Floats) -> float:
     return float(np.abs(np.linalg.eigvals(jacobian)).max())
 
 
-def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> Pace:
+def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> StepSizes:
     """Step sizes that are fine enough for the model's regimens; what the file names stays as it is."""
     named = kernel.model.numerics
     timeline, marks = _usual(kernel)
     eta = _patients(kernel)
 
-    def fixed(pace: Pace) -> Pace:
-        return Pace(
-            min(named.first_step or pace.first, named.largest_step or pace.largest),
-            named.growth or pace.growth,
-            named.largest_step or pace.largest,
+    def fixed(step_sizes: StepSizes) -> StepSizes:
+        return StepSizes(
+            min(named.first_step or step_sizes.first, named.largest_step or step_sizes.largest),
+            named.growth or step_sizes.growth,
+            named.largest_step or step_sizes.largest,
         )
 
-    def solved(pace: Pace) -> Floats:
-        solver = Solver(kernel, eta, pace, shared=False)
+    def solved(step_sizes: StepSizes) -> Floats:
+        solver = Solver(kernel, eta, step_sizes, shared=False)
         return solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)[1][:, : len(kernel.outputs)]
 
     longest = kernel.model.cadence.horizon / FEWEST_STEPS
     coarse = min(1.0 / stepped, longest)
-    fine = Pace(min(0.02 / fastest, coarse / 10), 0.04, coarse / 10)
+    fine = StepSizes(min(0.02 / fastest, coarse / 10), 0.04, coarse / 10)
     exact = solved(fine)
     while not _agree(exact, further := solved(_halved(fine))):
         fine, exact = _halved(fine), further
@@ -155,30 +155,32 @@ def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> Pace:
     exact = further
     scale = np.abs(exact) + NEGLIGIBLE * np.nanmax(np.abs(exact), axis=0, keepdims=True) + 1e-300
 
-    def error(pace: Pace) -> float:
-        apart = np.abs(solved(fixed(pace)) - exact) / scale
+    def error(step_sizes: StepSizes) -> float:
+        apart = np.abs(solved(fixed(step_sizes)) - exact) / scale
         return float(np.max(np.where(np.isnan(exact), 0.0, np.nan_to_num(apart, nan=1e9, posinf=1e9))))
 
-    pace = fixed(Pace(coarse / 4, 0.5, coarse))
-    found = error(pace)
+    step_sizes = fixed(StepSizes(coarse / 4, 0.5, coarse))
+    found = error(step_sizes)
     for _ in range(ROUNDS):
         if found < TOLERANCE:
             break
-        finer = [replace(pace, first=pace.first / 3), replace(pace, growth=pace.growth / 1.5)]
-        finer.append(replace(pace, first=min(pace.first, pace.largest / 2), largest=pace.largest / 2))
+        finer = [replace(step_sizes, first=step_sizes.first / 3), replace(step_sizes, growth=step_sizes.growth / 1.5)]
+        finer.append(
+            replace(step_sizes, first=min(step_sizes.first, step_sizes.largest / 2), largest=step_sizes.largest / 2)
+        )
         left = [error(one) for one in finer]
         worth = [e * _cost(one, timeline, marks, kernel) for e, one in zip(left, finer, strict=True)]
         best = int(np.argmin(worth))
         # Where none helps by itself (unstable steps), all are halved.
         helps = left[best] < 0.7 * found
-        pace = fixed(finer[best] if helps else _halved(pace))
-        found = left[best] if helps else error(pace)
-    refuse_stiff(kernel, pace.largest)
-    return pace
+        step_sizes = fixed(finer[best] if helps else _halved(step_sizes))
+        found = left[best] if helps else error(step_sizes)
+    refuse_stiff(kernel, step_sizes.largest)
+    return step_sizes
 
 
-def _halved(pace: Pace) -> Pace:
-    return Pace(pace.first / 2, pace.growth / 2, pace.largest / 2)
+def _halved(step_sizes: StepSizes) -> StepSizes:
+    return StepSizes(step_sizes.first / 2, step_sizes.growth / 2, step_sizes.largest / 2)
 
 
 def _agree(one: Floats, other: Floats) -> bool:
@@ -188,12 +190,14 @@ def _agree(one: Floats, other: Floats) -> bool:
     return bool((np.isnan(one) == np.isnan(other)).all() and np.nanmax(apart, initial=0.0) < 5 * TOLERANCE)
 
 
-def _cost(pace: Pace, timeline: Timeline, marks: NDArray[np.int64], kernel: Kernel) -> float:
+def _cost(step_sizes: StepSizes, timeline: Timeline, marks: NDArray[np.int64], kernel: Kernel) -> float:
     """About how many steps a pace takes: those of even length, and those that grow after each discontinuity."""
     length = (int(marks[-1]) - timeline.start) / UNIT_MS[kernel.model.time_unit]
     jumps = len(timeline.changes_between(timeline.start, int(marks[-1]))) + len(timeline.late.given) + 1
-    growing = max(np.log(pace.largest / pace.first), 0.0) / np.log1p(pace.growth) + 1 / pace.growth
-    return float(length / pace.largest + jumps * growing)
+    growing = (
+        max(np.log(step_sizes.largest / step_sizes.first), 0.0) / np.log1p(step_sizes.growth) + 1 / step_sizes.growth
+    )
+    return float(length / step_sizes.largest + jumps * growing)
 
 
 def _usual(kernel: Kernel) -> tuple[Timeline, NDArray[np.int64]]:

@@ -47,7 +47,7 @@ class Schedule:
 
 
 @dataclass(frozen=True, slots=True)
-class Pace:
+class StepSizes:
     """Step sizes of a model in its own time unit; ``first <= 0`` means that nothing needs stepping."""
 
     first: float
@@ -84,7 +84,7 @@ def _fill(length, tau, first, growth, largest, start, dt, interval):  # type: ig
 def schedule(
     timeline: Timeline,
     kernel: Kernel,
-    pace: Pace,
+    step_sizes: StepSizes,
     start: int,
     end: int,
     stops: NDArray[np.int64],
@@ -99,10 +99,14 @@ def schedule(
     edges, kicked = _edges(timeline, start, end, stops, marks)
     begins, ends = edges[:-1], edges[1:]
     length, tau = (ends - begins) / unit, (begins - kicked) / unit
-    size = 64 + 4 * len(length) + int(min(1e7, length.sum() / pace.largest if np.isfinite(pace.largest) else 0))
+    size = (
+        64
+        + 4 * len(length)
+        + int(min(1e7, length.sum() / step_sizes.largest if np.isfinite(step_sizes.largest) else 0))
+    )
     while True:
         offset, dt, interval = np.empty(size), np.empty(size), np.empty(size, dtype=np.int64)
-        count = _fill(length, tau, pace.first, pace.growth, pace.largest, offset, dt, interval)
+        count = _fill(length, tau, step_sizes.first, step_sizes.growth, step_sizes.largest, offset, dt, interval)
         if count >= 0:
             break
         size *= 2

@@ -35,7 +35,7 @@ from twin.model.spec import Model, OutputSpec
 from twin.observation import likelihood, residual
 from twin.observation.observation import Observation
 from twin.randomness import generator
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.study.design import Design
 from twin.study.simulation import simulate
 from twin.study.simulation import truth as simulated
@@ -97,7 +97,7 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     ``clock`` gives seconds.
     """
     name = f"{truth.model.id} {number}"  # each model has patients of its own: verdicts are independent
-    trunk, real = (Trunk(k, pace_for(k), name) for k in (kernel, truth))
+    trunk, real = (Trunk(k, step_sizes_for(k), name) for k in (kernel, truth))
     # Nobody reports a characteristic, so both sides have the prior of what was never reported.
     everybody = prior(widened(truth.model), DRAWS, f"{name} truth").eta
     eta = everybody[generator(name, "who").integers(DRAWS)]

@@ -21,7 +21,7 @@ from twin.clock import DAY_MS, HOUR_MS
 from twin.events import DoseGiven, to_millis
 from twin.kernel.kernel import Kernel
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.regimen import ORIGIN, treated, treatment
 from twin.timeline.timeline import Timeline
 
@@ -46,7 +46,7 @@ class Design:
 
 
 @dataclass(frozen=True)
-class Course:
+class DosingCourse:
     """Doses without a pause between them; ms of its first dose, of the end of each infusion, of the end of the last
     dose, and of the next course."""
 
@@ -82,7 +82,7 @@ def design(kernel: Kernel) -> Design:
     return Design(doses, tuple(sorted(found)))
 
 
-def courses(doses: tuple[DoseGiven, ...]) -> list[Course]:
+def courses(doses: tuple[DoseGiven, ...]) -> list[DosingCourse]:
     """The first and the last course of these doses, which are in time order."""
     groups: list[list[tuple[int, int]]] = []
     for dose in doses:
@@ -97,11 +97,11 @@ def courses(doses: tuple[DoseGiven, ...]) -> list[Course]:
         infused = tuple(sorted({end for start, end in group if end > start}))
         given = max(end for _, end in group)
         last = max(ORIGIN + SPAN_DAYS * DAY_MS, given + EVERY_DAYS * DAY_MS)
-        found.append(Course(group[0][0], infused, given, last if following is None else following))
+        found.append(DosingCourse(group[0][0], infused, given, last if following is None else following))
     return list(dict.fromkeys([*found[:1], *found[-1:]]))
 
 
-def _of_level(course: Course, curve: NDArray[np.float64]) -> list[int]:
+def _of_level(course: DosingCourse, curve: NDArray[np.float64]) -> list[int]:
     """Times at which a level with this ``curve`` along the course's marks is drawn."""
     peak = int(curve.argmax())
     found = [peak]
@@ -113,6 +113,6 @@ def _of_level(course: Course, curve: NDArray[np.float64]) -> list[int]:
 
 def _typical(kernel: Kernel, timeline: Timeline, marks: NDArray[np.int64]) -> NDArray[np.float64]:
     """Outputs (M, O) of the typical patient."""
-    solver = Solver(kernel, np.zeros((1, len(kernel.model.eta_names))), pace_for(kernel), shared=False)
+    solver = Solver(kernel, np.zeros((1, len(kernel.model.eta_names))), step_sizes_for(kernel), shared=False)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     return np.asarray(out[:, : len(kernel.model.outputs), 0])

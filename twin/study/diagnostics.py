@@ -69,8 +69,8 @@ def diagnose(trunk: Trunk, timeline: Timeline, effects: Effects, replicates: int
     """Diagnostics of all the observations of ``timeline`` at the patient's own ``effects``, of one particle."""
     seen = timeline.observations
     outputs = [trunk.kernel.model.outputs[observation.output] for observation in seen]
-    nobody = np.zeros((1, len(trunk.kernel.model.eta_names)))
-    population, individual = (trunk.predictions(each, timeline, seen)[:, 0] for each in (nobody, effects))
+    typical = np.zeros((1, len(trunk.kernel.model.eta_names)))
+    population, individual = (trunk.predictions(each, timeline, seen)[:, 0] for each in (typical, effects))
     iwres = [_weighted(*each) for each in zip(seen, outputs, individual, strict=True)]
     simulations = simulated(trunk, timeline, max(replicates, PER_VALUE * len(seen)))
     rng = generator(trunk.patient_id, "npde")

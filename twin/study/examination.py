@@ -26,7 +26,7 @@ from twin.observation.observation import Observation
 from twin.patient.reading import Reader
 from twin.record.history import History
 from twin.solver.effects import Effects
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.study.diagnostics import Diagnosis, diagnose
 from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline, build
@@ -86,14 +86,14 @@ def examine(patient_id: str, history: History, model: Model, particles: int) -> 
     timeline = build(history, kernel)
     if timeline is None or not timeline.observations:
         raise ValueError(f"no value of {', '.join(output.name for output in model.outputs)} in the record")
-    trunk = Trunk(kernel, pace_for(kernel), patient_id)
+    trunk = Trunk(kernel, step_sizes_for(kernel), patient_id)
     reader = Reader(trunk)
     position = trunk.begin(timeline, prior(widened(model, timeline.widening), particles, patient_id))
     predictions = []
     for observation in timeline.observations:
         position, learned = trunk.learn(position, timeline, observation)
         predictions.append(reader.prediction(learned))
-    found = post_hoc(kernel, trunk.pace, timeline)
+    found = post_hoc(kernel, trunk.step_sizes, timeline)
     times = np.array([observation.millis - timeline.start for observation in timeline.observations])
     return Examined(
         patient_id,
@@ -110,8 +110,8 @@ def _curves(trunk: Trunk, timeline: Timeline, belief: Belief, mode: Effects) -> 
     marks = _marks(timeline)
     outputs = sorted({observation.output for observation in timeline.observations})
     looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
-    nobody = np.zeros((1, len(trunk.kernel.model.eta_names)))
-    alone = np.hstack([trunk.predictions(each, timeline, looks) for each in (mode, nobody)])
+    typical = np.zeros((1, len(trunk.kernel.model.eta_names)))
+    alone = np.hstack([trunk.predictions(each, timeline, looks) for each in (mode, typical)])
     shape = len(outputs), len(marks), -1
     predicted = zip(trunk.recalled(belief, timeline, looks).reshape(shape), alone.reshape(shape), strict=True)
     times = (marks - timeline.start) / UNIT_MS[trunk.kernel.model.time_unit]

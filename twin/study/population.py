@@ -19,8 +19,8 @@ from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import Kernel
 from twin.observation.observation import Observation
-from twin.solver.step_control import pace_for
-from twin.study.design import SPAN_DAYS, Course, courses
+from twin.solver.step_control import step_sizes_for
+from twin.study.design import SPAN_DAYS, DosingCourse, courses
 from twin.timeline.regimen import ORIGIN, treated, treatment
 from twin.timeline.timeline import Timeline
 
@@ -56,7 +56,7 @@ def outlooks(kernel: Kernel) -> tuple[Outlook, ...]:
     model = kernel.model
     doses = treatment(model, "population", SPAN_DAYS)
     timeline = treated(kernel, doses)
-    trunk = Trunk(kernel, pace_for(kernel), "population")
+    trunk = Trunk(kernel, step_sizes_for(kernel), "population")
     eta = prior(model, PATIENTS, "population").eta
     eta = np.vstack([np.zeros_like(eta[:1]), eta])
     stretches = [(0, np.linspace(ORIGIN, ORIGIN + SPAN_DAYS * DAY_MS, SPAN_DAYS * 24 // EVERY_HOURS + 1))]
@@ -76,7 +76,7 @@ def outlooks(kernel: Kernel) -> tuple[Outlook, ...]:
     return tuple(sorted(found, key=lambda one: (one.output, one.of_course)))
 
 
-def _along(course: Course) -> Floats:
+def _along(course: DosingCourse) -> Floats:
     """Times of a course, denser after its beginning and after its last dose."""
     given = np.linspace(course.begun, course.given, POINTS // 3)
     after = course.given + (course.until - course.given) * np.linspace(0, 1, POINTS) ** 3

@@ -11,17 +11,17 @@ from collections.abc import Iterable
 from twin.events import BadEvent, InputEvent
 from twin.model.spec import Model
 from twin.record.history import History
-from twin.record.recording import tell
+from twin.record.recording import insert_event
 from twin.solver.settling import settles
 
 
-def recorded(events: Iterable[InputEvent], model: Model) -> tuple[History, tuple[BadEvent, ...]]:
+def record_of(events: Iterable[InputEvent], model: Model) -> tuple[History, tuple[BadEvent, ...]]:
     """The history of these events, and what of them could not be used, in their order."""
     history = History()
     refused: list[BadEvent] = []
     for event in events:
         try:
-            tell(history, event, model, settles)
+            insert_event(history, event, model, settles)
         except BadEvent as bad:
             refused.append(bad)
     return history, tuple(refused)

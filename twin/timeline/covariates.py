@@ -39,13 +39,13 @@ class Carried:
 
 def carry(facts: Iterable[tuple[int, ClinicalEvent]], model: Model) -> Carried:
     """Characteristics of the facts (ms, fact) in event-time order."""
-    told: dict[str, dict[int, float]] = {covariate.name: {} for covariate in model.covariates}
+    reported: dict[str, dict[int, float]] = {covariate.name: {} for covariate in model.covariates}
     for millis, fact in facts:
         if isinstance(fact, Covariate | LabResult):
             name = fact.name if isinstance(fact, Covariate) else fact.analyte
-            if name in told and fact.value is not None:
-                told[name][millis] = fact.value.value
-    courses = [_course(covariate, told[covariate.name]) for covariate in model.covariates]
+            if name in reported and fact.value is not None:
+                reported[name][millis] = fact.value.value
+    courses = [_course(covariate, reported[covariate.name]) for covariate in model.covariates]
     every = np.unique(np.array([ALWAYS, *(m for course in courses for m, _ in course)], dtype=np.int64))
     values = np.empty((len(every), len(courses)))
     for j, course in enumerate(courses):
@@ -53,7 +53,7 @@ def carry(facts: Iterable[tuple[int, ClinicalEvent]], model: Model) -> Carried:
         values[:, j] = np.array([value for _, value in course])[np.searchsorted(begins, every, side="right") - 1]
     new = np.ones(len(every), dtype=bool)
     new[1:] = (values[1:] != values[:-1]).any(axis=1)
-    never = [covariate for covariate in model.covariates if not told[covariate.name]]
+    never = [covariate for covariate in model.covariates if not reported[covariate.name]]
     return Carried(every[new], values[new], _widening(model, never))
 
 
@@ -71,9 +71,9 @@ def widened(model: Model, widening: NDArray[np.float64] | None = None) -> Model:
     return replace(model, omega=omega)
 
 
-def _course(covariate: CovariateSpec, told: dict[int, float]) -> list[tuple[int, float]]:
+def _course(covariate: CovariateSpec, reported: dict[int, float]) -> list[tuple[int, float]]:
     """Steps (from ms, value), the first of them from `ALWAYS`."""
-    times, values = list(told), list(told.values())
+    times, values = list(reported), list(reported.values())
     if not times:
         return [(ALWAYS, covariate.reference)]
     if covariate.carry == "backward":

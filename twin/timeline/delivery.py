@@ -187,8 +187,8 @@ def delivered(
             channels.setdefault(device, [])
             # Words at one instant: a start or stop outranks the periodic sample.
             spoken = {millis for millis, _ in channels[device]}
-            told = [(m, r) for m, r in zip(line.times, line.rates, strict=True) if m not in spoken]
-            channels[device] = sorted([*channels[device], *told], key=lambda step: step[0])
+            reported = [(m, r) for m, r in zip(line.times, line.rates, strict=True) if m not in spoken]
+            channels[device] = sorted([*channels[device], *reported], key=lambda step: step[0])
     devices = sorted(channels.keys() | counters.keys())
     spoken_steps = {device: _held(_last_of_instant(channels.get(device, []))) for device in devices}
     found.pumped = sum_of_steps([_counted(spoken_steps[device], counters.get(device, [])) for device in devices])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from twin.clock import HOUR_MS
 from twin.events import DrugLevel, LabResult
 from twin.model.spec import Model, OutputSpec, output_index
-from twin.observation.observation import Measured, Observation
+from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import moments_around
 from twin.record.history import ClinicalEvent
 
@@ -15,7 +15,7 @@ ZERO_COUNT_BELOW = 0.1
 
 def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[Observation, ...]:
     found: list[Observation] = []
-    at_instant: dict[tuple[int, int], list[Measured]] = {}
+    at_instant: dict[tuple[int, int], list[MeasuredValue]] = {}
     for millis, fact in facts:
         if isinstance(fact, DrugLevel | LabResult):
             number = output_index(model, fact.analyte)
@@ -35,13 +35,13 @@ def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple
     return tuple(found)
 
 
-def _measured(fact: DrugLevel | LabResult, output: OutputSpec) -> Measured:
+def _measured(fact: DrugLevel | LabResult, output: OutputSpec) -> MeasuredValue:
     """What is measured: a value, or the limit that it is known to lie beyond."""
     value = fact.value.value
     if fact.below_lloq:
-        return Measured(value, below=value if fact.lloq is None else fact.lloq.value)
+        return MeasuredValue(value, below=value if fact.lloq is None else fact.lloq.value)
     if fact.above_uloq:
-        return Measured(value, above=value if fact.uloq is None else fact.uloq.value)
+        return MeasuredValue(value, above=value if fact.uloq is None else fact.uloq.value)
     if isinstance(fact, LabResult) and value == 0.0 and output.kind == "continuous":
-        return Measured(value, below=ZERO_COUNT_BELOW)
-    return Measured(value)
+        return MeasuredValue(value, below=ZERO_COUNT_BELOW)
+    return MeasuredValue(value)

@@ -35,10 +35,12 @@ def extended(
             end = finish if end is None else max(end, finish)
     # A characteristic that is to change is not foreseen.
     known = timeline.epoch <= now
-    told = timeline.covariates[known][:, : len(kernel.model.covariates)]
+    reported = timeline.covariates[known][:, : len(kernel.model.covariates)]
     seen = tuple(o for o in timeline.observations if o.millis <= now)
     resets = timeline.resets[timeline.resets <= now]
-    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], told, timeline.widening, resets), end
+    return assemble(
+        kernel, timeline.start, ahead, seen, timeline.epoch[known], reported, timeline.widening, resets
+    ), end
 
 
 def _continued(source: Delivered, now: int, plan: tuple[PlanStep, ...]) -> tuple[Delivered, int | None]:

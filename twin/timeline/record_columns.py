@@ -14,7 +14,7 @@ from twin.clock import DAY_MS, HOUR_MS
 from twin.model.record_functions import _parts, resting
 from twin.timeline.delivery import Delivered, Steps
 
-Measured = Sequence[tuple[int, int, float]]
+MeasuredHistory = Sequence[tuple[int, int, float]]
 """Measured values in event-time order: (ms, number of the output, value)."""
 
 
@@ -24,7 +24,7 @@ def with_record(
     unit: int,
     start: int,
     given: Mapping[str, Delivered],
-    measured: Measured,
+    measured: MeasuredHistory,
     epoch: NDArray[np.int64],
     covariates: NDArray[np.float64],
 ) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
@@ -47,7 +47,12 @@ def with_record(
 
 
 def _course(
-    column: str, outputs: Sequence[str], unit: int, start: int, given: Mapping[str, Delivered], measured: Measured
+    column: str,
+    outputs: Sequence[str],
+    unit: int,
+    start: int,
+    given: Mapping[str, Delivered],
+    measured: MeasuredHistory,
 ) -> list[tuple[int, float]]:
     """A hidden column over time: (from ms, value), distinct times, sorted."""
     function, word, number = _parts(column)

@@ -126,17 +126,17 @@ def segments_of(
         epoch, covariates: (E,) ms from which a row (E, C) of the model's covariates holds.
     """
     grid = None if model.drift is None else round(model.drift.grid * unit_ms)
-    told = model.occasions
-    if told is None:
+    reported = model.occasions
+    if reported is None:
         return Segments(start, grid=grid)
-    if told.covariate is not None:
-        column = covariates[:, [c.name for c in model.covariates].index(told.covariate)]
+    if reported.covariate is not None:
+        column = covariates[:, [c.name for c in model.covariates].index(reported.covariate)]
         changed = np.flatnonzero(np.diff(column)) + 1
         return Segments(start, tuple(epoch[changed].tolist()), grid=grid)
-    assert told.drug is not None
-    starts = given.get(told.drug, Delivered()).starts(round((told.gap or 0.0) * unit_ms))
-    if told.gap is not None:
+    assert reported.drug is not None
+    starts = given.get(reported.drug, Delivered()).starts(round((reported.gap or 0.0) * unit_ms))
+    if reported.gap is not None:
         return Segments(start, tuple(starts[1:]), grid=grid)
-    assert told.every is not None
-    every = round(told.every * unit_ms) if starts else None
+    assert reported.every is not None
+    every = round(reported.every * unit_ms) if starts else None
     return Segments(start, (), starts[0] if starts else 0, every, grid)

@@ -20,7 +20,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
-from connectors.feeds.nmtran.records import BadRecord, Record
+from connectors.feeds.nmtran.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.times import LONGEST_YEARS, clock_hours
 from twin.model.formula import arguments_of
 from twin.model.spec import Model, Route
@@ -51,7 +51,7 @@ class Dose:
     steady_every: float | None
 
 
-def dose_of(record: Record, model: Model, unit_hours: float, clock: bool, notes: Counter[str]) -> Dose:
+def dose_of(record: DataRecord, model: Model, unit_hours: float, clock: bool, notes: Counter[str]) -> Dose:
     """The dose of a record.
 
     Args:
@@ -81,7 +81,7 @@ def dose_of(record: Record, model: Model, unit_hours: float, clock: bool, notes:
     return Dose(drug, way, amount, duration, _times(record, every), every if steady else None)
 
 
-def _duration(record: Record, amount: float, spread: bool, notes: Counter[str]) -> float | None:
+def _duration(record: DataRecord, amount: float, spread: bool, notes: Counter[str]) -> float | None:
     """Of the infusion in model time units, or ``None`` where the dose is given at once or spread by the model."""
     rate, duration = record.number("RATE") or 0.0, record.number("DUR") or 0.0
     if rate < 0:
@@ -107,7 +107,7 @@ def _duration(record: Record, amount: float, spread: bool, notes: Counter[str]) 
     return None
 
 
-def _interval(record: Record, unit_hours: float, clock: bool) -> float:
+def _interval(record: DataRecord, unit_hours: float, clock: bool) -> float:
     """II in hours; 0 where there is none."""
     if record.text("II") is None:
         return 0.0
@@ -116,7 +116,7 @@ def _interval(record: Record, unit_hours: float, clock: bool) -> float:
     return (record.number("II") or 0.0) * unit_hours
 
 
-def _times(record: Record, every: float) -> tuple[float, ...]:
+def _times(record: DataRecord, every: float) -> tuple[float, ...]:
     additional = record.integer("ADDL") or 0
     if not 0 <= additional <= MOST_ADDITIONAL_DOSES:
         raise BadRecord(f"ADDL {additional} is outside 0 to {MOST_ADDITIONAL_DOSES}")
@@ -127,7 +127,7 @@ def _times(record: Record, every: float) -> tuple[float, ...]:
     return tuple(record.hours + n * every for n in range(additional + 1))
 
 
-def _entrance(record: Record, model: Model) -> tuple[str, Route | None, bool]:
+def _entrance(record: DataRecord, model: Model) -> tuple[str, Route | None, bool]:
     """The drug that ``CMT`` receives, the route that its input names, and whether it spreads a dose given at once."""
     number = record.integer("CMT") or 0
     if number < 0:

@@ -19,7 +19,7 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record
+from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError
 from twin.model.formula import names_in
 from twin.model.spec import Model, OutputSpec
 
@@ -51,7 +51,7 @@ class Observer:
         if asked is not None and self.asked is None:
             raise NmtranError(f"output {asked!r} is not in {model.id}; it has {_listed(model.outputs)}")
 
-    def observed(self, record: Record, measured: bool) -> Observed | None:
+    def observed(self, record: DataRecord, measured: bool) -> Observed | None:
         """What a record says, ``None`` for nothing; ``measured`` where MDV says that there must be something."""
         if record.number("AMT"):
             raise BadRecord("an observation (EVID 0) with AMT; a dose needs EVID 1")
@@ -70,7 +70,7 @@ class Observer:
         return Observed(output, value)
 
     @staticmethod
-    def _side(record: Record) -> str | None:
+    def _side(record: DataRecord) -> str | None:
         """Which flag is set, ``CENS``, ``-CENS`` or ``BLQ``, if one is."""
         cens, blq = record.integer("CENS") or 0, record.integer("BLQ") or 0
         if cens not in (-1, 0, 1):
@@ -81,7 +81,7 @@ class Observer:
             raise BadRecord(f"CENS {cens} and BLQ 1 both say that the value is a limit; keep one")
         return {1: "CENS", -1: "-CENS", 0: "BLQ" if blq else None}[cens]
 
-    def _output(self, record: Record) -> OutputSpec:
+    def _output(self, record: DataRecord) -> OutputSpec:
         outputs = self.model.outputs
         if (identifier := record.text("DVID")) is not None:
             named = self._named(identifier)
@@ -113,7 +113,7 @@ class Observer:
         return next((output for output in self.model.outputs if name in (output.name, *output.aliases)), None)
 
 
-def _measured(record: Record) -> float | None:
+def _measured(record: DataRecord) -> float | None:
     """DV, or the exponential of LNDV."""
     value, logarithm = record.number("DV"), record.number("LNDV")
     if value is not None or logarithm is None:
@@ -125,7 +125,7 @@ def _measured(record: Record) -> float | None:
     return math.exp(logarithm)
 
 
-def _blq_limit(record: Record) -> float | None:
+def _blq_limit(record: DataRecord) -> float | None:
     """The limit of quantification that a value flagged by BLQ lies under."""
     for value in (record.number("LLOQ"), record.number("LIMIT"), _measured(record)):
         if value is not None:
@@ -133,7 +133,7 @@ def _blq_limit(record: Record) -> float | None:
     raise BadRecord("BLQ 1 without a limit of quantification; give it as LLOQ, LIMIT or DV")
 
 
-def _limited(record: Record, output: OutputSpec, value: float, side: str) -> Observed:
+def _limited(record: DataRecord, output: OutputSpec, value: float, side: str) -> Observed:
     if value <= 0:
         raise BadRecord(f"{side.lstrip('-')} with the limit {value:g}: a limit of {output.name} must be above 0")
     if side == "BLQ":

@@ -31,7 +31,7 @@ from connectors.feeds.analytes import drug_of
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.nmtran.doses import dose_of
 from connectors.feeds.nmtran.observations import Observer
-from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record, read_records, whole_number
+from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError, read_records, whole_number
 from connectors.feeds.nmtran.times import ORIGIN, place_in_time
 from twin.clock import HOUR_MS
 from twin.events import (
@@ -54,7 +54,7 @@ _PATIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
-class Reading:
+class NmtranEvents:
     """What a file says.
 
     Attributes:
@@ -98,7 +98,7 @@ def parse_columns(text: str) -> dict[str, str]:
 
 def read_nmtran(
     lines: Iterable[str], model: Model, columns: Mapping[str, str] | None = None, output: str | None = None
-) -> Reading:
+) -> NmtranEvents:
     """Events of every patient in the file (see the module's text for how records are read).
 
     Args:
@@ -127,12 +127,12 @@ class _Reader:
         self.line_of: dict[str, int] = {}
         self.clock = False
 
-    def read(self, lines: Iterable[str], columns: Mapping[str, str]) -> Reading:
+    def read(self, lines: Iterable[str], columns: Mapping[str, str]) -> NmtranEvents:
         found = read_records(lines, tuple(self.covariates), columns, self.bad_lines, self.notes)
         known = [record for record in found if self._usable(record, self._identify)]
         placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines)
-        patients: dict[str, list[Record]] = {}
-        resets: dict[str, Record] = {}
+        patients: dict[str, list[DataRecord]] = {}
+        resets: dict[str, DataRecord] = {}
         previous = ""
         for record in placed:
             if not self._usable(record, lambda record: _goes_on(record, resets)):
@@ -147,11 +147,11 @@ class _Reader:
         events.sort(key=lambda event: event.time)  # stable: an enrolment stays before what shares its time
         notes = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items())
         bad_lines = tuple(sorted(self.bad_lines, key=lambda bad: bad.line))
-        return Reading(tuple(events), bad_lines, notes, self.line_of, dated=self.clock)
+        return NmtranEvents(tuple(events), bad_lines, notes, self.line_of, dated=self.clock)
 
     # --- one record --------------------------------------------------------------------------------------------------
 
-    def _usable(self, record: Record, examine: Callable[[Record], None]) -> bool:
+    def _usable(self, record: DataRecord, examine: Callable[[DataRecord], None]) -> bool:
         try:
             examine(record)
         except BadRecord as error:
@@ -160,7 +160,7 @@ class _Reader:
         return True
 
     @staticmethod
-    def _identify(record: Record) -> None:
+    def _identify(record: DataRecord) -> None:
         """Whose record it is, and of which kind."""
         patient = record.text("ID")
         if patient is None:
@@ -178,7 +178,7 @@ class _Reader:
             )
         record.evid = evid
 
-    def _patient(self, records: list[Record]) -> list[InputEvent]:
+    def _patient(self, records: list[DataRecord]) -> list[InputEvent]:
         events: list[InputEvent] = []
         holding: dict[str, float] = {}
         first_words = self._first_words(records)
@@ -212,7 +212,7 @@ class _Reader:
         )
         return [enrolled, *events]
 
-    def _first_words(self, records: list[Record]) -> dict[tuple[str, float], int]:
+    def _first_words(self, records: list[DataRecord]) -> dict[tuple[str, float], int]:
         """The first line that says a covariate which is carried backward, by its name and the record's hours.
 
         It is the one that rules the interval which ends there; NONMEM reads records in the order of their lines.
@@ -225,7 +225,7 @@ class _Reader:
                     found.setdefault((name, record.hours), record.line)
         return found
 
-    def _said(self, record: Record) -> list[InputEvent]:
+    def _said(self, record: DataRecord) -> list[InputEvent]:
         mdv = record.integer("MDV")
         if mdv not in (None, 0, 1):
             raise BadRecord(f"MDV {mdv} is neither 0 nor 1")
@@ -241,7 +241,7 @@ class _Reader:
             return []
         return self._observation(record, measured=mdv == 0)
 
-    def _doses(self, record: Record) -> Iterable[InputEvent]:
+    def _doses(self, record: DataRecord) -> Iterable[InputEvent]:
         dose = dose_of(record, self.model, self.unit_hours, self.clock, self.notes)
         duration = None if dose.duration is None else Quantity(value=dose.duration, unit=self.model.time_unit)
         steady = None if dose.steady_every is None else Quantity(value=dose.steady_every, unit="h")
@@ -255,7 +255,7 @@ class _Reader:
                 steady_every=steady if n == 0 else None,
             )
 
-    def _observation(self, record: Record, measured: bool) -> list[InputEvent]:
+    def _observation(self, record: DataRecord, measured: bool) -> list[InputEvent]:
         found = self.observer.observed(record, measured)
         if found is None:
             return []
@@ -270,7 +270,7 @@ class _Reader:
         said["value"] = Quantity(value=found.value, unit=output.unit)
         return [kind(**said, analyte=output.name, below_lloq=found.below, above_uloq=found.above)]
 
-    def _envelope(self, record: Record, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
+    def _envelope(self, record: DataRecord, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
         """Who, when, and an id that is the same however often and wherever in the file the fact stands."""
         moment = ORIGIN + timedelta(milliseconds=round((record.hours if hours is None else hours) * HOUR_MS))
         fact = (record.patient, kind, name, moment.isoformat())
@@ -280,7 +280,7 @@ class _Reader:
         return {"event_id": identity, "patient_id": record.patient, "time": moment, "source": SOURCE}
 
 
-def _value(record: Record, covariate: CovariateSpec) -> float | None:
+def _value(record: DataRecord, covariate: CovariateSpec) -> float | None:
     """The covariate's value in a record: a number, or the name of one of its levels."""
     levels = dict(covariate.levels)
     if (name := record.text(covariate.name)) in levels:
@@ -291,7 +291,7 @@ def _value(record: Record, covariate: CovariateSpec) -> float | None:
     return value
 
 
-def _goes_on(record: Record, resets: Mapping[str, Record]) -> None:
+def _goes_on(record: DataRecord, resets: Mapping[str, DataRecord]) -> None:
     """Refuse a time that lies before the reset on a line above."""
     reset = resets.get(record.patient)
     if reset is not None and record.hours < reset.hours:

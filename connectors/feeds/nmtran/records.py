@@ -35,7 +35,7 @@ class BadRecord(ValueError):
     """One record cannot be used; the text becomes the reason of a `BadLine`."""
 
 
-class Record:
+class DataRecord:
     """One line's cells, read by data item."""
 
     def __init__(self, line: int, cells: list[str], positions: Mapping[str, int]) -> None:
@@ -90,7 +90,7 @@ def read_records(
     columns: Mapping[str, str],
     bad_lines: list[BadLine],
     notes: Counter[str],
-) -> Iterator[Record]:
+) -> Iterator[DataRecord]:
     """Each line under the header as a record; lines that are none go to ``bad_lines``, remarks to ``notes``.
 
     Args:
@@ -129,7 +129,7 @@ def read_records(
         elif len(cells) != width:
             bad_lines.append(BadLine(number, f"{len(cells)} cells under a header of {width}"))
         else:
-            yield Record(number, cells, positions)
+            yield DataRecord(number, cells, positions)
     if positions is None:
         raise NmtranError(_NO_HEADER)
 

@@ -21,7 +21,7 @@ from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record
+from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError
 
 ORIGIN = datetime(2000, 1, 1, tzinfo=UTC)
 """The moment that ``TIME`` 0 stands for where records carry no dates."""
@@ -38,7 +38,9 @@ LONGEST_YEARS = 100
 _CLOCK = re.compile(r"([+-]?)(\d{1,4}):(\d{1,2})(?::(\d{1,2}(?:\.\d*)?))?")
 
 
-def place_in_time(records: Sequence[Record], unit_hours: float, bad_lines: list[BadLine]) -> tuple[list[Record], bool]:
+def place_in_time(
+    records: Sequence[DataRecord], unit_hours: float, bad_lines: list[BadLine]
+) -> tuple[list[DataRecord], bool]:
     """Set the ``hours`` of every record since `ORIGIN`; those without a usable time go to ``bad_lines``.
 
     Args:
@@ -55,8 +57,8 @@ def place_in_time(records: Sequence[Record], unit_hours: float, bad_lines: list[
     if len(dated) > 1:
         raise NmtranError(f"columns {' and '.join(dated)} are both dates; keep one")
     clock = bool(dated) or any(":" in (record.text("TIME") or "") for record in records)
-    placed: list[Record] = []
-    newest: dict[str, Record] = {}
+    placed: list[DataRecord] = []
+    newest: dict[str, DataRecord] = {}
     for record in records:
         try:
             if not clock:
@@ -81,7 +83,7 @@ def place_in_time(records: Sequence[Record], unit_hours: float, bad_lines: list[
     return placed, clock
 
 
-def elapsed(record: Record) -> float:
+def elapsed(record: DataRecord) -> float:
     """TIME as a number."""
     time = record.number("TIME")
     if time is None:
@@ -89,7 +91,7 @@ def elapsed(record: Record) -> float:
     return time
 
 
-def clock_hours(record: Record, item: str) -> float:
+def clock_hours(record: DataRecord, item: str) -> float:
     """Hours of a clock time ``hh:mm`` or ``hh.fr``."""
     cell = record.text(item)
     if cell is None:

@@ -48,14 +48,14 @@ MISREAD = 10.0
 """A result that is corrected later was first reported this many times too high: a slip of the decimal point."""
 
 
-class Arrival(NamedTuple):
+class TimedEvent(NamedTuple):
     """An event and the ms at which it arrives, never before its event time."""
 
     time: int
     event: InputEvent
 
 
-def bedside(patient: WardPatient, vitals_every: int, pump_every: int) -> Iterator[Arrival]:
+def bedside(patient: WardPatient, vitals_every: int, pump_every: int) -> Iterator[TimedEvent]:
     """All events about one patient in the order of arrival.
 
     Args:
@@ -72,13 +72,13 @@ def bedside(patient: WardPatient, vitals_every: int, pump_every: int) -> Iterato
     return in_arrival_order(voices)
 
 
-def _event_millis(spoken: tuple[int, Arrival]) -> int:
+def _event_millis(spoken: tuple[int, TimedEvent]) -> int:
     return spoken[0]
 
 
-def in_arrival_order(voices: Iterable[tuple[int, Arrival]]) -> Iterator[Arrival]:
+def in_arrival_order(voices: Iterable[tuple[int, TimedEvent]]) -> Iterator[TimedEvent]:
     """Order by arrival what comes in event-time order as (event ms, arrival), holding only what is under way."""
-    waiting: list[tuple[int, int, Arrival]] = []
+    waiting: list[tuple[int, int, TimedEvent]] = []
     number = count()
     for spoken, arrival in voices:
         while waiting and waiting[0][0] <= spoken:
@@ -100,21 +100,21 @@ def _says(patient: WardPatient, source: str) -> Callable[[str, str, int], dict[s
 # --- staff -----------------------------------------------------------------------------------------------------------
 
 
-def _chart(patient: WardPatient) -> Iterator[tuple[int, Arrival]]:
+def _chart(patient: WardPatient) -> Iterator[tuple[int, TimedEvent]]:
     """Enrolment, covariates and orders at admission, then doses given by hand as they are written down."""
     says = _says(patient, "ward-chart")
     start = patient.admitted
-    yield start, Arrival(start, Enrolment(**says("enrolment", "", start), model=patient.model.id))
+    yield start, TimedEvent(start, Enrolment(**says("enrolment", "", start), model=patient.model.id))
     seen = start + ADMISSION_MS
     for spec in patient.model.covariates:
         value = Quantity(value=patient.covariates[spec.name], unit=spec.unit)
-        yield seen, Arrival(seen, Covariate(**says("covariate", spec.name, seen), name=spec.name, value=value))
+        yield seen, TimedEvent(seen, Covariate(**says("covariate", spec.name, seen), name=spec.name, value=value))
     for drug, (route, doses) in patient.orders.items():
         planned = tuple(
             PlannedDose(time=from_millis(d.time), amount=_mg(d.amount), duration=_hours_or_none(d.hours)) for d in doses
         )
         envelope = says("regimen_planned", drug, seen)
-        yield seen, Arrival(seen, RegimenPlanned(**envelope, drug=drug, route=route, doses=planned))
+        yield seen, TimedEvent(seen, RegimenPlanned(**envelope, drug=drug, route=route, doses=planned))
     for dose in patient.given:
         if dose.time < patient.discharged:
             event = DoseGiven(
@@ -124,13 +124,13 @@ def _chart(patient: WardPatient) -> Iterator[tuple[int, Arrival]]:
                 amount=_mg(dose.amount),
                 duration=_hours_or_none(dose.hours),
             )
-            yield dose.time, Arrival(dose.recorded, event)
+            yield dose.time, TimedEvent(dose.recorded, event)
 
 
-def _hours(patient: WardPatient) -> Iterator[tuple[int, Arrival]]:
+def _hours(patient: WardPatient) -> Iterator[tuple[int, TimedEvent]]:
     says = _says(patient, "ward-clock")
     for time in range(patient.admitted + HOUR_MS, patient.discharged + 1, HOUR_MS):
-        yield time, Arrival(time, Clock(**says("clock", "", time)))
+        yield time, TimedEvent(time, Clock(**says("clock", "", time)))
 
 
 def _mg(amount: float) -> Quantity:
@@ -144,7 +144,7 @@ def _hours_or_none(hours: float) -> Quantity | None:
 # --- pump ------------------------------------------------------------------------------------------------------------
 
 
-def _pump(patient: WardPatient, every: int) -> Iterator[tuple[int, Arrival]]:
+def _pump(patient: WardPatient, every: int) -> Iterator[tuple[int, TimedEvent]]:
     """Every infusion's pump in turn: bound, heard, released. One device serves a patient, and its counter runs on."""
     rng, counter = patient.rng(PUMP), patient.rng(TOTALS)
     before = 0.0
@@ -160,7 +160,7 @@ def _pump(patient: WardPatient, every: int) -> Iterator[tuple[int, Arrival]]:
 
 def _deliveries(
     patient: WardPatient, infusion: Infusion, every: int, rng: np.random.Generator
-) -> Iterator[tuple[int, Arrival]]:
+) -> Iterator[tuple[int, TimedEvent]]:
     says = _says(patient, "ward-pump")
     strength = _strength(patient, infusion)
     for word in words(infusion, every):
@@ -178,12 +178,12 @@ def _deliveries(
             concentration=None if strength is None else Quantity(value=strength, unit="mg/mL"),
             not_delivering_reason=word.reason,
         )
-        yield word.time, Arrival(word.time + delay, event)
+        yield word.time, TimedEvent(word.time + delay, event)
 
 
 def _totals(
     patient: WardPatient, infusion: Infusion, before: float, rng: np.random.Generator
-) -> Iterator[tuple[int, Arrival]]:
+) -> Iterator[tuple[int, TimedEvent]]:
     says = _says(patient, "ward-pump")
     strength = _strength(patient, infusion)
     times = [infusion.connected[0], *range(infusion.start + TOTALS_MS, infusion.end, TOTALS_MS), infusion.end + 1000]
@@ -200,7 +200,7 @@ def _totals(
             delivered=delivered,
             concentration=None if strength is None else Quantity(value=strength, unit="mg/mL"),
         )
-        yield time, Arrival(time + delay, event)
+        yield time, TimedEvent(time + delay, event)
 
 
 def _strength(patient: WardPatient, infusion: Infusion) -> float | None:
@@ -224,7 +224,9 @@ def _network_delay(rng: np.random.Generator) -> int:
     return round(rng.uniform(MINUTE_MS, 10 * MINUTE_MS) if held else rng.uniform(200, 2000))
 
 
-def _association(patient: WardPatient, device: str, start: int, end: int, every: int) -> Iterator[tuple[int, Arrival]]:
+def _association(
+    patient: WardPatient, device: str, start: int, end: int, every: int
+) -> Iterator[tuple[int, TimedEvent]]:
     says = _says(patient, "ward-devices")
     bound = DeviceAssociation(
         **says("device_association", device, start),
@@ -232,25 +234,25 @@ def _association(patient: WardPatient, device: str, start: int, end: int, every:
         associated=True,
         expected_every=Quantity(value=every / 1000, unit="s"),
     )
-    yield start, Arrival(start + 500, bound)
+    yield start, TimedEvent(start + 500, bound)
     if end < patient.discharged:
         released = DeviceAssociation(**says("device_association", device, end), device_id=device, associated=False)
-        yield end, Arrival(end + 500, released)
+        yield end, TimedEvent(end + 500, released)
 
 
 # --- laboratory ------------------------------------------------------------------------------------------------------
 
 
-def _results(patient: WardPatient) -> Iterator[tuple[int, Arrival]]:
+def _results(patient: WardPatient) -> Iterator[tuple[int, TimedEvent]]:
     for number, specimen in enumerate(patient.specimens):
         value = patient.results[number]
         if specimen.corrected is None:
-            yield specimen.time, Arrival(specimen.reported, _result(patient, specimen, value))
+            yield specimen.time, TimedEvent(specimen.reported, _result(patient, specimen, value))
             continue
         slip = _result(patient, specimen, MISREAD * value)
         right = _result(patient, specimen, value, replaces=slip.event_id)
-        yield specimen.time, Arrival(specimen.reported, slip)
-        yield specimen.time, Arrival(specimen.corrected, right)
+        yield specimen.time, TimedEvent(specimen.reported, slip)
+        yield specimen.time, TimedEvent(specimen.corrected, right)
 
 
 def _result(
@@ -286,7 +288,7 @@ def _reported(patient: WardPatient, value: float, unit: str) -> Quantity:
 # --- wearable --------------------------------------------------------------------------------------------------------
 
 
-def _wearable(patient: WardPatient, every: int) -> Iterator[tuple[int, Arrival]]:
+def _wearable(patient: WardPatient, every: int) -> Iterator[tuple[int, TimedEvent]]:
     """Heart rate, temperature and oxygen saturation: a daily rhythm, noise, and fever while the count is very low."""
     device = f"wearable-{patient.id}"
     start = patient.admitted + ADMISSION_MS
@@ -297,7 +299,7 @@ def _wearable(patient: WardPatient, every: int) -> Iterator[tuple[int, Arrival]]
     )
 
 
-def _samples(patient: WardPatient, device: str, start: int, every: int) -> Iterator[tuple[int, Arrival]]:
+def _samples(patient: WardPatient, device: str, start: int, every: int) -> Iterator[tuple[int, TimedEvent]]:
     says = _says(patient, "ward-wearable")
     rng = patient.rng(VITALS)
     resting, usual, febrile = rng.uniform(58, 88), rng.uniform(36.4, 36.9), rng.random() < 0.3
@@ -320,7 +322,7 @@ def _samples(patient: WardPatient, device: str, start: int, every: int) -> Itera
                 channel=channel,
                 value=Quantity(value=float(value), unit=unit),
             )
-            yield time, Arrival(arrives, sample)
+            yield time, TimedEvent(arrives, sample)
 
 
 def _heard_at(patient: WardPatient, time: int, delay: float) -> int | None:

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from connectors.feeds.ward.bedside import Arrival, bedside
+from connectors.feeds.ward.bedside import TimedEvent, bedside
 from connectors.feeds.ward.patients import WardPatient, draw_patient, ward_name
 from twin.clock import HOUR_MS
 from twin.events import to_millis
@@ -44,7 +44,7 @@ def default_start(now: datetime) -> datetime:
 
 
 @dataclass(frozen=True)
-class Ward:
+class SimulatedWard:
     """A ward of ``size`` patients, each staying ``days`` days.
 
     Attributes:
@@ -89,7 +89,7 @@ class Ward:
             for index in range(self.size)
         )
 
-    def arrivals(self) -> Iterator[Arrival]:
+    def arrivals(self) -> Iterator[TimedEvent]:
         """Every event of the ward in the order of arrival; nothing is worked out before it is due."""
         every = round(1000 * self.vitals_every), round(1000 * self.pump_every)
         return heapq.merge(*(bedside(patient, *every) for patient in self.patients), key=_arrival_millis)
@@ -99,7 +99,7 @@ class Ward:
         return (json.dumps(patient.truth_record(), allow_nan=False) + "\n" for patient in self.patients)
 
 
-def expected_events(ward: Ward) -> int:
+def expected_events(ward: SimulatedWard) -> int:
     """About how many events a ward will say, for a progress bar."""
     seconds = ward.days * 86400
     pumped = sum(i.connected[1] - i.connected[0] for p in ward.patients for i in p.infusions) / 1000
@@ -107,7 +107,7 @@ def expected_events(ward: Ward) -> int:
     return round(ward.size * (3 * seconds / ward.vitals_every + seconds / 3600) + pumped / ward.pump_every) + small
 
 
-def _arrival_millis(arrival: Arrival) -> int:
+def _arrival_millis(arrival: TimedEvent) -> int:
     return arrival.time
 
 

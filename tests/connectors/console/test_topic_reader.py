@@ -15,7 +15,7 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
 from connectors.console.board import Board
-from connectors.console.topic_reader import LONGEST_PAUSE, LiveBoard, Reader, decode
+from connectors.console.topic_reader import LONGEST_PAUSE, LiveBoard, TopicReader, decode
 from connectors.kafka.topics import ALERTS, ensure_topics, topic_of
 from connectors.services import LocalServices
 from connectors.services.ports import free_ports
@@ -40,11 +40,11 @@ def prefix() -> str:
 @pytest.fixture
 def reading(kafka: str, prefix: str) -> Iterator[Callable[[], LiveBoard]]:
     """Starts a reader of the prefixed topics each time it is called."""
-    readers: list[Reader] = []
+    readers: list[TopicReader] = []
 
     def start() -> LiveBoard:
         live = LiveBoard(Board())
-        readers.append(Reader(live, kafka, prefix))
+        readers.append(TopicReader(live, kafka, prefix))
         readers[-1].start()
         return live
 
@@ -123,7 +123,7 @@ def test_a_missing_broker_is_said_and_tried_again_ever_more_slowly() -> None:
             reader._stopping.set()
 
     live = LiveBoard(Board())
-    reader = Reader(live, f"127.0.0.1:{free_ports(1)[0]}", pause=pause)
+    reader = TopicReader(live, f"127.0.0.1:{free_ports(1)[0]}", pause=pause)
     reader.start()
     assert enough.wait(60)
     reader.stop()
@@ -142,7 +142,7 @@ def test_a_broker_that_goes_away_is_noticed_and_does_not_hold_up_the_end(
         bootstrap = servers.start_kafka()
         ensure_topics(bootstrap, prefix)
         publish(bootstrap, prefix, make.estimate("P-1"))
-        reader = Reader(live, bootstrap, prefix)
+        reader = TopicReader(live, bootstrap, prefix)
         reader.start()
         assert eventually(lambda: live.status.state == "live")
     assert eventually(lambda: live.status.state == "unreachable")

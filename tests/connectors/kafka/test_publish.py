@@ -14,8 +14,8 @@ from kafka.consumer.fetcher import ConsumerRecord
 from kafka.partitioner.default import murmur2
 from kafka.structs import TopicPartition
 
-from connectors.feeds.ward.ward import WARD_MODELS, Ward, named_models
-from connectors.kafka.publish import Pace, Published, PublishError, publish
+from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
+from connectors.kafka.publish import Published, PublishError, Throttle, publish
 from connectors.kafka.topics import INPUT_BYTES, INPUTS, ensure_topics, topic_of
 from twin.events import Clock, InputEvent, PlannedDose, Quantity, RegimenPlanned, decode
 
@@ -54,7 +54,7 @@ def consumed(bootstrap: str, prefix: str) -> list[ConsumerRecord]:
 
 
 def test_a_ward_arrives_whole_keyed_by_patient_on_its_topics(kafka: str, prefix: str) -> None:
-    ward = Ward(named_models(WARD_MODELS), 5, START, seed=9, days=0.5, vitals_every=300.0)
+    ward = SimulatedWard(named_models(WARD_MODELS), 5, START, seed=9, days=0.5, vitals_every=300.0)
     arrivals = list(ward.arrivals())
     seen: list[int] = []
     result = publish(kafka, arrivals, prefix, progress=seen.append)
@@ -151,22 +151,22 @@ class Hands:
 
 def test_simulated_time_passes_at_the_given_speed() -> None:
     hands, stop = Hands(), threading.Event()
-    pace = Pace(600.0, lambda: hands.now, hands.sleep)
+    throttle = Throttle(600.0, lambda: hands.now, hands.sleep)
     due = []
     for millis in (1_000_000, 1_000_000, 1_060_000, 4_600_000):
-        pace.wait(millis, stop)
+        throttle.wait(millis, stop)
         due.append(round(hands.now - 100.0, 6))
     assert due == [0.0, 0.0, 0.1, 6.0]
 
 
 def test_a_late_event_is_not_waited_for() -> None:
     hands = Hands()
-    pace = Pace(1.0, lambda: hands.now, hands.sleep)
-    pace.wait(0, threading.Event())
+    throttle = Throttle(1.0, lambda: hands.now, hands.sleep)
+    throttle.wait(0, threading.Event())
     hands.now += 10
-    pace.wait(5_000, threading.Event())
+    throttle.wait(5_000, threading.Event())
     assert hands.naps == 0
-    assert pace.due_in(12_000) == pytest.approx(2.0)
+    assert throttle.due_in(12_000) == pytest.approx(2.0)
 
 
 def test_waiting_ends_when_asked_to_stop() -> None:
@@ -177,13 +177,13 @@ def test_waiting_ends_when_asked_to_stop() -> None:
         if hands.naps == 3:
             stop.set()
 
-    pace = Pace(1.0, lambda: hands.now, sleep)
-    pace.wait(0, stop)
-    pace.wait(3_600_000, stop)
+    throttle = Throttle(1.0, lambda: hands.now, sleep)
+    throttle.wait(0, stop)
+    throttle.wait(3_600_000, stop)
     assert hands.naps == 3
 
 
 @pytest.mark.parametrize("speed", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_speed_that_is_none_is_refused(speed: float) -> None:
     with pytest.raises(ValueError, match=r"speed .*: must be above 0"):
-        Pace(speed)
+        Throttle(speed)

@@ -21,7 +21,7 @@ from twin.study.calibration import COVERAGE, Calibration, Counted, Foreseen, Uni
 from twin.study.design import design
 from twin.study.examination import examine
 from twin.study.population import outlooks
-from twin.study.records import recorded
+from twin.study.records import record_of
 from twin.study.uniformity import p_value
 
 TOY = parse_model(LEVELS, "toy.toml")
@@ -139,7 +139,7 @@ def test_a_patient_who_drifts_is_shown_with_what_was_expected_of_each_value() ->
     model = load_model("mercaptopurine_jost2020")
     events = [*(dose(24 * day, 17.5, drug="mercaptopurine", route="oral") for day in range(30))]
     counts = [count(24 * day, value) for day, value in ((0, 2.5), (7, 2.1), (20, 1.4), (29, 1.9))]
-    found = examine("P-1", recorded([*events, *counts], model)[0], model, 100)
+    found = examine("P-1", record_of([*events, *counts], model)[0], model, 100)
     text = examination_page(model, [found], 100, "records.csv", 0)
     assert whole(text).seen.count("svg") == 4
     assert "Grey: the 90 % interval of each value just before it was told" in shown(text)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from streams.batch.cases import Case, CaseError, Place, Problem, Reading, holds_events, read_cases
+from streams.batch.cases import Case, CaseError, EventPlace, Problem, RecordedCases, holds_events, read_cases
 from twin.events import Clock, Enrolment, InputEvent, LabResult, Quantity, decode, encode
 from twin.modelfile.library import load_model
 
@@ -31,7 +31,7 @@ def enrolment(model: str, hour: int = 0, **changes: str) -> Enrolment:
 def read(
     folder: Path,
     events: Sequence[InputEvent],
-    how: Reading = Reading(),  # noqa: B008 (immutable)
+    how: RecordedCases = RecordedCases(),  # noqa: B008 (immutable)
 ) -> tuple[tuple[Case, ...], list[Problem]]:
     path = folder / "events.ndjson"
     path.write_bytes(b"\n".join(map(encode, events)))
@@ -39,16 +39,16 @@ def read(
     return read_cases([path], how, problems.append, pytest.fail, lambda _: None), problems
 
 
-def told(case: Case) -> list[InputEvent]:
-    return [decode(one.raw) for one in case.told]
+def recorded(case: Case) -> list[InputEvent]:
+    return [decode(one.raw) for one in case.recorded]
 
 
 def test_cases_come_by_patient_and_their_events_by_time(tmp_path: Path) -> None:
     events = [clock(3), clock(1, "P-2"), clock(2), clock(1)]
-    cases, problems = read(tmp_path, events, Reading(DOCETAXEL))
+    cases, problems = read(tmp_path, events, RecordedCases(DOCETAXEL))
     assert [case.patient_id for case in cases] == ["P-1", "P-2"]
-    assert told(cases[0]) == [clock(1), clock(2), clock(3)]
-    assert cases[0].told[0].place == Place(str(tmp_path / "events.ndjson"), 4)
+    assert recorded(cases[0]) == [clock(1), clock(2), clock(3)]
+    assert cases[0].recorded[0].place == EventPlace(str(tmp_path / "events.ndjson"), 4)
     assert problems == []
 
 
@@ -59,28 +59,30 @@ def test_the_same_lines_in_any_order_make_the_same_cases(
 ) -> None:
     events = [clock(hour, event_id=name) for hour, name in said]
     shuffled = chance.sample(events, len(events))  # type: ignore[attr-defined]
-    ((one,), reported), ((other,), again) = (read(tmp_path, lines, Reading(DOCETAXEL)) for lines in (events, shuffled))
-    assert told(one) == told(other)
-    assert len({event.event_id for event in told(one)}) == len(one.told)
+    ((one,), reported), ((other,), again) = (
+        read(tmp_path, lines, RecordedCases(DOCETAXEL)) for lines in (events, shuffled)
+    )
+    assert recorded(one) == recorded(other)
+    assert len({event.event_id for event in recorded(one)}) == len(one.recorded)
     distinct = {(event.event_id, event.time) for event in events}
-    assert len({*map(repr, told(one))}) == len({event.event_id for event in events})
-    assert bool(reported) == bool(again) == (len(distinct) > len(one.told))
+    assert len({*map(repr, recorded(one))}) == len({event.event_id for event in events})
+    assert bool(reported) == bool(again) == (len(distinct) > len(one.recorded))
 
 
 def test_a_repeated_line_is_no_problem_but_other_content_under_one_id_is(tmp_path: Path) -> None:
     events = [clock(1, event_id="x"), clock(1, event_id="x"), clock(0, event_id="x")]
-    (case,), problems = read(tmp_path, events, Reading(DOCETAXEL))
-    assert told(case) == [clock(0, event_id="x")]
+    (case,), problems = read(tmp_path, events, RecordedCases(DOCETAXEL))
+    assert recorded(case) == [clock(0, event_id="x")]
     path = str(tmp_path / "events.ndjson")
     reason = f"event_id 'x' has other content at {path}: line 3; give it an id of its own"
-    assert problems == [Problem(Place(path, 1), reason), Problem(Place(path, 2), reason)]
+    assert problems == [Problem(EventPlace(path, 1), reason), Problem(EventPlace(path, 2), reason)]
 
 
 def test_the_first_enrolment_decides_and_another_model_is_reported(tmp_path: Path) -> None:
     events = [enrolment("docetaxel_ozawa2007", 0), enrolment("fluorouracil_yamada2025", 5), clock(6)]
     (case,), problems = read(tmp_path, events)
     assert case.model == DOCETAXEL
-    assert told(case) == [events[0], events[2]]
+    assert recorded(case) == [events[0], events[2]]
     (problem,) = problems
     assert (problem.place.line, problem.reason) == (
         2,
@@ -90,9 +92,9 @@ def test_the_first_enrolment_decides_and_another_model_is_reported(tmp_path: Pat
 
 def test_the_model_asked_for_is_every_patients_and_enrolments_of_another_are_reported(tmp_path: Path) -> None:
     events = [enrolment("fluorouracil_yamada2025", 0), clock(6), clock(6, "P-2")]
-    cases, problems = read(tmp_path, events, Reading(DOCETAXEL))
+    cases, problems = read(tmp_path, events, RecordedCases(DOCETAXEL))
     assert [case.model for case in cases] == [DOCETAXEL, DOCETAXEL]
-    assert told(cases[0]) == [clock(6)]
+    assert recorded(cases[0]) == [clock(6)]
     (problem,) = problems
     assert problem.reason.startswith("field 'model': the twin is of 'docetaxel_ozawa2007'")
 
@@ -121,15 +123,15 @@ def test_a_patient_may_be_spread_over_files_of_both_kinds(tmp_path: Path) -> Non
     )  # fmt: skip
     (tmp_path / "b.ndjson").write_bytes(encode(count))
     files = [tmp_path / "b.ndjson", tmp_path / "a.csv"]
-    (case,) = read_cases(files, Reading(DOCETAXEL), pytest.fail, pytest.fail, lambda _: None)
-    assert [event.kind for event in told(case)] == ["enrolment", "lab_result", "lab_result"]
-    assert [one.place.line for one in case.told] == [None, 2, 1]
+    (case,) = read_cases(files, RecordedCases(DOCETAXEL), pytest.fail, pytest.fail, lambda _: None)
+    assert [event.kind for event in recorded(case)] == ["enrolment", "lab_result", "lab_result"]
+    assert [one.place.line for one in case.recorded] == [None, 2, 1]
 
 
 def test_records_need_a_model(tmp_path: Path) -> None:
     (tmp_path / "a.csv").write_text("ID,TIME,DV\n7,24,4.2\n")
     with pytest.raises(CaseError, match=r"a\.csv is an NM-TRAN file: name the model"):
-        read_cases([tmp_path / "a.csv"], Reading(), pytest.fail, pytest.fail, lambda _: None)
+        read_cases([tmp_path / "a.csv"], RecordedCases(), pytest.fail, pytest.fail, lambda _: None)
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from connectors.feeds.nmtran.reader import read_nmtran
-from streams.batch.cases import Place, Told
+from streams.batch.cases import EventPlace, RecordedEvent
 from streams.batch.estimate import _estimate_batch, estimate_record
 from streams.cli import app
 from tests.places import REFERENCE
@@ -24,9 +24,9 @@ from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.study.diagnostics import diagnose
-from twin.study.records import recorded
+from twin.study.records import record_of
 from twin.timeline.timeline import build
 
 MODEL: Model = parse_model(toys.ABSORPTION, "toy_absorption.toml")
@@ -60,10 +60,12 @@ def table(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def record(patient_id: str) -> tuple[str, tuple[Told, ...], int]:
+def record(patient_id: str) -> tuple[str, tuple[RecordedEvent, ...], int]:
     events = read_nmtran([HEADER, *RECORDS[patient_id]], MODEL).events
-    told = tuple(Told(to_millis(event.time), encode(event), Place("records.csv", None)) for event in events)
-    return patient_id, told, told[0].millis
+    recorded = tuple(
+        RecordedEvent(to_millis(event.time), encode(event), EventPlace("records.csv", None)) for event in events
+    )
+    return patient_id, recorded, recorded[0].millis
 
 
 @pytest.mark.slow
@@ -80,12 +82,12 @@ def test_a_data_set_becomes_a_row_a_patient_and_a_row_a_value(folder: Path) -> N
     rows = table(folder / "out.csv")
     assert [row["ID"] for row in rows] == ["9", "10", "11"]
     kernel = compile_model(MODEL)
-    pace = pace_for(kernel)
+    step_sizes = step_sizes_for(kernel)
     for row in rows:
-        history, _ = recorded(read_nmtran([HEADER, *RECORDS[row["ID"]]], MODEL).events, MODEL)
+        history, _ = record_of(read_nmtran([HEADER, *RECORDS[row["ID"]]], MODEL).events, MODEL)
         timeline = build(history, kernel)
         assert timeline is not None
-        known = post_hoc(kernel, pace, timeline)
+        known = post_hoc(kernel, step_sizes, timeline)
         for i, name in enumerate(MODEL.eta_names):
             assert float(row[f"ETA_{name}"]) == pytest.approx(known.eta[i], rel=1e-9, abs=1e-12)
             assert float(row[f"SE_{name}"]) == pytest.approx(known.errors[i], rel=1e-9)
@@ -93,7 +95,7 @@ def test_a_data_set_becomes_a_row_a_patient_and_a_row_a_value(folder: Path) -> N
         assert float(row["OFV"]) == pytest.approx(known.ofv, rel=1e-9)
         assert (row["converged"], row["modes_found"]) == ("true", str(known.modes))
         values = [value for value in table(folder / "values.csv") if value["ID"] == row["ID"]]
-        diagnosis = diagnose(Trunk(kernel, pace, row["ID"]), timeline, known.effects)
+        diagnosis = diagnose(Trunk(kernel, step_sizes, row["ID"]), timeline, known.effects)
         for name, numbers in (
             ("PRED", diagnosis.population),
             ("IPRED", diagnosis.individual),
@@ -124,7 +126,7 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_estimated(folder: Path)
 
 
 def test_a_patient_who_fails_takes_no_other_along() -> None:
-    broken = ("66", (Told(0, b"no event", Place("records.csv", 4)),), 0)
+    broken = ("66", (RecordedEvent(0, b"no event", EventPlace("records.csv", 4)),), 0)
     failed, fine = _estimate_batch([broken, record("9")], MODEL.text, MODEL.id, diagnosed=False)
     assert failed.failure is not None
     assert failed.failure.startswith("the estimate failed, BadEvent")
@@ -143,9 +145,11 @@ def test_a_patient_who_was_never_measured_is_the_typical_one_with_the_spread_of_
 
 
 def test_an_event_that_the_model_cannot_use_is_a_problem_with_its_line() -> None:
-    patient_id, told, zero = record("9")
-    raw = told[-1].raw.replace(b"10*9/L", b"km").replace(b'"event_id":"', b'"event_id":"x')
-    row = estimate_record((patient_id, (*told, Told(zero, raw, Place("records.csv", 5))), zero), MODEL, diagnosed=False)
+    patient_id, recorded, zero = record("9")
+    raw = recorded[-1].raw.replace(b"10*9/L", b"km").replace(b'"event_id":"', b'"event_id":"x')
+    row = estimate_record(
+        (patient_id, (*recorded, RecordedEvent(zero, raw, EventPlace("records.csv", 5))), zero), MODEL, diagnosed=False
+    )
     assert [str(problem).split(":")[:3] for problem in row.problems] == [["records.csv", " line 5", " unknown_unit"]]
 
 

@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 import twin as twin_package
-from streams.batch.cases import Case, Place, Problem, Told
+from streams.batch.cases import Case, EventPlace, Problem, RecordedEvent
 from streams.batch.process_pool import WorkerLost
 from streams.batch.replay import _replay_one, replay
 from streams.cli import app
@@ -402,8 +402,11 @@ def test_rival_models_of_different_drugs_are_refused_in_an_enrolment(tmp_path: P
 
 def case(patient_id: str) -> Case:
     events = sorted(record(patient_id), key=lambda event: event.time)
-    told = (Told(to_millis(event.time), encode(event), Place("a", n)) for n, event in enumerate(events, start=1))
-    return Case(patient_id, load_model(MODEL), tuple(told))
+    recorded = (
+        RecordedEvent(to_millis(event.time), encode(event), EventPlace("a", n))
+        for n, event in enumerate(events, start=1)
+    )
+    return Case(patient_id, load_model(MODEL), tuple(recorded))
 
 
 def test_a_twin_that_fails_is_reported_and_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -413,7 +416,7 @@ def test_a_twin_that_fails_is_reported_and_leaves_no_files(tmp_path: Path, monke
 
     monkeypatch.setattr(twin_package, "PatientTwin", Failing)
     model, one = load_model(MODEL), case("P-1")
-    result = _replay_one("P-1", [(model.text, model.id)], one.told, PARTICLES, tmp_path)
+    result = _replay_one("P-1", [(model.text, model.id)], one.recorded, PARTICLES, tmp_path)
     assert result.failure == "the twin failed, ZeroDivisionError: no posterior"
     assert list(tmp_path.iterdir()) == []
 

@@ -15,13 +15,13 @@ from typer.testing import CliRunner
 
 from streams.bench.figures import FIGURES, NAMES, QUICK, STREAM, UnknownFigure, measure, stream, table
 from streams.bench.handwritten import Patients
-from streams.bench.kernel import Case, infusions, neutropenia
+from streams.bench.kernel import KernelCase, infusions, neutropenia
 from streams.bench.mode import STUDIES, map_ms
 from streams.bench.models import saturable, two_compartments
 from streams.bench.patients import (
     CYCLE_DAYS,
     EVENTS_AN_HOUR,
-    Course,
+    PatientCourse,
     course,
     newcomer,
     steady_hours,
@@ -39,7 +39,7 @@ from twin.filter.posthoc import post_hoc
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.study.simulation import simulate
 
 pytestmark = pytest.mark.slow
@@ -53,19 +53,19 @@ def docetaxel() -> Model:
 
 
 @pytest.fixture(scope="module")
-def two_cycles(docetaxel: Model) -> Course:
+def two_cycles(docetaxel: Model) -> PatientCourse:
     return course(docetaxel, seed=3, cycles=2, days_ahead=8)
 
 
 @pytest.fixture(scope="module")
-def kernels(docetaxel: Model, two_cycles: Course) -> Case:
+def kernels(docetaxel: Model, two_cycles: PatientCourse) -> KernelCase:
     return neutropenia(docetaxel, two_cycles, particles=64)
 
 
 # --- the same work ---------------------------------------------------------------------------------------------------
 
 
-def test_the_hand_written_kernel_gives_what_the_generated_one_gives(kernels: Case) -> None:
+def test_the_hand_written_kernel_gives_what_the_generated_one_gives(kernels: KernelCase) -> None:
     generated, z, cells = kernels.generated()
     by_hand, patients = kernels.by_hand()
     assert isinstance(patients, Patients)
@@ -86,7 +86,7 @@ def test_the_textbook_kernels_written_by_hand_give_the_same(textbook: Callable[[
     assert np.all(generated > 0)
 
 
-def test_both_kernels_solve_a_course_in_which_something_happens(kernels: Case) -> None:
+def test_both_kernels_solve_a_course_in_which_something_happens(kernels: KernelCase) -> None:
     level, count = kernels.by_hand()[0].transpose(1, 0, 2)
     assert level.max() > 0.1
     assert np.all(level >= 0)
@@ -94,7 +94,7 @@ def test_both_kernels_solve_a_course_in_which_something_happens(kernels: Case) -
     assert kernels.particle_steps == len(kernels.steps.dt) * 64
 
 
-def test_a_bolus_enters_both_kernels_alike(kernels: Case) -> None:
+def test_a_bolus_enters_both_kernels_alike(kernels: KernelCase) -> None:
     at_once = replace(kernels.steps, kick_column=np.zeros_like(kernels.steps.kick_column))
     struck = replace(kernels, steps=replace(at_once, kick_amount=np.full_like(at_once.kick_amount, 30.0)))
     generated, by_hand = struck.generated()[0], struck.by_hand()[0]
@@ -105,11 +105,11 @@ def test_a_bolus_enters_both_kernels_alike(kernels: Case) -> None:
 # --- the patients ----------------------------------------------------------------------------------------------------
 
 
-def test_a_course_is_told_in_event_time_order_without_slips(two_cycles: Course) -> None:
-    told = [*two_cycles.history, *two_cycles.ahead]
-    assert all(one.time <= next_.time for one, next_ in pairwise(told))
-    assert all(isinstance(event, Clock) or event.replaces is None for event in told)
-    assert len({event.event_id for event in told}) == len(told)
+def test_a_course_is_told_in_event_time_order_without_slips(two_cycles: PatientCourse) -> None:
+    observed = [*two_cycles.history, *two_cycles.ahead]
+    assert all(one.time <= next_.time for one, next_ in pairwise(observed))
+    assert all(isinstance(event, Clock) or event.replaces is None for event in observed)
+    assert len({event.event_id for event in observed}) == len(observed)
     kinds = Counter(event.kind for event in two_cycles.history)
     assert kinds["dose_given"] == 2
     assert {"pump_delivery", "vital_sample", "lab_result", "drug_level", "clock"} <= set(kinds)
@@ -125,14 +125,14 @@ def test_every_hour_of_the_steady_patient_is_like_the_next() -> None:
     plain = [mix for mix in mixes if not mix["lab_result"]]
     assert all(mix == plain[0] for mix in plain)
     assert plain[0].total() == EVENTS_AN_HOUR
-    told = [*steady_start("S-1"), *(event for hour in hours for event in hour)]
-    assert len({event.event_id for event in told}) == len(told)
+    observed = [*steady_start("S-1"), *(event for hour in hours for event in hour)]
+    assert len({event.event_id for event in observed}) == len(observed)
 
 
 def test_the_steady_patient_and_the_newcomer_are_told_nothing_a_twin_refuses(docetaxel: Model) -> None:
     steady = PatientTwin("S-1", load_model("fluorouracil_yamada2025"), 50)
-    told = [*steady_start("S-1"), *(event for hour in steady_hours("S-1", 14) for event in hour)]
-    assert steady.observe(told).rejected == ()
+    observed = [*steady_start("S-1"), *(event for hour in steady_hours("S-1", 14) for event in hour)]
+    assert steady.observe(observed).rejected == ()
     assert steady.belief.observations == 1
     new = PatientTwin("N-1", docetaxel, 50)
     assert new.observe(newcomer("N-1", 4.2)).rejected == ()
@@ -170,12 +170,12 @@ def test_everything_but_the_stream_is_measured() -> None:
 
 
 def test_counts_that_move_the_particles_are_told_from_those_that_do_not(docetaxel: Model) -> None:
-    told = course(docetaxel, seed=3, cycles=1, days_ahead=20)
-    patient = grown(docetaxel, told, particles=100)
+    observed = course(docetaxel, seed=3, cycles=1, days_ahead=20)
+    patient = grown(docetaxel, observed, particles=100)
     moved = [count.moved for count in new_counts(patient)]
     assert True in moved
     assert False in moved
-    assert len(new_counts(patient, delay=DAY_MS)) <= len(moved) <= sum(e.kind == "lab_result" for e in told.ahead)
+    assert len(new_counts(patient, delay=DAY_MS)) <= len(moved) <= sum(e.kind == "lab_result" for e in observed.ahead)
 
 
 def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
@@ -241,7 +241,7 @@ def test_the_mode_is_measured_on_patients_whose_random_effects_it_finds() -> Non
     for name, study in STUDIES.items():
         model = study.model()
         kernel = compile_model(model)
-        trunk = Trunk(kernel, pace_for(kernel), "bench 0")
+        trunk = Trunk(kernel, step_sizes_for(kernel), "bench 0")
         eta = prior(model, 1, "bench 0").eta[0]
         timeline = simulate(trunk, eta, study.design(model))
         assert len(timeline.observations) == len(study.samples)

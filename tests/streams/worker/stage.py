@@ -21,7 +21,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics, topic_of
 from connectors.settings import Settings
 from streams.worker.app import changelog_of, ensure_changelog, group_of
-from streams.worker.state_row import Row, decode_row
+from streams.worker.state_row import StateRow, decode_row
 from tests.places import ROOT
 from tests.streams.worker.fake_twin import MODEL
 from twin.events import (
@@ -132,7 +132,7 @@ class Stage:
     def rejected(self) -> list[Rejected]:
         return [Rejected.model_validate_json(record.value) for record in self.records(self.prefix + REJECTED)]
 
-    def rows(self) -> dict[str, Row]:
+    def rows(self) -> dict[str, StateRow]:
         """The newest state row of each patient."""
         return {record.key.decode(): decode_row(record.value) for record in self.records(changelog_of(self.settings))}
 
@@ -217,6 +217,6 @@ class WorkerProcess:
         self._file.close()
 
 
-def digest_of(row: Row) -> str:
+def digest_of(row: StateRow) -> str:
     """A fake twin's belief, from its state row."""
     return str(json.loads(row.twin)["digest"])

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.feeds.ward.ward import WARD_MODELS, Ward, named_models
+from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
 from connectors.kafka.topics import COMMANDS, LABS, ORDERS, PUMP, VITALS, topic_of
 from streams.worker.processor import WAITING_ROOM
 from tests.streams.worker.stage import Stage, WorkerProcess, enrolment
@@ -34,9 +34,11 @@ START = datetime(2026, 1, 5, tzinfo=UTC)
 MIB = 1024 * 1024
 
 
-def ward() -> list[InputEvent]:
+def dispatcher() -> list[InputEvent]:
     """A day of one patient of each model, in the order of event time."""
-    events = [arrival.event for arrival in Ward(named_models(WARD_MODELS), 2, START, seed=3, days=1).arrivals()]
+    events = [
+        arrival.event for arrival in SimulatedWard(named_models(WARD_MODELS), 2, START, seed=3, days=1).arrivals()
+    ]
     rare = [event for event in events if not isinstance(event, VitalSample) or event.time.minute % 15 == 0]
     return sorted(rare, key=lambda event: event.time)
 
@@ -116,7 +118,7 @@ def test_each_bad_record_gets_its_reason_and_harms_nothing_beside_it(
 ) -> None:
     monkeypatch.setenv("DOSETWIN_PARTICLES", "100")
     clean, foul = stages
-    events = ward()
+    events = dispatcher()
     records = bad_records(events)
     clean.play(events)
     foul.play(stranger(number) for number in range(WAITING_ROOM))

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 
 from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED, topic_of
 from streams.worker.barrier import Cadence, Frontier
-from streams.worker.dispatcher import Ward
-from streams.worker.engine import Record
+from streams.worker.dispatcher import PartitionDispatcher
+from streams.worker.engine import KafkaRecord
 from streams.worker.metrics import WorkerMetrics
-from streams.worker.processor import PatientDesk
+from streams.worker.processor import EventProcessor
 from streams.worker.state_row import decode_row
 from tests.streams.worker.fake_twin import FakeTwins
 from tests.streams.worker.stage import START, enrolment, lab, pump
@@ -121,24 +121,24 @@ class Bedside:
         self.port = port
         self.failures: list[BaseException] = []
         self.metrics = WorkerMetrics()
-        self.ward = Ward(
-            PatientDesk(FakeTwins()), port, self.metrics, home=lambda _: 0, failed=self.failures.append,
+        self.dispatcher = PartitionDispatcher(
+            EventProcessor(FakeTwins()), port, self.metrics, home=lambda _: 0, failed=self.failures.append,
             barrier_events=1000, barrier_seconds=1000.0, clock=lambda: NOW / 1000 + 1,
         )  # fmt: skip
         self.offsets = dict.fromkeys(("iomt.pump", "clinical.labs", "twin.commands"), 0)
 
     async def open(self) -> None:
-        await self.ward.open({(topic, 0): offset for topic, offset in self.offsets.items()})
+        await self.dispatcher.open({(topic, 0): offset for topic, offset in self.offsets.items()})
 
-    async def take(self, *events: InputEvent) -> None:
+    async def receive(self, *events: InputEvent) -> None:
         for event in events:
             topic = topic_of(event)
-            record = Record(topic, 0, self.offsets[topic], NOW, event.patient_id.encode(), encode(event))
+            record = KafkaRecord(topic, 0, self.offsets[topic], NOW, event.patient_id.encode(), encode(event))
             self.offsets[topic] += 1
-            await self.ward.take(record)
+            await self.dispatcher.receive(record)
 
     async def settled_down(self) -> None:
-        while any(lane.worker is not None for lane in self.ward._lanes.values()):
+        while any(queue.worker is not None for queue in self.dispatcher._queues.values()):
             await asyncio.sleep(0.005)
 
 
@@ -148,13 +148,13 @@ async def bedside() -> AsyncIterator[Bedside]:
     await bed.open()
     yield bed
     bed.port.durable.set()
-    bed.ward.close()
+    bed.dispatcher.close()
 
 
 async def test_outputs_are_durable_before_the_row_and_the_row_before_the_mark(bedside: Bedside) -> None:
-    await bedside.take(enrolment("A"), lab("A", 1))
+    await bedside.receive(enrolment("A"), lab("A", 1))
     await bedside.settled_down()
-    await bedside.ward.barrier(0)
+    await bedside.dispatcher.barrier(0)
     steps = bedside.port.steps()
     last_output = len(steps) - 1 - steps[::-1].index(f"durable {ESTIMATES}")
     assert last_output < steps.index("send row") < steps.index("durable row") < steps.index("settle")
@@ -163,9 +163,9 @@ async def test_outputs_are_durable_before_the_row_and_the_row_before_the_mark(be
 
 async def test_nothing_is_settled_while_outputs_are_not_durable(bedside: Bedside) -> None:
     bedside.port.durable.clear()
-    await bedside.take(enrolment("A"), lab("A", 1))
+    await bedside.receive(enrolment("A"), lab("A", 1))
     await bedside.settled_down()
-    waiting = asyncio.create_task(bedside.ward.barrier(0))
+    waiting = asyncio.create_task(bedside.dispatcher.barrier(0))
     await asyncio.sleep(0.05)
     assert "send row" not in bedside.port.steps()
     assert "settle" not in bedside.port.steps()
@@ -175,120 +175,120 @@ async def test_nothing_is_settled_while_outputs_are_not_durable(bedside: Bedside
 
 
 async def test_a_failed_output_fails_the_barrier_and_settles_nothing(bedside: Bedside) -> None:
-    await bedside.take(enrolment("A"))
+    await bedside.receive(enrolment("A"))
     await bedside.settled_down()
     bedside.port.fails = True
-    await bedside.take(lab("A", 1))
+    await bedside.receive(lab("A", 1))
     await bedside.settled_down()
     with pytest.raises(ConnectionError):
-        await bedside.ward.barrier(0)
+        await bedside.dispatcher.barrier(0)
     assert "settle" not in bedside.port.steps()
 
 
 async def test_the_mark_stops_before_an_event_that_is_still_worked_on(bedside: Bedside) -> None:
-    await bedside.take(enrolment("A"), enrolment("B"))
+    await bedside.receive(enrolment("A"), enrolment("B"))
     await bedside.settled_down()
-    lane = bedside.ward._lanes["A"]
-    assert lane.chart is not None
-    assert lane.chart.twin is not None
-    lane.chart.twin.slow = 0.3  # type: ignore[attr-defined]
-    await bedside.take(lab("A", 1), lab("B", 1))
+    queue = bedside.dispatcher._queues["A"]
+    assert queue.state is not None
+    assert queue.state.twin is not None
+    queue.state.twin.slow = 0.3  # type: ignore[attr-defined]
+    await bedside.receive(lab("A", 1), lab("B", 1))
     await asyncio.sleep(0.1)
-    await bedside.ward.barrier(0)
+    await bedside.dispatcher.barrier(0)
     assert bedside.port.marks().get(("clinical.labs", 0), 0) == 0
     await bedside.settled_down()
-    await bedside.ward.barrier(0)
+    await bedside.dispatcher.barrier(0)
     assert bedside.port.marks()[("clinical.labs", 0)] == 2
 
 
 async def test_an_idle_partition_is_settled_by_time(bedside: Bedside) -> None:
-    await bedside.take(enrolment("A"))
+    await bedside.receive(enrolment("A"))
     await bedside.settled_down()
     loop_time = asyncio.get_running_loop().time()
-    await bedside.ward.tick(loop_time + 1.0)
+    await bedside.dispatcher.tick(loop_time + 1.0)
     assert "settle" not in bedside.port.steps()
-    await bedside.ward.tick(loop_time + 2000.0)
+    await bedside.dispatcher.tick(loop_time + 2000.0)
     assert bedside.port.marks() == {("twin.commands", 0): 1}
     bedside.port.journal.clear()
-    await bedside.ward.tick(loop_time + 9000.0)
+    await bedside.dispatcher.tick(loop_time + 9000.0)
     assert bedside.port.journal == []
 
 
 async def test_an_alert_is_sent_only_after_a_durable_row_holds_it(bedside: Bedside) -> None:
-    await bedside.take(enrolment("A"), lab("A", 1, value=0.1))
+    await bedside.receive(enrolment("A"), lab("A", 1, value=0.1))
     await bedside.settled_down()
     steps = bedside.port.steps()
     assert steps.index("durable row") < steps.index(f"send {ALERTS}")
     (alert,) = bedside.port.sent(ALERTS)
     assert decode_row(bedside.port.stored[b"A"]).outbox == (alert,)
-    await bedside.ward.barrier(0)
+    await bedside.dispatcher.barrier(0)
     assert decode_row(bedside.port.stored[b"A"]).outbox == ()
 
 
 async def test_an_alert_left_in_the_outbox_by_a_crash_is_sent_by_the_next_worker(bedside: Bedside) -> None:
-    await bedside.take(enrolment("A"), lab("A", 1, value=0.1))
+    await bedside.receive(enrolment("A"), lab("A", 1, value=0.1))
     await bedside.settled_down()
     after = Bedside(FakePort())
     after.port.stored = dict(bedside.port.stored)
     await after.open()
     assert after.port.sent(ALERTS) == bedside.port.sent(ALERTS)
-    await after.ward.barrier(0)
+    await after.dispatcher.barrier(0)
     assert decode_row(after.port.stored[b"A"]).outbox == ()
-    after.ward.close()
+    after.dispatcher.close()
 
 
 async def test_a_second_worker_that_reads_everything_again_comes_to_the_same(bedside: Bedside) -> None:
     events = [enrolment("A"), *(lab("A", minute) for minute in range(6)), pump("A", 9)]
-    await bedside.take(*events[:4])
+    await bedside.receive(*events[:4])
     await bedside.settled_down()
-    await bedside.ward.barrier(0)
+    await bedside.dispatcher.barrier(0)
     after = Bedside(FakePort())
     after.port.stored = dict(bedside.port.stored)
     await after.open()
-    await after.take(*events)
+    await after.receive(*events)
     await after.settled_down()
-    await after.ward.barrier(0)
-    await bedside.take(*events[4:])
+    await after.dispatcher.barrier(0)
+    await bedside.receive(*events[4:])
     await bedside.settled_down()
-    await bedside.ward.barrier(0)
+    await bedside.dispatcher.barrier(0)
     assert after.port.stored == bedside.port.stored
     assert after.metrics.summary()["repeats"] == 4
-    after.ward.close()
+    after.dispatcher.close()
 
 
 async def test_surrender_makes_permanent_what_is_handled_and_leaves_the_rest(bedside: Bedside) -> None:
-    await bedside.take(enrolment("A"))
+    await bedside.receive(enrolment("A"))
     await bedside.settled_down()
-    chart = bedside.ward._lanes["A"].chart
-    assert chart is not None
-    assert chart.twin is not None
-    chart.twin.slow = 0.05  # type: ignore[attr-defined]
-    await bedside.take(*(lab("A", minute) for minute in range(500)))
+    state = bedside.dispatcher._queues["A"].state
+    assert state is not None
+    assert state.twin is not None
+    state.twin.slow = 0.05  # type: ignore[attr-defined]
+    await bedside.receive(*(lab("A", minute) for minute in range(500)))
     await asyncio.sleep(0.1)
-    await bedside.ward.surrender(patience=10.0)
+    await bedside.dispatcher.surrender(patience=10.0)
     applied = {topic: offset for topic, _, offset in decode_row(bedside.port.stored[b"A"]).applied}
     assert bedside.port.marks()[("clinical.labs", 0)] == applied["clinical.labs"] + 1 < 500
-    await bedside.take(lab("A", 600))
-    assert bedside.ward._lanes == {}
+    await bedside.receive(lab("A", 600))
+    assert bedside.dispatcher._queues == {}
 
 
 async def test_surrender_gives_up_on_a_broker_that_does_not_answer(bedside: Bedside) -> None:
-    await bedside.take(enrolment("A"))
+    await bedside.receive(enrolment("A"))
     await bedside.settled_down()
     bedside.port.durable.clear()
-    await bedside.ward.surrender(patience=0.1)
+    await bedside.dispatcher.surrender(patience=0.1)
     assert "settle" not in bedside.port.steps()
 
 
 async def test_patients_overtake_one_another_but_one_patient_is_in_order(bedside: Bedside) -> None:
-    await bedside.take(enrolment("SLOW"), enrolment("FAST"))
+    await bedside.receive(enrolment("SLOW"), enrolment("FAST"))
     await bedside.settled_down()
-    chart = bedside.ward._lanes["SLOW"].chart
-    assert chart is not None
-    assert chart.twin is not None
-    chart.twin.slow = 0.1  # type: ignore[attr-defined]
+    state = bedside.dispatcher._queues["SLOW"].state
+    assert state is not None
+    assert state.twin is not None
+    state.twin.slow = 0.1  # type: ignore[attr-defined]
     bedside.port.journal.clear()
-    await bedside.take(*(lab("SLOW", minute) for minute in range(3)), *(lab("FAST", minute) for minute in range(3)))
+    await bedside.receive(*(lab("SLOW", minute) for minute in range(3)), *(lab("FAST", minute) for minute in range(3)))
     await bedside.settled_down()
     said = [decode_output(value) for value in bedside.port.sent(ESTIMATES)]
     assert [output.patient_id for output in said][:3] == ["FAST"] * 3
@@ -300,31 +300,31 @@ async def test_patients_overtake_one_another_but_one_patient_is_in_order(bedside
 
 async def test_reading_pauses_while_too_much_is_in_flight(bedside: Bedside, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.worker.dispatcher.IN_FLIGHT", 5)
-    await bedside.take(enrolment("A"))
+    await bedside.receive(enrolment("A"))
     await bedside.settled_down()
-    chart = bedside.ward._lanes["A"].chart
-    assert chart is not None
-    assert chart.twin is not None
-    chart.twin.slow = 0.02  # type: ignore[attr-defined]
+    state = bedside.dispatcher._queues["A"].state
+    assert state is not None
+    assert state.twin is not None
+    state.twin.slow = 0.02  # type: ignore[attr-defined]
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.05):
-            await bedside.take(*(lab("A", minute) for minute in range(50)))
-    assert bedside.ward._in_flight <= 5
-    await bedside.take(lab("A", 99))
+            await bedside.receive(*(lab("A", minute) for minute in range(50)))
+    assert bedside.dispatcher._in_flight <= 5
+    await bedside.receive(lab("A", 99))
     await bedside.settled_down()
-    assert bedside.ward._in_flight == 0
+    assert bedside.dispatcher._in_flight == 0
 
 
 async def test_an_undecodable_record_is_rejected_and_settled(bedside: Bedside) -> None:
-    await bedside.ward.take(Record("iomt.pump", 0, 0, NOW, b"A", b"{"))
-    await bedside.ward.barrier(0)
+    await bedside.dispatcher.receive(KafkaRecord("iomt.pump", 0, 0, NOW, b"A", b"{"))
+    await bedside.dispatcher.barrier(0)
     assert len(bedside.port.sent(REJECTED)) == 1
     assert bedside.port.marks() == {("iomt.pump", 0): 1}
     assert bedside.port.stored == {}
 
 
 async def test_a_record_in_a_foreign_partition_is_rejected(bedside: Bedside) -> None:
-    bedside.ward._home = lambda _: 3
-    await bedside.take(enrolment("A"))
+    bedside.dispatcher._home = lambda _: 3
+    await bedside.receive(enrolment("A"))
     (letter,) = bedside.port.sent(REJECTED)
     assert b"wrong_partition" in letter

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.feeds.ward.ward import WARD_MODELS, Ward, named_models
+from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
 from tests.streams.worker.fake_twin import MODEL
 from tests.streams.worker.stage import FAKE_TWINS, Stage, WorkerProcess, digest_of, enrolment, lab, pump
 from tests.streams.worker.undisturbed import said_in_order
@@ -74,9 +74,9 @@ def ward_story() -> list[InputEvent]:
 
     To that every fiftieth event comes twice, and every thirtieth after its hundred successors.
     """
-    ward = Ward(named_models(WARD_MODELS), 4, START, seed=5, days=4, vitals_every=1800, pump_every=300)
+    dispatcher = SimulatedWard(named_models(WARD_MODELS), 4, START, seed=5, days=4, vitals_every=1800, pump_every=300)
     places: list[tuple[float, InputEvent]] = []
-    for number, arrival in enumerate(ward.arrivals()):
+    for number, arrival in enumerate(dispatcher.arrivals()):
         held_up = number % 30 == 13
         places.append((number + 100.5 if held_up else number, arrival.event))
         if number % 50 == 7:

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.processor import WAITING_ROOM, Arrival, Chart, Outcome, PatientDesk, Position
+from streams.worker.processor import WAITING_ROOM, EventProcessor, Outcome, PatientState, ReceivedEvent, RecordPosition
 from streams.worker.state_row import decode_row
 from tests.streams.worker.fake_twin import MODEL, FakeTwin, FakeTwins
 from tests.streams.worker.stage import START, enrolment, lab, pump
@@ -24,34 +24,34 @@ class Feed:
     def __init__(self) -> None:
         self.offset = -1
 
-    def __call__(self, *events: InputEvent) -> list[Arrival]:
-        return [Arrival(event, self._next(), encode(event)) for event in events]
+    def __call__(self, *events: InputEvent) -> list[ReceivedEvent]:
+        return [ReceivedEvent(event, self._next(), encode(event)) for event in events]
 
-    def _next(self) -> Position:
+    def _next(self) -> RecordPosition:
         self.offset += 1
-        return Position("t", 0, self.offset, NOW)
+        return RecordPosition("t", 0, self.offset, NOW)
 
 
-def enrolled(desk: PatientDesk, feed: Feed, patient: str = "A") -> Chart:
-    chart = desk.open(patient, None)
-    desk.handle(chart, feed(enrolment(patient)))
-    return chart
+def enrolled(processor: EventProcessor, feed: Feed, patient: str = "A") -> PatientState:
+    state = processor.open(patient, None)
+    processor.handle(state, feed(enrolment(patient)))
+    return state
 
 
 def reasons(outcome: Outcome) -> list[str]:
     return [letter.reason for letter in outcome.rejected]
 
 
-def belief(chart: Chart) -> str:
-    assert isinstance(chart.twin, FakeTwin)
-    return chart.twin.digest()
+def belief(state: PatientState) -> str:
+    assert isinstance(state.twin, FakeTwin)
+    return state.twin.digest()
 
 
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read(raw: bytes | None, key: bytes | None = b"A", timestamp: int = NOW) -> Arrival | Rejected:
-    return PatientDesk(FakeTwins()).read(key, raw, Position("iomt.pump", 3, 17, timestamp))
+def read(raw: bytes | None, key: bytes | None = b"A", timestamp: int = NOW) -> ReceivedEvent | Rejected:
+    return EventProcessor(FakeTwins()).read(key, raw, RecordPosition("iomt.pump", 3, 17, timestamp))
 
 
 def fields(**changes: Any) -> bytes:
@@ -95,7 +95,7 @@ def test_a_record_whose_key_is_not_its_patient_is_rejected(key: bytes | None) ->
 
 def test_a_time_in_the_far_future_is_rejected_and_one_of_tomorrow_is_not() -> None:
     event = pump("A", 0)
-    assert isinstance(read(encode(event), timestamp=NOW - 23 * 3_600_000), Arrival)
+    assert isinstance(read(encode(event), timestamp=NOW - 23 * 3_600_000), ReceivedEvent)
     letter = read(encode(event), timestamp=NOW - 25 * 3_600_000)
     assert isinstance(letter, Rejected)
     assert letter.reason == "far_future"
@@ -103,88 +103,90 @@ def test_a_time_in_the_far_future_is_rejected_and_one_of_tomorrow_is_not() -> No
 
 
 def test_the_tolerance_for_the_future_is_a_setting() -> None:
-    desk = PatientDesk(FakeTwins(), far_future_hours=1000.0)
-    assert isinstance(desk.read(b"A", encode(pump("A", 0)), Position("t", 0, 0, NOW - 900 * 3_600_000)), Arrival)
+    processor = EventProcessor(FakeTwins(), far_future_hours=1000.0)
+    assert isinstance(
+        processor.read(b"A", encode(pump("A", 0)), RecordPosition("t", 0, 0, NOW - 900 * 3_600_000)), ReceivedEvent
+    )
 
 
 # --- before the enrolment ---------------------------------------------------------------------------------------------
 
 
 def test_events_before_the_enrolment_wait_and_then_count() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    early, waiting = desk.open("A", None), desk.open("A", None)
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    early, waiting = processor.open("A", None), processor.open("A", None)
     events = [lab("A", 3), lab("A", 1), pump("A", 2)]
-    assert desk.handle(waiting, feed(*events)) == Outcome()
-    assert desk.handle(waiting, feed(enrolment("A"))).outputs
-    desk.handle(early, Feed()(enrolment("A"), *events))
+    assert processor.handle(waiting, feed(*events)) == Outcome()
+    assert processor.handle(waiting, feed(enrolment("A"))).outputs
+    processor.handle(early, Feed()(enrolment("A"), *events))
     assert belief(waiting) == belief(early)
     assert waiting.held == []
 
 
 def test_the_waiting_room_survives_in_the_row() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = desk.open("A", None)
-    desk.handle(chart, feed(lab("A", 1), pump("A", 2)))
-    again = desk.open("A", desk.row(chart))
-    desk.handle(chart, arrivals := feed(enrolment("A")))
-    desk.handle(again, arrivals)
-    assert belief(again) == belief(chart)
-    assert desk.row(again) == desk.row(chart)
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = processor.open("A", None)
+    processor.handle(state, feed(lab("A", 1), pump("A", 2)))
+    again = processor.open("A", processor.row(state))
+    processor.handle(state, arrivals := feed(enrolment("A")))
+    processor.handle(again, arrivals)
+    assert belief(again) == belief(state)
+    assert processor.row(again) == processor.row(state)
 
 
 def test_a_full_waiting_room_rejects_what_comes_then() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = desk.open("A", None)
-    outcome = desk.handle(chart, feed(*(pump("A", minute) for minute in range(WAITING_ROOM + 3))))
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = processor.open("A", None)
+    outcome = processor.handle(state, feed(*(pump("A", minute) for minute in range(WAITING_ROOM + 3))))
     assert reasons(outcome) == ["unknown_patient"] * 3
     assert "send an 'enrolment' first" in outcome.rejected[0].detail
-    assert len(chart.held) == WAITING_ROOM
+    assert len(state.held) == WAITING_ROOM
 
 
 def test_the_waiting_room_is_bounded_in_bytes_too() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = desk.open("A", None)
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = processor.open("A", None)
     (arrival,) = feed(pump("A", 1))
-    outcome = desk.handle(chart, [arrival._replace(raw=arrival.raw + b" " * 300_000)])
+    outcome = processor.handle(state, [arrival._replace(raw=arrival.raw + b" " * 300_000)])
     assert reasons(outcome) == ["unknown_patient"]
 
 
 def test_an_unknown_model_is_rejected_and_a_known_one_may_follow() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = desk.open("A", None)
-    outcome = desk.handle(chart, feed(lab("A", 1), enrolment("A", model="unheard_of"), enrolment("A")))
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = processor.open("A", None)
+    outcome = processor.handle(state, feed(lab("A", 1), enrolment("A", model="unheard_of"), enrolment("A")))
     assert reasons(outcome) == ["unknown_model"]
     assert "unheard_of" in outcome.rejected[0].detail
-    assert chart.model_id == MODEL
+    assert state.model_id == MODEL
     assert len(outcome.outputs) == 2
 
 
 def test_another_model_for_an_enrolled_patient_is_rejected() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = enrolled(desk, feed)
-    before = belief(chart)
-    assert reasons(desk.handle(chart, feed(enrolment("A", model="other")))) == ["already_enrolled"]
-    assert belief(chart) == before
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
+    before = belief(state)
+    assert reasons(processor.handle(state, feed(enrolment("A", model="other")))) == ["already_enrolled"]
+    assert belief(state) == before
 
 
 # --- with a twin ------------------------------------------------------------------------------------------------------
 
 
 def test_offsets_already_applied_are_skipped() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = enrolled(desk, feed)
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
     arrivals = feed(lab("A", 1), lab("A", 2))
-    desk.handle(chart, arrivals)
-    again = desk.open("A", desk.row(chart))
-    assert desk.handle(again, arrivals) == Outcome()
-    assert belief(again) == belief(chart)
+    processor.handle(state, arrivals)
+    again = processor.open("A", processor.row(state))
+    assert processor.handle(again, arrivals) == Outcome()
+    assert belief(again) == belief(state)
 
 
 def test_the_twins_own_refusals_get_place_and_bytes() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = enrolled(desk, feed)
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
     good, bad, other = feed(lab("A", 1), lab("A", 2, unit="bananas"), lab("A", 3))
-    outcome = desk.handle(chart, [good, bad, other])
+    outcome = processor.handle(state, [good, bad, other])
     (letter,) = outcome.rejected
     assert (letter.reason, letter.offset) == ("unknown_unit", bad.position.offset)
     assert decode(base64.b64decode(letter.original_base64 or "")) == bad.event
@@ -192,10 +194,10 @@ def test_the_twins_own_refusals_get_place_and_bytes() -> None:
 
 
 def test_the_same_id_with_other_content_is_told_apart_in_one_batch() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = enrolled(desk, feed)
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
     first, same, other = feed(lab("A", 1, value=1.0), lab("A", 1, value=1.0), lab("A", 1, value=2.0))
-    outcome = desk.handle(chart, [first, same, other])
+    outcome = processor.handle(state, [first, same, other])
     assert [(letter.reason, letter.offset) for letter in outcome.rejected] == [
         ("conflicting_duplicate", other.position.offset)
     ]
@@ -203,13 +205,13 @@ def test_the_same_id_with_other_content_is_told_apart_in_one_batch() -> None:
 
 
 def test_an_exception_costs_its_event_only() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    hurt, calm = enrolled(desk, feed), enrolled(desk, Feed())
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    hurt, calm = enrolled(processor, feed), enrolled(processor, Feed())
     good = [lab("A", minute) for minute in (1, 2, 4, 5)]
-    desk.handle(hurt, feed(good[0]))
+    processor.handle(hurt, feed(good[0]))
     bomb = pump("A", 3, drug="explosive")
-    outcome = desk.handle(hurt, feed(good[1], bomb, *good[2:]))
-    desk.handle(calm, Feed()(enrolment("A"), *good)[1:])
+    outcome = processor.handle(hurt, feed(good[1], bomb, *good[2:]))
+    processor.handle(calm, Feed()(enrolment("A"), *good)[1:])
     (letter,) = outcome.rejected
     assert letter.reason == "internal_error"
     assert letter.event_id == bomb.event_id
@@ -219,23 +221,23 @@ def test_an_exception_costs_its_event_only() -> None:
 
 
 def test_an_exception_after_a_row_goes_back_to_the_row_and_what_followed() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = enrolled(desk, feed)
-    desk.handle(chart, feed(lab("A", 1)))
-    desk.row(chart)
-    desk.handle(chart, feed(lab("A", 2)))
-    before = belief(chart)
-    assert reasons(desk.handle(chart, feed(pump("A", 3, drug="explosive")))) == ["internal_error"]
-    assert belief(chart) == before
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
+    processor.handle(state, feed(lab("A", 1)))
+    processor.row(state)
+    processor.handle(state, feed(lab("A", 2)))
+    before = belief(state)
+    assert reasons(processor.handle(state, feed(pump("A", 3, drug="explosive")))) == ["internal_error"]
+    assert belief(state) == before
 
 
 def test_alerts_wait_in_the_outbox_and_not_among_the_outputs() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = enrolled(desk, feed)
-    outcome = desk.handle(chart, feed(lab("A", 1, value=0.1)))
-    assert outcome.alerts == len(chart.outbox) == 1
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
+    outcome = processor.handle(state, feed(lab("A", 1, value=0.1)))
+    assert outcome.alerts == len(state.outbox) == 1
     assert [output.topic for output in outcome.outputs] == ["twin.estimates"]
-    assert decode_row(desk.row(chart)).outbox == tuple(chart.outbox)
+    assert decode_row(processor.row(state)).outbox == tuple(state.outbox)
 
 
 class Listening(FakeTwins):
@@ -259,9 +261,9 @@ class Listening(FakeTwins):
 
 def test_events_in_order_are_observed_together_and_late_ones_alone() -> None:
     twins = Listening()
-    desk, feed = PatientDesk(twins), Feed()
-    chart = enrolled(desk, feed)
-    desk.handle(chart, feed(*(pump("A", minute) for minute in (1, 2, 5, 3, 4, 6, 7))))
+    processor, feed = EventProcessor(twins), Feed()
+    state = enrolled(processor, feed)
+    processor.handle(state, feed(*(pump("A", minute) for minute in (1, 2, 5, 3, 4, 6, 7))))
     assert twins.calls == [[0], [1, 2, 5], [3], [4], [6, 7]]
 
 
@@ -269,49 +271,49 @@ def test_events_in_order_are_observed_together_and_late_ones_alone() -> None:
 def test_how_arrivals_are_cut_into_calls_changes_neither_outputs_nor_row(
     minutes: list[int], data: st.DataObject
 ) -> None:
-    desk = PatientDesk(FakeTwins())
+    processor = EventProcessor(FakeTwins())
     arrivals = Feed()(enrolment("A"), *(pump("A", minute) for minute in minutes), lab("A", 7))
-    whole, parts = desk.open("A", None), desk.open("A", None)
-    together = desk.handle(whole, arrivals)
+    whole, parts = processor.open("A", None), processor.open("A", None)
+    together = processor.handle(whole, arrivals)
     apart = Outcome()
     while arrivals:
         count = data.draw(st.integers(1, len(arrivals)))
-        some = desk.handle(parts, arrivals[:count])
+        some = processor.handle(parts, arrivals[:count])
         apart.outputs += some.outputs
         apart.rejected += some.rejected
         arrivals = arrivals[count:]
         if data.draw(st.booleans()):
-            parts = desk.open("A", desk.row(parts))
+            parts = processor.open("A", processor.row(parts))
     assert (apart.outputs, apart.rejected) == (together.outputs, together.rejected)
-    assert desk.row(parts) == desk.row(whole)
+    assert processor.row(parts) == processor.row(whole)
 
 
 # --- rows that cannot be continued ------------------------------------------------------------------------------------
 
 
 def test_a_corrupt_row_seals_the_chart_and_rejects_its_events() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    row = bytearray(desk.row(enrolled(desk, feed)))
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    row = bytearray(processor.row(enrolled(processor, feed)))
     row[-3] ^= 1
-    chart = desk.open("A", bytes(row))
-    outcome = desk.handle(chart, feed(lab("A", 1)))
+    state = processor.open("A", bytes(row))
+    outcome = processor.handle(state, feed(lab("A", 1)))
     assert reasons(outcome) == ["bad_state_row"]
-    assert desk.is_routine(chart, lab("A", 1))
+    assert processor.is_routine(state, lab("A", 1))
 
 
 def test_a_twin_made_by_another_version_of_its_model_is_not_continued() -> None:
     twins = FakeTwins()
-    desk, feed = PatientDesk(twins), Feed()
-    row = desk.row(enrolled(desk, feed))
+    processor, feed = EventProcessor(twins), Feed()
+    row = processor.row(enrolled(processor, feed))
     twins.hash = "fake-hash-2"
-    outcome = desk.handle(desk.open("A", row), feed(lab("A", 1)))
+    outcome = processor.handle(processor.open("A", row), feed(lab("A", 1)))
     assert reasons(outcome) == ["model_changed"]
     assert "fake-hash-2" in outcome.rejected[0].detail
 
 
 def test_a_twin_whose_model_file_is_gone_is_not_continued() -> None:
-    desk, feed = PatientDesk(FakeTwins()), Feed()
-    chart = enrolled(desk, feed)
-    chart.model_id = "removed_model"
-    outcome = desk.handle(desk.open("A", desk.row(chart)), feed(lab("A", 1)))
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
+    state.model_id = "removed_model"
+    outcome = processor.handle(processor.open("A", processor.row(state)), feed(lab("A", 1)))
     assert reasons(outcome) == ["model_changed"]

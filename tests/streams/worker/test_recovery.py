@@ -18,7 +18,7 @@ from faust.tables.recovery import Recovery
 from faust.types import TP
 
 from streams.worker.app import TwinApp, WorkerOptions, build_worker, run_worker
-from streams.worker.engine import Record
+from streams.worker.engine import KafkaRecord
 from streams.worker.recovery import LONGEST_FETCH, OrderedTables
 from tests.streams.worker.fake_twin import FakeTwins
 from tests.streams.worker.stage import Stage, pump
@@ -33,15 +33,15 @@ class OffsetLog:
     is_full = False
 
     def __init__(self, app: TwinApp, seen: Offsets) -> None:
-        self.port = app.ward._port
+        self.port = app.dispatcher._port
         self.seen = seen
         self.opened = asyncio.Event()
-        app.ward.close()
+        app.dispatcher.close()
 
     async def open(self, _: Mapping[tuple[str, int], int]) -> None:
         self.opened.set()
 
-    async def take(self, record: Record) -> None:
+    async def receive(self, record: KafkaRecord) -> None:
         self.seen[record.topic, record.partition].append(record.offset)
         if record.offset % 20 == 0:
             await (await self.port.write_row(record.partition, b"row", b"x" * 500))
@@ -110,7 +110,7 @@ async def restart(stage: Stage, times: int, datadir: Path, seconds: float = 0.6,
     for number in range(times):
         app = build_worker(stage.settings, FakeTwins(), datadir, WorkerOptions(instance="one"), **how)
         log = OffsetLog(app, seen)
-        app.ward = log  # type: ignore[assignment]
+        app.dispatcher = log  # type: ignore[assignment]
         stopping = asyncio.Event()
         running = asyncio.create_task(run_worker(app, stopping))
         await asyncio.wait_for(log.opened.wait(), 30)
@@ -162,7 +162,7 @@ async def test_a_fetch_under_way_does_not_take_up_partitions_that_rest_meanwhile
     assert await app.consumer._getmany(active, 1.0) == {}
     assert await app.consumer._getmany(active, 1.0) == {}
     assert asked == [{TP("changelog", 0)}]
-    app.ward.close()
+    app.dispatcher.close()
     thread: Any = app.consumer._thread  # type: ignore[attr-defined]
     thread.thread_loop.close()
 
@@ -172,7 +172,7 @@ async def test_a_gap_in_delivery_is_read_again(stage: Stage, tmp_path: Path) -> 
     stage.play(pump("A", minute) for minute in range(50))
     app = build_worker(stage.settings, FakeTwins(), tmp_path, WorkerOptions(instance="one"))
     seen: Offsets = defaultdict(list)
-    app.ward = OffsetLog(app, seen)  # type: ignore[assignment]
+    app.dispatcher = OffsetLog(app, seen)  # type: ignore[assignment]
     admit, lost = app.admit, [10, 11, 12]
 
     async def lossy_admit(message: Any) -> None:

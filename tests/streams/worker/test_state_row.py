@@ -5,14 +5,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.state_row import VERSION, BadRow, Held, Row, alerts_wait, decode_row, encode_row
+from streams.worker.state_row import VERSION, Held, StateRow, UnreadableRow, alerts_wait, decode_row, encode_row
 
 positions = st.tuples(st.text(max_size=20), st.integers(0, 1000), st.integers(0, 2**62))
 held = st.builds(
     Held, st.text(max_size=20), st.integers(0, 99), st.integers(0, 2**62), st.integers(0, 2**50), st.binary(max_size=40)
 )
 rows = st.builds(
-    Row,
+    StateRow,
     patient_id=st.text(max_size=64),
     model_id=st.text(max_size=30),
     model_hash=st.text(max_size=64),
@@ -22,54 +22,54 @@ rows = st.builds(
     held=st.lists(held, max_size=4).map(tuple),
     outbox=st.lists(st.binary(max_size=30), max_size=3).map(tuple),
 )
-SOME = Row("P1", "m", "h", (("t", 0, 7),), 5, b"twin bytes", (), ())
+SOME = StateRow("P1", "m", "h", (("t", 0, 7),), 5, b"twin bytes", (), ())
 
 
 @given(rows)
-def test_a_row_comes_back_as_it_was(row: Row) -> None:
+def test_a_row_comes_back_as_it_was(row: StateRow) -> None:
     assert decode_row(encode_row(row)) == row
 
 
 @given(rows)
-def test_equal_rows_give_equal_bytes(row: Row) -> None:
+def test_equal_rows_give_equal_bytes(row: StateRow) -> None:
     assert encode_row(row) == encode_row(msgspec.structs.replace(row))
 
 
 @given(rows, st.data())
-def test_a_truncated_row_is_refused(row: Row, data: st.DataObject) -> None:
+def test_a_truncated_row_is_refused(row: StateRow, data: st.DataObject) -> None:
     raw = encode_row(row)
     cut = data.draw(st.integers(0, len(raw) - 1))
-    with pytest.raises(BadRow):
+    with pytest.raises(UnreadableRow):
         decode_row(raw[:cut])
 
 
 @given(rows, st.data())
-def test_a_row_with_any_altered_byte_is_refused(row: Row, data: st.DataObject) -> None:
+def test_a_row_with_any_altered_byte_is_refused(row: StateRow, data: st.DataObject) -> None:
     raw = bytearray(encode_row(row))
     place = data.draw(st.integers(0, len(raw) - 1))
     raw[place] ^= data.draw(st.integers(1, 255))
-    with pytest.raises(BadRow):
+    with pytest.raises(UnreadableRow):
         decode_row(bytes(raw))
 
 
 def test_a_row_with_something_after_it_is_refused() -> None:
-    with pytest.raises(BadRow, match="CRC-32 does not match"):
+    with pytest.raises(UnreadableRow, match="CRC-32 does not match"):
         decode_row(encode_row(SOME) + b"\x00")
 
 
 def test_a_row_of_another_schema_version_says_which() -> None:
     raw = bytearray(encode_row(SOME))
     raw[3] = VERSION + 1
-    with pytest.raises(BadRow, match=f"schema version {VERSION + 1}, this worker reads {VERSION}"):
+    with pytest.raises(UnreadableRow, match=f"schema version {VERSION + 1}, this worker reads {VERSION}"):
         decode_row(bytes(raw))
 
 
 def test_bytes_of_something_else_are_refused() -> None:
-    with pytest.raises(BadRow, match="state row starts with"):
+    with pytest.raises(UnreadableRow, match="state row starts with"):
         decode_row(b'{"i am": "json"}')
 
 
 @given(rows)
-def test_waiting_alerts_are_seen_without_decoding(row: Row) -> None:
+def test_waiting_alerts_are_seen_without_decoding(row: StateRow) -> None:
     assert alerts_wait(encode_row(row)) == bool(row.outbox)
     assert not alerts_wait(b"DT")

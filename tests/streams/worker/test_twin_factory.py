@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import twin.library
-from streams.worker.processor import Arrival, PatientDesk, Position
+from streams.worker.processor import EventProcessor, ReceivedEvent, RecordPosition
 from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
 from tests.streams.worker.stage import START, enrolment, lab
 from twin.events import encode, to_millis
@@ -20,20 +20,21 @@ MODEL = "docetaxel_ozawa2007"
     [(MODEL, 100), pytest.param(f"{MODEL},docetaxel_kloft2006_netterberg2017", 64, id="rivals")],
 )
 def test_a_twin_of_the_library_goes_through_desk_and_row(model_id: str, particles: int) -> None:
-    desk = PatientDesk(LibraryTwins(particles=particles))
+    processor = EventProcessor(LibraryTwins(particles=particles))
     events = [enrolment("A", model=model_id), lab("A", 1500, value=4.0), lab("A", 3000, value=3.5)]
     arrivals = [
-        Arrival(event, Position("t", 0, offset, to_millis(START)), encode(event)) for offset, event in enumerate(events)
+        ReceivedEvent(event, RecordPosition("t", 0, offset, to_millis(START)), encode(event))
+        for offset, event in enumerate(events)
     ]
-    whole, parts = desk.open("A", None), desk.open("A", None)
-    outcome = desk.handle(whole, arrivals)
+    whole, parts = processor.open("A", None), processor.open("A", None)
+    outcome = processor.handle(whole, arrivals)
     assert outcome.rejected == []
     assert outcome.ess
-    desk.handle(parts, arrivals[:2])
-    parts = desk.open("A", desk.row(parts))
-    assert parts.sealed is None
-    desk.handle(parts, arrivals)
-    assert desk.row(parts) == desk.row(whole)
+    processor.handle(parts, arrivals[:2])
+    parts = processor.open("A", processor.row(parts))
+    assert parts.quarantined is None
+    processor.handle(parts, arrivals)
+    assert processor.row(parts) == processor.row(whole)
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin.alerts.rules.views import CYCLE, FOLFOX, later
-from twin.alerts.planned_course import COURSE_GAP_MS, GRACE_MS, JUDGED_MS, Course, current_course
+from twin.alerts.planned_course import COURSE_GAP_MS, GRACE_MS, JUDGED_MS, PlannedCourse, current_course
 from twin.alerts.snapshot import DeliveryView
 from twin.clock import HOUR_MS
 from twin.record.orders import PlanStep
@@ -23,7 +23,7 @@ def view(since_ms: int | None, *, rate: float = 0.0, delivered: float = 100.0, p
 
 
 def test_planned_amount_is_that_of_the_bolus_and_the_infusion_so_far() -> None:
-    course = Course(FOLFOX, 0.0, 0.0, started=False)
+    course = PlannedCourse(FOLFOX, 0.0, 0.0, started=False)
     assert course.total == 5040
     assert course.planned_by(-1) == 0.0
     assert course.planned_by(HOUR_MS // 8) == pytest.approx(360)
@@ -32,14 +32,14 @@ def test_planned_amount_is_that_of_the_bolus_and_the_infusion_so_far() -> None:
 
 
 def test_a_dose_at_once_is_planned_from_its_moment_on() -> None:
-    course = Course((PlanStep(50, 50, 100.0),), 0.0, 0.0, started=False)
+    course = PlannedCourse((PlanStep(50, 50, 100.0),), 0.0, 0.0, started=False)
     assert [course.planned_by(millis) for millis in (0, 49, 50, 51)] == [0, 0, 100, 100]
     assert course.rate_after(0.0) == math.inf
     assert course.rate_after(100.0) is None
 
 
 def test_the_rate_follows_the_amount_not_the_clock() -> None:
-    course = Course(FOLFOX, 0.0, 0.0, started=True)
+    course = PlannedCourse(FOLFOX, 0.0, 0.0, started=True)
     assert course.rate_after(0.0) == pytest.approx(2880)
     assert course.rate_after(719.9) == pytest.approx(2880)
     assert course.rate_after(720.0) == pytest.approx(4320 / 46)
@@ -50,7 +50,7 @@ def test_the_rate_follows_the_amount_not_the_clock() -> None:
 
 @given(st.integers(-10 * HOUR_MS, END + 10 * HOUR_MS), st.integers(0, HOUR_MS))
 def test_planned_amount_never_falls_and_never_passes_the_total(millis: int, more: int) -> None:
-    course = Course(FOLFOX, 0.0, 0.0, started=True)
+    course = PlannedCourse(FOLFOX, 0.0, 0.0, started=True)
     assert 0.0 <= course.planned_by(millis) <= course.planned_by(millis + more) <= course.total + 1e-9
 
 

@@ -23,7 +23,7 @@ from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.patient.twin import PARTICLES
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.timeline import build
 
 pytestmark = pytest.mark.slow
@@ -70,7 +70,7 @@ def run(shape: Shape, patient: str) -> Run:
     kernel = compile_model(shape.model())
     timeline = build(history_of(shape.events), kernel)
     assert timeline is not None
-    trunk = Trunk(kernel, pace_for(kernel), patient)
+    trunk = Trunk(kernel, step_sizes_for(kernel), patient)
     position = trunk.begin(timeline, prior(kernel.model, PARTICLES, patient))
     for observation in timeline.observations:
         position, _ = trunk.learn(position, timeline, observation)

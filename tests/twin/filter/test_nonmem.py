@@ -20,8 +20,8 @@ from twin.filter.posthoc import Estimated, post_hoc
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
-from twin.solver.step_control import pace_for
-from twin.study.records import recorded
+from twin.solver.step_control import step_sizes_for
+from twin.study.records import record_of
 from twin.timeline.timeline import build
 
 REFERENCE = places.REFERENCE / "nonmem_map.json"
@@ -83,9 +83,9 @@ def estimates(number: str) -> list[tuple[dict[str, Any], Estimated]]:
     for subject in reference(number)["subjects"]:
         reading = read_nmtran(records(reference(number), subject), model)
         assert not reading.bad_lines
-        history, refused = recorded(reading.events, model)
+        history, refused = record_of(reading.events, model)
         assert not refused
-        found.append((subject, post_hoc(kernel, pace_for(kernel), build(history, kernel))))
+        found.append((subject, post_hoc(kernel, step_sizes_for(kernel), build(history, kernel))))
     return found
 
 

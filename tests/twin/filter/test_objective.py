@@ -16,11 +16,11 @@ from twin.filter.objective import LEAST_LOG_LIKELIHOOD, Responder, bounded
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.observation.observation import Observation
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.timeline import Timeline
 
 KERNEL = compile_model(toys.absorption())
-PACE = pace_for(KERNEL)
+PACE = step_sizes_for(KERNEL)
 ETA = prior(KERNEL.model, 7, "response").eta
 TREATED = timeline_of(KERNEL, {"toxin": infusion([(0, 30.0), (2 * HOUR_MS, 0.0)])}, covariates=[(6 * HOUR_MS, [90.0])])
 

@@ -15,8 +15,8 @@ from twin.filter.posthoc import Estimated, post_hoc
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
-from twin.solver.step_control import pace_for
-from twin.study.records import recorded
+from twin.solver.step_control import step_sizes_for
+from twin.study.records import record_of
 from twin.timeline.timeline import build
 
 START = datetime(2026, 1, 5, 9, tzinfo=UTC)
@@ -31,7 +31,7 @@ def count(hours: float, value: float) -> LabResult:
 
 
 def found(*events: InputEvent) -> Estimated:
-    return post_hoc(KERNEL, pace_for(KERNEL), build(recorded(events, MODEL)[0], KERNEL))
+    return post_hoc(KERNEL, step_sizes_for(KERNEL), build(record_of(events, MODEL)[0], KERNEL))
 
 
 def test_counts_without_a_drug_are_a_conjugate_problem() -> None:
@@ -92,7 +92,7 @@ def test_occasions_have_effects_of_their_own_beside_the_patients() -> None:
     lines = ["ID,TIME,EVID,DV,OCC", "1,0,0,5,1", "1,1,0,6,1", "1,24,2,.,2", "1,25,0,2,2", "1,48,2,.,3", "1,49,0,3,3"]
     reading = read_nmtran(lines, model, output="marker")
     assert not reading.bad_lines
-    known = post_hoc(kernel, pace_for(kernel), build(recorded(reading.events, model)[0], kernel))
+    known = post_hoc(kernel, step_sizes_for(kernel), build(record_of(reading.events, model)[0], kernel))
     # log y = log 4 + eta + kappa[occasion] + 0.2 z is a normal problem in four unknowns.
     design = np.array([[1, 1, 0, 0], [1, 1, 0, 0], [1, 0, 1, 0], [1, 0, 0, 1]], dtype=float)
     omega = np.diag([0.04, 0.09, 0.09, 0.09])
@@ -124,10 +124,10 @@ def test_both_modes_of_a_flip_flop_are_found_and_the_likelier_is_the_answer() ->
     assert level(2.0, 0.3, 1.5, 10.0) == pytest.approx(level(2.0, 1.5, 0.3, 50.0))
     lines = ["ID,TIME,EVID,AMT,DV,CMT", "1,0,1,100,.,1"]
     lines += [f"1,{hours},0,.,{level(hours, 0.3, 1.5, 10.0):.6f},2" for hours in times]
-    history, refused = recorded(read_nmtran(lines, model).events, model)
+    history, refused = record_of(read_nmtran(lines, model).events, model)
     assert not refused
     timeline = build(history, kernel)
-    known = post_hoc(kernel, pace_for(kernel), timeline)
+    known = post_hoc(kernel, step_sizes_for(kernel), timeline)
     assert known.modes == 2
     assert known.converged
     # The volume of the prior, 14 L, is nearer to 10 than to 50.
@@ -140,8 +140,8 @@ def test_a_record_belongs_to_the_occasion_it_names_where_that_is_carried_backwar
     model = parse_model(text, "made.toml")
     kernel = compile_model(model)
     lines = ["ID,TIME,EVID,DV,OCC", "1,0,0,5,1", "1,5,0,6,1", "1,24,0,2,2"]
-    history, _ = recorded(read_nmtran(lines, model, output="marker").events, model)
-    known = post_hoc(kernel, pace_for(kernel), build(history, kernel))
+    history, _ = record_of(read_nmtran(lines, model, output="marker").events, model)
+    known = post_hoc(kernel, step_sizes_for(kernel), build(history, kernel))
     design = np.array([[1, 1, 0], [1, 1, 0], [1, 0, 1]], dtype=float)
     covariance = np.linalg.inv(np.diag([1 / 0.04, 1 / 0.09, 1 / 0.09]) + design.T @ design / 0.04)
     mean = covariance @ design.T @ np.log(np.array([5.0, 6.0, 2.0]) / 4.0) / 0.04

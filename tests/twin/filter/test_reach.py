@@ -14,7 +14,7 @@ from tests.twin.kernel.test_kernel import assert_close, patients, solved
 from twin.clock import HOUR_MS
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.regimen import ORIGIN, treated, treatment
 
 
@@ -134,8 +134,8 @@ def body() -> Model:
 def test_the_structures_of_published_models_follow_their_equations(make: object) -> None:
     model = make()  # type: ignore[operator]
     kernel = compile_model(model)
-    pace = pace_for(kernel)
-    assert pace.largest > 0
+    step_sizes = step_sizes_for(kernel)
+    assert step_sizes.largest > 0
     unit = {"h": HOUR_MS, "d": 24 * HOUR_MS}[model.time_unit]
     days = 30 if model.time_unit == "d" else 3
     timeline = treated(kernel, treatment(model, "P-1", days))

@@ -15,9 +15,9 @@ from tests.twin.timeline.test_timeline import history_of
 from twin.events import InputEvent
 from twin.filter.belief import prior
 from twin.filter.objective import LEAST_LOG_LIKELIHOOD
-from twin.filter.trunk import Position, Trunk
+from twin.filter.trunk import Trunk, TrunkPosition
 from twin.kernel.kernel import compile_model
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.timeline import build
 
 KERNEL = compile_model(toys.absorption())
@@ -31,19 +31,19 @@ LINE = TIMELINE
 
 
 def trunk() -> Trunk:
-    return Trunk(KERNEL, pace_for(KERNEL), "P-1")
+    return Trunk(KERNEL, step_sizes_for(KERNEL), "P-1")
 
 
-def after(observations: int, hours: float) -> Position:
+def after(observations: int, hours: float) -> TrunkPosition:
     """Where a trunk stands after so many values, brought on to an hour."""
     grown = trunk()
     position = grown.begin(LINE, prior(KERNEL.model, 40, "P-1"))
     for observation in LINE.observations[:observations]:
         position, _ = grown.learn(position, LINE, observation)
-    return grown.sprout(grown.forward(position, LINE, ms(hours)), LINE, ms(hours))
+    return grown.advance_to_grid(grown.forward(position, LINE, ms(hours)), LINE, ms(hours))
 
 
-def assert_same_cloud(one: Position, other: Position) -> None:
+def assert_same_cloud(one: TrunkPosition, other: TrunkPosition) -> None:
     for first, second in ((one.cloud, other.cloud), (one.typical, other.typical)):
         assert first is not None
         assert second is not None
@@ -56,9 +56,9 @@ def assert_same_cloud(one: Position, other: Position) -> None:
 @pytest.mark.parametrize(("observations", "hours"), [(0, 2.0), (1, 5.5), (2, 12.0), (3, 25.9), (4, 26.1), (4, 47.0)])
 def test_a_forgotten_cloud_is_solved_again_to_the_same_bits(observations: int, hours: float) -> None:
     known = after(observations, hours)
-    forgotten = replace(known, cloud=None, typical=None, past=None, twig=None)
+    forgotten = replace(known, cloud=None, typical=None, past=None, grid_cloud=None)
     grown = trunk()
-    again = grown.sprout(grown.remembered(forgotten, LINE, ms(hours)), LINE, ms(hours))
+    again = grown.advance_to_grid(grown.remembered(forgotten, LINE, ms(hours)), LINE, ms(hours))
     assert_same_cloud(known, again)
     marks = np.array([ms(hours), ms(hours) + 1, ms(60)], dtype=np.int64)
     assert np.array_equal(grown.look(known, LINE, marks), grown.look(again, LINE, marks))
@@ -69,7 +69,7 @@ def test_a_forgotten_cloud_is_solved_again_to_the_same_bits(observations: int, h
 def test_looking_ahead_and_growing_by_small_steps_change_nothing(hours: list[float]) -> None:
     grown, position = trunk(), after(2, 7.7)
     for hour in sorted(hours):
-        position = grown.sprout(grown.forward(position, LINE, ms(hour)), LINE, ms(hour))
+        position = grown.advance_to_grid(grown.forward(position, LINE, ms(hour)), LINE, ms(hour))
         grown.look(position, LINE, np.array([ms(hour) + 5, ms(70)], dtype=np.int64))
     assert_same_cloud(position, after(2, max(hours)))
 

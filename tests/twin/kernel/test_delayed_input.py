@@ -18,7 +18,7 @@ from twin.kernel.kernel import Kernel, compile_model
 from twin.model.spec import Model
 from twin.record.orders import PlanStep
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.delivery import Delivered, Recorded, with_rates
 from twin.timeline.planned_future import extended
 from twin.timeline.timeline import Timeline
@@ -131,7 +131,7 @@ instants = st.integers(0, 40 * H)
 def test_solving_piece_by_piece_is_solving_in_one_go_to_the_last_bit(name: str, stops: list[int]) -> None:
     kernel = MODELS[name]
     timeline = course(kernel)
-    solver = Solver(kernel, patients(kernel, drawn=33), pace_for(kernel), shared=False)
+    solver = Solver(kernel, patients(kernel, drawn=33), step_sizes_for(kernel), shared=False)
     at = np.array(sorted(stops), dtype=np.int64)
     whole, _ = solver.advance(solver.initial(timeline), timeline, 48 * H, stops=at)
     cloud = solver.initial(timeline)

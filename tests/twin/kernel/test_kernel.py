@@ -23,8 +23,8 @@ from twin.modelfile.library import library_ids
 from twin.modelfile.reader import parse_model
 from twin.solver.linear_system import individual_parameters
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
-from twin.solver.step_schedule import Pace
+from twin.solver.step_control import step_sizes_for
+from twin.solver.step_schedule import StepSizes
 from twin.timeline.timeline import Timeline
 
 TOY = compile_model(toys.absorption())
@@ -33,7 +33,7 @@ CHAIN = compile_model(toys.chain())
 
 def solved(kernel: Kernel, timeline: Timeline, eta: Floats, marks: NDArray[np.int64]) -> Floats:
     """Outputs and targets (N, M, O) of the compiled model."""
-    solver = Solver(kernel, np.ascontiguousarray(eta), pace_for(kernel), shared=False)
+    solver = Solver(kernel, np.ascontiguousarray(eta), step_sizes_for(kernel), shared=False)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     return np.moveaxis(out, 2, 0)
 
@@ -90,10 +90,10 @@ def test_steps_suit_the_unusual_patients_of_a_population_too(model_id: str) -> N
     kernel, timeline, end = usual_course(model_id, cycles=1)
     eta = patients(kernel, drawn=150)
     marks = np.linspace(end // 50, end, 50).astype(np.int64)
-    pace = pace_for(kernel)
+    step_sizes = step_sizes_for(kernel)
     solvers = [
         Solver(kernel, eta, each, shared=False)
-        for each in (pace, Pace(pace.first / 3, pace.growth / 2, pace.largest / 3))
+        for each in (step_sizes, StepSizes(step_sizes.first / 3, step_sizes.growth / 2, step_sizes.largest / 3))
     ]
     found, finer = (solver.advance(solver.initial(timeline), timeline, end, marks)[1] for solver in solvers)
     assert np.isfinite(found).all()

@@ -18,7 +18,7 @@ from twin.model.spec import Model, OutputSpec
 from twin.modelfile.library import library_ids, load_model
 from twin.record.history import ClinicalEvent
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.delivery import delivered
 
 DOSES = 3
@@ -43,7 +43,7 @@ def readings(model: Model, doses: list[DoseGiven]) -> list[tuple[int, OutputSpec
     timeline = timeline_of(kernel, {drug: delivered(drug, facts, {}) for drug in model.drugs})
     span = round(model.cadence.horizon * UNIT_MS[model.time_unit] / 3)
     marks = np.linspace(span // LOOKS, span, LOOKS).astype(np.int64)
-    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), pace_for(kernel), shared=False)
+    solver = Solver(kernel, np.zeros((1, len(model.effect_names))), step_sizes_for(kernel), shared=False)
     _, out = solver.advance(solver.initial(timeline), timeline, span, marks)
     found = []
     for i, output in enumerate(model.outputs):

@@ -20,7 +20,7 @@ from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
 from twin.observation.observation import Observation
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.timeline import Delivered
 
 
@@ -44,7 +44,7 @@ def typical(
     number = {name: i for i, name in enumerate(kernel.outputs)}
     measured = [Observation(round(h * HOUR_MS), f"{name} {h}", number[name], value) for h, name, value in seen]
     timeline = timeline_of(kernel, dict(given or {}), 0, rows, measured)
-    solver = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), pace_for(kernel), shared=False)
+    solver = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), step_sizes_for(kernel), shared=False)
     marks = np.round(np.asarray(hours) * HOUR_MS).astype(np.int64)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     found = {name: out[:, i, 0] for name, i in number.items()}
@@ -510,7 +510,7 @@ def proteins(luck6: float, luck_c: float, hours: Floats) -> dict[str, Floats]:
     timeline = timeline_of(kernel, {"chemotherapy": infusion([], [(0, 1.0, "iv")], [0])})
     effects = np.zeros((1, len(names)))
     effects[0, [names.index("luck6"), names.index("luckC")]] = luck6, luck_c
-    solver = Solver(kernel, effects, pace_for(kernel), shared=False)
+    solver = Solver(kernel, effects, step_sizes_for(kernel), shared=False)
     marks = np.round(hours * HOUR_MS).astype(np.int64)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     return {name: out[:, i, 0] for i, name in enumerate(kernel.outputs)}
@@ -618,7 +618,7 @@ def test_a_patient_who_clears_docetaxel_slowly_has_the_deeper_nadir() -> None:
     timeline = timeline_of(kernel, {"docetaxel": hour_infusion(96, 1)})
     eta = np.zeros((2, len(kernel.model.effect_names)))
     eta[1, kernel.model.effect_names.index("CL")] = -0.5
-    solver = Solver(kernel, eta, pace_for(kernel), shared=False)
+    solver = Solver(kernel, eta, step_sizes_for(kernel), shared=False)
     marks = np.arange(70, 400, 6, dtype=np.int64) * HOUR_MS
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     typical_nadir, slow_nadir = out[:, kernel.outputs.index("neutrophils")].min(axis=0)
@@ -638,7 +638,7 @@ def test_febrile_neutropenia_comes_where_interleukin_6_surges() -> None:
     effects = np.zeros((2, len(names)))
     effects[:, names.index("luck6")] = [-1.0, 1.0]
     timeline = timeline_of(kernel, {"chemotherapy": infusion([], [(0, 1.0, "iv")], [0])})
-    solver = Solver(kernel, effects, pace_for(kernel), shared=False)
+    solver = Solver(kernel, effects, step_sizes_for(kernel), shared=False)
     marks = np.round(hours * HOUR_MS).astype(np.int64)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     surge, none = out[:, kernel.outputs.index("febrile_neutropenia")].T

@@ -20,7 +20,7 @@ from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
 from twin.solver.linear_system import individual_parameters
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.delivery import Delivered
 
 
@@ -42,7 +42,7 @@ def typical(
     values = [(covariates or {}).get(c.name, c.reference) for c in model.covariates]
     timeline = timeline_of(kernel, dict(given), covariates=[(BEGINNING, values)])
     effects = np.array([[(eta or {}).get(name, 0.0) for name in model.effect_names]])
-    solver = Solver(kernel, effects, pace_for(kernel), shared=False)
+    solver = Solver(kernel, effects, step_sizes_for(kernel), shared=False)
     marks = np.round(np.array(hours) * HOUR_MS).astype(np.int64)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
     names = [o.name for o in model.outputs] + [t.state for t in model.targets]

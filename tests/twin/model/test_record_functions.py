@@ -21,7 +21,7 @@ from twin.model.spec import Model, ModelError
 from twin.patient.twin import PatientTwin
 from twin.record.history import History
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.delivery import Delivered, Recorded, with_rates
 from twin.timeline.difference import first_difference
 from twin.timeline.record_columns import with_record
@@ -119,7 +119,7 @@ def test_a_measurement_sees_the_one_before_it_and_not_itself() -> None:
         history.insert(event)
     timeline = build(history, KERNEL)
     assert timeline is not None
-    solver = Solver(KERNEL, np.zeros((1, 3)), pace_for(KERNEL), shared=False)
+    solver = Solver(KERNEL, np.zeros((1, 3)), step_sizes_for(KERNEL), shared=False)
     at = [round(h * HOUR_MS) + START for h in (6, 6.001, 9, 9.001)]
     _, out = solver.advance(solver.initial(timeline), timeline, at[-1], np.array(at, dtype=np.int64))
     jump = np.diff(out[:, 1, 0])
@@ -166,7 +166,7 @@ def test_a_column_that_no_parameter_reads_costs_no_new_eigenbasis() -> None:
     kernel = compile_model(model)
     timeline = timeline_of(kernel, {"toxin": infusion([], [(i * DAY_MS, 50.0, "iv") for i in range(9)])})
     assert len(timeline.epoch) == 10
-    solver = Solver(kernel, np.zeros((2, 1)), pace_for(kernel), shared=False)
+    solver = Solver(kernel, np.zeros((2, 1)), step_sizes_for(kernel), shared=False)
     systems = {id(solver.system(row)) for row in timeline.covariates}
     assert len(systems) == 1
 

@@ -16,7 +16,7 @@ from twin.model import terms
 from twin.model.spec import ModelError
 from twin.modelfile.reader import parse_model
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 
 PLAIN = toys.ABSORPTION
 TERMS = """
@@ -47,7 +47,7 @@ def test_a_model_with_terms_is_the_model_with_them_written_out() -> None:
         kernel = compile_model(model)
         assert kernel.linear == compile_model(plain).linear  # still solved in closed form
         timeline = timeline_of(kernel, {"toxin": infusion([], [(0, 60.0, "oral")])})
-        solver = Solver(kernel, np.zeros((1, len(model.effect_names))), pace_for(kernel), shared=False)
+        solver = Solver(kernel, np.zeros((1, len(model.effect_names))), step_sizes_for(kernel), shared=False)
         found.append(solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)[1])
     np.testing.assert_allclose(found[0], found[1], rtol=1e-12)
 

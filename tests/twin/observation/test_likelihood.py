@@ -13,7 +13,7 @@ from twin.arrays import Floats
 from twin.filter.expectation import expectation
 from twin.model.spec import NO_ERROR, ErrorSpec, OutputKind, OutputSpec
 from twin.observation.likelihood import drawn, level, log_likelihood, spread_out
-from twin.observation.observation import Measured, Observation
+from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import MOMENT_WEIGHTS
 from twin.randomness import generator
 
@@ -72,7 +72,7 @@ def test_a_grade_that_a_patient_cannot_have_is_impossible_and_no_warning() -> No
 def test_an_event_weighs_its_hazard_and_the_time_without() -> None:
     np.testing.assert_allclose(log_likelihood(EVENT, look(0), HAZARDS), -HAZARDS[0])
     np.testing.assert_allclose(log_likelihood(EVENT, look(1), HAZARDS), np.log(HAZARDS[1]) - HAZARDS[0])
-    again = look(1, earlier=(Measured(0.0),))
+    again = look(1, earlier=(MeasuredValue(0.0),))
     np.testing.assert_allclose(log_likelihood(EVENT, again, HAZARDS), np.log(HAZARDS[1]))
 
 
@@ -136,6 +136,6 @@ def test_what_is_expected_of_an_uncertain_time_is_spread_over_its_moments() -> N
 def test_a_replicate_is_expected_near_the_first_one() -> None:
     correlated = replace(LEVEL, error=replace(LEVEL.error, replicate_correlation=0.9))
     alone = expectation(correlated, look(2.0), np.ones((1, 50)), np.full(50, 1 / 50))
-    second = expectation(correlated, look(2.0, earlier=(Measured(2.0),)), np.ones((1, 50)), np.full(50, 1 / 50))
+    second = expectation(correlated, look(2.0, earlier=(MeasuredValue(2.0),)), np.ones((1, 50)), np.full(50, 1 / 50))
     assert abs(second.innovation) < 0.8 < 2.5 < alone.innovation
     assert second.quantiles[2] == pytest.approx(np.exp(0.9 * np.log(2.0)), rel=0.02)

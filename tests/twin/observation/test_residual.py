@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from scipy import integrate, stats
 
 from twin.model.spec import ErrorSpec, OutlierSpec
-from twin.observation.observation import Measured
+from twin.observation.observation import MeasuredValue
 from twin.observation.residual import (
     SMALLEST,
     at_levels,
@@ -211,7 +211,7 @@ def test_replicates_one_by_one_weigh_what_they_weigh_together(order: tuple[int, 
     for predicted in PREDICTED:
         middle = np.array([predicted])
         one_by_one = sum(
-            one(log_likelihood(CORRELATED, float(value), middle, earlier=tuple(map(Measured, values[:k]))))
+            one(log_likelihood(CORRELATED, float(value), middle, earlier=tuple(map(MeasuredValue, values[:k]))))
             for k, value in enumerate(values)
         )
         z = (np.log(values) - np.log(predicted)) / 0.4
@@ -222,7 +222,7 @@ def test_replicates_one_by_one_weigh_what_they_weigh_together(order: tuple[int, 
 @pytest.mark.parametrize("limited", [(True, False), (False, True), (True, True)])
 def test_replicates_below_their_limit_weigh_what_a_joint_integral_says(limited: tuple[bool, bool]) -> None:
     exact, limit = 1.4, 0.8
-    data = [Measured(exact), *(Measured(0.0, below=limit) for _ in range(sum(limited)))]
+    data = [MeasuredValue(exact), *(MeasuredValue(0.0, below=limit) for _ in range(sum(limited)))]
     data = data if limited[1] else data[::-1]
     for predicted in PREDICTED[:2]:
         middle = np.array([predicted])
@@ -243,9 +243,9 @@ def test_replicates_below_their_limit_weigh_what_a_joint_integral_says(limited: 
 
 
 @pytest.mark.parametrize(
-    "earlier", [(Measured(2.0),), (Measured(2.0), Measured(0.0, above=4.0))], ids=["known", "limit"]
+    "earlier", [(MeasuredValue(2.0),), (MeasuredValue(2.0), MeasuredValue(0.0, above=4.0))], ids=["known", "limit"]
 )
-def test_the_expectation_of_a_replicate_is_the_one_it_is_weighed_by(earlier: tuple[Measured, ...]) -> None:
+def test_the_expectation_of_a_replicate_is_the_one_it_is_weighed_by(earlier: tuple[MeasuredValue, ...]) -> None:
     points = at_levels(CORRELATED, PREDICTED, levels_of(len(PREDICTED), 8), earlier)
     for row, predicted in zip(points, PREDICTED, strict=True):
         middle = np.array([predicted])

@@ -19,7 +19,7 @@ from twin.modelfile.reader import parse_model
 from twin.observation.sampling_time import FARTHEST, MOMENT_WEIGHTS, MOMENTS, moments_around
 from twin.randomness import generator
 from twin.record.history import History
-from twin.record.recording import tell
+from twin.record.recording import insert_event
 from twin.solver.settling import settles
 from twin.timeline.difference import first_difference
 from twin.timeline.timeline import Timeline, build
@@ -33,7 +33,7 @@ def rough(hours: float, value: float, sd: float, **changes: object) -> DrugLevel
     return level(hours, value, draw_time_sd=quantity(sd, "min"), **changes)
 
 
-def told(*batches: list[InputEvent]) -> PatientTwin:
+def insertion(*batches: list[InputEvent]) -> PatientTwin:
     twin = PatientTwin("P-1", MODEL, 1000)
     for batch in batches:
         assert not twin.observe(batch).rejected
@@ -43,7 +43,7 @@ def told(*batches: list[InputEvent]) -> PatientTwin:
 def timeline(*events: InputEvent) -> Timeline:
     history = History()
     for event in events:
-        tell(history, event, MODEL, settles)
+        insert_event(history, event, MODEL, settles)
     built = build(history, compile_model(MODEL))
     assert built is not None
     return built
@@ -110,7 +110,7 @@ def posterior_by_quadrature() -> tuple[float, float, float]:
 
 def test_the_posterior_of_uncertain_times_is_that_of_quadrature() -> None:
     mean, sd, top = posterior_by_quadrature()
-    twin = told(RECORD)
+    twin = insertion(RECORD)
     eta, weight = twin.belief.eta[:, 0], twin.belief.weight
     found = float(weight @ eta)
     assert found == pytest.approx(mean, abs=0.1 * sd)
@@ -123,7 +123,7 @@ def test_the_posterior_of_uncertain_times_is_that_of_quadrature() -> None:
 def test_a_time_that_is_known_less_well_says_less() -> None:
     spread = []
     for minutes in (0.0, 20.0, 60.0):
-        belief = told([dose(0, 60.0), rough(4, 1.0, minutes)]).belief
+        belief = insertion([dose(0, 60.0), rough(4, 1.0, minutes)]).belief
         mean = float(belief.weight @ belief.eta[:, 0])
         spread.append(math.sqrt(float(belief.weight @ (belief.eta[:, 0] - mean) ** 2)))
     assert spread[0] < spread[1] < spread[2] < math.sqrt(IIV)
@@ -131,7 +131,7 @@ def test_a_time_that_is_known_less_well_says_less() -> None:
 
 def test_what_is_expected_at_an_uncertain_time_is_wider() -> None:
     def band(sd: float) -> Prediction:
-        outputs = told([dose(0, 60.0)]).observe([rough(0.1, 2.9, sd)]).outputs
+        outputs = insertion([dose(0, 60.0)]).observe([rough(0.1, 2.9, sd)]).outputs
         return next(o for o in outputs if isinstance(o, Prediction))
 
     sure, unsure = band(0.0), band(10.0)
@@ -142,16 +142,16 @@ def test_what_is_expected_at_an_uncertain_time_is_wider() -> None:
 
 def test_uncertain_times_may_come_in_any_order_with_the_doses_around_them() -> None:
     events = [*RECORD, level(5, 1.0), rough(30, 0.02, 45.0), dose(30.5, 40.0)]
-    ordered = told(events)
+    ordered = insertion(events)
     for number in range(3):
         shuffled = [events[i] for i in generator("uncertain", number).permutation(len(events))]
-        other = told(*([event] for event in shuffled))
+        other = insertion(*([event] for event in shuffled))
         assert other.belief.eta.tobytes() == ordered.belief.eta.tobytes()
         assert other.belief.log_weight.tobytes() == ordered.belief.log_weight.tobytes()
 
 
 def test_a_restored_twin_goes_on_to_the_same_bytes() -> None:
-    twin = told(RECORD)
+    twin = insertion(RECORD)
     restored = PatientTwin.from_row(twin.row(), MODEL)
     later: list[InputEvent] = [rough(8, 0.6, 30.0), level(9, 0.4), level(20, 0.05)]
     for one in (twin, restored):

@@ -18,7 +18,7 @@ from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.patient.averaged import AveragedTwin
 from twin.patient.rivals import rivals
-from twin.patient.state_row import BadRow
+from twin.patient.state_row import UnreadableState
 from twin.patient.twin import PatientTwin, Update
 
 pytestmark = pytest.mark.slow
@@ -129,16 +129,16 @@ def test_what_only_one_model_has_is_said_by_that_one_and_decides_nothing() -> No
         "toy_slow.toml",
     )
     models = BY_ID["toy_quick"], with_count
-    without, told = averaged(*models), averaged(*models)
+    without, inserted = averaged(*models), averaged(*models)
     without.observe(EVENTS)
-    update = told.observe([*EVENTS, count(6.0, 2.5), count(-2.0, 2.4)])
+    update = inserted.observe([*EVENTS, count(6.0, 2.5), count(-2.0, 2.4)])
     assert update.rejected == ()
-    assert list(told.weights.values()) == pytest.approx(list(without.weights.values()), abs=0.01)
+    assert list(inserted.weights.values()) == pytest.approx(list(without.weights.values()), abs=0.01)
     last = [output for output in update.outputs if isinstance(output, Estimate)][-1]
     assert [band.name for band in last.outputs] == ["plasma", "cells"]
     assert last.outputs[1].median == pytest.approx(2.6, abs=0.4)
     # What nobody knows is refused once.
-    (refused,) = told.observe([level(5.0, 1.0, analyte="nonsense")]).rejected
+    (refused,) = inserted.observe([level(5.0, 1.0, analyte="nonsense")]).rejected
     assert refused.reason == "unknown_analyte"
 
 
@@ -199,10 +199,10 @@ def test_a_row_of_other_models_or_of_none_is_refused() -> None:
     twin = averaged(particles=50)
     twin.observe(EVENTS[:2])
     third = compartment("third", 3.0, 20.0)
-    with pytest.raises(BadRow, match="the patient's are now toy_quick,toy_third"):
+    with pytest.raises(UnreadableState, match="the patient's are now toy_quick,toy_third"):
         AveragedTwin.from_row(twin.row(), rivals([BY_ID["toy_quick"], third]))
     for raw in (b"", twin.row()[:40], PatientTwin(PATIENT, third, 50).row()):
-        with pytest.raises(BadRow, match="not the row of rival models"):
+        with pytest.raises(UnreadableState, match="not the row of rival models"):
             AveragedTwin.from_row(raw, rivals([BY_ID["toy_quick"], third]))
 
 

@@ -35,7 +35,7 @@ from twin.filter.belief import Belief, prior
 from twin.patient.checkpoints import Point
 from twin.patient.state_row import (
     ROW_VERSION,
-    BadRow,
+    UnreadableState,
     pack,
     pack_belief,
     pack_history,
@@ -59,7 +59,7 @@ EVENTS: list[InputEvent] = [
 ]  # fmt: skip
 
 
-def told(history: History, events: list[InputEvent]) -> History:
+def inserted(history: History, events: list[InputEvent]) -> History:
     for event in events:
         rate = event.rate.value if isinstance(event, PumpDelivery) else None
         assert history.insert(event, rate).outcome == "new"
@@ -92,9 +92,9 @@ def test_a_twin_that_was_told_nothing_has_a_row_too() -> None:
 
 
 def test_a_history_comes_back_whole() -> None:
-    history = told(History(), EVENTS)
+    history = inserted(History(), EVENTS)
     back = unpack_history(pack_history(history))
-    for field in ("keys", "facts", "superseded", "samples", "spoken", "heard", "newest", "recent", "told"):
+    for field in ("keys", "facts", "superseded", "samples", "spoken", "contact", "newest", "recent", "reported"):
         assert getattr(back, field) == getattr(history, field), field
     assert list(back.effective()) == list(history.effective())
     assert [back.insert(event).outcome for event in EVENTS if not isinstance(event, PumpDelivery)] == ["duplicate"] * 11
@@ -153,14 +153,14 @@ def altered(**changes: Any) -> bytes:
 @settings(max_examples=100, deadline=None)
 @given(st.integers(0, len(ROW) - 1))
 def test_a_row_cut_short_is_refused(length: int) -> None:
-    with pytest.raises(BadRow, match="not a twin's row"):
+    with pytest.raises(UnreadableState, match="not a twin's row"):
         PatientTwin.from_row(ROW[:length], MODEL)
 
 
 @settings(max_examples=100, deadline=None)
 @given(st.binary(max_size=200))
 def test_bytes_that_are_no_row_are_refused(raw: bytes) -> None:
-    with pytest.raises(BadRow):
+    with pytest.raises(UnreadableState):
         PatientTwin.from_row(raw, MODEL)
 
 
@@ -170,14 +170,18 @@ def test_a_history_with_a_changed_byte_is_refused(choice: st.DataObject) -> None
     history = unpack(ROW, MODEL.hash).history
     at = choice.draw(st.integers(0, len(history) - 1))
     flipped = history[:at] + bytes([history[at] ^ choice.draw(st.integers(1, 255))]) + history[at + 1 :]
-    with pytest.raises(BadRow, match="damaged history"):
+    with pytest.raises(UnreadableState, match="damaged history"):
         unpack_history(flipped)
 
 
 def test_a_row_of_another_version_or_model_says_so() -> None:
-    with pytest.raises(BadRow, match=f"row of version {ROW_VERSION + 1}; this program reads version {ROW_VERSION}"):
+    with pytest.raises(
+        UnreadableState, match=f"row of version {ROW_VERSION + 1}; this program reads version {ROW_VERSION}"
+    ):
         PatientTwin.from_row(altered(version=ROW_VERSION + 1), MODEL)
-    with pytest.raises(BadRow, match=f"row of model {MODEL.hash}; the patient's model is now {DOCETAXEL.hash}"):
+    with pytest.raises(
+        UnreadableState, match=f"row of model {MODEL.hash}; the patient's model is now {DOCETAXEL.hash}"
+    ):
         PatientTwin.from_row(ROW, DOCETAXEL)
 
 
@@ -197,7 +201,7 @@ def test_a_row_whose_parts_do_not_fit_together_is_refused() -> None:
         {"history": b""},
     ]
     for changes in broken:
-        with pytest.raises(BadRow):
+        with pytest.raises(UnreadableState):
             PatientTwin.from_row(altered(**changes), MODEL)
 
 
@@ -228,7 +232,7 @@ def six_cycles() -> list[InputEvent]:
 
 def test_half_a_year_of_a_thousand_particles_fits_a_row() -> None:
     twin = PatientTwin(PATIENT, DOCETAXEL, 1000)
-    told(twin.history, six_cycles())
+    inserted(twin.history, six_cycles())
     population = prior(DOCETAXEL, 1000, PATIENT)
     # Four points with three beliefs of full entropy: the most that a row keeps.
     template = a_twin().points[-1]

@@ -67,7 +67,7 @@ def new_twin(particles: int = PARTICLES, model: Model = MODEL) -> PatientTwin:
     return PatientTwin(PATIENT, model, particles)
 
 
-def told(*groups: Sequence[InputEvent], model: Model = MODEL) -> PatientTwin:
+def inserted(*groups: Sequence[InputEvent], model: Model = MODEL) -> PatientTwin:
     """A twin that was told the groups of events one after the other."""
     twin = new_twin(model=model)
     for group in groups:
@@ -161,8 +161,8 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
 def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief(
     model: Model, events: list[InputEvent], random: Random
 ) -> None:
-    ordered = told(in_order(events), model=model)
-    shuffled = told(*groups_of(random.sample(events, len(events)), random), model=model)
+    ordered = inserted(in_order(events), model=model)
+    shuffled = inserted(*groups_of(random.sample(events, len(events)), random), model=model)
     assert_same_belief(ordered, shuffled)
 
 
@@ -216,14 +216,14 @@ def test_a_restored_twin_takes_late_events_as_a_living_one_does(events: list[Inp
         if random.random() < 0.3:
             restored = PatientTwin.from_row(restored.row(), MODEL)
         restored.observe([event])
-    assert_same_belief(told(in_order(events)), restored)
+    assert_same_belief(inserted(in_order(events)), restored)
 
 
 @relaxed
 @given(stories())
 def test_telling_everything_twice_is_telling_it_once(events: list[InputEvent]) -> None:
-    once = told(in_order(events))
-    twice = told(in_order(events))
+    once = inserted(in_order(events))
+    twice = inserted(in_order(events))
     before = twice.row()
     repeated = twice.observe(in_order(events))
     assert repeated == Update()
@@ -247,38 +247,38 @@ COURSE: list[InputEvent] = [
 
 def test_a_late_level_says_again_what_came_after_it() -> None:
     late = level(5, 2.8)
-    twin = told(COURSE)
+    twin = inserted(COURSE)
     update = twin.observe([late])
     assert min(o.time for o in update.outputs) == at(5)
     assert max(o.time for o in update.outputs) == at(36)
     predictions = [o for o in update.outputs if isinstance(o, Prediction)]
     assert [(p.output, p.time) for p in predictions] == [("toxin_plasma", at(5)), ("cells", at(12)), ("cells", at(24))]
-    assert_same_belief(twin, told([*COURSE, late]))
+    assert_same_belief(twin, inserted([*COURSE, late]))
 
 
 def test_a_corrected_dose_is_as_if_it_had_always_been_right() -> None:
     wrong = dose(8, 600.0, event_id="wrong")
     right = dose(8, 60.0, event_id="right", status="corrected", replaces="wrong")
-    twin = told([*COURSE, wrong])
+    twin = inserted([*COURSE, wrong])
     mistaken = twin.belief.eta
     twin.observe([right])
     assert not np.array_equal(twin.belief.eta, mistaken)
-    assert_same_belief(twin, told([*COURSE, dose(8, 60.0, event_id="right")]))
+    assert_same_belief(twin, inserted([*COURSE, dose(8, 60.0, event_id="right")]))
 
 
 def test_a_retracted_level_leaves_no_trace() -> None:
     level_of_another = level(4, 9.0, event_id="mixed up")
     gone = level(4, 9.0, event_id="gone", status="retracted", replaces="mixed up")
-    twin = told([*COURSE, level_of_another])
+    twin = inserted([*COURSE, level_of_another])
     assert twin.belief.observations == 4
     twin.observe([gone])
     assert twin.belief.observations == 3
-    assert_same_belief(twin, told(COURSE))
+    assert_same_belief(twin, inserted(COURSE))
 
 
 def test_an_alert_that_loses_its_reason_is_withdrawn_with_its_history_kept() -> None:
     overdose = dose(1, 5000.0, event_id="typed wrongly")
-    twin = told(COURSE)
+    twin = inserted(COURSE)
     raised = [o for o in twin.observe([overdose, clock(37)]).outputs if isinstance(o, Alert)]
     toxic = [alert for alert in raised if alert.rule == "exposure.above_target"]
     assert [alert.state for alert in toxic][:1] == ["raised"]
@@ -292,17 +292,17 @@ def test_an_alert_that_loses_its_reason_is_withdrawn_with_its_history_kept() -> 
 
 def test_when_every_fact_is_retracted_every_alert_is_withdrawn() -> None:
     only = dose(1, 5000.0, event_id="only")
-    twin = told([only, clock(40)])
+    twin = inserted([only, clock(40)])
     assert live_alerts(twin)
     update = twin.observe([dose(1, event_id="gone", status="retracted", replaces="only")])
     assert {o.state for o in update.outputs if isinstance(o, Alert)} == {"withdrawn"}
     assert twin.ledger.live == ()
     assert live_alerts(twin) == set()
-    assert_same_belief(twin, told([clock(40)]))
+    assert_same_belief(twin, inserted([clock(40)]))
 
 
 def test_an_event_of_another_patient_is_refused_and_harms_nothing() -> None:
-    twin = told(COURSE)
+    twin = inserted(COURSE)
     before = twin.row()
     update = twin.observe([level(30, 1.0, patient_id="P-2", event_id="not mine")])
     assert update.outputs == ()
@@ -316,10 +316,10 @@ def test_bad_events_are_refused_one_by_one_and_good_ones_beside_them_are_heard()
     good, bad = level(4, 2.5), level(4.5, -1.0)
     contradiction = level(3, 9.9)  # the id of a level of COURSE, with another value
     orphan = sample(7, 40.0, status="retracted", replaces="sample pump-1 3")
-    twin = told(COURSE)
+    twin = inserted(COURSE)
     update = twin.observe([bad, good, contradiction, orphan])
     assert [r.reason for r in update.rejected] == ["negative_amount", "id_conflict", "not_correctable"]
-    assert_same_belief(twin, told([*COURSE, good]))
+    assert_same_belief(twin, inserted([*COURSE, good]))
 
 
 # --- what it says ----------------------------------------------------------------------------------------------------
@@ -340,10 +340,10 @@ def test_forecasts_come_at_values_at_changes_of_delivery_and_on_their_own_grid()
 
 
 def test_a_prediction_is_made_before_its_value_is_known() -> None:
-    twin = told(COURSE[:4], [clock(11)])
+    twin = inserted(COURSE[:4], [clock(11)])
     shown = twin.observe([count(12, 0.1)]).outputs
     (surprising,) = [o for o in shown if isinstance(o, Prediction)]
-    expected = told(COURSE[:4], [clock(11)]).observe([count(12, 2.9)]).outputs
+    expected = inserted(COURSE[:4], [clock(11)]).observe([count(12, 2.9)]).outputs
     (ordinary,) = [o for o in expected if isinstance(o, Prediction)]
     assert (surprising.median, surprising.q05, surprising.q95) == (ordinary.median, ordinary.q05, ordinary.q95)
     assert surprising.pit < 0.01 < ordinary.pit
@@ -393,7 +393,7 @@ def test_a_library_patient_in_any_order_of_arrival_is_the_same_patient() -> None
 
 
 def test_routine_events_cost_no_solve(monkeypatch: pytest.MonkeyPatch) -> None:
-    twin = told([start(0.1), level(0.5, 1.0)])
+    twin = inserted([start(0.1), level(0.5, 1.0)])
     routine: list[InputEvent] = [vital(h) for h in np.arange(0.6, 3.5, 0.1).tolist()]
     routine += [sample(h, 40.0) for h in np.arange(0.65, 3.5, 0.1).tolist()]
     told_by_a_sample = sample(0.55, 40.0)
@@ -413,7 +413,7 @@ def test_routine_events_cost_no_solve(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_facts_are_never_routine() -> None:
-    twin = told([start(0.1), sample(0.2)])
+    twin = inserted([start(0.1), sample(0.2)])
     for event in (level(0.3, 1.0), dose(0.3), stop(0.3), weight(0.3, 60.0), sample(0.15), totals(0.3, 1.0), vital(9)):
         assert not twin.is_routine(event)
 
@@ -474,9 +474,9 @@ def test_fluorouracil_reaches_the_published_exposure() -> None:
 
 def test_doses_given_at_once_wait_until_the_twin_speaks_and_change_no_byte(monkeypatch: pytest.MonkeyPatch) -> None:
     model = load_model("mercaptopurine_jost2020")
-    told: list[InputEvent] = [dose(24 * day, drug="mercaptopurine", route="oral") for day in range(40)]
-    told[10:10] = [count(24 * 9 + 1, 1.4)]
-    told[25:25] = [count(24 * 23 + 1, 1.1)]
+    inserted: list[InputEvent] = [dose(24 * day, drug="mercaptopurine", route="oral") for day in range(40)]
+    inserted[10:10] = [count(24 * 9 + 1, 1.4)]
+    inserted[25:25] = [count(24 * 23 + 1, 1.1)]
     built: list[int] = []
 
     def counted(history: History, kernel: Kernel) -> Timeline | None:
@@ -485,16 +485,16 @@ def test_doses_given_at_once_wait_until_the_twin_speaks_and_change_no_byte(monke
 
     monkeypatch.setattr("twin.patient.twin.build", counted)
     one_by_one = PatientTwin(PATIENT, model, 60)
-    said = [output for event in told for output in one_by_one.observe([event]).outputs]
+    said = [output for event in inserted for output in one_by_one.observe([event]).outputs]
     assert len(built) < 20
     together = PatientTwin(PATIENT, model, 60)
     # Alerts follow what else an update says.
-    assert sorted(map(encode, together.observe(told).outputs)) == sorted(map(encode, said))
+    assert sorted(map(encode, together.observe(inserted).outputs)) == sorted(map(encode, said))
     assert together.row() == one_by_one.row()
     # Restored while doses wait, and told a late dose among them.
     restored = PatientTwin.from_row(PatientTwin(PATIENT, model, 60).row(), model)
-    for event in (*told[:9], *told[10:]):
+    for event in (*inserted[:9], *inserted[10:]):
         restored = PatientTwin.from_row(restored.row(), model)
         restored.observe([event])
-    restored.observe([told[9]])
+    restored.observe([inserted[9]])
     assert restored.belief.eta.tobytes() == one_by_one.belief.eta.tobytes()

@@ -193,7 +193,7 @@ def test_an_event_told_again_is_a_repeat_and_changes_nothing(event: InputEvent) 
     before = pack_history(history)
     assert tell(history, [event, event]) == ["duplicate", "duplicate"]
     assert pack_history(history) == before
-    assert history.told == 1
+    assert history.reported == 1
 
 
 @pytest.mark.parametrize(
@@ -223,7 +223,7 @@ def test_ids_of_device_words_are_remembered_for_a_while_and_of_facts_for_ever() 
     assert len(history.recent) == RECENT_IDS
     assert history.insert(dose(0)).outcome == "duplicate"
     assert history.insert(vital(0)).outcome == "new"  # forgotten: told twice, but it is the same word of the device
-    assert history.heard["watch-1"].first[0] == ms(0)
+    assert history.contact["watch-1"].first[0] == ms(0)
 
 
 # --- what moved ------------------------------------------------------------------------------------------------------
@@ -245,14 +245,14 @@ def test_a_sample_that_repeats_a_rate_over_a_stop_says_something() -> None:
 def test_a_sample_that_comes_late_is_dated_even_when_it_repeats_the_rate() -> None:
     """How fresh the word about a drug is belongs to what alerts say."""
     history = told([sample(1, 40.0), totals(4, 30.0), vital(4)])
-    assert history.insert(sample(3, 40.0), 40.0).heard == ms(3)
-    assert history.insert(sample(4, 40.0), 40.0).heard == ms(4)
+    assert history.insert(sample(3, 40.0), 40.0).contact == ms(3)
+    assert history.insert(sample(4, 40.0), 40.0).contact == ms(4)
 
 
 def test_a_device_that_spoke_at_the_very_instant_of_the_newest_word_is_dated_too() -> None:
     history = told([vital(1, device="watch-1"), vital(5, device="watch-2")])
-    assert history.insert(vital(5, device="watch-1")).heard == ms(5)
-    assert history.insert(vital(6, device="watch-1")).heard is None
+    assert history.insert(vital(5, device="watch-1")).contact == ms(5)
+    assert history.insert(vital(6, device="watch-1")).contact is None
 
 
 def test_the_newest_moment_is_that_of_the_latest_word_of_any_kind() -> None:

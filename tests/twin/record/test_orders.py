@@ -59,14 +59,14 @@ def test_the_newest_word_about_a_drug_is_that_of_any_pump() -> None:
 
 def test_a_device_is_seen_when_it_was_bound_or_last_spoke() -> None:
     found, history = orders(bind(1, "watch-1", 0.5), vital(3), vital(9), bind(20, "watch-1", None, associated=False))
-    assert found.devices(history.heard, ms(0.5)) == ()
-    (bound,) = found.devices(history.heard, ms(2))
+    assert found.devices(history.contact, ms(0.5)) == ()
+    (bound,) = found.devices(history.contact, ms(2))
     assert (bound.device_id, bound.last_seen_ms, bound.expected_every_ms, bound.associated) == (
         "watch-1", ms(1), 1_800_000, True,
     )  # fmt: skip
-    (spoke,) = found.devices(history.heard, ms(8))
+    (spoke,) = found.devices(history.contact, ms(8))
     assert spoke.last_seen_ms == ms(3)
-    (released,) = found.devices(history.heard, ms(21))
+    (released,) = found.devices(history.contact, ms(21))
     assert (released.associated, released.expected_every_ms) == (False, None)
     assert released.last_seen_ms == ms(20)
 

@@ -14,10 +14,10 @@ from twin.modelfile.library import load_model
 from twin.solver import solver as solve
 from twin.solver.linear_system import linear_system
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 
 TOY = compile_model(toys.absorption())
-PACE = pace_for(TOY)
+PACE = step_sizes_for(TOY)
 ETA = prior(TOY.model, 5, "solve").eta
 TOXIN = infusion([(2 * HOUR_MS, 30.0), (6 * HOUR_MS, 0.0)], [(40 * HOUR_MS, 50.0, "oral")])
 COURSE = {"toxin": TOXIN, "helper": infusion([], pulses=[HOUR_MS])}
@@ -138,6 +138,6 @@ def test_without_random_effects_one_patient_and_many_are_not_mistaken_for_each_o
     )
     timeline = timeline_of(kernel, {"toxin": infusion([], [(0, 40.0, "iv")])})
     for particles in (1, 40):  # one first: its system is remembered
-        solver = Solver(kernel, np.zeros((particles, 0)), pace_for(kernel))
+        solver = Solver(kernel, np.zeros((particles, 0)), step_sizes_for(kernel))
         _, out = solver.advance(solver.initial(timeline), timeline, 8 * HOUR_MS, hours(8))
         np.testing.assert_allclose(out[0, 0], np.full(particles, 2 * np.exp(-2.0)), rtol=1e-12)

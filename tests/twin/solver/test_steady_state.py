@@ -23,7 +23,7 @@ from twin.patient.twin import PatientTwin
 from twin.record.admission import admit
 from twin.solver.settling import settles
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.timeline.delivery import Delivered, Recorded, Steady, with_rates
 from twin.timeline.planned_future import extended
 from twin.timeline.timeline import Timeline
@@ -154,7 +154,7 @@ def test_a_steady_dose_and_a_reset_end_what_was_before(name: str) -> None:
 def test_solving_piece_by_piece_is_solving_in_one_go_to_the_last_bit(name: str, stops: list[int]) -> None:
     kernel = KERNELS[name]
     timeline, end = between(kernel), T + 100 * H
-    solver = Solver(kernel, patients(kernel, drawn=3), pace_for(kernel), shared=False)
+    solver = Solver(kernel, patients(kernel, drawn=3), step_sizes_for(kernel), shared=False)
     at = T + np.array(sorted({*stops, 0, 50}), dtype=np.int64) * H
     whole, _ = solver.advance(solver.initial(timeline), timeline, end, stops=at)
     cloud = solver.initial(timeline)

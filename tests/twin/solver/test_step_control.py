@@ -15,9 +15,9 @@ from twin.kernel.kernel import compile_model
 from twin.model.spec import ModelError
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
-from twin.solver import step_control as pace
-from twin.solver.step_control import pace_for
-from twin.solver.step_schedule import GROWTH, Pace
+from twin.solver import step_control as step_sizes
+from twin.solver.step_control import step_sizes_for
+from twin.solver.step_schedule import GROWTH, StepSizes
 from twin.timeline.regimen import ORIGIN, treated, treatment
 
 REGIMEN = f"""
@@ -37,11 +37,11 @@ SATURABLE = ({"VMAX": "14 mg/h 0.09", "KM": "1.5 mg/L", "V": "20 L 0.04", "k": "
 
 
 def test_a_model_file_names_its_steps() -> None:
-    assert pace_for(compile_model(load_model("docetaxel_ozawa2007"))) == Pace(0.05, 0.4, 4.0)
+    assert step_sizes_for(compile_model(load_model("docetaxel_ozawa2007"))) == StepSizes(0.05, 0.4, 4.0)
 
 
 def test_without_regimens_steps_follow_from_the_rates_at_rest() -> None:
-    chosen = pace_for(compile_model(toys.chain()))
+    chosen = step_sizes_for(compile_model(toys.chain()))
     # Rates of 2 per day: the largest step is a fifth of the time constant.
     assert chosen.largest == pytest.approx(0.1, rel=0.05)
     assert chosen.growth == GROWTH
@@ -49,7 +49,7 @@ def test_without_regimens_steps_follow_from_the_rates_at_rest() -> None:
 
 def test_steps_are_as_fine_as_the_regimens_need_and_no_finer() -> None:
     kernel = compile_model(toys.made(*SATURABLE, extra=REGIMEN))
-    chosen = pace_for(kernel)
+    chosen = step_sizes_for(kernel)
     timeline = treated(kernel, treatment(kernel.model, "P-1", 5))
     marks = ORIGIN + np.arange(1, 96, 7, dtype=np.int64) * HOUR_MS
     eta = patients(kernel, drawn=1)
@@ -61,24 +61,24 @@ def test_steps_are_as_fine_as_the_regimens_need_and_no_finer() -> None:
 
 def test_a_step_that_the_file_names_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    chosen = pace_for(compile_model(toys.made(*SATURABLE, extra=REGIMEN + "[numerics]\nlargest_step = 0.25\n")))
+    chosen = step_sizes_for(compile_model(toys.made(*SATURABLE, extra=REGIMEN + "[numerics]\nlargest_step = 0.25\n")))
     assert chosen.largest == 0.25
     assert chosen.first <= 0.25
 
 
 def test_a_choice_is_kept_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = compile_model(toys.made(*SATURABLE, extra=REGIMEN))
-    first = pace_for(kernel)
-    monkeypatch.setattr(pace, "_PACES", {})
-    monkeypatch.setattr(pace, "_calibrated", None)
-    assert pace_for(kernel) == first
+    first = step_sizes_for(kernel)
+    monkeypatch.setattr(step_sizes, "_PACES", {})
+    monkeypatch.setattr(step_sizes, "_calibrated", None)
+    assert step_sizes_for(kernel) == first
 
 
 def test_a_stiff_model_is_refused_with_the_reason() -> None:
     parts = {"k": "2e6 1/h", "V": "20 L", "KM": "1 mg/L"}
     model = toys.made(parts, {"A": "mg: input(toxin) - k*A*KM*V/(KM*V + A)"}, {"level": "mg/L: A/V"})
     with pytest.raises(ModelError) as caught:
-        pace_for(compile_model(model))
+        step_sizes_for(compile_model(model))
     assert "states: are stiff: they need steps of 1.7e-06 h, 5.8e+07 of them" in str(caught.value)
     assert "quasi-steady state" in str(caught.value)
 
@@ -88,4 +88,4 @@ def test_what_becomes_stiff_under_the_drug_is_refused_too() -> None:
     states = {"A": "mg: input(toxin) - k*A - kon*A*R", "R": "mg/L: R0 -> k*(R0 - R) - kon*R*A/V"}
     model = parse_model(toys.made(parts, states, {"level": "mg/L: A/V"}, extra=REGIMEN).text, "made.toml")
     with pytest.raises(ModelError, match="are stiff"):
-        pace_for(compile_model(model))
+        step_sizes_for(compile_model(model))

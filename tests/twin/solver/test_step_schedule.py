@@ -14,12 +14,12 @@ from twin.clock import HOUR_MS
 from twin.filter.belief import prior
 from twin.kernel.kernel import compile_model
 from twin.solver.solver import Solver
-from twin.solver.step_control import pace_for
-from twin.solver.step_schedule import Pace, schedule
+from twin.solver.step_control import step_sizes_for
+from twin.solver.step_schedule import StepSizes, schedule
 from twin.timeline.timeline import Timeline
 
 TOY = compile_model(toys.absorption())
-PACE = pace_for(TOY)
+PACE = step_sizes_for(TOY)
 SPAN = 96 * HOUR_MS
 NONE = np.empty(0, dtype=np.int64)
 
@@ -110,7 +110,7 @@ def test_looking_is_a_branch_that_leaves_the_trunk_as_it_was(timeline: Timeline,
 
 def test_steps_grow_with_the_time_since_a_change() -> None:
     timeline = timeline_of(TOY, {"toxin": infusion([(0, 10.0), (50 * HOUR_MS, 0.0)])})
-    steps = schedule(timeline, TOY, Pace(0.1, 0.5, 8.0), 0, SPAN, NONE, NONE)
+    steps = schedule(timeline, TOY, StepSizes(0.1, 0.5, 8.0), 0, SPAN, NONE, NONE)
     for begin in (0.0, 50.0):
         since = steps.start - begin
         here = (since >= 0) & (steps.start + steps.dt < begin + 30)
@@ -120,5 +120,5 @@ def test_steps_grow_with_the_time_since_a_change() -> None:
 def test_a_model_without_stepped_states_jumps_from_boundary_to_boundary() -> None:
     kernel = compile_model(toys.bolus())
     timeline = timeline_of(kernel, {"toxin": infusion([(0, 10.0), (5 * HOUR_MS, 0.0)])})
-    steps = schedule(timeline, kernel, pace_for(kernel), 0, SPAN, NONE, np.array([SPAN], dtype=np.int64))
+    steps = schedule(timeline, kernel, step_sizes_for(kernel), 0, SPAN, NONE, np.array([SPAN], dtype=np.int64))
     assert steps.dt.tolist() == [5.0, 91.0]

@@ -20,7 +20,7 @@ from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.record.history import History
 from twin.solver.effects import Constant
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.study.diagnostics import Diagnosis, diagnose, npde, simulated
 from twin.timeline.timeline import Timeline, build
 
@@ -32,7 +32,7 @@ COUNTED = replace(TOY.outputs[0], kind="count")
 
 def trunk_of(model: Model, patient_id: str = "P-1") -> Trunk:
     kernel = compile_model(model)
-    return Trunk(kernel, pace_for(kernel), patient_id)
+    return Trunk(kernel, step_sizes_for(kernel), patient_id)
 
 
 def timeline_of(model: Model) -> Timeline:

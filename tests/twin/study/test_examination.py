@@ -14,11 +14,11 @@ from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.randomness import generator
-from twin.solver.step_control import pace_for
+from twin.solver.step_control import step_sizes_for
 from twin.study.design import design
 from twin.study.examination import Examined, examine
 from twin.study.measures import COVERAGE, Description, describe
-from twin.study.records import recorded
+from twin.study.records import record_of
 from twin.study.simulation import simulate
 from twin.timeline.regimen import treatment
 
@@ -29,13 +29,13 @@ EVENTS = [dose(0, 60), level(2, 1.4), count(5, 4.2), dose(24, 60), level(30, 0.6
 
 def simulated_patients(truth: Model, count: int, model: Model = TOY) -> list[Examined]:
     kernel = compile_model(truth)
-    plan, pace = design(kernel), pace_for(kernel)
+    plan, step_sizes = design(kernel), step_sizes_for(kernel)
     found = []
     for number in range(count):
         rng = generator("examined", number)
         eta = np.linalg.cholesky(truth.omega) @ rng.standard_normal(len(truth.eta_names))
-        timeline = simulate(Trunk(kernel, pace, f"P-{number}"), eta, plan)
-        history, refused = recorded(treatment(truth, f"P-{number}", 42), model)
+        timeline = simulate(Trunk(kernel, step_sizes, f"P-{number}"), eta, plan)
+        history, refused = record_of(treatment(truth, f"P-{number}", 42), model)
         assert refused == ()
         for i, o in enumerate(timeline.observations):
             output = truth.outputs[o.output]
@@ -58,7 +58,7 @@ def right() -> list[Examined]:
 def test_predictions_are_those_of_the_twin_itself() -> None:
     twin = PatientTwin("P-1", DEPOT, particles=200)
     said = [output for output in twin.observe(EVENTS).outputs if isinstance(output, Prediction)]
-    found = examine("P-1", recorded(EVENTS, DEPOT)[0], DEPOT, 200)
+    found = examine("P-1", record_of(EVENTS, DEPOT)[0], DEPOT, 200)
     assert list(found.predictions) == said
     assert found.times.tolist() == pytest.approx([2.0, 5.0, 30.0, 48.0])
     mode = twin.mode()
@@ -67,7 +67,7 @@ def test_predictions_are_those_of_the_twin_itself() -> None:
 
 
 def test_curves_run_through_the_individual_predictions() -> None:
-    found = examine("P-1", recorded(EVENTS, DEPOT)[0], DEPOT, 200)
+    found = examine("P-1", record_of(EVENTS, DEPOT)[0], DEPOT, 200)
     assert [curve.output for curve in found.curves] == [0, 1]
     for curve in found.curves:
         assert (curve.low <= curve.median).all()
@@ -82,7 +82,7 @@ def test_curves_run_through_the_individual_predictions() -> None:
 
 def test_a_record_without_values_is_refused() -> None:
     with pytest.raises(ValueError, match="no value of toxin_plasma, cells in the record"):
-        examine("P-1", recorded([dose(0, 60)], DEPOT)[0], DEPOT, 100)
+        examine("P-1", record_of([dose(0, 60)], DEPOT)[0], DEPOT, 100)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from twin.alerts.lifecycle import Finding, RuleSettings, Severity
-from twin.alerts.planned_course import GRACE_MS, Course, current_course
+from twin.alerts.planned_course import GRACE_MS, PlannedCourse, current_course
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
 
@@ -53,7 +53,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def rate_excess(course: Course) -> float:
+def rate_excess(course: PlannedCourse) -> float:
     """Present rate over the rate the plan asks for at the delivered amount, less one; 0 where that cannot be said."""
     due = course.rate_after(course.delivered)
     if course.rate <= 0 or due is None or math.isinf(due) or due <= 0:
@@ -64,7 +64,7 @@ def rate_excess(course: Course) -> float:
     return min([excess, *(other for other in matching if abs(other) <= SETTINGS.raise_above)])
 
 
-def _text(drug: str, course: Course, fast: float, ahead: float, beyond: float) -> str:
+def _text(drug: str, course: PlannedCourse, fast: float, ahead: float, beyond: float) -> str:
     given = f"{course.delivered:.4g} of {course.total:.4g} mg delivered"
     due = course.rate_after(course.delivered)
     largest = max(fast, ahead, beyond)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 from twin.alerts.lifecycle import Finding, RuleSettings
-from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, Course, current_course
+from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, current_course
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
 
@@ -47,7 +47,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
     return tuple(found)
 
 
-def rate_shortfall(course: Course) -> float:
+def rate_shortfall(course: PlannedCourse) -> float:
     """One less the present rate over the planned rate at the delivered amount; 0 before the start and at the end."""
     if not course.started or course.delivered >= NEARLY_ALL * course.total:
         return 0.0
@@ -59,7 +59,7 @@ def rate_shortfall(course: Course) -> float:
     return min((1.0 - course.rate / rate for rate in finite), default=0.0)
 
 
-def _text(drug: str, course: Course, slow: float, behind: float) -> str:
+def _text(drug: str, course: PlannedCourse, slow: float, behind: float) -> str:
     given = f"{course.delivered:.4g} of {course.total:.4g} mg delivered"
     if max(slow, behind) <= SETTINGS.clear_below:
         return f"{drug}: delivery as planned; {given}."

@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from connectors.feeds.nmtran.doses import Dose, dose_of
-from connectors.feeds.nmtran.records import BadRecord, Record
+from connectors.feeds.nmtran.records import BadRecord, DataRecord
 from tests.twin import toys
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
@@ -31,8 +31,8 @@ def dose(
     return dose_of(record(hours, **cells), model, unit_hours, clock, Counter())
 
 
-def record(hours: float = 0.0, **cells: object) -> Record:
-    found = Record(2, [str(cells.get(item, ".")) for item in ITEMS], {item: i for i, item in enumerate(ITEMS)})
+def record(hours: float = 0.0, **cells: object) -> DataRecord:
+    found = DataRecord(2, [str(cells.get(item, ".")) for item in ITEMS], {item: i for i, item in enumerate(ITEMS)})
     found.hours = hours
     return found
 

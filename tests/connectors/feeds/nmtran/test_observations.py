@@ -8,7 +8,7 @@ from collections import Counter
 import pytest
 
 from connectors.feeds.nmtran.observations import Observed, Observer
-from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record
+from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError
 from tests.twin import toys
 from twin.modelfile.reader import parse_model
 
@@ -18,7 +18,7 @@ ITEMS = ("DV", "LNDV", "DVID", "CMT", "AMT", "CENS", "BLQ", "LIMIT", "LLOQ")
 
 
 def observed(asked: str | None = "toxin", *, measured: bool = False, **cells: object) -> Observed | None:
-    record = Record(2, [str(cells.get(item, ".")) for item in ITEMS], {item: i for i, item in enumerate(ITEMS)})
+    record = DataRecord(2, [str(cells.get(item, ".")) for item in ITEMS], {item: i for i, item in enumerate(ITEMS)})
     return Observer(MODEL, asked, Counter()).observed(record, measured)
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.feeds.nmtran.reader import Reading, parse_columns, read_nmtran
+from connectors.feeds.nmtran.reader import NmtranEvents, parse_columns, read_nmtran
 from connectors.feeds.nmtran.records import NmtranError
 from connectors.feeds.nmtran.times import ORIGIN
 from tests.places import REFERENCE
@@ -27,7 +27,7 @@ ALL_6MP, NIMOTUZUMAB = RECORDS / "all_6mp_anc.csv", RECORDS / "nimotuzumab.csv"
 HEADER = "ID,TIME,EVID,AMT,RATE,DV,MDV,CMT,DVID,II,ADDL,SS,BSA"
 
 
-def read(*rows: str, header: str = HEADER, model: object = DOCETAXEL, **options: object) -> Reading:
+def read(*rows: str, header: str = HEADER, model: object = DOCETAXEL, **options: object) -> NmtranEvents:
     return read_nmtran([header, *rows], model, **options)  # type: ignore[arg-type]
 
 
@@ -36,11 +36,11 @@ def row(**cells: object) -> str:
     return ",".join(str({"ID": 1, "TIME": 0, **cells}.get(name, ".")) for name in HEADER.split(","))
 
 
-def facts(reading: Reading) -> list[InputEvent]:
+def facts(reading: NmtranEvents) -> list[InputEvent]:
     return [event for event in reading.events if not isinstance(event, Enrolment)]
 
 
-def only_dose(reading: Reading) -> DoseGiven:
+def only_dose(reading: NmtranEvents) -> DoseGiven:
     assert not reading.bad_lines
     (event,) = facts(reading)
     assert isinstance(event, DoseGiven)
@@ -428,7 +428,7 @@ def test_the_order_of_lines_does_not_matter(rows: list[str], shuffler: object) -
     shuffled = list(rows)
     shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
 
-    def told(reading: Reading) -> dict[str, bytes]:
+    def told(reading: NmtranEvents) -> dict[str, bytes]:
         return {event.event_id: encode(event) for event in reading.events}
 
     assert told(read(*shuffled)) == told(read(*rows))

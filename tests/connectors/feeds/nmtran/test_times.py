@@ -10,11 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.nmtran.records import BadRecord, NmtranError, Record, read_records
+from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError, read_records
 from connectors.feeds.nmtran.times import ORIGIN, day_of, place_in_time
 
 
-def placed(header: str, *rows: str, unit_hours: float = 1.0) -> tuple[list[Record], list[BadLine]]:
+def placed(header: str, *rows: str, unit_hours: float = 1.0) -> tuple[list[DataRecord], list[BadLine]]:
     bad: list[BadLine] = []
     records = list(read_records([header + ",DV", *(f"{row},1" for row in rows)], (), {}, bad, Counter()))
     for record in records:

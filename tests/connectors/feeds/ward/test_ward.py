@@ -13,9 +13,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.feeds.ward.bedside import Arrival, in_arrival_order
+from connectors.feeds.ward.bedside import TimedEvent, in_arrival_order
 from connectors.feeds.ward.patients import ROTA, draw_patient
-from connectors.feeds.ward.ward import WARD_MODELS, Ward, WardError, default_start, expected_events, named_models
+from connectors.feeds.ward.ward import (
+    WARD_MODELS,
+    SimulatedWard,
+    WardError,
+    default_start,
+    expected_events,
+    named_models,
+)
 from twin.clock import HOUR_MS
 from twin.events import (
     Clock,
@@ -42,23 +49,23 @@ START = datetime(2026, 1, 1, tzinfo=UTC)
 MODELS = named_models(WARD_MODELS)
 
 
-def ward(size: int = 4, **settings_: Any) -> Ward:
+def ward(size: int = 4, **settings_: Any) -> SimulatedWard:
     given_ = {"days": 4.0, "vitals_every": 1800.0, "pump_every": 600.0, "seed": 3, **settings_}
-    return Ward(MODELS, size, START, **given_)
+    return SimulatedWard(MODELS, size, START, **given_)
 
 
 @pytest.fixture(scope="module")
-def busy() -> Ward:
+def busy() -> SimulatedWard:
     """A round of every scenario for both models."""
     return ward(20, days=22.0)
 
 
 @pytest.fixture(scope="module")
-def arrivals(busy: Ward) -> tuple[Arrival, ...]:
+def arrivals(busy: SimulatedWard) -> tuple[TimedEvent, ...]:
     return tuple(busy.arrivals())
 
 
-def told(simulated: Ward) -> bytes:
+def told(simulated: SimulatedWard) -> bytes:
     return b"\n".join(encode(arrival.event) for arrival in simulated.arrivals())
 
 
@@ -66,7 +73,7 @@ Spoken = dict[tuple[str, type], list[Any]]
 
 
 @pytest.fixture(scope="module")
-def spoken(arrivals: tuple[Arrival, ...]) -> Spoken:
+def spoken(arrivals: tuple[TimedEvent, ...]) -> Spoken:
     """Events by patient and kind, in event-time order."""
     found: Spoken = defaultdict(list)
     for arrival in sorted(arrivals, key=lambda arrival: arrival.event.time):
@@ -107,7 +114,7 @@ def test_patients_are_drawn_from_the_models_population() -> None:
     assert np.std(surface) == pytest.approx(0.11 * float(np.mean(surface)), rel=0.15)
 
 
-def test_a_small_ward_sees_every_scenario_with_every_model(busy: Ward) -> None:
+def test_a_small_ward_sees_every_scenario_with_every_model(busy: SimulatedWard) -> None:
     met = {(patient.model.id, infusion.scenario) for patient in busy.patients for infusion in patient.infusions}
     assert met == {(model.id, scenario) for model in MODELS for scenario in ROTA}
 
@@ -124,7 +131,7 @@ def test_correlated_effects_are_drawn_with_their_correlation() -> None:
 
 
 def test_every_event_is_valid_on_the_wire_and_admissible_to_its_model(
-    busy: Ward, arrivals: tuple[Arrival, ...]
+    busy: SimulatedWard, arrivals: tuple[TimedEvent, ...]
 ) -> None:
     models = {patient.id: patient.model for patient in busy.patients}
     for arrival in arrivals:
@@ -137,12 +144,12 @@ def test_every_event_is_valid_on_the_wire_and_admissible_to_its_model(
     }  # fmt: skip
 
 
-def test_events_come_in_order_of_arrival_and_never_before_they_happened(arrivals: tuple[Arrival, ...]) -> None:
+def test_events_come_in_order_of_arrival_and_never_before_they_happened(arrivals: tuple[TimedEvent, ...]) -> None:
     assert all(before.time <= after.time for before, after in pairwise(arrivals))
     assert all(arrival.time >= to_millis(arrival.event.time) for arrival in arrivals)
 
 
-def test_some_events_are_late_and_out_of_order(arrivals: tuple[Arrival, ...]) -> None:
+def test_some_events_are_late_and_out_of_order(arrivals: tuple[TimedEvent, ...]) -> None:
     late = Counter(a.event.kind for a in arrivals if a.time - to_millis(a.event.time) > HOUR_MS)
     assert late["lab_result"] > 50
     assert late["drug_level"] > 10
@@ -152,10 +159,10 @@ def test_some_events_are_late_and_out_of_order(arrivals: tuple[Arrival, ...]) ->
 
 
 def test_the_enrolment_comes_before_all_else_that_is_said_of_a_patient(
-    busy: Ward, arrivals: tuple[Arrival, ...]
+    busy: SimulatedWard, arrivals: tuple[TimedEvent, ...]
 ) -> None:
-    first: dict[str, Arrival] = {}
-    second: dict[str, Arrival] = {}
+    first: dict[str, TimedEvent] = {}
+    second: dict[str, TimedEvent] = {}
     for arrival in arrivals:
         (second if arrival.event.patient_id in first else first).setdefault(arrival.event.patient_id, arrival)
     for patient in busy.patients:
@@ -164,12 +171,12 @@ def test_the_enrolment_comes_before_all_else_that_is_said_of_a_patient(
         assert first[patient.id].event.model == patient.model.id  # type: ignore[union-attr]
 
 
-def test_the_clock_strikes_every_hour_of_a_stay(arrivals: tuple[Arrival, ...]) -> None:
+def test_the_clock_strikes_every_hour_of_a_stay(arrivals: tuple[TimedEvent, ...]) -> None:
     struck = Counter(arrival.event.patient_id for arrival in arrivals if arrival.event.kind == "clock")
     assert set(struck.values()) == {22 * 24}
 
 
-def test_nothing_is_said_after_discharge(busy: Ward, arrivals: tuple[Arrival, ...]) -> None:
+def test_nothing_is_said_after_discharge(busy: SimulatedWard, arrivals: tuple[TimedEvent, ...]) -> None:
     discharged = {patient.id: patient.discharged for patient in busy.patients}
     assert all(to_millis(a.event.time) <= discharged[a.event.patient_id] for a in arrivals)
 
@@ -177,7 +184,7 @@ def test_nothing_is_said_after_discharge(busy: Ward, arrivals: tuple[Arrival, ..
 @settings(deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 50), st.integers(0, 40)), max_size=40))
 def test_arrival_order_loses_nothing(delays: list[tuple[int, int]]) -> None:
-    voices = [(time, Arrival(time + delay, _clock(n))) for n, (time, delay) in enumerate(sorted(delays))]
+    voices = [(time, TimedEvent(time + delay, _clock(n))) for n, (time, delay) in enumerate(sorted(delays))]
     found = list(in_arrival_order(voices))
     assert sorted(found, key=lambda a: a.event.event_id) == sorted(
         (arrival for _, arrival in voices), key=lambda a: a.event.event_id
@@ -192,7 +199,7 @@ def _clock(number: int) -> InputEvent:
 # --- devices ---------------------------------------------------------------------------------------------------------
 
 
-def test_what_pumps_say_integrates_to_what_was_delivered(busy: Ward, spoken: Spoken) -> None:
+def test_what_pumps_say_integrates_to_what_was_delivered(busy: SimulatedWard, spoken: Spoken) -> None:
     for patient in busy.patients:
         said = spoken[patient.id, PumpDelivery]
         rates = [_mg_per_hour(event) for event in said]
@@ -202,7 +209,7 @@ def test_what_pumps_say_integrates_to_what_was_delivered(busy: Ward, spoken: Spo
         assert total == pytest.approx(sum(i.delivered for i in patient.infusions), rel=1e-6)
 
 
-def test_counters_read_the_integral_of_the_delivered_rate(busy: Ward, spoken: Spoken) -> None:
+def test_counters_read_the_integral_of_the_delivered_rate(busy: SimulatedWard, spoken: Spoken) -> None:
     for patient in busy.patients:
         readings = spoken[patient.id, PumpTotals]
         for reading in readings:
@@ -214,7 +221,7 @@ def test_counters_read_the_integral_of_the_delivered_rate(busy: Ward, spoken: Sp
         assert totals[-1] > 0
 
 
-def test_a_silent_pump_says_nothing_and_is_heard_again(busy: Ward, spoken: Spoken) -> None:
+def test_a_silent_pump_says_nothing_and_is_heard_again(busy: SimulatedWard, spoken: Spoken) -> None:
     silences = [(p, i.silent) for p in busy.patients for i in p.infusions if i.silent is not None]
     assert len(silences) >= 2
     for patient, silent in silences:
@@ -225,7 +232,7 @@ def test_a_silent_pump_says_nothing_and_is_heard_again(busy: Ward, spoken: Spoke
         assert [time for time in said if time >= silent[1]]
 
 
-def test_devices_are_bound_before_they_speak_and_released_afterwards(busy: Ward, spoken: Spoken) -> None:
+def test_devices_are_bound_before_they_speak_and_released_afterwards(busy: SimulatedWard, spoken: Spoken) -> None:
     for patient in busy.patients:
         bindings: dict[str, list[DeviceAssociation]] = defaultdict(list)
         for binding in spoken[patient.id, DeviceAssociation]:
@@ -236,7 +243,7 @@ def test_devices_are_bound_before_they_speak_and_released_afterwards(busy: Ward,
             assert latest.associated
 
 
-def test_vitals_are_plausible_and_have_gaps(busy: Ward, arrivals: tuple[Arrival, ...]) -> None:
+def test_vitals_are_plausible_and_have_gaps(busy: SimulatedWard, arrivals: tuple[TimedEvent, ...]) -> None:
     ranges = {"heart_rate": (35, 140), "body_temperature": (35.5, 40.5), "spo2": (85, 100)}
     seen: Counter[str] = Counter()
     for arrival in arrivals:
@@ -253,7 +260,7 @@ def test_vitals_are_plausible_and_have_gaps(busy: Ward, arrivals: tuple[Arrival,
 # --- laboratory ------------------------------------------------------------------------------------------------------
 
 
-def test_results_scatter_about_the_truth(busy: Ward) -> None:
+def test_results_scatter_about_the_truth(busy: SimulatedWard) -> None:
     ratios: dict[str, list[float]] = defaultdict(list)
     for patient in busy.patients:
         for specimen, result in zip(patient.specimens, patient.results, strict=True):
@@ -265,7 +272,7 @@ def test_results_scatter_about_the_truth(busy: Ward) -> None:
     assert abs(np.mean(ratios["neutrophils"])) < 0.1
 
 
-def test_a_correction_replaces_the_result_it_corrects(arrivals: tuple[Arrival, ...]) -> None:
+def test_a_correction_replaces_the_result_it_corrects(arrivals: tuple[TimedEvent, ...]) -> None:
     results = {a.event.event_id: a for a in arrivals if isinstance(a.event, LabResult | DrugLevel)}
     corrections = [a for a in results.values() if a.event.status == "corrected"]  # type: ignore[union-attr]
     assert corrections
@@ -277,7 +284,7 @@ def test_a_correction_replaces_the_result_it_corrects(arrivals: tuple[Arrival, .
         assert (slip.event.time, slip.event.analyte) == (correction.event.time, correction.event.analyte)
 
 
-def test_a_level_under_the_limit_is_reported_as_such(arrivals: tuple[Arrival, ...]) -> None:
+def test_a_level_under_the_limit_is_reported_as_such(arrivals: tuple[TimedEvent, ...]) -> None:
     levels = [a.event for a in arrivals if isinstance(a.event, DrugLevel)]
     assert any(level.below_lloq for level in levels)
     for level in levels:
@@ -289,7 +296,9 @@ def test_a_level_under_the_limit_is_reported_as_such(arrivals: tuple[Arrival, ..
 # --- orders and truth ------------------------------------------------------------------------------------------------
 
 
-def test_orders_hold_every_planned_dose_and_doses_by_hand_are_given_near_their_time(busy: Ward, spoken: Spoken) -> None:
+def test_orders_hold_every_planned_dose_and_doses_by_hand_are_given_near_their_time(
+    busy: SimulatedWard, spoken: Spoken
+) -> None:
     for patient in busy.patients:
         plans = spoken[patient.id, RegimenPlanned]
         assert {plan.drug for plan in plans} == set(patient.orders)
@@ -302,7 +311,7 @@ def test_orders_hold_every_planned_dose_and_doses_by_hand_are_given_near_their_t
             assert abs(nearest - dose.time) <= timedelta(minutes=3)
 
 
-def test_the_truth_file_says_who_everybody_is_and_what_happened(busy: Ward) -> None:
+def test_the_truth_file_says_who_everybody_is_and_what_happened(busy: SimulatedWard) -> None:
     records = [json.loads(line) for line in busy.truth_lines()]
     assert [record["patient_id"] for record in records] == [patient.id for patient in busy.patients]
     for record, patient in zip(records, busy.patients, strict=True):
@@ -321,7 +330,7 @@ def test_the_truth_file_says_who_everybody_is_and_what_happened(busy: Ward) -> N
             assert delivered == pytest.approx(infusion["delivered_mg"], rel=1e-9)
 
 
-def test_true_exposure_is_dose_over_clearance(busy: Ward) -> None:
+def test_true_exposure_is_dose_over_clearance(busy: SimulatedWard) -> None:
     for patient in busy.patients:
         if patient.model.id != "fluorouracil_yamada2025":
             continue
@@ -333,14 +342,14 @@ def test_true_exposure_is_dose_over_clearance(busy: Ward) -> None:
 
 
 def test_an_oral_model_has_a_ward_without_pumps() -> None:
-    simulated = Ward((load_model("mercaptopurine_jost2020"),), 2, START, days=5.0, vitals_every=3600.0)
+    simulated = SimulatedWard((load_model("mercaptopurine_jost2020"),), 2, START, days=5.0, vitals_every=3600.0)
     kinds = Counter(arrival.event.kind for arrival in simulated.arrivals())
     assert kinds["dose_given"] == 2 * 5
     assert kinds["pump_delivery"] == 0
     assert kinds["lab_result"] > 0
 
 
-def test_the_expected_number_of_events_is_about_right(busy: Ward, arrivals: tuple[Arrival, ...]) -> None:
+def test_the_expected_number_of_events_is_about_right(busy: SimulatedWard, arrivals: tuple[TimedEvent, ...]) -> None:
     assert expected_events(busy) == pytest.approx(len(arrivals), rel=0.05)
 
 
@@ -369,9 +378,9 @@ def test_settings_that_make_no_ward_are_refused(settings_: dict[str, Any], reaso
 
 def test_a_start_without_an_offset_and_a_ward_without_models_are_refused() -> None:
     with pytest.raises(WardError, match="a time with an offset"):
-        Ward(MODELS, 1, datetime(2026, 1, 1))
+        SimulatedWard(MODELS, 1, datetime(2026, 1, 1))
     with pytest.raises(WardError, match="models 0: must be at least one"):
-        Ward((), 1, START)
+        SimulatedWard((), 1, START)
 
 
 def _mg_per_hour(event: PumpDelivery) -> float:
@@ -391,6 +400,6 @@ def _moment(text: str) -> datetime:
     ],
 )
 def test_a_model_the_ward_cannot_follow_is_refused_with_the_reason(model_id: str, reason: str) -> None:
-    ward = Ward((load_model(model_id),), 1, START, days=1.0, vitals_every=3600.0)
+    ward = SimulatedWard((load_model(model_id),), 1, START, days=1.0, vitals_every=3600.0)
     with pytest.raises(ValueError, match=reason):
         list(ward.arrivals())
