@@ -6,14 +6,10 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy import stats
 
 from tests.twin import toys
-from twin.arrays import storable
 from twin.filter.belief import Belief, effective_size, normalised, prior
-from twin.filter.quantiles import QUANTILES, quantiles
 from twin.modelfile.library import load_model
-from twin.randomness import generator
 from twin.solver.effects import law
 
 SIX_MP = load_model("mercaptopurine_jost2020")
@@ -33,19 +29,6 @@ def test_the_prior_is_the_population_with_its_correlations() -> None:
 def test_the_prior_of_a_patient_is_always_the_same_and_of_another_is_another() -> None:
     assert np.array_equal(prior(SIX_MP, 50, "P-1").eta, prior(SIX_MP, 50, "P-1").eta)
     assert not np.isclose(prior(SIX_MP, 50, "P-1").eta, prior(SIX_MP, 50, "P-2").eta).any()
-
-
-def test_chance_is_keyed_by_every_part_of_its_purpose() -> None:
-    same = generator("P-1", "event", "move", 1).random(4)
-    assert np.array_equal(same, generator("P-1", "event", "move", 1).random(4))
-    for other in [("P-1", "event", "move", 2), ("P-1", "eventm", "ove", 1), ("P-1event", "move", 1)]:
-        assert not np.array_equal(same, generator(*other).random(4))
-
-
-def test_particles_are_stored_as_they_are_computed_with() -> None:
-    eta = prior(SIX_MP, 100, "P-1").eta
-    assert np.array_equal(eta.astype(np.float32).astype(np.float64), eta)
-    assert np.array_equal(storable(eta), eta)
 
 
 @given(st.lists(finite, min_size=1, max_size=30))
@@ -76,43 +59,6 @@ def test_effective_size_of_a_few_equal_particles_is_their_number() -> None:
 
 
 # --- quantiles -------------------------------------------------------------------------------------------------------
-
-
-def test_quantiles_of_a_large_sample_are_those_of_its_distribution() -> None:
-    values = generator("quantiles").standard_normal(100_000)
-    found = quantiles(values, np.full(100_000, 1e-5))
-    np.testing.assert_allclose(found, stats.norm.ppf(QUANTILES), atol=0.02)
-
-
-def test_weights_shift_quantiles_as_importance_sampling_does() -> None:
-    values = generator("weighted").standard_normal(200_000)
-    weight = np.exp(values - 0.5)  # a normal around 1
-    np.testing.assert_allclose(quantiles(values, weight / weight.sum()), 1 + stats.norm.ppf(QUANTILES), atol=0.04)
-
-
-samples = st.lists(
-    st.tuples(st.integers(-1000, 1000), st.floats(1e-3, 1.0)), min_size=1, max_size=25, unique_by=lambda s: s[0]
-)
-
-
-@given(samples, st.randoms(use_true_random=False))
-def test_quantiles_are_ordered_within_the_sample_and_blind_to_its_order(
-    sample: list[tuple[int, float]], random: object
-) -> None:
-    values, weight = (np.array(column, dtype=np.float64) for column in zip(*sample, strict=True))
-    weight = weight / weight.sum()
-    found = quantiles(values, weight)
-    assert (np.diff(found) >= 0).all()
-    assert values.min() <= found[0]
-    assert found[-1] <= values.max()
-    order = np.array(random.sample(range(len(values)), len(values)))  # type: ignore[attr-defined]
-    np.testing.assert_allclose(quantiles(values[order], weight[order]), found, rtol=1e-9, atol=1e-6)
-
-
-def test_a_particle_that_overflowed_is_left_out() -> None:
-    values, weight = np.array([1.0, np.nan, 2.0, np.inf, 3.0]), np.full(5, 0.2)
-    assert np.array_equal(quantiles(values, weight), quantiles(np.array([1.0, 2.0, 3.0]), np.full(3, 1 / 3)))
-    assert quantiles(np.full(3, np.nan), np.full(3, 1 / 3)).tolist() == [0.0] * 5
 
 
 def test_a_model_without_random_effects_has_one_patient() -> None:

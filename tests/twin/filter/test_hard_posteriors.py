@@ -15,7 +15,7 @@ import pytest
 from tests.twin.bedside import PATIENT, clock, ms
 from tests.twin.longrun import Floats, Reference, long_run, moments, quadrature
 from tests.twin.shapes import SHAPES, Shape
-from tests.twin.timeline.test_timeline import history_of
+from tests.twin.timeline.records import history_of
 from twin import PatientTwin
 from twin.events import Forecast, InputEvent, to_millis
 from twin.filter.belief import Belief, prior

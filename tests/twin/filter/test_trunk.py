@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from tests.twin import toys
 from tests.twin.bedside import count, dose, level, ms, start, stop, weight
-from tests.twin.timeline.test_timeline import history_of
+from tests.twin.timeline.records import history_of
 from twin.events import InputEvent
 from twin.filter.belief import prior
 from twin.filter.objective import LEAST_LOG_LIKELIHOOD

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from tests.twin.bedside import bind, ms, plan, quantity, sample, start, stop, vital
-from tests.twin.timeline.test_timeline import history_of
+from tests.twin.timeline.records import history_of
 from twin.events import InputEvent
 from twin.record.history import History
 from twin.record.orders import Orders, PlanStep

@@ -7,7 +7,7 @@ import pytest
 
 from tests.twin import toys
 from tests.twin.bedside import dose, ms, plan, start, stop, weight
-from tests.twin.timeline.test_timeline import history_of, timeline
+from tests.twin.timeline.records import history_of, timeline
 from twin.clock import HOUR_MS
 from twin.events import InputEvent
 from twin.kernel.delayed_input import Pieces

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from tests.twin import toys
 from tests.twin.bedside import covariate, dose, ms, start, stop
-from tests.twin.timeline.test_timeline import history_of
+from tests.twin.timeline.records import history_of
 from twin.clock import HOUR_MS
 from twin.events import InputEvent
 from twin.kernel.kernel import compile_model

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
 import pytest
 
-from tests.twin import toys
 from tests.twin.bedside import (
     bind,
     clock,
     count,
     covariate,
     dose,
-    level,
     ms,
     plan,
     quantity,
@@ -25,32 +21,14 @@ from tests.twin.bedside import (
     vital,
     weight,
 )
-from twin.events import InputEvent, PumpDelivery
-from twin.kernel.kernel import Kernel, compile_model
-from twin.model.spec import output_index
+from tests.twin.timeline.records import TOY, history_of, timeline
+from twin.events import InputEvent
+from twin.kernel.kernel import compile_model
 from twin.modelfile.library import load_model
-from twin.record.history import History
-from twin.timeline.difference import first_difference
-from twin.timeline.observations import ZERO_COUNT_BELOW
-from twin.timeline.timeline import Timeline, build
+from twin.timeline.timeline import build
 
-TOY = compile_model(toys.absorption())
 SIX_MP = compile_model(load_model("mercaptopurine_jost2020"))
 ORAL, VEIN, PULSE = (TOY.inputs.index(call) for call in ("input(toxin, oral)", "input(toxin)", "pulse(helper)"))
-
-
-def history_of(events: Iterable[InputEvent]) -> History:
-    history = History()
-    for event in events:
-        rate = event.rate.value if isinstance(event, PumpDelivery) else None
-        assert history.insert(event, rate).outcome == "new"
-    return history
-
-
-def timeline(*events: InputEvent, kernel: Kernel = TOY) -> Timeline:
-    built = build(history_of(events), kernel)
-    assert built is not None
-    return built
 
 
 # --- inputs ----------------------------------------------------------------------------------------------------------
@@ -154,70 +132,4 @@ def test_a_laboratory_value_that_the_model_reads_as_a_covariate_is_one() -> None
 # --- observations ----------------------------------------------------------------------------------------------------
 
 
-def test_measured_outputs_are_found_by_name_and_alias_in_event_time_order() -> None:
-    line = timeline(
-        count(9, 3.0), level(2, 1.5), level(1, 1.0, analyte="toxin_plasma"), count(5, 9.0, analyte="glucose")
-    )
-    assert [(o.millis, o.output, o.value) for o in line.observations] == [
-        (ms(1), 0, 1.0), (ms(2), 0, 1.5), (ms(9), 1, 3.0),
-    ]  # fmt: skip
-    assert output_index(TOY.model, "glucose") is None
-
-
-def test_a_result_below_its_limit_is_known_only_to_lie_there() -> None:
-    under = level(1, 0.05, lloq=quantity(0.05, "mg/L"), below_lloq=True)
-    bare = level(2, 0.04, below_lloq=True)
-    line = timeline(under, bare, level(3, 0.06, lloq=quantity(0.05, "mg/L")), count(4, 0.0))
-    assert [o.below for o in line.observations] == [0.05, 0.04, None, ZERO_COUNT_BELOW]
-
-
 # --- what differs ----------------------------------------------------------------------------------------------------
-
-BASE: list[InputEvent] = [start(0, 40.0), stop(10), level(5, 1.0), weight(0, 70.0), dose(20), count(30, 3.0)]
-
-
-def difference(*added: InputEvent, base: Iterable[InputEvent] = BASE) -> int | None:
-    return first_difference(timeline(*base), timeline(*base, *added))
-
-
-def test_timelines_that_say_the_same_do_not_differ() -> None:
-    assert difference() is None
-    assert difference(vital(3), clock(40), plan(2, (3, 1.0, None)), sample(4, 40.0)) is None
-
-
-@pytest.mark.parametrize(
-    ("added", "hours"),
-    [
-        (start(3, 20.0), 3),
-        (sample(4, 41.0), 4),
-        (dose(7), 7),
-        (level(2, 1.0), 2),
-        (count(31, 2.0), 31),
-        (weight(8, 90.0), 8),
-        (dose(6, drug="helper"), 6),
-    ],
-    ids=lambda value: getattr(value, "event_id", None),
-)
-def test_a_new_fact_differs_from_its_own_time_on(added: InputEvent, hours: float) -> None:
-    assert difference(added) == ms(hours)
-
-
-def test_a_counter_differs_from_the_reading_before_it() -> None:
-    with_reading = [*BASE, totals(2, 0.0)]
-    assert difference(totals(6, 100.0), base=with_reading) == ms(2)
-    assert difference(totals(6, 160.5), base=with_reading) is None
-
-
-def test_a_drug_that_moves_no_state_differs_too_for_it_is_told_of() -> None:
-    helper = [*BASE, totals(2, 0.0, "pump-2", drug="helper"), start(2, 5.0, "pump-2", drug="helper")]
-    assert difference(totals(8, 60.0, "pump-2", drug="helper"), base=helper) == ms(2)
-
-
-def test_an_earlier_start_differs_from_there() -> None:
-    assert difference(dose(-5)) == ms(-5)
-    assert first_difference(timeline(*BASE, dose(-5)), timeline(*BASE)) == ms(-5)
-
-
-def test_a_covariate_that_reaches_back_differs_from_the_start() -> None:
-    base = [event for event in BASE if event.kind != "covariate"]
-    assert difference(weight(25, 90.0), base=base) == ms(0)

@@ -1,0 +1,286 @@
+"""The partition dispatcher on a stream engine of wood: what is sent, made durable and committed, in which order."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Iterable
+from typing import Any
+
+import pytest
+
+from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED, topic_of
+from streams.worker.dispatcher import PartitionDispatcher
+from streams.worker.engine import KafkaRecord
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.processor import EventProcessor
+from streams.worker.state_row import decode_row
+from tests.streams.worker.fake_twin import FakeTwins
+from tests.streams.worker.stage import enrolment, lab, pump
+from tests.streams.worker.test_barrier import NOW
+from twin.events import InputEvent, decode_output, encode
+
+
+class FakePort:
+    """Records what happens in which order; confirmations can be held back."""
+
+    def __init__(self) -> None:
+        self.journal: list[tuple[str, Any]] = []
+        self.stored: dict[bytes, bytes] = {}
+        self.durable = asyncio.Event()
+        self.durable.set()
+        self.fails = False
+
+    async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
+        self.journal.append((f"send {topic}", (key, value)))
+        return asyncio.ensure_future(self._confirm(f"durable {topic}", (key, value)))
+
+    async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:
+        self.journal.append(("send row", (partition, key)))
+
+        async def stored() -> None:
+            await self._confirm("durable row", key)
+            self.stored[key] = row
+
+        return stored()
+
+    def read_row(self, key: bytes) -> bytes | None:
+        return self.stored.get(key)
+
+    def rows(self) -> Iterable[tuple[bytes, bytes]]:
+        return list(self.stored.items())
+
+    def settle(self, partition: tuple[str, int], offset: int) -> None:
+        self.journal.append(("settle", (*partition, offset)))
+
+    async def _confirm(self, what: str, detail: object) -> None:
+        await self.durable.wait()
+        if self.fails:
+            raise ConnectionError("broker gone")
+        self.journal.append((what, detail))
+
+    def steps(self) -> list[str]:
+        return [what for what, _ in self.journal]
+
+    def marks(self) -> dict[tuple[str, int], int]:
+        return {(topic, partition): offset for what, mark in self.journal if what == "settle"
+                for topic, partition, offset in [mark]}  # fmt: skip
+
+    def sent(self, topic: str) -> list[bytes]:
+        return [detail[1] for what, detail in self.journal if what == f"send {topic}"]
+
+
+class Bedside:
+    """A ward with one partition, and a way to hand it events."""
+
+    def __init__(self, port: FakePort) -> None:
+        self.port = port
+        self.failures: list[BaseException] = []
+        self.metrics = WorkerMetrics()
+        self.dispatcher = PartitionDispatcher(
+            EventProcessor(FakeTwins()), port, self.metrics, home=lambda _: 0, failed=self.failures.append,
+            barrier_events=1000, barrier_seconds=1000.0, clock=lambda: NOW / 1000 + 1,
+        )  # fmt: skip
+        self.offsets = dict.fromkeys(("iomt.pump", "clinical.labs", "twin.commands"), 0)
+
+    async def open(self) -> None:
+        await self.dispatcher.open({(topic, 0): offset for topic, offset in self.offsets.items()})
+
+    async def receive(self, *events: InputEvent) -> None:
+        for event in events:
+            topic = topic_of(event)
+            record = KafkaRecord(topic, 0, self.offsets[topic], NOW, event.patient_id.encode(), encode(event))
+            self.offsets[topic] += 1
+            await self.dispatcher.receive(record)
+
+    async def settled_down(self) -> None:
+        while any(queue.worker is not None for queue in self.dispatcher._queues.values()):
+            await asyncio.sleep(0.005)
+
+
+@pytest.fixture
+async def bedside() -> AsyncIterator[Bedside]:
+    bed = Bedside(FakePort())
+    await bed.open()
+    yield bed
+    bed.port.durable.set()
+    bed.dispatcher.close()
+
+
+async def test_outputs_are_durable_before_the_row_and_the_row_before_the_mark(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"), lab("A", 1))
+    await bedside.settled_down()
+    await bedside.dispatcher.barrier(0)
+    steps = bedside.port.steps()
+    last_output = len(steps) - 1 - steps[::-1].index(f"durable {ESTIMATES}")
+    assert last_output < steps.index("send row") < steps.index("durable row") < steps.index("settle")
+    assert bedside.port.marks() == {("twin.commands", 0): 1, ("clinical.labs", 0): 1}
+
+
+async def test_nothing_is_settled_while_outputs_are_not_durable(bedside: Bedside) -> None:
+    bedside.port.durable.clear()
+    await bedside.receive(enrolment("A"), lab("A", 1))
+    await bedside.settled_down()
+    waiting = asyncio.create_task(bedside.dispatcher.barrier(0))
+    await asyncio.sleep(0.05)
+    assert "send row" not in bedside.port.steps()
+    assert "settle" not in bedside.port.steps()
+    bedside.port.durable.set()
+    await waiting
+    assert "settle" in bedside.port.steps()
+
+
+async def test_a_failed_output_fails_the_barrier_and_settles_nothing(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"))
+    await bedside.settled_down()
+    bedside.port.fails = True
+    await bedside.receive(lab("A", 1))
+    await bedside.settled_down()
+    with pytest.raises(ConnectionError):
+        await bedside.dispatcher.barrier(0)
+    assert "settle" not in bedside.port.steps()
+
+
+async def test_the_mark_stops_before_an_event_that_is_still_worked_on(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"), enrolment("B"))
+    await bedside.settled_down()
+    queue = bedside.dispatcher._queues["A"]
+    assert queue.state is not None
+    assert queue.state.twin is not None
+    queue.state.twin.slow = 0.3  # type: ignore[attr-defined]
+    await bedside.receive(lab("A", 1), lab("B", 1))
+    await asyncio.sleep(0.1)
+    await bedside.dispatcher.barrier(0)
+    assert bedside.port.marks().get(("clinical.labs", 0), 0) == 0
+    await bedside.settled_down()
+    await bedside.dispatcher.barrier(0)
+    assert bedside.port.marks()[("clinical.labs", 0)] == 2
+
+
+async def test_an_idle_partition_is_settled_by_time(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"))
+    await bedside.settled_down()
+    loop_time = asyncio.get_running_loop().time()
+    await bedside.dispatcher.tick(loop_time + 1.0)
+    assert "settle" not in bedside.port.steps()
+    await bedside.dispatcher.tick(loop_time + 2000.0)
+    assert bedside.port.marks() == {("twin.commands", 0): 1}
+    bedside.port.journal.clear()
+    await bedside.dispatcher.tick(loop_time + 9000.0)
+    assert bedside.port.journal == []
+
+
+async def test_an_alert_is_sent_only_after_a_durable_row_holds_it(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"), lab("A", 1, value=0.1))
+    await bedside.settled_down()
+    steps = bedside.port.steps()
+    assert steps.index("durable row") < steps.index(f"send {ALERTS}")
+    (alert,) = bedside.port.sent(ALERTS)
+    assert decode_row(bedside.port.stored[b"A"]).outbox == (alert,)
+    await bedside.dispatcher.barrier(0)
+    assert decode_row(bedside.port.stored[b"A"]).outbox == ()
+
+
+async def test_an_alert_left_in_the_outbox_by_a_crash_is_sent_by_the_next_worker(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"), lab("A", 1, value=0.1))
+    await bedside.settled_down()
+    after = Bedside(FakePort())
+    after.port.stored = dict(bedside.port.stored)
+    await after.open()
+    assert after.port.sent(ALERTS) == bedside.port.sent(ALERTS)
+    await after.dispatcher.barrier(0)
+    assert decode_row(after.port.stored[b"A"]).outbox == ()
+    after.dispatcher.close()
+
+
+async def test_a_second_worker_that_reads_everything_again_comes_to_the_same(bedside: Bedside) -> None:
+    events = [enrolment("A"), *(lab("A", minute) for minute in range(6)), pump("A", 9)]
+    await bedside.receive(*events[:4])
+    await bedside.settled_down()
+    await bedside.dispatcher.barrier(0)
+    after = Bedside(FakePort())
+    after.port.stored = dict(bedside.port.stored)
+    await after.open()
+    await after.receive(*events)
+    await after.settled_down()
+    await after.dispatcher.barrier(0)
+    await bedside.receive(*events[4:])
+    await bedside.settled_down()
+    await bedside.dispatcher.barrier(0)
+    assert after.port.stored == bedside.port.stored
+    assert after.metrics.summary()["repeats"] == 4
+    after.dispatcher.close()
+
+
+async def test_surrender_makes_permanent_what_is_handled_and_leaves_the_rest(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"))
+    await bedside.settled_down()
+    state = bedside.dispatcher._queues["A"].state
+    assert state is not None
+    assert state.twin is not None
+    state.twin.slow = 0.05  # type: ignore[attr-defined]
+    await bedside.receive(*(lab("A", minute) for minute in range(500)))
+    await asyncio.sleep(0.1)
+    await bedside.dispatcher.surrender(patience=10.0)
+    applied = {topic: offset for topic, _, offset in decode_row(bedside.port.stored[b"A"]).applied}
+    assert bedside.port.marks()[("clinical.labs", 0)] == applied["clinical.labs"] + 1 < 500
+    await bedside.receive(lab("A", 600))
+    assert bedside.dispatcher._queues == {}
+
+
+async def test_surrender_gives_up_on_a_broker_that_does_not_answer(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"))
+    await bedside.settled_down()
+    bedside.port.durable.clear()
+    await bedside.dispatcher.surrender(patience=0.1)
+    assert "settle" not in bedside.port.steps()
+
+
+async def test_patients_overtake_one_another_but_one_patient_is_in_order(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("SLOW"), enrolment("FAST"))
+    await bedside.settled_down()
+    state = bedside.dispatcher._queues["SLOW"].state
+    assert state is not None
+    assert state.twin is not None
+    state.twin.slow = 0.1  # type: ignore[attr-defined]
+    bedside.port.journal.clear()
+    await bedside.receive(*(lab("SLOW", minute) for minute in range(3)), *(lab("FAST", minute) for minute in range(3)))
+    await bedside.settled_down()
+    said = [decode_output(value) for value in bedside.port.sent(ESTIMATES)]
+    assert [output.patient_id for output in said][:3] == ["FAST"] * 3
+    for patient in ("SLOW", "FAST"):
+        times = [output.time for output in said if output.patient_id == patient]
+        assert times == sorted(times)
+        assert len(times) == 3
+
+
+async def test_reading_pauses_while_too_much_is_in_flight(bedside: Bedside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.worker.dispatcher.IN_FLIGHT", 5)
+    await bedside.receive(enrolment("A"))
+    await bedside.settled_down()
+    state = bedside.dispatcher._queues["A"].state
+    assert state is not None
+    assert state.twin is not None
+    state.twin.slow = 0.02  # type: ignore[attr-defined]
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(0.05):
+            await bedside.receive(*(lab("A", minute) for minute in range(50)))
+    assert bedside.dispatcher._in_flight <= 5
+    await bedside.receive(lab("A", 99))
+    await bedside.settled_down()
+    assert bedside.dispatcher._in_flight == 0
+
+
+async def test_an_undecodable_record_is_rejected_and_settled(bedside: Bedside) -> None:
+    await bedside.dispatcher.receive(KafkaRecord("iomt.pump", 0, 0, NOW, b"A", b"{"))
+    await bedside.dispatcher.barrier(0)
+    assert len(bedside.port.sent(REJECTED)) == 1
+    assert bedside.port.marks() == {("iomt.pump", 0): 1}
+    assert bedside.port.stored == {}
+
+
+async def test_a_record_in_a_foreign_partition_is_rejected(bedside: Bedside) -> None:
+    bedside.dispatcher._home = lambda _: 3
+    await bedside.receive(enrolment("A"))
+    (letter,) = bedside.port.sent(REJECTED)
+    assert b"wrong_partition" in letter

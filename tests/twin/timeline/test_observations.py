@@ -1,0 +1,25 @@
+"""What of a record is measured, and what is known only by a limit."""
+
+from __future__ import annotations
+
+from tests.twin.bedside import count, level, ms, quantity
+from tests.twin.timeline.records import TOY, timeline
+from twin.model.spec import output_index
+from twin.timeline.observations import ZERO_COUNT_BELOW
+
+
+def test_measured_outputs_are_found_by_name_and_alias_in_event_time_order() -> None:
+    line = timeline(
+        count(9, 3.0), level(2, 1.5), level(1, 1.0, analyte="toxin_plasma"), count(5, 9.0, analyte="glucose")
+    )
+    assert [(o.millis, o.output, o.value) for o in line.observations] == [
+        (ms(1), 0, 1.0), (ms(2), 0, 1.5), (ms(9), 1, 3.0),
+    ]  # fmt: skip
+    assert output_index(TOY.model, "glucose") is None
+
+
+def test_a_result_below_its_limit_is_known_only_to_lie_there() -> None:
+    under = level(1, 0.05, lloq=quantity(0.05, "mg/L"), below_lloq=True)
+    bare = level(2, 0.04, below_lloq=True)
+    line = timeline(under, bare, level(3, 0.06, lloq=quantity(0.05, "mg/L")), count(4, 0.0))
+    assert [o.below for o in line.observations] == [0.05, 0.04, None, ZERO_COUNT_BELOW]
