@@ -10,9 +10,14 @@ from pathlib import Path
 
 import pytest
 
+from tests import rooms
 from tests.places import ROOT
 
-LAYERS = ("twin", "connectors", "streams")
+LAYERS = tuple(package.name for package in rooms.packages())
+"""The packages, each of which may import only from those before it."""
+
+MOST_MODULES = 12
+"""Modules of a room, beside its own docstring."""
 
 WORLD = {
     "aiohttp", "aiokafka", "asyncio", "concurrent", "connectors", "faust", "http", "httpx", "httpx2", "influxdb_client",
@@ -115,6 +120,38 @@ def test_every_module_says_what_it_is_for_and_fits_in_the_head() -> None:
             text = path.read_text()
             assert ast.get_docstring(ast.parse(text)), f"{path}: no module docstring"
             assert len(text.splitlines()) <= 450, f"{path}: {len(text.splitlines())} lines"
+
+
+ROOMS = sorted({path.parent for package in LAYERS for path in modules(package)})
+
+
+@pytest.mark.parametrize("room", ROOMS, ids=lambda room: str(room.relative_to(ROOT)))
+def test_a_room_is_small_and_says_what_it_is_for_what_comes_in_and_what_goes_out(room: Path) -> None:
+    inside = [path.name for path in room.glob("*.py") if path.name not in ("__init__.py", "__main__.py")]
+    assert len(inside) <= MOST_MODULES, f"{len(inside)} modules; a newcomer cannot find one"
+    said = ast.get_docstring(ast.parse((room / "__init__.py").read_text()))
+    assert said is not None
+    assert len(re.findall(r"\.(?=\s|$)", said)) >= 3, said
+    assert re.search(r"\bIn comes?\b", said), said
+    assert re.search(r"\bOut goe?s?\b", said), said
+
+
+def test_tests_are_the_same_tree_once_more() -> None:
+    rooms = {str(room.relative_to(ROOT)) for room in ROOMS} | {"twin/library"}
+    tested = {str(path.parent.relative_to(ROOT / "tests")) for path in (ROOT / "tests").rglob("test_*.py")}
+    assert tested - rooms == {"."}
+
+
+def test_the_map_of_the_rooms_is_what_the_contracts_say() -> None:
+    renew = "renew it with 'python -m tests.rooms'"
+    assert rooms.PICTURE.read_text() == rooms.picture(), renew
+    assert rooms.MAP.read_text() == rooms.mapped(rooms.MAP.read_text()), renew
+
+
+def test_every_room_is_part_of_the_order_of_imports() -> None:
+    ordered = {f"{p.name}/{name}" for p in rooms.packages() for layer in p.layers for name in layer}
+    top = {str(room.relative_to(ROOT)) for room in ROOMS if len(room.relative_to(ROOT).parts) == 2}
+    assert top <= ordered
 
 
 def tracked() -> list[Path]:

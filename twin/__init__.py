@@ -1,4 +1,7 @@
-"""The science of dosetwin: a pure, deterministic PK/PD twin of one patient. Nothing here talks to the world.
+"""The science of dosetwin: a pure, deterministic PK/PD twin of one patient.
+
+In come model files and typed events, with time and the key of all randomness as arguments. Out go beliefs, predictions,
+forecasts and alerts; nothing here talks to the world.
 
 >>> from twin import PatientTwin, load_model
 >>> twin = PatientTwin("P-1", load_model("docetaxel_ozawa2007"))

@@ -1,7 +1,9 @@
-"""Real Kafka and InfluxDB servers on this machine, started from one place: see `connectors.services.servers`.
+"""Real Kafka and InfluxDB servers on this machine, started from one place.
 
-The names below are imported when they are first used: the keeper of a running server lives in this package too, and
-should not carry the rest of it in memory.
+In come pinned sources and jars, a folder for their files, and the wish for a server. Out go addresses of servers that
+answer on localhost only, are shared by all who asked, and stop with the last of them. The names below are imported when
+they are first used: the supervisor of a running server lives in this room too, and should not carry the rest of it in
+memory.
 """
 
 from importlib import import_module
