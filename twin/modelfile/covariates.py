@@ -12,7 +12,7 @@ from collections.abc import Collection, Sequence
 from typing import Literal, cast
 
 from twin.model.spec import CovariateSpec
-from twin.modelfile.table import Table, check_name
+from twin.model.table import Table, check_name
 
 
 def read_covariates(top: Table) -> tuple[CovariateSpec, ...]:

@@ -15,12 +15,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from twin.model.dimensions import check_dimensions
 from twin.model.spec import ModelError
 from twin.model.structure import analyse
-from twin.model.typical import check_typical
+from twin.modelfile.dimensions import check_dimensions
 from twin.modelfile.positions import SourceRange, line_and_column, places
 from twin.modelfile.reader import read_model
+from twin.modelfile.trial import check_typical
 
 MOST_FAULTS = 20
 """Faults after which the rest of a file is left for the next time."""

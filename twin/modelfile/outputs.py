@@ -13,8 +13,8 @@ from collections.abc import Collection, Mapping
 from typing import cast, get_args
 
 from twin.model.spec import NO_ERROR, OutputKind, OutputSpec, StateSpec
-from twin.modelfile.residual_error import read_count_error, read_error
-from twin.modelfile.table import Table, check_name
+from twin.model.table import Table, check_name
+from twin.observation.residual_error import read_count_error, read_error
 
 MOST_CATEGORIES = 12
 """Categories of an ordinal output; toxicity is graded in six."""

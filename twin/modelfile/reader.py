@@ -13,7 +13,6 @@ import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, cast, get_args
 
-from twin.model.dimensions import check_dimensions
 from twin.model.formula import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
 from twin.model.spec import (
     CadenceSpec,
@@ -35,10 +34,11 @@ from twin.model.spec import (
     ToxicitySpec,
 )
 from twin.model.structure import input_calls
-from twin.model.typical import check_typical
+from twin.model.table import Table, check_name
 from twin.modelfile.covariates import check_widening, read_covariates
+from twin.modelfile.dimensions import check_dimensions
 from twin.modelfile.outputs import read_outputs
-from twin.modelfile.table import Table, check_name
+from twin.modelfile.trial import check_typical
 from twin.modelfile.variability import covariances, drift, occasions
 
 Record = Mapping[str, Collection[str]]

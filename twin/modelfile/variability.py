@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.model.spec import DriftSpec, OccasionSpec, ParameterSpec
-from twin.modelfile.table import Table
+from twin.model.table import Table
 
 LEVELS = ("iiv", "iov")
 """What a correlation may be between: effects of the patient, or effects of an occasion."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from twin.model.spec import ErrorKind, ErrorSpec, OutlierSpec
-from twin.modelfile.table import Table
+from twin.model.table import Table
 
 _OWN_SCALE = ("log_additive", "box_cox")
 _NATURAL = ("additive", "proportional", "power")

@@ -7,8 +7,8 @@ import tomllib
 import pytest
 
 from twin.model.spec import ErrorSpec, ModelError, OutlierSpec
-from twin.modelfile.residual_error import read_error
-from twin.modelfile.table import Table
+from twin.model.table import Table
+from twin.observation.residual_error import read_error
 
 
 def read(text: str) -> ErrorSpec:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from twin.model.dimensions import DimensionError, Measure, measure
 from twin.model.formula import parse_expression
 from twin.model.spec import ModelError
+from twin.modelfile.dimensions import DimensionError, Measure, measure
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 from twin.units import quantity_of

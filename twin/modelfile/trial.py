@@ -1,0 +1,71 @@
+"""A model file is tried on its typical patient: the last check, which units cannot make.
+
+Formulas that divide by nothing or take the logarithm of a negative number would give every patient NaN.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping
+
+from twin.model.formula import CLOCKS
+from twin.model.spec import Model, ModelError, OutputSpec
+from twin.model.typical import typical_values, value_of
+
+_ROUNDING = 1e-6
+
+_MEND = "look for a division by zero, or a root, power or logarithm of a negative number"
+
+
+def check_typical(model: Model, file: str) -> None:
+    """Check that every formula has a value for the typical patient.
+
+    Raises:
+        ModelError: naming the formula that has none.
+    """
+    constants: dict[str, float] = {}
+    try:
+        constants = typical_values(model)
+    except (ArithmeticError, ValueError) as error:
+        raise ModelError(file, "parameters", f"have no value for the typical patient ({error}); {_MEND}") from None
+    for parameter in model.parameters:
+        found, kind = constants[parameter.name], parameter.distribution
+        key = f"parameters.{parameter.name}.expression"
+        if parameter.name in model.effect_names and kind in ("log-normal", "box-cox") and found <= 0:
+            raise ModelError(file, key, f"gives {found:g} for the typical patient; a {kind} parameter is above 0")
+    start = constants | dict.fromkeys(CLOCKS, 0.0)
+    start |= {s.name: _checked(file, f"states.{s.name}.initial", s.initial, constants) for s in model.states}
+    for state in model.states:
+        _checked(file, f"states.{state.name}.derivative", state.derivative, start)
+    for output in model.outputs:
+        if output.kind == "ordinal":
+            _check_categories(output, file, start)
+        elif output.kind == "event":
+            key = f"outputs.{output.name}.hazard"
+            hazard = _checked(file, key, output.further[1], start)
+            if hazard < 0:
+                problem = f"is {hazard:g} at the start of the typical patient; a hazard is 0 or more"
+                raise ModelError(file, key, f"{problem}, check its sign")
+        else:
+            _checked(file, f"outputs.{output.name}.expression", output.expression, start)
+
+
+def _check_categories(output: OutputSpec, file: str, env: Mapping[str, float]) -> None:
+    total = 0.0
+    for i, formula in enumerate(output.further):
+        key = f"outputs.{output.name}.categories[{i}]"
+        probability = _checked(file, key, formula, env)
+        if not -_ROUNDING <= probability <= 1 + _ROUNDING:
+            problem = f"is {probability:g} at the start of the typical patient; a probability lies between 0 and 1"
+            raise ModelError(file, key, f"{problem}, mend the formula")
+        total += probability
+    if abs(total - 1) > _ROUNDING:
+        problem = f"have probabilities that sum to {total:.6g} at the start of the typical patient, not to 1"
+        raise ModelError(file, f"outputs.{output.name}.categories", f"{problem}; mend or add a category")
+
+
+def _checked(file: str, key: str, expression: ast.expr, env: Mapping[str, float]) -> float:
+    try:
+        return value_of(expression, env)
+    except (ArithmeticError, ValueError) as error:
+        raise ModelError(file, key, f"has no value at the start of the typical patient ({error}); {_MEND}") from None
