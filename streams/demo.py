@@ -22,10 +22,11 @@ from pathlib import Path
 from types import FrameType
 from urllib.request import urlopen
 
-from kafka import KafkaConsumer, TopicPartition
+from kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.feeds.ward.ward import WARD_MODELS
+from connectors.kafka.clients import open_consumer
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics
 from connectors.services import Influx, LocalServices
 from connectors.services.ports import free_ports
@@ -94,7 +95,7 @@ class Demo:
 
         Raises:
             DemoFailed: a part died.
-            ServerFailed, TopicError, SettingsError: a server or its topics could not be had.
+            ServerFailed, KafkaUnreachable, TopicError, SettingsError: a server or its topics could not be had.
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._interrupted)
@@ -261,9 +262,7 @@ def _figures(metrics: int) -> _Figures:
 
 def _lag(settings: Settings, group: str | None = None, topics: tuple[str, ...] = INPUTS) -> int:
     """Records of ``topics`` that the worker's (or another) consumer group has not committed yet."""
-    consumer = KafkaConsumer(
-        bootstrap_servers=settings.kafka, group_id=group or group_of(settings), enable_auto_commit=False
-    )
+    consumer = open_consumer(settings.kafka, group_id=group or group_of(settings))
     try:
         places = _partitions(settings, topics)
         ends = consumer.end_offsets(places)
@@ -273,7 +272,7 @@ def _lag(settings: Settings, group: str | None = None, topics: tuple[str, ...] =
 
 
 def _end_offsets(settings: Settings, topics: tuple[str, ...]) -> int:
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka)
+    consumer = open_consumer(settings.kafka)
     try:
         return int(sum(consumer.end_offsets(_partitions(settings, topics)).values()))
     finally:
@@ -287,7 +286,7 @@ def _partitions(settings: Settings, topics: tuple[str, ...]) -> list[TopicPartit
 
 def _alerts_by_rule(settings: Settings) -> dict[str, int]:
     """Distinct alerts that were raised, by rule."""
-    consumer = KafkaConsumer(bootstrap_servers=settings.kafka, auto_offset_reset="earliest", consumer_timeout_ms=1000)
+    consumer = open_consumer(settings.kafka, auto_offset_reset="earliest", consumer_timeout_ms=1000)
     raised: set[tuple[str, str]] = set()
     try:
         places = _partitions(settings, (ALERTS,))

@@ -16,8 +16,8 @@ import structlog
 from pydantic import ValidationError
 
 from connectors.console.board import Board, PatientFrame, WardFrame
+from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
 from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
-from connectors.services.ports import answers
 from twin.events import OutputEvent, Rejected, decode_output
 
 TOPICS = (ESTIMATES, ALERTS, REJECTED)
@@ -102,7 +102,7 @@ class TopicReader:
         self, live: LiveBoard, bootstrap: str, prefix: str = "", pause: Callable[[float], object] | None = None
     ) -> None:
         self._live = live
-        self._bootstrap = bootstrap.split(",")
+        self._bootstrap = bootstrap
         self._topics = tuple(prefix + topic for topic in TOPICS)
         self._wait = FIRST_PAUSE
         self._next: dict[Any, int] = {}
@@ -128,8 +128,8 @@ class TopicReader:
         while not self._stopping.is_set():
             try:
                 self._read()
-            except (KafkaError, OSError) as error:
-                self._report(state="unreachable", detail=f"no Kafka answers at {','.join(self._bootstrap)}")
+            except (KafkaUnreachable, KafkaError, OSError) as error:
+                self._report(state="unreachable", detail=no_answer(self._bootstrap))
                 log.warning("console_kafka_unreachable", error=type(error).__name__, retry_in_seconds=self._wait)
                 self._pause(self._wait)
                 self._wait = min(2 * self._wait, LONGEST_PAUSE)
@@ -144,9 +144,8 @@ class TopicReader:
 
         After a lost connection it goes on where that one ended, unless the broker now holds less than that.
         """
-        if not self._broker_answers(0.0):
-            raise ConnectionRefusedError("no broker answers")
         consumer = self._consumer()
+        self._answered, self._answered_at = True, time.monotonic()
         try:
             partitions = self._partitions(consumer)
             if not partitions:
@@ -167,14 +166,9 @@ class TopicReader:
             consumer.close(autocommit=False)
 
     def _consumer(self) -> Any:
-        from kafka import KafkaConsumer
-
-        return KafkaConsumer(
-            bootstrap_servers=self._bootstrap,
-            group_id=None,
-            enable_auto_commit=False,
+        return open_consumer(
+            self._bootstrap,
             auto_offset_reset="earliest",
-            allow_auto_create_topics=False,
             bootstrap_timeout_ms=5_000,
             metadata_max_age_ms=10_000,
             reconnect_backoff_max_ms=3_000,
@@ -217,14 +211,14 @@ class TopicReader:
         past_read = all(at[p] >= ends[p] for p in partitions)
         self._report(state="live" if past_read else "rebuilding", detail="", behind=behind)
 
-    def _broker_answers(self, silence: float = SILENCE) -> bool:
-        """Whether a broker is there: a record said so less than ``silence`` seconds ago, or one takes a connection.
+    def _broker_answers(self) -> bool:
+        """Whether a broker is there: a record said so less than `SILENCE` seconds ago, or one takes a connection.
 
         The client itself does not tell: a lost broker and a quiet one look alike to its ``poll``.
         """
         now = time.monotonic()
-        if now - self._answered_at >= silence:
-            self._answered = any(answers(address, timeout=3.0) for address in self._bootstrap)
+        if now - self._answered_at >= SILENCE:
+            self._answered = broker_answers(self._bootstrap)
             self._answered_at = now
         return self._answered
 

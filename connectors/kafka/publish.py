@@ -14,6 +14,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.kafka.clients import open_producer
 from connectors.kafka.topics import INPUT_BYTES, topic_of
 from twin.events import InputEvent, encode
 
@@ -28,10 +29,6 @@ BLOCKED_MS = 30_000
 
 PATIENCE_SECONDS = 120.0
 """How long the broker may take to confirm a record before it counts as failed."""
-
-
-class PublishError(RuntimeError):
-    """The broker cannot be reached; the text says how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +102,7 @@ def publish(
         progress: called with the number of events sent so far.
 
     Raises:
-        PublishError: no broker answers at ``bootstrap``.
+        KafkaUnreachable: no broker answers at ``bootstrap``.
     """
     from kafka.errors import KafkaError
 
@@ -185,29 +182,13 @@ def _finished(producer: Any, in_flight: _InFlight, stopped: bool) -> Published:
 
 
 def _producer(bootstrap: str) -> Any:
-    from kafka import KafkaProducer
-    from kafka.errors import KafkaError
-
-    from connectors.services.ports import answers
-
-    try:
-        # Asked first: a producer that finds nobody leaves its sockets open.
-        if any(answers(address, timeout=3.0) for address in bootstrap.split(",")):
-            return KafkaProducer(
-                bootstrap_servers=bootstrap.split(","),
-                acks="all",
-                enable_idempotence=True,
-                linger_ms=LINGER_MS,
-                max_block_ms=BLOCKED_MS,
-                delivery_timeout_ms=round(PATIENCE_SECONDS * 1000),
-                request_timeout_ms=30_000,
-                max_request_size=INPUT_BYTES,
-                bootstrap_timeout_ms=10_000,
-            )
-        reason = "no connection"
-    except (KafkaError, OSError) as error:
-        reason = type(error).__name__
-    raise PublishError(
-        f"no Kafka answers at {bootstrap} ({reason}): start one with 'dosetwin services up', "
-        "or name yours in DOSETWIN_KAFKA"
+    return open_producer(
+        bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=LINGER_MS,
+        max_block_ms=BLOCKED_MS,
+        delivery_timeout_ms=round(PATIENCE_SECONDS * 1000),
+        request_timeout_ms=30_000,
+        max_request_size=INPUT_BYTES,
     )

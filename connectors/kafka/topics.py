@@ -13,6 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from connectors.kafka.clients import open_admin
 from twin.clock import DAY_MS
 from twin.events import InputEvent, OutputEvent, Rejected
 
@@ -60,7 +61,7 @@ _TOPIC_OF_KIND = {
 
 
 class TopicError(RuntimeError):
-    """The topics are not as they must be, or the broker does not answer; the message says how to mend it."""
+    """The topics are not as they must be; the message says how to mend it."""
 
 
 @dataclass(frozen=True)
@@ -93,9 +94,10 @@ def ensure_topics(bootstrap: str, prefix: str = "", partitions: int = 4) -> tupl
     Safe to call from several processes at once: whoever comes second finds the topic there.
 
     Raises:
-        TopicError: no broker answers at ``bootstrap``, or a topic exists with another partition count.
+        KafkaUnreachable: no broker answers at ``bootstrap``.
+        TopicError: a topic exists with another partition count, or cannot be created.
     """
-    admin = _admin(bootstrap)
+    admin = open_admin(bootstrap)
     try:
         before = {state.name: state.partitions for state in _states(admin, prefix)}
         wrong = {name: count for name, count in before.items() if count not in (0, partitions)}
@@ -132,9 +134,9 @@ def describe_topics(bootstrap: str, prefix: str = "") -> tuple[TopicState, ...]:
     """Every topic of the vocabulary as the broker has it, in the order of `TOPICS`.
 
     Raises:
-        TopicError: no broker answers at ``bootstrap``.
+        KafkaUnreachable: no broker answers at ``bootstrap``.
     """
-    admin = _admin(bootstrap)
+    admin = open_admin(bootstrap)
     try:
         return _states(admin, prefix)
     finally:
@@ -148,21 +150,3 @@ def _states(admin: Any, prefix: str) -> tuple[TopicState, ...]:
     described = admin.describe_topics(present) if present else []
     counts = {entry["name"]: len(entry["partitions"]) for entry in described}
     return tuple(TopicState(name, counts.get(name, 0)) for name in wanted)
-
-
-def _admin(bootstrap: str) -> Any:
-    from kafka import KafkaAdminClient
-    from kafka.errors import KafkaError
-
-    from connectors.services.ports import answers
-
-    try:
-        if any(answers(address, timeout=3.0) for address in bootstrap.split(",")):
-            return KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=10_000)
-        reason = "no connection"
-    except (KafkaError, OSError) as error:
-        reason = type(error).__name__
-    raise TopicError(
-        f"no Kafka answers at {bootstrap} ({reason}): start one with 'dosetwin services up', "
-        "or name yours in DOSETWIN_KAFKA"
-    )

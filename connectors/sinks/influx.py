@@ -21,10 +21,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import structlog
-from kafka import ConsumerRebalanceListener, KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
+from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 from pydantic import ValidationError
 
+from connectors.kafka.clients import open_consumer, open_producer
 from connectors.kafka.topics import ALERTS, ESTIMATES, ORDERS, REJECTED, REJECTED_BYTES, VITALS
 from connectors.settings import Settings
 from connectors.sinks.line_protocol import event_lines, rejected_line
@@ -317,19 +318,16 @@ class _LostPartitions(ConsumerRebalanceListener):  # type: ignore[misc]
 def open_sink(settings: Settings) -> Iterator[InfluxSink]:
     """A sink on the servers of ``settings``, in the consumer group `GROUP`; its connections are closed at the end.
 
-    InfluxDB need not be up yet. Raises `KafkaError` where Kafka does not answer.
+    InfluxDB need not be up yet. Raises `KafkaUnreachable` where Kafka does not answer.
     """
-    servers = settings.kafka.split(",")
-    consumer = KafkaConsumer(
-        bootstrap_servers=servers,
+    consumer = open_consumer(
+        settings.kafka,
         group_id=settings.topic_prefix + GROUP,
-        enable_auto_commit=False,
         auto_offset_reset="earliest",
-        allow_auto_create_topics=False,
         session_timeout_ms=10_000,
         heartbeat_interval_ms=2_000,
     )
-    producer = KafkaProducer(bootstrap_servers=servers, acks="all", max_request_size=REJECTED_BYTES)
+    producer = open_producer(settings.kafka, acks="all", max_request_size=REJECTED_BYTES)
     writer = InfluxWriter(settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket)
 
     def dead_letter(key: bytes | None, rejected: Rejected) -> None:

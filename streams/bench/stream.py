@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from connectors.kafka.clients import open_admin, open_consumer, open_producer
 from connectors.kafka.topics import INPUTS, ensure_topics, topic_of
 from twin.events import decode
 
@@ -197,10 +198,8 @@ def _handled(metrics: dict[str, float]) -> float:
 
 
 def _send(bootstrap: str, prefix: str, events: Sequence[bytes], rate: float | None) -> None:
-    from kafka import KafkaProducer
-
     addressed = [(decode(raw), raw) for raw in events]
-    producer = KafkaProducer(bootstrap_servers=bootstrap, linger_ms=1 if rate is None else 0)
+    producer = open_producer(bootstrap, linger_ms=1 if rate is None else 0)
     began = time.monotonic()
     for number, (event, raw) in enumerate(addressed):
         if rate is not None:
@@ -211,9 +210,7 @@ def _send(bootstrap: str, prefix: str, events: Sequence[bytes], rate: float | No
 
 
 def _create_out_topic(bootstrap: str, prefix: str, partitions: int) -> None:
-    from kafka import KafkaAdminClient
-
-    admin = KafkaAdminClient(bootstrap_servers=bootstrap)
+    admin = open_admin(bootstrap)
     admin.create_topics({prefix + OUT: {"num_partitions": partitions, "replication_factor": -1}})
     admin.close()
 
@@ -221,10 +218,10 @@ def _create_out_topic(bootstrap: str, prefix: str, partitions: int) -> None:
 @contextlib.contextmanager
 def _counter(bootstrap: str, topic: str, partitions: int) -> Iterator[Callable[[], float]]:
     """A function that says how many records a topic has."""
-    from kafka import KafkaConsumer, TopicPartition
+    from kafka import TopicPartition
 
     places = [TopicPartition(topic, number) for number in range(partitions)]
-    consumer = KafkaConsumer(bootstrap_servers=bootstrap)
+    consumer = open_consumer(bootstrap)
     try:
         yield lambda: float(sum(consumer.end_offsets(places).values()))
     finally:

@@ -20,6 +20,7 @@ def demo(
     ] = 1800.0,
 ) -> None:
     """Run a simulated ward through Kafka, twins, InfluxDB and console; the last line is the run's figures as JSON."""
+    from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError
     from connectors.services.launch import ServerFailed
     from connectors.services.progress import CommandFailed, say_on_stderr
@@ -31,7 +32,15 @@ def demo(
     options = DemoOptions(seconds, patients, speed, open_page=shown)
     try:
         figures = Demo(options, state_directory() / "demo", say_on_stderr).run()
-    except (DemoFailed, ServerFailed, CommandFailed, SettingsError, TopicError, TimeoutError) as error:
+    except (
+        DemoFailed,
+        ServerFailed,
+        CommandFailed,
+        SettingsError,
+        KafkaUnreachable,
+        TopicError,
+        TimeoutError,
+    ) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(json.dumps(figures))

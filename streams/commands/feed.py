@@ -256,11 +256,11 @@ def _moment(text: str) -> datetime:
 @contextmanager
 def _plain_errors() -> Iterator[None]:
     """What the user can mend is said in one line, with exit code 1."""
-    from connectors.kafka.publish import PublishError
+    from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError
 
     try:
         yield
-    except (ValueError, OSError, TopicError, PublishError) as error:
+    except (ValueError, OSError, KafkaUnreachable, TopicError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None

@@ -33,6 +33,7 @@ def influx(
 
     from kafka.errors import KafkaError
 
+    from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError, ensure_topics
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks.influx import open_sink
@@ -47,7 +48,7 @@ def influx(
         ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
         with open_sink(settings) as sink_to_influx:
             sink_to_influx.run(stop)
-    except (SettingsError, TopicError, KafkaError, ValueError) as error:
+    except (SettingsError, KafkaUnreachable, TopicError, KafkaError, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     print(json.dumps(sink_to_influx.summary()), file=sys.stderr, flush=True)

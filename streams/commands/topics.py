@@ -19,13 +19,14 @@ def create(
     partitions: Annotated[int | None, typer.Option(help="of every topic; by default DOSETWIN_PARTITIONS")] = None,
 ) -> None:
     """Create the topics that are missing, all with the same number of partitions."""
+    from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError, ensure_topics
     from connectors.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix, partitions=partitions)
         created = ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
-    except (SettingsError, TopicError) as error:
+    except (SettingsError, KafkaUnreachable, TopicError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"created: {', '.join(created)}" if created else "every topic was there")
@@ -34,13 +35,14 @@ def create(
 @app.command("list")
 def list_topics(kafka: Kafka = None, prefix: Prefix = None) -> None:
     """List the topics with their partitions. Exit code 1 if one is missing or has another number of them."""
+    from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError, describe_topics
     from connectors.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         states = describe_topics(settings.kafka, settings.topic_prefix)
-    except (SettingsError, TopicError) as error:
+    except (SettingsError, KafkaUnreachable, TopicError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     for state in states:

@@ -59,6 +59,7 @@ def worker(
     log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
 ) -> None:
     """Read events from Kafka, move the twins, send estimates and alerts. SIGTERM stops it after a last barrier."""
+    from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError
     from connectors.settings import SettingsError, load_settings
     from streams.terminal.logs import log_to_stderr
@@ -70,7 +71,7 @@ def worker(
         options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, instance)
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
         code = run(settings, options, _model_files(model or []), twins, datadir, metrics_port, ready_models)
-    except (SettingsError, TopicError, ValueError, KeyError) as error:
+    except (SettingsError, KafkaUnreachable, TopicError, ValueError, KeyError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code)
@@ -90,7 +91,8 @@ def run(
     ``settings`` are `connectors.settings.Settings`; models named in ``ready`` are compiled before the start.
 
     Raises:
-        TopicError: no broker, or topics of unequal partition counts.
+        KafkaUnreachable: no broker answers.
+        TopicError: topics of unequal partition counts.
         ValueError: no twin factory at ``twins``, or no model of a name in ``ready``.
     """
     import asyncio

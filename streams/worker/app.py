@@ -21,6 +21,7 @@ import structlog
 from aiokafka.partitioner import murmur2
 from faust.types import TP
 
+from connectors.kafka.clients import open_admin
 from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES
 from connectors.settings import Settings
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
@@ -77,7 +78,6 @@ def changelog_of(settings: Settings) -> str:
 
 def ensure_changelog(settings: Settings) -> None:
     """Create the changelog topic if it does not exist: compacted, with the inputs' number of partitions."""
-    from kafka import KafkaAdminClient
     from kafka.errors import TopicAlreadyExistsError
 
     name = changelog_of(settings)
@@ -87,7 +87,7 @@ def ensure_changelog(settings: Settings) -> None:
         "segment.bytes": str(64 * MIB),
         "min.cleanable.dirty.ratio": "0.2",
     }
-    admin = KafkaAdminClient(bootstrap_servers=settings.kafka.split(","))
+    admin = open_admin(settings.kafka)
     try:
         if name not in set(admin.list_topics()):
             topic = {"num_partitions": settings.partitions, "replication_factor": -1, "configs": configs}

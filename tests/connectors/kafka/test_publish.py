@@ -15,7 +15,8 @@ from kafka.partitioner.default import murmur2
 from kafka.structs import TopicPartition
 
 from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
-from connectors.kafka.publish import Published, PublishError, Throttle, publish
+from connectors.kafka.clients import KafkaUnreachable
+from connectors.kafka.publish import Published, Throttle, publish
 from connectors.kafka.topics import INPUT_BYTES, INPUTS, ensure_topics, topic_of
 from twin.events import Clock, InputEvent, PlannedDose, Quantity, RegimenPlanned, decode
 
@@ -129,7 +130,7 @@ def test_an_error_of_the_source_is_passed_on_and_what_was_sent_arrives(kafka: st
 
 
 def test_where_no_broker_answers_the_error_says_how_to_get_one() -> None:
-    with pytest.raises(PublishError, match=r"no Kafka answers at 127\.0\.0\.1:1 .*dosetwin services up"):
+    with pytest.raises(KafkaUnreachable, match=r"no Kafka answers at 127\.0\.0\.1:1 .*dosetwin services up"):
         publish("127.0.0.1:1", [(None, clock(1))])
 
 

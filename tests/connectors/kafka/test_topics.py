@@ -14,6 +14,7 @@ from kafka.errors import MessageSizeTooLargeError
 from kafka.producer.future import RecordMetadata
 
 from connectors.kafka import topics
+from connectors.kafka.clients import KafkaUnreachable
 from connectors.kafka.topics import TOPICS, TopicError, describe_topics, ensure_topics, topic_of
 from twin.events import MAX_EVENT_BYTES, InputEvent, OutputEvent, Rejected
 
@@ -79,7 +80,7 @@ def test_a_topic_that_is_missing_is_reported_with_no_partitions(kafka: str, pref
 
 
 def test_where_no_broker_answers_the_error_says_how_to_get_one() -> None:
-    with pytest.raises(TopicError, match=r"no Kafka answers at 127\.0\.0\.1:1 .*dosetwin services up.*DOSETWIN_KAFKA"):
+    with pytest.raises(KafkaUnreachable, match=r"no Kafka answers at 127\.0\.0\.1:1 .*DOSETWIN_KAFKA"):
         ensure_topics("127.0.0.1:1")
 
 

@@ -1,0 +1,81 @@
+"""Clients of kafka-python, opened in one way: somebody answers, or the error says how to get a broker.
+
+Addresses are asked first: a client that finds nobody leaves its sockets open.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from connectors.services.ports import answers
+
+BOOTSTRAP_MS = 10_000
+"""How long a broker that takes connections may need to tell of its cluster."""
+
+CONNECT_SECONDS = 3.0
+"""How long a broker may need to take a connection."""
+
+
+class KafkaUnreachable(RuntimeError):
+    """No broker can be used; the message says how to mend it, ``summary`` only that it is so."""
+
+    def __init__(self, bootstrap: str, reason: str) -> None:
+        self.summary = no_answer(bootstrap)
+        super().__init__(
+            f"{self.summary} ({reason}): start one with 'dosetwin services up', or name yours in DOSETWIN_KAFKA"
+        )
+
+
+def no_answer(bootstrap: str) -> str:
+    """That nobody answers there, in words for people."""
+    return f"no Kafka answers at {bootstrap}"
+
+
+def broker_answers(bootstrap: str) -> bool:
+    """Whether any address of ``bootstrap`` (``host:port``, separated by commas) takes a connection."""
+    return any(answers(address, timeout=CONNECT_SECONDS) for address in bootstrap.split(","))
+
+
+def open_admin(bootstrap: str) -> Any:
+    """A `kafka.KafkaAdminClient`.
+
+    Raises:
+        KafkaUnreachable: no broker answers at ``bootstrap``.
+    """
+    from kafka import KafkaAdminClient
+
+    return _open(KafkaAdminClient, bootstrap, {})
+
+
+def open_producer(bootstrap: str, **options: Any) -> Any:
+    """A `kafka.KafkaProducer` with ``options`` of its own.
+
+    Raises:
+        KafkaUnreachable: no broker answers at ``bootstrap``.
+    """
+    from kafka import KafkaProducer
+
+    return _open(KafkaProducer, bootstrap, options)
+
+
+def open_consumer(bootstrap: str, **options: Any) -> Any:
+    """A `kafka.KafkaConsumer` with ``options`` of its own; it never commits by itself and makes up no topic.
+
+    Raises:
+        KafkaUnreachable: no broker answers at ``bootstrap``.
+    """
+    from kafka import KafkaConsumer
+
+    never = {"enable_auto_commit": False, "allow_auto_create_topics": False}
+    return _open(KafkaConsumer, bootstrap, never | options)
+
+
+def _open(client: Any, bootstrap: str, options: dict[str, Any]) -> Any:
+    from kafka.errors import KafkaError
+
+    if not broker_answers(bootstrap):
+        raise KafkaUnreachable(bootstrap, "no connection")
+    try:
+        return client(bootstrap_servers=bootstrap.split(","), **({"bootstrap_timeout_ms": BOOTSTRAP_MS} | options))
+    except (KafkaError, OSError) as error:
+        raise KafkaUnreachable(bootstrap, type(error).__name__) from None
