@@ -69,6 +69,10 @@ class RuleSettings:
             raise ValueError("raise_after_ms and clear_after_ms must not be negative")
 
 
+RETIRED = RuleSettings(raise_above=0.0, clear_below=-1.0, severity="low", when_absent="clear")
+"""Of a rule that a stored book knows but that is no longer installed: whatever it watched is cleared."""
+
+
 @dataclass(frozen=True, slots=True)
 class Finding:
     """How far one rule's condition holds for one subject, at one moment.
@@ -177,11 +181,11 @@ def advance(
     published: list[Transition] = []
     for rule, subject in sorted(found.keys() | before.keys()):
         condition = before.get((rule, subject)) or Condition(rule, subject, "quiet", snapshot.time_ms, None)
-        finding = found.get((rule, subject))
-        if finding is None and settings[rule].when_absent == "clear":
-            finding = Finding(rule, subject, -math.inf, settings[rule].severity, "No longer under observation.")
+        finding, its = found.get((rule, subject)), settings.get(rule, RETIRED)
+        if finding is None and its.when_absent == "clear":
+            finding = Finding(rule, subject, -math.inf, its.severity, "No longer under observation.")
         if finding is not None:
-            condition, transition = _step(condition, finding, settings[rule], snapshot, model_hash)
+            condition, transition = _step(condition, finding, its, snapshot, model_hash)
             published += [transition] if transition is not None else []
         if not _at_rest(condition, snapshot.time_ms):
             conditions.append(condition)

@@ -21,7 +21,7 @@ import numpy as np
 from twin.alerts.ledger import AlertLedger, reconcile
 from twin.alerts.lifecycle import AlertBook, Transition, advance, to_alert
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
-from twin.alerts.rules import SETTINGS, assess
+from twin.alerts.rules import assess, settings
 from twin.alerts.snapshot import NadirView, Snapshot, SurpriseView
 from twin.clock import UNIT_MS
 from twin.events import Alert, Estimate, Forecast, InputEvent, Nadir, OutputEvent, Prediction, Rejected, from_millis
@@ -248,7 +248,7 @@ class AveragedTwin:
             )
         snapshot = self._snapshot(members, steps, ahead_of, surprise)
         book, moved = advance(
-            AlertBook() if before is None else before.book, assess(snapshot), snapshot, SETTINGS, self._hash
+            AlertBook() if before is None else before.book, assess(snapshot), snapshot, settings(), self._hash
         )
         self._points.append(AveragePoint(due, book, pack_nadir(ahead_of), surprise, log_evidence))
         return said, moved

@@ -16,7 +16,7 @@ import numpy as np
 
 from twin.alerts.ledger import AlertLedger, reconcile
 from twin.alerts.lifecycle import AlertBook, Transition, advance, to_alert
-from twin.alerts.rules import SETTINGS, assess
+from twin.alerts.rules import assess, settings
 from twin.arrays import Floats
 from twin.clock import HOUR_MS
 from twin.events import (
@@ -313,7 +313,7 @@ class PatientTwin:
         for i, point in enumerate(self.points[first:], start=first):
             assert point.snapshot is not None
             snapshot = self._reader.with_contacts(point.snapshot, self.history, self._orders)
-            book, moved = advance(book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
+            book, moved = advance(book, assess(snapshot), snapshot, settings(), self.model.hash)
             transitions += moved
             self.points[i] = replace(point, book=book, snapshot=snapshot)
         return self._alerts(book, transitions, before.millis, self.points[-1].millis), None
@@ -424,7 +424,7 @@ class PatientTwin:
             position, self.history, self._orders, timeline, due, ahead=ahead, nadir=point.nadir, evidence=evidence
         )
         snapshot = reading.snapshot
-        book, moved = advance(point.book, assess(snapshot), snapshot, SETTINGS, self.model.hash)
+        book, moved = advance(point.book, assess(snapshot), snapshot, settings(), self.model.hash)
         self.points.append(Point(due, position, book, reading.nadir, evidence, snapshot))
         if len(self.points) >= 2 * POINTS_KEPT:
             self.points = ladder(self.points)

@@ -291,3 +291,11 @@ def test_goes_on_the_wire_with_its_revision() -> None:
     assert alert.event_id == event_id("alert", raised.alert_id, 3)
     again = to_alert(raised, 4, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash")
     assert again.event_id != alert.event_id
+
+
+def test_what_a_rule_watched_is_cleared_once_the_rule_is_no_longer_installed() -> None:
+    book, told = run([(0, 0.9)])
+    assert states(told) == [(0, "raised")]
+    book, transitions = advance(book, [], Snapshot("P-1", MINUTE_MS, 1000.0, None), {}, "hash")
+    assert states(transitions) == [(1, "cleared")]
+    assert book.live == ()

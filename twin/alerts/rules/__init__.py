@@ -1,27 +1,22 @@
-"""The alert rules: one file each, listed here.
+"""The alert rules: one file each, found because they stand here or in the entry point group ``dosetwin.rules``.
 
 A rule is a module with ``RULE`` (its id), ``SETTINGS`` (thresholds, delays, severity, with their reasons) and
-``find(snapshot)``, a pure function that says how far the condition holds for each drug, device or target. To add a
-rule, write the file and add its line to `RULES`.
+``find(snapshot)``, a pure function that says how far the condition holds for each drug, device or target. In come
+snapshots; out go findings, by rule in the order of their ids.
 """
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Protocol
+from typing import Protocol, cast
 
 from twin.alerts.lifecycle import Finding, RuleSettings
-from twin.alerts.rules import (
-    data_dropout,
-    delivery_overinfusion,
-    delivery_underinfusion,
-    exposure_above_target,
-    exposure_below_target,
-    tox_neutropenia_g4,
-    twin_surprise,
-)
 from twin.alerts.snapshot import Snapshot
+from twin.registry import Found, PluginError, attribute, discover
+
+GROUP = "dosetwin.rules"
 
 
 class Rule(Protocol):
@@ -35,20 +30,37 @@ class Rule(Protocol):
         ...
 
 
-RULES: tuple[Rule, ...] = (
-    delivery_overinfusion,
-    delivery_underinfusion,
-    exposure_above_target,
-    exposure_below_target,
-    tox_neutropenia_g4,
-    data_dropout,
-    twin_surprise,
-)
+# Found when first asked for, not on import: a rule may itself import what imports the rules.
+@functools.cache
+def rules() -> Found[Rule]:
+    """Every rule, and what offered itself as one and cannot be used."""
+    return discover("rule", _rule, rooms=[__name__], group=GROUP, name_of=lambda rule: rule.RULE)
 
-SETTINGS: Mapping[str, RuleSettings] = MappingProxyType({rule.RULE: rule.SETTINGS for rule in RULES})
-"""Settings by rule id, as `twin.alerts.lifecycle.advance` takes them."""
+
+@functools.cache
+def settings() -> Mapping[str, RuleSettings]:
+    """Settings by rule id, as `twin.alerts.lifecycle.advance` takes them."""
+    return MappingProxyType({rule.RULE: rule.SETTINGS for rule in rules().offers})
 
 
 def assess(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """What every rule finds in a snapshot."""
-    return tuple(finding for rule in RULES for finding in rule.find(snapshot))
+    """What every rule finds in a snapshot.
+
+    Raises:
+        ValueError: a rule speaks in the name of another one.
+    """
+    return tuple(_its_own(finding, rule.RULE) for rule in rules().offers for finding in rule.find(snapshot))
+
+
+def _its_own(finding: Finding, rule: str) -> Finding:
+    if finding.rule != rule:
+        raise ValueError(f"a finding of rule '{rule}' names rule '{finding.rule}'; write Finding(RULE, ...)")
+    return finding
+
+
+def _rule(offered: object) -> Rule:
+    attribute(offered, "RULE", str, "write RULE = 'room.condition'")
+    attribute(offered, "SETTINGS", RuleSettings, "write SETTINGS = RuleSettings(...)")
+    if not callable(getattr(offered, "find", None)):
+        raise PluginError("has no find(snapshot)", "write a function that returns a tuple of findings")
+    return cast(Rule, offered)

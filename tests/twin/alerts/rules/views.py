@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from twin.alerts.lifecycle import AlertBook, Transition, advance
-from twin.alerts.rules import SETTINGS, assess
+from twin.alerts.rules import assess, settings
 from twin.alerts.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
 from twin.clock import HOUR_MS
 from twin.record.orders import DeviceView, PlanStep
@@ -85,7 +85,7 @@ def told(snapshots: Iterable[Snapshot]) -> list[Transition]:
     """Every transition of all rules over snapshots in order."""
     book, transitions = AlertBook(), []
     for snapshot in snapshots:
-        book, moved = advance(book, assess(snapshot), snapshot, SETTINGS, "hash")
+        book, moved = advance(book, assess(snapshot), snapshot, settings(), "hash")
         transitions += moved
     return transitions
 

@@ -1,0 +1,118 @@
+"""What every rule must be, whoever adds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.plugins import install
+from tests.twin.alerts.rules.views import delivery, device, exposure, nadir, states, surprise
+from twin.alerts.lifecycle import Finding
+from twin.alerts.rules import Rule, assess, rules, settings
+from twin.registry import modules_of
+
+SNAPSHOTS = [
+    delivery(5, 940, 1200),
+    delivery(5, 10, 1200),
+    exposure(0, above=0.9),
+    exposure(0, below=0.9),
+    nadir(0, 0.7),
+    device(99, 0),
+    surprise(0, 500.0),
+]
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of installed packages; the rules are looked for anew before and after."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    rules.cache_clear()
+    settings.cache_clear()
+    yield tmp_path
+    rules.cache_clear()
+    settings.cache_clear()
+
+
+def test_every_file_of_the_room_is_a_rule_and_they_are_judged_in_the_order_of_their_ids() -> None:
+    found = rules()
+    assert found.broken == ()
+    assert {rule.__name__ for rule in found.offers} == set(modules_of("twin.alerts.rules"))  # type: ignore[attr-defined]
+    assert list(settings()) == list(found.names) == sorted(found.names)
+
+
+def test_the_promised_rules_exist() -> None:
+    assert settings().keys() >= {
+        "delivery.overinfusion",
+        "delivery.underinfusion",
+        "exposure.above_target",
+        "exposure.below_target",
+        "tox.neutropenia_g4",
+        "data.dropout",
+        "twin.surprise",
+    }
+
+
+@pytest.mark.parametrize("rule", rules().offers, ids=lambda rule: rule.RULE)
+def test_file_name_follows_the_rule_id_and_the_reasons_are_written_down(rule: Rule) -> None:
+    assert rule.__name__.endswith(rule.RULE.replace(".", "_"))  # type: ignore[attr-defined]
+    assert len(rule.__doc__ or "") > 100
+
+
+@pytest.mark.parametrize("rule", rules().offers, ids=lambda rule: rule.RULE)
+def test_some_snapshot_makes_each_rule_speak(rule: Rule) -> None:
+    found = [finding for snapshot in SNAPSHOTS for finding in rule.find(snapshot)]
+    assert any(finding.level > rule.SETTINGS.raise_above for finding in found)
+
+
+LOW_COUNT = """\"\"\"The nadir is near.\"\"\"
+from twin.alerts.lifecycle import Finding, RuleSettings
+RULE = "ward.low_count"
+SETTINGS = RuleSettings(raise_above=0.2, clear_below=0.1, severity="low")
+def find(snapshot):
+    nadir = snapshot.nadir
+    return () if nadir is None else (Finding(NAME, nadir.output, nadir.p_grade4, "low", "The nadir is near."),)
+"""
+
+
+def test_a_rule_of_an_installed_package_is_judged_with_ours(installed: Path) -> None:
+    files = {"low_count.py": LOW_COUNT.replace("NAME", "RULE")}
+    install(installed, "ward-rules", files, {"dosetwin.rules": {"low": "low_count"}})
+    plugin = rules().named("ward.low_count")
+    assert plugin is not None
+    assert (plugin.summary, plugin.origin) == ("The nadir is near.", "ward-rules 1.0")
+    assert states([nadir(0, 0.3)]) == [("ward.low_count", "raised")]
+
+
+def test_a_rule_that_speaks_in_the_name_of_another_is_named(installed: Path) -> None:
+    files = {"stray_count.py": LOW_COUNT.replace("NAME", "'twin.surprise'")}
+    install(installed, "ward-rules", files, {"dosetwin.rules": {"low": "stray_count"}})
+    with pytest.raises(ValueError, match=r"finding of rule 'ward.low_count' names rule 'twin.surprise'"):
+        assess(nadir(0, 0.3))
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("", "has no RULE; write RULE = 'room.condition'"),
+        ("RULE = 'a.b'\nSETTINGS = 3", "SETTINGS is of type int, not RuleSettings"),
+        (LOW_COUNT.replace("def find", "def look"), "has no find(snapshot)"),
+        (LOW_COUNT.replace("ward.low_count", "twin.surprise"), "the name 'twin.surprise' is taken by dosetwin"),
+    ],
+)
+def test_what_is_no_rule_is_left_out_and_says_why(installed: Path, text: str, reason: str) -> None:
+    name = f"no_rule_{len(text)}"
+    install(installed, "ward-rules", {f"{name}.py": text}, {"dosetwin.rules": {"low": name}})
+    (broken,) = rules().broken
+    assert reason in str(broken)
+    assert len(rules().plugins) == len(modules_of("twin.alerts.rules"))
+
+
+def test_texts_are_short_and_command_nothing() -> None:
+    findings: list[Finding] = [finding for snapshot in SNAPSHOTS for finding in assess(snapshot)]
+    for finding in findings:
+        assert len(finding.text) <= 160
+        assert finding.text.endswith(".")
+        words = finding.text.lower().split()
+        assert not {"reduce", "increase", "stop", "give", "administer", "should", "must"} & set(words)
