@@ -2,7 +2,7 @@
 
 A rule is a module with ``RULE`` (its id), ``SETTINGS`` (thresholds, delays, severity, with their reasons) and
 ``find(snapshot)``, a pure function that says how far the condition holds for each drug, device or target. In come
-snapshots; out go findings, by rule in the order of their ids.
+snapshots. Out go findings, by rule in the order of their ids.
 """
 
 from __future__ import annotations

@@ -6,7 +6,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Carry the stream to other systems, each in a consumer group of its own.")
+app = typer.Typer(
+    name="sink", no_args_is_help=True, help="Carry the stream to other systems, each in a consumer group of its own."
+)
 
 
 @app.callback()

@@ -16,7 +16,7 @@ from connectors.kafka.topics import ensure_topics
 from connectors.services import Influx
 from connectors.settings import PREFIX
 from streams.cli import app
-from streams.commands.doctor import check_models, check_python
+from streams.commands.project.doctor import check_models, check_python
 
 
 @pytest.fixture(autouse=True)
@@ -115,7 +115,7 @@ def test_a_model_file_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatc
 def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("streams.commands.doctor.check_models", lambda: iter(()))
+    monkeypatch.setattr("streams.commands.project.doctor.check_models", lambda: iter(()))
     result = run("doctor")
     for tool in ("java", "mvn", "go", "gcc", "pkg-config", "cargo"):
         assert f"WRONG {tool}: '{tool}' (" in result.output

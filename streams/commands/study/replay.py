@@ -17,9 +17,12 @@ if TYPE_CHECKING:
     from twin.events import Prediction
     from twin.study.score import LogError, Score
 
+app = typer.Typer()
+
 SCORE = "score.json"
 
 
+@app.command()
 def replay(
     files: Annotated[list[Path], typer.Argument(help="NDJSON events or NM-TRAN style CSV", show_default=False)],
     out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier replay are replaced")],

@@ -9,7 +9,10 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer()
 
+
+@app.command()
 def demo(
     seconds: Annotated[
         float | None, typer.Option(min=1, envvar="DEMO_SECONDS", help="stop after so long; by default when interrupted")

@@ -8,10 +8,14 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import typer
 
-from connectors.settings import Settings, SettingsError, load_settings
+if TYPE_CHECKING:
+    from connectors.settings import Settings
+
+app = typer.Typer()
 
 OLDEST_PYTHON = (3, 11)
 
@@ -29,6 +33,7 @@ class Finding:
         return not self.mend
 
 
+@app.command()
 def doctor() -> None:
     """Check Python, servers, topics and models; say what is wrong and how to mend it."""
     wrong = 0
@@ -44,6 +49,8 @@ def doctor() -> None:
 
 def examine() -> Iterator[Finding]:
     """Every check, in the order in which things depend on each other."""
+    from connectors.settings import SettingsError, load_settings
+
     yield from check_python(sys.version_info[:2])
     yield from check_tools()
     yield from check_models()

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from connectors.kafka.publish import Published
     from twin.events import InputEvent
 
-app = typer.Typer(no_args_is_help=True, help="Feed events onto the topics: a simulated ward, or files.")
+app = typer.Typer(name="feed", no_args_is_help=True, help="Feed events onto the topics: a simulated ward, or files.")
 
 BAD_LINES = 3
 """Exit code when at least one line could not be used."""

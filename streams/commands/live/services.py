@@ -13,7 +13,7 @@ import typer
 if TYPE_CHECKING:
     from connectors.services.servers import ServerName, ServerStatus
 
-app = typer.Typer(no_args_is_help=True, help="Start, stop and show this clone's Kafka and InfluxDB.")
+app = typer.Typer(name="services", no_args_is_help=True, help="Start, stop and show this clone's Kafka and InfluxDB.")
 
 
 class Server(StrEnum):

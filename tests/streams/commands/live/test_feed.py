@@ -20,7 +20,7 @@ from typer.testing import CliRunner, Result
 
 from connectors.kafka.topics import INPUTS
 from streams.cli import app
-from streams.commands.feed import Ticker
+from streams.commands.live.feed import Ticker
 from twin.events import decode
 
 CSV = "ID,TIME,AMT,RATE,DV,DVID\n1,0,96,96,.,.\n1,24,.,.,3.9,2\n1,48,.,.,-1,2\n2,0,90,90,.,.\n"

@@ -11,7 +11,10 @@ import typer
 if TYPE_CHECKING:
     from streams.worker.app import WorkerOptions
 
+app = typer.Typer()
 
+
+@app.command()
 def worker(
     kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
     prefix: Annotated[str | None, typer.Option(help="of every topic; by default DOSETWIN_TOPIC_PREFIX")] = None,

@@ -6,7 +6,10 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer()
 
+
+@app.command()
 def bench(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object, the last line on stdout")] = False,
     only: Annotated[str, typer.Option(help="figures to measure, as NAME,NAME; by default all")] = "",

@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Annotated
 
 import typer
 
+app = typer.Typer()
 
-def schema(*, write: bool, check: bool, folder: Path) -> None:
-    """Print the JSON Schema of every event, or keep the files below ``folder`` current.
 
-    Exit code 1 when ``check`` finds a file that is not what the models say now, 2 when asked for both.
+@app.command()
+def schema(
+    write: Annotated[bool, typer.Option("--write", help="renew the committed files")] = False,
+    check: Annotated[bool, typer.Option("--check", help="fail when a committed file is not current")] = False,
+    folder: Annotated[Path, typer.Option("--docs", help="documentation folder")] = Path("docs"),
+) -> None:
+    """Print the JSON Schema of every event; --write and --check are for the files in docs/.
+
+    Exit code 1 when a file is not what the models say now, 2 when asked for both.
     """
     from connectors.schema import asyncapi
 

@@ -13,7 +13,10 @@ from typing import Annotated
 
 import typer
 
+app = typer.Typer()
 
+
+@app.command()
 def estimate(
     files: Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)],
     model: Annotated[str, typer.Option(help="id or path, for every patient")],

@@ -11,9 +11,12 @@ if TYPE_CHECKING:
     from connectors.console.views import ModelNotes, Quantiles
     from twin.model.spec import Model
 
+app = typer.Typer()
+
 LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
 
 
+@app.command()
 def console(
     host: Annotated[str, typer.Option(help="where to listen")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8500,

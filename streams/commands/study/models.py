@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from twin.model.spec import Model
 
 app = typer.Typer(
+    name="models",
     no_args_is_help=True,
     help="The model library: what it holds, what each number rests on, and whether a file is sound.",
 )

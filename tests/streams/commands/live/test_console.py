@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from connectors.console.server import listen
 from streams.cli import app
-from streams.commands.console import library_notes
+from streams.commands.live.console import library_notes
 from twin.modelfile.library import library_ids, load_model
 
 

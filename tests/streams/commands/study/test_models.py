@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from streams.commands.models import app
+from streams.commands.study.models import app
 from tests.connectors.reports.test_pages import shown, whole
 from tests.twin import toys
 from tests.twin.observation.test_outcomes import TEXT as OUTCOMES

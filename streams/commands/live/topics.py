@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(no_args_is_help=True, help="Create or list the topics on the broker.")
+app = typer.Typer(name="topics", no_args_is_help=True, help="Create or list the topics on the broker.")
 
 Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers; by default DOSETWIN_KAFKA")]
 Prefix = Annotated[str | None, typer.Option("--prefix", help="put before every name; by default DOSETWIN_TOPIC_PREFIX")]

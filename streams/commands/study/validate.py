@@ -17,6 +17,8 @@ if TYPE_CHECKING:
     from twin.model.spec import Model
     from twin.study.calibration import Calibration
 
+app = typer.Typer()
+
 NOT_CALIBRATED = 1
 """Exit code."""
 
@@ -25,6 +27,7 @@ PATIENTS = 100
 is noticed (of 200, nearly always)."""
 
 
+@app.command()
 def validate(
     models: Annotated[
         list[str] | None,
