@@ -133,10 +133,10 @@ def _estimate_one(record: Record, model: Model, diagnosed: bool) -> Rows:
 def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
     """The rows of one patient; those of the values only where they are to be ``diagnosed``."""
     from twin.filter.posthoc import post_hoc
-    from twin.filter.trunk import Trunk
     from twin.kernel.kernel import compile_model
     from twin.solver.step_control import step_sizes_for
     from twin.study.diagnostics import diagnose
+    from twin.study.prediction import Predictor
     from twin.study.records import record_of
     from twin.timeline.timeline import build
 
@@ -148,7 +148,7 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
     found = post_hoc(kernel, step_sizes, timeline)
     values: tuple[TableRow, ...] = ()
     if diagnosed and timeline is not None:
-        diagnosis = diagnose(Trunk(kernel, step_sizes, patient_id), timeline, found.effects)
+        diagnosis = diagnose(Predictor(kernel, patient_id), timeline, found.effects)
         values = tuple(_value_rows(patient_id, diagnosis, model, zero))
     return Rows(
         patient_id,

@@ -14,11 +14,11 @@ from twin.clock import HOUR_MS
 from twin.events import DoseGiven, Quantity, from_millis
 from twin.filter.belief import prior
 from twin.filter.posthoc import post_hoc
-from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, Route
 from twin.solver.step_control import step_sizes_for
 from twin.study.design import Design
+from twin.study.prediction import Predictor
 from twin.study.simulation import simulate
 from twin.timeline.regimen import ORIGIN
 
@@ -110,8 +110,8 @@ def _taken(study: Study, patients: int) -> list[float]:
     step_sizes, design = step_sizes_for(kernel), study.design(model)
     found = []
     for number in range(patients):
-        trunk = Trunk(kernel, step_sizes, f"bench {number}")
-        timeline = simulate(trunk, prior(model, 1, trunk.patient_id).eta[0], design)
+        predictor = Predictor(kernel, f"bench {number}")
+        timeline = simulate(predictor, prior(model, 1, predictor.patient_id).eta[0], design)
         post_hoc(kernel, step_sizes, timeline)
         runs = []
         for _ in range(RUNS):

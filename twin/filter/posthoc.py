@@ -1,7 +1,8 @@
-"""The empirical Bayes estimate of one patient from a finished record: what a post hoc step gives.
+"""The empirical Bayes estimate of one patient: that of a post hoc step, and the mode of a belief.
 
-The covariance is that of first-order conditional estimation, and the objective function value is the patient's part of
-its marginal -2 log likelihood (Wang 2007, J Pharmacokinet Pharmacodyn 34:575),
+`post_hoc` takes a finished record, from a cold start. Its covariance is that of first-order conditional estimation, and
+the objective function value is the patient's part of its marginal -2 log likelihood (Wang 2007, J Pharmacokinet
+Pharmacodyn 34:575),
 
     OFV = 2 U + log det omega - log det C,
 
@@ -10,15 +11,18 @@ out. A value on a logarithmic scale counts with its density on the natural one.
 
 Random effects are eta and, with occasions, a kappa for each that the data met; their omega has a block for each. A
 drift is taken to stand still.
+
+`posterior_mode` starts from a belief and gives eta alone, with the covariance of the Laplace approximation.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from twin.arrays import Floats
+from twin.filter.belief import Belief
 from twin.filter.mode import Mode, find_mode
 from twin.filter.objective import Responder
 from twin.kernel.kernel import Kernel
@@ -89,6 +93,22 @@ def post_hoc(kernel: Kernel, step_sizes: StepSizes, timeline: Timeline | None) -
         mode.converged,
         mode.found,
     )
+
+
+def posterior_mode(kernel: Kernel, step_sizes: StepSizes, belief: Belief, timeline: Timeline) -> Mode:
+    """Posterior mode of eta (d,) given the data that a belief has assimilated, with its Laplace covariance (d, d).
+
+    Effects of occasions are estimated beside eta and left out of what is returned. A drift is taken to stand still:
+    this is the estimate that people know, of one eta for the whole record.
+    """
+    responder = Responder(kernel, step_sizes, timeline, timeline.observations[: belief.observations])
+    prior = law(widened(kernel.model, timeline.widening), responder.layout)
+    precision: Floats = np.linalg.inv(prior.covariance).astype(np.float64)
+    start, dimension = np.zeros(prior.size), len(kernel.model.eta_names)
+    if belief.layout.since is None:
+        start[:dimension] = belief.weight @ belief.eta[:, :dimension]
+    found = find_mode(responder, precision, start, laplace=True)
+    return replace(found, eta=found.eta[:dimension], covariance=found.covariance[:dimension, :dimension])
 
 
 def _measured(model: Model, timeline: Timeline) -> int:

@@ -27,7 +27,8 @@ from twin.clock import UNIT_MS
 from twin.events import Alert, Estimate, Forecast, InputEvent, Nadir, OutputEvent, Prediction, Rejected, from_millis
 from twin.filter.belief import Belief
 from twin.filter.expectation import SCATTER_POINTS, expected_of
-from twin.filter.trunk import Assimilated, rhythm_of
+from twin.filter.learning import Assimilated
+from twin.filter.trunk import rhythm_of
 from twin.model.spec import OutputSpec
 from twin.patient.reading import envelope, exposure_view, nadir_view, prediction_of
 from twin.patient.rivals import Rivals, WeightedMember, exposures, forecast_bands, nadir, output_bands, pooled, shares

@@ -42,9 +42,7 @@ def forget_clouds(points: list[Point]) -> None:
         if id(position.cloud) not in clouds:
             clouds.append(id(position.cloud))
         if len(clouds) > CLOUDS_KEPT:
-            points[i] = replace(
-                points[i], position=replace(position, cloud=None, typical=None, past=None, grid_cloud=None)
-            )
+            points[i] = replace(points[i], position=position.forgotten())
 
 
 def resumable(points: list[Point]) -> list[Point]:

@@ -15,7 +15,8 @@ from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import Band, Estimate, Exposure, Forecast, Nadir, Prediction, Quantity, event_id, from_millis
 from twin.filter.belief import Belief
 from twin.filter.expectation import Expectation
-from twin.filter.trunk import Assimilated, Trunk, TrunkPosition
+from twin.filter.learning import Assimilated
+from twin.filter.trunk import Trunk, TrunkPosition
 from twin.model.spec import OutputSpec, TargetSpec, ToxicitySpec
 from twin.observation.observation import Observation
 from twin.patient.bands import (
@@ -124,7 +125,7 @@ class Reader:
         if ahead or self._model.targets:
             future, finish = extended(timeline, self._trunk.kernel, millis, orders.plan(millis))
         targets = bool(self._model.targets) and finish is not None
-        times = forecast_times(millis, self._trunk.horizon) if ahead else np.array([millis], dtype=np.int64)
+        times = forecast_times(millis, self._trunk.rhythm.horizon) if ahead else np.array([millis], dtype=np.int64)
         marks = np.union1d(times, [finish]) if targets and finish is not None else times
         out = self._trunk.look(position, future, marks)
         end = int(np.searchsorted(marks, finish)) if targets and finish is not None else 0

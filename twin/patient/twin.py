@@ -35,8 +35,10 @@ from twin.events import (
     to_millis,
 )
 from twin.filter.belief import Belief, prior
+from twin.filter.learning import Assimilated, learn
 from twin.filter.mode import Mode
-from twin.filter.trunk import Assimilated, Rhythm, Trunk, TrunkPosition
+from twin.filter.posthoc import posterior_mode
+from twin.filter.trunk import Rhythm, Trunk, TrunkPosition
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable
@@ -61,7 +63,6 @@ from twin.record.recording import insert_event
 from twin.solver.effects import width
 from twin.solver.linear_system import individual_parameters
 from twin.solver.settling import settles
-from twin.solver.step_control import step_sizes_for
 from twin.timeline.covariates import widened
 from twin.timeline.difference import first_difference
 from twin.timeline.segments import ALWAYS, UNDIVIDED
@@ -135,8 +136,7 @@ class PatientTwin:
         self.history = History()
         self.points: list[Point] = []
         self.ledger = AlertLedger()
-        kernel = compile_model(model)
-        self._trunk = Trunk(kernel, step_sizes_for(kernel), patient_id, rhythm)
+        self._trunk = Trunk(compile_model(model), patient_id, rhythm)
         self._reader = Reader(self._trunk)
         self._orders = Orders(self.history)
         self._timeline: Timeline | None = None
@@ -243,7 +243,7 @@ class PatientTwin:
         """Posterior mode and Laplace covariance given everything assimilated; ``None`` before the first useful fact."""
         if self._timeline is None:
             return None
-        return self._trunk.mode(self.belief, self._timeline)
+        return posterior_mode(self._trunk.kernel, self._trunk.step_sizes, self.belief, self._timeline)
 
     def posterior(self) -> Posterior:
         """The belief as arrays, as it stands at the newest point, with individual parameters under its covariates."""
@@ -337,7 +337,8 @@ class PatientTwin:
 
     def _due(self, after: int, timeline: Timeline) -> int:
         """The next time after ``after`` at which the twin speaks: a datum, a change of rate, or the estimate grid."""
-        grid = max(after // self._trunk.cadence + 1, -(-timeline.start // self._trunk.cadence)) * self._trunk.cadence
+        every = self._trunk.rhythm.estimate
+        grid = max(after // every + 1, -(-timeline.start // every)) * every
         found = [grid]
         at = int(np.searchsorted(timeline.change, after, side="right"))
         if at < len(timeline.change):
@@ -397,7 +398,7 @@ class PatientTwin:
         measured = any(o.millis == due for o in timeline.observations[self._seen() :])
         changed = bool(np.isin(due, timeline.change))
         known = bool(self.points) and self.points[-1].nadir is not None
-        return measured or changed or due % self._trunk.grid == 0 or not known
+        return measured or changed or due % self._trunk.rhythm.forecast == 0 or not known
 
     def step(self, due: int, *, ahead: bool) -> Step:
         """Fold on to ``due`` and say what is known then, with ``ahead`` also what is ahead."""
@@ -414,7 +415,7 @@ class PatientTwin:
         seen, evidence, learned = position.belief.observations, point.evidence, list[Assimilated]()
         while seen < len(timeline.observations) and timeline.observations[seen].millis == due:
             observation = timeline.observations[seen]
-            position, assimilated = self._trunk.learn(position, timeline, observation)
+            position, assimilated = learn(self._trunk, position, timeline, observation)
             expected = assimilated.expected
             evidence = evidence.after(expected.score, observation.output, expected.innovation)
             learned.append(assimilated)

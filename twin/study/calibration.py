@@ -29,14 +29,16 @@ from scipy import stats
 from twin.arrays import Floats
 from twin.filter.belief import Belief, prior
 from twin.filter.expectation import SCATTER_POINTS
+from twin.filter.learning import learn
+from twin.filter.posthoc import posterior_mode
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, OutputSpec
 from twin.observation import likelihood, residual
 from twin.observation.observation import Observation
 from twin.randomness import generator
-from twin.solver.step_control import step_sizes_for
 from twin.study.design import Design
+from twin.study.prediction import Predictor
 from twin.study.simulation import simulate
 from twin.study.simulation import truth as simulated
 from twin.study.uniformity import p_value
@@ -97,7 +99,7 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     ``clock`` gives seconds.
     """
     name = f"{truth.model.id} {number}"  # each model has patients of its own: verdicts are independent
-    trunk, real = (Trunk(k, step_sizes_for(k), name) for k in (kernel, truth))
+    trunk, predictor, real = Trunk(kernel, name), Predictor(kernel, name), Predictor(truth, name)
     # Nobody reports a characteristic, so both sides have the prior of what was never reported.
     everybody = prior(widened(truth.model), DRAWS, f"{name} truth").eta
     eta = everybody[generator(name, "who").integers(DRAWS)]
@@ -113,10 +115,10 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
         output = kernel.model.outputs[observation.output]
         by_mode = np.nan
         if number % PLUG_IN_EVERY == 0:
-            by_mode = _mode_score(trunk, position.belief, timeline, observation)
+            by_mode = _mode_score(predictor, position.belief, timeline, observation)
         weight = position.belief.weight
         begun = clock()
-        position, learned = trunk.learn(position, timeline, observation)
+        position, learned = learn(trunk, position, timeline, observation)
         seconds.append(clock() - begun)
         pit.append(learned.expected.pit)
         crps.append(ranked_probability_score(output, observation, learned.rows, weight))
@@ -128,20 +130,20 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     # Eta as far as it has drifted by the end, and the data that the particles still answer for.
     whole, end = simulated(real, eta), timeline.segments.at(timeline.observations[-1].millis)
     lasting, believed = (e.lasting(timeline.segments, end) for e in (whole, trunk.effects(final)))
-    true_likelihood = trunk.log_likelihood(whole, timeline, final.layout.since)[0]
+    true_likelihood = predictor.log_likelihood(whole, timeline, final.layout.since)[0]
     ranks = [_rank(float(true), column, rng) for true, column in zip(lasting[0], believed[chosen].T, strict=True)]
     ranks.append(_rank(float(true_likelihood), position.past[chosen], rng))
     outputs = tuple(observation.output for observation in timeline.observations)
     return Followed(tuple(ranks), outputs, tuple(pit), tuple(crps), tuple(plug_in), tuple(ess), tuple(seconds))
 
 
-def _mode_score(trunk: Trunk, belief: Belief, timeline: Timeline, observation: Observation) -> float:
+def _mode_score(predictor: Predictor, belief: Belief, timeline: Timeline, observation: Observation) -> float:
     """Score of what the mode of eta alone predicts, effects of occasions at 0; NaN where it predicts nothing."""
-    mode = trunk.mode(belief, timeline)
-    rows = trunk.rows(mode.eta[None], timeline, [observation])[0]
+    mode = posterior_mode(predictor.kernel, predictor.step_sizes, belief, timeline)
+    rows = predictor.rows(mode.eta[None], timeline, [observation])[0]
     if not np.isfinite(rows).all():
         return np.nan
-    return ranked_probability_score(trunk.kernel.model.outputs[observation.output], observation, rows, np.ones(1))
+    return ranked_probability_score(predictor.kernel.model.outputs[observation.output], observation, rows, np.ones(1))
 
 
 def ranked_probability_score(output: OutputSpec, observation: Observation, rows: Floats, weight: Floats) -> float:

@@ -28,12 +28,12 @@ from scipy.linalg import solve_triangular
 
 from twin.arrays import Floats
 from twin.filter.belief import prior
-from twin.filter.trunk import Trunk
 from twin.model.spec import OutputSpec
 from twin.observation import likelihood, residual
 from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.solver.effects import Effects
+from twin.study.prediction import Predictor
 from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline
 
@@ -65,26 +65,26 @@ class Diagnosis:
     simulated: Floats
 
 
-def diagnose(trunk: Trunk, timeline: Timeline, effects: Effects, replicates: int = REPLICATES) -> Diagnosis:
+def diagnose(predictor: Predictor, timeline: Timeline, effects: Effects, replicates: int = REPLICATES) -> Diagnosis:
     """Diagnostics of all the observations of ``timeline`` at the patient's own ``effects``, of one particle."""
     seen = timeline.observations
-    outputs = [trunk.kernel.model.outputs[observation.output] for observation in seen]
-    typical = np.zeros((1, len(trunk.kernel.model.eta_names)))
-    population, individual = (trunk.predictions(each, timeline, seen)[:, 0] for each in (typical, effects))
+    outputs = [predictor.kernel.model.outputs[observation.output] for observation in seen]
+    typical = np.zeros((1, len(predictor.kernel.model.eta_names)))
+    population, individual = (predictor.predictions(each, timeline, seen)[:, 0] for each in (typical, effects))
     iwres = [_weighted(*each) for each in zip(seen, outputs, individual, strict=True)]
-    simulations = simulated(trunk, timeline, max(replicates, PER_VALUE * len(seen)))
-    rng = generator(trunk.patient_id, "npde")
+    simulations = simulated(predictor, timeline, max(replicates, PER_VALUE * len(seen)))
+    rng = generator(predictor.patient_id, "npde")
     errors = npde(seen, outputs, simulations, rng)
     return Diagnosis(seen, population, individual, np.array(iwres), errors, simulations)
 
 
-def simulated(trunk: Trunk, timeline: Timeline, replicates: int) -> Floats:
+def simulated(predictor: Predictor, timeline: Timeline, replicates: int) -> Floats:
     """Values (K, n) of ``replicates`` patients of the population with this patient's doses, covariates and times."""
-    rng = generator(trunk.patient_id, "simulated")
-    name = f"{trunk.patient_id} simulated"
-    population = trunk.another(prior(widened(trunk.kernel.model, timeline.widening), replicates, name).eta, name)
-    every = trunk.rows(population, timeline, timeline.observations)
-    outputs = [trunk.kernel.model.outputs[observation.output] for observation in timeline.observations]
+    rng = generator(predictor.patient_id, "simulated")
+    name, model = f"{predictor.patient_id} simulated", predictor.kernel.model
+    population = predictor.effects(prior(widened(model, timeline.widening), replicates, name).eta, name)
+    every = predictor.rows(population, timeline, timeline.observations)
+    outputs = [model.outputs[observation.output] for observation in timeline.observations]
     drawn = [
         likelihood.drawn(output, rows, rng.random((replicates, 1))) for output, rows in zip(outputs, every, strict=True)
     ]

@@ -17,6 +17,7 @@ from twin.arrays import Floats
 from twin.clock import UNIT_MS
 from twin.events import Prediction
 from twin.filter.belief import Belief, prior
+from twin.filter.learning import learn
 from twin.filter.posthoc import post_hoc
 from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk
@@ -26,8 +27,8 @@ from twin.observation.observation import Observation
 from twin.patient.reading import Reader
 from twin.record.history import History
 from twin.solver.effects import Effects
-from twin.solver.step_control import step_sizes_for
 from twin.study.diagnostics import Diagnosis, diagnose
+from twin.study.prediction import Predictor
 from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline, build
 
@@ -86,12 +87,12 @@ def examine(patient_id: str, history: History, model: Model, particles: int) -> 
     timeline = build(history, kernel)
     if timeline is None or not timeline.observations:
         raise ValueError(f"no value of {', '.join(output.name for output in model.outputs)} in the record")
-    trunk = Trunk(kernel, step_sizes_for(kernel), patient_id)
+    trunk, predictor = Trunk(kernel, patient_id), Predictor(kernel, patient_id)
     reader = Reader(trunk)
     position = trunk.begin(timeline, prior(widened(model, timeline.widening), particles, patient_id))
     predictions = []
     for observation in timeline.observations:
-        position, learned = trunk.learn(position, timeline, observation)
+        position, learned = learn(trunk, position, timeline, observation)
         predictions.append(reader.prediction(learned))
     found = post_hoc(kernel, trunk.step_sizes, timeline)
     times = np.array([observation.millis - timeline.start for observation in timeline.observations])
@@ -99,24 +100,27 @@ def examine(patient_id: str, history: History, model: Model, particles: int) -> 
         patient_id,
         times / UNIT_MS[model.time_unit],
         tuple(predictions),
-        diagnose(trunk, timeline, found.effects),
-        _curves(trunk, timeline, position.belief, found.effects),
+        diagnose(predictor, timeline, found.effects),
+        _curves(trunk, predictor, timeline, position.belief, found.effects),
         found.converged,
     )
 
 
-def _curves(trunk: Trunk, timeline: Timeline, belief: Belief, mode: Effects) -> tuple[Fitted, ...]:
+def _curves(
+    trunk: Trunk, predictor: Predictor, timeline: Timeline, belief: Belief, mode: Effects
+) -> tuple[Fitted, ...]:
     """Curves of all outputs that were measured; what particles were before their checkpoint is not known any more."""
     marks = _marks(timeline)
     outputs = sorted({observation.output for observation in timeline.observations})
     looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
     typical = np.zeros((1, len(trunk.kernel.model.eta_names)))
-    alone = np.hstack([trunk.predictions(each, timeline, looks) for each in (mode, typical)])
-    shape = len(outputs), len(marks), -1
-    predicted = zip(trunk.recalled(belief, timeline, looks).reshape(shape), alone.reshape(shape), strict=True)
+    alone = np.hstack([predictor.predictions(each, timeline, looks) for each in (mode, typical)])
+    alone = alone.reshape(len(outputs), len(marks), 2)
+    every = trunk.look_back(belief, timeline, marks)
     times = (marks - timeline.start) / UNIT_MS[trunk.kernel.model.time_unit]
     found = []
-    for output, (rows, single) in zip(outputs, predicted, strict=True):
+    for output, single in zip(outputs, alone, strict=True):
+        rows = every[:, output]
         known = np.isfinite(rows).any(axis=1, keepdims=True)
         low, median, high = np.where(known, quantiles(rows, belief.weight, LEVELS), np.nan).T
         found.append(Fitted(output, times, low, median, high, single[:, 0], single[:, 1]))

@@ -16,11 +16,10 @@ from twin.arrays import Floats
 from twin.clock import DAY_MS, UNIT_MS
 from twin.filter.belief import prior
 from twin.filter.quantiles import quantiles
-from twin.filter.trunk import Trunk
 from twin.kernel.kernel import Kernel
 from twin.observation.observation import Observation
-from twin.solver.step_control import step_sizes_for
 from twin.study.design import SPAN_DAYS, DosingCourse, courses
+from twin.study.prediction import Predictor
 from twin.timeline.regimen import ORIGIN, treated, treatment
 from twin.timeline.timeline import Timeline
 
@@ -56,21 +55,21 @@ def outlooks(kernel: Kernel) -> tuple[Outlook, ...]:
     model = kernel.model
     doses = treatment(model, "population", SPAN_DAYS)
     timeline = treated(kernel, doses)
-    trunk = Trunk(kernel, step_sizes_for(kernel), "population")
+    predictor = Predictor(kernel, "population")
     eta = prior(model, PATIENTS, "population").eta
     eta = np.vstack([np.zeros_like(eta[:1]), eta])
     stretches = [(0, np.linspace(ORIGIN, ORIGIN + SPAN_DAYS * DAY_MS, SPAN_DAYS * 24 // EVERY_HOURS + 1))]
     stretches += [(number, _along(course)) for number, course in zip((1, 2), courses(doses), strict=False)]
     found: list[Outlook] = []
     everything = range(len(model.outputs))
-    before = _predicted(trunk, eta[:1], timeline, np.array([timeline.start]), everything)[:, 0, 0]
+    before = _predicted(predictor, eta[:1], timeline, np.array([timeline.start]), everything)[:, 0, 0]
     for number, marks in stretches:
         level = number > 0
         shown = [i for i in everything if (before[i] == 0 and len(doses) > 0) == level]
         if not shown:
             continue
         millis = np.unique(np.rint(marks).astype(np.int64))
-        predicted = _predicted(trunk, eta, timeline, millis, shown)
+        predicted = _predicted(predictor, eta, timeline, millis, shown)
         times = (millis - ORIGIN) / UNIT_MS[model.time_unit]
         found += [_outlook(i, number, times, of_output) for i, of_output in zip(shown, predicted, strict=True)]
     return tuple(sorted(found, key=lambda one: (one.output, one.of_course)))
@@ -84,12 +83,12 @@ def _along(course: DosingCourse) -> Floats:
 
 
 def _predicted(
-    trunk: Trunk, eta: Floats, timeline: Timeline, marks: NDArray[np.int64], outputs: Sequence[int]
+    predictor: Predictor, eta: Floats, timeline: Timeline, marks: NDArray[np.int64], outputs: Sequence[int]
 ) -> Floats:
     """(outputs, T, N), of the typical patient, the first, and of others whose occasions and drift are their own."""
     looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
-    cases = (eta[:1], trunk.another(eta[1:], "population"))
-    return np.hstack([trunk.predictions(case, timeline, looks) for case in cases]).reshape(
+    cases = (eta[:1], predictor.effects(eta[1:], "population"))
+    return np.hstack([predictor.predictions(case, timeline, looks) for case in cases]).reshape(
         len(outputs), len(marks), len(eta)
     )
 

@@ -13,17 +13,17 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.events import LabResult, Quantity, event_id, from_millis
-from twin.filter.trunk import Trunk
 from twin.observation import likelihood
 from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.record.history import History
 from twin.solver.effects import Effects
 from twin.study.design import Design
+from twin.study.prediction import Predictor
 from twin.timeline.timeline import Timeline, build
 
 PATIENT = "simulated"
-"""Who the events of a simulated history are of; the trunk's patient is the key of all chance."""
+"""Who the events of a simulated history are of; the predictor's patient is the key of all chance."""
 
 MOMENTS = 65
 """Points between two looks at which the integrated hazard is read, to find when an event happened."""
@@ -32,23 +32,23 @@ Values = dict[int, tuple[int, float]]
 """By number of the sample in the design: ms and value."""
 
 
-def truth(trunk: Trunk, eta: Floats) -> Effects:
+def truth(predictor: Predictor, eta: Floats) -> Effects:
     """Random effects through time of a simulated patient with this ``eta`` (d,)."""
-    return trunk.another(eta[None], f"{trunk.patient_id} simulated")
+    return predictor.effects(eta[None], f"{predictor.patient_id} simulated")
 
 
-def simulate(trunk: Trunk, eta: Floats, plan: Design) -> Timeline:
+def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
     """The timeline of a patient with this ``eta`` (d,)."""
-    model, rng = trunk.kernel.model, generator(trunk.patient_id, "measured")
-    asks = any(call.startswith("previous") for call in trunk.kernel.record)
+    model, rng = predictor.kernel.model, generator(predictor.patient_id, "measured")
+    asks = any(call.startswith("previous") for call in predictor.kernel.record)
     if not asks and all(output.kind != "event" for output in model.outputs):
         planned = {number: (millis, 1.0) for number, (millis, _) in enumerate(plan.samples)}
-        timeline = _timeline(trunk, plan, planned)
-        every = trunk.rows(truth(trunk, eta), timeline, timeline.observations)
+        timeline = _timeline(predictor, plan, planned)
+        every = predictor.rows(truth(predictor, eta), timeline, timeline.observations)
         levels = rng.random(len(every))
         return _valued(
             timeline,
-            [_drawn(trunk, o, rows, u) for o, rows, u in zip(timeline.observations, every, levels, strict=True)],
+            [_drawn(predictor, o, rows, u) for o, rows, u in zip(timeline.observations, every, levels, strict=True)],
         )
     known: Values = {}
     over: set[int] = set()
@@ -57,47 +57,48 @@ def simulate(trunk: Trunk, eta: Floats, plan: Design) -> Timeline:
             continue
         level = float(rng.random())
         if model.outputs[output].kind == "event":
-            happened = _moment(trunk, eta, plan, known, number, level)
+            happened = _moment(predictor, eta, plan, known, number, level)
             known[number] = (millis, 0.0) if happened is None else (happened, 1.0)
             over |= {output} if happened is not None else set()
             continue
-        timeline = _timeline(trunk, plan, known | {number: (millis, 1.0)})
+        timeline = _timeline(predictor, plan, known | {number: (millis, 1.0)})
         looked = next(o for o in timeline.observations if o.event_id == _name(number))
-        known[number] = millis, _drawn(trunk, looked, trunk.rows(truth(trunk, eta), timeline, [looked])[0], level)
-    timeline = _timeline(trunk, plan, known)
+        rows = predictor.rows(truth(predictor, eta), timeline, [looked])[0]
+        known[number] = millis, _drawn(predictor, looked, rows, level)
+    timeline = _timeline(predictor, plan, known)
     said = {_name(number): value for number, (_, value) in known.items()}
     return _valued(timeline, [said[o.event_id] for o in timeline.observations])
 
 
-def _moment(trunk: Trunk, eta: Floats, plan: Design, known: Values, number: int, level: float) -> int | None:
+def _moment(predictor: Predictor, eta: Floats, plan: Design, known: Values, number: int, level: float) -> int | None:
     """When an event happens between its last look and the sample ``number``, if it does: H(t) = -log(level)."""
     if not known and not plan.doses:
         return None  # With this look the record begins.
     millis, output = plan.samples[number]
-    timeline = _timeline(trunk, plan, known)
+    timeline = _timeline(predictor, plan, known)
     since = max((at for n, (at, _) in known.items() if plan.samples[n][1] == output), default=timeline.start)
     if millis <= since:
         return None
     moments = np.unique(np.rint(np.linspace(since, millis, MOMENTS)).astype(np.int64))[1:]
     looks = [Observation(int(at), "", output, 0.0) for at in moments]
-    hazard = np.array([rows[0, 0] for rows in trunk.rows(truth(trunk, eta), timeline, looks)])
+    hazard = np.array([rows[0, 0] for rows in predictor.rows(truth(predictor, eta), timeline, looks)])
     needed = -np.log(level)
     if hazard[-1] < needed:
         return None
     return round(float(np.interp(needed, np.append(0.0, hazard), np.append(since, moments))))
 
 
-def _drawn(trunk: Trunk, observation: Observation, rows: Floats, level: float) -> float:
-    output = trunk.kernel.model.outputs[observation.output]
+def _drawn(predictor: Predictor, observation: Observation, rows: Floats, level: float) -> float:
+    output = predictor.kernel.model.outputs[observation.output]
     return float(likelihood.drawn(output, rows, np.array([[level]]))[0, 0])
 
 
-def _timeline(trunk: Trunk, plan: Design, values: Values) -> Timeline:
+def _timeline(predictor: Predictor, plan: Design, values: Values) -> Timeline:
     history = History()
     for dose in plan.doses:
         history.insert(dose.model_copy(update={"patient_id": PATIENT}))
     for number, (millis, value) in values.items():
-        spec = trunk.kernel.model.outputs[plan.samples[number][1]]
+        spec = predictor.kernel.model.outputs[plan.samples[number][1]]
         history.insert(
             LabResult(
                 event_id=_name(number),
@@ -108,7 +109,7 @@ def _timeline(trunk: Trunk, plan: Design, values: Values) -> Timeline:
                 value=Quantity(value=value, unit=spec.unit),
             )
         )
-    timeline = build(history, trunk.kernel)
+    timeline = build(history, predictor.kernel)
     assert timeline is not None, "a design has doses or samples"
     return timeline
 

@@ -20,12 +20,12 @@ from tests.twin import toys
 from tests.twin.filter.test_posthoc import between_occasions
 from twin.events import encode, to_millis
 from twin.filter.posthoc import post_hoc
-from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.solver.step_control import step_sizes_for
 from twin.study.diagnostics import diagnose
+from twin.study.prediction import Predictor
 from twin.study.records import record_of
 from twin.timeline.timeline import build
 
@@ -95,7 +95,7 @@ def test_a_data_set_becomes_a_row_a_patient_and_a_row_a_value(folder: Path) -> N
         assert float(row["OFV"]) == pytest.approx(known.ofv, rel=1e-9)
         assert (row["converged"], row["modes_found"]) == ("true", str(known.modes))
         values = [value for value in table(folder / "values.csv") if value["ID"] == row["ID"]]
-        diagnosis = diagnose(Trunk(kernel, step_sizes, row["ID"]), timeline, known.effects)
+        diagnosis = diagnose(Predictor(kernel, row["ID"]), timeline, known.effects)
         for name, numbers in (
             ("PRED", diagnosis.population),
             ("IPRED", diagnosis.individual),

@@ -36,10 +36,9 @@ from twin.clock import DAY_MS
 from twin.events import Clock, decode, to_millis
 from twin.filter.belief import prior
 from twin.filter.posthoc import post_hoc
-from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
-from twin.solver.step_control import step_sizes_for
+from twin.study.prediction import Predictor
 from twin.study.simulation import simulate
 
 pytestmark = pytest.mark.slow
@@ -241,11 +240,11 @@ def test_the_mode_is_measured_on_patients_whose_random_effects_it_finds() -> Non
     for name, study in STUDIES.items():
         model = study.model()
         kernel = compile_model(model)
-        trunk = Trunk(kernel, step_sizes_for(kernel), "bench 0")
+        predictor = Predictor(kernel, "bench 0")
         eta = prior(model, 1, "bench 0").eta[0]
-        timeline = simulate(trunk, eta, study.design(model))
+        timeline = simulate(predictor, eta, study.design(model))
         assert len(timeline.observations) == len(study.samples)
-        estimate = post_hoc(kernel, trunk.pace, timeline)
+        estimate = post_hoc(kernel, predictor.step_sizes, timeline)
         assert estimate.converged, name
         # The patient lies where the estimate says with its standard errors.
         assert np.abs((estimate.eta - eta) / estimate.errors).max() < 5

@@ -19,11 +19,11 @@ from tests.twin.timeline.records import history_of
 from twin import PatientTwin
 from twin.events import Forecast, InputEvent, to_millis
 from twin.filter.belief import Belief, prior
+from twin.filter.learning import learn
 from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.patient.twin import PARTICLES
-from twin.solver.step_control import step_sizes_for
 from twin.timeline.timeline import build
 
 pytestmark = pytest.mark.slow
@@ -70,10 +70,10 @@ def run(shape: Shape, patient: str) -> Run:
     kernel = compile_model(shape.model())
     timeline = build(history_of(shape.events), kernel)
     assert timeline is not None
-    trunk = Trunk(kernel, step_sizes_for(kernel), patient)
+    trunk = Trunk(kernel, patient)
     position = trunk.begin(timeline, prior(kernel.model, PARTICLES, patient))
     for observation in timeline.observations:
-        position, _ = trunk.learn(position, timeline, observation)
+        position, _ = learn(trunk, position, timeline, observation)
     assert position.belief.observations == len(timeline.observations) > 1
     names = [output.name for output in kernel.model.outputs]
     marks = np.array([ms(hours) for hours, _ in shape.ahead], dtype=np.int64)

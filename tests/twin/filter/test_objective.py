@@ -13,10 +13,10 @@ from tests.twin.equations import infusion, timeline_of
 from twin.clock import HOUR_MS
 from twin.filter.belief import prior
 from twin.filter.objective import LEAST_LOG_LIKELIHOOD, Responder, bounded
-from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.observation.observation import Observation
 from twin.solver.step_control import step_sizes_for
+from twin.study.prediction import Predictor
 from twin.timeline.timeline import Timeline
 
 KERNEL = compile_model(toys.absorption())
@@ -41,10 +41,9 @@ def responder(timeline: Timeline) -> Responder:
 DATA = seen((1, 0, 1.2, None), (5, 0, 0.9, None), (8, 0, 0.0, 0.05), (24, 1, 2.5, None), (24, 1, 2.2, None))
 
 
-def test_the_loss_is_what_the_trunk_gathers_on_its_way() -> None:
-    trunk = Trunk(KERNEL, PACE, "P")
+def test_the_loss_is_what_is_gathered_along_a_record() -> None:
     loss = responder(DATA)(ETA).loss
-    np.testing.assert_allclose(-loss, trunk.log_likelihood(ETA, DATA), rtol=1e-7)
+    np.testing.assert_allclose(-loss, Predictor(KERNEL, "P").log_likelihood(ETA, DATA), rtol=1e-7)
 
 
 def test_coordinates_are_those_of_every_datum() -> None:

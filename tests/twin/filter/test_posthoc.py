@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -10,8 +11,9 @@ from scipy import stats
 
 from connectors.feeds.nmtran.reader import read_nmtran
 from tests.twin import toys
+from tests.twin.filter.test_trunk import LINE, after
 from twin.events import Covariate, DoseGiven, InputEvent, LabResult, Quantity
-from twin.filter.posthoc import Estimated, post_hoc
+from twin.filter.posthoc import Estimated, post_hoc, posterior_mode
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
@@ -146,3 +148,14 @@ def test_a_record_belongs_to_the_occasion_it_names_where_that_is_carried_backwar
     covariance = np.linalg.inv(np.diag([1 / 0.04, 1 / 0.09, 1 / 0.09]) + design.T @ design / 0.04)
     mean = covariance @ design.T @ np.log(np.array([5.0, 6.0, 2.0]) / 4.0) / 0.04
     np.testing.assert_allclose([*known.eta, *known.kappa[:, 0]], mean, atol=1e-6)
+
+
+def test_the_mode_of_a_belief_is_the_best_of_all_particles() -> None:
+    belief, sizes = after(4, 26.1).belief, step_sizes_for(KERNEL)
+    mode = posterior_mode(KERNEL, sizes, belief, LINE)
+    assert mode.converged
+    at_mode = posterior_mode(KERNEL, sizes, replace(belief, eta=np.tile(mode.eta, (40, 1))), LINE)
+    assert at_mode.eta == pytest.approx(mode.eta, abs=2e-3)
+    assert at_mode.objective == pytest.approx(mode.objective, abs=1e-5)
+    deviations = np.abs(belief.weight @ belief.eta - mode.eta) / np.sqrt(np.diag(mode.covariance))
+    assert deviations.max() < 1.0

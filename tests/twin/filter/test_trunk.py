@@ -14,10 +14,9 @@ from tests.twin.bedside import count, dose, level, ms, start, stop, weight
 from tests.twin.timeline.records import history_of
 from twin.events import InputEvent
 from twin.filter.belief import prior
-from twin.filter.objective import LEAST_LOG_LIKELIHOOD
+from twin.filter.learning import learn
 from twin.filter.trunk import Trunk, TrunkPosition
 from twin.kernel.kernel import compile_model
-from twin.solver.step_control import step_sizes_for
 from twin.timeline.timeline import build
 
 KERNEL = compile_model(toys.absorption())
@@ -31,7 +30,7 @@ LINE = TIMELINE
 
 
 def trunk() -> Trunk:
-    return Trunk(KERNEL, step_sizes_for(KERNEL), "P-1")
+    return Trunk(KERNEL, "P-1")
 
 
 def after(observations: int, hours: float) -> TrunkPosition:
@@ -39,7 +38,7 @@ def after(observations: int, hours: float) -> TrunkPosition:
     grown = trunk()
     position = grown.begin(LINE, prior(KERNEL.model, 40, "P-1"))
     for observation in LINE.observations[:observations]:
-        position, _ = grown.learn(position, LINE, observation)
+        position, _ = learn(grown, position, LINE, observation)
     return grown.advance_to_grid(grown.forward(position, LINE, ms(hours)), LINE, ms(hours))
 
 
@@ -56,7 +55,7 @@ def assert_same_cloud(one: TrunkPosition, other: TrunkPosition) -> None:
 @pytest.mark.parametrize(("observations", "hours"), [(0, 2.0), (1, 5.5), (2, 12.0), (3, 25.9), (4, 26.1), (4, 47.0)])
 def test_a_forgotten_cloud_is_solved_again_to_the_same_bits(observations: int, hours: float) -> None:
     known = after(observations, hours)
-    forgotten = replace(known, cloud=None, typical=None, past=None, grid_cloud=None)
+    forgotten = known.forgotten()
     grown = trunk()
     again = grown.advance_to_grid(grown.remembered(forgotten, LINE, ms(hours)), LINE, ms(hours))
     assert_same_cloud(known, again)
@@ -80,44 +79,10 @@ def test_a_position_whose_cloud_was_forgotten_says_so() -> None:
         trunk().forward(forgotten, LINE, ms(20))
 
 
-def test_learning_says_what_was_expected_and_what_the_population_would_have() -> None:
-    grown = trunk()
-    position = grown.begin(LINE, prior(KERNEL.model, 400, "P-1"))
-    position, first = grown.learn(position, LINE, LINE.observations[0])
-    # Before anything is known the twin expects what the population's typical patient has, about.
-    assert first.expected.quantiles[2] == pytest.approx(first.population_median, rel=0.1)
-    _, informed = grown.learn(position, LINE, LINE.observations[1])
-    assert informed.observation is LINE.observations[1]
-    without = build(history_of([event for event in EVENTS if event.event_id != "level 3"]), KERNEL)
-    assert without is not None
-    nothing_yet = grown.begin(without, prior(KERNEL.model, 400, "P-1"))
-    _, uninformed = grown.learn(nothing_yet, without, without.observations[0])
-    assert np.ptp(informed.expected.quantiles) < 0.9 * np.ptp(uninformed.expected.quantiles)
-    assert informed.population_median == pytest.approx(uninformed.population_median)
-
-
-def test_a_value_that_no_patient_explains_moves_nobody() -> None:
-    """A level of a drug that was never recorded as given."""
-    line = build(history_of([count(0, 4.0), level(2, 50.0)]), KERNEL)
-    assert line is not None
-    grown = trunk()
-    position = grown.begin(line, prior(KERNEL.model, 40, "P-1"))
-    position, _ = grown.learn(position, line, line.observations[0])
-    told, learned = grown.learn(position, line, line.observations[1])
-    assert np.array_equal(told.belief.eta, position.belief.eta)
-    np.testing.assert_allclose(told.belief.log_weight, position.belief.log_weight, atol=1e-9)
-    assert learned.expected.pit == pytest.approx(1.0)
-    assert told.belief.log_evidence - position.belief.log_evidence == pytest.approx(LEAST_LOG_LIKELIHOOD)
-
-
-def test_the_mode_is_the_best_of_all_particles() -> None:
-    position = after(4, 26.1)
-    mode = trunk().mode(position.belief, LINE)
-    assert mode.converged
-    grown = trunk()
-    at_mode = grown.mode(replace(position.belief, eta=np.tile(mode.eta, (40, 1))), LINE)
-    assert at_mode.eta == pytest.approx(mode.eta, abs=2e-3)
-    assert at_mode.objective == pytest.approx(mode.objective, abs=1e-5)
-    weighted = position.belief.weight @ position.belief.eta
-    deviations = np.abs(weighted - mode.eta) / np.sqrt(np.diag(mode.covariance))
-    assert deviations.max() < 1.0
+def test_looking_back_shows_the_record_as_the_particles_explain_it() -> None:
+    position, grown = after(2, 7.7), trunk()
+    marks = np.array([LINE.start, ms(3), ms(7.7), ms(12)], dtype=np.int64)
+    back = grown.look_back(position.belief, LINE, marks)
+    assert back.shape == (4, KERNEL.height, 40)
+    np.testing.assert_allclose(back[-1], grown.look(position, LINE, marks[-1:])[0], rtol=1e-6)
+    assert np.isfinite(back).all()

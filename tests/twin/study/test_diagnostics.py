@@ -12,7 +12,6 @@ from tests.twin.bedside import count, dose, level, ms
 from tests.twin.toys import ABSORPTION
 from twin.arrays import Floats
 from twin.events import event_id
-from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import ErrorSpec, Model
 from twin.modelfile.reader import parse_model
@@ -20,8 +19,8 @@ from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.record.history import History
 from twin.solver.effects import Constant
-from twin.solver.step_control import step_sizes_for
 from twin.study.diagnostics import Diagnosis, diagnose, npde, simulated
+from twin.study.prediction import Predictor
 from twin.timeline.timeline import Timeline, build
 
 TOY = parse_model(ABSORPTION, "toy.toml")
@@ -30,9 +29,8 @@ LOGGED = replace(TOY.outputs[0], error=ErrorSpec("log_additive", 0.3, 0.0, None,
 COUNTED = replace(TOY.outputs[0], kind="count")
 
 
-def trunk_of(model: Model, patient_id: str = "P-1") -> Trunk:
-    kernel = compile_model(model)
-    return Trunk(kernel, step_sizes_for(kernel), patient_id)
+def predictor_of(model: Model, patient_id: str = "P-1") -> Predictor:
+    return Predictor(compile_model(model), patient_id)
 
 
 def timeline_of(model: Model) -> Timeline:
@@ -57,9 +55,9 @@ def with_values(timeline: Timeline, values: Floats) -> Timeline:
 
 
 def test_predictions_and_residuals_are_those_of_the_models_formulas() -> None:
-    trunk, timeline = trunk_of(TOY), timeline_of(TOY)
+    predictor, timeline = predictor_of(TOY), timeline_of(TOY)
     eta = np.array([0.2, -0.1, 0.3, 0.0])
-    found = diagnose(trunk, timeline, Constant(eta[None]))
+    found = diagnose(predictor, timeline, Constant(eta[None]))
     at = [o.millis for o in timeline.observations].index(ms(1))
     clearance, volume = 6 * np.exp(0.2), 30 * np.exp(-0.1)
     level = 60 / volume * np.exp(-clearance / volume)
@@ -126,16 +124,16 @@ def test_a_count_takes_a_place_among_its_equals() -> None:
 
 def test_nothing_measured_gives_nothing() -> None:
     timeline = replace(timeline_of(TOY), observations=())
-    found = diagnose(trunk_of(TOY), timeline, Constant(np.zeros((1, 4))))
+    found = diagnose(predictor_of(TOY), timeline, Constant(np.zeros((1, 4))))
     assert [len(a) for a in (found.population, found.individual, found.iwres, found.npde)] == [0] * 4
 
 
 def pooled(model: Model, truth: Model, patients: int) -> Floats:
     """NPDE of patients who follow ``truth``, judged by ``model``."""
     timeline = timeline_of(truth)
-    values = simulated(trunk_of(truth, "the truth"), timeline, patients)
+    values = simulated(predictor_of(truth, "the truth"), timeline, patients)
     found: list[Diagnosis] = [
-        diagnose(trunk_of(model, event_id(i)), with_values(timeline, row), Constant(np.zeros((1, 4))))
+        diagnose(predictor_of(model, event_id(i)), with_values(timeline, row), Constant(np.zeros((1, 4))))
         for i, row in enumerate(values[:patients])
     ]
     return np.concatenate([one.npde for one in found])
@@ -151,6 +149,6 @@ def test_npde_are_standard_normal_under_the_right_model_and_not_under_a_wrong_on
 
 
 def test_the_same_patient_gets_the_same_npde() -> None:
-    trunk, timeline = trunk_of(TOY), timeline_of(TOY)
-    first, again = (diagnose(trunk, timeline, Constant(np.zeros((1, 4)))).npde for _ in range(2))
+    predictor, timeline = predictor_of(TOY), timeline_of(TOY)
+    first, again = (diagnose(predictor, timeline, Constant(np.zeros((1, 4)))).npde for _ in range(2))
     np.testing.assert_array_equal(first, again)

@@ -9,15 +9,14 @@ from tests.twin.bedside import count, dose, level
 from tests.twin.toys import ABSORPTION, LEVELS
 from twin import PatientTwin
 from twin.events import LabResult, Prediction, Quantity, from_millis
-from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.randomness import generator
-from twin.solver.step_control import step_sizes_for
 from twin.study.design import design
 from twin.study.examination import Examined, examine
 from twin.study.measures import COVERAGE, Description, describe
+from twin.study.prediction import Predictor
 from twin.study.records import record_of
 from twin.study.simulation import simulate
 from twin.timeline.regimen import treatment
@@ -29,12 +28,12 @@ EVENTS = [dose(0, 60), level(2, 1.4), count(5, 4.2), dose(24, 60), level(30, 0.6
 
 def simulated_patients(truth: Model, count: int, model: Model = TOY) -> list[Examined]:
     kernel = compile_model(truth)
-    plan, step_sizes = design(kernel), step_sizes_for(kernel)
+    plan = design(kernel)
     found = []
     for number in range(count):
         rng = generator("examined", number)
         eta = np.linalg.cholesky(truth.omega) @ rng.standard_normal(len(truth.eta_names))
-        timeline = simulate(Trunk(kernel, step_sizes, f"P-{number}"), eta, plan)
+        timeline = simulate(Predictor(kernel, f"P-{number}"), eta, plan)
         history, refused = record_of(treatment(truth, f"P-{number}", 42), model)
         assert refused == ()
         for i, o in enumerate(timeline.observations):

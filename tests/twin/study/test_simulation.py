@@ -9,13 +9,12 @@ from scipy import stats
 from tests.twin.observation.test_outcomes import TEXT
 from tests.twin.toys import LEVELS, SOURCE
 from twin.clock import HOUR_MS
-from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
-from twin.solver.step_control import step_sizes_for
 from twin.study.calibration import follow, summarise
 from twin.study.design import Design, design
+from twin.study.prediction import Predictor
 from twin.study.simulation import simulate
 from twin.timeline.regimen import ORIGIN
 from twin.timeline.timeline import Timeline
@@ -38,8 +37,7 @@ OUTCOMES = parse_model(TEXT.replace("[cadence]", REGIMEN, 1), "outcomes.toml")
 def records(model: Model, eta: np.ndarray, count: int, plan: Design | None = None) -> list[Timeline]:
     kernel = compile_model(model)
     chosen = design(kernel) if plan is None else plan
-    step_sizes = step_sizes_for(kernel)
-    return [simulate(Trunk(kernel, step_sizes, f"P-{number}"), eta, chosen) for number in range(count)]
+    return [simulate(Predictor(kernel, f"P-{number}"), eta, chosen) for number in range(count)]
 
 
 def test_values_scatter_about_the_closed_form() -> None:
