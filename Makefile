@@ -45,7 +45,7 @@ lint: $(READY)
 
 check: lint
 	@echo "check: unit tests" >&2
-	@$(BIN)/pytest -q --fast
+	@$(BIN)/pytest -q --fast -n 2
 
 test: setup-test lint
 	@$(BIN)/python -m connectors.services.setup built

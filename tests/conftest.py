@@ -20,12 +20,18 @@ SERVERS = {"kafka", "influx"}
 settings.register_profile(
     "project", deadline=None, derandomize=True, database=None, suppress_health_check=[HealthCheck.too_slow]
 )
+settings.register_profile("fast", settings.get_profile("project"), max_examples=15)
 settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     """``--fast``: only quick tests that need neither Kafka nor InfluxDB nor a browser (the fast lane)."""
     parser.addoption("--fast", action="store_true", help="leave out slow tests and those with servers or a browser")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The fast lane looks at fewer examples of each property; all are looked at by ``make test``."""
+    settings.load_profile("fast" if config.option.fast else "project")
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:

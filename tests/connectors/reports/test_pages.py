@@ -24,6 +24,8 @@ from twin.study.population import outlooks
 from twin.study.records import record_of
 from twin.study.uniformity import p_value
 
+pytestmark = pytest.mark.slow
+
 TOY = parse_model(LEVELS, "toy.toml")
 EVEN = (np.arange(60) + 0.5) / 60
 

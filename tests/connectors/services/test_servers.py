@@ -476,6 +476,7 @@ def test_a_container_engine_that_does_not_answer_is_not_used(tmp_path: Path, mon
     assert not compose.available()
 
 
+@pytest.mark.slow
 def test_the_record_names_no_more_than_reaching_the_server_needs(directory: Path) -> None:
     start("kafka", directory, str(ProcessId.of(os.getpid())), print, provider="local")
     record = json.loads((directory / "kafka.json").read_text())

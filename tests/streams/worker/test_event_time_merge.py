@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -117,6 +118,7 @@ def test_a_full_partition_is_named() -> None:
 
 
 @given(st.lists(st.integers(0, 50), max_size=30), st.lists(st.integers(0, 50), max_size=30), st.data())
+@pytest.mark.slow
 def test_however_it_is_fetched_all_comes_once_and_in_order(
     pump: list[int], labs: list[int], data: st.DataObject
 ) -> None:

@@ -106,6 +106,7 @@ def course(clearance: float, volume: float) -> Callable[[float], float]:
     return concentration
 
 
+@pytest.mark.slow
 def test_patients_of_the_model_are_left_in_peace() -> None:
     found = []
     for number in range(60):

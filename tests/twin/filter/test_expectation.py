@@ -32,6 +32,7 @@ def expectation(
 
 
 @pytest.mark.parametrize("error", SPECS, ids=NAMES)
+@pytest.mark.slow
 def test_values_from_the_model_itself_fall_anywhere_in_its_expectation_evenly(error: ErrorSpec) -> None:
     """The probability integral transform is uniform, whatever the weights, when the twin is right."""
     rng = generator("pit", error.kind, error.df, error.combination)

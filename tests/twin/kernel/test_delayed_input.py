@@ -84,6 +84,7 @@ def course(kernel: Kernel) -> Timeline:
 
 
 @pytest.mark.parametrize("name", list(MODELS))
+@pytest.mark.slow
 def test_late_doses_follow_the_equations_of_each_patient(name: str) -> None:
     kernel = MODELS[name]
     timeline = course(kernel)

@@ -65,6 +65,7 @@ def assert_close(found: Floats, expected: Floats, tolerance: float = 1e-5) -> No
 
 
 @pytest.mark.parametrize("model_id", library_ids())
+@pytest.mark.slow
 def test_every_library_model_follows_its_equations_over_its_usual_course(model_id: str) -> None:
     kernel, timeline, end = usual_course(model_id)
     eta = patients(kernel, drawn=4)
@@ -205,6 +206,7 @@ WHOLE = solved(TOY, COURSE, CLOUD, LOOKS)
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 39), min_size=1, max_size=40))
+@pytest.mark.slow
 def test_a_particle_does_not_depend_on_its_neighbours(chosen: list[int]) -> None:
     assert np.array_equal(solved(TOY, COURSE, CLOUD[chosen], LOOKS), WHOLE[chosen])
 

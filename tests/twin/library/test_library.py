@@ -55,6 +55,7 @@ def readings(model: Model, doses: list[DoseGiven]) -> list[tuple[int, OutputSpec
 
 
 @pytest.mark.parametrize("model_id", library_ids())
+@pytest.mark.slow
 def test_a_patient_is_dosed_measured_learnt_from_and_looked_ahead(model_id: str) -> None:
     model = load_model(model_id)
     doses = first_doses(model)

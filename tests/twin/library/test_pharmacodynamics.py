@@ -659,6 +659,7 @@ def test_ibrutinib_suite_shares_every_number_with_its_parts() -> None:
         np.testing.assert_array_equal(joined.omega[np.ix_(here, here)], part.omega)
 
 
+@pytest.mark.slow
 def test_ibrutinib_suite_rescales_the_exposure_to_that_of_the_pressure() -> None:
     given = {"ibrutinib": tablets(420, 300)}
     hours = [28 * 24.0 + 0.5, 300 * 24.0]

@@ -121,6 +121,7 @@ def test_the_posterior_of_grades_events_and_counts_is_that_of_quadrature() -> No
     assert belief.log_evidence == pytest.approx(evidence, abs=0.12)
 
 
+@pytest.mark.slow
 def test_the_mode_of_grades_events_and_counts_is_where_the_density_is_highest() -> None:
     eta = np.linspace(-1.0, 1.0, 2001)
     best = max(eta, key=lambda x: log_likelihood(float(x)) - 0.5 * x * x / IIV)
@@ -130,6 +131,7 @@ def test_the_mode_of_grades_events_and_counts_is_where_the_density_is_highest() 
     assert mode.eta[0] == pytest.approx(best, abs=2e-3)
 
 
+@pytest.mark.slow
 def test_grades_events_and_counts_may_come_in_any_order() -> None:
     ordered = told(RECORD)
     shuffled = [RECORD[i] for i in generator("outcomes").permutation(len(RECORD))]

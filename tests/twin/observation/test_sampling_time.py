@@ -140,6 +140,7 @@ def test_what_is_expected_at_an_uncertain_time_is_wider() -> None:
     assert unsure.q95 == pytest.approx(sure.q95, rel=0.1)
 
 
+@pytest.mark.slow
 def test_uncertain_times_may_come_in_any_order_with_the_doses_around_them() -> None:
     events = [*RECORD, level(5, 1.0), rough(30, 0.02, 45.0), dose(30.5, 40.0)]
     ordered = insertion(events)

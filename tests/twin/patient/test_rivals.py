@@ -55,6 +55,7 @@ def test_models_that_nothing_measured_could_tell_apart_are_refused() -> None:
 
 
 @given(st.lists(st.floats(-5000, 50), min_size=2, max_size=8))
+@pytest.mark.slow
 def test_weights_are_in_proportion_to_the_evidence(log_evidence: list[float]) -> None:
     found = shares(log_evidence)
     assert found.sum() == pytest.approx(1.0)

@@ -59,6 +59,7 @@ def test_steps_are_as_fine_as_the_regimens_need_and_no_finer() -> None:
     assert 0.05 < chosen.largest < 5
 
 
+@pytest.mark.slow
 def test_a_step_that_the_file_names_stays(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
     chosen = step_sizes_for(compile_model(toys.made(*SATURABLE, extra=REGIMEN + "[numerics]\nlargest_step = 0.25\n")))

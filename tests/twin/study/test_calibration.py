@@ -102,6 +102,7 @@ def test_the_score_of_a_normal_prediction_is_the_known_one() -> None:
         assert alone == pytest.approx(known, rel=5e-3), "one particle, as the mode is"
 
 
+@pytest.mark.slow
 def test_the_score_of_a_mixture_is_that_of_its_sample() -> None:
     output = output_with(ErrorSpec("log_additive", 0.3, 0.0, None, "a test", None))
     rng = np.random.default_rng(5)

@@ -95,6 +95,7 @@ def test_a_logarithmic_error_is_judged_on_the_logarithm() -> None:
     np.testing.assert_allclose(npde(observations, [LOGGED] * 2, simulations, generator("t")), [-1.3, 0.6], atol=0.04)
 
 
+@pytest.mark.slow
 def test_a_censored_value_stands_somewhere_below_its_limit() -> None:
     simulations = generator("censored").standard_normal((5000, 1))
     observation = Observation(0, "a", 0, 0.0, below=-0.5)
@@ -139,6 +140,7 @@ def pooled(model: Model, truth: Model, patients: int) -> Floats:
     return np.concatenate([one.npde for one in found])
 
 
+@pytest.mark.slow
 def test_npde_are_standard_normal_under_the_right_model_and_not_under_a_wrong_one() -> None:
     right = pooled(TOY, TOY, 60)
     assert stats.kstest(right, "norm").pvalue > 0.01

@@ -21,6 +21,8 @@ from twin.study.records import record_of
 from twin.study.simulation import simulate
 from twin.timeline.regimen import treatment
 
+pytestmark = pytest.mark.slow
+
 TOY = parse_model(LEVELS, "toy.toml")
 DEPOT = parse_model(ABSORPTION, "toy.toml")
 EVENTS = [dose(0, 60), level(2, 1.4), count(5, 4.2), dose(24, 60), level(30, 0.6), count(48, 3.0)]

@@ -63,6 +63,7 @@ def test_a_record_is_the_same_for_the_same_patient() -> None:
     assert first[0].observations != first[1].observations
 
 
+@pytest.mark.slow
 def test_an_event_happens_when_its_hazard_says_and_ends_the_looks() -> None:
     infection = [o.name for o in OUTCOMES.outputs].index("infection")
     plan = Design((), tuple((ORIGIN + hours * HOUR_MS, infection) for hours in (0, 24, 48, 2000)))
@@ -75,6 +76,7 @@ def test_an_event_happens_when_its_hazard_says_and_ends_the_looks() -> None:
     assert stats.kstest(times, stats.expon(scale=1 / 0.02).cdf).pvalue > 0.01
 
 
+@pytest.mark.slow
 def test_grades_depend_on_the_grade_before() -> None:
     neuropathy = [o.name for o in OUTCOMES.outputs].index("neuropathy")
     plan = Design((), tuple((ORIGIN + hours * HOUR_MS, neuropathy) for hours in range(1, 13)))

@@ -12,6 +12,7 @@ from twin.randomness import generator
 from twin.study.uniformity import POINTS, envelope, p_value
 
 
+@pytest.mark.slow
 def test_false_alarms_come_about_as_often_as_stated_and_not_more_often() -> None:
     rng = generator("false alarms")
     found = np.array([p_value(rng.random(80)) for _ in range(600)])

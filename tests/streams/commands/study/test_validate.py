@@ -70,6 +70,7 @@ def test_a_model_that_is_not_calibrated_ends_with_one(
     assert "not calibrated" in (tmp_path / "out" / "index.html").read_text()
 
 
+@pytest.mark.slow
 def test_a_model_that_cannot_be_followed_is_reported_and_the_rest_goes_on(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
