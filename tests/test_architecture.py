@@ -229,3 +229,54 @@ def test_locks_pin_every_package_with_its_hash() -> None:
         pins = [entry for entry in requirements if not entry.startswith("#")]
         assert len(pins) > 40
         assert [entry for entry in pins if "==" not in entry or "--hash=sha256:" not in entry] == []
+
+
+NAMED = re.compile(r"`+((?:" + "|".join(LAYERS) + r")(?:\.\w+)+)")
+"""A place in the house, as texts name it: `twin.filter.belief`, `twin.model.spec.Model`."""
+
+WIRE = {"twin.estimates", "twin.alerts", "twin.commands", "twin.rejected", "twin.surprise"}
+"""Topics and rules that look like places."""
+
+
+def exists(name: str) -> bool:
+    """Whether a dotted name is a package, a module, or something defined at the top of one."""
+    parts = name.split(".")
+    for cut in range(len(parts), 0, -1):
+        place = ROOT.joinpath(*parts[:cut])
+        source = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+        if place.is_dir() and cut == len(parts):
+            return True
+        if source.is_file():
+            if cut == len(parts):
+                return True
+            tree = ast.parse(source.read_text())
+            words = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+            words |= {
+                node.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef)
+            }
+            words |= {
+                alias.asname or alias.name
+                for node in ast.walk(tree)
+                if isinstance(node, ast.ImportFrom)
+                for alias in node.names
+            }
+            return parts[cut] in words
+    return False
+
+
+def test_places_named_in_texts_are_there() -> None:
+    gone = []
+    for path in tracked():
+        if path.suffix in (".py", ".md", ".toml") and path.name != "CHANGELOG.md":
+            named = set(NAMED.findall(path.read_text(encoding="utf-8"))) - WIRE
+            gone += [f"{path.relative_to(ROOT)}: {name}" for name in sorted(named) if not exists(name)]
+    assert gone == []
+
+
+def test_a_place_that_is_gone_would_be_noticed() -> None:
+    assert exists("twin.filter.belief.Belief")
+    assert exists("twin.alerts")
+    assert not exists("twin.belief")
+    assert not exists("twin.filter.belief.Nothing")

@@ -5,7 +5,7 @@ then state rows, then the mark up to which the input may be committed. A crash b
 that is read again, and state rows that know which of it they contain.
 
 `Frontier` knows up to where every record is handled, although patients overtake one another. `Cadence` says when a
-barrier is due. The barrier itself is `streams.worker.dispatcher.Ward.barrier`.
+barrier is due. The barrier itself is `streams.worker.dispatcher.PartitionDispatcher.barrier`.
 """
 
 from __future__ import annotations
