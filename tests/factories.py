@@ -19,6 +19,7 @@ from twin.events import (
     Quantity,
     RegimenPlanned,
     Rejected,
+    Subject,
     VitalSample,
     event_id,
 )
@@ -26,6 +27,15 @@ from twin.events import (
 MODEL = "docetaxel_ozawa2007"
 MODEL_HASH = "5f0c1e7d"
 DRUG = "docetaxel"
+SUBJECTS = {
+    "tox.neutropenia_g4": Subject("output", "neutrophils"),
+    "delivery.overinfusion": Subject("drug", DRUG),
+    "delivery.underinfusion": Subject("drug", DRUG),
+    "exposure.above_target": Subject("target", "docetaxel_auc"),
+    "exposure.below_target": Subject("target", "docetaxel_auc"),
+    "data.dropout": Subject("device", "pump-4"),
+}
+"""What the alert of a rule is about, where a test does not say."""
 START = datetime(2026, 3, 2, 8, 0, tzinfo=UTC)
 
 
@@ -145,9 +155,10 @@ def alert(
     severity: Literal["low", "medium", "high"] = "high",
     revision: int = 0,
     onset: datetime | None = None,
+    subject: Subject | None = None,
     **changes: Any,
 ) -> Alert:
-    """One transition of the alert of ``rule`` that began at ``onset`` (by default now)."""
+    """One transition of the alert of ``rule`` about ``subject`` (by default its own) that began at ``onset`` (now)."""
     onset = onset or time
     alert_id = event_id("alert", patient_id, rule, onset.isoformat())
     fields: dict[str, Any] = {
@@ -159,6 +170,7 @@ def alert(
         "model_hash": MODEL_HASH,
         "alert_id": alert_id,
         "rule": rule,
+        "subject": subject or SUBJECTS.get(rule, Subject("model", MODEL)),
         "state": state,
         "severity": severity,
         "revision": revision,

@@ -10,8 +10,9 @@ Device and status terms follow IHE PCD TF rev. 9 vol. 2 (IPEC) and HL7 v2 table 
 from __future__ import annotations
 
 import hashlib
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, TypeAdapter, ValidationError, model_validator
 
@@ -332,16 +333,31 @@ class Forecast(Output):
 AlertState = Literal["raised", "updated", "cleared", "withdrawn"]
 """Lifecycle as published: a withdrawn alert lost its reason to late, corrected or retracted data."""
 
+SubjectKind = Literal["drug", "device", "target", "output", "model", "patient"]
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Subject:
+    """What an alert is about: a drug or a device by its name, a target or an output of the model, the model itself, or
+    the patient as a whole, by pseudonym."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    kind: SubjectKind
+    name: ModelName
+
 
 class Alert(Output):
     """One transition of one alert. ``alert_id`` names the alert, ``revision`` counts its transitions from 0.
 
-    ``time`` is the event time of the transition, ``onset`` the one at which the condition began to hold.
+    ``rule`` says what was found, ``subject`` of what. ``time`` is the event time of the transition, ``onset`` that at
+    which the condition began to hold.
     """
 
     kind: Literal["alert"] = "alert"
     alert_id: str
     rule: Name
+    subject: Subject
     state: AlertState
     severity: Literal["low", "medium", "high"]
     revision: int

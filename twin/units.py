@@ -18,6 +18,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 if TYPE_CHECKING:
     from twin.events import Quantity
 
+AMOUNT_UNIT = "mg"
+"""What amounts of a drug are kept in, once converted."""
+
+RATE_UNIT = "mg/h"
+"""What rates of a drug are kept in, once converted."""
+
 LONGEST_CODE = 64
 """Longest unit code that is read."""
 
@@ -325,7 +331,7 @@ def _unfit(unit: str, to: str) -> str:
 # --- pumps -----------------------------------------------------------------------------------------------------------
 
 
-def drug_rate(rate: Quantity, concentration: Quantity | None, to: str = "mg/h") -> float:
+def drug_rate(rate: Quantity, concentration: Quantity | None, to: str = RATE_UNIT) -> float:
     """The rate at which drug is delivered, from a drug rate or from a volume rate with the drug's concentration.
 
     >>> from twin.events import Quantity
@@ -338,7 +344,7 @@ def drug_rate(rate: Quantity, concentration: Quantity | None, to: str = "mg/h") 
     return _of_drug(rate, concentration, to, "mL/h", "mg/h")
 
 
-def drug_amount(delivered: Quantity, concentration: Quantity | None, to: str = "mg") -> float:
+def drug_amount(delivered: Quantity, concentration: Quantity | None, to: str = AMOUNT_UNIT) -> float:
     """The amount of drug delivered, from an amount or from a volume with the drug's concentration; as `drug_rate`."""
     return _of_drug(delivered, concentration, to, "mL", "mg")
 

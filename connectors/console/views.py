@@ -12,7 +12,19 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from twin.clock import DAY_MS
-from twin.events import Alert, Band, Estimate, Exposure, Forecast, ForecastBand, Nadir, Prediction, Rejected, to_millis
+from twin.events import (
+    Alert,
+    Band,
+    Estimate,
+    Exposure,
+    Forecast,
+    ForecastBand,
+    Nadir,
+    Prediction,
+    Rejected,
+    Subject,
+    to_millis,
+)
 
 Quantiles = tuple[float, float, float, float, float]
 
@@ -45,7 +57,7 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """What the pumps deliver of ``drug`` now and in all; ``plan`` is "below" or "above" it while an alert says so."""
+    """What the pumps deliver of ``drug`` now and in all; ``plan`` is "below" or "above" while an alert says so."""
 
     drug: str
     rate: float
@@ -96,6 +108,7 @@ class AlertCard(msgspec.Struct, frozen=True):
 
     id: str
     rule: str
+    subject: Subject
     onset: int
     active: bool
     steps: tuple[AlertStep, ...]
@@ -250,6 +263,7 @@ def alert_card(steps: Sequence[Alert]) -> AlertCard:
     return AlertCard(
         id=last.alert_id,
         rule=last.rule,
+        subject=last.subject,
         onset=to_millis(last.onset),
         active=last.state in ACTIVE_STATES,
         steps=tuple(
@@ -317,10 +331,11 @@ def _is_count(unit: str) -> bool:
 
 
 def _rates(latest: Estimate, active: Sequence[AlertCard]) -> tuple[Rate, ...]:
-    rules = {card.rule for card in active}
-    plan = "below" if "delivery.underinfusion" in rules else "above" if "delivery.overinfusion" in rules else None
+    off_plan = {(card.rule, card.subject.name) for card in active if card.subject.kind == "drug"}
     rates = []
     for drug, rate in latest.delivered_rate.items():
+        below, above = ((rule, drug) in off_plan for rule in ("delivery.underinfusion", "delivery.overinfusion"))
+        plan = "below" if below else "above" if above else None
         total = latest.delivered.get(drug)
         delivered, unit = (brief(total.value), total.unit) if total else (None, None)
         rates.append(Rate(drug, brief(rate.value), rate.unit, delivered, unit, plan))

@@ -17,6 +17,10 @@ _PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_valu
 _SHOW_TIMES = '|> sort(columns: ["_time"])'
 
 
+_UNIT_OF_ROWS = "unit = (rows |> findRecord(fn: (key) => true, idx: 0)).unit"
+_MEDIAN_WITH_UNIT = '|> rename(fn: (column) => if column == "median" then "median, " + unit else column)'
+
+
 def points(measurement: str, *variables: str, field: str = "", time_range: str = _RANGE) -> str:
     """Points whose tags equal the dashboard variables of the same names, of one field or, pivoted, of all."""
     tags = "".join(f' and r.{name} == "${{{name}}}"' for name in variables)
@@ -53,10 +57,10 @@ def bands_with_unit(measurement: str, *variables: str) -> str:
     quantiles = {field: shown for field, shown in BANDS.items() if field != "median"}
     return f"""rows = {points(measurement, *variables)}
   |> group()
-unit = (rows |> findRecord(fn: (key) => true, idx: 0)).unit
+{_UNIT_OF_ROWS}
 rows
   {columns(quantiles, keep=("_time", "median"))}
-  |> rename(fn: (column) => if column == "median" then "median, " + unit else column)
+  {_MEDIAN_WITH_UNIT}
   {_SHOW_TIMES}"""
 
 
@@ -79,6 +83,18 @@ def latest(measurement: str, names: dict[str, str], *variables: str, order: str 
   |> sort(columns: ["{order}"])
   |> tail(n: 1)
   {columns(names)}"""
+
+
+def latest_with_unit(measurement: str, names: dict[str, str], *variables: str) -> str:
+    """As `latest`, the unit beside the median's name."""
+    return f"""rows = {points(measurement, *variables)}
+  |> group()
+  |> sort(columns: ["_time"])
+  |> tail(n: 1)
+{_UNIT_OF_ROWS}
+rows
+  {columns(names)}
+  {_MEDIAN_WITH_UNIT}"""
 
 
 def latest_per(measurement: str, tag: str, names: dict[str, str], *variables: str) -> str:

@@ -16,6 +16,7 @@ _NADIR_DAY = {"day_q05": "5 %", "day_median": "median", "day_q95": "95 %"}
 _ALERT_COLUMNS = (
     "_time",
     "rule",
+    "subject",
     "state",
     "severity",
     "probability",
@@ -57,7 +58,7 @@ def _now(board: Dashboard) -> Dashboard:
             .decimals(0)
         )
         .with_panel(
-            panels.tile("Nadir ahead, 10*9/L", "Lowest count ahead.", flux.latest("nadir", _NADIR, *PATIENT), width=5)
+            panels.tile("Nadir ahead", "Lowest count ahead.", flux.latest_with_unit("nadir", _NADIR, *PATIENT), width=5)
         )
         .with_panel(
             panels.tile(
@@ -144,7 +145,7 @@ def _delivery(board: Dashboard) -> Dashboard:
         .max(1)
     )
     nadir = panels.curves(
-        "Nadir ahead, 10*9/L",
+        "Nadir ahead",
         "The lowest count ahead, as it was seen at the time.",
         flux.bands_with_unit("nadir", *PATIENT),
     )

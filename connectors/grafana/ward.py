@@ -86,8 +86,8 @@ def _patients(board: Dashboard) -> Dashboard:
   |> sort(columns: ["_time"])
   |> tail(n: 1)
   |> group()
-  |> keep(columns: ["patient", "model", "rule", "state", "severity"])
-  |> rename(columns: {{rule: "latest alert"}})"""
+  |> keep(columns: ["patient", "model", "rule", "subject", "state", "severity"])
+  |> rename(columns: {{rule: "latest alert", subject: "about"}})"""
     table = panels.rows("Patients", "Newest word on each; a click opens the patient.", numbers, words, height=12)
     for name in ("p grade 4", "exposure below", "exposure above"):
         panels.unit_of(table, name, "percentunit", 0)
@@ -131,7 +131,8 @@ def _trouble(board: Dashboard) -> Dashboard:
   {flux.ACTIVE}
   |> filter(fn: (r) => r.rule == "data.dropout")
   |> map(fn: (r) => ({{r with since: time(v: r.onset)}}))
-  |> keep(columns: ["patient", "since", "freshness_hours", "text"])
+  |> keep(columns: ["patient", "subject", "since", "freshness_hours", "text"])
+  |> rename(columns: {{subject: "device"}})
   |> sort(columns: ["since"])""",
         width=12,
     )

@@ -32,6 +32,7 @@ from twin.events import (
     RegimenPlanned,
     Rejected,
     StateReset,
+    Subject,
     VitalSample,
     event_id,
 )
@@ -216,6 +217,7 @@ def output_examples() -> tuple[OutputEvent | Rejected, ...]:
                 "time": day,
                 "alert_id": _id("alert", "id"),
                 "rule": "tox.neutropenia_g4",
+                "subject": Subject("output", "neutrophils"),
                 "state": "raised",
                 "severity": "high",
                 "revision": 0,

@@ -13,14 +13,15 @@ point replaces it; so all three come from the event alone, and reading the strea
 | `exposure` | patient, model, exposure, unit | so_far_q05 …, at_end_q05 …, target_low …, p_below, p_above | event |
 | `delivery` | patient, model, drug | rate_mg_per_h, delivered_mg | event |
 | `health` | patient, model | ess, log_evidence, observations | event |
-| `alert` | patient, model, rule | alert_id, state, severity, revision, onset (ns), probability, …, text | event |
+| `alert` | patient, model, rule, subject, subject_kind | alert_id, state, severity, revision, onset, …, text | event |
 | `vital` | patient, channel, unit | value, status | event |
 | `planned_dose` | patient, drug, route | amount_mg, duration_h, plan | planned |
 | `planned_dose` | patient, drug, route | in_force: the plan that rules from here on | event of the plan |
 | `rejected` | reason, topic, partition | position, patient, detail | arrival of the dead letter |
 
-Tags are few and bounded: never an event id, an alert id or a serial number. What may change when late data come
-(severity, text) is a field, so that the corrected point replaces the old one. Curves are floats in every point.
+Tags are few and bounded: never an event id or an alert id, and a device's name only where an alert is about it. What
+may change when late data come (severity, text) is a field, so that the corrected point replaces the old one. Curves are
+floats in every point.
 Two alerts, or doses of two plans, of one patient in one millisecond stay apart by the nanoseconds below it, which are
 taken from their ids.
 """
@@ -162,6 +163,7 @@ def _alert(event: Alert) -> str:
         "text": event.text,
     }
     tags = {"patient": event.patient_id, "model": event.model, "rule": event.rule}
+    tags |= {"subject": event.subject.name, "subject_kind": event.subject.kind}
     # Thousands tell alerts apart, units order the transitions of one alert.
     below_ms = _scatter(event.alert_id, 1000) * 1000 + min(event.revision, 999)
     return _line("alert", tags, fields, _ns(event.time) + below_ms)

@@ -21,7 +21,7 @@ import msgspec
 
 from twin.alerts.lifecycle import AlertBook, Severity, Transition
 from twin.clock import DAY_MS
-from twin.events import Alert, AlertState, to_millis
+from twin.events import Alert, AlertState, Subject, to_millis
 
 REMEMBERED_MS = 126 * DAY_MS
 """How long a finished alert stays correctable: six three-week cycles. Older ones are history as published."""
@@ -32,7 +32,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
 
     alert_id: str
     rule: str
-    subject: str
+    subject: Subject
     state: AlertState
     severity: Severity
     revision: int
@@ -108,7 +108,7 @@ def reconcile(
     return reconciliation.close(), tuple(reconciliation.revisions)
 
 
-def absorb(ledger: AlertLedger, alert: Alert, subject: str = "") -> AlertLedger:
+def absorb(ledger: AlertLedger, alert: Alert) -> AlertLedger:
     """The ledger with an alert found on the wire that it does not know: published after the ledger was last saved.
 
     A worker that crashed between publishing and saving calls this for each such alert, so that no revision is given
@@ -121,7 +121,7 @@ def absorb(ledger: AlertLedger, alert: Alert, subject: str = "") -> AlertLedger:
     transition = Transition(
         alert_id=alert.alert_id,
         rule=alert.rule,
-        subject=known.subject if known is not None else subject,
+        subject=alert.subject,
         state=alert.state,
         severity=alert.severity,
         onset_ms=to_millis(alert.onset),

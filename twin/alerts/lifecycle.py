@@ -1,6 +1,6 @@
 """The life of an alert: a pure state machine over what the rules find.
 
-A rule says, for each thing it watches (a drug, a device, a target), how far its condition holds: the *level* of a
+A rule says, for each subject it watches (a drug, a device, a target), how far its condition holds: the *level* of a
 `Finding`, a probability or a ratio. `advance` compares the level with the rule's two thresholds and moves each
 condition along
 
@@ -28,7 +28,7 @@ from typing import Literal
 import msgspec
 
 from twin.alerts.snapshot import Snapshot
-from twin.events import Alert, AlertState, event_id, from_millis
+from twin.events import Alert, AlertState, Subject, event_id, from_millis
 
 Severity = Literal["low", "medium", "high"]
 
@@ -84,7 +84,7 @@ class Finding:
     """
 
     rule: str
-    subject: str
+    subject: Subject
     level: float
     severity: Severity
     text: str
@@ -100,7 +100,7 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
 
     alert_id: str
     rule: str
-    subject: str
+    subject: Subject
     state: AlertState
     severity: Severity
     onset_ms: int
@@ -120,7 +120,7 @@ class Condition(msgspec.Struct, frozen=True, array_like=True):
     """One rule's condition for one subject: its phase, since when, and the last transition of its latest alert."""
 
     rule: str
-    subject: str
+    subject: Subject
     phase: Literal["quiet", "pending", "active", "clearing"]
     since_ms: int
     alert: Transition | None
@@ -203,6 +203,7 @@ def to_alert(transition: Transition, revision: int, *, patient_id: str, model: s
         model_hash=model_hash,
         alert_id=transition.alert_id,
         rule=transition.rule,
+        subject=transition.subject,
         state=transition.state,
         severity=transition.severity,
         revision=revision,
@@ -237,7 +238,8 @@ def _toward_raise(
     onset = condition.since_ms if condition.phase == "pending" else began
     if not finding.urgent and now - onset < settings.raise_after_ms:
         return msgspec.structs.replace(condition, phase="pending", since_ms=onset), None
-    alert_id = event_id(snapshot.patient_id, finding.rule, finding.subject, onset, model_hash)
+    about = finding.subject
+    alert_id = event_id(snapshot.patient_id, finding.rule, about.kind, about.name, onset, model_hash)
     raised = Transition(
         alert_id=alert_id,
         rule=finding.rule,

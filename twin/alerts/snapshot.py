@@ -2,7 +2,7 @@
 
 The fold makes one `Snapshot` wherever it speaks (the estimate grid, a measured value, a change of delivery, a clock
 event); `twin.alerts.rules` judge it and `twin.alerts` turns the judgements into alerts. A snapshot is a function of the
-folded history alone, so the alerts are too. Amounts are mg, drug rates mg/h, times milliseconds since 1970 (UTC).
+folded history alone, so the alerts are too. Every number comes with its unit; times are milliseconds since 1970 (UTC).
 """
 
 from __future__ import annotations
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from twin.clock import HOUR_MS
 from twin.record.orders import DeviceView, PlanStep
+from twin.units import AMOUNT_UNIT, RATE_UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,15 +23,17 @@ class DeliveryView:
 
     drug: str
     rate: float
-    """Delivered now, mg/h."""
+    """Delivered now, in ``rate_unit``."""
     delivered: float
-    """Delivered since ``since_ms``, mg."""
+    """Delivered since ``since_ms``, in ``amount_unit``."""
     since_ms: int | None
     """Start of the running, or else the latest, course: the first delivery after a gap without any."""
     last_report_ms: int | None
     """Newest word about the delivery of this drug."""
     plan: tuple[PlanStep, ...] = ()
     """Every planned dose of the drug, past and to come, sorted by start; empty when nothing was ordered."""
+    amount_unit: str = AMOUNT_UNIT
+    rate_unit: str = RATE_UNIT
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,12 +54,13 @@ class ExposureView:
 
 @dataclass(frozen=True, slots=True)
 class NadirView:
-    """The lowest value of a blood count within the horizon; ``day`` is counted from now."""
+    """The lowest value of a model output within the horizon, in ``unit``; ``day`` is counted from now."""
 
     name: str
     output: str
     p_grade4: float
     median: float
+    unit: str
     day: float
     horizon_hours: float
 

@@ -34,6 +34,7 @@ from twin.solver.linear_system import individual_parameters
 from twin.timeline.planned_future import extended
 from twin.timeline.segments import Segment
 from twin.timeline.timeline import Timeline
+from twin.units import AMOUNT_UNIT, RATE_UNIT
 
 SOURCE = "dosetwin"
 """Source of every output event."""
@@ -164,8 +165,8 @@ class Reader:
             outputs=output_bands(self._model, out, belief.weight),
             parameters=self._parameters(belief, timeline, millis),
             exposure=exposures,
-            delivered_rate={drug: Quantity(value=d.rate_at(millis), unit="mg/h") for drug, d in given},
-            delivered={drug: Quantity(value=d.amount(timeline.start, millis), unit="mg") for drug, d in given},
+            delivered_rate={drug: Quantity(value=d.rate_at(millis), unit=RATE_UNIT) for drug, d in given},
+            delivered={drug: Quantity(value=d.amount(timeline.start, millis), unit=AMOUNT_UNIT) for drug, d in given},
             ess=belief.ess,
             log_evidence=belief.log_evidence,
             observations=belief.observations,
@@ -292,7 +293,8 @@ def prediction_of(
 def nadir_view(toxicity: ToxicitySpec, unit: int, nadir: Nadir) -> NadirView:
     """A nadir as rules see it; ``unit`` is the model's unit of time (ms)."""
     hours = toxicity.horizon * unit / HOUR_MS
-    return NadirView(toxicity.name, nadir.output, nadir.p_grade4, nadir.value.median, nadir.day.median, hours)
+    value, day = nadir.value, nadir.day.median
+    return NadirView(toxicity.name, nadir.output, nadir.p_grade4, value.median, value.unit, day, hours)
 
 
 def exposure_view(name: str, drug: str, exposure: Exposure, running: bool) -> ExposureView:

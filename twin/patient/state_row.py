@@ -23,7 +23,7 @@ from twin.record.contact import DeviceContact
 from twin.record.history import ClinicalEvent, History, SampleLine
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 3
+ROW_VERSION = 4
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 

@@ -29,7 +29,7 @@ from twin.events import (
     to_millis,
 )
 from twin.model.spec import CovariateSpec, Model, OutputSpec, output_index
-from twin.units import UnitError, convert, drug_amount, drug_rate
+from twin.units import AMOUNT_UNIT, RATE_UNIT, UnitError, convert, drug_amount, drug_rate
 
 EARLIEST_MS = 631_152_000_000
 """1990-01-01: a device that lost its clock says 1970 or 1980, and a twin would be folded over all the years since."""
@@ -194,7 +194,7 @@ def _within(field: str, quantity: Quantity, low: float, high: float, reason: str
 
 
 def _amount(field: str, quantity: Quantity) -> Quantity:
-    return _within(field, _not_negative(field, _in(field, quantity, "mg")), 0, MOST_AMOUNT)
+    return _within(field, _not_negative(field, _in(field, quantity, AMOUNT_UNIT)), 0, MOST_AMOUNT)
 
 
 def _hours(duration: Quantity | None) -> Quantity | None:
@@ -226,7 +226,7 @@ def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:
         None if concentration is None else _positive("concentration", _in("concentration", concentration, "mg/mL"))
     )
     with _unit_of("rate"):
-        per_hour = Quantity(value=drug_rate(rate, strength), unit="mg/h")
+        per_hour = Quantity(value=drug_rate(rate, strength), unit=RATE_UNIT)
     if strength is not None:
         flow = Quantity(value=per_hour.value / strength.value, unit="mL/h")
         _within("rate", flow, 0, MOST_FLOW, "rate_out_of_range")
@@ -239,7 +239,7 @@ def _delivered(delivered: Quantity, concentration: Quantity | None) -> Quantity:
         None if concentration is None else _positive("concentration", _in("concentration", concentration, "mg/mL"))
     )
     with _unit_of("delivered"):
-        return Quantity(value=drug_amount(delivered, strength), unit="mg")
+        return Quantity(value=drug_amount(delivered, strength), unit=AMOUNT_UNIT)
 
 
 def _planned(dose: PlannedDose) -> PlannedDose:

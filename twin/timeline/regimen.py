@@ -12,6 +12,7 @@ from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, RegimenSpec
 from twin.record.history import History
 from twin.timeline.timeline import Timeline, assemble, build
+from twin.units import AMOUNT_UNIT
 
 ORIGIN = to_millis(datetime(2026, 1, 5, 8, tzinfo=UTC))
 """The moment of the first dose: eight in the morning."""
@@ -28,7 +29,7 @@ def treatment(model: Model, patient_id: str, days: float) -> tuple[DoseGiven, ..
             source="regimen",
             drug=regimen.drug,
             route=regimen.route,
-            amount=Quantity(value=amount_of(regimen, model), unit="mg"),
+            amount=Quantity(value=amount_of(regimen, model), unit=AMOUNT_UNIT),
             duration=Quantity(value=regimen.duration * UNIT_MS[model.time_unit] / HOUR_MS, unit="h")
             if regimen.duration
             else None,

@@ -1,6 +1,6 @@
 // The connection and what follows from it: frames in, the ward or one patient shown, and how old all of this is.
 
-import { rule, span } from "./format.js";
+import { alertName, span } from "./format.js";
 import { $, show, write } from "./dom.js";
 import { Patient } from "./patient.js";
 import { Ward } from "./ward.js";
@@ -72,7 +72,7 @@ function announce(rows) {
     for (const card of row.alerts)
       if (!announced.has(card.id)) {
         announced.add(card.id);
-        news.push(`${row.id}: ${rule(card.rule)} raised`);
+        news.push(`${row.id}: ${alertName(card)} raised`);
       }
   if (!first && news.length > 0 && reader.state === "live") write($("announce"), news.slice(0, 5).join(". "));
 }

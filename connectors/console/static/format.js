@@ -68,7 +68,11 @@ const RULES = {
 };
 
 /** A rule's name for people. */
-export const rule = (id) => RULES[id] ?? words(id.replaceAll(".", ": "));
+const rule = (id) => RULES[id] ?? words(id.replaceAll(".", ": "));
+
+/** What an alert says and of what: "Over-infusion: docetaxel"; a rule about the model or the patient needs no more. */
+export const alertName = ({ rule: id, subject }) =>
+  ["model", "patient"].includes(subject.kind) ? rule(id) : `${rule(id)}: ${words(subject.name)}`;
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const DAYS = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });

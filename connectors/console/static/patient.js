@@ -1,7 +1,7 @@
 // One patient: facts, alerts with their history, charts, parameters, measured values.
 
 import { Chart, columns } from "./charts.js";
-import { amount, clock, day, number, percent, quantity, range, relative, rule, unit, words } from "./format.js";
+import { alertName, amount, clock, day, number, percent, quantity, range, relative, unit, words } from "./format.js";
 import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
 import { targetWords } from "./ward.js";
 
@@ -16,8 +16,8 @@ const SPANS = [
   ["all", Infinity],
 ];
 
-/** Which rules are marked on which kind of chart. */
-const MARKED = { level: ["delivery", "data"], count: ["tox", "data"], exposure: ["exposure"], delivery: ["delivery"] };
+/** Which kinds of subject are marked on a chart whoever they are: what is delivered and which devices are silent. */
+const MARKED = { level: ["drug", "device"], count: ["device"], exposure: [], delivery: [] };
 
 export class Patient {
   constructor(id) {
@@ -171,8 +171,10 @@ export class Patient {
     this.charts.get(name).draw(drawn);
   }
 
-  marks(kind) {
-    return this.alerts.filter((card) => MARKED[kind].includes(card.rule.split(".")[0])).map((card) => ({ t: card.onset, severity: card.active ? card.steps.at(-1).severity : "ink-soft" }));
+  /** The alerts about what a chart shows, a subject of each of `shown`, and those that belong to its kind. */
+  marks(kind, ...shown) {
+    const about = ({ subject }) => MARKED[kind].includes(subject.kind) || shown.some((own) => own.kind === subject.kind && own.name === subject.name);
+    return this.alerts.filter(about).map((card) => ({ t: card.onset, severity: card.active ? card.steps.at(-1).severity : "ink-soft" }));
   }
 
   levelChart(level, points, kind) {
@@ -185,7 +187,7 @@ export class Patient {
       title: `${words(level.name)}, ${unit(level.unit)}`,
       unit: level.unit,
       limits: floors.map((floor) => ({ low: floor.below, label: floor.label })),
-      marks: this.marks(kind),
+      marks: this.marks(kind, { kind: "output", name: level.name }),
       stepped: false,
       least: 0.001,
       summary: `now ${now.value}${now.range && ` (${now.range})`}`,
@@ -207,7 +209,7 @@ export class Patient {
       title: `${words(target.name)} expected at end of course (band) and so far (line), ${unit(target.unit)}`,
       unit: target.unit,
       limits: [{ low: target.low, high: target.high, label: `target ${number(target.low)}–${number(target.high)}` }],
-      marks: this.marks("exposure"),
+      marks: this.marks("exposure", { kind: "target", name: target.name }),
       stepped: false,
       least: 0.001,
       summary: `at end ${range(target.at_end)}, ${targetWords(target)}; so far ${number(target.so_far[2])}`,
@@ -222,7 +224,7 @@ export class Patient {
       title: `delivered rate, ${unit(ratesUnit)}`,
       unit: ratesUnit,
       limits: [],
-      marks: this.marks("delivery"),
+      marks: this.marks("delivery", ...names.map((name) => ({ kind: "drug", name }))),
       stepped: true,
       least: 1,
       names: names.map(words),
@@ -273,7 +275,7 @@ function alertItem(card, open) {
   const history = make("details", { attributes: { "data-alert": card.id } }, make("summary", { text: `History (${card.steps.length})` }),
     make("ol", {}, ...card.steps.map((each) => make("li", { text: `${clock(each.time)}: ${each.state}${each.probability === null ? "" : `, ${percent(each.probability)}`}. ${each.text}` }))));
   history.open = open;
-  return make("li", { className: card.active ? step.severity : "ended", attributes: { "data-rule": card.rule, "data-state": step.state } },
-    make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: rule(card.rule) }), make("span", { className: "state", text: card.active ? `${step.severity}, ${step.state}` : step.state })),
+  return make("li", { className: card.active ? step.severity : "ended", attributes: { "data-rule": card.rule, "data-subject": card.subject.name, "data-state": step.state } },
+    make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: alertName(card) }), make("span", { className: "state", text: card.active ? `${step.severity}, ${step.state}` : step.state })),
     make("p", { text: step.text }), make("p", { className: "soft", text: facts.join(" · ") }), history);
 }

@@ -1,6 +1,6 @@
 // The ward: one line a patient, the most urgent first.
 
-import { amount, clock, day, number, percent, quantity, relative, rule, span, unit, words } from "./format.js";
+import { alertName, amount, clock, day, number, percent, quantity, relative, span, unit, words } from "./format.js";
 import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
 
 const BEHIND = 15 * 60_000;
@@ -25,22 +25,22 @@ function alerts(row) {
     ...row.alerts.map((card) => {
       const step = card.steps.at(-1);
       const p = step.probability === null ? "" : ` ${percent(step.probability)}`;
-      return make("span", { className: `chip ${step.severity}`, attributes: { title: step.text } }, severityMark(step.severity), `${rule(card.rule)}${p}`);
+      return make("span", { className: `chip ${step.severity}`, attributes: { title: step.text } }, severityMark(step.severity), `${alertName(card)}${p}`);
     }),
   );
 }
 
 const PLAN = { below: "▼ below plan", above: "▲ above plan" };
 
-/** What runs now, the main drug always; of a drug that does not run, what has been given of it. */
+/** What runs now, the main drug always; of a drug that does not run, what has been given of it. Each with its plan. */
 function delivered(row) {
   if (row.rates.length === 0) return lines(small("–"));
   return lines(
     ...row.rates.flatMap((rate, i) => [
       rate.rate > 0 || i === 0 ? `${number(rate.rate)} ${unit(rate.rate_unit)}` : null,
       small(`${words(rate.drug)}${rate.delivered === null ? "" : `, ${number(rate.delivered)} ${unit(rate.delivered_unit)} in all`}`),
+      rate.plan ? make("strong", { className: "plan", text: PLAN[rate.plan] }) : null,
     ]),
-    row.rates[0].plan ? make("strong", { className: "plan", text: PLAN[row.rates[0].plan] }) : null,
   );
 }
 

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from connectors.console.board import REFUSED_KEPT, Board, UnknownPatient
 from connectors.console.views import STEPS_SHOWN, Floor, ModelNotes
 from tests import factories as make
-from twin.events import Estimate, OutputEvent, Prediction, Rejected
+from twin.events import Estimate, OutputEvent, Prediction, Quantity, Rejected, Subject
 
 Known = OutputEvent | Rejected
 
@@ -239,6 +239,28 @@ def test_the_row_names_count_and_concentration_whatever_their_order() -> None:
 )
 def test_the_rate_says_whether_it_is_off_plan(rule: str, plan: str | None) -> None:
     assert folded([make.estimate(), make.alert(rule=rule)]).ward().rows[0].rates[0].plan == plan
+
+
+def test_only_the_drug_that_an_alert_is_about_is_off_plan() -> None:
+    rates = {drug: Quantity(value=1.0, unit="mg/h") for drug in ("oxaliplatin", "fluorouracil", "folinate")}
+    fast = make.alert(rule="delivery.overinfusion", subject=Subject("drug", "fluorouracil"))
+    slow = make.alert(rule="delivery.underinfusion", subject=Subject("drug", "oxaliplatin"))
+    row = folded([make.estimate(delivered_rate=rates), fast, slow]).ward().rows[0]
+    assert {rate.drug: rate.plan for rate in row.rates} == {
+        "oxaliplatin": "below",
+        "fluorouracil": "above",
+        "folinate": None,
+    }
+
+
+def test_a_device_that_bears_a_drugs_name_does_not_mark_the_drug() -> None:
+    alert = make.alert(rule="delivery.overinfusion", subject=Subject("device", make.DRUG))
+    assert folded([make.estimate(), alert]).ward().rows[0].rates[0].plan is None
+
+
+def test_a_card_says_what_the_alert_is_about() -> None:
+    (card,) = folded([make.alert()]).patient("P-1").alerts or ()
+    assert card.subject == Subject("output", "neutrophils")
 
 
 def test_the_prior_is_the_first_estimate_if_nothing_had_been_measured_then() -> None:

@@ -198,9 +198,9 @@ def test_a_raised_alert_becomes_visible_and_a_cleared_one_goes(page: webdriver.C
     eventually(lambda: ward_order(page) == ["P-1", "P-2"])
     console.publish(make.alert("P-2", rule="tox.neutropenia_g4", severity="high", probability=0.62))
     eventually(lambda: visible(page, '[data-patient="P-2"] .chip.high'))
-    assert text_of(page, '[data-patient="P-2"] .chip') == "▲Neutropenia grade 4 62 %"
+    assert text_of(page, '[data-patient="P-2"] .chip') == "▲Neutropenia grade 4: neutrophils 62 %"
     assert ward_order(page) == ["P-2", "P-1"]
-    assert "P-2: Neutropenia grade 4 raised" in (
+    assert "P-2: Neutropenia grade 4: neutrophils raised" in (
         page.find_element(By.ID, "announce").get_attribute("textContent") or ""
     )
     cleared = make.alert("P-2", make.at(5), severity="high", state="cleared", revision=1, onset=make.at(0))
@@ -213,7 +213,7 @@ def test_a_ward_line_says_what_the_twin_says(page: webdriver.Chrome, console: Co
     console.publish(*course(), make.alert("P-1", rule="delivery.underinfusion", severity="medium", probability=None))
     line = '[data-patient="P-1"]'
     eventually(lambda: text_of(page, f'{line} [data-label="P(grade 4)"]') == "40 %")
-    eventually(lambda: "Under-infusion" in text_of(page, f"{line} .chip.medium"))
+    eventually(lambda: "Under-infusion: docetaxel" in text_of(page, f"{line} .chip.medium"))
     assert text_of(page, f'{line} [data-label="Delivered rate"]').split("\n") == [
         "96 mg/h",
         "docetaxel, 48 mg in all",

@@ -16,7 +16,7 @@ from connectors.sinks.influx import InfluxWriter
 from connectors.sinks.line_protocol import event_lines, rejected_line
 from tests import factories as make
 from tests.lineprotocol import Point, parse
-from twin.events import Clock, DoseGiven, Quantity, to_millis
+from twin.events import Clock, DoseGiven, Quantity, Subject, to_millis
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=32)
 clean_names = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=32)
@@ -110,6 +110,11 @@ def test_what_late_data_may_change_in_an_alert_is_no_part_of_its_identity() -> N
     assert "probability" not in points(after)[0].fields
 
 
+def test_an_alerts_subject_is_a_tag_of_its_point() -> None:
+    (point,) = points(make.alert(rule="delivery.overinfusion", subject=Subject("drug", "oxaliplatin")))
+    assert (point.tags["subject_kind"], point.tags["subject"]) == ("drug", "oxaliplatin")
+
+
 def test_two_alerts_of_one_rule_in_one_millisecond_stay_two_points() -> None:
     onsets = [make.at(-hours) for hours in range(5)]
     written = [points(make.alert(time=make.at(1), onset=onset))[0] for onset in onsets]
@@ -187,7 +192,7 @@ def test_any_text_and_number_is_read_back_as_it_was_meant(name: str, text: str, 
 def test_a_name_with_line_breaks_stays_one_point(name: str) -> None:
     (line,) = event_lines(make.alert(rule=name))
     assert len(line.splitlines()) == 1
-    assert len(parse(line).tags) == 3
+    assert len(parse(line).tags) == 5
 
 
 @given(st.lists(st.sampled_from([0, 1, -1, 0.5, 1e300, 5e-324]), min_size=5, max_size=5), st.integers(0, 40))

@@ -12,11 +12,14 @@ from hypothesis import strategies as st
 from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, absorb, digest, reconcile
 from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, Transition, advance, to_alert
 from twin.alerts.snapshot import Snapshot
+from twin.events import Subject
 
 SETTINGS = {
     "swift": RuleSettings(raise_above=0.5, clear_below=0.3, severity="medium"),
     "slow": RuleSettings(raise_above=0.5, clear_below=0.3, severity="low", raise_after_ms=3, clear_after_ms=2),
 }
+
+ABOUT = Subject("drug", "x")
 
 Fact = tuple[int, float]
 """(event time, probability from then on): the history that the toy twin below folds."""
@@ -26,7 +29,7 @@ def fold(book: AlertBook, facts: Sequence[Fact]) -> tuple[AlertBook, list[Transi
     """The toy twin: each fact is a snapshot in which both rules see its probability."""
     told: list[Transition] = []
     for time, level in facts:
-        found = [Finding(rule, "x", level, "medium", f"{level:.3f}", probabilistic=True) for rule in SETTINGS]
+        found = [Finding(rule, ABOUT, level, "medium", f"{level:.3f}", probabilistic=True) for rule in SETTINGS]
         book, transitions = advance(book, found, Snapshot("P-1", time, 1000.0, None), SETTINGS, "hash")
         told += transitions
     return book, told

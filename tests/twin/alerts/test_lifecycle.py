@@ -25,7 +25,7 @@ from twin.alerts.lifecycle import (
 )
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
-from twin.events import decode_output, encode, event_id
+from twin.events import Subject, decode_output, encode, event_id
 
 SETTINGS = RuleSettings(raise_above=0.5, clear_below=0.3, severity="medium", when_absent="hold")
 SLOW = RuleSettings(
@@ -34,7 +34,7 @@ SLOW = RuleSettings(
 
 
 def finding(level: float, *, subject: str = "x", severity: Severity = "medium", probabilistic: bool = True) -> Finding:
-    return Finding("rule", subject, level, severity, f"level {level:.2f}", probabilistic=probabilistic)
+    return Finding("rule", Subject("drug", subject), level, severity, f"level {level:.2f}", probabilistic=probabilistic)
 
 
 def run(
@@ -70,7 +70,7 @@ def test_between_the_thresholds_nothing_is_raised_and_nothing_cleared() -> None:
 
 def test_alert_id_is_made_of_patient_rule_subject_onset_and_model() -> None:
     _, told = run([(7, 0.9)])
-    assert told[0].alert_id == event_id("P-1", "rule", "x", 7 * MINUTE_MS, "hash")
+    assert told[0].alert_id == event_id("P-1", "rule", "drug", "x", 7 * MINUTE_MS, "hash")
     assert told[0].onset_ms == told[0].time_ms == 7 * MINUTE_MS
 
 
@@ -94,7 +94,7 @@ def test_a_condition_that_ends_before_raise_after_was_never_an_alert() -> None:
 
 
 def test_an_urgent_finding_does_not_wait() -> None:
-    found = Finding("rule", "x", 9.0, "high", "ten times the rate", urgent=True)
+    found = Finding("rule", Subject("drug", "x"), 9.0, "high", "ten times the rate", urgent=True)
     _, told = advance(AlertBook(), [found], Snapshot("P-1", 0, 1000.0, None), {"rule": SLOW}, "hash")
     assert [transition.state for transition in told] == ["raised"]
 
@@ -151,9 +151,9 @@ def test_subjects_live_apart() -> None:
     snapshot = Snapshot("P-1", 0, 1000.0, None)
     found = [finding(0.9, subject="b"), finding(0.2, subject="c"), finding(0.8, subject="a")]
     book, told = advance(book, found, snapshot, {"rule": SETTINGS}, "hash")
-    assert [transition.subject for transition in told] == ["a", "b"]
+    assert [transition.subject.name for transition in told] == ["a", "b"]
     assert len({transition.alert_id for transition in told}) == 2
-    assert [condition.subject for condition in book.conditions] == ["a", "b"]
+    assert [condition.subject.name for condition in book.conditions] == ["a", "b"]
 
 
 def test_two_looks_at_the_same_millisecond_do_not_lose_the_alert() -> None:
@@ -166,7 +166,7 @@ def test_two_looks_at_the_same_millisecond_do_not_lose_the_alert() -> None:
 def test_onset_is_what_the_rule_knows_not_when_it_was_looked_at() -> None:
     ids = set()
     for looked in (100, 250, 9999):
-        found = Finding("rule", "x", 2.0, "low", "silent", began_ms=77)
+        found = Finding("rule", Subject("device", "x"), 2.0, "low", "silent", began_ms=77)
         _, told = advance(AlertBook(), [found], Snapshot("P-1", looked, 10.0, None), {"rule": SETTINGS}, "hash")
         assert told[0].onset_ms == 77
         ids.add(told[0].alert_id)
@@ -288,6 +288,7 @@ def test_goes_on_the_wire_with_its_revision() -> None:
     alert = to_alert(raised, 3, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash")
     assert decode_output(encode(alert)) == alert
     assert (alert.state, alert.revision, alert.probability, alert.rule) == ("raised", 3, 0.9, "rule")
+    assert alert.subject == Subject("drug", "x")
     assert alert.event_id == event_id("alert", raised.alert_id, 3)
     again = to_alert(raised, 4, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash")
     assert again.event_id != alert.event_id

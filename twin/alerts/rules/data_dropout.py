@@ -10,6 +10,7 @@ from __future__ import annotations
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
+from twin.events import Subject
 from twin.record.contact import SPELL_MS
 
 RULE = "data.dropout"
@@ -29,9 +30,10 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
     found = []
     for device in snapshot.devices:
         every = device.expected_every_ms
+        about = Subject("device", device.device_id)
         if not device.associated or every is None:
             text = "is released" if not device.associated else "may be silent"
-            found.append(Finding(RULE, device.device_id, 0.0, SETTINGS.severity, f"Device {device.device_id} {text}."))
+            found.append(Finding(RULE, about, 0.0, SETTINGS.severity, f"Device {device.device_id} {text}."))
             continue
         allowed = max(MISSED * every, LEAST_MS)
         silent = max(0, snapshot.time_ms - device.last_seen_ms)
@@ -41,7 +43,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
         found.append(
             Finding(
                 rule=RULE,
-                subject=device.device_id,
+                subject=about,
                 level=silent / allowed if silent > allowed else 0.0,
                 severity=SETTINGS.severity,
                 text=f"Device {device.device_id} {lost if silent > allowed else heard}.",

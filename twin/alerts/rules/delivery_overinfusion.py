@@ -12,8 +12,9 @@ import math
 
 from twin.alerts.lifecycle import Finding, RuleSettings, Severity
 from twin.alerts.planned_course import GRACE_MS, PlannedCourse, current_course
-from twin.alerts.snapshot import Snapshot
+from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.clock import MINUTE_MS
+from twin.events import Subject
 
 RULE = "delivery.overinfusion"
 
@@ -42,10 +43,10 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
         found.append(
             Finding(
                 rule=RULE,
-                subject=view.drug,
+                subject=Subject("drug", view.drug),
                 level=level,
                 severity=severity,
-                text=_text(view.drug, course, fast, ahead, beyond),
+                text=_text(view, course, fast, ahead, beyond),
                 freshness_hours=snapshot.hours_since(view.last_report_ms),
                 urgent=level >= GROSS,
             )
@@ -64,14 +65,15 @@ def rate_excess(course: PlannedCourse) -> float:
     return min([excess, *(other for other in matching if abs(other) <= SETTINGS.raise_above)])
 
 
-def _text(drug: str, course: PlannedCourse, fast: float, ahead: float, beyond: float) -> str:
-    given = f"{course.delivered:.4g} of {course.total:.4g} mg delivered"
+def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, beyond: float) -> str:
+    given = f"{course.delivered:.4g} of {course.total:.4g} {view.amount_unit} delivered"
     due = course.rate_after(course.delivered)
     largest = max(fast, ahead, beyond)
     if largest <= SETTINGS.clear_below:
-        return f"{drug}: delivery as planned; {given}."
+        return f"{view.drug}: delivery as planned; {given}."
     if largest == fast and due is not None:
-        return f"{drug}: running at {course.rate:.4g} mg/h where {due:.4g} mg/h is planned ({fast:+.0%}); {given}."
+        rates = f"running at {course.rate:.4g} {view.rate_unit} where {due:.4g} {view.rate_unit} is planned"
+        return f"{view.drug}: {rates} ({fast:+.0%}); {given}."
     if beyond > SETTINGS.clear_below:
-        return f"{drug}: {beyond:.0%} more than the planned course; {given}."
-    return f"{drug}: ahead of the plan by {ahead:.0%} of the course; {given}."
+        return f"{view.drug}: {beyond:.0%} more than the planned course; {given}."
+    return f"{view.drug}: ahead of the plan by {ahead:.0%} of the course; {given}."

@@ -12,8 +12,9 @@ import math
 
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, current_course
-from twin.alerts.snapshot import Snapshot
+from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.clock import MINUTE_MS
+from twin.events import Subject
 
 RULE = "delivery.underinfusion"
 
@@ -37,10 +38,10 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
         found.append(
             Finding(
                 rule=RULE,
-                subject=view.drug,
+                subject=Subject("drug", view.drug),
                 level=max(slow, behind, 0.0),
                 severity=SETTINGS.severity,
-                text=_text(view.drug, course, slow, behind),
+                text=_text(view, course, slow, behind),
                 freshness_hours=snapshot.hours_since(view.last_report_ms),
             )
         )
@@ -59,14 +60,14 @@ def rate_shortfall(course: PlannedCourse) -> float:
     return min((1.0 - course.rate / rate for rate in finite), default=0.0)
 
 
-def _text(drug: str, course: PlannedCourse, slow: float, behind: float) -> str:
-    given = f"{course.delivered:.4g} of {course.total:.4g} mg delivered"
+def _text(view: DeliveryView, course: PlannedCourse, slow: float, behind: float) -> str:
+    given = f"{course.delivered:.4g} of {course.total:.4g} {view.amount_unit} delivered"
     if max(slow, behind) <= SETTINGS.clear_below:
-        return f"{drug}: delivery as planned; {given}."
+        return f"{view.drug}: delivery as planned; {given}."
     if not course.started:
-        return f"{drug}: planned course has not started; behind the plan by {behind:.0%} of it."
+        return f"{view.drug}: planned course has not started; behind the plan by {behind:.0%} of it."
     if behind >= slow:
-        return f"{drug}: behind the plan by {behind:.0%} of the course; {given}."
+        return f"{view.drug}: behind the plan by {behind:.0%} of the course; {given}."
     if course.rate == 0:
-        return f"{drug}: not running in mid-course; {given}."
-    return f"{drug}: running at {course.rate:.4g} mg/h, {slow:.0%} below the planned rate; {given}."
+        return f"{view.drug}: not running in mid-course; {given}."
+    return f"{view.drug}: running at {course.rate:.4g} {view.rate_unit}, {slow:.0%} below the planned rate; {given}."

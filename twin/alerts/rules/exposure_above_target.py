@@ -9,6 +9,7 @@ from __future__ import annotations
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
+from twin.events import Subject
 
 RULE = "exposure.above_target"
 
@@ -24,7 +25,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
     return tuple(
         Finding(
             rule=RULE,
-            subject=view.target,
+            subject=Subject("target", view.target),
             level=view.p_above,
             severity=SETTINGS.severity,
             text=(

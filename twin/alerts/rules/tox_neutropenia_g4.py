@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.snapshot import Snapshot
+from twin.events import Subject
 
 RULE = "tox.neutropenia_g4"
 
@@ -25,12 +26,12 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
     return (
         Finding(
             rule=RULE,
-            subject=nadir.output,
+            subject=Subject("output", nadir.output),
             level=nadir.p_grade4,
             severity=SETTINGS.severity,
             text=(
                 f"Grade 4 {toxicity} with probability {nadir.p_grade4:.0%} within {nadir.horizon_hours / 24:.3g} d; "
-                f"nadir {nadir.median:.2g} 10*9/L (median) in {nadir.day:.2g} d."
+                f"nadir {nadir.median:.2g} {nadir.unit} (median) in {nadir.day:.2g} d."
             ),
             probabilistic=True,
             horizon_hours=nadir.horizon_hours,

@@ -11,6 +11,7 @@ import math
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.misfit import ALARM, FALSE_ALARM
 from twin.alerts.snapshot import Snapshot
+from twin.events import Subject
 
 RULE = "twin.surprise"
 
@@ -30,7 +31,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
     return (
         Finding(
             rule=RULE,
-            subject=view.model,
+            subject=Subject("model", view.model),
             level=math.log10(max(view.evidence, 1e-12)),
             severity=SETTINGS.severity,
             text=(

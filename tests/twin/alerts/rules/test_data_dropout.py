@@ -5,6 +5,7 @@ import pytest
 from tests.twin.alerts.rules.views import device, states, told
 from twin.alerts.rules.data_dropout import RULE, find
 from twin.clock import MINUTE_MS
+from twin.events import Subject
 
 
 @pytest.mark.parametrize(("every", "allowed"), [(0.1, 15), (1, 15), (5, 15), (6, 18), (60, 180)])
@@ -22,6 +23,7 @@ def test_the_onset_is_when_the_allowance_ran_out_whenever_somebody_looked() -> N
 def test_clears_when_the_device_speaks_again() -> None:
     raised, cleared = told([device(20, 0), device(25, 0), device(30, 29.5)])
     assert (raised.state, cleared.state) == ("raised", "cleared")
+    assert raised.subject == cleared.subject == Subject("device", "wrist-9")
     assert raised.text == "Device wrist-9 silent for 20 min; expected every 1 min."
     assert cleared.text == "Device wrist-9 is heard; expected every 1 min."
 

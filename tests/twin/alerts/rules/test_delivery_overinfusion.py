@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from tests.twin.alerts.rules.views import CYCLE, FOLFOX, delivery, later, states, told
 from twin.alerts.rules.delivery_overinfusion import GROSS, RULE, find
 from twin.clock import HOUR_MS
+from twin.events import Subject
 from twin.record.orders import PlanStep
 
 RATE = 4320 / 46
@@ -115,6 +118,15 @@ def test_the_next_course_is_held_against_its_own_plan() -> None:
 
 def test_the_alert_of_a_finished_course_does_not_stay_for_weeks() -> None:
     assert states([delivery(47, 0.0, 8000), delivery(46.25 + 97, 0.0, 8000)]) == [(RULE, "raised"), (RULE, "cleared")]
+
+
+def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:
+    view = replace(delivery(2, 10 * RATE, 884.3).delivery[0], amount_unit="ug", rate_unit="ug/h")
+    (finding,) = find(replace(delivery(2, 10 * RATE, 884.3), delivery=(view,)))
+    assert finding.subject == Subject("drug", "fluorouracil")
+    assert finding.text == (
+        "fluorouracil: running at 939.1 ug/h where 93.91 ug/h is planned (+900%); 884.3 of 5040 ug delivered."
+    )
 
 
 def test_freshness_is_the_age_of_the_pumps_last_word() -> None:

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from tests.twin.alerts.rules.views import CYCLE, FOLFOX, delivery, later, states, told
 from twin.alerts.rules.delivery_underinfusion import RULE, find
 from twin.clock import HOUR_MS
+from twin.events import Subject
 from twin.record.orders import PlanStep
 
 RATE = 4320 / 46
@@ -82,6 +85,13 @@ def test_a_dose_ordered_at_once_is_missed_only_by_its_amount() -> None:
     at_once = (PlanStep(0, 0, 100.0),)
     assert find(delivery(0.1, 600.0, 20.0, plan=at_once))[0].level == 0.0
     assert find(delivery(3, 0.0, 20.0, plan=at_once))[0].level == pytest.approx(0.8)
+
+
+def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:
+    view = replace(delivery(5, RATE / 2, 1200).delivery[0], amount_unit="ug", rate_unit="ug/h")
+    (finding,) = find(replace(delivery(5, RATE / 2, 1200), delivery=(view,)))
+    assert finding.subject == Subject("drug", "fluorouracil")
+    assert finding.text.endswith("running at 46.96 ug/h, 50% below the planned rate; 1200 of 5040 ug delivered.")
 
 
 def test_without_an_order_nothing_can_be_said() -> None:

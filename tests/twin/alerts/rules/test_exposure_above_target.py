@@ -4,11 +4,12 @@ import pytest
 
 from tests.twin.alerts.rules.views import exposure, nadir, states, told
 from twin.alerts.rules.exposure_above_target import RULE, find
+from twin.events import Subject
 
 
 def test_a_lasting_probability_is_raised_with_target_and_freshness() -> None:
     (alert,) = told([exposure(0, above=0.9), exposure(30, above=0.9)])
-    assert (alert.rule, alert.state, alert.subject) == (RULE, "raised", "fluorouracil_auc")
+    assert (alert.rule, alert.state, alert.subject) == (RULE, "raised", Subject("target", "fluorouracil_auc"))
     assert alert.probability == 0.9
     assert alert.freshness_hours == pytest.approx(2.0)
     assert alert.text == (

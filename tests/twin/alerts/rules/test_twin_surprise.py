@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from tests.twin.alerts.rules.views import states, surprise, told
 from twin.alerts.rules.twin_surprise import RULE, find
+from twin.events import Subject
 
 
 def test_fifty_to_one_raises_and_five_to_one_clears() -> None:
@@ -18,7 +19,7 @@ def test_nothing_measured_is_no_surprise() -> None:
 
 def test_the_text_says_how_strong_the_evidence_is_and_what_was_missed() -> None:
     (raised,) = told([surprise(3, 240.0, innovation=-3.14)])
-    assert raised.subject == "a_model"
+    assert raised.subject == Subject("model", "a_model")
     assert raised.text == (
         "The model may not describe this patient: 240 to 1 after 4 values (by chance for 1 patient in 100); "
         "the last, plasma, was 3.1 SD below its prediction."

@@ -64,7 +64,7 @@ def nadir(hours: float, probability: float | None, *, ess: float = 500.0) -> Sna
     """A forecast of the neutrophils, or none at this moment."""
     view = None
     if probability is not None:
-        view = NadirView("neutropenia_g4", "neutrophils", probability, 0.46, 8.2, 504.0)
+        view = NadirView("neutropenia_g4", "neutrophils", probability, 0.46, "10*9/L", 8.2, 504.0)
     return Snapshot("P-1", round(hours * HOUR_MS), ess, 0, nadir=view)
 
 
