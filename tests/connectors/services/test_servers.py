@@ -5,13 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
-import shutil
 import signal
 import stat
 import subprocess
 import sys
 import textwrap
-import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -21,16 +19,14 @@ import pytest
 from influxdb_client import InfluxDBClient
 from influxdb_client.client.write_api import SYNCHRONOUS
 
-from connectors.services import Influx, LocalServices, compose, down, influxdb, launch, local_services, servers, up
+from connectors.services import Influx, LocalServices, down, influxdb, launch, local_services, up
 from connectors.services import kafka as kafka_server
-from connectors.services.cache import cached
 from connectors.services.launch import ServerFailed, release, start
 from connectors.services.ports import answers, free_ports
-from connectors.services.progress import Cancelled, CommandFailed, run
+from connectors.services.progress import Cancelled
 from connectors.services.run_state import read_record, running_servers
 from connectors.services.servers import NamedServerError, status
-from connectors.services.supervisor import ProcessId, add_claim, held, remove_claim
-from connectors.services.tools import MissingTool, require
+from connectors.services.supervisor import ProcessId, held
 
 pytestmark = pytest.mark.usefixtures("unnamed")
 
@@ -314,166 +310,6 @@ def test_a_named_server_that_cannot_be_used_is_an_error_that_names_the_variable(
     with pytest.raises(ServerFailed, match=message):
         own.start_influx() if "DOSETWIN_INFLUX_URL" in variables else own.start_kafka()
     assert issubclass(NamedServerError, ServerFailed)
-
-
-def test_a_missing_tool_is_named_with_the_package_to_get(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("PATH", "/nonexistent")
-    with pytest.raises(MissingTool) as error:
-        require(("java", "go"))
-    assert "'java' (runs Kafka) is not installed: on Debian 'apt-get install openjdk-17-jre-headless'" in str(
-        error.value
-    )
-    assert "'go' (builds InfluxDB) is not installed" in str(error.value)
-
-
-def test_a_tool_that_is_too_old_is_named_with_both_versions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    old = tmp_path / "java"
-    old.write_text("#!/bin/sh\necho 'openjdk version \"11.0.2\" 2019-01-15' >&2\n")
-    old.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    with pytest.raises(MissingTool, match=r"'java' \(runs Kafka\) is 11\.0, but 17\.0 or newer is needed"):
-        require(("java",))
-
-
-def test_a_process_is_told_from_a_later_one_with_its_pid() -> None:
-    me = ProcessId.of(os.getpid())
-    assert me.alive()
-    assert ProcessId.parse(str(me)) == me
-    assert not ProcessId(me.pid, me.started + 1).alive()
-    with subprocess.Popen(["true"]) as short:
-        gone = ProcessId.of(short.pid)
-    assert not gone.alive()
-
-
-def test_claims_hold_while_their_process_lives(tmp_path: Path) -> None:
-    claims = tmp_path / "claims"
-    assert not held(claims)
-    add_claim(claims, f"{os.getpid()}-1")
-    add_claim(claims, "no claim at all")
-    assert not held(claims), "another process had this pid"
-    add_claim(claims, "up")
-    assert held(claims)
-    remove_claim(claims, "up")
-    assert not held(claims)
-
-
-def test_a_failed_command_shows_the_end_of_its_log(tmp_path: Path) -> None:
-    with pytest.raises(CommandFailed, match=r"(?s)trying: ended with exit code 7.*no such luck"):
-        run(("sh", "-c", "echo no such luck; exit 7"), title="trying", log=tmp_path / "log", say=print)
-
-
-def test_a_long_command_reports_how_far_it_is(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.services.progress.QUIET_SECONDS", 0.2)
-    monkeypatch.setattr("connectors.services.progress.REPORT_SECONDS", 0.2)
-    said: list[str] = []
-    command = ("sh", "-c", "echo half; sleep 1.2")
-    run(command, title="work", log=tmp_path / "log", say=said.append, measure=lambda log: f"at {log.strip()}")
-    assert said[0] == "work"
-    assert any(re.fullmatch(r"  work: \d+ s, at half", line) for line in said)
-    assert re.fullmatch(r"  work: done in \d+ s", said[-1])
-
-
-def test_the_cache_is_filled_once_by_whoever_comes_first(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    made: list[Path] = []
-
-    def make(folder: Path) -> None:
-        made.append(folder)
-        time.sleep(0.7)
-        (folder / "program").write_text("x")
-
-    said: list[str] = []
-    threads = [threading.Thread(target=cached, args=("thing-1", make, said.append)) for _ in range(3)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert len(made) == 1
-    assert (tmp_path / "dosetwin" / "thing-1" / "program").read_text() == "x"
-    assert "another process is preparing thing-1; waiting for it" in said
-
-
-def test_a_build_that_failed_leaves_no_half_made_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-
-    def fail(folder: Path) -> None:
-        (folder / "half").write_text("x")
-        raise CommandFailed("no")
-
-    with pytest.raises(CommandFailed):
-        cached("thing-2", fail, print)
-    assert sorted(path.name for path in (tmp_path / "dosetwin").iterdir()) == ["thing-2.lock"]
-
-
-def test_a_jar_that_is_not_the_pinned_one_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "a.jar").write_bytes(b"a")
-    digest = "ca978112ca1bbdcafac231b39a23dc4da786eff8147c4e72b9807785afee48bb"
-    kafka_server.check_sums(tmp_path, f"{digest}  a.jar\n")
-    with pytest.raises(kafka_server.WrongJar, match=r"b\.jar: not fetched"):
-        kafka_server.check_sums(tmp_path, f"{digest}  a.jar\n{digest}  b.jar\n")
-    (tmp_path / "a.jar").write_bytes(b"changed")
-    with pytest.raises(kafka_server.WrongJar, match=r"a\.jar: its SHA-256 is not the pinned"):
-        kafka_server.check_sums(tmp_path, f"{digest}  a.jar\n")
-    with pytest.raises(kafka_server.WrongJar, match=r"a\.jar: not among the pinned jars"):
-        kafka_server.check_sums(tmp_path, "")
-
-
-def test_the_build_leaves_cargo_alone_only_where_the_user_configured_it(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("HOME", str(tmp_path))
-    environment = influxdb._build_environment(tmp_path / "work", tmp_path / "wrap", {"GOFLAGS": "-x"})
-    assert environment["CARGO_HOME"] == str(tmp_path / "work" / "cargo")
-    assert environment["GOFLAGS"] == "-x -buildvcs=false -mod=readonly"
-    (tmp_path / ".cargo").mkdir()
-    (tmp_path / ".cargo" / "config.toml").write_text("")
-    assert "CARGO_HOME" not in influxdb._build_environment(tmp_path / "work", tmp_path / "wrap", {})
-
-
-def test_with_a_container_engine_the_same_servers_run_by_compose(
-    directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """A stand-in for the ``docker`` program only: it notes how it is called and runs the real InfluxDB."""
-    program = influxdb.binary(print)
-    docker, calls = tmp_path / "bin" / "docker", tmp_path / "calls"
-    docker.parent.mkdir()
-    docker.write_text(
-        textwrap.dedent(f"""\
-        #!/bin/sh
-        echo "$* port=$DOSETWIN_INFLUX_PORT" >> {calls}
-        case "$*" in
-        *" up "*) exec {program} run --bolt-path={tmp_path}/b --sqlite-path={tmp_path}/s --engine-path={tmp_path}/e \\
-            --http-bind-address=127.0.0.1:$DOSETWIN_INFLUX_PORT --reporting-disabled ;;
-        esac
-        """)
-    )
-    docker.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{docker.parent}:{os.environ['PATH']}")
-    monkeypatch.delenv("DOSETWIN_SERVICES")
-    servers._provider_found.cache_clear()
-    try:
-        assert servers.provider() == "compose"
-        with local_services(kafka=False, directory=directory, say=print) as own:
-            assert influxdb.accepts(own.influx)
-            assert status(directory)[1].provider == "compose"
-            port = own.influx.url.rpartition(":")[2]
-    finally:
-        servers._provider_found.cache_clear()
-    words = f"compose -p {compose.project(directory)} -f {compose.compose_file()}"
-    assert calls.read_text().splitlines()[2:] == [
-        f"{words} pull --quiet influxdb port=0",
-        f"{words} up --no-deps --no-color influxdb port={port}",
-        f"{words} rm --stop --force influxdb port={port}",
-    ]
-
-
-def test_a_container_engine_that_does_not_answer_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    docker = tmp_path / "docker"
-    docker.write_text("#!/bin/sh\nexit 1\n")
-    docker.chmod(0o700)
-    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
-    assert shutil.which("docker") == str(docker)
-    assert not compose.available()
 
 
 @pytest.mark.slow

@@ -6,54 +6,16 @@ Every check goes through the compiled model, for the typical patient (eta = 0), 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pytest
-from scipy import optimize
 
-from tests.twin.equations import BEGINNING, infusion, timeline_of
-from twin.arrays import Floats
+from tests.twin.equations import infusion
+from tests.twin.library.levels import hourly, over, typical
 from twin.clock import HOUR_MS
-from twin.kernel.kernel import compile_model
 from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
-from twin.solver.linear_system import individual_parameters
-from twin.solver.solver import Solver
-from twin.solver.step_control import step_sizes_for
 from twin.timeline.delivery import Delivered
-
-
-def over(hours: float, amount: float, start: float = 0.0) -> list[tuple[int, float]]:
-    """Rate steps of an amount (mg) given evenly over some hours."""
-    return [(round(start * HOUR_MS), amount / hours), (round((start + hours) * HOUR_MS), 0.0)]
-
-
-def typical(
-    model_id: str,
-    given: Mapping[str, Delivered],
-    hours: Sequence[float],
-    covariates: Mapping[str, float] | None = None,
-    eta: Mapping[str, float] | None = None,
-) -> dict[str, Floats]:
-    """Outputs and target states at some hours, by name, of the patient with these covariates and etas, else typical."""
-    kernel = compile_model(load_model(model_id))
-    model = kernel.model
-    values = [(covariates or {}).get(c.name, c.reference) for c in model.covariates]
-    timeline = timeline_of(kernel, dict(given), covariates=[(BEGINNING, values)])
-    effects = np.array([[(eta or {}).get(name, 0.0) for name in model.effect_names]])
-    solver = Solver(kernel, effects, step_sizes_for(kernel), shared=False)
-    marks = np.round(np.array(hours) * HOUR_MS).astype(np.int64)
-    _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
-    names = [o.name for o in model.outputs] + [t.state for t in model.targets]
-    return {name: out[:, i, 0] for i, name in enumerate(names)}
-
-
-def hourly(days: float) -> list[float]:
-    return [float(hour) for hour in range(1, round(days * 24) + 1)]
-
-
-# --- 5-fluorouracil --------------------------------------------------------------------------------------------------
 
 
 def test_arshad_five_days_reach_their_steady_state_and_nadirs() -> None:
@@ -87,8 +49,6 @@ def test_dpyd_carriers_clear_half_and_who_must_avoid_the_drug_is_refused(model_i
     assert (score.reference, score.low, score.source) == (2, 1, None)
     assert dict(score.widens) == pytest.approx({"CL": 0.06 * 0.94 * math.log(2) ** 2}, rel=0.01)
 
-
-# --- methotrexate ----------------------------------------------------------------------------------------------------
 
 LEVELS = [24.0, 36.0, 42.0, 48.0, 72.0]
 
@@ -150,9 +110,6 @@ def test_fifty_units_per_kilogram_are_what_the_two_constants_say() -> None:
     assert 50 * 60 / units_per_umol * values["mg_per_umol_enzyme"] == pytest.approx(5.19, abs=0.005)
 
 
-# --- paclitaxel ------------------------------------------------------------------------------------------------------
-
-
 def test_chen_peak_area_and_nadir_after_260_per_square_metre() -> None:
     given = {"nabpaclitaxel": infusion(over(0.5, 260 * 1.9))}
     # Albumin 3.9 g/dL is typical for elimination, 4.0 for the baseline: an eta sets the latter to its own 4.28.
@@ -174,9 +131,6 @@ def test_chen_covariates_have_their_own_references() -> None:
     assert typical_values(model, {"albumin": 30})["Circ0"] > 4.28
     assert typical_values(model, {"AGE": 64})["Slope"] == 0.00253
     assert typical_values(model, {"AGE": 65})["Slope"] == pytest.approx(0.00253 * 1.501)
-
-
-# --- carboplatin -----------------------------------------------------------------------------------------------------
 
 
 def test_zandvliet_clearance_is_renal_and_calvert_s_rest() -> None:
@@ -203,79 +157,6 @@ def test_carboplatin_regimens_reach_the_exposure_they_are_for(model_id: str, dos
 
 def test_mapbayr188_central_volume_is_per_square_metre() -> None:
     assert typical_values(load_model("carboplatin_mapbayr188"), {"BSA": 2.0})["V1"] == 19.0
-
-
-# --- tablets ---------------------------------------------------------------------------------------------------------
-
-
-def daily(amount: float, every: float, count: int, route: str = "oral") -> Delivered:
-    return Delivered(impulses=[(round(i * every * HOUR_MS), amount, route) for i in range(count)])
-
-
-def test_sunitinib_at_steady_state_is_dose_over_clearance() -> None:
-    values = typical_values(load_model("sunitinib_yu2014"))
-    hours = [float(h) for h in np.linspace(24 * 60, 24 * 61, 97)]
-    found = typical("sunitinib_yu2014", {"sunitinib": daily(50, 24, 61)}, hours)
-    area = np.trapezoid(found["sunitinib_plasma"], hours) / 1000
-    # The liver extracts CLs/(QH + CLs) of what flows through, so that what is swallowed reaches dose/CLs in the vein.
-    assert area == pytest.approx(50 / values["CLs"], rel=0.005)
-    metabolite = np.trapezoid(found["SU12662_plasma"], hours) / 1000
-    assert metabolite == pytest.approx(50 * values["FM"] / values["CLm"], rel=0.01)
-    # Hansson's exposure of 1.52 mg.h/L goes with another clearance, 32.819 L/h: the two may not be mixed unscaled.
-    assert pytest.approx(1.52, abs=0.005) == 50 / 32.819
-    assert abs(area - 1.52) > 0.1
-
-
-def test_sunitinib_scales_with_weight_as_flows_and_volumes_do() -> None:
-    usual, heavy = (typical_values(load_model("sunitinib_yu2014"), {"WT": weight}) for weight in (70, 140))
-    for flow in ("CLs", "CLm", "Qm", "QH"):
-        assert heavy[flow] == pytest.approx(usual[flow] * 2**0.75)
-    for volume in ("Vs", "Vm", "Vpm"):
-        assert heavy[volume] == pytest.approx(usual[volume] * 2)
-
-
-@pytest.mark.parametrize(("boost", "clearance"), [(0, 8.43), (1, 3.49)])
-def test_olaparib_hepatic_clearance_with_and_without_cobicistat(boost: float, clearance: float) -> None:
-    values = typical_values(load_model("olaparib_cyp3a_overbeek2025"), {"BOOST": boost})
-    assert values["EH"] * values["QHP"] == pytest.approx(clearance, abs=0.01)
-    assert values["VL"] == pytest.approx(1.226, abs=0.001)
-    assert values["QHP"] == pytest.approx(50.4)
-
-
-def test_a_third_of_olaparib_with_cobicistat_gives_as_much_as_the_whole_without() -> None:
-    hours = [float(h) for h in np.linspace(24 * 6, 24 * 6.5, 121)]
-    areas = []
-    for dose, boost in [(300, 0), (100, 1)]:
-        found = typical("olaparib_cyp3a_overbeek2025", {"olaparib": daily(dose, 12, 14)}, hours, {"BOOST": boost})
-        areas.append(np.trapezoid(found["olaparib_plasma"], hours))
-    # Exposure by mouth is F*dose over intrinsic clearance of the unbound drug, since the liver is passed once.
-    assert areas[0] == pytest.approx(300 / (45.6 * 0.10 * 70**0.59 * 0.181), rel=0.005)
-    assert areas[1] / areas[0] == pytest.approx(1.65 / 3 / 0.37, rel=0.005)
-
-
-def test_imatinib_at_steady_state_is_dose_over_clearance() -> None:
-    hours = [float(h) for h in np.linspace(24 * 20, 24 * 21, 97)]
-    found = typical("imatinib_widmer2006", {"imatinib": daily(400, 24, 21)}, hours)["imatinib_plasma"]
-    assert np.trapezoid(found, hours) / 1000 == pytest.approx(400 / 14.3, rel=0.005)
-
-
-def test_intraperitoneal_irinotecan_is_shared_between_plasma_and_sn38() -> None:
-    hours = [float(h) for h in np.concatenate([np.linspace(0.01, 12, 600), np.geomspace(12.1, 3000, 600)])]
-    given = {"irinotecan": Delivered(impulses=[(0, 75.0, "ip")])}
-    found = typical("irinotecan_ip_rietveld2024", given, hours)
-    dose = 75 / 0.58668
-    to_plasma = 1.02 / (1.02 + 0.118)
-    assert np.trapezoid(found["irinotecan_plasma"], hours) == pytest.approx(dose * to_plasma / 33.2, rel=0.005)
-    sn38 = dose * (0.03 * to_plasma + (1 - to_plasma))
-    assert np.trapezoid(found["SN38_plasma"], hours) == pytest.approx(sn38 / 46, rel=0.005)
-
-
-def test_irinotecan_weight_is_refused_where_its_power_does_not_hold() -> None:
-    (weight,) = (c for c in load_model("irinotecan_ip_rietveld2024").covariates if c.name == "WT")
-    assert (weight.low, weight.high) == (60, 100)
-
-
-# --- antibodies ------------------------------------------------------------------------------------------------------
 
 
 def test_pembrolizumab_shares_its_random_effects_between_flows_and_between_volumes() -> None:
@@ -323,272 +204,3 @@ def test_nivolumab_change_of_clearance_may_go_either_way() -> None:
     assert (change.value, change.distribution, change.iiv) == (-0.295, "normal", 0.0719)
     rising = typical_values(model, eta={"Emax": 0.5})
     assert rising["Emax"] == pytest.approx(0.205)
-
-
-# --- late and spread absorption --------------------------------------------------------------------------------------
-
-
-def test_tamoxifen_enters_late_and_endoxifen_follows_the_phenotype() -> None:
-    given = {"tamoxifen": Delivered(impulses=[(0, 20.0, "oral")])}
-    found = typical("tamoxifen_terheine2014", given, [0.4, 0.5])
-    assert found["tamoxifen_plasma"][0] == 0
-    assert found["tamoxifen_plasma"][1] > 0
-    hours = [float(h) for h in np.linspace(24 * 250, 24 * 251, 97)]
-    model = load_model("tamoxifen_terheine2014")
-    for activity in (1560.0, 156.0):
-        values = typical_values(model, {"CYP2D6": activity})
-        assert values["CL23"] == pytest.approx(0.324 * (activity / 1560) ** 0.262)
-        # A steady flow R into the liver: what leaves it for the blood comes back but for CL20.
-        flow = values["Q"]
-        liver = 20 / 24 / (flow + values["CL23"] - flow**2 / (flow + values["CL20"]))
-        steady = typical("tamoxifen_terheine2014", {"tamoxifen": daily(20, 24, 251)}, hours, {"CYP2D6": activity})
-        parent = flow * liver / (flow + values["CL20"]) / 371.51456 * 1e6
-        metabolite = values["CL23"] * liver / 5.1 / 373.48738 * 1e6
-        assert np.trapezoid(steady["tamoxifen_plasma"], hours) / 24 == pytest.approx(parent, rel=0.002)
-        assert np.trapezoid(steady["endoxifen_plasma"], hours) / 24 == pytest.approx(metabolite, rel=0.002)
-
-
-def test_cabozantinib_is_absorbed_whole_by_two_ways_at_once() -> None:
-    hours = [float(h) for h in np.concatenate([np.linspace(0.001, 24, 2000), np.geomspace(24.1, 4000, 3000)])]
-    given = {"cabozantinib": Delivered(impulses=[(0, 60.0, "oral")])}
-    for share in (0.0, 2.0, -2.0):
-        level = typical("cabozantinib_nguyen2019", given, hours, eta={"F1": share})["cabozantinib_plasma"]
-        assert np.trapezoid(level, hours) == pytest.approx(60 / 2.48, rel=0.002)
-        # The first-order part waits for its lag; until then only the other share enters, evenly over 2.48 h.
-        early = int(np.searchsorted(hours, 0.1))
-        first = 1 / (1 + math.exp(-(math.log(0.83 / 0.17) + share)))
-        assert level[early] == pytest.approx((1 - first) * 60 * hours[early] / 2.48 / 212, rel=0.02)
-
-
-def test_cabozantinib_absorption_rate_follows_the_dose() -> None:
-    hours = [0.9, 1.1]
-    gains = []
-    for dose in (60.0, 20.0):
-        given = {"cabozantinib": Delivered(impulses=[(0, dose, "oral")])}
-        # All by the first-order way, right after its lag: what enters is KA times the dose.
-        level = typical("cabozantinib_nguyen2019", given, hours, eta={"F1": 30.0})["cabozantinib_plasma"] / dose
-        gains.append((level[1] - level[0]) / 0.2)
-    assert gains[1] / gains[0] == pytest.approx((1 / 3) ** 0.734, rel=0.15)
-
-
-def test_cabozantinib_tumours_shift_clearance_and_volume() -> None:
-    model = load_model("cabozantinib_nguyen2019")
-    healthy, thyroid = (typical_values(model, {"MTC": tumour}) for tumour in (0, 1))
-    assert thyroid["CL"] / healthy["CL"] == pytest.approx(1.9)
-    assert thyroid["V2"] / healthy["V2"] == pytest.approx(0.936)
-    assert typical_values(model, {"FEMALE": 1})["CL"] == pytest.approx(0.76 * 2.48)
-
-
-# --- between occasions -----------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("model_id", "grams", "hours", "levels"),
-    [
-        ("methotrexate_mao2022", 4, [3.0, 24.0, 48.0, 72.0], [327, 1.54, 0.22, 0.11]),
-        ("methotrexate_faltaos2006", 5, [4.0, 24.0, 48.0, 72.0], [260, 1.57, 0.22, 0.06]),
-    ],
-)
-def test_methotrexate_levels_of_the_typical_adult(
-    model_id: str, grams: float, hours: list[float], levels: list[float]
-) -> None:
-    given = {"methotrexate": infusion(over(hours[0], 1000 * grams))}
-    found = typical(model_id, given, hours)["methotrexate_plasma"]
-    # The stated figures are cut off rather than rounded: within one of their last digit.
-    assert found[0] == pytest.approx(levels[0], abs=1)
-    assert found[1:] == pytest.approx(levels[1:], abs=0.01)
-
-
-def test_mao_reference_patient_has_the_reference_clearance() -> None:
-    model = load_model("methotrexate_mao2022")
-    values = typical_values(model)
-    assert values["CrCL"] == pytest.approx(98, rel=2e-3)
-    assert values["CLi"] == pytest.approx(4.91, rel=1e-3)
-    assert typical_values(model, {"AGE": 60})["CLi"] > 1.1 * typical_values(model, {"AGE": 61})["CLi"]
-    assert typical_values(model, {"albumin": 20})["CLi"] == pytest.approx(values["CLi"] * 0.5**0.35)
-    # The paper prints 222 g/mol; only 454.44 gives its levels.
-    assert values["mg_per_umol"] == 0.45444
-
-
-def test_clearance_of_methotrexate_differs_from_course_to_course() -> None:
-    for name, variance in [("methotrexate_mao2022", 0.059220), ("methotrexate_faltaos2006", 0.027225)]:
-        model = load_model(name)
-        assert model.iov_names == ("CL",)
-        assert model.omega_iov.tolist() == [[variance]]
-        assert model.occasions is not None
-        assert (model.occasions.drug, model.occasions.gap) == ("methotrexate", 96)
-
-
-# --- busulfan --------------------------------------------------------------------------------------------------------
-
-
-def test_mccune_clearance_at_62_kg_of_normal_fat_mass_is_the_file_s_not_the_abstract_s() -> None:
-    model = load_model("busulfan_mccune2014")
-
-    def normal_fat_mass(weight: float) -> float:
-        lean = typical_values(model, {"WT": weight})["FFM"]
-        return lean + 0.509 * (weight - lean)
-
-    weight = float(optimize.brentq(lambda kg: normal_fat_mass(kg) - 62, 40, 120))
-    clearance = typical_values(model, {"WT": weight})["CLi"]
-    assert clearance == pytest.approx(10.4, abs=0.05)
-    assert model.note is not None
-    assert "12.4" in model.note
-
-
-def test_mccune_size_and_maturation() -> None:
-    model = load_model("busulfan_mccune2014")
-    man, woman = (typical_values(model, {"WT": 70, "HT": 1.76, "FEMALE": female}) for female in (0, 1))
-    assert man["FFM"] == pytest.approx(42.92 * 1.76**2 * 70 / (30.93 * 1.76**2 + 70))
-    assert woman["FFM"] == pytest.approx(37.99 * 1.76**2 * 70 / (35.98 * 1.76**2 + 70))
-    lean = woman["FFM"]
-    assert woman["Vi"] == pytest.approx(13.9 * 1.07 * (lean + 0.203 * (70 - lean)) / 70)
-    newborn, adult = (typical_values(model, {"AGE": age})["Fmat"] for age in (0, 30))
-    assert newborn == pytest.approx(1 / (1 + (40 / 45.7) ** -2.3))
-    assert adult == pytest.approx(1, abs=5e-4)
-
-
-@pytest.mark.parametrize(
-    ("model_id", "steps"),
-    [
-        ("busulfan_mccune2014", [(5.9, 1.0), (6.1, 0.932), (35.9, 0.932), (36.1, 0.919)]),
-        ("busulfan_shukla2020", [(23.9, 1.0), (24.1, 1 - 0.135), (90.0, 1 - 0.135)]),
-    ],
-)
-def test_busulfan_clearance_steps_down_with_time_since_the_first_dose(
-    model_id: str, steps: list[tuple[float, float]]
-) -> None:
-    kernel = compile_model(load_model(model_id))
-    first = 5.0
-    timeline = timeline_of(kernel, {"busulfan": infusion(over(3, 200, start=first))})
-    effects = np.zeros((1, len(kernel.model.effect_names)))
-    usual = typical_values(kernel.model)["CLi"]
-    for hour, factor in steps:
-        now = np.searchsorted(timeline.epoch, round((first + hour) * HOUR_MS), side="right") - 1
-        values = individual_parameters(kernel, effects, timeline.covariates[now])[0]
-        assert values[kernel.parameters.index("CLi")] == pytest.approx(factor * usual)
-
-
-def test_shukla_fat_free_mass_and_effects() -> None:
-    model = load_model("busulfan_shukla2020")
-    reference = typical_values(model)
-    assert reference["FFM"] == pytest.approx(12, rel=0.02)
-    body_mass = 15 / 0.98**2
-    boy = (0.88 + 0.12 / (1 + (3.5 / 13.4) ** -12.7)) * 9270 * 15 / (6680 + 216 * body_mass)
-    girl = (1.11 - 0.11 / (1 + (3.5 / 7.1) ** -1.1)) * 9270 * 15 / (8780 + 244 * body_mass)
-    assert reference["FFM"] == pytest.approx(boy)
-    assert typical_values(model, {"FEMALE": 1})["FFM"] == pytest.approx(girl)
-    assert typical_values(model, {"REGI": 1})["CLi"] == pytest.approx(0.8 * reference["CLi"])
-    assert reference["Fmat"] == pytest.approx(0.451 + 0.549 * (1 - math.exp(-1.37 * 3.5)))
-
-
-@pytest.mark.parametrize(
-    ("weight", "offset", "minutes"), [(10, 0, 40), (20, 0, 35), (20, -10, 25), (30, 0, 20), (50, 0, 10), (50, -30, 0)]
-)
-def test_neroutsos_infusion_reaches_the_vein_late_and_whole(weight: float, offset: float, minutes: float) -> None:
-    covariates = {"WT": weight, "LAG_OFFSET": offset}
-    values = typical_values(load_model("busulfan_neroutsos2022"), covariates)
-    assert values["LAG"] * 60 == pytest.approx(minutes)
-    lag = minutes / 60
-    hours = [0.01 + lag / 2, lag + 1.0, lag + 2.0, lag + 2.5, 300.0]
-    found = typical("busulfan_neroutsos2022", {"busulfan": infusion(over(2, 20))}, hours, covariates)
-    level = found["busulfan_plasma"]
-    if minutes:
-        assert level[0] == 0
-    assert level[2] > level[1] > 0
-    assert level[3] < level[2]
-    assert found["AUC"][-1] == pytest.approx(20 / values["CL"], rel=1e-6)
-
-
-@pytest.mark.parametrize("model_id", ["busulfan_mccune2014", "busulfan_shukla2020", "busulfan_neroutsos2022"])
-def test_busulfan_regimens_reach_the_cumulative_exposure_they_are_for(model_id: str) -> None:
-    model = load_model(model_id)
-    (regimen,) = model.regimens
-    rate = [
-        step
-        for i in range(regimen.cycles)
-        for step in over(regimen.duration, regimen.amount, start=i * regimen.interval)
-    ]
-    found = typical(model_id, {"busulfan": infusion(rate)}, [400.0])
-    (target,) = model.targets
-    assert target.low < found["AUC"][0] < target.high
-
-
-@pytest.mark.parametrize(
-    ("model_id", "variances"),
-    [
-        ("busulfan_mccune2014", {"CL": 0.113**2, "V": 0.224**2}),
-        ("busulfan_shukla2020", {"CL": 0.1288**2, "V": 0.1334**2}),
-        ("busulfan_neroutsos2022", {"CL": 0.105**2}),
-    ],
-)
-def test_busulfan_differs_from_day_to_day_as_published(model_id: str, variances: dict[str, float]) -> None:
-    model = load_model(model_id)
-    assert dict(zip(model.iov_names, np.diag(model.omega_iov).tolist(), strict=True)) == pytest.approx(variances)
-    assert model.occasions is not None
-    assert (model.occasions.drug, model.occasions.every) == ("busulfan", 24)
-
-
-def test_a_milligram_hour_of_busulfan_is_244_micromolar_minutes() -> None:
-    for model_id in ("busulfan_mccune2014", "busulfan_shukla2020", "busulfan_neroutsos2022"):
-        (output,) = load_model(model_id).outputs
-        assert output.molar_mass is not None
-        assert 60 * 1000 / output.molar_mass == pytest.approx(243.6, abs=0.05)
-
-
-def test_ibrutinib_dose_enters_after_its_lag_over_its_duration() -> None:
-    given = {"ibrutinib": Delivered(impulses=[(0, 420.0, "oral")])}
-    hours = [0.23, *np.linspace(0.24, 30, 3000), *np.linspace(30.1, 400, 3000)]
-    found = typical("ibrutinib_gallais2020", given, hours)
-    assert found["ibrutinib_plasma"][0] == 0
-    assert found["ibrutinib_plasma"][5] > 0
-    values = typical_values(load_model("ibrutinib_gallais2020"))
-    whole = values["KA"] + values["K14"]
-    parent = 420 * values["KA"] / whole / (values["CLIBRU"] + values["CLMET"])
-    metabolite = (420 * values["K14"] / whole + values["CLMET"] * parent) / values["CLDHD"]
-    assert np.trapezoid(found["ibrutinib_plasma"], hours) / 1000 == pytest.approx(parent, rel=0.002)
-    assert np.trapezoid(found["DHD_plasma"], hours) / 1000 == pytest.approx(metabolite, rel=0.002)
-    # With a duration eightfold the peak comes later and is lower, the area stays.
-    slow = typical("ibrutinib_gallais2020", given, hours, eta={"D1": math.log(8)})["ibrutinib_plasma"]
-    assert slow.argmax() > found["ibrutinib_plasma"].argmax()
-    assert slow.max() < found["ibrutinib_plasma"].max()
-    assert np.trapezoid(slow, hours) == pytest.approx(np.trapezoid(found["ibrutinib_plasma"], hours), rel=0.002)
-
-
-def test_ibrutinib_random_effects_are_the_published_blocks() -> None:
-    model = load_model("ibrutinib_gallais2020")
-    names = model.eta_names
-
-    def covariance(first: str, second: str) -> float:
-        return float(model.omega[names.index(first), names.index(second)])
-
-    assert names == ("V3", "V2", "CLDHD", "CLIBRU", "K14", "CLMET", "ALAG", "D1")
-    assert covariance("V3", "CLMET") == 0
-    assert covariance("V2", "CLMET") == 0.000591386
-    assert covariance("ALAG", "D1") == 0.282336
-    assert dict(zip(model.iov_names, np.diag(model.omega_iov).tolist(), strict=True)) == {
-        "CLDHD": 0.0637684,
-        "CLIBRU": 0.197216,
-    }
-
-
-def pazopanib_area(dose: float, count: int) -> float:
-    """Area (mg.h/L) that the last of some daily doses adds."""
-    hours = [*np.linspace(24.0 * (count - 1), 24.0 * count + 2000, 40000)]
-    with_last = typical("pazopanib_yu2017", {"pazopanib": daily(dose, 24, count)}, hours)["pazopanib_plasma"]
-    without = typical("pazopanib_yu2017", {"pazopanib": daily(dose, 24, count - 1)}, hours)["pazopanib_plasma"]
-    return float(np.trapezoid(with_last - without, hours))
-
-
-@pytest.mark.parametrize(("dose", "share"), [(200, 1.0), (800, 1 - 600 / 1080)])
-def test_pazopanib_absorption_falls_with_the_dose_and_with_the_days(dose: float, share: float) -> None:
-    assert pazopanib_area(dose, 1) == pytest.approx(dose * share / 0.27, rel=0.002)
-    later = 1 - 0.501 + 0.501 * math.exp(-0.15 * 20)
-    assert pazopanib_area(dose, 21) == pytest.approx(dose * share * later / 0.27, rel=0.002)
-
-
-def test_pazopanib_bioavailability_differs_from_cycle_to_cycle() -> None:
-    model = load_model("pazopanib_yu2017")
-    assert (model.iov_names, model.omega_iov.tolist()) == (("F",), [[0.555025]])
-    assert model.occasions is not None
-    assert (model.occasions.drug, model.occasions.every) == ("pazopanib", 672)
