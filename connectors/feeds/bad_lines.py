@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -12,10 +13,13 @@ class BadLine:
     Attributes:
         line: its number in the file, from 1.
         reason: what is wrong with it and how to mend it.
+        file: in which it stands, where several may be read.
     """
 
     line: int
     reason: str
+    file: Path | None = None
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.reason}"
+        place = "" if self.file is None else f"{self.file}: "
+        return f"{place}line {self.line}: {self.reason}"

@@ -1,21 +1,39 @@
-"""NDJSON feed: one input event a line, as `twin.events` writes it on the wire.
+"""Recorded events, one JSON object a line, in the order they stand in; --speed goes by their event times.
 
+A line is an input event as `twin.events` writes it on the wire.
 A line that is no event is handed back with its number and reason, and reading goes on behind it. A line is never held
 in memory beyond the largest event that can be valid, so that a file without line ends does no harm.
 """
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
-from typing import BinaryIO
+from pathlib import Path
+from typing import Annotated, BinaryIO
 
 from connectors.feeds.bad_lines import BadLine
-from twin.events import MAX_EVENT_BYTES, BadEvent, InputEvent, decode
+from connectors.feeds.feed import Said, Stream, TimedEvent
+from twin.events import MAX_EVENT_BYTES, BadEvent, InputEvent, decode, to_millis
 
 _LONGEST = MAX_EVENT_BYTES + 2
 """An event of the largest size and its line end (CR LF)."""
 
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+
+
+def open_feed(files: Annotated[list[Path], "one event a line"]) -> Stream:
+    """The events of the files, one file after another, and what stands on lines that are none."""
+    return Stream(said for file in files for said in _said(file))
+
+
+def _said(file: Path) -> Iterator[Said]:
+    with file.open("rb") as stream:
+        for _, found in read_ndjson(stream):
+            if isinstance(found, BadLine):
+                yield dataclasses.replace(found, file=file)
+            else:
+                yield TimedEvent(to_millis(found.time), found)
 
 
 def read_ndjson(stream: BinaryIO) -> Iterator[tuple[int, InputEvent | BadLine]]:

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @functools.cache
 def commands() -> Found[typer.Typer]:
     """Every command, and what cannot be used of them."""
-    return discover("command", _app, rooms=modules_of(__name__), mark="app")
+    return discover("command", _app, rooms=modules_of(__name__))
 
 
 def _app(offered: object) -> typer.Typer:

@@ -10,11 +10,12 @@ from __future__ import annotations
 import heapq
 from collections.abc import Callable, Iterable, Iterator
 from itertools import count
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from connectors.feeds.analytes import drug_of
+from connectors.feeds.feed import TimedEvent
 from connectors.feeds.ward.patients import LLOQ, PUMP, TOTALS, VITALS, Specimen, WardPatient
 from connectors.feeds.ward.pump import Infusion, words
 from twin.clock import HOUR_MS, MINUTE_MS
@@ -25,7 +26,6 @@ from twin.events import (
     DoseGiven,
     DrugLevel,
     Enrolment,
-    InputEvent,
     LabResult,
     PlannedDose,
     PumpDelivery,
@@ -48,15 +48,8 @@ MISREAD = 10.0
 """A result that is corrected later was first reported this many times too high: a slip of the decimal point."""
 
 
-class TimedEvent(NamedTuple):
-    """An event and the ms at which it arrives, never before its event time."""
-
-    time: int
-    event: InputEvent
-
-
 def bedside(patient: WardPatient, vitals_every: int, pump_every: int) -> Iterator[TimedEvent]:
-    """All events about one patient in the order of arrival.
+    """All events about one patient in the order of arrival, which is never before the event time.
 
     Args:
         vitals_every, pump_every: ms between the samples of the wearable and of the pump.

@@ -13,7 +13,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.feeds.ward.bedside import TimedEvent, in_arrival_order
+from connectors.feeds.feed import TimedEvent
+from connectors.feeds.ward.bedside import in_arrival_order
 from connectors.feeds.ward.patients import ROTA, draw_patient
 from connectors.feeds.ward.ward import (
     WARD_MODELS,

@@ -20,7 +20,6 @@ from typer.testing import CliRunner, Result
 
 from connectors.kafka.topics import INPUTS
 from streams.cli import app
-from streams.commands.live.feed import Ticker
 from twin.events import decode
 
 CSV = "ID,TIME,AMT,RATE,DV,DVID\n1,0,96,96,.,.\n1,24,.,.,3.9,2\n1,48,.,.,-1,2\n2,0,90,90,.,.\n"
@@ -159,14 +158,3 @@ def test_what_the_user_can_mend_is_said_in_a_line(arguments: tuple[object, ...],
 )
 def test_wrong_usage_ends_with_code_2(arguments: tuple[object, ...]) -> None:
     assert feed(*arguments).exit_code == 2
-
-
-def test_progress_is_said_every_few_seconds(capsys: pytest.CaptureFixture[str]) -> None:
-    now = iter([0.0, 1.0, 2.5, 3.0, 8.0])
-    ticker = Ticker("ward", 400, clock=lambda: next(now))
-    for count in (10, 100, 150, 300):
-        ticker(count)
-    assert capsys.readouterr().err.splitlines() == [
-        "ward: 100 events of about 400 (25 %)",
-        "ward: 300 events of about 400 (75 %)",
-    ]

@@ -1,0 +1,42 @@
+"""The NM-TRAN style data file as a feed."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from connectors.feeds.feed import Note, Said, Stream, TimedEvent
+
+if TYPE_CHECKING:
+    from connectors.feeds.nmtran.reader import NmtranEvents
+
+
+def open_feed(
+    file: Annotated[Path, "NM-TRAN style CSV"],
+    *,
+    model: Annotated[str, "id or path of the model that says what DV, CMT and TIME are"],
+    columns: Annotated[str, "the file's own names, as TIME=TIME_DAYS,AMT=AMT_6MP"] = "",
+    output: Annotated[str | None, "what DV is, where the file has no DVID"] = None,
+) -> Stream:
+    """Every event of the file in the order of event times.
+
+    Raises:
+        ValueError: no such model, or a header, column map or output that cannot be used.
+        OSError: the file cannot be read.
+    """
+    from connectors.feeds.nmtran.reader import parse_columns, read_nmtran
+    from twin.modelfile.library import load_model
+
+    with file.open(encoding="utf-8", errors="replace") as lines:
+        reading = read_nmtran(lines, load_model(model), parse_columns(columns), output)
+    return Stream(_said(reading, file), len(reading.events))
+
+
+def _said(reading: NmtranEvents, file: Path) -> Iterator[Said]:
+    from twin.events import to_millis
+
+    yield from (Note(f"{file}: note: {note}") for note in reading.notes)
+    yield from (dataclasses.replace(bad, file=file) for bad in reading.bad_lines)
+    yield from (TimedEvent(to_millis(event.time), event) for event in reading.events)

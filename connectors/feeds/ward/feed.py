@@ -1,0 +1,70 @@
+"""The simulated ward as a feed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from connectors.feeds.feed import Progress, Said, Stream
+
+if TYPE_CHECKING:
+    from connectors.feeds.ward.ward import SimulatedWard
+
+SPEED = 600.0
+"""Simulated seconds per second of a ward on the topics unless told otherwise: a day in under three minutes."""
+
+
+def open_feed(
+    *,
+    patients: Annotated[int, "how many patients"] = 12,
+    days: Annotated[float, "how long each stays"] = 21.0,
+    seed: Annotated[int, "the same seed and start give the same ward"] = 1,
+    start: Annotated[str | None, "first admission, as 2026-01-31T00:00Z; by default 200 days ago"] = None,
+    model: Annotated[list[str] | None, "id or path of a model; repeatable, patients are of each in turn"] = None,
+    vitals_every: Annotated[float, "seconds between samples of the wearable"] = 60.0,
+    pump_every: Annotated[float, "seconds between samples of a pump"] = 120.0,
+    truth: Annotated[Path | None, "write who the patients really are to this NDJSON file"] = None,
+) -> Stream:
+    """Every event of a ward in the order of arrival, faults included.
+
+    Raises:
+        ValueError: a setting that cannot be used, or no such model.
+    """
+    from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, default_start, expected_events, named_models
+
+    ward = SimulatedWard(
+        named_models(model or WARD_MODELS),
+        patients,
+        default_start(datetime.now(UTC)) if start is None else _moment(start),
+        seed,
+        days,
+        vitals_every=vitals_every,
+        pump_every=pump_every,
+    )
+    return Stream(_said(ward, truth), expected_events(ward), SPEED)
+
+
+def _said(ward: SimulatedWard, truth: Path | None) -> Iterator[Said]:
+    if truth is not None:
+        yield from _write_truth(ward, truth)
+    yield from ward.arrivals()
+
+
+def _write_truth(ward: SimulatedWard, path: Path) -> Iterator[Progress]:
+    """All at once or not at all: a half-written truth would be scored against."""
+    unfinished = path.with_name(path.name + ".part")
+    with unfinished.open("w", encoding="utf-8") as file:
+        for number, line in enumerate(ward.truth_lines(), start=1):
+            file.write(line)
+            yield Progress("truth", number, ward.size, "patients")
+    unfinished.replace(path)
+
+
+def _moment(text: str) -> datetime:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"--start {text!r} is not a time; write it as 2026-01-31T00:00Z") from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)

@@ -1,0 +1,45 @@
+"""A group of commands of which each comes from a plugin; they are looked for only when somebody asks for one.
+
+What cannot be used is named on stderr when a command is asked for that is not there, so that "no such command" is never
+all that is said.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, TypeVar
+
+import typer
+from typer.core import TyperGroup
+
+if TYPE_CHECKING:
+    from typer._click.core import Command, Context
+
+    from twin.registry import Found, Plugin
+
+T = TypeVar("T")
+
+
+def plugin_group(
+    found: Callable[[], Found[T]], callback_of: Callable[[Plugin[T]], Callable[..., None]]
+) -> type[TyperGroup]:
+    """A group for `typer.Typer`'s ``cls``: a command for each plugin, with what ``callback_of`` makes of it.
+
+    Its help is the plugin's summary.
+    """
+
+    class PluginGroup(TyperGroup):
+        def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002
+            return list(found().names)
+
+        def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
+            plugin = found().named(cmd_name)
+            if plugin is None:
+                for broken in found().broken:
+                    typer.echo(f"dosetwin: {broken}", err=True)
+                return None
+            alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            alone.command(plugin.name, help=plugin.summary)(callback_of(plugin))
+            return typer.main.get_command(alone)
+
+    return PluginGroup
