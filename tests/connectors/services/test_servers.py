@@ -11,7 +11,7 @@ import subprocess
 import sys
 import textwrap
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import psutil
@@ -27,34 +27,7 @@ from connectors.services.progress import Cancelled
 from connectors.services.run_state import read_record, running_servers
 from connectors.services.servers import NamedServerError, status
 from connectors.services.supervisor import ProcessId, held
-
-pytestmark = pytest.mark.usefixtures("unnamed")
-
-
-@pytest.fixture
-def unnamed(monkeypatch: pytest.MonkeyPatch) -> None:
-    """These tests start servers of their own, whatever the environment names."""
-    for name in ("DOSETWIN_KAFKA", "DOSETWIN_INFLUX_URL", "DOSETWIN_INFLUX_TOKEN"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("DOSETWIN_SERVICES", "local")
-
-
-@pytest.fixture
-def directory(tmp_path: Path) -> Iterator[Path]:
-    """Run state of a clone of this test's own; nothing runs in it afterwards."""
-    yield tmp_path / "state"
-    down(directory=tmp_path / "state")
-    assert processes_of(tmp_path) == []
-
-
-def processes_of(place: Path) -> list[str]:
-    """Command lines that mention ``place``, of processes that still run."""
-    found = []
-    for process in psutil.process_iter(["cmdline", "status"]):
-        words = " ".join(process.info["cmdline"] or ())
-        if str(place) in words and process.info["status"] != psutil.STATUS_ZOMBIE and process.pid != os.getpid():
-            found.append(words[:200])
-    return found
+from tests.connectors.services.processes import processes_of
 
 
 def eventually(holds: Callable[[], bool], seconds: float = 20.0) -> None:
