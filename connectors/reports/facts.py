@@ -7,7 +7,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twin.arrays import Floats
-from twin.model.spec import CovariateSpec, ErrorSpec, Model, OccasionSpec, OutputSpec, ParameterSpec
+from twin.model.spec import CovariateSpec, Model, OccasionSpec, ParameterSpec
+from twin.observation.kinds import kind_of
 
 ASSUMED = "ASSUMED: "
 """Stands before the reason for a number that nobody published."""
@@ -166,50 +167,14 @@ def _outputs(model: Model) -> Section:
     rows = [
         (
             ", ".join((o.name, *o.aliases)),
-            _formula(o),
+            kind_of(o).formula_in_words(o),
             o.unit,
-            _residual(o.error),
+            kind_of(o).scatter_in_words(o),
             _rests_on(o.error.source, o.error.assumed),
         )
         for o in model.outputs
     ]
     return Section("Outputs", ("name", "formula", "unit", "residual error (SD)", "rests on"), tuple(rows))
-
-
-def _formula(output: OutputSpec) -> str:
-    """What is predicted of an output, as the file writes it."""
-    if output.kind == "ordinal":
-        return "; ".join(f"P({grade}) = {ast.unparse(formula)}" for grade, formula in enumerate(output.further))
-    if output.kind == "event":
-        return f"event with hazard {ast.unparse(output.further[1])}"
-    shown = ast.unparse(output.expression)
-    return f"count with mean {shown}" if output.kind == "count" else shown
-
-
-def _residual(error: ErrorSpec) -> str:
-    sizes = {
-        "proportional": f"{error.proportional:g} of the value",
-        "additive": f"{error.additive:g}",
-        "combined": f"{error.additive:g} and {error.proportional:g} of the value",
-        "power": f"{error.proportional:g} times the value to the power {error.exponent:g}",
-        "log_additive": f"{error.additive:g} on the logarithm",
-        "box_cox": f"{error.additive:g} on the Box-Cox scale, exponent {error.box_cox or 0:g}",
-        "poisson": "Poisson",
-        "negative_binomial": f"negative binomial, dispersion {error.dispersion or 0:g}",
-        "none": "",
-    }
-    parts = [sizes[error.kind]]
-    if error.kind == "power" and error.additive:
-        parts.insert(0, f"{error.additive:g}")
-    if error.combination == "sd":
-        parts.append("added as standard deviations")
-    if error.df is not None:
-        parts.append(f"Student-t with {error.df:g} degrees of freedom")
-    if error.outliers is not None:
-        parts.append(f"{error.outliers.share:g} of them {error.outliers.widening:g} times as far")
-    if error.replicate_correlation is not None:
-        parts.append(f"replicates correlated {error.replicate_correlation:g}")
-    return ", ".join(parts)
 
 
 def _limits(model: Model) -> Section:

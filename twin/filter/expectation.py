@@ -10,7 +10,8 @@ from scipy import special
 from twin.arrays import Floats
 from twin.filter.quantiles import QUANTILES, quantiles
 from twin.model.spec import OutputSpec
-from twin.observation import likelihood, residual
+from twin.observation import likelihood
+from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 
 SCATTER_POINTS = 16
@@ -47,8 +48,8 @@ def expectation(
 
     ``rows`` (R, N), or (K, R, N) of an uncertain time, are what the likelihood reads (see
     `twin.observation.likelihood`). The innovation is the distance of the value from the predictive median in predictive
-    standard deviations, on the scale that the output's error is on; of counts, grades and events it is that from the
-    mean. A particle whose solution overflowed expects nothing and is left out. Where the value stands for a range of
+    standard deviations, on the scale that the output's error is on; of a discrete value it is that from the mean. A
+    particle whose solution overflowed expects nothing and is left out. Where the value stands for a range of
     probabilities (it is discrete, or known only by a limit) the PIT is taken at ``share`` of that range, and the
     innovation is that of the limit.
     """
@@ -75,10 +76,11 @@ def expected_of(
     limit = observation.above if observation.below is None else observation.below
     value = observation.value if limit is None else limit
     scaled, middle, observed = flat, levels[2], np.asarray(value)
-    if output.kind != "continuous":
+    kind = kind_of(output)
+    if kind.discrete:
         levels, middle = np.rint(levels), (each * flat).sum()
     elif value > 0:
-        scaled, middle, observed = (residual.on_scale(output.error, x) for x in (scaled, middle, observed))
+        scaled, middle, observed = (kind.on_scale(output, x) for x in (scaled, middle, observed))
     spread = float(np.sqrt((each * (scaled - (each * scaled).sum()) ** 2).sum()))
     gap = float(observed - middle)
     # Concentrations and counts are not negative, whatever a wide proportional error says.

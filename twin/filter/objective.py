@@ -5,8 +5,8 @@ Everything that does not depend on eta is worked out once, so that a search for 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,9 +14,8 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.filter.mode import Response
 from twin.kernel.kernel import Kernel
-from twin.model.spec import ErrorSpec, OutputSpec
-from twin.observation import likelihood, residual
-from twin.observation.information import censored_coordinates, coordinates, outcome_coordinates
+from twin.observation import likelihood
+from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.solver.effects import without_drift
 from twin.solver.solver import Plans, Solver
@@ -34,22 +33,13 @@ def bounded(log_likelihood: Floats) -> Floats:
     return np.where(np.isfinite(log_likelihood), np.maximum(log_likelihood, LEAST_LOG_LIKELIHOOD), -1e30)
 
 
-def _is_plain(output: OutputSpec, observation: Observation) -> bool:
-    """Whether a value stands alone and is measured on a continuous scale, so that many are weighed in one call."""
-    return (
-        output.kind == "continuous" and observation.above is None and not (observation.earlier or observation.moments)
-    )
+class _Batch(NamedTuple):
+    """A `twin.observation.kind.Batch` with where it reads the solution: rows of marks (n, 1) and of outputs (R,)."""
 
-
-@dataclass(frozen=True)
-class _Alike:
-    """Data of one output that are weighed in one call: rows of marks (n,), and values or limits (n, 1)."""
-
-    output: int
-    error: ErrorSpec
+    observations: tuple[Observation, ...]
     mark: NDArray[np.int64]
-    value: Floats
-    below: bool
+    row: NDArray[np.int64]
+    weigh: Callable[[Floats], tuple[Floats, Floats, Floats]]
 
 
 class Responder:
@@ -68,9 +58,9 @@ class Responder:
         self.marks = np.unique(np.array(every, dtype=np.int64))
         varying = bool(kernel.model.iov_names) and len(self.marks) > 0
         self.layout = Layout(None, timeline.segments.occasions_before(int(self.marks[-1])) if varying else ())
-        plain = [o for o in self.seen if _is_plain(kernel.model.outputs[o.output], o)]
-        self._alike = self._grouped(plain)
-        self._single = tuple(o for o in self.seen if o not in plain)
+        self._batches = self._batched()
+        together = {id(o) for batch in self._batches for o in batch.observations}
+        self._single = tuple(o for o in self.seen if id(o) not in together)
 
     def __call__(self, eta: Floats) -> Response:
         """Minus log-likelihood, coordinates and weights of eta (N, d)."""
@@ -87,18 +77,12 @@ class Responder:
                 self.kernel.read(out[at], observation.output) for at in np.searchsorted(self.marks, observation.moments)
             ]
             likely = bounded(likelihood.log_likelihood(output, observation, np.array(around) if around else rows))
-            place, weight = outcome_coordinates(output, rows)
+            place, weight = kind_of(output).information(output, rows)
             loss -= likely
             places.append(place)
             weights.append(np.where((likely > LEAST_LOG_LIKELIHOOD) & np.isfinite(weight), weight, 0.0))
-        for alike in self._alike:
-            predicted = out[alike.mark, alike.output]
-            if alike.below:
-                likely = residual.log_likelihood(alike.error, 0.0, predicted, alike.value)
-                place, weight = censored_coordinates(alike.error, alike.value, predicted)
-            else:
-                likely = residual.log_likelihood(alike.error, alike.value, predicted)
-                place, weight = coordinates(alike.error, predicted)
+        for batch in self._batches:
+            likely, place, weight = batch.weigh(out[batch.mark, batch.row])
             likely = bounded(likely)
             loss -= likely.sum(axis=0)
             # What is taken for impossible says nothing about eta, and what is not finite must not spoil the rest.
@@ -112,17 +96,22 @@ class Responder:
         solver = Solver(self.kernel, effects, self.step_sizes, shared=False, plans=self._plans)
         return solver.advance(solver.initial(self.timeline), self.timeline, int(self.marks[-1]), self.marks)[1]
 
-    def _grouped(self, plain: Sequence[Observation]) -> tuple[_Alike, ...]:
-        groups: dict[tuple[int, bool], list[Observation]] = {}
-        for observation in plain:
-            groups.setdefault((observation.output, observation.below is not None), []).append(observation)
+    def _batched(self) -> tuple[_Batch, ...]:
+        """What can be weighed together, in the order of the first value of each."""
+        outputs = self.kernel.model.outputs
+        found = [
+            (batch, number)
+            for number, output in enumerate(outputs)
+            for batch in kind_of(output).batches(output, tuple(o for o in self.seen if o.output == number))
+        ]
+        at = {id(observation): i for i, observation in enumerate(self.seen)}
+        found.sort(key=lambda one: at[id(one[0].observations[0])])
         return tuple(
-            _Alike(
-                output,
-                self.kernel.model.outputs[output].error,
-                np.searchsorted(self.marks, [o.millis for o in found]),
-                np.array([[o.value if o.below is None else o.below] for o in found]),
-                below,
+            _Batch(
+                batch.observations,
+                np.searchsorted(self.marks, [o.millis for o in batch.observations])[:, None],
+                np.array(self.kernel.rows[number]),
+                batch.weigh,
             )
-            for (output, below), found in groups.items()
+            for batch, number in found
         )

@@ -27,6 +27,7 @@ from twin.filter.mode import Mode, find_mode
 from twin.filter.objective import Responder
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model
+from twin.observation.kinds import kind_of
 from twin.solver.effects import Effects, columns, law, without_drift
 from twin.solver.linear_system import individual_parameters
 from twin.solver.step_schedule import StepSizes
@@ -113,8 +114,8 @@ def posterior_mode(kernel: Kernel, step_sizes: StepSizes, belief: Belief, timeli
 
 def _measured(model: Model, timeline: Timeline) -> int:
     """Values on a continuous scale that are not just limits."""
-    continuous = [output.kind == "continuous" for output in model.outputs]
-    return sum(o.below is None and o.above is None and continuous[o.output] for o in timeline.observations)
+    discrete = [kind_of(output).discrete for output in model.outputs]
+    return sum(o.below is None and o.above is None and not discrete[o.output] for o in timeline.observations)
 
 
 def _parameters(kernel: Kernel, timeline: Timeline | None, effects: Effects) -> Floats:

@@ -19,7 +19,6 @@ Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
 ErrorKind = Literal[
     "proportional", "additive", "combined", "power", "log_additive", "box_cox", "poisson", "negative_binomial", "none"
 ]
-OutputKind = Literal["continuous", "ordinal", "event", "count"]
 Route = Literal["iv", "oral", "sc", "im", "ip"]
 
 
@@ -162,6 +161,21 @@ class ErrorSpec:
     replicate_correlation: float | None = None
     dispersion: float | None = None
 
+    @property
+    def logarithmic(self) -> bool:
+        """Whether values scatter evenly on the logarithm, so that 0 has no place."""
+        return self.kind == "log_additive"
+
+    @property
+    def transformed(self) -> bool:
+        """Whether values scatter evenly on a scale that is not their own."""
+        return self.kind in ("log_additive", "box_cox")
+
+    @property
+    def weighs_zero(self) -> bool:
+        """Whether a measured 0 has a density: the scatter of the other errors vanishes with the prediction."""
+        return self.kind in ("additive", "box_cox")
+
 
 NO_ERROR = ErrorSpec("none", 0.0, 0.0, None, None, None)
 """Of grades and events: their probabilities are all the scatter there is."""
@@ -171,16 +185,8 @@ NO_ERROR = ErrorSpec("none", 0.0, 0.0, None, None, None)
 class OutputSpec:
     """Something that can be measured. ``aliases`` are other names of the analyte; ``molar_mass`` is in g/mol.
 
-    ``expression`` is what is shown of it, and ``further`` what its likelihood needs besides:
-
-    ==========  ==================================================  ==========================================
-    kind        expression                                          further
-    ==========  ==================================================  ==========================================
-    continuous  prediction f                                        none
-    count       mean                                                none
-    ordinal     expected category, sum of k P(k)                    P(0), P(1), ...
-    event       probability since the last look, 1 - exp(-H)        H and the hazard h, dH/dt = h, H = 0 at a look
-    ==========  ==================================================  ==========================================
+    ``expression`` is what is shown of it: the prediction, a mean, a probability. ``kind`` is the name of one of
+    `twin.observation.kinds`, and ``further`` what its likelihood reads instead of the expression, or nothing.
     """
 
     name: str
@@ -189,7 +195,7 @@ class OutputSpec:
     error: ErrorSpec
     aliases: tuple[str, ...]
     molar_mass: float | None
-    kind: OutputKind = "continuous"
+    kind: str
     further: tuple[ast.expr, ...] = ()
 
 

@@ -23,6 +23,7 @@ from typing import Any
 from twin.model.formula import INPUT_FUNCTIONS, RECORD_FUNCTIONS, arguments_of, evaluate
 from twin.model.spec import Model, ModelError
 from twin.model.structure import input_calls
+from twin.observation.kinds import kind_of
 from twin.units import UnitError, canonical_spelling, quantity_of
 
 _CLOSE = 1e-9
@@ -63,9 +64,9 @@ def check_dimensions(model: Model, file: str) -> None:
         _agree(file, f"derived.{derived.name}.expression", derived.expression, env, derived.unit)
     for term in model.terms:
         _agree(file, f"terms.{term.name}.expression", term.expression, env, term.unit)
-    hazards = {output.further[1] for output in model.outputs if output.kind == "event"}
+    own = {kind_of(output).own_state(output) for output in model.outputs}
     for state in model.states:
-        if state.derivative in hazards:
+        if state.name in own:  # its kind made it, of a formula that is checked below
             continue
         _agree(file, f"states.{state.name}.initial", state.initial, env, state.unit)
         rate = env[state.name].unit / time
@@ -77,15 +78,11 @@ def check_dimensions(model: Model, file: str) -> None:
                 unit = "1" if argument == "n" else model.time_unit
                 _agree(file, f"states.{state.name}.derivative", formula, env, unit)
     for output in model.outputs:
-        if output.kind == "ordinal":
-            for i, probability in enumerate(output.further):
-                _agree(file, f"outputs.{output.name}.categories[{i}]", probability, env, output.unit)
-        elif output.kind == "event":
-            hazard = output.further[1]
-            rate = f"1 per {model.time_unit}"
-            _agree(file, f"outputs.{output.name}.hazard", hazard, env, rate, quantity_of("1") / time)
-        else:
-            _agree(file, f"outputs.{output.name}.expression", output.expression, env, output.unit)
+        for stated in kind_of(output).stated(output):
+            code, wanted = stated.unit, quantity_of(stated.unit)
+            if stated.per_time:
+                code, wanted = f"{code} per {model.time_unit}", wanted / time
+            _agree(file, f"outputs.{output.name}.{stated.key}", stated.expression, env, code, wanted)
     _check_mentions(model, file)
 
 

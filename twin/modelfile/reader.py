@@ -87,8 +87,8 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
     terms = _terms(top, [*constants, *top.names("states"), *CLOCKS], record)
     names = [*constants, *top.names("states"), *(term.name for term in terms), *CLOCKS]
     states = _states(top, constants, names, drugs, record)
-    outputs, hazards = read_outputs(top, names, record)
-    states += hazards
+    outputs, own_states = read_outputs(top, names, record)
+    states += own_states
     eta_names, omega, iov_names, omega_iov = covariances(top, parameters)
     check_widening(top, covariates, eta_names)
     model = Model(

@@ -9,10 +9,9 @@ import ast
 from collections.abc import Mapping
 
 from twin.model.formula import CLOCKS
-from twin.model.spec import Model, ModelError, OutputSpec
+from twin.model.spec import Model, ModelError
 from twin.model.typical import typical_values, value_of
-
-_ROUNDING = 1e-6
+from twin.observation.kinds import kind_of
 
 _MEND = "look for a division by zero, or a root, power or logarithm of a negative number"
 
@@ -38,30 +37,10 @@ def check_typical(model: Model, file: str) -> None:
     for state in model.states:
         _checked(file, f"states.{state.name}.derivative", state.derivative, start)
     for output in model.outputs:
-        if output.kind == "ordinal":
-            _check_categories(output, file, start)
-        elif output.kind == "event":
-            key = f"outputs.{output.name}.hazard"
-            hazard = _checked(file, key, output.further[1], start)
-            if hazard < 0:
-                problem = f"is {hazard:g} at the start of the typical patient; a hazard is 0 or more"
-                raise ModelError(file, key, f"{problem}, check its sign")
-        else:
-            _checked(file, f"outputs.{output.name}.expression", output.expression, start)
-
-
-def _check_categories(output: OutputSpec, file: str, env: Mapping[str, float]) -> None:
-    total = 0.0
-    for i, formula in enumerate(output.further):
-        key = f"outputs.{output.name}.categories[{i}]"
-        probability = _checked(file, key, formula, env)
-        if not -_ROUNDING <= probability <= 1 + _ROUNDING:
-            problem = f"is {probability:g} at the start of the typical patient; a probability lies between 0 and 1"
-            raise ModelError(file, key, f"{problem}, mend the formula")
-        total += probability
-    if abs(total - 1) > _ROUNDING:
-        problem = f"have probabilities that sum to {total:.6g} at the start of the typical patient, not to 1"
-        raise ModelError(file, f"outputs.{output.name}.categories", f"{problem}; mend or add a category")
+        head, asked = f"outputs.{output.name}", kind_of(output)
+        values = [_checked(file, f"{head}.{stated.key}", stated.expression, start) for stated in asked.stated(output)]
+        if (flaw := asked.flaw(output, values)) is not None:
+            raise ModelError(file, f"{head}.{flaw[0]}", flaw[1])
 
 
 def _checked(file: str, key: str, expression: ast.expr, env: Mapping[str, float]) -> float:

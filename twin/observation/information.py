@@ -6,7 +6,7 @@ information about eta is
     sum_q  w_q u_q' u_q'^T,        u_q' = d u_q / d eta.
 
 With prediction f, taken to the scale h that the error is written for, and residual variance R there
-(`twin.observation.residual`):
+(`twin.observation.residual`), and with the rows that a kind of output reads (`twin.observation.kinds`):
 
 | observation | coordinates | weights |
 |---|---|---|
@@ -31,15 +31,15 @@ import functools
 import numpy as np
 
 from twin.arrays import Floats
-from twin.model.spec import ErrorSpec, OutputSpec
-from twin.observation.residual import SMALLEST, TRANSFORMED, log_likelihood, on_scale, scale, standardised
+from twin.model.spec import ErrorSpec
+from twin.observation.residual import log_likelihood, on_scale, scale, standardised
 
 
 def coordinates(error: ErrorSpec, predicted: Floats) -> tuple[Floats, Floats]:
     """Coordinates and weights (Q, ..., N) of measured values with predictions (..., N)."""
     variance = scale(error, predicted) ** 2
     about_place, about_spread = _about(_unit(error))
-    if error.kind in (*TRANSFORMED, "additive"):
+    if error.transformed or error.kind == "additive":
         return on_scale(error, predicted)[None], (about_place / variance)[None]
     return (
         np.stack([predicted, np.log(variance)]),
@@ -53,19 +53,6 @@ def censored_coordinates(error: ErrorSpec, limit: float | Floats, predicted: Flo
     unit, nowhere = _unit(error), np.zeros_like(z)
     below, above = log_likelihood(unit, 0.0, nowhere, below=z), log_likelihood(unit, 0.0, nowhere, above=z)
     return z[None], np.exp(2.0 * log_likelihood(unit, z, nowhere) - below - above)[None]
-
-
-def outcome_coordinates(output: OutputSpec, rows: Floats) -> tuple[Floats, Floats]:
-    """Coordinates and weights (Q, N) of one measured value of any kind of output, from its rows (R, N)."""
-    match output.kind:
-        case "continuous":
-            return coordinates(output.error, rows[0])
-        case "count":
-            return rows, 1.0 / scale(output.error, rows) ** 2
-        case "ordinal":
-            return rows, 1.0 / np.maximum(rows, SMALLEST)
-        case "event":
-            return rows[:1], 1.0 / np.maximum(rows[:1], SMALLEST)
 
 
 def _unit(error: ErrorSpec) -> ErrorSpec:

@@ -37,9 +37,6 @@ from twin.observation.observation import MeasuredValue
 SMALLEST = 1e-12
 """Predictions of positive quantities are not taken below this (in the output's unit): log and scale stay finite."""
 
-TRANSFORMED = ("log_additive", "box_cox")
-"""Errors that are on a scale of their own."""
-
 GOLDEN = (np.sqrt(5.0) - 1.0) / 2.0
 
 NODES, NODE_WEIGHTS = (part.copy() for part in np.polynomial.hermite_e.hermegauss(24))
@@ -48,14 +45,10 @@ NODE_WEIGHTS /= NODE_WEIGHTS.sum()
 
 
 def scale(error: ErrorSpec, predicted: Floats) -> Floats:
-    """Residual scale s around predictions, on the error's own scale; of counts their standard deviation, else NaN."""
-    if error.kind in (*TRANSFORMED, "additive"):
+    """Residual scale s around predictions, on the error's own scale."""
+    if error.transformed or error.kind == "additive":
         return np.full_like(predicted, error.additive)
-    if error.kind == "none":
-        return np.full_like(predicted, np.nan)
     positive = np.maximum(np.abs(predicted), SMALLEST)
-    if error.kind in ("poisson", "negative_binomial"):
-        return np.asarray(np.sqrt(positive + (error.dispersion or 0.0) * positive**2))
     growing = error.proportional * (positive if error.exponent == 1.0 else positive**error.exponent)
     if error.additive == 0.0:
         return np.asarray(growing)
@@ -67,7 +60,7 @@ def scale(error: ErrorSpec, predicted: Floats) -> Floats:
 def transformed(error: ErrorSpec, value: float | Floats) -> Floats:
     """Values (any shape) on the error's own scale; -inf where a logarithm, or a Box-Cox transform, has none."""
     value = np.asarray(value, dtype=np.float64)
-    if error.kind == "log_additive":
+    if error.logarithmic:
         return np.where(value > 0, np.log(np.where(value > 0, value, 1.0)), -np.inf)
     if error.kind == "box_cox":
         assert error.box_cox is not None, "a Box-Cox error has its exponent"
@@ -77,7 +70,7 @@ def transformed(error: ErrorSpec, value: float | Floats) -> Floats:
 
 def untransformed(error: ErrorSpec, value: Floats) -> Floats:
     """Inverse of `transformed`; what lies under a Box-Cox scale is 0."""
-    if error.kind == "log_additive":
+    if error.logarithmic:
         return np.asarray(np.exp(value))
     if error.kind == "box_cox":
         assert error.box_cox is not None, "a Box-Cox error has its exponent"
@@ -87,7 +80,7 @@ def untransformed(error: ErrorSpec, value: Floats) -> Floats:
 
 def on_scale(error: ErrorSpec, values: Floats) -> Floats:
     """Values (any shape) on the error's own scale, where they are not taken below `SMALLEST`."""
-    return transformed(error, np.maximum(values, SMALLEST)) if error.kind in TRANSFORMED else values
+    return transformed(error, np.maximum(values, SMALLEST)) if error.transformed else values
 
 
 def standardised(error: ErrorSpec, value: float | Floats, predicted: Floats) -> Floats:
@@ -119,7 +112,7 @@ def log_likelihood(
         return law.log_sf(standardised(error, above, predicted))
     z = standardised(error, value, predicted)
     density = law.log_density(z) - np.log(scale(error, predicted))
-    if error.kind not in TRANSFORMED:
+    if not error.transformed:
         return np.asarray(density)
     logarithm = np.log(np.where(np.greater(value, 0), value, 1.0))
     if error.box_cox is None:
@@ -148,11 +141,6 @@ def at_levels(error: ErrorSpec, predicted: Floats, levels: Floats, earlier: tupl
 
 def _scattered(error: ErrorSpec, predicted: Floats, z: Floats) -> Floats:
     return untransformed(error, on_scale(error, predicted) + scale(error, predicted) * z)
-
-
-def drawn(error: ErrorSpec, predicted: Floats, rng: np.random.Generator) -> Floats:
-    """One measurement of each prediction (N,), as the model says that they scatter."""
-    return _scattered(error, predicted, _Residual(error.df, error.outliers).quantile(rng.random(len(predicted))))
 
 
 @functools.lru_cache(maxsize=16)

@@ -39,21 +39,28 @@ def read_error(table: Table) -> ErrorSpec:
     return error
 
 
-def read_count_error(table: Table) -> ErrorSpec:
-    """How a count scatters around its mean: ``{ poisson = true }`` or ``{ negative_binomial = dispersion }``.
-
-    Raises:
-        ModelError: neither or both.
-    """
-    poisson, dispersion = table.flag("poisson"), table.optional_number("negative_binomial", above=0)
-    if poisson == (dispersion is not None):
-        raise table.wrong("", "must say either poisson = true or negative_binomial = its dispersion")
-    if poisson:
-        error = ErrorSpec("poisson", 0.0, 0.0, None, table.optional_text("source"), table.optional_text("assumed"))
-    else:
-        error = ErrorSpec("negative_binomial", 0.0, 0.0, None, *table.evidence(), dispersion=dispersion)
-    table.close()
-    return error
+def size_in_words(error: ErrorSpec) -> str:
+    """The sizes of an error and its law, for a card."""
+    sizes = {
+        "proportional": f"{error.proportional:g} of the value",
+        "additive": f"{error.additive:g}",
+        "combined": f"{error.additive:g} and {error.proportional:g} of the value",
+        "power": f"{error.proportional:g} times the value to the power {error.exponent:g}",
+        "log_additive": f"{error.additive:g} on the logarithm",
+        "box_cox": f"{error.additive:g} on the Box-Cox scale, exponent {error.box_cox or 0:g}",
+    }
+    parts = [sizes[error.kind]]
+    if error.kind == "power" and error.additive:
+        parts.insert(0, f"{error.additive:g}")
+    if error.combination == "sd":
+        parts.append("added as standard deviations")
+    if error.df is not None:
+        parts.append(f"Student-t with {error.df:g} degrees of freedom")
+    if error.outliers is not None:
+        parts.append(f"{error.outliers.share:g} of them {error.outliers.widening:g} times as far")
+    if error.replicate_correlation is not None:
+        parts.append(f"replicates correlated {error.replicate_correlation:g}")
+    return ", ".join(parts)
 
 
 def _sizes(table: Table) -> tuple[ErrorKind, float, float, float]:

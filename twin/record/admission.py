@@ -29,6 +29,7 @@ from twin.events import (
     to_millis,
 )
 from twin.model.spec import CovariateSpec, Model, OutputSpec, output_index
+from twin.observation.kinds import kind_of
 from twin.units import AMOUNT_UNIT, RATE_UNIT, UnitError, convert, drug_amount, drug_rate
 
 EARLIEST_MS = 631_152_000_000
@@ -254,8 +255,7 @@ def _level(event: DrugLevel, model: Model) -> DrugLevel:
             "unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}"
         )
     level = _measured(event, output)
-    unweighable = output.kind == "continuous" and output.error.kind not in ("additive", "box_cox")
-    if level.value.value == 0 and not event.below_lloq and unweighable:
+    if level.value.value == 0 and not event.below_lloq and not kind_of(output).weighs_zero(output):
         text = f"field 'value': a level of 0 {output.unit} cannot be weighed; send 'below_lloq' with 'lloq'"
         raise _Refused("out_of_range", text)
     if level.value.value == 0 and event.below_lloq and level.lloq is None:
@@ -270,8 +270,9 @@ def _measured(event: SomeMeasurement, output: OutputSpec) -> SomeMeasurement:
         field: _positive(field, _in(field, limit, output.unit, output.molar_mass)) for field, limit in limits.items()
     }
     value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
-    if output.kind != "continuous":
-        _whole(event, value.value, output)
+    refusal = kind_of(output).refusal(output, value.value, limited=event.below_lloq or event.above_uloq)
+    if refusal is not None:
+        raise _Refused("out_of_range", refusal)
     return _with(event, value=value, **canonical, draw_time_sd=_draw_time(event, output))
 
 
@@ -280,19 +281,9 @@ def _draw_time(event: Measurement, output: OutputSpec) -> Quantity | None:
     if event.draw_time_sd is None:
         return None
     hours = _not_negative("draw_time_sd", _in("draw_time_sd", event.draw_time_sd, "h"))
-    if output.kind in ("ordinal", "event"):
+    if not kind_of(output).sampled:
         raise _Refused("out_of_range", f"field 'draw_time_sd': {output.name} is seen, not drawn; leave it out")
     return _within("draw_time_sd", hours, 0, LONGEST_DRAW_HOURS) if hours.value >= SHORTEST_DRAW_HOURS else None
-
-
-def _whole(event: Measurement, value: float, output: OutputSpec) -> None:
-    """Refuses what is no grade, count or look of this output."""
-    highest = {"ordinal": len(output.further) - 1, "event": 1}.get(output.kind)
-    if value != round(value) or (highest is not None and value > highest):
-        wanted = "a whole number" if highest is None else f"one of 0 to {highest}"
-        raise _Refused("out_of_range", f"field 'value': {value:g} is no {output.kind} of {output.name}; send {wanted}")
-    if output.kind == "event" and (event.below_lloq or event.above_uloq):
-        raise _Refused("out_of_range", "field 'below_lloq': an event happened or did not; send 1 or 0 without a limit")
 
 
 def _lab(event: LabResult, model: Model) -> LabResult:

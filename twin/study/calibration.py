@@ -34,7 +34,8 @@ from twin.filter.posthoc import posterior_mode
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, OutputSpec
-from twin.observation import likelihood, residual
+from twin.observation import likelihood
+from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.study.design import Design
@@ -155,8 +156,8 @@ def ranked_probability_score(output: OutputSpec, observation: Observation, rows:
     points = max(SCATTER_POINTS, SCATTERED // max(int(usable.sum()), 1))
     spread = likelihood.spread_out(output, observation, rows[:, usable], points).ravel()
     share = np.repeat(weight[usable] / (points * weight[usable].sum()), points)
-    spread = residual.on_scale(output.error, spread)
-    value = float(residual.on_scale(output.error, np.array([observation.value]))[0])
+    spread = kind_of(output).on_scale(output, spread)
+    value = float(kind_of(output).on_scale(output, np.array([observation.value]))[0])
     order = np.argsort(spread)
     spread, share = spread[order], share[order]
     below = np.cumsum(share) - 0.5 * share
@@ -302,7 +303,7 @@ def _foreseen(output: OutputSpec, pit: Floats, crps: Sequence[Floats], plug_in: 
         tuple(_counted(pit, level) for level in COVERAGE),
         float(posterior),
         float(mode),
-        output.error.kind in residual.TRANSFORMED,
+        output.error.transformed,
         float(1 - posterior / mode),
         low,
         high,

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from twin.clock import DAY_MS, HOUR_MS
 from twin.events import DoseGiven, to_millis
 from twin.kernel.kernel import Kernel
+from twin.observation.kinds import kind_of
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
 from twin.timeline.regimen import ORIGIN, treated, treatment
@@ -71,13 +72,13 @@ def design(kernel: Kernel) -> Design:
     found: set[tuple[int, int]] = set()
     curves = [(course, _typical(kernel, timeline, course.marks)) for course in courses(doses)]
     for i in range(len(model.outputs)):
-        kind = model.outputs[i].kind
-        if kind == "continuous" and before[i] == 0 and any(curve[:, i].max() > 0 for _, curve in curves):
+        kind = kind_of(model.outputs[i])
+        if not kind.discrete and before[i] == 0 and any(curve[:, i].max() > 0 for _, curve in curves):
             for course, curve in curves:
                 found.update((millis, i) for millis in _of_level(course, curve[:, i]))
         else:
-            # Whether an event has happened is no question at the moment the record begins.
-            weekly = range(EVERY_DAYS if kind == "event" and doses else 0, SPAN_DAYS + 1, EVERY_DAYS)
+            # Whether something has happened is no question at the moment the record begins.
+            weekly = range(EVERY_DAYS if kind.awaited and doses else 0, SPAN_DAYS + 1, EVERY_DAYS)
             found.update((ORIGIN + day * DAY_MS, i) for day in weekly)
     return Design(doses, tuple(sorted(found)))
 

@@ -12,9 +12,9 @@ mean E and the Cholesky factor L of the simulations' covariance:
     y* = L^-1 (y - E),   pde = #{y*_sim < y*} / K,   npde = Phi^-1(pde).
 
 Under a right model the NPDE of all values are independent and standard normal. A value known only to lie beyond a limit
-takes a random place among the simulations there (Nguyen et al. 2012, J Pharmacokinet Pharmacodyn 39:499). Counts and
-grades take a random place among their equals and are not decorrelated; an event, which is itself the time of its
-measurement, has neither IWRES nor NPDE, and a grade has no IWRES.
+takes a random place among the simulations there (Nguyen et al. 2012, J Pharmacokinet Pharmacodyn 39:499). Discrete
+values take a random place among their equals and are not decorrelated; what is awaited is itself the time of its
+measurement, and has no NPDE. What has no standard deviation (a grade, an event) has no IWRES.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from scipy.linalg import solve_triangular
 from twin.arrays import Floats
 from twin.filter.belief import prior
 from twin.model.spec import OutputSpec
-from twin.observation import likelihood, residual
+from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.solver.effects import Effects
@@ -53,7 +53,7 @@ class Diagnosis:
         population: (n,) PRED, in the outputs' units.
         individual: (n,) IPRED, in the outputs' units.
         iwres: (n,), NaN for censored values and where there is none.
-        npde: (n,), NaN for events.
+        npde: (n,), NaN for what is awaited.
         simulated: (K, n) values that the population would have given in their place.
     """
 
@@ -86,7 +86,8 @@ def simulated(predictor: Predictor, timeline: Timeline, replicates: int) -> Floa
     every = predictor.rows(population, timeline, timeline.observations)
     outputs = [model.outputs[observation.output] for observation in timeline.observations]
     drawn = [
-        likelihood.drawn(output, rows, rng.random((replicates, 1))) for output, rows in zip(outputs, every, strict=True)
+        kind_of(output).at_levels(output, rows, rng.random((replicates, 1)))
+        for output, rows in zip(outputs, every, strict=True)
     ]
     return np.array(drawn).reshape(len(every), replicates).T
 
@@ -98,16 +99,17 @@ def npde(
     usable = simulated[np.isfinite(simulated).all(axis=1)]
     below = np.full(len(observations), np.nan)
     values = [_stated(observation, usable[:, i], rng) for i, observation in enumerate(observations)]
-    smooth = [i for i, output in enumerate(outputs) if output.kind == "continuous"]
+    kinds = [kind_of(output) for output in outputs]
+    smooth = [i for i, kind in enumerate(kinds) if not kind.discrete]
     if smooth:
-        scaled = np.column_stack([residual.on_scale(outputs[i].error, usable[:, i]) for i in smooth])
-        own = np.array([residual.on_scale(outputs[i].error, np.array([values[i]]))[0] for i in smooth])
+        scaled = np.column_stack([kinds[i].on_scale(outputs[i], usable[:, i]) for i in smooth])
+        own = np.array([kinds[i].on_scale(outputs[i], np.array([values[i]]))[0] for i in smooth])
         mean = scaled.mean(axis=0)
         factor = np.linalg.cholesky(_covariance(scaled))
         apart = solve_triangular(factor, (scaled - mean).T, lower=True)
         below[smooth] = (apart < solve_triangular(factor, own - mean, lower=True)[:, None]).mean(axis=1)
-    for i, output in enumerate(outputs):
-        if output.kind in ("count", "ordinal"):
+    for i, kind in enumerate(kinds):
+        if kind.discrete and not kind.awaited:
             share = rng.random()
             below[i] = (usable[:, i] < values[i]).mean() + share * (usable[:, i] == values[i]).mean()
     edge = 0.5 / len(usable)
@@ -118,13 +120,7 @@ def _weighted(observation: Observation, output: OutputSpec, predicted: float) ->
     """IWRES of one value."""
     if observation.below is not None or observation.above is not None:
         return np.nan
-    if output.kind == "count":
-        return float(
-            (observation.value - predicted) / np.sqrt(predicted + (output.error.dispersion or 0.0) * predicted**2)
-        )
-    if output.kind != "continuous":
-        return np.nan
-    return float(residual.standardised(output.error, observation.value, np.array([predicted]))[0])
+    return kind_of(output).iwres(output, observation.value, predicted)
 
 
 def _stated(observation: Observation, simulated: Floats, rng: np.random.Generator) -> float:

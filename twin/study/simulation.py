@@ -1,7 +1,7 @@
 """A simulated patient's record: treated and measured by a design, with values drawn as the model says they scatter.
 
-Where formulas ask for what was measured before (``previous(output)``), and for events, whose moment is drawn from the
-hazard and ends the looks for them, the record grows value by value; else all values are drawn at once.
+Where formulas ask for what was measured before (``previous(output)``), and where an event is awaited, whose moment is
+drawn and ends the looks for it, the record grows value by value; else all values are drawn at once.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.events import LabResult, Quantity, event_id, from_millis
-from twin.observation import likelihood
+from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.record.history import History
@@ -26,7 +26,7 @@ PATIENT = "simulated"
 """Who the events of a simulated history are of; the predictor's patient is the key of all chance."""
 
 MOMENTS = 65
-"""Points between two looks at which the integrated hazard is read, to find when an event happened."""
+"""Points between two looks at which the output is read, to find when what is awaited happened."""
 
 Values = dict[int, tuple[int, float]]
 """By number of the sample in the design: ms and value."""
@@ -41,7 +41,7 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
     """The timeline of a patient with this ``eta`` (d,)."""
     model, rng = predictor.kernel.model, generator(predictor.patient_id, "measured")
     asks = any(call.startswith("previous") for call in predictor.kernel.record)
-    if not asks and all(output.kind != "event" for output in model.outputs):
+    if not asks and not any(kind_of(output).awaited for output in model.outputs):
         planned = {number: (millis, 1.0) for number, (millis, _) in enumerate(plan.samples)}
         timeline = _timeline(predictor, plan, planned)
         every = predictor.rows(truth(predictor, eta), timeline, timeline.observations)
@@ -56,7 +56,7 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
         if output in over:
             continue
         level = float(rng.random())
-        if model.outputs[output].kind == "event":
+        if kind_of(model.outputs[output]).awaited:
             happened = _moment(predictor, eta, plan, known, number, level)
             known[number] = (millis, 0.0) if happened is None else (happened, 1.0)
             over |= {output} if happened is not None else set()
@@ -71,7 +71,7 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
 
 
 def _moment(predictor: Predictor, eta: Floats, plan: Design, known: Values, number: int, level: float) -> int | None:
-    """When an event happens between its last look and the sample ``number``, if it does: H(t) = -log(level)."""
+    """When what is awaited happens between its last look and the sample ``number``, if it does, at this survival."""
     if not known and not plan.doses:
         return None  # With this look the record begins.
     millis, output = plan.samples[number]
@@ -81,16 +81,14 @@ def _moment(predictor: Predictor, eta: Floats, plan: Design, known: Values, numb
         return None
     moments = np.unique(np.rint(np.linspace(since, millis, MOMENTS)).astype(np.int64))[1:]
     looks = [Observation(int(at), "", output, 0.0) for at in moments]
-    hazard = np.array([rows[0, 0] for rows in predictor.rows(truth(predictor, eta), timeline, looks)])
-    needed = -np.log(level)
-    if hazard[-1] < needed:
-        return None
-    return round(float(np.interp(needed, np.append(0.0, hazard), np.append(since, moments))))
+    rows = np.array([each[:, 0] for each in predictor.rows(truth(predictor, eta), timeline, looks)])
+    found = kind_of(predictor.kernel.model.outputs[output]).moment(level, since, moments.astype(np.float64), rows)
+    return None if found is None else round(found)
 
 
 def _drawn(predictor: Predictor, observation: Observation, rows: Floats, level: float) -> float:
     output = predictor.kernel.model.outputs[observation.output]
-    return float(likelihood.drawn(output, rows, np.array([[level]]))[0, 0])
+    return float(kind_of(output).at_levels(output, rows, np.array([[level]]))[0, 0])
 
 
 def _timeline(predictor: Predictor, plan: Design, values: Values) -> Timeline:

@@ -5,12 +5,10 @@ from __future__ import annotations
 from twin.clock import HOUR_MS
 from twin.events import DrugLevel, LabResult
 from twin.model.spec import Model, OutputSpec, output_index
+from twin.observation.kinds import kind_of
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import moments_around
 from twin.record.history import ClinicalEvent
-
-ZERO_COUNT_BELOW = 0.1
-"""A count reported as 0 is read as below this (10*9/L; the usual last digit of a differential count; assumed)."""
 
 
 def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[Observation, ...]:
@@ -23,8 +21,7 @@ def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple
                 output = model.outputs[number]
                 measured = _measured(fact, output)
                 together = at_instant.setdefault((millis, number), [])
-                bound = output.error.replicate_correlation is not None or output.kind == "event"
-                earlier = tuple(together) if bound else ()
+                earlier = tuple(together) if kind_of(output).conditional(output) else ()
                 together.append(measured)
                 drawn = () if fact.draw_time_sd is None else moments_around(millis, fact.draw_time_sd.value * HOUR_MS)
                 found.append(
@@ -42,6 +39,6 @@ def _measured(fact: DrugLevel | LabResult, output: OutputSpec) -> MeasuredValue:
         return MeasuredValue(value, below=value if fact.lloq is None else fact.lloq.value)
     if fact.above_uloq:
         return MeasuredValue(value, above=value if fact.uloq is None else fact.uloq.value)
-    if isinstance(fact, LabResult) and value == 0.0 and output.kind == "continuous":
-        return MeasuredValue(value, below=ZERO_COUNT_BELOW)
+    if isinstance(fact, LabResult) and value == 0.0:
+        return MeasuredValue(value, below=kind_of(output).zero_below)
     return MeasuredValue(value)

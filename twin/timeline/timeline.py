@@ -5,7 +5,6 @@ A pure function of the history. Two timelines can be compared, to learn from whe
 
 from __future__ import annotations
 
-import ast
 import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from twin.events import Covariate, DoseGiven, DrugLevel, LabResult, PumpDelivery
 from twin.kernel.delayed_input import PieceRow, Pieces
 from twin.kernel.kernel import Kernel
 from twin.model.formula import ROUTES, arguments_of
+from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent, History
 from twin.timeline.covariates import carry
@@ -166,9 +166,9 @@ def assemble(
         kicks += [(millis, -1 - states.index(target.state), 0.0) for millis in begun]
     for observation in observations:
         output = model.outputs[observation.output]
-        if output.kind == "event":
-            # Its hazard is integrated from look to look.
-            kicks.append((observation.millis, -1 - states.index(ast.unparse(output.further[0])), 0.0))
+        own_state = kind_of(output).own_state(output)
+        if own_state is not None:
+            kicks.append((observation.millis, -1 - states.index(own_state), 0.0))
     kicks.sort()
     change = np.unique(np.array([millis for column in steps for millis, _ in column], dtype=np.int64))
     rates = np.zeros((len(change) + 1, len(columns)))

@@ -46,6 +46,7 @@ from twin.events import (
     event_id,
 )
 from twin.model.spec import CovariateSpec, Model
+from twin.observation.kinds import kind_of
 
 SOURCE = "nmtran"
 
@@ -260,10 +261,10 @@ class _Reader:
         if found is None:
             return []
         output, level = found.output, drug_of(found.output, self.model) is not None
-        if found.value == 0 and level and output.error.kind == "log_additive":
+        if found.value == 0 and level and output.error.logarithmic:
             why = "it has no logarithm, and the model's error is on the log scale"
             raise BadRecord(f"DV 0 cannot be {output.name}: {why}; leave it out or correct it")
-        if found.value == 0 and not level and output.kind == "continuous":
+        if found.value == 0 and not level and kind_of(output).zero_below is not None:
             self.notes[f"{output.name} of 0: known only to be too few to count"] += 1
         kind = DrugLevel if level else LabResult
         said: dict[str, Any] = self._envelope(record, "drug_level" if level else "lab_result", output.name)

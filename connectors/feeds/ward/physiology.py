@@ -23,7 +23,7 @@ from twin.model.linearity import linear_terms
 from twin.model.record_functions import record_columns
 from twin.model.spec import Model, OutputSpec
 from twin.model.typical import individual_value
-from twin.observation.residual import drawn
+from twin.observation.kinds import kind_of
 
 RTOL, ATOL = 1e-8, 1e-10
 """Tolerances of LSODA: an order finer than any figure that is reported."""
@@ -112,7 +112,7 @@ def measured(output: OutputSpec, value: float, rng: np.random.Generator) -> floa
     error proportional at 58 % this leaves out the lowest twentieth.
     """
     for _ in range(1000):
-        result = float(drawn(output.error, np.array([value]), rng)[0])
+        result = float(kind_of(output).at_levels(output, np.array([[value]]), rng.random((1, 1)))[0, 0])
         if result > 0:
             return result
     return value
@@ -127,7 +127,9 @@ def beyond(model: Model) -> str | None:
             return f"its doses enter late, by {text}"
     if model.occasions is not None:
         return "it differs between occasions"
-    return next((f"its output {o.name} is of kind {o.kind}" for o in model.outputs if o.kind != "continuous"), None)
+    # What is predicted must be all that a laboratory reads, and what it reads be above 0.
+    odd = (o for o in model.outputs if o.further or kind_of(o).discrete)
+    return next((f"its output {o.name} is of kind {o.kind}" for o in odd), None)
 
 
 # --- integration -----------------------------------------------------------------------------------------------------

@@ -17,7 +17,7 @@ from twin.filter.quantiles import QUANTILES
 from twin.model.spec import ErrorSpec
 from twin.modelfile.library import load_model
 from twin.observation.observation import Observation
-from twin.observation.residual import cdf, drawn
+from twin.observation.residual import at_levels, cdf
 from twin.randomness import generator
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
@@ -39,7 +39,7 @@ def test_values_from_the_model_itself_fall_anywhere_in_its_expectation_evenly(er
     predicted = np.exp(rng.normal(1.0, 0.5, 300))
     weight = rng.dirichlet(np.full(300, 0.5))
     truth = rng.choice(300, size=1500, p=weight)
-    values = drawn(error, predicted[truth], rng)
+    values = at_levels(error, predicted[truth], rng.random((len(truth), 1)))[:, 0]
     found = [expectation(error, float(value), predicted, weight) for value in values]
     assert stats.kstest([e.pit for e in found], "uniform").pvalue > 0.01
     covered = np.mean([e.quantiles[0] <= value <= e.quantiles[4] for e, value in zip(found, values, strict=True)])

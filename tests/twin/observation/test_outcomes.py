@@ -183,7 +183,7 @@ def test_what_is_no_grade_look_or_count_is_refused(event: InputEvent, words: lis
 @pytest.mark.parametrize(
     ("good", "bad", "key", "problem"),
     [
-        ('kind = "ordinal"', 'kind = "grades"', "neuropathy.kind", "write one of continuous, ordinal, event, count"),
+        ('kind = "ordinal"', 'kind = "grades"', "neuropathy.kind", "write one of continuous, count, event, ordinal"),
         ('"1 - 1 / (1 + exp(-3', '"1.2 - 1 / (1 + exp(-3', "neuropathy.categories", "sum to 1.2 at the start"),
         ('"1 / (1 + exp(-1 +', '"2 - 1 / (1 + exp(-1 +', "neuropathy.categories[0]", "lies between 0 and 1"),
         ('"1 / (1 + exp(-1 + harm*A', '"1 / (1 + exp(-1 + harn*A', "neuropathy.categories[0]", "did you mean 'harm'"),

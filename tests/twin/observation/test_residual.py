@@ -16,7 +16,6 @@ from twin.observation.residual import (
     SMALLEST,
     at_levels,
     cdf,
-    drawn,
     levels_of,
     log_likelihood,
     scale,
@@ -190,7 +189,7 @@ def test_a_value_of_zero_lies_below_every_prediction_on_a_log_scale() -> None:
 
 @pytest.mark.parametrize("error", SPECS, ids=NAMES)
 def test_drawn_measurements_scatter_as_the_distribution_says(error: ErrorSpec) -> None:
-    drawn_values = drawn(error, np.full(4000, 3.0), generator("drawn"))
+    drawn_values = at_levels(error, np.array([3.0]), generator("drawn").random((1, 4000)))[0]
     levels = [one(cdf(error, float(value), np.array([3.0]))) for value in drawn_values[:1000]]
     assert stats.kstest(levels, "uniform").pvalue > 0.01
 

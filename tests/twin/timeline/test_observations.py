@@ -5,7 +5,7 @@ from __future__ import annotations
 from tests.twin.bedside import count, level, ms, quantity
 from tests.twin.timeline.records import TOY, timeline
 from twin.model.spec import output_index
-from twin.timeline.observations import ZERO_COUNT_BELOW
+from twin.observation.kinds.continuous import ZERO_COUNT_BELOW
 
 
 def test_measured_outputs_are_found_by_name_and_alias_in_event_time_order() -> None:

@@ -1,0 +1,98 @@
+"""A level, a volume, a pressure: a value y that scatters around a prediction f (`twin.observation.residual`).
+
+In a model file ``expression`` is the prediction in ``unit``, and ``error`` its scatter.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.model.spec import OutputSpec, StateSpec
+from twin.observation import information, residual
+from twin.observation.kind import Batch, OutputKind, OutputSection
+from twin.observation.observation import MeasuredValue, Observation
+from twin.observation.residual_error import read_error, size_in_words
+
+ZERO_COUNT_BELOW = 0.1
+"""A count reported as 0 is read as below this (10*9/L; the usual last digit of a differential count; assumed)."""
+
+
+class Continuous(OutputKind):
+    """A value on a continuous scale, with a residual error."""
+
+    name = "continuous"
+    discrete = False
+    zero_below = ZERO_COUNT_BELOW
+
+    def read(self, section: OutputSection) -> tuple[OutputSpec, tuple[StateSpec, ...]]:
+        table = section.table
+        unit, expression = table.text("unit"), section.formula("expression")
+        error = read_error(table.table("error"))
+        molar_mass = table.optional_number("molar_mass", above=0)
+        return OutputSpec(section.name, unit, expression, error, section.aliases, molar_mass, self.name), ()
+
+    def scatter_in_words(self, output: OutputSpec) -> str:
+        return size_in_words(output.error)
+
+    def weighs_zero(self, output: OutputSpec) -> bool:
+        return output.error.weighs_zero
+
+    def conditional(self, output: OutputSpec) -> bool:
+        return output.error.replicate_correlation is not None
+
+    def log_likelihood(self, output: OutputSpec, observation: Observation, rows: Floats) -> Floats:
+        return residual.log_likelihood(
+            output.error, observation.value, rows[0], observation.below, observation.above, observation.earlier
+        )
+
+    def levels(self, output: OutputSpec, observation: Observation, rows: Floats) -> tuple[Floats, Floats]:
+        below, above = observation.below, observation.above
+        at = observation.value if below is None else below
+        found = residual.cdf(output.error, at if above is None else above, rows[0], observation.earlier)
+        return np.zeros_like(found) if below is not None else found, np.ones_like(found) if above is not None else found
+
+    def information(self, output: OutputSpec, rows: Floats) -> tuple[Floats, Floats]:
+        return information.coordinates(output.error, rows[0])
+
+    def batches(self, output: OutputSpec, observations: Sequence[Observation]) -> tuple[Batch, ...]:
+        # A search for the mode spends its time in the kernel only where values that stand alone share their overhead.
+        plain = [o for o in observations if o.above is None and not (o.earlier or o.moments)]
+        parted = ([o for o in plain if o.below is None], [o for o in plain if o.below is not None])
+        return tuple(self._batch(output, tuple(part)) for part in parted if part)
+
+    def _batch(self, output: OutputSpec, observations: tuple[Observation, ...]) -> Batch:
+        error, below = output.error, observations[0].below is not None
+        value = np.array([[o.value if o.below is None else o.below] for o in observations])
+
+        def weigh(rows: Floats) -> tuple[Floats, Floats, Floats]:
+            predicted = rows[:, 0]
+            if below:
+                likely = residual.log_likelihood(error, 0.0, predicted, value)
+                return likely, *information.censored_coordinates(error, value, predicted)
+            return residual.log_likelihood(error, value, predicted), *information.coordinates(error, predicted)
+
+        return Batch(observations, weigh)
+
+    def at_levels(
+        self, output: OutputSpec, rows: Floats, levels: Floats, earlier: tuple[MeasuredValue, ...] = ()
+    ) -> Floats:
+        return residual.at_levels(output.error, rows[0], levels, earlier)
+
+    def spread_out(
+        self, output: OutputSpec, rows: Floats, points: int, earlier: tuple[MeasuredValue, ...] = ()
+    ) -> Floats:
+        if earlier:
+            return super().spread_out(output, rows, points, earlier)
+        return residual.spread_out(output.error, rows[0], points)
+
+    def on_scale(self, output: OutputSpec, values: Floats) -> Floats:
+        return residual.on_scale(output.error, values)
+
+    def iwres(self, output: OutputSpec, value: float, predicted: float) -> float:
+        return float(residual.standardised(output.error, value, np.array([predicted]))[0])
+
+
+KIND = Continuous()
