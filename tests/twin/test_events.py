@@ -242,7 +242,9 @@ def _value(annotation: Any) -> st.SearchStrategy[Any]:
         return st.builds(annotation, **{n: _field(n, f.annotation) for n, f in annotation.model_fields.items()})
     if is_dataclass(annotation):
         hints = get_type_hints(annotation, include_extras=True)
-        return st.builds(annotation, **{field.name: _field(field.name, hints[field.name]) for field in fields(annotation)})
+        return st.builds(
+            annotation, **{field.name: _field(field.name, hints[field.name]) for field in fields(annotation)}
+        )
     if origin is tuple:
         return st.lists(_value(arguments[0]), min_size=1, max_size=3).map(tuple)
     if origin is dict:
