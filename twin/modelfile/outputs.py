@@ -7,7 +7,7 @@ from collections.abc import Collection, Mapping
 from twin.model.spec import OutputSpec, StateSpec
 from twin.model.table import Table, check_name
 from twin.observation.kind import OutputSection
-from twin.observation.kinds import KINDS, USUAL
+from twin.observation.kinds import USUAL, kind_named, kinds
 
 
 def read_outputs(
@@ -28,7 +28,7 @@ def read_outputs(
             if word in taken:
                 raise table.wrong("aliases", f"'{word}' already names an output; each analyte belongs to one output")
             taken.add(word)
-        kind = KINDS[table.choice("kind", sorted(KINDS)) if table.has("kind") else USUAL]
+        kind = kind_named(table.choice("kind", kinds().names) if table.has("kind") else USUAL)
         output, own = kind.read(OutputSection(name, aliases, table, names, record))
         outputs.append(output)
         states += own

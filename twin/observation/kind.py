@@ -73,6 +73,7 @@ class OutputKind(Protocol):
 
     Attributes:
         name: ``kind`` in a model file.
+        sketch: what its section in a model file holds, for whoever writes one.
         discrete: values are whole numbers that have probabilities; else they have a density.
         sampled: a sample is drawn, at a time that may be uncertain; else something is seen.
         awaited: what is measured is the moment at which something happens, by looks that find that it has or has not.
@@ -81,6 +82,7 @@ class OutputKind(Protocol):
     """
 
     name: ClassVar[str]
+    sketch: ClassVar[str]
     discrete: ClassVar[bool]
     sampled: ClassVar[bool] = True
     awaited: ClassVar[bool] = False

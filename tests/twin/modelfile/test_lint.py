@@ -147,6 +147,8 @@ def test_the_template_is_sound_and_explained(name: str) -> None:
     model = parse_model(text, "new.toml")
     assert model.id == name
     assert text.count("#") > 40
+    for kind in ("count", "event", "ordinal"):
+        assert f'\n# kind = "{kind}": ' in text
     with pytest.raises(ValueError, match="'2 models' cannot be an id; begin with a letter"):
         template("2 models")
 

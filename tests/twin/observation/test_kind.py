@@ -11,7 +11,7 @@ import pytest
 from tests.twin.observation.outcomes import EVENT, GRADES, LEVEL, POISSON, look
 from twin.model.spec import OutputSpec
 from twin.observation.kind import OutputKind, not_whole
-from twin.observation.kinds import KINDS, kind_of
+from twin.observation.kinds import kind_of, kinds
 
 
 @pytest.mark.parametrize(("value", "highest", "wanted"), [(2.5, None, "a whole number"), (3.0, 2, "one of 0 to 2")])
@@ -51,5 +51,5 @@ def test_what_has_no_standard_deviation_has_no_weighted_residual(output: OutputS
 
 
 def test_what_is_awaited_happens_at_a_moment_and_nothing_else_does() -> None:
-    assert [name for name, kind in KINDS.items() if kind.awaited] == ["event"]
+    assert [plugin.name for plugin in kinds().plugins if plugin.offer.awaited] == ["event"]
     assert kind_of(LEVEL).moment(0.5, 0.0, np.array([1.0]), np.array([[1.0]])) is None

@@ -24,6 +24,7 @@ class Continuous(OutputKind):
     """A value on a continuous scale, with a residual error."""
 
     name = "continuous"
+    sketch = "expression, and error"
     discrete = False
     zero_below = ZERO_COUNT_BELOW
 

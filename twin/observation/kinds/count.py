@@ -24,6 +24,7 @@ class Count(WholeNumbers):
     """A count with a mean; its only row is that mean."""
 
     name = "count"
+    sketch = "expression for the mean, and error = { poisson = true } or { negative_binomial = 0.2 }"
 
     def read(self, section: OutputSection) -> tuple[OutputSpec, tuple[StateSpec, ...]]:
         table = section.table

@@ -26,6 +26,7 @@ class Event(OutputKind):
     """Whether something has happened."""
 
     name = "event"
+    sketch = "hazard, per time unit"
     discrete = True
     sampled = False
     awaited = True

@@ -28,6 +28,7 @@ class Ordinal(WholeNumbers):
     """A category, from 0 on."""
 
     name = "ordinal"
+    sketch = 'categories = ["P(0)", "P(1)", ...]'
     sampled = False
 
     def read(self, section: OutputSection) -> tuple[OutputSpec, tuple[StateSpec, ...]]:

@@ -13,6 +13,7 @@ from scipy import stats
 
 from connectors.reports.facts import facts
 from tests.places import ROOT
+from tests.plugins import install
 from tests.twin import toys
 from tests.twin.bedside import dose, finding
 from twin import PatientTwin
@@ -20,15 +21,16 @@ from twin.events import Prediction
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, ModelError
 from twin.modelfile.reader import parse_model
-from twin.observation import kinds
-from twin.observation.kinds import KINDS, found_in
+from twin.observation import kinds as room
+from twin.observation.kinds import GROUP, USUAL, kind_named, kinds
 from twin.solver.effects import Constant
 from twin.study.design import design
 from twin.study.diagnostics import diagnose
 from twin.study.prediction import Predictor
 from twin.study.simulation import simulate
 
-HERE = Path(kinds.__file__).parent
+HERE = Path(room.__file__).parent
+NAMES = frozenset(kinds().names)
 ERROR_MODULES = {"twin/model/spec.py", "twin/observation/residual.py", "twin/observation/residual_error.py"} | {
     "twin/observation/information.py"
 }
@@ -63,7 +65,7 @@ def test_no_module_but_its_own_branches_on_a_kind(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
         name, source = str(path.relative_to(ROOT)), path.read_text()
         if path.parent != HERE:
-            assert branches(source, frozenset(KINDS)) == [], name
+            assert branches(source, NAMES) == [], name
         if name not in ERROR_MODULES:
             assert not asks_of_errors(source), name
 
@@ -79,28 +81,44 @@ def test_no_module_but_its_own_branches_on_a_kind(package: str) -> None:
     ],
 )
 def test_a_branch_on_a_kind_would_be_noticed(source: str) -> None:
-    assert len(branches(source, frozenset(KINDS))) == 1
-    assert branches("if function == 'count': pass", frozenset(KINDS)) == []
+    assert len(branches(source, NAMES)) == 1
+    assert branches("if function == 'count': pass", NAMES) == []
     assert asks_of_errors("x = output.error.kind == 'none'")
     assert not asks_of_errors("x = output.kind")
 
 
 def test_every_file_of_the_room_is_a_kind_that_says_what_it_is() -> None:
     files = {path.stem for path in HERE.glob("*.py")} - {"__init__"}
-    assert set(KINDS) == files
-    assert kinds.USUAL in KINDS
-    assert all(name == kind.name and kind.__doc__ for name, kind in KINDS.items())
+    assert files == NAMES
+    assert USUAL in NAMES
+    assert kinds().broken == ()
+    assert all(plugin.name == plugin.offer.name and plugin.summary for plugin in kinds().plugins)
 
 
-def test_a_file_that_is_no_kind_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "hall").mkdir()
-    (tmp_path / "hall" / "__init__.py").touch()
-    (tmp_path / "hall" / "odd.py").write_text("KIND = 1")
+def test_a_kind_that_does_not_exist_is_named_with_those_that_do() -> None:
+    with pytest.raises(ValueError, match="'grades' is no kind of output; there are continuous, count, event, ordinal"):
+        kind_named("grades")
+
+
+def forget() -> None:
+    kinds.cache_clear()
+    kind_named.cache_clear()
+
+
+def test_a_module_of_a_package_that_is_no_kind_is_named_and_harms_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    install(tmp_path, "guest", {"guest_odd.py": "KIND = 1"}, {GROUP: {"odd": "guest_odd"}}, "1.0")
     monkeypatch.syspath_prepend(str(tmp_path))
-    with pytest.raises(ImportError, match="kind of output odd of dosetwin: KIND is of type int"):
-        found_in("hall")
-    for name in ("hall", "hall.odd"):
-        monkeypatch.delitem(sys.modules, name)
+    forget()
+    try:
+        (broken,) = kinds().broken
+        assert str(broken).startswith("output kind odd of guest 1.0: KIND is of type int")
+        assert frozenset(kinds().names) == NAMES
+    finally:
+        sys.modules.pop("guest_odd", None)
+        monkeypatch.undo()
+        forget()
 
 
 # --- a fifth kind ----------------------------------------------------------------------------------------------------
@@ -134,12 +152,11 @@ TEXT = toys.BOLUS.replace("[cadence]", RESPONSE, 1).replace("iiv = 0.09\n", "", 
 @pytest.fixture
 def fifth(monkeypatch: pytest.MonkeyPatch) -> Iterator[Model]:
     """A model with an output of a kind whose file stands in the room beside the others."""
-    monkeypatch.setattr(kinds, "__path__", [*kinds.__path__, str(Path(__file__).parent / "fifth")])
-    for name, kind in found_in(kinds.__name__).items():
-        monkeypatch.setitem(KINDS, name, kind)
+    monkeypatch.setattr(room, "__path__", [*room.__path__, str(Path(__file__).parent / "fifth")])
+    forget()
     yield parse_model(TEXT, "fifth.toml")
-    sys.modules.pop("twin.observation.kinds.proportion")
-    del kinds.proportion  # type: ignore[attr-defined]
+    del sys.modules["twin.observation.kinds.proportion"], room.proportion  # type: ignore[attr-defined]
+    forget()
 
 
 def mean(hours: float, eta: float = 0.0) -> float:

@@ -18,6 +18,7 @@ class Proportion(OutputKind):
     """A part of a whole, between 0 and 1."""
 
     name = "proportion"
+    sketch = "expression for the mean, and precision"
     discrete = False
 
     def read(self, section: OutputSection) -> tuple[OutputSpec, tuple[StateSpec, ...]]:
