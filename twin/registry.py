@@ -91,6 +91,37 @@ class Found(Generic[T]):
         return tuple(plugin.offer for plugin in self.plugins)
 
 
+class Gathering(Generic[T]):
+    """Takes what is offered of one kind under its names.
+
+    A name that is taken stays with who had it first, so what is ours is offered before what others bring.
+    """
+
+    def __init__(self, kind: str) -> None:
+        self.kind = kind
+        self._plugins: dict[str, Plugin[T]] = {}
+        self._broken: list[BrokenPlugin] = []
+
+    def take(self, name: str, origin: str, summary: str, offer: T) -> None:
+        """Take it, or refuse it where its name is taken."""
+        if name in self._plugins:
+            taken = PluginError(f"the name '{name}' is taken by {self._plugins[name].origin}", "give it another name")
+            self.refuse(name, origin, taken)
+        else:
+            self._plugins[name] = Plugin(self.kind, name, summary, origin, offer)
+
+    def refuse(self, name: str, origin: str, error: PluginError) -> None:
+        """Keep in mind why it cannot be used."""
+        self._broken.append(BrokenPlugin(self.kind, name, origin, error.reason, error.mend))
+
+    def found(self) -> Found[T]:
+        """All that was taken and all that was refused."""
+        return Found(
+            tuple(self._plugins[name] for name in sorted(self._plugins)),
+            tuple(sorted(self._broken, key=lambda one: (one.name, one.origin))),
+        )
+
+
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """What may be a plugin, before it is imported."""
@@ -98,6 +129,21 @@ class Candidate:
     name: str
     origin: str
     load: Callable[[], object]
+
+    def imported(self) -> object:
+        """What it is.
+
+        Raises:
+            PluginError: the import fails, for whatever reason.
+        """
+        try:
+            return self.load()
+        except (Exception, SystemExit) as error:  # whatever a stranger's module does on import
+            said = " ".join(str(error).split())
+            raise PluginError(
+                f"cannot be imported ({type(error).__name__}: {said})",
+                "mend it, or uninstall the package that it is of",
+            ) from error
 
 
 def modules_of(room: str) -> tuple[str, ...]:
@@ -137,28 +183,22 @@ def discover(
         mark: attribute that tells a plugin from the other modules of its room; without it every module is one.
         name_of: how it names itself; by default as its module or its entry point.
 
-    A name that is taken stays with who had it first: ours before others, those in the order of their distributions.
+    Who has a name first keeps it: ours before others, those in the order of their distributions.
     """
-    plugins: dict[str, Plugin[T]] = {}
-    broken: list[BrokenPlugin] = []
+    gathering = Gathering[T](kind)
     own = (Candidate(name.rpartition(".")[2], OURS, _importer(name)) for room in rooms for name in modules_of(room))
     for candidate in (*own, *(entry_points_of(group) if group else ())):
         try:
-            loaded = _loaded(candidate)
-            if mark is not None and candidate.origin == OURS and not hasattr(loaded, mark):
+            offered = candidate.imported()
+            if mark is not None and candidate.origin == OURS and not hasattr(offered, mark):
                 continue
-            offer = accept(loaded)
-            name = candidate.name if name_of is None else name_of(offer)
-            if name in plugins:
-                raise PluginError(f"the name '{name}' is taken by {plugins[name].origin}", "give it another name")
+            offer = accept(offered)
         except PluginError as error:
-            broken.append(BrokenPlugin(kind, candidate.name, candidate.origin, error.reason, error.mend))
+            gathering.refuse(candidate.name, candidate.origin, error)
         else:
-            plugins[name] = Plugin(kind, name, summary_of(loaded), candidate.origin, offer)
-    return Found(
-        tuple(plugins[name] for name in sorted(plugins)),
-        tuple(sorted(broken, key=lambda one: (one.name, one.origin))),
-    )
+            name = candidate.name if name_of is None else name_of(offer)
+            gathering.take(name, candidate.origin, summary_of(offered), offer)
+    return gathering.found()
 
 
 def attribute(offered: object, name: str, kind: type[T], mend: str) -> T:
@@ -186,13 +226,3 @@ def _origin(point: EntryPoint) -> str:
 
 def _importer(module: str) -> Callable[[], object]:
     return lambda: importlib.import_module(module)
-
-
-def _loaded(candidate: Candidate) -> object:
-    try:
-        return candidate.load()
-    except (Exception, SystemExit) as error:  # whatever a stranger's module does on import
-        said = " ".join(str(error).split())
-        raise PluginError(
-            f"cannot be imported ({type(error).__name__}: {said})", "mend it, or uninstall the package that it is of"
-        ) from error

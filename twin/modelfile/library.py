@@ -1,7 +1,8 @@
 """The model library: published models as data, loaded by id or from a user's own file.
 
 A model file is TOML that can be held against the paper line by line (see `twin/library` for examples); loading checks
-names, formulas, dimensions, sources and Omega, so that a `Model` in hand is one that makes sense.
+names, formulas, dimensions, sources and Omega, so that a `Model` in hand is one that makes sense. An installed package
+adds model files by naming the package that they are in, in the entry point group ``dosetwin.models``.
 
 >>> load_model("docetaxel_ozawa2007").drug
 'docetaxel'
@@ -11,8 +12,11 @@ from __future__ import annotations
 
 import difflib
 import functools
+from collections.abc import Iterable
 from importlib.resources import files
+from importlib.resources.abc import Traversable
 from pathlib import Path
+from types import ModuleType
 
 from twin.model.spec import (
     CadenceSpec,
@@ -33,15 +37,34 @@ from twin.model.spec import (
     ToxicitySpec,
 )
 from twin.modelfile.reader import parse_model
+from twin.registry import OURS, Found, Gathering, PluginError, entry_points_of
+
+GROUP = "dosetwin.models"
 
 LARGEST = 1_000_000
 """Largest model file in bytes; those of the library have some 8,000."""
 
 
+@functools.cache
+def library() -> Found[Traversable]:
+    """Every model file by the model's id, ours and those of installed packages, and what of these cannot be used."""
+    gathering = Gathering[Traversable]("model")
+    for name, file in _model_files(files("twin").joinpath("library")):
+        gathering.take(name, OURS, "", file)
+    for candidate in entry_points_of(GROUP):
+        try:
+            found = list(_model_files(_folder(candidate.imported())))
+        except PluginError as error:
+            gathering.refuse(candidate.name, candidate.origin, error)
+        else:
+            for name, file in found:
+                gathering.take(name, candidate.origin, "", file)
+    return gathering.found()
+
+
 def library_ids() -> tuple[str, ...]:
-    """Ids of the models that come with the package, sorted."""
-    names = (entry.name for entry in files("twin").joinpath("library").iterdir())
-    return tuple(sorted(name.removesuffix(".toml") for name in names if name.endswith(".toml")))
+    """Ids of the models that come with dosetwin and with the packages beside it, sorted."""
+    return library().names
 
 
 def load_model(id_or_path: str | Path) -> Model:
@@ -52,16 +75,38 @@ def load_model(id_or_path: str | Path) -> Model:
     """
     if isinstance(id_or_path, Path) or id_or_path.endswith(".toml"):
         return _parse_once(text_of(Path(id_or_path)), Path(id_or_path).name)
-    known = library_ids()
-    if id_or_path not in known:
+    found = library().named(id_or_path)
+    if found is None:
+        known = library_ids()
         close = difflib.get_close_matches(id_or_path, known, n=1)
         hint = f"did you mean '{close[0]}'?" if close else f"the library has {', '.join(known)}"
         raise ModelError(id_or_path, "", f"no such model; {hint}; a file of your own is named by its path")
-    source = files("twin").joinpath("library", f"{id_or_path}.toml")
-    model = _parse_once(source.read_text(encoding="utf-8"), f"{id_or_path}.toml")
+    file = found.offer
+    text = text_of(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")
+    model = _parse_once(text, file.name)
     if model.id != id_or_path:
         raise ModelError(f"{id_or_path}.toml", "id", f"is '{model.id}'; a library file is named by its id")
     return model
+
+
+def _folder(offered: object) -> Traversable:
+    """The folder of a package.
+
+    Raises:
+        PluginError: it is no package, or has no model files.
+    """
+    if not isinstance(offered, ModuleType) or not hasattr(offered, "__path__"):
+        raise PluginError("is no package", "name the package (folder) that the model files are in")
+    folder = files(offered)
+    if not any(_model_files(folder)):
+        raise PluginError("has no model file", "name the package (folder) that the files, ID.toml each, are in")
+    return folder
+
+
+def _model_files(folder: Traversable) -> Iterable[tuple[str, Traversable]]:
+    """Id and file of each model in a folder, sorted."""
+    found = {file.name: file for file in folder.iterdir() if file.name.endswith(".toml")}
+    return ((name.removesuffix(".toml"), found[name]) for name in sorted(found))
 
 
 # Checking dimensions costs tenths of a second, and a Model never changes.
@@ -103,6 +148,7 @@ __all__ = [
     "StateSpec",
     "TargetSpec",
     "ToxicitySpec",
+    "library",
     "library_ids",
     "load_model",
     "parse_model",

@@ -108,8 +108,12 @@ def run(
     from streams.worker.app import build_worker, ensure_changelog, run_worker
     from streams.worker.metrics import serve_metrics
     from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
+    from twin.alerts.rules import rules
+    from twin.modelfile.library import library
 
     assert isinstance(settings, Settings)
+    for broken in (*rules().broken, *library().broken):
+        structlog.get_logger("dosetwin.worker").warning("plugin", broken=str(broken))
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)
     if isinstance(factory, LibraryTwins):
         try:

@@ -53,7 +53,7 @@ def examine() -> Iterator[Finding]:
 
     yield from check_python(sys.version_info[:2])
     yield from check_tools()
-    yield from check_models()
+    yield from check_plugins()
     try:
         settings = load_settings()
     except SettingsError as error:
@@ -87,20 +87,15 @@ def check_tools() -> Iterator[Finding]:
         yield Finding(name, wrong or "found", "install it, or name servers that run elsewhere" if wrong else "")
 
 
-def check_models() -> Iterator[Finding]:
-    """Does every model of the library load?"""
-    from importlib import resources
+def check_plugins() -> Iterator[Finding]:
+    """Does every model load, and can all that packages add be used?"""
+    from streams.commands.project.plugins import everything
 
-    from twin import load_model
-
-    library = resources.files("twin").joinpath("library")
-    for name in sorted(entry.name for entry in library.iterdir() if entry.name.endswith(".toml")):
-        try:
-            model = load_model(name.removesuffix(".toml"))
-        except Exception as error:
-            yield Finding(f"model {name}", f"{type(error).__name__}: {error}", "restore the file from the repository")
-        else:
-            yield Finding(f"model {model.id}", model.title)
+    for one in everything():
+        if one.mend:
+            yield Finding(f"{one.kind} {one.name} of {one.origin}", one.state, one.mend)
+        elif one.kind == "model":
+            yield Finding(f"model {one.name}", one.summary)
 
 
 def check_servers(settings: Settings) -> Iterator[Finding]:

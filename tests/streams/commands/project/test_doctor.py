@@ -16,7 +16,8 @@ from connectors.kafka.topics import ensure_topics
 from connectors.services import Influx
 from connectors.settings import PREFIX
 from streams.cli import app
-from streams.commands.project.doctor import check_models, check_python
+from streams.commands.project.doctor import check_plugins, check_python
+from streams.commands.project.plugins import Listed
 
 
 @pytest.fixture(autouse=True)
@@ -101,21 +102,26 @@ def test_an_old_python_is_named() -> None:
     assert next(check_python((3, 12))).well
 
 
-def test_a_model_file_that_does_not_load_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refuse(name: str) -> object:
-        raise ValueError(f"{name}: Ω is not positive definite")
-
-    monkeypatch.setattr("twin.load_model", refuse)
-    findings = list(check_models())
-    assert len(findings) >= 3
-    assert not any(finding.well for finding in findings)
-    assert any("docetaxel_ozawa2007: Ω is not positive definite" in finding.seen for finding in findings)
+def test_what_cannot_be_used_is_named_with_its_mend(monkeypatch: pytest.MonkeyPatch) -> None:
+    found = [
+        Listed("model", "good_2031", "A good model", "dosetwin"),
+        Listed("rule", "ward.fever", "", "ward-rules 1.0", "has no RULE", "write it"),
+        Listed("feed", "ward", "A ward", "dosetwin"),
+    ]
+    monkeypatch.setattr("streams.commands.project.plugins.everything", lambda: found)
+    good, broken = check_plugins()
+    assert (good.well, good.subject, good.seen) == (True, "model good_2031", "A good model")
+    assert (broken.subject, broken.seen, broken.mend) == (
+        "rule ward.fever of ward-rules 1.0",
+        "has no RULE",
+        "write it",
+    )
 
 
 def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    monkeypatch.setattr("streams.commands.project.doctor.check_models", lambda: iter(()))
+    monkeypatch.setattr("streams.commands.project.doctor.check_plugins", lambda: iter(()))
     result = run("doctor")
     for tool in ("java", "mvn", "go", "gcc", "pkg-config", "cargo"):
         assert f"WRONG {tool}: '{tool}' (" in result.output

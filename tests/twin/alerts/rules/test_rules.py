@@ -68,11 +68,14 @@ def test_some_snapshot_makes_each_rule_speak(rule: Rule) -> None:
 
 LOW_COUNT = """\"\"\"The nadir is near.\"\"\"
 from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.events import Subject
 RULE = "ward.low_count"
 SETTINGS = RuleSettings(raise_above=0.2, clear_below=0.1, severity="low")
 def find(snapshot):
-    nadir = snapshot.nadir
-    return () if nadir is None else (Finding(NAME, nadir.output, nadir.p_grade4, "low", "The nadir is near."),)
+    if snapshot.nadir is None:
+        return ()
+    subject = Subject("output", snapshot.nadir.output)
+    return (Finding(NAME, subject, snapshot.nadir.p_grade4, "low", "The nadir is near."),)
 """
 
 

@@ -1,0 +1,78 @@
+"""Models by id: those that come with dosetwin and those that packages beside it bring."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.plugins import install
+from twin.model.spec import ModelError
+from twin.modelfile.library import library, library_ids, load_model
+from twin.modelfile.template import template
+
+
+@pytest.fixture
+def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of installed packages; the models are looked for anew before and after."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    library.cache_clear()
+    yield tmp_path
+    library.cache_clear()
+
+
+def test_models_of_an_installed_package_are_loaded_by_id(installed: Path) -> None:
+    ours = set(library_ids())
+    library.cache_clear()
+    files = {"ward_models/paclitaxel_ward2031.toml": template("paclitaxel_ward2031"), "ward_models/notes.txt": "-"}
+    install(installed, "ward-models", files, {"dosetwin.models": {"ward": "ward_models"}})
+    assert set(library_ids()) - ours == {"paclitaxel_ward2031"}
+    assert load_model("paclitaxel_ward2031").id == "paclitaxel_ward2031"
+    plugin = library().named("paclitaxel_ward2031")
+    assert plugin is not None
+    assert plugin.origin == "ward-models 1.0"
+
+
+def test_an_id_that_is_ours_stays_ours_and_the_clash_is_named(installed: Path) -> None:
+    before = load_model("docetaxel_ozawa2007")
+    library.cache_clear()
+    files = {"twin_models/docetaxel_ozawa2007.toml": template("docetaxel_ozawa2007")}
+    install(installed, "clash", files, {"dosetwin.models": {"m": "twin_models"}})
+    assert load_model("docetaxel_ozawa2007") == before
+    (broken,) = library().broken
+    assert str(broken) == (
+        "model docetaxel_ozawa2007 of clash 1.0: the name 'docetaxel_ozawa2007' is taken by dosetwin; "
+        "give it another name"
+    )
+
+
+def test_two_packages_may_call_their_folder_the_same(installed: Path) -> None:
+    for name in ("abe", "zoe"):
+        files = {f"{name}_models/{name}_2031.toml": template(f"{name}_2031")}
+        install(installed, name, files, {"dosetwin.models": {"models": f"{name}_models"}})
+    assert {"abe_2031", "zoe_2031"} <= set(library_ids())
+    assert library().broken == ()
+
+
+@pytest.mark.parametrize(
+    ("names", "reason"),
+    [
+        ("no_models_here", "has no model file; name the package (folder) that the files, ID.toml each, are in"),
+        ("no_models_here.module", "is no package; name the package (folder) that the model files are in"),
+        ("no_such_models", "cannot be imported (ModuleNotFoundError: No module named 'no_such_models')"),
+    ],
+)
+def test_what_is_no_folder_of_models_is_left_out_and_says_why(installed: Path, names: str, reason: str) -> None:
+    files = {"no_models_here/__init__.py": "", "no_models_here/module.py": ""}
+    install(installed, "empty", files, {"dosetwin.models": {"m": names}})
+    (broken,) = library().broken
+    assert reason in str(broken)
+
+
+def test_a_file_of_a_package_that_is_no_model_is_refused_when_it_is_loaded(installed: Path) -> None:
+    install(installed, "bad", {"bad_models/x_2031.toml": "id = 3"}, {"dosetwin.models": {"m": "bad_models"}})
+    (installed / "bad_models" / "y_2031.toml").write_bytes(b"\xff\xfe")
+    for name in ("x_2031", "y_2031"):
+        with pytest.raises(ModelError, match=f"^{name}.toml"):
+            load_model(name)
