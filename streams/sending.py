@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.feed import Note, Progress, Stream, TimedEvent
+from connectors.feeds.stream import Note, Progress, Stream, TimedEvent
 from connectors.kafka.publish import Published, Throttle, publish
 from connectors.kafka.topics import ensure_topics
 from connectors.settings import load_settings

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Annotated, BinaryIO
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.feed import Said, Stream, TimedEvent
+from connectors.feeds.stream import Said, Stream, TimedEvent
 from twin.events import MAX_EVENT_BYTES, BadEvent, InputEvent, decode, to_millis
 
 _LONGEST = MAX_EVENT_BYTES + 2

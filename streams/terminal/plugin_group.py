@@ -1,8 +1,4 @@
-"""A group of commands of which each comes from a plugin; they are looked for only when somebody asks for one.
-
-What cannot be used is named on stderr when a command is asked for that is not there, so that "no such command" is never
-all that is said.
-"""
+"""A group of commands of which each comes from a plugin; they are looked for only when somebody asks for one."""
 
 from __future__ import annotations
 
@@ -25,7 +21,7 @@ def plugin_group(
 ) -> type[TyperGroup]:
     """A group for `typer.Typer`'s ``cls``: a command for each plugin, with what ``callback_of`` makes of it.
 
-    Its help is the plugin's summary.
+    Its help is the callback's docstring. A plugin that cannot be used ends the command with the reason and code 1.
     """
 
     class PluginGroup(TyperGroup):
@@ -36,10 +32,12 @@ def plugin_group(
             plugin = found().named(cmd_name)
             if plugin is None:
                 for broken in found().broken:
-                    typer.echo(f"dosetwin: {broken}", err=True)
+                    if broken.name == cmd_name:
+                        typer.echo(f"dosetwin: {broken}", err=True)
+                        raise typer.Exit(1)
                 return None
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
-            alone.command(plugin.name, help=plugin.summary)(callback_of(plugin))
+            alone.command(plugin.name)(callback_of(plugin))
             return typer.main.get_command(alone)
 
     return PluginGroup

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.feed import Note, Progress, Said, Stream, TimedEvent
+from connectors.feeds.stream import Note, Progress, Said, Stream, TimedEvent
 from streams.sending import BAD_LINES, Destination, Ticker, send
 from twin.events import Clock, decode, to_millis
 

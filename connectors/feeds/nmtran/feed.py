@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from connectors.feeds.feed import Note, Said, Stream, TimedEvent
+from connectors.feeds.stream import Note, Said, Stream, TimedEvent
 
 if TYPE_CHECKING:
     from connectors.feeds.nmtran.reader import NmtranEvents

@@ -15,7 +15,7 @@ from typing import Any, Literal
 import numpy as np
 
 from connectors.feeds.analytes import drug_of
-from connectors.feeds.feed import TimedEvent
+from connectors.feeds.stream import TimedEvent
 from connectors.feeds.ward.patients import LLOQ, PUMP, TOTALS, VITALS, Specimen, WardPatient
 from connectors.feeds.ward.pump import Infusion, words
 from twin.clock import HOUR_MS, MINUTE_MS

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from connectors.feeds.feed import Progress, Said, Stream
+from connectors.feeds.stream import Progress, Said, Stream
 
 if TYPE_CHECKING:
     from connectors.feeds.ward.ward import SimulatedWard

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
 
-from connectors.feeds.feed import TimedEvent
+from connectors.feeds.stream import TimedEvent
 from connectors.feeds.ward.bedside import bedside
 from connectors.feeds.ward.patients import WardPatient, draw_patient, ward_name
 from twin.clock import HOUR_MS

@@ -1,6 +1,6 @@
 """``dosetwin feed NAME``: events from a simulated ward, from files, or from a feed that another package brings.
 
-Every feed of `connectors.feeds.feed.feeds` is a command with its own options and those that all share. A file's bad
+Every feed of `connectors.feeds.feeds` is a command with its own options and those that all share. A file's bad
 lines are reported with their number and reason while the rest goes on; the exit code is then 3. Each command ends with
 a line of JSON on stderr: what was sent, what failed, and which lines were left out.
 """
@@ -18,21 +18,21 @@ import typer
 from streams.terminal.plugin_group import plugin_group
 
 if TYPE_CHECKING:
-    from connectors.feeds.feed import Feed, Option
+    from connectors.feeds import Feed, Option
     from twin.registry import Found, Plugin
 
 HELP = "Feed events onto the topics: a simulated ward, or files."
 
 
 def _found() -> Found[Feed]:
-    from connectors.feeds.feed import feeds
+    from connectors.feeds import feeds
 
     return feeds()
 
 
 def _callback_of(plugin: Plugin[Feed]) -> Callable[..., None]:
     """The feed as a function that typer can read: its own options, then the shared ones."""
-    from connectors.feeds.feed import options_of
+    from connectors.feeds import options_of
 
     def run(
         *,
@@ -55,6 +55,7 @@ def _callback_of(plugin: Plugin[Feed]) -> Callable[..., None]:
     shared = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
     own = [_parameter(option) for option in options_of(plugin.offer)]
     run.__signature__ = inspect.Signature(own + shared)  # type: ignore[attr-defined]
+    run.__doc__ = plugin.summary
     run.__annotations__ = {}  # all of them stand in the signature
     return run
 

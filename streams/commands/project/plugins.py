@@ -72,7 +72,7 @@ def _commands() -> Found[Any]:
 
 
 def _feeds() -> Found[Any]:
-    from connectors.feeds.feed import feeds
+    from connectors.feeds import feeds
 
     return feeds()
 

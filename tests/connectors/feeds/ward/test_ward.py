@@ -13,7 +13,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from connectors.feeds.feed import TimedEvent
+from connectors.feeds.stream import TimedEvent
 from connectors.feeds.ward.bedside import in_arrival_order
 from connectors.feeds.ward.patients import ROTA, draw_patient
 from connectors.feeds.ward.ward import (

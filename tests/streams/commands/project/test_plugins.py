@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from connectors.feeds.feed import feeds
+from connectors.feeds import feeds
 from streams.cli import app
 from streams.commands.project.plugins import OK, everything
 from tests.plugins import install
@@ -47,5 +47,5 @@ def test_what_cannot_be_used_is_in_the_table_and_the_exit_code(installed: Path) 
     table = CliRunner().invoke(app, ["plugins"])
     assert "hl7" in table.stdout
     asked = CliRunner().invoke(app, ["feed", "hl7"])
-    assert asked.exit_code == 2
+    assert asked.exit_code == 1
     assert "dosetwin: feed hl7 of bad 1.0: cannot be imported" in asked.stderr

@@ -10,7 +10,8 @@ from typing import Annotated, Any
 
 import pytest
 
-from connectors.feeds.feed import SHARED, Stream, feeds, options_of
+from connectors.feeds import SHARED, feeds, options_of
+from connectors.feeds.stream import Stream
 from tests.plugins import install
 from twin.registry import PluginError
 
@@ -18,7 +19,7 @@ PULSE = """\"\"\"A pulse.
 
 With nothing behind it.\"\"\"
 from typing import Annotated
-from connectors.feeds.feed import Stream
+from connectors.feeds.stream import Stream
 def open_feed(*, beats: Annotated[int, "how many"] = 3) -> Stream:
     return Stream([])
 """
@@ -60,9 +61,9 @@ def test_what_is_no_feed_is_left_out_and_says_why(installed: Path) -> None:
     files = {"no_feed.py": "", "own_kafka.py": PULSE.replace("beats", "kafka")}
     install(installed, "bad", files, {"dosetwin.feeds": {"none": "no_feed", "own": "own_kafka", "ward": "no_feed"}})
     assert [str(broken) for broken in feeds().broken] == [
-        "feed none of bad 1.0: has no open_feed(...); write a function that returns a connectors.feeds.feed.Stream",
+        "feed none of bad 1.0: has no open_feed(...); write a function that returns a connectors.feeds.stream.Stream",
         "feed own of bad 1.0: open_feed's parameter kafka is an option of every feed; give it another name",
-        "feed ward of bad 1.0: has no open_feed(...); write a function that returns a connectors.feeds.feed.Stream",
+        "feed ward of bad 1.0: has no open_feed(...); write a function that returns a connectors.feeds.stream.Stream",
     ]
     assert feeds().names == ("ndjson", "nmtran", "ward")
 
