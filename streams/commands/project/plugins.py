@@ -1,4 +1,4 @@
-"""``dosetwin plugins``: every rule, feed, sink, model and command there is, whose it is, and if it can be used."""
+"""``dosetwin plugins``: every part that can be added, ours and of others, whose it is, and if it can be used."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Listed:
 def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False,
 ) -> None:
-    """List every rule, feed, sink, model and command, ours and those of installed packages; 1 if one cannot be used."""
+    """List rules, feeds, sinks, models, output kinds and commands, ours and of others; 1 if one cannot be used."""
     import json
 
     listed = list(everything())
@@ -46,7 +46,7 @@ def plugins(
 
 def everything() -> Iterator[Listed]:
     """All that was found, by kind and name; what cannot be used comes last of its kind."""
-    for found in (_commands(), _feeds(), _rules()):
+    for found in (_commands(), _feeds(), _output_kinds(), _rules()):
         yield from (_usable(plugin, plugin.summary) for plugin in found.plugins)
         yield from _broken(found)
     yield from _models()
@@ -75,6 +75,12 @@ def _feeds() -> Found[Any]:
     from connectors.feeds import feeds
 
     return feeds()
+
+
+def _output_kinds() -> Found[Any]:
+    from twin.observation.kinds import kinds
+
+    return kinds()
 
 
 def _rules() -> Found[Any]:

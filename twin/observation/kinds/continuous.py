@@ -1,6 +1,7 @@
-"""A level, a volume, a pressure: a value y that scatters around a prediction f (`twin.observation.residual`).
+"""A level, a volume, a pressure: a value that scatters around a prediction.
 
-In a model file ``expression`` is the prediction in ``unit``, and ``error`` its scatter.
+The laws of the scatter are those of `twin.observation.residual`. In a model file ``expression`` is the prediction in
+``unit``, and ``error`` its scatter.
 """
 
 from __future__ import annotations

@@ -1,4 +1,6 @@
-"""A number of things: y ~ Poisson(m), or negative binomial with variance m + d m^2.
+"""A number of things, that is Poisson or scatters more widely.
+
+    y ~ Poisson(m),      or negative binomial with mean m and variance m + d m^2
 
 In a model file ``expression`` is the mean m, ``unit`` is 1 unless it is given, and ``error`` is ``{ poisson = true }``
 or ``{ negative_binomial = d }``.

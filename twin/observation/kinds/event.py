@@ -1,5 +1,6 @@
-"""Something that happens once and for all, or not yet, by a hazard h: y = 1 at the instant it happens, 0 at a look
-that finds it has not.
+"""Something that happens once and for all, by a hazard.
+
+It is 1 at the instant at which it happens, and 0 at a look that finds it has not:
 
     P(y = 1) = h exp(-H),      P(y = 0) = exp(-H),      dH/dt = h
 
