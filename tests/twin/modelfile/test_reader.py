@@ -306,11 +306,6 @@ def wrong(good: str, bad: str) -> ModelError:
         ("[cadence]", CORRELATION.format(""), "correlations[0].covariance", "write either 'covariance' or"),
         ("[cadence]", CORRELATION.replace("V1", "V2").format("correlation = 0.1"), "correlations[0].between",
          "must name two different parameters with iiv: CL, V1, MTT, Slope, IP0"),
-        ('initial = "ANC0"\nderivative = "ktr*Tr3', 'initial = "0"\nderivative = "ktr*Tr3', "states.Prol.derivative",
-         "has no value at the start of the typical patient"),
-        ('"4 / MTT"', '"4 / (MTT - 113)"', "parameters", "have no value for the typical patient"),
-        ("(AAG / 0.94)**(-1.38)", "(AAG / 0.94 - 2)", "parameters.Slope.expression",
-         "gives -17.9 for the typical patient; a log-normal parameter is above 0"),
     ],
 )  # fmt: skip
 def test_a_wrong_file_is_refused_with_key_and_reason(good: str, bad: str, key: str, problem: str) -> None:

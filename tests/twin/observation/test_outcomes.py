@@ -12,7 +12,7 @@ from tests.twin import toys
 from tests.twin.bedside import dose, finding, level, quantity
 from twin import PatientTwin
 from twin.events import Forecast, InputEvent, Prediction
-from twin.model.spec import Model, ModelError
+from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.randomness import generator
 
@@ -178,42 +178,6 @@ def test_what_is_no_grade_look_or_count_is_refused(event: InputEvent, words: lis
     (rejected,) = PatientTwin("P-1", MODEL, 10).observe([event]).rejected
     assert rejected.reason in ("out_of_range", "negative_amount")
     assert all(word in rejected.detail for word in words)
-
-
-@pytest.mark.parametrize(
-    ("good", "bad", "key", "problem"),
-    [
-        ('kind = "ordinal"', 'kind = "grades"', "neuropathy.kind", "write one of continuous, count, event, ordinal"),
-        ('"1 - 1 / (1 + exp(-3', '"1.2 - 1 / (1 + exp(-3', "neuropathy.categories", "sum to 1.2 at the start"),
-        ('"1 / (1 + exp(-1 +', '"2 - 1 / (1 + exp(-1 +', "neuropathy.categories[0]", "lies between 0 and 1"),
-        ('"1 / (1 + exp(-1 + harm*A', '"1 / (1 + exp(-1 + harn*A', "neuropathy.categories[0]", "did you mean 'harm'"),
-        ('"1 / (1 + exp(-1 + harm*A/V', '"1 / (1 + exp(-1 + harm*A', "neuropathy.categories[0]", "is in"),
-        ("h0*exp(harm*A/V)", "exp(harm*A/V)*A", "infection.hazard", "not in 1 per h"),
-        ("h0*exp(harm*A/V)", "0 - h0*exp(harm*A/V)", "infection.hazard", "a hazard is 0 or more"),
-        ('hazard = "', 'expression = "1"\nhazard = "', "infection.expression", "unknown key"),
-        ("negative_binomial = 0.2, ", "poisson = true, negative_binomial = 0.2, ", "lesions.error", "must say either"),
-        ("negative_binomial = 0.2, ", "poisson = 1, ", "lesions.error.poisson", "write true or false"),
-        ("parameters.h0]", "parameters.H_infection]", "infection.hazard", "unknown name 'h0'"),
-    ],
-)
-def test_an_outcome_without_sense_is_refused(good: str, bad: str, key: str, problem: str) -> None:
-    assert good in TEXT
-    with pytest.raises(ModelError) as caught:
-        parse_model(TEXT.replace(good, bad, 1), "mine.toml")
-    assert caught.value.key == f"outputs.{key}"
-    assert problem in caught.value.problem
-
-
-def test_the_name_of_a_cumulative_hazard_must_be_free() -> None:
-    text = TEXT.replace("[parameters.h0]", "[parameters.H_infection]").replace('"h0*exp', '"H_infection*exp')
-    with pytest.raises(ModelError, match="integrates its hazard as 'H_infection', which the file already has"):
-        parse_model(text, "mine.toml")
-
-
-def test_a_poisson_count_needs_no_number() -> None:
-    text = TEXT.replace('negative_binomial = 0.2, assumed = "a test"', "poisson = true")
-    error = parse_model(text, "mine.toml").outputs[3].error
-    assert (error.kind, error.dispersion) == ("poisson", None)
 
 
 # --- several assays, and limits --------------------------------------------------------------------------------------
