@@ -254,10 +254,7 @@ def _level(event: DrugLevel, model: Model) -> DrugLevel:
         raise _Refused(
             "unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}"
         )
-    level = _measured(event, output)
-    if level.value.value == 0 and not event.below_lloq and not kind_of(output).weighs_zero(output):
-        text = f"field 'value': a level of 0 {output.unit} cannot be weighed; send 'below_lloq' with 'lloq'"
-        raise _Refused("out_of_range", text)
+    level = _weighable("level", _measured(event, output), output)
     if level.value.value == 0 and event.below_lloq and level.lloq is None:
         raise _Refused("out_of_range", "field 'lloq': missing; a level below its limit is only known by that limit")
     return level
@@ -276,6 +273,13 @@ def _measured(event: SomeMeasurement, output: OutputSpec) -> SomeMeasurement:
     return _with(event, value=value, **canonical, draw_time_sd=_draw_time(event, output))
 
 
+def _weighable(what: str, measured: SomeMeasurement, output: OutputSpec) -> SomeMeasurement:
+    if measured.value.value == 0 and not measured.below_lloq and not kind_of(output).weighs_zero(output):
+        text = f"field 'value': a {what} of 0 {output.unit} cannot be weighed; send 'below_lloq' with 'lloq'"
+        raise _Refused("out_of_range", text)
+    return measured
+
+
 def _draw_time(event: Measurement, output: OutputSpec) -> Quantity | None:
     """How uncertain the time of drawing is, in hours; ``None`` when it is taken as it stands."""
     if event.draw_time_sd is None:
@@ -289,7 +293,8 @@ def _draw_time(event: Measurement, output: OutputSpec) -> Quantity | None:
 def _lab(event: LabResult, model: Model) -> LabResult:
     output = _output(event.analyte, model)
     if output is not None:
-        return _measured(event, output)
+        result = _measured(event, output)
+        return result if kind_of(output).zero_below is not None else _weighable("result", result, output)
     for covariate in model.covariates:
         if covariate.name == event.analyte:
             return _with(event, value=_plausible(event.value, covariate))

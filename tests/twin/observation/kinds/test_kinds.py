@@ -181,8 +181,11 @@ def test_a_fifth_kind_is_read_checked_and_described(fifth: Model) -> None:
 
 def test_a_value_of_a_fifth_kind_is_admitted_expected_and_weighed(fifth: Model) -> None:
     twin = PatientTwin("P-1", fifth, 1000)
-    refused = twin.observe([finding(4, "cellularity", 1.5)]).rejected
-    assert [one.detail for one in refused] == ["field 'value': 1.5 is no part of marrow; send one below 1"]
+    refused = twin.observe([finding(4, "cellularity", 1.5), finding(5, "cellularity", 0.0)]).rejected
+    assert [one.detail for one in refused] == [
+        "field 'value': 1.5 is no part of marrow; send one below 1",
+        "field 'value': a result of 0 1 cannot be weighed; send 'below_lloq' with 'lloq'",
+    ]
     told = twin.observe([dose(0, 60.0), finding(4, "cellularity", 0.2)])
     assert not told.rejected
     seen = next(output for output in told.outputs if isinstance(output, Prediction))
