@@ -11,12 +11,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numba import njit
 
 from twin.arrays import Floats
+from twin.kernel.arguments import Steps
 
 
 @dataclass(frozen=True)
@@ -69,8 +69,8 @@ def at_baseline(par: Floats, anc0: float) -> Patients:
     )
 
 
-def advance(patients: Patients, steps: Any, infusion: Floats, out: Floats) -> Patients:
-    """Patients after ``steps`` (a `twin.solver.step_schedule.Schedule`) of ``infusion`` (rows: docetaxel in mg/h).
+def advance(patients: Patients, steps: Steps, infusion: Floats, out: Floats) -> Patients:
+    """Patients after ``steps`` of ``infusion`` (rows: docetaxel in mg/h).
 
     A kick of column 0 is docetaxel given at once, of column 1 one dose of dexamethasone. ``out`` (M, 2, N) is filled
     with concentration and count at the marks.
@@ -78,17 +78,15 @@ def advance(patients: Patients, steps: Any, infusion: Floats, out: Floats) -> Pa
     p = patients
     mode, auc, pool, cells = p.mode.copy(), p.auc.copy(), p.pool.copy(), p.cells.copy()
     _advance(
-        p.par, p.anc0, p.rate, p.amount, p.entry, mode, auc, pool, cells, steps.dt, steps.row, infusion,
-        steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark, out,
+        p.par, p.anc0, p.rate, p.amount, p.entry, mode, auc, pool, cells, steps, infusion, out
     )  # fmt: skip
     return Patients(p.par, p.anc0, p.rate, p.amount, p.entry, mode, auc, pool, cells)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _advance(  # type: ignore[no-untyped-def]
-    par, anc0, rate, share, entry, mode, area, pools, cells, dt, row, infusion, kick_from, kick_column, kick_amount,
-    mark, out,
-):  # fmt: skip
+def _advance(par, anc0, rate, share, entry, mode, area, pools, cells, steps, infusion, out):  # type: ignore[no-untyped-def]
+    dt, mark = steps.dt, steps.mark
+    _, row, kick_from, kick_column, kick_amount = steps.inputs
     for n in range(par.shape[0]):
         v1, slope, gamma, mit, ip0, ktr = par[n, 1], par[n, 7], par[n, 8], par[n, 9], par[n, 10], par[n, 11]
         toxicity = slope / v1

@@ -8,25 +8,26 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
 
 from numba import njit
 
 from twin.arrays import Floats
+from twin.kernel.arguments import Steps, System
 
 
-def two_compartments(system: Any) -> Callable[[Any, Floats, Floats], object]:
+def two_compartments(system: System) -> Callable[[Steps, Floats], object]:
     """Patients with the individual parameters of ``system`` (CL V1 Q V2), ready to be infused."""
-    return lambda steps, rates, out: _two_compartments(system.par, rates, steps.dt, steps.row, steps.mark, out)
+    return lambda steps, out: _two_compartments(system.par, steps, out)
 
 
-def saturable(system: Any) -> Callable[[Any, Floats, Floats], object]:
+def saturable(system: System) -> Callable[[Steps, Floats], object]:
     """Patients with the individual parameters of ``system`` (VM KM V1), ready to be infused."""
-    return lambda steps, rates, out: _saturable(system.par, rates, steps.dt, steps.row, steps.mark, out)
+    return lambda steps, out: _saturable(system.par, steps, out)
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _two_compartments(par, rates, dt, row, mark, out):  # type: ignore[no-untyped-def]
+def _two_compartments(par, steps, out):  # type: ignore[no-untyped-def]
+    dt, rates, row, mark = steps.dt, steps.inputs.rates, steps.inputs.row, steps.mark
     for n in range(par.shape[0]):
         cl, v1, q, v2 = par[n, 0], par[n, 1], par[n, 2], par[n, 3]
         k10, k12, k21 = cl / v1, q / v1, q / v2
@@ -52,7 +53,8 @@ def _two_compartments(par, rates, dt, row, mark, out):  # type: ignore[no-untype
 
 
 @njit(nogil=True, cache=True, error_model="numpy")
-def _saturable(par, rates, dt, row, mark, out):  # type: ignore[no-untyped-def]
+def _saturable(par, steps, out):  # type: ignore[no-untyped-def]
+    dt, rates, row, mark = steps.dt, steps.inputs.rates, steps.inputs.row, steps.mark
     for n in range(par.shape[0]):
         vm, km, v1 = par[n, 0], par[n, 1], par[n, 2]
         # vm c / (km + c) with c = a / v is vm a / (km v + a).

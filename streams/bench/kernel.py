@@ -17,16 +17,16 @@ from twin.arrays import Floats
 from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
 from twin.events import PumpDelivery, VitalSample
 from twin.filter.belief import prior
+from twin.kernel.arguments import Steps, System
 from twin.kernel.kernel import Kernel, compile_model
 from twin.model.spec import Model
 from twin.record.admission import admit
 from twin.record.history import History
 from twin.solver.cloud import Cloud
-from twin.solver.linear_system import System
 from twin.solver.settling import settles
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
-from twin.solver.step_schedule import Schedule, schedule
+from twin.solver.step_schedule import schedule
 from twin.timeline.delivery import Delivered, Recorded, with_rates
 from twin.timeline.timeline import Timeline, assemble, build
 
@@ -38,17 +38,16 @@ class KernelCase:
     Attributes:
         system, cloud: the particles as the generated kernel has them.
         marks: number of moments at which both give the outputs.
-        by_hand: the same outputs (M, O, N) by the hand-written kernel, for steps and rates (M + 1, I).
+        hand: writes the same outputs (M, O, N) by the hand-written kernel, for the same steps.
     """
 
     kernel: Kernel
     system: System
     cloud: Cloud
     covariates: Floats
-    rates: Floats
-    steps: Schedule
+    steps: Steps
     marks: int
-    hand: Callable[[Schedule, Floats, Floats], object]
+    hand: Callable[[Steps, Floats], object]
 
     @property
     def particle_steps(self) -> int:
@@ -58,17 +57,13 @@ class KernelCase:
     def generated(self) -> tuple[Floats, Floats, Floats]:
         """Outputs (M, O, N), linear states (N, L) in modal coordinates, and stepped states (N, S)."""
         z, y, out = self.cloud.z.copy(), self.cloud.y.copy(), self._room()
-        s, k = self.system, self.steps
-        self.kernel.advance(
-            z, y, s.par, self.covariates, s.lam, s.v, s.w, s.bw, s.cw, k.start, k.dt, k.row, self.rates,
-            k.kick_from, k.kick_column, k.kick_amount, k.mark, out,
-        )  # fmt: skip
+        self.kernel.advance(z, y, self.covariates, self.system, self.steps, out)
         return out, z, y
 
     def by_hand(self) -> tuple[Floats, object]:
         """The same outputs by the hand-written kernel, and where it says the patients stand at the end."""
         out = self._room()
-        return out, self.hand(self.steps, self.rates, out)
+        return out, self.hand(self.steps, out)
 
     def _room(self) -> Floats:
         return np.empty((self.marks, len(self.kernel.outputs), len(self.system.par)))
@@ -82,10 +77,10 @@ def neutropenia(model: Model, observed: PatientCourse, particles: int) -> Kernel
     baseline = float(timeline.covariates[0][kernel.covariates.index("ANC0")])
     column = kernel.inputs.index("input(docetaxel)")
 
-    def by_hand(system: System) -> Callable[[Schedule, Floats, Floats], object]:
+    def by_hand(system: System) -> Callable[[Steps, Floats], object]:
         patients = bench_handwritten.at_baseline(system.par, baseline)
-        return lambda steps, rates, out: bench_handwritten.advance(
-            patients, steps, np.ascontiguousarray(rates[:, column]), out
+        return lambda steps, out: bench_handwritten.advance(
+            patients, steps, np.ascontiguousarray(steps.inputs.rates[:, column]), out
         )
 
     return _case(kernel, timeline, measured[measured > timeline.start], particles, observed.patient_id, by_hand)
@@ -109,7 +104,7 @@ def _case(
     marks: NDArray[np.int64],
     particles: int,
     patient_id: str,
-    by_hand: Callable[[System], Callable[[Schedule, Floats, Floats], object]],
+    by_hand: Callable[[System], Callable[[Steps, Floats], object]],
 ) -> KernelCase:
     model = kernel.model
     step_sizes, end, day = (
@@ -123,7 +118,7 @@ def _case(
     system = solver.system(covariates)
     steps = schedule(timeline, kernel, step_sizes, timeline.start, end, stops, marks)
     cloud = solver.initial(timeline)
-    return KernelCase(kernel, system, cloud, covariates, timeline.rates, steps, len(marks), by_hand(system))
+    return KernelCase(kernel, system, cloud, covariates, steps, len(marks), by_hand(system))
 
 
 def _timeline(kernel: Kernel, observed: PatientCourse) -> Timeline:

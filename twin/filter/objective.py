@@ -13,13 +13,13 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.filter.mode import Response
+from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.observation import likelihood
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.solver.effects import without_drift
 from twin.solver.solver import Plans, Solver
-from twin.solver.step_schedule import StepSizes
 from twin.timeline.segments import Layout
 from twin.timeline.timeline import Timeline
 

@@ -25,12 +25,12 @@ from twin.arrays import Floats
 from twin.filter.belief import Belief
 from twin.filter.mode import Mode, find_mode
 from twin.filter.objective import Responder
+from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model
 from twin.observation.kinds import kind_of
 from twin.solver.effects import Effects, columns, law, without_drift
 from twin.solver.linear_system import individual_parameters
-from twin.solver.step_schedule import StepSizes
 from twin.timeline.covariates import widened
 from twin.timeline.segments import ALWAYS, STILL, UNDIVIDED
 from twin.timeline.timeline import Timeline

@@ -2,27 +2,29 @@
 
 For every model these functions are generated as Python source and compiled with ``nogil``:
 
-``individual(eta, covariates, par)``   individual parameters: effects, then covariate effects; eta (N, E) are the
-                                       effects of `Model.effect_names` as they stand at one time;
-``system(par, covariates, A, B, c)``   the linear block dx/dt = A x + B u + c of `twin.model.structure`;
-``timing(par, covariates, timing)``    lags, durations and transit steps of the inputs of `twin.kernel.delayed_input`;
-``advance(...)``                       particles through a schedule of steps.
+``individual``   individual parameters: effects, then covariate effects; eta (N, E) are the effects of
+                 `Model.effect_names` as they stand at one time;
+``initial``      initial states;
+``system``       the linear block dx/dt = A x + B u + c of `twin.model.structure`;
+``timing``       lags, durations and transit steps of the inputs of `twin.kernel.delayed_input`;
+``advance``      particles through a schedule of steps.
 
-The last is the work of `twin.kernel.stepper`, or of `twin.kernel.delayed_stepper` where doses enter late. No fast-math:
-the same history gives the same bytes.
+`twin.kernel.arguments` says what each is called with. The last is the work of `twin.kernel.stepper`, or of
+`twin.kernel.delayed_stepper` where doses enter late. No fast-math: the same history gives the same bytes.
 """
 
 from __future__ import annotations
 
 import math
 
-from twin.kernel.delayed_stepper import LATE_SIGNATURE, write_late_advance
-from twin.kernel.stepper import IMPORTS, SIGNATURE, Lines, bind_covariates, local_names, write_advance
-from twin.model.formula import arguments_of, to_source
+from twin.kernel.delayed_stepper import write_late_advance
+from twin.kernel.source import Lines, Scope
+from twin.kernel.stepper import IMPORTS, write_advance
+from twin.model.formula import arguments_of
 from twin.model.spec import Model, ParameterSpec
 from twin.model.structure import Structure
 
-GENERATOR = 8
+GENERATOR = 9
 """Raise when the generated code changes meaning, so that cached kernels are not reused."""
 
 
@@ -31,36 +33,29 @@ def generate(model: Model, structure: Structure) -> str:
     lines = Lines()
     lines.add(0, f'"""Generated from {model.id} ({model.hash}); generator {GENERATOR}."""', "import math", "")
     lines.add(0, IMPORTS[0], "from numba import njit", *IMPORTS[1:], "", "")
-    _individual(lines, model)
-    _initial(lines, model, structure)
-    _system(lines, model, structure)
-    _timing(lines, model, structure)
-    if structure.late:
-        _head(lines, LATE_SIGNATURE)
-        write_late_advance(lines, model, structure)
-    else:
-        _head(lines, SIGNATURE)
-        write_advance(lines, model, structure)
+    scope = Scope.of(model, structure)
+    _individual(lines, scope)
+    _initial(lines, scope)
+    _system(lines, scope)
+    _timing(lines, scope)
+    write = write_late_advance if structure.late else write_advance
+    write(lines, scope)
     return lines.text()
 
 
-def _for_each_particle(lines: Lines, signature: str, model: Model) -> None:
+def _for_each_particle(lines: Lines, signature: str, scope: Scope) -> None:
     """Head of a function over the particles of ``par``, down to local variables for one of them."""
-    _head(lines, signature)
-    bind_covariates(lines, model)
+    lines.compiled(signature)
+    scope.bind_covariates(lines)
     lines.add(1, "for n in range(par.shape[0]):")
-    lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(model.individual_names)))
+    lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(scope.model.individual_names)))
 
 
-def _head(lines: Lines, signature: str) -> None:
-    lines.add(0, "@njit(nogil=True, cache=True, error_model='numpy')", f"def {signature}:")
-
-
-def _individual(lines: Lines, model: Model) -> None:
-    _head(lines, "individual(eta, cov, par)")
-    bind_covariates(lines, model)
+def _individual(lines: Lines, scope: Scope) -> None:
+    model = scope.model
+    lines.compiled("individual(eta, cov, par)")
+    scope.bind_covariates(lines)
     lines.add(1, "for n in range(eta.shape[0]):")
-    rename = local_names(model)
     for p in model.parameters:
         value = repr(float(p.value))
         if p.name in model.effect_names:
@@ -69,12 +64,12 @@ def _individual(lines: Lines, model: Model) -> None:
     # Covariate effects come after all typical values, so that an effect may read any of them.
     for p in model.parameters:
         if p.expression is not None:
-            lines.add(2, f"i_{p.name} = {to_source(p.expression, rename)}")
+            lines.add(2, f"i_{p.name} = {scope.source(p.expression)}")
     for p in model.parameters:
         if p.expression is not None:
             lines.add(2, f"m_{p.name} = i_{p.name}")
     for d in model.derived:
-        lines.add(2, f"m_{d.name} = {to_source(d.expression, rename)}")
+        lines.add(2, f"m_{d.name} = {scope.source(d.expression)}")
     lines.add(2, *(f"par[n, {i}] = m_{name}" for i, name in enumerate(model.individual_names)), "pass")
     lines.add(0, "", "")
 
@@ -93,10 +88,10 @@ def _with_eta(parameter: ParameterSpec, eta: str) -> str:
             return f"{value} * math.exp(math.expm1({shape!r} * {eta}) / {shape!r})"
 
 
-def _initial(lines: Lines, model: Model, structure: Structure) -> None:
-    _for_each_particle(lines, "initial(par, cov, x, y)", model)
-    rename = local_names(model)
-    initial = {state.name: to_source(state.initial, rename) for state in model.states}
+def _initial(lines: Lines, scope: Scope) -> None:
+    structure = scope.structure
+    _for_each_particle(lines, "initial(par, cov, x, y)", scope)
+    initial = {state.name: scope.source(state.initial) for state in scope.model.states}
     lines.add(2, *(f"x[n, {i}] = {initial[name]}" for i, name in enumerate(structure.linear)))
     for i, name in enumerate(structure.stepped):
         if name in structure.growing:
@@ -106,30 +101,30 @@ def _initial(lines: Lines, model: Model, structure: Structure) -> None:
     lines.add(0, "", "")
 
 
-def _system(lines: Lines, model: Model, structure: Structure) -> None:
-    _for_each_particle(lines, "system(par, cov, a, b, c)", model)
-    rename = local_names(model)
+def _system(lines: Lines, scope: Scope) -> None:
+    structure = scope.structure
+    _for_each_particle(lines, "system(par, cov, a, b, c)", scope)
     for row, name in enumerate(structure.linear):
         equation = structure.equations[name]
         for column, other in enumerate(structure.linear):
             if other in equation.states:
-                lines.add(2, f"a[n, {row}, {column}] = {to_source(equation.states[other], rename)}")
+                lines.add(2, f"a[n, {row}, {column}] = {scope.source(equation.states[other])}")
         for column, call in enumerate(structure.inputs):
             if call in equation.inputs:
-                lines.add(2, f"b[n, {row}, {column}] = {to_source(equation.inputs[call], rename)}")
+                lines.add(2, f"b[n, {row}, {column}] = {scope.source(equation.inputs[call])}")
         if equation.rest is not None:
-            lines.add(2, f"c[n, {row}] = {to_source(equation.rest, rename)}")
+            lines.add(2, f"c[n, {row}] = {scope.source(equation.rest)}")
     lines.add(2, "pass")
     lines.add(0, "", "")
 
 
-def _timing(lines: Lines, model: Model, structure: Structure) -> None:
-    _for_each_particle(lines, "timing(par, cov, out)", model)
-    rename = local_names(model)
+def _timing(lines: Lines, scope: Scope) -> None:
+    structure = scope.structure
+    _for_each_particle(lines, "timing(par, cov, out)", scope)
     for column, call in enumerate(structure.late):
         formulas = arguments_of(call)[2]
         second = formulas.get("n", formulas.get("duration"))
         for i, formula in enumerate((formulas.get("lag"), second, formulas.get("mtt"))):
-            lines.add(2, f"out[n, {column}, {i}] = {'0.0' if formula is None else to_source(formula, rename)}")
+            lines.add(2, f"out[n, {column}, {i}] = {'0.0' if formula is None else scope.source(formula)}")
     lines.add(2, "pass")
     lines.add(0, "", "")

@@ -7,23 +7,18 @@ particle of a group has steps of its own, from one of its own edges to the next 
 
 from __future__ import annotations
 
+from twin.kernel.arguments import Inputs, Intervals, OwnEdges, StepSizes, System
 from twin.kernel.delayed_input import TRANSIT, kind_of
-from twin.kernel.stepper import LANES, Lines, Stepper, bind_covariates
-from twin.model.spec import Model
-from twin.model.structure import Structure
-
-LATE_SIGNATURE = (
-    "advance(z, y, par, cov, lam, v, w, bw, cw, edge, disturbed, row, rates, kick_from, kick_column, kick_amount, "
-    "mark, pace, own_from, own_time, own_disturbed, own_column, own_amount, own_rates, flow_from, flow, out)"
-)
+from twin.kernel.source import Lines, Scope
+from twin.kernel.stepper import LANES, Stepper
 
 QUARTERS = 5
 """Points of a step at which its stages look: its begin, quarters and end."""
 
 
-def write_late_advance(lines: Lines, model: Model, structure: Structure) -> None:
-    """Add the function ``advance`` (its head, with the decorator, is the caller's)."""
-    _LateStepper(lines, model, structure).write()
+def write_late_advance(lines: Lines, scope: Scope) -> None:
+    """Add the function ``advance`` (`twin.kernel.arguments.Advance`)."""
+    _LateStepper(lines, scope).write()
 
 
 class _LateStepper(Stepper):
@@ -33,19 +28,29 @@ class _LateStepper(Stepper):
         terms = ["flow_on", "flow_since", "flow_log", "flow_n", "flow_k"]
         return ["h", "time", *(f"own{j}" for j in late), *(f"b{i}" for i in range(self.size)), *flows, *terms]
 
+    def passed(self) -> dict[str, tuple[str, ...]]:
+        intervals = {f"steps.intervals.{field}": (field,) for field in Intervals._fields if field != "inputs"}
+        return {
+            "*system": System._fields,
+            **intervals,
+            "*steps.intervals.inputs": Inputs._fields,
+            "*steps.sizes": tuple(f"step_{field}" for field in StepSizes._fields),
+            "*steps.own": tuple(f"own_{field}" for field in OwnEdges._fields),
+        }
+
     def write(self) -> None:
         add = self.lines.add
-        bind_covariates(self.lines, self.model)
+        self.write_heads()
         columns = ", ".join(str(self.structure.inputs.index(call)) for call in self.structure.late)
         add(1, f"s = np.empty(({len(self.rows)}, {LANES}))", f"late = np.array([{columns}])")
         reals = ("at", "left", "whole", "done", "since", "goal", "latest")
         add(1, *(f"{name} = np.empty({LANES})" for name in reals))
-        add(1, f"own = np.empty({LANES}, dtype=np.int64)")
+        add(1, f"upcoming = np.empty({LANES}, dtype=np.int64)")
         add(1, f"flowing, flows = np.empty(({len(self.structure.late)}, {LANES}), dtype=np.int64), np.empty({LANES})")
         add(1, f"for first in range(0, par.shape[0], {LANES}):", f"    count = min({LANES}, par.shape[0] - first)")
         self._load()
-        add(3, "own[p] = own_from[n]", "latest[p] = -np.inf")
-        add(3, *(f"flowing[{j}, p] = flow_from[n, {j}]" for j in range(len(self.structure.late))))
+        add(3, "upcoming[p] = own_edge_from[n]", "latest[p] = -np.inf")
+        add(3, *(f"flowing[{j}, p] = own_flow_from[n, {j}]" for j in range(len(self.structure.late))))
         add(3, *(f"{self.rows[f'own{j}']} = 0.0" for j in range(len(self.structure.late))))
         add(2, "for k in range(row.shape[0]):")
         self._kicks()
@@ -93,20 +98,26 @@ class _LateStepper(Stepper):
         """At an edge: what happens to the particle there, and how far it is to its next; then how far to step."""
         add = self.lines.add
         add(5, "if left[p] <= 0.0 and at[p] < edge[k + 1]:", "    n = first + min(p, count - 1)")
-        add(6, "while own[p] < own_from[n + 1] and own_time[own[p]] <= at[p]:", "    j = own[p]", "    own[p] += 1")
-        add(7, "latest[p] = max(latest[p], own_disturbed[j])")
+        add(6, "while upcoming[p] < own_edge_from[n + 1] and own_edges[upcoming[p]].time <= at[p]:")
+        add(7, "j = upcoming[p]", "upcoming[p] += 1")
+        add(7, "latest[p] = max(latest[p], own_edges[j].disturbed)")
         add(7, *(f"{self.rows[f'own{j}']} = own_rates[j, {j}]" for j in range(len(self.structure.late))))
         self._own_input(7)
-        add(7, "if own_column[j] >= 0:", "    column = late[own_column[j]]", "    amount = own_amount[j]")
+        add(
+            7,
+            "if own_edges[j].column >= 0:",
+            "    column = late[own_edges[j].column]",
+            "    amount = own_edges[j].amount",
+        )
         self._impulse(8, self.structure.late)
-        add(6, "goal[p] = edge[k + 1]", "if own[p] < own_from[n + 1]:")
-        add(7, "goal[p] = min(goal[p], own_time[own[p]])")
+        add(6, "goal[p] = edge[k + 1]", "if upcoming[p] < own_edge_from[n + 1]:")
+        add(7, "goal[p] = min(goal[p], own_edges[upcoming[p]].time)")
         add(6, "whole[p] = goal[p] - at[p]", "left[p] = whole[p]", "done[p] = 0.0", "since[p] = at[p] - latest[p]")
-        add(5, "h = 0.0", "if left[p] > 0.0:", "    going = True", "    h = left[p]", "    if pace[0] > 0.0:")
+        add(5, "h = 0.0", "if left[p] > 0.0:", "    going = True", "    h = left[p]", "    if step_first > 0.0:")
         # As in `twin.solver.step_schedule`: two even steps rather than a full one and a crumb.
         add(
             7,
-            "h = min(pace[2], max(pace[0], pace[1] * since[p]))",
+            "h = min(step_largest, max(step_first, step_growth * since[p]))",
             "if h >= left[p] * (1.0 - 1e-9):",
             "    h = left[p]",
         )
@@ -134,15 +145,20 @@ class _LateStepper(Stepper):
         sums = [rows[f"flow{j}_{quarter}"] for quarter in range(QUARTERS)]
         add(4, "most = 0", f"for p in range({LANES}):", "    n = first + min(p, count - 1)")
         add(5, f"time0 = {rows['time']}", *(f"{row} = 0.0" for row in sums), f"i = flowing[{j}, p]")
-        add(5, f"while i < flow_from[n, {j + 1}] and flow[i, 2] <= time0:", "    i += 1")
-        add(5, f"flowing[{j}, p] = i", f"while i < flow_from[n, {j + 1}] and flow[i, 1] <= time0:", "    i += 1")
+        add(5, f"while i < own_flow_from[n, {j + 1}] and own_flows[i].end <= time0:", "    i += 1")
+        add(
+            5,
+            f"flowing[{j}, p] = i",
+            f"while i < own_flow_from[n, {j + 1}] and own_flows[i].begin <= time0:",
+            "    i += 1",
+        )
         add(5, f"flows[p] = i - flowing[{j}, p]", f"most = max(most, i - flowing[{j}, p])")
         add(4, "for turn in range(most):", f"    for p in range({LANES}):", f"        i = flowing[{j}, p] + turn")
-        add(6, f"time0 = {rows['time']}", "on = turn < flows[p] and flow[i, 2] > time0")
+        add(6, f"time0 = {rows['time']}", "on = turn < flows[p] and own_flows[i].end > time0")
         add(6, f"{rows['flow_on']} = 1.0 if on else 0.0")
-        add(6, f"{rows['flow_since']} = time0 - flow[i, 1] if on else 1.0")
-        for column, name in ((3, "flow_log"), (4, "flow_n"), (5, "flow_k")):
-            add(6, f"{rows[name]} = flow[i, {column}] if on else 0.0")
+        add(6, f"{rows['flow_since']} = time0 - own_flows[i].begin if on else 1.0")
+        for field, name in (("log_factor", "flow_log"), ("n", "flow_n"), ("k", "flow_k")):
+            add(6, f"{rows[name]} = own_flows[i].{field} if on else 0.0")
         add(5, f"for p in range({LANES}):", f"    quarter = 0.25 * {rows['h']}")
         for quarter, row in enumerate(sums):
             add(6, f"q = {rows['flow_since']} + {quarter} * quarter")

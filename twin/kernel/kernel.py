@@ -9,7 +9,6 @@ import functools
 import hashlib
 import importlib.util
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Lock
 from types import ModuleType
@@ -19,11 +18,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
+from twin.kernel.arguments import Advance, IndividualParameters, InitialStates, LinearBlock, Timing
 from twin.kernel.cache import keep, place_of
 from twin.kernel.codegen import generate
 from twin.kernel.delayed_input import kind_of
 from twin.model.formula import arguments_of, names_in
-from twin.model.record_functions import record_columns, resting
+from twin.model.record_functions import resting
 from twin.model.spec import Model
 from twin.model.structure import Structure, analyse
 
@@ -36,14 +36,10 @@ class Kernel:
     """Compiled functions of one model and the layout of their arrays.
 
     Attributes:
-        inputs: columns of the input rate array.
-        late: columns of that array whose doses enter at another time in every particle, and their kinds.
         parameters: columns of ``par`` (parameters, then derived values).
         covariates: order of the covariate vector: the model's, then the columns of `record`.
-        record: functions of the patient's record that have a column of that vector (`twin.model.record_functions`).
         reference: (C,) the covariate vector while nothing is known of a patient and nothing was given.
         shaping: (C,) which of them parameters or the linear block read.
-        linear, stepped: states of z (through V) and y.
         outputs: names; output i is shown in row i of the output array at a mark, targets follow, then what
             likelihoods need besides.
         rows: per output, the rows that its likelihood reads (see `twin.model.spec.OutputSpec`).
@@ -53,16 +49,15 @@ class Kernel:
     structure: Structure
     parameters: tuple[str, ...]
     covariates: tuple[str, ...]
-    record: tuple[str, ...]
     reference: Floats
     shaping: NDArray[np.bool_]
     outputs: tuple[str, ...]
     rows: tuple[tuple[int, ...], ...]
-    individual: Callable[[Floats, Floats, Floats], None]
-    initial: Callable[..., None]
-    system: Callable[..., None]
-    timing: Callable[[Floats, Floats, Floats], None]
-    advance: Callable[..., None]
+    individual: IndividualParameters
+    initial: InitialStates
+    system: LinearBlock
+    timing: Timing
+    advance: Advance
     source: str
 
     def read(self, out: Floats, output: int) -> Floats:
@@ -91,13 +86,19 @@ class Kernel:
         return np.array([kind_of(call) for call in self.structure.late], dtype=np.int64)
 
     @property
+    def record(self) -> tuple[str, ...]:
+        """Functions of the patient's record that have a column of the covariate vector
+        (`twin.model.record_functions`)."""
+        return self.structure.record
+
+    @property
     def linear(self) -> tuple[str, ...]:
-        """States of the linear block."""
+        """States of the linear block, those of z (through V)."""
         return self.structure.linear
 
     @property
     def stepped(self) -> tuple[str, ...]:
-        """States integrated by steps."""
+        """States integrated by steps, those of y."""
         return self.structure.stepped
 
 
@@ -130,16 +131,14 @@ def _build(model: Model, model_hash: str) -> Kernel:
 def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
     source = generate(model, structure)
     module = _module(source, f"kernel_{model_hash}")
-    record = record_columns(model)
-    covariates = tuple(c.name for c in model.covariates) + record
+    covariates = tuple(c.name for c in model.covariates) + structure.record
     read = _shaping_names(model, structure)
     return Kernel(
         model=model,
         structure=structure,
         parameters=model.individual_names,
         covariates=covariates,
-        record=record,
-        reference=np.array([c.reference for c in model.covariates] + [resting(column) for column in record]),
+        reference=np.array([c.reference for c in model.covariates] + [resting(column) for column in structure.record]),
         shaping=np.array([name in read for name in covariates], dtype=bool),
         outputs=tuple(o.name for o in model.outputs),
         rows=_likelihood_rows(model),

@@ -19,11 +19,9 @@ import ast
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from twin.clock import UNIT_HOURS
-from twin.model.formula import to_source
-from twin.model.record_functions import record_columns, value_source
-from twin.model.spec import Model
-from twin.model.structure import Equation, Structure
+from twin.kernel.arguments import Inputs, Steps, System
+from twin.kernel.source import Lines, Scope
+from twin.model.structure import Equation
 
 LANES = 32
 """Particles of a group: few enough for the first-level cache, enough for any vector width."""
@@ -41,61 +39,27 @@ BUTCHER_STAGES: tuple[tuple[int, dict[int, str]], ...] = (
 BUTCHER_WEIGHTS = {1: "(7.0 / 90.0)", 3: "(32.0 / 90.0)", 4: "(12.0 / 90.0)", 5: "(32.0 / 90.0)", 6: "(7.0 / 90.0)"}
 """Weights of the stages in the step: those of Boole's rule."""
 
-SIGNATURE = (
-    "advance(z, y, par, cov, lam, v, w, bw, cw, start, dt, row, rates, kick_from, kick_column, kick_amount, mark, out)"
-)
-
 IMPORTS = ("import numpy as np", "", "from twin.kernel.vector_math import cos, exp, expm1, fma, log, power, sin, tanh")
 
 
-class Lines:
-    """Source text under construction."""
-
-    def __init__(self) -> None:
-        self._lines: list[str] = []
-
-    def add(self, depth: int, *lines: str) -> None:
-        """Append lines, indented by ``depth``."""
-        self._lines += ["    " * depth + line for line in lines]
-
-    def text(self) -> str:
-        """Everything so far."""
-        return "\n".join(self._lines) + "\n"
-
-
-def local_names(model: Model) -> dict[str, str]:
-    """Local variable of every model name: prefixed, so that no model name meets a Python one."""
-    names = [*model.individual_names]
-    names += [c.name for c in model.covariates] + [s.name for s in model.states]
-    hours = UNIT_HOURS[model.time_unit]
-    record = {c: value_source(c, f"record_{i}", hours) for i, c in enumerate(record_columns(model))}
-    return {name: f"m_{name}" for name in names} | record | {"t": "time"}
-
-
-def bind_covariates(lines: Lines, model: Model) -> None:
-    """Add local variables for the covariate vector ``cov``: the patient's, then the columns of the record."""
-    count = len(model.covariates)
-    lines.add(1, *(f"m_{c.name} = cov[{i}]" for i, c in enumerate(model.covariates)))
-    lines.add(1, *(f"record_{i} = cov[{count + i}]" for i in range(len(record_columns(model)))))
-
-
-def write_advance(lines: Lines, model: Model, structure: Structure) -> None:
-    """Add the function ``advance`` (its head, with the decorator, is the caller's)."""
-    Stepper(lines, model, structure).write()
+def write_advance(lines: Lines, scope: Scope) -> None:
+    """Add the function ``advance`` (`twin.kernel.arguments.Advance`)."""
+    Stepper(lines, scope).write()
 
 
 class Stepper:
     """Writes ``advance``: knows which row of the work array holds what."""
 
-    def __init__(self, lines: Lines, model: Model, structure: Structure) -> None:
+    def __init__(self, lines: Lines, scope: Scope) -> None:
+        model, structure = scope.model, scope.structure
         self.lines = lines
+        self.scope = scope
         self.model = model
         self.structure = structure
-        self.names = local_names(model)
         self.parameters = model.individual_names
         self.size = len(structure.linear)
-        held = {self.names[name] for name in (*self.parameters, *(c.name for c in model.covariates))}
-        self.constants = _Constants(held | {f"record_{i}" for i in range(len(record_columns(model)))})
+        held = {scope.names[name] for name in (*self.parameters, *(c.name for c in model.covariates))}
+        self.constants = _Constants(held | set(scope.record))
         self.rates = {name: self._rate(structure.equations[name]) for name in structure.stepped}
         rows = [f"p_{name}" for name in self.parameters] + list(self.constants.found.values())
         rows += [f"{kind}{i}" for kind in "zlcef" for i in range(self.size)]
@@ -109,10 +73,28 @@ class Stepper:
         """Names of rows that this way of stepping needs besides."""
         return []
 
+    def passed(self) -> dict[str, tuple[str, ...]]:
+        """How ``advance`` passes on what its named tuples hold, and what that is called in ``_advance``."""
+        steps = {f"steps.{field}": (field,) for field in Steps._fields if field != "inputs"}
+        return {"*system": System._fields, **steps, "*steps.inputs": Inputs._fields}
+
+    def write_heads(self) -> None:
+        """Add ``advance`` and the head of the function that does its work.
+
+        Numba would take the tuples as they are, but to look into them adds a third to a short stretch of one patient.
+        """
+        add, passed = self.lines.add, self.passed()
+        variables = ", ".join(variable for each in passed.values() for variable in each)
+        add(0, "def advance(z, y, cov, system, steps, out):")
+        add(1, f"_advance(z, y, cov, {', '.join(passed)}, out)")
+        add(0, "", "")
+        self.lines.compiled(f"_advance(z, y, cov, {variables}, out)")
+        self.scope.bind_covariates(self.lines)
+
     def write(self) -> None:
-        """Add the body of the function."""
+        """Add both functions."""
         add = self.lines.add
-        bind_covariates(self.lines, self.model)
+        self.write_heads()
         add(1, f"s = np.empty(({max(1, len(self.rows))}, {LANES}))")
         add(1, f"for first in range(0, par.shape[0], {LANES}):", f"    count = min({LANES}, par.shape[0] - first)")
         self._load()
@@ -278,7 +260,7 @@ class Stepper:
         return f"exp({value})" if name in self.structure.growing else value
 
     def _source(self, expression: ast.expr) -> str:
-        return ast.unparse(_InLanes().visit(ast.parse(to_source(expression, self.names), mode="eval")))
+        return ast.unparse(_InLanes().visit(ast.parse(self.scope.source(expression), mode="eval")))
 
 
 WHOLE_POWERS = frozenset({2.0, 3.0, 4.0, 5.0, 6.0})

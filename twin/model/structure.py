@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from twin.model.formula import arguments_of, is_input, names_in
 from twin.model.linearity import linear_terms
-from twin.model.record_functions import varies
+from twin.model.record_functions import record_columns, varies
 from twin.model.spec import Model, ModelError
 
 
@@ -45,6 +45,7 @@ class Structure:
         growing: stepped states with dy/dt = g y (a population of cells), which are stepped as log y: killing then
             only shifts the logarithm, so that no dose, however large, makes a step unstable or a count negative. Their
             ``rest`` is g.
+        record: functions of the patient's record that formulas call (`twin.model.record_functions`).
     """
 
     inputs: tuple[str, ...]
@@ -54,6 +55,7 @@ class Structure:
     equations: dict[str, Equation]
     drivers: tuple[str, ...]
     growing: frozenset[str]
+    record: tuple[str, ...]
 
 
 def input_calls(expression: ast.expr) -> tuple[str, ...]:
@@ -97,7 +99,16 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
         rest = chosen[name].rest
         read |= names_in(rest) if rest is not None else frozenset()
     drivers = tuple(name for name in linear if name in read)
-    return Structure(inputs, late, tuple(linear), stepped, chosen, drivers, frozenset(growing))
+    return Structure(
+        inputs=inputs,
+        late=late,
+        linear=tuple(linear),
+        stepped=stepped,
+        equations=chosen,
+        drivers=drivers,
+        growing=frozenset(growing),
+        record=record_columns(model),
+    )
 
 
 def _linear_equation(

@@ -2,28 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
+from twin.kernel.arguments import System
 from twin.kernel.delayed_input import TIMING, possible
 from twin.kernel.kernel import Kernel
 from twin.solver.eigenbasis import eigenbasis
-
-
-@dataclass(frozen=True)
-class System:
-    """The equations of a cloud under one set of covariates; ``timing`` is that of (`twin.kernel.delayed_input`)."""
-
-    par: Floats
-    lam: Floats
-    v: Floats
-    w: Floats
-    bw: Floats
-    cw: Floats
-    timing: Floats
 
 
 def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
@@ -49,7 +35,8 @@ def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
     if kernel.late:
         kernel.timing(par, covariates, timing)
         # No drug enters before it is given.
-        par = np.where(possible(timing, kernel.late_kinds, UNIT_MS[kernel.model.time_unit])[:, None], par, np.nan)
+        usable = possible(timing, kernel.late_kinds, UNIT_MS[kernel.model.time_unit])
+        par = np.where(usable.all(axis=1, keepdims=True), par, np.nan)
     a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
     kernel.system(par, covariates, a, b, c)
     lam, v, w = eigenbasis(a, c)

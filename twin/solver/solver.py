@@ -18,21 +18,22 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
-from twin.kernel.delayed_input import own_edges
+from twin.kernel.arguments import OwnSteps, Steps, StepSizes, System
 from twin.kernel.kernel import Kernel
+from twin.kernel.own_edges import own_edges
 from twin.kernel.stepper import LANES
 from twin.solver.cloud import Cloud
 from twin.solver.effects import Constant, Effects
-from twin.solver.linear_system import System, individual_parameters, linear_system
+from twin.solver.linear_system import individual_parameters, linear_system
 from twin.solver.steady_state import steady_state
-from twin.solver.step_schedule import Schedule, StepSizes, schedule, segments
+from twin.solver.step_schedule import intervals, one_step, schedule
 from twin.timeline.segments import ALWAYS, UNDIVIDED, Segment, Segments
 from twin.timeline.timeline import Timeline
 
 OWN_EDGES = 400_000
 """Edges of late doses that are laid out at once (some 60 bytes each)."""
 
-Plans = dict[tuple[int, int], Schedule]
+Plans = dict[tuple[int, int], Steps]
 """Steps of stretches (begin and end in ms) of one timeline, with the marks and stops that go with them."""
 
 NO_STOPS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -219,13 +220,9 @@ class Solver:
             steps = plans[cloud.millis, end] = schedule(
                 timeline, self.kernel, self.step_sizes, cloud.millis, end, stops, marks
             )
-        covariates = timeline.covariates[cloud.epoch]
-        s = self._system_of(cloud, timeline)
+        covariates, system = timeline.covariates[cloud.epoch], self._system_of(cloud, timeline)
         z, y = cloud.z.copy(), cloud.y.copy()
-        self.kernel.advance(
-            z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, steps.start, steps.dt, steps.row, timeline.rates,
-            steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark, out,
-        )  # fmt: skip
+        self.kernel.advance(z, y, covariates, system, steps, out)
         return replace(cloud, millis=end, z=z, y=y)
 
     def _late_stretch(
@@ -238,12 +235,10 @@ class Solver:
         out: Floats,
     ) -> Cloud:
         """As `_stretch`, where every particle has edges of its own; so many particles at once as memory is fair to."""
-        steps = segments(timeline, self.kernel, cloud.millis, end, stops, marks)
-        covariates = timeline.covariates[cloud.epoch]
-        s, step_sizes, unit = self._system_of(cloud, timeline), self.step_sizes, _unit(self.kernel)
-        epoch = self._timing_epochs(timeline, end)
+        met = intervals(timeline, self.kernel, cloud.millis, end, stops, marks)
+        covariates, system = timeline.covariates[cloud.epoch], self._system_of(cloud, timeline)
+        epoch, sizes = self._timing_epochs(timeline, end), self.step_sizes
         z, y = cloud.z.copy(), cloud.y.copy()
-        memory = step_sizes.largest / step_sizes.growth if step_sizes.first > 0 else 0.0
         pieces = int(np.searchsorted(timeline.late.given, end))
         size = max(LANES, OWN_EDGES // (2 * pieces + 1) // LANES * LANES)
         for first in range(0, len(z), size):
@@ -252,20 +247,15 @@ class Solver:
                 timeline.late,
                 self.kernel.late_kinds,
                 lambda at, part=part: self._system_at(int(epoch[at]), timeline).timing[part],  # type: ignore[misc]
-                epoch,
-                timeline.start,
-                unit,
-                (cloud.millis, end),
-                memory,
+                epoch=epoch,
+                start=timeline.start,
+                unit=_unit(self.kernel),
+                stretch=(cloud.millis, end),
+                memory=sizes.largest / sizes.growth if sizes.first > 0 else 0.0,
             )
             shown = np.empty((*out.shape[:2], len(z[part])))
-            self.kernel.advance(
-                z[part], y[part], s.par[part], covariates, s.lam[part], s.v[part], s.w[part], s.bw[part], s.cw[part],
-                steps.edge, steps.disturbed, steps.row, timeline.rates,
-                steps.kick_from, steps.kick_column, steps.kick_amount, steps.mark,
-                np.array([step_sizes.first, step_sizes.growth, step_sizes.largest]), own.start, own.time, own.disturbed,
-                own.column, own.amount, own.rates, own.flow_start, own.flow, shown,
-            )  # fmt: skip
+            steps = OwnSteps(met, sizes, own)
+            self.kernel.advance(z[part], y[part], covariates, system.of(part), steps, shown)
             out[:, :, part] = shown
         return replace(cloud, millis=end, z=z, y=y)
 
@@ -304,26 +294,11 @@ class Solver:
 
 
 def step_alone(
-    kernel: Kernel, s: System, covariates: Floats, z: Floats, y: Floats, at: float, h: float, out: Floats
+    kernel: Kernel, system: System, covariates: Floats, z: Floats, y: Floats, at: float, h: float, out: Floats
 ) -> None:
     """One step of length ``h`` from ``at`` (model time) in which nothing enters; z (N, L), y (N, S) and out (1, O, N)
     are written."""
-    none, one = np.empty(0, dtype=np.int64), np.zeros(1, dtype=np.int64)
-    silent, nothing = np.zeros((1, len(kernel.inputs))), np.empty(0)
-    mark = one if len(out) else one - 1
-    if not kernel.late:
-        kernel.advance(
-            z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, np.array([at]), np.array([h]), one, silent,
-            np.zeros(2, dtype=np.int64), none, nothing, mark, out,
-        )  # fmt: skip
-        return
-    ranges = np.zeros(len(z) + 1, dtype=np.int64)
-    flowing = np.zeros((len(z), len(kernel.late) + 1), dtype=np.int64)
-    kernel.advance(
-        z, y, s.par, covariates, s.lam, s.v, s.w, s.bw, s.cw, np.array([at, at + h]), np.array([at]), one, silent,
-        np.zeros(2, dtype=np.int64), none, nothing, mark, np.array([h, 0.0, h]), ranges, nothing, nothing, none,
-        nothing, np.empty((0, len(kernel.late))), flowing, np.empty((0, 6)), out,
-    )  # fmt: skip
+    kernel.advance(z, y, covariates, system, one_step(kernel, len(z), at, h, shown=len(out) > 0), out)
 
 
 def _apply(matrix: Floats, vector: Floats) -> Floats:

@@ -24,10 +24,10 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import HOUR_MS
+from twin.kernel.arguments import System
 from twin.kernel.kernel import Kernel
 from twin.model.formula import names_in
 from twin.solver.cloud import Cloud
-from twin.solver.linear_system import System
 from twin.timeline.delivery import Delivered, Steady, with_rates
 from twin.timeline.timeline import Timeline, assemble
 

@@ -13,7 +13,6 @@ Explicit steps must stay within some three time constants of the fastest stepped
 from __future__ import annotations
 
 import json
-from dataclasses import astuple, replace
 from threading import Lock
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats, storable
 from twin.clock import DAY_MS, UNIT_MS
+from twin.kernel.arguments import StepSizes
 from twin.kernel.cache import keep, recalled
 from twin.kernel.codegen import GENERATOR
 from twin.kernel.kernel import Kernel
@@ -28,7 +28,7 @@ from twin.model.spec import ModelError
 from twin.randomness import even_normals, generator
 from twin.solver.linear_system import individual_parameters, linear_system
 from twin.solver.solver import Solver, step_alone
-from twin.solver.step_schedule import GROWTH, StepSizes
+from twin.solver.step_schedule import GROWTH
 from twin.timeline.regimen import ORIGIN, treated, treatment
 from twin.timeline.timeline import Timeline
 
@@ -87,7 +87,7 @@ def _chosen(kernel: Kernel) -> StepSizes:
     if kept is not None:
         return StepSizes(*json.loads(kept))
     step_sizes = _calibrated(kernel, fastest, stepped)
-    keep(name, json.dumps(astuple(step_sizes)))
+    keep(name, json.dumps(step_sizes))
     return step_sizes
 
 
@@ -164,10 +164,12 @@ def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> StepSizes:
     for _ in range(ROUNDS):
         if found < TOLERANCE:
             break
-        finer = [replace(step_sizes, first=step_sizes.first / 3), replace(step_sizes, growth=step_sizes.growth / 1.5)]
-        finer.append(
-            replace(step_sizes, first=min(step_sizes.first, step_sizes.largest / 2), largest=step_sizes.largest / 2)
-        )
+        half = step_sizes.largest / 2
+        finer = [
+            step_sizes._replace(first=step_sizes.first / 3),
+            step_sizes._replace(growth=step_sizes.growth / 1.5),
+            step_sizes._replace(first=min(step_sizes.first, half), largest=half),
+        ]
         left = [error(one) for one in finer]
         worth = [e * _cost(one, timeline, marks, kernel) for e, one in zip(left, finer, strict=True)]
         best = int(np.argmin(worth))

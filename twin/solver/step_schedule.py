@@ -11,7 +11,7 @@ boundary; so solving in one go and solving piece by piece take the same steps.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
 
 import numpy as np
 from numba import njit
@@ -19,40 +19,13 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
+from twin.kernel.arguments import Inputs, Intervals, OwnSteps, Steps, StepSizes
 from twin.kernel.kernel import Kernel
+from twin.kernel.own_edges import no_own_edges
 from twin.timeline.timeline import Timeline
 
 GROWTH = 0.2
 """Step size as a fraction of the time since the kick, where nothing else is known."""
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Steps of one stretch of time, as `Kernel.advance` reads them.
-
-    Attributes:
-        start, dt: (K,) begin (model time since the timeline's start) and length of each step.
-        row: (K,) row of the timeline's rates that holds during a step.
-        kick_from: (K + 1,) range of kicks applied at the start of a step.
-        mark: (K,) row of the output array to fill after a step, or -1.
-    """
-
-    start: Floats
-    dt: Floats
-    row: NDArray[np.int64]
-    kick_from: NDArray[np.int64]
-    kick_column: NDArray[np.int64]
-    kick_amount: Floats
-    mark: NDArray[np.int64]
-
-
-@dataclass(frozen=True, slots=True)
-class StepSizes:
-    """Step sizes of a model in its own time unit; ``first <= 0`` means that nothing needs stepping."""
-
-    first: float
-    growth: float
-    largest: float
 
 
 @njit(nogil=True, cache=True)
@@ -89,7 +62,7 @@ def schedule(
     end: int,
     stops: NDArray[np.int64],
     marks: NDArray[np.int64],
-) -> Schedule:
+) -> Steps:
     """Steps from ``start`` to ``end`` (ms) that meet every discontinuity, every stop and every mark.
 
     Args:
@@ -98,21 +71,9 @@ def schedule(
     unit = UNIT_MS[kernel.model.time_unit]
     edges, kicked = _edges(timeline, start, end, stops, marks)
     begins, ends = edges[:-1], edges[1:]
-    length, tau = (ends - begins) / unit, (begins - kicked) / unit
-    size = (
-        64
-        + 4 * len(length)
-        + int(min(1e7, length.sum() / step_sizes.largest if np.isfinite(step_sizes.largest) else 0))
-    )
-    while True:
-        offset, dt, interval = np.empty(size), np.empty(size), np.empty(size, dtype=np.int64)
-        count = _fill(length, tau, step_sizes.first, step_sizes.growth, step_sizes.largest, offset, dt, interval)
-        if count >= 0:
-            break
-        size *= 2
-    offset, dt, interval = offset[:count], dt[:count], interval[:count]
+    offset, dt, interval = _filled((ends - begins) / unit, (begins - kicked) / unit, step_sizes)
+    count = len(dt)
     opens = np.flatnonzero(np.diff(interval, prepend=-1))
-    row = np.searchsorted(timeline.change, begins, side="right")[interval]
     mark = np.full(count, -1, dtype=np.int64)
     closes = np.append(opens[1:] - 1, count - 1) if count else opens
     wanted = np.searchsorted(edges, marks) - 1
@@ -125,54 +86,68 @@ def schedule(
     later = np.ones(count, dtype=bool)
     later[opens] = False
     kick_from[:count][later] = np.searchsorted(timeline.kick[low:high], opening[later], side="right")
-    return Schedule(
-        (begins[interval] - timeline.start) / unit + offset,
-        dt,
-        row,
-        kick_from,
-        timeline.kick_column[low:high],
-        timeline.kick_amount[low:high],
-        mark,
+    inputs = Inputs(
+        rates=timeline.rates,
+        row=np.searchsorted(timeline.change, begins, side="right")[interval],
+        kick_from=kick_from,
+        kick_column=timeline.kick_column[low:high],
+        kick_amount=timeline.kick_amount[low:high],
     )
+    return Steps(start=(begins[interval] - timeline.start) / unit + offset, dt=dt, inputs=inputs, mark=mark)
 
 
-@dataclass(frozen=True)
-class Segments:
-    """One stretch of time from edge to edge, where particles step between edges on their own
-    (`twin.kernel.delayed_stepper`).
-
-    Attributes:
-        edge: (K + 1,) model time since the timeline's start.
-        disturbed: (K,) time of the last discontinuity at or before each segment's begin.
-        row, kick_from, kick_column, kick_amount, mark: as in `Schedule`, of segments instead of steps.
-    """
-
-    edge: Floats
-    disturbed: Floats
-    row: NDArray[np.int64]
-    kick_from: NDArray[np.int64]
-    kick_column: NDArray[np.int64]
-    kick_amount: Floats
-    mark: NDArray[np.int64]
+def _filled(length: Floats, tau: Floats, step_sizes: StepSizes) -> tuple[Floats, Floats, NDArray[np.int64]]:
+    """Begin within its interval, length, and interval of each step (K,), for intervals of ``length`` (E,) that begin
+    ``tau`` (E,) after a discontinuity."""
+    coarsest = length.sum() / step_sizes.largest if np.isfinite(step_sizes.largest) else 0
+    size = 64 + 4 * len(length) + int(min(1e7, coarsest))
+    while True:
+        offset, dt, interval = np.empty(size), np.empty(size), np.empty(size, dtype=np.int64)
+        count = _fill(length, tau, *step_sizes, offset, dt, interval)
+        if count >= 0:
+            return offset[:count], dt[:count], interval[:count]
+        size *= 2
 
 
-def segments(
+def intervals(
     timeline: Timeline, kernel: Kernel, start: int, end: int, stops: NDArray[np.int64], marks: NDArray[np.int64]
-) -> Segments:
-    """Segments from ``start`` to ``end`` (ms); arguments as of `schedule`."""
+) -> Intervals:
+    """Intervals from ``start`` to ``end`` (ms); arguments as of `schedule`."""
     unit = UNIT_MS[kernel.model.time_unit]
     edges, kicked = _edges(timeline, start, end, stops, marks)
     mark = np.full(len(edges) - 1, -1, dtype=np.int64)
     mark[np.searchsorted(edges, marks) - 1] = np.arange(len(marks))
     low, high = np.searchsorted(timeline.kick, [start, end], side="left")
-    return Segments(
-        (edges - timeline.start) / unit,
-        (kicked - timeline.start) / unit,
-        np.searchsorted(timeline.change, edges[:-1], side="right"),
-        np.searchsorted(timeline.kick[low:high], edges, side="left"),
-        timeline.kick_column[low:high],
-        timeline.kick_amount[low:high],
-        mark,
+    inputs = Inputs(
+        rates=timeline.rates,
+        row=np.searchsorted(timeline.change, edges[:-1], side="right"),
+        kick_from=np.searchsorted(timeline.kick[low:high], edges, side="left"),
+        kick_column=timeline.kick_column[low:high],
+        kick_amount=timeline.kick_amount[low:high],
+    )
+    edge, disturbed = (edges - timeline.start) / unit, (kicked - timeline.start) / unit
+    return Intervals(edge=edge, disturbed=disturbed, inputs=inputs, mark=mark)
+
+
+def one_step(kernel: Kernel, count: int, at: float, h: float, *, shown: bool) -> Steps | OwnSteps:
+    """A step of length ``h`` from ``at`` (model time) of ``count`` particles in which nothing enters; ``shown`` fills
+    row 0 of the output array after it."""
+    mark, inputs = np.array([0 if shown else -1], dtype=np.int64), _nothing(len(kernel.inputs))
+    if not kernel.late:
+        return Steps(start=np.array([at]), dt=np.array([h]), inputs=inputs, mark=mark)
+    interval = Intervals(edge=np.array([at, at + h]), disturbed=np.array([at]), inputs=inputs, mark=mark)
+    return OwnSteps(interval, StepSizes(h, 0.0, h), no_own_edges(count, len(kernel.late)))
+
+
+@functools.cache
+def _nothing(columns: int) -> Inputs:
+    """Nothing by so many columns in one step."""
+    return Inputs(
+        rates=np.zeros((1, columns)),
+        row=np.zeros(1, dtype=np.int64),
+        kick_from=np.zeros(2, dtype=np.int64),
+        kick_column=np.empty(0, dtype=np.int64),
+        kick_amount=np.empty(0),
     )
 
 

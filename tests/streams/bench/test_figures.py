@@ -94,8 +94,11 @@ def test_both_kernels_solve_a_course_in_which_something_happens(kernels: KernelC
 
 
 def test_a_bolus_enters_both_kernels_alike(kernels: KernelCase) -> None:
-    at_once = replace(kernels.steps, kick_column=np.zeros_like(kernels.steps.kick_column))
-    struck = replace(kernels, steps=replace(at_once, kick_amount=np.full_like(at_once.kick_amount, 30.0)))
+    inputs = kernels.steps.inputs
+    at_once = inputs._replace(
+        kick_column=np.zeros_like(inputs.kick_column), kick_amount=np.full_like(inputs.kick_amount, 30.0)
+    )
+    struck = replace(kernels, steps=kernels.steps._replace(inputs=at_once))
     generated, by_hand = struck.generated()[0], struck.by_hand()[0]
     np.testing.assert_allclose(by_hand, generated, rtol=1e-12, atol=1e-15)
     assert not np.allclose(by_hand, kernels.by_hand()[0])

@@ -17,6 +17,7 @@ from twin.arrays import Floats
 from twin.clock import HOUR_MS
 from twin.filter.belief import prior
 from twin.kernel import kernel as compiler
+from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel, compile_model
 from twin.model.typical import typical_values
 from twin.modelfile.library import library_ids
@@ -24,7 +25,6 @@ from twin.modelfile.reader import parse_model
 from twin.solver.linear_system import individual_parameters
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
-from twin.solver.step_schedule import StepSizes
 from twin.timeline.timeline import Timeline
 
 TOY = compile_model(toys.absorption())

@@ -11,13 +11,14 @@ from tests.twin import toys
 from tests.twin.equations import reference
 from tests.twin.kernel.test_kernel import assert_close, patients, solved
 from twin.clock import HOUR_MS
+from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import compile_model
 from twin.model.spec import ModelError
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 from twin.solver import step_control as step_sizes
 from twin.solver.step_control import step_sizes_for
-from twin.solver.step_schedule import GROWTH, StepSizes
+from twin.solver.step_schedule import GROWTH
 from twin.timeline.regimen import ORIGIN, treated, treatment
 
 REGIMEN = f"""

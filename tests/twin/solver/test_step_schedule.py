@@ -12,10 +12,11 @@ from tests.twin import toys
 from tests.twin.equations import infusion, timeline_of
 from twin.clock import HOUR_MS
 from twin.filter.belief import prior
+from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import compile_model
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
-from twin.solver.step_schedule import StepSizes, schedule
+from twin.solver.step_schedule import schedule
 from twin.timeline.timeline import Timeline
 
 TOY = compile_model(toys.absorption())
@@ -63,7 +64,7 @@ def test_steps_cover_the_span_and_never_cross_a_discontinuity(
     for boundary in np.concatenate([timeline.changes_between(0, SPAN), stops[stops < SPAN]]):
         assert np.isclose(steps.start, boundary / HOUR_MS, rtol=1e-12, atol=1e-12).any()
     held = np.searchsorted(timeline.change, (steps.start + 0.5 * steps.dt) * HOUR_MS, side="right")
-    assert np.array_equal(steps.row, held)
+    assert np.array_equal(steps.inputs.row, held)
     (marked,) = np.nonzero(steps.mark >= 0)
     assert np.array_equal(steps.mark[marked], np.arange(len(marks)))
     np.testing.assert_allclose(ends[marked] * HOUR_MS, marks, atol=1e-4)
@@ -74,10 +75,10 @@ def test_steps_cover_the_span_and_never_cross_a_discontinuity(
 def test_every_impulse_enters_once_at_its_own_instant(timeline: Timeline, stops: NDArray[np.int64]) -> None:
     steps = schedule(timeline, TOY, PACE, 0, SPAN, stops, NONE)
     within = timeline.kick[timeline.kick < SPAN]
-    assert steps.kick_from[0] == 0
-    assert steps.kick_from[-1] == len(within) == len(steps.kick_column)
-    assert (np.diff(steps.kick_from) >= 0).all()
-    for k, (low, high) in enumerate(zip(steps.kick_from[:-1], steps.kick_from[1:], strict=True)):
+    assert steps.inputs.kick_from[0] == 0
+    assert steps.inputs.kick_from[-1] == len(within) == len(steps.inputs.kick_column)
+    assert (np.diff(steps.inputs.kick_from) >= 0).all()
+    for k, (low, high) in enumerate(zip(steps.inputs.kick_from[:-1], steps.inputs.kick_from[1:], strict=True)):
         np.testing.assert_allclose(within[low:high] / HOUR_MS, steps.start[k], rtol=1e-12)
 
 
