@@ -24,8 +24,8 @@ from twin.model.spec import Model, ParameterSpec, RegimenSpec
 from twin.modelfile.library import load_model
 from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent
-from twin.timeline.delivery import delivered, with_rates
-from twin.timeline.timeline import Delivered, Steps, Timeline, assemble
+from twin.timeline.delivery import Delivered, Steps, delivered, with_rates
+from twin.timeline.timeline import Timeline, assemble
 
 RTOL, ATOL = 1e-11, 1e-13
 """Tolerances of LSODA, states in their own units: a decayed concentration is known to about 1e-11 of its peak."""

@@ -120,7 +120,8 @@ class Posterior:
 
 
 class PatientTwin:
-    """One patient's twin (see the module docstring). Pure: no clock, no I/O; the same history gives the same bytes.
+    """One patient's twin (see the module docstring). Pure: no clock, and the same history gives the same bytes.
+    What it writes to the user's cache folder, the compiled model, changes nothing but the time it takes.
 
     Args:
         patient_id: pseudonym; part of the key of all randomness.

@@ -6,25 +6,25 @@ A pure function of the history. Two timelines can be compared, to learn from whe
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.clock import HOUR_MS, UNIT_MS
+from twin.clock import UNIT_MS
 from twin.events import Covariate, DoseGiven, DrugLevel, LabResult, PumpDelivery, PumpTotals, StateReset
-from twin.kernel.delayed_input import PieceRow, Pieces
+from twin.kernel.delayed_input import Pieces
 from twin.kernel.kernel import Kernel
-from twin.model.formula import ROUTES, arguments_of
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent, History
 from twin.timeline.covariates import carry
-from twin.timeline.delivery import Delivered, Steps, delivered, sum_of_steps
+from twin.timeline.delivery import Delivered, delivered
+from twin.timeline.input_columns import Kick, entering
 from twin.timeline.observations import _observations
 from twin.timeline.record_columns import with_record
-from twin.timeline.restarts import SteadyDose, as_entering, late_pieces, late_pulses, steady_doses
+from twin.timeline.restarts import SteadyDose, steady_doses
 from twin.timeline.segments import UNDIVIDED, Segments, segments_of
 
 NO_RESETS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
@@ -121,86 +121,51 @@ def assemble(
     *,
     restarting: bool = True,
 ) -> Timeline:
-    """Lay deliveries out as the kernel's input columns (see `Timeline`).
+    """The timeline of what was given and observed, as the kernel of a model reads it (see `Timeline`).
 
     ``covariates`` are the patient's, (E, C); columns for the functions of the record are laid beside them here. Without
     ``restarting``, doses in steady state only bring what is left of those before them.
     """
-    model = kernel.model
-    measured = [(o.millis, o.output, o.value) for o in observations]
-    outputs, unit = kernel.outputs, UNIT_MS[model.time_unit]
+    model, unit = kernel.model, UNIT_MS[kernel.model.time_unit]
     segments = segments_of(model, unit, start, given, epoch, covariates)
-    epoch, covariates = with_record(kernel.record, outputs, unit, start, given, measured, epoch, covariates)
-    columns = [_column(call, kernel.inputs) for call in kernel.inputs]
-    per_hour = UNIT_MS[model.time_unit] / HOUR_MS
-    steps: list[Steps] = []
-    kicks: list[tuple[int, int, float]] = []
-    pieces: list[PieceRow] = []
+    measured = [(o.millis, o.output, o.value) for o in observations]
+    epoch, covariates = with_record(kernel.record, kernel.outputs, unit, start, given, measured, epoch, covariates)
     steady = steady_doses(given)
     # A steady state stands for all that came before it, a reset at the same instant included.
     resets = np.setdiff1d(resets, np.array(list(steady), dtype=np.int64))
-    restarts = sorted({*resets.tolist(), *steady}) if restarting else []
-    entering = {drug: as_entering(source, restarts) for drug, source in given.items()}
-    for j, (function, drug, routes) in enumerate(columns):
-        source = entering.get(drug, Delivered())
-        scale = model.input_scale.get(drug, 1.0)
-        if function == "pulse":
-            steps.append([])
-            if j in kernel.late:
-                pieces += late_pulses(kernel.late.index(j), source, restarts)
-            else:
-                kicks += [(millis, j, 1.0) for millis in source.pulses]
-            continue
-        if j in kernel.late:
-            pieces += late_pieces(kernel.late.index(j), given.get(drug, Delivered()), restarts, routes, scale, per_hour)
-        of_routes = [step for route, step in sorted(source.rate_by_route.items()) if routes is None or route in routes]
-        steps.append([(millis, rate * scale * per_hour) for millis, rate in sum_of_steps(of_routes)])
-        if j not in kernel.late:
-            kicks += [(m, j, a * scale) for m, a, route in source.impulses if routes is None or route in routes]
-    courses = tuple(
-        tuple(given.get(t.drug, Delivered()).starts(round(t.course_gap * UNIT_MS[model.time_unit])))
-        for t in model.targets
+    enters = entering(kernel, given, sorted({*resets.tolist(), *steady}) if restarting else [])
+    courses = tuple(tuple(given.get(t.drug, Delivered()).starts(round(t.course_gap * unit))) for t in model.targets)
+    kicks = sorted([*enters.kicks, *_emptied(kernel, courses, observations)])
+    return Timeline(
+        start=start,
+        change=enters.change,
+        rates=enters.rates,
+        kick=np.array([millis for millis, _, _ in kicks], dtype=np.int64),
+        kick_column=np.array([column for _, column, _ in kicks], dtype=np.int64),
+        kick_amount=np.array([amount for _, _, amount in kicks], dtype=np.float64),
+        epoch=epoch,
+        covariates=covariates,
+        observations=observations,
+        delivered=given,
+        courses=courses,
+        widening=np.zeros(len(model.eta_names)) if widening is None else widening,
+        late=enters.late,
+        resets=resets,
+        steady=steady if restarting else {},
+        segments=segments,
     )
+
+
+def _emptied(
+    kernel: Kernel, courses: tuple[tuple[int, ...], ...], observations: tuple[Observation, ...]
+) -> Iterator[Kick]:
+    """Resets of states that gather: over a course (a target's), or from look to look (an output's own)."""
     states = [*kernel.linear, *kernel.stepped]
-    for target, begun in zip(model.targets, courses, strict=True):
-        kicks += [(millis, -1 - states.index(target.state), 0.0) for millis in begun]
+    for target, begun in zip(kernel.model.targets, courses, strict=True):
+        column = -1 - states.index(target.state)
+        yield from ((millis, column, 0.0) for millis in begun)
     for observation in observations:
-        output = model.outputs[observation.output]
+        output = kernel.model.outputs[observation.output]
         own_state = kind_of(output).own_state(output)
         if own_state is not None:
-            kicks.append((observation.millis, -1 - states.index(own_state), 0.0))
-    kicks.sort()
-    change = np.unique(np.array([millis for column in steps for millis, _ in column], dtype=np.int64))
-    rates = np.zeros((len(change) + 1, len(columns)))
-    for j, column in enumerate(steps):
-        if column and j not in kernel.late:
-            at = np.searchsorted(np.array([millis for millis, _ in column]), change, side="right")
-            rates[1:, j] = np.concatenate([[0.0], [rate for _, rate in column]])[at]
-    return Timeline(
-        start,
-        change,
-        rates,
-        np.array([k[0] for k in kicks], dtype=np.int64),
-        np.array([k[1] for k in kicks], dtype=np.int64),
-        np.array([k[2] for k in kicks]),
-        epoch,
-        covariates,
-        observations,
-        given,
-        courses,
-        np.zeros(len(model.eta_names)) if widening is None else widening,
-        Pieces.of(pieces),
-        resets,
-        steady if restarting else {},
-        segments,
-    )
-
-
-@functools.cache
-def _column(call: str, every: tuple[str, ...]) -> tuple[str, str, frozenset[str] | None]:
-    """An input call as (function, drug, routes); ``None`` routes means all that no other column claims."""
-    function, (drug, *route), _ = arguments_of(call)
-    if route:
-        return function, drug, frozenset(route)
-    claimed = {words[1] for _, words, _ in map(arguments_of, every) if words[0] == drug and len(words) > 1}
-    return function, drug, frozenset(set(ROUTES) - claimed) if claimed else None
+            yield observation.millis, -1 - states.index(own_state), 0.0

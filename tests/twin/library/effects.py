@@ -14,7 +14,7 @@ from twin.modelfile.library import load_model
 from twin.observation.observation import Observation
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
-from twin.timeline.timeline import Delivered
+from twin.timeline.delivery import Delivered
 
 
 def typical(

@@ -1,0 +1,62 @@
+"""Deliveries laid out as input columns: each route enters where the equations ask for it."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from tests.twin import toys
+from twin.clock import HOUR_MS as H
+from twin.kernel.kernel import compile_model
+from twin.timeline.delivery import Delivered, Recorded, with_rates
+from twin.timeline.input_columns import entering, input_column
+
+ROUTES = compile_model(
+    toys.made(
+        {"ka": "1 1/h", "lag": "2 h", "CL": "5 L/h", "V": "20 L"},
+        {"D": "mg: input(toxin, oral, lag=lag) - ka*D",
+         "A": "mg: input(toxin) + ka*D - CL/V*A"},
+        {"level": "mg/L: A/V"},
+    )
+)  # fmt: skip
+TOY = compile_model(toys.absorption())
+
+
+@pytest.mark.parametrize(
+    ("call", "oral", "iv"),
+    [("input(a)", False, True), ("input(a, oral)", True, False), ("input(b)", True, True), ("pulse(b)", True, True)],
+)
+def test_a_call_without_route_reads_what_no_other_call_claims(call: str, oral: bool, iv: bool) -> None:
+    column = input_column(call, ("input(a)", "input(a, oral)", "input(b)", "pulse(b)"))
+    assert (column.reads("oral"), column.reads("iv")) == (oral, iv)
+
+
+def test_what_enters_late_is_no_rate_and_no_kick() -> None:
+    given = Delivered(impulses=[(0, 10.0, "oral"), (H, 20.0, "iv")], recorded=[Recorded(2 * H, 3 * H, 30.0, "iv")])
+    found = entering(ROUTES, {"toxin": with_rates(given)}, [])
+    late, prompt = ROUTES.inputs.index("input(toxin, oral, lag=lag)"), ROUTES.inputs.index("input(toxin)")
+    assert found.kicks == [(H, prompt, 20.0)]
+    assert found.late.amount.tolist() == [10.0]
+    assert found.change.tolist() == [2 * H, 3 * H]
+    assert found.rates[:, prompt].tolist() == [0.0, 30.0, 0.0]
+    assert not found.rates[:, late].any()
+
+
+def test_a_dose_that_lasts_ends_where_all_states_are_set() -> None:
+    given = {"toxin": with_rates(Delivered(recorded=[Recorded(0, 4 * H, 30.0, "iv")]))}
+    assert entering(TOY, given, []).change.tolist() == [0, 4 * H]
+    assert entering(TOY, given, [H]).change.tolist() == [0, H]
+
+
+def test_a_pulse_counts_doses_whatever_their_amount() -> None:
+    found = entering(TOY, {"helper": Delivered(pulses=[5, 7])}, [])
+    column = next(j for j, call in enumerate(TOY.inputs) if call.startswith("pulse("))
+    assert found.kicks == [(5, column, 1.0), (7, column, 1.0)]
+
+
+def test_nothing_given_is_nothing_that_enters() -> None:
+    found = entering(TOY, {}, [])
+    assert found.rates.shape == (1, len(TOY.inputs))
+    assert not np.any(found.rates)
+    assert found.kicks == []
+    assert not len(found.late.given)

@@ -1,0 +1,112 @@
+"""Deliveries laid out as a kernel's input columns: rates, impulses, and what enters late.
+
+An input call of a model's equations is a column. It reads one drug, by the routes that it names or, when it names none,
+by all those that no other call of the drug claims.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.clock import UNIT_HOURS
+from twin.kernel.delayed_input import PieceRow, Pieces
+from twin.kernel.kernel import Kernel
+from twin.model.formula import ROUTES, arguments_of
+from twin.timeline.delivery import Delivered, Steps, sum_of_steps
+from twin.timeline.restarts import as_entering, late_pieces, late_pulses
+
+Kick = tuple[int, int, float]
+"""Something that enters at once: ms, input column or a reset, amount (`twin.kernel.arguments.Inputs`)."""
+
+
+class InputColumn(NamedTuple):
+    """What a column of the input rates reads: a drug, by these routes or (``None``) by all."""
+
+    function: str
+    drug: str
+    routes: frozenset[str] | None
+
+    def reads(self, route: str) -> bool:
+        """Whether what is given by this route enters here."""
+        return self.routes is None or route in self.routes
+
+
+class Entering(NamedTuple):
+    """What enters, as a `twin.timeline.timeline.Timeline` holds it.
+
+    Attributes:
+        change, rates: (M,) ms and (M + 1, I) of the columns that are not late.
+        kicks: impulses of those columns, in no order.
+        late: what enters by the others.
+    """
+
+    change: NDArray[np.int64]
+    rates: NDArray[np.float64]
+    kicks: list[Kick]
+    late: Pieces
+
+
+def entering(kernel: Kernel, given: Mapping[str, Delivered], restarts: Sequence[int]) -> Entering:
+    """What enters of deliveries ``given``, where all states are set at ``restarts`` (ms, sorted)."""
+    columns = [input_column(call, kernel.inputs) for call in kernel.inputs]
+    late = kernel.late
+    prompt = {drug: as_entering(source, restarts) for drug, source in given.items()}
+    steps = [_steps(kernel, column, prompt.get(column.drug, Delivered())) for column in columns]
+    change = np.unique(np.array([millis for column in steps for millis, _ in column], dtype=np.int64))
+    rates = np.zeros((len(change) + 1, len(columns)))
+    kicks: list[Kick] = []
+    pieces: list[PieceRow] = []
+    for j, column in enumerate(columns):
+        if j in late:
+            pieces += _pieces(kernel, column, late.index(j), given.get(column.drug, Delivered()), restarts)
+            continue
+        rates[1:, j] = _held(steps[j], change)
+        kicks += _impulses(kernel, column, j, prompt.get(column.drug, Delivered()))
+    return Entering(change, rates, kicks, Pieces.of(pieces))
+
+
+@functools.cache
+def input_column(call: str, every: tuple[str, ...]) -> InputColumn:
+    """What the column of an input call reads, where ``every`` are all calls of the model."""
+    function, (drug, *route), _ = arguments_of(call)
+    if route:
+        return InputColumn(function, drug, frozenset(route))
+    claimed = {words[1] for _, words, _ in map(arguments_of, every) if words[0] == drug and len(words) > 1}
+    return InputColumn(function, drug, frozenset(set(ROUTES) - claimed) if claimed else None)
+
+
+def _steps(kernel: Kernel, column: InputColumn, source: Delivered) -> Steps:
+    """The rate of a column over time, in model units per model time unit."""
+    if column.function == "pulse":
+        return []
+    scale = kernel.model.input_scale.get(column.drug, 1.0)
+    of_routes = [steps for route, steps in sorted(source.rate_by_route.items()) if column.reads(route)]
+    return [(millis, rate * scale * UNIT_HOURS[kernel.model.time_unit]) for millis, rate in sum_of_steps(of_routes)]
+
+
+def _held(steps: Steps, change: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Values (M,) that a step function has from each of ``change`` (M,) on."""
+    at = np.searchsorted(np.array([millis for millis, _ in steps], dtype=np.int64), change, side="right")
+    return np.asarray(np.array([0.0, *(value for _, value in steps)])[at])
+
+
+def _impulses(kernel: Kernel, column: InputColumn, j: int, source: Delivered) -> list[Kick]:
+    if column.function == "pulse":
+        return [(millis, j, 1.0) for millis in source.pulses]
+    scale = kernel.model.input_scale.get(column.drug, 1.0)
+    return [(millis, j, amount * scale) for millis, amount, route in source.impulses if column.reads(route)]
+
+
+def _pieces(
+    kernel: Kernel, column: InputColumn, number: int, source: Delivered, restarts: Sequence[int]
+) -> list[PieceRow]:
+    """What the late column of this number reads."""
+    if column.function == "pulse":
+        return late_pulses(number, source, restarts)
+    scale = kernel.model.input_scale.get(column.drug, 1.0)
+    return late_pieces(number, source, restarts, column.routes, scale, UNIT_HOURS[kernel.model.time_unit])
