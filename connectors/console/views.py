@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from twin.alerts.rules import title_of
 from twin.clock import DAY_MS
 from twin.events import (
     Alert,
@@ -108,6 +109,7 @@ class AlertCard(msgspec.Struct, frozen=True):
 
     id: str
     rule: str
+    title: str
     subject: Subject
     onset: int
     active: bool
@@ -263,6 +265,7 @@ def alert_card(steps: Sequence[Alert]) -> AlertCard:
     return AlertCard(
         id=last.alert_id,
         rule=last.rule,
+        title=title_of(last.rule),
         subject=last.subject,
         onset=to_millis(last.onset),
         active=last.state in ACTIVE_STATES,

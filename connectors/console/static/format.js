@@ -54,25 +54,12 @@ export function unit(ucum) {
     .replaceAll("m2", "m²");
 }
 
-/** A name of the model or a rule for people: "docetaxel_auc" is "docetaxel AUC". */
+/** A name of the model for people: "docetaxel_auc" is "docetaxel AUC". */
 export const words = (name) => name.replaceAll("_", " ").replace(/\bauc\b/, "AUC");
 
-const RULES = {
-  "delivery.overinfusion": "Over-infusion",
-  "delivery.underinfusion": "Under-infusion",
-  "exposure.above_target": "Exposure above target",
-  "exposure.below_target": "Exposure below target",
-  "tox.neutropenia_g4": "Neutropenia grade 4",
-  "data.dropout": "No data",
-  "twin.surprise": "Model does not fit",
-};
-
-/** A rule's name for people. */
-const rule = (id) => RULES[id] ?? words(id.replaceAll(".", ": "));
-
 /** What an alert says and of what: "Over-infusion: docetaxel"; a rule about the model or the patient needs no more. */
-export const alertName = ({ rule: id, subject }) =>
-  ["model", "patient"].includes(subject.kind) ? rule(id) : `${rule(id)}: ${words(subject.name)}`;
+export const alertName = ({ title, subject }) =>
+  ["model", "patient"].includes(subject.kind) ? title : `${title}: ${words(subject.name)}`;
 
 const CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
 const DAYS = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });

@@ -1,8 +1,8 @@
 """The alert rules: one file each, found because they stand here or in the entry point group ``dosetwin.rules``.
 
-A rule is a module with ``RULE`` (its id), ``SETTINGS`` (thresholds, delays, severity, with their reasons) and
-``find(snapshot)``, a pure function that says how far the condition holds for each drug, device or target. In come
-snapshots. Out go findings, by rule in the order of their ids.
+A rule is a module with ``RULE`` (its id), ``TITLE`` (what people call it), ``SETTINGS`` (thresholds, delays, severity,
+with their reasons) and ``find(snapshot)``, a pure function that says how far the condition holds for each drug, device
+or target. In come snapshots. Out go findings, by rule in the order of their ids.
 """
 
 from __future__ import annotations
@@ -23,6 +23,7 @@ class Rule(Protocol):
     """What a rule module offers."""
 
     RULE: str
+    TITLE: str
     SETTINGS: RuleSettings
 
     def find(self, snapshot: Snapshot) -> tuple[Finding, ...]:
@@ -43,6 +44,16 @@ def settings() -> Mapping[str, RuleSettings]:
     return MappingProxyType({rule.RULE: rule.SETTINGS for rule in rules().offers})
 
 
+def title_of(rule: str) -> str:
+    """What people call a rule; made of its id where it is not installed here.
+
+    >>> title_of("twin.surprise")
+    'Model does not fit'
+    """
+    found = rules().named(rule)
+    return rule.replace(".", ": ").replace("_", " ") if found is None else found.offer.TITLE
+
+
 def assess(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What every rule finds in a snapshot.
 
@@ -60,6 +71,7 @@ def _its_own(finding: Finding, rule: str) -> Finding:
 
 def _rule(offered: object) -> Rule:
     attribute(offered, "RULE", str, "write RULE = 'room.condition'")
+    attribute(offered, "TITLE", str, "write TITLE = 'what people call it'")
     attribute(offered, "SETTINGS", RuleSettings, "write SETTINGS = RuleSettings(...)")
     if not callable(getattr(offered, "find", None)):
         raise PluginError("has no find(snapshot)", "write a function that returns a tuple of findings")

@@ -14,6 +14,7 @@ from twin.events import Subject
 from twin.record.contact import SPELL_MS
 
 RULE = "data.dropout"
+TITLE = "No data"
 
 SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_absent="hold")
 """A technical, advisory alert (IEC 60601-1-8: delayed, minor): the silence itself is exact, so the gap is nominal."""

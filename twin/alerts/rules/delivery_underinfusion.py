@@ -17,6 +17,7 @@ from twin.clock import MINUTE_MS
 from twin.events import Subject
 
 RULE = "delivery.underinfusion"
+TITLE = "Under-infusion"
 
 SETTINGS = RuleSettings(
     raise_above=0.10, clear_below=0.05, severity="medium", raise_after_ms=15 * MINUTE_MS, when_absent="clear"

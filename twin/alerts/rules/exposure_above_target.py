@@ -12,6 +12,7 @@ from twin.clock import MINUTE_MS
 from twin.events import Subject
 
 RULE = "exposure.above_target"
+TITLE = "Exposure above target"
 
 SETTINGS = RuleSettings(
     raise_above=0.80, clear_below=0.60, severity="medium", raise_after_ms=30 * MINUTE_MS, when_absent="hold"

@@ -11,6 +11,7 @@ from twin.alerts.snapshot import Snapshot
 from twin.events import Subject
 
 RULE = "tox.neutropenia_g4"
+TITLE = "Neutropenia grade 4"
 
 SETTINGS = RuleSettings(raise_above=0.50, clear_below=0.30, severity="high", when_absent="hold")
 """More likely than not (assumed; the ward weighs a missed nadir against a false alarm). Harm is severe and its onset

@@ -14,6 +14,7 @@ from twin.alerts.snapshot import Snapshot
 from twin.events import Subject
 
 RULE = "twin.surprise"
+TITLE = "Model does not fit"
 
 SETTINGS = RuleSettings(
     raise_above=math.log10(ALARM), clear_below=math.log10(ALARM / 10), severity="medium", when_absent="hold"

@@ -10,7 +10,7 @@ import pytest
 from tests.plugins import install
 from tests.twin.alerts.rules.views import delivery, device, exposure, nadir, states, surprise
 from twin.alerts.lifecycle import Finding
-from twin.alerts.rules import Rule, assess, rules, settings
+from twin.alerts.rules import Rule, assess, rules, settings, title_of
 from twin.registry import modules_of
 
 SNAPSHOTS = [
@@ -70,6 +70,7 @@ LOW_COUNT = """\"\"\"The nadir is near.\"\"\"
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.events import Subject
 RULE = "ward.low_count"
+TITLE = "Low count"
 SETTINGS = RuleSettings(raise_above=0.2, clear_below=0.1, severity="low")
 def find(snapshot):
     if snapshot.nadir is None:
@@ -85,7 +86,12 @@ def test_a_rule_of_an_installed_package_is_judged_with_ours(installed: Path) -> 
     plugin = rules().named("ward.low_count")
     assert plugin is not None
     assert (plugin.summary, plugin.origin) == ("The nadir is near.", "ward-rules 1.0")
+    assert title_of("ward.low_count") == "Low count"
     assert states([nadir(0, 0.3)]) == [("ward.low_count", "raised")]
+
+
+def test_a_rule_that_is_not_here_is_called_by_its_id() -> None:
+    assert title_of("ward.low_count") == "ward: low count"
 
 
 def test_a_rule_that_speaks_in_the_name_of_another_is_named(installed: Path) -> None:
@@ -99,7 +105,8 @@ def test_a_rule_that_speaks_in_the_name_of_another_is_named(installed: Path) -> 
     ("text", "reason"),
     [
         ("", "has no RULE; write RULE = 'room.condition'"),
-        ("RULE = 'a.b'\nSETTINGS = 3", "SETTINGS is of type int, not RuleSettings"),
+        ("RULE = 'a.b'", "has no TITLE"),
+        ("RULE = 'a.b'\nTITLE = 'B'\nSETTINGS = 3", "SETTINGS is of type int, not RuleSettings"),
         (LOW_COUNT.replace("def find", "def look"), "has no find(snapshot)"),
         (LOW_COUNT.replace("ward.low_count", "twin.surprise"), "the name 'twin.surprise' is taken by dosetwin"),
     ],
