@@ -23,10 +23,12 @@ from urllib.request import Request, urlopen
 import pytest
 from kafka import KafkaConsumer, TopicPartition
 
-from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, LABS, REJECTED
+from connectors.kafka.records import decode_record
+from connectors.kafka.topics import ESTIMATES, INPUTS, LABS
 from connectors.services import Influx
+from connectors.sinks.arrival import Arrival
+from connectors.sinks.event_lines import event_lines
 from connectors.sinks.influx import TOPICS
-from connectors.sinks.line_protocol import event_lines, rejected_line
 from tests.connectors.console.bench import Bench
 from tests.connectors.console.shown import Shown, every_panel, named_in_overrides
 from tests.lineprotocol import parse
@@ -41,9 +43,7 @@ from twin.events import (
     LabResult,
     OutputEvent,
     Prediction,
-    Rejected,
     decode,
-    decode_output,
     encode,
     to_millis,
 )
@@ -271,12 +271,7 @@ def expected_points(stage: Stage) -> Points:
 
 
 def lines_of(topic: str, record: Any) -> list[str]:
-    if topic == REJECTED:
-        letter = Rejected.model_validate_json(record.value)
-        return [rejected_line(letter, record.timestamp, record.partition, record.offset)]
-    if topic in (ESTIMATES, ALERTS):
-        return event_lines(decode_output(record.value))
-    return event_lines(decode(record.value))
+    return event_lines(decode_record(topic, record.value), Arrival(record.timestamp, record.partition, record.offset))
 
 
 def stored_points(influx: Influx) -> Points:

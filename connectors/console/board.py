@@ -30,7 +30,7 @@ from connectors.console.views import (
     Refused,
     WardRow,
 )
-from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected, to_millis
+from twin.events import Alert, Estimate, Event, Forecast, OutputEvent, Prediction, Rejected, to_millis
 
 POINTS_KEPT = 1500
 """History per patient: about two months of hourly estimates."""
@@ -203,10 +203,16 @@ class Board:
         """Patients on the ward."""
         return len(self._patients)
 
-    def fold(self, event: OutputEvent | Rejected) -> bool:
-        """Take in one event; True when the picture changed."""
+    def fold(self, event: Event) -> bool:
+        """Take in one event; True when the picture changed. A kind that the page does not draw changes nothing."""
         version = self.version + 1
-        changed = self._letter(event, version) if isinstance(event, Rejected) else self._output(event, version)
+        match event:
+            case Rejected():
+                changed = self._letter(event, version)
+            case OutputEvent():
+                changed = self._output(event, version)
+            case _:
+                changed = False
         if changed:
             self.version = version
         return changed
@@ -258,6 +264,8 @@ class Board:
                 changed = patient.foresee(event, version)
             case Alert():
                 changed = patient.alert(event, version)
+            case _:
+                changed = False
         if changed:
             patient.version = version
             self._clock = max(self._clock or 0, to_millis(event.time))

@@ -17,10 +17,9 @@ from pydantic import ValidationError
 
 from connectors.console.board import Board, PatientFrame, WardFrame
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
-from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
-from twin.events import OutputEvent, Rejected, decode_output
-
-TOPICS = (ESTIMATES, ALERTS, REJECTED)
+from connectors.kafka.records import decode_record
+from connectors.kafka.topics import OUTPUTS
+from twin.events import Event
 
 FIRST_PAUSE = 0.5
 """Seconds before the first new attempt to reach Kafka; doubled each time."""
@@ -63,7 +62,7 @@ class LiveBoard:
     status: ReaderStatus = field(default_factory=ReaderStatus)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
-    def fold(self, events: Iterable[OutputEvent | Rejected]) -> None:
+    def fold(self, events: Iterable[Event]) -> None:
         """Take in events; the lock is given up between them so that pages are not kept waiting by a long batch."""
         for event in events:
             with self.lock:
@@ -80,10 +79,10 @@ class LiveBoard:
             return self.board.patient(patient_id, since)
 
 
-def decode(topic: str, raw: bytes) -> OutputEvent | Rejected | None:
-    """The record as an event, or None if it is not one."""
+def decode(topic: str, raw: bytes) -> Event | None:
+    """The record of an output topic (name without prefix) as an event, or None if it is not one."""
     try:
-        return Rejected.model_validate_json(raw) if topic.endswith(REJECTED) else decode_output(raw)
+        return decode_record(topic, raw)
     except ValidationError:
         return None
 
@@ -103,7 +102,8 @@ class TopicReader:
     ) -> None:
         self._live = live
         self._bootstrap = bootstrap
-        self._topics = tuple(prefix + topic for topic in TOPICS)
+        self._topics = tuple(prefix + topic for topic in OUTPUTS)
+        self._prefix = prefix
         self._wait = FIRST_PAUSE
         self._next: dict[Any, int] = {}
         self._answered = False
@@ -191,7 +191,7 @@ class TopicReader:
 
     def _take(self, batches: dict[Any, list[Any]]) -> None:
         records = [record for batch in batches.values() for record in batch]
-        events = [decode(record.topic, record.value or b"") for record in records]
+        events = [decode(record.topic.removeprefix(self._prefix), record.value or b"") for record in records]
         bad = events.count(None)
         if bad:
             log.warning("console_undecodable_records", count=bad)

@@ -1,4 +1,4 @@
-"""The Flux that the panels ask, over the points of `connectors.sinks.line_protocol`.
+"""The Flux that the panels ask, over the points of `connectors.sinks.lines`.
 
 ``v.…`` and ``${patient}``, ``${model}``, ``${output}`` are filled in by Grafana: names of patients and models have no
 quotation marks (the event vocabulary sees to it). Columns are named here as the reader sees them, without tags, so that

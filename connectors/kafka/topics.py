@@ -15,20 +15,21 @@ from typing import Any
 
 from connectors.kafka.clients import open_admin
 from twin.clock import DAY_MS
-from twin.events import InputEvent, OutputEvent, Rejected
+from twin.events import EVENTS, Event, InputEvent, channels
 
-PUMP = "iomt.pump"
-VITALS = "iomt.vitals"
-LABS = "clinical.labs"
-ORDERS = "clinical.orders"
-COMMANDS = "twin.commands"
-ESTIMATES = "twin.estimates"
-ALERTS = "twin.alerts"
-REJECTED = "twin.rejected"
+PUMP = channels.PUMP.name
+VITALS = channels.VITALS.name
+LABS = channels.LABS.name
+ORDERS = channels.ORDERS.name
+COMMANDS = channels.COMMANDS.name
+ESTIMATES = channels.ESTIMATES.name
+ALERTS = channels.ALERTS.name
+REJECTED = channels.REJECTED.name
 
-INPUTS = (PUMP, VITALS, LABS, ORDERS, COMMANDS)
-OUTPUTS = (ESTIMATES, ALERTS, REJECTED)
+INPUTS = tuple(dict.fromkeys(event.sent_on.name for event in EVENTS if issubclass(event, InputEvent)))
+OUTPUTS = tuple(dict.fromkeys(event.sent_on.name for event in EVENTS if not issubclass(event, InputEvent)))
 TOPICS = INPUTS + OUTPUTS
+"""A topic for every channel that some kind of event is sent on."""
 
 MIB = 1_048_576
 INPUT_BYTES = 4 * MIB
@@ -38,26 +39,6 @@ REJECTED_BYTES = 8 * MIB
 
 _KEPT_DAYS = {REJECTED: 90}
 _KEPT_DAYS_OTHERWISE = 30
-
-_TOPIC_OF_KIND = {
-    "pump_delivery": PUMP,
-    "pump_totals": PUMP,
-    "device_association": PUMP,
-    "vital_sample": VITALS,
-    "lab_result": LABS,
-    "drug_level": LABS,
-    "covariate": LABS,
-    "dose_given": ORDERS,
-    "state_reset": ORDERS,
-    "regimen_planned": ORDERS,
-    "enrolment": COMMANDS,
-    "clock": COMMANDS,
-    "estimate": ESTIMATES,
-    "prediction": ESTIMATES,
-    "forecast": ESTIMATES,
-    "alert": ALERTS,
-    "rejected": REJECTED,
-}
 
 
 class TopicError(RuntimeError):
@@ -72,9 +53,9 @@ class TopicState:
     partitions: int
 
 
-def topic_of(event: InputEvent | OutputEvent | Rejected, prefix: str = "") -> str:
-    """The topic that ``event`` belongs to."""
-    return prefix + _TOPIC_OF_KIND[event.kind]
+def topic_of(event: Event | type[Event], prefix: str = "") -> str:
+    """The topic that an event, or every event of a class, is sent on."""
+    return prefix + event.sent_on.name
 
 
 def topic_configs(topic: str) -> dict[str, str]:

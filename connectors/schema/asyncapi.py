@@ -1,52 +1,25 @@
 """The event vocabulary as documents other systems can read: a JSON Schema and an AsyncAPI 3 description.
 
-Both are generated from the models in `twin.events` and the topics in `connectors.kafka.topics`; nothing is written by
-hand, and a test holds the committed files against what would be generated now (``dosetwin schema --write`` renews
-them).
+Both are generated from what the events of `twin.events` say of themselves and from the topics; nothing is written by
+hand, and a test holds the committed files against what would be generated (``dosetwin schema --write`` renews them).
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
-from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from connectors.kafka.topics import (
-    ALERTS,
-    COMMANDS,
-    ESTIMATES,
-    INPUTS,
-    LABS,
-    ORDERS,
-    PUMP,
-    REJECTED,
-    TOPICS,
-    VITALS,
-    topic_configs,
-    topic_of,
-)
-from connectors.schema.examples import input_examples, output_examples
-from twin.events import MAX_EVENT_BYTES, ClinicalEnvelope, InputEvent, OutputEvent, Rejected
-
-INPUT_MODELS: tuple[type[BaseModel], ...] = get_args(InputEvent)
-OUTPUT_MODELS: tuple[type[BaseModel], ...] = (*get_args(OutputEvent), Rejected)
+from connectors.kafka.topics import INPUTS, TOPICS, topic_configs, topic_of
+from twin.events import EVENTS, MAX_EVENT_BYTES, ClinicalEnvelope, Event, kind_of
+from twin.registry import summary_of
 
 VERSION = "1"
 """Version of the vocabulary: the ``v`` of every event."""
 
-_PURPOSE = {
-    PUMP: "What infusion pumps deliver, their counters, and which device belongs to which patient.",
-    VITALS: "Readings of wearables and monitors.",
-    LABS: "Laboratory values, drug levels and patient characteristics.",
-    ORDERS: "Planned regimens and doses recorded as given.",
-    COMMANDS: "Enrolment of a patient in a model, and the passing of time.",
-    ESTIMATES: "What the twin believes: estimates, predictions just before a value was seen, forecasts.",
-    ALERTS: "Transitions of alerts: raised, updated, cleared, withdrawn.",
-    REJECTED: "Dead letters: inputs that could not be used, with reason, original bytes and place.",
-}
+_PURPOSE = {event.sent_on.name: event.sent_on.purpose for event in EVENTS}
 
 
 def event_schema() -> dict[str, Any]:
@@ -55,14 +28,13 @@ def event_schema() -> dict[str, Any]:
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "dosetwin events",
         "description": f"Any event on the wire, as UTF-8 JSON of at most {MAX_EVENT_BYTES} bytes for inputs.",
-        "oneOf": [{"$ref": f"#/$defs/{model.__name__}"} for model in INPUT_MODELS + OUTPUT_MODELS],
+        "oneOf": [{"$ref": f"#/$defs/{event.__name__}"} for event in EVENTS],
         "$defs": _definitions("#/$defs/{model}"),
     }
 
 
 def asyncapi() -> dict[str, Any]:
     """AsyncAPI 3.0 document: a channel for each topic, a message for each kind of event."""
-    examples: dict[str, BaseModel] = {example.kind: example for example in (*input_examples(), *output_examples())}
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -81,9 +53,7 @@ def asyncapi() -> dict[str, Any]:
         "channels": {topic: _channel(topic) for topic in TOPICS},
         "operations": {_operation_name(topic): _operation(topic) for topic in TOPICS},
         "components": {
-            "messages": {
-                _kind(model): _message(model, examples[_kind(model)]) for model in INPUT_MODELS + OUTPUT_MODELS
-            },
+            "messages": {kind_of(event): _message(event) for event in EVENTS},
             "schemas": _definitions("#/components/schemas/{model}"),
         },
     }
@@ -118,14 +88,13 @@ def write(folder: Path) -> tuple[Path, ...]:
 
 
 def _definitions(ref_template: str) -> dict[str, Any]:
-    models = INPUT_MODELS + OUTPUT_MODELS
-    _, schema = models_json_schema([(model, "validation") for model in models], ref_template=ref_template)
+    _, schema = models_json_schema([(event, "validation") for event in EVENTS], ref_template=ref_template)
     definitions: dict[str, Any] = schema["$defs"]
-    for model in models:
-        definition = definitions[model.__name__]
+    for event in EVENTS:
+        definition = definitions[event.__name__]
         # ``kind`` has a default for whoever writes Python; on the wire it is what tells the events apart.
         definition["required"] = ["kind", *definition.get("required", [])]
-        if issubclass(model, ClinicalEnvelope):
+        if issubclass(event, ClinicalEnvelope):
             definition |= _replacement_rule()
     return definitions
 
@@ -146,9 +115,9 @@ def _channel(topic: str) -> dict[str, Any]:
         "address": topic,
         "description": _PURPOSE[topic],
         "messages": {
-            _kind(model): {"$ref": f"#/components/messages/{_kind(model)}"}
-            for model in INPUT_MODELS + OUTPUT_MODELS
-            if _topic(model) == topic
+            kind_of(event): {"$ref": f"#/components/messages/{kind_of(event)}"}
+            for event in EVENTS
+            if topic_of(event) == topic
         },
         "bindings": {
             "kafka": {
@@ -175,24 +144,16 @@ def _operation_name(topic: str) -> str:
     return verb + "".join(part.capitalize() for part in topic.split("."))
 
 
-def _message(model: type[BaseModel], example: BaseModel) -> dict[str, Any]:
-    kind = _kind(model)
+def _message(event: type[Event]) -> dict[str, Any]:
+    kind = kind_of(event)
     return {
         "name": kind,
         "title": kind.replace("_", " ").capitalize(),
-        "summary": (model.__doc__ or "").strip().split("\n")[0],
-        "payload": {"$ref": f"#/components/schemas/{model.__name__}"},
-        "examples": [{"payload": example.model_dump(mode="json", exclude_none=True)}],
+        "summary": summary_of(event),
+        "payload": {"$ref": f"#/components/schemas/{event.__name__}"},
+        "examples": [{"payload": event.example().model_dump(mode="json", exclude_none=True)}],
         "bindings": {"kafka": {"key": {"type": "string", "description": "patient_id"}}},
     }
-
-
-def _kind(model: type[BaseModel]) -> str:
-    return str(model.model_fields["kind"].default)
-
-
-def _topic(model: type[BaseModel]) -> str:
-    return topic_of(model.model_construct())  # type: ignore[arg-type]  # only its kind is looked at
 
 
 def _text(document: dict[str, Any]) -> str:

@@ -26,12 +26,14 @@ from kafka.errors import KafkaError
 from pydantic import ValidationError
 
 from connectors.kafka.clients import open_consumer, open_producer
-from connectors.kafka.topics import ALERTS, ESTIMATES, ORDERS, REJECTED, REJECTED_BYTES, VITALS
+from connectors.kafka.records import decode_record
+from connectors.kafka.topics import REJECTED, REJECTED_BYTES
 from connectors.settings import Settings
-from connectors.sinks.line_protocol import event_lines, rejected_line
-from twin.events import BadEvent, Rejected, decode, decode_output, encode
+from connectors.sinks.arrival import Arrival
+from connectors.sinks.event_lines import event_lines, topics_drawn
+from twin.events import BadEvent, Rejected, encode
 
-TOPICS = (ESTIMATES, ALERTS, REJECTED, VITALS, ORDERS)
+TOPICS = topics_drawn()
 """What is drawn: all that the twin says, the dead letters, and of the inputs the vitals and the planned doses."""
 
 GROUP = "sink-influx"
@@ -221,13 +223,8 @@ class InfluxSink:
         lines: list[str] = []
         fault = None
         try:
-            if topic == REJECTED:
-                letter = Rejected.model_validate_json(value)
-                lines = [rejected_line(letter, record.timestamp, record.partition, record.offset)]
-            elif topic in (ESTIMATES, ALERTS):
-                lines = event_lines(decode_output(value))
-            else:
-                lines = event_lines(decode(value))
+            arrival = Arrival(record.timestamp, record.partition, record.offset)
+            lines = event_lines(decode_record(topic, value), arrival)
         except BadEvent:
             pass  # an input: the worker writes its dead letter
         except ValidationError as error:

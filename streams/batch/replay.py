@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
-from twin.events import Alert, OutputEvent, Prediction, decode, encode, to_millis
+from twin.events import OUTPUT_EVENTS, Alert, OutputEvent, Prediction, decode, encode, to_millis
 from twin.model.spec import Model
 
 if TYPE_CHECKING:
@@ -29,16 +29,11 @@ if TYPE_CHECKING:
     from twin.patient.averaged import AveragedTwin
     from twin.patient.twin import PatientTwin, Posterior
 
-ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR = "estimates.ndjson", "alerts.ndjson", "predictions.ndjson", "posterior"
-"""What a replay writes: three files, and a folder with a file ``PATIENT.npz`` for each twin."""
+POSTERIOR = "posterior"
+"""The folder that a replay writes beside its files of events, with a file ``PATIENT.npz`` for each twin."""
 
-STREAMS: dict[str, str] = {
-    "estimate": ESTIMATES,
-    "forecast": ESTIMATES,
-    "alert": ALERTS,
-    "prediction": PREDICTIONS,
-}
-"""Which file an output event belongs to, by its kind."""
+FILES = tuple(dict.fromkeys(event.replay_file for event in OUTPUT_EVENTS))
+"""The files of events that a replay writes."""
 
 
 @dataclass(frozen=True)
@@ -98,7 +93,7 @@ def replay(
 
 def read_predictions(out: Path) -> Iterator[Prediction]:
     """The predictions of a finished replay."""
-    with (out / PREDICTIONS).open("rb") as stream:
+    with (out / Prediction.replay_file).open("rb") as stream:
         for line in stream:
             yield Prediction.model_validate_json(line)
 
@@ -121,7 +116,7 @@ def _replay_one(
         averaged = rivals(found) if len(found) > 1 else None
         return replay_case(Case(patient_id, found[0], recorded, rivals=averaged), particles, parts)
     except Exception as error:  # one patient's twin must not take the others' results with it
-        for name in (ESTIMATES, ALERTS, PREDICTIONS, POSTERIOR):
+        for name in (*FILES, POSTERIOR):
             _part(parts, patient_id, name).unlink(missing_ok=True)
         return Replayed(patient_id, Counter(), (), f"the twin failed, {type(error).__name__}: {error}")
 
@@ -147,9 +142,9 @@ def replay_case(case: Case, particles: int, parts: Path) -> Replayed:
 
 def _lines(outputs: Iterable[OutputEvent]) -> dict[str, list[bytes]]:
     """Encoded outputs of each file, by time, kind and what else tells them apart."""
-    files: dict[str, list[bytes]] = {name: [] for name in (ESTIMATES, ALERTS, PREDICTIONS)}
+    files: dict[str, list[bytes]] = {name: [] for name in FILES}
     for output in sorted(outputs, key=_order):
-        files[STREAMS[output.kind]].append(encode(output) + b"\n")
+        files[output.replay_file].append(encode(output) + b"\n")
     return files
 
 
@@ -198,7 +193,7 @@ def _part(parts: Path, patient_id: str, name: str) -> Path:
 
 def _publish(parts: Path, patients: Sequence[str], out: Path) -> None:
     """Join the patients' parts and put everything in place of what was there."""
-    for name in (ESTIMATES, ALERTS, PREDICTIONS):
+    for name in FILES:
         whole = parts / name
         with whole.open("wb") as file:
             for patient_id in patients:

@@ -15,6 +15,7 @@ import numpy as np
 from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
 from twin.clock import DAY_MS, HOUR_MS
 from twin.events import (
+    ClinicalEnvelope,
     Clock,
     Covariate,
     DoseGiven,
@@ -69,7 +70,7 @@ def course(model: Model, seed: int, cycles: int, days_ahead: int) -> PatientCour
     ward = SimulatedWard((model,), 1, BEGIN, seed=seed, days=float(last + days_ahead), vitals_every=VITALS_EVERY)
     (patient,) = ward.patients
     observed = [arrival.event for arrival in ward.arrivals()]
-    wrong = {event.replaces for event in observed if not isinstance(event, Clock)}
+    wrong = {event.replaces for event in observed if isinstance(event, ClinicalEnvelope)}
     stands = sorted((_final(e) for e in observed if e.event_id not in wrong), key=lambda event: event.time)
     now = patient.admitted + last * DAY_MS
     known = sum(to_millis(event.time) <= now for event in stands)
@@ -77,7 +78,7 @@ def course(model: Model, seed: int, cycles: int, days_ahead: int) -> PatientCour
 
 
 def _final(event: InputEvent) -> InputEvent:
-    if isinstance(event, Clock) or event.replaces is None:
+    if not isinstance(event, ClinicalEnvelope) or event.replaces is None:
         return event
     return event.model_copy(update={"status": "final", "replaces": None})
 

@@ -20,7 +20,6 @@ from typing import Literal, NamedTuple
 
 from twin.clock import HOUR_MS
 from twin.events import (
-    Clock,
     Covariate,
     DeviceAssociation,
     DoseGiven,
@@ -50,6 +49,7 @@ ClinicalEvent = (
     | DeviceAssociation
     | Enrolment
 )
+"""What is kept as a fact: all that is said of a patient but repeated readings and the passing of time."""
 
 RECENT_IDS = 512
 """Ids of repeated device events are remembered for this many events, to tell a repeat from a conflict."""
@@ -180,7 +180,7 @@ class History:
         return None if digest is None else _repeat(digest == _digest(event), event.event_id)
 
     def _place(self, event: InputEvent, millis: int, sample_rate: float | None) -> Insertion:
-        if isinstance(event, VitalSample | Clock):
+        if not isinstance(event, ClinicalEvent):
             self._remember(event)
             return Insertion("new")
         if isinstance(event, PumpDelivery) and event.phase == "sample":

@@ -106,7 +106,7 @@ def test_topics_that_come_later_are_waited_for_and_not_made(
 ) -> None:
     live = reading()
     assert eventually(lambda: live.status.state == "waiting")
-    assert f"{prefix}twin.estimates does not exist" in live.status.detail
+    assert f"{prefix}twin.alerts does not exist" in live.status.detail
     assert set(ensure_topics(kafka, prefix)) >= {f"{prefix}twin.estimates"}, "the reader had made a topic"
     publish(kafka, prefix, make.estimate("P-1"))
     assert eventually(lambda: len(live.board) == 1)
@@ -156,6 +156,6 @@ def test_a_broker_that_goes_away_is_noticed_and_does_not_hold_up_the_end(
 
 def test_the_topic_tells_a_dead_letter_from_an_event() -> None:
     letter = make.rejected()
-    assert decode("x.twin.rejected", encode(letter)) == letter
-    assert decode("x.twin.alerts", encode(letter)) is None
-    assert decode("x.twin.alerts", encode(make.alert())) == make.alert()
+    assert decode("twin.rejected", encode(letter)) == letter
+    assert decode("twin.alerts", encode(letter)) is None
+    assert decode("twin.alerts", encode(make.alert())) == make.alert()

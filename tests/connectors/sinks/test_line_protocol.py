@@ -12,11 +12,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from connectors.services import Influx
+from connectors.sinks.arrival import Arrival
+from connectors.sinks.event_lines import drawn, event_lines, topics_drawn
 from connectors.sinks.influx import InfluxWriter
-from connectors.sinks.line_protocol import event_lines, rejected_line
 from tests import factories as make
 from tests.lineprotocol import Point, parse
-from twin.events import Clock, DoseGiven, Quantity, Subject, to_millis
+from twin.events import EVENTS, OUTPUT_EVENTS, Clock, DoseGiven, Event, Quantity, Rejected, Subject, kind_of, to_millis
 
 names = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=32)
 clean_names = st.text(st.characters(exclude_categories=["Cs", "Cc", "Zl", "Zp"]), min_size=1, max_size=32)
@@ -24,8 +25,16 @@ numbers = st.floats(allow_nan=False, allow_infinity=False)
 times = st.datetimes(datetime(1970, 1, 1), datetime(2200, 1, 1), timezones=st.just(UTC))
 
 
+ARRIVAL = Arrival(0, 0, 0)
+"""Where and when the record of an event came, which only the line of a dead letter tells."""
+
+
+def lines_of(event: Event, arrival: Arrival = ARRIVAL) -> list[str]:
+    return event_lines(event, arrival)
+
+
 def points(event: Any) -> list[Point]:
-    return [parse(line) for line in event_lines(event)]
+    return [parse(line) for line in lines_of(event)]
 
 
 def ns(time: datetime) -> int:
@@ -34,7 +43,7 @@ def ns(time: datetime) -> int:
 
 def test_rival_models_have_their_weights_beside_the_health_of_their_average() -> None:
     averaged = make.estimate().model_copy(update={"model": "one,other", "model_weights": {"one": 0.25, "other": 0.75}})
-    lines = [line for line in event_lines(averaged) if line.startswith("model_weight,")]
+    lines = [line for line in lines_of(averaged) if line.startswith("model_weight,")]
     assert [line.split(" ")[:2] for line in lines] == [
         [f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=one", "weight=0.25"],
         [f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=other", "weight=0.75"],
@@ -154,12 +163,12 @@ def test_doses_of_two_plans_at_one_time_do_not_replace_each_other() -> None:
 
 
 def test_a_dead_letter_is_a_point_of_its_arrival_and_names_the_original_record() -> None:
-    point = parse(rejected_line(make.rejected(offset=17), arrived_ms=1_000, partition=2, offset=1_000_003))
+    point = parse(lines_of(make.rejected(offset=17), Arrival(1_000, 2, 1_000_003))[0])
     assert point.tags == {"reason": "unknown_unit", "topic": "iomt.pump", "partition": "2"}
     assert point.fields["position"] == "iomt.pump/1/17"
     assert point.ns == 1_000 * 1_000_000 + 3
     anonymous = make.rejected(patient_id=None, topic=None, partition=None)
-    bare = parse(rejected_line(anonymous, arrived_ms=1_000, partition=2, offset=4))
+    bare = parse(lines_of(anonymous, Arrival(1_000, 2, 4))[0])
     assert bare.fields["position"] == "dead-letter/2/4"
     assert "patient" not in bare.fields
 
@@ -167,8 +176,18 @@ def test_a_dead_letter_is_a_point_of_its_arrival_and_names_the_original_record()
 def test_events_that_are_not_drawn_have_no_lines() -> None:
     amount = Quantity(value=1.0, unit="mg")
     dose = DoseGiven(event_id="d", patient_id="P-1", time=make.START, source="x", drug="x", route="iv", amount=amount)
-    assert event_lines(dose) == []
-    assert event_lines(Clock(event_id="c", patient_id="P-1", time=make.START, source="x")) == []
+    assert lines_of(dose) == []
+    assert lines_of(Clock(event_id="c", patient_id="P-1", time=make.START, source="x")) == []
+
+
+def test_all_that_the_twin_says_is_drawn_and_every_dead_letter() -> None:
+    assert {kind_of(event) for event in (*OUTPUT_EVENTS, Rejected)} <= set(drawn())
+    assert set(topics_drawn()) == {"clinical.orders", "iomt.vitals", "twin.alerts", "twin.estimates", "twin.rejected"}
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=kind_of)
+def test_the_example_of_whatever_is_drawn_has_lines(event: type[Event]) -> None:
+    assert bool(lines_of(event.example())) == (kind_of(event) in drawn())
 
 
 def test_no_identifier_of_an_event_an_alert_or_a_device_is_a_tag() -> None:
@@ -190,7 +209,7 @@ def test_any_text_and_number_is_read_back_as_it_was_meant(name: str, text: str, 
 
 @given(name=names)
 def test_a_name_with_line_breaks_stays_one_point(name: str) -> None:
-    (line,) = event_lines(make.alert(rule=name))
+    (line,) = lines_of(make.alert(rule=name))
     assert len(line.splitlines()) == 1
     assert len(parse(line).tags) == 5
 
@@ -210,7 +229,7 @@ def test_a_field_has_one_type_in_all_its_points(levels: list[float], observation
 @given(st.integers(0, 2**40), times)
 def test_the_same_event_gives_the_same_lines(patient: int, time: datetime) -> None:
     for factory in (make.estimate, make.forecast, make.prediction, make.alert, make.vital, make.plan):
-        assert event_lines(factory(f"P-{patient}", time)) == event_lines(factory(f"P-{patient}", time))
+        assert lines_of(factory(f"P-{patient}", time)) == lines_of(factory(f"P-{patient}", time))
 
 
 class TestOnARealServer:
@@ -226,7 +245,7 @@ class TestOnARealServer:
             make.alert(patient, make.at(index), rule=rule, text=text, probability=value)
             for index, (rule, text, value) in enumerate(rows)
         ]
-        lines = [line for event in alerts for line in event_lines(event)]
+        lines = [line for event in alerts for line in lines_of(event)]
         write(influx, lines)
         meant = {(p.tags["rule"], p.fields["text"], p.fields["probability"], p.ns) for p in map(parse, lines)}
         assert stored_alerts(influx, patient) == meant
@@ -234,9 +253,7 @@ class TestOnARealServer:
     def test_the_last_line_about_a_point_is_the_one_that_stays_within_a_call_too(self, influx: Influx) -> None:
         patient = f"P-{uuid.uuid4().hex}"
         lines = [
-            line
-            for probability in (0.1, 0.9, 0.5)
-            for line in event_lines(make.alert(patient, probability=probability))
+            line for probability in (0.1, 0.9, 0.5) for line in lines_of(make.alert(patient, probability=probability))
         ]
         write(influx, lines)
         assert [row[2] for row in stored_alerts(influx, patient)] == [0.5]

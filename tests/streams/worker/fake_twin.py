@@ -24,6 +24,7 @@ from twin.events import (
     OutputEvent,
     PumpDelivery,
     Rejected,
+    Subject,
     to_millis,
 )
 from twin.events import event_id as deterministic_id
@@ -114,6 +115,7 @@ class FakeTwin:
             model_hash=HASH,
             alert_id=alert_id,
             rule="tox.fake",
+            subject=Subject("output", event.analyte),
             state="raised",
             severity="high",
             revision=0,

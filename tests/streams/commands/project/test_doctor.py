@@ -130,7 +130,7 @@ def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 
 def test_topics_are_created_once_and_listed(kafka: str, named: str) -> None:
     assert run("topics", "list").exit_code == 1
-    assert f"created: {named}iomt.pump, " in run("topics", "create", "--partitions", "4").output
+    assert f"created: {named}twin.commands, " in run("topics", "create", "--partitions", "4").output
     assert run("topics", "create").output == "every topic was there\n"
     listed = run("topics", "list", "--kafka", kafka)
     assert listed.exit_code == 0
@@ -141,7 +141,7 @@ def test_topics_of_another_partition_count_are_refused(named: str) -> None:
     run("topics", "create", "--partitions", "2")
     result = run("topics", "create")
     assert result.exit_code == 1
-    assert f"topics must all have 4 partitions, but {named}iomt.pump has 2" in result.output
+    assert f"topics must all have 4 partitions, but {named}twin.commands has 2" in result.output
 
 
 @pytest.mark.usefixtures("kafka", "influx")

@@ -6,7 +6,7 @@ import pytest
 from pydantic import ValidationError
 
 from twin.events import Clock
-from twin.malformed import WireFault, fault_of
+from twin.events.malformed import WireFault, fault_of
 
 GOOD = '"event_id":"e1","patient_id":"P-1","time":"2026-01-05T09:00:00Z","source":"ward"'
 

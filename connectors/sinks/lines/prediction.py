@@ -1,0 +1,22 @@
+"""What was measured beside what was expected of it.
+
+| measurement | tags | fields | time |
+|---|---|---|---|
+| `prediction` | patient, model, output, unit | observed, q05 … q95, pit, innovation, population_median | event |
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.sinks.arrival import Arrival
+from connectors.sinks.line_protocol import QUANTILES, line, nanos
+from twin.events import Prediction
+
+EVENT = Prediction
+
+
+def lines(event: Prediction, _: Arrival) -> Iterator[str]:
+    tags = {"patient": event.patient_id, "model": event.model, "output": event.output, "unit": event.unit}
+    names = ("observed", *QUANTILES, "pit", "innovation", "population_median")
+    yield line("prediction", tags, {name: float(getattr(event, name)) for name in names}, nanos(event.time))

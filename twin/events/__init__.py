@@ -1,0 +1,91 @@
+"""The event vocabulary: everything that may be said about a patient on the wire.
+
+In come JSON bytes, or values to say. Out go frozen, strict, typed events with UCUM units, and their bytes again. A kind
+of event is one class that says everything of itself: its fields, the channel it is sent on, an example; all of them are
+found (`twin.events.vocabulary`), the union of them is written nowhere.
+"""
+
+from twin.events.bands import Band
+from twin.events.channels import Channel
+from twin.events.envelope import (
+    ClinicalEnvelope,
+    Envelope,
+    Event,
+    EventId,
+    Frozen,
+    InputEvent,
+    ModelName,
+    Name,
+    OutputEvent,
+    PatientId,
+    Quantity,
+    Status,
+)
+from twin.events.identity import event_id
+from twin.events.inputs.commands import Clock, Enrolment
+from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
+from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
+from twin.events.inputs.pump import DeviceAssociation, PumpDelivery, PumpTotals
+from twin.events.inputs.vitals import VitalSample
+from twin.events.instants import from_millis, to_millis
+from twin.events.outputs.alert import Alert, AlertState, Subject, SubjectKind
+from twin.events.outputs.estimate import Estimate, Exposure
+from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir
+from twin.events.outputs.prediction import Prediction
+from twin.events.outputs.rejected import Rejected
+from twin.events.vocabulary import EVENTS, INPUT_EVENTS, OUTPUT_EVENTS, kind_of
+from twin.events.wire import MAX_EVENT_BYTES, BadEvent, decode, decode_output, encode
+
+__all__ = [
+    "EVENTS",
+    "INPUT_EVENTS",
+    "MAX_EVENT_BYTES",
+    "OUTPUT_EVENTS",
+    "Alert",
+    "AlertState",
+    "BadEvent",
+    "Band",
+    "Channel",
+    "ClinicalEnvelope",
+    "Clock",
+    "Covariate",
+    "DeviceAssociation",
+    "DoseGiven",
+    "DrugLevel",
+    "Enrolment",
+    "Envelope",
+    "Estimate",
+    "Event",
+    "EventId",
+    "Exposure",
+    "Forecast",
+    "ForecastBand",
+    "Frozen",
+    "InputEvent",
+    "LabResult",
+    "Measurement",
+    "ModelName",
+    "Nadir",
+    "Name",
+    "OutputEvent",
+    "PatientId",
+    "PlannedDose",
+    "Prediction",
+    "PumpDelivery",
+    "PumpTotals",
+    "Quantity",
+    "RegimenPlanned",
+    "Rejected",
+    "StateReset",
+    "Status",
+    "Subject",
+    "SubjectKind",
+    "VitalSample",
+    "decode",
+    "decode_output",
+    "encode",
+    "event_id",
+    "from_millis",
+    "kind_of",
+    "to_millis",
+]

@@ -1,0 +1,27 @@
+"""The streams that events travel on: where a kind belongs, whatever carries it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """A stream of events about patients: its ``name``, and in words what comes on it."""
+
+    name: str
+    purpose: str
+
+
+PUMP = Channel("iomt.pump", "What infusion pumps deliver, their counters, and which device belongs to which patient.")
+VITALS = Channel("iomt.vitals", "Readings of wearables and monitors.")
+LABS = Channel("clinical.labs", "Laboratory values, drug levels and patient characteristics.")
+ORDERS = Channel("clinical.orders", "Planned regimens and doses recorded as given.")
+COMMANDS = Channel("twin.commands", "Enrolment of a patient in a model, and the passing of time.")
+ESTIMATES = Channel(
+    "twin.estimates", "What the twin believes: estimates, predictions just before a value was seen, forecasts."
+)
+ALERTS = Channel("twin.alerts", "Transitions of alerts: raised, updated, cleared, withdrawn.")
+REJECTED = Channel(
+    "twin.rejected", "Dead letters: inputs that could not be used, with reason, original bytes and place."
+)

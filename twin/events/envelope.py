@@ -1,0 +1,97 @@
+"""What every event carries, and what its class says of it: where it is sent, and an example.
+
+The envelope is frozen and strict. A quantity is a value with a UCUM unit; it is converted once, where the event enters
+the twin (`twin.units.convert`). Times are event times and carry an offset.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+
+from twin.events.channels import Channel
+
+PatientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="pseudonym, never a name")]
+EventId = Annotated[str, Field(min_length=1, max_length=128)]
+Name = Annotated[str, Field(min_length=1, max_length=64)]
+ModelName = Annotated[str, Field(min_length=1, max_length=256)]
+Status = Literal["preliminary", "final", "corrected", "retracted"]
+
+
+class Frozen(BaseModel):
+    """Base of every wire value: immutable, strict, no unknown fields, no NaN or infinity."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", allow_inf_nan=False)
+
+
+class Quantity(Frozen):
+    """A number with its UCUM unit, e.g. ``{"value": 96, "unit": "mg"}``."""
+
+    value: float
+    unit: Annotated[str, Field(min_length=1, max_length=32)]
+
+
+class Event(Frozen):
+    """Whatever is sent by itself.
+
+    A kind of event is a class with a ``kind`` of its own, as in ``kind: Literal["clock"] = "clock"``, found because it
+    stands in `twin.events.inputs` or `twin.events.outputs`. The first line of its docstring says what it is.
+    """
+
+    sent_on: ClassVar[Channel]
+
+    if TYPE_CHECKING:
+
+        @property
+        def kind(self) -> str: ...
+
+    @classmethod
+    @abstractmethod
+    def example(cls) -> Self:
+        """An invented event of this kind, of the patient of `twin.events.story`."""
+
+
+class Envelope(Event):
+    """What an event about a patient carries: who, when, from where, and an id that is the same for the same fact."""
+
+    v: Literal[1] = 1
+    event_id: EventId
+    patient_id: PatientId
+    time: AwareDatetime
+    source: Name
+
+
+class InputEvent(Envelope):
+    """What devices, laboratories and people say."""
+
+
+class ClinicalEnvelope(InputEvent):
+    """An input that a later event may correct or retract.
+
+    ``replaces`` names the event that this one corrects (``status="corrected"``) or withdraws (``"retracted"``).
+    """
+
+    status: Status = "final"
+    replaces: EventId | None = None
+
+    @model_validator(mode="after")
+    def _replacement_names_its_target(self) -> ClinicalEnvelope:
+        if self.status in ("corrected", "retracted") and self.replaces is None:
+            raise ValueError(f"status '{self.status}' needs 'replaces': the event_id that is {self.status}")
+        if self.replaces is not None and self.status not in ("corrected", "retracted"):
+            raise ValueError("'replaces' needs status 'corrected' or 'retracted'")
+        return self
+
+
+class OutputEvent(Envelope):
+    """What the twin says; besides the envelope which model spoke, or which rival ones, ``A,B,C``.
+
+    ``replay_file`` is the file of a replay (`dosetwin replay`) that holds its kind.
+    """
+
+    replay_file: ClassVar[str]
+
+    model: ModelName
+    model_hash: str

@@ -1,0 +1,77 @@
+"""What was ordered, and what was recorded as given."""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, Field
+
+from twin.events.channels import ORDERS, Channel
+from twin.events.envelope import ClinicalEnvelope, Frozen, Name, Quantity
+from twin.events.story import at, received
+
+
+class DoseGiven(ClinicalEnvelope):
+    """A dose recorded as given, from ``time``: at once, or at a constant rate over ``duration``.
+
+    With ``steady_every`` the patient has had this dose at this interval for so long that everything stands, just before
+    it, where it stood one interval earlier; what was recorded before counts no more (NM-TRAN: SS = 1 with II).
+    """
+
+    sent_on: ClassVar[Channel] = ORDERS
+
+    kind: Literal["dose_given"] = "dose_given"
+    drug: Name
+    route: Literal["iv", "oral", "sc", "im", "ip"]
+    amount: Quantity
+    duration: Quantity | None = None
+    steady_every: Quantity | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            **received("dexamethasone", -0.25, "ehr"),
+            drug="dexamethasone",
+            route="iv",
+            amount=Quantity(value=8.0, unit="mg"),
+        )
+
+
+class StateReset(ClinicalEnvelope):
+    """From ``time`` on the patient begins anew: every state has its initial value, and doses recorded before are over.
+
+    What a pump delivers goes on (NM-TRAN: EVID 3, and 4 together with a dose).
+    """
+
+    sent_on: ClassVar[Channel] = ORDERS
+
+    kind: Literal["state_reset"] = "state_reset"
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(**received("reset", -0.1, "ehr"))
+
+
+class PlannedDose(Frozen):
+    """One dose of a plan; without ``duration`` it is given at once."""
+
+    time: AwareDatetime
+    amount: Quantity
+    duration: Quantity | None = None
+
+
+class RegimenPlanned(ClinicalEnvelope):
+    """The ordered regimen of one drug. A newer plan replaces what an older one says from its own ``time`` on."""
+
+    sent_on: ClassVar[Channel] = ORDERS
+
+    kind: Literal["regimen_planned"] = "regimen_planned"
+    drug: Name
+    route: Literal["iv", "oral", "sc", "im", "ip"] = "iv"
+    doses: Annotated[tuple[PlannedDose, ...], Field(min_length=1, max_length=400)]
+
+    @classmethod
+    def example(cls) -> Self:
+        amount, duration = Quantity(value=100.0, unit="mg"), Quantity(value=1.0, unit="h")
+        dose = PlannedDose(time=at(0), amount=amount, duration=duration)
+        return cls(**received("plan", -0.8, "ehr"), drug="docetaxel", doses=(dose,))

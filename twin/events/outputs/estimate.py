@@ -1,0 +1,65 @@
+"""What the twin believes now."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from twin.events.bands import Band
+from twin.events.channels import ESTIMATES, Channel
+from twin.events.envelope import Frozen, OutputEvent, Quantity
+from twin.events.story import published
+
+
+class Exposure(Frozen):
+    """Exposure of the running course against its target window (area under the concentration curve)."""
+
+    so_far: Band
+    at_end: Band
+    target_low: float
+    target_high: float
+    p_below: float
+    p_above: float
+
+
+class Estimate(OutputEvent):
+    """The twin at ``time``: model outputs (without residual error), individual parameters, exposure, health.
+
+    ``delivered_rate`` is what the pumps deliver at ``time`` and ``delivered`` the cumulative amount, per drug.
+    ``model_weights`` are those of rival models whose average this is; such a twin has no parameters of its own.
+    """
+
+    sent_on: ClassVar[Channel] = ESTIMATES
+    replay_file: ClassVar[str] = "estimates.ndjson"
+
+    kind: Literal["estimate"] = "estimate"
+    outputs: tuple[Band, ...]
+    parameters: tuple[Band, ...]
+    exposure: tuple[Exposure, ...] = ()
+    delivered_rate: dict[str, Quantity]
+    delivered: dict[str, Quantity]
+    ess: float
+    log_evidence: float
+    observations: int
+    model_weights: dict[str, float] | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        exposure = Exposure(
+            so_far=Band.around("AUC", "mg.h/L", 3.1),
+            at_end=Band.around("AUC", "mg.h/L", 3.1),
+            target_low=2.5,
+            target_high=4.0,
+            p_below=0.06,
+            p_above=0.02,
+        )
+        return cls(
+            **published("estimate", 121),
+            outputs=(Band.around("neutrophils", "10*9/L", 1.5),),
+            parameters=(Band.around("CL", "L/h", 31.0),),
+            exposure=(exposure,),
+            delivered_rate={"docetaxel": Quantity(value=0.0, unit="mg/h")},
+            delivered={"docetaxel": Quantity(value=99.2, unit="mg")},
+            ess=734.5,
+            log_evidence=-3.2,
+            observations=2,
+        )

@@ -1,0 +1,39 @@
+"""What could not be used, for whoever can mend it."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from twin.events.channels import REJECTED, Channel
+from twin.events.envelope import Event, Name
+from twin.events.story import PATIENT, story_id
+
+
+class Rejected(Event):
+    """An input that could not be used: the dead letter. ``reason`` is a stable code, ``detail`` says what to mend."""
+
+    sent_on: ClassVar[Channel] = REJECTED
+
+    v: Literal[1] = 1
+    kind: Literal["rejected"] = "rejected"
+    reason: Name
+    detail: str
+    patient_id: str | None = None
+    event_id: str | None = None
+    topic: str | None = None
+    partition: int | None = None
+    offset: int | None = None
+    original_base64: str | None = None
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            reason="unknown_unit",
+            detail="field 'rate.unit': 'ml/hr' is not a UCUM unit; write 'mL/h'",
+            patient_id=PATIENT,
+            event_id=story_id("rejected"),
+            topic="iomt.pump",
+            partition=2,
+            offset=1841,
+            original_base64="eyJ2IjoxfQ==",
+        )
