@@ -67,6 +67,22 @@ def library_ids() -> tuple[str, ...]:
     return library().names
 
 
+def loaded_library() -> Found[Model]:
+    """Every model of the library, loaded; one that does not pass the checks is among the broken."""
+    gathering = Gathering[Model]("model")
+    for plugin in library().plugins:
+        try:
+            model = load_model(plugin.name)
+        except (ModelError, OSError) as error:
+            mend = f"correct the file, or get {plugin.origin} anew"
+            gathering.refuse(plugin.name, plugin.origin, PluginError(str(error), mend))
+        else:
+            gathering.take(model.id, plugin.origin, model.title, model)
+    for broken in library().broken:
+        gathering.refuse(broken.name, broken.origin, PluginError(broken.reason, broken.mend))
+    return gathering.found()
+
+
 def load_model(id_or_path: str | Path) -> Model:
     """A model of the library by its id, or any model file by its path (a ``Path``, or text that ends in ``.toml``).
 
@@ -151,6 +167,7 @@ __all__ = [
     "library",
     "library_ids",
     "load_model",
+    "loaded_library",
     "parse_model",
     "text_of",
 ]

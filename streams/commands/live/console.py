@@ -76,11 +76,10 @@ def _leave(*_: object) -> None:
 def library_notes() -> dict[str, ModelNotes]:
     """Per library model its toxic floors and the population's 5-95 % of each parameter at reference covariates."""
     from connectors.console.views import Floor, ModelNotes
-    from twin.modelfile.library import library_ids, load_model
+    from twin.modelfile.library import loaded_library
 
     notes = {}
-    for model_id in library_ids():
-        model = load_model(model_id)
+    for model in loaded_library().offers:
         population = {p.name: _population(model, p.name, p.iiv) for p in model.parameters if p.iiv is not None}
         floors = tuple(
             Floor(
@@ -88,7 +87,7 @@ def library_notes() -> dict[str, ModelNotes]:
             )
             for toxicity in model.toxicities
         )
-        notes[model_id] = ModelNotes(floors, population)
+        notes[model.id] = ModelNotes(floors, population)
     return notes
 
 

@@ -22,11 +22,13 @@ app = typer.Typer(
 
 @app.command("list")
 def list_models() -> None:
-    """List the models that come with dosetwin."""
-    from twin.modelfile.library import library_ids, load_model
+    """List the models that come with dosetwin and with installed packages."""
+    from twin.modelfile.library import loaded_library
 
-    models = [load_model(name) for name in library_ids()]
-    _table(_console(), ("id", "drug", "title", "hash"), ((m.id, m.drug, m.title, m.hash) for m in models))
+    found = loaded_library()
+    _table(_console(), ("id", "drug", "title", "hash"), ((m.id, m.drug, m.title, m.hash) for m in found.offers))
+    for broken in found.broken:
+        typer.echo(f"dosetwin: {broken}", err=True)
 
 
 @app.command()

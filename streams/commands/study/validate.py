@@ -73,12 +73,18 @@ def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs:
     from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
     from streams.batch.validation import calibrate, publish
     from streams.terminal.progress import progress
-    from twin.modelfile.library import library_ids
+    from twin.modelfile.library import loaded_library
 
-    with usable_arguments():
-        chosen = _chosen(names or library_ids(), out)
-    found: list[Calibration] = []
     failed: list[tuple[str, str]] = []
+    if not names:
+        library = loaded_library()
+        names = list(library.names)
+        failed = [(broken.name, f"{broken.reason}; {broken.mend}") for broken in library.broken]
+        for broken in library.broken:
+            typer.echo(f"dosetwin: {broken}", err=True)
+    with usable_arguments():
+        chosen = _chosen(names, out)
+    found: list[Calibration] = []
     with ended_plainly():
         out.mkdir(parents=True, exist_ok=True)
         with progress("validate", "patients", len(chosen) * patients) as done:
@@ -142,7 +148,7 @@ def verdict_text(found: Calibration) -> str:
     return f"{found.model}: {word}; least p {least.p_value:.2g} of {len(tests)} tests ({least.name}); {held}"
 
 
-def _chosen(names: list[str] | tuple[str, ...], out: Path) -> list[Model]:
+def _chosen(names: list[str], out: Path) -> list[Model]:
     from streams.batch.arguments import prepare
     from streams.batch.cases import CaseError
     from twin.modelfile.library import load_model

@@ -26,3 +26,17 @@ def test_help_imports_nothing_heavy() -> None:
     done = subprocess.run([sys.executable, "-c", said], capture_output=True, text=True, timeout=60, check=True)
     assert set(done.stdout.split()) & HEAVY == set()
     assert "importlib.metadata" not in done.stdout.split()
+
+
+def test_a_command_that_cannot_be_imported_is_named_and_the_others_work() -> None:
+    broken = """
+import sys
+sys.modules["streams.commands.project.schema"] = None
+from streams.cli import main
+sys.argv = ["dosetwin", "doctor", "--help"]
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", broken], capture_output=True, text=True, timeout=60, check=False)
+    assert done.returncode == 0
+    assert done.stderr.startswith("dosetwin: command schema of dosetwin: cannot be imported (")
+    assert "Check Python" in done.stdout

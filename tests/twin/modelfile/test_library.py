@@ -9,7 +9,7 @@ import pytest
 
 from tests.plugins import install
 from twin.model.spec import ModelError
-from twin.modelfile.library import library, library_ids, load_model
+from twin.modelfile.library import library, library_ids, load_model, loaded_library
 from twin.modelfile.template import template
 
 
@@ -76,3 +76,15 @@ def test_a_file_of_a_package_that_is_no_model_is_refused_when_it_is_loaded(insta
     for name in ("x_2031", "y_2031"):
         with pytest.raises(ModelError, match=f"^{name}.toml"):
             load_model(name)
+
+
+@pytest.mark.slow
+def test_a_file_that_is_no_model_leaves_the_others_of_the_library(installed: Path) -> None:
+    install(installed, "bad", {"odd_models/x_2031.toml": "id = 3"}, {"dosetwin.models": {"m": "odd_models"}})
+    found = loaded_library()
+    assert set(found.names) == set(library_ids()) - {"x_2031"}
+    assert [(broken.name, broken.origin, broken.mend) for broken in found.broken] == [
+        ("x_2031", "bad 1.0", "correct the file, or get bad 1.0 anew")
+    ]
+    assert [plugin.offer.id for plugin in found.plugins] == list(found.names)
+    assert all(plugin.summary == plugin.offer.title for plugin in found.plugins)
