@@ -2,12 +2,13 @@
 
 Every setting is an environment variable with the prefix ``DOSETWIN_`` (``DOSETWIN_KAFKA``, ``DOSETWIN_INFLUX_URL``, …).
 What the environment leaves open is taken from the servers that ``dosetwin services up`` started in this clone, and
-after that from the defaults below, which are the servers' own usual ports.
+after that from the defaults, which are the servers' own usual ports. `Settings` is what everybody needs; a part that
+talks to a system of its own, such as a sink, says in a `PartSettings` what it needs beyond.
 """
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar, overload
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic.fields import FieldInfo
@@ -22,28 +23,17 @@ class SettingsError(ValueError):
     """A setting cannot be used; the message names the variable, its value and what would be accepted."""
 
 
-class Settings(BaseSettings):
-    """Everything the connectors and the worker need to know about their surroundings."""
+class PartSettings(BaseSettings):
+    """What one part must be told; ``class Settings(PartSettings, env_prefix="DOSETWIN_INFLUX_")`` has ``url`` from
+    ``DOSETWIN_INFLUX_URL``. A field with ``repr=False`` is a secret: it comes from the environment and is never shown.
+    """
 
     model_config = SettingsConfigDict(env_prefix=PREFIX, frozen=True, extra="ignore", env_ignore_empty=True)
 
-    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, 'host:port' separated by commas")
-    influx_url: str = Field("http://127.0.0.1:8086", pattern=r"^https?://[^/\s]+/?$", description="InfluxDB 2 address")
-    influx_token: str = Field("", repr=False, description="InfluxDB API token; never logged")
-    influx_org: str = Field("dosetwin", min_length=1)
-    influx_bucket: str = Field("dosetwin", min_length=1)
-    topic_prefix: TopicPrefix = Field("", description="put before every topic name, to share a broker")
-    partitions: int = Field(4, ge=1, le=1024, description="partitions of every topic")
-    particles: int = Field(1000, ge=100, le=100_000, description="particles of each patient's belief")
-
-    @field_validator("kafka")
     @classmethod
-    def _host_and_port(cls, value: str) -> str:
-        for address in value.split(","):
-            host, _, port = address.strip().rpartition(":")
-            if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-                raise ValueError("expected 'host:port', or several separated by commas")
-        return ",".join(address.strip() for address in value.split(","))
+    def variable(cls, field: str) -> str:
+        """The environment variable of a field."""
+        return f"{cls.model_config.get('env_prefix', PREFIX)}{field}".upper()
 
     @classmethod
     def settings_customise_sources(
@@ -57,6 +47,24 @@ class Settings(BaseSettings):
         return init_settings, env_settings, _RunningServers(settings_cls)
 
 
+class Settings(PartSettings):
+    """What the connectors and the worker need to know about their surroundings."""
+
+    kafka: str = Field("127.0.0.1:9092", description="Kafka bootstrap servers, 'host:port' separated by commas")
+    topic_prefix: TopicPrefix = Field("", description="put before every topic name, to share a broker")
+    partitions: int = Field(4, ge=1, le=1024, description="partitions of every topic")
+    particles: int = Field(1000, ge=100, le=100_000, description="particles of each patient's belief")
+
+    @field_validator("kafka")
+    @classmethod
+    def _host_and_port(cls, value: str) -> str:
+        for address in value.split(","):
+            host, _, port = address.strip().rpartition(":")
+            if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+                raise ValueError("expected 'host:port', or several separated by commas")
+        return ",".join(address.strip() for address in value.split(","))
+
+
 class _RunningServers(PydanticBaseSettingsSource):
     """The servers running in this clone, as settings."""
 
@@ -66,22 +74,37 @@ class _RunningServers(PydanticBaseSettingsSource):
     def __call__(self) -> dict[str, Any]:
         from connectors.services.run_state import running_servers
 
-        return running_servers()
+        part = str(self.config.get("env_prefix", PREFIX)).removeprefix(PREFIX).lower()
+        found = running_servers().items()
+        return {name.removeprefix(part): value for name, value in found if name.startswith(part)}
 
 
-def load_settings(**given: Any) -> Settings:
-    """The settings as they stand now; ``given`` values (command-line options) win over the environment.
+Part = TypeVar("Part", bound=PartSettings)
+
+
+@overload
+def load_settings(**given: Any) -> Settings: ...
+@overload
+def load_settings(part: type[Part], /, **given: Any) -> Part: ...
+
+
+def load_settings(part: type[PartSettings] = Settings, /, **given: Any) -> PartSettings:
+    """The settings of ``part`` as they stand now; ``given`` values (command-line options) win over the environment.
 
     Raises:
         SettingsError: naming the variable, its value and what is wrong with it.
     """
     try:
-        return Settings(**{name: value for name, value in given.items() if value is not None})
+        return part(**{name: value for name, value in given.items() if value is not None})
     except ValidationError as error:
-        raise SettingsError("; ".join(_explain(dict(detail)) for detail in error.errors(include_url=False))) from None
+        details = error.errors(include_url=False)
+        raise SettingsError("; ".join(_explain(part, dict(detail)) for detail in details)) from None
 
 
-def _explain(detail: dict[str, Any]) -> str:
+def _explain(part: type[PartSettings], detail: dict[str, Any]) -> str:
     name = str(detail["loc"][0]) if detail["loc"] else "settings"
-    value = "(hidden)" if name == "influx_token" else repr(detail.get("input"))
-    return f"{PREFIX}{name.upper()}={value}: {detail['msg']}"
+    field = part.model_fields.get(name)
+    if detail["type"] == "missing":
+        return f"{part.variable(name)} is not set, and it must be"  # the input would be all settings, secrets too
+    value = "(hidden)" if field is not None and not field.repr else repr(detail.get("input"))
+    return f"{part.variable(name)}={value}: {detail['msg']}"

@@ -32,6 +32,7 @@ from connectors.services import Influx, LocalServices
 from connectors.services.ports import free_ports
 from connectors.services.supervisor import die_with_parent
 from connectors.settings import Settings, load_settings
+from connectors.sinks.delivery import consumer_group
 from streams.worker.app import group_of
 from twin.events import Alert, decode_output
 
@@ -180,11 +181,11 @@ class Demo:
         lag = _lag(settings)
         points = 0
         if "sink" in self.parts:
-            group = f"{settings.topic_prefix}sink-influx"
+            group = consumer_group("influx", settings.topic_prefix)
             with suppress(TimeoutError):
                 _await(lambda: _lag(settings, group, (ESTIMATES, ALERTS)) == 0, self._check, DRAIN_SECONDS)
             self._end("sink")
-            points = _last_json(self.logs["sink"]).get("points", 0)
+            points = _last_json(self.logs["sink"]).get("items", 0)
         return {
             "events_in": figures.events_in,
             "estimates_out": figures.estimates_out,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +17,7 @@ from connectors.feeds.stream import Note, Progress, Stream, TimedEvent
 from connectors.kafka.publish import Published, Throttle, publish
 from connectors.kafka.topics import ensure_topics
 from connectors.settings import load_settings
+from streams.terminal.signals import stop_at_signals
 from twin.events import encode
 
 if TYPE_CHECKING:
@@ -50,7 +50,7 @@ def send(name: str, stream: Stream, to: Destination) -> int:
     """
     report = _Report()
     events, ticker = report.events_of(stream), Ticker(name, stream.expected)
-    stop = _stop_at_signals()
+    stop = stop_at_signals()
     if to.out is not None:
         throttle = Throttle(to.speed) if to.speed else None
         summary: dict[str, Any] = {"written": _write(events, to.out, throttle, stop, ticker), "file": str(to.out)}
@@ -141,11 +141,3 @@ class Ticker:
         self._next = now + self.EVERY_SECONDS
         of = f" of about {self._total} ({100 * count / self._total:.0f} %)" if self._total else ""
         typer.echo(f"{self._name}: {count} {self._unit}{of}", err=True)
-
-
-def _stop_at_signals() -> threading.Event:
-    """Set at SIGTERM or SIGINT, so that what is on its way is still confirmed and counted."""
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
-    return stop

@@ -137,8 +137,9 @@ def pipeline(kafka: str, influx: Influx, tmp_path_factory: pytest.TempPathFactor
     bench = Bench(kafka, influx)
     stage = Stage(kafka, bench.settings.topic_prefix, bench.settings.partitions)
     with pytest.MonkeyPatch.context() as patch:
-        for name, value in bench.settings.model_copy(update={"particles": PARTICLES}):
-            patch.setenv(f"DOSETWIN_{name.upper()}", str(value))
+        for settings in (bench.settings.model_copy(update={"particles": PARTICLES}), bench.to_influx):
+            for name, value in settings:
+                patch.setenv(settings.variable(name), str(value))
         yield run(bench, stage, logs)
     bench.close()
     stage.close()

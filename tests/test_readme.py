@@ -8,8 +8,8 @@ import sys
 
 import pytest
 
+from tests.listed import listed
 from tests.places import ROOT
-from twin.modelfile.library import library_ids
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 CODE = "\n".join(block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README, re.DOTALL))
@@ -30,10 +30,8 @@ def test_the_readme_names_commands() -> None:
     assert {"replay", "worker", "console", "doctor", "sink influx", "feed nmtran"} <= set(COMMANDS)
 
 
-def test_the_table_of_models_holds_the_library() -> None:
-    section = README.partition("\n## Models\n")[2].partition("\n## ")[0]
-    rows = "\n".join(line for line in section.splitlines() if line.startswith("|"))
-    assert sorted(re.findall(r"`([a-z][a-z0-9_]+)`", rows)) == list(library_ids())
+def test_the_list_of_models_is_what_the_model_files_say() -> None:
+    assert listed(README) == README, "renew it with 'python -m tests.listed'"
 
 
 @pytest.mark.parametrize("command", COMMANDS)

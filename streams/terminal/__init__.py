@@ -1,4 +1,5 @@
-"""What a person at a terminal sees while something runs.
+"""What people and machines outside see of a running command, and how they stop it.
 
-In come counts of work done and log records. Out go a progress line and readable logs, on stderr.
+In come counts of work done, log records and meters. Out go a progress line and readable logs on stderr, a page of
+metrics, and a signal as an event that whoever works looks at.
 """

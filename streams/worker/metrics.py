@@ -10,9 +10,8 @@ import time
 from collections import deque
 from functools import partial
 from typing import TypedDict
-from wsgiref.simple_server import WSGIServer
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, start_http_server
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 WINDOW = 20_000
 """Number of newest latencies kept for exact quantiles."""
@@ -79,9 +78,3 @@ class WorkerMetrics:
                     total[name] += sample.value
         quantiles = {f"p{q * 100:.0f}": round(1000 * (self.latency_quantile(q) or 0.0), 1) for q in (0.5, 0.99)}
         return {**{name: int(value) for name, value in total.items()}, "latency_ms": quantiles}
-
-
-def serve_metrics(metrics: WorkerMetrics, port: int) -> WSGIServer:
-    """Serve ``/metrics`` on localhost only; close with ``server.shutdown()``. Port 0 takes any free one."""
-    server, _ = start_http_server(port, addr="127.0.0.1", registry=metrics.registry)
-    return server

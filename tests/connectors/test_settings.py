@@ -6,10 +6,12 @@ import os
 from pathlib import Path
 
 import pytest
+from pydantic import Field
 
 from connectors.services.run_state import write_record
 from connectors.services.supervisor import ProcessId
-from connectors.settings import PREFIX, Settings, SettingsError, load_settings
+from connectors.settings import PREFIX, PartSettings, Settings, SettingsError, load_settings
+from connectors.sinks.influx import Settings as InfluxSettings
 
 
 @pytest.fixture(autouse=True)
@@ -26,7 +28,8 @@ def record(directory: Path, keeper: str) -> None:
 
 def test_defaults_are_the_servers_usual_ports() -> None:
     settings = load_settings()
-    assert (settings.kafka, settings.influx_url) == ("127.0.0.1:9092", "http://127.0.0.1:8086")
+    assert settings.kafka == "127.0.0.1:9092"
+    assert load_settings(InfluxSettings).url == "http://127.0.0.1:8086"
     assert (settings.partitions, settings.particles, settings.topic_prefix) == (4, 1000, "")
 
 
@@ -67,15 +70,34 @@ def test_a_bad_value_is_refused_with_variable_and_value(
 ) -> None:
     monkeypatch.setenv(variable, value)
     with pytest.raises(SettingsError, match=f"{variable}={value!r}: .*{message}"):
-        load_settings()
+        load_settings(InfluxSettings if "INFLUX" in variable else Settings)
+
+
+def test_a_part_finds_its_own_server_running_in_this_clone(bare: Path) -> None:
+    settings = {"influx_url": "http://127.0.0.1:4712", "influx_token": "t"}
+    write_record(bare, "influx", {"keeper": str(ProcessId.of(os.getpid())), "provider": "local", "settings": settings})
+    found = load_settings(InfluxSettings, bucket="mine")
+    assert (found.url, found.token, found.bucket) == ("http://127.0.0.1:4712", "t", "mine")
+
+
+class ArchiveSettings(PartSettings, env_prefix="DOSETWIN_ARCHIVE_"):
+    folder: Path
+    key: str = Field("", repr=False)
+
+
+def test_a_setting_that_must_be_given_is_named_and_nothing_else_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOSETWIN_ARCHIVE_KEY", "s3cret")
+    with pytest.raises(SettingsError, match=r"^DOSETWIN_ARCHIVE_FOLDER is not set, and it must be$"):
+        load_settings(ArchiveSettings)
+    assert load_settings(ArchiveSettings, folder="/x").key == "s3cret"
 
 
 def test_the_token_shows_in_neither_repr_nor_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DOSETWIN_INFLUX_TOKEN", "s3cret")
-    assert load_settings().influx_token == "s3cret"
-    assert "s3cret" not in repr(load_settings())
+    assert load_settings(InfluxSettings).token == "s3cret"
+    assert "s3cret" not in repr(load_settings(InfluxSettings))
     with pytest.raises(SettingsError) as error:
-        load_settings(influx_token=["s3cret"])
+        load_settings(InfluxSettings, token=["s3cret"])
     assert "s3cret" not in str(error.value)
 
 

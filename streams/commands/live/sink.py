@@ -1,56 +1,115 @@
-"""``dosetwin sink influx``: the stream into InfluxDB, until it is told to stop."""
+"""``dosetwin sink NAME``: the stream into another system, until it is told to stop.
+
+A sink's options follow from the settings that its module declares; secrets come from the environment alone.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated
+import inspect
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-app = typer.Typer(
-    name="sink", no_args_is_help=True, help="Carry the stream to other systems, each in a consumer group of its own."
-)
+from streams.terminal.plugin_group import plugin_group
+
+if TYPE_CHECKING:
+    from connectors.settings import PartSettings
+    from connectors.sinks import Sink
+    from twin.registry import Found, Plugin
+
+SHOWN_TYPES = (bool, int, float, Path)
+"""Types of settings that an option takes as such; others are text that the settings judge."""
+
+HELP = "Carry the stream to other systems, each in a consumer group of its own."
 
 
-@app.callback()
-def sink() -> None:
-    """Carry the stream to other systems, each in a consumer group of its own."""
+def _found() -> Found[Sink]:
+    from connectors.sinks import sinks
+
+    return sinks()
 
 
-@app.command()
-def influx(
-    kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
-    prefix: Annotated[str | None, typer.Option(help="of the topics; by default DOSETWIN_TOPIC_PREFIX")] = None,
-    url: Annotated[str | None, typer.Option(help="InfluxDB address; by default DOSETWIN_INFLUX_URL")] = None,
-    bucket: Annotated[str | None, typer.Option(help="by default DOSETWIN_INFLUX_BUCKET")] = None,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
+def _callback_of(plugin: Plugin[Sink]) -> Callable[..., None]:
+    """The sink as a function that typer can read: the shared options, and one for each setting that is no secret."""
+
+    def run(
+        *,
+        kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
+        prefix: Annotated[str | None, typer.Option(help="of the topics; by default DOSETWIN_TOPIC_PREFIX")] = None,
+        metrics_port: Annotated[
+            int | None, typer.Option(min=0, max=65535, help="serve Prometheus metrics on localhost (0: any free port)")
+        ] = None,
+        log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
+        **its: Any,
+    ) -> None:
+        carry(plugin.offer, its, kafka=kafka, prefix=prefix, metrics_port=metrics_port, log_level=log_level)
+
+    shared = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    run.__signature__ = inspect.Signature(_options(plugin.offer.Settings) + shared)  # type: ignore[attr-defined]
+    run.__annotations__ = {}  # all of them stand in the signature
+    run.__doc__ = _help(plugin)
+    return run
+
+
+def _options(settings: type[PartSettings]) -> list[inspect.Parameter]:
+    options = []
+    for name, field in settings.model_fields.items():
+        if field.repr:
+            kind: Any = field.annotation if field.annotation in SHOWN_TYPES else str
+            says = "; ".join(filter(None, (field.description, f"by default {settings.variable(name)}")))
+            annotation = Annotated[kind | None, typer.Option(help=says)]
+            options.append(inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation))
+    return options
+
+
+def _help(plugin: Plugin[Sink]) -> str:
+    settings = plugin.offer.Settings
+    secrets = [settings.variable(name) for name, field in settings.model_fields.items() if not field.repr]
+    return "\n\n".join(
+        [
+            plugin.summary,
+            *([f"From the environment alone: {', '.join(secrets)}."] if secrets else []),
+            "Stops at SIGTERM or SIGINT, with the counts of what was done as a line of JSON on stderr.",
+        ]
+    )
+
+
+def carry(
+    sink: Sink, its: dict[str, Any], *, kafka: str | None, prefix: str | None, metrics_port: int | None, log_level: str
 ) -> None:
-    """Write estimates, forecasts, alerts, vitals and plans to InfluxDB; the token comes from DOSETWIN_INFLUX_TOKEN.
-
-    Stops at SIGTERM or SIGINT, with the counts of what was done as a line of JSON on stderr.
-    """
+    """Run a sink with ``its`` own settings as given, until a signal; errors that the user can mend end it plainly."""
     import json
-    import signal
     import sys
-    import threading
 
     from kafka.errors import KafkaError
 
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError, ensure_topics
     from connectors.settings import SettingsError, load_settings
-    from connectors.sinks.influx import open_sink
+    from connectors.sinks import open_sink
     from streams.terminal.logs import log_to_stderr
+    from streams.terminal.metrics_page import metrics_page
+    from streams.terminal.signals import stop_at_signals
 
-    stop = threading.Event()
-    for name in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(name, lambda *_: stop.set())
+    stop = stop_at_signals()
     try:
         log_to_stderr(log_level)
-        settings = load_settings(kafka=kafka, topic_prefix=prefix, influx_url=url, influx_bucket=bucket)
+        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        own = load_settings(sink.Settings, **its)
         ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
-        with open_sink(settings) as sink_to_influx:
-            sink_to_influx.run(stop)
-    except (SettingsError, KafkaUnreachable, TopicError, KafkaError, ValueError) as error:
+        with open_sink(sink, settings, own) as delivery, metrics_page(delivery.metrics.registry, metrics_port):
+            delivery.run(stop)
+    except (SettingsError, KafkaUnreachable, TopicError, KafkaError, OSError, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
-    print(json.dumps(sink_to_influx.summary()), file=sys.stderr, flush=True)
+    print(json.dumps(delivery.summary()), file=sys.stderr, flush=True)
+
+
+app = typer.Typer(name="sink", no_args_is_help=True, help=HELP, cls=plugin_group(_found, _callback_of))
+
+
+@app.callback()
+def sink() -> None:
+    """Carry the stream to other systems, each in a consumer group of its own."""

@@ -105,8 +105,8 @@ def run(
 
     from connectors.kafka.topics import ensure_topics
     from connectors.settings import Settings
+    from streams.terminal.metrics_page import metrics_page
     from streams.worker.app import build_worker, ensure_changelog, run_worker
-    from streams.worker.metrics import serve_metrics
     from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
     from twin.alerts.rules import rules
     from twin.modelfile.library import library
@@ -125,17 +125,8 @@ def run(
 
     async def main(directory: Path) -> int:
         app = build_worker(settings, factory, directory, options)
-        server = serve_metrics(app.metrics, metrics_port) if metrics_port is not None else None
-        if server is not None:
-            structlog.get_logger("dosetwin.worker").info(
-                "metrics", address=f"http://127.0.0.1:{server.server_port}/metrics"
-            )
-        try:
+        with metrics_page(app.metrics.registry, metrics_port):
             return await run_worker(app)
-        finally:
-            if server is not None:
-                server.shutdown()
-                server.server_close()
 
     with tempfile.TemporaryDirectory(prefix="dosetwin-worker-") as temporary:
         return asyncio.run(main(datadir or Path(temporary)))

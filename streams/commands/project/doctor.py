@@ -14,6 +14,7 @@ import typer
 
 if TYPE_CHECKING:
     from connectors.settings import Settings
+    from connectors.sinks.influx import Settings as InfluxSettings
 
 app = typer.Typer()
 
@@ -50,17 +51,18 @@ def doctor() -> None:
 def examine() -> Iterator[Finding]:
     """Every check, in the order in which things depend on each other."""
     from connectors.settings import SettingsError, load_settings
+    from connectors.sinks.influx import Settings as InfluxSettings
 
     yield from check_python(sys.version_info[:2])
     yield from check_tools()
     yield from check_plugins()
     try:
-        settings = load_settings()
+        settings, to_influx = load_settings(), load_settings(InfluxSettings)
     except SettingsError as error:
         yield Finding("settings", str(error), "change or unset the variable named")
         return
     yield Finding("settings", f"{settings.partitions} partitions, {settings.particles} particles a patient")
-    yield from check_servers(settings)
+    yield from check_servers(settings, to_influx)
 
 
 def check_python(version: tuple[int, ...]) -> Iterator[Finding]:
@@ -98,7 +100,7 @@ def check_plugins() -> Iterator[Finding]:
             yield Finding(f"model {one.name}", one.summary)
 
 
-def check_servers(settings: Settings) -> Iterator[Finding]:
+def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Finding]:
     """Do the servers answer, and are the topics there?"""
     from connectors.services import influxdb, kafka
 
@@ -108,7 +110,7 @@ def check_servers(settings: Settings) -> Iterator[Finding]:
         yield from check_topics(settings)
     else:
         yield Finding("Kafka", f"does not answer at {settings.kafka}", f"{start} DOSETWIN_KAFKA")
-    influx = influxdb.Influx(settings.influx_url, settings.influx_token, settings.influx_org, settings.influx_bucket)
+    influx = influxdb.Influx(to_influx.url, to_influx.token, to_influx.org, to_influx.bucket)
     if not influxdb.ready(influx.url):
         mend = f"{start} DOSETWIN_INFLUX_URL and DOSETWIN_INFLUX_TOKEN"
         yield Finding("InfluxDB", f"does not answer at {influx.url}", mend)

@@ -46,7 +46,7 @@ def plugins(
 
 def everything() -> Iterator[Listed]:
     """All that was found, by kind and name; what cannot be used comes last of its kind."""
-    for found in (_commands(), _feeds(), _output_kinds(), _rules()):
+    for found in (_commands(), _feeds(), _output_kinds(), _rules(), _sinks()):
         yield from (_usable(plugin, plugin.summary) for plugin in found.plugins)
         yield from _broken(found)
     yield from _models()
@@ -81,6 +81,12 @@ def _output_kinds() -> Found[Any]:
     from twin.observation.kinds import kinds
 
     return kinds()
+
+
+def _sinks() -> Found[Any]:
+    from connectors.sinks import sinks
+
+    return sinks()
 
 
 def _rules() -> Found[Any]:

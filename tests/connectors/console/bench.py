@@ -16,7 +16,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from connectors.kafka.topics import REJECTED, ensure_topics, topic_of
 from connectors.services import Influx
 from connectors.settings import Settings
-from connectors.sinks.influx import GROUP, InfluxSink, open_sink
+from connectors.sinks import influx as influx_sink
+from connectors.sinks import open_sink
+from connectors.sinks.delivery import Delivery, consumer_group
 from twin.events import Rejected, encode
 
 PATIENCE = 30.0
@@ -33,12 +35,11 @@ class Bench:
             client.buckets_api().create_bucket(bucket_name=self.influx.bucket, org=influx.org)
         self.settings = Settings(
             kafka=kafka,
-            influx_url=influx.url,
-            influx_token=influx.token,
-            influx_org=influx.org,
-            influx_bucket=self.influx.bucket,
             topic_prefix=f"t{name}-",
             partitions=2,
+        )
+        self.to_influx = influx_sink.Settings(
+            url=influx.url, token=influx.token, org=influx.org, bucket=self.influx.bucket
         )
         ensure_topics(kafka, self.settings.topic_prefix, self.settings.partitions)
         self._producer = KafkaProducer(bootstrap_servers=kafka, acks="all")
@@ -51,6 +52,11 @@ class Bench:
 
     def topic(self, name: str) -> str:
         return self.settings.topic_prefix + name
+
+    @property
+    def group(self) -> str:
+        """The sink's consumer group."""
+        return consumer_group("influx", self.settings.topic_prefix)
 
     def send(self, *events: Any) -> None:
         """Publish events where they belong, in order."""
@@ -67,10 +73,10 @@ class Bench:
         """Records that the sink's group has committed, over all topics."""
         admin = KafkaAdminClient(bootstrap_servers=self.settings.kafka)
         try:
-            groups = admin.list_group_offsets([self.settings.topic_prefix + GROUP])
+            groups = admin.list_group_offsets([self.group])
         finally:
             admin.close()
-        offsets = groups[self.settings.topic_prefix + GROUP] if isinstance(groups, dict) else groups
+        offsets = groups[self.group] if isinstance(groups, dict) else groups
         return sum(max(0, position.offset) for position in offsets.values())
 
     def rows(self, measurement: str, patient: str) -> list[dict[str, Any]]:
@@ -102,17 +108,18 @@ class Bench:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[InfluxSink]:
-    """A sink at work in a thread, stopped at the end; an error in it fails the test."""
+def running(bench: Bench, **to_influx: str) -> Iterator[Delivery[str]]:
+    """A sink at work in a thread, stopped at the end; an error in it fails the test. ``to_influx`` changes settings."""
     stop, errors = threading.Event(), []
 
-    def work(sink: InfluxSink) -> None:
+    def work(sink: Delivery[str]) -> None:
         try:
             sink.run(stop)
         except BaseException as error:
             errors.append(error)
 
-    with open_sink(settings) as sink:
+    its = bench.to_influx.model_copy(update=to_influx)
+    with open_sink(influx_sink, bench.settings, its) as sink:
         thread = threading.Thread(target=work, args=(sink,))
         thread.start()
         try:

@@ -104,8 +104,8 @@ def shown(bench: Bench, patients: tuple[str, str]) -> Shown:
     """Two patients' days as the worker publishes them, written by the sink."""
     events = [event for patient in patients for event in days(patient)]
     bench.send(*events)
-    with running(bench.settings) as sink:
-        eventually(lambda: sink.events == len(events))
+    with running(bench) as sink:
+        eventually(lambda: sink.summary()["events"] == len(events))
     return Shown(bench, make.at(-48), datetime.now(make.START.tzinfo) + timedelta(days=30))
 
 
@@ -197,9 +197,9 @@ def test_a_newer_plan_replaces_the_older_ones_from_its_own_time_on(bench: Bench,
         return [(row["_time"], row["planned"]) for row in rows if row["planned"] > 0]
 
     def published(*events: Any) -> None:
-        with running(bench.settings) as sink:
+        with running(bench) as sink:
             bench.send(*events)
-            eventually(lambda: sink.events == len(events))
+            eventually(lambda: sink.summary()["events"] == len(events))
 
     published(third, second, first)  # also when they come in the wrong order
     assert rates() == [(daily[0], 10.0), (daily[1], 10.0), (daily[2], 20.0), (daily[3], 20.0), (daily[4], 40.0)]
@@ -243,9 +243,9 @@ def test_the_age_of_the_newest_measured_value_is_in_hours(shown: Shown, patients
 
 def test_a_record_refused_twice_is_counted_once(bench: Bench, shown: Shown) -> None:
     topic = f"iomt.pump.{uuid.uuid4().hex[:6]}"
-    with running(bench.settings) as sink:
+    with running(bench) as sink:
         bench.send(*(make.rejected(offset=offset, topic=topic) for offset in (1, 2, 2)))
-        eventually(lambda: sink.events == 3)
+        eventually(lambda: sink.summary()["events"] == 3)
     panel = next(panel for panel in panels_of("ward.json") if panel["title"] == "Refused events by reason")
     rows = shown.rows(panel["targets"][0]["query"])
     assert [row["events"] for row in rows if row["topic"] == topic] == [2]
@@ -255,8 +255,8 @@ def test_a_retracted_reading_is_not_drawn(bench: Bench, shown: Shown) -> None:
     patient = f"D-{uuid.uuid4().hex[:6]}"
     wrong = make.vital(patient, make.at(1), value=44.0)
     withdrawn = make.vital(patient, make.at(1), value=44.0, event_id="w", status="retracted", replaces=wrong.event_id)
-    with running(bench.settings) as sink:
+    with running(bench) as sink:
         bench.send(wrong, make.vital(patient, make.at(3), value=37.0), withdrawn)
-        eventually(lambda: sink.events == 3)
+        eventually(lambda: sink.summary()["events"] == 3)
     panel = next(panel for panel in panels_of("patient.json") if panel["title"] == "Vital signs")
     assert [row["value"] for row in shown.rows(panel["targets"][0]["query"], patient=patient)] == [37.0]

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from connectors.services import Influx
 from connectors.sinks.arrival import Arrival
 from connectors.sinks.event_lines import drawn, event_lines, topics_drawn
-from connectors.sinks.influx import InfluxWriter
+from connectors.sinks.influx import Settings, open_writer
 from tests import factories as make
 from tests.lineprotocol import Point, parse
 from twin.events import EVENTS, OUTPUT_EVENTS, Clock, DoseGiven, Event, Quantity, Rejected, Subject, kind_of, to_millis
@@ -262,11 +262,8 @@ class TestOnARealServer:
 
 
 def write(influx: Influx, lines: list[str]) -> None:
-    writer = InfluxWriter(influx.url, influx.token, influx.org, influx.bucket)
-    try:
-        writer(lines)
-    finally:
-        writer.close()
+    with open_writer(Settings(url=influx.url, token=influx.token, org=influx.org, bucket=influx.bucket)) as writer:
+        writer.write(lines)
 
 
 def stored_alerts(influx: Influx, patient: str) -> set[tuple[str, str, float, int]]:

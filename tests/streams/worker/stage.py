@@ -39,7 +39,7 @@ from twin.events import (
 )
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
-FAKE_TWINS = "tests.streams.fake_twin:FakeTwins"
+FAKE_TWINS = "tests.streams.worker.fake_twin:FakeTwins"
 
 
 def enrolment(patient: str, model: str = MODEL, at: datetime = START) -> Enrolment:
@@ -160,9 +160,7 @@ class Stage:
 class WorkerProcess:
     """``dosetwin worker`` with fake twins in a process of its own; its log goes to ``log``."""
 
-    def __init__(
-        self, stage: Stage, log: Path, *options: str, twins: str = "tests.streams.fake_twin:FakeTwins"
-    ) -> None:
+    def __init__(self, stage: Stage, log: Path, *options: str, twins: str = FAKE_TWINS) -> None:
         self.log = log
         self._begins = log.stat().st_size if log.exists() else 0
         arguments = ["--instance", "one", "--barrier-seconds", "0.5", "--session-timeout", "30", "--twins", twins]

@@ -29,7 +29,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def test_all_that_is_ours_can_be_used_and_says_what_it_is() -> None:
     listed = list(everything())
-    assert {one.kind for one in listed} == {"command", "feed", "model", "output kind", "rule"}
+    assert {one.kind for one in listed} == {"command", "feed", "model", "output kind", "rule", "sink"}
     assert [one for one in listed if one.state != OK or one.origin != "dosetwin" or not one.summary] == []
     assert not any("``" in one.summary for one in listed)
 

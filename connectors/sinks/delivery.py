@@ -1,0 +1,335 @@
+"""The one loop under every sink: records from Kafka become items of an outside system, and none is lost.
+
+Records are read in batches, written synchronously, and only then are their offsets committed: what is committed is in
+the outside system, and what a crash left in between is written again. While the system does not answer, the partitions
+are paused and Kafka keeps the stream; polling goes on, so the place in the group is kept. An item that the system will
+never accept is found by halving the batch: the others are written, and the record it came from goes to the dead-letter
+topic.
+
+A sink brings a `Writer`: how a record becomes items, how items are written, and which of its errors mean what.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
+
+import structlog
+from kafka.errors import KafkaError
+
+from connectors.kafka.clients import open_consumer, open_producer
+from connectors.kafka.topics import MIB, REJECTED, REJECTED_BYTES
+from connectors.settings import Settings
+from connectors.sinks.metrics import SinkMetrics
+from connectors.sinks.record import Record, dead_letter
+from connectors.sinks.subscription import CALL_TIMEOUT_MS, Subscription
+from twin.events import encode
+
+POLL_MS = 200
+"""How long one poll may block, and so how long a stop can go unnoticed."""
+
+FIRST_DELAY, LONGEST_DELAY = 0.25, 15.0
+"""Seconds before the first and the later attempts while the outside system is down."""
+
+LAG_SECONDS = 5.0
+"""Seconds between two looks at how much is still to be read."""
+
+log = structlog.get_logger(__name__)
+
+Item = TypeVar("Item")
+
+
+class Unavailable(Exception):
+    """The items could not be written now, through no fault of theirs: it is tried again."""
+
+    cause = "unavailable"
+
+
+class AccessDenied(Unavailable):
+    """The outside system does not let us in; somebody must mend the credentials, and until then it is tried again."""
+
+    cause = "access_denied"
+
+
+class BadItem(Exception):
+    """Some of the items will never be accepted; the message is the reason that goes into the dead letter."""
+
+
+class Writer(Protocol[Item]):
+    """What a sink knows of its outside system."""
+
+    def items(self, record: Record) -> Sequence[Item]:
+        """What is to be written of a record, in order; none where there is nothing to write.
+
+        Raises:
+            ValueError: the record cannot become items; the message names the field.
+        """
+        ...
+
+    def write(self, items: Sequence[Item]) -> None:
+        """Write the items and return when they are durable. An item written again must leave one trace.
+
+        Raises:
+            BadItem: an item will never be accepted; the others may or may not have been written.
+            AccessDenied: the system does not let us in.
+            Unavailable: anything else; nothing is known about the items.
+        """
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What ends the collecting of a batch, whichever comes first; a call carries up to about twice as much.
+
+    ``items`` and ``bytes`` (of the records they come from) bound the batch, ``seconds`` is how long its first record
+    waits for company.
+    """
+
+    items: int = 1000
+    bytes: int = 8 * MIB
+    seconds: float = 0.5
+
+    def __post_init__(self) -> None:
+        for name in ("items", "bytes", "seconds"):
+            if not getattr(self, name) > 0:
+                raise ValueError(f"{name} {getattr(self, name)}: a batch must have room, so it must be above 0")
+
+
+def write_or_find(write: Callable[[Sequence[Item]], None], items: Sequence[Item]) -> list[tuple[int, str]]:
+    """Write all of ``items`` that are accepted; returns (index, reason) of each that is not.
+
+    ``m`` bad ones among ``n`` cost about ``2 m log2(n)`` calls.
+    """
+    try:
+        write(items)
+    except BadItem as refusal:
+        if len(items) == 1:
+            return [(0, str(refusal))]
+        half = len(items) // 2
+        first = write_or_find(write, items[:half])  # in order, as the last item about a thing is the one that stays
+        return first + [(half + index, reason) for index, reason in write_or_find(write, items[half:])]
+    return []
+
+
+def delays(chance: Callable[[], float]) -> Iterator[float]:
+    """Seconds to wait before each further attempt: doubling up to a cap, each shortened by up to a half at random."""
+    delay = FIRST_DELAY
+    while True:
+        yield delay * (0.5 + 0.5 * chance())
+        delay = min(2 * delay, LONGEST_DELAY)
+
+
+@dataclass(frozen=True, slots=True)
+class _Pending(Generic[Item]):
+    """A record that is not done, and the items it became or why it became none."""
+
+    record: Record
+    items: Sequence[Item]
+    fault: str | None
+
+
+class Delivery(Generic[Item]):
+    """Moves records from ``subscription`` through ``writer`` and commits them; one thread calls `run`.
+
+    ``put_aside(record, reason, detail)`` returns when the dead letter is durable and raises `KafkaError` otherwise.
+    ``now`` is a monotonic clock in seconds and ``chance`` gives uniform numbers in [0, 1) for the jitter.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        subscription: Subscription,
+        writer: Writer[Item],
+        put_aside: Callable[[Record, str, str], None],
+        *,
+        limits: Limits | None = None,
+        now: Callable[[], float] = time.monotonic,
+        chance: Callable[[], float] = random.random,
+    ) -> None:
+        self.metrics = SinkMetrics(now)
+        self._name = name
+        self._subscription, self._writer, self._put_aside = subscription, writer, put_aside
+        self._limits, self._now, self._chance = limits or Limits(), now, chance
+        self._pending: deque[_Pending[Item]] = deque()
+        self._done: dict[tuple[str, int], int] = {}
+        self._since = self._looked = now()
+
+    def run(self, stop: threading.Event) -> None:
+        """Work until ``stop``; what is unwritten then stays in Kafka for the next run."""
+        while not stop.is_set():
+            self._collect(stop)
+            self._deliver(stop)
+
+    def summary(self) -> dict[str, int]:
+        """What was done, by name: events, the items they became, events put aside, times that writing had to wait."""
+        names = {"events": "events", "items": "items", "refused": "dead_letters", "outages": "outages"}
+        return {said: self.metrics.total(name) for said, name in names.items()}
+
+    def _collect(self, stop: threading.Event) -> None:
+        """Read until a batch is full or old enough."""
+        while not stop.is_set() and not self._full():
+            waiting = bool(self._pending or self._done)
+            if not waiting:
+                self.metrics.all_durable()
+            elif self._now() - self._since >= self._limits.seconds:
+                return
+            self._poll(POLL_MS)
+
+    def _full(self) -> bool:
+        items = sum(len(pending.items) for pending in self._pending)
+        return items >= self._limits.items or self._bytes() >= self._limits.bytes
+
+    def _bytes(self) -> int:
+        return sum(len(pending.record.value) for pending in self._pending)
+
+    def _deliver(self, stop: threading.Event) -> None:
+        """Write and commit what is pending, however long the outside system is away."""
+        waits, said = delays(self._chance), ""
+        while self._pending:
+            try:
+                self._write_some()
+            except (Unavailable, KafkaError) as error:
+                said = self._tell(error, said)
+                if not self._wait(next(waits), stop):
+                    break
+        if said and not self._pending:
+            log.info("writing goes on", sink=self._name)
+        self._subscription.resume()
+        self._commit()
+
+    def _tell(self, error: Exception, before: str) -> str:
+        """Count and say that writing waits, once for each cause in a row; returns what was said."""
+        if not before:
+            self.metrics.outages.inc()
+        self.metrics.retries.labels(error.cause if isinstance(error, Unavailable) else "kafka").inc()
+        cause = str(error) or type(error).__name__
+        if cause != before:
+            log.warning("writing waits, Kafka keeps the stream", sink=self._name, cause=cause)
+        return cause
+
+    def _poll(self, timeout_ms: int) -> None:
+        polled = self._subscription.poll(timeout_ms)
+        if polled.lost:
+            self._done = {place: offset for place, offset in self._done.items() if place not in polled.lost}
+            self._pending = deque(one for one in self._pending if _place(one.record) not in polled.lost)
+        if polled.records and not self._pending:
+            self._since = self._now()
+        self._pending.extend(map(self._read, polled.records))
+        self._look()
+
+    def _read(self, record: Record) -> _Pending[Item]:
+        try:
+            return _Pending(record, self._writer.items(record), None)
+        except ValueError as error:
+            return _Pending(record, (), str(error))
+
+    def _write_some(self) -> None:
+        """Write the oldest pending records, about a batch of them, and put aside those that cannot be."""
+        batch = self._batch()
+        items = [item for one in batch for item in one.items]
+        bad: dict[int, str] = {}
+        if items:
+            bad = dict(write_or_find(self._writer.write, items))
+            self.metrics.batches.inc()
+        first = 0
+        for one in batch:
+            its_bad = [bad[index] for index in range(first, first + len(one.items)) if index in bad]
+            first += len(one.items)
+            if one.fault is not None:
+                self._reject(one.record, "bad_output", one.fault)
+            elif its_bad:
+                self._reject(one.record, f"{self._name}_refused", its_bad[0])
+            self._pending.popleft()  # only now: a dead letter that is not durable is no end
+            self._done[_place(one.record)] = one.record.offset + 1
+            self.metrics.events.inc()
+            self.metrics.items.inc(len(one.items) - len(its_bad))
+
+    def _batch(self) -> list[_Pending[Item]]:
+        batch: list[_Pending[Item]] = []
+        items = size = 0
+        for one in self._pending:
+            items, size = items + len(one.items), size + len(one.record.value)
+            if batch and (items > 2 * self._limits.items or size > 2 * self._limits.bytes):
+                break
+            batch.append(one)
+        return batch
+
+    def _reject(self, record: Record, reason: str, detail: str) -> None:
+        where = {"topic": record.topic, "partition": record.partition, "offset": record.offset}
+        log.warning("record put aside", sink=self._name, reason=reason, **where)
+        if record.topic != REJECTED:  # a dead letter about a dead letter would never end
+            self._put_aside(record, reason, detail)
+        self.metrics.dead_letters.labels(reason).inc()
+
+    def _wait(self, seconds: float, stop: threading.Event) -> bool:
+        """Stay in the group with all partitions paused for ``seconds``; False when asked to stop."""
+        until = self._now() + seconds
+        while not stop.is_set() and (left := until - self._now()) > 0:
+            self._subscription.hold()
+            self._poll(min(POLL_MS, int(1000 * left) + 1))
+        return not stop.is_set()
+
+    def _commit(self) -> None:
+        if not self._done:
+            return
+        try:
+            self._subscription.commit(self._done)
+        except KafkaError as error:  # what is written stands: committed with the next batch, or written again unchanged
+            log.warning("offsets not committed yet", sink=self._name, cause=type(error).__name__)
+            self._since = self._now()
+            return
+        self._done = {}
+        if not self._pending:
+            self.metrics.all_durable()
+
+    def _look(self) -> None:
+        """Now and then, tell how much is still to be written."""
+        if self._now() - self._looked < LAG_SECONDS:
+            return
+        self._looked = self._now()
+        if (unread := self._subscription.unread()) is not None:
+            self.metrics.lag.set(unread + len(self._pending))
+
+
+def _place(record: Record) -> tuple[str, int]:
+    return record.topic, record.partition
+
+
+def consumer_group(name: str, prefix: str = "") -> str:
+    """The consumer group of the sink ``name``."""
+    return f"{prefix}sink-{name}"
+
+
+@contextmanager
+def open_delivery(
+    name: str, topics: Sequence[str], writer: Writer[Item], settings: Settings, limits: Limits | None = None
+) -> Iterator[Delivery[Item]]:
+    """The delivery of ``topics`` (named without prefix) to ``writer`` by the sink ``name``; Kafka is left at the end.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+    """
+    prefix = settings.topic_prefix
+    with ExitStack() as opened:
+        consumer = open_consumer(
+            settings.kafka,
+            group_id=consumer_group(name, prefix),
+            auto_offset_reset="earliest",
+            session_timeout_ms=10_000,
+            heartbeat_interval_ms=2_000,
+        )
+        opened.callback(consumer.close)
+        producer = open_producer(settings.kafka, acks="all", max_request_size=REJECTED_BYTES)
+        opened.callback(producer.close)
+
+        def put_aside(record: Record, reason: str, detail: str) -> None:
+            letter = encode(dead_letter(record, reason, detail, prefix))
+            producer.send(prefix + REJECTED, key=record.key, value=letter).get(timeout=CALL_TIMEOUT_MS / 1000)
+
+        yield Delivery(name, Subscription(consumer, topics, prefix), writer, put_aside, limits=limits)

@@ -1,0 +1,392 @@
+"""The loop under every sink: whatever fails, every record is written or put aside, in order, and then committed."""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from itertools import islice
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka import TopicPartition
+from kafka.errors import KafkaTimeoutError
+
+from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
+from connectors.sinks.delivery import (
+    LONGEST_DELAY,
+    AccessDenied,
+    BadItem,
+    Delivery,
+    Limits,
+    Unavailable,
+    consumer_group,
+    delays,
+    write_or_find,
+)
+from connectors.sinks.record import Record
+from connectors.sinks.subscription import Subscription
+from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer, Trouble
+
+TOPICS = (ESTIMATES, ALERTS, REJECTED)
+
+
+class Crash(BaseException):
+    """The process is gone."""
+
+
+class Shelf:
+    """An outside system that keeps what is written, refuses items with ``bad`` in them, and fails as told.
+
+    A record's value says what becomes of it: its words are its items, ``?`` is no record at all.
+    """
+
+    def __init__(self) -> None:
+        self.kept: list[str] = []
+        self.calls = 0
+        self.failures: Iterator[str] = iter(())
+
+    def items(self, record: Record) -> Sequence[str]:
+        if record.value == b"?":
+            raise ValueError("field 'event': no record")
+        words = record.value.decode().split()
+        return [
+            f"{record.topic}/{record.partition}/{record.offset}/{number}{word}" for number, word in enumerate(words)
+        ]
+
+    def write(self, items: Sequence[str]) -> None:
+        self.calls += 1
+        failure = next(self.failures, "")
+        if failure == "denied":
+            raise AccessDenied("no entry")
+        if failure == "away":
+            raise Unavailable("away")
+        if failure == "crash before":
+            raise Crash
+        bad = [number for number, item in enumerate(items) if item.endswith("bad")]
+        self.kept += items[: bad[0]] if bad else items
+        if bad:
+            raise BadItem(f"{items[bad[0]]} is bad")
+        if failure == "cut off":  # it is written, but who wrote it does not hear of that
+            raise Unavailable("cut off")
+        if failure == "crash after":
+            raise Crash
+
+
+class Run:
+    """A sink over a broker in memory; `until` works until something is true."""
+
+    def __init__(self, limits: Limits | None = None) -> None:
+        self.clock = Clock()
+        self.broker = Broker(self.clock)
+        self.shelf = Shelf()
+        self.letters: list[tuple[Record, str, str]] = []
+        self.letter_fails: Iterator[bool] = iter(())
+        self.limits = limits
+        self.start()
+
+    def start(self) -> None:
+        """A new process: nothing is known but what is committed."""
+        self.consumer = Consumer(self.broker)
+        self.delivery: Delivery[str] = Delivery(
+            "shelf", Subscription(self.consumer, TOPICS), self.shelf, self.put_aside,
+            limits=self.limits, now=self.clock, chance=lambda: 0.5,
+        )  # fmt: skip
+
+    def put_aside(self, record: Record, reason: str, detail: str) -> None:
+        if next(self.letter_fails, False):
+            raise KafkaTimeoutError("no answer")
+        self.letters.append((record, reason, detail))
+
+    def until(self, true: Callable[[], bool], most: int = 20_000) -> None:
+        stop = threading.Event()
+
+        def polled() -> None:
+            if true():
+                stop.set()
+            assert self.consumer.counts["polls"] < most, "did not come to an end"
+
+        self.consumer.polled = polled
+        self.delivery.run(stop)
+
+    def meter(self, name: str, **labels: str) -> float | None:
+        return self.delivery.metrics.registry.get_sample_value(f"dosetwin_sink_{name}", labels)
+
+
+# --- the parts --------------------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.booleans(), max_size=60))
+def test_halving_finds_every_bad_item_and_writes_every_other_in_order(bad: list[bool]) -> None:
+    written: list[int] = []
+
+    def write(items: Sequence[int]) -> None:
+        if any(bad[item] for item in items):
+            raise BadItem(str(items[0]))
+        written.extend(items)
+
+    refused = write_or_find(write, range(len(bad))) if bad else []
+    assert refused == [(index, str(index)) for index, is_bad in enumerate(bad) if is_bad]
+    assert written == [index for index, is_bad in enumerate(bad) if not is_bad]
+
+
+@pytest.mark.parametrize("position", [0, 1, 499, 500, 998, 999])
+def test_one_bad_item_among_a_thousand_costs_twenty_further_calls(position: int) -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, *(b"bad" if number == position else b"good" for number in range(1000)))
+    run.until(run.broker.all_committed)
+    assert len(run.letters) == 1
+    assert run.shelf.calls <= 1 + 2 * 10
+    assert len(set(run.shelf.kept)) == 999
+
+
+def test_delays_double_up_to_a_cap_and_are_jittered_downwards() -> None:
+    longest = list(islice(delays(lambda: 1.0), 9))
+    assert longest == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
+    assert longest[-1] == LONGEST_DELAY
+    assert list(islice(delays(lambda: 0.0), 9)) == [delay / 2 for delay in longest]
+
+
+@pytest.mark.parametrize("limit", [{"items": 0}, {"bytes": -1}, {"seconds": float("nan")}])
+def test_a_batch_without_room_is_refused(limit: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=r"(items|bytes|seconds) .*: a batch must have room"):
+        Limits(**limit)
+
+
+def test_each_sink_has_a_consumer_group_of_its_own() -> None:
+    assert consumer_group("influx", "ward1.") == "ward1.sink-influx"
+
+
+# --- the loop ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("limits", "calls"),
+    [(Limits(items=100), 10), (Limits(bytes=400), 10), (Limits(items=5000), 1), (Limits(items=1, bytes=1), 1000)],
+)
+def test_a_batch_is_bounded_by_items_bytes_and_time(limits: Limits, calls: int) -> None:
+    run = Run(limits)
+    run.broker.add(ESTIMATES, 0, *[b"good"] * 1000)
+    run.until(run.broker.all_committed)
+    assert run.shelf.calls == run.meter("batches_total") == calls
+    assert len(run.shelf.kept) == 1000
+
+
+def test_a_lonely_record_waits_for_company_only_so_long() -> None:
+    run = Run(Limits(seconds=0.5))
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.until(lambda: bool(run.shelf.kept))
+    assert 100.5 <= run.clock.now < 101.2
+
+
+def test_an_outage_pauses_every_partition_and_loses_nothing() -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, b"good", b"good")
+    run.shelf.failures = iter(["away"] * 12)
+    run.until(lambda: run.shelf.calls == 6)
+    assert run.consumer.paused() == set() or run.consumer.paused() == run.consumer.assignment()
+    assert (run.shelf.kept, run.broker.committed) == ([], {})
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.until(run.broker.all_committed)
+    assert run.shelf.kept == [f"{ESTIMATES}/0/{offset}/0good" for offset in range(3)]
+
+
+def test_nothing_is_fetched_while_the_outside_system_is_away() -> None:
+    run = Run(Limits(seconds=0.1))
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.shelf.failures = iter(["away"] * 8)
+    fetched: list[int] = []
+
+    def look() -> bool:
+        if 0 < run.shelf.calls <= 8:
+            run.broker.add(ESTIMATES, 0, b"good")
+            fetched.append(run.consumer.position(TopicPartition(ESTIMATES, 0), 0))
+        return run.broker.all_committed()
+
+    run.until(look)
+    assert set(fetched) == {1}
+    assert len(fetched) > 100, "polling must go on, or the place in the group is lost"
+    assert len(run.shelf.kept) == len(fetched) + 1
+
+
+def test_a_stop_in_an_outage_leaves_what_is_unwritten_in_kafka() -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.shelf.failures = iter(["away"] * 100)
+    run.until(lambda: run.shelf.calls == 3)
+    assert run.shelf.calls == 3
+    assert run.broker.committed == {}
+    run.shelf.failures = iter(())
+    run.start()
+    run.until(run.broker.all_committed)
+    assert run.shelf.kept == [f"{ESTIMATES}/0/0/0good"]
+
+
+def test_a_stop_while_collecting_still_writes_and_commits_what_was_read() -> None:
+    run = Run(Limits(seconds=60))
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.until(lambda: run.consumer.counts["polls"] == 3)
+    assert len(run.shelf.kept) == 1
+    assert run.broker.all_committed()
+
+
+def test_what_others_have_now_is_neither_written_nor_committed() -> None:
+    """They have written it and what comes after it: written here, now, it would stand over something newer."""
+    run = Run(Limits(seconds=0.1))
+    mine, theirs = TopicPartition(ESTIMATES, 0), TopicPartition(ESTIMATES, 1)
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.broker.add(ESTIMATES, 1, b"good")
+    run.shelf.failures = iter(["away"] * 5)
+    run.until(lambda: run.shelf.calls == 3)
+
+    def look() -> bool:
+        if run.shelf.calls == 4 and run.consumer.assignment() == {mine, theirs}:
+            run.consumer.give_away(theirs)
+        return run.clock.now > 200
+
+    run.until(look)
+    assert run.shelf.kept == [f"{ESTIMATES}/0/0/0good"]
+    assert run.broker.committed == {mine: 1}
+
+
+@pytest.mark.parametrize("failure", ["crash before", "crash after"])
+def test_a_crash_between_write_and_commit_repeats_and_never_loses(failure: str) -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, b"one", b"two")
+    run.shelf.failures = iter([failure])
+    with pytest.raises(Crash):
+        run.until(run.broker.all_committed)
+    assert run.broker.committed == {}
+    run.start()
+    run.until(run.broker.all_committed)
+    both = [f"{ESTIMATES}/0/0/0one", f"{ESTIMATES}/0/1/0two"]
+    assert run.shelf.kept == (both if failure == "crash before" else both * 2)
+
+
+def test_a_commit_that_fails_is_made_up_for_without_writing_again() -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.broker.troubles = iter(["", "", "", "", "commit"] * 3)
+    run.until(run.broker.all_committed)
+    assert len(run.shelf.kept) == 1
+
+
+def test_a_bad_item_puts_its_record_aside_and_its_neighbours_are_written() -> None:
+    run = Run()
+    run.broker.add(ALERTS, 1, b"good good", b"good bad good", b"?", b"", b"good")
+    run.until(run.broker.all_committed)
+    assert [(record.offset, reason, detail) for record, reason, detail in run.letters] == [
+        (1, "shelf_refused", f"{ALERTS}/1/1/1bad is bad"),
+        (2, "bad_output", "field 'event': no record"),
+    ]
+    kept = [f"{ALERTS}/1/{at}good" for at in ("0/0", "0/1", "1/0", "1/2", "4/0")]
+    assert list(dict.fromkeys(run.shelf.kept)) == kept
+    assert run.delivery.summary() == {"events": 5, "items": 5, "refused": 2, "outages": 0}
+
+
+def test_a_dead_letter_about_a_dead_letter_is_never_written() -> None:
+    run = Run()
+    run.broker.add(REJECTED, 0, b"bad", b"?")
+    run.until(run.broker.all_committed)
+    assert run.letters == []
+    assert run.delivery.summary()["refused"] == 2
+
+
+def test_what_is_put_aside_waits_for_its_dead_letter_and_says_it_once() -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, b"bad", b"bad")
+    run.letter_fails = iter([False, True, True])
+    run.until(run.broker.all_committed)
+    assert [record.offset for record, _, _ in run.letters] == [0, 1]
+    assert run.meter("retries_total", cause="kafka") == 2
+
+
+def test_an_error_that_is_no_answer_of_the_outside_system_is_not_hidden() -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, b"\xff")
+    run.delivery._writer.write = lambda _items: 1 / 0  # type: ignore[method-assign, assignment]
+    run.broker.add(ESTIMATES, 0, b"good")
+    with pytest.raises(ZeroDivisionError):
+        run.until(run.broker.all_committed)
+    assert run.broker.committed == {}
+
+
+def test_the_meters_tell_what_was_done_what_failed_and_what_is_left() -> None:
+    run = Run(Limits(seconds=0.1))
+    run.broker.add(ESTIMATES, 0, b"good good", b"bad", b"?")
+    run.shelf.failures = iter(["away", "denied", "denied", *["away"] * 6])
+    run.until(lambda: run.shelf.calls == 9)
+    run.broker.add(ESTIMATES, 0, *[b"good"] * 7)
+    behind = (run.meter("lag_records"), run.meter("durable_age_seconds"))
+    assert behind[0] == 3
+    assert behind[1] is not None
+    assert behind[1] > 10
+    run.until(run.broker.all_committed)
+    run.until(lambda: run.clock.now > 150)
+    assert run.meter("retries_total", cause="away") is None
+    assert run.meter("retries_total", cause="access_denied") == 2
+    assert run.meter("dead_letters_total", reason="shelf_refused") == 1
+    assert run.meter("dead_letters_total", reason="bad_output") == 1
+    assert (run.meter("events_total"), run.meter("items_total")) == (10, 9)
+    assert run.meter("lag_records") == 0
+    age = run.meter("durable_age_seconds")
+    assert age is not None
+    assert age < 1
+
+
+# --- whatever happens -------------------------------------------------------------------------------------------------
+
+VALUES = st.lists(st.sampled_from([b"good", b"good good", b"bad", b"good bad good", b"?", b""]), max_size=12)
+FAILURES = st.lists(st.sampled_from(["", "", "away", "denied", "cut off", "crash before", "crash after"]), max_size=30)
+TROUBLES = st.lists(
+    st.sampled_from(["", "", "revoked before", "revoked after", "commit", "committed", "ends"]), max_size=60
+)
+
+
+@given(st.lists(VALUES, min_size=1, max_size=3), FAILURES, TROUBLES, st.lists(st.booleans(), max_size=6))
+def test_every_item_is_written_or_its_record_put_aside_in_order_and_only_then_committed(
+    partitions: list[list[bytes]], failures: list[str], troubles: list[Trouble], letter_fails: list[bool]
+) -> None:
+    run = Run(Limits(items=4))
+    run.broker.most_at_once = 2
+    for number, values in enumerate(partitions):
+        run.broker.add(ESTIMATES, number, *values)
+    run.shelf.failures, run.broker.troubles = iter(failures), iter(troubles)
+    run.letter_fails = iter(letter_fails)
+
+    def nothing_is_committed_that_is_not_done() -> bool:
+        for partition, offset in run.broker.committed.items():
+            assert_done(run, partition, range(offset))
+        return run.broker.all_committed()
+
+    while not run.broker.all_committed():
+        try:
+            run.until(nothing_is_committed_that_is_not_done)
+        except Crash:
+            run.start()
+    for partition, log in run.broker.log.items():
+        assert_done(run, partition, range(len(log)))
+    for written in by_partition(run.shelf.kept).values():
+        assert list(dict.fromkeys(written)) == sorted(set(written)), "an item overtook one before it"
+        assert list(dict.fromkeys(reversed(written))) == sorted(set(written), reverse=True), "an older item stayed"
+
+
+def assert_done(run: Run, partition: TopicPartition, offsets: range) -> None:
+    aside = {record.offset for record, _, _ in run.letters if record.partition == partition.partition}
+    for offset in offsets:
+        value = run.broker.log[partition][offset]
+        words = value.decode().split() if value != b"?" else []
+        expected = {f"{partition.topic}/{partition.partition}/{offset}/{n}{word}" for n, word in enumerate(words)}
+        assert {item for item in expected if not item.endswith("bad")} <= set(run.shelf.kept)
+        assert (offset in aside) == (value == b"?" or "bad" in words)
+    assert not any(item.endswith("bad") for item in run.shelf.kept)
+
+
+def by_partition(items: Sequence[str]) -> dict[str, list[tuple[int, ...]]]:
+    found: dict[str, list[tuple[int, ...]]] = defaultdict(list)
+    for item in items:
+        _, partition, offset, word = item.split("/")
+        found[partition].append((int(offset), int(word[0])))
+    return found

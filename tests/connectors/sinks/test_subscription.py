@@ -1,0 +1,91 @@
+"""Reading in a consumer group whose partitions change hands: nothing is passed over, and what is void is said."""
+
+from __future__ import annotations
+
+import pytest
+from kafka import TopicPartition
+from kafka.errors import KafkaError
+
+from connectors.kafka.topics import ESTIMATES, VITALS
+from connectors.sinks.record import Record
+from connectors.sinks.subscription import Subscription
+from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer
+
+PARTITION = TopicPartition("ward1." + ESTIMATES, 0)
+PLACE = (ESTIMATES, 0)
+
+
+@pytest.fixture
+def broker() -> Broker:
+    broker = Broker(Clock())
+    broker.add(PARTITION.topic, PARTITION.partition, b"a", b"b", b"c", b"d")
+    broker.most_at_once = 2
+    return broker
+
+
+def offsets(subscription: Subscription) -> list[int]:
+    return [record.offset for record in subscription.poll(200).records]
+
+
+def test_records_come_in_order_under_the_topics_name_without_prefix(broker: Broker) -> None:
+    broker.add("other." + ESTIMATES, 0, b"not ours")
+    subscription = Subscription(Consumer(broker), (ESTIMATES, VITALS), "ward1.")
+    polled = subscription.poll(200)
+    assert polled.records == (
+        Record(ESTIMATES, 0, 0, 0, b"P-1", b"a"),
+        Record(ESTIMATES, 0, 1, 1_000, b"P-1", b"b"),
+    )
+    assert polled.lost == frozenset()
+    assert offsets(subscription) == [2, 3]
+
+
+def test_reading_goes_on_from_what_was_committed(broker: Broker) -> None:
+    Subscription(Consumer(broker), (ESTIMATES,), "ward1.").commit({PLACE: 3})
+    assert broker.committed == {PARTITION: 3}
+    assert offsets(Subscription(Consumer(broker), (ESTIMATES,), "ward1.")) == [3]
+
+
+@pytest.mark.parametrize("when", ["revoked before", "revoked after"])
+@pytest.mark.parametrize("committed", [None, 1])
+def test_a_poll_in_which_partitions_change_hands_is_read_again(
+    broker: Broker, when: str, committed: int | None
+) -> None:
+    broker.troubles = iter(["", when])  # type: ignore[arg-type]
+    subscription = Subscription(Consumer(broker), (ESTIMATES,), "ward1.")
+    assert offsets(subscription) == [0, 1]
+    if committed is not None:
+        broker.committed = {PARTITION: committed}
+    polled = subscription.poll(200)
+    assert (polled.records, polled.lost) == ((), {PLACE})
+    first = committed or 0
+    assert offsets(subscription) == [first, first + 1]
+
+
+def test_a_partition_that_cannot_be_turned_back_yet_is_passed_over_until_it_can(broker: Broker) -> None:
+    broker.troubles = iter(["", "revoked after", "committed", "", "committed", ""])  # type: ignore[arg-type]
+    subscription = Subscription(Consumer(broker), (ESTIMATES,), "ward1.")
+    assert [offsets(subscription) for _ in range(5)] == [[0, 1], [], [], [], [0, 1]]
+
+
+def test_nothing_is_read_while_on_hold(broker: Broker) -> None:
+    subscription = Subscription(Consumer(broker), (ESTIMATES,), "ward1.")
+    subscription.hold()
+    assert offsets(subscription) == []
+    subscription.resume()
+    assert offsets(subscription) == [0, 1]
+
+
+def test_what_is_unread_is_counted_where_kafka_says(broker: Broker) -> None:
+    subscription = Subscription(Consumer(broker), (ESTIMATES,), "ward1.")
+    assert subscription.unread() == 4
+    offsets(subscription)
+    assert subscription.unread() == 2
+    broker.troubles = iter(["ends"])
+    assert subscription.unread() is None
+
+
+def test_a_commit_that_is_not_answered_is_an_error(broker: Broker) -> None:
+    broker.troubles = iter(["commit"])
+    with pytest.raises(KafkaError):
+        Subscription(Consumer(broker), (ESTIMATES,), "ward1.").commit({PLACE: 1})
+    assert broker.committed == {}
