@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from twin.registry import Found, Plugin
+    from twin.registry import Found
 
 app = typer.Typer()
 
@@ -46,23 +46,12 @@ def plugins(
 
 def everything() -> Iterator[Listed]:
     """All that was found, by kind and name; what cannot be used comes last of its kind."""
-    for found in (_commands(), _feeds(), _output_kinds(), _rules(), _sinks()):
-        yield from (_usable(plugin, plugin.summary) for plugin in found.plugins)
-        yield from _broken(found)
-    yield from _models()
-
-
-def _models() -> Iterator[Listed]:
-    """Models are read to the end: what is wrong with a file stands in the file."""
-    from twin.modelfile import library
-
-    for plugin in library.library().plugins:
-        try:
-            yield _usable(plugin, library.load_model(plugin.name).title)
-        except (library.ModelError, OSError) as error:
-            mend = f"correct the file, or get {plugin.origin} anew"
-            yield Listed(plugin.kind, plugin.name, "", plugin.origin, str(error), mend)
-    yield from _broken(library.library())
+    for found in (_commands(), _feeds(), _models(), _output_kinds(), _rules(), _sinks()):
+        for plugin in found.plugins:
+            # A command's docstring begins with how it is called.
+            yield Listed(plugin.kind, plugin.name, plugin.summary.rpartition("``: ")[2], plugin.origin)
+        for broken in found.broken:
+            yield Listed(broken.kind, broken.name, "", broken.origin, broken.reason, broken.mend)
 
 
 def _commands() -> Found[Any]:
@@ -77,16 +66,16 @@ def _feeds() -> Found[Any]:
     return feeds()
 
 
+def _models() -> Found[Any]:
+    from twin.modelfile.library import loaded_library
+
+    return loaded_library()
+
+
 def _output_kinds() -> Found[Any]:
     from twin.observation.kinds import kinds
 
     return kinds()
-
-
-def _sinks() -> Found[Any]:
-    from connectors.sinks import sinks
-
-    return sinks()
 
 
 def _rules() -> Found[Any]:
@@ -95,13 +84,10 @@ def _rules() -> Found[Any]:
     return rules()
 
 
-def _usable(plugin: Plugin[Any], summary: str) -> Listed:
-    # A command's docstring begins with how it is called.
-    return Listed(plugin.kind, plugin.name, summary.rpartition("``: ")[2], plugin.origin)
+def _sinks() -> Found[Any]:
+    from connectors.sinks import sinks
 
-
-def _broken(found: Found[Any]) -> Iterator[Listed]:
-    return (Listed(one.kind, one.name, "", one.origin, one.reason, one.mend) for one in found.broken)
+    return sinks()
 
 
 def _print(listed: list[Listed]) -> None:
