@@ -327,7 +327,7 @@ def test_restarting_worker_and_sink_once_more_says_and_writes_nothing(pipeline: 
     before = pipeline.end(*TOPICS), stored_points(pipeline.bench.influx)
     restart(pipeline, tmp_path)
     assert (pipeline.end(*TOPICS), stored_points(pipeline.bench.influx)) == before
-    assert json.loads((tmp_path / "sink.log").read_text().splitlines()[-1])["points"] == 0
+    assert json.loads((tmp_path / "sink.log").read_text().splitlines()[-1])["items"] == 0
 
 
 # --- what the dashboards show -----------------------------------------------------------------------------------------

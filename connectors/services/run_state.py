@@ -68,7 +68,7 @@ def remove_record(directory: Path, server: str) -> None:
 
 
 def running_servers(directory: Path | None = None) -> dict[str, Any]:
-    """Settings (names as in `connectors.settings.Settings`) that reach the servers running in this clone."""
+    """Settings that reach the servers running in this clone, named as their variables without ``DOSETWIN_``."""
     where = directory or state_directory()
     found: dict[str, Any] = {}
     for server in ("kafka", "influx"):
