@@ -39,7 +39,12 @@ class Rivals:
     @property
     def id(self) -> str:
         """The models' ids, joined by commas."""
-        return ",".join(model.id for model in self.models)
+        return ",".join(self.ids)
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Each model's id, in their order."""
+        return tuple(model.id for model in self.models)
 
     @property
     def hash(self) -> str:

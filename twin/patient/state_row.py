@@ -9,6 +9,7 @@ beginning.
 from __future__ import annotations
 
 import zlib
+from dataclasses import dataclass
 from typing import cast
 
 import msgspec
@@ -19,8 +20,12 @@ from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import Evidence
 from twin.events import BadEvent, Nadir, decode, encode
 from twin.filter.belief import Belief
+from twin.filter.trunk import TrunkPosition
+from twin.model.spec import Model
+from twin.patient.checkpoints import Point
 from twin.record.contact import DeviceContact
 from twin.record.history import ClinicalEvent, History, SampleLine
+from twin.solver.effects import width
 from twin.timeline.segments import Layout
 
 ROW_VERSION = 4
@@ -29,6 +34,25 @@ ROW_VERSION = 4
 
 class UnreadableState(ValueError):
     """Bytes that are no row of this version and model; the message says why."""
+
+
+@dataclass(frozen=True)
+class TwinState:
+    """Where one model's twin stands: what is not derived from anything else.
+
+    Attributes:
+        particles: size of the cloud.
+        history: every fact.
+        ledger: the alerts that were published.
+        points: of the fold, in order of time: those that a row keeps.
+    """
+
+    patient_id: str
+    model_hash: str
+    particles: int
+    history: History
+    ledger: AlertLedger
+    points: tuple[Point, ...]
 
 
 class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
@@ -75,16 +99,51 @@ class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     reported: int
 
 
-def pack(row: TwinRow) -> bytes:
-    """The row as MessagePack."""
-    return msgspec.msgpack.encode(row)
+def pack_state(state: TwinState) -> bytes:
+    """A twin's state as MessagePack; the same state gives the same bytes."""
+    beliefs = {id(point.position.belief): point.position.belief for point in state.points}
+    numbers = {identity: number for number, identity in enumerate(beliefs)}
+    return msgspec.msgpack.encode(
+        TwinRow(
+            ROW_VERSION,
+            state.patient_id,
+            state.model_hash,
+            state.particles,
+            pack_history(state.history),
+            state.ledger,
+            [pack_belief(belief) for belief in beliefs.values()],
+            [
+                PointRow(p.millis, numbers[id(p.position.belief)], p.book, pack_nadir(p.nadir), p.evidence)
+                for p in state.points
+            ],
+        )
+    )
+
+
+def unpack_state(raw: bytes, model: Model) -> TwinState:
+    """Inverse of `pack_state`, for a twin of ``model``.
+
+    Raises:
+        UnreadableState: not a row, damaged, or one of another version or model.
+    """
+    row = unpack(raw, model.hash)
+    history = unpack_history(row.history)
+    beliefs = [unpack_belief(belief) for belief in row.beliefs]
+    for belief in beliefs:
+        if belief.eta.shape[1] != width(model, belief.layout, len(model.states)):
+            raise UnreadableState(
+                f"damaged belief: {belief.eta.shape[1]} numbers a particle do not fit {belief.layout}"
+            )
+    positions = [TrunkPosition(belief, None, None, None) for belief in beliefs]
+    points = [Point(p.millis, positions[p.belief], p.book, unpack_nadir(p.nadir), p.evidence) for p in row.points]
+    return TwinState(row.patient_id, row.model_hash, row.particles, history, row.ledger, tuple(points))
 
 
 def unpack(raw: bytes, model_hash: str) -> TwinRow:
     """Read a row.
 
     Raises:
-        BadRow: not a row, damaged, or one of another version or model.
+        UnreadableState: not a row, damaged, or one of another version or model.
     """
     try:
         row = msgspec.msgpack.decode(raw, type=TwinRow)
@@ -154,7 +213,7 @@ def unpack_history(raw: bytes) -> History:
     """Inverse of `pack_history`.
 
     Raises:
-        BadRow: damaged bytes.
+        UnreadableState: damaged bytes.
     """
     try:
         row = msgspec.msgpack.decode(zlib.decompress(raw), type=_HistoryRow)

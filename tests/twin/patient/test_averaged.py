@@ -17,9 +17,10 @@ from twin.filter.quantiles import quantiles
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.patient.averaged import AveragedTwin
+from twin.patient.fold import Update
 from twin.patient.rivals import rivals
 from twin.patient.state_row import UnreadableState
-from twin.patient.twin import PatientTwin, Update
+from twin.patient.twin import PatientTwin
 
 pytestmark = pytest.mark.slow
 

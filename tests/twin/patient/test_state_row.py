@@ -36,7 +36,6 @@ from twin.patient.checkpoints import Point
 from twin.patient.state_row import (
     ROW_VERSION,
     UnreadableState,
-    pack,
     pack_belief,
     pack_history,
     pack_nadir,
@@ -147,7 +146,7 @@ ROW = a_twin().row()
 
 
 def altered(**changes: Any) -> bytes:
-    return pack(msgspec.structs.replace(unpack(ROW, MODEL.hash), **changes))
+    return msgspec.msgpack.encode(msgspec.structs.replace(unpack(ROW, MODEL.hash), **changes))
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 from collections.abc import Iterable, Sequence
 from random import Random
 from typing import Any
@@ -46,7 +47,8 @@ from twin.events import (
 )
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model
-from twin.patient.twin import Update
+from twin.patient import twin as twin_module
+from twin.patient.fold import Update
 from twin.record.history import History
 from twin.timeline.timeline import Timeline, build
 
@@ -418,6 +420,10 @@ def test_facts_are_never_routine() -> None:
         assert not twin.is_routine(event)
 
 
+def test_the_example_of_the_twin_runs() -> None:
+    assert doctest.testmod(twin_module).failed == 0
+
+
 def test_a_twin_that_was_told_nothing_is_the_population() -> None:
     twin = new_twin()
     assert twin.observe([]) == Update()
@@ -445,7 +451,7 @@ def typical(model: Any, events: Sequence[InputEvent], hours: Sequence[float], ou
     """An output of the typical patient after a history, through the whole twin's timeline."""
     twin = PatientTwin(PATIENT, model, 4)
     twin.observe([*events, clock(0.0)])
-    trunk, timeline = twin._trunk, twin._timeline
+    trunk, timeline = twin._folded.trunk, twin._folded.record.timeline
     assert timeline is not None
     solver = trunk.solver(type(twin.belief)(np.zeros((1, len(model.eta_names))), np.zeros(1)))
     marks = np.array([ms(h) for h in hours], dtype=np.int64)
@@ -483,7 +489,7 @@ def test_doses_given_at_once_wait_until_the_twin_speaks_and_change_no_byte(monke
         built.append(len(history.facts))
         return build(history, kernel)
 
-    monkeypatch.setattr("twin.patient.twin.build", counted)
+    monkeypatch.setattr("twin.patient.live_record.build", counted)
     one_by_one = PatientTwin(PATIENT, model, 60)
     said = [output for event in inserted for output in one_by_one.observe([event]).outputs]
     assert len(built) < 20

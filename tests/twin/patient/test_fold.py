@@ -1,0 +1,144 @@
+"""A fold goes on to the newest event, again from where something changed, and its alerts follow what it supports."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from twin.alerts.ledger import AlertLedger
+from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, advance
+from twin.alerts.snapshot import Snapshot
+from twin.clock import HOUR_MS
+from twin.events import Alert, Subject
+from twin.patient.fold import Fold, Step, earliest
+
+ABOUT = Subject("output", "total")
+SETTINGS = {"high": RuleSettings(raise_above=5.0, clear_below=4.0, severity="low")}
+
+
+@dataclass(frozen=True)
+class Total:
+    """Where the toy fold stands: a running total, and its alerts."""
+
+    millis: int
+    book: AlertBook
+    total: float
+
+
+class Totals:
+    """A toy that is folded: amounts in any order, their running total judged at each."""
+
+    def __init__(self) -> None:
+        self.amounts: dict[int, float] = {}
+        self.points: list[Total] = []
+        self.steps: list[int] = []
+
+    @property
+    def newest(self) -> int | None:
+        return max(self.amounts, default=None)
+
+    def due(self) -> int | None:
+        after = self.points[-1].millis if self.points else -1
+        return min((hour for hour in self.amounts if hour > after), default=None)
+
+    def set_back(self, since: int) -> None:
+        self.points = [point for point in self.points if point.millis < since]
+
+    def step(self, due: int) -> Step:
+        self.steps.append(due)
+        before = self.points[-1] if self.points else Total(-1, AlertBook(), 0.0)
+        total = before.total + self.amounts[due]
+        snapshot = Snapshot("P-1", due, 100.0, None)
+        book, moved = advance(before.book, [Finding("high", ABOUT, total, "low", "")], snapshot, SETTINGS, "hash")
+        self.points.append(Total(due, book, total))
+        return Step((), moved)
+
+
+def inserted(fold: Fold, totals: Totals, amounts: dict[int, float]) -> list[Alert]:
+    """The alerts that follow these amounts, wherever in time they belong."""
+    totals.amounts |= amounts
+    published = fold.run(min(amounts))
+    assert all(isinstance(one, Alert) for one in published)
+    return [one for one in published if isinstance(one, Alert)]
+
+
+def started(ledger: AlertLedger | None = None) -> tuple[Fold, Totals]:
+    totals = Totals()
+    return Fold(totals, "P-1", "toy", "hash", ledger), totals
+
+
+def test_a_fold_steps_to_everything_due_and_no_further() -> None:
+    fold, totals = started()
+    totals.amounts = {HOUR_MS: 1.0, 3 * HOUR_MS: 1.0}
+    assert fold.run(None) == ()
+    assert totals.steps == [HOUR_MS, 3 * HOUR_MS]
+    assert fold.run(None) == ()
+    assert totals.steps == [HOUR_MS, 3 * HOUR_MS], "nothing is due any more"
+
+
+def test_a_fold_without_any_event_does_nothing() -> None:
+    fold, totals = started()
+    assert fold.run(None) == ()
+    assert fold.run(0) == ()
+    assert totals.points == []
+
+
+def test_a_late_amount_is_folded_in_from_its_own_time_on() -> None:
+    fold, totals = started()
+    inserted(fold, totals, {1: 1.0, 2: 1.0, 4: 1.0})
+    totals.steps.clear()
+    inserted(fold, totals, {3: 1.0})
+    assert totals.steps == [3, 4]
+    assert totals.points[-1].total == 4.0
+
+
+def test_an_alert_is_raised_once_and_withdrawn_when_its_reason_goes() -> None:
+    fold, totals = started()
+    (raised,) = inserted(fold, totals, {1: 1.0, 2: 6.0, 3: 0.0})
+    assert (raised.state, raised.revision, raised.patient_id, raised.model) == ("raised", 0, "P-1", "toy")
+    assert inserted(fold, totals, {4: 0.0}) == []
+    (withdrawn,) = inserted(fold, totals, {2: 1.0})
+    assert (withdrawn.state, withdrawn.revision, withdrawn.alert_id) == ("withdrawn", 1, raised.alert_id)
+    assert fold.ledger.live == ()
+
+
+def test_a_fold_taken_up_again_repeats_no_alert() -> None:
+    fold, totals = started()
+    inserted(fold, totals, {1: 6.0})
+    again = Fold(totals, "P-1", "toy", "hash", fold.ledger)
+    assert inserted(again, totals, {2: 0.0}) == []
+    assert again.ledger.live == fold.ledger.live
+
+
+@given(st.permutations(list(range(8))), st.lists(st.sampled_from([-3.0, 1.0, 3.0]), min_size=8, max_size=8))
+def test_any_order_of_arrival_ends_in_the_same_points_and_live_alerts(order: list[int], amounts: list[float]) -> None:
+    at_once, ordered = started()
+    inserted(at_once, ordered, dict(enumerate(amounts)))
+    one_by_one, shuffled = started()
+    for hour in order:
+        inserted(one_by_one, shuffled, {hour: amounts[hour]})
+    assert shuffled.points == ordered.points
+    live = [{(entry.alert_id, entry.digest) for entry in fold.ledger.live} for fold in (at_once, one_by_one)]
+    assert live[0] == live[1]
+
+
+@pytest.mark.parametrize(("times", "first"), [([], None), ([None], None), ([3, None, 2], 2)])
+def test_the_earliest_of_some_times(times: list[int | None], first: int | None) -> None:
+    assert earliest(times) == first
+
+
+def test_alerts_can_follow_without_a_step() -> None:
+    """Rules that judge a point anew change what it holds of alerts, and nothing else."""
+    fold, totals = started()
+    inserted(fold, totals, {1: 6.0})
+    (condition,) = totals.points[-1].book.conditions
+    assert condition.alert is not None
+    reworded = msgspec.structs.replace(condition.alert, text="in other words")
+    book = AlertBook((msgspec.structs.replace(condition, alert=reworded),))
+    totals.points[-1] = replace(totals.points[-1], book=book)
+    (updated,) = fold.alerts([reworded], 0, 1)
+    assert (updated.state, updated.revision, updated.text) == ("updated", 1, "in other words")

@@ -1,0 +1,96 @@
+"""One model's fold: when there is something to publish, and what can and cannot be judged again."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.twin import toys
+from tests.twin.bedside import PATIENT, bind, clock, count, dose, level, ms, start, stop, vital
+from twin.clock import HOUR_MS
+from twin.patient.fold import Step
+from twin.patient.model_fold import ModelFold
+
+MODEL = toys.absorption()
+
+
+def fold(*events: object) -> ModelFold:
+    """A fold that received these events."""
+    found = ModelFold(PATIENT, MODEL, 24)
+    assert found.receive(events).rejected == ()  # type: ignore[arg-type]
+    return found
+
+
+def folded(until: float, *events: object) -> ModelFold:
+    """The same, brought on to an hour."""
+    found = fold(*events)
+    while (due := found.due()) is not None and due <= ms(until):
+        found.step(due)
+    return found
+
+
+def test_nothing_is_due_without_a_fact_that_matters() -> None:
+    assert fold().due() is None
+    assert fold(clock(3)).due() is None
+    with pytest.raises(ValueError, match="nothing that a belief could rest on"):
+        fold().step(ms(3))
+
+
+def test_estimates_are_due_at_data_at_changes_of_rate_and_on_the_grid() -> None:
+    found = fold(start(0.3, 40.0), level(1, 2.0), stop(6.5))
+    times = []
+    while (due := found.due()) is not None and due <= ms(8):
+        times.append(due)
+        found.step(due)
+    grid = found.trunk.rhythm.estimate
+    assert {ms(0.3), ms(1), ms(6.5)} <= set(times)
+    assert all(time % grid == 0 for time in set(times) - {ms(0.3), ms(1), ms(6.5)})
+    assert times == sorted(times)
+
+
+def test_a_step_tells_what_its_values_met() -> None:
+    found = folded(0.9, start(0.3, 40.0), level(1, 2.0), count(1, 3.0))
+    step = found.step(ms(1))
+    assert isinstance(step, Step)
+    assert len(step.learned) == 2
+    assert [one.kind for one in step.published] == ["prediction", "prediction", "estimate", "forecast"]
+    assert found.belief.observations == 2
+
+
+def test_a_forecast_is_made_only_for_a_reason() -> None:
+    found = folded(8, start(0.3, 40.0), level(1, 2.0))
+    due = found.due()
+    assert due is not None
+    assert found.foresees(due) == (due % found.trunk.rhythm.forecast == 0)
+    assert found.foresees(due + HOUR_MS // 2) is False
+
+
+def test_setting_back_forgets_points_from_then_on() -> None:
+    found = folded(12, start(0.3, 40.0), level(1, 2.0))
+    found.set_back(ms(4))
+    assert found.points
+    assert max(point.millis for point in found.points) < ms(4)
+    found.set_back(0)
+    assert found.points == []
+    assert found.belief.observations == 0
+
+
+def test_a_late_report_is_judged_again_from_points_that_were_kept() -> None:
+    found = folded(24, bind(0.0), dose(0.5, 60.0), vital(0.6))
+    before = [(point.millis, point.position.belief) for point in found.points]
+    judged = found.judge_again(ms(9))
+    assert judged is not None
+    assert judged.since < ms(9) <= judged.until == found.points[-1].millis
+    assert [(point.millis, point.position.belief) for point in found.points] == before
+    assert found.judge_again(0) is None, "before the first point nothing is kept"
+    with pytest.raises(ValueError, match="contact: nothing has been judged since"):
+        found.judge_again(ms(1000))
+
+
+def test_a_fold_taken_up_again_goes_on_as_the_first() -> None:
+    events = [start(0.3, 40.0), level(1, 2.0), level(9, 0.5)]
+    living = folded(8, *events)
+    restored = ModelFold(PATIENT, MODEL, 24, None, living.record.history, living.points[-2:])
+    due = living.due()
+    assert due == restored.due()
+    assert due is not None
+    assert living.step(due).published == restored.step(due).published

@@ -1,0 +1,277 @@
+"""The average of rival models, folded along one patient's record: each model's own fold in step with the others.
+
+Every model receives every event, and uses what it knows. At each moment at which one of them has something to publish
+all are brought there, and what is published is the average (`twin.patient.rivals`): predictions, estimates, forecasts,
+and the alerts, whose probabilities are those of the average too. A condition that only some models state is judged by
+those. The weights rest on the data that all models predict as the same output in the same unit, so that a model is
+neither helped nor harmed by data the others cannot see; a value is predicted with the weights before it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from twin.alerts.lifecycle import AlertBook, advance
+from twin.alerts.misfit import NO_EVIDENCE, Evidence
+from twin.alerts.rules import assess, settings
+from twin.alerts.snapshot import NadirView, Snapshot, SurpriseView
+from twin.clock import UNIT_MS
+from twin.events import Estimate, Forecast, InputEvent, Nadir, Prediction, Rejected, from_millis
+from twin.filter.expectation import SCATTER_POINTS, expected_of
+from twin.filter.learning import Assimilated
+from twin.model.spec import OutputSpec
+from twin.patient.fold import Step, earliest
+from twin.patient.live_record import Received
+from twin.patient.model_fold import ModelFold, ModelStep
+from twin.patient.reading import envelope, exposure_view, nadir_view, prediction_of
+from twin.patient.rivals import Rivals, WeightedMember, exposures, forecast_bands, nadir, output_bands, pooled, shares
+
+
+@dataclass(frozen=True)
+class AveragePoint:
+    """Where the average stands after everything at or before ``millis``: alerts, the nadir last foreseen, evidence
+    against the average, and each model's log evidence from the data that all models predict."""
+
+    millis: int
+    book: AlertBook
+    nadir: Nadir | None
+    evidence: Evidence
+    log_evidence: tuple[float, ...]
+
+
+Met = dict[int, Assimilated]
+"""One measured value as the models met it, by the model's number."""
+
+
+class AverageFold:
+    """The folds of rival models in step (see the module docstring).
+
+    Args:
+        patient_id: pseudonym.
+        rivals: the models.
+        members: each model's fold, in their order, all with one rhythm.
+        points: of an average that is taken up again.
+    """
+
+    def __init__(
+        self, patient_id: str, rivals: Rivals, members: Sequence[ModelFold], points: Iterable[AveragePoint] = ()
+    ) -> None:
+        self.members = tuple(members)
+        self.points = list(points)
+        self._patient_id = patient_id
+        self._rivals = rivals
+        self._hash = rivals.hash
+        self._align()
+
+    @property
+    def log_evidence(self) -> tuple[float, ...]:
+        """Each model's log evidence, from the data that all of them predict."""
+        return self.points[-1].log_evidence if self.points else (0.0,) * len(self.members)
+
+    @property
+    def newest(self) -> int | None:
+        """Time (ms) of the newest event that a model could use."""
+        return max((m.newest for m in self.members if m.newest is not None), default=None)
+
+    def due(self) -> int | None:
+        """The next time (ms) at which a model has something to publish."""
+        return earliest(member.due() for member in self.members)
+
+    def receive(self, events: Sequence[InputEvent]) -> Received:
+        """Take events into every model's record. What no model can use is rejected, with the first model's reason."""
+        received = [member.receive(events) for member in self.members]
+        refused_by_all = set.intersection(*({rejected.event_id for rejected in one.rejected} for one in received))
+        rejected: tuple[Rejected, ...] = tuple(one for one in received[0].rejected if one.event_id in refused_by_all)
+        return Received(earliest(r.since for r in received), earliest(r.contact for r in received), rejected)
+
+    def set_back(self, since: int) -> None:
+        """Forget the points from ``since`` (ms) on, and those that some model does not know any more."""
+        for member in self.members:
+            member.set_back(since)
+        while self.points and self.points[-1].millis >= since:
+            self.points.pop()
+        self._align()
+
+    def step(self, due: int) -> Step:
+        """Fold every model that has begun on to ``due`` (ms), and average what they read there."""
+        begun = [i for i, member in enumerate(self.members) if member.start is not None and member.start <= due]
+        ahead = any(self.members[i].foresees(due) for i in begun)
+        steps = {i: self.members[i].step(due, ahead=ahead) for i in begun}
+        predictions, evidence, log_evidence = self._predicted(steps)
+        weight = shares([log_evidence[i] for i in begun]).tolist()
+        members = [
+            WeightedMember(self.members[i].model, share, steps[i].reading.view)
+            for i, share in zip(begun, weight, strict=True)
+        ]
+        foreseen = self._foreseen(members, ahead=ahead)
+        published = [*predictions, self._estimate(members, steps, log_evidence, due)]
+        if ahead:
+            published.append(self._forecast(members, foreseen, due))
+        snapshot = self._snapshot(members, steps, foreseen, evidence)
+        book = self.points[-1].book if self.points else AlertBook()
+        book, moved = advance(book, assess(snapshot), snapshot, settings(), self._hash)
+        self._keep(AveragePoint(due, book, foreseen, evidence, log_evidence))
+        return Step(tuple(published), moved)
+
+    def _keep(self, point: AveragePoint) -> None:
+        """Add a point, and leave out those that no model knows any more."""
+        kept = {known.millis for member in self.members for known in member.points}
+        self.points = [known for known in (*self.points, point) if known.millis in kept]
+
+    def _align(self) -> None:
+        """Set everything back to the newest moment that all still know: each keeps older points of its own choice."""
+        while True:
+            last = self.points[-1].millis if self.points else None
+            for member in self.members:
+                if member.points and (last is None or member.points[-1].millis > last):
+                    member.set_back(member.points[0].millis if last is None else last + 1)
+            begun = [m for m in self.members if last is not None and m.start is not None and m.start <= last]
+            if all(member.points and member.points[-1].millis == last for member in begun):
+                return
+            self.points.pop()
+
+    # --- values that were measured -----------------------------------------------------------------------------------
+
+    def _predicted(
+        self, steps: dict[int, ModelStep]
+    ) -> tuple[list[Estimate | Forecast | Prediction], Evidence, tuple[float, ...]]:
+        """Predictions of the values that were assimilated; evidence against the average and for each model after."""
+        evidence = self.points[-1].evidence if self.points else NO_EVIDENCE
+        log_evidence = self.log_evidence
+        found: list[Estimate | Forecast | Prediction] = []
+        for met in _met(steps):
+            prediction, evidence = self._prediction(met, log_evidence, evidence)
+            found.append(prediction)
+            log_evidence = self._with(met, log_evidence)
+        return found, evidence, log_evidence
+
+    def _prediction(self, met: Met, log_evidence: tuple[float, ...], evidence: Evidence) -> tuple[Prediction, Evidence]:
+        alike = self._alike(met)
+        weight = shares([log_evidence[i] for i in alike]).tolist()
+        first = next(iter(alike))
+        output, observation = self._output(first, alike[first]), alike[first].observation
+        expected = [one.expected for one in alike.values()]
+        flat, each = pooled((share, e.scattered, e.each) for share, e in zip(weight, expected, strict=True))
+        pit = sum(share * e.pit for share, e in zip(weight, expected, strict=True))
+        resolved = 0.5 * SCATTER_POINTS * float((each * each).sum())
+        together = expected_of(output, observation, flat, each, pit, resolved=resolved)
+        # Before any datum the rivals count alike.
+        population = float(np.mean([one.population_median for one in alike.values()]))
+        head = self._envelope("prediction", observation.millis, observation.event_id)
+        evidence = evidence.after(together.score, self._names().index(output.name), together.innovation)
+        return prediction_of(head, output, observation, together, population), evidence
+
+    def _alike(self, met: Met) -> Met:
+        """The models that took the value for the output that the first of them did."""
+        first = next(iter(met))
+        output = self._output(first, met[first])
+        return {
+            i: one
+            for i, one in met.items()
+            if (self._output(i, one).name, self._output(i, one).unit) == (output.name, output.unit)
+        }
+
+    def _with(self, met: Met, log_evidence: tuple[float, ...]) -> tuple[float, ...]:
+        """Log evidence after a value, where all models predicted the same output."""
+        alike = self._alike(met)
+        if len(alike) < len(self.members):
+            return log_evidence
+        return tuple(known + alike[i].log_evidence for i, known in enumerate(log_evidence))
+
+    def _output(self, model: int, one: Assimilated) -> OutputSpec:
+        return self._rivals.models[model].outputs[one.observation.output]
+
+    def _names(self) -> list[str]:
+        """Names of all outputs, each once, in the order of the models."""
+        return list(dict.fromkeys(output.name for model in self._rivals.models for output in model.outputs))
+
+    # --- the average read --------------------------------------------------------------------------------------------
+
+    def _foreseen(self, members: Sequence[WeightedMember], *, ahead: bool) -> Nadir | None:
+        """The nadir ahead; without a forecast the last one still stands."""
+        if not ahead:
+            return self.points[-1].nadir if self.points else None
+        found = nadir(members)
+        return None if found is None else found[2]
+
+    def _forecast(self, members: Sequence[WeightedMember], foreseen: Nadir | None, due: int) -> Forecast:
+        return Forecast(
+            **self._envelope("forecast", due),
+            times=tuple(from_millis(int(m)) for m in members[0].view.times),
+            outputs=forecast_bands(members),
+            nadir=foreseen,
+        )
+
+    def _estimate(
+        self, members: Sequence[WeightedMember], steps: dict[int, ModelStep], log_evidence: tuple[float, ...], due: int
+    ) -> Estimate:
+        alone = [step.reading.estimate for step in steps.values()]
+        top = max(log_evidence)
+        return Estimate(
+            **self._envelope("estimate", due),
+            outputs=output_bands(members),
+            parameters=(),
+            exposure=tuple(exposure for _, exposure in exposures(members)),
+            delivered_rate={drug: rate for one in reversed(alone) for drug, rate in one.delivered_rate.items()},
+            delivered={drug: amount for one in reversed(alone) for drug, amount in one.delivered.items()},
+            ess=_ess(members),
+            log_evidence=float(top + np.log(np.mean(np.exp(np.array(log_evidence) - top)))),
+            observations=max(one.observations for one in alone),
+            model_weights=dict(zip(self._rivals.ids, shares(log_evidence).tolist(), strict=True)),
+        )
+
+    def _snapshot(
+        self,
+        members: Sequence[WeightedMember],
+        steps: dict[int, ModelStep],
+        foreseen: Nadir | None,
+        evidence: Evidence,
+    ) -> Snapshot:
+        alone = [step.reading.snapshot for step in steps.values()]
+        delivery = {view.drug: view for one in reversed(alone) for view in one.delivery}
+        observed = [one.last_observation_ms for one in alone if one.last_observation_ms is not None]
+        return replace(
+            alone[0],
+            ess=_ess(members),
+            last_observation_ms=max(observed, default=None),
+            delivery=tuple(delivery.values()),
+            exposures=tuple(
+                exposure_view(target.name, target.drug, exposure, members[0].view.running)
+                for target, exposure in exposures(members)
+            ),
+            nadir=self._nadir_view(foreseen),
+            surprise=self._surprise(evidence),
+        )
+
+    def _nadir_view(self, foreseen: Nadir | None) -> NadirView | None:
+        for model in self._rivals.models:
+            if foreseen is not None and model.toxicities and model.toxicities[0].output == foreseen.output:
+                return nadir_view(model.toxicities[0], UNIT_MS[model.time_unit], foreseen)
+        return None
+
+    def _surprise(self, evidence: Evidence) -> SurpriseView | None:
+        if not evidence.count:
+            return None
+        output = self._names()[evidence.output]
+        return SurpriseView(self._rivals.id, evidence.total, evidence.count, output, evidence.innovation)
+
+    def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
+        return envelope(kind, self._patient_id, self._rivals.id, self._hash, millis, *parts)
+
+
+def _met(steps: dict[int, ModelStep]) -> list[Met]:
+    """The values that were assimilated, in the order in which they were, and by which models."""
+    found: dict[str, Met] = {}
+    for i, step in steps.items():
+        for one in step.learned:
+            found.setdefault(one.observation.event_id, {})[i] = one
+    return list(found.values())
+
+
+def _ess(members: Iterable[WeightedMember]) -> float:
+    """Effective number of particles of the average."""
+    return float(1.0 / sum(member.share**2 * float((member.view.weight**2).sum()) for member in members))

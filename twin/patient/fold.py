@@ -1,0 +1,124 @@
+"""The fold over a patient's history: step by step to the newest event, and the alerts that follow.
+
+    while due <= newest event:
+        step to what is due: assimilate, estimate, judge
+    publish what the folded history now supports of alerts, and withdraw what it no longer does
+
+What comes in order moves the fold on. What comes late, corrected or retracted sets it back to the newest point before
+the change, from where it is folded again. So any order of arrival ends in the same points, bit for bit.
+
+Folded is one model's belief (`twin.patient.model_fold`), or the average of several (`twin.patient.average_fold`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from twin.alerts.ledger import AlertLedger, reconcile
+from twin.alerts.lifecycle import AlertBook, Transition, to_alert
+from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected
+
+PARTICLES = 1000
+"""Default size of a cloud."""
+
+BEFORE_ALL = -(2**62)
+"""Before any event (ms): a fold without points begins with the history."""
+
+
+@dataclass(frozen=True)
+class Update:
+    """What a twin makes of some events: outputs in event-time order, and events that it could not use."""
+
+    outputs: tuple[OutputEvent, ...] = ()
+    rejected: tuple[Rejected, ...] = ()
+
+
+@dataclass(frozen=True)
+class Step:
+    """One step of a fold: what is published of the belief, and the transitions of alerts."""
+
+    published: tuple[Estimate | Forecast | Prediction, ...]
+    transitions: tuple[Transition, ...]
+
+
+class FoldPoint(Protocol):
+    """Where a fold stands after everything at or before ``millis``."""
+
+    @property
+    def millis(self) -> int: ...
+
+    @property
+    def book(self) -> AlertBook: ...
+
+
+class Folded(Protocol):
+    """What a fold moves along a history."""
+
+    @property
+    def points(self) -> Sequence[FoldPoint]:
+        """The points it has passed and still knows, in order of time."""
+
+    @property
+    def newest(self) -> int | None:
+        """Time (ms) of the newest event."""
+
+    def due(self) -> int | None:
+        """The next time (ms) at which there is something to publish; ``None`` while there is no record to rest on."""
+
+    def set_back(self, since: int) -> None:
+        """Forget the points from ``since`` (ms) on."""
+
+    def step(self, due: int) -> Step:
+        """Fold on to ``due`` and add a point there."""
+
+
+class Fold:
+    """A fold of one patient and the alerts published of it.
+
+    Args:
+        folded: what is moved.
+        patient_id, model, model_hash: whom and what the alerts are of.
+        ledger: alerts that were published before.
+    """
+
+    def __init__(
+        self, folded: Folded, patient_id: str, model: str, model_hash: str, ledger: AlertLedger | None = None
+    ) -> None:
+        self.ledger = AlertLedger() if ledger is None else ledger
+        self._folded = folded
+        self._patient_id = patient_id
+        self._model = model
+        self._model_hash = model_hash
+
+    def run(self, since: int | None) -> tuple[OutputEvent, ...]:
+        """Fold again from ``since`` (ms), or on to what is due by now; everything there is to publish."""
+        newest, due = self._folded.newest, self._folded.due()
+        if newest is None or (since is None and (due is None or due > newest)):
+            return ()
+        if since is not None:
+            self._folded.set_back(since)
+        points = self._folded.points
+        begun = points[-1].millis if points else BEFORE_ALL
+        published: list[OutputEvent] = []
+        transitions: list[Transition] = []
+        while (due := self._folded.due()) is not None and due <= newest:
+            step = self._folded.step(due)
+            published += step.published
+            transitions += step.transitions
+        # All of the history is folded, up to its newest event: what was published after the last point has no reason.
+        return (*published, *self.alerts(transitions, begun, newest))
+
+    def alerts(self, transitions: Iterable[Transition], since: int, until: int) -> list[Alert]:
+        """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again."""
+        points = self._folded.points
+        book = points[-1].book if points else AlertBook()
+        self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until)
+        names = {"patient_id": self._patient_id, "model": self._model, "model_hash": self._model_hash}
+        return [to_alert(revision.transition, revision.number, **names) for revision in revisions]
+
+
+def earliest(times: Iterable[int | None]) -> int | None:
+    """The earliest of some times; ``None`` when there is none."""
+    return min((millis for millis in times if millis is not None), default=None)

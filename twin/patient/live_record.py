@@ -1,0 +1,144 @@
+"""A patient's record as it comes in: the history, and what follows from it for one model, orders and timeline.
+
+The timeline is built anew when an event changes it, but not for each dose given in order: those wait until the next
+estimate, or building would cost ever more over years of them. A day of unchanged pump samples extends a timeline; then
+it is rebuilt, so that a pump's silence is counted from its last report.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from twin.clock import HOUR_MS
+from twin.events import BadEvent, Clock, DoseGiven, InputEvent, PumpDelivery, Rejected, VitalSample, to_millis
+from twin.kernel.kernel import Kernel
+from twin.patient.fold import earliest
+from twin.record.history import History, Insertion
+from twin.record.orders import Orders
+from twin.record.recording import insert_event
+from twin.solver.settling import settles
+from twin.timeline.difference import first_difference
+from twin.timeline.timeline import Timeline, build
+
+REBUILD_MS = 24 * HOUR_MS
+"""Age at which a timeline of a patient with pump samples is rebuilt."""
+
+
+Due = Callable[[], int | None]
+"""When (ms) there is something to publish next, as the timeline stands: asked where it matters."""
+
+
+@dataclass(frozen=True)
+class Received:
+    """What some events change.
+
+    Attributes:
+        since: earliest time (ms) from which the belief may differ, ``None`` for none.
+        contact: earliest time (ms) from which only a late report of a device is new to the rules.
+        rejected: events that could not be used.
+    """
+
+    since: int | None
+    contact: int | None
+    rejected: tuple[Rejected, ...]
+
+
+class LiveRecord:
+    """The record of one patient, for one model (see the module docstring).
+
+    Attributes:
+        history: every fact, whatever the order of arrival.
+        orders: plans and device bindings.
+        timeline: what the model needs of the history; ``None`` while it holds nothing that matters to the model.
+    """
+
+    def __init__(self, patient_id: str, kernel: Kernel, history: History | None = None) -> None:
+        self.history = History() if history is None else history
+        self.orders = Orders(self.history)
+        self.timeline: Timeline | None = None
+        self._patient_id = patient_id
+        self._kernel = kernel
+        self._built = 0
+        self._waiting = False
+        self._rebuild(None)
+
+    def receive(self, events: Sequence[InputEvent], folded: int | None, due: Due) -> Received:
+        """Take events in, in any order; what cannot be used is rejected and never raises.
+
+        Args:
+            events: of the patient.
+            folded: how far (ms) the fold has come, ``None`` before its first point.
+            due: see `Due`.
+        """
+        rejected: list[Rejected] = []
+        inserted: list[tuple[Insertion, InputEvent]] = []
+        for event in events:
+            try:
+                inserted.append((self._insert(event), event))
+            except BadEvent as bad:
+                rejected.append(
+                    Rejected(reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id)
+                )
+        since = earliest(i.since for i, event in inserted if not _can_wait(i, event, folded))
+        contact = earliest(insertion.contact for insertion, _ in inserted)
+        self._waiting |= any(insertion.since is not None for insertion, _ in inserted)
+        if since is not None or any(insertion.delivery for insertion, _ in inserted) or self._is_stale(due):
+            since = self._rebuild(since)
+        return Received(since, contact, tuple(rejected))
+
+    def is_routine(self, event: InputEvent, due: Due) -> bool:
+        """Whether an event leaves the timeline as it is and comes before anything is ``due``."""
+        if self._is_stale(due) or not isinstance(event, VitalSample | Clock | PumpDelivery):
+            return False
+        if isinstance(event, PumpDelivery):
+            line = self.history.samples.get((event.device_id, event.drug))
+            if event.phase != "sample" or line is None or to_millis(event.time) <= line.times[-1]:
+                return False
+        return (next_due := due()) is None or to_millis(event.time) < next_due
+
+    def up_to_date(self) -> Timeline:
+        """The timeline, with doses that waited.
+
+        Raises:
+            ValueError: the history holds nothing that matters to the model.
+        """
+        if self._waiting:
+            self._rebuild(None)
+        if self.timeline is None:
+            raise ValueError(f"the record of {self._patient_id!r} holds nothing that a belief could rest on")
+        return self.timeline
+
+    def _insert(self, event: InputEvent) -> Insertion:
+        if event.patient_id != self._patient_id:
+            raise BadEvent("wrong_patient", f"field 'patient_id': this is the twin of {self._patient_id!r}")
+        return insert_event(self.history, event, self._kernel.model, settles)
+
+    def _is_stale(self, due: Due) -> bool:
+        """Whether the timeline lacks what is needed now: doses that waited until now, or a day of samples."""
+        newest = self.history.newest
+        if self.timeline is None or newest is None:
+            return False
+        if self.history.samples and newest >= self._built + REBUILD_MS:
+            return True
+        return self._waiting and (next_due := due()) is not None and next_due <= newest
+
+    def _rebuild(self, since: int | None) -> int | None:
+        """Build the timeline anew; the earliest time from which anything may differ from before."""
+        old = self.timeline
+        self.timeline = build(self.history, self._kernel)
+        self.orders = Orders(self.history)
+        self._built = self.history.newest or 0
+        self._waiting = False
+        if self.timeline is None:
+            return since
+        differs = self.timeline.start if old is None else first_difference(old, self.timeline)
+        return earliest((since, differs))
+
+
+def _can_wait(insertion: Insertion, event: InputEvent, folded: int | None) -> bool:
+    """Whether the timeline may stay until the next estimate: a dose given at once, after all that is folded."""
+    if insertion.since is None:
+        return True
+    plain = isinstance(event, DoseGiven) and event.duration is None and event.status == "final"
+    return plain and folded is not None and insertion.since > folded

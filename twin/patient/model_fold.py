@@ -1,0 +1,223 @@
+"""One model's belief about a patient, folded along the patient's record.
+
+    belief = fold(assimilate, history in event time)
+
+A fold leaves a ladder of points behind it (`twin.patient.checkpoints`), so that it can be set back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from twin.alerts.ledger import AlertLedger
+from twin.alerts.lifecycle import AlertBook, Transition, advance
+from twin.alerts.misfit import Evidence
+from twin.alerts.rules import assess, settings
+from twin.events import Estimate, Forecast, InputEvent, Prediction
+from twin.filter.belief import Belief, prior
+from twin.filter.learning import Assimilated, learn
+from twin.filter.trunk import Rhythm, Trunk, TrunkPosition
+from twin.kernel.kernel import compile_model
+from twin.model.spec import Model
+from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable
+from twin.patient.fold import Step
+from twin.patient.live_record import LiveRecord, Received
+from twin.patient.reading import Reader, Reading
+from twin.patient.state_row import TwinState
+from twin.record.history import History
+from twin.timeline.covariates import widened
+from twin.timeline.timeline import Timeline
+
+
+@dataclass(frozen=True)
+class ModelStep(Step):
+    """One step of a model's fold, with the values that were assimilated and the reading of the belief after them."""
+
+    learned: tuple[Assimilated, ...]
+    reading: Reading
+
+
+@dataclass(frozen=True)
+class JudgedAgain:
+    """Transitions of alerts after ``since`` and until ``until`` (ms), judged anew from kept points."""
+
+    transitions: tuple[Transition, ...]
+    since: int
+    until: int
+
+
+class ModelFold:
+    """A belief by one model and the record it is folded along; time and chance come from the record alone.
+
+    Args:
+        patient_id: pseudonym; part of the key of all randomness.
+        model: what is believed in.
+        particles: size of the cloud.
+        rhythm: how often there is an estimate and a forecast; by default as the model file has it.
+        history, points: of a fold that is taken up again.
+    """
+
+    def __init__(
+        self,
+        patient_id: str,
+        model: Model,
+        particles: int,
+        rhythm: Rhythm | None = None,
+        history: History | None = None,
+        points: Iterable[Point] = (),
+    ) -> None:
+        self.model = model
+        self.particles = particles
+        self.trunk = Trunk(compile_model(model), patient_id, rhythm)
+        self.record = LiveRecord(patient_id, self.trunk.kernel, history)
+        self.points = list(points)
+        self._reader = Reader(self.trunk)
+        self._thinned_until = -(2**63)
+
+    @property
+    def belief(self) -> Belief:
+        """The present belief; the population's while nothing was observed."""
+        return self.points[-1].position.belief if self.points else self._population(self.record.timeline)
+
+    @property
+    def newest(self) -> int | None:
+        """Time (ms) of the newest event."""
+        return self.record.history.newest
+
+    @property
+    def start(self) -> int | None:
+        """The time (ms) of the first fact that matters to the model; ``None`` while there is none."""
+        return None if self.record.timeline is None else self.record.timeline.start
+
+    def receive(self, events: Sequence[InputEvent]) -> Received:
+        """Take events into the record, without folding them."""
+        return self.record.receive(events, self.points[-1].millis if self.points else None, self.due)
+
+    def is_routine(self, event: InputEvent) -> bool:
+        """Whether to observe this event costs microseconds: a repeated reading before the next estimate is due."""
+        return self.record.is_routine(event, self.due)
+
+    def set_back(self, since: int) -> None:
+        """Forget the points from ``since`` (ms) on."""
+        while self.points and self.points[-1].millis >= since:
+            self.points.pop()
+
+    def due(self) -> int | None:
+        """The next time (ms) of an estimate: a datum, a change of rate, or the estimate grid."""
+        timeline, every = self.record.timeline, self.trunk.rhythm.estimate
+        if timeline is None:
+            return None
+        after = self.points[-1].millis if self.points else timeline.start - 1
+        found = [max(after // every + 1, -(-timeline.start // every)) * every]
+        at = int(np.searchsorted(timeline.change, after, side="right"))
+        if at < len(timeline.change):
+            found.append(int(timeline.change[at]))
+        ahead = (o.millis for o in timeline.observations[self._assimilated() :] if o.millis > after)
+        found += [millis for millis in (next(ahead, None),) if millis is not None]
+        return min(found)
+
+    def foresees(self, due: int) -> bool:
+        """Whether there is reason for a forecast at ``due``: a datum, a change of rate, its grid, or that it is new."""
+        timeline = self.record.timeline
+        if timeline is None:
+            return False
+        measured = any(o.millis == due for o in timeline.observations[self._assimilated() :])
+        changed = bool(np.isin(due, timeline.change))
+        known = bool(self.points) and self.points[-1].nadir is not None
+        return measured or changed or due % self.trunk.rhythm.forecast == 0 or not known
+
+    def step(self, due: int, *, ahead: bool | None = None) -> ModelStep:
+        """Fold on to ``due`` (ms) and read the belief there, with a forecast ``ahead`` (by default if there is reason).
+
+        Raises:
+            ValueError: there is no record to fold along.
+        """
+        ahead = self.foresees(due) if ahead is None else ahead
+        timeline = self.record.up_to_date()
+        before = self.points[-1] if self.points else self._beginning(timeline)
+        position, evidence, learned = self._assimilate(before, timeline, due)
+        position = self.trunk.advance_to_grid(self.trunk.forward(position, timeline, due), timeline, due)
+        reading = self._reader.read(
+            position,
+            self.record.history,
+            self.record.orders,
+            timeline,
+            due,
+            ahead=ahead,
+            nadir=before.nadir,
+            evidence=evidence,
+        )
+        snapshot = reading.snapshot
+        book, moved = advance(before.book, assess(snapshot), snapshot, settings(), self.model.hash)
+        self._keep(Point(due, position, book, reading.nadir, evidence, snapshot))
+        published: list[Estimate | Forecast | Prediction] = [self._reader.prediction(one) for one in learned]
+        published += [reading.estimate] if reading.forecast is None else [reading.estimate, reading.forecast]
+        return ModelStep(tuple(published), moved, tuple(learned), reading)
+
+    def judge_again(self, contact: int) -> JudgedAgain | None:
+        """Let the rules judge anew what they judged without a device's report of ``contact`` (ms); no belief differs.
+
+        ``None`` where the points since then were not all kept, and the fold has to be set back.
+
+        Raises:
+            ValueError: nothing has been judged since.
+        """
+        first = next((i for i, point in enumerate(self.points) if point.millis >= contact), None)
+        if first is None:
+            raise ValueError(f"contact: nothing has been judged since {contact}; the next step will know of it")
+        if first == 0 or contact <= self._thinned_until or any(p.snapshot is None for p in self.points[first:]):
+            return None
+        before = self.points[first - 1]
+        book = before.book
+        transitions: list[Transition] = []
+        for i, point in enumerate(self.points[first:], start=first):
+            assert point.snapshot is not None
+            snapshot = self._reader.with_contacts(point.snapshot, self.record.history, self.record.orders)
+            book, moved = advance(book, assess(snapshot), snapshot, settings(), self.model.hash)
+            transitions += moved
+            self.points[i] = replace(point, book=book, snapshot=snapshot)
+        return JudgedAgain(tuple(transitions), before.millis, self.points[-1].millis)
+
+    def state(self, ledger: AlertLedger) -> TwinState:
+        """All that is not derived, with the alerts that were published."""
+        history, points = self.record.history, resumable(self.points)
+        return TwinState(self.trunk.patient_id, self.model.hash, self.particles, history, ledger, tuple(points))
+
+    def _assimilated(self) -> int:
+        """How many observations the belief rests on."""
+        return self.points[-1].position.belief.observations if self.points else 0
+
+    def _population(self, timeline: Timeline | None) -> Belief:
+        """The prior: wider where a characteristic that matters was never reported."""
+        population = widened(self.model, None if timeline is None else timeline.widening)
+        return prior(population, self.particles, self.trunk.patient_id)
+
+    def _beginning(self, timeline: Timeline) -> Point:
+        """The point before the record."""
+        return Point(timeline.start - 1, self.trunk.begin(timeline, self._population(timeline)), AlertBook())
+
+    def _assimilate(
+        self, before: Point, timeline: Timeline, due: int
+    ) -> tuple[TrunkPosition, Evidence, list[Assimilated]]:
+        """Assimilate every value measured at ``due``: position, evidence against the model, and what each met."""
+        position = self.trunk.remembered(before.position, timeline, before.millis)
+        evidence, learned = before.evidence, list[Assimilated]()
+        for observation in timeline.observations[position.belief.observations :]:
+            if observation.millis != due:
+                break
+            position, assimilated = learn(self.trunk, position, timeline, observation)
+            expected = assimilated.expected
+            evidence = evidence.after(expected.score, observation.output, expected.innovation)
+            learned.append(assimilated)
+        return position, evidence, learned
+
+    def _keep(self, point: Point) -> None:
+        """Add a point, and thin the older ones now and then."""
+        self.points.append(point)
+        if len(self.points) >= 2 * POINTS_KEPT:
+            self.points = ladder(self.points)
+            self._thinned_until = self.points[-POINTS_KEPT].millis
+        forget_clouds(self.points)
