@@ -213,13 +213,6 @@ def _meant(code: str) -> str:
 # --- conversion ------------------------------------------------------------------------------------------------------
 
 
-def check_unit(code: str) -> None:
-    """Raise `UnitError` when a text is not a UCUM code (or a known spelling of one)."""
-    found = _read(code)
-    if isinstance(found, str):
-        raise UnitError(found)
-
-
 def quantity_of(code: str) -> Any:
     """A unit as a pint quantity of the one registry, e.g. for dimension checks. Raises `UnitError`."""
     found = _read(code)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from twin import units
 from twin.events import Quantity
-from twin.units import UnitError, canonical_spelling, check_unit, convert, drug_amount, drug_rate, family
+from twin.units import UnitError, canonical_spelling, convert, drug_amount, drug_rate, family, quantity_of
 
 
 def test_examples_in_the_docstrings_run() -> None:
@@ -128,13 +128,13 @@ def test_messages_name_the_unit_the_expectation_and_the_mend(unit: str, to: str,
 @pytest.mark.parametrize("unit", ["bananas", "[pH]", "m" * 80, "mg/(((L", "5mg", "mg/L/", "Cel/h", "\x00", "🙂", "m-"])
 def test_what_is_no_unit_is_refused(unit: str) -> None:
     with pytest.raises(UnitError):
-        check_unit(unit)
+        quantity_of(unit)
 
 
 @given(st.text(max_size=32))
 def test_any_text_is_either_a_unit_or_refused_as_one(unit: str) -> None:
     with contextlib.suppress(UnitError):
-        check_unit(unit)
+        quantity_of(unit)
 
 
 @pytest.mark.parametrize("local", sorted(units.SPELLINGS))
@@ -209,7 +209,7 @@ def test_a_volume_delivered_is_an_amount_by_its_concentration() -> None:
 
 
 def test_the_pinned_registry_reads_international_units() -> None:
-    check_unit("[iU]/L")
+    quantity_of("[iU]/L")
 
 
 def test_importing_the_module_does_not_build_the_registry() -> None:

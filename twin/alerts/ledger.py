@@ -1,8 +1,8 @@
-"""What the world has been told about a patient's alerts, and what it must be told now.
+"""Which alerts of a patient have been published, and what has to be published now.
 
-The folded `AlertBook` says which alerts the history supports; late, corrected or retracted facts change the history,
+The folded `AlertBook` holds which alerts the history supports; late, corrected or retracted facts change the history,
 and the book with it. What has been published cannot be taken back, only followed by a further revision. The ledger
-remembers, for every published alert, its last revision and the digest of what that revision said, and `reconcile`
+remembers, for every published alert, its last revision and the digest of that revision's content, and `reconcile`
 answers with the smallest set of revisions after which the published record agrees with the book again:
 
 * a transition that is already published as it stands is not published twice (so a replay repeats nothing);
@@ -21,7 +21,7 @@ import msgspec
 
 from twin.alerts.lifecycle import AlertBook, Severity, Transition
 from twin.clock import DAY_MS
-from twin.events import Alert, AlertState, Subject, to_millis
+from twin.events import AlertState, Subject
 
 REMEMBERED_MS = 126 * DAY_MS
 """How long a finished alert stays correctable: six three-week cycles. Older ones are history as published."""
@@ -42,7 +42,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def live(self) -> bool:
-        """The alert stands, as far as the world knows."""
+        """The alert stands, by what was published."""
         return self.state in ("raised", "updated")
 
 
@@ -59,7 +59,7 @@ class AlertLedger(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def live(self) -> tuple[Published, ...]:
-        """The alerts that stand, as far as the world knows."""
+        """The alerts that stand, by what was published."""
         return tuple(entry for entry in self.published if entry.live)
 
 
@@ -81,7 +81,7 @@ def reconcile(
         transitions: all that `twin.alerts.lifecycle.advance` returned on the way, in order.
         since_ms: time of the checkpoint (or of the last snapshot) that the folding started from: transitions up to
             it are as they were.
-        until_ms: how far the fold has come. A published alert newer than this is left alone: a replay has not come to
+        until_ms: how far the fold has come. A published alert newer than this is left alone: the fold has not come to
             it yet.
 
     Returns:
@@ -108,38 +108,11 @@ def reconcile(
     return reconciliation.close(), tuple(reconciliation.revisions)
 
 
-def absorb(ledger: AlertLedger, alert: Alert) -> AlertLedger:
-    """The ledger with an alert found on the wire that it does not know: published after the ledger was last saved.
-
-    A worker that crashed between publishing and saving calls this for each such alert, so that no revision is given
-    twice and an alert whose reason does not come back with the replayed events is withdrawn.
-    """
-    entries = {entry.alert_id: entry for entry in ledger.published}
-    known = entries.get(alert.alert_id)
-    if known is not None and known.revision >= alert.revision:
-        return ledger
-    transition = Transition(
-        alert_id=alert.alert_id,
-        rule=alert.rule,
-        subject=alert.subject,
-        state=alert.state,
-        severity=alert.severity,
-        onset_ms=to_millis(alert.onset),
-        time_ms=to_millis(alert.time),
-        probability=alert.probability,
-        horizon_hours=alert.horizon_hours,
-        freshness_hours=alert.freshness_hours,
-        text=alert.text,
-    )
-    entries[alert.alert_id] = _entry(transition, alert.revision)
-    return msgspec.structs.replace(ledger, published=tuple(sorted(entries.values(), key=lambda e: e.alert_id)))
-
-
 def digest(transition: Transition) -> bytes:
-    """64 bits of BLAKE2b over what a transition says; "raised" and "updated" say the same, that the alert stands."""
-    said = transition.live, transition.severity, transition.time_ms, transition.probability
-    also = transition.horizon_hours, transition.freshness_hours, transition.text
-    return hashlib.blake2b(repr(said + also).encode(), digest_size=8).digest()
+    """64 bits of BLAKE2b over a transition's content; "raised" and "updated" mean the same, that the alert stands."""
+    judged = transition.live, transition.severity, transition.time_ms, transition.probability
+    shown = transition.horizon_hours, transition.freshness_hours, transition.text
+    return hashlib.blake2b(repr(judged + shown).encode(), digest_size=8).digest()
 
 
 def _unpublished(entry: Published | None, sequence: list[Transition], since_ms: int) -> list[Transition]:
@@ -151,7 +124,7 @@ def _unpublished(entry: Published | None, sequence: list[Transition], since_ms: 
         return sequence[digests.index(entry.digest) + 1 :]
     if entry.time_ms <= since_ms:
         return sequence
-    return sequence[-1:]  # its past is told already, in other words: only where it stands now is news
+    return sequence[-1:]  # its past was published with other content: only where it stands now is new
 
 
 def _withdrawal(entry: Published, now: int) -> Transition:
@@ -185,7 +158,7 @@ def _entry(transition: Transition, revision: int) -> Published:
 
 
 class _Reconciliation:
-    """The ledger while it is being written: gives each transition its revision and the word that fits the record."""
+    """The ledger while it is being written: gives each transition its revision and the state that fits the record."""
 
     def __init__(self, ledger: AlertLedger, until_ms: int) -> None:
         self.ledger = ledger

@@ -1,6 +1,6 @@
 """The life of an alert: a pure state machine over what the rules find.
 
-A rule says, for each subject it watches (a drug, a device, a target), how far its condition holds: the *level* of a
+A rule finds, for each subject it watches (a drug, a device, a target), how far its condition holds: the *level* of a
 `Finding`, a probability or a ratio. `advance` compares the level with the rule's two thresholds and moves each
 condition along
 
@@ -8,7 +8,7 @@ condition along
       ▲                                                               ▲                                   │
       └───────────────────────── for clear_after ─────────────────────┴──── level back over clear_below ──┘
 
-and returns the transitions worth telling: raised, updated, cleared. Nothing here knows what has been published:
+and returns the transitions to publish: raised, updated, cleared. Nothing here depends on what has been published:
 `twin.alerts.ledger` numbers the transitions, and withdraws what a refolded history no longer supports.
 
 A probability that comes from particles is only known to within its Monte-Carlo error, so it may cross a threshold by
@@ -33,10 +33,10 @@ from twin.events import Alert, AlertState, Subject, event_id, from_millis
 Severity = Literal["low", "medium", "high"]
 
 Z = 2.0
-"""Standard errors by which a probability must be told apart from a threshold."""
+"""Standard errors by which a probability must differ from a threshold."""
 
 MATERIAL = 0.1
-"""A probability that moved by this much since it was last told is worth an update."""
+"""A probability that moved by this much since it was last published is worth an update."""
 
 _RANK: dict[Severity, int] = {"low": 0, "medium": 1, "high": 2}
 
@@ -48,7 +48,7 @@ class RuleSettings:
     Attributes:
         raise_above, clear_below: thresholds on the level of a finding.
         raise_after_ms, clear_after_ms: event time for which the level must stay beyond them.
-        when_absent: what it means that the rule no longer speaks of a subject: ``"hold"`` when it is only not judged
+        when_absent: what it means that the rule no longer judges a subject: ``"hold"`` when it is only not judged
             at this moment, ``"clear"`` when there is nothing left to judge.
     """
 
@@ -96,7 +96,7 @@ class Finding:
 
 
 class Transition(msgspec.Struct, frozen=True, array_like=True):
-    """What is told of an alert at ``time_ms``; ``onset_ms`` is when its condition began to hold."""
+    """What is published of an alert at ``time_ms``; ``onset_ms`` is when its condition began to hold."""
 
     alert_id: str
     rule: str
@@ -133,7 +133,7 @@ class AlertBook(msgspec.Struct, frozen=True, array_like=True):
 
     @property
     def live(self) -> tuple[Transition, ...]:
-        """The alerts that stand, each as last told."""
+        """The alerts that stand, each by its last transition."""
         return tuple(c.alert for c in self.conditions if c.alert is not None and c.alert.live)
 
 
@@ -172,7 +172,7 @@ def advance(
 ) -> tuple[AlertBook, tuple[Transition, ...]]:
     """Move every condition to ``snapshot.time_ms``; at most one transition for each, sorted by rule and subject.
 
-    Snapshots are given in event-time order. A rule may be silent about a subject it spoke of before: see
+    Snapshots are given in event-time order. A rule may leave out a subject it judged before: see
     `RuleSettings.when_absent`.
     """
     found = {(finding.rule, finding.subject): finding for finding in findings}
@@ -267,7 +267,7 @@ def _toward_clear(
 
 
 def _stay(condition: Condition, finding: Finding, snapshot: Snapshot) -> tuple[Condition, Transition | None]:
-    """Still active; told again only when the severity rises or the probability moved beyond chance."""
+    """Still active; published again only when the severity rises or the probability moved beyond chance."""
     alert = condition.alert
     assert alert is not None, "an active condition has an alert"
     active = msgspec.structs.replace(
@@ -286,7 +286,7 @@ def _stay(condition: Condition, finding: Finding, snapshot: Snapshot) -> tuple[C
 def _published(condition: Condition, finding: Finding, state: AlertState, now: int) -> Transition:
     """The alert with what is found now; while it lives its severity only rises, so that it cannot chatter."""
     alert = condition.alert
-    assert alert is not None, "only a raised alert is told again"
+    assert alert is not None, "only a raised alert is published again"
     return msgspec.structs.replace(
         alert,
         state=state,

@@ -1,4 +1,4 @@
-"""How strongly a patient's data speak against the model: evidence that is gathered datum by datum.
+"""How strongly a patient's data contradict the model: evidence that is gathered datum by datum.
 
 Under the right model the probability integral transforms of the predictions are independent and uniform (Rosenblatt
 1952), so z = Phi^-1(PIT) is standard normal. Every alternative j below is a density g_j of z under a wrong model. From
@@ -24,7 +24,7 @@ import math
 import msgspec
 
 ALARM = 50.0
-"""Evidence at which the model is said no longer to describe the patient."""
+"""Evidence at which the model is taken no longer to describe the patient."""
 
 FALSE_ALARM = 0.01
 """Share of patients whom the model describes that are ever called surprising: as simulated; never above 1 / `ALARM`."""

@@ -73,7 +73,7 @@ class PlannedCourse:
         return None
 
     def rates_around(self, amount: float) -> tuple[float, ...]:
-        """Planned rates on both sides of every change of rate that ``amount`` cannot be told apart from, mg/h."""
+        """Planned rates on both sides of every change of rate that ``amount`` cannot be distinguished from, mg/h."""
         done = 0.0
         near: list[float] = []
         for step, following in zip(self.steps, self.steps[1:], strict=False):

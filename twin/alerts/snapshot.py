@@ -1,8 +1,8 @@
 """What a rule may look at: the twin at one moment, in plain numbers.
 
-The fold makes one `Snapshot` wherever it speaks (the estimate grid, a measured value, a change of delivery, a clock
-event); `twin.alerts.rules` judge it and `twin.alerts` turns the judgements into alerts. A snapshot is a function of the
-folded history alone, so the alerts are too. Every number comes with its unit; times are milliseconds since 1970 (UTC).
+The fold makes one `Snapshot` with every estimate (on the estimate grid, at a measured value, at a change of delivery);
+`twin.alerts.rules` judge it and `twin.alerts` turns the judgements into alerts. A snapshot is a function of the folded
+history alone, so the alerts are too. Every number comes with its unit; times are milliseconds since 1970 (UTC).
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class DeliveryView:
     since_ms: int | None
     """Start of the running, or else the latest, course: the first delivery after a gap without any."""
     last_report_ms: int | None
-    """Newest word about the delivery of this drug."""
+    """Newest report of the delivery of this drug."""
     plan: tuple[PlanStep, ...] = ()
     """Every planned dose of the drug, past and to come, sorted by start; empty when nothing was ordered."""
     amount_unit: str = AMOUNT_UNIT
@@ -67,7 +67,7 @@ class NadirView:
 
 @dataclass(frozen=True, slots=True)
 class SurpriseView:
-    """How far the patient's data speak against the ``model`` (`twin.surprise`), and how the last of them was missed.
+    """How far the patient's data contradict the ``model`` (`twin.alerts.misfit`), and how the last of them was missed.
 
     ``innovation`` is in predictive standard deviations of ``output``.
     """

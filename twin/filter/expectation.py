@@ -69,7 +69,7 @@ def expected_of(
 ) -> Expectation:
     """The expectation of a measurement whose predictive distribution is ``flat`` (S,) with weights ``each`` (S,).
 
-    ``resolved`` is the least tail probability that the particles behind it can tell.
+    ``resolved`` is the least tail probability that the particles behind it can resolve.
     """
     pit = min(1.0, max(0.0, pit))
     levels = quantiles(flat, each)
@@ -83,14 +83,14 @@ def expected_of(
         scaled, middle, observed = (kind.on_scale(output, x) for x in (scaled, middle, observed))
     spread = float(np.sqrt((each * (scaled - (each * scaled).sum()) ** 2).sum()))
     gap = float(observed - middle)
-    # Concentrations and counts are not negative, whatever a wide proportional error says.
+    # Concentrations and counts are not negative, whatever a wide proportional error gives.
     shown = np.maximum(levels, 0.0)
     score = _score(pit, float(observed), scaled, each, resolved=resolved)
     return Expectation(shown, pit, gap / spread if spread > 0 else 0.0, score, flat, each)
 
 
 def _score(pit: float, value: float, draws: Floats, weight: Floats, *, resolved: float) -> float:
-    """Normal score of a PIT; ``resolved`` is the least tail probability that particles can tell.
+    """Normal score of a PIT; ``resolved`` is the least tail probability that particles can resolve.
 
     Beyond that the tail of the predictive ``draws`` is continued as an exponential one from its 5 % quantile with its
     mean excess, the peaks-over-threshold method (Pickands 1975). A normal tail falls faster, so the score is cautious.

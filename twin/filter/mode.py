@@ -207,6 +207,6 @@ def _starts(respond: Respond, precision: Floats, first: Floats, count: int) -> F
 
 @functools.cache
 def _dispersed(dimension: int) -> Floats:
-    """Draws (DRAWS, d) of a standard normal widened by `SPREAD`, the same for everybody."""
+    """Draws (DRAWS, d) of a standard normal widened by `SPREAD`, the same for every patient."""
     half = generator("starts", dimension).standard_normal((DRAWS // 2, dimension))
     return SPREAD * np.vstack([half, -half])

@@ -1,4 +1,4 @@
-"""What a patient's data say about eta: the solver, the residual models and the information, as one function.
+"""What a patient's data mean for eta: the solver, the residual models and the information, as one function.
 
 Everything that does not depend on eta is worked out once, so that a search for the mode spends its time in the kernel.
 """
@@ -25,7 +25,7 @@ from twin.timeline.timeline import Timeline
 
 LEAST_LOG_LIKELIHOOD = -1e4
 """Below this, a datum is as impossible as can be: one that no patient explains (a level of a drug that was never
-recorded as given) then moves nobody, and shows in the prediction's PIT and innovation."""
+recorded as given) then moves no particle, and shows in the prediction's PIT and innovation."""
 
 
 def bounded(log_likelihood: Floats) -> Floats:
@@ -85,10 +85,10 @@ class Responder:
             likely, place, weight = batch.weigh(out[batch.mark, batch.row])
             likely = bounded(likely)
             loss -= likely.sum(axis=0)
-            # What is taken for impossible says nothing about eta, and what is not finite must not spoil the rest.
-            says = (likely > LEAST_LOG_LIKELIHOOD) & np.isfinite(place) & np.isfinite(weight)
+            # What is taken for impossible is not informative about eta, and what is not finite must not spoil the rest.
+            informative = (likely > LEAST_LOG_LIKELIHOOD) & np.isfinite(place) & np.isfinite(weight)
             places.append(np.where(np.isfinite(place), place, 0.0).reshape(-1, len(eta)))
-            weights.append(np.where(says, weight, 0.0).reshape(-1, len(eta)))
+            weights.append(np.where(informative, weight, 0.0).reshape(-1, len(eta)))
         return Response(loss, np.concatenate(places), np.concatenate(weights))
 
     def _solved(self, eta: Floats) -> Floats:

@@ -15,7 +15,7 @@ QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 def quantiles(values: Floats, weight: Floats, levels: Sequence[float] = QUANTILES) -> Floats:
     """Weighted quantiles (L,) of values (N,), or (M, L) of M rows (M, N), by the mid-point distribution function.
 
-    A particle whose solution overflowed says nothing and is left out.
+    A particle whose solution overflowed is left out.
     """
     if values.ndim == 1:
         return np.asarray(quantiles(values[None], weight, levels)[0])

@@ -1,8 +1,8 @@
 """The trunk: one cloud per belief, carried along the timeline.
 
-The trunk stops at measured values and on a fixed grid, never where somebody happened to look; everything else branches
-off it. So a belief's cloud is a function of the history alone, and can be thrown away and solved again to the same
-bytes. How a measured value is assimilated is in `twin.filter.learning`.
+The trunk stops at measured values and on a fixed grid, never where a reading happens to be taken; everything else
+branches off it. So a belief's cloud is a function of the history alone, and can be thrown away and solved again to the
+same bytes. How a measured value is assimilated is in `twin.filter.learning`.
 """
 
 from __future__ import annotations

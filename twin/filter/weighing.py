@@ -1,6 +1,6 @@
 """A record solved and weighed: the log-likelihood of every datum, gathered on the way.
 
-A solution pauses at the stops of a fixed grid, so that its path does not depend on where anybody looked or began again.
+A solution pauses at the stops of a fixed grid, so that its path does not depend on where it was read or begun again.
 A sample whose time is uncertain branches off at the stop before its first moment: what it reads rests on nothing after.
 """
 

@@ -1,4 +1,4 @@
-"""The twin of one patient by several rival models, and the average of what they say.
+"""The twin of one patient by several rival models, averaged.
 
 Like a single model's twin it is a function of the patient's events: any order of arrival ends in the same bytes.
 """

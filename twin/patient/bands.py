@@ -1,6 +1,7 @@
-"""Readings of a belief: what the twin says now, what it expected of a measurement, and what lies ahead.
+"""Particles summed up as they are published: bands of outputs and parameters, exposures, forecasts and the nadir.
 
-Every reading is a branch: it starts from the trunk's cloud and leaves it untouched.
+In come values of N particles with their weights; out go weighted quantiles and probabilities, with units. What was
+expected of a measured value is in `twin.filter.expectation`.
 """
 
 from __future__ import annotations

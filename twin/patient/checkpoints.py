@@ -11,7 +11,7 @@ from twin.events import Nadir
 from twin.filter.trunk import TrunkPosition
 
 BELIEFS_KEPT = 6
-"""Rungs of the ladder that older points are thinned to, at growing distances; a late event refolds from one of them."""
+"""Rungs of the ladder that older points are thinned to, at growing distances: late events are folded in from one."""
 
 POINTS_KEPT = 48
 """Points that are all kept, newest first: two days of hourly estimates."""

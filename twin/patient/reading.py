@@ -1,4 +1,4 @@
-"""What the twin says at one instant: the estimate, the forecast, and the snapshot its rules judge."""
+"""A belief read at one instant: the estimate, the forecast, and the snapshot its rules judge."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class Reading:
 
 
 class Reader:
-    """Reads positions of one patient's trunk. Pure: everything it says follows from its arguments."""
+    """Reads positions of one patient's trunk. Every reading follows from its arguments alone."""
 
     def __init__(self, trunk: Trunk) -> None:
         self._trunk = trunk
@@ -147,7 +147,7 @@ class Reader:
         )
 
     def with_contacts(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
-        """The snapshot with its devices' words as they are known now."""
+        """The snapshot with its devices' reports as they are known now."""
         millis = snapshot.time_ms
         reported = (replace(v, last_report_ms=orders.last_report(history, millis, v.drug)) for v in snapshot.delivery)
         return replace(snapshot, delivery=tuple(reported), devices=orders.devices(history.contact, millis))
@@ -254,7 +254,7 @@ class Reader:
 
 
 def envelope(kind: str, patient_id: str, model: str, model_hash: str, millis: int, *parts: object) -> dict[str, Any]:
-    """What every output event carries; ``parts`` tell it from others of its kind and instant."""
+    """What every output event carries; ``parts`` distinguish it from others of its kind and instant."""
     return {
         "event_id": event_id(kind, patient_id, model_hash, millis, *parts),
         "patient_id": patient_id,

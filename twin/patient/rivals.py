@@ -1,4 +1,4 @@
-"""Rival models of one drug, and what they say together.
+"""Rival models of one drug, and their average.
 
     p(z | data) = sum_m w_m p(z | data, m),        w_m = p(data | m) / sum_n p(data | n)
 

@@ -50,8 +50,8 @@ class PatientTwin:
     """The twin of one patient: a pure function of the patient's events.
 
     It asks no clock and no global chance: the same events, in any order and grouping, end in the same belief, bit for
-    bit. The first twin of a model compiles its equations and keeps them in the user's cache folder, which changes nothing
-    but the time it takes.
+    bit. The first twin of a model compiles its equations and keeps them in the user's cache folder, which changes
+    nothing but the time it takes.
 
     Args:
         patient_id: pseudonym; part of the key of all randomness.

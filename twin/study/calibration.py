@@ -1,4 +1,4 @@
-"""Simulation-based calibration: does the twin learn what Bayes' rule says, no more and no less?
+"""Simulation-based calibration: does the twin learn what Bayes' rule gives, no more and no less?
 
 A patient is drawn from the prior, treated and measured by the model's own design (`twin.study.design`), and assimilated
 one value at a time as any patient is. If prior, likelihood and assimilation fit together, then
@@ -101,9 +101,9 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     """
     name = f"{truth.model.id} {number}"  # each model has patients of its own: verdicts are independent
     trunk, predictor, real = Trunk(kernel, name), Predictor(kernel, name), Predictor(truth, name)
-    # Nobody reports a characteristic, so both sides have the prior of what was never reported.
-    everybody = prior(widened(truth.model), DRAWS, f"{name} truth").eta
-    eta = everybody[generator(name, "who").integers(DRAWS)]
+    # No characteristic is reported, so both sides have the prior of what was never reported.
+    population = prior(widened(truth.model), DRAWS, f"{name} truth").eta
+    eta = population[generator(name, "who").integers(DRAWS)]
     timeline = simulate(real, eta, plan)
     belief = prior(widened(kernel.model), particles, name)
     position = trunk.begin(timeline, belief)
@@ -193,7 +193,7 @@ class Counted:
 
 @dataclass(frozen=True)
 class Foreseen:
-    """How one output's values were predicted, each just before it was told.
+    """How one output's values were predicted, each just before it was assimilated.
 
     Attributes:
         crps, plug_in: mean score of the posterior's prediction and of the mode's, over the values that both were made
@@ -243,7 +243,7 @@ def summarise(model: Model, followed: Sequence[Followed], particles: int) -> Cal
     """The verdict on a model from its simulated patients.
 
     Raises:
-        ValueError: no patients, or an output that nobody's mode could predict.
+        ValueError: no patients, or an output that no patient's mode could predict.
     """
     if not followed:
         raise ValueError("patients: none was followed; simulate at least one")
@@ -291,7 +291,7 @@ def _foreseen(output: OutputSpec, pit: Floats, crps: Sequence[Floats], plug_in: 
     both = [np.isfinite(c) & np.isfinite(m) for c, m in zip(crps, plug_in, strict=True)]
     totals = np.array([(c[b].sum(), m[b].sum()) for c, m, b in zip(crps, plug_in, both, strict=True) if b.any()])
     if not len(totals):
-        raise ValueError(f"{output.name}: nobody's mode has a finite prediction of it")
+        raise ValueError(f"{output.name}: no patient's mode has a finite prediction of it")
     resampled = generator("bootstrap", output.name).integers(len(totals), size=(RESAMPLED, len(totals)))
     sums = totals[resampled].sum(axis=1)
     low, high = np.quantile(1 - sums[:, 0] / sums[:, 1], (0.05, 0.95)).tolist()

@@ -1,4 +1,4 @@
-"""A recorded patient under examination: each value predicted before it was told, then the whole record fitted.
+"""A recorded patient under examination: each value predicted before it is assimilated, then the whole record fitted.
 
 One-step-ahead predictions are leave-future-out cross-validation by construction (Bürkner et al. 2020, J Stat Comput
 Simul 90:2499): nothing that came later had a part in them. Individual predictions, IWRES and NPDE are those of
@@ -63,7 +63,7 @@ class Examined:
 
     Attributes:
         times: (n,) of the values, in model time units from the start of the record.
-        predictions: what was expected of each value before it was told.
+        predictions: what was expected of each value before it was assimilated.
         diagnosis: given the whole record.
         curves: of each output that was measured.
         converged: whether the search for the mode settled.

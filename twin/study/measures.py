@@ -49,7 +49,7 @@ class Description:
 
 
 def describe(examined: Sequence[Examined], outputs: Sequence[tuple[str, str]]) -> tuple[Description, ...]:
-    """Figures of every output (name, unit) that was measured in anybody."""
+    """Figures of every output (name, unit) that was measured in any patient."""
     found = []
     for number, (output, unit) in enumerate(outputs):
         mine = [_of_output(one, number, output) for one in examined]

@@ -1,4 +1,4 @@
-"""What a model says of its population: the typical patient, and the band that holds nine patients of ten.
+"""What a model predicts of its population: the typical patient, and the band that holds nine patients of ten.
 
 Along the model's own regimens (`twin.study.design`), without residual error: what is shown is how patients differ, not
 how a laboratory errs.

@@ -1,7 +1,7 @@
 """A patient's whole record at once, as the history that a twin would have folded: for what needs no fold.
 
-Modes, diagnostics and calibration look at a finished record; telling it to a `twin.PatientTwin` would also make every
-estimate and forecast on the way.
+Modes, diagnostics and calibration look at a finished record; a `twin.PatientTwin` that observed it would also make
+every estimate and forecast on the way.
 """
 
 from __future__ import annotations

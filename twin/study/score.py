@@ -21,7 +21,7 @@ from twin.arrays import Floats
 from twin.events import Prediction, to_millis
 
 COUNT_UNIT = "10*9/L"
-"""Unit of outputs whose zero is a count too low to tell."""
+"""Unit of outputs whose zero is a count too low to measure."""
 
 ZERO_COUNT = 0.025
 """What a count of 0 is scored as (10*9/L): the middle of what a laboratory that reports tenths rounds to 0."""
@@ -77,8 +77,8 @@ def log_errors(predictions: Iterable[Prediction]) -> dict[str, Floats]:
     for prediction in predictions:
         by_output.setdefault(prediction.output, []).append(prediction)
     found = {}
-    for output, said in by_output.items():
-        rows = np.array([_row(before, now) for before, now in pairwise(_in_order(said))]).reshape(-1, 4)
+    for output, made in by_output.items():
+        rows = np.array([_row(before, now) for before, now in pairwise(_in_order(made))]).reshape(-1, 4)
         usable = rows[(rows > 0).all(axis=1)]
         found[output] = np.abs(np.log(usable[:, :1] / usable[:, 1:]))
     return found
@@ -106,11 +106,11 @@ def _of_output(output: str, by_patient: dict[str, list[Prediction]]) -> Score:
 
 
 def _in_order(predictions: Iterable[Prediction]) -> list[Prediction]:
-    return sorted(predictions, key=lambda said: (to_millis(said.time), said.event_id))
+    return sorted(predictions, key=lambda made: (to_millis(made.time), made.event_id))
 
 
 def _row(before: Prediction, now: Prediction) -> tuple[float, float, float, float]:
-    """The value, and what the twin, the population and the value before say it will be."""
+    """The value, and what the twin, the population and the value before predict."""
     return substitute(now), now.median, now.population_median, substitute(before)
 
 

@@ -1,4 +1,4 @@
-"""A simulated patient's record: treated and measured by a design, with values drawn as the model says they scatter.
+"""A simulated patient's record: treated and measured by a design, with values drawn with the scatter of the model.
 
 Where formulas ask for what was measured before (``previous(output)``), and where an event is awaited, whose moment is
 drawn and ends the looks for it, the record grows value by value; else all values are drawn at once.
@@ -66,8 +66,8 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
         rows = predictor.rows(truth(predictor, eta), timeline, [looked])[0]
         known[number] = millis, _drawn(predictor, looked, rows, level)
     timeline = _timeline(predictor, plan, known)
-    said = {_name(number): value for number, (_, value) in known.items()}
-    return _valued(timeline, [said[o.event_id] for o in timeline.observations])
+    drawn = {_name(number): value for number, (_, value) in known.items()}
+    return _valued(timeline, [drawn[o.event_id] for o in timeline.observations])
 
 
 def _moment(predictor: Predictor, eta: Floats, plan: Design, known: Values, number: int, level: float) -> int | None:
@@ -119,7 +119,7 @@ def _name(number: int) -> str:
 
 def _valued(timeline: Timeline, values: Sequence[float]) -> Timeline:
     """The timeline with these values (n,), none of them censored: a simulated laboratory has no limits."""
-    said = [
+    valued = [
         replace(o, value=value, below=None, above=None) for o, value in zip(timeline.observations, values, strict=True)
     ]
-    return replace(timeline, observations=tuple(said))
+    return replace(timeline, observations=tuple(valued))

@@ -9,8 +9,8 @@ import msgspec
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, absorb, digest, reconcile
-from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, Transition, advance, to_alert
+from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, digest, reconcile
+from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, Transition, advance
 from twin.alerts.snapshot import Snapshot
 from twin.events import Subject
 
@@ -165,49 +165,6 @@ def test_folding_again_publishes_nothing(history: list[Fact]) -> None:
         assert again == worker.ledger
 
 
-@given(facts, st.data())
-def test_a_crash_after_publishing_repeats_nothing(history: list[Fact], data: st.DataObject) -> None:
-    """The state row is older than the topic; what the topic holds beyond it is absorbed before the replay."""
-    ordered = sorted(history)
-    worker = Worker()
-    saved = data.draw(st.integers(0, len(ordered)))
-    for fact in ordered[:saved]:
-        worker.arrive(fact)
-    row = msgspec.msgpack.encode(worker.ledger)
-    for fact in ordered[saved:]:
-        worker.arrive(fact)
-    ledger = msgspec.msgpack.decode(row, type=AlertLedger)
-    for revision in worker.topic:
-        alert = to_alert(revision.transition, revision.number, patient_id="P-1", model="m", model_hash="hash")
-        ledger = absorb(ledger, alert)
-    checkpoint, _ = fold(AlertBook(), ordered[:saved])
-    newest = ordered[saved - 1][0] if saved else -1
-    restarted = Worker(history=ordered[:saved], ledger=ledger, book=checkpoint, newest=newest)
-    for fact in ordered[saved:]:
-        restarted.arrive(fact)
-    assert restarted.topic == []
-    assert restarted.book == worker.book
-
-
-def test_a_crash_whose_replay_comes_in_another_order_withdraws_what_it_cannot_support() -> None:
-    raising, calming = (10, 0.9), (5, 0.1)
-    crashed = Worker()
-    crashed.arrive(raising)
-    (raised,) = [r for r in crashed.topic if r.transition.rule == "swift"]
-    restarted = Worker()
-    restarted.ledger = absorb(
-        restarted.ledger, to_alert(raised.transition, 0, patient_id="P-1", model="m", model_hash="hash")
-    )
-    restarted.arrive(calming)
-    assert restarted.topic == []  # the replay has not come to the alert yet
-    restarted.arrive((11, 0.2))
-    assert [(r.number, r.transition.state) for r in restarted.topic] == [(1, "withdrawn")]
-    assert restarted.topic[0].transition.alert_id == raised.transition.alert_id
-    restarted.arrive(raising)
-    states = [(r.number, r.transition.state) for r in restarted.topic if r.transition.rule == "swift"]
-    assert states == [(1, "withdrawn"), (2, "raised"), (3, "cleared")]
-
-
 def test_a_late_fact_withdraws_the_alert_it_explains_away() -> None:
     worker = Worker()
     worker.arrive((10, 0.9))
@@ -273,15 +230,6 @@ def test_a_standing_alert_is_never_forgotten() -> None:
     worker.arrive((10, 0.9))
     worker.arrive((10 + 3 * REMEMBERED_MS, 0.9))
     assert {entry.rule for entry in worker.ledger.live} == {"slow", "swift"}
-
-
-def test_absorbing_what_is_known_changes_nothing() -> None:
-    worker = Worker()
-    worker.arrive((10, 0.9))
-    worker.arrive((11, 0.7))
-    for revision in worker.topic:
-        alert = to_alert(revision.transition, revision.number, patient_id="P-1", model="m", model_hash="hash")
-        assert absorb(worker.ledger, alert) is worker.ledger
 
 
 def test_a_year_of_alerts_stays_small() -> None:

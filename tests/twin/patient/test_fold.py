@@ -106,6 +106,16 @@ def test_an_alert_is_raised_once_and_withdrawn_when_its_reason_goes() -> None:
     assert fold.ledger.live == ()
 
 
+def test_an_alert_that_came_and_went_is_withdrawn_too_when_the_record_begins_after_it() -> None:
+    fold, totals = started()
+    raised, cleared = inserted(fold, totals, {1: 6.0, 2: -6.0, 9: 1.0})
+    del totals.amounts[1], totals.amounts[2]
+    (withdrawn,) = fold.run(1)
+    assert isinstance(withdrawn, Alert)
+    assert (raised.state, cleared.state, withdrawn.state) == ("raised", "cleared", "withdrawn")
+    assert withdrawn.alert_id == raised.alert_id
+
+
 def test_a_fold_taken_up_again_repeats_no_alert() -> None:
     fold, totals = started()
     inserted(fold, totals, {1: 6.0})

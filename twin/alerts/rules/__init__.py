@@ -1,7 +1,7 @@
 """The alert rules: one file each, found because they stand here or in the entry point group ``dosetwin.rules``.
 
 A rule is a module with ``RULE`` (its id), ``TITLE`` (what people call it), ``SETTINGS`` (thresholds, delays, severity,
-with their reasons) and ``find(snapshot)``, a pure function that says how far the condition holds for each drug, device
+with their reasons) and ``find(snapshot)``, a pure function that finds how far the condition holds for each drug, device
 or target. In come snapshots. Out go findings, by rule in the order of their ids.
 """
 
@@ -58,7 +58,7 @@ def assess(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What every rule finds in a snapshot.
 
     Raises:
-        ValueError: a rule speaks in the name of another one.
+        ValueError: a finding bears the name of another rule.
     """
     return tuple(_its_own(finding, rule.RULE) for rule in rules().offers for finding in rule.find(snapshot))
 

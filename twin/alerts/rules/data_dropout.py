@@ -1,8 +1,8 @@
 """A device that is bound to the patient has fallen silent, so the twin rests on older data than it seems.
 
 The level is the silence over the silence allowed, `MISSED` expected intervals but at least `LEAST_MS`, in event time;
-0 within the allowance. The onset is the moment the allowance ran out, whenever somebody looked. It clears when the
-device speaks again or is released. A device that never promised an interval may be silent.
+0 within the allowance. The onset is the moment the allowance ran out, whenever it was noticed. It clears when the
+device reports again or is released. A device that never promised an interval may be silent.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_
 """A technical, advisory alert (IEC 60601-1-8: delayed, minor): the silence itself is exact, so the gap is nominal."""
 
 MISSED = 3
-"""Expected words that may go missing: one is jitter, two are a reconnect (assumed)."""
+"""Expected reports that may go missing: one is jitter, two are a reconnect (assumed)."""
 
 LEAST_MS = SPELL_MS
-"""Least silence that counts, for devices that speak every few seconds (assumed: a walk out of radio range)."""
+"""Least silence that counts, for devices that report every few seconds (assumed: a walk out of radio range)."""
 
 
 def find(snapshot: Snapshot) -> tuple[Finding, ...]:
@@ -38,8 +38,8 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
             continue
         allowed = max(MISSED * every, LEAST_MS)
         silent = max(0, snapshot.time_ms - device.last_seen_ms)
-        # Of a device that speaks nothing is told in numbers: when exactly it last spoke is no part of the judgement.
-        heard = f"is heard; expected every {_span(every)}"
+        # Of a device that reports no time is given: when exactly it last did is no part of the judgement.
+        present = f"is heard; expected every {_span(every)}"
         lost = f"silent for {_span(silent)}; expected every {_span(every)}"
         found.append(
             Finding(
@@ -47,7 +47,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
                 subject=about,
                 level=silent / allowed if silent > allowed else 0.0,
                 severity=SETTINGS.severity,
-                text=f"Device {device.device_id} {lost if silent > allowed else heard}.",
+                text=f"Device {device.device_id} {lost if silent > allowed else present}.",
                 freshness_hours=silent / HOUR_MS if silent > allowed else None,
                 began_ms=device.last_seen_ms + allowed,
             )

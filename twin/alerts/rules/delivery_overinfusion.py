@@ -1,7 +1,7 @@
 """More of a drug reaches the patient than was ordered.
 
 Three ways to see it, the largest counts: the pump runs faster than the plan asks for at this point of the course (a
-misprogrammed rate shows in the pump's first word); the course is ahead of its plan by more than a shift of
+misprogrammed rate shows in the pump's first report); the course is ahead of its plan by more than a shift of
 `twin.alerts.planned_course.GRACE_MS` explains; the whole course's amount is exceeded. Levels are relative to the plan
 (0.1 = 10 %).
 """
@@ -56,7 +56,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def rate_excess(course: PlannedCourse) -> float:
-    """Present rate over the rate the plan asks for at the delivered amount, less one; 0 where that cannot be said."""
+    """Present rate over the rate the plan asks for at the delivered amount, less one; 0 where neither is known."""
     due = course.rate_after(course.delivered)
     if course.rate <= 0 or due is None or math.isinf(due) or due <= 0:
         return 0.0

@@ -56,7 +56,7 @@ def rate_shortfall(course: PlannedCourse) -> float:
     due = course.rate_after(course.delivered)
     around = course.rates_around(course.delivered)
     if due is None or math.isinf(due) or (around and course.rate == 0):
-        return 0.0  # between two planned doses nothing need run; the amount tells when it takes too long
+        return 0.0  # between two planned doses nothing need run; the amount shows when it takes too long
     finite = [rate for rate in (due, *around) if math.isfinite(rate) and rate > 0]
     return min((1.0 - course.rate / rate for rate in finite), default=0.0)
 

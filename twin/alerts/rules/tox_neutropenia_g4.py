@@ -1,7 +1,7 @@
 """Grade 4 neutropenia ahead: neutrophils under 0.5 x 10^9/L (NCI CTCAE v5.0, 2017) within the forecast horizon.
 
 The level is the probability that the lowest count of the forecast is of grade 4. A model whose first toxicity is of
-another count (leukocytes, platelets) is watched in the same way, and the alert says which.
+another count (leukocytes, platelets) is watched in the same way, and the alert names it.
 """
 
 from __future__ import annotations

@@ -20,7 +20,7 @@ SETTINGS = RuleSettings(
     raise_above=math.log10(ALARM), clear_below=math.log10(ALARM / 10), severity="medium", when_absent="hold"
 )
 """It clears once predictions have fitted again for so long that nine tenths of the evidence are spent (assumed). What
-the twin says of such a patient may mislead, and nobody is harmed by it at once: IEC 60601-1-8 medium."""
+the twin estimates of such a patient may mislead, and harms no patient at once: IEC 60601-1-8 medium."""
 
 
 def find(snapshot: Snapshot) -> tuple[Finding, ...]:
