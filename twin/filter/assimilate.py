@@ -234,7 +234,8 @@ def thinned(log_weight: Floats, size: int, eta: Floats, offset: float) -> tuple[
     weight = np.exp(log_weight)
     if len(weight) <= size:
         return np.arange(len(weight)), log_weight
-    share = weight**FLATTENED
+    # A weight too small for a number still has odds: else one particle that holds everything would leave none to draw.
+    share = np.maximum(weight, np.finfo(np.float64).tiny) ** FLATTENED
     # The least c for which the probabilities add up: from the heaviest on, how many are kept for certain.
     ranked = np.sort(share)[::-1]
     lighter = np.cumsum(ranked[::-1])[::-1]

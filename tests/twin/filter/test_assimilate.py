@@ -290,6 +290,15 @@ def test_over_all_offsets_thinning_has_no_bias() -> None:
     np.testing.assert_allclose(means, weight @ eta, atol=0.02)
 
 
+def test_a_particle_that_holds_everything_is_kept_among_others() -> None:
+    """A datum that nearly all contradict: the weights of the rest are too small for a number, or nothing at all."""
+    log_weight = np.array([-7000.0, 0.0, -np.inf, *np.linspace(-9000.0, -8000.0, 37)])
+    kept, weight = thinned(log_weight, 10, np.arange(40)[:, None] * 1.0, 0.7)
+    assert len(kept) == len(set(kept.tolist())) == 10
+    assert weight[kept.tolist().index(1)] == pytest.approx(0.0)
+    assert np.exp(weight).sum() == pytest.approx(1.0)
+
+
 def test_what_is_not_too_many_is_not_thinned() -> None:
     log_weight = np.log(np.array([0.2, 0.3, 0.5]))
     kept, same = thinned(log_weight, 3, np.zeros((3, 1)), 0.5)
