@@ -110,9 +110,10 @@ def run(
     from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
     from twin.alerts.rules import rules
     from twin.modelfile.library import library
+    from twin.observation.kinds import kinds
 
     assert isinstance(settings, Settings)
-    for broken in (*rules().broken, *library().broken):
+    for broken in (*rules().broken, *kinds().broken, *library().broken):
         structlog.get_logger("dosetwin.worker").warning("plugin", broken=str(broken))
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)
     if isinstance(factory, LibraryTwins):
