@@ -1,8 +1,8 @@
 """Docetaxel with neutropenia as a person would write it for this model alone; the generated kernel is held against it.
 
-The numerical scheme is that of `twin.kernel.kernel`, on the same steps: the compartments in their eigenbasis, exact for
-a constant infusion; the proliferating cells as their logarithm; Butcher's Runge-Kutta scheme of order 5, which meets
-the drug at quarters of a step. What a person sees in the equations is used: only the three compartments need an
+The numerical scheme is that of `twin.kernel.stepper`, on the same steps: the compartments in their eigenbasis, exact
+for a constant infusion; the proliferating cells as their logarithm; Butcher's Runge-Kutta scheme of order 5, which
+meets the drug at quarters of a step. What a person sees in the equations is used: only the three compartments need an
 eigenbasis, the pool of dexamethasone empties by one exponential, the area under the curve feeds back into nothing, and
 docetaxel and dexamethasone enter at one place each.
 """
@@ -85,6 +85,7 @@ def advance(patients: Patients, steps: Steps, infusion: Floats, out: Floats) -> 
 
 @njit(nogil=True, cache=True, error_model="numpy")
 def _advance(par, anc0, rate, share, entry, mode, area, pools, cells, steps, infusion, out):  # type: ignore[no-untyped-def]
+    """All that happens to a patient in one loop, however long: what a person would write who wants it fast."""
     dt, mark = steps.dt, steps.mark
     _, row, kick_from, kick_column, kick_amount = steps.inputs
     for n in range(par.shape[0]):

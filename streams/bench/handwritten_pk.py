@@ -1,6 +1,6 @@
 """The models of `streams.bench.models` as a person would write them; the generated kernels are held against these.
 
-The schemes are those of `twin.kernel.kernel`: the linear model by its two exponentials, the saturable one by Butcher's
+The schemes are those of `twin.kernel.stepper`: the linear model by its two exponentials, the saturable one by Butcher's
 Runge-Kutta scheme of order 5, on the same steps.
 """
 

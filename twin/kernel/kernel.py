@@ -1,6 +1,7 @@
 """From a model to machine code: the functions of `twin.kernel.codegen`, compiled by Numba.
 
-The source is kept in the user's cache folder, keyed by model and generator, so that Numba's own disk cache works.
+The source is kept in the user's cache folder, named by the model and by what it says, so that Numba's own disk cache
+works.
 """
 
 from __future__ import annotations

@@ -88,10 +88,7 @@ def own_edges(
         memory: model time for which a step remembers an edge.
     """
     low, high = stretch
-    oldest = low - LONGEST_MS - (0 if not math.isfinite(memory) else round(memory * unit))
-    # Pieces are sorted by the time of their dose; a recorded dose may itself last, and a steady one begins at its own.
-    last = int(np.searchsorted(pieces.given, high, side="left"))
-    here = np.flatnonzero((np.maximum(pieces.end, pieces.given)[:last] >= oldest) & (pieces.until[:last] > oldest))
+    here = _recent(pieces, low - LONGEST_MS - (round(memory * unit) if math.isfinite(memory) else 0), high)
     at = np.searchsorted(epoch, pieces.given[here], side="right") - 1
     slots, slot = np.unique(at, return_inverse=True)
     if not len(slots):
@@ -103,7 +100,21 @@ def own_edges(
         since = (np.maximum(pieces.end[here], pieces.given[here]) - low) / unit
         near = since + _longest(timing, usable, kinds)[slot] >= -memory
         here, slot = here[near], slot[near]
-    given = Given(
+    given = _given(pieces, here, slot, start, unit)
+    return OwnEdges(*_laid_out(given, timing, usable, kinds, (low - start) / unit, (high - start) / unit))
+
+
+def _recent(pieces: Pieces, oldest: int, end: int) -> Integers:
+    """Index of the pieces given before ``end`` that may still enter after ``oldest`` (ms)."""
+    # Pieces are sorted by the time of their dose; a recorded dose may itself last, and a steady one begins at its own.
+    last = int(np.searchsorted(pieces.given, end, side="left"))
+    ends, until = np.maximum(pieces.end, pieces.given)[:last], pieces.until[:last]
+    return np.flatnonzero((ends >= oldest) & (until > oldest))
+
+
+def _given(pieces: Pieces, here: Integers, slot: Integers, start: int, unit: int) -> Given:
+    """The pieces at ``here``, in model time."""
+    return Given(
         column=pieces.column[here],
         slot=slot,
         given=(pieces.given[here] - start) / unit,
@@ -113,7 +124,6 @@ def own_edges(
         until=np.where(pieces.until[here] == FOREVER, np.inf, (pieces.until[here] - start) / unit),
         every=pieces.every[here] / unit,
     )
-    return OwnEdges(*_laid_out(given, timing, usable, kinds, (low - start) / unit, (high - start) / unit))
 
 
 @njit(nogil=True, cache=True)

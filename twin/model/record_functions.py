@@ -66,7 +66,7 @@ def varies(name: str) -> bool:
 
 def resting(column: str) -> float:
     """The column of a call while nothing was given or measured."""
-    function, _, number = _parts(column)
+    function, _, number = parts_of(column)
     return {"since": np.inf, "tad": np.inf, "previous": number}.get(function, 0.0)
 
 
@@ -82,7 +82,7 @@ def record_values(calls: Iterable[str], row: Mapping[str, float], time: float, h
     return values
 
 
-def _parts(column: str) -> tuple[str, str, float]:
+def parts_of(column: str) -> tuple[str, str, float]:
     """Function, drug or output, and the number after it (0 where there is none)."""
     node = ast.parse(column, mode="eval").body
     if not isinstance(node, ast.Call):

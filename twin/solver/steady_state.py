@@ -16,6 +16,7 @@ others are given in it a whole number of times.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Protocol, Self
 
@@ -88,9 +89,28 @@ def steady_state(solver: Particles, timeline: Timeline, millis: int, row: Floats
     def lived(particles: Particles, at: Floats, y: Floats) -> Floats:
         return particles.advance(replace(begin, z=at, y=np.ascontiguousarray(y)), interval, millis)[0].y
 
+    def period(index: NDArray[np.int64], y: Floats) -> Floats:
+        return lived(solver.taken(index), z[index], y)[:, free]
+
     y = first_y.copy()
     for _ in range(LIVED):
         y[:, free] = lived(solver, z, y)[:, free]
+    return x, _fixed_point(period, y, free, logarithmic)
+
+
+def _fixed_point(
+    period: Callable[[NDArray[np.int64], Floats], Floats],
+    y: Floats,
+    free: NDArray[np.int64],
+    logarithmic: NDArray[np.bool_],
+) -> Floats:
+    """Stepped states (N, S) that a period leaves as they are, by Newton's method from ``y``; not a number where there
+    are none.
+
+    Args:
+        period: the ``free`` states after it, of particles (by index) from their states.
+        logarithmic: which of ``free`` are stepped as their logarithm.
+    """
     settled = np.zeros(len(y), dtype=bool)
     for _ in range(MOST_ROUNDS):
         # A particle that has settled is left alone, so that it comes out the same whoever it is solved with.
@@ -99,7 +119,7 @@ def steady_state(solver: Particles, timeline: Timeline, millis: int, row: Floats
             break
         some = np.repeat(moving, len(free) + 1)
         displaced, bump = _displaced(y[moving], free, logarithmic)
-        after = lived(solver.taken(some), z[some], displaced)[:, free].reshape(len(moving), len(free) + 1, -1)
+        after = period(some, displaced).reshape(len(moving), len(free) + 1, -1)
         slopes = (after[:, 1:] - after[:, :1]).transpose(0, 2, 1) / bump[:, None, :]
         here = y[moving][:, free]
         step = _newton(np.eye(len(free)) - slopes, after[:, 0] - here)
@@ -111,7 +131,7 @@ def steady_state(solver: Particles, timeline: Timeline, millis: int, row: Floats
         y[np.ix_(moving, free)] = np.where(usable[:, None], moved, after[:, 0])
         settled[moving] = usable & (small | np.isneginf(here)).all(axis=1)
     y[~settled] = np.nan
-    return x, y
+    return y
 
 
 def _interval(timeline: Timeline, kernel: Kernel, millis: int, row: Floats) -> Timeline:

@@ -13,6 +13,7 @@ Explicit steps must stay within some three time constants of the fastest stepped
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from threading import Lock
 
 import numpy as np
@@ -42,7 +43,7 @@ MOST_STEPS = 100_000
 """Steps over a forecast's horizon that are still bearable: 2.5 s for 1,000 particles of a small model."""
 
 LOOKED_AT = 16
-"""Patients that a pace is chosen for."""
+"""Patients that step sizes are chosen for."""
 
 ROUNDS = 24
 """Halvings after which the steps are fine enough, whatever the error."""
@@ -51,9 +52,9 @@ FEWEST_STEPS = 50
 """Steps over a forecast's horizon in a model that hardly moves."""
 
 VERSION = 1
-"""Raise when a pace would be chosen otherwise, so that those on disk are not reused."""
+"""Raise when step sizes would be chosen otherwise, so that those on disk are not reused."""
 
-_PACES: dict[str, StepSizes] = {}
+_CHOSEN: dict[str, StepSizes] = {}
 _GUARD = Lock()
 
 
@@ -64,9 +65,9 @@ def step_sizes_for(kernel: Kernel) -> StepSizes:
         ModelError: the model is stiff.
     """
     with _GUARD:
-        if kernel.model.hash not in _PACES:
-            _PACES[kernel.model.hash] = _chosen(kernel)
-        return _PACES[kernel.model.hash]
+        if kernel.model.hash not in _CHOSEN:
+            _CHOSEN[kernel.model.hash] = _chosen(kernel)
+        return _CHOSEN[kernel.model.hash]
 
 
 def _chosen(kernel: Kernel) -> StepSizes:
@@ -82,7 +83,7 @@ def _chosen(kernel: Kernel) -> StepSizes:
     rough = StepSizes(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
     if None not in (named.first_step, named.growth, named.largest_step) or not model.regimens:
         return rough
-    name = f"pace_{model.hash}_{GENERATOR}_{VERSION}.json"
+    name = f"step_sizes_{model.hash}_{GENERATOR}_{VERSION}.json"
     kept = recalled(name)
     if kept is not None:
         return StepSizes(*json.loads(kept))
@@ -147,12 +148,7 @@ def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> StepSizes:
     longest = kernel.model.cadence.horizon / FEWEST_STEPS
     coarse = min(1.0 / stepped, longest)
     fine = StepSizes(min(0.02 / fastest, coarse / 10), 0.04, coarse / 10)
-    exact = solved(fine)
-    while not _agree(exact, further := solved(_halved(fine))):
-        fine, exact = _halved(fine), further
-        # Explicit steps become stable only far below what accuracy asks for.
-        refuse_stiff(kernel, 10 * fine.largest)
-    exact = further
+    exact = _exact(kernel, solved, fine)
     scale = np.abs(exact) + NEGLIGIBLE * np.nanmax(np.abs(exact), axis=0, keepdims=True) + 1e-300
 
     def error(step_sizes: StepSizes) -> float:
@@ -164,12 +160,7 @@ def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> StepSizes:
     for _ in range(ROUNDS):
         if found < TOLERANCE:
             break
-        half = step_sizes.largest / 2
-        finer = [
-            step_sizes._replace(first=step_sizes.first / 3),
-            step_sizes._replace(growth=step_sizes.growth / 1.5),
-            step_sizes._replace(first=min(step_sizes.first, half), largest=half),
-        ]
+        finer = _finer(step_sizes)
         left = [error(one) for one in finer]
         worth = [e * _cost(one, timeline, marks, kernel) for e, one in zip(left, finer, strict=True)]
         best = int(np.argmin(worth))
@@ -179,6 +170,26 @@ def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> StepSizes:
         found = left[best] if helps else error(step_sizes)
     refuse_stiff(kernel, step_sizes.largest)
     return step_sizes
+
+
+def _exact(kernel: Kernel, solved: Callable[[StepSizes], Floats], fine: StepSizes) -> Floats:
+    """What is solved by steps so fine that halving them changes nothing any more."""
+    found = solved(fine)
+    while not _agree(found, further := solved(_halved(fine))):
+        fine, found = _halved(fine), further
+        # Explicit steps become stable only far below what accuracy asks for.
+        refuse_stiff(kernel, 10 * fine.largest)
+    return further
+
+
+def _finer(step_sizes: StepSizes) -> tuple[StepSizes, ...]:
+    """Ways to step more finely: after a discontinuity, in growing, and far from it."""
+    half = step_sizes.largest / 2
+    return (
+        step_sizes._replace(first=step_sizes.first / 3),
+        step_sizes._replace(growth=step_sizes.growth / 1.5),
+        step_sizes._replace(first=min(step_sizes.first, half), largest=half),
+    )
 
 
 def _halved(step_sizes: StepSizes) -> StepSizes:
@@ -193,7 +204,7 @@ def _agree(one: Floats, other: Floats) -> bool:
 
 
 def _cost(step_sizes: StepSizes, timeline: Timeline, marks: NDArray[np.int64], kernel: Kernel) -> float:
-    """About how many steps a pace takes: those of even length, and those that grow after each discontinuity."""
+    """About how many steps it takes: those of even length, and those that grow after each discontinuity."""
     length = (int(marks[-1]) - timeline.start) / UNIT_MS[kernel.model.time_unit]
     jumps = len(timeline.changes_between(timeline.start, int(marks[-1]))) + len(timeline.late.given) + 1
     growing = (

@@ -11,7 +11,8 @@ from twin.observation.sampling_time import moments_around
 from twin.record.history import ClinicalEvent
 
 
-def _observations(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[Observation, ...]:
+def observations_of(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[Observation, ...]:
+    """What levels and results (ms, fact), in order of time, say of a model's outputs; of others they say nothing."""
     found: list[Observation] = []
     at_instant: dict[tuple[int, int], list[MeasuredValue]] = {}
     for millis, fact in facts:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.clock import DAY_MS, HOUR_MS
-from twin.model.record_functions import _parts, resting
+from twin.model.record_functions import parts_of, resting
 from twin.timeline.delivery import Delivered, Steps
 
 MeasuredHistory = Sequence[tuple[int, int, float]]
@@ -55,7 +55,7 @@ def _course(
     measured: MeasuredHistory,
 ) -> list[tuple[int, float]]:
     """A hidden column over time: (from ms, value), distinct times, sorted."""
-    function, word, number = _parts(column)
+    function, word, number = parts_of(column)
     if function == "clock":
         return [(int(np.iinfo(np.int64).min), (start % DAY_MS) / HOUR_MS)]
     if function == "previous":

@@ -22,7 +22,7 @@ from twin.record.history import ClinicalEvent, History
 from twin.timeline.covariates import carry
 from twin.timeline.delivery import Delivered, delivered
 from twin.timeline.input_columns import Kick, entering
-from twin.timeline.observations import _observations
+from twin.timeline.observations import observations_of
 from twin.timeline.record_columns import with_record
 from twin.timeline.restarts import SteadyDose, steady_doses
 from twin.timeline.segments import UNDIVIDED, Segments, segments_of
@@ -97,7 +97,7 @@ def build(history: History, kernel: Kernel) -> Timeline | None:
 
     deliveries = of(PumpDelivery, PumpTotals, DoseGiven)
     given = {drug: delivered(drug, deliveries, history.samples) for drug in kernel.model.drugs}
-    observations = _observations(of(DrugLevel, LabResult), kernel.model)
+    observations = observations_of(of(DrugLevel, LabResult), kernel.model)
     carried = carry(of(Covariate, LabResult), kernel.model)
     resets = np.array(sorted({millis for millis, _ in of(StateReset)}), dtype=np.int64)
     starts = [step[0] for drug in given.values() for step in drug.rate]

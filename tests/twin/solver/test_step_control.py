@@ -71,7 +71,7 @@ def test_a_step_that_the_file_names_stays(monkeypatch: pytest.MonkeyPatch, tmp_p
 def test_a_choice_is_kept_on_disk(monkeypatch: pytest.MonkeyPatch) -> None:
     kernel = compile_model(toys.made(*SATURABLE, extra=REGIMEN))
     first = step_sizes_for(kernel)
-    monkeypatch.setattr(step_sizes, "_PACES", {})
+    monkeypatch.setattr(step_sizes, "_CHOSEN", {})
     monkeypatch.setattr(step_sizes, "_calibrated", None)
     assert step_sizes_for(kernel) == first
 
