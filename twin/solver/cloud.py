@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-
-import numpy as np
-from numpy.typing import NDArray
+from dataclasses import dataclass
 
 from twin.arrays import Floats
 from twin.timeline.segments import ALWAYS, Segment
@@ -24,7 +21,3 @@ class Cloud:
     z: Floats
     y: Floats
     segment: Segment = ALWAYS
-
-    def take(self, index: NDArray[np.int64]) -> Cloud:
-        """The particles at ``index``."""
-        return replace(self, z=self.z[index], y=self.y[index])
