@@ -275,6 +275,16 @@ def test_places_named_in_texts_are_there() -> None:
     assert gone == []
 
 
+PATHS = re.compile(r"`((?:" + "|".join((*LAYERS, "tests")) + r")/[a-z_0-9/]+\.(?:py|toml))`")
+"""A file of the house, as texts name it; where CAPITALS stand for a name it is a pattern."""
+
+
+def test_files_named_in_texts_are_there() -> None:
+    texts = [path for path in tracked() if path.suffix in (".py", ".md", ".toml") and path.name != "CHANGELOG.md"]
+    named = {name for path in texts for name in PATHS.findall(path.read_text(encoding="utf-8"))}
+    assert sorted(name for name in named if not (ROOT / name).is_file()) == []
+
+
 def test_a_place_that_is_gone_would_be_noticed() -> None:
     assert exists("twin.filter.belief.Belief")
     assert exists("twin.alerts")

@@ -37,8 +37,8 @@ AS_GIVEN, EVENLY, TRANSIT = range(3)
 """Kinds of late columns: as it was given; over a duration where it was given at once; through transit steps."""
 
 
-def kind_of(call: str) -> int:
-    """Kind of a late input call."""
+def entry_of(call: str) -> int:
+    """How the doses of a late input call enter: one of the kinds above."""
     function, _, formulas = arguments_of(call)
     return TRANSIT if function == "transit" else EVENLY if "duration" in formulas else AS_GIVEN
 

@@ -8,7 +8,7 @@ particle of a group has steps of its own, from one of its own edges to the next 
 from __future__ import annotations
 
 from twin.kernel.arguments import Inputs, Intervals, OwnEdges, StepSizes, System
-from twin.kernel.delayed_input import TRANSIT, kind_of
+from twin.kernel.delayed_input import TRANSIT, entry_of
 from twin.kernel.source import Lines, Scope
 from twin.kernel.stepper import LANES, Stepper
 
@@ -75,7 +75,7 @@ class _LateStepper(Stepper):
         if call not in self.structure.late:
             return f"rates[held, {column}]"
         j = self.structure.late.index(call)
-        return f"flow{j}" if kind_of(call) == TRANSIT else f"own{j}"
+        return f"flow{j}" if entry_of(call) == TRANSIT else f"own{j}"
 
     def _shared_input(self) -> None:
         """What enters the linear block of particle n in lane p at rates that are the same for all."""
@@ -90,7 +90,7 @@ class _LateStepper(Stepper):
             terms = "".join(
                 f" + bw[n, {i}, {self.structure.inputs.index(call)}] * {self.rows[f'own{j}']}"
                 for j, call in enumerate(self.structure.late)
-                if kind_of(call) != TRANSIT
+                if entry_of(call) != TRANSIT
             )
             self.lines.add(depth, f"{self.rows[f'c{i}']} = {self.rows[f'b{i}']}{terms}")
 
@@ -137,7 +137,7 @@ class _LateStepper(Stepper):
         a row; a particle that has fewer adds nothing.
         """
         for j, call in enumerate(self.structure.late):
-            if kind_of(call) == TRANSIT:
+            if entry_of(call) == TRANSIT:
                 self._flow(j)
 
     def _flow(self, j: int) -> None:
@@ -173,7 +173,7 @@ class _LateStepper(Stepper):
 
     def at_stage(self, depth: int, quarter: int) -> None:
         for j, call in enumerate(self.structure.late):
-            if kind_of(call) == TRANSIT:
+            if entry_of(call) == TRANSIT:
                 self.lines.add(depth, f"flow{j} = {self.rows[f'flow{j}_{quarter}']}")
             else:
                 self.lines.add(depth, f"own{j} = {self.rows[f'own{j}']}")

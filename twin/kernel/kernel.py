@@ -22,7 +22,7 @@ from twin.arrays import Floats
 from twin.kernel.arguments import Advance, IndividualParameters, InitialStates, LinearBlock, Timing
 from twin.kernel.cache import keep, place_of
 from twin.kernel.codegen import generate
-from twin.kernel.delayed_input import kind_of
+from twin.kernel.delayed_input import entry_of
 from twin.model.formula import arguments_of, names_in
 from twin.model.record_functions import resting
 from twin.model.spec import Model
@@ -84,7 +84,7 @@ class Kernel:
     @functools.cached_property
     def late_kinds(self) -> NDArray[np.int64]:
         """Kind of each late column (`twin.kernel.delayed_input`)."""
-        return np.array([kind_of(call) for call in self.structure.late], dtype=np.int64)
+        return np.array([entry_of(call) for call in self.structure.late], dtype=np.int64)
 
     @property
     def record(self) -> tuple[str, ...]:
