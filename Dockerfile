@@ -15,6 +15,7 @@ COPY pyproject.toml README.md LICENSE ./
 COPY twin twin
 COPY connectors connectors
 COPY streams streams
+COPY dosetwin dosetwin
 COPY --from=charts /console/static/vendor connectors/console/static/vendor
 RUN useradd --system dosetwin \
     && install -d -o dosetwin /var/cache/dosetwin \

@@ -3,11 +3,12 @@
 # make check    the fast lane: lint, types, architecture, unit tests without servers
 # make bench    measure; see README
 # make validate simulate patients from every model of the library and see whether its twin is calibrated; pages in validation/
+# make docs     build the reference of the Python API from its docstrings; pages in build/docs/
 # make lock     renew the lock files from pyproject.toml
 # make clean    remove what these targets made in the clone (caches under ~/.cache/dosetwin stay)
 
 .DEFAULT_GOAL := check
-.PHONY: setup setup-test check lint test demo bench validate lock clean
+.PHONY: setup setup-test check lint test demo bench validate docs lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -60,6 +61,10 @@ bench: setup
 
 validate: $(READY)
 	@$(BIN)/dosetwin validate --out validation
+
+docs: $(READY)
+	@$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs/reference build/docs
+	@echo "docs: build/docs/index.html" >&2
 
 lock: $(READY)
 	$(COMPILE) --group dev --output-file requirements/dev.lock

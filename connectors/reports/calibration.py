@@ -8,10 +8,11 @@ import numpy as np
 from markupsafe import Markup
 
 from connectors.reports.curves import population_drawing
-from connectors.reports.drawing import GREEN, SOFT, drawing, svg
+from connectors.reports.drawing import drawing, svg
 from connectors.reports.pages import page
 from connectors.reports.uniform import uniform_drawing
 from twin.clock import UNIT_MS
+from twin.figure.style import GREEN, SOFT
 from twin.model.spec import Model
 from twin.study.calibration import COVERAGE, FALSE_ALARM, Calibration, Foreseen
 from twin.study.design import Design

@@ -8,7 +8,8 @@ import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
 
-from connectors.reports.drawing import BLUE, ORANGE, WIDE, drawing, svg
+from connectors.reports.drawing import drawing, svg
+from twin.figure.style import BLUE, ORANGE, WIDE
 from twin.model.spec import Model
 from twin.study.population import Outlook
 

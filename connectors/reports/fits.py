@@ -7,9 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 from markupsafe import Markup
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
-from connectors.reports.drawing import BLUE, INK, ORANGE, PINK, SOFT, WIDE, drawing, svg
+from connectors.reports.drawing import drawing, svg
 from twin.arrays import Floats
+from twin.figure.style import BLUE, INK, ORANGE, PINK, SOFT, WIDE
 from twin.model.spec import Model
 from twin.observation.observation import Observation
 from twin.study.examination import Examined
@@ -20,6 +22,14 @@ DECADES = 10.0
 
 
 def goodness_drawing(name: str, unit: str, time_unit: str, of_value: dict[str, Floats]) -> Markup:
+    """`goodness_figure` for a page; ``name`` is the output."""
+    return svg(
+        goodness_figure(unit, time_unit, of_value),
+        f"goodness of fit of {name}: measured against predicted, IWRES and NPDE",
+    )
+
+
+def goodness_figure(unit: str, time_unit: str, of_value: dict[str, Floats]) -> Figure:
     """The usual six panels; ``of_value`` has arrays (n,) dv, pred, ipred, iwres, npde and time."""
     dv, time = of_value["dv"], of_value["time"]
     with drawing(6, columns=3, panel=(3.3, 2.6)) as (figure, axes):
@@ -29,7 +39,7 @@ def goodness_drawing(name: str, unit: str, time_unit: str, of_value: dict[str, F
         _residuals(axes[3], time, of_value["iwres"], f"time ({time_unit})", "IWRES")
         _residuals(axes[4], time, of_value["npde"], f"time ({time_unit})", "NPDE")
         _normal(axes[5], of_value["npde"])
-        return svg(figure, f"goodness of fit of {name}: measured against predicted, IWRES and NPDE")
+    return figure
 
 
 def check_drawing(name: str, unit: str, time_unit: str, check: PredictiveCheck) -> Markup:

@@ -9,7 +9,8 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from scipy import stats
 
-from connectors.reports.drawing import BLUE, INK, ORANGE, SOFT, drawing, svg
+from connectors.reports.drawing import drawing, svg
+from twin.figure.style import BLUE, INK, ORANGE, SOFT
 from twin.study.calibration import Uniform
 from twin.study.uniformity import envelope
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
 import typer
 
-from streams.batch.cases import Case, CaseError, Problem, RecordedCases, Report, read_cases
+from streams.batch.cases import Case, CaseError, Problem, RecordedCases, Report, read_cases, require_files
 from streams.terminal.progress import progress
-from twin.model.spec import Model
 
 LEFT_OUT = 3
 """Exit code when at least one line, event or patient could not be used."""
@@ -39,9 +38,7 @@ def reading(
     from twin.modelfile.library import load_model
     from twin.patient.rivals import rivals
 
-    for file in files:
-        if not file.is_file():
-            raise CaseError(f"{file}: {'is a folder' if file.is_dir() else 'there is no such file'}; name a file")
+    require_files(files)
     if out is not None and out.exists() and not out.is_dir():
         raise CaseError(f"--out {out} is a file; name a folder")
     names = model.split(",") if averages and model is not None and not Path(model).is_file() else [model]
@@ -73,17 +70,6 @@ def cases_in(files: Sequence[Path], how: RecordedCases, report: Report) -> tuple
     """`read_cases` with progress and notes on stderr."""
     with progress("reading", "events") as reached:
         return read_cases(files, how, report, lambda text: typer.echo(f"note: {text}", err=True), reached)
-
-
-def prepare(models: Iterable[Model], processes: int) -> None:
-    """Refuse models that do not compile; compile them once here, for several processes to find in the cache."""
-    from twin.kernel.kernel import compile_model
-    from twin.model.structure import analyse
-
-    for model in models:
-        analyse(model)
-        if processes > 1:
-            compile_model(model)
 
 
 @contextmanager

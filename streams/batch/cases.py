@@ -1,9 +1,9 @@
-"""Recorded files as cases: everything that was recorded about one patient, and the model of that patient's twin.
+"""Records as cases: everything that was recorded about one patient, and the model of that patient's twin.
 
-Files are NDJSON events or NM-TRAN CSV. A patient may be spread over several files. A case holds its events in one
-order, by time and then by content, so that it is the same whatever order the lines stood in; where one event id came
-with several contents, the first in that order stands. What cannot be used is handed to the caller as a `Problem`, and
-the rest goes on.
+Files are NDJSON events or NM-TRAN CSV; in memory it is events, or a table in the style of NM-TRAN. A patient may be
+spread over several files. A case holds its events in one order, by time and then by content, so that it is the same
+whatever order the lines stood in; where one event id came with several contents, the first in that order stands. What
+cannot be used is handed to the caller as a `Problem`, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.ndjson import read_ndjson
-from connectors.feeds.nmtran.reader import read_nmtran
+from connectors.feeds.nmtran.reader import NmtranEvents, read_nmtran
 from connectors.feeds.nmtran.times import ORIGIN
 from twin.events import BadEvent, Enrolment, InputEvent, Rejected, encode, to_millis
 from twin.model.spec import Model, ModelError
@@ -31,13 +31,17 @@ class CaseError(ValueError):
 
 
 class EventPlace(NamedTuple):
-    """Where an event was read: the file, and its line from 1 (``None`` for what no single line says)."""
+    """Where an event was read: the file, and its line from 1 (``None`` for what no single line says).
+
+    Of what was in memory ``file`` says what it was, and ``line`` is the number of the row or event, from 0.
+    """
 
     file: str
     line: int | None
+    counted: str = "line"
 
     def __str__(self) -> str:
-        return self.file if self.line is None else f"{self.file}: line {self.line}"
+        return self.file if self.line is None else f"{self.file}: {self.counted} {self.line}"
 
 
 def of_patient(patient_id: str) -> EventPlace:
@@ -109,6 +113,8 @@ def refusals(
 
 Report = Callable[[Problem], None]
 Note = Callable[[str], None]
+Found = tuple[InputEvent, EventPlace, int | None]
+"""An event, where it was read, and the ms of TIME 0 where the record has such a time."""
 
 
 def read_cases(
@@ -126,13 +132,39 @@ def read_cases(
         NmtranError: a header that cannot be used with the column map.
         OSError: a file cannot be read.
     """
+    return gathered((found for file in files for found in _events(file, how, report, note)), how, report, reached)
+
+
+def gathered(
+    found: Iterable[Found], how: RecordedCases, report: Report, reached: Callable[[int], None]
+) -> tuple[Case, ...]:
+    """The cases that events make, wherever they were read, by patient id; arguments are those of `read_cases`."""
     patients: dict[str, _Patient] = {}
-    events = (found for file in files for found in _events(file, how, report, note))
-    for count, (event, place, zero) in enumerate(events, start=1):
+    for count, (event, place, zero) in enumerate(found, start=1):
         patients.setdefault(event.patient_id, _Patient()).add(event, place, zero)
         reached(count)
-    found = (patients[name].case(name, how, report) for name in sorted(patients))
-    return tuple(case for case in found if case is not None)
+    cases = (patients[name].case(name, how, report) for name in sorted(patients))
+    return tuple(case for case in cases if case is not None)
+
+
+def in_file_order(patient_id: str) -> tuple[int, int, str]:
+    """Key by which whole numbers come first, by size, as data files have them, then other names.
+
+    >>> sorted(["P-1", "10", "9"], key=in_file_order)
+    ['9', '10', 'P-1']
+    """
+    return (0, int(patient_id), patient_id) if patient_id.isdecimal() else (1, 0, patient_id)
+
+
+def require_files(files: Iterable[Path]) -> None:
+    """Refuse what is no file.
+
+    Raises:
+        CaseError: names the first that is none.
+    """
+    for file in files:
+        if not file.is_file():
+            raise CaseError(f"{file}: {'is a folder' if file.is_dir() else 'there is no such file'}; name a file")
 
 
 def holds_events(file: Path) -> bool:
@@ -144,10 +176,7 @@ def holds_events(file: Path) -> bool:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
-def _events(
-    file: Path, how: RecordedCases, report: Report, note: Note
-) -> Iterable[tuple[InputEvent, EventPlace, int | None]]:
-    """Events of a file, where each was read, and the ms of TIME 0 where the file has such a time."""
+def _events(file: Path, how: RecordedCases, report: Report, note: Note) -> Iterable[Found]:
     name = str(file)
     if holds_events(file):
         with file.open("rb") as stream:
@@ -161,13 +190,20 @@ def _events(
         raise CaseError(f"{name} is an NM-TRAN file: name the model that says what TIME, DV and CMT are, with --model")
     with file.open(encoding="utf-8", errors="replace") as lines:
         reading = read_nmtran(lines, how.model, how.columns, how.output)
+    yield from recorded_in(reading, name, "line", report, note)
+
+
+def recorded_in(
+    reading: NmtranEvents, name: str, counted: Literal["line", "row"], report: Report, note: Note
+) -> Iterable[Found]:
+    """What was read of a record in the style of NM-TRAN that is called ``name``, its lines or rows ``counted``."""
     for text in reading.notes:
         note(f"{name}: {text}")
     for bad in reading.bad_lines:
-        report(Problem(EventPlace(name, bad.line), bad.reason))
+        report(Problem(EventPlace(name, bad.line, counted), bad.reason))
     zero = None if reading.dated else to_millis(ORIGIN)
     for event in reading.events:
-        yield event, EventPlace(name, reading.line_of.get(event.event_id)), zero
+        yield event, EventPlace(name, reading.line_of.get(event.event_id), counted), zero
 
 
 class _Patient:

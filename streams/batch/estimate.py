@@ -1,23 +1,22 @@
-"""Recorded cases to tables of individual estimates: one row a patient, and one row a measured value.
+"""Recorded cases to individual estimates: of every patient the random effects, of every measured value what is
+predicted.
 
-Patients are independent and go to worker processes in batches; the rows are written in the order of the patients, so
-the files depend on the cases alone, not on how many processes there were. A patient that fails is reported and has no
-rows; the rest goes on. Files are written beside the old ones and take their place when they are complete.
+Patients are independent and go to worker processes in batches; results stand in the order of the patients, so they
+depend on the cases alone, not on how many processes there were. A patient that fails is reported and is not among the
+results; the rest goes on.
 """
 
 from __future__ import annotations
 
-import csv
 import math
-import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
-from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
+from streams.batch.cases import Case, Problem, RecordedEvent, Report, in_file_order, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
+from streams.batch.tables import Cell, Table
 from twin.clock import UNIT_MS
 from twin.events import decode
 from twin.model.spec import Model
@@ -25,113 +24,121 @@ from twin.model.spec import Model
 if TYPE_CHECKING:
     from twin.study.diagnostics import Diagnosis
 
-PREDICTION_COLUMNS = ("ID", "TIME", "DV", "PRED", "IPRED", "IWRES", "NPDE", "OUTPUT")
-"""Columns of the table of measured values; `OUTPUT` names what was measured."""
-
 BATCHES = 8
 """Batches a process, so that all end at about the same time."""
 
 LARGEST_BATCH = 50
 """Patients of a batch: progress is told after each."""
 
-TableRow = tuple[str, ...]
-
 Record = tuple[str, tuple[RecordedEvent, ...], int]
 """What a worker process is told of a case: patient, events, and the ms that TIME counts from."""
 
+Numbers = tuple[float, ...]
+
+
+class PredictedValue(NamedTuple):
+    """One measured value and its predictions; ``time`` in model time units from the record's zero, NaN for what there
+    is not (see `twin.study.diagnostics`)."""
+
+    time: float
+    value: float
+    population: float
+    individual: float
+    iwres: float
+    npde: float
+    output: str
+
 
 @dataclass(frozen=True)
-class Rows:
-    """One patient's rows, what was left out of the record, and why the patient has no rows if that is so.
+class IndividualEstimate:
+    """One patient's estimate (see `twin.filter.posthoc.Estimated`).
 
-    The row of the estimate has three parts: ``effects`` with their errors, those of each of the ``occasions``, the
-    ``rest``. Patients differ in how many occasions they have.
+    Attributes:
+        eta, errors: (d,) random effects and their standard errors.
+        kappa, kappa_errors: of each occasion (o,) the same.
+        parameters: (P,) individual parameters, as `Model.individual_names` names them.
+        values: empty where they were not asked for.
     """
 
     patient_id: str
-    effects: TableRow = ()
-    occasions: tuple[TableRow, ...] = ()
-    rest: TableRow = ()
-    values: tuple[TableRow, ...] = ()
+    eta: Numbers
+    errors: Numbers
+    kappa: tuple[Numbers, ...]
+    kappa_errors: tuple[Numbers, ...]
+    parameters: Numbers
+    ofv: float
+    converged: bool
+    modes: int
+    values: tuple[PredictedValue, ...] = ()
+
+
+class BatchResult(NamedTuple):
+    """What became of one patient: the estimate or why there is none, and what was left out of the record."""
+
+    patient_id: str
+    found: IndividualEstimate | str
     problems: tuple[Problem, ...] = ()
-    converged: bool = False
-    modes: int = 0
-    failure: str | None = None
-
-
-@dataclass(frozen=True)
-class Totals:
-    """How many patients have an estimate, of how many the search settled, and how many have several modes."""
-
-    estimated: int
-    converged: int
-    several_modes: int
 
 
 def estimate(
     cases: Sequence[Case],
     model: Model,
-    out: Path,
-    predictions: Path | None,
     jobs: int,
     report: Report,
     done: Callable[[int], None],
-) -> Totals:
-    """Estimate every case and write ``out`` and, where it is asked for, ``predictions``.
+    *,
+    diagnosed: bool = True,
+) -> tuple[IndividualEstimate, ...]:
+    """Estimate every case; whole numbers among the patients' ids come first, by size, then other names.
 
     Args:
         model: of every case.
-        jobs: worker processes.
+        jobs: worker processes; with none it is done here.
         report: is told of every event that the model cannot use, and of every patient that failed.
         done: is told how many patients are finished.
+        diagnosed: whether the values' predictions are wanted too.
 
     Raises:
         WorkerLost: a worker process was killed, e.g. for want of memory.
-        OSError: the results cannot be written.
     """
-    cases = sorted(cases, key=_in_file_order)
+    cases = sorted(cases, key=lambda case: in_file_order(case.patient_id))
     records = [(case.patient_id, case.recorded, case.zero) for case in cases]
     size = max(1, min(LARGEST_BATCH, -(-len(cases) // (BATCHES * max(jobs, 1)))))
-    tasks = [
-        (records[first : first + size], model.text, model.id, predictions is not None)
-        for first in range(0, len(cases), size)
-    ]
-    found: dict[str, Rows] = {}
+    tasks = [(records[first : first + size], model.text, model.id, diagnosed) for first in range(0, len(cases), size)]
+    found: dict[str, IndividualEstimate] = {}
+    finished = 0
     with closing(in_processes(_estimate_batch, tasks, jobs)) as results:
         for batch in results:
-            for rows in batch:
-                for problem in rows.problems:
+            for one in batch:
+                for problem in one.problems:
                     report(problem)
-                if rows.failure is not None:
-                    report(Problem(of_patient(rows.patient_id), rows.failure))
-                found[rows.patient_id] = rows
-            done(len(found))
-    ordered = [rows for case in cases if (rows := found[case.patient_id]).failure is None]
-    most = max((len(rows.occasions) for rows in ordered), default=0)
-    _write(out, estimate_columns(model, most), (_padded(rows, model, most) for rows in ordered))
-    if predictions is not None:
-        _write(predictions, PREDICTION_COLUMNS, (row for rows in ordered for row in rows.values))
-    return Totals(len(ordered), sum(rows.converged for rows in ordered), sum(rows.modes > 1 for rows in ordered))
+                if isinstance(one.found, str):
+                    report(Problem(of_patient(one.patient_id), one.found))
+                else:
+                    found[one.patient_id] = one.found
+            finished += len(batch)
+            done(finished)
+    return tuple(found[case.patient_id] for case in cases if case.patient_id in found)
 
 
 # --- one patient -----------------------------------------------------------------------------------------------------
 
 
-def _estimate_batch(records: Sequence[Record], model_text: str, model_id: str, diagnosed: bool) -> list[Rows]:
-    """The rows of some patients; runs in a worker process."""
+def _estimate_batch(records: Sequence[Record], model_text: str, model_id: str, diagnosed: bool) -> list[BatchResult]:
+    """The estimates of some patients; runs in a worker process."""
     model = model_of(model_text, model_id)
     return [_estimate_one(record, model, diagnosed) for record in records]
 
 
-def _estimate_one(record: Record, model: Model, diagnosed: bool) -> Rows:
+def _estimate_one(record: Record, model: Model, diagnosed: bool) -> BatchResult:
     try:
         return estimate_record(record, model, diagnosed=diagnosed)
     except Exception as error:  # one patient must not take the others' results with it
-        return Rows(record[0], failure=f"the estimate failed, {type(error).__name__}: {error}")
+        return BatchResult(record[0], f"the estimate failed, {type(error).__name__}: {error}")
 
 
-def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
-    """The rows of one patient; those of the values only where they are to be ``diagnosed``."""
+def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchResult:
+    """The estimate of one patient; predictions of the values only where they are to be ``diagnosed``."""
     from twin.filter.posthoc import post_hoc
     from twin.kernel.kernel import compile_model
     from twin.solver.step_control import step_sizes_for
@@ -146,81 +153,75 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> Rows:
     kernel = compile_model(model)
     step_sizes, timeline = step_sizes_for(kernel), build(history, kernel)
     found = post_hoc(kernel, step_sizes, timeline)
-    values: tuple[TableRow, ...] = ()
+    values: tuple[PredictedValue, ...] = ()
     if diagnosed and timeline is not None:
         diagnosis = diagnose(Predictor(kernel, patient_id), timeline, found.effects)
-        values = tuple(_value_rows(patient_id, diagnosis, model, zero))
-    return Rows(
+        values = _values(diagnosis, model, zero)
+    estimated = IndividualEstimate(
         patient_id,
-        (patient_id, *map(_number, (*found.eta, *found.errors))),
-        tuple(
-            tuple(map(_number, (*kappa, *errors)))
-            for kappa, errors in zip(found.kappa, found.kappa_errors, strict=True)
-        ),
-        (*map(_number, (*found.parameters, found.ofv)), "true" if found.converged else "false", str(found.modes)),
+        tuple(found.eta.tolist()),
+        tuple(found.errors.tolist()),
+        tuple(tuple(each) for each in found.kappa.tolist()),
+        tuple(tuple(each) for each in found.kappa_errors.tolist()),
+        tuple(found.parameters.tolist()),
+        float(found.ofv),
+        bool(found.converged),
+        int(found.modes),
         values,
-        refusals(patient_id, events, recorded, refused),
-        found.converged,
-        found.modes,
     )
+    return BatchResult(patient_id, estimated, refusals(patient_id, events, recorded, refused))
 
 
-def _value_rows(patient_id: str, diagnosis: Diagnosis, model: Model, zero: int) -> Iterator[TableRow]:
+def _values(diagnosis: Diagnosis, model: Model, zero: int) -> tuple[PredictedValue, ...]:
+    unit = UNIT_MS[model.time_unit]
     columns = (diagnosis.population, diagnosis.individual, diagnosis.iwres, diagnosis.npde)
-    for observation, *numbers in zip(diagnosis.observations, *columns, strict=True):
-        time = (observation.millis - zero) / UNIT_MS[model.time_unit]
-        shown = map(_number, (time, observation.value, *numbers))
-        yield (patient_id, *shown, model.outputs[observation.output].name)
+    rows = zip(diagnosis.observations, *(column.tolist() for column in columns), strict=True)
+    return tuple(
+        PredictedValue((o.millis - zero) / unit, o.value, pred, ipred, iwres, npde, model.outputs[o.output].name)
+        for o, pred, ipred, iwres, npde in rows
+    )
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
 
 
-def estimate_columns(model: Model, occasions: int = 0) -> TableRow:
-    """Columns of the table of patients: effects, their standard errors, every individual parameter, and the rest."""
-    effects = model.eta_names
-    return (
-        "ID",
-        *(f"ETA_{name}" for name in effects),
-        *(f"SE_{name}" for name in effects),
-        *(
-            f"{item}_{name}_{number}"
-            for number in range(1, occasions + 1)
-            for item in ("KAPPA", "SE_KAPPA")
-            for name in model.iov_names
-        ),
-        *model.individual_names,
-        "OFV",
-        "converged",
-        "modes_found",
-    )
+def estimate_table(model: Model, found: Sequence[IndividualEstimate]) -> Table:
+    """A row a patient: effects, their standard errors, those of each occasion, every individual parameter, the rest.
+
+    Patients differ in how many occasions they have; of those that one did not have its cells are empty.
+    """
+    table: dict[str, Sequence[Cell]] = {"ID": [one.patient_id for one in found]}
+    for i, name in enumerate(model.eta_names):
+        table[f"ETA_{name}"] = [one.eta[i] for one in found]
+    for i, name in enumerate(model.eta_names):
+        table[f"SE_{name}"] = [one.errors[i] for one in found]
+    for n in range(max((len(one.kappa) for one in found), default=0)):
+        for i, name in enumerate(model.iov_names):
+            table[f"KAPPA_{name}_{n + 1}"] = [_of_occasion(one.kappa, n, i) for one in found]
+        for i, name in enumerate(model.iov_names):
+            table[f"SE_KAPPA_{name}_{n + 1}"] = [_of_occasion(one.kappa_errors, n, i) for one in found]
+    for i, name in enumerate(model.individual_names):
+        table[name] = [one.parameters[i] for one in found]
+    table["OFV"] = [one.ofv for one in found]
+    table["converged"] = [one.converged for one in found]
+    table["modes_found"] = [one.modes for one in found]
+    return table
 
 
-def _padded(rows: Rows, model: Model, occasions: int) -> TableRow:
-    """The row of an estimate, with empty cells for occasions that the patient did not have."""
-    missing = ("",) * (2 * len(model.iov_names) * (occasions - len(rows.occasions)))
-    return (*rows.effects, *(cell for occasion in rows.occasions for cell in occasion), *missing, *rows.rest)
+def value_table(found: Sequence[IndividualEstimate]) -> Table:
+    """A row a measured value: what was measured and what is predicted; ``OUTPUT`` names what it is of."""
+    rows = [(one.patient_id, value) for one in found for value in one.values]
+    return {
+        "ID": [patient_id for patient_id, _ in rows],
+        "TIME": [value.time for _, value in rows],
+        "DV": [value.value for _, value in rows],
+        "PRED": [value.population for _, value in rows],
+        "IPRED": [value.individual for _, value in rows],
+        "IWRES": [value.iwres for _, value in rows],
+        "NPDE": [value.npde for _, value in rows],
+        "OUTPUT": [value.output for _, value in rows],
+    }
 
 
-def _number(value: float) -> str:
-    """A number as text; nothing where there is none."""
-    return "" if math.isnan(value) else format(float(value), ".10g")
-
-
-def _in_file_order(case: Case) -> tuple[int, int, str]:
-    """Whole numbers by size, as data files have them, then other names."""
-    name = case.patient_id
-    return (0, int(name), name) if name.isdecimal() else (1, 0, name)
-
-
-def _write(path: Path, columns: TableRow, rows: Iterable[TableRow]) -> None:
-    """Write a table beside ``path`` and put it in place."""
-    with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".unfinished-", newline="", delete=False) as file:
-        try:
-            table = csv.writer(file, lineterminator="\n")
-            table.writerow(columns)
-            table.writerows(rows)
-        except BaseException:
-            Path(file.name).unlink()
-            raise
-    Path(file.name).replace(path)
+def _of_occasion(kappa: Sequence[Numbers], occasion: int, effect: int) -> float:
+    return kappa[occasion][effect] if occasion < len(kappa) else math.nan

@@ -1,13 +1,18 @@
 """Work on many patients in several processes: one task at a time each, results as they are finished.
 
 Processes compute with one thread each, since a linear algebra library that splits a sum over threads rounds it
-differently: so what comes out does not depend on how many processes there are.
+differently: so what comes out does not depend on how many processes there are, nor on whether there are any beside
+this one.
+
+Worker processes import the tasks' modules and nothing else: not the caller's script or notebook, which would run once
+more in each of them.
 """
 
 from __future__ import annotations
 
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor, as_completed
@@ -16,7 +21,10 @@ from contextlib import contextmanager
 from functools import lru_cache
 from multiprocessing import active_children, get_context, parent_process
 from multiprocessing.process import BaseProcess
+from types import ModuleType
 from typing import Any, TypeVar
+
+from threadpoolctl import threadpool_limits
 
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
@@ -43,21 +51,29 @@ def in_processes(task: Callable[..., Result], arguments: Sequence[tuple[Any, ...
 
     Args:
         task: a function of a module, which worker processes import.
-        jobs: worker processes.
+        jobs: worker processes; with none the tasks are done here, one after the other.
 
     Raises:
         WorkerLost: a worker process was killed, e.g. for want of memory.
     """
     if not arguments:
         return
+    if not jobs:
+        for each in arguments:
+            with threadpool_limits(1):
+                result = task(*each)
+            yield result
+        return
     elder = set(active_children())
     with _environment(ONE_THREAD):
         # "spawn" starts from a clean interpreter: forking a process that has threads can lock up.
         pool = ProcessPoolExecutor(jobs, get_context("spawn"), initializer=_settle)
         try:
-            waiting: list[Future[Result]] = [pool.submit(task, *each) for each in arguments]
+            with _without_main():
+                waiting: set[Future[Result]] = {pool.submit(task, *each) for each in arguments}
             workers = set(active_children()) - elder
             for future in as_completed(waiting):
+                waiting.discard(future)  # With the future its result is let go: all of them may be gigabytes.
                 yield future.result()
         except BrokenProcessPool:
             pool.shutdown(wait=True)
@@ -70,6 +86,21 @@ def in_processes(task: Callable[..., Result], arguments: Sequence[tuple[Any, ...
             raise
         finally:
             pool.shutdown(wait=True, cancel_futures=True)
+
+
+def prepare(models: Iterable[Model], processes: int) -> None:
+    """Refuse models that do not compile; compile them once here, for several processes to find in the cache.
+
+    Raises:
+        ModelError: an equation that cannot be used.
+    """
+    from twin.kernel.kernel import compile_model
+    from twin.model.structure import analyse
+
+    for model in models:
+        analyse(model)
+        if processes > 1:
+            compile_model(model)
 
 
 @lru_cache(maxsize=64)
@@ -98,6 +129,20 @@ def _environment(variables: dict[str, str]) -> Iterator[None]:
                 os.environ.pop(name, None)
             else:
                 os.environ[name] = value
+
+
+@contextmanager
+def _without_main() -> Iterator[None]:
+    """Processes started inside do not import the module that this one was started with (see the module's text).
+
+    `multiprocessing` offers no other way than to show it a main module that came from nowhere.
+    """
+    main = sys.modules["__main__"]
+    sys.modules["__main__"] = ModuleType("__main__")
+    try:
+        yield
+    finally:
+        sys.modules["__main__"] = main
 
 
 def _settle() -> None:

@@ -1,10 +1,10 @@
 """Recorded cases through twins without any server: the same twin code, each patient's whole record told at once.
 
-Patients are independent, so they go to worker processes, one patient at a time; a patient's files are written there and
-joined here in the order of the patients. What comes out depends on the cases and the number of particles alone: not on
-how many processes there are, nor on which patient was finished first.
+Patients are independent, so they go to worker processes, one patient at a time. What comes out of each depends on the
+case and the number of particles alone: not on how many processes there are, nor on which patient was finished first.
 
-Results are gathered beside the old ones and take their place only when all are complete.
+Written to files, results are gathered beside the old ones, joined in the order of the patients, and take their place
+only when all are complete.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,12 +36,26 @@ FILES = tuple(dict.fromkeys(event.replay_file for event in OUTPUT_EVENTS))
 """The files of events that a replay writes."""
 
 
+Arrays = dict[str, "NDArray[Any]"]
+
+
 @dataclass(frozen=True)
 class Replayed:
-    """One patient's replay: output events by kind, what the twin refused, and why it failed if it did."""
+    """One patient's replay.
+
+    Attributes:
+        outputs: output events by kind.
+        lines: encoded output events, one a line, by the name of the file that they belong to (`FILES`).
+        posterior: arrays of what the twin believes in the end; of rival models each model's, named ``MODEL/eta`` and so
+            on, and their weights.
+        problems: what the twin refused.
+        failure: why the twin failed, if it did; then there is nothing else.
+    """
 
     patient_id: str
     outputs: Counter[str]
+    lines: Mapping[str, bytes]
+    posterior: Arrays
     problems: tuple[Problem, ...]
     failure: str | None = None
 
@@ -54,19 +68,43 @@ class Totals:
     twins: int
 
 
-def replay(
-    cases: Sequence[Case], out: Path, particles: int, jobs: int, report: Report, done: Callable[[int], None]
-) -> Totals:
-    """Replay the cases and write their results into ``out``, in place of those of an earlier replay.
+def replays(
+    cases: Sequence[Case], particles: int, jobs: int, report: Report, done: Callable[[int], None]
+) -> Generator[Replayed]:
+    """Replay the cases; what came out of each patient whose twin did not fail, in the order in which they are finished.
 
     Args:
         particles: of every twin.
-        jobs: worker processes.
+        jobs: worker processes; with none it is done here.
         report: is told of every event that a twin refused, and of every patient whose twin failed.
         done: is told how many patients are finished.
 
     Raises:
         WorkerLost: a worker process was killed, e.g. for want of memory.
+    """
+    tasks = [
+        (case.patient_id, [(model.text, model.id) for model in _models(case)], case.recorded, particles)
+        for case in sorted(cases, key=lambda case: len(case.recorded), reverse=True)
+    ]
+    with closing(in_processes(_replay_one, tasks, jobs)) as results:
+        for finished, result in enumerate(results, start=1):
+            for problem in result.problems:
+                report(problem)
+            if result.failure is not None:
+                report(Problem(of_patient(result.patient_id), result.failure))
+            else:
+                yield result
+            done(finished)
+
+
+def replay(
+    cases: Sequence[Case], out: Path, particles: int, jobs: int, report: Report, done: Callable[[int], None]
+) -> Totals:
+    """Replay the cases and write their results into ``out``, in place of those of an earlier replay.
+
+    Arguments and `WorkerLost` are those of `replays`.
+
+    Raises:
         OSError: the results cannot be written.
     """
     out.mkdir(parents=True, exist_ok=True)
@@ -74,19 +112,11 @@ def replay(
     twins = 0
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         parts = Path(folder)
-        tasks = [
-            (case.patient_id, [(model.text, model.id) for model in _models(case)], case.recorded, particles, parts)
-            for case in sorted(cases, key=lambda case: len(case.recorded), reverse=True)
-        ]
-        with closing(in_processes(_replay_one, tasks, jobs)) as results:
-            for finished, result in enumerate(results, start=1):
-                for problem in result.problems:
-                    report(problem)
-                if result.failure is not None:
-                    report(Problem(of_patient(result.patient_id), result.failure))
-                twins += result.failure is None
+        with closing(replays(cases, particles, jobs, report, done)) as results:
+            for result in results:
+                _write_part(result, parts)
+                twins += 1
                 totals += result.outputs
-                done(finished)
         _publish(parts, [case.patient_id for case in cases], out)
     return Totals(totals, twins)
 
@@ -106,23 +136,21 @@ def _models(case: Case) -> tuple[Model, ...]:
 
 
 def _replay_one(
-    patient_id: str, models: Sequence[tuple[str, str]], recorded: tuple[RecordedEvent, ...], particles: int, parts: Path
+    patient_id: str, models: Sequence[tuple[str, str]], recorded: tuple[RecordedEvent, ...], particles: int
 ) -> Replayed:
-    """Replay one patient and write its files into ``parts``; runs in a worker process."""
+    """Replay one patient; runs in a worker process."""
     try:
         from twin.patient.rivals import rivals
 
         found = [model_of(text, model_id) for text, model_id in models]
         averaged = rivals(found) if len(found) > 1 else None
-        return replay_case(Case(patient_id, found[0], recorded, rivals=averaged), particles, parts)
+        return replay_case(Case(patient_id, found[0], recorded, rivals=averaged), particles)
     except Exception as error:  # one patient's twin must not take the others' results with it
-        for name in (*FILES, POSTERIOR):
-            _part(parts, patient_id, name).unlink(missing_ok=True)
-        return Replayed(patient_id, Counter(), (), f"the twin failed, {type(error).__name__}: {error}")
+        return Replayed(patient_id, Counter(), {}, {}, (), f"the twin failed, {type(error).__name__}: {error}")
 
 
-def replay_case(case: Case, particles: int, parts: Path) -> Replayed:
-    """Tell a new twin the whole case, and write what it says and believes into the folder ``parts``."""
+def replay_case(case: Case, particles: int) -> Replayed:
+    """Tell a new twin the whole case: what it says and believes."""
     from twin import PatientTwin
     from twin.patient.averaged import AveragedTwin
 
@@ -134,18 +162,16 @@ def replay_case(case: Case, particles: int, parts: Path) -> Replayed:
     events = [decode(recorded.raw) for recorded in case.recorded]
     update = twin.observe(events)
     problems = refusals(case.patient_id, events, case.recorded, update.rejected)
-    for name, lines in _lines(update.outputs).items():
-        _part(parts, case.patient_id, name).write_bytes(b"".join(lines))
-    _write_posterior(twin, _part(parts, case.patient_id, POSTERIOR))
-    return Replayed(case.patient_id, Counter(output.kind for output in update.outputs), tuple(sorted(problems)))
+    said = Counter[str](output.kind for output in update.outputs)
+    return Replayed(case.patient_id, said, _lines(update.outputs), _posterior(twin), tuple(sorted(problems)))
 
 
-def _lines(outputs: Iterable[OutputEvent]) -> dict[str, list[bytes]]:
+def _lines(outputs: Iterable[OutputEvent]) -> dict[str, bytes]:
     """Encoded outputs of each file, by time, kind and what else tells them apart."""
     files: dict[str, list[bytes]] = {name: [] for name in FILES}
     for output in sorted(outputs, key=_order):
         files[output.replay_file].append(encode(output) + b"\n")
-    return files
+    return {name: b"".join(lines) for name, lines in files.items()}
 
 
 def _order(output: OutputEvent) -> tuple[int, str, str, int, str]:
@@ -153,24 +179,20 @@ def _order(output: OutputEvent) -> tuple[int, str, str, int, str]:
     return to_millis(output.time), output.kind, *alert, output.event_id
 
 
-def _write_posterior(twin: PatientTwin | AveragedTwin, path: Path) -> None:
-    """Arrays of the posterior; of rival models each model's, named ``MODEL/eta`` and so on, and their weights."""
+def _posterior(twin: PatientTwin | AveragedTwin) -> Arrays:
     import numpy as np
 
     from twin.patient.twin import PatientTwin
 
-    arrays: dict[str, Any]
     if isinstance(twin, PatientTwin):
-        arrays = _arrays(twin.posterior())
-    else:
-        arrays = {f"{model}/{name}": a for model, p in twin.posteriors().items() for name, a in _arrays(p).items()}
-        arrays["models"] = np.array(list(twin.weights), dtype=np.str_)
-        arrays["model_weights"] = np.array(list(twin.weights.values()))
-    with path.open("wb") as file:
-        np.savez(file, **arrays)
+        return _arrays(twin.posterior())
+    arrays = {f"{model}/{name}": a for model, p in twin.posteriors().items() for name, a in _arrays(p).items()}
+    arrays["models"] = np.array(list(twin.weights), dtype=np.str_)
+    arrays["model_weights"] = np.array(list(twin.weights.values()))
+    return arrays
 
 
-def _arrays(posterior: Posterior) -> dict[str, NDArray[Any]]:
+def _arrays(posterior: Posterior) -> Arrays:
     import numpy as np
 
     return {
@@ -189,6 +211,15 @@ def _arrays(posterior: Posterior) -> dict[str, NDArray[Any]]:
 
 def _part(parts: Path, patient_id: str, name: str) -> Path:
     return parts / f"{patient_id}.{name}"
+
+
+def _write_part(result: Replayed, parts: Path) -> None:
+    import numpy as np
+
+    for name, lines in result.lines.items():
+        _part(parts, result.patient_id, name).write_bytes(lines)
+    with _part(parts, result.patient_id, POSTERIOR).open("wb") as file:
+        np.savez(file, **result.posterior)  # type: ignore[arg-type]
 
 
 def _publish(parts: Path, patients: Sequence[str], out: Path) -> None:

@@ -367,6 +367,10 @@ class Model:
         """What is computed once for each individual: parameters, then derived values."""
         return (*(p.name for p in self.parameters), *(d.name for d in self.derived))
 
+    def __repr__(self) -> str:
+        measured = ", ".join(f"{output.name} ({output.unit})" for output in self.outputs)
+        return f"<Model {self.id}: {', '.join(self.drugs)}; {measured}>"
+
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Model) and self.hash == other.hash
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from twin.alerts.ledger import AlertLedger
 from twin.arrays import Floats
 from twin.events import Alert, InputEvent
+from twin.figure.trajectory import trajectory
 from twin.filter.belief import Belief
 from twin.filter.mode import Mode
 from twin.filter.posthoc import posterior_mode
@@ -22,6 +24,9 @@ from twin.patient.state_row import TwinState, pack_state, unpack_state
 from twin.record.history import History
 from twin.solver.linear_system import individual_parameters
 from twin.timeline.segments import ALWAYS, UNDIVIDED
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -89,6 +94,10 @@ class PatientTwin:
         self._folded = ModelFold(patient_id, model, particles, history=history, points=points)
         self._fold = Fold(self._folded, patient_id, model.id, model.hash, ledger)
 
+    def __repr__(self) -> str:
+        known = f"{self.belief.observations} values observed, ess {self.belief.ess:.0f} of {self.particles}"
+        return f"<PatientTwin {self.patient_id}: {self.model.id}, {known}>"
+
     @property
     def belief(self) -> Belief:
         """Weighted particles (N,) of eta after the newest observation; the population's while there is none."""
@@ -135,6 +144,28 @@ class PatientTwin:
     def posterior(self) -> Posterior:
         """The belief as arrays at the newest estimate; individual parameters are those under its covariates."""
         return posterior_of(self._folded)
+
+    def plot(self) -> Figure:
+        """What was given, and each output of the model: bands so far and ahead, and what was measured.
+
+        Bands are of the output without residual error, and given all that was observed: what is believed now of the
+        past. What lies ahead assumes that running infusions finish and planned doses are given.
+
+        Returns:
+            A matplotlib figure: a panel of doses, then one for each output.
+
+        Raises:
+            ValueError: no dose or value was observed yet that the model can use.
+        """
+        from twin.figure.drawing import draw
+
+        trunk, record = self._folded.trunk, self._folded.record
+        now = record.history.newest
+        if record.timeline is None or now is None:
+            raise ValueError(f"the twin of {self.patient_id} has observed no dose or value yet, so there is no plot")
+        timeline, plan = record.up_to_date(), record.orders.plan(now)
+        seen = trajectory(trunk, self.belief, timeline, plan, now, trunk.rhythm.horizon)
+        return draw(self.patient_id, self.model, seen)
 
     def row(self) -> bytes:
         """The twin's state, some 30 bytes a particle; `from_row` gives a twin that goes on to the same bytes."""

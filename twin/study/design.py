@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.clock import DAY_MS, HOUR_MS
-from twin.events import DoseGiven, to_millis
+from twin.events import DoseGiven, InputEvent, to_millis
 from twin.kernel.kernel import Kernel
 from twin.observation.kinds import kind_of
 from twin.solver.solver import Solver
@@ -40,10 +40,15 @@ LOOKS = 240
 
 @dataclass(frozen=True)
 class Design:
-    """``doses`` in time order, and ``samples`` as (ms, number of the output), in time order."""
+    """``doses`` in time order, and ``samples`` as (ms, number of the output), in time order.
+
+    ``others`` is what else is recorded of the patient and no measurement: covariates, resets, what pumps deliver. All
+    of it is in canonical units (`twin.record.admission.admit`).
+    """
 
     doses: tuple[DoseGiven, ...]
     samples: tuple[tuple[int, int], ...]
+    others: tuple[InputEvent, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,14 +8,13 @@ Simul 90:2499): nothing that came later had a part in them. Individual predictio
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
 from twin.events import Prediction
+from twin.figure.trajectory import curve_times
 from twin.filter.belief import Belief, prior
 from twin.filter.learning import learn
 from twin.filter.posthoc import post_hoc
@@ -33,14 +32,6 @@ from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline, build
 
 LEVELS = (0.05, 0.5, 0.95)
-
-EVEN = 240
-"""Points of a fitted curve, evenly over the record."""
-
-AFTER = 16
-"""Further points after each change of input, where there are few enough of them to be seen."""
-
-MOST_CHANGES = 60
 
 
 @dataclass(frozen=True)
@@ -110,7 +101,7 @@ def _curves(
     trunk: Trunk, predictor: Predictor, timeline: Timeline, belief: Belief, mode: Effects
 ) -> tuple[Fitted, ...]:
     """Curves of all outputs that were measured; what particles were before their checkpoint is not known any more."""
-    marks = _marks(timeline)
+    marks = curve_times(timeline, timeline.observations[-1].millis)
     outputs = sorted({observation.output for observation in timeline.observations})
     looks = [Observation(millis, "", output, 0.0) for output in outputs for millis in marks.tolist()]
     typical = np.zeros((1, len(trunk.kernel.model.eta_names)))
@@ -125,13 +116,3 @@ def _curves(
         low, median, high = np.where(known, quantiles(rows, belief.weight, LEVELS), np.nan).T
         found.append(Fitted(output, times, low, median, high, single[:, 0], single[:, 1]))
     return tuple(found)
-
-
-def _marks(timeline: Timeline) -> NDArray[np.int64]:
-    """Times (ms) of a curve: evenly, at every value, and dense after every change of input."""
-    end = timeline.observations[-1].millis
-    edges = np.array([timeline.start, *timeline.changes_between(timeline.start, end), end])
-    parts = [np.linspace(timeline.start, end, EVEN), np.array([float(o.millis) for o in timeline.observations])]
-    if len(edges) <= MOST_CHANGES:
-        parts += [start + (stop - start) * np.linspace(0, 1, AFTER) ** 3 for start, stop in pairwise(edges)]
-    return np.unique(np.rint(np.concatenate(parts)).astype(np.int64))

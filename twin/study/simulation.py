@@ -17,7 +17,9 @@ from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.randomness import generator
 from twin.record.history import History
+from twin.record.recording import insert_event
 from twin.solver.effects import Effects
+from twin.solver.settling import settles
 from twin.study.design import Design
 from twin.study.prediction import Predictor
 from twin.timeline.timeline import Timeline, build
@@ -42,8 +44,7 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
     model, rng = predictor.kernel.model, generator(predictor.patient_id, "measured")
     asks = any(call.startswith("previous") for call in predictor.kernel.record)
     if not asks and not any(kind_of(output).awaited for output in model.outputs):
-        planned = {number: (millis, 1.0) for number, (millis, _) in enumerate(plan.samples)}
-        timeline = _timeline(predictor, plan, planned)
+        timeline = planned_timeline(predictor, plan)
         every = predictor.rows(truth(predictor, eta), timeline, timeline.observations)
         levels = rng.random(len(every))
         return _valued(
@@ -68,6 +69,11 @@ def simulate(predictor: Predictor, eta: Floats, plan: Design) -> Timeline:
     timeline = _timeline(predictor, plan, known)
     drawn = {_name(number): value for number, (_, value) in known.items()}
     return _valued(timeline, [drawn[o.event_id] for o in timeline.observations])
+
+
+def planned_timeline(predictor: Predictor, plan: Design) -> Timeline:
+    """The timeline of a patient treated and looked at by the design, before anything was measured: every value is 1."""
+    return _timeline(predictor, plan, {number: (millis, 1.0) for number, (millis, _) in enumerate(plan.samples)})
 
 
 def _moment(predictor: Predictor, eta: Floats, plan: Design, known: Values, number: int, level: float) -> int | None:
@@ -95,6 +101,8 @@ def _timeline(predictor: Predictor, plan: Design, values: Values) -> Timeline:
     history = History()
     for dose in plan.doses:
         history.insert(dose.model_copy(update={"patient_id": PATIENT}))
+    for other in plan.others:
+        insert_event(history, other.model_copy(update={"patient_id": PATIENT}), predictor.kernel.model, settles)
     for number, (millis, value) in values.items():
         spec = predictor.kernel.model.outputs[plan.samples[number][1]]
         history.insert(

@@ -22,7 +22,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -31,7 +31,14 @@ from connectors.feeds.analytes import drug_of
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.nmtran.doses import dose_of
 from connectors.feeds.nmtran.observations import Observer
-from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError, read_records, whole_number
+from connectors.feeds.nmtran.records import (
+    BadRecord,
+    DataRecord,
+    NmtranError,
+    read_records,
+    table_records,
+    whole_number,
+)
 from connectors.feeds.nmtran.times import ORIGIN, place_in_time
 from twin.clock import HOUR_MS
 from twin.events import (
@@ -111,7 +118,26 @@ def read_nmtran(
     Raises:
         NmtranError: the header, the column map or ``output`` cannot be used.
     """
-    return _Reader(model, output).read(lines, columns or {})
+    reader = _Reader(model, output)
+    return reader.read(read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes))
+
+
+def read_table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    model: Model,
+    columns: Mapping[str, str] | None = None,
+    output: str | None = None,
+) -> NmtranEvents:
+    """As `read_nmtran`, of a table in memory: names of its columns, and rows of cells as a file would have them.
+
+    Rows are numbered from 0, in `NmtranEvents.bad_lines` and ``line_of`` too.
+
+    Raises:
+        NmtranError: as `read_nmtran`.
+    """
+    reader = _Reader(model, output)
+    return reader.read(table_records(header, rows, reader.covariate_names, columns or {}, reader.notes))
 
 
 class _Reader:
@@ -128,8 +154,11 @@ class _Reader:
         self.line_of: dict[str, int] = {}
         self.clock = False
 
-    def read(self, lines: Iterable[str], columns: Mapping[str, str]) -> NmtranEvents:
-        found = read_records(lines, tuple(self.covariates), columns, self.bad_lines, self.notes)
+    @property
+    def covariate_names(self) -> tuple[str, ...]:
+        return tuple(self.covariates)
+
+    def read(self, found: Iterable[DataRecord]) -> NmtranEvents:
         known = [record for record in found if self._usable(record, self._identify)]
         placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines)
         patients: dict[str, list[DataRecord]] = {}
@@ -297,6 +326,6 @@ def _goes_on(record: DataRecord, resets: Mapping[str, DataRecord]) -> None:
     reset = resets.get(record.patient)
     if reset is not None and record.hours < reset.hours:
         raise BadRecord(
-            f"TIME {record.text('TIME')} lies before the reset at line {reset.line} (TIME {reset.text('TIME')}); let it"
+            f"TIME {record.text('TIME')} lies before the reset at {reset.place} (TIME {reset.text('TIME')}); let it"
             " go on, or give the part after the reset as a patient of its own"
         )

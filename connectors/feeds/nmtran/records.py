@@ -36,15 +36,21 @@ class BadRecord(ValueError):
 
 
 class DataRecord:
-    """One line's cells, read by data item."""
+    """One record's cells, read by data item; ``line`` is its number, of a line from 1 or of a table's row from 0."""
 
-    def __init__(self, line: int, cells: list[str], positions: Mapping[str, int]) -> None:
+    def __init__(self, line: int, cells: list[str], positions: Mapping[str, int], counted: str = "line") -> None:
         self.line = line
+        self.counted = counted
         self.cells = cells
         self._positions = positions
         self.patient = ""
         self.hours = 0.0
         self.evid = 0
+
+    @property
+    def place(self) -> str:
+        """Where it stands, in words."""
+        return f"{self.counted} {self.line}"
 
     def has(self, item: str) -> bool:
         """Whether the file has the item at all."""
@@ -121,9 +127,7 @@ def read_records(
             header = [cell.strip() for cell in cells]
             positions = _positions(header, covariates, columns)
             width, ignores_c = len(header), header[0].upper() == "C" or positions["ID"] == 0
-            unread = ", ".join(cell for at, cell in enumerate(header) if at not in positions.values())
-            if unread:
-                notes[f"columns not read: {unread}"] += 1
+            _note_unread(header, positions, notes)
         elif [cell.strip() for cell in cells] == header:
             notes["repeated headers were passed over"] += 1
         elif len(cells) != width:
@@ -132,6 +136,30 @@ def read_records(
             yield DataRecord(number, cells, positions)
     if positions is None:
         raise NmtranError(_NO_HEADER)
+
+
+def table_records(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    covariates: Sequence[str],
+    columns: Mapping[str, str],
+    notes: Counter[str],
+) -> Iterator[DataRecord]:
+    """Each row of a table as a record, numbered from 0; nothing in a table is a comment.
+
+    Raises:
+        NmtranError: the column map does not fit the header.
+    """
+    positions = _positions(header, covariates, columns)
+    _note_unread(header, positions, notes)
+    for number, cells in enumerate(rows):
+        yield DataRecord(number, list(cells), positions, "row")
+
+
+def _note_unread(header: Sequence[str], positions: Mapping[str, int], notes: Counter[str]) -> None:
+    unread = ", ".join(cell for at, cell in enumerate(header) if at not in positions.values())
+    if unread:
+        notes[f"columns not read: {unread}"] += 1
 
 
 def _positions(header: Sequence[str], covariates: Sequence[str], columns: Mapping[str, str]) -> dict[str, int]:
@@ -145,7 +173,8 @@ def _positions(header: Sequence[str], covariates: Sequence[str], columns: Mappin
         if item.upper() not in known:
             raise NmtranError(f"column map: {item} is no data item and no covariate of the model")
         if column.upper() not in folded:
-            raise NmtranError(f"column map: {item}={column}, but the file has no column {column}")
+            there = ", ".join(header)
+            raise NmtranError(f"column map: {item}={column}, but there is no column {column}; there are {there}")
         at = folded.index(column.upper())
         positions = {name: place for name, place in positions.items() if place != at}
         positions[known[item.upper()]] = at
@@ -154,7 +183,7 @@ def _positions(header: Sequence[str], covariates: Sequence[str], columns: Mappin
             raise NmtranError(f"column {header[at]} is there more than once; name it once")
     for item in ("ID", "TIME"):
         if item not in positions:
-            raise NmtranError(f"no column {item}; map one with --columns {item}=COLUMN")
+            raise NmtranError(f"no column {item}; say which one it is by the column map, {item}=COLUMN")
     if not {"DV", "LNDV", "AMT"} & set(positions):
-        raise NmtranError("neither a column DV nor a column AMT; map one with --columns DV=COLUMN")
+        raise NmtranError("neither a column DV nor a column AMT; say which one it is by the column map, DV=COLUMN")
     return positions

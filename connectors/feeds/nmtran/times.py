@@ -70,7 +70,7 @@ def place_in_time(
                 above = newest.get(record.patient)
                 if above is not None and record.hours < above.hours:
                     raise BadRecord(
-                        f"TIME {record.text('TIME')} is before {above.text('TIME')} at line {above.line}; a clock time"
+                        f"TIME {record.text('TIME')} is before {above.text('TIME')} at {above.place}; a clock time"
                         " of another day needs a DATE"
                     )
             if abs(record.hours) > LONGEST_YEARS * 8766:

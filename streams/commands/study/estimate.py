@@ -33,9 +33,11 @@ def estimate(
     """Estimate every patient of a data set: random effects with standard errors, parameters, objective function."""
     import json
 
-    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
     from streams.batch.estimate import estimate as estimate_cases
-    from streams.batch.process_pool import cores
+    from streams.batch.estimate import estimate_table, value_table
+    from streams.batch.process_pool import cores, prepare
+    from streams.batch.tables import write_table
     from streams.terminal.progress import progress
 
     left_out = LeftOut()
@@ -49,12 +51,16 @@ def estimate(
         processes = min(jobs or cores(), len(cases))
         prepare({how.model}, processes)
     with ended_plainly(), progress("estimate", "patients", len(cases)) as done:
-        totals = estimate_cases(cases, how.model, out, predictions, processes, left_out, done)
+        diagnosed = predictions is not None
+        found = estimate_cases(cases, how.model, processes, left_out, done, diagnosed=diagnosed)
+        write_table(out, estimate_table(how.model, found))
+        if predictions is not None:
+            write_table(predictions, value_table(found))
     summary = {
         "patients": len(cases),
-        "estimated": totals.estimated,
-        "converged": totals.converged,
-        "several_modes": totals.several_modes,
+        "estimated": len(found),
+        "converged": sum(one.converged for one in found),
+        "several_modes": sum(one.modes > 1 for one in found),
         "left_out": len(left_out),
         "out": str(out),
     }

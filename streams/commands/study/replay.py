@@ -47,8 +47,8 @@ def replay(
     """Replay recorded patients: estimates, alerts, one-step-ahead predictions and posteriors, with no server at all."""
     import json
 
-    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
-    from streams.batch.process_pool import cores
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
+    from streams.batch.process_pool import cores, prepare
     from streams.batch.replay import read_predictions
     from streams.batch.replay import replay as replay_cases
     from streams.terminal.progress import progress

@@ -107,8 +107,9 @@ def _examined(
     files: list[Path], out: Path, model: str | None, columns: str, output: str | None, particles: int, jobs: int
 ) -> None:
     from connectors.reports.examination import descriptions
-    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, prepare, reading, usable_arguments
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
     from streams.batch.cases import CaseError
+    from streams.batch.process_pool import prepare
     from streams.batch.validation import examine_cases, publish_examination
     from streams.terminal.progress import progress
 
@@ -149,8 +150,8 @@ def verdict_text(found: Calibration) -> str:
 
 
 def _chosen(names: list[str], out: Path) -> list[Model]:
-    from streams.batch.arguments import prepare
     from streams.batch.cases import CaseError
+    from streams.batch.process_pool import prepare
     from twin.modelfile.library import load_model
 
     if out.exists() and not out.is_dir():

@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from connectors.feeds.nmtran.reader import read_nmtran
 from streams.batch.cases import EventPlace, RecordedEvent
-from streams.batch.estimate import _estimate_batch, estimate_record
+from streams.batch.estimate import IndividualEstimate, _estimate_batch, estimate_record
 from streams.cli import app
 from tests.places import REFERENCE
 from tests.twin import toys
@@ -128,29 +128,28 @@ def test_what_cannot_be_read_is_reported_and_the_rest_is_estimated(folder: Path)
 def test_a_patient_who_fails_takes_no_other_along() -> None:
     broken = ("66", (RecordedEvent(0, b"no event", EventPlace("records.csv", 4)),), 0)
     failed, fine = _estimate_batch([broken, record("9")], MODEL.text, MODEL.id, diagnosed=False)
-    assert failed.failure is not None
-    assert failed.failure.startswith("the estimate failed, BadEvent")
-    assert fine.failure is None
-    assert fine.effects[0] == "9"
+    assert isinstance(failed.found, str)
+    assert failed.found.startswith("the estimate failed, BadEvent")
+    assert isinstance(fine.found, IndividualEstimate)
+    assert fine.found.patient_id == "9"
 
 
 def test_a_patient_who_was_never_measured_is_the_typical_one_with_the_spread_of_the_population() -> None:
-    row = estimate_record(record("11"), MODEL, diagnosed=True)
-    size = len(MODEL.eta_names)
-    assert set(row.effects[1 : 1 + size]) == {"0"}
-    errors = [float(value) for value in row.effects[1 + size : 1 + 2 * size]]
-    np.testing.assert_allclose(errors, np.sqrt(np.diag(MODEL.omega)))
-    assert float(row.rest[-3]) == pytest.approx(0.0, abs=1e-12)
-    assert (row.values, row.converged) == ((), True)
+    found = estimate_record(record("11"), MODEL, diagnosed=True).found
+    assert isinstance(found, IndividualEstimate)
+    assert set(found.eta) == {0.0}
+    np.testing.assert_allclose(found.errors, np.sqrt(np.diag(MODEL.omega)))
+    assert found.ofv == pytest.approx(0.0, abs=1e-12)
+    assert (found.values, found.converged) == ((), True)
 
 
 def test_an_event_that_the_model_cannot_use_is_a_problem_with_its_line() -> None:
     patient_id, recorded, zero = record("9")
     raw = recorded[-1].raw.replace(b"10*9/L", b"km").replace(b'"event_id":"', b'"event_id":"x')
-    row = estimate_record(
+    result = estimate_record(
         (patient_id, (*recorded, RecordedEvent(zero, raw, EventPlace("records.csv", 5))), zero), MODEL, diagnosed=False
     )
-    assert [str(problem).split(":")[:3] for problem in row.problems] == [["records.csv", " line 5", " unknown_unit"]]
+    assert [str(problem).split(":")[:3] for problem in result.problems] == [["records.csv", " line 5", " unknown_unit"]]
 
 
 @pytest.mark.parametrize(
@@ -198,12 +197,6 @@ def test_occasions_have_columns_of_their_own_and_patients_with_fewer_leave_them_
         own = float(first["ETA_Base"]) + float(first[f"KAPPA_Base_{number}"])
         assert float(row["IPRED"]) == pytest.approx(4 * math.exp(own), rel=1e-6)
         assert float(row["PRED"]) == pytest.approx(4)
-
-
-def test_what_is_no_number_leaves_its_cell_empty() -> None:
-    from streams.batch.estimate import _number
-
-    assert (_number(math.nan), _number(0.1), _number(2.0)) == ("", "0.1", "2")
 
 
 @pytest.mark.slow

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -40,6 +43,23 @@ def test_processes_compute_with_one_thread() -> None:
     before = os.environ.get("OPENBLAS_NUM_THREADS")
     assert list(in_processes(threads, [()], 1)) == ["1"]
     assert os.environ.get("OPENBLAS_NUM_THREADS") == before
+
+
+def test_without_jobs_the_tasks_are_done_here_one_after_the_other() -> None:
+    assert list(in_processes(os.getpid, [(), ()], 0)) == [os.getpid()] * 2
+    with pytest.raises(ValueError, match="-3 is negative"):
+        list(in_processes(square, [(1,), (-3,)], 0))
+
+
+def test_a_script_without_a_guard_is_not_run_again_in_worker_processes(tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(
+        "from operator import neg\n"
+        "from streams.batch.process_pool import in_processes\n"
+        "print(sorted(in_processes(neg, [(1,), (2,)], 2)))\n"
+    )
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.stdout, done.stderr) == ("[-2, -1]\n", "")
 
 
 def test_a_killed_process_is_said() -> None:

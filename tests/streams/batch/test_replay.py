@@ -316,8 +316,8 @@ def test_without_a_model_the_enrolments_decide(ward: Ward, tmp_path: Path) -> No
         ("missing.csv", {"model": MODEL}, "missing.csv: there is no such file"),
         (".", {"model": MODEL}, "is a folder; name a file"),
         ("a.csv", {"model": MODEL, "columns": "TIME"}, "column map: 'TIME' is not 'ITEM=COLUMN'"),
-        ("a.csv", {"model": MODEL, "columns": "TIME=HOUR"}, "column map: TIME=HOUR, but the file has no column HOUR"),
-        ("a.csv", {"model": MODEL}, "no column TIME; map one with --columns TIME=COLUMN"),
+        ("a.csv", {"model": MODEL, "columns": "TIME=HOUR"}, "column map: TIME=HOUR, but there is no column HOUR"),
+        ("a.csv", {"model": MODEL}, "no column TIME; say which one it is by the column map, TIME=COLUMN"),
         (
             "a.csv",
             {"model": MODEL, "columns": "TIME=DAY,DV=COUNT", "output": "platelets"},
@@ -409,16 +409,16 @@ def case(patient_id: str) -> Case:
     return Case(patient_id, load_model(MODEL), tuple(recorded))
 
 
-def test_a_twin_that_fails_is_reported_and_leaves_no_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_twin_that_fails_is_reported_and_leaves_no_results(monkeypatch: pytest.MonkeyPatch) -> None:
     class Failing(PatientTwin):
         def posterior(self) -> Any:
             raise ZeroDivisionError("no posterior")
 
     monkeypatch.setattr(twin_package, "PatientTwin", Failing)
     model, one = load_model(MODEL), case("P-1")
-    result = _replay_one("P-1", [(model.text, model.id)], one.recorded, PARTICLES, tmp_path)
+    result = _replay_one("P-1", [(model.text, model.id)], one.recorded, PARTICLES)
     assert result.failure == "the twin failed, ZeroDivisionError: no posterior"
-    assert list(tmp_path.iterdir()) == []
+    assert (result.lines, result.posterior) == ({}, {})
 
 
 def test_a_killed_process_is_an_error_and_the_earlier_results_stay(tmp_path: Path) -> None:

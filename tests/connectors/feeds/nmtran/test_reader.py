@@ -369,12 +369,12 @@ def test_time_that_begins_anew_after_a_reset_is_refused_and_another_patients_is_
     [
         ("", "", "no header"),
         ("1,0,1,96", "", "no header"),
-        ("TIME,DV", "", "no column ID; map one with --columns ID=COLUMN"),
+        ("TIME,DV", "", "no column ID; say which one it is by the column map, ID=COLUMN"),
         ("ID,DAY,DV", "", "no column TIME"),
         ("ID,TIME,WT", "", "neither a column DV nor a column AMT"),
         ("ID,TIME,DV,DV", "", "column DV is there more than once"),
         ('ID,TIME,"DV', "", "line 1: the header is not comma-separated text"),
-        ("ID,TIME,DV", "TIME=DAY", "TIME=DAY, but the file has no column DAY"),
+        ("ID,TIME,DV", "TIME=DAY", "TIME=DAY, but there is no column DAY"),
         ("ID,TIME,DV", "HEIGHT=DV", "HEIGHT is no data item and no covariate"),
     ],
 )

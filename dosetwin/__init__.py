@@ -1,0 +1,81 @@
+"""The twin in Python: all of a pharmacometrician's work in a notebook or script, with no server.
+
+In come data frames or files in the style of NM-TRAN, or events, and a model. Out go data frames and figures. Each name
+is loaded when it is first used.
+
+>>> import dosetwin
+>>> model = dosetwin.load_model("fluorouracil_yamada2025")
+>>> data = dosetwin.simulate(model, patients=2, seed=1)
+>>> dosetwin.estimate(data, model, jobs=0).individuals["ID"].tolist()
+[1, 2]
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from dosetwin.notebook import show_in_notebooks
+
+if TYPE_CHECKING:
+    from dosetwin import events
+    from dosetwin.data import LeftOutWarning, read_nmtran
+    from dosetwin.estimation import Estimates, estimate
+    from dosetwin.models import library, load_model
+    from dosetwin.replaying import Replay, replay
+    from dosetwin.simulating import simulate
+    from dosetwin.validating import CalibrationResult, ExaminationResult, validate
+    from twin.model.spec import Model, ModelError
+    from twin.patient.twin import PatientTwin
+
+__all__ = [
+    "CalibrationResult",
+    "Estimates",
+    "ExaminationResult",
+    "LeftOutWarning",
+    "Model",
+    "ModelError",
+    "PatientTwin",
+    "Replay",
+    "estimate",
+    "events",
+    "library",
+    "load_model",
+    "read_nmtran",
+    "replay",
+    "simulate",
+    "validate",
+]
+
+_HOMES = {
+    "CalibrationResult": "dosetwin.validating",
+    "Estimates": "dosetwin.estimation",
+    "ExaminationResult": "dosetwin.validating",
+    "LeftOutWarning": "dosetwin.data",
+    "Model": "twin.model.spec",
+    "ModelError": "twin.model.spec",
+    "PatientTwin": "twin.patient.twin",
+    "Replay": "dosetwin.replaying",
+    "estimate": "dosetwin.estimation",
+    "library": "dosetwin.models",
+    "load_model": "dosetwin.models",
+    "read_nmtran": "dosetwin.data",
+    "replay": "dosetwin.replaying",
+    "simulate": "dosetwin.simulating",
+    "validate": "dosetwin.validating",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "events":
+        return import_module("dosetwin.events")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'dosetwin' has no attribute {name!r}; it has {', '.join(__all__)}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return __all__
+
+
+show_in_notebooks()

@@ -1,0 +1,64 @@
+"""The event vocabulary: what may be said to a `PatientTwin`, and what it says.
+
+>>> from datetime import UTC, datetime
+>>> from dosetwin.events import LabResult, Quantity
+>>> LabResult(
+...     event_id="count-1",
+...     patient_id="P-1",
+...     time=datetime(2026, 1, 12, 9, tzinfo=UTC),
+...     source="lab",
+...     analyte="neutrophils",
+...     value=Quantity(value=1.1, unit="10*9/L"),
+... ).kind
+'lab_result'
+"""
+
+from __future__ import annotations
+
+from twin.events import (
+    Alert,
+    Clock,
+    Covariate,
+    DeviceAssociation,
+    DoseGiven,
+    DrugLevel,
+    Enrolment,
+    Estimate,
+    Forecast,
+    InputEvent,
+    LabResult,
+    OutputEvent,
+    PlannedDose,
+    Prediction,
+    PumpDelivery,
+    PumpTotals,
+    Quantity,
+    RegimenPlanned,
+    Rejected,
+    StateReset,
+    VitalSample,
+)
+
+__all__ = [
+    "Alert",
+    "Clock",
+    "Covariate",
+    "DeviceAssociation",
+    "DoseGiven",
+    "DrugLevel",
+    "Enrolment",
+    "Estimate",
+    "Forecast",
+    "InputEvent",
+    "LabResult",
+    "OutputEvent",
+    "PlannedDose",
+    "Prediction",
+    "PumpDelivery",
+    "PumpTotals",
+    "Quantity",
+    "RegimenPlanned",
+    "Rejected",
+    "StateReset",
+    "VitalSample",
+]

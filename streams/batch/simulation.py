@@ -1,0 +1,244 @@
+"""Simulated patients as a data set in the style of NM-TRAN, which can be read again as any other.
+
+Who the patients are and what is measured of them depends on the model, the design, the seed and the patient's number
+alone. Without a design of one's own patients are treated and measured as `twin.study.design` has it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING
+
+from connectors.feeds.nmtran.doses import usual_route
+from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
+from streams.batch.process_pool import in_processes, model_of
+from streams.batch.tables import Cell, Table
+from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
+from twin.events import (
+    Covariate,
+    DoseGiven,
+    InputEvent,
+    LabResult,
+    Measurement,
+    PumpDelivery,
+    PumpTotals,
+    StateReset,
+    decode,
+    to_millis,
+)
+from twin.model.formula import arguments_of
+from twin.model.record_functions import record_columns
+from twin.model.spec import Model, output_index
+from twin.model.structure import input_calls
+from twin.timeline.regimen import ORIGIN
+
+if TYPE_CHECKING:
+    from twin.study.design import Design
+
+PATIENTS_A_TASK = 20
+
+Row = dict[str, Cell]
+"""Cells of a record by column; what is missing has none."""
+
+
+@dataclass(frozen=True)
+class SimulatedPatient:
+    """One patient: its records in time order, and the random effects (d,) that made it."""
+
+    patient_id: str
+    rows: tuple[Row, ...]
+    eta: tuple[float, ...]
+
+
+def simulate(
+    model: Model, designs: Sequence[Case], patients: int, seed: int, jobs: int, report: Report
+) -> tuple[SimulatedPatient, ...]:
+    """Patients 1 to ``patients``, each by the next of the ``designs`` in turn; without any by the model's own.
+
+    Args:
+        designs: what is given to a patient, who it is, and when it is measured; the values themselves are not used.
+        jobs: worker processes; with none it is done here.
+        report: is told of every event of a design that the model cannot use, and of designs that cannot be followed.
+
+    Raises:
+        WorkerLost: a worker process was killed.
+    """
+    records = [(design.patient_id, design.recorded, design.zero) for design in designs]
+    tasks = [
+        (
+            model.text,
+            model.id,
+            records,
+            range(first, min(first + PATIENTS_A_TASK, patients + 1)),
+            seed,
+        )
+        for first in range(1, patients + 1, PATIENTS_A_TASK)
+    ]
+    found: list[SimulatedPatient] = []
+    problems: set[Problem] = set()
+    with closing(in_processes(_simulate_some, tasks, jobs)) as results:
+        for simulated, left_out in results:
+            found += simulated
+            problems.update(left_out)
+    for problem in sorted(problems):
+        report(problem)
+    return tuple(sorted(found, key=lambda one: int(one.patient_id)))
+
+
+Record = tuple[str, tuple[RecordedEvent, ...], int]
+
+
+def _simulate_some(
+    text: str, model_id: str, designs: Sequence[Record], numbers: range, seed: int
+) -> tuple[list[SimulatedPatient], list[Problem]]:
+    """Patients of these ``numbers``; runs in a worker process."""
+    model = model_of(text, model_id)
+    found: list[SimulatedPatient] = []
+    problems: list[Problem] = []
+    planned = [_planned(record, model) for record in designs]
+    for _, _, left_out in planned:
+        problems += left_out
+    for number in numbers:
+        if planned:
+            plan, zero, _ = planned[(number - 1) % len(planned)]
+        else:
+            plan, zero = _own(text, model_id), _zero(model, ORIGIN)
+        if not plan.doses and not plan.samples:
+            patient = designs[(number - 1) % len(designs)][0] if designs else str(number)
+            problems.append(Problem(of_patient(patient), "neither doses nor times of measurement: nothing to simulate"))
+            continue
+        found.append(_simulated(model, plan, zero, number, seed))
+    return found, problems
+
+
+def _simulated(model: Model, plan: Design, zero: int, number: int, seed: int) -> SimulatedPatient:
+    from twin.filter.belief import prior
+    from twin.kernel.kernel import compile_model
+    from twin.study.prediction import Predictor
+    from twin.study.simulation import planned_timeline
+    from twin.study.simulation import simulate as simulate_one
+    from twin.timeline.covariates import widened
+
+    kernel = compile_model(model)
+    predictor = Predictor(kernel, f"{model.id} seed {seed} patient {number}")
+    widening = planned_timeline(predictor, plan).widening
+    eta = prior(widened(model, widening), 1, predictor.patient_id).eta[0]
+    timeline = simulate_one(predictor, eta, plan)
+    unit = UNIT_MS[model.time_unit]
+    rows: list[tuple[int, int, Row]] = [(to_millis(dose.time), 1, _dose_row(dose, model)) for dose in plan.doses]
+    rows += [(to_millis(other.time), 0, _other_row(other)) for other in plan.others]
+    for o in timeline.observations:
+        # At one instant an observation comes before a dose.
+        rows.append((o.millis, 0, {"EVID": 0, "DV": o.value, "DVID": o.output + 1, "MDV": int(o.value < 0)}))
+    rows.sort(key=lambda each: each[:2])
+    name = str(number)
+    placed: list[Row] = []
+    for millis, _, row in rows:
+        begun: Row = {"ID": name, "TIME": (millis - zero) / unit, "MDV": 1}
+        placed.append(begun | row)
+    return SimulatedPatient(name, tuple(placed), tuple(eta.tolist()))
+
+
+# --- designs ---------------------------------------------------------------------------------------------------------
+
+
+@lru_cache(maxsize=4)
+def _own(text: str, model_id: str) -> Design:
+    from twin.kernel.kernel import compile_model
+    from twin.study.design import design
+
+    return design(compile_model(model_of(text, model_id)))
+
+
+def _planned(record: Record, model: Model) -> tuple[Design, int, tuple[Problem, ...]]:
+    """The design that a record is, the ms that its TIME counts from, and what of it cannot be used."""
+    from twin.study.design import Design
+    from twin.study.records import record_of
+
+    patient_id, recorded, zero = record
+    events = [decode(one.raw) for one in recorded]
+    history, refused = record_of(events, model)
+    problems = list(refusals(patient_id, events, recorded, refused))
+    doses: list[DoseGiven] = []
+    others: list[InputEvent] = []
+    samples: list[tuple[int, int]] = []
+    pumped = False
+    for millis, fact in history.effective():
+        plain = fact.model_copy(update={"status": "final", "replaces": None})
+        output = output_index(model, plain.analyte) if isinstance(plain, Measurement) else None
+        if isinstance(plain, DoseGiven):
+            doses.append(plain)
+        elif output is not None:
+            samples.append((millis, output))
+        elif isinstance(plain, Covariate | StateReset | LabResult):
+            others.append(plain)
+        elif isinstance(plain, PumpDelivery | PumpTotals):
+            pumped = True
+    if pumped or history.samples:
+        problems.append(Problem(of_patient(patient_id), "what pumps say cannot stand in a design; give doses"))
+    return Design(tuple(doses), tuple(sorted(samples)), tuple(others)), zero, tuple(problems)
+
+
+def _zero(model: Model, first: int) -> int:
+    """TIME 0 of a record that begins at ``first``: there, or, where equations ask for the clock, at midnight before.
+
+    TIME 0 of an NM-TRAN record stands for midnight (`connectors.feeds.nmtran.times.ORIGIN`).
+    """
+    return first // DAY_MS * DAY_MS if "clock" in record_columns(model) else first
+
+
+# --- records ---------------------------------------------------------------------------------------------------------
+
+
+def simulation_table(model: Model, found: Sequence[SimulatedPatient]) -> Table:
+    """A row a record, patient by patient; ``ETA_...`` say who the patient really is, and are no items of NM-TRAN."""
+    used = {column for one in found for row in one.rows for column in row}
+    known = ("ID", "TIME", "EVID", "AMT", "RATE", "II", "SS", "CMT", "DV", "DVID", "MDV")
+    covariates = tuple(covariate.name for covariate in model.covariates)
+    always = {"ID", "TIME", "EVID", "AMT", "RATE", "DV", "DVID", "MDV"}
+    table: dict[str, Sequence[Cell]] = {
+        column: [row.get(column) for one in found for row in one.rows]
+        for column in (*known, *covariates)
+        if column in used | always
+    }
+    for i, name in enumerate(model.eta_names):
+        table[f"ETA_{name}"] = [one.eta[i] for one in found for _ in one.rows]
+    return table
+
+
+def _dose_row(dose: DoseGiven, model: Model) -> Row:
+    hours = 0.0 if dose.duration is None else dose.duration.value
+    duration = hours * HOUR_MS / UNIT_MS[model.time_unit]
+    amount = dose.amount.value
+    row: Row = {"EVID": 1, "AMT": amount, "RATE": amount / duration if duration else 0.0, "CMT": _entrance(dose, model)}
+    if dose.steady_every is not None:
+        row |= {"SS": 1, "II": dose.steady_every.value * HOUR_MS / UNIT_MS[model.time_unit]}
+    return row
+
+
+def _entrance(dose: DoseGiven, model: Model) -> int:
+    """Number of a state by which CMT says drug and route; 0, the main drug, where none is needed to say them."""
+    if dose.drug == model.drug and dose.route == ("iv" if dose.duration else usual_route(model, dose.drug)):
+        return 0
+    entrances = [
+        (number, words[1:])
+        for number, state in enumerate(model.states, start=1)
+        for _, words, _ in [arguments_of(call) for call in input_calls(state.derivative)][:1]
+        if words[0] == dose.drug
+    ]
+    by_route = [number for number, routes in entrances if dose.route in routes]
+    anyhow = [number for number, routes in entrances if not routes]
+    return next(iter(by_route or anyhow), 0)
+
+
+def _other_row(event: InputEvent) -> Row:
+    match event:
+        case Covariate(name=name, value=value) if value is not None:
+            return {"EVID": 2, name: value.value}
+        case LabResult(analyte=name, value=value):
+            return {"EVID": 2, name: value.value}
+        case _:
+            return {"EVID": 3}

@@ -1,0 +1,61 @@
+"""Simulated patients as records: by which state a dose enters, and what a seed decides."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+
+from streams.batch.simulation import SimulatedPatient, simulate, simulation_table
+from tests.twin import toys
+from twin.events import DoseGiven, Quantity
+from twin.model.spec import Model
+from twin.modelfile.library import load_model
+
+MODEL = toys.absorption()
+
+
+def given(drug: str, route: Any, hours: float | None = None) -> DoseGiven:
+    return DoseGiven(
+        event_id="1",
+        patient_id="1",
+        time=datetime(2026, 1, 5, tzinfo=UTC),
+        source="test",
+        drug=drug,
+        route=route,
+        amount=Quantity(value=10.0, unit="mg"),
+        duration=None if hours is None else Quantity(value=hours, unit="h"),
+    )
+
+
+@pytest.mark.parametrize(
+    ("dose", "model", "state"),
+    [
+        (given("toxin", "iv"), MODEL, None),
+        (given("toxin", "oral"), MODEL, "Depot"),
+        (given("docetaxel", "iv", 1.0), load_model("docetaxel_ozawa2007"), None),
+        (given("dexamethasone", "oral"), load_model("docetaxel_ozawa2007"), "In"),
+    ],
+)
+def test_cmt_names_a_state_only_where_drug_and_route_need_it(dose: DoseGiven, model: Model, state: str | None) -> None:
+    from streams.batch.simulation import _dose_row
+
+    number = _dose_row(dose, model)["CMT"]
+    assert isinstance(number, int)
+    assert (model.states[number - 1].name if number else None) == state
+
+
+@pytest.mark.slow
+def test_processes_make_no_difference() -> None:
+    alone, spread = (simulate(MODEL, (), 45, 1, jobs, pytest.fail) for jobs in (0, 2))
+    assert alone == spread
+    assert [one.patient_id for one in alone] == [str(n) for n in range(1, 46)]
+
+
+def test_columns_that_nobody_needs_are_left_out_and_those_of_covariates_come_last() -> None:
+    rows = ({"ID": "1", "TIME": 0.0, "MDV": 1, "EVID": 2, "WT": 70.0},)
+    table = simulation_table(MODEL, [SimulatedPatient("1", rows, (0.1, 0.2, 0.3, 0.4))])
+    assert list(table)[:4] == ["ID", "TIME", "EVID", "AMT"]
+    assert "SS" not in table
+    assert list(table)[-5:] == ["WT", *(f"ETA_{name}" for name in MODEL.eta_names)]
