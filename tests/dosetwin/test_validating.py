@@ -21,6 +21,7 @@ def test_a_calibrated_model_passes_and_says_by_what() -> None:
     assert "<html" in found.page()
 
 
+@pytest.mark.slow
 def test_a_model_is_held_against_data() -> None:
     found = dosetwin.validate(MODEL, FRAME, particles=50, jobs=0)
     assert repr(found) == "<toy_absorption held against 2 patients, 5 values>"
