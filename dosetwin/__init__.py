@@ -5,8 +5,8 @@ is loaded when it is first used.
 
 >>> import dosetwin
 >>> model = dosetwin.load_model("fluorouracil_yamada2025")
->>> data = dosetwin.simulate(model, patients=2, seed=1)
->>> dosetwin.estimate(data, model, jobs=0).individuals["ID"].tolist()
+>>> records = dosetwin.simulate(model, patients=2, seed=1)
+>>> dosetwin.estimate(records, model, jobs=0).individuals["ID"].tolist()
 [1, 2]
 """
 
@@ -19,9 +19,9 @@ from dosetwin.notebook import show_in_notebooks
 
 if TYPE_CHECKING:
     from dosetwin import events
-    from dosetwin.data import LeftOutWarning, read_nmtran
     from dosetwin.estimation import Estimates, estimate
     from dosetwin.models import library, load_model
+    from dosetwin.records import LeftOutWarning, read_nmtran
     from dosetwin.replaying import Replay, replay
     from dosetwin.simulating import simulate
     from dosetwin.validating import CalibrationResult, ExaminationResult, validate
@@ -51,7 +51,7 @@ _HOMES = {
     "CalibrationResult": "dosetwin.validating",
     "Estimates": "dosetwin.estimation",
     "ExaminationResult": "dosetwin.validating",
-    "LeftOutWarning": "dosetwin.data",
+    "LeftOutWarning": "dosetwin.records",
     "Model": "twin.model.spec",
     "ModelError": "twin.model.spec",
     "PatientTwin": "twin.patient.twin",
@@ -59,7 +59,7 @@ _HOMES = {
     "estimate": "dosetwin.estimation",
     "library": "dosetwin.models",
     "load_model": "dosetwin.models",
-    "read_nmtran": "dosetwin.data",
+    "read_nmtran": "dosetwin.records",
     "replay": "dosetwin.replaying",
     "simulate": "dosetwin.simulating",
     "validate": "dosetwin.validating",

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from dosetwin.data import Data, processes, read_data
 from dosetwin.frames import Frame, frame_of
 from dosetwin.models import ModelLike, the_model
+from dosetwin.records import Records, processes, read_records
 from streams.batch.estimate import IndividualEstimate, estimate_table, value_table
 from streams.batch.estimate import estimate as estimate_cases
 from streams.batch.process_pool import prepare
@@ -66,7 +66,7 @@ class Estimates:
 
 
 def estimate(
-    data: Data,
+    records: Records,
     model: ModelLike,
     *,
     columns: Mapping[str, str] | None = None,
@@ -76,8 +76,8 @@ def estimate(
     """Estimate every patient of a data set, as a NONMEM post hoc step does (``dosetwin estimate`` on a command line).
 
     Args:
-        data: a data frame in the style of NM-TRAN (ID TIME AMT DV EVID ...; a TIME of dates is understood), a path of
-            NM-TRAN CSV or NDJSON events or several, or events (`dosetwin.events`).
+        records: a data frame in the style of NM-TRAN (ID TIME AMT DV EVID ...; a TIME of dates is understood), a path
+            of NM-TRAN CSV or NDJSON events or several, or events (`dosetwin.events`).
         model: a model, or its id or path.
         columns: the data set's names for data items and covariates, where they differ: ``{"TIME": "TIME_DAYS"}``.
         output: what DV is, where there is no DVID.
@@ -91,9 +91,9 @@ def estimate(
         ModelError: no such model.
 
     >>> import pandas as pd
-    >>> data = pd.DataFrame({"ID": 1, "TIME": [0.0, 3.0], "AMT": [96.0, None], "RATE": [96.0, None],
+    >>> records = pd.DataFrame({"ID": 1, "TIME": [0.0, 3.0], "AMT": [96.0, None], "RATE": [96.0, None],
     ...                      "DV": [None, 0.15], "DVID": [None, "docetaxel_plasma"]})
-    >>> found = estimate(data, "docetaxel_ozawa2007", jobs=0)
+    >>> found = estimate(records, "docetaxel_ozawa2007", jobs=0)
     >>> found
     <Estimates of 1 patients, 1 values, by docetaxel_ozawa2007>
     >>> found.values[["ID", "TIME", "DV", "OUTPUT"]]
@@ -101,7 +101,7 @@ def estimate(
     0   1   3.0  0.15  docetaxel_plasma
     """
     known = the_model(model)
-    cases, remarks = read_data(data, known, columns, output)
+    cases, remarks = read_records(records, known, columns, output)
     workers = processes(jobs, len(cases))
     prepare([known], workers)
     found = estimate_cases(cases, known, workers, remarks.problems.append, lambda _: None)

@@ -31,7 +31,7 @@ def is_frame(thing: object) -> bool:
     return bool(nw.dependencies.is_into_dataframe(thing))
 
 
-def kind_of(frame: Frame) -> ModuleType:
+def frame_library(frame: Frame) -> ModuleType:
     """The library that a frame is of."""
     module: ModuleType = nw.get_native_namespace(nw.from_native(frame, eager_only=True))
     return module

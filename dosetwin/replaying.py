@@ -9,9 +9,9 @@ from functools import cached_property
 from types import ModuleType
 from typing import TypeVar
 
-from dosetwin.data import Data, at_least, processes, read_data
 from dosetwin.frames import Frame, frame_of, rows_table
 from dosetwin.models import ModelLike, the_models
+from dosetwin.records import Records, at_least, processes, read_records
 from streams.batch.cases import Case
 from streams.batch.process_pool import prepare
 from streams.batch.replay import Arrays, Replayed, replays
@@ -119,7 +119,7 @@ class Replay:
 
 
 def replay(
-    data: Data,
+    records: Records,
     model: ModelLike | Sequence[ModelLike] | None = None,
     *,
     columns: Mapping[str, str] | None = None,
@@ -130,7 +130,7 @@ def replay(
     """Tell every patient's record to a twin, in event time (``dosetwin replay`` on a command line).
 
     Args:
-        data, columns, output, jobs: see `estimate`.
+        records, columns, output, jobs: see `estimate`.
         model: of every patient, or several rival ones to be averaged; without it enrolments among the events decide.
         particles: size of each twin's cloud, 50 or more.
 
@@ -139,9 +139,9 @@ def replay(
         ModelError: no such model, or rivals that cannot be averaged.
 
     >>> import pandas as pd
-    >>> data = pd.DataFrame({"ID": 1, "TIME": [0.0, 3.0], "AMT": [96.0, None], "RATE": [96.0, None],
+    >>> records = pd.DataFrame({"ID": 1, "TIME": [0.0, 3.0], "AMT": [96.0, None], "RATE": [96.0, None],
     ...                      "DV": [None, 0.15], "DVID": [None, "docetaxel_plasma"]})
-    >>> found = replay(data, "docetaxel_ozawa2007", particles=100, jobs=0)
+    >>> found = replay(records, "docetaxel_ozawa2007", particles=100, jobs=0)
     >>> found.predictions[["ID", "TIME", "output", "observed"]]
        ID  TIME            output  observed
     0   1   3.0  docetaxel_plasma      0.15
@@ -149,7 +149,7 @@ def replay(
     at_least("particles", particles, LEAST_PARTICLES)
     known = [] if model is None else the_models(model)
     averaged = rivals(known) if len(known) > 1 else None
-    cases, remarks = read_data(data, known[0] if known else None, columns, output, averaged)
+    cases, remarks = read_records(records, known[0] if known else None, columns, output, averaged)
     workers = processes(jobs, len(cases))
     prepare({each for case in cases for each in (case.rivals.models if case.rivals else [case.model])}, workers)
     with closing(replays(cases, particles, workers, remarks.problems.append, lambda _: None)) as results:

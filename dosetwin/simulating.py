@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from dosetwin.data import Data, Remarks, at_least, processes, read_data
 from dosetwin.design import as_design
 from dosetwin.frames import Frame, frame_of, is_frame
 from dosetwin.models import ModelLike, the_model
+from dosetwin.records import Records, Remarks, at_least, processes, read_records
 from streams.batch.cases import Case
 from streams.batch.process_pool import prepare
 from streams.batch.simulation import PATIENTS_A_TASK, simulation_table
@@ -16,7 +16,7 @@ from streams.batch.simulation import simulate as simulate_patients
 
 def simulate(
     model: ModelLike,
-    design: Data | None = None,
+    design: Records | None = None,
     *,
     patients: int | None = None,
     seed: int = 1,
@@ -47,8 +47,8 @@ def simulate(
         ValueError: the design or a number cannot be used; names column, value and mend.
         ModelError: no such model.
 
-    >>> data = simulate("fluorouracil_yamada2025", patients=2, seed=7)
-    >>> list(data.columns[:8])
+    >>> records = simulate("fluorouracil_yamada2025", patients=2, seed=7)
+    >>> list(records.columns[:8])
     ['ID', 'TIME', 'EVID', 'AMT', 'RATE', 'CMT', 'DV', 'DVID']
     """
     known = the_model(model)
@@ -58,7 +58,7 @@ def simulate(
     remarks = Remarks()
     if design is not None:
         wanted = as_design(design, columns or {}) if is_frame(design) else design
-        cases, remarks = read_data(wanted, known, columns, output)
+        cases, remarks = read_records(wanted, known, columns, output)
     count = patients or max(1, len(cases))
     workers = processes(jobs, -(-count // PATIENTS_A_TASK))
     prepare([known], workers)

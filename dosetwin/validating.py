@@ -9,9 +9,9 @@ from typing import overload
 
 import numpy as np
 
-from dosetwin.data import Data, at_least, processes, read_data
 from dosetwin.frames import PANDAS, Frame, frame_of, rows_table
 from dosetwin.models import ModelLike, the_model
+from dosetwin.records import Records, at_least, processes, read_records
 from streams.batch.cases import in_file_order
 from streams.batch.process_pool import prepare
 from streams.batch.tables import Cell
@@ -98,14 +98,14 @@ class ExaminationResult:
 
 @overload
 def validate(
-    model: ModelLike, data: None = None, *, patients: int = 100, particles: int = 1000, jobs: int | None = None
+    model: ModelLike, records: None = None, *, patients: int = 100, particles: int = 1000, jobs: int | None = None
 ) -> CalibrationResult: ...
 
 
 @overload
 def validate(
     model: ModelLike,
-    data: Data,
+    records: Records,
     *,
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
@@ -116,7 +116,7 @@ def validate(
 
 def validate(
     model: ModelLike,
-    data: Data | None = None,
+    records: Records | None = None,
     *,
     patients: int = 100,
     columns: Mapping[str, str] | None = None,
@@ -124,14 +124,14 @@ def validate(
     particles: int = 1000,
     jobs: int | None = None,
 ) -> CalibrationResult | ExaminationResult:
-    """Is the twin of a model calibrated? With ``data``: how does the model describe these patients?
+    """Is the twin of a model calibrated? With ``records``: how does the model describe these patients?
 
     Without data patients are simulated from the model and told to its twin one value at a time (``dosetwin validate``
     on a command line); with data each value is predicted just before it is told, then the whole record is fitted.
 
     Args:
         model: a model, or its id or path.
-        data, columns, output, jobs: see `estimate`.
+        records, columns, output, jobs: see `estimate`.
         patients: simulated, 20 or more. Of 100 a shift by half a posterior SD is noticed four times in five.
         particles: size of each twin's cloud, 50 or more.
 
@@ -144,10 +144,10 @@ def validate(
     """
     at_least("particles", particles, LEAST_PARTICLES)
     known = the_model(model)
-    if data is None:
+    if records is None:
         at_least("patients", patients, LEAST_PATIENTS)
         return _calibrated(known, patients, particles, jobs)
-    cases, remarks = read_data(data, known, columns, output)
+    cases, remarks = read_records(records, known, columns, output)
     workers = processes(jobs, len(cases))
     prepare([known], workers)
     examined = examine_cases(cases, particles, workers, remarks.problems.append, lambda _: None)

@@ -28,7 +28,7 @@ def test_frames_hold_what_the_command_writes(tmp_path: Path) -> None:
 
 
 def test_frames_are_of_the_kind_that_came_in_and_have_the_same_numbers() -> None:
-    found, other = (dosetwin.estimate(data, MODEL, jobs=0) for data in (FRAME, pl.from_pandas(FRAME)))
+    found, other = (dosetwin.estimate(records, MODEL, jobs=0) for records in (FRAME, pl.from_pandas(FRAME)))
     assert isinstance(other.individuals, pl.DataFrame)
     assert other.individuals["ETA_CL"].to_list() == found.individuals["ETA_CL"].tolist()
     assert found.individuals["ID"].tolist() == [9, 10]

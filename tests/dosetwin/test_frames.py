@@ -9,7 +9,7 @@ import pandas as pd
 import polars as pl
 import pytest
 
-from dosetwin.frames import PANDAS, cells_of, frame_of, is_frame, kind_of
+from dosetwin.frames import PANDAS, cells_of, frame_library, frame_of, is_frame
 
 COLUMNS = {"ID": [1, 2], "TIME": [0.5, None], "SEX": ["f", None], "FLAG": [True, False], "DV": [1e-7, 2.0]}
 CELLS = [["1", "0.5", "f", "1", "1e-07"], ["2", "", "", "0", "2.0"]]
@@ -23,7 +23,7 @@ def test_a_frame_has_the_cells_of_its_file(library: object) -> None:
 
 @pytest.mark.parametrize("library", [pd, pl])
 def test_a_table_becomes_a_frame_of_the_kind_asked_for(library: object) -> None:
-    kind = kind_of(library.DataFrame({"A": [1]}))  # type: ignore[attr-defined]
+    kind = frame_library(library.DataFrame({"A": [1]}))  # type: ignore[attr-defined]
     frame = frame_of({"ID": ["1", "20"], "DV": [0.5, math.nan], "OK": [True, False]}, kind)
     assert isinstance(frame, library.DataFrame)  # type: ignore[attr-defined]
     assert list(frame["ID"]) == [1, 20]

@@ -52,8 +52,8 @@ def test_frames_are_of_the_kind_that_came_in() -> None:
 @pytest.mark.slow
 def test_rival_models_are_averaged() -> None:
     rivals = ["busulfan_mccune2014", "busulfan_shukla2020"]
-    data = dosetwin.simulate(rivals[0], seed=2, jobs=0)
-    found = dosetwin.replay(data, rivals, particles=50, jobs=0)
+    records = dosetwin.simulate(rivals[0], seed=2, jobs=0)
+    found = dosetwin.replay(records, rivals, particles=50, jobs=0)
     weights = found.posteriors["1"]["model_weights"]
     assert weights.sum() == pytest.approx(1.0)
 

@@ -11,19 +11,19 @@ import polars as pl
 import pytest
 
 import dosetwin
-from dosetwin.data import processes, read_data
+from dosetwin.records import processes, read_records
 from tests.dosetwin.small import FRAME, MODEL
 from twin.events import encode
 
 
 def test_frames_files_and_events_of_one_record_are_the_same_cases(tmp_path: Path) -> None:
     FRAME.to_csv(tmp_path / "records.csv", index=False)
-    first, _ = read_data(FRAME, MODEL, None, None)
+    first, _ = read_records(FRAME, MODEL, None, None)
     events = [event for told in dosetwin.read_nmtran(FRAME, MODEL).values() for event in told]
     (tmp_path / "events.ndjson").write_bytes(b"\n".join(map(encode, events)))
     several = [tmp_path / "events.ndjson", str(tmp_path / "records.csv")]
-    for data in (pl.from_pandas(FRAME), tmp_path / "records.csv", str(tmp_path / "records.csv"), events, several):
-        cases, _ = read_data(data, MODEL, None, None)
+    for records in (pl.from_pandas(FRAME), tmp_path / "records.csv", str(tmp_path / "records.csv"), events, several):
+        cases, _ = read_records(records, MODEL, None, None)
         assert [case.patient_id for case in cases] == [case.patient_id for case in first]
         for case, same in zip(cases, first, strict=True):
             assert [one.raw for one in case.recorded] == [one.raw for one in same.recorded]
@@ -51,17 +51,17 @@ def test_a_row_that_cannot_be_used_is_left_out_with_its_number_and_said() -> Non
 
 
 ENTRIES = [
-    lambda data, **how: dosetwin.read_nmtran(data, MODEL, **how),
-    lambda data, **how: dosetwin.estimate(data, MODEL, jobs=0, **how),
-    lambda data, **how: dosetwin.replay(data, MODEL, jobs=0, **how),
-    lambda data, **how: dosetwin.validate(MODEL, data, jobs=0, **how),
-    lambda data, **how: dosetwin.simulate(MODEL, data, jobs=0, **how),
+    lambda records, **how: dosetwin.read_nmtran(records, MODEL, **how),
+    lambda records, **how: dosetwin.estimate(records, MODEL, jobs=0, **how),
+    lambda records, **how: dosetwin.replay(records, MODEL, jobs=0, **how),
+    lambda records, **how: dosetwin.validate(MODEL, records, jobs=0, **how),
+    lambda records, **how: dosetwin.simulate(MODEL, records, jobs=0, **how),
 ]
 
 
 @pytest.mark.parametrize("entry", ENTRIES)
 @pytest.mark.parametrize(
-    ("data", "how", "error", "says"),
+    ("records", "how", "error", "says"),
     [
         (FRAME.drop(columns="TIME"), {}, ValueError, "no column TIME; say which one it is by the column map"),
         (FRAME, {"columns": {"DV": "LEVEL"}}, ValueError, "DV=LEVEL, but there is no column LEVEL; there are ID, TIME"),
@@ -75,10 +75,10 @@ ENTRIES = [
     ],
 )
 def test_data_that_cannot_be_used_are_refused_by_every_function(
-    entry: Any, data: object, how: dict[str, Any], error: type[Exception], says: str
+    entry: Any, records: object, how: dict[str, Any], error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error) as raised:
-        entry(data, **how)
+        entry(records, **how)
     assert says in str(raised.value)
 
 

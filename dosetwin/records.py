@@ -15,7 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from connectors.feeds.nmtran.reader import read_table
-from dosetwin.frames import PANDAS, Cells, Frame, cells_of, frame_of, is_frame, kind_of, rows_table
+from dosetwin.frames import PANDAS, Cells, Frame, cells_of, frame_library, frame_of, is_frame, rows_table
 from dosetwin.models import ModelLike, the_model
 from streams.batch.cases import (
     Case,
@@ -34,7 +34,7 @@ from twin.events import InputEvent, decode
 from twin.model.spec import Model
 from twin.patient.rivals import Rivals
 
-Data = Any
+Records = Any
 """A data frame, a path or several, or events: see `dosetwin.estimate`."""
 
 FRAME, EVENTS = "data frame", "events"
@@ -65,8 +65,8 @@ class Remarks:
             warnings.warn(said, LeftOutWarning, stacklevel=3)
 
 
-def read_data(
-    data: Data,
+def read_records(
+    records: Records,
     model: Model | None,
     columns: Mapping[str, str] | None,
     output: str | None,
@@ -86,14 +86,14 @@ def read_data(
     remarks = Remarks()
     how = RecordedCases(model, dict(columns or {}), output, rivals)
     report, note = remarks.problems.append, remarks.notes.append
-    if is_frame(data):
-        remarks.kind = kind_of(data)
-        cases = gathered(_rows(cells_of(data, how.columns), how, remarks), how, report, _nothing)
-    elif (files := _files(data)) is not None:
+    if is_frame(records):
+        remarks.kind = frame_library(records)
+        cases = gathered(_rows(cells_of(records, how.columns), how, remarks), how, report, _nothing)
+    elif (files := _files(records)) is not None:
         require_files(files)
         cases = read_cases(files, how, report, note, _nothing)
     else:
-        cases = gathered(_events(data), how, report, _nothing)
+        cases = gathered(_events(records), how, report, _nothing)
     if not cases:
         why = f": {remarks.problems[0]}" if remarks.problems else "; it holds no record of a patient"
         raise ValueError(f"nothing in the data can be used{why}")
@@ -101,12 +101,12 @@ def read_data(
 
 
 def read_nmtran(
-    data: Data, model: ModelLike, *, columns: Mapping[str, str] | None = None, output: str | None = None
+    records: Records, model: ModelLike, *, columns: Mapping[str, str] | None = None, output: str | None = None
 ) -> dict[str, tuple[InputEvent, ...]]:
     """The events of each patient of an NM-TRAN data set, in event-time order, for a `PatientTwin` to be told.
 
     Args:
-        data: a data frame, or a path or several.
+        records: a data frame, or a path or several.
         model: gives DV, CMT, covariates and the unit of TIME their meaning.
         columns: the data set's names for data items and covariates, where they differ: ``{"TIME": "TIME_DAYS"}``.
         output: what DV is, where there is no DVID.
@@ -119,7 +119,7 @@ def read_nmtran(
     >>> [event.kind for event in read_nmtran(doses, "docetaxel_ozawa2007")["1"]]
     ['dose_given', 'enrolment']
     """
-    cases, remarks = read_data(data, the_model(model), columns, output)
+    cases, remarks = read_records(records, the_model(model), columns, output)
     remarks.warn()
     return {case.patient_id: tuple(decode(one.raw) for one in case.recorded) for case in cases}
 
@@ -154,21 +154,21 @@ def _rows(cells: Cells, how: RecordedCases, remarks: Remarks) -> Iterable[Found]
     return recorded_in(reading, FRAME, "row", remarks.problems.append, remarks.notes.append)
 
 
-def _files(data: object) -> list[Path] | None:
-    if isinstance(data, str | Path):
-        return [Path(data)]
-    if isinstance(data, Sequence) and data and all(isinstance(one, str | Path) for one in data):
-        return [Path(one) for one in data]
+def _files(records: object) -> list[Path] | None:
+    if isinstance(records, str | Path):
+        return [Path(records)]
+    if isinstance(records, Sequence) and records and all(isinstance(one, str | Path) for one in records):
+        return [Path(one) for one in records]
     return None
 
 
-def _events(data: object) -> Iterable[Found]:
-    if not isinstance(data, Iterable) or isinstance(data, bytes | Mapping):
-        raise TypeError(f"data: a {type(data).__name__} is no data set; give a data frame, a path or events")
-    for number, event in enumerate(data):
+def _events(records: object) -> Iterable[Found]:
+    if not isinstance(records, Iterable) or isinstance(records, bytes | Mapping):
+        raise TypeError(f"records: a {type(records).__name__} is no data set; give a data frame, a path or events")
+    for number, event in enumerate(records):
         if not isinstance(event, InputEvent):
             what = event.__class__.__name__ if isinstance(event, BaseModel) else repr(event)
-            raise TypeError(f"data: number {number} is {what}, no event; give events of dosetwin.events")
+            raise TypeError(f"records: number {number} is {what}, no event; give events of dosetwin.events")
         yield event, EventPlace(EVENTS, number, "number"), None
 
 
