@@ -14,9 +14,16 @@ from typing import Protocol, cast
 
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.snapshot import Snapshot
-from twin.registry import Found, PluginError, attribute, discover
+from twin.registry import Found, Plugin, PluginError, attribute, discover
 
 GROUP = "dosetwin.rules"
+
+
+class RuleFailed(ValueError):
+    """A rule could not judge; nothing is guessed in its place. The text names the rule, its package, and a mend."""
+
+    def __init__(self, rule: Plugin[Rule], reason: str, mend: str) -> None:
+        super().__init__(f"rule '{rule.name}' of {rule.origin} {reason}; {mend}")
 
 
 class Rule(Protocol):
@@ -58,15 +65,22 @@ def assess(snapshot: Snapshot) -> tuple[Finding, ...]:
     """What every rule finds in a snapshot.
 
     Raises:
-        ValueError: a finding bears the name of another rule.
+        RuleFailed: a rule raised, or speaks in the name of another one.
     """
-    return tuple(_its_own(finding, rule.RULE) for rule in rules().offers for finding in rule.find(snapshot))
+    return tuple(finding for rule in rules().plugins for finding in _found(rule, snapshot))
 
 
-def _its_own(finding: Finding, rule: str) -> Finding:
-    if finding.rule != rule:
-        raise ValueError(f"a finding of rule '{rule}' names rule '{finding.rule}'; write Finding(RULE, ...)")
-    return finding
+def _found(rule: Plugin[Rule], snapshot: Snapshot) -> tuple[Finding, ...]:
+    try:
+        findings = tuple(rule.offer.find(snapshot))
+    except Exception as error:  # whatever a stranger's rule does, the text says whose it is
+        raise RuleFailed(
+            rule, f"raised {type(error).__name__}: {error}", "mend it, or uninstall its package"
+        ) from error
+    for finding in findings:
+        if finding.rule != rule.name:
+            raise RuleFailed(rule, f"found something in the name of '{finding.rule}'", "write Finding(RULE, ...)")
+    return findings
 
 
 def _rule(offered: object) -> Rule:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 from tests.plugins import install
 from tests.twin.alerts.rules.views import delivery, device, exposure, nadir, states, surprise
 from twin.alerts.lifecycle import Finding
-from twin.alerts.rules import Rule, assess, rules, settings, title_of
+from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
 from twin.registry import modules_of
 
 SNAPSHOTS = [
@@ -94,10 +95,16 @@ def test_a_rule_that_is_not_here_is_called_by_its_id() -> None:
     assert title_of("ward.low_count") == "ward: low count"
 
 
-def test_a_rule_that_speaks_in_the_name_of_another_is_named(installed: Path) -> None:
-    files = {"stray_count.py": LOW_COUNT.replace("NAME", "'twin.surprise'")}
-    install(installed, "ward-rules", files, {"dosetwin.rules": {"low": "stray_count"}})
-    with pytest.raises(ValueError, match=r"finding of rule 'ward.low_count' names rule 'twin.surprise'"):
+@pytest.mark.parametrize(
+    ("name", "text", "says"),
+    [
+        ("stray_count", LOW_COUNT.replace("NAME", "'twin.surprise'"), "found something in the name of 'twin.surprise'"),
+        ("broken_count", LOW_COUNT.replace("NAME", "1 / 0"), "raised ZeroDivisionError: division by zero; mend it"),
+    ],
+)
+def test_a_rule_that_cannot_judge_is_named_with_its_package(installed: Path, name: str, text: str, says: str) -> None:
+    install(installed, "ward-rules", {f"{name}.py": text}, {"dosetwin.rules": {"low": name}})
+    with pytest.raises(RuleFailed, match=re.escape(f"rule 'ward.low_count' of ward-rules 1.0 {says}")):
         assess(nadir(0, 0.3))
 
 
