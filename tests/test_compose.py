@@ -14,6 +14,7 @@ from typer.main import get_command
 
 from connectors.services import influxdb, kafka
 from connectors.settings import PREFIX, Settings
+from connectors.sinks import sinks
 from streams.cli import app
 from tests.places import ROOT
 
@@ -103,6 +104,9 @@ def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[st
 def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
     known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY"}
+    for sink in sinks().offers:
+        prefix = sink.Settings.model_config["env_prefix"]
+        known |= {f"{prefix}{field.upper()}" for field in sink.Settings.model_fields}
     for name, service in services_of_ours(compose).items():
         assert set(service["environment"]) <= known, name
 

@@ -16,6 +16,7 @@ from twin.events import from_millis
 from twin.figure.style import BLUE, GREEN, INK, ORANGE, PINK, SOFT, WIDE, house_style
 from twin.figure.trajectory import Trajectory
 from twin.model.spec import Model, OutputSpec
+from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.timeline.delivery import Delivered
 
@@ -145,7 +146,7 @@ def _scale(ax: Axes, output: OutputSpec, bands: Floats, measured: Floats) -> Non
     """A logarithmic axis where values that are never negative span decades, followed down as far as can be seen."""
     shown = np.concatenate([bands[np.isfinite(bands)], measured])
     positive = shown[shown > 0]
-    if output.kind != "continuous" or not len(positive) or (shown < 0).any():
+    if kind_of(output).discrete or not len(positive) or (shown < 0).any():
         return
     top = float(positive.max())
     least = float(np.quantile(positive, 0.01))

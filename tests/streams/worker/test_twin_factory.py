@@ -76,7 +76,7 @@ def test_only_the_models_asked_for_are_compiled_before_the_start(monkeypatch: py
         compiled.append(model.id)
         return compile_model(model)
 
-    monkeypatch.setattr("twin.patient.twin.compile_model", compiling)
+    monkeypatch.setattr("twin.patient.model_fold.compile_model", compiling)
     LibraryTwins(particles=100).compile([])
     assert compiled == []
     LibraryTwins(particles=100).compile([MODEL])
