@@ -103,7 +103,7 @@ def read_records(
 def read_nmtran(
     records: Records, model: ModelLike, *, columns: Mapping[str, str] | None = None, output: str | None = None
 ) -> dict[str, tuple[InputEvent, ...]]:
-    """The events of each patient of an NM-TRAN data set, in event-time order, for a `PatientTwin` to be told.
+    """The events of each patient of an NM-TRAN data set, in event-time order, for a `PatientTwin` to observe.
 
     Args:
         records: a data frame, or a path or several.
@@ -173,4 +173,4 @@ def _events(records: object) -> Iterable[Found]:
 
 
 def _nothing(_: int) -> None:
-    """Nobody is told of progress."""
+    """Progress is not shown."""

@@ -29,7 +29,7 @@ LEAST_PARTICLES = 50
 
 @dataclass(frozen=True, repr=False)
 class Replay:
-    """What twins said to the records they were told, and what they believe in the end.
+    """What twins published of the records they observed, and what they believe in the end.
 
     Every frame begins with ``ID``, ``TIME`` (in the model's unit, as the data count it; from a patient's first event
     where they do not) and ``event_time``. Frames are made when they are asked for.
@@ -78,7 +78,7 @@ class Replay:
 
     @cached_property
     def predictions(self) -> Frame:
-        """A row a measured value: what was expected of it just before the twin was told, with residual error, and
+        """A row a measured value: what was expected of it just before the twin observed it, with residual error, and
         where it fell: ``pit``, ``innovation``."""
         columns = ("output", "unit", "observed", *QUANTILES, "pit", "innovation", "population_median")
         rows = [(*when, *(getattr(said, column) for column in columns)) for when, said in self._said(Prediction)]

@@ -126,8 +126,9 @@ def validate(
 ) -> CalibrationResult | ExaminationResult:
     """Is the twin of a model calibrated? With ``records``: how does the model describe these patients?
 
-    Without data patients are simulated from the model and told to its twin one value at a time (``dosetwin validate``
-    on a command line); with data each value is predicted just before it is told, then the whole record is fitted.
+    Without records patients are simulated from the model and observed by its twin one value at a time (``dosetwin
+    validate`` on a command line); with records each value is predicted just before it is observed, then the whole
+    record is fitted.
 
     Args:
         model: a model, or its id or path.
@@ -153,7 +154,7 @@ def validate(
     examined = examine_cases(cases, particles, workers, remarks.problems.append, lambda _: None)
     found = tuple(sorted(examined, key=lambda one: in_file_order(one.patient_id)))
     if not found:
-        raise ValueError(f"nobody in the data could be examined: {remarks.problems[0]}")
+        raise ValueError(f"no patient of the data set could be examined: {remarks.problems[0]}")
     remarks.warn()
     return ExaminationResult(
         known,

@@ -39,5 +39,5 @@ def test_numbers_that_are_too_small_and_data_without_values_are_refused() -> Non
         dosetwin.validate(MODEL, patients=5)
     with pytest.raises(ValueError, match="particles: 5 is too few; give at least 50"):
         dosetwin.validate(MODEL, FRAME, particles=5)
-    with pytest.raises(ValueError, match="nobody in the data could be examined: patient 9: not examined"):
+    with pytest.raises(ValueError, match="no patient of the data set could be examined: patient 9: not examined"):
         dosetwin.validate(MODEL, FRAME[FRAME["EVID"] == 1], jobs=0)
