@@ -91,16 +91,20 @@ def _sinks() -> Found[Any]:
 
 
 def _print(listed: list[Listed]) -> None:
+    """A table a kind, so that long names of one leave the others their room."""
+    from itertools import groupby
+
     from rich import box
     from rich.console import Console
     from rich.table import Table
 
-    table = Table(box=box.SIMPLE, pad_edge=False)
-    for head in ("kind", "name", "summary", "from", "state"):
-        # Names must be copied whole; the rest may run over several lines.
-        table.add_column(head, no_wrap=head in ("kind", "name"), overflow="fold")
-    for one in listed:
-        table.add_row(
-            one.kind, one.name, one.summary, one.origin, f"{one.state}; {one.mend}" if one.mend else one.state
-        )
-    Console(markup=False, emoji=False, highlight=False).print(table)
+    console = Console(markup=False, emoji=False, highlight=False)
+    for kind, ones in groupby(listed, key=lambda one: one.kind):
+        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
+        table.add_column(kind, no_wrap=True)  # names must be copied whole
+        table.add_column("from", no_wrap=True)
+        table.add_column("what it is", overflow="fold", ratio=1)
+        for one in ones:
+            what = one.summary if one.state == OK else f"cannot be used: {one.state}; {one.mend}"
+            table.add_row(one.name, one.origin, what)
+        console.print(table)
