@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from typing import TYPE_CHECKING, TypeVar
 
@@ -41,3 +42,12 @@ def plugin_group(
             return typer.main.get_command(alone)
 
     return PluginGroup
+
+
+def with_options(run: Callable[..., None], own: list[inspect.Parameter], says: str) -> Callable[..., None]:
+    """``run`` as a function that typer can read: the plugin's ``own`` parameters, then the keywords that all share."""
+    shared = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
+    run.__signature__ = inspect.Signature(own + shared)  # type: ignore[attr-defined]
+    run.__annotations__ = {}  # all of them stand in the signature
+    run.__doc__ = says
+    return run

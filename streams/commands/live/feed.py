@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from streams.terminal.plugin_group import plugin_group
+from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
     from connectors.feeds import Feed, Option
@@ -52,12 +52,7 @@ def _callback_of(plugin: Plugin[Feed]) -> Callable[..., None]:
             stream = plugin.offer.open_feed(**options)
             raise typer.Exit(send(plugin.name, stream, Destination(out, kafka, prefix, speed)))
 
-    shared = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    own = [_parameter(option) for option in options_of(plugin.offer)]
-    run.__signature__ = inspect.Signature(own + shared)  # type: ignore[attr-defined]
-    run.__doc__ = plugin.summary
-    run.__annotations__ = {}  # all of them stand in the signature
-    return run
+    return with_options(run, [_parameter(option) for option in options_of(plugin.offer)], plugin.summary)
 
 
 def _parameter(option: Option) -> inspect.Parameter:

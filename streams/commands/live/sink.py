@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.terminal.plugin_group import plugin_group
+from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
     from connectors.settings import PartSettings
@@ -46,11 +46,7 @@ def _callback_of(plugin: Plugin[Sink]) -> Callable[..., None]:
     ) -> None:
         carry(plugin.offer, its, kafka=kafka, prefix=prefix, metrics_port=metrics_port, log_level=log_level)
 
-    shared = [p for p in inspect.signature(run, eval_str=True).parameters.values() if p.kind is p.KEYWORD_ONLY]
-    run.__signature__ = inspect.Signature(_options(plugin.offer.Settings) + shared)  # type: ignore[attr-defined]
-    run.__annotations__ = {}  # all of them stand in the signature
-    run.__doc__ = _help(plugin)
-    return run
+    return with_options(run, _options(plugin.offer.Settings), _help(plugin))
 
 
 def _options(settings: type[PartSettings]) -> list[inspect.Parameter]:
