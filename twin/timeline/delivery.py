@@ -22,6 +22,10 @@ from twin.record.history import HOLD_MS, ClinicalEvent, SampleLine
 COUNTER_TOLERANCE = 0.01
 """Counters and reported rates that agree within this fraction need no correction (pump accuracy is a few percent)."""
 
+COUNTER_NOISE = 0.02
+"""A counter may read less than before by this fraction of it without having been cleared: rounding of what it shows,
+and a sensor's noise (assumed; infusion pumps themselves keep within about 5 %)."""
+
 Steps = list[tuple[int, float]]
 """A step function of time: (from ms, value), sorted; zero before the first."""
 
@@ -226,7 +230,7 @@ def _held(words: Steps) -> Steps:
 def _counted(steps: Steps, counter: Steps) -> Steps:
     """Scale a channel's rates between counter readings to what the counter says was delivered."""
     line = Delivered(rate=steps)
-    for (since, before), (until, after) in pairwise(counter):
+    for (since, before), (until, after) in pairwise(_without_dips(line, counter)):
         if after < before or until <= since:
             continue  # The counter was cleared in between: it says nothing about this stretch.
         said, counted = line.amount(since, until), after - before
@@ -242,3 +246,18 @@ def _counted(steps: Steps, counter: Steps) -> Steps:
         outside_after = [step for step in line.rate if step[0] > until]
         line = replace(line, rate=[*[s for s in line.rate if s[0] < since], *scaled, resumed, *outside_after])
     return line.rate
+
+
+def _without_dips(line: Delivered, counter: Steps) -> Steps:
+    """A counter's readings without those that only noise made less than the one before.
+
+    A counter that was cleared has counted all that it shows since then. So a reading that is less by no more than
+    `COUNTER_NOISE` is noise where the pump's words tell of less than half of that.
+    """
+    kept: Steps = []
+    for millis, reading in counter:
+        since, before = kept[-1] if kept else (millis, 0.0)
+        dips = before * (1.0 - COUNTER_NOISE) <= reading < before
+        if not (dips and line.amount(since, millis) < 0.5 * reading):
+            kept.append((millis, reading))
+    return kept
