@@ -7,11 +7,16 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twin.arrays import Floats
+from twin.model.evidence import CitationSpec
 from twin.model.spec import CovariateSpec, Model, OccasionSpec, ParameterSpec
 from twin.observation.kinds import kind_of
 
 ASSUMED = "ASSUMED: "
 """Stands before the reason for a number that nobody published."""
+
+
+UNCONFIRMED = "NOT CONFIRMED by an independent source:"
+"""Stands where no source of another lineage says the same."""
 
 
 @dataclass(frozen=True)
@@ -41,6 +46,7 @@ def facts(model: Model) -> tuple[Section, ...]:
     """The sections of a model's card that have something to say."""
     parts: tuple[Callable[[Model], Section], ...] = (
         _sources,
+        _confirmation,
         _parameters,
         _covariates,
         _equations,
@@ -58,11 +64,23 @@ def population(model: Model) -> str:
 
 
 def _sources(model: Model) -> Section:
-    lines = []
-    for source in model.sources:
-        parts = (source.citation, source.doi and f"doi {source.doi}", source.url, source.note)
-        lines.append("; ".join(" ".join(part.split()) for part in parts if part))
-    return Section("Sources", lines=tuple(lines))
+    return Section("Sources", lines=tuple(_cited(source) for source in model.sources))
+
+
+def _cited(source: CitationSpec) -> str:
+    parts = (source.citation, source.doi and f"doi {source.doi}", source.url, source.note)
+    return "; ".join(" ".join(part.split()) for part in parts if part)
+
+
+def _confirmation(model: Model) -> Section:
+    lines = [f"{one.covers}: {_cited(one.source)}" for one in model.confirmed_by]
+    if not lines:
+        looked = f" {' '.join(model.unconfirmed.split())}" if model.unconfirmed else ""
+        lines.append(f"{UNCONFIRMED}{looked or ' the file does not say where one was looked for'}")
+    for one in model.expected:
+        expected = f"{one.quantity} at {one.at:g} {model.time_unit} is {one.low:g} to {one.high:g}"
+        lines.append(f"the typical patient's {expected}; {_rests_on(one.source, one.assumed)}")
+    return Section("Confirmed by an independent source", lines=tuple(lines))
 
 
 def _parameters(model: Model) -> Section:

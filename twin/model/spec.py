@@ -14,6 +14,17 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.model.evidence import (
+    NOT_STATED,
+    CitationSpec,
+    ConfirmationSpec,
+    CorrelationSpec,
+    ExpectedSpec,
+    FittedOn,
+    StatedSpec,
+    VariabilitySpec,
+)
+
 TimeUnit = Literal["h", "d"]
 Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
 ErrorKind = Literal[
@@ -30,16 +41,6 @@ class ModelError(ValueError):
         self.file = file
         self.key = key
         self.problem = problem
-
-
-@dataclass(frozen=True, slots=True)
-class CitationSpec:
-    """A publication the numbers come from."""
-
-    citation: str
-    doi: str | None
-    url: str | None
-    note: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,7 @@ class ParameterSpec:
             individual value before its own covariate effects.
         shape: of the Box-Cox transformation; near 0 it is log-normal, above 0 has a long right tail.
         source: where the number was published; ``assumed``: why it was chosen where nothing is published.
+        stated: how the source prints iiv and iov.
     """
 
     name: str
@@ -75,6 +77,7 @@ class ParameterSpec:
     note: str | None
     distribution: Distribution = "log-normal"
     shape: float | None = None
+    stated: StatedSpec = NOT_STATED
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +149,7 @@ class ErrorSpec:
         box_cox: exponent of the transform on which ``additive`` holds.
         replicate_correlation: of measurements at one instant.
         dispersion: of a negative binomial count with mean f, whose variance is f + dispersion * f**2.
+        fitted_on: the scale on which the source fitted it, where the file says so.
     """
 
     kind: ErrorKind
@@ -160,6 +164,7 @@ class ErrorSpec:
     outliers: OutlierSpec | None = None
     replicate_correlation: float | None = None
     dispersion: float | None = None
+    fitted_on: FittedOn | None = None
 
     @property
     def logarithmic(self) -> bool:
@@ -323,6 +328,10 @@ class Model:
         omega: (d, d) covariance of eta in that order, read-only, positive definite.
         iov_names: parameters with ``iov``, in file order.
         omega_iov: (o, o) covariance of kappa in that order, read-only, positive definite.
+        confirmed_by: independent sources; ``unconfirmed`` says where one was looked for in vain.
+        variability: in which form the source prints iiv and iov, where the file says so for all parameters.
+        correlations: as the file gives them; their numbers are in ``omega`` and ``omega_iov``.
+        expected: what the typical patient must show.
         input_scale: factor from recorded mg to model mg for drugs where it is not 1.
         hash: 16 hex digits over everything the file says (not its comments or layout).
         text: the file itself.
@@ -334,6 +343,8 @@ class Model:
     drugs: tuple[str, ...]
     time_unit: TimeUnit
     sources: tuple[CitationSpec, ...]
+    confirmed_by: tuple[ConfirmationSpec, ...]
+    unconfirmed: str | None
     note: str | None
     parameters: tuple[ParameterSpec, ...]
     covariates: tuple[CovariateSpec, ...]
@@ -349,6 +360,9 @@ class Model:
     numerics: NumericsSpec
     occasions: OccasionSpec | None
     drift: DriftSpec | None
+    variability: VariabilitySpec | None
+    correlations: tuple[CorrelationSpec, ...]
+    expected: tuple[ExpectedSpec, ...]
     eta_names: tuple[str, ...]
     omega: NDArray[np.float64]
     iov_names: tuple[str, ...]

@@ -18,9 +18,9 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import ModuleType
 
+from twin.model.evidence import CitationSpec
 from twin.model.spec import (
     CadenceSpec,
-    CitationSpec,
     CovariateSpec,
     DerivedSpec,
     ErrorSpec,

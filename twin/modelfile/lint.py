@@ -26,13 +26,16 @@ MOST_FAULTS = 20
 """Faults after which the rest of a file is left for the next time."""
 
 _FORMULAS = frozenset({"expression", "derivative", "initial", "hazard"})
-_WHOLE = frozenset({"targets", "toxicities", "regimens", "correlations", "sources", "missing"})
+_WHOLE = frozenset(
+    {"targets", "toxicities", "regimens", "correlations", "sources", "missing", "confirmed_by", "expected"}
+)
 """Sections that nothing else depends on: a faulty item of theirs is left out."""
 
 _HARMLESS: dict[str, Any] = {
     "id": "x", "title": "x", "drug": "x", "time_unit": "h", "source": "x", "unit": "1", "value": 0.5, "iiv": 0.1,
     "iov": 0.1, "reference": 1, "estimate": 1, "forecast": 1, "horizon": 1, "gap": 1, "grid": 1, "lag": 100,
-    "categories": ["1", "0"], "error": {"additive": 1, "assumed": "x"}, "sources": [{"citation": "x"}],
+    "stated_as": "variance", "categories": ["1", "0"], "error": {"additive": 1, "assumed": "x"},
+    "sources": [{"citation": "x"}],
     "parameters": {"placeholder": {"value": 1, "unit": "1", "assumed": "x"}},
     "states": {"placeholder": {"unit": "1", "derivative": "0"}},
     "outputs": {"placeholder": {"unit": "1", "expression": "0", "error": {"additive": 1, "assumed": "x"}}},
@@ -123,8 +126,9 @@ def _mended(content: dict[str, Any], error: ModelError) -> bool:
         return False
     if steps[0] in _WHOLE and len(steps) > 1:
         return _left_out(content[steps[0]], steps[1])
-    if "missing" in steps:
-        return _left_out(content[steps[0]][steps[1]], "missing")
+    for part in ("missing", "stated"):
+        if part in steps:
+            return _left_out(content[steps[0]][steps[1]], part)
     parent: Any = content
     for step in steps[:-1]:
         if isinstance(parent, dict) and step not in parent:

@@ -16,7 +16,6 @@ from typing import Any, Literal, cast, get_args
 from twin.model.formula import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
 from twin.model.spec import (
     CadenceSpec,
-    CitationSpec,
     CovariateSpec,
     DerivedSpec,
     Distribution,
@@ -37,6 +36,14 @@ from twin.model.structure import input_calls
 from twin.model.table import Table, check_name
 from twin.modelfile.covariates import check_widening, read_covariates
 from twin.modelfile.dimensions import check_dimensions
+from twin.modelfile.evidence import (
+    check_stated,
+    read_citations,
+    read_confirmation,
+    read_expected,
+    read_stated,
+    read_variability,
+)
 from twin.modelfile.outputs import read_outputs
 from twin.modelfile.trial import check_typical
 from twin.modelfile.variability import covariances, drift, occasions
@@ -89,15 +96,20 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
     states = _states(top, constants, names, drugs, record)
     outputs, own_states = read_outputs(top, names, record)
     states += own_states
-    eta_names, omega, iov_names, omega_iov = covariances(top, parameters)
+    eta_names, omega, iov_names, omega_iov, correlations = covariances(top, parameters)
     check_widening(top, covariates, eta_names)
+    variability = read_variability(top)
+    check_stated(top, parameters, variability)
+    confirmed_by, unconfirmed = read_confirmation(top)
     model = Model(
         id=top.text("id"),
         title=top.text("title"),
         drug=drug,
         drugs=drugs,
         time_unit=cast(TimeUnit, top.choice("time_unit", ("h", "d"))),
-        sources=_citations(top),
+        sources=read_citations(top),
+        confirmed_by=confirmed_by,
+        unconfirmed=unconfirmed,
         note=top.optional_text("note"),
         parameters=parameters,
         covariates=covariates,
@@ -113,6 +125,9 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
         numerics=_numerics(top),
         occasions=occasions(top, parameters, drugs, [c.name for c in covariates]),
         drift=drift(top, parameters),
+        variability=variability,
+        correlations=correlations,
+        expected=read_expected(top, outputs, states),
         eta_names=eta_names,
         omega=omega,
         iov_names=iov_names,
@@ -150,16 +165,6 @@ def _refuse_twice(top: Table) -> None:
             taken[name] = section
 
 
-def _citations(top: Table) -> tuple[CitationSpec, ...]:
-    found = tuple(
-        CitationSpec(t.text("citation"), t.optional_text("doi"), t.optional_text("url"), t.optional_text("note"))
-        for t in top.listed("sources")
-    )
-    if not found:
-        raise top.wrong("sources", "is missing; name the publication: [[sources]] with citation and doi")
-    return found
-
-
 def _inputs(top: Table, drug: str) -> tuple[InputSpec, ...]:
     check_name(top, drug)
     found: list[InputSpec] = []
@@ -191,6 +196,7 @@ def _parameters(top: Table, covariates: list[str], record: Record) -> tuple[Para
                 table.optional_text("note"),
                 distribution,
                 shape,
+                read_stated(table),
             )
         )
     if not found:

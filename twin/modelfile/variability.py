@@ -15,6 +15,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from twin.model.evidence import CorrelationSpec
 from twin.model.spec import DriftSpec, OccasionSpec, ParameterSpec
 from twin.model.table import Table
 
@@ -24,11 +25,14 @@ LEVELS = ("iiv", "iov")
 Variances = dict[str, float]
 """Variance of each parameter that has one, by name, in file order."""
 
+Covariance = NDArray[np.float64]
+"""A covariance matrix, variances on its diagonal."""
+
 
 def covariances(
     top: Table, parameters: Sequence[ParameterSpec]
-) -> tuple[tuple[str, ...], NDArray[np.float64], tuple[str, ...], NDArray[np.float64]]:
-    """Names and covariance of eta, names and covariance of kappa: variances, and the listed correlations beside them.
+) -> tuple[tuple[str, ...], Covariance, tuple[str, ...], Covariance, tuple[CorrelationSpec, ...]]:
+    """Names and covariance of eta, names and covariance of kappa, and the correlations that stand in them as listed.
 
     Raises:
         ModelError: correlations that name something else, are doubled, or make a matrix that is no covariance.
@@ -40,15 +44,16 @@ def covariances(
     omega = {
         level: np.diag(np.array(list(variances.values()), dtype=np.float64)) for level, variances in of_level.items()
     }
+    correlations: list[CorrelationSpec] = []
     for table in top.listed("correlations"):
         level = table.choice("level", LEVELS) if table.has("level") else "iiv"
-        _correlate(table, level, of_level[level], omega[level])
+        correlations.append(_correlate(table, level, of_level[level], omega[level]))
     for level in LEVELS:
         _positive_definite(top, level, omega[level])
-    return tuple(of_level["iiv"]), omega["iiv"], tuple(of_level["iov"]), omega["iov"]
+    return tuple(of_level["iiv"]), omega["iiv"], tuple(of_level["iov"]), omega["iov"], tuple(correlations)
 
 
-def _correlate(table: Table, level: str, variances: Variances, omega: NDArray[np.float64]) -> None:
+def _correlate(table: Table, level: str, variances: Variances, omega: Covariance) -> CorrelationSpec:
     between, names = table.texts("between"), list(variances)
     if len(between) != 2 or between[0] == between[1] or not set(between) <= set(names):
         raise table.wrong("between", f"must name two different parameters with {level}: {', '.join(names)}")
@@ -58,13 +63,20 @@ def _correlate(table: Table, level: str, variances: Variances, omega: NDArray[np
     covariance, correlation = table.optional_number("covariance"), table.optional_number("correlation")
     if (covariance is None) == (correlation is None):
         raise table.wrong("covariance", "write either 'covariance' or 'correlation'")
-    if correlation is not None:
-        covariance = correlation * float(np.sqrt(variances[between[0]] * variances[between[1]]))
-    omega[i, j] = omega[j, i] = covariance
-    table.evidence()
+    printed = table.has("stated_as")
+    if printed:
+        table.choice("stated_as", ("covariance",))
+        if covariance is None:
+            raise table.wrong("stated_as", "is 'covariance', but a correlation is given; leave it out")
+    omega[i, j] = omega[j, i] = (
+        covariance
+        if correlation is None
+        else correlation * float(np.sqrt(variances[between[0]] * variances[between[1]]))
+    )
+    return CorrelationSpec((between[0], between[1]), level, covariance, printed, *table.evidence())
 
 
-def _positive_definite(top: Table, level: str, omega: NDArray[np.float64]) -> None:
+def _positive_definite(top: Table, level: str, omega: Covariance) -> None:
     smallest = float(np.linalg.eigvalsh(omega).min()) if len(omega) else 1.0
     # A margin, so that Cholesky factors of it exist whatever the rounding.
     if smallest <= 1e-10 * float(omega.max(initial=0.0)):

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from typing import Literal, cast
 
+from twin.model.evidence import FITTED_ON, FittedOn
 from twin.model.spec import ErrorKind, ErrorSpec, OutlierSpec
 from twin.model.table import Table
 
@@ -34,9 +35,22 @@ def read_error(table: Table) -> ErrorSpec:
         box_cox,
         outliers,
         _replicate_correlation(table, plain=df is None and outliers is None),
+        fitted_on=_fitted_on(table, kind),
     )
     table.close()
     return error
+
+
+def _fitted_on(table: Table, kind: ErrorKind) -> FittedOn | None:
+    if not table.has("fitted_on"):
+        return None
+    found = cast(FittedOn, table.choice("fitted_on", FITTED_ON))
+    if found == "log" and kind == "proportional":
+        mend = "the SD of LOG(F) is log_additive; write that instead of proportional"
+        raise table.wrong("fitted_on", f"is 'log', and the error is proportional; {mend}")
+    if kind in (("log_additive",) if found == "linear" else ("additive", "box_cox")):
+        raise table.wrong("fitted_on", f"is '{found}', which does not go with an error that is {kind}; leave it out")
+    return found
 
 
 def size_in_words(error: ErrorSpec) -> str:

@@ -267,7 +267,7 @@ def wrong(good: str, bad: str) -> ModelError:
         ('drug = "docetaxel"\n', 'drug = "doce-taxel"\n', "", "'doce-taxel' cannot be a name"),
         ('time_unit = "h"', 'time_unit = "min"', "time_unit", "'min' is not known; write one of h, d"),
         ('time_unit = "h"', "time_unit = 1", "time_unit", "is a number; write a text in quotes"),
-        ('time_unit = "h"', 'time_unit = "h"\nspeed = 3', "speed", "unknown key; known here:"),
+        ('time_unit = "h"', 'time_unit = "h"\nwings = 3', "wings", "unknown key; known here:"),
         ("iiv = 0.1478", "iivv = 0.1478", "parameters.CL.iivv", "unknown key; did you mean 'iiv'?"),
         ("iiv = 0.1478", "iiv = -0.1478", "parameters.CL.iiv", "is -0.1478; it must be greater than 0"),
         ("value = 35.7", 'value = "35.7"', "parameters.CL.value", "is '35.7'; write a number"),

@@ -1,0 +1,38 @@
+"""The card says who confirms a model, in the list that is printed and on the page."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from connectors.reports.card import card_page
+from connectors.reports.facts import UNCONFIRMED, facts
+from tests.twin import toys
+from twin.modelfile.reader import parse_model
+from twin.study.population import Outlook
+
+TIMES = np.array([0.0, 1.0])
+FLAT = Outlook(0, 0, TIMES, TIMES, TIMES, TIMES, TIMES)
+
+
+def confirmation(head: str = "", more: str = "") -> tuple[str, ...]:
+    """What the card says of the confirmation of a toy."""
+    model = parse_model(f"{head}\n{toys.BOLUS}\n{more}", "toy.toml")
+    (section,) = [section for section in facts(model) if section.title.startswith("Confirmed")]
+    for line in section.lines:
+        assert line.replace("'", "&#39;") in card_page(model, [FLAT])
+    return section.lines
+
+
+def test_the_card_names_who_confirms_the_model() -> None:
+    told = '[[confirmed_by]]\ncitation = "a deposit"\ncovers = "numbers and structure"\nurl = "https://x.org"\n'
+    assert confirmation(more=told) == ("numbers and structure: a deposit; https://x.org",)
+
+
+def test_the_card_says_where_nobody_confirms_it() -> None:
+    assert confirmation() == (f"{UNCONFIRMED} the file does not say where one was looked for",)
+    assert confirmation('unconfirmed = "looked in DDMoRE"') == (f"{UNCONFIRMED} looked in DDMoRE",)
+
+
+def test_the_card_says_what_the_typical_patient_must_show() -> None:
+    expected = '[[expected]]\nof = "A"\nat = 24\nlow = 1\nhigh = 2\nsource = "Figure 2"\n'
+    assert confirmation(more=expected)[1] == "the typical patient's A at 24 h is 1 to 2; Figure 2"
