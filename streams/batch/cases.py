@@ -16,6 +16,7 @@ from typing import Literal, NamedTuple
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.ndjson import read_ndjson
 from connectors.feeds.nmtran.reader import NmtranEvents, read_nmtran
+from connectors.feeds.nmtran.text import lines_of
 from connectors.feeds.nmtran.times import ORIGIN
 from twin.events import BadEvent, Enrolment, InputEvent, Rejected, encode, to_millis
 from twin.model.spec import Model, ModelError
@@ -188,8 +189,7 @@ def _events(file: Path, how: RecordedCases, report: Report, note: Note) -> Itera
         return
     if how.model is None:
         raise CaseError(f"{name} is an NM-TRAN file: name the model that says what TIME, DV and CMT are, with --model")
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        reading = read_nmtran(lines, how.model, how.columns, how.output)
+    reading = read_nmtran(lines_of(file), how.model, how.columns, how.output)
     yield from recorded_in(reading, name, "line", report, note)
 
 

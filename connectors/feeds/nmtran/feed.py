@@ -27,10 +27,10 @@ def open_feed(
         OSError: the file cannot be read.
     """
     from connectors.feeds.nmtran.reader import parse_columns, read_nmtran
+    from connectors.feeds.nmtran.text import lines_of
     from twin.modelfile.library import load_model
 
-    with file.open(encoding="utf-8", errors="replace") as lines:
-        reading = read_nmtran(lines, load_model(model), parse_columns(columns), output)
+    reading = read_nmtran(lines_of(file), load_model(model), parse_columns(columns), output)
     return Stream(_said(reading, file), len(reading.events))
 
 

@@ -1,8 +1,10 @@
 """NM-TRAN files as records: lines, comments, the header and its column map, cells by data item.
 
+- Where the header stands and what separates cells: `connectors.feeds.nmtran.layout`.
 - ``#`` begins a comment line anywhere (NM-TRAN's default, ``IGNORE=#``); ``C`` does where the first column is ``ID`` or
   ``C`` (``IGNORE=C``). The header may come again, as where files were joined.
-- A cell that is empty or ``.`` is missing ($INPUT in NONMEM Help: null, which is 0 there; here it is told from 0).
+- A cell that is empty, ``.`` or R's ``NA`` is missing ($INPUT in NONMEM Help: null, which is 0 there; here it is told
+  from 0).
 - Column names are compared without regard to case. Numbers may be written as Fortran does, ``9.6D1``.
 
 What a record means is the business of `connectors.feeds.nmtran.reader`.
@@ -16,12 +18,25 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from connectors.feeds.bad_lines import BadLine
+from connectors.feeds.nmtran.layout import (
+    SEPARATORS,
+    Header,
+    LayoutError,
+    find_header,
+    has_decimal_commas,
+    passes_over,
+    split,
+    with_points,
+)
 
 ITEMS = (
     "ID", "TIME", "DATE", "DAT1", "DAT2", "DAT3", "AMT", "RATE", "DUR", "ADDL", "II", "SS", "EVID", "MDV", "CMT", "DV",
     "LNDV", "DVID", "CENS", "BLQ", "LIMIT", "LLOQ",
 )  # fmt: skip
 """Data items that are understood."""
+
+MISSING = frozenset({"", ".", "NA"})
+"""Cells in which nothing stands."""
 
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eEdD][+-]?\d+)?")
 _NO_HEADER = "no header: the first line must name the columns, as in ID,TIME,AMT,DV,EVID"
@@ -61,7 +76,7 @@ class DataRecord:
         if item not in self._positions:
             return None
         cell = self.cells[self._positions[item]].strip()
-        return None if cell in ("", ".") else cell
+        return None if cell in MISSING else cell
 
     def number(self, item: str) -> float | None:
         cell = self.text(item)
@@ -69,7 +84,8 @@ class DataRecord:
             return None
         value = _float(cell)
         if not abs(value) < float("inf"):
-            raise BadRecord(f"{item} {cell!r} is not a finite number")
+            comma = "; write it with a decimal point, and thousands without a comma" if "," in cell else ""
+            raise BadRecord(f"{item} {cell!r} is not a finite number{comma}")
         return value
 
     def integer(self, item: str) -> int | None:
@@ -106,36 +122,78 @@ def read_records(
     Raises:
         NmtranError: there is no usable header, or the column map does not fit it.
     """
-    positions: dict[str, int] | None = None
-    header: list[str] = []
-    width, ignores_c = 0, False
-    for number, line in enumerate(lines, start=1):
-        text = line.lstrip("\ufeff").strip()
-        if not text or text.startswith("#"):
-            continue
-        if positions is not None and ignores_c and text[0] in "Cc":
-            notes["lines beginning with C were passed over as comments"] += 1
+    text = [line.lstrip("\ufeff").strip() for line in lines]
+    header = _header(text, covariates, columns)
+    positions = _positions(header.names, covariates, columns)
+    _note_unread(header.names, positions, notes)
+    _note_layout(header, notes)
+    rows = list(_rows(text, header, ignores_c=_ignores_c(header, positions), bad_lines=bad_lines, notes=notes))
+    commas = has_decimal_commas(cells for _, cells in rows)
+    if commas:
+        notes["commas were read as decimal points"] += 1
+    for number, cells in rows:
+        if header.table is not None:
+            # NONMEM writes every number with an exponent, those that name patients too.
+            cells[positions["ID"]] = whole_number(cells[positions["ID"]].strip()) or cells[positions["ID"]]
+        yield DataRecord(number, with_points(cells) if commas else cells, positions)
+
+
+def _header(lines: Sequence[str], covariates: Sequence[str], columns: Mapping[str, str]) -> Header:
+    known = {name.upper() for name in (*ITEMS, *covariates, *columns.values())}
+    try:
+        found = find_header(lines, known)
+    except LayoutError as error:
+        raise NmtranError(str(error)) from None
+    if found is None:
+        raise NmtranError(_NO_HEADER)
+    return found
+
+
+def _ignores_c(header: Header, positions: Mapping[str, int]) -> bool:
+    return header.names[0].upper() == "C" or positions["ID"] == 0
+
+
+def _rows(
+    lines: Sequence[str], header: Header, *, ignores_c: bool, bad_lines: list[BadLine], notes: Counter[str]
+) -> Iterator[tuple[int, list[str]]]:
+    """Line and cells of each record under the header."""
+    width = len(header.names)
+    for number, text in enumerate(lines, start=1):
+        if number <= header.line or not text or text.startswith("#"):
             continue
         try:
-            cells = next(csv.reader([text], strict=True))
+            if passes_over(text, header):
+                continue
+            if ignores_c and text[0] in "Cc":
+                notes["lines beginning with C were passed over as comments"] += 1
+                continue
+            cells = split(text, header.separator)
+        except LayoutError as error:
+            raise NmtranError(f"line {number}: {error}") from None
         except csv.Error as error:
-            if positions is None:
-                raise NmtranError(f"line {number}: the header is not comma-separated text: {error}") from None
-            bad_lines.append(BadLine(number, f"not comma-separated text: {error}"))
+            bad_lines.append(BadLine(number, f"not text separated by {SEPARATORS[header.separator]}: {error}"))
             continue
-        if positions is None:
-            header = [cell.strip() for cell in cells]
-            positions = _positions(header, covariates, columns)
-            width, ignores_c = len(header), header[0].upper() == "C" or positions["ID"] == 0
-            _note_unread(header, positions, notes)
-        elif [cell.strip() for cell in cells] == header:
+        if [cell.strip() for cell in cells] == header.names:
             notes["repeated headers were passed over"] += 1
         elif len(cells) != width:
-            bad_lines.append(BadLine(number, f"{len(cells)} cells under a header of {width}"))
+            bad_lines.append(BadLine(number, f"{len(cells)} cells under a header of {width}{_hint(header, cells)}"))
         else:
-            yield DataRecord(number, cells, positions)
-    if positions is None:
-        raise NmtranError(_NO_HEADER)
+            yield number, cells
+
+
+def _hint(header: Header, cells: Sequence[str]) -> str:
+    if header.separator == "," and len(cells) > len(header.names):
+        return "; decimal commas need quotes, or cells separated by semicolons"
+    if header.separator == " " and len(cells) < len(header.names):
+        return "; where blanks separate cells, a missing one is a '.'"
+    return ""
+
+
+def _note_layout(header: Header, notes: Counter[str]) -> None:
+    if header.table is not None:
+        notes[f"table {header.table} of NONMEM: numbers as it writes them, patients' too"] += 1
+    if header.separator != ",":
+        notes[f"cells are separated by {SEPARATORS.get(header.separator, repr(header.separator))}"] += 1
 
 
 def table_records(
