@@ -24,7 +24,6 @@ from streams.batch.cases import (
     Problem,
     RecordedCases,
     gathered,
-    in_file_order,
     read_cases,
     recorded_in,
     require_files,
@@ -97,7 +96,7 @@ def read_records(
     if not cases:
         why = f": {remarks.problems[0]}" if remarks.problems else "; it holds no record of a patient"
         raise ValueError(f"nothing in the data can be used{why}")
-    return tuple(sorted(cases, key=lambda case: in_file_order(case.patient_id))), remarks
+    return cases, remarks
 
 
 def read_nmtran(

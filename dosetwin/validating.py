@@ -12,7 +12,6 @@ import numpy as np
 from dosetwin.frames import PANDAS, Frame, frame_of, rows_table
 from dosetwin.models import ModelLike, the_model
 from dosetwin.records import Records, at_least, processes, read_records
-from streams.batch.cases import in_file_order
 from streams.batch.process_pool import prepare
 from streams.batch.tables import Cell
 from streams.batch.validation import PATIENTS_A_TASK, calibrate, examine_cases
@@ -152,7 +151,7 @@ def validate(
     workers = processes(jobs, len(cases))
     prepare([known], workers)
     examined = examine_cases(cases, particles, workers, remarks.problems.append, lambda _: None)
-    found = tuple(sorted(examined, key=lambda one: in_file_order(one.patient_id)))
+    found = tuple(examined)
     if not found:
         raise ValueError(f"no patient of the data set could be examined: {remarks.problems[0]}")
     remarks.warn()

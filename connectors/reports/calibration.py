@@ -13,6 +13,7 @@ from connectors.reports.pages import page
 from connectors.reports.uniform import uniform_drawing
 from twin.clock import UNIT_MS
 from twin.figure.style import GREEN, SOFT
+from twin.figure.writing import title
 from twin.model.spec import Model
 from twin.study.calibration import COVERAGE, FALSE_ALARM, Calibration, Foreseen
 from twin.study.design import Design
@@ -62,7 +63,7 @@ def _coverage_drawing(foreseen: Sequence[Foreseen]) -> Markup:
             ax.set_yticks(level, [f"{100 * x:g}" for x in level])
             ax.set_xlim(0.42, 1.0)
             ax.set_ylim(min(0.42, float(share.min()) - 0.08), 1.02)
-            ax.set_title(one.output)
+            title(ax, one.output)
             ax.set_xlabel("stated (%)")
             ax.set_ylabel("held (%)")
         return svg(figure, "coverage of predictive intervals, stated against held, with 95 % intervals")

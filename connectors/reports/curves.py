@@ -9,7 +9,9 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 
 from connectors.reports.drawing import drawing, svg
+from twin.arrays import Floats
 from twin.figure.style import BLUE, ORANGE, WIDE
+from twin.figure.writing import axis_time, log_ticks, title, unit
 from twin.model.spec import Model
 from twin.study.population import Outlook
 
@@ -26,24 +28,26 @@ def population_drawing(
     with drawing(len(outlooks), columns=2, panel=(4.6, 2.6)) as (figure, axes):
         for ax, outlook in zip(axes, outlooks, strict=True):
             output = model.outputs[outlook.output]
-            times = outlook.times
+            factor, shown_unit = axis_time(float(outlook.times[-1] - outlook.times[0]), model.time_unit)
+            times = factor * outlook.times
             ax.fill_between(times, outlook.low, outlook.high, color=BLUE, alpha=WIDE, lw=0, label="9 patients of 10")
             ax.plot(times, outlook.median, color=BLUE, lw=1.0, ls=(0, (4, 2)), label="median patient")
             ax.plot(times, outlook.typical, color=BLUE, label="typical patient")
             if outlook.of_course:
-                _follow_down(ax, outlook)
+                _follow_down(ax, outlook, times)
             else:
                 ax.set_ylim(*_span(outlook))
-            _ticks(ax, [t for t in (measured or {}).get(outlook.output, ()) if times[0] <= t <= times[-1]])
-            ax.set_title(output.name + STRETCH[outlook.of_course])
-            ax.set_xlabel(f"time since the first dose ({model.time_unit})")
-            ax.set_ylabel(output.unit)
+            at = [factor * t for t in (measured or {}).get(outlook.output, ())]
+            _ticks(ax, [t for t in at if times[0] <= t <= times[-1]])
+            title(ax, output.name + STRETCH[outlook.of_course])
+            ax.set_xlabel(f"time since the first dose ({shown_unit})")
+            ax.set_ylabel(unit(output.unit))
         axes[0].legend(loc="best")
         shown = ", ".join(dict.fromkeys(model.outputs[o.output].name for o in outlooks))
         return svg(figure, f"typical patient and band of nine patients of ten for {shown}")
 
 
-def _follow_down(ax: Axes, outlook: Outlook) -> None:
+def _follow_down(ax: Axes, outlook: Outlook, times: Floats) -> None:
     """A logarithmic axis from the peak down, as long as there is something to see."""
     top = float(outlook.high.max())
     if top <= 0:
@@ -51,8 +55,9 @@ def _follow_down(ax: Axes, outlook: Outlook) -> None:
     floor = top * 10.0**-DECADES
     ax.set_yscale("log")
     ax.set_ylim(floor, 2 * top)
+    log_ticks(ax.yaxis)
     seen = np.flatnonzero(outlook.high > floor)
-    ax.set_xlim(outlook.times[0], outlook.times[min(int(seen[-1]) + 1, len(outlook.times) - 1)])
+    ax.set_xlim(times[0], times[min(int(seen[-1]) + 1, len(times) - 1)])
 
 
 def _span(outlook: Outlook) -> tuple[float, float]:

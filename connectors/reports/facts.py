@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twin.arrays import Floats
+from twin.figure.writing import duration
 from twin.model.evidence import CitationSpec
 from twin.model.spec import CovariateSpec, Model, OccasionSpec, ParameterSpec
 from twin.observation.kinds import kind_of
@@ -91,8 +92,8 @@ def _parameters(model: Model) -> Section:
         begins = _begins(o, model.time_unit)
         lines.append(f"a new occasion begins with {begins}; {_rests_on(o.source, o.assumed)}")
     if (d := model.drift) is not None:
-        lag = f"revised for {d.lag:g} {model.time_unit}"
-        lines.append(f"drift in steps of {d.grid:g} {model.time_unit}, {lag}; {_rests_on(d.source, d.assumed)}")
+        lag = f"revised for {duration(d.lag, model.time_unit)}"
+        lines.append(f"drift in steps of {duration(d.grid, model.time_unit)}, {lag}; {_rests_on(d.source, d.assumed)}")
     title = "Parameters (typical value; variability as SD of eta, log-normal unless said)"
     heads = ("name", "value", "unit", "variability", "rests on")
     return Section(title, heads, tuple(rows), tuple(formulas), tuple(lines))
@@ -100,10 +101,10 @@ def _parameters(model: Model) -> Section:
 
 def _begins(occasion: OccasionSpec, unit: str) -> str:
     if occasion.every:
-        return f"every {occasion.every:g} {unit} from the first dose of {occasion.drug}"
+        return f"every {duration(occasion.every, unit)} from the first dose of {occasion.drug}"
     if occasion.covariate:
         return f"each change of {occasion.covariate}"
-    return f"each dose of {occasion.drug} after {occasion.gap or 0:g} without"
+    return f"each dose of {occasion.drug} after {duration(occasion.gap or 0, unit)} without"
 
 
 def _correlations(names: tuple[str, ...], omega: Floats, level: str = "") -> list[str]:
@@ -201,7 +202,7 @@ def _limits(model: Model) -> Section:
         for t in model.targets
     ]
     for x in model.toxicities:
-        within = f"within {x.horizon:g} {model.time_unit}"
+        within = f"within {duration(x.horizon, model.time_unit)}"
         lines.append(f"{x.name}: {x.output} below {x.below:g} {x.unit} {within}; {_rests_on(x.source, x.assumed)}")
     return Section("Limits", lines=tuple(lines))
 
@@ -210,8 +211,8 @@ def _regimens(model: Model) -> Section:
     lines = []
     for r in model.regimens:
         unit = model.time_unit
-        over = f"over {r.duration:g} {unit}" if r.duration else "at once"
-        times = f"every {r.interval:g} {unit}, {r.cycles} times"
+        over = f"over {duration(r.duration, unit)}" if r.duration else "at once"
+        times = f"every {duration(r.interval, unit)}, {r.cycles} times"
         what = f"{r.drug} {r.amount:g} {r.amount_unit} {r.route} {over}, {times}"
         lines.append(f"{what}; {_rests_on(r.source, r.assumed)}")
     return Section("Usual regimens", lines=tuple(lines))

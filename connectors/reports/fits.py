@@ -12,6 +12,7 @@ from matplotlib.figure import Figure
 from connectors.reports.drawing import drawing, svg
 from twin.arrays import Floats
 from twin.figure.style import BLUE, INK, ORANGE, PINK, SOFT, WIDE
+from twin.figure.writing import axis_time, labelled, log_ticks, title
 from twin.model.spec import Model
 from twin.observation.observation import Observation
 from twin.study.examination import Examined
@@ -31,22 +32,25 @@ def goodness_drawing(name: str, unit: str, time_unit: str, of_value: dict[str, F
 
 def goodness_figure(unit: str, time_unit: str, of_value: dict[str, Floats]) -> Figure:
     """The usual six panels; ``of_value`` has arrays (n,) dv, pred, ipred, iwres, npde and time."""
-    dv, time = of_value["dv"], of_value["time"]
+    dv = of_value["dv"]
+    factor, shown_unit = axis_time(float(np.ptp(of_value["time"])), time_unit)
+    time = factor * of_value["time"]
     with drawing(6, columns=3, panel=(3.3, 2.6)) as (figure, axes):
         for ax, key, label in ((axes[0], "pred", "population prediction"), (axes[1], "ipred", "individual prediction")):
-            _against(ax, of_value[key], dv, f"{label} ({unit})", f"measured ({unit})")
-        _residuals(axes[2], of_value["ipred"], of_value["iwres"], f"individual prediction ({unit})", "IWRES")
-        _residuals(axes[3], time, of_value["iwres"], f"time ({time_unit})", "IWRES")
-        _residuals(axes[4], time, of_value["npde"], f"time ({time_unit})", "NPDE")
+            _against(ax, of_value[key], dv, labelled(label, unit), labelled("measured", unit))
+        _residuals(axes[2], of_value["ipred"], of_value["iwres"], labelled("individual prediction", unit), "IWRES")
+        _residuals(axes[3], time, of_value["iwres"], f"time ({shown_unit})", "IWRES")
+        _residuals(axes[4], time, of_value["npde"], f"time ({shown_unit})", "NPDE")
         _normal(axes[5], of_value["npde"])
     return figure
 
 
 def check_drawing(name: str, unit: str, time_unit: str, check: PredictiveCheck) -> Markup:
     """Prediction-corrected visual predictive check of one output."""
+    factor, shown_unit = axis_time(float(np.ptp(check.times)), time_unit)
     with drawing(1, columns=1, panel=(8.2, 3.6)) as (figure, (ax,)):
-        ax.plot(check.times, check.values, ".", color=SOFT, ms=2.5, alpha=0.5, label="measured, corrected")
-        middle = [one.middle for one in check.bins]
+        ax.plot(factor * check.times, check.values, ".", color=SOFT, ms=2.5, alpha=0.5, label="measured, corrected")
+        middle = [factor * one.middle for one in check.bins]
         for k, (colour, label) in enumerate(((PINK, "5th"), (BLUE, "50th"), (PINK, "95th"))):
             low, high = (np.array([one.interval[k, side] for one in check.bins]) for side in (0, 1))
             of_sets = "simulated sets: 90 % of their percentiles" if k == 1 else None
@@ -55,36 +59,38 @@ def check_drawing(name: str, unit: str, time_unit: str, check: PredictiveCheck) 
             ax.plot(
                 middle, observed, color=colour, ls="-" if k == 1 else "--", marker="o", ms=3, label=f"{label} measured"
             )
-        _maybe_log(ax.set_yscale, check.values)
-        ax.set_xlabel(f"time since the start of the record ({time_unit})")
-        ax.set_ylabel(f"{name}, prediction-corrected ({unit})")
+        _maybe_log(ax, check.values)
+        ax.set_xlabel(f"time since the start of the record ({shown_unit})")
+        ax.set_ylabel(labelled(f"{name}, prediction-corrected", unit))
         ax.legend(loc="best", ncols=2)
         return svg(figure, f"prediction-corrected visual predictive check of {name}")
 
 
 def individual_drawing(model: Model, patients: Sequence[Examined], output: int) -> Markup:
     """Each patient's values with the posterior's band, the mode and the typical patient, for one output."""
+    factor, shown_unit = axis_time(max(float(c.times[-1]) for one in patients for c in one.curves), model.time_unit)
     with drawing(len(patients), columns=4, panel=(2.7, 1.95)) as (figure, axes):
         for ax, one in zip(axes, patients, strict=True):
             curve = next(c for c in one.curves if c.output == output)
-            ax.plot(curve.times, curve.typical, color=SOFT, lw=0.8, ls=(0, (4, 2)))
+            times = factor * curve.times
+            ax.plot(times, curve.typical, color=SOFT, lw=0.8, ls=(0, (4, 2)))
             if model.drift is not None:
-                _foreseen(ax, one, output)
-            ax.fill_between(curve.times, curve.low, curve.high, color=BLUE, alpha=0.25, lw=0)
-            ax.plot(curve.times, curve.mode, color=BLUE, lw=1.1)
-            _measured(ax, one, output)
-            ax.set_title(one.patient_id + ("" if one.converged else " (mode not settled)"))
+                _foreseen(ax, one, output, factor)
+            ax.fill_between(times, curve.low, curve.high, color=BLUE, alpha=0.25, lw=0)
+            ax.plot(times, curve.mode, color=BLUE, lw=1.1)
+            _measured(ax, one, output, factor)
+            title(ax, one.patient_id + ("" if one.converged else " (mode not settled)"))
             ax.tick_params(labelsize=7.5)
-        figure.supxlabel(f"time since the start of the record ({model.time_unit})", fontsize=9, color=SOFT)
-        figure.supylabel(f"{model.outputs[output].name} ({model.outputs[output].unit})", fontsize=9, color=SOFT)
+        figure.supxlabel(f"time since the start of the record ({shown_unit})", fontsize=9, color=SOFT)
+        figure.supylabel(labelled(model.outputs[output].name, model.outputs[output].unit), fontsize=9, color=SOFT)
         return svg(figure, f"individual fits of {model.outputs[output].name}")
 
 
-def _foreseen(ax: Axes, one: Examined, output: int) -> None:
+def _foreseen(ax: Axes, one: Examined, output: int, factor: float) -> None:
     """What was expected of each value just before it, with residual error: all that is left of a past that drifted."""
     mine = [i for i, o in enumerate(one.diagnosis.observations) if o.output == output]
     low, high = ([getattr(one.predictions[i], level) for i in mine] for level in ("q05", "q95"))
-    ax.fill_between(one.times[mine], low, high, color=SOFT, alpha=0.15, lw=0)
+    ax.fill_between(factor * one.times[mine], low, high, color=SOFT, alpha=0.15, lw=0)
 
 
 def shown(observation: Observation) -> float:
@@ -94,20 +100,21 @@ def shown(observation: Observation) -> float:
     return observation.value if observation.above is None else observation.above
 
 
-def _measured(ax: Axes, one: Examined, output: int) -> None:
+def _measured(ax: Axes, one: Examined, output: int, factor: float) -> None:
     observations = one.diagnosis.observations
     mine = [i for i, o in enumerate(observations) if o.output == output]
     known = [i for i in mine if observations[i].below is None and observations[i].above is None]
     limited = [i for i in mine if i not in known]
     values = np.array([observations[i].value for i in known])
-    ax.plot(one.times[known], values, "o", color=INK, ms=2.8, mew=0)
+    ax.plot(factor * one.times[known], values, "o", color=INK, ms=2.8, mew=0)
     for i in limited:
         mark = "^" if observations[i].below is None else "v"
-        ax.plot([one.times[i]], [shown(observations[i])], mark, color=ORANGE, ms=3.5, mew=0)
+        ax.plot([factor * one.times[i]], [shown(observations[i])], mark, color=ORANGE, ms=3.5, mew=0)
     if len(values):
-        _maybe_log(ax.set_yscale, values)
+        _maybe_log(ax, values)
         if ax.get_yscale() == "log":
             ax.set_ylim(float(values.min()) / 3, float(values.max()) * 3)
+            log_ticks(ax.yaxis)
 
 
 def _against(ax: Axes, predicted: Floats, measured: Floats, across: str, up: str) -> None:
@@ -115,13 +122,12 @@ def _against(ax: Axes, predicted: Floats, measured: Floats, across: str, up: str
     predicted, measured = predicted[usable], measured[usable]
     ax.plot(predicted, measured, ".", color=BLUE, ms=3.5, alpha=0.5, mew=0)
     if len(measured):
-        _maybe_log(ax.set_yscale, measured)
-        _maybe_log(ax.set_xscale, np.concatenate([measured, predicted]))
-        if ax.get_xscale() != ax.get_yscale():
-            ax.set_xscale("linear")
-            ax.set_yscale("linear")
         ends = [min(measured.min(), predicted.min()), max(measured.max(), predicted.max())]
         ax.plot(ends, ends, color=SOFT, lw=0.9)
+        if _spans_decades(measured) and _spans_decades(np.concatenate([measured, predicted])):
+            ax.loglog()
+            log_ticks(ax.xaxis)
+            log_ticks(ax.yaxis)
     ax.set_xlabel(across)
     ax.set_ylabel(up)
 
@@ -151,7 +157,11 @@ def _normal(ax: Axes, errors: Floats) -> None:
     ax.set_ylabel("density")
 
 
-def _maybe_log(set_scale: object, values: Floats) -> None:
-    assert callable(set_scale)
-    if len(values) and values.min() > 0 and values.max() > DECADES * values.min():
-        set_scale("log")
+def _maybe_log(ax: Axes, values: Floats) -> None:
+    if len(values) and _spans_decades(values):
+        ax.set_yscale("log")
+        log_ticks(ax.yaxis)
+
+
+def _spans_decades(values: Floats) -> bool:
+    return bool(values.min() > 0 and values.max() > DECADES * values.min())

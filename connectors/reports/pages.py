@@ -6,6 +6,8 @@ import functools
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from twin.figure.writing import number, unit
+
 
 def page(template: str, **facts: object) -> str:
     """The page that ``template`` makes of ``facts``; everything but drawings is escaped."""
@@ -22,5 +24,6 @@ def _environment() -> Environment:
         lstrip_blocks=True,
     )
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}".removesuffix(".0") + " %"
-    environment.filters["g"] = lambda value, digits=3: f"{value:.{digits}g}"
+    environment.filters["g"] = number
+    environment.filters["unit"] = unit
     return environment

@@ -10,7 +10,8 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from connectors.reports.drawing import drawing, svg
-from twin.figure.style import BLUE, INK, ORANGE, SOFT
+from twin.figure.style import BLUE, ORANGE, SOFT
+from twin.figure.writing import number, title
 from twin.study.calibration import Uniform
 from twin.study.uniformity import envelope
 
@@ -44,7 +45,7 @@ def _histogram(ax: Axes, one: Uniform, colour: str) -> None:
     ax.axhspan(low, high, color=SOFT, alpha=0.14, lw=0)
     ax.axhline(count / BINS, color=SOFT, lw=0.8)
     ax.hist(one.values, bins=BINS, range=(0, 1), color=colour, alpha=0.75, lw=0)
-    ax.set_title(f"{one.name}   p = {one.p_value:.2g}", color=INK)
+    title(ax, f"{one.name}   p = {number(one.p_value, 2)}")
     ax.set_xlim(0, 1)
     ax.tick_params(labelbottom=False)
 

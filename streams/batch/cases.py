@@ -8,6 +8,7 @@ cannot be used is handed to the caller as a `Problem`, and the rest goes on.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -144,17 +145,18 @@ def gathered(
     for count, (event, place, zero) in enumerate(found, start=1):
         patients.setdefault(event.patient_id, _Patient()).add(event, place, zero)
         reached(count)
-    cases = (patients[name].case(name, how, report) for name in sorted(patients))
+    cases = (patients[name].case(name, how, report) for name in sorted(patients, key=in_file_order))
     return tuple(case for case in cases if case is not None)
 
 
-def in_file_order(patient_id: str) -> tuple[int, int, str]:
-    """Key by which whole numbers come first, by size, as data files have them, then other names.
+def in_file_order(patient_id: str) -> tuple[tuple[str | int, ...], str]:
+    """Key by which ids are sorted as people count: numbers in them by their size.
 
-    >>> sorted(["P-1", "10", "9"], key=in_file_order)
-    ['9', '10', 'P-1']
+    >>> sorted(["P-10", "P-2", "10", "9"], key=in_file_order)
+    ['9', '10', 'P-2', 'P-10']
     """
-    return (0, int(patient_id), patient_id) if patient_id.isdecimal() else (1, 0, patient_id)
+    parts = re.split(r"([0-9]+)", patient_id)
+    return tuple(int(part) if place % 2 else part for place, part in enumerate(parts)), patient_id
 
 
 def require_files(files: Iterable[Path]) -> None:

@@ -16,7 +16,7 @@ from pathlib import Path
 
 from connectors.reports.calibration import calibration_page
 from connectors.reports.examination import examination_page, examination_record
-from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
+from streams.batch.cases import Case, Problem, RecordedEvent, Report, in_file_order, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
 from twin.clock import UNIT_MS
 from twin.events import decode
@@ -146,7 +146,7 @@ def examine_cases(
             else:
                 found.append(examined)
             done(finished)
-    return sorted(found, key=lambda one: one.patient_id)
+    return sorted(found, key=lambda one: in_file_order(one.patient_id))
 
 
 def _examine_one(

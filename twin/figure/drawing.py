@@ -15,6 +15,8 @@ from twin.clock import DAY_MS, HOUR_MS
 from twin.events import from_millis
 from twin.figure.style import BLUE, GREEN, INK, ORANGE, PINK, SOFT, WIDE, house_style
 from twin.figure.trajectory import Trajectory
+from twin.figure.writing import SHORT_DAYS, log_ticks, title
+from twin.figure.writing import unit as written
 from twin.model.spec import Model, OutputSpec
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
@@ -22,9 +24,6 @@ from twin.timeline.delivery import Delivered
 
 WIDTH, DOSES, PANEL = 8.0, 1.3, 2.3
 """Inches: of the figure, of the panel of doses, of an output's."""
-
-SHORT_DAYS = 3
-"""A record up to this long is drawn in hours, a longer one in days."""
 
 DECADES = 4
 """Orders of magnitude that a level is followed down from its highest."""
@@ -47,7 +46,7 @@ def draw(patient_id: str, model: Model, seen: Trajectory) -> Figure:
         figure = Figure(figsize=(WIDTH, DOSES + PANEL * count), layout="constrained")
         axes = figure.subplots(1 + count, 1, sharex=True, height_ratios=[DOSES, *[PANEL] * count])
         _doses(axes[0], seen, unit)
-        axes[0].set_title(f"{patient_id}: {model.title}", wrap=True)
+        title(axes[0], f"{patient_id}: {model.title}")
         for i, (ax, output) in enumerate(zip(axes[1:], model.outputs, strict=True)):
             _output(ax, model, output, i, seen, unit)
         for ax in axes:
@@ -111,7 +110,7 @@ def _output(ax: Axes, model: Model, output: OutputSpec, number: int, seen: Traje
             ax.axhline(toxicity.below, color=PINK, lw=1.0, ls="--", label=f"{toxicity.name}: below")
     _scale(ax, output, bands, np.array([_value(o) for o in measured]))
     ax.set_title(output.name)
-    ax.set_ylabel(output.unit if output.unit != "1" else "")
+    ax.set_ylabel(written(output.unit))
 
 
 def _measured(ax: Axes, measured: list[Observation], seen: Trajectory, unit: int) -> None:
@@ -156,6 +155,7 @@ def _scale(ax: Axes, output: OutputSpec, bands: Floats, measured: Floats) -> Non
     floor = max(least, top * 10.0**-DECADES)
     ax.set_yscale("log")
     ax.set_ylim(0.7 * min([floor, *measured[measured > 0].tolist()]), 1.5 * top)
+    log_ticks(ax.yaxis)
 
 
 def _keys(axes: Iterable[Axes]) -> dict[str, Artist]:

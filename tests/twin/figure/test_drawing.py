@@ -35,7 +35,7 @@ def test_a_panel_of_doses_stands_above_one_for_each_output_with_its_unit() -> No
     assert PATIENT in drawn.axes[0].get_title(loc="left")
     assert drawn.axes[0].get_ylabel() == "rate (mg/h)"
     assert [ax.get_title(loc="left") for ax in drawn.axes[1:]] == [output.name for output in MODEL.outputs]
-    assert [ax.get_ylabel() for ax in drawn.axes[1:]] == [output.unit for output in MODEL.outputs]
+    assert [ax.get_ylabel() for ax in drawn.axes[1:]] == ["mg/L", "×10⁹/L"]
     assert "measured" in labels(drawn, 1)
     assert {"90 %, so far", "median, so far", "90 %, foreseen", "median, foreseen"} <= set(labels(drawn, 2))
 
