@@ -48,6 +48,9 @@ two of them is a long silence: a wearable that spoke every minute would seem to 
 READY_SECONDS = 900.0
 """Longest time a part may take to be ready; compiling the models for the first time on a busy machine takes minutes."""
 
+LOOK_SECONDS = 2.0
+"""Time between two looks whether the sink has delivered anything yet."""
+
 DRAIN_SECONDS = 20.0
 """Longest time given to the worker to finish what the ward had sent."""
 
@@ -90,6 +93,7 @@ class Demo:
         self.parts: dict[str, _Part] = {}
         self._stop = threading.Event()
         self._began = time.monotonic()
+        self._received = False
 
     def run(self) -> dict[str, object]:
         """Start everything, wait, stop everything; returns the figures of the run.
@@ -132,7 +136,7 @@ class Demo:
         ward = ["--patients", str(self.options.patients), "--speed", f"{self.options.speed:g}"]
         self._start("ward", "feed", "ward", *common, *ward, "--vitals-every", f"{VITALS_SECONDS:g}")
         self._watch(settings, influx, metrics)
-        return self._finish(settings, metrics)
+        return self._finish(settings, influx, metrics)
 
     def _wait_for(self, url: str, what: str) -> None:
         """Until something answers at ``url``, saying now and then what is waited for."""
@@ -150,7 +154,7 @@ class Demo:
     def _watch(self, settings: Settings, influx: Future[Influx], metrics: int) -> None:
         """Until it is time to stop: start the sink when InfluxDB answers, and tell how things go."""
         self._began = time.monotonic()
-        reported = self._began
+        reported = looked = self._began
         while not self._stop.wait(0.2):
             now = time.monotonic()
             if self.options.seconds is not None and now - self._began >= self.options.seconds:
@@ -158,6 +162,11 @@ class Demo:
             if influx.done() and "sink" not in self.parts:
                 self._start_sink(settings, influx)
             self._check()
+            if "sink" in self.parts and not self._received and now - looked >= LOOK_SECONDS:
+                looked = now
+                self._received = _delivered(settings)
+                if self._received:
+                    self.say("InfluxDB has received its first points")
             if now - reported >= 10.0:
                 reported = now
                 figures = _figures(metrics)
@@ -171,7 +180,7 @@ class Demo:
         self._start("sink", "sink", "influx", *common, "--url", server.url, "--bucket", server.bucket, secrets=secrets)
         self.say(f"InfluxDB answers at {server.url}; the sink catches up")
 
-    def _finish(self, settings: Settings, metrics: int) -> dict[str, object]:
+    def _finish(self, settings: Settings, influx: Future[Influx], metrics: int) -> dict[str, object]:
         self.say("stopping")
         self._end("ward")
         with suppress(TimeoutError):
@@ -186,6 +195,11 @@ class Demo:
                 _await(lambda: _lag(settings, group, (ESTIMATES, ALERTS)) == 0, self._check, DRAIN_SECONDS)
             self._end("sink")
             points = _last_json(self.logs["sink"]).get("items", 0)
+        if not points:
+            why = (
+                "it answered too late" if influx.done() else "it is not built yet; the next run goes on from here"
+            )
+            self.say(f"InfluxDB has received nothing: {why}")
         return {
             "events_in": figures.events_in,
             "estimates_out": figures.estimates_out,
@@ -268,6 +282,15 @@ def _lag(settings: Settings, group: str | None = None, topics: tuple[str, ...] =
         places = _partitions(settings, topics)
         ends = consumer.end_offsets(places)
         return int(sum(max(0, ends[place] - (consumer.committed(place) or 0)) for place in places))
+    finally:
+        consumer.close()
+
+
+def _delivered(settings: Settings) -> bool:
+    """Whether the sink has committed anything, which it does when InfluxDB has taken it."""
+    consumer = open_consumer(settings.kafka, group_id=consumer_group("influx", settings.topic_prefix))
+    try:
+        return any(consumer.committed(place) for place in _partitions(settings, (ESTIMATES,)))
     finally:
         consumer.close()
 

@@ -46,11 +46,12 @@ def run(
     environment: Mapping[str, str] | None = None,
     directory: Path | None = None,
     cancelled: threading.Event | None = None,
-    measure: Callable[[str], str] = lambda _log: "",
+    measure: Callable[[str, float], str] = lambda _log, _seconds: "",
 ) -> None:
     """Run ``command`` to its end, its output in ``log``, saying every few seconds how far it is.
 
-    ``note`` is said once, with the title. ``measure`` turns the log so far into words for that. The command and its
+    ``note`` is said once, with the title. ``measure`` turns the log so far, and the
+    seconds since the start, into words for that. The command and its
     children end when this process dies.
 
     Raises:
@@ -85,7 +86,7 @@ def _watch(
     log: Path,
     say: Say,
     cancelled: threading.Event | None,
-    measure: Callable[[str], str],
+    measure: Callable[[str, float], str],
 ) -> None:
     start = time.monotonic()
     report_at = start + QUIET_SECONDS
@@ -94,7 +95,7 @@ def _watch(
             raise Cancelled(f"{title}: cancelled")
         now = time.monotonic()
         if now >= report_at:
-            words = measure(log.read_text(encoding="utf-8", errors="replace"))
+            words = measure(log.read_text(encoding="utf-8", errors="replace"), now - start)
             say(f"  {title}: {now - start:.0f} s" + (f", {words}" if words else ""))
             report_at = now + REPORT_SECONDS
         time.sleep(0.05 if now - start < QUIET_SECONDS else 0.2)

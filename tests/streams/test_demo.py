@@ -68,6 +68,7 @@ def test_a_demo_stops_by_itself_and_ends_with_its_figures(environment: dict[str,
     assert figures["events_in"] > 50
     assert figures["estimates_out"] > 5
     assert figures["influx_points"] > figures["estimates_out"]
+    assert "InfluxDB has received its first points" in err
     assert figures["dead_letters"] == 0
     assert figures["lag"] == 0
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"]

@@ -2,8 +2,6 @@ module dosetwin/services/influxd
 
 go 1.24
 
-tool github.com/influxdata/influxdb/v2/cmd/influxd
-
 require (
 	cloud.google.com/go v0.114.0 // indirect
 	cloud.google.com/go/auth v0.5.1 // indirect

@@ -20,7 +20,7 @@ def test_a_long_command_reports_how_far_it_is(tmp_path: Path, monkeypatch: pytes
     monkeypatch.setattr("connectors.services.progress.REPORT_SECONDS", 0.2)
     said: list[str] = []
     command = ("sh", "-c", "echo half; sleep 1.2")
-    run(command, title="work", log=tmp_path / "log", say=said.append, measure=lambda log: f"at {log.strip()}")
+    run(command, title="work", log=tmp_path / "log", say=said.append, measure=lambda log, _seconds: f"at {log.strip()}")
     assert said[0] == "work"
     assert any(re.fullmatch(r"  work: \d+ s, at half", line) for line in said)
     assert re.fullmatch(r"  work: done in \d+ s", said[-1])
