@@ -80,7 +80,7 @@ from contextlib import contextmanager
 
 from connectors.settings import PartSettings
 from connectors.sinks.delivery import BadItem
-from connectors.sinks.record import event_of
+from connectors.kafka.records import event_of
 
 SINK = "levels"
 TOPICS = ("clinical.labs",)

@@ -13,13 +13,12 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import structlog
-from pydantic import ValidationError
 
 from connectors.console.board import Board, PatientFrame, WardFrame
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
-from connectors.kafka.records import decode_record
-from connectors.kafka.topics import OUTPUTS
-from twin.events import Event
+from connectors.kafka.records import Record, dead_letter, event_of
+from connectors.kafka.topics import OUTPUTS, REJECTED
+from twin.events import Event, Rejected
 
 FIRST_PAUSE = 0.5
 """Seconds before the first new attempt to reach Kafka; doubled each time."""
@@ -79,12 +78,15 @@ class LiveBoard:
             return self.board.patient(patient_id, since)
 
 
-def decode(topic: str, raw: bytes) -> Event | None:
-    """The record of an output topic (name without prefix) as an event, or None if it is not one."""
+def read(record: Record, prefix: str = "") -> Event:
+    """What a record of an output topic says; the dead letter that a sink makes of it where it says nothing."""
     try:
-        return decode_record(topic, raw)
-    except ValidationError:
-        return None
+        event = event_of(record)
+        if event is None:
+            raise ValueError("field 'event': an input among outputs")
+        return event
+    except ValueError as error:
+        return dead_letter(record, "bad_output", str(error), prefix)
 
 
 class TopicReader:
@@ -160,7 +162,7 @@ class TopicReader:
             self._wait = FIRST_PAUSE
             self._report(state="rebuilding", detail="")
             while not self._stopping.is_set():
-                self._take(consumer.poll(timeout_ms=POLL_MILLIS))
+                self._take_all(consumer.poll(timeout_ms=POLL_MILLIS))
                 self._locate(consumer, partitions, ends)
         finally:
             consumer.close(autocommit=False)
@@ -189,17 +191,30 @@ class TopicReader:
             self._pause(1.0)
         return []
 
-    def _take(self, batches: dict[Any, list[Any]]) -> None:
+    def _take_all(self, batches: dict[Any, list[Any]]) -> None:
         records = [record for batch in batches.values() for record in batch]
-        events = [decode(record.topic.removeprefix(self._prefix), record.value or b"") for record in records]
-        bad = events.count(None)
-        if bad:
-            log.warning("console_undecodable_records", count=bad)
-        self._live.fold(event for event in events if event is not None)
+        bad = sum(not self.take(self._record(record)) for record in records)
         if records:
             self._answered, self._answered_at = True, time.monotonic()
             status = self._live.status
             self._report(records=status.records + len(records), undecodable=status.undecodable + bad)
+            if bad and not status.undecodable:
+                log.warning("console_undecodable_records", shown="under refused")
+
+    def _record(self, record: Any) -> Record:
+        topic = record.topic.removeprefix(self._prefix)
+        return Record(topic, record.partition, record.offset, record.timestamp, record.key, record.value or b"")
+
+    def take(self, record: Record) -> bool:
+        """Take in a record; one that cannot be shown becomes a line among what was refused, and False."""
+        event = read(record, self._prefix)
+        good = record.topic == REJECTED or not isinstance(event, Rejected)
+        try:
+            self._live.fold([event])
+        except Exception as error:  # nothing that anybody may write to a topic ends the reader
+            self._live.fold([dead_letter(record, "bad_output", f"{type(error).__name__}: {error}", self._prefix)])
+            return False
+        return good
 
     def _locate(self, consumer: Any, partitions: list[Any], ends: dict[Any, int]) -> None:
         """Report whether the past is read, and how much is waiting, from what the last poll brought along."""

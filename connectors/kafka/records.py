@@ -1,9 +1,34 @@
-"""What a record of a topic says."""
+"""A record of a topic, the event it holds, and the dead letter it becomes where it cannot be carried on.
+
+Whoever reads outputs reads what anybody may have written: bytes that are no event end as one dead letter, never as the
+end of the reader.
+"""
 
 from __future__ import annotations
 
-from connectors.kafka.topics import OUTPUTS, REJECTED
-from twin.events import Event, Rejected, decode, decode_output
+import base64
+from dataclasses import dataclass
+
+from pydantic import ValidationError
+
+from connectors.kafka.topics import OUTPUTS, REJECTED, REJECTED_BYTES
+from twin.events import BadEvent, Event, Rejected, decode, decode_output
+from twin.events.malformed import identity_of
+
+MOST_ORIGINAL = REJECTED_BYTES // 3 * 2
+"""Bytes that a dead letter carries along: a third more in base64, they leave room for what is said of them."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A record of a topic, named without prefix; the broker stamped ``arrived_ms`` on it."""
+
+    topic: str
+    partition: int
+    offset: int
+    arrived_ms: int
+    key: bytes | None
+    value: bytes
 
 
 def decode_record(topic: str, raw: bytes) -> Event:
@@ -16,3 +41,34 @@ def decode_record(topic: str, raw: bytes) -> Event:
     if topic == REJECTED:
         return Rejected.model_validate_json(raw)
     return decode_output(raw) if topic in OUTPUTS else decode(raw)
+
+
+def event_of(record: Record) -> Event | None:
+    """What a record says; None for an input that cannot be used, of which the worker writes the dead letter.
+
+    Raises:
+        ValueError: it is no event of its topic; the message names the field.
+    """
+    try:
+        return decode_record(record.topic, record.value)
+    except BadEvent:
+        return None
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        raise ValueError(f"field '{'.'.join(map(str, first['loc'])) or 'event'}': {first['msg']}") from None
+
+
+def dead_letter(record: Record, reason: str, detail: str, prefix: str = "") -> Rejected:
+    """The dead letter of a record: where it stands, its bytes, and whom it is about where it says so."""
+    patient, event = identity_of(record.value)
+    fits = len(record.value) <= MOST_ORIGINAL
+    return Rejected(
+        reason=reason,
+        detail=detail if fits else f"{detail} ({len(record.value)} bytes: its bytes stand at its offset)",
+        patient_id=patient,
+        event_id=event,
+        topic=prefix + record.topic,
+        partition=record.partition,
+        offset=record.offset,
+        original_base64=base64.b64encode(record.value).decode() if fits else None,
+    )

@@ -24,10 +24,10 @@ import structlog
 from kafka.errors import KafkaError
 
 from connectors.kafka.clients import open_consumer, open_producer
+from connectors.kafka.records import Record, dead_letter
 from connectors.kafka.topics import MIB, REJECTED, REJECTED_BYTES
 from connectors.settings import Settings
 from connectors.sinks.metrics import SinkMetrics
-from connectors.sinks.record import Record, dead_letter
 from connectors.sinks.subscription import CALL_TIMEOUT_MS, Subscription
 from twin.events import encode
 
@@ -228,6 +228,8 @@ class Delivery(Generic[Item]):
             return _Pending(record, self._writer.items(record), None)
         except ValueError as error:
             return _Pending(record, (), str(error))
+        except Exception as error:  # nothing that anybody may write to a topic ends the sink
+            return _Pending(record, (), f"{type(error).__name__}: {error}")
 
     def _write_some(self) -> None:
         """Write the oldest pending records, about a batch of them, and put aside those that cannot be."""
@@ -235,7 +237,7 @@ class Delivery(Generic[Item]):
         items = [item for one in batch for item in one.items]
         bad: dict[int, str] = {}
         if items:
-            bad = dict(write_or_find(self._writer.write, items))
+            bad = self._write(items)
             self.metrics.batches.inc()
         first = 0
         for one in batch:
@@ -249,6 +251,15 @@ class Delivery(Generic[Item]):
             self._done[_place(one.record)] = one.record.offset + 1
             self.metrics.events.inc()
             self.metrics.items.inc(len(one.items) - len(its_bad))
+
+    def _write(self, items: list[Item]) -> dict[int, str]:
+        """Write all, in calls that a single large record cannot swell; returns what was refused, by place."""
+        most = 2 * self._limits.items
+        bad: dict[int, str] = {}
+        for first in range(0, len(items), most):
+            found = write_or_find(self._writer.write, items[first : first + most])
+            bad |= {first + index: reason for index, reason in found}
+        return bad
 
     def _batch(self) -> list[_Pending[Item]]:
         batch: list[_Pending[Item]] = []

@@ -11,11 +11,11 @@ from contextlib import contextmanager
 
 from pydantic import Field
 
+from connectors.kafka.records import Record, event_of
 from connectors.settings import PartSettings
 from connectors.sinks.arrival import Arrival
 from connectors.sinks.delivery import AccessDenied, BadItem, Unavailable
 from connectors.sinks.event_lines import event_lines, topics_drawn
-from connectors.sinks.record import Record, event_of
 
 SINK = "influx"
 

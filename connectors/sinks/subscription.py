@@ -16,7 +16,7 @@ from typing import Any
 from kafka import ConsumerRebalanceListener, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
-from connectors.sinks.record import Record
+from connectors.kafka.records import Record
 
 CALL_TIMEOUT_MS = 10_000
 """Longest wait for Kafka's answer to one call."""

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
-from twin.events.envelope import Frozen, Name
+from twin.events.bounds import Tag, UnitCode
+from twin.events.envelope import Frozen
 
 
 class Band(Frozen):
     """Quantiles of a distribution of the quantity ``name`` in ``unit``."""
 
-    name: Name
-    unit: str
+    name: Tag
+    unit: UnitCode
     q05: float
     q25: float
     median: float
     q75: float
     q95: float
+
+    @property
+    def quantiles(self) -> tuple[float, float, float, float, float]:
+        """The five values, smallest quantile first."""
+        return (self.q05, self.q25, self.median, self.q75, self.q95)
 
     @classmethod
     def around(cls, name: str, unit: str, median: float) -> Band:

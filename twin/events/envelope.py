@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
 
+from twin.events.bounds import ModelTag
 from twin.events.channels import Channel
 
 PatientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="pseudonym, never a name")]
@@ -93,5 +94,5 @@ class OutputEvent(Envelope):
 
     replay_file: ClassVar[str]
 
-    model: ModelName
-    model_hash: str
+    model: ModelTag
+    model_hash: Annotated[str, Field(min_length=1, max_length=1024, pattern=r"^[A-Za-z0-9,._-]+$")]

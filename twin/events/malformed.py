@@ -6,6 +6,12 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
+from twin.events.envelope import EventId, PatientId
+
+_PATIENT: TypeAdapter[str] = TypeAdapter(PatientId)
+_EVENT: TypeAdapter[str] = TypeAdapter(EventId)
+_ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
 
 class WireFault(NamedTuple):
     """Reason code, text that names field, value and mend, and whom the bytes say they are about."""
@@ -21,7 +27,7 @@ def fault_of(raw: bytes, error: ValidationError) -> WireFault:
     first = error.errors(include_url=False)[0]
     if first["type"] == "json_invalid":
         return WireFault("malformed_json", f"not JSON: {first['msg']}")
-    ids = _identity(raw)
+    ids = identity_of(raw)
     if first["type"].startswith("union_tag"):
         return WireFault("unknown_kind", f"field 'kind': {first['msg']}", *ids)
     path = ".".join(str(part) for part in first["loc"][1:]) or "event"
@@ -29,10 +35,21 @@ def fault_of(raw: bytes, error: ValidationError) -> WireFault:
     return WireFault("invalid_event", f"field '{path}': {first['msg']} (got {shown[:80]})", *ids)
 
 
-def _identity(raw: bytes) -> tuple[str | None, str | None]:
-    """Who a bad event says it is about, so that a dead letter can still be found by patient."""
-    loose: Any = TypeAdapter(Any).validate_json(raw)
-    if not isinstance(loose, dict):
+def identity_of(raw: bytes) -> tuple[str | None, str | None]:
+    """Patient and event that bad bytes say they are about, so that a dead letter can still be found by patient.
+
+    What is no pseudonym, or no id, is none: it may be a name.
+    """
+    try:
+        loose: Any = _ANYTHING.validate_json(raw)
+    except ValidationError:
         return None, None
-    patient, event = loose.get("patient_id"), loose.get("event_id")
-    return (patient if isinstance(patient, str) else None, event if isinstance(event, str) else None)
+    named = loose if isinstance(loose, dict) else {}
+    return _valid(_PATIENT, named.get("patient_id")), _valid(_EVENT, named.get("event_id"))
+
+
+def _valid(kind: TypeAdapter[str], value: object) -> str | None:
+    try:
+        return kind.validate_python(value, strict=True)
+    except ValidationError:
+        return None

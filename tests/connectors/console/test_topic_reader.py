@@ -15,12 +15,13 @@ import pytest
 from kafka import KafkaAdminClient, KafkaProducer
 
 from connectors.console.board import Board
-from connectors.console.topic_reader import LONGEST_PAUSE, LiveBoard, TopicReader, decode
+from connectors.console.topic_reader import LONGEST_PAUSE, LiveBoard, TopicReader, read
+from connectors.kafka.records import Record
 from connectors.kafka.topics import ALERTS, ensure_topics, topic_of
 from connectors.services import LocalServices
 from connectors.services.ports import free_ports
 from tests import factories as make
-from twin.events import OutputEvent, Rejected, encode
+from twin.events import Event, OutputEvent, Rejected, encode
 
 
 def eventually(condition: Callable[[], bool], seconds: float = 30.0) -> bool:
@@ -99,6 +100,7 @@ def test_what_is_no_event_is_counted_and_the_rest_goes_on(
     assert eventually(lambda: live.status.records == 5)
     assert live.status.undecodable == 4
     assert [row.id for row in live.ward().rows] == ["P-1"]
+    assert [letter.reason for letter in live.ward().refused or ()] == ["bad_output"] * 4
 
 
 def test_topics_that_come_later_are_waited_for_and_not_made(
@@ -155,7 +157,12 @@ def test_a_broker_that_goes_away_is_noticed_and_does_not_hold_up_the_end(
 
 
 def test_the_topic_tells_a_dead_letter_from_an_event() -> None:
+    def says(topic: str, event: OutputEvent | Rejected) -> Event:
+        return read(Record(topic, 1, 7, 0, b"P-1", encode(event)))
+
     letter = make.rejected()
-    assert decode("twin.rejected", encode(letter)) == letter
-    assert decode("twin.alerts", encode(letter)) is None
-    assert decode("twin.alerts", encode(make.alert())) == make.alert()
+    assert says("twin.rejected", letter) == letter
+    assert says("twin.alerts", make.alert()) == make.alert()
+    refused = says("twin.alerts", letter)
+    assert isinstance(refused, Rejected)
+    assert (refused.reason, refused.topic, refused.offset) == ("bad_output", "twin.alerts", 7)

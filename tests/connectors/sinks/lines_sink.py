@@ -12,9 +12,9 @@ from typing import BinaryIO
 
 from pydantic import Field
 
+from connectors.kafka.records import Record, event_of
 from connectors.kafka.topics import ALERTS, ESTIMATES
 from connectors.settings import PartSettings
-from connectors.sinks.record import Record, event_of
 
 SINK = "lines"
 TOPICS = (ESTIMATES, ALERTS)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
+from connectors.kafka.records import Record
 from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
 from connectors.sinks.delivery import (
     LONGEST_DELAY,
@@ -26,7 +27,6 @@ from connectors.sinks.delivery import (
     delays,
     write_or_find,
 )
-from connectors.sinks.record import Record
 from connectors.sinks.subscription import Subscription
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer, Trouble
 

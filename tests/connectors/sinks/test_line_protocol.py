@@ -199,17 +199,17 @@ def test_no_identifier_of_an_event_an_alert_or_a_device_is_a_tag() -> None:
 
 @given(name=clean_names, text=names, value=numbers, time=times)
 def test_any_text_and_number_is_read_back_as_it_was_meant(name: str, text: str, value: float, time: datetime) -> None:
-    (point,) = points(make.vital(time=time, value=value, channel="heart_rate"))
+    (point,) = points(make.vital(time=time, value=value))
     assert (point.fields["value"], point.ns) == (value, ns(time))
-    (point,) = points(make.alert(time=time, model=name, rule=name, text=text))
+    (point,) = points(make.alert(time=time, subject=Subject("device", name), text=text))
     meant = name[:-1] + "/" if name.endswith("\\") else name
-    assert (point.tags["model"], point.tags["rule"]) == (meant, meant)
+    assert point.tags["subject"] == meant
     assert point.fields["text"] == re.sub("[\x00-\x1f\x7f-\x9f\u2028\u2029]", " ", text)
 
 
 @given(name=names)
 def test_a_name_with_line_breaks_stays_one_point(name: str) -> None:
-    (line,) = lines_of(make.alert(rule=name))
+    (line,) = lines_of(make.alert(subject=Subject("device", name)))
     assert len(line.splitlines()) == 1
     assert len(parse(line).tags) == 5
 
@@ -236,25 +236,23 @@ class TestOnARealServer:
     """The database's own reading of our lines."""
 
     @settings(max_examples=25, deadline=None)
-    @given(st.lists(st.tuples(names, names, numbers), min_size=1, max_size=20))
+    @given(st.lists(st.tuples(names, names, st.floats(-1e7, 1e7)), min_size=1, max_size=20))
     def test_any_text_and_number_is_stored_as_it_was_meant(
         self, influx: Influx, rows: list[tuple[str, str, float]]
     ) -> None:
         patient = f"P-{uuid.uuid4().hex}"
         alerts = [
-            make.alert(patient, make.at(index), rule=rule, text=text, probability=value)
-            for index, (rule, text, value) in enumerate(rows)
+            make.alert(patient, make.at(index), subject=Subject("device", device), text=text, freshness_hours=value)
+            for index, (device, text, value) in enumerate(rows)
         ]
         lines = [line for event in alerts for line in lines_of(event)]
         write(influx, lines)
-        meant = {(p.tags["rule"], p.fields["text"], p.fields["probability"], p.ns) for p in map(parse, lines)}
+        meant = {(p.tags["subject"], p.fields["text"], p.fields["freshness_hours"], p.ns) for p in map(parse, lines)}
         assert stored_alerts(influx, patient) == meant
 
     def test_the_last_line_about_a_point_is_the_one_that_stays_within_a_call_too(self, influx: Influx) -> None:
         patient = f"P-{uuid.uuid4().hex}"
-        lines = [
-            line for probability in (0.1, 0.9, 0.5) for line in lines_of(make.alert(patient, probability=probability))
-        ]
+        lines = [line for hours in (0.1, 0.9, 0.5) for line in lines_of(make.alert(patient, freshness_hours=hours))]
         write(influx, lines)
         assert [row[2] for row in stored_alerts(influx, patient)] == [0.5]
         write(influx, lines[:2])
@@ -276,4 +274,4 @@ def stored_alerts(influx: Influx, patient: str) -> set[tuple[str, str, float, in
         |> map(fn: (r) => ({{r with ns: int(v: r._time)}}))"""
     with InfluxDBClient(url=influx.url, token=influx.token, org=influx.org) as client:
         records = [record.values for table in client.query_api().query(flux) for record in table.records]
-    return {(row["rule"], row["text"], row["probability"], row["ns"]) for row in records}
+    return {(row["subject"], row["text"], row["freshness_hours"], row["ns"]) for row in records}

@@ -6,8 +6,8 @@ import pytest
 from kafka import TopicPartition
 from kafka.errors import KafkaError
 
+from connectors.kafka.records import Record
 from connectors.kafka.topics import ESTIMATES, VITALS
-from connectors.sinks.record import Record
 from connectors.sinks.subscription import Subscription
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer
 

@@ -3,25 +3,28 @@
 from __future__ import annotations
 
 import json
-from dataclasses import fields, is_dataclass
+from collections.abc import Iterable
 from datetime import UTC, datetime
-from typing import Any, get_args, get_type_hints
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
+from pydantic.fields import FieldInfo
 
 from twin.events import (
     INPUT_EVENTS,
     MAX_EVENT_BYTES,
     OUTPUT_EVENTS,
     BadEvent,
+    Band,
     ClinicalEnvelope,
     Covariate,
     Measurement,
     PumpDelivery,
     Quantity,
+    Subject,
     decode,
     decode_output,
     encode,
@@ -178,16 +181,26 @@ _times = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1
 _st_named: dict[str, st.SearchStrategy[Any]] = {
     "patient_id": st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"),
     "loinc": st.none() | st.from_regex(r"\A[0-9]{1,5}-[0-9]\Z"),
+    "day": st.floats(0, 20_000).map(lambda median: Band.around("day", "d", median)),
+    "subject": st.builds(Subject, st.just("device"), _texts)
+    | st.builds(
+        Subject, st.sampled_from(["drug", "target", "output", "model", "patient"]), st.from_regex(r"\A[a-z][a-z.-]*\Z")
+    ),
 }
 
 
 def events_of(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
     """Any valid instance of an event model, its nested values included."""
-    fields = {name: _field(name, field.annotation) for name, field in model.model_fields.items() if name != "replaces"}
+    return st.integers(1, 3).flatmap(lambda length: _events_of(model, length))
+
+
+def _events_of(model: type[BaseModel], length: int) -> st.SearchStrategy[BaseModel]:
+    """Those whose tuples have that length."""
+    fields = {name: _field(name, field, length) for name, field in model.model_fields.items() if name != "replaces"}
     if issubclass(model, Measurement):
         fields["above_uloq"] = st.just(value=False)
     if issubclass(model, Covariate):
-        fields["value"], fields["level"] = _field("value", Quantity), st.none()
+        fields["value"], fields["level"] = _value(Quantity, length), st.none()
     if issubclass(model, ClinicalEnvelope):
         fields.pop("status")
         statuses = st.sampled_from(["preliminary", "final"]).map(lambda s: {"status": s}) | st.builds(
@@ -199,18 +212,28 @@ def events_of(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
     return st.builds(model, **fields)
 
 
-def _field(name: str, annotation: Any) -> st.SearchStrategy[Any]:
-    return _st_named[name] if name in _st_named else _value(annotation)
+def _field(name: str, field: FieldInfo, length: int) -> st.SearchStrategy[Any]:
+    return _st_named[name] if name in _st_named else _value(field.annotation, length, field.metadata)
 
 
-def _value(annotation: Any) -> st.SearchStrategy[Any]:
+def _bound(metadata: Iterable[Any], name: str) -> Any:
+    """The bound of that name, however deep pydantic keeps it."""
+    flat = [deep for one in metadata for deep in (one, *getattr(one, "metadata", ()))]
+    return next((getattr(one, name) for one in flat if getattr(one, name, None) is not None), None)
+
+
+def _value(annotation: Any, length: int, metadata: Iterable[Any] = ()) -> st.SearchStrategy[Any]:
+    if hasattr(annotation, "__metadata__"):
+        return _value(annotation.__origin__, length, annotation.__metadata__)
     origin, arguments = getattr(annotation, "__origin__", None), get_args(annotation)
     if annotation is float:
-        return st.floats(allow_nan=False, allow_infinity=False)
+        low, high = _bound(metadata, "ge"), _bound(metadata, "le")
+        return st.floats(low, high, allow_nan=False, allow_infinity=False)
     if annotation is int:
-        return st.integers(0, 2**53)
+        return st.integers(0, 2**53 - 1)
     if annotation is str:
-        return _texts
+        pattern = _bound(metadata, "pattern")
+        return _texts if pattern is None else st.from_regex(pattern.replace("^", r"\A", 1)[:-1] + r"\Z")
     if annotation is bool:
         return st.booleans()
     if annotation is type(None):
@@ -218,23 +241,14 @@ def _value(annotation: Any) -> st.SearchStrategy[Any]:
     if annotation is datetime or ("AwareDatetime" in repr(annotation) and not arguments):
         return _times
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return st.builds(annotation, **{n: _field(n, f.annotation) for n, f in annotation.model_fields.items()})
-    if is_dataclass(annotation):
-        hints = get_type_hints(annotation, include_extras=True)
-        return st.builds(
-            annotation, **{field.name: _field(field.name, hints[field.name]) for field in fields(annotation)}
-        )
+        return st.builds(annotation, **{n: _field(n, f, length) for n, f in annotation.model_fields.items()})
     if origin is tuple:
-        return st.lists(_value(arguments[0]), min_size=1, max_size=3).map(tuple)
+        return st.lists(_value(arguments[0], length), min_size=length, max_size=length).map(tuple)
     if origin is dict:
-        return st.dictionaries(_texts, _value(arguments[1]), max_size=3)
+        return st.dictionaries(_value(arguments[0], length), _value(arguments[1], length), max_size=3)
     if "Literal" in repr(annotation) and all(isinstance(a, (str, int)) for a in arguments):
         return st.sampled_from(arguments)
-    return st.one_of([_value(argument) for argument in arguments if not _is_metadata(argument)])
-
-
-def _is_metadata(argument: Any) -> bool:
-    return not (isinstance(argument, type) or hasattr(argument, "__origin__") or get_args(argument))
+    return st.one_of([_value(argument, length) for argument in arguments])
 
 
 @pytest.mark.parametrize("model", INPUT_EVENTS, ids=lambda model: model.__name__)

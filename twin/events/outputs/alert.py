@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, ConfigDict
+from pydantic import AwareDatetime, ConfigDict, model_validator
 
+from twin.events.bounds import MODEL_TAG, Hours, Probability, Tag, Text, Whole
 from twin.events.channels import ALERTS, Channel
-from twin.events.envelope import ModelName, Name, OutputEvent
+from twin.events.envelope import EventId, ModelName, OutputEvent
 from twin.events.story import at, published, story_id
 
 AlertState = Literal["raised", "updated", "cleared", "withdrawn"]
@@ -39,17 +41,24 @@ class Alert(OutputEvent):
     replay_file: ClassVar[str] = "alerts.ndjson"
 
     kind: Literal["alert"] = "alert"
-    alert_id: str
-    rule: Name
+    alert_id: EventId
+    rule: Tag
     subject: Subject
     state: AlertState
     severity: Literal["low", "medium", "high"]
-    revision: int
+    revision: Whole
     onset: AwareDatetime
-    probability: float | None = None
-    horizon_hours: float | None = None
-    freshness_hours: float | None = None
-    text: str
+    probability: Probability | None = None
+    horizon_hours: Hours | None = None
+    freshness_hours: Hours | None = None
+    text: Text
+
+    @model_validator(mode="after")
+    def _names_its_subject_plainly(self) -> Self:
+        kind, name = self.subject.kind, self.subject.name
+        if kind != "device" and not re.fullmatch(MODEL_TAG, name):  # a device is called what its maker calls it
+            raise ValueError(f"subject {name[:80]!r} names no {kind}; write letters, digits, '.', '_', '-'")
+        return self
 
     @classmethod
     def example(cls) -> Self:

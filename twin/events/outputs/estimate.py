@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import ClassVar, Literal, Self
 
 from twin.events.bands import Band
+from twin.events.bounds import Probability, Share, Size, Tag, Whole
 from twin.events.channels import ESTIMATES, Channel
 from twin.events.envelope import Frozen, OutputEvent, Quantity
 from twin.events.story import published
@@ -17,8 +18,8 @@ class Exposure(Frozen):
     at_end: Band
     target_low: float
     target_high: float
-    p_below: float
-    p_above: float
+    p_below: Probability
+    p_above: Probability
 
 
 class Estimate(OutputEvent):
@@ -35,12 +36,12 @@ class Estimate(OutputEvent):
     outputs: tuple[Band, ...]
     parameters: tuple[Band, ...]
     exposure: tuple[Exposure, ...] = ()
-    delivered_rate: dict[str, Quantity]
-    delivered: dict[str, Quantity]
-    ess: float
+    delivered_rate: dict[Tag, Quantity]
+    delivered: dict[Tag, Quantity]
+    ess: Size
     log_evidence: float
-    observations: int
-    model_weights: dict[str, float] | None = None
+    observations: Whole
+    model_weights: dict[Tag, Share] | None = None
 
     @classmethod
     def example(cls) -> Self:

@@ -2,35 +2,51 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime
+from pydantic import AwareDatetime, Field, model_validator
 
 from twin.events.bands import Band
+from twin.events.bounds import MOST_DAYS, Probability, Tag, UnitCode
 from twin.events.channels import ESTIMATES, Channel
-from twin.events.envelope import Frozen, Name, OutputEvent
+from twin.events.envelope import Frozen, OutputEvent
 from twin.events.story import at, published
 
 
 class ForecastBand(Frozen):
     """Quantiles of one model output along ``Forecast.times``, each a tuple of that length (no residual error)."""
 
-    name: Name
-    unit: str
+    name: Tag
+    unit: UnitCode
     q05: tuple[float, ...]
     q25: tuple[float, ...]
     median: tuple[float, ...]
     q75: tuple[float, ...]
     q95: tuple[float, ...]
 
+    @property
+    def quantiles(self) -> tuple[tuple[float, ...], ...]:
+        """The five rows, smallest quantile first."""
+        return (self.q05, self.q25, self.median, self.q75, self.q95)
+
+
+MOST_TIMES = 5_000
+"""Times of a forecast: two hundred days by the hour."""
+
 
 class Nadir(Frozen):
-    """Distribution of the lowest value ahead and of the days from ``Forecast.time`` until it."""
+    """Distribution of the lowest value ahead and of the days from ``Forecast.time`` until it, at most a century."""
 
-    output: Name
+    output: Tag
     value: Band
     day: Band
-    p_grade4: float
+    p_grade4: Probability
+
+    @model_validator(mode="after")
+    def _lies_within_reach(self) -> Self:
+        if not 0 <= min(days := self.day.quantiles) <= max(days) <= MOST_DAYS:
+            raise ValueError(f"'day' has {min(days):g} to {max(days):g} days; it must lie within 0 to {MOST_DAYS}")
+        return self
 
 
 class Forecast(OutputEvent):
@@ -40,9 +56,18 @@ class Forecast(OutputEvent):
     replay_file: ClassVar[str] = "estimates.ndjson"
 
     kind: Literal["forecast"] = "forecast"
-    times: tuple[AwareDatetime, ...]
+    times: Annotated[tuple[AwareDatetime, ...], Field(max_length=MOST_TIMES)]
     outputs: tuple[ForecastBand, ...]
     nadir: Nadir | None = None
+
+    @model_validator(mode="after")
+    def _has_a_value_for_each_time(self) -> Self:
+        for band in self.outputs:
+            lengths = {len(row) for row in band.quantiles}
+            if lengths != {len(self.times)}:
+                found = ", ".join(map(str, sorted(lengths)))
+                raise ValueError(f"output '{band.name}' has {found} values for {len(self.times)} times")
+        return self
 
     @classmethod
     def example(cls) -> Self:

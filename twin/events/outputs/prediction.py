@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
+from twin.events.bounds import Probability, Tag, UnitCode
 from twin.events.channels import ESTIMATES, Channel
-from twin.events.envelope import Name, OutputEvent
+from twin.events.envelope import OutputEvent
 from twin.events.story import published
 
 
@@ -16,15 +17,15 @@ class Prediction(OutputEvent):
     replay_file: ClassVar[str] = "predictions.ndjson"
 
     kind: Literal["prediction"] = "prediction"
-    output: Name
-    unit: str
+    output: Tag
+    unit: UnitCode
     observed: float
     median: float
     q05: float
     q25: float
     q75: float
     q95: float
-    pit: float
+    pit: Probability
     innovation: float
     population_median: float
 

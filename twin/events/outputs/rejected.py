@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import ClassVar, Literal, Self
 
+from twin.events.bounds import Tag, Text, TopicName, Whole
 from twin.events.channels import REJECTED, Channel
-from twin.events.envelope import Event, Name
+from twin.events.envelope import Event, EventId, PatientId
 from twin.events.story import PATIENT, story_id
 
 
@@ -16,13 +17,13 @@ class Rejected(Event):
 
     v: Literal[1] = 1
     kind: Literal["rejected"] = "rejected"
-    reason: Name
-    detail: str
-    patient_id: str | None = None
-    event_id: str | None = None
-    topic: str | None = None
-    partition: int | None = None
-    offset: int | None = None
+    reason: Tag
+    detail: Text
+    patient_id: PatientId | None = None
+    event_id: EventId | None = None
+    topic: TopicName | None = None
+    partition: Whole | None = None
+    offset: Whole | None = None
     original_base64: str | None = None
 
     @classmethod
