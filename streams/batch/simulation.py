@@ -33,6 +33,7 @@ from twin.model.formula import arguments_of
 from twin.model.record_functions import record_columns
 from twin.model.spec import Model, output_index
 from twin.model.structure import input_calls
+from twin.observation.kinds import kind_of
 from twin.timeline.regimen import ORIGIN
 
 if TYPE_CHECKING:
@@ -132,7 +133,9 @@ def _simulated(model: Model, plan: Design, zero: int, number: int, seed: int) ->
     rows += [(to_millis(other.time), 0, _other_row(other)) for other in plan.others]
     for o in timeline.observations:
         # At one instant an observation comes before a dose.
-        rows.append((o.millis, 0, {"EVID": 0, "DV": o.value, "DVID": o.output + 1, "MDV": int(o.value < 0)}))
+        output = model.outputs[o.output]
+        impossible = o.value < 0 and not kind_of(output).weighs_negative(output)
+        rows.append((o.millis, 0, {"EVID": 0, "DV": o.value, "DVID": o.output + 1, "MDV": int(impossible)}))
     rows.sort(key=lambda each: each[:2])
     name = str(number)
     placed: list[Row] = []

@@ -179,7 +179,12 @@ class ErrorSpec:
     @property
     def weighs_zero(self) -> bool:
         """Whether a measured 0 has a density: the scatter of the other errors vanishes with the prediction."""
-        return self.kind in ("additive", "box_cox")
+        return self.weighs_negative or self.kind == "box_cox"
+
+    @property
+    def weighs_negative(self) -> bool:
+        """Whether values scatter below 0: on their own scale, by an amount that does not vanish with the prediction."""
+        return not self.transformed and self.additive > 0.0
 
 
 NO_ERROR = ErrorSpec("none", 0.0, 0.0, None, None, None)

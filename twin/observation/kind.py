@@ -121,15 +121,20 @@ class OutputKind(Protocol):
     # --- what may be reported
 
     def refusal(self, output: OutputSpec, value: float, *, limited: bool) -> str | None:
-        """Why a reported value (>= 0, in the output's unit) cannot be one of this output: field, value, mend.
+        """Why a reported value, in the output's unit, cannot be one of this output: field, value, mend.
 
-        ``limited`` says that it is reported as a limit which the value lies beyond.
+        It is not negative unless the output `weighs_negative`. ``limited`` says that it is reported as a limit
+        which the value lies beyond.
         """
         return None
 
     def weighs_zero(self, output: OutputSpec) -> bool:
         """Whether a measured 0 has a likelihood; else only that it lies below a limit does."""
         return True
+
+    def weighs_negative(self, output: OutputSpec) -> bool:
+        """Whether a value may be negative, so that 0 is one like any other, of a laboratory too."""
+        return False
 
     def conditional(self, output: OutputSpec) -> bool:
         """Whether values at one instant depend on each other: a later one is weighed given the earlier ones."""

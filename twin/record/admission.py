@@ -53,6 +53,12 @@ LONGEST_DRAW_HOURS = 24.0
 SHORTEST_DRAW_HOURS = 1.0 / 3600.0
 """A time of drawing that is known to the second is known."""
 
+MOST_NOISE = 10.0
+"""Standard deviations of an additive error that noise takes a level below 0; what lies further is a code."""
+
+MISSING_CODES = frozenset({-99.0, -999.0, -9999.0, -99999.0})
+"""What data sets write for a missing value, where a result may be negative by nature."""
+
 OTHER_ANALYTES = frozenset(
     {
         "neutrophils", "leukocytes", "platelets", "haemoglobin", "creatinine", "bilirubin", "alt", "ast", "albumin",
@@ -255,8 +261,9 @@ def _level(event: DrugLevel, model: Model) -> DrugLevel:
             "unknown_analyte", f"field 'analyte': {event.analyte!r} is no output of {model.id}; it has {known}"
         )
     level = _weighable("level", _measured(event, output), output)
-    if level.value.value == 0 and event.below_lloq and level.lloq is None:
-        raise _Refused("out_of_range", "field 'lloq': missing; a level below its limit is only known by that limit")
+    if level.value.value < -MOST_NOISE * output.error.additive:
+        noise = f"over {MOST_NOISE:g} standard deviations below 0; leave out what codes a missing value"
+        raise _Refused("out_of_range", f"field 'value': a level of {level.value.value:g} {output.unit} is {noise}")
     return level
 
 
@@ -266,7 +273,11 @@ def _measured(event: SomeMeasurement, output: OutputSpec) -> SomeMeasurement:
     canonical = {
         field: _positive(field, _in(field, limit, output.unit, output.molar_mass)) for field, limit in limits.items()
     }
-    value = _not_negative("value", _in("value", event.value, output.unit, output.molar_mass))
+    value = _in("value", event.value, output.unit, output.molar_mass)
+    if not kind_of(output).weighs_negative(output):
+        _not_negative("value", value)
+    if value.value <= 0 and event.below_lloq and event.lloq is None:
+        raise _Refused("out_of_range", "field 'lloq': missing; a value below its limit is only known by that limit")
     refusal = kind_of(output).refusal(output, value.value, limited=event.below_lloq or event.above_uloq)
     if refusal is not None:
         raise _Refused("out_of_range", refusal)
@@ -294,6 +305,9 @@ def _lab(event: LabResult, model: Model) -> LabResult:
     output = _output(event.analyte, model)
     if output is not None:
         result = _measured(event, output)
+        if result.value.value in MISSING_CODES:
+            text = f"field 'value': {result.value.value:g} {output.unit} codes a missing value; leave it out"
+            raise _Refused("out_of_range", text)
         return result if kind_of(output).zero_below is not None else _weighable("result", result, output)
     for covariate in model.covariates:
         if covariate.name == event.analyte:

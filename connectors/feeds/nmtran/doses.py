@@ -6,11 +6,13 @@ Rules of NONMEM Help ("AMT", "RATE", "SS", "II", "ADDL", "CMT data item") unless
 - ``RATE`` 0: at once; above 0: an infusion of ``AMT / RATE``; -1 (modelled rate) and -2 (modelled duration): spread by
   the model, where the input of that state declares ``duration=``, else refused.
 - ``DUR`` is the duration of an infusion, as Monolix's infusion duration; beside a ``RATE`` it must say the same.
-- ``ADDL`` further doses ``II`` apart are written out.
+- Beside clock times and dates, lengths of time (``II``, ``DUR``, and what ``RATE`` makes) are in hours, whatever the
+  model's unit; else they are in the model's.
+- ``ADDL`` further doses ``II`` apart are written out, as far as nothing cancels them
+  (`connectors.feeds.nmtran.additional`).
 - ``SS`` 1: the patient is at the steady state of that dose every ``II`` at its time, and earlier doses are forgotten. 2
   (added to what is there) and 3 (iterated from it) are refused, and the steady state of an endless infusion too.
-- ``CMT`` is the number of the state that it enters; none or 0 is the model's main drug. A negative one would switch a
-  compartment off, which is refused.
+- ``CMT`` says which state it enters (`connectors.feeds.nmtran.compartments`); none or 0 is the model's main drug.
 - A dose given at once goes by the route that the input of its state names, else by that of the drug's usual regimen.
 """
 
@@ -20,6 +22,7 @@ import math
 from collections import Counter
 from dataclasses import dataclass
 
+from connectors.feeds.nmtran.compartments import compartment
 from connectors.feeds.nmtran.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.times import LONGEST_YEARS, clock_hours
 from twin.model.formula import arguments_of
@@ -38,7 +41,7 @@ class Dose:
 
     Attributes:
         amount: mg.
-        duration: of an infusion in model time units, or ``None`` for a dose at once.
+        duration: hours of an infusion, or ``None`` for a dose at once.
         times: hours since the origin at which it is given.
         steady_every: hours between the doses of a steady state before the first of ``times``.
     """
@@ -56,7 +59,7 @@ def dose_of(record: DataRecord, model: Model, unit_hours: float, clock: bool, no
 
     Args:
         unit_hours: hours in the model's unit of time.
-        clock: whether II is in hours, as it is beside clock times, or in the model's unit.
+        clock: whether lengths of time are in hours, as they are beside clock times, or in the model's unit.
 
     Raises:
         BadRecord: it cannot be given as recorded; with the reason.
@@ -67,22 +70,24 @@ def dose_of(record: DataRecord, model: Model, unit_hours: float, clock: bool, no
         endless = "; an endless infusion to steady state is not supported" if record.number("SS") else ""
         raise BadRecord(f"AMT of a dose is {shown}; it must be above 0 mg{endless}")
     drug, route, spread = _entrance(record, model)
+    unit = 1.0 if clock else unit_hours
     duration = _duration(record, amount, spread, notes)
-    every = _interval(record, unit_hours, clock)
+    duration = None if duration is None else duration * unit
+    every = _interval(record, unit)
     steady = record.integer("SS") or 0
     if steady not in (0, 1):
         named = {2: " (a steady state on top of what is there)", 3: " (a steady state iterated from what is there)"}
         raise BadRecord(f"SS {steady}{named.get(steady, '')} is not supported; write 1, or the doses before it out")
     if steady and every <= 0:
         raise BadRecord("SS 1 needs II, the interval of the doses, above 0")
-    if steady and duration is not None and duration * unit_hours > every:
-        raise BadRecord(f"SS 1: an infusion over {duration:g} lasts longer than II; make it an infusion of its own")
+    if steady and duration is not None and duration > every:
+        raise BadRecord(f"SS 1: an infusion over {duration:g} h lasts longer than II; make it an infusion of its own")
     way: Route = route or ("iv" if duration is not None else usual_route(model, drug))
     return Dose(drug, way, amount, duration, _times(record, every), every if steady else None)
 
 
 def _duration(record: DataRecord, amount: float, spread: bool, notes: Counter[str]) -> float | None:
-    """Of the infusion in model time units, or ``None`` where the dose is given at once or spread by the model."""
+    """Of the infusion in the record's unit, or ``None`` where the dose is given at once or spread by the model."""
     rate, duration = record.number("RATE") or 0.0, record.number("DUR") or 0.0
     if rate < 0:
         modelled = {-1.0: " (modelled rate)", -2.0: " (modelled duration)"}.get(rate)
@@ -107,13 +112,13 @@ def _duration(record: DataRecord, amount: float, spread: bool, notes: Counter[st
     return None
 
 
-def _interval(record: DataRecord, unit_hours: float, clock: bool) -> float:
-    """II in hours; 0 where there is none."""
+def _interval(record: DataRecord, unit: float) -> float:
+    """II in hours, of a record whose lengths are in ``unit`` of them; 0 where there is none."""
     if record.text("II") is None:
         return 0.0
-    if clock or ":" in (record.text("II") or ""):
+    if ":" in (record.text("II") or ""):
         return clock_hours(record, "II")
-    return (record.number("II") or 0.0) * unit_hours
+    return (record.number("II") or 0.0) * unit
 
 
 def _times(record: DataRecord, every: float) -> tuple[float, ...]:
@@ -129,11 +134,7 @@ def _times(record: DataRecord, every: float) -> tuple[float, ...]:
 
 def _entrance(record: DataRecord, model: Model) -> tuple[str, Route | None, bool]:
     """The drug that ``CMT`` receives, the route that its input names, and whether it spreads a dose given at once."""
-    number = record.integer("CMT") or 0
-    if number < 0:
-        raise BadRecord(f"CMT {number}: compartments cannot be switched off; give the number of a state")
-    if number > len(model.states):
-        raise BadRecord(f"CMT {number}: {model.id} has states 1 to {len(model.states)}")
+    number = compartment(record, model)
     if number == 0:
         entering = [arguments_of(call) for state in model.states for call in input_calls(state.derivative)]
         return model.drug, None, any("duration" in how for _, words, how in entering if words[0] == model.drug)

@@ -2,9 +2,11 @@
 
 - ``DV`` is in the unit of the model's output; a count of 0 stands for one too low to count. Data that were written for
   an error on the log scale hold the natural logarithm, by custom in ``LNDV``: where there is no DV, its exponential is.
+- A value of 0 or less is one like any other where the output's error does not vanish with the prediction (an additive
+  one); elsewhere it is refused, or a count too low to count.
 - Which output: ``DVID`` n is the n-th output (or its name); else the ``output`` asked for; else the output that reads
-  state number ``CMT``; else the model's only output; else its first, and a note says so. ``CMT`` is NONMEM's rule, DVID
-  that of Monolix (its observation id) and nlmixr.
+  the state that ``CMT`` numbers or names; else the model's only output; else its first, and a note says so. ``CMT`` is
+  NONMEM's rule, DVID that of Monolix (its observation id) and nlmixr.
 - ``CENS`` as in Monolix ("censored observation"): 1, the value is only known to lie below ``DV``; -1, above it.
   ``LIMIT`` is then the other end of an interval; one that says no more than that (not above 0 for a value below) is
   passed over, a real interval is refused.
@@ -19,9 +21,11 @@ from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from connectors.feeds.nmtran.compartments import compartment
 from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError
 from twin.model.formula import names_in
 from twin.model.spec import Model, OutputSpec
+from twin.observation.kinds import kind_of
 
 LARGEST_LOGARITHM = 100.0
 """Nothing that is measured has a larger one."""
@@ -53,8 +57,6 @@ class Observer:
 
     def observed(self, record: DataRecord, measured: bool) -> Observed | None:
         """What a record says, ``None`` for nothing; ``measured`` where MDV says that there must be something."""
-        if record.number("AMT"):
-            raise BadRecord("an observation (EVID 0) with AMT; a dose needs EVID 1")
         side = self._side(record)
         value = _measured(record) if side != "BLQ" else _blq_limit(record)
         if value is None and measured:
@@ -65,8 +67,9 @@ class Observer:
         output = self._output(record)
         if side is not None:
             return _limited(record, output, value, side)
-        if value < 0:
-            raise BadRecord(f"DV {value:g} cannot be {output.name}: it is negative; leave it out or correct it")
+        if value < 0 and not kind_of(output).weighs_negative(output):
+            what = f"DV {value:g} cannot be {output.name}: it is negative"
+            raise BadRecord(f"{what}; if DV holds logarithms, call it LNDV, else leave it out or correct it")
         return Observed(output, value)
 
     @staticmethod
@@ -95,14 +98,12 @@ class Observer:
             return self.asked
         if len(outputs) == 1:
             return outputs[0]
-        if number := record.integer("CMT") or 0:
+        if number := compartment(record, self.model):
             return self._of_state(number)
         self.notes[f"DV without DVID, CMT or a chosen output was taken as {outputs[0].name}"] += 1
         return outputs[0]
 
     def _of_state(self, number: int) -> OutputSpec:
-        if not 1 <= number <= len(self.model.states):
-            raise BadRecord(f"CMT {number}: {self.model.id} has states 1 to {len(self.model.states)}")
         state = self.model.states[number - 1].name
         for output in self.model.outputs:
             if state in names_in(output.expression):

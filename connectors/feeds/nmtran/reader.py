@@ -1,11 +1,13 @@
 """NM-TRAN feed: a pharmacometrician's data file becomes typed events, one fact an event.
 
-The file is comma-separated, one record a line, under a header that names the columns; a column map translates other
-names (``TIME=TIME_DAYS,AMT=AMT_6MP``). The rules are those of NONMEM Help, of Monolix where NONMEM has none, and of
-this house where both have none; a record that they refuse is reported with its line and reason and left out whole.
+The file has one record a line, under a header that names the columns; a column map translates other names
+(``TIME=TIME_DAYS,AMT=AMT_6MP``). The rules are those of NONMEM Help, of Monolix where NONMEM has none, and of this
+house where both have none; a record that they refuse is reported with its line and reason and left out whole, and what
+of a record is not used is noted with its line.
 
 - *Lines and cells*: `connectors.feeds.nmtran.records`. *TIME and dates*: `connectors.feeds.nmtran.times`. *Doses*:
-  `connectors.feeds.nmtran.doses`. *Observations*: `connectors.feeds.nmtran.observations`.
+  `connectors.feeds.nmtran.doses` and `.additional`. *Observations*: `connectors.feeds.nmtran.observations`. *What is
+  not used*: `connectors.feeds.nmtran.unused`.
 - *Events* (NONMEM Help, "EVID data item"). ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of
   covariates alone, 3 a reset of all states, 4 a reset and a dose. Without ``EVID`` a record with ``AMT`` or ``RATE``
   is a dose. Two things differ from NONMEM: a ``TIME`` that begins anew after a reset is refused, since it would lie
@@ -29,6 +31,8 @@ from typing import Any
 
 from connectors.feeds.analytes import drug_of
 from connectors.feeds.bad_lines import BadLine
+from connectors.feeds.nmtran.additional import Allowance, without_cancelled
+from connectors.feeds.nmtran.compartments import compartment
 from connectors.feeds.nmtran.doses import dose_of
 from connectors.feeds.nmtran.observations import Observer
 from connectors.feeds.nmtran.records import (
@@ -40,6 +44,7 @@ from connectors.feeds.nmtran.records import (
     whole_number,
 )
 from connectors.feeds.nmtran.times import ORIGIN, place_in_time
+from connectors.feeds.nmtran.unused import WHAT, Unused, refuse_amount
 from twin.clock import HOUR_MS
 from twin.events import (
     Covariate,
@@ -68,7 +73,8 @@ class NmtranEvents:
     Attributes:
         events: in event-time order; each patient begins with the enrolment.
         bad_lines: in line order.
-        notes: what was decided for the reader where the file left it open.
+        notes: what was decided for the reader where the file left it open, and what was not used.
+        unused: values of records that are otherwise used.
         line_of: event id to the line that it was read from (an enrolment is on none).
         dated: whether TIME was a clock time, so that `ORIGIN` is not its 0.
     """
@@ -78,6 +84,7 @@ class NmtranEvents:
     notes: tuple[str, ...]
     line_of: Mapping[str, int] = field(default_factory=dict)
     dated: bool = False
+    unused: tuple[BadLine, ...] = ()
 
     def by_patient(self) -> dict[str, tuple[InputEvent, ...]]:
         """The events of each patient, in event-time order."""
@@ -153,6 +160,8 @@ class _Reader:
         self.seen: Counter[tuple[str, ...]] = Counter()
         self.line_of: dict[str, int] = {}
         self.clock = False
+        self.unused = Unused()
+        self.allowance = Allowance(0)
 
     @property
     def covariate_names(self) -> tuple[str, ...]:
@@ -160,7 +169,8 @@ class _Reader:
 
     def read(self, found: Iterable[DataRecord]) -> NmtranEvents:
         known = [record for record in found if self._usable(record, self._identify)]
-        placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines)
+        self.allowance = Allowance(len(known))
+        placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines, self.notes)
         patients: dict[str, list[DataRecord]] = {}
         resets: dict[str, DataRecord] = {}
         previous = ""
@@ -175,9 +185,11 @@ class _Reader:
             patients.setdefault(record.patient, []).append(record)
         events = [event for records in patients.values() for event in self._patient(records)]
         events.sort(key=lambda event: event.time)  # stable: an enrolment stays before what shares its time
-        notes = tuple(f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items())
+        notes = [f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items()]
+        notes += self.unused.notes(known[0].counted if known else "line")
         bad_lines = tuple(sorted(self.bad_lines, key=lambda bad: bad.line))
-        return NmtranEvents(tuple(events), bad_lines, notes, self.line_of, dated=self.clock)
+        unused = tuple(self.unused.found)
+        return NmtranEvents(tuple(events), bad_lines, tuple(notes), self.line_of, dated=self.clock, unused=unused)
 
     # --- one record --------------------------------------------------------------------------------------------------
 
@@ -185,9 +197,12 @@ class _Reader:
         try:
             examine(record)
         except BadRecord as error:
-            self.bad_lines.append(BadLine(record.line, str(error)))
+            self._refuse(record, error)
             return False
         return True
+
+    def _refuse(self, record: DataRecord, error: BadRecord) -> None:
+        self.bad_lines.append(BadLine(record.line, str(error), record.patient, WHAT.get(record.evid, "record")))
 
     @staticmethod
     def _identify(record: DataRecord) -> None:
@@ -209,30 +224,32 @@ class _Reader:
         record.evid = evid
 
     def _patient(self, records: list[DataRecord]) -> list[InputEvent]:
-        events: list[InputEvent] = []
+        every: list[tuple[DataRecord, list[InputEvent]]] = []
         holding: dict[str, float] = {}
         first_words = self._first_words(records)
         # Records of one instant go by their content, so that their ids are the same in any order of lines.
         for record in sorted(records, key=lambda record: (record.hours, record.cells)):
             try:
-                said = self._said(record)
                 now = {
                     name: value
                     for name, covariate in self.covariates.items()
                     if (value := _value(record, covariate)) is not None
                 }
+                said = self._said(record)
             except BadRecord as error:
-                self.bad_lines.append(BadLine(record.line, str(error)))
+                self._refuse(record, error)
                 continue
+            told: list[InputEvent] = []
             for name, value in now.items():
                 if first_words.get((name, record.hours), record.line) != record.line:
                     continue
                 # Carried backward, a value that stays the same still says until when it does.
                 if holding.get(name) != value or self.covariates[name].carry == "backward":
                     quantity = Quantity(value=value, unit=self.covariates[name].unit)
-                    events.append(Covariate(**self._envelope(record, "covariate", name), name=name, value=quantity))
+                    told.append(Covariate(**self._envelope(record, "covariate", name), name=name, value=quantity))
             holding |= now
-            events += said
+            every.append((record, [*told, *said]))
+        events = without_cancelled(every, self.notes)
         if not events:
             return []
         first = min(events, key=lambda event: event.time)
@@ -261,20 +278,27 @@ class _Reader:
             raise BadRecord(f"MDV {mdv} is neither 0 nor 1")
         if record.evid in (1, 4) and mdv == 0 and record.text("DV") is not None:
             raise BadRecord(f"a dose record (EVID {record.evid}) with an observation (MDV 0); give them a line each")
+        refuse_amount(record)
+        said = self._events(record, mdv)
+        self.unused.take_down(record, mdv)
+        return said
+
+    def _events(self, record: DataRecord, mdv: int | None) -> list[InputEvent]:
         if record.evid in (1, 3, 4):
             doses = [] if record.evid == 3 else list(self._doses(record))
             reset = [] if record.evid == 1 else [StateReset(**self._envelope(record, "state_reset", "every state"))]
             return [*reset, *doses]
-        if record.evid == 2 and (record.number("CMT") or 0) < 0:
-            raise BadRecord(f"CMT {record.text('CMT')}: compartments cannot be switched off; give a number above 0")
+        if record.evid == 2:
+            compartment(record, self.model)
         if record.evid == 2 or mdv == 1:
             return []
         return self._observation(record, measured=mdv == 0)
 
     def _doses(self, record: DataRecord) -> Iterable[InputEvent]:
         dose = dose_of(record, self.model, self.unit_hours, self.clock, self.notes)
-        duration = None if dose.duration is None else Quantity(value=dose.duration, unit=self.model.time_unit)
+        duration = None if dose.duration is None else Quantity(value=dose.duration, unit="h")
         steady = None if dose.steady_every is None else Quantity(value=dose.steady_every, unit="h")
+        self.allowance.take(len(dose.times) - 1, record)
         for n, hours in enumerate(dose.times):
             yield DoseGiven(
                 **self._envelope(record, "dose_given", dose.drug, hours),
@@ -290,15 +314,16 @@ class _Reader:
         if found is None:
             return []
         output, level = found.output, drug_of(found.output, self.model) is not None
-        if found.value == 0 and level and output.error.logarithmic:
-            why = "it has no logarithm, and the model's error is on the log scale"
-            raise BadRecord(f"DV 0 cannot be {output.name}: {why}; leave it out or correct it")
-        if found.value == 0 and not level and kind_of(output).zero_below is not None:
+        kind = kind_of(output)
+        if found.value == 0 and level and not kind.weighs_zero(output):
+            why = "the model's error vanishes there" if output.error.proportional else "it has no logarithm"
+            raise BadRecord(f"DV 0 cannot be {output.name}: {why}; if it is below a limit, say so with CENS or BLQ")
+        if found.value == 0 and not level and kind.zero_below is not None and not kind.weighs_negative(output):
             self.notes[f"{output.name} of 0: known only to be too few to count"] += 1
-        kind = DrugLevel if level else LabResult
         said: dict[str, Any] = self._envelope(record, "drug_level" if level else "lab_result", output.name)
         said["value"] = Quantity(value=found.value, unit=output.unit)
-        return [kind(**said, analyte=output.name, below_lloq=found.below, above_uloq=found.above)]
+        event = DrugLevel if level else LabResult
+        return [event(**said, analyte=output.name, below_lloq=found.below, above_uloq=found.above)]
 
     def _envelope(self, record: DataRecord, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
         """Who, when, and an id that is the same however often and wherever in the file the fact stands."""
@@ -316,8 +341,8 @@ def _value(record: DataRecord, covariate: CovariateSpec) -> float | None:
     if (name := record.text(covariate.name)) in levels:
         return levels[name]
     value = record.number(covariate.name)
-    if value is not None and value < 0:
-        raise BadRecord(f"{covariate.name} {value:g} is negative")
+    if value is not None and value < 0 and not (covariate.low is not None and covariate.low < 0):
+        raise BadRecord(f"{covariate.name} {value:g} is negative, and the model's 'low' of it is not; correct it")
     return value
 
 

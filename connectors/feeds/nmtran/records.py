@@ -88,6 +88,11 @@ class DataRecord:
             raise BadRecord(f"{item} {cell!r} is not a finite number{comma}")
         return value
 
+    def says(self, item: str) -> bool:
+        """Whether the cell holds anything but a 0."""
+        cell = self.text(item)
+        return cell is not None and _float(cell) != 0.0
+
     def integer(self, item: str) -> int | None:
         value = self.number(item)
         if value is not None and value != int(value):

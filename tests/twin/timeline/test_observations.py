@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tests.twin.bedside import count, level, ms, quantity
 from tests.twin.timeline.records import TOY, timeline
 from twin.model.spec import output_index
 from twin.observation.kinds.continuous import ZERO_COUNT_BELOW
+from twin.timeline.observations import observations_of
 
 
 def test_measured_outputs_are_found_by_name_and_alias_in_event_time_order() -> None:
@@ -23,3 +26,12 @@ def test_a_result_below_its_limit_is_known_only_to_lie_there() -> None:
     bare = level(2, 0.04, below_lloq=True)
     line = timeline(under, bare, level(3, 0.06, lloq=quantity(0.05, "mg/L")), count(4, 0.0))
     assert [o.below for o in line.observations] == [0.05, 0.04, None, ZERO_COUNT_BELOW]
+
+
+def test_a_result_of_0_is_a_value_where_the_error_does_not_vanish_and_else_too_few_to_count() -> None:
+    output = TOY.model.outputs[1]
+    fact = count(4, 0.0)
+    additive = replace(output, error=replace(output.error, kind="combined", additive=0.1))
+    model = replace(TOY.model, outputs=(TOY.model.outputs[0], additive))
+    assert [o.below for o in observations_of([(ms(4), fact)], model)] == [None]
+    assert [o.below for o in observations_of([(ms(4), fact)], TOY.model)] == [ZERO_COUNT_BELOW]

@@ -42,6 +42,9 @@ class Continuous(OutputKind):
     def weighs_zero(self, output: OutputSpec) -> bool:
         return output.error.weighs_zero
 
+    def weighs_negative(self, output: OutputSpec) -> bool:
+        return output.error.weighs_negative
+
     def conditional(self, output: OutputSpec) -> bool:
         return output.error.replicate_correlation is not None
 

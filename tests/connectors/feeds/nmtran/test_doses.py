@@ -52,6 +52,14 @@ def test_further_doses_are_written_out_in_hours() -> None:
     assert dose(AMT=1, ADDL=1, II="0:30").times == (0.0, 0.5)
 
 
+def test_lengths_are_in_hours_beside_clock_times_and_else_in_the_models_unit() -> None:
+    for cells in ({"AMT": 100, "RATE": 50}, {"AMT": 100, "DUR": 2}):
+        assert dose(unit_hours=24.0, clock=True, **cells).duration == 2.0
+        assert dose(unit_hours=24.0, **cells).duration == 48.0
+    with pytest.raises(BadRecord, match="SS 1: an infusion over 48 h lasts longer than II"):
+        dose(AMT=100, DUR=2, SS=1, II=1, unit_hours=24.0)
+
+
 def test_a_steady_state_dose_says_its_interval() -> None:
     found = dose(AMT=10, SS=1, II=24, ADDL=1)
     assert (found.steady_every, found.times) == (24.0, (0.0, 24.0))
@@ -65,6 +73,7 @@ def test_the_state_says_drug_and_route() -> None:
     assert dose(AMT=1, RATE=1, CMT=depot).route == "oral"
     assert dose(AMT=1, CMT=central).route == "iv"
     assert dose(AMT=1, CMT=pool).drug == "helper"
+    assert dose(AMT=1, CMT="Depot").route == dose(AMT=1, CMT="DEPOT").route == "oral"
 
 
 @pytest.mark.parametrize("rate", [-1, -2])
@@ -96,11 +105,12 @@ def test_a_dose_at_once_that_the_model_spreads_is_noted() -> None:
         ({"AMT": 10, "SS": 1}, "SS 1 needs II"),
         ({"AMT": 10, "SS": 2, "II": 24}, "SS 2 (a steady state on top of what is there) is not supported"),
         ({"AMT": 10, "SS": 3, "II": 24}, "SS 3 (a steady state iterated from what is there) is not supported"),
-        ({"AMT": 10, "SS": 1, "II": 1, "RATE": 5}, "SS 1: an infusion over 2 lasts longer than II"),
+        ({"AMT": 10, "SS": 1, "II": 1, "RATE": 5}, "SS 1: an infusion over 2 h lasts longer than II"),
         ({"AMT": 10, "ADDL": 1}, "ADDL 1 needs II"),
         ({"AMT": 10, "ADDL": 0.5, "II": 1}, "ADDL 0.5 is not a whole number"),
         ({"AMT": 10, "ADDL": 1, "II": "1:75"}, "II '1:75' is no clock time"),
         ({"AMT": 10, "CMT": -2}, "CMT -2: compartments cannot be switched off"),
+        ({"AMT": 10, "CMT": "Gut"}, "CMT 'Gut' is no state of toy_absorption; it has Depot, "),
         ({"AMT": 10, "CMT": 3}, "CMT 3 (AUC) takes no dose in toy_absorption"),
         ({"AMT": 10, "CMT": 7}, "CMT 7: toy_absorption has states 1 to 6"),
     ],

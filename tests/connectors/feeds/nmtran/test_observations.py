@@ -56,6 +56,12 @@ def test_blq_takes_its_limit_from_where_it_is_given() -> None:
     assert observed(DV=0.1, BLQ=0, LLOQ=0.05) == Observed(LEVEL, 0.1)
 
 
+def test_a_value_may_be_negative_where_the_error_does_not_vanish() -> None:
+    assert LEVEL.error.additive > 0
+    for value in (0.0, -0.02):
+        assert observed(DV=value) == Observed(LEVEL, value)
+
+
 def test_nothing_measured_is_nothing() -> None:
     assert observed() is None
 
@@ -63,7 +69,6 @@ def test_nothing_measured_is_nothing() -> None:
 @pytest.mark.parametrize(
     ("cells", "says"),
     [
-        ({"DV": 3, "AMT": 10}, "an observation (EVID 0) with AMT"),
         ({"DV": 3, "CENS": 2}, "CENS 2 is none of 0 (measured), 1 (below DV) and -1 (above DV)"),
         ({"DV": 3, "BLQ": 2}, "BLQ 2 is neither 0 nor 1"),
         ({"DV": 3, "BLQ": 1, "CENS": 1}, "CENS 1 and BLQ 1 both say that the value is a limit"),
@@ -72,7 +77,7 @@ def test_nothing_measured_is_nothing() -> None:
         ({"DV": 0, "BLQ": 1}, "BLQ with the limit 0"),
         ({"DV": 2, "CENS": 1, "LIMIT": 1}, "an interval from 1 to 2 (LIMIT) is not supported"),
         ({"DV": 2, "CENS": -1, "LIMIT": 5}, "an interval from 2 to 5 (LIMIT) is not supported"),
-        ({"DV": -2}, "DV -2 cannot be toxin_plasma: it is negative"),
+        ({"DV": -2, "DVID": 2}, "DV -2 cannot be cells: it is negative; if DV holds logarithms, call it LNDV"),
         ({"DV": 2, "DVID": 3}, "DVID 3: outputs 1 to 2 are toxin_plasma, cells"),
         ({"DV": "BLQ"}, "DV 'BLQ' is not a finite number"),
     ],

@@ -13,13 +13,15 @@ from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.nmtran.records import BadRecord, DataRecord, NmtranError, read_records
 from connectors.feeds.nmtran.times import ORIGIN, day_of, place_in_time
 
+NOTES: Counter[str] = Counter()
+
 
 def placed(header: str, *rows: str, unit_hours: float = 1.0) -> tuple[list[DataRecord], list[BadLine]]:
     bad: list[BadLine] = []
     records = list(read_records([header + ",DV", *(f"{row},1" for row in rows)], (), {}, bad, Counter()))
     for record in records:
         record.patient = record.text("ID") or ""
-    found, _ = place_in_time(records, unit_hours, bad)
+    found, _ = place_in_time(records, unit_hours, bad, NOTES)
     return found, bad
 
 
@@ -117,3 +119,42 @@ def test_clock_times_of_another_patient_may_be_earlier() -> None:
 def test_two_date_columns_are_refused() -> None:
     with pytest.raises(NmtranError, match="columns DATE and DAT1 are both dates; keep one"):
         placed("ID,DATE,DAT1,TIME", "1,1,1,0")
+
+
+@pytest.mark.parametrize(
+    ("header", "row", "says"),
+    [
+        ("ID,DATE,TIME", "1,3/12/2024,0830", "TIME 0830 beside a date is 830 hours or 08:30 o'clock; write 08:30"),
+        ("ID,DATE,TIME", "1,3/12/2024,830", "TIME 830 beside a date is 830 hours or 08:30 o'clock; write 08:30"),
+        ("ID,DATE,TIME", "1,3/12/2024,0030", "TIME 0030 beside a date is 30 hours or 00:30 o'clock"),
+        ("ID,DATE,TIME", "1,3/12/2024,1475", "TIME 1475 beside a date is 1475 hours; write the clock time"),
+        ("ID,DATE,TIME", "1,3/12/2024,48.5", "TIME 48.5 beside a date is 48.5 hours; write the clock time"),
+        ("ID,TIME", "1,0830", "TIME 0830 beside clock times is 830 hours or 08:30 o'clock"),
+    ],
+)
+def test_a_time_without_a_colon_that_is_hardly_hours_is_refused_with_both_readings(
+    header: str, row: str, says: str
+) -> None:
+    rows = [row] if "DATE" in header else ["1,0:00", row]
+    assert says in reason(header, *rows)
+
+
+def test_hours_of_the_day_need_no_colon() -> None:
+    first, second, third = hours("ID,DATE,TIME", "1,3/12/2024,8", "1,3/12/2024,14.75", "1,3/12/2024,47")
+    assert (second - first, third - first) == (6.75, 39)
+    assert hours("ID,TIME", "1,0:00", "1,52.5") == [0, 52.5]
+
+
+def test_a_date_that_is_a_number_of_excels_is_its_day() -> None:
+    NOTES.clear()
+    first, second = hours("ID,DATE,TIME", "1,45363,8:00", "1,36000,13:00")
+    assert timedelta(hours=first - 8) == date(2024, 3, 12) - ORIGIN.date()
+    assert timedelta(hours=second - 13) == date(1998, 7, 24) - ORIGIN.date()
+    assert list(NOTES) == ["DATE was read as days that Excel counts from 1900"]
+    assert hours("ID,DATE,TIME", "1,36000,13:00") == [35999 * 24 + 13]
+
+
+def test_hours_beside_clock_times_are_noted_where_the_model_counts_otherwise() -> None:
+    NOTES.clear()
+    hours("ID,TIME", "1,8:00", unit_hours=24.0)
+    assert list(NOTES) == ["TIME is clock time, so lengths of time (II, DUR, RATE) were read in hours"]

@@ -59,14 +59,22 @@ def test_only_replicates_that_correlate_depend_on_each_other() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "weighs"),
-    [("additive", True), ("box_cox", True), ("proportional", False), ("combined", False), ("log_additive", False)],
+    ("kind", "zero", "negative"),
+    [
+        ("additive", True, True),
+        ("combined", True, True),
+        ("box_cox", True, False),
+        ("proportional", False, False),
+        ("log_additive", False, False),
+    ],
 )
-def test_a_zero_has_a_density_where_the_scatter_does_not_vanish_with_the_prediction(
-    kind: ErrorKind, weighs: bool
+def test_zero_and_less_have_a_density_where_the_scatter_does_not_vanish_with_the_prediction(
+    kind: ErrorKind, zero: bool, negative: bool
 ) -> None:
-    error = ErrorSpec(kind, 0.2, 0.2, None, "a test", None, box_cox=0.5 if kind == "box_cox" else None)
-    assert KIND.weighs_zero(replace(LEVEL, error=error)) is weighs
+    size = 0.0 if kind == "proportional" else 0.2
+    error = ErrorSpec(kind, size, 0.2, None, "a test", None, box_cox=0.5 if kind == "box_cox" else None)
+    output = replace(LEVEL, error=error)
+    assert (KIND.weighs_zero(output), KIND.weighs_negative(output)) == (zero, negative)
 
 
 def test_a_value_lies_at_one_level_and_a_limit_at_all_on_its_side() -> None:
