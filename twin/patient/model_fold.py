@@ -7,8 +7,10 @@ A fold leaves a ladder of points behind it (`twin.patient.checkpoints`), so that
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 
@@ -28,6 +30,7 @@ from twin.patient.live_record import LiveRecord, Received
 from twin.patient.reading import Reader, Reading
 from twin.patient.state_row import TwinState
 from twin.record.history import History
+from twin.record.silence import next_estimate
 from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline
 
@@ -106,18 +109,20 @@ class ModelFold:
             self.points.pop()
 
     def due(self) -> int | None:
-        """The next time (ms) of an estimate: a datum, a change of rate, or the estimate grid."""
-        timeline, every = self.record.timeline, self.trunk.rhythm.estimate
+        """The next time (ms) of an estimate: a datum, a change of rate, or the grid, which is coarse in a silence."""
+        timeline = self.record.timeline
         if timeline is None:
             return None
-        after = self.points[-1].millis if self.points else timeline.start - 1
-        found = [max(after // every + 1, -(-timeline.start // every)) * every]
+        return self._due_after(self.points[-1].millis if self.points else timeline.start - 1, timeline)
+
+    def _due_after(self, after: int, timeline: Timeline) -> int:
+        """The first time (ms) of an estimate after ``after``."""
+        due = next_estimate(after, self.trunk.rhythm.estimate, self.record.history, self.record.orders)
         at = int(np.searchsorted(timeline.change, after, side="right"))
         if at < len(timeline.change):
-            found.append(int(timeline.change[at]))
-        ahead = (o.millis for o in timeline.observations[self._assimilated() :] if o.millis > after)
-        found += [millis for millis in (next(ahead, None),) if millis is not None]
-        return min(found)
+            due = min(due, int(timeline.change[at]))
+        at = bisect_right(timeline.observations, after, key=lambda observation: observation.millis)
+        return min([due, *(observation.millis for observation in timeline.observations[at : at + 1])])
 
     def foresees(self, due: int) -> bool:
         """Whether there is reason for a forecast at ``due``: a datum, a change of rate, its grid, or that it is new."""
@@ -165,12 +170,17 @@ class ModelFold:
         Raises:
             ValueError: nothing has been judged since.
         """
+        timeline = self.record.timeline
         first = next((i for i, point in enumerate(self.points) if point.millis >= contact), None)
-        if first is None:
+        if first is None or timeline is None:
             raise ValueError(f"contact: nothing has been judged since {contact}; the next step will know of it")
         if first == 0 or contact <= self._thinned_until or any(p.snapshot is None for p in self.points[first:]):
             return None
         before = self.points[first - 1]
+        if any(
+            self._due_after(one.millis, timeline) != other.millis for one, other in pairwise(self.points[first - 1 :])
+        ):
+            return None  # A silence was none: there are estimates to add, or to leave out.
         book = before.book
         transitions: list[Transition] = []
         for i, point in enumerate(self.points[first:], start=first):

@@ -94,3 +94,32 @@ def test_a_fold_taken_up_again_goes_on_as_the_first() -> None:
     assert due == restored.due()
     assert due is not None
     assert living.step(due).published == restored.step(due).published
+
+
+def test_a_year_of_silence_costs_some_hundred_estimates_and_what_follows_is_the_same() -> None:
+    """Three events that are a year apart; a watch that speaks all the time changes how often, not what, is believed."""
+    year = 24.0 * 365
+    found = fold(dose(0), clock(year))
+    times = []
+    while (due := found.due()) is not None and due <= ms(year):
+        times.append(due)
+        found.step(due)
+    assert 150 < len(times) < 260
+    silent, spoken = fold(dose(0), count(400, 3.0)), fold(dose(0), count(400, 3.0), *map(vital, range(1, 400, 24)))
+    said: list[dict[int, object]] = []
+    for each in (silent, spoken):
+        said.append({})
+        while (due := each.due()) is not None and due <= ms(410):
+            said[-1][due] = [p for p in each.step(due).published if p.kind != "forecast"]
+    assert said[0].keys() < said[1].keys()
+    assert len(said[0]) < 150
+    assert all(said[1][due] == published for due, published in said[0].items())
+
+
+def test_a_late_word_in_a_silence_brings_the_estimates_that_were_left_out() -> None:
+    found = folded(200, dose(0), bind(0), clock(200))
+    received = found.receive([vital(100)])
+    assert received.since is None
+    assert received.contact == ms(100)
+    assert found.judge_again(ms(100)) is None
+    assert folded(90, dose(0), bind(0), vital(100), clock(200)).judge_again(ms(50)) is not None
