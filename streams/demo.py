@@ -196,9 +196,7 @@ class Demo:
             self._end("sink")
             points = _last_json(self.logs["sink"]).get("items", 0)
         if not points:
-            why = (
-                "it answered too late" if influx.done() else "it is not built yet; the next run goes on from here"
-            )
+            why = "it answered too late" if influx.done() else "it is not built yet; the next run goes on from here"
             self.say(f"InfluxDB has received nothing: {why}")
         return {
             "events_in": figures.events_in,

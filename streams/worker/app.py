@@ -18,6 +18,7 @@ from typing import Any, cast
 
 import faust
 import structlog
+from aiokafka.errors import KafkaError
 from aiokafka.partitioner import murmur2
 from faust.types import TP
 
@@ -52,6 +53,10 @@ STALL_SECONDS = 180.0
 """A worker that is behind and has taken nothing for so long stops, so that its supervisor starts it again."""
 
 _log = structlog.get_logger("dosetwin.worker")
+
+
+class ConsumerStuck(RuntimeError):
+    """Records wait at the broker, and the client brings none."""
 
 
 @dataclass(frozen=True)
@@ -196,7 +201,7 @@ class TwinApp(faust.App):
         ends = await self.consumer.highwaters(*(TP(*partition) for partition in expected))
         behind = sum(max((ends.get(TP(*tp)) or 0) - offset, 0) for tp, offset in expected.items())
         if behind:
-            raise RuntimeError(f"{behind} records wait and none came for {STALL_SECONDS:.0f} s: the consumer is stuck")
+            raise ConsumerStuck(f"{behind} records wait and none came for {STALL_SECONDS:.0f} s")
 
     def fail(self, error: BaseException) -> None:
         """Stop the worker for ``error``; what is not durable will be read again by the next one."""
@@ -336,10 +341,16 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int
         await asyncio.gather(start, *work, return_exceptions=True)
     failure = failure or app.crash_reason
     if failure is not None:
-        _log.error("worker failed", error=f"{type(failure).__name__}: {failure}", **app.metrics.summary())
+        _log.error("worker failed", error=_told(failure), exc_info=failure, **app.metrics.summary())
         return 1
     _log.info("worker stopped", **app.metrics.summary())
     return 0
+
+
+def _told(failure: BaseException) -> str:
+    """What a log may say of a failure: what others' exceptions say may hold values of a patient."""
+    speaks = isinstance(failure, ConsumerStuck | KafkaError)
+    return f"{type(failure).__name__}: {failure}" if speaks else type(failure).__name__
 
 
 async def _heartbeat(app: TwinApp) -> None:

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.terminal.options import Format, Level, LogFormat, LogLevel
+
 if TYPE_CHECKING:
     from connectors.console.views import ModelNotes, Quantiles
     from twin.model.spec import Model
@@ -26,7 +28,8 @@ def console(
     open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
     kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
     prefix: Annotated[str | None, typer.Option(help="of the topics; by default DOSETWIN_TOPIC_PREFIX")] = None,
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.TEXT,
 ) -> None:
     """Show the ward as a web page until interrupted. It only shows: it commands nothing and changes nothing."""
     import signal
@@ -45,7 +48,7 @@ def console(
         )
         raise typer.Exit(2)
     try:
-        log_to_stderr(log_level)
+        log_to_stderr(log_level, log_format)
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         listener = listen(host, port)
     except (SettingsError, ConsoleError, ValueError) as error:

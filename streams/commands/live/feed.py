@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
+from streams.terminal.options import Format, Level, LogFormat, LogLevel
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -44,9 +45,14 @@ def _callback_of(plugin: Plugin[Feed]) -> Callable[..., None]:
         ] = None,
         kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
         prefix: Annotated[str | None, typer.Option(help="of every topic; by default DOSETWIN_TOPIC_PREFIX")] = None,
+        log_level: Level = LogLevel.WARNING,
+        log_format: Format = LogFormat.TEXT,
         **options: Any,
     ) -> None:
         from streams.sending import Destination, send
+        from streams.terminal.logs import log_to_stderr
+
+        log_to_stderr(log_level, log_format)
 
         with _plain_errors():
             stream = plugin.offer.open_feed(**options)

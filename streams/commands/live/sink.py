@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.terminal.options import Format, Level, LogFormat, LogLevel
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -41,10 +42,14 @@ def _callback_of(plugin: Plugin[Sink]) -> Callable[..., None]:
         metrics_port: Annotated[
             int | None, typer.Option(min=0, max=65535, help="serve Prometheus metrics on localhost (0: any free port)")
         ] = None,
-        log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
+        log_level: Level = LogLevel.INFO,
+        log_format: Format = LogFormat.TEXT,
         **its: Any,
     ) -> None:
-        carry(plugin.offer, its, kafka=kafka, prefix=prefix, metrics_port=metrics_port, log_level=log_level)
+        from streams.terminal.logs import log_to_stderr
+
+        log_to_stderr(log_level, log_format)
+        carry(plugin.offer, its, kafka=kafka, prefix=prefix, metrics_port=metrics_port)
 
     return with_options(run, _options(plugin.offer.Settings), _help(plugin))
 
@@ -72,9 +77,7 @@ def _help(plugin: Plugin[Sink]) -> str:
     )
 
 
-def carry(
-    sink: Sink, its: dict[str, Any], *, kafka: str | None, prefix: str | None, metrics_port: int | None, log_level: str
-) -> None:
+def carry(sink: Sink, its: dict[str, Any], *, kafka: str | None, prefix: str | None, metrics_port: int | None) -> None:
     """Run a sink with ``its`` own settings as given, until a signal; errors that the user can mend end it plainly."""
     import json
     import sys
@@ -85,13 +88,11 @@ def carry(
     from connectors.kafka.topics import TopicError, ensure_topics
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks import open_sink
-    from streams.terminal.logs import log_to_stderr
     from streams.terminal.metrics_page import metrics_page
     from streams.terminal.signals import stop_at_signals
 
     stop = stop_at_signals()
     try:
-        log_to_stderr(log_level)
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         own = load_settings(sink.Settings, **its)
         ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)

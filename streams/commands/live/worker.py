@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.terminal.options import Format, Level, LogFormat, LogLevel
+
 if TYPE_CHECKING:
     from streams.worker.app import WorkerOptions
 
@@ -59,7 +61,8 @@ def worker(
     twins: Annotated[
         str, typer.Option(hidden=True, help="module:name of the twin factory")
     ] = "streams.worker.twin_factory:LibraryTwins",
-    log_level: Annotated[str, typer.Option(help="DEBUG, INFO, WARNING or ERROR")] = "INFO",
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.TEXT,
 ) -> None:
     """Read events from Kafka, move the twins, send estimates and alerts. SIGTERM stops it after a last barrier."""
     from connectors.kafka.clients import KafkaUnreachable
@@ -69,7 +72,7 @@ def worker(
     from streams.worker.app import WorkerOptions
 
     try:
-        log_to_stderr(log_level)
+        log_to_stderr(log_level, log_format)
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, instance)
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))

@@ -139,6 +139,9 @@ def test_each_bad_record_gets_its_reason_and_harms_nothing_beside_it(
             stage.wait_until_committed(90)
             assert worker.stop() == 0
 
+    told = (tmp_path / "foul.log").read_text()
+    assert "events rejected" in told
+    assert not [name for name in {"stranger", "nobody", *(event.patient_id for event in events)} if name in told]
     assert clean.rejected() == []
     letters = {base64.b64decode(letter.original_base64 or ""): letter for letter in foul.rejected()}
     assert len(letters) == len(records)
