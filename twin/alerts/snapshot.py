@@ -32,6 +32,8 @@ class DeliveryView:
     """Newest report of the delivery of this drug."""
     plan: tuple[PlanStep, ...] = ()
     """Every planned dose of the drug, past and to come, sorted by start; empty when nothing was ordered."""
+    charted: float = 0.0
+    """The part of ``rate`` that no pump tells of: of doses recorded as given."""
     amount_unit: str = AMOUNT_UNIT
     rate_unit: str = RATE_UNIT
 

@@ -237,6 +237,7 @@ class Reader:
                     since_ms=begun[-1] if begun else None,
                     last_report_ms=orders.last_report(history, millis, drug),
                     plan=orders.plan(millis).get(drug, ()),
+                    charted=sum(dose.rate for dose in source.recorded if dose.start <= millis < dose.end),
                 )
             )
         return tuple(views)

@@ -17,6 +17,7 @@ import numpy as np
 
 from twin.clock import DAY_MS, HOUR_MS
 from twin.events import DoseGiven, PumpDelivery, PumpTotals
+from twin.record.charted import ChartedDose, Infusion, ToldTwice, told_twice
 from twin.record.history import HOLD_MS, ClinicalEvent, SampleLine
 
 COUNTER_TOLERANCE = 0.01
@@ -63,6 +64,7 @@ class Delivered:
         pulses: ms of every recorded dose.
         steady: doses recorded as given in steady state, which are among the others too.
         pumped: the part of the rate that pumps told of; ``recorded``: doses whose duration was told beforehand.
+        told_twice: recorded doses that pumps told of too; they are among the pulses and nothing else.
     """
 
     rate: Steps = field(default_factory=list)
@@ -72,6 +74,7 @@ class Delivered:
     pumped: Steps = field(default_factory=list)
     recorded: list[Recorded] = field(default_factory=list)
     steady: list[Steady] = field(default_factory=list)
+    told_twice: tuple[ToldTwice, ...] = ()
 
     def rate_at(self, millis: int) -> float:
         """Rate from ``millis`` on, mg/h."""
@@ -166,6 +169,7 @@ def delivered(
     found = Delivered()
     channels: dict[str, Steps] = {}
     counters: dict[str, Steps] = {}
+    doses: dict[str, tuple[int, DoseGiven]] = {}
     for millis, fact in facts:
         if isinstance(fact, PumpDelivery) and fact.drug == drug:
             running = fact.phase == "start" or fact.delivery_status == "kvo"
@@ -174,18 +178,7 @@ def delivered(
         elif isinstance(fact, PumpTotals) and fact.drug == drug:
             counters.setdefault(fact.device_id, []).append((millis, fact.delivered.value))
         elif isinstance(fact, DoseGiven) and fact.drug == drug:
-            found.pulses.append(millis)
-            if fact.steady_every is not None:
-                span = 0 if fact.duration is None else round(fact.duration.value * HOUR_MS)
-                every = round(fact.steady_every.value * HOUR_MS)
-                found.steady.append(Steady(millis, every, span, fact.amount.value, fact.route))
-            if fact.duration is None:
-                found.impulses.append((millis, fact.amount.value, fact.route))
-            else:
-                span = round(fact.duration.value * HOUR_MS)
-                found.recorded.append(
-                    Recorded(millis, millis + span, fact.amount.value / fact.duration.value, fact.route)
-                )
+            doses[fact.event_id] = millis, fact
     for (device, of_drug), line in samples.items():
         if of_drug == drug:
             channels.setdefault(device, [])
@@ -194,9 +187,46 @@ def delivered(
             reported = [(m, r) for m, r in zip(line.times, line.rates, strict=True) if m not in spoken]
             channels[device] = sorted([*channels[device], *reported], key=lambda step: step[0])
     devices = sorted(channels.keys() | counters.keys())
-    spoken_steps = {device: _held(_last_of_instant(channels.get(device, []))) for device in devices}
-    found.pumped = sum_of_steps([_counted(spoken_steps[device], counters.get(device, [])) for device in devices])
+    words = {device: _last_of_instant(channels.get(device, [])) for device in devices}
+    pumped = {device: _counted(_held(words[device]), counters.get(device, [])) for device in devices}
+    found.pumped = sum_of_steps(list(pumped.values()))
+    ended = {d: {m for m, rate in words[d] if rate == 0} | {m for m, _ in counters.get(d, [])} for d in devices}
+    infusions = [one for device in devices for one in _infusions(device, pumped[device], ended[device])]
+    found.told_twice = told_twice([_charted(m, d) for m, d in doses.values() if _may_be_pumped(d)], infusions)
+    twice = {one.event_id for one in found.told_twice}
+    for event_id, (millis, dose) in doses.items():
+        _record(found, millis, dose, pumped=event_id in twice)
     return with_rates(found)
+
+
+def _record(found: Delivered, millis: int, dose: DoseGiven, *, pumped: bool) -> None:
+    """Add a dose recorded as given; what of it was ``pumped`` is there already."""
+    found.pulses.append(millis)
+    if pumped:
+        return
+    amount, span = dose.amount.value, 0 if dose.duration is None else round(dose.duration.value * HOUR_MS)
+    if dose.steady_every is not None:
+        found.steady.append(Steady(millis, round(dose.steady_every.value * HOUR_MS), span, amount, dose.route))
+    if dose.duration is None:
+        found.impulses.append((millis, amount, dose.route))
+    else:
+        found.recorded.append(Recorded(millis, millis + span, amount / dose.duration.value, dose.route))
+
+
+def _may_be_pumped(dose: DoseGiven) -> bool:
+    return dose.steady_every is None and (dose.route == "iv" or dose.device_id is not None)
+
+
+def _charted(millis: int, dose: DoseGiven) -> ChartedDose:
+    span = 0 if dose.duration is None else round(dose.duration.value * HOUR_MS)
+    return ChartedDose(dose.event_id, millis, dose.amount.value, span, dose.device_id)
+
+
+def _infusions(device: str, pumped: Steps, ended: set[int]) -> Iterator[Infusion]:
+    """What a pump delivers from each start to the next stop, which is known only where a word or a counter tells it."""
+    line = Delivered(pumped=pumped, rate=pumped)
+    for start, end in line._runs():
+        yield Infusion(device, start, end, line.amount(start, end), end not in ended)
 
 
 def with_rates(found: Delivered) -> Delivered:

@@ -73,7 +73,8 @@ def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, 
     if largest <= SETTINGS.clear_below:
         return f"{view.drug}: delivery as planned; {given}."
     if largest == fast and due is not None:
-        rates = f"running at {course.rate:.4g} {view.rate_unit} where {due:.4g} {view.rate_unit} is planned"
+        charted = f" ({view.charted:.4g} of it charted as given, not told by a pump)" if view.charted > 0 else ""
+        rates = f"running at {course.rate:.4g} {view.rate_unit}{charted} where {due:.4g} {view.rate_unit} is planned"
         return f"{view.drug}: {rates} ({fast:+.0%}); {given}."
     if beyond > SETTINGS.clear_below:
         return f"{view.drug}: {beyond:.0%} more than the planned course; {given}."

@@ -16,6 +16,7 @@ class DoseGiven(ClinicalEnvelope):
 
     With ``steady_every`` the patient has had this dose at this interval for so long that everything stands, just before
     it, where it stood one interval earlier; what was recorded before counts no more (NM-TRAN: SS = 1 with II).
+    ``device_id`` is the pump that gives it: what that pump tells of it counts, and the dose is not counted beside it.
     """
 
     sent_on: ClassVar[Channel] = ORDERS
@@ -26,6 +27,7 @@ class DoseGiven(ClinicalEnvelope):
     amount: Quantity
     duration: Quantity | None = None
     steady_every: Quantity | None = None
+    device_id: Name | None = None
 
     @classmethod
     def example(cls) -> Self:

@@ -131,3 +131,9 @@ def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:
 
 def test_freshness_is_the_age_of_the_pumps_last_word() -> None:
     assert find(delivery(10, RATE, 1637, reported=9.5))[0].freshness_hours == pytest.approx(0.5)
+
+
+def test_a_pump_is_not_blamed_for_what_was_charted_beside_it() -> None:
+    both = delivery(1, 2 * RATE, 790.4)
+    (finding,) = find(replace(both, delivery=(replace(both.delivery[0], charted=RATE),)))
+    assert "running at 187.8 mg/h (93.91 of it charted as given, not told by a pump)" in finding.text
