@@ -12,8 +12,8 @@ from connectors.reports.drawing import drawing, svg
 from connectors.reports.pages import page
 from connectors.reports.uniform import uniform_drawing
 from twin.clock import UNIT_MS
+from twin.figure.axes import title
 from twin.figure.style import GREEN, SOFT
-from twin.figure.writing import title
 from twin.model.spec import Model
 from twin.study.calibration import COVERAGE, FALSE_ALARM, Calibration, Foreseen
 from twin.study.design import Design

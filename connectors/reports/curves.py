@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 
 from connectors.reports.drawing import drawing, svg
 from twin.arrays import Floats
+from twin.figure.axes import axis_time, log_ticks, title
 from twin.figure.style import BLUE, ORANGE, WIDE
-from twin.figure.writing import axis_time, log_ticks, title, unit
 from twin.model.spec import Model
 from twin.study.population import Outlook
+from twin.writing import unit
 
 DECADES = 4
 """Orders of magnitude that a level is followed down."""

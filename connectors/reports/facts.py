@@ -7,10 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from twin.arrays import Floats
-from twin.figure.writing import duration
 from twin.model.evidence import CitationSpec
 from twin.model.spec import CovariateSpec, Model, OccasionSpec, ParameterSpec
 from twin.observation.kinds import kind_of
+from twin.writing import duration
 
 ASSUMED = "ASSUMED: "
 """Stands before the reason for a number that nobody published."""

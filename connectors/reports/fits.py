@@ -11,8 +11,8 @@ from matplotlib.figure import Figure
 
 from connectors.reports.drawing import drawing, svg
 from twin.arrays import Floats
+from twin.figure.axes import axis_time, labelled, log_ticks, title
 from twin.figure.style import BLUE, INK, ORANGE, PINK, SOFT, WIDE
-from twin.figure.writing import axis_time, labelled, log_ticks, title
 from twin.model.spec import Model
 from twin.observation.observation import Observation
 from twin.study.examination import Examined

@@ -6,7 +6,7 @@ import functools
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from twin.figure.writing import number, unit
+from twin.writing import number, unit
 
 
 def page(template: str, **facts: object) -> str:

@@ -10,10 +10,11 @@ from matplotlib.axes import Axes
 from scipy import stats
 
 from connectors.reports.drawing import drawing, svg
+from twin.figure.axes import title
 from twin.figure.style import BLUE, ORANGE, SOFT
-from twin.figure.writing import number, title
 from twin.study.calibration import Uniform
 from twin.study.uniformity import envelope
+from twin.writing import number
 
 BINS = 20
 

@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.clock import DAY_MS, HOUR_MS
 from twin.events import from_millis
+from twin.figure.axes import SHORT_DAYS, log_ticks, title
 from twin.figure.style import BLUE, GREEN, INK, ORANGE, PINK, SOFT, WIDE, house_style
 from twin.figure.trajectory import Trajectory
-from twin.figure.writing import SHORT_DAYS, log_ticks, title
-from twin.figure.writing import unit as written
 from twin.model.spec import Model, OutputSpec
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.timeline.delivery import Delivered
+from twin.writing import unit as written
 
 WIDTH, DOSES, PANEL = 8.0, 1.3, 2.3
 """Inches: of the figure, of the panel of doses, of an output's."""

@@ -50,11 +50,15 @@ function fill(part, lines, x) {
 function dates(u, splits, axis, space, increment) {
   const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
   let before = null;
+  let year = null;
   return splits.map((t) => {
     const today = day(t);
-    const text = increment >= DAY ? today : today === before ? hour.format(t) : `${hour.format(t)}\n${today}`;
+    const own = new Date(t).getFullYear();
+    const below = increment >= DAY ? own !== year && own : today !== before && today;
+    const text = increment >= DAY ? today : hour.format(t);
     before = today;
-    return text;
+    year = own;
+    return below ? `${text}\n${below}` : text;
   });
 }
 

@@ -61,11 +61,14 @@ export const words = (name) => name.replaceAll("_", " ").replace(/\bauc\b/, "AUC
 export const alertName = ({ title, subject }) =>
   ["model", "patient"].includes(subject.kind) ? title : `${title}: ${words(subject.name)}`;
 
-const CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", hour: "2-digit", minute: "2-digit" });
+const CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
 const DAYS = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
 
-/** "2 Mar, 08:00" in the reader's own time zone. */
+/** "2 Mar 2026, 08:00" in the reader's own time zone. */
 export const clock = (millis) => (millis === null ? "–" : CLOCK.format(millis).replaceAll(" ", NB));
+
+/** The reader's time zone, e.g. "Europe/Berlin". */
+export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
 
 /** "2 Mar". */
 export const day = (millis) => DAYS.format(millis).replaceAll(" ", NB);
@@ -76,7 +79,7 @@ export function span(millis) {
   if (size < 60_000) return `${Math.round(size / 1000)}${NB}s`;
   if (size < HOUR) return `${Math.round(size / 60_000)}${NB}min`;
   if (size < 2 * DAY) return `${Math.round(size / HOUR)}${NB}h`;
-  return `${(size / DAY).toFixed(size < 10 * DAY ? 1 : 0)}${NB}d`;
+  return `${Number((size / DAY).toFixed(size < 10 * DAY ? 1 : 0))}${NB}d`;
 }
 
 /** Whether a time lies ahead of or behind `now`: "in 3.1 d", "2 h ago". */

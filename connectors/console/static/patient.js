@@ -1,7 +1,7 @@
 // One patient: facts, alerts with their history, charts, parameters, measured values.
 
 import { Chart, columns } from "./charts.js";
-import { alertName, amount, clock, day, number, percent, quantity, range, relative, unit, words } from "./format.js";
+import { alertName, amount, clock, day, number, percent, quantity, range, relative, span, unit, words, zone } from "./format.js";
 import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
 import { targetWords } from "./ward.js";
 
@@ -96,7 +96,7 @@ export class Patient {
   draw() {
     show($("patient-absent"), false);
     show($("patient-body"), true);
-    write($("patient-summary"), [this.row.model && words(this.row.model), this.row.time !== null && `twin at ${clock(this.row.time)}`].filter(Boolean).join(" · "));
+    write($("patient-summary"), [this.row.model && words(this.row.model), this.row.time !== null && `twin at ${clock(this.row.time)} (${zone()})`].filter(Boolean).join(" · "));
     this.drawFacts();
     this.drawAlerts();
     this.chooseSpan();
@@ -268,8 +268,8 @@ function alertItem(card, open) {
   const step = card.steps.at(-1);
   const facts = [
     step.probability === null ? null : `probability ${percent(step.probability)}`,
-    step.horizon_hours === null ? null : `within ${number(step.horizon_hours)} h`,
-    step.freshness_hours === null ? null : `newest measurement behind it ${number(step.freshness_hours)} h old`,
+    step.horizon_hours === null ? null : `within ${span(step.horizon_hours * HOUR)}`,
+    step.freshness_hours === null ? null : `newest measurement behind it ${span(step.freshness_hours * HOUR)} old`,
     `since ${clock(card.onset)}`,
   ].filter(Boolean);
   const history = make("details", { attributes: { "data-alert": card.id } }, make("summary", { text: `History (${card.steps.length})` }),

@@ -1,6 +1,6 @@
 // The ward: one line a patient, the most urgent first.
 
-import { alertName, amount, clock, day, number, percent, quantity, relative, span, unit, words } from "./format.js";
+import { alertName, amount, clock, day, number, percent, quantity, relative, span, unit, words, zone } from "./format.js";
 import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
 
 const BEHIND = 15 * 60_000;
@@ -139,8 +139,9 @@ export class Ward {
     let line = this.drawn.get(row.id);
     if (!line) {
       const link = make("a", { className: "open", text: row.id, attributes: { href: `#patient/${row.id}` } });
-      line = make("tr", { attributes: { "data-patient": row.id } }, make("th", { attributes: { scope: "row" } }, link, make("small")));
-      for (const [label] of COLUMNS) line.append(make("td", { attributes: { "data-label": label } }));
+      // On a phone rows are cards: their roles keep them a table to those who listen.
+      line = make("tr", { attributes: { "data-patient": row.id, role: "row" } }, make("th", { attributes: { scope: "row", role: "rowheader" } }, link, make("small")));
+      for (const [label] of COLUMNS) line.append(make("td", { attributes: { "data-label": label, role: "cell" } }));
       line.addEventListener("click", (event) => {
         if (!event.target.closest("a") && getSelection().isCollapsed) link.click();
       });
@@ -167,10 +168,9 @@ export class Ward {
     const rows = [...this.rows.values()];
     const alarmed = rows.filter((row) => row.alerts.length > 0).length;
     const high = rows.filter((row) => row.urgency[0] === 3).length;
-    const zone = Intl.DateTimeFormat().resolvedOptions().timeZone;
     write(
       $("ward-summary"),
-      rows.length === 0 ? "" : `${rows.length} patients, ${alarmed} with alerts, ${high} of them high · ward time ${clock(this.clock)} (${zone})`,
+      rows.length === 0 ? "" : `${rows.length} patients, ${alarmed} with alerts, ${high} of them high · ward time ${clock(this.clock)} (${zone()})`,
     );
   }
 
