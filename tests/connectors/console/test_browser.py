@@ -236,7 +236,7 @@ def test_a_patient_is_drawn_and_followed(page: webdriver.Chrome, console: Consol
         eventually(lambda chart=chart: inked(page, chart)["blue"] > 2000)
     eventually(lambda: inked(page, "delivery")["blue"] > 500)
     assert "probability 0.62" in text_of(page, "#alerts li.high")
-    assert "within 7\N{NO-BREAK SPACE}d" in text_of(page, "#alerts li.high")
+    assert "within 7 d" in text_of(page, "#alerts li.high")
     assert len(visible(page, "#measured-rows tr")) == 2
     assert [row.split()[0] for row in visible(page, "#parameter-rows tr")] == ["CL", "MTT"]
     assert not {"not known", "population"} & set(" ".join(visible(page, "#parameter-rows")).split("\n"))
