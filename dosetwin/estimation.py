@@ -11,6 +11,8 @@ from dosetwin.models import ModelLike, the_model
 from dosetwin.records import Records, processes, read_records
 from streams.batch.estimate import IndividualEstimate, estimate_table, value_table
 from streams.batch.estimate import estimate as estimate_cases
+from streams.batch.estimated import remarks as estimate_remarks
+from streams.batch.estimated import shrinkage
 from streams.batch.process_pool import prepare
 from twin.model.spec import Model
 
@@ -24,10 +26,12 @@ class Estimates:
 
     Attributes:
         individuals: a row a patient: ``ETA_...`` and ``SE_...`` of each random effect, ``KAPPA_..._n`` of each
-            occasion, every individual parameter, ``OFV``, ``converged``, ``modes_found``.
+            occasion (which one, says ``OCCASION_n``), every individual parameter, ``OFV``, ``converged``,
+            ``modes_found``, the covariates ``at_reference``, and what was ``left_out`` of the patient's record.
         values: a row a measured value: ``ID TIME DV PRED IPRED IWRES NPDE OUTPUT``; TIME in the model's unit.
         left_out: rows, events and patients that could not be used: ``place``, ``reason``.
-        notes: what was decided where the data left something open.
+        notes: what was decided where the data left something open, and whom the search for a mode did not settle in.
+        shrinkage: of each random effect over the patients, 1 - SD(eta)/omega; of fewer than two patients nothing.
     """
 
     model: Model
@@ -35,6 +39,7 @@ class Estimates:
     values: Frame
     left_out: Frame
     notes: tuple[str, ...]
+    shrinkage: dict[str, float]
     found: tuple[IndividualEstimate, ...]
 
     def __repr__(self) -> str:
@@ -111,6 +116,7 @@ def estimate(
         frame_of(estimate_table(known, found), remarks.kind),
         frame_of(value_table(found), remarks.kind),
         remarks.left_out(),
-        tuple(remarks.notes),
+        (*remarks.notes, *estimate_remarks(found)),
+        shrinkage(known, found),
         found,
     )

@@ -21,6 +21,7 @@ from streams.batch.cases import (
     Case,
     EventPlace,
     Found,
+    Gathered,
     Problem,
     RecordedCases,
     gathered,
@@ -87,12 +88,12 @@ def read_records(
     report, note = remarks.problems.append, remarks.notes.append
     if is_frame(records):
         remarks.kind = frame_library(records)
-        cases = gathered(_rows(cells_of(records, how.columns), how, remarks), how, report, _nothing)
+        cases = gathered(_rows(cells_of(records, how.columns), how, remarks), how, report, note, _nothing)
     elif (files := _files(records)) is not None:
         require_files(files)
         cases = read_cases(files, how, report, note, _nothing)
     else:
-        cases = gathered(_events(records), how, report, _nothing)
+        cases = gathered(_events(records), how, report, note, _nothing)
     if not cases:
         why = f": {remarks.problems[0]}" if remarks.problems else "; it holds no record of a patient"
         raise ValueError(f"nothing in the data can be used{why}")
@@ -146,11 +147,11 @@ def at_least(name: str, value: int, least: int) -> None:
         raise ValueError(f"{name}: {value} is too few; give at least {least}")
 
 
-def _rows(cells: Cells, how: RecordedCases, remarks: Remarks) -> Iterable[Found]:
+def _rows(cells: Cells, how: RecordedCases, remarks: Remarks) -> Gathered:
     if how.model is None:
         raise ValueError("model: missing; a data frame needs the model that says what TIME, DV and CMT are")
     reading = read_table(*cells, how.model, how.columns, how.output)
-    return recorded_in(reading, FRAME, "row", remarks.problems.append, remarks.notes.append)
+    return recorded_in(reading, FRAME, "row", remarks.notes.append)
 
 
 def _files(records: object) -> list[Path] | None:

@@ -15,11 +15,22 @@ from pathlib import Path
 from typing import Literal, NamedTuple
 
 from connectors.feeds.bad_lines import BadLine
+from connectors.feeds.characteristics import reference_note, said_by
 from connectors.feeds.ndjson import read_ndjson
 from connectors.feeds.nmtran.reader import NmtranEvents, read_nmtran
 from connectors.feeds.nmtran.text import lines_of
 from connectors.feeds.nmtran.times import ORIGIN
-from twin.events import BadEvent, Enrolment, InputEvent, Rejected, encode, to_millis
+from twin.events import (
+    BadEvent,
+    Covariate,
+    DoseGiven,
+    Enrolment,
+    InputEvent,
+    Measurement,
+    Rejected,
+    encode,
+    to_millis,
+)
 from twin.model.spec import Model, ModelError
 from twin.modelfile.library import library_ids, load_model
 from twin.patient.rivals import Rivals, rivals
@@ -52,10 +63,16 @@ def of_patient(patient_id: str) -> EventPlace:
 
 
 class Problem(NamedTuple):
-    """Something that was left out, where it stood, and why."""
+    """Something that was left out, where it stood, and why; whose it was and what, in a word, where that is known.
+
+    Of an ``incidental`` one, a value on a record that is otherwise used, a note has told already.
+    """
 
     place: EventPlace
     reason: str
+    patient_id: str = ""
+    what: str = ""
+    incidental: bool = False
 
     def __str__(self) -> str:
         return f"{self.place}: {self.reason}"
@@ -75,6 +92,7 @@ class Case:
     ``rivals`` it is the first of those.
 
     ``zero`` is the ms that the record's own time counts from: that of NM-TRAN's TIME 0, else the patient's first event.
+    ``problems`` are what could not be read of the record.
     """
 
     patient_id: str
@@ -82,6 +100,7 @@ class Case:
     recorded: tuple[RecordedEvent, ...]
     zero: int = 0
     rivals: Rivals | None = None
+    problems: tuple[Problem, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -108,15 +127,39 @@ def refusals(
     refused: Iterable[BadEvent | Rejected],
 ) -> tuple[Problem, ...]:
     """What a model could not use of a patient's ``events``, each at the place where it was ``recorded``."""
-    places = {event.event_id: one.place for event, one in zip(events, recorded, strict=True)}
-    nowhere = of_patient(patient_id)
-    return tuple(Problem(places.get(bad.event_id or "", nowhere), f"{bad.reason}: {bad.detail}") for bad in refused)
+    told = {event.event_id: (one.place, what_is(event)) for event, one in zip(events, recorded, strict=True)}
+    nowhere = of_patient(patient_id), "event"
+    return tuple(
+        Problem(place, f"{bad.reason}: {bad.detail}", patient_id, what)
+        for bad in refused
+        for place, what in [told.get(bad.event_id or "", nowhere)]
+    )
+
+
+def what_is(event: InputEvent) -> str:
+    """In a word or two what an event says.
+
+    >>> from twin.events import StateReset
+    >>> what_is(StateReset.example())
+    'state reset'
+    """
+    match event:
+        case DoseGiven():
+            return "dose"
+        case Measurement():
+            return "value"
+        case Covariate(name=name):
+            return f"covariate {name}"
+    return event.kind.replace("_", " ")
 
 
 Report = Callable[[Problem], None]
 Note = Callable[[str], None]
 Found = tuple[InputEvent, EventPlace, int | None]
 """An event, where it was read, and the ms of TIME 0 where the record has such a time."""
+
+Gathered = Iterable[Found | Problem]
+"""What is read of records, in their order: events, and what could not be used."""
 
 
 def read_cases(
@@ -134,19 +177,41 @@ def read_cases(
         NmtranError: a header that cannot be used with the column map.
         OSError: a file cannot be read.
     """
-    return gathered((found for file in files for found in _events(file, how, report, note)), how, report, reached)
+    return gathered((found for file in files for found in _events(file, how, note)), how, report, note, reached)
 
 
 def gathered(
-    found: Iterable[Found], how: RecordedCases, report: Report, reached: Callable[[int], None]
+    found: Gathered, how: RecordedCases, report: Report, note: Note, reached: Callable[[int], None]
 ) -> tuple[Case, ...]:
     """The cases that events make, wherever they were read, by patient id; arguments are those of `read_cases`."""
     patients: dict[str, _Patient] = {}
-    for count, (event, place, zero) in enumerate(found, start=1):
+    problems: dict[str, list[Problem]] = {}
+    count = 0
+    for one in found:
+        if isinstance(one, Problem):
+            problems.setdefault(one.patient_id, []).append(one)
+            if not one.incidental:
+                report(one)
+            continue
+        event, place, zero = one
         patients.setdefault(event.patient_id, _Patient()).add(event, place, zero)
+        count += 1
         reached(count)
-    cases = (patients[name].case(name, how, report) for name in sorted(patients, key=in_file_order))
-    return tuple(case for case in cases if case is not None)
+    every = (
+        patients[name].case(name, how, report, problems.get(name, ())) for name in sorted(patients, key=in_file_order)
+    )
+    cases = tuple(case for case in every if case is not None)
+    _note_references(cases, patients, note)
+    return cases
+
+
+def _note_references(cases: Sequence[Case], patients: Mapping[str, _Patient], note: Note) -> None:
+    """Say which covariates of each model stand at their reference."""
+    models = {case.model.id: case.model for case in cases}
+    for model in models.values():
+        said = {case.patient_id: patients[case.patient_id].said for case in cases if case.model.id == model.id}
+        if (text := reference_note(model, said)) is not None:
+            note(text)
 
 
 def in_file_order(patient_id: str) -> tuple[tuple[str | int, ...], str]:
@@ -179,30 +244,30 @@ def holds_events(file: Path) -> bool:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
-def _events(file: Path, how: RecordedCases, report: Report, note: Note) -> Iterable[Found]:
+def _events(file: Path, how: RecordedCases, note: Note) -> Gathered:
     name = str(file)
     if holds_events(file):
         with file.open("rb") as stream:
             for number, found in read_ndjson(stream):
                 if isinstance(found, BadLine):
-                    report(Problem(EventPlace(name, number), found.reason))
+                    yield Problem(EventPlace(name, number), found.reason)
                 else:
                     yield found, EventPlace(name, number), None
         return
     if how.model is None:
         raise CaseError(f"{name} is an NM-TRAN file: name the model that says what TIME, DV and CMT are, with --model")
     reading = read_nmtran(lines_of(file), how.model, how.columns, how.output)
-    yield from recorded_in(reading, name, "line", report, note)
+    yield from recorded_in(reading, name, "line", note)
 
 
-def recorded_in(
-    reading: NmtranEvents, name: str, counted: Literal["line", "row"], report: Report, note: Note
-) -> Iterable[Found]:
+def recorded_in(reading: NmtranEvents, name: str, counted: Literal["line", "row"], note: Note) -> Gathered:
     """What was read of a record in the style of NM-TRAN that is called ``name``, its lines or rows ``counted``."""
     for text in reading.notes:
         note(f"{name}: {text}")
     for bad in reading.bad_lines:
-        report(Problem(EventPlace(name, bad.line, counted), bad.reason))
+        yield Problem(EventPlace(name, bad.line, counted), bad.reason, bad.patient, bad.what)
+    for bad in reading.unused:
+        yield Problem(EventPlace(name, bad.line, counted), bad.reason, bad.patient, bad.what, incidental=True)
     zero = None if reading.dated else to_millis(ORIGIN)
     for event in reading.events:
         yield event, EventPlace(name, reading.line_of.get(event.event_id), counted), zero
@@ -215,6 +280,7 @@ class _Patient:
         self._recorded: list[RecordedEvent] = []
         self._enrolments: dict[RecordedEvent, Enrolment] = {}
         self._ids: dict[bytes, str] = {}
+        self.said: frozenset[str] = frozenset()
         self._zero: int | None = None
 
     def add(self, event: InputEvent, place: EventPlace, zero: int | None) -> None:
@@ -222,10 +288,13 @@ class _Patient:
         self._recorded.append(recorded)
         self._zero = self._zero if zero is None else zero
         self._ids[recorded.raw] = event.event_id
+        self.said |= said_by([event])
         if isinstance(event, Enrolment):
             self._enrolments[recorded] = event
 
-    def case(self, patient_id: str, how: RecordedCases, report: Report) -> Case | None:
+    def case(
+        self, patient_id: str, how: RecordedCases, report: Report, problems: Sequence[Problem] = ()
+    ) -> Case | None:
         """The patient's case, or ``None`` with a report when no model is named for it."""
         recorded = self._each_once(report)
         enrolled = self._enrolled(recorded, how.rivals or how.model, report)
@@ -233,12 +302,13 @@ class _Patient:
             reason = (
                 f"patient {patient_id} is left out ({len(recorded)} events): no usable enrolment; name one with --model"
             )
-            report(Problem(EventPlace(self._recorded[0].place.file, None), reason))
+            report(Problem(EventPlace(self._recorded[0].place.file, None), reason, patient_id))
             return None
         chosen, refused = enrolled
         zero = min(self._recorded).millis if self._zero is None else self._zero
         model, rivals = (chosen.models[0], chosen) if isinstance(chosen, Rivals) else (chosen, None)
-        return Case(patient_id, model, tuple(one for one in recorded if one not in refused), zero, rivals)
+        usable = tuple(one for one in recorded if one not in refused)
+        return Case(patient_id, model, usable, zero, rivals, tuple(problems))
 
     def _each_once(self, report: Report) -> list[RecordedEvent]:
         """In order, repeats left out; of an id with several contents the first, the others reported."""

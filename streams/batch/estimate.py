@@ -11,10 +11,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
+from connectors.feeds.characteristics import at_reference, said_by
 from streams.batch.cases import Case, Problem, RecordedEvent, Report, in_file_order, of_patient, refusals
+from streams.batch.left_out import in_words
 from streams.batch.process_pool import in_processes, model_of
 from streams.batch.tables import Cell, Table
 from twin.clock import UNIT_MS
@@ -23,6 +25,7 @@ from twin.model.spec import Model
 
 if TYPE_CHECKING:
     from twin.study.diagnostics import Diagnosis
+    from twin.timeline.timeline import Timeline
 
 BATCHES = 8
 """Batches a process, so that all end at about the same time."""
@@ -56,7 +59,11 @@ class IndividualEstimate:
     Attributes:
         eta, errors: (d,) random effects and their standard errors.
         kappa, kappa_errors: of each occasion (o,) the same.
+        occasions: what each occasion is (`_occasions`).
         parameters: (P,) individual parameters, as `Model.individual_names` names them.
+        measured: how many values it rests on.
+        left_out: what of the record could not be used, in words.
+        at_reference: covariates that nothing was said of.
         values: empty where they were not asked for.
     """
 
@@ -65,10 +72,14 @@ class IndividualEstimate:
     errors: Numbers
     kappa: tuple[Numbers, ...]
     kappa_errors: tuple[Numbers, ...]
+    occasions: Numbers
     parameters: Numbers
     ofv: float
     converged: bool
     modes: int
+    measured: int
+    at_reference: tuple[str, ...]
+    left_out: str = ""
     values: tuple[PredictedValue, ...] = ()
 
 
@@ -102,6 +113,7 @@ def estimate(
         WorkerLost: a worker process was killed, e.g. for want of memory.
     """
     cases = sorted(cases, key=lambda case: in_file_order(case.patient_id))
+    unread = {case.patient_id: case.problems for case in cases}
     records = [(case.patient_id, case.recorded, case.zero) for case in cases]
     size = max(1, min(LARGEST_BATCH, -(-len(cases) // (BATCHES * max(jobs, 1)))))
     tasks = [(records[first : first + size], model.text, model.id, diagnosed) for first in range(0, len(cases), size)]
@@ -115,7 +127,8 @@ def estimate(
                 if isinstance(one.found, str):
                     report(Problem(of_patient(one.patient_id), one.found))
                 else:
-                    found[one.patient_id] = one.found
+                    left_out = (*unread[one.patient_id], *one.problems)
+                    found[one.patient_id] = replace(one.found, left_out=in_words(left_out))
             finished += len(batch)
             done(finished)
     return tuple(found[case.patient_id] for case in cases if case.patient_id in found)
@@ -163,13 +176,26 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchRe
         tuple(found.errors.tolist()),
         tuple(tuple(each) for each in found.kappa.tolist()),
         tuple(tuple(each) for each in found.kappa_errors.tolist()),
+        _occasions(found.occasions, timeline, model, zero),
         tuple(found.parameters.tolist()),
         float(found.ofv),
         bool(found.converged),
         int(found.modes),
-        values,
+        0 if timeline is None else len(timeline.observations),
+        at_reference(model, said_by(fact for _, fact in history.effective())),
+        values=values,
     )
     return BatchResult(patient_id, estimated, refusals(patient_id, events, recorded, refused))
+
+
+def _occasions(begins: Sequence[int], timeline: Timeline | None, model: Model, zero: int) -> Numbers:
+    """Each occasion as the record names it: the covariate that tells them apart, or else the TIME at which it began."""
+    if model.occasions is None or timeline is None:
+        return ()
+    if model.occasions.covariate is not None:
+        column = [covariate.name for covariate in model.covariates].index(model.occasions.covariate)
+        return tuple(float(timeline.covariates_at(begin)[column]) for begin in begins)
+    return tuple((max(begin, timeline.start) - zero) / UNIT_MS[model.time_unit] for begin in begins)
 
 
 def _values(diagnosis: Diagnosis, model: Model, zero: int) -> tuple[PredictedValue, ...]:
@@ -188,7 +214,8 @@ def _values(diagnosis: Diagnosis, model: Model, zero: int) -> tuple[PredictedVal
 def estimate_table(model: Model, found: Sequence[IndividualEstimate]) -> Table:
     """A row a patient: effects, their standard errors, those of each occasion, every individual parameter, the rest.
 
-    Patients differ in how many occasions they have; of those that one did not have its cells are empty.
+    Patients differ in how many occasions they have; of those that one did not have its cells are empty. ``OCCASION_n``
+    says which the n-th is: the value of the covariate that tells occasions apart, or else the TIME at which it began.
     """
     table: dict[str, Sequence[Cell]] = {"ID": [one.patient_id for one in found]}
     for i, name in enumerate(model.eta_names):
@@ -196,6 +223,7 @@ def estimate_table(model: Model, found: Sequence[IndividualEstimate]) -> Table:
     for i, name in enumerate(model.eta_names):
         table[f"SE_{name}"] = [one.errors[i] for one in found]
     for n in range(max((len(one.kappa) for one in found), default=0)):
+        table[f"OCCASION_{n + 1}"] = [one.occasions[n] if n < len(one.occasions) else math.nan for one in found]
         for i, name in enumerate(model.iov_names):
             table[f"KAPPA_{name}_{n + 1}"] = [_of_occasion(one.kappa, n, i) for one in found]
         for i, name in enumerate(model.iov_names):
@@ -205,6 +233,8 @@ def estimate_table(model: Model, found: Sequence[IndividualEstimate]) -> Table:
     table["OFV"] = [one.ofv for one in found]
     table["converged"] = [one.converged for one in found]
     table["modes_found"] = [one.modes for one in found]
+    table["at_reference"] = [" ".join(one.at_reference) or None for one in found]
+    table["left_out"] = [one.left_out or None for one in found]
     return table
 
 

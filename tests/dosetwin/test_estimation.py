@@ -24,7 +24,10 @@ def test_frames_hold_what_the_command_writes(tmp_path: Path) -> None:
     assert CliRunner().invoke(app, words).exit_code == 0
     found = dosetwin.estimate(FRAME, MODEL, jobs=0)
     for frame, file in ((found.individuals, "out.csv"), (found.values, "values.csv")):
-        pd.testing.assert_frame_equal(frame, pd.read_csv(tmp_path / file), rtol=1e-9, check_dtype=False)
+        written = pd.read_csv(tmp_path / file)
+        assert list(frame) == list(written)
+        full = [each.dropna(axis="columns", how="all") for each in (frame, written)]
+        pd.testing.assert_frame_equal(*full, rtol=1e-9, check_dtype=False)
 
 
 def test_frames_are_of_the_kind_that_came_in_and_have_the_same_numbers() -> None:
@@ -43,6 +46,10 @@ def test_an_estimate_beside_rows_that_were_left_out_says_so_where_it_was_called(
         found = dosetwin.estimate(frame, MODEL, jobs=0)
     assert caught[0].filename == __file__
     assert found.left_out["place"].tolist() == ["data frame: row 7"]
+    assert found.individuals["left_out"].tolist()[1] == "value (row 7)"
+    assert found.individuals["left_out"].isna().tolist() == [True, False]
+    assert found.notes[-1] == "estimated from a part of what was recorded (column left_out): 1 patient (10)"
+    assert set(found.shrinkage) == set(MODEL.eta_names)
 
 
 def test_the_fit_of_an_output_can_be_seen() -> None:

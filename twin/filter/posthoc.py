@@ -43,6 +43,7 @@ class Estimated:
     Attributes:
         eta, errors: (d,) random effects and their standard errors.
         kappa, kappa_errors: (occasions, o) the same of each occasion.
+        occasions: ms at which each of those began (`twin.timeline.segments.EVER`: before the record).
         effects: all of them through time, of one particle.
         parameters: (P,) individual parameters at the end of the data.
         ofv: objective function value.
@@ -54,6 +55,7 @@ class Estimated:
     errors: Floats
     kappa: Floats
     kappa_errors: Floats
+    occasions: tuple[int, ...]
     effects: Effects
     covariance: Floats
     parameters: Floats
@@ -87,6 +89,7 @@ def post_hoc(kernel: Kernel, step_sizes: StepSizes, timeline: Timeline | None) -
         errors[part.base],
         kappas[0],
         kappas[1],
+        layout.occasions if part.iov else (),
         effects,
         mode.covariance,
         _parameters(kernel, timeline, effects),

@@ -11,6 +11,7 @@ from connectors.feeds.stream import Note, Said, Stream, TimedEvent
 
 if TYPE_CHECKING:
     from connectors.feeds.nmtran.reader import NmtranEvents
+    from twin.model.spec import Model
 
 
 def open_feed(
@@ -31,12 +32,15 @@ def open_feed(
     from twin.modelfile.library import load_model
 
     reading = read_nmtran(lines_of(file), load_model(model), parse_columns(columns), output)
-    return Stream(_said(reading, file), len(reading.events))
+    return Stream(_said(reading, load_model(model), file), len(reading.events))
 
 
-def _said(reading: NmtranEvents, file: Path) -> Iterator[Said]:
+def _said(reading: NmtranEvents, model: Model, file: Path) -> Iterator[Said]:
+    from connectors.feeds.characteristics import reference_note, said_by
     from twin.events import to_millis
 
-    yield from (Note(f"{file}: note: {note}") for note in reading.notes)
+    said = {patient: said_by(events) for patient, events in reading.by_patient().items()}
+    remark = reference_note(model, said)
+    yield from (Note(f"{file}: note: {note}") for note in (*reading.notes, *filter(None, [remark])))
     yield from (dataclasses.replace(bad, file=file) for bad in reading.bad_lines)
     yield from (TimedEvent(to_millis(event.time), event) for event in reading.events)

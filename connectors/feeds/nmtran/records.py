@@ -130,7 +130,7 @@ def read_records(
     text = [line.lstrip("\ufeff").strip() for line in lines]
     header = _header(text, covariates, columns)
     positions = _positions(header.names, covariates, columns)
-    _note_unread(header.names, positions, notes)
+    _note_unread(header.names, positions, covariates, notes)
     _note_layout(header, notes)
     rows = list(_rows(text, header, ignores_c=_ignores_c(header, positions), bad_lines=bad_lines, notes=notes))
     commas = has_decimal_commas(cells for _, cells in rows)
@@ -214,14 +214,20 @@ def table_records(
         NmtranError: the column map does not fit the header.
     """
     positions = _positions(header, covariates, columns)
-    _note_unread(header, positions, notes)
+    _note_unread(header, positions, covariates, notes)
     for number, cells in enumerate(rows):
         yield DataRecord(number, list(cells), positions, "row")
 
 
-def _note_unread(header: Sequence[str], positions: Mapping[str, int], notes: Counter[str]) -> None:
+def _note_unread(
+    header: Sequence[str], positions: Mapping[str, int], covariates: Sequence[str], notes: Counter[str]
+) -> None:
+    """Columns that are not read, and the covariates that one of them may have been meant for."""
     unread = ", ".join(cell for at, cell in enumerate(header) if at not in positions.values())
-    if unread:
+    lacking = ", ".join(name for name in covariates if name not in positions)
+    if unread and lacking:
+        notes[f"columns not read: {unread}; covariates without a column: {lacking} (a column map names it)"] += 1
+    elif unread:
         notes[f"columns not read: {unread}"] += 1
 
 

@@ -1,9 +1,10 @@
 """``dosetwin estimate``: the empirical Bayes estimates of all patients of a data set, as tables.
 
 What a post hoc step gives: one row a patient, and with ``--predictions`` one row a measured value. What cannot be used
-is reported on stderr with its file, line and reason while the rest goes on; the exit code is then 3. Arguments that
+is reported on stderr with its file, line and reason while the rest goes on; the exit code is then 3, and the column
+``left_out`` says it of each patient. ``at_reference`` names the covariates that nothing was said of. Arguments that
 cannot be used end the command with exit code 2 before anything is written. The last line on stderr is JSON: what was
-read, estimated and left out.
+read, estimated and left out, and the shrinkage of each random effect, 1 - SD(eta)/omega.
 """
 
 from __future__ import annotations
@@ -36,6 +37,7 @@ def estimate(
     from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
     from streams.batch.estimate import estimate as estimate_cases
     from streams.batch.estimate import estimate_table, value_table
+    from streams.batch.estimated import remarks, shrinkage
     from streams.batch.process_pool import cores, prepare
     from streams.batch.tables import write_table
     from streams.terminal.progress import progress
@@ -56,11 +58,15 @@ def estimate(
         write_table(out, estimate_table(how.model, found))
         if predictions is not None:
             write_table(predictions, value_table(found))
+    for remark in remarks(found):
+        typer.echo(f"note: {remark}", err=True)
     summary = {
         "patients": len(cases),
         "estimated": len(found),
         "converged": sum(one.converged for one in found),
         "several_modes": sum(one.modes > 1 for one in found),
+        "incomplete": sum(bool(one.left_out) for one in found),
+        "eta_shrinkage": {name: round(share, 4) for name, share in shrinkage(how.model, found).items()},
         "left_out": len(left_out),
         "out": str(out),
     }

@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from streams.batch.cases import Case, CaseError, EventPlace, Problem, RecordedCases, holds_events, read_cases
+from streams.batch.left_out import in_words
 from twin.events import Clock, Enrolment, InputEvent, LabResult, Quantity, decode, encode
 from twin.modelfile.library import load_model
 
@@ -36,7 +37,7 @@ def read(
     path = folder / "events.ndjson"
     path.write_bytes(b"\n".join(map(encode, events)))
     problems: list[Problem] = []
-    return read_cases([path], how, problems.append, pytest.fail, lambda _: None), problems
+    return read_cases([path], how, problems.append, lambda _: None, lambda _: None), problems
 
 
 def recorded(case: Case) -> list[InputEvent]:
@@ -123,7 +124,7 @@ def test_a_patient_may_be_spread_over_files_of_both_kinds(tmp_path: Path) -> Non
     )  # fmt: skip
     (tmp_path / "b.ndjson").write_bytes(encode(count))
     files = [tmp_path / "b.ndjson", tmp_path / "a.csv"]
-    (case,) = read_cases(files, RecordedCases(DOCETAXEL), pytest.fail, pytest.fail, lambda _: None)
+    (case,) = read_cases(files, RecordedCases(DOCETAXEL), pytest.fail, lambda _: None, lambda _: None)
     assert [event.kind for event in recorded(case)] == ["enrolment", "lab_result", "lab_result"]
     assert [one.place.line for one in case.recorded] == [None, 2, 1]
 
@@ -150,3 +151,30 @@ def test_the_suffix_tells_what_a_file_holds_and_else_its_first_character(
 ) -> None:
     (tmp_path / name).write_bytes(content)
     assert holds_events(tmp_path / name) is expected
+
+
+def test_what_a_record_lost_stays_with_its_patient_and_its_notes_say_what_stands_at_its_reference(
+    tmp_path: Path,
+) -> None:
+    lines = [
+        "ID,TIME,AMT,DV,DVID,BSA,WEIGHT",
+        "7,0,96,3,.,1.7,70",
+        "7,24,.,much,2,.,70",
+        "8,24,.,4.2,2,.,80",
+        "x y,1,1,.,.,.,.",
+    ]
+    (tmp_path / "a.csv").write_text("\n".join(lines) + "\n")
+    problems: list[Problem] = []
+    notes: list[str] = []
+    cases = read_cases([tmp_path / "a.csv"], RecordedCases(DOCETAXEL), problems.append, notes.append, lambda _: None)
+    assert [problem.place.line for problem in problems] == [3, 5]
+    assert [(case.patient_id, in_words(case.problems)) for case in cases] == [
+        ("7", "2 times value (line 3, 2)"),
+        ("8", ""),
+    ]
+    (unread,) = (note for note in notes if "not read" in note)
+    assert unread.endswith("columns not read: WEIGHT; covariates without a column: ANC0, AAG (a column map names it)")
+    assert notes[-1] == (
+        "covariates of docetaxel_ozawa2007 that no record says stand at their reference: "
+        "ANC0, 4 10*9/L, in 2 of 2 patients; AAG, 0.94 g/L, in 2 of 2 patients; BSA, 1.6 m2, in 1 of 2 patients (8)"
+    )

@@ -116,13 +116,21 @@ def test_a_data_set_becomes_a_row_a_patient_and_a_row_a_value(folder: Path) -> N
 @pytest.mark.slow
 def test_what_cannot_be_read_is_reported_and_the_rest_is_estimated(folder: Path) -> None:
     with (folder / "records.csv").open("a") as file:
-        file.write("10,9,0,.,.,much,1,80\n12,1,0,.,.,2.0,7,80\n")
+        file.write("10,9,0,.,.,much,1,80\n12,1,0,.,.,2.0,7,80\n9,60,1,-5,0,.,.,.\n11,1,2,.,.,.,.,-80\n")
     result = run(folder, "--jobs", "1")
     assert result.exit_code == 3
     assert "line 10: DV 'much' is not a finite number" in result.stderr
     assert "line 11: DVID 7" in result.stderr
     said = json.loads(result.stderr.splitlines()[-1])
-    assert (said["estimated"], said["left_out"]) == (3, 2)
+    assert (said["estimated"], said["left_out"], said["incomplete"]) == (3, 4, 3)
+    assert set(said["eta_shrinkage"]) == set(MODEL.eta_names)
+    rows = {row["ID"]: row for row in table(folder / "out.csv")}
+    assert {patient: row["left_out"] for patient, row in rows.items()} == {
+        "9": "dose (line 12)",
+        "10": "value (line 10)",
+        "11": "covariates (line 13)",
+    }
+    assert "column left_out): 3 patients (9, 10, 11)" in result.stderr
 
 
 def test_a_patient_who_fails_takes_no_other_along() -> None:
@@ -183,13 +191,15 @@ def test_a_file_that_is_not_there_is_named(folder: Path) -> None:
 @pytest.mark.slow
 def test_occasions_have_columns_of_their_own_and_patients_with_fewer_leave_them_empty(tmp_path: Path) -> None:
     (tmp_path / "toy.toml").write_text(between_occasions().text)
-    lines = ["ID,TIME,EVID,DV,OCC", "1,0,0,5,1", "1,24,2,.,2", "1,25,0,2,2", "2,0,0,6,1"]
+    lines = ["ID,TIME,EVID,DV,OCC", "1,0,0,5,1", "1,24,2,.,3", "1,25,0,2,3", "2,0,0,6,1"]
     (tmp_path / "records.csv").write_text("\n".join(lines) + "\n")
     result = run(tmp_path, "--predictions", str(tmp_path / "values.csv"), "--jobs", "1")
     assert result.exit_code == 0, result.stderr
     first, second = table(tmp_path / "out.csv")
-    effects = ["ETA_Base", "SE_Base", "KAPPA_Base_1", "SE_KAPPA_Base_1", "KAPPA_Base_2", "SE_KAPPA_Base_2"]
-    assert list(first)[1:7] == effects
+    effects = ["ETA_Base", "SE_Base", "OCCASION_1", "KAPPA_Base_1", "SE_KAPPA_Base_1"]
+    effects += ["OCCASION_2", "KAPPA_Base_2", "SE_KAPPA_Base_2"]
+    assert list(first)[1:9] == effects
+    assert [row[f"OCCASION_{n}"] for row in (first, second) for n in (1, 2)] == ["1", "3", "1", ""]
     assert float(first["KAPPA_Base_1"]) > 0 > float(first["KAPPA_Base_2"])
     assert (second["KAPPA_Base_2"], second["SE_KAPPA_Base_2"]) == ("", "")
     early, late, _ = table(tmp_path / "values.csv")
