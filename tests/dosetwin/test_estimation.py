@@ -59,6 +59,6 @@ def test_the_fit_of_an_output_can_be_seen() -> None:
         "population prediction (mg/L)",
         "individual prediction (mg/L)",
     ]
-    assert found.plot("cells").axes[0].get_ylabel() == "measured (10*9/L)"
+    assert found.plot("cells").axes[0].get_ylabel() == "measured (×10⁹/L)"
     with pytest.raises(ValueError, match="output: 'hair' was not measured; there is toxin_plasma, cells"):
         found.plot("hair")
