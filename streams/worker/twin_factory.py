@@ -7,7 +7,6 @@ deterministic stand-in, a remote engine); ``dosetwin worker --twins module:name`
 from __future__ import annotations
 
 import importlib
-import re
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
@@ -19,8 +18,6 @@ if TYPE_CHECKING:
 
 LEAST_PARTICLES = 32
 """Size of a twin that only serves to compile its model."""
-
-_MODEL_ID = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$")
 
 
 class TwinUpdate(Protocol):
@@ -128,9 +125,10 @@ class LibraryTwins:
 
     def _load(self, model_id: str) -> Any:
         from twin import load_model
+        from twin.names import NAME_IN_WORDS, is_name
 
-        if not _MODEL_ID.match(model_id):
-            raise UnknownModel(f"model {model_id!r} is no model id (letters, digits, '_' and '-')")
+        if not is_name(model_id):
+            raise UnknownModel(f"model {model_id!r} is no model id; {NAME_IN_WORDS}")
         try:
             return load_model(str(self._model_files.get(model_id, model_id)))
         except (LookupError, ValueError, OSError) as error:

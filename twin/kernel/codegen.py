@@ -24,14 +24,15 @@ from twin.model.formula import arguments_of
 from twin.model.spec import Model, ParameterSpec
 from twin.model.structure import Structure
 
-GENERATOR = 9
+GENERATOR = 10
 """Raise when the generated code changes meaning, so that cached kernels are not reused."""
 
 
 def generate(model: Model, structure: Structure) -> str:
     """Python source of the model's kernel module (see the module docstring for what it defines)."""
     lines = Lines()
-    lines.add(0, f'"""Generated from {model.id} ({model.hash}); generator {GENERATOR}."""', "import math", "")
+    # Nothing that a model file says in words stands in the source, only its hash.
+    lines.add(0, f'"""Generated from model {model.hash}; generator {GENERATOR}."""', "import math", "")
     lines.add(0, IMPORTS[0], "from numba import njit", *IMPORTS[1:], "", "")
     scope = Scope.of(model, structure)
     _individual(lines, scope)

@@ -37,6 +37,7 @@ from __future__ import annotations
 import ast
 import difflib
 import math
+import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -97,7 +98,7 @@ _OPERATORS: Mapping[type[ast.operator], tuple[str, Callable[[Any, Any], Any]]] =
     ast.Sub: ("-", lambda a, b: a - b),
     ast.Mult: ("*", lambda a, b: a * b),
     ast.Div: ("/", lambda a, b: a / b),
-    ast.Pow: ("**", lambda a, b: a**b),
+    ast.Pow: ("**", lambda a, b: _power(a, b)),
 }
 _COMPARISONS: Mapping[type[ast.cmpop], tuple[str, Callable[[Any, Any], Any]]] = {
     ast.Lt: ("<", lambda a, b: a < b),
@@ -119,6 +120,19 @@ _NUMPY: Mapping[str, Callable[..., Any]] = {
     "pow": np.power,
     "where": np.where,
 }
+
+
+_CONTROL = re.compile(r"\b(if|else|elseif|endif|then)\b|\.(gt|ge|lt|le|eq|ne|and|or)\.", re.IGNORECASE)
+"""Words by which a formula of NM-TRAN or Python branches."""
+
+_WHERE = "write where(test, a, b) with a test such as t > 24: a where it holds, else b"
+
+
+def _power(base: Any, exponent: Any) -> Any:
+    found = base**exponent
+    if isinstance(found, complex):
+        raise ArithmeticError("a power of a negative number is not real")
+    return found
 
 
 class ExpressionError(ValueError):
@@ -159,6 +173,8 @@ def parse_expression(
         # A long formula may run over lines.
         body = ast.parse(" ".join(text.split()), mode="eval").body
     except SyntaxError as error:
+        if _CONTROL.search(text):
+            raise ExpressionError(f"'{text}' branches as NM-TRAN and Python do; {_WHERE}") from None
         place = f" at character {error.offset}" if error.offset else ""
         raise ExpressionError(f"'{text}' is not a formula: {error.msg}{place}") from None
     except (ValueError, RecursionError, MemoryError):
@@ -195,6 +211,12 @@ def _check(node: ast.expr, words: _Words) -> None:
             _check(right, words)
         case ast.Call():
             _check_call(node, words)
+        case ast.IfExp(test=test, body=body, orelse=otherwise):
+            meant = f"where({_shown(test)}, {_shown(body)}, {_shown(otherwise)})"
+            raise ExpressionError(f"'{_shown(node)}' is not part of the formula language; write {meant}")
+        case ast.BoolOp():
+            mend = "put one where(test, a, b) inside another"
+            raise ExpressionError(f"'{_shown(node)}' is not part of the formula language; {mend}")
         case ast.Compare():
             raise ExpressionError(f"comparison '{_shown(node)}' outside where(); write where({_shown(node)}, a, b)")
         case _:
@@ -226,6 +248,8 @@ def _check_call(node: ast.Call, words: _Words) -> None:
         _check_record(node, function, words)
         return
     if function not in FUNCTIONS:
+        if function.lower() in ("if", "ifelse", "iff"):
+            raise ExpressionError(f"'{_shown(node)}': {_WHERE}")
         raise ExpressionError(f"unknown function '{function}'; the functions are {known}")
     least, most = FUNCTIONS[function]
     if count < least or (most is not None and count > most):

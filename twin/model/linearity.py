@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable
 
-from twin.model.formula import is_input, names_in
+from twin.model.formula import is_input, is_record
 
 
 def linear_terms(expression: ast.expr, variables: frozenset[str]) -> dict[str, ast.expr] | None:
@@ -20,33 +20,54 @@ def linear_terms(expression: ast.expr, variables: frozenset[str]) -> dict[str, a
     >>> {name: ast.unparse(coefficient) for name, coefficient in terms.items()}
     {'input(x)': '1.0', 'A': '-(CL / V)'}
     """
-    if is_input(expression):
-        call = ast.unparse(expression)
-        return {call: ast.Constant(1.0)} if call in variables else {"": expression}
-    match expression:
-        case ast.Name(id=name) if name in variables:
-            return {name: ast.Constant(1.0)}
-        case ast.UnaryOp(op=operator, operand=operand):
-            terms = linear_terms(operand, variables)
-            if terms is None or isinstance(operator, ast.UAdd):
-                return terms
-            return {name: _negative(term) for name, term in terms.items()}
-        case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as operator, right=right):
-            return _sum_of_terms(linear_terms(left, variables), operator, linear_terms(right, variables))
-        case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            if not _uses(left, variables):
-                return _scaled(linear_terms(right, variables), lambda term: _product(left, term))
-            if not _uses(right, variables):
-                return _scaled(linear_terms(left, variables), lambda term: _product(term, right))
-            return None
-        case ast.BinOp(left=left, op=ast.Div(), right=right) if not _uses(right, variables):
-            return _scaled(linear_terms(left, variables), lambda term: ast.BinOp(term, ast.Div(), right))
-    return None if _uses(expression, variables) else {"": expression}
+    return _Linear(variables).terms(expression)
 
 
-def _uses(expression: ast.expr, variables: frozenset[str]) -> bool:
-    calls = {ast.unparse(node) for node in ast.walk(expression) if is_input(node)}
-    return not variables.isdisjoint(names_in(expression) | calls)
+class _Linear:
+    """Takes formulas apart; knows of each part whether it uses a variable, so that no part is searched twice."""
+
+    def __init__(self, variables: frozenset[str]) -> None:
+        self._variables = variables
+        self._using: dict[int, bool] = {}
+
+    def terms(self, expression: ast.expr) -> dict[str, ast.expr] | None:
+        if not self._uses(expression):
+            return {"": expression}
+        if is_input(expression):
+            return {ast.unparse(expression): ast.Constant(1.0)}
+        match expression:
+            case ast.Name(id=name):
+                return {name: ast.Constant(1.0)}
+            case ast.UnaryOp(op=operator, operand=operand):
+                terms = self.terms(operand)
+                if terms is None or isinstance(operator, ast.UAdd):
+                    return terms
+                return {name: _negative(term) for name, term in terms.items()}
+            case ast.BinOp(left=left, op=ast.Add() | ast.Sub() as operator, right=right):
+                return _sum_of_terms(self.terms(left), operator, self.terms(right))
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                if not self._uses(left):
+                    return _scaled(self.terms(right), lambda term: _product(left, term))
+                if not self._uses(right):
+                    return _scaled(self.terms(left), lambda term: _product(term, right))
+            case ast.BinOp(left=left, op=ast.Div(), right=right) if not self._uses(right):
+                return _scaled(self.terms(left), lambda term: ast.BinOp(term, ast.Div(), right))
+        return None
+
+    def _uses(self, expression: ast.AST) -> bool:
+        known = self._using.get(id(expression))
+        if known is None:
+            known = self._using[id(expression)] = self._found_in(expression)
+        return known
+
+    def _found_in(self, expression: ast.AST) -> bool:
+        if is_input(expression):
+            return ast.unparse(expression) in self._variables
+        if is_record(expression):
+            return False
+        if isinstance(expression, ast.Name):
+            return expression.id in self._variables
+        return any(self._uses(part) for part in ast.iter_child_nodes(expression))
 
 
 def _scaled(terms: dict[str, ast.expr] | None, by: Callable[[ast.expr], ast.expr]) -> dict[str, ast.expr] | None:

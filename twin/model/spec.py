@@ -24,6 +24,7 @@ from twin.model.evidence import (
     StatedSpec,
     VariabilitySpec,
 )
+from twin.names import shown
 
 TimeUnit = Literal["h", "d"]
 Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
@@ -37,10 +38,11 @@ class ModelError(ValueError):
     """A model that cannot be used: which ``file``, which ``key`` in it, and the ``problem`` with how to mend it."""
 
     def __init__(self, file: str, key: str, problem: str) -> None:
-        super().__init__(f"{file}: {key}: {problem}" if key else f"{file}: {problem}")
-        self.file = file
-        self.key = key
-        self.problem = problem
+        # Whoever wrote the file chose these texts, and the message goes to a terminal.
+        self.file = shown(file)
+        self.key = shown(key)
+        self.problem = shown(problem)
+        super().__init__(": ".join(part for part in (self.file, self.key, self.problem) if part))
 
 
 @dataclass(frozen=True, slots=True)

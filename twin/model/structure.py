@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from twin.model.formula import arguments_of, is_input, names_in
 from twin.model.linearity import linear_terms
 from twin.model.record_functions import record_columns, varies
-from twin.model.spec import Model, ModelError
+from twin.model.spec import Model, ModelError, StateSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +72,10 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
     names = [state.name for state in model.states]
     inputs = tuple(dict.fromkeys(call for state in model.states for call in input_calls(state.derivative)))
     late = tuple(call for call in inputs if arguments_of(call)[2])
-    linear = [name for name in names if name not in set(keep_stepped)]
-    while True:
-        equations = {
-            state.name: _linear_equation(state.derivative, frozenset(linear), inputs, frozenset(names))
-            for state in model.states
-            if state.name in linear
-        }
-        remaining = [name for name in linear if equations[name] is not None]
-        if remaining == linear:
-            break
-        linear = remaining
-    chosen: dict[str, Equation] = {name: found for name, found in equations.items() if found is not None}
+    kept = set(keep_stepped)
+    equations = _linear_block([state for state in model.states if state.name not in kept], inputs, frozenset(names))
+    linear = list(equations)
+    chosen = dict(equations)
     growing: set[str] = set()
     for state in model.states:
         if state.name not in chosen:
@@ -109,6 +101,30 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
         growing=frozenset(growing),
         record=record_columns(model),
     )
+
+
+def _linear_block(states: list[StateSpec], inputs: tuple[str, ...], everything: frozenset[str]) -> dict[str, Equation]:
+    """The equations of the states that are linear in one another, by name in model order.
+
+    A state that leaves concerns only those whose equations read it, so that only these are looked at again.
+    """
+    linear = {state.name: state for state in states}
+    reads = {state.name: names_in(state.derivative) for state in states}
+    found: dict[str, Equation] = {}
+    waiting = list(linear)
+    while waiting:
+        block = frozenset(linear)
+        left: set[str] = set()
+        for name in waiting:
+            equation = _linear_equation(linear[name].derivative, block, inputs, everything)
+            if equation is None:
+                left.add(name)
+            else:
+                found[name] = equation
+        for name in left:
+            del linear[name]
+        waiting = [name for name in linear if reads[name] & left]
+    return {name: found[name] for name in linear}
 
 
 def _linear_equation(

@@ -10,16 +10,14 @@ import ast
 import difflib
 import keyword
 import math
-import re
 from collections.abc import Collection, Iterator, Mapping
 from types import MappingProxyType
 from typing import Any
 
 from twin.model.formula import RESERVED, ExpressionError, parse_expression
 from twin.model.spec import ModelError
-from twin.model.terms import written_out
-
-_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,47}")
+from twin.model.terms import Terms
+from twin.names import NAME_IN_WORDS, is_alias, is_name, is_unit_text, unprintable
 
 
 class Table:
@@ -28,10 +26,10 @@ class Table:
     ``terms`` are shared by all tables of a file and written out in every formula that is read (`twin.model.terms`).
     """
 
-    def __init__(self, file: str, key: str, content: object, terms: dict[str, ast.expr] | None = None) -> None:
+    def __init__(self, file: str, key: str, content: object, terms: Terms | None = None) -> None:
         self.file = file
         self.key = key
-        self.terms = {} if terms is None else terms
+        self.terms = Terms() if terms is None else terms
         if not isinstance(content, dict):
             raise self.wrong("", f"is {_kind(content)}; write it as a table, [{key}]")
         self._content: Mapping[str, Any] = content
@@ -76,6 +74,8 @@ class Table:
             return None
         if not isinstance(value, str) or not value.strip():
             raise self.wrong(key, f"is {_kind(value)}; write a text in quotes")
+        if (character := unprintable(value)) is not None:
+            raise self.wrong(key, f"has the character {character}, which a terminal would obey or hide; delete it")
         return value.strip()
 
     def text(self, key: str) -> str:
@@ -84,6 +84,28 @@ class Table:
         if value is None:
             raise self._missing(key, "write a text in quotes")
         return value
+
+    def name(self, key: str) -> str:
+        """A text that must be there and is a name (`twin.names`): it enters code, paths, tags and queries."""
+        value = self.text(key)
+        if not is_name(value):
+            raise self.wrong(key, f"'{value}' cannot be a name; {NAME_IN_WORDS}")
+        return value
+
+    def unit(self, key: str = "unit") -> str:
+        """A text that must be there and has only characters of unit codes; whether it is one is checked later."""
+        value = self.text(key)
+        if not is_unit_text(value):
+            raise self.wrong(key, f"unit '{value}' is not a UCUM code; write one such as mg/L, 10*9/L or 1")
+        return value
+
+    def aliases(self, key: str) -> tuple[str, ...]:
+        """Other names of an analyte, as laboratories write them."""
+        found = self.texts(key)
+        for word in found:
+            if not is_alias(word):
+                raise self.wrong(key, f"'{word}' is no name of an analyte; use letters, digits and _ . + / -")
+        return found
 
     def choice(self, key: str, choices: Collection[str]) -> str:
         """One of a few words."""
@@ -178,7 +200,7 @@ class Table:
         if not isinstance(value, str):
             raise self.wrong(key, f"is {_kind(value)}; write a formula in quotes")
         try:
-            return written_out(parse_expression(value, names, drugs, record), self.terms)
+            return self.terms.written_out(parse_expression(value, names, drugs, record))
         except ExpressionError as error:
             raise self.wrong(key, str(error)) from None
 
@@ -229,8 +251,8 @@ def _closest(word: str, known: Collection[str]) -> str | None:
 
 def check_name(table: Table, name: str) -> None:
     """Refuse a name that formulas could not use."""
-    if not _NAME.fullmatch(name) or keyword.iskeyword(name):
-        raise table.wrong("", f"'{name}' cannot be a name; begin with a letter and use letters, digits and '_'")
+    if not is_name(name) or keyword.iskeyword(name):
+        raise table.wrong("", f"'{name}' cannot be a name; {NAME_IN_WORDS}")
     if name in RESERVED:
         raise table.wrong("", f"'{name}' is a word of the formula language; choose another name")
 

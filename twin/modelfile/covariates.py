@@ -13,6 +13,7 @@ from typing import Literal, cast
 
 from twin.model.spec import CovariateSpec
 from twin.model.table import Table, check_name
+from twin.names import NAME_IN_WORDS, is_name
 
 
 def read_covariates(top: Table) -> tuple[CovariateSpec, ...]:
@@ -39,12 +40,15 @@ def check_widening(top: Table, covariates: Sequence[CovariateSpec], eta_names: C
 
 def _covariate(name: str, table: Table) -> CovariateSpec:
     check_name(table, name)
-    unit, reference = table.text("unit"), table.number("reference")
+    unit, reference = table.unit(), table.number("reference")
     low, high = table.optional_number("low"), table.optional_number("high")
     if (low is not None and reference < low) or (high is not None and reference > high):
         raise table.wrong("reference", f"is {reference:g}, outside low to high; widen the range or mend the reference")
     carry = table.choice("carry", ("forward", "backward")) if table.has("carry") else "forward"
     levels = tuple(table.numbers("levels").items())
+    for level, _ in levels:
+        if not is_name(level):
+            raise table.wrong("levels", f"names a value '{level}'; {NAME_IN_WORDS}")
     values = [value for _, value in levels]
     if len(set(values)) < len(values):
         raise table.wrong("levels", "gives two names to one value; keep one of them")

@@ -24,10 +24,13 @@ from twin.model.formula import INPUT_FUNCTIONS, RECORD_FUNCTIONS, arguments_of, 
 from twin.model.spec import Model, ModelError
 from twin.model.structure import input_calls
 from twin.observation.kinds import kind_of
-from twin.units import UnitError, canonical_spelling, quantity_of
+from twin.units import LARGEST_EXPONENT, UnitError, canonical_spelling, quantity_of
 
 _CLOSE = 1e-9
 """Two scales closer than this are equal: the rest is rounding of pint's factors."""
+
+LONGEST_QUOTE = 300
+"""Characters of a formula that a message quotes."""
 
 
 class DimensionError(ValueError):
@@ -93,6 +96,8 @@ def _environment(model: Model, file: str) -> dict[str, Measure]:
     env |= {"count": Measure(_one()), "after": Measure(_one())}
     env |= {"dose": Measure(quantity_of("mg")), "daily": Measure(quantity_of("mg"))}
     env |= {f"previous({o.name})": Measure(_unit(file, f"outputs.{o.name}.unit", o.unit)) for o in model.outputs}
+    for term in model.terms:
+        _unit(file, f"terms.{term.name}.unit", term.unit)
     for section, items in (("parameters", model.parameters), ("derived", model.derived), ("states", model.states)):
         env |= {item.name: Measure(_unit(file, f"{section}.{item.name}.unit", item.unit)) for item in items}
     for covariate in model.covariates:
@@ -140,11 +145,15 @@ def _agree(
     expected = quantity_of(code) if wanted is None else wanted
     try:
         found = measure(expression, env).unit
+        fits = found is None or _same(found, expected)
     except DimensionError as error:
         raise ModelError(file, key, str(error)) from None
-    if found is None or _same(found, expected):
+    except ArithmeticError:  # Scales and exponents that no floating-point number holds.
+        problem = f"'{_quoted(expression)}' has a unit that is too large to work out"
+        raise ModelError(file, key, f"{problem}; use fewer powers") from None
+    if fits or found is None:
         return
-    shown = ast.unparse(expression)
+    shown = _quoted(expression)
     if found.dimensionality == expected.dimensionality:
         problem = f"'{shown}' is in {_shown(found)}, {_factor_between(found, expected):g} times the declared {code}"
         raise ModelError(
@@ -188,7 +197,7 @@ def _call(node: ast.expr, function: str, arguments: list[ast.expr], env: Mapping
     if function in INPUT_FUNCTIONS or function in RECORD_FUNCTIONS:
         return env[f"previous({ast.unparse(arguments[0])})" if function == "previous" else function]
     if function in ("exp", "log", "sin", "cos", "tanh", "floor"):
-        _plain(arguments[0], env, f"the argument of {function}")
+        _plain(arguments[0], measure(arguments[0], env), f"the argument of {function}")
         return Measure(_one())
     if function == "sqrt":
         return _raised(measure(arguments[0], env), 0.5)
@@ -225,7 +234,7 @@ def _equal(node: ast.expr, left: Measure, right: Measure) -> Measure:
     if left.unit.dimensionality == right.unit.dimensionality:
         apart = f", {_factor_between(right.unit, left.unit):g} times as large"
     shown = f"{_shown(left.unit)} beside {_shown(right.unit)}{apart}"
-    raise DimensionError(f"'{ast.unparse(node)}' puts {shown}; mend the formula or a unit")
+    raise DimensionError(f"'{_quoted(node)}' puts {shown}; mend the formula or a unit")
 
 
 def _product(left: Measure, right: Measure) -> Measure:
@@ -248,23 +257,38 @@ def _quotient(above: Measure, below: Measure) -> Measure:
 def _power(base: ast.expr, exponent: ast.expr, env: Mapping[str, Measure]) -> Measure:
     found, power = measure(base, env), measure(exponent, env)
     if power.unit is None:
-        return _raised(found, float(evaluate(exponent, {})))
-    _plain(exponent, env, "an exponent")
-    _plain(base, env, "the base of a power whose exponent is not a number")
+        return _raised(found, _number(exponent))
+    _plain(exponent, power, "an exponent")
+    _plain(base, found, "the base of a power whose exponent is not a number")
     return Measure(_one())
 
 
+def _number(exponent: ast.expr) -> float:
+    try:
+        return float(evaluate(exponent, {}))
+    except ArithmeticError as error:
+        raise DimensionError(f"the exponent '{_quoted(exponent)}' has no value ({error}); mend it") from None
+
+
 def _raised(base: Measure, power: float) -> Measure:
-    return Measure(None if base.unit is None else base.unit**power, base.coefficient)
+    if base.unit is None or _is_plain(base.unit):
+        return Measure(base.unit, base.coefficient)
+    if not abs(power) <= LARGEST_EXPONENT:
+        raise DimensionError(f"{_shown(base.unit)} to the power {power:g} is beyond {LARGEST_EXPONENT}; check it")
+    return Measure(base.unit**power, base.coefficient)
 
 
-def _plain(node: ast.expr, env: Mapping[str, Measure], role: str) -> None:
-    found = measure(node, env)
+def _plain(node: ast.expr, found: Measure, role: str) -> None:
     if found.unit is None or found.coefficient or _is_plain(found.unit):
         return
     raise DimensionError(
-        f"{role}, '{ast.unparse(node)}', is in {_shown(found.unit)}; divide it by a reference in that unit"
+        f"{role}, '{_quoted(node)}', is in {_shown(found.unit)}; divide it by a reference in that unit"
     )
+
+
+def _quoted(node: ast.expr) -> str:
+    text = ast.unparse(node)
+    return text if len(text) <= LONGEST_QUOTE else f"{text[: LONGEST_QUOTE - 3]}..."
 
 
 def _one() -> Any:

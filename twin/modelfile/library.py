@@ -18,6 +18,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from types import ModuleType
 
+from twin.model.budget import LARGEST_FILE
 from twin.model.evidence import CitationSpec
 from twin.model.spec import (
     CadenceSpec,
@@ -40,9 +41,6 @@ from twin.modelfile.reader import parse_model
 from twin.registry import OURS, Found, Gathering, PluginError, entry_points_of
 
 GROUP = "dosetwin.models"
-
-LARGEST = 1_000_000
-"""Largest model file in bytes; those of the library have some 8,000."""
 
 
 @functools.cache
@@ -138,8 +136,8 @@ def text_of(path: Path) -> str:
         ModelError: a file that cannot be read, or is none of a model.
     """
     try:
-        if path.stat().st_size > LARGEST:
-            raise ModelError(path.name, "", f"has more than {LARGEST} bytes; this is not a model file")
+        if path.stat().st_size > LARGEST_FILE:
+            raise ModelError(path.name, "", f"has more than {LARGEST_FILE} bytes; this is not a model file")
         return path.read_text(encoding="utf-8")
     except UnicodeDecodeError:
         raise ModelError(path.name, "", "is not UTF-8 text; save it as UTF-8") from None

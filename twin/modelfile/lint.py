@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import copy
 import re
-import tomllib
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -19,11 +18,15 @@ from twin.model.spec import ModelError
 from twin.model.structure import analyse
 from twin.modelfile.dimensions import check_dimensions
 from twin.modelfile.positions import SourceRange, line_and_column, places
-from twin.modelfile.reader import read_model
+from twin.modelfile.reader import content_of, read_model
 from twin.modelfile.trial import check_typical
+from twin.names import shown
 
 MOST_FAULTS = 20
 """Faults after which the rest of a file is left for the next time."""
+
+LONGEST_LINE = 200
+"""Characters of a line that are shown; a line of a megabyte is somebody's trick."""
 
 _FORMULAS = frozenset({"expression", "derivative", "initial", "hazard"})
 _WHOLE = frozenset(
@@ -65,16 +68,18 @@ class Fault:
         """As a compiler writes it: place, problem, and the line with a caret under what is meant."""
         what = f"{self.key}: {self.problem}" if self.key else self.problem
         number = f"{self.line:5d}"
-        marked = " " * (self.column - 1) + "^" * max(1, min(self.width, len(self.source) - self.column + 1))
-        return f"{self.file}:{self.line}:{self.column}: {what}\n{number} | {self.source}\n{' ' * 5} | {marked}"
+        source = shown(self.source, LONGEST_LINE)
+        before = min(self.column - 1, len(source))
+        marked = " " * before + "^" * max(1, min(self.width, len(source) - before))
+        return f"{self.file}:{self.line}:{self.column}: {what}\n{number} | {source}\n{' ' * 5} | {marked}"
 
 
 def faults(text: str, file: str) -> tuple[Fault, ...]:
     """What is wrong with a model file, by line; empty for a sound one. ``file`` is only for messages."""
     try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        return (_of_syntax(text, file, str(error)),)
+        content = content_of(text, file)
+    except ModelError as error:
+        return (_unread(text, error),)
     errors = _errors(content, text, file)
     known = places(text)
     return tuple(sorted((_located(error, text, file, known) for error in errors), key=lambda fault: fault.line))
@@ -114,7 +119,11 @@ def _all(content: dict[str, Any], check: Callable[[], object]) -> list[ModelErro
             if again:
                 break
             found.append(error)
-            if not _mended(content, error):
+            try:
+                mended = _mended(content, error)
+            except (KeyError, IndexError, TypeError):  # A name that has dots or brackets of its own.
+                mended = False
+            if not mended:
                 break
     return found
 
@@ -170,14 +179,15 @@ def _left_out(section: Any, item: int | str) -> bool:
     return isinstance(section, dict) and section.pop(item, None) is not None
 
 
-def _of_syntax(text: str, file: str, message: str) -> Fault:
-    """Of a text that is no TOML at all."""
-    found = re.search(r"\s*\(at line (\d+), column (\d+)\)", message)
-    lines = text.splitlines() or [""]
-    line, column = (int(found[1]), int(found[2])) if found else (len(lines), len(lines[-1]) + 1)
+def _unread(text: str, error: ModelError) -> Fault:
+    """Of a text that is no TOML at all, or too much of it."""
+    found = re.search(r"\s*\(at line (\d+), column (\d+)\)", error.problem)
+    lines = text.split("\n")
+    ends = len(lines) if "at end of document" in error.problem else 1
+    line, column = (int(found[1]), int(found[2])) if found else (ends, len(lines[ends - 1]) + 1)
     line = min(line, len(lines))
-    said = message[: found.start()] if found else message.removesuffix(" (at end of document)")
-    return Fault(file, line, column, 1, "", f"not TOML: {said}; mend this line", lines[line - 1])
+    said = error.problem.replace(found.group(), "") if found else error.problem.replace(" (at end of document)", "")
+    return Fault(error.file, line, column, 1, error.key, said, lines[line - 1].rstrip("\r"))
 
 
 def _located(error: ModelError, text: str, file: str, known: dict[str, SourceRange]) -> Fault:
@@ -191,5 +201,4 @@ def _located(error: ModelError, text: str, file: str, known: dict[str, SourceRan
     if within:
         offset, width = place.begin + within.start(), len(within.group())
     line, column = line_and_column(text, offset)
-    source = text.splitlines()[line - 1] if text else ""
-    return Fault(file, line, column, width, error.key, error.problem, source)
+    return Fault(shown(file), line, column, width, error.key, error.problem, text.split("\n")[line - 1].rstrip("\r"))

@@ -23,7 +23,7 @@ def read_outputs(
     taken: set[str] = set()
     for name, table in top.named("outputs"):
         check_name(table, name)
-        aliases = table.texts("aliases")
+        aliases = table.aliases("aliases")
         for word in (name, *aliases):
             if word in taken:
                 raise table.wrong("aliases", f"'{word}' already names an output; each analyte belongs to one output")

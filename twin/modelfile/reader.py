@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, cast, get_args
 
+from twin.model.budget import check_quantities, check_size, check_text
 from twin.model.formula import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
 from twin.model.spec import (
     CadenceSpec,
@@ -53,6 +54,9 @@ Record = Mapping[str, Collection[str]]
 
 _HOLDING = tuple(f"{function}(" for function in HOLDING_FUNCTIONS)
 
+_SECTIONS = ("covariates", "parameters", "derived", "terms", "states")
+"""Sections whose names formulas may use."""
+
 FORMAT = 1
 """Version of what a model file means; raise it when the same text would give another model."""
 
@@ -63,14 +67,27 @@ def parse_model(text: str, file: str) -> Model:
     Raises:
         ModelError: naming file, key, what is wrong and how to mend it.
     """
-    try:
-        content = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
-        raise ModelError(file, "", f"not TOML: {error}; mend that line") from None
-    model = read_model(content, text, file)
+    model = read_model(content_of(text, file), text, file)
     check_dimensions(model, file)
     check_typical(model, file)
     return model
+
+
+def content_of(text: str, file: str) -> dict[str, Any]:
+    """What a text says as TOML, of a size that a model may have.
+
+    Raises:
+        ModelError: it is no TOML, or too much (`twin.model.budget`).
+    """
+    check_text(text, file)
+    try:
+        content = tomllib.loads(text)
+    except RecursionError:
+        raise ModelError(file, "", "not TOML that can be read: brackets are nested too deep; mend that line") from None
+    except ValueError as error:  # Of TOML, and of numbers with thousands of digits.
+        raise ModelError(file, "", f"not TOML: {error}; mend that line") from None
+    check_size(content, file)
+    return content
 
 
 def read_model(content: dict[str, Any], text: str, file: str) -> Model:
@@ -81,7 +98,8 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
     """
     top = Table(file, "", content)
     _refuse_twice(top)
-    drug = top.text("drug")
+    check_quantities({section: len(top.names(section)) for section in _SECTIONS}, file)
+    drug = top.name("drug")
     inputs = _inputs(top, drug)
     drugs = tuple(dict.fromkeys([drug, *(entry.drug for entry in inputs)]))
     covariates = read_covariates(top)
@@ -102,7 +120,7 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
     check_stated(top, parameters, variability)
     confirmed_by, unconfirmed = read_confirmation(top)
     model = Model(
-        id=top.text("id"),
+        id=top.name("id"),
         title=top.text("title"),
         drug=drug,
         drugs=drugs,
@@ -158,7 +176,7 @@ def _canonical(value: object) -> str:
 def _refuse_twice(top: Table) -> None:
     """Formulas share one set of names, so a parameter and a state may not have the same one."""
     taken: dict[str, str] = {}
-    for section in ("covariates", "parameters", "derived", "terms", "states"):
+    for section in _SECTIONS:
         for name in top.names(section):
             if name in taken:
                 raise top.wrong(f"{section}.{name}", f"the name is taken by {taken[name]}.{name}; choose another")
@@ -187,7 +205,7 @@ def _parameters(top: Table, covariates: list[str], record: Record) -> tuple[Para
             ParameterSpec(
                 name,
                 value,
-                table.text("unit"),
+                table.unit(),
                 iiv,
                 iov,
                 table.optional_number("drift", above=0),
@@ -229,7 +247,7 @@ def _derived(top: Table, constants: list[str], record: Record) -> tuple[DerivedS
     for name, table in top.named("derived"):
         check_name(table, name)
         above = [*constants, *(item.name for item in found)]
-        found.append(DerivedSpec(name, table.text("unit"), table.formula("expression", above, None, record)))
+        found.append(DerivedSpec(name, table.unit(), table.formula("expression", above, None, record)))
     return tuple(found)
 
 
@@ -239,8 +257,8 @@ def _terms(top: Table, names: list[str], record: Record) -> tuple[DerivedSpec, .
     for name, table in top.named("terms"):
         check_name(table, name)
         expression = table.formula("expression", [*names, *top.terms], None, record)
-        found.append(DerivedSpec(name, table.text("unit"), expression))
-        top.terms[name] = expression
+        found.append(DerivedSpec(name, table.unit(), expression))
+        top.terms.add(name, expression)
     return tuple(found)
 
 
@@ -258,7 +276,7 @@ def _states(
                 if varying:
                     problem = f"{argument} of {call} reads {sorted(varying)[0]}, which changes with time"
                     raise table.wrong("derivative", f"{problem}; use parameters, derived values and covariates only")
-        found.append(StateSpec(name, table.text("unit"), initial, derivative))
+        found.append(StateSpec(name, table.unit(), initial, derivative))
     if not found:
         raise top.wrong("states", "is missing; declare at least one, [states.A1]")
     return tuple(found)
@@ -271,7 +289,7 @@ def _target(name: str, table: Table, drugs: tuple[str, ...], states: tuple[State
         name,
         table.choice("drug", drugs),
         table.choice("state", [state.name for state in states]),
-        table.text("unit"),
+        table.unit(),
         low,
         table.number("high", above=low),
         table.number("course_gap", above=0),
@@ -285,7 +303,7 @@ def _toxicity(name: str, table: Table, outputs: tuple[OutputSpec, ...]) -> Toxic
         name,
         table.choice("output", [output.name for output in outputs]),
         table.number("below", above=0),
-        table.text("unit"),
+        table.unit(),
         table.number("horizon", above=0),
         *table.evidence(),
     )

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from importlib.resources import files
 
+from twin.names import NAME_IN_WORDS, is_name
 from twin.observation.kinds import USUAL, kinds
-
-_ID = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,63}")
 
 
 def template(name: str) -> str:
@@ -16,8 +14,8 @@ def template(name: str) -> str:
     Raises:
         ValueError: a name that is no id.
     """
-    if not _ID.fullmatch(name):
-        raise ValueError(f"'{name}' cannot be an id; begin with a letter and use letters, digits and '_', at most 64")
+    if not is_name(name):
+        raise ValueError(f"'{name}' cannot be an id; {NAME_IN_WORDS}")
     text = files("twin.modelfile").joinpath("template.toml").read_text(encoding="utf-8")
     other = (plugin.offer for plugin in kinds().plugins if plugin.name != USUAL)
     sketches = "\n".join(f'# kind = "{kind.name}": {kind.sketch}' for kind in other)

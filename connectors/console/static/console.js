@@ -81,12 +81,22 @@ function watch() {
   if (socket?.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ watch: patient?.id ?? null }));
 }
 
-/** Show what the address names: "#patient/P-1", or the ward. */
-function route() {
+/** The patient that the address names, "#patient/P-1"; none where it is cut within a "%2F". */
+function addressed() {
   const id = /^#patient\/(.+)$/.exec(location.hash)?.[1];
+  try {
+    return id ? decodeURIComponent(id) : null;
+  } catch {
+    return null;
+  }
+}
+
+/** Show what the address names: a patient, or the ward. */
+function route() {
+  const id = addressed();
   patient?.close();
   const before = patient?.id;
-  patient = id ? new Patient(decodeURIComponent(id)) : null;
+  patient = id ? new Patient(id) : null;
   show($("ward"), !patient);
   show($("patient"), Boolean(patient));
   document.title = patient ? `${patient.id} · dosetwin` : "dosetwin ward";

@@ -62,6 +62,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
     from twin.model.spec import ModelError
     from twin.modelfile.library import load_model, text_of
     from twin.modelfile.lint import faults
+    from twin.names import shown
     from twin.solver.step_control import step_sizes_for
 
     wrong = 0
@@ -75,7 +76,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
         if found:
             for fault in found:
                 typer.echo(str(fault), err=True)
-            typer.echo(f"{file.name}: {len(found)} to mend", err=True)
+            typer.echo(f"{shown(file.name)}: {len(found)} to mend", err=True)
             wrong += 1
             continue
         model = load_model(file)
@@ -89,7 +90,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
         solved = f"{len(kernel.linear)} states solved exactly, {len(kernel.stepped)} stepped"
         if kernel.stepped:
             solved += f" by {step_sizes.first:.2g} to {step_sizes.largest:.2g} {model.time_unit}"
-        typer.echo(f"{file.name}: sound; {model.id}, hash {model.hash}; {solved}")
+        typer.echo(f"{shown(file.name)}: sound; {model.id}, hash {model.hash}; {solved}")
     if wrong:
         raise typer.Exit(1)
 

@@ -92,7 +92,7 @@ def test_what_is_no_toml_is_shown_at_its_place() -> None:
     assert fault.source == "value = 35.7.1"
     assert (fault.column, fault.problem) == (
         13,
-        "not TOML: Expected newline or end of document after a statement; mend this line",
+        "not TOML: Expected newline or end of document after a statement; mend that line",
     )
     (end,) = faults('id = "', "mine.toml")
     assert end.line == 1

@@ -14,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.integrate import solve_ivp
 
+from twin.model.budget import LARGEST_FILE
 from twin.model.formula import evaluate
 from twin.model.spec import Model, ModelError
 from twin.model.typical import individual_value, typical_values
@@ -236,7 +237,7 @@ def test_a_model_that_is_not_there_is_named_with_what_is(tmp_path: Path) -> None
     (tmp_path / "latin.toml").write_bytes(b'title = "\xe9"')
     with pytest.raises(ModelError, match=r"latin\.toml: is not UTF-8 text; save it as UTF-8"):
         load_model(tmp_path / "latin.toml")
-    (tmp_path / "huge.toml").write_bytes(b"#" * (models.LARGEST + 1))
+    (tmp_path / "huge.toml").write_bytes(b"#" * (LARGEST_FILE + 1))
     with pytest.raises(ModelError, match=r"huge\.toml: has more than 1000000 bytes"):
         load_model(tmp_path / "huge.toml")
 
@@ -264,7 +265,7 @@ def wrong(good: str, bad: str) -> ModelError:
         ("[states.In]", "[states.exp]", "states.exp", "'exp' is a word of the formula language"),
         ("[states.In]", "[states.lambda]", "states.lambda", "'lambda' cannot be a name"),
         ('drug = "docetaxel"\n', "", "drug", "is missing; write a text in quotes"),
-        ('drug = "docetaxel"\n', 'drug = "doce-taxel"\n', "", "'doce-taxel' cannot be a name"),
+        ('drug = "docetaxel"\n', 'drug = "doce-taxel"\n', "drug", "'doce-taxel' cannot be a name"),
         ('time_unit = "h"', 'time_unit = "min"', "time_unit", "'min' is not known; write one of h, d"),
         ('time_unit = "h"', "time_unit = 1", "time_unit", "is a number; write a text in quotes"),
         ('time_unit = "h"', 'time_unit = "h"\nwings = 3', "wings", "unknown key; known here:"),

@@ -31,7 +31,7 @@ class Continuous(OutputKind):
 
     def read(self, section: OutputSection) -> tuple[OutputSpec, tuple[StateSpec, ...]]:
         table = section.table
-        unit, expression = table.text("unit"), section.formula("expression")
+        unit, expression = table.unit(), section.formula("expression")
         error = read_error(table.table("error"))
         molar_mass = table.optional_number("molar_mass", above=0)
         return OutputSpec(section.name, unit, expression, error, section.aliases, molar_mass, self.name), ()

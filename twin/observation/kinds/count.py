@@ -30,7 +30,7 @@ class Count(WholeNumbers):
 
     def read(self, section: OutputSection) -> tuple[OutputSpec, tuple[StateSpec, ...]]:
         table = section.table
-        unit = table.text("unit") if table.has("unit") else "1"
+        unit = table.unit() if table.has("unit") else "1"
         expression, error = section.formula("expression"), _read_error(table.table("error"))
         molar_mass = table.optional_number("molar_mass", above=0)
         return OutputSpec(section.name, unit, expression, error, section.aliases, molar_mass, self.name), ()
