@@ -1,7 +1,9 @@
 """Publishing events on their topics, as fast as the broker takes them or at the pace of simulated time.
 
 Records are keyed by patient under Kafka's own partitioner (murmur2) and acknowledged by all replicas. Only so many may
-be on their way at once; whatever the broker does not confirm is counted and reported, so nothing is lost unnoticed.
+be on their way at once; whatever the broker does not confirm is counted and reported, so nothing is lost unnoticed. No
+wait is without limit, and none outlasts a stop: a broker that went away and came back may leave records that nobody
+ever confirms.
 """
 
 from __future__ import annotations
@@ -14,9 +16,13 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
+import structlog
+
 from connectors.kafka.clients import open_producer
 from connectors.kafka.topics import INPUT_BYTES, topic_of
 from twin.events import InputEvent, encode
+
+log = structlog.get_logger("dosetwin.publish")
 
 MOST_IN_FLIGHT = 10_000
 """Records that may wait for their acknowledgement; a record is some 300 bytes."""
@@ -29,6 +35,12 @@ BLOCKED_MS = 30_000
 
 PATIENCE_SECONDS = 120.0
 """How long the broker may take to confirm a record before it counts as failed."""
+
+SLICE_SECONDS = 1.0
+"""No wait is longer before a stop is looked at."""
+
+STOPPED_SECONDS = 4.0
+"""How long records that are on their way are waited for once a stop was asked for."""
 
 
 @dataclass(frozen=True)
@@ -115,15 +127,17 @@ def publish(
                 throttle.wait(millis, halt)
             if halt.is_set():
                 break
-            _send(producer, in_flight, topic_of(event, prefix), event)
+            if not in_flight.enter(halt):
+                return _finished(producer, in_flight, halt, stopped=True)
+            _send(producer, in_flight, topic_of(event, prefix), event, halt)
             if progress is not None:
                 progress(sent)
         else:
-            return _finished(producer, in_flight, stopped=False)
-        return _finished(producer, in_flight, stopped=True)
+            return _finished(producer, in_flight, halt, stopped=False)
+        return _finished(producer, in_flight, halt, stopped=True)
     finally:
         with suppress(KafkaError):  # what was not flushed by now has been counted as failed
-            producer.close(timeout=5)
+            producer.close(timeout=SLICE_SECONDS)
 
 
 class _InFlight:
@@ -132,22 +146,31 @@ class _InFlight:
     def __init__(self) -> None:
         self._room = threading.BoundedSemaphore(MOST_IN_FLIGHT)
         self._lock = threading.Lock()
+        self._heard = time.monotonic()
         self.sent = 0
         self.by_topic: Counter[str] = Counter()
         self.failed: Counter[str] = Counter()
 
-    def enter(self) -> None:
-        """Wait until there is room for one more."""
-        self._room.acquire()
+    def enter(self, halt: threading.Event) -> bool:
+        """Wait until there is room for one more; False at a stop, or when nothing was confirmed for too long."""
+        while not self._room.acquire(timeout=SLICE_SECONDS):
+            if halt.is_set():
+                return False
+            if time.monotonic() - self._heard > PATIENCE_SECONDS + 5:
+                log.error("the broker confirms nothing any more: publishing ends", seconds=round(PATIENCE_SECONDS))
+                return False
         self.sent += 1
+        return True
 
     def confirmed(self, metadata: Any) -> None:
         with self._lock:
+            self._heard = time.monotonic()
             self.by_topic[metadata.topic] += 1
         self._room.release()
 
     def refused(self, error: BaseException) -> None:
         with self._lock:
+            self._heard = time.monotonic()
             self.failed[type(error).__name__] += 1
         self._room.release()
 
@@ -161,23 +184,37 @@ class _InFlight:
             return Published(confirmed, failed, dict(self.by_topic), stopped)
 
 
-def _send(producer: Any, in_flight: _InFlight, topic: str, event: InputEvent) -> None:
-    from kafka.errors import KafkaError
+def _send(producer: Any, in_flight: _InFlight, topic: str, event: InputEvent, halt: threading.Event) -> None:
+    from kafka.errors import KafkaError, KafkaTimeoutError
 
-    in_flight.enter()
-    try:
-        future = producer.send(topic, value=encode(event), key=event.patient_id.encode())
-    except KafkaError as error:  # the topic's metadata or the buffer did not come in time
-        in_flight.refused(error)
+    value, key = encode(event), event.patient_id.encode()
+    until = time.monotonic() + BLOCKED_MS / 1000
+    while True:
+        try:
+            future = producer.send(topic, value=value, key=key)
+        except KafkaTimeoutError as error:  # the topic's metadata or the buffer did not come in time
+            if not halt.is_set() and time.monotonic() < until:
+                continue
+            in_flight.refused(error)
+            return
+        except KafkaError as error:
+            in_flight.refused(error)
+            return
+        future.add_callback(in_flight.confirmed).add_errback(in_flight.refused)
         return
-    future.add_callback(in_flight.confirmed).add_errback(in_flight.refused)
 
 
-def _finished(producer: Any, in_flight: _InFlight, stopped: bool) -> Published:
-    from kafka.errors import KafkaError
+def _finished(producer: Any, in_flight: _InFlight, halt: threading.Event, stopped: bool) -> Published:
+    from kafka.errors import KafkaError, KafkaTimeoutError
 
+    until = time.monotonic() + PATIENCE_SECONDS + 5
     with suppress(KafkaError):  # what it leaves open is counted below
-        producer.flush(timeout=PATIENCE_SECONDS + 5)
+        while not halt.is_set() and time.monotonic() < until:
+            with suppress(KafkaTimeoutError):
+                producer.flush(timeout=SLICE_SECONDS)
+                break
+        else:
+            producer.flush(timeout=STOPPED_SECONDS)
     return in_flight.account(stopped)
 
 
@@ -187,7 +224,7 @@ def _producer(bootstrap: str) -> Any:
         acks="all",
         enable_idempotence=True,
         linger_ms=LINGER_MS,
-        max_block_ms=BLOCKED_MS,
+        max_block_ms=round(SLICE_SECONDS * 1000),
         delivery_timeout_ms=round(PATIENCE_SECONDS * 1000),
         request_timeout_ms=30_000,
         max_request_size=INPUT_BYTES,

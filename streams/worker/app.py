@@ -18,13 +18,22 @@ from typing import Any, cast
 
 import faust
 import structlog
-from aiokafka.errors import KafkaError
+from aiokafka.errors import (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaError,
+    KafkaTimeoutError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 from aiokafka.partitioner import murmur2
 from faust.types import TP
 
-from connectors.kafka.clients import open_admin
+from connectors.kafka.clients import broker_answers, open_admin
+from connectors.kafka.membership import client_name
 from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES
 from connectors.settings import Settings
+from streams.terminal.signals import end_after_grace
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
 from streams.worker.dispatcher import PartitionDispatcher
 from streams.worker.engine import KafkaRecord
@@ -53,6 +62,18 @@ STALL_SECONDS = 180.0
 """A worker that is behind and has taken nothing for so long stops, so that its supervisor starts it again."""
 
 _log = structlog.get_logger("dosetwin.worker")
+
+
+BROKER_LOST = 75
+"""Exit code of a worker that the broker was lost to (EX_TEMPFAIL of sysexits.h): it may start anew."""
+
+_GROUP_ERRORS = (
+    CommitFailedError,
+    IllegalGenerationError,
+    KafkaTimeoutError,
+    RebalanceInProgressError,
+    UnknownMemberIdError,
+)
 
 
 class ConsumerStuck(RuntimeError):
@@ -153,6 +174,7 @@ class TwinApp(faust.App):
 
     dispatcher: PartitionDispatcher
     metrics: WorkerMetrics
+    bootstrap: str
 
     def __init__(self, *args: Any, continuity: Continuity | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -274,6 +296,7 @@ def build_worker(
         value_serializer="raw",
         consumer_auto_offset_reset="earliest",
         consumer_group_instance_id=options.instance or None,
+        broker_client_id=client_name(),
         broker_session_timeout=options.session_timeout,
         broker_heartbeat_interval=min(3.0, options.session_timeout / 4),
         broker_commit_interval=1.0,
@@ -286,7 +309,7 @@ def build_worker(
         ConsumerScheduler=MergedOrder,
     )
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
-    app.metrics = WorkerMetrics()
+    app.bootstrap, app.metrics = settings.kafka, WorkerMetrics()
     app.dispatcher = PartitionDispatcher(
         EventProcessor(twins, far_future_hours=options.far_future_hours),
         FaustPort(app, table, prefix),
@@ -313,11 +336,14 @@ def build_worker(
 
 
 async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int:
-    """Run until ``stopping`` (by default SIGTERM or SIGINT): 0 after a last barrier; 1 if the worker failed."""
+    """Run until ``stopping`` (by default SIGTERM or SIGINT, after which the process ends within seconds).
+
+    Returns 0 after a last barrier, `BROKER_LOST` if the broker went away for longer than records wait for it, or 1.
+    """
     if stopping is None:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
-            asyncio.get_running_loop().add_signal_handler(number, stopping.set)
+            asyncio.get_running_loop().add_signal_handler(number, _stop, stopping)
     app.in_worker = True
     app.finalize()
     work = [
@@ -341,10 +367,25 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int
         await asyncio.gather(start, *work, return_exceptions=True)
     failure = failure or app.crash_reason
     if failure is not None:
+        if broker_lost(failure, app.bootstrap):
+            _log.warning("worker lost the broker", error=_told(failure), **app.metrics.summary())
+            return BROKER_LOST
         _log.error("worker failed", error=_told(failure), exc_info=failure, **app.metrics.summary())
         return 1
     _log.info("worker stopped", **app.metrics.summary())
     return 0
+
+
+def _stop(stopping: asyncio.Event) -> None:
+    if not stopping.is_set():
+        end_after_grace()
+    stopping.set()
+
+
+def broker_lost(failure: BaseException, bootstrap: str) -> bool:
+    """Whether a worker that starts anew may do better: what failed is the connection, not what was sent over it."""
+    passing = isinstance(failure, KafkaError) and (failure.retriable or isinstance(failure, _GROUP_ERRORS))
+    return passing or isinstance(failure, OSError | TimeoutError | ConsumerStuck) or not broker_answers(bootstrap)
 
 
 def _told(failure: BaseException) -> str:

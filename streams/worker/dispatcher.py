@@ -139,7 +139,7 @@ class PartitionDispatcher:
                     await self._load(queue)
                     await self._publish_alerts(queue)
 
-    async def surrender(self, patience: float = 10.0) -> None:
+    async def surrender(self, patience: float = 6.0) -> None:
         """Give all partitions back: nothing new is begun, what is under way is finished and made permanent.
 
         What does not finish within ``patience`` seconds is left for whoever reads the partition next.

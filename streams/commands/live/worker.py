@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+AGAIN_SECONDS = 2.0
+"""Between two looks for a broker that was lost."""
+
 
 @app.command()
 def worker(
@@ -27,7 +30,8 @@ def worker(
         str,
         typer.Option(
             envvar="DOSETWIN_WORKER_INSTANCE",
-            help="a name of its own for each worker: restarted under it, it takes its patients back at once",
+            help="a name of its own for each worker: restarted under it, it takes its patients back at once; '{host}' "
+            "in it is the name of the machine",
         ),
     ] = "",
     model: Annotated[
@@ -66,6 +70,7 @@ def worker(
 ) -> None:
     """Read events from Kafka, move the twins, send estimates and alerts. SIGTERM stops it after a last barrier."""
     from connectors.kafka.clients import KafkaUnreachable
+    from connectors.kafka.membership import NameTaken, name_on_this_machine
     from connectors.kafka.topics import TopicError
     from connectors.settings import SettingsError, load_settings
     from streams.terminal.logs import log_to_stderr
@@ -74,10 +79,11 @@ def worker(
     try:
         log_to_stderr(log_level, log_format)
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
-        options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, instance)
+        name = name_on_this_machine(instance)
+        options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, name)
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
         code = run(settings, options, _model_files(model or []), twins, datadir, metrics_port, ready_models)
-    except (SettingsError, KafkaUnreachable, TopicError, ValueError, KeyError) as error:
+    except (SettingsError, KafkaUnreachable, NameTaken, TopicError, ValueError, KeyError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code)
@@ -94,30 +100,37 @@ def run(
 ) -> int:
     """Create what topics are missing, then run a worker until a signal; returns its exit code.
 
-    ``settings`` are `connectors.settings.Settings`; models named in ``ready`` are compiled before the start.
+    A worker that loses the broker starts anew when it is back, as one does that was killed. ``settings`` are
+    `connectors.settings.Settings`; models named in ``ready`` are compiled before the start.
 
     Raises:
-        KafkaUnreachable: no broker answers.
+        KafkaUnreachable: no broker answers at the start.
+        NameTaken: another worker that lives has the instance's name.
         TopicError: topics of unequal partition counts.
         ValueError: no twin factory at ``twins``, or no model of a name in ``ready``.
     """
     import asyncio
+    import functools
     import tempfile
 
     import structlog
 
+    from connectors.kafka.clients import broker_answers
+    from connectors.kafka.membership import await_name, holder
     from connectors.kafka.topics import ensure_topics
     from connectors.settings import Settings
     from streams.terminal.metrics_page import metrics_page
-    from streams.worker.app import build_worker, ensure_changelog, run_worker
+    from streams.terminal.signals import stop_at_signals
+    from streams.worker.app import BROKER_LOST, build_worker, ensure_changelog, group_of, run_worker
     from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
     from twin.alerts.rules import rules
     from twin.modelfile.library import library
     from twin.observation.kinds import kinds
 
     assert isinstance(settings, Settings)
+    log, stop = structlog.get_logger("dosetwin.worker"), stop_at_signals()
     for broken in (*rules().broken, *kinds().broken, *library().broken):
-        structlog.get_logger("dosetwin.worker").warning("plugin", broken=str(broken))
+        log.warning("plugin", broken=str(broken))
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)
     if isinstance(factory, LibraryTwins):
         try:
@@ -126,6 +139,9 @@ def run(
             raise ValueError(f"--ready: {error}") from None
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
     ensure_changelog(settings)
+    if options.instance:
+        look = functools.partial(holder, settings.kafka, group_of(settings), options.instance)
+        await_name(options.instance, options.session_timeout + 5.0, look, say=log.warning, pause=stop.wait)
 
     async def main(directory: Path) -> int:
         app = build_worker(settings, factory, directory, options)
@@ -133,7 +149,14 @@ def run(
             return await run_worker(app)
 
     with tempfile.TemporaryDirectory(prefix="dosetwin-worker-") as temporary:
-        return asyncio.run(main(datadir or Path(temporary)))
+        while not stop.is_set():
+            code = asyncio.run(main(datadir or Path(temporary)))
+            if code != BROKER_LOST:
+                return code
+            stop = stop_at_signals()  # the run had them
+            while not stop.wait(AGAIN_SECONDS) and not broker_answers(settings.kafka):
+                log.warning("no broker answers; the worker waits for it", kafka=settings.kafka)
+    return 0
 
 
 def _model_files(given: list[str]) -> dict[str, Path]:

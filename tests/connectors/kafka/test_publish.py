@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 import uuid
 from collections import Counter
 from collections.abc import Iterator
@@ -11,9 +12,12 @@ from datetime import UTC, datetime, timedelta
 import pytest
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
+from kafka.errors import KafkaTimeoutError
+from kafka.future import Future
 from kafka.partitioner.default import murmur2
 from kafka.structs import TopicPartition
 
+import connectors.kafka.publish as publishing
 from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
 from connectors.kafka.clients import KafkaUnreachable
 from connectors.kafka.publish import Published, Throttle, publish
@@ -113,7 +117,7 @@ def test_an_event_that_the_broker_will_not_take_is_counted_and_the_others_arrive
 
 
 def test_where_a_topic_is_missing_every_event_is_counted_as_failed(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("connectors.kafka.publish.BLOCKED_MS", 1500)
+    monkeypatch.setattr(publishing, "BLOCKED_MS", 1500)
     result = publish(kafka, [(None, clock(1))], "nowhere-")
     assert sum(result.failed.values()) == 1
     assert result.confirmed == 0
@@ -132,6 +136,54 @@ def test_an_error_of_the_source_is_passed_on_and_what_was_sent_arrives(kafka: st
 def test_where_no_broker_answers_the_error_says_how_to_get_one() -> None:
     with pytest.raises(KafkaUnreachable, match=r"no Kafka answers at 127\.0\.0\.1:1 .*dosetwin services up"):
         publish("127.0.0.1:1", [(None, clock(1))])
+
+
+# --- a broker that goes away ------------------------------------------------------------------------------------------
+
+
+class Deaf:
+    """A producer whose records nobody ever confirms, as after a restart of the broker."""
+
+    def __init__(self, room: int) -> None:
+        self.room = room
+
+    def send(self, topic: str, value: bytes, key: bytes) -> Future:  # noqa: ARG002
+        if self.room == 0:
+            raise KafkaTimeoutError("no room")
+        self.room -= 1
+        return Future()
+
+    def flush(self, timeout: float) -> None:
+        time.sleep(timeout)
+        raise KafkaTimeoutError("not confirmed")
+
+    def close(self, timeout: float) -> None:
+        time.sleep(timeout)
+
+
+@pytest.mark.parametrize("room", [0, 3, 10_000], ids=["no room", "too many on their way", "all sent"])
+def test_a_stop_ends_every_wait_for_a_broker_that_confirms_nothing(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "open_producer", lambda *_, **__: Deaf(room))
+    monkeypatch.setattr(publishing, "MOST_IN_FLIGHT", 3 if room == 3 else 10_000)
+    monkeypatch.setattr(publishing, "SLICE_SECONDS", 0.05)
+    monkeypatch.setattr(publishing, "STOPPED_SECONDS", 0.1)
+    stop = threading.Event()
+    threading.Timer(0.3, stop.set).start()
+    began = time.monotonic()
+    result = publish("nobody", [(None, clock(n)) for n in range(100)], stop=stop)
+    assert time.monotonic() - began < 5
+    assert not result.complete
+    assert result.confirmed == 0
+
+
+def test_a_broker_that_confirms_nothing_ends_publishing_even_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(publishing, "open_producer", lambda *_, **__: Deaf(3))
+    for name, value in {"MOST_IN_FLIGHT": 3, "SLICE_SECONDS": 0.05, "STOPPED_SECONDS": 0.1}.items():
+        monkeypatch.setattr(publishing, name, value)
+    monkeypatch.setattr(publishing, "PATIENCE_SECONDS", -4.8)
+    result = publish("nobody", [(None, clock(n)) for n in range(100)])
+    assert result.failed == {"unconfirmed": 3}
+    assert result.stopped
 
 
 # --- pace ------------------------------------------------------------------------------------------------------------

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from streams.terminal.signals import stop_at_signals
+from streams.terminal.signals import STOPPED_HARD, end_after_grace, stop_at_signals
 
 
 @pytest.fixture(autouse=True)
@@ -22,7 +22,24 @@ def as_before() -> Iterator[None]:
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_either_signal_sets_the_event_and_ends_nothing(number: signal.Signals) -> None:
-    stop = stop_at_signals()
+    ended: list[int] = []
+    stop = stop_at_signals(ended.append, grace=3600)
     assert not stop.is_set()
     os.kill(os.getpid(), number)
     assert stop.is_set()
+    assert not ended
+
+
+def test_a_second_signal_ends_it_at_once() -> None:
+    ended: list[int] = []
+    stop_at_signals(ended.append, grace=3600)
+    os.kill(os.getpid(), signal.SIGTERM)
+    os.kill(os.getpid(), signal.SIGTERM)
+    assert ended == [128 + signal.SIGTERM]
+
+
+def test_what_hangs_is_ended_after_the_grace() -> None:
+    ended: list[int] = []
+    timer = end_after_grace(ended.append, seconds=0.01)
+    timer.join(10)
+    assert ended == [STOPPED_HARD]

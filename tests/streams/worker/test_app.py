@@ -1,13 +1,20 @@
 from __future__ import annotations
 
 import pytest
+from aiokafka.errors import (
+    KafkaTimeoutError,
+    NodeNotReadyError,
+    RecordTooLargeError,
+    TopicAuthorizationFailedError,
+    UnknownMemberIdError,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from kafka.partitioner import DefaultPartitioner
 from typer.testing import CliRunner
 
 from streams.cli import app
-from streams.worker.app import home_partition
+from streams.worker.app import ConsumerStuck, broker_lost, home_partition
 from streams.worker.metrics import WINDOW_SECONDS, WorkerMetrics
 
 
@@ -33,7 +40,6 @@ def test_a_key_is_at_home_where_the_producers_put_it(key: bytes, partitions: int
         (["--ready", "docetaxel"], "no such model; did you mean"),
         (["--twins", "nowhere"], "expected 'module:name'"),
         (["--kafka", "nonsense"], "DOSETWIN_KAFKA='nonsense'"),
-        (["--log-level", "LOUD"], "LOUD"),
         (["--kafka", "127.0.0.1:1"], "no Kafka answers at 127.0.0.1:1"),
     ],
 )
@@ -41,6 +47,34 @@ def test_a_worker_that_cannot_start_says_why(arguments: list[str], complaint: st
     result = CliRunner().invoke(app, ["worker", *arguments])
     assert result.exit_code == 1
     assert complaint in result.output
+
+
+def test_a_level_that_is_none_names_those_there_are() -> None:
+    result = CliRunner().invoke(app, ["worker", "--log-level", "loud"])
+    assert result.exit_code == 2
+    assert all(f"'{word}'" in result.output for word in ("loud", "debug", "info", "warning", "error"))
+
+
+@pytest.mark.parametrize(
+    ("failure", "passing"),
+    [
+        (NodeNotReadyError(), True),
+        (KafkaTimeoutError(), True),
+        (UnknownMemberIdError(), True),
+        (ConnectionResetError(), True),
+        (ConsumerStuck("9 records wait"), True),
+        (RecordTooLargeError(), False),
+        (TopicAuthorizationFailedError(), False),
+        (ValueError("a row that cannot be read"), False),
+    ],
+)
+def test_a_worker_starts_anew_only_where_the_connection_failed(
+    failure: BaseException, passing: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.worker.app.broker_answers", lambda _: True)
+    assert broker_lost(failure, "127.0.0.1:9092") == passing
+    monkeypatch.setattr("streams.worker.app.broker_answers", lambda _: False)
+    assert broker_lost(failure, "127.0.0.1:9092")
 
 
 def test_the_summary_of_a_run_adds_up_topics_and_reasons() -> None:

@@ -142,6 +142,17 @@ def test_metrics_are_served_on_localhost_without_patients(stage: Stage, tmp_path
     assert "patient" not in text.replace("dosetwin_patients", "").replace("Patients at", "")
 
 
+def test_a_second_worker_of_one_name_is_refused_and_the_first_goes_on(stage: Stage, tmp_path: Path) -> None:
+    with WorkerProcess(stage, tmp_path / "first") as first:
+        first.wait_ready()
+        with WorkerProcess(stage, tmp_path / "second") as second:
+            assert second.process.wait(40) == 1
+            assert "--instance one is that of another worker that runs" in second.text()
+        stage.play([enrolment("A")])
+        stage.wait_until_committed()
+        assert first.stop() == 0
+
+
 def test_a_worker_without_a_broker_says_so_and_ends(stage: Stage, tmp_path: Path) -> None:
     with WorkerProcess(stage, tmp_path / "log", "--kafka", "127.0.0.1:1") as worker:
         assert worker.process.wait(40) == 1
