@@ -20,12 +20,12 @@ COMPILE := $(BIN)/uv pip compile pyproject.toml --universal --python-version 3.1
 
 # The set-up of demo and console: Python packages, what the servers still need, the chart library.
 setup: $(READY)
-	@$(BIN)/python -m connectors.services.setup servers npm
+	@$(BIN)/python -P -m connectors.services.setup servers npm
 	@$(MAKE) -s --no-print-directory $(CHARTS)
 
 # Tests also drive a browser.
 setup-test: setup
-	@$(BIN)/python -m connectors.services.setup chromium chromedriver
+	@$(BIN)/python -P -m connectors.services.setup chromium chromedriver
 
 $(READY): requirements/dev.lock pyproject.toml .ci/make-venv
 	@sh .ci/make-venv $(VENV) requirements/dev.lock
@@ -49,7 +49,7 @@ check: lint
 	@$(BIN)/pytest -q --fast -n 2
 
 test: setup-test lint
-	@$(BIN)/python -m connectors.services.setup built
+	@$(BIN)/python -P -m connectors.services.setup built
 	@echo "test: everything, on real servers" >&2
 	@$(BIN)/pytest -n 2 --durations=10
 

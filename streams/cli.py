@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+
 import typer
 
 from streams.commands import commands
@@ -14,6 +16,7 @@ for _command in commands().plugins:
 
 def main() -> None:
     """Entry point of the ``dosetwin`` command."""
+    os.umask(0o077)  # files are of patients: nobody else reads what a command or a server of ours writes
     for broken in commands().broken:
         typer.echo(f"dosetwin: {broken}", err=True)
     app()

@@ -10,7 +10,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter, defaultdict
@@ -30,7 +29,8 @@ from connectors.kafka.clients import open_consumer
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics
 from connectors.services import Influx, LocalServices
 from connectors.services.ports import free_ports
-from connectors.services.supervisor import die_with_parent
+from connectors.services.run_state import open_private, private_directory
+from connectors.services.supervisor import die_with_parent, environment, python_module
 from connectors.settings import Settings, load_settings
 from connectors.sinks.delivery import consumer_group
 from streams.worker.app import group_of
@@ -104,7 +104,7 @@ class Demo:
         """
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, self._interrupted)
-        self.directory.mkdir(parents=True, exist_ok=True, mode=0o700)
+        private_directory(self.directory)
         with LocalServices(ephemeral=True, say=self.say) as services:
             self.say("starting Kafka")
             settings = load_settings(kafka=services.start_kafka(), topic_prefix=f"demo{int(time.time())}.")
@@ -215,13 +215,13 @@ class Demo:
 
     def _start(self, name: str, *arguments: str, secrets: dict[str, str] | None = None) -> None:
         path = self.logs[name]
-        with path.open("wb") as log:
+        with open_private(path) as log:
             process = subprocess.Popen(
-                [sys.executable, "-m", "streams", *arguments],
+                python_module("streams", *arguments),
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=subprocess.STDOUT,
-                env={**os.environ, **(secrets or {})},
+                env={**environment(os.environ, ours=True), **(secrets or {})},
                 start_new_session=True,
                 preexec_fn=die_with_parent(),
             )

@@ -16,6 +16,7 @@ from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.stream import Note, Progress, Stream, TimedEvent
 from connectors.kafka.publish import Published, Throttle, publish
 from connectors.kafka.topics import ensure_topics
+from connectors.services.run_state import open_private
 from connectors.settings import load_settings
 from streams.terminal.signals import stop_at_signals
 from twin.events import encode
@@ -108,7 +109,7 @@ def _write(
     ticker: Ticker,
 ) -> int:
     written = 0
-    with out.open("wb") as file:
+    with open_private(out) as file:
         for millis, event in events:
             if throttle is not None:
                 throttle.wait(millis, stop)

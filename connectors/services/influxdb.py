@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from connectors.services import supervisor
 from connectors.services.cache import cached
 from connectors.services.progress import Say, run
 from connectors.services.tools import INFLUX_TOOLS, require
@@ -77,7 +78,7 @@ def _build(folder: Path, say: Say, cancelled: threading.Event | None) -> None:
     wrapper = work / "cap-lints"
     wrapper.write_text(CAP_LINTS, encoding="ascii")
     wrapper.chmod(0o700)
-    environment = _build_environment(work, wrapper, os.environ)
+    environment = _build_environment(work, wrapper, supervisor.environment(os.environ))
     log = work / "build.log"
     finder = ("-o", str(work / "pkg-config"), "github.com/influxdata/pkg-config")
     server = ("-v", "-tags", _TAGS, "-ldflags", f"-s -w -X main.version=v{VERSION}", "-o", str(folder / "influxd"))
@@ -156,6 +157,11 @@ def command(program: Path, directory: Path, port: int) -> tuple[str, ...]:
         f"--engine-path={directory / 'engine'}",
         f"--http-bind-address=127.0.0.1:{port}",
         "--reporting-disabled",
+        # What nobody here asks for is shut: profiles, figures of its own, templates and Flux that reach out.
+        "--pprof-disabled",
+        "--metrics-disabled",
+        "--hardening-enabled",
+        "--template-file-urls-disabled",
         "--log-level=info",
     )
 

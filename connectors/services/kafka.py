@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import secrets
 import subprocess
 import threading
@@ -14,6 +15,7 @@ from connectors.services.cache import cached
 from connectors.services.ports import answers
 from connectors.services.progress import Say, run
 from connectors.services.run_state import private_directory, write_private
+from connectors.services.supervisor import environment
 from connectors.services.tools import KAFKA_TOOLS, require
 
 VERSION = "4.2.0"
@@ -106,7 +108,8 @@ def prepare(directory: Path, library: Path, broker: int, controller: int) -> tup
         cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "x")
         tool = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration))
         with (directory / "log").open("ab") as log:
-            subprocess.run([*_JAVA, *classes, *tool], check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL)
+            command, seen = [*_JAVA, *classes, *tool], environment(os.environ)
+            subprocess.run(command, check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=seen)
     return (*_JAVA, *classes, "kafka.Kafka", str(configuration))
 
 

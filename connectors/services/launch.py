@@ -6,7 +6,6 @@ import json
 import os
 import secrets
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -18,7 +17,7 @@ from connectors.services import compose, influxdb, kafka
 from connectors.services.ports import free_ports
 from connectors.services.progress import Cancelled, Say, last_lines, run
 from connectors.services.run_state import private_directory, read_record, remove_record, write_private, write_record
-from connectors.services.supervisor import ProcessId, add_claim, held, locked, remove_claim
+from connectors.services.supervisor import ProcessId, add_claim, environment, held, locked, python_module, remove_claim
 
 SERVERS = ("kafka", "influx")
 
@@ -119,11 +118,9 @@ def release(server: str, directory: Path, claim: str | None) -> None:
 def _fetch(server: str, directory: Path, provider: str, say: Say, cancelled: threading.Event | None) -> Path:
     """Get what runs the server, outside the lock: it can take minutes."""
     if provider == "compose":
-        environment = compose.environment(server, 0, "", os.environ)
+        seen = compose.environment(server, 0, "", environment(os.environ))
         title, log = f"fetching the image of {server}", directory / server / "fetch.log"
-        run(
-            compose.pull(server, directory), title=title, log=log, say=say, environment=environment, cancelled=cancelled
-        )
+        run(compose.pull(server, directory), title=title, log=log, say=say, environment=seen, cancelled=cancelled)
         return compose.compose_file()
     return kafka.jars(say, cancelled) if server == "kafka" else influxdb.binary(say, cancelled)
 
@@ -168,11 +165,11 @@ def _plan(server: str, directory: Path, program: Path, provider: str, reuse_port
         settings |= {"influx_org": influxdb.ORGANISATION, "influx_bucket": influxdb.BUCKET}
         ready, finish = (lambda: influxdb.ready(url)), (lambda: _set_up(url, token))
     if provider == "compose":
-        environment = compose.environment(server, ports[0], token, os.environ)
+        seen = compose.environment(server, ports[0], token, environment(os.environ))
         command, afterwards = compose.command(server, directory), compose.afterwards(server, directory)
-        return Plan(command, environment, afterwards, settings, ports, ready, finish)
+        return Plan(command, seen, afterwards, settings, ports, ready, finish)
     command = kafka.prepare(place, program, *ports) if server == "kafka" else influxdb.command(program, place, ports[0])
-    return Plan(command, os.environ, (), settings, ports, ready, finish)
+    return Plan(command, environment(os.environ), (), settings, ports, ready, finish)
 
 
 def _set_up(url: str, token: str) -> None:
@@ -206,7 +203,7 @@ def _spawn_keeper(server: str, directory: Path, plan: Plan, ephemeral: bool) -> 
         options += ["--remove", place]
     with open(os.open(place / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
         keeper = subprocess.Popen(
-            [sys.executable, "-m", "connectors.services.supervisor", *map(str, options), "--", *plan.command],
+            python_module("connectors.services.supervisor", *options, "--", *plan.command),
             env=dict(plan.environment),
             stdin=subprocess.DEVNULL,
             stdout=log,

@@ -11,7 +11,8 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from connectors.services.supervisor import ProcessId, add_claim
+from connectors.services import supervisor
+from connectors.services.supervisor import ProcessId, add_claim, python_module
 
 Say = Callable[[str], None]
 """Takes one line that tells the user what is happening."""
@@ -50,8 +51,8 @@ def run(
 ) -> None:
     """Run ``command`` to its end, its output in ``log``, saying every few seconds how far it is.
 
-    ``note`` is said once, with the title. ``measure`` turns the log so far, and the
-    seconds since the start, into words for that. The command and its
+    Without an ``environment`` it sees what `supervisor.environment` leaves of ours. ``note`` is said once, with the
+    title. ``measure`` turns the log so far, and the seconds since the start, into words for that. The command and its
     children end when this process dies.
 
     Raises:
@@ -62,8 +63,8 @@ def run(
     with tempfile.TemporaryDirectory(prefix="dosetwin-claims-") as claims, log.open("ab") as output:
         add_claim(Path(claims), str(ProcessId.of(os.getpid())))
         process = subprocess.Popen(
-            [sys.executable, "-m", "connectors.services.supervisor", "--claims", claims, "--", *command],
-            env=environment,
+            python_module("connectors.services.supervisor", "--claims", claims, "--", *command),
+            env=supervisor.environment(os.environ) if environment is None else environment,
             cwd=directory,
             stdin=subprocess.DEVNULL,
             stdout=output,

@@ -15,8 +15,9 @@ from __future__ import annotations
 
 import json
 import os
+import stat
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from connectors.services.supervisor import ProcessId
 
@@ -33,9 +34,26 @@ def state_directory() -> Path:
 
 
 def private_directory(path: Path) -> Path:
-    """``path`` as a folder that only its owner may enter, made where it is missing."""
+    """``path`` as a folder that only its owner may enter, made where it is missing and shut where it stood open.
+
+    Raises:
+        PermissionError: it is somebody else's.
+    """
     path.mkdir(parents=True, exist_ok=True, mode=0o700)
+    found = path.stat()
+    if found.st_uid != os.geteuid():
+        raise PermissionError(f"{path} belongs to another user: name a folder of your own in {STATE_DIR}")
+    if found.st_mode & 0o077:
+        path.chmod(0o700)
     return path
+
+
+def open_private(path: Path) -> BinaryIO:
+    """The file emptied for writing, readable by its owner alone; devices and pipes stay as they are."""
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        os.fchmod(descriptor, 0o600)
+    return os.fdopen(descriptor, "wb")
 
 
 def write_private(path: Path, text: str) -> None:

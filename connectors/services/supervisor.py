@@ -1,7 +1,7 @@
 """The keeper: a small process that runs one command and ends it, with all its children, when nobody claims it any more.
 
-``python -m connectors.services.keeper --claims DIR [--lock FILE --record FILE] [--afterwards JSON] [--remove DIR]
--- COMMAND…``
+``python -P -m connectors.services.supervisor --claims DIR [--lock FILE --record FILE] [--afterwards JSON]
+[--remove DIR] -- COMMAND…``
 
 A *claim* is an empty file in DIR named after a process, ``PID-STARTED``: while that process lives, the command runs.
 The claim named ``up`` holds until it is removed. So a server started for a test or a demo ends with it, also when that
@@ -12,6 +12,9 @@ The decision to stop is taken under the lock that starters hold too, and the rec
 therefore either adds its claim in time or finds no server and starts one.
 
 Only the standard library, psutil and filelock are imported: a keeper stays at a few megabytes.
+
+What any child of ours is started with stands here too: `python_module`, so that nothing is imported from the folder
+that somebody happens to be in, and `environment`, so that no child learns a secret that is not its own.
 """
 
 from __future__ import annotations
@@ -26,7 +29,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,6 +45,19 @@ STOP_SECONDS = 15.0
 """How long a command may take over its own end before it is killed."""
 
 _PR_SET_PDEATHSIG = 1
+
+_SEEN = frozenset(
+    {"PATH", "HOME", "USER", "LOGNAME", "SHELL", "LANG", "LANGUAGE", "TZ", "TERM", "TMPDIR", "TMP", "TEMP"}
+    | {"LD_LIBRARY_PATH", "VIRTUAL_ENV", "CC", "CXX", "AR", "CPATH", "LIBRARY_PATH", "CFLAGS", "CXXFLAGS", "LDFLAGS"}
+    | {"http_proxy", "https_proxy", "no_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "NO_PROXY", "ALL_PROXY"}
+    | {"CURL_CA_BUNDLE", "REQUESTS_CA_BUNDLE", "DOSETWIN_STATE_DIR", "DOSETWIN_SERVICES"}
+)
+_SEEN_AS = ("LC_", "XDG_", "SSL_", "PYTHON", "GO", "CGO_", "CARGO", "RUST", "PKG_CONFIG", "JAVA_", "JDK_", "M2_",
+            "MAVEN_", "DOCKER_", "COMPOSE_", "GIT_SSL_", "npm_config_", "NPM_CONFIG_")  # fmt: skip
+"""Variables that a child may see, by name and by how the name begins: what programs need to be found and to run."""
+
+_OURS_AS = ("DOSETWIN_", "NUMBA_", "OMP_", "OPENBLAS_", "MKL_")
+_SECRET = ("TOKEN", "PASSWORD", "SECRET", "CREDENTIAL")
 
 
 @dataclass(frozen=True)
@@ -82,6 +98,27 @@ def _started(pid: int) -> int:
     except FileNotFoundError:
         return round(psutil.Process(pid).create_time())
     return int(stat.rpartition(")")[2].split()[19])
+
+
+def python_module(name: str, *arguments: object) -> list[str]:
+    """The command that runs a module of ours; nothing is imported from the current folder."""
+    return [sys.executable, "-P", "-m", name, *map(str, arguments)]
+
+
+def environment(inherited: Mapping[str, str], *, ours: bool = False) -> dict[str, str]:
+    """What a child may see of our environment: no setting of ours and no secret.
+
+    ``ours`` is a child that is a part of this program: it sees our settings too, but secrets must be given to it.
+
+    >>> environment({"PATH": "/bin", "DOSETWIN_INFLUX_TOKEN": "x", "AWS_KEY": "y"})
+    {'PATH': '/bin'}
+    """
+
+    def seen(name: str) -> bool:
+        wanted = name in _SEEN or name.startswith(_SEEN_AS) or (ours and name.startswith(_OURS_AS))
+        return wanted and not any(word in name.upper() for word in _SECRET)
+
+    return {name: value for name, value in inherited.items() if seen(name)}
 
 
 def add_claim(claims: Path, claim: str) -> None:

@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
+from connectors.services.supervisor import environment
+
 
 @dataclass(frozen=True)
 class Tool:
@@ -94,9 +96,9 @@ def install(names: Iterable[str], say: Callable[[str], None]) -> tuple[str, ...]
     if missing and prefix is not None:
         packages = sorted({TOOLS[name].debian for name in missing})
         say(f"installing Debian packages: {' '.join(packages)}")
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        seen = {**environment(os.environ), "DEBIAN_FRONTEND": "noninteractive"}
         for command in (["apt-get", "update"], ["apt-get", "install", "-y", "--no-install-recommends", *packages]):
-            subprocess.run([*prefix, *command], check=False, env=environment, stdout=subprocess.DEVNULL)
+            subprocess.run([*prefix, *command], check=False, env=seen, stdout=subprocess.DEVNULL)
     return tuple(text for name in missing if (text := problem(name)))
 
 

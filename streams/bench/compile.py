@@ -38,6 +38,6 @@ def compile_seconds(model_id: str, beside: str) -> dict[str, float]:
 def _taken(cache: str, *models: str) -> float:
     environment = {**os.environ, "XDG_CACHE_HOME": cache}
     ran = subprocess.run(
-        [sys.executable, "-c", _READY, *models], env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-P", "-c", _READY, *models], env=environment, check=True, capture_output=True, text=True
     )
     return float(json.loads(ran.stdout)[-1])

@@ -12,7 +12,7 @@ MIB = 1_048_576
 
 def resident(twins: int, particles: int) -> dict[str, float]:
     """MiB resident in a fresh process with a worker's libraries: without twins, and with so many, two data each."""
-    command = [sys.executable, "-m", "streams.bench.memory", str(twins), str(particles)]
+    command = [sys.executable, "-P", "-m", "streams.bench.memory", str(twins), str(particles)]
     done = subprocess.run(command, stdout=subprocess.PIPE, check=True, text=True)
     found: dict[str, float] = json.loads(done.stdout)
     return found

@@ -80,7 +80,7 @@ def stream_vs_passthrough(
         "DOSETWIN_PARTITIONS": str(partitions),
     }
     say("bare Faust pass-through")
-    arguments = ["-m", "streams.bench.stream", bootstrap, prefix, str(partitions)]
+    arguments = ["-P", "-m", "streams.bench.stream", bootstrap, prefix, str(partitions)]
     with _process(arguments, surroundings) as process, _counter(bootstrap, prefix + OUT, partitions) as passed:
         bare = _rate(process, len(events), passed)
     say("worker with twins")

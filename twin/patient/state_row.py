@@ -32,6 +32,10 @@ ROW_VERSION = 4
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
+LARGEST_HISTORY = 64 * 1024 * 1024
+"""Bytes of a history before it is compressed: some 200,000 facts. A row that claims more is no row of ours."""
+
+
 class UnreadableState(ValueError):
     """Bytes that are no row of this version and model; the message says why."""
 
@@ -216,7 +220,7 @@ def unpack_history(raw: bytes) -> History:
         UnreadableState: damaged bytes.
     """
     try:
-        row = msgspec.msgpack.decode(zlib.decompress(raw), type=_HistoryRow)
+        row = msgspec.msgpack.decode(_inflated(raw), type=_HistoryRow)
         facts = [cast(ClinicalEvent, decode(text)) for text in row.facts]
     except (zlib.error, msgspec.MsgspecError, BadEvent) as error:
         raise UnreadableState(f"damaged history: {error}") from None
@@ -232,6 +236,17 @@ def unpack_history(raw: bytes) -> History:
     history.recent.update(row.recent)
     history.reported = row.reported
     return history
+
+
+def _inflated(raw: bytes) -> bytes:
+    """The bytes that were compressed; raises `UnreadableState` where they are more than any history has."""
+    inflate = zlib.decompressobj()
+    found = inflate.decompress(raw, LARGEST_HISTORY)
+    if inflate.unconsumed_tail:
+        raise UnreadableState(f"damaged history: it is more than {LARGEST_HISTORY} bytes")
+    if not inflate.eof:
+        raise UnreadableState("damaged history: it ends too early")
+    return found
 
 
 def _deltas(times: list[int]) -> bytes:

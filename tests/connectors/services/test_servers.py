@@ -48,13 +48,26 @@ def listening_hosts(place: Path) -> set[str]:
     return hosts
 
 
+def environments(place: Path) -> list[dict[str, str]]:
+    """Of the keepers and servers of ``place``."""
+    found = psutil.process_iter(["cmdline"])
+    return [each.environ() for each in found if str(place) in " ".join(each.info["cmdline"] or ())]
+
+
 def test_servers_answer_on_this_machine_only_and_stop_with_the_block(
-    kafka: str, influx: Influx, tmp_path: Path
+    kafka: str, influx: Influx, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("DOSETWIN_INFLUX_PASSWORD", "canary")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "canary")
     with local_services(directory=tmp_path / "state", say=print) as own:
         assert kafka_server.ready(own.kafka)
         assert influxdb.accepts(own.influx)
         assert listening_hosts(tmp_path) == {"127.0.0.1"}
+        seen = environments(tmp_path)
+        assert len(seen) == 4, "two keepers and two servers"
+        assert not [name for each in seen for name, value in each.items() if "canary" in value]
+        for door in ("/metrics", "/debug/pprof/", "/debug/pprof/heap"):
+            assert influxdb._request(own.influx.url, "GET", door)[0] == 403
         assert own.kafka != kafka, "two run states have two servers"
         assert own.influx.token != influx.token
         address = own.kafka

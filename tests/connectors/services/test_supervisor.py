@@ -6,7 +6,7 @@ import os
 import subprocess
 from pathlib import Path
 
-from connectors.services.supervisor import ProcessId, add_claim, held, remove_claim
+from connectors.services.supervisor import ProcessId, add_claim, environment, held, python_module, remove_claim
 
 
 def test_a_process_is_told_from_a_later_one_with_its_pid() -> None:
@@ -17,6 +17,21 @@ def test_a_process_is_told_from_a_later_one_with_its_pid() -> None:
     with subprocess.Popen(["true"]) as short:
         gone = ProcessId.of(short.pid)
     assert not gone.alive()
+
+
+def test_a_child_sees_what_programs_need_and_no_secret() -> None:
+    mine = {"PATH": "/bin", "LC_ALL": "C", "JAVA_HOME": "/java", "GOPROXY": "p", "NUMBA_NUM_THREADS": "2",
+            "DOSETWIN_KAFKA": "k:1", "DOSETWIN_INFLUX_TOKEN": "t", "CARGO_REGISTRY_TOKEN": "t", "PGPASSWORD": "p",
+            "DOSETWIN_GRAFANA_PASSWORD": "p", "AWS_ACCESS_KEY_ID": "a"}  # fmt: skip
+    assert sorted(environment(mine)) == ["GOPROXY", "JAVA_HOME", "LC_ALL", "PATH"]
+    assert environment(mine, ours=True).keys() - environment(mine) == {"DOSETWIN_KAFKA", "NUMBA_NUM_THREADS"}
+
+
+def test_nothing_is_imported_from_the_folder_that_somebody_is_in(tmp_path: Path) -> None:
+    (tmp_path / "psutil.py").write_text("raise SystemExit('planted')")
+    command = python_module("connectors.services.supervisor", "--help")
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_claims_hold_while_their_process_lives(tmp_path: Path) -> None:

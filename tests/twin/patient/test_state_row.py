@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from dataclasses import replace
 from typing import Any
 
@@ -171,6 +172,14 @@ def test_a_history_with_a_changed_byte_is_refused(choice: st.DataObject) -> None
     flipped = history[:at] + bytes([history[at] ^ choice.draw(st.integers(1, 255))]) + history[at + 1 :]
     with pytest.raises(UnreadableState, match="damaged history"):
         unpack_history(flipped)
+
+
+def test_a_history_that_inflates_without_end_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("twin.patient.state_row.LARGEST_HISTORY", 10_000)
+    with pytest.raises(UnreadableState, match="damaged history: it is more than 10000 bytes"):
+        unpack_history(zlib.compress(bytes(10_001)))
+    with pytest.raises(UnreadableState, match="damaged history: it ends too early"):
+        unpack_history(zlib.compress(bytes(9_000))[:-8])
 
 
 def test_a_row_of_another_version_or_model_says_so() -> None:
