@@ -2,8 +2,7 @@
 
 Records are keyed by patient under Kafka's own partitioner (murmur2) and acknowledged by all replicas. Only so many may
 be on their way at once; whatever the broker does not confirm is counted and reported, so nothing is lost unnoticed. No
-wait is without limit, and none outlasts a stop: a broker that went away and came back may leave records that nobody
-ever confirms.
+wait is without limit, and none outlasts a stop.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from typing import Any
 
 import structlog
 
-from connectors.kafka.clients import open_producer
+from connectors.kafka.clients import KafkaUnreachable, broker_answers, open_producer
 from connectors.kafka.topics import INPUT_BYTES, topic_of
 from twin.events import InputEvent, encode
 
@@ -38,6 +37,9 @@ PATIENCE_SECONDS = 120.0
 
 SLICE_SECONDS = 1.0
 """No wait is longer before a stop is looked at."""
+
+STUCK_SECONDS = 15.0
+"""Without a confirmation for so long a producer is given up where a broker answers."""
 
 STOPPED_SECONDS = 4.0
 """How long records that are on their way are waited for once a stop was asked for."""
@@ -116,106 +118,160 @@ def publish(
     Raises:
         KafkaUnreachable: no broker answers at ``bootstrap``.
     """
-    from kafka.errors import KafkaError
-
     halt = stop or threading.Event()
-    in_flight = _InFlight()
-    producer = _producer(bootstrap)
+    sending = _Sending(bootstrap, halt)
+    stopped = True
     try:
         for sent, (millis, event) in enumerate(events, start=1):
             if throttle is not None and millis is not None:
                 throttle.wait(millis, halt)
-            if halt.is_set():
+            if halt.is_set() or not sending.send(topic_of(event, prefix), event):
                 break
-            if not in_flight.enter(halt):
-                return _finished(producer, in_flight, halt, stopped=True)
-            _send(producer, in_flight, topic_of(event, prefix), event, halt)
             if progress is not None:
                 progress(sent)
         else:
-            return _finished(producer, in_flight, halt, stopped=False)
-        return _finished(producer, in_flight, halt, stopped=True)
+            stopped = False
     finally:
-        with suppress(KafkaError):  # what was not flushed by now has been counted as failed
-            producer.close(timeout=SLICE_SECONDS)
+        sending.finish()
+        published = sending.account(stopped)
+        sending.close()
+    return published
 
 
-class _InFlight:
-    """Counts what is on its way and what came of it; callbacks run in the producer's own thread."""
+@dataclass(frozen=True, slots=True)
+class _Unconfirmed:
+    topic: str
+    value: bytes
+    key: bytes
 
-    def __init__(self) -> None:
-        self._room = threading.BoundedSemaphore(MOST_IN_FLIGHT)
-        self._lock = threading.Lock()
+
+class _Sending:
+    """Sends records and keeps each until it is confirmed; callbacks run in the producer's own thread.
+
+    kafka-python may not find back to a broker that was away. Where nothing is confirmed for `STUCK_SECONDS` although a
+    broker answers, another producer takes over and sends again what is open: the same events, which count once.
+    """
+
+    def __init__(self, bootstrap: str, halt: threading.Event) -> None:
+        self._bootstrap, self._halt = bootstrap, halt
+        self._changed = threading.Condition()
+        self._open: dict[int, _Unconfirmed] = {}
+        self._number = self._generation = 0
         self._heard = time.monotonic()
-        self.sent = 0
-        self.by_topic: Counter[str] = Counter()
-        self.failed: Counter[str] = Counter()
+        self._renewed = float("-inf")
+        self._confirmed: Counter[str] = Counter()
+        self._failed: Counter[str] = Counter()
+        self._producer = _producer(bootstrap)
 
-    def enter(self, halt: threading.Event) -> bool:
-        """Wait until there is room for one more; False at a stop, or when nothing was confirmed for too long."""
-        while not self._room.acquire(timeout=SLICE_SECONDS):
-            if halt.is_set():
-                return False
-            if time.monotonic() - self._heard > PATIENCE_SECONDS + 5:
-                log.error("the broker confirms nothing any more: publishing ends", seconds=round(PATIENCE_SECONDS))
-                return False
-        self.sent += 1
+    def send(self, topic: str, event: InputEvent) -> bool:
+        """Send an event when there is room; False at a stop, or when the broker has not confirmed anything for long."""
+        record = _Unconfirmed(topic, encode(event), event.patient_id.encode())
+        if not self._wait(lambda: len(self._open) < MOST_IN_FLIGHT):
+            return False
+        with self._changed:
+            if not self._open:
+                self._heard = time.monotonic()
+            self._number += 1
+            number, self._open[self._number] = self._number, record
+        self._pass_on(number, record, BLOCKED_MS / 1000)
         return True
 
-    def confirmed(self, metadata: Any) -> None:
-        with self._lock:
-            self._heard = time.monotonic()
-            self.by_topic[metadata.topic] += 1
-        self._room.release()
-
-    def refused(self, error: BaseException) -> None:
-        with self._lock:
-            self._heard = time.monotonic()
-            self.failed[type(error).__name__] += 1
-        self._room.release()
+    def finish(self) -> None:
+        """Wait for what is open, at a stop only for a while."""
+        self._wait(lambda: not self._open)
+        with self._changed:
+            if self._halt.is_set():
+                self._changed.wait_for(lambda: not self._open, STOPPED_SECONDS)
 
     def account(self, stopped: bool) -> Published:
         """What became of all that was sent, with what never came back as ``unconfirmed``."""
-        with self._lock:
-            confirmed, failed = sum(self.by_topic.values()), dict(self.failed)
-            unconfirmed = self.sent - confirmed - sum(failed.values())
-            if unconfirmed:
-                failed["unconfirmed"] = unconfirmed
-            return Published(confirmed, failed, dict(self.by_topic), stopped)
+        with self._changed:
+            failed = dict(self._failed)
+            if self._open:
+                failed["unconfirmed"] = len(self._open)
+            return Published(sum(self._confirmed.values()), failed, dict(self._confirmed), stopped)
 
+    def close(self) -> None:
+        """Let go of the producer, whatever it has not sent."""
+        _abandon(self._producer)
 
-def _send(producer: Any, in_flight: _InFlight, topic: str, event: InputEvent, halt: threading.Event) -> None:
-    from kafka.errors import KafkaError, KafkaTimeoutError
+    def _wait(self, true: Callable[[], bool]) -> bool:
+        """Until something is true; False at a stop, or when nothing was confirmed within `PATIENCE_SECONDS`."""
+        while True:
+            with self._changed:
+                if self._changed.wait_for(true, SLICE_SECONDS):
+                    return True
+                silent = time.monotonic() - self._heard
+            if self._halt.is_set():
+                return False
+            if silent > PATIENCE_SECONDS:
+                log.error("the broker confirms nothing any more: publishing ends", seconds=round(silent))
+                return False
+            self._renew_if_stuck(silent)
 
-    value, key = encode(event), event.patient_id.encode()
-    until = time.monotonic() + BLOCKED_MS / 1000
-    while True:
+    def _renew_if_stuck(self, silent: float) -> None:
+        """Let another producer send what is open, where this one is stuck."""
+        now = time.monotonic()
+        if silent < STUCK_SECONDS or now - self._renewed < STUCK_SECONDS or not broker_answers(self._bootstrap):
+            return
+        self._renewed = now
+        with self._changed:
+            self._generation += 1
+            again = dict(self._open)
+        log.warning("nothing is confirmed although the broker answers: sending again", records=len(again))
+        _abandon(self._producer)
         try:
-            future = producer.send(topic, value=value, key=key)
-        except KafkaTimeoutError as error:  # the topic's metadata or the buffer did not come in time
-            if not halt.is_set() and time.monotonic() < until:
-                continue
-            in_flight.refused(error)
+            self._producer = _producer(self._bootstrap)
+        except KafkaUnreachable:
             return
-        except KafkaError as error:
-            in_flight.refused(error)
+        for number, record in again.items():
+            self._pass_on(number, record, SLICE_SECONDS)
+
+    def _pass_on(self, number: int, record: _Unconfirmed, patience: float) -> None:
+        """Hand a record to the producer, which may have no room, or not know its topic, for a while."""
+        from kafka.errors import KafkaError, KafkaTimeoutError
+
+        until, generation = time.monotonic() + patience, self._generation
+        while True:
+            try:
+                future = self._producer.send(record.topic, value=record.value, key=record.key)
+            except KafkaTimeoutError as error:
+                if time.monotonic() < until and not self._halt.is_set():
+                    self._renew_if_stuck(time.monotonic() - self._heard)
+                    if generation != self._generation:
+                        return  # it was among what was sent again
+                    continue
+                self._refuse(number, generation, error)
+            except KafkaError as error:
+                self._refuse(number, generation, error)
+            else:
+                future.add_callback(lambda metadata: self._confirm(number, metadata.topic))
+                future.add_errback(lambda error: self._refuse(number, generation, error))
             return
-        future.add_callback(in_flight.confirmed).add_errback(in_flight.refused)
-        return
+
+    def _confirm(self, number: int, topic: str) -> None:
+        with self._changed:
+            self._heard = time.monotonic()
+            if self._open.pop(number, None) is not None:
+                self._confirmed[topic] += 1
+            self._changed.notify_all()
+
+    def _refuse(self, number: int, generation: int, error: BaseException) -> None:
+        """Count a record that failed, unless its producer was given up: then another sends it."""
+        with self._changed:
+            if generation == self._generation and self._open.pop(number, None) is not None:
+                self._failed[type(error).__name__] += 1
+                self._changed.notify_all()
 
 
-def _finished(producer: Any, in_flight: _InFlight, halt: threading.Event, stopped: bool) -> Published:
-    from kafka.errors import KafkaError, KafkaTimeoutError
+def _abandon(producer: Any) -> None:
+    """Let go of a producer, which by itself would wait for what it cannot send, and again when it is collected."""
+    from kafka.errors import KafkaError
 
-    until = time.monotonic() + PATIENCE_SECONDS + 5
-    with suppress(KafkaError):  # what it leaves open is counted below
-        while not halt.is_set() and time.monotonic() < until:
-            with suppress(KafkaTimeoutError):
-                producer.flush(timeout=SLICE_SECONDS)
-                break
-        else:
-            producer.flush(timeout=STOPPED_SECONDS)
-    return in_flight.account(stopped)
+    producer._sender.force_close()
+    with suppress(KafkaError):
+        producer.close(timeout=SLICE_SECONDS)
+    producer._closed = True
 
 
 def _producer(bootstrap: str) -> Any:

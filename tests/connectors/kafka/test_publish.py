@@ -8,11 +8,12 @@ import uuid
 from collections import Counter
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from types import SimpleNamespace
 
 import pytest
 from kafka import KafkaConsumer
 from kafka.consumer.fetcher import ConsumerRecord
-from kafka.errors import KafkaTimeoutError
+from kafka.errors import KafkaError, KafkaTimeoutError
 from kafka.future import Future
 from kafka.partitioner.default import murmur2
 from kafka.structs import TopicPartition
@@ -142,31 +143,54 @@ def test_where_no_broker_answers_the_error_says_how_to_get_one() -> None:
 
 
 class Deaf:
-    """A producer whose records nobody ever confirms, as after a restart of the broker."""
+    """A producer that takes ``room`` records and confirms none, as after a restart of the broker."""
 
     def __init__(self, room: int) -> None:
         self.room = room
+        self._sender = SimpleNamespace(force_close=self.give_up)
+        self.futures: list[Future] = []
 
     def send(self, topic: str, value: bytes, key: bytes) -> Future:  # noqa: ARG002
         if self.room == 0:
+            time.sleep(publishing.SLICE_SECONDS)
             raise KafkaTimeoutError("no room")
         self.room -= 1
-        return Future()
+        self.futures.append(Future())
+        return self.futures[-1]
 
-    def flush(self, timeout: float) -> None:
-        time.sleep(timeout)
-        raise KafkaTimeoutError("not confirmed")
+    def give_up(self) -> None:
+        for future in self.futures:
+            future.failure(KafkaError("closed"))
 
     def close(self, timeout: float) -> None:
-        time.sleep(timeout)
+        """Nothing to close."""
 
 
+class Willing(Deaf):
+    """One that confirms all it takes."""
+
+    def send(self, topic: str, value: bytes, key: bytes) -> Future:
+        future = super().send(topic, value, key)
+        future.success(SimpleNamespace(topic=topic))
+        return future
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Waits of a test's length."""
+    for name, value in {"SLICE_SECONDS": 0.02, "STOPPED_SECONDS": 0.05, "STUCK_SECONDS": 0.1}.items():
+        monkeypatch.setattr(publishing, name, value)
+
+
+@pytest.mark.usefixtures("quick")
 @pytest.mark.parametrize("room", [0, 3, 10_000], ids=["no room", "too many on their way", "all sent"])
-def test_a_stop_ends_every_wait_for_a_broker_that_confirms_nothing(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("answers", [True, False])
+def test_a_stop_ends_every_wait_for_a_broker_that_confirms_nothing(
+    room: int, answers: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(publishing, "open_producer", lambda *_, **__: Deaf(room))
+    monkeypatch.setattr(publishing, "broker_answers", lambda _: answers)
     monkeypatch.setattr(publishing, "MOST_IN_FLIGHT", 3 if room == 3 else 10_000)
-    monkeypatch.setattr(publishing, "SLICE_SECONDS", 0.05)
-    monkeypatch.setattr(publishing, "STOPPED_SECONDS", 0.1)
     stop = threading.Event()
     threading.Timer(0.3, stop.set).start()
     began = time.monotonic()
@@ -176,14 +200,26 @@ def test_a_stop_ends_every_wait_for_a_broker_that_confirms_nothing(room: int, mo
     assert result.confirmed == 0
 
 
+@pytest.mark.usefixtures("quick")
 def test_a_broker_that_confirms_nothing_ends_publishing_even_unasked(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(publishing, "open_producer", lambda *_, **__: Deaf(3))
-    for name, value in {"MOST_IN_FLIGHT": 3, "SLICE_SECONDS": 0.05, "STOPPED_SECONDS": 0.1}.items():
-        monkeypatch.setattr(publishing, name, value)
-    monkeypatch.setattr(publishing, "PATIENCE_SECONDS", -4.8)
+    monkeypatch.setattr(publishing, "broker_answers", lambda _: False)
+    monkeypatch.setattr(publishing, "MOST_IN_FLIGHT", 3)
+    monkeypatch.setattr(publishing, "PATIENCE_SECONDS", 0.2)
     result = publish("nobody", [(None, clock(n)) for n in range(100)])
     assert result.failed == {"unconfirmed": 3}
     assert result.stopped
+
+
+@pytest.mark.usefixtures("quick")
+@pytest.mark.parametrize("room", [0, 3], ids=["no room", "too many on their way"])
+def test_another_producer_takes_over_from_one_that_is_stuck(room: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    producers = iter([Deaf(room), Willing(10_000)])
+    monkeypatch.setattr(publishing, "open_producer", lambda *_, **__: next(producers))
+    monkeypatch.setattr(publishing, "broker_answers", lambda _: True)
+    monkeypatch.setattr(publishing, "MOST_IN_FLIGHT", 3)
+    result = publish("nobody", [(None, clock(n)) for n in range(100)])
+    assert result == Published(100, {}, {"twin.commands": 100}, stopped=False)
 
 
 # --- pace ------------------------------------------------------------------------------------------------------------
