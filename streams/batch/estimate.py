@@ -203,7 +203,7 @@ def _values(diagnosis: Diagnosis, model: Model, zero: int) -> tuple[PredictedVal
     columns = (diagnosis.population, diagnosis.individual, diagnosis.iwres, diagnosis.npde)
     rows = zip(diagnosis.observations, *(column.tolist() for column in columns), strict=True)
     return tuple(
-        PredictedValue((o.millis - zero) / unit, o.value, pred, ipred, iwres, npde, model.outputs[o.output].name)
+        PredictedValue((o.time - zero) / unit, o.value, pred, ipred, iwres, npde, model.outputs[o.output].name)
         for o, pred, ipred, iwres, npde in rows
     )
 

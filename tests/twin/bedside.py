@@ -17,6 +17,7 @@ from twin.events import (
     PumpTotals,
     Quantity,
     RegimenPlanned,
+    StateReset,
     VitalSample,
     to_millis,
 )
@@ -61,6 +62,11 @@ def dose(hours: float, amount: float = 60.0, duration: float | None = None, **ch
     span = None if duration is None else quantity(duration, "h")
     fields = {"drug": "toxin", "route": "iv", "amount": quantity(amount, "mg"), "duration": span}
     return DoseGiven(**_envelope("dose", hours) | fields | changes)
+
+
+def reset(hours: float, **changes: Any) -> StateReset:
+    """All states go back to where they began."""
+    return StateReset(**_envelope("reset", hours) | changes)
 
 
 def level(hours: float, value: float, **changes: Any) -> DrugLevel:

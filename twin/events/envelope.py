@@ -9,15 +9,19 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from twin.events.bounds import ModelTag
 from twin.events.channels import Channel
+from twin.events.event_time import EventTime
 
 PatientId = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="pseudonym, never a name")]
 EventId = Annotated[str, Field(min_length=1, max_length=128)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]
+MOST_SEQUENCE = 2**53
+"""Up to this every reader of JSON keeps whole numbers as they are."""
+
 Status = Literal["preliminary", "final", "corrected", "retracted"]
 
 
@@ -60,12 +64,18 @@ class Envelope(Event):
     v: Literal[1] = 1
     event_id: EventId
     patient_id: PatientId
-    time: AwareDatetime
+    time: EventTime
     source: Name
 
 
 class InputEvent(Envelope):
-    """What devices, laboratories and people say."""
+    """What devices, laboratories and people say.
+
+    ``sequence`` is the event's place among what its source says of the patient at the same ``time``, where the source
+    has an order: a level with a greater one than a dose was drawn after it. A correction carries it again.
+    """
+
+    sequence: Annotated[int, Field(ge=0, le=MOST_SEQUENCE)] | None = None
 
 
 class ClinicalEnvelope(InputEvent):

@@ -10,6 +10,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from twin.events.envelope import Event, InputEvent, OutputEvent
 from twin.events.malformed import fault_of
+from twin.events.repeated_keys import keys_of, repeated_key
 from twin.events.vocabulary import INPUT_EVENTS, OUTPUT_EVENTS
 
 MAX_EVENT_BYTES = 1_048_576
@@ -53,9 +54,19 @@ def decode(raw: bytes) -> InputEvent:
     if len(raw) > MAX_EVENT_BYTES:
         raise BadEvent("too_large", f"event of {len(raw)} bytes; the limit is {MAX_EVENT_BYTES}")
     try:
-        return _INPUT.validate_json(raw)
+        event = _INPUT.validate_json(raw)
     except ValidationError as error:
         raise BadEvent(*fault_of(raw, error)) from None
+    if not _plainly_once(raw, event) and (twice := repeated_key(raw)) is not None:
+        detail = f"field '{twice}': the key comes twice in one object; send it once"
+        raise BadEvent("invalid_event", detail, event.patient_id, event.event_id)
+    return event
+
+
+def _plainly_once(raw: bytes, event: InputEvent) -> bool:
+    """Whether it is seen at a glance that no key comes twice: there are as many as the event has, written compactly."""
+    spaced = (b" " in raw and b" :" in raw) or b"\n" in raw or b"\t" in raw or b"\r" in raw
+    return not spaced and raw.count(b'":') == keys_of(event)
 
 
 def decode_output(raw: bytes) -> OutputEvent:

@@ -29,6 +29,7 @@ class Observation:
             where that matters: replicates that correlate, and looks for an event.
         moments: ms around ``millis`` at which the sample may have been drawn (`twin.observation.sampling_time`), or
         none.
+        recorded: ms that it was recorded at, where ``millis`` only lies after what the record has above it there.
     """
 
     millis: int
@@ -39,3 +40,9 @@ class Observation:
     above: float | None = None
     earlier: tuple[MeasuredValue, ...] = ()
     moments: tuple[int, ...] = ()
+    recorded: int | None = None
+
+    @property
+    def time(self) -> int:
+        """The ms to call it by."""
+        return self.millis if self.recorded is None else self.recorded

@@ -161,7 +161,7 @@ class AverageFold:
         together = expected_of(output, observation, flat, each, pit, resolved=resolved)
         # Before any datum the rivals count alike.
         population = float(np.mean([one.population_median for one in alike.values()]))
-        head = self._envelope("prediction", observation.millis, observation.event_id)
+        head = self._envelope("prediction", observation.time, observation.event_id)
         evidence = evidence.after(together.score, self._names().index(output.name), together.innovation)
         return prediction_of(head, output, observation, together, population), evidence
 

@@ -63,6 +63,12 @@ class LiveRecord:
         self._waiting = False
         self._rebuild(None)
 
+    @property
+    def newest(self) -> int | None:
+        """Time (ms) of the newest event; where it is one of several of its instant, when the last of them is met."""
+        newest = self.history.newest
+        return newest if newest is None or self.timeline is None else max(newest, self.timeline.latest)
+
     def receive(self, events: Sequence[InputEvent], folded: int | None, due: Due) -> Received:
         """Take events in, in any order; what cannot be used is rejected and never raises.
 
@@ -116,7 +122,7 @@ class LiveRecord:
 
     def _is_stale(self, due: Due) -> bool:
         """Whether the timeline lacks what is needed now: doses that waited until now, or a day of samples."""
-        newest = self.history.newest
+        newest = self.newest
         if self.timeline is None or newest is None:
             return False
         if self.history.samples and newest >= self._built + REBUILD_MS:

@@ -88,7 +88,7 @@ class ModelFold:
     @property
     def newest(self) -> int | None:
         """Time (ms) of the newest event."""
-        return self.record.history.newest
+        return self.record.newest
 
     @property
     def start(self) -> int | None:

@@ -88,7 +88,7 @@ class Reader:
     def prediction(self, learned: Assimilated) -> Prediction:
         """The expectation that a measured value met."""
         observation = learned.observation
-        head = self._envelope("prediction", observation.millis, observation.event_id)
+        head = self._envelope("prediction", observation.time, observation.event_id)
         output = self._model.outputs[observation.output]
         return prediction_of(head, output, observation, learned.expected, learned.population_median)
 
@@ -214,7 +214,7 @@ class Reader:
             patient_id=self._trunk.patient_id,
             time_ms=millis,
             ess=position.belief.ess,
-            last_observation_ms=timeline.observations[seen - 1].millis if seen else None,
+            last_observation_ms=timeline.observations[seen - 1].time if seen else None,
             delivery=self._delivery(history, orders, timeline, millis),
             exposures=tuple(
                 exposure_view(target.name, target.drug, exposure, running)

@@ -160,7 +160,7 @@ class PatientTwin:
         from twin.figure.drawing import draw
 
         trunk, record = self._folded.trunk, self._folded.record
-        now = record.history.newest
+        now = record.newest
         if record.timeline is None or now is None:
             raise ValueError(f"the twin of {self.patient_id} has observed no dose or value yet, so there is no plot")
         timeline, plan = record.up_to_date(), record.orders.plan(now)

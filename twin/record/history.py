@@ -5,8 +5,9 @@ plans, starts and stops of a pump) are kept whole and for ever; what a device re
 is kept as compact columns, so that a long history stays small. Two histories that were told the same events are
 equal, in any order of telling.
 
-Order inside a patient is (event time, rank of the kind, event id): at one instant an observation comes before a dose,
-the convention for trough samples.
+Order inside a patient is (event time, sequence, rank of the kind, event id). What its source put in order at one
+instant keeps that order, and comes after what has none; without one an observation comes before a dose, the convention
+for trough samples.
 """
 
 from __future__ import annotations
@@ -68,6 +69,8 @@ _RANK = {
 }
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
 
+UNORDERED = -1
+"""Before all that has a sequence number."""
 
 HOLD_MS = 72 * HOUR_MS
 """Longest silence over which a pump channel's last rate is still believed (longer than any planned chemotherapy
@@ -75,9 +78,10 @@ infusion of one bag, so that a pump that only says START and STOP is read rightl
 
 
 class Key(NamedTuple):
-    """Place of a fact in a patient's event-time order."""
+    """Place of a fact in a patient's event-time order; ``sequence`` is `UNORDERED` where its source has no order."""
 
     millis: int
+    sequence: int
     rank: int
     event_id: str
 
@@ -123,7 +127,10 @@ class SampleLine:
 
 
 class History:
-    """All a patient's facts (see the module docstring). Mutable; owned by one `twin.patient.twin.PatientTwin`."""
+    """All a patient's facts (see the module docstring). Mutable; owned by one `twin.patient.twin.PatientTwin`.
+
+    ``ordered`` says whether any fact has a sequence number.
+    """
 
     def __init__(self) -> None:
         self.keys: list[Key] = []
@@ -135,6 +142,7 @@ class History:
         self.newest: int | None = None
         self.recent: OrderedDict[str, bytes] = OrderedDict()
         self.reported = 0
+        self.ordered = False
 
     def insert(self, event: InputEvent, sample_rate: float | None = None) -> Insertion:
         """Tell one event. ``sample_rate`` is a pump sample's rate in mg/h, converted at the boundary.
@@ -169,6 +177,7 @@ class History:
         """Put a fact in its place; what it corrects or contradicts is for `insert` to say."""
         self.facts[fact.event_id] = fact
         insort(self.keys, key_of(fact))
+        self.ordered |= fact.sequence is not None
         if isinstance(fact, PumpDelivery):
             insort(self.spoken.setdefault((fact.device_id, fact.drug), []), to_millis(fact.time))
 
@@ -241,7 +250,8 @@ def key_of(event: ClinicalEvent) -> Key:
     """A fact's place in event-time order."""
     # A rate change is a STOP and a START at one instant (IHE PCD IPEC): the start must come last.
     phase = _PHASE_RANK[event.phase] if isinstance(event, PumpDelivery) else 0
-    return Key(to_millis(event.time), _RANK[event.kind] * 10 + phase, event.event_id)
+    sequence = UNORDERED if event.sequence is None else event.sequence
+    return Key(to_millis(event.time), sequence, _RANK[event.kind] * 10 + phase, event.event_id)
 
 
 def _digest(event: InputEvent) -> bytes:

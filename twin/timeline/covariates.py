@@ -3,7 +3,8 @@
     forward    v(t) = the last value reported before t; before the first, the first
     backward   v(t) = the first value reported at or after t; after the last, the last
 
-and the model's reference where none was ever reported. What was reported at one instant counts as its last word there.
+and the model's reference where none was ever reported. Of several values reported at one instant the last, in the order
+of the record, holds from then on, and the first until then.
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from twin.record.history import ClinicalEvent
 
 ALWAYS = int(np.iinfo(np.int64).min)
 """Epoch of the first row: as long as there was time."""
+
+Words = tuple[float, float]
+"""The first and the last value reported at one instant, in the order of the record."""
 
 
 @dataclass(frozen=True)
@@ -39,12 +43,14 @@ class Carried:
 
 def carry(facts: Iterable[tuple[int, ClinicalEvent]], model: Model) -> Carried:
     """Characteristics of the facts (ms, fact) in event-time order."""
-    reported: dict[str, dict[int, float]] = {covariate.name: {} for covariate in model.covariates}
+    reported: dict[str, dict[int, Words]] = {covariate.name: {} for covariate in model.covariates}
     for millis, fact in facts:
         if isinstance(fact, Covariate | LabResult):
             name = fact.name if isinstance(fact, Covariate) else fact.analyte
             if name in reported and fact.value is not None:
-                reported[name][millis] = fact.value.value
+                value = fact.value.value
+                first, _ = reported[name].get(millis, (value, value))
+                reported[name][millis] = first, value
     courses = [_course(covariate, reported[covariate.name]) for covariate in model.covariates]
     every = np.unique(np.array([ALWAYS, *(m for course in courses for m, _ in course)], dtype=np.int64))
     values = np.empty((len(every), len(courses)))
@@ -71,14 +77,15 @@ def widened(model: Model, widening: NDArray[np.float64] | None = None) -> Model:
     return replace(model, omega=omega)
 
 
-def _course(covariate: CovariateSpec, reported: dict[int, float]) -> list[tuple[int, float]]:
+def _course(covariate: CovariateSpec, reported: dict[int, Words]) -> list[tuple[int, float]]:
     """Steps (from ms, value), the first of them from `ALWAYS`."""
-    times, values = list(reported), list(reported.values())
-    if not times:
+    if not reported:
         return [(ALWAYS, covariate.reference)]
+    times = list(reported)
+    first, last = zip(*reported.values(), strict=True)
     if covariate.carry == "backward":
-        return [(ALWAYS, values[0]), *zip(times[:-1], values[1:], strict=True)]
-    return [(ALWAYS, values[0]), *zip(times[1:], values[1:], strict=True)]
+        return [(ALWAYS, first[0]), *zip(times, (*first[1:], last[-1]), strict=True)]
+    return [(ALWAYS, last[0]), *zip(times[1:], last[1:], strict=True)]
 
 
 def _widening(model: Model, never: Iterable[CovariateSpec]) -> NDArray[np.float64]:

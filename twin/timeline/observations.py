@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from twin.clock import HOUR_MS
 from twin.events import DrugLevel, LabResult
 from twin.model.spec import Model, OutputSpec, output_index
 from twin.observation.kinds import kind_of
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import moments_around
-from twin.record.history import ClinicalEvent
+from twin.timeline.record_order import Placed
 
 
-def observations_of(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tuple[Observation, ...]:
-    """What levels and results (ms, fact), in order of time, say of a model's outputs; of others they say nothing."""
+def observations_of(facts: Iterable[Placed], model: Model) -> tuple[Observation, ...]:
+    """What levels and results, in order of time, say of a model's outputs; of others they say nothing."""
     found: list[Observation] = []
     at_instant: dict[tuple[int, int], list[MeasuredValue]] = {}
-    for millis, fact in facts:
+    for millis, fact, recorded in facts:
         if isinstance(fact, DrugLevel | LabResult):
             number = output_index(model, fact.analyte)
             if number is not None:
@@ -27,7 +29,15 @@ def observations_of(facts: list[tuple[int, ClinicalEvent]], model: Model) -> tup
                 drawn = () if fact.draw_time_sd is None else moments_around(millis, fact.draw_time_sd.value * HOUR_MS)
                 found.append(
                     Observation(
-                        millis, fact.event_id, number, measured.value, measured.below, measured.above, earlier, drawn
+                        millis,
+                        fact.event_id,
+                        number,
+                        measured.value,
+                        measured.below,
+                        measured.above,
+                        earlier,
+                        drawn,
+                        recorded,
                     )
                 )
     return tuple(found)

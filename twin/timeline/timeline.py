@@ -24,6 +24,7 @@ from twin.timeline.delivery import Delivered, delivered
 from twin.timeline.input_columns import Kick, entering
 from twin.timeline.observations import observations_of
 from twin.timeline.record_columns import with_record
+from twin.timeline.record_order import in_record_order
 from twin.timeline.restarts import SteadyDose, steady_doses
 from twin.timeline.segments import UNDIVIDED, Segments, segments_of
 
@@ -48,6 +49,7 @@ class Timeline:
         steady: by ms, sorted, the doses that the patient is in steady state of just before they are given.
         widening: (d,) variance that the prior of each eta has besides, for characteristics that were never reported.
         segments: stretches of constant random effects.
+        latest: ms of the last fact, in the order of the record (`twin.timeline.record_order`).
     """
 
     start: int
@@ -66,6 +68,7 @@ class Timeline:
     resets: NDArray[np.int64]
     steady: Mapping[int, tuple[SteadyDose, ...]]
     segments: Segments = UNDIVIDED
+    latest: int = 0
 
     @functools.cached_property
     def disturbed(self) -> NDArray[np.int64]:
@@ -89,15 +92,15 @@ class Timeline:
 
 def build(history: History, kernel: Kernel) -> Timeline | None:
     """The timeline of a history; ``None`` while it holds no fact that matters to the model."""
-    facts = list(history.effective())
+    facts = in_record_order(history)
 
     def of(*kinds: type[ClinicalEvent]) -> list[tuple[int, ClinicalEvent]]:
         # Years of doses are sorted out once, here: a membership costs a third of an isinstance.
-        return [(millis, fact) for millis, fact in facts if type(fact) in kinds]
+        return [(millis, fact) for millis, fact, _ in facts if type(fact) in kinds]
 
     deliveries = of(PumpDelivery, PumpTotals, DoseGiven)
     given = {drug: delivered(drug, deliveries, history.samples) for drug in kernel.model.drugs}
-    observations = observations_of(of(DrugLevel, LabResult), kernel.model)
+    observations = observations_of([each for each in facts if type(each[1]) in (DrugLevel, LabResult)], kernel.model)
     carried = carry(of(Covariate, LabResult), kernel.model)
     resets = np.array(sorted({millis for millis, _ in of(StateReset)}), dtype=np.int64)
     starts = [step[0] for drug in given.values() for step in drug.rate]
@@ -106,7 +109,8 @@ def build(history: History, kernel: Kernel) -> Timeline | None:
     if not starts:
         return None
     start, widening = min(starts), carried.widening
-    return assemble(kernel, start, given, observations, carried.epoch, carried.values, widening, resets)
+    latest = facts[-1][0] if facts else start
+    return assemble(kernel, start, given, observations, carried.epoch, carried.values, widening, resets, latest=latest)
 
 
 def assemble(
@@ -119,6 +123,7 @@ def assemble(
     widening: NDArray[np.float64] | None = None,
     resets: NDArray[np.int64] = NO_RESETS,
     *,
+    latest: int = 0,
     restarting: bool = True,
 ) -> Timeline:
     """The timeline of what was given and observed, as the kernel of a model reads it (see `Timeline`).
@@ -153,6 +158,7 @@ def assemble(
         resets=resets,
         steady=steady if restarting else {},
         segments=segments,
+        latest=latest,
     )
 
 

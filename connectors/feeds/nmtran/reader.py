@@ -5,15 +5,16 @@ The file has one record a line, under a header that names the columns; a column 
 house where both have none; a record that they refuse is reported with its line and reason and left out whole, and what
 of a record is not used is noted with its line.
 
-- *Lines and cells*: `connectors.feeds.nmtran.records`. *TIME and dates*: `connectors.feeds.nmtran.times`. *Doses*:
-  `connectors.feeds.nmtran.doses` and `.additional`. *Observations*: `connectors.feeds.nmtran.observations`. *What is
-  not used*: `connectors.feeds.nmtran.unused`.
+- *Lines and cells*: `connectors.feeds.nmtran.records`. *Patients*: `connectors.feeds.nmtran.patients`. *TIME and
+  dates*: `connectors.feeds.nmtran.times`. *Doses*: `connectors.feeds.nmtran.doses` and `.additional`. *Observations*:
+  `connectors.feeds.nmtran.observations`. *What is not used*: `connectors.feeds.nmtran.unused`.
 - *Events* (NONMEM Help, "EVID data item"). ``EVID`` 0 is an observation unless ``MDV`` is 1, 1 a dose, 2 a change of
   covariates alone, 3 a reset of all states, 4 a reset and a dose. Without ``EVID`` a record with ``AMT`` or ``RATE``
   is a dose. Two things differ from NONMEM: a ``TIME`` that begins anew after a reset is refused, since it would lie
   among what was before, and so is a ``DV`` on a dose record that ``MDV`` 0 says to be measured.
-- *Order.* Records of a patient need no order, and a patient's lines no place; at one instant an observation comes
-  before a dose.
+- *Order* (`connectors.feeds.nmtran.patients.record_order`). A patient's records are read in the order of their lines,
+  as NONMEM does: at one ``TIME`` an observation above a dose was drawn before it, one below it after it, and a ``TIME``
+  that goes back is refused. A dose that ``ADDL`` adds comes before the records of its time.
 - *Covariates.* A column named as a covariate of the model says its value at the record's time. Whether that holds from
   then on or, as in NONMEM, since the record before, is for the model to say (``carry``). A categorical one may be the
   name of a level. ``OCC`` is such a column where the model's occasions go by it; carried backward, a record belongs to
@@ -22,7 +23,6 @@ of a record is not used is noted with its line.
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -35,17 +35,17 @@ from connectors.feeds.nmtran.additional import Allowance, without_cancelled
 from connectors.feeds.nmtran.compartments import compartment
 from connectors.feeds.nmtran.doses import dose_of
 from connectors.feeds.nmtran.observations import Observer
+from connectors.feeds.nmtran.patients.identity import Identity
+from connectors.feeds.nmtran.patients.record_order import BEFORE_RECORDS, RecordOrder, to_record_millis
 from connectors.feeds.nmtran.records import (
     BadRecord,
     DataRecord,
     NmtranError,
     read_records,
     table_records,
-    whole_number,
 )
 from connectors.feeds.nmtran.times import ORIGIN, place_in_time
 from connectors.feeds.nmtran.unused import WHAT, Unused, refuse_amount
-from twin.clock import HOUR_MS
 from twin.events import (
     Covariate,
     DoseGiven,
@@ -63,7 +63,6 @@ from twin.observation.kinds import kind_of
 SOURCE = "nmtran"
 
 _HOURS = {"h": 1.0, "d": 24.0}
-_PATIENT = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,11 @@ def parse_columns(text: str) -> dict[str, str]:
 
 
 def read_nmtran(
-    lines: Iterable[str], model: Model, columns: Mapping[str, str] | None = None, output: str | None = None
+    lines: Iterable[str],
+    model: Model,
+    columns: Mapping[str, str] | None = None,
+    output: str | None = None,
+    prefix: str = "",
 ) -> NmtranEvents:
     """Events of every patient in the file (see the module's text for how records are read).
 
@@ -121,11 +124,12 @@ def read_nmtran(
         model: gives DV, CMT, covariates and the unit of TIME their meaning; patients are enrolled with it.
         columns: the file's names for data items and covariates, where they differ.
         output: name of the output that DV holds where there is no DVID.
+        prefix: of every patient's id.
 
     Raises:
         NmtranError: the header, the column map or ``output`` cannot be used.
     """
-    reader = _Reader(model, output)
+    reader = _Reader(model, output, prefix)
     return reader.read(read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes))
 
 
@@ -150,7 +154,7 @@ def read_table(
 class _Reader:
     """Reads one file; collects notes and the lines that could not be used on the way."""
 
-    def __init__(self, model: Model, output: str | None) -> None:
+    def __init__(self, model: Model, output: str | None, prefix: str = "") -> None:
         self.model = model
         self.unit_hours = _HOURS[model.time_unit]
         self.covariates = {covariate.name: covariate for covariate in model.covariates}
@@ -159,6 +163,7 @@ class _Reader:
         self.bad_lines: list[BadLine] = []
         self.seen: Counter[tuple[str, ...]] = Counter()
         self.line_of: dict[str, int] = {}
+        self.identity = Identity(prefix)
         self.clock = False
         self.unused = Unused()
         self.allowance = Allowance(0)
@@ -171,21 +176,20 @@ class _Reader:
         known = [record for record in found if self._usable(record, self._identify)]
         self.allowance = Allowance(len(known))
         placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines, self.notes)
+        order = RecordOrder(self.clock)
         patients: dict[str, list[DataRecord]] = {}
-        resets: dict[str, DataRecord] = {}
         previous = ""
         for record in placed:
-            if not self._usable(record, lambda record: _goes_on(record, resets)):
+            if not self._usable(record, order.place):
                 continue
-            if record.evid in (3, 4):
-                resets[record.patient] = record
             if record.patient in patients and record.patient != previous:
                 self.notes["patients whose lines are apart were taken as one patient each, unlike NM-TRAN"] += 1
             previous = record.patient
             patients.setdefault(record.patient, []).append(record)
         events = [event for records in patients.values() for event in self._patient(records)]
         events.sort(key=lambda event: event.time)  # stable: an enrolment stays before what shares its time
-        notes = [f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items()]
+        notes = [*self.identity.notes()]
+        notes += [f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items()]
         notes += self.unused.notes(known[0].counted if known else "line")
         bad_lines = tuple(sorted(self.bad_lines, key=lambda bad: bad.line))
         unused = tuple(self.unused.found)
@@ -204,16 +208,9 @@ class _Reader:
     def _refuse(self, record: DataRecord, error: BadRecord) -> None:
         self.bad_lines.append(BadLine(record.line, str(error), record.patient, WHAT.get(record.evid, "record")))
 
-    @staticmethod
-    def _identify(record: DataRecord) -> None:
+    def _identify(self, record: DataRecord) -> None:
         """Whose record it is, and of which kind."""
-        patient = record.text("ID")
-        if patient is None:
-            raise BadRecord("ID is missing")
-        patient = whole_number(patient) or patient
-        if not _PATIENT.fullmatch(patient):
-            raise BadRecord(f"ID {patient!r}: use letters, digits, '.', '_' and '-', at most 64")
-        record.patient = patient
+        record.patient = self.identity.patient_of(record)
         evid = record.integer("EVID")
         if evid is None:
             evid = 1 if record.number("AMT") or record.number("RATE") else 0
@@ -226,9 +223,8 @@ class _Reader:
     def _patient(self, records: list[DataRecord]) -> list[InputEvent]:
         every: list[tuple[DataRecord, list[InputEvent]]] = []
         holding: dict[str, float] = {}
-        first_words = self._first_words(records)
-        # Records of one instant go by their content, so that their ids are the same in any order of lines.
-        for record in sorted(records, key=lambda record: (record.hours, record.cells)):
+        values: dict[tuple[str, int], set[float]] = {}
+        for record in records:
             try:
                 now = {
                     name: value
@@ -241,8 +237,7 @@ class _Reader:
                 continue
             told: list[InputEvent] = []
             for name, value in now.items():
-                if first_words.get((name, record.hours), record.line) != record.line:
-                    continue
+                values.setdefault((name, record.millis), set()).add(value)
                 # Carried backward, a value that stays the same still says until when it does.
                 if holding.get(name) != value or self.covariates[name].carry == "backward":
                     quantity = Quantity(value=value, unit=self.covariates[name].unit)
@@ -250,6 +245,7 @@ class _Reader:
             holding |= now
             every.append((record, [*told, *said]))
         events = without_cancelled(every, self.notes)
+        self._note_contradictions(values)
         if not events:
             return []
         first = min(events, key=lambda event: event.time)
@@ -259,18 +255,13 @@ class _Reader:
         )
         return [enrolled, *events]
 
-    def _first_words(self, records: list[DataRecord]) -> dict[tuple[str, float], int]:
-        """The first line that says a covariate which is carried backward, by its name and the record's hours.
-
-        It is the one that rules the interval which ends there; NONMEM reads records in the order of their lines.
-        """
-        backward = [name for name, covariate in self.covariates.items() if covariate.carry == "backward"]
-        found: dict[tuple[str, float], int] = {}
-        for record in sorted(records, key=lambda record: record.line):
-            for name in backward:
-                if record.text(name) is not None:
-                    found.setdefault((name, record.hours), record.line)
-        return found
+    def _note_contradictions(self, told: Mapping[tuple[str, int], set[float]]) -> None:
+        """Say how covariates (name, ms) with several values at one instant are understood."""
+        for (name, _), values in told.items():
+            if len(values) > 1:
+                backward = self.covariates[name].carry == "backward"
+                rule = "the first of them holds until then" if backward else "the last of them holds from then on"
+                self.notes[f"{name} has several values at one TIME of a patient: {rule}, in the order of lines"] += 1
 
     def _said(self, record: DataRecord) -> list[InputEvent]:
         mdv = record.integer("MDV")
@@ -327,12 +318,20 @@ class _Reader:
 
     def _envelope(self, record: DataRecord, kind: str, name: str, hours: float | None = None) -> dict[str, Any]:
         """Who, when, and an id that is the same however often and wherever in the file the fact stands."""
-        moment = ORIGIN + timedelta(milliseconds=round((record.hours if hours is None else hours) * HOUR_MS))
+        millis = record.millis if hours is None else to_record_millis(hours)
+        moment = ORIGIN + timedelta(milliseconds=millis)
         fact = (record.patient, kind, name, moment.isoformat())
         self.seen[fact] += 1
         identity = event_id(SOURCE, *fact, self.seen[fact])
         self.line_of[identity] = record.line
-        return {"event_id": identity, "patient_id": record.patient, "time": moment, "source": SOURCE}
+        sequence = record.sequence if millis == record.millis else BEFORE_RECORDS
+        return {
+            "event_id": identity,
+            "patient_id": record.patient,
+            "time": moment,
+            "source": SOURCE,
+            "sequence": sequence,
+        }
 
 
 def _value(record: DataRecord, covariate: CovariateSpec) -> float | None:
@@ -344,13 +343,3 @@ def _value(record: DataRecord, covariate: CovariateSpec) -> float | None:
     if value is not None and value < 0 and not (covariate.low is not None and covariate.low < 0):
         raise BadRecord(f"{covariate.name} {value:g} is negative, and the model's 'low' of it is not; correct it")
     return value
-
-
-def _goes_on(record: DataRecord, resets: Mapping[str, DataRecord]) -> None:
-    """Refuse a time that lies before the reset on a line above."""
-    reset = resets.get(record.patient)
-    if reset is not None and record.hours < reset.hours:
-        raise BadRecord(
-            f"TIME {record.text('TIME')} lies before the reset at {reset.place} (TIME {reset.text('TIME')}); let it"
-            " go on, or give the part after the reset as a patient of its own"
-        )

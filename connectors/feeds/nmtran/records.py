@@ -1,8 +1,9 @@
 """NM-TRAN files as records: lines, comments, the header and its column map, cells by data item.
 
 - Where the header stands and what separates cells: `connectors.feeds.nmtran.layout`.
-- ``#`` begins a comment line anywhere (NM-TRAN's default, ``IGNORE=#``); ``C`` does where the first column is ``ID`` or
-  ``C`` (``IGNORE=C``). The header may come again, as where files were joined.
+- ``#`` begins a comment line anywhere (NM-TRAN's default, ``IGNORE=#``). A lone ``C`` in the first cell does where the
+  first column is called ``C`` (``IGNORE=C``), and else where the line is no record in any case: ``C`` may be a patient.
+  The header may come again, as where files were joined.
 - A cell that is empty, ``.`` or R's ``NA`` is missing ($INPUT in NONMEM Help: null, which is 0 there; here it is told
   from 0).
 - Column names are compared without regard to case. Numbers may be written as Fortran does, ``9.6D1``.
@@ -51,7 +52,11 @@ class BadRecord(ValueError):
 
 
 class DataRecord:
-    """One record's cells, read by data item; ``line`` is its number, of a line from 1 or of a table's row from 0."""
+    """One record's cells, read by data item; ``line`` is its number, of a line from 1 or of a table's row from 0.
+
+    What they mean together is filled in on the way: ``patient``, ``evid``, when in ``hours`` and ``millis`` since the
+    origin, and the ``sequence`` of the record among those of the same patient and ms.
+    """
 
     def __init__(self, line: int, cells: list[str], positions: Mapping[str, int], counted: str = "line") -> None:
         self.line = line
@@ -60,6 +65,8 @@ class DataRecord:
         self._positions = positions
         self.patient = ""
         self.hours = 0.0
+        self.millis = 0
+        self.sequence = 0
         self.evid = 0
 
     @property
@@ -132,7 +139,7 @@ def read_records(
     positions = _positions(header.names, covariates, columns)
     _note_unread(header.names, positions, covariates, notes)
     _note_layout(header, notes)
-    rows = list(_rows(text, header, ignores_c=_ignores_c(header, positions), bad_lines=bad_lines, notes=notes))
+    rows = list(_rows(text, header, bad_lines, notes))
     commas = has_decimal_commas(cells for _, cells in rows)
     if commas:
         notes["commas were read as decimal points"] += 1
@@ -154,12 +161,8 @@ def _header(lines: Sequence[str], covariates: Sequence[str], columns: Mapping[st
     return found
 
 
-def _ignores_c(header: Header, positions: Mapping[str, int]) -> bool:
-    return header.names[0].upper() == "C" or positions["ID"] == 0
-
-
 def _rows(
-    lines: Sequence[str], header: Header, *, ignores_c: bool, bad_lines: list[BadLine], notes: Counter[str]
+    lines: Sequence[str], header: Header, bad_lines: list[BadLine], notes: Counter[str]
 ) -> Iterator[tuple[int, list[str]]]:
     """Line and cells of each record under the header."""
     width = len(header.names)
@@ -169,17 +172,17 @@ def _rows(
         try:
             if passes_over(text, header):
                 continue
-            if ignores_c and text[0] in "Cc":
-                notes["lines beginning with C were passed over as comments"] += 1
-                continue
             cells = split(text, header.separator)
         except LayoutError as error:
             raise NmtranError(f"line {number}: {error}") from None
         except csv.Error as error:
             bad_lines.append(BadLine(number, f"not text separated by {SEPARATORS[header.separator]}: {error}"))
             continue
+        lone_c = cells[0].strip() in ("C", "c")
         if [cell.strip() for cell in cells] == header.names:
             notes["repeated headers were passed over"] += 1
+        elif lone_c and (len(cells) != width or header.names[0].upper() == "C"):
+            notes["lines with a lone C in the first cell were passed over as comments"] += 1
         elif len(cells) != width:
             bad_lines.append(BadLine(number, f"{len(cells)} cells under a header of {width}{_hint(header, cells)}"))
         else:

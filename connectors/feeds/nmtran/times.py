@@ -12,8 +12,7 @@ As NM-TRAN's day-time translation has it (NONMEM Help, "TIME data item" and "DAT
   alone lies more than `LONGEST_YEARS` ahead, all such numbers are days as Excel counts them (1 is 1 January 1900).
 
 NM-TRAN makes the first record of an individual time 0. Here an event keeps its own moment, so that what depends on the
-time of day can; without a year, day 1 is that of `ORIGIN`. Without a date, a clock time before that of the patient's
-line above would belong to another day; NM-TRAN refuses time that decreases, and so does this.
+time of day can; without a year, day 1 is that of `ORIGIN`.
 """
 
 from __future__ import annotations
@@ -72,7 +71,6 @@ def place_in_time(
     if clock and unit_hours != 1.0:
         notes["TIME is clock time, so lengths of time (II, DUR, RATE) were read in hours"] += 1
     placed: list[DataRecord] = []
-    newest: dict[str, DataRecord] = {}
     for record in records:
         try:
             if not clock:
@@ -82,18 +80,11 @@ def place_in_time(
                 record.hours = day * 24.0 + _time_of_day(record, dated=True)
             else:
                 record.hours = _time_of_day(record, dated=False)
-                above = newest.get(record.patient)
-                if above is not None and record.hours < above.hours:
-                    raise BadRecord(
-                        f"TIME {record.text('TIME')} is before {above.text('TIME')} at {above.place}; a clock time"
-                        " of another day needs a DATE"
-                    )
             if abs(record.hours) > LONGEST_YEARS * 8766:
                 raise BadRecord(f"TIME {record.text('TIME')} is more than {LONGEST_YEARS} years from 0")
         except BadRecord as error:
             bad_lines.append(BadLine(record.line, str(error), record.patient, WHAT[record.evid]))
             continue
-        newest[record.patient] = record
         placed.append(record)
     return placed, clock
 

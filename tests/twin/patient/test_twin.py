@@ -24,6 +24,7 @@ from tests.twin.bedside import (
     level,
     ms,
     plan,
+    reset,
     sample,
     start,
     stop,
@@ -143,6 +144,12 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
     events += [bind(h) for h in some(1)]
     events += [vital(h) for h in some(6)]
     events += [clock(h) for h in some(2)]
+    for hour in some(1):
+        # The lines of a file that share a time; what another source says of it has no place among them.
+        lines = draw(st.lists(st.sampled_from([dose, level, reset]), max_size=4))
+        for i, line in enumerate(lines, start=1):
+            changes = {"event_id": f"line {i}", "sequence": i}
+            events.append(level(hour, 2.0, **changes) if line is level else line(hour, **changes))
     for i, target in enumerate(events):
         if isinstance(target, DrugLevel | DoseGiven | PumpDelivery) and draw(st.integers(0, 5)) == 0:
             if isinstance(target, PumpDelivery) and target.phase == "sample":

@@ -78,10 +78,10 @@ def test_a_value_holds_forward_from_its_report_or_backward_until_it() -> None:
 def test_the_step_functions_are_what_they_are_called(values: list[tuple[int, float]], hours: int) -> None:
     values = sorted(values, key=lambda one: one[0])
     last = dict(values)
-    for way in ("forward", "backward"):
+    for way, until in (("forward", last), ("backward", dict(reversed(values)))):
         steps = weights(values, way)
         held = [value for begin, value in steps if begin < ms(hours)][-1]
-        before, after = [v for h, v in last.items() if h < hours], [v for h, v in last.items() if h >= hours]
+        before, after = [v for h, v in last.items() if h < hours], [until[h] for h in last if h >= hours]
         ordered = [*before[-1:], *after[:1]] if way == "forward" else [*after[:1], *before[-1:]]
         assert held == (ordered[0] if ordered else 70.0)
 

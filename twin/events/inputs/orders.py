@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field
+from pydantic import Field
 
 from twin.events.channels import ORDERS, Channel
 from twin.events.envelope import ClinicalEnvelope, Frozen, Name, Quantity
+from twin.events.event_time import EventTime
 from twin.events.story import at, received
 
 
@@ -57,7 +58,7 @@ class StateReset(ClinicalEnvelope):
 class PlannedDose(Frozen):
     """One dose of a plan; without ``duration`` it is given at once."""
 
-    time: AwareDatetime
+    time: EventTime
     amount: Quantity
     duration: Quantity | None = None
 

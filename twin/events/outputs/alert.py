@@ -6,11 +6,12 @@ import re
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, ConfigDict, model_validator
+from pydantic import ConfigDict, model_validator
 
 from twin.events.bounds import MODEL_TAG, Hours, Probability, Tag, Text, Whole
 from twin.events.channels import ALERTS, Channel
 from twin.events.envelope import EventId, ModelName, OutputEvent
+from twin.events.event_time import EventTime
 from twin.events.story import at, published, story_id
 
 AlertState = Literal["raised", "updated", "cleared", "withdrawn"]
@@ -47,7 +48,7 @@ class Alert(OutputEvent):
     state: AlertState
     severity: Literal["low", "medium", "high"]
     revision: Whole
-    onset: AwareDatetime
+    onset: EventTime
     probability: Probability | None = None
     horizon_hours: Hours | None = None
     freshness_hours: Hours | None = None

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from twin.events.bands import Band
 from twin.events.bounds import MOST_DAYS, Probability, Tag, UnitCode
 from twin.events.channels import ESTIMATES, Channel
 from twin.events.envelope import Frozen, OutputEvent
+from twin.events.event_time import EventTime
 from twin.events.story import at, published
 
 
@@ -56,7 +57,7 @@ class Forecast(OutputEvent):
     replay_file: ClassVar[str] = "estimates.ndjson"
 
     kind: Literal["forecast"] = "forecast"
-    times: Annotated[tuple[AwareDatetime, ...], Field(max_length=MOST_TIMES)]
+    times: Annotated[tuple[EventTime, ...], Field(max_length=MOST_TIMES)]
     outputs: tuple[ForecastBand, ...]
     nadir: Nadir | None = None
 

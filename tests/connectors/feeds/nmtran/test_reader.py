@@ -101,12 +101,26 @@ def test_a_count_of_zero_is_a_result_and_a_note() -> None:
     assert reading.notes == ("neutrophils of 0: known only to be too few to count",)
 
 
-def test_facts_of_one_instant_have_the_same_ids_in_any_order_of_lines() -> None:
-    lines = [row(TIME=1, DV=4, DVID=2), row(TIME=1, DV=5, DVID=2), row(TIME=1, DV=6, DVID=2)]
-    one, other = read(*lines), read(*reversed(lines))
-    assert sorted(map(encode, one.events)) == sorted(map(encode, other.events))
-    assert {event.event_id for event in facts(one)} == set(one.line_of)
-    assert [one.line_of[event.event_id] for event in facts(one)] == [2, 3, 4]
+def test_records_of_one_time_keep_the_order_of_their_lines() -> None:
+    lines = [
+        row(TIME=1, EVID=1, AMT=1),
+        row(TIME=1, DV=5, DVID=2),
+        row(TIME=1, DV=4, DVID=2),
+        row(TIME=2, EVID=1, AMT=1),
+    ]
+    reading = read(*lines)
+    said = [(event.kind, event.sequence, reading.line_of[event.event_id]) for event in facts(reading)]
+    assert said == [("dose_given", 1, 2), ("lab_result", 2, 3), ("lab_result", 3, 4), ("dose_given", 1, 5)]
+    assert read(row(ID=9, EVID=1, AMT=1), *lines).events[2:] == reading.events
+
+
+def test_a_dose_that_addl_adds_comes_before_the_records_of_its_time() -> None:
+    doses = facts(read(row(EVID=1, AMT=1, II=24, ADDL=1), row(TIME=24, DV=5, DVID=2)))
+    assert [(event.kind, event.sequence) for event in doses] == [
+        ("dose_given", 1),
+        ("dose_given", 0),
+        ("lab_result", 1),
+    ]
 
 
 def test_without_dvid_the_output_asked_for_comes_before_the_state_and_the_state_before_the_first_output() -> None:
@@ -145,7 +159,7 @@ def test_a_covariate_is_said_when_it_changes() -> None:
     assert said == [(ORIGIN + timedelta(hours=t), v) for t, v in [(0, 1.7), (3, 1.8), (5, 1.7)]]
 
 
-def test_a_covariate_that_is_carried_backward_is_said_at_every_record_by_the_first_line_of_an_instant() -> None:
+def test_a_covariate_that_is_carried_backward_is_said_at_every_record() -> None:
     backward = parse_model(
         toys.ABSORPTION.replace('unit = "kg"', 'unit = "kg"\ncarry = "backward"'), "toy_absorption.toml"
     )
@@ -153,7 +167,22 @@ def test_a_covariate_that_is_carried_backward_is_said_at_every_record_by_the_fir
     reading = read_nmtran(["ID,TIME,EVID,WT,DV", *(f"{text}," for text in rows)], backward, output="cells")
     told = [event for event in facts(reading) if isinstance(event, Covariate)]
     said = [((event.time - ORIGIN) / timedelta(hours=1), event.value and event.value.value) for event in told]
-    assert said == [(0, 60), (5, 60), (9, 80)]
+    assert said == [(0, 60), (5, 60), (9, 80), (9, 70)]
+    assert (
+        "WT has several values at one TIME of a patient: the first of them holds until then, in the order of lines"
+        in (reading.notes)
+    )
+
+
+def test_two_values_of_a_covariate_at_one_time_are_said_in_the_order_of_lines_and_noted() -> None:
+    reading = read(row(EVID=2, BSA=1.9), row(EVID=1, AMT=96, BSA=1.7))
+    told = [
+        (event.value and event.value.value, event.sequence) for event in facts(reading) if event.kind == "covariate"
+    ]
+    assert told == [(1.9, 1), (1.7, 2)]
+    rule = "the last of them holds from then on, in the order of lines"
+    assert reading.notes == (f"BSA has several values at one TIME of a patient: {rule}",)
+    assert read(row(EVID=2, BSA=1.7), row(EVID=1, AMT=96, BSA=1.7)).notes == ()
 
 
 def test_a_level_may_be_named() -> None:
@@ -167,7 +196,7 @@ def test_a_level_may_be_named() -> None:
 
 
 def test_each_patient_begins_with_the_enrolment_at_the_first_fact() -> None:
-    reading = read(row(ID=2, TIME=9, EVID=1, AMT=1), row(ID=1, TIME=5, EVID=1, AMT=1), row(ID=2, TIME=4, EVID=1, AMT=1))
+    reading = read(row(ID=2, TIME=4, EVID=1, AMT=1), row(ID=1, TIME=5, EVID=1, AMT=1), row(ID=2, TIME=9, EVID=1, AMT=1))
     assert [(e.patient_id, e.kind) for e in reading.events] == [
         ("2", "enrolment"),
         ("2", "dose_given"),
@@ -182,15 +211,21 @@ def test_each_patient_begins_with_the_enrolment_at_the_first_fact() -> None:
 
 
 def test_comments_empty_lines_and_a_byte_order_mark_are_passed_over() -> None:
-    lines = ["# a study", "", "\ufeffID,TIME,AMT", "C1,0,10", "#1,0,10", "1,0,10"]
+    lines = ["# a study", "", "\ufeffID,TIME,AMT", "C,left out by hand", "#1,0,10", "1,0,10"]
     reading = read_nmtran(lines, DOCETAXEL)
     assert len(facts(reading)) == 1
-    assert reading.notes == ("lines beginning with C were passed over as comments",)
+    assert reading.bad_lines == ()
+    assert reading.notes == ("lines with a lone C in the first cell were passed over as comments",)
 
 
-def test_a_leading_c_is_a_comment_only_where_the_first_column_is_the_patient() -> None:
-    reading = read_nmtran(["SITE,ID,TIME,AMT", "Chur,1,0,10"], DOCETAXEL)
-    assert len(facts(reading)) == 1
+def test_a_lone_c_is_a_comment_where_its_column_says_so_and_else_a_patient() -> None:
+    rows = ["C,0,10", "C1,0,10", "CHUR,0,10"]
+    reading = read_nmtran(["ID,TIME,AMT", *rows], DOCETAXEL)
+    assert [event.patient_id for event in facts(reading)] == ["C", "C1", "CHUR"]
+    assert reading.notes == ("lines with ID C were read as records of a patient C; begin a comment with #",)
+    marked = read_nmtran(["C,ID,TIME,AMT", "C,1,0,10", ".,2,0,10", "Chur,3,0,10"], DOCETAXEL)
+    assert [event.patient_id for event in facts(marked)] == ["2", "3"]
+    assert read_nmtran(["ID,TIME,AMT", "C is no comment,0,10"], DOCETAXEL).bad_lines
 
 
 def test_numbers_may_be_written_as_fortran_does() -> None:
@@ -220,7 +255,7 @@ def test_a_mapped_column_wins_over_one_that_has_the_name() -> None:
 
 
 def test_observations_without_a_value_are_passed_over_and_noted() -> None:
-    reading = read(row(TIME=1), row(TIME=2), row(EVID=1, AMT=5))
+    reading = read(row(EVID=1, AMT=5), row(TIME=1), row(TIME=2))
     assert len(facts(reading)) == 1
     assert reading.notes == ("observations without DV were passed over (2x)",)
 
@@ -350,19 +385,40 @@ def test_a_reset_is_an_event_and_one_with_a_dose_is_two() -> None:
     ]
 
 
-def test_time_that_begins_anew_after_a_reset_is_refused_and_another_patients_is_not() -> None:
-    reading = read(
-        row(TIME=24, EVID=3), row(TIME=2, DV=4, DVID=2), row(TIME=25, DV=4, DVID=2), row(ID=2, TIME=2, DV=4, DVID=2)
-    )
-    assert [str(bad) for bad in reading.bad_lines] == [
-        "line 3: TIME 2 lies before the reset at line 2 (TIME 24); let it go on, or give the part after the reset as a"
-        " patient of its own"
-    ]
-    assert [(event.patient_id, event.kind) for event in facts(reading)] == [
-        ("2", "lab_result"),
-        ("1", "state_reset"),
-        ("1", "lab_result"),
-    ]
+def test_time_that_begins_anew_with_a_reset_is_refused_with_all_that_follows_and_another_patients_is_not() -> None:
+    anew = "TIME that begins anew with a reset is not supported; let it go on, or give the part after the reset as a"
+    for resets in (
+        [row(TIME=24, EVID=3), row(TIME=2, DV=4, DVID=2)],
+        [row(TIME=24, EVID=1, AMT=1), row(TIME=2, EVID=4, AMT=1)],
+    ):
+        reading = read(*resets, row(TIME=25, DV=4, DVID=2), row(ID=2, TIME=2, DV=4, DVID=2))
+        assert [str(bad) for bad in reading.bad_lines] == [
+            f"line 3: TIME 2 is before 24 at line 2: {anew} patient of its own",
+            "line 4: it follows line 3, which is refused since TIME begins anew there",
+        ]
+        assert [event.patient_id for event in facts(reading)] == ["2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("lines", "reason"),
+    [
+        (
+            ("ID,TIME,DV", "1,5,4", "1,3,4"),
+            "TIME 3 is before 5 at line 2; sort the patient's records by TIME, or correct",
+        ),
+        (("ID,TIME,DV", "1,23:00,4", "1,1:30,4"), "TIME 1:30 is before 23:00 at line 2; a clock time of another day"),
+        (
+            ("ID,DAT2,TIME,DV", "1,2026-1-5,8:00,4", "1,2026-1-4,9:00,4"),
+            "TIME 2026-1-4 9:00 is before 2026-1-5 8:00 at line 2; sort the patient's records by TIME, or correct it",
+        ),
+    ],
+)
+def test_time_that_goes_back_is_refused_and_never_sorted(lines: tuple[str, ...], reason: str) -> None:
+    reading = read_nmtran(lines, DOCETAXEL, output="neutrophils")
+    (bad,) = reading.bad_lines
+    assert bad.line == 3
+    assert bad.reason.startswith(reason)
+    assert len(facts(reading)) == 1
 
 
 @pytest.mark.parametrize(
@@ -408,9 +464,14 @@ RECORD = st.builds(
 )
 
 
+def by_time(text: str) -> float:
+    return float(text.split(",")[1])
+
+
 @settings(deadline=None)
 @given(st.lists(RECORD, max_size=15), st.lists(st.tuples(st.integers(0, 15), st.text(max_size=30)), max_size=5))
 def test_junk_between_the_lines_changes_nothing(rows: list[str], junk: list[tuple[int, str]]) -> None:
+    rows.sort(key=by_time)
     dirty = list(rows)
     for at, text in junk:
         dirty.insert(at, f"?{text}".replace(",", ";"))
@@ -422,17 +483,33 @@ def test_junk_between_the_lines_changes_nothing(rows: list[str], junk: list[tupl
 
 
 @settings(deadline=None)
-@given(
-    st.lists(RECORD, max_size=12, unique_by=lambda text: tuple(text.split(",")[:3])), st.randoms(use_true_random=False)
-)
-def test_the_order_of_lines_does_not_matter(rows: list[str], shuffler: object) -> None:
-    shuffled = list(rows)
-    shuffler.shuffle(shuffled)  # type: ignore[attr-defined]
+@given(st.lists(RECORD, max_size=12))
+def test_only_the_order_of_a_patients_own_lines_matters(rows: list[str]) -> None:
+    rows.sort(key=by_time)
 
     def told(reading: NmtranEvents) -> dict[str, bytes]:
         return {event.event_id: encode(event) for event in reading.events}
 
-    assert told(read(*shuffled)) == told(read(*rows))
+    assert told(read(*sorted(rows, key=lambda text: text.split(",")[0]))) == told(read(*rows))
+
+
+@settings(deadline=None)
+@given(st.lists(RECORD, max_size=12))
+def test_what_is_read_lies_in_the_order_of_lines_and_what_goes_back_is_refused(rows: list[str]) -> None:
+    reading = read(*rows)
+    newest: dict[str, float] = {}
+    back = []
+    for line, text in enumerate(rows, start=2):
+        patient = text.split(",")[0]
+        if by_time(text) < newest.setdefault(patient, by_time(text)):
+            back.append(line)
+        else:
+            newest[patient] = by_time(text)
+    assert [bad.line for bad in reading.bad_lines] == back
+    for events in reading.by_patient().values():
+        ordered = sorted((e for e in events if e.sequence is not None), key=lambda e: (e.time, e.sequence))
+        lines = [reading.line_of[event.event_id] for event in ordered]
+        assert lines == sorted(lines)
 
 
 @settings(deadline=None)

@@ -1,0 +1,69 @@
+"""The order of an NM-TRAN file's records: what a line below another says of the same time, and time that goes back.
+
+NONMEM reads a patient's records in the order of their lines, and never sorts them. So a record that shares its time
+with others has a place among them, and one whose ``TIME`` lies before that of the line above is refused: whether it is
+a typing error, lines out of order or another day, only its author knows. After a reset (``EVID`` 3 or 4) NONMEM lets
+``TIME`` begin anew; what stands there would lie among what was before, so it is refused too, all of it.
+
+A dose that ``ADDL`` adds is given before the records of its time, as NONMEM does (mrgsolve issue 424).
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+
+from connectors.feeds.nmtran.records import BadRecord, DataRecord
+from connectors.feeds.nmtran.times import DATES
+from twin.clock import HOUR_MS
+
+BEFORE_RECORDS = 0
+"""Sequence of what no line of its time says; those of records begin at 1."""
+
+_MEND = "sort the patient's records by TIME, or correct it: records count in the order of their lines"
+
+
+def to_record_millis(hours: float) -> int:
+    """Hours since the origin in whole ms: records of one ms are of one time."""
+    return round(hours * HOUR_MS)
+
+
+class RecordOrder:
+    """Gives every record of a file its place, line by line; ``clock`` says whether TIME is a clock time."""
+
+    def __init__(self, clock: bool) -> None:
+        self._clock = clock
+        self._above: dict[str, DataRecord] = {}
+        self._lost: dict[str, DataRecord] = {}
+        self._at: Counter[tuple[str, int]] = Counter()
+
+    def place(self, record: DataRecord) -> None:
+        """Set the ``millis`` and the ``sequence`` of a record.
+
+        Raises:
+            BadRecord: its time goes back; with the line above and the mend.
+        """
+        record.millis = to_record_millis(record.hours)
+        lost, above = self._lost.get(record.patient), self._above.get(record.patient)
+        if lost is not None:
+            raise BadRecord(f"it follows {lost.place}, which is refused since TIME begins anew there")
+        if above is not None and record.millis < above.millis:
+            back = f"TIME {_shown(record)} is before {_shown(above)} at {above.place}"
+            if {record.evid, above.evid} & {3, 4}:
+                self._lost[record.patient] = record
+                raise BadRecord(
+                    f"{back}: TIME that begins anew with a reset is not supported; let it go on, or give the part after"
+                    " the reset as a patient of its own"
+                )
+            another_day = self._clock and _date(record) is None
+            raise BadRecord(f"{back}; {'a clock time of another day needs a DATE' if another_day else _MEND}")
+        self._above[record.patient] = record
+        self._at[record.patient, record.millis] += 1
+        record.sequence = self._at[record.patient, record.millis]
+
+
+def _date(record: DataRecord) -> str | None:
+    return next((record.text(item) for item in DATES if record.has(item)), None)
+
+
+def _shown(record: DataRecord) -> str:
+    return " ".join(cell for cell in (_date(record), record.text("TIME")) if cell is not None)
