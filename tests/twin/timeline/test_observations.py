@@ -34,4 +34,4 @@ def test_a_result_of_0_is_a_value_where_the_error_does_not_vanish_and_else_too_f
     additive = replace(output, error=replace(output.error, kind="combined", additive=0.1))
     model = replace(TOY.model, outputs=(TOY.model.outputs[0], additive))
     assert [o.below for o in observations_of([(ms(4), fact, ms(4))], model)] == [None]
-    assert [o.below for o in observations_of([(ms(4), fact)], TOY.model)] == [ZERO_COUNT_BELOW]
+    assert [o.below for o in observations_of([(ms(4), fact, ms(4))], TOY.model)] == [ZERO_COUNT_BELOW]
