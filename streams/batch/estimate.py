@@ -164,11 +164,12 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchRe
     events = [decode(one.raw) for one in recorded]
     history, refused = record_of(events, model)
     kernel = compile_model(model)
-    step_sizes, timeline = step_sizes_for(kernel), build(history, kernel)
+    timeline = build(history, kernel)
+    step_sizes = step_sizes_for(kernel, None if timeline is None else timeline.delivered)
     found = post_hoc(kernel, step_sizes, timeline)
     values: tuple[PredictedValue, ...] = ()
     if diagnosed and timeline is not None:
-        diagnosis = diagnose(Predictor(kernel, patient_id), timeline, found.effects)
+        diagnosis = diagnose(Predictor(kernel, patient_id, step_sizes), timeline, found.effects)
         values = _values(diagnosis, model, zero)
     estimated = IndividualEstimate(
         patient_id,

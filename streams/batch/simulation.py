@@ -118,15 +118,17 @@ def _simulate_some(
 def _simulated(model: Model, plan: Design, zero: int, number: int, seed: int) -> SimulatedPatient:
     from twin.filter.belief import prior
     from twin.kernel.kernel import compile_model
+    from twin.solver.step_control import step_sizes_for
     from twin.study.prediction import Predictor
     from twin.study.simulation import planned_timeline
     from twin.study.simulation import simulate as simulate_one
     from twin.timeline.covariates import widened
 
     kernel = compile_model(model)
-    predictor = Predictor(kernel, f"{model.id} seed {seed} patient {number}")
-    widening = planned_timeline(predictor, plan).widening
-    eta = prior(widened(model, widening), 1, predictor.patient_id).eta[0]
+    key = f"{model.id} seed {seed} patient {number}"
+    planned = planned_timeline(Predictor(kernel, key), plan)
+    predictor = Predictor(kernel, key, step_sizes_for(kernel, planned.delivered))
+    eta = prior(widened(model, planned.widening), 1, key).eta[0]
     timeline = simulate_one(predictor, eta, plan)
     unit = UNIT_MS[model.time_unit]
     rows: list[tuple[int, int, Row]] = [(to_millis(dose.time), 1, _dose_row(dose, model)) for dose in plan.doses]

@@ -17,6 +17,7 @@ from twin.arrays import Floats
 from twin.clock import UNIT_MS
 from twin.filter.belief import Belief
 from twin.filter.weighing import grid_stops, weigh
+from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model
 from twin.solver.cloud import Cloud
@@ -70,11 +71,14 @@ class Trunk:
         kernel: the compiled model.
         patient_id: key of all randomness.
         rhythm: of estimates and forecasts; by default as the model file has it.
+        step_sizes: of the equations; by default those of the model.
     """
 
-    def __init__(self, kernel: Kernel, patient_id: str, rhythm: Rhythm | None = None) -> None:
+    def __init__(
+        self, kernel: Kernel, patient_id: str, rhythm: Rhythm | None = None, step_sizes: StepSizes | None = None
+    ) -> None:
         self.kernel = kernel
-        self.step_sizes = step_sizes_for(kernel)
+        self.step_sizes = step_sizes or step_sizes_for(kernel)
         self.patient_id = patient_id
         self.rhythm = rhythm or rhythm_of(kernel.model)
         self.typical_solver = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), self.step_sizes)

@@ -18,6 +18,7 @@ from twin.record.history import History, Insertion
 from twin.record.orders import Orders
 from twin.record.recording import insert_event
 from twin.solver.settling import settles
+from twin.solver.step_control import needs_doses, step_sizes_for
 from twin.timeline.difference import first_difference
 from twin.timeline.timeline import Timeline, build
 
@@ -51,6 +52,7 @@ class LiveRecord:
         history: every fact, whatever the order of arrival.
         orders: plans and device bindings.
         timeline: what the model needs of the history; ``None`` while it holds nothing that matters to the model.
+        step_sizes: those that suit the record; where they change, all of it is to be solved again.
     """
 
     def __init__(self, patient_id: str, kernel: Kernel, history: History | None = None) -> None:
@@ -58,6 +60,7 @@ class LiveRecord:
         self.orders = Orders(self.history)
         self.timeline: Timeline | None = None
         self._patient_id = patient_id
+        self.step_sizes = step_sizes_for(kernel)
         self._kernel = kernel
         self._built = 0
         self._waiting = False
@@ -86,7 +89,8 @@ class LiveRecord:
                 rejected.append(
                     Rejected(reason=bad.reason, detail=bad.detail, patient_id=event.patient_id, event_id=event.event_id)
                 )
-        since = earliest(i.since for i, event in inserted if not _can_wait(i, event, folded))
+        waits = not needs_doses(self._kernel)
+        since = earliest(i.since for i, event in inserted if not (waits and _can_wait(i, event, folded)))
         contact = earliest(insertion.contact for insertion, _ in inserted)
         self._waiting |= any(insertion.since is not None for insertion, _ in inserted)
         if since is not None or any(insertion.delivery for insertion, _ in inserted) or self._is_stale(due):
@@ -138,8 +142,11 @@ class LiveRecord:
         self._waiting = False
         if self.timeline is None:
             return since
-        differs = self.timeline.start if old is None else first_difference(old, self.timeline)
-        return earliest((since, differs))
+        step_sizes = step_sizes_for(self._kernel, self.timeline.delivered)
+        if old is None or step_sizes != self.step_sizes:
+            self.step_sizes = step_sizes
+            return earliest((since, self.timeline.start))
+        return earliest((since, first_difference(old, self.timeline)))
 
 
 def _can_wait(insertion: Insertion, event: InputEvent, folded: int | None) -> bool:

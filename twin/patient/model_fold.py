@@ -74,8 +74,9 @@ class ModelFold:
     ) -> None:
         self.model = model
         self.particles = particles
-        self.trunk = Trunk(compile_model(model), patient_id, rhythm)
-        self.record = LiveRecord(patient_id, self.trunk.kernel, history)
+        kernel = compile_model(model)
+        self.record = LiveRecord(patient_id, kernel, history)
+        self.trunk = Trunk(kernel, patient_id, rhythm, self.record.step_sizes)
         self.points = list(points)
         self._reader = Reader(self.trunk)
         self._thinned_until = -(2**63)
@@ -97,7 +98,12 @@ class ModelFold:
 
     def receive(self, events: Sequence[InputEvent]) -> Received:
         """Take events into the record, without folding them."""
-        return self.record.receive(events, self.points[-1].millis if self.points else None, self.due)
+        received = self.record.receive(events, self.points[-1].millis if self.points else None, self.due)
+        if self.record.step_sizes != self.trunk.step_sizes:
+            trunk = self.trunk
+            self.trunk = Trunk(trunk.kernel, trunk.patient_id, trunk.rhythm, self.record.step_sizes)
+            self._reader = Reader(self.trunk)
+        return received
 
     def is_routine(self, event: InputEvent) -> bool:
         """Whether to observe this event costs microseconds: a repeated reading before the next estimate is due."""

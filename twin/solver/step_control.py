@@ -4,7 +4,8 @@ Error grows with the first step after a discontinuity, with how fast steps grow 
 (`twin.solver.step_schedule`). Where the file names none of them, the model's own regimens are solved for the typical
 patient, both corners of the population and some of its members, very finely and then ever more finely from coarse
 steps, until the two agree to `TOLERANCE`; each time that step size is halved that brings most for what it costs. The
-result is kept on disk beside the compiled kernel. A model without regimens gets steps that suit its rates at rest.
+result is kept on disk beside the compiled kernel. A model without regimens is looked at under the doses of the record
+that is to be solved (`twin.solver.doses_seen`), and gets steps that suit its rates at rest where it holds none.
 
 Explicit steps must stay within some three time constants of the fastest stepped state. A model that would need over
 `MOST_STEPS` of them to the end of its forecasts is stiff, and refused.
@@ -12,8 +13,10 @@ Explicit steps must stay within some three time constants of the fastest stepped
 
 from __future__ import annotations
 
+import hashlib
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -25,11 +28,13 @@ from twin.kernel.arguments import StepSizes
 from twin.kernel.cache import keep, recalled
 from twin.kernel.codegen import GENERATOR
 from twin.kernel.kernel import Kernel
-from twin.model.spec import ModelError
+from twin.model.spec import Model, ModelError, RegimenSpec
 from twin.randomness import even_normals, generator
+from twin.solver.doses_seen import regimens_seen
 from twin.solver.linear_system import individual_parameters, linear_system
 from twin.solver.solver import Solver, step_alone
 from twin.solver.step_schedule import GROWTH
+from twin.timeline.delivery import Delivered
 from twin.timeline.regimen import ORIGIN, treated, treatment
 from twin.timeline.timeline import Timeline
 
@@ -54,23 +59,33 @@ FEWEST_STEPS = 50
 VERSION = 1
 """Raise when step sizes would be chosen otherwise, so that those on disk are not reused."""
 
-_CHOSEN: dict[str, StepSizes] = {}
+_CHOSEN: dict[tuple[str, tuple[RegimenSpec, ...]], StepSizes] = {}
 _GUARD = Lock()
 
 
-def step_sizes_for(kernel: Kernel) -> StepSizes:
+def step_sizes_for(kernel: Kernel, delivered: Mapping[str, Delivered] | None = None) -> StepSizes:
     """Step sizes of a model, in its own time unit.
+
+    Args:
+        delivered: by drug, what the record holds that is to be solved; a model with regimens does not look at it.
 
     Raises:
         ModelError: the model is stiff.
     """
+    model = kernel.model
+    seen = regimens_seen(delivered, model) if needs_doses(kernel) and delivered else ()
     with _GUARD:
-        if kernel.model.hash not in _CHOSEN:
-            _CHOSEN[kernel.model.hash] = _chosen(kernel)
-        return _CHOSEN[kernel.model.hash]
+        if (model.hash, seen) not in _CHOSEN:
+            _CHOSEN[model.hash, seen] = _chosen(kernel, seen)
+        return _CHOSEN[model.hash, seen]
 
 
-def _chosen(kernel: Kernel) -> StepSizes:
+def needs_doses(kernel: Kernel) -> bool:
+    """Whether step sizes depend on the doses of a record: stepped states, and no regimens to look at instead."""
+    return bool(kernel.stepped) and not kernel.model.regimens
+
+
+def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> StepSizes:
     if not kernel.stepped:
         return StepSizes(0.0, 0.0, np.inf)
     model, named = kernel.model, kernel.model.numerics
@@ -81,13 +96,20 @@ def _chosen(kernel: Kernel) -> StepSizes:
     largest = named.largest_step or 0.2 / stepped
     refuse_stiff(kernel, 3.0 / stepped)
     rough = StepSizes(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
-    if None not in (named.first_step, named.growth, named.largest_step) or not model.regimens:
+    regimens = model.regimens or seen
+    if None not in (named.first_step, named.growth, named.largest_step) or not regimens:
         return rough
-    name = f"step_sizes_{model.hash}_{GENERATOR}_{VERSION}.json"
+    under = f"_{hashlib.blake2b(repr(seen).encode(), digest_size=8).hexdigest()}" if seen else ""
+    name = f"step_sizes_{model.hash}{under}_{GENERATOR}_{VERSION}.json"
     kept = recalled(name)
     if kept is not None:
         return StepSizes(*json.loads(kept))
-    step_sizes = _calibrated(kernel, fastest, stepped)
+    try:
+        step_sizes = _calibrated(kernel, regimens, fastest, stepped)
+    except ModelError:
+        if not seen:
+            raise
+        step_sizes = rough  # One patient's impossible dose is no flaw of the model.
     keep(name, json.dumps(step_sizes))
     return step_sizes
 
@@ -128,10 +150,10 @@ def stepped_rate(kernel: Kernel, par: Floats, covariates: Floats) -> float:
     return float(np.abs(np.linalg.eigvals(jacobian)).max())
 
 
-def _calibrated(kernel: Kernel, fastest: float, stepped: float) -> StepSizes:
-    """Step sizes that are fine enough for the model's regimens; what the file names stays as it is."""
+def _calibrated(kernel: Kernel, regimens: tuple[RegimenSpec, ...], fastest: float, stepped: float) -> StepSizes:
+    """Step sizes that are fine enough for the regimens; what the file names stays as it is."""
     named = kernel.model.numerics
-    timeline, marks = _usual(kernel)
+    timeline, marks = _usual(kernel, replace(kernel.model, regimens=regimens))
     eta = _patients(kernel)
 
     def fixed(step_sizes: StepSizes) -> StepSizes:
@@ -213,16 +235,20 @@ def _cost(step_sizes: StepSizes, timeline: Timeline, marks: NDArray[np.int64], k
     return float(length / step_sizes.largest + jumps * growing)
 
 
-def _usual(kernel: Kernel) -> tuple[Timeline, NDArray[np.int64]]:
-    """The model's regimens as given, and ms at which solutions are compared: denser after the first dose."""
-    model = kernel.model
+def _usual(kernel: Kernel, model: Model) -> tuple[Timeline, NDArray[np.int64]]:
+    """The regimens of ``model`` as given, and ms at which solutions are compared: denser after the first dose."""
     unit = UNIT_MS[model.time_unit]
-    length = max(model.cadence.horizon, 2.2 * max(r.start + r.interval for r in model.regimens))
-    # Daily doses for a month say what those of a year would.
-    length = min(length, max(31 * DAY_MS / unit, 1.2 * max(r.interval for r in model.regimens)))
+    if kernel.model.regimens:
+        length = max(model.cadence.horizon, 2.2 * max(r.start + r.interval for r in model.regimens))
+        # Daily doses for a month say what those of a year would.
+        length = min(length, max(31 * DAY_MS / unit, 1.2 * max(r.interval for r in model.regimens)))
+        shares = [np.geomspace(1e-3, 0.3, 8), np.linspace(0.35, 1.0, 14)]
+    else:
+        # Of a record's doses it is not known how fast they pass: they are followed closely down.
+        length = max(r.start + r.cycles * r.interval for r in model.regimens)
+        shares = [np.geomspace(1e-3, 0.1, 8), np.linspace(0.0, 1.0, 120)]
     timeline = treated(kernel, treatment(model, "pace", length * unit / DAY_MS))
-    early = np.geomspace(1e-3, 0.3, 8)
-    marks = ORIGIN + np.rint(length * unit * np.concatenate([early, np.linspace(0.35, 1.0, 14)])).astype(np.int64)
+    marks = ORIGIN + np.rint(length * unit * np.concatenate(shares)).astype(np.int64)
     return timeline, np.unique(marks[marks > timeline.start])
 
 

@@ -26,6 +26,7 @@ from twin.observation.observation import Observation
 from twin.patient.reading import Reader
 from twin.record.history import History
 from twin.solver.effects import Effects
+from twin.solver.step_control import step_sizes_for
 from twin.study.diagnostics import Diagnosis, diagnose
 from twin.study.prediction import Predictor
 from twin.timeline.covariates import widened
@@ -78,14 +79,16 @@ def examine(patient_id: str, history: History, model: Model, particles: int) -> 
     timeline = build(history, kernel)
     if timeline is None or not timeline.observations:
         raise ValueError(f"no value of {', '.join(output.name for output in model.outputs)} in the record")
-    trunk, predictor = Trunk(kernel, patient_id), Predictor(kernel, patient_id)
+    step_sizes = step_sizes_for(kernel, timeline.delivered)
+    trunk = Trunk(kernel, patient_id, step_sizes=step_sizes)
+    predictor = Predictor(kernel, patient_id, step_sizes)
     reader = Reader(trunk)
     position = trunk.begin(timeline, prior(widened(model, timeline.widening), particles, patient_id))
     predictions = []
     for observation in timeline.observations:
         position, learned = learn(trunk, position, timeline, observation)
         predictions.append(reader.prediction(learned))
-    found = post_hoc(kernel, trunk.step_sizes, timeline)
+    found = post_hoc(kernel, step_sizes, timeline)
     times = np.array([observation.millis - timeline.start for observation in timeline.observations])
     return Examined(
         patient_id,

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.filter.trunk import rhythm_of
 from twin.filter.weighing import grid_stops, weigh
+from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.observation.observation import Observation
 from twin.solver.effects import Effects, effects_of
@@ -31,12 +32,13 @@ class Predictor:
     Args:
         kernel: the compiled model.
         patient_id: key of all randomness of who is studied.
+        step_sizes: of the equations; by default those of the model.
     """
 
-    def __init__(self, kernel: Kernel, patient_id: str) -> None:
+    def __init__(self, kernel: Kernel, patient_id: str, step_sizes: StepSizes | None = None) -> None:
         self.kernel = kernel
         self.patient_id = patient_id
-        self.step_sizes = step_sizes_for(kernel)
+        self.step_sizes = step_sizes or step_sizes_for(kernel)
         # The stops of a twin's own trunk, so that both step alike.
         self._grid = rhythm_of(kernel.model).forecast
 
