@@ -327,7 +327,7 @@ def test_bad_events_are_refused_one_by_one_and_good_ones_beside_them_are_heard()
     orphan = sample(7, 40.0, status="retracted", replaces="sample pump-1 3")
     twin = inserted(COURSE)
     update = twin.observe([bad, good, contradiction, orphan])
-    assert [r.reason for r in update.rejected] == ["negative_amount", "id_conflict", "not_correctable"]
+    assert [r.reason for r in update.rejected] == ["out_of_range", "id_conflict", "not_correctable"]
     assert_same_belief(twin, inserted([*COURSE, good]))
 
 
