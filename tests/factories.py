@@ -111,6 +111,7 @@ def forecast(
         "times": tuple(time + timedelta(hours=ahead) for ahead in hours),
         "outputs": tuple(_along(band(name, unit, level), len(hours)) for name, unit, level in outputs),
         "nadir": Nadir(
+            seen_from=time,
             output="neutrophils",
             value=band("neutrophils", "10*9/L", 0.6),
             day=band("nadir_day", "d", 8.0, spread=0.1),

@@ -217,11 +217,12 @@ def _patient_endpoint(live: LiveBoard) -> Endpoint:
 
 def _health_endpoint(live: LiveBoard) -> Endpoint:
     async def health(_: Request) -> Response:
-        status = live.status
-        well = status.state not in ("unreachable", "stopped")
+        status, pulse = live.status, live.pulse()
+        well = status.state not in ("unreachable", "stopped") and pulse.level < 2
         body = {
             "status": "ok" if well else "failing",
             "reader": status,
+            "worker": pulse,
             "patients": len(live.board),
             "charts": CHARTS.exists(),
         }

@@ -16,6 +16,7 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from connectors.console.board import UnknownPatient
+from connectors.console.pulse import Pulse
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from twin.events import PatientId
 
@@ -30,10 +31,13 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class StatusFrame(msgspec.Struct, frozen=True):
-    """The server is there, and this is how its reader fares."""
+    """The server is there, and this is how its reader fares, and how the twins do: the worst of all, and the one that
+    the page watches."""
 
     type: str
     reader: ReaderStatus
+    pulse: Pulse
+    watched: Pulse | None
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -121,19 +125,24 @@ class Page:
         self._woken.set()
 
     async def _tell(self) -> None:
-        since, told_at, status = -1, float("-inf"), None
+        since, told_at, told = -1, float("-inf"), None
         while True:
             frame = self._frames.ward(since)
             if frame is not None:
                 text, since = frame
                 await self._websocket.send_text(text)
             await self._tell_watched()
-            if anyio.current_time() - told_at >= self._heartbeat or status != self._live.status.state:
-                told_at, status = anyio.current_time(), self._live.status.state
-                await self._send(StatusFrame("status", self._live.status))
+            status = StatusFrame("status", self._live.status, self._live.pulse(), self._pulse_watched())
+            matter = status.reader.state, status.pulse.level, status.watched and status.watched.level, self._watching
+            if anyio.current_time() - told_at >= self._heartbeat or matter != told:
+                told_at, told = anyio.current_time(), matter
+                await self._send(status)
             self._woken = anyio.Event()
             with anyio.move_on_after(self._tick):
                 await self._woken.wait()
+
+    def _pulse_watched(self) -> Pulse | None:
+        return None if self._watching is None else self._live.pulse(self._watching)
 
     async def _tell_watched(self) -> None:
         patient_id = self._watching

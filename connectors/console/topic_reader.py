@@ -15,10 +15,11 @@ from typing import Any, Literal
 import structlog
 
 from connectors.console.board import Board, PatientFrame, WardFrame
+from connectors.console.pulse import WELL, Pulse, Pulses
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
 from connectors.kafka.records import Record, dead_letter, event_of
 from connectors.kafka.topics import OUTPUTS, REJECTED
-from twin.events import Event, Rejected
+from twin.events import Event, Heartbeat, Rejected
 
 FIRST_PAUSE = 0.5
 """Seconds before the first new attempt to reach Kafka; doubled each time."""
@@ -55,10 +56,11 @@ class ReaderStatus:
 
 @dataclass
 class LiveBoard:
-    """A board shared between the reader's thread and the pages."""
+    """A board, and the pulse of its twins, shared between the reader's thread and the pages."""
 
     board: Board
     status: ReaderStatus = field(default_factory=ReaderStatus)
+    pulses: Pulses = field(default_factory=Pulses)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fold(self, events: Iterable[Event]) -> None:
@@ -66,6 +68,19 @@ class LiveBoard:
         for event in events:
             with self.lock:
                 self.board.fold(event)
+
+    def hear(self, beat: Heartbeat, at: float) -> None:
+        """`Pulses.hear` under the lock."""
+        with self.lock:
+            self.pulses.hear(beat, at)
+
+    def pulse(self, patient_id: str | None = None) -> Pulse:
+        """The pulse of a patient's twin, or the worst of all; none while the reader itself is not up to date."""
+        if self.status.state != "live":
+            return WELL
+        with self.lock:
+            now = time.monotonic()
+            return self.pulses.worst(now) if patient_id is None else self.pulses.of(patient_id, now)
 
     def ward(self, since: int = 0) -> WardFrame:
         """`Board.ward` under the lock."""
@@ -210,11 +225,20 @@ class TopicReader:
         event = read(record, self._prefix)
         good = record.topic == REJECTED or not isinstance(event, Rejected)
         try:
-            self._live.fold([event])
+            if isinstance(event, Heartbeat):
+                self._live.hear(event, time.monotonic() - self._age(record))
+            else:
+                self._live.fold([event])
         except Exception as error:  # nothing that anybody may write to a topic ends the reader
             self._live.fold([dead_letter(record, "bad_output", f"{type(error).__name__}: {error}", self._prefix)])
             return False
         return good
+
+    def _age(self, record: Record) -> float:
+        """Seconds since a record was sent: one that was there before this console is as old as the broker says, any
+        other was sent just now."""
+        rebuilding = self._live.status.state == "rebuilding"
+        return max(time.time() - record.arrived_ms / 1000, 0.0) if rebuilding else 0.0
 
     def _locate(self, consumer: Any, partitions: list[Any], ends: dict[Any, int]) -> None:
         """Report whether the past is read, and how much is waiting, from what the last poll brought along."""

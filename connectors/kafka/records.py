@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 from pydantic import ValidationError
 
-from connectors.kafka.topics import OUTPUTS, REJECTED, REJECTED_BYTES
-from twin.events import BadEvent, Event, Rejected, decode, decode_output
+from connectors.kafka.topics import HEARTBEATS, OUTPUTS, REJECTED, REJECTED_BYTES
+from twin.events import BadEvent, Event, Heartbeat, Rejected, decode, decode_output
 from twin.events.malformed import identity_of
 
 MOST_ORIGINAL = REJECTED_BYTES // 3 * 2
@@ -40,6 +40,8 @@ def decode_record(topic: str, raw: bytes) -> Event:
     """
     if topic == REJECTED:
         return Rejected.model_validate_json(raw)
+    if topic == HEARTBEATS:
+        return Heartbeat.model_validate_json(raw)
     return decode_output(raw) if topic in OUTPUTS else decode(raw)
 
 

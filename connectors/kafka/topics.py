@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from connectors.kafka.clients import open_admin
-from twin.clock import DAY_MS
+from twin.clock import DAY_MS, MINUTE_MS
 from twin.events import EVENTS, Event, InputEvent, channels
 
 PUMP = channels.PUMP.name
@@ -25,6 +25,7 @@ COMMANDS = channels.COMMANDS.name
 ESTIMATES = channels.ESTIMATES.name
 ALERTS = channels.ALERTS.name
 REJECTED = channels.REJECTED.name
+HEARTBEATS = channels.HEARTBEATS.name
 
 INPUTS = tuple(dict.fromkeys(event.sent_on.name for event in EVENTS if issubclass(event, InputEvent)))
 OUTPUTS = tuple(dict.fromkeys(event.sent_on.name for event in EVENTS if not issubclass(event, InputEvent)))
@@ -58,8 +59,22 @@ def topic_of(event: Event | type[Event], prefix: str = "") -> str:
     return prefix + event.sent_on.name
 
 
+def home_partition(key: bytes, partitions: int) -> int:
+    """The partition of a key under the murmur2 partitioner of Java, aiokafka and kafka-python."""
+    from kafka.partitioner.default import murmur2
+
+    return int(murmur2(key) & 0x7FFFFFFF) % partitions
+
+
 def topic_configs(topic: str) -> dict[str, str]:
     """Broker-side configuration of ``topic`` (name without prefix)."""
+    if topic == HEARTBEATS:  # only the newest of each partition counts, and that for ever
+        return {
+            "cleanup.policy": "compact",
+            "message.timestamp.type": "LogAppendTime",
+            "min.cleanable.dirty.ratio": "0.1",
+            "segment.ms": str(10 * MINUTE_MS),
+        }
     largest = REJECTED_BYTES if topic == REJECTED else INPUT_BYTES
     return {
         "cleanup.policy": "delete",

@@ -123,8 +123,7 @@ def _channel(topic: str) -> dict[str, Any]:
             "kafka": {
                 "topicConfiguration": {
                     "cleanup.policy": configs["cleanup.policy"].split(","),
-                    "retention.ms": int(configs["retention.ms"]),
-                    "max.message.bytes": int(configs["max.message.bytes"]),
+                    **{name: int(configs[name]) for name in ("retention.ms", "max.message.bytes") if name in configs},
                 }
             }
         },

@@ -26,18 +26,18 @@ from aiokafka.errors import (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-from aiokafka.partitioner import murmur2
 from faust.types import TP
 
 from connectors.kafka.clients import broker_answers, open_admin
 from connectors.kafka.membership import client_name
-from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES
+from connectors.kafka.topics import HEARTBEATS, INPUTS, MIB, REJECTED_BYTES, home_partition
 from connectors.settings import Settings
 from streams.terminal.signals import end_after_grace
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
 from streams.worker.dispatcher import PartitionDispatcher
 from streams.worker.engine import KafkaRecord
 from streams.worker.event_time_merge import MergedOrder
+from streams.worker.heartbeat import Heart, Progress, name_of
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import Continuity, TopicPartition, Verdict
 from streams.worker.processor import FAR_FUTURE_HOURS, EventProcessor
@@ -123,11 +123,6 @@ def ensure_changelog(settings: Settings) -> None:
         admin.close()
 
 
-def home_partition(key: bytes, partitions: int) -> int:
-    """The partition of a key under the murmur2 partitioner of Java, aiokafka and kafka-python."""
-    return int(murmur2(key) & 0x7FFFFFFF) % partitions
-
-
 class FaustPort:
     """`streams.worker.engine.Port` on a Faust app: its producer, its table's store, its consumer's commit marks."""
 
@@ -159,6 +154,10 @@ class FaustPort:
         """All rows in the table."""
         return list(self._table.data.items())
 
+    async def beat(self, partition: int, value: bytes) -> Awaitable[object]:
+        """Queue a heartbeat, of which the newest of each partition is kept."""
+        return await self._produce(self._prefix + HEARTBEATS, str(partition).encode(), value, partition)
+
     def settle(self, partition: TopicPartition, offset: int) -> None:
         """Let the consumer commit up to ``offset``."""
         cast(SettledConsumer, self._app.consumer).settle(TP(*partition), offset)
@@ -175,6 +174,7 @@ class TwinApp(faust.App):
     dispatcher: PartitionDispatcher
     metrics: WorkerMetrics
     bootstrap: str
+    heart: Heart
 
     def __init__(self, *args: Any, continuity: Continuity | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -208,12 +208,17 @@ class TwinApp(faust.App):
         await self.dispatcher.receive(KafkaRecord(*partition, message.offset, timestamp, message.key, message.value))
 
     async def tick(self) -> None:
-        """What is due by time: barriers, and rewinds that brought nothing."""
+        """What is due by time: heartbeats, barriers, and rewinds that brought nothing."""
         now = time.monotonic()
+        self.heart.tick(now, self.progress)
         await self.dispatcher.tick(now)
         if self.continuity is not None:
             for partition in self.continuity.overdue(now):
                 self._rewind(partition)
+
+    def progress(self) -> list[Progress]:
+        """How far each partition is."""
+        return self.dispatcher.progress(lambda place: self.consumer.highwater(TP(*place)))
 
     async def check_progress(self) -> None:
         """Stop the worker if records wait at the broker and none has come through for `STALL_SECONDS`."""
@@ -256,7 +261,9 @@ class TwinApp(faust.App):
         await super().on_stop()
 
     async def _hand_back(self) -> None:
+        given_back = self.progress()
         await self.dispatcher.surrender()
+        await self.heart.farewell(given_back)
         if self.continuity is not None:
             self.continuity.stop_all()
         await self.consumer.commit()
@@ -310,9 +317,11 @@ def build_worker(
     )
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
     app.bootstrap, app.metrics = settings.kafka, WorkerMetrics()
+    port = FaustPort(app, table, prefix)
+    app.heart = Heart(name_of(options.instance), settings.partitions, options.barrier_seconds, port.beat, app.metrics)
     app.dispatcher = PartitionDispatcher(
         EventProcessor(twins, far_future_hours=options.far_future_hours),
-        FaustPort(app, table, prefix),
+        port,
         app.metrics,
         home=lambda key: home_partition(key, settings.partitions),
         failed=app.fail,

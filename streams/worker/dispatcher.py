@@ -14,6 +14,7 @@ Nothing here knows Faust: `streams.worker.engine` is all the dispatcher needs of
 from __future__ import annotations
 
 import asyncio
+import functools
 import time
 from collections import Counter, deque
 from collections.abc import Awaitable, Callable, Iterable, Mapping
@@ -23,14 +24,16 @@ from typing import TypeVar, TypeVarTuple
 
 import structlog
 
-from connectors.kafka.topics import ALERTS, REJECTED
+from connectors.kafka.topics import ALERTS, PUMP, REJECTED, VITALS
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier
 from streams.worker.engine import KafkaRecord, Port
+from streams.worker.event_time_merge import Level
+from streams.worker.heartbeat import Progress
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor, Outcome, PatientState, ReceivedEvent, RecordPosition, reject
 from streams.worker.state_row import alerts_wait
-from twin.events import Rejected, encode
+from twin.events import Rejected, encode, to_millis
 
 THREADS = 2
 """Threads for costly events: kernels release the interpreter lock, so two keep two cores busy."""
@@ -71,10 +74,12 @@ class _Partition:
     """One number of all input topics together: their patients are the same."""
 
     cadence: Cadence
+    level: Level
     frontiers: dict[str, Frontier] = field(default_factory=dict)
     settled: dict[str, int] = field(default_factory=dict)
     unsettled: list[Awaitable[object]] = field(default_factory=list)
     barrier: asyncio.Lock = field(default_factory=asyncio.Lock)
+    newest_ms: int | None = None
 
 
 class PartitionDispatcher:
@@ -108,6 +113,7 @@ class PartitionDispatcher:
         self._queues: dict[str, PatientQueue] = {}
         self._partitions: dict[int, _Partition] = {}
         self._rejected: Counter[str] = Counter()
+        self._withheld: set[str] = set()
         self._in_flight = 0
         self._accepting = False
         self._room = asyncio.Condition()
@@ -126,7 +132,7 @@ class PartitionDispatcher:
         for (topic, number), offset in starts.items():
             if number not in self._partitions:
                 cadence = Cadence(self._barrier_events, self._barrier_seconds, since_time=time.monotonic())
-                self._partitions[number] = _Partition(cadence)
+                self._partitions[number] = _Partition(cadence, Level({PUMP, VITALS}, time.monotonic()))
             self._partitions[number].frontiers[topic] = Frontier(offset)
             self._partitions[number].settled[topic] = offset
         self._accepting = True
@@ -138,6 +144,8 @@ class PartitionDispatcher:
                 async with queue.turn:
                     await self._load(queue)
                     await self._publish_alerts(queue)
+                    if queue.state is not None and queue.state.withheld:
+                        self._withheld.add(patient_id)
 
     async def surrender(self, patience: float = 6.0) -> None:
         """Give all partitions back: nothing new is begun, what is under way is finished and made permanent.
@@ -159,6 +167,7 @@ class PartitionDispatcher:
         for queue in self._queues.values():
             queue.abandoned = True
         self._queues.clear()
+        self._withheld.clear()
         self._partitions.clear()
         self._in_flight = 0
         async with self._room:
@@ -188,6 +197,7 @@ class PartitionDispatcher:
             partition.unsettled.append(await self._send_rejected(read))
             self._finished([position])
             return
+        partition.level.read(read.event.sent_on.name, to_millis(read.event.time), time.monotonic())
         queue = self._queue(read.event.patient_id, record.partition)
         if self._is_quick(queue, read):
             async with queue.turn:
@@ -254,20 +264,33 @@ class PartitionDispatcher:
         repeats = sum(queue.state.contains(arrival.position) for arrival in arrivals)
         if repeats:
             self._metrics.repeats.inc(repeats)
-        if threaded:
-            outcome = await self._in_thread(self._processor.handle, queue.state, arrivals)
-        else:
-            outcome = self._processor.handle(queue.state, arrivals)
+        partition = self._partitions.get(queue.partition)
+        handle = functools.partial(
+            self._processor.handle, level=partition is not None and partition.level.holds(time.monotonic())
+        )
+        outcome = await self._in_thread(handle, queue.state, arrivals) if threaded else handle(queue.state, arrivals)
         if queue.abandoned:
             return
+        queue.dirty = queue.dirty or (repeats < len(arrivals) and queue.state.quarantined is None)
+        self._time(arrivals, await self._bring_forth(queue, outcome))
+        self._finished([arrival.position for arrival in arrivals])
+
+    async def _release(self, queue: PatientQueue) -> None:
+        """Let a twin say what it withheld, now that the topics of its partition are level."""
+        async with queue.turn:
+            if queue.state is not None and not queue.abandoned:
+                await self._bring_forth(queue, await self._in_thread(self._processor.release, queue.state))
+
+    async def _bring_forth(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
+        """Send what handling brought forth, alerts after the row that holds them. Call with the queue's turn."""
+        assert queue.state is not None
         sent = await self._send(queue, outcome)
         queue.unsettled.extend(sent)
-        queue.dirty = queue.dirty or (repeats < len(arrivals) and queue.state.quarantined is None)
         if outcome.alerts:
             await self._write_row(queue)
             await self._publish_alerts(queue)
-        self._time(arrivals, sent)
-        self._finished([arrival.position for arrival in arrivals])
+        (self._withheld.add if queue.state.withheld else self._withheld.discard)(queue.patient_id)
+        return sent
 
     async def _send(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
         sent = []
@@ -296,6 +319,10 @@ class PartitionDispatcher:
         for number, partition in list(self._partitions.items()):
             if partition.cadence.due(now) and self._is_unsettled(number, partition):
                 await self.barrier(number)
+        for queue in [self._queues[patient_id] for patient_id in sorted(self._withheld)]:
+            idle = queue.worker is None and not queue.pending and not queue.turn.locked()
+            if idle and self._partitions[queue.partition].level.holds(time.monotonic()):
+                await self._release(queue)
 
     async def barrier(self, number: int) -> None:
         """Make permanent what partition ``number`` has handled: outputs, then rows, then the commit mark."""
@@ -343,6 +370,24 @@ class PartitionDispatcher:
         queue.state.outbox.clear()
         queue.dirty = queue.state.quarantined is None
 
+    def progress(self, end: Callable[[TopicPartition], int | None]) -> list[Progress]:
+        """How far each partition is; ``end`` gives the known end of an input's log."""
+        now, found = time.monotonic(), []
+        for number, partition in sorted(self._partitions.items()):
+            places = [((topic, number), frontier.offset) for topic, frontier in partition.frontiers.items()]
+            lag = sum(max((end(place) or 0) - offset, 0) for place, offset in places)
+            barrier = now - partition.cadence.since_time
+            newest = partition.newest_ms
+            behind = max(self._clock() - newest / 1000, 0.0) if newest is not None else barrier
+            sealed = [
+                (queue.patient_id, queue.state.quarantined[0])
+                for queue in self._queues.values()
+                if queue.partition == number and queue.state is not None and queue.state.quarantined is not None
+            ]
+            unsettled = self._is_unsettled(number, partition)
+            found.append(Progress(number, lag, behind if lag else 0.0, barrier, unsettled, tuple(sorted(sealed))))
+        return found
+
     # --- bookkeeping ------------------------------------------------------------------------------------------------
 
     async def _in_thread(self, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
@@ -355,6 +400,7 @@ class PartitionDispatcher:
             partition = self._partitions.get(position.partition)
             if partition is not None:
                 partition.frontiers[position.topic].done(position.offset)
+                partition.newest_ms = max(partition.newest_ms or 0, position.timestamp)
         self._landed(count)
 
     def _landed(self, count: int) -> None:

@@ -5,6 +5,9 @@ a sparse topic would be weeks ahead of a dense one, and nearly every event of th
 which is correct but slow. So among the topics' partitions of one number (the same patients) the record with the
 earliest event time goes first, and a record waits as long as another topic is known to have more at the broker that
 has not been read yet; at most `PATIENCE` seconds. Records of one topic partition never overtake one another.
+
+What a device said may still be on its way when other topics have come further. `Level` says whether the topics that
+devices speak on have been read about equally far: before that, a device that was not heard is not silent.
 """
 
 from __future__ import annotations
@@ -16,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from twin.clock import DAY_MS
+from twin.clock import DAY_MS, MINUTE_MS
 
 PATIENCE = 5.0
 """Seconds a record waits for a topic that is behind."""
@@ -112,6 +115,48 @@ class EventTimeMerge:
             return False
         last = end(partition)
         return last is None or last > self._read.get(partition, last)
+
+
+APART_MS = 5 * MINUTE_MS
+"""Event time by which a topic may lag and still be level: less than the shortest silence that counts."""
+
+IDLE_SECONDS = PATIENCE
+"""A topic that has brought nothing for so long has nothing more to bring."""
+
+LATE_SECONDS = 60.0
+"""A topic that keeps lagging for so long is of a source that is always late; it holds up nothing any longer."""
+
+
+class Level:
+    """Whether some topics of one number have been read as far as the others. Times are monotonic seconds.
+
+    >>> level = Level({"iomt.vitals"}, now=0.0)
+    >>> level.read("iomt.pump", 3_600_000, now=1.0)
+    >>> level.holds(now=1.0), level.holds(now=1.0 + IDLE_SECONDS)
+    (False, True)
+    """
+
+    def __init__(self, watched: Collection[str], now: float) -> None:
+        self._heads = dict.fromkeys(watched, (0, now))
+        self._newest = 0
+        self._held_since = now
+
+    def read(self, topic: str, event_ms: int, now: float) -> None:
+        """An event of ``topic`` with this time was taken."""
+        self._newest = max(self._newest, event_ms)
+        if topic in self._heads:
+            self._heads[topic] = max(self._heads[topic][0], event_ms), now
+        if self._is_level(now):
+            self._held_since = now
+
+    def holds(self, now: float) -> bool:
+        """Whether the watched topics are level with all that was read."""
+        return self._is_level(now) or now - self._held_since >= LATE_SECONDS
+
+    def _is_level(self, now: float) -> bool:
+        return all(
+            head >= self._newest - APART_MS or now - since >= IDLE_SECONDS for head, since in self._heads.values()
+        )
 
 
 class Merged(dict[Any, list[Any]]):

@@ -48,11 +48,27 @@ class WorkerMetrics:
         self.gaps = Counter("gaps", "Partitions rewound because a record was missing", **named)
         self.patients = Gauge("patients", "Patients of this worker", **named)
         self.in_flight = Gauge("in_flight", "Records taken and not yet handled", **named)
+        of_each = ["partition"]
+        self.lag = Gauge("partition_lag", "Input records at the broker that are not handled yet", of_each, **named)
+        self.behind = Gauge(
+            "partition_behind_seconds", "Age of the newest handled, while others wait", of_each, **named
+        )
+        self.barrier_age = Gauge("partition_barrier_age_seconds", "Time since the last barrier", of_each, **named)
         for quantile in (0.5, 0.99):
             name = f"latency_p{quantile * 100:.0f}_seconds"
             gauge = Gauge(name, f"Quantile of the latencies of the last {WINDOW_SECONDS:g} s", **named)
             gauge.set_function(partial(self._recent_or_zero, quantile))
         self._latencies: deque[tuple[float, float]] = deque(maxlen=WINDOW)
+
+    def progressed(self, partition: int, lag: int, behind: float, barrier: float) -> None:
+        """How far a partition is (`streams.worker.heartbeat`)."""
+        for gauge, value in ((self.lag, lag), (self.behind, behind), (self.barrier_age, barrier)):
+            gauge.labels(str(partition)).set(value)
+
+    def forget_partitions(self) -> None:
+        """The partitions were given back."""
+        for gauge in (self.lag, self.behind, self.barrier_age):
+            gauge.clear()
 
     def took(self, seconds: float) -> None:
         """One input's latency."""

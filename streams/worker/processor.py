@@ -91,7 +91,11 @@ class Outcome:
 
 @dataclass
 class PatientState:
-    """All that is known of one patient. ``since`` is what the twin observed after ``saved``, its newest row."""
+    """All that is known of one patient.
+
+    ``since`` is what the twin observed after ``saved``, its newest row, and whether the topics were level then;
+    ``withheld``: it waits for them to be.
+    """
 
     patient_id: str
     model_id: str = ""
@@ -103,7 +107,9 @@ class PatientState:
     quarantined: tuple[str, str] | None = None
     latest: int = NEVER
     saved: bytes = b""
-    since: list[tuple[InputEvent, ...]] = field(default_factory=list)
+    since: list[tuple[tuple[InputEvent, ...], bool]] = field(default_factory=list)
+    withheld: bool = False
+    level: bool = True
 
     def contains(self, position: RecordPosition) -> bool:
         """Whether the twin already knows the record at ``position``."""
@@ -163,6 +169,7 @@ class EventProcessor:
             outbox=list(stored.outbox),
             latest=stored.latest,
             saved=stored.twin,
+            withheld=stored.withheld,
         )
         if stored.twin:
             try:
@@ -191,6 +198,7 @@ class EventProcessor:
                 state.saved,
                 tuple(state.held),
                 tuple(state.outbox),
+                state.withheld,
             )
         )
 
@@ -213,13 +221,22 @@ class EventProcessor:
 
     # --- events -----------------------------------------------------------------------------------------------------
 
-    def handle(self, state: PatientState, arrivals: Iterable[ReceivedEvent]) -> Outcome:
+    def release(self, state: PatientState) -> Outcome:
+        """What the twin withheld, now that the input topics are level."""
+        outcome = Outcome()
+        if state.twin is not None and state.quarantined is None:
+            state.level = True
+            self._observe(state, (), outcome)
+        return outcome
+
+    def handle(self, state: PatientState, arrivals: Iterable[ReceivedEvent], *, level: bool = True) -> Outcome:
         """Let the patient's twin observe the arrivals, in the order given; arrivals it already contains are skipped.
 
         Consecutive arrivals in order of event time are observed together. One that is earlier than what the twin knows
         is observed by itself, so that the outputs do not depend on how the arrivals were cut into calls.
         """
         outcome = Outcome()
+        state.level = level
         run: list[ReceivedEvent] = []
         for arrival in arrivals:
             if state.contains(arrival.position):
@@ -291,13 +308,14 @@ class EventProcessor:
         assert state.twin is not None
         events = tuple(arrival.event for arrival in run)
         try:
-            update = state.twin.observe(events)
+            update = state.twin.observe(events, level=state.level)
             letters = self._letters(update)
         except Exception as error:  # the twin's fault must cost this event only
             self._after_failure(state, run, outcome, error)
             return
-        state.since.append(events)
-        state.latest = max(state.latest, to_millis(events[-1].time))
+        state.since.append((events, state.level))
+        state.withheld = update.withheld
+        state.latest = max([state.latest, *(to_millis(event.time) for event in events[-1:])])
         self._collect(state, run, update, letters, outcome)
 
     @staticmethod
@@ -334,8 +352,8 @@ class EventProcessor:
                 state.twin = self._twins.restore(state.model_id, state.saved)
             else:
                 state.twin = self._twins(state.model_id, state.patient_id)
-            for events in state.since:
-                state.twin.observe(events)
+            for events, level in state.since:
+                state.twin.observe(events, level=level)
         except Exception as second:  # nothing sound to go on from: keep the stored row and refuse what comes
             state.quarantined = ("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
         if len(run) == 1 or state.quarantined is not None:

@@ -15,7 +15,7 @@ import zlib
 
 import msgspec
 
-VERSION = 1
+VERSION = 2
 """Schema version; a row of another version is refused, never guessed at."""
 
 _MAGIC = b"DTR"
@@ -42,7 +42,8 @@ class StateRow(msgspec.Struct, frozen=True, array_like=True):
 
     ``applied`` lists (topic, partition, last offset contained in ``twin``), sorted; ``latest`` is the newest event time
     in it (ms). ``model_id`` and ``twin`` are empty while the patient is not enrolled. ``outbox`` holds encoded alerts
-    that the twin has decided and that may not yet be on their topic.
+    that the twin has decided and that may not yet be on their topic; ``withheld``: the twin has one that waits for the
+    input topics to be level.
     """
 
     patient_id: str
@@ -53,6 +54,7 @@ class StateRow(msgspec.Struct, frozen=True, array_like=True):
     twin: bytes
     held: tuple[Held, ...]
     outbox: tuple[bytes, ...]
+    withheld: bool
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -62,7 +64,7 @@ _decoder = msgspec.msgpack.Decoder(StateRow)
 def encode_row(row: StateRow) -> bytes:
     """The row as bytes; equal rows give equal bytes."""
     body = _encoder.encode(row)
-    flags = _ALERTS_WAIT if row.outbox else 0
+    flags = _ALERTS_WAIT if row.outbox or row.withheld else 0
     return _HEAD.pack(_MAGIC, VERSION, flags, _checksum(VERSION, flags, body)) + body
 
 

@@ -29,15 +29,19 @@ class TwinUpdate(Protocol):
     @property
     def rejected(self) -> tuple[Rejected, ...]: ...
 
+    @property
+    def withheld(self) -> bool: ...
+
 
 class Twin(Protocol):
     """One patient's twin, as the stream sees it.
 
     ``observe`` is deterministic, and for events in order of event time observing them together is the same as
-    observing them one by one.
+    observing them one by one. ``level``: see `twin.PatientTwin.observe`; what an update withholds while the topics are
+    not, the next one brings forth once they are.
     """
 
-    def observe(self, events: Sequence[InputEvent]) -> TwinUpdate: ...
+    def observe(self, events: Sequence[InputEvent], *, level: bool = True) -> TwinUpdate: ...
 
     def row(self) -> bytes: ...
 

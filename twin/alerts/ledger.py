@@ -9,28 +9,40 @@ answers with the smallest set of revisions after which the published record agre
 * one that the published record lacks becomes the next revision;
 * an alert that the refolded history no longer supports is followed by ``withdrawn``, never deleted.
 
-After every `reconcile` the live alerts of ledger and book are the same, whatever the order of arrival.
+An alert keeps the id under which it was first published. Late data may move its onset, and the folded history then
+knows it by another id: what the history no longer supports is taken to be the alert of the same rule and subject that
+it supports instead, where the two overlap in time. So one silence, of which stored readings come in one by one, is one
+alert and not one for each reading.
+
+A silence (`RuleSettings.of_silence`) is published only while the input topics are level with one another, for a device
+whose words were not read yet is not silent; and that its beginning moved is not told.
+
+After every `reconcile` the live alerts of ledger and book say the same, whatever the order of arrival.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 import msgspec
 
-from twin.alerts.lifecycle import AlertBook, Severity, Transition
+from twin.alerts.lifecycle import RETIRED, AlertBook, RuleSettings, Severity, Transition
 from twin.clock import DAY_MS
-from twin.events import AlertState, Subject
+from twin.events import AlertState, Subject, event_id
 
 REMEMBERED_MS = 126 * DAY_MS
 """How long a finished alert stays correctable: six three-week cycles. Older ones are history as published."""
 
 
 class Published(msgspec.Struct, frozen=True, array_like=True):
-    """The newest published revision of one alert; ``digest`` is of its content."""
+    """The newest published revision of one alert; ``digest`` is of its content.
+
+    ``fold_id`` is what the folded history calls it by now.
+    """
 
     alert_id: str
+    fold_id: str
     rule: str
     subject: Subject
     state: AlertState
@@ -71,7 +83,14 @@ class Revision(msgspec.Struct, frozen=True):
 
 
 def reconcile(
-    ledger: AlertLedger, book: AlertBook, transitions: Iterable[Transition], since_ms: int, until_ms: int
+    ledger: AlertLedger,
+    book: AlertBook,
+    transitions: Iterable[Transition],
+    since_ms: int,
+    until_ms: int,
+    rules: Mapping[str, RuleSettings],
+    *,
+    level: bool = True,
 ) -> tuple[AlertLedger, tuple[Revision, ...]]:
     """What to publish now that the history in ``(since_ms, until_ms]`` has been folded, for the first time or again.
 
@@ -83,53 +102,63 @@ def reconcile(
             it are as they were.
         until_ms: how far the fold has come. A published alert newer than this is left alone: the fold has not come to
             it yet.
+        rules: settings by rule.
+        level: the input topics are level with one another; otherwise no silence is published (see `withheld`).
 
     Returns:
         The new ledger, and the revisions to publish in order.
     """
-    reconciliation = _Reconciliation(ledger, until_ms)
     transitions = tuple(transitions)
     sequences: dict[str, list[Transition]] = {}
     for transition in transitions:
         sequences.setdefault(transition.alert_id, []).append(transition)
-    news = {i: _unpublished(reconciliation.entry(i), sequence, since_ms) for i, sequence in sequences.items()}
-    for transition in transitions:
-        if transition in news[transition.alert_id]:
-            reconciliation.publish(transition)
     standing = {alert.alert_id: alert for alert in book.live}
-    for alert in standing.values():
-        known = reconciliation.entry(alert.alert_id)
-        if known is None or known.digest != digest(alert):
-            reconciliation.publish(alert)
-    kept = standing.keys() | sequences.keys() | {c.alert.alert_id for c in book.conditions if c.alert is not None}
-    for entry in ledger.published:
-        if entry.alert_id not in kept and entry.state != "withdrawn" and (entry.live or entry.time_ms > since_ms):
-            reconciliation.publish(_withdrawal(entry, until_ms))
-    return reconciliation.close(), tuple(reconciliation.revisions)
+    last_words = {identity: sequence[-1] for identity, sequence in sequences.items()} | standing
+    supported = last_words.keys() | {c.alert.alert_id for c in book.conditions if c.alert is not None}
+    work = _Reconciliation(ledger, until_ms, rules)
+    unsupported = [
+        entry
+        for entry in ledger.published
+        if entry.fold_id not in supported and entry.state != "withdrawn" and (entry.live or entry.time_ms > since_ms)
+    ]
+    left = work.adopt(unsupported, [word for identity, word in last_words.items() if work.entry(identity) is None])
+    held_back = {
+        identity
+        for identity, word in last_words.items()
+        if not level and work.entry(identity) is None and work.settings(word).of_silence
+    }
+    news = {i: work.unpublished(i, sequence, since_ms) for i, sequence in sequences.items() if i not in held_back}
+    for transition in transitions:
+        if transition in news.get(transition.alert_id, ()):
+            work.publish(transition)
+    for identity, alert in standing.items():
+        known = work.entry(identity)
+        if identity not in held_back and (known is None or known.digest != work.digest(alert)):
+            work.publish(alert)
+    for entry in left:
+        work.publish(_withdrawal(entry, until_ms))
+    return work.close(), tuple(work.revisions)
 
 
-def digest(transition: Transition) -> bytes:
-    """64 bits of BLAKE2b over a transition's content; "raised" and "updated" mean the same, that the alert stands."""
-    judged = transition.live, transition.severity, transition.time_ms, transition.probability
-    shown = transition.horizon_hours, transition.freshness_hours, transition.text
-    return hashlib.blake2b(repr(judged + shown).encode(), digest_size=8).digest()
+def withheld(ledger: AlertLedger, book: AlertBook) -> bool:
+    """Whether an alert stands that was not published, because the input topics were not level."""
+    standing = {alert.alert_id for alert in book.live}
+    return bool(standing) and not standing <= {entry.fold_id for entry in ledger.published}
 
 
-def _unpublished(entry: Published | None, sequence: list[Transition], since_ms: int) -> list[Transition]:
-    """Those of one alert's refolded transitions that follow what is published of it."""
-    if entry is None or entry.state == "withdrawn":
-        return sequence
-    digests = [digest(transition) for transition in sequence]
-    if entry.digest in digests:
-        return sequence[digests.index(entry.digest) + 1 :]
-    if entry.time_ms <= since_ms:
-        return sequence
-    return sequence[-1:]  # its past was published with other content: only where it stands now is new
+def digest(transition: Transition, *, of_silence: bool = False) -> bytes:
+    """64 bits of BLAKE2b over a transition's content; "raised" and "updated" mean the same, that the alert stands.
+
+    Of a silence the times are left out, which words that come late move.
+    """
+    judged = transition.live, transition.severity, transition.probability, transition.horizon_hours, transition.text
+    timed = () if of_silence else (transition.onset_ms, transition.time_ms, transition.freshness_hours)
+    return hashlib.blake2b(repr(judged + timed).encode(), digest_size=8).digest()
 
 
 def _withdrawal(entry: Published, now: int) -> Transition:
     return Transition(
-        alert_id=entry.alert_id,
+        alert_id=entry.fold_id,
         rule=entry.rule,
         subject=entry.subject,
         state="withdrawn",
@@ -143,43 +172,91 @@ def _withdrawal(entry: Published, now: int) -> Transition:
     )
 
 
-def _entry(transition: Transition, revision: int) -> Published:
-    return Published(
-        alert_id=transition.alert_id,
-        rule=transition.rule,
-        subject=transition.subject,
-        state=transition.state,
-        severity=transition.severity,
-        revision=revision,
-        onset_ms=transition.onset_ms,
-        time_ms=transition.time_ms,
-        digest=digest(transition),
-    )
-
-
 class _Reconciliation:
-    """The ledger while it is being written: gives each transition its revision and the state that fits the record."""
+    """The ledger while it is being written: gives each transition its id, its revision and the state that fits the
+    record."""
 
-    def __init__(self, ledger: AlertLedger, until_ms: int) -> None:
+    def __init__(self, ledger: AlertLedger, until_ms: int, rules: Mapping[str, RuleSettings]) -> None:
         self.ledger = ledger
         self.until_ms = until_ms
-        self.entries = {entry.alert_id: entry for entry in ledger.published}
+        self.rules = rules
+        self.entries = {entry.fold_id: entry for entry in ledger.published}
+        self.adopted: set[str] = set()
         self.revisions: list[Revision] = []
 
-    def entry(self, alert_id: str) -> Published | None:
-        return self.entries.get(alert_id)
+    def entry(self, fold_id: str) -> Published | None:
+        return self.entries.get(fold_id)
+
+    def settings(self, transition: Transition) -> RuleSettings:
+        return self.rules.get(transition.rule, RETIRED)
+
+    def digest(self, transition: Transition) -> bytes:
+        return digest(transition, of_silence=self.settings(transition).of_silence)
+
+    def adopt(self, unsupported: list[Published], newcomers: list[Transition]) -> list[Published]:
+        """Let alerts that the history no longer supports go on as those it supports instead; which are left over."""
+        left = []
+        for entry in sorted(unsupported, key=lambda e: (not e.live, -e.time_ms, e.alert_id)):
+            alike = [word for word in newcomers if word.alert_id not in self.adopted and self._is_same(entry, word)]
+            if not alike:
+                left.append(entry)
+                continue
+            heir = max(alike, key=lambda word: (word.live, word.time_ms, word.onset_ms)).alert_id
+            self.adopted.add(heir)
+            del self.entries[entry.fold_id]
+            self.entries[heir] = msgspec.structs.replace(entry, fold_id=heir)
+        return sorted(left, key=lambda entry: entry.alert_id)
+
+    def _is_same(self, entry: Published, word: Transition) -> bool:
+        """Whether a published alert and one of the folded history are about the same thing at the same time."""
+        if (entry.rule, entry.subject) != (word.rule, word.subject):
+            return False
+        ended = max(entry.time_ms, self.until_ms) if entry.live else entry.time_ms
+        return entry.onset_ms <= (self.until_ms if word.live else word.time_ms) and word.onset_ms <= ended
+
+    def unpublished(self, fold_id: str, sequence: list[Transition], since_ms: int) -> list[Transition]:
+        """Those of one alert's refolded transitions that follow what is published of it."""
+        entry = self.entry(fold_id)
+        if entry is None or entry.state == "withdrawn":
+            long_known = self.settings(sequence[0]).of_silence  # how it grew, until it was found, is no news
+            return [sequence[0], *sequence[1:][-1:]] if long_known else sequence
+        digests = [self.digest(transition) for transition in sequence]
+        if entry.digest in digests:
+            return sequence[digests.index(entry.digest) + 1 :]
+        if entry.time_ms <= since_ms and fold_id not in self.adopted:
+            return sequence
+        return sequence[-1:]  # its past was published with other content: only where it stands now is new
 
     def publish(self, transition: Transition) -> None:
-        entry = self.entries.get(transition.alert_id)
+        entry = self.entry(transition.alert_id)
         if entry is not None and entry.time_ms > self.until_ms:
             return
         state = transition.state
         if transition.live:
             state = "updated" if entry is not None and entry.live else "raised"
-        published = msgspec.structs.replace(transition, state=state)
+        alert_id = self._fresh_id(transition.alert_id) if entry is None else entry.alert_id
         number = self._first_revision(transition) if entry is None else entry.revision + 1
-        self.entries[transition.alert_id] = _entry(published, number)
-        self.revisions.append(Revision(published, number))
+        self.entries[transition.alert_id] = Published(
+            alert_id=alert_id,
+            fold_id=transition.alert_id,
+            rule=transition.rule,
+            subject=transition.subject,
+            state=state,
+            severity=transition.severity,
+            revision=number,
+            onset_ms=transition.onset_ms,
+            time_ms=transition.time_ms,
+            digest=self.digest(transition),
+        )
+        self.revisions.append(Revision(msgspec.structs.replace(transition, alert_id=alert_id, state=state), number))
+
+    def _fresh_id(self, fold_id: str) -> str:
+        """An id for what was never published: the history's own, unless another alert was first published under it."""
+        taken = {entry.alert_id for entry in self.entries.values()}
+        alert_id = fold_id
+        while alert_id in taken:
+            alert_id = event_id("again", alert_id)
+        return alert_id
 
     def _first_revision(self, transition: Transition) -> int:
         forgotten = self.ledger.forgotten_onset_ms

@@ -11,6 +11,10 @@ condition along
 and returns the transitions to publish: raised, updated, cleared. Nothing here depends on what has been published:
 `twin.alerts.ledger` numbers the transitions, and withdraws what a refolded history no longer supports.
 
+An alert that stands is told again when it is another matter (more severe, at another stage, a probability that moved),
+when something was measured since, and else every `RuleSettings.refresh_ms`, so that it never speaks of days ago. When
+it ends it says what came of it: of a course that is over the outcome, whatever the next course is like.
+
 A probability that comes from particles is only known to within its Monte-Carlo error, so it may cross a threshold by
 chance alone. The two thresholds must lie further apart than that error; where few effective particles make it larger,
 a crossing counts only when it exceeds the threshold by `Z` standard errors (see `threshold_margin`).
@@ -28,6 +32,7 @@ from typing import Literal
 import msgspec
 
 from twin.alerts.snapshot import Snapshot
+from twin.clock import HOUR_MS
 from twin.events import Alert, AlertState, Subject, event_id, from_millis
 
 Severity = Literal["low", "medium", "high"]
@@ -37,6 +42,9 @@ Z = 2.0
 
 MATERIAL = 0.1
 """A probability that moved by this much since it was last published is worth an update."""
+
+REFRESH_MS = 6 * HOUR_MS
+"""Event time after which a standing alert is told again: four times a day is news, and no storm (assumed)."""
 
 _RANK: dict[Severity, int] = {"low": 0, "medium": 1, "high": 2}
 
@@ -50,6 +58,9 @@ class RuleSettings:
         raise_after_ms, clear_after_ms: event time for which the level must stay beyond them.
         when_absent: what it means that the rule no longer judges a subject: ``"hold"`` when it is only not judged
             at this moment, ``"clear"`` when there is nothing left to judge.
+        refresh_ms: event time after which a standing alert is told again with the numbers of then.
+        of_silence: the condition is that nothing was heard. Input that is there but was not read yet feigns it, and
+            words that come late move its beginning, which is no news (see `twin.alerts.ledger`).
     """
 
     raise_above: float
@@ -58,6 +69,8 @@ class RuleSettings:
     raise_after_ms: int = 0
     clear_after_ms: int = 0
     when_absent: Literal["hold", "clear"] = "clear"
+    refresh_ms: int = REFRESH_MS
+    of_silence: bool = False
 
     def __post_init__(self) -> None:
         if not self.clear_below < self.raise_above:
@@ -67,6 +80,8 @@ class RuleSettings:
             )
         if self.raise_after_ms < 0 or self.clear_after_ms < 0:
             raise ValueError("raise_after_ms and clear_after_ms must not be negative")
+        if self.refresh_ms <= 0:
+            raise ValueError(f"refresh_ms {self.refresh_ms} must be positive: it is what keeps an alert from a storm")
 
 
 RETIRED = RuleSettings(raise_above=0.0, clear_below=-1.0, severity="low", when_absent="clear")
@@ -79,8 +94,12 @@ class Finding:
 
     Attributes:
         level: what is compared with the rule's thresholds; a probability when ``probabilistic``.
+        newest_ms: time of the newest measurement or report behind it; its age is the alert's freshness.
         urgent: raise at once, without waiting for ``raise_after_ms``.
         began_ms: since when the condition holds, where the rule knows it better than the moment of looking.
+        stage: a standing alert that comes to another stage is told again at once (running, ended; ahead, now).
+        episode_ms: which course or interval it is about, by its beginning. An alert is about one of them.
+        outcome: what is said when the alert ends because its episode is over.
     """
 
     rule: str
@@ -90,9 +109,12 @@ class Finding:
     text: str
     probabilistic: bool = False
     horizon_hours: float | None = None
-    freshness_hours: float | None = None
+    newest_ms: int | None = None
     urgent: bool = False
     began_ms: int | None = None
+    stage: str = ""
+    episode_ms: int | None = None
+    outcome: str = ""
 
 
 class Transition(msgspec.Struct, frozen=True, array_like=True):
@@ -117,13 +139,19 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Condition(msgspec.Struct, frozen=True, array_like=True):
-    """One rule's condition for one subject: its phase, since when, and the last transition of its latest alert."""
+    """One rule's condition for one subject: its phase, since when, and the last transition of its latest alert.
+
+    ``stage`` is the one the alert was last told at; ``episode_ms`` and ``outcome`` are those of the newest finding.
+    """
 
     rule: str
     subject: Subject
     phase: Literal["quiet", "pending", "active", "clearing"]
     since_ms: int
     alert: Transition | None
+    stage: str = ""
+    episode_ms: int | None = None
+    outcome: str = ""
 
 
 class AlertBook(msgspec.Struct, frozen=True, array_like=True):
@@ -183,7 +211,7 @@ def advance(
         condition = before.get((rule, subject)) or Condition(rule, subject, "quiet", snapshot.time_ms, None)
         finding, its = found.get((rule, subject)), settings.get(rule, RETIRED)
         if finding is None and its.when_absent == "clear":
-            finding = Finding(rule, subject, -math.inf, its.severity, "No longer under observation.")
+            finding = _nothing_left(condition, its)
         if finding is not None:
             condition, transition = _step(condition, finding, its, snapshot, model_hash)
             published += [transition] if transition is not None else []
@@ -215,19 +243,35 @@ def to_alert(transition: Transition, revision: int, *, patient_id: str, model: s
     )
 
 
+def _nothing_left(condition: Condition, settings: RuleSettings) -> Finding:
+    """What is found of a subject that there is nothing left to judge of."""
+    text = condition.outcome or "No longer under observation."
+    return Finding(
+        condition.rule, condition.subject, -math.inf, settings.severity, text, episode_ms=condition.episode_ms
+    )
+
+
 def _step(
     condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot, model_hash: str
 ) -> tuple[Condition, Transition | None]:
+    if finding.episode_ms != condition.episode_ms:
+        if condition.phase in ("active", "clearing"):
+            return _clear(condition, _nothing_left(condition, settings), snapshot)
+        condition = _quiet(condition)
     raise_above, clear_below = settings.raise_above, settings.clear_below
     if finding.probabilistic:
         raise_above += threshold_margin(settings.raise_above, settings, snapshot.ess)
         clear_below -= threshold_margin(settings.clear_below, settings, snapshot.ess)
     if condition.phase in ("quiet", "pending"):
         holds = finding.level > raise_above
-        return _toward_raise(condition, finding, settings, snapshot, model_hash) if holds else (_quiet(condition), None)
-    if finding.level < clear_below:
-        return _toward_clear(condition, finding, settings, snapshot.time_ms)
-    return _stay(condition, finding, snapshot)
+        moved = (
+            _toward_raise(condition, finding, settings, snapshot, model_hash) if holds else (_quiet(condition), None)
+        )
+    elif finding.level < clear_below:
+        return _toward_clear(condition, finding, settings, snapshot)
+    else:
+        moved = _stay(condition, finding, settings, snapshot)
+    return msgspec.structs.replace(moved[0], episode_ms=finding.episode_ms, outcome=finding.outcome), moved[1]
 
 
 def _toward_raise(
@@ -239,9 +283,8 @@ def _toward_raise(
     if not finding.urgent and now - onset < settings.raise_after_ms:
         return msgspec.structs.replace(condition, phase="pending", since_ms=onset), None
     about = finding.subject
-    alert_id = event_id(snapshot.patient_id, finding.rule, about.kind, about.name, onset, model_hash)
     raised = Transition(
-        alert_id=alert_id,
+        alert_id=event_id(snapshot.patient_id, finding.rule, about.kind, about.name, onset, model_hash),
         rule=finding.rule,
         subject=finding.subject,
         state="raised",
@@ -250,40 +293,56 @@ def _toward_raise(
         time_ms=now,
         probability=finding.level if finding.probabilistic else None,
         horizon_hours=finding.horizon_hours,
-        freshness_hours=finding.freshness_hours,
+        freshness_hours=snapshot.hours_since(finding.newest_ms),
         text=finding.text,
     )
-    return Condition(finding.rule, finding.subject, "active", now, raised), raised
+    return Condition(finding.rule, finding.subject, "active", now, raised, finding.stage), raised
 
 
 def _toward_clear(
-    condition: Condition, finding: Finding, settings: RuleSettings, now: int
+    condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot
 ) -> tuple[Condition, Transition | None]:
-    since = condition.since_ms if condition.phase == "clearing" else now
-    if now - since < settings.clear_after_ms:
+    since = condition.since_ms if condition.phase == "clearing" else snapshot.time_ms
+    if snapshot.time_ms - since < settings.clear_after_ms:
         return msgspec.structs.replace(condition, phase="clearing", since_ms=since), None
-    cleared = _published(condition, finding, "cleared", now)
-    return msgspec.structs.replace(condition, phase="quiet", since_ms=now, alert=cleared), cleared
+    return _clear(condition, finding, snapshot)
 
 
-def _stay(condition: Condition, finding: Finding, snapshot: Snapshot) -> tuple[Condition, Transition | None]:
-    """Still active; published again only when the severity rises or the probability moved beyond chance."""
-    alert = condition.alert
-    assert alert is not None, "an active condition has an alert"
+def _clear(condition: Condition, finding: Finding, snapshot: Snapshot) -> tuple[Condition, Transition]:
+    cleared = _published(condition, finding, "cleared", snapshot)
+    return Condition(condition.rule, condition.subject, "quiet", snapshot.time_ms, cleared), cleared
+
+
+def _stay(
+    condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot
+) -> tuple[Condition, Transition | None]:
+    """Still active; told again when there is a reason (see the module docstring)."""
     active = msgspec.structs.replace(
         condition, phase="active", since_ms=snapshot.time_ms if condition.phase == "clearing" else condition.since_ms
     )
-    moved = False
+    if not _is_news(condition, finding, settings, snapshot):
+        return active, None
+    updated = _published(condition, finding, "updated", snapshot)
+    return msgspec.structs.replace(active, alert=updated, stage=finding.stage), updated
+
+
+def _is_news(condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot) -> bool:
+    alert = condition.alert
+    assert alert is not None, "an active condition has an alert"
     if finding.probabilistic and alert.probability is not None:
         by_chance = 2 * Z * standard_error(finding.level, snapshot.ess)
-        moved = abs(finding.level - alert.probability) >= max(MATERIAL, by_chance)
-    if not moved and _RANK[finding.severity] <= _RANK[alert.severity]:
-        return active, None
-    updated = _published(condition, finding, "updated", snapshot.time_ms)
-    return msgspec.structs.replace(active, alert=updated), updated
+        if abs(finding.level - alert.probability) >= max(MATERIAL, by_chance):
+            return True
+    measured = finding.newest_ms is not None and finding.newest_ms == snapshot.last_observation_ms
+    return (
+        _RANK[finding.severity] > _RANK[alert.severity]
+        or finding.stage != condition.stage
+        or (measured and finding.newest_ms is not None and finding.newest_ms > alert.time_ms)
+        or (snapshot.time_ms - alert.time_ms >= settings.refresh_ms and finding.text != alert.text)
+    )
 
 
-def _published(condition: Condition, finding: Finding, state: AlertState, now: int) -> Transition:
+def _published(condition: Condition, finding: Finding, state: AlertState, snapshot: Snapshot) -> Transition:
     """The alert with what is found now; while it lives its severity only rises, so that it cannot chatter."""
     alert = condition.alert
     assert alert is not None, "only a raised alert is published again"
@@ -291,10 +350,10 @@ def _published(condition: Condition, finding: Finding, state: AlertState, now: i
         alert,
         state=state,
         severity=max(alert.severity, finding.severity, key=_RANK.__getitem__),
-        time_ms=now,
+        time_ms=snapshot.time_ms,
         probability=finding.level if finding.probabilistic else None,
         horizon_hours=finding.horizon_hours,
-        freshness_hours=finding.freshness_hours,
+        freshness_hours=snapshot.hours_since(finding.newest_ms),
         text=finding.text,
     )
 

@@ -50,6 +50,20 @@ class PlannedCourse:
     started: bool
 
     @property
+    def begin_ms(self) -> int:
+        """Planned beginning of the course, by which it is told from others."""
+        return self.steps[0].start_ms
+
+    @property
+    def stage(self) -> str:
+        """Where the delivery stands: not started, running, stopped on the way, or ended."""
+        if not self.started:
+            return "not started"
+        if self.rate > 0:
+            return "running"
+        return "ended" if self.delivered >= NEARLY_ALL * self.total else "stopped"
+
+    @property
     def total(self) -> float:
         """Planned mg of the whole course."""
         return sum(step.amount for step in self.steps)
@@ -81,6 +95,32 @@ class PlannedCourse:
             if abs(amount - done) <= BOUNDARY * done:
                 near += [_rate(step), _rate(following)]
         return tuple(near)
+
+
+def outcome(drug: str, course: PlannedCourse, unit: str) -> str:
+    """What was delivered of a course in the end, beside what was planned.
+
+    >>> outcome("paclitaxel", PlannedCourse((PlanStep(0, 0, 117.0),), 234.0, 0.0, started=True), "mg")
+    'paclitaxel: 234 of 117 mg delivered, twice the plan.'
+    """
+    return f"{drug}: {given(course, unit)}, {_against_plan(course.delivered / course.total)}."
+
+
+def given(course: PlannedCourse, unit: str) -> str:
+    """The amount delivered so far beside the planned one."""
+    return f"{_amount(course.delivered)} of {_amount(course.total)} {unit} delivered"
+
+
+def _amount(value: float) -> str:
+    return f"{value:.0f}" if value >= 1000 else f"{value:.4g}"
+
+
+def _against_plan(ratio: float) -> str:
+    if abs(ratio - 1.0) <= BOUNDARY:
+        return "as planned"
+    if abs(ratio - 2.0) <= BOUNDARY:
+        return "twice the plan"
+    return f"{ratio:.2g} times the plan" if ratio > 2.0 else f"{ratio:.0%} of the plan"
 
 
 def current_course(view: DeliveryView, time_ms: int) -> PlannedCourse | None:

@@ -56,7 +56,10 @@ class ExposureView:
 
 @dataclass(frozen=True, slots=True)
 class NadirView:
-    """The lowest value of a model output within the horizon, in ``unit``; ``day`` is counted from now."""
+    """The lowest value of a model output within the horizon, as it was last foreseen, and the output now, in ``unit``.
+
+    ``day`` is counted from now: it is negative once the day that was foreseen is past.
+    """
 
     name: str
     output: str
@@ -65,6 +68,12 @@ class NadirView:
     unit: str
     day: float
     horizon_hours: float
+    p_now: float
+    """Probability that the output is of grade 4 now."""
+    now: float
+    """The output now, median."""
+    measured: tuple[float, int] | None = None
+    """The lowest value measured within the horizon before now, and when (ms)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -31,6 +31,7 @@ from twin.events.instants import from_millis, to_millis
 from twin.events.outputs.alert import Alert, AlertState, Subject, SubjectKind
 from twin.events.outputs.estimate import Estimate, Exposure
 from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir
+from twin.events.outputs.heartbeat import Heartbeat
 from twin.events.outputs.prediction import Prediction
 from twin.events.outputs.rejected import Rejected
 from twin.events.vocabulary import EVENTS, INPUT_EVENTS, OUTPUT_EVENTS, kind_of
@@ -61,6 +62,7 @@ __all__ = [
     "Forecast",
     "ForecastBand",
     "Frozen",
+    "Heartbeat",
     "InputEvent",
     "LabResult",
     "Measurement",

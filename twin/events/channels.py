@@ -22,6 +22,7 @@ ESTIMATES = Channel(
     "twin.estimates", "What the twin believes: estimates, predictions just before a value was seen, forecasts."
 )
 ALERTS = Channel("twin.alerts", "Transitions of alerts: raised, updated, cleared, withdrawn.")
+HEARTBEATS = Channel("twin.heartbeats", "That a worker lives, and how far it is with each partition.")
 REJECTED = Channel(
     "twin.rejected", "Dead letters: inputs that could not be used, with reason, original bytes and place."
 )

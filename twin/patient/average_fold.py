@@ -28,7 +28,17 @@ from twin.patient.fold import Step, earliest
 from twin.patient.live_record import Received
 from twin.patient.model_fold import ModelFold, ModelStep
 from twin.patient.reading import envelope, exposure_view, nadir_view, prediction_of
-from twin.patient.rivals import Rivals, WeightedMember, exposures, forecast_bands, nadir, output_bands, pooled, shares
+from twin.patient.rivals import (
+    Rivals,
+    WeightedMember,
+    exposures,
+    forecast_bands,
+    nadir,
+    output_bands,
+    pooled,
+    present,
+    shares,
+)
 
 
 @dataclass(frozen=True)
@@ -107,7 +117,7 @@ class AverageFold:
             WeightedMember(self.members[i].model, share, steps[i].reading.view)
             for i, share in zip(begun, weight, strict=True)
         ]
-        foreseen = self._foreseen(members, ahead=ahead)
+        foreseen = self._foreseen(members, due, ahead=ahead)
         published = [*predictions, self._estimate(members, steps, log_evidence, due)]
         if ahead:
             published.append(self._forecast(members, foreseen, due))
@@ -191,11 +201,11 @@ class AverageFold:
 
     # --- the average read --------------------------------------------------------------------------------------------
 
-    def _foreseen(self, members: Sequence[WeightedMember], *, ahead: bool) -> Nadir | None:
+    def _foreseen(self, members: Sequence[WeightedMember], due: int, *, ahead: bool) -> Nadir | None:
         """The nadir ahead; without a forecast the last one still stands."""
         if not ahead:
             return self.points[-1].nadir if self.points else None
-        found = nadir(members)
+        found = nadir(members, due)
         return None if found is None else found[2]
 
     def _forecast(self, members: Sequence[WeightedMember], foreseen: Nadir | None, due: int) -> Forecast:
@@ -243,14 +253,21 @@ class AverageFold:
                 exposure_view(target.name, target.drug, exposure, members[0].view.running)
                 for target, exposure in exposures(members)
             ),
-            nadir=self._nadir_view(foreseen),
+            nadir=self._nadir_view(members, alone, foreseen),
             surprise=self._surprise(evidence),
         )
 
-    def _nadir_view(self, foreseen: Nadir | None) -> NadirView | None:
+    def _nadir_view(
+        self, members: Sequence[WeightedMember], alone: Sequence[Snapshot], foreseen: Nadir | None
+    ) -> NadirView | None:
+        if foreseen is None:
+            return None
+        measured = next((one.nadir.measured for one in alone if one.nadir and one.nadir.measured), None)
         for model in self._rivals.models:
-            if foreseen is not None and model.toxicities and model.toxicities[0].output == foreseen.output:
-                return nadir_view(model.toxicities[0], UNIT_MS[model.time_unit], foreseen)
+            if model.toxicities and model.toxicities[0].output == foreseen.output:
+                now = present(members, foreseen.output, foreseen.value.unit)
+                unit = UNIT_MS[model.time_unit]
+                return nadir_view(model.toxicities[0], unit, foreseen, alone[0].time_ms, now, measured)
         return None
 
     def _surprise(self, evidence: Evidence) -> SurpriseView | None:

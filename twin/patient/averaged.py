@@ -30,7 +30,7 @@ from twin.patient.state_row import (
 )
 from twin.patient.twin import Posterior, posterior_of
 
-AVERAGE_VERSION = "average 1"
+AVERAGE_VERSION = "average 2"
 """Raise when the meaning of a row changes."""
 
 
@@ -112,13 +112,14 @@ class AveragedTwin:
         """Each model's belief as arrays, by its id."""
         return {member.model.id: posterior_of(member) for member in self._folded.members}
 
-    def observe(self, events: Sequence[InputEvent]) -> Update:
+    def observe(self, events: Sequence[InputEvent], *, level: bool = True) -> Update:
         """Observe events of the patient, in any order, as `twin.PatientTwin.observe`.
 
         What no model can use is rejected, with the first model's reason.
         """
         received = self._folded.receive(events)
-        return Update(self._fold.run(earliest((received.since, received.contact))), received.rejected)
+        outputs = self._fold.run(earliest((received.since, received.contact)), level=level)
+        return Update(outputs, received.rejected, self._fold.withheld)
 
     def is_routine(self, event: InputEvent) -> bool:
         """Whether to observe this event costs microseconds to every model."""

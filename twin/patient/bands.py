@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import DAY_MS, UNIT_MS
-from twin.events import Band, Exposure, ForecastBand, Nadir
+from twin.events import Band, Exposure, ForecastBand, Nadir, from_millis
 from twin.filter.belief import Belief
 from twin.filter.quantiles import quantiles
 from twin.model.spec import Model, TargetSpec, ToxicitySpec
@@ -38,8 +38,8 @@ def exposure_reading(target: TargetSpec, so_far: Floats, at_end: Floats, weight:
         at_end=band(target.name, target.unit, at_end, weight),
         target_low=target.low,
         target_high=target.high,
-        p_below=_share(at_end < target.low, weight),
-        p_above=_share(at_end > target.high, weight),
+        p_below=share_of(at_end < target.low, weight),
+        p_above=share_of(at_end > target.high, weight),
     )
 
 
@@ -68,13 +68,14 @@ def lowest_ahead(toxicity: ToxicitySpec, model: Model, times: NDArray[np.int64],
     return within.min(axis=0), (times[within.argmin(axis=0)] - times[0]) / DAY_MS
 
 
-def nadir_reading(toxicity: ToxicitySpec, lowest: Floats, day: Floats, weight: Floats) -> Nadir:
-    """Distributions of lowest values (N,) and their days (N,), and the probability of a value that is too low."""
+def nadir_reading(toxicity: ToxicitySpec, lowest: Floats, day: Floats, weight: Floats, millis: int) -> Nadir:
+    """Distributions of lowest values (N,) and their days (N,) from ``millis`` on, and P(a value that is too low)."""
     return Nadir(
         output=toxicity.output,
+        seen_from=from_millis(millis),
         value=band(toxicity.output, toxicity.unit, lowest, weight),
         day=band("nadir_day", "d", day, weight),
-        p_grade4=_share(lowest < toxicity.below, weight),
+        p_grade4=share_of(lowest < toxicity.below, weight),
     )
 
 
@@ -85,5 +86,6 @@ def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, belief: B
     return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.effect_names)
 
 
-def _share(condition: NDArray[np.bool_], weight: Floats) -> float:
+def share_of(condition: NDArray[np.bool_], weight: Floats) -> float:
+    """The weight of the particles (N,) for which a condition holds."""
     return min(1.0, float(weight[condition].sum()))

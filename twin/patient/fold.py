@@ -16,8 +16,9 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin.alerts.ledger import AlertLedger, reconcile
+from twin.alerts.ledger import AlertLedger, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Transition, to_alert
+from twin.alerts.rules import settings
 from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected
 
 PARTICLES = 1000
@@ -29,10 +30,15 @@ BEFORE_ALL = -(2**62)
 
 @dataclass(frozen=True)
 class Update:
-    """What a twin makes of some events: outputs in event-time order, and events that it could not use."""
+    """What a twin makes of some events: outputs in event-time order, and events that it could not use.
+
+    ``withheld``: an alert stands that is not published yet, because the input topics were not level; to observe
+    nothing, once they are, publishes it.
+    """
 
     outputs: tuple[OutputEvent, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    withheld: bool = False
 
 
 @dataclass(frozen=True)
@@ -92,11 +98,23 @@ class Fold:
         self._model = model
         self._model_hash = model_hash
 
-    def run(self, since: int | None) -> tuple[OutputEvent, ...]:
-        """Fold again from ``since`` (ms), or on to what is due by now; everything there is to publish."""
+    @property
+    def withheld(self) -> bool:
+        """Whether an alert stands that is not published yet."""
+        points = self._folded.points
+        return bool(points) and withheld(self.ledger, points[-1].book)
+
+    def run(self, since: int | None, *, level: bool = True) -> tuple[OutputEvent, ...]:
+        """Fold again from ``since`` (ms), or on to what is due by now; everything there is to publish.
+
+        ``level``: the input topics are (see `twin.alerts.ledger.reconcile`).
+        """
         newest, due = self._folded.newest, self._folded.due()
-        if newest is None or (since is None and (due is None or due > newest)):
+        if newest is None:
             return ()
+        if since is None and (due is None or due > newest):
+            released = level and self.withheld
+            return tuple(self.alerts((), self._folded.points[-1].millis, newest)) if released else ()
         if since is not None:
             self._folded.set_back(since)
         points = self._folded.points
@@ -108,13 +126,13 @@ class Fold:
             published += step.published
             transitions += step.transitions
         # All of the history is folded, up to its newest event: what was published after the last point has no reason.
-        return (*published, *self.alerts(transitions, begun, newest))
+        return (*published, *self.alerts(transitions, begun, newest, level=level))
 
-    def alerts(self, transitions: Iterable[Transition], since: int, until: int) -> list[Alert]:
+    def alerts(self, transitions: Iterable[Transition], since: int, until: int, *, level: bool = True) -> list[Alert]:
         """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again."""
         points = self._folded.points
         book = points[-1].book if points else AlertBook()
-        self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until)
+        self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until, settings(), level=level)
         names = {"patient_id": self._patient_id, "model": self._model, "model_hash": self._model_hash}
         return [to_alert(revision.transition, revision.number, **names) for revision in revisions]
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,11 +12,23 @@ from numpy.typing import NDArray
 from twin.alerts.misfit import Evidence
 from twin.alerts.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
 from twin.arrays import Floats
-from twin.clock import HOUR_MS, UNIT_MS
-from twin.events import Band, Estimate, Exposure, Forecast, Nadir, Prediction, Quantity, event_id, from_millis
+from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
+from twin.events import (
+    Band,
+    Estimate,
+    Exposure,
+    Forecast,
+    Nadir,
+    Prediction,
+    Quantity,
+    event_id,
+    from_millis,
+    to_millis,
+)
 from twin.filter.belief import Belief
 from twin.filter.expectation import Expectation
 from twin.filter.learning import Assimilated
+from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk, TrunkPosition
 from twin.model.spec import OutputSpec, TargetSpec, ToxicitySpec
 from twin.observation.observation import Observation
@@ -27,6 +40,7 @@ from twin.patient.bands import (
     nadir_reading,
     output_bands,
     parameter_bands,
+    share_of,
 )
 from twin.record.history import History
 from twin.record.orders import Orders
@@ -109,7 +123,7 @@ class Reader:
         exposures = tuple(exposure_reading(*course, view.weight) for course in view.exposures)
         forecast = None
         if ahead:
-            nadir = None if view.lowest is None else nadir_reading(*view.lowest, view.weight)
+            nadir = None if view.lowest is None else nadir_reading(*view.lowest, view.weight, millis)
             forecast = Forecast(
                 **self._envelope("forecast", millis),
                 times=tuple(from_millis(int(m)) for m in view.times),
@@ -117,7 +131,7 @@ class Reader:
                 nadir=nadir,
             )
         estimate = self._estimate(position, timeline, millis, view.out, exposures)
-        snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, view.running, nadir)
+        snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, view, nadir)
         snapshot = replace(snapshot, surprise=self._surprise(evidence))
         return Reading(estimate, forecast, snapshot, nadir, view)
 
@@ -206,7 +220,7 @@ class Reader:
         timeline: Timeline,
         millis: int,
         exposures: tuple[Exposure, ...],
-        running: bool,
+        view: View,
         nadir: Nadir | None,
     ) -> Snapshot:
         seen = position.belief.observations
@@ -217,10 +231,10 @@ class Reader:
             last_observation_ms=timeline.observations[seen - 1].time if seen else None,
             delivery=self._delivery(history, orders, timeline, millis),
             exposures=tuple(
-                exposure_view(target.name, target.drug, exposure, running)
+                exposure_view(target.name, target.drug, exposure, view.running)
                 for target, exposure in zip(self._model.targets, exposures, strict=False)
             ),
-            nadir=self._nadir_view(nadir),
+            nadir=self._nadir_view(nadir, view, timeline.observations[:seen], millis),
             devices=orders.devices(history.contact, millis),
         )
 
@@ -248,10 +262,17 @@ class Reader:
         output = self._model.outputs[evidence.output].name
         return SurpriseView(self._model.id, evidence.total, evidence.count, output, evidence.innovation)
 
-    def _nadir_view(self, nadir: Nadir | None) -> NadirView | None:
+    def _nadir_view(
+        self, nadir: Nadir | None, view: View, seen: Sequence[Observation], millis: int
+    ) -> NadirView | None:
         if nadir is None:
             return None
-        return nadir_view(self._model.toxicities[0], self._unit, nadir)
+        toxicity = self._model.toxicities[0]
+        output = [o.name for o in self._model.outputs].index(toxicity.output)
+        since = millis - round(toxicity.horizon * self._unit)
+        recent = [(o.value, o.millis) for o in seen if o.output == output and o.millis >= since]
+        now = view.out[output], view.weight
+        return nadir_view(toxicity, self._unit, nadir, millis, now, min(recent, default=None))
 
 
 def envelope(kind: str, patient_id: str, model: str, model_hash: str, millis: int, *parts: object) -> dict[str, Any]:
@@ -291,11 +312,36 @@ def prediction_of(
     )
 
 
-def nadir_view(toxicity: ToxicitySpec, unit: int, nadir: Nadir) -> NadirView:
-    """A nadir as rules see it; ``unit`` is the model's unit of time (ms)."""
-    hours = toxicity.horizon * unit / HOUR_MS
-    value, day = nadir.value, nadir.day.median
-    return NadirView(toxicity.name, nadir.output, nadir.p_grade4, value.median, value.unit, day, hours)
+def nadir_view(
+    toxicity: ToxicitySpec,
+    unit: int,
+    nadir: Nadir,
+    millis: int,
+    now: tuple[Floats, Floats],
+    measured: tuple[float, int] | None,
+) -> NadirView:
+    """A nadir as rules see it at ``millis``.
+
+    Args:
+        toxicity, unit: of the model, and its unit of time (ms).
+        nadir: as it was last foreseen.
+        millis: when it is looked at.
+        now: the toxicity's output at ``millis`` (N,) and the weights (N,).
+        measured: the lowest value measured within the horizon before, and when (ms).
+    """
+    values, weight = now
+    return NadirView(
+        name=toxicity.name,
+        output=nadir.output,
+        p_grade4=nadir.p_grade4,
+        median=nadir.value.median,
+        unit=nadir.value.unit,
+        day=(to_millis(nadir.seen_from) - millis) / DAY_MS + nadir.day.median,
+        horizon_hours=toxicity.horizon * unit / HOUR_MS,
+        p_now=share_of(values < toxicity.below, weight),
+        now=float(quantiles(values, weight)[2]),
+        measured=measured,
+    )
 
 
 def exposure_view(name: str, drug: str, exposure: Exposure, running: bool) -> ExposureView:

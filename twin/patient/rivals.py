@@ -159,7 +159,7 @@ def _window(target: TargetSpec) -> tuple[object, ...]:
     return target.name, target.drug, target.unit, target.low, target.high
 
 
-def nadir(members: Sequence[WeightedMember]) -> tuple[WeightedMember, ToxicitySpec, Nadir] | None:
+def nadir(members: Sequence[WeightedMember], millis: int) -> tuple[WeightedMember, ToxicitySpec, Nadir] | None:
     """The nadir of the first model's toxicity that is foreseen, over all models that have the same."""
     foreseen = [(member, member.view.lowest) for member in members if member.view.lowest is not None]
     if not foreseen:
@@ -168,7 +168,12 @@ def nadir(members: Sequence[WeightedMember]) -> tuple[WeightedMember, ToxicitySp
     alike = [(v, low) for v, low in foreseen if _limit(v.model, low[0]) == _limit(first.model, toxicity)]
     lowest, weight = pooled((member.share, low[1], member.view.weight) for member, low in alike)
     day, _ = pooled((member.share, low[2], member.view.weight) for member, low in alike)
-    return first, toxicity, nadir_reading(toxicity, lowest, day, weight)
+    return first, toxicity, nadir_reading(toxicity, lowest, day, weight, millis)
+
+
+def present(members: Sequence[WeightedMember], output: str, unit: str) -> tuple[Floats, Floats]:
+    """Values of an output now, of all models that have it in this unit, and their weights."""
+    return pooled(_by_output(members, lambda view, i: view.out[i])[output, unit])
 
 
 def _limit(model: Model, toxicity: ToxicitySpec) -> tuple[object, ...]:

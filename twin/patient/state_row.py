@@ -28,7 +28,7 @@ from twin.record.history import ClinicalEvent, History, SampleLine
 from twin.solver.effects import width
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 4
+ROW_VERSION = 5
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 

@@ -118,11 +118,16 @@ class PatientTwin:
         """The alerts published so far."""
         return self._fold.ledger
 
-    def observe(self, events: Sequence[InputEvent]) -> Update:
+    def observe(self, events: Sequence[InputEvent], *, level: bool = True) -> Update:
         """Observe events of the patient, in any order.
 
         Late, corrected and retracted ones are allowed: everything after them is estimated and published again, under
         the same event ids.
+
+        Args:
+            events: of the patient.
+            level: what is read of each source reaches about equally far. Otherwise no device is called silent: its
+                words may only not have been read yet.
 
         Returns:
             Estimates, forecasts, predictions of measured values (each made before the value is assimilated) and
@@ -130,8 +135,9 @@ class PatientTwin:
             event holds raises.
         """
         received = self._folded.receive(events)
-        alerts, since = self._judged_again(received)
-        return Update((*alerts, *self._fold.run(since)), received.rejected)
+        alerts, since = self._judged_again(received, level=level)
+        outputs = (*alerts, *self._fold.run(since, level=level))
+        return Update(outputs, received.rejected, self._fold.withheld)
 
     def is_routine(self, event: InputEvent) -> bool:
         """Whether to observe this event costs microseconds: a repeated reading before the next estimate is due."""
@@ -181,7 +187,7 @@ class PatientTwin:
         state = unpack_state(raw, model)
         return cls(state.patient_id, model, state.particles, state)
 
-    def _judged_again(self, received: Received) -> tuple[list[Alert], int | None]:
+    def _judged_again(self, received: Received, *, level: bool) -> tuple[list[Alert], int | None]:
         """Alerts that follow where only a late report of a device came in, and since when to fold again."""
         since, contact = received.since, received.contact
         if since is not None or contact is None:
@@ -191,7 +197,7 @@ class PatientTwin:
         judged = self._folded.judge_again(contact)
         if judged is None:
             return [], contact
-        return self._fold.alerts(judged.transitions, judged.since, judged.until), None
+        return self._fold.alerts(judged.transitions, judged.since, judged.until, level=level), None
 
 
 def mode_of(fold: ModelFold) -> Mode | None:

@@ -24,6 +24,7 @@ let socket = null;
 let wait = FIRST_WAIT;
 let lastFrame = null;
 let reader = { state: "starting" };
+let pulses = { ward: { level: 0, text: "" }, watched: null };
 let announced = null;
 
 function connect() {
@@ -60,7 +61,24 @@ function take(frame) {
     patient?.absent(`${frame.detail}. It will appear here as soon as its twin speaks.`);
   } else if (frame.type === "status") {
     reader = frame.reader;
+    pulses = { ward: frame.pulse, watched: frame.watched };
   }
+}
+
+/** The pulse of what is looked at: of the patient's twin, or the worst of the ward. */
+const pulse = () => (patient ? (pulses.watched ?? pulses.ward) : pulses.ward);
+
+/** A twin that stands still says so, the louder the longer: in the lamp, in a banner, as an alarm and in the title. */
+function drawPulse() {
+  const { level, text } = pulse();
+  const banner = $("pulse");
+  write(banner, level > 0 ? text : "");
+  show(banner, level > 0);
+  banner.dataset.level = level;
+  banner.setAttribute("role", level > 1 ? "alert" : "status");
+  const name = patient ? `${patient.id} · dosetwin` : "dosetwin ward";
+  const titled = level > 1 ? `⚠ standing still · ${name}` : name;
+  if (document.title !== titled) document.title = titled;
 }
 
 /** Say newly raised alerts to screen readers; what is there on arrival is not news. */
@@ -99,7 +117,8 @@ function route() {
   patient = id ? new Patient(id) : null;
   show($("ward"), !patient);
   show($("patient"), Boolean(patient));
-  document.title = patient ? `${patient.id} · dosetwin` : "dosetwin ward";
+  pulses.watched = null;
+  drawPulse();
   if (patient) $("patient-title").focus({ preventScroll: true });
   else if (before) document.querySelector(`a[href="#patient/${CSS.escape(before)}"]`)?.focus();
   scrollTo(0, 0);
@@ -109,8 +128,10 @@ function route() {
 function age() {
   const silent = lastFrame === null ? null : performance.now() - lastFrame;
   const open = socket?.readyState === WebSocket.OPEN;
-  const state = silent === null ? "connecting" : !open ? "offline" : silent > STALE ? "stale" : reader.state === "live" ? "live" : "stale";
-  const words = { connecting: "connecting", offline: "reconnecting", stale: "not current", live: "live" };
+  const reads = reader.state === "live" && silent !== null && silent <= STALE;
+  const state = silent === null ? "connecting" : !open ? "offline" : !reads ? "stale" : pulse().level > 0 ? "still" : "live";
+  const words = { connecting: "connecting", offline: "reconnecting", stale: "not current", still: "twins not live", live: "live" };
+  drawPulse();
   $("link").dataset.state = state;
   write($("link-text"), silent === null ? words[state] : `${words[state]} · last frame ${span(silent)} ago`);
   const trouble = silent !== null && (!open || silent > STALE) ? `No word from the console for ${span(silent)}; what is shown may be old.` : READER[reader.state];

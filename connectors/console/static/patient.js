@@ -35,6 +35,7 @@ export class Patient {
     write($("patient-summary"), "");
     $("charts").replaceChildren();
     $("alerts").replaceChildren();
+    $("ended-alerts").replaceChildren();
     show($("patient-body"), false);
     this.absent(`Waiting for patient ${id} …`);
   }
@@ -148,11 +149,18 @@ export class Patient {
   }
 
   drawAlerts() {
-    const drawn = JSON.stringify(this.alerts);
+    const drawn = JSON.stringify([this.alerts, this.now]);
     if (drawn === this.drawnAlerts) return;
     this.drawnAlerts = drawn;
-    const open = new Set([...$("alerts").querySelectorAll("details[open]")].map((each) => each.dataset.alert));
-    $("alerts").replaceChildren(...(this.alerts.length ? this.alerts.map((card) => alertItem(card, open.has(card.id))) : [make("li", { className: "none", text: "No alert so far." })]));
+    const open = new Set([...document.querySelectorAll(".alerts details[open]")].map((each) => each.dataset.alert));
+    const items = (cards) => cards.map((card) => alertItem(card, open.has(card.id), this.now));
+    const ended = this.alerts.filter((card) => !card.active);
+    const none = make("li", { className: "none", text: ended.length ? "No alert stands." : "No alert so far." });
+    const standing = items(this.alerts.filter((card) => card.active));
+    $("alerts").replaceChildren(...(standing.length ? standing : [none]));
+    $("ended-alerts").replaceChildren(...items(ended));
+    write($("ended-summary"), `${ended.length} ended ${ended.length === 1 ? "alert" : "alerts"}`);
+    show($("ended"), ended.length > 0);
   }
 
   /** Charts in reading order: concentrations, counts, exposure, delivery. */
@@ -264,12 +272,15 @@ function newest(entries, kept, time) {
   return new Map(ordered.slice(-kept));
 }
 
-function alertItem(card, open) {
+/** One alert. What stands is told with the time it was told at, and the age that the data behind it have by now. */
+function alertItem(card, open, now) {
   const step = card.steps.at(-1);
+  const since = Math.max(0, now - step.time);
   const facts = [
     step.probability === null ? null : `probability ${percent(step.probability)}`,
     step.horizon_hours === null ? null : `within ${span(step.horizon_hours * HOUR)}`,
-    step.freshness_hours === null ? null : `newest measurement behind it ${span(step.freshness_hours * HOUR)} old`,
+    !card.active || step.freshness_hours === null ? null : `newest data behind it ${span(step.freshness_hours * HOUR + since)} old`,
+    `as of ${clock(step.time)}${card.active && since >= HOUR ? ` (${span(since)} ago)` : ""}`,
     `since ${clock(card.onset)}`,
   ].filter(Boolean);
   const history = make("details", { attributes: { "data-alert": card.id } }, make("summary", { text: `History (${card.steps.length})` }),

@@ -20,6 +20,9 @@ app = typer.Typer()
 
 OLDEST_PYTHON = (3, 11)
 
+SILENT_SECONDS = 15.0
+"""A worker that has not been heard for so long is dead or hangs; it beats every second."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -108,6 +111,7 @@ def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Fin
     if kafka.ready(settings.kafka):
         yield Finding("Kafka", f"answers at {settings.kafka}")
         yield from check_topics(settings)
+        yield from check_workers(settings)
     else:
         yield Finding("Kafka", f"does not answer at {settings.kafka}", f"{start} DOSETWIN_KAFKA")
     influx = influxdb.Influx(to_influx.url, to_influx.token, to_influx.org, to_influx.bucket)
@@ -119,6 +123,36 @@ def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Fin
         yield Finding("InfluxDB", seen, "set DOSETWIN_INFLUX_TOKEN, _ORG and _BUCKET to those of your InfluxDB")
     else:
         yield Finding("InfluxDB", f"answers at {influx.url}, bucket '{influx.bucket}'")
+
+
+def check_workers(settings: Settings) -> Iterator[Finding]:
+    """Does every partition have a worker that lives and keeps up?"""
+    from connectors.console.pulse import Pulses
+    from connectors.kafka.heartbeats import inputs_wait, last_beats
+
+    beats = last_beats(settings.kafka, settings.topic_prefix)
+    start = "start one with 'dosetwin worker'"
+    if not beats:
+        waiting = inputs_wait(settings.kafka, settings.topic_prefix)
+        yield Finding("worker", "none was ever heard of", f"events wait for one: {start}" if waiting else "")
+        return
+    for beat, age in beats:
+        subject = f"partition {beat.partition}"
+        if age >= SILENT_SECONDS or beat.state == "stopped":
+            seen = f"worker {beat.worker} was last heard {age:.0f} s ago, {beat.state}"
+            yield Finding(subject, seen, f"its twins stand still: look at that worker's log, or {start}")
+            continue
+        pulses = Pulses()
+        pulses.hear(beat, 0.0)
+        wrong = pulses.worst(0.0)
+        barrier = f"last barrier {beat.barrier_seconds:.0f} s ago"
+        seen = f"worker {beat.worker} is {beat.state}, {beat.lag} records wait, {barrier}"
+        mend = "it catches up by itself, or needs more workers beside it: see the worker's log"
+        yield Finding(subject, seen, mend if wrong.level > 1 else "")
+    for beat, _ in beats:
+        for patient, reason in sorted(beat.sealed.items()):
+            mend = "its dead letters in twin.rejected say what to mend"
+            yield Finding(f"twin of {patient}", f"is sealed ({reason}) and moves no more", mend)
 
 
 def check_topics(settings: Settings) -> Iterator[Finding]:

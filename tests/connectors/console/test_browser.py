@@ -24,8 +24,11 @@ from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from connectors.kafka.heartbeats import last_beats
 from connectors.kafka.topics import ensure_topics, topic_of
+from streams.commands.project.doctor import check_workers
 from tests import factories as make
+from tests.streams.worker.stage import Stage, WorkerProcess, enrolment, lab
 from twin.events import OutputEvent, Rejected, encode
 
 SECONDS = 20.0
@@ -121,7 +124,7 @@ def page(browser: webdriver.Chrome, console: Console) -> Iterator[webdriver.Chro
     browser.get_log("browser")
     browser.get_log("performance")
     browser.get(console.address)
-    eventually(lambda: text_of(browser, "#link-text").startswith("live"))
+    eventually(lambda: text_of(browser, "#link-text").startswith("twins not live"))  # there is no worker here
     yield browser
     complaints = [line["message"] for line in browser.get_log("browser") if line["level"] in ("SEVERE", "WARNING")]
     assert [text for text in complaints if "willReadFrequently" not in text] == [], "that one is about `inked`"
@@ -252,8 +255,61 @@ def test_a_patient_is_drawn_and_followed(page: webdriver.Chrome, console: Consol
     page.find_element(By.CSS_SELECTOR, "#alerts summary").click()
     assert len(visible(page, "#alerts ol li")) == 2
     console.publish(make.alert("P-1", make.at(70), state="withdrawn", revision=2, onset=make.at(20)))
-    eventually(lambda: visible(page, '#alerts li.ended[data-state="withdrawn"]'))
-    assert len(visible(page, "#alerts ol li")) == 3, "the opened history stays open"
+    eventually(lambda: text_of(page, "#ended-summary") == "1 ended alert")
+    page.find_element(By.ID, "ended-summary").click()
+    eventually(lambda: visible(page, '#ended-alerts li.ended[data-state="withdrawn"]'))
+    assert len(visible(page, "#ended-alerts ol li")) == 3, "the opened history stays open"
+
+
+def test_what_stands_is_told_with_its_age_and_what_ended_is_folded_away(
+    page: webdriver.Chrome, console: Console
+) -> None:
+    over = [make.alert("P-1", make.at(9), alert_id=f"old-{n}", state="cleared", severity="low") for n in range(3)]
+    standing = make.alert("P-1", make.at(20), freshness_hours=1.0, text="In grade 4 now")
+    console.publish(*course(), *over, standing)
+    eventually(lambda: visible(page, '[data-patient="P-1"] .chip'))
+    page.get(f"{console.address}/#patient/P-1")
+    eventually(lambda: visible(page, "#alerts li.high"))
+    assert "newest data behind it 29 h old" in text_of(page, "#alerts li.high"), "1 h when it was told, 28 h ago"
+    assert "(28 h ago)" in text_of(page, "#alerts li.high")
+    assert len(visible(page, "#alerts li.high")) == 1
+    assert text_of(page, "#ended-summary") == "3 ended alerts"
+    assert visible(page, "#ended-alerts li.ended") == []
+    page.find_element(By.ID, "ended-summary").click()
+    eventually(lambda: len(visible(page, "#ended-alerts > li.ended")) == 3)
+
+
+def test_twins_whose_worker_is_killed_say_so_within_five_seconds(
+    browser: webdriver.Chrome, kafka: str, tmp_path: Path
+) -> None:
+    stage = Stage(kafka)
+    stage.play([enrolment("P-1"), lab("P-1", 1)])
+    console = start_console(kafka, stage.prefix)
+    try:
+        with WorkerProcess(stage, tmp_path / "worker.log") as worker:
+            browser.get(f"{console.address}/#patient/P-1")
+            eventually(lambda: text_of(browser, "#patient-title") == "P-1")
+            eventually(lambda: text_of(browser, "#link-text").startswith("live"), seconds=60)
+            assert visible(browser, "#pulse") == []
+            (beat, age), *_ = last_beats(kafka, stage.prefix)
+            assert (beat.worker, beat.state, beat.partitions) == ("one", "live", stage.partitions)
+            assert age < 10
+            worker.kill()
+        killed = time.monotonic()
+        eventually(lambda: "No word of the worker of this twin" in text_of(browser, "#pulse"))
+        assert time.monotonic() - killed < 5.0
+        assert text_of(browser, "#link-text").startswith("twins not live")
+        assert next(iter(check_workers(stage.settings))).subject == "partition 0"
+        with WorkerProcess(stage, tmp_path / "worker.log") as worker:
+            eventually(lambda: text_of(browser, "#link-text").startswith("live"), seconds=60)
+            assert worker.stop() == 0
+        eventually(lambda: "The worker of this twin stopped" in text_of(browser, "#pulse"))
+        assert {beat.state for beat, _ in last_beats(kafka, stage.prefix)} == {"stopped"}
+        assert all(finding.mend for finding in check_workers(stage.settings))
+    finally:
+        browser.get("about:blank")
+        assert stop_console(console) == 0
+        stage.close()
 
 
 def test_scales_and_spans_redraw_the_charts(page: webdriver.Chrome, console: Console) -> None:
@@ -362,7 +418,7 @@ def test_a_page_says_when_the_console_is_gone_and_finds_it_again(browser: webdri
     second = start_console(kafka, prefix, port=int(first.address.rpartition(":")[2]))
     try:
         eventually(lambda: ward_order(browser) == ["P-1", "P-2"], seconds=40)
-        eventually(lambda: text_of(browser, "#link-text").startswith("live"))
+        eventually(lambda: text_of(browser, "#link-text").startswith("twins not live"))
         assert not visible(browser, "#banner")
     finally:
         browser.get("about:blank")

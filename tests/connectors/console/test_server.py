@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -15,6 +16,7 @@ from connectors.console.server import ConsoleError, address_of, create_app, list
 from connectors.console.sessions import Frames
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from tests import factories as make
+from twin.events import Heartbeat
 
 
 @pytest.fixture
@@ -114,6 +116,16 @@ def test_health_follows_the_reader(client: TestClient, live: LiveBoard, state: A
     assert answer.status_code == status
     assert answer.json()["reader"]["state"] == state
     assert answer.json()["patients"] == 2
+
+
+@pytest.mark.parametrize(("silent", "status"), [(0.0, 200), (4.0, 200), (20.0, 503), (1e5, 503)])
+def test_health_fails_when_a_worker_falls_silent(
+    client: TestClient, live: LiveBoard, silent: float, status: int
+) -> None:
+    live.hear(Heartbeat.example().model_copy(update={"state": "live", "sealed": {}}), time.monotonic() - silent)
+    answer = client.get("/healthz")
+    assert answer.status_code == status
+    assert (answer.json()["worker"]["level"] == 0) is (silent == 0.0)
 
 
 def test_another_host_name_is_refused(live: LiveBoard) -> None:

@@ -38,6 +38,7 @@ UNITS = {"mg/h", "mg", "mg/L", "10*9/L", "/min"}
 class FakeUpdate:
     outputs: tuple[OutputEvent, ...] = ()
     rejected: tuple[Rejected, ...] = ()
+    withheld: bool = False
 
 
 class FakeTwin:
@@ -49,7 +50,7 @@ class FakeTwin:
         self.history: list[tuple[int, str, str, float]] = []
         self.contents: dict[str, str] = {}
 
-    def observe(self, events: Sequence[InputEvent]) -> FakeUpdate:
+    def observe(self, events: Sequence[InputEvent], *, level: bool = True) -> FakeUpdate:  # noqa: ARG002
         outputs: list[OutputEvent] = []
         rejected: list[Rejected] = []
         for event in events:

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from kafka.partitioner import DefaultPartitioner
 from typer.testing import CliRunner
 
+from connectors.kafka.topics import home_partition
 from streams.cli import app
-from streams.worker.app import ConsumerStuck, broker_lost, home_partition
+from streams.worker.app import ConsumerStuck, broker_lost
 from streams.worker.metrics import WINDOW_SECONDS, WorkerMetrics
 
 

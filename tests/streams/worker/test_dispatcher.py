@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import Any
 
 import pytest
@@ -15,10 +15,10 @@ from streams.worker.engine import KafkaRecord
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.processor import EventProcessor
 from streams.worker.state_row import decode_row
-from tests.streams.worker.fake_twin import FakeTwins
+from tests.streams.worker.fake_twin import FakeTwin, FakeTwins, FakeUpdate
 from tests.streams.worker.stage import enrolment, lab, pump
 from tests.streams.worker.test_barrier import NOW
-from twin.events import InputEvent, decode_output, encode
+from twin.events import Alert, InputEvent, decode_output, encode
 
 
 class FakePort:
@@ -284,3 +284,50 @@ async def test_a_record_in_a_foreign_partition_is_rejected(bedside: Bedside) -> 
     await bedside.receive(enrolment("A"))
     (letter,) = bedside.port.sent(REJECTED)
     assert b"wrong_partition" in letter
+
+
+async def test_what_a_twin_withholds_is_said_as_soon_as_the_topics_are_level(
+    bedside: Bedside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = FakeTwin.observe
+
+    def reticent(twin: FakeTwin, events: Sequence[InputEvent], *, level: bool = True) -> FakeUpdate:
+        update = plain(twin, events)
+        alerts = tuple(output for output in update.outputs if isinstance(output, Alert))
+        twin.owed = (*getattr(twin, "owed", ()), *alerts)  # type: ignore[attr-defined]
+        said = tuple(output for output in update.outputs if not isinstance(output, Alert))
+        if level:
+            said, twin.owed = (*said, *twin.owed), ()  # type: ignore[attr-defined]
+        return FakeUpdate(said, update.rejected, bool(twin.owed))  # type: ignore[attr-defined]
+
+    monkeypatch.setattr(FakeTwin, "observe", reticent)
+    await bedside.receive(enrolment("A"), pump("A", 0), lab("A", 60, value=0.1))
+    await bedside.settled_down()
+    await bedside.dispatcher.tick(0.0)
+    assert bedside.port.sent(ALERTS) == []
+    await bedside.dispatcher.barrier(0)
+    assert decode_row(bedside.port.stored[b"A"]).withheld
+
+    other = Bedside(bedside.port)
+    await other.open()
+    assert other.dispatcher._withheld == {"A"}, "a worker that takes over goes on waiting"
+    other.dispatcher.close()
+    monkeypatch.setattr("streams.worker.event_time_merge.IDLE_SECONDS", 0.0)
+    await bedside.dispatcher.tick(0.0)
+    assert len(bedside.port.sent(ALERTS)) == 1
+    assert not decode_row(bedside.port.stored[b"A"]).withheld
+
+
+async def test_progress_says_how_far_each_partition_is(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("A"), lab("A", 1))
+    await bedside.settled_down()
+    (progress,) = bedside.dispatcher.progress(lambda place: 4 if place[0] == "clinical.labs" else None)
+    assert (progress.partition, progress.lag, progress.unsettled, progress.sealed) == (0, 3, True, ())
+    assert progress.behind == pytest.approx(1.0), "the clock of the ward is a second after its records"
+    await bedside.dispatcher.barrier(0)
+    (progress,) = bedside.dispatcher.progress(lambda _: 1)
+    assert (progress.lag, progress.behind, progress.unsettled) == (1, pytest.approx(1.0), False)
+    bedside.port.stored[b"B"] = b"no row"
+    await bedside.receive(lab("B", 1))
+    await bedside.settled_down()
+    assert bedside.dispatcher.progress(lambda _: 0)[0].sealed == (("B", "bad_state_row"),)

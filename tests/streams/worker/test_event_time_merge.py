@@ -8,7 +8,20 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.event_time_merge import AT_ONCE, FULL, PATIENCE, EventTimeMerge, Merged, MergedOrder, due_time
+from streams.worker.event_time_merge import (
+    APART_MS,
+    AT_ONCE,
+    FULL,
+    IDLE_SECONDS,
+    LATE_SECONDS,
+    PATIENCE,
+    EventTimeMerge,
+    Level,
+    Merged,
+    MergedOrder,
+    due_time,
+)
+from twin.clock import HOUR_MS
 from twin.events import from_millis
 
 PUMP, LABS = ("pump", 0), ("labs", 0)
@@ -143,3 +156,39 @@ def test_the_consumer_delivers_a_merged_batch_in_its_order() -> None:
     assert merged == {PUMP: ["a", "c"], LABS: ["b"]}
     assert list(MergedOrder().iterate(merged)) == sequence
     assert list(MergedOrder().iterate({LABS: ["x"]})) == [(LABS, "x")]
+
+
+# --- level -----------------------------------------------------------------------------------------------------------
+
+
+def test_topics_are_level_when_their_newest_events_are_of_about_the_same_time() -> None:
+    level = Level({"vitals"}, now=0.0)
+    level.read("vitals", 5 * HOUR_MS, now=1.0)
+    level.read("orders", 5 * HOUR_MS + APART_MS, now=1.0)
+    assert level.holds(now=1.0)
+    level.read("orders", 5 * HOUR_MS + APART_MS + 1, now=1.1)
+    assert not level.holds(now=1.1)
+    level.read("vitals", 6 * HOUR_MS, now=1.2)
+    assert level.holds(now=1.2)
+
+
+def test_a_topic_that_brings_nothing_more_holds_up_nothing() -> None:
+    level = Level({"vitals", "pump"}, now=0.0)
+    level.read("vitals", HOUR_MS, now=1.0)
+    assert not level.holds(now=IDLE_SECONDS - 0.1)
+    assert level.holds(now=IDLE_SECONDS), "the pump's topic has been silent since the beginning"
+
+
+def test_a_source_that_is_always_late_does_not_hold_up_for_ever() -> None:
+    level = Level({"vitals"}, now=0.0)
+    for second in range(1, int(LATE_SECONDS) + 1):
+        level.read("orders", second * 60_000 + HOUR_MS, now=float(second))
+        level.read("vitals", second * 60_000, now=float(second))
+        assert level.holds(now=float(second)) is (second >= LATE_SECONDS)
+
+
+def test_what_comes_late_does_not_set_a_topic_back() -> None:
+    level = Level({"vitals"}, now=0.0)
+    level.read("vitals", 2 * HOUR_MS, now=1.0)
+    level.read("vitals", HOUR_MS, now=1.1)
+    assert level.holds(now=1.1)

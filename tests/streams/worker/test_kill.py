@@ -16,6 +16,7 @@ from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
 from tests.streams.worker.fake_twin import MODEL
 from tests.streams.worker.stage import FAKE_TWINS, Stage, WorkerProcess, digest_of, enrolment, lab, pump
 from tests.streams.worker.undisturbed import said_in_order
+from twin.alerts.rules import settings
 from twin.events import Alert, Clock, Estimate, Forecast, InputEvent, Prediction, PumpDelivery, VitalSample, to_millis
 from twin.patient.state_row import BeliefRow, TwinRow, unpack, unpack_history
 from twin.record.history import History
@@ -101,6 +102,7 @@ def test_twins_of_a_worker_killed_ten_times_end_as_those_of_an_undisturbed_one(
         assert newest_belief(one) == newest_belief(other)
         assert newest_belief(one).observations > 0
         assert [point.millis for point in one.points[-2:]] == [point.millis for point in other.points[-2:]]
+        assert one.points[-1].book == other.points[-1].book
         theirs = [event for event in events if event.patient_id == patient]
         for twin in (one, other):
             assert lost(theirs, unpack_history(twin.history)) == []
@@ -160,14 +162,27 @@ def each_revision_says_one_thing(alerts: list[Alert]) -> None:
         )
 
 
-def standing(alerts: list[Alert]) -> dict[str, tuple[object, ...]]:
-    """What the alerts say that stand in the end, by id; how often they were told before depends on what came when."""
+def standing(alerts: list[Alert]) -> dict[tuple[object, ...], tuple[object, ...]]:
+    """What the alerts say that stand in the end, by whom and what they are about.
+
+    How often they were told before, and under which id first, depends on what came when; and whether a silence was
+    told, on when the topics were level.
+    """
     newest = {alert.alert_id: alert for alert in sorted(alerts, key=lambda alert: alert.revision)}
-    return {
-        alert.alert_id: (alert.patient_id, alert.rule, alert.severity, alert.onset, alert.time, alert.probability)
-        for alert in newest.values()
-        if alert.state in ("raised", "updated")
+    found = [alert for alert in newest.values() if alert.state in ("raised", "updated")]
+    by_subject = {
+        (alert.patient_id, alert.rule, alert.subject): (
+            alert.severity,
+            alert.onset,
+            alert.time,
+            alert.probability,
+            alert.text,
+        )
+        for alert in found
+        if not settings()[alert.rule].of_silence
     }
+    assert len(by_subject) == sum(not settings()[alert.rule].of_silence for alert in found), "two alerts of one thing"
+    return by_subject
 
 
 # --- a flood of alerts ------------------------------------------------------------------------------------------------

@@ -251,9 +251,9 @@ class Listening(FakeTwins):
         twin = super().__call__(model_id, patient_id)
         observe = twin.observe
 
-        def noted(events: Any) -> Any:
+        def noted(events: Any, *, level: bool) -> Any:
             self.calls.append([round((event.time - START) / timedelta(minutes=1)) for event in events])
-            return observe(events)
+            return observe(events, level=level)
 
         twin.observe = noted  # type: ignore[method-assign]
         return twin

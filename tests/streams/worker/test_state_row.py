@@ -22,7 +22,7 @@ rows = st.builds(
     held=st.lists(held, max_size=4).map(tuple),
     outbox=st.lists(st.binary(max_size=30), max_size=3).map(tuple),
 )
-SOME = StateRow("P1", "m", "h", (("t", 0, 7),), 5, b"twin bytes", (), ())
+SOME = StateRow("P1", "m", "h", (("t", 0, 7),), 5, b"twin bytes", (), (), False)
 
 
 @given(rows)
@@ -71,5 +71,5 @@ def test_bytes_of_something_else_are_refused() -> None:
 
 @given(rows)
 def test_waiting_alerts_are_seen_without_decoding(row: StateRow) -> None:
-    assert alerts_wait(encode_row(row)) == bool(row.outbox)
+    assert alerts_wait(encode_row(row)) == bool(row.outbox or row.withheld)
     assert not alerts_wait(b"DT")

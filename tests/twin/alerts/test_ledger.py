@@ -6,13 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, digest, reconcile
+from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, digest, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, Transition, advance
+from twin.alerts.rules import data_dropout
 from twin.alerts.snapshot import Snapshot
+from twin.clock import MINUTE_MS
 from twin.events import Subject
+from twin.record.contact import DeviceContact
+from twin.record.orders import DeviceView
 
 SETTINGS = {
     "swift": RuleSettings(raise_above=0.5, clear_below=0.3, severity="medium"),
@@ -46,6 +50,7 @@ class Worker:
     book: AlertBook = field(default_factory=AlertBook)
     topic: list[Revision] = field(default_factory=list)
     newest: int = 0
+    level: bool = True
 
     def arrive(self, fact: Fact, *, retract: bool = False) -> None:
         self.newest = max(self.newest, fact[0])
@@ -56,7 +61,7 @@ class Worker:
         checkpoint, _ = fold(AlertBook(), changed[:kept])
         self.history = changed
         self.book, told = fold(checkpoint, changed[kept:])
-        self.ledger, revisions = reconcile(self.ledger, self.book, told, since, self.newest)
+        self.ledger, revisions = reconcile(self.ledger, self.book, told, since, self.newest, SETTINGS, level=self.level)
         self.topic += revisions
 
 
@@ -67,6 +72,11 @@ def last_words(topic: Sequence[Revision]) -> dict[str, Transition]:
         if revision.number > words.get(revision.transition.alert_id, (-1, None))[0]:
             words[revision.transition.alert_id] = (revision.number, revision.transition)
     return {alert_id: transition for alert_id, (_, transition) in words.items()}
+
+
+def supported(topic: Sequence[Revision]) -> set[tuple[str, int]]:
+    """Rule and onset of every alert that was not withdrawn in the end."""
+    return {(word.rule, word.onset_ms) for word in last_words(topic).values() if word.state != "withdrawn"}
 
 
 def check_record(worker: Worker) -> None:
@@ -83,8 +93,10 @@ def check_record(worker: Worker) -> None:
         numbers[alert_id] = revision.number
         live[alert_id] = revision.transition.live
     standing = {alert_id: digest(word) for alert_id, word in last_words(worker.topic).items() if word.live}
-    assert standing == {alert.alert_id: digest(alert) for alert in worker.book.live}
-    assert {entry.alert_id for entry in worker.ledger.live} == standing.keys()
+    assert {entry.alert_id: entry.digest for entry in worker.ledger.live} == standing
+    assert {entry.fold_id: entry.digest for entry in worker.ledger.live} == {
+        alert.alert_id: digest(alert) for alert in worker.book.live
+    }
 
 
 facts = st.lists(
@@ -107,9 +119,8 @@ def test_any_order_of_arrival_ends_in_the_same_alerts(history: list[Fact], rando
         check_record(other)
     check_record(ordered)
     assert other.book == ordered.book
-    assert {e.alert_id: e.digest for e in other.ledger.live} == {e.alert_id: e.digest for e in ordered.ledger.live}
-    supported = {alert_id for alert_id, word in last_words(other.topic).items() if word.state != "withdrawn"}
-    assert supported == last_words(ordered.topic).keys()
+    assert {e.fold_id: e.digest for e in other.ledger.live} == {e.fold_id: e.digest for e in ordered.ledger.live}
+    assert supported(other.topic) == supported(ordered.topic)
 
 
 @given(facts, st.data())
@@ -143,7 +154,7 @@ def test_the_size_of_the_batches_does_not_matter(history: list[Fact], size: int)
     for at in range(0, len(ordered), size):
         batch = ordered[at : at + size]
         book, told = fold(book, batch)
-        ledger, revisions = reconcile(ledger, book, told, since, batch[-1][0])
+        ledger, revisions = reconcile(ledger, book, told, since, batch[-1][0], SETTINGS)
         since = batch[-1][0]
         topic += revisions
     assert topic == single.topic
@@ -160,7 +171,7 @@ def test_folding_again_publishes_nothing(history: list[Fact]) -> None:
         checkpoint, _ = fold(AlertBook(), ordered[:kept])
         book, told = fold(checkpoint, ordered[kept:])
         since = ordered[kept - 1][0] if kept else -1
-        again, revisions = reconcile(worker.ledger, book, told, since, worker.newest)
+        again, revisions = reconcile(worker.ledger, book, told, since, worker.newest, SETTINGS)
         assert revisions == ()
         assert again == worker.ledger
 
@@ -238,8 +249,131 @@ def test_a_year_of_alerts_stays_small() -> None:
     for day in range(365):
         at = day * 86_400_000
         book, told = fold(book, [(at, 0.9), (at + 10, 0.1), (at + 20, 0.1)])
-        ledger, _ = reconcile(ledger, book, told, since, at + 20)
+        ledger, _ = reconcile(ledger, book, told, since, at + 20, SETTINGS)
         since = at + 20
     assert worker.topic == []
     assert len(msgspec.msgpack.encode(ledger)) < 30_000
     assert len(msgspec.msgpack.encode(book)) < 1_000
+
+
+# --- one alert for one silence ---------------------------------------------------------------------------------------
+
+TICK = 5
+"""Minutes between two looks at the device."""
+
+MINUTES = st.integers(0, 30).map(lambda tick: TICK * tick)
+
+
+def silences(words: set[int], start: int, now: int) -> tuple[AlertBook, list[Transition]]:
+    """What the rule finds along the clock of a device that is to speak every minute and spoke at ``words``."""
+    contact = DeviceContact()
+    for minute in words:
+        contact.insert(minute * MINUTE_MS)
+    book, told = AlertBook(), []
+    for minute in range(start, now + 1, TICK):
+        seen = contact.last_before(minute * MINUTE_MS)
+        view = DeviceView("wrist-9", start * MINUTE_MS if seen is None else seen, MINUTE_MS, True)
+        snapshot = Snapshot("P-1", minute * MINUTE_MS, 500.0, None, devices=(view,))
+        book, moved = advance(book, data_dropout.find(snapshot), snapshot, RULES, "hash")
+        told += moved
+    return book, told
+
+
+RULES = {data_dropout.RULE: data_dropout.SETTINGS}
+
+
+class Listener:
+    """A toy worker that hears a device: what comes late is judged again from the beginning."""
+
+    def __init__(self) -> None:
+        self.words: set[int] = {0}
+        self.ledger = AlertLedger()
+        self.book = AlertBook()
+        self.topic: list[Revision] = []
+        self.now = 0
+
+    def hear(self, minute: int, now: int, *, level: bool = True) -> None:
+        self.words.add(minute)
+        self.now = max(now, self.now)
+        self.book, told = silences(self.words, 0, self.now)
+        self.ledger, revisions = reconcile(self.ledger, self.book, told, -1, self.now * MINUTE_MS, RULES, level=level)
+        self.topic += revisions
+
+
+@settings(max_examples=40)
+@given(st.sets(MINUTES, max_size=12), st.randoms(use_true_random=False))
+def test_a_silence_is_one_alert_in_whatever_order_its_stored_readings_come(stored: set[int], random: object) -> None:
+    """Silent from minute 0 on, and raised; then readings come that the device had stored, in any order."""
+    one, other = Listener(), Listener()
+    for listener in (one, other):
+        listener.hear(0, 200)
+        assert [revision.transition.state for revision in listener.topic] == ["raised", "updated"]
+    shuffled = sorted(stored)
+    for minute in shuffled:
+        one.hear(minute, 200)
+    random.shuffle(shuffled)  # type: ignore[attr-defined]
+    for minute in shuffled:
+        other.hear(minute, 200)
+    assert one.book == other.book
+    for listener in (one, other):
+        check_silences(listener)
+    said = [{(e.subject, e.state, e.severity, e.digest) for e in each.ledger.live} for each in (one, other)]
+    assert said[0] == said[1]
+
+
+def check_silences(listener: Listener) -> None:
+    """Every silence of the record is one alert that was not withdrawn, and no alert is of two."""
+    of_record = {transition.alert_id for transition in silences(listener.words, 0, listener.now)[1]}
+    told = {entry.fold_id: entry for entry in listener.ledger.published if entry.state != "withdrawn"}
+    assert told.keys() == of_record
+    assert len({entry.alert_id for entry in told.values()}) == len(told)
+    assert {entry.fold_id for entry in listener.ledger.live} == {alert.alert_id for alert in listener.book.live}
+
+
+def test_stored_readings_that_come_one_by_one_update_the_alert_only_where_it_says_something_else() -> None:
+    listener = Listener()
+    listener.hear(0, 20)
+    for minute in range(5, 120, TICK):
+        listener.hear(minute, 120 + minute)
+    assert len({revision.transition.alert_id for revision in listener.topic}) == 1
+    assert [revision.transition.state for revision in listener.topic] == ["raised", "updated", "updated"]
+    listener.hear(240, 240)
+    for minute in range(120, 240, TICK):
+        listener.hear(minute, 240)
+    assert [revision.transition.state for revision in listener.topic[3:]] == ["cleared", "withdrawn"]
+
+
+def test_a_silence_is_not_raised_while_the_topics_are_not_level() -> None:
+    listener = Listener()
+    listener.hear(0, 20, level=False)
+    assert listener.topic == []
+    assert withheld(listener.ledger, listener.book)
+    listener.hear(10, 20, level=False)
+    assert not withheld(listener.ledger, listener.book)
+    listener.hear(10, 30, level=False)
+    listener.hear(10, 30, level=True)
+    assert [revision.transition.state for revision in listener.topic] == ["raised"]
+    listener.hear(35, 35, level=False)
+    assert [revision.transition.state for revision in listener.topic] == ["raised", "cleared"]
+
+
+def test_an_alert_that_late_data_move_keeps_its_id() -> None:
+    worker = Worker()
+    worker.arrive((10, 0.9))
+    worker.arrive((5, 0.9))
+    swift = [r for r in worker.topic if r.transition.rule == "swift"]
+    assert [(r.number, r.transition.state, r.transition.onset_ms) for r in swift] == [
+        (0, "raised", 10),
+        (1, "updated", 5),
+    ]
+    assert len({r.transition.alert_id for r in swift}) == 1
+
+
+def test_an_id_under_which_another_alert_was_published_is_not_given_again() -> None:
+    worker = Worker()
+    worker.arrive((10, 0.9))
+    worker.arrive((20, 0.1))
+    worker.arrive((5, 0.9))
+    worker.arrive((7, 0.1))
+    check_record(worker)
+    assert supported(worker.topic) == {("swift", 5), ("swift", 10)}

@@ -13,6 +13,7 @@ from twin.events import (
     Clock,
     Estimate,
     Event,
+    Heartbeat,
     Measurement,
     OutputEvent,
     Rejected,
@@ -37,9 +38,9 @@ class Whole(OutputEvent):
         raise NotImplementedError
 
 
-def test_every_kind_is_an_input_an_output_or_the_dead_letter() -> None:
-    assert {*INPUT_EVENTS, *OUTPUT_EVENTS, Rejected} == set(EVENTS)
-    assert len(INPUT_EVENTS) + len(OUTPUT_EVENTS) + 1 == len(EVENTS)
+def test_every_kind_is_an_input_an_output_a_heartbeat_or_the_dead_letter() -> None:
+    assert {*INPUT_EVENTS, *OUTPUT_EVENTS, Heartbeat, Rejected} == set(EVENTS)
+    assert len(INPUT_EVENTS) + len(OUTPUT_EVENTS) + 2 == len(EVENTS)
     assert Clock in INPUT_EVENTS
     assert Estimate in OUTPUT_EVENTS
     assert Measurement not in EVENTS
@@ -52,7 +53,7 @@ def test_a_kind_is_the_name_of_its_class_in_small_letters(event: type[Event]) ->
 
 
 def test_an_output_stands_in_a_file_of_its_name() -> None:
-    for event in (*OUTPUT_EVENTS, Rejected):
+    for event in (*OUTPUT_EVENTS, Heartbeat, Rejected):
         assert event.__module__ == f"twin.events.outputs.{kind_of(event)}"
 
 

@@ -79,7 +79,7 @@ def test_the_nadir_is_the_lowest_count_of_each_particle_and_its_day() -> None:
     counts = lowest + 0.05 * (days[:, None] - low_day) ** 2
     out = np.stack([np.ones_like(counts), counts], axis=1)
     weight = np.array([0.1, 0.3, 0.4, 0.2])
-    found = nadir_reading(toxicity, *lowest_ahead(toxicity, DOCETAXEL, times, out), weight)
+    found = nadir_reading(toxicity, *lowest_ahead(toxicity, DOCETAXEL, times, out), weight, 0)
     assert found.output == "neutrophils"
     assert found.p_grade4 == pytest.approx(0.4)
     expected = band("neutrophils", "10*9/L", counts.min(axis=0), weight)
@@ -91,7 +91,7 @@ def test_only_the_horizon_of_the_toxicity_counts() -> None:
     (toxicity,) = FLUOROURACIL.toxicities
     times = np.array([0, 100, 336, 337], dtype=np.int64) * HOUR_MS
     out = np.ones((4, 2, 3)) * np.array([5.0, 4.0, 3.0, 0.1])[:, None, None]
-    found = nadir_reading(toxicity, *lowest_ahead(toxicity, FLUOROURACIL, times, out), evenly(3))
+    found = nadir_reading(toxicity, *lowest_ahead(toxicity, FLUOROURACIL, times, out), evenly(3), 0)
     assert found.p_grade4 == 0.0
     assert found.value.median == 3.0
     assert found.day.median == pytest.approx(14.0)

@@ -132,7 +132,7 @@ def test_any_order_of_arrival_ends_in_the_same_points_and_live_alerts(order: lis
     for hour in order:
         inserted(one_by_one, shuffled, {hour: amounts[hour]})
     assert shuffled.points == ordered.points
-    live = [{(entry.alert_id, entry.digest) for entry in fold.ledger.live} for fold in (at_once, one_by_one)]
+    live = [{(entry.fold_id, entry.digest) for entry in fold.ledger.live} for fold in (at_once, one_by_one)]
     assert live[0] == live[1]
 
 

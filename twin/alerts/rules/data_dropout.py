@@ -2,7 +2,8 @@
 
 The level is the silence over the silence allowed, `MISSED` expected intervals but at least `LEAST_MS`, in event time;
 0 within the allowance. The onset is the moment the allowance ran out, whenever it was noticed. It clears when the
-device reports again or is released. A device that never promised an interval may be silent.
+device reports again or is released. A device that never promised an interval may be silent. How long the silence is,
+is said in steps that double, so that readings which come late change what is said only where they matter.
 """
 
 from __future__ import annotations
@@ -16,7 +17,7 @@ from twin.record.contact import SPELL_MS
 RULE = "data.dropout"
 TITLE = "No data"
 
-SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_absent="hold")
+SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_absent="hold", of_silence=True)
 """A technical, advisory alert (IEC 60601-1-8: delayed, minor): the silence itself is exact, so the gap is nominal."""
 
 MISSED = 3
@@ -40,7 +41,8 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
         silent = max(0, snapshot.time_ms - device.last_seen_ms)
         # Of a device that reports no time is given: when exactly it last did is no part of the judgement.
         present = f"is heard; expected every {_span(every)}"
-        lost = f"silent for {_span(silent)}; expected every {_span(every)}"
+        longer_than = _step_below(silent, allowed)
+        lost = f"silent for more than {_span(longer_than)}; expected every {_span(every)}"
         found.append(
             Finding(
                 rule=RULE,
@@ -48,11 +50,20 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
                 level=silent / allowed if silent > allowed else 0.0,
                 severity=SETTINGS.severity,
                 text=f"Device {device.device_id} {lost if silent > allowed else present}.",
-                freshness_hours=silent / HOUR_MS if silent > allowed else None,
+                newest_ms=device.last_seen_ms if silent > allowed else None,
                 began_ms=device.last_seen_ms + allowed,
+                stage=_span(longer_than) if silent > allowed else "",
             )
         )
     return tuple(found)
+
+
+def _step_below(silent: int, allowed: int) -> int:
+    """The longest of the allowance, its double and so on that the silence exceeds, ms."""
+    step = allowed
+    while 2 * step < silent:
+        step *= 2
+    return step
 
 
 def _span(millis: int) -> str:

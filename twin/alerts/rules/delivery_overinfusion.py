@@ -11,16 +11,21 @@ from __future__ import annotations
 import math
 
 from twin.alerts.lifecycle import Finding, RuleSettings, Severity
-from twin.alerts.planned_course import GRACE_MS, PlannedCourse, current_course
+from twin.alerts.planned_course import GRACE_MS, PlannedCourse, current_course, given, outcome
 from twin.alerts.snapshot import DeliveryView, Snapshot
-from twin.clock import MINUTE_MS
+from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject
 
 RULE = "delivery.overinfusion"
 TITLE = "Over-infusion"
 
 SETTINGS = RuleSettings(
-    raise_above=0.10, clear_below=0.05, severity="medium", raise_after_ms=10 * MINUTE_MS, when_absent="clear"
+    raise_above=0.10,
+    clear_below=0.05,
+    severity="medium",
+    raise_after_ms=10 * MINUTE_MS,
+    when_absent="clear",
+    refresh_ms=3 * HOUR_MS,
 )
 """Infusion pumps keep within about 5 %, elastomeric ones within 10 to 15 % (doi 10.1097/NAN.0000000000000530), hence
 10 % for 10 minutes; assumed, to be set by the ward."""
@@ -48,8 +53,11 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
                 level=level,
                 severity=severity,
                 text=_text(view, course, fast, ahead, beyond),
-                freshness_hours=snapshot.hours_since(view.last_report_ms),
+                newest_ms=view.last_report_ms,
                 urgent=level >= GROSS,
+                stage=course.stage,
+                episode_ms=course.begin_ms,
+                outcome=outcome(view.drug, course, view.amount_unit),
             )
         )
     return tuple(found)
@@ -67,15 +75,19 @@ def rate_excess(course: PlannedCourse) -> float:
 
 
 def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, beyond: float) -> str:
-    given = f"{course.delivered:.4g} of {course.total:.4g} {view.amount_unit} delivered"
     due = course.rate_after(course.delivered)
     largest = max(fast, ahead, beyond)
+    if course.stage == "ended":
+        early = f"; ahead of the plan by {ahead:.0%} of the course" if beyond <= SETTINGS.clear_below < ahead else ""
+        return outcome(view.drug, course, view.amount_unit).removesuffix(".") + f"{early}; it has ended."
+    amount = given(course, view.amount_unit)
     if largest <= SETTINGS.clear_below:
-        return f"{view.drug}: delivery as planned; {given}."
+        return f"{view.drug}: delivery as planned; {amount}."
     if largest == fast and due is not None:
         charted = f" ({view.charted:.4g} of it charted as given, not told by a pump)" if view.charted > 0 else ""
         rates = f"running at {course.rate:.4g} {view.rate_unit}{charted} where {due:.4g} {view.rate_unit} is planned"
-        return f"{view.drug}: {rates} ({fast:+.0%}); {given}."
+        return f"{view.drug}: {rates} ({fast:+.0%}); {amount}."
     if beyond > SETTINGS.clear_below:
-        return f"{view.drug}: {beyond:.0%} more than the planned course; {given}."
-    return f"{view.drug}: ahead of the plan by {ahead:.0%} of the course; {given}."
+        return f"{view.drug}: {beyond:.0%} more than the planned course; {amount}."
+    running = "" if course.rate > 0 else "; not running"
+    return f"{view.drug}: ahead of the plan by {ahead:.0%} of the course; {amount}{running}."

@@ -11,16 +11,21 @@ from __future__ import annotations
 import math
 
 from twin.alerts.lifecycle import Finding, RuleSettings
-from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, current_course
+from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, current_course, given, outcome
 from twin.alerts.snapshot import DeliveryView, Snapshot
-from twin.clock import MINUTE_MS
+from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject
 
 RULE = "delivery.underinfusion"
 TITLE = "Under-infusion"
 
 SETTINGS = RuleSettings(
-    raise_above=0.10, clear_below=0.05, severity="medium", raise_after_ms=15 * MINUTE_MS, when_absent="clear"
+    raise_above=0.10,
+    clear_below=0.05,
+    severity="medium",
+    raise_after_ms=15 * MINUTE_MS,
+    when_absent="clear",
+    refresh_ms=3 * HOUR_MS,
 )
 """As `delivery.overinfusion`, but a pause of up to 15 minutes (bag change, line check) is ordinary (assumed)."""
 
@@ -43,7 +48,10 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
                 level=max(slow, behind, 0.0),
                 severity=SETTINGS.severity,
                 text=_text(view, course, slow, behind),
-                freshness_hours=snapshot.hours_since(view.last_report_ms),
+                newest_ms=view.last_report_ms,
+                stage=course.stage,
+                episode_ms=course.begin_ms,
+                outcome=outcome(view.drug, course, view.amount_unit),
             )
         )
     return tuple(found)
@@ -62,13 +70,15 @@ def rate_shortfall(course: PlannedCourse) -> float:
 
 
 def _text(view: DeliveryView, course: PlannedCourse, slow: float, behind: float) -> str:
-    given = f"{course.delivered:.4g} of {course.total:.4g} {view.amount_unit} delivered"
+    if course.stage == "ended":
+        return outcome(view.drug, course, view.amount_unit)
+    amount = given(course, view.amount_unit)
     if max(slow, behind) <= SETTINGS.clear_below:
-        return f"{view.drug}: delivery as planned; {given}."
+        return f"{view.drug}: delivery as planned; {amount}."
     if not course.started:
         return f"{view.drug}: planned course has not started; behind the plan by {behind:.0%} of it."
     if behind >= slow:
-        return f"{view.drug}: behind the plan by {behind:.0%} of the course; {given}."
+        return f"{view.drug}: behind the plan by {behind:.0%} of the course; {amount}."
     if course.rate == 0:
-        return f"{view.drug}: not running in mid-course; {given}."
-    return f"{view.drug}: running at {course.rate:.4g} {view.rate_unit}, {slow:.0%} below the planned rate; {given}."
+        return f"{view.drug}: not running in mid-course; {amount}."
+    return f"{view.drug}: running at {course.rate:.4g} {view.rate_unit}, {slow:.0%} below the planned rate; {amount}."

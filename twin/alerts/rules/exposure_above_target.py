@@ -35,7 +35,7 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
                 f"(median {view.at_end_median:.3g}, target {view.target_low:.4g} to {view.target_high:.4g})."
             ),
             probabilistic=True,
-            freshness_hours=snapshot.hours_since(snapshot.last_observation_ms),
+            newest_ms=snapshot.last_observation_ms,
         )
         for view in snapshot.exposures
     )

@@ -40,6 +40,6 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
                 f"chance for 1 patient in {1 / FALSE_ALARM:.0f}); the last, {view.output}, was "
                 f"{abs(view.innovation):.2g} SD {missed} its prediction."
             ),
-            freshness_hours=snapshot.hours_since(snapshot.last_observation_ms),
+            newest_ms=snapshot.last_observation_ms,
         ),
     )

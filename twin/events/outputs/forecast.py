@@ -36,9 +36,10 @@ MOST_TIMES = 5_000
 
 
 class Nadir(Frozen):
-    """Distribution of the lowest value ahead and of the days from ``Forecast.time`` until it, at most a century."""
+    """Distribution of the lowest value ahead, and of the days until it from ``seen_from`` on, at most a century."""
 
     output: Tag
+    seen_from: EventTime
     value: Band
     day: Band
     p_grade4: Probability
@@ -86,5 +87,5 @@ class Forecast(OutputEvent):
             **published("forecast", 121),
             times=(at(121), at(169)),
             outputs=(neutrophils,),
-            nadir=Nadir(output="neutrophils", value=lowest, day=day, p_grade4=0.62),
+            nadir=Nadir(output="neutrophils", seen_from=at(121), value=lowest, day=day, p_grade4=0.62),
         )

@@ -134,7 +134,7 @@ def test_topics_are_created_once_and_listed(kafka: str, named: str) -> None:
     assert run("topics", "create").output == "every topic was there\n"
     listed = run("topics", "list", "--kafka", kafka)
     assert listed.exit_code == 0
-    assert listed.output.count(" 4\n") == 8
+    assert listed.output.count(" 4\n") == 9
 
 
 def test_topics_of_another_partition_count_are_refused(named: str) -> None:

@@ -24,7 +24,7 @@ def test_clears_when_the_device_speaks_again() -> None:
     raised, cleared = told([device(20, 0), device(25, 0), device(30, 29.5)])
     assert (raised.state, cleared.state) == ("raised", "cleared")
     assert raised.subject == cleared.subject == Subject("device", "wrist-9")
-    assert raised.text == "Device wrist-9 silent for 20 min; expected every 1 min."
+    assert raised.text == "Device wrist-9 silent for more than 15 min; expected every 1 min."
     assert cleared.text == "Device wrist-9 is heard; expected every 1 min."
 
 
@@ -49,4 +49,10 @@ def test_a_word_from_the_future_of_the_snapshot_is_no_silence() -> None:
 
 def test_freshness_is_the_silence() -> None:
     assert told([device(120, 0)])[0].freshness_hours == 2.0
-    assert told([device(121, 0)])[0].text == "Device wrist-9 silent for 2.02 h; expected every 1 min."
+
+
+def test_a_silence_that_lasts_is_told_again_each_time_it_has_doubled() -> None:
+    transitions = told([device(minutes, 0) for minutes in range(16, 24 * 60, 7)])
+    assert [t.state for t in transitions] == ["raised", *["updated"] * 6]
+    assert transitions[-1].text == "Device wrist-9 silent for more than 16 h; expected every 1 min."
+    assert len({t.alert_id for t in transitions}) == 1

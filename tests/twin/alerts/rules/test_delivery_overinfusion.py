@@ -52,7 +52,8 @@ def test_hovering_between_the_thresholds_neither_raises_nor_clears() -> None:
     assert states([delivery(10 + i, (1.06, 1.09)[i % 2] * RATE, 1637 + 94 * i) for i in range(20)]) == []
     fast = [delivery(10, 1.2 * RATE, 1637), delivery(11, 1.2 * RATE, 1740)]
     hover = [delivery(12 + i, (1.06, 1.12)[i % 2] * RATE, 1840 + 94 * i) for i in range(20)]
-    assert states(fast + hover) == [(RULE, "raised")]
+    assert states(fast + hover)[0] == (RULE, "raised")
+    assert set(states(fast + hover)[1:]) == {(RULE, "updated")}
 
 
 def test_back_at_the_planned_rate_it_clears() -> None:
@@ -65,7 +66,7 @@ def test_a_slow_creep_beyond_the_whole_amount_is_found() -> None:
     (finding,) = find(delivery(47, 0.0, 5040 * 1.6))
     assert finding.level == pytest.approx(0.6)
     assert finding.urgent
-    assert finding.text == "fluorouracil: 60% more than the planned course; 8064 of 5040 mg delivered."
+    assert finding.text == "fluorouracil: 8064 of 5040 mg delivered, 160% of the plan; it has ended."
 
 
 def test_a_second_bag_by_mistake_is_found_by_its_amount() -> None:
@@ -120,6 +121,29 @@ def test_the_alert_of_a_finished_course_does_not_stay_for_weeks() -> None:
     assert states([delivery(47, 0.0, 8000), delivery(46.25 + 97, 0.0, 8000)]) == [(RULE, "raised"), (RULE, "cleared")]
 
 
+def test_an_overdose_that_ends_says_what_was_delivered_in_the_end() -> None:
+    pump = (PlanStep(0, HOUR_MS, 117.0),)
+    running = delivery(0.0, 233.5, 0.0, plan=pump)
+    ended, days_later = delivery(1.0, 0.0, 234.0, plan=pump), delivery(80.0, 0.0, 234.0, plan=pump)
+    raised, updated = told([running, ended, days_later])
+    assert (
+        raised.text == "fluorouracil: running at 233.5 mg/h where 117 mg/h is planned (+100%); 0 of 117 mg delivered."
+    )
+    assert updated.text == "fluorouracil: 234 of 117 mg delivered, twice the plan; it has ended."
+    *_, cleared = told([running, ended, days_later, delivery(98.0, 0.0, 234.0, plan=pump)])
+    assert (cleared.state, cleared.text) == ("cleared", "fluorouracil: 234 of 117 mg delivered, twice the plan.")
+
+
+def test_an_overdose_ends_with_its_own_outcome_when_the_next_course_begins() -> None:
+    begin = CYCLE / HOUR_MS
+    steps = [delivery(47, 0.0, 10080.0, plan=WEEKLY), delivery(60, 0.0, 10080.0, plan=WEEKLY)]
+    _, cleared = told([*steps, delivery(begin + 1, RATE, 790.0, since=begin, plan=WEEKLY)])
+    assert cleared.text == "fluorouracil: 10080 of 5040 mg delivered, twice the plan."
+    assert told([*steps, delivery(begin + 1, 10 * RATE, 790.0, since=begin, plan=WEEKLY)])[-1].state == "cleared"
+    again = [delivery(begin + hours, 10 * RATE, 790.0, since=begin, plan=WEEKLY) for hours in (1, 1.1)]
+    assert told([*steps, *again])[-1].state == "raised"
+
+
 def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:
     view = replace(delivery(2, 10 * RATE, 884.3).delivery[0], amount_unit="ug", rate_unit="ug/h")
     (finding,) = find(replace(delivery(2, 10 * RATE, 884.3), delivery=(view,)))
@@ -130,7 +154,7 @@ def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:
 
 
 def test_freshness_is_the_age_of_the_pumps_last_word() -> None:
-    assert find(delivery(10, RATE, 1637, reported=9.5))[0].freshness_hours == pytest.approx(0.5)
+    assert told([delivery(10, 9 * RATE, 1637, reported=9.5)])[0].freshness_hours == pytest.approx(0.5)
 
 
 def test_a_pump_is_not_blamed_for_what_was_charted_beside_it() -> None:

@@ -7,6 +7,7 @@ import pytest
 from tests.twin.alerts.rules.views import nadir, states, told
 from twin.alerts.rules.tox_neutropenia_g4 import RULE, find
 from twin.alerts.snapshot import NadirView
+from twin.clock import HOUR_MS
 from twin.events import Subject
 
 
@@ -24,8 +25,34 @@ def test_at_or_under_the_threshold_nothing_is_raised(probability: float) -> None
 
 
 def test_a_count_that_moves_the_probability_is_an_update_and_a_low_one_clears() -> None:
-    steps = [nadir(0, 0.6), nadir(24, 0.65), nadir(48, 0.75), nadir(72, 0.2)]
+    steps = [nadir(0, 0.6), nadir(2, 0.65), nadir(4, 0.75), nadir(5, 0.2)]
     assert states(steps) == [(RULE, "raised"), (RULE, "updated"), (RULE, "cleared")]
+
+
+def test_in_grade_4_now_is_said_when_it_is_so_and_what_is_past_is_not_ahead() -> None:
+    steps = [
+        nadir(0, 0.6),
+        nadir(100, 0.6, now=0.3, p_now=0.9, day=4.0),
+        nadir(200, 0.6, now=0.2, p_now=0.95, day=-0.2),
+    ]
+    _, present, lowest, over = told([*steps, nadir(400, 0.1, now=1.9)])
+    assert present.text == (
+        "In grade 4 neutropenia now with probability 90%: 0.3 10*9/L (median); nadir 0.46 10*9/L (median) in 4 d."
+    )
+    assert present.probability == 0.9
+    assert lowest.text.endswith("0.2 10*9/L (median); nadir 0.46 10*9/L (median) about now.")
+    assert over.text == (
+        "Grade 4 neutropenia is no longer expected (probability 10% within 21 d): now 1.9 10*9/L (median); the lowest "
+        "measured was 0.3 10*9/L, 1.2 d ago."
+    )
+
+
+def test_an_alert_that_stands_speaks_of_the_day_it_is_shown_on() -> None:
+    transitions = told([nadir(hours, 0.88, day=12 - hours / 24) for hours in range(0, 5 * 24, 2)])
+    assert [t.state for t in transitions[1:]] == ["updated"] * (len(transitions) - 1)
+    assert 5 <= len(transitions) <= 5 * 4
+    assert transitions[-1].text.endswith("in 7.2 d.")
+    assert (transitions[0].freshness_hours, transitions[-1].freshness_hours) == (0.0, transitions[-1].time_ms / HOUR_MS)
 
 
 def test_hours_without_a_new_forecast_hold_the_alert() -> None:
@@ -42,7 +69,7 @@ def test_without_a_forecast_there_is_nothing_to_find() -> None:
 
 
 def test_another_count_is_called_by_its_name_and_in_its_unit() -> None:
-    view = NadirView("thrombocytopenia_g4", "platelets", 0.8, 21.0, "10*3/uL", 9.0, 504.0)
+    view = NadirView("thrombocytopenia_g4", "platelets", 0.8, 21.0, "10*3/uL", 9.0, 504.0, 0.0, 150.0)
     (finding,) = find(replace(nadir(0, 0.8), nadir=view))
     assert finding.subject == Subject("output", "platelets")
     assert finding.text.startswith("Grade 4 thrombocytopenia with probability 80% within 21 d; nadir 21 10*3/uL")

@@ -60,11 +60,20 @@ def exposure(
     return Snapshot("P-1", minutes * 60_000, ess, minutes * 60_000 - 2 * HOUR_MS, exposures=(view,))
 
 
-def nadir(hours: float, probability: float | None, *, ess: float = 500.0) -> Snapshot:
+def nadir(
+    hours: float,
+    probability: float | None,
+    *,
+    ess: float = 500.0,
+    now: float = 2.1,
+    p_now: float = 0.0,
+    day: float = 8.2,
+) -> Snapshot:
     """A forecast of the neutrophils, or none at this moment."""
     view = None
     if probability is not None:
-        view = NadirView("neutropenia_g4", "neutrophils", probability, 0.46, "10*9/L", 8.2, 504.0)
+        measured = (0.3, round((hours - 30) * HOUR_MS))
+        view = NadirView("neutropenia_g4", "neutrophils", probability, 0.46, "10*9/L", day, 504.0, p_now, now, measured)
     return Snapshot("P-1", round(hours * HOUR_MS), ess, 0, nadir=view)
 
 
