@@ -16,6 +16,7 @@ walked (`evaluate`), taken apart (`twin.model.linearity`) or written out again f
 ``transit(drug, n=N,         what was given arrives through N + 1 transit steps of mean time M in all (Savic et al.
 mtt=M)``                     2007); N >= 0 need not be whole; also with a route and a lag
 ``pulse(drug)``              one unit impulse for each dose of the drug, whatever its amount; also with a lag
+``pulse(drug, T)``           one for each course of it, at the first of doses less than the time T apart
 ``t``                        time since the patient's record began, in model time units
 ``clock``                    hours since midnight, UTC
 ``since(drug) tad(drug)``    time since the drug's first and since its last dose began; 0 before
@@ -273,10 +274,14 @@ def _check_input(node: ast.Call, function: str, words: _Words) -> None:
     if words.drugs is None:
         raise ExpressionError(f"'{_shown(node)}': {function}() is allowed only in the derivative of a state")
     most, needed, allowed = INPUT_FUNCTIONS[function]
-    given = [argument.id for argument in node.args if isinstance(argument, ast.Name)]
+    arguments = node.args[:1] if function == "pulse" else node.args
+    given = [argument.id for argument in arguments if isinstance(argument, ast.Name)]
     named = [keyword.arg for keyword in node.keywords]
     known = {*needed, *allowed}
-    if len(given) != len(node.args) or not 1 <= len(given) <= most or not set(needed) <= set(named) <= known:
+    for gap in node.args[len(arguments) :]:
+        if len(node.args) > 2 or not isinstance(gap, ast.Constant) or not _is_positive(gap.value):
+            raise ExpressionError(f"'{_shown(node)}': write {_FORMS[function]}, with a number above 0 for T")
+    if len(given) != len(arguments) or not 1 <= len(given) <= most or not set(needed) <= set(named) <= known:
         raise ExpressionError(f"'{_shown(node)}': write {_FORMS[function]}")
     if given[0] not in words.drugs:
         drugs = ", ".join(words.drugs)
@@ -287,9 +292,13 @@ def _check_input(node: ast.Call, function: str, words: _Words) -> None:
         _check(keyword.value, _Words(words.names, None, words.record))
 
 
+def _is_positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and value > 0
+
+
 _FORMS = {
     "input": "input(drug) or input(drug, route), perhaps with lag=... and duration=...",
-    "pulse": "pulse(drug), perhaps with lag=...",
+    "pulse": "pulse(drug) or pulse(drug, T), perhaps with lag=...",
     "transit": "transit(drug, n=..., mtt=...) or transit(drug, route, n=..., mtt=...), perhaps with lag=...",
 }
 
@@ -372,6 +381,17 @@ def arguments_of(call: str) -> tuple[str, tuple[str, ...], dict[str, ast.expr]]:
     assert isinstance(node.func, ast.Name)
     given = tuple(argument.id for argument in node.args if isinstance(argument, ast.Name))
     return node.func.id, given, {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+
+
+def course_gap(call: str) -> float:
+    """The time without a dose that ends a course for ``pulse(drug, T)``; 0 for other input calls, which see every dose.
+
+    >>> course_gap("pulse(drug, 96)"), course_gap("pulse(drug)")
+    (96.0, 0.0)
+    """
+    node = ast.parse(call, mode="eval").body
+    assert isinstance(node, ast.Call)
+    return float(sum(evaluate(gap, {}) for gap in node.args if isinstance(gap, ast.Constant)))
 
 
 def evaluate(expression: ast.expr, env: Mapping[str, Value]) -> Value:

@@ -29,7 +29,16 @@ from twin.names import shown
 TimeUnit = Literal["h", "d"]
 Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
 ErrorKind = Literal[
-    "proportional", "additive", "combined", "power", "log_additive", "box_cox", "poisson", "negative_binomial", "none"
+    "proportional",
+    "additive",
+    "combined",
+    "power",
+    "log_additive",
+    "log_combined",
+    "box_cox",
+    "poisson",
+    "negative_binomial",
+    "none",
 ]
 Route = Literal["iv", "oral", "sc", "im", "ip"]
 
@@ -145,7 +154,8 @@ class ErrorSpec:
 
     Attributes:
         additive: in the output's unit; for ``log_additive`` and ``box_cox`` on that scale.
-        proportional: fraction of the prediction; for ``power`` the coefficient of prediction ** ``exponent``.
+        proportional: fraction of the prediction; for ``power`` the coefficient of prediction ** ``exponent``, for
+            ``log_combined`` on the logarithm.
         df: the residual is Student-t with that many degrees of freedom and this scale, else normal.
         combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
         box_cox: exponent of the transform on which ``additive`` holds.
@@ -170,13 +180,18 @@ class ErrorSpec:
 
     @property
     def logarithmic(self) -> bool:
-        """Whether values scatter evenly on the logarithm, so that 0 has no place."""
-        return self.kind == "log_additive"
+        """Whether values scatter on the logarithm, so that 0 has no place."""
+        return self.kind in ("log_additive", "log_combined")
 
     @property
     def transformed(self) -> bool:
-        """Whether values scatter evenly on a scale that is not their own."""
-        return self.kind in ("log_additive", "box_cox")
+        """Whether values scatter on a scale that is not their own."""
+        return self.logarithmic or self.kind == "box_cox"
+
+    @property
+    def even(self) -> bool:
+        """Whether values scatter alike around every prediction, on the scale that the error is written for."""
+        return self.kind in ("additive", "log_additive", "box_cox")
 
     @property
     def weighs_zero(self) -> bool:

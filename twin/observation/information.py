@@ -39,10 +39,10 @@ def coordinates(error: ErrorSpec, predicted: Floats) -> tuple[Floats, Floats]:
     """Coordinates and weights (Q, ..., N) of measured values with predictions (..., N)."""
     variance = scale(error, predicted) ** 2
     about_place, about_spread = _about(_unit(error))
-    if error.transformed or error.kind == "additive":
+    if error.even:
         return on_scale(error, predicted)[None], (about_place / variance)[None]
     return (
-        np.stack([predicted, np.log(variance)]),
+        np.stack([on_scale(error, predicted), np.log(variance)]),
         np.stack([about_place / variance, np.full_like(variance, about_spread)]),
     )
 

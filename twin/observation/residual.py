@@ -2,7 +2,7 @@
 
 For prediction f and measured y, on the scale h that the error is written for,
 
-    h(y) = h(f) + s(f) z,     h = identity, log (``log_additive``) or the Box-Cox transform (y^L - 1)/L (``box_cox``),
+    h(y) = h(f) + s(f) z,     h = identity, log (``log_...``) or the Box-Cox transform (y^L - 1)/L (``box_cox``),
 
 with z standard normal, Student-t(df), or either with a share of outliers that lie ``widening`` times as far. On the
 natural scale
@@ -11,8 +11,12 @@ natural scale
     additive       s = a              combined, by SD         s = a + p f
     power          s = p f^e, alone or combined with a
 
-and on the others s = a. A value known only to lie below or above a limit weighs the probability of lying there (M3
-method, Beal 2001). A Box-Cox normal reaches below h(0); that little probability is a measurement of 0.
+on the logarithm
+
+    log_additive   s = a              log_combined            s = sqrt(b^2 + (a/f)^2), a in the output's unit
+
+and on the Box-Cox scale s = a. A value known only to lie below or above a limit weighs the probability of lying there
+(M3 method, Beal 2001). A Box-Cox normal reaches below h(0); that little probability is a measurement of 0.
 
 Replicates, measurements of one output at one instant with correlation r, share a part of their residual:
 
@@ -46,9 +50,11 @@ NODE_WEIGHTS /= NODE_WEIGHTS.sum()
 
 def scale(error: ErrorSpec, predicted: Floats) -> Floats:
     """Residual scale s around predictions, on the error's own scale."""
-    if error.transformed or error.kind == "additive":
+    if error.even:
         return np.full_like(predicted, error.additive)
     positive = np.maximum(np.abs(predicted), SMALLEST)
+    if error.logarithmic:
+        return np.asarray(np.hypot(error.proportional, error.additive / positive))
     growing = error.proportional * (positive if error.exponent == 1.0 else positive**error.exponent)
     if error.additive == 0.0:
         return np.asarray(growing)

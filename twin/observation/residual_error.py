@@ -11,9 +11,6 @@ from twin.model.evidence import FITTED_ON, FittedOn
 from twin.model.spec import ErrorKind, ErrorSpec, OutlierSpec
 from twin.model.table import Table
 
-_OWN_SCALE = ("log_additive", "box_cox")
-_NATURAL = ("additive", "proportional", "power")
-
 
 def read_error(table: Table) -> ErrorSpec:
     """The error of an output, from its table.
@@ -31,7 +28,7 @@ def read_error(table: Table) -> ErrorSpec:
         df,
         *table.evidence(),
         exponent,
-        _combination(table, both=additive > 0 and proportional > 0),
+        _combination(table, both=kind in ("combined", "power") and additive > 0),
         box_cox,
         outliers,
         _replicate_correlation(table, plain=df is None and outliers is None),
@@ -45,10 +42,10 @@ def _fitted_on(table: Table, kind: ErrorKind) -> FittedOn | None:
     if not table.has("fitted_on"):
         return None
     found = cast(FittedOn, table.choice("fitted_on", FITTED_ON))
-    if found == "log" and kind == "proportional":
+    if found == "log" and kind in ("proportional", "combined"):
         mend = "the SD of LOG(F) is log_additive; write that instead of proportional"
-        raise table.wrong("fitted_on", f"is 'log', and the error is proportional; {mend}")
-    if kind in (("log_additive",) if found == "linear" else ("additive", "box_cox")):
+        raise table.wrong("fitted_on", f"is 'log', and the error is {kind}; {mend}")
+    if kind in (("log_additive", "log_combined") if found == "linear" else ("additive", "box_cox")):
         raise table.wrong("fitted_on", f"is '{found}', which does not go with an error that is {kind}; leave it out")
     return found
 
@@ -61,6 +58,7 @@ def size_in_words(error: ErrorSpec) -> str:
         "combined": f"{error.additive:g} and {error.proportional:g} of the value",
         "power": f"{error.proportional:g} times the value to the power {error.exponent:g}",
         "log_additive": f"{error.additive:g} on the logarithm",
+        "log_combined": f"{error.proportional:g} and {error.additive:g} over the value on the logarithm",
         "box_cox": f"{error.additive:g} on the Box-Cox scale, exponent {error.box_cox or 0:g}",
     }
     parts = [sizes[error.kind]]
@@ -82,11 +80,13 @@ def _sizes(table: Table) -> tuple[ErrorKind, float, float, float]:
     additive, proportional = table.optional_number("additive", above=0), table.optional_number("proportional", above=0)
     log_additive = table.optional_number("log_additive", above=0)
     if log_additive is not None:
-        for other in ("additive", "proportional", "power", "box_cox"):
+        for other in ("proportional", "power", "box_cox"):
             if table.has(other):
                 raise table.wrong(
-                    "log_additive", "cannot be combined with 'additive', 'proportional', 'power' or 'box_cox'; keep one"
+                    "log_additive", "cannot be combined with 'proportional', 'power' or 'box_cox'; keep one"
                 )
+        if additive is not None:
+            return "log_combined", additive, log_additive, 1.0
         return "log_additive", log_additive, 0.0, 1.0
     if table.has("box_cox"):
         if additive is None or proportional is not None or table.has("power"):

@@ -8,15 +8,16 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.clock import UNIT_HOURS
+from twin.clock import UNIT_HOURS, UNIT_MS
 from twin.kernel.delayed_input import PieceRow, Pieces
 from twin.kernel.kernel import Kernel
-from twin.model.formula import ROUTES, arguments_of
+from twin.model.formula import ROUTES, arguments_of, course_gap
 from twin.timeline.delivery import Delivered, Steps, sum_of_steps
 from twin.timeline.restarts import as_entering, late_pieces, late_pulses
 
@@ -25,11 +26,15 @@ Kick = tuple[int, int, float]
 
 
 class InputColumn(NamedTuple):
-    """What a column of the input rates reads: a drug, by these routes or (``None``) by all."""
+    """What a column of the input rates reads: a drug, by these routes or (``None``) by all.
+
+    Where ``gap`` (model time) is above 0 it reads the first dose of each course alone, which so long without any ends.
+    """
 
     function: str
     drug: str
     routes: frozenset[str] | None
+    gap: float
 
     def reads(self, route: str) -> bool:
         """Whether what is given by this route enters here."""
@@ -74,10 +79,11 @@ def entering(kernel: Kernel, given: Mapping[str, Delivered], restarts: Sequence[
 def input_column(call: str, every: tuple[str, ...]) -> InputColumn:
     """What the column of an input call reads, where ``every`` are all calls of the model."""
     function, (drug, *route), _ = arguments_of(call)
+    gap = course_gap(call)
     if route:
-        return InputColumn(function, drug, frozenset(route))
+        return InputColumn(function, drug, frozenset(route), gap)
     claimed = {words[1] for _, words, _ in map(arguments_of, every) if words[0] == drug and len(words) > 1}
-    return InputColumn(function, drug, frozenset(set(ROUTES) - claimed) if claimed else None)
+    return InputColumn(function, drug, frozenset(set(ROUTES) - claimed) if claimed else None, gap)
 
 
 def _steps(kernel: Kernel, column: InputColumn, source: Delivered) -> Steps:
@@ -97,9 +103,18 @@ def _held(steps: Steps, change: NDArray[np.int64]) -> NDArray[np.float64]:
 
 def _impulses(kernel: Kernel, column: InputColumn, j: int, source: Delivered) -> list[Kick]:
     if column.function == "pulse":
-        return [(millis, j, 1.0) for millis in source.pulses]
+        return [(millis, j, 1.0) for millis in _first_of_courses(kernel, column, source.pulses)]
     scale = kernel.model.input_scale.get(column.drug, 1.0)
     return [(millis, j, amount * scale) for millis, amount, route in source.impulses if column.reads(route)]
+
+
+def _first_of_courses(kernel: Kernel, column: InputColumn, pulses: Sequence[int]) -> list[int]:
+    """Of the doses at ``pulses`` (ms) those that a column sees: all, or the first of each course."""
+    if column.gap == 0.0:
+        return list(pulses)
+    times = sorted(set(pulses))
+    gap = round(column.gap * UNIT_MS[kernel.model.time_unit])
+    return [now for i, now in enumerate(times) if i == 0 or now - times[i - 1] >= gap]
 
 
 def _pieces(
@@ -107,6 +122,7 @@ def _pieces(
 ) -> list[PieceRow]:
     """What the late column of this number reads."""
     if column.function == "pulse":
-        return late_pulses(number, source, restarts)
+        pulses = _first_of_courses(kernel, column, source.pulses)
+        return late_pulses(number, replace(source, pulses=pulses), restarts)
     scale = kernel.model.input_scale.get(column.drug, 1.0)
     return late_pieces(number, source, restarts, column.routes, scale, UNIT_HOURS[kernel.model.time_unit])

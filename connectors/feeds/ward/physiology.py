@@ -18,7 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from twin.arrays import Floats
-from twin.model.formula import arguments_of, evaluate, is_input, names_in
+from twin.model.formula import arguments_of, course_gap, evaluate, is_input, names_in
 from twin.model.linearity import linear_terms
 from twin.model.record_functions import record_columns
 from twin.model.spec import Model, OutputSpec
@@ -202,9 +202,9 @@ def _calls(model: Model) -> dict[str, tuple[str, str, str | None]]:
     nodes = (node for state in model.states for node in ast.walk(state.derivative) if is_input(node))
     calls = {}
     for node in nodes:
-        assert isinstance(node, ast.Call)
-        function, drug, *route = (ast.unparse(part) for part in (node.func, *node.args))
-        calls[ast.unparse(node)] = (function, drug, route[0] if route else None)
+        text = ast.unparse(node)
+        function, (drug, *route), _ = arguments_of(text)
+        calls[text] = (function, drug, route[0] if route else None)
     return calls
 
 
@@ -238,12 +238,21 @@ def _jumps(model: Model, values: Mapping[str, float], deliveries: Sequence[Deliv
     for text, (function, drug, route) in calls.items():
         gain = np.array([float(evaluate(t[text], values)) if text in t else 0.0 for t in terms])
         scale = model.input_scale.get(drug, 1.0)
-        for delivery in _of(deliveries, drug, route):
-            if function == "pulse" and delivery.counted:
-                jumps.setdefault(delivery.start, []).append((np.ones(len(names)), gain))
-            elif function == "input" and delivery.end == delivery.start:
+        entering = list(_of(deliveries, drug, route))
+        if function == "pulse":
+            for start in _pulses([d.start for d in entering if d.counted], course_gap(text)):
+                jumps.setdefault(start, []).append((np.ones(len(names)), gain))
+            continue
+        for delivery in entering:
+            if function == "input" and delivery.end == delivery.start:
                 jumps.setdefault(delivery.start, []).append((np.ones(len(names)), gain * scale * delivery.amount))
     return jumps
+
+
+def _pulses(starts: Sequence[float], gap: float) -> list[float]:
+    """Of the doses at ``starts`` those that a pulse sees: all, or the first of each course, which ``gap`` ends."""
+    times = sorted(set(starts)) if gap else list(starts)
+    return [now for i, now in enumerate(times) if not gap or i == 0 or now - times[i - 1] >= gap]
 
 
 def _jumped(x: Floats, jumps: Iterable[Jump]) -> Floats:

@@ -72,8 +72,3 @@ def tablets(mg: float, days: int, times_a_day: int = 1, begin: float = 0.0) -> D
     """So many mg by mouth at even times for so many days."""
     hours = begin + np.arange(days * times_a_day) * 24 / times_a_day
     return infusion([], [(round(h * HOUR_MS), mg, "oral") for h in hours.tolist()])
-
-
-def parameters_of(model_id: str, *but: str) -> dict[str, str]:
-    """All parameters of a model that a suite takes over under the same name."""
-    return same(*(p.name for p in load_model(model_id).parameters if p.name not in but))

@@ -60,6 +60,16 @@ def test_imatinib_at_steady_state_is_dose_over_clearance() -> None:
     assert np.trapezoid(found, hours) / 1000 == pytest.approx(400 / 14.3, rel=0.005)
 
 
+def test_imatinib_clearance_and_volume_follow_weight_age_sex_and_disease() -> None:
+    model = load_model("imatinib_widmer2006")
+    man = typical_values(model, {"WT": 84, "AGE": 60, "MALE": 1, "GIST": 0})
+    assert man["CL"] == pytest.approx(14.3 + 5.42 * 0.2 + 1.49 - 5.81 * 0.2 + 0.806)
+    assert man["V"] == pytest.approx(347 + 46.2)
+    woman = typical_values(model, {"MALE": 0, "GIST": 1})
+    assert (woman["CL"], woman["V"]) == (pytest.approx(14.3 - 1.49 - 0.806), pytest.approx(347 - 46.2))
+    assert model.omega[0, 1] / math.sqrt(model.omega[0, 0] * model.omega[1, 1]) == pytest.approx(0.798)
+
+
 def test_intraperitoneal_irinotecan_is_shared_between_plasma_and_sn38() -> None:
     hours = [float(h) for h in np.concatenate([np.linspace(0.01, 12, 600), np.geomspace(12.1, 3000, 600)])]
     given = {"irinotecan": Delivered(impulses=[(0, 75.0, "ip")])}
@@ -125,3 +135,17 @@ def test_cabozantinib_tumours_shift_clearance_and_volume() -> None:
     assert thyroid["CL"] / healthy["CL"] == pytest.approx(1.9)
     assert thyroid["V2"] / healthy["V2"] == pytest.approx(0.936)
     assert typical_values(model, {"FEMALE": 1})["CL"] == pytest.approx(0.76 * 2.48)
+    assert typical_values(model, {"AGE": 64, "WT": 78})["V2"] == 212
+    assert typical_values(model, {"ASIAN": 1})["V2"] == pytest.approx(0.696 * 212)
+    assert typical_values(model, {"BLACK": 1})["CL"] == pytest.approx(1.18 * 2.48)
+
+
+def test_cabozantinib_capsules_are_absorbed_more_slowly_and_less() -> None:
+    hours = [float(h) for h in np.concatenate([np.linspace(0.001, 24, 2000), np.geomspace(24.1, 4000, 3000)])]
+    given = {"cabozantinib": Delivered(impulses=[(0, 60.0, "oral")])}
+    tablet, capsule = (
+        typical("cabozantinib_nguyen2019", given, hours, {"CAPSULE": form})["cabozantinib_plasma"] for form in (0, 1)
+    )
+    assert np.trapezoid(capsule, hours) / np.trapezoid(tablet, hours) == pytest.approx(0.847, rel=1e-4)
+    values = typical_values(load_model("cabozantinib_nguyen2019"), {"CAPSULE": 1})
+    assert values["KA"] == pytest.approx(0.402 * 1.24)

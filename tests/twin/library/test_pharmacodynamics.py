@@ -11,6 +11,7 @@ import pytest
 from tests.twin.equations import infusion
 from tests.twin.library.effects import DAYS, assert_one_truth, hour_infusion, same, tablets, typical
 from twin.arrays import Floats
+from twin.clock import HOUR_MS
 from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
 
@@ -20,6 +21,17 @@ def test_docetaxel_of_kloft_driven_by_ozawa_has_the_computed_nadir() -> None:
     nadir = counts["neutrophils"]
     assert nadir.min() == pytest.approx(0.18, abs=0.005)
     assert DAYS[nadir.argmin()] == pytest.approx(8.6, abs=0.1)
+
+
+@pytest.mark.parametrize("hours", [[0], [0, 12, 24, 36, 48, 60], [0, 0, 12]])
+def test_a_course_of_dexamethasone_fills_the_pool_of_ozawa_once(hours: list[int]) -> None:
+    times = [round((hour + 504 * cycle) * HOUR_MS) for cycle in (0, 1) for hour in hours]
+    premedication = infusion([], [(t, 8.0, "oral") for t in times], times)
+    given = {"docetaxel": hour_infusion(96, 1, [0.0, 504.0]), "dexamethasone": premedication}
+    counts = typical("docetaxel_ozawa2007", np.arange(0, 1008.0, 3), given)["neutrophils"]
+    assert counts[:168].min() == pytest.approx(0.973, abs=0.001)
+    # Each course fills it anew.
+    assert counts[168:200].max() - counts[167] > 0.5
 
 
 def test_docetaxel_of_kloft_shares_its_kinetics_with_ozawa() -> None:
@@ -115,6 +127,16 @@ def test_pressure_over_the_day_is_the_published_curve_on_the_patients_clock() ->
     assert found["systolic_pressure"][hours == 4.0] < 130
     china = typical("ambulatory_bp_sheng2013", hours, {}, [(0, {"UTC_OFFSET": 8.0})])
     np.testing.assert_allclose(china["systolic_pressure"], curve(140, 7.52, 8.64, day + 8 / 24), rtol=1e-9)
+
+
+def test_pressures_of_the_cohort_differ_as_its_standard_errors_allow() -> None:
+    spread = {p.name: p.iiv for p in load_model("ambulatory_bp_sheng2013").parameters if p.iiv is not None}
+    assert (spread["Base_SBP"], spread["Base_DBP"]) == (pytest.approx(0.079**2), pytest.approx(0.12**2))
+    # SD of 38 patients is at most sqrt(38) standard errors of the mean: relative for the means, else as tabulated.
+    errors = {"Base_SBP": 0.018, "Base_DBP": 0.018, "A1_SBP": 0.087 * 7.52, "A2_SBP": 0.091 * 8.64,
+              "A1_DBP": 0.076 * 5.61, "A2_DBP": 0.093 * 6.27, "PHS1": 0.013 * 0.652, "PHS2": 0.008 * 3.61}  # fmt: skip
+    for name, error in errors.items():
+        assert np.sqrt(spread[name]) < 1.1 * np.sqrt(38) * error, name
 
 
 def test_qtcf_on_ivosidenib_is_the_published_line_and_says_what_of_it_is_a_stand_in() -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from tests.twin.equations import infusion, timeline_of
-from tests.twin.library.effects import assert_one_truth, hour_infusion, parameters_of, same, tablets, typical
+from tests.twin.library.effects import assert_one_truth, hour_infusion, same, tablets, typical
 from tests.twin.library.test_sunitinib import HANSSON
 from twin.clock import HOUR_MS
 from twin.kernel.kernel import compile_model
@@ -15,20 +15,53 @@ from twin.modelfile.library import load_model
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
 
+RHYTHM = ("PHS1", "PHS2", "day", "pi")
 
-def test_sunitinib_suite_shares_every_number_with_its_parts() -> None:
-    suite = "sunitinib_suite"
-    assert_one_truth(suite, "sunitinib_yu2014", parameters_of("sunitinib_yu2014"))
-    for part in HANSSON[1:]:
-        assert_one_truth(suite, part, parameters_of(part))
-    pressure = {"dBP0": "dBP0", "MRT": "MRT_dBP", "slope": "slope_dBP"}
-    assert_one_truth(suite, "sunitinib_dbp_hansson2013", pressure)
-    assert_one_truth(suite, "ambulatory_bp_sheng2013", same("A1_DBP", "A2_DBP", "PHS1", "PHS2", "day", "pi"))
-    joined = load_model(suite)
-    for part in ("sunitinib_yu2014", *HANSSON):
-        model = load_model(part)
-        here = [joined.eta_names.index(pressure.get(n, n) if "dbp" in part else n) for n in model.eta_names]
-        np.testing.assert_array_equal(joined.omega[np.ix_(here, here)], model.omega, err_msg=part)
+PARTS = {
+    "sunitinib_suite": {
+        "sunitinib_yu2014": {},
+        **{part: {} for part in HANSSON},
+        "sunitinib_dbp_hansson2013": {"MRT": "MRT_dBP", "slope": "slope_dBP"},
+        "ambulatory_bp_sheng2013": same("A1_DBP", "A2_DBP", *RHYTHM)
+        | {"diastolic_pressure": "diastolic_pressure_ambulatory"},
+    },
+    "ibrutinib_suite": {
+        "ibrutinib_gallais2020": {},
+        "ibrutinib_sbp_ibrahim2023": {},
+        "ambulatory_bp_sheng2013": same("A1_SBP", "A2_SBP", *RHYTHM)
+        | {"systolic_pressure": "systolic_pressure_ambulatory"},
+    },
+    "docetaxel_gcsf_suite": {
+        "docetaxel_ozawa2007": same("CL", "V1", "Q2", "V2", "Q3", "V3", "docetaxel_plasma"),
+        "gcsf_melhem2018": {"CHMSL": None},
+    },
+    "febrile_neutropenia_suite": {"fn_biomarkers_netterberg2018": {}, "fn_hazard_netterberg2018": {}},
+    "docetaxel_kloft2006_netterberg2017": {
+        "docetaxel_ozawa2007": same("CL", "V1", "Q2", "V2", "Q3", "V3", "docetaxel_plasma"),
+    },
+}
+"""What a joined model takes from a part: all of it but the names that are ``None`` or another there, or, of a part with
+names that are the same there, these alone."""
+
+
+@pytest.mark.parametrize(("suite", "part"), [(suite, part) for suite, parts in PARTS.items() for part in parts])
+def test_a_joined_model_has_every_number_of_its_parts(suite: str, part: str) -> None:
+    joined, model, renamed = load_model(suite), load_model(part), PARTS[suite][part]
+    everything = [*model.parameters, *model.outputs]
+    only = any(name == other for name, other in renamed.items())
+    names = renamed if only else {item.name: renamed.get(item.name, item.name) for item in everything}
+    assert_one_truth(suite, part, {p.name: other for p in model.parameters if (other := names.get(p.name))})
+    outputs = {o.name: o for o in joined.outputs}
+    for output in model.outputs:
+        if other := names.get(output.name):
+            for key in ("unit", "error", "kind", "molar_mass"):
+                assert getattr(outputs[other], key) == getattr(output, key), f"{other}.{key}"
+    etas = [name for name in model.eta_names if names.get(name)]
+    there = [joined.eta_names.index(str(names[name])) for name in etas]
+    here = [model.eta_names.index(name) for name in etas]
+    np.testing.assert_array_equal(joined.omega[np.ix_(there, there)], model.omega[np.ix_(here, here)])
+    if not only:
+        assert joined.occasions in (None, model.occasions) or model.occasions is None
 
 
 def test_sunitinib_suite_rescales_the_clearance_to_that_of_the_effects() -> None:
@@ -49,21 +82,13 @@ def test_sunitinib_suite_shows_what_its_parts_show() -> None:
     assert night[1] < night[0] - 10
 
 
-def test_docetaxel_with_g_csf_shares_every_number_with_its_parts_but_the_anchored_one() -> None:
-    suite = "docetaxel_gcsf_suite"
-    assert_one_truth(suite, "docetaxel_ozawa2007", same("CL", "V1", "Q2", "V2", "Q3", "V3"))
-    assert_one_truth(suite, "gcsf_melhem2018", parameters_of("gcsf_melhem2018", "CHMSL"))
-    joined, part = load_model(suite), load_model("gcsf_melhem2018")
-    here = [joined.eta_names.index(name) for name in part.eta_names]
-    np.testing.assert_array_equal(joined.omega[np.ix_(here, here)], part.omega)
-    assert typical_values(joined)["CL_typical"] == typical_values(joined)["CL"]
-
-
 def test_docetaxel_with_g_csf_is_anchored_at_the_nadir_of_ozawa() -> None:
     hours = np.arange(66.0, 504.0, 3)
     premedicated = {"docetaxel": hour_infusion(96, 1), "dexamethasone": infusion([], [(0, 8.0, "iv")], [0])}
     nadir = typical("docetaxel_gcsf_suite", hours, premedicated)["neutrophils"].min()
     assert nadir == pytest.approx(0.97, abs=0.01)
+    values = typical_values(load_model("docetaxel_gcsf_suite"))
+    assert values["CL_typical"] == values["CL"]
     ozawa = typical("docetaxel_ozawa2007", np.arange(0, 504.0, 3), premedicated)["neutrophils"].min()
     assert ozawa == pytest.approx(nadir, abs=0.01)
     supported = premedicated | {"pegfilgrastim": infusion([], [(24 * HOUR_MS, 6.0, "sc")])}
@@ -82,13 +107,6 @@ def test_a_patient_who_clears_docetaxel_slowly_has_the_deeper_nadir() -> None:
     assert slow_nadir < 0.9 * typical_nadir
 
 
-def test_febrile_neutropenia_suite_shares_every_number_with_its_parts() -> None:
-    suite = "febrile_neutropenia_suite"
-    for part in ("fn_biomarkers_netterberg2018", "fn_hazard_netterberg2018"):
-        assert_one_truth(suite, part, parameters_of(part))
-    assert load_model(suite).occasions == load_model("fn_biomarkers_netterberg2018").occasions
-
-
 def test_febrile_neutropenia_comes_where_interleukin_6_surges() -> None:
     kernel = compile_model(load_model("febrile_neutropenia_suite"))
     names, hours = kernel.model.effect_names, np.arange(12.0, 505.0, 4)
@@ -102,18 +120,6 @@ def test_febrile_neutropenia_comes_where_interleukin_6_surges() -> None:
     assert -np.log1p(-none[-1]) == pytest.approx(3.3e-4 / 24 * (504 - 84), rel=1e-5)
     # 12 of 98 cycles were febrile, and 63 % surge; h0 is known to within a factor of three.
     assert 0.04 < 0.634 * surge[-1] + 0.366 * none[-1] < 0.37
-
-
-def test_ibrutinib_suite_shares_every_number_with_its_parts() -> None:
-    suite = "ibrutinib_suite"
-    assert_one_truth(suite, "ibrutinib_gallais2020", parameters_of("ibrutinib_gallais2020"))
-    assert_one_truth(suite, "ibrutinib_sbp_ibrahim2023", parameters_of("ibrutinib_sbp_ibrahim2023"))
-    rhythm = same("A1_SBP", "A2_SBP", "PHS1", "PHS2", "day", "pi")
-    assert_one_truth(suite, "ambulatory_bp_sheng2013", rhythm)
-    joined = load_model(suite)
-    for part in map(load_model, ("ibrutinib_gallais2020", "ibrutinib_sbp_ibrahim2023")):
-        here = [joined.eta_names.index(name) for name in part.eta_names]
-        np.testing.assert_array_equal(joined.omega[np.ix_(here, here)], part.omega)
 
 
 @pytest.mark.slow

@@ -8,6 +8,8 @@ import pytest
 from tests.twin.library.effects import assert_one_truth, same, tablets, typical
 from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
+from twin.observation.residual import scale
+from twin.randomness import generator
 
 HANSSON = ("sunitinib_dbp_hansson2013", "sunitinib_biomarkers_hansson2013a", "sunitinib_anc_hansson2013",
            "sunitinib_tgi_hansson2013b")  # fmt: skip
@@ -29,6 +31,17 @@ def test_sunitinib_raises_diastolic_pressure_as_computed() -> None:
     np.testing.assert_allclose(placebo["diastolic_pressure"], 77.6, rtol=1e-12)
 
 
+def test_sunitinib_raises_a_pressure_less_where_it_began_high() -> None:
+    """After 28 days their SD is 9.3 mmHg and one in a hundred over 110; with the other sign 17.5 mmHg and one in 12."""
+    model = load_model("sunitinib_dbp_hansson2013")
+    assert model.eta_names == ("dBP0", "MRT", "slope")
+    eta = generator(4, "pressures").multivariate_normal(np.zeros(3), model.omega, 200_000)
+    base, residence, slope = (np.array([71.8, 361, 0.119]) * np.exp(eta)).T
+    pressure = base * (1 + slope * 50 / 32.819 * (1 - np.exp(-28 * 24 / residence)))
+    assert pressure.std() == pytest.approx(9.3, abs=0.1)
+    assert (pressure > 110).mean() == pytest.approx(0.010, abs=0.002)
+
+
 def test_sunitinib_moves_the_four_proteins_to_where_their_equations_rest() -> None:
     hours, auc = 400 * 24.0, 50 / 32.819
     found = typical("sunitinib_biomarkers_hansson2013a", [hours], {"sunitinib": tablets(50, 500)})
@@ -48,13 +61,32 @@ def test_sunitinib_neutrophils_follow_the_fall_of_svegfr3() -> None:
     fall = auc / (1 + auc)
     rest = 4.94 * (1 - 0.52 * fall / (0.552 + fall)) ** (1 / 0.362)
     assert found["neutrophils"][0] == pytest.approx(rest, rel=1e-3)
+    # Neutrophils leave the blood with a half-life of 7 h, which the marrow's stages fill up accordingly.
+    week_five = typical("sunitinib_anc_hansson2013", [0.0, 35 * 24], {"sunitinib": tablets(50, 28)})["neutrophils"]
+    np.testing.assert_allclose(week_five, [4.94, 1.97], atol=0.005)
     japanese = typical_values(load_model("sunitinib_anc_hansson2013"), {"JAPANESE": 1})
     assert japanese["Circ0"] == pytest.approx(3.69)
 
 
-def test_sunitinib_neutrophils_keep_the_box_cox_residual() -> None:
+def test_sunitinib_keeps_the_scales_on_which_its_residuals_were_fitted() -> None:
     (counts,) = (o.error for o in load_model("sunitinib_anc_hansson2013").outputs if o.name == "neutrophils")
     assert (counts.kind, counts.additive, counts.box_cox) == ("box_cox", 0.406, 0.2)
+    proteins = {o.name: o.error for o in load_model("sunitinib_biomarkers_hansson2013a").outputs}
+    for name, size in [("VEGF_plasma", 0.445), ("sVEGFR3_plasma", 0.22), ("sKIT_plasma", 0.224)]:
+        assert (proteins[name].kind, proteins[name].additive) == ("log_additive", size)
+    # W = sqrt(0.12^2 + (583/A)^2) on the logarithm.
+    predicted = np.array([8670.0, 2000.0])
+    np.testing.assert_allclose(scale(proteins["sVEGFR2_plasma"], predicted), np.hypot(0.12, 583 / predicted))
+
+
+def test_sunitinib_spread_of_neutrophils_and_levels_is_that_of_their_authors() -> None:
+    counts, levels = load_model("sunitinib_anc_hansson2013"), load_model("sunitinib_yu2014")
+    at = [counts.eta_names.index(name) for name in ("Circ0", "Emax", "MTT")]
+    block = [[0.172, 0.0477, 0], [0.0477, 0.0155, 0.000914], [0, 0.000914, 0.0279]]
+    np.testing.assert_allclose(counts.omega[np.ix_(at, at)], block, rtol=1e-12)
+    at = [levels.eta_names.index(name) for name in ("Vs", "Vm", "CLm", "CLs")]
+    chain = np.diag(levels.omega[np.ix_(at, at)], 1)
+    np.testing.assert_allclose(chain, [0.09005, 0.10969, 0.07564], atol=5e-6)
 
 
 def test_sunitinib_tumours_grow_without_it_and_shrink_with_it_at_the_published_rates() -> None:

@@ -19,7 +19,7 @@ def test_compartments_are_linear_and_counts_are_stepped() -> None:
     structure = analyse(DOCETAXEL)
     assert structure.linear == ("A1", "A2", "A3", "AUC", "In")
     assert structure.stepped == ("Prol", "Tr1", "Tr2", "Tr3", "Circ")
-    assert structure.inputs == ("input(docetaxel)", "pulse(dexamethasone)")
+    assert structure.inputs == ("input(docetaxel)", "pulse(dexamethasone, 96)")
 
 
 def test_drivers_are_the_linear_states_that_stepped_ones_read() -> None:

@@ -117,7 +117,7 @@ DOCETAXEL = load_model("docetaxel_ozawa2007").text
             "mine.toml: states.AUC.derivative: 'A1' is in mg, not in mg.h/L per h; mend the formula or a unit",
         ),
         (
-            "IP0*pulse(dexamethasone)",
+            "IP0*pulse(dexamethasone, 96)",
             "IP0*input(dexamethasone)",
             "mine.toml: states.In.derivative: 'IP0 * input(dexamethasone) - In / MIT' puts",
         ),

@@ -100,11 +100,11 @@ def test_what_is_stated_badly_is_refused(clearance: str, more: str, message: str
 
 def test_an_error_fitted_on_the_logarithm_is_log_additive() -> None:
     assert model(error='proportional = 0.1, fitted_on = "linear"').outputs[0].error.fitted_on == "linear"
-    assert model(error='proportional = 0.1, additive = 2, fitted_on = "log"').outputs[0].error.fitted_on == "log"
+    assert model(error="log_additive = 0.1, additive = 2").outputs[0].error.kind == "log_combined"
     with pytest.raises(
         ModelError, match=r"error\.fitted_on: is 'log', and .*; the SD of LOG\(F\) is log_additive; write"
     ):
-        model(error='proportional = 0.1, fitted_on = "log"')
+        model(error='proportional = 0.1, additive = 2, fitted_on = "log"')
     with pytest.raises(ModelError, match=r"is 'linear', which does not go with an error that is log_additive; leave"):
         model(error='log_additive = 0.1, fitted_on = "linear"')
 

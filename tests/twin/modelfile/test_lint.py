@@ -25,7 +25,7 @@ def test_a_sound_file_has_no_fault(name: str) -> None:
 
 
 def test_a_fault_is_shown_as_a_compiler_shows_it() -> None:
-    (fault,) = faults(TEXT.replace("iiv = 0.1478", "ivi = 0.1478"), "mine.toml")
+    (fault,) = faults(TEXT.replace("iiv = 0.1478\nstated = { iiv = 0.399 }", "ivi = 0.1478"), "mine.toml")
     line = TEXT[: TEXT.index("iiv = 0.1478")].count("\n") + 1
     assert str(fault) == (
         f"mine.toml:{line}:1: parameters.CL.ivi: unknown key; did you mean 'iiv'?\n"
@@ -104,7 +104,7 @@ def test_each_section_has_its_say() -> None:
     text = TEXT
     for good, bad in [
         ("reference = 0.94", "reference = 94"),
-        ("iiv = 0.1478", "ivi = 0.1478"),
+        ("iiv = 0.1478\nstated = { iiv = 0.399 }", "ivi = 0.1478"),
         ("value = 6.94", 'value = "6.94"'),
         ('"4 / MTT"', '"4 / MTTT"'),
         ("ktr*(Prol - Tr1)", "ktr*(Prl - Tr1)"),

@@ -17,6 +17,7 @@ from scipy.integrate import solve_ivp
 from twin.model.budget import LARGEST_FILE
 from twin.model.formula import evaluate
 from twin.model.spec import Model, ModelError
+from twin.model.structure import input_calls
 from twin.model.typical import individual_value, typical_values
 from twin.modelfile import library as models
 from twin.modelfile.library import library_ids, load_model
@@ -144,7 +145,7 @@ def course(
 ) -> dict[str, float]:
     """States of the typical patient after ``duration``, by the model's own equations and a general-purpose solver."""
     constants = typical_values(model)
-    silent = {f"{call}({drug})": 0.0 for call in ("input", "pulse") for drug in model.drugs}
+    silent = {call: 0.0 for state in model.states for call in input_calls(state.derivative)}
     names = [state.name for state in model.states]
 
     def derivative(t: float, y: np.ndarray) -> list[float]:
@@ -293,8 +294,8 @@ def wrong(good: str, bad: str) -> ModelError:
         ('aliases = ["ANC"]', 'aliases = "ANC"', "outputs.neutrophils.aliases", "is not a list of texts"),
         ("log_additive = 0.291, ", "", "outputs.neutrophils.error",
          "gives no size; write proportional, additive, power or"),
-        ("log_additive = 0.291", "log_additive = 0.291, additive = 1", "outputs.neutrophils.error.log_additive",
-         "cannot be combined with 'additive', 'proportional', 'power' or 'box_cox'; keep one"),
+        ("log_additive = 0.291", "log_additive = 0.291, proportional = 1", "outputs.neutrophils.error.log_additive",
+         "cannot be combined with 'proportional', 'power' or 'box_cox'; keep one"),
         ("log_additive = 0.291", "log_additive = 0.291, df = 2", "outputs.neutrophils.error.df", "greater than 2"),
         ('output = "neutrophils"', 'output = "platelets"', "toxicities.neutropenia_g4.output", "is not known"),
         ("horizon = 504\nsource", "horizon = 0\nsource", "toxicities.neutropenia_g4.horizon", "must be greater than 0"),

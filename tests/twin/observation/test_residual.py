@@ -38,9 +38,11 @@ PLAIN = [
 ]
 BY_SD = replace(spec("combined", 0.3, 0.2), combination="sd")
 POWER = replace(spec("power", 0.0, 0.25), exponent=0.7)
+LOG_COMBINED = spec("log_combined", 0.5, 0.25)
 BOX_COX = replace(spec("box_cox", 0.3), box_cox=0.5)
 OUTLIERS = replace(spec("log_additive", 0.3), outliers=OutlierSpec(0.1, 4.0))
-SPECS = [*PLAIN, BY_SD, POWER, replace(POWER, additive=0.2, df=6.0), BOX_COX, replace(BOX_COX, df=4.0), OUTLIERS]
+SPECS = [*PLAIN, BY_SD, POWER, replace(POWER, additive=0.2, df=6.0), LOG_COMBINED]
+SPECS += [BOX_COX, replace(BOX_COX, df=4.0), OUTLIERS]
 NAMES = [f"{error.kind}-{'normal' if error.df is None else 'student'}" for error in SPECS]
 NAMES[len(PLAIN)] = "combined-sd"
 NAMES[-1] = "outliers"
@@ -56,6 +58,7 @@ def written_out(error: ErrorSpec, predicted: float) -> stats.rv_continuous:
         "combined": combined(error.additive, error.proportional * predicted),
         "power": np.hypot(error.additive, error.proportional * predicted**error.exponent),
         "log_additive": error.additive,
+        "log_combined": np.hypot(error.proportional, error.additive / predicted),
         "box_cox": error.additive,
     }[error.kind]
     centre = on_scale(error, predicted)
@@ -65,12 +68,12 @@ def written_out(error: ErrorSpec, predicted: float) -> stats.rv_continuous:
 def on_scale(error: ErrorSpec, value: float) -> float:
     if error.box_cox is not None:
         return float((value**error.box_cox - 1) / error.box_cox)
-    return float(np.log(value)) if error.kind == "log_additive" else value
+    return float(np.log(value)) if error.logarithmic else value
 
 
 def jacobian(error: ErrorSpec, value: float) -> float:
     """log of d(scale)/d(value), with its sign turned."""
-    power = {"log_additive": 1.0, "box_cox": 1.0 - (error.box_cox or 0.0)}.get(error.kind, 0.0)
+    power = 1.0 if error.logarithmic else 0.0 if error.box_cox is None else 1.0 - error.box_cox
     return float(power * np.log(value))
 
 
@@ -86,7 +89,7 @@ def test_densities_integrate_to_one(error: ErrorSpec) -> None:
         def density(y: float, middle: NDArray[np.float64] = middle) -> float:
             return float(np.exp(one(log_likelihood(error, y, middle))))
 
-        positive = error.kind in ("log_additive", "box_cox")
+        positive = error.transformed
         below, _ = integrate.quad(density, 1e-300 if positive else -np.inf, predicted, limit=200)
         above, _ = integrate.quad(density, predicted, np.inf, limit=200)
         # What reaches below the Box-Cox scale is a measurement of 0.

@@ -33,6 +33,7 @@ def error(kind: str, additive: float = 0.0, proportional: float = 0.0, **more: o
             error("power", 1.0, 0.3, exponent=2.0, combination="sd"),
         ),
         ("log_additive = 0.3, df = 5", error("log_additive", 0.3, df=5.0)),
+        ("log_additive = 0.12, additive = 583", error("log_combined", 583.0, 0.12)),
         ("additive = 0.3, box_cox = 0.2", error("box_cox", 0.3, box_cox=0.2)),
         (
             "proportional = 0.2, outliers = { share = 0.05, widening = 5 }",
@@ -51,6 +52,8 @@ def test_an_error_is_read_as_it_is_written(text: str, expected: ErrorSpec) -> No
         ("df = 5", "", "gives no size; write proportional, additive, power or log_additive"),
         ("additive = 0", ".additive", "is 0; it must be greater than 0"),
         ("log_additive = 0.3, power = { coefficient = 1, exponent = 1 }", ".log_additive", "cannot be combined"),
+        ("log_additive = 0.3, proportional = 0.1", ".log_additive", "cannot be combined"),
+        ('log_additive = 0.3, additive = 1, combination = "sd"', ".combination", "has nothing to combine"),
         ("proportional = 1, power = { coefficient = 1, exponent = 1 }", ".power", "keep 'power' or 'proportional'"),
         ("power = { coefficient = 1 }", ".power.exponent", "is missing; write a number"),
         ("power = { coefficient = 1, exponent = 1, offset = 2 }", ".power.offset", "unknown key"),

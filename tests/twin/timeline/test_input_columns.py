@@ -54,6 +54,22 @@ def test_a_pulse_counts_doses_whatever_their_amount() -> None:
     assert found.kicks == [(5, column, 1.0), (7, column, 1.0)]
 
 
+@pytest.mark.parametrize("lag", ["", ", lag=late"])
+def test_a_pulse_of_courses_sees_the_first_dose_of_each(lag: str) -> None:
+    kernel = compile_model(
+        toys.made(
+            {"k": "0.1 1/h", "late": "2 h"},
+            {"A": "mg: input(toxin) - k*A", "P": f"1: pulse(toxin, 24{lag}) - k*P"},
+            {"level": "mg: A", "pool": "1: P"},
+        )
+    )
+    # Two doses at one instant are one; a day without any ends a course, a shorter while does not.
+    hours = [60, 0, 12, 0, 35, 58, 84]
+    found = entering(kernel, {"toxin": Delivered(pulses=[hour * H for hour in hours])}, [])
+    entered = found.late.given.tolist() if lag else [millis for millis, *_ in found.kicks]
+    assert entered == [0, 84 * H]
+
+
 def test_nothing_given_is_nothing_that_enters() -> None:
     found = entering(TOY, {}, [])
     assert found.rates.shape == (1, len(TOY.inputs))

@@ -142,6 +142,13 @@ def test_a_pulse_counts_doses_and_not_amounts_or_segments(model: Model) -> None:
     np.testing.assert_allclose(found, [0, 3, second, second * np.exp(-2 * K)], rtol=1e-7, atol=1e-12)
 
 
+def test_a_pulse_of_courses_counts_the_first_dose_of_each() -> None:
+    courses = parse_model(ONE_COMPARTMENT.replace("pulse(marker)", "pulse(marker, 24)"), "courses.toml")
+    given = [Delivery("marker", "iv", start, start, 8.0) for start in (12.0, 1.0, 1.0, 60.0)]
+    found = trajectory(courses, individual(courses, {}, {}), given, [1.0, 13.0, 60.0])["pool"]
+    np.testing.assert_allclose(found, [3, 3 * np.exp(-12 * K), 3 + 3 * np.exp(-59 * K)], rtol=1e-7)
+
+
 def test_an_exposure_begins_again_with_each_course(model: Model) -> None:
     courses = [Delivery("drug", "iv", start, start + 2, 100.0) for start in (0.0, 24.0, 120.0)]
     values = individual(model, {}, {})
