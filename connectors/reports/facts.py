@@ -16,6 +16,14 @@ ASSUMED = "ASSUMED: "
 """Stands before the reason for a number that nobody published."""
 
 
+PRINTED = {
+    "variance": "variances of eta",
+    "sd": "standard deviations of eta",
+    "cv_of_eta": "coefficients of variation that are standard deviations of eta",
+    "cv_of_parameter": "coefficients of variation of the parameter",
+}
+"""Forms of `twin.model.evidence.STATED_AS` in words."""
+
 UNCONFIRMED = "NOT CONFIRMED by an independent source:"
 """Stands where no source of another lineage says the same."""
 
@@ -88,6 +96,10 @@ def _parameters(model: Model) -> Section:
     rows = [(p.name, f"{p.value:g}", p.unit, _variability(p), _grounds(p)) for p in model.parameters]
     formulas = [Formula(f"{p.name}(individual)", p.expression) for p in model.parameters if p.expression is not None]
     lines = [*_correlations(model.eta_names, model.omega), *_correlations(model.iov_names, model.omega_iov, " (IOV)")]
+    assumed = (c for c in model.correlations if c.assumed)
+    lines += [f"{' and '.join(c.between)} vary together: {_rests_on(c.source, c.assumed)}" for c in assumed]
+    if (v := model.variability) is not None:
+        lines.append(f"variability is printed as {PRINTED[v.stated_as]}; {_rests_on(v.source, v.assumed)}")
     if (o := model.occasions) is not None:
         begins = _begins(o, model.time_unit)
         lines.append(f"a new occasion begins with {begins}; {_rests_on(o.source, o.assumed)}")

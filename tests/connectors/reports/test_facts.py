@@ -7,6 +7,7 @@ import numpy as np
 from connectors.reports.card import card_page
 from connectors.reports.facts import UNCONFIRMED, facts
 from tests.twin import toys
+from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 from twin.study.population import Outlook
 
@@ -36,3 +37,12 @@ def test_the_card_says_where_nobody_confirms_it() -> None:
 def test_the_card_says_what_the_typical_patient_must_show() -> None:
     expected = '[[expected]]\nof = "A"\nat = 24\nlow = 1\nhigh = 2\nsource = "Figure 2"\n'
     assert confirmation(more=expected)[1] == "the typical patient's A at 24 h is 1 to 2; Figure 2"
+
+
+def test_the_card_says_in_which_form_variability_was_printed_and_which_covariance_is_assumed() -> None:
+    (section,) = [s for s in facts(load_model("sunitinib_anc_hansson2013")) if s.title.startswith("Parameters")]
+    assert any(
+        line.startswith("variability is printed as variances of eta; wojjy001/sunitinib") for line in section.lines
+    )
+    (together,) = [line for line in section.lines if line.startswith("Circ0 and Emax vary together: ")]
+    assert "ASSUMED: of Circ0 and Emax: the source calls the row MTT" in together
