@@ -103,7 +103,7 @@ def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[st
 
 def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
-    known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY"}
+    known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY", "DOSETWIN_CONSOLE_HOSTS"}
     for sink in sinks().offers:
         prefix = sink.Settings.model_config["env_prefix"]
         known |= {f"{prefix}{field.upper()}" for field in sink.Settings.model_fields}
@@ -129,9 +129,9 @@ def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -
 
 def test_servers_and_what_can_be_asked_have_health_checks(compose: dict[str, Any]) -> None:
     checked = {name for name, service in compose["services"].items() if "healthcheck" in service}
-    assert checked == {"kafka", "influxdb", "grafana", "worker", "console"}
+    assert checked == {"kafka", "influxdb", "grafana", "worker", "sink", "console"}
     worker = compose["services"]["worker"]
-    assert f":{worker['command'][-1]}/metrics" in worker["healthcheck"]["test"][-1]
+    assert f":{worker['command'][-1]}/readyz" in worker["healthcheck"]["test"][-1]
 
 
 def test_the_broker_is_configured_like_the_one_that_the_tests_run(compose: dict[str, Any]) -> None:

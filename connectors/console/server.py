@@ -10,6 +10,7 @@ import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import msgspec
@@ -49,6 +50,10 @@ HEADERS = {
 }
 
 
+LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+"""Names of this machine for itself."""
+
+
 class ConsoleError(RuntimeError):
     """The console cannot be served; the message says how to mend it."""
 
@@ -60,9 +65,9 @@ class Guard:
     owner points at 127.0.0.1) or by a WebSocket, which browsers do not keep to one origin. Both are refused here.
     """
 
-    def __init__(self, app: ASGIApp, hosts: Collection[str] | None) -> None:
+    def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
         self.app = app
-        self._hosts = hosts
+        self._hosts = frozenset(host.lower() for host in hosts)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] not in ("http", "websocket"):
@@ -84,7 +89,7 @@ class Guard:
 
     def _refusal(self, headers: Headers, websocket: bool) -> str | None:
         host = headers.get("host", "")
-        if self._hosts is not None and urlsplit(f"//{host}").hostname not in self._hosts:
+        if _name_of(host) not in self._hosts:
             return f"this console answers to {', '.join(sorted(self._hosts))} only"
         origin = headers.get("origin")
         if websocket and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
@@ -92,11 +97,19 @@ class Guard:
         return None
 
 
+def _name_of(host: str) -> str | None:
+    """The name in a Host header, without its port."""
+    try:
+        return urlsplit(f"//{host}").hostname
+    except ValueError:
+        return None
+
+
 def create_app(
     live: LiveBoard,
     reader: TopicReader | None = None,
     *,
-    hosts: Collection[str] | None = ("127.0.0.1", "localhost", "::1"),
+    hosts: Collection[str] = LOCAL_HOSTS,
     tick: float = TICK,
     heartbeat: float = HEARTBEAT,
 ) -> Starlette:
@@ -105,7 +118,7 @@ def create_app(
     Args:
         live: the board it shows.
         reader: started and stopped with the application; None when something else fills the board.
-        hosts: host names it answers to; None for any.
+        hosts: host names it answers to.
         tick: least seconds between frames to a page.
         heartbeat: most seconds between frames to a page.
     """
@@ -130,6 +143,7 @@ def create_app(
             Route("/api/ward", _ward_endpoint(live)),
             Route("/api/patients/{patient_id}", _patient_endpoint(live)),
             Route("/healthz", _health_endpoint(live)),
+            Route("/readyz", _ready_endpoint(live)),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
         middleware=[Middleware(Guard, hosts=hosts)],
@@ -160,9 +174,14 @@ def address_of(listener: socket.socket) -> str:
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:
     """Serve until interrupted (SIGINT or SIGTERM); open pages do not hold it up."""
-    import uvicorn
+    server_of(app).run(sockets=[listener])
 
-    config = uvicorn.Config(
+
+def server_of(app: ASGIApp) -> Any:
+    """The `uvicorn.Server` of the console; setting its ``should_exit`` ends it."""
+    from connectors.console.connections import bounded
+
+    return bounded(
         app,
         log_config=None,
         access_log=False,
@@ -171,7 +190,6 @@ def serve(app: ASGIApp, listener: socket.socket) -> None:
         ws_max_size=4096,
         timeout_graceful_shutdown=2,
     )
-    uvicorn.Server(config).run(sockets=[listener])
 
 
 def _json(value: object, status: int = 200) -> Response:
@@ -218,7 +236,7 @@ def _patient_endpoint(live: LiveBoard) -> Endpoint:
 def _health_endpoint(live: LiveBoard) -> Endpoint:
     async def health(_: Request) -> Response:
         status, pulse = live.status, live.pulse()
-        well = status.state not in ("unreachable", "stopped") and pulse.level < 2
+        well = not has_ended(live) and pulse.level < 2
         body = {
             "status": "ok" if well else "failing",
             "reader": status,
@@ -229,6 +247,25 @@ def _health_endpoint(live: LiveBoard) -> Endpoint:
         return _json(body, 200 if well else 503)
 
     return health
+
+
+def _ready_endpoint(live: LiveBoard) -> Endpoint:
+    async def ready(_: Request) -> Response:
+        wrong = waits_for(live)
+        return _json({"status": "failing", "detail": wrong} if wrong else {"status": "ok"}, 503 if wrong else 200)
+
+    return ready
+
+
+def waits_for(live: LiveBoard) -> str:
+    """Why what is shown is not the ward as it is now; empty where it is."""
+    status = live.status
+    return "" if status.state == "live" else f"the reader is {status.state} {status.detail}".rstrip()
+
+
+def has_ended(live: LiveBoard) -> str:
+    """Why the console must be started again; empty where it need not."""
+    return "the reader has failed; see the log" if live.status.state == "stopped" else ""
 
 
 async def _http_problem(request: Request, error: Exception) -> Response:

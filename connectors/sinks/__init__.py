@@ -34,7 +34,7 @@ from twin.registry import Found, PluginError, attribute, discover
 
 GROUP = "dosetwin.sinks"
 
-SHARED = frozenset({"kafka", "prefix", "metrics_port", "log_level", "log_format"})
+SHARED = frozenset({"kafka", "prefix", "metrics_port", "metrics_host", "log_level", "log_format"})
 """Options that every sink has; `streams.commands.live.sink` gives them their meaning."""
 
 

@@ -37,6 +37,9 @@ POLL_MS = 200
 FIRST_DELAY, LONGEST_DELAY = 0.25, 15.0
 """Seconds before the first and the later attempts while the outside system is down."""
 
+LONGEST_POLL = 120.0
+"""Seconds between two polls after which a sink counts as hung: above what one call and its halving may take."""
+
 LAG_SECONDS = 5.0
 """Seconds between two looks at how much is still to be read."""
 
@@ -158,7 +161,8 @@ class Delivery(Generic[Item]):
         self._limits, self._now, self._chance = limits or Limits(), now, chance
         self._pending: deque[_Pending[Item]] = deque()
         self._done: dict[tuple[str, int], int] = {}
-        self._since = self._looked = now()
+        self._since = self._looked = self._polled = now()
+        self._said = ""
 
     def run(self, stop: threading.Event) -> None:
         """Work until ``stop``; what is unwritten then stays in Kafka for the next run."""
@@ -170,6 +174,15 @@ class Delivery(Generic[Item]):
         """What was done, by name: events, the items they became, events put aside, times that writing had to wait."""
         names = {"events": "events", "items": "items", "refused": "dead_letters", "outages": "outages"}
         return {said: self.metrics.total(name) for said, name in names.items()}
+
+    def dead(self) -> str:
+        """Why the sink must be started again; empty while it comes back to its polls."""
+        silent = self._now() - self._polled
+        return f"no poll for {silent:.0f} s" if silent > LONGEST_POLL else ""
+
+    def waiting(self) -> str:
+        """Why nothing is written now; empty where that is not so."""
+        return self._said and f"writing waits: {self._said}"
 
     def _collect(self, stop: threading.Event) -> None:
         """Read until a batch is full or old enough."""
@@ -190,15 +203,16 @@ class Delivery(Generic[Item]):
 
     def _deliver(self, stop: threading.Event) -> None:
         """Write and commit what is pending, however long the outside system is away."""
-        waits, said = delays(self._chance), ""
+        waits, self._said = delays(self._chance), ""
         while self._pending:
             try:
                 self._write_some()
             except (Unavailable, KafkaError) as error:
-                said = self._tell(error, said)
+                self._said = self._tell(error, self._said)
                 if not self._wait(next(waits), stop):
                     break
-        if said and not self._pending:
+        if self._said and not self._pending:
+            self._said = ""
             log.info("writing goes on", sink=self._name)
         self._subscription.resume()
         self._commit()
@@ -214,6 +228,7 @@ class Delivery(Generic[Item]):
         return cause
 
     def _poll(self, timeout_ms: int) -> None:
+        self._polled = self._now()
         polled = self._subscription.poll(timeout_ms)
         if polled.lost:
             self._done = {place: offset for place, offset in self._done.items() if place not in polled.lost}

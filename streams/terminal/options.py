@@ -7,6 +7,19 @@ from typing import Annotated
 
 import typer
 
+MetricsPort = Annotated[
+    int | None,
+    typer.Option(
+        "--metrics-port", min=0, max=65535, help="serve /metrics, /healthz and /readyz there (0: any free port)"
+    ),
+]
+MetricsHost = Annotated[
+    str,
+    typer.Option(
+        "--metrics-host", envvar="DOSETWIN_METRICS_HOST", help="address to serve them on; by default only this machine"
+    ),
+]
+
 
 class LogLevel(StrEnum):
     """From which level on lines are shown."""

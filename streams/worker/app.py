@@ -58,6 +58,9 @@ SESSION_TIMEOUT = 30.0
 TICK = 0.1
 """Seconds between two looks at what is due."""
 
+LONGEST_TICK = 60.0
+"""Seconds between two ticks after which a worker counts as hung."""
+
 STALL_SECONDS = 180.0
 """A worker that is behind and has taken nothing for so long stops, so that its supervisor starts it again."""
 
@@ -180,7 +183,16 @@ class TwinApp(faust.App):
         super().__init__(*args, **kwargs)
         self.continuity = continuity
         self._rewinds: set[asyncio.Task[None]] = set()
-        self._last_taken = time.monotonic()
+        self._last_taken = self.ticked = time.monotonic()
+
+    def dead(self) -> str:
+        """Why the process must be started again; empty while its event loop comes back to its work."""
+        silent = time.monotonic() - self.ticked
+        return f"the event loop has not come back for {silent:.0f} s" if silent > LONGEST_TICK else ""
+
+    def waiting(self) -> str:
+        """Why no twin is moved now; empty where that is not so."""
+        return self.dead() or ("" if self.dispatcher.holds_partitions else "no partitions are taken over yet")
 
     async def take_over(self, starts: Mapping[TP, int]) -> None:
         """Called by the recovery while all inputs rest: reading will begin at ``starts``."""
@@ -209,7 +221,7 @@ class TwinApp(faust.App):
 
     async def tick(self) -> None:
         """What is due by time: heartbeats, barriers, and rewinds that brought nothing."""
-        now = time.monotonic()
+        now = self.ticked = time.monotonic()
         self.heart.tick(now, self.progress)
         await self.dispatcher.tick(now)
         if self.continuity is not None:

@@ -125,6 +125,11 @@ class PartitionDispatcher:
         """Whether reading pauses because too many records are in flight."""
         return self._in_flight >= IN_FLIGHT
 
+    @property
+    def holds_partitions(self) -> bool:
+        """Whether records are taken of any partition."""
+        return self._accepting and bool(self._partitions)
+
     # --- partitions -------------------------------------------------------------------------------------------------
 
     async def open(self, starts: Mapping[TopicPartition, int]) -> None:

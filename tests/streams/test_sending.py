@@ -31,7 +31,13 @@ def hour(n: int) -> TimedEvent:
 
 def test_events_are_written_and_all_else_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     out = tmp_path / "out.ndjson"
-    said: list[Said] = [Note("two hours"), hour(1), BadLine(2, "no hour", Path("f")), Progress("t", 1, 2, "x"), hour(2)]
+    said: list[Said] = [
+        Note("two hours"),
+        hour(1),
+        BadLine(2, "no hour", file=Path("f")),
+        Progress("t", 1, 2, "x"),
+        hour(2),
+    ]
     assert send("clock", Stream(said, 2), Destination(out)) == BAD_LINES
     assert [decode(line).event_id for line in out.read_bytes().splitlines()] == ["c1", "c2"]
     *told, summary = capsys.readouterr().err.splitlines()

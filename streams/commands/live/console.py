@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
+import re
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel
+from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort
 
 if TYPE_CHECKING:
     from connectors.console.views import ModelNotes, Quantiles
@@ -15,19 +16,26 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
+HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}")
 
 
 @app.command()
 def console(
     host: Annotated[str, typer.Option(help="where to listen")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8500,
-    allow_remote: Annotated[
-        bool, typer.Option("--allow-remote", help="listen beyond this machine; there is no log-in, so only behind one")
-    ] = False,
+    allow_host: Annotated[
+        list[str] | None,
+        typer.Option(
+            envvar="DOSETWIN_CONSOLE_HOSTS",
+            help="name under which the page is asked for beyond this machine; repeatable (in the environment separated "
+            "by blanks). There is no log-in, so only behind one",
+        ),
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
     kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
     prefix: Annotated[str | None, typer.Option(help="of the topics; by default DOSETWIN_TOPIC_PREFIX")] = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
     log_level: Level = LogLevel.INFO,
     log_format: Format = LogFormat.TEXT,
 ) -> None:
@@ -35,15 +43,36 @@ def console(
     import signal
 
     from connectors.console.board import Board
-    from connectors.console.server import CHARTS, ConsoleError, address_of, create_app, listen, serve
+    from connectors.console.metrics import console_metrics
+    from connectors.console.server import (
+        CHARTS,
+        LOCAL_HOSTS,
+        ConsoleError,
+        address_of,
+        create_app,
+        has_ended,
+        listen,
+        serve,
+        waits_for,
+    )
     from connectors.console.topic_reader import LiveBoard, TopicReader
     from connectors.settings import SettingsError, load_settings
     from streams.terminal.logs import log_to_stderr
+    from streams.terminal.metrics_page import Health, metrics_page
 
-    if host not in LOCAL_HOSTS and not allow_remote:
+    named = tuple(allow_host or ())
+    if host not in LOCAL_HOSTS and not named:
         typer.echo(
             f"dosetwin: --host {host} would show patients to other machines, and the console has no log-in; "
-            "use 127.0.0.1, or give --allow-remote if something in front of it checks who looks",
+            "use 127.0.0.1, or name with --allow-host under which names it is asked for, if something in front of it "
+            "checks who looks",
+            err=True,
+        )
+        raise typer.Exit(2)
+    if wrong := [name for name in named if not HOST_NAME.fullmatch(name)]:
+        typer.echo(
+            f"dosetwin: --allow-host {wrong[0]}: write a host's name or address without port, such as ward.example "
+            "(any name at all would let other sites read the ward through a browser)",
             err=True,
         )
         raise typer.Exit(2)
@@ -57,9 +86,8 @@ def console(
     if not CHARTS.exists():
         typer.echo("dosetwin: no charts yet; run 'npm run --prefix connectors/console vendor' and reload", err=True)
     live = LiveBoard(Board(models=library_notes()))
-    app = create_app(
-        live, TopicReader(live, settings.kafka, settings.topic_prefix), hosts=None if allow_remote else LOCAL_HOSTS
-    )
+    reader = TopicReader(live, settings.kafka, settings.topic_prefix)
+    app = create_app(live, reader, hosts=(*LOCAL_HOSTS, *named))
     address = address_of(listener)
     typer.echo(f"console: {address}")
     if open_page:
@@ -68,7 +96,13 @@ def console(
         webbrowser.open(address)
     for name in (signal.SIGINT, signal.SIGTERM):
         signal.signal(name, _leave)
-    serve(app, listener)
+    health = Health(dead=lambda: has_ended(live), waiting=lambda: waits_for(live))
+    try:
+        with metrics_page(console_metrics(live), metrics_port, metrics_host, health):
+            serve(app, listener)
+    except OSError as error:
+        typer.echo(f"dosetwin: {error.strerror or error}", err=True)
+        raise typer.Exit(1) from None
 
 
 def _leave(*_: object) -> None:

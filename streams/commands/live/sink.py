@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel
+from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -39,9 +39,8 @@ def _callback_of(plugin: Plugin[Sink]) -> Callable[..., None]:
         *,
         kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
         prefix: Annotated[str | None, typer.Option(help="of the topics; by default DOSETWIN_TOPIC_PREFIX")] = None,
-        metrics_port: Annotated[
-            int | None, typer.Option(min=0, max=65535, help="serve Prometheus metrics on localhost (0: any free port)")
-        ] = None,
+        metrics_port: MetricsPort = None,
+        metrics_host: MetricsHost = "127.0.0.1",
         log_level: Level = LogLevel.INFO,
         log_format: Format = LogFormat.TEXT,
         **its: Any,
@@ -49,7 +48,7 @@ def _callback_of(plugin: Plugin[Sink]) -> Callable[..., None]:
         from streams.terminal.logs import log_to_stderr
 
         log_to_stderr(log_level, log_format)
-        carry(plugin.offer, its, kafka=kafka, prefix=prefix, metrics_port=metrics_port)
+        carry(plugin.offer, its, kafka=kafka, prefix=prefix, metrics=(metrics_port, metrics_host))
 
     return with_options(run, _options(plugin.offer.Settings), _help(plugin))
 
@@ -77,8 +76,13 @@ def _help(plugin: Plugin[Sink]) -> str:
     )
 
 
-def carry(sink: Sink, its: dict[str, Any], *, kafka: str | None, prefix: str | None, metrics_port: int | None) -> None:
-    """Run a sink with ``its`` own settings as given, until a signal; errors that the user can mend end it plainly."""
+def carry(
+    sink: Sink, its: dict[str, Any], *, kafka: str | None, prefix: str | None, metrics: tuple[int | None, str]
+) -> None:
+    """Run a sink with ``its`` own settings as given, until a signal; errors that the user can mend end it plainly.
+
+    ``metrics`` are port and address of its page for machines.
+    """
     import json
     import sys
 
@@ -88,7 +92,7 @@ def carry(sink: Sink, its: dict[str, Any], *, kafka: str | None, prefix: str | N
     from connectors.kafka.topics import TopicError, ensure_topics
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks import open_sink
-    from streams.terminal.metrics_page import metrics_page
+    from streams.terminal.metrics_page import Health, metrics_page
     from streams.terminal.signals import stop_at_signals
 
     stop = stop_at_signals()
@@ -96,8 +100,10 @@ def carry(sink: Sink, its: dict[str, Any], *, kafka: str | None, prefix: str | N
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         own = load_settings(sink.Settings, **its)
         ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
-        with open_sink(sink, settings, own) as delivery, metrics_page(delivery.metrics.registry, metrics_port):
-            delivery.run(stop)
+        with open_sink(sink, settings, own) as delivery:
+            health = Health(delivery.dead, lambda: delivery.dead() or delivery.waiting())
+            with metrics_page(delivery.metrics.registry, *metrics, health):
+                delivery.run(stop)
     except (SettingsError, KafkaUnreachable, TopicError, KafkaError, OSError, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel
+from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort
 
 if TYPE_CHECKING:
     from streams.worker.app import WorkerOptions
@@ -59,9 +59,8 @@ def worker(
     session_timeout: Annotated[
         float, typer.Option(min=6, max=90, help="seconds of silence after which its patients go to another worker")
     ] = 30.0,
-    metrics_port: Annotated[
-        int | None, typer.Option(min=0, max=65535, help="serve Prometheus metrics on localhost (0: any free port)")
-    ] = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
     twins: Annotated[
         str, typer.Option(hidden=True, help="module:name of the twin factory")
     ] = "streams.worker.twin_factory:LibraryTwins",
@@ -82,8 +81,10 @@ def worker(
         name = name_on_this_machine(instance)
         options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, name)
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
-        code = run(settings, options, _model_files(model or []), twins, datadir, metrics_port, ready_models)
-    except (SettingsError, KafkaUnreachable, NameTaken, TopicError, ValueError, KeyError) as error:
+        code = run(
+            settings, options, _model_files(model or []), twins, datadir, (metrics_port, metrics_host), ready_models
+        )
+    except (SettingsError, KafkaUnreachable, NameTaken, TopicError, ValueError, KeyError, OSError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code)
@@ -95,13 +96,14 @@ def run(
     model_files: dict[str, Path],
     twins: str,
     datadir: Path | None = None,
-    metrics_port: int | None = None,
+    metrics: tuple[int | None, str] = (None, ""),
     ready: Sequence[str] = (),
 ) -> int:
     """Create what topics are missing, then run a worker until a signal; returns its exit code.
 
     A worker that loses the broker starts anew when it is back, as one does that was killed. ``settings`` are
-    `connectors.settings.Settings`; models named in ``ready`` are compiled before the start.
+    `connectors.settings.Settings`; models named in ``ready`` are compiled before the start,
+    ``metrics`` are port and address of the page for machines.
 
     Raises:
         KafkaUnreachable: no broker answers at the start.
@@ -119,7 +121,7 @@ def run(
     from connectors.kafka.membership import await_name, holder
     from connectors.kafka.topics import ensure_topics
     from connectors.settings import Settings
-    from streams.terminal.metrics_page import metrics_page
+    from streams.terminal.metrics_page import Health, metrics_page
     from streams.terminal.signals import stop_at_signals
     from streams.worker.app import BROKER_LOST, build_worker, ensure_changelog, group_of, run_worker
     from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
@@ -145,7 +147,7 @@ def run(
 
     async def main(directory: Path) -> int:
         app = build_worker(settings, factory, directory, options)
-        with metrics_page(app.metrics.registry, metrics_port):
+        with metrics_page(app.metrics.registry, *metrics, Health(app.dead, app.waiting)):
             return await run_worker(app)
 
     with tempfile.TemporaryDirectory(prefix="dosetwin-worker-") as temporary:

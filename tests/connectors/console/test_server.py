@@ -108,10 +108,15 @@ def test_nothing_can_be_changed(client: TestClient, method: str, path: str) -> N
 
 @pytest.mark.parametrize(
     ("state", "status"),
-    [("live", 200), ("rebuilding", 200), ("waiting", 200), ("starting", 200), ("unreachable", 503), ("stopped", 503)],
+    [("live", 200), ("rebuilding", 200), ("waiting", 200), ("starting", 200), ("unreachable", 200), ("stopped", 503)],
 )
-def test_health_follows_the_reader(client: TestClient, live: LiveBoard, state: Any, status: int) -> None:
+def test_it_lives_until_its_reader_fails_and_is_ready_when_that_is_up_to_date(
+    client: TestClient, live: LiveBoard, state: Any, status: int
+) -> None:
     live.status = ReaderStatus(state=state)
+    ready = client.get("/readyz")
+    assert ready.status_code == (200 if state == "live" else 503)
+    assert state in ready.text or state == "live"
     answer = client.get("/healthz")
     assert answer.status_code == status
     assert answer.json()["reader"]["state"] == state
@@ -135,9 +140,18 @@ def test_another_host_name_is_refused(live: LiveBoard) -> None:
     assert "answers to" in answer.json()["detail"]
 
 
-def test_any_host_name_is_taken_where_that_was_asked_for(live: LiveBoard) -> None:
-    with TestClient(create_app(live, hosts=None), base_url="http://ward.example") as client:
+def test_only_the_names_that_were_given_are_answered(live: LiveBoard) -> None:
+    app = create_app(live, hosts=("Ward.Example", "::1"))
+    with TestClient(app, base_url="http://ward.example:8500") as client:
         assert client.get("/api/ward").status_code == 200
+        assert client.get("/api/ward", headers={"host": "[::1]:8500"}).status_code == 200
+        for name in ("rebound.example", "ward.example.evil.example", "", "[", "ward.example@evil.example"):
+            assert client.get("/api/ward", headers={"host": name}).status_code == 400
+        with (
+            pytest.raises(WebSocketDisconnect),
+            client.websocket_connect("ws://rebound.example/live", headers={"origin": "http://rebound.example"}),
+        ):
+            pass
 
 
 def test_a_page_of_another_site_may_not_read_the_ward(client: TestClient) -> None:

@@ -18,6 +18,7 @@ from connectors.kafka.records import Record
 from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
 from connectors.sinks.delivery import (
     LONGEST_DELAY,
+    LONGEST_POLL,
     AccessDenied,
     BadItem,
     Delivery,
@@ -113,6 +114,18 @@ class Run:
 
     def meter(self, name: str, **labels: str) -> float | None:
         return self.delivery.metrics.registry.get_sample_value(f"dosetwin_sink_{name}", labels)
+
+
+def test_a_sink_says_that_writing_waits_and_that_it_hangs() -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, b"a")
+    run.shelf.failures = iter(["away", "away", ""])
+    seen: list[str] = []
+    run.until(lambda: bool(seen.append(run.delivery.waiting())) or run.broker.all_committed())
+    assert "writing waits: away" in seen
+    assert (run.delivery.waiting(), run.delivery.dead()) == ("", "")
+    run.clock.now += LONGEST_POLL + 1
+    assert run.delivery.dead() == "no poll for 121 s"
 
 
 # --- the parts --------------------------------------------------------------------------------------------------------

@@ -27,7 +27,14 @@ def test_another_machine_is_not_served_unless_asked_for(host: str) -> None:
     outcome = CliRunner().invoke(app, ["console", "--host", host, "--port", "0"])
     assert outcome.exit_code == 2
     assert f"--host {host} would show patients to other machines" in outcome.stderr
-    assert "--allow-remote" in outcome.stderr
+    assert "--allow-host" in outcome.stderr
+
+
+@pytest.mark.parametrize("name", ["*", "", "http://ward.example", "ward.example:8500", "ward example", "-x"])
+def test_a_name_that_is_no_hosts_is_refused(name: str) -> None:
+    outcome = CliRunner().invoke(app, ["console", "--host", "0.0.0.0", f"--allow-host={name}", "--port", "0"])
+    assert outcome.exit_code == 2
+    assert "write a host's name or address without port" in outcome.stderr
 
 
 def test_a_taken_port_is_named_with_the_way_out() -> None:

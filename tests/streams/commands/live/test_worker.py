@@ -135,6 +135,9 @@ def test_metrics_are_served_on_localhost_without_patients(stage: Stage, tmp_path
         assert address.startswith("http://127.0.0.1:")
         with urllib.request.urlopen(address) as answer:
             text = answer.read().decode()
+        for question in ("healthz", "readyz"):
+            with urllib.request.urlopen(address.replace("metrics", question)) as answer:
+                assert answer.status == 200
         assert worker.stop() == 0
     assert 'dosetwin_rejected_total{reason="unknown_unit"} 1.0' in text
     assert "dosetwin_latency_seconds_count 3.0" in text
