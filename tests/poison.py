@@ -19,7 +19,7 @@ from typing import Any
 import msgspec
 
 from connectors.console.board import Board
-from connectors.console.topic_reader import LiveBoard, TopicReader
+from connectors.console.topic_reader import LiveBoard, ReaderStatus, TopicReader
 from connectors.kafka.records import Record, dead_letter
 from connectors.kafka.topics import OUTPUTS, topic_of
 from connectors.sinks.arrival import Arrival
@@ -29,7 +29,7 @@ from connectors.sinks.influx import InfluxWriter
 from connectors.sinks.subscription import Subscription
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer
 from tests.lineprotocol import parse
-from twin.events import OUTPUT_EVENTS, Rejected, encode
+from twin.events import EVENTS, OUTPUT_EVENTS, Rejected, encode
 
 NASTY: tuple[Any, ...] = (
     None, True, False, 0, -1, 2**63, 10**400, 1e308, -1e308, 5e-324, 1.0000000001, "", " ", "\n", "\\", '"', "a,b=c d",
@@ -41,7 +41,7 @@ NASTY: tuple[Any, ...] = (
 RAW = (b"", b"\xff\xfe", b"null", b"[" * 50_000, b'{"a":' * 50_000, b'{"kind":"alert"', b"NaN", b"\x00" * 100)
 """What is no JSON, or more of it than anybody reads."""
 
-_EXAMPLES = [(topic_of(event), json.loads(encode(event.example()))) for event in (*OUTPUT_EVENTS, Rejected)]
+_EXAMPLES = [(topic_of(event), json.loads(encode(event.example()))) for event in EVENTS if topic_of(event) in OUTPUTS]
 
 
 def spoilt(seed: int, count: int) -> Iterator[tuple[str, bytes]]:
@@ -128,15 +128,17 @@ def read_by_a_sink(records: Sequence[tuple[str, bytes]]) -> Counter[str]:
 
 def read_by_a_console(records: Sequence[tuple[str, bytes]], drawn_every: int = 500) -> Counter[str]:
     """Let a console read them, and draw ward and patients now and then and at the end; returns what it counted."""
-    live = LiveBoard(Board())
+    live = LiveBoard(Board(), ReaderStatus(state="live"))
     reader = TopicReader(live, "127.0.0.1:1")
     bad = 0
     for offset, (topic, raw) in enumerate(records):
         bad += not reader.take(Record(topic, 0, offset, 0, None, raw))
         if offset % drawn_every == 0 or offset == len(records) - 1:
             ward = json.loads(msgspec.json.encode(live.ward()))
+            json.loads(msgspec.json.encode(live.pulse()))
             for row in ward["rows"][:20]:
                 json.loads(msgspec.json.encode(live.patient(row["id"])))
+                json.loads(msgspec.json.encode(live.pulse(row["id"])))
     return Counter(undecodable=bad, patients=len(live.board))
 
 
