@@ -6,6 +6,7 @@ alone. Without a design of one's own patients are treated and measured as `twin.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import dataclass
@@ -29,10 +30,11 @@ from twin.events import (
     decode,
     to_millis,
 )
+from twin.model.entrances import calls_into, taken_by
 from twin.model.formula import arguments_of
 from twin.model.record_functions import record_columns
 from twin.model.spec import Model, output_index
-from twin.model.structure import input_calls
+from twin.model.structure import analyse, input_calls
 from twin.observation.kinds import kind_of
 from twin.timeline.regimen import ORIGIN
 
@@ -131,7 +133,9 @@ def _simulated(model: Model, plan: Design, zero: int, number: int, seed: int) ->
     eta = prior(widened(model, planned.widening), 1, key).eta[0]
     timeline = simulate_one(predictor, eta, plan)
     unit = UNIT_MS[model.time_unit]
-    rows: list[tuple[int, int, Row]] = [(to_millis(dose.time), 1, _dose_row(dose, model)) for dose in plan.doses]
+    rows: list[tuple[int, int, Row]] = [
+        (to_millis(dose.time), 1, row) for dose in plan.doses for row in _dose_rows(dose, model)
+    ]
     rows += [(to_millis(other.time), 0, _other_row(other)) for other in plan.others]
     for o in timeline.observations:
         # At one instant an observation comes before a dose.
@@ -201,7 +205,7 @@ def _zero(model: Model, first: int) -> int:
 def simulation_table(model: Model, found: Sequence[SimulatedPatient]) -> Table:
     """A row a record, patient by patient; ``ETA_...`` say who the patient really is, and are no items of NM-TRAN."""
     used = {column for one in found for row in one.rows for column in row}
-    known = ("ID", "TIME", "EVID", "AMT", "RATE", "II", "SS", "CMT", "DV", "DVID", "MDV")
+    known = ("ID", "TIME", "EVID", "AMT", "RATE", "DUR", "II", "SS", "CMT", "DV", "DVID", "MDV")
     covariates = tuple(covariate.name for covariate in model.covariates)
     always = {"ID", "TIME", "EVID", "AMT", "RATE", "DV", "DVID", "MDV"}
     table: dict[str, Sequence[Cell]] = {
@@ -214,29 +218,38 @@ def simulation_table(model: Model, found: Sequence[SimulatedPatient]) -> Table:
     return table
 
 
-def _dose_row(dose: DoseGiven, model: Model) -> Row:
-    hours = 0.0 if dose.duration is None else dose.duration.value
-    duration = hours * HOUR_MS / UNIT_MS[model.time_unit]
+def _dose_rows(dose: DoseGiven, model: Model) -> list[Row]:
+    """The record of a dose; several where it enters several states and CMT must say the drug or the route."""
+    duration = 0.0 if dose.duration is None else dose.duration.value * HOUR_MS / UNIT_MS[model.time_unit]
     amount = dose.amount.value
-    row: Row = {"EVID": 1, "AMT": amount, "RATE": amount / duration if duration else 0.0, "CMT": _entrance(dose, model)}
+    row: Row = {"EVID": 1, "AMT": amount, "RATE": amount / duration if duration else 0.0}
+    if duration and dose.keeps == "duration" and analyse(model).fractions:
+        row |= {"RATE": 0.0, "DUR": duration}
     if dose.steady_every is not None:
         row |= {"SS": 1, "II": dose.steady_every.value * HOUR_MS / UNIT_MS[model.time_unit]}
-    return row
+    return [row | {"CMT": number} for number in _compartments(dose, model)]
 
 
-def _entrance(dose: DoseGiven, model: Model) -> int:
-    """Number of a state by which CMT says drug and route; 0, the main drug, where none is needed to say them."""
+def _compartments(dose: DoseGiven, model: Model) -> list[int]:
+    """Numbers of the states that CMT names; 0, the main drug, where none is needed to say drug and route."""
+    names = [state.name for state in model.states]
+    if dose.state is not None:
+        return [names.index(dose.state) + 1]
     if dose.drug == model.drug and dose.route == ("iv" if dose.duration else usual_route(model, dose.drug)):
-        return 0
-    entrances = [
-        (number, words[1:])
-        for number, state in enumerate(model.states, start=1)
-        for _, words, _ in [arguments_of(call) for call in input_calls(state.derivative)][:1]
-        if words[0] == dose.drug
+        return [0]
+    every = [call for state in model.states for call in calls_into(model, dose.drug, state.name)]
+    entered = [
+        number
+        for number, name in enumerate(names, start=1)
+        if any(dose.route in taken_by(call, every) for call in calls_into(model, dose.drug, name))
     ]
-    by_route = [number for number, routes in entrances if dose.route in routes]
-    anyhow = [number for number, routes in entrances if not routes]
-    return next(iter(by_route or anyhow), 0)
+    pulsed = [n for n, state in enumerate(model.states, start=1) if _pulses(state.derivative, dose.drug)]
+    return entered or pulsed[:1] or [0]
+
+
+def _pulses(derivative: ast.expr, drug: str) -> bool:
+    """Whether a drug is the first that enters here."""
+    return [arguments_of(call)[1][0] for call in input_calls(derivative)][:1] == [drug]
 
 
 def _other_row(event: InputEvent) -> Row:

@@ -6,7 +6,7 @@ For every model these functions are generated as Python source and compiled with
                  `Model.effect_names` as they stand at one time;
 ``initial``      initial states;
 ``system``       the linear block dx/dt = A x + B u + c of `twin.model.structure`;
-``timing``       lags, durations and transit steps of the inputs of `twin.kernel.delayed_input`;
+``timing``       lags, durations, transit steps and bioavailabilities of the inputs of `twin.kernel.delayed_input`;
 ``advance``      particles through a schedule of steps.
 
 `twin.kernel.arguments` says what each is called with. The last is the work of `twin.kernel.stepper`, or of
@@ -125,7 +125,8 @@ def _timing(lines: Lines, scope: Scope) -> None:
     for column, call in enumerate(structure.late):
         formulas = arguments_of(call)[2]
         second = formulas.get("n", formulas.get("duration"))
-        for i, formula in enumerate((formulas.get("lag"), second, formulas.get("mtt"))):
+        numbers = (formulas.get("lag"), second, formulas.get("mtt"), structure.fractions.get(call))
+        for i, formula in enumerate(numbers):
             lines.add(2, f"out[n, {column}, {i}] = {'0.0' if formula is None else scope.source(formula)}")
     lines.add(2, "pass")
     lines.add(0, "", "")

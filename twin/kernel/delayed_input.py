@@ -1,8 +1,10 @@
 """Doses that enter later than they are given: by how much, and how slowly, is different for every particle.
 
 An input with a lag, a duration or transit steps (`twin.model.formula`) reads what was given as *pieces*: an amount at
-one instant, or a rate over a stretch. A particle's own lag L, duration D, or mean transit time M and number n of
-transit steps, which hold as they were when the dose was given, make of a piece
+one instant, or a rate over a stretch. So does one with a bioavailability F that changes how long an infusion of a
+stated rate lasts (`twin.model.bioavailability`): it is taken to last F times as long, at 1/F of its rate, of which the
+equation makes the stated one. A particle's own lag L, duration D, or mean transit time M and number n of transit
+steps, which hold as they were when the dose was given, make of a piece
 
     an impulse at begin + L,   a rate over [begin + L, end + L),   a rate amount/D over [begin + L, begin + L + D), or
     a flow amount k (k s)^n exp(-k s) / Gamma(n + 1),   s = time - begin - L,   k = (n + 1)/M
@@ -30,8 +32,12 @@ LONGEST_MS = 180 * DAY_MS
 
 FOREVER = int(np.iinfo(np.int64).max)
 
-TIMING = 3
-"""Numbers a particle has for a late column: lag; duration or transit steps; mean transit time. Unused ones are 0."""
+TIMING = 4
+"""Numbers a particle has for a late column: lag; duration or transit steps; mean transit time; bioavailability. Unused
+ones are 0."""
+
+MOST_TIMES = 100.0
+"""An infusion of a stated rate is looked for until it has lasted so many times as long as recorded."""
 
 AS_GIVEN, EVENLY, TRANSIT = range(3)
 """Kinds of late columns: as it was given; over a duration where it was given at once; through transit steps."""
@@ -43,8 +49,8 @@ def entry_of(call: str) -> int:
     return TRANSIT if function == "transit" else EVENLY if "duration" in formulas else AS_GIVEN
 
 
-PieceRow = tuple[int, int, int, int, float, int, int]
-"""One piece: given, column, begin, end, amount, until, every (see `Pieces`)."""
+PieceRow = tuple[int, int, int, int, float, int, int, bool]
+"""One piece: given, column, begin, end, amount, until, every, rated (see `Pieces`)."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +65,7 @@ class Pieces:
         until: (L,) ms of a reset, at which it ends whatever is left.
         every: (L,) ms; where above 0 the piece stands for all those that were given so often before it for ever, as
             far as they still enter after it.
+        rated: (L,) whether its rate stays as stated, and the bioavailability changes how long it lasts.
     """
 
     column: Integers
@@ -68,6 +75,7 @@ class Pieces:
     amount: Floats
     until: Integers
     every: Integers
+    rated: NDArray[np.bool_]
 
     @classmethod
     def of(cls, rows: list[PieceRow]) -> Pieces:
@@ -76,7 +84,9 @@ class Pieces:
         given, column, begin, end, _, until, every = (
             np.array([row[i] for row in rows], dtype=np.int64) for i in range(7)
         )
-        return cls(column, given, begin, end, np.array([row[4] for row in rows], dtype=np.float64), until, every)
+        amount = np.array([row[4] for row in rows], dtype=np.float64)
+        rated = np.array([row[7] for row in rows], dtype=np.bool_)
+        return cls(column, given, begin, end, amount, until, every, rated)
 
 
 def possible(timing: Floats, kinds: Integers, unit: int) -> NDArray[np.bool_]:
@@ -91,6 +101,7 @@ def _possible(timing, kinds, unit, found):  # type: ignore[no-untyped-def]
     for i in range(len(found)):
         kind, lag, second, mean = kinds[i % len(kinds)], timing[i, 0], timing[i, 1], timing[i, 2]
         found[i] = lag >= 0.0 and second >= 0.0 and mean >= 0.0 and (kind != TRANSIT or mean > 0.0)
+        found[i] = found[i] and timing[i, 3] >= 0.0
         if found[i]:
             found[i] = (lag + entering(kind, second, mean)) * unit <= LONGEST_MS
 

@@ -159,6 +159,7 @@ def _shaping_names(model: Model, structure: Structure) -> frozenset[str]:
         equation = structure.equations[name]
         formulas += [*equation.states.values(), *equation.inputs.values(), equation.rest]
     formulas += [formula for call in structure.late for formula in arguments_of(call)[2].values()]
+    formulas += structure.fractions.values()
     return frozenset().union(*(names_in(formula) for formula in formulas if formula is not None))
 
 

@@ -13,10 +13,11 @@ from typing import NamedTuple
 
 import numpy as np
 from numba import njit
+from numpy.typing import NDArray
 
 from twin.arrays import Floats, Integers
 from twin.kernel.arguments import OwnEdges
-from twin.kernel.delayed_input import EVENLY, FOREVER, LONGEST_MS, TRANSIT, Pieces, entering, possible
+from twin.kernel.delayed_input import EVENLY, FOREVER, LONGEST_MS, MOST_TIMES, TRANSIT, Pieces, entering, possible
 
 EDGE = np.dtype([("time", "f8"), ("disturbed", "f8"), ("column", "i8"), ("amount", "f8")], align=True)
 """An edge: model time since the timeline's start, that of the particle's last edge up to there, and the late column and
@@ -56,6 +57,7 @@ class Given(NamedTuple):
     amount: Floats
     until: Floats
     every: Floats
+    rated: NDArray[np.bool_]
 
 
 def no_own_edges(count: int, columns: int) -> OwnEdges:
@@ -97,7 +99,7 @@ def own_edges(
     # An impossible particle has outputs that are not numbers: nothing needs to enter it.
     usable = possible(timing, kinds, unit)
     if len(here):
-        since = (np.maximum(pieces.end[here], pieces.given[here]) - low) / unit
+        since = (np.maximum(_last_end(pieces)[here], pieces.given[here]) - low) / unit
         near = since + _longest(timing, usable, kinds)[slot] >= -memory
         here, slot = here[near], slot[near]
     given = _given(pieces, here, slot, start, unit)
@@ -108,8 +110,14 @@ def _recent(pieces: Pieces, oldest: int, end: int) -> Integers:
     """Index of the pieces given before ``end`` that may still enter after ``oldest`` (ms)."""
     # Pieces are sorted by the time of their dose; a recorded dose may itself last, and a steady one begins at its own.
     last = int(np.searchsorted(pieces.given, end, side="left"))
-    ends, until = np.maximum(pieces.end, pieces.given)[:last], pieces.until[:last]
+    ends, until = np.maximum(_last_end(pieces), pieces.given)[:last], pieces.until[:last]
     return np.flatnonzero((ends >= oldest) & (until > oldest))
+
+
+def _last_end(pieces: Pieces) -> Integers:
+    """When a piece (L,) has entered at the latest, ms, but for its lag and the like."""
+    longer = np.where(pieces.rated, MOST_TIMES, 1.0) * (pieces.end - pieces.begin)
+    return np.asarray(pieces.begin + longer.astype(np.int64))
 
 
 def _given(pieces: Pieces, here: Integers, slot: Integers, start: int, unit: int) -> Given:
@@ -123,6 +131,7 @@ def _given(pieces: Pieces, here: Integers, slot: Integers, start: int, unit: int
         amount=pieces.amount[here],
         until=np.where(pieces.until[here] == FOREVER, np.inf, (pieces.until[here] - start) / unit),
         every=pieces.every[here] / unit,
+        rated=pieces.rated[here],
     )
 
 
@@ -159,6 +168,18 @@ def _laid_out(pieces, timing, usable, kinds, low, high):  # type: ignore[no-unty
 
 
 @njit(nogil=True, cache=True)
+def _lasting(pieces, q, kind, fraction):  # type: ignore[no-untyped-def]
+    """How long piece q lasts in a particle with this bioavailability, and the factor of its rate."""
+    lasting = pieces.end[q] - pieces.begin[q]
+    if not pieces.rated[q] or kind == TRANSIT:
+        return lasting, 1.0
+    if fraction <= 0.0:
+        return 0.0, 0.0
+    times = min(fraction, MOST_TIMES)
+    return times * lasting, 1.0 / times
+
+
+@njit(nogil=True, cache=True)
 def _spread(kind, lasting, amount, second, mean):  # type: ignore[no-untyped-def]
     """How long a piece enters that lasts so long, its amount or rate, and the factor that makes a rate of it."""
     if kind == TRANSIT:
@@ -180,7 +201,8 @@ def _most_entries(pieces, timing, usable, kinds):  # type: ignore[no-untyped-def
                 most[n] += 1
             elif usable[slot, n, k]:
                 lag, second, mean = timing[slot, n, k, 0], timing[slot, n, k, 1], timing[slot, n, k, 2]
-                span, _, _ = _spread(kinds[k], pieces.end[q] - pieces.begin[q], 1.0, second, mean)
+                lasting, _ = _lasting(pieces, q, kinds[k], timing[slot, n, k, 3])
+                span, _, _ = _spread(kinds[k], lasting, 1.0, second, mean)
                 most[n] += 2 + int(max(0.0, (pieces.begin[q] + lag + span - pieces.given[q]) / every))
     return most
 
@@ -194,8 +216,10 @@ def _enter(pieces, timing, usable, kinds, entries):  # type: ignore[no-untyped-d
         if not usable[slot, k]:
             continue
         lag, second, mean = timing[slot, k, 0], timing[slot, k, 1], timing[slot, k, 2]
-        lasting = pieces.end[q] - pieces.begin[q]
-        span, amount, scale = _spread(kinds[k], lasting, pieces.amount[q], second, mean)
+        lasting, slower = _lasting(pieces, q, kinds[k], timing[slot, k, 3])
+        if slower == 0.0:
+            continue  # An infusion of which nothing is available.
+        span, amount, scale = _spread(kinds[k], lasting, pieces.amount[q] * slower, second, mean)
         lower = pieces.given[q] if every > 0.0 else -np.inf
         copy = 1 if every > 0.0 else 0
         while True:

@@ -73,6 +73,9 @@ INPUT_FUNCTIONS: Mapping[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
 """Functions that stand for what enters the body: their arguments are a drug and perhaps a route, most so many, and
 named formulas that must and that may follow."""
 
+INTO = "into"
+"""Argument that tells calls of one text in several states apart (`twin.model.structure`); no model file may use it."""
+
 ROUTES = ("iv", "oral", "sc", "im", "ip")
 """Routes that ``input(drug, route)`` may name: those of a recorded dose."""
 
@@ -380,7 +383,8 @@ def arguments_of(call: str) -> tuple[str, tuple[str, ...], dict[str, ast.expr]]:
     assert isinstance(node, ast.Call)
     assert isinstance(node.func, ast.Name)
     given = tuple(argument.id for argument in node.args if isinstance(argument, ast.Name))
-    return node.func.id, given, {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg}
+    named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg and keyword.arg != INTO}
+    return node.func.id, given, named
 
 
 def course_gap(call: str) -> float:

@@ -331,12 +331,17 @@ class DriftSpec:
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """A drug that may enter. What is recorded in mg is multiplied by ``scale`` before it does."""
+    """A drug that may enter. What is recorded in mg is multiplied by ``scale`` before it does.
+
+    ``bioavailability_changes`` says what of an infusion of a stated rate becomes less where a part of it is not
+    available: its duration, or the rate at which it enters (`twin.model.bioavailability`).
+    """
 
     drug: str
     scale: float
     source: str | None
     assumed: str | None
+    bioavailability_changes: Literal["duration", "rate"] = "duration"
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,10 +13,13 @@ its equation needs a state outside it.
 from __future__ import annotations
 
 import ast
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Container, Iterable, Mapping
+from copy import deepcopy
+from dataclasses import dataclass, replace
 
-from twin.model.formula import arguments_of, is_input, names_in
+from twin.model.bioavailability import fraction_of
+from twin.model.formula import INTO, arguments_of, is_input, names_in
 from twin.model.linearity import linear_terms
 from twin.model.record_functions import record_columns, varies
 from twin.model.spec import Model, ModelError, StateSpec
@@ -37,7 +40,11 @@ class Structure:
 
     Attributes:
         inputs: input calls as written in the equations, e.g. ``input(docetaxel)``.
+        enters: states that each of them enters; an input or transit enters one, and those of one text in several states
+            have their state as a further argument.
         late: those of them by which a dose enters at another time in every particle (`twin.kernel.delayed_input`).
+        fractions: of some of the late ones, the bioavailability that changes how long an infusion of a stated rate
+            lasts (`twin.model.bioavailability`).
         linear: names of the states of the linear block, in model order.
         stepped: names of the other states.
         equations: by state; for stepped states ``states`` is empty and ``rest`` is everything but the inputs.
@@ -49,7 +56,9 @@ class Structure:
     """
 
     inputs: tuple[str, ...]
+    enters: Mapping[str, tuple[str, ...]]
     late: tuple[str, ...]
+    fractions: Mapping[str, ast.expr]
     linear: tuple[str, ...]
     stepped: tuple[str, ...]
     equations: dict[str, Equation]
@@ -70,14 +79,18 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
         ModelError: an input enters an equation nonlinearly, or scaled by a state.
     """
     names = [state.name for state in model.states]
-    inputs = tuple(dict.fromkeys(call for state in model.states for call in input_calls(state.derivative)))
-    late = tuple(call for call in inputs if arguments_of(call)[2])
+    states = _told_apart(model)
+    enters: dict[str, tuple[str, ...]] = {}
+    for state in states:
+        for call in input_calls(state.derivative):
+            enters[call] = (*enters.get(call, ()), state.name)
+    inputs = tuple(enters)
     kept = set(keep_stepped)
-    equations = _linear_block([state for state in model.states if state.name not in kept], inputs, frozenset(names))
+    equations = _linear_block([state for state in states if state.name not in kept], inputs, frozenset(names))
     linear = list(equations)
     chosen = dict(equations)
     growing: set[str] = set()
-    for state in model.states:
+    for state in states:
         if state.name not in chosen:
             rate = _growth_rate(state.name, state.derivative)
             if rate is not None:
@@ -91,9 +104,18 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
         rest = chosen[name].rest
         read |= names_in(rest) if rest is not None else frozenset()
     drivers = tuple(name for name in linear if name in read)
+    fractions = {
+        call: fraction
+        for call, (entered, *_) in enters.items()
+        if call.startswith("input(")
+        and (coefficient := chosen[entered].inputs.get(call)) is not None
+        and (fraction := fraction_of(call, coefficient, entered, model)) is not None
+    }
     return Structure(
         inputs=inputs,
-        late=late,
+        enters=enters,
+        late=tuple(call for call in inputs if arguments_of(call)[2] or call in fractions),
+        fractions=fractions,
         linear=tuple(linear),
         stepped=stepped,
         equations=chosen,
@@ -125,6 +147,31 @@ def _linear_block(states: list[StateSpec], inputs: tuple[str, ...], everything: 
             del linear[name]
         waiting = [name for name in linear if reads[name] & left]
     return {name: found[name] for name in linear}
+
+
+def _told_apart(model: Model) -> list[StateSpec]:
+    """The states, with derivatives in which inputs of one text in several states have their state as an argument."""
+    found = Counter(call for state in model.states for call in input_calls(state.derivative))
+    shared = {call for call, states in found.items() if states > 1 and not call.startswith("pulse(")}
+    if not shared:
+        return list(model.states)
+    return [
+        replace(state, derivative=_WithState(state.name, shared).visit(deepcopy(state.derivative)))
+        for state in model.states
+    ]
+
+
+class _WithState(ast.NodeTransformer):
+    """Makes the calls ``shared`` say their state."""
+
+    def __init__(self, state: str, shared: Container[str]) -> None:
+        self.state = state
+        self.shared = shared
+
+    def visit_Call(self, node: ast.Call) -> ast.Call:
+        if ast.unparse(node) in self.shared:
+            node.keywords = [*node.keywords, ast.keyword(INTO, ast.Name(self.state))]
+        return node
 
 
 def _linear_equation(
@@ -164,7 +211,8 @@ def _stepped_equation(
     rest = terms.get("")
     entries = {call: coefficient for call, coefficient in terms.items() if call}
     for call, coefficient in entries.items():
-        if any(name in states or varies(name) for name in names_in(coefficient)):
-            problem = f"the coefficient of {call} depends on a state or on the time; it may use parameters only"
+        if any(other in states or varies(other) for other in names_in(coefficient)):
+            written = call.replace(f", {INTO}={name}", "")
+            problem = f"the coefficient of {written} depends on a state or on the time; it may use parameters only"
             raise ModelError(model.id, key, problem)
     return Equation({}, entries, rest)

@@ -189,7 +189,11 @@ def _inputs(top: Table, drug: str) -> tuple[InputSpec, ...]:
     for name, table in top.named("inputs"):
         check_name(table, name)
         scale = table.optional_number("scale", above=0)
-        found.append(InputSpec(name, 1.0 if scale is None else scale, *table.evidence()))
+        changes = "duration"
+        if table.has("bioavailability_changes"):
+            changes = table.choice("bioavailability_changes", ("duration", "rate"))
+        evidence, kept = table.evidence(), cast(Literal["duration", "rate"], changes)
+        found.append(InputSpec(name, 1.0 if scale is None else scale, *evidence, kept))
     return tuple(found)
 
 

@@ -28,6 +28,7 @@ from twin.events import (
     VitalSample,
     to_millis,
 )
+from twin.model.entrances import states_taking, takes
 from twin.model.spec import CovariateSpec, Model, OutputSpec, output_index
 from twin.observation.kinds import kind_of
 from twin.units import AMOUNT_UNIT, RATE_UNIT, UnitError, convert, drug_amount, drug_rate
@@ -83,13 +84,14 @@ SomeMeasurement = TypeVar("SomeMeasurement", bound=Measurement)
 
 
 class RepeatedDose(NamedTuple):
-    """``amount`` mg over ``duration`` h, given every ``every`` h for ever."""
+    """``amount`` mg over ``duration`` h, given every ``every`` h for ever; ``rated`` if its rate stays as it is."""
 
     drug: str
-    route: str
+    entrance: str
     amount: float
     duration: float
     every: float
+    rated: bool = False
 
 
 Settles = Callable[[Model, RepeatedDose], bool]
@@ -101,7 +103,8 @@ def admit(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
 
     Raises:
         BadEvent: reasons ``far_past``, ``unknown_unit``, ``negative_amount``, ``rate_out_of_range``, ``out_of_range``,
-            ``unknown_drug``, ``no_steady_state``, ``unknown_analyte``, ``unknown_covariate``, ``unknown_level``.
+            ``unknown_drug``, ``unknown_state``, ``no_steady_state``, ``unknown_analyte``, ``unknown_covariate``,
+            ``unknown_level``.
     """
     if to_millis(event.time) < EARLIEST_MS:
         said = f"field 'time': {event.time.isoformat()} is before 1990; set the clock of {event.source!r}"
@@ -128,11 +131,13 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
             return _with(event, delivered=_delivered(event.delivered, event.concentration), concentration=None)
         case DoseGiven():
             _known_drug(event.drug, model)
+            _known_state(event, model)
             amount, duration = _amount("amount", event.amount), _hours(event.duration)
             every = _interval(event.steady_every)
             if every is not None:
                 hours = 0.0 if duration is None else duration.value
-                dose = RepeatedDose(event.drug, event.route, amount.value, hours, every.value)
+                rated = event.keeps == "rate"
+                dose = RepeatedDose(event.drug, event.entrance, amount.value, hours, every.value, rated)
                 _require_steady_state(dose, model, settles)
             return _with(event, amount=amount, duration=duration, steady_every=every)
         case RegimenPlanned():
@@ -177,6 +182,15 @@ def _known_drug(drug: str, model: Model) -> None:
         raise _Refused(
             "unknown_drug", f"field 'drug': {drug!r} is no drug of {model.id}; it has {', '.join(model.drugs)}"
         )
+
+
+def _known_state(dose: DoseGiven, model: Model) -> None:
+    """Refuse a state that the dose cannot enter."""
+    if dose.state is None or takes(model, dose.drug, dose.route, dose.state):
+        return
+    states = ", ".join(states_taking(model, dose.drug))
+    said = f"field 'state': {dose.state!r} of {model.id} takes no {dose.drug} by route {dose.route!r}"
+    raise _Refused("unknown_state", f"{said}; it enters {states or 'none'}")
 
 
 def _positive(field: str, quantity: Quantity) -> Quantity:

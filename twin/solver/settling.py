@@ -20,7 +20,9 @@ from twin.timeline.timeline import assemble
 def settles(model: Model, dose: RepeatedDose) -> bool:
     """Whether a model's typical patient comes to a steady state under a dose."""
     kernel = compile_model(model)
-    steady = Steady(0, round(dose.every * HOUR_MS), round(dose.duration * HOUR_MS), dose.amount, dose.route)
+    steady = Steady(
+        0, round(dose.every * HOUR_MS), round(dose.duration * HOUR_MS), dose.amount, dose.entrance, dose.rated
+    )
     given = {dose.drug: with_rates(Delivered(steady=[steady]))}
     reference = kernel.reference[None, : len(model.covariates)]
     beginning = np.array([np.iinfo(np.int64).min], dtype=np.int64)

@@ -29,7 +29,7 @@ from twin.kernel.arguments import System
 from twin.kernel.kernel import Kernel
 from twin.model.formula import names_in
 from twin.solver.cloud import Cloud
-from twin.timeline.delivery import Delivered, Steady, with_rates
+from twin.timeline.delivery import Delivered, with_rates
 from twin.timeline.timeline import Timeline, assemble
 
 LIVED = 4
@@ -144,7 +144,7 @@ def _interval(timeline: Timeline, kernel: Kernel, millis: int, row: Floats) -> T
         times = max(1, round(length / dose.every))
         for i in range(times):
             at = millis - length + round(i * length / times)
-            copy = Steady(at, length, dose.span, dose.amount, dose.route)
+            copy = dose._replace(millis=at, every=length)
             source.pulses.append(at)
             source.steady.append(copy)
             if dose.span:

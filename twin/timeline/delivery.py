@@ -32,12 +32,17 @@ Steps = list[tuple[int, float]]
 
 
 class Recorded(NamedTuple):
-    """A dose recorded as given evenly from ``start`` to ``end`` (ms), mg/h."""
+    """A dose recorded as given evenly from ``start`` to ``end`` (ms), mg/h.
+
+    ``rated`` says that its rate stays as it is and a bioavailability changes how long it lasts. Of a dose that names
+    the state it enters, the route is an entrance (`twin.model.entrances`).
+    """
 
     start: int
     end: int
     rate: float
     route: str
+    rated: bool = False
 
 
 class Steady(NamedTuple):
@@ -48,10 +53,11 @@ class Steady(NamedTuple):
     span: int
     amount: float
     route: str
+    rated: bool = False
 
     def recorded(self, millis: int) -> Recorded:
         """The dose as if given at ``millis``, for one that lasts."""
-        return Recorded(millis, millis + self.span, self.amount / (self.span / HOUR_MS), self.route)
+        return Recorded(millis, millis + self.span, self.amount / (self.span / HOUR_MS), self.route, self.rated)
 
 
 @dataclass(slots=True)
@@ -205,12 +211,15 @@ def _record(found: Delivered, millis: int, dose: DoseGiven, *, pumped: bool) -> 
     if pumped:
         return
     amount, span = dose.amount.value, 0 if dose.duration is None else round(dose.duration.value * HOUR_MS)
+    rated = dose.keeps == "rate"
     if dose.steady_every is not None:
-        found.steady.append(Steady(millis, round(dose.steady_every.value * HOUR_MS), span, amount, dose.route))
+        every = round(dose.steady_every.value * HOUR_MS)
+        found.steady.append(Steady(millis, every, span, amount, dose.entrance, rated))
     if dose.duration is None:
-        found.impulses.append((millis, amount, dose.route))
+        found.impulses.append((millis, amount, dose.entrance))
     else:
-        found.recorded.append(Recorded(millis, millis + span, amount / dose.duration.value, dose.route))
+        rate = amount / dose.duration.value
+        found.recorded.append(Recorded(millis, millis + span, rate, dose.entrance, rated))
 
 
 def _may_be_pumped(dose: DoseGiven) -> bool:

@@ -1,7 +1,8 @@
 """Deliveries laid out as a kernel's input columns: rates, impulses, and what enters late.
 
 An input call of a model's equations is a column. It reads one drug, by the routes that it names or, when it names none,
-by all those that no other call of the drug claims.
+by all those that no other call of the drug claims; and of a dose that names the state it enters, what enters that one
+(`twin.model.entrances`).
 """
 
 from __future__ import annotations
@@ -17,7 +18,8 @@ from numpy.typing import NDArray
 from twin.clock import UNIT_HOURS, UNIT_MS
 from twin.kernel.delayed_input import PieceRow, Pieces
 from twin.kernel.kernel import Kernel
-from twin.model.formula import ROUTES, arguments_of, course_gap
+from twin.model.entrances import INTO, taken_by
+from twin.model.formula import arguments_of, course_gap
 from twin.timeline.delivery import Delivered, Steps, sum_of_steps
 from twin.timeline.restarts import as_entering, late_pieces, late_pulses
 
@@ -26,19 +28,20 @@ Kick = tuple[int, int, float]
 
 
 class InputColumn(NamedTuple):
-    """What a column of the input rates reads: a drug, by these routes or (``None``) by all.
+    """What a column of the input rates reads: a drug, by these routes, and doses that name their state by entrances.
 
     Where ``gap`` (model time) is above 0 it reads the first dose of each course alone, which so long without any ends.
     """
 
     function: str
     drug: str
-    routes: frozenset[str] | None
+    routes: frozenset[str]
+    entrances: frozenset[str]
     gap: float
 
-    def reads(self, route: str) -> bool:
-        """Whether what is given by this route enters here."""
-        return self.routes is None or route in self.routes
+    def reads(self, entrance: str) -> bool:
+        """Whether what is given by this entrance enters here."""
+        return entrance in self.routes or entrance in self.entrances
 
 
 class Entering(NamedTuple):
@@ -58,7 +61,8 @@ class Entering(NamedTuple):
 
 def entering(kernel: Kernel, given: Mapping[str, Delivered], restarts: Sequence[int]) -> Entering:
     """What enters of deliveries ``given``, where all states are set at ``restarts`` (ms, sorted)."""
-    columns = [input_column(call, kernel.inputs) for call in kernel.inputs]
+    states = tuple(kernel.structure.enters.values())
+    columns = [input_column(call, kernel.inputs, states) for call in kernel.inputs]
     late = kernel.late
     prompt = {drug: as_entering(source, restarts) for drug, source in given.items()}
     steps = [_steps(kernel, column, prompt.get(column.drug, Delivered())) for column in columns]
@@ -76,14 +80,16 @@ def entering(kernel: Kernel, given: Mapping[str, Delivered], restarts: Sequence[
 
 
 @functools.cache
-def input_column(call: str, every: tuple[str, ...]) -> InputColumn:
-    """What the column of an input call reads, where ``every`` are all calls of the model."""
-    function, (drug, *route), _ = arguments_of(call)
-    gap = course_gap(call)
-    if route:
-        return InputColumn(function, drug, frozenset(route), gap)
-    claimed = {words[1] for _, words, _ in map(arguments_of, every) if words[0] == drug and len(words) > 1}
-    return InputColumn(function, drug, frozenset(set(ROUTES) - claimed) if claimed else None, gap)
+def input_column(call: str, every: tuple[str, ...], states: tuple[tuple[str, ...], ...]) -> InputColumn:
+    """What the column of an input call reads, where ``every`` are all calls of the model, and ``states`` what each of
+    them enters."""
+    function, (drug, *_), _ = arguments_of(call)
+    entrances = {
+        f"{route}{INTO}{state}"
+        for state in states[every.index(call)]
+        for route in taken_by(call, [other for other, into in zip(every, states, strict=True) if state in into])
+    }
+    return InputColumn(function, drug, taken_by(call, every), frozenset(entrances), course_gap(call))
 
 
 def _steps(kernel: Kernel, column: InputColumn, source: Delivered) -> Steps:
@@ -125,4 +131,4 @@ def _pieces(
         pulses = _first_of_courses(kernel, column, source.pulses)
         return late_pulses(number, replace(source, pulses=pulses), restarts)
     scale = kernel.model.input_scale.get(column.drug, 1.0)
-    return late_pieces(number, source, restarts, column.routes, scale, UNIT_HOURS[kernel.model.time_unit])
+    return late_pieces(number, source, restarts, column.reads, scale, UNIT_HOURS[kernel.model.time_unit])

@@ -8,7 +8,7 @@ the interval between them.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
 from twin.kernel.delayed_input import FOREVER, PieceRow
@@ -49,29 +49,33 @@ def _next(restarts: Sequence[int], millis: int) -> int:
 def late_pulses(column: int, source: Delivered, restarts: Sequence[int]) -> list[PieceRow]:
     """Impulses of one, whatever the dose, in a late column."""
     pulses = [(millis, 0) for millis in source.pulses] + [(dose.millis, dose.every) for dose in source.steady]
-    return [(millis, column, millis, millis, 1.0, _next(restarts, millis), every) for millis, every in pulses]
+    return [(millis, column, millis, millis, 1.0, _next(restarts, millis), every, False) for millis, every in pulses]
 
 
 def late_pieces(
     column: int,
     source: Delivered,
     restarts: Sequence[int],
-    routes: frozenset[str] | None,
+    reads: Callable[[str], bool],
     scale: float,
     per_hour: float,
 ) -> list[PieceRow]:
-    """What a late column reads of a drug: amounts times ``scale``, rates per model time unit (``per_hour`` hours)."""
-    found = [(millis, millis, millis, amount, route, 0) for millis, amount, route in source.impulses]
-    found += [(dose.start, dose.start, dose.end, dose.rate * per_hour, dose.route, 0) for dose in source.recorded]
+    """What a late column reads of a drug: amounts times ``scale``, rates per model time unit (``per_hour`` hours).
+
+    ``reads`` says whether it takes what is given by an entrance.
+    """
+    found = [(millis, millis, millis, amount, route, 0, False) for millis, amount, route in source.impulses]
+    found += [(one.start, one.start, one.end, one.rate * per_hour, one.route, 0, one.rated) for one in source.recorded]
     for dose in source.steady:
         size = dose.recorded(dose.millis).rate * per_hour if dose.span else dose.amount
-        found.append((dose.millis, dose.millis, dose.millis + dose.span, size, dose.route, dose.every))
+        rated = dose.rated and dose.span > 0
+        found.append((dose.millis, dose.millis, dose.millis + dose.span, size, dose.route, dose.every, rated))
     pieces = [
-        (given, column, begin, end, amount * scale, _next(restarts, given), every)
-        for given, begin, end, amount, route, every in found
-        if routes is None or route in routes
+        (given, column, begin, end, amount * scale, _next(restarts, given), every, rated)
+        for given, begin, end, amount, route, every, rated in found
+        if reads(route)
     ]
-    if routes is None or "iv" in routes:
+    if reads("iv"):
         for begin, end, rate, began in source.pumping():
-            pieces.append((began, column, begin, end, rate * per_hour * scale, FOREVER, 0))
+            pieces.append((began, column, begin, end, rate * per_hour * scale, FOREVER, 0, False))
     return pieces

@@ -12,7 +12,10 @@ Rules of NONMEM Help ("AMT", "RATE", "SS", "II", "ADDL", "CMT data item") unless
   (`connectors.feeds.nmtran.additional`).
 - ``SS`` 1: the patient is at the steady state of that dose every ``II`` at its time, and earlier doses are forgotten. 2
   (added to what is there) and 3 (iterated from it) are refused, and the steady state of an endless infusion too.
-- ``CMT`` says which state it enters (`connectors.feeds.nmtran.compartments`); none or 0 is the model's main drug.
+- ``CMT`` says which state it enters (`connectors.feeds.nmtran.compartments`), and it enters that one alone; none or 0
+  is the model's main drug, wherever the model has it enter by that route.
+- A bioavailability leaves ``RATE`` as it is and changes how long the infusion lasts, as in NONMEM; of ``DUR`` it
+  changes the rate (`twin.model.bioavailability`).
 - A dose given at once goes by the route that the input of its state names, else by that of the drug's usual regimen.
 """
 
@@ -21,10 +24,12 @@ from __future__ import annotations
 import math
 from collections import Counter
 from dataclasses import dataclass
+from typing import Literal
 
 from connectors.feeds.nmtran.compartments import compartment
 from connectors.feeds.nmtran.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.times import LONGEST_YEARS, clock_hours
+from twin.model.entrances import calls_into, states_taking, takes
 from twin.model.formula import arguments_of
 from twin.model.spec import Model, Route
 from twin.model.structure import input_calls
@@ -44,6 +49,8 @@ class Dose:
         duration: hours of an infusion, or ``None`` for a dose at once.
         times: hours since the origin at which it is given.
         steady_every: hours between the doses of a steady state before the first of ``times``.
+        state: the one that it enters alone.
+        keeps: what of an infusion a bioavailability leaves as it is.
     """
 
     drug: str
@@ -52,6 +59,8 @@ class Dose:
     duration: float | None
     times: tuple[float, ...]
     steady_every: float | None
+    state: str | None = None
+    keeps: Literal["duration", "rate"] = "duration"
 
 
 def dose_of(record: DataRecord, model: Model, unit_hours: float, clock: bool, notes: Counter[str]) -> Dose:
@@ -69,7 +78,7 @@ def dose_of(record: DataRecord, model: Model, unit_hours: float, clock: bool, no
         shown = "missing" if amount is None else f"{amount:g}"
         endless = "; an endless infusion to steady state is not supported" if record.number("SS") else ""
         raise BadRecord(f"AMT of a dose is {shown}; it must be above 0 mg{endless}")
-    drug, route, spread = _entrance(record, model)
+    drug, route, state, spread = _entrance(record, model)
     unit = 1.0 if clock else unit_hours
     duration = _duration(record, amount, spread, notes)
     duration = None if duration is None else duration * unit
@@ -83,7 +92,14 @@ def dose_of(record: DataRecord, model: Model, unit_hours: float, clock: bool, no
     if steady and duration is not None and duration > every:
         raise BadRecord(f"SS 1: an infusion over {duration:g} h lasts longer than II; make it an infusion of its own")
     way: Route = route or ("iv" if duration is not None else usual_route(model, drug))
-    return Dose(drug, way, amount, duration, _times(record, every), every if steady else None)
+    if state is not None:
+        way = _route_into(model, drug, state, way)
+        others = [name for name in states_taking(model, drug) if name != state and takes(model, drug, way, name)]
+        if others:
+            said = f"doses with CMT {record.text('CMT')} entered {state} alone"
+            notes[f"{said}, although {drug} by {way} enters {', '.join(others)} too"] += 1
+    keeps: Literal["duration", "rate"] = "rate" if (record.number("RATE") or 0.0) > 0 else "duration"
+    return Dose(drug, way, amount, duration, _times(record, every), every if steady else None, state, keeps)
 
 
 def _duration(record: DataRecord, amount: float, spread: bool, notes: Counter[str]) -> float | None:
@@ -132,18 +148,26 @@ def _times(record: DataRecord, every: float) -> tuple[float, ...]:
     return tuple(record.hours + n * every for n in range(additional + 1))
 
 
-def _entrance(record: DataRecord, model: Model) -> tuple[str, Route | None, bool]:
-    """The drug that ``CMT`` receives, the route that its input names, and whether it spreads a dose given at once."""
+def _entrance(record: DataRecord, model: Model) -> tuple[str, Route | None, str | None, bool]:
+    """The drug that ``CMT`` receives, the route that its input names, the state, and whether it spreads a dose given at
+    once."""
     number = compartment(record, model)
     if number == 0:
         entering = [arguments_of(call) for state in model.states for call in input_calls(state.derivative)]
-        return model.drug, None, any("duration" in how for _, words, how in entering if words[0] == model.drug)
+        return model.drug, None, None, any("duration" in how for _, words, how in entering if words[0] == model.drug)
     state = model.states[number - 1]
     calls = [arguments_of(call) for call in input_calls(state.derivative)]
     if not calls:
         raise BadRecord(f"CMT {number} ({state.name}) takes no dose in {model.id}")
     drug, *routes = calls[0][1]
-    return drug, next((route for route in ROUTES if route in routes), None), any("duration" in how for *_, how in calls)
+    route = next((route for route in ROUTES if route in routes), None)
+    named = state.name if calls_into(model, drug, state.name) else None
+    return drug, route, named, any("duration" in how for *_, how in calls)
+
+
+def _route_into(model: Model, drug: str, state: str, wanted: Route) -> Route:
+    """The route that is wanted, or else one by which the state takes the drug."""
+    return next(route for route in (wanted, *ROUTES) if takes(model, drug, route, state))
 
 
 def usual_route(model: Model, drug: str) -> Route:

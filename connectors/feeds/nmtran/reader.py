@@ -298,6 +298,8 @@ class _Reader:
                 amount=Quantity(value=dose.amount, unit="mg"),
                 duration=duration,
                 steady_every=steady if n == 0 else None,
+                state=dose.state,
+                keeps=dose.keeps,
             )
 
     def _observation(self, record: DataRecord, measured: bool) -> list[InputEvent]:

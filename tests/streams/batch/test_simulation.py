@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from streams.batch.simulation import SimulatedPatient, simulate, simulation_table
+from streams.batch.simulation import SimulatedPatient, _dose_rows, simulate, simulation_table
 from tests.twin import toys
 from twin.events import DoseGiven, Quantity
 from twin.model.spec import Model
@@ -39,11 +39,24 @@ def given(drug: str, route: Any, hours: float | None = None) -> DoseGiven:
     ],
 )
 def test_cmt_names_a_state_only_where_drug_and_route_need_it(dose: DoseGiven, model: Model, state: str | None) -> None:
-    from streams.batch.simulation import _dose_row
-
-    number = _dose_row(dose, model)["CMT"]
+    (row,) = _dose_rows(dose, model)
+    number = row["CMT"]
     assert isinstance(number, int)
     assert (model.states[number - 1].name if number else None) == state
+
+
+def test_a_dose_that_names_its_state_or_keeps_its_duration_is_written_so() -> None:
+    (row,) = _dose_rows(given("toxin", "iv").model_copy(update={"state": "A"}), MODEL)
+    assert MODEL.states[int(str(row["CMT"])) - 1].name == "A"
+    states = {"D": "mg: F*input(toxin, oral) - k*D", "A": "mg: (1 - F)*input(toxin, oral) + k*D - k*A"}
+    parted = toys.made({"k": "1 1/h", "F": "0.3 1", "V": "10 L"}, states, {"toxin": "mg/L: A/V"})
+    infusion = given("toxin", "oral", 2.0)
+    assert [(row["CMT"], row["RATE"], row["DUR"]) for row in _dose_rows(infusion, parted)] == [
+        (1, 0.0, 2.0),
+        (2, 0.0, 2.0),
+    ]
+    by_rate = infusion.model_copy(update={"keeps": "rate"})
+    assert [(row["CMT"], row["RATE"]) for row in _dose_rows(by_rate, parted)] == [(1, 5.0), (2, 5.0)]
 
 
 @pytest.mark.slow

@@ -18,13 +18,13 @@ BEGINNING = np.array([-(2**60)])
 LATER = 300
 
 
-def dose(at: int, column: int, amount: float, *, lasting: int = 0, every: int = 0) -> PieceRow:
+def dose(at: int, column: int, amount: float, *, lasting: int = 0, every: int = 0, rated: bool = False) -> PieceRow:
     """A dose given ``at`` some hour."""
-    return at * H, column, at * H, (at + lasting) * H, amount, FOREVER, every * H
+    return at * H, column, at * H, (at + lasting) * H, amount, FOREVER, every * H, rated and lasting > 0
 
 
 def laid_out(rows: list[PieceRow], timing: Floats, begin: int, end: int) -> OwnEdges:
-    """Edges from hour ``begin`` to ``end`` of particles with such timing (N, K, 3) in hours."""
+    """Edges from hour ``begin`` to ``end`` of particles with such timing (N, K, 4) in hours."""
     kinds, stretch = KINDS[: timing.shape[1]], (begin * H, end * H)
     return own_edges(Pieces.of(rows), kinds, lambda _: timing, BEGINNING, 0, H, stretch, np.inf)
 
@@ -40,16 +40,19 @@ DOSES = st.builds(
     st.floats(1.0, 100.0),
     lasting=st.sampled_from([0, 0, 1, 7]),
     every=st.sampled_from([0, 0, 0, 24]),
+    rated=st.booleans(),
 )
 TIMINGS = st.lists(
-    st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 9.0), st.floats(0.0, 30.0)), min_size=1, max_size=4
-).map(lambda rows: np.array([[[lag, 0.0, 0.0], [other, second, 0.0]] for lag, second, other in rows]))
+    st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 9.0), st.floats(0.0, 30.0), st.floats(0.1, 3.0)),
+    min_size=1,
+    max_size=4,
+).map(lambda rows: np.array([[[lag, 0, 0, f], [other, second, 0, f]] for lag, second, other, f in rows], dtype=float))
 
 
-@given(st.lists(DOSES.filter(lambda row: row[-1] == 0), max_size=6), TIMINGS)
+@given(st.lists(DOSES.filter(lambda row: row[6] == 0), max_size=6), TIMINGS)
 def test_every_dose_enters_whole(rows: list[PieceRow], timing: Floats) -> None:
     edges = laid_out(rows, timing, 0, LATER)
-    doses = [amount * (end - begin) / H if end > begin else amount for _, _, begin, end, amount, _, _ in rows]
+    doses = [amount * (end - begin) / H if end > begin else amount for _, _, begin, end, amount, *_ in rows]
     for n in range(len(timing)):
         part = of_particle(edges, n)
         hours = np.diff(np.append(edges.edges["time"][part], LATER))
@@ -77,8 +80,8 @@ def test_a_stretch_that_is_cut_meets_the_same_edges(rows: list[PieceRow], timing
 
 
 def test_flows_lie_by_column_and_begin() -> None:
-    timing = np.zeros((2, 3, 3))
-    timing[:, 2] = [[0.5, 2.0, 3.0], [0.0, 0.0, 1.0]]
+    timing = np.zeros((2, 3, 4))
+    timing[:, 2, :3] = [[0.5, 2.0, 3.0], [0.0, 0.0, 1.0]]
     edges = laid_out([dose(5, 2, 10.0), dose(1, 2, 20.0), dose(3, 0, 5.0)], timing, 0, LATER)
     assert edges.flow_from.tolist() == [[0, 0, 0, 2], [2, 2, 2, 4]]
     assert edges.flows["begin"].tolist() == [1.5, 5.5, 1.0, 5.0]
@@ -87,15 +90,27 @@ def test_flows_lie_by_column_and_begin() -> None:
 
 
 def test_doses_given_for_ever_before_enter_as_far_as_they_still_do() -> None:
-    timing = np.array([[[30.0, 0.0, 0.0], [0.0, 6.0, 0.0]]])
+    timing = np.array([[[30.0, 0.0, 0.0, 0.0], [0.0, 6.0, 0.0, 0.0]]])
     edges = laid_out([dose(0, 0, 10.0, every=24)], timing, 0, LATER)
     at = edges.edges["amount"] > 0
     # The dose of 24 h before enters 6 h after; the dose itself is another piece.
     assert edges.edges["time"][at].tolist() == [6.0]
 
 
+def test_an_infusion_of_a_stated_rate_lasts_as_long_as_is_available_of_it() -> None:
+    timing = np.array([[[1.0, 0.0, 0.0, f]] for f in (1.0, 0.5, 1.5, 0.0)])
+    rows = [dose(2, 0, 10.0, lasting=4, rated=True)]
+    edges = laid_out(rows, timing, 0, LATER)
+    times = [edges.edges["time"][of_particle(edges, n)].tolist() for n in range(4)]
+    assert times == [[0, 3, 7], [0, 3, 5], [0, 3, 9], [0]]
+    highest = [edges.rates[of_particle(edges, n)].max() for n in range(4)]
+    np.testing.assert_allclose(highest, [10.0, 20.0, 10.0 / 1.5, 0.0])
+    kept = laid_out([dose(2, 0, 10.0, lasting=4)], timing, 0, LATER)
+    assert [kept.rates[of_particle(kept, n)].max() for n in range(4)] == [10.0] * 4
+
+
 def test_nothing_enters_an_impossible_particle() -> None:
-    timing = np.array([[[np.inf, 0.0, 0.0]], [[-1.0, 0.0, 0.0]], [[np.nan, 0.0, 0.0]], [[1.0, 0.0, 0.0]]])
+    timing = np.array([[[lag, 0.0, 0.0, 0.0]] for lag in (np.inf, -1.0, np.nan, 1.0)])
     assert possible(timing, KINDS[:1], H).tolist() == [[False], [False], [False], [True]]
     edges = laid_out([dose(2, 0, 10.0), dose(3, 0, 10.0, every=24)], timing, 0, 24)
     assert np.diff(edges.edge_from).tolist() == [1, 1, 1, 2]
@@ -103,7 +118,7 @@ def test_nothing_enters_an_impossible_particle() -> None:
 
 
 def test_without_doses_every_particle_has_the_begin_alone() -> None:
-    edges, none = laid_out([], np.zeros((3, 2, 3)), 4, 5), no_own_edges(3, 2)
+    edges, none = laid_out([], np.zeros((3, 2, 4)), 4, 5), no_own_edges(3, 2)
     assert edges.edges["time"].tolist() == [4.0, 4.0, 4.0]
     assert not edges.rates.any()
     assert not len(edges.flows)

@@ -57,6 +57,19 @@ def test_routes_of_one_drug_are_inputs_of_their_own() -> None:
     assert analyse(toys.absorption()).inputs == ("input(toxin, oral)", "input(toxin)", "pulse(helper)")
 
 
+def test_inputs_of_one_text_in_several_states_are_told_apart_and_pulses_are_not() -> None:
+    model = toys.made(
+        {"k": "0.1 1/h", "V": "10 L"},
+        {"D": "mg: input(toxin) - k*D", "A": "mg: input(toxin) + k*D - k*A", "P": "1: pulse(toxin) - k*P"},
+        {"plasma": "mg/L: A/V"},
+    )
+    structure = analyse(model)
+    assert structure.inputs == ("input(toxin, into=D)", "input(toxin, into=A)", "pulse(toxin)")
+    assert structure.enters["input(toxin, into=A)"] == ("A",)
+    assert structure.late == ()
+    assert ast.unparse(model.states[0].derivative) == "input(toxin) - k * D"
+
+
 def test_a_call_is_listed_once_however_often_it_is_written() -> None:
     expression = ast.parse("input(x)*0.3 + 2*input(x) + pulse(y)", mode="eval").body
     assert sorted(input_calls(expression)) == ["input(x)", "pulse(y)"]

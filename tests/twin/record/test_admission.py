@@ -156,6 +156,7 @@ REFUSED: list[tuple[InputEvent, str, list[str]]] = [
     (count(1, 0.0, below_lloq=True), "out_of_range", ["'lloq'"]),
     (level(1, 0.1, lloq=quantity(0.0, "mg/L"), below_lloq=True), "negative_amount", ["'lloq'", "must be above 0"]),
     (dose(1, drug="cisplatin"), "unknown_drug", ["'drug'", "'cisplatin'", "toy_absorption", "toxin, helper"]),
+    (dose(1, state="AUC"), "unknown_state", ["'state'", "'AUC'", "takes no toxin by route 'iv'", "it enters Depot, A"]),
     (start(1, drug="cisplatin"), "unknown_drug", ["'drug'", "'cisplatin'"]),
     (totals(1, 1.0, drug="cisplatin"), "unknown_drug", ["'drug'", "'cisplatin'"]),
     (plan(1, (2, 5.0, None), drug="cisplatin"), "unknown_drug", ["'drug'", "'cisplatin'"]),

@@ -27,8 +27,26 @@ TOY = compile_model(toys.absorption())
     [("input(a)", False, True), ("input(a, oral)", True, False), ("input(b)", True, True), ("pulse(b)", True, True)],
 )
 def test_a_call_without_route_reads_what_no_other_call_claims(call: str, oral: bool, iv: bool) -> None:
-    column = input_column(call, ("input(a)", "input(a, oral)", "input(b)", "pulse(b)"))
+    every = ("input(a)", "input(a, oral)", "input(b)", "pulse(b)")
+    column = input_column(call, every, (("A",), ("D",), ("A",), ("A", "D")))
     assert (column.reads("oral"), column.reads("iv")) == (oral, iv)
+
+
+def test_a_dose_that_names_its_state_enters_that_one_alone_whatever_its_route() -> None:
+    every, states = ("input(a)", "input(a, oral)", "input(a, into=P)"), (("A",), ("D",), ("P",))
+    columns = [input_column(call, every, states) for call in every]
+    assert [column.reads("oral into A") for column in columns] == [True, False, False]
+    assert [column.reads("oral into D") for column in columns] == [False, True, False]
+    assert [column.reads("iv into P") for column in columns] == [False, False, True]
+    assert [column.reads("iv into D") for column in columns] == [False, False, False]
+    assert [column.reads("iv") for column in columns] == [True, False, True]
+
+
+def test_of_two_calls_in_one_state_a_dose_that_names_it_takes_that_of_its_route() -> None:
+    every, states = ("input(a)", "input(a, oral, lag=L)"), (("A",), ("A",))
+    columns = [input_column(call, every, states) for call in every]
+    assert [column.reads("oral into A") for column in columns] == [False, True]
+    assert [column.reads("iv into A") for column in columns] == [True, False]
 
 
 def test_what_enters_late_is_no_rate_and_no_kick() -> None:

@@ -18,6 +18,10 @@ class DoseGiven(ClinicalEnvelope):
     With ``steady_every`` the patient has had this dose at this interval for so long that everything stands, just before
     it, where it stood one interval earlier; what was recorded before counts no more (NM-TRAN: SS = 1 with II).
     ``device_id`` is the pump that gives it: what that pump tells of it counts, and the dose is not counted beside it.
+
+    With ``state`` it enters that state of the model alone, else all that the drug enters by this route (NM-TRAN: CMT).
+    ``keeps`` says what of an infusion stays as recorded where a part of the amount is not available: how long it lasts,
+    or its rate, so that it ends sooner (NM-TRAN: RATE).
     """
 
     sent_on: ClassVar[Channel] = ORDERS
@@ -29,6 +33,13 @@ class DoseGiven(ClinicalEnvelope):
     duration: Quantity | None = None
     steady_every: Quantity | None = None
     device_id: Name | None = None
+    state: Name | None = None
+    keeps: Literal["duration", "rate"] = "duration"
+
+    @property
+    def entrance(self) -> str:
+        """Where it enters: its route, and the state if it enters one alone (`twin.model.entrances`)."""
+        return self.route if self.state is None else f"{self.route} into {self.state}"
 
     @classmethod
     def example(cls) -> Self:

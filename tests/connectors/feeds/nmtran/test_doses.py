@@ -38,12 +38,13 @@ def record(hours: float = 0.0, **cells: object) -> DataRecord:
 
 
 def test_an_amount_alone_is_a_dose_at_once() -> None:
-    assert dose(AMT=10, hours=5.0) == Dose("toxin", "iv", 10.0, None, (5.0,), None)
+    assert dose(AMT=10, hours=5.0) == Dose("toxin", "iv", 10.0, None, (5.0,), None, None, "duration")
 
 
 def test_an_infusion_has_a_rate_or_a_duration_or_both_that_agree() -> None:
     assert dose(AMT=10, RATE=5).duration == dose(AMT=10, DUR=2).duration == dose(AMT=10, RATE=5, DUR=2).duration == 2.0
     assert dose(AMT=10, RATE=0, DUR=0).duration is None
+    assert [dose(AMT=10, **{item: 2}).keeps for item in ("RATE", "DUR", "CMT")] == ["rate", "duration", "duration"]
 
 
 def test_further_doses_are_written_out_in_hours() -> None:
@@ -73,6 +74,7 @@ def test_the_state_says_drug_and_route() -> None:
     assert dose(AMT=1, RATE=1, CMT=depot).route == "oral"
     assert dose(AMT=1, CMT=central).route == "iv"
     assert dose(AMT=1, CMT=pool).drug == "helper"
+    assert [dose(AMT=1, CMT=cmt).state for cmt in (depot, central, pool, 0)] == ["Depot", "A", None, None]
     assert dose(AMT=1, CMT="Depot").route == dose(AMT=1, CMT="DEPOT").route == "oral"
 
 
