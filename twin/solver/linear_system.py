@@ -9,7 +9,7 @@ from twin.clock import UNIT_MS
 from twin.kernel.arguments import System
 from twin.kernel.delayed_input import TIMING, possible
 from twin.kernel.kernel import Kernel
-from twin.solver.eigenbasis import eigenbasis
+from twin.solver.eigenbasis import Bases, eigenbasis
 
 
 def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
@@ -24,8 +24,8 @@ def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Fl
     return par
 
 
-def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
-    """Eigenbases of the particles' linear blocks.
+def linear_system(kernel: Kernel, par: Floats, covariates: Floats, bases: Bases | None = None) -> System:
+    """Eigenbases of the particles' linear blocks, of those ``bases`` that are known already.
 
     A particle whose block has no real eigenbasis (two rates equal to rounding, or not finite) gets outputs that are not
     numbers, which everything downstream reads as impossible.
@@ -39,7 +39,7 @@ def linear_system(kernel: Kernel, par: Floats, covariates: Floats) -> System:
         par = np.where(usable.all(axis=1, keepdims=True), par, np.nan)
     a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
     kernel.system(par, covariates, a, b, c)
-    lam, v, w = eigenbasis(a, c)
+    lam, v, w = eigenbasis(a, c) if bases is None else bases.of(a, c)
     # Plain loops over the few columns: a fixed order of summation keeps the bytes independent of N.
     bw = np.zeros((count, size, inputs))
     cw = np.zeros((count, size))

@@ -18,12 +18,13 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
-from twin.kernel.arguments import OwnSteps, Steps, StepSizes, System
+from twin.kernel.arguments import Intervals, OwnSteps, Steps, StepSizes, System
 from twin.kernel.kernel import Kernel
 from twin.kernel.own_edges import own_edges
 from twin.kernel.stepper import LANES
 from twin.solver.cloud import Cloud
 from twin.solver.effects import Constant, Effects
+from twin.solver.eigenbasis import Bases
 from twin.solver.linear_system import individual_parameters, linear_system
 from twin.solver.steady_state import steady_state
 from twin.solver.step_schedule import intervals, one_step, schedule
@@ -33,8 +34,9 @@ from twin.timeline.timeline import Timeline
 OWN_EDGES = 400_000
 """Edges of late doses that are laid out at once (some 60 bytes each)."""
 
-Plans = dict[tuple[int, int], Steps]
-"""Steps of stretches (begin and end in ms) of one timeline, with the marks and stops that go with them."""
+Plans = dict[tuple[int, int], Steps | Intervals]
+"""Of stretches (begin and end in ms) of one timeline, with the marks and stops that go with them: the steps, or the
+intervals that the steps of each particle are laid in."""
 
 NO_STOPS: NDArray[np.int64] = np.empty(0, dtype=np.int64)
 
@@ -70,6 +72,8 @@ class Solver:
         # Content, not identity, is the key: a belief that is shared or restored finds its systems again.
         self._own: dict[tuple[bytes, Segment], System] | None = None if shared else {}
         self._digests: dict[Segment, bytes] = {}
+        self._bases = Bases()
+        self._timing: tuple[Timeline | None, dict[int, Floats]] = (None, {})
 
     @property
     def count(self) -> int:
@@ -106,7 +110,8 @@ class Solver:
         return self._digests[segment]
 
     def _built(self, covariates: Floats, effects: Floats) -> System:
-        return linear_system(self.kernel, individual_parameters(self.kernel, effects, covariates), covariates)
+        par = individual_parameters(self.kernel, effects, covariates)
+        return linear_system(self.kernel, par, covariates, self._bases)
 
     def _system_of(self, cloud: Cloud, timeline: Timeline) -> System:
         return self.system(timeline.covariates[cloud.epoch], timeline.segments, cloud.segment)
@@ -216,7 +221,7 @@ class Solver:
             return self._late_stretch(cloud, timeline, end, stops, marks, out)
         plans = {} if self._plans is None else self._plans
         steps = plans.get((cloud.millis, end))
-        if steps is None:
+        if not isinstance(steps, Steps):
             steps = plans[cloud.millis, end] = schedule(
                 timeline, self.kernel, self.step_sizes, cloud.millis, end, stops, marks
             )
@@ -235,7 +240,10 @@ class Solver:
         out: Floats,
     ) -> Cloud:
         """As `_stretch`, where every particle has edges of its own; so many particles at once as memory is fair to."""
-        met = intervals(timeline, self.kernel, cloud.millis, end, stops, marks)
+        plans = {} if self._plans is None else self._plans
+        met = plans.get((cloud.millis, end))
+        if not isinstance(met, Intervals):
+            met = plans[cloud.millis, end] = intervals(timeline, self.kernel, cloud.millis, end, stops, marks)
         covariates, system = timeline.covariates[cloud.epoch], self._system_of(cloud, timeline)
         epoch, sizes = self._timing_epochs(timeline, end), self.step_sizes
         z, y = cloud.z.copy(), cloud.y.copy()
@@ -246,7 +254,7 @@ class Solver:
             own = own_edges(
                 timeline.late,
                 self.kernel.late_kinds,
-                lambda at, part=part: self._system_at(int(epoch[at]), timeline).timing[part],  # type: ignore[misc]
+                lambda at, part=part: self._timing_at(int(epoch[at]), timeline)[part],  # type: ignore[misc]
                 epoch=epoch,
                 start=timeline.start,
                 unit=_unit(self.kernel),
@@ -267,10 +275,16 @@ class Solver:
             begin = timeline.segments.next_after(begin)
         return np.unique(np.concatenate(found))
 
-    def _system_at(self, millis: int, timeline: Timeline) -> System:
-        """The particles' equations at ``millis``, or at the start of the record where that is later."""
-        covariates = timeline.covariates[_epoch_at(timeline, millis)]
-        return self.system(covariates, timeline.segments, timeline.segments.at(max(millis, timeline.start)))
+    def _timing_at(self, millis: int, timeline: Timeline) -> Floats:
+        """When doses enter the particles (N, K, T) at ``millis``, or at the record's start where that is later."""
+        if self._timing[0] is not timeline:
+            self._timing = timeline, {}
+        known = self._timing[1]
+        if millis not in known:
+            covariates = timeline.covariates[_epoch_at(timeline, millis)]
+            segment = timeline.segments.at(max(millis, timeline.start))
+            known[millis] = self.system(covariates, timeline.segments, segment).timing
+        return known[millis]
 
     def _carried(self, cloud: Cloud, timeline: Timeline, epoch: int, segment: Segment) -> Cloud:
         if (epoch, segment) == (cloud.epoch, cloud.segment):

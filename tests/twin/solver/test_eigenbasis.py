@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from twin.solver.eigenbasis import eigenbasis
+from twin.solver import eigenbasis as eigenbases
+from twin.solver.eigenbasis import Bases, eigenbasis
 
 RATE = st.floats(1e-4, 1e3)
 
@@ -74,3 +75,16 @@ def test_equal_rates_side_by_side_have_a_basis() -> None:
 def test_no_states_are_no_basis() -> None:
     lam, v, w = eigenbasis(np.zeros((3, 0, 0)), np.zeros((3, 0)))
     assert (lam.shape, v.shape, w.shape) == ((3, 0), (3, 0, 0), (3, 0, 0))
+
+
+def test_a_block_that_was_seen_gives_the_same_basis_and_flaw_without_another_search(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    a = np.array([np.diag([-1.0, -2.0, -3.0]), [[0.0, 1.0, 0.0], [-1.0, 0.0, 0.0], [0.0, 0.0, -1.0]]])
+    bases, first_c, again_c = Bases(), np.zeros((2, 3)), np.zeros((2, 3))
+    first = bases.of(a.copy(), first_c)
+    monkeypatch.setattr(eigenbases, "eigenbasis", None)
+    again = bases.of(a.copy(), again_c)
+    assert all(np.array_equal(one, other) for one, other in zip(first, again, strict=True))
+    assert np.isnan(first_c[1]).all()
+    assert np.array_equal(first_c, again_c, equal_nan=True)
