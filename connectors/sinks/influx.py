@@ -6,6 +6,7 @@ same point.
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
@@ -16,6 +17,7 @@ from connectors.settings import PartSettings
 from connectors.sinks.arrival import Arrival
 from connectors.sinks.delivery import AccessDenied, BadItem, Unavailable
 from connectors.sinks.event_lines import event_lines, topics_drawn
+from twin.events import RegimenPlanned
 
 SINK = "influx"
 
@@ -39,6 +41,10 @@ class Settings(PartSettings, env_prefix="DOSETWIN_INFLUX_"):
     token: str = Field("", repr=False, description="InfluxDB API token; never logged")
     org: str = Field("dosetwin", min_length=1, description="InfluxDB organisation")
     bucket: str = Field("dosetwin", min_length=1, description="InfluxDB bucket")
+    drugs: str = Field(
+        "", description="drugs beside those of the library whose plans are drawn, as DRUG,DRUG; others would each make "
+        "a series"
+    )  # fmt: skip
 
 
 @contextmanager
@@ -58,17 +64,26 @@ class InfluxWriter:
         from influxdb_client.client.influxdb_client import InfluxDBClient
         from influxdb_client.client.write_api import SYNCHRONOUS
 
-        self._bucket, self._org = settings.bucket, settings.org
+        self._bucket, self._org, self._more_drugs = settings.bucket, settings.org, settings.drugs
         self._client = InfluxDBClient(settings.url, settings.token, org=self._org, timeout=timeout_ms, retries=False)
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
 
+    @functools.cached_property
+    def _drugs(self) -> frozenset[str]:
+        """Drugs whose plans are drawn; the library is read when the first plan comes."""
+        from twin.modelfile.library import library_drugs
+
+        return library_drugs() | {drug.strip() for drug in self._more_drugs.split(",")}
+
     def items(self, record: Record) -> list[str]:
-        """The lines of a record.
+        """The lines of a record; none of a plan of an unknown drug.
 
         Raises:
             ValueError: it is no event.
         """
         event = event_of(record)
+        if isinstance(event, RegimenPlanned) and event.drug not in self._drugs:
+            return []  # the worker says that nobody knows it
         arrival = Arrival(record.arrived_ms, record.partition, record.offset)
         return event_lines(event, arrival) if event is not None else []
 

@@ -81,6 +81,12 @@ def loaded_library() -> Found[Model]:
     return gathering.found()
 
 
+@functools.cache
+def library_drugs() -> frozenset[str]:
+    """Every drug that a model of the library knows."""
+    return frozenset(drug for model in loaded_library().offers for drug in model.drugs)
+
+
 def load_model(id_or_path: str | Path) -> Model:
     """A model of the library by its id, or any model file by its path (a ``Path``, or text that ends in ``.toml``).
 
@@ -163,6 +169,7 @@ __all__ = [
     "TargetSpec",
     "ToxicitySpec",
     "library",
+    "library_drugs",
     "library_ids",
     "load_model",
     "loaded_library",

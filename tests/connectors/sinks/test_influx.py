@@ -19,7 +19,8 @@ from typing import Any
 import pytest
 from kafka import KafkaAdminClient, KafkaConsumer
 
-from connectors.kafka.topics import ALERTS, ESTIMATES, PUMP, REJECTED, VITALS
+from connectors.kafka.records import Record
+from connectors.kafka.topics import ALERTS, ESTIMATES, ORDERS, PUMP, REJECTED, VITALS
 from connectors.services import Influx
 from connectors.sinks.delivery import AccessDenied, Delivery, Unavailable, open_delivery
 from connectors.sinks.influx import TOPICS, InfluxWriter, Settings, open_writer
@@ -61,6 +62,16 @@ def test_what_is_published_is_stored_and_committed(bench: Bench, patient: str) -
     assert [len(bench.rows(name, patient)) for name in ("prediction", "nadir", "alert", "vital")] == [1, 1, 1, 1]
     assert [row["amount_mg"] for row in bench.rows("planned_dose", patient)] == [None, 96.0]
     assert sink.summary() == {"items": 5 * 7 + 1 + 7 + 1 + 1 + 2, "events": 10, "refused": 0, "outages": 0}
+
+
+def test_a_plan_of_a_drug_that_nobody_knows_makes_no_series() -> None:
+    def lines(drug: str, more: str = "") -> list[str]:
+        with open_writer(Settings(drugs=more)) as writer:
+            return writer.items(Record(ORDERS, 0, 0, 0, None, encode(make.plan(drug=drug))))
+
+    assert len(lines("docetaxel")) == 2
+    assert [lines(f"unheard of {number}") for number in range(3)] == [[], [], []]
+    assert len(lines("kryptonite", more="x, kryptonite")) == 2
 
 
 def test_reading_the_stream_again_changes_nothing(bench: Bench, patient: str) -> None:

@@ -146,6 +146,26 @@ def test_vitals_carry_their_status_so_that_a_retracted_one_can_be_hidden() -> No
     assert (first.fields["status"], second.fields["status"]) == ("final", "retracted")
 
 
+@pytest.mark.parametrize(
+    ("channel", "value", "unit", "written"),
+    [
+        ("heart_rate", 1.25, "Hz", 75.0),
+        ("body_temperature", 98.6, "[degF]", pytest.approx(37.0)),
+        ("spo2", 0.97, "1", pytest.approx(97.0)),
+        ("heart_rate", 75.0, "mg/L", None),
+        ("heart_rate", 75.0, "bananas", None),
+    ],
+)
+def test_a_channel_has_one_unit_whatever_its_devices_say(
+    channel: str, value: float, unit: str, written: float | None
+) -> None:
+    found = points(
+        make.vital(channel=channel, value=1.0).model_copy(update={"value": Quantity(value=value, unit=unit)})
+    )
+    assert [point.fields["value"] for point in found] == ([] if written is None else [written])
+    assert {point.tags["unit"] for point in found} <= {"/min", "Cel", "%"}
+
+
 def test_a_plan_marks_from_when_it_rules_and_a_retracted_one_clears_its_mark() -> None:
     plan = make.plan(time=make.at(-1), doses=((make.at(0), 96.0, 1.0), (make.at(24), 50.0, None)))
     mark, first, second = points(plan)
