@@ -12,6 +12,7 @@ because an installed package names it in an entry point group:
 
 from __future__ import annotations
 
+import difflib
 import importlib
 import pkgutil
 from collections.abc import Callable, Iterable, Iterator
@@ -154,6 +155,19 @@ def modules_of(room: str) -> tuple[str, ...]:
     """
     names = (module.name for module in pkgutil.iter_modules(importlib.import_module(room).__path__))
     return tuple(f"{room}.{name}" for name in sorted(names))
+
+
+def nearest(name: str, known: Iterable[str]) -> str:
+    """What to say of a name that is none: the known one that it is most like, or all of them.
+
+    >>> nearest("docetaxl", ["docetaxel", "cisplatin"])
+    "did you mean 'docetaxel'?"
+    """
+    there = list(known)
+    close = difflib.get_close_matches(name, there, n=1)
+    if close:
+        return f"did you mean '{close[0]}'?"
+    return f"there are {', '.join(there)}" if there else "there are none"
 
 
 def entry_points_of(group: str) -> Iterator[Candidate]:

@@ -203,6 +203,10 @@ class Board:
         """Patients on the ward."""
         return len(self._patients)
 
+    def patient_ids(self) -> tuple[str, ...]:
+        """Ids of all on the ward."""
+        return tuple(self._patients)
+
     def fold(self, event: Event) -> bool:
         """Take in one event; True when the picture changed. A kind that the page does not draw changes nothing."""
         version = self.version + 1

@@ -228,7 +228,9 @@ def _patient_endpoint(live: LiveBoard) -> Endpoint:
         except ValidationError:
             return _problem(f"patient id {patient_id[:80]!r}: expected {PATIENT_ID_RULE}", 400)
         except UnknownPatient:
-            return _problem(f"nothing is known of patient {patient_id}; /api/ward lists who is on the ward", 404)
+            close = live.near(patient_id)
+            hint = f"did you mean '{close}'?" if close else "/api/ward lists who is on the ward"
+            return _problem(f"nothing is known of patient {patient_id}; {hint}", 404)
 
     return patient
 

@@ -153,7 +153,9 @@ class Page:
         except UnknownPatient:
             if not self._told_absent:
                 self._told_absent = True
-                await self._send(Notice("absent", f"nothing is known of patient {patient_id} yet"))
+                close = self._live.near(patient_id)
+                hint = f"; did you mean '{close}'?" if close else ""
+                await self._send(Notice("absent", f"nothing is known of patient {patient_id} yet{hint}"))
             return
         if frame is not None:
             text, self._watched_since = frame

@@ -6,6 +6,7 @@ that starts late or starts again shows the same ward as one that never stopped, 
 
 from __future__ import annotations
 
+import difflib
 import threading
 import time
 from collections.abc import Callable, Iterable
@@ -86,6 +87,12 @@ class LiveBoard:
         """`Board.ward` under the lock."""
         with self.lock:
             return self.board.ward(since)
+
+    def near(self, patient_id: str) -> str | None:
+        """The patient of the ward whose id is most like this one, if any is."""
+        with self.lock:
+            known = self.board.patient_ids()
+        return next(iter(difflib.get_close_matches(patient_id, known, n=1)), None)
 
     def patient(self, patient_id: str, since: int = 0) -> PatientFrame:
         """`Board.patient` under the lock."""

@@ -12,6 +12,7 @@ from typing import Any
 
 from streams.terminal.progress import progress
 from twin.clock import HOUR_MS
+from twin.registry import nearest
 
 Say = Callable[[str], object]
 
@@ -111,7 +112,7 @@ def measure(scale: Scale, only: Iterable[str] = (), say: Say = lambda _: None) -
     wanted = set(only) or set(NAMES)
     unknown = sorted(wanted - set(NAMES))
     if unknown:
-        raise UnknownFigure(f"no figure {', '.join(map(repr, unknown))}; there are {', '.join(NAMES)}")
+        raise UnknownFigure("; ".join(f"no figure {name!r}: {nearest(name, NAMES)}" for name in unknown))
     found: dict[str, Any] = {}
     for names, measurement in MEASUREMENTS:
         if wanted & set(names):

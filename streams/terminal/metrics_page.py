@@ -23,6 +23,8 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from streams.terminal.version import version
+
 Trouble = Callable[[], str]
 """What is wrong, in a few words; empty where nothing is."""
 
@@ -37,17 +39,6 @@ class Health:
 
     dead: Trouble = _none
     waiting: Trouble = _none
-
-
-def version() -> str:
-    """Of dosetwin, as it is installed."""
-    from importlib.metadata import PackageNotFoundError
-    from importlib.metadata import version as installed
-
-    try:
-        return installed("dosetwin")
-    except PackageNotFoundError:
-        return "unknown"
 
 
 @contextmanager

@@ -7,6 +7,12 @@ from typing import Annotated
 
 import typer
 
+
+def examples(*lines: str) -> str:
+    """What stands under a command's help; each line is a command as it is typed."""
+    return "\n\n".join(["Examples:", *lines])
+
+
 MetricsPort = Annotated[
     int | None,
     typer.Option(

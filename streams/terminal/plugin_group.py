@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, TypeVar
 import typer
 from typer.core import TyperGroup
 
+from twin.registry import nearest
+
 if TYPE_CHECKING:
     from typer._click.core import Command, Context
 
@@ -40,6 +42,11 @@ def plugin_group(
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             alone.command(plugin.name)(callback_of(plugin))
             return typer.main.get_command(alone)
+
+        def resolve_command(self, ctx: Context, args: list[str]) -> tuple[str | None, Command | None, list[str]]:
+            if self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+                ctx.fail(f"No such command '{args[0]}': {nearest(args[0], found().names)}")
+            return super().resolve_command(ctx, args)
 
     return PluginGroup
 

@@ -294,6 +294,8 @@ class PartitionDispatcher:
         if outcome.alerts:
             await self._write_row(queue)
             await self._publish_alerts(queue)
+            for rule, state in outcome.alerts:
+                self._metrics.alerts.labels(rule, state).inc()
         (self._withheld.add if queue.state.withheld else self._withheld.discard)(queue.patient_id)
         return sent
 

@@ -37,6 +37,7 @@ class WorkerMetrics:
         self.events_in = Counter("events_in", "Input records taken, by topic", ["topic"], **named)
         self.repeats = Counter("repeats", "Input records passed over because they were applied before", **named)
         self.outputs = Counter("outputs", "Outputs made durable, by topic", ["topic"], **named)
+        self.alerts = Counter("alerts", "Transitions of alerts, by rule and state", ["rule", "state"], **named)
         self.rejected = Counter("rejected", "Dead letters, by reason", ["reason"], **named)
         self.latency = Histogram(
             "latency_seconds", "Record time until everything durable", buckets=_LATENCY_BUCKETS, **named

@@ -81,12 +81,15 @@ class Outgoing(NamedTuple):
 
 @dataclass
 class Outcome:
-    """What handling some arrivals brought forth. Alerts are not among ``outputs``: they wait in the state's outbox."""
+    """What handling some arrivals brought forth.
+
+    Alerts are not among ``outputs``: they wait in the state's outbox. Here are rule and state of each.
+    """
 
     outputs: list[Outgoing] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     ess: list[float] = field(default_factory=list)
-    alerts: int = 0
+    alerts: list[tuple[str, str]] = field(default_factory=list)
 
 
 @dataclass
@@ -333,7 +336,7 @@ class EventProcessor:
         for output, value in letters:
             if isinstance(output, Alert):
                 state.outbox.append(value)
-                outcome.alerts += 1
+                outcome.alerts.append((output.rule, output.state))
                 continue
             outcome.outputs.append(Outgoing(topic_of(output), value))
             if isinstance(output, Estimate):

@@ -10,7 +10,6 @@ adds model files by naming the package that they are in, in the entry point grou
 
 from __future__ import annotations
 
-import difflib
 import functools
 from collections.abc import Iterable
 from importlib.resources import files
@@ -38,7 +37,7 @@ from twin.model.spec import (
     ToxicitySpec,
 )
 from twin.modelfile.reader import parse_model
-from twin.registry import OURS, Found, Gathering, PluginError, entry_points_of
+from twin.registry import OURS, Found, Gathering, PluginError, entry_points_of, nearest
 
 GROUP = "dosetwin.models"
 
@@ -97,9 +96,7 @@ def load_model(id_or_path: str | Path) -> Model:
         return _parse_once(text_of(Path(id_or_path)), Path(id_or_path).name)
     found = library().named(id_or_path)
     if found is None:
-        known = library_ids()
-        close = difflib.get_close_matches(id_or_path, known, n=1)
-        hint = f"did you mean '{close[0]}'?" if close else f"the library has {', '.join(known)}"
+        hint = nearest(id_or_path, library_ids())
         raise ModelError(id_or_path, "", f"no such model; {hint}; a file of your own is named by its path")
     file = found.offer
     text = text_of(file) if isinstance(file, Path) else file.read_text(encoding="utf-8")

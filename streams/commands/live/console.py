@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort
+from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort, examples
 
 if TYPE_CHECKING:
     from connectors.console.views import ModelNotes, Quantiles
@@ -19,7 +19,7 @@ app = typer.Typer()
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}")
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin console --open", "dosetwin console --host 0.0.0.0 --allow-host ward.example"))
 def console(
     host: Annotated[str, typer.Option(help="where to listen")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8500,

@@ -9,10 +9,12 @@ from typing import Annotated
 
 import typer
 
+from streams.terminal.options import examples
+
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin demo", "dosetwin demo --seconds 60 --patients 24"))
 def demo(
     seconds: Annotated[
         float | None, typer.Option(min=1, envvar="DEMO_SECONDS", help="stop after so long; by default when interrupted")

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel
+from streams.terminal.options import Format, Level, LogFormat, LogLevel, examples
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -92,6 +92,11 @@ def _plain_errors() -> Iterator[None]:
 app = typer.Typer(name="feed", no_args_is_help=True, help=HELP, cls=plugin_group(_found, _callback_of))
 
 
-@app.callback()
+@app.callback(
+    epilog=examples(
+        "dosetwin feed ward --patients 8 --speed 600",
+        "dosetwin feed nmtran counts.csv --model docetaxel_ozawa2007 --out events.ndjson",
+    )
+)
 def feed() -> None:
     """Feed events onto the topics: a simulated ward, or files."""

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.terminal.options import examples
+
 if TYPE_CHECKING:
     from connectors.services.servers import ServerName, ServerStatus
 
@@ -26,7 +28,7 @@ class Server(StrEnum):
 Only = Annotated[Server | None, typer.Option("--only", help="just this server")]
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin services up", "dosetwin services up --only kafka"))
 def up(
     only: Only = None,
     while_pid: Annotated[int | None, typer.Option("--while-pid", help="stop when this process ends")] = None,
@@ -38,7 +40,7 @@ def up(
         _show(servers.up(_name(only), while_pid=while_pid))
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin services down"))
 def down(only: Only = None) -> None:
     """Stop the servers that run in this clone, whoever started them. Their files stay."""
     from connectors.services import servers
@@ -48,7 +50,7 @@ def down(only: Only = None) -> None:
     typer.echo(f"stopped: {', '.join(stopped)}" if stopped else "no server was running")
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin services status --json"))
 def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False) -> None:
     """Show each server: who runs it, its address, whether it answers. Exit code 1 if one does not."""
     from connectors.services import servers

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort
+from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort, examples
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -113,6 +113,6 @@ def carry(
 app = typer.Typer(name="sink", no_args_is_help=True, help=HELP, cls=plugin_group(_found, _callback_of))
 
 
-@app.callback()
+@app.callback(epilog=examples("dosetwin sink influx", "dosetwin sink influx --metrics-port 9464 --log-format json"))
 def sink() -> None:
     """Carry the stream to other systems, each in a consumer group of its own."""

@@ -6,13 +6,15 @@ from typing import Annotated
 
 import typer
 
+from streams.terminal.options import examples
+
 app = typer.Typer(name="topics", no_args_is_help=True, help="Create or list the topics on the broker.")
 
 Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers; by default DOSETWIN_KAFKA")]
 Prefix = Annotated[str | None, typer.Option("--prefix", help="put before every name; by default DOSETWIN_TOPIC_PREFIX")]
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin topics create --partitions 8"))
 def create(
     kafka: Kafka = None,
     prefix: Prefix = None,
@@ -32,7 +34,7 @@ def create(
     typer.echo(f"created: {', '.join(created)}" if created else "every topic was there")
 
 
-@app.command("list")
+@app.command("list", epilog=examples("dosetwin topics list"))
 def list_topics(kafka: Kafka = None, prefix: Prefix = None) -> None:
     """List the topics with their partitions. Exit code 1 if one is missing or has another number of them."""
     from connectors.kafka.clients import KafkaUnreachable

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort
+from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort, examples
 
 if TYPE_CHECKING:
     from streams.worker.app import WorkerOptions
@@ -19,7 +19,12 @@ AGAIN_SECONDS = 2.0
 """Between two looks for a broker that was lost."""
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "dosetwin worker --instance ward-1",
+        "dosetwin worker --ready docetaxel_ozawa2007 --metrics-port 9464 --log-format json",
+    )
+)
 def worker(
     kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
     prefix: Annotated[str | None, typer.Option(help="of every topic; by default DOSETWIN_TOPIC_PREFIX")] = None,

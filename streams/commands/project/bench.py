@@ -6,10 +6,12 @@ from typing import Annotated
 
 import typer
 
+from streams.terminal.options import examples
+
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin bench --quick", "dosetwin bench --only update_ms --json"))
 def bench(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON object, the last line on stdout")] = False,
     only: Annotated[str, typer.Option(help="figures to measure, as NAME,NAME; by default all")] = "",

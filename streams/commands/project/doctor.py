@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from streams.terminal.options import examples
+
 if TYPE_CHECKING:
     from connectors.settings import Settings
     from connectors.sinks.influx import Settings as InfluxSettings
@@ -37,7 +39,7 @@ class Finding:
         return not self.mend
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin doctor"))
 def doctor() -> None:
     """Check Python, servers, topics and models; say what is wrong and how to mend it."""
     wrong = 0

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from streams.terminal.options import examples
+
 if TYPE_CHECKING:
     from twin.registry import Found
 
@@ -28,7 +30,7 @@ class Listed:
     mend: str = ""
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin plugins --json"))
 def plugins(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False,
 ) -> None:

@@ -7,10 +7,12 @@ from typing import Annotated
 
 import typer
 
+from streams.terminal.options import examples
+
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin schema", "dosetwin schema --check"))
 def schema(
     write: Annotated[bool, typer.Option("--write", help="renew the committed files")] = False,
     check: Annotated[bool, typer.Option("--check", help="fail when a committed file is not current")] = False,

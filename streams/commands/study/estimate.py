@@ -14,10 +14,12 @@ from typing import Annotated
 
 import typer
 
+from streams.terminal.options import examples
+
 app = typer.Typer()
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin estimate counts.csv --model docetaxel_ozawa2007 --out estimates.csv"))
 def estimate(
     files: Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)],
     model: Annotated[str, typer.Option(help="id or path, for every patient")],

@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from streams.terminal.options import examples
+
 if TYPE_CHECKING:
     from rich.console import Console
 
@@ -20,18 +22,26 @@ app = typer.Typer(
 )
 
 
-@app.command("list")
-def list_models() -> None:
+@app.command("list", epilog=examples("dosetwin models list", "dosetwin models list --json"))
+def list_models(as_json: Annotated[bool, typer.Option("--json", help="one JSON list")] = False) -> None:
     """List the models that come with dosetwin and with installed packages."""
+    import json
+
     from twin.modelfile.library import loaded_library
 
     found = loaded_library()
-    _table(_console(), ("id", "drug", "title", "hash"), ((m.id, m.drug, m.title, m.hash) for m in found.offers))
+    if as_json:
+        listed = [{"id": m.id, "drug": m.drug, "title": m.title, "hash": m.hash} for m in found.offers]
+        typer.echo(json.dumps(listed, ensure_ascii=False))
+    else:
+        _table(_console(), ("id", "drug", "title", "hash"), ((m.id, m.drug, m.title, m.hash) for m in found.offers))
     for broken in found.broken:
         typer.echo(f"dosetwin: {broken}", err=True)
 
 
-@app.command()
+@app.command(
+    epilog=examples("dosetwin models show docetaxel_ozawa2007", "dosetwin models show my.toml --page card.html")
+)
 def show(
     model: Annotated[str, typer.Argument(help="id of a library model, or path of a model file")],
     page: Annotated[
@@ -52,7 +62,7 @@ def show(
     print_card(found, _console())
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin models check my.toml"))
 def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")]) -> None:
     """Check model files: names, formulas, units, sources, Omega, and whether they can be compiled and solved.
 
@@ -95,7 +105,7 @@ def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")
         raise typer.Exit(1)
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin models new paclitaxel_smith2031"))
 def new(
     name: Annotated[str, typer.Argument(metavar="ID", help="id of the model, e.g. paclitaxel_smith2031")],
     out: Annotated[Path | None, typer.Option(help="file to write; ID.toml here when not said")] = None,

@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.terminal.options import examples
+
 if TYPE_CHECKING:
     from twin.events import Prediction
     from twin.study.score import LogError, Score
@@ -22,7 +24,7 @@ app = typer.Typer()
 SCORE = "score.json"
 
 
-@app.command()
+@app.command(epilog=examples("dosetwin replay counts.csv --model docetaxel_ozawa2007 --out out --score"))
 def replay(
     files: Annotated[list[Path], typer.Argument(help="NDJSON events or NM-TRAN style CSV", show_default=False)],
     out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier replay are replaced")],

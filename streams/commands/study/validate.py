@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from streams.terminal.options import examples
+
 if TYPE_CHECKING:
     from twin.model.spec import Model
     from twin.study.calibration import Calibration
@@ -27,7 +29,12 @@ PATIENTS = 100
 is noticed (of 200, nearly always)."""
 
 
-@app.command()
+@app.command(
+    epilog=examples(
+        "dosetwin validate docetaxel_ozawa2007 --patients 50",
+        "dosetwin validate --data counts.csv --model docetaxel_ozawa2007",
+    )
+)
 def validate(
     models: Annotated[
         list[str] | None,

@@ -77,7 +77,7 @@ def test_a_patient_as_json(client: TestClient) -> None:
 @pytest.mark.parametrize(
     ("path", "status", "error", "says"),
     [
-        ("/api/patients/P-9", 404, "not_found", "nothing is known of patient P-9"),
+        ("/api/patients/P-9", 404, "not_found", "nothing is known of patient P-9; did you mean 'P-"),
         ("/api/patients/%20", 400, "bad_request", "expected 1 to 64 letters"),
         ("/api/patients/" + "x" * 65, 400, "bad_request", "expected 1 to 64 letters"),
         ("/api/patients/%3Cscript%3E", 400, "bad_request", "'<script>'"),

@@ -9,7 +9,8 @@ from urllib.request import urlopen
 import pytest
 from prometheus_client import CollectorRegistry, Counter
 
-from streams.terminal.metrics_page import Health, metrics_page, version
+from streams.terminal.metrics_page import Health, metrics_page
+from streams.terminal.version import version
 
 
 def test_the_page_shows_the_registry_until_the_context_ends() -> None:

@@ -177,6 +177,10 @@ async def test_an_alert_is_sent_only_after_a_durable_row_holds_it(bedside: Bedsi
     assert steps.index("durable row") < steps.index(f"send {ALERTS}")
     (alert,) = bedside.port.sent(ALERTS)
     assert decode_row(bedside.port.stored[b"A"]).outbox == (alert,)
+    told = decode_output(alert)
+    assert isinstance(told, Alert)
+    rule_and_state = {"rule": told.rule, "state": told.state}
+    assert bedside.metrics.registry.get_sample_value("dosetwin_alerts_total", rule_and_state) == 1
     await bedside.dispatcher.barrier(0)
     assert decode_row(bedside.port.stored[b"A"]).outbox == ()
 

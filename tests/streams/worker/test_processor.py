@@ -235,7 +235,7 @@ def test_alerts_wait_in_the_outbox_and_not_among_the_outputs() -> None:
     processor, feed = EventProcessor(FakeTwins()), Feed()
     state = enrolled(processor, feed)
     outcome = processor.handle(state, feed(lab("A", 1, value=0.1)))
-    assert outcome.alerts == len(state.outbox) == 1
+    assert len(outcome.alerts) == len(state.outbox) == 1
     assert [output.topic for output in outcome.outputs] == ["twin.estimates"]
     assert decode_row(processor.row(state)).outbox == tuple(state.outbox)
 

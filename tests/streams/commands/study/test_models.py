@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,12 @@ from tests.twin.observation.test_outcomes import TEXT as OUTCOMES
 from twin.modelfile.library import library_ids, load_model
 
 runner = CliRunner(env={"COLUMNS": "200"})
+
+
+def test_the_list_is_also_one_of_json() -> None:
+    listed = json.loads(runner.invoke(app, ["list", "--json"]).stdout)
+    assert [model["id"] for model in listed] == list(library_ids())
+    assert listed[0].keys() == {"id", "drug", "title", "hash"}
 
 
 def test_list_names_every_model_whole() -> None:
