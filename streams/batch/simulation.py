@@ -223,7 +223,7 @@ def _dose_rows(dose: DoseGiven, model: Model) -> list[Row]:
     duration = 0.0 if dose.duration is None else dose.duration.value * HOUR_MS / UNIT_MS[model.time_unit]
     amount = dose.amount.value
     row: Row = {"EVID": 1, "AMT": amount, "RATE": amount / duration if duration else 0.0}
-    if duration and dose.keeps == "duration" and analyse(model).fractions:
+    if duration and dose.keeps is None and analyse(model).fractions:
         row |= {"RATE": 0.0, "DUR": duration}
     if dose.steady_every is not None:
         row |= {"SS": 1, "II": dose.steady_every.value * HOUR_MS / UNIT_MS[model.time_unit]}

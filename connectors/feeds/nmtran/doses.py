@@ -21,6 +21,7 @@ Rules of NONMEM Help ("AMT", "RATE", "SS", "II", "ADDL", "CMT data item") unless
 
 from __future__ import annotations
 
+import functools
 import math
 from collections import Counter
 from dataclasses import dataclass
@@ -32,7 +33,7 @@ from connectors.feeds.nmtran.times import LONGEST_YEARS, clock_hours
 from twin.model.entrances import calls_into, states_taking, takes
 from twin.model.formula import arguments_of
 from twin.model.spec import Model, Route
-from twin.model.structure import input_calls
+from twin.model.structure import analyse, input_calls
 
 ROUTES: tuple[Route, ...] = ("iv", "oral", "sc", "im", "ip")
 
@@ -50,7 +51,7 @@ class Dose:
         times: hours since the origin at which it is given.
         steady_every: hours between the doses of a steady state before the first of ``times``.
         state: the one that it enters alone.
-        keeps: what of an infusion a bioavailability leaves as it is.
+        keeps: whether a bioavailability leaves the rate of an infusion as it is.
     """
 
     drug: str
@@ -60,7 +61,7 @@ class Dose:
     times: tuple[float, ...]
     steady_every: float | None
     state: str | None = None
-    keeps: Literal["duration", "rate"] = "duration"
+    keeps: Literal["rate"] | None = None
 
 
 def dose_of(record: DataRecord, model: Model, unit_hours: float, clock: bool, notes: Counter[str]) -> Dose:
@@ -98,8 +99,16 @@ def dose_of(record: DataRecord, model: Model, unit_hours: float, clock: bool, no
         if others:
             said = f"doses with CMT {record.text('CMT')} entered {state} alone"
             notes[f"{said}, although {drug} by {way} enters {', '.join(others)} too"] += 1
-    keeps: Literal["duration", "rate"] = "rate" if (record.number("RATE") or 0.0) > 0 else "duration"
+    keeps: Literal["rate"] | None = "rate" if (record.number("RATE") or 0.0) > 0 else None
+    if keeps and drug in _partly_available(model):
+        notes["infusions by RATE keep it, and last as long as is available of them, as in NONMEM"] += 1
     return Dose(drug, way, amount, duration, _times(record, every), every if steady else None, state, keeps)
+
+
+@functools.cache
+def _partly_available(model: Model) -> frozenset[str]:
+    """Drugs with a bioavailability that changes how long an infusion of a stated rate lasts."""
+    return frozenset(arguments_of(call)[1][0] for call in analyse(model).fractions)
 
 
 def _duration(record: DataRecord, amount: float, spread: bool, notes: Counter[str]) -> float | None:

@@ -31,8 +31,9 @@ def open_feed(
     from connectors.feeds.nmtran.text import lines_of
     from twin.modelfile.library import load_model
 
-    reading = read_nmtran(lines_of(file), load_model(model), parse_columns(columns), output)
-    return Stream(_said(reading, load_model(model), file), len(reading.events))
+    known = load_model(model)
+    reading = read_nmtran(lines_of(file), known, parse_columns(columns), output)
+    return Stream(_said(reading, known, file), len(reading.events))
 
 
 def _said(reading: NmtranEvents, model: Model, file: Path) -> Iterator[Said]:

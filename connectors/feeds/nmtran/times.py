@@ -77,7 +77,7 @@ def place_in_time(
                 record.hours = elapsed(record) * unit_hours
             elif dated:
                 day = day_of(record.text(dated[0]), dated[0], excel=excel)
-                record.hours = day * 24.0 + _time_of_day(record, dated=True)
+                record.hours = day * 24.0 + _time_of_day(record, dated=True, excel=excel)
             else:
                 record.hours = _time_of_day(record, dated=False)
             if abs(record.hours) > LONGEST_YEARS * 8766:
@@ -97,7 +97,7 @@ def elapsed(record: DataRecord) -> float:
     return time
 
 
-def _time_of_day(record: DataRecord, *, dated: bool) -> float:
+def _time_of_day(record: DataRecord, *, dated: bool, excel: bool = False) -> float:
     """TIME as a clock time in hours.
 
     Raises:
@@ -105,6 +105,12 @@ def _time_of_day(record: DataRecord, *, dated: bool) -> float:
     """
     cell = record.text("TIME") or ""
     hours = clock_hours(record, "TIME")
+    if excel and ":" not in cell and hours % 1.0 and hours < 1.0:
+        minutes = round(hours * 1440)
+        shown = f"{minutes // 60:02}:{minutes % 60:02}"
+        raise BadRecord(
+            f"TIME {cell} beside a day of Excel's is {hours:g} hours or, as Excel has it, {shown}; write {shown}"
+        )
     if ":" not in cell and (_FOUR_DIGITS.fullmatch(cell) or (dated and abs(hours) >= 48.0)):
         beside = "beside a date" if dated else "beside clock times"
         digits = cell.zfill(4)

@@ -20,8 +20,8 @@ class DoseGiven(ClinicalEnvelope):
     ``device_id`` is the pump that gives it: what that pump tells of it counts, and the dose is not counted beside it.
 
     With ``state`` it enters that state of the model alone, else all that the drug enters by this route (NM-TRAN: CMT).
-    ``keeps`` says what of an infusion stays as recorded where a part of the amount is not available: how long it lasts,
-    or its rate, so that it ends sooner (NM-TRAN: RATE).
+    An infusion that ``keeps`` its rate ends sooner where a part of the amount is not available (NM-TRAN: RATE); else it
+    lasts as long as is recorded, at a lower rate.
     """
 
     sent_on: ClassVar[Channel] = ORDERS
@@ -34,7 +34,7 @@ class DoseGiven(ClinicalEnvelope):
     steady_every: Quantity | None = None
     device_id: Name | None = None
     state: Name | None = None
-    keeps: Literal["duration", "rate"] = "duration"
+    keeps: Literal["rate"] | None = None
 
     @property
     def entrance(self) -> str:

@@ -38,19 +38,30 @@ def record(hours: float = 0.0, **cells: object) -> DataRecord:
 
 
 def test_an_amount_alone_is_a_dose_at_once() -> None:
-    assert dose(AMT=10, hours=5.0) == Dose("toxin", "iv", 10.0, None, (5.0,), None, None, "duration")
+    assert dose(AMT=10, hours=5.0) == Dose("toxin", "iv", 10.0, None, (5.0,), None)
 
 
 def test_an_infusion_has_a_rate_or_a_duration_or_both_that_agree() -> None:
     assert dose(AMT=10, RATE=5).duration == dose(AMT=10, DUR=2).duration == dose(AMT=10, RATE=5, DUR=2).duration == 2.0
     assert dose(AMT=10, RATE=0, DUR=0).duration is None
-    assert [dose(AMT=10, **{item: 2}).keeps for item in ("RATE", "DUR", "CMT")] == ["rate", "duration", "duration"]
+    assert [dose(AMT=10, **{item: 2}).keeps for item in ("RATE", "DUR", "CMT")] == ["rate", None, None]
 
 
 def test_further_doses_are_written_out_in_hours() -> None:
     assert dose(AMT=1, ADDL=2, II=1, hours=3.0, unit_hours=24.0).times == (3.0, 27.0, 51.0)
     assert dose(AMT=1, ADDL=1, II=12, hours=3.0, unit_hours=24.0, clock=True).times == (3.0, 15.0)
     assert dose(AMT=1, ADDL=1, II="0:30").times == (0.0, 0.5)
+
+
+def test_an_infusion_that_lasts_as_long_as_is_available_of_it_is_noted() -> None:
+    parted = toys.made(
+        {"k": "0.1 1/h", "F": "0.5 1", "V": "10 L"}, {"A": "mg: F*input(toxin) - k*A"}, {"p": "mg/L: A/V"}
+    )
+    notes: Counter[str] = Counter()
+    for rate in (5, 0):
+        dose_of(record(AMT=10, RATE=rate), parted, 1.0, False, notes)
+        dose_of(record(AMT=10, RATE=rate), MODEL, 1.0, False, notes)
+    assert notes == {"infusions by RATE keep it, and last as long as is available of them, as in NONMEM": 1}
 
 
 def test_lengths_are_in_hours_beside_clock_times_and_else_in_the_models_unit() -> None:

@@ -125,6 +125,7 @@ def test_two_date_columns_are_refused() -> None:
         ("ID,DATE,TIME", "1,3/12/2024,0030", "TIME 0030 beside a date is 30 hours or 00:30 o'clock"),
         ("ID,DATE,TIME", "1,3/12/2024,1475", "TIME 1475 beside a date is 1475 hours; write the clock time"),
         ("ID,DATE,TIME", "1,3/12/2024,48.5", "TIME 48.5 beside a date is 48.5 hours; write the clock time"),
+        ("ID,DATE,TIME", "1,45363,0.354167", "0.354167 hours or, as Excel has it, 08:30; write 08:30"),
         ("ID,TIME", "1,0830", "TIME 0830 beside clock times is 830 hours or 08:30 o'clock"),
     ],
 )
