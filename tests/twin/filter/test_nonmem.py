@@ -90,7 +90,7 @@ def estimates(number: str) -> list[tuple[dict[str, Any], Estimated]]:
 
 
 def records(given: dict[str, Any], subject: dict[str, Any]) -> list[str]:
-    """A patient's record as NM-TRAN data."""
+    """A patient's record as NM-TRAN data, in order of time; at one instant a level was drawn before a dose."""
     covariates = given["model"]["covariates"]
     lines = [",".join(["ID,TIME,EVID,AMT,RATE,DV,CMT", *covariates])]
     unsaid = ",." * len(covariates)
@@ -103,7 +103,8 @@ def records(given: dict[str, Any], subject: dict[str, Any]) -> list[str]:
         for until, value in steps:
             said = "".join(f",{value if other == name else '.'}" for other in covariates)
             lines.append(f"1,{until},2,.,.,.,.{said}")
-    return lines
+    header, *rows = lines
+    return [header, *sorted(rows, key=lambda row: (float(row.split(",")[1]), row.split(",")[2] == "1"))]
 
 
 def covariance(subject: dict[str, Any]) -> NDArray[np.float64]:
