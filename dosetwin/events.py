@@ -35,6 +35,7 @@ from twin.events import (
     Quantity,
     RegimenPlanned,
     Rejected,
+    Release,
     StateReset,
     VitalSample,
 )
@@ -59,6 +60,7 @@ __all__ = [
     "Quantity",
     "RegimenPlanned",
     "Rejected",
+    "Release",
     "StateReset",
     "VitalSample",
 ]

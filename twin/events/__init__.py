@@ -22,7 +22,7 @@ from twin.events.envelope import (
     Status,
 )
 from twin.events.identity import event_id
-from twin.events.inputs.commands import Clock, Enrolment
+from twin.events.inputs.commands import Clock, Enrolment, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
 from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
 from twin.events.inputs.pump import DeviceAssociation, PumpDelivery, PumpTotals
@@ -78,6 +78,7 @@ __all__ = [
     "Quantity",
     "RegimenPlanned",
     "Rejected",
+    "Release",
     "StateReset",
     "Status",
     "Subject",

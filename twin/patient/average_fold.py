@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from twin.alerts.lifecycle import AlertBook, advance
+from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.rules import assess, settings
 from twin.alerts.snapshot import NadirView, Snapshot, SurpriseView
@@ -86,6 +86,14 @@ class AverageFold:
     def newest(self) -> int | None:
         """Time (ms) of the newest event that a model could use."""
         return max((m.newest for m in self.members if m.newest is not None), default=None)
+
+    def held(self, patient_id: str, model_hash: str) -> dict[str, Transition]:
+        """The alerts about what some model's record holds, by their ids."""
+        return {
+            name: alert
+            for member in reversed(self.members)
+            for name, alert in member.held(patient_id, model_hash).items()
+        }
 
     def due(self) -> int | None:
         """The next time (ms) at which a model has something to publish."""

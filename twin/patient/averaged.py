@@ -53,15 +53,18 @@ class AverageRow(msgspec.Struct, frozen=True, array_like=True):
     particles: int
     twins: list[bytes]
     ledger: AlertLedger
+    held: AlertLedger
     points: list[AveragePointRow]
 
 
 @dataclass(frozen=True)
 class AverageState:
-    """Where an averaged twin stands: its models' states in their order, the alerts published, and the points."""
+    """Where an averaged twin stands: its models' states in their order, the alerts published (``held``: about what is
+    held), and the points."""
 
     members: tuple[TwinState, ...]
     ledger: AlertLedger
+    held: AlertLedger
     points: tuple[AveragePoint, ...]
 
 
@@ -90,8 +93,8 @@ class AveragedTwin:
                 for model, member in zip(models.models, state.members, strict=True)
             ]
         self._folded = AverageFold(patient_id, models, members, () if state is None else state.points)
-        ledger = None if state is None else state.ledger
-        self._fold = Fold(self._folded, patient_id, models.id, models.hash, ledger)
+        ledger, held = (None, None) if state is None else (state.ledger, state.held)
+        self._fold = Fold(self._folded, patient_id, models.id, models.hash, ledger, held)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -119,7 +122,7 @@ class AveragedTwin:
         """
         received = self._folded.receive(events)
         outputs = self._fold.run(earliest((received.since, received.contact)), level=level)
-        return Update(outputs, received.rejected, self._fold.withheld)
+        return Update((*outputs, *self._fold.held_alerts()), received.rejected, self._fold.withheld)
 
     def is_routine(self, event: InputEvent) -> bool:
         """Whether to observe this event costs microseconds to every model."""
@@ -134,8 +137,9 @@ class AveragedTwin:
                 self.patient_id,
                 self.models.hash,
                 self.particles,
-                [pack_state(member.state(nothing)) for member in self._folded.members],
+                [pack_state(member.state(nothing, nothing)) for member in self._folded.members],
                 self.ledger,
+                self._fold.held,
                 [
                     AveragePointRow(p.millis, p.book, pack_nadir(p.nadir), p.evidence, p.log_evidence)
                     for p in self._folded.points
@@ -155,7 +159,7 @@ class AveragedTwin:
         points = tuple(
             AveragePoint(p.millis, p.book, unpack_nadir(p.nadir), p.evidence, p.log_evidence) for p in row.points
         )
-        return cls(row.patient_id, models, row.particles, AverageState(members, row.ledger, points))
+        return cls(row.patient_id, models, row.particles, AverageState(members, row.ledger, row.held, points))
 
 
 def _decoded(raw: bytes, models: Rivals) -> AverageRow:

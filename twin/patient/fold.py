@@ -12,14 +12,15 @@ Folded is one model's belief (`twin.patient.model_fold`), or the average of seve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin.alerts.ledger import AlertLedger, reconcile, withheld
+from twin.alerts.ledger import AlertLedger, Revision, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Transition, to_alert
 from twin.alerts.rules import settings
 from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected
+from twin.patient.held_alerts import judged
 
 PARTICLES = 1000
 """Default size of a cloud."""
@@ -68,7 +69,10 @@ class Folded(Protocol):
 
     @property
     def newest(self) -> int | None:
-        """Time (ms) of the newest event."""
+        """Time (ms) of the newest event that is not held."""
+
+    def held(self, patient_id: str, model_hash: str) -> Mapping[str, Transition]:
+        """The alerts about what is held of the record, by their ids."""
 
     def due(self) -> int | None:
         """The next time (ms) at which there is something to publish; ``None`` while there is no record to rest on."""
@@ -86,13 +90,20 @@ class Fold:
     Args:
         folded: what is moved.
         patient_id, model, model_hash: whom and what the alerts are of.
-        ledger: alerts that were published before.
+        ledger: alerts that were published before, and ``held`` those about what is held.
     """
 
     def __init__(
-        self, folded: Folded, patient_id: str, model: str, model_hash: str, ledger: AlertLedger | None = None
+        self,
+        folded: Folded,
+        patient_id: str,
+        model: str,
+        model_hash: str,
+        ledger: AlertLedger | None = None,
+        held: AlertLedger | None = None,
     ) -> None:
         self.ledger = AlertLedger() if ledger is None else ledger
+        self.held = AlertLedger() if held is None else held
         self._folded = folded
         self._patient_id = patient_id
         self._model = model
@@ -115,8 +126,10 @@ class Fold:
         if since is None and (due is None or due > newest):
             released = level and self.withheld
             return tuple(self.alerts((), self._folded.points[-1].millis, newest)) if released else ()
+        points = self._folded.points
+        reached = max(newest, points[-1].millis) if points else newest
         if since is not None:
-            self._folded.set_back(since)
+            self._folded.set_back(min(since, newest + 1))
         points = self._folded.points
         begun = points[-1].millis if points else BEFORE_ALL
         published: list[OutputEvent] = []
@@ -125,14 +138,27 @@ class Fold:
             step = self._folded.step(due)
             published += step.published
             transitions += step.transitions
-        # All of the history is folded, up to its newest event: what was published after the last point has no reason.
-        return (*published, *self.alerts(transitions, begun, newest, level=level))
+        # All of the history is folded, up to its newest event (or the newest before some were held): what was published
+        # after the last point has no reason.
+        return (*published, *self.alerts(transitions, begun, reached, level=level))
 
     def alerts(self, transitions: Iterable[Transition], since: int, until: int, *, level: bool = True) -> list[Alert]:
         """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again."""
         points = self._folded.points
         book = points[-1].book if points else AlertBook()
         self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until, settings(), level=level)
+        return self._said(revisions)
+
+    def held_alerts(self) -> list[Alert]:
+        """Alerts to publish now about what is held of the record, and what is no longer."""
+        newest = self._folded.newest
+        if newest is None:
+            return []
+        stands = self._folded.held(self._patient_id, self._model_hash)
+        self.held, revisions = judged(self.held, stands, newest)
+        return self._said(revisions)
+
+    def _said(self, revisions: Iterable[Revision]) -> list[Alert]:
         names = {"patient_id": self._patient_id, "model": self._model, "model_hash": self._model_hash}
         return [to_alert(revision.transition, revision.number, **names) for revision in revisions]
 

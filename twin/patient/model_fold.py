@@ -26,6 +26,7 @@ from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable
 from twin.patient.fold import Step
+from twin.patient.held_alerts import standing
 from twin.patient.live_record import LiveRecord, Received
 from twin.patient.reading import Reader, Reading
 from twin.patient.state_row import TwinState
@@ -90,6 +91,10 @@ class ModelFold:
     def newest(self) -> int | None:
         """Time (ms) of the newest event."""
         return self.record.newest
+
+    def held(self, patient_id: str, model_hash: str) -> dict[str, Transition]:
+        """The alerts about what is held of the record, by their ids."""
+        return standing(self.record.history, patient_id, model_hash)
 
     @property
     def start(self) -> int | None:
@@ -197,10 +202,10 @@ class ModelFold:
             self.points[i] = replace(point, book=book, snapshot=snapshot)
         return JudgedAgain(tuple(transitions), before.millis, self.points[-1].millis)
 
-    def state(self, ledger: AlertLedger) -> TwinState:
-        """All that is not derived, with the alerts that were published."""
+    def state(self, ledger: AlertLedger, held: AlertLedger) -> TwinState:
+        """All that is not derived, with the alerts that were published along the fold and about what is held."""
         history, points = self.record.history, resumable(self.points)
-        return TwinState(self.trunk.patient_id, self.model.hash, self.particles, history, ledger, tuple(points))
+        return TwinState(self.trunk.patient_id, self.model.hash, self.particles, history, ledger, held, tuple(points))
 
     def _assimilated(self) -> int:
         """How many observations the belief rests on."""

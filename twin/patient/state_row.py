@@ -47,7 +47,7 @@ class TwinState:
     Attributes:
         particles: size of the cloud.
         history: every fact.
-        ledger: the alerts that were published.
+        ledger: the alerts that were published, and ``held`` those about what is held.
         points: of the fold, in order of time: those that a row keeps.
     """
 
@@ -56,6 +56,7 @@ class TwinState:
     particles: int
     history: History
     ledger: AlertLedger
+    held: AlertLedger
     points: tuple[Point, ...]
 
 
@@ -89,6 +90,7 @@ class TwinRow(msgspec.Struct, frozen=True, array_like=True):
     particles: int
     history: bytes
     ledger: AlertLedger
+    held: AlertLedger
     beliefs: list[BeliefRow]
     points: list[PointRow]
 
@@ -98,7 +100,8 @@ class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     superseded: list[tuple[str, str]]
     samples: list[tuple[str, str, bytes, bytes]]
     contact: list[tuple[str, bytes, bytes]]
-    newest: int | None
+    told: tuple[bytes, bytes]
+    asked: list[tuple[str, str]]
     recent: list[tuple[str, bytes]]
     reported: int
 
@@ -115,6 +118,7 @@ def pack_state(state: TwinState) -> bytes:
             state.particles,
             pack_history(state.history),
             state.ledger,
+            state.held,
             [pack_belief(belief) for belief in beliefs.values()],
             [
                 PointRow(p.millis, numbers[id(p.position.belief)], p.book, pack_nadir(p.nadir), p.evidence)
@@ -140,7 +144,7 @@ def unpack_state(raw: bytes, model: Model) -> TwinState:
             )
     positions = [TrunkPosition(belief, None, None, None) for belief in beliefs]
     points = [Point(p.millis, positions[p.belief], p.book, unpack_nadir(p.nadir), p.evidence) for p in row.points]
-    return TwinState(row.patient_id, row.model_hash, row.particles, history, row.ledger, tuple(points))
+    return TwinState(row.patient_id, row.model_hash, row.particles, history, row.ledger, row.held, tuple(points))
 
 
 def unpack(raw: bytes, model_hash: str) -> TwinRow:
@@ -206,7 +210,8 @@ def pack_history(history: History) -> bytes:
         sorted(history.superseded.items()),
         [(d, drug, _deltas(s.times), _floats(s.rates)) for (d, drug), s in sorted(history.samples.items())],
         [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.contact.items())],
-        history.newest,
+        (_deltas(history.holding.told.first), _deltas(history.holding.told.last)),
+        sorted(history.holding.asked.items()),
         list(history.recent.items()),
         history.reported,
     )
@@ -227,12 +232,15 @@ def unpack_history(raw: bytes) -> History:
     history = History()
     for fact in facts:
         history.add_fact(fact)
-    history.superseded = dict(row.superseded)
+    history.superseded.update(row.superseded)
     for device, drug, times, rates in row.samples:
         history.samples[device, drug] = SampleLine(_times(times), np.frombuffer(rates, dtype="<f8").tolist())
     for device, first, last in row.contact:
         history.contact[device] = DeviceContact(_times(first), _times(last))
-    history.newest = row.newest
+    told = history.holding.told
+    told.first, told.last = (_times(times) for times in row.told)
+    history.holding.asked.update(row.asked)
+    history.holding.judge()
     history.recent.update(row.recent)
     history.reported = row.reported
     return history

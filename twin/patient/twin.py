@@ -90,9 +90,10 @@ class PatientTwin:
         self.patient_id = patient_id
         self.model = model
         self.particles = particles
-        history, points, ledger = (None, (), None) if state is None else (state.history, state.points, state.ledger)
+        history, points = (None, ()) if state is None else (state.history, state.points)
+        ledger, held = (None, None) if state is None else (state.ledger, state.held)
         self._folded = ModelFold(patient_id, model, particles, history=history, points=points)
-        self._fold = Fold(self._folded, patient_id, model.id, model.hash, ledger)
+        self._fold = Fold(self._folded, patient_id, model.id, model.hash, ledger, held)
 
     def __repr__(self) -> str:
         known = f"{self.belief.observations} values observed, ess {self.belief.ess:.0f} of {self.particles}"
@@ -136,7 +137,7 @@ class PatientTwin:
         """
         received = self._folded.receive(events)
         alerts, since = self._judged_again(received, level=level)
-        outputs = (*alerts, *self._fold.run(since, level=level))
+        outputs = (*alerts, *self._fold.run(since, level=level), *self._fold.held_alerts())
         return Update(outputs, received.rejected, self._fold.withheld)
 
     def is_routine(self, event: InputEvent) -> bool:
@@ -175,7 +176,7 @@ class PatientTwin:
 
     def row(self) -> bytes:
         """The twin's state, some 30 bytes a particle; `from_row` gives a twin that goes on to the same bytes."""
-        return pack_state(self._folded.state(self.ledger))
+        return pack_state(self._folded.state(self.ledger, self._fold.held))
 
     @classmethod
     def from_row(cls, raw: bytes, model: Model) -> PatientTwin:

@@ -16,18 +16,22 @@ SPELL_MS = 15 * 60_000
 
 @dataclass(slots=True)
 class DeviceContact:
-    """Spells of one device, in order: the ms of the first and of the last word of each."""
+    """Spells of one device, in order: the ms of the first and of the last word of each.
+
+    ``pause`` is the longest silence within a spell (ms).
+    """
 
     first: list[int] = field(default_factory=list)
     last: list[int] = field(default_factory=list)
+    pause: int = SPELL_MS
 
     def insert(self, millis: int) -> int | None:
         """Note a word; ``millis`` when a judgement about that time or later may now differ, None within a spell."""
         at = bisect_right(self.first, millis)
         if at > 0 and millis <= self.last[at - 1]:
             return None
-        joins_before = at > 0 and millis - self.last[at - 1] <= SPELL_MS
-        joins_after = at < len(self.first) and self.first[at] - millis <= SPELL_MS
+        joins_before = at > 0 and millis - self.last[at - 1] <= self.pause
+        joins_after = at < len(self.first) and self.first[at] - millis <= self.pause
         if joins_before and joins_after:
             self.last[at - 1] = self.last.pop(at)
             self.first.pop(at)
@@ -45,3 +49,8 @@ class DeviceContact:
         `SPELL_MS` ago and exactly when is not kept."""
         at = bisect_right(self.first, millis) - 1
         return min(millis, self.last[at]) if at >= 0 else None
+
+    def speaks_within(self, first: int, last: int) -> bool:
+        """Whether a word may lie in ``[first, last]`` (ms)."""
+        at = bisect_right(self.first, last) - 1
+        return at >= 0 and self.last[at] >= first

@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 
 from twin.clock import HOUR_MS
 from twin.events import (
+    ClinicalEnvelope,
     Covariate,
     DeviceAssociation,
     DoseGiven,
@@ -31,12 +32,14 @@ from twin.events import (
     PumpDelivery,
     PumpTotals,
     RegimenPlanned,
+    Release,
     StateReset,
     VitalSample,
     encode,
     to_millis,
 )
 from twin.record.contact import DeviceContact
+from twin.record.holding import NOTHING, HeldNow, Holding
 
 ClinicalEvent = (
     PumpDelivery
@@ -49,6 +52,7 @@ ClinicalEvent = (
     | RegimenPlanned
     | DeviceAssociation
     | Enrolment
+    | Release
 )
 """What is kept as a fact: all that is said of a patient but repeated readings and the passing of time."""
 
@@ -66,6 +70,7 @@ _RANK = {
     "pump_totals": 7,
     "pump_delivery": 8,
     "dose_given": 9,
+    "release": 10,
 }
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
 
@@ -125,11 +130,16 @@ class SampleLine:
         last = at == len(self.times) - 1
         return Insertion("new", delivery=not (repeats and (last or self.times[at + 1] - before <= HOLD_MS)))
 
+    def without(self, held: HeldNow) -> SampleLine:
+        """The reports that count."""
+        kept = [(m, r) for m, r in zip(self.times, self.rates, strict=True) if not held.covers(m)]
+        return SampleLine([m for m, _ in kept], [r for _, r in kept])
+
 
 class History:
     """All a patient's facts (see the module docstring). Mutable; owned by one `twin.patient.twin.PatientTwin`.
 
-    ``ordered`` says whether any fact has a sequence number.
+    ``ordered`` says whether any fact has a sequence number, ``holding`` what does not count until more is known.
     """
 
     def __init__(self) -> None:
@@ -139,47 +149,82 @@ class History:
         self.samples: dict[tuple[str, str], SampleLine] = {}
         self.spoken: dict[tuple[str, str], list[int]] = {}
         self.contact: dict[str, DeviceContact] = {}
-        self.newest: int | None = None
+        self.holding = Holding(self.keys, self.facts, self.superseded, self.contact)
         self.recent: OrderedDict[str, bytes] = OrderedDict()
         self.reported = 0
         self.ordered = False
 
-    def insert(self, event: InputEvent, sample_rate: float | None = None) -> Insertion:
-        """Tell one event. ``sample_rate`` is a pump sample's rate in mg/h, converted at the boundary.
+    @property
+    def newest(self) -> int | None:
+        """Time (ms) of the newest event that is not held."""
+        return self.holding.newest
+
+    def insert(self, event: InputEvent, sample_rate: float | None = None, asked: str | None = None) -> Insertion:
+        """Tell one event.
 
         Never raises for a well-formed event: a conflict or an orphaned correction is returned, and changes nothing.
+
+        Args:
+            event: as it was admitted.
+            sample_rate: a pump sample's rate in mg/h, converted at the boundary.
+            asked: why a fact is held until it is released.
         """
         known = self._known(event)
         if known is not None:
             return known
-        millis = to_millis(event.time)
+        millis, held = to_millis(event.time), self.holding.now
         late = self.newest is not None and millis <= self.newest
         outcome = self._place(event, millis, sample_rate)
         if outcome.outcome != "new":
             return outcome
         self.reported += 1
-        self.newest = millis if self.newest is None else max(self.newest, millis)
+        spoke = None
         if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
             spoke = self.contact.setdefault(event.device_id, DeviceContact()).insert(millis)
-            # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
-            if late and (spoke is not None or isinstance(event, PumpDelivery)):
-                return outcome._replace(contact=millis)
+        if asked is not None:
+            self.holding.asked[event.event_id] = asked
+        self.holding.tell(event)
+        self.holding.judge()
+        outcome = self._as_held(event, outcome, held)
+        # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
+        told_late = late and not self.holding.now.covers(millis)
+        if told_late and (spoke is not None or isinstance(event, PumpDelivery)):
+            return outcome._replace(contact=millis)
         return outcome
 
     def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
-        """Facts that stand (neither corrected nor retracted, nor retractions themselves), in event-time order."""
+        """Facts of the patient that count, in event-time order: not corrected, retracted or held, nor retractions."""
+        some_held = self.holding.now != NOTHING
         for key in self.keys:
             fact = self.facts[key.event_id]
-            if key.event_id not in self.superseded and fact.status != "retracted":
+            stands = key.event_id not in self.superseded and fact.status != "retracted"
+            if stands and not (some_held and self.holding.holds(fact)) and not isinstance(fact, Release):
                 yield key.millis, fact
+
+    def counted_samples(self) -> dict[tuple[str, str], SampleLine]:
+        """Periodic reports that are not held, by device and drug."""
+        held = self.holding.now
+        return {of: line.without(held) for of, line in self.samples.items()} if held.far else self.samples
 
     def add_fact(self, fact: ClinicalEvent) -> None:
         """Put a fact in its place; what it corrects or contradicts is for `insert` to say."""
         self.facts[fact.event_id] = fact
         insort(self.keys, key_of(fact))
         self.ordered |= fact.sequence is not None
+        self.holding.add_fact(fact)
         if isinstance(fact, PumpDelivery):
             insort(self.spoken.setdefault((fact.device_id, fact.drug), []), to_millis(fact.time))
+
+    def _as_held(self, event: InputEvent, outcome: Insertion, before: HeldNow) -> Insertion:
+        """What telling an event did, now that it is known what was held ``before`` and what is."""
+        since, now = outcome.since, self.holding.now
+        if isinstance(event, ClinicalEnvelope) and event.replaces is None:
+            since = None if isinstance(event, Release) or self.holding.holds(event) else since
+        if now.far and isinstance(event, PumpDelivery):
+            # A report was compared with those beside it, which may be held.
+            outcome = outcome._replace(delivery=not now.covers(to_millis(event.time)))
+        times = self.holding.changed_since(before, event)
+        return outcome._replace(since=min(times if since is None else (since, *times), default=None))
 
     def _known(self, event: InputEvent) -> Insertion | None:
         fact = self.facts.get(event.event_id)

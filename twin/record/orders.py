@@ -63,7 +63,7 @@ class Orders:
         spoken = self._spoken.get(drug, [])
         at = bisect_right(spoken, millis) - 1
         found = [spoken[at]] if at >= 0 else []
-        for (_, of_drug), line in history.samples.items():
+        for (_, of_drug), line in history.counted_samples().items():
             if of_drug == drug:
                 at = bisect_right(line.times, millis) - 1
                 found += [line.times[at]] if at >= 0 else []

@@ -99,7 +99,8 @@ def build(history: History, kernel: Kernel) -> Timeline | None:
         return [(millis, fact) for millis, fact, _ in facts if type(fact) in kinds]
 
     deliveries = of(PumpDelivery, PumpTotals, DoseGiven)
-    given = {drug: delivered(drug, deliveries, history.samples) for drug in kernel.model.drugs}
+    samples = history.counted_samples()
+    given = {drug: delivered(drug, deliveries, samples) for drug in kernel.model.drugs}
     observations = observations_of([each for each in facts if type(each[1]) in (DrugLevel, LabResult)], kernel.model)
     carried = carry(of(Covariate, LabResult), kernel.model)
     resets = np.array(sorted({millis for millis, _ in of(StateReset)}), dtype=np.int64)

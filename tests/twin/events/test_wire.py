@@ -24,6 +24,7 @@ from twin.events import (
     Measurement,
     PumpDelivery,
     Quantity,
+    Release,
     Subject,
     decode,
     decode_output,
@@ -224,6 +225,8 @@ def _events_of(model: type[BaseModel], length: int) -> st.SearchStrategy[BaseMod
         fields["above_uloq"] = st.just(value=False)
     if issubclass(model, Covariate):
         fields["value"], fields["level"] = _value(Quantity, length), st.none()
+    if issubclass(model, Release):
+        fields["begins"] = fields["ends"] = st.none()
     if issubclass(model, ClinicalEnvelope):
         fields.pop("status")
         statuses = st.sampled_from(["preliminary", "final"]).map(lambda s: {"status": s}) | st.builds(

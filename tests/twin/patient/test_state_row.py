@@ -168,7 +168,8 @@ def test_bytes_that_are_no_row_are_refused(raw: bytes) -> None:
 @given(st.data())
 def test_a_history_with_a_changed_byte_is_refused(choice: st.DataObject) -> None:
     history = unpack(ROW, MODEL.hash).history
-    at = choice.draw(st.integers(0, len(history) - 1))
+    # The last byte of what is compressed, before four of its checksum, may end in bits that mean nothing.
+    at = choice.draw(st.integers(0, len(history) - 1).filter(lambda place: place != len(history) - 5))
     flipped = history[:at] + bytes([history[at] ^ choice.draw(st.integers(1, 255))]) + history[at + 1 :]
     with pytest.raises(UnreadableState, match="damaged history"):
         unpack_history(flipped)

@@ -1,12 +1,15 @@
-"""What a person tells the twin itself: which model, and that time has passed."""
+"""What a person tells the twin itself: which model, that time has passed, and that what it holds is true."""
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from datetime import datetime
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import AwareDatetime, Field, model_validator
 
 from twin.events.channels import COMMANDS, Channel
-from twin.events.envelope import ClinicalEnvelope, InputEvent, ModelName
-from twin.events.story import received
+from twin.events.envelope import ClinicalEnvelope, EventId, InputEvent, ModelName
+from twin.events.story import received, story_id
 
 
 class Enrolment(ClinicalEnvelope):
@@ -32,3 +35,35 @@ class Clock(InputEvent):
     @classmethod
     def example(cls) -> Self:
         return cls(**received("clock", 121, "ward"))
+
+
+class Release(ClinicalEnvelope):
+    """A clinician has looked at what the twin holds, and it is true: it counts as if it had never been held.
+
+    Named are events by their ids, or all that is held from ``begins`` to ``ends`` (event times, both included).
+    """
+
+    sent_on: ClassVar[Channel] = COMMANDS
+
+    kind: Literal["release"] = "release"
+    events: Annotated[tuple[EventId, ...], Field(max_length=1000)] = ()
+    begins: AwareDatetime | None = None
+    ends: AwareDatetime | None = None
+
+    @model_validator(mode="after")
+    def _names_something(self) -> Release:
+        if (self.begins is None) != (self.ends is None):
+            raise ValueError("'begins' and 'ends' go together; send both")
+        if bool(self.events) == (self.begins is not None):
+            raise ValueError("a release names either 'events' or a time from 'begins' to 'ends'; send one of them")
+        if self.begins is not None and self.ends is not None and self.ends < self.begins:
+            raise ValueError("'ends' is before 'begins'; exchange them")
+        return self
+
+    def spans(self, time: datetime) -> bool:
+        """Whether the time released has this instant in it."""
+        return self.begins is not None and self.ends is not None and self.begins <= time <= self.ends
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(**received("release", 2, "ward"), events=(story_id("held", "old dose"),))

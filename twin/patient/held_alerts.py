@@ -1,0 +1,136 @@
+"""What is held of a record, said as alerts: what it is, why it does not count, and how to let it.
+
+One alert stands for each device, and for the patient, of which something is held in the same way, so that a pump that
+goes on with a wrong clock is one alert; and one for each amount that is asked about. It is cleared when all of it
+counts, or was corrected or retracted. Which alerts stand follows from the record alone. They are no part of the fold,
+which does not come to what is held.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
+
+from twin.alerts.ledger import AlertLedger, Published, Revision, reconcile
+from twin.alerts.lifecycle import AlertBook, Condition, Severity, Transition
+from twin.events import (
+    ClinicalEnvelope,
+    DeviceAssociation,
+    DoseGiven,
+    PumpDelivery,
+    PumpTotals,
+    RegimenPlanned,
+    Subject,
+    event_id,
+    from_millis,
+    to_millis,
+)
+from twin.record.far import Stretch
+from twin.record.history import History
+
+RULE = "record.held"
+
+BEFORE = "more than half a year before the rest of the record"
+AHEAD = "more than two years after the rest of the record"
+
+NAMED = 5
+"""Ids of held events that a text names."""
+
+OfDevice = PumpDelivery | PumpTotals | DeviceAssociation
+"""Facts that a device tells, or that are told of it."""
+
+
+class HeldPart(NamedTuple):
+    """Something that is held: of whom, in which way, from when on the record lacks it (ms), and what to say."""
+
+    subject: Subject
+    way: str
+    severity: Severity
+    millis: int
+    text: str
+
+
+def standing(history: History, patient_id: str, model_hash: str) -> dict[str, Transition]:
+    """The alerts about what is held of a record, by their ids."""
+    found = {}
+    for part in (*_far(history, patient_id), *_asked(history)):
+        name = event_id(patient_id, RULE, part.subject.kind, part.subject.name, part.way, model_hash)
+        found[name] = Transition(
+            name, RULE, part.subject, "raised", part.severity, part.millis, part.millis, None, None, None, part.text
+        )
+    return found
+
+
+def judged(ledger: AlertLedger, stands: Mapping[str, Transition], now: int) -> tuple[AlertLedger, tuple[Revision, ...]]:
+    """What to publish where these alerts stand ``now`` (ms), after all that the ledger says was published."""
+    if not stands and not ledger.live:
+        return ledger, ()
+    book = AlertBook(tuple(Condition(one.rule, one.subject, "active", one.time_ms, one) for one in stands.values()))
+    ended = [_cleared(entry, now) for entry in ledger.live if entry.fold_id not in stands]
+    until = max([now, *(one.time_ms for one in stands.values()), *(entry.time_ms for entry in ledger.published)])
+    return reconcile(ledger, book, ended, until, until, {})
+
+
+def _cleared(entry: Published, now: int) -> Transition:
+    text = "Nothing of it is held any more: it counts, or was corrected or retracted."
+    onset, millis = entry.onset_ms, max(entry.time_ms, now)
+    return Transition(
+        entry.fold_id, entry.rule, entry.subject, "cleared", entry.severity, onset, millis, None, None, None, text
+    )
+
+
+def _far(history: History, patient_id: str) -> Iterator[HeldPart]:
+    """What is held because it lies too far from the rest."""
+    holding = history.holding
+    begin, patient = holding.oldest, Subject("patient", patient_id)
+    before = tuple(stretch for stretch in holding.now.far if begin is not None and stretch.last < begin)
+    ahead = tuple(stretch for stretch in holding.now.far if stretch not in before)
+    for where, stretches in ((BEFORE, before), (AHEAD, ahead)):
+        if begin is None or not stretches:
+            continue
+        days = _days(stretches)
+        facts = [fact for fact in holding.held_facts() if any(_holds(s, fact) for s in stretches)]
+        devices = {d for d, heard in history.contact.items() if any(heard.speaks_within(*s) for s in stretches)}
+        for device in sorted(devices | {fact.device_id for fact in facts if isinstance(fact, OfDevice)}):
+            own = [fact for fact in facts if isinstance(fact, OfDevice) and fact.device_id == device]
+            said = (
+                f"What {device} says of {days} is held and not counted: it lies {where}. Set its clock and correct it"
+            )
+            yield HeldPart(Subject("device", device), where, "medium", begin, f"{said}; {_release(own)}")
+        others = [fact for fact in facts if not isinstance(fact, OfDevice)]
+        if others:
+            kinds = ", ".join(sorted({fact.kind for fact in others}))
+            said = f"{kinds} of {days}, {len(others)} in all, held and not counted: they lie {where}. Correct the time"
+            severity: Severity = "medium" if any(isinstance(fact, DoseGiven) for fact in others) else "low"
+            yield HeldPart(patient, where, severity, begin, f"{said}; {_release(others)}")
+        if not devices and not facts:
+            said = f"That it is {days} is not believed: it lies {where}. Set the clock of who says so."
+            yield HeldPart(patient, f"time {where}", "low", begin, said)
+
+
+def _asked(history: History) -> Iterator[HeldPart]:
+    """What is held for what it says."""
+    for fact in history.holding.held_facts():
+        if fact.event_id in history.holding.now.asked and isinstance(fact, DoseGiven | RegimenPlanned):
+            said = f"{fact.kind}: {history.holding.asked[fact.event_id]}; held and not counted. Correct it"
+            text = f"{said}; {_release([fact])}"
+            yield HeldPart(Subject("drug", fact.drug), fact.event_id, "medium", to_millis(fact.time), text)
+
+
+def _release(facts: Sequence[ClinicalEnvelope]) -> str:
+    """How to let facts count; without any, what a device repeats."""
+    times = "a 'release' with 'begins' and 'ends' around it"
+    if not facts:
+        return f"if it is right, send {times}."
+    ids = ", ".join(fact.event_id for fact in facts[:NAMED]) + (" and more" if len(facts) > NAMED else "")
+    return f"if it is right, send a 'release' with 'events' ({ids}), or {times}."
+
+
+def _holds(stretch: Stretch, fact: ClinicalEnvelope) -> bool:
+    return stretch.first <= to_millis(fact.time) <= stretch.last
+
+
+def _days(stretches: Sequence[Stretch]) -> str:
+    """The days from the first to the last of these stretches."""
+    first, last = (from_millis(millis).date().isoformat() for millis in (stretches[0].first, stretches[-1].last))
+    return first if first == last else f"{first} to {last}"

@@ -1,0 +1,183 @@
+"""What of a record is held: told, kept, and not counted until more is known or a clinician says that it is true.
+
+Held are events that lie too far from the rest (`twin.record.far`), and facts that say what is asked about first, such
+as a hundred times the usual dose. What is held follows from the record as a whole, and comes to count as if it had
+never been held.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import NamedTuple, Protocol
+
+from twin.events import (
+    ClinicalEnvelope,
+    Covariate,
+    DeviceAssociation,
+    Enrolment,
+    InputEvent,
+    PumpDelivery,
+    PumpTotals,
+    RegimenPlanned,
+    Release,
+    to_millis,
+)
+from twin.record.contact import DeviceContact
+from twin.record.far import BEFORE_MS, WITNESSES, Stretch, held_stretches
+
+Mark = Enrolment | RegimenPlanned | Release
+"""What says where a record belongs."""
+
+_NO_WITNESS = (Enrolment, Release, Covariate, PumpDelivery, PumpTotals, DeviceAssociation)
+"""What bears out nothing by itself: no word of a patient's course, or the word of a device."""
+
+
+class PlacedFact(Protocol):
+    """A fact's place in the order of a record."""
+
+    @property
+    def millis(self) -> int: ...
+
+    @property
+    def event_id(self) -> str: ...
+
+
+class HeldNow(NamedTuple):
+    """Stretches that are held, and ids of facts that are held for what they say."""
+
+    far: tuple[Stretch, ...] = ()
+    asked: frozenset[str] = frozenset()
+
+    def covers(self, millis: int) -> bool:
+        """Whether what was told for an instant (ms) is held."""
+        return any(stretch.first <= millis <= stretch.last for stretch in self.far)
+
+    def overlaps(self, other: Stretch) -> bool:
+        """Whether some of a stretch is held."""
+        return any(stretch.first <= other.last and other.first <= stretch.last for stretch in self.far)
+
+
+NOTHING = HeldNow()
+"""What is held of most records."""
+
+
+class Holding:
+    """What of one record is held, as the record grows.
+
+    Args:
+        keys, facts, superseded, contact: of the history, which goes on to fill them.
+
+    Attributes:
+        told: when anything was told, with its long silences.
+        asked: by event id why a fact is held, which has to be released to count.
+        now: what is held.
+        oldest, newest: ms of the oldest and of the newest event that counts.
+    """
+
+    def __init__(
+        self,
+        keys: Sequence[PlacedFact],
+        facts: Mapping[str, ClinicalEnvelope],
+        superseded: Mapping[str, str],
+        contact: Mapping[str, DeviceContact],
+    ) -> None:
+        self.told = DeviceContact(pause=BEFORE_MS)
+        self.asked: dict[str, str] = {}
+        self.now = NOTHING
+        self.oldest: int | None = None
+        self.newest: int | None = None
+        self._keys = keys
+        self._facts = facts
+        self._superseded = superseded
+        self._contact = contact
+        self._marks: list[Mark] = []
+
+    def tell(self, event: InputEvent) -> None:
+        """Take note of an event that is new to the record; then `judge`."""
+        if not isinstance(event, Release):
+            self.told.insert(to_millis(event.time))
+
+    def add_fact(self, fact: ClinicalEnvelope) -> None:
+        """Take note of a fact of the record."""
+        if isinstance(fact, Enrolment | RegimenPlanned | Release):
+            self._marks.append(fact)
+
+    def judge(self) -> None:
+        """Find out what is held now that the record has grown."""
+        marks = [mark for mark in self._marks if self.stands(mark)]
+        told = [Stretch(*each) for each in zip(self.told.first, self.told.last, strict=True)]
+        far: tuple[Stretch, ...] = ()
+        if len(told) > 1:
+            enrolled = [to_millis(mark.time) for mark in marks if isinstance(mark, Enrolment)]
+            plans = [
+                (to_millis(mark.time), tuple(to_millis(dose.time) for dose in mark.doses))
+                for mark in marks
+                if isinstance(mark, RegimenPlanned)
+            ]
+            released = list(self._released(marks))
+            far = held_stretches(told, min(enrolled, default=None), plans, released, self._witnesses)
+        self.now = HeldNow(far, self._asked_about(marks) if self.asked else frozenset())
+        counted = [stretch for stretch in told if stretch not in far]
+        self.oldest, self.newest = (counted[0].first, counted[-1].last) if counted else (None, None)
+
+    def holds(self, fact: ClinicalEnvelope) -> bool:
+        """Whether a fact does not count."""
+        if isinstance(fact, Enrolment | Release) or self.now == NOTHING:
+            return False
+        millis = to_millis(fact.time)
+        # What characterises a patient may be old: a genotype, a height.
+        old = isinstance(fact, Covariate) and self.newest is not None and millis < self.newest
+        return fact.event_id in self.now.asked or (self.now.covers(millis) and not old)
+
+    def held_facts(self) -> Iterator[ClinicalEnvelope]:
+        """Facts that stand and do not count, in event-time order."""
+        if self.now != NOTHING:
+            facts = (self._facts[key.event_id] for key in self._keys)
+            yield from (fact for fact in facts if self.stands(fact) and self.holds(fact))
+
+    def stands(self, fact: ClinicalEnvelope) -> bool:
+        """Whether a fact is neither corrected nor retracted, nor itself a retraction."""
+        return fact.status != "retracted" and fact.event_id not in self._superseded
+
+    def changed_since(self, before: HeldNow, event: InputEvent) -> Iterator[int]:
+        """Times (ms) from which other things count than ``before``; ``event`` is what was told in between."""
+        millis = to_millis(event.time)
+        yield from (stretch.first for stretch in before.far if not self.now.overlaps(stretch))
+        # A new word that is held changes nothing; what counted and does not any more does.
+        alone = Stretch(millis, millis)
+        yield from (s.first for s in self.now.far if not before.overlaps(s) and s != alone)
+        changed = before.asked ^ self.now.asked
+        yield from (to_millis(self._facts[event_id].time) for event_id in changed if event_id != event.event_id)
+
+    def _released(self, marks: Iterable[Mark]) -> Iterator[tuple[int, int]]:
+        """Begin and end (ms) of all that was released: known facts by their ids, and stretches of time."""
+        for mark in marks:
+            if isinstance(mark, Release):
+                times = (to_millis(self._facts[event_id].time) for event_id in mark.events if event_id in self._facts)
+                yield from ((millis, millis) for millis in times)
+                if mark.begins is not None and mark.ends is not None:
+                    yield to_millis(mark.begins), to_millis(mark.ends)
+
+    def _asked_about(self, marks: Iterable[Mark]) -> frozenset[str]:
+        """Ids of standing facts that are held for what they say, and that nobody has released."""
+        releases = [mark for mark in marks if isinstance(mark, Release)]
+        named = {event_id for release in releases for event_id in release.events}
+        facts = (self._facts[event_id] for event_id in self.asked if event_id not in named)
+        return frozenset(
+            fact.event_id
+            for fact in facts
+            if self.stands(fact) and not any(release.spans(fact.time) for release in releases)
+        )
+
+    def _witnesses(self, stretch: Stretch) -> int:
+        """How many bear out a stretch, up to `WITNESSES`."""
+        devices = (d for d, contact in self._contact.items() if contact.speaks_within(stretch.first, stretch.last))
+        found: set[int | str] = set(devices)
+        at = bisect_left(self._keys, stretch.first, key=lambda key: key.millis)
+        while len(found) < WITNESSES and at < len(self._keys) and self._keys[at].millis <= stretch.last:
+            fact = self._facts[self._keys[at].event_id]
+            if self.stands(fact) and not isinstance(fact, _NO_WITNESS):
+                found.add(self._keys[at].millis)
+            at += 1
+        return len(found)
