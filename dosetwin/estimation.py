@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from connectors.feeds.nmtran.several_files import same_ids
 from dosetwin.frames import Frame, frame_of
 from dosetwin.models import ModelLike, the_model
 from dosetwin.records import Records, processes, read_records
@@ -76,6 +77,8 @@ def estimate(
     *,
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
+    join: bool = False,
+    prefix_ids: bool = False,
     jobs: int | None = None,
 ) -> Estimates:
     """Estimate every patient of a data set, as a NONMEM post hoc step does (``dosetwin estimate`` on a command line).
@@ -86,6 +89,8 @@ def estimate(
         model: a model, or its id or path.
         columns: the data set's names for data items and covariates, where they differ: ``{"TIME": "TIME_DAYS"}``.
         output: what DV is, where there is no DVID.
+        join: one id in several files is one patient; without it, that is refused.
+        prefix_ids: every patient's id begins with the name of its file, so that one id in two files is two patients.
         jobs: worker processes, by default one a core; 0 works in this process. The results are the same.
 
     Returns:
@@ -106,7 +111,7 @@ def estimate(
     0   1   3.0  0.15  docetaxel_plasma
     """
     known = the_model(model)
-    cases, remarks = read_records(records, known, columns, output)
+    cases, remarks = read_records(records, known, columns, output, same=same_ids(join=join, prefix_ids=prefix_ids))
     workers = processes(jobs, len(cases))
     prepare([known], workers)
     found = estimate_cases(cases, known, workers, remarks.problems.append, lambda _: None)

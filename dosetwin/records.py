@@ -15,6 +15,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from connectors.feeds.nmtran.reader import read_table
+from connectors.feeds.nmtran.several_files import SameIds, same_ids
 from dosetwin.frames import PANDAS, Cells, Frame, cells_of, frame_library, frame_of, is_frame, rows_table
 from dosetwin.models import ModelLike, the_model
 from streams.batch.cases import (
@@ -71,12 +72,14 @@ def read_records(
     columns: Mapping[str, str] | None,
     output: str | None,
     rivals: Rivals | None = None,
+    same: SameIds = "refuse",
 ) -> tuple[tuple[Case, ...], Remarks]:
     """The patients of a data set.
 
     Args:
         model: of every patient; without it enrolments among the events decide.
         rivals: models to be averaged, of which ``model`` is the first.
+        same: what one id in several files means.
 
     Raises:
         ValueError: nothing in it can be used, or an argument does not fit it; names column, value and mend.
@@ -84,7 +87,7 @@ def read_records(
         OSError: a file cannot be read.
     """
     remarks = Remarks()
-    how = RecordedCases(model, dict(columns or {}), output, rivals)
+    how = RecordedCases(model, dict(columns or {}), output, rivals, same)
     report, note = remarks.problems.append, remarks.notes.append
     if is_frame(records):
         remarks.kind = frame_library(records)
@@ -101,7 +104,13 @@ def read_records(
 
 
 def read_nmtran(
-    records: Records, model: ModelLike, *, columns: Mapping[str, str] | None = None, output: str | None = None
+    records: Records,
+    model: ModelLike,
+    *,
+    columns: Mapping[str, str] | None = None,
+    output: str | None = None,
+    join: bool = False,
+    prefix_ids: bool = False,
 ) -> dict[str, tuple[InputEvent, ...]]:
     """The events of each patient of an NM-TRAN data set, in event-time order, for a `PatientTwin` to observe.
 
@@ -110,6 +119,7 @@ def read_nmtran(
         model: gives DV, CMT, covariates and the unit of TIME their meaning.
         columns: the data set's names for data items and covariates, where they differ: ``{"TIME": "TIME_DAYS"}``.
         output: what DV is, where there is no DVID.
+        join, prefix_ids: see `estimate`.
 
     Raises:
         ValueError: nothing in it can be used, or an argument does not fit it.
@@ -119,7 +129,8 @@ def read_nmtran(
     >>> [event.kind for event in read_nmtran(doses, "docetaxel_ozawa2007")["1"]]
     ['dose_given', 'enrolment']
     """
-    cases, remarks = read_records(records, the_model(model), columns, output)
+    same = same_ids(join=join, prefix_ids=prefix_ids)
+    cases, remarks = read_records(records, the_model(model), columns, output, same=same)
     remarks.warn()
     return {case.patient_id: tuple(decode(one.raw) for one in case.recorded) for case in cases}
 

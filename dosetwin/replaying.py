@@ -9,6 +9,7 @@ from functools import cached_property
 from types import ModuleType
 from typing import TypeVar
 
+from connectors.feeds.nmtran.several_files import same_ids
 from dosetwin.frames import Frame, frame_of, rows_table
 from dosetwin.models import ModelLike, the_models
 from dosetwin.records import Records, at_least, processes, read_records
@@ -124,13 +125,15 @@ def replay(
     *,
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
+    join: bool = False,
+    prefix_ids: bool = False,
     particles: int = 1000,
     jobs: int | None = None,
 ) -> Replay:
     """Tell every patient's record to a twin, in event time (``dosetwin replay`` on a command line).
 
     Args:
-        records, columns, output, jobs: see `estimate`.
+        records, columns, output, join, prefix_ids, jobs: see `estimate`.
         model: of every patient, or several rival ones to be averaged; without it enrolments among the events decide.
         particles: size of each twin's cloud, 50 or more.
 
@@ -149,7 +152,8 @@ def replay(
     at_least("particles", particles, LEAST_PARTICLES)
     known = [] if model is None else the_models(model)
     averaged = rivals(known) if len(known) > 1 else None
-    cases, remarks = read_records(records, known[0] if known else None, columns, output, averaged)
+    same = same_ids(join=join, prefix_ids=prefix_ids)
+    cases, remarks = read_records(records, known[0] if known else None, columns, output, averaged, same)
     workers = processes(jobs, len(cases))
     prepare({each for case in cases for each in (case.rivals.models if case.rivals else [case.model])}, workers)
     with closing(replays(cases, particles, workers, remarks.problems.append, lambda _: None)) as results:

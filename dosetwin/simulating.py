@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from connectors.feeds.nmtran.several_files import same_ids
 from dosetwin.design import as_design
 from dosetwin.frames import Frame, frame_of, is_frame
 from dosetwin.models import ModelLike, the_model
@@ -22,6 +23,8 @@ def simulate(
     seed: int = 1,
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
+    join: bool = False,
+    prefix_ids: bool = False,
     jobs: int | None = None,
 ) -> Frame:
     """A data set of simulated patients in the style of NM-TRAN, which `estimate`, `replay` and the rest can read.
@@ -37,7 +40,7 @@ def simulate(
             times that follow from them, over six weeks.
         patients: how many; the designs are taken in turn. By default as many as there are designs, without one 1.
         seed: another one gives other patients.
-        columns, output: how to read the design, see `estimate`.
+        columns, output, join, prefix_ids: how to read the design, see `estimate`.
         jobs: see `estimate`.
 
     Returns:
@@ -58,7 +61,8 @@ def simulate(
     remarks = Remarks()
     if design is not None:
         wanted = as_design(design, columns or {}) if is_frame(design) else design
-        cases, remarks = read_records(wanted, known, columns, output)
+        same = same_ids(join=join, prefix_ids=prefix_ids)
+        cases, remarks = read_records(wanted, known, columns, output, same=same)
     count = patients or max(1, len(cases))
     workers = processes(jobs, -(-count // PATIENTS_A_TASK))
     prepare([known], workers)

@@ -9,6 +9,7 @@ from typing import overload
 
 import numpy as np
 
+from connectors.feeds.nmtran.several_files import same_ids
 from dosetwin.frames import PANDAS, Frame, frame_of, rows_table
 from dosetwin.models import ModelLike, the_model
 from dosetwin.records import Records, at_least, processes, read_records
@@ -108,6 +109,8 @@ def validate(
     *,
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
+    join: bool = False,
+    prefix_ids: bool = False,
     particles: int = 1000,
     jobs: int | None = None,
 ) -> ExaminationResult: ...
@@ -120,6 +123,8 @@ def validate(
     patients: int = 100,
     columns: Mapping[str, str] | None = None,
     output: str | None = None,
+    join: bool = False,
+    prefix_ids: bool = False,
     particles: int = 1000,
     jobs: int | None = None,
 ) -> CalibrationResult | ExaminationResult:
@@ -131,7 +136,7 @@ def validate(
 
     Args:
         model: a model, or its id or path.
-        records, columns, output, jobs: see `estimate`.
+        records, columns, output, join, prefix_ids, jobs: see `estimate`.
         patients: simulated, 20 or more. Of 100 a shift by half a posterior SD is noticed four times in five.
         particles: size of each twin's cloud, 50 or more.
 
@@ -147,7 +152,7 @@ def validate(
     if records is None:
         at_least("patients", patients, LEAST_PATIENTS)
         return _calibrated(known, patients, particles, jobs)
-    cases, remarks = read_records(records, known, columns, output)
+    cases, remarks = read_records(records, known, columns, output, same=same_ids(join=join, prefix_ids=prefix_ids))
     workers = processes(jobs, len(cases))
     prepare([known], workers)
     examined = examine_cases(cases, particles, workers, remarks.problems.append, lambda _: None)

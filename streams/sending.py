@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -50,7 +51,9 @@ def send(name: str, stream: Stream, to: Destination) -> int:
     Notes and bad lines are told on stderr as they come, and at the end in a line of JSON what was sent and left out.
     """
     report = _Report()
-    events, ticker = report.events_of(stream), Ticker(name, stream.expected)
+    ticker = Ticker(name, stream.expected)
+    # What is said before the first event, as the bad lines of a file are, is told whether or not a broker answers.
+    events = _begun(report.events_of(stream))
     stop = stop_at_signals()
     if to.out is not None:
         throttle = Throttle(to.speed) if to.speed else None
@@ -87,6 +90,11 @@ class _Report:
                 case Progress():
                     ticker = self._tickers.setdefault(said.what, Ticker(said.what, said.total, said.unit))
                     ticker(said.done)
+
+
+def _begun(events: Iterator[tuple[int, InputEvent]]) -> Iterator[tuple[int, InputEvent]]:
+    """The same events, of which the first has been taken already."""
+    return chain(list(islice(events, 1)), events)
 
 
 def _publish(

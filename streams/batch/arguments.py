@@ -26,15 +26,19 @@ def reading(
     out: Path | None = None,
     *,
     averages: bool = False,
+    join: bool = False,
+    prefix_ids: bool = False,
 ) -> RecordedCases:
     """How to read ``files``, whose results go into the folder ``out`` if there is one.
 
-    With ``averages`` the model may be rival ones, ``A,B,C``.
+    With ``averages`` the model may be rival ones, ``A,B,C``; for ``join`` and ``prefix_ids`` see
+    `connectors.feeds.nmtran.several_files`.
 
     Raises:
         CaseError, NmtranError, ModelError: an argument that cannot be used; the message says what to change.
     """
     from connectors.feeds.nmtran.reader import parse_columns
+    from connectors.feeds.nmtran.several_files import same_ids
     from twin.modelfile.library import load_model
     from twin.patient.rivals import rivals
 
@@ -44,7 +48,8 @@ def reading(
     names = model.split(",") if averages and model is not None and not Path(model).is_file() else [model]
     models = [load_model(name.strip()) for name in names if name is not None]
     averaged = rivals(models) if len(names) > 1 else None
-    return RecordedCases(models[0] if models else None, parse_columns(columns), output, averaged)
+    same = same_ids(join=join, prefix_ids=prefix_ids)
+    return RecordedCases(models[0] if models else None, parse_columns(columns), output, averaged, same)
 
 
 class LeftOut:

@@ -1,9 +1,10 @@
 """Records as cases: everything that was recorded about one patient, and the model of that patient's twin.
 
 Files are NDJSON events or NM-TRAN CSV; in memory it is events, or a table in the style of NM-TRAN. A patient may be
-spread over several files. A case holds its events in one order, by time and then by content, so that it is the same
-whatever order the lines stood in; where one event id came with several contents, the first in that order stands. What
-cannot be used is handed to the caller as a `Problem`, and the rest goes on.
+spread over several files of events; whether the ids of an NM-TRAN file are those of another file is to be said
+(`connectors.feeds.nmtran.several_files`). A case holds its events in one order, by time and then by content, so that it
+is the same whatever order they came in; where one event id came with several contents, the first in that order stands.
+What cannot be used is handed to the caller as a `Problem`, and the rest goes on.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from typing import Literal, NamedTuple
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.characteristics import reference_note, said_by
 from connectors.feeds.ndjson import read_ndjson
-from connectors.feeds.nmtran.reader import NmtranEvents, read_nmtran
-from connectors.feeds.nmtran.text import lines_of
+from connectors.feeds.nmtran.reader import NmtranEvents
+from connectors.feeds.nmtran.records import NmtranError
+from connectors.feeds.nmtran.several_files import SameIds, read_files, shared_ids
 from connectors.feeds.nmtran.times import ORIGIN
 from twin.events import (
     BadEvent,
@@ -112,12 +114,14 @@ class RecordedCases:
         columns: of NM-TRAN files, see `connectors.feeds.nmtran.reader.read_nmtran`.
         output: what DV is in NM-TRAN files without DVID.
         rivals: models to be averaged for every patient; the first of them is ``model``.
+        same_ids: what one id in an NM-TRAN file and another file means.
     """
 
     model: Model | None = None
     columns: Mapping[str, str] = field(default_factory=dict)
     output: str | None = None
     rivals: Rivals | None = None
+    same_ids: SameIds = "refuse"
 
 
 def refusals(
@@ -174,10 +178,10 @@ def read_cases(
 
     Raises:
         CaseError: an NM-TRAN file without a model.
-        NmtranError: a header that cannot be used with the column map.
+        NmtranError: a header that cannot be used with the column map, or one id in two files of which nothing was said.
         OSError: a file cannot be read.
     """
-    return gathered((found for file in files for found in _events(file, how, note)), how, report, note, reached)
+    return gathered(_in_files(files, how, note), how, report, note, reached)
 
 
 def gathered(
@@ -244,20 +248,35 @@ def holds_events(file: Path) -> bool:
         return stream.read(4096).removeprefix(b"\xef\xbb\xbf").lstrip().startswith(b"{")
 
 
-def _events(file: Path, how: RecordedCases, note: Note) -> Gathered:
+def _in_files(files: Sequence[Path], how: RecordedCases, note: Note) -> Gathered:
+    records = [file for file in files if not holds_events(file)]
+    if records and how.model is None:
+        said = f"{records[0]} is an NM-TRAN file: name the model that says what TIME, DV and CMT are, with --model"
+        raise CaseError(said)
+    known: frozenset[str] = frozenset()
+    if how.model is not None and records:
+        readings = read_files(records, how.model, how.columns, how.output, how.same_ids)
+        for name, reading in readings:
+            known |= frozenset(reading.by_patient())
+            yield from recorded_in(reading, name, "line", note)
+    for file in files:
+        if file in records:
+            continue
+        for found in _events(file):
+            if not isinstance(found, Problem) and found[0].patient_id in known and how.same_ids != "join":
+                where = f"{file} and {' or '.join(map(str, records))} both have"
+                raise NmtranError(shared_ids(where, frozenset({found[0].patient_id})))
+            yield found
+
+
+def _events(file: Path) -> Gathered:
     name = str(file)
-    if holds_events(file):
-        with file.open("rb") as stream:
-            for number, found in read_ndjson(stream):
-                if isinstance(found, BadLine):
-                    yield Problem(EventPlace(name, number), found.reason)
-                else:
-                    yield found, EventPlace(name, number), None
-        return
-    if how.model is None:
-        raise CaseError(f"{name} is an NM-TRAN file: name the model that says what TIME, DV and CMT are, with --model")
-    reading = read_nmtran(lines_of(file), how.model, how.columns, how.output)
-    yield from recorded_in(reading, name, "line", note)
+    with file.open("rb") as stream:
+        for number, found in read_ndjson(stream):
+            if isinstance(found, BadLine):
+                yield Problem(EventPlace(name, number), found.reason)
+            else:
+                yield found, EventPlace(name, number), None
 
 
 def recorded_in(reading: NmtranEvents, name: str, counted: Literal["line", "row"], note: Note) -> Gathered:
@@ -265,12 +284,14 @@ def recorded_in(reading: NmtranEvents, name: str, counted: Literal["line", "row"
     for text in reading.notes:
         note(f"{name}: {text}")
     for bad in reading.bad_lines:
-        yield Problem(EventPlace(name, bad.line, counted), bad.reason, bad.patient, bad.what)
+        yield Problem(EventPlace(str(bad.file or name), bad.line, counted), bad.reason, bad.patient, bad.what)
     for bad in reading.unused:
-        yield Problem(EventPlace(name, bad.line, counted), bad.reason, bad.patient, bad.what, incidental=True)
+        place = EventPlace(str(bad.file or name), bad.line, counted)
+        yield Problem(place, bad.reason, bad.patient, bad.what, incidental=True)
     zero = None if reading.dated else to_millis(ORIGIN)
     for event in reading.events:
-        yield event, EventPlace(name, reading.line_of.get(event.event_id), counted), zero
+        file = str(reading.file_of.get(event.event_id, name))
+        yield event, EventPlace(file, reading.line_of.get(event.event_id), counted), zero
 
 
 class _Patient:

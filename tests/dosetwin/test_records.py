@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 import dosetwin
+from connectors.feeds.nmtran.several_files import SameIds
 from dosetwin.records import processes, read_records
 from tests.dosetwin.small import FRAME, MODEL
 from twin.events import encode
@@ -23,10 +24,28 @@ def test_frames_files_and_events_of_one_record_are_the_same_cases(tmp_path: Path
     (tmp_path / "events.ndjson").write_bytes(b"\n".join(map(encode, events)))
     several = [tmp_path / "events.ndjson", str(tmp_path / "records.csv")]
     for records in (pl.from_pandas(FRAME), tmp_path / "records.csv", str(tmp_path / "records.csv"), events, several):
-        cases, _ = read_records(records, MODEL, None, None)
+        same_ids: SameIds = "join" if records is several else "refuse"
+        cases, _ = read_records(records, MODEL, None, None, same=same_ids)
         assert [case.patient_id for case in cases] == [case.patient_id for case in first]
         for case, same in zip(cases, first, strict=True):
             assert [one.raw for one in case.recorded] == [one.raw for one in same.recorded]
+
+
+def test_one_id_in_two_files_is_what_the_arguments_say(tmp_path: Path) -> None:
+    files = [tmp_path / "first.csv", tmp_path / "second.csv"]
+    FRAME.to_csv(files[0], index=False)
+    FRAME.assign(DV=FRAME["DV"] * 1.01).to_csv(files[1], index=False)
+    with pytest.raises(ValueError, match=r"first\.csv and .*second\.csv both have ID 9, 10;"):
+        dosetwin.read_nmtran(files, MODEL)
+    apart = dosetwin.read_nmtran(files, MODEL, prefix_ids=True)
+    assert sorted(apart) == ["first-10", "first-9", "second-10", "second-9"]
+    joined = dosetwin.read_nmtran(files, MODEL, join=True)
+    kinds = [event.kind for event in joined["9"]]
+    alone = [event.kind for event in apart["first-9"]]
+    assert list(joined) == ["9", "10"]
+    assert kinds.count("dose_given") == alone.count("dose_given")
+    assert kinds.count("drug_level") == 2 * alone.count("drug_level") > 0
+    assert list(dosetwin.estimate(files, MODEL, join=True, jobs=0).individuals["ID"]) == [9, 10]
 
 
 def test_columns_may_have_other_names() -> None:

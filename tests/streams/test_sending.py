@@ -12,6 +12,7 @@ import pytest
 
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.stream import Note, Progress, Said, Stream, TimedEvent
+from connectors.kafka.clients import KafkaUnreachable
 from streams.sending import BAD_LINES, Destination, Ticker, send
 from twin.events import Clock, decode, to_millis
 
@@ -43,6 +44,13 @@ def test_events_are_written_and_all_else_is_told(tmp_path: Path, capsys: pytest.
     *told, summary = capsys.readouterr().err.splitlines()
     assert told == ["two hours", "f: line 2: no hour"]
     assert json.loads(summary) == {"written": 2, "file": str(out), "bad_lines": 1, "stopped": False}
+
+
+def test_bad_lines_of_a_file_are_named_where_no_broker_answers(capsys: pytest.CaptureFixture[str]) -> None:
+    said: list[Said] = [Note("two hours"), BadLine(2, "no hour", file=Path("f")), hour(1)]
+    with pytest.raises(KafkaUnreachable):
+        send("clock", Stream(said, 1), Destination(kafka="127.0.0.1:1"))
+    assert capsys.readouterr().err.splitlines()[:2] == ["two hours", "f: line 2: no hour"]
 
 
 def test_a_feed_without_bad_lines_ends_well_even_when_it_says_nothing(tmp_path: Path) -> None:

@@ -121,7 +121,7 @@ def _measured(ax: Axes, measured: list[Observation], seen: Trajectory, unit: int
         ([o for o in measured if o.above is not None], "^", INK, "above this limit"),
     ):
         if some:
-            since = [(o.millis - seen.timeline.start) / unit for o in some]
+            since = [(o.time - seen.timeline.start) / unit for o in some]
             ax.plot(
                 since,
                 [_value(o) for o in some],

@@ -13,6 +13,7 @@ its equation needs a state outside it.
 from __future__ import annotations
 
 import ast
+import functools
 from collections import Counter
 from collections.abc import Container, Iterable, Mapping
 from copy import deepcopy
@@ -67,6 +68,7 @@ class Structure:
     record: tuple[str, ...]
 
 
+@functools.lru_cache(maxsize=1024)
 def input_calls(expression: ast.expr) -> tuple[str, ...]:
     """Calls of what enters in an expression, as source text, each once, in an order that the formula fixes."""
     return tuple(dict.fromkeys(ast.unparse(node) for node in ast.walk(expression) if is_input(node)))

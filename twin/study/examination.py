@@ -89,7 +89,7 @@ def examine(patient_id: str, history: History, model: Model, particles: int) -> 
         position, learned = learn(trunk, position, timeline, observation)
         predictions.append(reader.prediction(learned))
     found = post_hoc(kernel, step_sizes, timeline)
-    times = np.array([observation.millis - timeline.start for observation in timeline.observations])
+    times = np.array([observation.time - timeline.start for observation in timeline.observations])
     return Examined(
         patient_id,
         times / UNIT_MS[model.time_unit],

@@ -1,9 +1,10 @@
-"""The NM-TRAN style data file as a feed."""
+"""NM-TRAN style data files as a feed."""
 
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
+import heapq
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,33 +16,37 @@ if TYPE_CHECKING:
 
 
 def open_feed(
-    file: Annotated[Path, "NM-TRAN style CSV"],
+    files: Annotated[list[Path], "NM-TRAN style CSV"],
     *,
     model: Annotated[str, "id or path of the model that says what DV, CMT and TIME are"],
     columns: Annotated[str, "the file's own names, as TIME=TIME_DAYS,AMT=AMT_6MP"] = "",
     output: Annotated[str | None, "what DV is, where the file has no DVID"] = None,
+    join: Annotated[bool, "one id in several files is one patient"] = False,
+    prefix_ids: Annotated[bool, "begin every patient's id with the name of its file"] = False,
 ) -> Stream:
-    """Every event of the file in the order of event times.
+    """Every event of the files in the order of event times, after what is wrong with them and what was decided.
 
     Raises:
-        ValueError: no such model, or a header, column map or output that cannot be used.
-        OSError: the file cannot be read.
+        ValueError: no such model, a header, column map or output that cannot be used, or one id in two files.
+        OSError: a file cannot be read.
     """
-    from connectors.feeds.nmtran.reader import parse_columns, read_nmtran
-    from connectors.feeds.nmtran.text import lines_of
+    from connectors.feeds.nmtran.reader import parse_columns
+    from connectors.feeds.nmtran.several_files import read_files, same_ids
     from twin.modelfile.library import load_model
 
-    known = load_model(model)
-    reading = read_nmtran(lines_of(file), known, parse_columns(columns), output)
-    return Stream(_said(reading, known, file), len(reading.events))
+    known, same = load_model(model), same_ids(join=join, prefix_ids=prefix_ids)
+    readings = read_files(files, known, parse_columns(columns), output, same)
+    return Stream(_said(readings, known), sum(len(reading.events) for _, reading in readings))
 
 
-def _said(reading: NmtranEvents, model: Model, file: Path) -> Iterator[Said]:
+def _said(readings: Sequence[tuple[str, NmtranEvents]], model: Model) -> Iterator[Said]:
     from connectors.feeds.characteristics import reference_note, said_by
     from twin.events import to_millis
 
-    said = {patient: said_by(events) for patient, events in reading.by_patient().items()}
-    remark = reference_note(model, said)
-    yield from (Note(f"{file}: note: {note}") for note in (*reading.notes, *filter(None, [remark])))
-    yield from (dataclasses.replace(bad, file=file) for bad in reading.bad_lines)
-    yield from (TimedEvent(to_millis(event.time), event) for event in reading.events)
+    for name, reading in readings:
+        said = {patient: said_by(events) for patient, events in reading.by_patient().items()}
+        remark = reference_note(model, said)
+        yield from (Note(f"{name}: note: {note}") for note in (*reading.notes, *filter(None, [remark])))
+        yield from (dataclasses.replace(bad, file=bad.file or Path(name)) for bad in reading.bad_lines)
+    every = heapq.merge(*(reading.events for _, reading in readings), key=lambda event: event.time)
+    yield from (TimedEvent(to_millis(event.time), event) for event in every)

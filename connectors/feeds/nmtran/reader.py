@@ -25,8 +25,9 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from connectors.feeds.analytes import drug_of
@@ -36,7 +37,8 @@ from connectors.feeds.nmtran.compartments import compartment
 from connectors.feeds.nmtran.doses import dose_of
 from connectors.feeds.nmtran.observations import Observer
 from connectors.feeds.nmtran.patients.identity import Identity
-from connectors.feeds.nmtran.patients.record_order import BEFORE_RECORDS, RecordOrder, to_record_millis
+from connectors.feeds.nmtran.patients.joined import Joined
+from connectors.feeds.nmtran.patients.record_order import BEFORE_RECORDS, RecordOrder, merged, to_record_millis
 from connectors.feeds.nmtran.records import (
     BadRecord,
     DataRecord,
@@ -76,6 +78,7 @@ class NmtranEvents:
         unused: values of records that are otherwise used.
         line_of: event id to the line that it was read from (an enrolment is on none).
         dated: whether TIME was a clock time, so that `ORIGIN` is not its 0.
+        file_of: event id to the file, where several were read as one.
     """
 
     events: tuple[InputEvent, ...]
@@ -84,6 +87,7 @@ class NmtranEvents:
     line_of: Mapping[str, int] = field(default_factory=dict)
     dated: bool = False
     unused: tuple[BadLine, ...] = ()
+    file_of: Mapping[str, Path] = field(default_factory=dict)
 
     def by_patient(self) -> dict[str, tuple[InputEvent, ...]]:
         """The events of each patient, in event-time order."""
@@ -130,7 +134,26 @@ def read_nmtran(
         NmtranError: the header, the column map or ``output`` cannot be used.
     """
     reader = _Reader(model, output, prefix)
-    return reader.read(read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes))
+    reader.gather(read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes))
+    return reader.told()
+
+
+def read_joined(
+    files: Mapping[Path, Iterable[str]],
+    model: Model,
+    columns: Mapping[str, str] | None = None,
+    output: str | None = None,
+) -> NmtranEvents:
+    """As `read_nmtran`, of the lines of several files, in which one id is one patient.
+
+    Raises:
+        NmtranError: as `read_nmtran`, or TIME counts otherwise in one of the files than in another.
+    """
+    reader = _Reader(model, output)
+    for file, lines in files.items():
+        found = read_records(lines, reader.covariate_names, columns or {}, reader.bad_lines, reader.notes)
+        reader.gather(found, file)
+    return reader.told()
 
 
 def read_table(
@@ -148,11 +171,12 @@ def read_table(
         NmtranError: as `read_nmtran`.
     """
     reader = _Reader(model, output)
-    return reader.read(table_records(header, rows, reader.covariate_names, columns or {}, reader.notes))
+    reader.gather(table_records(header, rows, reader.covariate_names, columns or {}, reader.notes))
+    return reader.told()
 
 
 class _Reader:
-    """Reads one file; collects notes and the lines that could not be used on the way."""
+    """Reads one file, or several as one; collects notes and the lines that could not be used on the way."""
 
     def __init__(self, model: Model, output: str | None, prefix: str = "") -> None:
         self.model = model
@@ -163,6 +187,10 @@ class _Reader:
         self.bad_lines: list[BadLine] = []
         self.seen: Counter[tuple[str, ...]] = Counter()
         self.line_of: dict[str, int] = {}
+        self.file_of: dict[str, Path] = {}
+        self.records: dict[str, list[DataRecord]] = {}
+        self.counted = "line"
+        self.files: list[Path | None] = []
         self.identity = Identity(prefix)
         self.clock = False
         self.unused = Unused()
@@ -172,28 +200,47 @@ class _Reader:
     def covariate_names(self) -> tuple[str, ...]:
         return tuple(self.covariates)
 
-    def read(self, found: Iterable[DataRecord]) -> NmtranEvents:
+    def gather(self, found: Iterable[DataRecord], file: Path | None = None) -> None:
+        """Read the records of a file, each in its place; ``file`` is named where there are several."""
+        before = len(self.bad_lines)
         known = [record for record in found if self._usable(record, self._identify)]
-        self.allowance = Allowance(len(known))
-        placed, self.clock = place_in_time(known, self.unit_hours, self.bad_lines, self.notes)
-        order = RecordOrder(self.clock)
-        patients: dict[str, list[DataRecord]] = {}
-        previous = ""
+        for record in known:
+            record.file = file
+            self.counted = record.counted
+        placed, clock = place_in_time(known, self.unit_hours, self.bad_lines, self.notes)
+        if self.files and clock != self.clock:
+            raise NmtranError(f"TIME is a clock time in one of {self.files[0]} and {file} and elapsed in the other")
+        self.clock = clock
+        self.files.append(file)
+        order, met, previous = RecordOrder(clock), set[str](), ""
         for record in placed:
             if not self._usable(record, order.place):
                 continue
-            if record.patient in patients and record.patient != previous:
+            if record.patient in met and record.patient != previous:
                 self.notes["patients whose lines are apart were taken as one patient each, unlike NM-TRAN"] += 1
+            met.add(record.patient)
             previous = record.patient
-            patients.setdefault(record.patient, []).append(record)
-        events = [event for records in patients.values() for event in self._patient(records)]
+            self.records.setdefault(record.patient, []).append(record)
+        self.bad_lines[before:] = [replace(bad, file=file) for bad in self.bad_lines[before:]]
+
+    def told(self) -> NmtranEvents:
+        """What all the records say."""
+        self.allowance = Allowance(sum(map(len, self.records.values())))
+        events = [event for records in self.records.values() for event in self._patient(records)]
         events.sort(key=lambda event: event.time)  # stable: an enrolment stays before what shares its time
         notes = [*self.identity.notes()]
         notes += [f"{text} ({count}x)" if count > 1 else text for text, count in self.notes.items()]
-        notes += self.unused.notes(known[0].counted if known else "line")
-        bad_lines = tuple(sorted(self.bad_lines, key=lambda bad: bad.line))
-        unused = tuple(self.unused.found)
-        return NmtranEvents(tuple(events), bad_lines, tuple(notes), self.line_of, dated=self.clock, unused=unused)
+        notes += self.unused.notes(self.counted)
+        bad_lines = tuple(sorted(self.bad_lines, key=lambda bad: (self.files.index(bad.file), bad.line)))
+        return NmtranEvents(
+            tuple(events),
+            bad_lines,
+            tuple(notes),
+            self.line_of,
+            dated=self.clock,
+            unused=tuple(self.unused.found),
+            file_of=self.file_of,
+        )
 
     # --- one record --------------------------------------------------------------------------------------------------
 
@@ -206,7 +253,9 @@ class _Reader:
         return True
 
     def _refuse(self, record: DataRecord, error: BadRecord) -> None:
-        self.bad_lines.append(BadLine(record.line, str(error), record.patient, WHAT.get(record.evid, "record")))
+        self.bad_lines.append(
+            BadLine(record.line, str(error), record.patient, WHAT.get(record.evid, "record"), record.file)
+        )
 
     def _identify(self, record: DataRecord) -> None:
         """Whose record it is, and of which kind."""
@@ -224,7 +273,8 @@ class _Reader:
         every: list[tuple[DataRecord, list[InputEvent]]] = []
         holding: dict[str, float] = {}
         values: dict[tuple[str, int], set[float]] = {}
-        for record in records:
+        joined = Joined()
+        for record in merged(records) if len(self.files) > 1 else records:
             try:
                 now = {
                     name: value
@@ -243,9 +293,14 @@ class _Reader:
                     quantity = Quantity(value=value, unit=self.covariates[name].unit)
                     told.append(Covariate(**self._envelope(record, "covariate", name), name=name, value=quantity))
             holding |= now
-            every.append((record, [*told, *said]))
+            try:
+                every.append((record, joined.new(record, [*told, *said]) if record.file else [*told, *said]))
+            except BadRecord as error:
+                self._refuse(record, error)
         events = without_cancelled(every, self.notes)
         self._note_contradictions(values)
+        if joined.repeated:
+            self.notes["facts that stand alike in more than one file count once"] += joined.repeated
         if not events:
             return []
         first = min(events, key=lambda event: event.time)
@@ -326,6 +381,8 @@ class _Reader:
         self.seen[fact] += 1
         identity = event_id(SOURCE, *fact, self.seen[fact])
         self.line_of[identity] = record.line
+        if record.file is not None:
+            self.file_of[identity] = record.file
         sequence = record.sequence if millis == record.millis else BEFORE_RECORDS
         return {
             "event_id": identity,

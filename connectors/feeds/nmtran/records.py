@@ -17,6 +17,7 @@ import csv
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.nmtran.layout import (
@@ -55,7 +56,8 @@ class DataRecord:
     """One record's cells, read by data item; ``line`` is its number, of a line from 1 or of a table's row from 0.
 
     What they mean together is filled in on the way: ``patient``, ``evid``, when in ``hours`` and ``millis`` since the
-    origin, and the ``sequence`` of the record among those of the same patient and ms.
+    origin, and the ``sequence`` of the record among those of the same patient and ms. ``file`` names where it stands
+    if several files are read as one.
     """
 
     def __init__(self, line: int, cells: list[str], positions: Mapping[str, int], counted: str = "line") -> None:
@@ -67,12 +69,13 @@ class DataRecord:
         self.hours = 0.0
         self.millis = 0
         self.sequence = 0
+        self.file: Path | None = None
         self.evid = 0
 
     @property
     def place(self) -> str:
         """Where it stands, in words."""
-        return f"{self.counted} {self.line}"
+        return f"{self.counted} {self.line}" + ("" if self.file is None else f" of {self.file}")
 
     def has(self, item: str) -> bool:
         """Whether the file has the item at all."""

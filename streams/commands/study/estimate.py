@@ -29,6 +29,10 @@ def estimate(
     ] = None,
     columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
     output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
+    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
+    prefix_ids: Annotated[
+        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
+    ] = False,
     jobs: Annotated[
         int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
     ] = None,
@@ -46,7 +50,7 @@ def estimate(
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files)
+        how = reading(model, columns, output, files, join=join, prefix_ids=prefix_ids)
         assert how.model is not None, "a model is required"
         _writable("--out", out)
         if predictions is not None:

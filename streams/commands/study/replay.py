@@ -36,6 +36,10 @@ def replay(
     ] = None,
     columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
     output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
+    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
+    prefix_ids: Annotated[
+        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
+    ] = False,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
@@ -57,7 +61,7 @@ def replay(
 
     left_out = LeftOut()
     with usable_arguments():
-        how = reading(model, columns, output, files, out, averages=True)
+        how = reading(model, columns, output, files, out, averages=True, join=join, prefix_ids=prefix_ids)
         cases = cases_in(files, how, left_out)
         processes = min(jobs or cores(), len(cases))
         prepare({m for case in cases for m in (case.rivals.models if case.rivals else [case.model])}, processes)

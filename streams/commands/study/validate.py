@@ -16,6 +16,7 @@ import typer
 from streams.terminal.options import examples
 
 if TYPE_CHECKING:
+    from streams.batch.cases import RecordedCases
     from twin.model.spec import Model
     from twin.study.calibration import Calibration
 
@@ -52,6 +53,10 @@ def validate(
         str, typer.Option(help="with --data: names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")
     ] = "",
     output: Annotated[str | None, typer.Option(help="with --data: what DV is, where the CSV has no DVID")] = None,
+    join: Annotated[bool, typer.Option("--join", help="with --data: one id in several files is one patient")] = False,
+    prefix_ids: Annotated[
+        bool, typer.Option("--prefix-ids", help="with --data: begin every patient's id with the name of its file")
+    ] = False,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
@@ -60,19 +65,24 @@ def validate(
     ] = None,
 ) -> None:
     """Is each model's twin calibrated? Simulated patients tell; with --data: how does a model describe real ones?"""
-    from streams.batch.arguments import usable_arguments
+    from streams.batch.arguments import reading, usable_arguments
     from streams.batch.cases import CaseError
     from streams.batch.process_pool import cores
 
     with usable_arguments():
-        if data is None and (model or columns or output):
-            raise CaseError("--model, --columns and --output say how to read a file; name it with --data")
+        if data is None and (model or columns or output or join or prefix_ids):
+            options = "--model, --columns, --output, --join and --prefix-ids"
+            raise CaseError(f"{options} say how to read a file; name it with --data")
         if data is not None and models:
             raise CaseError(f"{models[0]} stands beside --data; name the one model of the data with --model")
     if data is None:
         _simulated(models or [], out, patients, particles, jobs or cores())
     else:
-        _examined(data, out, model, columns, output, particles, jobs or cores())
+        with usable_arguments():
+            if model is None:
+                raise CaseError("--data needs the model that is held against it; name one with --model")
+            how = reading(model, columns, output, data, out, join=join, prefix_ids=prefix_ids)
+        _examined(data, how, out, particles, jobs or cores())
 
 
 def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs: int) -> None:
@@ -110,11 +120,9 @@ def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs:
     raise typer.Exit(LEFT_OUT if failed else 0)
 
 
-def _examined(
-    files: list[Path], out: Path, model: str | None, columns: str, output: str | None, particles: int, jobs: int
-) -> None:
+def _examined(files: list[Path], how: RecordedCases, out: Path, particles: int, jobs: int) -> None:
     from connectors.reports.examination import descriptions
-    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, usable_arguments
     from streams.batch.cases import CaseError
     from streams.batch.process_pool import prepare
     from streams.batch.validation import examine_cases, publish_examination
@@ -122,9 +130,6 @@ def _examined(
 
     left_out = LeftOut()
     with usable_arguments():
-        if model is None:
-            raise CaseError("--data needs the model that is held against it; name one with --model")
-        how = reading(model, columns, output, files, out)
         cases = cases_in(files, how, left_out)
         assert how.model is not None
         prepare([how.model], jobs)

@@ -43,8 +43,10 @@ def test_files_and_folders_of_the_room_are_feeds_and_the_modules_beside_them_are
 def test_options_say_type_default_and_help() -> None:
     nmtran = feeds().named("nmtran")
     assert nmtran is not None
-    file, model, columns, output = options_of(nmtran.offer)
-    assert (file.name, file.type, file.positional, file.default) == ("file", Path, True, inspect.Parameter.empty)
+    files, model, columns, output, join, prefix_ids = options_of(nmtran.offer)
+    told = (files.name, files.type, files.positional, files.default)
+    assert told == ("files", list[Path], True, inspect.Parameter.empty)
+    assert [(one.type, one.default, one.positional) for one in (join, prefix_ids)] == [(bool, False, False)] * 2
     assert (model.type, model.positional, model.default) == (str, False, inspect.Parameter.empty)
     assert columns.default == ""
     assert (output.type, output.help) == (str | None, "what DV is, where the file has no DVID")

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from connectors.feeds.nmtran.records import NmtranError
 from streams.batch.cases import Case, CaseError, EventPlace, Problem, RecordedCases, holds_events, read_cases
 from streams.batch.left_out import in_words
 from twin.events import Clock, Enrolment, InputEvent, LabResult, Quantity, decode, encode
@@ -124,7 +125,10 @@ def test_a_patient_may_be_spread_over_files_of_both_kinds(tmp_path: Path) -> Non
     )  # fmt: skip
     (tmp_path / "b.ndjson").write_bytes(encode(count))
     files = [tmp_path / "b.ndjson", tmp_path / "a.csv"]
-    (case,) = read_cases(files, RecordedCases(DOCETAXEL), pytest.fail, lambda _: None, lambda _: None)
+    with pytest.raises(NmtranError, match=r"b\.ndjson and .*a\.csv both have ID 7; say --join"):
+        read_cases(files, RecordedCases(DOCETAXEL), pytest.fail, lambda _: None, lambda _: None)
+    joined = RecordedCases(DOCETAXEL, same_ids="join")
+    (case,) = read_cases(files, joined, pytest.fail, lambda _: None, lambda _: None)
     assert [event.kind for event in recorded(case)] == ["enrolment", "lab_result", "lab_result"]
     assert [one.place.line for one in case.recorded] == [None, 2, 1]
 

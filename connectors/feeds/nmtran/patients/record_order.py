@@ -61,6 +61,16 @@ class RecordOrder:
         record.sequence = self._at[record.patient, record.millis]
 
 
+def merged(records: list[DataRecord]) -> list[DataRecord]:
+    """One patient's records of several files, given file by file, in one order: by time, then by file."""
+    together = sorted(records, key=lambda record: record.millis)
+    at: Counter[int] = Counter()
+    for record in together:
+        at[record.millis] += 1
+        record.sequence = at[record.millis]
+    return together
+
+
 def _date(record: DataRecord) -> str | None:
     return next((record.text(item) for item in DATES if record.has(item)), None)
 

@@ -100,10 +100,11 @@ def records(tmp_path: Path) -> Path:
     """Three patients of the toy in the manner of NONMEM; the second's last line cannot be used."""
     lines = ["ID,TIME,AMT,RATE,DV,EVID,DVID"]
     for patient, (first, marker) in enumerate([(2.4, 2.1), (3.1, 1.2), (1.9, 3.0)], start=1):
-        lines.append(f"{patient},0,90,90,.,1,.")
-        lines += [f"{patient},{time},.,.,{value},0,1" for time, value in ((1, first), (4, first * 0.5), (9, 0.6))]
-        lines += [f"{patient},{time},.,.,{value},0,2" for time, value in ((0, 5.1), (1, marker), (168, 4.6))]
-    lines.insert(14, "2,200,.,.,-4,0,2")
+        lines += [f"{patient},0,90,90,.,1,.", f"{patient},0,.,.,5.1,0,2"]
+        lines += [f"{patient},1,.,.,{first},0,1", f"{patient},1,.,.,{marker},0,2"]
+        lines += [f"{patient},{time},.,.,{value},0,1" for time, value in ((4, first * 0.5), (9, 0.6))]
+        lines.append(f"{patient},168,.,.,4.6,0,2")
+    lines.insert(15, "2,200,.,.,-4,0,2")
     path = tmp_path / "records.csv"
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     return path
@@ -116,7 +117,7 @@ def test_patients_of_a_file_are_examined_and_what_cannot_be_used_is_named(
     out = tmp_path / "out"
     done = validate("--data", records, "--model", toy, "--particles", 100, "--jobs", 2, "--out", out)
     assert done.exit_code == 3, done.output
-    assert "records.csv: line 15: DV -4 cannot be marker" in done.stderr
+    assert "records.csv: line 16: DV -4 cannot be marker" in done.stderr
     assert "toxin_plasma: 9 values of 3 patients" in done.stdout
     said = json.loads((out / "examination.json").read_text())
     assert [one["id"] for one in said["patients"]] == ["1", "2", "3"]
