@@ -7,9 +7,10 @@ other call of the drug in that state claims.
 
 from __future__ import annotations
 
+import ast
 from collections.abc import Sequence
 
-from twin.model.formula import ROUTES, arguments_of
+from twin.model.formula import ROUTES, arguments_of, evaluate
 from twin.model.spec import Model
 from twin.model.structure import input_calls
 
@@ -26,6 +27,17 @@ def taken_by(call: str, others: Sequence[str]) -> frozenset[str]:
     if route:
         return frozenset(route)
     return frozenset(ROUTES) - {words[1] for _, words, _ in map(arguments_of, others) if words[0] == drug and words[1:]}
+
+
+def course_gap(call: str) -> float:
+    """The time without a dose that ends a course for ``pulse(drug, T)``; 0 for other input calls, which see every dose.
+
+    >>> course_gap("pulse(drug, 96)"), course_gap("pulse(drug)")
+    (96.0, 0.0)
+    """
+    node = ast.parse(call, mode="eval").body
+    assert isinstance(node, ast.Call)
+    return float(sum(evaluate(gap, {}) for gap in node.args if isinstance(gap, ast.Constant)))
 
 
 def calls_into(model: Model, drug: str, state: str) -> tuple[str, ...]:

@@ -37,12 +37,13 @@ from __future__ import annotations
 
 import ast
 import difflib
+import functools
 import math
 import re
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,14 +51,7 @@ from numpy.typing import NDArray
 Value = float | NDArray[np.float64]
 
 FUNCTIONS: Mapping[str, tuple[int, int | None]] = {
-    "exp": (1, 1),
-    "log": (1, 1),
-    "sqrt": (1, 1),
-    "sin": (1, 1),
-    "cos": (1, 1),
-    "tanh": (1, 1),
-    "abs": (1, 1),
-    "floor": (1, 1),
+    **dict.fromkeys(("exp", "log", "sqrt", "sin", "cos", "tanh", "abs", "floor"), (1, 1)),
     "pow": (2, 2),
     "min": (2, None),
     "max": (2, None),
@@ -72,9 +66,6 @@ INPUT_FUNCTIONS: Mapping[str, tuple[int, tuple[str, ...], tuple[str, ...]]] = {
 }
 """Functions that stand for what enters the body: their arguments are a drug and perhaps a route, most so many, and
 named formulas that must and that may follow."""
-
-INTO = "into"
-"""Argument that tells calls of one text in several states apart (`twin.model.structure`); no model file may use it."""
 
 ROUTES = ("iv", "oral", "sc", "im", "ip")
 """Routes that ``input(drug, route)`` may name: those of a recorded dose."""
@@ -373,7 +364,8 @@ def names_in(expression: ast.expr) -> frozenset[str]:
 
 
 def arguments_of(call: str) -> tuple[str, tuple[str, ...], dict[str, ast.expr]]:
-    """Function, drug (and route), and named formulas of an input call given as source text.
+    """Function, drug (and route), and named formulas of an input call given as source text; the state that
+    `twin.model.structure` may have put ``into`` it is none.
 
     >>> function, words, formulas = arguments_of("input(drug, oral, lag=ALAG)")
     >>> function, words, ast.unparse(formulas["lag"])
@@ -383,19 +375,7 @@ def arguments_of(call: str) -> tuple[str, tuple[str, ...], dict[str, ast.expr]]:
     assert isinstance(node, ast.Call)
     assert isinstance(node.func, ast.Name)
     given = tuple(argument.id for argument in node.args if isinstance(argument, ast.Name))
-    named = {keyword.arg: keyword.value for keyword in node.keywords if keyword.arg and keyword.arg != INTO}
-    return node.func.id, given, named
-
-
-def course_gap(call: str) -> float:
-    """The time without a dose that ends a course for ``pulse(drug, T)``; 0 for other input calls, which see every dose.
-
-    >>> course_gap("pulse(drug, 96)"), course_gap("pulse(drug)")
-    (96.0, 0.0)
-    """
-    node = ast.parse(call, mode="eval").body
-    assert isinstance(node, ast.Call)
-    return float(sum(evaluate(gap, {}) for gap in node.args if isinstance(gap, ast.Constant)))
+    return node.func.id, given, {each.arg: each.value for each in node.keywords if each.arg and each.arg != "into"}
 
 
 def evaluate(expression: ast.expr, env: Mapping[str, Value]) -> Value:
@@ -404,8 +384,7 @@ def evaluate(expression: ast.expr, env: Mapping[str, Value]) -> Value:
     >>> evaluate(parse_expression("CL * (W / 70) ** 0.75", {"CL", "W"}), {"CL": 2.0, "W": 70.0})
     2.0
     """
-    found: Value = _value(expression, env)
-    return found
+    return cast(Value, _value(expression, env))
 
 
 def _value(node: ast.expr, env: Mapping[str, Value]) -> Any:
@@ -426,11 +405,7 @@ def _value(node: ast.expr, env: Mapping[str, Value]) -> Any:
                 return env[ast.unparse(node)]
             values = [_value(argument, env) for argument in arguments]
             if function in ("min", "max"):
-                fold = np.minimum if function == "min" else np.maximum
-                total = values[0]
-                for value in values[1:]:
-                    total = fold(total, value)
-                return total
+                return functools.reduce(np.minimum if function == "min" else np.maximum, values)
             return _NUMPY[function](*values)
     raise TypeError(f"not a parsed formula: {ast.dump(node)}")
 
@@ -467,6 +442,4 @@ def _call_source(function: str, arguments: list[str]) -> str:
         return f"({arguments[0]} ** {arguments[1]})"
     if function in ("min", "max", "abs"):
         return f"{function}({', '.join(arguments)})"
-    if function == "floor":
-        return f"np.floor({arguments[0]})"
-    return f"math.{function}({arguments[0]})"
+    return f"{'np' if function == 'floor' else 'math'}.{function}({arguments[0]})"

@@ -20,7 +20,7 @@ from copy import deepcopy
 from dataclasses import dataclass, replace
 
 from twin.model.bioavailability import fraction_of
-from twin.model.formula import INTO, arguments_of, is_input, names_in
+from twin.model.formula import arguments_of, is_input, names_in
 from twin.model.linearity import linear_terms
 from twin.model.record_functions import record_columns, varies
 from twin.model.spec import Model, ModelError, StateSpec
@@ -172,7 +172,7 @@ class _WithState(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.Call:
         if ast.unparse(node) in self.shared:
-            node.keywords = [*node.keywords, ast.keyword(INTO, ast.Name(self.state))]
+            node.keywords = [*node.keywords, ast.keyword("into", ast.Name(self.state))]
         return node
 
 
@@ -214,7 +214,7 @@ def _stepped_equation(
     entries = {call: coefficient for call, coefficient in terms.items() if call}
     for call, coefficient in entries.items():
         if any(other in states or varies(other) for other in names_in(coefficient)):
-            written = call.replace(f", {INTO}={name}", "")
+            written = call.replace(f", into={name}", "")
             problem = f"the coefficient of {written} depends on a state or on the time; it may use parameters only"
             raise ModelError(model.id, key, problem)
     return Equation({}, entries, rest)

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from twin.clock import UNIT_HOURS, UNIT_MS
 from twin.kernel.delayed_input import PieceRow, Pieces
 from twin.kernel.kernel import Kernel
-from twin.model.entrances import INTO, taken_by
-from twin.model.formula import arguments_of, course_gap
+from twin.model.entrances import INTO, course_gap, taken_by
+from twin.model.formula import arguments_of
 from twin.timeline.delivery import Delivered, Steps, sum_of_steps
 from twin.timeline.restarts import as_entering, late_pieces, late_pulses
 

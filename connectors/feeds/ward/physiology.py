@@ -18,7 +18,8 @@ from itertools import pairwise
 import numpy as np
 
 from twin.arrays import Floats
-from twin.model.formula import arguments_of, course_gap, evaluate, is_input, names_in
+from twin.model.entrances import course_gap
+from twin.model.formula import arguments_of, evaluate, is_input, names_in
 from twin.model.linearity import linear_terms
 from twin.model.record_functions import record_columns
 from twin.model.spec import Model, OutputSpec
