@@ -7,9 +7,9 @@ alone. Without a design of one's own patients are treated and measured as `twin.
 from __future__ import annotations
 
 import ast
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -28,6 +28,7 @@ from twin.events import (
     PumpTotals,
     StateReset,
     decode,
+    from_millis,
     to_millis,
 )
 from twin.model.entrances import calls_into, taken_by
@@ -42,6 +43,9 @@ if TYPE_CHECKING:
     from twin.study.design import Design
 
 PATIENTS_A_TASK = 20
+
+AT_ONE_INSTANT = ("covariate", "observation", "reset", "dose")
+"""Records of one moment in the order of their lines, which is that of the moment's events in a twin."""
 
 Row = dict[str, Cell]
 """Cells of a record by column; what is missing has none."""
@@ -94,6 +98,22 @@ def simulate(
 Record = tuple[str, tuple[RecordedEvent, ...], int]
 
 
+@dataclass(frozen=True)
+class Planned:
+    """The design that a record is.
+
+    Attributes:
+        zero: ms that TIME counts from.
+        recorded: ms at which was recorded what is met at another ms (`twin.timeline.record_order`).
+        problems: what of the record cannot be used.
+    """
+
+    design: Design
+    zero: int
+    recorded: Mapping[int, int] = field(default_factory=dict)
+    problems: tuple[Problem, ...] = ()
+
+
 def _simulate_some(
     text: str, model_id: str, designs: Sequence[Record], numbers: range, seed: int
 ) -> tuple[list[SimulatedPatient], list[Problem]]:
@@ -102,22 +122,20 @@ def _simulate_some(
     found: list[SimulatedPatient] = []
     problems: list[Problem] = []
     planned = [_planned(record, model) for record in designs]
-    for _, _, left_out in planned:
-        problems += left_out
+    for one in planned:
+        problems += one.problems
     for number in numbers:
-        if planned:
-            plan, zero, _ = planned[(number - 1) % len(planned)]
-        else:
-            plan, zero = _own(text, model_id), _zero(model, ORIGIN)
-        if not plan.doses and not plan.samples:
+        own = not planned
+        plan = Planned(_own(text, model_id), _zero(model, ORIGIN)) if own else planned[(number - 1) % len(planned)]
+        if not plan.design.doses and not plan.design.samples:
             patient = designs[(number - 1) % len(designs)][0] if designs else str(number)
             problems.append(Problem(of_patient(patient), "neither doses nor times of measurement: nothing to simulate"))
             continue
-        found.append(_simulated(model, plan, zero, number, seed))
+        found.append(_simulated(model, plan, number, seed))
     return found, problems
 
 
-def _simulated(model: Model, plan: Design, zero: int, number: int, seed: int) -> SimulatedPatient:
+def _simulated(model: Model, planned: Planned, number: int, seed: int) -> SimulatedPatient:
     from twin.filter.belief import prior
     from twin.kernel.kernel import compile_model
     from twin.solver.step_control import step_sizes_for
@@ -127,26 +145,30 @@ def _simulated(model: Model, plan: Design, zero: int, number: int, seed: int) ->
     from twin.timeline.covariates import widened
 
     kernel = compile_model(model)
-    key = f"{model.id} seed {seed} patient {number}"
-    planned = planned_timeline(Predictor(kernel, key), plan)
-    predictor = Predictor(kernel, key, step_sizes_for(kernel, planned.delivered))
-    eta = prior(widened(model, planned.widening), 1, key).eta[0]
+    key, plan = f"{model.id} seed {seed} patient {number}", planned.design
+    treated = planned_timeline(Predictor(kernel, key), plan)
+    predictor = Predictor(kernel, key, step_sizes_for(kernel, treated.delivered))
+    eta = prior(widened(model, treated.widening), 1, key).eta[0]
     timeline = simulate_one(predictor, eta, plan)
     unit = UNIT_MS[model.time_unit]
     rows: list[tuple[int, int, Row]] = [
-        (to_millis(dose.time), 1, row) for dose in plan.doses for row in _dose_rows(dose, model)
+        (to_millis(dose.time), AT_ONE_INSTANT.index("dose"), row)
+        for dose in plan.doses
+        for row in _dose_rows(dose, model)
     ]
-    rows += [(to_millis(other.time), 0, _other_row(other)) for other in plan.others]
+    for other in plan.others:
+        what = "reset" if isinstance(other, StateReset) else "covariate"
+        rows.append((to_millis(other.time), AT_ONE_INSTANT.index(what), _other_row(other)))
     for o in timeline.observations:
-        # At one instant an observation comes before a dose.
         output = model.outputs[o.output]
         impossible = o.value < 0 and not kind_of(output).weighs_negative(output)
-        rows.append((o.millis, 0, {"EVID": 0, "DV": o.value, "DVID": o.output + 1, "MDV": int(impossible)}))
+        row: Row = {"EVID": 0, "DV": o.value, "DVID": o.output + 1, "MDV": int(impossible)}
+        rows.append((o.millis, AT_ONE_INSTANT.index("observation"), row))
     rows.sort(key=lambda each: each[:2])
     name = str(number)
     placed: list[Row] = []
     for millis, _, row in rows:
-        begun: Row = {"ID": name, "TIME": (millis - zero) / unit, "MDV": 1}
+        begun: Row = {"ID": name, "TIME": (planned.recorded.get(millis, millis) - planned.zero) / unit, "MDV": 1}
         placed.append(begun | row)
     return SimulatedPatient(name, tuple(placed), tuple(eta.tolist()))
 
@@ -162,10 +184,10 @@ def _own(text: str, model_id: str) -> Design:
     return design(compile_model(model_of(text, model_id)))
 
 
-def _planned(record: Record, model: Model) -> tuple[Design, int, tuple[Problem, ...]]:
-    """The design that a record is, the ms that its TIME counts from, and what of it cannot be used."""
+def _planned(record: Record, model: Model) -> Planned:
     from twin.study.design import Design
     from twin.study.records import record_of
+    from twin.timeline.record_order import in_record_order
 
     patient_id, recorded, zero = record
     events = [decode(one.raw) for one in recorded]
@@ -175,8 +197,13 @@ def _planned(record: Record, model: Model) -> tuple[Design, int, tuple[Problem, 
     others: list[InputEvent] = []
     samples: list[tuple[int, int]] = []
     pumped = False
-    for millis, fact in history.effective():
-        plain = fact.model_copy(update={"status": "final", "replaces": None})
+    told: dict[int, int] = {}
+    for millis, fact, recorded_at in in_record_order(history):
+        if millis != recorded_at:
+            told[millis] = recorded_at
+        plain = fact.model_copy(
+            update={"status": "final", "replaces": None, "time": from_millis(millis), "sequence": None}
+        )
         output = output_index(model, plain.analyte) if isinstance(plain, Measurement) else None
         if isinstance(plain, DoseGiven):
             doses.append(plain)
@@ -188,7 +215,8 @@ def _planned(record: Record, model: Model) -> tuple[Design, int, tuple[Problem, 
             pumped = True
     if pumped or history.samples:
         problems.append(Problem(of_patient(patient_id), "what pumps say cannot stand in a design; give doses"))
-    return Design(tuple(doses), tuple(sorted(samples)), tuple(others)), zero, tuple(problems)
+    found = Design(tuple(doses), tuple(sorted(samples)), tuple(others))
+    return Planned(found, zero, told, tuple(problems))
 
 
 def _zero(model: Model, first: int) -> int:

@@ -35,6 +35,15 @@ def test_a_design_says_who_gets_what_and_when_it_is_measured() -> None:
     pd.testing.assert_frame_equal(found, dosetwin.simulate(MODEL, FRAME, jobs=0))
 
 
+def test_what_a_design_measures_below_a_dose_of_the_same_time_is_measured_after_it() -> None:
+    rows = [(0, 1, 100.0), (0, 0, None), (24, 0, None), (24, 1, 100.0), (24, 0, None)]
+    asked = pd.DataFrame(rows, columns=["TIME", "EVID", "AMT"]).assign(ID=1, DV=None, DVID=1)
+    found = dosetwin.simulate(MODEL, asked, jobs=0)
+    assert list(zip(found["TIME"], found["EVID"], strict=True)) == [(time, evid) for time, evid, _ in rows]
+    peak, trough, again = found[found["EVID"] == 0]["DV"]
+    assert min(peak, again) > 2 * trough
+
+
 def test_a_simulated_data_set_is_read_back_as_the_same_record() -> None:
     simulated = dosetwin.simulate(MODEL, FRAME, jobs=0)
     again = dosetwin.simulate(MODEL, simulated, jobs=0)

@@ -53,9 +53,11 @@ def _differs_below(row: Sequence[ClinicalEvent], above: Sequence[ClinicalEvent])
     """Whether a line must be told apart from those above it, of the same moment."""
     doses = [fact for fact in above if isinstance(fact, DoseGiven)]
     resets = any(isinstance(fact, StateReset) for fact in above)
+    looked = any(isinstance(fact, DrugLevel | LabResult) for fact in above)
     seen = any(isinstance(fact, DrugLevel | LabResult) for fact in row)
     emptied = any(isinstance(fact, StateReset) for fact in row)
-    # Doses in steady state at one instant make one steady state together, which stands for all that was before it.
+    # Doses in steady state at one instant make one steady state together, which stands for all that was before it: what
+    # is seen at their moment is seen in it.
     settled = any(isinstance(fact, DoseGiven) and fact.steady_every is not None for fact in row)
     added = any(dose.steady_every is None for dose in doses)
-    return (seen and bool(doses or resets)) or (emptied and bool(doses)) or (settled and added)
+    return (seen and bool(doses or resets)) or (emptied and bool(doses)) or (settled and (added or looked))

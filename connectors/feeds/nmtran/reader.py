@@ -38,7 +38,13 @@ from connectors.feeds.nmtran.doses import dose_of
 from connectors.feeds.nmtran.observations import Observer
 from connectors.feeds.nmtran.patients.identity import Identity
 from connectors.feeds.nmtran.patients.joined import Joined
-from connectors.feeds.nmtran.patients.record_order import BEFORE_RECORDS, RecordOrder, merged, to_record_millis
+from connectors.feeds.nmtran.patients.record_order import (
+    BEFORE_RECORDS,
+    RecordOrder,
+    levels_above_steady,
+    merged,
+    to_record_millis,
+)
 from connectors.feeds.nmtran.records import (
     BadRecord,
     DataRecord,
@@ -63,6 +69,11 @@ from twin.model.spec import CovariateSpec, Model
 from twin.observation.kinds import kind_of
 
 SOURCE = "nmtran"
+
+ABOVE_STEADY = (
+    "values above a dose with SS 1 of their TIME were taken as drawn before that steady state; a trough of it belongs"
+    " at the end of an interval"
+)
 
 _HOURS = {"h": 1.0, "d": 24.0}
 
@@ -299,6 +310,8 @@ class _Reader:
                 self._refuse(record, error)
         events = without_cancelled(every, self.notes)
         self._note_contradictions(values)
+        if above := levels_above_steady(events):
+            self.notes[ABOVE_STEADY] += above
         if joined.repeated:
             self.notes["facts that stand alike in more than one file count once"] += joined.repeated
         if not events:

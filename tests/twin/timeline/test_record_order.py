@@ -63,6 +63,7 @@ def test_what_sets_the_states_anew_below_a_dose_is_met_after_it() -> None:
     assert moments("dose", "reset", "dose", "level") == [0, 1, 1, 2]
     assert moments("reset", "level") == [0, 1]
     assert moments("dose", "steady", "level") == [0, 1, 2]
+    assert moments("level", "steady", "steady", "level") == [0, 1, 1, 2], "a level above is not of the steady state"
     assert moments("steady", "steady", "dose") == [0, 0, 0], "doses in steady state make one steady state together"
 
 

@@ -11,10 +11,12 @@ A dose that ``ADDL`` adds is given before the records of its time, as NONMEM doe
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 
 from connectors.feeds.nmtran.records import BadRecord, DataRecord
 from connectors.feeds.nmtran.times import DATES
 from twin.clock import HOUR_MS
+from twin.events import DoseGiven, InputEvent, Measurement
 
 BEFORE_RECORDS = 0
 """Sequence of what no line of its time says; those of records begin at 1."""
@@ -69,6 +71,13 @@ def merged(records: list[DataRecord]) -> list[DataRecord]:
         at[record.millis] += 1
         record.sequence = at[record.millis]
     return together
+
+
+def levels_above_steady(events: Sequence[InputEvent]) -> int:
+    """How many values of a patient, whose events are in line order, stand above a steady state of their time."""
+    steady = {e.time: e.sequence or 0 for e in events if isinstance(e, DoseGiven) and e.steady_every is not None}
+    values = [event for event in events if isinstance(event, Measurement)]
+    return sum(event.time in steady and (event.sequence or 0) < steady[event.time] for event in values)
 
 
 def _date(record: DataRecord) -> str | None:

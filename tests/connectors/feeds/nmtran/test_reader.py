@@ -114,6 +114,13 @@ def test_records_of_one_time_keep_the_order_of_their_lines() -> None:
     assert read(row(ID=9, EVID=1, AMT=1), *lines).events[2:] == reading.events
 
 
+def test_a_value_above_a_steady_state_is_said_to_be_before_it() -> None:
+    level, steady = row(DV=0.1, DVID=1), row(EVID=1, AMT=5, II=24, SS=1)
+    (note,) = read(level, steady, level).notes
+    assert note.startswith("values above a dose with SS 1 of their TIME were taken as drawn before that steady state")
+    assert read(steady, level).notes == ()
+
+
 def test_a_dose_that_addl_adds_comes_before_the_records_of_its_time() -> None:
     doses = facts(read(row(EVID=1, AMT=1, II=24, ADDL=1), row(TIME=24, DV=5, DVID=2)))
     assert [(event.kind, event.sequence) for event in doses] == [
