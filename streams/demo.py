@@ -52,9 +52,12 @@ LOOK_SECONDS = 2.0
 """Time between two looks whether the sink has delivered anything yet."""
 
 DRAIN_SECONDS = 20.0
-"""Longest time given to the worker to finish what the ward had sent."""
+"""Longest time given to worker and sink to finish what the ward had sent."""
 
-STOP_SECONDS = 20.0
+INTERRUPTED_SECONDS = 0.5
+"""The same, when somebody wants the demo to end now."""
+
+STOP_SECONDS = 10.0
 """Longest time given to a process to stop before it is killed."""
 
 
@@ -183,8 +186,9 @@ class Demo:
     def _finish(self, settings: Settings, influx: Future[Influx], metrics: int) -> dict[str, object]:
         self.say("stopping")
         self._end("ward")
+        patience = INTERRUPTED_SECONDS if self._stop.is_set() else DRAIN_SECONDS
         with suppress(TimeoutError):
-            _await(lambda: _lag(settings) == 0, self._check, DRAIN_SECONDS)
+            _await(lambda: _lag(settings) == 0, self._check, patience)
         figures = _figures(metrics)
         self._end("worker")
         lag = _lag(settings)
@@ -192,7 +196,7 @@ class Demo:
         if "sink" in self.parts:
             group = consumer_group("influx", settings.topic_prefix)
             with suppress(TimeoutError):
-                _await(lambda: _lag(settings, group, (ESTIMATES, ALERTS)) == 0, self._check, DRAIN_SECONDS)
+                _await(lambda: _lag(settings, group, (ESTIMATES, ALERTS)) == 0, self._check, patience)
             self._end("sink")
             points = _last_json(self.logs["sink"]).get("items", 0)
         if not points:
