@@ -22,6 +22,7 @@ from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient
 from streams.batch.process_pool import in_processes, model_of
 from twin.events import OUTPUT_EVENTS, Alert, OutputEvent, Prediction, decode, encode, to_millis
 from twin.model.spec import Model
+from twin.patient.held_alerts import RULE as HELD
 
 if TYPE_CHECKING:
     from numpy.typing import NDArray
@@ -161,9 +162,16 @@ def replay_case(case: Case, particles: int) -> Replayed:
         twin = AveragedTwin(case.patient_id, case.rivals, particles)
     events = [decode(recorded.raw) for recorded in case.recorded]
     update = twin.observe(events)
-    problems = refusals(case.patient_id, events, case.recorded, update.rejected)
+    problems = [*refusals(case.patient_id, events, case.recorded, update.rejected), *_held(case, update.outputs)]
     said = Counter[str](output.kind for output in update.outputs)
     return Replayed(case.patient_id, said, _lines(update.outputs), _posterior(twin), tuple(sorted(problems)))
+
+
+def _held(case: Case, outputs: Iterable[OutputEvent]) -> list[Problem]:
+    """What the twin holds in the end, and does not count."""
+    alerts = {one.alert_id: one for one in outputs if isinstance(one, Alert) and one.rule == HELD}
+    place = of_patient(case.patient_id)
+    return [Problem(place, f"held: {one.text}") for one in alerts.values() if one.state in ("raised", "updated")]
 
 
 def _lines(outputs: Iterable[OutputEvent]) -> dict[str, bytes]:

@@ -25,13 +25,10 @@ from twin.events import (
     from_millis,
     to_millis,
 )
-from twin.record.far import Stretch
+from twin.record.far import AHEAD, BEFORE, Stretch
 from twin.record.history import History
 
 RULE = "record.held"
-
-BEFORE = "more than half a year before the rest of the record"
-AHEAD = "more than two years after the rest of the record"
 
 NAMED = 5
 """Ids of held events that a text names."""
@@ -111,7 +108,7 @@ def _far(history: History, patient_id: str) -> Iterator[HeldPart]:
 def _asked(history: History) -> Iterator[HeldPart]:
     """What is held for what it says."""
     for fact in history.holding.held_facts():
-        if fact.event_id in history.holding.now.asked and isinstance(fact, DoseGiven | RegimenPlanned):
+        if fact.event_id in history.holding.now.asked and isinstance(fact, DoseGiven | RegimenPlanned | PumpTotals):
             said = f"{fact.kind}: {history.holding.asked[fact.event_id]}; held and not counted. Correct it"
             text = f"{said}; {_release([fact])}"
             yield HeldPart(Subject("drug", fact.drug), fact.event_id, "medium", to_millis(fact.time), text)

@@ -31,6 +31,7 @@ from twin.events import (
 from twin.model.entrances import states_taking, takes
 from twin.model.spec import CovariateSpec, Model, OutputSpec, output_index
 from twin.observation.kinds import kind_of
+from twin.record.limits import TIMES, usual_dose
 from twin.units import AMOUNT_UNIT, RATE_UNIT, UnitError, convert, drug_amount, drug_rate
 
 EARLIEST_MS = 631_152_000_000
@@ -40,7 +41,8 @@ MOST_FLOW = 1_500.0
 """mL/h; no infusion pump delivers more (volumetric pumps end at 999 to 1200 mL/h)."""
 
 MOST_RATE = 100_000.0
-"""mg/h; above any chemotherapy (high-dose methotrexate, the largest, is given at some thousands)."""
+"""mg/h; above any chemotherapy (high-dose methotrexate, the largest, is given at some thousands). Of a drug with a
+usual dose no more than `twin.record.limits.TIMES` of them in an hour, each in half a minute."""
 
 MOST_AMOUNT = 200_000.0
 """mg in one dose; as `MOST_RATE`."""
@@ -125,7 +127,7 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
     match event:
         case PumpDelivery():
             _known_drug(event.drug, model)
-            return _with(event, rate=_rate(event.rate, event.concentration), concentration=None)
+            return _with(event, rate=_rate(event.rate, event.concentration, event.drug, model), concentration=None)
         case PumpTotals():
             _known_drug(event.drug, model)
             return _with(event, delivered=_delivered(event.delivered, event.concentration), concentration=None)
@@ -241,7 +243,7 @@ def _require_steady_state(dose: RepeatedDose, model: Model, settles: Settles) ->
         raise _Refused("no_steady_state", f"{said}; record the doses one by one")
 
 
-def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:
+def _rate(rate: Quantity, concentration: Quantity | None, drug: str, model: Model) -> Quantity:
     _not_negative("rate", rate)
     strength = (
         None if concentration is None else _positive("concentration", _in("concentration", concentration, "mg/mL"))
@@ -251,7 +253,9 @@ def _rate(rate: Quantity, concentration: Quantity | None) -> Quantity:
     if strength is not None:
         flow = Quantity(value=per_hour.value / strength.value, unit="mL/h")
         _within("rate", flow, 0, MOST_FLOW, "rate_out_of_range")
-    return _within("rate", per_hour, 0, MOST_RATE, "rate_out_of_range")
+    usual = usual_dose(model, drug, "iv")
+    most = MOST_RATE if usual is None else min(MOST_RATE, TIMES * usual)
+    return _within("rate", per_hour, 0, most, "rate_out_of_range")
 
 
 def _delivered(delivered: Quantity, concentration: Quantity | None) -> Quantity:

@@ -30,6 +30,10 @@ before treatment (assumed). What is told of an earlier time is believed with `WI
 AHEAD_MS = 731 * DAY_MS
 """Longest silence in a record: two years, or one yearly visit that was missed (assumed)."""
 
+BEFORE = "more than half a year before the rest of the record"
+AHEAD = "more than two years after the rest of the record"
+"""Where what is held lies, in words."""
+
 WITNESSES = 3
 """Instants that make a history: one may be mistyped, two may be the begin and the end of one infusion."""
 

@@ -24,7 +24,7 @@ from twin.events import (
     to_millis,
 )
 from twin.record.contact import DeviceContact
-from twin.record.far import BEFORE_MS, WITNESSES, Stretch, held_stretches
+from twin.record.far import AHEAD, BEFORE, BEFORE_MS, WITNESSES, Stretch, held_stretches
 
 Mark = Enrolment | RegimenPlanned | Release
 """What says where a record belongs."""
@@ -135,6 +135,12 @@ class Holding:
         if self.now != NOTHING:
             facts = (self._facts[key.event_id] for key in self._keys)
             yield from (fact for fact in facts if self.stands(fact) and self.holds(fact))
+
+    def why(self, fact: ClinicalEnvelope) -> str:
+        """Why a fact that is held does not count, and how to let it."""
+        before = self.oldest is not None and to_millis(fact.time) < self.oldest
+        reason = self.asked.get(fact.event_id, f"it lies {BEFORE if before else AHEAD}")
+        return f"held and not counted: {reason}; correct it, or send a 'release' that names it if it is right"
 
     def stands(self, fact: ClinicalEnvelope) -> bool:
         """Whether a fact is neither corrected nor retracted, nor itself a retraction."""

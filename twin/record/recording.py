@@ -6,6 +6,7 @@ from twin.events import BadEvent, InputEvent, PumpDelivery
 from twin.model.spec import Model
 from twin.record.admission import Settles, admit
 from twin.record.history import History, Insertion
+from twin.record.limits import asked_about
 
 
 def insert_event(history: History, event: InputEvent, model: Model, settles: Settles) -> Insertion:
@@ -18,7 +19,7 @@ def insert_event(history: History, event: InputEvent, model: Model, settles: Set
     rate = None
     if isinstance(canonical, PumpDelivery) and canonical.phase == "sample":
         rate = 0.0 if canonical.delivery_status == "not-delivering" else canonical.rate.value
-    insertion = history.insert(canonical, rate)
+    insertion = history.insert(canonical, rate, asked_about(canonical, model))
     if insertion.outcome in ("conflict", "orphan"):
         reason = "id_conflict" if insertion.outcome == "conflict" else "not_correctable"
         raise BadEvent(reason, insertion.detail, event.patient_id, event.event_id)

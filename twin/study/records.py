@@ -16,7 +16,7 @@ from twin.solver.settling import settles
 
 
 def record_of(events: Iterable[InputEvent], model: Model) -> tuple[History, tuple[BadEvent, ...]]:
-    """The history of these events, and what of them could not be used, in their order."""
+    """The history of these events; what of them could not be used, in their order, and then what is held."""
     history = History()
     refused: list[BadEvent] = []
     for event in events:
@@ -24,4 +24,12 @@ def record_of(events: Iterable[InputEvent], model: Model) -> tuple[History, tupl
             insert_event(history, event, model, settles)
         except BadEvent as bad:
             refused.append(bad)
+    holding = history.holding
+    refused += [BadEvent("held", holding.why(fact), fact.patient_id, fact.event_id) for fact in holding.held_facts()]
+    counted = history.counted_samples()
+    for (device, drug), line in history.samples.items():
+        held = len(line.times) - len(counted[device, drug].times)
+        if held:
+            said = f"{held} reports of {device} lie too far from the rest of the record; set its clock and correct them"
+            refused.append(BadEvent("held", said))
     return history, tuple(refused)

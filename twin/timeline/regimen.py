@@ -11,6 +11,7 @@ from twin.events import DoseGiven, Quantity, from_millis, to_millis
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, RegimenSpec
 from twin.record.history import History
+from twin.record.limits import amount_of
 from twin.timeline.timeline import Timeline, assemble, build
 from twin.units import AMOUNT_UNIT
 
@@ -39,12 +40,6 @@ def treatment(model: Model, patient_id: str, days: float) -> tuple[DoseGiven, ..
         if (millis := _begins(regimen, cycle, model)) < end
     ]
     return tuple(sorted(doses, key=lambda dose: (dose.time, dose.event_id)))
-
-
-def amount_of(regimen: RegimenSpec, model: Model) -> float:
-    """mg of one dose for a patient with the reference body surface."""
-    surface = next((c.reference for c in model.covariates if c.name == "BSA"), 1.0)
-    return regimen.amount * (surface if regimen.amount_unit == "mg/m2" else 1.0)
 
 
 def treated(kernel: Kernel, doses: tuple[DoseGiven, ...]) -> Timeline:
