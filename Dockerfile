@@ -6,7 +6,7 @@ COPY connectors/console/package.json connectors/console/package-lock.json connec
 RUN npm run vendor
 
 FROM python:3.11.14-slim-bookworm
-ENV PYTHONUNBUFFERED=1 XDG_CACHE_HOME=/var/cache UV_NO_CACHE=1
+ENV PYTHONUNBUFFERED=1 XDG_CACHE_HOME=/var/cache/dosetwin UV_NO_CACHE=1
 WORKDIR /app
 COPY requirements/runtime.lock requirements/
 RUN pip install --no-cache-dir uv==0.13.9 \
@@ -18,7 +18,7 @@ COPY streams streams
 COPY dosetwin dosetwin
 COPY --from=charts /console/static/vendor connectors/console/static/vendor
 RUN useradd --system dosetwin \
-    && install -d -o dosetwin /var/cache/dosetwin \
+    && install -d -m 700 -o dosetwin /var/cache/dosetwin \
     && uv pip install --system --compile-bytecode --no-deps .
 USER dosetwin
 CMD ["dosetwin", "--help"]

@@ -75,6 +75,7 @@ def estimate(patient_id: str = "P-1", time: datetime = START, **changes: Any) ->
         "ess": 640.0,
         "log_evidence": -3.2,
         "observations": 2,
+        "kernel_hash": "9c1e44d0a7b35f28",
     }
     return Estimate(**(fields | changes))
 

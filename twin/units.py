@@ -4,7 +4,8 @@ Codes are read by ucumvert's grammar and weighed by one pint registry, made when
 is a multiplication. Dimensions alone do not protect: ``[iU]/L`` and ``10*9/L`` are both "one per volume", ``mg/kg`` and
 ``%`` both "one". So two units convert only when they are also of one kind, see `_Kind`.
 
-A few local spellings that are not UCUM but can mean one thing only are understood (`canonical_spelling`).
+A few local spellings that are not UCUM but can mean one thing only are understood, and what was probably meant by
+others is suggested (`twin.spellings`).
 """
 
 from __future__ import annotations
@@ -14,6 +15,8 @@ import math
 import re
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
+
+from twin.spellings import canonical_spelling, meant
 
 if TYPE_CHECKING:
     from twin.events import Quantity
@@ -29,51 +32,6 @@ LONGEST_CODE = 64
 
 LARGEST_EXPONENT = 30
 """Largest exponent in a code; beyond it lies nothing anybody measures, and numbers that overflow."""
-
-SPELLINGS = {
-    "bpm": "/min",
-    "beats/min": "/min",
-    "breaths/min": "/min",
-    "cells/uL": "/uL",
-    "cells/L": "/L",
-    "x10E9/L": "10*9/L",
-    "10E9/L": "10*9/L",
-    "x10^9/L": "10*9/L",
-    "x10*9/L": "10*9/L",
-    "10e9/L": "10*9/L",
-    "x10E3/uL": "10*3/uL",
-    "10E3/uL": "10*3/uL",
-    "x10^3/uL": "10*3/uL",
-    "IU": "[iU]",
-    "IU/L": "[iU]/L",
-    "IU/mL": "[iU]/mL",
-    "mmHg": "mm[Hg]",
-    "°C": "Cel",
-    "°F": "[degF]",
-    "mg/m²": "mg/m2",
-    "m²": "m2",
-    "hr": "h",
-    "hour": "h",
-    "hours": "h",
-    "day": "d",
-    "days": "d",
-    "sec": "s",
-    "mL/hr": "mL/h",
-    "mg/hr": "mg/h",
-}
-"""Whole codes that devices and laboratories write, and the UCUM code each stands for."""
-
-_MISREAD = {
-    "G/L": "10*9/L",
-    "K/uL": "10*3/uL",
-    "M/uL": "10*6/uL",
-    "mL/min/1.73.m2": "mL/min/{1.73_m2}",
-    "mL/min/1.73m2": "mL/min/{1.73_m2}",
-    "M": "mol/L",
-    "uM": "umol/L",
-    "nM": "nmol/L",
-}
-"""Codes that mean something else in UCUM, or nothing, and what was probably meant: only ever suggested."""
 
 _FAMILIES = (
     ("mg", "a mass"),
@@ -101,6 +59,9 @@ _FAMILIES = (
 
 _NUMERIC = frozenset({"_10", "percent", "ppth", "ppm", "ppb", "pptr"})
 """Dimensionless pint units that are mere numbers; every other one (an international unit, a radian) is a kind."""
+
+_NEVER_MEANT = frozenset({"megaliter", "megagram", "megamole", "megameter", "petagram", "petaliter", "exagram"})
+"""Units that come of a wrong upper case, ML for mL: read as written they would be wrong by powers of ten."""
 
 _APART = frozenset({"osmole", "equivalents", "drop"})
 """Pint units that share a dimension with another unit but no fixed factor."""
@@ -152,19 +113,18 @@ def _ucum() -> _Ucum:
     return _UCUM[0]
 
 
-def canonical_spelling(code: str) -> str:
-    """The UCUM code that a local spelling stands for; any other text unchanged.
-
-    >>> canonical_spelling("mcg/kg/min"), canonical_spelling("x10E9/L"), canonical_spelling("mg/L")
-    ('ug/kg/min', '10*9/L', 'mg/L')
-    """
-    spelled = re.sub(r"\bmcg\b", "ug", code.strip().replace("µ", "u").replace("μ", "u"))
-    return SPELLINGS.get(spelled, spelled)
+@functools.lru_cache(maxsize=1024)
+def _read(code: str) -> tuple[Any, _Kind] | str:
+    """A code as a pint quantity with its kind, or what is wrong with it and what was probably meant."""
+    found = _parsed(code)
+    if found is None:
+        return f"unit '{code}' is not a UCUM code{_meant(code)}"
+    return found
 
 
 @functools.lru_cache(maxsize=1024)
-def _read(code: str) -> tuple[Any, _Kind] | str:
-    """A code as a pint quantity with its kind, or what is wrong with it."""
+def _parsed(code: str) -> tuple[Any, _Kind] | str | None:
+    """A code as a pint quantity with its kind, what is wrong with it, or ``None`` where it is no code at all."""
     spelled = canonical_spelling(code)
     if not spelled or len(spelled) > LONGEST_CODE:
         return f"unit '{code[:LONGEST_CODE]}' is not a UCUM code; write e.g. 'mg/L', or '1' for a plain number"
@@ -176,9 +136,12 @@ def _read(code: str) -> tuple[Any, _Kind] | str:
             kind = _kind(quantity, spelled)
         # The grammar, its transformer and pint each raise families of their own, without a common base.
         except Exception:
-            return f"unit '{code}' is not a UCUM code{_meant(code)}"
+            return None
     if kind is None:
         return f"unit '{code}' multiplies percent by another unit; write it without '%'"
+    mega = next((name for name, _ in quantity.unit_items() if name in _NEVER_MEANT), None)
+    if mega is not None:
+        return f"unit '{code}' counts in {mega}s, which nobody measures{_meant(code)}"
     return quantity, kind
 
 
@@ -202,11 +165,10 @@ def _kind(quantity: Any, code: str) -> _Kind | None:
 
 
 def _meant(code: str) -> str:
-    """A suggestion, as the end of a message."""
-    candidates = [_MISREAD.get(code), code.replace("MG", "mg").replace("ML", "mL").replace("MCG", "ug")]
-    for candidate in candidates:
-        if candidate is not None and candidate != code:
-            return f"; did you mean '{candidate}'?"
+    """A suggestion, as the end of a message: a code that can be read, or how codes are written."""
+    candidate = next((one for one in meant(code) if one != code and isinstance(_parsed(one), tuple)), None)
+    if candidate is not None:
+        return f"; did you mean '{candidate}'?"
     return "; UCUM codes have no blanks and mind upper and lower case, e.g. 'mg/L', 'umol/L', '10*9/L'"
 
 
@@ -316,9 +278,17 @@ def family(code: str) -> str:
 
 
 def _unfit(unit: str, to: str) -> str:
-    meant = _MISREAD.get(unit) or unit.replace("MG", "mg").replace("ML", "mL")
-    hint = f"; did you mean '{meant}'?" if meant != unit else f"; send it in '{to}' or a unit of that kind"
+    candidate = next((one for one in meant(unit) if one != unit and _alike(one, to)), None)
+    hint = f"; did you mean '{candidate}'?" if candidate else f"; send it in '{to}' or a unit of that kind"
     return f"unit '{unit}' is {family(unit)}, where {family(to)} is expected{hint}"
+
+
+def _alike(unit: str, to: str) -> bool:
+    """Whether both are units of one kind and dimension."""
+    one, other = _parsed(unit), _parsed(to)
+    if not isinstance(one, tuple) or not isinstance(other, tuple):
+        return False
+    return bool(one[1] == other[1] and one[0].dimensionality == other[0].dimensionality)
 
 
 # --- pumps -----------------------------------------------------------------------------------------------------------

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 
 from twin import units
 from twin.events import Quantity
-from twin.units import UnitError, canonical_spelling, convert, drug_amount, drug_rate, family, quantity_of
+from twin.spellings import SPELLINGS, canonical_spelling
+from twin.units import UnitError, convert, drug_amount, drug_rate, family, quantity_of
 
 
 def test_examples_in_the_docstrings_run() -> None:
@@ -137,7 +138,7 @@ def test_any_text_is_either_a_unit_or_refused_as_one(unit: str) -> None:
         quantity_of(unit)
 
 
-@pytest.mark.parametrize("local", sorted(units.SPELLINGS))
+@pytest.mark.parametrize("local", sorted(SPELLINGS))
 def test_local_spellings_mean_their_ucum_code(local: str) -> None:
     ucum = canonical_spelling(local)
     assert convert(1, local, ucum) == convert(1, ucum, ucum) == 1

@@ -1,35 +1,100 @@
 """The user's cache folder of what follows from models: compiled kernels and chosen steps.
 
-What is kept there is named by what it was made of, so that it never goes stale, and may be deleted at any time.
+What is kept there is named by what it was made of, so that it never goes stale, and may be deleted at any time. It is
+also code that will run: so the folder must be the user's own, with nobody else allowed to write there, and every file
+carries a seal over its name, its content and what it was made of. A file whose seal does not hold is as good as none:
+what was in it is made anew, never used.
 """
 
 from __future__ import annotations
 
+import hashlib
 import os
+import stat
 import tempfile
 from pathlib import Path
 
-
-def place_of(name: str) -> Path:
-    """Where a file of this name is kept, whether it is there or not; the folder is made when it is missing."""
-    home = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dosetwin" / "kernels"
-    home.mkdir(parents=True, exist_ok=True, mode=0o700)
-    return home / name
+_SEAL = 32
+"""Bytes of a seal, before the content."""
 
 
-def recalled(name: str) -> str | None:
-    """The text kept under this name, if there is one."""
+class CacheError(OSError):
+    """A cache folder that somebody else could have written to; the message says which and how to mend it."""
+
+
+def folder() -> Path:
+    """The cache folder, made when it is missing.
+
+    Raises:
+        CacheError: it belongs to somebody else, or others may write there.
+    """
+    parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dosetwin"
+    home = parent / "kernels"
+    for made in (parent, home):
+        made.mkdir(parents=True, exist_ok=True, mode=0o700)
+    _refuse_open_to_others(parent, stat.S_IWOTH)
+    _refuse_open_to_others(home, stat.S_IWGRP | stat.S_IWOTH)
+    return home
+
+
+def _refuse_open_to_others(path: Path, writers: int) -> None:
+    found = path.lstat()
+    mend = "or name another folder in XDG_CACHE_HOME"
+    if not stat.S_ISDIR(found.st_mode):
+        raise CacheError(f"{path}: is no folder of its own, and compiled kernels in it would be run; delete it, {mend}")
+    if found.st_uid not in (os.geteuid(), 0 if writers == stat.S_IWOTH else os.geteuid()):
+        problem = f"belongs to user {found.st_uid}, not to {os.geteuid()}, and compiled kernels in it would be run"
+        raise CacheError(f"{path}: {problem}; delete it, {mend}")
+    if found.st_mode & writers:
+        problem = f"may be written by others (mode {stat.S_IMODE(found.st_mode):04o}), and kernels in it would be run"
+        raise CacheError(f"{path}: {problem}; chmod 700 {path}, {mend}")
+
+
+def recalled(name: str, made_of: bytes) -> bytes | None:
+    """The content kept under this name and made of this, if there is one whose seal holds.
+
+    Raises:
+        CacheError: as `folder`.
+    """
     try:
-        return place_of(name).read_text(encoding="utf-8")
+        kept = (folder() / name).read_bytes()
     except FileNotFoundError:
         return None
+    seal, content = kept[:_SEAL], kept[_SEAL:]
+    return content if seal == _sealed(name, made_of, content) else None
 
 
-def keep(name: str, text: str) -> Path:
-    """Keep a text under this name and say where; written aside and renamed, so that nobody reads half a file."""
-    path = place_of(name)
+def keep(name: str, made_of: bytes, content: bytes) -> Path:
+    """Keep a content under this name, sealed with what it was made of, and say where.
+
+    Raises:
+        CacheError: as `folder`.
+    """
+    return _written(name, _sealed(name, made_of, content) + content)
+
+
+def keep_text(name: str, text: str) -> Path:
+    """Keep a text for people to read, where another one or none is there, and say where; nothing ever runs it.
+
+    Raises:
+        CacheError: as `folder`.
+    """
+    path = folder() / name
+    if not path.is_file() or path.read_bytes() != text.encode():
+        _written(name, text.encode())
+    return path
+
+
+def _written(name: str, content: bytes) -> Path:
+    """Written aside and renamed, so that nobody reads half a file."""
+    path = folder() / name
     handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "w", encoding="utf-8") as file:
-        file.write(text)
+    with os.fdopen(handle, "wb") as file:
+        file.write(content)
     Path(temporary).replace(path)
     return path
+
+
+def _sealed(name: str, made_of: bytes, content: bytes) -> bytes:
+    origin = hashlib.blake2b(made_of, digest_size=_SEAL).digest()
+    return hashlib.blake2b(name.encode() + b"\0" + content, key=origin, digest_size=_SEAL).digest()

@@ -1,31 +1,31 @@
 """From a model to machine code: the functions of `twin.kernel.codegen`, compiled by Numba.
 
-The source is kept in the user's cache folder, named by the model and by what it says, so that Numba's own disk cache
-works.
+What runs is the source as it was generated just now. A copy is kept in the user's cache folder for people to read, and
+beside it what Numba compiled of it, bound to it by a seal (`twin.kernel.sealed`).
 """
 
 from __future__ import annotations
 
 import functools
 import hashlib
-import importlib.util
 import sys
 from dataclasses import dataclass
 from threading import Lock
 from types import ModuleType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.kernel.arguments import Advance, IndividualParameters, InitialStates, LinearBlock, Timing
-from twin.kernel.cache import keep, place_of
+from twin.kernel.cache import keep_text
 from twin.kernel.codegen import generate
 from twin.kernel.delayed_input import entry_of
+from twin.kernel.sealed import seal
+from twin.model.budget import LARGEST_SOURCE
 from twin.model.formula import arguments_of, names_in
 from twin.model.record_functions import resting
-from twin.model.spec import Model
+from twin.model.spec import Model, ModelError
 from twin.model.structure import Structure, analyse
 
 WORST_CONDITION = 1e8
@@ -60,6 +60,11 @@ class Kernel:
     timing: Timing
     advance: Advance
     source: str
+
+    @functools.cached_property
+    def hash(self) -> str:
+        """16 hex digits over the generated source: what computed the numbers, as the model's hash says of what."""
+        return hash_of(self.source)
 
     def read(self, out: Floats, output: int) -> Floats:
         """What the likelihood of an output reads, (R, N), of all rows at one mark (O, N)."""
@@ -111,7 +116,8 @@ def compile_model(model: Model) -> Kernel:
     """The kernel of a model, compiled once per process and cached on disk.
 
     Raises:
-        ModelError: the equations use an input in a way that cannot be compiled.
+        ModelError: the equations use an input in a way that cannot be compiled, or come to too much code.
+        CacheError: others may write to the cache folder.
     """
     with _COMPILING:
         if model.hash not in _KERNELS:
@@ -131,6 +137,11 @@ def _build(model: Model, model_hash: str) -> Kernel:
 
 def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
     source = generate(model, structure)
+    if len(source) > LARGEST_SOURCE:
+        problem = f"come to {len(source)} characters of code, over {LARGEST_SOURCE}"
+        raise ModelError(
+            model.id, "states", f"{problem}; split the model, or name what does not change under [derived]"
+        )
     module = _module(source, f"kernel_{model_hash}")
     covariates = tuple(c.name for c in model.covariates) + structure.record
     read = _shaping_names(model, structure)
@@ -204,16 +215,20 @@ def _connected(nonzero: NDArray[np.bool_]) -> list[list[int]]:
 
 
 def _module(source: str, name: str) -> ModuleType:
-    """Import generated source from the cache folder (writing it first when it is new)."""
-    key = hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
-    file = f"{name}_{key}.py"
-    path = place_of(file)
-    if not path.exists():
-        keep(file, source)
-    spec = importlib.util.spec_from_file_location(f"dosetwin_{path.stem}", path)
-    if spec is None or spec.loader is None:
-        raise ImportError(f"cannot import generated kernel {path.name}")
-    module: Any = importlib.util.module_from_spec(spec)
-    sys.modules[spec.name] = module
-    spec.loader.exec_module(module)
-    return module  # type: ignore[no-any-return]
+    """Generated source as a module; its text is kept in the cache folder for people, and never read back.
+
+    Raises:
+        CacheError: others may write to the cache folder.
+    """
+    path = keep_text(f"{name}_{hash_of(source)}.py", source)
+    module = ModuleType(f"dosetwin_{path.stem}")
+    module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # machine code from the cache looks its module up by name
+    exec(compile(source, str(path), "exec"), vars(module))
+    seal(module, source)
+    return module
+
+
+def hash_of(source: str) -> str:
+    """16 hex digits over generated source."""
+    return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()

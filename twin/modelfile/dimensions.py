@@ -24,7 +24,8 @@ from twin.model.formula import INPUT_FUNCTIONS, RECORD_FUNCTIONS, arguments_of, 
 from twin.model.spec import Model, ModelError
 from twin.model.structure import input_calls
 from twin.observation.kinds import kind_of
-from twin.units import LARGEST_EXPONENT, UnitError, canonical_spelling, quantity_of
+from twin.spellings import canonical_spelling
+from twin.units import LARGEST_EXPONENT, UnitError, quantity_of
 
 _CLOSE = 1e-9
 """Two scales closer than this are equal: the rest is rounding of pint's factors."""

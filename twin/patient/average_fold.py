@@ -239,6 +239,7 @@ class AverageFold:
             ess=_ess(members),
             log_evidence=float(top + np.log(np.mean(np.exp(np.array(log_evidence) - top)))),
             observations=max(one.observations for one in alone),
+            kernel_hash=",".join(one.kernel_hash for one in alone),
             model_weights=dict(zip(self._rivals.ids, shares(log_evidence).tolist(), strict=True)),
         )
 

@@ -184,6 +184,7 @@ class Reader:
             ess=belief.ess,
             log_evidence=belief.log_evidence,
             observations=belief.observations,
+            kernel_hash=self._trunk.kernel.hash,
         )
 
     def _parameters(self, belief: Belief, timeline: Timeline, millis: int) -> tuple[Band, ...]:

@@ -26,7 +26,6 @@ from twin.arrays import Floats, storable
 from twin.clock import DAY_MS, UNIT_MS
 from twin.kernel.arguments import StepSizes
 from twin.kernel.cache import keep, recalled
-from twin.kernel.codegen import GENERATOR
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, ModelError, RegimenSpec
 from twin.randomness import even_normals, generator
@@ -100,8 +99,9 @@ def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> StepSizes:
     if None not in (named.first_step, named.growth, named.largest_step) or not regimens:
         return rough
     under = f"_{hashlib.blake2b(repr(seen).encode(), digest_size=8).hexdigest()}" if seen else ""
-    name = f"step_sizes_{model.hash}{under}_{GENERATOR}_{VERSION}.json"
-    kept = recalled(name)
+    name = f"step_sizes_{model.hash}_{kernel.hash}{under}_{VERSION}.json"
+    made_of = f"{kernel.source}\0{VERSION}\0{seen!r}".encode()
+    kept = recalled(name, made_of)
     if kept is not None:
         return StepSizes(*json.loads(kept))
     try:
@@ -110,7 +110,7 @@ def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> StepSizes:
         if not seen:
             raise
         step_sizes = rough  # One patient's impossible dose is no flaw of the model.
-    keep(name, json.dumps(step_sizes))
+    keep(name, made_of, json.dumps(step_sizes).encode())
     return step_sizes
 
 

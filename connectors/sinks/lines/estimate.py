@@ -6,7 +6,7 @@
 | `parameter` | patient, model, parameter, unit | q05 … q95 | event |
 | `exposure` | patient, model, exposure, unit | so_far_q05 …, at_end_q05 …, target_low …, p_below, p_above | event |
 | `delivery` | patient, model, drug | rate_mg_per_h, delivered_mg | event |
-| `health` | patient, model | ess, log_evidence, observations | event |
+| `health` | patient, model | ess, log_evidence, observations, model_hash, kernel_hash | event |
 | `model_weight` | patient, model, rival | weight | event |
 """
 
@@ -47,6 +47,7 @@ def lines(event: Estimate, _: Arrival) -> Iterator[str]:
         if rate is not None or amount is not None:
             yield line("delivery", who | {"drug": drug}, {"rate_mg_per_h": rate, "delivered_mg": amount}, ns)
     health = {"ess": event.ess, "log_evidence": event.log_evidence, "observations": float(event.observations)}
-    yield line("health", who, health, ns)
+    made_by = {"model_hash": event.model_hash, "kernel_hash": event.kernel_hash}
+    yield line("health", who, {**health, **made_by}, ns)
     for rival, weight in (event.model_weights or {}).items():
         yield line("model_weight", who | {"rival": rival}, {"weight": weight}, ns)

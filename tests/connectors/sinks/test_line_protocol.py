@@ -64,6 +64,8 @@ def test_an_estimate_becomes_its_curves_and_its_health() -> None:
         "health",
         "parameter",
     ]
+    health = next(point for point in written if point.measurement == "health")
+    assert (health.fields["model_hash"], health.fields["kernel_hash"]) == (make.MODEL_HASH, "9c1e44d0a7b35f28")
     exposure = next(point for point in written if point.measurement == "exposure")
     assert (exposure.fields["so_far_median"], exposure.fields["at_end_median"]) == (2.0, 4.5)
     assert (exposure.fields["target_low"], exposure.fields["target_high"]) == (3.0, 5.0)
@@ -243,7 +245,8 @@ def test_a_field_has_one_type_in_all_its_points(levels: list[float], observation
     for point in points(usual) + points(unusual):
         for field, value in point.fields.items():
             types.setdefault((point.measurement, field), set()).add(type(value))
-    assert set(map(frozenset, types.values())) == {frozenset({float})}
+    assert all(len(found) == 1 for found in types.values())
+    assert {field for (_, field), found in types.items() if found == {str}} == {"model_hash", "kernel_hash"}
 
 
 @given(st.integers(0, 2**40), times)

@@ -103,6 +103,7 @@ class FakeTwin:
             ess=500.0,
             log_evidence=0.0,
             observations=count,
+            kernel_hash="0" * 16,
         )
 
     def _alert(self, event: LabResult) -> Alert:

@@ -1,10 +1,13 @@
+"""The cache folder keeps what was made, gives it back unchanged or not at all, and is nobody else's."""
+
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
 
-from twin.kernel.cache import keep, place_of, recalled
+from twin.kernel.cache import CacheError, folder, keep, keep_text, recalled
 
 
 @pytest.fixture(autouse=True)
@@ -14,18 +17,73 @@ def shelf(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_what_was_kept_is_recalled_and_nothing_else_lies_beside_it(shelf: Path) -> None:
-    assert recalled("steps.json") is None
-    assert keep("steps.json", "[1, 2]") == shelf / "steps.json"
-    assert recalled("steps.json") == "[1, 2]"
+    assert recalled("steps.json", b"model") is None
+    assert keep("steps.json", b"model", b"[1, 2]") == shelf / "steps.json"
+    assert recalled("steps.json", b"model") == b"[1, 2]"
     assert [path.name for path in shelf.iterdir()] == ["steps.json"]
 
 
-def test_keeping_again_replaces_the_text() -> None:
-    keep("steps.json", "old")
-    keep("steps.json", "new µ")
-    assert recalled("steps.json") == "new µ"
+def test_keeping_again_replaces_the_content() -> None:
+    keep("steps.json", b"model", b"old")
+    keep("steps.json", b"model", b"new")
+    assert recalled("steps.json", b"model") == b"new"
+
+
+def test_a_changed_byte_another_name_or_another_origin_is_as_good_as_nothing(shelf: Path) -> None:
+    path = keep("steps.json", b"model", b"[1, 2]")
+    assert recalled("steps.json", b"another model") is None
+    (shelf / "other.json").write_bytes(path.read_bytes())
+    assert recalled("other.json", b"model") is None
+    whole = path.read_bytes()
+    for at in range(len(whole)):
+        path.write_bytes(whole[:at] + bytes([whole[at] ^ 1]) + whole[at + 1 :])
+        assert recalled("steps.json", b"model") is None
+    path.write_bytes(b"")
+    assert recalled("steps.json", b"model") is None
+
+
+def test_a_text_for_people_is_written_where_it_is_missing_or_was_changed() -> None:
+    path = keep_text("kernel.py", "x = 1\n")
+    first = path.stat().st_mtime_ns
+    assert keep_text("kernel.py", "x = 1\n").stat().st_mtime_ns == first
+    path.write_text("x = 2\n")
+    assert keep_text("kernel.py", "x = 1\n").read_text() == "x = 1\n"
 
 
 def test_the_folder_is_the_users_own_and_for_nobody_else(shelf: Path) -> None:
-    assert place_of("anything").parent == shelf
+    before = os.umask(0o002)
+    try:
+        assert folder() == shelf
+    finally:
+        os.umask(before)
     assert shelf.stat().st_mode & 0o077 == 0
+    assert shelf.parent.stat().st_mode & 0o077 == 0
+
+
+@pytest.mark.parametrize("mode", [0o770, 0o777, 0o702])
+def test_a_folder_that_others_may_write_to_is_refused_with_the_mend(shelf: Path, mode: int) -> None:
+    keep("steps.json", b"model", b"[1, 2]")
+    shelf.chmod(mode)
+    for used in (folder, lambda: recalled("steps.json", b"model"), lambda: keep("steps.json", b"model", b"[]")):
+        with pytest.raises(CacheError, match=rf"by others \(mode {mode:04o}\).*; chmod 700 .*kernels, or"):
+            used()
+    shelf.chmod(0o700)
+    shelf.parent.chmod(0o777)
+    with pytest.raises(CacheError, match=r"dosetwin: may be written by others \(mode 0777\)"):
+        folder()
+
+
+def test_a_folder_of_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    folder()
+    me = os.geteuid()
+    monkeypatch.setattr(os, "geteuid", lambda: me + 1)
+    with pytest.raises(CacheError, match=rf"belongs to user {me}, not to {me + 1}, .*; delete it, or name"):
+        folder()
+
+
+def test_a_link_to_another_folder_is_refused(shelf: Path, tmp_path: Path) -> None:
+    (tmp_path / "theirs").mkdir(mode=0o700)
+    shelf.parent.mkdir()
+    shelf.symlink_to(tmp_path / "theirs")
+    with pytest.raises(CacheError, match="is no folder of its own"):
+        folder()

@@ -14,6 +14,7 @@ from tests.twin.longrun import Floats, log_normal, quadrature
 from tests.twin.shapes import decay, given, individual, written
 from twin.events import Alert, Estimate, Forecast, InputEvent, Prediction, encode, to_millis
 from twin.filter.quantiles import quantiles
+from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.patient.averaged import AveragedTwin
@@ -76,6 +77,7 @@ def test_weights_are_those_of_the_integrals() -> None:
     assert list(twin.weights.values()) == pytest.approx(known.tolist(), abs=0.01)
     last = [output for output in update.outputs if isinstance(output, Estimate)][-1]
     assert last.model_weights == twin.weights
+    assert last.kernel_hash == ",".join(compile_model(one).hash for one in BY_ID.values())
     assert last.model == "toy_quick,toy_slow"
     assert last.log_evidence == pytest.approx(np.log(np.exp(log_evidence).mean()), abs=0.03)
     assert last.observations == 4

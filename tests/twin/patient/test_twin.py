@@ -46,7 +46,7 @@ from twin.events import (
     encode,
     from_millis,
 )
-from twin.kernel.kernel import Kernel
+from twin.kernel.kernel import Kernel, compile_model
 from twin.model.spec import Model
 from twin.patient import twin as twin_module
 from twin.patient.fold import Update
@@ -367,6 +367,7 @@ def test_outputs_carry_the_model_and_ids_that_do_not_depend_on_what_was_said() -
     assert all(estimates[0][time].event_id == estimates[1][time].event_id for time in shared)
     assert any(estimates[0][time] != estimates[1][time] for time in shared)
     assert {(o.model, o.model_hash, o.patient_id) for o in first} == {(MODEL.id, MODEL.hash, PATIENT)}
+    assert {one.kernel_hash for one in estimates[0].values()} == {compile_model(MODEL).hash}
 
 
 def test_delivery_is_what_the_pump_did() -> None:

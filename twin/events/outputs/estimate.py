@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
+
+from pydantic import Field
 
 from twin.events.bands import Band
 from twin.events.bounds import Probability, Share, Size, Tag, Whole
 from twin.events.channels import ESTIMATES, Channel
 from twin.events.envelope import Frozen, OutputEvent, Quantity
 from twin.events.story import published
+
+KernelHash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}(,[0-9a-f]{16}){0,31}$", description="of generated code")]
+"""16 hex digits over the generated code of a model, of rival ones joined by commas."""
 
 
 class Exposure(Frozen):
@@ -26,6 +31,7 @@ class Estimate(OutputEvent):
     """The twin at ``time``: model outputs (without residual error), individual parameters, exposure, health.
 
     ``delivered_rate`` is what the pumps deliver at ``time`` and ``delivered`` the cumulative amount, per drug.
+    ``kernel_hash`` is that of the generated code that computed it, of rival models joined by commas.
     ``model_weights`` are those of rival models whose average this is; such a twin has no parameters of its own.
     """
 
@@ -41,6 +47,7 @@ class Estimate(OutputEvent):
     ess: Size
     log_evidence: float
     observations: Whole
+    kernel_hash: KernelHash
     model_weights: dict[Tag, Share] | None = None
 
     @classmethod
@@ -63,4 +70,5 @@ class Estimate(OutputEvent):
             ess=734.5,
             log_evidence=-3.2,
             observations=2,
+            kernel_hash="9c1e44d0a7b35f28",
         )
