@@ -83,8 +83,9 @@ def expected_of(
         scaled, middle, observed = (kind.on_scale(output, x) for x in (scaled, middle, observed))
     spread = float(np.sqrt((each * (scaled - (each * scaled).sum()) ** 2).sum()))
     gap = float(observed - middle)
-    # Concentrations and counts are not negative, whatever a wide proportional error gives.
-    shown = np.maximum(levels, 0.0)
+    # Concentrations and counts are not negative, whatever a wide proportional error gives; an additive one measures
+    # some of them so.
+    shown = levels if kind.weighs_negative(output) else np.maximum(levels, 0.0)
     score = _score(pit, float(observed), scaled, each, resolved=resolved)
     return Expectation(shown, pit, gap / spread if spread > 0 else 0.0, score, flat, each)
 

@@ -65,6 +65,14 @@ def test_of_one_sure_patient_only_the_residual_is_left(error: ErrorSpec) -> None
     np.testing.assert_allclose(at, QUANTILES, atol=0.001)
 
 
+def test_a_value_may_be_expected_below_0_where_it_can_be_measured_there() -> None:
+    additive, proportional = (SPECS[NAMES.index(f"{kind}-normal")] for kind in ("additive", "proportional"))
+    nothing, weight = np.zeros(200), evenly(200)
+    found = expectation(additive, -0.1, nothing, weight).quantiles
+    np.testing.assert_allclose(found[[0, 4]], additive.additive * np.array([-1.645, 1.645]), rtol=0.02)
+    assert expectation(replace(proportional, proportional=3.0), 0.1, nothing + 1.0, weight).quantiles[0] == 0.0
+
+
 def test_the_innovation_counts_standard_deviations_from_the_median() -> None:
     error = ErrorSpec("additive", 1.0, 0.0, None, "a test", None)
     rng = generator("innovation")

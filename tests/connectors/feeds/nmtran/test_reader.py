@@ -192,6 +192,18 @@ def test_two_values_of_a_covariate_at_one_time_are_said_in_the_order_of_lines_an
     assert read(row(EVID=2, BSA=1.7), row(EVID=1, AMT=96, BSA=1.7)).notes == ()
 
 
+def test_a_covariate_is_negative_where_its_range_in_the_model_is() -> None:
+    wide = parse_model(toys.ABSORPTION.replace('unit = "kg"', 'unit = "kg"\nlow = -5'), "toy_absorption.toml")
+    reading = read_nmtran(["ID,TIME,EVID,WT,DV", "1,0,2,-2,"], wide, output="cells")
+    (said,) = (event for event in facts(reading) if isinstance(event, Covariate))
+    assert said.value is not None
+    assert said.value.value == -2
+    plain = read_nmtran(["ID,TIME,EVID,WT,DV", "1,0,2,-2,"], parse_model(toys.ABSORPTION, "toy.toml"), output="cells")
+    assert [bad.reason for bad in plain.bad_lines] == [
+        "WT -2 is negative, and the model's 'low' of it is not; correct it"
+    ]
+
+
 def test_a_level_may_be_named() -> None:
     levels = 'unit = "kg"\nlevels = { light = 60, usual = 70 }'
     named = parse_model(toys.ABSORPTION.replace('unit = "kg"', levels), "toy_absorption.toml")
