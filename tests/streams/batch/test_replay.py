@@ -229,11 +229,11 @@ RECORDS = """ID,DAY,EVID,DOSE,COUNT
 """
 
 
-def test_nmtran_records_are_replayed_in_any_order_of_lines_beside_bad_ones(tmp_path: Path) -> None:
+def test_nmtran_records_are_replayed_in_any_order_of_patients_beside_bad_ones(tmp_path: Path) -> None:
     header, *rows = RECORDS.splitlines()
     one, other = tmp_path / "a.csv", tmp_path / "b.txt"
     one.write_text(RECORDS)
-    other.write_text("\n".join([header, *reversed(rows), "7,1,9,5,.", "8,40,1,900000,."]))
+    other.write_text("\n".join([header, *rows[5:], *rows[:5], "7,1,9,5,.", "8,40,1,900000,."]))
     options = {"model": "mercaptopurine_jost2020", "columns": "TIME=DAY,AMT=DOSE,DV=COUNT"}
     whole = run(one, out=tmp_path / "a", **options)
     assert whole.exit_code == 0, whole.stderr
