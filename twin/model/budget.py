@@ -39,6 +39,9 @@ DEEPEST_WRITTEN = 150
 LARGEST_SOURCE = 90_000
 """Generated source in characters; the largest of the library has some 45,000, which compile in ten seconds."""
 
+MOST_CYCLES = 10_000
+"""Doses of a regimen: of daily ones those of a lifetime."""
+
 _DEEP_KEY = re.compile(r"""^[ \t]*\[{0,2}[ \t]*(?:(?:[\w-]+|"[^"\n]*"|'[^'\n]*')[ \t]*\.[ \t]*){16}""", re.MULTILINE)
 """A key of more than sixteen dotted words: the reader of TOML would take their number times the lines below."""
 

@@ -334,7 +334,8 @@ class InputSpec:
     """A drug that may enter. What is recorded in mg is multiplied by ``scale`` before it does.
 
     ``bioavailability_changes`` says what of an infusion of a stated rate becomes less where a part of it is not
-    available: its duration, or the rate at which it enters (`twin.model.bioavailability`).
+    available: its duration, or the rate at which it enters (`twin.model.bioavailability`). ``whole_into`` are states
+    that are meant to get the whole dose each, and ``enters_nothing`` says that doses are meant to do nothing.
     """
 
     drug: str
@@ -342,6 +343,8 @@ class InputSpec:
     source: str | None
     assumed: str | None
     bioavailability_changes: Literal["duration", "rate"] = "duration"
+    whole_into: tuple[str, ...] = ()
+    enters_nothing: bool = False
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -10,13 +10,14 @@ from __future__ import annotations
 
 import copy
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
-from twin.model.spec import ModelError
+from twin.model.spec import Model, ModelError
 from twin.model.structure import analyse
 from twin.modelfile.dimensions import check_dimensions
+from twin.modelfile.gates import doubts
 from twin.modelfile.positions import SourceRange, line_and_column, places
 from twin.modelfile.reader import content_of, read_model
 from twin.modelfile.trial import check_typical
@@ -80,7 +81,16 @@ def faults(text: str, file: str) -> tuple[Fault, ...]:
         content = content_of(text, file)
     except ModelError as error:
         return (_unread(text, error),)
-    errors = _errors(content, text, file)
+    return located(_errors(content, text, file), text, file)
+
+
+def doubtful(model: Model, file: str) -> tuple[Fault, ...]:
+    """What in the file of a sound ``model`` is probably not meant (`twin.modelfile.gates`), by line."""
+    return located(doubts(model, file), model.text, file)
+
+
+def located(errors: Iterable[ModelError], text: str, file: str) -> tuple[Fault, ...]:
+    """Errors about a file at their lines, in the order of these."""
     known = places(text)
     return tuple(sorted((_located(error, text, file, known) for error in errors), key=lambda fault: fault.line))
 

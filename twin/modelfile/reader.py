@@ -13,7 +13,7 @@ import tomllib
 from collections.abc import Collection, Mapping
 from typing import Any, Literal, cast, get_args
 
-from twin.model.budget import check_quantities, check_size, check_text
+from twin.model.budget import MOST_CYCLES, check_quantities, check_size, check_text
 from twin.model.formula import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
 from twin.model.spec import (
     CadenceSpec,
@@ -193,7 +193,8 @@ def _inputs(top: Table, drug: str) -> tuple[InputSpec, ...]:
         if table.has("bioavailability_changes"):
             changes = table.choice("bioavailability_changes", ("duration", "rate"))
         evidence, kept = table.evidence(), cast(Literal["duration", "rate"], changes)
-        found.append(InputSpec(name, 1.0 if scale is None else scale, *evidence, kept))
+        whole, nothing = table.texts("whole_into"), table.flag("enters_nothing")
+        found.append(InputSpec(name, 1.0 if scale is None else scale, *evidence, kept, whole, nothing))
     return tuple(found)
 
 
@@ -318,8 +319,8 @@ def _regimen(table: Table, drugs: tuple[str, ...], covariates: tuple[CovariateSp
     if unit == "mg/m2" and "BSA" not in {c.name for c in covariates}:
         raise table.wrong("amount_unit", "is mg/m2, but the model has no covariate BSA; declare [covariates.BSA]")
     interval, cycles = table.number("interval", above=0), table.number("cycles", least=1)
-    if cycles != round(cycles):
-        raise table.wrong("cycles", f"is {cycles:g}; write a whole number")
+    if cycles != round(cycles) or cycles > MOST_CYCLES:
+        raise table.wrong("cycles", f"is {cycles:g}; write a whole number, at most {MOST_CYCLES}")
     start, duration = table.optional_number("start", least=0) or 0.0, table.number("duration", least=0)
     if start + duration > interval:
         raise table.wrong(

@@ -63,46 +63,54 @@ def show(
 
 
 @app.command(epilog=examples("dosetwin models check my.toml"))
-def check(files: Annotated[list[Path], typer.Argument(help="model files (TOML)")]) -> None:
+def check(
+    files: Annotated[list[Path], typer.Argument(help="model files (TOML)")],
+    strict: Annotated[bool, typer.Option(help="doubts count as faults")] = False,
+) -> None:
     """Check model files: names, formulas, units, sources, Omega, and whether they can be compiled and solved.
 
-    Says what is wrong with each; exit code 1 when anything is.
+    Says what is wrong with each, and what is sound but probably not meant (doubts). Exit code 1 when anything is wrong.
     """
+    wrong = sum(not _sound(file, strict=strict) for file in files)
+    if wrong:
+        raise typer.Exit(1)
+
+
+def _sound(file: Path, *, strict: bool) -> bool:
+    """Whether a model file has no fault, which are printed with its doubts."""
     from twin.kernel.kernel import compile_model
     from twin.model.spec import ModelError
     from twin.modelfile.library import load_model, text_of
-    from twin.modelfile.lint import faults
+    from twin.modelfile.lint import doubtful, faults, located
     from twin.names import shown
+    from twin.solver.expected import unexpected
     from twin.solver.step_control import step_sizes_for
 
-    wrong = 0
-    for file in files:
-        try:
-            found = faults(text_of(file), file.name)
-        except ModelError as error:
-            typer.echo(str(error), err=True)
-            wrong += 1
-            continue
-        if found:
-            for fault in found:
-                typer.echo(str(fault), err=True)
-            typer.echo(f"{shown(file.name)}: {len(found)} to mend", err=True)
-            wrong += 1
-            continue
-        model = load_model(file)
-        try:
+    name = shown(file.name)
+    try:
+        found = faults(text_of(file), file.name)
+        if not found:
+            model = load_model(file)
             kernel = compile_model(model)
             step_sizes = step_sizes_for(kernel)
-        except ModelError as error:
-            typer.echo(str(error), err=True)
-            wrong += 1
-            continue
-        solved = f"{len(kernel.linear)} states solved exactly, {len(kernel.stepped)} stepped"
-        if kernel.stepped:
-            solved += f" by {step_sizes.first:.2g} to {step_sizes.largest:.2g} {model.time_unit}"
-        typer.echo(f"{shown(file.name)}: sound; {model.id}, hash {model.hash}; {solved}")
-    if wrong:
-        raise typer.Exit(1)
+            found = located(unexpected(kernel, file.name), model.text, file.name)
+    except ModelError as error:
+        typer.echo(str(error), err=True)
+        return False
+    for fault in found:
+        typer.echo(str(fault), err=True)
+    if found:
+        typer.echo(f"{name}: {len(found)} to mend", err=True)
+        return False
+    doubts = doubtful(model, file.name)
+    for doubt in doubts:
+        typer.echo(f"doubt: {doubt}", err=True)
+    solved = f"{len(kernel.linear)} states solved exactly, {len(kernel.stepped)} stepped"
+    if kernel.stepped:
+        solved += f" by {step_sizes.first:.2g} to {step_sizes.largest:.2g} {model.time_unit}"
+    verdict = f"can be read, {len(doubts)} doubt{'s' * (len(doubts) > 1)}" if doubts else "sound"
+    typer.echo(f"{name}: {verdict}; {model.id}, hash {model.hash}; {solved}")
+    return not (strict and doubts)
 
 
 @app.command(epilog=examples("dosetwin models new paclitaxel_smith2031"))

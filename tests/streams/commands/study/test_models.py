@@ -168,3 +168,23 @@ def test_check_refuses_a_stiff_model_with_the_reason(tmp_path: Path) -> None:
     result = runner.invoke(app, ["check", str(file)])
     assert result.exit_code == 1
     assert "states: are stiff: they need steps of 1.7e-06 h" in result.stderr
+
+
+def test_check_says_what_is_probably_not_meant_and_when_strict_wants_none(tmp_path: Path) -> None:
+    path = tmp_path / "doubtful.toml"
+    path.write_text(toys.BOLUS.replace("iiv = 0.16", "iiv = 30"), encoding="utf-8")
+    result = runner.invoke(app, ["check", str(path)])
+    assert (result.exit_code, "doubtful.toml: can be read, 4 doubts; toy_bolus" in result.stdout) == (0, True)
+    assert "doubt: doubtful.toml:13:1: parameters.CL.iiv: is 30, a variance of ln CL" in result.stderr
+    assert runner.invoke(app, ["check", "--strict", str(path)]).exit_code == 1
+
+
+def test_check_holds_the_typical_patient_against_what_the_file_expects(tmp_path: Path) -> None:
+    path = tmp_path / "scaled.toml"
+    bounds = '[[expected]]\nof = "A"\nat = 1\nlow = 5\nhigh = 6\nsource = "Figure 1"\n'
+    path.write_text(f"{toys.BOLUS}\n{bounds}", encoding="utf-8")
+    result = runner.invoke(app, ["check", str(path)])
+    assert result.exit_code == 1
+    assert (
+        "scaled.toml:37:1: expected[0]: A of the typical patient is 0 at 1 h, not 5 to 6; look for a" in result.stderr
+    )
