@@ -189,6 +189,7 @@ class WardRow(msgspec.Struct, frozen=True):
     measured: MeasuredPoint | None
     observations: int
     ess: float | None
+    notes: tuple[str, ...] = ()
 
 
 def brief(value: float) -> float:
@@ -325,6 +326,7 @@ def row(
         measured=last_measured,
         observations=0 if latest is None else latest.observations,
         ess=None if latest is None else brief(latest.ess),
+        notes=() if latest is None else latest.notes or (),
     )
 
 

@@ -64,6 +64,7 @@ class IndividualEstimate:
         measured: how many values it rests on.
         left_out: what of the record could not be used, in words.
         at_reference: covariates that nothing was said of.
+        counted_once: notes on doses that are charted and that a pump tells of.
         values: empty where they were not asked for.
     """
 
@@ -80,6 +81,7 @@ class IndividualEstimate:
     measured: int
     at_reference: tuple[str, ...]
     left_out: str = ""
+    counted_once: tuple[str, ...] = ()
     values: tuple[PredictedValue, ...] = ()
 
 
@@ -184,9 +186,14 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchRe
         int(found.modes),
         0 if timeline is None else len(timeline.observations),
         at_reference(model, said_by(fact for _, fact in history.effective())),
+        counted_once=() if timeline is None else _counted_once(timeline),
         values=values,
     )
     return BatchResult(patient_id, estimated, refusals(patient_id, events, recorded, refused))
+
+
+def _counted_once(timeline: Timeline) -> tuple[str, ...]:
+    return tuple(one.note(drug) for drug, source in timeline.delivered.items() for one in source.told_twice)
 
 
 def _occasions(begins: Sequence[int], timeline: Timeline | None, model: Model, zero: int) -> Numbers:

@@ -20,7 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
-from twin.events import OUTPUT_EVENTS, Alert, OutputEvent, Prediction, decode, encode, to_millis
+from twin.events import OUTPUT_EVENTS, Alert, Estimate, OutputEvent, Prediction, decode, encode, to_millis
 from twin.model.spec import Model
 from twin.patient.held_alerts import RULE as HELD
 
@@ -49,7 +49,8 @@ class Replayed:
         lines: encoded output events, one a line, by the name of the file that they belong to (`FILES`).
         posterior: arrays of what the twin believes in the end; of rival models each model's, named ``MODEL/eta`` and so
             on, and their weights.
-        problems: what the twin refused.
+        problems: what the twin refused or holds.
+        notes: what it did not count as it was told.
         failure: why the twin failed, if it did; then there is nothing else.
     """
 
@@ -59,14 +60,16 @@ class Replayed:
     posterior: Arrays
     problems: tuple[Problem, ...]
     failure: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Totals:
-    """Output events by kind over all patients, and how many twins there are."""
+    """Output events by kind over all patients, how many twins there are, and what they note of their patients."""
 
     outputs: Counter[str]
     twins: int
+    notes: tuple[str, ...] = ()
 
 
 def replays(
@@ -111,6 +114,7 @@ def replay(
     out.mkdir(parents=True, exist_ok=True)
     totals: Counter[str] = Counter()
     twins = 0
+    notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         parts = Path(folder)
         with closing(replays(cases, particles, jobs, report, done)) as results:
@@ -118,8 +122,9 @@ def replay(
                 _write_part(result, parts)
                 twins += 1
                 totals += result.outputs
+                notes += [f"{result.patient_id}: {note}" for note in result.notes]
         _publish(parts, [case.patient_id for case in cases], out)
-    return Totals(totals, twins)
+    return Totals(totals, twins, tuple(sorted(notes)))
 
 
 def read_predictions(out: Path) -> Iterator[Prediction]:
@@ -164,7 +169,15 @@ def replay_case(case: Case, particles: int) -> Replayed:
     update = twin.observe(events)
     problems = [*refusals(case.patient_id, events, case.recorded, update.rejected), *_held(case, update.outputs)]
     said = Counter[str](output.kind for output in update.outputs)
-    return Replayed(case.patient_id, said, _lines(update.outputs), _posterior(twin), tuple(sorted(problems)))
+    noted = (note for output in update.outputs if isinstance(output, Estimate) for note in output.notes or ())
+    return Replayed(
+        case.patient_id,
+        said,
+        _lines(update.outputs),
+        _posterior(twin),
+        tuple(sorted(problems)),
+        notes=tuple(dict.fromkeys(noted)),
+    )
 
 
 def _held(case: Case, outputs: Iterable[OutputEvent]) -> list[Problem]:

@@ -241,6 +241,7 @@ class AverageFold:
             observations=max(one.observations for one in alone),
             kernel_hash=",".join(one.kernel_hash for one in alone),
             model_weights=dict(zip(self._rivals.ids, shares(log_evidence).tolist(), strict=True)),
+            notes=tuple(dict.fromkeys(note for one in alone for note in one.notes or ())) or None,
         )
 
     def _snapshot(

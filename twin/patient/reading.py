@@ -185,6 +185,7 @@ class Reader:
             log_evidence=belief.log_evidence,
             observations=belief.observations,
             kernel_hash=self._trunk.kernel.hash,
+            notes=_notes(timeline, millis) or None,
         )
 
     def _parameters(self, belief: Belief, timeline: Timeline, millis: int) -> tuple[Band, ...]:
@@ -274,6 +275,16 @@ class Reader:
         recent = [(o.value, o.millis) for o in seen if o.output == output and o.millis >= since]
         now = view.out[output], view.weight
         return nadir_view(toxicity, self._unit, nadir, millis, now, min(recent, default=None))
+
+
+def _notes(timeline: Timeline, millis: int) -> tuple[str, ...]:
+    """What of the present courses was told twice and is counted once."""
+    return tuple(
+        one.note(drug)
+        for drug, source in sorted(timeline.delivered.items())
+        for one in source.told_twice
+        if one.start <= millis < one.start + COURSE_GAP_MS
+    )
 
 
 def envelope(kind: str, patient_id: str, model: str, model_hash: str, millis: int, *parts: object) -> dict[str, Any]:

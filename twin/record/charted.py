@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from twin.clock import HOUR_MS
+from twin.events import from_millis
 
 START_MS = HOUR_MS
 """How far the charted start may be from the pump's: doses are charted when there is time, or as ordered (assumed)."""
@@ -61,6 +62,12 @@ class ToldTwice(NamedTuple):
     device: str
     start: int
     pumped: float
+
+    def note(self, drug: str) -> str:
+        """What is to be said of it."""
+        begun = from_millis(self.start).strftime("%Y-%m-%d %H:%M UTC")
+        told = f"dose_given '{self.event_id}' ({self.charted:.4g} mg) is what {self.device} began at {begun}"
+        return f"{drug}: {told}; it is counted once, as the pump tells it"
 
 
 def told_twice(doses: Sequence[ChartedDose], infusions: Sequence[Infusion]) -> tuple[ToldTwice, ...]:

@@ -41,6 +41,9 @@ def _first_delivered(old: Delivered, new: Delivered) -> int | None:
     found = [
         _first_unequal([(step[0], step) for step in old.rate], [(step[0], step) for step in new.rate]),
         _first_unequal([(dose[0], dose) for dose in old.impulses], [(dose[0], dose) for dose in new.impulses]),
+        _first_unequal(
+            [(one.start, one[:4]) for one in old.told_twice], [(one.start, one[:4]) for one in new.told_twice]
+        ),
         _first_unequal([(dose.start, dose) for dose in old.recorded], [(dose.start, dose) for dose in new.recorded]),
     ]
     return min((millis for millis in found if millis is not None), default=None)

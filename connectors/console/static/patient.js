@@ -144,6 +144,7 @@ export class Patient {
         `${relative(middle, this.now)}, ${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${day(early)}–${day(late)}`]);
     }
     facts.push(["Measured values", `${row.observations}`, row.ess === null ? "" : `effective sample size ${Math.round(row.ess)}`]);
+    for (const note of row.notes) facts.push(["Counted once", "", note]);
     $("facts").replaceChildren(...facts.map(([name, value, more]) =>
       make("div", {}, make("dt", { text: name }), make("dd", {}, make("strong", { text: value }), make("small", { text: more })))));
   }

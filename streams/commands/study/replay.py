@@ -68,6 +68,8 @@ def replay(
     with ended_plainly():
         with progress("replay", "patients", len(cases)) as done:
             totals = replay_cases(cases, out, particles, processes, left_out, done)
+        for note in totals.notes:
+            typer.echo(f"note: {note}", err=True)
         if score:
             _write_score(read_predictions(out), out / SCORE)
     summary = {

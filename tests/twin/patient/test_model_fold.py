@@ -7,6 +7,7 @@ import pytest
 from tests.twin import toys
 from tests.twin.bedside import PATIENT, bind, clock, count, dose, level, ms, start, stop, vital
 from twin.clock import HOUR_MS
+from twin.events import Estimate
 from twin.patient.fold import Step
 from twin.patient.model_fold import ModelFold
 
@@ -123,3 +124,24 @@ def test_a_late_word_in_a_silence_brings_the_estimates_that_were_left_out() -> N
     assert received.contact == ms(100)
     assert found.judge_again(ms(100)) is None
     assert folded(90, dose(0), bind(0), vital(100), clock(200)).judge_again(ms(50)) is not None
+
+
+def test_an_infusion_that_was_told_twice_is_noted_with_each_estimate_of_its_course() -> None:
+    found = fold(start(0.3, 40.0), stop(2.3), dose(0.3, 80.0, 2.0), level(90, 0.1))
+    noted = {}
+    while (due := found.due()) is not None and due <= ms(90):
+        (noted[due],) = (one.notes for one in found.step(due).published if isinstance(one, Estimate))
+    new = {millis for millis, notes in noted.items() if notes is not None}
+    assert new == {millis for millis in noted if millis < ms(0.3 + 72)} != set(noted)
+    assert noted[ms(0.3)] == (
+        "toxin: dose_given 'dose 0.3' (80 mg) is what pump-1 began at 2026-03-02 08:18 UTC; it is counted once, as the "
+        "pump tells it",
+    )
+
+
+def test_a_dose_that_another_one_takes_the_place_of_is_noted_anew() -> None:
+    """The pump told one infusion; the dose that names the pump is that one, and the other counts beside it."""
+    pumped = start(0.3, 40.0), stop(2.3), dose(1.2, 80.0, 2.0)
+    found = folded(4, *pumped, level(4, 1.0))
+    received = found.receive([dose(3, 80.0, 2.0, device_id="pump-1")])
+    assert received.since == ms(0.3)

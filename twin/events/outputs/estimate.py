@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field
 
 from twin.events.bands import Band
-from twin.events.bounds import Probability, Share, Size, Tag, Whole
+from twin.events.bounds import Probability, Share, Size, Tag, Text, Whole
 from twin.events.channels import ESTIMATES, Channel
 from twin.events.envelope import Frozen, OutputEvent, Quantity
 from twin.events.story import published
@@ -33,6 +33,7 @@ class Estimate(OutputEvent):
     ``delivered_rate`` is what the pumps deliver at ``time`` and ``delivered`` the cumulative amount, per drug.
     ``kernel_hash`` is that of the generated code that computed it, of rival models joined by commas.
     ``model_weights`` are those of rival models whose average this is; such a twin has no parameters of its own.
+    ``notes`` say what of the present course was not counted as it was told.
     """
 
     sent_on: ClassVar[Channel] = ESTIMATES
@@ -49,6 +50,7 @@ class Estimate(OutputEvent):
     observations: Whole
     kernel_hash: KernelHash
     model_weights: dict[Tag, Share] | None = None
+    notes: tuple[Text, ...] | None = None
 
     @classmethod
     def example(cls) -> Self:
