@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.events import BadEvent, Clock, decode, encode
+from twin.events import EVENTS, BadEvent, Clock, decode, encode
 from twin.events.event_time import PATTERN
 
 CLOCK = {"v": 1, "kind": "clock", "event_id": "e1", "patient_id": "P-1", "source": "ward"}
@@ -53,6 +53,17 @@ def test_what_is_no_iso_time_with_an_offset_is_refused_with_value_and_mend(time:
     mend = "it is no ISO 8601 time with an offset; write it as 2026-03-02T09:00:00Z or 2026-03-02T10:00:00+01:00"
     assert caught.value.reason == "invalid_event"
     assert caught.value.detail == f"field 'time': {mend} (got {time!r})"
+
+
+def test_every_time_in_every_event_is_an_event_time() -> None:
+    def times(node: object) -> list[dict[str, object]]:
+        if isinstance(node, dict):
+            own = [node] if node.get("format") == "date-time" else []
+            return own + [found for each in node.values() for found in times(each)]
+        return [found for each in node for found in times(each)] if isinstance(node, list) else []
+
+    for event in EVENTS:
+        assert all(one.get("pattern") == PATTERN for one in times(event.model_json_schema())), event
 
 
 def test_the_times_of_planned_doses_are_event_times_too() -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import AwareDatetime, Field, model_validator
+from pydantic import Field, model_validator
 
 from twin.events.channels import COMMANDS, Channel
 from twin.events.envelope import ClinicalEnvelope, EventId, InputEvent, ModelName
+from twin.events.event_time import EventTime
 from twin.events.story import received, story_id
 
 
@@ -47,8 +48,8 @@ class Release(ClinicalEnvelope):
 
     kind: Literal["release"] = "release"
     events: Annotated[tuple[EventId, ...], Field(max_length=1000)] = ()
-    begins: AwareDatetime | None = None
-    ends: AwareDatetime | None = None
+    begins: EventTime | None = None
+    ends: EventTime | None = None
 
     @model_validator(mode="after")
     def _names_something(self) -> Release:
