@@ -26,7 +26,7 @@ from twin.model.evidence import (
 )
 from twin.names import shown
 
-TimeUnit = Literal["h", "d"]
+TimeUnit = Literal["min", "h", "d"]
 Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
 ErrorKind = Literal[
     "proportional",

@@ -9,8 +9,8 @@ A number written in a formula has no unit of its own, and papers use it in three
 ``1 + 0.77*(BSA - 1.8)``             as a coefficient in a sum it carries what makes the terms equal (here 1/m2);
 ``BSA / 1.73``                       below a covariate it is the reference, and the quotient a plain number.
 
-Anywhere else it is a plain number, so that ``4/MTT`` is 1/h. Where another unit is meant, the number is given a name
-and a unit under [parameters].
+A written 0 makes its product 0 in any unit. Anywhere else a number is a plain one, so that ``4/MTT`` is 1/h. Where
+another unit is meant, the number is given a name and a unit under [parameters].
 """
 
 from __future__ import annotations
@@ -182,7 +182,8 @@ def measure(node: ast.expr, env: Mapping[str, Measure]) -> Measure:
         case ast.BinOp(left=left, op=ast.Add() | ast.Sub(), right=right):
             return _sum(node, measure(left, env), measure(right, env))
         case ast.BinOp(left=left, op=ast.Mult(), right=right):
-            return _product(measure(left, env), measure(right, env))
+            found = _product(measure(left, env), measure(right, env))
+            return Measure(None) if _is_zero(left) or _is_zero(right) else found
         case ast.BinOp(left=left, op=ast.Div(), right=right):
             return _quotient(measure(left, env), measure(right, env))
         case ast.BinOp(left=left, op=ast.Pow(), right=right):
@@ -211,6 +212,13 @@ def _call(node: ast.expr, function: str, arguments: list[ast.expr], env: Mapping
     for argument in arguments[1:]:
         found = _equal(node, found, measure(argument, env))
     return replace(found, covariate=False)
+
+
+def _is_zero(node: ast.expr) -> bool:
+    """Whether a factor is a written 0: the product is 0 in any unit, as of what a paper switches off, ``0*A``."""
+    if isinstance(node, ast.UnaryOp):
+        return _is_zero(node.operand)
+    return isinstance(node, ast.Constant) and node.value == 0
 
 
 def _sum(node: ast.expr, left: Measure, right: Measure) -> Measure:
@@ -267,6 +275,8 @@ def _power(base: ast.expr, exponent: ast.expr, env: Mapping[str, Measure]) -> Me
 def _number(exponent: ast.expr) -> float:
     try:
         return float(evaluate(exponent, {}))
+    except KeyError as error:
+        raise DimensionError(f"the exponent '{_quoted(exponent)}' reads {error}; write the number") from None
     except ArithmeticError as error:
         raise DimensionError(f"the exponent '{_quoted(exponent)}' has no value ({error}); mend it") from None
 

@@ -124,7 +124,7 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
         title=top.text("title"),
         drug=drug,
         drugs=drugs,
-        time_unit=cast(TimeUnit, top.choice("time_unit", ("h", "d"))),
+        time_unit=cast(TimeUnit, top.choice("time_unit", get_args(TimeUnit))),
         sources=read_citations(top),
         confirmed_by=confirmed_by,
         unconfirmed=unconfirmed,

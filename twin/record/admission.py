@@ -217,7 +217,12 @@ def _within(field: str, quantity: Quantity, low: float, high: float, reason: str
 
 
 def _amount(field: str, quantity: Quantity) -> Quantity:
-    return _within(field, _not_negative(field, _in(field, quantity, AMOUNT_UNIT)), 0, MOST_AMOUNT)
+    amount = _not_negative(field, _in(field, quantity, AMOUNT_UNIT))
+    if amount.value > MOST_AMOUNT:
+        said = f"field '{field}': {amount.value:g} mg is more than {MOST_AMOUNT:g} mg; check the unit"
+        mend = "a model that counts in another one (ug, U) converts recorded mg itself, [inputs.X] scale"
+        raise _Refused("out_of_range", f"{said}; {mend}")
+    return amount
 
 
 def _hours(duration: Quantity | None) -> Quantity | None:

@@ -24,7 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.clock import HOUR_MS
+from twin.clock import HOUR_MS, UNIT_HOURS
 from twin.kernel.arguments import System
 from twin.kernel.kernel import Kernel
 from twin.model.formula import names_in
@@ -165,7 +165,7 @@ def _interval(timeline: Timeline, kernel: Kernel, millis: int, row: Floats) -> T
 
 def _length(kernel: Kernel, interval: Timeline, millis: int) -> float:
     hours = (millis - interval.start) / HOUR_MS
-    return hours if kernel.model.time_unit == "h" else hours / 24
+    return hours / UNIT_HOURS[kernel.model.time_unit]
 
 
 def _gathering(kernel: Kernel) -> frozenset[str]:

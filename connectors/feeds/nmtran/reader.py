@@ -54,6 +54,7 @@ from connectors.feeds.nmtran.records import (
 )
 from connectors.feeds.nmtran.times import ORIGIN, place_in_time
 from connectors.feeds.nmtran.unused import WHAT, Unused, refuse_amount
+from twin.clock import UNIT_HOURS
 from twin.events import (
     Covariate,
     DoseGiven,
@@ -74,8 +75,6 @@ ABOVE_STEADY = (
     "values above a dose with SS 1 of their TIME were taken as drawn before that steady state; a trough of it belongs"
     " at the end of an interval"
 )
-
-_HOURS = {"h": 1.0, "d": 24.0}
 
 
 @dataclass(frozen=True)
@@ -191,7 +190,7 @@ class _Reader:
 
     def __init__(self, model: Model, output: str | None, prefix: str = "") -> None:
         self.model = model
-        self.unit_hours = _HOURS[model.time_unit]
+        self.unit_hours = UNIT_HOURS[model.time_unit]
         self.covariates = {covariate.name: covariate for covariate in model.covariates}
         self.notes: Counter[str] = Counter()
         self.observer = Observer(model, output, self.notes)

@@ -48,6 +48,8 @@ def unit_of(text: str) -> object:
         ("A/2", "mg"),
         ("-A", "mg"),
         ("2**gamma", "1"),
+        ("A + 0*CL", "mg"),
+        ("A + CL*-0", "mg"),
     ],
 )
 def test_formulas_as_papers_write_them_have_the_unit_that_was_meant(text: str, unit: str) -> None:
@@ -75,6 +77,7 @@ def test_a_formula_of_numbers_only_fits_any_unit(text: str) -> None:
         ("log(A/V)", "the argument of log, 'A / V', is in mg/L"),
         ("A**gamma", "the base of a power whose exponent is not a number, 'A', is in mg"),
         ("gamma**A", "an exponent, 'A', is in mg"),
+        ("A**(0*A)", "the exponent '0 * A' reads 'A'; write the number"),
         ("gamma**(CL/Q)", "an exponent, 'CL / Q', is in L/mL"),
     ],
 )

@@ -39,7 +39,7 @@ def test_a_fault_is_shown_as_a_compiler_shows_it() -> None:
     [
         ('title = "Doc', 'titel = "Doc', "titel", "unknown key; did you mean 'title'?"),
         ('drug = "docetaxel"\n', 'drg = "docetaxel"\n', "drg", "unknown key; did you mean 'drug'?"),
-        ('time_unit = "h"', 'time_unit = "hours"', "time_unit", "'hours' is not known; write one of h, d"),
+        ('time_unit = "h"', 'time_unit = "hours"', "time_unit", "'hours' is not known; write one of min, h, d"),
         ("citation = ", "cite = ", "[[sources]]", "is missing"),
         ("[inputs.dexamethasone]", "[input.dexamethasone]", "[input.dexamethasone]", "did you mean 'inputs'?"),
         ("reference = 0.94", "reference = 94", "reference", "outside low to high"),

@@ -267,7 +267,7 @@ def wrong(good: str, bad: str) -> ModelError:
         ("[states.In]", "[states.lambda]", "states.lambda", "'lambda' cannot be a name"),
         ('drug = "docetaxel"\n', "", "drug", "is missing; write a text in quotes"),
         ('drug = "docetaxel"\n', 'drug = "doce-taxel"\n', "drug", "'doce-taxel' cannot be a name"),
-        ('time_unit = "h"', 'time_unit = "min"', "time_unit", "'min' is not known; write one of h, d"),
+        ('time_unit = "h"', 'time_unit = "s"', "time_unit", "'s' is not known; write one of min, h, d"),
         ('time_unit = "h"', "time_unit = 1", "time_unit", "is a number; write a text in quotes"),
         ('time_unit = "h"', 'time_unit = "h"\nwings = 3', "wings", "unknown key; known here:"),
         ("iiv = 0.1478", "iivv = 0.1478", "parameters.CL.iivv", "unknown key; did you mean 'iiv'?"),

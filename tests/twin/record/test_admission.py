@@ -149,7 +149,7 @@ REFUSED: list[tuple[InputEvent, str, list[str]]] = [
         ["'rate'", "1515 mL/h", "0 to 1500 mL/h", "check the unit"],
     ),
     (start(1, MOST_RATE * 2), "rate_out_of_range", ["'rate'", "200000 mg/h", "check the unit"]),
-    (dose(1, MOST_AMOUNT * 2), "out_of_range", ["'amount'", "400000 mg", "check the unit"]),
+    (dose(1, MOST_AMOUNT * 2), "out_of_range", ["'amount'", "400000 mg", "check the unit", "[inputs.X] scale"]),
     (dose(1, 5.0, duration=LONGEST_HOURS * 2), "out_of_range", ["'duration'", "2880 h", "check the unit"]),
     (vital(1, 1000.0), "out_of_range", ["'value'", "1000 /min", "10 to 350"]),
     (level(1, 0.0, below_lloq=True), "out_of_range", ["'lloq'"]),
