@@ -22,7 +22,7 @@ from tests.fuzz.mutation import CANARY, hostile_file, sound_files
 from twin.kernel.codegen import generate
 from twin.model.spec import ModelError
 from twin.model.structure import analyse
-from twin.modelfile.lint import faults
+from twin.modelfile.lint import doubtful, faults
 from twin.modelfile.reader import parse_model
 from twin.names import unprintable
 
@@ -81,6 +81,7 @@ def examine(text: str) -> str:
             model = parse_model(text, "hostile.toml")
             source = generate(model, analyse(model))
             said = [str(line) for section in facts(model) for line in (*section.lines, *section.formulas)]
+            said += [str(doubt) for doubt in doubtful(model, "hostile.toml")]
             refusal = None
         except ModelError as error:
             source, said, refusal = "", [], error

@@ -109,8 +109,9 @@ def variance_of(stated: float, stated_as: StatedAs, relative_to: float | None = 
         case "variance":
             return stated
         case "sd":
-            return stated**2
+            return stated * stated
         case "cv_of_eta":
-            return (stated * (1.0 if relative_to is None else relative_to)) ** 2
+            deviation = stated * (1.0 if relative_to is None else relative_to)
+            return deviation * deviation
         case "cv_of_parameter":
-            return math.log1p(stated**2)
+            return math.log1p(stated * stated)  # infinite, not an error, where the square is

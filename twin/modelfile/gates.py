@@ -105,9 +105,10 @@ def _covariances(model: Model) -> Doubts:
     variances = {"iiv": {p.name: p.iiv for p in model.parameters}, "iov": {p.name: p.iov for p in model.parameters}}
     for i, one in enumerate(model.correlations):
         first, second = (variances[one.level][name] for name in one.between)
-        if one.covariance is None or one.printed or not first or not second:
+        product = (first or 0.0) * (second or 0.0)
+        if not one.covariance or one.printed or not first or not second or not product:
             continue
-        ratio = one.covariance / (first * second)
+        ratio = one.covariance / product
         # Half a unit of the last digit of each of the three numbers.
         blur = abs(ratio) * sum(rounding(number) / abs(number) for number in (one.covariance, first, second))
         if 0.01 <= abs(ratio) <= 1 and blur <= TELLING and abs(ratio - round(ratio, 2)) <= 2 * blur:

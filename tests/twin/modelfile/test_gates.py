@@ -91,6 +91,7 @@ def test_a_covariance_made_of_variances_is_seen_where_digits_tell() -> None:
     assert said(changed(*variances, more=JOINT + "covariance = 0.09005\n")) == []
     assert said(changed(*variances, more=JOINT + 'covariance = 0.016892\nstated_as = "covariance"\n')) == []
     assert said(changed(*variances, more=JOINT + "correlation = 0.48\n")) == []
+    assert said(changed(*variances, more=JOINT + "covariance = 0\n")) == []
     # Two digits say nothing: almost any ratio is within their rounding.
     assert said(changed(more=JOINT + "covariance = 0.0018\n")) == []
 
