@@ -171,7 +171,8 @@ def _quantities(said: Estimate) -> Iterator[tuple[str, Band]]:
         yield "parameter", band
     for exposure in said.exposure:
         yield "exposure so far", exposure.so_far
-        yield "exposure at end", exposure.at_end
+        if exposure.at_end is not None:
+            yield "exposure at end", exposure.at_end
 
 
 def _band(band: Band) -> tuple[Cell, ...]:

@@ -69,16 +69,17 @@ class Rate(msgspec.Struct, frozen=True):
 
 
 class Target(msgspec.Struct, frozen=True):
-    """Exposure of the running course beside its target window, all in ``unit``."""
+    """Exposure beside its target window, in ``unit``; ``None``: what cannot be said, or a limit that there is not."""
 
     name: str
+    measure: str
     unit: str
     so_far: Quantiles
-    at_end: Quantiles
-    low: float
-    high: float
-    p_below: float
-    p_above: float
+    at_end: Quantiles | None
+    low: float | None
+    high: float | None
+    p_below: float | None
+    p_above: float | None
 
 
 class LowPoint(msgspec.Struct, frozen=True):
@@ -211,7 +212,10 @@ def point(estimate: Estimate) -> Point:
     return Point(
         t=to_millis(estimate.time),
         o={band.name: quantiles(band) for band in estimate.outputs},
-        e={part.at_end.name: (brief(part.so_far.median), *quantiles(part.at_end)) for part in estimate.exposure},
+        e={
+            part.so_far.name: (brief(part.so_far.median), *(() if part.at_end is None else quantiles(part.at_end)))
+            for part in estimate.exposure
+        },
         r={drug: brief(rate.value) for drug, rate in estimate.delivered_rate.items()},
     )
 
@@ -349,14 +353,15 @@ def _rates(latest: Estimate, active: Sequence[AlertCard]) -> tuple[Rate, ...]:
 
 def _target(part: Exposure) -> Target:
     return Target(
-        name=part.at_end.name,
-        unit=part.at_end.unit,
+        name=part.so_far.name,
+        measure=part.measure,
+        unit=part.so_far.unit,
         so_far=quantiles(part.so_far),
-        at_end=quantiles(part.at_end),
+        at_end=None if part.at_end is None else quantiles(part.at_end),
         low=part.target_low,
         high=part.target_high,
-        p_below=brief(part.p_below),
-        p_above=brief(part.p_above),
+        p_below=None if part.p_below is None else brief(part.p_below),
+        p_above=None if part.p_above is None else brief(part.p_above),
     )
 
 

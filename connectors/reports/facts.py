@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from twin.arrays import Floats
 from twin.model.evidence import CitationSpec
-from twin.model.spec import CovariateSpec, Model, OccasionSpec, ParameterSpec
+from twin.model.spec import CovariateSpec, Model, OccasionSpec, ParameterSpec, TargetSpec
 from twin.observation.kinds import kind_of
 from twin.writing import duration
 
@@ -208,11 +208,19 @@ def _outputs(model: Model) -> Section:
     return Section("Outputs", ("name", "formula", "unit", "residual error (SD)", "rests on"), tuple(rows))
 
 
+def _measured(target: TargetSpec) -> str:
+    each = {"course": "a course", "day": "a day", "trough": "before the next dose", "time_above": "above a level"}
+    return f"{target.state or target.drug}, {each[target.measure]}:"
+
+
+def _window(target: TargetSpec) -> str:
+    if target.high is None:
+        return f"at least {target.low:g}"
+    return f"at most {target.high:g}" if target.low is None else f"{target.low:g} to {target.high:g}"
+
+
 def _limits(model: Model) -> Section:
-    lines = [
-        f"{t.name}: {t.state} {t.low:g} to {t.high:g} {t.unit} per course; {_rests_on(t.source, t.assumed)}"
-        for t in model.targets
-    ]
+    lines = [f"{t.name}: {_measured(t)} {_window(t)} {t.unit}; {_rests_on(t.source, t.assumed)}" for t in model.targets]
     for x in model.toxicities:
         within = f"within {duration(x.horizon, model.time_unit)}"
         lines.append(f"{x.name}: {x.output} below {x.below:g} {x.unit} {within}; {_rests_on(x.source, x.assumed)}")

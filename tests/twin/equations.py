@@ -209,7 +209,7 @@ def _row(model: Model, env: Environment, x: NDArray[np.float64], t: float) -> li
             here[name] = max(0.0, t - env[name])
     outputs = [float(evaluate(output.expression, here)) for output in model.outputs]
     further = [float(evaluate(formula, here)) for output in model.outputs for formula in output.further]
-    return outputs + [here[target.state] for target in model.targets] + further
+    return outputs + [float(evaluate(target.expression, here)) for target in model.targets] + further
 
 
 def _epoch(timeline: Timeline, millis: int) -> int:

@@ -8,6 +8,7 @@ history alone, so the alerts are too. Every number comes with its unit; times ar
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal
 
 from twin.clock import HOUR_MS
 from twin.record.orders import DeviceView, PlanStep
@@ -40,18 +41,24 @@ class DeliveryView:
 
 @dataclass(frozen=True, slots=True)
 class ExposureView:
-    """Exposure of a course against its target window; probabilities are of the exposure at the end of the course."""
+    """Exposure against its target window; probabilities are of the exposure once it is complete.
+
+    They and ``at_end_median`` are ``None`` where nothing can be said of the end, and of a limit that there is not.
+    """
 
     target: str
     drug: str
-    p_below: float
-    p_above: float
-    at_end_median: float
-    target_low: float
-    target_high: float
+    measure: Literal["course", "day", "trough", "time_above"]
+    p_below: float | None
+    p_above: float | None
+    at_end_median: float | None
+    target_low: float | None
+    target_high: float | None
     unit: str
+    begun_ms: int
+    """Beginning of the course."""
     running: bool
-    """The course still has something to deliver, so ``at_end_median`` is a prediction."""
+    """The measure is still incomplete, so that ``at_end_median`` is a prediction."""
 
 
 @dataclass(frozen=True, slots=True)

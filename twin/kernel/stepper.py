@@ -236,7 +236,7 @@ class Stepper:
     def _outputs(self) -> None:
         add = self.lines.add
         shown = [self._source(output.expression) for output in self.model.outputs]
-        shown += [f"m_{target.state}" for target in self.model.targets]
+        shown += [self._source(target.expression) for target in self.model.targets]
         shown += [self._source(formula) for output in self.model.outputs for formula in output.further]
         self._bind(5, shown)
         read = _names(shown)

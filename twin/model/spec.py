@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import ast
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -226,21 +226,33 @@ class OutputSpec:
     further: tuple[ast.expr, ...] = ()
 
 
+TargetMeasure = Literal["course", "day", "trough", "time_above"]
+
+TARGET_MEASURES: tuple[TargetMeasure, ...] = get_args(TargetMeasure)
+
+
 @dataclass(frozen=True, slots=True)
 class TargetSpec:
-    """A window for the exposure of one course, gathered by ``state`` (an area under a curve) in ``unit``.
+    """A window for the exposure to one drug, in ``unit``; one of its limits may be missing.
 
-    ``course_gap`` is the time without delivery of ``drug``, in model time units, after which a delivery starts a new
-    course.
+    Attributes:
+        measure: what is held against it (`twin.modelfile.outputs`).
+        state: what gathers it, emptied at the beginning of each course or day; ``None`` of a trough.
+        expression: what is shown of it.
+        course_gap: time without delivery of ``drug`` after which a delivery starts a new course; model time units.
+        settled: time into a course from which a trough is to be in the window; model time units.
     """
 
     name: str
     drug: str
-    state: str
+    measure: TargetMeasure
+    state: str | None
+    expression: ast.expr
     unit: str
-    low: float
-    high: float
+    low: float | None
+    high: float | None
     course_gap: float
+    settled: float
     source: str | None
     assumed: str | None
 

@@ -69,6 +69,7 @@ def check_dimensions(model: Model, file: str) -> None:
     for term in model.terms:
         _agree(file, f"terms.{term.name}.expression", term.expression, env, term.unit)
     own = {kind_of(output).own_state(output) for output in model.outputs}
+    own |= {target.state for target in model.targets if target.measure == "time_above"}
     for state in model.states:
         if state.name in own:  # its kind made it, of a formula that is checked below
             continue
@@ -112,7 +113,15 @@ def _check_mentions(model: Model, file: str) -> None:
     """Thresholds are compared with states and outputs as they are, so they must be written in the same unit."""
     states = {state.name: state.unit for state in model.states}
     outputs = {output.name: output.unit for output in model.outputs}
-    mentions = [(f"targets.{t.name}.unit", t.unit, states[t.state], f"state {t.state}") for t in model.targets]
+    mentions = [
+        (f"targets.{t.name}.unit", t.unit, states[t.state], f"state {t.state}")
+        for t in model.targets
+        if t.state is not None
+    ]
+    for t in model.targets:
+        if t.measure == "trough":
+            shown = next(o for o in model.outputs if ast.dump(o.expression) in ast.dump(t.expression))
+            mentions.append((f"targets.{t.name}.unit", t.unit, shown.unit, f"output {shown.name}"))
     mentions += [
         (f"toxicities.{t.name}.unit", t.unit, outputs[t.output], f"output {t.output}") for t in model.toxicities
     ]

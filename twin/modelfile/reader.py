@@ -29,7 +29,6 @@ from twin.model.spec import (
     RegimenSpec,
     Route,
     StateSpec,
-    TargetSpec,
     TimeUnit,
     ToxicitySpec,
 )
@@ -45,7 +44,7 @@ from twin.modelfile.evidence import (
     read_stated,
     read_variability,
 )
-from twin.modelfile.outputs import read_outputs
+from twin.modelfile.outputs import read_outputs, read_targets
 from twin.modelfile.trial import check_typical
 from twin.modelfile.variability import covariances, drift, occasions
 
@@ -114,6 +113,8 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
     states = _states(top, constants, names, drugs, record)
     outputs, own_states = read_outputs(top, names, record)
     states += own_states
+    targets, own_states = read_targets(top, drugs, states, outputs, top.text("time_unit"))
+    states += own_states
     eta_names, omega, iov_names, omega_iov, correlations = covariances(top, parameters)
     check_widening(top, covariates, eta_names)
     variability = read_variability(top)
@@ -135,7 +136,7 @@ def read_model(content: dict[str, Any], text: str, file: str) -> Model:
         terms=terms,
         states=states,
         outputs=outputs,
-        targets=tuple(_target(name, table, drugs, states) for name, table in top.named("targets")),
+        targets=targets,
         toxicities=tuple(_toxicity(name, table, outputs) for name, table in top.named("toxicities")),
         regimens=tuple(_regimen(table, drugs, covariates) for table in top.listed("regimens")),
         inputs=inputs,
@@ -285,21 +286,6 @@ def _states(
     if not found:
         raise top.wrong("states", "is missing; declare at least one, [states.A1]")
     return tuple(found)
-
-
-def _target(name: str, table: Table, drugs: tuple[str, ...], states: tuple[StateSpec, ...]) -> TargetSpec:
-    check_name(table, name)
-    low = table.number("low", above=0)
-    return TargetSpec(
-        name,
-        table.choice("drug", drugs),
-        table.choice("state", [state.name for state in states]),
-        table.unit(),
-        low,
-        table.number("high", above=low),
-        table.number("course_gap", above=0),
-        *table.evidence(),
-    )
 
 
 def _toxicity(name: str, table: Table, outputs: tuple[OutputSpec, ...]) -> ToxicitySpec:

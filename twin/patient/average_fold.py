@@ -260,8 +260,7 @@ class AverageFold:
             last_observation_ms=max(observed, default=None),
             delivery=tuple(delivery.values()),
             exposures=tuple(
-                exposure_view(target.name, target.drug, exposure, members[0].view.running)
-                for target, exposure in exposures(members)
+                exposure_view(window, exposure, alone[0].time_ms) for window, exposure in exposures(members)
             ),
             nadir=self._nadir_view(members, alone, foreseen),
             surprise=self._surprise(evidence),

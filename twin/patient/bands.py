@@ -31,15 +31,22 @@ def output_bands(model: Model, out: Floats, weight: Floats) -> tuple[Band, ...]:
     return tuple(band(o.name, o.unit, out[i], weight) for i, o in enumerate(model.outputs))
 
 
-def exposure_reading(target: TargetSpec, so_far: Floats, at_end: Floats, weight: Floats) -> Exposure:
-    """Exposure of the running course (N,) now and at its end, against the target window."""
+def exposure_reading(
+    target: TargetSpec, so_far: Floats, at_end: Floats | None, weight: Floats, *, known: bool
+) -> Exposure:
+    """Exposure (N,) now and at its end against the target window.
+
+    ``known``: the doses until the end are; otherwise ``at_end`` is of those given so far, and only a lower limit.
+    """
+    low, high = target.low, target.high
     return Exposure(
+        measure=target.measure,
         so_far=band(target.name, target.unit, so_far, weight),
-        at_end=band(target.name, target.unit, at_end, weight),
-        target_low=target.low,
-        target_high=target.high,
-        p_below=share_of(at_end < target.low, weight),
-        p_above=share_of(at_end > target.high, weight),
+        at_end=band(target.name, target.unit, at_end, weight) if at_end is not None and known else None,
+        target_low=low,
+        target_high=high,
+        p_below=share_of(at_end < low, weight) if at_end is not None and known and low is not None else None,
+        p_above=share_of(at_end > high, weight) if at_end is not None and high is not None else None,
     )
 
 

@@ -30,7 +30,7 @@ from twin.filter.expectation import Expectation
 from twin.filter.learning import Assimilated
 from twin.filter.quantiles import quantiles
 from twin.filter.trunk import Trunk, TrunkPosition
-from twin.model.spec import OutputSpec, TargetSpec, ToxicitySpec
+from twin.model.spec import OutputSpec, ToxicitySpec
 from twin.observation.observation import Observation
 from twin.patient.bands import (
     exposure_reading,
@@ -44,6 +44,7 @@ from twin.patient.bands import (
 )
 from twin.record.history import History
 from twin.record.orders import Orders
+from twin.solver.exposure_end import Window, windows
 from twin.solver.linear_system import individual_parameters
 from twin.timeline.planned_future import extended
 from twin.timeline.segments import Segment
@@ -58,22 +59,29 @@ COURSE_GAP_MS = 72 * HOUR_MS
 
 
 @dataclass(frozen=True)
+class Exposed:
+    """One target: when its measure is complete, what it is now (N,), and what it will be (N,) if that can be said."""
+
+    window: Window
+    so_far: Floats
+    at_end: Floats | None
+
+
+@dataclass(frozen=True)
 class View:
     """What N particles show at one instant, before it is summed up.
 
     Attributes:
         weight: (N,) of the particles.
         out: (O, N) outputs.
-        exposures: of each course that has begun, so far and at its end (N,).
-        running: whether something is being delivered.
+        exposures: of each target whose course has begun.
         times, along: (T,) ms and outputs (T, O, N) ahead; none without a forecast.
         lowest: the toxicity, its lowest value ahead and the day of that (N,), where there is a forecast of it.
     """
 
     weight: Floats
     out: Floats
-    exposures: tuple[tuple[TargetSpec, Floats, Floats], ...]
-    running: bool
+    exposures: tuple[Exposed, ...]
     times: NDArray[np.int64]
     along: Floats
     lowest: tuple[ToxicitySpec, Floats, Floats] | None
@@ -120,7 +128,10 @@ class Reader:
     ) -> Reading:
         """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands."""
         view = self._view(position, orders, timeline, millis, ahead=ahead)
-        exposures = tuple(exposure_reading(*course, view.weight) for course in view.exposures)
+        exposures = tuple(
+            exposure_reading(one.window.target, one.so_far, one.at_end, view.weight, known=one.window.known)
+            for one in view.exposures
+        )
         forecast = None
         if ahead:
             nadir = None if view.lowest is None else nadir_reading(*view.lowest, view.weight, millis)
@@ -136,14 +147,13 @@ class Reader:
         return Reading(estimate, forecast, snapshot, nadir, view)
 
     def _view(self, position: TrunkPosition, orders: Orders, timeline: Timeline, millis: int, *, ahead: bool) -> View:
-        future, finish = timeline, None
-        if ahead or self._model.targets:
-            future, finish = extended(timeline, self._trunk.kernel, millis, orders.plan(millis))
-        targets = bool(self._model.targets) and finish is not None
+        kernel, plan = self._trunk.kernel, orders.plan(millis)
+        future = extended(timeline, kernel, millis, plan)[0] if ahead or self._model.targets else timeline
+        open_windows = windows(kernel, timeline, future, plan, millis)
         times = forecast_times(millis, self._trunk.rhythm.horizon) if ahead else np.array([millis], dtype=np.int64)
-        marks = np.union1d(times, [finish]) if targets and finish is not None else times
+        ends = {window.end for window in open_windows if window.end is not None and window.ahead is future}
+        marks = np.union1d(times, np.array(sorted(ends), dtype=np.int64))
         out = self._trunk.look(position, future, marks)
-        end = int(np.searchsorted(marks, finish)) if targets and finish is not None else 0
         times = times if ahead else times[:0]
         along = out[np.searchsorted(marks, times), : len(self._model.outputs)]
         lowest = None
@@ -153,12 +163,32 @@ class Reader:
         return View(
             position.belief.weight,
             out[0, : len(self._model.outputs)],
-            self._exposures(out, end, timeline, millis),
-            finish is not None,
+            tuple(self._exposed(window, position, future, marks, out, millis) for window in open_windows),
             times,
             along,
             lowest,
         )
+
+    def _exposed(
+        self,
+        window: Window,
+        position: TrunkPosition,
+        future: Timeline,
+        marks: NDArray[np.int64],
+        out: Floats,
+        millis: int,
+    ) -> Exposed:
+        """What a target's measure is now and at its end."""
+        row = len(self._model.outputs) + window.index
+        so_far = np.zeros_like(out[0, row]) if window.fresh else out[0, row]
+        if window.end is None:
+            return Exposed(window, so_far, None)
+        if window.end <= millis:
+            return Exposed(window, so_far, so_far)
+        if window.ahead is future:
+            return Exposed(window, so_far, out[int(np.searchsorted(marks, window.end)), row] / window.per)
+        usual = self._trunk.look(position, window.ahead, np.array([window.end], dtype=np.int64))
+        return Exposed(window, so_far, usual[0, row] / window.per)
 
     def with_contacts(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
         """The snapshot with its devices' reports as they are known now."""
@@ -200,20 +230,6 @@ class Reader:
             known = self._bands = belief, segment, covariates, bands
         return known[3]
 
-    def _exposures(
-        self, out: Floats, end: int, timeline: Timeline, millis: int
-    ) -> tuple[tuple[TargetSpec, Floats, Floats], ...]:
-        found = []
-        for i, (target, begun) in enumerate(zip(self._model.targets, timeline.courses, strict=True)):
-            if begun and begun[0] <= millis:
-                row = len(self._model.outputs) + i
-                # A course that begins just now is not in the cloud yet, whose area is still the last course's.
-                fresh = millis in begun
-                so_far = np.zeros_like(out[0, row]) if fresh else out[0, row]
-                at_end = so_far if fresh and end == 0 else out[end, row]
-                found.append((target, so_far, at_end))
-        return tuple(found)
-
     def _snapshot(
         self,
         position: TrunkPosition,
@@ -233,8 +249,8 @@ class Reader:
             last_observation_ms=timeline.observations[seen - 1].time if seen else None,
             delivery=self._delivery(history, orders, timeline, millis),
             exposures=tuple(
-                exposure_view(target.name, target.drug, exposure, view.running)
-                for target, exposure in zip(self._model.targets, exposures, strict=False)
+                exposure_view(one.window, exposure, millis)
+                for one, exposure in zip(view.exposures, exposures, strict=True)
             ),
             nadir=self._nadir_view(nadir, view, timeline.observations[:seen], millis),
             devices=orders.devices(history.contact, millis),
@@ -356,16 +372,18 @@ def nadir_view(
     )
 
 
-def exposure_view(name: str, drug: str, exposure: Exposure, running: bool) -> ExposureView:
-    """An exposure as rules see it."""
+def exposure_view(window: Window, exposure: Exposure, millis: int) -> ExposureView:
+    """An exposure as rules see it at ``millis``."""
     return ExposureView(
-        target=name,
-        drug=drug,
+        target=window.target.name,
+        drug=window.target.drug,
+        measure=window.target.measure,
         p_below=exposure.p_below,
         p_above=exposure.p_above,
-        at_end_median=exposure.at_end.median,
+        at_end_median=None if exposure.at_end is None else exposure.at_end.median,
         target_low=exposure.target_low,
         target_high=exposure.target_high,
         unit=exposure.so_far.unit,
-        running=running,
+        begun_ms=window.begun,
+        running=window.running(millis),
     )

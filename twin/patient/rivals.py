@@ -22,7 +22,8 @@ from twin.events import Band, Exposure, ForecastBand, Nadir
 from twin.filter.quantiles import quantiles
 from twin.model.spec import Model, ModelError, TargetSpec, ToxicitySpec
 from twin.patient.bands import band, exposure_reading, nadir_reading
-from twin.patient.reading import View
+from twin.patient.reading import Exposed, View
+from twin.solver.exposure_end import Window
 
 MOST = 8
 """Rival models that one twin may have: each costs as much as a twin of its own."""
@@ -139,24 +140,26 @@ def _by_output(
     )
 
 
-def exposures(members: Sequence[WeightedMember]) -> tuple[tuple[TargetSpec, Exposure], ...]:
+def exposures(members: Sequence[WeightedMember]) -> tuple[tuple[Window, Exposure], ...]:
     """Exposure of each target whose course has begun. Where models differ on a target, the first one's window stands,
     and only models that have the same are averaged."""
-    begun = [(member, course) for member in members for course in member.view.exposures]
-    firsts: dict[str, TargetSpec] = {}
-    for _, (target, _, _) in begun:
-        firsts.setdefault(target.name, target)
+    begun = [(member, exposed) for member in members for exposed in member.view.exposures]
+    firsts: dict[str, Exposed] = {}
+    for _, exposed in begun:
+        firsts.setdefault(exposed.window.target.name, exposed)
     found = []
     for first in firsts.values():
-        alike = [(v, c) for v, c in begun if _window(c[0]) == _window(first)]
-        so_far, weight = pooled((member.share, course[1], member.view.weight) for member, course in alike)
-        at_end, _ = pooled((member.share, course[2], member.view.weight) for member, course in alike)
-        found.append((first, exposure_reading(first, so_far, at_end, weight)))
+        alike = [(v, e) for v, e in begun if _limits(e.window.target) == _limits(first.window.target)]
+        so_far, weight = pooled((member.share, exposed.so_far, member.view.weight) for member, exposed in alike)
+        ends = [(member.share, e.at_end, member.view.weight) for member, e in alike if e.at_end is not None]
+        at_end = pooled(ends)[0] if len(ends) == len(alike) else None
+        known = all(exposed.window.known for _, exposed in alike)
+        found.append((first.window, exposure_reading(first.window.target, so_far, at_end, weight, known=known)))
     return tuple(found)
 
 
-def _window(target: TargetSpec) -> tuple[object, ...]:
-    return target.name, target.drug, target.unit, target.low, target.high
+def _limits(target: TargetSpec) -> tuple[object, ...]:
+    return target.name, target.drug, target.measure, target.unit, target.low, target.high
 
 
 def nadir(members: Sequence[WeightedMember], millis: int) -> tuple[WeightedMember, ToxicitySpec, Nadir] | None:

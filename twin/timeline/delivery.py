@@ -27,6 +27,9 @@ COUNTER_NOISE = 0.02
 """A counter may read less than before by this fraction of it without having been cleared: rounding of what it shows,
 and a sensor's noise (assumed; infusion pumps themselves keep within about 5 %)."""
 
+DAY_APART_MS = 20 * HOUR_MS
+"""A dose this long after the beginning of a day is the next day's: daily doses are given up to 4 h early (assumed)."""
+
 Steps = list[tuple[int, float]]
 """A step function of time: (from ms, value), sorted; zero before the first."""
 
@@ -134,16 +137,32 @@ class Delivered:
 
     def starts(self, gap_ms: int) -> list[int]:
         """Times at which delivery begins after at least ``gap_ms`` without any: the starts of courses."""
+        found: list[int] = []
+        until: int | None = None
+        for since, end in self.spans():
+            if until is None or since - until >= gap_ms:
+                found.append(since)
+            until = end if until is None else max(until, end)
+        return found
+
+    def spans(self) -> list[tuple[int, int]]:
+        """Stretches (ms) over which something is delivered, sorted; a dose given at once has no length."""
         spans = [(millis, millis) for millis, _, _ in self.impulses]
         for i, (since, rate) in enumerate(self.rate):
             if rate > 0:
                 spans.append((since, self.rate[i + 1][0] if i + 1 < len(self.rate) else since + HOLD_MS))
+        return sorted(spans)
+
+    def days(self, gap_ms: int) -> list[int]:
+        """Starts of courses, and within them of days: a dose `DAY_APART_MS` or more after the last begins another, and
+        while delivery goes on one follows the other after 24 h."""
+        courses = self.starts(gap_ms)
         found: list[int] = []
-        until: int | None = None
-        for since, end in sorted(spans):
-            if until is None or since - until >= gap_ms:
+        for since, end in self.spans():
+            if not found or since in courses or since - found[-1] >= DAY_APART_MS:
                 found.append(since)
-            until = end if until is None else max(until, end)
+            while found[-1] + DAY_MS < end:
+                found.append(found[-1] + DAY_MS)
         return found
 
 

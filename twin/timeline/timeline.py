@@ -16,6 +16,7 @@ from twin.clock import UNIT_MS
 from twin.events import Covariate, DoseGiven, DrugLevel, LabResult, PumpDelivery, PumpTotals, StateReset
 from twin.kernel.delayed_input import Pieces
 from twin.kernel.kernel import Kernel
+from twin.model.spec import TargetSpec
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent, History
@@ -44,7 +45,7 @@ class Timeline:
         epoch: (E,) ms from which a row of ``covariates`` (E, C) holds, those of `Kernel.covariates`.
         observations: in event-time order.
         delivered: per drug, step function of the rate in mg/h, and impulses (ms, mg).
-        courses: per target, ms at which a course of its drug began.
+        courses: per target, ms at which a course of its drug (or a day of one) began.
         resets: (R,) ms at which all states go back to their initial values.
         steady: by ms, sorted, the doses that the patient is in steady state of just before they are given.
         widening: (d,) variance that the prior of each eta has besides, for characteristics that were never reported.
@@ -140,7 +141,7 @@ def assemble(
     # A steady state stands for all that came before it, a reset at the same instant included.
     resets = np.setdiff1d(resets, np.array(list(steady), dtype=np.int64))
     enters = entering(kernel, given, sorted({*resets.tolist(), *steady}) if restarting else [])
-    courses = tuple(tuple(given.get(t.drug, Delivered()).starts(round(t.course_gap * unit))) for t in model.targets)
+    courses = tuple(tuple(_gatherings(given.get(t.drug, Delivered()), t, unit)) for t in model.targets)
     kicks = sorted([*enters.kicks, *_emptied(kernel, courses, observations)])
     return Timeline(
         start=start,
@@ -163,14 +164,21 @@ def assemble(
     )
 
 
+def _gatherings(given: Delivered, target: TargetSpec, unit: int) -> list[int]:
+    """When what a target measures begins to gather anew: with each course, or each day of one."""
+    gap = round(target.course_gap * unit)
+    return given.days(gap) if target.measure == "day" else given.starts(gap)
+
+
 def _emptied(
     kernel: Kernel, courses: tuple[tuple[int, ...], ...], observations: tuple[Observation, ...]
 ) -> Iterator[Kick]:
     """Resets of states that gather: over a course (a target's), or from look to look (an output's own)."""
     states = [*kernel.linear, *kernel.stepped]
     for target, begun in zip(kernel.model.targets, courses, strict=True):
-        column = -1 - states.index(target.state)
-        yield from ((millis, column, 0.0) for millis in begun)
+        if target.state is not None:
+            column = -1 - states.index(target.state)
+            yield from ((millis, column, 0.0) for millis in begun)
     for observation in observations:
         output = kernel.model.outputs[observation.output]
         own_state = kind_of(output).own_state(output)

@@ -3,7 +3,7 @@
 import { Chart, columns } from "./charts.js";
 import { alertName, amount, clock, day, number, percent, quantity, range, relative, span, unit, words, zone } from "./format.js";
 import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
-import { targetWords } from "./ward.js";
+import { targetWords, windowWords } from "./ward.js";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -134,7 +134,8 @@ export class Patient {
       facts.push([`${words(level.name)} now`, now.value, now.range]);
     }
     for (const target of row.targets) {
-      facts.push([`${words(target.name)} at end`, `${number(target.at_end[2])} ${unit(target.unit)}`, `${number(target.at_end[0])}–${number(target.at_end[4])}, ${targetWords(target)}`]);
+      if (target.at_end === null) facts.push([`${words(target.name)} at end`, "–", targetWords(target)]);
+      else facts.push([`${words(target.name)} at end`, `${number(target.at_end[2])} ${unit(target.unit)}`, `${number(target.at_end[0])}–${number(target.at_end[4])}, ${targetWords(target)}`]);
       facts.push([`${words(target.name)} so far`, `${number(target.so_far[2])} ${unit(target.unit)}`, `${number(target.so_far[0])}–${number(target.so_far[4])}`]);
     }
     if (row.nadir) {
@@ -212,16 +213,18 @@ export class Patient {
   }
 
   exposureChart(target, points) {
-    const past = points.filter((point) => point.e[target.name]).map((point) => [point.t, point.e[target.name].slice(1), point.e[target.name][0]]);
+    // Where nothing is said of the end, the band is what there is so far.
+    const band = ([so, ...end]) => (end.length > 0 ? end : [so, so, so, so, so]);
+    const past = points.filter((point) => point.e[target.name]).map((point) => [point.t, band(point.e[target.name]), point.e[target.name][0]]);
     return {
       columns: columns(past, [], [], this.logarithmic),
-      title: `${words(target.name)} expected at end of course (band) and so far (line), ${unit(target.unit)}`,
+      title: `${words(target.name)} expected at the end (band) and so far (line), ${unit(target.unit)}`,
       unit: target.unit,
-      limits: [{ low: target.low, high: target.high, label: `target ${number(target.low)}–${number(target.high)}` }],
+      limits: [{ low: target.low ?? target.high / 100, high: target.high ?? undefined, label: `target ${windowWords(target)}` }],
       marks: this.marks("exposure", { kind: "target", name: target.name }),
       stepped: false,
       least: 0.001,
-      summary: `at end ${range(target.at_end)}, ${targetWords(target)}; so far ${number(target.so_far[2])}`,
+      summary: `${target.at_end === null ? "" : `at end ${range(target.at_end)}, `}${targetWords(target)}; so far ${number(target.so_far[2])}`,
     };
   }
 

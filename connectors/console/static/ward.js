@@ -51,25 +51,35 @@ function level(row, name) {
   return lines(value, range ? small(range) : null);
 }
 
-/** The expected exposure as a bar over its target window; the box spans half the lower to 1.5 times the upper limit. */
+/** The expected exposure, or what there is so far, as a bar over its target window, with half as much on either side. */
 export function targetBar(target) {
-  const [from, to] = [target.low / 2, target.high * 1.5];
+  const [low, high] = [target.low ?? 0, target.high ?? target.low * 3];
+  const [from, to] = [low / 2, high * 1.5];
+  const band = target.at_end ?? target.so_far;
   const place = (value) => (value - from) / (to - from);
   const box = make("span", { className: "gauge", attributes: { "aria-hidden": "true" } });
-  box.append(...intervalBar("window", place(target.low), -1, place(target.high)).slice(0, 1));
-  box.append(...intervalBar("now", place(target.at_end[0]), place(target.at_end[2]), place(target.at_end[4])));
+  box.append(...intervalBar("window", place(low), -1, place(high)).slice(0, 1));
+  box.append(...intervalBar("now", place(band[0]), place(band[2]), place(band[4])));
   return box;
 }
 
+/** The target window in words; one of its limits may be missing. */
+export function windowWords({ low, high }) {
+  if (low === null) return `at most ${number(high)}`;
+  return high === null ? `at least ${number(low)}` : `${number(low)}–${number(high)}`;
+}
+
 export function targetWords(target) {
-  if (target.p_above >= 0.05 && target.p_above >= target.p_below) return `${percent(target.p_above)} above ${number(target.low)}–${number(target.high)}`;
-  if (target.p_below >= 0.05) return `${percent(target.p_below)} below ${number(target.low)}–${number(target.high)}`;
-  return `within ${number(target.low)}–${number(target.high)}`;
+  const [below, above] = [target.p_below ?? 0, target.p_above ?? 0];
+  const limits = windowWords(target);
+  if (above >= 0.05 && above >= below) return `${percent(above)} above ${limits}`;
+  if (below >= 0.05) return `${percent(below)} below ${limits}`;
+  return target.at_end === null ? `so far; nothing planned, target ${limits}` : `within ${limits}`;
 }
 
 function exposure(row) {
   if (row.targets.length === 0) return lines(small("no target"));
-  return lines(...row.targets.flatMap((target) => [`${number(target.at_end[2])} ${unit(target.unit)}`, targetBar(target), small(targetWords(target))]));
+  return lines(...row.targets.flatMap((target) => [`${number((target.at_end ?? target.so_far)[2])} ${unit(target.unit)}`, targetBar(target), small(targetWords(target))]));
 }
 
 function grade4(row) {

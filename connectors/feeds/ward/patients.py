@@ -158,7 +158,9 @@ class WardPatient:
         """The patient as a line of the truth file: who it is, what happened and when, and the true course."""
         regular = np.searchsorted(self.grid, np.arange(self.admitted, self.discharged + 1, GRID_MS))
         outputs = {name: [float(f"{v:.6g}") for v in values[regular]] for name, values in self.truth.items()}
-        units = {o.name: o.unit for o in self.model.outputs} | {t.state: t.unit for t in self.model.targets}
+        units = {o.name: o.unit for o in self.model.outputs} | {
+            t.state: t.unit for t in self.model.targets if t.state is not None
+        }
         return {
             "patient_id": self.id,
             "model": self.model.id,

@@ -18,6 +18,7 @@ from itertools import pairwise
 import numpy as np
 
 from twin.arrays import Floats
+from twin.clock import HOUR_MS, UNIT_MS
 from twin.model.entrances import course_gap
 from twin.model.formula import arguments_of, evaluate, is_input, names_in
 from twin.model.linearity import linear_terms
@@ -103,7 +104,7 @@ def trajectory(
     states = _solve(model, values, deliveries, grid)
     env = {**values, **dict(zip((s.name for s in model.states), states, strict=True)), "t": grid}
     found = {o.name: np.broadcast_to(np.asarray(evaluate(o.expression, env)), grid.shape).copy() for o in model.outputs}
-    return found | {target.state: np.asarray(env[target.state]) for target in model.targets}
+    return found | {target.state: np.asarray(env[target.state]) for target in model.targets if target.state is not None}
 
 
 def measured(output: OutputSpec, value: float, rng: np.random.Generator) -> float:
@@ -232,7 +233,10 @@ def _jumps(model: Model, values: Mapping[str, float], deliveries: Sequence[Deliv
     jumps: dict[float, list[Jump]] = {}
     for target in model.targets:
         kept = np.array([0.0 if name == target.state else 1.0 for name in names])
-        for start in course_starts(_of(deliveries, target.drug, None), target.course_gap):
+        given = list(_of(deliveries, target.drug, None))
+        hour = HOUR_MS / UNIT_MS[model.time_unit]
+        starts = course_starts(given, target.course_gap)
+        for start in day_starts(given, starts, 24 * hour, 20 * hour) if target.measure == "day" else starts:
             jumps.setdefault(start, []).append((kept, np.zeros(len(names))))
     calls = _calls(model)
     terms = [linear_terms(state.derivative, frozenset(calls)) or {} for state in model.states]
@@ -270,4 +274,16 @@ def course_starts(deliveries: Iterable[Delivery], gap: float) -> list[float]:
         if start - until >= gap:
             starts.append(start)
         until = max(until, end)
+    return starts
+
+
+def day_starts(deliveries: Iterable[Delivery], courses: Sequence[float], day: float, apart: float) -> list[float]:
+    """Starts of ``courses``, and of the days within: of a dose ``apart`` or more after the last start, or a ``day``
+    after it while delivery goes on."""
+    starts: list[float] = []
+    for start, end in sorted((d.start, d.end) for d in deliveries if d.amount > 0):
+        if not starts or start in courses or start - starts[-1] >= apart:
+            starts.append(start)
+        while starts[-1] + day < end:
+            starts.append(starts[-1] + day)
     return starts

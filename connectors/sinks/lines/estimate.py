@@ -30,10 +30,10 @@ def lines(event: Estimate, _: Arrival) -> Iterator[str]:
     for exposure in event.exposure:
         yield line(
             "exposure",
-            who | {"exposure": exposure.at_end.name, "unit": exposure.at_end.unit},
+            who | {"exposure": exposure.so_far.name, "unit": exposure.so_far.unit},
             {
                 **band_fields(exposure.so_far, "so_far_"),
-                **band_fields(exposure.at_end, "at_end_"),
+                **({} if exposure.at_end is None else band_fields(exposure.at_end, "at_end_")),
                 "target_low": exposure.target_low,
                 "target_high": exposure.target_high,
                 "p_below": exposure.p_below,

@@ -37,7 +37,7 @@ def typical(
     solver = Solver(kernel, effects, step_sizes_for(kernel), shared=False)
     marks = np.round(np.array(hours) * HOUR_MS).astype(np.int64)
     _, out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)
-    names = [o.name for o in model.outputs] + [t.state for t in model.targets]
+    names = [o.name for o in model.outputs] + [t.state or t.name for t in model.targets]
     return {name: out[:, i, 0] for i, name in enumerate(names)}
 
 

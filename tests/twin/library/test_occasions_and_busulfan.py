@@ -143,8 +143,16 @@ def test_busulfan_regimens_reach_the_cumulative_exposure_they_are_for(model_id: 
         for step in over(regimen.duration, regimen.amount, start=i * regimen.interval)
     ]
     found = typical(model_id, {"busulfan": infusion(rate)}, [400.0])
-    (target,) = model.targets
-    assert target.low < found["AUC"][0] < target.high
+    daily, course = model.targets
+    assert (daily.measure, course.measure) == ("day", "course")
+    assert course.low is not None
+    assert course.high is not None
+    assert course.low < found["AUC"][0] < course.high
+    per_day = typical(model_id, {"busulfan": infusion(rate)}, [23.9, 47.9])["AUC_day"]
+    assert per_day[1] == pytest.approx(found["AUC"][0] * 24 / (regimen.interval * regimen.cycles), rel=0.1)
+    assert daily.low is not None
+    assert daily.high is not None
+    assert daily.low < per_day[1] < daily.high
 
 
 @pytest.mark.parametrize(

@@ -168,7 +168,7 @@ def last_words(updates: Sequence[Update]) -> dict[str, bytes]:
 
 def state(twin: AveragedTwin) -> tuple[object, ...]:
     beliefs = [(b.eta.tobytes(), b.log_weight.tobytes(), b.log_evidence) for b in twin.beliefs.values()]
-    return twin.weights, beliefs, {(entry.alert_id, entry.digest) for entry in twin.ledger.live}
+    return twin.weights, beliefs, {(entry.fold_id, entry.digest) for entry in twin.ledger.live}
 
 
 def test_any_order_and_grouping_of_arrival_ends_in_the_same_average() -> None:

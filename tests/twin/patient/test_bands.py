@@ -101,15 +101,18 @@ def test_exposure_is_held_against_its_window_at_the_end_of_the_course() -> None:
     (target,) = FLUOROURACIL.targets
     at_end = np.array([10.0, 19.999, 20.0, 25.0, 30.0, 30.001, 50.0, np.nan])
     weight = np.array([0.1, 0.1, 0.2, 0.1, 0.1, 0.3, 0.1, 0.0])
-    found = exposure_reading(target, at_end / 2, at_end, weight)
+    found = exposure_reading(target, at_end / 2, at_end, weight, known=True)
     assert (found.target_low, found.target_high) == (20.0, 30.0)
     assert found.p_below == pytest.approx(0.2)
     assert found.p_above == pytest.approx(0.4)
+    assert found.at_end is not None
     assert found.so_far.median == pytest.approx(found.at_end.median / 2)
+    unplanned = exposure_reading(target, at_end / 2, at_end, weight, known=False)
+    assert (unplanned.at_end, unplanned.p_below, unplanned.p_above) == (None, None, found.p_above)
     assert (found.at_end.name, found.at_end.unit) == ("fluorouracil_auc", "mg.h/L")
 
 
 def test_probabilities_never_exceed_one_by_rounding() -> None:
     (target,) = FLUOROURACIL.targets
     weight = np.full(10, 0.1) * (1 + 1e-15)
-    assert exposure_reading(target, np.ones(10), np.full(10, 99.0), weight).p_above == 1.0
+    assert exposure_reading(target, np.ones(10), np.full(10, 99.0), weight, known=True).p_above == 1.0

@@ -34,6 +34,8 @@ from tests.twin.bedside import (
 )
 from twin import PatientTwin, load_model
 from twin.alerts.ledger import digest
+from twin.alerts.lifecycle import AlertBook
+from twin.alerts.rules import settings as rule_settings
 from twin.events import (
     Alert,
     DoseGiven,
@@ -104,8 +106,9 @@ def assert_same_belief(one: PatientTwin, other: PatientTwin) -> None:
 
 def live_alerts(twin: PatientTwin) -> set[tuple[str, bytes]]:
     """What the world holds to be standing; it is what the fold supports."""
-    published = {(entry.alert_id, entry.digest) for entry in twin.ledger.live}
-    supported = {(a.alert_id, digest(a)) for a in twin.points[-1].book.live} if twin.points else set()
+    published = {(entry.fold_id, entry.digest) for entry in twin.ledger.live}
+    book = twin.points[-1].book if twin.points else AlertBook()
+    supported = {(a.alert_id, digest(a, of_silence=rule_settings()[a.rule].of_silence)) for a in book.live}
     assert published == supported
     return published
 

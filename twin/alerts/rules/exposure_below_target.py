@@ -1,15 +1,15 @@
 """Less exposure than the target window asks for.
 
-The level is the probability that the area under the concentration curve at the end of the course lies below the
-model's target window (whose source is in the model file). During the course it is a prediction, afterwards a finding.
+The level is the probability that the exposure (of a course, of a day, a trough, a time above a level) lies below the
+model's target window once it is complete; the window's source is in the model file. Until then it is a prediction.
 """
 
 from __future__ import annotations
 
+from twin.alerts.exposure_window import beyond
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
-from twin.events import Subject
 
 RULE = "exposure.below_target"
 TITLE = "Exposure below target"
@@ -22,20 +22,5 @@ outside a window of usual width, and that is no news. Onset of harm (loss of eff
 
 
 def find(snapshot: Snapshot) -> tuple[Finding, ...]:
-    """One finding for every exposure with a target."""
-    return tuple(
-        Finding(
-            rule=RULE,
-            subject=Subject("target", view.target),
-            level=view.p_below,
-            severity=SETTINGS.severity,
-            text=(
-                f"{view.drug}: exposure {'expected to end' if view.running else 'of the course'} below "
-                f"{view.target_low:.4g} {view.unit} with probability {view.p_below:.0%} "
-                f"(median {view.at_end_median:.3g}, target {view.target_low:.4g} to {view.target_high:.4g})."
-            ),
-            probabilistic=True,
-            newest_ms=snapshot.last_observation_ms,
-        )
-        for view in snapshot.exposures
-    )
+    """One finding for every exposure with a limit below."""
+    return beyond(snapshot, RULE, SETTINGS, "below")

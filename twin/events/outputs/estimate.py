@@ -17,14 +17,21 @@ KernelHash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}(,[0-9a-f]{16}){0,31}$"
 
 
 class Exposure(Frozen):
-    """Exposure of the running course against its target window (area under the concentration curve)."""
+    """Exposure to a drug against its target window, of which one limit may be missing.
 
+    ``measure``: of a whole *course*, of a *day*, the *trough* before the next dose, or the *time_above* a level during
+    a course. ``at_end`` is what it will be once it is complete, with the doses that are planned or usual until then;
+    where they are not known nothing is said of the end, nor of the probability that it is below. ``p_above`` is then
+    that of the doses given so far.
+    """
+
+    measure: Literal["course", "day", "trough", "time_above"] = "course"
     so_far: Band
-    at_end: Band
-    target_low: float
-    target_high: float
-    p_below: Probability
-    p_above: Probability
+    at_end: Band | None = None
+    target_low: float | None = None
+    target_high: float | None = None
+    p_below: Probability | None = None
+    p_above: Probability | None = None
 
 
 class Estimate(OutputEvent):

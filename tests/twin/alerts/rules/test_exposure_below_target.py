@@ -13,7 +13,7 @@ def test_a_lasting_probability_is_raised_with_target_and_freshness() -> None:
     assert alert.probability == 0.9
     assert alert.freshness_hours == pytest.approx(2.0)
     assert alert.text == (
-        "fluorouracil: exposure expected to end below 20 mg.h/L with probability 90% (median 31.4, target 20 to 30)."
+        "fluorouracil: exposure expected below 20 mg.h/L with probability 90% (median 31.4, target 20 to 30)."
     )
 
 

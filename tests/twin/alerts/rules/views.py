@@ -56,7 +56,9 @@ def exposure(
     minutes: int, *, below: float = 0.1, above: float = 0.1, ess: float = 500.0, running: bool = True
 ) -> Snapshot:
     """One exposure with a target of 20 to 30 mg.h/L."""
-    view = ExposureView("fluorouracil_auc", "fluorouracil", below, above, 31.4, 20.0, 30.0, "mg.h/L", running)
+    view = ExposureView(
+        "fluorouracil_auc", "fluorouracil", "course", below, above, 31.4, 20.0, 30.0, "mg.h/L", 0, running
+    )
     return Snapshot("P-1", minutes * 60_000, ess, minutes * 60_000 - 2 * HOUR_MS, exposures=(view,))
 
 
