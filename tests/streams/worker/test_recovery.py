@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from faust.types import TP
 
 from streams.worker.app import TwinApp, WorkerOptions, build_worker, run_worker
 from streams.worker.engine import KafkaRecord
+from streams.worker.heartbeat import Progress
 from streams.worker.recovery import LONGEST_FETCH, OrderedTables
 from tests.streams.worker.fake_twin import FakeTwins
 from tests.streams.worker.stage import Stage, pump
@@ -48,6 +49,9 @@ class OffsetLog:
         self.port.settle((record.topic, record.partition), record.offset + 1)
 
     async def tick(self, now: float) -> None: ...
+
+    def progress(self, _: Callable[[tuple[str, int]], int | None]) -> list[Progress]:
+        return []
 
     async def surrender(self) -> None: ...
 
