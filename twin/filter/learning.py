@@ -8,9 +8,12 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
-from twin.filter.assimilate import Diagnostics, Weighed, assimilate
+from twin.filter.assimilate import Diagnostics, assimilate
 from twin.filter.belief import Belief
 from twin.filter.expectation import Expectation, expectation
+from twin.filter.modes.objective import Responder
+from twin.filter.modes.peaks import Peaks, seek
+from twin.filter.stage import Weighed
 from twin.filter.trunk import Trunk, TrunkPosition, present
 from twin.filter.weighing import datum_log_likelihood, grid_stops, read_uncertain, weigh
 from twin.observation.observation import Observation
@@ -65,7 +68,8 @@ def learn(
     prior = law(widened(trunk.kernel.model, timeline.widening), belief.layout)
     weighed = Weighed(belief.eta, past, datum_log_likelihood(trunk.kernel, observation, read))
     weigher, before = _Weigher(trunk, prior, belief, timeline), belief.log_evidence
-    belief, weighed, diagnostics = assimilate(prior, belief, weighed, weigher, (trunk.patient_id, observation.event_id))
+    name = (trunk.patient_id, observation.event_id)
+    belief, weighed, diagnostics = assimilate(prior, belief, weighed, weigher, name, weigher.seek)
     gained, renewed, past = belief.log_evidence - before, diagnostics.stages > 0, weighed.past + weighed.last
     settled = _settled(trunk, belief, timeline, observation.millis, moved=renewed)
     if renewed or settled is not belief:
@@ -84,12 +88,13 @@ def _expected(trunk: Trunk, observation: Observation, read: Floats, weight: Floa
 
 
 class _Weigher:
-    """Solves the record up to the datum after a belief for other particles (`twin.filter.assimilate.Weigher`)."""
+    """Solves the record up to the datum after a belief for other particles (`twin.filter.stage.Weigher`)."""
 
     def __init__(self, trunk: Trunk, prior: Law, belief: Belief, timeline: Timeline) -> None:
         self.trunk = trunk
         self.belief = belief
         self.timeline = timeline
+        self.precision: Floats = np.linalg.inv(prior.covariance).astype(np.float64)
         self.widest = np.append(WIDEST * prior.sd, np.full(belief.eta.shape[1] - prior.size, np.inf))
 
     def __call__(self, eta: Floats) -> Weighed:
@@ -100,6 +105,12 @@ class _Weigher:
         seen = timeline.observations[: self.belief.observations + 1]
         _, past, last = weigh(solver, origin, timeline, seen, trunk.grid)
         return Weighed(eta, past, np.where((inside == eta).all(axis=1), last, -np.inf))
+
+    def seek(self, eta: Floats, log_density: Floats, rng: np.random.Generator) -> Peaks:
+        """Peaks of the posterior after the datum."""
+        seen = self.timeline.observations[: self.belief.observations + 1]
+        responder = Responder(self.trunk.kernel, self.trunk.step_sizes, self.timeline, seen)
+        return seek(responder, self.precision, eta, log_density, rng)
 
 
 def _reaching(trunk: Trunk, belief: Belief, timeline: Timeline, millis: int) -> Belief:

@@ -20,6 +20,7 @@ from numba import njit
 from scipy import special
 
 from twin.arrays import Floats
+from twin.filter.modes.peaks import Peaks
 from twin.randomness import even_points
 
 DF_FITTED = 20.0
@@ -39,6 +40,9 @@ LEAST_SHARE = 0.01
 
 NUMBERS = (1, 2, 4, 8)
 """Components that are tried, until more of them lose more."""
+
+PEAK_SHARE = 0.12
+"""Least share of a peak among several: a light one needs draws enough for its own weight to be known."""
 
 GUARD_SHARES, GUARD_WIDTH = (0.05, 0.1), 2.0
 """Shares of the two guards, the wide one and the prior, and the width of the first over the cloud's."""
@@ -78,8 +82,11 @@ class Mixture:
         return np.asarray(np.log(self.share) - log_root + whole)
 
 
-def fitted(x: Floats, weight: Floats, prior: Floats, rng: np.random.Generator) -> Mixture:
-    """The mixture nearest to points x (N, d) with weights (N,) that sum to one; ``prior`` is a covariance (d, d)."""
+def fitted(x: Floats, weight: Floats, prior: Floats, rng: np.random.Generator, peaks: Peaks | None = None) -> Mixture:
+    """The mixture nearest to points x (N, d) with weights (N,) that sum to one; ``prior`` is a covariance (d, d).
+
+    Where there are several ``peaks`` each is fitted by itself, and has at least its Laplace mass, or `PEAK_SHARE`.
+    """
     dimension = x.shape[1]
     middle = (x * weight[:, None]).sum(axis=0)
     apart = x - middle
@@ -87,19 +94,56 @@ def fitted(x: Floats, weight: Floats, prior: Floats, rng: np.random.Generator) -
     # A few effective particles can make a flat cloud; a little of the diagonal keeps the factor alive.
     ridge = 1e-9 + 1e-4 * np.diag(covariance).mean()
     whole = np.linalg.cholesky(covariance + ridge * np.eye(dimension))
-    white = np.einsum("nj,ij->ni", apart, np.linalg.inv(whole))
+    parts = _nearest(x, weight, middle, whole, rng) if peaks is None else _by_peak(x, weight, peaks, rng)
+    return Mixture(
+        np.append((1.0 - sum(GUARD_SHARES)) * parts.share, GUARD_SHARES),
+        np.vstack([parts.centre, middle, np.zeros(dimension)]),
+        np.concatenate([SPREAD * parts.factor, GUARD_WIDTH * whole[None], np.linalg.cholesky(prior)[None]]),
+        DF_DRAWN,
+    )
+
+
+def _nearest(x: Floats, weight: Floats, middle: Floats, whole: Floats, rng: np.random.Generator) -> Mixture:
+    """As many components as lose least, in coordinates about ``middle`` (d,) with unit covariance by ``whole``."""
+    white = np.einsum("nj,ij->ni", x - middle, np.linalg.inv(whole))
     nearest, loss = _parts(white, weight, NUMBERS[0], rng)
     for number in NUMBERS[1:]:
         found, lost = _parts(white, weight, number, rng)
         if lost >= loss:
             break
         nearest, loss = found, lost
+    return Mixture(nearest.share, middle + nearest.centre @ whole.T, whole @ nearest.factor, DF_DRAWN)
+
+
+def _by_peak(x: Floats, weight: Floats, peaks: Peaks, rng: np.random.Generator) -> Mixture:
+    """Components of each peak, fitted to the points that are nearest to it."""
+    label, number = peaks.nearest(x), len(peaks.mass)
+    share: Floats = np.bincount(label, weights=weight, minlength=number).astype(np.float64)
+    found = []
+    for k, (centre, factor) in enumerate(zip(peaks.centre, peaks.factor, strict=True)):
+        own = label == k
+        if share[k] > 0.0:
+            each = weight[own] / share[k]
+            found.append(_nearest(x[own], each, *_like(x[own], each, centre, factor), rng))
+        else:
+            found.append(Mixture(np.ones(1), centre[None], factor[None], DF_DRAWN))
+    share = np.maximum(share, np.maximum(peaks.mass, min(PEAK_SHARE, 1.0 / number)))
+    share = share / share.sum()
     return Mixture(
-        np.append((1.0 - sum(GUARD_SHARES)) * nearest.share, GUARD_SHARES),
-        np.vstack([middle + nearest.centre @ whole.T, middle, np.zeros(dimension)]),
-        np.concatenate([SPREAD * whole @ nearest.factor, GUARD_WIDTH * whole[None], np.linalg.cholesky(prior)[None]]),
+        np.concatenate([part.share * mass for part, mass in zip(found, share, strict=True)]),
+        np.concatenate([part.centre for part in found]),
+        np.concatenate([part.factor for part in found]),
         DF_DRAWN,
     )
+
+
+def _like(x: Floats, weight: Floats, centre: Floats, factor: Floats) -> tuple[Floats, Floats]:
+    """Mean (d,) and lower factor of the covariance (d, d) of a peak's points: few of them leave it as it was found."""
+    effective, held = 1.0 / float((weight * weight).sum()), x.shape[1] + 2.0
+    middle = (effective * (x * weight[:, None]).sum(axis=0) + held * centre) / (effective + held)
+    apart = x - middle
+    scatter = effective * np.einsum("n,ni,nj->ij", weight, apart, apart)
+    return middle, np.linalg.cholesky((scatter + held * factor @ factor.T) / (effective + held))
 
 
 def _parts(white: Floats, weight: Floats, number: int, rng: np.random.Generator) -> tuple[Mixture, float]:

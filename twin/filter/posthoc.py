@@ -23,8 +23,8 @@ import numpy as np
 
 from twin.arrays import Floats
 from twin.filter.belief import Belief
-from twin.filter.mode import Mode, find_mode
-from twin.filter.objective import Responder
+from twin.filter.modes.mode import Mode, find_mode
+from twin.filter.modes.objective import Responder
 from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model

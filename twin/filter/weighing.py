@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.filter.objective import bounded
+from twin.filter.modes.objective import bounded
 from twin.kernel.kernel import Kernel
 from twin.observation import likelihood
 from twin.observation.observation import Observation

@@ -13,7 +13,7 @@ from twin.arrays import Floats
 from twin.events import Alert, InputEvent
 from twin.figure.trajectory import trajectory
 from twin.filter.belief import Belief
-from twin.filter.mode import Mode
+from twin.filter.modes.mode import Mode
 from twin.filter.posthoc import posterior_mode
 from twin.model.spec import Model
 from twin.patient.checkpoints import Point

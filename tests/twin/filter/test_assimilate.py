@@ -7,14 +7,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from scipy import stats
 
 from tests.twin import toys
 from twin.arrays import Floats, storable
-from twin.filter.assimilate import DRAWN_AT_MOST, ESS_FLOOR, Diagnostics, Weighed, assimilate, systematic, thinned
-from twin.filter.belief import Belief, effective_size, prior
+from twin.filter.assimilate import DRAWN_AT_MOST, ESS_FLOOR, Diagnostics, assimilate
+from twin.filter.belief import Belief, prior
+from twin.filter.stage import Weighed
 from twin.model.spec import Model
 from twin.randomness import even_normals, generator
 from twin.solver.effects import Law, law
@@ -230,80 +229,6 @@ def test_particles_without_a_solution_are_given_up() -> None:
     belief, _, _ = learn([half_broken], "P-1", size=400)
     assert belief.weight[belief.eta[:, 1] > 0].sum() == 0.0
     assert np.isfinite(belief.log_evidence)
-
-
-# --- resampling ------------------------------------------------------------------------------------------------------
-
-shares = st.lists(st.floats(0, 1), min_size=1, max_size=40).filter(lambda w: sum(w) > 1e-6)
-
-
-@given(shares, st.floats(0, 1, exclude_max=True))
-def test_a_particle_is_copied_as_often_as_its_weight_says_up_to_one(raw: list[float], offset: float) -> None:
-    weight = np.array(raw) / sum(raw)
-    chosen = systematic(weight, len(weight), offset)
-    copies = np.bincount(chosen, minlength=len(weight))
-    assert copies.sum() == len(weight)
-    assert (np.abs(copies - len(weight) * weight) < 1 + 1e-6).all()
-    assert (np.diff(chosen) >= 0).all()
-
-
-@given(shares)
-def test_over_all_offsets_resampling_has_no_bias(raw: list[float]) -> None:
-    weight = np.array(raw) / sum(raw)
-    offsets = (np.arange(2000) + 0.5) / 2000
-    mean = np.mean(
-        [np.bincount(systematic(weight, len(weight), float(u)), minlength=len(weight)) for u in offsets[::10]], axis=0
-    )
-    np.testing.assert_allclose(mean, len(weight) * weight, atol=0.02)
-
-
-def test_resampling_a_point_mass_copies_it() -> None:
-    assert systematic(np.array([0.0, 1.0, 0.0]), 3, 0.999).tolist() == [1, 1, 1]
-    assert effective_size(np.log(np.array([1e-300, 1.0]))) == pytest.approx(1.0)
-
-
-# --- thinning --------------------------------------------------------------------------------------------------------
-
-
-@given(st.lists(st.floats(1e-6, 1), min_size=12, max_size=40), st.floats(0.001, 0.999))
-def test_thinning_keeps_so_many_distinct_particles_with_weights_that_sum_to_one(
-    raw: list[float], offset: float
-) -> None:
-    weight = np.array(raw) / sum(raw)
-    kept, log_weight = thinned(np.log(weight), 10, np.arange(len(raw))[:, None] * 1.0, offset)
-    assert len(kept) == len(set(kept.tolist())) == 10
-    assert np.exp(log_weight).sum() == pytest.approx(1.0)
-
-
-def test_over_all_offsets_thinning_has_no_bias() -> None:
-    rng = np.random.default_rng(1)
-    eta = rng.standard_normal((60, 2))
-    weight = rng.exponential(size=60)
-    weight[7] = 20.0
-    weight /= weight.sum()
-    means = np.zeros(2)
-    offsets = (np.arange(400) + 0.5) / 400
-    for offset in offsets:
-        kept, log_weight = thinned(np.log(weight), 30, eta, float(offset))
-        assert 7 in kept
-        means += np.exp(log_weight) @ eta[kept] / len(offsets)
-    np.testing.assert_allclose(means, weight @ eta, atol=0.02)
-
-
-def test_a_particle_that_holds_everything_is_kept_among_others() -> None:
-    """A datum that nearly all contradict: the weights of the rest are too small for a number, or nothing at all."""
-    log_weight = np.array([-7000.0, 0.0, -np.inf, *np.linspace(-9000.0, -8000.0, 37)])
-    kept, weight = thinned(log_weight, 10, np.arange(40)[:, None] * 1.0, 0.7)
-    assert len(kept) == len(set(kept.tolist())) == 10
-    assert weight[kept.tolist().index(1)] == pytest.approx(0.0)
-    assert np.exp(weight).sum() == pytest.approx(1.0)
-
-
-def test_what_is_not_too_many_is_not_thinned() -> None:
-    log_weight = np.log(np.array([0.2, 0.3, 0.5]))
-    kept, same = thinned(log_weight, 3, np.zeros((3, 1)), 0.5)
-    assert kept.tolist() == [0, 1, 2]
-    assert np.array_equal(same, log_weight)
 
 
 # --- more effects than a mixture follows -----------------------------------------------------------------------------

@@ -10,7 +10,7 @@ from tests.twin.filter.test_trunk import EVENTS, KERNEL, LINE, trunk
 from tests.twin.timeline.test_timeline import history_of
 from twin.filter.belief import prior
 from twin.filter.learning import WIDEST, learn
-from twin.filter.objective import LEAST_LOG_LIKELIHOOD
+from twin.filter.modes.objective import LEAST_LOG_LIKELIHOOD
 from twin.timeline.timeline import build
 
 

@@ -2,13 +2,15 @@
 
 A descent looks at the points
 
-    eta,  eta +- h e_i,  and, where d is small,  eta +- h (e_i + e_j),
+    eta,  eta + h e_i                          where that will do (`FORWARD`),
+          eta - h e_i                          where derivatives have to be exact (`CENTRAL`),
+          eta +- h (e_i + e_j)                 where the curvature is wanted as well (`WHOLE`),
 
 which are particles of one solve. With L = -log p(data | eta) at each and coordinates u, weights w
 (`twin.observation.information`),
 
-    U'   = L' + P eta                        central differences of L,
-    U''  = L'' + P                           second differences, where d is small,
+    U'   = L' + P eta                        first differences of L,
+    U''  = L'' + P                           second differences,
     F    = P + sum w u' u'^T                 expected information, always positive definite,
 
 and steps by -(C + damping diag F)^-1 U'. The curvature C is F, which leads well from afar, and near the mode U''; where
@@ -20,8 +22,12 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-H = 1e-3
-"""Displacement: a first difference errs by h^2 L''' / 6, a second by h^2 L'''' / 12, rounding by 1e-15 L / h^2."""
+FORWARD, CENTRAL, WHOLE = 0, 1, 2
+"""What a descent looks at: d + 1, 2 d + 1 or d^2 + d + 1 points."""
+
+H, H_FORWARD = 1e-3, 1e-5
+"""Displacements: a central difference errs by h^2 L''' / 6, a second by h^2 L'''' / 12, rounding by 1e-15 L / h^2; a
+difference forward errs by h L'' / 2, and rounding by 1e-15 L / h."""
 
 WHOLE_UP_TO = 5
 """Most dimensions for which second differences are taken: their d^2 + d + 1 points still fit into a group of lanes."""
@@ -29,9 +35,21 @@ WHOLE_UP_TO = 5
 SETTLED = 1e-4
 """A descent has arrived when the step still to be made is this small, in posterior standard deviations."""
 
+SETTLED_AT_LEAST = 1e-2
+"""The same where steps no longer do what they promise: as near as differences with an error can tell."""
+
+LEAST_DAMPING, LEAST_DAMPING_BENT = 0.25, 1e-4
+"""Damping after a first step that led nowhere: F leads far astray, the whole curvature a little."""
+
+STUCK = 1e8
+"""Damping at which no step leads down any more."""
+
 LONGEST_STEP = 3.0
 """Longest step, in prior standard deviations: curvature far from the mode misleads."""
 
+
+FLATTEST = 0.1
+"""Least absolute curvature, in units of the prior's: a flat way is not followed for ever."""
 
 NEAR = 0.5
 """Below this many posterior standard deviations from the mode, by F, second differences are trusted in place of F."""
@@ -54,10 +72,11 @@ def _times(matrix, vector):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def points_around(eta, whole):  # type: ignore[no-untyped-def]
-    """Points (K S, d) that K descents at eta (K, d) look at; S = 2 d + 1, or d^2 + d + 1 of the ``whole`` curvature."""
+def points_around(eta, look):  # type: ignore[no-untyped-def]
+    """Points (K S, d) that K descents at eta (K, d) look at."""
     count, d = eta.shape
-    size = d * d + d + 1 if whole else 2 * d + 1
+    size = d + 1 if look == FORWARD else 2 * d + 1 if look == CENTRAL else d * d + d + 1
+    h = H_FORWARD if look == FORWARD else H
     points = np.empty((count * size, d))
     for k in range(count):
         first = k * size
@@ -65,10 +84,11 @@ def points_around(eta, whole):  # type: ignore[no-untyped-def]
             for i in range(d):
                 points[row, i] = eta[k, i]
         for i in range(d):
-            points[first + 1 + i, i] += H
-            points[first + 1 + d + i, i] -= H
+            points[first + 1 + i, i] += h
+            if look != FORWARD:
+                points[first + 1 + d + i, i] -= h
         at = first + 2 * d + 1
-        if whole:
+        if look == WHOLE:
             for i in range(d):
                 for j in range(i):
                     points[at, i] += H
@@ -80,13 +100,14 @@ def points_around(eta, whole):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def derivatives(eta, precision, loss, coordinates, weights, whole):  # type: ignore[no-untyped-def]
+def derivatives(eta, precision, loss, coordinates, weights, look):  # type: ignore[no-untyped-def]
     """U (K,), U' (K, d), F and U'' (K, d, d) from responses (K S,), (Q, K S) to the points of `points_around`.
 
-    Without the ``whole`` curvature F stands in for U''.
+    F stands in for a U'' that was not looked at.
     """
     count, d = eta.shape
     size = len(loss) // max(count, 1)
+    between = H_FORWARD if look == FORWARD else 2 * H
     value, gradient = np.empty(count), np.empty((count, d))
     information, curvature = np.empty((count, d, d)), np.empty((count, d, d))
     slope = np.empty((len(coordinates), d))
@@ -95,11 +116,11 @@ def derivatives(eta, precision, loss, coordinates, weights, whole):  # type: ign
         bent = _times(precision, eta[k])
         value[k] = loss[first] + 0.5 * _dot(eta[k], bent)
         for i in range(d):
-            gradient[k, i] = (loss[first + 1 + i] - loss[first + 1 + d + i]) / (2 * H) + bent[i]
-        up, down = first + 1, first + 1 + d
-        for q in range(len(coordinates)):
-            for i in range(d):
-                slope[q, i] = (coordinates[q, up + i] - coordinates[q, down + i]) / (2 * H)
+            up = first + 1 + i
+            down = first if look == FORWARD else up + d
+            gradient[k, i] = (loss[up] - loss[down]) / between + bent[i]
+            for q in range(len(coordinates)):
+                slope[q, i] = (coordinates[q, up] - coordinates[q, down]) / between
         for i in range(d):
             for j in range(i + 1):
                 total = 0.0
@@ -107,7 +128,7 @@ def derivatives(eta, precision, loss, coordinates, weights, whole):  # type: ign
                     total += weights[q, first] * slope[q, i] * slope[q, j]
                 information[k, i, j] = information[k, j, i] = precision[i, j] + total
                 curvature[k, i, j] = curvature[k, j, i] = precision[i, j] + total
-        if whole:
+        if look == WHOLE:
             at = first + 2 * d + 1
             for i in range(d):
                 curvature[k, i, i] = precision[i, i] + _bend(loss, first, i, d) / (H * H)
@@ -162,10 +183,13 @@ def _finite(vector):  # type: ignore[no-untyped-def]
 
 
 @njit(cache=True, nogil=True)
-def propose(eta, gradient, information, curvature, damping, precision, settled):  # type: ignore[no-untyped-def]
+def propose(  # type: ignore[no-untyped-def]
+    eta, gradient, information, curvature, damping, precision, settled, tolerance, bent
+):
     """Steps (K, d) of the descents and the decrease that each promises (K,).
 
-    Marks in ``settled`` those whose step would be tiny; puts F for a ``curvature`` that cannot be trusted.
+    Marks in ``settled`` those whose step would be shorter than ``tolerance``, in posterior standard deviations. Puts F
+    for a ``curvature`` that cannot be trusted or, on a ``bent`` way, its absolute value.
     """
     count, d = gradient.shape
     step, promised = np.zeros((count, d)), np.zeros(count)
@@ -175,12 +199,18 @@ def propose(eta, gradient, information, curvature, damping, precision, settled):
                 step[k, i] = -0.5 * eta[k, i]  # Nothing is learnt where data are impossible: go towards the prior.
             continue
         usable, x = _solved(information[k], gradient[k])
+        expected = _dot(gradient[k], x)
         convex, closer = _solved(curvature[k], gradient[k])
-        if convex and _dot(gradient[k], x) < NEAR * NEAR:
+        if convex and expected < NEAR * NEAR:
             x = closer
+        elif bent and _finite(curvature[k].ravel()):
+            curvature[k, :, :] = absolute(curvature[k], precision)
+            _, x = _solved(curvature[k], gradient[k])
         else:
             curvature[k, :, :] = information[k]
-        if _dot(gradient[k], x) < SETTLED * SETTLED:
+        decrement = _dot(gradient[k], x)
+        nearly = damping[k] > 0.0 and max(decrement, expected) < SETTLED_AT_LEAST * SETTLED_AT_LEAST
+        if decrement < tolerance * tolerance or nearly:
             settled[k] = usable
             continue
         if damping[k] > 0.0:
@@ -196,16 +226,31 @@ def propose(eta, gradient, information, curvature, damping, precision, settled):
 
 
 @njit(cache=True, nogil=True)
-def judge(gained, promised, gradient, damping):  # type: ignore[no-untyped-def]
-    """Whether a step is taken, and the damping after it: eased after steps that kept their promise.
+def absolute(curvature, precision):  # type: ignore[no-untyped-def]
+    """The curvature (d, d) with the absolute values of its eigenvalues, none below `FLATTEST`, in prior standard
+    deviations: a step along it leaves a saddle and a ridge (Dauphin et al. 2014)."""
+    root = np.linalg.cholesky(precision)
+    inverse = np.linalg.inv(root)
+    values, vectors = np.linalg.eigh(inverse @ curvature @ inverse.T)
+    steep = root @ vectors
+    return (steep * np.maximum(np.abs(values), FLATTEST)) @ steep.T
 
-    A step that ends right beside the impossible, where the new ``gradient`` (d,) is not finite, is too long.
+
+@njit(cache=True, nogil=True)
+def judge(before, after, promised, gradient, damping, bent):  # type: ignore[no-untyped-def]
+    """Whether a step from U ``before`` to ``after`` is taken, and the damping then: eased after a promise kept.
+
+    A step that ends right beside the impossible, where the new ``gradient`` (d,) is not finite, is too long; one from
+    amidst it is taken.
     """
+    if not before < np.inf:
+        return True, damping
+    gained, least = before - after, LEAST_DAMPING_BENT if bent else LEAST_DAMPING
     if not (gained > 0.0 and _finite(gradient)):
-        return False, max(4.0 * damping, 0.25)
+        return False, max(4.0 * damping, least)
     if gained > 0.25 * promised:
-        return True, damping / 6.0 if damping > 0.05 else 0.0
-    return True, max(2.0 * damping, 0.1)
+        return True, damping / 6.0 if damping > 0.2 * least else 0.0
+    return True, max(2.0 * damping, 0.4 * least)
 
 
 @njit(cache=True, nogil=True)

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import optimize
 
 from twin.arrays import Floats
-from twin.filter.mode import Response, find_mode
+from twin.filter.modes.descents import Response
+from twin.filter.modes.mode import find_mode
 
 NOTHING = np.zeros(2)
 
@@ -95,7 +96,7 @@ def test_of_two_modes_the_deeper_is_found_from_either_side_and_both_are_counted(
     found = find_mode(either, np.eye(1), np.array([start]))
     assert found.eta[0] == pytest.approx(0.9875, abs=1e-3)
     assert found.found == 2
-    alone = find_mode(either, np.eye(1), np.array([-1.0]), descents=1)
+    alone = find_mode(either, np.eye(1), np.array([-1.0]), scattered_starts=False)
     assert alone.eta[0] == pytest.approx(-1.0075, abs=1e-3)
     assert alone.objective > found.objective
     assert alone.found == 1
@@ -108,12 +109,12 @@ def test_every_point_of_an_iteration_is_one_call() -> None:
         sizes.append(len(eta))
         return level(eta)
 
-    find_mode(counted, np.eye(2), NOTHING, descents=1)
+    find_mode(counted, np.eye(2), NOTHING, scattered_starts=False)
     assert set(sizes) == {7}  # with second differences: d^2 + d + 1
     assert len(sizes) < 12
     wide = regression(np.ones((3, 8)), np.ones(3), 0.5)
     sizes.clear()
-    find_mode(lambda eta: (sizes.append(len(eta)), wide(eta))[1], np.eye(8), np.zeros(8), descents=1)  # type: ignore[operator]
+    find_mode(lambda eta: (sizes.append(len(eta)), wide(eta))[1], np.eye(8), np.zeros(8), scattered_starts=False)  # type: ignore[operator]
     assert set(sizes) == {17}  # without: 2 d + 1
 
 
@@ -141,7 +142,7 @@ def test_a_mode_that_was_not_reached_says_so() -> None:
         rough = 0.05 * np.modf(4e4 * np.sin(1e8 * eta[:, 0]))[0]
         return Response(rough, np.zeros((1, len(eta))), np.zeros((1, len(eta))))
 
-    found = find_mode(noisy, np.eye(1), np.array([2.0]), descents=1)
+    found = find_mode(noisy, np.eye(1), np.array([2.0]), scattered_starts=False)
     assert not found.converged
     assert np.isfinite(found.covariance).all()
 
@@ -158,3 +159,46 @@ def test_the_same_data_give_the_same_bytes() -> None:
     one, other = (find_mode(level, np.eye(2), NOTHING) for _ in range(2))
     assert one.eta.tobytes() == other.eta.tobytes()
     assert one.covariance.tobytes() == other.covariance.tobytes()
+
+
+def test_a_long_way_down_a_bent_valley_is_followed_to_its_end() -> None:
+    """Rosenbrock's valley, on which steps by the expected information crawl: SciPy finds the same."""
+
+    def valley(eta: Floats) -> Response:
+        # Variances that are predicted as well as means make F larger than the curvature is.
+        across = eta[:, 1] - eta[:, 0] ** 2
+        loss = 0.5 * (across / 0.02) ** 2 + 0.5 * ((3.0 - eta[:, 0]) / 0.5) ** 2
+        return Response(loss, np.array([across, eta[:, 0]]), np.array([[0.02**-2], [400.0]]) * np.ones((2, len(eta))))
+
+    precision = np.diag([0.01, 0.01])
+    # Across the valley nothing is to be gained, so that little more than its floor is left to search.
+    known = optimize.minimize_scalar(lambda at: objective(valley, precision, np.array([at, at * at])), (2.0, 3.0))
+    found = find_mode(valley, precision, np.array([-2.0, 4.0]), scattered_starts=False)
+    assert found.eta[0] == pytest.approx(known.x, abs=0.01)
+    assert found.objective == pytest.approx(known.fun, abs=1e-3)
+    assert found.converged
+
+
+def test_a_mode_that_differences_see_a_little_aside_has_been_reached() -> None:
+    """L''' is so large that central differences err: no step leads down, and the decrement is that of a mode."""
+
+    def skew(eta: Floats) -> Response:
+        at = 400.0 * eta[:, 0]
+        return Response(np.exp(at) - at, at[None], np.ones((1, len(eta))))
+
+    found = find_mode(skew, np.eye(1), np.array([0.004]), scattered_starts=False)
+    assert abs(found.eta[0]) < 0.03 / 400
+    assert found.converged
+
+
+def test_of_many_basins_the_deepest_is_found_where_the_prior_is_wide() -> None:
+    """Two rates, of which the prior prefers the swap of what the start suggests (see `test_peaks`)."""
+
+    def respond(eta: Floats) -> Response:
+        seen = np.array([eta[:, 0] + eta[:, 1] - 0.5, eta[:, 0] * eta[:, 1] + 2.0]) / 0.05
+        return Response(0.5 * (seen**2).sum(axis=0) - 0.2 * eta[:, 1], seen, np.ones_like(seen))
+
+    for start in ([1.7, -1.2], [-1.2, 1.7], [3.0, -3.0]):
+        found = find_mode(respond, np.eye(2), np.array(start))
+        assert found.eta[1] > found.eta[0]
+        assert (found.converged, found.found) == (True, 2)

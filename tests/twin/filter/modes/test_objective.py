@@ -12,7 +12,7 @@ from tests.twin import toys
 from tests.twin.equations import infusion, timeline_of
 from twin.clock import HOUR_MS
 from twin.filter.belief import prior
-from twin.filter.objective import LEAST_LOG_LIKELIHOOD, Responder, bounded
+from twin.filter.modes.objective import LEAST_LOG_LIKELIHOOD, Responder, bounded
 from twin.kernel.kernel import compile_model
 from twin.observation.observation import Observation
 from twin.solver.step_control import step_sizes_for

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.filter.mode import Response
+from twin.filter.modes.descents import Response
 from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.observation import likelihood
