@@ -83,7 +83,7 @@ def _sound(file: Path, *, strict: bool) -> bool:
     from twin.modelfile.library import load_model, text_of
     from twin.modelfile.lint import doubtful, faults, located
     from twin.names import shown
-    from twin.solver.expected import unexpected
+    from twin.solver.expected import unexpected, unseen
     from twin.solver.step_control import step_sizes_for
 
     name = shown(file.name)
@@ -102,7 +102,7 @@ def _sound(file: Path, *, strict: bool) -> bool:
     if found:
         typer.echo(f"{name}: {len(found)} to mend", err=True)
         return False
-    doubts = doubtful(model, file.name)
+    doubts = (*doubtful(model, file.name), *located(unseen(kernel, file.name), model.text, file.name))
     for doubt in doubts:
         typer.echo(f"doubt: {doubt}", err=True)
     solved = f"{len(kernel.linear)} states solved exactly, {len(kernel.stepped)} stepped"

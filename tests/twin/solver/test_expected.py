@@ -9,7 +9,7 @@ import pytest
 from tests.twin import toys
 from twin.kernel.kernel import compile_model
 from twin.modelfile.reader import parse_model
-from twin.solver.expected import typical_of, unexpected
+from twin.solver.expected import typical_of, unexpected, unseen
 
 REGIMEN = (
     '[[regimens]]\ndrug = "toxin"\namount = 100\namount_unit = "mg"\nduration = 0\ninterval = 24\ncycles = 1\n'
@@ -37,3 +37,21 @@ def test_a_drug_on_another_scale_is_named_with_the_mend() -> None:
         "toxin_plasma of the typical patient is 3.033 at 2 h, not 3000 to 3100; look for a scale or a unit ([inputs.X] "
         "scale), or mend what is expected"
     )
+
+
+def marked(kill: float) -> str:
+    """A toy whose only output is a volume that the drug shrinks."""
+    text = toys.BOLUS.replace('expression = "A/V"', 'expression = "V*exp(-kill*A)"').replace(
+        'unit = "mg/L"\nexpression', 'unit = "L"\nexpression'
+    )
+    return f'{text}\n[parameters.kill]\nvalue = {kill}\nunit = "1/mg"\nassumed = "a test"\n{REGIMEN}'
+
+
+def test_a_drug_that_moves_nothing_beyond_the_noise_is_doubted() -> None:
+    (doubt,) = unseen(compile_model(parse_model(marked(1e-6), "toy.toml")), "toy.toml")
+    assert (doubt.key, doubt.problem) == (
+        "regimens[0]",
+        "the usual doses of toxin move no output by a quarter of its residual error; look for the scale of toxin "
+        "([inputs.toxin] scale), or say what is [[expected]]",
+    )
+    assert unseen(compile_model(parse_model(marked(0.1), "toy.toml")), "toy.toml") == ()
