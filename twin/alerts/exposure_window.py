@@ -11,6 +11,7 @@ from typing import Literal
 from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.snapshot import ExposureView, Snapshot
 from twin.events import Subject
+from twin.writing import unit as written
 
 _MEASURES = {"course": "exposure", "day": "exposure of a day", "trough": "trough", "time_above": "time above the level"}
 
@@ -44,7 +45,7 @@ def beyond(
 
 def _text(view: ExposureView, side: str, limit: float, p: float) -> str:
     what = f"{view.drug}: {_MEASURES[view.measure]} {'expected' if view.running else 'of the course'} {side}"
-    return f"{what} {limit:.4g} {view.unit} with probability {p:.0%} ({_median(view)}target {_target(view)})."
+    return f"{what} {limit:.4g} {written(view.unit)} with probability {p:.0%} ({_median(view)}target {_target(view)})."
 
 
 def _unsaid(view: ExposureView) -> str:
@@ -54,7 +55,7 @@ def _unsaid(view: ExposureView) -> str:
 def _outcome(view: ExposureView) -> str:
     if view.at_end_median is None:
         return f"{view.drug}: the course is over."
-    median = f"{view.at_end_median:.3g} {view.unit} (median)"
+    median = f"{view.at_end_median:.3g} {written(view.unit)} (median)"
     return f"{view.drug}: {_MEASURES[view.measure]} of the course was {median}, target {_target(view)}."
 
 

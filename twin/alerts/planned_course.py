@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from twin.alerts.snapshot import DeliveryView
 from twin.clock import HOUR_MS
 from twin.record.orders import PlanStep
+from twin.writing import unit as written
 
 COURSE_GAP_MS = 72 * HOUR_MS
 """Planned doses further apart than this belong to different courses (assumed: between a two-day infusion with its
@@ -108,7 +109,7 @@ def outcome(drug: str, course: PlannedCourse, unit: str) -> str:
 
 def given(course: PlannedCourse, unit: str) -> str:
     """The amount delivered so far beside the planned one."""
-    return f"{_amount(course.delivered)} of {_amount(course.total)} {unit} delivered"
+    return f"{_amount(course.delivered)} of {_amount(course.total)} {written(unit)} delivered"
 
 
 def _amount(value: float) -> str:

@@ -15,6 +15,7 @@ from twin.alerts.planned_course import GRACE_MS, PlannedCourse, current_course, 
 from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject
+from twin.writing import unit as written
 
 RULE = "delivery.overinfusion"
 TITLE = "Over-infusion"
@@ -85,7 +86,8 @@ def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, 
         return f"{view.drug}: delivery as planned; {amount}."
     if largest == fast and due is not None:
         charted = f" ({view.charted:.4g} of it charted as given, not told by a pump)" if view.charted > 0 else ""
-        rates = f"running at {course.rate:.4g} {view.rate_unit}{charted} where {due:.4g} {view.rate_unit} is planned"
+        unit = written(view.rate_unit)
+        rates = f"running at {course.rate:.4g} {unit}{charted} where {due:.4g} {unit} is planned"
         return f"{view.drug}: {rates} ({fast:+.0%}); {amount}."
     if beyond > SETTINGS.clear_below:
         return f"{view.drug}: {beyond:.0%} more than the planned course; {amount}."

@@ -15,6 +15,7 @@ from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, curr
 from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject
+from twin.writing import unit as written
 
 RULE = "delivery.underinfusion"
 TITLE = "Under-infusion"
@@ -81,4 +82,5 @@ def _text(view: DeliveryView, course: PlannedCourse, slow: float, behind: float)
         return f"{view.drug}: behind the plan by {behind:.0%} of the course; {amount}."
     if course.rate == 0:
         return f"{view.drug}: not running in mid-course; {amount}."
-    return f"{view.drug}: running at {course.rate:.4g} {view.rate_unit}, {slow:.0%} below the planned rate; {amount}."
+    rate = f"{course.rate:.4g} {written(view.rate_unit)}"
+    return f"{view.drug}: running at {rate}, {slow:.0%} below the planned rate; {amount}."

@@ -10,6 +10,7 @@ from twin.alerts.lifecycle import Finding, RuleSettings
 from twin.alerts.snapshot import NadirView, Snapshot
 from twin.clock import DAY_MS
 from twin.events import Subject
+from twin.writing import unit as written
 
 RULE = "tox.neutropenia_g4"
 TITLE = "Neutropenia grade 4"
@@ -48,9 +49,9 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
 
 
 def _text(nadir: NadirView, present: bool) -> str:
-    lowest = f"nadir {nadir.median:.2g} {nadir.unit} (median) {_when(nadir.day)}"
+    lowest = f"nadir {nadir.median:.2g} {written(nadir.unit)} (median) {_when(nadir.day)}"
     if present:
-        now = f"{nadir.now:.2g} {nadir.unit} (median)"
+        now = f"{nadir.now:.2g} {written(nadir.unit)} (median)"
         return f"In grade 4 {_toxicity(nadir)} now with probability {nadir.p_now:.0%}: {now}; {lowest}."
     within = f"within {nadir.horizon_hours / 24:.3g} d"
     return f"Grade 4 {_toxicity(nadir)} with probability {nadir.p_grade4:.0%} {within}; {lowest}."
@@ -61,10 +62,10 @@ def _over(nadir: NadirView, level: float, now: int) -> str:
     measured = ""
     if nadir.measured is not None:
         value, when = nadir.measured
-        measured = f"; the lowest measured was {value:.2g} {nadir.unit}, {(now - when) / DAY_MS:.2g} d ago"
+        measured = f"; the lowest measured was {value:.2g} {written(nadir.unit)}, {(now - when) / DAY_MS:.2g} d ago"
     left = f"probability {level:.0%} within {nadir.horizon_hours / 24:.3g} d"
-    text = f"Grade 4 {_toxicity(nadir)} is no longer expected ({left}): now {nadir.now:.2g} {nadir.unit} (median)"
-    return f"{text}{measured}."
+    now_at = f"{nadir.now:.2g} {written(nadir.unit)} (median)"
+    return f"Grade 4 {_toxicity(nadir)} is no longer expected ({left}): now {now_at}{measured}."
 
 
 def _toxicity(nadir: NadirView) -> str:

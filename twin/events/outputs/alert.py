@@ -75,5 +75,5 @@ class Alert(OutputEvent):
             probability=0.62,
             horizon_hours=504.0,
             freshness_hours=1.0,
-            text="Grade 4 neutropenia with probability 62% within 21 d; nadir 0.45 10*9/L (median) in 2.5 d.",
+            text="Grade 4 neutropenia with probability 62% within 21 d; nadir 0.45 ×10⁹/L (median) in 2.5 d.",
         )

@@ -149,7 +149,7 @@ def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:
     (finding,) = find(replace(delivery(2, 10 * RATE, 884.3), delivery=(view,)))
     assert finding.subject == Subject("drug", "fluorouracil")
     assert finding.text == (
-        "fluorouracil: running at 939.1 ug/h where 93.91 ug/h is planned (+900%); 884.3 of 5040 ug delivered."
+        "fluorouracil: running at 939.1 µg/h where 93.91 µg/h is planned (+900%); 884.3 of 5040 µg delivered."
     )
 
 

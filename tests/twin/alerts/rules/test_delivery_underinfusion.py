@@ -91,7 +91,7 @@ def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:
     view = replace(delivery(5, RATE / 2, 1200).delivery[0], amount_unit="ug", rate_unit="ug/h")
     (finding,) = find(replace(delivery(5, RATE / 2, 1200), delivery=(view,)))
     assert finding.subject == Subject("drug", "fluorouracil")
-    assert finding.text.endswith("running at 46.96 ug/h, 50% below the planned rate; 1200 of 5040 ug delivered.")
+    assert finding.text.endswith("running at 46.96 µg/h, 50% below the planned rate; 1200 of 5040 µg delivered.")
 
 
 def test_without_an_order_nothing_can_be_said() -> None:

@@ -13,7 +13,7 @@ def test_a_lasting_probability_is_raised_with_target_and_freshness() -> None:
     assert alert.probability == 0.9
     assert alert.freshness_hours == pytest.approx(2.0)
     assert alert.text == (
-        "fluorouracil: exposure expected below 20 mg.h/L with probability 90% (median 31.4, target 20 to 30)."
+        "fluorouracil: exposure expected below 20 mg·h/L with probability 90% (median 31.4, target 20 to 30)."
     )
 
 
@@ -36,7 +36,7 @@ def test_the_other_side_of_the_window_is_another_rule() -> None:
 
 def test_a_finished_course_is_spoken_of_as_finished() -> None:
     (finding,) = find(exposure(0, below=0.9, running=False))
-    assert finding.text.startswith("fluorouracil: exposure of the course below 20 mg.h/L")
+    assert finding.text.startswith("fluorouracil: exposure of the course below 20 mg·h/L")
 
 
 def test_a_moment_without_exposure_holds_the_alert() -> None:

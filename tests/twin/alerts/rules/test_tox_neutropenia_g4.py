@@ -16,7 +16,7 @@ def test_more_likely_than_not_is_raised_with_horizon_and_freshness() -> None:
     assert (alert.rule, alert.state, alert.severity) == (RULE, "raised", "high")
     assert alert.subject == Subject("output", "neutrophils")
     assert (alert.probability, alert.horizon_hours, alert.freshness_hours) == (0.62, 504.0, 24.0)
-    assert alert.text == ("Grade 4 neutropenia with probability 62% within 21 d; nadir 0.46 10*9/L (median) in 8.2 d.")
+    assert alert.text == ("Grade 4 neutropenia with probability 62% within 21 d; nadir 0.46 ×10⁹/L (median) in 8.2 d.")
 
 
 @pytest.mark.parametrize("probability", [0.0, 0.3, 0.5])
@@ -37,13 +37,13 @@ def test_in_grade_4_now_is_said_when_it_is_so_and_what_is_past_is_not_ahead() ->
     ]
     _, present, lowest, over = told([*steps, nadir(400, 0.1, now=1.9)])
     assert present.text == (
-        "In grade 4 neutropenia now with probability 90%: 0.3 10*9/L (median); nadir 0.46 10*9/L (median) in 4 d."
+        "In grade 4 neutropenia now with probability 90%: 0.3 ×10⁹/L (median); nadir 0.46 ×10⁹/L (median) in 4 d."
     )
     assert present.probability == 0.9
-    assert lowest.text.endswith("0.2 10*9/L (median); nadir 0.46 10*9/L (median) about now.")
+    assert lowest.text.endswith("0.2 ×10⁹/L (median); nadir 0.46 ×10⁹/L (median) about now.")
     assert over.text == (
-        "Grade 4 neutropenia is no longer expected (probability 10% within 21 d): now 1.9 10*9/L (median); the lowest "
-        "measured was 0.3 10*9/L, 1.2 d ago."
+        "Grade 4 neutropenia is no longer expected (probability 10% within 21 d): now 1.9 ×10⁹/L (median); the lowest "
+        "measured was 0.3 ×10⁹/L, 1.2 d ago."
     )
 
 
@@ -72,4 +72,4 @@ def test_another_count_is_called_by_its_name_and_in_its_unit() -> None:
     view = NadirView("thrombocytopenia_g4", "platelets", 0.8, 21.0, "10*3/uL", 9.0, 504.0, 0.0, 150.0)
     (finding,) = find(replace(nadir(0, 0.8), nadir=view))
     assert finding.subject == Subject("output", "platelets")
-    assert finding.text.startswith("Grade 4 thrombocytopenia with probability 80% within 21 d; nadir 21 10*3/uL")
+    assert finding.text.startswith("Grade 4 thrombocytopenia with probability 80% within 21 d; nadir 21 ×10³/µL")
