@@ -29,6 +29,7 @@ from connectors.services import Influx
 from connectors.sinks.arrival import Arrival
 from connectors.sinks.event_lines import event_lines
 from connectors.sinks.influx import TOPICS
+from streams.worker.event_time_merge import IDLE_SECONDS
 from tests.connectors.console.bench import Bench
 from tests.connectors.console.shown import Shown, every_panel, named_in_overrides
 from tests.lineprotocol import parse
@@ -128,6 +129,7 @@ class Pipeline:
     def wait_until_written(self) -> None:
         """The worker has committed all inputs, and after that the sink all that it reads."""
         self.stage.wait_until_committed(90)
+        time.sleep(IDLE_SECONDS + 2.0)  # a silence is told once the topics of its devices are idle
         eventually(lambda: self.bench.committed() == self.end(*TOPICS), "the sink has committed everything")
 
 

@@ -13,16 +13,16 @@ class BadLine:
     Attributes:
         line: its number in the file, from 1.
         reason: what is wrong with it and how to mend it.
+        file: in which it stands, where several may be read.
         patient: whose it is, where that is known.
         what: in a word what it would have said: a dose, a value, a covariate.
-        file: in which it stands, where several may be read.
     """
 
     line: int
     reason: str
+    file: Path | None = None
     patient: str = ""
     what: str = ""
-    file: Path | None = None
 
     def __str__(self) -> str:
         place = "" if self.file is None else f"{self.file}: "

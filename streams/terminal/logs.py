@@ -68,6 +68,8 @@ def log_to_stderr(level: LogLevel = LogLevel.INFO, form: LogFormat = LogFormat.T
     root.setLevel(logging.WARNING)
     for name in _NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
+    # On a busy machine it warns of its own loop at every turn: nobody can mend that.
+    logging.getLogger("kafka.net.selector").setLevel(logging.ERROR)
     if sys.excepthook is sys.__excepthook__:
         sys.excepthook = _uncaught
     if threading.excepthook is threading.__excepthook__:

@@ -180,7 +180,7 @@ def derivative(model: Model, inputs: tuple[str, ...], env: Environment) -> Slope
     rename["clock"] = f"((p['clock'] + t * {UNIT_MS[model.time_unit] / HOUR_MS}) % 24)"
     rows = []
     for state in model.states:
-        plain = _Inputs(inputs).visit(ast.parse(ast.unparse(state.derivative), mode="eval").body)
+        plain = _Inputs(inputs, state.name).visit(ast.parse(ast.unparse(state.derivative), mode="eval").body)
         calls = {f"__rate_{j}": f"rates[{j}]" for j in range(len(inputs))}
         rows.append(to_source(plain, rename | calls))
     values = {"p": env, "math": math, "np": np}
@@ -191,12 +191,16 @@ def derivative(model: Model, inputs: tuple[str, ...], env: Environment) -> Slope
 class _Inputs(ast.NodeTransformer):
     """Writes every input call of a formula as a name."""
 
-    def __init__(self, inputs: tuple[str, ...]) -> None:
+    def __init__(self, inputs: tuple[str, ...], state: str) -> None:
         self._inputs = inputs
+        self._state = state
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         if is_input(node):
-            return ast.Name(f"__rate_{self._inputs.index(ast.unparse(node))}")
+            call = ast.unparse(node)
+            # A drug that enters several states in the same words has an input for each of them.
+            own = call if call in self._inputs else f"{call[:-1]}, into={self._state})"
+            return ast.Name(f"__rate_{self._inputs.index(own)}")
         return self.generic_visit(node)
 
 

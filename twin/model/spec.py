@@ -189,6 +189,16 @@ class ErrorSpec:
         return self.logarithmic or self.kind == "box_cox"
 
     @property
+    def scatters(self) -> bool:
+        """Whether values scatter by a size of their own; counts and grades scatter by what is predicted."""
+        return self.kind not in ("none", "poisson", "negative_binomial")
+
+    @property
+    def in_proportion(self) -> bool:
+        """Whether values scatter on their own scale by a part of what is predicted."""
+        return self.kind in ("proportional", "combined", "power")
+
+    @property
     def even(self) -> bool:
         """Whether values scatter alike around every prediction, on the scale that the error is written for."""
         return self.kind in ("additive", "log_additive", "box_cox")

@@ -133,7 +133,7 @@ def _varies(parameter: ParameterSpec) -> bool:
 def _residuals(model: Model) -> Doubts:
     for output in model.outputs:
         error = output.error
-        if error.kind in ("proportional", "combined", "power") and error.fitted_on is None:
+        if error.in_proportion and error.fitted_on is None:
             problem = f"has a proportional part of {error.proportional:g}, and the file does not say of which scale"
             mend = 'write fitted_on = "linear", or log_additive if the source fitted LOG(F)'
             yield f"outputs.{output.name}.error", f"{problem}; {mend}"

@@ -52,7 +52,10 @@ def censored_coordinates(error: ErrorSpec, limit: float | Floats, predicted: Flo
     z = standardised(error, limit, predicted)
     unit, nowhere = _unit(error), np.zeros_like(z)
     below, above = log_likelihood(unit, 0.0, nowhere, below=z), log_likelihood(unit, 0.0, nowhere, above=z)
-    return z[None], np.exp(2.0 * log_likelihood(unit, z, nowhere) - below - above)[None]
+    with np.errstate(invalid="ignore"):
+        weight = np.exp(2.0 * log_likelihood(unit, z, nowhere) - below - above)
+    # Endlessly far from its limit a value tells nothing: there all three are minus infinity.
+    return z[None], np.where(np.isinf(z), 0.0, weight)[None]
 
 
 def _unit(error: ErrorSpec) -> ErrorSpec:

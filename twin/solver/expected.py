@@ -99,7 +99,7 @@ def _apart(output: OutputSpec, one: Floats, other: Floats) -> float:
     in twentieths of it."""
     error = output.error
     with np.errstate(all="ignore"):
-        if error.kind in ("none", "poisson", "negative_binomial"):
+        if not error.scatters:
             apart = np.abs(one - other) / (0.05 * np.abs(other) + 1e-3)
         else:
             size = np.maximum(scale(error, np.maximum(one, other)), 1e-300)

@@ -264,7 +264,7 @@ class _Reader:
 
     def _refuse(self, record: DataRecord, error: BadRecord) -> None:
         self.bad_lines.append(
-            BadLine(record.line, str(error), record.patient, WHAT.get(record.evid, "record"), record.file)
+            BadLine(record.line, str(error), record.file, record.patient, WHAT.get(record.evid, "record"))
         )
 
     def _identify(self, record: DataRecord) -> None:

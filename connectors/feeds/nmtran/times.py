@@ -83,7 +83,7 @@ def place_in_time(
             if abs(record.hours) > LONGEST_YEARS * 8766:
                 raise BadRecord(f"TIME {record.text('TIME')} is more than {LONGEST_YEARS} years from 0")
         except BadRecord as error:
-            bad_lines.append(BadLine(record.line, str(error), record.patient, WHAT[record.evid]))
+            bad_lines.append(BadLine(record.line, str(error), patient=record.patient, what=WHAT[record.evid]))
             continue
         placed.append(record)
     return placed, clock

@@ -44,7 +44,7 @@ class Unused:
         )
         for item in ("DV", "LNDV"):
             if record.says(item):
-                self.found.append(BadLine(record.line, f"{item} {why}", record.patient, "value", record.file))
+                self.found.append(BadLine(record.line, f"{item} {why}", record.file, record.patient, "value"))
 
     def notes(self, counted: str) -> list[str]:
         """One note for each kind, with its lines or rows as they are ``counted``."""

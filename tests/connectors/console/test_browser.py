@@ -225,7 +225,7 @@ def test_a_ward_line_says_what_the_twin_says(page: webdriver.Chrome, console: Co
     assert text_of(page, f'{line} [data-label="Concentration"]').startswith("1.8 mg/L")
     assert text_of(page, f'{line} [data-label="Count now"]').startswith("4.2 ×10⁹/L")
     assert "35 % above 3–5" in text_of(page, f'{line} [data-label="Exposure at end"]')
-    assert text_of(page, f'{line} [data-label="Nadir ahead"]').startswith("0.6 in 8.0 d")
+    assert text_of(page, f'{line} [data-label="Nadir ahead"]').startswith("0.6 in 8 d")
     assert text_of(page, f'{line} [data-label="Last measured"]') == "3.9 ×10⁹/L\nneutrophils, 8 h ago"
 
 

@@ -204,7 +204,7 @@ def test_only_what_was_asked_for_is_told() -> None:
 
 
 def test_a_figure_that_does_not_exist_is_named_beside_those_that_do() -> None:
-    with pytest.raises(UnknownFigure, match=r"no figure 'speed'; there are kernel_ns_per_particle_step, .*latency_ms"):
+    with pytest.raises(UnknownFigure, match=r"no figure 'speed': there are kernel_ns_per_particle_step, .*latency_ms"):
         measure(SMALL, ["update_ms", "speed"])
 
 

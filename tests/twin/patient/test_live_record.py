@@ -53,7 +53,7 @@ def test_what_changed_is_known_by_its_time() -> None:
 
 
 def test_a_dose_after_the_fold_waits_until_it_is_needed() -> None:
-    found = record()
+    found = LiveRecord(PATIENT, compile_model(toys.bolus()))
     found.receive([dose(0, 60.0)], None, never)
     before = found.timeline
     assert found.receive([dose(24, 60.0)], ms(12), never).since is None
