@@ -149,13 +149,11 @@ class OutlierSpec:
 
 @dataclass(frozen=True, slots=True)
 class ErrorSpec:
-    """Residual error of an output; every size is a standard deviation (see `twin.observation.residual` for the
-    equations).
+    """Residual error of an output; every size is a standard deviation (equations: `twin.observation.residual`).
 
     Attributes:
         additive: in the output's unit; for ``log_additive`` and ``box_cox`` on that scale.
-        proportional: fraction of the prediction; for ``power`` the coefficient of prediction ** ``exponent``, for
-            ``log_combined`` on the logarithm.
+        proportional: fraction of the prediction; ``power``: of prediction ** ``exponent``; ``log_combined``: of its log.
         df: the residual is Student-t with that many degrees of freedom and this scale, else normal.
         combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
         box_cox: exponent of the transform on which ``additive`` holds.
