@@ -153,7 +153,7 @@ class ErrorSpec:
 
     Attributes:
         additive: in the output's unit; for ``log_additive`` and ``box_cox`` on that scale.
-        proportional: fraction of the prediction; ``power``: of prediction ** ``exponent``; ``log_combined``: of its log.
+        proportional: fraction of the prediction; ``power``: of it ** ``exponent``; ``log_combined``: of its log.
         df: the residual is Student-t with that many degrees of freedom and this scale, else normal.
         combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
         box_cox: exponent of the transform on which ``additive`` holds.
