@@ -215,17 +215,13 @@ class TopicReader:
 
     def _take_all(self, batches: dict[Any, list[Any]]) -> None:
         records = [record for batch in batches.values() for record in batch]
-        bad = sum(not self.take(self._record(record)) for record in records)
+        bad = sum(not self.take(Record.of(record, self._prefix)) for record in records)
         if records:
             self._answered, self._answered_at = True, time.monotonic()
             status = self._live.status
             self._report(records=status.records + len(records), undecodable=status.undecodable + bad)
             if bad and not status.undecodable:
                 log.warning("console_undecodable_records", shown="under refused")
-
-    def _record(self, record: Any) -> Record:
-        topic = record.topic.removeprefix(self._prefix)
-        return Record(topic, record.partition, record.offset, record.timestamp, record.key, record.value or b"")
 
     def take(self, record: Record) -> bool:
         """Take in a record; one that cannot be shown becomes a line among what was refused, and False."""

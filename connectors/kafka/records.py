@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 from dataclasses import dataclass
+from typing import Any
 
 from pydantic import ValidationError
 
@@ -29,6 +30,12 @@ class Record:
     arrived_ms: int
     key: bytes | None
     value: bytes
+
+    @classmethod
+    def of(cls, consumed: Any, prefix: str) -> Record:
+        """A record as kafka-python hands it over, from a topic whose name begins with ``prefix``."""
+        topic = consumed.topic.removeprefix(prefix)
+        return cls(topic, consumed.partition, consumed.offset, consumed.timestamp, consumed.key, consumed.value or b"")
 
 
 def decode_record(topic: str, raw: bytes) -> Event:

@@ -55,7 +55,7 @@ class Subscription:
         lost = self._revoked.take()
         self._unsure |= lost & batches.keys()
         sure = (batch for partition, batch in batches.items() if partition not in self._unsure)
-        records = tuple(self._record(record) for batch in sure for record in batch)
+        records = tuple(Record.of(record, self._prefix) for batch in sure for record in batch)
         return Polled(records, frozenset(self._place(partition) for partition in lost))
 
     def hold(self) -> None:
@@ -98,10 +98,6 @@ class Subscription:
                 else:
                     self._consumer.seek(partition, committed)
                 self._unsure.remove(partition)
-
-    def _record(self, record: Any) -> Record:
-        topic, partition = self._place(record)
-        return Record(topic, partition, record.offset, record.timestamp, record.key, record.value or b"")
 
     def _place(self, of: Any) -> tuple[str, int]:
         return of.topic.removeprefix(self._prefix), of.partition

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from connectors.feeds.characteristics import at_reference, said_by
-from streams.batch.cases import Case, Problem, RecordedEvent, Report, in_file_order, of_patient, refusals
+from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
 from streams.batch.left_out import in_words
 from streams.batch.process_pool import in_processes, model_of
 from streams.batch.tables import Cell, Table
@@ -102,7 +102,7 @@ def estimate(
     *,
     diagnosed: bool = True,
 ) -> tuple[IndividualEstimate, ...]:
-    """Estimate every case; whole numbers among the patients' ids come first, by size, then other names.
+    """Estimate every case, in their order.
 
     Args:
         model: of every case.
@@ -114,7 +114,6 @@ def estimate(
     Raises:
         WorkerLost: a worker process was killed, e.g. for want of memory.
     """
-    cases = sorted(cases, key=lambda case: in_file_order(case.patient_id))
     unread = {case.patient_id: case.problems for case in cases}
     records = [(case.patient_id, case.recorded, case.zero) for case in cases]
     size = max(1, min(LARGEST_BATCH, -(-len(cases) // (BATCHES * max(jobs, 1)))))
