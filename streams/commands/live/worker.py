@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -11,7 +12,9 @@ import typer
 from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort, examples
 
 if TYPE_CHECKING:
+    from connectors.settings import Settings
     from streams.worker.app import WorkerOptions
+    from streams.worker.twin_factory import TwinFactory
 
 app = typer.Typer()
 
@@ -23,6 +26,7 @@ AGAIN_SECONDS = 2.0
     epilog=examples(
         "dosetwin worker --instance ward-1",
         "dosetwin worker --ready docetaxel_ozawa2007 --metrics-port 9464 --log-format json",
+        "dosetwin worker --instance '{host}' --processes 4",
     )
 )
 def worker(
@@ -39,6 +43,15 @@ def worker(
             "in it is the name of the machine",
         ),
     ] = "",
+    processes: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            max=256,
+            help="workers to run side by side on this machine, each with its number behind the instance's name and "
+            "added to the metrics port; more than there are partitions have nothing to do",
+        ),
+    ] = 1,
     model: Annotated[
         list[str] | None,
         typer.Option(help="ID=FILE of a model beyond the library that enrolments may name; repeatable"),
@@ -77,7 +90,9 @@ def worker(
     from connectors.kafka.membership import NameTaken, name_on_this_machine
     from connectors.kafka.topics import TopicError
     from connectors.settings import SettingsError, load_settings
+    from streams.fleet import fleet_of
     from streams.terminal.logs import log_to_stderr
+    from streams.terminal.signals import GRACE_SECONDS, stop_at_signals
     from streams.worker.app import WorkerOptions
 
     try:
@@ -86,56 +101,38 @@ def worker(
         name = name_on_this_machine(instance)
         options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, name)
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
-        code = run(
-            settings, options, _model_files(model or []), twins, datadir, (metrics_port, metrics_host), ready_models
-        )
+        factory = prepare(settings, twins, _model_files(model or []), ready_models)
+        if processes > 1:
+            if datadir is not None:
+                raise ValueError("--datadir: processes must not share one: leave it out beside --processes")
+            fleet = fleet_of(sys.argv[1:], processes, name, metrics_port)
+            code = fleet.run(stop_at_signals(grace=GRACE_SECONDS + 2.0))
+        else:
+            code = run(settings, options, factory, datadir, (metrics_port, metrics_host))
     except (SettingsError, KafkaUnreachable, NameTaken, TopicError, ValueError, KeyError, OSError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code)
 
 
-def run(
-    settings: object,
-    options: WorkerOptions,
-    model_files: dict[str, Path],
-    twins: str,
-    datadir: Path | None = None,
-    metrics: tuple[int | None, str] = (None, ""),
-    ready: Sequence[str] = (),
-) -> int:
-    """Create what topics are missing, then run a worker until a signal; returns its exit code.
-
-    A worker that loses the broker starts anew when it is back, as one does that was killed. ``settings`` are
-    `connectors.settings.Settings`; models named in ``ready`` are compiled before the start,
-    ``metrics`` are port and address of the page for machines.
+def prepare(settings: Settings, twins: str, model_files: dict[str, Path], ready: Sequence[str]) -> TwinFactory:
+    """Create what topics are missing and compile the models named in ``ready``; returns what makes the twins.
 
     Raises:
-        KafkaUnreachable: no broker answers at the start.
-        NameTaken: another worker that lives has the instance's name.
+        KafkaUnreachable: no broker answers.
         TopicError: topics of unequal partition counts.
         ValueError: no twin factory at ``twins``, or no model of a name in ``ready``.
     """
-    import asyncio
-    import functools
-    import tempfile
-
     import structlog
 
-    from connectors.kafka.clients import broker_answers
-    from connectors.kafka.membership import await_name, holder
     from connectors.kafka.topics import ensure_topics
-    from connectors.settings import Settings
-    from streams.terminal.metrics_page import Health, metrics_page
-    from streams.terminal.signals import stop_at_signals
-    from streams.worker.app import BROKER_LOST, build_worker, ensure_changelog, group_of, run_worker
+    from streams.worker.app import ensure_changelog
     from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
     from twin.alerts.rules import rules
     from twin.modelfile.library import library
     from twin.observation.kinds import kinds
 
-    assert isinstance(settings, Settings)
-    log, stop = structlog.get_logger("dosetwin.worker"), stop_at_signals()
+    log = structlog.get_logger("dosetwin.worker")
     for broken in (*rules().broken, *kinds().broken, *library().broken):
         log.warning("plugin", broken=str(broken))
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)
@@ -146,6 +143,37 @@ def run(
             raise ValueError(f"--ready: {error}") from None
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
     ensure_changelog(settings)
+    return factory
+
+
+def run(
+    settings: Settings,
+    options: WorkerOptions,
+    factory: TwinFactory,
+    datadir: Path | None = None,
+    metrics: tuple[int | None, str] = (None, ""),
+) -> int:
+    """Run a worker until a signal; returns its exit code. ``metrics`` are port and address of the page for machines.
+
+    A worker that loses the broker starts anew when it is back, as one does that was killed.
+
+    Raises:
+        KafkaUnreachable: no broker answers at the start.
+        NameTaken: another worker that lives has the instance's name.
+    """
+    import asyncio
+    import functools
+    import tempfile
+
+    import structlog
+
+    from connectors.kafka.clients import broker_answers
+    from connectors.kafka.membership import await_name, holder
+    from streams.terminal.metrics_page import Health, metrics_page
+    from streams.terminal.signals import stop_at_signals
+    from streams.worker.app import BROKER_LOST, build_worker, group_of, run_worker
+
+    log, stop = structlog.get_logger("dosetwin.worker"), stop_at_signals()
     if options.instance:
         look = functools.partial(holder, settings.kafka, group_of(settings), options.instance)
         await_name(options.instance, options.session_timeout + 5.0, look, say=log.warning, pause=stop.wait)
