@@ -107,6 +107,46 @@ def test_talking_to_the_world_would_be_noticed(source: str, found: set[str]) -> 
     assert world_touched(source, file_module=False) == found
 
 
+def late_decoders(source: str) -> list[str]:
+    """Calls in ``source`` that may build a decoder's types when a thread decodes, and not when the module is imported.
+
+    Two threads that build the types of one class at once end the process (msgspec 0.22).
+    """
+    tree = ast.parse(source)
+    inside = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        for node in ast.walk(function)
+    }
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    return [
+        ast.unparse(call)
+        for call in calls
+        if (re.match(r"msgspec\.(\w+\.)?(decode|convert)$", called := ast.unparse(call.func)))
+        or (call in inside and re.search(r"\b(msgpack|json)\.Decoder$", called))
+    ]
+
+
+def test_decoders_are_made_when_their_module_is_imported() -> None:
+    found = {path: late for package in LAYERS for path in modules(package) if (late := late_decoders(path.read_text()))}
+    assert found == {}
+
+
+@pytest.mark.parametrize(
+    ("source", "late"),
+    [
+        ("_decoder = msgspec.json.Decoder(Row)", 0),
+        ("def f(raw):\n    return _decoder.decode(raw)", 0),
+        ("def f(raw):\n    return msgspec.msgpack.decode(raw, type=Row)", 1),
+        ("def f(raw):\n    return msgspec.json.Decoder(Row).decode(raw)", 1),
+        ("f = lambda raw: msgspec.convert(raw, Row)", 1),
+    ],
+)
+def test_a_decoder_made_late_would_be_noticed(source: str, late: int) -> None:
+    assert len(late_decoders(source)) == late
+
+
 @pytest.mark.parametrize(("position", "package"), list(enumerate(LAYERS)))
 def test_a_package_imports_only_from_those_before_it(position: int, package: str) -> None:
     later = set(LAYERS[position + 1 :])

@@ -30,6 +30,9 @@ class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     watch: str | None
 
 
+_watch_decoder = msgspec.json.Decoder(Watch)
+
+
 class StatusFrame(msgspec.Struct, frozen=True):
     """The server is there, and this is how its reader fares, and how the twins do: the worst of all, and the one that
     the page watches."""
@@ -114,7 +117,7 @@ class Page:
 
     async def _heed(self, text: str | None) -> None:
         try:
-            wish = msgspec.json.decode(text or "", type=Watch)
+            wish = _watch_decoder.decode(text or "")
             if wish.watch is not None:
                 PATIENT_ID.validate_python(wish.watch)
         except (msgspec.DecodeError, ValidationError) as error:

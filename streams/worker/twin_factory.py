@@ -69,6 +69,8 @@ class LibraryTwins:
     """
 
     def __init__(self, particles: int = 1000, model_files: Mapping[str, Path] | None = None) -> None:
+        import twin.patient.averaged  # noqa: F401  here, before there are threads that would import it at once
+
         self._particles = particles
         self._model_files = dict(model_files or {})
         self._model = lru_cache(maxsize=64)(self._load)

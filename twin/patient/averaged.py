@@ -57,6 +57,9 @@ class AverageRow(msgspec.Struct, frozen=True, array_like=True):
     points: list[AveragePointRow]
 
 
+_decoder = msgspec.msgpack.Decoder(AverageRow)
+
+
 @dataclass(frozen=True)
 class AverageState:
     """Where an averaged twin stands: its models' states in their order, the alerts published (``held``: about what is
@@ -164,7 +167,7 @@ class AveragedTwin:
 
 def _decoded(raw: bytes, models: Rivals) -> AverageRow:
     try:
-        row = msgspec.msgpack.decode(raw, type=AverageRow)
+        row = _decoder.decode(raw)
     except msgspec.MsgspecError as error:
         raise UnreadableState(f"not the row of rival models: {error}") from None
     if row.version != AVERAGE_VERSION:

@@ -106,6 +106,11 @@ class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     reported: int
 
 
+# Made once, on import: to make a decoder builds its types, which two threads must never do at the same time.
+_state_decoder = msgspec.msgpack.Decoder(TwinRow)
+_history_decoder = msgspec.msgpack.Decoder(_HistoryRow)
+
+
 def pack_state(state: TwinState) -> bytes:
     """A twin's state as MessagePack; the same state gives the same bytes."""
     beliefs = {id(point.position.belief): point.position.belief for point in state.points}
@@ -154,7 +159,7 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
         UnreadableState: not a row, damaged, or one of another version or model.
     """
     try:
-        row = msgspec.msgpack.decode(raw, type=TwinRow)
+        row = _state_decoder.decode(raw)
     except msgspec.MsgspecError as error:
         raise UnreadableState(f"not a twin's row: {error}") from None
     if row.version != ROW_VERSION:
@@ -225,7 +230,7 @@ def unpack_history(raw: bytes) -> History:
         UnreadableState: damaged bytes.
     """
     try:
-        row = msgspec.msgpack.decode(_inflated(raw), type=_HistoryRow)
+        row = _history_decoder.decode(_inflated(raw))
         facts = [cast(ClinicalEvent, decode(text)) for text in row.facts]
     except (zlib.error, msgspec.MsgspecError, BadEvent) as error:
         raise UnreadableState(f"damaged history: {error}") from None

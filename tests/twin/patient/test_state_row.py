@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import zlib
 from dataclasses import replace
 from typing import Any
@@ -12,6 +14,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.places import ROOT
 from tests.twin import toys
 from tests.twin.bedside import (
     PATIENT,
@@ -255,3 +258,9 @@ def test_half_a_year_of_a_thousand_particles_fits_a_row() -> None:
     assert len(unpack(row, DOCETAXEL.hash).beliefs) == 3
     assert len(row) <= 150_000
     assert len(pack_history(twin.history)) <= 60_000
+
+
+def test_two_threads_restore_a_twin_each_as_the_first_thing_of_two_hundred_fresh_processes() -> None:
+    program = [sys.executable, "-m", "tests.twin.patient.restoring"]
+    said = subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT)
+    assert said.stdout.strip() == "{0: 200}", "a decoder's types were built by two threads at once"
