@@ -79,7 +79,7 @@ SINK = '''
 from contextlib import contextmanager
 
 from connectors.settings import PartSettings
-from connectors.sinks.delivery import BadItem
+from connectors.sinks.writer import BadItem
 from connectors.kafka.records import event_of
 
 SINK = "levels"
@@ -97,6 +97,9 @@ class LevelWriter:
     def items(self, record):
         event = event_of(record)
         return [f"{event.patient_id} {event.value.value:g}"]
+
+    def kind(self, item):
+        return ""
 
     def write(self, items):
         if any(item.endswith(" 13") for item in items):

@@ -16,7 +16,7 @@ first line of its docstring says what it carries where, and it says of itself:
     def open_writer(settings: Settings) -> Iterator[Writer]: ...
 
 Its settings come from the environment and, but for secrets, from the options of ``dosetwin sink NAME``. Its writer says
-how a record becomes items and how items are written (`connectors.sinks.delivery.Writer`); the rest is the same for all.
+how a record becomes items and how items are written (`connectors.sinks.writer.Writer`); the rest is the same for all.
 """
 
 from __future__ import annotations
@@ -29,7 +29,8 @@ from typing import Any, Protocol, cast
 
 from connectors.kafka import topics
 from connectors.settings import PREFIX, PartSettings, Settings
-from connectors.sinks.delivery import Delivery, Writer, open_delivery
+from connectors.sinks.delivery import Delivery, open_delivery
+from connectors.sinks.writer import Writer
 from twin.registry import Found, PluginError, attribute, discover
 
 GROUP = "dosetwin.sinks"

@@ -3,10 +3,11 @@
 Records are read in batches, written synchronously, and only then are their offsets committed: what is committed is in
 the outside system, and what a crash left in between is written again. While the system does not answer, the partitions
 are paused and Kafka keeps the stream; polling goes on, so the place in the group is kept. An item that the system will
-never accept is found by halving the batch: the others are written, and the record it came from goes to the dead-letter
-topic.
+never accept is found by ever smaller calls (`connectors.sinks.portions`): the others are written, and the record it
+came from goes to the dead-letter topic. Between two calls the loop polls, commits what is done and looks for a stop, so
+however many calls a batch takes, and however slow each is, the work goes forward.
 
-A sink brings a `Writer`: how a record becomes items, how items are written, and which of its errors mean what.
+A sink brings a `connectors.sinks.writer.Writer`.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from typing import Generic
 
 import structlog
 from kafka.errors import KafkaError
@@ -28,7 +29,9 @@ from connectors.kafka.records import Record, dead_letter
 from connectors.kafka.topics import MIB, REJECTED, REJECTED_BYTES
 from connectors.settings import Settings
 from connectors.sinks.metrics import SinkMetrics
+from connectors.sinks.portions import Pending, Portions
 from connectors.sinks.subscription import CALL_TIMEOUT_MS, Subscription
+from connectors.sinks.writer import BadItem, Item, TooSlow, Unavailable, Writer
 from twin.events import encode
 
 POLL_MS = 200
@@ -37,53 +40,22 @@ POLL_MS = 200
 FIRST_DELAY, LONGEST_DELAY = 0.25, 15.0
 """Seconds before the first and the later attempts while the outside system is down."""
 
+LONGEST_ASKED = 60.0
+"""Seconds that the outside system may ask for before the next attempt; for more it waits no longer."""
+
+COMMIT_SECONDS = 1.0
+"""Seconds between two commits while one batch takes many calls."""
+
+STOP_SECONDS = 2.0
+"""How long what was read may still be written after a stop."""
+
 LONGEST_POLL = 120.0
-"""Seconds between two polls after which a sink counts as hung: above what one call and its halving may take."""
+"""Seconds between two polls after which a sink counts as hung: above what one call may take."""
 
 LAG_SECONDS = 5.0
 """Seconds between two looks at how much is still to be read."""
 
 log = structlog.get_logger(__name__)
-
-Item = TypeVar("Item")
-
-
-class Unavailable(Exception):
-    """The items could not be written now, through no fault of theirs: it is tried again."""
-
-    cause = "unavailable"
-
-
-class AccessDenied(Unavailable):
-    """The outside system does not let us in; somebody must mend the credentials, and until then it is tried again."""
-
-    cause = "access_denied"
-
-
-class BadItem(Exception):
-    """Some of the items will never be accepted; the message is the reason that goes into the dead letter."""
-
-
-class Writer(Protocol[Item]):
-    """What a sink knows of its outside system."""
-
-    def items(self, record: Record) -> Sequence[Item]:
-        """What is to be written of a record, in order; none where there is nothing to write.
-
-        Raises:
-            ValueError: the record cannot become items; the message names the field.
-        """
-        ...
-
-    def write(self, items: Sequence[Item]) -> None:
-        """Write the items and return when they are durable. An item written again must leave one trace.
-
-        Raises:
-            BadItem: an item will never be accepted; the others may or may not have been written.
-            AccessDenied: the system does not let us in.
-            Unavailable: anything else; nothing is known about the items.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,37 +76,12 @@ class Limits:
                 raise ValueError(f"{name} {getattr(self, name)}: a batch must have room, so it must be above 0")
 
 
-def write_or_find(write: Callable[[Sequence[Item]], None], items: Sequence[Item]) -> list[tuple[int, str]]:
-    """Write all of ``items`` that are accepted; returns (index, reason) of each that is not.
-
-    ``m`` bad ones among ``n`` cost about ``2 m log2(n)`` calls.
-    """
-    try:
-        write(items)
-    except BadItem as refusal:
-        if len(items) == 1:
-            return [(0, str(refusal))]
-        half = len(items) // 2
-        first = write_or_find(write, items[:half])  # in order, as the last item about a thing is the one that stays
-        return first + [(half + index, reason) for index, reason in write_or_find(write, items[half:])]
-    return []
-
-
 def delays(chance: Callable[[], float]) -> Iterator[float]:
     """Seconds to wait before each further attempt: doubling up to a cap, each shortened by up to a half at random."""
     delay = FIRST_DELAY
     while True:
         yield delay * (0.5 + 0.5 * chance())
         delay = min(2 * delay, LONGEST_DELAY)
-
-
-@dataclass(frozen=True, slots=True)
-class _Pending(Generic[Item]):
-    """A record that is not done, and the items it became or why it became none."""
-
-    record: Record
-    items: Sequence[Item]
-    fault: str | None
 
 
 class Delivery(Generic[Item]):
@@ -159,9 +106,11 @@ class Delivery(Generic[Item]):
         self._name = name
         self._subscription, self._writer, self._put_aside = subscription, writer, put_aside
         self._limits, self._now, self._chance = limits or Limits(), now, chance
-        self._pending: deque[_Pending[Item]] = deque()
+        self._kind = writer.kind
+        self._portions: Portions[Item] = Portions(2 * self._limits.items)
+        self._pending: deque[Pending[Item]] = deque()
         self._done: dict[tuple[str, int], int] = {}
-        self._since = self._looked = self._polled = now()
+        self._since = self._looked = self._polled = self._committed = now()
         self._said = ""
 
     def run(self, stop: threading.Event) -> None:
@@ -202,15 +151,22 @@ class Delivery(Generic[Item]):
         return sum(len(pending.record.value) for pending in self._pending)
 
     def _deliver(self, stop: threading.Event) -> None:
-        """Write and commit what is pending, however long the outside system is away."""
+        """Write and commit what is pending, however long the outside system is away and however many calls it takes."""
         waits, self._said = delays(self._chance), ""
-        while self._pending:
+        latest = float("inf")
+        while self._pending and self._now() < latest:
+            began = self._now()
             try:
                 self._write_some()
+                waits = delays(self._chance)
             except (Unavailable, KafkaError) as error:
                 self._said = self._tell(error, self._said)
-                if not self._wait(next(waits), stop):
+                asked = error.retry_after if isinstance(error, Unavailable) else 0.0
+                if not self._wait(max(next(waits), min(asked, LONGEST_ASKED)), stop):
                     break
+            self._between_calls()
+            if stop.is_set():  # another call is begun only where it will likely end in time
+                latest = min(latest, began + STOP_SECONDS)
         if self._said and not self._pending:
             self._said = ""
             log.info("writing goes on", sink=self._name)
@@ -238,49 +194,55 @@ class Delivery(Generic[Item]):
         self._pending.extend(map(self._read, polled.records))
         self._look()
 
-    def _read(self, record: Record) -> _Pending[Item]:
+    def _read(self, record: Record) -> Pending[Item]:
         try:
-            return _Pending(record, self._writer.items(record), None)
+            items = self._writer.items(record)
+            return Pending(record, items, [self._kind(item) for item in items])
         except ValueError as error:
-            return _Pending(record, (), str(error))
+            return Pending(record, fault=str(error))
         except Exception as error:  # nothing that anybody may write to a topic ends the sink
-            return _Pending(record, (), f"{type(error).__name__}: {error}")
+            return Pending(record, fault=f"{type(error).__name__}: {error}")
 
     def _write_some(self) -> None:
-        """Write the oldest pending records, about a batch of them, and put aside those that cannot be."""
-        batch = self._batch()
-        items = [item for one in batch for item in one.items]
-        bad: dict[int, str] = {}
-        if items:
-            bad = self._write(items)
-            self.metrics.batches.inc()
-        first = 0
-        for one in batch:
-            its_bad = [bad[index] for index in range(first, first + len(one.items)) if index in bad]
-            first += len(one.items)
-            if one.fault is not None:
-                self._reject(one.record, "bad_output", one.fault)
-            elif its_bad:
-                self._reject(one.record, f"{self._name}_refused", its_bad[0])
+        """One call with what is oldest; then records that nothing is left of are done."""
+        if portion := self._portions.next(self._batch()):
+            try:
+                self._writer.write([place.item for place in portion])
+            except BadItem as refusal:
+                self._portions.refused(portion, refusal)
+            except TooSlow:
+                self._portions.too_slow(portion)
+                raise
+            else:
+                self._portions.written(portion)
+                self.metrics.batches.inc()
+        while self._pending and self._pending[0].is_settled:
+            self._finish(self._pending[0])
             self._pending.popleft()  # only now: a dead letter that is not durable is no end
-            self._done[_place(one.record)] = one.record.offset + 1
-            self.metrics.events.inc()
-            self.metrics.items.inc(len(one.items) - len(its_bad))
 
-    def _write(self, items: list[Item]) -> dict[int, str]:
-        """Write all, in calls that a single large record cannot swell; returns what was refused, by place."""
-        most = 2 * self._limits.items
-        bad: dict[int, str] = {}
-        for first in range(0, len(items), most):
-            found = write_or_find(self._writer.write, items[first : first + most])
-            bad |= {first + index: reason for index, reason in found}
-        return bad
+    def _finish(self, one: Pending[Item]) -> None:
+        """Put a record aside if it must be, and count it as done."""
+        if one.fault is not None:
+            self._reject(one.record, "bad_output", one.fault)
+        elif one.refused:
+            self._reject(one.record, f"{self._name}_refused", one.refused[min(one.refused)])
+        self._done[_place(one.record)] = one.record.offset + 1
+        self.metrics.events.inc()
+        self.metrics.items.inc(len(one.items) - len(one.refused))
 
-    def _batch(self) -> list[_Pending[Item]]:
-        batch: list[_Pending[Item]] = []
+    def _between_calls(self) -> None:
+        """Now and then: keep the place in the group, and commit what is done."""
+        if self._now() - self._polled >= POLL_MS / 1000:
+            self._subscription.hold()
+            self._poll(1)
+        if self._now() - self._committed >= COMMIT_SECONDS:
+            self._commit()
+
+    def _batch(self) -> list[Pending[Item]]:
+        batch: list[Pending[Item]] = []
         items = size = 0
         for one in self._pending:
-            items, size = items + len(one.items), size + len(one.record.value)
+            items, size = items + len(one.items) - len(one.settled), size + len(one.record.value)
             if batch and (items > 2 * self._limits.items or size > 2 * self._limits.bytes):
                 break
             batch.append(one)
@@ -304,6 +266,7 @@ class Delivery(Generic[Item]):
     def _commit(self) -> None:
         if not self._done:
             return
+        self._committed = self._now()
         try:
             self._subscription.commit(self._done)
         except KafkaError as error:  # what is written stands: committed with the next batch, or written again unchanged

@@ -7,7 +7,7 @@ same point.
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from pydantic import Field
@@ -15,8 +15,9 @@ from pydantic import Field
 from connectors.kafka.records import Record, event_of
 from connectors.settings import PartSettings
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.delivery import AccessDenied, BadItem, Unavailable
 from connectors.sinks.event_lines import event_lines, topics_drawn
+from connectors.sinks.influx_refusal import measurement, refusal
+from connectors.sinks.writer import AccessDenied, TooSlow, Unavailable
 from twin.events import RegimenPlanned
 
 SINK = "influx"
@@ -24,8 +25,8 @@ SINK = "influx"
 TOPICS = topics_drawn()
 """What is drawn: all that the twin says, the dead letters, and of the inputs the vitals and the planned doses."""
 
-CALL_TIMEOUT_MS = 10_000
-"""Longest wait for InfluxDB's answer to one call."""
+CALL_TIMEOUT_MS = 7_000
+"""Longest wait for InfluxDB's answer to one call, and so about how long a stop may have to wait."""
 
 _OF_LINES = frozenset({400, 413, 422})
 """Answers about the lines themselves."""
@@ -64,6 +65,7 @@ class InfluxWriter:
         from influxdb_client.client.influxdb_client import InfluxDBClient
         from influxdb_client.client.write_api import SYNCHRONOUS
 
+        self._timeout_ms = timeout_ms
         self._bucket, self._org, self._more_drugs = settings.bucket, settings.org, settings.drugs
         self._client = InfluxDBClient(settings.url, settings.token, org=self._org, timeout=timeout_ms, retries=False)
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
@@ -87,30 +89,43 @@ class InfluxWriter:
         arrival = Arrival(record.arrived_ms, record.partition, record.offset)
         return event_lines(event, arrival) if event is not None else []
 
+    def kind(self, item: str) -> str:
+        """The measurement of a line: InfluxDB refuses a field of another type in all of its lines."""
+        return measurement(item)
+
     def write(self, items: Sequence[str]) -> None:
         """Write lines in one call.
 
         Raises:
             BadItem: InfluxDB refuses a line; the others may or may not have been written.
             AccessDenied: it does not know token, organisation or bucket.
+            TooSlow: it took the call and did not answer in time.
             Unavailable: anything else; nothing is known about the lines.
         """
         from influxdb_client.rest import ApiException
-        from urllib3.exceptions import HTTPError
+        from urllib3.exceptions import HTTPError, ReadTimeoutError
 
         try:
             self._api.write(bucket=self._bucket, org=self._org, record="\n".join(items))
         except ApiException as error:
             answer = f"HTTP {error.status} {error.reason}"
             if error.status in _OF_LINES:
-                raise BadItem(str(error.message or error.body or error.reason)) from None
+                raise refusal(str(error.message or error.body or error.reason), items) from None
             if error.status in _OF_ACCESS:
                 mend = f"check DOSETWIN_INFLUX_TOKEN, organisation '{self._org}' and bucket '{self._bucket}'"
                 raise AccessDenied(f"{answer}: {mend}") from None
-            raise Unavailable(answer) from None
+            raise Unavailable(answer, _seconds(error.headers)) from None
+        except ReadTimeoutError:
+            raise TooSlow(f"no answer in {self._timeout_ms / 1000:g} s") from None
         except (HTTPError, OSError) as error:
             raise Unavailable(type(error).__name__) from None
 
     def close(self) -> None:
         """Give up the connections."""
         self._client.close()  # type: ignore[no-untyped-call]
+
+
+def _seconds(headers: Mapping[str, str] | None) -> float:
+    """How long a server asks to be left alone; 0 where it does not say so in seconds."""
+    asked = (headers or {}).get("Retry-After", "")
+    return float(asked) if asked.isascii() and asked.isdigit() else 0.0

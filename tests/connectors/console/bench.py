@@ -6,7 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -16,9 +16,9 @@ from kafka import KafkaAdminClient, KafkaConsumer, KafkaProducer, TopicPartition
 from connectors.kafka.topics import REJECTED, ensure_topics, topic_of
 from connectors.services import Influx
 from connectors.settings import Settings
-from connectors.sinks import influx as influx_sink
-from connectors.sinks import open_sink
-from connectors.sinks.delivery import Delivery, consumer_group
+from connectors.sinks.delivery import Delivery, consumer_group, open_delivery
+from connectors.sinks.influx import CALL_TIMEOUT_MS, TOPICS, InfluxWriter
+from connectors.sinks.influx import Settings as InfluxSettings
 from twin.events import Rejected, encode
 
 PATIENCE = 30.0
@@ -38,9 +38,7 @@ class Bench:
             topic_prefix=f"t{name}-",
             partitions=2,
         )
-        self.to_influx = influx_sink.Settings(
-            url=influx.url, token=influx.token, org=influx.org, bucket=self.influx.bucket
-        )
+        self.to_influx = InfluxSettings(url=influx.url, token=influx.token, org=influx.org, bucket=self.influx.bucket)
         ensure_topics(kafka, self.settings.topic_prefix, self.settings.partitions)
         self._producer = KafkaProducer(bootstrap_servers=kafka, acks="all")
 
@@ -108,7 +106,7 @@ class Bench:
 
 
 @contextmanager
-def running(bench: Bench, **to_influx: str) -> Iterator[Delivery[str]]:
+def running(bench: Bench, timeout_ms: int = CALL_TIMEOUT_MS, **to_influx: str) -> Iterator[Delivery[str]]:
     """A sink at work in a thread, stopped at the end; an error in it fails the test. ``to_influx`` changes settings."""
     stop, errors = threading.Event(), []
 
@@ -119,7 +117,8 @@ def running(bench: Bench, **to_influx: str) -> Iterator[Delivery[str]]:
             errors.append(error)
 
     its = bench.to_influx.model_copy(update=to_influx)
-    with open_sink(influx_sink, bench.settings, its) as sink:
+    writer = InfluxWriter(its, timeout_ms)
+    with closing(writer), open_delivery("influx", TOPICS, writer, bench.settings) as sink:
         thread = threading.Thread(target=work, args=(sink,))
         thread.start()
         try:

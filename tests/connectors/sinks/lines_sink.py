@@ -33,6 +33,9 @@ class Lines:
         event_of(record)
         return [record.value + b"\n"]
 
+    def kind(self, item: bytes) -> str:  # noqa: ARG002
+        return ""
+
     def write(self, items: Sequence[bytes]) -> None:
         self._file.writelines(items)
         self._file.flush()

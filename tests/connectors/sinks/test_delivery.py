@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from itertools import islice
+from itertools import islice, pairwise
 from typing import Any
 
 import pytest
@@ -17,18 +17,18 @@ from kafka.errors import KafkaTimeoutError
 from connectors.kafka.records import Record
 from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
 from connectors.sinks.delivery import (
+    COMMIT_SECONDS,
+    LONGEST_ASKED,
     LONGEST_DELAY,
     LONGEST_POLL,
-    AccessDenied,
-    BadItem,
+    STOP_SECONDS,
     Delivery,
     Limits,
-    Unavailable,
     consumer_group,
     delays,
-    write_or_find,
 )
 from connectors.sinks.subscription import Subscription
+from connectors.sinks.writer import AccessDenied, BadItem, TooSlow, Unavailable
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer, Trouble
 
 TOPICS = (ESTIMATES, ALERTS, REJECTED)
@@ -46,8 +46,9 @@ class Shelf:
 
     def __init__(self) -> None:
         self.kept: list[str] = []
-        self.calls = 0
+        self.calls = self.longest = 0
         self.failures: Iterator[str] = iter(())
+        self.pass_time: Callable[[], object] = lambda: None
 
     def items(self, record: Record) -> Sequence[str]:
         if record.value == b"?":
@@ -57,9 +58,18 @@ class Shelf:
             f"{record.topic}/{record.partition}/{record.offset}/{number}{word}" for number, word in enumerate(words)
         ]
 
+    def kind(self, item: str) -> str:
+        return item.rpartition("/")[2][1:]
+
     def write(self, items: Sequence[str]) -> None:
         self.calls += 1
+        self.longest = max(self.longest, len(items))
+        self.pass_time()
         failure = next(self.failures, "")
+        if failure == "slow":
+            raise TooSlow("no answer in time")
+        if failure == "busy":
+            raise Unavailable("busy", retry_after=20.0)
         if failure == "denied":
             raise AccessDenied("no entry")
         if failure == "away":
@@ -131,30 +141,6 @@ def test_a_sink_says_that_writing_waits_and_that_it_hangs() -> None:
 # --- the parts --------------------------------------------------------------------------------------------------------
 
 
-@given(st.lists(st.booleans(), max_size=60))
-def test_halving_finds_every_bad_item_and_writes_every_other_in_order(bad: list[bool]) -> None:
-    written: list[int] = []
-
-    def write(items: Sequence[int]) -> None:
-        if any(bad[item] for item in items):
-            raise BadItem(str(items[0]))
-        written.extend(items)
-
-    refused = write_or_find(write, range(len(bad))) if bad else []
-    assert refused == [(index, str(index)) for index, is_bad in enumerate(bad) if is_bad]
-    assert written == [index for index, is_bad in enumerate(bad) if not is_bad]
-
-
-@pytest.mark.parametrize("position", [0, 1, 499, 500, 998, 999])
-def test_one_bad_item_among_a_thousand_costs_twenty_further_calls(position: int) -> None:
-    run = Run()
-    run.broker.add(ESTIMATES, 0, *(b"bad" if number == position else b"good" for number in range(1000)))
-    run.until(run.broker.all_committed)
-    assert len(run.letters) == 1
-    assert run.shelf.calls <= 1 + 2 * 10
-    assert len(set(run.shelf.kept)) == 999
-
-
 def test_delays_double_up_to_a_cap_and_are_jittered_downwards() -> None:
     longest = list(islice(delays(lambda: 1.0), 9))
     assert longest == [0.25, 0.5, 1.0, 2.0, 4.0, 8.0, 15.0, 15.0, 15.0]
@@ -222,6 +208,75 @@ def test_nothing_is_fetched_while_the_outside_system_is_away() -> None:
     assert set(fetched) == {1}
     assert len(fetched) > 100, "polling must go on, or the place in the group is lost"
     assert len(run.shelf.kept) == len(fetched) + 1
+
+
+def test_what_is_refused_slowly_neither_loses_the_place_in_the_group_nor_holds_up_what_is_done() -> None:
+    """A tenth of a second an answer, of which it takes many: polls and commits go on in between."""
+    run = Run()
+    run.broker.add(ESTIMATES, 0, *[b"good good bad"] * 300)
+    polled: list[float] = []
+    committed: list[tuple[float, int]] = []
+
+    def answer_slowly() -> None:
+        run.clock.now += 0.1
+        if run.letters and run.broker.committed:
+            committed.append((run.clock.now, sum(run.broker.committed.values())))
+
+    run.shelf.pass_time = answer_slowly
+    run.until(lambda: bool(polled.append(run.clock.now)) or run.broker.all_committed())
+    assert [record.offset for record, _, _ in run.letters] == list(range(300))
+    assert len(set(run.shelf.kept)) == 600
+    assert run.shelf.calls < 330
+    assert max(later - earlier for earlier, later in pairwise(polled)) < 0.5
+    changed = [time for (_, one), (time, other) in pairwise(committed) if one != other]
+    assert max(later - earlier for earlier, later in pairwise(changed)) < COMMIT_SECONDS + 0.3
+    assert run.clock.now < 140
+
+
+def test_a_stop_amid_slow_refusals_ends_soon_and_keeps_what_was_done() -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, *[b"bad"] * 300)
+    run.shelf.pass_time = lambda: setattr(run.clock, "now", run.clock.now + 0.1)
+    began: list[float] = []
+    run.until(lambda: len(run.letters) > 20 and bool(began.append(run.clock.now) or True))
+    assert run.clock.now - began[0] < STOP_SECONDS + 0.2
+    assert sum(run.broker.committed.values()) == len(run.letters)
+    run.shelf.pass_time = lambda: None
+    run.start()
+    run.until(run.broker.all_committed)
+    assert [record.offset for record, _, _ in run.letters] == list(range(300))
+
+
+def test_a_stop_begins_no_further_call_where_calls_are_slow() -> None:
+    run = Run(Limits(items=1))
+    run.broker.add(ESTIMATES, 0, *[b"good good good"] * 2)
+    run.shelf.pass_time = lambda: setattr(run.clock, "now", run.clock.now + 6.0)
+    run.until(lambda: run.shelf.calls == 1)
+    assert run.shelf.calls == 1
+
+
+def test_a_system_that_asks_to_be_left_alone_is_left_alone_so_long() -> None:
+    run = Run(Limits(seconds=0.1))
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.shelf.failures = iter(["busy"])
+    run.until(lambda: run.shelf.calls == 1)
+    began = run.clock.now
+    run.shelf.failures = iter(["busy"])
+    run.until(run.broker.all_committed)
+    assert 20.0 <= run.clock.now - began < 21.0
+    assert LONGEST_ASKED > 20.0
+
+
+def test_a_system_too_slow_for_a_batch_is_given_half_of_it() -> None:
+    run = Run()
+    run.broker.add(ESTIMATES, 0, *[b"good"] * 64)
+    run.shelf.failures = iter(["slow", "slow"])
+    sizes: list[int] = []
+    write = run.shelf.write
+    run.delivery._writer.write = lambda items: bool(sizes.append(len(items))) or write(items)  # type: ignore[method-assign]
+    run.until(run.broker.all_committed)
+    assert sizes == [64, 32, 16, 32, 16]
+    assert run.meter("retries_total", cause="too_slow") == 2
 
 
 def test_a_stop_in_an_outage_leaves_what_is_unwritten_in_kafka() -> None:
@@ -351,8 +406,10 @@ def test_the_meters_tell_what_was_done_what_failed_and_what_is_left() -> None:
 
 # --- whatever happens -------------------------------------------------------------------------------------------------
 
-VALUES = st.lists(st.sampled_from([b"good", b"good good", b"bad", b"good bad good", b"?", b""]), max_size=12)
-FAILURES = st.lists(st.sampled_from(["", "", "away", "denied", "cut off", "crash before", "crash after"]), max_size=30)
+VALUES = st.lists(st.sampled_from([b"good", b"good good", b"bad", b"fair bad good", b"?", b""]), max_size=12)
+FAILURES = st.lists(
+    st.sampled_from(["", "", "away", "denied", "slow", "cut off", "crash before", "crash after"]), max_size=30
+)
 TROUBLES = st.lists(
     st.sampled_from(["", "", "revoked before", "revoked after", "commit", "committed", "ends"]), max_size=60
 )
@@ -381,7 +438,7 @@ def test_every_item_is_written_or_its_record_put_aside_in_order_and_only_then_co
             run.start()
     for partition, log in run.broker.log.items():
         assert_done(run, partition, range(len(log)))
-    for written in by_partition(run.shelf.kept).values():
+    for written in by_partition_and_kind(run.shelf.kept).values():
         assert list(dict.fromkeys(written)) == sorted(set(written)), "an item overtook one before it"
         assert list(dict.fromkeys(reversed(written))) == sorted(set(written), reverse=True), "an older item stayed"
 
@@ -397,9 +454,9 @@ def assert_done(run: Run, partition: TopicPartition, offsets: range) -> None:
     assert not any(item.endswith("bad") for item in run.shelf.kept)
 
 
-def by_partition(items: Sequence[str]) -> dict[str, list[tuple[int, ...]]]:
-    found: dict[str, list[tuple[int, ...]]] = defaultdict(list)
+def by_partition_and_kind(items: Sequence[str]) -> dict[tuple[str, str], list[tuple[int, ...]]]:
+    found: dict[tuple[str, str], list[tuple[int, ...]]] = defaultdict(list)
     for item in items:
         _, partition, offset, word = item.split("/")
-        found[partition].append((int(offset), int(word[0])))
+        found[partition, word[1:]].append((int(offset), int(word[0])))
     return found
