@@ -204,9 +204,7 @@ class PartitionDispatcher:
             return
         partition.level.read(read.event.sent_on.name, to_millis(read.event.time), time.monotonic())
         queue = self._queue(read.event.patient_id, record.partition)
-        if self._is_quick(queue, read):
-            async with queue.turn:
-                await self._handle(queue, [read], threaded=False)
+        if self._take(queue, read, partition):
             return
         queue.pending.append(read)
         if queue.worker is None:
@@ -233,14 +231,16 @@ class PartitionDispatcher:
             queue = self._queues[patient_id] = PatientQueue(patient_id, partition)
         return queue
 
-    def _is_quick(self, queue: PatientQueue, arrival: ReceivedEvent) -> bool:
-        """Whether the arrival can be handled here and now, without a thread."""
-        return (
-            queue.state is not None
-            and not queue.pending
-            and not queue.turn.locked()
-            and self._processor.is_routine(queue.state, arrival.event)
-        )
+    def _take(self, queue: PatientQueue, arrival: ReceivedEvent, partition: _Partition) -> bool:
+        """Handle an arrival here and now, if it costs so little that a thread's turn would cost more than it saves."""
+        if queue.state is None or queue.pending or queue.turn.locked():
+            return False
+        if not self._processor.take(queue.state, arrival, level=partition.level.holds(time.monotonic())):
+            return False
+        queue.dirty = True
+        self._time([arrival], [])
+        self._finished([arrival.position])
+        return True
 
     async def _work(self, queue: PatientQueue) -> None:
         """Handle a queue's pending arrivals until there are none."""
@@ -250,7 +250,7 @@ class PartitionDispatcher:
                     await self._load(queue)
                     batch = [queue.pending.popleft() for _ in range(min(BATCH, len(queue.pending)))]
                     if batch:
-                        await self._handle(queue, batch, threaded=True)
+                        await self._handle(queue, batch)
         except Exception as error:
             self._failed(error)
         finally:
@@ -263,7 +263,7 @@ class PartitionDispatcher:
             if queue.state.quarantined is not None:
                 _log.error("a patient's stored state cannot be continued", reason=queue.state.quarantined[0])
 
-    async def _handle(self, queue: PatientQueue, arrivals: list[ReceivedEvent], *, threaded: bool) -> None:
+    async def _handle(self, queue: PatientQueue, arrivals: list[ReceivedEvent]) -> None:
         """Let the processor handle arrivals and send what follows. Call with the queue's turn."""
         assert queue.state is not None
         repeats = sum(queue.state.contains(arrival.position) for arrival in arrivals)
@@ -273,7 +273,7 @@ class PartitionDispatcher:
         handle = functools.partial(
             self._processor.handle, level=partition is not None and partition.level.holds(time.monotonic())
         )
-        outcome = await self._in_thread(handle, queue.state, arrivals) if threaded else handle(queue.state, arrivals)
+        outcome = await self._in_thread(handle, queue.state, arrivals)
         if queue.abandoned:
             return
         queue.dirty = queue.dirty or (repeats < len(arrivals) and queue.state.quarantined is None)

@@ -205,12 +205,6 @@ class EventProcessor:
             )
         )
 
-    def is_routine(self, state: PatientState, event: InputEvent) -> bool:
-        """Whether handling ``event`` takes microseconds, so that a thread hop would cost more than it saves."""
-        return state.quarantined is not None or (
-            state.twin is not None and not isinstance(event, Enrolment) and state.twin.is_routine(event)
-        )
-
     def _restore(self, state: PatientState) -> None:
         current = self._twins.model_hash(state.model_id)
         if current != state.model_hash:
@@ -231,6 +225,25 @@ class EventProcessor:
             state.level = True
             self._observe(state, (), outcome)
         return outcome
+
+    def take(self, state: PatientState, arrival: ReceivedEvent, *, level: bool) -> bool:
+        """Handle an arrival at once, if nothing follows from it but that the twin knows it.
+
+        Returns:
+            Whether it was; otherwise nothing was done, and it is still to be handled.
+        """
+        if state.twin is None or state.quarantined is not None or state.contains(arrival.position):
+            return False
+        try:
+            taken = state.twin.take(arrival.event, level=level)
+        except Exception:  # the twin's fault must cost this event only: `handle` will meet it again, and say so
+            self._go_back(state)
+            return False
+        if taken:
+            state.applied[arrival.position[:2]] = arrival.position.offset
+            state.since.append(((arrival.event,), level))
+            state.latest = max(state.latest, to_millis(arrival.event.time))
+        return taken
 
     def handle(self, state: PatientState, arrivals: Iterable[ReceivedEvent], *, level: bool = True) -> Outcome:
         """Let the patient's twin observe the arrivals, in the order given; arrivals it already contains are skipped.
@@ -350,15 +363,7 @@ class EventProcessor:
         self, state: PatientState, run: Sequence[ReceivedEvent], outcome: Outcome, error: Exception
     ) -> None:
         """Bring the twin back to where it was before ``run``; then find the event that it failed on."""
-        try:
-            if state.saved:
-                state.twin = self._twins.restore(state.model_id, state.saved)
-            else:
-                state.twin = self._twins(state.model_id, state.patient_id)
-            for events, level in state.since:
-                state.twin.observe(events, level=level)
-        except Exception as second:  # nothing sound to go on from: keep the stored row and refuse what comes
-            state.quarantined = ("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
+        self._go_back(state)
         if len(run) == 1 or state.quarantined is not None:
             detail = f"the twin failed on this event: {type(error).__name__}: {error}"
             outcome.rejected.extend(reject(arrival, "internal_error", detail) for arrival in run)
@@ -368,6 +373,18 @@ class EventProcessor:
                 self._observe(state, [arrival], outcome)
             else:
                 outcome.rejected.append(reject(arrival, *state.quarantined))
+
+    def _go_back(self, state: PatientState) -> None:
+        """Make the twin anew from all that it observed before it failed."""
+        try:
+            if state.saved:
+                state.twin = self._twins.restore(state.model_id, state.saved)
+            else:
+                state.twin = self._twins(state.model_id, state.patient_id)
+            for events, level in state.since:
+                state.twin.observe(events, level=level)
+        except Exception as second:  # nothing sound to go on from: keep the stored row and refuse what comes
+            state.quarantined = ("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
 
 
 def dead_letter(

@@ -36,6 +36,7 @@ class TwinUpdate(Protocol):
 class Twin(Protocol):
     """One patient's twin, as the stream sees it.
 
+    ``take`` observes an event within microseconds if nothing follows from it; if it says no, nothing was done.
     ``observe`` is deterministic, and for events in order of event time observing them together is the same as
     observing them one by one. ``level``: see `twin.PatientTwin.observe`; what an update withholds while the topics are
     not, the next one brings forth once they are.
@@ -45,7 +46,7 @@ class Twin(Protocol):
 
     def row(self) -> bytes: ...
 
-    def is_routine(self, event: InputEvent) -> bool: ...
+    def take(self, event: InputEvent, *, level: bool = True) -> bool: ...
 
 
 class UnknownModel(LookupError):

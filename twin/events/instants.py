@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 
 
 def to_millis(time: datetime) -> int:
-    """Event time as whole milliseconds since 1970-01-01T00:00Z."""
-    return round((time - datetime(1970, 1, 1, tzinfo=UTC)).total_seconds() * 1000)
+    """Event time, which has an offset, as whole milliseconds since 1970-01-01T00:00Z."""
+    return round(time.timestamp() * 1000)
 
 
 def from_millis(millis: int) -> datetime:

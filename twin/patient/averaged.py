@@ -127,9 +127,17 @@ class AveragedTwin:
         outputs = self._fold.run(earliest((received.since, received.contact)), level=level)
         return Update((*outputs, *self._fold.held_alerts()), received.rejected, self._fold.withheld)
 
-    def is_routine(self, event: InputEvent) -> bool:
-        """Whether to observe this event costs microseconds to every model."""
-        return all(member.is_routine(event) for member in self._folded.members)
+    def take(self, event: InputEvent, *, level: bool = True) -> bool:
+        """Observe one event at the cost of microseconds, as `twin.PatientTwin.take`, if every model can."""
+        if level and self._fold.withheld:
+            return False
+        members = self._folded.members
+        repeated = [one for member in members if (one := member.repeated(event)) is not None]
+        if len(repeated) < len(members):
+            return False
+        for member, one in zip(members, repeated, strict=True):
+            member.record.keep(one)
+        return True
 
     def row(self) -> bytes:
         """The twin's state; `from_row` gives a twin that goes on to the same bytes."""

@@ -91,6 +91,9 @@ class Fold:
         folded: what is moved.
         patient_id, model, model_hash: whom and what the alerts are of.
         ledger: alerts that were published before, and ``held`` those about what is held.
+
+    Attributes:
+        withheld: whether an alert stands that is not published yet.
     """
 
     def __init__(
@@ -108,12 +111,7 @@ class Fold:
         self._patient_id = patient_id
         self._model = model
         self._model_hash = model_hash
-
-    @property
-    def withheld(self) -> bool:
-        """Whether an alert stands that is not published yet."""
-        points = self._folded.points
-        return bool(points) and withheld(self.ledger, points[-1].book)
+        self.withheld = self._withholds()
 
     def run(self, since: int | None, *, level: bool = True) -> tuple[OutputEvent, ...]:
         """Fold again from ``since`` (ms), or on to what is due by now; everything there is to publish.
@@ -147,6 +145,7 @@ class Fold:
         points = self._folded.points
         book = points[-1].book if points else AlertBook()
         self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until, settings(), level=level)
+        self.withheld = self._withholds()
         return self._said(revisions)
 
     def held_alerts(self) -> list[Alert]:
@@ -157,6 +156,10 @@ class Fold:
         stands = self._folded.held(self._patient_id, self._model_hash)
         self.held, revisions = judged(self.held, stands, newest)
         return self._said(revisions)
+
+    def _withholds(self) -> bool:
+        points = self._folded.points
+        return bool(points) and withheld(self.ledger, points[-1].book)
 
     def _said(self, revisions: Iterable[Revision]) -> list[Alert]:
         names = {"patient_id": self._patient_id, "model": self._model, "model_hash": self._model_hash}

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from twin.clock import HOUR_MS
 from twin.events import BadEvent, Clock, DoseGiven, InputEvent, PumpDelivery, Rejected, VitalSample, to_millis
 from twin.kernel.kernel import Kernel
 from twin.patient.fold import earliest
-from twin.record.history import History, Insertion
+from twin.record.admission import admit
+from twin.record.history import History, Insertion, Reading
 from twin.record.orders import Orders
-from twin.record.recording import insert_event
+from twin.record.recording import insert_event, sample_rate
 from twin.solver.settling import settles
 from twin.solver.step_control import needs_doses, step_sizes_for
 from twin.timeline.difference import first_difference
@@ -28,6 +30,21 @@ REBUILD_MS = 24 * HOUR_MS
 
 Due = Callable[[], int | None]
 """When (ms) there is something to publish next, as the timeline stands: asked where it matters."""
+
+
+class Quiet(NamedTuple):
+    """Times (ms), both left out, between which a reading that is repeated changes nothing but the record."""
+
+    after: int
+    before: int
+
+
+class Repeated(NamedTuple):
+    """A reading in canonical units, its time (ms), and the rate (mg/h) that a pump's sample tells."""
+
+    reading: Reading
+    millis: int
+    rate: float | None
 
 
 @dataclass(frozen=True)
@@ -97,15 +114,34 @@ class LiveRecord:
             since = self._rebuild(since)
         return Received(since, contact, tuple(rejected))
 
-    def is_routine(self, event: InputEvent, due: Due) -> bool:
-        """Whether an event leaves the timeline as it is and comes before anything is ``due``."""
-        if self._is_stale(due) or not isinstance(event, VitalSample | Clock | PumpDelivery):
-            return False
-        if isinstance(event, PumpDelivery):
-            line = self.history.samples.get((event.device_id, event.drug))
-            if event.phase != "sample" or line is None or to_millis(event.time) <= line.times[-1]:
-                return False
-        return (next_due := due()) is None or to_millis(event.time) < next_due
+    def quiet(self, after: int, due: int) -> Quiet:
+        """When nothing is to be published or built anew, of a fold that stands at ``after`` with something next ``due``
+        (ms)."""
+        until = min(due, self._built + REBUILD_MS) if self.history.samples else due
+        newest = self.newest
+        return Quiet(after, until if newest is None or newest < until else after)
+
+    def repeated(self, event: InputEvent, quiet: Quiet) -> Repeated | None:
+        """An event as it is to be kept, if it is a reading of a ``quiet`` time and changes nothing but the record."""
+        if not isinstance(event, VitalSample | Clock | PumpDelivery) or event.patient_id != self._patient_id:
+            return None
+        millis, history = to_millis(event.time), self.history
+        new = quiet.after < millis < quiet.before and not history.knows(event.event_id)
+        if not new or not history.holding.goes_on_with(millis):
+            return None
+        try:
+            reading = admit(event, self._kernel.model, settles)
+        except BadEvent:
+            return None
+        assert isinstance(reading, VitalSample | Clock | PumpDelivery), "admission keeps the kind"
+        rate = sample_rate(reading)
+        if isinstance(event, PumpDelivery) and (rate is None or not history.is_repeated(event, millis, rate)):
+            return None
+        return Repeated(reading, millis, rate)
+
+    def keep(self, repeated: Repeated) -> None:
+        """Take in what is only `repeated`."""
+        self.history.repeat(*repeated)
 
     def up_to_date(self) -> Timeline:
         """The timeline, with doses that waited.

@@ -25,13 +25,13 @@ from twin.filter.trunk import Rhythm, Trunk, TrunkPosition
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable
-from twin.patient.fold import Step
+from twin.patient.fold import BEFORE_ALL, Step
 from twin.patient.held_alerts import standing
-from twin.patient.live_record import LiveRecord, Received
+from twin.patient.live_record import LiveRecord, Quiet, Received, Repeated
 from twin.patient.reading import Reader, Reading
 from twin.patient.state_row import TwinState
 from twin.record.history import History
-from twin.record.silence import next_estimate
+from twin.record.silence import at_full_pace, next_estimate
 from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline
 
@@ -80,6 +80,7 @@ class ModelFold:
         self.trunk = Trunk(kernel, patient_id, rhythm, self.record.step_sizes)
         self.points = list(points)
         self._reader = Reader(self.trunk)
+        self._quiet: Quiet | None = None
         self._thinned_until = -(2**63)
 
     @property
@@ -103,6 +104,7 @@ class ModelFold:
 
     def receive(self, events: Sequence[InputEvent]) -> Received:
         """Take events into the record, without folding them."""
+        self._quiet = None
         received = self.record.receive(events, self.points[-1].millis if self.points else None, self.due)
         if self.record.step_sizes != self.trunk.step_sizes:
             trunk = self.trunk
@@ -110,12 +112,25 @@ class ModelFold:
             self._reader = Reader(self.trunk)
         return received
 
-    def is_routine(self, event: InputEvent) -> bool:
-        """Whether to observe this event costs microseconds: a repeated reading before the next estimate is due."""
-        return self.record.is_routine(event, self.due)
+    def repeated(self, event: InputEvent) -> Repeated | None:
+        """An event as it is to be kept, if it is a reading that changes nothing but the record."""
+        if self._quiet is None:
+            self._quiet = self._quiet_now()
+        return self.record.repeated(event, self._quiet)
+
+    def _quiet_now(self) -> Quiet:
+        """When nothing is due, whatever devices repeat; it holds until more than that is told, or the fold moves."""
+        timeline = self.record.timeline
+        if timeline is None:
+            return Quiet(BEFORE_ALL, -BEFORE_ALL)
+        after = self.points[-1].millis if self.points else timeline.start - 1
+        if not at_full_pace(after, self.trunk.rhythm.estimate, self.record.history):
+            return Quiet(after, after)  # the next word ends the silence
+        return self.record.quiet(after, self._due_after(after, timeline))
 
     def set_back(self, since: int) -> None:
         """Forget the points from ``since`` (ms) on."""
+        self._quiet = None
         while self.points and self.points[-1].millis >= since:
             self.points.pop()
 
@@ -145,6 +160,11 @@ class ModelFold:
         known = bool(self.points) and self.points[-1].nadir is not None
         return measured or changed or due % self.trunk.rhythm.forecast == 0 or not known
 
+    def up_to_date(self) -> Timeline:
+        """The timeline of all that was told; raises `ValueError` where there is nothing that a belief could rest on."""
+        self._quiet = None
+        return self.record.up_to_date()
+
     def step(self, due: int, *, ahead: bool | None = None) -> ModelStep:
         """Fold on to ``due`` (ms) and read the belief there, with a forecast ``ahead`` (by default if there is reason).
 
@@ -152,7 +172,7 @@ class ModelFold:
             ValueError: there is no record to fold along.
         """
         ahead = self.foresees(due) if ahead is None else ahead
-        timeline = self.record.up_to_date()
+        timeline = self.up_to_date()
         before = self.points[-1] if self.points else self._beginning(timeline)
         position, evidence, learned = self._assimilate(before, timeline, due)
         position = self.trunk.advance_to_grid(self.trunk.forward(position, timeline, due), timeline, due)

@@ -140,9 +140,19 @@ class PatientTwin:
         outputs = (*alerts, *self._fold.run(since, level=level), *self._fold.held_alerts())
         return Update(outputs, received.rejected, self._fold.withheld)
 
-    def is_routine(self, event: InputEvent) -> bool:
-        """Whether to observe this event costs microseconds: a repeated reading before the next estimate is due."""
-        return self._folded.is_routine(event)
+    def take(self, event: InputEvent, *, level: bool = True) -> bool:
+        """Observe one event at the cost of microseconds, if it is a repeated reading and nothing follows from it yet.
+
+        Returns:
+            Whether it was; otherwise nothing was done, and the event is still to be observed.
+        """
+        if level and self._fold.withheld:
+            return False
+        repeated = self._folded.repeated(event)
+        if repeated is None:
+            return False
+        self._folded.record.keep(repeated)
+        return True
 
     def mode(self) -> Mode | None:
         """Posterior mode of eta (d,) and its Laplace covariance (d, d); ``None`` before the first useful fact."""
@@ -170,7 +180,7 @@ class PatientTwin:
         now = record.newest
         if record.timeline is None or now is None:
             raise ValueError(f"the twin of {self.patient_id} has observed no dose or value yet, so there is no plot")
-        timeline, plan = record.up_to_date(), record.orders.plan(now)
+        timeline, plan = self._folded.up_to_date(), record.orders.plan(now)
         seen = trajectory(trunk, self.belief, timeline, plan, now, trunk.rhythm.horizon)
         return draw(self.patient_id, self.model, seen)
 

@@ -153,7 +153,8 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
             return _covariate(event, model)
         case VitalSample():
             unit, low, high = VITAL_RANGES[event.channel]
-            return _with(event, value=_within("value", _in("value", event.value, unit), low, high))
+            value = _within("value", _in("value", event.value, unit), low, high)
+            return event if value is event.value else _with(event, value=value)
         case DeviceAssociation() if event.expected_every is not None:
             return _with(
                 event, expected_every=_positive("expected_every", _in("expected_every", event.expected_every, "h"))
@@ -166,6 +167,8 @@ def _with(event: SomeEvent, **changes: object) -> SomeEvent:
 
 
 def _in(field: str, quantity: Quantity, unit: str, molar_mass: float | None = None) -> Quantity:
+    if quantity.unit == unit:
+        return quantity
     with _unit_of(field):
         return Quantity(value=convert(quantity.value, quantity.unit, unit, molar_mass), unit=unit)
 

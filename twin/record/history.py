@@ -22,6 +22,7 @@ from typing import Literal, NamedTuple
 from twin.clock import HOUR_MS
 from twin.events import (
     ClinicalEnvelope,
+    Clock,
     Covariate,
     DeviceAssociation,
     DoseGiven,
@@ -55,6 +56,9 @@ ClinicalEvent = (
     | Release
 )
 """What is kept as a fact: all that is said of a patient but repeated readings and the passing of time."""
+
+Reading = VitalSample | Clock | PumpDelivery
+"""What is told over and over: readings, the passing of time, and a pump's periodic samples."""
 
 RECENT_IDS = 512
 """Ids of repeated device events are remembered for this many events, to tell a repeat from a conflict."""
@@ -130,6 +134,12 @@ class SampleLine:
         last = at == len(self.times) - 1
         return Insertion("new", delivery=not (repeats and (last or self.times[at + 1] - before <= HOLD_MS)))
 
+    def goes_on_with(self, millis: int, rate: float, starts_and_stops: list[int]) -> bool:
+        """Whether a report in order says again what the last one said, and nothing was said in between."""
+        if not self.times or millis <= self.times[-1] or rate != self.rates[-1]:
+            return False
+        return not starts_and_stops or starts_and_stops[-1] < self.times[-1]
+
     def without(self, held: HeldNow) -> SampleLine:
         """The reports that count."""
         kept = [(m, r) for m, r in zip(self.times, self.rates, strict=True) if not held.covers(m)]
@@ -177,20 +187,41 @@ class History:
         outcome = self._place(event, millis, sample_rate)
         if outcome.outcome != "new":
             return outcome
-        self.reported += 1
-        spoke = None
-        if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
-            spoke = self.contact.setdefault(event.device_id, DeviceContact()).insert(millis)
         if asked is not None:
             self.holding.asked[event.event_id] = asked
-        self.holding.tell(event)
-        self.holding.judge()
+        spoke = self._hear(event, millis)
         outcome = self._as_held(event, outcome, held)
         # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
         told_late = late and not self.holding.now.covers(millis)
         if told_late and (spoke is not None or isinstance(event, PumpDelivery)):
             return outcome._replace(contact=millis)
         return outcome
+
+    def knows(self, event_id: str) -> bool:
+        """Whether an event of this id was told: a fact, or one of the newest `RECENT_IDS` that devices repeat."""
+        return event_id in self.facts or event_id in self.recent
+
+    def is_repeated(self, event: PumpDelivery, millis: int, rate: float) -> bool:
+        """Whether a periodic sample only says again what the pump channel said last."""
+        channel = event.device_id, event.drug
+        line = self.samples.get(channel)
+        final = event.status not in ("corrected", "retracted")
+        return final and line is not None and line.goes_on_with(millis, rate, self.spoken.get(channel, []))
+
+    def repeat(self, event: Reading, millis: int, sample_rate: float | None) -> None:
+        """Tell what is not known, changes nothing of a delivery and lets nothing be held: `insert` without a look.
+
+        Args:
+            event: as it was admitted.
+            millis: its time.
+            sample_rate: as for `insert`.
+        """
+        if isinstance(event, PumpDelivery):
+            line = self.samples[event.device_id, event.drug]
+            line.times.append(millis)
+            line.rates.append(0.0 if sample_rate is None else sample_rate)
+        self._remember(event)
+        self._hear(event, millis)
 
     def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
         """Facts of the patient that count, in event-time order: not corrected, retracted or held, nor retractions."""
@@ -225,6 +256,17 @@ class History:
             outcome = outcome._replace(delivery=not now.covers(to_millis(event.time)))
         times = self.holding.changed_since(before, event)
         return outcome._replace(since=min(times if since is None else (since, *times), default=None))
+
+    def _hear(self, event: InputEvent, millis: int) -> int | None:
+        """Note that something was told at ``millis``; since when a device's silence may now be judged otherwise."""
+        self.reported += 1
+        spoke = None
+        if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
+            spoke = self.contact.setdefault(event.device_id, DeviceContact()).insert(millis)
+        if not isinstance(event, Release):
+            self.holding.tell(millis)
+        self.holding.judge()
+        return spoke
 
     def _known(self, event: InputEvent) -> Insertion | None:
         fact = self.facts.get(event.event_id)

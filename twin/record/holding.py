@@ -93,10 +93,9 @@ class Holding:
         self._contact = contact
         self._marks: list[Mark] = []
 
-    def tell(self, event: InputEvent) -> None:
-        """Take note of an event that is new to the record; then `judge`."""
-        if not isinstance(event, Release):
-            self.told.insert(to_millis(event.time))
+    def tell(self, millis: int) -> None:
+        """Take note that something new to the record, but a release, was told for this time (ms); then `judge`."""
+        self.told.insert(millis)
 
     def add_fact(self, fact: ClinicalEnvelope) -> None:
         """Take note of a fact of the record."""
@@ -105,6 +104,9 @@ class Holding:
 
     def judge(self) -> None:
         """Find out what is held now that the record has grown."""
+        if len(self.told.first) == 1 and not self.asked:
+            self.now, self.oldest, self.newest = NOTHING, self.told.first[0], self.told.last[0]
+            return
         marks = [mark for mark in self._marks if self.stands(mark)]
         told = [Stretch(*each) for each in zip(self.told.first, self.told.last, strict=True)]
         far: tuple[Stretch, ...] = ()
@@ -120,6 +122,11 @@ class Holding:
         self.now = HeldNow(far, self._asked_about(marks) if self.asked else frozenset())
         counted = [stretch for stretch in told if stretch not in far]
         self.oldest, self.newest = (counted[0].first, counted[-1].last) if counted else (None, None)
+
+    def goes_on_with(self, millis: int) -> bool:
+        """Whether all that was told, and a word at ``millis``, lies too close together for any of it to be held."""
+        told = self.told
+        return len(told.first) == 1 and told.first[0] <= millis <= told.last[0] + told.pause and not self.asked
 
     def holds(self, fact: ClinicalEnvelope) -> bool:
         """Whether a fact does not count."""

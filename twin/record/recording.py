@@ -16,11 +16,15 @@ def insert_event(history: History, event: InputEvent, model: Model, settles: Set
         BadEvent: the model cannot use it, or it contradicts what was told before.
     """
     canonical = admit(event, model, settles)
-    rate = None
-    if isinstance(canonical, PumpDelivery) and canonical.phase == "sample":
-        rate = 0.0 if canonical.delivery_status == "not-delivering" else canonical.rate.value
-    insertion = history.insert(canonical, rate, asked_about(canonical, model))
+    insertion = history.insert(canonical, sample_rate(canonical), asked_about(canonical, model))
     if insertion.outcome in ("conflict", "orphan"):
         reason = "id_conflict" if insertion.outcome == "conflict" else "not_correctable"
         raise BadEvent(reason, insertion.detail, event.patient_id, event.event_id)
     return insertion
+
+
+def sample_rate(canonical: InputEvent) -> float | None:
+    """The rate (mg/h) that a pump's periodic report tells; ``None`` for any other event."""
+    if not isinstance(canonical, PumpDelivery) or canonical.phase != "sample":
+        return None
+    return 0.0 if canonical.delivery_status == "not-delivering" else canonical.rate.value

@@ -38,6 +38,12 @@ def next_estimate(after: int, every: int, history: History, orders: Orders) -> i
     return min(sparse, -(-word // every) * every)
 
 
+def at_full_pace(after: int, every: int, history: History) -> bool:
+    """Whether there is an estimate ``every`` ms after ``after`` (ms), whatever is told of later times."""
+    told = _last_told(history, after)
+    return told is None or (after // every + 1) * every - told <= FINE * every
+
+
 def _sparse(after: int, every: int, word: int) -> int:
     """The first moment after ``after`` that is due if nothing more is told after ``word``."""
     step = every

@@ -132,8 +132,11 @@ class FakeTwin:
         """Belief: a hash of the sorted history."""
         return hashlib.blake2b(json.dumps(self.history).encode(), digest_size=16).hexdigest()
 
-    def is_routine(self, event: InputEvent) -> bool:
-        return not isinstance(event, LabResult)
+    def take(self, event: InputEvent, *, level: bool = True) -> bool:
+        if isinstance(event, LabResult | Enrolment) or event.event_id in self.contents or self._fault(event):
+            return False
+        self.observe([event], level=level)
+        return True
 
     def row(self) -> bytes:
         return json.dumps({"id": self.patient_id, "slow": self.slow, "contents": self.contents,

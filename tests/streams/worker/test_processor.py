@@ -298,7 +298,7 @@ def test_a_corrupt_row_seals_the_chart_and_rejects_its_events() -> None:
     state = processor.open("A", bytes(row))
     outcome = processor.handle(state, feed(lab("A", 1)))
     assert reasons(outcome) == ["bad_state_row"]
-    assert processor.is_routine(state, lab("A", 1))
+    assert not processor.take(state, feed(pump("A", 1))[0], level=True)
 
 
 def test_a_twin_made_by_another_version_of_its_model_is_not_continued() -> None:

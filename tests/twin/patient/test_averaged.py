@@ -239,10 +239,14 @@ def test_alerts_are_judged_on_the_average() -> None:
     assert raised.probability == pytest.approx(shown[raised.time].exposure[0].p_above)
 
 
-def test_a_routine_event_is_routine_to_all() -> None:
-    twin = averaged(particles=50)
-    assert twin.is_routine(clock(0.0))
-    twin.observe(EVENTS[:1])
-    assert twin.is_routine(clock(1.0))
-    assert not twin.is_routine(clock(9.0))
-    assert not twin.is_routine(level(1.0, 2.0))
+def test_what_every_model_can_take_at_once_is_taken_by_all() -> None:
+    twin, observing = averaged(particles=50), averaged(particles=50)
+    for told in EVENTS[:1]:
+        twin.observe([told])
+        observing.observe([told])
+    assert twin.take(clock(0.2))
+    assert observing.observe([clock(0.2)]) == Update()
+    assert twin.row() == observing.row()
+    assert not twin.take(clock(9.0))
+    assert not twin.take(level(0.3, 2.0))
+    assert twin.row() == observing.row()

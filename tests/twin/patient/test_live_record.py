@@ -13,7 +13,7 @@ from tests.twin.bedside import PATIENT, clock, count, dose, level, ms, sample, s
 from tests.twin.timeline.test_timeline import history_of
 from twin.events import InputEvent
 from twin.kernel.kernel import compile_model
-from twin.patient.live_record import LiveRecord
+from twin.patient.live_record import LiveRecord, Quiet
 from twin.timeline.difference import first_difference
 from twin.timeline.timeline import build
 
@@ -76,15 +76,62 @@ def test_a_dose_that_waited_is_built_in_when_something_is_due() -> None:
     assert found.timeline is not before
 
 
-def test_readings_are_routine_until_something_is_due() -> None:
+def test_readings_of_a_quiet_time_are_repeated() -> None:
+    found, quiet = record(), Quiet(ms(0.5), ms(4))
+    found.receive([start(0.3, 40.0), sample(0.5, 40.0), vital(0.6)], None, never)
+    known = found.history.reported
+    for repeated in (vital(0.7), clock(0.8), sample(0.9, 40.0), sample(1.0, 40.0)):
+        one = found.repeated(repeated, quiet)
+        assert one is not None
+        found.keep(one)
+    assert found.history.reported == known + 4
+    assert found.history.samples["pump-1", "toxin"].times[-1] == ms(1.0)
+
+
+@pytest.mark.parametrize(
+    "event",
+    [
+        vital(0.5), vital(4.0), clock(4.5), sample(0.6, 40.0), sample(1.1, 41.0), stop(1.1), level(1.1, 1.0),
+        vital(0.7), vital(1.1, 900.0), vital(1.1, patient_id="P-2"), sample(1.1, 40.0, device="pump-2"),
+        sample(1.1, 40.0, status="retracted", replaces="x"),
+    ],
+    ids=[
+        "where the fold stands", "when something is due", "later", "out of order", "another rate", "a stop", "a fact",
+        "known", "impossible", "of another", "the first of its pump", "retracted",
+    ],
+)  # fmt: skip
+def test_nothing_else_is_repeated(event: InputEvent) -> None:
     found = record()
-    assert found.is_routine(vital(0.0), never)
-    assert not found.is_routine(level(0.0, 1.0), never)
-    found.receive([start(0.3, 40.0), sample(0.5, 40.0)], None, never)
-    assert found.is_routine(sample(0.6, 40.0), lambda: ms(4))
-    assert not found.is_routine(sample(0.4, 40.0), lambda: ms(4)), "out of order"
-    assert not found.is_routine(vital(4.0), lambda: ms(4))
-    assert not found.is_routine(stop(0.6), lambda: ms(4))
+    found.receive([start(0.3, 40.0), sample(0.7, 40.0), vital(0.7)], None, never)
+    assert found.repeated(event, Quiet(ms(0.5), ms(4))) is None
+    assert found.repeated(vital(1.1), Quiet(ms(0.5), ms(4))) is not None
+
+
+def test_a_pump_that_spoke_since_its_last_sample_repeats_nothing() -> None:
+    found, quiet = record(), Quiet(ms(0.5), ms(4))
+    found.receive([start(0.3, 40.0), sample(0.6, 40.0), start(0.8, 40.0)], None, never)
+    assert found.repeated(sample(0.9, 40.0), quiet) is None
+    found.receive([sample(0.9, 40.0)], None, never)
+    assert found.repeated(sample(1.0, 40.0), quiet) is not None
+
+
+def test_what_may_be_held_is_not_repeated() -> None:
+    found, always = record(), Quiet(ms(-1e6), ms(1e6))
+    found.receive([start(0.3, 40.0), vital(0.6)], None, never)
+    assert found.repeated(vital(24 * 180), always) is not None
+    assert found.repeated(vital(24 * 190), always) is None
+    assert found.repeated(vital(0.2), always) is None
+    found.receive([vital(-24 * 190)], None, never)
+    assert found.repeated(vital(0.7), always) is None
+
+
+def test_after_a_day_of_samples_the_timeline_is_to_be_built_anew() -> None:
+    found = record()
+    found.receive([start(0.3, 40.0), vital(0.6)], None, never)
+    assert found.quiet(ms(0.5), ms(90)) == Quiet(ms(0.5), ms(90))
+    found.receive([sample(0.7, 40.0)], None, never)
+    assert found.quiet(ms(0.5), ms(90)) == Quiet(ms(0.5), ms(24.7))
+    assert found.quiet(ms(0.5), ms(0.7)) == Quiet(ms(0.5), ms(0.5)), "something is due already"
 
 
 def test_an_event_that_cannot_be_used_is_rejected_and_leaves_the_others() -> None:

@@ -417,18 +417,43 @@ def test_routine_events_cost_no_solve(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("twin.solver.solver.Solver.advance", solved)
     for event in in_order(routine):
-        assert twin.is_routine(event)
-        assert twin.observe([event]) == Update()
+        assert twin.take(event)
     monkeypatch.undo()
     due = vital(4.0)
-    assert not twin.is_routine(due)
+    assert not twin.take(due)
     assert twin.observe([due]).outputs
 
 
 def test_facts_are_never_routine() -> None:
     twin = inserted([start(0.1), sample(0.2)])
     for event in (level(0.3, 1.0), dose(0.3), stop(0.3), weight(0.3, 60.0), sample(0.15), totals(0.3, 1.0), vital(9)):
-        assert not twin.is_routine(event)
+        assert not twin.take(event)
+
+
+WORDS: list[InputEvent] = [
+    bind(0), start(0.1), *(sample(h, 40.0) for h in np.arange(0.2, 5.9, 0.3).tolist()), sample(4.15, 44.0), stop(6.05),
+    *(vital(h) for h in np.arange(0.15, 7, 0.2).tolist()), vital(6.4, 900.0), *(clock(h) for h in (1.3, 2.0, 7.05)),
+    level(2.6, 1.0), vital(62.0), vital(62.3), dose(62.4), vital(63.1), clock(63.9),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("swaps", [0, 2, 9])
+def test_what_is_taken_at_once_would_have_been_observed_without_an_effect(swaps: int) -> None:
+    random, told = Random(swaps), in_order(WORDS)
+    for _ in range(swaps):
+        one = random.randrange(len(told) - 6)
+        told.insert(one + random.randrange(6), told.pop(one))
+    taking, observing, taken = new_twin(particles=24), new_twin(particles=24), 0
+    for event in [*told, *random.choices(told, k=5), vital(-24 * 200), vital(64.1)]:
+        level_now = random.random() < 0.8
+        update = observing.observe([event], level=level_now)
+        if taking.take(event, level=level_now):
+            taken += 1
+            assert update == Update(withheld=update.withheld)
+        else:
+            assert taking.observe([event], level=level_now) == update
+    assert taking.row() == observing.row()
+    assert taken > 30
 
 
 def test_the_example_of_the_twin_runs() -> None:
