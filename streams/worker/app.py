@@ -11,7 +11,7 @@ import asyncio
 import contextlib
 import signal
 import time
-from collections.abc import AsyncIterator, Awaitable, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, cast
@@ -30,19 +30,24 @@ from faust.types import TP
 
 from connectors.kafka.clients import broker_answers, open_admin
 from connectors.kafka.membership import client_name
-from connectors.kafka.topics import HEARTBEATS, INPUTS, MIB, REJECTED_BYTES, home_partition
+from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES, home_partition
 from connectors.settings import Settings
 from streams.terminal.signals import end_after_grace
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
 from streams.worker.dispatcher import PartitionDispatcher
 from streams.worker.engine import KafkaRecord
 from streams.worker.event_time_merge import MergedOrder
+from streams.worker.fencing.changelog_rows import ChangelogRows
+from streams.worker.fencing.foreign_rows import WATCH_SECONDS, ForeignRows
+from streams.worker.fencing.lease import Lease, SessionLost
+from streams.worker.fencing.port import FaustPort
 from streams.worker.heartbeat import Heart, Progress, name_of
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import Continuity, TopicPartition, Verdict
 from streams.worker.processor import FAR_FUTURE_HOURS, EventProcessor
 from streams.worker.recovery import OrderedTables, SettledConsumer, SettledTransport
 from streams.worker.twin_factory import TwinFactory
+from twin.clock import MINUTE_MS
 
 GROUP = "dosetwin-worker"
 """Consumer group, after the topic prefix."""
@@ -115,6 +120,7 @@ def ensure_changelog(settings: Settings) -> None:
         "max.message.bytes": str(ROW_BYTES),
         "segment.bytes": str(64 * MIB),
         "min.cleanable.dirty.ratio": "0.2",
+        "min.compaction.lag.ms": str(MINUTE_MS),
     }
     admin = open_admin(settings.kafka)
     try:
@@ -126,51 +132,6 @@ def ensure_changelog(settings: Settings) -> None:
         admin.close()
 
 
-class FaustPort:
-    """`streams.worker.engine.Port` on a Faust app: its producer, its table's store, its consumer's commit marks."""
-
-    def __init__(self, app: faust.App, table: Any, prefix: str) -> None:
-        self._app = app
-        self._table = table
-        self._prefix = prefix
-
-    async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
-        """Queue an output at the producer."""
-        return await self._produce(self._prefix + topic, key, value, None)
-
-    async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:
-        """Queue a row for the table's changelog; the table shows it when it is durable."""
-        confirmation = await self._produce(self._table.changelog_topic_name, key, row, partition)
-
-        async def stored() -> None:
-            await confirmation
-            self._table.data[key] = row
-
-        return stored()
-
-    def read_row(self, key: bytes) -> bytes | None:
-        """The patient's row in the table."""
-        row: bytes | None = self._table.data.get(key)
-        return row
-
-    def rows(self) -> Iterable[tuple[bytes, bytes]]:
-        """All rows in the table."""
-        return list(self._table.data.items())
-
-    async def beat(self, partition: int, value: bytes) -> Awaitable[object]:
-        """Queue a heartbeat, of which the newest of each partition is kept."""
-        return await self._produce(self._prefix + HEARTBEATS, str(partition).encode(), value, partition)
-
-    def settle(self, partition: TopicPartition, offset: int) -> None:
-        """Let the consumer commit up to ``offset``."""
-        cast(SettledConsumer, self._app.consumer).settle(TP(*partition), offset)
-
-    async def _produce(self, topic: str, key: bytes | None, value: bytes, partition: int | None) -> Awaitable[object]:
-        producer = await self._app.maybe_start_producer()
-        confirmation: Awaitable[object] = await producer.send(topic, key, value, partition, None, None)
-        return confirmation
-
-
 class TwinApp(faust.App):
     """A Faust app that hands restored partitions to a dispatcher, and takes them back before they go."""
 
@@ -178,10 +139,12 @@ class TwinApp(faust.App):
     metrics: WorkerMetrics
     bootstrap: str
     heart: Heart
+    port: FaustPort
 
     def __init__(self, *args: Any, continuity: Continuity | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self.continuity = continuity
+        self.lease = Lease(self.conf.broker_session_timeout)
         self._rewinds: set[asyncio.Task[None]] = set()
         self._last_taken = self.ticked = time.monotonic()
 
@@ -201,7 +164,10 @@ class TwinApp(faust.App):
             for partition, offset in begins.items():
                 self.continuity.start(partition, offset)
         self._last_taken = time.monotonic()
+        await self.port.hold({number for _, number in begins}, self.consumer_generation_id)
         await self.dispatcher.open(begins)
+        for key, number in self.port.outdated():
+            await self.dispatcher.write_again(key.decode(), number)
 
     async def admit(self, message: Any) -> None:
         """Give one message to the dispatcher, unless its offset shows a repeat, or that one is missing before it."""
@@ -222,6 +188,7 @@ class TwinApp(faust.App):
     async def tick(self) -> None:
         """What is due by time: heartbeats, barriers, and rewinds that brought nothing."""
         now = self.ticked = time.monotonic()
+        self.lease.require()
         self.heart.tick(now, self.progress)
         await self.dispatcher.tick(now)
         if self.continuity is not None:
@@ -231,6 +198,12 @@ class TwinApp(faust.App):
     def progress(self) -> list[Progress]:
         """How far each partition is."""
         return self.dispatcher.progress(lambda place: self.consumer.highwater(TP(*place)))
+
+    async def check_changelog(self) -> None:
+        """Write again what a worker wrote over that had lost its partition: compaction would take what counts away."""
+        for record in await self.port.written_over():
+            _log.warning("a state row was written over", partition=record.partition)
+            await self.dispatcher.write_again(record.key.decode(errors="replace"), record.partition)
 
     async def check_progress(self) -> None:
         """Stop the worker if records wait at the broker and none has come through for `STALL_SECONDS`."""
@@ -274,11 +247,16 @@ class TwinApp(faust.App):
 
     async def _hand_back(self) -> None:
         given_back = self.progress()
-        await self.dispatcher.surrender()
-        await self.heart.farewell(given_back)
+        if self.lease.is_lost:
+            self.dispatcher.abandon()
+        else:
+            await self.dispatcher.surrender()
+            await self.heart.farewell(given_back)
+        self.port.let_go()
         if self.continuity is not None:
             self.continuity.stop_all()
-        await self.consumer.commit()
+        if not self.lease.is_lost:
+            await self.consumer.commit()
 
 
 def build_worker(
@@ -326,10 +304,11 @@ def build_worker(
         producer_max_request_size=REJECTED_BYTES,
         TableManager=table_manager,
         ConsumerScheduler=MergedOrder,
+        Table=ChangelogRows,
     )
-    table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
+    table = cast(ChangelogRows, app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions))
     app.bootstrap, app.metrics = settings.kafka, WorkerMetrics()
-    port = FaustPort(app, table, prefix)
+    app.port = port = FaustPort(app, table, prefix, ForeignRows(settings.kafka, changelog_of(settings)))
     app.heart = Heart(name_of(options.instance), settings.partitions, options.barrier_seconds, port.beat, app.metrics)
     app.dispatcher = PartitionDispatcher(
         EventProcessor(twins, far_future_hours=options.far_future_hours),
@@ -406,7 +385,8 @@ def _stop(stopping: asyncio.Event) -> None:
 def broker_lost(failure: BaseException, bootstrap: str) -> bool:
     """Whether a worker that starts anew may do better: what failed is the connection, not what was sent over it."""
     passing = isinstance(failure, KafkaError) and (failure.retriable or isinstance(failure, _GROUP_ERRORS))
-    return passing or isinstance(failure, OSError | TimeoutError | ConsumerStuck) or not broker_answers(bootstrap)
+    passing = passing or isinstance(failure, OSError | TimeoutError | ConsumerStuck | SessionLost)
+    return passing or not broker_answers(bootstrap)
 
 
 def _told(failure: BaseException) -> str:
@@ -416,10 +396,13 @@ def _told(failure: BaseException) -> str:
 
 
 async def _heartbeat(app: TwinApp) -> None:
-    checked = time.monotonic()
+    checked = watched = time.monotonic()
     while True:
         await asyncio.sleep(TICK)
         await app.tick()
         if time.monotonic() - checked > STALL_SECONDS / 6:
             checked = time.monotonic()
             await app.check_progress()
+        if time.monotonic() - watched > WATCH_SECONDS:
+            watched = time.monotonic()
+            await app.check_changelog()

@@ -17,7 +17,7 @@ import asyncio
 import functools
 import time
 from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TypeVar, TypeVarTuple
@@ -141,16 +141,14 @@ class PartitionDispatcher:
             self._partitions[number].frontiers[topic] = Frontier(offset)
             self._partitions[number].settled[topic] = offset
         self._accepting = True
-        waiting = [key.decode() for key, row in self._port.rows() if alerts_wait(row)]
-        for patient_id in waiting:
-            number = self._home(patient_id.encode())
-            if number in self._partitions:
-                queue = self._queue(patient_id, number)
+        for key, row in self._port.rows():
+            if alerts_wait(row) and (number := self._home(key)) in self._partitions:
+                queue = self._queue(key.decode(), number)
                 async with queue.turn:
                     await self._load(queue)
                     await self._publish_alerts(queue)
                     if queue.state is not None and queue.state.withheld:
-                        self._withheld.add(patient_id)
+                        self._withheld.add(queue.patient_id)
 
     async def surrender(self, patience: float = 6.0) -> None:
         """Give all partitions back: nothing new is begun, what is under way is finished and made permanent.
@@ -169,14 +167,19 @@ class PartitionDispatcher:
                     await self.barrier(number)
         except TimeoutError:
             _log.warning("barrier not finished in time; the rest will be read again", seconds=patience)
+        self.abandon()
+        await self._notify()
+
+    def abandon(self) -> None:
+        """Give all partitions up as they are: nothing more is sent or written of them, others may hold them by now."""
+        self._accepting = False
         for queue in self._queues.values():
             queue.abandoned = True
+            queue.pending.clear()
         self._queues.clear()
         self._withheld.clear()
         self._partitions.clear()
         self._in_flight = 0
-        async with self._room:
-            self._room.notify_all()
 
     def close(self) -> None:
         """Stop the threads; what they are doing is finished first."""
@@ -369,6 +372,14 @@ class PartitionDispatcher:
             self._metrics.row_bytes.inc(len(row))
         queue.dirty = False
 
+    async def write_again(self, patient_id: str, number: int) -> None:
+        """Write a patient's newest durable row once more: it is not the last one in the changelog of its partition."""
+        if number in self._partitions:
+            queue = self._queue(patient_id, number)
+            async with queue.turn:
+                if (row := self._port.read_row(queue.key)) is not None and not queue.abandoned:
+                    await (await self._port.write_row(number, queue.key, row))
+
     async def _publish_alerts(self, queue: PatientQueue) -> None:
         """Send the outbox, which a durable row holds. The next row is written without it."""
         assert queue.state is not None
@@ -400,15 +411,13 @@ class PartitionDispatcher:
     async def _in_thread(self, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
         return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
 
-    def _finished(self, positions: Iterable[RecordPosition]) -> None:
-        count = 0
+    def _finished(self, positions: Sequence[RecordPosition]) -> None:
         for position in positions:
-            count += 1
             partition = self._partitions.get(position.partition)
             if partition is not None:
                 partition.frontiers[position.topic].done(position.offset)
                 partition.newest_ms = max(partition.newest_ms or 0, position.timestamp)
-        self._landed(count)
+        self._landed(len(positions))
 
     def _landed(self, count: int) -> None:
         was_full = self.is_full

@@ -30,6 +30,7 @@ from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
 from streams.worker.event_time_merge import EventTimeMerge, Merged
+from streams.worker.fencing.lease import renew_with, send_under
 
 FETCH_WAIT_MS = 25
 """Longest time a fetch waits at the broker. Faust's own 1500 ms would hold back partitions that were not asked for."""
@@ -124,13 +125,24 @@ class _PromptConsumerThread(driver.AIOKafkaConsumerThread):
     def _create_worker_consumer(self, transport: Any) -> Any:
         consumer = super()._create_worker_consumer(transport)
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # read when the consumer starts; Faust offers no setting for it
+        renew_with(consumer._client, cast(Any, self.app).lease)
         return consumer
 
 
+class FencedProducer(driver.Producer):
+    """Sends nothing when others may hold the worker's partitions."""
+
+    def _new_producer(self, transactional_id: str | None = None) -> Any:
+        producer = super()._new_producer(transactional_id)
+        send_under(producer.client, cast(Any, self.app).lease)
+        return producer
+
+
 class SettledTransport(driver.Transport):
-    """Kafka by aiokafka, with `SettledConsumer`."""
+    """Kafka by aiokafka, with `SettledConsumer` and `FencedProducer`."""
 
     Consumer = SettledConsumer
+    Producer = FencedProducer
 
 
 class OrderedRecovery(Recovery):

@@ -4,8 +4,10 @@ A row is what a restarted worker starts from. It holds the twin's own bytes and 
 which offsets the twin already contains (so that a replay does not count twice), events that came before the patient
 was enrolled, and alerts that are decided but perhaps not yet published.
 
-Layout: ``b"DTR"``, schema version (1 byte), flags (1 byte), CRC-32 (4 bytes, big-endian, over version, flags and
-body), body (MessagePack of `StateRow`). The flags say without decoding whether alerts wait to be published.
+Layout, big-endian: ``b"DTR"``, schema version (1 byte), flags (1 byte), term of the writer (8 bytes), CRC-32 of the
+body (4 bytes), CRC-32 of all before it (4 bytes), body (MessagePack of `StateRow`). So what is needed of many rows is
+read from their heads, and no changed bit is believed: flags say whether alerts wait to be published, the term which of
+two rows counts (`streams.worker.fencing`).
 """
 
 from __future__ import annotations
@@ -15,11 +17,13 @@ import zlib
 
 import msgspec
 
-VERSION = 2
+VERSION = 3
 """Schema version; a row of another version is refused, never guessed at."""
 
 _MAGIC = b"DTR"
-_HEAD = struct.Struct(">3sBBI")
+_HEAD = struct.Struct(">3sBBQI")
+_CHECK = struct.Struct(">I")
+_BODY = _HEAD.size + _CHECK.size
 _ALERTS_WAIT = 0b1
 
 
@@ -43,7 +47,7 @@ class StateRow(msgspec.Struct, frozen=True, array_like=True):
     ``applied`` lists (topic, partition, last offset contained in ``twin``), sorted; ``latest`` is the newest event time
     in it (ms). ``model_id`` and ``twin`` are empty while the patient is not enrolled. ``outbox`` holds encoded alerts
     that the twin has decided and that may not yet be on their topic; ``withheld``: the twin has one that waits for the
-    input topics to be level.
+    input topics to be level. ``sealed`` are reason and text where the twin cannot go on: it is not in the row then.
     """
 
     patient_id: str
@@ -55,6 +59,7 @@ class StateRow(msgspec.Struct, frozen=True, array_like=True):
     held: tuple[Held, ...]
     outbox: tuple[bytes, ...]
     withheld: bool
+    sealed: tuple[str, str] | None = None
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -62,27 +67,50 @@ _decoder = msgspec.msgpack.Decoder(StateRow)
 
 
 def encode_row(row: StateRow) -> bytes:
-    """The row as bytes; equal rows give equal bytes."""
-    body = _encoder.encode(row)
+    """The row as bytes, of no holder's term yet; equal rows give equal bytes."""
     flags = _ALERTS_WAIT if row.outbox or row.withheld else 0
-    return _HEAD.pack(_MAGIC, VERSION, flags, _checksum(VERSION, flags, body)) + body
+    return _with_head(flags, 0, _encoder.encode(row))
+
+
+def sealed_row(patient_id: str, reason: str, detail: str, row: StateRow | None = None) -> bytes:
+    """The row of a patient whose twin cannot go on, with what is known beside the twin."""
+    known = row or StateRow(patient_id, "", "", (), 0, b"", (), (), False)
+    return encode_row(msgspec.structs.replace(known, twin=b"", sealed=(reason, detail)))
+
+
+def of_term(raw: bytes, term: int) -> bytes:
+    """The row as the holder of this term writes it."""
+    return _with_head(raw[4], term, raw[_BODY:])
+
+
+def mark_of(term: int) -> bytes:
+    """What a holder of a partition writes before all rows: its term, and no patient."""
+    return _with_head(0, term, b"")
+
+
+def term_of(raw: bytes | None) -> int | None:
+    """The term under which a row or mark was written, from its head alone; ``None`` for what has no sound head."""
+    if raw is None or len(raw) < _BODY or raw[:4] != _MAGIC + bytes((VERSION,)):
+        return None
+    term: int = _HEAD.unpack_from(raw)[3]
+    return term if _CHECK.unpack_from(raw, _HEAD.size)[0] == zlib.crc32(raw[: _HEAD.size]) else None
 
 
 def decode_row(raw: bytes) -> StateRow:
     """Inverse of `encode_row`.
 
     Raises:
-        BadRow: not a row, of another schema version, truncated or altered.
+        UnreadableRow: not a row, of another schema version, truncated or altered.
     """
-    if len(raw) < _HEAD.size:
-        raise UnreadableRow(f"state row of {len(raw)} bytes is shorter than its head of {_HEAD.size}")
-    magic, version, flags, checksum = _HEAD.unpack_from(raw)
-    if magic != _MAGIC:
-        raise UnreadableRow(f"state row starts with {magic!r}, not {_MAGIC!r}")
+    if raw[:3] != _MAGIC:
+        raise UnreadableRow(f"state row starts with {raw[:3]!r}, not {_MAGIC!r}")
+    if len(raw) < _BODY:
+        raise UnreadableRow(f"state row of {len(raw)} bytes is shorter than its head of {_BODY}")
+    _, version, _, _, checksum = _HEAD.unpack_from(raw)
     if version != VERSION:
         raise UnreadableRow(f"state row has schema version {version}, this worker reads {VERSION}")
-    body = memoryview(raw)[_HEAD.size :]
-    if _checksum(version, flags, body) != checksum:
+    body = memoryview(raw)[_BODY:]
+    if term_of(raw) is None or zlib.crc32(body) != checksum:
         raise UnreadableRow("state row is truncated or altered: its CRC-32 does not match")
     try:
         return _decoder.decode(body)
@@ -92,8 +120,9 @@ def decode_row(raw: bytes) -> StateRow:
 
 def alerts_wait(raw: bytes) -> bool:
     """Whether the row holds alerts to publish, read from its head alone."""
-    return len(raw) >= _HEAD.size and raw[:3] == _MAGIC and bool(raw[4] & _ALERTS_WAIT)
+    return term_of(raw) is not None and bool(raw[4] & _ALERTS_WAIT)
 
 
-def _checksum(version: int, flags: int, body: bytes | memoryview) -> int:
-    return zlib.crc32(body, zlib.crc32(bytes((version, flags))))
+def _with_head(flags: int, term: int, body: bytes) -> bytes:
+    head = _HEAD.pack(_MAGIC, VERSION, flags, term, zlib.crc32(body))
+    return head + _CHECK.pack(zlib.crc32(head)) + body

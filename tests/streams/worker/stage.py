@@ -21,6 +21,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics, topic_of
 from connectors.settings import Settings
 from streams.worker.app import changelog_of, ensure_changelog, group_of
+from streams.worker.fencing.changelog_rows import MARK
 from streams.worker.state_row import StateRow, decode_row
 from tests.places import ROOT
 from tests.streams.worker.fake_twin import MODEL
@@ -134,7 +135,8 @@ class Stage:
 
     def rows(self) -> dict[str, StateRow]:
         """The newest state row of each patient."""
-        return {record.key.decode(): decode_row(record.value) for record in self.records(changelog_of(self.settings))}
+        records = self.records(changelog_of(self.settings))
+        return {record.key.decode(): decode_row(record.value) for record in records if record.key != MARK}
 
     def lag(self) -> int:
         """Records not yet committed by the worker's group; all of them while nothing is committed."""
