@@ -173,7 +173,7 @@ class LiveRecord:
         """Build the timeline anew; the earliest time from which anything may differ from before."""
         old = self.timeline
         self.timeline = build(self.history, self._kernel)
-        self.orders = Orders(self.history)
+        self.orders = Orders(self.history, self.orders)
         self._built = self.history.newest or 0
         self._waiting = False
         if self.timeline is None:

@@ -144,9 +144,9 @@ class ModelFold:
     def _due_after(self, after: int, timeline: Timeline) -> int:
         """The first time (ms) of an estimate after ``after``."""
         due = next_estimate(after, self.trunk.rhythm.estimate, self.record.history, self.record.orders)
-        at = int(np.searchsorted(timeline.change, after, side="right"))
-        if at < len(timeline.change):
-            due = min(due, int(timeline.change[at]))
+        at = int(np.searchsorted(timeline.turns, after, side="right"))
+        if at < len(timeline.turns):
+            due = min(due, int(timeline.turns[at]))
         at = bisect_right(timeline.observations, after, key=lambda observation: observation.millis)
         return min([due, *(observation.millis for observation in timeline.observations[at : at + 1])])
 
@@ -156,7 +156,7 @@ class ModelFold:
         if timeline is None:
             return False
         measured = any(o.millis == due for o in timeline.observations[self._assimilated() :])
-        changed = bool(np.isin(due, timeline.change))
+        changed = bool(np.isin(due, timeline.turns))
         known = bool(self.points) and self.points[-1].nadir is not None
         return measured or changed or due % self.trunk.rhythm.forecast == 0 or not known
 

@@ -28,7 +28,7 @@ from twin.record.history import ClinicalEvent, History, SampleLine
 from twin.solver.effects import width
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 5
+ROW_VERSION = 6
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -97,7 +97,6 @@ class TwinRow(msgspec.Struct, frozen=True, array_like=True):
 
 class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     facts: list[bytes]
-    superseded: list[tuple[str, str]]
     samples: list[tuple[str, str, bytes, bytes]]
     contact: list[tuple[str, bytes, bytes]]
     told: tuple[bytes, bytes]
@@ -212,7 +211,6 @@ def pack_history(history: History) -> bytes:
     """A history as bytes; the same facts give the same bytes, in whatever order they came (but for recent ids)."""
     row = _HistoryRow(
         [encode(history.facts[key.event_id]) for key in history.keys],
-        sorted(history.superseded.items()),
         [(d, drug, _deltas(s.times), _floats(s.rates)) for (d, drug), s in sorted(history.samples.items())],
         [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.contact.items())],
         (_deltas(history.holding.told.first), _deltas(history.holding.told.last)),
@@ -237,7 +235,6 @@ def unpack_history(raw: bytes) -> History:
     history = History()
     for fact in facts:
         history.add_fact(fact)
-    history.superseded.update(row.superseded)
     for device, drug, times, rates in row.samples:
         history.samples[device, drug] = SampleLine(_times(times), np.frombuffer(rates, dtype="<f8").tolist())
     for device, first, last in row.contact:

@@ -18,6 +18,7 @@ The rest is held.
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
@@ -57,7 +58,7 @@ def held_stretches(
     Args:
         told: stretches of all that was told, sorted, with silences between them that are longer than `BEFORE_MS`.
         enrolled: ms of the first enrolment.
-        plans: ms at which each was made, and of its doses.
+        plans: ms at which each was made, and of its doses, sorted.
         released: begin and end (ms) of what a clinician released.
         witnesses: how many bear out a stretch; it need not count beyond `WITNESSES`.
     """
@@ -90,7 +91,7 @@ def _joined(groups: list[list[Stretch]], plans: Iterable[tuple[int, tuple[int, .
     if len(groups) < 2:
         return groups
     for made, doses in plans:
-        near = [g for g in groups if any(_reaches(s, at) for s in g for at in doses) or any(_holds(s, made) for s in g)]
+        near = [g for g in groups if any(_reaches(s, doses) or _holds(s, made) for s in g)]
         if len(near) > 1:
             groups = [g for g in groups if g not in near] + [sorted(s for g in near for s in g)]
     return groups
@@ -100,5 +101,7 @@ def _holds(stretch: Stretch, millis: int) -> bool:
     return stretch.first <= millis <= stretch.last
 
 
-def _reaches(stretch: Stretch, millis: int) -> bool:
-    return stretch.first - BEFORE_MS <= millis <= stretch.last + BEFORE_MS
+def _reaches(stretch: Stretch, doses: tuple[int, ...]) -> bool:
+    """Whether a stretch comes so near to a planned dose that no long silence is between them."""
+    at = bisect_left(doses, stretch.first - BEFORE_MS)
+    return at < len(doses) and doses[at] <= stretch.last + BEFORE_MS

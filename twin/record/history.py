@@ -40,6 +40,7 @@ from twin.events import (
     to_millis,
 )
 from twin.record.contact import DeviceContact
+from twin.record.corrections import Corrections
 from twin.record.holding import NOTHING, HeldNow, Holding
 
 ClinicalEvent = (
@@ -155,11 +156,11 @@ class History:
     def __init__(self) -> None:
         self.keys: list[Key] = []
         self.facts: dict[str, ClinicalEvent] = {}
-        self.superseded: dict[str, str] = {}
+        self.corrections = Corrections()
         self.samples: dict[tuple[str, str], SampleLine] = {}
         self.spoken: dict[tuple[str, str], list[int]] = {}
         self.contact: dict[str, DeviceContact] = {}
-        self.holding = Holding(self.keys, self.facts, self.superseded, self.contact)
+        self.holding = Holding(self.keys, self.facts, self.corrections.superseded, self.contact)
         self.recent: OrderedDict[str, bytes] = OrderedDict()
         self.reported = 0
         self.ordered = False
@@ -168,6 +169,11 @@ class History:
     def newest(self) -> int | None:
         """Time (ms) of the newest event that is not held."""
         return self.holding.newest
+
+    @property
+    def superseded(self) -> set[str]:
+        """Ids of facts that another stands in place of."""
+        return self.corrections.superseded
 
     def insert(self, event: InputEvent, sample_rate: float | None = None, asked: str | None = None) -> Insertion:
         """Tell one event.
@@ -237,14 +243,15 @@ class History:
         held = self.holding.now
         return {of: line.without(held) for of, line in self.samples.items()} if held.far else self.samples
 
-    def add_fact(self, fact: ClinicalEvent) -> None:
-        """Put a fact in its place; what it corrects or contradicts is for `insert` to say."""
+    def add_fact(self, fact: ClinicalEvent) -> int:
+        """Put a fact in its place; the earliest time (ms) of all that correct one another with it."""
         self.facts[fact.event_id] = fact
         insort(self.keys, key_of(fact))
         self.ordered |= fact.sequence is not None
         self.holding.add_fact(fact)
         if isinstance(fact, PumpDelivery):
             insort(self.spoken.setdefault((fact.device_id, fact.drug), []), to_millis(fact.time))
+        return self.corrections.add(fact)
 
     def _as_held(self, event: InputEvent, outcome: Insertion, before: HeldNow) -> Insertion:
         """What telling an event did, now that it is known what was held ``before`` and what is."""
@@ -291,41 +298,11 @@ class History:
         return self._place_fact(event, millis)
 
     def _place_fact(self, event: ClinicalEvent, millis: int) -> Insertion:
-        if event.event_id in self._replaced_by(event):
+        if self.corrections.closes_circle(event):
             detail = f"field 'replaces': {event.replaces!r} is itself replaced by this event; name the fact it corrects"
             return Insertion("orphan", detail=detail)
-        self.add_fact(event)
-        return Insertion("new", millis if event.replaces is None else self._settle(event))
-
-    def _replaced_by(self, event: ClinicalEvent) -> list[str]:
-        """Ids that an event replaces: its target, what that replaced in its turn, and so on to the original."""
-        chain: list[str] = []
-        target = event.replaces
-        while target is not None:
-            chain.append(target)
-            fact = self.facts.get(target)
-            target = None if fact is None else fact.replaces
-        return chain
-
-    def _settle(self, event: ClinicalEvent) -> int:
-        """Decide which fact stands in place of what ``event`` replaces; the earliest time that this may matter for.
-
-        Of rivals, which replace the same fact, the one with the greatest (time, id) prevails, or what replaces it in
-        its turn; so one fact of a family stands, whichever came first.
-        """
-        replacing: dict[str, list[ClinicalEvent]] = {}
-        for fact in self.facts.values():
-            if fact.replaces is not None:
-                replacing.setdefault(fact.replaces, []).append(fact)
-        original = standing = self._replaced_by(event)[-1]
-        while standing in replacing:
-            standing = max(replacing[standing], key=lambda fact: (fact.time, fact.event_id)).event_id
-        family = [original]
-        for member in family:
-            family += [fact.event_id for fact in replacing.get(member, ())]
-            self.superseded[member] = standing
-        del self.superseded[standing]
-        return min(to_millis(self.facts[member].time) for member in family if member in self.facts)
+        earliest = self.add_fact(event)
+        return Insertion("new", millis if event.replaces is None else earliest)
 
     def _remember(self, event: InputEvent) -> None:
         self.recent[event.event_id] = _digest(event)

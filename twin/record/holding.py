@@ -8,7 +8,7 @@ never been held.
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from twin.events import (
@@ -79,7 +79,7 @@ class Holding:
         self,
         keys: Sequence[PlacedFact],
         facts: Mapping[str, ClinicalEnvelope],
-        superseded: Mapping[str, str],
+        superseded: Collection[str],
         contact: Mapping[str, DeviceContact],
     ) -> None:
         self.told = DeviceContact(pause=BEFORE_MS)
@@ -92,6 +92,7 @@ class Holding:
         self._superseded = superseded
         self._contact = contact
         self._marks: list[Mark] = []
+        self._planned: dict[str, tuple[int, tuple[int, ...]]] = {}
 
     def tell(self, millis: int) -> None:
         """Take note that something new to the record, but a release, was told for this time (ms); then `judge`."""
@@ -101,6 +102,9 @@ class Holding:
         """Take note of a fact of the record."""
         if isinstance(fact, Enrolment | RegimenPlanned | Release):
             self._marks.append(fact)
+        if isinstance(fact, RegimenPlanned):
+            doses = tuple(sorted(to_millis(dose.time) for dose in fact.doses))
+            self._planned[fact.event_id] = to_millis(fact.time), doses
 
     def judge(self) -> None:
         """Find out what is held now that the record has grown."""
@@ -112,11 +116,7 @@ class Holding:
         far: tuple[Stretch, ...] = ()
         if len(told) > 1:
             enrolled = [to_millis(mark.time) for mark in marks if isinstance(mark, Enrolment)]
-            plans = [
-                (to_millis(mark.time), tuple(to_millis(dose.time) for dose in mark.doses))
-                for mark in marks
-                if isinstance(mark, RegimenPlanned)
-            ]
+            plans = [self._planned[mark.event_id] for mark in marks if isinstance(mark, RegimenPlanned)]
             released = list(self._released(marks))
             far = held_stretches(told, min(enrolled, default=None), plans, released, self._witnesses)
         self.now = HeldNow(far, self._asked_about(marks) if self.asked else frozenset())

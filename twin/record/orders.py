@@ -36,22 +36,36 @@ Plan = dict[str, tuple[PlanStep, ...]]
 
 
 class Orders:
-    """Plans and device bindings of one history (a pure function of its facts)."""
+    """Plans and device bindings of one history (a pure function of its facts).
 
-    def __init__(self, history: History) -> None:
+    Args:
+        history: all that was told.
+        before: orders of the history as it was earlier: what they begin with alike is not worked out again.
+    """
+
+    def __init__(self, history: History, before: Orders | None = None) -> None:
+        self._orders: list[RegimenPlanned] = []
         self._plan_times: list[int] = []
-        self._plans: list[Plan] = []
         self._bindings: list[tuple[int, DeviceAssociation]] = []
         self._spoken: dict[str, list[int]] = {}
         for millis, fact in history.effective():
             if type(fact) is DoseGiven:  # by far the most, over years
                 continue
             if isinstance(fact, RegimenPlanned):
-                self._add_plan(millis, fact)
+                self._orders.append(fact)
+                self._plan_times.append(millis)
             elif isinstance(fact, DeviceAssociation):
                 self._bindings.append((millis, fact))
             elif isinstance(fact, PumpDelivery):
                 self._spoken.setdefault(fact.drug, []).append(millis)
+        known: dict[str, tuple[PlanStep, ...]] = {} if before is None else before._reported
+        self._reported: dict[str, tuple[PlanStep, ...]] = {
+            order.event_id: known.get(order.event_id) or _steps_of(order) for order in self._orders
+        }
+        alike = 0 if before is None else _alike(self._orders, before._orders)
+        self._plans: list[Plan] = [] if before is None else before._plans[:alike]
+        for millis, order in zip(self._plan_times[alike:], self._orders[alike:], strict=True):
+            self._add_plan(millis, order)
 
     def plan(self, millis: int) -> Plan:
         """Per drug, the doses of the plan as it stood: each order replaces older ones from its own time on."""
@@ -91,14 +105,22 @@ class Orders:
         return tuple(views)
 
     def _add_plan(self, millis: int, order: RegimenPlanned) -> None:
+        """Add the plan as it stands after an order."""
         plan: Plan = dict(self._plans[-1]) if self._plans else {}
         kept = [step for step in plan.get(order.drug, ()) if step.start_ms < millis]
-        reported = sorted((_plan_step(dose, order.route) for dose in order.doses), key=lambda s: (s.start_ms, s.amount))
-        plan[order.drug] = (*kept, *reported)
-        if self._plan_times and self._plan_times[-1] == millis:
-            del self._plan_times[-1], self._plans[-1]
-        self._plan_times.append(millis)
+        plan[order.drug] = (*kept, *self._reported[order.event_id])
         self._plans.append(plan)
+
+
+def _alike(orders: list[RegimenPlanned], others: list[RegimenPlanned]) -> int:
+    """How many orders two lists begin with alike."""
+    pairs = enumerate(zip(orders, others, strict=False))
+    return next((at for at, (one, other) in pairs if one is not other), min(len(orders), len(others)))
+
+
+def _steps_of(order: RegimenPlanned) -> tuple[PlanStep, ...]:
+    steps = (_plan_step(dose, order.route) for dose in order.doses)
+    return tuple(sorted(steps, key=lambda step: (step.start_ms, step.amount)))
 
 
 def _plan_step(dose: PlannedDose, route: str) -> PlanStep:

@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from twin.clock import DAY_MS, HOUR_MS
+from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from twin.events import DoseGiven, PumpDelivery, PumpTotals
 from twin.record.charted import ChartedDose, Infusion, ToldTwice, told_twice
 from twin.record.history import HOLD_MS, ClinicalEvent, SampleLine
@@ -29,6 +29,10 @@ and a sensor's noise (assumed; infusion pumps themselves keep within about 5 %).
 
 DAY_APART_MS = 20 * HOUR_MS
 """A dose this long after the beginning of a day is the next day's: daily doses are given up to 4 h early (assumed)."""
+
+FEW = 4
+"""Changes of a rate within a minute that are told apart; a pump that changes more often flutters, and no drug is faster
+than a minute (assumed)."""
 
 Steps = list[tuple[int, float]]
 """A step function of time: (from ms, value), sorted; zero before the first."""
@@ -187,6 +191,33 @@ def sum_of_steps(sources: list[Steps]) -> Steps:
     return steps
 
 
+def calmed(steps: Steps) -> Steps:
+    """A step function with at most `FEW` changes in a minute: from the last of them to the minute's end holds the mean.
+
+    What is delivered up to the end of each minute is the same.
+
+    >>> calmed([(0, 1.0), (1, 2.0), (2, 3.0), (20_000, 4.0), (40_000, 0.0)])
+    [(0, 1.0), (1, 2.0), (2, 3.0), (20000, 2.0), (60000, 0.0)]
+    """
+    if len(steps) <= FEW:
+        return steps
+    minute = np.array([millis for millis, _ in steps], dtype=np.int64) // MINUTE_MS
+    crowded, counts = np.unique(minute, return_counts=True)
+    if counts.max() <= FEW:
+        return steps
+    found: Steps = []
+    at = 0
+    for number, count in zip(crowded.tolist(), counts.tolist(), strict=True):
+        within, end = steps[at : at + count], (number + 1) * MINUTE_MS
+        at += count
+        if count > FEW:
+            rest = within[FEW - 1 :]
+            mean = Delivered(rate=rest).amount(rest[0][0], end) / ((end - rest[0][0]) / HOUR_MS)
+            within = [*within[: FEW - 1], (rest[0][0], mean), (end, rest[-1][1])]
+        found += within
+    return sum_of_steps([found])
+
+
 def delivered(
     drug: str, facts: list[tuple[int, ClinicalEvent]], samples: dict[tuple[str, str], SampleLine]
 ) -> Delivered:
@@ -214,7 +245,7 @@ def delivered(
     devices = sorted(channels.keys() | counters.keys())
     words = {device: _last_of_instant(channels.get(device, [])) for device in devices}
     pumped = {device: _counted(_held(words[device]), counters.get(device, [])) for device in devices}
-    found.pumped = sum_of_steps(list(pumped.values()))
+    found.pumped = calmed(sum_of_steps(list(pumped.values())))
     ended = {d: {m for m, rate in words[d] if rate == 0} | {m for m, _ in counters.get(d, [])} for d in devices}
     infusions = [one for device in devices for one in _infusions(device, pumped[device], ended[device])]
     found.told_twice = told_twice([_charted(m, d) for m, d in doses.values() if _may_be_pumped(d)], infusions)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from twin.clock import UNIT_MS
+from twin.clock import MINUTE_MS, UNIT_MS
 from twin.events import Covariate, DoseGiven, DrugLevel, LabResult, PumpDelivery, PumpTotals, StateReset
 from twin.kernel.delayed_input import Pieces
 from twin.kernel.kernel import Kernel
@@ -75,6 +75,14 @@ class Timeline:
     def disturbed(self) -> NDArray[np.int64]:
         """Distinct ms at which a rate, covariate, impulse or reset makes the equations discontinuous, sorted."""
         return np.unique(np.concatenate([self.change, self.kick, self.epoch, self.restarts]))
+
+    @functools.cached_property
+    def turns(self) -> NDArray[np.int64]:
+        """Distinct ms at which changes of rate are reasons to look at the patient, sorted: the first of a minute when
+        it comes, all others of that minute together at its end."""
+        minute = self.change // MINUTE_MS
+        first = np.append(True, np.diff(minute) > 0)[: len(minute)]
+        return np.unique(np.where(first, self.change, (minute + 1) * MINUTE_MS))
 
     @functools.cached_property
     def restarts(self) -> NDArray[np.int64]:

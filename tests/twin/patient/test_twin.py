@@ -243,6 +243,18 @@ def test_telling_everything_twice_is_telling_it_once(events: list[InputEvent]) -
     assert_same_belief(once, twice)
 
 
+# --- floods ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_pump_that_changes_its_rate_hundreds_of_times_in_a_minute_is_looked_at_twice() -> None:
+    flutter = [start(5 + number * 1e-5, 41.0 + number % 7, event_id=f"flutter {number}") for number in range(300)]
+    told = [*COURSE, *flutter, stop(5.5)]
+    looked = inserted(told)
+    (at_first, at_end) = (p.millis for p in looked.points if ms(5) <= p.millis < ms(5.4))
+    assert (at_first, at_end) == (ms(5), ms(5 + 1 / 60))
+    assert_same_belief(looked, inserted(COURSE, flutter[:4], flutter[9:], [stop(5.5)], flutter[4:9]))
+
+
 # --- late, corrected, retracted --------------------------------------------------------------------------------------
 
 COURSE: list[InputEvent] = [

@@ -51,7 +51,7 @@ def test_what_was_released_is_part_of_the_record_and_so_is_what_lies_near_it() -
 
 
 def test_a_plan_explains_what_is_given_by_it() -> None:
-    assert held(OLD, HOME, plans=((NOW, (NOW, OLD.last)),)) == ()
+    assert held(OLD, HOME, plans=((NOW, (OLD.last, NOW)),)) == ()
     assert held(OLD, HOME, plans=((OLD.first, (NOW,)),)) == ()
     assert held(OLD, HOME, plans=((NOW, (NOW, LATER.first)),)) == (OLD,)
 

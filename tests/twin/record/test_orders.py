@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from hypothesis import given
+from hypothesis import strategies as st
+
 from tests.twin.bedside import bind, ms, plan, quantity, sample, start, stop, vital
 from tests.twin.timeline.records import history_of
 from twin.events import InputEvent
@@ -39,6 +42,27 @@ def test_plans_of_two_drugs_stand_beside_each_other() -> None:
     found, _ = orders(plan(0, (1, 10.0, None)), plan(2, (3, 8.0, None), drug="helper"))
     assert planned(found, 5) == [(1, 1, 10.0)]
     assert planned(found, 5, "helper") == [(3, 3, 8.0)]
+
+
+@given(st.lists(st.tuples(st.integers(0, 4), st.sampled_from(["toxin", "helper"]), st.integers(0, 3)), max_size=7))
+def test_plans_that_are_added_to_those_known_are_as_if_all_were_read_anew(told: list[tuple[int, str, int]]) -> None:
+    history = History()
+    known = Orders(history)
+    for number, (hour, drug, corrects) in enumerate(told):
+        order = plan(hour, (hour + 1, 10.0 + number, None), (9, 5.0, 1.0), drug=drug, event_id=f"plan {number}")
+        if number and corrects == 0:
+            order = order.model_copy(update={"replaces": f"plan {number - 1}", "status": "corrected"})
+        history.insert(order)
+        known = Orders(history, known)
+    afresh = Orders(history)
+    assert [known.plan(ms(hour)) for hour in range(-1, 6)] == [afresh.plan(ms(hour)) for hour in range(-1, 6)]
+
+
+def test_a_plan_that_is_added_leaves_those_before_it_as_they_are() -> None:
+    history = history_of([plan(0, (1, 10.0, None)), plan(2, (3, 8.0, None))])
+    known = Orders(history)
+    history.insert(plan(4, (5, 6.0, None)))
+    assert Orders(history, known).plan(ms(2)) is known.plan(ms(2))
 
 
 def test_two_plans_of_one_moment_are_one_change() -> None:

@@ -11,11 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.twin.bedside import dose, ms, sample, start, stop, totals
-from twin.clock import HOUR_MS
+from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import InputEvent, PumpDelivery
 from twin.record.history import HOLD_MS, History
 from twin.timeline import delivery as module
-from twin.timeline.delivery import COUNTER_TOLERANCE, Delivered, delivered, sum_of_steps
+from twin.timeline.delivery import COUNTER_TOLERANCE, FEW, Delivered, calmed, delivered, sum_of_steps
 
 HOLD = HOLD_MS / HOUR_MS
 
@@ -245,3 +245,21 @@ def test_a_sum_of_steps_is_the_sum_at_every_moment(sources: list[list[tuple[int,
         assert total.rate_at(millis) == sum(Delivered(rate=source).rate_at(millis) for source in sources)
     values = [0.0, *(value for _, value in total.rate)]
     assert all(a != b for a, b in pairwise(values))
+
+
+# --- a pump that flutters --------------------------------------------------------------------------------------------
+
+
+@given(st.lists(st.tuples(st.integers(0, 4 * MINUTE_MS), st.sampled_from([0.0, 10.0, 40.0])), max_size=60))
+def test_calming_leaves_few_changes_a_minute_and_what_each_minute_delivers(words: list[tuple[int, float]]) -> None:
+    told = sum_of_steps([words])
+    kept = calmed(told)
+    assert kept == sum_of_steps([kept])
+    changes = [millis // MINUTE_MS for millis, _ in kept if millis % MINUTE_MS]
+    assert all(changes.count(minute) <= FEW for minute in changes)
+    one, other = Delivered(rate=told), Delivered(rate=kept)
+    for end in range(MINUTE_MS, 7 * MINUTE_MS, MINUTE_MS):
+        assert other.amount(0, end) == pytest.approx(one.amount(0, end))
+        assert other.rate_at(end) == one.rate_at(end)
+    if len(told) <= FEW:
+        assert kept == told

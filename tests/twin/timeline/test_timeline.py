@@ -42,6 +42,14 @@ def test_rates_stand_in_their_columns_from_each_change_on() -> None:
     assert line.rates[:, PULSE].tolist() == [0] * 5
 
 
+def test_the_first_change_of_a_minute_is_looked_at_when_it_comes_and_the_others_at_its_end() -> None:
+    second = 1 / 3600
+    line = timeline(start(1), start(1 + 10 * second, 50.0), start(1 + 20 * second, 60.0), stop(2))
+    assert line.turns.tolist() == [ms(1), ms(1 + 60 * second), ms(2)]
+    assert len(line.change) == 4
+    assert timeline(dose(1)).turns.tolist() == []
+
+
 def test_a_route_that_no_equation_claims_enters_by_the_general_input() -> None:
     line = timeline(dose(1, 60.0, route="sc"), dose(2, 50.0, route="oral"))
     entered = [(m, c, a) for m, c, a in zip(line.kick, line.kick_column, line.kick_amount, strict=True) if c >= 0]
