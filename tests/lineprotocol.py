@@ -56,8 +56,8 @@ def _value(line: str, at: int) -> tuple[float | int | str | bool, int]:
     if line[at] != '"':
         end = min(index for index in (line.find(",", at), line.find(" ", at)) if index >= 0)
         text = line[at:end]
-        if text in ("t", "f"):
-            return text == "t", end
+        if text in ("true", "false"):
+            return text == "true", end
         return (int(text[:-1]) if text.endswith("i") else float(text)), end
     text, at = "", at + 1
     while line[at] != '"':

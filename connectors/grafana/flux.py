@@ -12,8 +12,12 @@ BANDS = {"q05": "5 %", "q25": "25 %", "median": "median", "q75": "75 %", "q95": 
 
 ONE_PATIENT = ("patient", "model")
 
+REVISED = ("estimate", "parameter", "exposure", "delivery", "health", "model_weight", "prediction", "nadir")
+"""Measurements whose points late data replace, or withdraw: what is shown of them is the best that is known now."""
+
 _RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
 _PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
+_STANDING = "|> filter(fn: (r) => not exists r.withdrawn or not r.withdrawn)"
 _SHOW_TIMES = '|> sort(columns: ["_time"])'
 
 
@@ -21,14 +25,22 @@ _UNIT_OF_ROWS = "unit = (rows |> findRecord(fn: (key) => true, idx: 0)).unit"
 _MEDIAN_WITH_UNIT = '|> rename(fn: (column) => if column == "median" then "median, " + unit else column)'
 
 
-def points(measurement: str, *variables: str, field: str = "", time_range: str = _RANGE) -> str:
-    """Points whose tags equal the dashboard variables of the same names, of one field or, pivoted, of all."""
+def points(measurement: str, *variables: str, field: str = "", time_range: str = _RANGE, newest: int = 0) -> str:
+    """Points whose tags equal the dashboard variables of the same names, of one field or, pivoted, of all.
+
+    Those that were withdrawn are left out. With ``newest`` only so many of each series are looked at.
+    """
     tags = "".join(f' and r.{name} == "${{{name}}}"' for name in variables)
     wanted = f' and r._field == "{field}"' if field else ""
-    return f"""from(bucket: v.defaultBucket)
-  |> {time_range}
-  |> filter(fn: (r) => r._measurement == "{measurement}"{tags}{wanted})
-  {"" if field else _PIVOT}""".rstrip()
+    shown = [] if field else [_PIVOT]
+    if measurement in REVISED:
+        shown = [_PIVOT, _STANDING]
+        if field:
+            wanted = f' and (r._field == "{field}" or r._field == "withdrawn")'
+            shown += [f'|> filter(fn: (r) => exists r.{field})\n  |> rename(columns: {{{field}: "_value"}})']
+    of_each = [f"|> tail(n: {newest})"] if newest else []
+    lines = [f'|> filter(fn: (r) => r._measurement == "{measurement}"{tags}{wanted})', *of_each, *shown]
+    return "\n  ".join(["from(bucket: v.defaultBucket)", f"|> {time_range}", *lines])
 
 
 def columns(names: dict[str, str], keep: tuple[str, ...] = ("_time",)) -> str:
@@ -64,11 +76,30 @@ rows
   {_SHOW_TIMES}"""
 
 
-def latest_forecast() -> str:
-    """The newest forecast only: points of older ones lie between its own."""
-    names = {field: f"ahead {shown}" for field, shown in BANDS.items()}
-    return f"""ahead = {points("forecast", *ONE_PATIENT, "output")}
+def bands_as_published() -> str:
+    """Quantiles of an output as they were published first, whatever became known later."""
+    names = {field: f"then {shown}" for field, shown in BANDS.items()}
+    return f"""{points("estimate_published", *ONE_PATIENT, "output")}
   |> group()
+  |> map(fn: (r) => ({{r with _time: time(v: int(v: r._time) / 1000000 * 1000000)}}))
+  |> sort(columns: ["_time", "rev"])
+  |> unique(column: "_time")
+  {columns(names)}"""
+
+
+def latest_forecast() -> str:
+    """The newest forecast that was not withdrawn, and no older one: their points lie between its own."""
+    names = {field: f"ahead {shown}" for field, shown in BANDS.items()}
+    return f"""withdrawn = from(bucket: v.defaultBucket)
+  |> {_RANGE}
+  |> filter(fn: (r) => r._measurement == "health" and r._field == "withdrawn" and r._value == true)
+  |> filter(fn: (r) => r.patient == "${{patient}}" and r.model == "${{model}}")
+  |> group()
+  |> map(fn: (r) => ({{issued: int(v: r._time)}}))
+  |> findColumn(fn: (key) => true, column: "issued")
+ahead = {points("forecast", *ONE_PATIENT, "output")}
+  |> group()
+  |> filter(fn: (r) => not contains(value: r.issued, set: withdrawn))
 newest = (ahead |> max(column: "issued") |> findRecord(fn: (key) => true, idx: 0)).issued
 ahead
   |> filter(fn: (r) => r.issued == newest)

@@ -100,7 +100,16 @@ def _belief(board: Dashboard) -> Dashboard:
     panels.fan(fan)
     panels.fan(fan, "ahead ", panels.AHEAD_COLOUR, dashed=True)
     panels.dots(fan, "measured")
-    return board.with_row(Row("Belief, measurements and forecast")).with_panel(fan.repeat("output").max_per_row(2))
+    board.with_row(Row("Belief, measurements and forecast")).with_panel(fan.repeat("output").max_per_row(2))
+    then = panels.curves(
+        "${output}, as it was published then",
+        "Belief as it was first published (grey bands) and as it is known now (blue line).",
+        flux.bands_as_published(),
+        flux.curves("estimate", {"median": "median now"}, *output),
+    )
+    panels.fan(then, "then ", panels.AHEAD_COLOUR)
+    panels.dashed(then, "/^median now/", panels.NOW_COLOUR)
+    return board.with_row(Row("As it was published then")).with_panel(then.repeat("output").max_per_row(2))
 
 
 def _delivery(board: Dashboard) -> Dashboard:

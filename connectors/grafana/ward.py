@@ -12,6 +12,9 @@ from connectors.grafana import flux, panels
 _NEWEST = """|> group(columns: ["patient", "model"])
   |> last()"""
 
+LOOKED_AT = 50
+"""Newest points of a patient that are looked at for the newest that stands: more were never withdrawn in a row."""
+
 _PATIENTS = {
     "p grade 4": ("nadir", "p_grade4", "r._value"),
     "exposure below": ("exposure", "p_below", "r._value"),
@@ -69,7 +72,7 @@ def _now(board: Dashboard) -> Dashboard:
 
 def _patients(board: Dashboard) -> Dashboard:
     readings = ",\n".join(
-        f"""  {flux.points(measurement, field=field)}
+        f"""  {flux.points(measurement, field=field, newest=LOOKED_AT)}
   {_NEWEST}
   |> map(fn: (r) => ({{patient: r.patient, model: r.model, column: "{name}", _value: {shown}}}))"""
         for name, (measurement, field, shown) in _PATIENTS.items()
@@ -137,10 +140,10 @@ def _trouble(board: Dashboard) -> Dashboard:
         width=12,
     )
     panels.unit_of(silent, "freshness_hours", "h", 1)
-    age = f"""told = {flux.points("prediction", field="observed")}
+    age = f"""told = {flux.points("prediction", field="observed", newest=LOOKED_AT)}
   {_NEWEST}
   |> map(fn: (r) => ({{patient: r.patient, model: r.model, told: int(v: r._time)}}))
-said = {flux.points("health", field="ess")}
+said = {flux.points("health", field="ess", newest=LOOKED_AT)}
   {_NEWEST}
   |> map(fn: (r) => ({{patient: r.patient, model: r.model, said: int(v: r._time)}}))
 join(tables: {{told: told, said: said}}, on: ["patient", "model"])

@@ -3,7 +3,8 @@
 A point is its measurement, its tags and its time, and a later write of the same point replaces it; so all three come
 from the event alone, and reading the stream again changes nothing. Tags are few and bounded: never an event id or an
 alert id, and a device's name only where an alert is about it. What may change when late data come (severity, text) is a
-field, so that the corrected point replaces the old one. Curves are floats in every point. Two alerts, or doses of two
+field, so that the corrected point replaces the old one: what stands is the best that is known now. What was said before
+of the same point stays beside it (`revised`). Curves are floats in every point. Two alerts, or doses of two
 plans, of one patient in one millisecond stay apart by the nanoseconds below it, taken from their ids (`scatter`).
 
 What each kind of event becomes is in `connectors.sinks.lines`.
@@ -17,6 +18,7 @@ import re
 from collections.abc import Mapping
 from datetime import datetime
 
+from connectors.sinks.arrival import Arrival
 from twin.events import Band, Quantity, to_millis
 from twin.units import UnitError, convert
 
@@ -25,13 +27,16 @@ NS_PER_MS = 1_000_000
 LONGEST_TEXT = 2_000
 """Characters of free text kept in a field: InfluxDB refuses strings above 64 KiB."""
 
+PUBLISHED = "_published"
+"""What the measurement of points as they were published then is called, after that of the best current ones."""
+
 QUANTILES = ("q05", "q25", "median", "q75", "q95")
 
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
 _TAG_ESCAPES = str.maketrans({",": "\\,", "=": "\\=", " ": "\\ "})
 _TEXT_ESCAPES = str.maketrans({"\\": "\\\\", '"': '\\"'})
 
-Field = float | int | str | None
+Field = float | int | str | bool | None
 Fields = Mapping[str, Field]
 
 
@@ -40,6 +45,25 @@ def line(measurement: str, tags: Mapping[str, str], fields: Fields, ns: int) -> 
     key = measurement + "".join(f",{name}={_tag(value)}" for name, value in tags.items() if value)
     written = ",".join(f"{name}={_field(value)}" for name, value in fields.items() if value is not None)
     return f"{key} {written} {ns}"
+
+
+def revised(measurement: str, tags: Mapping[str, str], fields: Fields, time: datetime, arrival: Arrival) -> str:
+    """The line of a point that a later word of the twin replaces, or withdraws.
+
+    Its ``rev`` grows with each word on it: the place of the word in its topic.
+    """
+    return line(measurement, tags, {**fields, "rev": arrival.offset, "withdrawn": False}, nanos(time))
+
+
+def as_published(measurement: str, tags: Mapping[str, str], fields: Fields, time: datetime, arrival: Arrival) -> str:
+    """The line of a point as it was published then, which nothing replaces but the same word said again.
+
+    Words on one point are told apart by the nanoseconds below its millisecond, which are made of what is said; ``rev``
+    puts them in order and ``published`` (ns) is when the word came.
+    """
+    below_ms = scatter(repr((measurement, tags, fields)), NS_PER_MS)
+    came: Fields = {"rev": arrival.offset, "published": arrival.millis * NS_PER_MS}
+    return line(measurement + PUBLISHED, tags, {**fields, **came}, nanos(time) + below_ms)
 
 
 def in_unit(quantity: Quantity | None, unit: str) -> float | None:
@@ -79,4 +103,6 @@ def _tag(value: str) -> str:
 def _field(value: Field) -> str:
     if isinstance(value, str):
         return '"' + _CONTROL.sub(" ", value[:LONGEST_TEXT]).translate(_TEXT_ESCAPES) + '"'
+    if isinstance(value, bool):
+        return "true" if value else "false"
     return f"{value}i" if isinstance(value, int) else repr(value)

@@ -8,6 +8,9 @@
 | `delivery` | patient, model, drug | rate_mg_per_h, delivered_mg | event |
 | `health` | patient, model | ess, log_evidence, observations, model_hash, kernel_hash | event |
 | `model_weight` | patient, model, rival | weight | event |
+
+Each point is what is believed of that time now, with ``rev`` and ``withdrawn``. As it was published then it stands in
+`estimate_published` and `exposure_published`, with ``rev`` and ``published``.
 """
 
 from __future__ import annotations
@@ -15,39 +18,45 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import band_fields, in_unit, line, nanos
-from twin.events import Estimate
+from connectors.sinks.line_protocol import Fields, as_published, band_fields, in_unit, revised
+from twin.events import Estimate, Exposure
 
 EVENT = Estimate
 
 
-def lines(event: Estimate, _: Arrival) -> Iterator[str]:
-    who, ns = {"patient": event.patient_id, "model": event.model}, nanos(event.time)
+def lines(event: Estimate, arrival: Arrival) -> Iterator[str]:
+    for measurement, tags, fields in _points(event):
+        named = {"patient": event.patient_id, "model": event.model, **tags}
+        yield revised(measurement, named, fields, event.time, arrival)
+        if measurement in ("estimate", "exposure"):
+            yield as_published(measurement, named, fields, event.time, arrival)
+
+
+def _points(event: Estimate) -> Iterator[tuple[str, dict[str, str], Fields]]:
+    """Measurement, tags beside patient and model, and fields of each point."""
     for band in event.outputs:
-        yield line("estimate", who | {"output": band.name, "unit": band.unit}, band_fields(band), ns)
+        yield "estimate", {"output": band.name, "unit": band.unit}, band_fields(band)
     for band in event.parameters:
-        yield line("parameter", who | {"parameter": band.name, "unit": band.unit}, band_fields(band), ns)
+        yield "parameter", {"parameter": band.name, "unit": band.unit}, band_fields(band)
     for exposure in event.exposure:
-        yield line(
-            "exposure",
-            who | {"exposure": exposure.so_far.name, "unit": exposure.so_far.unit},
-            {
-                **band_fields(exposure.so_far, "so_far_"),
-                **({} if exposure.at_end is None else band_fields(exposure.at_end, "at_end_")),
-                "target_low": exposure.target_low,
-                "target_high": exposure.target_high,
-                "p_below": exposure.p_below,
-                "p_above": exposure.p_above,
-            },
-            ns,
-        )
+        yield "exposure", {"exposure": exposure.so_far.name, "unit": exposure.so_far.unit}, _exposed(exposure)
     for drug in sorted({*event.delivered_rate, *event.delivered}):
         rate = in_unit(event.delivered_rate.get(drug), "mg/h")
         amount = in_unit(event.delivered.get(drug), "mg")
         if rate is not None or amount is not None:
-            yield line("delivery", who | {"drug": drug}, {"rate_mg_per_h": rate, "delivered_mg": amount}, ns)
+            yield "delivery", {"drug": drug}, {"rate_mg_per_h": rate, "delivered_mg": amount}
     health = {"ess": event.ess, "log_evidence": event.log_evidence, "observations": float(event.observations)}
-    made_by = {"model_hash": event.model_hash, "kernel_hash": event.kernel_hash}
-    yield line("health", who, {**health, **made_by}, ns)
+    yield "health", {}, {**health, "model_hash": event.model_hash, "kernel_hash": event.kernel_hash}
     for rival, weight in (event.model_weights or {}).items():
-        yield line("model_weight", who | {"rival": rival}, {"weight": weight}, ns)
+        yield "model_weight", {"rival": rival}, {"weight": weight}
+
+
+def _exposed(exposure: Exposure) -> Fields:
+    return {
+        **band_fields(exposure.so_far, "so_far_"),
+        **({} if exposure.at_end is None else band_fields(exposure.at_end, "at_end_")),
+        "target_low": exposure.target_low,
+        "target_high": exposure.target_high,
+        "p_below": exposure.p_below,
+        "p_above": exposure.p_above,
+    }

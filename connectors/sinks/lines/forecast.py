@@ -4,6 +4,9 @@
 |---|---|---|---|
 | `forecast` | patient, model, output, unit | q05 … q95, issued (ns) | the time forecast |
 | `nadir` | patient, model, output, unit | q05 … q95, day_q05 … day_q95, p_grade4 | event |
+
+A nadir is what is foreseen from that time now, with ``rev`` and ``withdrawn``; as it was published then it stands in
+`nadir_published`. A forecast is valid while the `health` of the time it was issued at is not withdrawn.
 """
 
 from __future__ import annotations
@@ -11,13 +14,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import QUANTILES, band_fields, line, nanos
+from connectors.sinks.line_protocol import QUANTILES, as_published, band_fields, line, nanos, revised
 from twin.events import Forecast
 
 EVENT = Forecast
 
 
-def lines(event: Forecast, _: Arrival) -> Iterator[str]:
+def lines(event: Forecast, arrival: Arrival) -> Iterator[str]:
     who, issued = {"patient": event.patient_id, "model": event.model}, nanos(event.time)
     for output in event.outputs:
         tags = who | {"output": output.name, "unit": output.unit}
@@ -27,4 +30,6 @@ def lines(event: Forecast, _: Arrival) -> Iterator[str]:
     if event.nadir is not None:
         nadir = event.nadir
         fields = {**band_fields(nadir.value), **band_fields(nadir.day, "day_"), "p_grade4": nadir.p_grade4}
-        yield line("nadir", who | {"output": nadir.output, "unit": nadir.value.unit}, fields, issued)
+        tags = who | {"output": nadir.output, "unit": nadir.value.unit}
+        yield revised("nadir", tags, fields, event.time, arrival)
+        yield as_published("nadir", tags, fields, event.time, arrival)

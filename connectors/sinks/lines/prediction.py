@@ -3,6 +3,8 @@
 | measurement | tags | fields | time |
 |---|---|---|---|
 | `prediction` | patient, model, output, unit | observed, q05 … q95, pit, innovation, population_median | event |
+
+With ``rev`` and ``withdrawn``: a measured value may turn out to be none of the patient's.
 """
 
 from __future__ import annotations
@@ -10,13 +12,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import QUANTILES, line, nanos
+from connectors.sinks.line_protocol import QUANTILES, revised
 from twin.events import Prediction
 
 EVENT = Prediction
 
 
-def lines(event: Prediction, _: Arrival) -> Iterator[str]:
+def lines(event: Prediction, arrival: Arrival) -> Iterator[str]:
     tags = {"patient": event.patient_id, "model": event.model, "output": event.output, "unit": event.unit}
     names = ("observed", *QUANTILES, "pit", "innovation", "population_median")
-    yield line("prediction", tags, {name: float(getattr(event, name)) for name in names}, nanos(event.time))
+    yield revised("prediction", tags, {name: float(getattr(event, name)) for name in names}, event.time, arrival)

@@ -260,3 +260,20 @@ def test_a_retracted_reading_is_not_drawn(bench: Bench, shown: Shown) -> None:
         eventually(lambda: sink.summary()["events"] == 3)
     panel = next(panel for panel in panels_of("patient.json") if panel["title"] == "Vital signs")
     assert [row["value"] for row in shown.rows(panel["targets"][0]["query"], patient=patient)] == [37.0]
+
+
+def test_what_is_known_now_is_shown_and_what_was_published_then_stays(bench: Bench, shown: Shown) -> None:
+    patient = f"R-{uuid.uuid4().hex[:6]}"
+    first = [make.estimate(patient, make.at(hour)) for hour in range(3)]
+    again = [
+        make.estimate(patient, make.at(hour), outputs=(make.band("neutrophils", "10*9/L", 1.5),)) for hour in (1, 2)
+    ]
+    with running(bench) as sink:
+        bench.send(*first, *again, again[0])  # the last one twice, as after a crash
+        eventually(lambda: sink.summary()["events"] == 6)
+    one = {"patient": patient, "model": make.MODEL, "output": "neutrophils"}
+    panel = next(panel for panel in panels_of("patient.json") if panel["title"].endswith("published then"))
+    then, now = (shown.rows(target["query"], **one) for target in panel["targets"])
+    assert [(row["_time"], row["then median"]) for row in then] == [(make.at(hour), 4.2) for hour in range(3)]
+    assert [row["median now"] for row in now] == [4.2, 1.5, 1.5]
+    assert len(bench.rows("estimate_published", patient)) == 2 * 3 + 2  # both outputs, then one of them again

@@ -32,6 +32,9 @@ from tests.connectors.console.bench import PATIENCE, Bench, eventually, running
 from tests.faulty_influx import OUTAGES, TOO_LONG, Answer, FaultyInflux, passing
 from twin.events import encode
 
+LINES = 10
+"""Lines of an estimate of these tests."""
+
 CONFLICT = (
     'failure writing points to database: partial write: field type conflict: input field "ess" on measurement "health" '
     "is type float, already exists as type integer dropped={}"
@@ -69,7 +72,7 @@ def test_what_is_published_is_stored_and_committed(bench: Bench, patient: str) -
     assert len(bench.rows("estimate", patient)) == 10
     assert [len(bench.rows(name, patient)) for name in ("prediction", "nadir", "alert", "vital")] == [1, 1, 1, 1]
     assert [row["amount_mg"] for row in bench.rows("planned_dose", patient)] == [None, 96.0]
-    assert sink.summary() == {"items": 5 * 7 + 1 + 7 + 1 + 1 + 2, "events": 10, "refused": 0, "outages": 0}
+    assert sink.summary() == {"items": 5 * LINES + 1 + 8 + 1 + 1 + 2, "events": 10, "refused": 0, "outages": 0}
 
 
 def test_a_plan_of_a_drug_that_nobody_knows_makes_no_series() -> None:
@@ -143,7 +146,7 @@ def test_kafka_keeps_the_stream_through_every_outage_and_nothing_is_lost_or_doub
     assert [row["_time"] for row in bench.rows("health", patient)] == [make.at(hour) for hour in range(12)]
     assert len(bench.rows("estimate", patient)) == 24
     assert bench.dead_letters() == []
-    assert sink.summary() == {"events": 12, "items": 84, "refused": 0, "outages": 1}
+    assert sink.summary() == {"events": 12, "items": 12 * LINES, "refused": 0, "outages": 1}
     retries = {cause: sink.metrics.retries.labels(cause)._value.get() for cause in ("too_slow", "access_denied")}
     assert retries == {"too_slow": 1, "access_denied": 2}
 
@@ -225,7 +228,7 @@ def test_a_line_that_influxdb_refuses_is_put_aside_and_its_neighbours_are_writte
     assert (letter.topic, letter.offset) == (bench.topic(ESTIMATES), 5)
     assert base64.b64decode(letter.original_base64 or "") == encode(poison)
     assert [row["reason"] for row in bench.rows("rejected", bench.topic(ESTIMATES))] == ["influx_refused"]
-    assert (sink.summary()["refused"], sink.summary()["items"]) == (1, 10 * 7 + 1)
+    assert (sink.summary()["refused"], sink.summary()["items"]) == (1, 10 * LINES + 1)
 
 
 def test_a_field_of_another_type_is_put_aside_too(bench: Bench, patient: str) -> None:

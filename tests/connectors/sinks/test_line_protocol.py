@@ -45,8 +45,14 @@ def test_rival_models_have_their_weights_beside_the_health_of_their_average() ->
     averaged = make.estimate().model_copy(update={"model": "one,other", "model_weights": {"one": 0.25, "other": 0.75}})
     lines = [line for line in lines_of(averaged) if line.startswith("model_weight,")]
     assert [line.split(" ")[:2] for line in lines] == [
-        [f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=one", "weight=0.25"],
-        [f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=other", "weight=0.75"],
+        [
+            f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=one",
+            "weight=0.25,rev=0i,withdrawn=false",
+        ],
+        [
+            f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=other",
+            "weight=0.75,rev=0i,withdrawn=false",
+        ],
     ]
 
 
@@ -60,7 +66,9 @@ def test_an_estimate_becomes_its_curves_and_its_health() -> None:
     assert sorted({point.measurement for point in written}) == [
         "delivery",
         "estimate",
+        "estimate_published",
         "exposure",
+        "exposure_published",
         "health",
         "parameter",
     ]
@@ -78,12 +86,31 @@ def test_an_estimate_becomes_its_curves_and_its_health() -> None:
 def test_delivery_is_in_one_unit_whatever_the_models_clock(rate: Quantity, written: float) -> None:
     event = make.estimate(delivered_rate={"5-FU": rate}, delivered={"5-FU": Quantity(value=0.5, unit="g")})
     delivery = next(point for point in points(event) if point.measurement == "delivery")
-    assert delivery.fields == {"rate_mg_per_h": pytest.approx(written), "delivered_mg": pytest.approx(500.0)}
+    assert delivery.fields["rate_mg_per_h"] == pytest.approx(written)
+    assert delivery.fields["delivered_mg"] == pytest.approx(500.0)
 
 
 def test_delivery_in_a_unit_that_is_no_amount_is_not_drawn() -> None:
     event = make.estimate(delivered_rate={"x": Quantity(value=1.0, unit="Cel")}, delivered={})
     assert "delivery" not in {point.measurement for point in points(event)}
+
+
+def test_a_later_word_replaces_a_point_and_leaves_what_was_published_of_it_before() -> None:
+    words = [make.estimate(outputs=(make.band("neutrophils", "10*9/L", level),)) for level in (4.2, 3.1, 3.1)]
+    written = [
+        parse(line) for number, word in enumerate(words) for line in lines_of(word, Arrival(1000, 0, 10 + number))
+    ]
+    now = {point.identity: point for point in written if point.measurement == "estimate"}
+    then = {point.identity: point for point in written if point.measurement == "estimate_published"}
+    assert [(p.fields["median"], p.fields["rev"], p.fields["withdrawn"]) for p in now.values()] == [(3.1, 12, False)]
+    # The same word again, as after a crash, is the same point.
+    assert [(p.fields["median"], p.fields["rev"]) for p in then.values()] == [(4.2, 10), (3.1, 12)]
+    assert {p.ns // 1_000_000 for p in then.values()} == {to_millis(make.START)}
+    assert {p.fields["published"] for p in then.values()} == {1000 * 1_000_000}
+    assert {tuple(p.tags) for p in written if p.measurement.endswith("_published")} == {
+        ("patient", "model", "output", "unit"),
+        ("patient", "model", "exposure", "unit"),
+    }
 
 
 def test_a_prediction_carries_the_measured_value_beside_what_was_expected() -> None:
