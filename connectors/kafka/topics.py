@@ -10,6 +10,7 @@ record about 1994 is deleted at once nor one of a simulated tomorrow refused. Ev
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
@@ -82,6 +83,20 @@ def topic_configs(topic: str) -> dict[str, str]:
         "message.timestamp.type": "LogAppendTime",
         "retention.ms": str(_KEPT_DAYS.get(topic, _KEPT_DAYS_OTHERWISE) * DAY_MS),
     }
+
+
+def topic_ids(bootstrap: str, topics: Iterable[str]) -> dict[str, str]:
+    """The id of each topic (names with prefix): one that is deleted and made anew has another.
+
+    Raises:
+        KafkaUnreachable: no broker answers at ``bootstrap``.
+    """
+    admin = open_admin(bootstrap)
+    try:
+        found = admin.describe_topics(list(topics))
+    finally:
+        admin.close()
+    return {topic["name"]: str(topic["topic_id"]) for topic in found if topic.get("topic_id")}
 
 
 def ensure_topics(bootstrap: str, prefix: str = "", partitions: int = 4) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ from faust.types import TP
 
 from connectors.kafka.clients import broker_answers, open_admin
 from connectors.kafka.membership import client_name
-from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES, home_partition
+from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES, home_partition, topic_ids
 from connectors.settings import Settings
 from streams.terminal.signals import end_after_grace
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
@@ -45,7 +45,8 @@ from streams.worker.heartbeat import Heart, Progress, name_of
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import Continuity, TopicPartition, Verdict
 from streams.worker.processor import FAR_FUTURE_HOURS, EventProcessor
-from streams.worker.recovery import OrderedTables, SettledConsumer, SettledTransport
+from streams.worker.recovery import ChangelogLost, OrderedTables, SettledConsumer, SettledTransport
+from streams.worker.rows.patient_state import TOPIC_BYTES, Inputs
 from streams.worker.twin_factory import TwinFactory
 from twin.clock import MINUTE_MS
 
@@ -53,9 +54,6 @@ GROUP = "dosetwin-worker"
 """Consumer group, after the topic prefix."""
 
 TABLE = "patients"
-
-ROW_BYTES = 4 * MIB
-"""Largest state row the changelog takes."""
 
 SESSION_TIMEOUT = 30.0
 """Seconds until the broker gives a silent worker's partitions away: well above any pause of the event loop."""
@@ -117,7 +115,7 @@ def ensure_changelog(settings: Settings) -> None:
     name = changelog_of(settings)
     configs = {
         "cleanup.policy": "compact",
-        "max.message.bytes": str(ROW_BYTES),
+        "max.message.bytes": str(TOPIC_BYTES),
         "segment.bytes": str(64 * MIB),
         "min.cleanable.dirty.ratio": "0.2",
         "min.compaction.lag.ms": str(MINUTE_MS),
@@ -140,6 +138,8 @@ class TwinApp(faust.App):
     bootstrap: str
     heart: Heart
     port: FaustPort
+    rows: ChangelogRows
+    inputs: Inputs
 
     def __init__(self, *args: Any, continuity: Continuity | None, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -164,7 +164,12 @@ class TwinApp(faust.App):
             for partition, offset in begins.items():
                 self.continuity.start(partition, offset)
         self._last_taken = time.monotonic()
-        await self.port.hold({number for _, number in begins}, self.consumer_generation_id)
+        topics = {topic for topic, _ in begins}
+        known = asyncio.to_thread(topic_ids, self.bootstrap, topics)
+        hold = self.port.hold({number for _, number in begins}, self.consumer_generation_id)
+        self.inputs.ids, terms = await asyncio.gather(known, hold)
+        cut = cast(SettledConsumer, self.consumer).cut
+        self.inputs.cut = {(tp.topic, tp.partition): terms[tp.partition] for tp in cut}
         await self.dispatcher.open(begins)
         for key, number in self.port.outdated():
             await self.dispatcher.write_again(key.decode(), number)
@@ -306,12 +311,15 @@ def build_worker(
         ConsumerScheduler=MergedOrder,
         Table=ChangelogRows,
     )
-    table = cast(ChangelogRows, app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions))
+    table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
+    app.rows = cast(ChangelogRows, table)
     app.bootstrap, app.metrics = settings.kafka, WorkerMetrics()
-    app.port = port = FaustPort(app, table, prefix, ForeignRows(settings.kafka, changelog_of(settings)))
+    app.port = port = FaustPort(app, app.rows, prefix, ForeignRows(settings.kafka, changelog_of(settings)))
     app.heart = Heart(name_of(options.instance), settings.partitions, options.barrier_seconds, port.beat, app.metrics)
+    processor = EventProcessor(twins, far_future_hours=options.far_future_hours)
+    app.inputs = processor.inputs
     app.dispatcher = PartitionDispatcher(
-        EventProcessor(twins, far_future_hours=options.far_future_hours),
+        processor,
         port,
         app.metrics,
         home=lambda key: home_partition(key, settings.partitions),
@@ -391,7 +399,7 @@ def broker_lost(failure: BaseException, bootstrap: str) -> bool:
 
 def _told(failure: BaseException) -> str:
     """What a log may say of a failure: what others' exceptions say may hold values of a patient."""
-    speaks = isinstance(failure, ConsumerStuck | KafkaError)
+    speaks = isinstance(failure, ConsumerStuck | ChangelogLost | KafkaError)
     return f"{type(failure).__name__}: {failure}" if speaks else type(failure).__name__
 
 

@@ -26,13 +26,14 @@ import structlog
 
 from connectors.kafka.topics import ALERTS, PUMP, REJECTED, VITALS
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier
-from streams.worker.engine import KafkaRecord, Port
+from streams.worker.engine import KafkaRecord, Port, RecordPosition
 from streams.worker.event_time_merge import Level
 from streams.worker.heartbeat import Progress
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
-from streams.worker.processor import EventProcessor, Outcome, PatientState, ReceivedEvent, RecordPosition, reject
-from streams.worker.state_row import alerts_wait
+from streams.worker.processor import EventProcessor, Outcome, ReceivedEvent, reject
+from streams.worker.rows.patient_state import PatientState
+from streams.worker.rows.state_row import calls_for_attention
 from twin.events import Rejected, encode, to_millis
 
 THREADS = 2
@@ -142,7 +143,7 @@ class PartitionDispatcher:
             self._partitions[number].settled[topic] = offset
         self._accepting = True
         for key, row in self._port.rows():
-            if alerts_wait(row) and (number := self._home(key)) in self._partitions:
+            if calls_for_attention(row) and (number := self._home(key)) in self._partitions:
                 queue = self._queue(key.decode(), number)
                 async with queue.turn:
                     await self._load(queue)
@@ -263,8 +264,6 @@ class PartitionDispatcher:
         if queue.state is None:
             row = self._port.read_row(queue.key)
             queue.state = await self._in_thread(self._processor.open, queue.patient_id, row)
-            if queue.state.quarantined is not None:
-                _log.error("a patient's stored state cannot be continued", reason=queue.state.quarantined[0])
 
     async def _handle(self, queue: PatientQueue, arrivals: list[ReceivedEvent]) -> None:
         """Let the processor handle arrivals and send what follows. Call with the queue's turn."""

@@ -1,4 +1,4 @@
-"""The port: all that a stream engine must do for the dispatcher. `streams.worker.app.FaustPort` is the one on Faust."""
+"""The port: all that a stream engine must do for the dispatcher; on Faust, `streams.worker.fencing.port.FaustPort`."""
 
 from __future__ import annotations
 
@@ -17,6 +17,15 @@ class KafkaRecord(NamedTuple):
     timestamp: int
     key: bytes | None
     value: bytes | None
+
+
+class RecordPosition(NamedTuple):
+    """Where a record stands in Kafka, and its record time in ms since the epoch."""
+
+    topic: str
+    partition: int
+    offset: int
+    timestamp: int
 
 
 class Port(Protocol):

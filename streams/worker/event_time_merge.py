@@ -46,7 +46,7 @@ def due_time(record: Any) -> int:
     """What a record is ordered by (ms): its event time, or its record time where that is earlier; or `AT_ONCE`."""
     try:
         time = round(_timed.decode(record.value).time.timestamp() * 1000)
-    except (msgspec.DecodeError, TypeError, ValueError, OverflowError):
+    except (msgspec.DecodeError, TypeError, ValueError, OverflowError, RecursionError):
         return AT_ONCE
     return AT_ONCE if time > record.timestamp + FAR_AHEAD_MS else min(time, int(record.timestamp))
 

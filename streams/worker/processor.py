@@ -13,7 +13,7 @@ Reasons given here: those of `twin.events.decode` and of the twin, and
 - ``unknown_patient``: no enrolment yet and the waiting room is full;
 - ``unknown_model``: an enrolment names a model that does not load;
 - ``already_enrolled``: an enrolment names another model than the one in use;
-- ``bad_state_row``, ``model_changed``: the stored state cannot be continued; it is kept as it is;
+- those of `streams.worker.rows.patient_state`: the patient is sealed;
 - ``internal_error``: the twin failed on this event; it goes on from where it was before.
 """
 
@@ -25,8 +25,10 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connectors.kafka.topics import topic_of
-from streams.worker.state_row import Held, StateRow, UnreadableRow, decode_row, encode_row
-from streams.worker.twin_factory import Twin, TwinFactory, TwinUpdate, UnknownModel
+from streams.worker.engine import RecordPosition
+from streams.worker.rows.patient_state import Inputs, PatientState, row_of, state_of
+from streams.worker.rows.state_row import Held
+from streams.worker.twin_factory import TwinFactory, TwinUpdate, UnknownModel
 from twin.clock import HOUR_MS
 from twin.events import (
     Alert,
@@ -45,23 +47,11 @@ from twin.events import (
 FAR_FUTURE_HOURS = 24.0
 """Default tolerance of event time after record time."""
 
-NEVER = -(2**62)
-"""Event time (ms) before every event."""
-
 WAITING_ROOM = 256
 """Most events held for a patient who is not enrolled yet."""
 
 WAITING_ROOM_BYTES = 262_144
 """Most bytes of such events, so that a state row stays below a broker's limits."""
-
-
-class RecordPosition(NamedTuple):
-    """Where a record stands in Kafka, and its record time in ms since the epoch."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
 
 
 class ReceivedEvent(NamedTuple):
@@ -92,39 +82,13 @@ class Outcome:
     alerts: list[tuple[str, str]] = field(default_factory=list)
 
 
-@dataclass
-class PatientState:
-    """All that is known of one patient.
-
-    ``since`` is what the twin observed after ``saved``, its newest row, and whether the topics were level then;
-    ``withheld``: it waits for them to be.
-    """
-
-    patient_id: str
-    model_id: str = ""
-    model_hash: str = ""
-    twin: Twin | None = None
-    applied: dict[tuple[str, int], int] = field(default_factory=dict)
-    held: list[Held] = field(default_factory=list)
-    outbox: list[bytes] = field(default_factory=list)
-    quarantined: tuple[str, str] | None = None
-    latest: int = NEVER
-    saved: bytes = b""
-    since: list[tuple[tuple[InputEvent, ...], bool]] = field(default_factory=list)
-    withheld: bool = False
-    level: bool = True
-
-    def contains(self, position: RecordPosition) -> bool:
-        """Whether the twin already knows the record at ``position``."""
-        return position.offset <= self.applied.get(position[:2], -1)
-
-
 class EventProcessor:
     """See the module's docstring. ``twins`` makes and restores twins."""
 
     def __init__(self, twins: TwinFactory, *, far_future_hours: float = FAR_FUTURE_HOURS) -> None:
         self._twins = twins
         self._far_future_ms = round(far_future_hours * HOUR_MS)
+        self.inputs = Inputs()
 
     # --- records in -------------------------------------------------------------------------------------------------
 
@@ -156,65 +120,12 @@ class EventProcessor:
     # --- patient states ---------------------------------------------------------------------------------------------
 
     def open(self, patient_id: str, row: bytes | None) -> PatientState:
-        """The patient's state from its row, or a new one. A patient whose row cannot be continued is quarantined."""
-        if row is None:
-            return PatientState(patient_id)
-        try:
-            stored = decode_row(row)
-        except UnreadableRow as error:
-            return PatientState(patient_id, quarantined=("bad_state_row", str(error)))
-        state = PatientState(
-            patient_id,
-            model_id=stored.model_id,
-            model_hash=stored.model_hash,
-            applied={(topic, partition): offset for topic, partition, offset in stored.applied},
-            held=list(stored.held),
-            outbox=list(stored.outbox),
-            latest=stored.latest,
-            saved=stored.twin,
-            withheld=stored.withheld,
-        )
-        if stored.twin:
-            try:
-                self._restore(state)
-            except UnknownModel as error:
-                state.quarantined = ("model_changed", f"{error}; its file must come back for this twin to go on")
-            except Exception as error:  # whatever it is, the other patients go on and the row stays as it is
-                state.quarantined = (
-                    "bad_state_row",
-                    f"the twin's row does not restore: {type(error).__name__}: {error}",
-                )
-        return state
+        """The patient's state from its row, or a new one; see `streams.worker.rows.patient_state`."""
+        return state_of(patient_id, row, self._twins, self.inputs)
 
     def row(self, state: PatientState) -> bytes:
-        """The patient state as a row (see `streams.worker.state_row`)."""
-        state.saved = state.twin.row() if state.twin is not None else b""
-        state.since.clear()
-        applied = sorted((topic, partition, offset) for (topic, partition), offset in state.applied.items())
-        return encode_row(
-            StateRow(
-                state.patient_id,
-                state.model_id,
-                state.model_hash,
-                tuple(applied),
-                state.latest,
-                state.saved,
-                tuple(state.held),
-                tuple(state.outbox),
-                state.withheld,
-            )
-        )
-
-    def _restore(self, state: PatientState) -> None:
-        current = self._twins.model_hash(state.model_id)
-        if current != state.model_hash:
-            state.quarantined = (
-                "model_changed",
-                f"model {state.model_id!r} has hash {current}, this twin was made by {state.model_hash}: put the old "
-                "model file back, or enrol the patient anew under another model id",
-            )
-            return
-        state.twin = self._twins.restore(state.model_id, state.saved)
+        """The patient's state as a row, which says that the patient is sealed where it would be too large."""
+        return row_of(state, self.inputs.ids)
 
     # --- events -----------------------------------------------------------------------------------------------------
 
@@ -384,7 +295,7 @@ class EventProcessor:
             for events, level in state.since:
                 state.twin.observe(events, level=level)
         except Exception as second:  # nothing sound to go on from: keep the stored row and refuse what comes
-            state.quarantined = ("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
+            state.seal("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
 
 
 def dead_letter(

@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, cast
 
 import structlog
@@ -41,12 +41,22 @@ LONGEST_FETCH = 0.1
 _log = structlog.get_logger("dosetwin.worker")
 
 
+class ChangelogLost(RuntimeError):
+    """There are no state rows for what was committed, and they cannot be made from the inputs."""
+
+    def __init__(self, topics: Iterable[str]) -> None:
+        said = f"state rows are lost, and {', '.join(topics)} no longer begin with their first record"
+        mend = "bring the changelog topic back from a back-up, or delete the consumer group to fold what is left"
+        super().__init__(f"{said}: {mend}")
+
+
 class SettledConsumer(driver.Consumer):
     """Commits what was settled and nothing else; knows where each input partition begins."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._settled: dict[TP, int] = {}
+        self.cut: set[TP] = set()
         self._merge = EventTimeMerge()
 
     def settle(self, partition: TP, offset: int) -> None:
@@ -89,20 +99,38 @@ class SettledConsumer(driver.Consumer):
         for partition in revoked:
             self._settled.pop(partition, None)
 
-    async def seek_to_starts(self, partitions: Iterable[TP]) -> dict[TP, int]:
+    async def seek_to_starts(self, partitions: Iterable[TP], without_rows: Container[int] = ()) -> dict[TP, int]:
         """Seek each partition to its committed offset, or to its first record where none is committed.
 
+        What is committed counts only as far as the log goes (`cut` are the partitions whose log ends before it), and
+        only with the rows that it was committed for: the partitions of numbers in ``without_rows`` are read again.
+
         Returns where each partition now stands.
+
+        Raises:
+            ChangelogLost: there are no rows, and the inputs do not go back to their beginning.
         """
+        partitions = list(partitions)
         await self.perform_seek()
         committed: Mapping[TP, int | None] = self._committed_offset
-        starts: dict[TP, int] = {tp: offset for tp in partitions if (offset := committed.get(tp)) is not None}
-        fresh = [tp for tp in partitions if tp not in starts]
-        if fresh:
-            first = await self.earliest_offsets(*fresh)
-            begins = {tp: int(first.get(tp) or 0) for tp in fresh}
-            await self.seek_wait(begins)
-            starts.update(begins)
+        first, ends = await self.earliest_offsets(*partitions), await self.highwaters(*partitions)
+        starts, anew, self.cut, lost = {}, {}, set(), set()
+        for tp in partitions:
+            begin, offset = int(first.get(tp) or 0), committed.get(tp)
+            if offset is not None and offset > int(ends.get(tp) or 0):
+                self.cut.add(tp)
+            elif offset and tp.partition in without_rows:
+                lost.add(tp.partition)
+            elif offset is not None:
+                starts[tp] = offset
+                continue
+            starts[tp] = anew[tp] = begin
+        if lost:
+            _log.error("the changelog is lost: all inputs are read again from their beginning", partitions=sorted(lost))
+            if short := sorted({tp.topic for tp in partitions if tp.partition in lost and first.get(tp)}):
+                raise ChangelogLost(short)
+        if anew:
+            await self.seek_wait(anew)
         for tp, offset in starts.items():
             self._merge.start(tp, offset)
         return starts
@@ -165,7 +193,12 @@ class OrderedRecovery(Recovery):
         starts: dict[TP, int] = {}
         if inputs:
             timeout = app.conf.broker_request_timeout
-            starts = await self._unless_rebalanced(consumer.seek_to_starts(inputs), timeout)
+            without_rows = {tp.partition for tp in inputs if app.rows.is_empty(tp.partition)}
+            try:
+                starts = await self._unless_rebalanced(consumer.seek_to_starts(inputs, without_rows), timeout)
+            except ChangelogLost as error:
+                await app.crash(error)
+                return
         self.completed.set()
         app.flow_control.resume()  # clears every queue
         await self._unless_rebalanced(app.take_over(starts), None)

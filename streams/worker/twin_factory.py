@@ -13,8 +13,12 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+import structlog
+
 if TYPE_CHECKING:
     from twin.events import InputEvent, OutputEvent, Rejected
+
+_log = structlog.get_logger("dosetwin.worker")
 
 LEAST_PARTICLES = 32
 """Size of a twin that only serves to compile its model."""
@@ -73,6 +77,7 @@ class LibraryTwins:
         import twin.patient.averaged  # noqa: F401  here, before there are threads that would import it at once
 
         self._particles = particles
+        self._told = {particles}
         self._model_files = dict(model_files or {})
         self._model = lru_cache(maxsize=64)(self._load)
 
@@ -87,12 +92,18 @@ class LibraryTwins:
 
     def restore(self, model_id: str, row: bytes) -> Twin:
         from twin import PatientTwin
+        from twin.patient.averaged import AveragedTwin
 
-        if "," in model_id:
-            from twin.patient.averaged import AveragedTwin
-
-            return cast(Twin, AveragedTwin.from_row(row, self._rivals(model_id)))
-        return cast(Twin, PatientTwin.from_row(row, self._model(model_id)))
+        twin: AveragedTwin | PatientTwin = (
+            AveragedTwin.from_row(row, self._rivals(model_id))
+            if "," in model_id
+            else PatientTwin.from_row(row, self._model(model_id))
+        )
+        if twin.particles not in self._told:  # once for each size, not for each patient
+            self._told.add(twin.particles)
+            _log.warning("twins go on with as many particles as they have", particles=twin.particles,
+                         setting=self._particles, mend="dosetwin patient rebuild makes them anew")  # fmt: skip
+        return cast(Twin, twin)
 
     def model_hash(self, model_id: str) -> str:
         return str(self._rivals(model_id).hash if "," in model_id else self._model(model_id).hash)

@@ -18,7 +18,7 @@ from typing import Any
 import structlog
 from faust import Table
 
-from streams.worker.state_row import sealed_row, term_of
+from streams.worker.rows.state_row import sealed_row, term_of
 
 MARK = b"#holder"
 """Key of the mark: no patient id begins so."""

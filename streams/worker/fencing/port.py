@@ -13,7 +13,7 @@ from streams.worker.fencing.changelog_rows import MARK, ChangelogRows
 from streams.worker.fencing.foreign_rows import ForeignRecord, ForeignRows
 from streams.worker.fencing.lease import SessionLost
 from streams.worker.offset_continuity import TopicPartition
-from streams.worker.state_row import mark_of, of_term, term_of
+from streams.worker.rows.state_row import mark_of, of_term, term_of
 
 
 class FaustPort:
@@ -26,8 +26,8 @@ class FaustPort:
         self._foreign = foreign
         self._terms: dict[int, int] = {}
 
-    async def hold(self, partitions: Iterable[int], generation: int) -> None:
-        """Take partitions over: under a new term, which is in the changelog before anything else is done."""
+    async def hold(self, partitions: Iterable[int], generation: int) -> dict[int, int]:
+        """Take partitions over, under new terms, which are in the changelog before anything else is done."""
         terms = {number: self._table.next_term(number, generation) for number in partitions}
         marks = []
         for number, term in terms.items():
@@ -36,6 +36,7 @@ class FaustPort:
             marks.append((number, await self._produce(self._changelog, MARK, mark_of(term), number)))
         for number, confirmation in marks:
             self._foreign.wrote(number, cast(Any, await confirmation).offset)
+        return terms
 
     def let_go(self) -> None:
         """Nothing is held any more."""

@@ -22,7 +22,7 @@ from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_
 from connectors.settings import Settings
 from streams.worker.app import changelog_of, ensure_changelog, group_of
 from streams.worker.fencing.changelog_rows import MARK
-from streams.worker.state_row import StateRow, decode_row
+from streams.worker.rows.state_row import StateRow, decode_row
 from tests.places import ROOT
 from tests.streams.worker.fake_twin import MODEL
 from twin.events import (

@@ -60,7 +60,7 @@ def bad_records(events: list[InputEvent]) -> list[tuple[int, Bad]]:
     first = next(event for event in events if isinstance(event, Enrolment))
     count = next(event for event in events if isinstance(event, LabResult) and event.patient_id == first.patient_id)
     pump = next(event for event in events if isinstance(event, PumpDelivery) and event.phase == "sample")
-    patient, places = first.patient_id, [len(events) * part // 11 for part in range(1, 11)]
+    patient, places = first.patient_id, [len(events) * part // 12 for part in range(1, 12)]
     now = iter([events[place - 1].time for place in places])
     strong, torrent = Quantity(value=10.0, unit="mg/mL"), Quantity(value=5000.0, unit="mL/h")
 
@@ -91,6 +91,7 @@ def bad_records(events: list[InputEvent]) -> list[tuple[int, Bad]]:
         Bad("future", LABS, patient, future, "far_future", "clock"),
         Bad("model", COMMANDS, "nobody", enrol, "unknown_model", "unheard_of"),
         Bad("JSON", VITALS, patient, b'{"kind": "vital_sample", "value"', "malformed_json", "JSON"),
+        Bad("depth", VITALS, patient, b'{"a":' * 5000 + b"1" + b"}" * 5000, "malformed_json", "recursion"),
         Bad("size", ORDERS, patient, b'{"kind": "dose_given", "drug": "' + b"x" * 2 * MIB + b'"}', "too_large", "1"),
         Bad("patient", LABS, "stranger", encode(stranger(WAITING_ROOM)), "unknown_patient", "stranger"),
     ]

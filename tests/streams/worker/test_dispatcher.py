@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import json
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from streams.worker.dispatcher import PartitionDispatcher
 from streams.worker.engine import KafkaRecord
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.processor import EventProcessor
-from streams.worker.state_row import decode_row
+from streams.worker.rows.state_row import decode_row
 from tests.streams.worker.fake_twin import FakeTwin, FakeTwins, FakeUpdate
 from tests.streams.worker.stage import enrolment, lab, pump
 from tests.streams.worker.test_barrier import NOW
@@ -335,3 +336,27 @@ async def test_progress_says_how_far_each_partition_is(bedside: Bedside) -> None
     await bedside.receive(lab("B", 1))
     await bedside.settled_down()
     assert bedside.dispatcher.progress(lambda _: 0)[0].sealed == (("B", "bad_state_row"),)
+
+
+async def test_a_row_too_large_seals_its_patient_alone_also_after_a_restart(
+    bedside: Bedside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.worker.rows.patient_state.LARGEST_ROW", 8_000)
+    many = [lab("A", minute) for minute in range(60)]
+    await bedside.receive(enrolment("A"), enrolment("B"), *many, lab("B", 1))
+    await bedside.settled_down()
+    await bedside.dispatcher.barrier(0)
+    assert bedside.failures == []
+    assert bedside.port.marks() == {("twin.commands", 0): 2, ("clinical.labs", 0): 61}
+    assert bedside.dispatcher.progress(lambda _: 0)[0].sealed == (("A", "row_too_large"),)
+
+    other = Bedside(bedside.port)
+    other.offsets = bedside.offsets
+    await other.open()
+    assert other.dispatcher.progress(lambda _: 0)[0].sealed == (("A", "row_too_large"),), "before any event comes"
+    await other.receive(lab("A", 70), lab("B", 70))
+    await other.settled_down()
+    await other.dispatcher.barrier(0)
+    other.dispatcher.close()
+    assert [json.loads(letter)["reason"] for letter in bedside.port.sent(REJECTED)] == ["row_too_large"]
+    assert len(json.loads(decode_row(bedside.port.stored[b"B"]).twin)["history"]) == 3

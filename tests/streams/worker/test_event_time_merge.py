@@ -54,6 +54,8 @@ def test_a_record_is_due_at_its_event_time_but_not_after_its_own() -> None:
 def test_a_record_that_no_twin_will_be_told_is_due_at_once() -> None:
     for value in (None, b"", b"{", b"7", b"{}", b'{"time":"soon"}', b"\xff", b'{"time":"1970-01-03T00:00:00Z"}'):
         assert due_time(FakeRecord(0, value, timestamp=5000)) == AT_ONCE
+    deep = b'{"time":"1970-01-01T00:00:01Z","a":%s1%s}' % (b'{"a":' * 5000, b"}" * 5000)
+    assert due_time(FakeRecord(0, deep, timestamp=5000)) == AT_ONCE
 
 
 def started() -> EventTimeMerge:

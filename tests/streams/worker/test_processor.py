@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.processor import WAITING_ROOM, EventProcessor, Outcome, PatientState, ReceivedEvent, RecordPosition
-from streams.worker.state_row import decode_row
+from streams.worker.engine import RecordPosition
+from streams.worker.processor import WAITING_ROOM, EventProcessor, Outcome, ReceivedEvent
+from streams.worker.rows.patient_state import PatientState
+from streams.worker.rows.state_row import decode_row
 from tests.streams.worker.fake_twin import MODEL, FakeTwin, FakeTwins
 from tests.streams.worker.stage import START, enrolment, lab, pump
 from twin.events import InputEvent, Rejected, decode, encode, to_millis
@@ -286,34 +288,3 @@ def test_how_arrivals_are_cut_into_calls_changes_neither_outputs_nor_row(
             parts = processor.open("A", processor.row(parts))
     assert (apart.outputs, apart.rejected) == (together.outputs, together.rejected)
     assert processor.row(parts) == processor.row(whole)
-
-
-# --- rows that cannot be continued ------------------------------------------------------------------------------------
-
-
-def test_a_corrupt_row_seals_the_chart_and_rejects_its_events() -> None:
-    processor, feed = EventProcessor(FakeTwins()), Feed()
-    row = bytearray(processor.row(enrolled(processor, feed)))
-    row[-3] ^= 1
-    state = processor.open("A", bytes(row))
-    outcome = processor.handle(state, feed(lab("A", 1)))
-    assert reasons(outcome) == ["bad_state_row"]
-    assert not processor.take(state, feed(pump("A", 1))[0], level=True)
-
-
-def test_a_twin_made_by_another_version_of_its_model_is_not_continued() -> None:
-    twins = FakeTwins()
-    processor, feed = EventProcessor(twins), Feed()
-    row = processor.row(enrolled(processor, feed))
-    twins.hash = "fake-hash-2"
-    outcome = processor.handle(processor.open("A", row), feed(lab("A", 1)))
-    assert reasons(outcome) == ["model_changed"]
-    assert "fake-hash-2" in outcome.rejected[0].detail
-
-
-def test_a_twin_whose_model_file_is_gone_is_not_continued() -> None:
-    processor, feed = EventProcessor(FakeTwins()), Feed()
-    state = enrolled(processor, feed)
-    state.model_id = "removed_model"
-    outcome = processor.handle(processor.open("A", processor.row(state)), feed(lab("A", 1)))
-    assert reasons(outcome) == ["model_changed"]

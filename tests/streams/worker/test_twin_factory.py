@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 import twin.library
-from streams.worker.processor import EventProcessor, ReceivedEvent, RecordPosition
+from streams.worker.engine import RecordPosition
+from streams.worker.processor import EventProcessor, ReceivedEvent
 from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
 from tests.streams.worker.stage import START, enrolment, lab
 from twin.events import encode, to_millis

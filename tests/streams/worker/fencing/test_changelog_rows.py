@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.worker.fencing.changelog_rows import MARK, ChangelogRows
-from streams.worker.state_row import StateRow, decode_row, encode_row, mark_of, of_term, term_of
+from streams.worker.rows.state_row import StateRow, decode_row, encode_row, mark_of, of_term, term_of
 
 
 def table() -> ChangelogRows:

@@ -24,7 +24,8 @@ _MAGIC = b"DTR"
 _HEAD = struct.Struct(">3sBBQI")
 _CHECK = struct.Struct(">I")
 _BODY = _HEAD.size + _CHECK.size
-_ALERTS_WAIT = 0b1
+_ALERTS_WAIT = 0b01
+_SEALED = 0b10
 
 
 class UnreadableRow(ValueError):
@@ -48,6 +49,7 @@ class StateRow(msgspec.Struct, frozen=True, array_like=True):
     in it (ms). ``model_id`` and ``twin`` are empty while the patient is not enrolled. ``outbox`` holds encoded alerts
     that the twin has decided and that may not yet be on their topic; ``withheld``: the twin has one that waits for the
     input topics to be level. ``sealed`` are reason and text where the twin cannot go on: it is not in the row then.
+    ``topic_ids`` are the ids that the topics in ``applied`` had: one that is made anew under its name has another.
     """
 
     patient_id: str
@@ -60,6 +62,7 @@ class StateRow(msgspec.Struct, frozen=True, array_like=True):
     outbox: tuple[bytes, ...]
     withheld: bool
     sealed: tuple[str, str] | None = None
+    topic_ids: tuple[tuple[str, str], ...] = ()
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -68,7 +71,7 @@ _decoder = msgspec.msgpack.Decoder(StateRow)
 
 def encode_row(row: StateRow) -> bytes:
     """The row as bytes, of no holder's term yet; equal rows give equal bytes."""
-    flags = _ALERTS_WAIT if row.outbox or row.withheld else 0
+    flags = (_ALERTS_WAIT if row.outbox or row.withheld else 0) | (_SEALED if row.sealed else 0)
     return _with_head(flags, 0, _encoder.encode(row))
 
 
@@ -118,9 +121,10 @@ def decode_row(raw: bytes) -> StateRow:
         raise UnreadableRow(f"state row does not decode: {error}") from None
 
 
-def alerts_wait(raw: bytes) -> bool:
-    """Whether the row holds alerts to publish, read from its head alone."""
-    return term_of(raw) is not None and bool(raw[4] & _ALERTS_WAIT)
+def calls_for_attention(raw: bytes) -> bool:
+    """Whether the patient is to be looked at before anything is said of it: alerts wait to be published, or it is
+    sealed; from its head alone, and what has no sound head does too."""
+    return term_of(raw) is None or bool(raw[4])
 
 
 def _with_head(flags: int, term: int, body: bytes) -> bytes:

@@ -5,7 +5,18 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.state_row import VERSION, Held, StateRow, UnreadableRow, alerts_wait, decode_row, encode_row
+from streams.worker.rows.state_row import (
+    VERSION,
+    Held,
+    StateRow,
+    UnreadableRow,
+    calls_for_attention,
+    decode_row,
+    encode_row,
+    of_term,
+    sealed_row,
+    term_of,
+)
 
 positions = st.tuples(st.text(max_size=20), st.integers(0, 1000), st.integers(0, 2**62))
 held = st.builds(
@@ -71,5 +82,14 @@ def test_bytes_of_something_else_are_refused() -> None:
 
 @given(rows)
 def test_waiting_alerts_are_seen_without_decoding(row: StateRow) -> None:
-    assert alerts_wait(encode_row(row)) == bool(row.outbox or row.withheld)
-    assert not alerts_wait(b"DT")
+    assert calls_for_attention(encode_row(row)) == bool(row.outbox or row.withheld)
+    assert calls_for_attention(sealed_row("P", "row_too_large", "it is", row))
+    assert calls_for_attention(b"DT"), "what is no row is to be named"
+
+
+@given(rows, st.integers(0, 2**60), st.integers(0, 2**60))
+def test_a_row_keeps_its_content_under_every_term(row: StateRow, first: int, second: int) -> None:
+    written = of_term(of_term(encode_row(row), first), second)
+    assert term_of(written) == second
+    assert decode_row(written) == row
+    assert calls_for_attention(written) == calls_for_attention(encode_row(row))
