@@ -1,8 +1,9 @@
 """How much of a bare Faust pass-through's throughput is left with twins in it, and how long an event takes.
 
 Both workers run as processes of their own on the same broker, one after the other, over the same bytes waiting in the
-same topics. The first tenth is left out of the timing: there processes warm up. Then the worker with twins starts again
-on its own state rows, and events come at a steady rate, for the latency.
+same topics, each until all have passed or its time is over: how fast a machine is decides how many events are counted,
+never whether there is a figure. The first tenth is left out of the timing: there processes warm up. Then the worker
+with twins starts again on its own state rows, and events come at a steady rate, for the latency.
 """
 
 from __future__ import annotations
@@ -25,13 +26,15 @@ from connectors.kafka.clients import open_admin, open_consumer, open_producer
 from connectors.kafka.topics import INPUTS, ensure_topics, topic_of
 from twin.events import decode
 
-WARM_UP = 0.1
-"""Share of the events that passes before the timing begins."""
+WARM_UP, WARM_UP_SECONDS = 0.1, 20.0
+"""Share of the events that passes before the timing begins, and how long after the first one it begins anyway."""
 
 POLL = 0.2
 """Seconds between two looks at how far a worker is: asking costs a part of the machine that is measured."""
 
 PATIENCE = 300.0
+"""Seconds for what has no figure: a process begins, or comes to the end of what waits for it."""
+
 OUT = "passed"
 
 
@@ -43,6 +46,7 @@ def stream_vs_passthrough(
     bootstrap: str,
     events: Sequence[bytes],
     *,
+    seconds: float = 60.0,
     paced: Sequence[bytes] = (),
     rate: float = 200.0,
     partitions: int = 4,
@@ -55,6 +59,7 @@ def stream_vs_passthrough(
     Args:
         bootstrap: broker, ``host:port``.
         events: encoded input events, in order of arrival, that wait in the topics when a worker starts.
+        seconds: how long each of the two is timed at most.
         paced: events that follow at ``rate`` a second, for the latency; some 30 s of them or more after a warm-up.
         twins: ``module:name`` of the twin factory.
         environment: additional environment variables of the worker.
@@ -62,10 +67,11 @@ def stream_vs_passthrough(
 
     Returns:
         ``events``, ``worker_per_s``, ``passthrough_per_s``, ``stream_vs_passthrough`` (their ratio) and, if there are
-        ``paced`` events, ``latency_ms`` with ``p50`` and ``p99`` of the last 30 s.
+        ``paced`` events and the worker has come so far in time, ``latency_ms`` with ``p50`` and ``p99`` of the last
+        30 s.
 
     Raises:
-        BenchmarkFailed: a measured process ended or stood still.
+        BenchmarkFailed: a measured process ended or never began.
     """
     prefix = f"bench-{uuid.uuid4().hex[:8]}."
     ensure_topics(bootstrap, prefix, partitions)
@@ -82,26 +88,31 @@ def stream_vs_passthrough(
     say("bare Faust pass-through")
     arguments = ["-P", "-m", "streams.bench.stream", bootstrap, prefix, str(partitions)]
     with _process(arguments, surroundings) as process, _counter(bootstrap, prefix + OUT, partitions) as passed:
-        bare = _rate(process, len(events), passed)
+        bare = _rate(process, len(events), passed, seconds)
+    if not bare:
+        raise BenchmarkFailed(f"the pass-through stood still for {seconds:g} s, so there is nothing to compare with")
     say("worker with twins")
     command = ["-c", "from streams.cli import main; main()", "worker", "--metrics-port", "0", "--twins", twins]
     with _process(command, surroundings) as process:
         address = process.metrics_address()
-        full = _rate(process, len(events), lambda: _handled(_metrics(address)))
+        full = _rate(process, len(events), lambda: _handled(_metrics(address)), seconds)
+        level = not paced or process.watch(lambda: _handled(_metrics(address)) >= len(events), PATIENCE)
     measured: dict[str, Any] = {
         "events": len(events),
         "worker_per_s": round(full, 1),
         "passthrough_per_s": round(bare, 1),
         "stream_vs_passthrough": round(full / bare, 3),
     }
-    if paced:
+    if not level:
+        say(f"no latency: events still wait after {PATIENCE:.0f} s more")
+    elif paced:
         say(f"latency at {rate:g} events/s, {len(paced) / rate:.0f} s")
         with _process(command, surroundings) as process:
             address = process.metrics_address()
             process.wait_until(lambda: "worker ready" in process.said())
             before = _handled(_metrics(address))
             _send(bootstrap, prefix, paced, rate)
-            process.wait_until(lambda: _handled(_metrics(address)) - before >= len(paced))
+            process.watch(lambda: _handled(_metrics(address)) - before >= len(paced), PATIENCE)
             found = _metrics(address)
         quantiles = {name: found[f"dosetwin_latency_{name}_seconds"] for name in ("p50", "p99")}
         measured["latency_ms"] = {name: round(1000 * seconds, 1) for name, seconds in quantiles.items()}
@@ -119,20 +130,30 @@ class _Process:
         """Its log so far."""
         return self.log.read_text(errors="replace")
 
+    def watch(self, reached: Callable[[], bool], seconds: float) -> bool:
+        """Look every `POLL` seconds for as long; whether it was reached.
+
+        Raises:
+            BenchmarkFailed: the process ended; with its last words.
+        """
+        limit = time.monotonic() + seconds
+        while not reached():
+            code = self.handle.poll()
+            if code is not None:
+                raise BenchmarkFailed(f"a measured process ended with code {code}; it said:\n{self.said()[-2000:]}")
+            if time.monotonic() > limit:
+                return False
+            time.sleep(POLL)
+        return True
+
     def wait_until(self, reached: Callable[[], bool]) -> None:
         """Look every `POLL` seconds.
 
         Raises:
             BenchmarkFailed: the process ended, or `PATIENCE` did; with the process's last words.
         """
-        limit = time.monotonic() + PATIENCE
-        while not reached():
-            code = self.handle.poll()
-            if code is not None:
-                raise BenchmarkFailed(f"a measured process ended with code {code}; it said:\n{self.said()[-2000:]}")
-            if time.monotonic() > limit:
-                raise BenchmarkFailed(f"a step took over {PATIENCE:.0f} s; the process said:\n{self.said()[-2000:]}")
-            time.sleep(POLL)
+        if not self.watch(reached, PATIENCE):
+            raise BenchmarkFailed(f"a step took over {PATIENCE:.0f} s; the process said:\n{self.said()[-2000:]}")
 
     def metrics_address(self) -> str:
         """Where the worker serves its metrics."""
@@ -158,24 +179,30 @@ def _process(arguments: list[str], environment: dict[str, str]) -> Iterator[_Pro
                     handle.wait()
 
 
-def _rate(process: _Process, total: int, passed: Callable[[], float]) -> float:
-    """Events a second from the first look after the warm-up to the end; from the look before it if few are left then.
+def _rate(process: _Process, total: int, passed: Callable[[], float], seconds: float) -> float:
+    """Events a second from the end of the warm-up until all have passed, or for so many seconds.
+
+    Where hardly any are left after the warm-up, from the last look before all had passed.
 
     Raises:
-        BenchmarkFailed: all had passed before anybody looked.
+        BenchmarkFailed: all had passed before anybody looked, or none ever does.
     """
     looks = [(time.monotonic(), passed())]
 
-    def all_passed() -> bool:
+    def reached(count: float) -> bool:
         looks.append((time.monotonic(), passed()))
-        return looks[-1][1] >= total
+        return looks[-1][1] >= count
 
-    process.wait_until(all_passed)
-    ended, _ = looks.pop()
-    began, first = next((look for look in looks if look[1] >= WARM_UP * total), looks[-1])
-    if first >= total:
+    process.wait_until(lambda: reached(1))
+    process.watch(lambda: reached(WARM_UP * total), WARM_UP_SECONDS)
+    began = looks[-1]
+    process.watch(lambda: reached(total), seconds)
+    ended = looks[-1]
+    if began[1] >= total:
+        began = max((look for look in looks if look[1] < total), default=began)
+    if began[1] >= total:
         raise BenchmarkFailed(f"{total} events had passed before they could be counted")
-    return (total - first) / (ended - began)
+    return (ended[1] - began[1]) / (ended[0] - began[0])
 
 
 def _metrics(address: str) -> dict[str, float]:

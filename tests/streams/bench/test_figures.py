@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
+from streams.bench import stream as bench_stream
 from streams.bench.figures import FIGURES, NAMES, QUICK, STREAM, UnknownFigure, measure, stream, table
 from streams.bench.handwritten import Patients
 from streams.bench.kernel import KernelCase, infusions, neutropenia
@@ -28,7 +30,7 @@ from streams.bench.patients import (
     steady_start,
     ward_bytes,
 )
-from streams.bench.stream import BenchmarkFailed, _process
+from streams.bench.stream import BenchmarkFailed, _process, _rate
 from streams.bench.twin import grown, new_counts
 from streams.cli import app
 from twin import PatientTwin, load_model
@@ -181,13 +183,49 @@ def test_counts_that_move_the_particles_are_told_from_those_that_do_not(docetaxe
 
 
 def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
-    found = stream(kafka, replace(SMALL, ward=3, waiting_hours=3.0, paced_seconds=2.0), lambda _: None)
+    found = stream(
+        kafka, replace(SMALL, ward=3, waiting_hours=3.0, stream_seconds=1.0, paced_seconds=2.0), lambda _: None
+    )
     assert set(found) == set(STREAM)
     assert found["stream_vs_passthrough"] == pytest.approx(
         found["worker_per_s"] / found["passthrough_per_s"], rel=0.01, abs=0.001
     )
     assert found["passthrough_per_s"] > 0
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
+
+
+SLEEPS = ["-c", "import time; time.sleep(60)"]
+
+
+@pytest.fixture
+def quick_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_stream, "POLL", 0.02)
+    monkeypatch.setattr(bench_stream, "WARM_UP_SECONDS", 0.1)
+
+
+def test_a_stream_too_slow_to_come_to_its_end_still_has_a_rate(quick_looks: None) -> None:  # noqa: ARG001
+    with _process(SLEEPS, dict(os.environ)) as process:
+        began = time.monotonic()
+        rate = _rate(process, 1_000_000, lambda: 100.0 * (time.monotonic() - began), seconds=0.3)
+        assert time.monotonic() - began < 20
+    assert rate == pytest.approx(100.0, rel=0.05)
+
+
+def test_a_stream_that_stands_still_after_its_first_events_has_a_rate_of_none(quick_looks: None) -> None:  # noqa: ARG001
+    with _process(SLEEPS, dict(os.environ)) as process:
+        assert _rate(process, 1_000, lambda: 5.0, seconds=0.1) == 0.0
+
+
+@pytest.mark.parametrize("counts", [[0, 400, 600, 1000], [0, 300, 1000], [0, 1000]])
+def test_a_stream_that_comes_to_its_end_is_timed_until_then(quick_looks: None, counts: list[int]) -> None:  # noqa: ARG001
+    left = iter(counts)
+    with _process(SLEEPS, dict(os.environ)) as process:
+        assert _rate(process, 1000, lambda: float(next(left, 1000)), seconds=60.0) > 0
+
+
+def test_events_that_have_passed_before_anybody_looked_are_not_counted(quick_looks: None) -> None:  # noqa: ARG001
+    with _process(SLEEPS, dict(os.environ)) as process, pytest.raises(BenchmarkFailed, match="before they could"):
+        _rate(process, 1000, lambda: 1000.0, seconds=1.0)
 
 
 def test_a_measured_process_that_ends_is_noticed_at_once_with_its_last_words() -> None:
