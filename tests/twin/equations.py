@@ -9,7 +9,7 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,7 @@ from twin.modelfile.library import load_model
 from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent
 from twin.timeline.delivery import Delivered, Steps, delivered, with_rates
+from twin.timeline.input_columns import entering
 from twin.timeline.timeline import Timeline, assemble
 
 RTOL, ATOL = 1e-11, 1e-13
@@ -71,6 +72,7 @@ def reference(
     Just before what happens there.
     """
     model, unit = kernel.model, UNIT_MS[kernel.model.time_unit]
+    timeline = _as_given(kernel, timeline)
     names = [state.name for state in model.states]
     order = [*kernel.linear, *kernel.stepped]
     epoch = _epoch(timeline, timeline.start)
@@ -125,6 +127,26 @@ def reference(
         if round(timeline.start + end * unit, 3) in marks:
             found.append(_row(model, env, x, end))
     return np.array(found)
+
+
+def _as_given(kernel: Kernel, timeline: Timeline) -> Timeline:
+    """The timeline before anything was multiplied by what is known of a dose: here the equations still say it."""
+    if kernel.weigh is None:
+        return timeline
+    found = entering(kernel, timeline.delivered, timeline.restarts.tolist())
+    resets = [
+        (int(timeline.kick[q]), int(timeline.kick_column[q]), 0.0) for q in np.flatnonzero(timeline.kick_column < 0)
+    ]
+    kicks = sorted([*found.kicks, *resets])
+    return replace(
+        timeline,
+        change=found.change,
+        rates=found.rates,
+        kick=np.array([millis for millis, _, _ in kicks], dtype=np.int64),
+        kick_column=np.array([column for _, column, _ in kicks], dtype=np.int64),
+        kick_amount=np.array([amount for _, _, amount in kicks], dtype=np.float64),
+        heeded=np.ones_like(timeline.heeded),
+    )
 
 
 @dataclass

@@ -145,6 +145,13 @@ class Timing(Protocol):
     def __call__(self, par: Floats, covariates: Floats, timing: Floats, /) -> None: ...
 
 
+class Weigh(Protocol):
+    """What every input is multiplied by when it is given, (E, I), of 1 where nothing is, into ``weight``, for
+    covariates (E, C)."""
+
+    def __call__(self, covariates: Floats, weight: Floats, /) -> None: ...
+
+
 class Advance(Protocol):
     """Modal states ``z`` (N, L) and stepped ``y`` (N, S) through steps, in place, and outputs at marks into ``out``.
 

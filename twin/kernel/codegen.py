@@ -7,9 +7,10 @@ For every model these functions are generated as Python source and compiled with
 ``initial``      initial states;
 ``system``       the linear block dx/dt = A x + B u + c of `twin.model.structure`;
 ``timing``       lags, durations, transit steps and bioavailabilities of the inputs of `twin.kernel.delayed_input`;
-``advance``      particles through a schedule of steps.
+``advance``      particles through a schedule of steps;
+``weigh``        what doses are multiplied by when they are given (`twin.model.coefficients`), where any are.
 
-`twin.kernel.arguments` says what each is called with. The last is the work of `twin.kernel.stepper`, or of
+`twin.kernel.arguments` says what each is called with. ``advance`` is the work of `twin.kernel.stepper`, or of
 `twin.kernel.delayed_stepper` where doses enter late. No fast-math: the same history gives the same bytes.
 """
 
@@ -20,6 +21,7 @@ import math
 from twin.kernel.delayed_stepper import write_late_advance
 from twin.kernel.source import Lines, Scope
 from twin.kernel.stepper import IMPORTS, write_advance
+from twin.model.coefficients import given_names
 from twin.model.formula import arguments_of
 from twin.model.spec import Model, ParameterSpec
 from twin.model.structure import Structure
@@ -41,6 +43,8 @@ def generate(model: Model, structure: Structure) -> str:
     _timing(lines, scope)
     write = write_late_advance if structure.late else write_advance
     write(lines, scope)
+    if structure.weights:
+        _weigh(lines, scope)
     return lines.text()
 
 
@@ -49,7 +53,7 @@ def _for_each_particle(lines: Lines, signature: str, scope: Scope) -> None:
     lines.compiled(signature)
     scope.bind_covariates(lines)
     lines.add(1, "for n in range(par.shape[0]):")
-    lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(scope.model.individual_names)))
+    lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(scope.individual)))
 
 
 def _individual(lines: Lines, scope: Scope) -> None:
@@ -66,12 +70,13 @@ def _individual(lines: Lines, scope: Scope) -> None:
     for p in model.parameters:
         if p.expression is not None:
             lines.add(2, f"i_{p.name} = {scope.source(p.expression)}")
+    lines.add(2, *(f"m_{name} = {scope.source(formula)}" for name, formula in scope.structure.unweighed.items()))
     for p in model.parameters:
         if p.expression is not None:
             lines.add(2, f"m_{p.name} = i_{p.name}")
     for d in model.derived:
         lines.add(2, f"m_{d.name} = {scope.source(d.expression)}")
-    lines.add(2, *(f"par[n, {i}] = m_{name}" for i, name in enumerate(model.individual_names)), "pass")
+    lines.add(2, *(f"par[n, {i}] = m_{name}" for i, name in enumerate(scope.individual)), "pass")
     lines.add(0, "", "")
 
 
@@ -130,3 +135,15 @@ def _timing(lines: Lines, scope: Scope) -> None:
             lines.add(2, f"out[n, {column}, {i}] = {'0.0' if formula is None else scope.source(formula)}")
     lines.add(2, "pass")
     lines.add(0, "", "")
+
+
+def _weigh(lines: Lines, scope: Scope) -> None:
+    model, structure, known = scope.model, scope.structure, given_names(scope.model)
+    lines.add(0, "", "")
+    lines.compiled("weigh(covariates, weight)")
+    lines.add(1, "for e in range(covariates.shape[0]):", "    cov = covariates[e]")
+    scope.bind_covariates(lines, 2)
+    lines.add(2, *(f"m_{p.name} = {float(p.value)!r}" for p in model.parameters if p.name in known))
+    lines.add(2, *(f"m_{d.name} = {scope.source(d.expression)}" for d in model.derived if d.name in known))
+    for call, formula in structure.weights.items():
+        lines.add(2, f"weight[e, {structure.inputs.index(call)}] = {scope.source(formula)}")

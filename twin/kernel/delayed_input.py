@@ -2,7 +2,7 @@
 
 An input with a lag, a duration or transit steps (`twin.model.formula`) reads what was given as *pieces*: an amount at
 one instant, or a rate over a stretch. So does one with a bioavailability F that changes how long an infusion of a
-stated rate lasts (`twin.model.bioavailability`): it is taken to last F times as long, at 1/F of its rate, of which the
+stated rate lasts (`twin.model.coefficients`): it is taken to last F times as long, at 1/F of its rate, of which the
 equation makes the stated one. A particle's own lag L, duration D, or mean transit time M and number n of transit
 steps, which hold as they were when the dose was given, make of a piece
 
@@ -49,8 +49,8 @@ def entry_of(call: str) -> int:
     return TRANSIT if function == "transit" else EVENLY if "duration" in formulas else AS_GIVEN
 
 
-PieceRow = tuple[int, int, int, int, float, int, int, bool]
-"""One piece: given, column, begin, end, amount, until, every, rated (see `Pieces`)."""
+PieceRow = tuple[int, int, int, int, float, int, int, bool, float]
+"""One piece: given, column, begin, end, amount, until, every, rated, weight (see `Pieces`)."""
 
 
 @dataclass(frozen=True)
@@ -61,11 +61,12 @@ class Pieces:
         column: (L,) which late column.
         given: (L,) ms at which the dose began: parameters hold as they were then.
         begin, end: (L,) ms; equal for an amount given at once.
-        amount: (L,) amount, or rate per model time unit, in model units.
+        amount: (L,) amount, or rate per model time unit, in model units, times the weight.
         until: (L,) ms of a reset, at which it ends whatever is left.
         every: (L,) ms; where above 0 the piece stands for all those that were given so often before it for ever, as
             far as they still enter after it.
         rated: (L,) whether its rate stays as stated, and the bioavailability changes how long it lasts.
+        weight: (L,) what the dose was multiplied by when it was given, a part of its bioavailability.
     """
 
     column: Integers
@@ -76,6 +77,7 @@ class Pieces:
     until: Integers
     every: Integers
     rated: NDArray[np.bool_]
+    weight: Floats
 
     @classmethod
     def of(cls, rows: list[PieceRow]) -> Pieces:
@@ -86,7 +88,8 @@ class Pieces:
         )
         amount = np.array([row[4] for row in rows], dtype=np.float64)
         rated = np.array([row[7] for row in rows], dtype=np.bool_)
-        return cls(column, given, begin, end, amount, until, every, rated)
+        weight = np.array([row[8] for row in rows], dtype=np.float64)
+        return cls(column, given, begin, end, amount, until, every, rated, weight)
 
 
 def possible(timing: Floats, kinds: Integers, unit: int) -> NDArray[np.bool_]:

@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.kernel.arguments import Advance, IndividualParameters, InitialStates, LinearBlock, Timing
+from twin.kernel.arguments import Advance, IndividualParameters, InitialStates, LinearBlock, Timing, Weigh
 from twin.kernel.cache import keep_text
 from twin.kernel.codegen import generate
 from twin.kernel.delayed_input import entry_of
+from twin.kernel.reads import reads_of
 from twin.kernel.sealed import seal
 from twin.model.budget import LARGEST_SOURCE
-from twin.model.formula import arguments_of, names_in
 from twin.model.record_functions import resting
 from twin.model.spec import Model, ModelError
 from twin.model.structure import Structure, analyse
@@ -37,13 +37,16 @@ class Kernel:
     """Compiled functions of one model and the layout of their arrays.
 
     Attributes:
-        parameters: columns of ``par`` (parameters, then derived values).
+        parameters: parameters, then derived values; columns of ``par``, in which what is not for people follows
+            (`twin.model.structure.Structure.unweighed`).
         covariates: order of the covariate vector: the model's, then the columns of `record`.
         reference: (C,) the covariate vector while nothing is known of a patient and nothing was given.
-        shaping: (C,) which of them parameters or the linear block read.
+        shaping, heeded: (C,) which of them the parameters and the linear block are made of, and which of them any
+            function reads (`twin.kernel.reads`).
         outputs: names; output i is shown in row i of the output array at a mark, targets follow, then what
             likelihoods need besides.
         rows: per output, the rows that its likelihood reads (see `twin.model.spec.OutputSpec`).
+        weigh: what doses are multiplied by when they are given; ``None`` where nothing is.
     """
 
     model: Model
@@ -52,6 +55,7 @@ class Kernel:
     covariates: tuple[str, ...]
     reference: Floats
     shaping: NDArray[np.bool_]
+    heeded: NDArray[np.bool_]
     outputs: tuple[str, ...]
     rows: tuple[tuple[int, ...], ...]
     individual: IndividualParameters
@@ -59,6 +63,7 @@ class Kernel:
     system: LinearBlock
     timing: Timing
     advance: Advance
+    weigh: Weigh | None
     source: str
 
     @functools.cached_property
@@ -69,6 +74,11 @@ class Kernel:
     def read(self, out: Floats, output: int) -> Floats:
         """What the likelihood of an output reads, (R, N), of all rows at one mark (O, N)."""
         return out[list(self.rows[output])]
+
+    @property
+    def width(self) -> int:
+        """Columns of ``par``."""
+        return len(self.parameters) + len(self.structure.unweighed)
 
     @property
     def height(self) -> int:
@@ -144,14 +154,15 @@ def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
         )
     module = _module(source, f"kernel_{model_hash}")
     covariates = tuple(c.name for c in model.covariates) + structure.record
-    read = _shaping_names(model, structure)
+    read = reads_of(model, structure)
     return Kernel(
         model=model,
         structure=structure,
         parameters=model.individual_names,
         covariates=covariates,
         reference=np.array([c.reference for c in model.covariates] + [resting(column) for column in structure.record]),
-        shaping=np.array([name in read for name in covariates], dtype=bool),
+        shaping=np.array([name in read.shaping for name in covariates], dtype=bool),
+        heeded=np.array([name in read.heeded for name in covariates], dtype=bool),
         outputs=tuple(o.name for o in model.outputs),
         rows=_likelihood_rows(model),
         individual=module.individual,
@@ -159,19 +170,9 @@ def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
         system=module.system,
         timing=module.timing,
         advance=module.advance,
+        weigh=module.weigh if structure.weights else None,
         source=source,
     )
-
-
-def _shaping_names(model: Model, structure: Structure) -> frozenset[str]:
-    """Names that the individual parameters or the linear block are made of."""
-    formulas = [p.expression for p in model.parameters] + [d.expression for d in model.derived]
-    for name in structure.linear:
-        equation = structure.equations[name]
-        formulas += [*equation.states.values(), *equation.inputs.values(), equation.rest]
-    formulas += [formula for call in structure.late for formula in arguments_of(call)[2].values()]
-    formulas += structure.fractions.values()
-    return frozenset().union(*(names_in(formula) for formula in formulas if formula is not None))
 
 
 def _likelihood_rows(model: Model) -> tuple[tuple[int, ...], ...]:
@@ -193,7 +194,7 @@ def _defective_states(kernel: Kernel) -> tuple[str, ...]:
     eta[:, : len(model.eta_names)] = draws @ np.linalg.cholesky(model.omega).T if model.eta_names else draws
     eta[0] = 0.0
     covariates = kernel.reference
-    par = np.empty((len(eta), len(kernel.parameters)))
+    par = np.empty((len(eta), kernel.width))
     kernel.individual(eta, covariates, par)
     size, inputs = len(kernel.linear), len(kernel.inputs)
     a, b, c = np.zeros((len(eta), size, size)), np.zeros((len(eta), size, inputs)), np.zeros((len(eta), size))

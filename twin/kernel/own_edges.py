@@ -58,6 +58,7 @@ class Given(NamedTuple):
     until: Floats
     every: Floats
     rated: NDArray[np.bool_]
+    weight: Floats
 
 
 def no_own_edges(count: int, columns: int) -> OwnEdges:
@@ -132,6 +133,7 @@ def _given(pieces: Pieces, here: Integers, slot: Integers, start: int, unit: int
         until=np.where(pieces.until[here] == FOREVER, np.inf, (pieces.until[here] - start) / unit),
         every=pieces.every[here] / unit,
         rated=pieces.rated[here],
+        weight=pieces.weight[here],
     )
 
 
@@ -169,13 +171,13 @@ def _laid_out(pieces, timing, usable, kinds, low, high):  # type: ignore[no-unty
 
 @njit(nogil=True, cache=True)
 def _lasting(pieces, q, kind, fraction):  # type: ignore[no-untyped-def]
-    """How long piece q lasts in a particle with this bioavailability, and the factor of its rate."""
+    """How long piece q lasts in a particle with this bioavailability but for its weight, and the factor of its rate."""
     lasting = pieces.end[q] - pieces.begin[q]
     if not pieces.rated[q] or kind == TRANSIT:
         return lasting, 1.0
-    if fraction <= 0.0:
+    if fraction * pieces.weight[q] <= 0.0:
         return 0.0, 0.0
-    times = min(fraction, MOST_TIMES)
+    times = min(fraction * pieces.weight[q], MOST_TIMES)
     return times * lasting, 1.0 / times
 
 

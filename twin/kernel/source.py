@@ -49,7 +49,7 @@ class Scope:
     @classmethod
     def of(cls, model: Model, structure: Structure) -> Scope:
         """The scope of a model."""
-        names = [*model.individual_names]
+        names = [*model.individual_names, *structure.unweighed]
         names += [c.name for c in model.covariates] + [s.name for s in model.states]
         record = tuple(f"record_{i}" for i in range(len(structure.record)))
         hours = UNIT_HOURS[model.time_unit]
@@ -59,11 +59,16 @@ class Scope:
         }
         return cls(model, structure, {name: f"m_{name}" for name in names} | values | {"t": "time"}, record)
 
+    @property
+    def individual(self) -> tuple[str, ...]:
+        """Columns of ``par``."""
+        return (*self.model.individual_names, *self.structure.unweighed)
+
     def source(self, formula: ast.expr) -> str:
         """Scalar source of a formula in these variables."""
         return to_source(formula, self.names)
 
-    def bind_covariates(self, lines: Lines) -> None:
+    def bind_covariates(self, lines: Lines, depth: int = 1) -> None:
         """Add local variables for the covariate vector ``cov``: the patient's, then the columns of the record."""
         variables = [f"m_{c.name}" for c in self.model.covariates] + [*self.record]
-        lines.add(1, *(f"{variable} = cov[{i}]" for i, variable in enumerate(variables)))
+        lines.add(depth, *(f"{variable} = cov[{i}]" for i, variable in enumerate(variables)))

@@ -56,7 +56,7 @@ class Stepper:
         self.scope = scope
         self.model = model
         self.structure = structure
-        self.parameters = model.individual_names
+        self.parameters = scope.individual
         self.size = len(structure.linear)
         held = {scope.names[name] for name in (*self.parameters, *(c.name for c in model.covariates))}
         self.constants = _Constants(held | set(scope.record))

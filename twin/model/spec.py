@@ -354,7 +354,7 @@ class InputSpec:
     """A drug that may enter. What is recorded in mg is multiplied by ``scale`` before it does.
 
     ``bioavailability_changes`` says what of an infusion of a stated rate becomes less where a part of it is not
-    available: its duration, or the rate at which it enters (`twin.model.bioavailability`). ``whole_into`` are states
+    available: its duration, or the rate at which it enters (`twin.model.coefficients`). ``whole_into`` are states
     that are meant to get the whole dose each, and ``enters_nothing`` says that doses are meant to do nothing.
     """
 

@@ -19,7 +19,7 @@ from collections.abc import Container, Iterable, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, replace
 
-from twin.model.bioavailability import fraction_of
+from twin.model.coefficients import coefficient_of
 from twin.model.formula import arguments_of, is_input, names_in
 from twin.model.linearity import linear_terms
 from twin.model.record_functions import record_columns, varies
@@ -45,7 +45,11 @@ class Structure:
             have their state as a further argument.
         late: those of them by which a dose enters at another time in every particle (`twin.kernel.delayed_input`).
         fractions: of some of the late ones, the bioavailability that changes how long an infusion of a stated rate
-            lasts (`twin.model.bioavailability`).
+            lasts (`twin.model.coefficients`).
+        weights: of some inputs, what multiplies a dose when it is given, whoever takes it; their coefficients in
+            ``equations`` are without it (`twin.model.coefficients`).
+        unweighed: what is computed for each individual besides `Model.individual_names`: covariate effects without
+            what is in a weight, by the names that coefficients have for them.
         linear: names of the states of the linear block, in model order.
         stepped: names of the other states.
         equations: by state; for stepped states ``states`` is empty and ``rest`` is everything but the inputs.
@@ -60,6 +64,8 @@ class Structure:
     enters: Mapping[str, tuple[str, ...]]
     late: tuple[str, ...]
     fractions: Mapping[str, ast.expr]
+    weights: Mapping[str, ast.expr]
+    unweighed: Mapping[str, ast.expr]
     linear: tuple[str, ...]
     stepped: tuple[str, ...]
     equations: dict[str, Equation]
@@ -106,18 +112,25 @@ def analyse(model: Model, keep_stepped: Iterable[str] = ()) -> Structure:
         rest = chosen[name].rest
         read |= names_in(rest) if rest is not None else frozenset()
     drivers = tuple(name for name in linear if name in read)
-    fractions = {
-        call: fraction
-        for call, (entered, *_) in enters.items()
-        if call.startswith("input(")
-        and (coefficient := chosen[entered].inputs.get(call)) is not None
-        and (fraction := fraction_of(call, coefficient, entered, model)) is not None
-    }
+    fractions: dict[str, ast.expr] = {}
+    weights: dict[str, ast.expr] = {}
+    unweighed: dict[str, ast.expr] = {}
+    for call, (entered, *others) in enters.items():
+        equation = chosen[entered]
+        if others or call not in equation.inputs:
+            continue
+        found = coefficient_of(call, equation.inputs[call], entered, model)
+        chosen[entered] = replace(equation, inputs={**equation.inputs, call: found.value})
+        fractions |= {} if found.fraction is None else {call: found.fraction}
+        weights |= {} if found.weight is None else {call: found.weight}
+        unweighed |= found.unweighed
     return Structure(
         inputs=inputs,
         enters=enters,
         late=tuple(call for call in inputs if arguments_of(call)[2] or call in fractions),
         fractions=fractions,
+        weights=weights,
+        unweighed=unweighed,
         linear=tuple(linear),
         stepped=stepped,
         equations=chosen,

@@ -17,9 +17,14 @@ def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Fl
 
     Effects are those of `Model.effect_names`; of eta (N, d) alone, those of occasions are 0.
     """
+    return solved_parameters(kernel, eta, covariates)[:, : len(kernel.parameters)]
+
+
+def solved_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
+    """The same with what only the kernel reads besides, (N, `Kernel.width`)."""
     missing = len(kernel.model.effect_names) - eta.shape[1]
     eta = np.hstack([eta, np.zeros((len(eta), missing))]) if missing else eta
-    par = np.empty((len(eta), len(kernel.parameters)))
+    par = np.empty((len(eta), kernel.width))
     kernel.individual(np.ascontiguousarray(eta, dtype=np.float64), covariates, par)
     return par
 

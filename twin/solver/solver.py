@@ -25,7 +25,7 @@ from twin.kernel.stepper import LANES
 from twin.solver.cloud import Cloud
 from twin.solver.effects import Constant, Effects
 from twin.solver.eigenbasis import Bases
-from twin.solver.linear_system import individual_parameters, linear_system
+from twin.solver.linear_system import linear_system, solved_parameters
 from twin.solver.steady_state import steady_state
 from twin.solver.step_schedule import intervals, one_step, schedule
 from twin.timeline.segments import ALWAYS, UNDIVIDED, Segment, Segments
@@ -110,7 +110,7 @@ class Solver:
         return self._digests[segment]
 
     def _built(self, covariates: Floats, effects: Floats) -> System:
-        par = individual_parameters(self.kernel, effects, covariates)
+        par = solved_parameters(self.kernel, effects, covariates)
         return linear_system(self.kernel, par, covariates, self._bases)
 
     def _system_of(self, cloud: Cloud, timeline: Timeline) -> System:
@@ -189,8 +189,8 @@ class Solver:
             if cloud.millis in timeline.resets:
                 cloud = self._begun(timeline, cloud.millis)
             until = min(end, timeline.segments.next_after(cloud.millis) or end)
-            if epoch + 1 < len(timeline.epoch):
-                until = min(until, int(timeline.epoch[epoch + 1]))
+            stage = int(np.searchsorted(timeline.stages, epoch, side="right"))
+            until = min([until, *timeline.epoch[timeline.stages[stage : stage + 1]].tolist()])
             restart = int(np.searchsorted(timeline.restarts, cloud.millis, side="right"))
             until = min([until, *timeline.restarts[restart : restart + 1].tolist()])
             here = marks[(marks > cloud.millis) & (marks <= until)]
@@ -204,7 +204,7 @@ class Solver:
 
     def _in_steady_state(self, cloud: Cloud, timeline: Timeline) -> Cloud:
         """The cloud, its states replaced by those just before the steady doses at its instant."""
-        row = timeline.covariates[_epoch_at(timeline, cloud.millis)]
+        row = timeline.covariates_at(cloud.millis)
         x, y = steady_state(self.constant(timeline, cloud.millis), timeline, cloud.millis, row)
         return replace(cloud, z=_apply(self._system_of(cloud, timeline).w, x), y=y)
 
@@ -269,7 +269,7 @@ class Solver:
 
     def _timing_epochs(self, timeline: Timeline, end: int) -> NDArray[np.int64]:
         """Times (ms) before ``end`` from which what decides when a dose enters may be another."""
-        found, begin = [timeline.epoch], timeline.segments.next_after(timeline.start)
+        found, begin = [timeline.epoch[timeline.stages]], timeline.segments.next_after(timeline.start)
         while begin is not None and begin < end:
             found.append(np.array([begin], dtype=np.int64))
             begin = timeline.segments.next_after(begin)
@@ -324,7 +324,8 @@ def _apply(matrix: Floats, vector: Floats) -> Floats:
 
 
 def _epoch_at(timeline: Timeline, millis: int) -> int:
-    return int(np.searchsorted(timeline.epoch, millis, side="right")) - 1
+    """The epoch (index) from which on what the equations read has been as it is at ``millis``."""
+    return int(timeline.stages[np.searchsorted(timeline.epoch[timeline.stages], millis, side="right") - 1])
 
 
 def _unit(kernel: Kernel) -> int:

@@ -154,7 +154,7 @@ def _interval(timeline: Timeline, kernel: Kernel, millis: int, row: Floats) -> T
     given = {drug: with_rates(source) for drug, source in given.items()}
     count = len(kernel.model.covariates)
     epoch = timeline.epoch[:1]
-    made = assemble(kernel, millis - length, given, (), epoch, row[None, :count], restarting=False)
+    made = assemble(kernel, millis - length, given, (), epoch, row[None, :count], restarting=False, weighed_by=row)
     # One stretch of constant covariates; what tells of time counts from this interval's own begin.
     row_there = row.copy()
     for j, name in enumerate(kernel.record, start=count):

@@ -30,7 +30,7 @@ from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, ModelError, RegimenSpec
 from twin.randomness import even_normals, generator
 from twin.solver.doses_seen import regimens_seen
-from twin.solver.linear_system import individual_parameters, linear_system
+from twin.solver.linear_system import linear_system, solved_parameters
 from twin.solver.solver import Solver, step_alone
 from twin.solver.step_schedule import GROWTH
 from twin.timeline.delivery import Delivered
@@ -88,7 +88,7 @@ def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> StepSizes:
     if not kernel.stepped:
         return StepSizes(0.0, 0.0, np.inf)
     model, named = kernel.model, kernel.model.numerics
-    par = individual_parameters(kernel, np.zeros((1, len(model.effect_names))), kernel.reference)
+    par = solved_parameters(kernel, np.zeros((1, len(model.effect_names))), kernel.reference)
     lam = linear_system(kernel, par, kernel.reference).lam
     stepped = max(stepped_rate(kernel, par, kernel.reference), 1e-9)
     fastest = max(float(np.abs(lam).max(initial=0.0)), stepped)

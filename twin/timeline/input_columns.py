@@ -2,7 +2,8 @@
 
 An input call of a model's equations is a column. It reads one drug, by the routes that it names or, when it names none,
 by all those that no other call of the drug claims; and of a dose that names the state it enters, what enters that one
-(`twin.model.entrances`).
+(`twin.model.entrances`). What is known of a dose when it is given and multiplies it (`twin.model.coefficients`) is laid
+in here: of what runs as it runs, of what enters late as its dose was given.
 """
 
 from __future__ import annotations
@@ -59,23 +60,63 @@ class Entering(NamedTuple):
     late: Pieces
 
 
-def entering(kernel: Kernel, given: Mapping[str, Delivered], restarts: Sequence[int]) -> Entering:
+class Weights(NamedTuple):
+    """What doses are multiplied by: ms (E,) from which a row (E, I) holds, a column for each input."""
+
+    epoch: NDArray[np.int64]
+    rows: NDArray[np.float64]
+
+    def at(self, millis: int, column: int) -> float:
+        """The weight of a dose given at ``millis`` by an input column."""
+        return float(self.rows[int(np.searchsorted(self.epoch, millis, side="right")) - 1, column])
+
+    def of_steps(self, steps: Steps, column: int) -> Steps:
+        """A rate times the weight as it is while it runs."""
+        if not steps:
+            return steps
+        inside = (self.epoch > steps[0][0]) & (self.epoch < steps[-1][0])
+        every = np.union1d(np.array([millis for millis, _ in steps], dtype=np.int64), self.epoch[inside])
+        rates = _held(steps, every)
+        found: Steps = []
+        for millis, rate in zip(every.tolist(), rates.tolist(), strict=True):
+            value = rate * self.at(millis, column) if rate else 0.0
+            if not found or found[-1][1] != value:
+                found.append((millis, value))
+        return found
+
+
+def weights_of(kernel: Kernel, epoch: NDArray[np.int64], covariates: NDArray[np.float64]) -> Weights | None:
+    """What doses are multiplied by under covariates (E, C) from ``epoch`` (E,) on; ``None``: nothing is."""
+    if kernel.weigh is None:
+        return None
+    rows = np.ones((len(epoch), len(kernel.inputs)))
+    kernel.weigh(np.ascontiguousarray(covariates), rows)
+    return Weights(epoch, rows)
+
+
+def entering(
+    kernel: Kernel, given: Mapping[str, Delivered], restarts: Sequence[int], weights: Weights | None = None
+) -> Entering:
     """What enters of deliveries ``given``, where all states are set at ``restarts`` (ms, sorted)."""
     states = tuple(kernel.structure.enters.values())
     columns = [input_column(call, kernel.inputs, states) for call in kernel.inputs]
     late = kernel.late
     prompt = {drug: as_entering(source, restarts) for drug, source in given.items()}
     steps = [_steps(kernel, column, prompt.get(column.drug, Delivered())) for column in columns]
+    if weights is not None:
+        steps = [weights.of_steps(each, j) for j, each in enumerate(steps)]
     change = np.unique(np.array([millis for column in steps for millis, _ in column], dtype=np.int64))
     rates = np.zeros((len(change) + 1, len(columns)))
     kicks: list[Kick] = []
     pieces: list[PieceRow] = []
     for j, column in enumerate(columns):
         if j in late:
-            pieces += _pieces(kernel, column, late.index(j), given.get(column.drug, Delivered()), restarts)
+            found = _pieces(kernel, column, late.index(j), given.get(column.drug, Delivered()), restarts)
+            pieces += found if weights is None else [_weighed(piece, weights.at(piece[0], j)) for piece in found]
             continue
         rates[1:, j] = _held(steps[j], change)
-        kicks += _impulses(kernel, column, j, prompt.get(column.drug, Delivered()))
+        at_once = _impulses(kernel, column, j, prompt.get(column.drug, Delivered()))
+        kicks += at_once if weights is None else [(ms, j, amount * weights.at(ms, j)) for ms, _, amount in at_once]
     return Entering(change, rates, kicks, Pieces.of(pieces))
 
 
@@ -132,3 +173,8 @@ def _pieces(
         return late_pulses(number, replace(source, pulses=pulses), restarts)
     scale = kernel.model.input_scale.get(column.drug, 1.0)
     return late_pieces(number, source, restarts, column.reads, scale, UNIT_HOURS[kernel.model.time_unit])
+
+
+def _weighed(piece: PieceRow, weight: float) -> PieceRow:
+    given, column, begin, end, amount, until, every, rated, _ = piece
+    return given, column, begin, end, amount * weight, until, every, rated, weight

@@ -49,7 +49,9 @@ def _next(restarts: Sequence[int], millis: int) -> int:
 def late_pulses(column: int, source: Delivered, restarts: Sequence[int]) -> list[PieceRow]:
     """Impulses of one, whatever the dose, in a late column."""
     pulses = [(millis, 0) for millis in source.pulses] + [(dose.millis, dose.every) for dose in source.steady]
-    return [(millis, column, millis, millis, 1.0, _next(restarts, millis), every, False) for millis, every in pulses]
+    return [
+        (millis, column, millis, millis, 1.0, _next(restarts, millis), every, False, 1.0) for millis, every in pulses
+    ]
 
 
 def late_pieces(
@@ -71,11 +73,11 @@ def late_pieces(
         rated = dose.rated and dose.span > 0
         found.append((dose.millis, dose.millis, dose.millis + dose.span, size, dose.route, dose.every, rated))
     pieces = [
-        (given, column, begin, end, amount * scale, _next(restarts, given), every, rated)
+        (given, column, begin, end, amount * scale, _next(restarts, given), every, rated, 1.0)
         for given, begin, end, amount, route, every, rated in found
         if reads(route)
     ]
     if reads("iv"):
         for begin, end, rate, began in source.pumping():
-            pieces.append((began, column, begin, end, rate * per_hour * scale, FOREVER, 0, False))
+            pieces.append((began, column, begin, end, rate * per_hour * scale, FOREVER, 0, False, 1.0))
     return pieces

@@ -22,7 +22,7 @@ from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent, History
 from twin.timeline.covariates import carry
 from twin.timeline.delivery import Delivered, delivered
-from twin.timeline.input_columns import Kick, entering
+from twin.timeline.input_columns import Kick, entering, weights_of
 from twin.timeline.observations import observations_of
 from twin.timeline.record_columns import with_record
 from twin.timeline.record_order import in_record_order
@@ -43,6 +43,7 @@ class Timeline:
             by late columns is in ``late``.
         kick, kick_column, kick_amount: (Q,) impulses in time order: input column, or a reset (`Kernel` columns < 0).
         epoch: (E,) ms from which a row of ``covariates`` (E, C) holds, those of `Kernel.covariates`.
+        heeded: (C,) which of those the equations read.
         observations: in event-time order.
         delivered: per drug, step function of the rate in mg/h, and impulses (ms, mg).
         courses: per target, ms at which a course of its drug (or a day of one) began.
@@ -61,6 +62,7 @@ class Timeline:
     kick_amount: NDArray[np.float64]
     epoch: NDArray[np.int64]
     covariates: NDArray[np.float64]
+    heeded: NDArray[np.bool_]
     observations: tuple[Observation, ...]
     delivered: dict[str, Delivered]
     courses: tuple[tuple[int, ...], ...]
@@ -74,7 +76,13 @@ class Timeline:
     @functools.cached_property
     def disturbed(self) -> NDArray[np.int64]:
         """Distinct ms at which a rate, covariate, impulse or reset makes the equations discontinuous, sorted."""
-        return np.unique(np.concatenate([self.change, self.kick, self.epoch, self.restarts]))
+        return np.unique(np.concatenate([self.change, self.kick, self.epoch[self.stages], self.restarts]))
+
+    @functools.cached_property
+    def stages(self) -> NDArray[np.int64]:
+        """Epochs (index) that begin with another value of what the equations read; the first is one."""
+        rows = self.covariates[:, self.heeded]
+        return np.flatnonzero(np.append(True, (rows[1:] != rows[:-1]).any(axis=1)))
 
     @functools.cached_property
     def turns(self) -> NDArray[np.int64]:
@@ -135,11 +143,13 @@ def assemble(
     *,
     latest: int = 0,
     restarting: bool = True,
+    weighed_by: NDArray[np.float64] | None = None,
 ) -> Timeline:
     """The timeline of what was given and observed, as the kernel of a model reads it (see `Timeline`).
 
     ``covariates`` are the patient's, (E, C); columns for the functions of the record are laid beside them here. Without
-    ``restarting``, doses in steady state only bring what is left of those before them.
+    ``restarting``, doses in steady state only bring what is left of those before them. ``weighed_by`` (C,) stands in
+    for the record's own covariates where doses are multiplied by what is known of them.
     """
     model, unit = kernel.model, UNIT_MS[kernel.model.time_unit]
     segments = segments_of(model, unit, start, given, epoch, covariates)
@@ -148,7 +158,10 @@ def assemble(
     steady = steady_doses(given)
     # A steady state stands for all that came before it, a reset at the same instant included.
     resets = np.setdiff1d(resets, np.array(list(steady), dtype=np.int64))
-    enters = entering(kernel, given, sorted({*resets.tolist(), *steady}) if restarting else [])
+    weights = (
+        weights_of(kernel, epoch, covariates) if weighed_by is None else weights_of(kernel, epoch[:1], weighed_by[None])
+    )
+    enters = entering(kernel, given, sorted({*resets.tolist(), *steady}) if restarting else [], weights)
     courses = tuple(tuple(_gatherings(given.get(t.drug, Delivered()), t, unit)) for t in model.targets)
     kicks = sorted([*enters.kicks, *_emptied(kernel, courses, observations)])
     return Timeline(
@@ -160,6 +173,7 @@ def assemble(
         kick_amount=np.array([amount for _, _, amount in kicks], dtype=np.float64),
         epoch=epoch,
         covariates=covariates,
+        heeded=kernel.heeded,
         observations=observations,
         delivered=given,
         courses=courses,

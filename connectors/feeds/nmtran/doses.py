@@ -15,7 +15,7 @@ Rules of NONMEM Help ("AMT", "RATE", "SS", "II", "ADDL", "CMT data item") unless
 - ``CMT`` says which state it enters (`connectors.feeds.nmtran.compartments`), and it enters that one alone; none or 0
   is the model's main drug, wherever the model has it enter by that route.
 - A bioavailability leaves ``RATE`` as it is and changes how long the infusion lasts, as in NONMEM; of ``DUR`` it
-  changes the rate (`twin.model.bioavailability`).
+  changes the rate (`twin.model.coefficients`).
 - A dose given at once goes by the route that the input of its state names, else by that of the drug's usual regimen.
 """
 

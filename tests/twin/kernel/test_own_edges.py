@@ -18,9 +18,11 @@ BEGINNING = np.array([-(2**60)])
 LATER = 300
 
 
-def dose(at: int, column: int, amount: float, *, lasting: int = 0, every: int = 0, rated: bool = False) -> PieceRow:
+def dose(
+    at: int, column: int, amount: float, *, lasting: int = 0, every: int = 0, rated: bool = False, weight: float = 1.0
+) -> PieceRow:
     """A dose given ``at`` some hour."""
-    return at * H, column, at * H, (at + lasting) * H, amount, FOREVER, every * H, rated and lasting > 0
+    return at * H, column, at * H, (at + lasting) * H, amount, FOREVER, every * H, rated and lasting > 0, weight
 
 
 def laid_out(rows: list[PieceRow], timing: Floats, begin: int, end: int) -> OwnEdges:
@@ -41,6 +43,7 @@ DOSES = st.builds(
     lasting=st.sampled_from([0, 0, 1, 7]),
     every=st.sampled_from([0, 0, 0, 24]),
     rated=st.booleans(),
+    weight=st.floats(0.2, 2.0),
 )
 TIMINGS = st.lists(
     st.tuples(st.floats(0.0, 30.0), st.floats(0.0, 9.0), st.floats(0.0, 30.0), st.floats(0.1, 3.0)),
@@ -107,6 +110,10 @@ def test_an_infusion_of_a_stated_rate_lasts_as_long_as_is_available_of_it() -> N
     np.testing.assert_allclose(highest, [10.0, 20.0, 10.0 / 1.5, 0.0])
     kept = laid_out([dose(2, 0, 10.0, lasting=4)], timing, 0, LATER)
     assert [kept.rates[of_particle(kept, n)].max() for n in range(4)] == [10.0] * 4
+    # What it was multiplied by when it was given is a part of that, and in its amount.
+    half = laid_out([dose(2, 0, 5.0, lasting=4, rated=True, weight=0.5)], timing, 0, LATER)
+    assert half.edges["time"][of_particle(half, 0)].tolist() == [0, 3, 5]
+    assert half.rates[of_particle(half, 0)].max() == 10.0
 
 
 def test_nothing_enters_an_impossible_particle() -> None:

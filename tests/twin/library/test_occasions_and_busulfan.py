@@ -228,6 +228,12 @@ def test_pazopanib_absorption_falls_with_the_dose_and_with_the_days(dose: float,
     assert pazopanib_area(dose, 21) == pytest.approx(dose * share * later / 0.27, rel=0.002)
 
 
+def test_pazopanib_is_solved_as_one_over_all_its_doses() -> None:
+    timeline = timeline_of(compile_model(load_model("pazopanib_yu2017")), {"pazopanib": daily(800, 24, 30)})
+    assert len(timeline.epoch) == 31
+    assert timeline.stages.tolist() == [0]
+
+
 def test_pazopanib_bioavailability_differs_from_cycle_to_cycle() -> None:
     model = load_model("pazopanib_yu2017")
     assert (model.iov_names, model.omega_iov.tolist()) == (("F",), [[0.555025]])

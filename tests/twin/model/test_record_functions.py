@@ -14,15 +14,16 @@ from tests.twin import toys
 from tests.twin.equations import infusion, reference, timeline_of
 from tests.twin.kernel.test_kernel import assert_close, patients, solved
 from twin.clock import DAY_MS, HOUR_MS
-from twin.events import DoseGiven, Enrolment, LabResult, Quantity, encode, from_millis
-from twin.kernel.kernel import compile_model
+from twin.events import DoseGiven, Enrolment, InputEvent, LabResult, Quantity, encode, from_millis
+from twin.kernel.kernel import Kernel, compile_model
 from twin.model.record_functions import record_columns, varies
 from twin.model.spec import Model, ModelError
 from twin.patient.twin import PatientTwin
 from twin.record.history import History
+from twin.solver.linear_system import individual_parameters
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
-from twin.timeline.delivery import Delivered, Recorded, with_rates
+from twin.timeline.delivery import Delivered, Recorded, Steady, with_rates
 from twin.timeline.difference import first_difference
 from twin.timeline.record_columns import with_record
 from twin.timeline.timeline import build
@@ -46,7 +47,22 @@ def every_function() -> Model:
     )  # fmt: skip
 
 
+def weighed() -> Model:
+    """Doses of which less is available the larger they are, the later and the more of them; one depot is late."""
+    return toys.made(
+        {"CL": "5 L/h 0.09", "V": "20 L 0.04", "ka": "0.8 1/h 0.2", "F": "0.7 1 0.1 | F*half/(half + dose(toxin))",
+         "tire": "0.01 1/h", "half": "300 mg", "late": "1.5 h 0.04", "least": "0.8 1"},
+        {"D": "mg: rF*0.4*input(toxin, oral) - ka*D",
+         "S": "mg: rF*0.6*input(toxin, oral, lag=late) - ka/3*S",
+         "A": "mg: where(count(toxin) > 2, least, 1)*input(toxin, iv) + ka*D + ka/3*S - CL/V*A"},
+        {"level": "mg/L: A/V"},
+        extra='[derived.tired]\nunit = "1"\nexpression = "exp(-tire*span(toxin))"\n'
+              '[derived.rF]\nunit = "1"\nexpression = "F/(2 - tired)"\n',
+    )  # fmt: skip
+
+
 KERNEL = compile_model(every_function())
+WEIGHED = compile_model(weighed())
 
 
 def course() -> dict[str, Delivered]:
@@ -64,7 +80,10 @@ def test_calls_become_columns_beside_the_covariates() -> None:
     }  # fmt: skip
     assert KERNEL.covariates == KERNEL.record
     shaping = {name for name, read in zip(KERNEL.covariates, KERNEL.shaping, strict=True) if read}
-    assert shaping == {"count(toxin)", "dose(toxin)", "after(toxin, 7.5)", "span(toxin)"}
+    assert shaping == {"count(toxin)", "dose(toxin)", "after(toxin, 7.5)"}
+    # What a dose is multiplied by when it is given is no part of the equations.
+    unread = {name for name, read in zip(KERNEL.covariates, KERNEL.heeded, strict=True) if not read}
+    assert unread == {"span(toxin)"}
     assert [name for name in KERNEL.record if varies(name)] == [
         n for n in KERNEL.record if n[:3] in ("clo", "sin", "tad")
     ]
@@ -105,6 +124,54 @@ def test_what_is_asked_of_the_record_enters_the_equations() -> None:
     assert not np.allclose(solved(KERNEL, still, eta, marks)[:, :, 1], expected[:, :, 1], rtol=0.05)
 
 
+def test_what_multiplies_a_dose_is_laid_in_as_it_is_given_and_the_equations_stay_as_they_are() -> None:
+    timeline = timeline_of(WEIGHED, course(), START)
+    assert len(timeline.epoch) > 5
+    assert timeline.stages.tolist() == [0]
+    solver = Solver(WEIGHED, np.zeros((2, 5)), step_sizes_for(WEIGHED), shared=False)
+    assert len({id(solver.system(row)) for row in timeline.covariates}) == 1
+    eta = patients(WEIGHED, drawn=1)[:3]
+    marks = START + np.arange(1, 60 * HOUR_MS, 14 * HOUR_MS + 1000, dtype=np.int64)
+    expected = np.array([reference(WEIGHED, timeline, row, marks) for row in eta])
+    assert_close(solved(WEIGHED, timeline, eta, marks), expected)
+    # How levels change with each eta, which is what a search for the mode follows.
+    for bump in 1e-4 * np.eye(5)[[WEIGHED.model.eta_names.index(name) for name in ("F", "late")]]:
+        found = np.diff(solved(WEIGHED, timeline, np.array([eta[1] - bump, eta[1] + bump]), marks), axis=0)[0]
+        slope = reference(WEIGHED, timeline, eta[1] + bump, marks) - reference(WEIGHED, timeline, eta[1] - bump, marks)
+        np.testing.assert_allclose(found, slope, rtol=1e-4, atol=1e-9)
+
+
+def test_an_infusion_of_a_stated_rate_lasts_as_long_as_its_weight_says() -> None:
+    marks = START + np.arange(1, 40 * HOUR_MS, 3 * HOUR_MS, dtype=np.int64)
+    eta, found = patients(WEIGHED, drawn=1), []
+    # Of the third dose 0.8 are available: of 10 h at 10 mg/h the first 8, or of 8 h at 12.5 mg/h all, at 10 mg/h.
+    for lasts, rate, rated in ((10, 10.0, True), (8, 12.5, False)):
+        begin = START + 2 * HOUR_MS
+        third = Recorded(begin, begin + lasts * HOUR_MS, rate, "iv", rated)
+        given = with_rates(Delivered(impulses=[(START, 5.0, "iv"), (START + HOUR_MS, 5.0, "iv")], recorded=[third]))
+        found.append(solved(WEIGHED, timeline_of(WEIGHED, {"toxin": given}, START), eta, marks))
+    np.testing.assert_allclose(found[1], found[0], rtol=1e-11)
+
+
+def test_steady_doses_are_weighed_as_the_one_that_is_recorded() -> None:
+    marks = START + np.arange(1, 40 * HOUR_MS, 7 * HOUR_MS, dtype=np.int64)
+    eta, found = patients(WEIGHED, drawn=1), []
+    for amount in (150.0, 450.0):
+        steady = Steady(START, 24 * HOUR_MS, 0, amount, "oral")
+        given = with_rates(Delivered(impulses=[(START, amount, "oral")], steady=[steady]))
+        found.append(solved(WEIGHED, timeline_of(WEIGHED, {"toxin": given}, START), eta, marks))
+    # 150 mg * 300 / (300 + 150) are 100 mg, 450 mg * 300 / (300 + 450) are 180 mg.
+    np.testing.assert_allclose(found[1], 1.8 * found[0], rtol=1e-9)
+
+
+def test_what_is_shown_of_a_parameter_is_what_it_is_now() -> None:
+    timeline = timeline_of(WEIGHED, course(), START)
+    shown = individual_parameters(WEIGHED, np.zeros((1, 5)), timeline.covariates_at(START + 20 * HOUR_MS))[0]
+    env = dict(zip(WEIGHED.parameters, shown, strict=True))
+    assert env["F"] == pytest.approx(0.7 * 300 / (300 + 150))
+    assert env["rF"] == pytest.approx(env["F"] / (2 - np.exp(-0.01 * 12)))
+
+
 def said(hours: float, number: int, value: float | None = None, amount: float = 100.0) -> DoseGiven | LabResult:
     time = from_millis(START) + timedelta(hours=hours)
     common = {"event_id": f"e{number}", "patient_id": "P-1", "time": time, "source": "test"}
@@ -139,14 +206,21 @@ def test_a_late_dose_or_measurement_changes_what_follows_it() -> None:
     assert first_difference(before, after) == START + 12 * HOUR_MS
 
 
-@settings(max_examples=5, deadline=None)
-@given(st.randoms(use_true_random=False))
-def test_any_order_of_arrival_ends_in_the_same_belief(shuffler: random.Random) -> None:
-    events = [said(0, 1), said(12, 2), said(18, 3, 2.2), said(24, 4, amount=50.0), said(31, 5, 1.9), said(40, 6, 2.4)]
+@pytest.mark.parametrize(("kernel", "analyte"), [(KERNEL, "cells"), (WEIGHED, "level")])
+@settings(max_examples=3, deadline=None)
+@given(shuffler=st.randoms(use_true_random=False))
+def test_any_order_of_arrival_ends_in_the_same_belief(shuffler: random.Random, kernel: Kernel, analyte: str) -> None:
+    values = [said(18, 3, 2.2), said(31, 5, 1.9), said(40, 6, 2.4)]
+    if analyte == "level":
+        mass = [Quantity(value=value.value.value, unit="mg/L") for value in values]
+        values = [v.model_copy(update={"analyte": analyte, "value": m}) for v, m in zip(values, mass, strict=True)]
+    doses = [said(0, 1), said(12, 2), said(24, 4, amount=50.0), said(27, 7, amount=90.0)]
+    gone = doses[-1].model_copy(update={"event_id": "e8", "status": "retracted", "replaces": "e7"})
     enrolment = Enrolment(event_id="e0", patient_id="P-1", time=from_millis(START), source="test", model="made")
+    events = [*doses, *values, gone]
 
-    def told(order: list[DoseGiven | LabResult]) -> PatientTwin:
-        twin = PatientTwin("P-1", KERNEL.model, particles=64)
+    def told(order: list[InputEvent]) -> PatientTwin:
+        twin = PatientTwin("P-1", kernel.model, particles=64)
         for event in [enrolment, *order]:
             assert not twin.observe([event]).rejected
         return twin

@@ -14,7 +14,7 @@ from twin.filter.belief import prior
 from twin.kernel.kernel import compile_model
 from twin.modelfile.library import load_model
 from twin.solver import solver as solve
-from twin.solver.linear_system import linear_system
+from twin.solver.linear_system import individual_parameters, linear_system
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
 
@@ -112,7 +112,7 @@ def test_a_proposal_leaves_nothing_behind(monkeypatch: pytest.MonkeyPatch) -> No
 @pytest.mark.filterwarnings("error")
 def test_a_block_without_a_real_eigenbasis_makes_only_its_own_particle_impossible() -> None:
     # Depot and central compartment empty at one rate: ka = CL / V exactly, so that the eigenvectors coincide.
-    par = solve.individual_parameters(TOY, np.zeros((3, 4)), np.array([70.0]))
+    par = individual_parameters(TOY, np.zeros((3, 4)), np.array([70.0]))
     clearance, absorption = TOY.parameters.index("CL"), TOY.parameters.index("ka")
     par[1, clearance] = par[1, absorption] * par[1, TOY.parameters.index("V")]
     system = linear_system(TOY, par, np.array([70.0]))
@@ -126,7 +126,7 @@ def test_a_block_without_a_real_eigenbasis_makes_only_its_own_particle_impossibl
 def test_the_eigenbasis_gives_back_the_block(model_id: str) -> None:
     kernel = compile_model(load_model(model_id))
     covariates = np.array([c.reference for c in kernel.model.covariates])
-    par = solve.individual_parameters(kernel, prior(kernel.model, 50, "basis").eta, covariates)
+    par = individual_parameters(kernel, prior(kernel.model, 50, "basis").eta, covariates)
     size = len(kernel.linear)
     a = np.zeros((50, size, size))
     kernel.system(par, covariates, a, np.zeros((50, size, len(kernel.inputs))), np.zeros((50, size)))

@@ -9,7 +9,7 @@ from tests.twin import toys
 from twin.clock import HOUR_MS as H
 from twin.kernel.kernel import compile_model
 from twin.timeline.delivery import Delivered, Recorded, with_rates
-from twin.timeline.input_columns import entering, input_column
+from twin.timeline.input_columns import Weights, entering, input_column
 
 ROUTES = compile_model(
     toys.made(
@@ -86,6 +86,23 @@ def test_a_pulse_of_courses_sees_the_first_dose_of_each(lag: str) -> None:
     found = entering(kernel, {"toxin": Delivered(pulses=[hour * H for hour in hours])}, [])
     entered = found.late.given.tolist() if lag else [millis for millis, *_ in found.kicks]
     assert entered == [0, 84 * H]
+
+
+def test_what_is_known_of_a_dose_multiplies_it() -> None:
+    weights = Weights(np.array([-(2**62), H, 3 * H]), np.array([[1.0, 1.0], [0.5, 0.25], [2.0, 3.0]]))
+    late, prompt = ROUTES.inputs.index("input(toxin, oral, lag=lag)"), ROUTES.inputs.index("input(toxin)")
+    given = Delivered(
+        impulses=[(H - 1, 10.0, "oral"), (H, 10.0, "oral"), (3 * H, 20.0, "iv")],
+        recorded=[Recorded(2 * H, 4 * H, 30.0, "iv")],
+    )
+    found = entering(ROUTES, {"toxin": with_rates(given)}, [], weights)
+    one, other = weights.rows[1:, late], weights.rows[1:, prompt]
+    assert found.late.amount.tolist() == [10.0, 10.0 * one[0]]
+    assert found.late.weight.tolist() == [1.0, one[0]]
+    assert found.kicks == [(3 * H, prompt, 20.0 * other[1])]
+    # What runs is weighed as it runs.
+    assert found.change.tolist() == [2 * H, 3 * H, 4 * H]
+    assert found.rates[:, prompt].tolist() == [0.0, 30.0 * other[0], 30.0 * other[1], 0.0]
 
 
 def test_nothing_given_is_nothing_that_enters() -> None:
