@@ -56,11 +56,17 @@ class VariabilitySpec:
 
 @dataclass(frozen=True, slots=True)
 class StatedSpec:
-    """How the source prints one parameter's variability: its form, and the numbers themselves (a CV as a fraction)."""
+    """How the source prints one parameter's variability: its form, and the numbers themselves (a CV as a fraction).
+
+    ``se`` is the standard error that it prints for the parameter's value, in the parameter's unit, found in so many
+    ``patients``: both or neither.
+    """
 
     stated_as: StatedAs | None = None
     iiv: float | None = None
     iov: float | None = None
+    se: float | None = None
+    patients: int | None = None
 
 
 NOT_STATED = StatedSpec()

@@ -3,7 +3,8 @@
 ``[[sources]]``       where the numbers come from; at least one
 ``[[confirmed_by]]``  sources of another lineage that hold the same; or ``unconfirmed = "where one was looked for"``
 ``[variability]``     ``stated_as``: in which form the source prints iiv and iov (`twin.model.evidence.STATED_AS`)
-``stated``            of a parameter: the printed numbers, ``{ iiv = 0.399 }``, which must give its variances
+``stated``            of a parameter: the printed numbers, ``{ iiv = 0.399 }``, which must give its variances; also the
+                      standard error ``se`` of its value over so many ``patients``, which bounds them
 ``[[expected]]``      what the typical patient must show under the usual regimens
 """
 
@@ -82,8 +83,15 @@ def read_stated(table: Table) -> StatedSpec:
     if not table.has("stated"):
         return NOT_STATED if stated_as is None else StatedSpec(stated_as)
     inner = table.table("stated")
-    found = StatedSpec(stated_as, inner.optional_number("iiv", above=0), inner.optional_number("iov", above=0))
+    iiv, iov, se = (inner.optional_number(key, above=0) for key in ("iiv", "iov", "se"))
+    patients = inner.optional_number("patients", least=2)
+    found = StatedSpec(stated_as, iiv, iov, se, None if patients is None else round(patients))
     inner.close()
+    if (se is None) != (patients is None):
+        missing, there = ("patients", "se") if patients is None else ("se", "patients")
+        raise inner.wrong(missing, f"is missing beside {there}, which says nothing alone; write it, or leave out both")
+    if found.patients != patients:
+        raise inner.wrong("patients", f"is {patients:g}; write a whole number")
     return found
 
 

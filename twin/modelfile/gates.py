@@ -6,6 +6,7 @@ them, and with ``--strict`` it wants none.
 ==============================  =====================================================================================
 iiv above 4                     a CV in percent; else ``stated = { iiv = ... }``, the printed number
 covariance = r w1^2 w2^2        made with variances in place of standard deviations; else ``stated_as = "covariance"``
+iiv above its standard error    an SD in place of a variance, or a percentage; else no ``se`` in ``stated``
 iiv whose form is not said      ``[variability] stated_as``
 proportional, form not said     the SD of log values; else ``fitted_on = "linear"``
 a dose that enters twice        two states take it whole by one route; else ``[inputs.X] whole_into``
@@ -34,12 +35,24 @@ LARGEST_VARIANCE = 4.0
 TELLING = 0.0005
 """A ratio must be known this well before it tells whether a correlation was rounded to two digits."""
 
+ROOM = 1.5
+"""An SD may exceed what its standard error allows by this factor: a standard error is itself an estimate."""
+
 _SHOWN = 6
 
 
 def doubts(model: Model, file: str) -> tuple[ModelError, ...]:
     """What a model probably does not mean, as errors that nobody raises: file, key, problem with its mend."""
-    gates = (_entering_twice, _entering_nowhere, _variances, _covariances, _forms, _residuals, _confirmation)
+    gates = (
+        _entering_twice,
+        _entering_nowhere,
+        _variances,
+        _errors,
+        _covariances,
+        _forms,
+        _residuals,
+        _confirmation,
+    )
     return tuple(ModelError(file, key, problem) for gate in gates for key, problem in gate(model))
 
 
@@ -99,6 +112,30 @@ def _variances(model: Model) -> Doubts:
                     f"a CV of {variance:g} % is {math.log1p(cv**2):.4g}; if it is meant, stated = {{ {level} = ... }}"
                 )
                 yield f"parameters.{p.name}.{level}", f"{problem}; {mend} gives the printed number"
+
+
+def _errors(model: Model) -> Doubts:
+    """However well each of n patients is known, their mean is known no better than to SD / sqrt(n)."""
+    for p in model.parameters:
+        se, patients = p.stated.se, p.stated.patients
+        if p.iiv is None or se is None or patients is None:
+            continue
+        sd = math.sqrt(p.iiv) * _per_eta(p)
+        most = math.sqrt(patients) * se
+        if sd > ROOM * most:
+            problem = f"is {p.iiv:g}, an SD of {sd:.2g} {p.unit}, where the standard error of {se:g} over {patients}"
+            mend = "the table may print SDs, a CV in percent, or another scale; if it is meant, leave se out of stated"
+            yield f"parameters.{p.name}.iiv", f"{problem} patients allows {most:.2g} at most; {mend}"
+
+
+def _per_eta(parameter: ParameterSpec) -> float:
+    """How much the value of the typical patient changes with eta."""
+    match parameter.distribution:
+        case "normal":
+            return 1.0
+        case "logit":
+            return parameter.value * (1.0 - parameter.value)
+    return abs(parameter.value)
 
 
 def _covariances(model: Model) -> Doubts:

@@ -82,6 +82,14 @@ def test_a_printed_number_must_give_the_variance(stated: str, form: str) -> None
         ("stated = { iiv = 0.4 }", "", r"CL\.stated: does not say what it is; write stated_as, one of variance, sd"),
         ("stated = { iov = 0.4 }", PRINTED.format("sd"), r"CL\.stated\.iov: has no iov beside it; write iov, or leave"),
         ('stated_as = "percent"', "", r"CL\.stated_as: 'percent' is not known; write one of variance, sd, cv_of_eta"),
+        (
+            "stated = { se = 0.4 }",
+            "",
+            r"CL\.stated\.patients: is missing beside se, which says nothing alone; write it",
+        ),
+        ("stated = { patients = 40 }", "", r"CL\.stated\.se: is missing beside patients"),
+        ("stated = { se = 1, patients = 2.5 }", "", r"CL\.stated\.patients: is 2\.5; write a whole number"),
+        ("stated = { se = 1, patients = 1 }", "", r"CL\.stated\.patients: is 1; it must be at least 2"),
         ("stated = { omega = 0.4 }", PRINTED.format("sd"), r"CL\.stated\.omega: unknown key"),
         (
             'distribution = "normal"\nstated_as = "cv_of_parameter"',

@@ -81,6 +81,40 @@ def test_a_variance_that_can_only_be_a_percentage_is_doubted() -> None:
     assert said(changed(("iiv = 0.09 ", 'distribution = "normal"\niiv = 30 '))) == []
 
 
+@pytest.mark.parametrize(
+    ("iiv", "distribution", "doubted"),
+    [
+        # Over 25 patients a mean of 10 L/h with an error of 0.4 allows an SD of 2, which is 0.2 of ln CL.
+        ("0.04", "log-normal", False),
+        ("0.08", "log-normal", False),
+        ("0.2", "log-normal", True),
+        ("4", "normal", False),
+        ("20", "normal", True),
+    ],
+)
+def test_patients_do_not_differ_more_than_the_standard_error_allows(iiv: str, distribution: str, doubted: bool) -> None:
+    given = f'distribution = "{distribution}"\nstated = {{ se = 0.4, patients = 25 }}\niiv = {iiv} '
+    found = said(changed(("iiv = 0.09 ", given)))
+    assert len(found) == doubted
+    if iiv == "20":
+        assert found == [
+            "parameters.CL.iiv: is 20, an SD of 4.5 L/h, where the standard error of 0.4 over 25 patients allows 2 at "
+            "most; the table may print SDs, a CV in percent, or another scale; if it is meant, leave se out of stated"
+        ]
+
+
+def test_the_phases_of_a_rhythm_cannot_differ_by_days_whose_mean_is_known_to_minutes() -> None:
+    text = load_model("ambulatory_bp_sheng2013").text
+    for right, table in (("iiv = 0.05", "iiv = 3.3"), ("iiv = 0.18", "iiv = 1.11")):
+        sd = float(table.split()[-1])
+        wrong = text.replace(f"{right}, se", f"{table}, se").replace(
+            f"iiv = {float(right.split()[-1]) ** 2:.4g}\n", f"iiv = {sd**2:.6g}\n"
+        )
+        assert wrong != text
+        (doubt,) = said(wrong)
+        assert "standard error" in doubt
+
+
 def test_a_covariance_made_of_variances_is_seen_where_digits_tell() -> None:
     variances = (("iiv = 0.09 ", "iiv = 0.104976 "), ("iiv = 0.04\n", "iiv = 0.335241\n"))
     (product,) = said(changed(*variances, more=JOINT + "covariance = 0.016892\n"))
