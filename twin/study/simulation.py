@@ -125,6 +125,11 @@ def _name(number: int) -> str:
     return f"{number:04d} {event_id(PATIENT, number)}"
 
 
+def sample_of(observation: Observation) -> int:
+    """Number in the design of the sample that a simulated observation is of."""
+    return int(observation.event_id.split()[0])
+
+
 def _valued(timeline: Timeline, values: Sequence[float]) -> Timeline:
     """The timeline with these values (n,), none of them censored: a simulated laboratory has no limits."""
     valued = [

@@ -36,6 +36,8 @@ from twin.events import (
     event_id,
     from_millis,
 )
+from twin.model.spec import OutputSpec
+from twin.observation.kinds import kind_of
 
 SOURCE = "ward"
 TOTALS_MS = HOUR_MS
@@ -237,8 +239,7 @@ def _association(
 
 
 def _results(patient: WardPatient) -> Iterator[tuple[int, TimedEvent]]:
-    for number, specimen in enumerate(patient.specimens):
-        value = patient.results[number]
+    for specimen, value in patient.results:
         if specimen.corrected is None:
             yield specimen.time, TimedEvent(specimen.reported, _result(patient, specimen, value))
             continue
@@ -266,9 +267,16 @@ def _result(
             below_lloq=below,
         )
     unit = "10*3/uL" if output.unit == "10*9/L" and patient.index % 3 == 2 else output.unit
-    count_value = Quantity(value=max(0.01, round(value, 2)), unit=unit)
+    reported = Quantity(value=_digits(value, output), unit=unit)
     envelope = says("lab_result", subject, specimen.time)
-    return LabResult(**envelope, **status, analyte=output.name, value=count_value, loinc=LOINC.get(output.name))
+    return LabResult(**envelope, **status, analyte=output.name, value=reported, loinc=LOINC.get(output.name))
+
+
+def _digits(value: float, output: OutputSpec) -> float:
+    """A result as it is written down: whole grades, cells with two decimals, else four digits."""
+    if kind_of(output).discrete:
+        return float(round(value))
+    return max(0.01, round(value, 2)) if output.unit == "10*9/L" else float(f"{value:.4g}")
 
 
 def _reported(patient: WardPatient, value: float, unit: str) -> Quantity:

@@ -7,20 +7,25 @@ their results come. `connectors.feeds.ward.bedside` turns it into events.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from connectors.feeds.analytes import drug_of
-from connectors.feeds.ward.physiology import Delivery, beyond, individual, measured, trajectory
+from connectors.feeds.ward.physiology import Delivery, followed, individual, measured, trajectory
 from connectors.feeds.ward.pump import Infusion, Scenario, infuse
 from twin.arrays import Floats
 from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS, UNIT_HOURS
-from twin.events import event_id, from_millis
+from twin.events import Covariate, DoseGiven, InputEvent, PumpDelivery, Quantity, event_id, from_millis
 from twin.model.spec import CovariateSpec, Model, OutputSpec, RegimenSpec, Route
+from twin.model.typical import typical_values
+from twin.observation.kinds import kind_of
+
+if TYPE_CHECKING:
+    from connectors.feeds.ward.solved import Solved
 
 FIRST_DOSE_MS = 2 * HOUR_MS
 """From admission to the first planned dose."""
@@ -139,20 +144,37 @@ class WardPatient:
 
     @cached_property
     def truth(self) -> dict[str, Floats]:
-        """True outputs and exposures along `grid`; integrated when first asked for."""
+        """True outputs and exposures along `grid`; worked out when first asked for."""
+        if not followed(self.model):
+            return self._solved.course
         unit = UNIT_HOURS[self.model.time_unit] * HOUR_MS
         return trajectory(self.model, self.values, self.deliveries, (self.grid - self.admitted) / unit)
 
     @cached_property
-    def results(self) -> tuple[float, ...]:
-        """What the laboratory measures in each specimen: the truth with the model's residual error."""
+    def results(self) -> tuple[tuple[Specimen, float], ...]:
+        """What the laboratory measures in specimens, in time order: the truth with the model's residual error.
+
+        What was looked for until it happened is seen at its own moment, and not looked for any more.
+        """
+        if not followed(self.model):
+            found = [(replace(self.specimens[i], time=ms), v) for i, (ms, v) in self._solved.results.items()]
+            return tuple(sorted(found, key=lambda result: result[0].time))
         rng = self.rng(RESULTS)
         outputs = {output.name: output for output in self.model.outputs}
         at = np.searchsorted(self.grid, [s.time for s in self.specimens])
         return tuple(
-            measured(outputs[specimen.output], float(self.truth[specimen.output][k]), rng)
+            (specimen, measured(outputs[specimen.output], float(self.truth[specimen.output][k]), rng))
             for specimen, k in zip(self.specimens, at, strict=True)
         )
+
+    @cached_property
+    def _solved(self) -> Solved:
+        from connectors.feeds.ward.solved import solved  # with the compiler, which most wards do without
+
+        names = [output.name for output in self.model.outputs]
+        samples = [(specimen.time, names.index(specimen.output)) for specimen in self.specimens]
+        eta = np.array([self.eta[name] for name in self.model.eta_names])
+        return solved(self.model, self.id, eta, perfect_record(self), samples, self.grid)
 
     def truth_record(self) -> dict[str, Any]:
         """The patient as a line of the truth file: who it is, what happened and when, and the true course."""
@@ -179,6 +201,38 @@ class WardPatient:
         }
 
 
+def perfect_record(patient: WardPatient) -> tuple[InputEvent, ...]:
+    """What really happened to a patient, as events that nobody sends: all doses, deliveries and covariates."""
+
+    def told(subject: str, millis: int) -> dict[str, Any]:
+        identity = event_id("truth", patient.seed, patient.id, subject, millis)
+        return {"event_id": identity, "patient_id": patient.id, "time": from_millis(millis), "source": "truth"}
+
+    found: list[InputEvent] = []
+    for spec in patient.model.covariates:
+        value = Quantity(value=patient.covariates[spec.name], unit=spec.unit)
+        found.append(Covariate(**told(spec.name, patient.admitted), name=spec.name, value=value))
+    for n, dose in enumerate(patient.given):
+        lasts = Quantity(value=dose.hours, unit="h") if dose.hours > 0 else None
+        amount, envelope = Quantity(value=dose.amount, unit="mg"), told(f"dose {n}", dose.time)
+        found.append(DoseGiven(**envelope, drug=dose.drug, route=dose.route, amount=amount, duration=lasts))
+    for n, infusion in enumerate(patient.infusions):
+        # A word a day, as a pump that is not heard is not believed for ever.
+        words = [(ms, s.rate) for s in infusion.segments for ms in range(s.start, s.end, DAY_MS)]
+        for millis, rate in [*words, (infusion.end, 0.0)]:
+            found.append(
+                PumpDelivery(
+                    **told(f"pump {n}", millis),
+                    device_id=f"pump-{infusion.drug}",
+                    drug=infusion.drug,
+                    phase="stop" if millis == infusion.end else "start",
+                    delivery_status="delivering" if rate > 0 else "not-delivering",
+                    rate=Quantity(value=rate, unit="mg/h"),
+                )
+            )
+    return tuple(found)
+
+
 PERSON, TREATMENT, SPECIMENS, RESULTS, PUMP, VITALS, TOTALS, GAPS = range(8)
 """Purposes of `WardPatient.rng`."""
 
@@ -191,12 +245,10 @@ def draw_patient(model: Model, index: int, seed: int, admitted: int, days: float
         ward: the first part of the patient's id.
 
     Raises:
-        ValueError: the model has no regimen to treat a patient with, or holds what the ward cannot simulate.
+        ValueError: the model has no regimen to treat a patient with, though its drugs do something.
     """
-    if not model.regimens:
+    if not model.regimens and not {each.drug for each in model.inputs if each.enters_nothing} >= set(model.drugs):
         raise ValueError(f"model {model.id} has no [[regimens]], so nobody knows how to treat a patient of it")
-    if (reason := beyond(model)) is not None:
-        raise ValueError(f"the ward cannot simulate {model.id}: {reason}; `dosetwin validate` simulates every model")
     rng = np.random.default_rng([seed, index, PERSON])
     draws = np.linalg.cholesky(model.omega) @ rng.standard_normal(len(model.eta_names))
     eta = {name: float(value) for name, value in zip(model.eta_names, draws, strict=True)}
@@ -212,7 +264,7 @@ def draw_patient(model: Model, index: int, seed: int, admitted: int, days: float
         model=model,
         eta=eta,
         covariates=covariates,
-        values=individual(model, eta, covariates),
+        values=individual(model, eta, covariates) if followed(model) else typical_values(model, covariates, eta),
         admitted=admitted,
         discharged=discharged,
         orders=orders,
@@ -284,7 +336,8 @@ def _specimens(
     orders: Orders,
     rng: np.random.Generator,
 ) -> tuple[Specimen, ...]:
-    """Counts before treatment and every one to three days; levels around the pump's planned end."""
+    """Counts before treatment and every one to three days; levels around the pump's planned end, or after every second
+    dose of what no pump gives."""
     found: list[Specimen] = []
     for output in model.outputs:
         measured_drug = drug_of(output, model)
@@ -296,7 +349,11 @@ def _specimens(
                 time += round(rng.uniform(0.9, 3.0) * DAY_MS)
             continue
         _, planned = orders.get(measured_drug, ("iv", ()))
+        by_hand = all(dose.hours < PUMP_HOURS for dose in planned)
         for dose in planned:
+            if by_hand and rng.random() < 0.5:
+                time = dose.time + round(rng.uniform(0.5, 10) * HOUR_MS)
+                found.append(_specimen(time, output, rng.uniform(6, 24), rng))
             if dose.hours < PUMP_HOURS:
                 continue
             after = (0.6, 0.95) if dose.hours >= 12 else (0.95, 1 + 1 / dose.hours, 1 + 5 / dose.hours)
@@ -311,6 +368,8 @@ def _specimens(
 def _specimen(time: int, output: OutputSpec, hours_late: float, rng: np.random.Generator) -> Specimen:
     reported = time + round(hours_late * HOUR_MS)
     corrected = reported + round(rng.uniform(2, 10) * HOUR_MS) if rng.random() < 0.03 else None
+    if kind_of(output).discrete:
+        corrected = None  # A grade has no decimal point to slip.
     return Specimen(time, output.name, reported, corrected)
 
 

@@ -5,7 +5,7 @@ The model's equations are walked as formulas and integrated by LSODA from one di
     dx/dt = f(t, x, u),   u constant between two changes of delivery;   x <- x + B a   at a dose given at once.
 
 Nothing of the twin's compiled kernel, time steps or exact linear solution is used, so that a score of the twin against
-this truth is a score of all of that as well.
+this truth is a score of all of that as well. Models that ask for more are left to `connectors.feeds.ward.solved`.
 """
 
 from __future__ import annotations
@@ -120,18 +120,12 @@ def measured(output: OutputSpec, value: float, rng: np.random.Generator) -> floa
     return value
 
 
-def beyond(model: Model) -> str | None:
-    """What of a model this physiology does not follow, in words; ``None`` where it follows everything."""
-    for column in record_columns(model):
-        return f"its formulas ask the record for {column}"
-    for text in _calls(model):
-        if arguments_of(text)[2] or text.startswith("transit("):
-            return f"its doses enter late, by {text}"
-    if model.occasions is not None:
-        return "it differs between occasions"
+def followed(model: Model) -> bool:
+    """Whether this physiology follows all of a model; else `connectors.feeds.ward.solved` does."""
+    late = any(arguments_of(text)[2] or text.startswith("transit(") for text in _calls(model))
     # What is predicted must be all that a laboratory reads, and what it reads be above 0.
-    odd = (o for o in model.outputs if o.further or kind_of(o).discrete)
-    return next((f"its output {o.name} is of kind {o.kind}" for o in odd), None)
+    odd = any(o.further or kind_of(o).discrete for o in model.outputs)
+    return not (record_columns(model) or late or model.occasions is not None or odd)
 
 
 # --- integration -----------------------------------------------------------------------------------------------------
