@@ -71,7 +71,7 @@ def await_name(
         NameTaken: somebody who lives has it.
     """
     waited = 0.0
-    while (who := look()) is not None and (alive := _lives(who)) is not False:
+    while (who := look()) is not None and (alive := lives(who)) is not False:
         if alive or waited >= patience:
             raise NameTaken(
                 f"--instance {name} is that of another worker that runs ({who}): give each worker a name of its own, "
@@ -83,7 +83,7 @@ def await_name(
         waited += LOOK_SECONDS
 
 
-def _lives(client: str) -> bool | None:
+def lives(client: str) -> bool | None:
     """Whether the process of a client id lives; None where this machine cannot know."""
     host, _, process = client.removeprefix("dosetwin@").rpartition("/")
     if host != socket.gethostname():

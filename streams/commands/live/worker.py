@@ -101,7 +101,7 @@ def worker(
         name = name_on_this_machine(instance)
         options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, name)
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
-        factory = prepare(settings, twins, _model_files(model or []), ready_models)
+        factory = prepare(settings, twins, model_files(model or []), ready_models)
         if processes > 1:
             if datadir is not None:
                 raise ValueError("--datadir: processes must not share one: leave it out beside --processes")
@@ -194,7 +194,8 @@ def run(
     return 0
 
 
-def _model_files(given: list[str]) -> dict[str, Path]:
+def model_files(given: list[str]) -> dict[str, Path]:
+    """The file of each model named as ``ID=FILE``; raises `ValueError` for anything else."""
     files = {}
     for item in given:
         model_id, separator, path = item.partition("=")

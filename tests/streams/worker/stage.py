@@ -135,8 +135,12 @@ class Stage:
 
     def rows(self) -> dict[str, StateRow]:
         """The newest state row of each patient."""
+        return {patient: decode_row(row) for patient, row in self.raw_rows().items()}
+
+    def raw_rows(self) -> dict[str, bytes]:
+        """The last record of each patient in the changelog."""
         records = self.records(changelog_of(self.settings))
-        return {record.key.decode(): decode_row(record.value) for record in records if record.key != MARK}
+        return {record.key.decode(): record.value for record in records if record.key != MARK}
 
     def lag(self) -> int:
         """Records not yet committed by the worker's group; all of them while nothing is committed."""

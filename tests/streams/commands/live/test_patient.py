@@ -1,0 +1,121 @@
+"""Patients whose rows are damaged, of another version or gone come back by command, as they would be undisturbed."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from connectors.kafka.clients import open_admin
+from connectors.kafka.topics import home_partition
+from streams.cli import app
+from streams.worker.app import changelog_of, ensure_changelog
+from streams.worker.rows.state_row import StateRow, decode_row, encode_row, of_term, term_of
+from tests.streams.worker.stage import FAKE_TWINS, Stage, WorkerProcess, enrolment, lab, pump
+
+PATIENTS = ["fine", "flipped", "other-version", "other-model", "deleted", "large"]
+
+
+@pytest.fixture
+def stage(kafka: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
+    stage = Stage(kafka)
+    monkeypatch.setenv("DOSETWIN_KAFKA", stage.bootstrap)
+    monkeypatch.setenv("DOSETWIN_TOPIC_PREFIX", stage.prefix)
+    monkeypatch.setenv("DOSETWIN_PARTITIONS", str(stage.partitions))
+    yield stage
+    stage.close()
+
+
+def damage(stage: Stage, raw: dict[str, bytes]) -> None:
+    """Make the changelog anew, as it may be after compaction, with what must not be taken for a sound row."""
+    flipped = bytearray(raw["flipped"])
+    flipped[-7] ^= 4
+    version = bytearray(raw["other-version"])
+    version[3] -= 1
+    rows: dict[str, bytes | None] = {
+        "fine": raw["fine"],
+        "deleted": None,
+        "flipped": bytes(flipped),
+        "other-version": bytes(version),
+        "other-model": altered(raw["other-model"], model_hash="another"),
+        "large": altered(raw["large"], twin=b"", sealed=("row_too_large", "it was")),
+    }
+    admin = open_admin(stage.bootstrap)
+    admin.delete_topics([changelog_of(stage.settings)])
+    admin.close()
+    ensure_changelog(stage.settings)
+    for patient, row in rows.items():
+        number = home_partition(patient.encode(), stage.partitions)
+        stage.producer.send(changelog_of(stage.settings), partition=number, key=patient.encode(), value=row).get(10)
+
+
+def altered(raw: bytes, **changes: Any) -> bytes:
+    fields = {name: getattr(decode_row(raw), name) for name in StateRow.__struct_fields__}
+    return of_term(encode_row(StateRow(**(fields | changes))), term_of(raw) or 0)
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["patient", *arguments])
+
+
+def test_sealed_patients_are_named_and_come_back_to_the_bytes_of_an_undisturbed_run(
+    stage: Stage, tmp_path: Path
+) -> None:
+    stage.play([enrolment(patient) for patient in PATIENTS])
+    stage.play(lab(patient, minute, 0.3 if minute == 4 else 3.0) for minute in range(1, 6) for patient in PATIENTS)
+    with WorkerProcess(stage, tmp_path / "first.log") as worker:
+        stage.wait_until_committed()
+        busy = run("rebuild", "flipped", "--twins", FAKE_TWINS)
+        assert busy.exit_code == 1
+        assert "stop them first" in busy.output
+        assert worker.stop() == 0
+    sound, before = stage.raw_rows(), stage.rows()
+    damage(stage, sound)
+
+    stage.play([lab(patient, 7) for patient in PATIENTS])
+    with WorkerProcess(stage, tmp_path / "sealed.log") as worker:
+        stage.wait_until_committed()
+        assert worker.stop() == 0
+    letters = {letter.patient_id: letter.reason for letter in stage.rejected()}
+    assert letters == {
+        "flipped": "bad_state_row",
+        "other-version": "bad_state_row",
+        "other-model": "model_changed",
+        "deleted": "row_deleted",
+        "large": "row_too_large",
+    }
+
+    back = ["flipped", "other-version", "other-model", "deleted"]
+    result = run("rebuild", *back, "stranger", "--twins", FAKE_TWINS)
+    assert result.exit_code == 1
+    assert "stranger: the inputs hold no enrolment to begin with" in result.output
+    assert result.output.count("folded anew from 7 records") == len(back)
+    assert run("reenrol", "large").exit_code == 0
+    stage.play([pump(patient, 9) for patient in PATIENTS])
+    with WorkerProcess(stage, tmp_path / "back.log") as worker:
+        stage.wait_until_committed()
+        assert worker.stop() == 0
+    assert len(stage.rejected()) == len(letters), "nothing is refused any more"
+    after = stage.rows()
+    fine = known_to(after["fine"].twin)
+    assert known_to(before["fine"].twin) != fine
+    for patient in back:
+        assert known_to(after[patient].twin) == fine
+        assert after[patient].sealed is None
+    anew = after["large"]
+    assert (anew.model_id, anew.twin, len(anew.held)) == ("", b"", 1), "it waits for an enrolment, as one who is new"
+    assert run("rebuild", "fine", "--twins", FAKE_TWINS).exit_code == 0
+    assert stage.rows()["fine"].twin == after["fine"].twin
+    ids = [estimate.event_id for estimate in stage.estimates() if estimate.patient_id == "deleted"]
+    assert len(set(ids)) == 7, "what was refused meanwhile was estimated too"
+    alerts = {(alert.patient_id, alert.alert_id, alert.revision) for alert in stage.alerts()}
+    assert len(alerts) == len(PATIENTS), "alerts were told again as they were"
+
+
+def known_to(raw: bytes) -> list[tuple[int, str, float]]:
+    """What a fake twin knows: time, kind and value of everything."""
+    return [(entry[0], entry[2], entry[3]) for entry in json.loads(raw)["history"]]
