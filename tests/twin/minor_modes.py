@@ -28,11 +28,29 @@ from twin.timeline.timeline import build
 
 DOSE, CLEARANCE = 100.0, 5.0
 
-LEVELS = {0.5: 1.3208, 1.0: 2.1655, 2.0: 2.4429, 3.0: 1.8316, 4.0: 2.2685, 6.0: 1.5628, 8.0: 0.9716, 12.0: 0.5906,
-          16.0: 0.2936, 24.0: 0.0766}  # fmt: skip
-"""Hours and mg/L: of a patient whose rates are 1/6 and 1 per hour."""
 
-SPREAD = 0.15
+@dataclass(frozen=True)
+class Sampling:
+    """``levels`` (h, mg/L) of a patient whose rates are 1/6 and 1 per hour, and their relative ``error``."""
+
+    name: str
+    levels: tuple[tuple[float, float], ...]
+    error: float
+
+
+USUAL = Sampling(
+    "usual",
+    ((0.5, 1.3208), (1.0, 2.1655), (2.0, 2.4429), (3.0, 1.8316), (4.0, 2.2685), (6.0, 1.5628), (8.0, 0.9716),
+     (12.0, 0.5906), (16.0, 0.2936), (24.0, 0.0766)),
+    0.15,
+)  # fmt: skip
+SPARSE = Sampling("sparse", ((1.0, 2.0163), (3.0, 2.5191), (6.0, 1.5359), (12.0, 0.4452), (24.0, 0.0839)), 0.15)
+PRECISE = Sampling(
+    "precise",
+    ((0.5, 1.2892), (1.0, 2.0445), (2.0, 2.3871), (3.0, 2.0065), (4.0, 2.1292), (6.0, 1.5147), (8.0, 1.0088),
+     (12.0, 0.5671), (16.0, 0.2862), (24.0, 0.075)),
+    0.08,
+)  # fmt: skip
 
 POINTS = {2: 201, 3: 45}
 """Points of the quadrature along each axis."""
@@ -46,17 +64,19 @@ class FlipFlop:
         share: about what the second mode weighs, in which absorption is the slower.
         volume, absorption: typical values (L, 1/h).
         variances: of the random effects of volume and absorption, and of clearance where it has one.
+        sampling: what was measured.
     """
 
     share: float
     volume: float
     absorption: float
     variances: tuple[float, ...]
+    sampling: Sampling = USUAL
 
     @property
     def name(self) -> str:
         """Of its model."""
-        return f"flip_flop_{len(self.variances)}_{round(100 * self.share)}"
+        return f"flip_flop_{self.sampling.name}_{len(self.variances)}_{round(100 * self.share)}"
 
     def weight(self) -> float:
         """What the second mode weighs, by quadrature over the logarithms of both rates, and of clearance."""
@@ -83,9 +103,9 @@ class FlipFlop:
         scale = DOSE * absorption * elimination / (clearance * apart)
         total = np.zeros(len(x))
         with np.errstate(all="ignore"):
-            for hours, value in LEVELS.items():
+            for hours, value in self.sampling.levels:
                 c = scale * (np.exp(-elimination * hours) - np.exp(-absorption * hours))
-                total += log_normal(value, c, SPREAD * c)
+                total += log_normal(value, c, self.sampling.error * c)
         slow, fast = (absorption, elimination) if swapped else (elimination, absorption)
         effects = [np.log(clearance / slow / self.volume), np.log(fast / self.absorption)]
         effects += [np.log(clearance / CLEARANCE)] if len(self.variances) == 3 else []
@@ -96,7 +116,7 @@ class FlipFlop:
     def kept(self, patient: str) -> tuple[float, int]:
         """The weight of the second mode after all levels, and the particles that stand for it."""
         kernel = compiled(self)
-        events = [*given([(0.0, DOSE)], "oral"), *(level(hours, value) for hours, value in LEVELS.items())]
+        events = [*given([(0.0, DOSE)], "oral"), *(level(hours, value) for hours, value in self.sampling.levels)]
         timeline = build(history_of(events), kernel)
         assert timeline is not None
         trunk = Trunk(kernel, patient)
@@ -125,7 +145,7 @@ def compiled(posterior: FlipFlop) -> Kernel:
                 ("KA", posterior.absorption, "1/h", of_absorption),
             ],
             {"Depot": "input(toxin, oral) - KA*Depot", "A": "KA*Depot - CL/V*A"},
-            {"plasma": ("mg/L", "A/V", "toxin", f"proportional = {SPREAD}")},
+            {"plasma": ("mg/L", "A/V", "toxin", f"proportional = {posterior.sampling.error}")},
         )()
     )
 
@@ -141,8 +161,18 @@ POSTERIORS = (
     FlipFlop(0.1, 25.727, 0.865, (1.0, 2.0, 1.0)),
     FlipFlop(0.04, 36.565, 1.229, (1.0, 2.0, 1.0)),
     FlipFlop(0.01, 60.285, 2.026, (1.0, 2.0, 1.0)),
+    FlipFlop(0.5, 11.964, 0.402, (1.5, 1.5, 1.5), SPARSE),
+    FlipFlop(0.2, 20.036, 0.673, (1.5, 1.5, 1.5), SPARSE),
+    FlipFlop(0.1, 27.173, 0.913, (1.5, 1.5, 1.5), SPARSE),
+    FlipFlop(0.04, 39.229, 1.318, (1.5, 1.5, 1.5), SPARSE),
+    FlipFlop(0.01, 65.696, 2.208, (1.5, 1.5, 1.5), SPARSE),
+    FlipFlop(0.5, 12.248, 0.412, (2.0, 1.0, 1.0), PRECISE),
+    FlipFlop(0.2, 20.193, 0.679, (2.0, 1.0, 1.0), PRECISE),
+    FlipFlop(0.1, 26.961, 0.906, (2.0, 1.0, 1.0), PRECISE),
+    FlipFlop(0.04, 38.32, 1.288, (2.0, 1.0, 1.0), PRECISE),
+    FlipFlop(0.01, 63.674, 2.14, (2.0, 1.0, 1.0), PRECISE),
 )
-"""Two random effects, and three."""
+"""Two random effects, and three; three with few levels, and with precise ones."""
 
 
 def main(keys: Sequence[str]) -> None:
@@ -151,8 +181,9 @@ def main(keys: Sequence[str]) -> None:
         known = posterior.weight()
         ratio = np.array([posterior.kept(key)[0] / known for key in keys])
         missed = int((np.abs(ratio - 1.0) > 0.3).sum())
-        told = f"{len(posterior.variances)} effects, {known:.4f}: kept {ratio.min():.2f} to {ratio.max():.2f} of it"
-        print(f"{told} in {len(keys)} keys, beyond 30 % in {missed}")
+        told = f"{posterior.sampling.name}, {len(posterior.variances)} effects, {known:.4f}: "
+        told += f"kept {ratio.min():.2f} to {ratio.max():.2f} of it"
+        print(f"{told} in {len(keys)} keys, beyond 30 % in {missed}", flush=True)
 
 
 if __name__ == "__main__":

@@ -3,6 +3,7 @@
     weigh        w_i <- w_i p(y | eta_i)
     if ESS < N/2, or a part of the cloud rests on a few particles:
         seek     peaks of the posterior, among them such as the cloud has lost
+    if ESS < N/2, or there are several peaks:
         temper   find the largest step in p(y | eta)^phi that keeps ESS at N/4
         draw     anew from a mixture q fitted to the cloud, and weigh by  prior p(past | eta) p(y | eta)^phi / q(eta)
         until phi = 1
@@ -16,6 +17,12 @@ Where drawing again and again does not help, since there are too many dimensions
 cloud is resampled and moved instead by Metropolis steps with the same target (resample-move, Gilks & Berzuini 2001;
 Chopin 2002): see `twin.filter.moving`. A drift has an increment per parameter and step, more than any mixture follows,
 and each is little known: those particles are moved at once.
+
+From a drift's first step on other peaks are not looked for, nor where there are too many effects to draw. A peak that
+the cloud has lost is given its weight by draws that a mixture weighs, and there is no such mixture; Laplace's
+approximation alone, over dozens of increments, would be a guess that nothing corrects. Without the increments a search
+would climb the peaks of another posterior. Two modes are kept there by the cloud alone, and by every tenth step of
+differential evolution, which jumps between them.
 
 What a particle carries along (see `twin.solver.effects`) is resampled with it and never moved.
 """
@@ -48,7 +55,7 @@ DRAWN_AT_MOST = 24
 """Free effects beyond which drawing anew is not tried."""
 
 PART, PART_RESTS_ON = 30, 4.0
-"""Particles of a part, and the least ESS that any may have: less says that a peak may stand where none of them is."""
+"""Particles of a part, and the ESS below which it cannot tell that no peak stands beside it, so that one is sought."""
 
 MOST_STAGES = 16
 """Tempering stages after which the rest of a datum is taken at once."""
@@ -93,12 +100,15 @@ def assimilate(
     """
     log_weight, increment = normalised(belief.log_weight + weighed.last)
     ess = effective_size(log_weight)
-    if np.isfinite(increment) and _holds(law, belief, log_weight):
+    holds = bool(np.isfinite(increment)) and _holds(log_weight)
+    peaks = None
+    if not holds or _thin(law, belief, log_weight):
+        peaks = _several(law, weighed, seek, generator(*key, "seek"))
+    if holds and peaks is None:
         evidence = belief.log_evidence + increment
         done = replace(belief, log_weight=log_weight, log_evidence=evidence, observations=belief.observations + 1)
         return done, weighed, Diagnostics(0, 0, 0, 0.0, ess)
     stage, phi = Stage(weighed, belief.log_weight, belief.log_evidence), 0.0
-    peaks = _several(law, weighed, seek, generator(*key, "seek"))
     taken: list[Stage] = []
     while phi < 1.0:
         step = _largest_step(stage.log_weight, stage.cloud.last, phi) if len(taken) + 1 < MOST_STAGES else 1.0
@@ -122,21 +132,29 @@ def _drawable(law: Law) -> bool:
     return law.size <= DRAWN_AT_MOST and not law.carried
 
 
-def _holds(law: Law, belief: Belief, log_weight: Floats) -> bool:
-    """Whether the particles still stand for the posterior with new weights (N,): on the whole, and every part."""
+def _holds(log_weight: Floats) -> bool:
+    """Whether the particles still stand for the posterior with new weights (N,), on the whole."""
     size = len(log_weight)
-    if effective_size(log_weight) < ESS_FLOOR * size or float(log_weight.max()) > math.log(LARGEST / size):
+    return effective_size(log_weight) >= ESS_FLOOR * size and float(log_weight.max()) <= math.log(LARGEST / size)
+
+
+def _thin(law: Law, belief: Belief, log_weight: Floats) -> bool:
+    """Whether a part of the particles, with new weights (N,), no longer tells that there is no peak beside it."""
+    if not _sought(law):
         return False
-    if law.steps or not law.size or not _drawable(law):
-        return True
     part = parts_along(belief.eta, belief.weight, PART)
-    return least_ess(log_weight, part, belief.log_weight) >= PART_RESTS_ON
+    return least_ess(log_weight, part, belief.log_weight) < PART_RESTS_ON
+
+
+def _sought(law: Law) -> bool:
+    """Whether peaks are looked for."""
+    # Not with a drift, and not where peaks could not be drawn from: see above.
+    return law.size > 0 and not law.steps and _drawable(law)
 
 
 def _several(law: Law, weighed: Weighed, seek: Seek | None, rng: np.random.Generator) -> Peaks | None:
     """The peaks of the posterior where there are several."""
-    # A drift's increments are not looked along: in the search for modes it stands still.
-    if seek is None or law.steps or not _drawable(law):
+    if seek is None or not _sought(law):
         return None
     peaks = seek(weighed.eta, target_of(law, 1.0)(weighed), rng)
     return peaks if len(peaks.mass) > 1 else None

@@ -13,6 +13,7 @@ from tests.twin import toys
 from twin.arrays import Floats, storable
 from twin.filter.assimilate import DRAWN_AT_MOST, ESS_FLOOR, Diagnostics, assimilate
 from twin.filter.belief import Belief, prior
+from twin.filter.modes.peaks import Peaks
 from twin.filter.stage import Weighed
 from twin.model.spec import Model
 from twin.randomness import even_normals, generator
@@ -96,6 +97,30 @@ def test_a_normal_posterior_is_found_without_bias() -> None:
     assert np.log(np.exp(evidence - log_evidence).mean()) == pytest.approx(0.0, abs=0.08)
     assert np.abs(evidence - log_evidence).max() < 0.5
     assert all(run.observations == 5 for run in runs)
+
+
+@pytest.mark.parametrize("peaks", [1, 2])
+def test_where_the_cloud_is_thin_it_is_drawn_anew_only_if_there_are_several_peaks(peaks: int) -> None:
+    """A datum that speaks sharply to one patient in thirty alone, and leaves next to none of those."""
+    before = prior(MODEL, 1000, "thin")
+    high = float(np.quantile(before.eta[:, 0], 0.97))
+
+    def weigher(eta: Floats) -> Weighed:
+        sharp = stats.norm.logpdf(eta[:, 1], 0.1, 1e-3) - stats.norm.logpdf(0.0, 0.0, 1e-3)
+        return Weighed(eta, np.zeros(len(eta)), np.where(eta[:, 0] > high, sharp, 0.0))
+
+    looked: list[int] = []
+
+    def seek(eta: Floats, *_: object) -> Peaks:
+        looked.append(len(eta))
+        centre = np.array([[0.0, 0.0], [high, 0.1]])[:peaks]
+        return Peaks(centre, np.repeat(np.linalg.cholesky(MODEL.omega)[None], peaks, axis=0), np.full(peaks, 1 / peaks))
+
+    after, _, took = assimilate(law(MODEL), before, weigher(before.eta), weigher, ("thin",), seek)
+    assert looked == [1000]
+    assert took.ess_before > 0.9 * 1000
+    assert took.stages == peaks - 1
+    assert (after.eta is before.eta) == (peaks == 1)
 
 
 @pytest.mark.slow

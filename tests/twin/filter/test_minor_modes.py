@@ -8,11 +8,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.twin.minor_modes import POSTERIORS, FlipFlop
+from tests.twin.minor_modes import POSTERIORS, USUAL, FlipFlop
 from twin.filter.drawing import KEPT
 
 TWO_EFFECTS = [posterior for posterior in POSTERIORS if len(posterior.variances) == 2]
-LIGHT = [posterior for posterior in POSTERIORS if posterior.share <= 0.04]
+LIGHT = [posterior for posterior in POSTERIORS if posterior.share <= 0.04 and posterior.sampling is USUAL]
 
 
 def named(posterior: FlipFlop) -> str:

@@ -3,9 +3,12 @@
     log mass = -U(peak) - log det F / 2            Laplace's approximation, up to what all peaks share.
 
 A cloud forgets: a peak that weighed nothing by the first values, and that later ones raise, has no particle left to
-draw from. So each time that a cloud is drawn anew, descents begin at particles that stand apart from likelier ones, and
-at the likeliest of scattered draws of the prior. They are cheap: first differences, and no more of them than they need
-to be near; for what is found only says where to draw, and what is drawn is weighed.
+draw from. So each time that a cloud is drawn anew, or has become thin somewhere, descents begin at particles that
+stand apart from likelier ones, and at the likeliest of scattered draws of the prior. They are cheap: first differences,
+and no more of them than they need to be near; for what is found only says where to draw, and what is drawn is weighed.
+
+A shoulder that is no peak by itself is not found, and gets no particles beyond its weight: what it weighs is as
+uncertain as a few particles leave it, until later data make a peak of it.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ starts, evenly spread, to meet one that is a tenth of the prior.
 from __future__ import annotations
 
 import numpy as np
+from numba import njit
 
 from twin.arrays import Floats
 from twin.filter.modes.descents import Respond
@@ -46,10 +47,20 @@ def standing_apart(eta: Floats, log_density: Floats, count: int) -> Floats:
     ridge = 1e-9 + 1e-6 * np.diag(covariance).mean()
     factor = np.linalg.cholesky(covariance + ridge * np.eye(len(covariance)))
     white = np.einsum("nj,ij->ni", apart, np.linalg.inv(factor))
-    square = (white * white).sum(axis=1)
-    between = square[:, None] + square - 2.0 * np.einsum("ni,mi->nm", white, white)
-    above = np.where(np.tri(len(cloud), k=-1, dtype=np.bool_), between, np.inf).min(axis=1)
-    return np.asarray(cloud[np.argsort(-above, kind="stable")[:count]])
+    return np.asarray(cloud[np.argsort(-_from_likelier(white), kind="stable")[:count]])
+
+
+@njit(cache=True, nogil=True)
+def _from_likelier(white):  # type: ignore[no-untyped-def]
+    """Squared distance (M,) of each point of white (M, d) from the nearest before it; infinite for the first."""
+    apart = np.full(len(white), np.inf)
+    for n in range(len(white)):
+        for before in range(n):
+            square = 0.0
+            for i in range(white.shape[1]):
+                square += (white[n, i] - white[before, i]) ** 2
+            apart[n] = min(apart[n], square)
+    return apart
 
 
 def draws_for(count: int) -> int:
