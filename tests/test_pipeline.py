@@ -32,9 +32,9 @@ from connectors.sinks.influx import TOPICS
 from streams.worker.event_time_merge import IDLE_SECONDS
 from tests.connectors.console.bench import Bench
 from tests.connectors.console.shown import Shown, every_panel, named_in_overrides
+from tests.faults.verdict import Undisturbed
 from tests.lineprotocol import parse
 from tests.streams.worker.stage import ROOT, Stage, WorkerProcess, lab
-from tests.streams.worker.undisturbed import said_in_order
 from twin.events import (
     Alert,
     DrugLevel,
@@ -199,7 +199,7 @@ def test_no_event_of_the_ward_is_lost_and_only_the_bad_one_is_refused(pipeline: 
 
 
 def test_worker_and_sink_that_were_killed_end_where_undisturbed_ones_do(pipeline: Pipeline) -> None:
-    undisturbed = said_in_order(pipeline.events, PARTICLES)
+    undisturbed = Undisturbed.of(pipeline.events, PARTICLES).outputs
     assert {identity: pipeline.said.get(identity) for identity in undisturbed} == undisturbed
 
 

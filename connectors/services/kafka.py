@@ -1,4 +1,4 @@
-"""Apache Kafka (KRaft, one node) as a local process: its jars, its configuration, and when it is ready."""
+"""Apache Kafka (KRaft, alone or one node of several) as a local process: jars, configuration, when it is ready."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import os
 import secrets
 import subprocess
 import threading
+from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
@@ -25,8 +26,8 @@ _JAVA = ("java", "-Xms256m", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLe
 
 _PROPERTIES = """\
 process.roles=broker,controller
-node.id=1
-controller.quorum.voters=1@127.0.0.1:{controller}
+node.id={node}
+controller.quorum.voters={voters}
 listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
 advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
 controller.listener.names=CONTROLLER
@@ -34,12 +35,15 @@ listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={log_dirs}
 auto.create.topics.enable=false
 num.partitions=4
-offsets.topic.replication.factor=1
+default.replication.factor={replicas}
+min.insync.replicas={in_sync}
+offsets.topic.replication.factor={replicas}
 offsets.topic.num.partitions=4
-transaction.state.log.replication.factor=1
-transaction.state.log.min.isr=1
+transaction.state.log.replication.factor={replicas}
+transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=4
-share.coordinator.state.topic.replication.factor=1
+share.coordinator.state.topic.replication.factor={replicas}
+share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
 """
 
@@ -96,17 +100,49 @@ def check_sums(folder: Path, sums: str) -> None:
             raise WrongJar(f"{name}: its SHA-256 is not the pinned {expected[name]}")
 
 
-def prepare(directory: Path, library: Path, broker: int, controller: int) -> tuple[str, ...]:
-    """Write the configuration under ``directory``, format its storage on first use; returns the server's command."""
+def cluster_id() -> str:
+    """Of a new cluster."""
+    return base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "x")
+
+
+def prepare(
+    directory: Path,
+    library: Path,
+    broker: int,
+    controller: int,
+    *,
+    node: int = 1,
+    controllers: Sequence[int] = (),
+    cluster: str = "",
+) -> tuple[str, ...]:
+    """Write the configuration under ``directory``, format its storage on first use; returns the server's command.
+
+    Args:
+        broker, controller: ports of this node.
+        node: its number, from 1.
+        controllers: ports of the controllers of all nodes, in the order of their numbers; by default it is alone. What
+            three nodes hold has three replicas, of which two must have a record before it counts.
+        cluster: the id that all nodes share; by default a new one.
+    """
     private_directory(directory)
     configuration, logging = directory / "server.properties", directory / "log4j2.properties"
     storage = directory / "storage"
-    write_private(configuration, _PROPERTIES.format(broker=broker, controller=controller, log_dirs=storage))
+    voters = ",".join(f"{number}@127.0.0.1:{port}" for number, port in enumerate(controllers or (controller,), 1))
+    replicas = min(len(controllers) or 1, 3)
+    properties = _PROPERTIES.format(
+        node=node,
+        voters=voters,
+        broker=broker,
+        controller=controller,
+        log_dirs=storage,
+        replicas=replicas,
+        in_sync=max(replicas - 1, 1),
+    )
+    write_private(configuration, properties)
     write_private(logging, _LOGGING)
     classes = ("-cp", f"{library / 'jars'}/*", f"-Dlog4j2.configurationFile={logging}")
     if not (storage / "meta.properties").is_file():
-        cluster = base64.urlsafe_b64encode(secrets.token_bytes(16)).decode().rstrip("=").replace("-", "x")
-        tool = ("kafka.tools.StorageTool", "format", "-t", cluster, "-c", str(configuration))
+        tool = ("kafka.tools.StorageTool", "format", "-t", cluster or cluster_id(), "-c", str(configuration))
         with (directory / "log").open("ab") as log:
             command, seen = [*_JAVA, *classes, *tool], environment(os.environ)
             subprocess.run(command, check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=seen)

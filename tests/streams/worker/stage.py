@@ -95,16 +95,19 @@ class Stage:
     # --- in -----------------------------------------------------------------------------------------------------
 
     def play(self, events: Iterable[InputEvent], rate: float | None = None) -> None:
-        """Send events, at ``rate`` a second if given."""
-        began = time.monotonic()
+        """Send events, at ``rate`` a second if given; returns when the broker has them all."""
+        began, sent = time.monotonic(), []
         for number, event in enumerate(events):
             if rate is not None:
                 time.sleep(max(began + number / rate - time.monotonic(), 0))
-            self.send(topic_of(event), event.patient_id, encode(event))
+            sent.append(self.send(topic_of(event), event.patient_id, encode(event)))
         self.producer.flush()
+        for each in sent:
+            each.get(60)
 
-    def send(self, topic: str, key: str | None, value: bytes) -> None:
-        self.producer.send(self.prefix + topic, value=value, key=key.encode() if key is not None else None)
+    def send(self, topic: str, key: str | None, value: bytes) -> Any:
+        """Queue a record; the result is a future of the producer's."""
+        return self.producer.send(self.prefix + topic, value=value, key=key.encode() if key is not None else None)
 
     # --- out ----------------------------------------------------------------------------------------------------
 

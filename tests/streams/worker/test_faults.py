@@ -1,0 +1,51 @@
+"""Whatever happens to workers and brokers: the same beliefs, the same alerts, nothing lost, nothing doubled.
+
+Each fault for a short while; ``python -m tests.faults.soak`` goes on for longer. What sends the events here leaves
+sockets to a broker that is away for the garbage collector: that is of its client, not of ours.
+"""
+
+from __future__ import annotations
+
+import gc
+import random
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from tests.faults.brokers import Brokers
+from tests.faults.ground import PARTICLES, Ground, ward_story
+from tests.faults.kinds import FAULTS
+from tests.faults.verdict import Undisturbed
+from tests.streams.worker.stage import Stage
+
+
+@pytest.fixture(scope="module")
+def expected() -> Undisturbed:
+    return Undisturbed.of(ward_story(), PARTICLES)
+
+
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if not fault.brokers])
+def test_a_fault_of_workers_changes_nothing(
+    name: str, kafka: str, expected: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOSETWIN_PARTICLES", str(PARTICLES))
+    with closing(Ground(Stage(kafka), expected, tmp_path)) as ground:
+        FAULTS[name].inject(ground, random.Random(4), FAULTS[name].short)
+        assert ground.finish() == []
+
+
+@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
+@pytest.mark.usefixtures("kafka")  # as one of those that need Kafka's jars
+@pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.brokers])
+def test_a_fault_of_brokers_changes_nothing(
+    name: str, expected: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOSETWIN_PARTICLES", str(PARTICLES))
+    with (
+        closing(Brokers(tmp_path, FAULTS[name].brokers)) as brokers,
+        closing(Ground(Stage(brokers.bootstrap), expected, tmp_path, brokers)) as ground,
+    ):
+        FAULTS[name].inject(ground, random.Random(4), FAULTS[name].short)
+        assert ground.finish() == []
+    gc.collect()  # while the warnings of it are still this test's
