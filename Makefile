@@ -2,13 +2,14 @@
 # make test     all the set-up, then every check and test, on real servers
 # make check    the fast lane: lint, types, architecture, unit tests without servers
 # make bench    measure; see README
+# make soak     hours of faults injected into workers and brokers; report in soak/
 # make validate simulate patients from every model of the library and see whether its twin is calibrated; pages in validation/
 # make docs     build the reference of the Python API from its docstrings; pages in build/docs/
 # make lock     renew the lock files from pyproject.toml
 # make clean    remove what these targets made in the clone (caches under ~/.cache/dosetwin stay)
 
 .DEFAULT_GOAL := check
-.PHONY: setup setup-test check lint test demo bench validate docs lock clean
+.PHONY: setup setup-test check lint test demo bench soak validate docs lock clean
 .DELETE_ON_ERROR:
 
 VENV := .venv
@@ -59,6 +60,9 @@ demo: setup
 bench: setup
 	@$(BIN)/dosetwin bench --json
 
+soak: setup
+	@$(BIN)/python -m tests.faults.soak --out soak
+
 validate: $(READY)
 	@$(BIN)/dosetwin validate --out validation
 
@@ -72,6 +76,6 @@ lock: $(READY)
 
 clean:
 	@if [ -x $(BIN)/dosetwin ] && [ -d .dosetwin ]; then $(BIN)/dosetwin services down; fi
-	rm -rf $(VENV) .dosetwin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist validation
+	rm -rf $(VENV) .dosetwin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist validation soak
 	rm -rf connectors/console/static/vendor connectors/console/node_modules tests/compose/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

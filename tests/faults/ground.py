@@ -6,7 +6,8 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -123,6 +124,16 @@ class Ground:
         for worker in self.workers.values():
             worker.__exit__()
         self.stage.close()
+
+
+@contextmanager
+def on_own_brokers(expected: Undisturbed, directory: Path, count: int = 1) -> Iterator[Ground]:
+    """A ground with brokers of its own, which end with it."""
+    with (
+        closing(Brokers(directory, count)) as brokers,
+        closing(Ground(Stage(brokers.bootstrap), expected, directory, brokers)) as ground,
+    ):
+        yield ground
 
 
 def until(reached: Callable[[], bool], seconds: float, what: str) -> None:

@@ -8,7 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from connectors.kafka.topics import VITALS
-from tests.faults.ground import Ground, until
+from tests.faults.ground import SESSION, Ground, until
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,25 @@ def worker_killed(ground: Ground, chance: random.Random, times: int) -> None:
         ground.start("one")
         ground.feed(1 / (times + 1))
         time.sleep(chance.uniform(0.05, 1.0))
+        ground.kill("one")
+
+
+@fault()
+def worker_frozen(ground: Ground, chance: random.Random, times: int) -> None:
+    """SIGSTOP for longer than the session lasts; another takes over, the ward falls quiet, and the zombie wakes up."""
+    for number in range(times):
+        ground.start("one")
+        ground.feed(0.5 / times)
+        time.sleep(chance.uniform(0.3, 1.0))
+        ground.freeze("one")
+        ground.feed(0.3 / times)
+        other = f"other-{number}"
+        ground.start(other)
+        ground.fed()
+        ground.stage.wait_until_committed(60 + SESSION)
+        ground.thaw("one")
+        time.sleep(2.0)
+        ground.stop(other)
         ground.kill("one")
 
 

@@ -13,8 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.faults.brokers import Brokers
-from tests.faults.ground import PARTICLES, Ground, ward_story
+from tests.faults.ground import PARTICLES, Ground, on_own_brokers, ward_story
 from tests.faults.kinds import FAULTS
 from tests.faults.verdict import Undisturbed
 from tests.streams.worker.stage import Stage
@@ -42,10 +41,7 @@ def test_a_fault_of_brokers_changes_nothing(
     name: str, expected: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOSETWIN_PARTICLES", str(PARTICLES))
-    with (
-        closing(Brokers(tmp_path, FAULTS[name].brokers)) as brokers,
-        closing(Ground(Stage(brokers.bootstrap), expected, tmp_path, brokers)) as ground,
-    ):
+    with on_own_brokers(expected, tmp_path, FAULTS[name].brokers) as ground:
         FAULTS[name].inject(ground, random.Random(4), FAULTS[name].short)
         assert ground.finish() == []
     gc.collect()  # while the warnings of it are still this test's
