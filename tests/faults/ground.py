@@ -115,7 +115,7 @@ class Ground:
         self.fed()
         if not any(worker.process.poll() is None for worker in self.workers.values()):
             self.start("last")
-        self.stage.wait_until_committed(120.0)
+        self.stage.wait_until_committed(200.0)
         wrong = [f"worker {name} ended with {code}" for name in list(self.workers) if (code := self.stop(name))]
         return wrong + differences(self.stage, self.expected)
 
