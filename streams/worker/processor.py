@@ -47,10 +47,10 @@ from twin.events import (
 FAR_FUTURE_HOURS = 24.0
 """Default tolerance of event time after record time."""
 
-WAITING_ROOM = 256
+WAITING_ROOM = 2_048
 """Most events held for a patient who is not enrolled yet."""
 
-WAITING_ROOM_BYTES = 262_144
+WAITING_ROOM_BYTES = 1_048_576
 """Most bytes of such events, so that a state row stays below a broker's limits."""
 
 

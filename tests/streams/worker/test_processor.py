@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.worker.engine import RecordPosition
-from streams.worker.processor import WAITING_ROOM, EventProcessor, Outcome, ReceivedEvent
+from streams.worker.processor import WAITING_ROOM, WAITING_ROOM_BYTES, EventProcessor, Outcome, ReceivedEvent
 from streams.worker.rows.patient_state import PatientState
 from streams.worker.rows.state_row import decode_row
 from tests.streams.worker.fake_twin import MODEL, FakeTwin, FakeTwins
@@ -149,7 +149,7 @@ def test_the_waiting_room_is_bounded_in_bytes_too() -> None:
     processor, feed = EventProcessor(FakeTwins()), Feed()
     state = processor.open("A", None)
     (arrival,) = feed(pump("A", 1))
-    outcome = processor.handle(state, [arrival._replace(raw=arrival.raw + b" " * 300_000)])
+    outcome = processor.handle(state, [arrival._replace(raw=arrival.raw + b" " * WAITING_ROOM_BYTES)])
     assert reasons(outcome) == ["unknown_patient"]
 
 
