@@ -27,8 +27,9 @@ from aiokafka.errors import (
     UnknownMemberIdError,
 )
 from faust.types import TP
+from kafka.errors import KafkaError as KafkaAdminError
 
-from connectors.kafka.clients import broker_answers, open_admin
+from connectors.kafka.clients import KafkaUnreachable, broker_answers, open_admin
 from connectors.kafka.membership import client_name
 from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES, home_partition, topic_ids
 from connectors.settings import Settings
@@ -164,10 +165,8 @@ class TwinApp(faust.App):
             for partition, offset in begins.items():
                 self.continuity.start(partition, offset)
         self._last_taken = time.monotonic()
-        topics = {topic for topic, _ in begins}
-        known = asyncio.to_thread(topic_ids, self.bootstrap, topics)
         hold = self.port.hold({number for _, number in begins}, self.consumer_generation_id)
-        self.inputs.ids, terms = await asyncio.gather(known, hold)
+        self.inputs.ids, terms = await asyncio.gather(self._topic_ids({topic for topic, _ in begins}), hold)
         cut = cast(SettledConsumer, self.consumer).cut
         self.inputs.cut = {(tp.topic, tp.partition): terms[tp.partition] for tp in cut}
         await self.dispatcher.open(begins)
@@ -223,6 +222,14 @@ class TwinApp(faust.App):
     def fail(self, error: BaseException) -> None:
         """Stop the worker for ``error``; what is not durable will be read again by the next one."""
         self._failing = asyncio.ensure_future(self.crash(error))
+
+    async def _topic_ids(self, topics: set[str]) -> dict[str, str]:
+        """Ids of the inputs; those known before where the broker does not say."""
+        try:
+            return await asyncio.to_thread(topic_ids, self.bootstrap, topics)
+        except (KafkaUnreachable, KafkaAdminError, OSError) as error:
+            _log.warning("the broker does not say whether input topics are the same", error=type(error).__name__)
+            return self.inputs.ids
 
     def _rewind(self, partition: TopicPartition) -> None:
         assert self.continuity is not None
@@ -358,6 +365,7 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int
         asyncio.ensure_future(stopping.wait()),
         asyncio.ensure_future(app._crashed.wait()),
         asyncio.ensure_future(_heartbeat(app)),
+        asyncio.ensure_future(_watch_changelog(app)),
     ]
     start = asyncio.ensure_future(app.start())
     failure: BaseException | None = None
@@ -367,7 +375,8 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int
             done, _ = await asyncio.wait(work, return_when=asyncio.FIRST_COMPLETED)
         failure = next((task.exception() for task in done if task.exception() is not None), None)
     finally:
-        work[2].cancel()
+        for task in work[2:]:
+            task.cancel()
         await app.stop()
         app.dispatcher.close()
         for task in (start, *work):
@@ -404,13 +413,22 @@ def _told(failure: BaseException) -> str:
 
 
 async def _heartbeat(app: TwinApp) -> None:
-    checked = watched = time.monotonic()
+    checked = time.monotonic()
     while True:
         await asyncio.sleep(TICK)
         await app.tick()
         if time.monotonic() - checked > STALL_SECONDS / 6:
             checked = time.monotonic()
             await app.check_progress()
-        if time.monotonic() - watched > WATCH_SECONDS:
-            watched = time.monotonic()
+
+
+async def _watch_changelog(app: TwinApp) -> None:
+    """Beside the heartbeat, which must not wait for what a broker that is busy or gone will answer later."""
+    while True:
+        await asyncio.sleep(WATCH_SECONDS)
+        try:
             await app.check_changelog()
+        except SessionLost:
+            raise
+        except (KafkaError, OSError, TimeoutError) as error:
+            _log.debug("the changelog could not be looked at; it will be again", error=type(error).__name__)

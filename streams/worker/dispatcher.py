@@ -293,8 +293,7 @@ class PartitionDispatcher:
         assert queue.state is not None
         sent = await self._send(queue, outcome)
         queue.unsettled.extend(sent)
-        if outcome.alerts:
-            await self._write_row(queue)
+        if outcome.alerts and await self._write_row(queue):
             await self._publish_alerts(queue)
             for rule, state in outcome.alerts:
                 self._metrics.alerts.labels(rule, state).inc()
@@ -347,8 +346,8 @@ class PartitionDispatcher:
                 await _durable(sent)
                 for queue in dirty:
                     async with queue.turn:
-                        if queue.dirty:
-                            await self._write_row(queue)
+                        if queue.dirty and not await self._write_row(queue):
+                            return
                 for topic, offset in marks.items():
                     if offset > partition.settled[topic]:
                         partition.settled[topic] = offset
@@ -359,17 +358,20 @@ class PartitionDispatcher:
             frontier.offset > partition.settled[topic] for topic, frontier in partition.frontiers.items()
         ) or any(queue.dirty for queue in self._queues.values() if queue.partition == number)
 
-    async def _write_row(self, queue: PatientQueue) -> None:
-        """Outputs durable, then the row. Call with the queue's turn."""
+    async def _write_row(self, queue: PatientQueue) -> bool:
+        """Outputs durable, then the row, if the queue is ours; whether it is. Call with the queue's turn."""
         assert queue.state is not None
         sent, queue.unsettled = queue.unsettled, []
         await _durable(sent)
         if queue.state.quarantined is None:
             row = await self._in_thread(self._processor.row, queue.state)
+            if queue.abandoned:
+                return False
             await (await self._port.write_row(queue.partition, queue.key, row))
             self._metrics.rows.inc()
             self._metrics.row_bytes.inc(len(row))
         queue.dirty = False
+        return not queue.abandoned
 
     async def write_again(self, patient_id: str, number: int) -> None:
         """Write a patient's newest durable row once more: it is not the last one in the changelog of its partition."""

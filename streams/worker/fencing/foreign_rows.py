@@ -60,6 +60,8 @@ class ForeignRows:
         """From where to where each partition, which ends at ``ends``, holds records that may not be ours."""
         found = {}
         for partition, end in ends.items():
+            if partition not in self._next:  # given back since the ends were asked for
+                continue
             ours, offset = self._ours[partition], self._next[partition]
             while offset in ours:
                 ours.remove(offset)

@@ -233,6 +233,25 @@ async def test_surrender_makes_permanent_what_is_handled_and_leaves_the_rest(bed
     assert bedside.dispatcher._queues == {}
 
 
+@pytest.mark.parametrize("value", [3.0, 0.1])
+async def test_what_is_given_up_writes_nothing_any_more(bedside: Bedside, value: float) -> None:
+    """Neither a barrier under way nor an alert that waits for its row: another may hold the partition by then."""
+    await bedside.receive(enrolment("A"))
+    await bedside.settled_down()
+    bedside.port.durable.clear()
+    await bedside.receive(lab("A", 1, value=value))
+    barrier = asyncio.create_task(bedside.dispatcher.barrier(0))
+    await asyncio.sleep(0.05)
+    bedside.dispatcher.abandon()
+    bedside.port.durable.set()
+    await barrier
+    await asyncio.sleep(0.05)
+    assert "send row" not in bedside.port.steps()
+    assert bedside.port.sent(ALERTS) == []
+    assert bedside.port.marks() == {}
+    assert bedside.failures == []
+
+
 async def test_surrender_gives_up_on_a_broker_that_does_not_answer(bedside: Bedside) -> None:
     await bedside.receive(enrolment("A"))
     await bedside.settled_down()
