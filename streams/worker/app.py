@@ -1,4 +1,4 @@
-"""The Faust worker: one agent over the co-partitioned input topics, adapting Kafka to the dispatcher and nothing more.
+"""The Faust worker: one app over the co-partitioned input topics, adapting Kafka to the dispatcher and nothing more.
 
 `build_worker` puts together the processor, the dispatcher and a Faust app whose consumer, recovery and commits are
 those of `streams.worker.recovery`. `run_worker` runs it until a signal; a last barrier makes everything handled so far
@@ -37,7 +37,6 @@ from streams.terminal.signals import end_after_grace
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
 from streams.worker.dispatcher import PartitionDispatcher
 from streams.worker.engine import KafkaRecord
-from streams.worker.event_time_merge import MergedOrder
 from streams.worker.fencing.changelog_rows import ChangelogRows
 from streams.worker.fencing.foreign_rows import WATCH_SECONDS, ForeignRows
 from streams.worker.fencing.lease import Lease, SessionLost
@@ -173,21 +172,21 @@ class TwinApp(faust.App):
         for key, number in self.port.outdated():
             await self.dispatcher.write_again(key.decode(), number)
 
-    async def admit(self, message: Any) -> None:
-        """Give one message to the dispatcher, unless its offset shows a repeat, or that one is missing before it."""
-        partition = (message.topic, message.partition)
+    async def admit(self, record: Any) -> None:
+        """Give one record to the dispatcher, unless its offset shows a repeat, or that one is missing before it."""
+        partition = record.topic, record.partition
         if self.continuity is not None:
-            verdict = self.continuity.check(partition, message.offset, time.monotonic())
+            verdict = self.continuity.check(partition, record.offset, time.monotonic())
             if verdict is Verdict.MISSING:
-                _log.warning("records missing: rewinding", topic=message.topic, partition=message.partition,
-                             expected=self.continuity.expected(partition), found=message.offset)  # fmt: skip
+                _log.warning("records missing: rewinding", topic=record.topic, partition=record.partition,
+                             expected=self.continuity.expected(partition), found=record.offset)  # fmt: skip
                 self.metrics.gaps.inc()
                 self._rewind(partition)
             if verdict is not Verdict.NEXT:
                 return
         self._last_taken = time.monotonic()
-        timestamp = round(message.timestamp * 1000)
-        await self.dispatcher.receive(KafkaRecord(*partition, message.offset, timestamp, message.key, message.value))
+        taken = KafkaRecord(*partition, record.offset, record.timestamp, record.key, record.value)
+        await self.dispatcher.receive(taken)
 
     async def tick(self) -> None:
         """What is due by time: heartbeats, barriers, and rewinds that brought nothing."""
@@ -315,7 +314,6 @@ def build_worker(
         producer_acks=-1,
         producer_max_request_size=REJECTED_BYTES,
         TableManager=table_manager,
-        ConsumerScheduler=MergedOrder,
         Table=ChangelogRows,
     )
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
@@ -337,16 +335,12 @@ def build_worker(
     topics = [prefix + topic for topic in INPUTS]
     inputs = app.topic(*topics, key_type=bytes, value_type=bytes, allow_empty=True)
 
-    async def twins_agent(stream: Any) -> None:
+    async def subscribed(stream: Any) -> None:
         events: AsyncIterator[Any] = stream.noack().events()
-        async for event in events:
-            try:
-                await app.admit(event.message)
-            except Exception as error:
-                await app.crash(error)
-                raise
+        async for _ in events:
+            raise AssertionError("inputs go to `TwinApp.admit`; Faust's agent only subscribes to them")
 
-    app.agent(inputs, name="twins", concurrency=1)(twins_agent)
+    app.agent(inputs, name="twins", concurrency=1)(subscribed)
     return app
 
 

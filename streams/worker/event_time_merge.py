@@ -12,6 +12,7 @@ devices speak on have been read about equally far: before that, a device that wa
 
 from __future__ import annotations
 
+import heapq
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
@@ -98,21 +99,26 @@ class EventTimeMerge:
     def _release_group(
         self, number: int, partitions: list[Any], end: Callable[[Any], int | None], now: float
     ) -> Iterator[tuple[Any, Any]]:
-        while heads := [partition for partition in partitions if self._held.get(partition)]:
-            if len(heads) < len(partitions) and any(self._is_behind(partition, end) for partition in partitions):
-                since = self._waiting_since.setdefault(number, now)
-                if now - since < PATIENCE:
-                    return
-            else:
+        heads = [(held[0][0], place) for place, one in enumerate(partitions) if (held := self._held.get(one))]
+        heapq.heapify(heads)
+        behind = any(self._is_behind(one, end) for one in partitions if not self._held.get(one))
+        while heads:
+            if not behind:
                 self._waiting_since.pop(number, None)
-            first = min(heads, key=lambda partition: self._held[partition][0][0])
-            yield first, self._held[first].popleft()[1]
+            elif now - self._waiting_since.setdefault(number, now) < PATIENCE:
+                return
+            _, place = heads[0]
+            held = self._held[partitions[place]]
+            yield partitions[place], held.popleft()[1]
+            if held:
+                heapq.heapreplace(heads, (held[0][0], place))
+            else:
+                heapq.heappop(heads)
+                behind = behind or self._is_behind(partitions[place], end)
         self._waiting_since.pop(number, None)
 
     def _is_behind(self, partition: Any, end: Callable[[Any], int | None]) -> bool:
-        """Whether nothing is held of a partition of which the broker has more, or has not yet said."""
-        if self._held.get(partition):
-            return False
+        """Whether the broker has more of a partition of which nothing is held, or has not yet said."""
         last = end(partition)
         return last is None or last > self._read.get(partition, last)
 
@@ -154,26 +160,7 @@ class Level:
         return self._is_level(now) or now - self._held_since >= LATE_SECONDS
 
     def _is_level(self, now: float) -> bool:
-        return all(
-            head >= self._newest - APART_MS or now - since >= IDLE_SECONDS for head, since in self._heads.values()
-        )
-
-
-class Merged(dict[Any, list[Any]]):
-    """A batch for Faust's consumer that remembers the order in which its records are to be delivered."""
-
-    def __init__(self, sequence: list[tuple[Any, Any]]) -> None:
-        super().__init__()
-        self.sequence = sequence
-        for partition, record in sequence:
-            self.setdefault(partition, []).append(record)
-
-
-class MergedOrder:
-    """Faust's ``ConsumerScheduler``: deliver a `Merged` batch in its own order."""
-
-    def iterate(self, records: Mapping[Any, list[Any]]) -> Iterator[tuple[Any, Any]]:
-        """The records in order; any other batch partition by partition."""
-        if isinstance(records, Merged):
-            return iter(records.sequence)
-        return ((partition, record) for partition, batch in records.items() for record in batch)
+        for head, since in self._heads.values():
+            if head < self._newest - APART_MS and now - since < IDLE_SECONDS:
+                return False
+        return True

@@ -11,7 +11,9 @@ Three things go wrong in Faust 0.15 when tables have been restored:
 - Its commit follows the offsets that it saw acknowledged, and lets a hole of one record pass. `SettledConsumer` commits
   exactly what the barrier settled.
 
-Fetched records are handed on in the order of `streams.worker.event_time_merge`.
+Changelogs go on to Faust's tables. Inputs go to ``app.admit``, in the order of `streams.worker.event_time_merge`, and
+not by Faust's channels and streams, where each record passes two tasks and two queues: that costs several times what
+a twin does with a reading.
 
 `streams.worker.offset_continuity` watches over the result, record by record.
 """
@@ -29,7 +31,7 @@ from faust.tables.recovery import Recovery
 from faust.transport.drivers import aiokafka as driver
 from faust.types import TP
 
-from streams.worker.event_time_merge import EventTimeMerge, Merged
+from streams.worker.event_time_merge import EventTimeMerge
 from streams.worker.fencing.lease import renew_with, send_under
 
 FETCH_WAIT_MS = 25
@@ -37,6 +39,9 @@ FETCH_WAIT_MS = 25
 
 LONGEST_FETCH = 0.1
 """Seconds after which a fetch that brought nothing begins anew, with the partitions that are then wanted."""
+
+AT_ONCE = 50
+"""Records handed on until others have their turn on the event loop: a few ms."""
 
 _log = structlog.get_logger("dosetwin.worker")
 
@@ -72,14 +77,25 @@ class SettledConsumer(driver.Consumer):
         else:
             await asyncio.sleep(FETCH_WAIT_MS / 1000)
             fetched = {}
-        return self._in_order({tp: batch for tp, batch in fetched.items() if tp in active}, active)
-
-    def _in_order(self, fetched: Mapping[TP, list[Any]], active: set[TP]) -> Merged:
-        """Changelogs as they come, inputs by event time."""
-        direct = [(tp, record) for tp, batch in fetched.items() if self._is_changelog_tp(tp) for record in batch]
-        self._merge.add({tp: batch for tp, batch in fetched.items() if not self._is_changelog_tp(tp)})
+        self._merge.add({tp: batch for tp, batch in fetched.items() if tp in active and not self._is_changelog_tp(tp)})
         inputs = [tp for tp in active | self._buffered_partitions if not self._is_changelog_tp(tp)]
-        return Merged(direct + self._merge.release(inputs, self.highwater, time.monotonic()))
+        await self._hand_on(self._merge.release(inputs, self.highwater, time.monotonic()))
+        return {tp: batch for tp, batch in fetched.items() if tp in active and self._is_changelog_tp(tp)}
+
+    async def _hand_on(self, released: Iterable[tuple[TP, Any]]) -> None:
+        """Give input records to the app, until the flow is stopped: then the rest will be sought again."""
+        app = cast(Any, self.app)
+        generation = app.consumer_generation_id
+        try:
+            for number, (_, record) in enumerate(released):
+                if number % AT_ONCE == 0:
+                    await asyncio.sleep(0)
+                if not self.flow_active or app.consumer_generation_id != generation:
+                    return
+                await app.admit(record)
+        except Exception as error:
+            await app.crash(error)
+            raise
 
     async def perform_seek(self) -> None:
         """Seek everything to its committed offset; what was fetched before is void."""
@@ -155,6 +171,10 @@ class _PromptConsumerThread(driver.AIOKafkaConsumerThread):
         consumer._fetch_max_wait_ms = FETCH_WAIT_MS  # read when the consumer starts; Faust offers no setting for it
         renew_with(consumer._client, cast(Any, self.app).lease)
         return consumer
+
+    def verify_event_path(self, now: float, tp: TP) -> None:
+        """Only that fetches are answered; how far inputs are handled, Faust does not see (`TwinApp.check_progress`)."""
+        self._verify_aiokafka_event_path(now, tp)
 
 
 class FencedProducer(driver.Producer):

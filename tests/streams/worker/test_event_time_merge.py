@@ -17,8 +17,6 @@ from streams.worker.event_time_merge import (
     PATIENCE,
     EventTimeMerge,
     Level,
-    Merged,
-    MergedOrder,
     due_time,
 )
 from twin.clock import HOUR_MS
@@ -150,14 +148,6 @@ def test_however_it_is_fetched_all_comes_once_and_in_order(
     assert times(released) == sorted(pump + labs)
     for partition, log in logs.items():
         assert [record for where, record in released if where == partition] == log
-
-
-def test_the_consumer_delivers_a_merged_batch_in_its_order() -> None:
-    sequence = [(PUMP, "a"), (LABS, "b"), (PUMP, "c")]
-    merged = Merged(sequence)
-    assert merged == {PUMP: ["a", "c"], LABS: ["b"]}
-    assert list(MergedOrder().iterate(merged)) == sequence
-    assert list(MergedOrder().iterate({LABS: ["x"]})) == [(LABS, "x")]
 
 
 # --- level -----------------------------------------------------------------------------------------------------------
