@@ -46,6 +46,10 @@ class Frontier:
 
     def done(self, offset: int) -> None:
         """The record at ``offset`` is handled."""
+        if self._open and self._open[0] == offset and not self._done:
+            self._open.popleft()
+            self.offset = self._open[0] if self._open else self._next
+            return
         self._done.add(offset)
         while self._open and self._open[0] in self._done:
             self._done.discard(self._open.popleft())

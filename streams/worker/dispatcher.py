@@ -82,6 +82,12 @@ class _Partition:
     barrier: asyncio.Lock = field(default_factory=asyncio.Lock)
     newest_ms: int | None = None
 
+    def handled(self, position: RecordPosition) -> None:
+        """The record there is done with."""
+        self.frontiers[position.topic].done(position.offset)
+        if self.newest_ms is None or position.timestamp > self.newest_ms:
+            self.newest_ms = position.timestamp
+
 
 class PartitionDispatcher:
     """See the module's docstring. ``clock`` gives wall time in seconds, only ever used to measure latency.
@@ -196,20 +202,22 @@ class PartitionDispatcher:
         partition = self._partitions.get(record.partition)
         if not self._accepting or partition is None or record.topic not in partition.frontiers:
             return
-        self._metrics.events_in.labels(record.topic).inc()
+        self._metrics.came(record.topic)
         partition.cadence.counted()
         partition.frontiers[record.topic].admit(record.offset)
-        self._in_flight += 1
         position = RecordPosition(record.topic, record.partition, record.offset, record.timestamp)
         read = self._read(record, position)
         if isinstance(read, Rejected):
             partition.unsettled.append(await self._send_rejected(read))
-            self._finished([position])
+            partition.handled(position)
             return
-        partition.level.read(read.event.sent_on.name, to_millis(read.event.time), time.monotonic())
+        now = time.monotonic()
+        partition.level.read(read.event.sent_on.name, to_millis(read.event.time), now)
         queue = self._queue(read.event.patient_id, record.partition)
-        if self._take(queue, read, partition):
+        if self._take(queue, read, level=partition.level.holds(now)):
+            partition.handled(position)
             return
+        self._in_flight += 1
         queue.pending.append(read)
         if queue.worker is None:
             queue.worker = asyncio.create_task(self._work(queue))
@@ -235,16 +243,15 @@ class PartitionDispatcher:
             queue = self._queues[patient_id] = PatientQueue(patient_id, partition)
         return queue
 
-    def _take(self, queue: PatientQueue, arrival: ReceivedEvent, partition: _Partition) -> bool:
+    def _take(self, queue: PatientQueue, arrival: ReceivedEvent, *, level: bool) -> bool:
         """Handle an arrival here and now, if it costs so little that a thread's turn would cost more than it saves."""
         if queue.state is None or queue.pending or queue.turn.locked():
             return False
-        if not self._processor.take(queue.state, arrival, level=partition.level.holds(time.monotonic())):
-            return False
-        queue.dirty = True
-        self._time([arrival], [])
-        self._finished([arrival.position])
-        return True
+        taken = self._processor.take(queue.state, arrival, level=level)
+        if taken:
+            queue.dirty = True
+            self._metrics.took(self._clock() - arrival.position.timestamp / 1000)
+        return taken
 
     async def _work(self, queue: PatientQueue) -> None:
         """Handle a queue's pending arrivals until there are none."""
@@ -416,8 +423,7 @@ class PartitionDispatcher:
         for position in positions:
             partition = self._partitions.get(position.partition)
             if partition is not None:
-                partition.frontiers[position.topic].done(position.offset)
-                partition.newest_ms = max(partition.newest_ms or 0, position.timestamp)
+                partition.handled(position)
         self._landed(len(positions))
 
     def _landed(self, count: int) -> None:

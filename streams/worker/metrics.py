@@ -59,6 +59,7 @@ class WorkerMetrics:
             name = f"latency_p{quantile * 100:.0f}_seconds"
             gauge = Gauge(name, f"Quantile of the latencies of the last {WINDOW_SECONDS:g} s", **named)
             gauge.set_function(partial(self._recent_or_zero, quantile))
+        self._came: dict[str, Counter] = {}
         self._latencies: deque[tuple[float, float]] = deque(maxlen=WINDOW)
 
     def progressed(self, partition: int, lag: int, behind: float, barrier: float) -> None:
@@ -70,6 +71,13 @@ class WorkerMetrics:
         """The partitions were given back."""
         for gauge in (self.lag, self.behind, self.barrier_age):
             gauge.clear()
+
+    def came(self, topic: str) -> None:
+        """One input record."""
+        counter = self._came.get(topic)
+        if counter is None:
+            counter = self._came[topic] = self.events_in.labels(topic)
+        counter.inc()
 
     def took(self, seconds: float) -> None:
         """One input's latency."""

@@ -169,8 +169,10 @@ def _with(event: SomeEvent, **changes: object) -> SomeEvent:
 def _in(field: str, quantity: Quantity, unit: str, molar_mass: float | None = None) -> Quantity:
     if quantity.unit == unit:
         return quantity
-    with _unit_of(field):
+    try:
         return Quantity(value=convert(quantity.value, quantity.unit, unit, molar_mass), unit=unit)
+    except UnitError as error:
+        raise _Refused("unknown_unit", f"field '{field}': {error}") from None
 
 
 @contextmanager
