@@ -92,7 +92,9 @@ FIGURES = (
         "cost_growth_years", "", "<= 1.2", "third year of daily 6-mercaptopurine over the first; parameters that drift"
     ),
     Figure("worker_rss_mib_500_twins", "MiB", "<= 1,024", "a process with 500 docetaxel twins after two data each"),
-    Figure("stream_vs_passthrough", "", ">= 0.5", "events/s of the worker over a bare Faust pass-through; ward of 200"),
+    Figure("routine_event_us", "us", "<= 40", "processor time of a reading in the worker, bytes to history; median"),
+    Figure("ward_event_us", "us", "", "the same of any event of a ward, with what follows from it; mean, no broker"),
+    Figure("stream_vs_passthrough", "", ">= 0.8", "events/s of the worker over a bare Faust pass-through; ward of 200"),
     Figure("worker_per_s", "/s", "", "events a second of the worker, catching up"),
     Figure("passthrough_per_s", "/s", "", "events a second of the pass-through"),
     Figure("latency_ms", "ms", "p99 <= 500", "from Kafka to estimate at 200 events/s, 200 patients; the last 30 s"),
@@ -233,6 +235,16 @@ def _memory(scale: Scale, say: Say) -> dict[str, Any]:
     return {"worker_rss_mib_500_twins": round(total, 1)}
 
 
+def _events(scale: Scale, say: Say) -> dict[str, Any]:
+    from connectors.feeds.ward.ward import WARD_MODELS
+    from streams.bench.events import event_cost
+    from streams.bench.patients import ward_bytes
+
+    patients = scale.ward // 4
+    say(f"events of a ward of {patients} patients, without a broker")
+    return event_cost(list(ward_bytes(patients, 1.5 * ADMITTED_HOURS)), WARD_MODELS, scale.particles)
+
+
 def _stream(scale: Scale, say: Say) -> dict[str, Any]:
     from connectors.services import local_services
 
@@ -284,5 +296,6 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("cost_growth",), _growth),
     (("cost_growth_years",), _years),
     (("worker_rss_mib_500_twins",), _memory),
+    (("routine_event_us", "ward_event_us"), _events),
     (STREAM, _stream),
 )

@@ -133,6 +133,11 @@ class PartitionDispatcher:
         return self._in_flight >= IN_FLIGHT
 
     @property
+    def is_idle(self) -> bool:
+        """Whether every record that was taken is handled."""
+        return self._in_flight == 0
+
+    @property
     def holds_partitions(self) -> bool:
         """Whether records are taken of any partition."""
         return self._accepting and bool(self._partitions)

@@ -170,6 +170,7 @@ def test_everything_but_the_stream_is_measured() -> None:
     assert found["compile_cached_s"] < found["compile_s"]
     assert found["update_ms_worst"] >= found["update_ms"]
     assert found["late_event_ms_worst"] >= found["late_event_ms"]
+    assert found["routine_event_us"] < found["ward_event_us"]
     assert said
 
 
