@@ -5,13 +5,19 @@ then state rows, then the mark up to which the input may be committed. A crash b
 that is read again, and state rows that know which of it they contain.
 
 `Frontier` knows up to where every record is handled, although patients overtake one another. `Cadence` says when a
-barrier is due. The barrier itself is `streams.worker.dispatcher.PartitionDispatcher.barrier`.
+barrier is due; `HeldPartition` has both of a partition. The barrier itself is
+`streams.worker.dispatcher.PartitionDispatcher.barrier`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections import deque
-from dataclasses import dataclass
+from collections.abc import Awaitable
+from dataclasses import dataclass, field
+
+from streams.worker.engine import RecordPosition
+from streams.worker.event_time_merge import Level
 
 BARRIER_EVENTS = 5_000
 """Default most events of one partition between two barriers."""
@@ -77,3 +83,22 @@ class Cadence:
         """A barrier was begun."""
         self.since_events = 0
         self.since_time = now
+
+
+@dataclass
+class HeldPartition:
+    """One number of all input topics together: their patients are the same."""
+
+    cadence: Cadence
+    level: Level
+    frontiers: dict[str, Frontier] = field(default_factory=dict)
+    settled: dict[str, int] = field(default_factory=dict)
+    unsettled: list[Awaitable[object]] = field(default_factory=list)
+    barrier: asyncio.Lock = field(default_factory=asyncio.Lock)
+    newest_ms: int | None = None
+
+    def handled(self, position: RecordPosition) -> None:
+        """The record there is done with."""
+        self.frontiers[position.topic].done(position.offset)
+        if self.newest_ms is None or position.timestamp > self.newest_ms:
+            self.newest_ms = position.timestamp

@@ -25,7 +25,7 @@ from typing import TypeVar, TypeVarTuple
 import structlog
 
 from connectors.kafka.topics import ALERTS, PUMP, REJECTED, VITALS
-from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier
+from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier, HeldPartition
 from streams.worker.engine import KafkaRecord, Port, RecordPosition
 from streams.worker.event_time_merge import Level
 from streams.worker.heartbeat import Progress
@@ -70,25 +70,6 @@ class PatientQueue:
         return self.patient_id.encode()
 
 
-@dataclass
-class _Partition:
-    """One number of all input topics together: their patients are the same."""
-
-    cadence: Cadence
-    level: Level
-    frontiers: dict[str, Frontier] = field(default_factory=dict)
-    settled: dict[str, int] = field(default_factory=dict)
-    unsettled: list[Awaitable[object]] = field(default_factory=list)
-    barrier: asyncio.Lock = field(default_factory=asyncio.Lock)
-    newest_ms: int | None = None
-
-    def handled(self, position: RecordPosition) -> None:
-        """The record there is done with."""
-        self.frontiers[position.topic].done(position.offset)
-        if self.newest_ms is None or position.timestamp > self.newest_ms:
-            self.newest_ms = position.timestamp
-
-
 class PartitionDispatcher:
     """See the module's docstring. ``clock`` gives wall time in seconds, only ever used to measure latency.
 
@@ -118,7 +99,7 @@ class PartitionDispatcher:
         self._clock = clock
         self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="twin")
         self._queues: dict[str, PatientQueue] = {}
-        self._partitions: dict[int, _Partition] = {}
+        self._partitions: dict[int, HeldPartition] = {}
         self._rejected: Counter[str] = Counter()
         self._withheld: set[str] = set()
         self._in_flight = 0
@@ -149,7 +130,7 @@ class PartitionDispatcher:
         for (topic, number), offset in starts.items():
             if number not in self._partitions:
                 cadence = Cadence(self._barrier_events, self._barrier_seconds, since_time=time.monotonic())
-                self._partitions[number] = _Partition(cadence, Level({PUMP, VITALS}, time.monotonic()))
+                self._partitions[number] = HeldPartition(cadence, Level({PUMP, VITALS}, time.monotonic()))
             self._partitions[number].frontiers[topic] = Frontier(offset)
             self._partitions[number].settled[topic] = offset
         self._accepting = True
@@ -365,7 +346,7 @@ class PartitionDispatcher:
                         partition.settled[topic] = offset
                         self._port.settle((topic, number), offset)
 
-    def _is_unsettled(self, number: int, partition: _Partition) -> bool:
+    def _is_unsettled(self, number: int, partition: HeldPartition) -> bool:
         return any(
             frontier.offset > partition.settled[topic] for topic, frontier in partition.frontiers.items()
         ) or any(queue.dirty for queue in self._queues.values() if queue.partition == number)
