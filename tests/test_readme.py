@@ -1,4 +1,4 @@
-"""The README keeps its word: its example runs, and the commands it names exist."""
+"""README and operations page keep their word: examples run, and what they name exists."""
 
 from __future__ import annotations
 
@@ -13,10 +13,14 @@ from tests.listed import listed
 from tests.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-CODE = "\n".join(block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README, re.DOTALL))
-COMMANDS = sorted(
-    set(re.findall(r"^dosetwin ((?:feed|sink|models|services|topics) [a-z]+|[a-z]+)\b", CODE, re.MULTILINE))
+OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+CODE = "\n".join(
+    block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README + OPERATIONS, re.DOTALL)
 )
+COMMANDS = sorted(
+    set(re.findall(r"^dosetwin ((?:feed|sink|models|services|topics|patient) [a-z]+|[a-z]+)\b", CODE, re.MULTILINE))
+)
+METRICS = sorted(set(re.findall(r"dosetwin_[a-z_]+[a-z]", OPERATIONS)))
 
 
 def run_example(number: int, folder: Path) -> str:
@@ -57,5 +61,14 @@ def test_every_command_named_exists(command: str) -> None:
     context = typer.Context(found)
     for word in command.split():
         inner = found.get_command(context, word) if hasattr(found, "get_command") else None
-        assert inner is not None, f"README names 'dosetwin {command}', which does not exist"
+        assert inner is not None, f"a page names 'dosetwin {command}', which does not exist"
         found = inner
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_every_metric_named_is_one(name: str) -> None:
+    from streams.worker.metrics import WorkerMetrics
+
+    known = {f"{family.name}_total" if family.type == "counter" else family.name
+             for family in WorkerMetrics().registry.collect()}  # fmt: skip
+    assert name in known or name in ("dosetwin_sink", "dosetwin_console")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -64,6 +65,22 @@ class Brokers:
         process.send_signal(signal.SIGKILL)
         process.wait()
         self._processes[node - 1] = None
+
+    def copy(self, node: int) -> Path:
+        """A copy of a broker's folder; the broker is ended as one ends it."""
+        process = self._processes[node - 1]
+        assert process is not None
+        process.terminate()
+        process.wait()
+        self._processes[node - 1] = None
+        folder = self._logs[node - 1]
+        return Path(shutil.copytree(folder, folder.with_name(f"{folder.name}-copy"), dirs_exist_ok=True))
+
+    def restore(self, node: int, copy: Path) -> None:
+        """Start a broker on a copy of its folder; what it had is lost."""
+        shutil.rmtree(self._logs[node - 1])
+        copy.rename(self._logs[node - 1])
+        self.start(node)
 
     def leader(self, topic: str, partition: int) -> int:
         """The broker that leads a partition; 0 where none does, or where the one that was asked has just gone."""

@@ -105,6 +105,20 @@ def _broker_away(ground: Ground, chance: random.Random, times: int, seconds: flo
         ground.fed()
 
 
+@fault(brokers=1)
+def broker_restored(ground: Ground, chance: random.Random, times: int) -> None:
+    """The only broker loses its folder and goes on from a copy that was made while everything stood still."""
+    assert ground.brokers is not None
+    for _ in range(times):
+        ground.start("one")
+        ground.feed(0.9 / times)
+        ground.fed()
+        time.sleep(chance.uniform(0.0, 1.0))
+        ground.stop("one")
+        ground.brokers.restore(1, ground.brokers.copy(1))
+        ground.brokers.wait_ready()
+
+
 @fault(brokers=3)
 def leader_lost(ground: Ground, chance: random.Random, times: int) -> None:
     """The broker that leads a partition is killed, another leads, and later the first comes back."""
