@@ -15,13 +15,18 @@ import pytest
 
 from tests.faults.ground import PARTICLES, Ground, on_own_brokers, ward_story
 from tests.faults.kinds import FAULTS
-from tests.faults.verdict import Undisturbed
+from tests.faults.verdict import Undisturbed, newest_belief
 from tests.streams.worker.stage import Stage
+from twin.events import Estimate, Forecast, Prediction
 
 
 @pytest.fixture(scope="module")
 def expected() -> Undisturbed:
-    return Undisturbed.of(ward_story(), PARTICLES)
+    found = Undisturbed.of(ward_story(days=2.0), PARTICLES)
+    assert found.standing
+    assert {type(output) for output in found.outputs.values()} == {Estimate, Forecast, Prediction}
+    assert min(newest_belief(row).observations for row in found.rows.values()) > 0
+    return found
 
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if not fault.brokers])
