@@ -24,11 +24,12 @@ from twin.filter.trunk import TrunkPosition
 from twin.model.spec import Model
 from twin.patient.checkpoints import Point
 from twin.record.contact import DeviceContact
+from twin.record.corrections import Superseded
 from twin.record.history import ClinicalEvent, History, SampleLine
 from twin.solver.effects import width
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 6
+ROW_VERSION = 7
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -97,6 +98,7 @@ class TwinRow(msgspec.Struct, frozen=True, array_like=True):
 
 class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     facts: list[bytes]
+    superseded: list[Superseded]
     samples: list[tuple[str, str, bytes, bytes]]
     contact: list[tuple[str, bytes, bytes]]
     told: tuple[bytes, bytes]
@@ -209,8 +211,10 @@ def unpack_nadir(raw: bytes | None) -> Nadir | None:
 
 def pack_history(history: History) -> bytes:
     """A history as bytes; the same facts give the same bytes, in whatever order they came (but for recent ids)."""
+    facts = list(history.compacted())
     row = _HistoryRow(
-        [encode(history.facts[key.event_id]) for key in history.keys],
+        [encode(fact) for fact in facts if not isinstance(fact, Superseded)],
+        [fact for fact in facts if isinstance(fact, Superseded)],
         [(d, drug, _deltas(s.times), _floats(s.rates)) for (d, drug), s in sorted(history.samples.items())],
         [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.contact.items())],
         (_deltas(history.holding.told.first), _deltas(history.holding.told.last)),
@@ -235,6 +239,8 @@ def unpack_history(raw: bytes) -> History:
     history = History()
     for fact in facts:
         history.add_fact(fact)
+    for superseded in row.superseded:
+        history.add_superseded(superseded)
     for device, drug, times, rates in row.samples:
         history.samples[device, drug] = SampleLine(_times(times), np.frombuffer(rates, dtype="<f8").tolist())
     for device, first, last in row.contact:

@@ -7,10 +7,12 @@ whichever came first. What a correction costs does not grow with how often the s
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, Protocol
 
 from twin.events import to_millis
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Correcting(Protocol):
@@ -24,6 +26,41 @@ class Correcting(Protocol):
 
     @property
     def replaces(self) -> str | None: ...
+
+
+class Superseded(NamedTuple):
+    """What is kept in a row of a fact that another stands in place of: it can never count again.
+
+    Attributes:
+        micros: its time in whole microseconds since 1970, as exact as it was told.
+        sequence, rank: its place among others of that time.
+        supersedes: what it replaces, empty for nothing.
+        digest: of its content, which tells a repeat from a contradiction.
+        channel: device and drug of a word of a pump, otherwise empty.
+    """
+
+    event_id: str
+    micros: int
+    sequence: int
+    rank: int
+    supersedes: str
+    digest: bytes
+    channel: tuple[str, str]
+
+    @property
+    def time(self) -> datetime:
+        """When it was."""
+        return _EPOCH + timedelta(microseconds=self.micros)
+
+    @property
+    def replaces(self) -> str | None:
+        """The fact that it replaces."""
+        return self.supersedes or None
+
+
+def micros_of(time: datetime) -> int:
+    """A time, which has an offset, in whole microseconds since 1970."""
+    return (time - _EPOCH) // timedelta(microseconds=1)
 
 
 class _Child(NamedTuple):

@@ -40,7 +40,7 @@ from twin.events import (
     to_millis,
 )
 from twin.record.contact import DeviceContact
-from twin.record.corrections import Corrections
+from twin.record.corrections import Corrections, Superseded, micros_of
 from twin.record.holding import NOTHING, HeldNow, Holding
 
 ClinicalEvent = (
@@ -155,7 +155,7 @@ class History:
 
     def __init__(self) -> None:
         self.keys: list[Key] = []
-        self.facts: dict[str, ClinicalEvent] = {}
+        self.facts: dict[str, ClinicalEvent | Superseded] = {}
         self.corrections = Corrections()
         self.samples: dict[tuple[str, str], SampleLine] = {}
         self.spoken: dict[tuple[str, str], list[int]] = {}
@@ -234,8 +234,9 @@ class History:
         some_held = self.holding.now != NOTHING
         for key in self.keys:
             fact = self.facts[key.event_id]
-            stands = key.event_id not in self.superseded and fact.status != "retracted"
-            if stands and not (some_held and self.holding.holds(fact)) and not isinstance(fact, Release):
+            if isinstance(fact, Superseded) or key.event_id in self.superseded or fact.status == "retracted":
+                continue
+            if not (some_held and self.holding.holds(fact)) and not isinstance(fact, Release):
                 yield key.millis, fact
 
     def counted_samples(self) -> dict[tuple[str, str], SampleLine]:
@@ -252,6 +253,27 @@ class History:
         if isinstance(fact, PumpDelivery):
             insort(self.spoken.setdefault((fact.device_id, fact.drug), []), to_millis(fact.time))
         return self.corrections.add(fact)
+
+    def add_superseded(self, fact: Superseded) -> None:
+        """Put in its place what a row holds of a fact that never counts again."""
+        self.facts[fact.event_id] = fact
+        millis = to_millis(fact.time)
+        insort(self.keys, Key(millis, fact.sequence, fact.rank, fact.event_id))
+        self.ordered |= fact.sequence != UNORDERED
+        if any(fact.channel):
+            insort(self.spoken.setdefault(fact.channel, []), millis)
+        self.corrections.add(fact)
+
+    def compacted(self) -> Iterator[ClinicalEvent | Superseded]:
+        """Every fact in event-time order, and of those that never count again no more than must be known."""
+        for key in self.keys:
+            fact = self.facts[key.event_id]
+            if key.event_id not in self.superseded or isinstance(fact, Superseded):
+                yield fact
+            else:
+                channel = (fact.device_id, fact.drug) if isinstance(fact, PumpDelivery) else ("", "")
+                place = micros_of(fact.time), key.sequence, key.rank
+                yield Superseded(key.event_id, *place, fact.replaces or "", _digest(fact), channel)
 
     def _as_held(self, event: InputEvent, outcome: Insertion, before: HeldNow) -> Insertion:
         """What telling an event did, now that it is known what was held ``before`` and what is."""
@@ -278,7 +300,8 @@ class History:
     def _known(self, event: InputEvent) -> Insertion | None:
         fact = self.facts.get(event.event_id)
         if fact is not None:
-            return _repeat(fact == event, event.event_id)
+            same = fact.digest == _digest(event) if isinstance(fact, Superseded) else fact == event
+            return _repeat(same, event.event_id)
         digest = self.recent.get(event.event_id)
         return None if digest is None else _repeat(digest == _digest(event), event.event_id)
 

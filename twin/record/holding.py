@@ -24,6 +24,7 @@ from twin.events import (
     to_millis,
 )
 from twin.record.contact import DeviceContact
+from twin.record.corrections import Superseded
 from twin.record.far import AHEAD, BEFORE, BEFORE_MS, WITNESSES, Stretch, held_stretches
 
 Mark = Enrolment | RegimenPlanned | Release
@@ -78,7 +79,7 @@ class Holding:
     def __init__(
         self,
         keys: Sequence[PlacedFact],
-        facts: Mapping[str, ClinicalEnvelope],
+        facts: Mapping[str, ClinicalEnvelope | Superseded],
         superseded: Collection[str],
         contact: Mapping[str, DeviceContact],
     ) -> None:
@@ -140,8 +141,7 @@ class Holding:
     def held_facts(self) -> Iterator[ClinicalEnvelope]:
         """Facts that stand and do not count, in event-time order."""
         if self.now != NOTHING:
-            facts = (self._facts[key.event_id] for key in self._keys)
-            yield from (fact for fact in facts if self.stands(fact) and self.holds(fact))
+            yield from (fact for fact in self._standing(key.event_id for key in self._keys) if self.holds(fact))
 
     def why(self, fact: ClinicalEnvelope) -> str:
         """Why a fact that is held does not count, and how to let it."""
@@ -176,12 +176,13 @@ class Holding:
         """Ids of standing facts that are held for what they say, and that nobody has released."""
         releases = [mark for mark in marks if isinstance(mark, Release)]
         named = {event_id for release in releases for event_id in release.events}
-        facts = (self._facts[event_id] for event_id in self.asked if event_id not in named)
-        return frozenset(
-            fact.event_id
-            for fact in facts
-            if self.stands(fact) and not any(release.spans(fact.time) for release in releases)
-        )
+        facts = self._standing(event_id for event_id in self.asked if event_id not in named)
+        return frozenset(fact.event_id for fact in facts if not any(release.spans(fact.time) for release in releases))
+
+    def _standing(self, event_ids: Iterable[str]) -> Iterator[ClinicalEnvelope]:
+        """Those of these facts that stand."""
+        facts = (self._facts[event_id] for event_id in event_ids)
+        yield from (fact for fact in facts if not isinstance(fact, Superseded) and self.stands(fact))
 
     def _witnesses(self, stretch: Stretch) -> int:
         """How many bear out a stretch, up to `WITNESSES`."""
@@ -189,8 +190,7 @@ class Holding:
         found: set[int | str] = set(devices)
         at = bisect_left(self._keys, stretch.first, key=lambda key: key.millis)
         while len(found) < WITNESSES and at < len(self._keys) and self._keys[at].millis <= stretch.last:
-            fact = self._facts[self._keys[at].event_id]
-            if self.stands(fact) and not isinstance(fact, _NO_WITNESS):
-                found.add(self._keys[at].millis)
+            standing = self._standing([self._keys[at].event_id])
+            found.update(self._keys[at].millis for fact in standing if not isinstance(fact, _NO_WITNESS))
             at += 1
         return len(found)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.twin.bedside import at, clock, count, dose, level, ms, sample, start, stop, totals, vital, weight
 from twin.events import InputEvent, PumpDelivery
-from twin.patient.state_row import pack_history
+from twin.patient.state_row import pack_history, unpack_history
 from twin.record.history import RECENT_IDS, ClinicalEvent, History, Insertion, key_of
 
 
@@ -70,6 +70,22 @@ def test_any_order_of_telling_lets_the_same_facts_stand(facts: list[ClinicalEven
     assert standing(shuffled) == standing(facts)
     first, second = told(facts), told(shuffled)
     assert (first.keys, first.facts, first.superseded) == (second.keys, second.facts, second.superseded)
+
+
+@settings(max_examples=150)
+@given(lineages(), st.randoms(use_true_random=False), st.integers(0, 7))
+def test_what_a_row_leaves_out_of_facts_that_were_replaced_makes_no_difference(
+    facts: list[ClinicalEvent], random: Random, cut: int
+) -> None:
+    shuffled = random.sample(facts, len(facts))
+    whole, parts = told(shuffled), told(shuffled[:cut])
+    parts = unpack_history(pack_history(parts))
+    tell(parts, shuffled[cut:])
+    assert pack_history(parts) == pack_history(whole)
+    assert list(parts.effective()) == list(whole.effective())
+    assert tell(parts, facts) == ["duplicate"] * len(facts)
+    others = [fact.model_copy(update={"source": "another"}) for fact in facts]
+    assert tell(parts, others) == ["conflict"] * len(facts)
 
 
 @settings(max_examples=200)
