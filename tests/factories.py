@@ -19,8 +19,10 @@ from twin.events import (
     Quantity,
     RegimenPlanned,
     Rejected,
+    Series,
     Subject,
     VitalSample,
+    Withdrawn,
     event_id,
 )
 
@@ -251,3 +253,25 @@ def _along(level: Band, steps: int) -> ForecastBand:
         q75=tuple(level.q75 * s for s in shape),
         q95=tuple(level.q95 * s for s in shape),
     )
+
+
+def withdrawn(patient_id: str = "P-1", time: datetime = START, **changes: Any) -> Withdrawn:
+    """All that `estimate`, `forecast` and `prediction` say of ``time`` is taken back."""
+    neutrophils = Series(name="neutrophils", unit="10*9/L")
+    fields: dict[str, Any] = {
+        "event_id": event_id("withdrawn", patient_id, time.isoformat()),
+        "patient_id": patient_id,
+        "time": time,
+        "source": "twin",
+        "model": MODEL,
+        "model_hash": MODEL_HASH,
+        "estimated": False,
+        "foreseen": False,
+        "outputs": (Series(name="docetaxel_plasma", unit="mg/L"), neutrophils),
+        "parameters": (Series(name="CL", unit="L/h"), Series(name="MTT", unit="h")),
+        "exposure": (Series(name="docetaxel_auc", unit="mg.h/L"),),
+        "nadir": (neutrophils,),
+        "drugs": (DRUG,),
+        "measured": (neutrophils,),
+    }
+    return Withdrawn(**(fields | changes))

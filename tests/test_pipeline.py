@@ -326,7 +326,7 @@ def test_the_database_holds_what_the_topics_hold_once(pipeline: Pipeline) -> Non
     assert len(stored) > 5000
     assert {identity[0] for identity in stored} == {
         "estimate", "parameter", "exposure", "delivery", "health", "forecast", "nadir", "prediction", "alert", "vital",
-        "planned_dose", "rejected", "estimate_published", "exposure_published", "nadir_published",
+        "planned_dose", "rejected", "issued", "estimate_published", "exposure_published", "nadir_published",
     }  # fmt: skip
 
 

@@ -92,7 +92,7 @@ def latest_forecast() -> str:
     names = {field: f"ahead {shown}" for field, shown in BANDS.items()}
     return f"""withdrawn = from(bucket: v.defaultBucket)
   |> {_RANGE}
-  |> filter(fn: (r) => r._measurement == "health" and r._field == "withdrawn" and r._value == true)
+  |> filter(fn: (r) => r._measurement == "issued" and r._field == "withdrawn" and r._value == true)
   |> filter(fn: (r) => r.patient == "${{patient}}" and r.model == "${{model}}")
   |> group()
   |> map(fn: (r) => ({{issued: int(v: r._time)}}))

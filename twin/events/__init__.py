@@ -34,6 +34,7 @@ from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir
 from twin.events.outputs.heartbeat import Heartbeat
 from twin.events.outputs.prediction import Prediction
 from twin.events.outputs.rejected import Rejected
+from twin.events.outputs.withdrawn import Series, Withdrawn
 from twin.events.vocabulary import EVENTS, INPUT_EVENTS, OUTPUT_EVENTS, kind_of
 from twin.events.wire import MAX_EVENT_BYTES, BadEvent, decode, decode_output, encode
 
@@ -79,11 +80,13 @@ __all__ = [
     "RegimenPlanned",
     "Rejected",
     "Release",
+    "Series",
     "StateReset",
     "Status",
     "Subject",
     "SubjectKind",
     "VitalSample",
+    "Withdrawn",
     "decode",
     "decode_output",
     "encode",

@@ -20,13 +20,13 @@ from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.rules import assess, settings
 from twin.alerts.snapshot import NadirView, Snapshot, SurpriseView
 from twin.clock import UNIT_MS
-from twin.events import Estimate, Forecast, InputEvent, Nadir, Prediction, Rejected, from_millis
+from twin.events import Estimate, Forecast, InputEvent, Nadir, OutputEvent, Prediction, Rejected, Withdrawn, from_millis
 from twin.filter.expectation import SCATTER_POINTS, expected_of
 from twin.filter.learning import Assimilated
 from twin.model.spec import OutputSpec
 from twin.patient.fold import Step, earliest
 from twin.patient.live_record import Received
-from twin.patient.model_fold import ModelFold, ModelStep
+from twin.patient.model_fold import ModelFold, ModelStep, withdrawals
 from twin.patient.reading import envelope, exposure_view, nadir_view, prediction_of
 from twin.patient.rivals import (
     Rivals,
@@ -105,6 +105,10 @@ class AverageFold:
         refused_by_all = set.intersection(*({rejected.event_id for rejected in one.rejected} for one in received))
         rejected: tuple[Rejected, ...] = tuple(one for one in received[0].rejected if one.event_id in refused_by_all)
         return Received(earliest(r.since for r in received), earliest(r.contact for r in received), rejected)
+
+    def withdrawn(self, said: Iterable[OutputEvent]) -> list[Withdrawn]:
+        """What has no reason any more in any model, as what was received shows, after all that is ``said`` again."""
+        return withdrawals(self.members, self._envelope, said)
 
     def set_back(self, since: int) -> None:
         """Forget the points from ``since`` (ms) on, and those that some model does not know any more."""

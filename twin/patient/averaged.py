@@ -125,7 +125,8 @@ class AveragedTwin:
         """
         received = self._folded.receive(events)
         outputs = self._fold.run(earliest((received.since, received.contact)), level=level)
-        return Update((*outputs, *self._fold.held_alerts()), received.rejected, self._fold.withheld)
+        outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
+        return Update(outputs, received.rejected, self._fold.withheld)
 
     def take(self, event: InputEvent, *, level: bool = True) -> bool:
         """Observe one event at the cost of microseconds, as `twin.PatientTwin.take`, if every model can."""

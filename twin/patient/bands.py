@@ -6,15 +6,18 @@ expected of a measured value is in `twin.filter.expectation`.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import DAY_MS, UNIT_MS
-from twin.events import Band, Exposure, ForecastBand, Nadir, from_millis
+from twin.events import Band, Exposure, ForecastBand, Nadir, Series, Withdrawn, from_millis
 from twin.filter.belief import Belief
 from twin.filter.quantiles import quantiles
-from twin.model.spec import Model, TargetSpec, ToxicitySpec
+from twin.model.spec import Model, OutputSpec, TargetSpec, ToxicitySpec
 
 FORECAST_POINTS = 96
 """Points of a forecast over its horizon; the nadir is looked for on these."""
@@ -91,6 +94,38 @@ def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, belief: B
     specified = {p.name: p for p in model.parameters}
     weight = belief.weight
     return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.effect_names)
+
+
+def withdrawn(
+    head: dict[str, Any], models: Sequence[Model], measured: Iterable[OutputSpec], *, estimated: bool, foreseen: bool
+) -> Withdrawn:
+    """What is taken back of what was said of a time, as an event with the envelope ``head``.
+
+    Args:
+        head: with that time.
+        models: that spoke; rival ones have no parameters of their own.
+        measured: outputs of which nothing was measured then after all.
+        estimated, foreseen: there still is an estimate of that time, and a forecast from it on.
+    """
+    gone = () if estimated else models
+    alone = gone if len(models) == 1 else ()
+    varying = {name for model in alone for name in model.effect_names}
+    return Withdrawn(
+        **head,
+        estimated=estimated,
+        foreseen=foreseen,
+        outputs=_series((o.name, o.unit) for model in gone for o in model.outputs),
+        parameters=_series((p.name, p.unit) for model in alone for p in model.parameters if p.name in varying),
+        exposure=_series((t.name, t.unit) for model in gone for t in model.targets),
+        nadir=_series((t.output, t.unit) for model in models for t in model.toxicities if not foreseen),
+        drugs=tuple(dict.fromkeys(drug for model in gone for drug in model.drugs)),
+        measured=_series((o.name, o.unit) for o in measured),
+    )
+
+
+def _series(named: Iterable[tuple[str, str]]) -> tuple[Series, ...]:
+    """Each name and unit once."""
+    return tuple(Series(name=name, unit=unit) for name, unit in dict.fromkeys(named))
 
 
 def share_of(condition: NDArray[np.bool_], weight: Floats) -> float:

@@ -8,9 +8,10 @@ A fold leaves a ladder of points behind it (`twin.patient.checkpoints`), so that
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
@@ -18,12 +19,13 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.misfit import Evidence
 from twin.alerts.rules import assess, settings
-from twin.events import Estimate, Forecast, InputEvent, Prediction
+from twin.events import ClinicalEnvelope, Estimate, Forecast, InputEvent, OutputEvent, Prediction, Withdrawn, to_millis
 from twin.filter.belief import Belief, prior
 from twin.filter.learning import Assimilated, learn
 from twin.filter.trunk import Rhythm, Trunk, TrunkPosition
 from twin.kernel.kernel import compile_model
-from twin.model.spec import Model
+from twin.model.spec import Model, OutputSpec
+from twin.patient.bands import withdrawn
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable
 from twin.patient.fold import BEFORE_ALL, Step
 from twin.patient.held_alerts import standing
@@ -33,6 +35,7 @@ from twin.patient.state_row import TwinState
 from twin.record.history import History
 from twin.record.silence import at_full_pace, next_estimate
 from twin.timeline.covariates import widened
+from twin.timeline.observations import unmeasured
 from twin.timeline.timeline import Timeline
 
 
@@ -82,6 +85,7 @@ class ModelFold:
         self._reader = Reader(self.trunk)
         self._quiet: Quiet | None = None
         self._thinned_until = -(2**63)
+        self._shaken: dict[int, bool] = {}
 
     @property
     def belief(self) -> Belief:
@@ -105,12 +109,48 @@ class ModelFold:
     def receive(self, events: Sequence[InputEvent]) -> Received:
         """Take events into the record, without folding them."""
         self._quiet = None
-        received = self.record.receive(events, self.points[-1].millis if self.points else None, self.due)
+        before, folded = self.record.timeline, self.points[-1].millis if self.points else None
+        received = self.record.receive(events, folded, self.due)
+        if before is not None and folded is not None and received.since is not None:
+            self._shake(before.looks(received.since, folded))
+        self._shake(self._replaced(events))
         if self.record.step_sizes != self.trunk.step_sizes:
             trunk = self.trunk
             self.trunk = Trunk(trunk.kernel, trunk.patient_id, trunk.rhythm, self.record.step_sizes)
             self._reader = Reader(self.trunk)
         return received
+
+    def shaken(self) -> dict[int, bool]:
+        """The times (ms) at which what was said may have lost its reason by what was received, and whether there may
+        have been a forecast; asked once."""
+        shaken, self._shaken = self._shaken, {}
+        return shaken
+
+    def speaks_at(self, millis: int) -> bool:
+        """Whether there is an estimate at ``millis``, as the record stands now."""
+        timeline = self.record.timeline
+        return timeline is not None and millis >= timeline.start and self._due_after(millis - 1, timeline) == millis
+
+    def unmeasured(self, millis: int) -> tuple[OutputSpec, ...]:
+        """Outputs of which a value was told to be measured at ``millis``, and none counts."""
+        timeline = self.record.timeline
+        return unmeasured(self.record.history, timeline.observations if timeline else (), self.model, millis)
+
+    def withdrawn(self, said: Iterable[OutputEvent]) -> list[Withdrawn]:
+        """What has no reason any more, as what was received shows, after all that is ``said`` again."""
+        return withdrawals([self], self._reader.envelope, said)
+
+    def _shake(self, times: Iterable[int]) -> None:
+        self._shaken |= dict.fromkeys(times, True)
+
+    def _replaced(self, events: Sequence[InputEvent]) -> Iterator[int]:
+        """Times (ms) of facts that others stand in place of, since or although these events came."""
+        history = self.record.history
+        for event in events:
+            if event.event_id in history.superseded:
+                yield to_millis(event.time)
+            if isinstance(event, ClinicalEnvelope) and event.replaces in history.facts:
+                yield to_millis(history.facts[event.replaces].time)
 
     def repeated(self, event: InputEvent) -> Repeated | None:
         """An event as it is to be kept, if it is a reading that changes nothing but the record."""
@@ -132,7 +172,9 @@ class ModelFold:
         """Forget the points from ``since`` (ms) on."""
         self._quiet = None
         while self.points and self.points[-1].millis >= since:
-            self.points.pop()
+            millis = self.points.pop().millis
+            first = not self.points  # of which there was a forecast for being the first
+            self._shaken[millis] = self._shaken.get(millis, False) or first
 
     def due(self) -> int | None:
         """The next time (ms) of an estimate: a datum, a change of rate, or the grid, which is coarse in a silence."""
@@ -262,3 +304,32 @@ class ModelFold:
             self.points = ladder(self.points)
             self._thinned_until = self.points[-POINTS_KEPT].millis
         forget_clouds(self.points)
+
+
+def withdrawals(
+    members: Sequence[ModelFold], head: Callable[[str, int], dict[str, Any]], said: Iterable[OutputEvent]
+) -> list[Withdrawn]:
+    """What folds in step said and has no reason any more, each time once.
+
+    Args:
+        members: the folds.
+        head: the envelope of a kind of event at a time (ms).
+        said: outputs that were said since the reasons may have been lost.
+    """
+    shaken: dict[int, bool] = {}
+    for member in members:
+        for millis, ahead in member.shaken().items():
+            shaken[millis] = shaken.get(millis, False) or ahead
+    again = {(output.kind, to_millis(output.time)) for output in said} if shaken else set()
+    found = []
+    for millis, ahead in sorted(shaken.items()):
+        estimated = any(member.speaks_at(millis) for member in members)
+        # What was not said again this time stands as it did.
+        untouched = not ahead or ("estimate", millis) not in again
+        foreseen = estimated and (untouched or ("forecast", millis) in again)
+        measured = [output for member in members for output in member.unmeasured(millis)]
+        if measured or not foreseen:
+            models = [member.model for member in members]
+            made = withdrawn(head("withdrawn", millis), models, measured, estimated=estimated, foreseen=foreseen)
+            found.append(made)
+    return found

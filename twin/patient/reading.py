@@ -110,7 +110,7 @@ class Reader:
     def prediction(self, learned: Assimilated) -> Prediction:
         """The expectation that a measured value met."""
         observation = learned.observation
-        head = self._envelope("prediction", observation.time, observation.event_id)
+        head = self.envelope("prediction", observation.time, observation.event_id)
         output = self._model.outputs[observation.output]
         return prediction_of(head, output, observation, learned.expected, learned.population_median)
 
@@ -136,7 +136,7 @@ class Reader:
         if ahead:
             nadir = None if view.lowest is None else nadir_reading(*view.lowest, view.weight, millis)
             forecast = Forecast(
-                **self._envelope("forecast", millis),
+                **self.envelope("forecast", millis),
                 times=tuple(from_millis(int(m)) for m in view.times),
                 outputs=forecast_bands(self._model, view.along, view.weight),
                 nadir=nadir,
@@ -196,7 +196,8 @@ class Reader:
         reported = (replace(v, last_report_ms=orders.last_report(history, millis, v.drug)) for v in snapshot.delivery)
         return replace(snapshot, delivery=tuple(reported), devices=orders.devices(history.contact, millis))
 
-    def _envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
+    def envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
+        """What every output event carries, see `envelope`."""
         return envelope(kind, self._trunk.patient_id, self._model.id, self._model.hash, millis, *parts)
 
     def _estimate(
@@ -205,7 +206,7 @@ class Reader:
         belief = position.belief
         given = timeline.delivered.items()
         return Estimate(
-            **self._envelope("estimate", millis),
+            **self.envelope("estimate", millis),
             outputs=output_bands(self._model, out, belief.weight),
             parameters=self._parameters(belief, timeline, millis),
             exposure=exposures,

@@ -123,7 +123,7 @@ class PatientTwin:
         """Observe events of the patient, in any order.
 
         Late, corrected and retracted ones are allowed: everything after them is estimated and published again, under
-        the same event ids.
+        the same event ids; what was said of a time at which nothing is estimated or measured any more is withdrawn.
 
         Args:
             events: of the patient.
@@ -132,12 +132,13 @@ class PatientTwin:
 
         Returns:
             Estimates, forecasts, predictions of measured values (each made before the value is assimilated) and
-            alerts, in event-time order; and the events that could not be used, each with the reason. Nothing that an
-            event holds raises.
+            alerts, in event-time order, and what is withdrawn; and the events that could not be used, each with the
+            reason. Nothing that an event holds raises.
         """
         received = self._folded.receive(events)
         alerts, since = self._judged_again(received, level=level)
-        outputs = (*alerts, *self._fold.run(since, level=level), *self._fold.held_alerts())
+        outputs = (*alerts, *self._fold.run(since, level=level))
+        outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
         return Update(outputs, received.rejected, self._fold.withheld)
 
     def take(self, event: InputEvent, *, level: bool = True) -> bool:

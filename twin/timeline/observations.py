@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from bisect import bisect_left
+from collections.abc import Iterable, Sequence
 
 from twin.clock import HOUR_MS
 from twin.events import DrugLevel, LabResult
@@ -10,6 +11,7 @@ from twin.model.spec import Model, OutputSpec, output_index
 from twin.observation.kinds import kind_of
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import moments_around
+from twin.record.history import History
 from twin.timeline.record_order import Placed
 
 
@@ -41,6 +43,34 @@ def observations_of(facts: Iterable[Placed], model: Model) -> tuple[Observation,
                     )
                 )
     return tuple(found)
+
+
+def unmeasured(
+    history: History, observations: Sequence[Observation], model: Model, millis: int
+) -> tuple[OutputSpec, ...]:
+    """Outputs of which something was told that was measured at ``millis``, and no value of it counts.
+
+    Args:
+        history: of the patient.
+        observations: those that count, by time.
+        model: whose outputs.
+        millis: when it was told to have been measured.
+    """
+    at = bisect_left(observations, millis, key=lambda observation: observation.millis)
+    counted = set()
+    for observation in observations[at:]:  # where an instant was drawn out, some lie a few ms later
+        if observation.millis != millis and observation.time != millis:
+            break
+        counted.add(observation.output)
+    told: dict[int, None] = {}
+    for key in history.keys[bisect_left(history.keys, millis, key=lambda key: key.millis) :]:
+        if key.millis != millis:
+            break
+        fact = history.facts[key.event_id]
+        number = output_index(model, fact.analyte) if isinstance(fact, DrugLevel | LabResult) else None
+        if number is not None and number not in counted:
+            told[number] = None
+    return tuple(model.outputs[number] for number in told)
 
 
 def _measured(fact: DrugLevel | LabResult, output: OutputSpec) -> MeasuredValue:

@@ -6,6 +6,7 @@ A pure function of the history. Two timelines can be compared, to learn from whe
 from __future__ import annotations
 
 import functools
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -91,6 +92,13 @@ class Timeline:
         minute = self.change // MINUTE_MS
         first = np.append(True, np.diff(minute) > 0)[: len(minute)]
         return np.unique(np.where(first, self.change, (minute + 1) * MINUTE_MS))
+
+    def looks(self, first: int, last: int) -> set[int]:
+        """The ms from ``first`` to ``last`` at which a change of rate or a measured value is a reason to look."""
+        low, high = np.searchsorted(self.turns, first), np.searchsorted(self.turns, last, side="right")
+        begin = bisect_left(self.observations, first, key=lambda observation: observation.millis)
+        end = bisect_right(self.observations, last, key=lambda observation: observation.millis)
+        return {*self.turns[low:high].tolist(), *(o.millis for o in self.observations[begin:end])}
 
     @functools.cached_property
     def restarts(self) -> NDArray[np.int64]:

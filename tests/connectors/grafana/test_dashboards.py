@@ -277,3 +277,37 @@ def test_what_is_known_now_is_shown_and_what_was_published_then_stays(bench: Ben
     assert [(row["_time"], row["then median"]) for row in then] == [(make.at(hour), 4.2) for hour in range(3)]
     assert [row["median now"] for row in now] == [4.2, 1.5, 1.5]
     assert len(bench.rows("estimate_published", patient)) == 2 * 3 + 2  # both outputs, then one of them again
+
+
+def test_what_is_withdrawn_is_shown_no_more_until_it_is_said_again(bench: Bench, shown: Shown) -> None:
+    patient = f"W-{uuid.uuid4().hex[:6]}"
+    said: list[Any] = [make.estimate(patient, make.at(hour)) for hour in range(3)]
+    said += [make.forecast(patient, make.at(hour), (hour / 8, 3.0), p_grade4=hour / 4) for hour in (1, 2)]
+    said += [make.prediction(patient, make.at(hour), observed=3.0) for hour in (1, 2)]
+    one = {"patient": patient, "model": make.MODEL, "output": "neutrophils"}
+    panels = {panel["title"]: panel for board in BOARDS for panel in panels_of(board)}
+
+    def written(*events: Any) -> None:
+        with running(bench) as sink:
+            bench.send(*events)
+            eventually(lambda: sink.summary()["events"] == len(events))
+
+    def times(query: str) -> list[datetime]:
+        return [row["_time"] for row in shown.rows(query, **one)]
+
+    def now() -> tuple[list[datetime], list[datetime], list[datetime], dict[str, Any]]:
+        bands, ahead, measured = (times(target["query"]) for target in panels["${output}"]["targets"])
+        numbers = shown.rows(panels["Patients"]["targets"][0]["query"])
+        return bands, ahead, measured, next(row for row in numbers if row["patient"] == patient)
+
+    written(*said, make.withdrawn(patient, make.at(2)))
+    bands, ahead, measured, row = now()
+    assert (bands, measured) == ([make.at(0), make.at(1)], [make.at(1)])
+    assert ahead == [make.at(1.125), make.at(4)]
+    assert (row["p grade 4"], row["last estimate"]) == (0.25, make.at(1).timestamp() * 1000)
+    assert len(times(flux.bands_as_published())) == 3
+    written(*(one for one in said if one.time == make.at(2)))
+    bands, ahead, measured, row = now()
+    assert (bands, measured) == ([make.at(0), make.at(1), make.at(2)], [make.at(1), make.at(2)])
+    assert ahead == [make.at(2.25), make.at(5)]
+    assert row["p grade 4"] == 0.5

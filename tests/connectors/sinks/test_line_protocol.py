@@ -113,6 +113,21 @@ def test_a_later_word_replaces_a_point_and_leaves_what_was_published_of_it_befor
     }
 
 
+def test_what_is_withdrawn_marks_every_point_that_was_said_and_said_again_it_stands() -> None:
+    said = [*points(make.estimate()), *points(make.forecast()), *points(make.prediction())]
+    best = {p.identity for p in said if not p.measurement.endswith("_published") and p.measurement != "forecast"}
+    marks = points(make.withdrawn())
+    assert {point.identity for point in marks} == best
+    assert all(point.fields == {"rev": 0, "withdrawn": True} for point in marks)
+    assert all(point.fields["withdrawn"] is False for point in said if point.identity in best)
+    value_only = make.withdrawn(
+        estimated=True, foreseen=True, outputs=(), parameters=(), exposure=(), nadir=(), drugs=()
+    )
+    assert [point.measurement for point in points(value_only)] == ["prediction"]
+    rivals = points(make.withdrawn(model="one,other"))
+    assert [point.tags["rival"] for point in rivals if point.measurement == "model_weight"] == ["one", "other"]
+
+
 def test_a_prediction_carries_the_measured_value_beside_what_was_expected() -> None:
     (point,) = points(make.prediction(observed=3.9))
     assert (point.measurement, point.fields["observed"], point.fields["median"]) == ("prediction", 3.9, 4.4)

@@ -45,6 +45,7 @@ from twin.events import (
     InputEvent,
     Prediction,
     PumpDelivery,
+    Withdrawn,
     encode,
     from_millis,
 )
@@ -115,7 +116,26 @@ def live_alerts(twin: PatientTwin) -> set[tuple[str, bytes]]:
 
 def spoken(updates: Iterable[Update]) -> dict[str, bytes]:
     """The last word of every output but alerts, by its id, as a consumer that overwrites holds it."""
-    return {o.event_id: encode(o) for update in updates for o in update.outputs if not isinstance(o, Alert)}
+    outputs = [o for update in updates for o in update.outputs]
+    return {o.event_id: encode(o) for o in outputs if not isinstance(o, Alert | Withdrawn)}
+
+
+def standing(updates: Iterable[Update]) -> dict[tuple[str, ...], bytes]:
+    """What stands of all but alerts, as a consumer that overwrites and heeds what is withdrawn holds it."""
+    said: dict[tuple[str, ...], bytes] = {}
+    for output in (output for update in updates for output in update.outputs):
+        time = output.time.isoformat()
+        if isinstance(output, Prediction):
+            said["prediction", time, output.output] = encode(output)
+        elif isinstance(output, Withdrawn):
+            gone = [("prediction", time, series.name) for series in output.measured]
+            gone += [] if output.estimated else [("estimate", time)]
+            gone += [] if output.foreseen else [("forecast", time)]
+            for key in gone:
+                said.pop(key, None)
+        elif not isinstance(output, Alert):
+            said[output.kind, time] = encode(output)
+    return said
 
 
 # --- stories ---------------------------------------------------------------------------------------------------------
@@ -181,12 +201,16 @@ def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief(
 @relaxed
 @given(stories(), st.randoms(use_true_random=False))
 def test_what_was_said_last_is_the_same_in_any_order_of_arrival(events: list[InputEvent], random: Random) -> None:
-    """Late facts make the twin say again what it then knows, under the same ids: a consumer that overwrites agrees."""
-    ordered = new_twin()
-    known = spoken([ordered.observe(in_order(events))])
-    shuffled = new_twin()
-    heard = spoken([shuffled.observe(group) for group in groups_of(random.sample(events, len(events)), random)])
+    """Late facts make the twin say again what it then knows, under the same ids, and withdraw what lost its reason.
+
+    So a consumer that overwrites, and heeds what is withdrawn, holds what a twin says that hears all of it in order.
+    """
+    ordered, shuffled = new_twin(), new_twin()
+    at_once = [ordered.observe(in_order(events))]
+    late = [shuffled.observe(group) for group in groups_of(random.sample(events, len(events)), random)]
+    known, heard = spoken(at_once), spoken(late)
     assert {i: heard.get(i) for i in known} == known
+    assert standing(late) == standing(at_once)
 
 
 @relaxed
@@ -298,6 +322,26 @@ def test_a_retracted_level_leaves_no_trace() -> None:
     twin.observe([gone])
     assert twin.belief.observations == 3
     assert_same_belief(twin, inserted(COURSE))
+
+
+def test_what_a_retraction_removes_is_withdrawn() -> None:
+    twin = inserted(COURSE)
+    said = twin.observe([level(4.25, 9.0, event_id="mixed up"), count(4.25, 2.5)])
+    assert {(o.kind, o.time) for o in said.outputs} >= {("estimate", at(4.25)), ("prediction", at(4.25))}
+    update = twin.observe([level(4.25, 9.0, event_id="gone", status="retracted", replaces="mixed up")])
+    (first,) = (o for o in update.outputs if isinstance(o, Withdrawn))
+    assert (first.time, first.estimated, first.outputs, first.drugs) == (at(4.25), True, (), ())
+    assert [series.name for series in first.measured] == ["toxin_plasma"]
+    other = count(4.25, 2.5)
+    update = twin.observe([count(4.25, 2.5, event_id="gone too", status="retracted", replaces=other.event_id)])
+    (second,) = (o for o in update.outputs if isinstance(o, Withdrawn))
+    assert (second.time, second.estimated, second.event_id) == (at(4.25), False, first.event_id)
+    assert {series.name for series in second.outputs} == {output.name for output in twin.model.outputs}
+    assert {series.name for series in second.measured} == {"toxin_plasma", "cells"}
+    assert not any(o.time == at(4.25) for o in update.outputs if not isinstance(o, Withdrawn))
+    again = twin.observe([level(4.25, 2.4, event_id="drawn anew")])
+    assert ("estimate", at(4.25)) in {(o.kind, o.time) for o in again.outputs}
+    assert not any(isinstance(o, Withdrawn) and not o.estimated for o in again.outputs)
 
 
 def test_an_alert_that_loses_its_reason_is_withdrawn_with_its_history_kept() -> None:
