@@ -21,6 +21,7 @@ from twin.events import (
     OutputEvent,
     PumpDelivery,
     VitalSample,
+    Withdrawn,
     encode,
     to_millis,
 )
@@ -57,7 +58,7 @@ class Undisturbed:
             for output in update.outputs:
                 if isinstance(output, Alert):
                     alerts.append(output)
-                else:
+                elif not isinstance(output, Withdrawn):  # it depends on what came when
                     outputs[output.event_id] = output
         return cls(tuple(events), rows, outputs, standing(alerts))
 
@@ -130,7 +131,8 @@ def contradictions(alerts: Iterable[Alert]) -> list[str]:
         if any(now.state == "raised" and before.state in ("raised", "updated") for before, now in pairwise(life)):
             found.append(f"alert {identity} is raised twice")
     last = [life[-1] for life in lives.values() if life[-1].state in ("raised", "updated")]
-    things = Counter((a.patient_id, a.rule, a.subject) for a in last if not settings()[a.rule].of_silence)
+    single = {rule for rule, of in settings().items() if not of.of_silence}  # those of an invented rule may be several
+    things = Counter((a.patient_id, a.rule, a.subject) for a in last if a.rule in single)
     return found + [f"{count} alerts of one thing: {thing}" for thing, count in things.items() if count > 1]
 
 
