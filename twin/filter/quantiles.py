@@ -30,7 +30,20 @@ def quantiles(values: Floats, weight: Floats, levels: Sequence[float] = QUANTILE
 
 
 def _row_quantiles(rows: Floats, weight: Floats, levels: Sequence[float]) -> Floats:
+    if (weight == weight[0]).all():
+        return _unweighted(np.sort(rows, axis=1), np.cumsum(weight) - 0.5 * weight, np.array(levels))
     order = np.argsort(rows, axis=1)
     ranked, share = np.take_along_axis(rows, order, axis=1), weight[order]
     middle = np.cumsum(share, axis=1) - 0.5 * share
     return np.array([np.interp(levels, at, row) for at, row in zip(middle, ranked, strict=True)])
+
+
+def _unweighted(ranked: Floats, at: Floats, levels: Floats) -> Floats:
+    """The same for particles that weigh alike, as after each resampling: which stands where in its row (M, N) does not
+    matter, so that values are sorted and not places, and all rows lie at the same ``at`` (N,)."""
+    high = np.searchsorted(at, levels, side="right")
+    low, high = np.maximum(high - 1, 0), np.minimum(high, len(at) - 1)
+    between = (at[low] < levels) & (low < high)
+    left = ranked[:, low]
+    slope = (ranked[:, high] - left) / np.where(between, at[high] - at[low], 1.0)
+    return np.where(between, slope * (levels - at[low]) + left, left)

@@ -41,6 +41,15 @@ def test_quantiles_are_ordered_within_the_sample_and_blind_to_its_order(
     np.testing.assert_allclose(quantiles(values[order], weight[order]), found, rtol=1e-9, atol=1e-6)
 
 
+@given(st.lists(st.lists(st.integers(-9, 9), min_size=4, max_size=4), min_size=1, max_size=3), st.integers(1, 4))
+def test_particles_that_weigh_alike_are_summed_up_to_the_same_bits(rows: list[list[int]], copies: int) -> None:
+    values = np.tile(np.array(rows, dtype=np.float64), copies) / 7.0
+    weight = np.full(values.shape[1], 1.0 / values.shape[1])
+    at, levels = np.cumsum(weight) - 0.5 * weight, (0.0, *QUANTILES, 1.0)
+    known = [np.interp(levels, at, np.sort(row)) for row in values]
+    assert np.array_equal(quantiles(values, weight, levels), known)
+
+
 def test_a_particle_that_overflowed_is_left_out() -> None:
     values, weight = np.array([1.0, np.nan, 2.0, np.inf, 3.0]), np.full(5, 0.2)
     assert np.array_equal(quantiles(values, weight), quantiles(np.array([1.0, 2.0, 3.0]), np.full(3, 1 / 3)))
