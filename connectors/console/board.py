@@ -30,7 +30,7 @@ from connectors.console.views import (
     Refused,
     WardRow,
 )
-from twin.events import Alert, Estimate, Event, Forecast, OutputEvent, Prediction, Rejected, to_millis
+from twin.events import Alert, Estimate, Event, Forecast, OutputEvent, Prediction, Rejected, Withdrawn, to_millis
 
 POINTS_KEPT = 1500
 """History per patient: about two months of hourly estimates."""
@@ -109,6 +109,15 @@ class _Newest(Generic[T]):
         self.values[place] = (value, version)
         return True
 
+    def remove(self, time: int, key: str) -> bool:
+        """Forget a place; True when it was there."""
+        place = (time, key)
+        if self.values.pop(place, None) is None:
+            return False
+        self.order.remove(place)
+        heapq.heapify(self.order)
+        return True
+
     def since(self, version: int) -> tuple[T, ...]:
         """Values set after fold ``version``, oldest first."""
         return tuple(value for _, (value, set_at) in sorted(self.values.items(), key=_place) if set_at > version)
@@ -132,6 +141,7 @@ class _Patient:
     forecast_version: int = 0
     alerts: dict[str, dict[int, Alert]] = field(default_factory=dict)
     alerts_version: int = 0
+    removed_version: int = 0
     version: int = 0
     row: tuple[int, WardRow] | None = None
 
@@ -163,6 +173,16 @@ class _Patient:
         steps[event.revision] = event
         self.alerts_version = version
         return True
+
+    def withdraw(self, event: Withdrawn, version: int) -> bool:
+        """Take points of the past from the picture; the newest estimate stays until a newer one comes."""
+        millis = to_millis(event.time)
+        gone = [self.measured.remove(millis, series.name) for series in event.measured]
+        if not event.estimated:
+            gone.append(self.points.remove(millis, ""))
+        if any(gone):
+            self.removed_version = version
+        return any(gone)
 
     def cards(self) -> tuple[AlertCard, ...]:
         """Alerts to show: the active ones, worst first, then the ended ones; among equals the newest onset first."""
@@ -232,6 +252,8 @@ class Board:
         patient = self._patients.get(patient_id)
         if patient is None:
             raise UnknownPatient(patient_id)
+        if since < patient.removed_version:
+            since = 0  # a page cannot be told what to forget: it gets all that is left
         latest, forecast = patient.latest, patient.forecast
         notes = self._models.get(latest.model, ModelNotes()) if latest else ModelNotes()
         return PatientFrame(
@@ -268,6 +290,8 @@ class Board:
                 changed = patient.foresee(event, version)
             case Alert():
                 changed = patient.alert(event, version)
+            case Withdrawn():
+                changed = patient.withdraw(event, version)
             case _:
                 changed = False
         if changed:

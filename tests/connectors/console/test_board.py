@@ -173,6 +173,22 @@ def test_late_data_overwrites_the_estimate_of_the_same_time() -> None:
     assert [point["o"]["neutrophils"][2] for point in frame["points"]] == [1.1, 4.2]
 
 
+def test_what_is_withdrawn_leaves_the_picture_and_a_page_gets_all_that_is_left() -> None:
+    said: list[Known] = [make.estimate("P-1", make.at(hour)) for hour in range(3)]
+    said += [make.prediction("P-1", make.at(hour)) for hour in (1, 2)]
+    board = folded(said)
+    seen = board.version
+    assert board.fold(make.withdrawn("P-1", make.at(1)))
+    frame = board.patient("P-1", seen)
+    assert (frame.since, len(frame.points), len(frame.measured)) == (0, 2, 1)
+    assert picture(board) == picture(folded([said[0], said[2], said[4]]))
+    assert not board.fold(make.withdrawn("P-1", make.at(1)))
+    assert board.patient("P-1", board.version).since == board.version
+    board.fold(said[1])
+    board.fold(said[3])
+    assert picture(board) == picture(folded(said))
+
+
 def test_history_keeps_the_newest_points_only() -> None:
     frame = plain(folded([make.estimate(time=make.at(h)) for h in (3, 1, 5, 2, 4)], points_kept=3).patient("P-1"))
     assert [point["t"] for point in frame["points"]] == [round(make.at(h).timestamp() * 1000) for h in (3, 4, 5)]
