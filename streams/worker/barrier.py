@@ -13,11 +13,12 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 
 from streams.worker.engine import RecordPosition
 from streams.worker.event_time_merge import Level
+from streams.worker.records.bursts import ReadTo
 
 BARRIER_EVENTS = 5_000
 """Default most events of one partition between two barriers."""
@@ -56,7 +57,8 @@ class Frontier:
             self._open.popleft()
             self.offset = self._open[0] if self._open else self._next
             return
-        self._done.add(offset)
+        if offset >= self.offset:
+            self._done.add(offset)
         while self._open and self._open[0] in self._done:
             self._done.discard(self._open.popleft())
         self.offset = self._open[0] if self._open else self._next
@@ -95,6 +97,7 @@ class HeldPartition:
     settled: dict[str, int] = field(default_factory=dict)
     unsettled: list[Awaitable[object]] = field(default_factory=list)
     barrier: asyncio.Lock = field(default_factory=asyncio.Lock)
+    read_to: ReadTo = field(default_factory=ReadTo)
     newest_ms: int | None = None
 
     def handled(self, position: RecordPosition) -> None:
@@ -102,3 +105,9 @@ class HeldPartition:
         self.frontiers[position.topic].done(position.offset)
         if self.newest_ms is None or position.timestamp > self.newest_ms:
             self.newest_ms = position.timestamp
+
+
+async def durable(sent: Iterable[Awaitable[object]]) -> None:
+    """Wait until the broker has everything; raises the first error."""
+    for confirmation in sent:
+        await confirmation

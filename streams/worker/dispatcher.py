@@ -16,58 +16,34 @@ from __future__ import annotations
 import asyncio
 import functools
 import time
-from collections import Counter, deque
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
-from typing import TypeVar, TypeVarTuple
+from collections import Counter
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 
 import structlog
 
 from connectors.kafka.topics import ALERTS, PUMP, REJECTED, VITALS
-from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier, HeldPartition
+from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier, HeldPartition, durable
 from streams.worker.engine import KafkaRecord, Port, RecordPosition
 from streams.worker.event_time_merge import Level
 from streams.worker.heartbeat import Progress
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
-from streams.worker.processor import EventProcessor, Outcome, ReceivedEvent, reject
-from streams.worker.rows.patient_state import PatientState
+from streams.worker.processor import EventProcessor, Outcome
+from streams.worker.records.dead_letters import reject
+from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.state_row import calls_for_attention
+from streams.worker.turns.queues import PatientQueue
+from streams.worker.turns.threads import FairThreads
+from streams.worker.turns.waiting import WaitingRecords
 from twin.events import Rejected, encode, to_millis
-
-THREADS = 2
-"""Threads for costly events: kernels release the interpreter lock, so two keep two cores busy."""
 
 BATCH = 64
 """Most events of one patient handled in one go, so that others get their turn."""
 
-IN_FLIGHT = 1_000
-"""Most records taken and not yet handled; then reading pauses, and Kafka is the buffer."""
-
-Arguments = TypeVarTuple("Arguments")
-Result = TypeVar("Result")
+BARRIER_PATIENCE = 0.5
+"""Seconds that what else is due waits for a barrier, which waits for the slice of work that a patient is at."""
 
 _log = structlog.get_logger("dosetwin.worker")
-
-
-@dataclass
-class PatientQueue:
-    """One patient's queue. Whoever handles events or writes the row holds ``turn``."""
-
-    patient_id: str
-    partition: int
-    state: PatientState | None = None
-    pending: deque[ReceivedEvent] = field(default_factory=deque)
-    turn: asyncio.Lock = field(default_factory=asyncio.Lock)
-    worker: asyncio.Task[None] | None = None
-    unsettled: list[Awaitable[object]] = field(default_factory=list)
-    dirty: bool = False
-    abandoned: bool = False
-
-    @property
-    def key(self) -> bytes:
-        return self.patient_id.encode()
 
 
 class PartitionDispatcher:
@@ -97,26 +73,32 @@ class PartitionDispatcher:
         self._barrier_events = barrier_events
         self._barrier_seconds = barrier_seconds
         self._clock = clock
-        self._pool = ThreadPoolExecutor(THREADS, thread_name_prefix="twin")
+        self._threads = FairThreads()
         self._queues: dict[str, PatientQueue] = {}
         self._partitions: dict[int, HeldPartition] = {}
         self._rejected: Counter[str] = Counter()
         self._withheld: set[str] = set()
-        self._in_flight = 0
+        self._bursts: set[str] = set()
+        self._barriers: dict[int, asyncio.Task[None]] = {}
+        self._waiting = WaitingRecords()
         self._accepting = False
-        self._room = asyncio.Condition()
         metrics.patients.set_function(lambda: len(self._queues))
-        metrics.in_flight.set_function(lambda: self._in_flight)
+        metrics.in_flight.set_function(lambda: len(self._waiting))
 
     @property
     def is_full(self) -> bool:
-        """Whether reading pauses because too many records are in flight."""
-        return self._in_flight >= IN_FLIGHT
+        """Whether reading pauses because too many records wait."""
+        return self._waiting.is_full
+
+    @property
+    def resting(self) -> set[int]:
+        """Numbers of partitions of which no record is to come now: a patient of theirs has too many waiting."""
+        return self._waiting.resting
 
     @property
     def is_idle(self) -> bool:
         """Whether every record that was taken is handled."""
-        return self._in_flight == 0
+        return not len(self._waiting)
 
     @property
     def holds_partitions(self) -> bool:
@@ -133,6 +115,7 @@ class PartitionDispatcher:
                 self._partitions[number] = HeldPartition(cadence, Level({PUMP, VITALS}, time.monotonic()))
             self._partitions[number].frontiers[topic] = Frontier(offset)
             self._partitions[number].settled[topic] = offset
+            self._partitions[number].read_to.start(topic, time.monotonic())
         self._accepting = True
         for key, row in self._port.rows():
             if calls_for_attention(row) and (number := self._home(key)) in self._partitions:
@@ -140,8 +123,7 @@ class PartitionDispatcher:
                 async with queue.turn:
                     await self._load(queue)
                     await self._publish_alerts(queue)
-                    if queue.state is not None and queue.state.withheld:
-                        self._withheld.add(queue.patient_id)
+                    self._remember(queue)
 
     async def surrender(self, patience: float = 6.0) -> None:
         """Give all partitions back: nothing new is begun, what is under way is finished and made permanent.
@@ -150,8 +132,7 @@ class PartitionDispatcher:
         """
         self._accepting = False
         for queue in self._queues.values():
-            self._landed(len(queue.pending))
-            queue.pending.clear()
+            self._drop(queue)
         numbers = list(self._partitions)
         try:
             async with asyncio.timeout(patience):
@@ -161,7 +142,6 @@ class PartitionDispatcher:
         except TimeoutError:
             _log.warning("barrier not finished in time; the rest will be read again", seconds=patience)
         self.abandon()
-        await self._notify()
 
     def abandon(self) -> None:
         """Give all partitions up as they are: nothing more is sent or written of them, others may hold them by now."""
@@ -171,20 +151,19 @@ class PartitionDispatcher:
             queue.pending.clear()
         self._queues.clear()
         self._withheld.clear()
+        self._bursts.clear()
         self._partitions.clear()
-        self._in_flight = 0
+        self._waiting.clear()
 
     def close(self) -> None:
         """Stop the threads; what they are doing is finished first."""
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        self._threads.close()
 
     # --- records ----------------------------------------------------------------------------------------------------
 
     async def receive(self, record: KafkaRecord) -> None:
-        """Take one record; returns at once unless too many are in flight. Records of other partitions are ignored."""
-        if self.is_full:
-            async with self._room:
-                await self._room.wait_for(lambda: not self.is_full)
+        """Take one record; returns at once unless too many wait. Records of other partitions are ignored."""
+        await self._waiting.room()
         partition = self._partitions.get(record.partition)
         if not self._accepting or partition is None or record.topic not in partition.frontiers:
             return
@@ -199,14 +178,14 @@ class PartitionDispatcher:
             return
         now = time.monotonic()
         partition.level.read(read.event.sent_on.name, to_millis(read.event.time), now)
+        partition.read_to.read(record.topic, record.timestamp, now)
         queue = self._queue(read.event.patient_id, record.partition)
         if self._take(queue, read, level=partition.level.holds(now)):
             partition.handled(position)
             return
-        self._in_flight += 1
         queue.pending.append(read)
-        if queue.worker is None:
-            queue.worker = asyncio.create_task(self._work(queue))
+        self._waiting.add(queue.patient_id, queue.partition, len(read.raw))
+        self._begin(queue)
 
     def _read(self, record: KafkaRecord, position: RecordPosition) -> ReceivedEvent | Rejected:
         read = self._processor.read(record.key, record.value, position)
@@ -233,19 +212,26 @@ class PartitionDispatcher:
         """Handle an arrival here and now, if it costs so little that a thread's turn would cost more than it saves."""
         if queue.state is None or queue.pending or queue.turn.locked():
             return False
-        taken = self._processor.take(queue.state, arrival, level=level)
-        if taken:
+        if taken := self._processor.take(queue.state, arrival, level=level):
             queue.dirty = True
             self._metrics.took(self._clock() - arrival.position.timestamp / 1000)
         return taken
 
+    def _begin(self, queue: PatientQueue) -> None:
+        """Let somebody work at the queue."""
+        if queue.worker is None:
+            queue.worker = asyncio.create_task(self._work(queue))
+
     async def _work(self, queue: PatientQueue) -> None:
-        """Handle a queue's pending arrivals until there are none."""
+        """Handle a queue's pending arrivals until there are none, a slice at a time."""
         try:
-            while queue.pending and not queue.abandoned:
+            while (queue.pending or queue.burst_ended) and not queue.abandoned:
                 async with queue.turn:
                     await self._load(queue)
                     batch = [queue.pending.popleft() for _ in range(min(BATCH, len(queue.pending)))]
+                    if queue.burst_ended:
+                        queue.burst_ended = False
+                        await self._end_burst(queue)
                     if batch:
                         await self._handle(queue, batch)
         except Exception as error:
@@ -256,7 +242,7 @@ class PartitionDispatcher:
     async def _load(self, queue: PatientQueue) -> None:
         if queue.state is None:
             row = self._port.read_row(queue.key)
-            queue.state = await self._in_thread(self._processor.open, queue.patient_id, row)
+            queue.state = await self._threads.run(queue.patient_id, self._processor.open, queue.patient_id, row)
 
     async def _handle(self, queue: PatientQueue, arrivals: list[ReceivedEvent]) -> None:
         """Let the processor handle arrivals and send what follows. Call with the queue's turn."""
@@ -268,18 +254,31 @@ class PartitionDispatcher:
         handle = functools.partial(
             self._processor.handle, level=partition is not None and partition.level.holds(time.monotonic())
         )
-        outcome = await self._in_thread(handle, queue.state, arrivals)
+        outcome = await self._threads.run(queue.patient_id, handle, queue.state, arrivals)
         if queue.abandoned:
             return
         queue.dirty = queue.dirty or (repeats < len(arrivals) and queue.state.quarantined is None)
-        self._time(arrivals, await self._bring_forth(queue, outcome))
-        self._finished([arrival.position for arrival in arrivals])
+        sent = await self._bring_forth(queue, outcome)
+        waits = {arrival.position for arrival in queue.state.burst.waiting}
+        self._told([*outcome.waited, *(arrival for arrival in arrivals if arrival.position not in waits)], sent)
+        size = sum(len(arrival.raw) for arrival in arrivals)
+        self._waiting.remove(queue.patient_id, queue.partition, len(arrivals), size)
+
+    async def _end_burst(self, queue: PatientQueue) -> None:
+        """Let a twin observe the late arrivals that waited for one another. Call with the queue's turn."""
+        assert queue.state is not None
+        outcome = Outcome()
+        await self._threads.run(queue.patient_id, self._processor.end_burst, queue.state, outcome)
+        if not queue.abandoned:
+            queue.dirty = queue.dirty or queue.state.quarantined is None
+            self._told(outcome.waited, await self._bring_forth(queue, outcome))
 
     async def _release(self, queue: PatientQueue) -> None:
         """Let a twin say what it withheld, now that the topics of its partition are level."""
         async with queue.turn:
             if queue.state is not None and not queue.abandoned:
-                await self._bring_forth(queue, await self._in_thread(self._processor.release, queue.state))
+                outcome = await self._threads.run(queue.patient_id, self._processor.release, queue.state)
+                await self._bring_forth(queue, outcome)
 
     async def _bring_forth(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
         """Send what handling brought forth, alerts after the row that holds them. Call with the queue's turn."""
@@ -290,8 +289,15 @@ class PartitionDispatcher:
             await self._publish_alerts(queue)
             for rule, state in outcome.alerts:
                 self._metrics.alerts.labels(rule, state).inc()
-        (self._withheld.add if queue.state.withheld else self._withheld.discard)(queue.patient_id)
+        self._remember(queue)
         return sent
+
+    def _remember(self, queue: PatientQueue) -> None:
+        """Note what of a twin is to come by itself: what it withholds, and late arrivals that wait."""
+        if queue.state is not None:
+            (self._withheld.add if queue.state.withheld else self._withheld.discard)(queue.patient_id)
+            bursts = queue.state.burst.waiting and queue.state.quarantined is None
+            (self._bursts.add if bursts else self._bursts.discard)(queue.patient_id)
 
     async def _send(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
         sent = []
@@ -317,13 +323,28 @@ class PartitionDispatcher:
 
     async def tick(self, now: float) -> None:
         """Run the barriers that are due; ``now`` is monotonic seconds. To be called several times a second."""
-        for number, partition in list(self._partitions.items()):
-            if partition.cadence.due(now) and self._is_unsettled(number, partition):
-                await self.barrier(number)
+        for number, partition in self._partitions.items():
+            if number not in self._barriers and partition.cadence.due(now) and self._is_unsettled(number, partition):
+                self._barriers[number] = asyncio.create_task(self.barrier(number))
+        if self._barriers:
+            await asyncio.wait(self._barriers.values(), timeout=BARRIER_PATIENCE)
+        for number, barrier in list(self._barriers.items()):
+            if barrier.done():
+                del self._barriers[number]
+                barrier.result()
         for queue in [self._queues[patient_id] for patient_id in sorted(self._withheld)]:
             idle = queue.worker is None and not queue.pending and not queue.turn.locked()
             if idle and self._partitions[queue.partition].level.holds(time.monotonic()):
                 await self._release(queue)
+        for queue in [self._queues[patient_id] for patient_id in sorted(self._bursts)]:
+            if queue.worker is None and self._burst_has_ended(queue):
+                queue.burst_ended = True
+                self._begin(queue)
+
+    def _burst_has_ended(self, queue: PatientQueue) -> bool:
+        """Whether no more of the late arrivals that a twin waits for are to be expected."""
+        read_to = self._partitions[queue.partition].read_to
+        return queue.state is not None and read_to.has_passed(queue.state.burst.ends, time.monotonic())
 
     async def barrier(self, number: int) -> None:
         """Make permanent what partition ``number`` has handled: outputs, then rows, then the commit mark."""
@@ -336,13 +357,14 @@ class PartitionDispatcher:
                 marks = {topic: frontier.offset for topic, frontier in partition.frontiers.items()}
                 sent, partition.unsettled = partition.unsettled, []
                 dirty = [queue for queue in self._queues.values() if queue.partition == number and queue.dirty]
-                await _durable(sent)
+                await durable(sent)
                 for queue in dirty:
                     async with queue.turn:
                         if queue.dirty and not await self._write_row(queue):
                             return
+                held = self._partitions.get(number) is partition
                 for topic, offset in marks.items():
-                    if offset > partition.settled[topic]:
+                    if held and offset > partition.settled[topic]:
                         partition.settled[topic] = offset
                         self._port.settle((topic, number), offset)
 
@@ -355,9 +377,9 @@ class PartitionDispatcher:
         """Outputs durable, then the row, if the queue is ours; whether it is. Call with the queue's turn."""
         assert queue.state is not None
         sent, queue.unsettled = queue.unsettled, []
-        await _durable(sent)
+        await durable(sent)
         if queue.state.quarantined is None:
-            row = await self._in_thread(self._processor.row, queue.state)
+            row = await self._threads.run(queue.patient_id, self._processor.row, queue.state)
             if queue.abandoned:
                 return False
             await (await self._port.write_row(queue.partition, queue.key, row))
@@ -377,7 +399,7 @@ class PartitionDispatcher:
     async def _publish_alerts(self, queue: PatientQueue) -> None:
         """Send the outbox, which a durable row holds. The next row is written without it."""
         assert queue.state is not None
-        await _durable([await self._port.send(ALERTS, queue.key, value) for value in queue.state.outbox])
+        await durable([await self._port.send(ALERTS, queue.key, value) for value in queue.state.outbox])
         self._metrics.outputs.labels(ALERTS).inc(len(queue.state.outbox))
         queue.state.outbox.clear()
         queue.dirty = queue.state.quarantined is None
@@ -402,28 +424,17 @@ class PartitionDispatcher:
 
     # --- bookkeeping ------------------------------------------------------------------------------------------------
 
-    async def _in_thread(self, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+    def _drop(self, queue: PatientQueue) -> None:
+        """Leave a queue's pending arrivals to whoever reads the partition next."""
+        size = sum(len(arrival.raw) for arrival in queue.pending)
+        self._waiting.remove(queue.patient_id, queue.partition, len(queue.pending), size)
+        queue.pending.clear()
 
-    def _finished(self, positions: Sequence[RecordPosition]) -> None:
-        for position in positions:
-            partition = self._partitions.get(position.partition)
-            if partition is not None:
-                partition.handled(position)
-        self._landed(len(positions))
-
-    def _landed(self, count: int) -> None:
-        was_full = self.is_full
-        self._in_flight = max(self._in_flight - count, 0)
-        if was_full and not self.is_full:
-            self._notifying = asyncio.get_running_loop().create_task(self._notify())
-
-    async def _notify(self) -> None:
-        async with self._room:
-            self._room.notify_all()
-
-    def _time(self, arrivals: list[ReceivedEvent], sent: list[Awaitable[object]]) -> None:
-        """Note the latency of each arrival when the last thing that followed from it is durable."""
+    def _told(self, arrivals: Sequence[ReceivedEvent], sent: list[Awaitable[object]]) -> None:
+        """Arrivals are handled, and wait for no others; note the latency of each when what followed is durable."""
+        for arrival in arrivals:
+            if (partition := self._partitions.get(arrival.position.partition)) is not None:
+                partition.handled(arrival.position)
 
         def note(_: object = None) -> None:
             now = self._clock()
@@ -434,9 +445,3 @@ class PartitionDispatcher:
             sent[-1].add_done_callback(note)
         else:
             note()
-
-
-async def _durable(sent: Iterable[Awaitable[object]]) -> None:
-    """Wait until the broker has everything; raises the first error."""
-    for confirmation in sent:
-        await confirmation

@@ -19,23 +19,24 @@ Reasons given here: those of `twin.events.decode` and of the twin, and
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from connectors.kafka.topics import topic_of
 from streams.worker.engine import RecordPosition
-from streams.worker.rows.patient_state import Inputs, PatientState, row_of, state_of
+from streams.worker.records.dead_letters import dead_letter, reject
+from streams.worker.records.received import ReceivedEvent
+from streams.worker.rows.patient_state import Inputs, PatientState, held_of, released, row_of, state_of
 from streams.worker.rows.state_row import Held
 from streams.worker.twin_factory import TwinFactory, TwinUpdate, UnknownModel
 from twin.clock import HOUR_MS
 from twin.events import (
     Alert,
     BadEvent,
+    ClinicalEnvelope,
     Enrolment,
     Estimate,
-    InputEvent,
     OutputEvent,
     Rejected,
     decode,
@@ -54,14 +55,6 @@ WAITING_ROOM_BYTES = 1_048_576
 """Most bytes of such events, so that a state row stays below a broker's limits."""
 
 
-class ReceivedEvent(NamedTuple):
-    """A decoded event with where it came from and the bytes it came as."""
-
-    event: InputEvent
-    position: RecordPosition
-    raw: bytes
-
-
 class Outgoing(NamedTuple):
     """An encoded output and the topic (without prefix) it belongs to."""
 
@@ -73,13 +66,15 @@ class Outgoing(NamedTuple):
 class Outcome:
     """What handling some arrivals brought forth.
 
-    Alerts are not among ``outputs``: they wait in the state's outbox. Here are rule and state of each.
+    Alerts are not among ``outputs``: they wait in the state's outbox. Here are rule and state of each. ``waited`` are
+    late arrivals that were told together after they had waited.
     """
 
     outputs: list[Outgoing] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
     ess: list[float] = field(default_factory=list)
     alerts: list[tuple[str, str]] = field(default_factory=list)
+    waited: list[ReceivedEvent] = field(default_factory=list)
 
 
 class EventProcessor:
@@ -145,6 +140,8 @@ class EventProcessor:
         """
         if state.twin is None or state.quarantined is not None or state.contains(arrival.position):
             return False
+        if state.burst.has_ended(arrival.position.timestamp):
+            return False
         try:
             taken = state.twin.take(arrival.event, level=level)
         except Exception:  # the twin's fault must cost this event only: `handle` will meet it again, and say so
@@ -160,7 +157,8 @@ class EventProcessor:
         """Let the patient's twin observe the arrivals, in the order given; arrivals it already contains are skipped.
 
         Consecutive arrivals in order of event time are observed together. One that is earlier than what the twin knows
-        is observed by itself, so that the outputs do not depend on how the arrivals were cut into calls.
+        is observed by itself, or, where it lets the twin fold again, with others of its burst
+        (`streams.worker.records.bursts`). So the outputs do not depend on how the arrivals were cut into calls.
         """
         outcome = Outcome()
         state.level = level
@@ -169,6 +167,9 @@ class EventProcessor:
             if state.contains(arrival.position):
                 continue
             state.applied[arrival.position[:2]] = arrival.position.offset
+            if state.burst.has_ended(arrival.position.timestamp):
+                self._flush(state, run, outcome)
+                self.end_burst(state, outcome)
             if state.quarantined is not None:
                 outcome.rejected.append(reject(arrival, *state.quarantined))
             elif state.twin is None:
@@ -177,18 +178,41 @@ class EventProcessor:
                 detail = f"field 'model': patient has a twin of {state.model_id!r}, not of {arrival.event.model!r}"
                 outcome.rejected.append(reject(arrival, "already_enrolled", detail))
             else:
-                late = to_millis(arrival.event.time) < state.latest
-                if run and (late or not _continues(run, arrival)):
-                    self._observe(state, run, outcome)
-                    run = []
-                    late = to_millis(arrival.event.time) < state.latest
-                run.append(arrival)
-                if late:
-                    self._observe(state, run, outcome)
-                    run = []
-        if run:
-            self._observe(state, run, outcome)
+                self._meet(state, run, arrival, outcome)
+        self._flush(state, run, outcome)
         return outcome
+
+    def end_burst(self, state: PatientState, outcome: Outcome) -> None:
+        """Let the twin observe the late arrivals that wait, when no others of their window are to be expected."""
+        if state.quarantined is not None or state.twin is None:
+            return
+        together: list[ReceivedEvent] = []
+        for arrival in state.burst.close():
+            outcome.waited.append(arrival)
+            if any(arrival.event.event_id == other.event.event_id for other in together):
+                self._flush(state, together, outcome)
+            together.append(arrival)
+        self._flush(state, together, outcome)
+
+    def _meet(self, state: PatientState, run: list[ReceivedEvent], arrival: ReceivedEvent, outcome: Outcome) -> None:
+        """Let the twin observe an arrival after the ``run`` before it, with which it goes on if it can."""
+        event, known = arrival.event, run[-1].event.time if run else None
+        late = to_millis(event.time) < state.latest or (known is not None and event.time < known)
+        corrects = isinstance(event, ClinicalEnvelope) and event.replaces is not None
+        if late or corrects or not _continues(run, arrival):
+            self._flush(state, run, outcome)
+        if not (late or corrects):
+            run.append(arrival)
+        elif state.twin is not None and state.twin.reaches_back(event):
+            if not state.burst.takes(arrival):
+                self._observe(state, [arrival], outcome)
+        else:
+            self._observe(state, [arrival], outcome)
+
+    def _flush(self, state: PatientState, run: list[ReceivedEvent], outcome: Outcome) -> None:
+        if run:
+            self._observe(state, tuple(run), outcome)
+            run.clear()
 
     def _without_twin(self, state: PatientState, arrival: ReceivedEvent, outcome: Outcome) -> None:
         event = arrival.event
@@ -202,7 +226,7 @@ class EventProcessor:
             )
             outcome.rejected.append(reject(arrival, "unknown_patient", detail))
         else:
-            state.held.append(Held(*arrival.position, arrival.raw))
+            state.held.append(held_of(arrival))
 
     def _enrol(self, state: PatientState, arrival: ReceivedEvent, model_id: str, outcome: Outcome) -> None:
         try:
@@ -223,13 +247,11 @@ class EventProcessor:
             return
         waiting, state.held = state.held, []
         run: list[ReceivedEvent] = []
-        for held in sorted((_released(held) for held in waiting), key=lambda held: held.event.time):
-            if run and not _continues(run, held):
-                self._observe(state, run, outcome)
-                run = []
+        for held in sorted((released(held) for held in waiting), key=lambda held: held.event.time):
+            if not _continues(run, held):
+                self._flush(state, run, outcome)
             run.append(held)
-        if run:
-            self._observe(state, run, outcome)
+        self._flush(state, run, outcome)
 
     def _observe(self, state: PatientState, run: Sequence[ReceivedEvent], outcome: Outcome) -> None:
         assert state.twin is not None
@@ -242,7 +264,7 @@ class EventProcessor:
             return
         state.since.append((events, state.level))
         state.withheld = update.withheld
-        state.latest = max([state.latest, *(to_millis(event.time) for event in events[-1:])])
+        state.latest = max([state.latest, *(to_millis(event.time) for event in events)])
         self._collect(state, run, update, letters, outcome)
 
     @staticmethod
@@ -279,11 +301,11 @@ class EventProcessor:
             detail = f"the twin failed on this event: {type(error).__name__}: {error}"
             outcome.rejected.extend(reject(arrival, "internal_error", detail) for arrival in run)
             return
-        for arrival in run:
+        for half in (run[: len(run) // 2], run[len(run) // 2 :]):
             if state.quarantined is None:
-                self._observe(state, [arrival], outcome)
+                self._observe(state, half, outcome)
             else:
-                outcome.rejected.append(reject(arrival, *state.quarantined))
+                outcome.rejected.extend(reject(arrival, *state.quarantined) for arrival in half)
 
     def _go_back(self, state: PatientState) -> None:
         """Make the twin anew from all that it observed before it failed."""
@@ -298,43 +320,11 @@ class EventProcessor:
             state.seal("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
 
 
-def dead_letter(
-    reason: str,
-    detail: str,
-    position: RecordPosition,
-    raw: bytes,
-    patient_id: str | None = None,
-    event_id: str | None = None,
-) -> Rejected:
-    """A `Rejected` that carries the original bytes and where they stood, so that it can be mended and sent again."""
-    return Rejected(
-        reason=reason,
-        detail=detail,
-        patient_id=patient_id,
-        event_id=event_id,
-        topic=position.topic,
-        partition=position.partition,
-        offset=position.offset,
-        original_base64=base64.b64encode(raw).decode(),
-    )
-
-
-def reject(arrival: ReceivedEvent, reason: str, detail: str) -> Rejected:
-    """The dead letter of a decoded event."""
-    event = arrival.event
-    return dead_letter(reason, detail, arrival.position, arrival.raw, event.patient_id, event.event_id)
-
-
 def _continues(run: Sequence[ReceivedEvent], arrival: ReceivedEvent) -> bool:
     """Whether ``arrival`` may be observed together with ``run``: not earlier, and not another word on the same fact."""
-    return arrival.event.time >= run[-1].event.time and all(
-        arrival.event.event_id != earlier.event.event_id for earlier in run
-    )
-
-
-def _released(held: Held) -> ReceivedEvent:
-    return ReceivedEvent(
-        decode(held.raw), RecordPosition(held.topic, held.partition, held.offset, held.timestamp), held.raw
+    return not run or (
+        arrival.event.time >= run[-1].event.time
+        and all(arrival.event.event_id != earlier.event.event_id for earlier in run)
     )
 
 

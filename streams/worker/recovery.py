@@ -78,7 +78,9 @@ class SettledConsumer(driver.Consumer):
             await asyncio.sleep(FETCH_WAIT_MS / 1000)
             fetched = {}
         self._merge.add({tp: batch for tp, batch in fetched.items() if tp in active and not self._is_changelog_tp(tp)})
-        inputs = [tp for tp in active | self._buffered_partitions if not self._is_changelog_tp(tp)]
+        resting = cast(Any, self.app).dispatcher.resting
+        known = active | self._buffered_partitions
+        inputs = [tp for tp in known if not self._is_changelog_tp(tp) and tp.partition not in resting]
         await self._hand_on(self._merge.release(inputs, self.highwater, time.monotonic()))
         return {tp: batch for tp, batch in fetched.items() if tp in active and self._is_changelog_tp(tp)}
 

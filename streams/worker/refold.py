@@ -17,7 +17,8 @@ from connectors.kafka.topics import INPUTS, REJECTED_BYTES, home_partition, topi
 from connectors.settings import Settings
 from streams.worker.engine import KafkaRecord, RecordPosition
 from streams.worker.offset_continuity import TopicPartition
-from streams.worker.processor import EventProcessor, Outcome, ReceivedEvent
+from streams.worker.processor import EventProcessor, Outcome
+from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.patient_state import NEVER, PatientState
 from streams.worker.rows.state_row import StateRow, encode_row, of_term, term_of
 from twin.events import Enrolment
@@ -109,6 +110,7 @@ def refold(processor: EventProcessor, patient_id: str, told: Told) -> tuple[Pati
     ]
     state = processor.open(patient_id, None)
     outcome = processor.handle(state, counted)
+    processor.end_burst(state, outcome)
     if state.twin is None and state.quarantined is None:
         why = "; ".join(sorted({f"{letter.reason}: {letter.detail}" for letter in outcome.rejected})[:3])
         gone = f"; the first records of {', '.join(told.shortened)} are gone" if told.shortened else ""

@@ -40,6 +40,7 @@ class TwinUpdate(Protocol):
 class Twin(Protocol):
     """One patient's twin, as the stream sees it.
 
+    ``reaches_back`` says whether to observe an event may let the twin fold again what it has folded, which takes long.
     ``take`` observes an event within microseconds if nothing follows from it; if it says no, nothing was done.
     ``observe`` is deterministic, and for events in order of event time observing them together is the same as
     observing them one by one. ``level``: see `twin.PatientTwin.observe`; what an update withholds while the topics are
@@ -51,6 +52,8 @@ class Twin(Protocol):
     def row(self) -> bytes: ...
 
     def take(self, event: InputEvent, *, level: bool = True) -> bool: ...
+
+    def reaches_back(self, event: InputEvent) -> bool: ...
 
 
 class UnknownModel(LookupError):

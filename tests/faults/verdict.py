@@ -71,7 +71,7 @@ def differences(stage: Stage, expected: Undisturbed) -> list[str]:
         return [f"rows of {sorted(stored)}, not of {sorted(expected.rows)}"]
     for patient, row in stored.items():
         found += [f"{patient}: {what} wait in its row" for what, waits in
-                  (("alerts", row.outbox), ("events", row.held)) if waits]  # fmt: skip
+                  (("alerts", row.outbox), ("events", (*row.held, *row.late))) if waits]  # fmt: skip
         mine, theirs = unpack(row.twin, row.model_hash), expected.rows[patient]
         if newest_belief(mine) != newest_belief(theirs):
             found.append(f"{patient}: another belief")

@@ -128,6 +128,10 @@ class AveragedTwin:
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
         return Update(outputs, received.rejected, self._fold.withheld)
 
+    def reaches_back(self, event: InputEvent) -> bool:
+        """Whether to observe this event may let the twin fold again what it has folded, which takes long."""
+        return self._fold.reaches_back(event)
+
     def take(self, event: InputEvent, *, level: bool = True) -> bool:
         """Observe one event at the cost of microseconds, as `twin.PatientTwin.take`, if every model can."""
         if level and self._fold.withheld:

@@ -19,7 +19,19 @@ from typing import Protocol
 from twin.alerts.ledger import AlertLedger, Revision, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Transition, to_alert
 from twin.alerts.rules import settings
-from twin.events import Alert, Estimate, Forecast, OutputEvent, Prediction, Rejected
+from twin.events import (
+    Alert,
+    ClinicalEnvelope,
+    Clock,
+    Estimate,
+    Forecast,
+    InputEvent,
+    OutputEvent,
+    Prediction,
+    Rejected,
+    Release,
+    to_millis,
+)
 from twin.patient.held_alerts import judged
 
 PARTICLES = 1000
@@ -139,6 +151,14 @@ class Fold:
         # All of the history is folded, up to its newest event (or the newest before some were held): what was published
         # after the last point has no reason.
         return (*published, *self.alerts(transitions, begun, reached, level=level))
+
+    def reaches_back(self, event: InputEvent) -> bool:
+        """Whether an event may change what is folded: it corrects another, lets what was held count, or is late."""
+        points = self._folded.points
+        if not points or isinstance(event, Clock):
+            return False
+        corrects = isinstance(event, ClinicalEnvelope) and event.replaces is not None
+        return corrects or isinstance(event, Release) or to_millis(event.time) <= points[-1].millis
 
     def alerts(self, transitions: Iterable[Transition], since: int, until: int, *, level: bool = True) -> list[Alert]:
         """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again."""

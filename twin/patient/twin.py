@@ -141,6 +141,10 @@ class PatientTwin:
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
         return Update(outputs, received.rejected, self._fold.withheld)
 
+    def reaches_back(self, event: InputEvent) -> bool:
+        """Whether to observe this event may let the twin fold again what it has folded, which takes long."""
+        return self._fold.reaches_back(event)
+
     def take(self, event: InputEvent, *, level: bool = True) -> bool:
         """Observe one event at the cost of microseconds, if it is a repeated reading and nothing follows from it yet.
 

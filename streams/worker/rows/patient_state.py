@@ -23,9 +23,11 @@ import structlog
 from connectors.kafka.topics import MIB
 from streams.worker.engine import RecordPosition
 from streams.worker.offset_continuity import TopicPartition
+from streams.worker.records.bursts import Burst
+from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.state_row import Held, StateRow, UnreadableRow, decode_row, encode_row, sealed_row, term_of
 from streams.worker.twin_factory import Twin, TwinFactory, UnknownModel
-from twin.events import InputEvent
+from twin.events import InputEvent, decode
 
 NEVER = -(2**62)
 """Event time (ms) before every event."""
@@ -44,7 +46,8 @@ class PatientState:
     """All that is known of one patient.
 
     ``since`` is what the twin observed after ``saved``, its newest row, and whether the topics were level then;
-    ``withheld``: it waits for them to be. ``quarantined`` are reason and text of a patient that is sealed.
+    ``withheld``: it waits for them to be. ``quarantined`` are reason and text of a patient that is sealed, ``burst``
+    late arrivals that wait for one another.
     """
 
     patient_id: str
@@ -60,6 +63,7 @@ class PatientState:
     since: list[tuple[tuple[InputEvent, ...], bool]] = field(default_factory=list)
     withheld: bool = False
     level: bool = True
+    burst: Burst = field(default_factory=Burst)
 
     def contains(self, position: RecordPosition) -> bool:
         """Whether the twin already knows the record at ``position``."""
@@ -98,6 +102,18 @@ class Inputs:
         return kept
 
 
+def held_of(arrival: ReceivedEvent) -> Held:
+    """A received event as a row keeps it."""
+    return Held(*arrival.position, arrival.raw)
+
+
+def released(held: Held) -> ReceivedEvent:
+    """The event that a row kept."""
+    return ReceivedEvent(
+        decode(held.raw), RecordPosition(held.topic, held.partition, held.offset, held.timestamp), held.raw
+    )
+
+
 def row_of(state: PatientState, topic_ids: Mapping[str, str]) -> bytes:
     """The patient's state as a row; a patient whose row would be larger than `LARGEST_ROW` is sealed."""
     state.saved = state.twin.row() if state.twin is not None else b""
@@ -113,6 +129,8 @@ def row_of(state: PatientState, topic_ids: Mapping[str, str]) -> bytes:
         tuple(state.outbox),
         state.withheld,
         topic_ids=tuple(sorted((topic, topic_ids[topic]) for topic, _ in state.applied if topic in topic_ids)),
+        late=tuple(held_of(arrival) for arrival in state.burst.waiting),
+        window=(state.burst.ends, state.burst.length),
     )
     raw = encode_row(row)
     if len(raw) <= LARGEST_ROW:
@@ -123,7 +141,7 @@ def row_of(state: PatientState, topic_ids: Mapping[str, str]) -> bytes:
     small = sealed_row(state.patient_id, *state.quarantined, row)
     if len(small) <= LARGEST_ROW:
         return small
-    return sealed_row(state.patient_id, *state.quarantined, msgspec.structs.replace(row, outbox=(), held=()))
+    return sealed_row(state.patient_id, *state.quarantined, msgspec.structs.replace(row, outbox=(), held=(), late=()))
 
 
 def state_of(patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inputs) -> PatientState:
@@ -146,6 +164,7 @@ def state_of(patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inp
         latest=row.latest,
         saved=row.twin,
         withheld=row.withheld,
+        burst=Burst(*row.window, [released(late) for late in row.late]),
     )
     if row.sealed is not None:
         state.seal(*row.sealed)

@@ -33,7 +33,7 @@ class UnreadableRow(ValueError):
 
 
 class Held(msgspec.Struct, frozen=True, array_like=True):
-    """One event that waits for its patient's enrolment: its bytes, where it stood in Kafka, its record time (ms)."""
+    """One event that waits, for an enrolment or for others: its bytes, its place in Kafka, its record time (ms)."""
 
     topic: str
     partition: int
@@ -50,6 +50,7 @@ class StateRow(msgspec.Struct, frozen=True, array_like=True):
     that the twin has decided and that may not yet be on their topic; ``withheld``: the twin has one that waits for the
     input topics to be level. ``sealed`` are reason and text where the twin cannot go on: it is not in the row then.
     ``topic_ids`` are the ids that the topics in ``applied`` had: one that is made anew under its name has another.
+    ``late`` are late arrivals that are to be told together, ``window`` when (`streams.worker.records.bursts`).
     """
 
     patient_id: str
@@ -63,6 +64,8 @@ class StateRow(msgspec.Struct, frozen=True, array_like=True):
     withheld: bool
     sealed: tuple[str, str] | None = None
     topic_ids: tuple[tuple[str, str], ...] = ()
+    late: tuple[Held, ...] = ()
+    window: tuple[int, int] = (0, 0)
 
 
 _encoder = msgspec.msgpack.Encoder()
@@ -71,7 +74,7 @@ _decoder = msgspec.msgpack.Decoder(StateRow)
 
 def encode_row(row: StateRow) -> bytes:
     """The row as bytes, of no holder's term yet; equal rows give equal bytes."""
-    flags = (_ALERTS_WAIT if row.outbox or row.withheld else 0) | (_SEALED if row.sealed else 0)
+    flags = (_ALERTS_WAIT if row.outbox or row.withheld or row.late else 0) | (_SEALED if row.sealed else 0)
     return _with_head(flags, 0, _encoder.encode(row))
 
 

@@ -22,7 +22,6 @@ from twin.events import (
     InputEvent,
     LabResult,
     OutputEvent,
-    PumpDelivery,
     Rejected,
     Subject,
     to_millis,
@@ -65,7 +64,7 @@ class FakeTwin:
             self.contents[event.event_id] = content
             value = event.value.value if isinstance(event, LabResult) else 0.0
             insort(self.history, (to_millis(event.time), event.event_id, event.kind, value))
-            if isinstance(event, PumpDelivery) and event.drug == "explosive":
+            if "explosive" in (getattr(event, "drug", ""), getattr(event, "analyte", "")):
                 self.history.clear()  # leaves itself in ruins, as a bug would
                 raise ZeroDivisionError("boom")
             outputs.extend(self._say(event, value))
@@ -131,6 +130,10 @@ class FakeTwin:
     def digest(self) -> str:
         """Belief: a hash of the sorted history."""
         return hashlib.blake2b(json.dumps(self.history).encode(), digest_size=16).hexdigest()
+
+    def reaches_back(self, event: InputEvent) -> bool:
+        results = [entry[0] for entry in self.history if entry[2] == "lab_result"]
+        return isinstance(event, LabResult) and to_millis(event.time) <= max(results, default=0)
 
     def take(self, event: InputEvent, *, level: bool = True) -> bool:
         if isinstance(event, LabResult | Enrolment) or event.event_id in self.contents or self._fault(event):

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED, topic_of
-from streams.worker.dispatcher import PartitionDispatcher
+from streams.worker.dispatcher import BATCH, PartitionDispatcher
 from streams.worker.engine import KafkaRecord
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.processor import EventProcessor
@@ -278,21 +278,103 @@ async def test_patients_overtake_one_another_but_one_patient_is_in_order(bedside
         assert len(times) == 3
 
 
-async def test_reading_pauses_while_too_much_is_in_flight(bedside: Bedside, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("streams.worker.dispatcher.IN_FLIGHT", 5)
+async def test_reading_pauses_while_too_many_records_wait(bedside: Bedside, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("streams.worker.turns.waiting.MOST", 5)
     await bedside.receive(enrolment("A"))
     await bedside.settled_down()
-    state = bedside.dispatcher._queues["A"].state
-    assert state is not None
-    assert state.twin is not None
-    state.twin.slow = 0.02  # type: ignore[attr-defined]
+    slow(bedside, "A", 0.02)
     with contextlib.suppress(TimeoutError):
         async with asyncio.timeout(0.05):
             await bedside.receive(*(lab("A", minute) for minute in range(50)))
-    assert bedside.dispatcher._in_flight <= 5
+    assert len(bedside.dispatcher._waiting) <= 5
     await bedside.receive(lab("A", 99))
     await bedside.settled_down()
-    assert bedside.dispatcher._in_flight == 0
+    assert len(bedside.dispatcher._waiting) == 0
+
+
+# --- one patient among others -----------------------------------------------------------------------------------------
+
+
+def slow(bedside: Bedside, patient: str, seconds: float) -> None:
+    """Let each result cost a patient's twin so long."""
+    state = bedside.dispatcher._queues[patient].state
+    assert state is not None
+    assert state.twin is not None
+    state.twin.slow = seconds  # type: ignore[attr-defined]
+
+
+async def test_a_flood_of_two_heavy_patients_holds_up_no_other(bedside: Bedside) -> None:
+    heavy, others = ("H1", "H2"), [f"P{number}" for number in range(10)]
+    await bedside.receive(*(enrolment(patient) for patient in (*heavy, *others)))
+    await bedside.settled_down()
+    for patient in heavy:
+        slow(bedside, patient, 0.03)
+    flood = [lab(patient, minute) for minute in range(700) for patient in heavy]
+    async with asyncio.timeout(20.0):  # the flood is 42 s of work, and more records than may wait
+        await bedside.receive(*flood)
+        for minute in range(3):
+            bedside.port.journal.clear()
+            await bedside.receive(*(lab(patient, minute) for patient in others))
+            while len(said_of(bedside, others)) < len(others):
+                await asyncio.sleep(0.005)
+            done = len(said_of(bedside, heavy))
+            assert done <= 2 * 2 * BATCH, "more than two slices of each heavy patient passed meanwhile"
+        await bedside.dispatcher.tick(asyncio.get_running_loop().time())
+    assert len(bedside.dispatcher._waiting) > 1000
+    await bedside.dispatcher.surrender(patience=0.0)
+
+
+def said_of(bedside: Bedside, patients: Sequence[str]) -> list[str]:
+    """Whose estimates were sent, each as often as there were any."""
+    said = (decode_output(value).patient_id for value in bedside.port.sent(ESTIMATES))
+    return [patient for patient in said if patient in patients]
+
+
+async def test_a_barrier_that_waits_for_a_slice_holds_up_nothing_else_that_is_due(
+    bedside: Bedside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.worker.dispatcher.BARRIER_PATIENCE", 0.05)
+    await bedside.receive(enrolment("A"))
+    await bedside.settled_down()
+    slow(bedside, "A", 0.5)
+    await bedside.receive(lab("A", 1))
+    await asyncio.sleep(0.1)
+    later = asyncio.get_running_loop().time() + 2000.0
+    async with asyncio.timeout(0.3):
+        await bedside.dispatcher.tick(later)
+        await bedside.dispatcher.tick(later)
+    assert "settle" not in bedside.port.steps()
+    await bedside.settled_down()
+    await bedside.dispatcher.tick(later)
+    assert "settle" in bedside.port.steps()
+
+
+async def test_late_results_that_come_together_are_told_together_when_nothing_more_is_to_be_read(
+    bedside: Bedside, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await bedside.receive(enrolment("A"), lab("A", 60), *(lab("A", minute) for minute in range(20)))
+    await bedside.settled_down()
+    assert len(said_of(bedside, ["A"])) == 3, "of enrolment, result, and the first that was late"
+    await bedside.dispatcher.tick(0.0)
+    await bedside.settled_down()
+    await bedside.dispatcher.barrier(0)
+    assert len(decode_row(bedside.port.stored[b"A"]).late) == 19
+    assert bedside.port.marks()[("clinical.labs", 0)] == 2, "what waits is not done"
+
+    other = Bedside(bedside.port)
+    await other.open()
+    assert other.dispatcher._bursts == {"A"}, "a worker that takes over goes on waiting"
+    await other.dispatcher.tick(0.0)
+    assert other.dispatcher._queues["A"].worker is None, "more may follow that was not read yet"
+    other.dispatcher.close()
+    monkeypatch.setattr("streams.worker.records.bursts.IDLE_SECONDS", 0.0)
+    await bedside.dispatcher.tick(0.0)
+    await bedside.settled_down()
+    assert len(said_of(bedside, ["A"])) == 22
+    assert bedside.dispatcher._bursts == set()
+    await bedside.dispatcher.barrier(0)
+    assert bedside.port.marks()[("clinical.labs", 0)] == 21
+    assert decode_row(bedside.port.stored[b"A"]).late == ()
 
 
 async def test_an_undecodable_record_is_rejected_and_settled(bedside: Bedside) -> None:

@@ -10,7 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from streams.worker.engine import RecordPosition
-from streams.worker.processor import WAITING_ROOM, WAITING_ROOM_BYTES, EventProcessor, Outcome, ReceivedEvent
+from streams.worker.processor import WAITING_ROOM, WAITING_ROOM_BYTES, EventProcessor, Outcome
+from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.patient_state import PatientState
 from streams.worker.rows.state_row import decode_row
 from tests.streams.worker.fake_twin import MODEL, FakeTwin, FakeTwins
@@ -26,12 +27,12 @@ class Feed:
     def __init__(self) -> None:
         self.offset = -1
 
-    def __call__(self, *events: InputEvent) -> list[ReceivedEvent]:
-        return [ReceivedEvent(event, self._next(), encode(event)) for event in events]
+    def __call__(self, *events: InputEvent, at: int = 0) -> list[ReceivedEvent]:
+        return [ReceivedEvent(event, self._next(at), encode(event)) for event in events]
 
-    def _next(self) -> RecordPosition:
+    def _next(self, at: int) -> RecordPosition:
         self.offset += 1
-        return RecordPosition("t", 0, self.offset, NOW)
+        return RecordPosition("t", 0, self.offset, NOW + at)
 
 
 def enrolled(processor: EventProcessor, feed: Feed, patient: str = "A") -> PatientState:
@@ -269,12 +270,16 @@ def test_events_in_order_are_observed_together_and_late_ones_alone() -> None:
     assert twins.calls == [[0], [1, 2, 5], [3], [4], [6, 7]]
 
 
-@given(st.lists(st.integers(0, 30), min_size=1, max_size=12), st.data())
+@given(st.lists(st.tuples(st.integers(0, 30), st.booleans(), st.integers(0, 900)), max_size=14), st.data())
 def test_how_arrivals_are_cut_into_calls_changes_neither_outputs_nor_row(
-    minutes: list[int], data: st.DataObject
+    told: list[tuple[int, bool, int]], data: st.DataObject
 ) -> None:
-    processor = EventProcessor(FakeTwins())
-    arrivals = Feed()(enrolment("A"), *(pump("A", minute) for minute in minutes), lab("A", 7))
+    processor, feed, after = EventProcessor(FakeTwins()), Feed(), 0
+    arrivals = feed(enrolment("A"), lab("A", 7))
+    for minute, is_result, later in told:
+        after += later
+        event = lab("A", minute, value=0.1 + minute / 10) if is_result else pump("A", minute)
+        arrivals += feed(event, at=after)
     whole, parts = processor.open("A", None), processor.open("A", None)
     together = processor.handle(whole, arrivals)
     apart = Outcome()
@@ -288,3 +293,52 @@ def test_how_arrivals_are_cut_into_calls_changes_neither_outputs_nor_row(
             parts = processor.open("A", processor.row(parts))
     assert (apart.outputs, apart.rejected) == (together.outputs, together.rejected)
     assert processor.row(parts) == processor.row(whole)
+    for state in (whole, parts):
+        processor.end_burst(state, Outcome())
+    assert processor.row(parts) == processor.row(whole)
+    assert whole.burst.waiting == []
+
+
+# --- late ones together -----------------------------------------------------------------------------------------------
+
+
+def test_a_thousand_late_results_of_one_second_cost_two_folds() -> None:
+    twins = Listening()
+    processor, feed = EventProcessor(twins), Feed()
+    state = enrolled(processor, feed)
+    late = [lab("A", minute / 20, number=minute) for minute in range(1, 1000)]
+    processor.handle(state, [*feed(lab("A", 90)), *feed(*late, at=5)])
+    assert [len(call) for call in twins.calls] == [1, 1, 1]
+    assert processor.handle(state, feed(pump("A", 91), at=1005)).waited
+    assert [len(call) for call in twins.calls] == [1, 1, 1, 998, 1]
+    assert state.applied[("t", 0)] == feed.offset
+
+
+def test_two_words_on_one_fact_in_one_burst_are_told_apart() -> None:
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
+    processor.handle(state, feed(lab("A", 9), lab("A", 1)))
+    _, other = arrivals = feed(lab("A", 2, value=1.0), lab("A", 2, value=2.0))
+    processor.handle(state, arrivals)
+    outcome = Outcome()
+    processor.end_burst(state, outcome)
+    assert [(letter.reason, letter.offset) for letter in outcome.rejected] == [
+        ("conflicting_duplicate", other.position.offset)
+    ]
+
+
+def test_of_a_burst_that_a_twin_fails_on_only_the_faulty_event_is_lost() -> None:
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state, calm = enrolled(processor, feed), enrolled(processor, Feed())
+    good = [lab("A", minute) for minute in range(1, 9)]
+    bomb = lab("A", 4.5).model_copy(update={"analyte": "explosive"})
+    processor.handle(state, feed(lab("A", 30), lab("A", 0.5)))
+    processor.handle(state, feed(*good[:4], bomb, *good[4:]))
+    assert len(state.burst.waiting) == 9
+    outcome = Outcome()
+    processor.end_burst(state, outcome)
+    assert reasons(outcome) == ["internal_error"]
+    assert outcome.rejected[0].event_id == bomb.event_id
+    processor.handle(calm, Feed()(enrolment("A"), lab("A", 30), lab("A", 0.5), *good)[1:])
+    processor.end_burst(calm, Outcome())
+    assert belief(state) == belief(calm)

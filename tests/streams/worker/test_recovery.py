@@ -32,6 +32,7 @@ class OffsetLog:
     """Stands where the ward stands; notes every record and settles it at once, with a row now and then."""
 
     is_full = False
+    resting: frozenset[int] = frozenset()
 
     def __init__(self, app: TwinApp, seen: Offsets) -> None:
         self.port = app.dispatcher._port

@@ -7,7 +7,8 @@ import random
 import pytest
 
 from streams.worker.engine import KafkaRecord, RecordPosition
-from streams.worker.processor import EventProcessor, ReceivedEvent
+from streams.worker.processor import EventProcessor, Outcome
+from streams.worker.records.received import ReceivedEvent
 from streams.worker.refold import CannotRefold, Told, refold
 from streams.worker.rows.state_row import decode_row
 from streams.worker.twin_factory import LibraryTwins
@@ -42,6 +43,7 @@ def test_a_refold_ends_in_the_same_belief_and_record_as_the_twin_that_followed()
         read = processor.read(record.key, record.value, RecordPosition(*record[:4]))
         assert isinstance(read, ReceivedEvent)
         processor.handle(followed, [read])
+    processor.end_burst(followed, Outcome())
     state, outcome = refold(processor, "A", Told(told, {("t", 0): 17}))
     assert outcome.rejected == []
     rows = [decode_row(processor.row(each)) for each in (followed, state)]

@@ -6,7 +6,8 @@ import pytest
 
 import twin.library
 from streams.worker.engine import RecordPosition
-from streams.worker.processor import EventProcessor, ReceivedEvent
+from streams.worker.processor import EventProcessor
+from streams.worker.records.received import ReceivedEvent
 from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
 from tests.streams.worker.stage import START, enrolment, lab
 from twin.events import encode, to_millis

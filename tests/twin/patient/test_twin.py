@@ -293,6 +293,15 @@ COURSE: list[InputEvent] = [
 ]
 
 
+def test_a_twin_knows_what_reaches_back_behind_what_it_has_folded() -> None:
+    twin = inserted(COURSE)
+    told = [level(5, 2.8), level(36, 1.0), sample(1), vital(2), level(37, 1.0, replaces="level 3", status="corrected")]
+    assert all(twin.reaches_back(event) for event in told)
+    onward = [level(37, 1.0), clock(2), plan(36.5, (40, 9.0, None)), dose(40)]
+    assert not any(twin.reaches_back(event) for event in onward)
+    assert not new_twin().reaches_back(level(5, 2.8))
+
+
 def test_a_late_level_says_again_what_came_after_it() -> None:
     late = level(5, 2.8)
     twin = inserted(COURSE)

@@ -6,7 +6,8 @@ import pytest
 from structlog.testing import capture_logs
 
 from streams.worker.engine import RecordPosition
-from streams.worker.processor import EventProcessor, Outcome, ReceivedEvent
+from streams.worker.processor import EventProcessor, Outcome
+from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.patient_state import LARGEST_ROW, TOPIC_BYTES, PatientState
 from streams.worker.rows.state_row import decode_row, encode_row, of_term
 from streams.worker.twin_factory import LibraryTwins

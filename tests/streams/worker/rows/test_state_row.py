@@ -32,6 +32,8 @@ rows = st.builds(
     twin=st.binary(max_size=300),
     held=st.lists(held, max_size=4).map(tuple),
     outbox=st.lists(st.binary(max_size=30), max_size=3).map(tuple),
+    late=st.lists(held, max_size=4).map(tuple),
+    window=st.tuples(st.integers(0, 2**50), st.integers(0, 64_000)),
 )
 SOME = StateRow("P1", "m", "h", (("t", 0, 7),), 5, b"twin bytes", (), (), False)
 
@@ -82,7 +84,7 @@ def test_bytes_of_something_else_are_refused() -> None:
 
 @given(rows)
 def test_waiting_alerts_are_seen_without_decoding(row: StateRow) -> None:
-    assert calls_for_attention(encode_row(row)) == bool(row.outbox or row.withheld)
+    assert calls_for_attention(encode_row(row)) == bool(row.outbox or row.withheld or row.late)
     assert calls_for_attention(sealed_row("P", "row_too_large", "it is", row))
     assert calls_for_attention(b"DT"), "what is no row is to be named"
 

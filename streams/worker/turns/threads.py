@@ -1,0 +1,118 @@
+"""Threads for costly work, shared fairly between patients.
+
+Work comes in *slices*, at most one of a patient at a time, and is taken in the order in which it came. Two things keep
+others from waiting for a slice that is long:
+
+- a patient is *heavy* while its newest slice took longer than `LONG`. Slices of heavy patients run one at a time;
+- a slice that was not known to be heavy gives its place to the next when it has run for `LONG`, and goes on beside it.
+
+So a slice that is not heavy waits `LONG` at most for each that came before it, and it is the processor that is shared
+from then on, not the queue.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import TypeVar, TypeVarTuple
+
+LIGHT = 2
+"""Slices at a time that are not heavy: kernels release the interpreter lock, so two keep two cores busy."""
+
+HEAVY = 1
+"""Slices of heavy patients at a time."""
+
+OVERRUN = 5
+"""Most slices at a time that have given their place to others."""
+
+LONG = 0.1
+"""Seconds after which a slice is heavy: a small part of what a patient may wait for its estimate."""
+
+Arguments = TypeVarTuple("Arguments")
+Result = TypeVar("Result")
+
+
+class FairThreads:
+    """See the module's docstring. ``clock`` gives seconds; all methods are called on the event loop."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._pool = ThreadPoolExecutor(LIGHT + HEAVY + OVERRUN, thread_name_prefix="twin")
+        self._clock = clock
+        self._lanes = {False: _Lane(LIGHT), True: _Lane(HEAVY)}
+        self._overrun = 0
+        self._heavy: set[str] = set()
+
+    def is_heavy(self, patient_id: str) -> bool:
+        """Whether the patient's newest slice was long."""
+        return patient_id in self._heavy
+
+    async def run(self, patient_id: str, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        """Do one slice of a patient's work in a thread, when it is its turn."""
+        heavy = patient_id in self._heavy
+        lane = self._lanes[heavy]
+        await lane.enter()
+        begun = self._clock()
+        place = _Place(lane)
+        try:
+            slice_ = asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+            if not heavy:
+                done, _ = await asyncio.wait([slice_], timeout=LONG)
+                if not done and self._overrun < OVERRUN:
+                    self._overrun += 1
+                    place.give_up()
+                    try:
+                        return await slice_
+                    finally:
+                        self._overrun -= 1
+            return await slice_
+        finally:
+            place.give_up()
+            (self._heavy.add if self._clock() - begun > LONG else self._heavy.discard)(patient_id)
+
+    def close(self) -> None:
+        """Stop the threads; what they are doing is finished first."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+class _Lane:
+    """So many places, and who waits for one, first come first served."""
+
+    def __init__(self, places: int) -> None:
+        self._free = places
+        self._waiting: deque[asyncio.Future[None]] = deque()
+
+    async def enter(self) -> None:
+        if self._free and not self._waiting:
+            self._free -= 1
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._waiting.append(turn)
+        try:
+            await turn
+        except asyncio.CancelledError:
+            if turn.done() and not turn.cancelled():
+                self.leave()
+            raise
+
+    def leave(self) -> None:
+        while self._waiting:
+            turn = self._waiting.popleft()
+            if not turn.done():
+                turn.set_result(None)
+                return
+        self._free += 1
+
+
+class _Place:
+    """A place that is given up once."""
+
+    def __init__(self, lane: _Lane) -> None:
+        self._lane: _Lane | None = lane
+
+    def give_up(self) -> None:
+        if self._lane is not None:
+            self._lane.leave()
+            self._lane = None

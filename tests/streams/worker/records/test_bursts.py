@@ -1,0 +1,59 @@
+"""Late arrivals that come together are told together, ever more of them the longer it lasts."""
+
+from __future__ import annotations
+
+import doctest
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from streams.worker.engine import RecordPosition
+from streams.worker.records import bursts as module
+from streams.worker.records.bursts import FIRST_MS, LONGEST_MS, MOST, MOST_BYTES, Burst
+from streams.worker.records.received import ReceivedEvent
+from tests.streams.worker.stage import lab
+
+
+def late(timestamp: int, size: int = 100) -> ReceivedEvent:
+    return ReceivedEvent(lab("A", 1), RecordPosition("t", 0, timestamp, timestamp), b" " * size)
+
+
+def told(timestamps: list[int]) -> list[list[int]]:
+    """What is told together of late arrivals with these record times, and in the end of what still waits."""
+    burst, found = Burst(), list[list[int]]()
+    for timestamp in timestamps:
+        if burst.has_ended(timestamp):
+            found.append([one.position.timestamp for one in burst.close()])
+        if not burst.takes(late(timestamp)):
+            found.append([timestamp])
+    return [*found, *([[one.position.timestamp for one in burst.close()]] if burst.waiting else [])]
+
+
+def test_examples_in_the_docstrings_run() -> None:
+    assert doctest.testmod(module).failed == 0
+
+
+def test_one_late_arrival_is_told_at_once_and_those_after_it_at_the_windows_end() -> None:
+    assert told([5_000]) == [[5_000]]
+    assert told([5_000, 5_001, 5_999, 6_000, 7_999, 8_000]) == [[5_000], [5_001, 5_999], [6_000, 7_999], [8_000]]
+    assert told([5_000, 6_000, 7_000]) == [[5_000], [6_000], [7_000]]
+
+
+def test_late_arrivals_without_end_are_told_ever_more_rarely() -> None:
+    every_second = list(range(0, 3_600_000, 1_000))
+    assert len(told(every_second)) <= 3_600_000 // LONGEST_MS * 2
+    thousand_at_once = [7_000 + number // 4 for number in range(1_000)]
+    assert len(told(thousand_at_once)) == 2
+
+
+def test_a_window_ends_early_when_much_waits() -> None:
+    assert max(map(len, told([0] * (3 * MOST)))) == MOST
+    burst = Burst()
+    assert not burst.takes(late(0))
+    assert burst.takes(late(1, MOST_BYTES))
+    assert burst.has_ended(2)
+
+
+@given(st.lists(st.integers(0, 20 * FIRST_MS), max_size=40))
+def test_each_late_arrival_is_told_once_in_the_order_in_which_they_came(timestamps: list[int]) -> None:
+    assert [timestamp for together in told(timestamps) for timestamp in together] == timestamps

@@ -1,0 +1,99 @@
+"""Threads are shared so that work that is not long waits for none that is."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import AsyncIterator
+
+import pytest
+
+from streams.worker.turns import threads as module
+from streams.worker.turns.threads import LIGHT, OVERRUN, FairThreads
+
+
+class Gate:
+    """Work that lasts until it is let through; it notes its begin."""
+
+    def __init__(self, journal: list[str]) -> None:
+        self.journal = journal
+        self.open = threading.Event()
+
+    def __call__(self, name: str) -> str:
+        self.journal.append(name)
+        assert self.open.wait(10.0)
+        return name
+
+
+@pytest.fixture
+async def threads() -> AsyncIterator[FairThreads]:
+    found = FairThreads()
+    yield found
+    found.close()
+
+
+async def begun(journal: list[str], count: int) -> None:
+    async with asyncio.timeout(5.0):
+        while len(journal) < count:
+            await asyncio.sleep(0.005)
+
+
+async def test_work_gives_its_result_and_its_error(threads: FairThreads) -> None:
+    assert await threads.run("A", divmod, 7, 2) == (3, 1)
+    with pytest.raises(ZeroDivisionError):
+        await threads.run("A", divmod, 7, 0)
+    assert not threads.is_heavy("A")
+
+
+async def test_work_that_turns_out_long_gives_its_place_to_the_next(threads: FairThreads) -> None:
+    journal: list[str] = []
+    gate = Gate(journal)
+    long = [asyncio.create_task(threads.run(f"L{i}", gate, f"long {i}")) for i in range(LIGHT)]
+    await begun(journal, LIGHT)
+    async with asyncio.timeout(5.0):
+        assert [await threads.run(f"P{i}", str, i) for i in range(20)] == [str(i) for i in range(20)]
+    assert not any(task.done() for task in long)
+    gate.open.set()
+    await asyncio.gather(*long)
+    assert all(threads.is_heavy(f"L{i}") for i in range(LIGHT))
+
+
+async def test_heavy_patients_take_turns_in_one_place_and_hold_up_nobody(
+    threads: FairThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journal: list[str] = []
+    threads._heavy = {"H0", "H1", "H2"}
+    gate = Gate(journal)
+    heavy = [asyncio.create_task(threads.run(f"H{i}", gate, f"heavy {i}")) for i in range(3)]
+    await begun(journal, 1)
+    monkeypatch.setattr(module, "LONG", 60.0)  # No light slice that waits long here would be let go beside.
+    async with asyncio.timeout(5.0):
+        assert [await threads.run(f"P{i}", str, i) for i in range(20)] == [str(i) for i in range(20)]
+    assert journal == ["heavy 0"], "the others wait for their turn"
+    gate.open.set()
+    await asyncio.gather(*heavy)
+    assert journal == ["heavy 0", "heavy 1", "heavy 2"]
+    assert not any(threads.is_heavy(f"H{i}") for i in range(3)), "what is quick again is heavy no more"
+
+
+async def test_only_so_much_runs_beside(threads: FairThreads) -> None:
+    journal: list[str] = []
+    gate = Gate(journal)
+    tasks = [asyncio.create_task(threads.run(f"L{i}", gate, f"{i}")) for i in range(LIGHT + OVERRUN + 3)]
+    await begun(journal, LIGHT + OVERRUN)
+    await asyncio.sleep(0.3)
+    assert len(journal) == LIGHT + OVERRUN
+    gate.open.set()
+    await asyncio.gather(*tasks)
+
+
+async def test_work_that_is_given_up_while_it_waits_leaves_its_turn_to_the_next(threads: FairThreads) -> None:
+    journal: list[str] = []
+    threads._heavy = {"H0", "H1", "H2"}
+    gate = Gate(journal)
+    tasks = [asyncio.create_task(threads.run(f"H{i}", gate, f"heavy {i}")) for i in range(3)]
+    await begun(journal, 1)
+    tasks[1].cancel()
+    gate.open.set()
+    assert await tasks[2] == "heavy 2"
+    assert journal == ["heavy 0", "heavy 2"]
