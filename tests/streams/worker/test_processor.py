@@ -342,3 +342,30 @@ def test_of_a_burst_that_a_twin_fails_on_only_the_faulty_event_is_lost() -> None
     processor.handle(calm, Feed()(enrolment("A"), lab("A", 30), lab("A", 0.5), *good)[1:])
     processor.end_burst(calm, Outcome())
     assert belief(state) == belief(calm)
+
+
+# --- readings taken at once ------------------------------------------------------------------------------------------
+
+
+def test_what_is_taken_at_once_ends_in_the_row_of_what_is_handled() -> None:
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    arrivals = feed(enrolment("A"), pump("A", 1), pump("A", 2))
+    taking, handling = processor.open("A", None), processor.open("A", None)
+    processor.handle(handling, arrivals)
+    assert not processor.take(taking, arrivals[0], level=True), "it has no twin yet"
+    processor.handle(taking, arrivals[:1])
+    assert [processor.take(taking, arrival, level=True) for arrival in arrivals[1:]] == [True, True]
+    assert not processor.take(taking, arrivals[2], level=True), "the twin contains it"
+    assert processor.row(taking) == processor.row(handling)
+
+
+def test_a_twin_that_fails_on_what_it_takes_is_back_where_it_was() -> None:
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
+    sound, bomb = feed(pump("A", 1), pump("A", 2, drug="explosive"))
+    assert processor.take(state, sound, level=True)
+    before = belief(state)
+    assert not processor.take(state, bomb, level=True)
+    assert belief(state) == before
+    assert reasons(processor.handle(state, [bomb])) == ["internal_error"]
+    assert belief(state) == before
