@@ -39,6 +39,7 @@ from twin.events import (
     Release,
     StateReset,
     VitalSample,
+    Withdrawn,
 )
 
 __all__ = [
@@ -65,4 +66,5 @@ __all__ = [
     "Release",
     "StateReset",
     "VitalSample",
+    "Withdrawn",
 ]

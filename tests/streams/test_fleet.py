@@ -53,6 +53,7 @@ def test_pauses_double_while_a_process_does_not_last_and_begin_anew_when_it_did(
     assert pauses == [1.0, 2.0, 4.0, 1.0, 1.0]
 
 
+@pytest.mark.slow
 def test_processes_that_never_last_end_the_whole_with_their_exit_code(
     monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:

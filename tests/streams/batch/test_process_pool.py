@@ -51,6 +51,7 @@ def test_without_jobs_the_tasks_are_done_here_one_after_the_other() -> None:
         list(in_processes(square, [(1,), (-3,)], 0))
 
 
+@pytest.mark.slow
 def test_a_script_without_a_guard_is_not_run_again_in_worker_processes(tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(

@@ -23,6 +23,7 @@ from twin.modelfile.reader import parse_model
 from twin.names import is_name
 
 
+@pytest.mark.slow
 def test_three_hundred_hostile_files_do_nothing() -> None:
     ends, bad = run(300, seed=9)
     assert not bad, "\n".join(f"file {number}: {reason}" for number, reason, _ in bad[:3])

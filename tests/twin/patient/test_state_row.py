@@ -276,6 +276,7 @@ def test_half_a_year_of_a_thousand_particles_fits_a_row() -> None:
     assert len(pack_history(twin.history)) <= 60_000
 
 
+@pytest.mark.slow
 def test_two_threads_restore_a_twin_each_as_the_first_thing_of_two_hundred_fresh_processes() -> None:
     program = [sys.executable, "-m", "tests.twin.patient.restoring"]
     said = subprocess.run(program, capture_output=True, text=True, check=True, cwd=ROOT)

@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from itertools import pairwise
 
 import numpy as np
+import pytest
 
 from connectors.feeds.ward.patients import WardPatient, perfect_record
 from connectors.feeds.ward.physiology import followed
@@ -37,6 +38,7 @@ def test_it_is_the_course_of_the_ward_own_physiology_where_that_follows() -> Non
             np.testing.assert_allclose(found.course[name][plain], course[plain], rtol=1e-3, atol=1e-5 * course.max())
 
 
+@pytest.mark.slow
 def test_what_happens_once_is_seen_at_its_moment_and_looked_for_no_more() -> None:
     regimen = 'drug = "toxin"\namount = 50\namount_unit = "mg"\nduration = 0\ninterval = 24\ncycles = 3\nroute = "iv"\n'
     model = toys.made(
