@@ -1,0 +1,129 @@
+"""Dead letters read back from their topic, and sent again when what they lacked is mended.
+
+A letter holds the bytes of the record as they came. What was wrong is often not in them: a model was missing, the
+enrolment came later, a twin was sealed, the sender used another key or partitioner. Then the same bytes go once more to
+their own topic, under the patient's key. An event that was told already changes nothing, and what still cannot be used
+becomes another letter.
+"""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+
+from connectors.kafka.clients import open_consumer, open_producer
+from connectors.kafka.records import Record, event_of
+from connectors.kafka.topics import INPUT_BYTES, INPUTS, REJECTED
+from connectors.settings import Settings
+from twin.events import Rejected, to_millis
+
+POLL_MS = 500
+
+
+@dataclass(frozen=True)
+class Letter:
+    """A dead letter and when the broker took it (ms since the epoch)."""
+
+    arrived_ms: int
+    rejected: Rejected
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """Which letters are meant: those of which every part that is given is true.
+
+    Attributes:
+        topic: that the record came on, without prefix.
+        since: letters that arrived then or later; with an offset from UTC.
+    """
+
+    reason: str | None = None
+    patient_id: str | None = None
+    topic: str | None = None
+    since: datetime | None = None
+
+    def __post_init__(self) -> None:
+        if self.since is not None and self.since.tzinfo is None:
+            raise ValueError(f"since {self.since.isoformat()}: a time needs an offset from UTC, as 2026-01-05T08:00Z")
+
+    def holds(self, letter: Letter, prefix: str) -> bool:
+        """Whether the letter is one of them."""
+        one = letter.rejected
+        return (
+            self.reason in (None, one.reason)
+            and self.patient_id in (None, one.patient_id)
+            and self.topic in (None, (one.topic or "").removeprefix(prefix))
+            and (self.since is None or letter.arrived_ms >= to_millis(self.since))
+        )
+
+
+def letters(settings: Settings, wanted: Wanted) -> Iterator[Letter]:
+    """The letters that are there now, partition by partition in the order of their arrival.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+    """
+    from kafka import TopicPartition
+
+    places = [TopicPartition(settings.topic_prefix + REJECTED, number) for number in range(settings.partitions)]
+    consumer = open_consumer(settings.kafka)
+    try:
+        ends = consumer.end_offsets(places)
+        consumer.assign(places)
+        consumer.seek_to_beginning(*places)
+        while any(consumer.position(place) < ends[place] for place in places):
+            for batch in consumer.poll(timeout_ms=POLL_MS).values():
+                for consumed in batch:
+                    letter = _letter(Record.of(consumed, settings.topic_prefix))
+                    if letter is not None and wanted.holds(letter, settings.topic_prefix):
+                        yield letter
+    finally:
+        consumer.close()
+
+
+def _letter(record: Record) -> Letter | None:
+    try:
+        event = event_of(record)
+    except ValueError:  # somebody else wrote there what is no letter
+        return None
+    return Letter(record.arrived_ms, event) if isinstance(event, Rejected) else None
+
+
+def cannot_be_sent(letter: Letter, prefix: str) -> str:
+    """Why a letter's record cannot be sent again; empty if it can."""
+    one = letter.rejected
+    if (one.topic or "").removeprefix(prefix) not in INPUTS:
+        return f"it stands on {one.topic or 'no topic'}, which is no input"
+    if one.original_base64 is None:
+        return "it holds no bytes: they stand at its offset"
+    return "" if one.patient_id else "nobody can say which patient it is of"
+
+
+def send_again(settings: Settings, chosen: Iterable[Letter]) -> int:
+    """Send the records of letters again, each once however many letters it has; returns how many when all are durable.
+
+    Letters that `cannot_be_sent` are passed over.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+        kafka.errors.KafkaError: the broker does not take a record.
+    """
+    once: dict[tuple[str, str, str], None] = {}
+    for letter in chosen:
+        if not cannot_be_sent(letter, settings.topic_prefix):
+            one = letter.rejected
+            once[str(one.topic), str(one.patient_id), str(one.original_base64)] = None
+    producer = open_producer(settings.kafka, acks="all", max_request_size=INPUT_BYTES)
+    try:
+        sent = [
+            producer.send(topic, key=patient_id.encode(), value=base64.b64decode(original))
+            for topic, patient_id, original in once
+        ]
+        producer.flush()
+        for confirmation in sent:
+            confirmation.get(timeout=30)
+    finally:
+        producer.close()
+    return len(once)
