@@ -18,7 +18,11 @@ CODE = "\n".join(
     block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README + OPERATIONS, re.DOTALL)
 )
 COMMANDS = sorted(
-    set(re.findall(r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected) [a-z]+|[a-z]+)\b", CODE, re.MULTILINE))
+    set(
+        re.findall(
+            r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected) [a-z]+|[a-z]+)\b", CODE, re.MULTILINE
+        )
+    )
 )
 METRICS = sorted(set(re.findall(r"dosetwin_[a-z_]+[a-z]", OPERATIONS)))
 

@@ -17,7 +17,7 @@ import asyncio
 import functools
 import time
 from collections import Counter
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import structlog
 
@@ -250,28 +250,29 @@ class PartitionDispatcher:
         repeats = sum(queue.state.contains(arrival.position) for arrival in arrivals)
         if repeats:
             self._metrics.repeats.inc(repeats)
-        partition = self._partitions.get(queue.partition)
-        handle = functools.partial(
-            self._processor.handle, level=partition is not None and partition.level.holds(time.monotonic())
-        )
+        level = (held := self._partitions.get(queue.partition)) is not None and held.level.holds(time.monotonic())
+        handle = functools.partial(self._processor.handle, level=level)
         outcome = await self._threads.run(queue.patient_id, handle, queue.state, arrivals)
         if queue.abandoned:
             return
         queue.dirty = queue.dirty or (repeats < len(arrivals) and queue.state.quarantined is None)
         sent = await self._bring_forth(queue, outcome)
         waits = {arrival.position for arrival in queue.state.burst.waiting}
-        self._told([*outcome.waited, *(arrival for arrival in arrivals if arrival.position not in waits)], sent)
-        size = sum(len(arrival.raw) for arrival in arrivals)
-        self._waiting.remove(queue.patient_id, queue.partition, len(arrivals), size)
+        if not queue.abandoned:
+            self._told([*outcome.waited, *(arrival for arrival in arrivals if arrival.position not in waits)], sent)
+            self._wait_no_longer(queue, arrivals)
 
     async def _end_burst(self, queue: PatientQueue) -> None:
         """Let a twin observe the late arrivals that waited for one another. Call with the queue's turn."""
         assert queue.state is not None
         outcome = Outcome()
         await self._threads.run(queue.patient_id, self._processor.end_burst, queue.state, outcome)
+        if queue.abandoned:
+            return
+        queue.dirty = queue.dirty or queue.state.quarantined is None
+        sent = await self._bring_forth(queue, outcome)
         if not queue.abandoned:
-            queue.dirty = queue.dirty or queue.state.quarantined is None
-            self._told(outcome.waited, await self._bring_forth(queue, outcome))
+            self._told(outcome.waited, sent)
 
     async def _release(self, queue: PatientQueue) -> None:
         """Let a twin say what it withheld, now that the topics of its partition are level."""
@@ -411,8 +412,7 @@ class PartitionDispatcher:
             places = [((topic, number), frontier.offset) for topic, frontier in partition.frontiers.items()]
             lag = sum(max((end(place) or 0) - offset, 0) for place, offset in places)
             barrier = now - partition.cadence.since_time
-            newest = partition.newest_ms
-            behind = max(self._clock() - newest / 1000, 0.0) if newest is not None else barrier
+            behind = barrier if (ms := partition.newest_ms) is None else max(self._clock() - ms / 1000, 0.0)
             sealed = [
                 (queue.patient_id, queue.state.quarantined[0])
                 for queue in self._queues.values()
@@ -426,9 +426,12 @@ class PartitionDispatcher:
 
     def _drop(self, queue: PatientQueue) -> None:
         """Leave a queue's pending arrivals to whoever reads the partition next."""
-        size = sum(len(arrival.raw) for arrival in queue.pending)
-        self._waiting.remove(queue.patient_id, queue.partition, len(queue.pending), size)
+        self._wait_no_longer(queue, queue.pending)
         queue.pending.clear()
+
+    def _wait_no_longer(self, queue: PatientQueue, arrivals: Collection[ReceivedEvent]) -> None:
+        size = sum(len(arrival.raw) for arrival in arrivals)
+        self._waiting.remove(queue.patient_id, queue.partition, len(arrivals), size)
 
     def _told(self, arrivals: Sequence[ReceivedEvent], sent: list[Awaitable[object]]) -> None:
         """Arrivals are handled, and wait for no others; note the latency of each when what followed is durable."""

@@ -115,9 +115,14 @@ class Ground:
         self.fed()
         if not any(worker.process.poll() is None for worker in self.workers.values()):
             self.start("last")
-        self.stage.wait_until_committed(200.0)
+        until(self._committed, 200.0, "everything is committed")
         wrong = [f"worker {name} ended with {code}" for name in list(self.workers) if (code := self.stop(name))]
         return wrong + differences(self.stage, self.expected)
+
+    def _committed(self) -> bool:
+        ended = [f"{name}:\n{worker.text()[-2000:]}" for name, worker in self.workers.items() if worker.process.poll()]
+        assert not ended, f"workers ended: {ended}"
+        return not self.stage.lag()
 
     def close(self) -> None:
         """End what still runs."""

@@ -243,9 +243,12 @@ async def test_what_is_given_up_writes_nothing_any_more(bedside: Bedside, value:
     barrier = asyncio.create_task(bedside.dispatcher.barrier(0))
     await asyncio.sleep(0.05)
     bedside.dispatcher.abandon()
+    await bedside.dispatcher.open({("clinical.labs", 0): 0})
     bedside.port.durable.set()
     await barrier
     await asyncio.sleep(0.05)
+    assert bedside.dispatcher.is_idle
+    await bedside.dispatcher.barrier(0)
     assert "send row" not in bedside.port.steps()
     assert bedside.port.sent(ALERTS) == []
     assert bedside.port.marks() == {}
