@@ -47,12 +47,12 @@ lint: $(READY)
 
 check: lint
 	@echo "check: unit tests" >&2
-	@$(BIN)/pytest -q --fast -n 2
+	@$(BIN)/pytest -q --fast -n 2 --dist worksteal
 
 test: setup-test lint
 	@$(BIN)/python -P -m connectors.services.setup built
 	@echo "test: everything, on real servers" >&2
-	@$(BIN)/pytest -n 2 --durations=10
+	@$(BIN)/pytest -n 2 --dist worksteal --durations=10
 
 demo: setup
 	@exec $(BIN)/dosetwin demo

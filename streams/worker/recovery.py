@@ -174,6 +174,14 @@ class _PromptConsumerThread(driver.AIOKafkaConsumerThread):
         renew_with(consumer._client, cast(Any, self.app).lease)
         return consumer
 
+    async def on_thread_stop(self) -> None:
+        """Faust's callback. A fetch that waits for a broker which is away ends by a cancellation that aiokafka passes
+        on; with it the thread would never be known to have ended, and Faust would wait a minute for it."""
+        try:
+            await super().on_thread_stop()
+        except asyncio.CancelledError:
+            await self._consumer._client.close()
+
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Only that fetches are answered; how far inputs are handled, Faust does not see (`TwinApp.check_progress`)."""
         self._verify_aiokafka_event_path(now, tp)
