@@ -110,10 +110,11 @@ class ModelFold:
         """Take events into the record, without folding them."""
         self._quiet = None
         before, folded = self.record.timeline, self.points[-1].millis if self.points else None
+        new = [event for event in events if not self.record.history.knows(event.event_id)]
         received = self.record.receive(events, folded, self.due)
         if before is not None and folded is not None and received.since is not None:
             self._shake(before.looks(received.since, folded))
-        self._shake(self._replaced(events))
+        self._shake(self._replaced(new))
         if self.record.step_sizes != self.trunk.step_sizes:
             trunk = self.trunk
             self.trunk = Trunk(trunk.kernel, trunk.patient_id, trunk.rhythm, self.record.step_sizes)

@@ -255,6 +255,13 @@ def test_a_restored_twin_takes_late_events_as_a_living_one_does(events: list[Inp
     assert_same_belief(inserted(in_order(events)), restored)
 
 
+def test_a_correction_that_is_told_again_withdraws_nothing_again() -> None:
+    told = [stop(0), stop(0, event_id="mend", status="corrected", replaces=stop(0).event_id)]
+    twin = new_twin()
+    assert [output.kind for output in twin.observe(told).outputs] == ["withdrawn"]
+    assert twin.observe(told) == Update()
+
+
 @relaxed
 @given(stories())
 def test_telling_everything_twice_is_telling_it_once(events: list[InputEvent]) -> None:
