@@ -180,6 +180,7 @@ class _PromptConsumerThread(driver.AIOKafkaConsumerThread):
         try:
             await super().on_thread_stop()
         except asyncio.CancelledError:
+            assert self._consumer is not None
             await self._consumer._client.close()
 
     def verify_event_path(self, now: float, tp: TP) -> None:
