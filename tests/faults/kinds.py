@@ -13,7 +13,7 @@ from tests.faults.ground import SESSION, Ground, until
 
 @dataclass(frozen=True)
 class Fault:
-    """What is done, how many brokers of its own it needs (0: any that runs), and how often it is done when short."""
+    """What is done, how many brokers of its own it needs (0: any that runs), and how often ``make test`` does it."""
 
     inject: Callable[[Ground, random.Random, int], None]
     brokers: int
@@ -80,7 +80,7 @@ def workers_come_and_go(ground: Ground, chance: random.Random, times: int) -> No
             assert ground.stop(name) == 0
 
 
-@fault(brokers=1)
+@fault(brokers=1, short=0)
 def broker_restarted(ground: Ground, chance: random.Random, times: int) -> None:
     """The only broker is killed and comes back after a moment."""
     _broker_away(ground, chance, times, 1.0)
@@ -105,7 +105,7 @@ def _broker_away(ground: Ground, chance: random.Random, times: int, seconds: flo
         ground.fed()
 
 
-@fault(brokers=1)
+@fault(brokers=1, short=0)
 def broker_restored(ground: Ground, chance: random.Random, times: int) -> None:
     """The only broker loses its folder and goes on from a copy that was made while everything stood still."""
     assert ground.brokers is not None
