@@ -57,6 +57,9 @@ def ward(size: int = 4, **settings_: Any) -> SimulatedWard:
     return SimulatedWard(MODELS, size, START, **given_)
 
 
+pytestmark = pytest.mark.slow  # a ward of three weeks is played
+
+
 @pytest.fixture(scope="module")
 def busy() -> SimulatedWard:
     """A round of every scenario for both models."""
@@ -395,7 +398,6 @@ def _moment(text: str) -> datetime:
 
 
 @pytest.mark.parametrize("model_id", library_ids())
-@pytest.mark.slow
 def test_every_model_of_the_library_is_played_and_its_twin_takes_all_that_is_said(model_id: str) -> None:
     model = load_model(model_id)
     simulated = SimulatedWard((model,), 1, START, days=1.5, vitals_every=6 * 3600.0, pump_every=3600.0)
