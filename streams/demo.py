@@ -25,7 +25,7 @@ from kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.feeds.ward.ward import WARD_MODELS
-from connectors.kafka.clients import open_consumer
+from connectors.kafka.clients import open_consumer, records_to
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics
 from connectors.services import Influx, LocalServices
 from connectors.services.ports import free_ports
@@ -312,13 +312,10 @@ def _partitions(settings: Settings, topics: tuple[str, ...]) -> list[TopicPartit
 
 def _alerts_by_rule(settings: Settings) -> dict[str, int]:
     """Distinct alerts that were raised, by rule."""
-    consumer = open_consumer(settings.kafka, auto_offset_reset="earliest", consumer_timeout_ms=1000)
+    consumer = open_consumer(settings.kafka)
     raised: set[tuple[str, str]] = set()
     try:
-        places = _partitions(settings, (ALERTS,))
-        consumer.assign(places)
-        consumer.seek_to_beginning(*places)
-        for record in consumer:
+        for record in records_to(consumer, consumer.end_offsets(_partitions(settings, (ALERTS,)))):
             alert = decode_output(record.value)
             if isinstance(alert, Alert):
                 raised.add((alert.rule, alert.alert_id))

@@ -5,6 +5,7 @@ Addresses are asked first: a client that finds nobody leaves its sockets open.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from connectors.services.ports import answers
@@ -14,6 +15,12 @@ BOOTSTRAP_MS = 10_000
 
 CONNECT_SECONDS = 3.0
 """How long a broker may need to take a connection."""
+
+POLL_MS = 500
+"""Longest wait for records that are there."""
+
+CONFIRM_SECONDS = 60
+"""How long a broker may need to confirm a record."""
 
 
 class KafkaUnreachable(RuntimeError):
@@ -68,6 +75,21 @@ def open_consumer(bootstrap: str, **options: Any) -> Any:
 
     never = {"enable_auto_commit": False, "allow_auto_create_topics": False}
     return _open(KafkaConsumer, bootstrap, never | options)
+
+
+def records_to(consumer: Any, ends: Mapping[Any, int]) -> Iterator[Any]:
+    """Every record of the partitions that ``ends`` names, from their beginnings up to there."""
+    consumer.assign(list(ends))
+    consumer.seek_to_beginning(*ends)
+    while any(consumer.position(place) < end for place, end in ends.items()):
+        for batch in consumer.poll(timeout_ms=POLL_MS).values():
+            yield from batch
+
+
+def confirm(sent: Iterable[Any]) -> None:
+    """Wait until the broker has all that a producer sent; raises the first `kafka.errors.KafkaError`."""
+    for confirmation in sent:
+        confirmation.get(CONFIRM_SECONDS)
 
 
 def _open(client: Any, bootstrap: str, options: dict[str, Any]) -> Any:

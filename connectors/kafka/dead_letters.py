@@ -13,13 +13,11 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.kafka.clients import open_consumer, open_producer
+from connectors.kafka.clients import confirm, open_consumer, open_producer, records_to
 from connectors.kafka.records import Record, event_of
 from connectors.kafka.topics import INPUT_BYTES, INPUTS, REJECTED
 from connectors.settings import Settings
 from twin.events import Rejected, to_millis
-
-POLL_MS = 500
 
 
 @dataclass(frozen=True)
@@ -70,15 +68,10 @@ def letters(settings: Settings, wanted: Wanted) -> Iterator[Letter]:
     places = [TopicPartition(settings.topic_prefix + REJECTED, number) for number in range(settings.partitions)]
     consumer = open_consumer(settings.kafka)
     try:
-        ends = consumer.end_offsets(places)
-        consumer.assign(places)
-        consumer.seek_to_beginning(*places)
-        while any(consumer.position(place) < ends[place] for place in places):
-            for batch in consumer.poll(timeout_ms=POLL_MS).values():
-                for consumed in batch:
-                    letter = _letter(Record.of(consumed, settings.topic_prefix))
-                    if letter is not None and wanted.holds(letter, settings.topic_prefix):
-                        yield letter
+        for consumed in records_to(consumer, consumer.end_offsets(places)):
+            letter = _letter(Record.of(consumed, settings.topic_prefix))
+            if letter is not None and wanted.holds(letter, settings.topic_prefix):
+                yield letter
     finally:
         consumer.close()
 
@@ -117,13 +110,12 @@ def send_again(settings: Settings, chosen: Iterable[Letter]) -> int:
             once[str(one.topic), str(one.patient_id), str(one.original_base64)] = None
     producer = open_producer(settings.kafka, acks="all", max_request_size=INPUT_BYTES)
     try:
-        sent = [
-            producer.send(topic, key=patient_id.encode(), value=base64.b64decode(original))
-            for topic, patient_id, original in once
-        ]
-        producer.flush()
-        for confirmation in sent:
-            confirmation.get(timeout=30)
+        confirm(
+            [
+                producer.send(topic, key=patient_id.encode(), value=base64.b64decode(original))
+                for topic, patient_id, original in once
+            ]
+        )
     finally:
         producer.close()
     return len(once)

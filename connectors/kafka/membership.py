@@ -12,6 +12,7 @@ import os
 import socket
 import time
 from collections.abc import Callable
+from typing import Any
 
 import psutil
 
@@ -39,8 +40,8 @@ def name_on_this_machine(name: str) -> str:
     return name.replace(HOST, socket.gethostname())
 
 
-def holder(bootstrap: str, group: str, name: str) -> str | None:
-    """Client id of the member that has the name; None where there is none.
+def members(bootstrap: str, group: str) -> list[Any]:
+    """The members of a consumer group as the broker describes them; none where there is no such group.
 
     Raises:
         KafkaUnreachable: no broker answers at ``bootstrap``.
@@ -49,12 +50,21 @@ def holder(bootstrap: str, group: str, name: str) -> str | None:
 
     admin = open_admin(bootstrap)
     try:
-        members = admin.describe_groups([group])[group]["members"]
+        return list(admin.describe_groups([group])[group]["members"])
     except (KafkaError, KeyError):  # no such group yet
-        return None
+        return []
     finally:
         admin.close()
-    return next((str(each["client_id"]) for each in members if each.get("group_instance_id") == name), None)
+
+
+def holder(bootstrap: str, group: str, name: str) -> str | None:
+    """Client id of the member that has the name; None where there is none.
+
+    Raises:
+        KafkaUnreachable: no broker answers at ``bootstrap``.
+    """
+    found = (each for each in members(bootstrap, group) if each.get("group_instance_id") == name)
+    return next((str(each["client_id"]) for each in found), None)
 
 
 def await_name(

@@ -13,6 +13,9 @@ def examples(*lines: str) -> str:
     return "\n\n".join(["Examples:", *lines])
 
 
+Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers; by default DOSETWIN_KAFKA")]
+Prefix = Annotated[str | None, typer.Option("--prefix", help="of every topic; by default DOSETWIN_TOPIC_PREFIX")]
+
 MetricsPort = Annotated[
     int | None,
     typer.Option(

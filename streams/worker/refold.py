@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
-from typing import Any
 
-from connectors.kafka.clients import open_admin, open_consumer, open_producer
-from connectors.kafka.membership import lives
+from connectors.kafka.clients import confirm, open_consumer, open_producer, records_to
+from connectors.kafka.membership import lives, members
 from connectors.kafka.topics import INPUTS, REJECTED_BYTES, home_partition, topic_ids
 from connectors.settings import Settings
 from streams.worker.engine import KafkaRecord, RecordPosition
@@ -22,9 +21,6 @@ from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.patient_state import NEVER, PatientState
 from streams.worker.rows.state_row import StateRow, encode_row, of_term, term_of
 from twin.events import Enrolment
-
-POLL_MS = 500
-"""Longest wait for records that are there."""
 
 
 class CannotRefold(RuntimeError):
@@ -48,17 +44,10 @@ class Told:
 
 def require_rest(settings: Settings, group: str) -> None:
     """Raises `CannotRefold` where a worker runs."""
-    from kafka.errors import KafkaError
-
-    admin = open_admin(settings.kafka)
-    try:
-        members = admin.describe_groups([group])[group]["members"]
-    except (KafkaError, KeyError):  # no such group
-        return
-    finally:
-        admin.close()
     # One that ended keeps its name for the session timeout; of another machine nobody here knows whether it has.
-    if running := sorted(client for member in members if lives(client := str(member["client_id"])) is not False):
+    if running := sorted(
+        client for member in members(settings.kafka, group) if lives(client := str(member["client_id"])) is not False
+    ):
         who = ", ".join(running)
         raise CannotRefold(f"workers run ({who}): stop them first, they hold the rows and would write over this one")
 
@@ -81,7 +70,7 @@ def told_of(settings: Settings, patients: Collection[str], *, with_records: bool
             mine = [place for place in places if place.partition == homes[patient]]
             told.ends = {(place.topic, place.partition): ends[place] for place in mine}
             told.shortened = tuple(place.topic for place in mine if begins[place])
-        for record in _all_of(consumer, places, ends) if with_records else ():
+        for record in records_to(consumer, ends) if with_records else ():
             patient = (record.key or b"").decode(errors="replace")
             if patient in found:
                 position = record.topic, record.partition, record.offset, record.timestamp
@@ -155,13 +144,13 @@ def write_rows(settings: Settings, changelog: str, rows: Mapping[str, tuple[byte
             for patient, (_, outcome) in rows.items()
             for output in outcome.outputs
         ]
-        _durable(sent)
+        confirm(sent)
         written = []
         for patient, (row, _) in rows.items():
             number = home_partition(patient.encode(), settings.partitions)
             row = of_term(row, terms.get(number, 0))
             written.append(producer.send(changelog, partition=number, key=patient.encode(), value=row))
-        _durable(written)
+        confirm(written)
     finally:
         producer.close()
 
@@ -180,22 +169,8 @@ def _newest_terms(settings: Settings, changelog: str, patients: Collection[str])
     terms: dict[int, int] = {}
     consumer = open_consumer(settings.kafka)
     try:
-        for record in _all_of(consumer, places, consumer.end_offsets(places)):
+        for record in records_to(consumer, consumer.end_offsets(places)):
             terms[record.partition] = max(terms.get(record.partition, 0), term_of(record.value) or 0)
     finally:
         consumer.close()
     return terms
-
-
-def _all_of(consumer: Any, places: list[Any], ends: Mapping[Any, int]) -> Any:
-    """Every record of these partitions up to their ends."""
-    consumer.assign(places)
-    consumer.seek_to_beginning(*places)
-    while any(consumer.position(place) < ends[place] for place in places):
-        for batch in consumer.poll(timeout_ms=POLL_MS).values():
-            yield from batch
-
-
-def _durable(sent: Collection[Any]) -> None:
-    for confirmation in sent:
-        confirmation.get(60)

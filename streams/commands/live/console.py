@@ -8,7 +8,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort, examples
+from streams.terminal.options import (
+    Format,
+    Kafka,
+    Level,
+    LogFormat,
+    LogLevel,
+    MetricsHost,
+    MetricsPort,
+    Prefix,
+    examples,
+)
 
 if TYPE_CHECKING:
     from connectors.console.views import ModelNotes, Quantiles
@@ -32,8 +42,8 @@ def console(
         ),
     ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
-    kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
-    prefix: Annotated[str | None, typer.Option(help="of the topics; by default DOSETWIN_TOPIC_PREFIX")] = None,
+    kafka: Kafka = None,
+    prefix: Prefix = None,
     metrics_port: MetricsPort = None,
     metrics_host: MetricsHost = "127.0.0.1",
     log_level: Level = LogLevel.INFO,

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel, examples
+from streams.terminal.options import Format, Kafka, Level, LogFormat, LogLevel, Prefix, examples
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -43,8 +43,8 @@ def _callback_of(plugin: Plugin[Feed]) -> Callable[..., None]:
         out: Annotated[
             Path | None, typer.Option(help="write the events to this NDJSON file instead of publishing them")
         ] = None,
-        kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
-        prefix: Annotated[str | None, typer.Option(help="of every topic; by default DOSETWIN_TOPIC_PREFIX")] = None,
+        kafka: Kafka = None,
+        prefix: Prefix = None,
         log_level: Level = LogLevel.WARNING,
         log_format: Format = LogFormat.TEXT,
         **options: Any,

@@ -6,13 +6,11 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Kafka, Prefix, examples
 
 app = typer.Typer(name="patient", no_args_is_help=True, help="Fold sealed patients anew, or begin them anew.")
 
 Patients = Annotated[list[str], typer.Argument(metavar="ID...", help="'dosetwin doctor' names those that are sealed")]
-Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers; by default DOSETWIN_KAFKA")]
-Prefix = Annotated[str | None, typer.Option("--prefix", help="put before every name; by default DOSETWIN_TOPIC_PREFIX")]
 
 
 @app.command(

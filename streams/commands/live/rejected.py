@@ -8,15 +8,13 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Kafka, Prefix, examples
 
 if TYPE_CHECKING:
     from connectors.kafka.dead_letters import Wanted
 
 app = typer.Typer(name="rejected", no_args_is_help=True, help="List events that could not be used, or send them again.")
 
-Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers; by default DOSETWIN_KAFKA")]
-Prefix = Annotated[str | None, typer.Option("--prefix", help="put before every name; by default DOSETWIN_TOPIC_PREFIX")]
 Reason = Annotated[str | None, typer.Option("--reason", help="those of this reason alone, as 'unknown_model'")]
 Patient = Annotated[str | None, typer.Option("--patient", help="those of this patient alone")]
 Topic = Annotated[str | None, typer.Option("--topic", help="those that came on this topic alone, without prefix")]

@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort, examples
+from streams.terminal.options import (
+    Format,
+    Kafka,
+    Level,
+    LogFormat,
+    LogLevel,
+    MetricsHost,
+    MetricsPort,
+    Prefix,
+    examples,
+)
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -37,8 +47,8 @@ def _callback_of(plugin: Plugin[Sink]) -> Callable[..., None]:
 
     def run(
         *,
-        kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
-        prefix: Annotated[str | None, typer.Option(help="of the topics; by default DOSETWIN_TOPIC_PREFIX")] = None,
+        kafka: Kafka = None,
+        prefix: Prefix = None,
         metrics_port: MetricsPort = None,
         metrics_host: MetricsHost = "127.0.0.1",
         log_level: Level = LogLevel.INFO,

@@ -6,12 +6,9 @@ from typing import Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Kafka, Prefix, examples
 
 app = typer.Typer(name="topics", no_args_is_help=True, help="Create or list the topics on the broker.")
-
-Kafka = Annotated[str | None, typer.Option("--kafka", help="bootstrap servers; by default DOSETWIN_KAFKA")]
-Prefix = Annotated[str | None, typer.Option("--prefix", help="put before every name; by default DOSETWIN_TOPIC_PREFIX")]
 
 
 @app.command(epilog=examples("dosetwin topics create --partitions 8"))

@@ -9,7 +9,17 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Format, Level, LogFormat, LogLevel, MetricsHost, MetricsPort, examples
+from streams.terminal.options import (
+    Format,
+    Kafka,
+    Level,
+    LogFormat,
+    LogLevel,
+    MetricsHost,
+    MetricsPort,
+    Prefix,
+    examples,
+)
 
 if TYPE_CHECKING:
     from connectors.settings import Settings
@@ -30,8 +40,8 @@ AGAIN_SECONDS = 2.0
     )
 )
 def worker(
-    kafka: Annotated[str | None, typer.Option(help="bootstrap servers; by default DOSETWIN_KAFKA")] = None,
-    prefix: Annotated[str | None, typer.Option(help="of every topic; by default DOSETWIN_TOPIC_PREFIX")] = None,
+    kafka: Kafka = None,
+    prefix: Prefix = None,
     datadir: Annotated[
         Path | None, typer.Option(help="Faust's own files; by default a temporary directory: nothing in it is kept")
     ] = None,

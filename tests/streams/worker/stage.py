@@ -18,6 +18,7 @@ from typing import Any
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
+from connectors.kafka.clients import records_to
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics, topic_of
 from connectors.settings import Settings
 from streams.worker.app import changelog_of, ensure_changelog, group_of
@@ -116,14 +117,7 @@ class Stage:
         consumer = KafkaConsumer(bootstrap_servers=self.bootstrap, enable_auto_commit=False)
         try:
             partitions = [TopicPartition(topic, number) for number in range(self.partitions)]
-            ends = consumer.end_offsets(partitions)
-            consumer.assign(partitions)
-            consumer.seek_to_beginning(*partitions)
-            found: list[Any] = []
-            while any(consumer.position(partition) < ends[partition] for partition in partitions):
-                for batch in consumer.poll(timeout_ms=500).values():
-                    found.extend(batch)
-            return found
+            return list(records_to(consumer, consumer.end_offsets(partitions)))
         finally:
             consumer.close()
 

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import pytest
 from typer.testing import CliRunner
 
 from connectors.kafka.clients import open_admin
@@ -18,16 +16,6 @@ from streams.worker.rows.state_row import StateRow, decode_row, encode_row, of_t
 from tests.streams.worker.stage import FAKE_TWINS, Stage, WorkerProcess, enrolment, lab, pump
 
 PATIENTS = ["fine", "flipped", "other-version", "other-model", "deleted", "large"]
-
-
-@pytest.fixture
-def stage(kafka: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    stage = Stage(kafka)
-    monkeypatch.setenv("DOSETWIN_KAFKA", stage.bootstrap)
-    monkeypatch.setenv("DOSETWIN_TOPIC_PREFIX", stage.prefix)
-    monkeypatch.setenv("DOSETWIN_PARTITIONS", str(stage.partitions))
-    yield stage
-    stage.close()
 
 
 def damage(stage: Stage, raw: dict[str, bytes]) -> None:

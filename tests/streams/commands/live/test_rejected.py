@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,16 +12,6 @@ from typer.testing import CliRunner
 from streams.cli import app
 from tests.streams.worker.stage import Stage, WorkerProcess, digest_of, enrolment, lab
 from twin.events import encode
-
-
-@pytest.fixture
-def stage(kafka: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
-    stage = Stage(kafka)
-    monkeypatch.setenv("DOSETWIN_KAFKA", stage.bootstrap)
-    monkeypatch.setenv("DOSETWIN_TOPIC_PREFIX", stage.prefix)
-    monkeypatch.setenv("DOSETWIN_PARTITIONS", str(stage.partitions))
-    yield stage
-    stage.close()
 
 
 def run(*arguments: str) -> Any:
