@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import os
 import shutil
@@ -9,7 +10,10 @@ import signal
 import subprocess
 import time
 from pathlib import Path
-from typing import Any
+
+from aiokafka import TopicPartition
+from aiokafka.client import AIOKafkaClient
+from aiokafka.errors import KafkaError
 
 from connectors.services import kafka
 from connectors.services.ports import free_ports
@@ -83,19 +87,9 @@ class Brokers:
         self.start(node)
 
     def leader(self, topic: str, partition: int) -> int:
-        """The broker that leads a partition; 0 where none does, or where the one that was asked has just gone."""
-        from kafka import KafkaAdminClient
-        from kafka.errors import KafkaError
-
-        admin = KafkaAdminClient(bootstrap_servers=self.bootstrap.split(","))
-        try:
-            found: list[dict[str, Any]] = admin.describe_topics([topic])
-            each = {place["partition_index"]: place["leader_id"] for place in found[0]["partitions"]}
-            return max(int(each[partition]), 0)
-        except KafkaError:
-            return 0
-        finally:
-            admin.close()
+        """The broker that leads a partition; 0 where none does, or where the one that was asked cannot say."""
+        running = [f"127.0.0.1:{port}" for port, process in zip(self._ports, self._processes, strict=True) if process]
+        return asyncio.run(_leader(running, TopicPartition(topic, partition)))
 
     def close(self) -> None:
         """End all of them."""
@@ -103,3 +97,15 @@ class Brokers:
             if process is not None:
                 with contextlib.suppress(ProcessLookupError):
                     self.kill(node)
+
+
+async def _leader(bootstrap: list[str], partition: TopicPartition) -> int:
+    client = AIOKafkaClient(bootstrap_servers=bootstrap, request_timeout_ms=5_000)
+    try:
+        await client.bootstrap()
+        await client.set_topics([partition.topic])
+        return max(client.cluster.leader_for_partition(partition) or 0, 0)
+    except KafkaError:
+        return 0
+    finally:
+        await client.close()

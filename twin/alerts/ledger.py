@@ -24,6 +24,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Mapping
+from itertools import dropwhile
 
 import msgspec
 
@@ -218,8 +219,9 @@ class _Reconciliation:
         """Those of one alert's refolded transitions that follow what is published of it."""
         entry = self.entry(fold_id)
         if entry is None or entry.state == "withdrawn":
+            rise = list(dropwhile(lambda transition: not transition.live, sequence))  # no end of what nobody was told of
             long_known = self.settings(sequence[0]).of_silence  # how it grew, until it was found, is no news
-            return [sequence[0], *sequence[1:][-1:]] if long_known else sequence
+            return [*rise[:1], *rise[1:][-1:]] if long_known else rise
         digests = [self.digest(transition) for transition in sequence]
         if entry.digest in digests:
             return sequence[digests.index(entry.digest) + 1 :]

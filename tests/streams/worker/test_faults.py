@@ -7,6 +7,7 @@ sockets to a broker that is away for the garbage collector: that is of its clien
 from __future__ import annotations
 
 import gc
+import logging
 import random
 from contextlib import closing
 from pathlib import Path
@@ -46,6 +47,7 @@ def test_a_fault_of_brokers_changes_nothing(
     name: str, expected: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOSETWIN_PARTICLES", str(PARTICLES))
+    monkeypatch.setattr(logging.getLogger("kafka"), "propagate", False)  # kept records would hold those sockets
     with on_own_brokers(expected, tmp_path, FAULTS[name].brokers) as ground:
         FAULTS[name].inject(ground, random.Random(4), FAULTS[name].short)
         assert ground.finish() == []
