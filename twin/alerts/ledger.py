@@ -219,9 +219,10 @@ class _Reconciliation:
         """Those of one alert's refolded transitions that follow what is published of it."""
         entry = self.entry(fold_id)
         if entry is None or entry.state == "withdrawn":
-            rise = list(dropwhile(lambda transition: not transition.live, sequence))  # no end of what nobody was told of
-            long_known = self.settings(sequence[0]).of_silence  # how it grew, until it was found, is no news
-            return [*rise[:1], *rise[1:][-1:]] if long_known else rise
+            if self._first_revision(sequence[0]) == 0:  # nobody was told of it: its end alone is no news
+                sequence = list(dropwhile(lambda transition: not transition.live, sequence))
+            long_known = sequence and self.settings(sequence[0]).of_silence  # nor how it grew, until it was found
+            return [sequence[0], *sequence[1:][-1:]] if long_known else sequence
         digests = [self.digest(transition) for transition in sequence]
         if entry.digest in digests:
             return sequence[digests.index(entry.digest) + 1 :]

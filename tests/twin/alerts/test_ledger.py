@@ -357,6 +357,18 @@ def test_a_silence_is_not_raised_while_the_topics_are_not_level() -> None:
     assert [revision.transition.state for revision in listener.topic] == ["raised", "cleared"]
 
 
+def test_the_end_of_a_silence_that_nobody_was_told_of_is_not_told() -> None:
+    begun, first = silences({0}, 0, 20)
+    ledger, revisions = reconcile(AlertLedger(), begun, first, -1, 20 * MINUTE_MS, RULES, level=False)
+    assert begun.live
+    assert revisions == ()
+    over, both = silences({0, 25}, 0, 25)
+    since = tuple(transition for transition in both if transition.time_ms > 20 * MINUTE_MS)
+    assert [transition.state for transition in since] == ["cleared"]
+    for level in (True, False):
+        assert reconcile(ledger, over, since, 20 * MINUTE_MS, 25 * MINUTE_MS, RULES, level=level)[1] == ()
+
+
 def test_an_alert_that_late_data_move_keeps_its_id() -> None:
     worker = Worker()
     worker.arrive((10, 0.9))
