@@ -75,17 +75,17 @@ class Ground:
 
     # --- workers ------------------------------------------------------------------------------------------------
 
-    def start(self, name: str) -> WorkerProcess:
+    def start(self, name: str, *options: str) -> WorkerProcess:
         """A worker of this name, ready when it holds its partitions."""
-        worker = self.begin(name)
+        worker = self.begin(name, *options)
         worker.wait_ready()
         return worker
 
-    def begin(self, name: str) -> WorkerProcess:
-        """A worker of this name, at the beginning of its start."""
+    def begin(self, name: str, *options: str) -> WorkerProcess:
+        """A worker of this name, at the beginning of its start; later ``options`` win."""
         self.workers[name] = WorkerProcess(
             self.stage, self.directory / f"{name}.log", "--instance", name, "--session-timeout", str(SESSION),
-            twins=REAL_TWINS,
+            *options, twins=REAL_TWINS,
         )  # fmt: skip
         return self.workers[name]
 
@@ -106,6 +106,10 @@ class Ground:
     def stop(self, name: str) -> int:
         """SIGTERM; the exit code."""
         return self.workers.pop(name).stop()
+
+    def said(self) -> int:
+        """How many outputs and alerts all workers have sent."""
+        return len(self.stage.estimates()) + len(self.stage.alerts())
 
     # --- the end ------------------------------------------------------------------------------------------------
 

@@ -41,27 +41,40 @@ def worker_killed(ground: Ground, chance: random.Random, times: int) -> None:
     for _ in range(times):
         ground.start("one")
         ground.feed(1 / (times + 1))
-        time.sleep(chance.uniform(0.05, 1.0))
+        time.sleep(chance.uniform(0.05, 0.5))
         ground.kill("one")
 
 
 @fault()
 def worker_frozen(ground: Ground, chance: random.Random, times: int) -> None:
-    """SIGSTOP for longer than the session lasts; another takes over, the ward falls quiet, and the zombie wakes up."""
+    """SIGSTOP past the session, with work that is in no row yet; another takes over, all falls quiet, they wake up.
+
+    One has a name at the broker and one has none: their ends are noticed in different ways.
+    """
+    names = ("named", "nameless")
     for number in range(times):
-        ground.start("one")
+        seldom = ("--barrier-seconds", "4")
+        frozen = [ground.start("named", *seldom), ground.start("nameless", *seldom, "--instance", "")]
+        said = ground.said()
         ground.feed(0.5 / times)
-        time.sleep(chance.uniform(0.3, 1.0))
-        ground.freeze("one")
+        until(lambda: ground.said() > said, 60.0, "outputs that no row knows of")  # noqa: B023
+        time.sleep(chance.uniform(0.0, 0.5))
+        for name in names:
+            ground.freeze(name)
         ground.feed(0.3 / times)
         other = f"other-{number}"
         ground.start(other)
         ground.fed()
         ground.stage.wait_until_committed(60 + SESSION)
-        ground.thaw("one")
-        time.sleep(2.0)
-        ground.stop(other)
-        ground.kill("one")
+        assert ground.stop(other) == 0
+        written = ground.said(), ground.stage.raw_rows()
+        for name in names:
+            ground.thaw(name)
+        for worker in frozen:
+            until(lambda: "lost the broker" in worker.text(), 60.0, "a zombie notices the end of its session")  # noqa: B023
+        for name in names:
+            ground.kill(name)
+        assert (ground.said(), ground.stage.raw_rows()) == written, "a zombie has written something"
 
 
 @fault()

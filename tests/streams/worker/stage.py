@@ -6,8 +6,6 @@ import contextlib
 import json
 import os
 import signal
-import subprocess
-import sys
 import time
 import uuid
 from collections.abc import Iterable
@@ -26,6 +24,7 @@ from streams.worker.fencing.changelog_rows import MARK
 from streams.worker.rows.state_row import StateRow, decode_row
 from tests.places import ROOT
 from tests.streams.worker.fake_twin import MODEL
+from tests.streams.worker.forks import Forked
 from twin.events import (
     Alert,
     Enrolment,
@@ -175,14 +174,7 @@ class WorkerProcess:
             "DOSETWIN_PARTITIONS": str(stage.partitions),
         }
         self._file = log.open("ab")
-        program = "from streams.cli import main; main()"
-        self.process = subprocess.Popen(
-            [sys.executable, "-c", program, "worker", *arguments, *options],
-            env=environment,
-            cwd=ROOT,
-            stdout=subprocess.DEVNULL,
-            stderr=self._file,
-        )
+        self.process = Forked(["worker", *arguments, *options], environment, self._file.fileno())
 
     def wait_ready(self, timeout: float = 40.0) -> None:
         until = time.monotonic() + timeout

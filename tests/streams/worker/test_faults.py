@@ -23,7 +23,7 @@ from twin.events import Estimate, Forecast, Prediction
 
 @pytest.fixture(scope="module")
 def expected() -> Undisturbed:
-    found = Undisturbed.of(ward_story(days=2.0), PARTICLES)
+    found = Undisturbed.of(ward_story(days=1.0), PARTICLES)
     assert found.standing
     assert {type(output) for output in found.outputs.values()} == {Estimate, Forecast, Prediction}
     assert min(newest_belief(row).observations for row in found.rows.values()) > 0

@@ -1,0 +1,152 @@
+"""``dosetwin`` in processes forked from one that has imported everything: a start costs a fork, not seconds of imports.
+
+The server is started by the first `Forked` of a process of tests and ends with it. It imports, has one thread alone,
+and then only forks: for each command a keeper, which forks the command itself and tells of its end. A command runs
+with the environment that it is given, its log as stderr, and ends as any interpreter does.
+"""
+
+from __future__ import annotations
+
+import atexit
+import functools
+import importlib
+import json
+import os
+import select
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Mapping, Sequence
+
+from tests.places import ROOT
+
+IMPORTED = (
+    "faust.app.base",
+    "faust.transport.drivers.aiokafka",
+    "streams.commands.live.worker",
+    "streams.fleet",
+    "streams.terminal.metrics_page",
+    "streams.worker.app",
+    "tests.streams.worker.fake_twin",
+    "twin",
+    "twin.alerts.rules",
+    "twin.kernel.sealed",
+    "twin.modelfile.library",
+    "twin.observation.kinds",
+    "twin.patient.twin",
+)
+"""What a worker comes to import before it is ready."""
+
+ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
+"""No library has threads of its own that a fork would lose."""
+
+REQUEST_BYTES = 1 << 20
+
+
+class Forked:
+    """A running ``dosetwin ARGUMENTS``, with what tests use of `subprocess.Popen`."""
+
+    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], stderr: int) -> None:
+        self._ends, told = os.pipe()
+        request = json.dumps([list(arguments), dict(environment)]).encode()
+        socket.send_fds(_server(), [request], [stderr, told])
+        os.close(told)
+        self._heard = b""
+        while b"\n" not in self._heard:
+            self._heard += os.read(self._ends, 64) or b"0\n-1\n"  # the server has ended
+        self.pid = int(self._heard.split(b"\n")[0])
+        assert self.pid, "the process that forks workers has ended"
+        self.returncode: int | None = None
+
+    def poll(self) -> int | None:
+        """The exit code, minus the signal's number where it was one; None while it runs."""
+        return self._look(0.0)
+
+    def wait(self, timeout: float | None = None) -> int:
+        """The exit code; raises `subprocess.TimeoutExpired`."""
+        until = None if timeout is None else time.monotonic() + timeout
+        while self._look(None if until is None else max(until - time.monotonic(), 0.0)) is None:
+            if until is not None and time.monotonic() >= until:
+                raise subprocess.TimeoutExpired(["dosetwin"], timeout or 0.0)
+        assert self.returncode is not None
+        return self.returncode
+
+    def _look(self, seconds: float | None) -> int | None:
+        if self.returncode is None and select.select([self._ends], [], [], seconds)[0]:
+            self._heard += os.read(self._ends, 64)
+            code = self._heard.split(b"\n")[1:-1]
+            if code:
+                self.returncode = int(code[0])
+                os.close(self._ends)
+        return self.returncode
+
+    def send_signal(self, number: int) -> None:
+        """To the command, if it runs."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        self.send_signal(signal.SIGKILL)
+
+
+@functools.cache
+def _server() -> socket.socket:
+    ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+    with theirs:
+        process = subprocess.Popen(
+            [sys.executable, "-m", __name__, str(theirs.fileno())], cwd=ROOT, pass_fds=[theirs.fileno()],
+            env={**os.environ, "PYTHONPATH": str(ROOT), **ONE_THREAD}, stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+        )  # fmt: skip
+
+    @atexit.register
+    def end() -> None:
+        ours.close()
+        process.wait()
+
+    return ours
+
+
+def serve(requests: socket.socket) -> int:
+    """Fork what is asked for until nobody asks any more; in a command's process, its exit code."""
+    for module in IMPORTED:
+        importlib.import_module(module)
+    alone = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
+    assert alone == 1, "a process with threads must not fork"
+    signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are waited for by nobody
+    while True:
+        request, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 2)
+        if not request:
+            return 0
+        log, told = descriptors
+        if not os.fork():
+            requests.close()
+            return _keep(*json.loads(request), log, told)
+        os.close(log)
+        os.close(told)
+
+
+def _keep(arguments: list[str], environment: dict[str, str], log: int, told: int) -> int:
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    pid = os.fork()
+    if pid:
+        os.write(told, b"%d\n" % pid)
+        os.close(log)
+        _, status = os.waitpid(pid, 0)
+        os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
+        os._exit(0)
+    os.close(told)
+    os.dup2(log, 2)
+    os.close(log)
+    os.environ.clear()
+    os.environ.update(environment)
+    sys.argv = ["dosetwin", *arguments]
+    importlib.import_module("streams.cli").main()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(serve(socket.socket(fileno=int(sys.argv[1]))))
