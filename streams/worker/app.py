@@ -46,6 +46,7 @@ from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import Continuity, TopicPartition, Verdict
 from streams.worker.processor import FAR_FUTURE_HOURS, EventProcessor
 from streams.worker.recovery import ChangelogLost, OrderedTables, SettledConsumer, SettledTransport
+from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT
 from streams.worker.rows.patient_state import TOPIC_BYTES, Inputs
 from streams.worker.twin_factory import TwinFactory
 from twin.clock import MINUTE_MS
@@ -94,6 +95,8 @@ class WorkerOptions:
     barrier_seconds: float = BARRIER_SECONDS
     far_future_hours: float = FAR_FUTURE_HOURS
     session_timeout: float = SESSION_TIMEOUT
+    idle_seconds: float = IDLE_SECONDS
+    most_resident: int = MOST_RESIDENT
     instance: str = ""
     """Static group membership: a worker that restarts under the same name takes its partitions back at once."""
 
@@ -331,6 +334,8 @@ def build_worker(
         failed=app.fail,
         barrier_events=options.barrier_events,
         barrier_seconds=options.barrier_seconds,
+        idle_seconds=options.idle_seconds,
+        most_resident=options.most_resident,
     )
     topics = [prefix + topic for topic in INPUTS]
     inputs = app.topic(*topics, key_type=bytes, value_type=bytes, allow_empty=True)

@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import structlog
 
-from connectors.kafka.topics import ALERTS, PUMP, REJECTED, VITALS
+from connectors.kafka.topics import PUMP, REJECTED, VITALS
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier, HeldPartition, durable
 from streams.worker.engine import KafkaRecord, Port, RecordPosition
 from streams.worker.event_time_merge import Level
@@ -31,6 +31,9 @@ from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.dead_letters import reject
 from streams.worker.records.received import ReceivedEvent
+from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT, Leaving
+from streams.worker.residence.patients import Patients
+from streams.worker.residence.permanence import Permanence
 from streams.worker.rows.state_row import calls_for_attention
 from streams.worker.turns.queues import PatientQueue
 from streams.worker.turns.threads import FairThreads
@@ -63,6 +66,8 @@ class PartitionDispatcher:
         failed: Callable[[BaseException], None],
         barrier_events: int = BARRIER_EVENTS,
         barrier_seconds: float = BARRIER_SECONDS,
+        idle_seconds: float = IDLE_SECONDS,
+        most_resident: int = MOST_RESIDENT,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._processor = processor
@@ -74,15 +79,16 @@ class PartitionDispatcher:
         self._barrier_seconds = barrier_seconds
         self._clock = clock
         self._threads = FairThreads()
-        self._queues: dict[str, PatientQueue] = {}
+        self._patients = Patients()
+        self._permanence = Permanence(processor, port, self._threads, metrics)
+        self._leaving = Leaving(self._patients, self._permanence.write_row, idle_seconds, most_resident)
         self._partitions: dict[int, HeldPartition] = {}
         self._rejected: Counter[str] = Counter()
-        self._withheld: set[str] = set()
-        self._bursts: set[str] = set()
         self._barriers: dict[int, asyncio.Task[None]] = {}
         self._waiting = WaitingRecords()
         self._accepting = False
-        metrics.patients.set_function(lambda: len(self._queues))
+        metrics.patients.set_function(lambda: len(self._patients))
+        metrics.resident.set_function(lambda: self._patients.resident)
         metrics.in_flight.set_function(lambda: len(self._waiting))
 
     @property
@@ -119,11 +125,11 @@ class PartitionDispatcher:
         self._accepting = True
         for key, row in self._port.rows():
             if calls_for_attention(row) and (number := self._home(key)) in self._partitions:
-                queue = self._queue(key.decode(), number)
+                queue = self._patients.of(key.decode(), number)
                 async with queue.turn:
                     await self._load(queue)
-                    await self._publish_alerts(queue)
-                    self._remember(queue)
+                    await self._permanence.publish_alerts(queue)
+                    self._patients.remember(queue)
 
     async def surrender(self, patience: float = 6.0) -> None:
         """Give all partitions back: nothing new is begun, what is under way is finished and made permanent.
@@ -131,12 +137,12 @@ class PartitionDispatcher:
         What does not finish within ``patience`` seconds is left for whoever reads the partition next.
         """
         self._accepting = False
-        for queue in self._queues.values():
+        for queue in self._patients:
             self._drop(queue)
         numbers = list(self._partitions)
         try:
             async with asyncio.timeout(patience):
-                await asyncio.gather(*(queue.worker for queue in self._queues.values() if queue.worker is not None))
+                await asyncio.gather(*(queue.worker for queue in self._patients if queue.worker is not None))
                 for number in numbers:
                     await self.barrier(number)
         except TimeoutError:
@@ -146,12 +152,11 @@ class PartitionDispatcher:
     def abandon(self) -> None:
         """Give all partitions up as they are: nothing more is sent or written of them, others may hold them by now."""
         self._accepting = False
-        for queue in self._queues.values():
+        self._leaving.stop()
+        for queue in self._patients:
             queue.abandoned = True
             queue.pending.clear()
-        self._queues.clear()
-        self._withheld.clear()
-        self._bursts.clear()
+        self._patients.clear()
         self._partitions.clear()
         self._waiting.clear()
 
@@ -179,7 +184,8 @@ class PartitionDispatcher:
         now = time.monotonic()
         partition.level.read(read.event.sent_on.name, to_millis(read.event.time), now)
         partition.read_to.read(record.topic, record.timestamp, now)
-        queue = self._queue(read.event.patient_id, record.partition)
+        queue = self._patients.of(read.event.patient_id, record.partition)
+        queue.heard = now
         if self._take(queue, read, level=partition.level.holds(now)):
             partition.handled(position)
             return
@@ -191,7 +197,7 @@ class PartitionDispatcher:
         read = self._processor.read(record.key, record.value, position)
         if isinstance(read, Rejected):
             return read
-        queue = self._queues.get(read.event.patient_id)
+        queue = self._patients.find(read.event.patient_id)
         home = queue.partition if queue is not None else self._home(read.event.patient_id.encode())
         if home == record.partition:
             return read
@@ -201,12 +207,6 @@ class PartitionDispatcher:
             f"record in partition {record.partition}, but key {read.event.patient_id!r} belongs in {home}: the "
             "producer must use the murmur2 partitioner (librdkafka: partitioner=murmur2_random)",
         )
-
-    def _queue(self, patient_id: str, partition: int) -> PatientQueue:
-        queue = self._queues.get(patient_id)
-        if queue is None:
-            queue = self._queues[patient_id] = PatientQueue(patient_id, partition)
-        return queue
 
     def _take(self, queue: PatientQueue, arrival: ReceivedEvent, *, level: bool) -> bool:
         """Handle an arrival here and now, if it costs so little that a thread's turn would cost more than it saves."""
@@ -243,6 +243,8 @@ class PartitionDispatcher:
         if queue.state is None:
             row = self._port.read_row(queue.key)
             queue.state = await self._threads.run(queue.patient_id, self._processor.open, queue.patient_id, row)
+            if not queue.abandoned:
+                self._patients.enter(queue)
 
     async def _handle(self, queue: PatientQueue, arrivals: list[ReceivedEvent]) -> None:
         """Let the processor handle arrivals and send what follows. Call with the queue's turn."""
@@ -279,6 +281,7 @@ class PartitionDispatcher:
         async with queue.turn:
             if queue.state is not None and not queue.abandoned:
                 outcome = await self._threads.run(queue.patient_id, self._processor.release, queue.state)
+                queue.dirty = queue.dirty or queue.state.quarantined is None
                 await self._bring_forth(queue, outcome)
 
     async def _bring_forth(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
@@ -286,19 +289,12 @@ class PartitionDispatcher:
         assert queue.state is not None
         sent = await self._send(queue, outcome)
         queue.unsettled.extend(sent)
-        if outcome.alerts and await self._write_row(queue):
-            await self._publish_alerts(queue)
+        if outcome.alerts and await self._permanence.write_row(queue):
+            await self._permanence.publish_alerts(queue)
             for rule, state in outcome.alerts:
                 self._metrics.alerts.labels(rule, state).inc()
-        self._remember(queue)
+        self._patients.remember(queue)
         return sent
-
-    def _remember(self, queue: PatientQueue) -> None:
-        """Note what of a twin is to come by itself: what it withholds, and late arrivals that wait."""
-        if queue.state is not None:
-            (self._withheld.add if queue.state.withheld else self._withheld.discard)(queue.patient_id)
-            bursts = queue.state.burst.waiting and queue.state.quarantined is None
-            (self._bursts.add if bursts else self._bursts.discard)(queue.patient_id)
 
     async def _send(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
         sent = []
@@ -333,14 +329,15 @@ class PartitionDispatcher:
             if barrier.done():
                 del self._barriers[number]
                 barrier.result()
-        for queue in [self._queues[patient_id] for patient_id in sorted(self._withheld)]:
+        for queue in self._patients.with_withheld():
             idle = queue.worker is None and not queue.pending and not queue.turn.locked()
             if idle and self._partitions[queue.partition].level.holds(time.monotonic()):
                 await self._release(queue)
-        for queue in [self._queues[patient_id] for patient_id in sorted(self._bursts)]:
+        for queue in self._patients.with_bursts():
             if queue.worker is None and self._burst_has_ended(queue):
                 queue.burst_ended = True
                 self._begin(queue)
+        self._leaving.tick(now)
 
     def _burst_has_ended(self, queue: PatientQueue) -> bool:
         """Whether no more of the late arrivals that a twin waits for are to be expected."""
@@ -357,11 +354,11 @@ class PartitionDispatcher:
                 partition.cadence.passed(time.monotonic())
                 marks = {topic: frontier.offset for topic, frontier in partition.frontiers.items()}
                 sent, partition.unsettled = partition.unsettled, []
-                dirty = [queue for queue in self._queues.values() if queue.partition == number and queue.dirty]
+                dirty = [queue for queue in self._patients.residents(number) if queue.dirty]
                 await durable(sent)
                 for queue in dirty:
                     async with queue.turn:
-                        if queue.dirty and not await self._write_row(queue):
+                        if queue.dirty and not await self._permanence.write_row(queue):
                             return
                 held = self._partitions.get(number) is partition
                 for topic, offset in marks.items():
@@ -372,38 +369,14 @@ class PartitionDispatcher:
     def _is_unsettled(self, number: int, partition: HeldPartition) -> bool:
         return any(
             frontier.offset > partition.settled[topic] for topic, frontier in partition.frontiers.items()
-        ) or any(queue.dirty for queue in self._queues.values() if queue.partition == number)
-
-    async def _write_row(self, queue: PatientQueue) -> bool:
-        """Outputs durable, then the row, if the queue is ours; whether it is. Call with the queue's turn."""
-        assert queue.state is not None
-        sent, queue.unsettled = queue.unsettled, []
-        await durable(sent)
-        if queue.state.quarantined is None:
-            row = await self._threads.run(queue.patient_id, self._processor.row, queue.state)
-            if queue.abandoned:
-                return False
-            await (await self._port.write_row(queue.partition, queue.key, row))
-            self._metrics.rows.inc()
-            self._metrics.row_bytes.inc(len(row))
-        queue.dirty = False
-        return not queue.abandoned
+        ) or any(queue.dirty for queue in self._patients.residents(number))
 
     async def write_again(self, patient_id: str, number: int) -> None:
         """Write a patient's newest durable row once more: it is not the last one in the changelog of its partition."""
         if number in self._partitions:
-            queue = self._queue(patient_id, number)
+            queue = self._patients.of(patient_id, number)
             async with queue.turn:
-                if (row := self._port.read_row(queue.key)) is not None and not queue.abandoned:
-                    await (await self._port.write_row(number, queue.key, row))
-
-    async def _publish_alerts(self, queue: PatientQueue) -> None:
-        """Send the outbox, which a durable row holds. The next row is written without it."""
-        assert queue.state is not None
-        await durable([await self._port.send(ALERTS, queue.key, value) for value in queue.state.outbox])
-        self._metrics.outputs.labels(ALERTS).inc(len(queue.state.outbox))
-        queue.state.outbox.clear()
-        queue.dirty = queue.state.quarantined is None
+                await self._permanence.write_again(queue)
 
     def progress(self, end: Callable[[TopicPartition], int | None]) -> list[Progress]:
         """How far each partition is; ``end`` gives the known end of an input's log."""
@@ -415,8 +388,8 @@ class PartitionDispatcher:
             behind = barrier if (ms := partition.newest_ms) is None else max(self._clock() - ms / 1000, 0.0)
             sealed = [
                 (queue.patient_id, queue.state.quarantined[0])
-                for queue in self._queues.values()
-                if queue.partition == number and queue.state is not None and queue.state.quarantined is not None
+                for queue in self._patients.residents(number)
+                if queue.state is not None and queue.state.quarantined is not None
             ]
             unsettled = self._is_unsettled(number, partition)
             found.append(Progress(number, lag, behind if lag else 0.0, barrier, unsettled, tuple(sorted(sealed))))

@@ -48,6 +48,7 @@ class WorkerMetrics:
         self.ess = Histogram("ess", "Effective sample size of published estimates", buckets=_ESS_BUCKETS, **named)
         self.gaps = Counter("gaps", "Partitions rewound because a record was missing", **named)
         self.patients = Gauge("patients", "Patients of this worker", **named)
+        self.resident = Gauge("resident_twins", "Patients of this worker whose twin is in memory", **named)
         self.in_flight = Gauge("in_flight", "Records taken and not yet handled", **named)
         of_each = ["partition"]
         self.lag = Gauge("partition_lag", "Input records at the broker that are not handled yet", of_each, **named)

@@ -78,6 +78,17 @@ def worker(
         int, typer.Option(min=1, help="most events of a partition between two state rows")
     ] = 5000,
     barrier_seconds: Annotated[float, typer.Option(min=0.05, help="longest time between two state rows")] = 30.0,
+    idle_seconds: Annotated[
+        float,
+        typer.Option(min=1, help="a twin that heard nothing for so long leaves memory, and comes back from its row"),
+    ] = 900.0,
+    most_resident: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="most twins in memory at a time: more than there are patients who speak each minute",
+        ),
+    ] = 4000,
     far_future_hours: Annotated[
         float,
         typer.Option(
@@ -109,7 +120,9 @@ def worker(
         log_to_stderr(log_level, log_format)
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         name = name_on_this_machine(instance)
-        options = WorkerOptions(barrier_events, barrier_seconds, far_future_hours, session_timeout, name)
+        options = WorkerOptions(
+            barrier_events, barrier_seconds, far_future_hours, session_timeout, idle_seconds, most_resident, name
+        )
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
         factory = prepare(settings, twins, model_files(model or []), ready_models)
         if processes > 1:

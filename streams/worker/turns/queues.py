@@ -11,9 +11,12 @@ from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.patient_state import PatientState
 
 
-@dataclass
+@dataclass(slots=True)
 class PatientQueue:
-    """One patient's queue. Whoever handles events or writes the row holds ``turn``."""
+    """One patient's queue. Whoever handles events or writes the row holds ``turn``.
+
+    ``state`` is ``None`` while the patient is not resident; ``heard`` is when the newest record came (monotonic s).
+    """
 
     patient_id: str
     partition: int
@@ -25,6 +28,7 @@ class PatientQueue:
     dirty: bool = False
     abandoned: bool = False
     burst_ended: bool = False
+    heard: float = 0.0
 
     @property
     def key(self) -> bytes:

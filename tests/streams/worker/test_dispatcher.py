@@ -16,6 +16,8 @@ from streams.worker.engine import KafkaRecord
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.processor import EventProcessor
 from streams.worker.rows.state_row import decode_row
+from streams.worker.turns.queues import PatientQueue
+from streams.worker.twin_factory import TwinFactory
 from tests.streams.worker.fake_twin import FakeTwin, FakeTwins, FakeUpdate
 from tests.streams.worker.stage import enrolment, lab, pump
 from tests.streams.worker.test_barrier import NOW
@@ -74,13 +76,13 @@ class FakePort:
 class Bedside:
     """A ward with one partition, and a way to hand it events."""
 
-    def __init__(self, port: FakePort) -> None:
+    def __init__(self, port: FakePort, twins: TwinFactory | None = None, **options: Any) -> None:
         self.port = port
         self.failures: list[BaseException] = []
         self.metrics = WorkerMetrics()
         self.dispatcher = PartitionDispatcher(
-            EventProcessor(FakeTwins()), port, self.metrics, home=lambda _: 0, failed=self.failures.append,
-            barrier_events=1000, barrier_seconds=1000.0, clock=lambda: NOW / 1000 + 1,
+            EventProcessor(twins or FakeTwins()), port, self.metrics, home=lambda _: 0, failed=self.failures.append,
+            barrier_events=1000, barrier_seconds=1000.0, clock=lambda: NOW / 1000 + 1, **options,
         )  # fmt: skip
         self.offsets = dict.fromkeys(("iomt.pump", "clinical.labs", "twin.commands"), 0)
 
@@ -94,8 +96,13 @@ class Bedside:
             self.offsets[topic] += 1
             await self.dispatcher.receive(record)
 
+    def queue(self, patient_id: str) -> PatientQueue:
+        queue = self.dispatcher._patients.find(patient_id)
+        assert queue is not None
+        return queue
+
     async def settled_down(self) -> None:
-        while any(queue.worker is not None for queue in self.dispatcher._queues.values()):
+        while any(queue.worker is not None for queue in self.dispatcher._patients):
             await asyncio.sleep(0.005)
 
 
@@ -145,7 +152,7 @@ async def test_a_failed_output_fails_the_barrier_and_settles_nothing(bedside: Be
 async def test_the_mark_stops_before_an_event_that_is_still_worked_on(bedside: Bedside) -> None:
     await bedside.receive(enrolment("A"), enrolment("B"))
     await bedside.settled_down()
-    queue = bedside.dispatcher._queues["A"]
+    queue = bedside.queue("A")
     assert queue.state is not None
     assert queue.state.twin is not None
     queue.state.twin.slow = 0.3  # type: ignore[attr-defined]
@@ -220,7 +227,7 @@ async def test_a_second_worker_that_reads_everything_again_comes_to_the_same(bed
 async def test_surrender_makes_permanent_what_is_handled_and_leaves_the_rest(bedside: Bedside) -> None:
     await bedside.receive(enrolment("A"))
     await bedside.settled_down()
-    state = bedside.dispatcher._queues["A"].state
+    state = bedside.queue("A").state
     assert state is not None
     assert state.twin is not None
     state.twin.slow = 0.05  # type: ignore[attr-defined]
@@ -230,7 +237,7 @@ async def test_surrender_makes_permanent_what_is_handled_and_leaves_the_rest(bed
     applied = {topic: offset for topic, _, offset in decode_row(bedside.port.stored[b"A"]).applied}
     assert bedside.port.marks()[("clinical.labs", 0)] == applied["clinical.labs"] + 1 < 500
     await bedside.receive(lab("A", 600))
-    assert bedside.dispatcher._queues == {}
+    assert len(bedside.dispatcher._patients) == 0
 
 
 @pytest.mark.parametrize("value", [3.0, 0.1])
@@ -266,7 +273,7 @@ async def test_surrender_gives_up_on_a_broker_that_does_not_answer(bedside: Beds
 async def test_patients_overtake_one_another_but_one_patient_is_in_order(bedside: Bedside) -> None:
     await bedside.receive(enrolment("SLOW"), enrolment("FAST"))
     await bedside.settled_down()
-    state = bedside.dispatcher._queues["SLOW"].state
+    state = bedside.queue("SLOW").state
     assert state is not None
     assert state.twin is not None
     state.twin.slow = 0.1  # type: ignore[attr-defined]
@@ -300,7 +307,7 @@ async def test_reading_pauses_while_too_many_records_wait(bedside: Bedside, monk
 
 def slow(bedside: Bedside, patient: str, seconds: float) -> None:
     """Let each result cost a patient's twin so long."""
-    state = bedside.dispatcher._queues[patient].state
+    state = bedside.queue(patient).state
     assert state is not None
     assert state.twin is not None
     state.twin.slow = seconds  # type: ignore[attr-defined]
@@ -366,15 +373,15 @@ async def test_late_results_that_come_together_are_told_together_when_nothing_mo
 
     other = Bedside(bedside.port)
     await other.open()
-    assert other.dispatcher._bursts == {"A"}, "a worker that takes over goes on waiting"
+    assert other.dispatcher._patients.bursts == {"A"}, "a worker that takes over goes on waiting"
     await other.dispatcher.tick(0.0)
-    assert other.dispatcher._queues["A"].worker is None, "more may follow that was not read yet"
+    assert other.queue("A").worker is None, "more may follow that was not read yet"
     other.dispatcher.close()
     monkeypatch.setattr("streams.worker.records.bursts.IDLE_SECONDS", 0.0)
     await bedside.dispatcher.tick(0.0)
     await bedside.settled_down()
     assert len(said_of(bedside, ["A"])) == 22
-    assert bedside.dispatcher._bursts == set()
+    assert bedside.dispatcher._patients.bursts == set()
     await bedside.dispatcher.barrier(0)
     assert bedside.port.marks()[("clinical.labs", 0)] == 21
     assert decode_row(bedside.port.stored[b"A"]).late == ()
@@ -419,7 +426,7 @@ async def test_what_a_twin_withholds_is_said_as_soon_as_the_topics_are_level(
 
     other = Bedside(bedside.port)
     await other.open()
-    assert other.dispatcher._withheld == {"A"}, "a worker that takes over goes on waiting"
+    assert other.dispatcher._patients.withheld == {"A"}, "a worker that takes over goes on waiting"
     other.dispatcher.close()
     monkeypatch.setattr("streams.worker.event_time_merge.IDLE_SECONDS", 0.0)
     await bedside.dispatcher.tick(0.0)
