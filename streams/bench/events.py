@@ -48,7 +48,7 @@ class _NoBroker:
     def read_row(self, key: bytes) -> bytes | None:  # noqa: ARG002
         return None
 
-    def rows(self) -> Iterable[tuple[bytes, bytes]]:
+    def calling(self) -> Iterable[bytes]:
         return ()
 
     def settle(self, partition: TopicPartition, offset: int) -> None: ...

@@ -48,6 +48,7 @@ from streams.worker.processor import FAR_FUTURE_HOURS, EventProcessor
 from streams.worker.recovery import ChangelogLost, OrderedTables, SettledConsumer, SettledTransport
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT
 from streams.worker.rows.patient_state import TOPIC_BYTES, Inputs
+from streams.worker.rows.stored_rows import RowsUnwritable
 from streams.worker.twin_factory import TwinFactory
 from twin.clock import MINUTE_MS
 
@@ -284,8 +285,8 @@ def build_worker(
 ) -> TwinApp:
     """The worker as a Faust app, ready for `run_worker`.
 
-    ``datadir`` is Faust's own; nothing in it is needed after a restart. ``guarded=False`` leaves out the watch over
-    offsets and ``table_manager`` exchanges the recovery, for tests that show what they are good for.
+    ``datadir`` is for the state rows; nothing in it is needed after a restart. ``guarded=False`` leaves out the watch
+    over offsets and ``table_manager`` exchanges the recovery, for tests that show what they are good for.
     """
     options = options or WorkerOptions()
     prefix = settings.topic_prefix
@@ -381,6 +382,7 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int
         for task in (start, *work):
             task.cancel()
         await asyncio.gather(start, *work, return_exceptions=True)
+        app.rows.close()
     failure = failure or app.crash_reason
     if failure is not None:
         if broker_lost(failure, app.bootstrap):
@@ -407,7 +409,7 @@ def broker_lost(failure: BaseException, bootstrap: str) -> bool:
 
 def _told(failure: BaseException) -> str:
     """What a log may say of a failure: what others' exceptions say may hold values of a patient."""
-    speaks = isinstance(failure, ConsumerStuck | ChangelogLost | KafkaError)
+    speaks = isinstance(failure, ConsumerStuck | ChangelogLost | KafkaError | RowsUnwritable)
     return f"{type(failure).__name__}: {failure}" if speaks else type(failure).__name__
 
 

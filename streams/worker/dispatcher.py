@@ -34,7 +34,6 @@ from streams.worker.records.received import ReceivedEvent
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT, Leaving
 from streams.worker.residence.patients import Patients
 from streams.worker.residence.permanence import Permanence
-from streams.worker.rows.state_row import calls_for_attention
 from streams.worker.turns.queues import PatientQueue
 from streams.worker.turns.threads import FairThreads
 from streams.worker.turns.waiting import WaitingRecords
@@ -123,8 +122,8 @@ class PartitionDispatcher:
             self._partitions[number].settled[topic] = offset
             self._partitions[number].read_to.start(topic, time.monotonic())
         self._accepting = True
-        for key, row in self._port.rows():
-            if calls_for_attention(row) and (number := self._home(key)) in self._partitions:
+        for key in self._port.calling():
+            if (number := self._home(key)) in self._partitions:
                 queue = self._patients.of(key.decode(), number)
                 async with queue.turn:
                     await self._load(queue)

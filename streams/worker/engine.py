@@ -40,8 +40,8 @@ class Port(Protocol):
     def read_row(self, key: bytes) -> bytes | None:
         """The newest durable state row of a patient."""
 
-    def rows(self) -> Iterable[tuple[bytes, bytes]]:
-        """All state rows of the held partitions."""
+    def calling(self) -> Iterable[bytes]:
+        """Keys of the patients whose state rows call for attention (`streams.worker.rows.state_row`)."""
 
     def settle(self, partition: TopicPartition, offset: int) -> None:
         """Everything below ``offset`` is permanent: it may be committed."""

@@ -43,7 +43,10 @@ def worker(
     kafka: Kafka = None,
     prefix: Prefix = None,
     datadir: Annotated[
-        Path | None, typer.Option(help="Faust's own files; by default a temporary directory: nothing in it is kept")
+        Path | None,
+        typer.Option(
+            help="where state rows stand while it runs; by default a temporary directory: nothing in it is kept"
+        ),
     ] = None,
     instance: Annotated[
         str,

@@ -13,12 +13,16 @@ every change of holders, and the sum also where the group was deleted and its ge
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import structlog
 from faust import Table
+from faust.types import TP
 
 from streams.worker.rows.state_row import sealed_row, term_of
+from streams.worker.rows.stored_rows import StoredRows
 
 MARK = b"#holder"
 """Key of the mark: no patient id begins so."""
@@ -27,7 +31,7 @@ _log = structlog.get_logger("dosetwin.worker")
 
 
 class ChangelogRows(Table[bytes, bytes]):
-    """Faust's table of rows, restored in the order of terms (see the module's docstring).
+    """Faust's table of rows, restored in the order of terms (see the module's docstring) and kept on disk.
 
     Attributes:
         outdated: partition of each patient whose newest record in the changelog is not the one that counts.
@@ -38,6 +42,10 @@ class ChangelogRows(Table[bytes, bytes]):
         self.outdated: dict[bytes, int] = {}
         self._terms: dict[int, int] = {}
         self._read: dict[int, int] = {}
+
+    @cached_property
+    def _stored(self) -> StoredRows:
+        return StoredRows(Path(self.app.conf.datadir))
 
     def next_term(self, partition: int, generation: int) -> int:
         """The term of who takes the partition over now."""
@@ -53,17 +61,24 @@ class ChangelogRows(Table[bytes, bytes]):
 
     def put(self, partition: int, key: bytes, row: bytes) -> None:
         """Our own row is durable."""
-        self.data.data[key] = row
-        self.data._key_partition[key] = partition  # type: ignore[attr-defined]
+        self._stored.put(partition, key, row)
 
     def row(self, key: bytes) -> bytes | None:
         """The patient's row that counts."""
-        row: bytes | None = self.data.data.get(key)
-        return row
+        return self._stored.get(key)
 
-    def rows(self) -> Iterator[tuple[bytes, bytes]]:
-        """All rows that count."""
-        yield from list(self.data.data.items())
+    def calling(self) -> Iterator[bytes]:
+        """Keys of the patients whose rows call for attention."""
+        return self._stored.calling()
+
+    async def on_recovery_completed(self, active_tps: set[TP], standby_tps: set[TP]) -> None:
+        """Faust's callback: these partitions are held, and no others any more."""
+        self._stored.keep({tp.partition for tp in active_tps})
+        await super().on_recovery_completed(active_tps, standby_tps)
+
+    def close(self) -> None:
+        """Give the rows' place on disk back."""
+        self._stored.close()
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Faust's callback: records of the changelog, in the order of each partition."""

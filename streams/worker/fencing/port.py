@@ -65,9 +65,9 @@ class FaustPort:
         """The patient's row in the table."""
         return self._table.row(key)
 
-    def rows(self) -> Iterable[tuple[bytes, bytes]]:
-        """All rows in the table."""
-        return self._table.rows()
+    def calling(self) -> Iterable[bytes]:
+        """Keys of the patients whose rows call for attention."""
+        return self._table.calling()
 
     def outdated(self) -> list[tuple[bytes, int]]:
         """Patients, with their partitions, whose rows have to be written again as the changelog was read."""

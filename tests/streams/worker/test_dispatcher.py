@@ -15,7 +15,7 @@ from streams.worker.dispatcher import BATCH, PartitionDispatcher
 from streams.worker.engine import KafkaRecord
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.processor import EventProcessor
-from streams.worker.rows.state_row import decode_row
+from streams.worker.rows.state_row import calls_for_attention, decode_row
 from streams.worker.turns.queues import PatientQueue
 from streams.worker.twin_factory import TwinFactory
 from tests.streams.worker.fake_twin import FakeTwin, FakeTwins, FakeUpdate
@@ -50,8 +50,8 @@ class FakePort:
     def read_row(self, key: bytes) -> bytes | None:
         return self.stored.get(key)
 
-    def rows(self) -> Iterable[tuple[bytes, bytes]]:
-        return list(self.stored.items())
+    def calling(self) -> Iterable[bytes]:
+        return [key for key, row in self.stored.items() if calls_for_attention(row)]
 
     def settle(self, partition: tuple[str, int], offset: int) -> None:
         self.journal.append(("settle", (*partition, offset)))
