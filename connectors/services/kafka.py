@@ -45,6 +45,8 @@ transaction.state.log.num.partitions=4
 share.coordinator.state.topic.replication.factor={replicas}
 share.coordinator.state.topic.min.isr={in_sync}
 group.initial.rebalance.delay.ms=0
+log.retention.check.interval.ms=10000
+log.segment.delete.delay.ms=1000
 """
 
 _LOGGING = """\

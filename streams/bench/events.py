@@ -22,7 +22,7 @@ from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor
 from streams.worker.twin_factory import LibraryTwins
-from twin.events import decode, to_millis
+from twin.events import Rejected, decode, to_millis
 
 FETCHED = 500
 """Records that are merged at a time."""
@@ -40,6 +40,9 @@ class _NoBroker:
     """A port behind which everything is durable at once and nothing is kept."""
 
     async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:  # noqa: ARG002
+        return _Done()
+
+    async def refuse(self, letter: Rejected) -> Awaitable[object]:  # noqa: ARG002
         return _Done()
 
     async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:  # noqa: ARG002

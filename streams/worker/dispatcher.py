@@ -21,7 +21,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 import structlog
 
-from connectors.kafka.topics import PUMP, REJECTED, VITALS
+from connectors.kafka.topics import PUMP, VITALS
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier, HeldPartition, durable
 from streams.worker.engine import KafkaRecord, Port, RecordPosition
 from streams.worker.event_time_merge import Level
@@ -37,7 +37,7 @@ from streams.worker.residence.permanence import Permanence
 from streams.worker.turns.queues import PatientQueue
 from streams.worker.turns.threads import FairThreads
 from streams.worker.turns.waiting import WaitingRecords
-from twin.events import Rejected, encode, to_millis
+from twin.events import Rejected, to_millis
 
 BATCH = 64
 """Most events of one patient handled in one go, so that others get their turn."""
@@ -312,8 +312,7 @@ class PartitionDispatcher:
         if str(count).rstrip("0") == "1":  # the 1st, 10th, 100th, …: a flood of bad events must not flood the log
             _log.warning("events rejected", reason=letter.reason, count=count, topic=letter.topic,
                          partition=letter.partition, offset=letter.offset)  # fmt: skip
-        key = letter.patient_id.encode() if letter.patient_id is not None else None
-        return await self._port.send(REJECTED, key, encode(letter))
+        return await self._port.refuse(letter)
 
     # --- what is permanent ------------------------------------------------------------------------------------------
 
@@ -386,9 +385,9 @@ class PartitionDispatcher:
             barrier = now - partition.cadence.since_time
             behind = barrier if (ms := partition.newest_ms) is None else max(self._clock() - ms / 1000, 0.0)
             sealed = [
-                (queue.patient_id, queue.state.quarantined[0])
+                (queue.patient_id, trouble)
                 for queue in self._patients.residents(number)
-                if queue.state is not None and queue.state.quarantined is not None
+                if queue.state is not None and (trouble := queue.state.trouble)
             ]
             unsettled = self._is_unsettled(number, partition)
             found.append(Progress(number, lag, behind if lag else 0.0, barrier, unsettled, tuple(sorted(sealed))))

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Iterable
 from typing import NamedTuple, Protocol
 
 from streams.worker.offset_continuity import TopicPartition
+from twin.events import Rejected
 
 
 class KafkaRecord(NamedTuple):
@@ -34,11 +35,14 @@ class Port(Protocol):
     async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
         """Queue a record; the result is done when the broker has it, or raises."""
 
+    async def refuse(self, letter: Rejected) -> Awaitable[object]:
+        """Queue a dead letter, which tells nothing of a patient who was erased."""
+
     async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:
         """Queue a state row to the partition's changelog; done when durable."""
 
     def read_row(self, key: bytes) -> bytes | None:
-        """The newest durable state row of a patient."""
+        """The newest durable state row of a patient, or the one that says that the patient was erased."""
 
     def calling(self) -> Iterable[bytes]:
         """Keys of the patients whose state rows call for attention (`streams.worker.rows.state_row`)."""

@@ -18,6 +18,7 @@ from streams.worker.engine import KafkaRecord, RecordPosition
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
+from streams.worker.rows.erased import erased_key
 from streams.worker.rows.patient_state import NEVER, PatientState
 from streams.worker.rows.state_row import StateRow, encode_row, of_term, term_of
 from twin.events import Enrolment
@@ -136,7 +137,7 @@ def write_rows(settings: Settings, changelog: str, rows: Mapping[str, tuple[byte
     Raises:
         KafkaUnreachable: no broker answers.
     """
-    terms = _newest_terms(settings, changelog, rows)
+    terms = newest_terms(settings, changelog, rows)
     producer = open_producer(settings.kafka, acks="all", max_request_size=REJECTED_BYTES)
     try:
         sent = [
@@ -161,16 +162,27 @@ def processor_for(settings: Settings, processor: EventProcessor) -> EventProcess
     return processor
 
 
-def _newest_terms(settings: Settings, changelog: str, patients: Collection[str]) -> dict[int, int]:
+def newest_terms(settings: Settings, changelog: str, patients: Collection[str]) -> dict[int, int]:
+    """The newest term in each partition of the changelog that these patients are in.
+
+    Raises:
+        CannotRefold: one of them was erased.
+        KafkaUnreachable: no broker answers.
+    """
     from kafka import TopicPartition as Place
 
     numbers = sorted({home_partition(patient.encode(), settings.partitions) for patient in patients})
     places = [Place(changelog, number) for number in numbers]
     terms: dict[int, int] = {}
+    erased = {erased_key(patient.encode()): patient for patient in patients}
     consumer = open_consumer(settings.kafka)
     try:
         for record in records_to(consumer, consumer.end_offsets(places)):
             terms[record.partition] = max(terms.get(record.partition, 0), term_of(record.value) or 0)
+            if (patient := erased.get(record.key)) is not None:
+                raise CannotRefold(
+                    f"patient {patient} was erased: nothing may come back, enrol under another pseudonym"
+                )
     finally:
         consumer.close()
     return terms

@@ -1,4 +1,4 @@
-"""``dosetwin patient rebuild|reenrol``: the ways back of a patient whose twin moves no more."""
+"""``dosetwin patient rebuild|reenrol|erase``: the ways back of a patient whose twin moves no more, and the way out."""
 
 from __future__ import annotations
 
@@ -8,7 +8,9 @@ import typer
 
 from streams.terminal.options import Kafka, Prefix, examples
 
-app = typer.Typer(name="patient", no_args_is_help=True, help="Fold sealed patients anew, or begin them anew.")
+app = typer.Typer(
+    name="patient", no_args_is_help=True, help="Fold sealed patients anew, begin them anew, or erase them."
+)
 
 Patients = Annotated[list[str], typer.Argument(metavar="ID...", help="'dosetwin doctor' names those that are sealed")]
 
@@ -94,3 +96,52 @@ def reenrol(patients: Patients, kafka: Kafka = None, prefix: Prefix = None) -> N
         raise typer.Exit(1) from None
     for patient in rows:
         typer.echo(f"{patient}: begins anew with its next enrolment")
+
+
+@app.command(
+    epilog=examples("dosetwin patient erase P-0009 > proof.json", "dosetwin patient erase P-0009 --without-influx")
+)
+def erase(
+    patient: Annotated[str, typer.Argument(metavar="ID")],
+    without_influx: Annotated[bool, typer.Option(help="there is no InfluxDB to search")] = False,
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+) -> None:
+    """Take a patient out of all topics, state rows and series; prints what was searched, before and after, as JSON.
+
+    Stop workers, sinks and this patient's senders first. What comes later is refused with the reason 'erased'.
+    """
+    import json
+
+    from kafka.errors import KafkaError
+
+    from connectors.kafka.clients import KafkaUnreachable
+    from connectors.kafka.rewriting import GroupBusy
+    from connectors.kafka.topics import TopicError, ensure_topics
+    from connectors.services.run_state import state_directory
+    from connectors.settings import SettingsError, load_settings
+    from connectors.sinks import influx
+    from connectors.sinks.influx_erasure import SeriesUnreachable
+    from streams import erasure
+    from streams.worker.app import ensure_changelog, group_of
+    from streams.worker.refold import CannotRefold, require_rest
+
+    try:
+        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        series = None if without_influx else load_settings(influx.Settings)
+        ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
+        ensure_changelog(settings)
+        require_rest(settings, group_of(settings))
+        proof = erasure.erase(settings, series, patient, state_directory())
+    except (SettingsError, KafkaUnreachable, TopicError, GroupBusy, SeriesUnreachable, CannotRefold) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    except (KafkaError, OSError) as error:
+        again = "nothing is lost, and the same command goes on where it ended"
+        typer.echo(f"dosetwin: {type(error).__name__}: {error}: {again}", err=True)
+        raise typer.Exit(1) from None
+    typer.echo(json.dumps(proof.told(), indent=2))
+    for place in proof.left:
+        typer.echo(f"dosetwin: left: {place}", err=True)
+    if proof.left:
+        raise typer.Exit(1)

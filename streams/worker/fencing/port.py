@@ -8,12 +8,14 @@ from typing import Any, cast
 import faust
 from faust.types import TP
 
-from connectors.kafka.topics import HEARTBEATS
+from connectors.kafka.topics import HEARTBEATS, REJECTED
 from streams.worker.fencing.changelog_rows import MARK, ChangelogRows
 from streams.worker.fencing.foreign_rows import ForeignRecord, ForeignRows
 from streams.worker.fencing.lease import SessionLost
 from streams.worker.offset_continuity import TopicPartition
+from streams.worker.rows.erased import PREFIX, erased_key, without_patient
 from streams.worker.rows.state_row import mark_of, of_term, term_of
+from twin.events import Rejected, encode
 
 
 class FaustPort:
@@ -47,6 +49,13 @@ class FaustPort:
         """Queue an output at the producer."""
         return await self._produce(self._prefix + topic, key, value, None)
 
+    async def refuse(self, letter: Rejected) -> Awaitable[object]:
+        """Queue a dead letter, which tells nothing of a patient who was erased."""
+        key = letter.patient_id.encode() if letter.patient_id is not None else None
+        if key is not None and self._table.row(erased_key(key)) is not None:
+            letter, key = without_patient(letter), None
+        return await self.send(REJECTED, key, encode(letter))
+
     async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:
         """Queue a row for the table's changelog; the table shows it when it is durable."""
         if partition not in self._terms:
@@ -62,12 +71,12 @@ class FaustPort:
         return stored()
 
     def read_row(self, key: bytes) -> bytes | None:
-        """The patient's row in the table."""
-        return self._table.row(key)
+        """The patient's row in the table, or the one that says that the patient was erased."""
+        return self._table.row(erased_key(key)) or self._table.row(key)
 
     def calling(self) -> Iterable[bytes]:
         """Keys of the patients whose rows call for attention."""
-        return self._table.calling()
+        return (key for key in self._table.calling() if not key.startswith(PREFIX))
 
     def outdated(self) -> list[tuple[bytes, int]]:
         """Patients, with their partitions, whose rows have to be written again as the changelog was read."""

@@ -25,6 +25,7 @@ from streams.worker.engine import RecordPosition
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.records.bursts import Burst
 from streams.worker.records.received import ReceivedEvent
+from streams.worker.rows import erased
 from streams.worker.rows.state_row import Held, StateRow, UnreadableRow, decode_row, encode_row, sealed_row, term_of
 from streams.worker.twin_factory import Twin, TwinFactory, UnknownModel
 from twin.events import InputEvent, decode
@@ -68,6 +69,11 @@ class PatientState:
     def contains(self, position: RecordPosition) -> bool:
         """Whether the twin already knows the record at ``position``."""
         return position.offset <= self.applied.get(position[:2], -1)
+
+    @property
+    def trouble(self) -> str:
+        """Why the twin is sealed, where that is to be mended."""
+        return "" if self.quarantined is None or self.quarantined[0] == erased.REASON else self.quarantined[0]
 
     def seal(self, reason: str, detail: str) -> None:
         """Move the patient's twin no more."""
@@ -166,7 +172,9 @@ def state_of(patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inp
         withheld=row.withheld,
         burst=Burst(*row.window, [released(late) for late in row.late]),
     )
-    if row.sealed is not None:
+    if row.sealed is not None and row.sealed[0] == erased.REASON:  # as was asked for: there is nothing to mend
+        state.quarantined = row.sealed
+    elif row.sealed is not None:
         state.seal(*row.sealed)
     elif row.twin:
         _restore(state, twins)

@@ -21,7 +21,7 @@ from streams.worker.twin_factory import TwinFactory
 from tests.streams.worker.fake_twin import FakeTwin, FakeTwins, FakeUpdate
 from tests.streams.worker.stage import enrolment, lab, pump
 from tests.streams.worker.test_barrier import NOW
-from twin.events import Alert, InputEvent, decode_output, encode
+from twin.events import Alert, InputEvent, Rejected, decode_output, encode
 
 
 class FakePort:
@@ -37,6 +37,9 @@ class FakePort:
     async def send(self, topic: str, key: bytes | None, value: bytes) -> Awaitable[object]:
         self.journal.append((f"send {topic}", (key, value)))
         return asyncio.ensure_future(self._confirm(f"durable {topic}", (key, value)))
+
+    async def refuse(self, letter: Rejected) -> Awaitable[object]:
+        return await self.send(REJECTED, (letter.patient_id or "").encode() or None, encode(letter))
 
     async def write_row(self, partition: int, key: bytes, row: bytes) -> Awaitable[object]:
         self.journal.append(("send row", (partition, key)))

@@ -1,0 +1,147 @@
+"""A patient is erased from real topics, state rows, series and the broker's disk, while everybody else goes on."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from connectors.kafka.topics import HEARTBEATS, LABS, TOPICS
+from connectors.services import Influx
+from streams.cli import app
+from streams.worker.app import changelog_of
+from streams.worker.rows.erased import erased_key
+from streams.worker.rows.state_row import decode_row
+from tests.connectors.console.bench import Bench, running
+from tests.streams.worker.stage import FAKE_TWINS, Stage, WorkerProcess, enrolment, lab
+from twin.events import encode
+
+PATIENCE = 60.0
+"""Seconds that what must happen may take on a busy machine."""
+
+STAY = ["stays-1", "stays-2", "stays-3"]
+
+
+@pytest.fixture
+def ward(kafka: str, influx: Influx, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[Stage, Bench]]:
+    bench = Bench(kafka, influx)
+    stage = Stage(kafka, bench.settings.topic_prefix)
+    values = {"KAFKA": kafka, "TOPIC_PREFIX": stage.prefix, "PARTITIONS": str(stage.partitions)}
+    values |= {f"INFLUX_{name}": getattr(bench.influx, name.lower()) for name in ("URL", "TOKEN", "ORG", "BUCKET")}
+    for name, value in values.items():
+        monkeypatch.setenv(f"DOSETWIN_{name}", value)
+    yield stage, bench
+    stage.close()
+    bench.close()
+
+
+def eventually(condition: Callable[[], bool], shown: Callable[[], object] = str) -> None:
+    until = time.monotonic() + PATIENCE
+    while not condition():
+        assert time.monotonic() < until, f"did not happen: {shown()}"
+        time.sleep(0.2)
+
+
+def run(*arguments: str) -> Any:
+    return CliRunner().invoke(app, ["patient", *arguments])
+
+
+def everything(stage: Stage) -> list[Any]:
+    topics = [*(stage.prefix + topic for topic in TOPICS), changelog_of(stage.settings)]
+    return [record for topic in topics for record in stage.records(topic)]
+
+
+def known(stage: Stage, patient: str) -> list[tuple[int, str, float]]:
+    row = [r for r in stage.records(changelog_of(stage.settings)) if r.key == patient.encode()][-1]
+    return [(entry[0], entry[2], entry[3]) for entry in json.loads(decode_row(row.value).twin)["history"]]
+
+
+def on_disk(storage: Path, prefix: str, word: str) -> list[Path]:
+    """The files of the topics that hold the word."""
+    found = []
+    for path in [path for folder in storage.glob(f"{prefix}*") for path in folder.iterdir()]:
+        with contextlib.suppress(FileNotFoundError):  # deleted just now
+            found += [path] if word.encode() in path.read_bytes() else []
+    return found
+
+
+def test_nothing_of_an_erased_patient_is_found_again_and_all_others_go_on(
+    ward: tuple[Stage, Bench], tmp_path: Path, run_state: Path
+) -> None:
+    stage, bench = ward
+    gone = f"gone-{uuid.uuid4().hex[:8]}"
+    patients = [*STAY, gone]
+    stage.play([enrolment(patient) for patient in patients])
+    stage.play(lab(patient, minute, 0.3 if minute == 2 else 3.0) for minute in (1, 2, 3) for patient in patients)
+    stage.play([lab(gone, 4, unit="furlong")])
+    stage.send(LABS, "stays-1", encode(lab(gone, 5))).get(60)
+    stage.send(LABS, None, f'no event, but of "{gone}"'.encode()).get(60)
+    with WorkerProcess(stage, tmp_path / "first.log") as worker:
+        stage.wait_until_committed(PATIENCE)
+        busy = run("erase", gone)
+        assert (busy.exit_code, "stop them first" in busy.output) == (1, True)
+        assert worker.stop() == 0
+    told = len(stage.estimates()) + len(stage.alerts()) + len(stage.rejected())
+    with running(bench) as sink:
+        eventually(lambda: sink.summary()["events"] >= told)
+        held = run("erase", gone)
+        assert (held.exit_code, "stop it first" in held.output) == (1, True)
+    assert bench.rows("health", gone)
+    stays = {patient: len(bench.rows("health", patient)) for patient in STAY}
+    letters = len(bench.rows("rejected", stage.prefix + LABS))
+    stage.play(lab(patient, 6) for patient in patients)  # nobody has read these yet
+    times = {record.value: record.timestamp for record in stage.records(stage.prefix + LABS)}
+
+    result = run("erase", gone)
+    assert result.exit_code == 0, result.output
+    proof = json.loads(result.stdout)
+    found = {one["topic"].removeprefix(stage.prefix) for one in proof["topics_before"] if one["about"]}
+    assert found == {"clinical.labs", "twin.commands", "twin.estimates", "twin.alerts", "twin.rejected"} | {
+        changelog_of(stage.settings).removeprefix(stage.prefix)
+    }
+    searched = {(one["topic"], one["partition"]) for one in proof["topics_after"]}
+    assert len(searched) == (len(TOPICS) + 1) * stage.partitions
+    assert not any(one["about"] for one in proof["topics_after"])
+    assert proof["series"]["before"]["health"] > 0
+    assert proof["series"]["before"]["rejected"] == 2
+    assert (proof["series"]["after"], proof["left"]) == ({}, [])
+    assert gone not in result.stdout, "the proof itself names nobody"
+    records = everything(stage)
+    assert not [record for record in records if gone.encode() in (record.key or b"") + (record.value or b"")]
+    assert [record.key for record in records].count(erased_key(gone.encode())) == 1
+    kept = {record.value: record.timestamp for record in stage.records(stage.prefix + LABS)}
+    assert kept == {value: at for value, at in times.items() if value in kept}, "each keeps its time of arrival"
+    assert not bench.rows("health", gone)
+    assert {patient: len(bench.rows("health", patient)) for patient in STAY} == stays
+    assert len(bench.rows("rejected", stage.prefix + LABS)) == letters - 2
+
+    # Life goes on: what was not read before is, once; and the patient's events are refused without a word of it.
+    estimates = len(stage.estimates())
+    stage.play([lab(gone, 7), *(lab(patient, 8) for patient in STAY)])
+    with WorkerProcess(stage, tmp_path / "second.log") as worker:
+        stage.wait_until_committed(PATIENCE)
+        assert worker.stop() == 0
+    assert [letter.reason for letter in stage.rejected()] == ["erased"]
+    assert len(stage.estimates()) == estimates + 2 * len(STAY)
+    with running(bench):
+        eventually(lambda: all(len(bench.rows("health", patient)) == stays[patient] + 2 for patient in STAY))
+    assert all(len(known(stage, patient)) == 6 for patient in STAY)
+    assert not [beat for beat in stage.records(stage.prefix + HEARTBEATS) if gone.encode() in beat.value]
+    for command in (["reenrol", gone], ["rebuild", gone, "--twins", FAKE_TWINS]):
+        back = run(*command)
+        assert back.exit_code == 1
+    assert "was erased" in run("reenrol", gone).output
+
+    again = json.loads(run("erase", gone).stdout)
+    assert [one["topic"] for one in again["topics_before"] if one["about"]] == [stage.prefix + LABS]
+    assert again["left"] == []
+    storage = run_state.parent / "servers0" / "kafka" / "storage"
+    if storage.is_dir():  # a broker of the tests' own
+        eventually(lambda: not on_disk(storage, stage.prefix, gone), lambda: on_disk(storage, stage.prefix, gone))
