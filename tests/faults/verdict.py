@@ -93,9 +93,10 @@ def differences(stage: Stage, expected: Undisturbed) -> list[str]:
     return found
 
 
-def newest_belief(row: TwinRow) -> BeliefRow:
-    """Eta and log weights as bytes, with the evidence and the number of observations behind them."""
-    return row.beliefs[row.points[-1].belief]
+def newest_belief(row: TwinRow) -> tuple[BeliefRow, list[bytes]]:
+    """Weights, the evidence and the number of observations behind them; and the columns of eta."""
+    belief = row.beliefs[row.points[-1].belief]
+    return belief, [row.columns[column] for column in belief.columns]
 
 
 def lost(events: Iterable[InputEvent], history: History) -> list[InputEvent]:

@@ -33,12 +33,15 @@ class Point:
 
 
 def forget_clouds(points: list[Point]) -> None:
-    """Leave clouds with few points, the newest ones."""
+    """Leave clouds with few points, the newest ones; that of the estimate grid with the newest alone."""
     clouds: list[int] = []
     for i in range(len(points) - 1, -1, -1):
         position = points[i].position
         if position.cloud is None:
             break
+        if position.grid_cloud is not None and i < len(points) - 1:
+            position = replace(position, grid_cloud=None)
+            points[i] = replace(points[i], position=position)
         if id(position.cloud) not in clouds:
             clouds.append(id(position.cloud))
         if len(clouds) > CLOUDS_KEPT:

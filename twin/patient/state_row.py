@@ -3,12 +3,15 @@
 A belief is stored as eta in float32 (which is exact, see `twin.filter.belief`) with its weights; particle states are
 left out, since solving the history again gives them to the last bit. So a row stays near 30 bytes a particle plus the
 history, however many states the model has. With drift it holds the effects within the lag, and the states at its
-beginning.
+beginning, up to 160 bytes a particle. A column of eta that beliefs have in common (a datum that only weighs moves none)
+is stored once, its bytes of sign and exponent compressed. Beliefs before the newest, which let a late event fold less
+again, are kept as far as there is room.
 """
 
 from __future__ import annotations
 
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -18,6 +21,7 @@ import numpy as np
 from twin.alerts.ledger import AlertLedger
 from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import Evidence
+from twin.arrays import Floats
 from twin.events import BadEvent, Nadir, decode, encode
 from twin.filter.belief import Belief
 from twin.filter.trunk import TrunkPosition
@@ -29,12 +33,16 @@ from twin.record.history import ClinicalEvent, History, SampleLine
 from twin.solver.effects import width
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 7
+ROW_VERSION = 8
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
 LARGEST_HISTORY = 64 * 1024 * 1024
 """Bytes of a history before it is compressed: some 200,000 facts. A row that claims more is no row of ours."""
+
+
+ROOM = 160
+"""Bytes a particle that beliefs before the newest may fill, with it."""
 
 
 class UnreadableState(ValueError):
@@ -62,11 +70,10 @@ class TwinState:
 
 
 class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
-    """A `twin.filter.belief.Belief` as bytes."""
+    """A `twin.filter.belief.Belief` as bytes; ``columns`` are places of its columns of eta among those of the row."""
 
-    eta: bytes
+    columns: list[int]
     log_weight: bytes
-    dimension: int
     log_evidence: float
     observations: int
     layout: Layout
@@ -83,7 +90,7 @@ class PointRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TwinRow(msgspec.Struct, frozen=True, array_like=True):
-    """All of a twin that is not derived."""
+    """All of a twin that is not derived. ``beliefs`` begin with the newest."""
 
     version: int
     patient_id: str
@@ -92,6 +99,7 @@ class TwinRow(msgspec.Struct, frozen=True, array_like=True):
     history: bytes
     ledger: AlertLedger
     held: AlertLedger
+    columns: list[bytes]
     beliefs: list[BeliefRow]
     points: list[PointRow]
 
@@ -114,8 +122,9 @@ _history_decoder = msgspec.msgpack.Decoder(_HistoryRow)
 
 def pack_state(state: TwinState) -> bytes:
     """A twin's state as MessagePack; the same state gives the same bytes."""
-    beliefs = {id(point.position.belief): point.position.belief for point in state.points}
-    numbers = {identity: number for number, identity in enumerate(beliefs)}
+    beliefs = {id(point.position.belief): point.position.belief for point in reversed(state.points)}
+    rows, columns = pack_beliefs(list(beliefs.values()))
+    numbers = {identity: number for number, identity in enumerate(list(beliefs)[: len(rows)])}
     return msgspec.msgpack.encode(
         TwinRow(
             ROW_VERSION,
@@ -125,10 +134,12 @@ def pack_state(state: TwinState) -> bytes:
             pack_history(state.history),
             state.ledger,
             state.held,
-            [pack_belief(belief) for belief in beliefs.values()],
+            columns,
+            rows,
             [
                 PointRow(p.millis, numbers[id(p.position.belief)], p.book, pack_nadir(p.nadir), p.evidence)
                 for p in state.points
+                if id(p.position.belief) in numbers
             ],
         )
     )
@@ -142,7 +153,7 @@ def unpack_state(raw: bytes, model: Model) -> TwinState:
     """
     row = unpack(raw, model.hash)
     history = unpack_history(row.history)
-    beliefs = [unpack_belief(belief) for belief in row.beliefs]
+    beliefs = unpack_beliefs(row.beliefs, row.columns, row.particles)
     for belief in beliefs:
         if belief.eta.shape[1] != width(model, belief.layout, len(model.states)):
             raise UnreadableState(
@@ -168,32 +179,77 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
     if row.model_hash != model_hash:
         raise UnreadableState(f"row of model {row.model_hash}; the patient's model is now {model_hash}")
     for belief in row.beliefs:
-        if len(belief.log_weight) != 8 * row.particles or len(belief.eta) != 4 * row.particles * belief.dimension:
-            raise UnreadableState(
-                f"damaged belief: not {belief.dimension} numbers for each of {row.particles} particles"
-            )
+        if len(belief.log_weight) != 8 * row.particles:
+            raise UnreadableState(f"damaged belief: not a weight for each of {row.particles} particles")
+        if not all(0 <= column < len(row.columns) for column in belief.columns):
+            raise UnreadableState(f"damaged belief: it has others than the row's {len(row.columns)} columns")
     if not all(0 <= point.belief < len(row.beliefs) for point in row.points):
         raise UnreadableState(f"damaged points: one rests on none of the row's {len(row.beliefs)} beliefs")
     return row
 
 
-def pack_belief(belief: Belief) -> BeliefRow:
-    """A belief as bytes."""
-    return BeliefRow(
-        belief.eta.astype("<f4").tobytes(),
-        belief.log_weight.astype("<f8").tobytes(),
-        belief.eta.shape[1],
-        belief.log_evidence,
-        belief.observations,
-        belief.layout,
-    )
+def pack_beliefs(beliefs: Sequence[Belief]) -> tuple[list[BeliefRow], list[bytes]]:
+    """Beliefs of one twin, the newest first, and the columns of eta they share: as many as there is `ROOM` for."""
+    rows: list[BeliefRow] = []
+    columns: dict[bytes, int] = {}
+    packed: list[bytes] = []
+    filled = 0
+    for belief in beliefs:
+        eta = np.ascontiguousarray(belief.eta.T, dtype="<f4")
+        new = {raw: pack_column(raw) for column in eta if (raw := column.tobytes()) not in columns}
+        filled += sum(map(len, new.values())) + 8 * len(belief.log_weight)
+        if rows and filled > ROOM * len(belief.log_weight):
+            break
+        for raw, column in new.items():
+            columns[raw] = len(packed)
+            packed.append(column)
+        rows.append(
+            BeliefRow(
+                [columns[column.tobytes()] for column in eta],
+                belief.log_weight.astype("<f8").tobytes(),
+                belief.log_evidence,
+                belief.observations,
+                belief.layout,
+            )
+        )
+    return rows, packed
 
 
-def unpack_belief(row: BeliefRow) -> Belief:
-    """The belief of a row, bit for bit."""
-    log_weight = np.frombuffer(row.log_weight, dtype="<f8").astype(np.float64)
-    eta = np.frombuffer(row.eta, dtype="<f4").astype(np.float64).reshape(len(log_weight), row.dimension)
-    return Belief(eta, log_weight, row.log_evidence, row.observations, row.layout)
+def unpack_beliefs(rows: Sequence[BeliefRow], columns: Sequence[bytes], particles: int) -> list[Belief]:
+    """The beliefs of a row, bit for bit; those of the same columns share their eta.
+
+    Raises:
+        UnreadableState: a damaged column.
+    """
+    found = [unpack_column(column, particles) for column in columns]
+    etas: dict[tuple[int, ...], Floats] = {}
+    beliefs = []
+    for row in rows:
+        eta = etas.get(tuple(row.columns))
+        if eta is None:
+            eta = etas[tuple(row.columns)] = np.empty((particles, len(row.columns)))
+            for i, column in enumerate(row.columns):
+                eta[:, i] = found[column]
+        log_weight = np.frombuffer(row.log_weight, dtype="<f8").astype(np.float64)
+        beliefs.append(Belief(eta, log_weight, row.log_evidence, row.observations, row.layout))
+    return beliefs
+
+
+def pack_column(raw: bytes) -> bytes:
+    """Numbers in float32: three bytes of each; then those of sign and exponent, which are much alike, compressed."""
+    each = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 4)
+    return each[:, :3].tobytes() + zlib.compress(each[:, 3].tobytes(), 1)
+
+
+def unpack_column(packed: bytes, count: int) -> Floats:
+    """Inverse of `pack_column`: (count,) numbers; raises `UnreadableState` where it is no column of so many."""
+    each = np.empty((count, 4), dtype=np.uint8)
+    try:
+        each[:, :3] = np.frombuffer(packed[: 3 * count], dtype=np.uint8).reshape(count, 3)
+        each[:, 3] = np.frombuffer(_inflated(packed[3 * count :], count, "column"), dtype=np.uint8)
+    except (ValueError, zlib.error) as error:
+        raise UnreadableState(f"damaged column: it does not hold {count} numbers ({error})") from None
+    return np.asarray(each.view("<f4")[:, 0], dtype=np.float64)
 
 
 def pack_nadir(nadir: Nadir | None) -> bytes | None:
@@ -232,7 +288,7 @@ def unpack_history(raw: bytes) -> History:
         UnreadableState: damaged bytes.
     """
     try:
-        row = _history_decoder.decode(_inflated(raw))
+        row = _history_decoder.decode(_inflated(raw, LARGEST_HISTORY, "history"))
         facts = [cast(ClinicalEvent, decode(text)) for text in row.facts]
     except (zlib.error, msgspec.MsgspecError, BadEvent) as error:
         raise UnreadableState(f"damaged history: {error}") from None
@@ -254,14 +310,14 @@ def unpack_history(raw: bytes) -> History:
     return history
 
 
-def _inflated(raw: bytes) -> bytes:
-    """The bytes that were compressed; raises `UnreadableState` where they are more than any history has."""
+def _inflated(raw: bytes, most: int, what: str) -> bytes:
+    """The bytes that were compressed; raises `UnreadableState` where they are more than there can be."""
     inflate = zlib.decompressobj()
-    found = inflate.decompress(raw, LARGEST_HISTORY)
+    found = inflate.decompress(raw, most)
     if inflate.unconsumed_tail:
-        raise UnreadableState(f"damaged history: it is more than {LARGEST_HISTORY} bytes")
+        raise UnreadableState(f"damaged {what}: it is more than {most} bytes")
     if not inflate.eof:
-        raise UnreadableState("damaged history: it ends too early")
+        raise UnreadableState(f"damaged {what}: it ends too early")
     return found
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
@@ -56,3 +58,11 @@ def test_only_the_newest_clouds_stay_in_memory() -> None:
     assert found[0].position.belief.observations == 0, "the belief stays"
     forget_clouds(found)
     assert [point.position.cloud is not None for point in found] == [False, True, True, True, True]
+
+
+def test_the_cloud_of_the_estimate_grid_stays_with_the_newest_point_alone() -> None:
+    found = points([0, 0, 1, 1])
+    found = [replace(p, position=replace(p.position, grid_cloud=p.position.cloud)) for p in found]
+    forget_clouds(found)
+    assert [point.position.grid_cloud is not None for point in found] == [False, False, False, True]
+    assert found[0].position.cloud is found[1].position.cloud is not None

@@ -40,11 +40,11 @@ from twin.patient.checkpoints import Point
 from twin.patient.state_row import (
     ROW_VERSION,
     UnreadableState,
-    pack_belief,
+    pack_beliefs,
     pack_history,
     pack_nadir,
     unpack,
-    unpack_belief,
+    unpack_beliefs,
     unpack_history,
     unpack_nadir,
 )
@@ -137,7 +137,7 @@ def test_a_belief_comes_back_to_the_last_bit(
         evidence,
         observations,
     )
-    back = unpack_belief(pack_belief(belief))
+    (back,) = unpack_beliefs(*pack_beliefs([belief]), particles)
     assert np.array_equal(back.eta, belief.eta)
     assert np.array_equal(back.log_weight, belief.log_weight)
     assert (back.log_evidence, back.observations) == (evidence, observations)
@@ -148,9 +148,32 @@ def test_a_belief_comes_back_to_the_last_bit(
 def test_a_belief_that_drifts_comes_back_with_its_layout() -> None:
     layout = Layout(7 * 86_400_000, (3, 5), (7 * 86_400_000, 14 * 86_400_000), -(2**63))
     belief = Belief(storable(generator("drift").standard_normal((4, 20))), np.zeros(4), -1.0, 9, layout)
-    back = unpack_belief(pack_belief(belief))
+    (back,) = unpack_beliefs(*pack_beliefs([belief]), 4)
     assert back.layout == layout
     assert np.array_equal(back.eta, belief.eta)
+
+
+def drifting(seed: int, columns: int) -> Belief:
+    weights = generator("weights", seed).standard_normal(500)
+    return Belief(storable(generator("eta", seed).standard_normal((500, columns))), weights, -1.0, seed)
+
+
+def test_columns_that_beliefs_have_in_common_are_stored_once() -> None:
+    old = drifting(1, 36)
+    grown = Belief(np.hstack([old.eta, drifting(2, 4).eta]), drifting(3, 1).log_weight, -2.0, 9)
+    rows, columns = pack_beliefs([grown, old])
+    assert len(columns) == 40
+    assert sum(map(len, columns)) < 0.9 * 40 * 4 * 500
+    newest, before = unpack_beliefs(rows, columns, 500)
+    assert np.array_equal(newest.eta, grown.eta)
+    assert np.array_equal(before.eta, old.eta)
+    assert np.array_equal(before.log_weight, old.log_weight)
+
+
+def test_the_newest_belief_is_kept_and_older_ones_while_there_is_room() -> None:
+    assert [row.observations for row in pack_beliefs([drifting(4, 70), drifting(3, 2)])[0]] == [4]
+    kept, _ = pack_beliefs([drifting(4, 30), drifting(3, 10), drifting(2, 5), drifting(1, 5)])
+    assert [row.observations for row in kept] == [4, 3], "what does not fit is left out, with all that is older"
 
 
 def test_the_nadir_last_foreseen_comes_back() -> None:
@@ -220,9 +243,12 @@ def test_a_row_whose_parts_do_not_fit_together_is_refused() -> None:
         {"beliefs": []},
         {"points": [msgspec.structs.replace(point, belief=99)]},
         {"points": [msgspec.structs.replace(point, nadir=b"{")]},
-        {"beliefs": [msgspec.structs.replace(belief, eta=belief.eta[:-4])] * len(whole.beliefs)},
-        {"beliefs": [msgspec.structs.replace(belief, eta=belief.eta[:-1])] * len(whole.beliefs)},
-        {"beliefs": [msgspec.structs.replace(belief, dimension=3)] * len(whole.beliefs)},
+        {"columns": [column[:-1] for column in whole.columns]},
+        {"columns": [column[1:] for column in whole.columns]},
+        {"columns": [b""] * len(whole.columns)},
+        {"columns": whole.columns[:1]},
+        {"beliefs": [msgspec.structs.replace(belief, columns=[0])] * len(whole.beliefs)},
+        {"beliefs": [msgspec.structs.replace(belief, columns=[-1] * len(belief.columns))] * len(whole.beliefs)},
         {"beliefs": [msgspec.structs.replace(belief, log_weight=b"")] * len(whole.beliefs)},
         {"beliefs": [msgspec.structs.replace(belief, layout=Layout(None, (3,), (5,)))] * len(whole.beliefs)},
         {"beliefs": [msgspec.structs.replace(belief, layout=Layout(0))] * len(whole.beliefs)},
