@@ -13,6 +13,7 @@ from twin.events import (
     Exposure,
     Forecast,
     ForecastBand,
+    Heartbeat,
     Nadir,
     PlannedDose,
     Prediction,
@@ -200,6 +201,12 @@ def rejected(patient_id: str = "P-1", reason: str = "unknown_unit", offset: int 
         "original_base64": "e30=",
     }
     return Rejected(**(fields | changes))
+
+
+def heartbeat(partition: int, time: datetime = START, **changes: Any) -> Heartbeat:
+    """A worker that catches up, with one sealed twin."""
+    told = Heartbeat.example().model_copy(update={"partition": partition, "time": time, "behind_seconds": 12.5})
+    return told.model_copy(update=changes)
 
 
 def vital(patient_id: str = "P-1", time: datetime = START, value: float = 37.9, **changes: Any) -> VitalSample:

@@ -51,7 +51,16 @@ def test_it_follows_the_compose_schema(compose: dict[str, Any], schema: dict[str
 
 
 def test_everything_that_the_main_job_needs_is_there(compose: dict[str, Any]) -> None:
-    assert set(compose["services"]) == {"kafka", "influxdb", "grafana", "worker", "sink", "console", "ward"}
+    assert set(compose["services"]) == {
+        "kafka",
+        "influxdb",
+        "grafana",
+        "worker",
+        "sink",
+        "operations",
+        "console",
+        "ward",
+    }
     assert [name for name, service in compose["services"].items() if "profiles" in service] == ["ward"]
 
 
@@ -129,7 +138,7 @@ def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -
 
 def test_servers_and_what_can_be_asked_have_health_checks(compose: dict[str, Any]) -> None:
     checked = {name for name, service in compose["services"].items() if "healthcheck" in service}
-    assert checked == {"kafka", "influxdb", "grafana", "worker", "sink", "console"}
+    assert checked == {"kafka", "influxdb", "grafana", "worker", "sink", "operations", "console"}
     worker = compose["services"]["worker"]
     assert f":{worker['command'][-1]}/readyz" in worker["healthcheck"]["test"][-1]
 

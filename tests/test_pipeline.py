@@ -363,7 +363,9 @@ def left_empty(pipeline: Pipeline, title: str, variables: dict[str, str]) -> str
     return ""
 
 
-@pytest.mark.parametrize(("board", "panel"), every_panel())
+@pytest.mark.parametrize(
+    ("board", "panel"), [each for each in every_panel() if each.values[0] != "operations.json"]
+)  # a sink of its own writes what that one shows
 def test_every_panel_shows_what_the_ward_brought_forth(
     pipeline: Pipeline, shown: Shown, board: str, panel: dict[str, Any]
 ) -> None:

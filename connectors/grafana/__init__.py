@@ -1,5 +1,5 @@
 """Grafana dashboards as code.
 
-In come the measurements that the InfluxDB sink writes. Out go provisioned dashboards of a patient and of the ward, as
-JSON that a test holds against this code.
+In come the measurements that the InfluxDB sink writes. Out go provisioned dashboards of a patient, of the ward, of
+operations and of the filters, with alert rules, as JSON that a test holds against this code.
 """

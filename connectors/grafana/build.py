@@ -1,4 +1,4 @@
-"""Writes the committed dashboards: ``python -m connectors.grafana.build`` (``--check`` only compares)."""
+"""Writes the dashboards and alert rules: ``python -m connectors.grafana.build`` (``--check`` only compares)."""
 
 from __future__ import annotations
 
@@ -8,17 +8,26 @@ import sys
 from pathlib import Path
 
 FOLDER = Path(__file__).parent / "dashboards"
+RULES = Path(__file__).parent / "provisioning" / "alerting" / "operations.json"
 
 
 def dashboards() -> dict[str, str]:
     """File name to content of every dashboard, always the same for the same code."""
     from grafana_foundation_sdk.cog.encoder import JSONEncoder
 
+    from connectors.grafana.filter_health import filter_dashboard
+    from connectors.grafana.operations import operations_dashboard
     from connectors.grafana.patient import patient_dashboard
     from connectors.grafana.ward import ward_dashboard
 
     files = {}
-    for name, board in (("patient.json", patient_dashboard()), ("ward.json", ward_dashboard())):
+    boards = {
+        "filter.json": filter_dashboard(),
+        "operations.json": operations_dashboard(),
+        "patient.json": patient_dashboard(),
+        "ward.json": ward_dashboard(),
+    }
+    for name, board in boards.items():
         built = board.build()
         for number, panel in enumerate(built.panels or [], start=1):
             panel.id_val = number
@@ -26,12 +35,20 @@ def dashboards() -> dict[str, str]:
     return files
 
 
+def files() -> dict[Path, str]:
+    """Every file that is made, with its content."""
+    from connectors.grafana.alerting import alert_rules
+
+    rules = json.dumps(alert_rules(), sort_keys=True, indent=2, ensure_ascii=False) + "\n"
+    return {RULES: rules, **{FOLDER / name: content for name, content in dashboards().items()}}
+
+
 def outdated() -> list[str]:
-    """Names of committed dashboards that differ from what the code makes."""
+    """Names of committed files that differ from what the code makes."""
     return [
-        name
-        for name, content in dashboards().items()
-        if not (FOLDER / name).is_file() or (FOLDER / name).read_text(encoding="utf-8") != content
+        path.name
+        for path, content in files().items()
+        if not path.is_file() or path.read_text(encoding="utf-8") != content
     ]
 
 
@@ -43,9 +60,10 @@ def main() -> int:
         for name in (stale := outdated()):
             print(f"{name} is not current: run python -m connectors.grafana.build", file=sys.stderr)
         return 1 if stale else 0
-    for name, content in dashboards().items():
-        (FOLDER / name).write_text(content, encoding="utf-8")
-        print(FOLDER / name)
+    for path, content in files().items():
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(content, encoding="utf-8")
+        print(path)
     return 0
 
 

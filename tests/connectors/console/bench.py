@@ -77,9 +77,9 @@ class Bench:
         offsets = groups[self.group] if isinstance(groups, dict) else groups
         return sum(max(0, position.offset) for position in offsets.values())
 
-    def rows(self, measurement: str, patient: str) -> list[dict[str, Any]]:
-        """The stored points of one patient, fields as columns, in order of time."""
-        field = "patient" if measurement != "rejected" else "topic"
+    def rows(self, measurement: str, patient: str, by: str = "") -> list[dict[str, Any]]:
+        """The stored points of one patient, or of another value of tag ``by``, fields as columns, in order of time."""
+        field = by or ("patient" if measurement != "rejected" else "topic")
         flux = f"""from(bucket: "{self.influx.bucket}")
             |> range(start: 2000-01-01T00:00:00Z, stop: 2100-01-01T00:00:00Z)
             |> filter(fn: (r) => r._measurement == "{measurement}" and r.{field} == "{patient}")

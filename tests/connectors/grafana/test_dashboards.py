@@ -6,6 +6,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterator
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,11 +15,16 @@ import pytest
 import yaml
 
 from connectors.grafana import build, flux
+from connectors.grafana.alerting import alert_rules
+from connectors.kafka.records import Record
+from connectors.kafka.topics import HEARTBEATS
 from connectors.services import Influx
+from connectors.sinks import operations
 from tests import factories as make
 from tests.connectors.console.bench import Bench, eventually, running
 from tests.connectors.console.shown import BOARDS, Shown, every_panel, named_in_overrides, panels_of
 from tests.places import ROOT
+from twin.events import encode
 
 PROVISIONING = Path(build.__file__).parent / "provisioning"
 
@@ -31,7 +37,8 @@ def test_the_committed_dashboards_are_current() -> None:
 
 def test_an_outdated_dashboard_is_noticed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(build, "FOLDER", tmp_path)
-    assert build.outdated() == ["patient.json", "ward.json"]
+    monkeypatch.setattr(build, "RULES", tmp_path / "rules.json")
+    assert build.outdated() == ["rules.json", "filter.json", "operations.json", "patient.json", "ward.json"]
 
 
 @pytest.mark.parametrize("name", BOARDS)
@@ -106,7 +113,16 @@ def shown(bench: Bench, patients: tuple[str, str]) -> Shown:
     bench.send(*events)
     with running(bench) as sink:
         eventually(lambda: sink.summary()["events"] == len(events))
+    write_heartbeats(bench)
     return Shown(bench, make.at(-48), datetime.now(make.START.tzinfo) + timedelta(days=30))
+
+
+def write_heartbeats(bench: Bench) -> None:
+    """Two partitions that beat, as ``dosetwin sink operations`` writes it."""
+    beats = [make.heartbeat(partition, make.at(second / 3600)) for partition in (0, 1) for second in range(0, 60, 10)]
+    with closing(operations.OperationsWriter(bench.to_influx)) as writer:
+        records = [Record(HEARTBEATS, beat.partition, 0, 0, None, encode(beat)) for beat in beats]
+        writer.write([line for record in records for line in writer.items(record)])
 
 
 def days(patient: str) -> list[Any]:
@@ -249,6 +265,36 @@ def test_a_record_refused_twice_is_counted_once(bench: Bench, shown: Shown) -> N
     panel = next(panel for panel in panels_of("ward.json") if panel["title"] == "Refused events by reason")
     rows = shown.rows(panel["targets"][0]["query"])
     assert [row["events"] for row in rows if row["topic"] == topic] == [2]
+
+
+@pytest.mark.parametrize("rule", alert_rules()["groups"][0]["rules"], ids=lambda rule: rule["uid"])
+def test_every_alert_rule_asks_for_one_number_at_a_time_that_has_a_limit(shown: Shown, rule: dict[str, Any]) -> None:
+    asked, last, judged = rule["data"]
+    assert (rule["condition"], judged["model"]["expression"], last["model"]["expression"]) == ("C", "B", "A")
+    assert asked["datasourceUid"] == "dosetwin-influx"
+    rows = shown.rows(asked["model"]["query"])
+    assert rows, "there is a value in the time looked at"
+    for row in rows:
+        assert isinstance(row["_value"], int | float)
+        assert "patient" not in row
+
+
+def test_operations_tell_lag_silence_and_sealed_twins_of_the_newest_heartbeats(shown: Shown) -> None:
+    by_title = {panel["title"]: panel["targets"][0]["query"] for panel in panels_of("operations.json")}
+    assert [row["twins"] for row in shown.rows(by_title["Sealed twins"])] == [2]
+    assert [row["behind"] for row in shown.rows(by_title["Furthest behind"])] == [12.5]
+    (silent,) = shown.rows(by_title["Longest silence"])
+    assert silent["silent"] > 0
+    table = {row["partition"]: row for row in shown.rows(by_title["Partitions"])}
+    assert {name: row["state"] for name, row in table.items()} == {"0": "behind", "1": "behind"}
+
+
+def test_no_patient_stands_on_the_boards_for_engineers(shown: Shown, patients: tuple[str, str]) -> None:
+    for board in ("operations.json", "filter.json"):
+        for panel in panels_of(board):
+            for target in panel["targets"]:
+                said = str(shown.rows(target["query"]))
+                assert not any(patient in said for patient in patients), panel["title"]
 
 
 def test_a_retracted_reading_is_not_drawn(bench: Bench, shown: Shown) -> None:

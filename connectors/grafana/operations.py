@@ -1,0 +1,122 @@
+"""The operations dashboard: whether the workers keep up, what stands still, what is refused. No patient is named."""
+
+from __future__ import annotations
+
+from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
+from grafana_foundation_sdk.models import common
+
+from connectors.grafana import flux, panels
+
+
+def operations_dashboard() -> Dashboard:
+    """The dashboard of workers, sinks and refusals."""
+    board = (
+        Dashboard("Operations")
+        .uid("dosetwin-operations")
+        .description("Partitions and their workers, by the heartbeats that 'dosetwin sink operations' writes.")
+        .tags(["dosetwin"])
+        .timezone("utc")
+        .time("now-6h", "now")
+        .refresh("10s")
+        .readonly()
+    )
+    return _refusals(_partitions(_now(board)))
+
+
+def newest(field: str, how: str, name: str) -> str:
+    """One number of the newest beats of all partitions, with the time of the query's end."""
+    return f"""{flux.points("partition", field=field)}
+  |> group(columns: ["partition"])
+  |> last()
+  |> group()
+  |> {how}()
+  |> map(fn: (r) => ({{_time: v.timeRangeStop, "{name}": r._value}}))"""
+
+
+def silence(name: str) -> str:
+    """Seconds since the newest beat of the partition that is silent for longest."""
+    return f"""{flux.points("partition", field="lag")}
+  |> group(columns: ["partition"])
+  |> last()
+  |> map(fn: (r) => ({{_value: (int(v: v.timeRangeStop) - int(v: r._time)) / 1000000000}}))
+  |> group()
+  |> max()
+  |> map(fn: (r) => ({{_time: v.timeRangeStop, "{name}": r._value}}))"""
+
+
+def refused(name: str) -> str:
+    """How many records were refused in the time shown, each once; a zero where there was none."""
+    return f"""import "array"
+
+some = {flux.points("rejected", field="position")}
+  |> group(columns: ["_value"])
+  |> first()
+  |> group()
+  |> count()
+  |> map(fn: (r) => ({{_value: r._value}}))
+union(tables: [some, array.from(rows: [{{_value: 0}}])])
+  |> sum()
+  |> map(fn: (r) => ({{_time: v.timeRangeStop, "{name}": r._value}}))"""
+
+
+def _now(board: Dashboard) -> Dashboard:
+    late, any_is_bad = (30, "orange"), panels.steps((None, "green"), (1, "red"))
+    tiles = (
+        ("Records waiting", "Input records that no twin has seen yet.", newest("lag", "sum", "records"), "none",
+         panels.steps((None, "green"), (1_000, "orange"), (10_000, "red"))),
+        ("Furthest behind", "Age of the newest record handled, where others wait.",
+         newest("behind_seconds", "max", "behind"), "s", panels.steps((None, "green"), late, (60, "red"))),
+        ("Longest silence", "Since the newest heartbeat of the most silent partition.",
+         silence("silent"), "s", panels.steps((None, "green"), late, (60, "red"))),
+        ("Stuck partitions", "What they handled is not made permanent.", newest("stuck", "sum", "partitions"), "none",
+         any_is_bad),
+        ("Sealed twins", "Twins that move no more; 'dosetwin doctor' names them.", newest("sealed", "sum", "twins"),
+         "none", any_is_bad),
+        ("Refused records", "In the time shown.", refused("records"), "none", any_is_bad),
+    )  # fmt: skip
+    for title, description, query, unit, thresholds in tiles:
+        board.with_panel(panels.tile(title, description, query, unit=unit).thresholds(thresholds))
+    return board
+
+
+def _partitions(board: Dashboard) -> Dashboard:
+    waiting = panels.curves(
+        "Records waiting", "Of each partition.", flux.curve_per("partition", "lag", "partition", "records")
+    )
+    behind = panels.curves(
+        "Behind", "Age of the newest record handled, where others wait.",
+        flux.curve_per("partition", "behind_seconds", "partition", "behind"),
+    ).unit("s")  # fmt: skip
+    barrier = panels.curves(
+        "Age of the last barrier", "A saw's teeth while events come; it grows where none do.",
+        flux.curve_per("partition", "barrier_seconds", "partition", "barrier"),
+    ).unit("s")  # fmt: skip
+    names = {
+        "partition": "partition",
+        "worker": "worker",
+        "state": "state",
+        "lag": "records waiting",
+        "_time": "last heartbeat",
+    }
+    table = panels.rows(
+        "Partitions", "The newest heartbeat of each.", flux.latest_per("partition", "partition", names), width=12
+    )
+    panels.unit_of(table, "last heartbeat", "dateTimeAsIso")
+    return (
+        board.with_row(Row("Partitions")).with_panel(waiting).with_panel(behind).with_panel(barrier).with_panel(table)
+    )
+
+
+def _refusals(board: Dashboard) -> Dashboard:
+    by_reason = panels.curves(
+        "Records refused",
+        "By reason, when they were.",
+        f"""{flux.points("rejected", field="position")}
+  |> group(columns: ["reason"])
+  |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false)
+  |> keep(columns: ["_time", "_value", "reason"])
+  |> rename(columns: {{_value: "refused"}})""",
+        width=24,
+    )
+    by_reason.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60)
+    return board.with_row(Row("Refusals")).with_panel(by_reason)
