@@ -176,7 +176,7 @@ class PartitionDispatcher:
         partition.frontiers[record.topic].admit(record.offset)
         position = RecordPosition(record.topic, record.partition, record.offset, record.timestamp)
         read = self._read(record, position)
-        if isinstance(read, Rejected):
+        if not isinstance(read, ReceivedEvent):
             partition.unsettled.append(await self._send_rejected(read))
             partition.handled(position)
             return
@@ -194,7 +194,7 @@ class PartitionDispatcher:
 
     def _read(self, record: KafkaRecord, position: RecordPosition) -> ReceivedEvent | Rejected:
         read = self._processor.read(record.key, record.value, position)
-        if isinstance(read, Rejected):
+        if not isinstance(read, ReceivedEvent):
             return read
         queue = self._patients.find(read.event.patient_id)
         home = queue.partition if queue is not None else self._home(read.event.patient_id.encode())

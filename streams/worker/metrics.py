@@ -7,11 +7,18 @@ durable. The newest latencies are kept exactly, so that quantiles need no guessi
 from __future__ import annotations
 
 import time
+from bisect import bisect_left
+from collections import Counter as Counts
 from collections import deque
+from collections.abc import Iterator
 from functools import partial
+from itertools import accumulate
 from typing import TypedDict
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 
 WINDOW = 20_000
 """Number of newest latencies kept for exact quantiles."""
@@ -28,20 +35,43 @@ class _Named(TypedDict):
     registry: CollectorRegistry
 
 
+class _Passed(Collector):
+    """What is counted of every event: added up on the event loop without a lock, made into samples when asked for.
+
+    Attributes:
+        came: input records by topic.
+        within: latencies by bucket; the last is of those beyond all bounds.
+        seconds: sum of the latencies.
+    """
+
+    def __init__(self) -> None:
+        self.came: Counts[str] = Counts()
+        self.within = [0] * (len(_LATENCY_BUCKETS) + 1)
+        self.seconds = 0.0
+
+    def collect(self) -> Iterator[CounterMetricFamily | HistogramMetricFamily]:
+        """Both meters as they stand."""
+        events = CounterMetricFamily("dosetwin_events_in", "Input records taken, by topic", labels=["topic"])
+        for topic, count in self.came.copy().items():
+            events.add_metric([topic], count)
+        yield events
+        bounds = [*map(floatToGoString, _LATENCY_BUCKETS), "+Inf"]
+        buckets = list(zip(bounds, accumulate(self.within.copy()), strict=True))
+        yield HistogramMetricFamily(
+            "dosetwin_latency_seconds", "Record time until everything durable", buckets, sum_value=self.seconds
+        )
+
+
 class WorkerMetrics:
     """The worker's meters, in a registry of their own."""
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
         named = _Named(namespace="dosetwin", registry=self.registry)
-        self.events_in = Counter("events_in", "Input records taken, by topic", ["topic"], **named)
         self.repeats = Counter("repeats", "Input records passed over because they were applied before", **named)
         self.outputs = Counter("outputs", "Outputs made durable, by topic", ["topic"], **named)
         self.alerts = Counter("alerts", "Transitions of alerts, by rule and state", ["rule", "state"], **named)
         self.rejected = Counter("rejected", "Dead letters, by reason", ["reason"], **named)
-        self.latency = Histogram(
-            "latency_seconds", "Record time until everything durable", buckets=_LATENCY_BUCKETS, **named
-        )
         self.barrier = Histogram("barrier_seconds", "Duration of a barrier", buckets=_LATENCY_BUCKETS, **named)
         self.rows = Counter("state_rows", "State rows written", **named)
         self.row_bytes = Counter("state_row_bytes", "Bytes of state rows written", **named)
@@ -60,7 +90,8 @@ class WorkerMetrics:
             name = f"latency_p{quantile * 100:.0f}_seconds"
             gauge = Gauge(name, f"Quantile of the latencies of the last {WINDOW_SECONDS:g} s", **named)
             gauge.set_function(partial(self._recent_or_zero, quantile))
-        self._came: dict[str, Counter] = {}
+        self._passed = _Passed()
+        self.registry.register(self._passed)
         self._latencies: deque[tuple[float, float]] = deque(maxlen=WINDOW)
 
     def progressed(self, partition: int, lag: int, behind: float, barrier: float) -> None:
@@ -75,15 +106,14 @@ class WorkerMetrics:
 
     def came(self, topic: str) -> None:
         """One input record."""
-        counter = self._came.get(topic)
-        if counter is None:
-            counter = self._came[topic] = self.events_in.labels(topic)
-        counter.inc()
+        self._passed.came[topic] += 1
 
     def took(self, seconds: float) -> None:
         """One input's latency."""
-        self.latency.observe(max(seconds, 0.0))
-        self._latencies.append((time.monotonic(), max(seconds, 0.0)))
+        seconds = max(seconds, 0.0)
+        self._passed.within[bisect_left(_LATENCY_BUCKETS, seconds)] += 1
+        self._passed.seconds += seconds
+        self._latencies.append((time.monotonic(), seconds))
 
     def latency_quantile(self, quantile: float, last: float | None = None) -> float | None:
         """Quantile in seconds of the newest latencies, or of those of the ``last`` seconds; None without any."""

@@ -4,10 +4,18 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_newest: tuple[datetime | None, int] = None, 0
+"""The moment that was asked for last: an event's time is needed at every step from its bytes to the history."""
+
 
 def to_millis(time: datetime) -> int:
     """Event time, which has an offset, as whole milliseconds since 1970-01-01T00:00Z."""
-    return round(time.timestamp() * 1000)
+    global _newest  # one tuple, read and put in its place at once, whichever thread asks
+    known, millis = _newest
+    if known is not time:
+        millis = round(time.timestamp() * 1000)
+        _newest = time, millis
+    return millis
 
 
 def from_millis(millis: int) -> datetime:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from twin.clock import HOUR_MS
-from twin.events import BadEvent, Clock, DoseGiven, InputEvent, PumpDelivery, Rejected, VitalSample, to_millis
+from twin.events import BadEvent, DoseGiven, InputEvent, PumpDelivery, Rejected, to_millis
 from twin.kernel.kernel import Kernel
 from twin.patient.fold import earliest
 from twin.record.admission import admit
@@ -123,7 +123,7 @@ class LiveRecord:
 
     def repeated(self, event: InputEvent, quiet: Quiet) -> Repeated | None:
         """An event as it is to be kept, if it is a reading of a ``quiet`` time and changes nothing but the record."""
-        if not isinstance(event, VitalSample | Clock | PumpDelivery) or event.patient_id != self._patient_id:
+        if not isinstance(event, Reading) or event.patient_id != self._patient_id:
             return None
         millis, history = to_millis(event.time), self.history
         new = quiet.after < millis < quiet.before and not history.knows(event.event_id)
@@ -133,9 +133,11 @@ class LiveRecord:
             reading = admit(event, self._kernel.model, settles)
         except BadEvent:
             return None
-        assert isinstance(reading, VitalSample | Clock | PumpDelivery), "admission keeps the kind"
+        assert isinstance(reading, Reading), "admission keeps the kind"
+        if not isinstance(event, PumpDelivery):
+            return Repeated(reading, millis, None)
         rate = sample_rate(reading)
-        if isinstance(event, PumpDelivery) and (rate is None or not history.is_repeated(event, millis, rate)):
+        if rate is None or not history.is_repeated(event, millis, rate):
             return None
         return Repeated(reading, millis, rate)
 

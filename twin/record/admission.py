@@ -125,6 +125,10 @@ class _Refused(ValueError):
 
 def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
     match event:
+        case VitalSample():  # first, for nearly all are
+            unit, low, high = VITAL_RANGES[event.channel]
+            value = _within("value", _in("value", event.value, unit), low, high)
+            return event if value is event.value else _with(event, value=value)
         case PumpDelivery():
             _known_drug(event.drug, model)
             return _with(event, rate=_rate(event.rate, event.concentration, event.drug, model), concentration=None)
@@ -151,10 +155,6 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
             return _lab(event, model)
         case Covariate():
             return _covariate(event, model)
-        case VitalSample():
-            unit, low, high = VITAL_RANGES[event.channel]
-            value = _within("value", _in("value", event.value, unit), low, high)
-            return event if value is event.value else _with(event, value=value)
         case DeviceAssociation() if event.expected_every is not None:
             return _with(
                 event, expected_every=_positive("expected_every", _in("expected_every", event.expected_every, "h"))

@@ -61,6 +61,8 @@ ClinicalEvent = (
 Reading = VitalSample | Clock | PumpDelivery
 """What is told over and over: readings, the passing of time, and a pump's periodic samples."""
 
+_OfDevice = VitalSample | PumpDelivery | PumpTotals
+
 RECENT_IDS = 512
 """Ids of repeated device events are remembered for this many events, to tell a repeat from a conflict."""
 
@@ -290,9 +292,13 @@ class History:
         """Note that something was told at ``millis``; since when a device's silence may now be judged otherwise."""
         self.reported += 1
         spoke = None
-        if isinstance(event, PumpDelivery | PumpTotals | VitalSample):
-            spoke = self.contact.setdefault(event.device_id, DeviceContact()).insert(millis)
-        if not isinstance(event, Release):
+        if isinstance(event, _OfDevice):
+            contact = self.contact.get(event.device_id)
+            if contact is None:
+                contact = self.contact[event.device_id] = DeviceContact()
+            spoke = contact.insert(millis)
+            self.holding.tell(millis)
+        elif not isinstance(event, Release):
             self.holding.tell(millis)
         self.holding.judge()
         return spoke

@@ -80,14 +80,26 @@ def test_a_worker_starts_anew_only_where_the_connection_failed(
 
 def test_the_summary_of_a_run_adds_up_topics_and_reasons() -> None:
     metrics = WorkerMetrics()
-    metrics.events_in.labels("a").inc(3)
-    metrics.events_in.labels("b").inc()
+    for topic in "aaab":
+        metrics.came(topic)
     metrics.rejected.labels("far_future").inc()
     for milliseconds in range(1, 101):
         metrics.took(milliseconds / 1000)
     summary = metrics.summary()
     assert (summary["events_in"], summary["rejected"], summary["outputs"]) == (4, 1, 0)
     assert summary["latency_ms"] == {"p50": 51.0, "p99": 100.0}
+
+
+def test_the_histogram_of_latencies_and_the_count_of_events_are_served_as_they_stand() -> None:
+    metrics = WorkerMetrics()
+    for seconds in (-1.0, 0.005, 0.3, 400.0):
+        metrics.took(seconds)
+    metrics.came("iomt.vitals")
+    value = metrics.registry.get_sample_value
+    buckets = {le: value("dosetwin_latency_seconds_bucket", {"le": le}) for le in ("0.005", "0.2", "0.35", "+Inf")}
+    assert buckets == {"0.005": 2, "0.2": 2, "0.35": 3, "+Inf": 4}
+    assert (value("dosetwin_latency_seconds_count"), value("dosetwin_latency_seconds_sum")) == (4, 400.305)
+    assert value("dosetwin_events_in_total", {"topic": "iomt.vitals"}) == 1
 
 
 def test_the_latency_gauges_look_back_a_while_only(monkeypatch: pytest.MonkeyPatch) -> None:
