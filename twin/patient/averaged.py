@@ -23,12 +23,14 @@ from twin.patient.rivals import Rivals, shares
 from twin.patient.state_row import (
     TwinState,
     UnreadableState,
+    history_in,
     pack_nadir,
     pack_state,
     unpack_nadir,
     unpack_state,
 )
 from twin.patient.twin import Posterior, posterior_of
+from twin.record.history import History
 
 AVERAGE_VERSION = "average 2"
 """Raise when the meaning of a row changes."""
@@ -178,13 +180,27 @@ class AveragedTwin:
         return cls(row.patient_id, models, row.particles, AverageState(members, row.ledger, row.held, points))
 
 
+def histories_in(raw: bytes, *, averaged: bool) -> tuple[History, ...]:
+    """The histories that a twin's row holds, one for each model; ``averaged`` says that it is the row of rival ones.
+
+    Raises:
+        UnreadableState: damaged, or written for another version.
+    """
+    return tuple(map(history_in, _of_this_version(raw).twins if averaged else [raw]))
+
+
 def _decoded(raw: bytes, models: Rivals) -> AverageRow:
+    row = _of_this_version(raw)
+    if row.models != models.hash or len(row.twins) != len(models.models):
+        raise UnreadableState(f"row of models {row.models}; the patient's are now {models.id} with {models.hash}")
+    return row
+
+
+def _of_this_version(raw: bytes) -> AverageRow:
     try:
         row = _decoder.decode(raw)
     except msgspec.MsgspecError as error:
         raise UnreadableState(f"not the row of rival models: {error}") from None
     if row.version != AVERAGE_VERSION:
         raise UnreadableState(f"row of version {row.version!r}; this program reads {AVERAGE_VERSION!r}")
-    if row.models != models.hash or len(row.twins) != len(models.models):
-        raise UnreadableState(f"row of models {row.models}; the patient's are now {models.id} with {models.hash}")
     return row

@@ -164,18 +164,22 @@ def unpack_state(raw: bytes, model: Model) -> TwinState:
     return TwinState(row.patient_id, row.model_hash, row.particles, history, row.ledger, row.held, tuple(points))
 
 
+def history_in(raw: bytes) -> History:
+    """The history that a row holds, whatever its model.
+
+    Raises:
+        UnreadableState: not a row, damaged, or one of another version.
+    """
+    return unpack_history(_of_this_version(raw).history)
+
+
 def unpack(raw: bytes, model_hash: str) -> TwinRow:
     """Read a row.
 
     Raises:
         UnreadableState: not a row, damaged, or one of another version or model.
     """
-    try:
-        row = _state_decoder.decode(raw)
-    except msgspec.MsgspecError as error:
-        raise UnreadableState(f"not a twin's row: {error}") from None
-    if row.version != ROW_VERSION:
-        raise UnreadableState(f"row of version {row.version}; this program reads version {ROW_VERSION}")
+    row = _of_this_version(raw)
     if row.model_hash != model_hash:
         raise UnreadableState(f"row of model {row.model_hash}; the patient's model is now {model_hash}")
     for belief in row.beliefs:
@@ -185,6 +189,16 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
             raise UnreadableState(f"damaged belief: it has others than the row's {len(row.columns)} columns")
     if not all(0 <= point.belief < len(row.beliefs) for point in row.points):
         raise UnreadableState(f"damaged points: one rests on none of the row's {len(row.beliefs)} beliefs")
+    return row
+
+
+def _of_this_version(raw: bytes) -> TwinRow:
+    try:
+        row = _state_decoder.decode(raw)
+    except msgspec.MsgspecError as error:
+        raise UnreadableState(f"not a twin's row: {error}") from None
+    if row.version != ROW_VERSION:
+        raise UnreadableState(f"row of version {row.version}; this program reads version {ROW_VERSION}")
     return row
 
 

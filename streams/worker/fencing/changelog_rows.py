@@ -21,11 +21,8 @@ import structlog
 from faust import Table
 from faust.types import TP
 
-from streams.worker.rows.state_row import sealed_row, term_of
+from streams.worker.rows.state_row import MARK, sealed_row, term_of
 from streams.worker.rows.stored_rows import StoredRows
-
-MARK = b"#holder"
-"""Key of the mark: no patient id begins so."""
 
 _log = structlog.get_logger("dosetwin.worker")
 

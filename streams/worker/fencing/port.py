@@ -9,12 +9,12 @@ import faust
 from faust.types import TP
 
 from connectors.kafka.topics import HEARTBEATS, REJECTED
-from streams.worker.fencing.changelog_rows import MARK, ChangelogRows
+from streams.worker.fencing.changelog_rows import ChangelogRows
 from streams.worker.fencing.foreign_rows import ForeignRecord, ForeignRows
 from streams.worker.fencing.lease import SessionLost
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.rows.erased import PREFIX, erased_key, without_patient
-from streams.worker.rows.state_row import mark_of, of_term, term_of
+from streams.worker.rows.state_row import MARK, mark_of, of_term, term_of
 from twin.events import Rejected, encode
 
 

@@ -20,6 +20,9 @@ import msgspec
 VERSION = 3
 """Schema version; a row of another version is refused, never guessed at."""
 
+MARK = b"#holder"
+"""Key of what a holder of a partition writes before all rows (`mark_of`): no patient id begins so."""
+
 _MAGIC = b"DTR"
 _HEAD = struct.Struct(">3sBBQI")
 _CHECK = struct.Struct(">I")

@@ -20,8 +20,7 @@ from connectors.kafka.clients import records_to
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics, topic_of
 from connectors.settings import Settings
 from streams.worker.app import changelog_of, ensure_changelog, group_of
-from streams.worker.fencing.changelog_rows import MARK
-from streams.worker.rows.state_row import StateRow, decode_row
+from streams.worker.rows.state_row import MARK, StateRow, decode_row
 from tests.places import ROOT
 from tests.streams.worker.fake_twin import MODEL
 from tests.streams.worker.forks import Forked

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.fencing.changelog_rows import MARK, ChangelogRows
-from streams.worker.rows.state_row import StateRow, decode_row, encode_row, mark_of, of_term, term_of
+from streams.worker.fencing.changelog_rows import ChangelogRows
+from streams.worker.rows.state_row import MARK, StateRow, decode_row, encode_row, mark_of, of_term, term_of
 
 
 def table() -> ChangelogRows:

@@ -1,0 +1,127 @@
+"""Any order of bindings, retractions and words ends in the same facts at the same patients, and none are mixed."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from random import Random
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from tests.twin.devices.said import at, bound, retracted, word
+from twin.devices.device_record import DeviceRecord
+from twin.devices.words import DeviceWord
+from twin.events import ClinicalEnvelope, DeviceAssociation, PumpDelivery
+from twin.record.history import History
+
+Said = DeviceWord | DeviceAssociation
+Place = tuple[str, float, float]
+
+
+class Ward:
+    """Patients' records, and one pump."""
+
+    def __init__(self) -> None:
+        self.pump = DeviceRecord("pump-4")
+        self.histories: dict[str, History] = defaultdict(History)
+        self.ids: list[str] = []
+
+    def hear(self, *said: Said) -> list[ClinicalEnvelope]:
+        for one in said:
+            self.pump.add(one)
+        changes = self.pump.changes()
+        for event in changes:
+            assert self.histories[event.patient_id].insert(event).outcome == "new"
+            self.ids.append(event.event_id)
+        return changes
+
+    def delivered(self) -> set[Place]:
+        """Patient, minute and rate of every word that counts at a patient."""
+        return {
+            (patient, (fact.time - at(0)).total_seconds() / 60, fact.rate.value)
+            for patient, history in self.histories.items()
+            for _, fact in history.effective()
+            if isinstance(fact, PumpDelivery)
+        }
+
+
+def test_a_word_waits_until_its_device_is_bound_and_is_told_once() -> None:
+    ward = Ward()
+    assert ward.hear(word("w", 5)) == []
+    assert [one.contested for one in ward.pump.waiting()] == [()]
+    (event,) = ward.hear(bound("A", 0))
+    assert (event.patient_id, event.status, event.time) == ("A", "final", at(5))
+    assert ward.hear(word("w", 5), bound("A", 0)) == []
+    assert ward.pump.waiting() == []
+
+
+def test_a_retracted_binding_moves_the_words_and_back_again() -> None:
+    ward = Ward()
+    ward.hear(bound("A", 0), word("w", 5))
+    gone, come = ward.hear(retracted(bound("A", 0)), bound("B", 0))
+    assert (gone.patient_id, gone.status, come.patient_id, come.status) == ("A", "retracted", "B", "final")
+    assert ward.delivered() == {("B", 5, 4.0)}
+    ward.hear(retracted(bound("B", 0)), bound("A", 1))
+    assert ward.delivered() == {("A", 5, 4.0)}
+    assert len(ward.ids) == len(set(ward.ids)) == 5
+
+
+def test_while_two_patients_are_bound_neither_is_told() -> None:
+    ward = Ward()
+    ward.hear(bound("A", 0), word("early", 5), word("late", 15, 6.0))
+    assert ward.delivered() == {("A", 5, 4.0), ("A", 15, 6.0)}
+    ward.hear(bound("B", 10))
+    assert ward.delivered() == {("A", 5, 4.0)}
+    assert [one.contested for one in ward.pump.waiting()] == [("A", "B")]
+    ward.hear(bound("A", 10, False))
+    assert ward.delivered() == {("A", 5, 4.0), ("B", 15, 6.0)}
+
+
+def test_samples_move_too_and_repeat_themselves_once_in_a_while() -> None:
+    ward = Ward()
+    ward.hear(bound("A", 0), *(word(f"s{m}", m, 4.0 if m < 12 else 6.0, phase="sample") for m in range(20)))
+    assert ward.delivered() == {("A", m, 4.0) for m in (0, 5, 10)} | {("A", m, 6.0) for m in (12, 15)}
+    ward.hear(retracted(bound("A", 0)), bound("B", 11))
+    assert ward.delivered() == {("B", 11, 4.0), ("B", 12, 6.0), ("B", 15, 6.0)}
+
+
+def test_times_are_corrected_once_the_clock_is_known() -> None:
+    ward = Ward()
+    ward.hear(bound("A", 0), word("w0", 0, off=-90))
+    assert ward.delivered() == set(), "by its own clock it spoke before it was bound"
+    ward.hear(*(word(f"w{m}", m, 4.0 + m, off=-90) for m in range(1, 10)))
+    assert ward.delivered() == {("A", m, 4.0 + m) for m in range(10)}
+
+
+def test_a_corrected_word_takes_the_place_of_the_first() -> None:
+    ward = Ward()
+    ward.hear(bound("A", 0), word("w", 5))
+    ward.hear(word("better", 6, 7.0, status="corrected", replaces="w"))
+    assert ward.delivered() == {("A", 6, 7.0)}
+
+
+def test_a_word_of_another_device_is_refused() -> None:
+    with pytest.raises(ValueError, match=r"field 'device_id' 'pump-5': this is the record of 'pump-4'"):
+        DeviceRecord("pump-4").add(word("w", 5, device_id="pump-5"))
+
+
+BINDINGS = [bound("A", 0), bound("B", 10), bound("A", 12, False), bound("B", 25, False), bound("A", 30)]
+WORDS = [word(f"w{m}", m, 1.0 + m % 3, off=-60 if m > 20 else 0, phase="sample") for m in range(1, 36, 2)]
+SAID: list[Said] = [*BINDINGS, *map(retracted, BINDINGS[:3]), *WORDS]
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(SAID), max_size=30), st.randoms(use_true_random=False))
+def test_any_order_ends_in_the_same_facts_at_the_same_patients(said: list[Said], chance: Random) -> None:
+    shuffled = list(said)
+    chance.shuffle(shuffled)
+    one, other = Ward(), Ward()
+    for each in said:
+        one.hear(each)
+    other.hear(*shuffled)
+    assert one.delivered() == other.delivered()
+    assert one.pump.facts() == other.pump.facts()
+    assert one.pump.waiting() == other.pump.waiting()
+    words = [name for name, _ in one.pump.facts()]
+    assert len(words) == len(set(words)), "no word is at two patients"

@@ -1,0 +1,83 @@
+"""A device's word on the wire: a fact without a patient, and when it arrived.
+
+    {"received_at": "2026-03-02T09:00:04Z", "event": {"kind": "pump_delivery", "device_id": "pump-4", ...}}
+
+``event`` is an input event as everywhere, but for ``patient_id``, which it must not have. Whoever receives the word
+from the device writes ``received_at``: it is a fact like the others, and never read from a clock again.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated, Literal
+
+from pydantic import Field, TypeAdapter, ValidationError
+
+from twin.events import (
+    MAX_EVENT_BYTES,
+    BadEvent,
+    DeviceAssociation,
+    Frozen,
+    PumpDelivery,
+    PumpTotals,
+    VitalSample,
+    decode,
+)
+from twin.events.event_time import EventTime
+
+Fact = PumpDelivery | PumpTotals | VitalSample
+"""What a device may say by itself."""
+
+NOBODY = "nobody"
+"""Stands for the patient while a word is read: whose it is, the bindings say."""
+
+
+class DeviceWord(Frozen):
+    """What a device said (of `NOBODY` as yet), and when it arrived."""
+
+    received_at: EventTime
+    event: Annotated[Fact, Field(discriminator="kind")]
+
+
+class _Envelope(Frozen):
+    received_at: EventTime
+    event: dict[str, object]
+
+
+_ENVELOPE: TypeAdapter[_Envelope] = TypeAdapter(_Envelope)
+_KINDS: tuple[Literal["pump_delivery"], Literal["pump_totals"], Literal["vital_sample"]] = (
+    "pump_delivery",
+    "pump_totals",
+    "vital_sample",
+)
+
+
+def read_word(raw: bytes) -> DeviceWord | DeviceAssociation:
+    """A device's word, or a ``device_association``, which is an input event as it stands.
+
+    Raises:
+        BadEvent: with reason ``too_large``, ``malformed_json``, ``unknown_kind`` or ``invalid_event``.
+    """
+    if len(raw) > MAX_EVENT_BYTES:
+        raise BadEvent("too_large", f"a word of {len(raw)} bytes; the limit is {MAX_EVENT_BYTES}")
+    try:
+        said = _ENVELOPE.validate_json(raw)
+    except ValidationError as error:
+        if error.errors()[0]["type"] == "json_invalid" or b'"received_at"' in raw:
+            first = error.errors(include_url=False)[0]
+            reason = "malformed_json" if first["type"] == "json_invalid" else "invalid_event"
+            path = ".".join(map(str, first["loc"])) or "word"
+            raise BadEvent(reason, f"field '{path}': {first['msg']}") from None
+        event = decode(raw)
+        if isinstance(event, DeviceAssociation):
+            return event
+        detail = f"field 'kind' {event.kind!r}: a device's word has 'received_at' and 'event'; feed this by itself"
+        raise BadEvent("unknown_kind", detail) from None
+    if "patient_id" in said.event:
+        raise BadEvent("invalid_event", "field 'event.patient_id': whose a device is, its bindings say; leave it out")
+    if said.event.get("kind") not in _KINDS:
+        detail = f"field 'event.kind' {said.event.get('kind')!r}: a device says {', '.join(_KINDS)}"
+        raise BadEvent("unknown_kind", detail)
+    fact = decode(json.dumps(said.event | {"patient_id": NOBODY}).encode())
+    assert isinstance(fact, PumpDelivery | PumpTotals | VitalSample)
+    return DeviceWord(received_at=said.received_at, event=fact)
