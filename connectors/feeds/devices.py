@@ -1,7 +1,8 @@
 """What devices said without a patient, one JSON object a line, given to whom they were bound, at the right time.
 
 A line is a device's word (`twin.devices.words`) or a ``device_association``. All lines of a file are taken together;
-what a later file changes of an earlier one is corrected or retracted.
+what a later file changes of an earlier one is corrected or retracted. Nothing is remembered between two runs: earlier
+files are given again before the new one, and what they say has the same ids as before.
 """
 
 from __future__ import annotations
