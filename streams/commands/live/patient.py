@@ -98,9 +98,7 @@ def reenrol(patients: Patients, kafka: Kafka = None, prefix: Prefix = None) -> N
         typer.echo(f"{patient}: begins anew with its next enrolment")
 
 
-@app.command(
-    epilog=examples("dosetwin patient erase P-0009 > proof.json", "dosetwin patient erase P-0009 --without-influx")
-)
+@app.command(epilog=examples("dosetwin patient erase P-0009", "dosetwin patient erase P-0009 --without-influx"))
 def erase(
     patient: Annotated[str, typer.Argument(metavar="ID")],
     without_influx: Annotated[bool, typer.Option(help="there is no InfluxDB to search")] = False,
