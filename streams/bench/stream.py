@@ -221,7 +221,7 @@ def _metrics(address: str) -> dict[str, float]:
 
 
 def _handled(metrics: dict[str, float]) -> float:
-    return metrics.get("dosetwin_events_in_total", 0.0) - metrics["dosetwin_in_flight"]
+    return metrics.get("dosetwin_events_in_total", 0.0) - metrics["dosetwin_in_flight_records"]
 
 
 def _send(bootstrap: str, prefix: str, events: Sequence[bytes], rate: float | None) -> None:

@@ -79,9 +79,11 @@ class WorkerMetrics:
         self.gaps = Counter("gaps", "Partitions rewound because a record was missing", **named)
         self.patients = Gauge("patients", "Patients of this worker", **named)
         self.resident = Gauge("resident_twins", "Patients of this worker whose twin is in memory", **named)
-        self.in_flight = Gauge("in_flight", "Records taken and not yet handled", **named)
+        self.in_flight = Gauge("in_flight_records", "Records taken and not yet handled", **named)
         of_each = ["partition"]
-        self.lag = Gauge("partition_lag", "Input records at the broker that are not handled yet", of_each, **named)
+        self.lag = Gauge(
+            "partition_lag_records", "Input records at the broker that are not handled yet", of_each, **named
+        )
         self.behind = Gauge(
             "partition_behind_seconds", "Age of the newest handled, while others wait", of_each, **named
         )

@@ -66,7 +66,7 @@ async def test_it_beats_once_a_second_and_shows_the_same_as_metrics(broker: Brok
     beat = broker.said[0][1]
     assert (beat.worker, beat.partitions, beat.lag, beat.behind_seconds) == ("ward-1", 4, 7, 60.0)
     assert beat.sealed == {"P-9": "bad_state_row"}
-    shown = metrics.registry.get_sample_value("dosetwin_partition_lag", {"partition": "1"})
+    shown = metrics.registry.get_sample_value("dosetwin_partition_lag_records", {"partition": "1"})
     assert shown == 7
     assert metrics.registry.get_sample_value("dosetwin_partition_barrier_age_seconds", {"partition": "3"}) == 2.0
 
@@ -87,7 +87,7 @@ async def test_the_last_word_of_a_partition_is_that_its_worker_stopped(broker: B
     heart.tick(0.0, lambda: [QUIET])
     await heart.farewell([QUIET])
     assert broker.said[-1][1].state == "stopped"
-    assert metrics.registry.get_sample_value("dosetwin_partition_lag", {"partition": "3"}) is None
+    assert metrics.registry.get_sample_value("dosetwin_partition_lag_records", {"partition": "3"}) is None
 
 
 def test_a_worker_without_a_name_is_called_by_machine_and_process() -> None:
