@@ -92,12 +92,17 @@ FIGURES = (
         "cost_growth_years", "", "<= 1.2", "third year of daily 6-mercaptopurine over the first; parameters that drift"
     ),
     Figure("worker_rss_mib_500_twins", "MiB", "<= 1,024", "a process with 500 docetaxel twins after two data each"),
+    Figure("twin_kib", "KiB", "<= 200", "memory of one of them, and of one that is idle: it stands in its row on disk"),
     Figure("routine_event_us", "us", "<= 40", "processor time of a reading in the worker, bytes to history; median"),
     Figure("ward_event_us", "us", "", "the same of any event of a ward, with what follows from it; mean, no broker"),
     Figure("stream_vs_passthrough", "", ">= 0.8", "events/s of the worker over a bare Faust pass-through; ward of 200"),
     Figure("worker_per_s", "/s", "", "events a second of the worker, catching up"),
     Figure("passthrough_per_s", "/s", "", "events a second of the pass-through"),
     Figure("latency_ms", "ms", "p99 <= 500", "from Kafka to estimate at 200 events/s, 200 patients; the last 30 s"),
+    Figure(
+        "crash_recovery_s", "s", "<= 10", "from a process's start in place of a killed one until 1,000 twins are back"
+    ),
+    Figure("hand_over_s", "s", "<= 3", "from SIGTERM to one of two workers until the other has all its partitions"),
 )
 
 NAMES = tuple(figure.name for figure in FIGURES)
@@ -230,9 +235,13 @@ def _memory(scale: Scale, say: Say) -> dict[str, Any]:
 
     say(f"memory of a process with {scale.twins} twins")
     found = resident(scale.twins, scale.particles)
+    each = (found["with"] - found["idle"]) / scale.twins
+    idle = (found["idle"] - found["empty"]) / scale.twins
     # With fewer twins than are asked about (--quick), the rest is taken to weigh as much.
-    total = found["without"] + (found["with"] - found["without"]) * MANY / scale.twins
-    return {"worker_rss_mib_500_twins": round(total, 1)}
+    return {
+        "worker_rss_mib_500_twins": round(found["empty"] + each * MANY, 1),
+        "twin_kib": {"resident": round(1024 * each, 1), "idle": round(1024 * idle, 1)},
+    }
 
 
 def _events(scale: Scale, say: Say) -> dict[str, Any]:
@@ -275,6 +284,15 @@ def stream(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
     return {name: found[name] for name in STREAM if name in found}
 
 
+def _restart(scale: Scale, say: Say) -> dict[str, Any]:
+    from connectors.services import local_services
+    from streams.bench.restart import back_again
+
+    say("Kafka")
+    with local_services(influx=False) as servers:
+        return back_again(servers.kafka, DOCETAXEL, 2 * scale.twins, scale.particles, say)
+
+
 KERNEL = ("kernel_ns_per_particle_step", "kernel_vs_handwritten")
 COURSES = (
     "update_ms",
@@ -285,6 +303,7 @@ COURSES = (
     "state_row_bytes",
 )
 STREAM = ("stream_vs_passthrough", "worker_per_s", "passthrough_per_s", "latency_ms")
+RESTART = ("crash_recovery_s", "hand_over_s")
 
 MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
     (KERNEL, _kernel),
@@ -295,7 +314,8 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (COURSES, _courses),
     (("cost_growth",), _growth),
     (("cost_growth_years",), _years),
-    (("worker_rss_mib_500_twins",), _memory),
+    (("worker_rss_mib_500_twins", "twin_kib"), _memory),
     (("routine_event_us", "ward_event_us"), _events),
     (STREAM, _stream),
+    (RESTART, _restart),
 )

@@ -142,6 +142,17 @@ def newcomer(patient_id: str, baseline: float) -> tuple[InputEvent, ...]:
     )
 
 
+def reading(patient_id: str, hours: float) -> VitalSample:
+    """A reading of a wearable so many hours after admission."""
+    pulse = Quantity(value=72.0, unit="/min")
+    return VitalSample(
+        **_envelope(patient_id, round(hours * HOUR_MS), "heart rate"),
+        device_id="wearable",
+        channel="heart_rate",
+        value=pulse,
+    )
+
+
 def infused(patient_id: str, seed: int) -> tuple[InputEvent, ...]:
     """An infusion over an hour of the drug of `streams.bench.models.two_compartments`, and ten levels in its day.
 

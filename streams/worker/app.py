@@ -60,6 +60,9 @@ TABLE = "patients"
 SESSION_TIMEOUT = 30.0
 """Seconds until the broker gives a silent worker's partitions away: well above any pause of the event loop."""
 
+HEARTBEAT_SECONDS = 1.0
+"""Between two words to the broker, whose answer says that another worker's partitions are to be taken over."""
+
 TICK = 0.1
 """Seconds between two looks at what is due."""
 
@@ -310,7 +313,7 @@ def build_worker(
         consumer_group_instance_id=options.instance or None,
         broker_client_id=client_name(),
         broker_session_timeout=options.session_timeout,
-        broker_heartbeat_interval=min(3.0, options.session_timeout / 4),
+        broker_heartbeat_interval=HEARTBEAT_SECONDS,
         broker_commit_interval=1.0,
         broker_commit_livelock_soft_timeout=1800.0,
         stream_processing_timeout=1800.0,

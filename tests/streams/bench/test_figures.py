@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.bench import stream as bench_stream
-from streams.bench.figures import FIGURES, NAMES, QUICK, STREAM, UnknownFigure, measure, stream, table
+from streams.bench.figures import FIGURES, NAMES, QUICK, RESTART, STREAM, UnknownFigure, measure, stream, table
 from streams.bench.handwritten import Patients
 from streams.bench.kernel import KernelCase, infusions, neutropenia
 from streams.bench.mode import STUDIES, map_ms
@@ -30,6 +30,7 @@ from streams.bench.patients import (
     steady_start,
     ward_bytes,
 )
+from streams.bench.restart import back_again
 from streams.bench.stream import BenchmarkFailed, _process, _rate
 from streams.bench.twin import grown, new_counts
 from streams.cli import app
@@ -157,13 +158,14 @@ def test_the_ward_says_the_same_bytes_each_time_in_order_of_arrival() -> None:
 
 
 def test_everything_but_the_stream_is_measured() -> None:
-    names = [name for name in NAMES if name not in STREAM]
+    names = [name for name in NAMES if name not in (*STREAM, *RESTART)]
     said: list[str] = []
     found = measure(SMALL, names, said.append)
     assert list(found) == names
     # With a small history it may be that none of the few counts moves the cloud.
     share = found.pop("update_moved_share")
     assert 0 <= share <= 1
+    assert set(found.pop("twin_kib")) == {"resident", "idle"}
     ratios, modes = found.pop("kernel_vs_handwritten"), found.pop("map_ms")
     assert set(ratios) == {"neutropenia", "two_compartments", "saturable"}
     assert all(value > 0 for value in [*ratios.values(), *modes.values(), *found.values()]), found
@@ -193,6 +195,12 @@ def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
     )
     assert found["passthrough_per_s"] > 0
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
+
+
+def test_a_killed_worker_and_one_that_hands_over_are_timed_on_a_real_broker(kafka: str) -> None:
+    found = back_again(kafka, "docetaxel_ozawa2007", 6, 100)
+    assert set(found) == set(RESTART)
+    assert all(figure["clock"] > 0 for figure in found.values())
 
 
 SLEEPS = ["-c", "import time; time.sleep(60)"]
