@@ -3,7 +3,10 @@
 Both workers run as processes of their own on the same broker, one after the other, over the same bytes waiting in the
 same topics, each until all have passed or its time is over: how fast a machine is decides how many events are counted,
 never whether there is a figure. The first tenth is left out of the timing: there processes warm up. Then the worker
-with twins starts again on its own state rows, and events come at a steady rate, for the latency.
+with twins starts again on its own state rows, and events come at half the pace that it just had, for the latency.
+
+How two workers share a topic's partitions is told by processor time, which a machine with few cores cannot falsify:
+what an event costs two of them together against what it costs one (`scaling`).
 """
 
 from __future__ import annotations
@@ -17,8 +20,9 @@ import sys
 import tempfile
 import time
 import uuid
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -29,13 +33,24 @@ from twin.events import decode
 WARM_UP, WARM_UP_SECONDS = 0.1, 20.0
 """Share of the events that passes before the timing begins, and how long after the first one it begins anyway."""
 
+SETTLING = 0.25
+"""Share of the events that workers handle before their processor time counts: a process has to come to its pace."""
+
 POLL = 0.2
 """Seconds between two looks at how far a worker is: asking costs a part of the machine that is measured."""
 
 PATIENCE = 300.0
 """Seconds for what has no figure: a process begins, or comes to the end of what waits for it."""
 
+LEAST_RATE = 1.0
+"""Events a second for the latency, whatever was measured before."""
+
 OUT = "passed"
+
+WORKER = ["-c", "from streams.cli import main; main()", "worker", "--metrics-port", "0"]
+
+CPU, HOLDS = "process_cpu_seconds_total", "dosetwin_partitions"
+"""Metrics of a worker: its processor time, and the partitions that it holds."""
 
 
 class BenchmarkFailed(RuntimeError):
@@ -47,8 +62,8 @@ def stream_vs_passthrough(
     events: Sequence[bytes],
     *,
     seconds: float = 60.0,
-    paced: Sequence[bytes] = (),
-    rate: float = 200.0,
+    paced: Iterable[bytes] = (),
+    paced_seconds: float = 90.0,
     partitions: int = 4,
     twins: str = "streams.worker.twin_factory:LibraryTwins",
     environment: dict[str, str] | None = None,
@@ -60,7 +75,8 @@ def stream_vs_passthrough(
         bootstrap: broker, ``host:port``.
         events: encoded input events, in order of arrival, that wait in the topics when a worker starts.
         seconds: how long each of the two is timed at most.
-        paced: events that follow at ``rate`` a second, for the latency; some 30 s of them or more after a warm-up.
+        paced: events that follow for ``paced_seconds`` at half the pace at which the worker took those that waited, as
+            many as that takes, for the latency: some 30 s of them or more after a warm-up.
         twins: ``module:name`` of the twin factory.
         environment: additional environment variables of the worker.
         say: told what is being done.
@@ -68,7 +84,7 @@ def stream_vs_passthrough(
     Returns:
         ``events``, ``worker_per_s``, ``passthrough_per_s``, ``stream_vs_passthrough`` (their ratio) and, if there are
         ``paced`` events and the worker has come so far in time, ``latency_ms`` with ``p50`` and ``p99`` of the last
-        30 s.
+        30 s, and ``latency_at_per_s``, the events a second that were really sent.
 
     Raises:
         BenchmarkFailed: a measured process ended or never began.
@@ -78,13 +94,7 @@ def stream_vs_passthrough(
     _create_out_topic(bootstrap, prefix, partitions)
     say(f"sending {len(events)} events")
     _send(bootstrap, prefix, events, rate=None)
-    surroundings = {
-        **os.environ,
-        **(environment or {}),
-        "DOSETWIN_KAFKA": bootstrap,
-        "DOSETWIN_TOPIC_PREFIX": prefix,
-        "DOSETWIN_PARTITIONS": str(partitions),
-    }
+    surroundings = _surroundings(bootstrap, prefix, partitions, environment)
     say("bare Faust pass-through")
     arguments = ["-P", "-m", "streams.bench.stream", bootstrap, prefix, str(partitions)]
     with _process(arguments, surroundings) as process, _counter(bootstrap, prefix + OUT, partitions) as passed:
@@ -92,11 +102,13 @@ def stream_vs_passthrough(
     if not bare:
         raise BenchmarkFailed(f"the pass-through stood still for {seconds:g} s, so there is nothing to compare with")
     say("worker with twins")
-    command = ["-c", "from streams.cli import main; main()", "worker", "--metrics-port", "0", "--twins", twins]
+    command = [*WORKER, "--twins", twins]
     with _process(command, surroundings) as process:
         address = process.metrics_address()
         full = _rate(process, len(events), lambda: _handled(_metrics(address)), seconds)
-        level = not paced or process.watch(lambda: _handled(_metrics(address)) >= len(events), PATIENCE)
+        rate = max(full / 2, LEAST_RATE)
+        following = list(islice(paced, round(rate * paced_seconds)))
+        level = not following or process.watch(lambda: _handled(_metrics(address)) >= len(events), PATIENCE)
     measured: dict[str, Any] = {
         "events": len(events),
         "worker_per_s": round(full, 1),
@@ -105,18 +117,66 @@ def stream_vs_passthrough(
     }
     if not level:
         say(f"no latency: events still wait after {PATIENCE:.0f} s more")
-    elif paced:
-        say(f"latency at {rate:g} events/s, {len(paced) / rate:.0f} s")
+    elif following:
+        say(f"latency at {rate:.0f} events/s, {len(following) / rate:.0f} s")
         with _process(command, surroundings) as process:
             address = process.metrics_address()
             process.wait_until(lambda: "worker ready" in process.said())
             before = _handled(_metrics(address))
-            _send(bootstrap, prefix, paced, rate)
-            process.watch(lambda: _handled(_metrics(address)) - before >= len(paced), PATIENCE)
+            measured["latency_at_per_s"] = round(_send(bootstrap, prefix, following, rate), 1)
+            process.watch(lambda: _handled(_metrics(address)) - before >= len(following), PATIENCE)
             found = _metrics(address)
         quantiles = {name: found[f"dosetwin_latency_{name}_seconds"] for name in ("p50", "p99")}
         measured["latency_ms"] = {name: round(1000 * seconds, 1) for name, seconds in quantiles.items()}
     return measured
+
+
+def scaling(
+    bootstrap: str,
+    events: Sequence[bytes],
+    *,
+    partitions: int = 4,
+    environment: dict[str, str] | None = None,
+    say: Callable[[str], object] = lambda _: None,
+) -> float:
+    """How many times one worker two are, where each has a core to itself: by processor time, on whatever cores.
+
+    The workers are ready and have shared the partitions out before the first event is sent. When they have handled
+    `SETTLING` of the events, it counts what they, with their threads, take of processors until all are handled. Two
+    that cost as much an event together as one alone are 2.
+
+    Args:
+        bootstrap, events, partitions, environment, say: as for `stream_vs_passthrough`.
+
+    Raises:
+        BenchmarkFailed: a worker ended, or the events were not handled within `PATIENCE` seconds.
+    """
+    cost = {}
+    for workers in (1, 2):
+        say(f"processor time of {len(events)} events, workers: {workers}")
+        prefix = f"bench-{uuid.uuid4().hex[:8]}."
+        ensure_topics(bootstrap, prefix, partitions)
+        surroundings = _surroundings(bootstrap, prefix, partitions, environment)
+        with contextlib.ExitStack() as running:
+            processes = [running.enter_context(_process(WORKER, surroundings)) for _ in range(workers)]
+            addresses = [process.metrics_address() for process in processes]
+
+            shares = {partitions // workers}
+            processes[0].wait_until(lambda: {_metrics(address)[HOLDS] for address in addresses} == shares)  # noqa: B023
+            first = round(SETTLING * len(events))
+            _send(bootstrap, prefix, events[:first], rate=None)
+            processes[0].wait_until(lambda: _sum_of(addresses, _handled) >= first)  # noqa: B023
+            before = _sum_of(addresses, _processor_time)
+            _send(bootstrap, prefix, events[first:], rate=None)
+            processes[0].wait_until(lambda: _sum_of(addresses, _handled) >= len(events))  # noqa: B023
+            cost[workers] = _sum_of(addresses, _processor_time) - before
+    return round(2 * cost[1] / cost[2], 2)
+
+
+def _surroundings(bootstrap: str, prefix: str, partitions: int, more: dict[str, str] | None) -> dict[str, str]:
+    """Environment of a worker on topics of its own."""
+    own = {"KAFKA": bootstrap, "TOPIC_PREFIX": prefix, "PARTITIONS": str(partitions)}
+    return {**os.environ, **(more or {}), **{f"DOSETWIN_{name}": value for name, value in own.items()}}
 
 
 @dataclass(frozen=True)
@@ -224,7 +284,16 @@ def _handled(metrics: dict[str, float]) -> float:
     return metrics.get("dosetwin_events_in_total", 0.0) - metrics["dosetwin_in_flight_records"]
 
 
-def _send(bootstrap: str, prefix: str, events: Sequence[bytes], rate: float | None) -> None:
+def _processor_time(metrics: dict[str, float]) -> float:
+    return metrics[CPU]
+
+
+def _sum_of(addresses: Iterable[str], figure: Callable[[dict[str, float]], float]) -> float:
+    return sum(figure(_metrics(address)) for address in addresses)
+
+
+def _send(bootstrap: str, prefix: str, events: Sequence[bytes], rate: float | None) -> float:
+    """Send events, at a ``rate`` a second if there is one; how many a second it were."""
     addressed = [(decode(raw), raw) for raw in events]
     producer = open_producer(bootstrap, linger_ms=1 if rate is None else 0)
     began = time.monotonic()
@@ -234,6 +303,7 @@ def _send(bootstrap: str, prefix: str, events: Sequence[bytes], rate: float | No
         producer.send(topic_of(event, prefix), key=event.patient_id.encode(), value=raw)
     producer.flush()
     producer.close()
+    return len(addressed) / (time.monotonic() - began)
 
 
 def _create_out_topic(bootstrap: str, prefix: str, partitions: int) -> None:

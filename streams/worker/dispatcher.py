@@ -86,6 +86,7 @@ class PartitionDispatcher:
         self._barriers: dict[int, asyncio.Task[None]] = {}
         self._waiting = WaitingRecords()
         self._accepting = False
+        metrics.partitions.set_function(lambda: len(self._partitions))
         metrics.patients.set_function(lambda: len(self._patients))
         metrics.resident.set_function(lambda: self._patients.resident)
         metrics.in_flight.set_function(lambda: len(self._waiting))

@@ -15,7 +15,7 @@ from functools import partial
 from itertools import accumulate
 from typing import TypedDict
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
@@ -67,6 +67,7 @@ class WorkerMetrics:
 
     def __init__(self) -> None:
         self.registry = CollectorRegistry()
+        ProcessCollector(registry=self.registry)  # processor time and memory, under Prometheus's own names
         named = _Named(namespace="dosetwin", registry=self.registry)
         self.repeats = Counter("repeats", "Input records passed over because they were applied before", **named)
         self.outputs = Counter("outputs", "Outputs made durable, by topic", ["topic"], **named)
@@ -77,6 +78,7 @@ class WorkerMetrics:
         self.row_bytes = Counter("state_row_bytes", "Bytes of state rows written", **named)
         self.ess = Histogram("ess", "Effective sample size of published estimates", buckets=_ESS_BUCKETS, **named)
         self.gaps = Counter("gaps", "Partitions rewound because a record was missing", **named)
+        self.partitions = Gauge("partitions", "Partitions that this worker holds", **named)
         self.patients = Gauge("patients", "Patients of this worker", **named)
         self.resident = Gauge("resident_twins", "Patients of this worker whose twin is in memory", **named)
         self.in_flight = Gauge("in_flight_records", "Records taken and not yet handled", **named)

@@ -195,6 +195,8 @@ def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
     )
     assert found["passthrough_per_s"] > 0
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
+    assert 0 < found["latency_at_per_s"] <= 1.1 * max(found["worker_per_s"] / 2, 1.0)
+    assert 0.2 < found["two_workers"] < 10
 
 
 def test_a_killed_worker_and_one_that_hands_over_are_timed_on_a_real_broker(kafka: str) -> None:

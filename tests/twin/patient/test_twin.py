@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import doctest
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from datetime import timedelta
 from random import Random
 from typing import Any
 
@@ -38,6 +40,7 @@ from twin.alerts.lifecycle import AlertBook
 from twin.alerts.rules import settings as rule_settings
 from twin.events import (
     Alert,
+    ClinicalEnvelope,
     DoseGiven,
     DrugLevel,
     Estimate,
@@ -48,7 +51,9 @@ from twin.events import (
     Withdrawn,
     encode,
     from_millis,
+    story,
 )
+from twin.events.vocabulary import INPUT_EVENTS
 from twin.kernel.kernel import Kernel, compile_model
 from twin.model.spec import Model
 from twin.patient import twin as twin_module
@@ -338,6 +343,42 @@ def test_a_retracted_level_leaves_no_trace() -> None:
     twin.observe([gone])
     assert twin.belief.observations == 3
     assert_same_belief(twin, inserted(COURSE))
+
+
+def example_of(kind: type[InputEvent], **changes: Any) -> InputEvent:
+    """The example of a kind of event, of the first hours and as a final word unless ``changes`` say otherwise."""
+    example = kind.example()
+    plain: dict[str, Any] = {"time": min(example.time, story.at(4.0))}
+    if issubclass(kind, ClinicalEnvelope):
+        plain |= {"status": "final", "replaces": None}
+    return example.model_copy(update=plain | changes)
+
+
+@pytest.mark.parametrize("kind", INPUT_EVENTS, ids=lambda kind: kind.__name__)
+def test_late_corrected_and_retracted_events_of_every_kind_cost_one_refold_together(kind: type[InputEvent]) -> None:
+    def model_twin() -> PatientTwin:
+        return PatientTwin(kind.example().patient_id, DOCETAXEL, 32)
+
+    soon, later = (example_of(kind).time + timedelta(minutes=minutes) for minutes in (20, 40))
+    others = in_order([example_of(other) for other in INPUT_EVENTS if other is not kind])
+    late = example_of(kind)
+    mistakes, words, right = [], [], [late]
+    if issubclass(kind, ClinicalEnvelope):
+        mistakes = [example_of(kind, event_id="wrong", time=soon), example_of(kind, event_id="mixed up", time=later)]
+        words = [
+            example_of(kind, event_id="right", time=later, status="corrected", replaces="wrong"),
+            example_of(kind, event_id="gone", time=later, status="retracted", replaces="mixed up"),
+        ]
+        right.append(example_of(kind, event_id="right", time=later))
+    twin = model_twin()
+    assert twin.observe(in_order([*others, *mistakes])).rejected == ()
+    update = twin.observe([late, *words])
+    assert update.rejected == ()
+    said = Counter(output.event_id for output in update.outputs if isinstance(output, Estimate))
+    assert set(said.values()) <= {1}
+    undisturbed = model_twin()
+    undisturbed.observe(in_order([*others, *right]))
+    assert_same_belief(twin, undisturbed)
 
 
 def test_what_a_retraction_removes_is_withdrawn() -> None:
