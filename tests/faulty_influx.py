@@ -99,11 +99,14 @@ class FaultyInflux:
 
             def pass_on(self, body: bytes) -> tuple[int, bytes]:
                 connection = http.client.HTTPConnection(address, timeout=10)
-                connection.request("POST", self.path, body, dict(self.headers))
-                answer = connection.getresponse()
-                content = answer.read()
-                connection.close()
-                return answer.status, content
+                try:
+                    connection.request("POST", self.path, body, dict(self.headers))
+                    answer = connection.getresponse()
+                    return answer.status, answer.read()
+                except (OSError, http.client.HTTPException):
+                    return HANG_UP, b""  # it is away itself
+                finally:
+                    connection.close()
 
             def answer(self, status: int, content: bytes, headers: Mapping[str, str]) -> None:
                 try:

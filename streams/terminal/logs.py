@@ -7,6 +7,7 @@ and again is told a few times a minute, and then how often it was left out.
 
 from __future__ import annotations
 
+import contextlib
 import logging
 import sys
 import threading
@@ -149,10 +150,13 @@ class _CurrentStderr:
     """Standard error, whatever it is when a line is written."""
 
     def write(self, text: str) -> int:
-        return sys.stderr.write(text)
+        with contextlib.suppress(OSError):
+            sys.stderr.write(text)
+        return len(text)
 
     def flush(self) -> None:
-        sys.stderr.flush()
+        with contextlib.suppress(OSError):
+            sys.stderr.flush()
 
 
 class _Stderr:
@@ -162,6 +166,7 @@ class _Stderr:
         self.name = name
 
     def msg(self, message: str) -> None:
-        print(message, file=sys.stderr, flush=True)
+        with contextlib.suppress(OSError):
+            print(message, file=sys.stderr, flush=True)
 
     debug = info = warning = error = critical = msg

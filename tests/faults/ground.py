@@ -6,14 +6,17 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
 from tests.faults.brokers import Brokers
+from tests.faults.database import Database
 from tests.faults.verdict import Undisturbed, differences
 from tests.streams.worker.stage import Stage, WorkerProcess
 from twin.events import InputEvent
@@ -47,13 +50,19 @@ def ward_story(patients: int = 4, days: float = 4.0, seed: int = 5) -> list[Inpu
 
 @dataclass
 class Ground:
-    """Events in shares, workers by name, and the brokers if they are this ground's own."""
+    """Events in shares, workers by name, and the brokers if they are this ground's own.
+
+    Attributes:
+        refused: how many records must be refused, by reason.
+    """
 
     stage: Stage
     expected: Undisturbed
     directory: Path
     brokers: Brokers | None = None
     workers: dict[str, WorkerProcess] = field(default_factory=dict)
+    database: Database | None = None
+    refused: Counter[str] = field(default_factory=Counter)
     _sent: int = 0
     _feeder: threading.Thread | None = None
 
@@ -75,17 +84,19 @@ class Ground:
 
     # --- workers ------------------------------------------------------------------------------------------------
 
-    def start(self, name: str, *options: str) -> WorkerProcess:
+    def start(self, name: str, *options: str, **more: Any) -> WorkerProcess:
         """A worker of this name, ready when it holds its partitions."""
-        worker = self.begin(name, *options)
+        worker = self.begin(name, *options, **more)
         worker.wait_ready()
         return worker
 
-    def begin(self, name: str, *options: str) -> WorkerProcess:
+    def begin(
+        self, name: str, *options: str, twins: str = REAL_TWINS, environment: Mapping[str, str] | None = None
+    ) -> WorkerProcess:
         """A worker of this name, at the beginning of its start; later ``options`` win."""
         self.workers[name] = WorkerProcess(
             self.stage, self.directory / f"{name}.log", "--instance", name, "--session-timeout", str(SESSION),
-            *options, twins=REAL_TWINS,
+            *options, twins=twins, environment=environment or {},
         )  # fmt: skip
         return self.workers[name]
 
@@ -111,6 +122,11 @@ class Ground:
         """How many outputs and alerts all workers have sent."""
         return len(self.stage.estimates()) + len(self.stage.alerts())
 
+    def open_database(self, directory: Path | None = None) -> Database:
+        """An InfluxDB and a sink that writes to it; what it holds in the end counts too."""
+        self.database = Database(directory or self.directory / "influx", self.stage)
+        return self.database
+
     # --- the end ------------------------------------------------------------------------------------------------
 
     def finish(self) -> list[str]:
@@ -121,7 +137,8 @@ class Ground:
             self.start("last")
         until(self._committed, 200.0, "everything is committed")
         wrong = [f"worker {name} ended with {code}" for name in list(self.workers) if (code := self.stop(name))]
-        return wrong + differences(self.stage, self.expected)
+        wrong += self.database.finish() if self.database is not None else []
+        return wrong + differences(self.stage, self.expected, self.refused)
 
     def _committed(self) -> bool:
         ended = [f"{name}:\n{worker.text()[-2000:]}" for name, worker in self.workers.items() if worker.process.poll()]
@@ -132,6 +149,8 @@ class Ground:
         """End what still runs."""
         for worker in self.workers.values():
             worker.__exit__()
+        if self.database is not None:
+            self.database.close()
         self.stage.close()
 
 

@@ -19,6 +19,7 @@ from typing import Any
 
 from tests.faults.ground import PARTICLES, on_own_brokers, settle_particles, ward_story
 from tests.faults.kinds import FAULTS
+from tests.faults.shuffles import beliefs, week
 from tests.faults.steady import steady
 from tests.faults.verdict import Undisturbed
 
@@ -41,6 +42,19 @@ def soaked(name: str, times: int, seed: int, logs: Path) -> dict[str, Any]:
         "events": len(expected.events),
         "seconds": round(time.monotonic() - began),
         "differences": found,
+    }
+
+
+def shuffled(times: int, seed: int) -> dict[str, Any]:
+    """One week in so many orders, without any stream."""
+    began = time.monotonic()
+    return {
+        "fault": "shuffled",
+        "what": "A week of one patient, with repeats, corrections and retractions, in any order and any bursts.",
+        "times": times,
+        "events": times * len(week(seed)[1]),
+        "differences": beliefs(times, seed),
+        "seconds": round(time.monotonic() - began),
     }
 
 
@@ -79,19 +93,23 @@ def main() -> int:
     parser.add_argument("--out", type=Path, default=Path("soak"))
     parser.add_argument("--kills", type=int, default=500, help="how often a worker is killed")
     parser.add_argument("--times", type=int, default=20, help="how often each other fault is injected")
+    parser.add_argument("--fuzzed", type=int, default=100_000, help="spoilt records among the good ones")
+    parser.add_argument("--shuffles", type=int, default=1000, help="in how many orders a week is told")
     parser.add_argument("--minutes", type=float, default=60.0, help="how long nothing happens; 0 leaves it out")
-    parser.add_argument("--only", action="append", choices=[*sorted(FAULTS), "none"],
+    parser.add_argument("--only", action="append", choices=[*sorted(FAULTS), "shuffled", "none"],
                         help="this fault alone, or none; repeatable")  # fmt: skip
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
     settle_particles()
     options.out.mkdir(parents=True, exist_ok=True)
     reports: list[dict[str, Any]] = []
-    names = options.only or [*sorted(FAULTS), "none"]
-    for name in (each for each in names if each != "none"):
-        times = options.kills if name == "worker_killed" else options.times
+    names = options.only or [*sorted(FAULTS), "shuffled", "none"]
+    for name in (each for each in names if each in FAULTS):
+        times = {"worker_killed": options.kills, "inputs_fuzzed": options.fuzzed}.get(name, options.times)
         reports.append(soaked(name, times, options.seed, _fresh(options.out / name)))
         print(f"{name}: {'; '.join(reports[-1]['differences'][:5]) or 'no difference'}", flush=True)
+    if "shuffled" in names:
+        reports.append(shuffled(options.shuffles, options.seed))
     if options.minutes and "none" in names:
         reports.append(steady(options.minutes, options.seed, _fresh(options.out / "none")))
     (options.out / "soak.json").write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")

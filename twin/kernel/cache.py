@@ -3,11 +3,12 @@
 What is kept there is named by what it was made of, so that it never goes stale, and may be deleted at any time. It is
 also code that will run: so the folder must be the user's own, with nobody else allowed to write there, and every file
 carries a seal over its name, its content and what it was made of. A file whose seal does not hold is as good as none:
-what was in it is made anew, never used.
+what was in it is made anew, never used. Where the disk is full or read-only nothing is kept, and all is made anew.
 """
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import os
 import stat
@@ -23,7 +24,7 @@ class CacheError(OSError):
 
 
 def folder() -> Path:
-    """The cache folder, made when it is missing.
+    """The cache folder, made when it is missing and can be made.
 
     Raises:
         CacheError: it belongs to somebody else, or others may write there.
@@ -31,9 +32,11 @@ def folder() -> Path:
     parent = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "dosetwin"
     home = parent / "kernels"
     for made in (parent, home):
-        made.mkdir(parents=True, exist_ok=True, mode=0o700)
-    _refuse_open_to_others(parent, stat.S_IWOTH)
-    _refuse_open_to_others(home, stat.S_IWGRP | stat.S_IWOTH)
+        with contextlib.suppress(OSError):
+            made.mkdir(parents=True, exist_ok=True, mode=0o700)
+    for path, writers in ((parent, stat.S_IWOTH), (home, stat.S_IWGRP | stat.S_IWOTH)):
+        if os.path.lexists(path):
+            _refuse_open_to_others(path, writers)
     return home
 
 
@@ -56,16 +59,17 @@ def recalled(name: str, made_of: bytes) -> bytes | None:
     Raises:
         CacheError: as `folder`.
     """
+    path = folder() / name
     try:
-        kept = (folder() / name).read_bytes()
-    except FileNotFoundError:
+        kept = path.read_bytes()
+    except OSError:
         return None
     seal, content = kept[:_SEAL], kept[_SEAL:]
     return content if seal == _sealed(name, made_of, content) else None
 
 
 def keep(name: str, made_of: bytes, content: bytes) -> Path:
-    """Keep a content under this name, sealed with what it was made of, and say where.
+    """Keep a content under this name, sealed with what it was made of, where there is room; says where.
 
     Raises:
         CacheError: as `folder`.
@@ -86,12 +90,16 @@ def keep_text(name: str, text: str) -> Path:
 
 
 def _written(name: str, content: bytes) -> Path:
-    """Written aside and renamed, so that nobody reads half a file."""
+    """Written aside and renamed, so that nobody reads half a file; a disk that takes nothing keeps nothing."""
     path = folder() / name
-    handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
-    with os.fdopen(handle, "wb") as file:
-        file.write(content)
-    Path(temporary).replace(path)
+    with contextlib.suppress(OSError):
+        handle, temporary = tempfile.mkstemp(dir=path.parent, suffix=".tmp")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(content)
+            Path(temporary).replace(path)
+        finally:
+            Path(temporary).unlink(missing_ok=True)
     return path
 
 

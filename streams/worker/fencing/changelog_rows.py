@@ -75,7 +75,8 @@ class ChangelogRows(Table[bytes, bytes]):
 
     def close(self) -> None:
         """Give the rows' place on disk back."""
-        self._stored.close()
+        if "_stored" in vars(self):  # else they have no place, or none could be made
+            self._stored.close()
 
     def apply_changelog_batch(self, batch: Iterable[Any]) -> None:
         """Faust's callback: records of the changelog, in the order of each partition."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import sys
@@ -99,3 +100,14 @@ def test_what_is_below_the_level_is_not_shown(capsys: pytest.CaptureFixture[str]
     structlog.get_logger("x").info("quiet")
     logging.getLogger("kafka").info("quiet")
     assert capsys.readouterr().err == ""
+
+
+def test_a_full_disk_loses_the_line_and_raises_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    full = open("/dev/full", "w", encoding="ascii")  # noqa: SIM115
+    monkeypatch.setattr("sys.stderr", full)
+    log_to_stderr()
+    structlog.get_logger("dosetwin.test").info("of ours")
+    logging.getLogger("aiokafka").warning("of a library")
+    monkeypatch.undo()
+    with contextlib.suppress(OSError):
+        full.close()

@@ -8,7 +8,7 @@ import os
 import signal
 import time
 import uuid
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -39,6 +39,7 @@ from twin.events import (
 )
 
 START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
+EMPTY: Mapping[str, str] = {}
 FAKE_TWINS = "tests.streams.worker.fake_twin:FakeTwins"
 
 
@@ -87,6 +88,15 @@ class Stage:
     @property
     def settings(self) -> Settings:
         return Settings(kafka=self.bootstrap, topic_prefix=self.prefix, partitions=self.partitions)
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """Variables by which a command of ours finds the topics."""
+        return {
+            "DOSETWIN_KAFKA": self.bootstrap,
+            "DOSETWIN_TOPIC_PREFIX": self.prefix,
+            "DOSETWIN_PARTITIONS": str(self.partitions),
+        }
 
     def close(self) -> None:
         self.producer.close()
@@ -137,17 +147,15 @@ class Stage:
         records = self.records(changelog_of(self.settings))
         return {record.key.decode(): record.value for record in records if record.key != MARK}
 
-    def lag(self) -> int:
-        """Records not yet committed by the worker's group; all of them while nothing is committed."""
+    def lag(self, group: str = "", topics: Sequence[str] = INPUTS) -> int:
+        """Records not yet committed by a group, by default the worker's; all of them while nothing is committed."""
         consumer = KafkaConsumer(
-            bootstrap_servers=self.bootstrap, group_id=group_of(self.settings), enable_auto_commit=False
+            bootstrap_servers=self.bootstrap, group_id=group or group_of(self.settings), enable_auto_commit=False
         )
         try:
-            inputs = [
-                TopicPartition(self.prefix + name, number) for name in INPUTS for number in range(self.partitions)
-            ]
-            ends = consumer.end_offsets(inputs)
-            return sum(ends[partition] - (consumer.committed(partition) or 0) for partition in inputs)
+            read = [TopicPartition(self.prefix + name, number) for name in topics for number in range(self.partitions)]
+            ends = consumer.end_offsets(read)
+            return sum(ends[partition] - (consumer.committed(partition) or 0) for partition in read)
         finally:
             consumer.close()
 
@@ -161,19 +169,15 @@ class Stage:
 class WorkerProcess:
     """``dosetwin worker`` with fake twins in a process of its own; its log goes to ``log``."""
 
-    def __init__(self, stage: Stage, log: Path, *options: str, twins: str = FAKE_TWINS) -> None:
+    def __init__(
+        self, stage: Stage, log: Path, *options: str, twins: str = FAKE_TWINS, environment: Mapping[str, str] = EMPTY
+    ) -> None:
         self.log = log
         self._begins = log.stat().st_size if log.exists() else 0
         arguments = ["--instance", "one", "--barrier-seconds", "0.5", "--session-timeout", "30", "--twins", twins]
-        environment = {
-            **os.environ,
-            "PYTHONPATH": str(ROOT),
-            "DOSETWIN_KAFKA": stage.bootstrap,
-            "DOSETWIN_TOPIC_PREFIX": stage.prefix,
-            "DOSETWIN_PARTITIONS": str(stage.partitions),
-        }
         self._file = log.open("ab")
-        self.process = Forked(["worker", *arguments, *options], environment, self._file.fileno())
+        seen = {**os.environ, "PYTHONPATH": str(ROOT), **stage.environment, **environment}
+        self.process = Forked(["worker", *arguments, *options], seen, self._file.fileno())
 
     def wait_ready(self, timeout: float = 40.0) -> None:
         until = time.monotonic() + timeout
@@ -193,7 +197,7 @@ class WorkerProcess:
         self._file.close()
 
     def stop(self, timeout: float = 30.0) -> int:
-        """SIGTERM; the exit code."""
+        """SIGTERM, if it still runs; the exit code."""
         self.process.send_signal(signal.SIGTERM)
         code = self.process.wait(timeout)
         self._file.close()

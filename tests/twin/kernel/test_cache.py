@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import resource
 from pathlib import Path
 
 import pytest
@@ -71,6 +72,25 @@ def test_a_folder_that_others_may_write_to_is_refused_with_the_mend(shelf: Path,
     shelf.parent.chmod(0o777)
     with pytest.raises(CacheError, match=r"dosetwin: may be written by others \(mode 0777\)"):
         folder()
+
+
+def test_where_nothing_can_be_written_nothing_is_kept(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    keep_text("source.py", "pass\n")
+    keep("steps.json", b"model", b"[]")
+    assert recalled("steps.json", b"model") is None
+
+
+def test_a_disk_that_fills_up_keeps_no_half_file(shelf: Path) -> None:
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    keep("steps.json", b"model", b"old")
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100, limits[1]))
+    try:
+        keep("steps.json", b"model", bytes(1000))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    assert recalled("steps.json", b"model") == b"old"
+    assert [path.name for path in shelf.iterdir()] == ["steps.json"]
 
 
 def test_a_folder_of_somebody_else_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
