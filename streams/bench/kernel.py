@@ -10,8 +10,8 @@ from time import thread_time
 import numpy as np
 from numpy.typing import NDArray
 
-from streams.bench import handwritten as bench_handwritten
-from streams.bench import handwritten_pk as bench_handwritten_pk
+from streams.bench.by_hand import neutropenia as neutropenia_by_hand
+from streams.bench.by_hand import textbook
 from streams.bench.patients import PatientCourse
 from twin.arrays import Floats
 from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
@@ -78,8 +78,8 @@ def neutropenia(model: Model, observed: PatientCourse, particles: int) -> Kernel
     column = kernel.inputs.index("input(docetaxel)")
 
     def by_hand(system: System) -> Callable[[Steps, Floats], object]:
-        patients = bench_handwritten.at_baseline(system.par, baseline)
-        return lambda steps, out: bench_handwritten.advance(
+        patients = neutropenia_by_hand.at_baseline(system.par, baseline)
+        return lambda steps, out: neutropenia_by_hand.advance(
             patients, steps, np.ascontiguousarray(steps.inputs.rates[:, column]), out
         )
 
@@ -94,7 +94,7 @@ def infusions(model: Model, particles: int) -> KernelCase:
     timeline = assemble(kernel, 0, {model.drug: given}, (), epoch, covariates)
     hours = (0.5, 1, 1.5, 2, 3, 4, 6, 9, 13, 24)
     marks = np.array([round(24 * d * HOUR_MS + h * HOUR_MS) for d in range(6) for h in hours], dtype=np.int64)
-    by_hand = {"two_compartments": bench_handwritten_pk.two_compartments, "saturable": bench_handwritten_pk.saturable}
+    by_hand = {"two_compartments": textbook.two_compartments, "saturable": textbook.saturable}
     return _case(kernel, timeline, marks, particles, model.id, by_hand[model.id])
 
 

@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.bench import stream as bench_stream
+from streams.bench.by_hand.neutropenia import Patients
 from streams.bench.figures import FIGURES, NAMES, QUICK, RESTART, STREAM, UnknownFigure, measure, stream, table
-from streams.bench.handwritten import Patients
 from streams.bench.kernel import KernelCase, infusions, neutropenia
 from streams.bench.mode import STUDIES, map_ms
 from streams.bench.models import saturable, two_compartments
