@@ -2,12 +2,13 @@
 
 Delivered, not ordered: the input is what the pumps said they delivered. A channel's rate holds from one word to its
 next; between two readings of its cumulative counter the rates are scaled so that they integrate to what the counter
-says; a channel that stays silent is believed for `HOLD_MS` and no longer. Rates are mg/h, amounts mg.
+says, and where that stands still the pump stands; a channel that stays silent is believed for `HOLD_MS` and no longer.
+Rates are mg/h, amounts mg.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_right
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
@@ -26,6 +27,12 @@ COUNTER_TOLERANCE = 0.01
 COUNTER_NOISE = 0.02
 """A counter may read less than before by this fraction of it without having been cleared: rounding of what it shows,
 and a sensor's noise (assumed; infusion pumps themselves keep within about 5 %)."""
+
+COUNTER_ACCURACY = 0.1
+"""A pump's words agree within this fraction with what its counter counted in order (twice a pump's own error)."""
+
+STANDS_MS = 15 * MINUTE_MS
+"""A counter that did not count for so long tells that the pump stands; sooner its display may only round (assumed)."""
 
 DAY_APART_MS = 20 * HOUR_MS
 """A dose this long after the beginning of a day is the next day's: daily doses are given up to 4 h early (assumed)."""
@@ -244,7 +251,8 @@ def delivered(
             channels[device] = sorted([*channels[device], *reported], key=lambda step: step[0])
     devices = sorted(channels.keys() | counters.keys())
     words = {device: _last_of_instant(channels.get(device, [])) for device in devices}
-    pumped = {device: _counted(_held(words[device]), counters.get(device, [])) for device in devices}
+    reporting = {device for (device, of_drug), line in samples.items() if of_drug == drug and line.times}
+    pumped = {d: _reconciled(words[d], counters.get(d, []), reports=d in reporting) for d in devices}
     found.pumped = calmed(sum_of_steps(list(pumped.values())))
     ended = {d: {m for m, rate in words[d] if rate == 0} | {m for m, _ in counters.get(d, [])} for d in devices}
     infusions = [one for device in devices for one in _infusions(device, pumped[device], ended[device])]
@@ -316,10 +324,39 @@ def _held(words: Steps) -> Steps:
     return steps
 
 
+def _reconciled(words: Steps, counter: Steps, *, reports: bool) -> Steps:
+    """A channel's words, reconciled with its counter; one that ``reports`` periodically says itself when it stands."""
+    held = _held(words)
+    plausible = _plausible(Delivered(rate=held), counter)
+    return _counted(held if reports else _stood(held, words, plausible), plausible)
+
+
+def _stood(held: Steps, words: Steps, counter: Steps) -> Steps:
+    """A channel's rates, zero from where its counter stands still, with no word since, until it counts or speaks."""
+    line, said = held, Delivered(rate=held)
+    spoken = [millis for millis, _ in words]
+    turns = sorted({*spoken, *(millis for millis, _ in counter)})
+    still: int | None = None
+    for (since, before), (until, after) in pairwise(counter):
+        cleared = after < before
+        moved = (after if cleared else after - before) > COUNTER_TOLERANCE * said.amount(since, until)
+        if moved or bisect_right(spoken, since) < bisect_right(spoken, until):
+            still = None
+        elif still is None and not cleared:
+            still = since
+        if still is None or until - still < STANDS_MS:
+            continue
+        # Until the next reading, which is looked at in its turn, or the next word.
+        line = [*line[: bisect_left(line, until, key=lambda step: step[0])], (until, 0.0)]
+        for end in turns[bisect_right(turns, until) :][:1]:
+            line += [(end, said.rate_at(end)), *(step for step in held if step[0] > end)]
+    return line
+
+
 def _counted(steps: Steps, counter: Steps) -> Steps:
     """Scale a channel's rates between counter readings to what the counter says was delivered."""
     line = Delivered(rate=steps)
-    for (since, before), (until, after) in pairwise(_without_dips(line, counter)):
+    for (since, before), (until, after) in pairwise(counter):
         if after < before or until <= since:
             continue  # The counter was cleared in between: it says nothing about this stretch.
         said, counted = line.amount(since, until), after - before
@@ -337,16 +374,31 @@ def _counted(steps: Steps, counter: Steps) -> Steps:
     return line.rate
 
 
-def _without_dips(line: Delivered, counter: Steps) -> Steps:
-    """A counter's readings without those that only noise made less than the one before.
+def _plausible(line: Delivered, counter: Steps) -> Steps:
+    """A counter's readings without those that are less than the one before though it was not cleared.
 
     A counter that was cleared has counted all that it shows since then. So a reading that is less by no more than
-    `COUNTER_NOISE` is noise where the pump's words tell of less than half of that.
+    `COUNTER_NOISE` is noise where the pump's words tell of less than half of that. Less by more, it is of a pump whose
+    clock was set back, and counted earlier than what is read before it, where the words agree with what was counted
+    from the reading before to the next that is more, and better than with a counter that was cleared.
     """
     kept: Steps = []
-    for millis, reading in counter:
+    for at, (millis, reading) in enumerate(counter):
         since, before = kept[-1] if kept else (millis, 0.0)
         dips = before * (1.0 - COUNTER_NOISE) <= reading < before
-        if not (dips and line.amount(since, millis) < 0.5 * reading):
+        if dips and line.amount(since, millis) < 0.5 * reading:
+            continue
+        later = next((one for one in counter[at + 1 :] if one[1] >= before), None) if reading < before else None
+        if later is None or not _set_back(line, (since, before), (millis, reading), later):
             kept.append((millis, reading))
     return kept
+
+
+def _set_back(line: Delivered, last: tuple[int, float], less: tuple[int, float], later: tuple[int, float]) -> bool:
+    """Whether a reading that is less than the ``last`` was counted before that, by a pump that ran all the while."""
+    so_far, since = line.amount(last[0], less[0]), line.amount(less[0], later[0])
+    if so_far <= 0.0 or since <= 0.0:
+        return False
+    as_set_back = abs(later[1] - last[1] - (so_far + since))
+    as_cleared = abs(later[1] - less[1] - since)
+    return as_set_back <= COUNTER_ACCURACY * (so_far + since) and as_set_back < as_cleared

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.twin import toys
-from tests.twin.bedside import PATIENT, clock, count, dose, level, ms, sample, start, stop, vital
+from tests.twin.bedside import PATIENT, clock, count, dose, level, ms, sample, start, stop, totals, vital
 from tests.twin.timeline.test_timeline import history_of
 from twin.events import InputEvent
 from twin.kernel.kernel import compile_model
@@ -22,6 +22,10 @@ EVENTS: list[InputEvent] = [
     start(0.3, 40.0), sample(1.2, 40.0), level(3, 2.4), stop(6.3), count(13, 2.5), dose(20, 50.0, route="oral"),
     count(26.1, 1.6), clock(41),
 ]  # fmt: skip
+COUNTED: list[InputEvent] = [
+    start(0), totals(0, 0), totals(2, 80), totals(1.5, 100), totals(4, 120), totals(5, 120), level(6, 2.4),
+]  # fmt: skip
+REPORTS: list[InputEvent] = [sample(7), sample(8), sample(4.5), stop(9)]
 
 
 def never() -> None:
@@ -32,15 +36,15 @@ def record() -> LiveRecord:
     return LiveRecord(PATIENT, KERNEL)
 
 
-@settings(max_examples=20, deadline=None)
-@given(st.integers(0, 1000))
-def test_any_order_of_arrival_gives_the_timeline_of_the_history(seed: int) -> None:
-    shuffled = EVENTS[:]
+@settings(max_examples=30, deadline=None)
+@given(st.sampled_from([EVENTS, COUNTED, [*COUNTED, *REPORTS]]), st.integers(0, 1000))
+def test_any_order_of_arrival_gives_the_timeline_of_the_history(told: list[InputEvent], seed: int) -> None:
+    shuffled = told[:]
     Random(seed).shuffle(shuffled)
     found = record()
     for event in shuffled:
         assert found.receive([event], None, never).rejected == ()
-    known = build(history_of(EVENTS), KERNEL)
+    known = build(history_of(told), KERNEL)
     assert known is not None
     assert first_difference(known, found.up_to_date()) is None
 
