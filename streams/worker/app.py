@@ -123,6 +123,7 @@ def ensure_changelog(settings: Settings) -> None:
     configs = {
         "cleanup.policy": "compact",
         "max.message.bytes": str(TOPIC_BYTES),
+        "message.timestamp.type": "LogAppendTime",  # a broker refuses what a worker's clock says that is hours ahead
         "segment.bytes": str(64 * MIB),
         "min.cleanable.dirty.ratio": "0.2",
         "min.compaction.lag.ms": str(MINUTE_MS),
