@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from datetime import datetime
 from typing import Any
 from urllib.request import Request, urlopen
@@ -23,12 +23,14 @@ Points = dict[tuple[str, tuple[tuple[str, str], ...], int], dict[str, Any]]
 """Fields by measurement, tags and time (ns)."""
 
 
-def expected_points(stage: Stage) -> Points:
-    """What the topics hold, as points: of what was said twice the newest."""
+def expected_points(stage: Stage, refused: Collection[str] = ()) -> Points:
+    """What the topics hold, as points: of what was said twice the newest, and no line that was ``refused``."""
     points: Points = {}
     for topic in TOPICS:
         for record in stage.records(stage.prefix + topic):
             for line in lines_of(topic, record):
+                if line in refused:
+                    continue
                 point = parse(line)
                 points.setdefault(point.identity, {}).update(point.fields)
     return points

@@ -137,7 +137,9 @@ class Ground:
             self.start("last")
         until(self._committed, 200.0, "everything is committed")
         wrong = [f"worker {name} ended with {code}" for name in list(self.workers) if (code := self.stop(name))]
-        wrong += self.database.finish() if self.database is not None else []
+        if self.database is not None:
+            wrong += self.database.finish()
+            self.refused += Counter(influx_refused=self.database.put_aside())
         return wrong + differences(self.stage, self.expected, self.refused)
 
     def _committed(self) -> bool:

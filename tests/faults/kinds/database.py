@@ -41,7 +41,7 @@ def database_gone(ground: Ground, chance: random.Random, times: int) -> None:
 def database_refuses(ground: Ground, chance: random.Random, times: int) -> None:
     """429, 500, 503 and slow answers one after the other; and one line is refused for good: its record is put aside."""
     database = ground.open_database()
-    bad: list[str] = []
+    bad = database.refused
 
     def fault(lines: Sequence[str]) -> Answer | None:
         bad.extend([line for line in lines if line.startswith("health,")][:1] if not bad else [])
@@ -51,8 +51,6 @@ def database_refuses(ground: Ground, chance: random.Random, times: int) -> None:
 
     now: Fault = passing
     database.door.fault = fault
-    database.missing = ["health"]
-    ground.refused["influx_refused"] += 1
     ground.start("one")
     for _ in range(times):
         for now in REFUSALS if times > 1 else REFUSALS[::3]:  # noqa: B007
@@ -60,6 +58,7 @@ def database_refuses(ground: Ground, chance: random.Random, times: int) -> None:
             time.sleep(chance.uniform(1.0, 2.0))
         now = passing
         ground.fed()
+    assert bad, "no line came that could be refused"
 
 
 @fault(short=0)
