@@ -256,7 +256,15 @@ class TwinApp(faust.App):
 
     async def _on_partitions_revoked(self, revoked: set[TP]) -> None:
         if not self.should_stop:
-            await self._hand_back()
+            try:
+                await self._hand_back()
+            except Exception as error:
+                # Kafka's client would only log it, and wait for ever for who has not given back.
+                _log.error("partitions cannot be given back", error=_told(error))
+                if isinstance(error, RowsUnwritable):
+                    end_after_grace()
+                self.fail(error)
+                return
         await super()._on_partitions_revoked(revoked)
 
     async def on_stop(self) -> None:

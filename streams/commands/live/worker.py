@@ -118,6 +118,7 @@ def worker(
     from streams.terminal.logs import log_to_stderr
     from streams.terminal.signals import GRACE_SECONDS, stop_at_signals
     from streams.worker.app import WorkerOptions
+    from streams.worker.rows.stored_rows import RowsUnwritable
 
     try:
         log_to_stderr(log_level, log_format)
@@ -135,7 +136,16 @@ def worker(
             code = fleet.run(stop_at_signals(grace=GRACE_SECONDS + 2.0))
         else:
             code = run(settings, options, factory, datadir, (metrics_port, metrics_host))
-    except (SettingsError, KafkaUnreachable, NameTaken, TopicError, ValueError, KeyError, OSError) as error:
+    except (
+        SettingsError,
+        KafkaUnreachable,
+        NameTaken,
+        TopicError,
+        RowsUnwritable,
+        ValueError,
+        KeyError,
+        OSError,
+    ) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     raise typer.Exit(code)
@@ -186,6 +196,7 @@ def run(
     Raises:
         KafkaUnreachable: no broker answers at the start.
         NameTaken: another worker that lives has the instance's name.
+        RowsUnwritable: state rows cannot be kept in ``datadir``.
     """
     import asyncio
     import functools
@@ -198,6 +209,7 @@ def run(
     from streams.terminal.metrics_page import Health, metrics_page
     from streams.terminal.signals import stop_at_signals
     from streams.worker.app import BROKER_LOST, build_worker, group_of, run_worker
+    from streams.worker.rows.stored_rows import StoredRows
 
     log, stop = structlog.get_logger("dosetwin.worker"), stop_at_signals()
     if options.instance:
@@ -211,6 +223,7 @@ def run(
 
     with tempfile.TemporaryDirectory(prefix="dosetwin-worker-") as temporary:
         while not stop.is_set():
+            StoredRows(datadir or Path(temporary)).close()  # a folder of no use is said at once
             code = asyncio.run(main(datadir or Path(temporary)))
             if code != BROKER_LOST:
                 return code
