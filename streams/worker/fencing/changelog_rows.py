@@ -21,7 +21,7 @@ import structlog
 from faust import Table
 from faust.types import TP
 
-from streams.worker.rows.state_row import MARK, sealed_row, term_of
+from streams.worker.rows.state_row import MARK, sealed_row, term_after
 from streams.worker.rows.stored_rows import StoredRows
 
 _log = structlog.get_logger("dosetwin.worker")
@@ -89,11 +89,9 @@ class ChangelogRows(Table[bytes, bytes]):
         if offset <= self._read.get(partition, -1):  # read again from its beginning
             self._terms.pop(partition, None)
         self._read[partition] = offset
-        term, newest = term_of(value), self._terms.get(partition, 0)
-        if value is not None and (term is None or term >= newest):
-            # A row that is damaged, or of another version, is the patient's newest all the same: what came before it
-            # lacks events that were committed. Who restores the patient says what is wrong.
-            self._terms[partition] = newest if term is None else term
+        term = term_after(self._terms.get(partition, 0), value)
+        if value is not None and term is not None:
+            self._terms[partition] = term
             if key != MARK:
                 self.outdated.pop(key, None)
                 self.put(partition, key, value)

@@ -14,9 +14,8 @@ from datetime import datetime
 from connectors.kafka.clients import open_consumer, records_to
 from connectors.settings import Settings
 from streams.worker.rows.erased import PREFIX, erased_key
-from streams.worker.rows.state_row import MARK, decode_row, term_of
-from twin.events import BadEvent, decode, event_id, from_millis
-from twin.events import Release as ReleaseEvent
+from streams.worker.rows.state_row import MARK, decode_row, term_after
+from twin.events import BadEvent, Release, decode, event_id, from_millis
 from twin.patient.averaged import histories_in
 from twin.record.history import History
 
@@ -56,11 +55,10 @@ def newest_rows(settings: Settings, changelog: str) -> dict[str, bytes]:
     consumer = open_consumer(settings.kafka)
     try:
         for record in records_to(consumer, consumer.end_offsets(places)):
-            term, newest = term_of(record.value), terms.get(record.partition, 0)
-            if record.value is None or (term is not None and term < newest):
+            term = term_after(terms.get(record.partition, 0), record.value)
+            if term is None:
                 continue
-            # A damaged row is the patient's newest all the same: whoever reads it says what is wrong.
-            terms[record.partition] = newest if term is None else term
+            terms[record.partition] = term
             if record.key != MARK:
                 rows[record.key] = record.value
     finally:
@@ -96,7 +94,7 @@ def held_in(raw: bytes) -> Iterator[HeldEvent]:
 def release_of(
     patient_id: str, now: datetime, events: Iterable[str] = (), begins: datetime | None = None,
     ends: datetime | None = None,
-) -> ReleaseEvent:  # fmt: skip
+) -> Release:  # fmt: skip
     """The event by which a clinician lets these events, or all from ``begins`` to ``ends``, count.
 
     Raises:
@@ -104,7 +102,7 @@ def release_of(
     """
     named = tuple(events)
     name = event_id("release", patient_id, now.isoformat(), *named, begins, ends)
-    return ReleaseEvent(
+    return Release(
         event_id=name, patient_id=patient_id, time=now, source="dosetwin held", events=named, begins=begins, ends=ends
     )
 

@@ -105,6 +105,18 @@ def term_of(raw: bytes | None) -> int | None:
     return term if _CHECK.unpack_from(raw, _HEAD.size)[0] == zlib.crc32(raw[: _HEAD.size]) else None
 
 
+def term_after(newest: int, raw: bytes | None) -> int | None:
+    """The newest term of a partition whose changelog goes on with ``raw``; ``None`` where that does not count.
+
+    A row that is damaged, or of another version, is the patient's newest all the same: what came before it lacks events
+    that were committed. Who reads it says what is wrong.
+    """
+    term = term_of(raw)
+    if raw is None or (term is not None and term < newest):
+        return None
+    return newest if term is None else term
+
+
 def decode_row(raw: bytes) -> StateRow:
     """Inverse of `encode_row`.
 
