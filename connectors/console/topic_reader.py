@@ -247,8 +247,10 @@ class TopicReader:
         """Report whether the past is read, and how much is waiting, from what the last poll brought along."""
         if not self._broker_answers():
             raise ConnectionResetError("the broker is gone")
-        at = {partition: consumer.position(partition) for partition in partitions}
-        self._next.update(at)
+        # Without a limit of its own a position waits half a minute for a leader that has gone.
+        told = {partition: consumer.position(partition, timeout_ms=0) for partition in partitions}
+        self._next.update({partition: offset for partition, offset in told.items() if offset is not None})
+        at = {partition: self._next.get(partition, 0) for partition in partitions}
         behind = sum(max(0, (consumer.highwater(p) or ends[p]) - at[p]) for p in partitions)
         past_read = all(at[p] >= ends[p] for p in partitions)
         self._report(state="live" if past_read else "rebuilding", detail="", behind=behind)

@@ -147,13 +147,31 @@ def test_a_broker_that_goes_away_is_noticed_and_does_not_hold_up_the_end(
         reader = TopicReader(live, bootstrap, prefix)
         reader.start()
         assert eventually(lambda: live.status.state == "live")
-    assert eventually(lambda: live.status.state == "unreachable")
+    assert eventually(lambda: live.status.state == "unreachable", seconds=120)
     assert len(live.ward().rows) == 1
     started = time.monotonic()
     reader.stop()
     assert live.status.state == "stopped"
     assert time.monotonic() - started < 4.5
     gc.collect()  # kafka-python leaves a socket behind for every connection refused to it; they end with this test
+
+
+def test_a_position_that_only_a_leader_could_confirm_is_not_waited_for() -> None:
+    class LeaderGone:
+        """As kafka-python's consumer is between two leaders: without a limit ``position`` takes half a minute."""
+
+        def position(self, partition: str, timeout_ms: float | None = None) -> int | None:
+            assert timeout_ms == 0
+            return 7 if partition == "known" else None
+
+        def highwater(self, _: str) -> None:
+            return None
+
+    live = LiveBoard(Board())
+    reader = TopicReader(live, "127.0.0.1:1")
+    reader._answered, reader._answered_at = True, time.monotonic()
+    reader._locate(LeaderGone(), ["known", "unknown"], {"known": 7, "unknown": 2})
+    assert (live.status.state, live.status.behind) == ("rebuilding", 2)
 
 
 def test_the_topic_tells_a_dead_letter_from_an_event() -> None:
