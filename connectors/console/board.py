@@ -2,8 +2,8 @@
 
 The picture depends only on which facts are known, not on the order they came in. An estimate, forecast or prediction
 is known by its patient and event time: late data makes the twin say it again, and the newer word replaces the older
-one. An alert is known by its id, its transitions by their revision. So reading the topics again from the beginning,
-or reading parts of them twice, ends in the same picture.
+one, or takes it back; then the newest that stands is shown. An alert is known by its id, its transitions by their
+revision. So reading the topics again from the beginning, or reading parts of them twice, ends in the same picture.
 
 Every change carries the number of the fold that made it. A frame "since n" holds what changed after fold n, so a page
 that could not keep up needs no queue: its next frame simply spans more folds. The board is pure and not thread-safe.
@@ -24,16 +24,38 @@ from connectors.console.views import (
     Ahead,
     AlertCard,
     Floor,
+    Foreseen,
     MeasuredPoint,
     ModelNotes,
     Parameter,
     Refused,
     WardRow,
 )
-from twin.events import Alert, Estimate, Event, Forecast, OutputEvent, Prediction, Rejected, Withdrawn, to_millis
+from twin.events import (
+    Alert,
+    Estimate,
+    Event,
+    Forecast,
+    OutputEvent,
+    Prediction,
+    Rejected,
+    Withdrawn,
+    encode,
+    to_millis,
+)
 
 POINTS_KEPT = 1500
 """History per patient: about two months of hourly estimates."""
+
+ESTIMATES_KEPT = 96
+"""Whole estimates per patient, of which the newest that stands is shown: a day by the quarter of an hour, further than
+which no event is dated ahead of the others. Were more taken back, nothing is shown until the next."""
+
+FIRST_KEPT = 8
+"""Whole estimates per patient from the beginning on: the first that stands says what was believed before any value."""
+
+FORECASTS_KEPT = 16
+"""Forecasts per patient, of which the newest that stands is shown."""
 
 MEASURED_KEPT = 1000
 """Measured values per patient."""
@@ -43,6 +65,8 @@ ALERTS_KEPT = 100
 
 REFUSED_KEPT = 200
 """Dead letters shown, the newest by offset."""
+
+_FORESEEN = msgspec.msgpack.Decoder(Foreseen)
 
 T = TypeVar("T")
 
@@ -133,22 +157,29 @@ def _place(item: tuple[tuple[int, str], tuple[object, int]]) -> tuple[int, str]:
 
 @dataclass(slots=True)
 class _Patient:
+    """What stands of one patient; whole estimates and forecasts are kept as bytes: a tenth of the memory."""
+
     points: _Newest[bytes]
-    measured: _Newest[MeasuredPoint]
+    measured: _Newest[MeasuredPoint] = field(default_factory=lambda: _Newest(MEASURED_KEPT))
+    estimates: _Newest[bytes] = field(default_factory=lambda: _Newest(ESTIMATES_KEPT))
+    beginning: _Newest[bytes] = field(default_factory=lambda: _Newest(FIRST_KEPT))
+    forecasts: _Newest[bytes] = field(default_factory=lambda: _Newest(FORECASTS_KEPT))
     first: Estimate | None = None
     latest: Estimate | None = None
-    forecast: Forecast | None = None
+    forecast: Foreseen | None = None
     forecast_version: int = 0
     alerts: dict[str, dict[int, Alert]] = field(default_factory=dict)
     alerts_version: int = 0
     removed_version: int = 0
     version: int = 0
-    row: tuple[int, WardRow] | None = None
+    drawn: tuple[int, WardRow, int] | None = None
 
     def estimate(self, event: Estimate, version: int) -> bool:
-        # A point is kept as the JSON it will be sent as: a tenth of the memory, and encoded once for all pages.
-        encoded = msgspec.json.encode(picture.point(event))
-        changed = self.points.put(to_millis(event.time), "", encoded, version)
+        millis, whole = to_millis(event.time), encode(event)
+        # A point is kept as the JSON it will be sent as: encoded once for all pages.
+        changed = self.points.put(millis, "", msgspec.json.encode(picture.point(event)), version)
+        self.estimates.put(millis, "", whole, version)
+        self.beginning.put(-millis, "", whole, version)
         if self.latest is None or event.time >= self.latest.time:
             changed |= event != self.latest
             self.latest = event
@@ -161,9 +192,11 @@ class _Patient:
         return self.measured.put(to_millis(event.time), event.output, picture.measured(event), version)
 
     def foresee(self, event: Forecast, version: int) -> bool:
-        if self.forecast is not None and (event.time < self.forecast.time or event == self.forecast):
+        forecast = picture.foreseen(event)
+        self.forecasts.put(forecast.t, "", msgspec.msgpack.encode(forecast), version)
+        if self.forecast is not None and (forecast.t < self.forecast.t or forecast == self.forecast):
             return False
-        self.forecast, self.forecast_version = event, version
+        self.forecast, self.forecast_version = forecast, version
         return True
 
     def alert(self, event: Alert, version: int) -> bool:
@@ -175,20 +208,42 @@ class _Patient:
         return True
 
     def withdraw(self, event: Withdrawn, version: int) -> bool:
-        """Take points of the past from the picture; the newest estimate stays until a newer one comes."""
+        """Take what is withdrawn from the picture; of what remains the newest is shown, and the first."""
         millis = to_millis(event.time)
         gone = [self.measured.remove(millis, series.name) for series in event.measured]
         if not event.estimated:
             gone.append(self.points.remove(millis, ""))
+            if self.estimates.remove(millis, ""):
+                self.latest = _estimate(self.estimates.last())
+            if self.beginning.remove(-millis, ""):
+                self.first = _estimate(self.beginning.last())
+        if not event.foreseen and self.forecasts.remove(millis, ""):
+            left = self.forecasts.last()
+            forecast = None if left is None else _FORESEEN.decode(left)
+            if forecast != self.forecast:
+                self.forecast, self.forecast_version = forecast, version
+                gone.append(True)
         if any(gone):
             self.removed_version = version
         return any(gone)
+
+    def clock(self) -> int:
+        """The newest time (ms) of which anything is said that stands."""
+        last = self.measured.last()
+        said = [0 if last is None else last.t, 0 if self.forecast is None else self.forecast.t]
+        said += [] if self.latest is None else [to_millis(self.latest.time)]
+        newest = (steps[max(steps)] for steps in self.alerts.values())
+        return max([*said, *(to_millis(alert.time) for alert in newest if alert.state != "withdrawn")])
 
     def cards(self) -> tuple[AlertCard, ...]:
         """Alerts to show: the active ones, worst first, then the ended ones; among equals the newest onset first."""
         cards = [picture.alert_card([steps[n] for n in sorted(steps)]) for steps in self.alerts.values()]
         cards.sort(key=_reading_order)
         return tuple(cards[:ALERTS_KEPT])
+
+
+def _estimate(whole: bytes | None) -> Estimate | None:
+    return None if whole is None else Estimate.model_validate_json(whole)
 
 
 def _reading_order(card: AlertCard) -> tuple[int, int, str]:
@@ -212,7 +267,6 @@ class Board:
         self._points_kept = points_kept
         self._models = dict(models or {})
         self._patients: dict[str, _Patient] = {}
-        self._clock: int | None = None
         self._refused: _Newest[Refused] = _Newest(REFUSED_KEPT)
         self._refused_version = 0
 
@@ -243,9 +297,11 @@ class Board:
 
     def ward(self, since: int = 0) -> WardFrame:
         """The ward table, or its rows that changed after fold ``since``."""
-        rows = tuple(self._row(key, each) for key, each in sorted(self._patients.items()) if each.version > since)
+        drawn = [(each.version, *self._drawn(key, each)) for key, each in sorted(self._patients.items())]
+        rows = tuple(row for version, row, _ in drawn if version > since)
+        clock = max((millis for _, _, millis in drawn), default=0) or None
         refused = tuple(reversed(self._refused.since(0))) if self._refused_version > since or since == 0 else None
-        return WardFrame("ward", since, self.version, self._clock, rows, refused, self._refused.overflowed)
+        return WardFrame("ward", since, self.version, clock, rows, refused, self._refused.overflowed)
 
     def patient(self, patient_id: str, since: int = 0) -> PatientFrame:
         """One patient, or what changed of it after fold ``since``; raises `UnknownPatient`."""
@@ -260,7 +316,7 @@ class Board:
             type="patient",
             since=since,
             version=self.version,
-            row=self._row(patient_id, patient),
+            row=self._drawn(patient_id, patient)[0],
             points=tuple(map(msgspec.Raw, patient.points.since(since))),
             points_kept=patient.points.kept,
             measured=patient.measured.since(since),
@@ -279,7 +335,7 @@ class Board:
     def _output(self, event: OutputEvent, version: int) -> bool:
         patient = self._patients.get(event.patient_id)
         if patient is None:
-            patient = _Patient(_Newest(self._points_kept), _Newest(MEASURED_KEPT))
+            patient = _Patient(_Newest(self._points_kept))
             self._patients[event.patient_id] = patient
         match event:
             case Estimate():
@@ -296,7 +352,6 @@ class Board:
                 changed = False
         if changed:
             patient.version = version
-            self._clock = max(self._clock or 0, to_millis(event.time))
         return changed
 
     def _letter(self, letter: Rejected, version: int) -> bool:
@@ -308,9 +363,10 @@ class Board:
             self._refused_version = version
         return changed
 
-    def _row(self, patient_id: str, patient: _Patient) -> WardRow:
-        if patient.row is None or patient.row[0] != patient.version:
+    def _drawn(self, patient_id: str, patient: _Patient) -> tuple[WardRow, int]:
+        """The row of a patient, and the newest time (ms) of which it speaks."""
+        if patient.drawn is None or patient.drawn[0] != patient.version:
             active = [card for card in patient.cards() if card.active]
             built = picture.row(patient_id, patient.latest, patient.forecast, active, patient.measured.last())
-            patient.row = (patient.version, built)
-        return patient.row[1]
+            patient.drawn = (patient.version, built, patient.clock())
+        return patient.drawn[1:]

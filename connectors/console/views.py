@@ -19,7 +19,6 @@ from twin.events import (
     Estimate,
     Exposure,
     Forecast,
-    ForecastBand,
     Nadir,
     Prediction,
     Rejected,
@@ -140,6 +139,16 @@ class Point(msgspec.Struct, frozen=True):
     r: dict[str, float]
 
 
+class Foreseen(msgspec.Struct, frozen=True):
+    """A forecast as it is kept: from ``t`` on, per output five rows of quantiles along ``times``, and the nadir."""
+
+    t: int
+    model: str
+    times: tuple[int, ...]
+    rows: dict[str, tuple[tuple[float, ...], ...]]
+    nadir: LowPoint | None
+
+
 class Ahead(msgspec.Struct, frozen=True):
     """The newest forecast: per output five rows of quantiles along ``times``."""
 
@@ -235,17 +244,21 @@ def measured(prediction: Prediction) -> MeasuredPoint:
     )
 
 
-def ahead(forecast: Forecast) -> Ahead:
-    """The forecast as rows of quantiles."""
-
-    def rows(band: ForecastBand) -> tuple[tuple[float, ...], ...]:
-        return tuple(tuple(map(brief, row)) for row in (band.q05, band.q25, band.median, band.q75, band.q95))
-
-    return Ahead(
+def foreseen(forecast: Forecast) -> Foreseen:
+    """What is kept of the forecast: no value is shortened yet, as most are never looked at."""
+    return Foreseen(
         t=to_millis(forecast.time),
+        model=forecast.model,
         times=tuple(map(to_millis, forecast.times)),
-        o={band.name: rows(band) for band in forecast.outputs},
+        rows={band.name: band.quantiles for band in forecast.outputs},
+        nadir=None if forecast.nadir is None else _low_point(forecast, forecast.nadir),
     )
+
+
+def ahead(forecast: Foreseen) -> Ahead:
+    """The forecast as rows of quantiles."""
+    shortened = {name: tuple(tuple(map(brief, row)) for row in rows) for name, rows in forecast.rows.items()}
+    return Ahead(t=forecast.t, times=forecast.times, o=shortened)
 
 
 def parameters(estimate: Estimate, first: Estimate | None, notes: ModelNotes) -> tuple[Parameter, ...]:
@@ -306,13 +319,13 @@ def refused(letter: Rejected) -> Refused:
 def row(
     patient_id: str,
     latest: Estimate | None,
-    forecast: Forecast | None,
+    forecast: Foreseen | None,
     active: Sequence[AlertCard],
     last_measured: MeasuredPoint | None,
 ) -> WardRow:
     """The ward line of one patient from the newest of everything known."""
     levels = () if latest is None else tuple(Level(b.name, b.unit, quantiles(b)) for b in latest.outputs)
-    nadir = None if forecast is None or forecast.nadir is None else _low_point(forecast, forecast.nadir)
+    nadir = None if forecast is None else forecast.nadir
     count = nadir.output if nadir else next((level.name for level in levels if _is_count(level.unit)), None)
     ordered = tuple(sorted(active, key=_alarm_order))
     return WardRow(

@@ -12,12 +12,13 @@ BANDS = {"q05": "5 %", "q25": "25 %", "median": "median", "q75": "75 %", "q95": 
 
 ONE_PATIENT = ("patient", "model")
 
-REVISED = ("estimate", "parameter", "exposure", "delivery", "health", "model_weight", "prediction", "nadir")
+REVISED = ("estimate", "parameter", "exposure", "delivery", "health", "model_weight", "prediction", "nadir", "issued")
 """Measurements whose points late data replace, or withdraw: what is shown of them is the best that is known now."""
 
 _RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
 _PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
 _STANDING = "|> filter(fn: (r) => not exists r.withdrawn or not r.withdrawn)"
+_AT_MILLIS = "|> map(fn: (r) => ({r with _time: time(v: int(v: r._time) / 1000000 * 1000000)}))"
 _SHOW_TIMES = '|> sort(columns: ["_time"])'
 
 
@@ -81,28 +82,27 @@ def bands_as_published() -> str:
     names = {field: f"then {shown}" for field, shown in BANDS.items()}
     return f"""{points("estimate_published", *ONE_PATIENT, "output")}
   |> group()
-  |> map(fn: (r) => ({{r with _time: time(v: int(v: r._time) / 1000000 * 1000000)}}))
+  {_AT_MILLIS}
   |> sort(columns: ["_time", "rev"])
   |> unique(column: "_time")
   {columns(names)}"""
 
 
 def latest_forecast() -> str:
-    """The newest forecast that was not withdrawn, and no older one: their points lie between its own."""
+    """The newest forecast that stands, in the words that stand, and no older one: their points lie between its own."""
     names = {field: f"ahead {shown}" for field, shown in BANDS.items()}
-    return f"""withdrawn = from(bucket: v.defaultBucket)
-  |> {_RANGE}
-  |> filter(fn: (r) => r._measurement == "issued" and r._field == "withdrawn" and r._value == true)
-  |> filter(fn: (r) => r.patient == "${{patient}}" and r.model == "${{model}}")
+    since_ever = "range(start: 0, stop: v.timeRangeStop)"
+    return f"""newest = {points("issued", *ONE_PATIENT, time_range=since_ever)}
   |> group()
-  |> map(fn: (r) => ({{issued: int(v: r._time)}}))
-  |> findColumn(fn: (key) => true, column: "issued")
-ahead = {points("forecast", *ONE_PATIENT, "output")}
+  |> sort(columns: ["_time"])
+  |> tail(n: 1)
+  |> map(fn: (r) => ({{issued: int(v: r._time), rev: r.rev}}))
+issued = newest |> findColumn(fn: (key) => true, column: "issued")
+rev = newest |> findColumn(fn: (key) => true, column: "rev")
+{points("forecast", *ONE_PATIENT, "output")}
   |> group()
-  |> filter(fn: (r) => not contains(value: r.issued, set: withdrawn))
-newest = (ahead |> max(column: "issued") |> findRecord(fn: (key) => true, idx: 0)).issued
-ahead
-  |> filter(fn: (r) => r.issued == newest)
+  |> filter(fn: (r) => contains(value: r.issued, set: issued) and contains(value: r.rev, set: rev))
+  {_AT_MILLIS}
   {columns(names)}
   {_SHOW_TIMES}"""
 

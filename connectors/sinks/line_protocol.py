@@ -4,7 +4,7 @@ A point is its measurement, its tags and its time, and a later write of the same
 from the event alone, and reading the stream again changes nothing. Tags are few and bounded: never an event id or an
 alert id, and a device's name only where an alert is about it. What may change when late data come (severity, text) is a
 field, so that the corrected point replaces the old one: what stands is the best that is known now. What was said before
-of the same point stays beside it (`revised`). Curves are floats in every point. Two alerts, or doses of two
+of the same point stays beside it (`said`). Curves are floats in every point. Two alerts, or doses of two
 plans, of one patient in one millisecond stay apart by the nanoseconds below it, taken from their ids (`scatter`).
 
 What each kind of event becomes is in `connectors.sinks.lines`.
@@ -47,23 +47,22 @@ def line(measurement: str, tags: Mapping[str, str], fields: Fields, ns: int) -> 
     return f"{key} {written} {ns}"
 
 
-def revised(measurement: str, tags: Mapping[str, str], fields: Fields, time: datetime, arrival: Arrival) -> str:
-    """The line of a point that a later word of the twin replaces, or withdraws.
+def said(
+    measurement: str, tags: Mapping[str, str], fields: Fields, time: datetime, arrival: Arrival
+) -> tuple[str, str]:
+    """The line of a point that a later word of the twin replaces or withdraws, and that of it as it was published then.
 
-    Its ``rev`` grows with each word on it: the place of the word in its topic.
+    Its ``rev`` grows with each word on it: the place of the word in its topic. Nothing replaces what was published then
+    but the same word said again: words on one point are told apart by the nanoseconds below its millisecond, which are
+    made of what is said; ``published`` (ns) is when the word came.
     """
-    return line(measurement, tags, {**fields, "rev": arrival.offset, "withdrawn": False}, nanos(time))
-
-
-def as_published(measurement: str, tags: Mapping[str, str], fields: Fields, time: datetime, arrival: Arrival) -> str:
-    """The line of a point as it was published then, which nothing replaces but the same word said again.
-
-    Words on one point are told apart by the nanoseconds below its millisecond, which are made of what is said; ``rev``
-    puts them in order and ``published`` (ns) is when the word came.
-    """
+    now: Fields = {"rev": arrival.offset, "withdrawn": False}
+    then: Fields = {"rev": arrival.offset, "published": arrival.millis * NS_PER_MS}
     below_ms = scatter(repr((measurement, tags, fields)), NS_PER_MS)
-    came: Fields = {"rev": arrival.offset, "published": arrival.millis * NS_PER_MS}
-    return line(measurement + PUBLISHED, tags, {**fields, **came}, nanos(time) + below_ms)
+    return (
+        line(measurement, tags, {**fields, **now}, nanos(time)),
+        line(measurement + PUBLISHED, tags, {**fields, **then}, nanos(time) + below_ms),
+    )
 
 
 def in_unit(quantity: Quantity | None, unit: str) -> float | None:

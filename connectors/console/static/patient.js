@@ -91,7 +91,7 @@ export class Patient {
   }
 
   get now() {
-    return this.row.time ?? this.forecast?.t ?? 0;
+    return this.row.time ?? [...this.points.keys()].at(-1) ?? this.forecast?.t ?? 0;
   }
 
   draw() {

@@ -10,7 +10,7 @@
 | `model_weight` | patient, model, rival | weight | event |
 
 Each point is what is believed of that time now, with ``rev`` and ``withdrawn``. As it was published then it stands in
-`estimate_published` and `exposure_published`, with ``rev`` and ``published``.
+the measurement of that name with `_published` behind it, with ``rev`` and ``published``.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import Fields, as_published, band_fields, in_unit, revised
+from connectors.sinks.line_protocol import Fields, band_fields, in_unit, said
 from twin.events import Estimate, Exposure
 
 EVENT = Estimate
@@ -27,9 +27,7 @@ EVENT = Estimate
 def lines(event: Estimate, arrival: Arrival) -> Iterator[str]:
     for measurement, tags, fields in _points(event):
         named = {"patient": event.patient_id, "model": event.model, **tags}
-        yield revised(measurement, named, fields, event.time, arrival)
-        if measurement in ("estimate", "exposure"):
-            yield as_published(measurement, named, fields, event.time, arrival)
+        yield from said(measurement, named, fields, event.time, arrival)
 
 
 def _points(event: Estimate) -> Iterator[tuple[str, dict[str, str], Fields]]:

@@ -4,7 +4,8 @@
 |---|---|---|---|
 | `prediction` | patient, model, output, unit | observed, q05 … q95, pit, innovation, population_median | event |
 
-With ``rev`` and ``withdrawn``: a measured value may turn out to be none of the patient's.
+With ``rev`` and ``withdrawn``: a measured value may turn out to be none of the patient's. As it was published then it
+stands in `prediction_published`, with ``rev`` and ``published``.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import QUANTILES, revised
+from connectors.sinks.line_protocol import QUANTILES, said
 from twin.events import Prediction
 
 EVENT = Prediction
@@ -21,4 +22,4 @@ EVENT = Prediction
 def lines(event: Prediction, arrival: Arrival) -> Iterator[str]:
     tags = {"patient": event.patient_id, "model": event.model, "output": event.output, "unit": event.unit}
     names = ("observed", *QUANTILES, "pit", "innovation", "population_median")
-    yield revised("prediction", tags, {name: float(getattr(event, name)) for name in names}, event.time, arrival)
+    yield from said("prediction", tags, {name: float(getattr(event, name)) for name in names}, event.time, arrival)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from connectors.console.board import REFUSED_KEPT, Board, UnknownPatient
 from connectors.console.views import STEPS_SHOWN, Floor, ModelNotes
 from tests import factories as make
-from twin.events import Estimate, OutputEvent, Prediction, Quantity, Rejected, Subject
+from twin.events import Estimate, OutputEvent, Prediction, Quantity, Rejected, Subject, Withdrawn
 
 Known = OutputEvent | Rejected
 
@@ -59,9 +59,9 @@ levels = st.integers(1, 3)
 
 
 @st.composite
-def known_events(draw: st.DrawFn) -> Known:
+def known_events(draw: st.DrawFn, *more: str) -> Known:
     patient, time = draw(patients), make.at(draw(hours))
-    match draw(st.sampled_from(["estimate", "prediction", "forecast", "alert", "rejected"])):
+    match draw(st.sampled_from(["estimate", "prediction", "forecast", "alert", "rejected", *more])):
         case "estimate":
             return make.estimate(patient, time, observations=draw(levels) - 1, ess=float(draw(levels)))
         case "prediction":
@@ -75,15 +75,17 @@ def known_events(draw: st.DrawFn) -> Known:
             onset = make.at(draw(st.integers(0, 1)))
             severity = draw(st.sampled_from(["low", "medium", "high"]))
             return make.alert(patient, time, state=state, revision=revision, onset=onset, severity=severity)
+        case "withdrawn":
+            return make.withdrawn(patient, time, estimated=draw(st.booleans()), foreseen=draw(st.booleans()))
         case _:
             return make.rejected(patient, offset=draw(hours), detail=f"detail {draw(levels)}")
 
 
 def shuffled_keeping_revisions(events: Sequence[Known], seed: int) -> list[Known]:
-    """Any interleaving in which words about the same fact keep their order, as a Kafka partition keeps them."""
+    """Any interleaving in which words of the same time keep their order, as a Kafka partition keeps them."""
     by_fact: dict[tuple[object, ...], list[Known]] = defaultdict(list)
     for event in events:
-        by_fact[alert_fact(event)].append(event)
+        by_fact[of_one_time(event)].append(event)
     chance = random.Random(seed)
     queues, mixed = list(by_fact.values()), []
     while queues:
@@ -101,6 +103,37 @@ def alert_fact(event: Known) -> tuple[object, ...]:
     return identity(event)
 
 
+def of_one_time(event: Known) -> tuple[object, ...]:
+    """What may be taken back together."""
+    if isinstance(event, Rejected) or event.kind == "alert":
+        return alert_fact(event)
+    return (event.patient_id, event.time)
+
+
+@given(st.lists(known_events("withdrawn"), max_size=40), st.integers(0, 2**32))
+def test_the_order_in_which_facts_are_heard_and_taken_back_is_no_matter(events: list[Known], seed: int) -> None:
+    assert picture(folded(events)) == picture(folded(shuffled_keeping_revisions(events, seed)))
+
+
+@given(st.lists(known_events("withdrawn"), max_size=40))
+def test_the_picture_is_that_of_what_stands(events: list[Known]) -> None:
+    standing: dict[tuple[object, ...], Known] = {}
+    for event in events:
+        if isinstance(event, Withdrawn):
+            gone = [("prediction", series.name) for series in event.measured]
+            gone += [("estimate", "")] if not event.estimated else []
+            gone += [("forecast", "")] if not event.foreseen else []
+            for kind, output in gone:
+                standing.pop((kind, event.patient_id, event.time, output, "", 0), None)
+        else:
+            standing[alert_fact(event)] = event
+    seen, expected = picture(folded(events)), picture(folded(list(standing.values())))
+    heard_of = {row["id"] for row in expected["ward"]["rows"]}
+    seen["ward"]["rows"] = [row for row in seen["ward"]["rows"] if row["id"] in heard_of]
+    seen["patients"] = {patient: frame for patient, frame in seen["patients"].items() if patient in heard_of}
+    assert seen == expected
+
+
 @given(st.lists(known_events(), max_size=40), st.integers(0, 2**32))
 def test_the_order_in_which_facts_are_heard_is_no_matter(events: list[Known], seed: int) -> None:
     assert picture(folded(events, points_kept=4)) == picture(
@@ -108,7 +141,7 @@ def test_the_order_in_which_facts_are_heard_is_no_matter(events: list[Known], se
     )
 
 
-@given(st.lists(known_events(), max_size=30), st.integers(0, 30))
+@given(st.lists(known_events("withdrawn"), max_size=30), st.integers(0, 30))
 def test_hearing_a_stretch_again_changes_nothing(events: list[Known], start: int) -> None:
     once = folded(events)
     again = folded([*events, *events[start:]])
@@ -123,7 +156,7 @@ def test_a_duplicate_of_a_fact_is_no_change(events: list[Known]) -> None:
     assert board.version == version
 
 
-@given(st.lists(known_events(), max_size=40), st.lists(st.integers(0, 40), max_size=5))
+@given(st.lists(known_events("withdrawn"), max_size=40), st.lists(st.integers(0, 40), max_size=5))
 def test_a_snapshot_and_what_changed_since_make_the_picture_of_now(events: list[Known], looks: list[int]) -> None:
     board, page = Board(points_kept=4), BrowserPage()
     for number, event in enumerate(events):
@@ -149,7 +182,10 @@ class BrowserPage:
         refused = ward["refused"] if ward["refused"] is not None else self.ward.get("refused")
         self.ward = ward | {"refused": refused}
         for patient_id in self.rows:
-            self.merge(patient_id, plain(board.patient(patient_id, self.since if patient_id in self.patients else 0)))
+            told = board.patient(patient_id, self.since if patient_id in self.patients else 0)
+            if told.since == 0:
+                self.patients.pop(patient_id, None)
+            self.merge(patient_id, plain(told))
         self.since = board.version
 
     def merge(self, patient_id: str, frame: dict[str, Any]) -> None:
@@ -187,6 +223,39 @@ def test_what_is_withdrawn_leaves_the_picture_and_a_page_gets_all_that_is_left()
     board.fold(said[1])
     board.fold(said[3])
     assert picture(board) == picture(folded(said))
+
+
+def test_where_the_newest_estimate_and_forecast_are_withdrawn_the_newest_that_stand_are_shown() -> None:
+    said: list[Known] = [make.estimate("P-1", make.at(hour), ess=10.0 * hour) for hour in range(4)]
+    said += [make.forecast("P-1", make.at(hour), p_grade4=hour / 8) for hour in (1, 3)]
+    board = folded([*said, make.withdrawn("P-1", make.at(3))])
+    (row,) = board.ward().rows
+    assert (row.ess, row.time) == (20.0, round(make.at(2).timestamp() * 1000))
+    assert row.nadir is not None
+    assert row.nadir.p_grade4 == 0.125
+    assert board.ward().clock == row.time
+    frame = board.patient("P-1")
+    assert frame.forecast is not None
+    assert frame.forecast.t == round(make.at(1).timestamp() * 1000)
+    for hour in (2, 1, 0):
+        board.fold(make.withdrawn("P-1", make.at(hour)))
+    (row,) = board.ward().rows
+    assert (row.time, row.levels, row.nadir) == (None, (), None)
+    board.fold(said[1])
+    assert board.ward().rows[0].ess == 10.0
+
+
+def test_where_the_first_estimate_is_withdrawn_the_first_that_stands_tells_what_was_believed_before() -> None:
+    first = [
+        make.estimate("P-1", make.at(hour), observations=0, parameters=(make.band("CL", "L/h", 30.0 + hour),))
+        for hour in (0, 1)
+    ]
+    now = make.estimate("P-1", make.at(9), parameters=(make.band("CL", "L/h", 20.0),))
+    board = folded([*first, now])
+    board.fold(make.withdrawn("P-1", make.at(0), estimated=False))
+    (clearance,) = board.patient("P-1").parameters
+    assert clearance.prior is not None
+    assert (clearance.now[2], clearance.prior[2]) == (20.0, 31.0)
 
 
 def test_history_keeps_the_newest_points_only() -> None:

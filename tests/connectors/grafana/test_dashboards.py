@@ -17,8 +17,9 @@ import yaml
 from connectors.grafana import build, flux
 from connectors.grafana.alerting import alert_rules
 from connectors.kafka.records import Record
-from connectors.kafka.topics import HEARTBEATS
+from connectors.kafka.topics import HEARTBEATS, topic_of
 from connectors.services import Influx
+from connectors.sinks import influx as influx_sink
 from connectors.sinks import operations
 from tests import factories as make
 from tests.connectors.console.bench import Bench, eventually, running
@@ -328,7 +329,8 @@ def test_what_is_known_now_is_shown_and_what_was_published_then_stays(bench: Ben
 def test_what_is_withdrawn_is_shown_no_more_until_it_is_said_again(bench: Bench, shown: Shown) -> None:
     patient = f"W-{uuid.uuid4().hex[:6]}"
     said: list[Any] = [make.estimate(patient, make.at(hour)) for hour in range(3)]
-    said += [make.forecast(patient, make.at(hour), (hour / 8, 3.0), p_grade4=hour / 4) for hour in (1, 2)]
+    # Both forecasts speak of hour 4: the newer one must not have taken that of the older one with it.
+    said += [make.forecast(patient, make.at(hour), (hour / 8, 4.0 - hour), p_grade4=hour / 4) for hour in (1, 2)]
     said += [make.prediction(patient, make.at(hour), observed=3.0) for hour in (1, 2)]
     one = {"patient": patient, "model": make.MODEL, "output": "neutrophils"}
     panels = {panel["title"]: panel for board in BOARDS for panel in panels_of(board)}
@@ -355,5 +357,40 @@ def test_what_is_withdrawn_is_shown_no_more_until_it_is_said_again(bench: Bench,
     written(*(one for one in said if one.time == make.at(2)))
     bands, ahead, measured, row = now()
     assert (bands, measured) == ([make.at(0), make.at(1), make.at(2)], [make.at(1), make.at(2)])
-    assert ahead == [make.at(2.25), make.at(5)]
+    assert ahead == [make.at(2.25), make.at(4)]
     assert row["p grade 4"] == 0.5
+
+
+def test_what_stands_is_the_same_however_often_and_from_wherever_it_is_delivered_again(
+    bench: Bench, shown: Shown
+) -> None:
+    patient = f"V-{uuid.uuid4().hex[:6]}"
+    said: list[Any] = [make.estimate(patient, make.at(hour), ess=100.0 + hour) for hour in range(3)]
+    stays = make.forecast(patient, make.at(1), (1.0, 2.0), 3.5)
+    # Said of one time, said otherwise, taken back, said as at first, and taken back again.
+    words = [make.forecast(patient, make.at(2), (0.0, 1.0), level) for level in (3.0, 2.5)]
+    gone = make.withdrawn(patient, make.at(2))
+    said += [stays, *words, gone, words[0], said[2], gone]
+    records = [
+        Record(topic_of(type(event)), 0, offset, 1000 + offset, None, encode(event))
+        for offset, event in enumerate(said)
+    ]
+    one = {"patient": patient, "model": make.MODEL, "output": "neutrophils"}
+
+    def standing() -> tuple[list[Any], list[Any], list[Any], list[Any]]:
+        ahead = [(row["_time"], row["ahead median"]) for row in shown.rows(flux.latest_forecast(), **one)]
+        health = shown.rows(flux.curves("health", {"ess": "ess"}, *flux.ONE_PATIENT), **one)
+        parameter = shown.rows(flux.points("parameter_published", *flux.ONE_PATIENT), **one)
+        delivery = shown.rows(flux.points("delivery_published", *flux.ONE_PATIENT), **one)
+        then = [sorted((row["_time"], row["rev"]) for row in rows) for rows in (parameter, delivery)]
+        return ahead, [(row["_time"], row["ess"]) for row in health], *then
+
+    with closing(influx_sink.InfluxWriter(bench.to_influx)) as writer:
+        for begin in (0, 0, 4, 2, 9, 5, 1):
+            for record in records[begin:]:
+                writer.write(writer.items(record))
+            ahead, health, parameter, delivery = standing()
+            assert ahead == list(zip(stays.times, stays.outputs[1].median, strict=True))
+            assert health == [(make.at(0), 100.0), (make.at(1), 101.0)]
+            assert len(parameter) == 2 * 3
+            assert [rev for _, rev in delivery] == [0, 1, 8]

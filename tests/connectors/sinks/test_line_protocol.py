@@ -64,13 +64,9 @@ def test_an_estimate_becomes_its_curves_and_its_health() -> None:
     assert neutrophils.fields["median"] == 4.2
     assert neutrophils.ns == ns(make.START)
     assert sorted({point.measurement for point in written}) == [
-        "delivery",
-        "estimate",
-        "estimate_published",
-        "exposure",
-        "exposure_published",
-        "health",
-        "parameter",
+        name + ending
+        for name in ("delivery", "estimate", "exposure", "health", "parameter")
+        for ending in ("", "_published")
     ]
     health = next(point for point in written if point.measurement == "health")
     assert (health.fields["model_hash"], health.fields["kernel_hash"]) == (make.MODEL_HASH, "9c1e44d0a7b35f28")
@@ -107,10 +103,35 @@ def test_a_later_word_replaces_a_point_and_leaves_what_was_published_of_it_befor
     assert [(p.fields["median"], p.fields["rev"]) for p in then.values()] == [(4.2, 10), (3.1, 12)]
     assert {p.ns // 1_000_000 for p in then.values()} == {to_millis(make.START)}
     assert {p.fields["published"] for p in then.values()} == {1000 * 1_000_000}
-    assert {tuple(p.tags) for p in written if p.measurement.endswith("_published")} == {
-        ("patient", "model", "output", "unit"),
-        ("patient", "model", "exposure", "unit"),
-    }
+
+
+CL = make.band("CL", "L/h", 20.0)
+GIVEN = {make.DRUG: Quantity(value=7.0, unit="mg")}
+
+
+@pytest.mark.parametrize(
+    ("measurement", "words", "field", "values"),
+    [
+        ("parameter", (make.estimate(), make.estimate(parameters=(CL,))), "median", [32.6, 20.0]),
+        ("delivery", (make.estimate(), make.estimate(delivered=GIVEN)), "delivered_mg", [48.0, 7.0]),
+        ("health", (make.estimate(), make.estimate(ess=9.0)), "ess", [640.0, 9.0]),
+        ("prediction", (make.prediction(), make.prediction(median=4.0)), "median", [4.4, 4.0]),
+        ("nadir", (make.forecast(), make.forecast(p_grade4=0.9)), "p_grade4", [0.4, 0.9]),
+    ],
+)
+def test_whatever_a_later_word_replaces_stays_as_it_was_published_then(
+    measurement: str, words: tuple[Event, Event], field: str, values: list[float]
+) -> None:
+    written = [
+        parse(line) for number, word in enumerate(words) for line in lines_of(word, Arrival(number, 0, 10 + number))
+    ]
+    now = {p.identity: p for p in written if p.measurement == measurement}
+    (standing,) = (p for p in now.values() if p.fields[field] == values[1])
+    then = {p.identity: p for p in written if (p.measurement, p.tags) == (f"{measurement}_published", standing.tags)}
+    assert [(p.fields[field], p.fields["rev"], p.fields["published"]) for p in then.values()] == [
+        (values[0], 10, 0),
+        (values[1], 11, 1_000_000),
+    ]
 
 
 def test_what_is_withdrawn_marks_every_point_that_was_said_and_said_again_it_stands() -> None:
@@ -129,25 +150,30 @@ def test_what_is_withdrawn_marks_every_point_that_was_said_and_said_again_it_sta
 
 
 def test_a_prediction_carries_the_measured_value_beside_what_was_expected() -> None:
-    (point,) = points(make.prediction(observed=3.9))
+    point, _ = points(make.prediction(observed=3.9))
     assert (point.measurement, point.fields["observed"], point.fields["median"]) == ("prediction", 3.9, 4.4)
     assert {"q05", "q25", "q75", "q95", "pit", "innovation", "population_median"} < set(point.fields)
 
 
-def test_a_newer_forecast_replaces_the_older_one_where_they_speak_of_the_same_time() -> None:
+def test_no_forecast_takes_the_points_of_another_and_the_same_word_again_is_the_same_points() -> None:
     older = make.forecast(time=make.at(0), hours=(1.0, 2.0, 3.0), neutrophils=3.0)
     newer = make.forecast(time=make.at(1), hours=(1.0, 2.0, 3.0), neutrophils=2.0)
+    corrected = make.forecast(time=make.at(1), hours=(1.0, 2.0, 3.0), neutrophils=1.0)
     stored: dict[Any, Point] = {}
-    for point in points(older) + points(newer):
-        if point.measurement == "forecast" and point.tags["output"] == "neutrophils":
-            stored[point.identity] = point
-    issued = {point.ns: point.fields["issued"] for point in stored.values()}
-    assert issued == {
-        ns(make.at(1)): ns(make.at(0)),
-        ns(make.at(2)): ns(make.at(1)),
-        ns(make.at(3)): ns(make.at(1)),
-        ns(make.at(4)): ns(make.at(1)),
-    }
+    for offset, word in enumerate((older, newer, corrected, newer)):
+        for point in map(parse, lines_of(word, Arrival(0, 0, offset))):
+            if point.measurement == "forecast" and point.tags["output"] == "neutrophils":
+                stored[point.identity] = point
+    of_each = [
+        [
+            (point.ns // 1_000_000 * 1_000_000, point.fields["issued"])
+            for point in stored.values()
+            if point.fields["rev"] == rev
+        ]
+        for rev in (0, 2, 3)
+    ]
+    assert of_each == [[(ns(make.at(begin + hour)), ns(make.at(begin))) for hour in (1, 2, 3)] for begin in (0, 1, 1)]
+    assert len(stored) == 9
 
 
 def test_the_nadir_is_a_point_of_the_time_it_was_forecast() -> None:
