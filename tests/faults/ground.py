@@ -54,6 +54,7 @@ class Ground:
 
     Attributes:
         refused: how many records must be refused, by reason.
+        measured: what a report says besides, by name.
     """
 
     stage: Stage
@@ -63,18 +64,19 @@ class Ground:
     workers: dict[str, WorkerProcess] = field(default_factory=dict)
     database: Database | None = None
     refused: Counter[str] = field(default_factory=Counter)
+    measured: dict[str, float] = field(default_factory=dict)
     _sent: int = 0
     _feeder: threading.Thread | None = None
 
     # --- events -------------------------------------------------------------------------------------------------
 
-    def feed(self, share: float) -> None:
-        """Begin to send this share of all events, after what is still being sent."""
+    def feed(self, share: float, rate: float | None = RATE) -> None:
+        """Begin to send this share of all events, after what is still being sent; without a rate as fast as it goes."""
         self.fed()
         until = min(self._sent + round(share * len(self.expected.events)), len(self.expected.events))
         events: Sequence[InputEvent] = self.expected.events[self._sent : until]
         self._sent = until
-        self._feeder = threading.Thread(target=self.stage.play, args=(events, RATE))
+        self._feeder = threading.Thread(target=self.stage.play, args=(events, rate))
         self._feeder.start()
 
     def fed(self) -> None:

@@ -27,7 +27,8 @@ from tests.faults.verdict import Undisturbed
 def soaked(name: str, times: int, seed: int, logs: Path) -> dict[str, Any]:
     """One fault, ``times`` times over, on a story long enough for it."""
     fault = FAULTS[name]
-    expected = Undisturbed.of(ward_story(days=max(4.0, min(times / 5, 60.0)), seed=seed), PARTICLES)
+    story = fault.story(times, seed) if fault.story else ward_story(days=max(4.0, min(times / 5, 60.0)), seed=seed)
+    expected = Undisturbed.of(story, PARTICLES)
     began = time.monotonic()
     with on_own_brokers(expected, logs, max(fault.brokers, 1)) as ground:
         try:
@@ -42,6 +43,7 @@ def soaked(name: str, times: int, seed: int, logs: Path) -> dict[str, Any]:
         "events": len(expected.events),
         "seconds": round(time.monotonic() - began),
         "differences": found,
+        "measured": ground.measured,
     }
 
 
@@ -64,7 +66,7 @@ def page(reports: list[dict[str, Any]]) -> str:
         f"<tr><td>{html.escape(each['fault'])}</td><td>{html.escape(each['what'])}</td><td>{each['times']}</td>"
         f"<td>{each['events']}</td><td>{each['seconds']}</td>"
         f"<td>{html.escape('; '.join(each['differences'][:5])) or 'none'}"
-        f"{_curve(each.get('memory_mib', []))}</td></tr>"
+        f"{_figures(each.get('measured', {}))}{_curve(each.get('memory_mib', []))}</td></tr>"
         for each in reports
     )
     return (
@@ -73,6 +75,11 @@ def page(reports: list[dict[str, Any]]) -> str:
         "<h1>Faults survived</h1><table><tr><th>Fault<th>What is done<th>Times<th>Events<th>Seconds<th>Differences"
         f"</tr>{rows}</table></html>"
     )
+
+
+def _figures(measured: dict[str, float]) -> str:
+    """What was measured, a line each."""
+    return "".join(f"<br>{html.escape(name)}: {value:g}" for name, value in measured.items())
 
 
 def _curve(memory: list[float]) -> str:
@@ -94,6 +101,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=500, help="how often a worker is killed")
     parser.add_argument("--times", type=int, default=20, help="how often each other fault is injected")
     parser.add_argument("--fuzzed", type=int, default=100_000, help="spoilt records among the good ones")
+    parser.add_argument("--corrections", type=int, default=20_000, help="of the start of one patient's record")
     parser.add_argument("--shuffles", type=int, default=1000, help="in how many orders a week is told")
     parser.add_argument("--minutes", type=float, default=60.0, help="how long nothing happens; 0 leaves it out")
     parser.add_argument("--only", action="append", choices=[*sorted(FAULTS), "shuffled", "none"],
@@ -105,7 +113,9 @@ def main() -> int:
     reports: list[dict[str, Any]] = []
     names = options.only or [*sorted(FAULTS), "shuffled", "none"]
     for name in (each for each in names if each in FAULTS):
-        times = {"worker_killed": options.kills, "inputs_fuzzed": options.fuzzed}.get(name, options.times)
+        times = {
+            "worker_killed": options.kills, "inputs_fuzzed": options.fuzzed, "record_corrected": options.corrections,
+        }.get(name, options.times)  # fmt: skip
         reports.append(soaked(name, times, options.seed, _fresh(options.out / name)))
         print(f"{name}: {'; '.join(reports[-1]['differences'][:5]) or 'no difference'}", flush=True)
     if "shuffled" in names:

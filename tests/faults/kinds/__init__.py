@@ -4,7 +4,7 @@ A new one is a function with `fault` above it, in the module of what fails. It i
 to do what it does; what must hold afterwards is for `Ground.finish`.
 """
 
-from tests.faults.kinds import brokers, database, inputs, machine, workers
+from tests.faults.kinds import brokers, database, inputs, machine, patients, workers
 from tests.faults.kinds.fault import FAULTS, Fault
 
-__all__ = ["FAULTS", "Fault", "brokers", "database", "inputs", "machine", "workers"]
+__all__ = ["FAULTS", "Fault", "brokers", "database", "inputs", "machine", "patients", "workers"]

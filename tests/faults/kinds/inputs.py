@@ -6,32 +6,64 @@ import base64
 import json
 import random
 from collections import Counter
+from collections.abc import Callable
+
+import psutil
 
 from connectors.kafka.topics import topic_of
 from tests.faults.ground import Ground
 from tests.faults.kinds.fault import fault
+from tests.streams.worker.stage import WorkerProcess
 from twin.events import InputEvent, encode
+
+MEASURED = 10_000
+"""From so many spoilt records on, what they cost counts too."""
 
 
 @fault(short=2000)
 def inputs_fuzzed(ground: Ground, chance: random.Random, times: int) -> None:
-    """So many spoilt records among the good ones: each is refused for its reason, with its original bytes."""
+    """Spoilt records among the good ones: each is refused for its reason, with its original bytes.
+
+    The pace is told by processor time: with as many spoilt records as good ones at least half of that without any.
+    """
     sent: Counter[tuple[str, bytes]] = Counter()
-    ground.start("one")
-    ground.feed(0.9)
-    for number in range(times):
-        event = chance.choice(ground.expected.events)
-        reason, key, raw = spoilt(event, chance)
-        ground.stage.send(topic_of(event), key, raw)
-        sent[reason, raw] += 1
-        ground.refused[reason] += 1
-        if number % 1000 == 999:
-            ground.stage.producer.flush()
-    ground.fed()
-    ground.stage.wait_until_committed(60 + times / 100)
+    worker = ground.start("one")
+
+    def spoil() -> None:
+        for number in range(times):
+            event = chance.choice(ground.expected.events)
+            reason, key, raw = spoilt(event, chance)
+            ground.stage.send(topic_of(event), key, raw)
+            sent[reason, raw] += 1
+            ground.refused[reason] += 1
+            if number % 1000 == 999:
+                ground.stage.producer.flush()
+
+    def cost(also: Callable[[], object]) -> float:
+        before = _processor_seconds(worker)
+        ground.feed(0.3, rate=None)
+        also()
+        ground.fed()
+        ground.stage.wait_until_committed(600.0)
+        return _processor_seconds(worker) - before
+
+    cost(bool)  # what a process does once is done
+    good, among = cost(bool), cost(spoil)
+    share = 0.3 * len(ground.expected.events)
+    bad = (among - good) / times
+    pace = good / share / (good / share + bad)
+    ground.measured |= {
+        "good_us": round(1e6 * good / share, 1), "spoilt_us": round(1e6 * bad, 1), "pace_among_spoilt": round(pace, 2),
+    }  # fmt: skip
     letters = {(each.topic, each.partition, each.offset): each for each in ground.stage.rejected()}.values()
     told = Counter((each.reason, base64.b64decode(each.original_base64 or "")) for each in letters)
     assert told == sent, f"{(told - sent).total()} letters of no spoilt record, {(sent - told).total()} without one"
+    assert times < MEASURED or pace >= 0.5, f"spoilt records slow the good ones down: {ground.measured}"
+
+
+def _processor_seconds(worker: WorkerProcess) -> float:
+    spent = psutil.Process(worker.process.pid).cpu_times()
+    return float(spent.user + spent.system)
 
 
 def spoilt(event: InputEvent, chance: random.Random) -> tuple[str, str, bytes]:

@@ -129,8 +129,16 @@ class Stage:
         finally:
             consumer.close()
 
+    def inputs(self) -> list[Any]:
+        """All records of the input topics."""
+        return [record for topic in INPUTS for record in self.records(self.prefix + topic)]
+
+    def outputs(self) -> list[Any]:
+        """All records of the topic of estimates."""
+        return self.records(self.prefix + ESTIMATES)
+
     def estimates(self) -> list[Estimate]:
-        return [decode_output(record.value) for record in self.records(self.prefix + ESTIMATES)]  # type: ignore[misc]
+        return [decode_output(record.value) for record in self.outputs()]  # type: ignore[misc]
 
     def alerts(self) -> list[Alert]:
         return [decode_output(record.value) for record in self.records(self.prefix + ALERTS)]  # type: ignore[misc]

@@ -36,8 +36,10 @@ def test_a_fault_of_workers_changes_nothing(
     name: str, kafka: str, expected: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOSETWIN_PARTICLES", str(PARTICLES))
-    with closing(Ground(Stage(kafka), expected, tmp_path)) as ground:
-        FAULTS[name].inject(ground, random.Random(4), FAULTS[name].short)
+    fault = FAULTS[name]
+    told = Undisturbed.of(fault.story(fault.short, 5), PARTICLES) if fault.story else expected
+    with closing(Ground(Stage(kafka), told, tmp_path)) as ground:
+        fault.inject(ground, random.Random(4), fault.short)
         assert ground.finish() == []
 
 
