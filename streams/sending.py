@@ -15,10 +15,12 @@ import typer
 
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.stream import Note, Progress, Stream, TimedEvent
+from connectors.kafka.feed_metrics import FeedMetrics
 from connectors.kafka.publish import Published, Throttle, publish
-from connectors.kafka.topics import ensure_topics
+from connectors.kafka.topics import ensure_topics, topic_of
 from connectors.services.run_state import open_private
 from connectors.settings import load_settings
+from streams.terminal.metrics_page import Health, metrics_page
 from streams.terminal.signals import stop_at_signals
 from twin.events import encode
 
@@ -37,12 +39,14 @@ class Destination:
         out: NDJSON file; without it they go onto the topics.
         kafka, prefix: bootstrap servers and start of every topic, where they differ from the settings.
         speed: simulated seconds per second; 0 is as fast as they are taken, None as the feed would have it.
+        page: port and address of the page for machines; without a port there is none.
     """
 
     out: Path | None = None
     kafka: str | None = None
     prefix: str | None = None
     speed: float | None = None
+    page: tuple[int | None, str] = (None, "")
 
 
 def send(name: str, stream: Stream, to: Destination) -> int:
@@ -50,18 +54,27 @@ def send(name: str, stream: Stream, to: Destination) -> int:
 
     Notes and bad lines are told on stderr as they come, and at the end in a line of JSON what was sent and left out.
     """
-    report = _Report()
+    metrics = FeedMetrics()
+    with metrics_page(metrics.registry, *to.page, Health(metrics.dead, metrics.waiting)) as address:
+        if address is not None:
+            typer.echo(f"metrics: {address}", err=True)
+        return _send(name, stream, to, metrics)
+
+
+def _send(name: str, stream: Stream, to: Destination, metrics: FeedMetrics) -> int:
+    report = _Report(metrics)
     ticker = Ticker(name, stream.expected)
     # What is said before the first event, as the bad lines of a file are, is told whether or not a broker answers.
     events = _begun(report.events_of(stream))
     stop = stop_at_signals()
     if to.out is not None:
         throttle = Throttle(to.speed) if to.speed else None
-        summary: dict[str, Any] = {"written": _write(events, to.out, throttle, stop, ticker), "file": str(to.out)}
+        written = _write(events, to.out, throttle, stop, ticker, metrics)
+        summary: dict[str, Any] = {"written": written, "file": str(to.out)}
         failed = False
     else:
         speed = stream.speed if to.speed is None else to.speed
-        published = _publish(events, to, Throttle(speed) if speed else None, stop, ticker)
+        published = _publish(events, to, Throttle(speed) if speed else None, stop, ticker, metrics)
         summary = {"published": published.confirmed, "failed": published.failed, "by_topic": published.by_topic}
         failed = not published.complete
     typer.echo(json.dumps(summary | {"bad_lines": report.bad_lines, "stopped": stop.is_set()}), err=True)
@@ -73,8 +86,9 @@ def send(name: str, stream: Stream, to: Destination) -> int:
 class _Report:
     """Tells on stderr what a feed says beside its events, and counts the bad lines."""
 
-    def __init__(self) -> None:
+    def __init__(self, metrics: FeedMetrics) -> None:
         self.bad_lines = 0
+        self._metrics = metrics
         self._tickers: dict[str, Ticker] = {}
 
     def events_of(self, stream: Stream) -> Iterator[tuple[int, InputEvent]]:
@@ -84,6 +98,7 @@ class _Report:
                     yield said
                 case BadLine():
                     self.bad_lines += 1
+                    self._metrics.bad_lines.inc()
                     typer.echo(str(said), err=True)
                 case Note():
                     typer.echo(said.text, err=True)
@@ -103,10 +118,11 @@ def _publish(
     throttle: Throttle | None,
     stop: threading.Event,
     ticker: Ticker,
+    metrics: FeedMetrics,
 ) -> Published:
     settings = load_settings(kafka=to.kafka, topic_prefix=to.prefix)
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
-    return publish(settings.kafka, events, settings.topic_prefix, throttle, stop, ticker)
+    return publish(settings.kafka, events, settings.topic_prefix, throttle, stop, ticker, metrics)
 
 
 def _write(
@@ -115,6 +131,7 @@ def _write(
     throttle: Throttle | None,
     stop: threading.Event,
     ticker: Ticker,
+    metrics: FeedMetrics,
 ) -> int:
     written = 0
     with open_private(out) as file:
@@ -123,7 +140,9 @@ def _write(
                 throttle.wait(millis, stop)
             if stop.is_set():
                 break
+            metrics.sent()
             file.write(encode(event) + b"\n")
+            metrics.confirmed(topic_of(event))
             written += 1
             ticker(written)
     return written

@@ -109,7 +109,7 @@ class LevelWriter:
 
 
 @contextmanager
-def open_writer(settings):
+def open_writer(settings, surroundings):
     yield LevelWriter(settings.file)
 '''
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 GROUP = "dosetwin.feeds"
 
-SHARED = ("speed", "out", "kafka", "prefix", "log_level", "log_format")
+SHARED = ("speed", "out", "kafka", "prefix", "metrics_port", "metrics_host", "log_level", "log_format")
 """Options that every feed has; `streams.commands.live.feed` gives them their meaning."""
 
 SCALARS = (str, int, float, bool, Path)

@@ -33,6 +33,8 @@ RULES = (
          "its worker died, or 'dosetwin sink operations' does: dosetwin doctor"),
     Rule("dosetwin-stuck", "Nothing is made permanent", newest("stuck", "sum", "_value"), 600, "gt", 0, "1m", "OK",
          "the broker does not take records, or the worker hangs: dosetwin doctor"),
+    Rule("dosetwin-sink", "A sink is behind", newest("behind_seconds", "max", "_value", "sink"), 600, "gt", 300, "5m",
+         "OK", "it died, or what it writes to is away, slow or full: its /readyz, its log, docs/operations.md"),
     Rule("dosetwin-sealed", "A twin moves no more", newest("sealed", "sum", "_value"), 600, "gt", 0, "1m", "OK",
          "dosetwin doctor names the patient and the reason, dosetwin patient rebuild folds it anew"),
     Rule("dosetwin-rejects", "Records are refused", refused("_value"), 900, "gt", 20, "0s", "OK",

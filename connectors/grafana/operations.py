@@ -13,20 +13,20 @@ def operations_dashboard() -> Dashboard:
     board = (
         Dashboard("Operations")
         .uid("dosetwin-operations")
-        .description("Partitions and their workers, by the heartbeats that 'dosetwin sink operations' writes.")
+        .description("Partitions and their workers, and the sinks, as 'dosetwin sink operations' writes it.")
         .tags(["dosetwin"])
         .timezone("utc")
         .time("now-6h", "now")
         .refresh("10s")
         .readonly()
     )
-    return _refusals(_partitions(_now(board)))
+    return _refusals(_sinks(_partitions(_now(board))))
 
 
-def newest(field: str, how: str, name: str) -> str:
-    """One number of the newest beats of all partitions, with the time of the query's end."""
-    return f"""{flux.points("partition", field=field)}
-  |> group(columns: ["partition"])
+def newest(field: str, how: str, name: str, measurement: str = "partition") -> str:
+    """One number of the newest points of all partitions, or sinks, with the time of the query's end."""
+    return f"""{flux.points(measurement, field=field)}
+  |> group(columns: ["{measurement}"])
   |> last()
   |> group()
   |> {how}()
@@ -73,9 +73,13 @@ def _now(board: Dashboard) -> Dashboard:
         ("Sealed twins", "Twins that move no more; 'dosetwin doctor' names them.", newest("sealed", "sum", "twins"),
          "none", any_is_bad),
         ("Refused records", "In the time shown.", refused("records"), "none", any_is_bad),
+        ("Sink furthest behind", "Age of the oldest record that a sink has not written.",
+         newest("behind_seconds", "max", "behind", "sink"), "s", panels.steps((None, "green"), late, (300, "red"))),
+        ("Records not written", "By all sinks together.", newest("lag", "sum", "records", "sink"), "none",
+         panels.steps((None, "green"), (10_000, "orange"), (100_000, "red"))),
     )  # fmt: skip
     for title, description, query, unit, thresholds in tiles:
-        board.with_panel(panels.tile(title, description, query, unit=unit).thresholds(thresholds))
+        board.with_panel(panels.tile(title, description, query, width=3, unit=unit).thresholds(thresholds))
     return board
 
 
@@ -105,6 +109,21 @@ def _partitions(board: Dashboard) -> Dashboard:
     return (
         board.with_row(Row("Partitions")).with_panel(waiting).with_panel(behind).with_panel(barrier).with_panel(table)
     )
+
+
+def _sinks(board: Dashboard) -> Dashboard:
+    waiting = panels.curves(
+        "Records not written", "By each sink.", flux.curve_per("sink", "lag", "sink", "records"), width=8
+    )
+    behind = panels.curves(
+        "Sinks behind", "Age of the oldest record that is not written.",
+        flux.curve_per("sink", "behind_seconds", "sink", "behind"), width=8,
+    ).unit("s")  # fmt: skip
+    names = {"sink": "sink", "running": "running", "lag": "records not written", "_time": "looked at"}
+    table = panels.rows("Sinks", "As the broker knows them.", flux.latest_per("sink", "sink", names), width=8)
+    panels.unit_of(table, "looked at", "dateTimeAsIso")
+    panels.unit_of(table, "running", "bool_yes_no")
+    return board.with_row(Row("Sinks")).with_panel(waiting).with_panel(behind).with_panel(table)
 
 
 def _refusals(board: Dashboard) -> Dashboard:

@@ -18,6 +18,7 @@ from typing import Any
 import structlog
 
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, open_producer
+from connectors.kafka.feed_metrics import FeedMetrics
 from connectors.kafka.topics import INPUT_BYTES, topic_of
 from twin.events import InputEvent, encode
 
@@ -104,6 +105,7 @@ def publish(
     throttle: Throttle | None = None,
     stop: threading.Event | None = None,
     progress: Callable[[int], object] | None = None,
+    metrics: FeedMetrics | None = None,
 ) -> Published:
     """Send every event to its topic and wait until the broker has confirmed the last one.
 
@@ -114,12 +116,13 @@ def publish(
         pace: when events are due; without it they go as fast as the broker takes them.
         stop: once set, no further event is sent; those on their way are still waited for.
         progress: called with the number of events sent so far.
+        metrics: where what becomes of them is counted.
 
     Raises:
         KafkaUnreachable: no broker answers at ``bootstrap``.
     """
     halt = stop or threading.Event()
-    sending = _Sending(bootstrap, halt)
+    sending = _Sending(bootstrap, halt, metrics or FeedMetrics())
     stopped = True
     try:
         for sent, (millis, event) in enumerate(events, start=1):
@@ -152,8 +155,8 @@ class _Sending:
     broker answers, another producer takes over and sends again what is open: the same events, which count once.
     """
 
-    def __init__(self, bootstrap: str, halt: threading.Event) -> None:
-        self._bootstrap, self._halt = bootstrap, halt
+    def __init__(self, bootstrap: str, halt: threading.Event, metrics: FeedMetrics) -> None:
+        self._bootstrap, self._halt, self._metrics = bootstrap, halt, metrics
         self._changed = threading.Condition()
         self._open: dict[int, _Unconfirmed] = {}
         self._number = self._generation = 0
@@ -173,6 +176,7 @@ class _Sending:
                 self._heard = time.monotonic()
             self._number += 1
             number, self._open[self._number] = self._number, record
+            self._metrics.sent()
         self._pass_on(number, record, BLOCKED_MS / 1000)
         return True
 
@@ -254,6 +258,7 @@ class _Sending:
             self._heard = time.monotonic()
             if self._open.pop(number, None) is not None:
                 self._confirmed[topic] += 1
+                self._metrics.confirmed(topic)
             self._changed.notify_all()
 
     def _refuse(self, number: int, generation: int, error: BaseException) -> None:
@@ -261,6 +266,7 @@ class _Sending:
         with self._changed:
             if generation == self._generation and self._open.pop(number, None) is not None:
                 self._failed[type(error).__name__] += 1
+                self._metrics.refused(type(error).__name__)
                 self._changed.notify_all()
 
 

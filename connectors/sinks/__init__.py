@@ -13,7 +13,7 @@ first line of its docstring says what it carries where, and it says of itself:
         folder: Path = Field(description="where the files go")
 
     @contextmanager
-    def open_writer(settings: Settings) -> Iterator[Writer]: ...
+    def open_writer(settings: Settings, surroundings: connectors.settings.Settings) -> Iterator[Writer]: ...
 
 Its settings come from the environment and, but for secrets, from the options of ``dosetwin sink NAME``. Its writer says
 how a record becomes items and how items are written (`connectors.sinks.writer.Writer`); the rest is the same for all.
@@ -28,7 +28,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, cast
 
 from connectors.kafka import topics
-from connectors.settings import PREFIX, PartSettings, Settings
+from connectors.settings import PREFIX, PartSettings
+from connectors.settings import Settings as Surroundings
 from connectors.sinks.delivery import Delivery, open_delivery
 from connectors.sinks.writer import Writer
 from twin.registry import Found, PluginError, attribute, discover
@@ -46,8 +47,8 @@ class Sink(Protocol):
     TOPICS: tuple[str, ...]
     Settings: type[PartSettings]
 
-    def open_writer(self, settings: Any, /) -> AbstractContextManager[Writer[Any]]:
-        """The outside system, opened with the sink's own settings; it need not be up yet."""
+    def open_writer(self, settings: Any, surroundings: Surroundings, /) -> AbstractContextManager[Writer[Any]]:
+        """The outside system, opened with the sink's own settings; it need not be up yet. ``surroundings``: of all."""
         ...
 
 
@@ -58,13 +59,16 @@ def sinks() -> Found[Sink]:
 
 
 @contextmanager
-def open_sink(sink: Sink, settings: Settings, its: PartSettings) -> Iterator[Delivery[Any]]:
+def open_sink(sink: Sink, settings: Surroundings, its: PartSettings) -> Iterator[Delivery[Any]]:
     """The delivery of a sink's topics to its system, opened with ``its`` own settings, in its own consumer group.
 
     Raises:
         KafkaUnreachable: no broker answers.
     """
-    with sink.open_writer(its) as writer, open_delivery(sink.SINK, sink.TOPICS, writer, settings) as delivery:
+    with (
+        sink.open_writer(its, settings) as writer,
+        open_delivery(sink.SINK, sink.TOPICS, writer, settings) as delivery,
+    ):
         yield delivery
 
 
@@ -82,5 +86,5 @@ def _sink(offered: object) -> Sink:
     if taken := settings.model_fields.keys() & SHARED:
         raise PluginError(f"Settings have {', '.join(sorted(taken))}, as every sink has", "give them other names")
     if not callable(getattr(offered, "open_writer", None)):
-        raise PluginError("has no open_writer(settings)", "write a context manager that gives a Writer")
+        raise PluginError("has no open_writer(settings, surroundings)", "write a context manager that gives a Writer")
     return cast(Sink, offered)

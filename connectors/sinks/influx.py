@@ -49,7 +49,7 @@ class Settings(PartSettings, env_prefix="DOSETWIN_INFLUX_"):
 
 
 @contextmanager
-def open_writer(settings: Settings) -> Iterator[InfluxWriter]:
+def open_writer(settings: Settings, _: object = None) -> Iterator[InfluxWriter]:
     """A writer to the bucket of ``settings``, which need not be up yet; its connections are closed at the end."""
     writer = InfluxWriter(settings)
     try:

@@ -7,6 +7,7 @@ import signal
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from urllib.request import urlopen
 
 import pytest
 
@@ -51,6 +52,30 @@ def test_bad_lines_of_a_file_are_named_where_no_broker_answers(capsys: pytest.Ca
     with pytest.raises(KafkaUnreachable):
         send("clock", Stream(said, 1), Destination(kafka="127.0.0.1:1"))
     assert capsys.readouterr().err.splitlines()[:2] == ["two hours", "f: line 2: no hour"]
+
+
+def test_what_is_sent_and_left_out_is_told_on_a_page_for_machines_while_it_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    pages: list[str] = []
+
+    def said() -> Iterator[Said]:
+        yield hour(1)
+        yield BadLine(2, "no hour", file=Path("f"))
+        yield hour(2)
+        address = next(line for line in capsys.readouterr().err.splitlines() if line.startswith("metrics: "))[9:]
+        for page in ("metrics", "readyz", "healthz"):
+            with urlopen(address.replace("metrics", page), timeout=60) as answer:
+                pages.append(answer.read().decode())
+        yield hour(3)
+
+    to = Destination(tmp_path / "out.ndjson", page=(0, "127.0.0.1"))
+    assert send("clock", Stream(said()), to) == BAD_LINES
+    metrics, *well = pages
+    assert 'dosetwin_feed_events_total{topic="twin.commands"} 2.0' in metrics
+    assert "dosetwin_feed_bad_lines_total 1.0" in metrics
+    assert "P-1" not in metrics
+    assert [json.loads(page) for page in well] == [{"status": "ok"}] * 2
 
 
 def test_a_feed_without_bad_lines_ends_well_even_when_it_says_nothing(tmp_path: Path) -> None:

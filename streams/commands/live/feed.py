@@ -15,7 +15,17 @@ from typing import TYPE_CHECKING, Annotated, Any, get_args
 
 import typer
 
-from streams.terminal.options import Format, Kafka, Level, LogFormat, LogLevel, Prefix, examples
+from streams.terminal.options import (
+    Format,
+    Kafka,
+    Level,
+    LogFormat,
+    LogLevel,
+    MetricsHost,
+    MetricsPort,
+    Prefix,
+    examples,
+)
 from streams.terminal.plugin_group import plugin_group, with_options
 
 if TYPE_CHECKING:
@@ -45,6 +55,8 @@ def _callback_of(plugin: Plugin[Feed]) -> Callable[..., None]:
         ] = None,
         kafka: Kafka = None,
         prefix: Prefix = None,
+        metrics_port: MetricsPort = None,
+        metrics_host: MetricsHost = "127.0.0.1",
         log_level: Level = LogLevel.WARNING,
         log_format: Format = LogFormat.TEXT,
         **options: Any,
@@ -56,7 +68,9 @@ def _callback_of(plugin: Plugin[Feed]) -> Callable[..., None]:
 
         with _plain_errors():
             stream = plugin.offer.open_feed(**options)
-            raise typer.Exit(send(plugin.name, stream, Destination(out, kafka, prefix, speed)))
+            raise typer.Exit(
+                send(plugin.name, stream, Destination(out, kafka, prefix, speed, (metrics_port, metrics_host)))
+            )
 
     return with_options(run, [_parameter(option) for option in options_of(plugin.offer)], plugin.summary)
 

@@ -25,7 +25,7 @@ from tests import factories as make
 from tests.connectors.console.bench import Bench, eventually, running
 from tests.connectors.console.shown import BOARDS, Shown, every_panel, named_in_overrides, panels_of
 from tests.places import ROOT
-from twin.events import encode
+from twin.events import encode, to_millis
 
 PROVISIONING = Path(build.__file__).parent / "provisioning"
 
@@ -124,6 +124,7 @@ def write_heartbeats(bench: Bench) -> None:
     with closing(operations.OperationsWriter(bench.to_influx)) as writer:
         records = [Record(HEARTBEATS, beat.partition, 0, 0, None, encode(beat)) for beat in beats]
         writer.write([line for record in records for line in writer.items(record)])
+        writer.write(operations.sink_lines(bench.settings, to_millis(make.at(1 / 60))))
 
 
 def days(patient: str) -> list[Any]:
@@ -288,6 +289,9 @@ def test_operations_tell_lag_silence_and_sealed_twins_of_the_newest_heartbeats(s
     assert silent["silent"] > 0
     table = {row["partition"]: row for row in shown.rows(by_title["Partitions"])}
     assert {name: row["state"] for name, row in table.items()} == {"0": "behind", "1": "behind"}
+    assert [row["behind"] for row in shown.rows(by_title["Sink furthest behind"])] == [0.0]
+    (sink,) = shown.rows(by_title["Sinks"])
+    assert (sink["sink"], sink["running"], sink["records not written"]) == ("influx", 0, 0)
 
 
 def test_no_patient_stands_on_the_boards_for_engineers(shown: Shown, patients: tuple[str, str]) -> None:

@@ -21,6 +21,7 @@ from kafka.structs import TopicPartition
 import connectors.kafka.publish as publishing
 from connectors.feeds.ward.ward import WARD_MODELS, SimulatedWard, named_models
 from connectors.kafka.clients import KafkaUnreachable
+from connectors.kafka.feed_metrics import FeedMetrics
 from connectors.kafka.publish import Published, Throttle, publish
 from connectors.kafka.topics import INPUT_BYTES, INPUTS, ensure_topics, topic_of
 from twin.events import Clock, InputEvent, PlannedDose, Quantity, RegimenPlanned, decode
@@ -209,6 +210,18 @@ def test_a_broker_that_confirms_nothing_ends_publishing_even_unasked(monkeypatch
     result = publish("nobody", [(None, clock(n)) for n in range(100)])
     assert result.failed == {"unconfirmed": 3}
     assert result.stopped
+
+
+@pytest.mark.usefixtures("quick")
+def test_what_becomes_of_events_is_counted_and_one_that_is_renewed_counts_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    producers = iter([Deaf(3), Willing(10_000)])
+    monkeypatch.setattr(publishing, "open_producer", lambda *_, **__: next(producers))
+    monkeypatch.setattr(publishing, "broker_answers", lambda _: True)
+    monkeypatch.setattr(publishing, "MOST_IN_FLIGHT", 3)
+    metrics = FeedMetrics()
+    publish("nobody", [(None, clock(n)) for n in range(20)], metrics=metrics)
+    assert metrics.registry.get_sample_value("dosetwin_feed_events_total", {"topic": "twin.commands"}) == 20.0
+    assert metrics.registry.get_sample_value("dosetwin_feed_in_flight_records") == 0.0
 
 
 @pytest.mark.usefixtures("quick")

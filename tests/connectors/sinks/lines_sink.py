@@ -42,6 +42,6 @@ class Lines:
 
 
 @contextmanager
-def open_writer(settings: Settings) -> Iterator[Lines]:
+def open_writer(settings: Settings, _: object) -> Iterator[Lines]:
     with settings.out.open("ab") as file:
         yield Lines(file)

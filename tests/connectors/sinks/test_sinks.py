@@ -61,7 +61,7 @@ def test_a_sink_of_an_installed_package_is_found_with_ours(installed: Path) -> N
         ("class Settings(PartSettings, env", "class Settings(dict, env", "cannot be imported"),
         ("class Settings", "class Its", "has no Settings; write class Settings"),
         ("    key: str", "    kafka: str", "Settings have kafka, as every sink has; give them other names"),
-        ("def open_writer", "def open_it", r"has no open_writer\(settings\); write a context manager"),
+        ("def open_writer", "def open_it", r"has no open_writer\(settings, surroundings\); write a context manager"),
     ],
 )
 def test_what_is_no_sink_is_left_out_and_says_why(installed: Path, said: str, instead: str, reason: str) -> None:
