@@ -355,10 +355,8 @@ class PartitionDispatcher:
                 sent, partition.unsettled = partition.unsettled, []
                 dirty = [queue for queue in self._patients.residents(number) if queue.dirty]
                 await durable(sent)
-                for queue in dirty:
-                    async with queue.turn:
-                        if queue.dirty and not await self._permanence.write_row(queue):
-                            return
+                if not await self._permanence.write_rows(dirty):
+                    return
                 held = self._partitions.get(number) is partition
                 for topic, offset in marks.items():
                     if held and offset > partition.settled[topic]:

@@ -149,7 +149,7 @@ class EventProcessor:
             return False
         if taken:
             state.applied[arrival.position[:2]] = arrival.position.offset
-            state.since.append(((arrival.event,), level))
+            state.since.append(((arrival.raw,), level))
             state.latest = max(state.latest, to_millis(arrival.event.time))
         return taken
 
@@ -262,7 +262,7 @@ class EventProcessor:
         except Exception as error:  # the twin's fault must cost this event only
             self._after_failure(state, run, outcome, error)
             return
-        state.since.append((events, state.level))
+        state.since.append((tuple(arrival.raw for arrival in run), state.level))
         state.withheld = update.withheld
         state.latest = max([state.latest, *(to_millis(event.time) for event in events)])
         self._collect(state, run, update, letters, outcome)
@@ -314,8 +314,8 @@ class EventProcessor:
                 state.twin = self._twins.restore(state.model_id, state.saved)
             else:
                 state.twin = self._twins(state.model_id, state.patient_id)
-            for events, level in state.since:
-                state.twin.observe(events, level=level)
+            for told, level in state.since:
+                state.twin.observe([decode(raw) for raw in told], level=level)
         except Exception as second:  # nothing sound to go on from: keep the stored row and refuse what comes
             state.seal("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
 

@@ -200,6 +200,7 @@ def run(
     """
     import asyncio
     import functools
+    import gc
     import tempfile
 
     import structlog
@@ -221,6 +222,8 @@ def run(
         with metrics_page(app.metrics.registry, *metrics, Health(app.dead, app.waiting)):
             return await run_worker(app)
 
+    gc.collect()
+    gc.freeze()  # code and models stay: to look through them again and again stops all twins for tenths of a second
     with tempfile.TemporaryDirectory(prefix="dosetwin-worker-") as temporary:
         while not stop.is_set():
             StoredRows(datadir or Path(temporary)).close()  # a folder of no use is said at once

@@ -1,10 +1,14 @@
 """What a worker makes permanent of one patient, in the order *outputs, row, alerts*.
 
 A row is written when all that its twin brought forth before is at the broker, and alerts are sent when a row that holds
-them is. Every call is made with the turn of the patient's queue.
+them is. Every call for one patient is made with the turn of its queue.
 """
 
 from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from itertools import islice
 
 from connectors.kafka.topics import ALERTS
 from streams.worker.barrier import durable
@@ -13,6 +17,10 @@ from streams.worker.metrics import WorkerMetrics
 from streams.worker.processor import EventProcessor
 from streams.worker.turns.queues import PatientQueue
 from streams.worker.turns.threads import FairThreads
+
+AT_ONCE = 8
+"""Rows of a barrier written at a time: a way to the broker and back is not waited for row by row, and what is folded
+meanwhile gets its turn."""
 
 
 class Permanence:
@@ -38,6 +46,18 @@ class Permanence:
             self._metrics.row_bytes.inc(len(row))
         queue.dirty = False
         return not queue.abandoned
+
+    async def write_rows(self, queues: Iterable[PatientQueue]) -> bool:
+        """Take the turn of each of these queues and write its row, if it changed; whether all are ours."""
+        rest = iter(queues)
+        while some := list(islice(rest, AT_ONCE)):
+            if not all(await asyncio.gather(*map(self._write_if_dirty, some))):
+                return False
+        return True
+
+    async def _write_if_dirty(self, queue: PatientQueue) -> bool:
+        async with queue.turn:
+            return not queue.dirty or await self.write_row(queue)
 
     async def write_again(self, queue: PatientQueue) -> None:
         """Write a patient's newest durable row once more: it is not the last one in the changelog of its partition."""

@@ -15,6 +15,7 @@ from streams.worker.dispatcher import BATCH, PartitionDispatcher
 from streams.worker.engine import KafkaRecord
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.processor import EventProcessor
+from streams.worker.residence.permanence import AT_ONCE
 from streams.worker.rows.state_row import calls_for_attention, decode_row
 from streams.worker.turns.queues import PatientQueue
 from streams.worker.twin_factory import TwinFactory
@@ -139,6 +140,20 @@ async def test_nothing_is_settled_while_outputs_are_not_durable(bedside: Bedside
     bedside.port.durable.set()
     await waiting
     assert "settle" in bedside.port.steps()
+
+
+async def test_the_rows_of_a_barrier_are_on_their_way_together(bedside: Bedside) -> None:
+    patients = [f"P{number}" for number in range(2 * AT_ONCE)]
+    await bedside.receive(*(enrolment(patient) for patient in patients))
+    await bedside.settled_down()
+    bedside.port.durable.clear()
+    barrier = asyncio.create_task(bedside.dispatcher.barrier(0))
+    async with asyncio.timeout(60):
+        while bedside.port.steps().count("send row") < AT_ONCE:
+            await asyncio.sleep(0.005)
+    bedside.port.durable.set()
+    await barrier
+    assert len(bedside.port.stored) == len(patients)
 
 
 async def test_a_failed_output_fails_the_barrier_and_settles_nothing(bedside: Bedside) -> None:

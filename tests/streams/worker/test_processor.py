@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
 from datetime import timedelta
 from typing import Any
@@ -11,6 +12,7 @@ from hypothesis import strategies as st
 
 from streams.worker.engine import RecordPosition
 from streams.worker.processor import WAITING_ROOM, WAITING_ROOM_BYTES, EventProcessor, Outcome
+from streams.worker.records.bursts import FIRST_MS
 from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.patient_state import PatientState
 from streams.worker.rows.state_row import decode_row
@@ -234,6 +236,21 @@ def test_an_exception_after_a_row_goes_back_to_the_row_and_what_followed() -> No
     assert belief(state) == before
 
 
+def test_what_was_observed_since_the_row_is_no_work_for_the_garbage_collector() -> None:
+    processor, feed = EventProcessor(FakeTwins()), Feed()
+    state = enrolled(processor, feed)
+    processor.row(state)
+    arrivals = feed(*(pump("A", minute) for minute in range(500)))
+    gc.collect()
+    before = len(gc.get_objects())
+    for arrival in arrivals[:250]:
+        assert processor.take(state, arrival, level=True)
+    processor.handle(state, arrivals[250:])
+    arrivals.clear()
+    gc.collect()
+    assert len(gc.get_objects()) - before < 500, "an event as an object is eight"
+
+
 def test_alerts_wait_in_the_outbox_and_not_among_the_outputs() -> None:
     processor, feed = EventProcessor(FakeTwins()), Feed()
     state = enrolled(processor, feed)
@@ -302,14 +319,14 @@ def test_how_arrivals_are_cut_into_calls_changes_neither_outputs_nor_row(
 # --- late ones together -----------------------------------------------------------------------------------------------
 
 
-def test_a_thousand_late_results_of_one_second_cost_two_folds() -> None:
+def test_a_thousand_late_results_of_one_moment_cost_two_folds() -> None:
     twins = Listening()
     processor, feed = EventProcessor(twins), Feed()
     state = enrolled(processor, feed)
     late = [lab("A", minute / 20, number=minute) for minute in range(1, 1000)]
     processor.handle(state, [*feed(lab("A", 90)), *feed(*late, at=5)])
     assert [len(call) for call in twins.calls] == [1, 1, 1]
-    assert processor.handle(state, feed(pump("A", 91), at=1005)).waited
+    assert processor.handle(state, feed(pump("A", 91), at=5 + FIRST_MS)).waited
     assert [len(call) for call in twins.calls] == [1, 1, 1, 998, 1]
     assert state.applied[("t", 0)] == feed.offset
 

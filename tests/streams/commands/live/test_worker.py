@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import base64
+import gc
 import json
+import threading
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -12,7 +14,10 @@ from pathlib import Path
 import pytest
 from kafka import KafkaProducer
 
-from tests.streams.worker.fake_twin import MODEL
+from connectors.settings import Settings
+from streams.commands.live.worker import run
+from streams.worker.app import WorkerOptions
+from tests.streams.worker.fake_twin import MODEL, FakeTwins
 from tests.streams.worker.stage import Stage, WorkerProcess, digest_of, enrolment, lab, pump
 from twin.events import MAX_EVENT_BYTES, encode
 
@@ -22,6 +27,29 @@ def stage(kafka: str) -> Iterator[Stage]:
     stage = Stage(kafka)
     yield stage
     stage.close()
+
+
+def test_what_a_worker_starts_with_is_no_work_for_the_garbage_collector(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    class BuiltError(Exception):
+        pass
+
+    frozen: list[int] = []
+
+    def build(*_: object) -> None:
+        frozen.append(gc.get_freeze_count())
+        raise BuiltError
+
+    monkeypatch.setattr("streams.worker.app.build_worker", build)
+    monkeypatch.setattr("streams.terminal.signals.stop_at_signals", threading.Event)
+    before = gc.get_freeze_count()
+    try:
+        with pytest.raises(BuiltError):
+            run(Settings(), WorkerOptions(), FakeTwins(), tmp_path)
+    finally:
+        gc.unfreeze()
+    assert frozen[0] - before > 100_000, "modules alone are so many objects"
 
 
 def test_every_bad_input_gets_its_reason_and_the_neighbours_are_unharmed(stage: Stage, tmp_path: Path) -> None:
