@@ -21,7 +21,7 @@ from connectors.settings import Settings
 from connectors.sinks.influx import Settings as InfluxSettings
 from connectors.sinks.influx_erasure import open_series
 from streams.worker.app import changelog_of
-from streams.worker.refold import CannotRefold, newest_terms
+from streams.worker.repair.refold import CannotRefold, newest_terms
 from streams.worker.rows.erased import erased_key, erased_row
 from streams.worker.rows.state_row import of_term
 from twin.events import Heartbeat, encode

@@ -36,7 +36,7 @@ RULES = (
     Rule("dosetwin-sink", "A sink is behind", newest("behind_seconds", "max", "_value", "sink"), 600, "gt", 300, "5m",
          "OK", "it died, or what it writes to is away, slow or full: its /readyz, its log, docs/operations.md"),
     Rule("dosetwin-sealed", "A twin moves no more", newest("sealed", "sum", "_value"), 600, "gt", 0, "1m", "OK",
-         "dosetwin doctor names the patient and the reason, dosetwin patient rebuild folds it anew"),
+         "dosetwin patient repair says how each comes back, and brings it back with --yes"),
     Rule("dosetwin-rejects", "Records are refused", refused("_value"), 900, "gt", 20, "0s", "OK",
          "dosetwin rejected list; mend the sender and dosetwin rejected resend"),
     Rule("dosetwin-ess", "Too few effective particles", lowest_ess(), 86_400, "lt", 50, "15m", "OK",

@@ -54,7 +54,7 @@ def list_(
             held = list(held_in(rows[name]))
         except (UnreadableRow, UnreadableState) as error:
             unreadable += 1
-            typer.echo(f"dosetwin: row of {name}: {error}; 'dosetwin patient rebuild {name}' makes it anew", err=True)
+            typer.echo(f"dosetwin: row of {name}: {error}; 'dosetwin patient repair {name}' makes it anew", err=True)
             continue
         count += len(held)
         for one in held:

@@ -1,18 +1,165 @@
-"""``dosetwin patient rebuild|reenrol|erase``: the ways back of a patient whose twin moves no more, and the way out."""
+"""``dosetwin patient repair|rebuild|reenrol|erase``: ways back of patients whose twins stand still, and the way out."""
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.terminal.options import Kafka, Prefix, examples
 
+if TYPE_CHECKING:
+    from connectors.settings import Settings
+    from streams.worker.processor import EventProcessor
+    from streams.worker.repair.diagnosis import Diagnosis
+    from streams.worker.repair.refold import Told
+    from streams.worker.twin_factory import TwinFactory
+
 app = typer.Typer(
-    name="patient", no_args_is_help=True, help="Fold sealed patients anew, begin them anew, or erase them."
+    name="patient", no_args_is_help=True, help="Repair sealed patients, fold or begin them anew, or erase them."
 )
 
 Patients = Annotated[list[str], typer.Argument(metavar="ID...", help="'dosetwin doctor' names those that are sealed")]
+Models = Annotated[
+    list[str] | None,
+    typer.Option("--model", help="ID=FILE of a model beyond the library, as workers have it"),
+]
+FarFuture = Annotated[
+    float, typer.Option("--far-future-hours", min=0, envvar="DOSETWIN_FAR_FUTURE_HOURS", help="as the workers have it")
+]
+Twins = Annotated[str, typer.Option("--twins", hidden=True, help="module:name of the twin factory")]
+
+LIBRARY_TWINS = "streams.worker.twin_factory:LibraryTwins"
+
+
+@app.command(epilog=examples("dosetwin patient repair", "dosetwin patient repair P-0009 --yes"))
+def repair(
+    patients: Annotated[
+        list[str] | None, typer.Argument(metavar="[ID]...", help="by default all whom workers named as sealed last")
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="go the way back that is named; stop the workers first")] = False,
+    or_reenrol: Annotated[
+        bool, typer.Option("--or-reenrol", help="begin those anew that cannot be folded anew: what is known is lost")
+    ] = False,
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+    model: Models = None,
+    far_future_hours: FarFuture = 24.0,
+    twins: Twins = LIBRARY_TWINS,
+) -> None:
+    """Say what is wrong with patients and which way back applies, and with --yes go it.
+
+    The way is 'rebuild' while the inputs hold an enrolment by a model that is there, else 'reenrol'.
+    """
+    from connectors.kafka.clients import KafkaUnreachable
+    from connectors.settings import SettingsError, load_settings
+    from streams.commands.live.worker import model_files
+    from streams.worker.app import group_of
+    from streams.worker.processor import EventProcessor
+    from streams.worker.repair import refold as way_back
+    from streams.worker.repair.diagnosis import Way
+    from streams.worker.twin_factory import twin_factory
+
+    left = 0
+    try:
+        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        if yes:
+            way_back.require_rest(settings, group_of(settings))
+        factory = twin_factory(twins)(particles=settings.particles, model_files=model_files(model or []))
+        processor = way_back.processor_for(settings, EventProcessor(factory, far_future_hours=far_future_hours))
+        diagnoses = _diagnoses(settings, patients, factory)
+        for found, told in diagnoses:
+            _say(found, told)
+            back = found.way is Way.NOTHING_TO_MEND or (not yes and (found.way is Way.REBUILD or or_reenrol))
+            if yes and found.way is Way.REBUILD:
+                back = _fold_anew(settings, processor, found.patient_id, told, unless_sealed=True)
+            if yes and or_reenrol and not back:
+                back = _begin_anew(settings, [found.patient_id])
+            left += not back
+    except (SettingsError, KafkaUnreachable, way_back.CannotRefold, ValueError, OSError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    if not diagnoses:
+        typer.echo("no worker named a sealed patient")
+    if not yes and any(found.way is not Way.NOTHING_TO_MEND for found, _ in diagnoses):
+        typer.echo("nothing was changed: stop the workers and say --yes", err=True)
+    if left:
+        raise typer.Exit(1)
+
+
+def _diagnoses(settings: Settings, patients: list[str] | None, factory: TwinFactory) -> list[tuple[Diagnosis, Told]]:
+    """What is wrong with each patient, and what the inputs hold of it; by default of those who were sealed last."""
+    from connectors.kafka.heartbeats import last_beats
+    from streams.worker.app import changelog_of
+    from streams.worker.repair import refold as way_back
+    from streams.worker.repair.diagnosis import diagnose
+    from streams.worker.rows.held_events import newest_rows
+
+    beats = last_beats(settings.kafka, settings.topic_prefix)
+    said = {patient: reason for last in beats for patient, reason in last.beat.sealed.items()}
+    named = tuple(dict.fromkeys(patients or sorted(said)))
+    if not named:
+        return []
+    rows = newest_rows(settings, changelog_of(settings), named)
+    told = way_back.told_of(settings, named)
+    return [(diagnose(patient, rows.get(patient), told[patient], factory, said), told[patient]) for patient in named]
+
+
+def _say(found: Diagnosis, told: Told) -> None:
+    """What is wrong with a patient, and the way back."""
+    from streams.worker.repair.diagnosis import Way
+
+    if found.way is Way.NOTHING_TO_MEND:
+        typer.echo(f"{found.patient_id}: {found.detail}: {found.way.value}")
+        return
+    typer.echo(f"{found.patient_id}: {found.reason}: {found.detail}")
+    if found.way is Way.REBUILD:
+        typer.echo(f"    rebuild: folds it anew from {len(told.records)} records that the inputs hold")
+    else:
+        typer.echo(f"    reenrol (with --or-reenrol; what is known is lost): {found.needed}")
+
+
+def _fold_anew(
+    settings: Settings, processor: EventProcessor, patient: str, told: Told, *, unless_sealed: bool = False
+) -> bool:
+    """Fold a patient anew, and write and publish what comes of it; whether its twin moves again.
+
+    With ``unless_sealed`` nothing is written of one that would be sealed again.
+    """
+    from streams.worker.app import changelog_of
+    from streams.worker.repair import refold as way_back
+
+    if told.shortened:
+        gone = f"the first records of {', '.join(told.shortened)} are gone; it is folded from what is left"
+        typer.echo(f"note: {patient}: {gone}", err=True)
+    try:
+        state, outcome = way_back.refold(processor, patient, told)
+    except way_back.CannotRefold as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        return False
+    row = processor.row(state)
+    if unless_sealed and state.quarantined is not None:
+        again = f"folded anew it is sealed again, so its row stays as it was ({': '.join(state.quarantined)})"
+        mend = "mend what the reason says, as by retracting events, or begin it anew with --or-reenrol"
+        typer.echo(f"dosetwin: {patient}: {again}: {mend}", err=True)
+        return False
+    way_back.write_rows(settings, changelog_of(settings), {patient: (row, outcome)})
+    sealed = "" if state.quarantined is None else f", and is sealed again: {': '.join(state.quarantined)}"
+    typer.echo(f"{patient}: folded anew from {len(told.records)} records by {state.model_id}{sealed}")
+    return state.quarantined is None
+
+
+def _begin_anew(settings: Settings, patients: list[str]) -> bool:
+    """Forget what is known of patients."""
+    from streams.worker.app import changelog_of
+    from streams.worker.processor import Outcome
+    from streams.worker.repair import refold as way_back
+
+    found = way_back.empty_rows(settings, patients)
+    way_back.write_rows(settings, changelog_of(settings), {patient: (row, Outcome()) for patient, row in found.items()})
+    for patient in found:
+        typer.echo(f"{patient}: begins anew with its next enrolment")
+    return True
 
 
 @app.command(
@@ -22,15 +169,9 @@ def rebuild(
     patients: Patients,
     kafka: Kafka = None,
     prefix: Prefix = None,
-    model: Annotated[
-        list[str] | None, typer.Option(help="ID=FILE of a model beyond the library, as the workers have it; repeatable")
-    ] = None,
-    far_future_hours: Annotated[
-        float, typer.Option(min=0, envvar="DOSETWIN_FAR_FUTURE_HOURS", help="as the workers have it")
-    ] = 24.0,
-    twins: Annotated[
-        str, typer.Option(hidden=True, help="module:name of the twin factory")
-    ] = "streams.worker.twin_factory:LibraryTwins",
+    model: Models = None,
+    far_future_hours: FarFuture = 24.0,
+    twins: Twins = LIBRARY_TWINS,
 ) -> None:
     """Fold patients anew from all that the input topics hold of them, with the models as they are now.
 
@@ -40,9 +181,9 @@ def rebuild(
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.settings import SettingsError, load_settings
     from streams.commands.live.worker import model_files
-    from streams.worker import refold as way_back
-    from streams.worker.app import changelog_of, group_of
+    from streams.worker.app import group_of
     from streams.worker.processor import EventProcessor
+    from streams.worker.repair import refold as way_back
     from streams.worker.twin_factory import twin_factory
 
     failed = False
@@ -52,20 +193,7 @@ def rebuild(
         factory = twin_factory(twins)(particles=settings.particles, model_files=model_files(model or []))
         processor = way_back.processor_for(settings, EventProcessor(factory, far_future_hours=far_future_hours))
         for patient, told in way_back.told_of(settings, patients).items():
-            if told.shortened:
-                gone = f"the first records of {', '.join(told.shortened)} are gone; it is folded from what is left"
-                typer.echo(f"note: {patient}: {gone}", err=True)
-            try:
-                state, outcome = way_back.refold(processor, patient, told)
-            except way_back.CannotRefold as error:
-                typer.echo(f"dosetwin: {error}", err=True)
-                failed = True
-                continue
-            row = processor.row(state)
-            way_back.write_rows(settings, changelog_of(settings), {patient: (row, outcome)})
-            failed |= state.quarantined is not None
-            sealed = "" if state.quarantined is None else f", and is sealed again: {': '.join(state.quarantined)}"
-            typer.echo(f"{patient}: folded anew from {len(told.records)} records by {state.model_id}{sealed}")
+            failed |= not _fold_anew(settings, processor, patient, told)
     except (SettingsError, KafkaUnreachable, way_back.CannotRefold, ValueError, OSError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
@@ -81,21 +209,16 @@ def reenrol(patients: Patients, kafka: Kafka = None, prefix: Prefix = None) -> N
     """
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.settings import SettingsError, load_settings
-    from streams.worker import refold as way_back
-    from streams.worker.app import changelog_of, group_of
-    from streams.worker.processor import Outcome
+    from streams.worker.app import group_of
+    from streams.worker.repair import refold as way_back
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         way_back.require_rest(settings, group_of(settings))
-        found = way_back.empty_rows(settings, patients)
-        rows = {patient: (row, Outcome()) for patient, row in found.items()}
-        way_back.write_rows(settings, changelog_of(settings), rows)
+        _begin_anew(settings, patients)
     except (SettingsError, KafkaUnreachable, way_back.CannotRefold, OSError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
-    for patient in rows:
-        typer.echo(f"{patient}: begins anew with its next enrolment")
 
 
 @app.command(epilog=examples("dosetwin patient erase P-0009", "dosetwin patient erase P-0009 --without-influx"))
@@ -122,7 +245,7 @@ def erase(
     from connectors.sinks.influx_erasure import SeriesUnreachable
     from streams import erasure
     from streams.worker.app import ensure_changelog, group_of
-    from streams.worker.refold import CannotRefold, require_rest
+    from streams.worker.repair.refold import CannotRefold, require_rest
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)

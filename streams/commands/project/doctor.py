@@ -153,7 +153,7 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
         yield Finding(subject, seen, mend if wrong.level > 1 else "")
     for beat, _ in beats:
         for patient, reason in sorted(beat.sealed.items()):
-            mend = f"its dead letters in twin.rejected say why; 'dosetwin patient rebuild {patient}' folds it anew"
+            mend = f"its dead letters in twin.rejected say why; 'dosetwin patient repair {patient}' brings it back"
             yield Finding(f"twin of {patient}", f"is sealed ({reason}) and moves no more", mend)
 
 

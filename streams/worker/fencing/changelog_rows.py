@@ -21,7 +21,7 @@ import structlog
 from faust import Table
 from faust.types import TP
 
-from streams.worker.rows.state_row import MARK, sealed_row, term_after
+from streams.worker.rows.state_row import MARK, lost_row, term_after
 from streams.worker.rows.stored_rows import StoredRows
 
 _log = structlog.get_logger("dosetwin.worker")
@@ -101,12 +101,5 @@ class ChangelogRows(Table[bytes, bytes]):
         self.outdated[key] = partition
         what = "a row was deleted" if value is None else "a worker wrote that had lost the partition"
         if self.row(key) is None:
-            self.put(partition, key, sealed_row(key.decode(errors="replace"), *_lost(deleted=value is None)))
+            self.put(partition, key, lost_row(key, deleted=value is None))
         _log.warning("state row not taken", reason=what, partition=partition, offset=offset)
-
-
-def _lost(*, deleted: bool) -> tuple[str, str]:
-    """Reason and text of a patient of whom no row is left that counts."""
-    if deleted:
-        return "row_deleted", "the patient's state row was deleted from the changelog"
-    return "row_overwritten", "a worker that had lost the partition wrote over the patient's state row"

@@ -7,14 +7,15 @@ stretch of time.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.kafka.clients import open_consumer, records_to
+from connectors.kafka.topics import home_partition
 from connectors.settings import Settings
 from streams.worker.rows.erased import PREFIX, erased_key
-from streams.worker.rows.state_row import MARK, decode_row, term_after
+from streams.worker.rows.state_row import MARK, decode_row, lost_row, term_after
 from twin.events import BadEvent, Release, decode, event_id, from_millis
 from twin.patient.averaged import histories_in
 from twin.record.history import History
@@ -41,26 +42,33 @@ class HeldEvent:
     releasable: bool
 
 
-def newest_rows(settings: Settings, changelog: str) -> dict[str, bytes]:
+def newest_rows(settings: Settings, changelog: str, patients: Collection[str] | None = None) -> dict[str, bytes]:
     """The row of each patient that counts, by the terms of those who wrote them; none of who was erased.
+
+    With ``patients`` those of these alone. Where nothing that counts is left of a row, another says so.
 
     Raises:
         KafkaUnreachable: no broker answers.
     """
     from kafka import TopicPartition
 
-    places = [TopicPartition(changelog, number) for number in range(settings.partitions)]
+    keys = None if patients is None else {patient.encode() for patient in patients}
+    wanted = None if keys is None else keys | {erased_key(key) for key in keys}
+    numbers = range(settings.partitions) if keys is None else {home_partition(key, settings.partitions) for key in keys}
+    places = [TopicPartition(changelog, number) for number in numbers]
     terms: dict[int, int] = {}
     rows: dict[bytes, bytes] = {}
     consumer = open_consumer(settings.kafka)
     try:
         for record in records_to(consumer, consumer.end_offsets(places)):
             term = term_after(terms.get(record.partition, 0), record.value)
-            if term is None:
+            terms[record.partition] = terms.get(record.partition, 0) if term is None else term
+            if record.key == MARK or (wanted is not None and record.key not in wanted):
                 continue
-            terms[record.partition] = term
-            if record.key != MARK:
+            if term is not None:
                 rows[record.key] = record.value
+            elif record.key not in rows:
+                rows[record.key] = lost_row(record.key, deleted=record.value is None)
     finally:
         consumer.close()
     gone = {key for key in rows if key.startswith(PREFIX)}

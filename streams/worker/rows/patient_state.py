@@ -9,7 +9,7 @@ while all others go on. Reasons:
 - ``row_deleted``, ``row_overwritten``: no row is left that counts (`streams.worker.fencing.changelog_rows`);
 - ``internal_error``: the twin failed and could not be rebuilt; the row is kept as it was.
 
-``dosetwin patient rebuild`` folds a sealed patient anew from the input topics.
+``dosetwin patient repair`` says which way back applies, and goes it.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ class PatientState:
         return "" if self.quarantined is None or self.quarantined[0] == erased.REASON else self.quarantined[0]
 
     def seal(self, reason: str, detail: str) -> None:
-        """Move the patient's twin no more."""
+        """Move the patient's twin no more, and say so."""
         self.quarantined = (reason, detail)
         _log.error("a patient is sealed: its twin moves no more", reason=reason,
-                   mend="dosetwin doctor names the patient, dosetwin patient rebuild folds it anew")  # fmt: skip
+                   mend="dosetwin doctor names the patient, dosetwin patient repair brings it back")  # fmt: skip
 
 
 @dataclass
@@ -152,15 +152,21 @@ def row_of(state: PatientState, topic_ids: Mapping[str, str]) -> bytes:
 
 
 def state_of(patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inputs) -> PatientState:
+    """As `restored`; that a patient is sealed is logged, unless that was asked for."""
+    state = restored(patient_id, raw, twins, inputs)
+    if state.quarantined is not None and state.trouble:
+        state.seal(*state.quarantined)
+    return state
+
+
+def restored(patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inputs) -> PatientState:
     """The patient's state from its row, or a new one; sealed where the row cannot be continued."""
     if raw is None:
         return PatientState(patient_id)
     try:
         row = decode_row(raw)
     except UnreadableRow as error:
-        state = PatientState(patient_id)
-        state.seal("bad_state_row", str(error))
-        return state
+        return PatientState(patient_id, quarantined=("bad_state_row", str(error)))
     state = PatientState(
         patient_id,
         model_id=row.model_id,
@@ -173,25 +179,23 @@ def state_of(patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inp
         withheld=row.withheld,
         burst=Burst(*row.window, [released(late) for late in row.late]),
     )
-    if row.sealed is not None and row.sealed[0] == erased.REASON:  # as was asked for: there is nothing to mend
+    if row.sealed is not None:
         state.quarantined = row.sealed
-    elif row.sealed is not None:
-        state.seal(*row.sealed)
     elif row.twin:
-        _restore(state, twins)
+        state.quarantined = _restore(state, twins)
     return state
 
 
-def _restore(state: PatientState, twins: TwinFactory) -> None:
+def _restore(state: PatientState, twins: TwinFactory) -> tuple[str, str] | None:
+    """Bring the twin back; reason and text where that cannot be."""
     try:
         current = twins.model_hash(state.model_id)
         if current == state.model_hash:
             state.twin = twins.restore(state.model_id, state.saved)
-            return
+            return None
     except UnknownModel as error:
-        state.seal("model_changed", f"{error}; its file must come back for this twin to go on")
+        return "model_changed", f"{error}; its file must come back for this twin to go on"
     except Exception as error:  # whatever it is, the other patients go on and the row stays as it is
-        state.seal("bad_state_row", f"the twin's row does not restore: {type(error).__name__}: {error}")
-    else:
-        detail = f"model {state.model_id!r} has hash {current}, this twin was made by {state.model_hash}"
-        state.seal("model_changed", f"{detail}: put the old model file back, or fold the patient anew by the new one")
+        return "bad_state_row", f"the twin's row does not restore: {type(error).__name__}: {error}"
+    detail = f"model {state.model_id!r} has hash {current}, this twin was made by {state.model_hash}"
+    return "model_changed", f"{detail}: put the old model file back, or fold the patient anew by the new one"

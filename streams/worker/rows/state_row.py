@@ -87,6 +87,14 @@ def sealed_row(patient_id: str, reason: str, detail: str, row: StateRow | None =
     return encode_row(msgspec.structs.replace(known, twin=b"", sealed=(reason, detail)))
 
 
+def lost_row(key: bytes, *, deleted: bool) -> bytes:
+    """The row of a patient of whom none is left that counts."""
+    reason, detail = "row_overwritten", "a worker that had lost the partition wrote over the patient's state row"
+    if deleted:
+        reason, detail = "row_deleted", "the patient's state row was deleted from the changelog"
+    return sealed_row(key.decode(errors="replace"), reason, detail)
+
+
 def of_term(raw: bytes, term: int) -> bytes:
     """The row as the holder of this term writes it."""
     return _with_head(raw[4], term, raw[_BODY:])

@@ -51,7 +51,7 @@ def test_what_the_newest_holders_row_holds_is_listed_and_released(stage: Stage) 
     write(stage, PATIENT.encode(), of_term(holding, 2)[:-1])
     damaged = run("list")
     assert damaged.exit_code == 1
-    assert f"dosetwin patient rebuild {PATIENT}" in damaged.output
+    assert f"dosetwin patient repair {PATIENT}" in damaged.output
 
     write(stage, erased_key(PATIENT.encode()), of_term(erased_row(), 2))
     gone = run("list")

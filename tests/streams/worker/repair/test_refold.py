@@ -9,7 +9,7 @@ import pytest
 from streams.worker.engine import KafkaRecord, RecordPosition
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
-from streams.worker.refold import CannotRefold, Told, refold
+from streams.worker.repair.refold import CannotRefold, Told, refold
 from streams.worker.rows.state_row import decode_row
 from streams.worker.twin_factory import LibraryTwins
 from tests.faults.verdict import newest_belief
