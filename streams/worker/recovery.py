@@ -260,3 +260,8 @@ class OrderedTables(TableManager):
         if self._recovery is None:
             self._recovery = self.recovery_class(self.app, self, beacon=self.beacon, loop=self.loop)
         return self._recovery
+
+    async def on_start(self) -> None:
+        """Faust's own waits for a second first, in which agents might still come; there are none."""
+        await self._update_channels()
+        await self.recovery.start()

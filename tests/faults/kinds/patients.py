@@ -20,7 +20,7 @@ MOST_MS = 500.0
 """What may lie between the arrival of another patient's event and what follows from it, in 99 of 100."""
 
 LONG = 1000
-"""From so many corrections on the record is one of years and the time counts; else a month is enough, and the order."""
+"""From so many corrections on the record is one of years and the time counts; else half a month is enough, and the order."""
 
 FLOOD = "zz-"
 """What the id of a correction of the flood begins with."""
@@ -32,7 +32,7 @@ def corrected_at_its_start(times: int, seed: int) -> list[InputEvent]:
     What the others say comes in order, so that every event is answered at once.
     """
     years = 2 if times >= LONG else 1
-    days = 366.0 if times >= LONG else 30.0
+    days = 366.0 if times >= LONG else 15.0
     record = _record(seed, days, years)
     results = [event for event in record if isinstance(event, LabResult) and event.replaces is None][:5]
     others = _in_order(seed + 1, 2 * times + 40 * OTHERS)
@@ -40,7 +40,7 @@ def corrected_at_its_start(times: int, seed: int) -> list[InputEvent]:
     return [*record, *islice(others, times + 40 * OTHERS), *flood]
 
 
-@fault(short=200, story=corrected_at_its_start)
+@fault(short=150, story=corrected_at_its_start)
 def record_corrected(ground: Ground, _: random.Random, times: int) -> None:
     """One patient's results of years ago are corrected in a flood; p99 of all others stays under 500 ms."""
     events = ground.expected.events

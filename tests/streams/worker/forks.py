@@ -17,7 +17,9 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
+import traceback
 from collections.abc import Mapping, Sequence
 
 from tests.places import ROOT
@@ -144,8 +146,18 @@ def _keep(arguments: list[str], environment: dict[str, str], log: int, told: int
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["dosetwin", *arguments]
-    importlib.import_module("streams.cli").main()
-    return 0
+    code: object = 1
+    try:
+        importlib.import_module("streams.cli").main()
+        code = 0
+    except SystemExit as ended:
+        code = ended.code
+    except BaseException:
+        traceback.print_exc()
+    threading._shutdown()  # type: ignore[attr-defined]  # as an interpreter ends, but for taking itself to pieces
+    atexit._run_exitfuncs()
+    sys.stderr.flush()
+    os._exit(code if isinstance(code, int) else int(code is not None))
 
 
 if __name__ == "__main__":
