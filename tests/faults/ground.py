@@ -32,12 +32,14 @@ SESSION = 6.0
 START = datetime(2026, 1, 5, tzinfo=UTC)
 
 
-def ward_story(patients: int = 4, days: float = 4.0, seed: int = 5) -> list[InputEvent]:
+def ward_story(
+    patients: int = 4, days: float = 4.0, seed: int = 5, models: Sequence[str] = WARD_MODELS
+) -> list[InputEvent]:
     """Patients as their events arrive: with stored readings, results hours late, some of them corrected.
 
     To that every fiftieth event comes twice, and every thirtieth after its hundred successors.
     """
-    ward = SimulatedWard(named_models(WARD_MODELS), patients, START, seed=seed, days=days, vitals_every=1800,
+    ward = SimulatedWard(named_models(models), patients, START, seed=seed, days=days, vitals_every=1800,
                          pump_every=300)  # fmt: skip
     places: list[tuple[float, InputEvent]] = []
     for number, arrival in enumerate(ward.arrivals()):

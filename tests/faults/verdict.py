@@ -12,8 +12,9 @@ from itertools import pairwise
 
 from msgspec.structs import replace
 
+from tests.faults.next_version import model_named
 from tests.streams.worker.stage import Stage
-from twin import PatientTwin, load_model
+from twin import PatientTwin
 from twin.alerts.rules import settings
 from twin.events import (
     Alert,
@@ -39,11 +40,13 @@ class Undisturbed:
 
     Attributes:
         events: that they were told, as they arrive: in any order, some of them more than once.
+        models: the hash of each patient's model.
         outputs: estimates, forecasts and predictions by id; how alerts came about depends on what came when.
     """
 
     events: tuple[InputEvent, ...]
     rows: dict[str, TwinRow]
+    models: dict[str, str]
     outputs: dict[str, OutputEvent]
     standing: Standing
 
@@ -51,18 +54,20 @@ class Undisturbed:
     def of(cls, events: Sequence[InputEvent], particles: int) -> Undisturbed:
         """Every patient among the events is enrolled, and nothing is refused."""
         once = sorted({encode(event): event for event in events}.values(), key=lambda event: event.time)
-        rows, outputs, alerts = {}, {}, list[Alert]()
+        rows, models, outputs, alerts = {}, {}, {}, list[Alert]()
         for enrolment in (event for event in once if isinstance(event, Enrolment)):
-            twin = PatientTwin(enrolment.patient_id, load_model(enrolment.model), particles)
+            model = model_named(enrolment.model)
+            twin = PatientTwin(enrolment.patient_id, model, particles)
             update = twin.observe([event for event in once if event.patient_id == enrolment.patient_id])
             assert update.rejected == ()
-            rows[enrolment.patient_id] = unpack(twin.row(), load_model(enrolment.model).hash)
+            rows[enrolment.patient_id] = unpack(twin.row(), model.hash)
+            models[enrolment.patient_id] = model.hash
             for output in update.outputs:
                 if isinstance(output, Alert):
                     alerts.append(output)
                 elif not isinstance(output, Withdrawn):  # it depends on what came when
                     outputs[output.event_id] = output
-        return cls(tuple(events), rows, outputs, standing(alerts))
+        return cls(tuple(events), rows, models, outputs, standing(alerts))
 
 
 def differences(stage: Stage, expected: Undisturbed, refused: Counter[str]) -> list[str]:
@@ -77,6 +82,9 @@ def differences(stage: Stage, expected: Undisturbed, refused: Counter[str]) -> l
     for patient, row in stored.items():
         found += [f"{patient}: {what} wait in its row" for what, waits in
                   (("alerts", row.outbox), ("events", (*row.held, *row.late))) if waits]  # fmt: skip
+        if row.model_hash != expected.models[patient]:
+            found.append(f"{patient}: a twin of another model")
+            continue
         mine, theirs = unpack(row.twin, row.model_hash), expected.rows[patient]
         if newest_belief(mine) != newest_belief(theirs):
             found.append(f"{patient}: another belief")

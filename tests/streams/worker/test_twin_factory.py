@@ -1,16 +1,19 @@
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 
 import twin.library
 from streams.worker.engine import RecordPosition
-from streams.worker.processor import EventProcessor
+from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
+from streams.worker.rows.patient_state import PatientState
 from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
+from tests.faults.next_version import NEXT, model_named, next_text
 from tests.streams.worker.stage import START, enrolment, lab
-from twin.events import encode, to_millis
+from twin.events import InputEvent, encode, to_millis
 from twin.kernel.kernel import Kernel, compile_model
 from twin.model.spec import Model
 
@@ -37,6 +40,33 @@ def test_a_twin_of_the_library_goes_through_desk_and_row(model_id: str, particle
     assert parts.quarantined is None
     processor.handle(parts, arrivals)
     assert processor.row(parts) == processor.row(whole)
+
+
+def test_a_version_of_a_model_beside_the_old_one_leaves_the_old_ones_patients_as_they_were(tmp_path: Path) -> None:
+    beside = tmp_path / f"{NEXT}.toml"
+    beside.write_text(next_text(), encoding="utf-8")
+    before = EventProcessor(LibraryTwins(particles=64))
+    after = EventProcessor(LibraryTwins(particles=64, model_files={NEXT: beside}))
+
+    def told(processor: EventProcessor, row: bytes | None, *events: InputEvent) -> tuple[PatientState, Outcome]:
+        state = processor.open(events[0].patient_id, row)
+        offset = max(state.applied.values(), default=-1) + 1
+        arrivals = [
+            ReceivedEvent(event, RecordPosition("t", 0, offset + number, to_millis(START)), encode(event))
+            for number, event in enumerate(events)
+        ]
+        return state, processor.handle(state, arrivals)
+
+    old, _ = told(before, None, enrolment("A", model=MODEL), lab("A", 1500, value=4.0))
+    row = before.row(old)
+    stayed, upgraded = (told(each, row, lab("A", 3000, value=3.5))[0] for each in (before, after))
+    assert after.row(upgraded) == before.row(stayed)
+    again, refused = told(after, after.row(upgraded), enrolment("A", model=NEXT, at=START + timedelta(days=1)))
+    assert [letter.reason for letter in refused.rejected] == ["already_enrolled"]
+    assert (again.model_id, again.twin is not None and again.twin.row()) == (MODEL, upgraded.saved)
+    new, taken = told(after, None, enrolment("B", model=NEXT), lab("B", 1500, value=4.0))
+    assert (new.model_id, new.model_hash, taken.rejected) == (NEXT, model_named(NEXT).hash, [])
+    assert told(before, after.row(new), lab("B", 3000))[0].trouble == "model_changed", "the old version knows it not"
 
 
 @pytest.mark.parametrize(
