@@ -7,7 +7,6 @@ else runs; its sink is started when it answers, and catches up from Kafka.
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
 import threading
@@ -30,7 +29,7 @@ from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_
 from connectors.services import Influx, LocalServices
 from connectors.services.ports import free_ports
 from connectors.services.run_state import open_private, private_directory
-from connectors.services.supervisor import die_with_parent, environment, python_module
+from connectors.services.supervisor import start_part
 from connectors.settings import Settings, load_settings
 from connectors.sinks.delivery import consumer_group
 from streams.worker.app import group_of
@@ -220,15 +219,7 @@ class Demo:
     def _start(self, name: str, *arguments: str, secrets: dict[str, str] | None = None) -> None:
         path = self.logs[name]
         with open_private(path) as log:
-            process = subprocess.Popen(
-                python_module("streams", *arguments),
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=subprocess.STDOUT,
-                env={**environment(os.environ, ours=True), **(secrets or {})},
-                start_new_session=True,
-                preexec_fn=die_with_parent(),
-            )
+            process = start_part(*arguments, log=log, secrets=secrets)
         self.parts[name] = _Part(name, process, path)
 
     def _check(self) -> None:

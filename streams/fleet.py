@@ -8,7 +8,6 @@ another start does not mend: then the whole ends, with its exit code.
 
 from __future__ import annotations
 
-import os
 import subprocess
 import threading
 import time
@@ -18,7 +17,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
-from connectors.services.supervisor import die_with_parent, environment, python_module
+from connectors.services.supervisor import start_part
 from streams.terminal.signals import GRACE_SECONDS
 
 LOOK_SECONDS = 0.2
@@ -48,14 +47,7 @@ class Member:
 
     def start(self, now: float) -> None:
         """Start it as a child that ends with this process."""
-        self.process = subprocess.Popen(
-            python_module("streams", *self.arguments),
-            stdin=subprocess.DEVNULL,
-            env=environment(os.environ, ours=True),
-            start_new_session=True,
-            preexec_fn=die_with_parent(),
-        )
-        self.began = now
+        self.process, self.began = start_part(*self.arguments), now
 
     def look(self, now: float) -> int | None:
         """Its exit code if it has ended since the last look; when to start it again is then settled."""

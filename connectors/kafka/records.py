@@ -69,15 +69,31 @@ def event_of(record: Record) -> Event | None:
 
 def dead_letter(record: Record, reason: str, detail: str, prefix: str = "") -> Rejected:
     """The dead letter of a record: where it stands, its bytes, and whom it is about where it says so."""
-    patient, event = identity_of(record.value)
-    fits = len(record.value) <= MOST_ORIGINAL
+    place = prefix + record.topic, record.partition, record.offset
+    return letter_about(reason, detail, place, record.value, *identity_of(record.value))
+
+
+def letter_about(
+    reason: str,
+    detail: str,
+    place: tuple[str, int, int],
+    raw: bytes,
+    patient_id: str | None = None,
+    event_id: str | None = None,
+) -> Rejected:
+    """A dead letter that carries the original bytes, so that they can be mended and sent again.
+
+    ``place`` is topic (with prefix), partition and offset; there they stand where they are too many to carry along.
+    """
+    fits = len(raw) <= MOST_ORIGINAL
+    topic, partition, offset = place
     return Rejected(
         reason=reason,
-        detail=detail if fits else f"{detail} ({len(record.value)} bytes: its bytes stand at its offset)",
-        patient_id=patient,
-        event_id=event,
-        topic=prefix + record.topic,
-        partition=record.partition,
-        offset=record.offset,
-        original_base64=base64.b64encode(record.value).decode() if fits else None,
+        detail=detail if fits else f"{detail} ({len(raw)} bytes: its bytes stand at its offset)",
+        patient_id=patient_id,
+        event_id=event_id,
+        topic=topic,
+        partition=partition,
+        offset=offset,
+        original_base64=base64.b64encode(raw).decode() if fits else None,
     )

@@ -14,7 +14,8 @@ therefore either adds its claim in time or finds no server and starts one.
 Only the standard library, psutil and filelock are imported: a keeper stays at a few megabytes.
 
 What any child of ours is started with stands here too: `python_module`, so that nothing is imported from the folder
-that somebody happens to be in, and `environment`, so that no child learns a secret that is not its own.
+that somebody happens to be in, and `environment`, so that no child learns a secret that is not its own; `start_part`
+is both for a command of this program.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import psutil
 
@@ -119,6 +121,24 @@ def environment(inherited: Mapping[str, str], *, ours: bool = False) -> dict[str
         return wanted and not any(word in name.upper() for word in _SECRET)
 
     return {name: value for name, value in inherited.items() if seen(name)}
+
+
+def start_part(
+    *arguments: object, log: IO[bytes] | None = None, secrets: Mapping[str, str] | None = None
+) -> subprocess.Popen[bytes]:
+    """Start a command of this program as a child that ends with the thread that starts it; ``secrets`` it alone sees.
+
+    What it says goes to ``log``, by default where ours goes.
+    """
+    return subprocess.Popen(
+        python_module("streams", *arguments),
+        stdin=subprocess.DEVNULL,
+        stdout=log,
+        stderr=None if log is None else subprocess.STDOUT,
+        env={**environment(os.environ, ours=True), **(secrets or {})},
+        start_new_session=True,
+        preexec_fn=die_with_parent(),
+    )
 
 
 def add_claim(claims: Path, claim: str) -> None:

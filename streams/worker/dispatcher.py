@@ -29,8 +29,7 @@ from streams.worker.heartbeat import Progress
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor, Outcome
-from streams.worker.records.dead_letters import reject
-from streams.worker.records.received import ReceivedEvent
+from streams.worker.records.received import ReceivedEvent, reject
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT, Leaving
 from streams.worker.residence.patients import Patients
 from streams.worker.residence.permanence import Permanence

@@ -23,10 +23,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
 
+from connectors.kafka.records import letter_about
 from connectors.kafka.topics import topic_of
 from streams.worker.engine import RecordPosition
-from streams.worker.records.dead_letters import dead_letter, reject
-from streams.worker.records.received import ReceivedEvent
+from streams.worker.records.received import ReceivedEvent, reject
 from streams.worker.rows.patient_state import Inputs, PatientState, held_of, released, row_of, state_of
 from streams.worker.rows.state_row import Held
 from streams.worker.twin_factory import TwinFactory, TwinUpdate, UnknownModel
@@ -93,9 +93,10 @@ class EventProcessor:
         try:
             event = decode(raw)
         except BadEvent as error:
-            return dead_letter(error.reason, error.detail, position, raw, error.patient_id, error.event_id)
+            return letter_about(error.reason, error.detail, position[:3], raw, error.patient_id, error.event_id)
         except Exception as error:  # decoding must not be able to stop a partition
-            return dead_letter("internal_error", f"decoding failed: {type(error).__name__}: {error}", position, raw)
+            detail = f"decoding failed: {type(error).__name__}: {error}"
+            return letter_about("internal_error", detail, position[:3], raw)
         arrival = ReceivedEvent(event, position, raw)
         if key != event.patient_id.encode():
             shown = "no key" if key is None else f"key {key[:80]!r}"

@@ -1,11 +1,12 @@
-"""Events as they were received."""
+"""Events as they were received, and the dead letters of those that cannot be used."""
 
 from __future__ import annotations
 
 from typing import NamedTuple
 
+from connectors.kafka.records import letter_about
 from streams.worker.engine import RecordPosition
-from twin.events import InputEvent
+from twin.events import InputEvent, Rejected
 
 
 class ReceivedEvent(NamedTuple):
@@ -14,3 +15,9 @@ class ReceivedEvent(NamedTuple):
     event: InputEvent
     position: RecordPosition
     raw: bytes
+
+
+def reject(arrival: ReceivedEvent, reason: str, detail: str) -> Rejected:
+    """The dead letter of a decoded event."""
+    event = arrival.event
+    return letter_about(reason, detail, arrival.position[:3], arrival.raw, event.patient_id, event.event_id)

@@ -6,7 +6,17 @@ import os
 import subprocess
 from pathlib import Path
 
-from connectors.services.supervisor import ProcessId, add_claim, environment, held, python_module, remove_claim
+import pytest
+
+from connectors.services.supervisor import (
+    ProcessId,
+    add_claim,
+    environment,
+    held,
+    python_module,
+    remove_claim,
+    start_part,
+)
 
 
 def test_a_process_is_told_from_a_later_one_with_its_pid() -> None:
@@ -32,6 +42,18 @@ def test_nothing_is_imported_from_the_folder_that_somebody_is_in(tmp_path: Path)
     command = python_module("connectors.services.supervisor", "--help")
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_a_part_of_this_program_sees_our_settings_and_what_it_is_given_and_says_all_into_its_log(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOSETWIN_KAFKA", "no-port")
+    with (tmp_path / "log").open("wb") as log:
+        part = start_part("topics", "list", log=log, secrets={"DOSETWIN_TOPIC_PREFIX": "a b"})
+    assert part.wait(300) == 1
+    said = (tmp_path / "log").read_text()
+    assert "DOSETWIN_KAFKA='no-port'" in said
+    assert "DOSETWIN_TOPIC_PREFIX='a b'" in said
 
 
 def test_claims_hold_while_their_process_lives(tmp_path: Path) -> None:
