@@ -21,12 +21,12 @@ import msgspec
 from connectors.console.board import Board
 from connectors.console.topic_reader import LiveBoard, ReaderStatus, TopicReader
 from connectors.kafka.records import Record, dead_letter
+from connectors.kafka.subscription import Subscription
 from connectors.kafka.topics import OUTPUTS, topic_of
 from connectors.sinks.arrival import Arrival
 from connectors.sinks.delivery import Delivery, Limits
 from connectors.sinks.event_lines import event_lines
 from connectors.sinks.influx import InfluxWriter
-from connectors.sinks.subscription import Subscription
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer
 from tests.lineprotocol import parse
 from twin.events import EVENTS, OUTPUT_EVENTS, Rejected, encode

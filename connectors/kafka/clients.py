@@ -6,6 +6,7 @@ Addresses are asked first: a client that finds nobody leaves its sockets open.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import suppress
 from typing import Any
 
 from connectors.services.ports import answers
@@ -21,6 +22,9 @@ POLL_MS = 500
 
 CONFIRM_SECONDS = 60
 """How long a broker may need to confirm a record."""
+
+ABANDON_SECONDS = 1.0
+"""How long a producer's thread that is let go of may take to end."""
 
 
 class KafkaUnreachable(RuntimeError):
@@ -90,6 +94,16 @@ def confirm(sent: Iterable[Any]) -> None:
     """Wait until the broker has all that a producer sent; raises the first `kafka.errors.KafkaError`."""
     for confirmation in sent:
         confirmation.get(CONFIRM_SECONDS)
+
+
+def abandon(producer: Any) -> None:
+    """Let go of a producer, which by itself would wait for what it cannot send, and again when it is collected."""
+    from kafka.errors import KafkaError
+
+    producer._sender.force_close()
+    with suppress(KafkaError):
+        producer.close(timeout=ABANDON_SECONDS)
+    producer._closed = True
 
 
 def _open(client: Any, bootstrap: str, options: dict[str, Any]) -> Any:

@@ -11,13 +11,12 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import structlog
 
-from connectors.kafka.clients import KafkaUnreachable, broker_answers, open_producer
+from connectors.kafka.clients import KafkaUnreachable, abandon, broker_answers, open_producer
 from connectors.kafka.feed_metrics import FeedMetrics
 from connectors.kafka.topics import INPUT_BYTES, topic_of
 from twin.events import InputEvent, encode
@@ -197,7 +196,7 @@ class _Sending:
 
     def close(self) -> None:
         """Let go of the producer, whatever it has not sent."""
-        _abandon(self._producer)
+        abandon(self._producer)
 
     def _wait(self, true: Callable[[], bool]) -> bool:
         """Until something is true; False at a stop, or when nothing was confirmed within `PATIENCE_SECONDS`."""
@@ -223,7 +222,7 @@ class _Sending:
             self._generation += 1
             again = dict(self._open)
         log.warning("nothing is confirmed although the broker answers: sending again", records=len(again))
-        _abandon(self._producer)
+        abandon(self._producer)
         try:
             self._producer = _producer(self._bootstrap)
         except KafkaUnreachable:
@@ -268,16 +267,6 @@ class _Sending:
                 self._failed[type(error).__name__] += 1
                 self._metrics.refused(type(error).__name__)
                 self._changed.notify_all()
-
-
-def _abandon(producer: Any) -> None:
-    """Let go of a producer, which by itself would wait for what it cannot send, and again when it is collected."""
-    from kafka.errors import KafkaError
-
-    producer._sender.force_close()
-    with suppress(KafkaError):
-        producer.close(timeout=SLICE_SECONDS)
-    producer._closed = True
 
 
 def _producer(bootstrap: str) -> Any:

@@ -26,11 +26,11 @@ from kafka.errors import KafkaError
 
 from connectors.kafka.clients import open_consumer, open_producer
 from connectors.kafka.records import Record, dead_letter
+from connectors.kafka.subscription import CALL_TIMEOUT_MS, Subscription
 from connectors.kafka.topics import MIB, REJECTED, REJECTED_BYTES
 from connectors.settings import Settings
 from connectors.sinks.metrics import SinkMetrics
 from connectors.sinks.portions import Pending, Portions
-from connectors.sinks.subscription import CALL_TIMEOUT_MS, Subscription
 from connectors.sinks.writer import BadItem, Item, TooSlow, Unavailable, Writer
 from twin.events import encode
 

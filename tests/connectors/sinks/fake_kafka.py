@@ -1,6 +1,6 @@
 """A Kafka in memory that loses partitions, answers and commits when told to, and a clock that moves with each poll.
 
-Only what `connectors.sinks.subscription` asks of a consumer. Real servers have tests of their own beside this; here it
+Only what `connectors.kafka.subscription` asks of a consumer. Real servers have tests of their own beside this; here it
 is about what happens at the worst moment, thousands of times.
 """
 
@@ -57,6 +57,7 @@ class Consumer:
     def __init__(self, broker: Broker, polled: Callable[[], object] = lambda: None) -> None:
         self.polled = polled
         self.counts: Counter[str] = Counter()
+        self.known: set[str] = set()
         self._broker, self._listener = broker, None
         self._position: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
@@ -66,7 +67,13 @@ class Consumer:
         self.topics, self._listener = topics, listener
         self._assign()
 
+    def partitions_for_topic(self, topic: str) -> set[int]:
+        assert not self.counts["polls"], "asked while it may be joining"
+        self.known.add(topic)
+        return {place.partition for place in self._broker.log if place.topic == topic}
+
     def poll(self, timeout_ms: int, max_records: int) -> dict[TopicPartition, list[Any]]:
+        assert self.known == set(self.topics), "it joins without knowing its topics"
         self.counts["polls"] += 1
         self.polled()
         trouble = self._broker.trouble()

@@ -15,6 +15,7 @@ from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from connectors.kafka.records import Record
+from connectors.kafka.subscription import Subscription
 from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
 from connectors.sinks.delivery import (
     COMMIT_SECONDS,
@@ -27,7 +28,6 @@ from connectors.sinks.delivery import (
     consumer_group,
     delays,
 )
-from connectors.sinks.subscription import Subscription
 from connectors.sinks.writer import AccessDenied, BadItem, TooSlow, Unavailable
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer, Trouble
 

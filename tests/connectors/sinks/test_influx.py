@@ -20,12 +20,12 @@ import pytest
 from kafka import KafkaAdminClient, KafkaConsumer
 
 from connectors.kafka.records import Record
+from connectors.kafka.subscription import Subscription
 from connectors.kafka.topics import ALERTS, ESTIMATES, ORDERS, PUMP, REJECTED, VITALS
 from connectors.services import Influx
 from connectors.sinks import delivery
 from connectors.sinks.delivery import Delivery, open_delivery
 from connectors.sinks.influx import TOPICS, InfluxWriter, Settings, open_writer
-from connectors.sinks.subscription import Subscription
 from connectors.sinks.writer import AccessDenied, Unavailable
 from tests import factories as make
 from tests.connectors.console.bench import PATIENCE, Bench, eventually, running

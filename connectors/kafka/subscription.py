@@ -1,7 +1,7 @@
-"""The reading side of a sink: its topics in a consumer group of its own, safe when partitions change hands.
+"""Topics read in a consumer group, safe when partitions change hands: of a sink, or of the stage that reads devices.
 
 A partition that is taken away is forgotten with all that was read of it and not committed: whoever has it next, be it
-this sink, reads on from what was committed. Records that come in the very poll in which that happens may be of before
+this reader, reads on from what was committed. Records that come in the very poll in which that happens may be of before
 or of after; they are dropped, and the partition is read again from its committed place.
 """
 
@@ -47,6 +47,10 @@ class Subscription:
         self._revoked = _Revoked()
         self._unsure: set[TopicPartition] = set()
         consumer.subscribe([prefix + topic for topic in topics], listener=self._revoked)
+        for topic in topics:
+            # Asked before it joins: where a consumer learns of a topic's partitions while it joins, it joins again, and
+            # if a poll ends in the middle of that, it never hears what it was given.
+            consumer.partitions_for_topic(prefix + topic)
 
     def poll(self, timeout_ms: int) -> Polled:
         """Wait for records; also what keeps the place in the group."""
@@ -77,6 +81,16 @@ class Subscription:
             for (topic, partition), offset in offsets.items()
         }
         self._consumer.commit(marks, timeout_ms=CALL_TIMEOUT_MS)
+
+    def assigned(self) -> frozenset[tuple[str, int]]:
+        """The (topic, partition) that it has now."""
+        return frozenset(map(self._place, self._consumer.assignment()))
+
+    def committed(self, topic: str, partition: int) -> int | None:
+        """What was committed last of a partition, by whomever; None where nothing was."""
+        place = TopicPartition(self._prefix + topic, partition)
+        found: int | None = self._consumer.committed(place, timeout_ms=CALL_TIMEOUT_MS)
+        return found
 
     def unread(self) -> int | None:
         """Records of its partitions that are still to be read; None where Kafka does not say."""

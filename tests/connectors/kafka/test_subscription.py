@@ -7,8 +7,8 @@ from kafka import TopicPartition
 from kafka.errors import KafkaError
 
 from connectors.kafka.records import Record
+from connectors.kafka.subscription import Subscription
 from connectors.kafka.topics import ESTIMATES, VITALS
-from connectors.sinks.subscription import Subscription
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer
 
 PARTITION = TopicPartition("ward1." + ESTIMATES, 0)
@@ -37,6 +37,20 @@ def test_records_come_in_order_under_the_topics_name_without_prefix(broker: Brok
     )
     assert polled.lost == frozenset()
     assert offsets(subscription) == [2, 3]
+
+
+def test_it_knows_its_topics_before_it_joins(broker: Broker) -> None:
+    consumer = Consumer(broker)
+    Subscription(consumer, (ESTIMATES, VITALS), "ward1.")
+    assert consumer.known == {"ward1." + ESTIMATES, "ward1." + VITALS}
+
+
+def test_what_is_assigned_and_committed_is_named_without_prefix(broker: Broker) -> None:
+    subscription = Subscription(Consumer(broker), (ESTIMATES,), "ward1.")
+    assert subscription.assigned() == {PLACE}
+    assert subscription.committed(*PLACE) is None
+    subscription.commit({PLACE: 3})
+    assert subscription.committed(*PLACE) == 3
 
 
 def test_reading_goes_on_from_what_was_committed(broker: Broker) -> None:
