@@ -15,7 +15,7 @@ from typing import Annotated
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.stream import Note, Said, Stream, TimedEvent
 from twin.devices.device_record import DeviceRecord
-from twin.devices.words import read_word
+from twin.devices.words import device_of, read_word
 from twin.events import BadEvent, DeviceAssociation, to_millis
 
 _LONGEST = 2_097_152
@@ -41,13 +41,13 @@ def _said(files: list[Path]) -> Iterator[Said]:
                 except BadEvent as error:
                     yield BadLine(number, str(error), file)
                     continue
-                device = said.device_id if isinstance(said, DeviceAssociation) else said.event.device_id
+                device = device_of(said)
                 record = records.setdefault(device, DeviceRecord(device))
                 record.add(said)
                 heard[device] = record
                 if isinstance(said, DeviceAssociation):
                     bindings.append(said)
-        events = [*bindings, *(event for device in sorted(heard) for event in heard[device].changes())]
+        events = [*bindings, *(change.event for device in sorted(heard) for change in heard[device].changes())]
         yield from (TimedEvent(to_millis(event.time), event) for event in sorted(events, key=lambda one: one.time))
     for device in sorted(records):
         yield from map(Note, _notes(records[device]))
@@ -58,6 +58,6 @@ def _notes(record: DeviceRecord) -> Iterator[str]:
         if behind := epoch.behind(epoch.centre):
             said = f"its clock was {abs(behind) / 1000:.0f} s {'behind' if behind > 0 else 'ahead'}, and is corrected"
             yield f"{record.device_id}: {said} (to {epoch.sd / 1000:.0f} s)"
-    for patients, count in sorted(Counter(one.contested for one in record.waiting()).items()):
+    for patients, count in sorted(Counter(one.patients for one in record.waiting()).items()):
         who = f"bound to {' and '.join(patients)} at once" if patients else "bound to nobody then"
         yield f"{record.device_id}: {count} left out, the device was {who}; send the 'device_association' that is right"

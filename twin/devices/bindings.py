@@ -39,6 +39,18 @@ class Bindings:
         return tuple(sorted(inside or {i.patient_id for i in self.intervals if i.end == millis}))
 
 
+def settled(said: Iterable[DeviceAssociation], millis: int) -> set[str]:
+    """Ids of the words that say nothing of any time (ms) after that: of each patient, its last release until then, and
+    all that lies before it."""
+    words = sorted(said, key=_place)
+    released = {
+        one.patient_id: _place(one)
+        for one in sorted(standing(words), key=_place)
+        if not one.associated and to_millis(one.time) <= millis
+    }
+    return {one.event_id for one in words if one.patient_id in released and _place(one) <= released[one.patient_id]}
+
+
 Told = TypeVar("Told", bound=ClinicalEnvelope)
 
 

@@ -14,7 +14,7 @@ with Theil and Sen's slope as drift, so that late words among the rest move noth
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 from typing import NamedTuple
 
@@ -71,16 +71,21 @@ class ClockEpoch:
     drift: float
     sd: float
 
+    def level(self, arrival: int) -> float:
+        """How far the clock is behind (ms) for a word that arrives then; outside the epoch as at its nearer end."""
+        return self.offset + self.drift * (min(max(arrival, self.first), self.last) - self.centre)
+
     def behind(self, arrival: int) -> int:
         """What to add to the device's time (ms) of a word that arrives then: 0 within `TOLERANCE_MS`."""
-        off = self.offset + self.drift * (min(max(arrival, self.first), self.last) - self.centre)
+        off = self.level(arrival)
         return 0 if abs(off) < TOLERANCE_MS else round(off / STEP_MS) * STEP_MS
 
 
 class DeviceClock:
-    """The epochs of one device's clock: a function of the set of its readings."""
+    """The epochs of one device's clock: a function of the set of its readings, and of the epoch ``before`` them,
+    whose readings are dropped: what goes on from it is the same epoch."""
 
-    def __init__(self, readings: Iterable[Reading]) -> None:
+    def __init__(self, readings: Iterable[Reading], before: ClockEpoch | None = None) -> None:
         runs: list[list[Reading]] = []
         for reading in sorted(set(readings)):
             if runs and abs(reading.offset - runs[-1][-1].offset) <= JUMP_MS:
@@ -95,7 +100,13 @@ class DeviceClock:
                 settled[-1] += run
             else:
                 settled.append(run)
-        self.epochs = tuple(map(_fitted, settled))
+        epochs = list(map(_fitted, settled))
+        if before is not None:
+            if epochs and abs(settled[0][0].offset - before.level(settled[0][0].arrival)) <= JUMP_MS:
+                epochs[0] = replace(epochs[0], first=before.first)
+            else:
+                epochs.insert(0, before)
+        self.epochs = tuple(epochs)
 
     def corrected(self, reading: Reading) -> int:
         """The time (ms) of a word by a right clock, by the epoch that began last before it arrived."""

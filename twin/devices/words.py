@@ -81,3 +81,8 @@ def read_word(raw: bytes) -> DeviceWord | DeviceAssociation:
     fact = decode(json.dumps(said.event | {"patient_id": NOBODY}).encode())
     assert isinstance(fact, PumpDelivery | PumpTotals | VitalSample)
     return DeviceWord(received_at=said.received_at, event=fact)
+
+
+def device_of(said: DeviceWord | DeviceAssociation) -> str:
+    """The device that speaks, or that is bound or released."""
+    return said.device_id if isinstance(said, DeviceAssociation) else said.event.device_id

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from twin.devices.words import NOBODY, DeviceWord
-from twin.events import DeviceAssociation, PumpDelivery, Quantity
+from twin.events import DeviceAssociation, PumpDelivery, Quantity, encode
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -46,3 +47,12 @@ def bound(patient: str, minutes: float, associated: bool = True, **changes: Any)
 def retracted(one: DeviceAssociation) -> DeviceAssociation:
     changes = {"event_id": f"no {one.event_id}", "status": "retracted", "replaces": one.event_id}
     return one.model_copy(update=changes)
+
+
+def on_the_wire(said: DeviceWord | DeviceAssociation) -> bytes:
+    """As a device's gateway, or the ward, sends it."""
+    if isinstance(said, DeviceAssociation):
+        return encode(said)
+    told = json.loads(said.model_dump_json(exclude_none=True))
+    del told["event"]["patient_id"]
+    return json.dumps(told).encode()

@@ -77,3 +77,14 @@ def test_one_odd_word_sets_no_clock() -> None:
 def test_the_order_of_readings_does_not_matter(readings: list[Reading]) -> None:
     assert DeviceClock(readings).epochs == DeviceClock(sorted(readings)).epochs
     assert all(epoch.behind(0) % STEP_MS == 0 for epoch in DeviceClock(readings).epochs)
+
+
+def test_an_epoch_of_which_the_first_readings_are_dropped_goes_on_or_stays_before_the_next() -> None:
+    before = heard(range(60), 45.0)
+    (epoch,) = DeviceClock(before).epochs
+    after = heard(range(60, 120), 45.0)
+    (going_on,) = DeviceClock(after, epoch).epochs
+    assert (going_on.first, going_on.behind(0)) == (epoch.first, epoch.behind(0))
+    assert DeviceClock(after[:1], epoch).corrected(after[0]) == DeviceClock([*before, *after]).corrected(after[0])
+    jumped = DeviceClock(heard(range(60, 120), 0.0), epoch).epochs
+    assert [one.first for one in jumped] == [epoch.first, heard(range(60, 120), 0.0)[0].arrival]

@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from tests.twin.devices.said import at, bound, retracted, word
 from twin.devices.device_record import DeviceRecord
-from twin.devices.words import DeviceWord
-from twin.events import ClinicalEnvelope, DeviceAssociation, PumpDelivery
+from twin.devices.words import DeviceWord, Fact
+from twin.events import DeviceAssociation, PumpDelivery, to_millis
 from twin.record.history import History
 
 Said = DeviceWord | DeviceAssociation
@@ -27,10 +27,10 @@ class Ward:
         self.histories: dict[str, History] = defaultdict(History)
         self.ids: list[str] = []
 
-    def hear(self, *said: Said) -> list[ClinicalEnvelope]:
+    def hear(self, *said: Said) -> list[Fact]:
         for one in said:
             self.pump.add(one)
-        changes = self.pump.changes()
+        changes = [change.event for change in self.pump.changes()]
         for event in changes:
             assert self.histories[event.patient_id].insert(event).outcome == "new"
             self.ids.append(event.event_id)
@@ -49,7 +49,7 @@ class Ward:
 def test_a_word_waits_until_its_device_is_bound_and_is_told_once() -> None:
     ward = Ward()
     assert ward.hear(word("w", 5)) == []
-    assert [one.contested for one in ward.pump.waiting()] == [()]
+    assert [one.patients for one in ward.pump.waiting()] == [()]
     (event,) = ward.hear(bound("A", 0))
     assert (event.patient_id, event.status, event.time) == ("A", "final", at(5))
     assert ward.hear(word("w", 5), bound("A", 0)) == []
@@ -73,7 +73,7 @@ def test_while_two_patients_are_bound_neither_is_told() -> None:
     assert ward.delivered() == {("A", 5, 4.0), ("A", 15, 6.0)}
     ward.hear(bound("B", 10))
     assert ward.delivered() == {("A", 5, 4.0)}
-    assert [one.contested for one in ward.pump.waiting()] == [("A", "B")]
+    assert [one.patients for one in ward.pump.waiting()] == [("A", "B")]
     ward.hear(bound("A", 10, False))
     assert ward.delivered() == {("A", 5, 4.0), ("B", 15, 6.0)}
 
@@ -125,3 +125,56 @@ def test_any_order_ends_in_the_same_facts_at_the_same_patients(said: list[Said],
     assert one.pump.waiting() == other.pump.waiting()
     words = [name for name, _ in one.pump.facts()]
     assert len(words) == len(set(words)), "no word is at two patients"
+
+
+def settled_ward(said: list[Said], old: list[str]) -> Ward:
+    ward = Ward()
+    ward.hear(*said)
+    ward.pump.settle(old)
+    return ward
+
+
+def test_what_is_settled_stays_as_it_was_told_and_what_comes_later_moves_the_rest_alone() -> None:
+    ward = settled_ward([bound("A", 0), word("w5", 5), word("w15", 15, 6.0)], ["w5", "unknown"])
+    assert set(ward.pump.words) == {"w15"}
+    ward.hear(retracted(bound("A", 0)), bound("B", 0, event_id="b"))
+    assert ward.delivered() == {("A", 5, 4.0), ("B", 15, 6.0)}
+
+
+def test_what_a_settled_word_replaced_or_what_repeats_it_goes_with_it() -> None:
+    better = word("better", 6, 7.0, status="corrected", replaces="w5")
+    samples = [word(f"s{minute}", minute, 7.0, phase="sample") for minute in range(7, 12)]
+    ward = settled_ward([bound("A", 0), better, word("w5", 5), *samples], ["better"])
+    assert set(ward.pump.words) == {"s10", "s11"}
+    assert ward.hear() == []
+    assert ward.delivered() == {("A", 6, 7.0), ("A", 10, 7.0)}
+
+
+def test_a_binding_that_ended_long_before_all_that_is_kept_is_dropped_and_others_stay() -> None:
+    week = 7 * 24 * 60
+    old = [bound("A", 0), bound("A", 10, False), bound("C", 0), bound("B", 20), bound("B", week + 50, False)]
+    ward = Ward()
+    ward.hear(*old, word("w1", week + 40), word("w2", week + 45, 6.0))
+    dropped = ward.pump.settle(["w1"])
+    assert (dropped.words, dropped.bindings) == ({"w1"}, {"A binds 0", "A released 10"})
+    assert ward.hear() == []
+
+
+def test_a_settled_clock_goes_on_as_it_was() -> None:
+    said: list[Said] = [bound("A", 0), *(word(f"w{m}", m, 4.0 + m, off=-90) for m in range(10))]
+    ward = settled_ward(said, [f"w{m}" for m in range(9)])
+    assert ward.pump.clock.epochs[0].first == to_millis(at(0))
+    assert ward.hear(word("w20", 20, 5.0, off=-90))[0].time == at(20)
+    assert ("A", 9, 13.0) in ward.delivered()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(SAID), max_size=30), st.lists(st.sampled_from(WORDS), max_size=10))
+def test_settling_tells_nothing_and_takes_nothing_back(said: list[Said], old: list[DeviceWord]) -> None:
+    ward = Ward()
+    ward.hear(*said)
+    before = ward.delivered()
+    ward.pump.settle([one.event.event_id for one in old])
+    moved = {change.patient_id for change in ward.hear()}
+    assert not moved or ward.pump.clock.epochs, "only a clock that is fitted anew moves what is kept"
+    assert {place[:1] + place[2:] for place in before} == {place[:1] + place[2:] for place in ward.delivered()}
