@@ -16,10 +16,11 @@ from typing import Any
 from connectors.kafka.clients import confirm, open_consumer, open_producer, records_to
 from connectors.kafka.naming import Naming
 from connectors.kafka.rewriting import GONE, Gone, require_rest, rewrite
-from connectors.kafka.topics import HEARTBEATS, TOPICS, home_partition
+from connectors.kafka.topics import DEVICE_STATE, DEVICE_TOPICS, DEVICES, HEARTBEATS, TOPICS, home_partition
 from connectors.settings import Settings
 from connectors.sinks.influx import Settings as InfluxSettings
 from connectors.sinks.influx_erasure import open_series
+from streams.devices.erasure import DeviceTraces, device_topics
 from streams.worker.app import changelog_of
 from streams.worker.repair.refold import CannotRefold, newest_terms
 from streams.worker.rows.erased import erased_key, erased_row
@@ -96,22 +97,23 @@ def erase(settings: Settings, influx: InfluxSettings | None, patient_id: str, fo
     naming = Naming(patient_id)
     proof = Proof(erased_key(patient_id.encode()).decode())
     require_rest(settings.kafka, _places(settings))
+    traces = DeviceTraces(settings, naming)
     with contextlib.ExitStack() as opened:
         series = opened.enter_context(open_series(influx, patient_id, naming.names)) if influx is not None else None
         before = series.counted() if series is not None else {}
         _say_so(settings, patient_id)
-        proof.topics_before = search(settings, naming)
-        _rewrite(settings, naming, proof.topics_before)
+        proof.topics_before = search(settings, naming, traces)
+        _rewrite(settings, naming, traces, proof.topics_before)
         if series is not None and influx is not None:
             series.erase()
             proof.series = {"bucket": influx.bucket, "before": before, "after": series.counted()}
-    proof.topics_after = search(settings, naming)
+    proof.topics_after = search(settings, naming, traces)
     proof.files = search_files(folder, naming)
     return proof
 
 
-def search(settings: Settings, naming: Naming) -> list[Search]:
-    """All partitions of all topics and of the changelog."""
+def search(settings: Settings, naming: Naming, traces: DeviceTraces) -> list[Search]:
+    """All partitions of all topics, of those of devices where there are any, and of the changelog."""
     from kafka import TopicPartition
 
     places = _places(settings)
@@ -120,7 +122,7 @@ def search(settings: Settings, naming: Naming) -> list[Search]:
     try:
         begins, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)
         for record in records_to(consumer, ends):
-            counts[TopicPartition(record.topic, record.partition)][_has_to_do(record, naming, settings)] += 1
+            counts[TopicPartition(record.topic, record.partition)][_has_to_do(record, naming, traces, settings)] += 1
     finally:
         consumer.close()
     return [
@@ -155,11 +157,13 @@ def _files(folder: Path) -> Iterator[Path]:
 def _places(settings: Settings) -> list[Any]:
     from kafka import TopicPartition
 
-    topics = [*(settings.topic_prefix + topic for topic in TOPICS), changelog_of(settings)]
+    topics = [*(settings.topic_prefix + topic for topic in TOPICS), *device_topics(settings), changelog_of(settings)]
     return [TopicPartition(topic, number) for topic in topics for number in range(settings.partitions)]
 
 
-def _has_to_do(record: Any, naming: Naming, settings: Settings) -> str:
+def _has_to_do(record: Any, naming: Naming, traces: DeviceTraces, settings: Settings) -> str:
+    if record.topic.removeprefix(settings.topic_prefix) in DEVICE_TOPICS:
+        return traces.of(record)
     if record.topic == changelog_of(settings):  # rows are no text; their key is the patient
         return "about" if record.key == naming.patient_id.encode() else ""
     if record.topic == settings.topic_prefix + HEARTBEATS:
@@ -167,7 +171,7 @@ def _has_to_do(record: Any, naming: Naming, settings: Settings) -> str:
     return naming.of(record.key, record.value)
 
 
-def _rewrite(settings: Settings, naming: Naming, found: Iterable[Search]) -> None:
+def _rewrite(settings: Settings, naming: Naming, traces: DeviceTraces, found: Iterable[Search]) -> None:
     numbers: dict[str, list[int]] = {}
     for one in found:
         if one.about:
@@ -176,12 +180,18 @@ def _rewrite(settings: Settings, naming: Naming, found: Iterable[Search]) -> Non
     def kept(record: Any) -> bytes | Gone | None:
         if record.topic == settings.topic_prefix + HEARTBEATS:
             return _beat_without(record.value, naming)
-        about = _has_to_do(record, naming, settings) == "about"
+        if record.topic.removeprefix(settings.topic_prefix) in DEVICE_TOPICS:
+            return traces.without(record)
+        about = _has_to_do(record, naming, traces, settings) == "about"
         value: bytes | None = record.value
         return GONE if about else value
 
-    # Rows go last: where the erasure is stopped before, it is seen that there still is somebody to erase.
-    for topic in sorted(numbers, key=lambda name: name == changelog_of(settings)):
+    if settings.topic_prefix + DEVICE_STATE in numbers:
+        traces.keep_clocks()
+    # Rows go last, and those of devices before what devices said: where the erasure is stopped before, it is seen that
+    # there still is somebody to erase, and which words those are.
+    last = [settings.topic_prefix + DEVICE_STATE, settings.topic_prefix + DEVICES, changelog_of(settings)]
+    for topic in sorted(numbers, key=lambda name: last.index(name) if name in last else -1):
         rewrite(settings.kafka, topic, numbers[topic], kept)
 
 

@@ -20,7 +20,9 @@ CODE = "\n".join(
 COMMANDS = sorted(
     set(
         re.findall(
-            r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected) [a-z]+|[a-z]+)\b", CODE, re.MULTILINE
+            r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected|devices) [a-z]+|[a-z]+)\b",
+            CODE,
+            re.MULTILINE,
         )
     )
 )
@@ -71,8 +73,9 @@ def test_every_command_named_exists(command: str) -> None:
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_named_is_one(name: str) -> None:
+    from streams.devices.metrics import DeviceMetrics
     from streams.worker.metrics import WorkerMetrics
 
     known = {f"{family.name}_total" if family.type == "counter" else family.name
-             for family in WorkerMetrics().registry.collect()}  # fmt: skip
+             for metrics in (WorkerMetrics(), DeviceMetrics()) for family in metrics.registry.collect()}  # fmt: skip
     assert name in known or name in ("dosetwin_sink", "dosetwin_console")

@@ -1,9 +1,9 @@
 """Dead letters read back from their topic, and sent again when what they lacked is mended.
 
 A letter holds the bytes of the record as they came. What was wrong is often not in them: a model was missing, the
-enrolment came later, a twin was sealed, the sender used another key or partitioner. Then the same bytes go once more to
-their own topic, under the patient's key. An event that was told already changes nothing, and what still cannot be used
-becomes another letter.
+enrolment or a device's binding came later, a twin was sealed, the sender used another key or partitioner. Then the same
+bytes go once more to their own topic, under the key of the patient, or of the device where a device said them. An event
+that was told already changes nothing, and what still cannot be used becomes another letter.
 """
 
 from __future__ import annotations
@@ -15,9 +15,10 @@ from datetime import datetime
 
 from connectors.kafka.clients import confirm, open_consumer, open_producer, records_to
 from connectors.kafka.records import Record, event_of
-from connectors.kafka.topics import INPUT_BYTES, INPUTS, REJECTED
+from connectors.kafka.topics import DEVICES, INPUT_BYTES, INPUTS, REJECTED
 from connectors.settings import Settings
-from twin.events import Rejected, to_millis
+from twin.devices.words import device_of, read_word
+from twin.events import BadEvent, Rejected, to_millis
 
 
 @dataclass(frozen=True)
@@ -87,11 +88,24 @@ def _letter(record: Record) -> Letter | None:
 def cannot_be_sent(letter: Letter, prefix: str) -> str:
     """Why a letter's record cannot be sent again; empty if it can."""
     one = letter.rejected
-    if (one.topic or "").removeprefix(prefix) not in INPUTS:
+    topic = (one.topic or "").removeprefix(prefix)
+    if topic not in (*INPUTS, DEVICES):
         return f"it stands on {one.topic or 'no topic'}, which is no input"
     if one.original_base64 is None:
         return "it holds no bytes: they stand at its offset"
-    return "" if one.patient_id else "nobody can say which patient it is of"
+    if _key_of(one, prefix):
+        return ""
+    return f"nobody can say which {'device' if topic == DEVICES else 'patient'} it is of"
+
+
+def _key_of(letter: Rejected, prefix: str) -> str | None:
+    """Of the record: the patient, or on the topic of devices the device; None where nobody can say."""
+    if letter.topic != prefix + DEVICES:
+        return letter.patient_id
+    try:
+        return device_of(read_word(base64.b64decode(letter.original_base64 or "")))
+    except BadEvent:
+        return None
 
 
 def send_again(settings: Settings, chosen: Iterable[Letter]) -> int:
@@ -107,14 +121,11 @@ def send_again(settings: Settings, chosen: Iterable[Letter]) -> int:
     for letter in chosen:
         if not cannot_be_sent(letter, settings.topic_prefix):
             one = letter.rejected
-            once[str(one.topic), str(one.patient_id), str(one.original_base64)] = None
+            once[str(one.topic), str(_key_of(one, settings.topic_prefix)), str(one.original_base64)] = None
     producer = open_producer(settings.kafka, acks="all", max_request_size=INPUT_BYTES)
     try:
         confirm(
-            [
-                producer.send(topic, key=patient_id.encode(), value=base64.b64decode(original))
-                for topic, patient_id, original in once
-            ]
+            [producer.send(topic, key=key.encode(), value=base64.b64decode(original)) for topic, key, original in once]
         )
     finally:
         producer.close()

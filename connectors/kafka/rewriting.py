@@ -58,12 +58,12 @@ class Rewritten:
 
 
 def read_partition(bootstrap: str, place: Any) -> Iterator[Any]:
-    """Every record of a partition up to its end as it is now.
+    """Every record of a partition up to its end as it is now, but for those of transactions that were given up.
 
     Raises:
         KafkaUnreachable: no broker answers.
     """
-    consumer = open_consumer(bootstrap)
+    consumer = open_consumer(bootstrap, isolation_level="read_committed")
     try:
         end = consumer.end_offsets([place])[place]
         yield from (record for record in records_to(consumer, {place: end}) if record.offset < end)

@@ -1,7 +1,8 @@
 """The Kafka topics: their names, which event goes where, and their creation with one partition count.
 
 Every topic is keyed by ``patient_id`` (UTF-8) under the murmur2 partitioner and has the same number of partitions, so
-that all that is said about one patient reaches one worker. Topics are created here and never by accident: a topic that
+that all that is said about one patient reaches one worker. Two are keyed by device and made where devices are read that
+do not know their patient. Topics are created here and never by accident: a topic that
 a broker makes up on first use has the broker's partition count, and a worker over unequal topics cannot start.
 
 Records are stamped by the broker on arrival (``LogAppendTime``): retention then counts from arrival, and neither a
@@ -32,6 +33,11 @@ INPUTS = tuple(dict.fromkeys(event.sent_on.name for event in EVENTS if issubclas
 OUTPUTS = tuple(dict.fromkeys(event.sent_on.name for event in EVENTS if not issubclass(event, InputEvent)))
 TOPICS = INPUTS + OUTPUTS
 """A topic for every channel that some kind of event is sent on."""
+
+DEVICES = channels.DEVICES.name
+DEVICE_STATE = "iomt.devices-state"
+DEVICE_TOPICS = (DEVICES, DEVICE_STATE)
+"""What devices say that do not know their patient, and what `streams.devices` keeps of it."""
 
 MIB = 1_048_576
 INPUT_BYTES = 4 * MIB
@@ -76,6 +82,12 @@ def topic_configs(topic: str) -> dict[str, str]:
             "min.cleanable.dirty.ratio": "0.1",
             "segment.ms": str(10 * MINUTE_MS),
         }
+    if topic == DEVICE_STATE:  # the newest row of each word and binding, and that for ever
+        return {
+            "cleanup.policy": "compact",
+            "max.message.bytes": str(INPUT_BYTES),
+            "message.timestamp.type": "LogAppendTime",
+        }
     largest = REJECTED_BYTES if topic == REJECTED else INPUT_BYTES
     return {
         "cleanup.policy": "delete",
@@ -99,7 +111,9 @@ def topic_ids(bootstrap: str, topics: Iterable[str]) -> dict[str, str]:
     return {topic["name"]: str(topic["topic_id"]) for topic in found if topic.get("topic_id")}
 
 
-def ensure_topics(bootstrap: str, prefix: str = "", partitions: int = 4) -> tuple[str, ...]:
+def ensure_topics(
+    bootstrap: str, prefix: str = "", partitions: int = 4, topics: Iterable[str] = TOPICS
+) -> tuple[str, ...]:
     """Create the topics that do not exist yet; returns the names of those created.
 
     Safe to call from several processes at once: whoever comes second finds the topic there.
@@ -110,7 +124,8 @@ def ensure_topics(bootstrap: str, prefix: str = "", partitions: int = 4) -> tupl
     """
     admin = open_admin(bootstrap)
     try:
-        before = {state.name: state.partitions for state in _states(admin, prefix)}
+        topics = tuple(topics)
+        before = {state.name: state.partitions for state in _states(admin, prefix, topics)}
         wrong = {name: count for name, count in before.items() if count not in (0, partitions)}
         if wrong:
             listed = ", ".join(f"{name} has {count}" for name, count in wrong.items())
@@ -120,7 +135,7 @@ def ensure_topics(bootstrap: str, prefix: str = "", partitions: int = 4) -> tupl
             )
         missing = {
             prefix + topic: {"num_partitions": partitions, "replication_factor": -1, "configs": topic_configs(topic)}
-            for topic in TOPICS
+            for topic in topics
             if not before[prefix + topic]
         }
         return _create(admin, missing) if missing else ()
@@ -141,22 +156,22 @@ def _create(admin: Any, missing: dict[str, dict[str, Any]]) -> tuple[str, ...]:
     return tuple(name for name in missing if outcome[name]["error_code"] == NoError.errno)
 
 
-def describe_topics(bootstrap: str, prefix: str = "") -> tuple[TopicState, ...]:
-    """Every topic of the vocabulary as the broker has it, in the order of `TOPICS`.
+def describe_topics(bootstrap: str, prefix: str = "", topics: Iterable[str] = TOPICS) -> tuple[TopicState, ...]:
+    """Every topic, by default of the vocabulary, as the broker has it, in their order.
 
     Raises:
         KafkaUnreachable: no broker answers at ``bootstrap``.
     """
     admin = open_admin(bootstrap)
     try:
-        return _states(admin, prefix)
+        return _states(admin, prefix, topics)
     finally:
         admin.close()
 
 
-def _states(admin: Any, prefix: str) -> tuple[TopicState, ...]:
+def _states(admin: Any, prefix: str, topics: Iterable[str]) -> tuple[TopicState, ...]:
     existing = set(admin.list_topics())
-    wanted = [prefix + topic for topic in TOPICS]
+    wanted = [prefix + topic for topic in topics]
     present = [name for name in wanted if name in existing]
     described = admin.describe_topics(present) if present else []
     counts = {entry["name"]: len(entry["partitions"]) for entry in described}

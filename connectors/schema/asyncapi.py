@@ -12,14 +12,16 @@ from typing import Any
 
 from pydantic.json_schema import models_json_schema
 
-from connectors.kafka.topics import INPUTS, TOPICS, topic_configs, topic_of
-from twin.events import EVENTS, MAX_EVENT_BYTES, ClinicalEnvelope, Event, kind_of
+from connectors.kafka.topics import DEVICES, INPUTS, TOPICS, topic_configs, topic_of
+from connectors.schema import device_words
+from twin.events import EVENTS, MAX_EVENT_BYTES, ClinicalEnvelope, DeviceAssociation, Event, channels, kind_of
 from twin.registry import summary_of
 
 VERSION = "1"
 """Version of the vocabulary: the ``v`` of every event."""
 
-_PURPOSE = {event.sent_on.name: event.sent_on.purpose for event in EVENTS}
+_PURPOSE = {event.sent_on.name: event.sent_on.purpose for event in EVENTS} | {DEVICES: channels.DEVICES.purpose}
+_CHANNELS = (*TOPICS, DEVICES)
 
 
 def event_schema() -> dict[str, Any]:
@@ -35,6 +37,8 @@ def event_schema() -> dict[str, Any]:
 
 def asyncapi() -> dict[str, Any]:
     """AsyncAPI 3.0 document: a channel for each topic, a message for each kind of event."""
+    reference = "#/components/schemas/{model}"
+    schemas = _definitions(reference)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -42,7 +46,8 @@ def asyncapi() -> dict[str, Any]:
             "version": VERSION,
             "description": (
                 "Events into and out of a streaming PK/PD twin of every patient on chemotherapy. Decision support for "
-                "research; it never commands a pump. Records are keyed by patient_id (UTF-8, murmur2)."
+                "research; it never commands a pump. Records are keyed by patient_id (UTF-8, murmur2), those of "
+                f"{DEVICES} by device_id."
             ),
             "license": {"name": "Apache-2.0", "url": "https://www.apache.org/licenses/LICENSE-2.0"},
         },
@@ -50,12 +55,24 @@ def asyncapi() -> dict[str, Any]:
         "servers": {
             "kafka": {"host": "localhost:9092", "protocol": "kafka", "description": "the broker in DOSETWIN_KAFKA"}
         },
-        "channels": {topic: _channel(topic) for topic in TOPICS},
-        "operations": {_operation_name(topic): _operation(topic) for topic in TOPICS},
+        "channels": {topic: _channel(topic) for topic in _CHANNELS},
+        "operations": {_operation_name(topic): _operation(topic) for topic in _CHANNELS},
         "components": {
-            "messages": {kind_of(event): _message(event) for event in EVENTS},
-            "schemas": _definitions("#/components/schemas/{model}"),
+            "messages": {**{kind_of(event): _message(event) for event in EVENTS}, **_of_devices()},
+            "schemas": schemas | device_words.definitions(schemas, reference),
         },
+    }
+
+
+def word_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a device's word, as it is sent to the topic of devices."""
+    reference = "#/$defs/{model}"
+    events = _definitions(reference)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "dosetwin words of devices",
+        "$ref": reference.format(model=device_words.NAME),
+        "$defs": {"Quantity": events["Quantity"], **device_words.definitions(events, reference)},
     }
 
 
@@ -63,6 +80,7 @@ def documents() -> dict[str, str]:
     """The generated files: path below the documentation folder -> text."""
     return {
         "schema/events.schema.json": _text(event_schema()),
+        "schema/device_word.schema.json": _text(word_schema()),
         "asyncapi.json": _text(asyncapi()),
     }
 
@@ -114,11 +132,7 @@ def _channel(topic: str) -> dict[str, Any]:
     return {
         "address": topic,
         "description": _PURPOSE[topic],
-        "messages": {
-            kind_of(event): {"$ref": f"#/components/messages/{kind_of(event)}"}
-            for event in EVENTS
-            if topic_of(event) == topic
-        },
+        "messages": {name: {"$ref": f"#/components/messages/{name}"} for name in _messages_on(topic)},
         "bindings": {
             "kafka": {
                 "topicConfiguration": {
@@ -130,16 +144,36 @@ def _channel(topic: str) -> dict[str, Any]:
     }
 
 
+def _messages_on(topic: str) -> tuple[str, ...]:
+    if topic == DEVICES:
+        return tuple(_of_devices())
+    return tuple(kind_of(event) for event in EVENTS if topic_of(event) == topic)
+
+
+def _of_devices() -> dict[str, Any]:
+    """The messages on the topic of devices: words, and the bindings, which come under another key than a patient's."""
+    key = {"kafka": {"key": {"type": "string", "description": "device_id"}}}
+    word = {
+        "name": "device_word",
+        "title": "Device word",
+        "summary": "What a device said that does not know its patient.",
+        "payload": {"$ref": f"#/components/schemas/{device_words.NAME}"},
+        "examples": [{"payload": device_words.example()}],
+        "bindings": key,
+    }
+    return {"device_word": word, "device_binding": {**_message(DeviceAssociation), "bindings": key}}
+
+
 def _operation(topic: str) -> dict[str, Any]:
     return {
-        "action": "receive" if topic in INPUTS else "send",
+        "action": "receive" if topic in (*INPUTS, DEVICES) else "send",
         "channel": {"$ref": f"#/channels/{topic}"},
         "summary": _PURPOSE[topic],
     }
 
 
 def _operation_name(topic: str) -> str:
-    verb = "receive" if topic in INPUTS else "send"
+    verb = "receive" if topic in (*INPUTS, DEVICES) else "send"
     return verb + "".join(part.capitalize() for part in topic.split("."))
 
 

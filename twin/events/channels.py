@@ -14,6 +14,9 @@ class Channel:
 
 
 PUMP = Channel("iomt.pump", "What infusion pumps deliver, their counters, and which device belongs to which patient.")
+DEVICES = Channel(
+    "iomt.devices", "What devices say that do not know their patient, and to whom they are bound; keyed by device."
+)
 VITALS = Channel("iomt.vitals", "Readings of wearables and monitors.")
 LABS = Channel("clinical.labs", "Laboratory values, drug levels and patient characteristics.")
 ORDERS = Channel("clinical.orders", "Planned regimens and doses recorded as given.")

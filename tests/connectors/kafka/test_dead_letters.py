@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import base64
 from datetime import UTC, datetime
 
 import pytest
 
 from connectors.kafka.dead_letters import Letter, Wanted, cannot_be_sent
+from tests.twin.devices.said import bound, on_the_wire, word
 from twin.events import Rejected, to_millis
 
 WHEN = datetime(2026, 1, 5, 8, tzinfo=UTC)
@@ -49,3 +51,19 @@ def test_what_cannot_arrive_is_not_sent(changes: dict[str, str | None], why: str
     said = cannot_be_sent(Letter(0, SENT.model_copy(update=changes)), "w.")
     assert why in said
     assert bool(said) == bool(why)
+
+
+@pytest.mark.parametrize(
+    ("original", "why"),
+    [
+        (on_the_wire(word("w", 5)), ""),
+        (on_the_wire(bound("P-1", 5)), ""),
+        (b"{", "nobody can say which device"),
+    ],
+)
+def test_what_a_device_said_goes_again_under_the_key_of_the_device(original: bytes, why: str) -> None:
+    letter = SENT.model_copy(
+        update={"topic": "w.iomt.devices", "patient_id": None, "original_base64": base64.b64encode(original).decode()}
+    )
+    assert why in cannot_be_sent(Letter(0, letter), "w.")
+    assert bool(cannot_be_sent(Letter(0, letter), "w.")) == bool(why)

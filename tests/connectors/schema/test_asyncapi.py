@@ -10,7 +10,7 @@ import jsonschema
 import pytest
 from typer.testing import CliRunner
 
-from connectors.kafka.topics import INPUTS, TOPICS, topic_of
+from connectors.kafka.topics import DEVICES, INPUTS, TOPICS, topic_of
 from connectors.schema.asyncapi import asyncapi, documents, event_schema, stale, write
 from streams.cli import app
 from tests.places import ROOT
@@ -88,7 +88,8 @@ def test_every_reference_in_the_asyncapi_document_resolves() -> None:
 
 def test_channels_are_the_topics_and_carry_the_kinds_that_go_there() -> None:
     document = asyncapi()
-    assert tuple(document["channels"]) == TOPICS
+    assert tuple(document["channels"]) == (*TOPICS, DEVICES)
+    assert set(document["channels"][DEVICES]["messages"]) == {"device_word", "device_binding"}
     for kind, example in EXAMPLES.items():
         carrying = [topic for topic, channel in document["channels"].items() if kind in channel["messages"]]
         assert carrying == [topic_of(example)]
@@ -97,7 +98,7 @@ def test_channels_are_the_topics_and_carry_the_kinds_that_go_there() -> None:
 def test_inputs_are_received_and_outputs_are_sent() -> None:
     for operation in asyncapi()["operations"].values():
         topic = operation["channel"]["$ref"].removeprefix("#/channels/")
-        assert operation["action"] == ("receive" if topic in INPUTS else "send")
+        assert operation["action"] == ("receive" if topic in (*INPUTS, DEVICES) else "send")
 
 
 def test_message_examples_validate_against_their_own_payload() -> None:

@@ -27,7 +27,9 @@ from tests.places import ROOT
 IMPORTED = (
     "faust.app.base",
     "faust.transport.drivers.aiokafka",
+    "streams.commands.live.devices",
     "streams.commands.live.worker",
+    "streams.devices.stage",
     "streams.fleet",
     "streams.terminal.metrics_page",
     "streams.worker.app",
@@ -39,7 +41,7 @@ IMPORTED = (
     "twin.observation.kinds",
     "twin.patient.twin",
 )
-"""What a worker comes to import before it is ready."""
+"""What the commands come to import before they are ready."""
 
 ONE_THREAD = {"OPENBLAS_NUM_THREADS": "1", "OMP_NUM_THREADS": "1"}
 """No library has threads of its own that a fork would lose."""

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 
@@ -174,24 +174,26 @@ class Stage:
             time.sleep(0.2)
 
 
-class WorkerProcess:
-    """``dosetwin worker`` with fake twins in a process of its own; its log goes to ``log``."""
+class CommandProcess:
+    """``dosetwin ARGUMENTS`` in a process of its own on a stage's topics; its log goes to ``log``."""
+
+    READY = "ready"
+    """What it logs when it has begun to work."""
 
     def __init__(
-        self, stage: Stage, log: Path, *options: str, twins: str = FAKE_TWINS, environment: Mapping[str, str] = EMPTY
+        self, stage: Stage, log: Path, arguments: Sequence[str], environment: Mapping[str, str] = EMPTY
     ) -> None:
         self.log = log
         self._begins = log.stat().st_size if log.exists() else 0
-        arguments = ["--instance", "one", "--barrier-seconds", "0.5", "--session-timeout", "30", "--twins", twins]
         self._file = log.open("ab")
         seen = {**os.environ, "PYTHONPATH": str(ROOT), **stage.environment, **environment}
-        self.process = Forked(["worker", *arguments, *options], seen, self._file.fileno())
+        self.process = Forked(arguments, seen, self._file.fileno())
 
     def wait_ready(self, timeout: float = 40.0) -> None:
         until = time.monotonic() + timeout
-        while "worker ready" not in self.text():
-            assert self.process.poll() is None, f"worker ended:\n{self.text()}"
-            assert time.monotonic() < until, f"worker not ready after {timeout} s:\n{self.text()}"
+        while self.READY not in self.text():
+            assert self.process.poll() is None, f"it ended:\n{self.text()}"
+            assert time.monotonic() < until, f"not ready after {timeout} s:\n{self.text()}"
             time.sleep(0.05)
 
     def text(self) -> str:
@@ -211,7 +213,7 @@ class WorkerProcess:
         self._file.close()
         return code
 
-    def __enter__(self) -> WorkerProcess:
+    def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -219,6 +221,18 @@ class WorkerProcess:
             with contextlib.suppress(ProcessLookupError):
                 self.kill()
         self._file.close()
+
+
+class WorkerProcess(CommandProcess):
+    """``dosetwin worker`` with fake twins."""
+
+    READY = "worker ready"
+
+    def __init__(
+        self, stage: Stage, log: Path, *options: str, twins: str = FAKE_TWINS, environment: Mapping[str, str] = EMPTY
+    ) -> None:
+        arguments = ["--instance", "one", "--barrier-seconds", "0.5", "--session-timeout", "30", "--twins", twins]
+        super().__init__(stage, log, ["worker", *arguments, *options], environment)
 
 
 def digest_of(row: StateRow) -> str:
