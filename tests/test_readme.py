@@ -78,4 +78,4 @@ def test_every_metric_named_is_one(name: str) -> None:
 
     known = {f"{family.name}_total" if family.type == "counter" else family.name
              for metrics in (WorkerMetrics(), DeviceMetrics()) for family in metrics.registry.collect()}  # fmt: skip
-    assert name in known or name in ("dosetwin_sink", "dosetwin_console")
+    assert name in known or name in ("dosetwin_sink", "dosetwin_feed", "dosetwin_console")
