@@ -21,7 +21,7 @@ from connectors.sinks.influx import CALL_TIMEOUT_MS, TOPICS, InfluxWriter
 from connectors.sinks.influx import Settings as InfluxSettings
 from twin.events import Rejected, encode
 
-PATIENCE = 30.0
+PATIENCE = 90.0
 """Seconds that a test waits for what must happen."""
 
 

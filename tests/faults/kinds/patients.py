@@ -20,7 +20,7 @@ MOST_MS = 500.0
 """What may lie between the arrival of another patient's event and what follows from it, in 99 of 100."""
 
 LONG = 1000
-"""From so many corrections on the record is one of years and the time counts; else half a month is enough, and the order."""
+"""From so many corrections on the record is one of years and the time counts; else the order does, of half a month."""
 
 FLOOD = "zz-"
 """What the id of a correction of the flood begins with."""
