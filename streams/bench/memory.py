@@ -60,7 +60,9 @@ def fill(twins: int, particles: int) -> dict[str, float]:
             row = StateRow(patient_id, model.id, model.hash, (), 0, twin.row(), (), (), False)
             rows.put(0, patient_id.encode(), encode_row(row))
         idle = mib()
-        kept += [one(f"MANY-{number + 1}", number) for number in range(twins)]
+        for number in range(twins):
+            kept.append(one(f"MANY-{number + 1}", number))
+            kept[-1].row()  # as a worker asks for it within seconds
         rows.close()
     return {"empty": empty, "idle": idle, "with": mib()}
 

@@ -29,7 +29,7 @@ from streams.worker.heartbeat import Progress
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor, Outcome
-from streams.worker.records.received import ReceivedEvent, reject
+from streams.worker.records.received import ReceivedEvent, Unread, reject
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT, Leaving
 from streams.worker.residence.patients import Patients
 from streams.worker.residence.permanence import Permanence
@@ -188,7 +188,7 @@ class PartitionDispatcher:
         if self._take(queue, read, level=partition.level.holds(now)):
             partition.handled(position)
             return
-        queue.pending.append(read)
+        queue.wait(read)
         self._waiting.add(queue.patient_id, queue.partition, len(read.raw))
         self._begin(queue)
 
@@ -227,7 +227,7 @@ class PartitionDispatcher:
             while (queue.pending or queue.burst_ended) and not queue.abandoned:
                 async with queue.turn:
                     await self._load(queue)
-                    batch = [queue.pending.popleft() for _ in range(min(BATCH, len(queue.pending)))]
+                    batch = queue.next(BATCH)
                     if queue.burst_ended:
                         queue.burst_ended = False
                         await self._end_burst(queue)
@@ -398,7 +398,7 @@ class PartitionDispatcher:
         self._wait_no_longer(queue, queue.pending)
         queue.pending.clear()
 
-    def _wait_no_longer(self, queue: PatientQueue, arrivals: Collection[ReceivedEvent]) -> None:
+    def _wait_no_longer(self, queue: PatientQueue, arrivals: Collection[ReceivedEvent | Unread]) -> None:
         size = sum(len(arrival.raw) for arrival in arrivals)
         self._waiting.remove(queue.patient_id, queue.partition, len(arrivals), size)
 

@@ -1,15 +1,17 @@
 """A long flow in which nothing happens: does a worker's memory stay as it is?
 
 A twin's record grows with what it is told, so a ward of which ever more is told shows nothing. Here the ward has told
-its days before the first look counts; afterwards devices and systems repeat what they said, at the same pace, and once
-a second a laboratory corrects the last result of a patient once more. So all that a worker does goes on (reading,
-judging, folding, estimates, alerts, rows) and nothing that it should keep is new, but for some bytes a correction.
+its days before the first look counts, and all at once, so that as much has waited as ever will; afterwards devices and
+systems repeat what they said, at the same pace, and once a second a laboratory corrects the last result of a patient
+once more. So all that a worker does goes on (reading, judging, folding, estimates, alerts, rows) and nothing that it
+should keep is new, but for some bytes a correction.
 """
 
 from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -25,9 +27,8 @@ GROWTH = 0.02
 LOOK_SECONDS = 5.0
 
 
-def repeated_story(minutes: float, seed: int, patients: int = 8) -> list[InputEvent]:
-    """Two days of a ward, and after that the same again and again, with corrections."""
-    told = ward_story(patients, days=2.0, seed=seed)
+def repeated_story(told: Sequence[InputEvent], minutes: float) -> list[InputEvent]:
+    """What a ward has told, and after that the same again and again, with corrections."""
     newest = {event.patient_id: event for event in told if isinstance(event, LabResult) and event.replaces is None}
     results = [newest[patient] for patient in sorted(newest)]
     story = list(told)
@@ -47,11 +48,14 @@ def repeated_story(minutes: float, seed: int, patients: int = 8) -> list[InputEv
 def steady(minutes: float, seed: int, logs: Path) -> dict[str, Any]:
     """What comes of the twins, and whether memory stays flat after the first third."""
     began = time.monotonic()
-    events = repeated_story(minutes, seed)
+    told = ward_story(patients=8, days=2.0, seed=seed)
+    events = repeated_story(told, minutes)
     expected = Undisturbed.of(events, PARTICLES)
     memory: list[int] = []
     done = threading.Event()
     with on_own_brokers(expected, logs) as ground:
+        ground.feed(len(told) / len(events))
+        ground.fed()
         process = psutil.Process(ground.start("one").process.pid)
 
         def look() -> None:

@@ -20,6 +20,7 @@ from twin.events.envelope import (
     PatientId,
     Quantity,
     Status,
+    share_names,
 )
 from twin.events.identity import event_id
 from twin.events.inputs.commands import Clock, Enrolment, Release
@@ -93,5 +94,6 @@ __all__ = [
     "event_id",
     "from_millis",
     "kind_of",
+    "share_names",
     "to_millis",
 ]

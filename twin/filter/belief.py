@@ -9,9 +9,12 @@ same numbers, whoever computes it and however often (Salmon et al. 2011, "Parall
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from twin.arrays import Floats, storable
 from twin.model.spec import Model
@@ -46,6 +49,35 @@ class Belief:
     def ess(self) -> float:
         """Effective sample size, 1 / sum w^2 (Kong et al. 1994)."""
         return effective_size(self.log_weight)
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Asked for what a belief at rest does not have (see `condense`): eta comes back to the last bit.
+            single = self.__dict__.get("_single")
+            if name != "eta" or single is None:
+                raise AttributeError(f"a belief has no {name!r}")
+            self.__dict__["eta"] = single.astype(np.float64)
+            return self.eta
+
+
+def condense(beliefs: Iterable[Belief]) -> None:
+    """Let beliefs that are not worked with rest, the oldest first: eta in single precision, until it is asked for.
+
+    Those that share their eta share what is left of it.
+    """
+    known: dict[int, tuple[Floats, NDArray[np.float32]]] = {}
+    for belief in beliefs:
+        state = vars(belief)
+        if "eta" not in state:
+            continue
+        eta = state["eta"]
+        if id(eta) not in known:
+            single = state.get("_single")
+            # What is known by its address stays meanwhile.
+            known[id(eta)] = eta, eta.astype(np.float32) if single is None else single
+        state["_single"] = known[id(eta)][1]
+        del state["eta"]
 
 
 def prior(model: Model, particles: int, patient_id: str) -> Belief:

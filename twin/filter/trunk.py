@@ -41,7 +41,7 @@ def rhythm_of(model: Model) -> Rhythm:
     return Rhythm(round(cadence.estimate * unit), round(cadence.forecast * unit), round(cadence.horizon * unit))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TrunkPosition:
     """A belief and where its particles stand.
 

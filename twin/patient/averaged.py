@@ -147,9 +147,9 @@ class AveragedTwin:
         return True
 
     def row(self) -> bytes:
-        """The twin's state; `from_row` gives a twin that goes on to the same bytes."""
+        """The twin's state; `from_row` gives a twin that goes on to the same bytes, and this one rests."""
         nothing = AlertLedger()  # no model publishes alerts of its own
-        return msgspec.msgpack.encode(
+        row = msgspec.msgpack.encode(
             AverageRow(
                 AVERAGE_VERSION,
                 self.patient_id,
@@ -164,6 +164,9 @@ class AveragedTwin:
                 ],
             )
         )
+        for member in self._folded.members:
+            member.rest()
+        return row
 
     @classmethod
     def from_row(cls, raw: bytes, models: Rivals) -> AveragedTwin:

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import DAY_MS, UNIT_MS
-from twin.events import Band, Exposure, ForecastBand, Nadir, Series, Withdrawn, from_millis
+from twin.events import Band, Exposure, ForecastBand, Nadir, Series, Withdrawn, from_millis, share_names
 from twin.filter.belief import Belief
 from twin.filter.quantiles import quantiles
 from twin.model.spec import Model, OutputSpec, TargetSpec, ToxicitySpec
@@ -80,13 +80,15 @@ def lowest_ahead(toxicity: ToxicitySpec, model: Model, times: NDArray[np.int64],
 
 def nadir_reading(toxicity: ToxicitySpec, lowest: Floats, day: Floats, weight: Floats, millis: int) -> Nadir:
     """Distributions of lowest values (N,) and their days (N,) from ``millis`` on, and P(a value that is too low)."""
-    return Nadir(
+    nadir = Nadir(
         output=toxicity.output,
         seen_from=from_millis(millis),
         value=band(toxicity.output, toxicity.unit, lowest, weight),
         day=band("nadir_day", "d", day, weight),
         p_grade4=share_of(lowest < toxicity.below, weight),
     )
+    share_names(nadir)
+    return nadir
 
 
 def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, belief: Belief) -> tuple[Band, ...]:

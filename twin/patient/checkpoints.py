@@ -8,6 +8,7 @@ from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.snapshot import Snapshot
 from twin.events import Nadir
+from twin.filter.belief import condense
 from twin.filter.trunk import TrunkPosition
 
 BELIEFS_KEPT = 6
@@ -20,7 +21,7 @@ CLOUDS_KEPT = 2
 """Distinct particle clouds kept in memory; older ones are solved again when an event is late enough to need them."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Point:
     """Where the fold stands after everything at or before ``millis``."""
 
@@ -46,6 +47,24 @@ def forget_clouds(points: list[Point]) -> None:
             clouds.append(id(position.cloud))
         if len(clouds) > CLOUDS_KEPT:
             points[i] = replace(points[i], position=position.forgotten())
+
+
+def shed(points: list[Point]) -> None:
+    """Leave no more than a twin that waits for its next event needs: the newest cloud of the trunk.
+
+    The estimate grid's is stepped on again from there, and older ones are solved again if an event is that late; so is
+    what a device's late report would let rules judge again, beyond the newest `POINTS_KEPT`.
+    """
+    newest = points[-1].position.cloud if points else None
+    for i, point in enumerate(points):
+        position = point.position
+        if position.cloud is not newest:
+            points[i] = replace(point, position=position.forgotten())
+        elif position.grid_cloud is not None:
+            points[i] = replace(point, position=replace(position, grid_cloud=None))
+        if i < len(points) - POINTS_KEPT and point.snapshot is not None:
+            points[i] = replace(points[i], snapshot=None)
+    condense({id(point.position.belief): point.position.belief for point in points}.values())
 
 
 def resumable(points: list[Point]) -> list[Point]:

@@ -26,7 +26,7 @@ from twin.filter.trunk import Rhythm, Trunk, TrunkPosition
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, OutputSpec
 from twin.patient.bands import withdrawn
-from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable
+from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable, shed
 from twin.patient.fold import BEFORE_ALL, Step
 from twin.patient.held_alerts import standing
 from twin.patient.live_record import LiveRecord, Quiet, Received, Repeated
@@ -264,6 +264,10 @@ class ModelFold:
             transitions += moved
             self.points[i] = replace(point, book=book, snapshot=snapshot)
         return JudgedAgain(tuple(transitions), before.millis, self.points[-1].millis)
+
+    def rest(self) -> None:
+        """Let go of what the record gives again: memory of a twin that waits for its next event."""
+        shed(self.points)
 
     def state(self, ledger: AlertLedger, held: AlertLedger) -> TwinState:
         """All that is not derived, with the alerts that were published along the fold and about what is held."""

@@ -11,6 +11,7 @@ again, are kept as far as there is room.
 from __future__ import annotations
 
 import zlib
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
@@ -281,7 +282,7 @@ def unpack_nadir(raw: bytes | None) -> Nadir | None:
 
 def pack_history(history: History) -> bytes:
     """A history as bytes; the same facts give the same bytes, in whatever order they came (but for recent ids)."""
-    facts = list(history.compacted())
+    facts = list(history.compact())
     row = _HistoryRow(
         [encode(fact) for fact in facts if not isinstance(fact, Superseded)],
         [fact for fact in facts if isinstance(fact, Superseded)],
@@ -312,7 +313,9 @@ def unpack_history(raw: bytes) -> History:
     for superseded in row.superseded:
         history.add_superseded(superseded)
     for device, drug, times, rates in row.samples:
-        history.samples[device, drug] = SampleLine(_times(times), np.frombuffer(rates, dtype="<f8").tolist())
+        history.samples[device, drug] = SampleLine(
+            array("q", _times(times)), array("d", np.frombuffer(rates, dtype="<f8"))
+        )
     for device, first, last in row.contact:
         history.contact[device] = DeviceContact(_times(first), _times(last))
     told = history.holding.told
@@ -335,7 +338,7 @@ def _inflated(raw: bytes, most: int, what: str) -> bytes:
     return found
 
 
-def _deltas(times: list[int]) -> bytes:
+def _deltas(times: Sequence[int]) -> bytes:
     return np.diff(np.array(times, dtype="<i8"), prepend=0).astype("<i8").tobytes()
 
 
@@ -343,5 +346,5 @@ def _times(raw: bytes) -> list[int]:
     return [int(millis) for millis in np.cumsum(np.frombuffer(raw, dtype="<i8"))]
 
 
-def _floats(values: list[float]) -> bytes:
+def _floats(values: Sequence[float]) -> bytes:
     return np.array(values, dtype="<f8").tobytes()

@@ -190,8 +190,13 @@ class PatientTwin:
         return draw(self.patient_id, self.model, seen)
 
     def row(self) -> bytes:
-        """The twin's state, some 30 bytes a particle; `from_row` gives a twin that goes on to the same bytes."""
-        return pack_state(self._folded.state(self.ledger, self._fold.held))
+        """The twin's state, some 30 bytes a particle; `from_row` gives a twin that goes on to the same bytes.
+
+        A twin whose row was written rests: it lets go of what its record gives again, until there is work to do.
+        """
+        row = pack_state(self._folded.state(self.ledger, self._fold.held))
+        self._folded.rest()
+        return row
 
     @classmethod
     def from_row(cls, raw: bytes, model: Model) -> PatientTwin:

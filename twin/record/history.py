@@ -13,8 +13,8 @@ for trough samples.
 from __future__ import annotations
 
 import hashlib
+from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
@@ -37,6 +37,7 @@ from twin.events import (
     StateReset,
     VitalSample,
     encode,
+    share_names,
     to_millis,
 )
 from twin.record.contact import DeviceContact
@@ -118,8 +119,8 @@ class Insertion(NamedTuple):
 class SampleLine:
     """Periodic reports of one pump channel for one drug: times (ms) and rates (mg/h), sorted by time."""
 
-    times: list[int] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
+    times: array[int] = field(default_factory=lambda: array("q"))
+    rates: array[float] = field(default_factory=lambda: array("d"))
 
     def insert(self, millis: int, rate: float, starts_and_stops: list[int]) -> Insertion:
         """Add a report; ``starts_and_stops`` are the times (ms, sorted) of the channel's other words."""
@@ -146,7 +147,7 @@ class SampleLine:
     def without(self, held: HeldNow) -> SampleLine:
         """The reports that count."""
         kept = [(m, r) for m, r in zip(self.times, self.rates, strict=True) if not held.covers(m)]
-        return SampleLine([m for m, _ in kept], [r for _, r in kept])
+        return SampleLine(array("q", (m for m, _ in kept)), array("d", (r for _, r in kept)))
 
 
 class History:
@@ -163,7 +164,7 @@ class History:
         self.spoken: dict[tuple[str, str], list[int]] = {}
         self.contact: dict[str, DeviceContact] = {}
         self.holding = Holding(self.keys, self.facts, self.corrections.superseded, self.contact)
-        self.recent: OrderedDict[str, bytes] = OrderedDict()
+        self.recent: dict[str, bytes] = {}
         self.reported = 0
         self.ordered = False
 
@@ -248,6 +249,7 @@ class History:
 
     def add_fact(self, fact: ClinicalEvent) -> int:
         """Put a fact in its place; the earliest time (ms) of all that correct one another with it."""
+        share_names(fact)
         self.facts[fact.event_id] = fact
         insort(self.keys, key_of(fact))
         self.ordered |= fact.sequence is not None
@@ -266,16 +268,16 @@ class History:
             insort(self.spoken.setdefault(fact.channel, []), millis)
         self.corrections.add(fact)
 
-    def compacted(self) -> Iterator[ClinicalEvent | Superseded]:
-        """Every fact in event-time order, and of those that never count again no more than must be known."""
+    def compact(self) -> Iterator[ClinicalEvent | Superseded]:
+        """Every fact in event-time order; of those that never count again no more is kept than must be known."""
         for key in self.keys:
             fact = self.facts[key.event_id]
-            if key.event_id not in self.superseded or isinstance(fact, Superseded):
-                yield fact
-            else:
+            if key.event_id in self.superseded and not isinstance(fact, Superseded):
                 channel = (fact.device_id, fact.drug) if isinstance(fact, PumpDelivery) else ("", "")
                 place = micros_of(fact.time), key.sequence, key.rank
-                yield Superseded(key.event_id, *place, fact.replaces or "", _digest(fact), channel)
+                fact = Superseded(key.event_id, *place, fact.replaces or "", _digest(fact), channel)
+                self.facts[key.event_id] = fact
+            yield fact
 
     def _as_held(self, event: InputEvent, outcome: Insertion, before: HeldNow) -> Insertion:
         """What telling an event did, now that it is known what was held ``before`` and what is."""
@@ -336,7 +338,7 @@ class History:
     def _remember(self, event: InputEvent) -> None:
         self.recent[event.event_id] = _digest(event)
         while len(self.recent) > RECENT_IDS:
-            self.recent.popitem(last=False)
+            del self.recent[next(iter(self.recent))]
 
 
 def key_of(event: ClinicalEvent) -> Key:

@@ -7,8 +7,11 @@ from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from streams.worker.records.received import ReceivedEvent
+from streams.worker.records.received import ReceivedEvent, Unread, unread
 from streams.worker.rows.patient_state import PatientState
+
+DECODED = 64
+"""Waiting records of a patient that stay decoded: each is some 3 kB more than its bytes."""
 
 
 @dataclass(slots=True)
@@ -21,7 +24,7 @@ class PatientQueue:
     patient_id: str
     partition: int
     state: PatientState | None = None
-    pending: deque[ReceivedEvent] = field(default_factory=deque)
+    pending: deque[ReceivedEvent | Unread] = field(default_factory=deque)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     worker: asyncio.Task[None] | None = None
     unsettled: list[Awaitable[object]] = field(default_factory=list)
@@ -33,3 +36,12 @@ class PatientQueue:
     @property
     def key(self) -> bytes:
         return self.patient_id.encode()
+
+    def wait(self, arrival: ReceivedEvent) -> None:
+        """Let an arrival wait its turn: behind many others as its bytes alone, or a flood would fill the memory."""
+        self.pending.append(arrival if len(self.pending) < DECODED else unread(arrival))
+
+    def next(self, most: int) -> list[ReceivedEvent]:
+        """The arrivals whose turn it is, up to so many."""
+        taken = (self.pending.popleft() for _ in range(min(most, len(self.pending))))
+        return [each.read() if isinstance(each, Unread) else each for each in taken]

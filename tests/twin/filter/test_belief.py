@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import pickle
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin import toys
-from twin.filter.belief import Belief, effective_size, normalised, prior
+from twin.filter.belief import Belief, condense, effective_size, normalised, prior
 from twin.modelfile.library import load_model
 from twin.solver.effects import law
 
@@ -67,3 +70,26 @@ def test_a_model_without_random_effects_has_one_patient() -> None:
     belief = prior(model, 7, "P-1")
     assert belief.eta.shape == (7, 0)
     assert law(model).log_density(belief.eta).tolist() == [0.0] * 7
+
+
+def test_a_belief_that_rests_comes_back_to_the_last_bit() -> None:
+    first = prior(SIX_MP, 50, "P-1")
+    weighed = replace(first, log_weight=first.log_weight - 0.5, observations=1)
+    eta = first.eta.copy()
+    condense([first, weighed])
+    held = [vars(belief) for belief in (first, weighed)]
+    assert not any("eta" in each for each in held)
+    assert held[0]["_single"] is held[1]["_single"], "what they share is kept once"
+    assert held[0]["_single"].nbytes == eta.nbytes // 2
+    condense([first])
+    for belief in (pickle.loads(pickle.dumps(first)), weighed, replace(first, observations=2), first):
+        assert np.array_equal(belief.eta, eta)
+        assert belief.eta.dtype == np.float64
+        assert belief.eta is belief.eta
+
+
+def test_a_belief_has_nothing_but_what_it_says() -> None:
+    belief = prior(SIX_MP, 5, "P-1")
+    condense([belief])
+    with pytest.raises(AttributeError, match="theta"):
+        _ = belief.theta  # type: ignore[attr-defined]

@@ -9,9 +9,19 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from twin.alerts.lifecycle import AlertBook
+from twin.alerts.snapshot import Snapshot
 from twin.filter.belief import Belief
 from twin.filter.trunk import TrunkPosition
-from twin.patient.checkpoints import BELIEFS_KEPT, CLOUDS_KEPT, POINTS_KEPT, Point, forget_clouds, ladder, resumable
+from twin.patient.checkpoints import (
+    BELIEFS_KEPT,
+    CLOUDS_KEPT,
+    POINTS_KEPT,
+    Point,
+    forget_clouds,
+    ladder,
+    resumable,
+    shed,
+)
 from twin.solver.cloud import Cloud
 
 
@@ -66,3 +76,21 @@ def test_the_cloud_of_the_estimate_grid_stays_with_the_newest_point_alone() -> N
     forget_clouds(found)
     assert [point.position.grid_cloud is not None for point in found] == [False, False, False, True]
     assert found[0].position.cloud is found[1].position.cloud is not None
+
+
+def test_a_fold_that_rests_keeps_the_newest_cloud_of_the_trunk_alone() -> None:
+    found = points([0, 1, 2, 2])
+    found = [replace(p, position=replace(p.position, grid_cloud=p.position.cloud)) for p in found]
+    beliefs, trunk = [point.position.belief for point in found], found[-1].position.cloud
+    shed(found)
+    assert [point.position.cloud is not None for point in found] == [False, False, True, True]
+    assert found[-1].position.cloud is trunk
+    assert not any(point.position.grid_cloud for point in found)
+    assert all(point.position.belief is belief for point, belief in zip(found, beliefs, strict=True))
+    shed([])
+
+
+def test_a_fold_that_rests_keeps_of_older_points_nothing_for_rules_to_judge_again() -> None:
+    found = [replace(p, snapshot=Snapshot("P-1", p.millis, 1.0, None)) for p in points([0] * (POINTS_KEPT + 2))]
+    shed(found)
+    assert [point.snapshot is not None for point in found] == [False, False, *[True] * POINTS_KEPT]

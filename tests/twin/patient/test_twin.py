@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import doctest
+import gc
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import timedelta
@@ -14,6 +15,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from streams.bench.patients import newcomer
 from tests.twin import toys
 from tests.twin.bedside import (
     PATIENT,
@@ -239,7 +241,8 @@ def test_a_twin_restored_at_any_moment_goes_on_to_the_same_bytes(
     alive, restored = new_twin(model=model), new_twin(model=model)
     for event in ordered:
         if random.random() < 0.4:
-            restored = PatientTwin.from_row(restored.row(), model)
+            row = restored.row()  # which lets it rest, so that it may go on itself too
+            restored = PatientTwin.from_row(row, model) if random.random() < 0.5 else restored
         said, said_again = alive.observe([event]), restored.observe([event])
         both = {o.event_id: encode(o) for o in said.outputs}
         again = {o.event_id: encode(o) for o in said_again.outputs}
@@ -254,10 +257,36 @@ def test_a_restored_twin_takes_late_events_as_a_living_one_does(events: list[Inp
     shuffled = random.sample(events, len(events))
     restored = new_twin()
     for event in shuffled:
-        if random.random() < 0.3:
-            restored = PatientTwin.from_row(restored.row(), MODEL)
+        if random.random() < 0.4:
+            row = restored.row()
+            restored = PatientTwin.from_row(row, MODEL) if random.random() < 0.5 else restored
         restored.observe([event])
     assert_same_belief(inserted(in_order(events)), restored)
+
+
+def test_a_twin_that_rests_has_few_numbers_in_memory() -> None:
+    """Arrays of a cloud of 1,000 of ten states and five effects, after a level and a count."""
+    twin = PatientTwin("P-1", load_model("docetaxel_ozawa2007"), 1000)
+    for event in newcomer("P-1", 3.0):
+        twin.observe([event])
+    working = held_in_arrays(twin)
+    row = twin.row()
+    assert held_in_arrays(twin) <= 150_000 < working
+    assert twin.row() == row
+    assert np.array_equal(twin.belief.eta, PatientTwin.from_row(row, twin.model).belief.eta)
+
+
+def held_in_arrays(twin: PatientTwin) -> int:
+    """Bytes of all numbers that the points of a twin's fold hold, shared ones once."""
+    known: dict[int, object] = {}
+    found, ahead = 0, [object(), *twin.points]
+    while ahead:
+        each = ahead.pop()
+        if id(each) not in known and not isinstance(each, type):
+            known[id(each)] = each
+            found += each.nbytes if isinstance(each, np.ndarray) else 0
+            ahead += gc.get_referents(each)
+    return found
 
 
 def test_a_correction_that_is_told_again_withdraws_nothing_again() -> None:

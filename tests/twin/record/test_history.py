@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from tests.twin.bedside import at, clock, count, dose, level, ms, sample, start, stop, totals, vital, weight
 from twin.events import InputEvent, PumpDelivery
 from twin.patient.state_row import pack_history, unpack_history
+from twin.record.corrections import Superseded
 from twin.record.history import RECENT_IDS, ClinicalEvent, History, Insertion, key_of
 
 
@@ -133,7 +134,7 @@ def test_facts_stand_in_event_time_order(events: list[InputEvent], random: Rando
     times = [millis for millis, _ in history.effective()]
     assert times == sorted(times)
     for line in history.samples.values():
-        assert line.times == sorted(set(line.times))
+        assert list(line.times) == sorted(set(line.times))
 
 
 def test_at_one_instant_a_sample_is_drawn_before_the_dose_is_given() -> None:
@@ -175,6 +176,17 @@ def test_a_correction_of_the_losing_correction_loses_too() -> None:
     mended, won = corrected(dose(9), "lost", "mended"), corrected(dose(3), "wrong", "won")
     assert standing([wrong, lost, mended, won]) == standing([won, mended, lost, wrong]) == ["won"]
     assert standing([wrong, won, lost, mended]) == ["won"]
+
+
+def test_of_what_was_replaced_no_more_is_kept_than_a_row_holds() -> None:
+    first = level(1, 2.0, event_id="a")
+    history = told([first, corrected(first, "a", "b", value=first.value)])
+    assert history.facts["a"] == first
+    row = pack_history(history)
+    assert isinstance(history.facts["a"], Superseded)
+    assert history.facts == unpack_history(row).facts
+    assert history.insert(first).outcome == "duplicate"
+    assert history.insert(level(1, 3.0, event_id="a")).outcome == "conflict"
 
 
 def test_what_a_correction_changes_is_dated_to_the_earlier_of_both_times() -> None:

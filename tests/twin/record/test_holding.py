@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Sequence
 from datetime import timedelta
 from random import Random
@@ -48,7 +49,7 @@ def test_a_pump_that_lost_its_clock_is_held_with_all_that_it_says() -> None:
     history = history_of([*LOST, *KNOWN])
     assert counted(history) == [event.event_id for event in KNOWN]
     assert [fact.event_id for fact in history.holding.held_facts()] == [LOST[0].event_id, LOST[2].event_id]
-    assert history.counted_samples()["pump-2", "toxin"].times == []
+    assert history.counted_samples()["pump-2", "toxin"].times == array("q")
     assert history.newest == ms(24)
 
 
@@ -66,7 +67,7 @@ def test_a_release_makes_it_count_from_its_own_time_on() -> None:
         history = history_of([*KNOWN, *LOST])
         assert told(history, word).since == ms(OLD)
         assert counted(history)[:2] == [LOST[0].event_id, LOST[2].event_id]
-        assert history.counted_samples()["pump-2", "toxin"].rates == [100.0]
+        assert history.counted_samples()["pump-2", "toxin"].rates == array("d", [100.0])
         withdrawal = word.model_copy(update={"event_id": "no", "status": "retracted", "replaces": word.event_id})
         assert told(history, withdrawal).since == ms(OLD)
         assert LOST[0].event_id not in counted(history)
