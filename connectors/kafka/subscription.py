@@ -92,6 +92,18 @@ class Subscription:
         found: int | None = self._consumer.committed(place, timeout_ms=CALL_TIMEOUT_MS)
         return found
 
+    def read_from(self, topic: str, partition: int, offset: int) -> None:
+        """Read on from an offset, or from the beginning where the topic, made anew, has not come so far.
+
+        Raises:
+            KafkaError: Kafka does not say how far it is.
+        """
+        place = TopicPartition(self._prefix + topic, partition)
+        if self._consumer.end_offsets([place], timeout_ms=CALL_TIMEOUT_MS)[place] < offset:
+            self._consumer.seek_to_beginning(place)
+        else:
+            self._consumer.seek(place, offset)
+
     def unread(self) -> int | None:
         """Records of its partitions that are still to be read; None where Kafka does not say."""
         partitions = list(self._consumer.assignment())

@@ -75,13 +75,18 @@ class _Device:
 
 
 class DevicePartition:
-    """Everything that is kept of the devices of partition ``number`` of ``partitions``."""
+    """Everything that is kept of the devices of partition ``number`` of ``partitions``.
+
+    Attributes:
+        read: offset of the first record that no row knows of.
+    """
 
     def __init__(self, number: int, partitions: int, bounds: Bounds | None = None, prefix: str = "") -> None:
         self._number, self._partitions, self._prefix = number, partitions, prefix
         self._bounds = bounds or Bounds()
         self._devices: dict[str, _Device] = {}
         self._batch = 0
+        self.read = 0
 
     @property
     def kept(self) -> int:
@@ -100,7 +105,7 @@ class DevicePartition:
             BadRow: a row cannot be read.
         """
         if PARTITION in rows:
-            self._batch = read_partition_row(rows[PARTITION])
+            self._batch, self.read = read_partition_row(rows[PARTITION])
         again: list[InputEvent] = []
         for key, row in rows.items():
             if key == PARTITION:
@@ -143,7 +148,7 @@ class DevicePartition:
                 step.letters.append(dead_letter(record, error.reason, error.detail, self._prefix))
         for device_id, names in heard.items():
             self._tell(self._devices[device_id], names, step, number)
-        return self._closed(step, number)
+        return self._closed(step, number, records[-1].offset + 1 if records else self.read)
 
     def expire(self, now_ms: int) -> Step:
         """What follows from nothing but time: words that waited too long."""
@@ -153,12 +158,12 @@ class DevicePartition:
             if not device.words and not device.bindings:
                 del self._devices[device_id]
                 step.rows[clock_key(device_id)] = None
-        return self._closed(step, self._batch + 1)
+        return self._closed(step, self._batch + 1, self.read)
 
-    def _closed(self, step: Step, number: int) -> Step:
+    def _closed(self, step: Step, number: int, read: int) -> Step:
         if step.rows:
-            self._batch = number
-            step.rows[PARTITION] = partition_row(number)
+            self._batch, self.read = number, read
+            step.rows[PARTITION] = partition_row(number, read)
         return step
 
     def _device(self, device_id: str) -> _Device:

@@ -20,7 +20,7 @@ Rows = dict[bytes, bytes | None]
 """Rows by their keys; None where one is dropped."""
 
 PARTITION = b'["partition"]'
-"""Key of the row that says which batch was the partition's last."""
+"""Key of the row that says which batch was the partition's last, and how far the topic was read."""
 
 
 class BadRow(ValueError):
@@ -119,15 +119,16 @@ def read_clock(row: bytes) -> ClockEpoch:
         raise BadRow(f"{type(error).__name__} in the row of a clock") from None
 
 
-def partition_row(batch: int) -> bytes:
-    """The row of the partition: its last batch's number."""
-    return _json({"batch": batch})
+def partition_row(batch: int, read: int) -> bytes:
+    """The row of the partition: its last batch's number, and up to where (exclusive) the topic was read then."""
+    return _json({"batch": batch, "read": read})
 
 
-def read_partition_row(row: bytes) -> int:
+def read_partition_row(row: bytes) -> tuple[int, int]:
     """What `partition_row` wrote; raises `BadRow`."""
     try:
-        return int(json.loads(row)["batch"])
+        told = json.loads(row)
+        return int(told["batch"]), int(told["read"])
     except (ValueError, KeyError, TypeError) as error:
         raise BadRow(f"{type(error).__name__} in the row of the partition") from None
 

@@ -27,7 +27,7 @@ from connectors.settings import Settings
 from streams.devices.journal import Journal
 from streams.devices.metrics import DeviceMetrics
 from streams.devices.partition import Bounds, DevicePartition, Step
-from streams.devices.rows import PARTITION, BadRow
+from streams.devices.rows import PARTITION, BadRow, partition_row
 from twin.events import InputEvent, Rejected, encode
 
 POLL_MS = 200
@@ -165,12 +165,16 @@ class _Stage:
         polled = self._subscription.poll(POLL_MS)
         for _, number in polled.lost:
             self._let_go(number)
-        for _, number in sorted(self._subscription.assigned()):
-            if number not in self._held:
-                self._held[number] = self._take_over(number)
         by_partition: dict[int, list[Record]] = {}
         for record in polled.records:
             by_partition.setdefault(record.partition, []).append(record)
+        for _, number in sorted(self._subscription.assigned()):
+            if number not in self._held:
+                held = self._held[number] = self._take_over(number)
+                if self._subscription.committed(DEVICES, number) is None and held.partition.read:
+                    # Kafka forgets the offsets of a group that rests for long; what was read is not read again.
+                    self._subscription.read_from(DEVICES, number, held.partition.read)
+                    by_partition.pop(number, None)
         for number, records in by_partition.items():
             self._handle(number, records)
         if self._now() - self._looked >= LOOK_SECONDS:
@@ -213,7 +217,7 @@ class _Stage:
                 f"topic {topic}[{number}] is empty, though devices were read: put it back from a copy, or go on with "
                 "'--begin-anew': what was told stays, and devices are bound to nobody until they are bound again"
             )
-        journal.write({PARTITION: b'{"batch":0}'})
+        journal.write({PARTITION: partition_row(0, 0)})
 
     def _let_go(self, number: int) -> None:
         if (held := self._held.pop(number, None)) is not None:

@@ -53,6 +53,14 @@ def test_what_is_assigned_and_committed_is_named_without_prefix(broker: Broker) 
     assert subscription.committed(*PLACE) == 3
 
 
+def test_it_reads_on_from_where_it_is_told_or_from_the_beginning_of_a_topic_made_anew(broker: Broker) -> None:
+    subscription = Subscription(Consumer(broker), (ESTIMATES,), "ward1.")
+    subscription.read_from(*PLACE, 3)
+    assert offsets(subscription) == [3]
+    subscription.read_from(*PLACE, 5)
+    assert offsets(subscription) == [0, 1]
+
+
 def test_reading_goes_on_from_what_was_committed(broker: Broker) -> None:
     Subscription(Consumer(broker), (ESTIMATES,), "ward1.").commit({PLACE: 3})
     assert broker.committed == {PARTITION: 3}

@@ -18,6 +18,7 @@ import pytest
 from kafka.errors import KafkaError
 from typer.testing import CliRunner
 
+from connectors.kafka.clients import open_admin
 from connectors.kafka.topics import DEVICE_TOPICS, DEVICES, PUMP, ensure_topics
 from streams.cli import app
 from streams.devices.journal import Journal
@@ -199,6 +200,20 @@ def test_after_an_error_of_kafkas_it_begins_anew_from_its_rows(stage: Stage) -> 
         hear(stage, [word("w2", 8, 7.0)])
         eventually(lambda: len(delivered(stage)) == 2)
         eventually(lambda: service.metrics.summary()["restarts"] > 0 and not service.waiting(), service.waiting)
+
+
+def test_where_kafka_has_forgotten_the_group_nothing_is_read_again(stage: Stage) -> None:
+    with running(stage):
+        hear(stage, [bound("A", 0), word("w", 5)])
+        eventually(lambda: len(delivered(stage)) == 1)
+        eventually(lambda: read(stage))
+    admin = open_admin(stage.bootstrap)
+    admin.delete_groups([group_of(stage.settings)])
+    admin.close()
+    hear(stage, [word("w2", 8, 7.0)])
+    with running(stage) as service:
+        eventually(lambda: len(delivered(stage)) == 2)
+        eventually(lambda: service.metrics.summary()["records"] == 1, lambda: service.metrics.summary())
 
 
 def test_a_record_that_cannot_be_worked_out_is_put_aside_and_harms_no_other(stage: Stage) -> None:
