@@ -116,7 +116,7 @@ async def _fetched(
         batches.setdefault((record.topic, record.partition), []).append(record)
     begin = thread_time()
     merge.add(batches)
-    released = merge.release(list(batches), lambda _: 0, now=0.0)
+    released = merge.release(list(batches), lambda _: 0, fetching=0.0, now_ms=0.0)
     merging = (thread_time() - begin) / len(records)
     for _, record in released:
         begin, begin_of_all = thread_time(), process_time()

@@ -108,6 +108,13 @@ FIGURES = (
         "two workers over one: twice the processor time an event costs one, over that of two",
     ),
     Figure(
+        "backlog_vs_replay",
+        "",
+        ">= 0.5",
+        "years that wait in the topics: processor time of a replay of them over that of a worker",
+    ),
+    Figure("backlog_refolds", "", "0", "how often one of their twins folded again meanwhile"),
+    Figure(
         "crash_recovery_s", "s", "<= 10", "from a process's start in place of a killed one until 1,000 twins are back"
     ),
     Figure("hand_over_s", "s", "<= 3", "from SIGTERM to one of two workers until the other has all its partitions"),
@@ -299,6 +306,22 @@ def stream(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
     return {name: found[name] for name in STREAM if name in found}
 
 
+def _backlog(scale: Scale, say: Say) -> dict[str, Any]:
+    from connectors.services import local_services
+
+    say("Kafka")
+    with local_services(influx=False) as servers:
+        return backlog(servers.kafka, scale, say)
+
+
+def backlog(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
+    """The figures of years that wait, on the Kafka at ``bootstrap``."""
+    from streams.bench.backlog import backlog_vs_replay
+
+    days = 60 * scale.cycles
+    return backlog_vs_replay(bootstrap, MERCAPTOPURINE, patients=3, days=days, particles=scale.particles, say=say)
+
+
 def _restart(scale: Scale, say: Say) -> dict[str, Any]:
     from connectors.services import local_services
     from streams.bench.restart import back_again
@@ -325,6 +348,7 @@ STREAM = (
     "latency_at_per_s",
     "two_workers",
 )
+BACKLOG = ("backlog_vs_replay", "backlog_refolds")
 RESTART = ("crash_recovery_s", "hand_over_s")
 
 MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
@@ -339,5 +363,6 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("worker_rss_mib_500_twins", "twin_kib"), _memory),
     (("routine_event_us", "ward_event_us"), _events),
     (STREAM, _stream),
+    (BACKLOG, _backlog),
     (RESTART, _restart),
 )

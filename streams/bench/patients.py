@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,9 @@ from twin.model.spec import Model
 
 BEGIN = datetime(2026, 1, 5, tzinfo=UTC)
 """The first admission."""
+
+LONG_AGO = timedelta(days=3650)
+"""Before `BEGIN`: what is over, whatever day it is."""
 
 CYCLE_DAYS = 21
 
@@ -202,6 +206,14 @@ def daily(patient_id: str, days: int) -> Iterator[tuple[InputEvent, ...]]:
                 )
             )
         yield tuple(observed)
+
+
+def years(patient_id: str, model: Model, days: int) -> list[InputEvent]:
+    """A child's story as it waits to be told long after: `daily`, with two readings of a wearable a day, in order."""
+    readings = (reading(patient_id, 12.0 * number) for number in range(1, 2 * days))
+    told = chain((enrolment(patient_id, model),), chain.from_iterable(daily(patient_id, days)), readings)
+    past = (event.model_copy(update={"time": event.time - LONG_AGO}) for event in told)
+    return sorted(past, key=lambda event: event.time)
 
 
 def ward_bytes(size: int, hours: float) -> Iterator[tuple[int, bytes]]:

@@ -303,6 +303,7 @@ class PartitionDispatcher:
         sent.extend([await self._send_rejected(letter) for letter in outcome.rejected])
         for ess in outcome.ess:
             self._metrics.ess.observe(ess)
+        self._metrics.refolds.inc(outcome.refolds)
         return sent
 
     async def _send_rejected(self, letter: Rejected) -> Awaitable[object]:

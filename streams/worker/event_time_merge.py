@@ -4,7 +4,14 @@ A patient's events are spread over several topics. Read live they arrive about w
 a sparse topic would be weeks ahead of a dense one, and nearly every event of the dense one would come late to its twin,
 which is correct but slow. So among the topics' partitions of one number (the same patients) the record with the
 earliest event time goes first, and a record waits as long as another topic is known to have more at the broker that
-has not been read yet; at most `PATIENCE` seconds. Records of one topic partition never overtake one another.
+has not been read yet. Records of one topic partition never overtake one another.
+
+A topic may tell one patient's years after another's. So a record also waits for what is held of the same patient in
+another topic and is due earlier; and where a topic goes back in time, the others are read `FULL` records ahead first.
+
+A topic that brings nothing although more is there (its leader is lost) is waited for no longer than `PATIENCE`, or
+`PATIENCE_WITH_HISTORY` before what happened long ago, for which nobody waits. Only time spent on fetching counts: while
+twins fold what was released, nothing can be brought. What it brings at last begins a new patience.
 
 What a device said may still be on its way when other topics have come further. `Level` says whether the topics that
 devices speak on have been read about equally far: before that, a device that was not heard is not silent.
@@ -12,18 +19,26 @@ devices speak on have been read about equally far: before that, a device that wa
 
 from __future__ import annotations
 
-import heapq
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
+from functools import cache
 from typing import Any
 
 import msgspec
 
-from twin.clock import DAY_MS, MINUTE_MS
+from connectors.kafka.topics import COMMANDS, LABS, ORDERS, PUMP, VITALS
+from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS
 
 PATIENCE = 5.0
-"""Seconds a record waits for a topic that is behind."""
+"""Seconds of fetching for which a record waits for a topic that is behind and brings nothing."""
+
+PATIENCE_WITH_HISTORY = 60.0
+"""The same for a record of an event that is older than `HISTORY_MS`: years that are told out of order are folded again
+and again."""
+
+HISTORY_MS = HOUR_MS
+"""What is not of the present any more."""
 
 FULL = 5_000
 """Records of one topic partition held; more of it is not fetched until some are released."""
@@ -34,6 +49,16 @@ must not hold up those behind it in its topic, or a backlog would be told withou
 
 FAR_AHEAD_MS = DAY_MS
 """No sender's clock is believed to be so wrong; by default such events are refused (``far_future``)."""
+
+
+SAME_TIME = (COMMANDS, ORDERS, LABS, PUMP, VITALS)
+"""Topics in the order in which events of the same millisecond go. A reading comes last: mostly nothing follows of it
+but that its time has come, and what is said then must know of the dose at that time."""
+
+
+@cache
+def _rank(topic: str) -> int:
+    return next((rank for rank, name in enumerate(SAME_TIME) if topic.endswith(name)), len(SAME_TIME))
 
 
 class _Timed(msgspec.Struct):
@@ -52,75 +77,149 @@ def due_time(record: Any) -> int:
     return AT_ONCE if time > record.timestamp + FAR_AHEAD_MS else min(time, int(record.timestamp))
 
 
+class _Topic:
+    """What is held of one topic partition.
+
+    Attributes:
+        read: offset up to which it was fetched; ``None`` where that is not known.
+        lacking_since: seconds of fetching when it was first seen to bring nothing although more is there.
+        newest: due time of the newest record released.
+    """
+
+    def __init__(self, read: int | None = None) -> None:
+        self.read = read
+        self.lacking_since: float | None = None
+        self.newest = AT_ONCE
+        self._records: deque[tuple[int, Any]] = deque()
+        self._due: dict[Any, deque[int]] = {}
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    def add(self, batch: list[Any]) -> None:
+        for record in batch:
+            due = due_time(record)
+            self._records.append((due, record))
+            if due != AT_ONCE:
+                self._due.setdefault(record.key, deque()).append(due)
+        self.read = batch[-1].offset + 1
+        self.lacking_since = None
+
+    @property
+    def head(self) -> tuple[int, Any]:
+        """Due time and record of the next."""
+        return self._records[0]
+
+    def pop(self) -> Any:
+        due, record = self._records.popleft()
+        if due != AT_ONCE:
+            self.newest = max(self.newest, due)
+            dues = self._due[record.key]
+            dues.popleft()
+            if not dues:
+                del self._due[record.key]
+        return record
+
+    def is_due_before(self, key: Any, due: int) -> bool:
+        """Whether the next record held of this patient is due earlier."""
+        dues = self._due.get(key)
+        return dues is not None and dues[0] < due
+
+
 class EventTimeMerge:
     """Holds fetched records and releases them in order of `due_time`. Partitions are ``(topic, number)`` tuples."""
 
     def __init__(self) -> None:
-        self._held: defaultdict[Any, deque[tuple[int, Any]]] = defaultdict(deque)
-        self._read: dict[Any, int] = {}
-        self._waiting_since: dict[int, float] = {}
+        self._topics: defaultdict[Any, _Topic] = defaultdict(_Topic)
 
     def start(self, partition: Any, offset: int) -> None:
         """The partition will be read from ``offset``; what is held of it is void."""
-        self._held.pop(partition, None)
-        self._read[partition] = offset
+        self._topics[partition] = _Topic(offset)
 
     def add(self, records: Mapping[Any, list[Any]]) -> None:
         """Take fetched records, in offset order per partition."""
         for partition, batch in records.items():
             if batch:
-                self._held[partition].extend((due_time(record), record) for record in batch)
-                self._read[partition] = batch[-1].offset + 1
+                self._topics[partition].add(batch)
 
     def forget(self, partitions: Collection[Any] | None = None) -> None:
         """The partitions (by default all) were sought or given away: what is held of them is void."""
-        for partition in list(self._held) if partitions is None else partitions:
-            self._held.pop(partition, None)
-            self._read.pop(partition, None)
+        for partition in list(self._topics) if partitions is None else partitions:
+            self._topics.pop(partition, None)
 
     def full(self) -> set[Any]:
         """Partitions of which enough is held."""
-        return {partition for partition, held in self._held.items() if len(held) >= FULL}
+        return {partition for partition, topic in self._topics.items() if len(topic) >= FULL}
 
     def holding(self) -> bool:
         """Whether anything is held."""
-        return any(self._held.values())
+        return any(map(len, self._topics.values()))
 
-    def release(self, wanted: Collection[Any], end: Callable[[Any], int | None], now: float) -> list[tuple[Any, Any]]:
-        """Records that may go, in order. ``wanted`` are the partitions being read; ``end`` is one's known log end."""
+    def release(
+        self, wanted: Collection[Any], end: Callable[[Any], int | None], fetching: float, now_ms: float
+    ) -> list[tuple[Any, Any]]:
+        """Records that may go, in order.
+
+        Args:
+            wanted: the partitions being read.
+            end: the known end of a partition's log.
+            fetching: seconds that have been spent on fetching so far.
+            now_ms: wall clock.
+        """
         groups: defaultdict[int, list[Any]] = defaultdict(list)
         for partition in wanted:
             groups[partition[1]].append(partition)
         released: list[tuple[Any, Any]] = []
-        for number, partitions in groups.items():
-            released.extend(self._release_group(number, partitions, end, now))
+        for partitions in groups.values():
+            partitions.sort(key=lambda partition: _rank(partition[0]))
+            released.extend(self._release_group(partitions, end, fetching, now_ms - HISTORY_MS))
         return released
 
     def _release_group(
-        self, number: int, partitions: list[Any], end: Callable[[Any], int | None], now: float
+        self, partitions: list[Any], end: Callable[[Any], int | None], fetching: float, history: float
     ) -> Iterator[tuple[Any, Any]]:
-        heads = [(held[0][0], place) for place, one in enumerate(partitions) if (held := self._held.get(one))]
-        heapq.heapify(heads)
-        behind = any(self._is_behind(one, end) for one in partitions if not self._held.get(one))
+        topics = [self._topics[partition] for partition in partitions]
+        behind = [topic for one, topic in zip(partitions, topics, strict=True) if _is_behind(topic, end(one))]
+        heads = [(topic.head[0], place) for place, topic in enumerate(topics) if topic]
         while heads:
-            if not behind:
-                self._waiting_since.pop(number, None)
-            elif now - self._waiting_since.setdefault(number, now) < PATIENCE:
-                return
-            _, place = heads[0]
-            held = self._held[partitions[place]]
-            yield partitions[place], held.popleft()[1]
-            if held:
-                heapq.heapreplace(heads, (held[0][0], place))
-            else:
-                heapq.heappop(heads)
-                behind = behind or self._is_behind(partitions[place], end)
-        self._waiting_since.pop(number, None)
+            head = min(heads)
+            if len(heads) > 1 and _outruns(head, topics):
+                head = next((other for other in sorted(heads)[1:] if not _outruns(other, topics)), head)
+            due, place = head
+            topic = topics[place]
+            if behind and due != AT_ONCE:
+                least = FULL if due < topic.newest - HISTORY_MS else 1
+                patience = PATIENCE if due > history else PATIENCE_WITH_HISTORY
+                if any(_lacks(one, least, fetching, patience) for one in behind if one is not topic):
+                    return
+            yield partitions[place], topic.pop()
+            heads.remove(head)
+            if topic:
+                heads.append((topic.head[0], place))
 
-    def _is_behind(self, partition: Any, end: Callable[[Any], int | None]) -> bool:
-        """Whether the broker has more of a partition of which nothing is held, or has not yet said."""
-        last = end(partition)
-        return last is None or last > self._read.get(partition, last)
+
+def _is_behind(topic: _Topic, end: int | None) -> bool:
+    """Whether the broker has more of a topic than was read, or has not yet said."""
+    if end is not None and (topic.read is None or end <= topic.read):
+        topic.lacking_since = None
+        return False
+    return True
+
+
+def _lacks(topic: _Topic, least: int, fetching: float, patience: float) -> bool:
+    """Whether fewer records are held of a topic that is behind than have to be looked at, and are waited for."""
+    if len(topic) >= least:
+        return False
+    if topic.lacking_since is None:
+        topic.lacking_since = fetching
+    return fetching - topic.lacking_since < patience
+
+
+def _outruns(head: tuple[int, int], topics: list[_Topic]) -> bool:
+    """Whether another topic holds something of the same patient that is due earlier, behind others' records."""
+    due, place = head
+    key = topics[place].head[1].key
+    return due != AT_ONCE and any(topic.is_due_before(key, due) for topic in topics if topic is not topics[place])
 
 
 APART_MS = 5 * MINUTE_MS

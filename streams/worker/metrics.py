@@ -77,6 +77,7 @@ class WorkerMetrics:
         self.rows = Counter("state_rows", "State rows written", **named)
         self.row_bytes = Counter("state_row_bytes", "Bytes of state rows written", **named)
         self.ess = Histogram("ess", "Effective sample size of published estimates", buckets=_ESS_BUCKETS, **named)
+        self.refolds = Counter("refolds", "Times that late or corrected events let a twin fold again", **named)
         self.gaps = Counter("gaps", "Partitions rewound because a record was missing", **named)
         self.partitions = Gauge("partitions", "Partitions that this worker holds", **named)
         self.patients = Gauge("patients", "Patients of this worker", **named)

@@ -67,7 +67,8 @@ class Outcome:
     """What handling some arrivals brought forth.
 
     Alerts are not among ``outputs``: they wait in the state's outbox. Here are rule and state of each. ``waited`` are
-    late arrivals that were told together after they had waited.
+    late arrivals that were told together after they had waited, ``refolds`` how often late ones were told, together or
+    each by itself, of which a twin may have to fold again.
     """
 
     outputs: list[Outgoing] = field(default_factory=list)
@@ -75,6 +76,7 @@ class Outcome:
     ess: list[float] = field(default_factory=list)
     alerts: list[tuple[str, str]] = field(default_factory=list)
     waited: list[ReceivedEvent] = field(default_factory=list)
+    refolds: int = 0
 
 
 class EventProcessor:
@@ -193,6 +195,7 @@ class EventProcessor:
             if any(arrival.event.event_id == other.event.event_id for other in together):
                 self._flush(state, together, outcome)
             together.append(arrival)
+        outcome.refolds += bool(together)
         self._flush(state, together, outcome)
 
     def _meet(self, state: PatientState, run: list[ReceivedEvent], arrival: ReceivedEvent, outcome: Outcome) -> None:
@@ -206,6 +209,7 @@ class EventProcessor:
             run.append(arrival)
         elif state.twin is not None and state.twin.reaches_back(event):
             if not state.burst.takes(arrival):
+                outcome.refolds += 1
                 self._observe(state, [arrival], outcome)
         else:
             self._observe(state, [arrival], outcome)

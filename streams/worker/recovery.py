@@ -63,6 +63,7 @@ class SettledConsumer(driver.Consumer):
         self._settled: dict[TP, int] = {}
         self.cut: set[TP] = set()
         self._merge = EventTimeMerge()
+        self._fetching = 0.0
 
     def settle(self, partition: TP, offset: int) -> None:
         """Everything below ``offset`` is permanent; the next commit says so."""
@@ -73,7 +74,9 @@ class SettledConsumer(driver.Consumer):
         wanted = active - self._merge.full()
         if wanted:
             wait = FETCH_WAIT_MS / 1000 if self._merge.holding() else min(timeout, LONGEST_FETCH)
+            begun = time.monotonic()
             fetched = await super()._getmany(wanted, wait)
+            self._fetching += time.monotonic() - begun
         else:
             await asyncio.sleep(FETCH_WAIT_MS / 1000)
             fetched = {}
@@ -81,7 +84,7 @@ class SettledConsumer(driver.Consumer):
         resting = cast(Any, self.app).dispatcher.resting
         known = active | self._buffered_partitions
         inputs = [tp for tp in known if not self._is_changelog_tp(tp) and tp.partition not in resting]
-        await self._hand_on(self._merge.release(inputs, self.highwater, time.monotonic()))
+        await self._hand_on(self._merge.release(inputs, self.highwater, self._fetching, 1000 * time.time()))
         return {tp: batch for tp, batch in fetched.items() if tp in active and self._is_changelog_tp(tp)}
 
     async def _hand_on(self, released: Iterable[tuple[TP, Any]]) -> None:

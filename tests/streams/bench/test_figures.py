@@ -16,7 +16,19 @@ from typer.testing import CliRunner
 
 from streams.bench import stream as bench_stream
 from streams.bench.by_hand.neutropenia import Patients
-from streams.bench.figures import FIGURES, NAMES, QUICK, RESTART, STREAM, UnknownFigure, measure, stream, table
+from streams.bench.figures import (
+    BACKLOG,
+    FIGURES,
+    NAMES,
+    QUICK,
+    RESTART,
+    STREAM,
+    UnknownFigure,
+    backlog,
+    measure,
+    stream,
+    table,
+)
 from streams.bench.kernel import KernelCase, infusions, neutropenia
 from streams.bench.mode import STUDIES, map_ms
 from streams.bench.models import saturable, two_compartments
@@ -158,7 +170,7 @@ def test_the_ward_says_the_same_bytes_each_time_in_order_of_arrival() -> None:
 
 
 def test_everything_but_the_stream_is_measured() -> None:
-    names = [name for name in NAMES if name not in (*STREAM, *RESTART)]
+    names = [name for name in NAMES if name not in (*STREAM, *BACKLOG, *RESTART)]
     said: list[str] = []
     found = measure(SMALL, names, said.append)
     assert list(found) == names
@@ -197,6 +209,13 @@ def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
     assert 0 < found["latency_ms"]["p50"] <= found["latency_ms"]["p99"]
     assert 0 < found["latency_at_per_s"] <= 1.1 * max(found["worker_per_s"] / 2, 1.0)
     assert 0.2 < found["two_workers"] < 10
+
+
+def test_years_that_wait_are_measured_on_a_real_broker_and_folded_once(kafka: str) -> None:
+    found = backlog(kafka, SMALL, lambda _: None)
+    assert set(found) == set(BACKLOG)
+    assert found["backlog_vs_replay"] > 0
+    assert found["backlog_refolds"] == 0
 
 
 def test_a_killed_worker_and_one_that_hands_over_are_timed_on_a_real_broker(kafka: str) -> None:
