@@ -71,9 +71,9 @@ FLUOROURACIL = load_model("fluorouracil_yamada2025")
 PARTICLES = 48
 
 RESTLESS = toys.restless()
-either_model = pytest.mark.parametrize("model", [MODEL, RESTLESS], ids=["steady", "restless"])
-
 relaxed = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(relaxed, max_examples=5)
+"""For twins that drift, of which each costs several times as much."""
 
 
 def new_twin(particles: int = PARTICLES, model: Model = MODEL) -> PatientTwin:
@@ -194,12 +194,19 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
     return events
 
 
-@either_model
 @relaxed
 @given(stories(), st.randoms(use_true_random=False))
-def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief(
-    model: Model, events: list[InputEvent], random: Random
-) -> None:
+def test_any_order_and_grouping_of_arrival_ends_in_the_same_belief(events: list[InputEvent], random: Random) -> None:
+    in_any_order_and_grouping(MODEL, events, random)
+
+
+@few
+@given(stories(), st.randoms(use_true_random=False))
+def test_so_it_does_where_everything_drifts(events: list[InputEvent], random: Random) -> None:
+    in_any_order_and_grouping(RESTLESS, events, random)
+
+
+def in_any_order_and_grouping(model: Model, events: list[InputEvent], random: Random) -> None:
     ordered = inserted(in_order(events), model=model)
     shuffled = inserted(*groups_of(random.sample(events, len(events)), random), model=model)
     assert_same_belief(ordered, shuffled)
@@ -231,12 +238,19 @@ def test_told_in_order_it_never_matters_which_events_came_together(events: list[
     assert_same_belief(at_once, in_groups)
 
 
-@either_model
 @relaxed
 @given(stories().filter(len), st.randoms(use_true_random=False))
-def test_a_twin_restored_at_any_moment_goes_on_to_the_same_bytes(
-    model: Model, events: list[InputEvent], random: Random
-) -> None:
+def test_a_twin_restored_at_any_moment_goes_on_to_the_same_bytes(events: list[InputEvent], random: Random) -> None:
+    restored_at_any_moment(MODEL, events, random)
+
+
+@few
+@given(stories().filter(len), st.randoms(use_true_random=False))
+def test_so_does_one_that_drifts(events: list[InputEvent], random: Random) -> None:
+    restored_at_any_moment(RESTLESS, events, random)
+
+
+def restored_at_any_moment(model: Model, events: list[InputEvent], random: Random) -> None:
     ordered = in_order(events)
     alive, restored = new_twin(model=model), new_twin(model=model)
     for event in ordered:
