@@ -87,6 +87,8 @@ def topic_configs(topic: str) -> dict[str, str]:
             "cleanup.policy": "compact",
             "max.message.bytes": str(INPUT_BYTES),
             "message.timestamp.type": "LogAppendTime",
+            "min.cleanable.dirty.ratio": "0.1",  # all of it is read at each start
+            "segment.ms": str(60 * MINUTE_MS),
         }
     largest = REJECTED_BYTES if topic == REJECTED else INPUT_BYTES
     return {
