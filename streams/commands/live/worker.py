@@ -210,6 +210,7 @@ def run(
     from streams.terminal.metrics_page import Health, metrics_page
     from streams.terminal.signals import stop_at_signals
     from streams.worker.app import BROKER_LOST, build_worker, group_of, run_worker
+    from streams.worker.residence.heap import share_heaps
     from streams.worker.rows.stored_rows import StoredRows
 
     log, stop = structlog.get_logger("dosetwin.worker"), stop_at_signals()
@@ -222,6 +223,7 @@ def run(
         with metrics_page(app.metrics.registry, *metrics, Health(app.dead, app.waiting)):
             return await run_worker(app)
 
+    share_heaps()
     gc.collect()
     gc.freeze()  # code and models stay: to look through them again and again stops all twins for tenths of a second
     with tempfile.TemporaryDirectory(prefix="dosetwin-worker-") as temporary:

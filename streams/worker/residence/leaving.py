@@ -10,6 +10,7 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from itertools import islice
 
+from streams.worker.residence.heap import trim
 from streams.worker.residence.patients import Patients
 from streams.worker.turns.queues import PatientQueue
 
@@ -17,10 +18,13 @@ IDLE_SECONDS = 900.0
 """Default time after which a twin that heard nothing leaves memory: more than a pause of a wearable."""
 
 MOST_RESIDENT = 4_000
-"""Default most twins in memory at a time: some 2 GB."""
+"""Default most twins in memory at a time: some 1 GB, and twice that after weeks."""
 
 LOOK_SECONDS = 1.0
 """Between two looks at who may leave."""
+
+TRIM_SECONDS = 30.0
+"""Between two times at which memory that was freed goes back to the machine."""
 
 AT_ONCE = 64
 """Rows written at a time for those who must leave before the next barrier."""
@@ -40,7 +44,7 @@ class Leaving:
         self._write_row = write_row
         self._idle_seconds = idle_seconds
         self._most = most
-        self._next_look = 0.0
+        self._next_look = self._next_trim = 0.0
         self._making_room: asyncio.Task[None] | None = None
 
     def tick(self, now: float) -> None:
@@ -53,6 +57,9 @@ class Leaving:
         if now < self._next_look:
             return
         self._next_look = now + LOOK_SECONDS
+        if now >= self._next_trim:
+            self._next_trim = now + TRIM_SECONDS
+            trim()
         over = self._patients.resident - self._most
         resting = [queue for queue in self._patients.all_residents() if _rests(queue)]
         if over > 0:
