@@ -63,11 +63,8 @@ def read_word(raw: bytes) -> DeviceWord | DeviceAssociation:
     try:
         said = _ENVELOPE.validate_json(raw)
     except ValidationError as error:
-        if error.errors()[0]["type"] == "json_invalid" or b'"received_at"' in raw:
-            first = error.errors(include_url=False)[0]
-            reason = "malformed_json" if first["type"] == "json_invalid" else "invalid_event"
-            path = ".".join(map(str, first["loc"])) or "word"
-            raise BadEvent(reason, f"field '{path}': {first['msg']}") from None
+        if (fault := _fault_of(error)) is not None:
+            raise fault from None
         event = decode(raw)
         if isinstance(event, DeviceAssociation):
             return event
@@ -78,9 +75,27 @@ def read_word(raw: bytes) -> DeviceWord | DeviceAssociation:
     if said.event.get("kind") not in _KINDS:
         detail = f"field 'event.kind' {said.event.get('kind')!r}: a device says {', '.join(_KINDS)}"
         raise BadEvent("unknown_kind", detail)
-    fact = decode(json.dumps(said.event | {"patient_id": NOBODY}).encode())
+    try:
+        fact = decode(json.dumps(said.event | {"patient_id": NOBODY}).encode())
+    except BadEvent as error:
+        raise BadEvent(error.reason, error.detail.replace("field '", "field 'event.", 1)) from None
     assert isinstance(fact, PumpDelivery | PumpTotals | VitalSample)
     return DeviceWord(received_at=said.received_at, event=fact)
+
+
+def _fault_of(error: ValidationError) -> BadEvent | None:
+    """What is wrong with a word; None where it is none, but may be a binding."""
+    faults = error.errors(include_url=False)
+    first, missing = faults[0], {fault["loc"] for fault in faults if fault["type"] == "missing"}
+    if first["type"] == "json_invalid":
+        return BadEvent("malformed_json", f"not JSON: {first['msg']}; a word is one JSON object")
+    if first["type"] == "model_type" or {("received_at",), ("event",)} <= missing:
+        return None
+    got = "" if first["type"] == "missing" else f" (got {repr(first['input'])[:80]})"
+    path = ".".join(map(str, first["loc"]))
+    return BadEvent(
+        "invalid_event", f"field '{path}': {first['msg']}{got}; a device's word has 'received_at' and 'event', no more"
+    )
 
 
 def device_of(said: DeviceWord | DeviceAssociation) -> str:

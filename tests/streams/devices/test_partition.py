@@ -132,9 +132,9 @@ def test_what_cannot_be_used_is_put_aside_and_harms_no_other(spoilt: Record, rea
 @pytest.mark.parametrize(
     ("change", "field"),
     [
-        ({"device_id": None}, "device_id"),
-        ({"colour": "red"}, "colour"),
-        ({"rate": {"value": 4.0}}, "rate.unit"),
+        ({"device_id": None}, "field 'event.device_id': Field required"),
+        ({"colour": "red"}, "field 'event.colour': Extra inputs are not permitted (got 'red')"),
+        ({"rate": {"value": 4.0}}, "field 'event.rate.unit'"),
     ],
 )
 def test_a_bad_field_is_named_with_its_value(change: dict[str, object], field: str) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import random
+import re
 import threading
 import time
 import urllib.request
@@ -121,7 +122,8 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(stage: Stag
     chance.shuffle(said)
     share = -(-len(said) // (kills + 1))
     for kill in range(kills + 1):
-        with CommandProcess(stage, tmp_path / "log", ["devices", "run", "--instance", "one"]) as process:
+        arguments = ["devices", "run", "--instance", "{host}", "--metrics-port", "0"]
+        with CommandProcess(stage, tmp_path / "log", arguments) as process:
             process.wait_ready(PATIENCE)
             for one in said[kill * share : (kill + 1) * share]:
                 stage.send(DEVICES, device_of(one), on_the_wire(one))
@@ -132,6 +134,8 @@ def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(stage: Stag
                 process.kill()
                 continue
             eventually(lambda: read(stage), process.text)
+            (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", process.text())
+            assert "dosetwin_devices_records_total" in page(f"{address}metrics")
             assert process.stop() == 0
     assert delivered(stage) == expected(said)
     letters = {(letter.partition, letter.offset): letter.reason for letter in stage.rejected()}
@@ -148,7 +152,7 @@ def test_what_waits_is_told_when_claimed_and_what_nobody_claimed_can_be_sent_aga
     words = [on_the_wire(word(f"w{minute}", minute, float(minute))) for minute in range(1, 5)]
     file.write_bytes(b"\n".join([b"{", *words, b""]))
     sent = CliRunner().invoke(app, ["devices", "send", str(file)])
-    assert (sent.exit_code, "line 1: field 'word': Invalid JSON" in sent.stderr) == (3, True), sent.stderr
+    assert (sent.exit_code, "line 1: not JSON" in sent.stderr) == (3, True), sent.stderr
     with running(stage, StageOptions(Bounds(words=3))) as service:
         eventually(lambda: read(stage))
         assert delivered(stage) == set()

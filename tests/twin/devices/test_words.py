@@ -22,6 +22,7 @@ def written(without: tuple[str, ...] = ("patient_id",), **changes: Any) -> bytes
 
 
 def test_a_word_and_a_binding_are_read() -> None:
+    assert read_word(encode(bound("A", 0, source="event"))) == bound("A", 0, source="event")
     assert read_word(written()) == word("w", 5)
     assert read_word(encode(bound("A", 0))) == bound("A", 0)
 
@@ -33,7 +34,16 @@ def test_a_word_and_a_binding_are_read() -> None:
         (written(without=()), "invalid_event", "field 'event.patient_id': whose a device is, its bindings say"),
         (written(kind="dose_given"), "unknown_kind", "field 'event.kind' 'dose_given': a device says pump_delivery"),
         (written(rate=5), "invalid_event", "rate"),
-        (b'{"received_at": "yesterday", "event": {}}', "invalid_event", "received_at"),
+        (b'{"received_at": "yesterday", "event": {}}', "invalid_event", "field 'received_at': "),
+        (
+            b'{"event": {}}',
+            "invalid_event",
+            "field 'received_at': Field required; a device's word has",
+        ),
+        (b'{"received_at": "2026-03-02T09:00:00Z", "event": 5}', "invalid_event", "field 'event': "),
+        (b'{"received_at": "2026-03-02T09:00:00Z", "event": {}, "x": 7}', "invalid_event", "field 'x': "),
+        (b"[]", "invalid_event", "(got [])"),
+        (b"{}", "unknown_kind", "kind"),
         (encode(DoseGiven.example()), "unknown_kind", "has 'received_at' and 'event'"),
         (b" " * 2_000_000, "too_large", "the limit is"),
     ],
