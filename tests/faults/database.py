@@ -23,11 +23,15 @@ READY_SECONDS = 90.0
 
 
 class Database:
-    """Server, door and sink, running until `close`. ``refused`` are lines that no point was made of."""
+    """Server, door and sink, running until `close`. ``refused`` are lines that no point was made of.
 
-    def __init__(self, directory: Path, stage: Stage) -> None:
+    The server keeps its files in ``directory``; what it and the sink log is in ``logs``.
+    """
+
+    def __init__(self, directory: Path, logs: Path, stage: Stage) -> None:
         directory.mkdir(parents=True, exist_ok=True)
-        self.directory, self._stage = directory, stage
+        self._directory, self._stage = directory, stage
+        self._server_log, self._log = logs / "influx.log", logs / "sink.log"
         self.refused: list[str] = []
         (port,) = free_ports(1)
         self._url = f"http://127.0.0.1:{port}"
@@ -42,20 +46,19 @@ class Database:
             "DOSETWIN_INFLUX_URL": self.door.url,
             "DOSETWIN_INFLUX_TOKEN": TOKEN,
         }
-        self._log = directory.with_suffix(".sink.log")
         with self._log.open("ab") as log:
             self.sink = Forked(["sink", "influx"], seen, log.fileno())
 
     def start(self) -> None:
         """Start the server, or start it again."""
-        with self.directory.with_suffix(".log").open("ab") as log:
+        with self._server_log.open("ab") as log:
             self._server: subprocess.Popen[bytes] | None = subprocess.Popen(
                 self._command, env=environment(os.environ), stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                 start_new_session=True, preexec_fn=die_with_parent(),
             )  # fmt: skip
         until = time.monotonic() + READY_SECONDS
         while not influxdb.ready(self._url):
-            assert self._server.poll() is None, f"InfluxDB ended; see {self.directory}.log"
+            assert self._server.poll() is None, f"InfluxDB ended; see {self._server_log}"
             assert time.monotonic() < until, f"no InfluxDB after {READY_SECONDS:g} s"
             time.sleep(0.1)
 

@@ -128,7 +128,7 @@ class Ground:
 
     def open_database(self, directory: Path | None = None) -> Database:
         """An InfluxDB and a sink that writes to it; what it holds in the end counts too."""
-        self.database = Database(directory or self.directory / "influx", self.stage)
+        self.database = Database(directory or self.directory / "influx", self.directory, self.stage)
         return self.database
 
     # --- the end ------------------------------------------------------------------------------------------------
