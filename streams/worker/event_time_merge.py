@@ -84,26 +84,31 @@ class _Topic:
         read: offset up to which it was fetched; ``None`` where that is not known.
         lacking_since: seconds of fetching when it was first seen to bring nothing although more is there.
         newest: due time of the newest record released.
+        turns: how often what is held goes back in time.
     """
 
     def __init__(self, read: int | None = None) -> None:
         self.read = read
         self.lacking_since: float | None = None
         self.newest = AT_ONCE
+        self.turns = 0
         self._records: deque[tuple[int, Any]] = deque()
-        self._due: dict[Any, deque[int]] = {}
+        self._due: dict[Any, deque[int]] | None = None  # of each patient's records; made when it is asked for
 
     def __len__(self) -> int:
         return len(self._records)
 
     def add(self, batch: list[Any]) -> None:
+        records = self._records
+        before = records[-1][0] if records else AT_ONCE
         for record in batch:
             due = due_time(record)
-            self._records.append((due, record))
-            if due != AT_ONCE:
-                self._due.setdefault(record.key, deque()).append(due)
+            records.append((due, record))
+            if due < before:
+                self.turns += 1
+            before = due
         self.read = batch[-1].offset + 1
-        self.lacking_since = None
+        self.lacking_since = self._due = None
 
     @property
     def head(self) -> tuple[int, Any]:
@@ -112,18 +117,23 @@ class _Topic:
 
     def pop(self) -> Any:
         due, record = self._records.popleft()
-        if due != AT_ONCE:
-            self.newest = max(self.newest, due)
-            dues = self._due[record.key]
-            dues.popleft()
-            if not dues:
-                del self._due[record.key]
+        if due > self.newest:
+            self.newest = due
+        if self._records and self._records[0][0] < due:
+            self.turns -= 1
+        if self._due is not None and due != AT_ONCE:
+            self._due[record.key].popleft()
         return record
 
     def is_due_before(self, key: Any, due: int) -> bool:
         """Whether the next record held of this patient is due earlier."""
+        if self._due is None:
+            self._due = {}
+            for other, record in self._records:
+                if other != AT_ONCE:
+                    self._due.setdefault(record.key, deque()).append(other)
         dues = self._due.get(key)
-        return dues is not None and dues[0] < due
+        return dues is not None and len(dues) > 0 and dues[0] < due
 
 
 class EventTimeMerge:
@@ -180,10 +190,12 @@ class EventTimeMerge:
     ) -> Iterator[tuple[Any, Any]]:
         topics = [self._topics[partition] for partition in partitions]
         behind = [topic for one, topic in zip(partitions, topics, strict=True) if _is_behind(topic, end(one))]
+        turns = any(topic.turns for topic in topics)
         heads = [(topic.head[0], place) for place, topic in enumerate(topics) if topic]
         while heads:
             head = min(heads)
-            if len(heads) > 1 and _outruns(head, topics):
+            # Where no topic goes back in time, nothing that is held is due before the earliest head.
+            if turns and _outruns(head, topics):
                 head = next((other for other in sorted(heads)[1:] if not _outruns(other, topics)), head)
             due, place = head
             topic = topics[place]
