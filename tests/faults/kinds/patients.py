@@ -72,10 +72,10 @@ def record_corrected(ground: Ground, _: random.Random, times: int) -> None:
 
 
 def _record(seed: int, days: float, years: int) -> list[InputEvent]:
-    """Stays of one patient, one after the other."""
+    """Stays of one patient, one after the other until the others come."""
     told: list[InputEvent] = []
     for year in range(years):
-        start = START + timedelta(days=year * days)
+        start = START + timedelta(days=(year - years) * days)
         ward = SimulatedWard(MODELS, 1, start, seed=seed, days=days, vitals_every=3600, pump_every=300)
         for event in (arrival.event for arrival in ward.arrivals()):
             if not year:
