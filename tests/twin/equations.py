@@ -24,8 +24,9 @@ from twin.model.spec import Model, ParameterSpec, RegimenSpec
 from twin.modelfile.library import load_model
 from twin.observation.observation import Observation
 from twin.record.history import ClinicalEvent
-from twin.timeline.delivery import Delivered, Steps, delivered, with_rates
+from twin.timeline.delivery import Delivered, delivered, with_rates
 from twin.timeline.input_columns import entering
+from twin.timeline.pumps.steps import Steps
 from twin.timeline.timeline import Timeline, assemble
 
 RTOL, ATOL = 1e-11, 1e-13

@@ -136,6 +136,8 @@ def reconcile(
         known = work.entry(identity)
         if identity not in held_back and (known is None or known.digest != work.digest(alert)):
             work.publish(alert)
+    for word in (last_words | standing).values():
+        work.keep_up(word)
     for entry in left:
         work.publish(_withdrawal(entry, until_ms))
     return work.close(), tuple(work.revisions)
@@ -223,12 +225,20 @@ class _Reconciliation:
                 sequence = list(dropwhile(lambda transition: not transition.live, sequence))
             long_known = sequence and self.settings(sequence[0]).of_silence  # nor how it grew, until it was found
             return [sequence[0], *sequence[1:][-1:]] if long_known else sequence
-        digests = [self.digest(transition) for transition in sequence]
-        if entry.digest in digests:
-            return sequence[digests.index(entry.digest) + 1 :]
+        standing = entry.time_ms, entry.digest
+        said = next((i for i, one in enumerate(sequence) if (one.time_ms, self.digest(one)) == standing), None)
+        if said is not None:
+            return sequence[said + 1 :]
         if entry.time_ms <= since_ms and fold_id not in self.adopted:
             return sequence
-        return sequence[-1:]  # its past was published with other content: only where it stands now is new
+        # Its past was published with other content: only where it stands now is new.
+        return sequence[-1:] if self.digest(sequence[-1]) != entry.digest else []
+
+    def keep_up(self, transition: Transition) -> None:
+        """Note when the folded history tells what is published of an alert, where words that came late moved that."""
+        entry = self.entry(transition.alert_id)
+        if entry is not None and entry.digest == self.digest(transition) and entry.time_ms <= self.until_ms:
+            self.entries[entry.fold_id] = msgspec.structs.replace(entry, time_ms=transition.time_ms)
 
     def publish(self, transition: Transition) -> None:
         entry = self.entry(transition.alert_id)

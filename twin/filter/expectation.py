@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from scipy import special
 
 from twin.arrays import Floats
-from twin.filter.quantiles import QUANTILES, quantiles
+from twin.filter.quantiles import QUANTILES, pooled, quantiles
 from twin.model.spec import OutputSpec
 from twin.observation import likelihood
 from twin.observation.kinds import kind_of
@@ -88,6 +89,16 @@ def expected_of(
     shown = levels if kind.weighs_negative(output) else np.maximum(levels, 0.0)
     score = _score(pit, float(observed), scaled, each, resolved=resolved)
     return Expectation(shown, pit, gap / spread if spread > 0 else 0.0, score, flat, each)
+
+
+def pooled_expectation(
+    output: OutputSpec, observation: Observation, share: Sequence[float], each: Sequence[Expectation]
+) -> Expectation:
+    """What several clouds of these shares, which sum to one, expect together of a measurement."""
+    flat, weight = pooled((part, one.scattered, one.each) for part, one in zip(share, each, strict=True))
+    pit = sum(part * one.pit for part, one in zip(share, each, strict=True))
+    resolved = 0.5 * SCATTER_POINTS * float((weight * weight).sum())
+    return expected_of(output, observation, flat, weight, pit, resolved=resolved)
 
 
 def _score(pit: float, value: float, draws: Floats, weight: Floats, *, resolved: float) -> float:

@@ -1,8 +1,8 @@
-"""Quantiles of weighted particles: what every band is made of."""
+"""Quantiles of weighted particles, and of several clouds of them as one: what every band is made of."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -10,6 +10,18 @@ from twin.arrays import Floats
 
 QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)
 """Levels of every published band."""
+
+Part = tuple[float, Floats, Floats]
+"""A cloud's share, its values (..., N) and their weights (N,)."""
+
+
+def pooled(parts: Iterable[Part]) -> tuple[Floats, Floats]:
+    """Values (..., sum N) of all parts as one cloud, and its weights, which sum to one."""
+    held = list(parts)
+    total = sum(share for share, _, _ in held)
+    # Parts whose shares have all come to nothing count alike.
+    weights = [weight * (share / total if total > 0 else 1.0 / len(held)) for share, _, weight in held]
+    return np.concatenate([values for _, values, _ in held], axis=-1), np.concatenate(weights)
 
 
 def quantiles(values: Floats, weight: Floats, levels: Sequence[float] = QUANTILES) -> Floats:

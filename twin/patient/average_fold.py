@@ -21,7 +21,7 @@ from twin.alerts.rules import assess, settings
 from twin.alerts.snapshot import NadirView, Snapshot, SurpriseView
 from twin.clock import UNIT_MS
 from twin.events import Estimate, Forecast, InputEvent, Nadir, OutputEvent, Prediction, Rejected, Withdrawn, from_millis
-from twin.filter.expectation import SCATTER_POINTS, expected_of
+from twin.filter.expectation import pooled_expectation
 from twin.filter.learning import Assimilated
 from twin.model.spec import OutputSpec
 from twin.patient.fold import Step, earliest
@@ -35,7 +35,6 @@ from twin.patient.rivals import (
     forecast_bands,
     nadir,
     output_bands,
-    pooled,
     present,
     shares,
 )
@@ -110,6 +109,10 @@ class AverageFold:
         """What has no reason any more in any model, as what was received shows, after all that is ``said`` again."""
         return withdrawals(self.members, self._envelope, said)
 
+    def settles(self, event: InputEvent) -> bool:
+        """Whether an event is the word of a pump while one is silent."""
+        return any(member.settles(event) for member in self.members)
+
     def set_back(self, since: int) -> None:
         """Forget the points from ``since`` (ms) on, and those that some model does not know any more."""
         for member in self.members:
@@ -176,11 +179,7 @@ class AverageFold:
         weight = shares([log_evidence[i] for i in alike]).tolist()
         first = next(iter(alike))
         output, observation = self._output(first, alike[first]), alike[first].observation
-        expected = [one.expected for one in alike.values()]
-        flat, each = pooled((share, e.scattered, e.each) for share, e in zip(weight, expected, strict=True))
-        pit = sum(share * e.pit for share, e in zip(weight, expected, strict=True))
-        resolved = 0.5 * SCATTER_POINTS * float((each * each).sum())
-        together = expected_of(output, observation, flat, each, pit, resolved=resolved)
+        together = pooled_expectation(output, observation, weight, [one.expected for one in alike.values()])
         # Before any datum the rivals count alike.
         population = float(np.mean([one.population_median for one in alike.values()]))
         head = self._envelope("prediction", observation.time, observation.event_id)
@@ -245,6 +244,7 @@ class AverageFold:
             observations=max(one.observations for one in alone),
             kernel_hash=",".join(one.kernel_hash for one in alone),
             model_weights=dict(zip(self._rivals.ids, shares(log_evidence).tolist(), strict=True)),
+            running={drug: p for one in reversed(alone) for drug, p in (one.running or {}).items()} or None,
             notes=tuple(dict.fromkeys(note for one in alone for note in one.notes or ())) or None,
         )
 

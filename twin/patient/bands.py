@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.clock import DAY_MS, UNIT_MS
 from twin.events import Band, Exposure, ForecastBand, Nadir, Series, Withdrawn, from_millis, share_names
-from twin.filter.belief import Belief
 from twin.filter.quantiles import quantiles
 from twin.model.spec import Model, OutputSpec, TargetSpec, ToxicitySpec
 
@@ -91,10 +90,9 @@ def nadir_reading(toxicity: ToxicitySpec, lowest: Floats, day: Floats, weight: F
     return nadir
 
 
-def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, belief: Belief) -> tuple[Band, ...]:
+def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, weight: Floats) -> tuple[Band, ...]:
     """Bands of the individual parameters (N, P) that vary between patients."""
     specified = {p.name: p for p in model.parameters}
-    weight = belief.weight
     return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.effect_names)
 
 

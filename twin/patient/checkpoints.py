@@ -10,6 +10,8 @@ from twin.alerts.snapshot import Snapshot
 from twin.events import Nadir
 from twin.filter.belief import condense
 from twin.filter.trunk import TrunkPosition
+from twin.timeline.pumps.mismatch import Mismatch
+from twin.timeline.pumps.silence import Open
 
 BELIEFS_KEPT = 6
 """Rungs of the ladder that older points are thinned to, at growing distances: late events are folded in from one."""
@@ -23,7 +25,11 @@ CLOUDS_KEPT = 2
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """Where the fold stands after everything at or before ``millis``."""
+    """Where the fold stands after everything at or before ``millis``.
+
+    While pumps are silent (``silence``) that is by the account that they run; ``rest`` is by each that they stopped.
+    While it is in doubt when in a stretch something went in (``mismatch``) it is evenly; ``rest`` is early and late.
+    """
 
     millis: int
     position: TrunkPosition
@@ -31,6 +37,14 @@ class Point:
     nadir: Nadir | None = None
     evidence: Evidence = NO_EVIDENCE
     snapshot: Snapshot | None = None
+    silence: tuple[Open, ...] = ()
+    rest: tuple[TrunkPosition, ...] = ()
+    mismatch: Mismatch | None = None
+
+    @property
+    def positions(self) -> tuple[TrunkPosition, ...]:
+        """By every account."""
+        return self.position, *self.rest
 
 
 def forget_clouds(points: list[Point]) -> None:
@@ -42,11 +56,13 @@ def forget_clouds(points: list[Point]) -> None:
             break
         if position.grid_cloud is not None and i < len(points) - 1:
             position = replace(position, grid_cloud=None)
-            points[i] = replace(points[i], position=position)
+            rest = tuple(replace(other, grid_cloud=None) for other in points[i].rest)
+            points[i] = replace(points[i], position=position, rest=rest)
         if id(position.cloud) not in clouds:
             clouds.append(id(position.cloud))
         if len(clouds) > CLOUDS_KEPT:
-            points[i] = replace(points[i], position=position.forgotten())
+            rest = tuple(other.forgotten() for other in points[i].rest)
+            points[i] = replace(points[i], position=position.forgotten(), rest=rest)
 
 
 def shed(points: list[Point]) -> None:
@@ -59,12 +75,14 @@ def shed(points: list[Point]) -> None:
     for i, point in enumerate(points):
         position = point.position
         if position.cloud is not newest:
-            points[i] = replace(point, position=position.forgotten())
+            rest = tuple(other.forgotten() for other in point.rest)
+            points[i] = replace(point, position=position.forgotten(), rest=rest)
         elif position.grid_cloud is not None:
-            points[i] = replace(point, position=replace(position, grid_cloud=None))
+            rest = tuple(replace(other, grid_cloud=None) for other in point.rest)
+            points[i] = replace(point, position=replace(position, grid_cloud=None), rest=rest)
         if i < len(points) - POINTS_KEPT and point.snapshot is not None:
             points[i] = replace(points[i], snapshot=None)
-    condense({id(point.position.belief): point.position.belief for point in points}.values())
+    condense({id(one.belief): one.belief for point in points for one in point.positions}.values())
 
 
 def resumable(points: list[Point]) -> list[Point]:

@@ -89,6 +89,9 @@ class Folded(Protocol):
     def due(self) -> int | None:
         """The next time (ms) at which there is something to publish; ``None`` while there is no record to rest on."""
 
+    def settles(self, event: InputEvent) -> bool:
+        """Whether an event is the word of a pump while one is silent, so that what the silence left open is known."""
+
     def set_back(self, since: int) -> None:
         """Forget the points from ``since`` (ms) on."""
 
@@ -153,12 +156,14 @@ class Fold:
         return (*published, *self.alerts(transitions, begun, reached, level=level))
 
     def reaches_back(self, event: InputEvent) -> bool:
-        """Whether an event may change what is folded: it corrects another, lets what was held count, or is late."""
+        """Whether an event may change what is folded: it corrects another, lets what was held count, ends the silence
+        of a pump, or is late."""
         points = self._folded.points
         if not points or isinstance(event, Clock):
             return False
         corrects = isinstance(event, ClinicalEnvelope) and event.replaces is not None
-        return corrects or isinstance(event, Release) or to_millis(event.time) <= points[-1].millis
+        late = to_millis(event.time) <= points[-1].millis
+        return corrects or late or isinstance(event, Release) or self._folded.settles(event)
 
     def alerts(self, transitions: Iterable[Transition], since: int, until: int, *, level: bool = True) -> list[Alert]:
         """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again."""

@@ -16,12 +16,14 @@ from twin.events import BadEvent, DoseGiven, InputEvent, PumpDelivery, Rejected,
 from twin.kernel.kernel import Kernel
 from twin.patient.fold import earliest
 from twin.record.admission import admit
-from twin.record.history import History, Insertion, Reading
+from twin.record.history import History, Insertion, Reading, SampleLine
 from twin.record.orders import Orders
 from twin.record.recording import insert_event, sample_rate
 from twin.solver.settling import settles
 from twin.solver.step_control import needs_doses, step_sizes_for
 from twin.timeline.difference import first_difference
+from twin.timeline.pumps.mismatch import Mismatch, newest
+from twin.timeline.pumps.silence import Hypothesis, Open, silent_from
 from twin.timeline.timeline import Timeline, build
 
 REBUILD_MS = 24 * HOUR_MS
@@ -81,6 +83,7 @@ class LiveRecord:
         self._kernel = kernel
         self._built = 0
         self._waiting = False
+        self._accounts: dict[Hypothesis, Timeline] = {}
         self._rebuild(None)
 
     @property
@@ -110,7 +113,8 @@ class LiveRecord:
         since = earliest(i.since for i, event in inserted if not (waits and _can_wait(i, event, folded)))
         contact = earliest(insertion.contact for insertion, _ in inserted)
         self._waiting |= any(insertion.since is not None for insertion, _ in inserted)
-        if since is not None or any(insertion.delivery for insertion, _ in inserted) or self._is_stale(due):
+        moved = any(insertion.delivery or self._restarts(event) for insertion, event in inserted)
+        if since is not None or moved or self._is_stale(due):
             since = self._rebuild(since)
         return Received(since, contact, tuple(rejected))
 
@@ -137,7 +141,7 @@ class LiveRecord:
         if not isinstance(event, PumpDelivery):
             return Repeated(reading, millis, None)
         rate = sample_rate(reading)
-        if rate is None or not history.is_repeated(event, millis, rate):
+        if isinstance(event, PumpDelivery) and (rate is None or not self._goes_on(event, millis, rate)):
             return None
         return Repeated(reading, millis, rate)
 
@@ -156,6 +160,59 @@ class LiveRecord:
         if self.timeline is None:
             raise ValueError(f"the record of {self._patient_id!r} holds nothing that a belief could rest on")
         return self.timeline
+
+    def silent(self, millis: int) -> tuple[Open, ...]:
+        """Channels that are silent at ``millis``, whose next word nobody told yet."""
+        return tuple(one for one in self.opens() if one.since < millis)
+
+    def opens(self) -> tuple[Open, ...]:
+        """Channels that ran when they were last heard, as they are heard now."""
+        if self.timeline is None:
+            return ()
+        told = [one for drug in self.timeline.delivered.values() for one in drug.opens]
+        if not told:
+            return ()
+        lines = self.history.counted_samples()
+        return tuple(_heard(one, lines.get((one.device, one.drug))) for one in told)
+
+    def mismatch(self, millis: int) -> Mismatch | None:
+        """The newest stretch of which it is in doubt when something went in, if that matters at ``millis``."""
+        found = self.doubt()
+        return found if found is not None and found.in_doubt(millis) else None
+
+    def doubt(self) -> Mismatch | None:
+        """The newest stretch of which it is in doubt when something went in, as the timeline stands."""
+        if self.timeline is None:
+            return None
+        return newest(one for drug in self.timeline.delivered.values() for one in drug.doubts)
+
+    def account(self, assumed: Hypothesis) -> Timeline:
+        """The timeline if a hypothesis is true; it begins when the record does, whatever was delivered by then."""
+        if assumed not in self._accounts:
+            assert self.timeline is not None, "something is in doubt, so that there is a record"
+            found = build(self.history, self._kernel, assumed, self.timeline.start)
+            assert found is not None, "the record has begun"
+            self._accounts[assumed] = found
+        return self._accounts[assumed]
+
+    def hear(self, millis: int) -> None:
+        """Build the timeline anew where a channel that is silent at ``millis`` was heard since it was built."""
+        if self.timeline is None or not self.silent(millis):
+            return
+        built = {one for drug in self.timeline.delivered.values() for one in drug.opens}
+        if any(one.since < millis for one in built.symmetric_difference(self.opens())):
+            self._rebuild(None)
+
+    def _goes_on(self, event: PumpDelivery, millis: int, rate: float) -> bool:
+        """Whether a periodic report says only that the pump still runs, or stands, as it did."""
+        return self.history.is_repeated(event, millis, rate) and not self._restarts(event)
+
+    def _restarts(self, event: InputEvent) -> bool:
+        """Whether a pump speaks of which the counter tells that it stands."""
+        if not isinstance(event, PumpDelivery) or self.timeline is None:
+            return False
+        source = self.timeline.delivered.get(event.drug)
+        return source is not None and source.stands(event.device_id, to_millis(event.time))
 
     def _insert(self, event: InputEvent) -> Insertion:
         if event.patient_id != self._patient_id:
@@ -178,13 +235,22 @@ class LiveRecord:
         self.orders = Orders(self.history, self.orders)
         self._built = self.history.newest or 0
         self._waiting = False
+        self._accounts = {}
         if self.timeline is None:
-            return since
+            return since if old is None else earliest((since, old.start))
         step_sizes = step_sizes_for(self._kernel, self.timeline.delivered)
         if old is None or step_sizes != self.step_sizes:
             self.step_sizes = step_sizes
             return earliest((since, self.timeline.start))
         return earliest((since, first_difference(old, self.timeline)))
+
+
+def _heard(told: Open, line: SampleLine | None) -> Open:
+    """An open channel, with what it has repeated since."""
+    if line is None or not line.times:
+        return told
+    last = max(told.last, line.times[-1])
+    return told._replace(last=last, since=silent_from(last, line.times))
 
 
 def _can_wait(insertion: Insertion, event: InputEvent, folded: int | None) -> bool:

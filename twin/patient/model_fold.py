@@ -17,17 +17,28 @@ import numpy as np
 
 from twin.alerts.ledger import AlertLedger
 from twin.alerts.lifecycle import AlertBook, Transition, advance
-from twin.alerts.misfit import Evidence
 from twin.alerts.rules import assess, settings
-from twin.events import ClinicalEnvelope, Estimate, Forecast, InputEvent, OutputEvent, Prediction, Withdrawn, to_millis
+from twin.events import (
+    ClinicalEnvelope,
+    Estimate,
+    Forecast,
+    InputEvent,
+    OutputEvent,
+    Prediction,
+    PumpDelivery,
+    PumpTotals,
+    Withdrawn,
+    to_millis,
+)
 from twin.filter.belief import Belief, prior
 from twin.filter.learning import Assimilated, learn
-from twin.filter.trunk import Rhythm, Trunk, TrunkPosition
+from twin.filter.trunk import Rhythm, Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, OutputSpec
+from twin.patient.accounts.standing import Standing, met
 from twin.patient.bands import withdrawn
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable, shed
-from twin.patient.fold import BEFORE_ALL, Step
+from twin.patient.fold import BEFORE_ALL, Step, earliest
 from twin.patient.held_alerts import standing
 from twin.patient.live_record import LiveRecord, Quiet, Received, Repeated
 from twin.patient.reading import Reader, Reading
@@ -36,6 +47,8 @@ from twin.record.history import History
 from twin.record.silence import at_full_pace, next_estimate
 from twin.timeline.covariates import widened
 from twin.timeline.observations import unmeasured
+from twin.timeline.pumps.mismatch import Mismatch
+from twin.timeline.pumps.silence import RUNNING, Open, log_prior_of_rest, parted, spread
 from twin.timeline.timeline import Timeline
 
 
@@ -89,8 +102,11 @@ class ModelFold:
 
     @property
     def belief(self) -> Belief:
-        """The present belief; the population's while nothing was observed."""
-        return self.points[-1].position.belief if self.points else self._population(self.record.timeline)
+        """The present belief, by the most likely account of a silent pump; the population's while nothing was
+        observed."""
+        if not self.points:
+            return self._population(self.record.timeline)
+        return self.weightiest().position.belief if self.points[-1].rest else self.points[-1].position.belief
 
     @property
     def newest(self) -> int | None:
@@ -111,15 +127,66 @@ class ModelFold:
         self._quiet = None
         before, folded = self.record.timeline, self.points[-1].millis if self.points else None
         new = [event for event in events if not self.record.history.knows(event.event_id)]
+        doubt = self.record.doubt()
         received = self.record.receive(events, folded, self.due)
+        moved = [one.since + 1 for one in (doubt, self.record.doubt()) if one is not None]
+        moved = moved if doubt != self.record.doubt() else []
+        received = replace(received, since=earliest((received.since, self._misheard(), *moved)))
         if before is not None and folded is not None and received.since is not None:
             self._shake(before.looks(received.since, folded))
+            self._shake(self._unbegun(before, folded))
         self._shake(self._replaced(new))
         if self.record.step_sizes != self.trunk.step_sizes:
             trunk = self.trunk
             self.trunk = Trunk(trunk.kernel, trunk.patient_id, trunk.rhythm, self.record.step_sizes)
             self._reader = Reader(self.trunk)
         return received
+
+    def _misheard(self) -> int | None:
+        """Since when (ms) pumps were silent that are not any more, or the other way round: not every point is kept."""
+        opens = self.record.opens()
+        first = min((one.since for one in opens), default=-BEFORE_ALL)
+        for point in self.points:
+            silence = tuple(one for one in opens if one.since < point.millis) if point.millis > first else ()
+            if point.silence != silence:
+                return min(one.since for one in (*point.silence, *silence)) + 1
+        return None
+
+    def _mismatch(self, silence: Sequence[Open], millis: int) -> Mismatch | None:
+        """What is in doubt at ``millis`` beside a silence, which comes first."""
+        return None if silence else self.record.mismatch(millis)
+
+    def settles(self, event: InputEvent) -> bool:
+        """Whether an event is the word of a pump while one is silent."""
+        silent = bool(self.points) and bool(self.points[-1].silence)
+        return silent and isinstance(event, PumpDelivery | PumpTotals)
+
+    def standings(self) -> list[Standing]:
+        """Where the particles stand now by each account of what was delivered; the first is that silent pumps run.
+
+        Raises:
+            ValueError: there is no record.
+        """
+        if not self.points:
+            timeline = self.up_to_date()
+            return [Standing(RUNNING._replace(log_prior=0.0), timeline, self._beginning(timeline).position)]
+        point = self.points[-1]
+        return self._standings(point, point.silence, point.mismatch, point.millis)
+
+    def weightiest(self) -> Standing:
+        """The account that is most likely now; raises `ValueError` where there is no record."""
+        return max(self.standings(), key=lambda one: one.log_weight)
+
+    def _standings(self, before: Point, silence: Sequence[Open], mismatch: Mismatch | None, due: int) -> list[Standing]:
+        """Where each account begins that has parted from the others by ``due`` (ms)."""
+        others = parted(silence, due) if mismatch is None else spread(mismatch)
+        first = RUNNING._replace(log_prior=log_prior_of_rest(others))
+        found = [Standing(first, self.up_to_date(), before.position)]
+        rest = before.rest if before.mismatch == mismatch and bool(before.silence) == bool(silence) else ()
+        for number, one in enumerate(others):
+            position = rest[number] if number < len(rest) else before.position
+            found.append(Standing(one, self.record.account(one), position))
+        return found
 
     def shaken(self) -> dict[int, bool]:
         """The times (ms) at which what was said may have lost its reason by what was received, and whether there may
@@ -153,6 +220,13 @@ class ModelFold:
             if isinstance(event, ClinicalEnvelope) and event.replaces in history.facts:
                 yield to_millis(history.facts[event.replaces].time)
 
+    def _unbegun(self, before: Timeline, folded: int) -> Iterator[int]:
+        """Times (ms) of estimates up to ``folded`` that the record, as it was ``before``, had begun by and has not."""
+        end = folded + 1 if self.start is None else min(folded + 1, self.start)
+        millis = before.start - 1
+        while millis < end and (millis := self._due_after(millis, before)) < end:
+            yield millis
+
     def repeated(self, event: InputEvent) -> Repeated | None:
         """An event as it is to be kept, if it is a reading that changes nothing but the record."""
         if self._quiet is None:
@@ -165,6 +239,8 @@ class ModelFold:
         if timeline is None:
             return Quiet(BEFORE_ALL, -BEFORE_ALL)
         after = self.points[-1].millis if self.points else timeline.start - 1
+        if self.points and self.points[-1].silence:
+            return Quiet(after, after)  # the next word of a pump settles whether it ran
         if not at_full_pace(after, self.trunk.rhythm.estimate, self.record.history):
             return Quiet(after, after)  # the next word ends the silence
         return self.record.quiet(after, self._due_after(after, timeline))
@@ -215,15 +291,22 @@ class ModelFold:
             ValueError: there is no record to fold along.
         """
         ahead = self.foresees(due) if ahead is None else ahead
-        timeline = self.up_to_date()
-        before = self.points[-1] if self.points else self._beginning(timeline)
-        position, evidence, learned = self._assimilate(before, timeline, due)
-        position = self.trunk.advance_to_grid(self.trunk.forward(position, timeline, due), timeline, due)
+        self.record.hear(due)
+        before = self.points[-1] if self.points else self._beginning(self.up_to_date())
+        silence = self.record.silent(due)
+        mismatch = self._mismatch(silence, due)
+        standings = self._standings(before, silence, mismatch, due)
+        weights = [one.log_weight for one in standings]
+        standings, each = self._assimilate(standings, before.millis, due)
+        learned = list(met(self.model.outputs, weights, each))
+        evidence = before.evidence
+        for one in learned:
+            evidence = evidence.after(one.expected.score, one.observation.output, one.expected.innovation)
         reading = self._reader.read(
-            position,
+            standings,
+            silence,
             self.record.history,
             self.record.orders,
-            timeline,
             due,
             ahead=ahead,
             nadir=before.nadir,
@@ -231,7 +314,8 @@ class ModelFold:
         )
         snapshot = reading.snapshot
         book, moved = advance(before.book, assess(snapshot), snapshot, settings(), self.model.hash)
-        self._keep(Point(due, position, book, reading.nadir, evidence, snapshot))
+        position, *rest = (one.position for one in standings)
+        self._keep(Point(due, position, book, reading.nadir, evidence, snapshot, silence, tuple(rest), mismatch))
         published: list[Estimate | Forecast | Prediction] = [self._reader.prediction(one) for one in learned]
         published += [reading.estimate] if reading.forecast is None else [reading.estimate, reading.forecast]
         return ModelStep(tuple(published), moved, tuple(learned), reading)
@@ -288,19 +372,22 @@ class ModelFold:
         return Point(timeline.start - 1, self.trunk.begin(timeline, self._population(timeline)), AlertBook())
 
     def _assimilate(
-        self, before: Point, timeline: Timeline, due: int
-    ) -> tuple[TrunkPosition, Evidence, list[Assimilated]]:
-        """Assimilate every value measured at ``due``: position, evidence against the model, and what each met."""
-        position = self.trunk.remembered(before.position, timeline, before.millis)
-        evidence, learned = before.evidence, list[Assimilated]()
-        for observation in timeline.observations[position.belief.observations :]:
-            if observation.millis != due:
-                break
-            position, assimilated = learn(self.trunk, position, timeline, observation)
-            expected = assimilated.expected
-            evidence = evidence.after(expected.score, observation.output, expected.innovation)
-            learned.append(assimilated)
-        return position, evidence, learned
+        self, standings: Sequence[Standing], since: int, due: int
+    ) -> tuple[list[Standing], list[list[Assimilated]]]:
+        """Bring every account from ``since`` to ``due`` (ms) with all that was measured then, and what each met."""
+        found, learned = list[Standing](), list[list[Assimilated]]()
+        for one in standings:
+            timeline, values = one.timeline, list[Assimilated]()
+            position = self.trunk.remembered(one.position, timeline, since)
+            for observation in timeline.observations[position.belief.observations :]:
+                if observation.millis != due:
+                    break
+                position, assimilated = learn(self.trunk, position, timeline, observation)
+                values.append(assimilated)
+            position = self.trunk.advance_to_grid(self.trunk.forward(position, timeline, due), timeline, due)
+            found.append(replace(one, position=position))
+            learned.append(values)
+        return found, learned
 
     def _keep(self, point: Point) -> None:
         """Add a point, and thin the older ones now and then."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -28,10 +28,12 @@ from twin.events import (
 from twin.filter.belief import Belief
 from twin.filter.expectation import Expectation
 from twin.filter.learning import Assimilated
-from twin.filter.quantiles import quantiles
+from twin.filter.quantiles import pooled, quantiles
 from twin.filter.trunk import Trunk, TrunkPosition
 from twin.model.spec import OutputSpec, ToxicitySpec
 from twin.observation.observation import Observation
+from twin.patient.accounts.standing import Standing, log_total, running, shares
+from twin.patient.accounts.view import Exposed, View, mixed
 from twin.patient.bands import (
     exposure_reading,
     forecast_bands,
@@ -46,7 +48,9 @@ from twin.record.history import History
 from twin.record.orders import Orders
 from twin.solver.exposure_end import Window, windows
 from twin.solver.linear_system import individual_parameters
+from twin.timeline.delivery import Delivered
 from twin.timeline.planned_future import extended
+from twin.timeline.pumps.silence import Open
 from twin.timeline.segments import Segment
 from twin.timeline.timeline import Timeline
 from twin.units import AMOUNT_UNIT, RATE_UNIT
@@ -56,35 +60,6 @@ SOURCE = "dosetwin"
 
 COURSE_GAP_MS = 72 * HOUR_MS
 """Time without delivery that ends a course of a drug without an exposure target (assumed)."""
-
-
-@dataclass(frozen=True)
-class Exposed:
-    """One target: when its measure is complete, what it is now (N,), and what it will be (N,) if that can be said."""
-
-    window: Window
-    so_far: Floats
-    at_end: Floats | None
-
-
-@dataclass(frozen=True)
-class View:
-    """What N particles show at one instant, before it is summed up.
-
-    Attributes:
-        weight: (N,) of the particles.
-        out: (O, N) outputs.
-        exposures: of each target whose course has begun.
-        times, along: (T,) ms and outputs (T, O, N) ahead; none without a forecast.
-        lowest: the toxicity, its lowest value ahead and the day of that (N,), where there is a forecast of it.
-    """
-
-    weight: Floats
-    out: Floats
-    exposures: tuple[Exposed, ...]
-    times: NDArray[np.int64]
-    along: Floats
-    lowest: tuple[ToxicitySpec, Floats, Floats] | None
 
 
 @dataclass(frozen=True)
@@ -116,18 +91,22 @@ class Reader:
 
     def read(
         self,
-        position: TrunkPosition,
+        standings: Sequence[Standing],
+        silence: Sequence[Open],
         history: History,
         orders: Orders,
-        timeline: Timeline,
         millis: int,
         *,
         ahead: bool,
         nadir: Nadir | None,
         evidence: Evidence,
     ) -> Reading:
-        """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands."""
-        view = self._view(position, orders, timeline, millis, ahead=ahead)
+        """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands.
+
+        It is the mixture of its accounts, ``standings``, while channels are silent (``silence``).
+        """
+        share = shares([one.log_weight for one in standings])
+        view = mixed([self._view(one.position, orders, one.timeline, millis, ahead=ahead) for one in standings], share)
         exposures = tuple(
             exposure_reading(one.window.target, one.so_far, one.at_end, view.weight, known=one.window.known)
             for one in view.exposures
@@ -141,8 +120,8 @@ class Reader:
                 outputs=forecast_bands(self._model, view.along, view.weight),
                 nadir=nadir,
             )
-        estimate = self._estimate(position, timeline, millis, view.out, exposures)
-        snapshot = self._snapshot(position, history, orders, timeline, millis, exposures, view, nadir)
+        estimate = self._estimate(standings, share, silence, millis, view, exposures)
+        snapshot = self._snapshot(standings, share, history, orders, millis, exposures, view, nadir)
         snapshot = replace(snapshot, surprise=self._surprise(evidence))
         return Reading(estimate, forecast, snapshot, nadir, view)
 
@@ -201,54 +180,74 @@ class Reader:
         return envelope(kind, self._trunk.patient_id, self._model.id, self._model.hash, millis, *parts)
 
     def _estimate(
-        self, position: TrunkPosition, timeline: Timeline, millis: int, out: Floats, exposures: tuple[Exposure, ...]
+        self,
+        standings: Sequence[Standing],
+        share: Sequence[float],
+        silence: Sequence[Open],
+        millis: int,
+        view: View,
+        exposures: tuple[Exposure, ...],
     ) -> Estimate:
-        belief = position.belief
-        given = timeline.delivered.items()
+        timeline, belief = standings[0].timeline, standings[0].position.belief
+        start = timeline.start
+        rate = {drug: _mean(standings, share, drug, lambda d: d.rate_at(millis)) for drug in timeline.delivered}
+        amount = {drug: _mean(standings, share, drug, lambda d: d.amount(start, millis)) for drug in timeline.delivered}
         return Estimate(
             **self.envelope("estimate", millis),
-            outputs=output_bands(self._model, out, belief.weight),
-            parameters=self._parameters(belief, timeline, millis),
+            outputs=output_bands(self._model, view.out, view.weight),
+            parameters=self._parameters(standings, share, millis),
             exposure=exposures,
-            delivered_rate={drug: Quantity(value=d.rate_at(millis), unit=RATE_UNIT) for drug, d in given},
-            delivered={drug: Quantity(value=d.amount(timeline.start, millis), unit=AMOUNT_UNIT) for drug, d in given},
-            ess=belief.ess,
-            log_evidence=belief.log_evidence,
+            delivered_rate={drug: Quantity(value=value, unit=RATE_UNIT) for drug, value in rate.items()},
+            delivered={drug: Quantity(value=value, unit=AMOUNT_UNIT) for drug, value in amount.items()},
+            ess=_ess(standings, view),
+            log_evidence=log_total([one.log_weight for one in standings]),
             observations=belief.observations,
             kernel_hash=self._trunk.kernel.hash,
+            running=running(standings, silence, millis),
             notes=_notes(timeline, millis) or None,
         )
 
-    def _parameters(self, belief: Belief, timeline: Timeline, millis: int) -> tuple[Band, ...]:
+    def _parameters(self, standings: Sequence[Standing], share: Sequence[float], millis: int) -> tuple[Band, ...]:
         """Bands of the individual parameters; they change with the belief, the covariates and the segment."""
+        belief, timeline = standings[0].position.belief, standings[0].timeline
+        if len(standings) > 1:
+            parts = [
+                (part, self._individual(one.position.belief, one.timeline, millis).T, one.position.belief.weight)
+                for part, one in zip(share, standings, strict=True)
+            ]
+            par, weight = pooled(parts)
+            return parameter_bands(self._model, self._trunk.kernel.parameters, par.T, weight)
         covariates, segment = timeline.covariates_at(millis), timeline.segments.at(millis)
         known = self._bands
         if known is None or known[0] is not belief or known[1] != segment or not np.array_equal(known[2], covariates):
-            kernel = self._trunk.kernel
-            effects = self._trunk.effects(belief).at(timeline.segments, segment)
-            par = individual_parameters(kernel, effects, covariates)
-            bands = parameter_bands(self._model, kernel.parameters, par, belief)
+            par = self._individual(belief, timeline, millis)
+            bands = parameter_bands(self._model, self._trunk.kernel.parameters, par, belief.weight)
             known = self._bands = belief, segment, covariates, bands
         return known[3]
 
+    def _individual(self, belief: Belief, timeline: Timeline, millis: int) -> Floats:
+        """Individual parameters (N, P) at ``millis``."""
+        effects = self._trunk.effects(belief).at(timeline.segments, timeline.segments.at(millis))
+        return individual_parameters(self._trunk.kernel, effects, timeline.covariates_at(millis))
+
     def _snapshot(
         self,
-        position: TrunkPosition,
+        standings: Sequence[Standing],
+        share: Sequence[float],
         history: History,
         orders: Orders,
-        timeline: Timeline,
         millis: int,
         exposures: tuple[Exposure, ...],
         view: View,
         nadir: Nadir | None,
     ) -> Snapshot:
-        seen = position.belief.observations
+        timeline, seen = standings[0].timeline, standings[0].position.belief.observations
         return Snapshot(
             patient_id=self._trunk.patient_id,
             time_ms=millis,
-            ess=position.belief.ess,
+            ess=_ess(standings, view),
             last_observation_ms=timeline.observations[seen - 1].time if seen else None,
-            delivery=self._delivery(history, orders, timeline, millis),
+            delivery=self._delivery(standings, share, history, orders, millis),
             exposures=tuple(
                 exposure_view(one.window, exposure, millis)
                 for one, exposure in zip(view.exposures, exposures, strict=True)
@@ -257,16 +256,18 @@ class Reader:
             devices=orders.devices(history.contact, millis),
         )
 
-    def _delivery(self, history: History, orders: Orders, timeline: Timeline, millis: int) -> tuple[DeliveryView, ...]:
+    def _delivery(
+        self, standings: Sequence[Standing], share: Sequence[float], history: History, orders: Orders, millis: int
+    ) -> tuple[DeliveryView, ...]:
         gaps = {target.drug: round(target.course_gap * self._unit) for target in self._model.targets}
         views = []
-        for drug, source in timeline.delivered.items():
+        for drug, source in standings[0].timeline.delivered.items():
             begun = [m for m in source.starts(gaps.get(drug, COURSE_GAP_MS)) if m <= millis]
             views.append(
                 DeliveryView(
                     drug=drug,
-                    rate=source.rate_at(millis),
-                    delivered=source.amount(begun[-1], millis) if begun else 0.0,
+                    rate=_mean(standings, share, drug, lambda d: d.rate_at(millis)),
+                    delivered=_amount_since(standings, share, drug, begun[-1], millis) if begun else 0.0,
                     since_ms=begun[-1] if begun else None,
                     last_report_ms=orders.last_report(history, millis, drug),
                     plan=orders.plan(millis).get(drug, ()),
@@ -292,6 +293,24 @@ class Reader:
         recent = [(o.value, o.millis) for o in seen if o.output == output and o.millis >= since]
         now = view.out[output], view.weight
         return nadir_view(toxicity, self._unit, nadir, millis, now, min(recent, default=None))
+
+
+def _ess(standings: Sequence[Standing], view: View) -> float:
+    """Effective number of particles, of all accounts together."""
+    return standings[0].position.belief.ess if len(standings) == 1 else float(1.0 / (view.weight**2).sum())
+
+
+def _mean(
+    standings: Sequence[Standing], share: Sequence[float], drug: str, value: Callable[[Delivered], float]
+) -> float:
+    """Mean over the accounts of something of what was delivered of a drug."""
+    if len(standings) == 1:
+        return value(standings[0].timeline.delivered[drug])
+    return sum(part * value(one.timeline.delivered[drug]) for part, one in zip(share, standings, strict=True))
+
+
+def _amount_since(standings: Sequence[Standing], share: Sequence[float], drug: str, begun: int, millis: int) -> float:
+    return _mean(standings, share, drug, lambda d: d.amount(begun, millis))
 
 
 def _notes(timeline: Timeline, millis: int) -> tuple[str, ...]:

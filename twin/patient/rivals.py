@@ -19,10 +19,10 @@ import numpy as np
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
 from twin.events import Band, Exposure, ForecastBand, Nadir
-from twin.filter.quantiles import quantiles
+from twin.filter.quantiles import Part, pooled, quantiles
 from twin.model.spec import Model, ModelError, TargetSpec, ToxicitySpec
+from twin.patient.accounts.view import Exposed, View
 from twin.patient.bands import band, exposure_reading, nadir_reading
-from twin.patient.reading import Exposed, View
 from twin.solver.exposure_end import Window
 
 MOST = 8
@@ -93,19 +93,6 @@ class WeightedMember:
     model: Model
     share: float
     view: View
-
-
-Part = tuple[float, Floats, Floats]
-"""A model's share, its values (..., N) and their weights (N,)."""
-
-
-def pooled(parts: Iterable[Part]) -> tuple[Floats, Floats]:
-    """Values (..., sum N) of all parts as one cloud, and its weights, which sum to one."""
-    held = list(parts)
-    total = sum(share for share, _, _ in held)
-    # Models whose shares have all come to nothing count alike.
-    weights = [weight * (share / total if total > 0 else 1.0 / len(held)) for share, _, weight in held]
-    return np.concatenate([values for _, values, _ in held], axis=-1), np.concatenate(weights)
 
 
 def _grouped(found: Iterable[tuple[Key, Part]]) -> dict[Key, list[Part]]:

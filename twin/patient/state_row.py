@@ -32,9 +32,11 @@ from twin.record.contact import DeviceContact
 from twin.record.corrections import Superseded
 from twin.record.history import ClinicalEvent, History, SampleLine
 from twin.solver.effects import width
+from twin.timeline.pumps.mismatch import Mismatch
+from twin.timeline.pumps.silence import Open
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 8
+ROW_VERSION = 9
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -81,13 +83,16 @@ class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PointRow(msgspec.Struct, frozen=True, array_like=True):
-    """Where the fold stood (`twin.patient.checkpoints.Point`), with the number of its belief among those of the row."""
+    """Where the fold stood (`twin.patient.checkpoints.Point`), and the numbers of its beliefs among the row's."""
 
     millis: int
     belief: int
     book: AlertBook
     nadir: bytes | None
     evidence: Evidence
+    silence: tuple[Open, ...] = ()
+    rest: tuple[int, ...] = ()
+    mismatch: Mismatch | None = None
 
 
 class TwinRow(msgspec.Struct, frozen=True, array_like=True):
@@ -123,8 +128,9 @@ _history_decoder = msgspec.msgpack.Decoder(_HistoryRow)
 
 def pack_state(state: TwinState) -> bytes:
     """A twin's state as MessagePack; the same state gives the same bytes."""
-    beliefs = {id(point.position.belief): point.position.belief for point in reversed(state.points)}
-    rows, columns = pack_beliefs(list(beliefs.values()))
+    least = max((len(point.positions) for point in state.points[-1:]), default=1)
+    beliefs = {id(one.belief): one.belief for point in reversed(state.points) for one in point.positions}
+    rows, columns = pack_beliefs(list(beliefs.values()), least)
     numbers = {identity: number for number, identity in enumerate(list(beliefs)[: len(rows)])}
     return msgspec.msgpack.encode(
         TwinRow(
@@ -138,9 +144,18 @@ def pack_state(state: TwinState) -> bytes:
             columns,
             rows,
             [
-                PointRow(p.millis, numbers[id(p.position.belief)], p.book, pack_nadir(p.nadir), p.evidence)
+                PointRow(
+                    p.millis,
+                    numbers[id(p.position.belief)],
+                    p.book,
+                    pack_nadir(p.nadir),
+                    p.evidence,
+                    p.silence,
+                    tuple(numbers[id(other.belief)] for other in p.rest),
+                    p.mismatch,
+                )
                 for p in state.points
-                if id(p.position.belief) in numbers
+                if all(id(one.belief) in numbers for one in p.positions)
             ],
         )
     )
@@ -161,7 +176,19 @@ def unpack_state(raw: bytes, model: Model) -> TwinState:
                 f"damaged belief: {belief.eta.shape[1]} numbers a particle do not fit {belief.layout}"
             )
     positions = [TrunkPosition(belief, None, None, None) for belief in beliefs]
-    points = [Point(p.millis, positions[p.belief], p.book, unpack_nadir(p.nadir), p.evidence) for p in row.points]
+    points = [
+        Point(
+            p.millis,
+            positions[p.belief],
+            p.book,
+            unpack_nadir(p.nadir),
+            p.evidence,
+            silence=p.silence,
+            rest=tuple(positions[other] for other in p.rest),
+            mismatch=p.mismatch,
+        )
+        for p in row.points
+    ]
     return TwinState(row.patient_id, row.model_hash, row.particles, history, row.ledger, row.held, tuple(points))
 
 
@@ -188,7 +215,8 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
             raise UnreadableState(f"damaged belief: not a weight for each of {row.particles} particles")
         if not all(0 <= column < len(row.columns) for column in belief.columns):
             raise UnreadableState(f"damaged belief: it has others than the row's {len(row.columns)} columns")
-    if not all(0 <= point.belief < len(row.beliefs) for point in row.points):
+    used = [number for point in row.points for number in (point.belief, *point.rest)]
+    if not all(0 <= number < len(row.beliefs) for number in used):
         raise UnreadableState(f"damaged points: one rests on none of the row's {len(row.beliefs)} beliefs")
     return row
 
@@ -203,8 +231,9 @@ def _of_this_version(raw: bytes) -> TwinRow:
     return row
 
 
-def pack_beliefs(beliefs: Sequence[Belief]) -> tuple[list[BeliefRow], list[bytes]]:
-    """Beliefs of one twin, the newest first, and the columns of eta they share: as many as there is `ROOM` for."""
+def pack_beliefs(beliefs: Sequence[Belief], least: int = 1) -> tuple[list[BeliefRow], list[bytes]]:
+    """Beliefs of one twin, the newest first, and the columns of eta they share: as many as there is `ROOM` for, and at
+    ``least`` so many."""
     rows: list[BeliefRow] = []
     columns: dict[bytes, int] = {}
     packed: list[bytes] = []
@@ -213,7 +242,7 @@ def pack_beliefs(beliefs: Sequence[Belief]) -> tuple[list[BeliefRow], list[bytes
         eta = np.ascontiguousarray(belief.eta.T, dtype="<f4")
         new = {raw: pack_column(raw) for column in eta if (raw := column.tobytes()) not in columns}
         filled += sum(map(len, new.values())) + 8 * len(belief.log_weight)
-        if rows and filled > ROOM * len(belief.log_weight):
+        if len(rows) >= least and filled > ROOM * len(belief.log_weight):
             break
         for raw, column in new.items():
             columns[raw] = len(packed)

@@ -16,6 +16,7 @@ from twin.filter.belief import Belief
 from twin.filter.modes.mode import Mode
 from twin.filter.posthoc import posterior_mode
 from twin.model.spec import Model
+from twin.patient.accounts.standing import log_total
 from twin.patient.checkpoints import Point
 from twin.patient.fold import PARTICLES, Fold, Update, earliest
 from twin.patient.live_record import Received
@@ -24,6 +25,7 @@ from twin.patient.state_row import TwinState, pack_state, unpack_state
 from twin.record.history import History
 from twin.solver.linear_system import individual_parameters
 from twin.timeline.segments import ALWAYS, UNDIVIDED
+from twin.timeline.timeline import Timeline
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -32,6 +34,9 @@ if TYPE_CHECKING:
 @dataclass(frozen=True)
 class Posterior:
     """The belief as arrays, of N particles with d random effects and P individual parameters.
+
+    While a pump is silent there are N particles for each account of when it stopped, weighed by the data; the mode is
+    that of the most likely account.
 
     Attributes:
         names: (d,) of the parameters that vary between patients.
@@ -101,7 +106,10 @@ class PatientTwin:
 
     @property
     def belief(self) -> Belief:
-        """Weighted particles (N,) of eta after the newest observation; the population's while there is none."""
+        """Weighted particles (N,) of eta after the newest observation; the population's while there is none.
+
+        While a pump is silent they are those of the most likely account; `posterior` has all accounts.
+        """
         return self._folded.belief
 
     @property
@@ -171,7 +179,8 @@ class PatientTwin:
         """What was given, and each output of the model: bands so far and ahead, and what was measured.
 
         Bands are of the output without residual error, and given all that was observed: what is believed now of the
-        past. What lies ahead assumes that running infusions finish and planned doses are given.
+        past. What lies ahead assumes that running infusions finish and planned doses are given, and of a silent pump
+        what is most likely now.
 
         Returns:
             A matplotlib figure: a panel of doses, then one for each output.
@@ -185,8 +194,8 @@ class PatientTwin:
         now = record.newest
         if record.timeline is None or now is None:
             raise ValueError(f"the twin of {self.patient_id} has observed no dose or value yet, so there is no plot")
-        timeline, plan = self._folded.up_to_date(), record.orders.plan(now)
-        seen = trajectory(trunk, self.belief, timeline, plan, now, trunk.rhythm.horizon)
+        known, plan = self._folded.weightiest(), record.orders.plan(now)
+        seen = trajectory(trunk, known.position.belief, known.timeline, plan, now, trunk.rhythm.horizon)
         return draw(self.patient_id, self.model, seen)
 
     def row(self) -> bytes:
@@ -223,18 +232,32 @@ class PatientTwin:
 
 def mode_of(fold: ModelFold) -> Mode | None:
     """Posterior mode of eta (d,) given all that was assimilated; ``None`` before the first useful fact."""
-    kernel, timeline = fold.trunk.kernel, fold.record.timeline
-    return None if timeline is None else posterior_mode(kernel, fold.trunk.step_sizes, fold.belief, timeline)
+    if fold.record.timeline is None:
+        return None
+    known = fold.weightiest()
+    return posterior_mode(fold.trunk.kernel, fold.trunk.step_sizes, known.position.belief, known.timeline)
 
 
 def posterior_of(fold: ModelFold) -> Posterior:
     """One model's belief as arrays, as it stands at the newest point."""
-    belief, kernel, timeline = fold.belief, fold.trunk.kernel, fold.record.timeline
-    effects = fold.trunk.effects(belief)
+    kernel, names = fold.trunk.kernel, fold.model.eta_names
+    mode = mode_of(fold) or Mode(np.zeros(len(names)), np.array(fold.model.omega), 0.0, True)
+    if len(fold.points) == 0 or not fold.points[-1].rest:
+        eta, params = _arrays_of(fold, fold.belief, fold.record.timeline)
+        return Posterior(names, eta, fold.belief.log_weight, kernel.parameters, params, mode)
+    standings = fold.standings()
+    each = [_arrays_of(fold, one.position.belief, one.timeline) for one in standings]
+    total = log_total([one.log_weight for one in standings])
+    log_weight = np.concatenate([one.log_weight - total + one.position.belief.log_weight for one in standings])
+    eta, params = (np.concatenate(parts) for parts in zip(*each, strict=True))
+    return Posterior(names, eta, log_weight, kernel.parameters, params, mode)
+
+
+def _arrays_of(fold: ModelFold, belief: Belief, timeline: Timeline | None) -> tuple[Floats, Floats]:
+    """Lasting effects (N, d) and individual parameters (N, P) at the newest point."""
+    kernel, effects = fold.trunk.kernel, fold.trunk.effects(belief)
     segments = UNDIVIDED if timeline is None else timeline.segments
     segment = segments.at(fold.points[-1].millis) if fold.points else ALWAYS
     covariates = kernel.reference if timeline is None else timeline.covariates[-1]
     params = individual_parameters(kernel, effects.at(segments, segment), covariates)
-    names, eta = fold.model.eta_names, effects.lasting(segments, segment)
-    mode = mode_of(fold) or Mode(np.zeros(len(names)), np.array(fold.model.omega), 0.0, True)
-    return Posterior(names, eta, belief.log_weight, kernel.parameters, params, mode)
+    return effects.lasting(segments, segment), params

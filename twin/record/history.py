@@ -86,8 +86,8 @@ UNORDERED = -1
 """Before all that has a sequence number."""
 
 HOLD_MS = 72 * HOUR_MS
-"""Longest silence over which a pump channel's last rate is still believed (longer than any planned chemotherapy
-infusion of one bag, so that a pump that only says START and STOP is read rightly)."""
+"""Longest time for which a rate holds of a pump that only says START and STOP, before it is taken to be silent (longer
+than any planned chemotherapy infusion of one bag)."""
 
 
 class Key(NamedTuple):
@@ -135,8 +135,11 @@ class SampleLine:
         # A pump that starts or stops speaks louder than its samples: the first sample after that may say something.
         spoke_since = bisect_right(starts_and_stops, millis) > bisect_left(starts_and_stops, before)
         repeats = at > 0 and self.rates[at - 1] == rate and not spoke_since
-        last = at == len(self.times) - 1
-        return Insertion("new", delivery=not (repeats and (last or self.times[at + 1] - before <= HOLD_MS)))
+        if at + 1 < len(self.times):
+            held = self.times[at + 1] - before <= HOLD_MS
+        else:  # The word that follows may have been retracted: who knows how long the rate is held without it.
+            held = bisect_right(starts_and_stops, millis) == len(starts_and_stops)
+        return Insertion("new", delivery=not (repeats and held))
 
     def goes_on_with(self, millis: int, rate: float, starts_and_stops: list[int]) -> bool:
         """Whether a report in order says again what the last one said, and nothing was said in between."""

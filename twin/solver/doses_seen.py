@@ -15,7 +15,8 @@ from itertools import pairwise
 
 from twin.clock import HOUR_MS, UNIT_HOURS
 from twin.model.spec import Model, RegimenSpec
-from twin.timeline.delivery import Delivered, Steps
+from twin.timeline.delivery import Delivered
+from twin.timeline.pumps.steps import Steps
 
 LENGTHS = (1.0, 6.0, 24.0, 96.0)
 """Hours that an infusion is taken to last: the least of them that is not exceeded."""

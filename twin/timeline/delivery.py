@@ -1,48 +1,27 @@
 """What was delivered of each drug, as step functions of the rate and impulses.
 
-Delivered, not ordered: the input is what the pumps said they delivered. A channel's rate holds from one word to its
-next; between two readings of its cumulative counter the rates are scaled so that they integrate to what the counter
-says, and where that stands still the pump stands; a channel that stays silent is believed for `HOLD_MS` and no longer.
-Rates are mg/h, amounts mg.
+Delivered, not ordered: the input is what the pumps said they delivered (`twin.timeline.pumps.channel`), and of those
+that fell silent what one hypothesis says of them (`twin.timeline.pumps.silence`). Rates are mg/h, amounts mg.
 """
 
 from __future__ import annotations
 
-from bisect import bisect_left, bisect_right
-from collections.abc import Iterator
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import NamedTuple
 
-import numpy as np
-
-from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS
+from twin.clock import DAY_MS, HOUR_MS
 from twin.events import DoseGiven, PumpDelivery, PumpTotals
 from twin.record.charted import ChartedDose, Infusion, ToldTwice, told_twice
 from twin.record.history import HOLD_MS, ClinicalEvent, SampleLine
-
-COUNTER_TOLERANCE = 0.01
-"""Counters and reported rates that agree within this fraction need no correction (pump accuracy is a few percent)."""
-
-COUNTER_NOISE = 0.02
-"""A counter may read less than before by this fraction of it without having been cleared: rounding of what it shows,
-and a sensor's noise (assumed; infusion pumps themselves keep within about 5 %)."""
-
-COUNTER_ACCURACY = 0.1
-"""A pump's words agree within this fraction with what its counter counted in order (twice a pump's own error)."""
-
-STANDS_MS = 15 * MINUTE_MS
-"""A counter that did not count for so long tells that the pump stands; sooner its display may only round (assumed)."""
+from twin.timeline.pumps.channel import Channel, Standing, counted, held, last_of_instant
+from twin.timeline.pumps.mismatch import Mismatch
+from twin.timeline.pumps.silence import RUNNING, Hypothesis, Open, silent_from
+from twin.timeline.pumps.steps import Steps, calmed, sum_of_steps, value_at
 
 DAY_APART_MS = 20 * HOUR_MS
 """A dose this long after the beginning of a day is the next day's: daily doses are given up to 4 h early (assumed)."""
-
-FEW = 4
-"""Changes of a rate within a minute that are told apart; a pump that changes more often flutters, and no drug is faster
-than a minute (assumed)."""
-
-Steps = list[tuple[int, float]]
-"""A step function of time: (from ms, value), sorted; zero before the first."""
 
 
 class Recorded(NamedTuple):
@@ -85,6 +64,9 @@ class Delivered:
         steady: doses recorded as given in steady state, which are among the others too.
         pumped: the part of the rate that pumps told of; ``recorded``: doses whose duration was told beforehand.
         told_twice: recorded doses that pumps told of too; they are among the pulses and nothing else.
+        opens: channels that ran when they were last heard.
+        doubts: stretches of which it is in doubt when in them something went in.
+        stood: by device, when its counter told that it stands though it had said that it runs.
     """
 
     rate: Steps = field(default_factory=list)
@@ -95,11 +77,17 @@ class Delivered:
     recorded: list[Recorded] = field(default_factory=list)
     steady: list[Steady] = field(default_factory=list)
     told_twice: tuple[ToldTwice, ...] = ()
+    opens: tuple[Open, ...] = ()
+    doubts: tuple[Mismatch, ...] = ()
+    stood: dict[str, tuple[Standing, ...]] = field(default_factory=dict)
 
     def rate_at(self, millis: int) -> float:
         """Rate from ``millis`` on, mg/h."""
-        at = bisect_right(self.rate, millis, key=lambda step: step[0]) - 1
-        return self.rate[at][1] if at >= 0 else 0.0
+        return value_at(self.rate, millis)
+
+    def stands(self, device: str, millis: int) -> bool:
+        """Whether a pump's counter tells that it stands at ``millis`` and until its next word."""
+        return any(since < millis and (end is None or millis < end) for since, end in self.stood.get(device, ()))
 
     def amount(self, start: int, end: int) -> float:
         """Amount delivered in [start, end), mg."""
@@ -177,67 +165,29 @@ class Delivered:
         return found
 
 
-def sum_of_steps(sources: list[Steps]) -> Steps:
-    """Sum of step functions, as a step function without repeated values.
-
-    >>> sum_of_steps([[(0, 1.0), (10, 0.0)], [(5, 2.0)]])
-    [(0, 1.0), (5, 3.0), (10, 2.0)]
-    """
-    if not sources:
-        return []
-    times = np.unique(np.array([millis for source in sources for millis, _ in source], dtype=np.int64))
-    total = np.zeros(len(times))
-    for source in sources:
-        if source:
-            at = np.searchsorted(np.array([millis for millis, _ in source]), times, side="right")
-            total += np.concatenate([[0.0], [value for _, value in source]])[at]
-    steps: Steps = []
-    for millis, value in zip(times.tolist(), total.tolist(), strict=True):
-        if value != (steps[-1][1] if steps else 0.0):
-            steps.append((millis, value))
-    return steps
-
-
-def calmed(steps: Steps) -> Steps:
-    """A step function with at most `FEW` changes in a minute: from the last of them to the minute's end holds the mean.
-
-    What is delivered up to the end of each minute is the same.
-
-    >>> calmed([(0, 1.0), (1, 2.0), (2, 3.0), (20_000, 4.0), (40_000, 0.0)])
-    [(0, 1.0), (1, 2.0), (2, 3.0), (20000, 2.0), (60000, 0.0)]
-    """
-    if len(steps) <= FEW:
-        return steps
-    minute = np.array([millis for millis, _ in steps], dtype=np.int64) // MINUTE_MS
-    crowded, counts = np.unique(minute, return_counts=True)
-    if counts.max() <= FEW:
-        return steps
-    found: Steps = []
-    at = 0
-    for number, count in zip(crowded.tolist(), counts.tolist(), strict=True):
-        within, end = steps[at : at + count], (number + 1) * MINUTE_MS
-        at += count
-        if count > FEW:
-            rest = within[FEW - 1 :]
-            mean = Delivered(rate=rest).amount(rest[0][0], end) / ((end - rest[0][0]) / HOUR_MS)
-            within = [*within[: FEW - 1], (rest[0][0], mean), (end, rest[-1][1])]
-        found += within
-    return sum_of_steps([found])
-
-
 def delivered(
-    drug: str, facts: list[tuple[int, ClinicalEvent]], samples: dict[tuple[str, str], SampleLine]
+    drug: str,
+    facts: list[tuple[int, ClinicalEvent]],
+    samples: dict[tuple[str, str], SampleLine],
+    assumed: Hypothesis = RUNNING,
 ) -> Delivered:
-    """Everything delivered of a drug: pump channels, counters and recorded doses, summed."""
+    """Everything delivered of a drug: pump channels, counters and recorded doses, summed.
+
+    ``assumed`` is taken to be true of every channel that fell silent, and of the stretch that is in doubt.
+    """
     found = Delivered()
     channels: dict[str, Steps] = {}
+    stops: dict[str, set[int]] = {}
     counters: dict[str, Steps] = {}
     doses: dict[str, tuple[int, DoseGiven]] = {}
     for millis, fact in facts:
         if isinstance(fact, PumpDelivery) and fact.drug == drug:
             running = fact.phase == "start" or fact.delivery_status == "kvo"
             delivering = fact.delivery_status != "not-delivering"
-            channels.setdefault(fact.device_id, []).append((millis, fact.rate.value if running and delivering else 0.0))
+            rate = fact.rate.value if running and delivering else 0.0
+            channels.setdefault(fact.device_id, []).append((millis, rate))
+            if rate == 0:
+                stops.setdefault(fact.device_id, set()).add(millis)
         elif isinstance(fact, PumpTotals) and fact.drug == drug:
             counters.setdefault(fact.device_id, []).append((millis, fact.delivered.value))
         elif isinstance(fact, DoseGiven) and fact.drug == drug:
@@ -250,17 +200,52 @@ def delivered(
             reported = [(m, r) for m, r in zip(line.times, line.rates, strict=True) if m not in spoken]
             channels[device] = sorted([*channels[device], *reported], key=lambda step: step[0])
     devices = sorted(channels.keys() | counters.keys())
-    words = {device: _last_of_instant(channels.get(device, [])) for device in devices}
-    reporting = {device for (device, of_drug), line in samples.items() if of_drug == drug and line.times}
-    pumped = {d: _reconciled(words[d], counters.get(d, []), reports=d in reporting) for d in devices}
+    words = {device: last_of_instant(channels.get(device, [])) for device in devices}
+    pumped: dict[str, Steps] = {}
+    infusions: list[Infusion] = []
+    for device in devices:
+        reports: Sequence[int] = samples[device, drug].times if (device, drug) in samples else ()
+        told = _Told(device, drug, words[device], counters.get(device, []), reports, stops.get(device, set()))
+        channel, opened = _channel(told, assumed)
+        pumped[device] = channel.steps
+        found.opens += opened
+        found.doubts += tuple(Mismatch(device, drug, *stretch) for stretch in channel.doubts)
+        found.stood |= {device: channel.stood} if channel.stood else {}
+        # What was charted too is the same dose by every hypothesis.
+        as_running = channel if assumed == RUNNING else _channel(told, RUNNING)[0]
+        ended = {m for m, rate in told.words if rate == 0} | {m for m, _ in told.counter}
+        infusions += _infusions(device, as_running.steps, ended)
     found.pumped = calmed(sum_of_steps(list(pumped.values())))
-    ended = {d: {m for m, rate in words[d] if rate == 0} | {m for m, _ in counters.get(d, [])} for d in devices}
-    infusions = [one for device in devices for one in _infusions(device, pumped[device], ended[device])]
     found.told_twice = told_twice([_charted(m, d) for m, d in doses.values() if _may_be_pumped(d)], infusions)
     twice = {one.event_id for one in found.told_twice}
     for event_id, (millis, dose) in doses.items():
         _record(found, millis, dose, pumped=event_id in twice)
     return with_rates(found)
+
+
+class _Told(NamedTuple):
+    """What was told of one channel: words and readings of its counter in order, times of reports and of stops."""
+
+    device: str
+    drug: str
+    words: Steps
+    counter: Steps
+    reports: Sequence[int]
+    stops: set[int]
+
+
+def _channel(told: _Told, assumed: Hypothesis) -> tuple[Channel, tuple[Open, ...]]:
+    """What a channel delivered, and that it is open if it ran when it was last heard."""
+    device, drug, words, counter, reports, stops = told
+    if assumed.of is not None and (assumed.of.device, assumed.of.drug) != (device, drug):
+        assumed = RUNNING
+    if not words or words[-1][1] <= 0:
+        return counted(held(words, stops, None), counter, words, assumed), ()
+    last = max(words[-1][0], counter[-1][0] if counter else words[-1][0])
+    since = silent_from(last, reports)
+    channel = counted(held(words, stops, since + assumed.after), counter, words, assumed)
+    stands = any(end is None for _, end in channel.stood)
+    return channel, () if stands else (Open(device, drug, last, since),)
 
 
 def _record(found: Delivered, millis: int, dose: DoseGiven, *, pumped: bool) -> None:
@@ -306,99 +291,3 @@ def with_rates(found: Delivered) -> Delivered:
     found.rate_by_route = {route: sum_of_steps(by_route[route]) for route in sorted(by_route)}
     found.rate = sum_of_steps(list(found.rate_by_route.values()))
     return found
-
-
-def _last_of_instant(words: Steps) -> Steps:
-    return [w for i, w in enumerate(words) if i + 1 == len(words) or words[i + 1][0] != w[0]]
-
-
-def _held(words: Steps) -> Steps:
-    """A channel's words as a step function that falls to zero `HOLD_MS` after a word that nothing followed."""
-    steps: Steps = []
-    for i, (millis, rate) in enumerate(words):
-        if not steps or steps[-1][1] != rate:
-            steps.append((millis, rate))
-        following = words[i + 1][0] if i + 1 < len(words) else None
-        if rate > 0 and (following is None or following - millis > HOLD_MS):
-            steps.append((millis + HOLD_MS, 0.0))
-    return steps
-
-
-def _reconciled(words: Steps, counter: Steps, *, reports: bool) -> Steps:
-    """A channel's words, reconciled with its counter; one that ``reports`` periodically says itself when it stands."""
-    held = _held(words)
-    plausible = _plausible(Delivered(rate=held), counter)
-    return _counted(held if reports else _stood(held, words, plausible), plausible)
-
-
-def _stood(held: Steps, words: Steps, counter: Steps) -> Steps:
-    """A channel's rates, zero from where its counter stands still, with no word since, until it counts or speaks."""
-    line, said = held, Delivered(rate=held)
-    spoken = [millis for millis, _ in words]
-    turns = sorted({*spoken, *(millis for millis, _ in counter)})
-    still: int | None = None
-    for (since, before), (until, after) in pairwise(counter):
-        cleared = after < before
-        moved = (after if cleared else after - before) > COUNTER_TOLERANCE * said.amount(since, until)
-        if moved or bisect_right(spoken, since) < bisect_right(spoken, until):
-            still = None
-        elif still is None and not cleared:
-            still = since
-        if still is None or until - still < STANDS_MS:
-            continue
-        # Until the next reading, which is looked at in its turn, or the next word.
-        line = [*line[: bisect_left(line, until, key=lambda step: step[0])], (until, 0.0)]
-        for end in turns[bisect_right(turns, until) :][:1]:
-            line += [(end, said.rate_at(end)), *(step for step in held if step[0] > end)]
-    return line
-
-
-def _counted(steps: Steps, counter: Steps) -> Steps:
-    """Scale a channel's rates between counter readings to what the counter says was delivered."""
-    line = Delivered(rate=steps)
-    for (since, before), (until, after) in pairwise(counter):
-        if after < before or until <= since:
-            continue  # The counter was cleared in between: it says nothing about this stretch.
-        said, counted = line.amount(since, until), after - before
-        if abs(counted - said) <= COUNTER_TOLERANCE * max(counted, said):
-            continue
-        inside = [(m, r) for m, r in line.rate if since <= m < until]
-        inside = [(since, line.rate_at(since)), *[step for step in inside if step[0] != since]]
-        if said > 0:
-            scaled = [(m, r * counted / said) for m, r in inside]
-        else:
-            scaled = [(since, counted / ((until - since) / HOUR_MS))]
-        resumed = (until, line.rate_at(until))
-        outside_after = [step for step in line.rate if step[0] > until]
-        line = replace(line, rate=[*[s for s in line.rate if s[0] < since], *scaled, resumed, *outside_after])
-    return line.rate
-
-
-def _plausible(line: Delivered, counter: Steps) -> Steps:
-    """A counter's readings without those that are less than the one before though it was not cleared.
-
-    A counter that was cleared has counted all that it shows since then. So a reading that is less by no more than
-    `COUNTER_NOISE` is noise where the pump's words tell of less than half of that. Less by more, it is of a pump whose
-    clock was set back, and counted earlier than what is read before it, where the words agree with what was counted
-    from the reading before to the next that is more, and better than with a counter that was cleared.
-    """
-    kept: Steps = []
-    for at, (millis, reading) in enumerate(counter):
-        since, before = kept[-1] if kept else (millis, 0.0)
-        dips = before * (1.0 - COUNTER_NOISE) <= reading < before
-        if dips and line.amount(since, millis) < 0.5 * reading:
-            continue
-        later = next((one for one in counter[at + 1 :] if one[1] >= before), None) if reading < before else None
-        if later is None or not _set_back(line, (since, before), (millis, reading), later):
-            kept.append((millis, reading))
-    return kept
-
-
-def _set_back(line: Delivered, last: tuple[int, float], less: tuple[int, float], later: tuple[int, float]) -> bool:
-    """Whether a reading that is less than the ``last`` was counted before that, by a pump that ran all the while."""
-    so_far, since = line.amount(last[0], less[0]), line.amount(less[0], later[0])
-    if so_far <= 0.0 or since <= 0.0:
-        return False
-    as_set_back = abs(later[1] - last[1] - (so_far + since))
-    as_cleared = abs(later[1] - less[1] - since)
-    return as_set_back <= COUNTER_ACCURACY * (so_far + since) and as_set_back < as_cleared

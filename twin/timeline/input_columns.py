@@ -21,7 +21,8 @@ from twin.kernel.delayed_input import PieceRow, Pieces
 from twin.kernel.kernel import Kernel
 from twin.model.entrances import INTO, course_gap, taken_by
 from twin.model.formula import arguments_of
-from twin.timeline.delivery import Delivered, Steps, sum_of_steps
+from twin.timeline.delivery import Delivered
+from twin.timeline.pumps.steps import Steps, sum_of_steps
 from twin.timeline.restarts import as_entering, late_pieces, late_pulses
 
 Kick = tuple[int, int, float]

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from twin.clock import DAY_MS, HOUR_MS
 from twin.model.record_functions import parts_of, resting
-from twin.timeline.delivery import Delivered, Steps
+from twin.timeline.delivery import Delivered
+from twin.timeline.pumps.steps import Steps
 
 MeasuredHistory = Sequence[tuple[int, int, float]]
 """Measured values in event-time order: (ms, number of the output, value)."""

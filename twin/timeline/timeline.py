@@ -25,6 +25,7 @@ from twin.timeline.covariates import carry
 from twin.timeline.delivery import Delivered, delivered
 from twin.timeline.input_columns import Kick, entering, weights_of
 from twin.timeline.observations import observations_of
+from twin.timeline.pumps.silence import RUNNING, Hypothesis
 from twin.timeline.record_columns import with_record
 from twin.timeline.record_order import in_record_order
 from twin.timeline.restarts import SteadyDose, steady_doses
@@ -115,8 +116,12 @@ class Timeline:
         return self.disturbed[low:high]
 
 
-def build(history: History, kernel: Kernel) -> Timeline | None:
-    """The timeline of a history; ``None`` while it holds no fact that matters to the model."""
+def build(history: History, kernel: Kernel, assumed: Hypothesis = RUNNING, begun: int | None = None) -> Timeline | None:
+    """The timeline of a history; ``None`` while it holds no fact that matters to the model.
+
+    ``assumed`` is taken to be true of every pump that fell silent, and of the stretch that is in doubt. A record that
+    has ``begun`` (ms) begins there also where nothing is taken to have been delivered yet.
+    """
     facts = in_record_order(history)
 
     def of(*kinds: type[ClinicalEvent]) -> list[tuple[int, ClinicalEvent]]:
@@ -125,13 +130,14 @@ def build(history: History, kernel: Kernel) -> Timeline | None:
 
     deliveries = of(PumpDelivery, PumpTotals, DoseGiven)
     samples = history.counted_samples()
-    given = {drug: delivered(drug, deliveries, samples) for drug in kernel.model.drugs}
+    given = {drug: delivered(drug, deliveries, samples, assumed) for drug in kernel.model.drugs}
     observations = observations_of([each for each in facts if type(each[1]) in (DrugLevel, LabResult)], kernel.model)
     carried = carry(of(Covariate, LabResult), kernel.model)
     resets = np.array(sorted({millis for millis, _ in of(StateReset)}), dtype=np.int64)
     starts = [step[0] for drug in given.values() for step in drug.rate]
     starts += [impulse[0] for drug in given.values() for impulse in drug.impulses]
     starts += [o.moments[0] if o.moments else o.millis for o in observations]
+    starts += [] if begun is None else [begun]
     if not starts:
         return None
     start, widening = min(starts), carried.widening

@@ -86,6 +86,14 @@ def test_delivery_is_in_one_unit_whatever_the_models_clock(rate: Quantity, writt
     assert delivery.fields["delivered_mg"] == pytest.approx(500.0)
 
 
+def test_that_a_silent_pump_may_run_is_written_over_once_it_is_known() -> None:
+    rate = {"5-FU": Quantity(value=96.0, unit="mg/h")}
+    for running, written in (({"5-FU": 0.75}, 0.75), (None, 1.0)):
+        event = make.estimate(delivered_rate=rate, delivered={}).model_copy(update={"running": running})
+        delivery = next(point for point in points(event) if point.measurement == "delivery")
+        assert delivery.fields["p_running"] == written
+
+
 def test_delivery_in_a_unit_that_is_no_amount_is_not_drawn() -> None:
     event = make.estimate(delivered_rate={"x": Quantity(value=1.0, unit="Cel")}, delivered={})
     assert "delivery" not in {point.measurement for point in points(event)}

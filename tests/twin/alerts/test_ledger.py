@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, digest, reconcile, withheld
-from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, Transition, advance
+from twin.alerts.lifecycle import AlertBook, Condition, Finding, RuleSettings, Transition, advance
 from twin.alerts.rules import data_dropout
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
-from twin.events import Subject
+from twin.events import AlertState, Subject
 from twin.record.contact import DeviceContact
 from twin.record.orders import DeviceView
 
@@ -336,11 +336,36 @@ def test_stored_readings_that_come_one_by_one_update_the_alert_only_where_it_say
     for minute in range(5, 120, TICK):
         listener.hear(minute, 120 + minute)
     assert len({revision.transition.alert_id for revision in listener.topic}) == 1
-    assert [revision.transition.state for revision in listener.topic] == ["raised", "updated", "updated"]
+    assert [revision.transition.state for revision in listener.topic] == ["raised", "updated"]
     listener.hear(240, 240)
     for minute in range(120, 240, TICK):
         listener.hear(minute, 240)
-    assert [revision.transition.state for revision in listener.topic[3:]] == ["cleared", "withdrawn"]
+    assert [revision.transition.state for revision in listener.topic[2:]] == ["cleared", "withdrawn"]
+
+
+def test_a_silence_that_comes_to_say_the_same_again_is_told_alike_from_wherever_it_is_judged() -> None:
+    """A reading shortens a silence between two looks, and it grows to what was said of it before."""
+
+    def silent(hour: int, hours: int) -> Transition:
+        state: AlertState = "raised" if hour == 12 else "updated"
+        about, text = Subject("device", "wrist-9"), f"silent for more than {hours} h"
+        return Transition("a", data_dropout.RULE, about, state, "low", 4, hour, None, None, None, text)
+
+    told = [silent(12, 6), silent(16, 3), silent(20, 6), silent(28, 12)]
+
+    def judged(ledger: AlertLedger, since: int, until: int) -> tuple[AlertLedger, list[tuple[int, int]]]:
+        last = max((one for one in told if one.time_ms <= until), key=lambda one: one.time_ms)
+        book = AlertBook((Condition(data_dropout.RULE, last.subject, "active", 12, last),))
+        moved = [one for one in told if since < one.time_ms <= until]
+        ledger, revisions = reconcile(ledger, book, moved, since, until, RULES)
+        return ledger, [(one.number, one.transition.time_ms) for one in revisions]
+
+    raised, revisions = judged(AlertLedger(), -1, 13)
+    assert revisions == [(0, 12)]
+    grown, revisions = judged(raised, 12, 25)
+    assert revisions == [(1, 16), (2, 20)]
+    assert judged(grown, 12, 30)[1] == judged(grown, -1, 30)[1] == judged(grown, 20, 30)[1] == [(3, 28)]
+    assert judged(raised, -1, 30)[1] == judged(raised, 12, 30)[1]
 
 
 def test_a_silence_is_not_raised_while_the_topics_are_not_level() -> None:

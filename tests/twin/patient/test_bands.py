@@ -7,7 +7,6 @@ import pytest
 
 from tests.twin.weights import evenly
 from twin.clock import HOUR_MS
-from twin.filter.belief import Belief
 from twin.filter.trunk import rhythm_of
 from twin.modelfile.library import load_model
 from twin.patient.bands import (
@@ -53,7 +52,7 @@ def test_every_output_has_a_band_now_and_one_along_the_forecast() -> None:
 def test_parameters_that_vary_between_patients_are_told_in_their_units() -> None:
     par = np.tile(np.arange(12.0), (20, 1))
     names = (*(p.name for p in DOCETAXEL.parameters), "ktr")
-    found = parameter_bands(DOCETAXEL, names, par, Belief(np.zeros((20, 5)), np.log(evenly(20))))
+    found = parameter_bands(DOCETAXEL, names, par, evenly(20))
     assert [(b.name, b.unit) for b in found] == [
         ("CL", "L/h"), ("V1", "L"), ("MTT", "h"), ("Slope", "L/mg"), ("IP0", "10*9/L"),
     ]  # fmt: skip

@@ -13,7 +13,7 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, advance
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
-from twin.events import Alert, Subject
+from twin.events import Alert, InputEvent, Subject
 from twin.patient.fold import Fold, Step, earliest
 
 ABOUT = Subject("output", "total")
@@ -44,6 +44,9 @@ class Totals:
     def due(self) -> int | None:
         after = self.points[-1].millis if self.points else -1
         return min((hour for hour in self.amounts if hour > after), default=None)
+
+    def settles(self, event: InputEvent) -> bool:
+        return event.kind == "pump_delivery"
 
     def set_back(self, since: int) -> None:
         self.points = [point for point in self.points if point.millis < since]

@@ -26,6 +26,11 @@ COUNTED: list[InputEvent] = [
     start(0), totals(0, 0), totals(2, 80), totals(1.5, 100), totals(4, 120), totals(5, 120), level(6, 2.4),
 ]  # fmt: skip
 REPORTS: list[InputEvent] = [sample(7), sample(8), sample(4.5), stop(9)]
+UNSAID: list[InputEvent] = [
+    sample(0), sample(50), stop(60), stop(60, event_id="mend", status="retracted", replaces="stop pump-1 60"),
+    start(100, 10.0),
+]  # fmt: skip
+"""A rate that only the report at 50 h carries on past 72 h, for a word that would have was taken back."""
 
 
 def never() -> None:
@@ -37,7 +42,7 @@ def record() -> LiveRecord:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.sampled_from([EVENTS, COUNTED, [*COUNTED, *REPORTS]]), st.integers(0, 1000))
+@given(st.sampled_from([EVENTS, COUNTED, [*COUNTED, *REPORTS], UNSAID]), st.integers(0, 1000))
 def test_any_order_of_arrival_gives_the_timeline_of_the_history(told: list[InputEvent], seed: int) -> None:
     shuffled = told[:]
     Random(seed).shuffle(shuffled)

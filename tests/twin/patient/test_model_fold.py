@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 
 from tests.twin import toys
-from tests.twin.bedside import PATIENT, bind, clock, count, dose, level, ms, start, stop, vital
+from tests.twin.bedside import PATIENT, at, bind, clock, count, dose, level, ms, start, stop, vital
 from twin.clock import HOUR_MS
-from twin.events import Estimate
+from twin.events import Estimate, InputEvent, Withdrawn
 from twin.patient.fold import Step
 from twin.patient.model_fold import ModelFold
+from twin.patient.twin import PatientTwin
 
 MODEL = toys.absorption()
 
@@ -145,3 +146,22 @@ def test_a_dose_that_another_one_takes_the_place_of_is_noted_anew() -> None:
     found = folded(4, *pumped, level(4, 1.0))
     received = found.receive([dose(3, 80.0, 2.0, device_id="pump-1")])
     assert received.since == ms(0.3)
+
+
+@pytest.mark.parametrize("restored", [False, True])
+@pytest.mark.parametrize("later", [(), (level(70, 2.0),)], ids=["not at all", "later"])
+def test_what_was_said_before_a_record_begins_is_withdrawn_also_by_a_restored_twin(
+    restored: bool, later: tuple[InputEvent, ...]
+) -> None:
+    """The first dose was never given; by then the twin has said more than it keeps points of."""
+    twin = PatientTwin(PATIENT, MODEL, 24)
+    first = dose(0.5)
+    told = twin.observe([first, clock(60)]).outputs
+    if restored:
+        twin = PatientTwin.from_row(twin.row(), MODEL)
+    told += twin.observe(
+        [first.model_copy(update={"event_id": "gone", "status": "retracted", "replaces": "dose 0.5"})]
+    ).outputs
+    told += twin.observe(later).outputs
+    gone = {one.time for one in told if isinstance(one, Withdrawn) and not one.estimated and not one.foreseen}
+    assert gone >= {one.time for one in told if isinstance(one, Estimate) and one.time < at(70)}

@@ -46,7 +46,10 @@ class PumpDelivery(ClinicalEnvelope):
 
 
 class PumpTotals(ClinicalEnvelope):
-    """A pump's cumulative counter: what it delivered since the counter was last cleared."""
+    """A pump's cumulative counter: what it delivered since the counter was last cleared.
+
+    Of an elastomeric pump, which tells nothing, it is what went in by weight or volume: 0 at the start, and at the end.
+    """
 
     sent_on: ClassVar[Channel] = PUMP
 

@@ -40,6 +40,8 @@ class Estimate(OutputEvent):
     ``delivered_rate`` is what the pumps deliver at ``time`` and ``delivered`` the cumulative amount, per drug.
     ``kernel_hash`` is that of the generated code that computed it, of rival models joined by commas.
     ``model_weights`` are those of rival models whose average this is; such a twin has no parameters of its own.
+    ``running``, while a pump is silent, is the probability by drug that it runs; all else is averaged over when it may
+    have stopped.
     ``notes`` say what of the present course was not counted as it was told.
     """
 
@@ -57,6 +59,7 @@ class Estimate(OutputEvent):
     observations: Whole
     kernel_hash: KernelHash
     model_weights: dict[Tag, Share] | None = None
+    running: dict[Tag, Probability] | None = None
     notes: tuple[Text, ...] | None = None
 
     @classmethod

@@ -45,8 +45,8 @@ from twin.events import (
 from twin.modelfile.library import library_ids, load_model
 from twin.patient.twin import PatientTwin
 from twin.record.admission import admit
+from twin.record.history import HOLD_MS
 from twin.solver.settling import settles
-from twin.timeline.delivery import HOLD_MS
 
 START = datetime(2026, 1, 1, tzinfo=UTC)
 MODELS = named_models(WARD_MODELS)

@@ -1,0 +1,83 @@
+"""What particles show at one instant, before it is summed up, and several such views as one."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.arrays import Floats
+from twin.filter.quantiles import pooled
+from twin.model.spec import ToxicitySpec
+from twin.solver.exposure_end import Window
+
+
+@dataclass(frozen=True)
+class Exposed:
+    """One target: when its measure is complete, what it is now (N,), and what it will be (N,) if that can be said."""
+
+    window: Window
+    so_far: Floats
+    at_end: Floats | None
+
+
+@dataclass(frozen=True)
+class View:
+    """What N particles show at one instant, before it is summed up.
+
+    Attributes:
+        weight: (N,) of the particles.
+        out: (O, N) outputs.
+        exposures: of each target whose course has begun.
+        times, along: (T,) ms and outputs (T, O, N) ahead; none without a forecast.
+        lowest: the toxicity, its lowest value ahead and the day of that (N,), where there is a forecast of it.
+    """
+
+    weight: Floats
+    out: Floats
+    exposures: tuple[Exposed, ...]
+    times: NDArray[np.int64]
+    along: Floats
+    lowest: tuple[ToxicitySpec, Floats, Floats] | None
+
+
+def mixed(views: Sequence[View], share: Sequence[float]) -> View:
+    """The mixture of views of these shares; windows are the first one's, and of targets that all have begun."""
+    if len(views) == 1:
+        return views[0]
+
+    def together(values: Sequence[Floats]) -> Floats:
+        return pooled((part, own, view.weight) for part, own, view in zip(share, values, views, strict=True))[0]
+
+    weight = pooled((part, view.weight, view.weight) for part, view in zip(share, views, strict=True))[1]
+    low = [view.lowest for view in views if view.lowest is not None]
+    lowest = None
+    if len(low) == len(views):
+        lowest = low[0][0], together([value for _, value, _ in low]), together([day for _, _, day in low])
+    return View(
+        weight,
+        together([view.out for view in views]),
+        tuple(_exposed(alike, together) for alike in _alike(views)),
+        views[0].times,
+        together([view.along for view in views]),
+        lowest,
+    )
+
+
+def _alike(views: Sequence[View]) -> list[list[Exposed]]:
+    """The exposures to each target, of all views."""
+    found = []
+    for first in views[0].exposures:
+        same = [one for view in views for one in view.exposures if one.window.index == first.window.index]
+        if len(same) == len(views):
+            found.append(same)
+    return found
+
+
+def _exposed(alike: Sequence[Exposed], together: Callable[[Sequence[Floats]], Floats]) -> Exposed:
+    ends = [one.at_end for one in alike if one.at_end is not None]
+    at_end = together(ends) if len(ends) == len(alike) else None
+    window = replace(alike[0].window, known=all(one.window.known for one in alike))
+    return Exposed(window, together([one.so_far for one in alike]), at_end)
