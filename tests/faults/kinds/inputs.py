@@ -7,30 +7,38 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from itertools import islice
 
 import psutil
 
 from connectors.kafka.topics import topic_of
-from tests.faults.ground import Ground
+from tests.faults.ground import Ground, ward_story
 from tests.faults.kinds.fault import fault
+from tests.faults.kinds.patients import in_order
 from tests.streams.worker.stage import WorkerProcess
 from twin.events import InputEvent, encode
 
 MEASURED = 10_000
-"""From so many spoilt records on, what they cost counts too."""
+"""From so many spoilt records on, what they cost counts too, beside good ones as a ward sends most of: in order."""
 
 
-@fault(short=2000)
+def good_ones(times: int, seed: int) -> list[InputEvent]:
+    """A ward with all that comes late and twice; where the pace counts, one that tells in order."""
+    return list(islice(in_order(seed, times), times)) if times >= MEASURED else ward_story(days=1.0, seed=seed)
+
+
+@fault(short=2000, story=good_ones)
 def inputs_fuzzed(ground: Ground, chance: random.Random, times: int) -> None:
     """Spoilt records among the good ones: each is refused for its reason, with its original bytes.
 
     The pace is told by processor time: with as many spoilt records as good ones at least half of that without any.
+    Half of the spoilt ones come by themselves, to say what one costs.
     """
     sent: Counter[tuple[str, bytes]] = Counter()
     worker = ground.start("one")
 
     def spoil() -> None:
-        for number in range(times):
+        for number in range(times // 2):
             event = chance.choice(ground.expected.events)
             reason, key, raw = spoilt(event, chance)
             ground.stage.send(topic_of(event), key, raw)
@@ -38,22 +46,23 @@ def inputs_fuzzed(ground: Ground, chance: random.Random, times: int) -> None:
             ground.refused[reason] += 1
             if number % 1000 == 999:
                 ground.stage.producer.flush()
+        ground.stage.producer.flush()
 
-    def cost(also: Callable[[], object]) -> float:
+    def cost(share: float, also: Callable[[], object] = bool) -> float:
         before = _processor_seconds(worker)
-        ground.feed(0.3, rate=None)
+        ground.feed(share, rate=None)
         also()
         ground.fed()
         ground.stage.wait_until_committed(600.0)
         return _processor_seconds(worker) - before
 
-    cost(bool)  # what a process does once is done
-    good, among = cost(bool), cost(spoil)
-    share = 0.3 * len(ground.expected.events)
-    bad = (among - good) / times
-    pace = good / share / (good / share + bad)
+    cost(0.3)  # what a process does once is done
+    good = cost(0.3) / (0.3 * len(ground.expected.events))
+    bad = cost(0.0, spoil) / (times // 2)
+    cost(0.3, spoil)
+    pace = good / (good + bad)
     ground.measured |= {
-        "good_us": round(1e6 * good / share, 1), "spoilt_us": round(1e6 * bad, 1), "pace_among_spoilt": round(pace, 2),
+        "good_us": round(1e6 * good, 1), "spoilt_us": round(1e6 * bad, 1), "pace_among_spoilt": round(pace, 2),
     }  # fmt: skip
     letters = {(each.topic, each.partition, each.offset): each for each in ground.stage.rejected()}.values()
     told = Counter((each.reason, base64.b64decode(each.original_base64 or "")) for each in letters)

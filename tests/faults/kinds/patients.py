@@ -35,7 +35,7 @@ def corrected_at_its_start(times: int, seed: int) -> list[InputEvent]:
     days = 366.0 if times >= LONG else 15.0
     record = _record(seed, days, years)
     results = [event for event in record if isinstance(event, LabResult) and event.replaces is None][:5]
-    others = _in_order(seed + 1, 2 * times + 40 * OTHERS)
+    others = in_order(seed + 1, 2 * times + 40 * OTHERS)
     flood = (event for number in range(times) for event in (next(others), _correction(results, number)))
     return [*record, *islice(others, times + 40 * OTHERS), *flood]
 
@@ -94,7 +94,7 @@ def _correction(results: list[LabResult], number: int) -> LabResult:
     })  # fmt: skip
 
 
-def _in_order(seed: int, count: int) -> Iterator[InputEvent]:
+def in_order(seed: int, count: int) -> Iterator[InputEvent]:
     """Over ``count`` events of the other patients: what the ward says in order, and every twentieth a result."""
     days = 2.0 + count / OTHERS / 300
     ward = SimulatedWard(MODELS, OTHERS, START, seed=seed, days=days, vitals_every=600, pump_every=300)
