@@ -56,7 +56,8 @@ import json
 from connectors.console.board import Board
 from connectors.kafka.records import decode_record
 from connectors.kafka.topics import OUTPUTS, TOPICS, topic_of
-from connectors.schema.asyncapi import asyncapi, event_schema
+from connectors.schema.asyncapi import asyncapi
+from connectors.schema.definitions import event_schema
 from connectors.sinks.arrival import Arrival
 from connectors.sinks.event_lines import event_lines, topics_drawn
 from streams.batch.replay import FILES, _lines

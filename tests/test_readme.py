@@ -14,13 +14,14 @@ from tests.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+FEEDS = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
 CODE = "\n".join(
-    block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README + OPERATIONS, re.DOTALL)
+    block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README + OPERATIONS + FEEDS, re.DOTALL)
 )
 COMMANDS = sorted(
     set(
         re.findall(
-            r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected|devices) [a-z]+|[a-z]+)\b",
+            r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected|devices|listen) [a-z]+|[a-z]+)\b",
             CODE,
             re.MULTILINE,
         )

@@ -1,44 +1,23 @@
-"""The event vocabulary as documents other systems can read: a JSON Schema and an AsyncAPI 3 description.
-
-Both are generated from what the events of `twin.events` say of themselves and from the topics; nothing is written by
-hand, and a test holds the committed files against what would be generated (``dosetwin schema --write`` renews them).
-"""
+"""An AsyncAPI 3 description of the topics: what comes in and goes out on each, and how it is kept."""
 
 from __future__ import annotations
 
-import json
-from pathlib import Path
 from typing import Any
-
-from pydantic.json_schema import models_json_schema
 
 from connectors.kafka.topics import DEVICES, INPUTS, TOPICS, topic_configs, topic_of
 from connectors.schema import device_words
-from twin.events import EVENTS, MAX_EVENT_BYTES, ClinicalEnvelope, DeviceAssociation, Event, channels, kind_of
+from connectors.schema.definitions import VERSION, definitions
+from twin.events import EVENTS, DeviceAssociation, Event, channels, kind_of
 from twin.registry import summary_of
-
-VERSION = "1"
-"""Version of the vocabulary: the ``v`` of every event."""
 
 _PURPOSE = {event.sent_on.name: event.sent_on.purpose for event in EVENTS} | {DEVICES: channels.DEVICES.purpose}
 _CHANNELS = (*TOPICS, DEVICES)
 
 
-def event_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of every event: one definition a kind, told apart by ``kind``."""
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "dosetwin events",
-        "description": f"Any event on the wire, as UTF-8 JSON of at most {MAX_EVENT_BYTES} bytes for inputs.",
-        "oneOf": [{"$ref": f"#/$defs/{event.__name__}"} for event in EVENTS],
-        "$defs": _definitions("#/$defs/{model}"),
-    }
-
-
 def asyncapi() -> dict[str, Any]:
     """AsyncAPI 3.0 document: a channel for each topic, a message for each kind of event."""
     reference = "#/components/schemas/{model}"
-    schemas = _definitions(reference)
+    schemas = definitions(reference)
     return {
         "asyncapi": "3.0.0",
         "info": {
@@ -61,69 +40,6 @@ def asyncapi() -> dict[str, Any]:
             "messages": {**{kind_of(event): _message(event) for event in EVENTS}, **_of_devices()},
             "schemas": schemas | device_words.definitions(schemas, reference),
         },
-    }
-
-
-def word_schema() -> dict[str, Any]:
-    """JSON Schema (draft 2020-12) of a device's word, as it is sent to the topic of devices."""
-    reference = "#/$defs/{model}"
-    events = _definitions(reference)
-    return {
-        "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "dosetwin words of devices",
-        "$ref": reference.format(model=device_words.NAME),
-        "$defs": {"Quantity": events["Quantity"], **device_words.definitions(events, reference)},
-    }
-
-
-def documents() -> dict[str, str]:
-    """The generated files: path below the documentation folder -> text."""
-    return {
-        "schema/events.schema.json": _text(event_schema()),
-        "schema/device_word.schema.json": _text(word_schema()),
-        "asyncapi.json": _text(asyncapi()),
-    }
-
-
-def stale(folder: Path) -> tuple[str, ...]:
-    """Generated files below ``folder`` that are missing or differ from what would be written now."""
-    return tuple(
-        name
-        for name, text in documents().items()
-        if not (folder / name).is_file() or (folder / name).read_text(encoding="utf-8") != text
-    )
-
-
-def write(folder: Path) -> tuple[Path, ...]:
-    """Write the generated files below ``folder``; returns their paths."""
-    written = []
-    for name, text in documents().items():
-        path = folder / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(text, encoding="utf-8")
-        written.append(path)
-    return tuple(written)
-
-
-def _definitions(ref_template: str) -> dict[str, Any]:
-    _, schema = models_json_schema([(event, "validation") for event in EVENTS], ref_template=ref_template)
-    definitions: dict[str, Any] = schema["$defs"]
-    for event in EVENTS:
-        definition = definitions[event.__name__]
-        # ``kind`` has a default for whoever writes Python; on the wire it is what tells the events apart.
-        definition["required"] = ["kind", *definition.get("required", [])]
-        if issubclass(event, ClinicalEnvelope):
-            definition |= _replacement_rule()
-    return definitions
-
-
-def _replacement_rule() -> dict[str, Any]:
-    """``replaces`` is given exactly when the status is corrected or retracted, as the models check in code."""
-    replacing = {"properties": {"status": {"enum": ["corrected", "retracted"]}}, "required": ["status"]}
-    return {
-        "if": replacing,
-        "then": {"required": ["replaces"], "properties": {"replaces": {"type": "string"}}},
-        "else": {"properties": {"replaces": {"type": "null"}}},
     }
 
 
@@ -187,7 +103,3 @@ def _message(event: type[Event]) -> dict[str, Any]:
         "examples": [{"payload": event.example().model_dump(mode="json", exclude_none=True)}],
         "bindings": {"kafka": {"key": {"type": "string", "description": "patient_id"}}},
     }
-
-
-def _text(document: dict[str, Any]) -> str:
-    return json.dumps(document, indent=2, ensure_ascii=False) + "\n"

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, get_args
 
+from connectors.schema.definitions import definitions as of_events
 from twin.devices.words import DeviceWord, Fact
 from twin.events import PumpDelivery
 
@@ -30,6 +31,18 @@ def definitions(events: Mapping[str, Any], reference: str) -> dict[str, Any]:
         "required": ["received_at", "event"],
     }
     return found
+
+
+def word_schema() -> dict[str, Any]:
+    """JSON Schema (draft 2020-12) of a device's word, as it is sent to the topic of devices."""
+    reference = "#/$defs/{model}"
+    events = of_events(reference)
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "title": "dosetwin words of devices",
+        "$ref": reference.format(model=NAME),
+        "$defs": {"Quantity": events["Quantity"], **definitions(events, reference)},
+    }
 
 
 def example() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""A group of commands of which each comes from a plugin; they are looked for only when somebody asks for one."""
+"""A group of commands that come from plugins, beside any of its own; they are looked for only when somebody asks."""
 
 from __future__ import annotations
 
@@ -28,17 +28,17 @@ def plugin_group(
     """
 
     class PluginGroup(TyperGroup):
-        def list_commands(self, ctx: Context) -> list[str]:  # noqa: ARG002
-            return list(found().names)
+        def list_commands(self, ctx: Context) -> list[str]:
+            return [*found().names, *super().list_commands(ctx)]
 
-        def get_command(self, ctx: Context, cmd_name: str) -> Command | None:  # noqa: ARG002
+        def get_command(self, ctx: Context, cmd_name: str) -> Command | None:
             plugin = found().named(cmd_name)
             if plugin is None:
                 for broken in found().broken:
                     if broken.name == cmd_name:
                         typer.echo(f"dosetwin: {broken}", err=True)
                         raise typer.Exit(1)
-                return None
+                return super().get_command(ctx, cmd_name)
             alone = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
             alone.command(plugin.name)(callback_of(plugin))
             return typer.main.get_command(alone)

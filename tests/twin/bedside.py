@@ -8,6 +8,7 @@ from typing import Any
 from twin.events import (
     Clock,
     Covariate,
+    DeviceAlert,
     DeviceAssociation,
     DoseGiven,
     DrugLevel,
@@ -119,6 +120,12 @@ def bind(hours: float, device: str = "watch-1", every: float | None = 0.25, **ch
     promised = None if every is None else quantity(every, "h")
     fields = {"device_id": device, "associated": True, "expected_every": promised}
     return DeviceAssociation(**_envelope(f"bind {device}", hours) | fields | changes)
+
+
+def alarm(hours: float, device: str = "pump-1", **changes: Any) -> DeviceAlert:
+    """A pump says that its line is closed."""
+    fields = {"device_id": device, "condition": "MDC_EVT_FLUID_LINE_OCCL", "phase": "start", "stops_delivery": True}
+    return DeviceAlert(**_envelope(f"alarm {device}", hours) | fields | changes)
 
 
 def clock(hours: float, **changes: Any) -> Clock:

@@ -26,7 +26,7 @@ from twin.events.identity import event_id
 from twin.events.inputs.commands import Clock, Enrolment, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
 from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
-from twin.events.inputs.pump import DeviceAssociation, PumpDelivery, PumpTotals
+from twin.events.inputs.pump import DeviceAlert, DeviceAssociation, PumpDelivery, PumpTotals
 from twin.events.inputs.vitals import VitalSample
 from twin.events.instants import from_millis, to_millis
 from twin.events.outputs.alert import Alert, AlertState, Subject, SubjectKind
@@ -52,6 +52,7 @@ __all__ = [
     "ClinicalEnvelope",
     "Clock",
     "Covariate",
+    "DeviceAlert",
     "DeviceAssociation",
     "DoseGiven",
     "DrugLevel",

@@ -24,6 +24,7 @@ from twin.events import (
     ClinicalEnvelope,
     Clock,
     Covariate,
+    DeviceAlert,
     DeviceAssociation,
     DoseGiven,
     DrugLevel,
@@ -54,6 +55,7 @@ ClinicalEvent = (
     | Covariate
     | RegimenPlanned
     | DeviceAssociation
+    | DeviceAlert
     | Enrolment
     | Release
 )
@@ -79,6 +81,7 @@ _RANK = {
     "pump_delivery": 8,
     "dose_given": 9,
     "release": 10,
+    "device_alert": 11,
 }
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
 

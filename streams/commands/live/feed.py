@@ -10,6 +10,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from json import dumps
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_args
 
@@ -110,7 +111,59 @@ app = typer.Typer(name="feed", no_args_is_help=True, help=HELP, cls=plugin_group
     epilog=examples(
         "dosetwin feed ward --patients 8 --speed 600",
         "dosetwin feed nmtran counts.csv --model docetaxel_ozawa2007 --out events.ndjson",
+        "dosetwin feed check lab-east.toml result.hl7",
     )
 )
 def feed() -> None:
     """Feed events onto the topics: a simulated ward, or files."""
+
+
+@app.command(
+    epilog=examples("dosetwin feed check lab-east.toml result.hl7", "dosetwin feed check ehr.toml bundle.json --json")
+)
+def check(
+    profile: Annotated[Path, typer.Argument(help="the source's profile, a TOML file", exists=True, dir_okay=False)],
+    files: Annotated[list[Path], typer.Argument(help="recorded messages", exists=True, dir_okay=False)],
+    patient: Annotated[str, typer.Option(help="whose data points these are, where messages do not say that")] = "",
+    json: Annotated[bool, typer.Option("--json", help="a JSON object a line")] = False,
+) -> None:
+    """What would become of each fact in recorded messages; nothing is sent. Exit code 3 where something is refused."""
+    from collections import Counter
+
+    from connectors.facts.fact import Passed, Refusal, Subject
+    from connectors.facts.profile import read_profile
+    from connectors.feeds.messages import key_of_patients, outcomes
+
+    counts: Counter[str] = Counter()
+    with _plain_errors():
+        known = read_profile(profile, key_of_patients())
+        for file, number, outcome in outcomes(known, files, Subject(patient) if patient else None):
+            place = f"{file}: message {number}: {outcome.place}"
+            match outcome:
+                case Refusal(reason=reason, detail=detail):
+                    counts["refused"] += 1
+                    said: dict[str, Any] = {"place": place, "refused": reason, "detail": detail}
+                    text = f"refused {reason}: {detail}"
+                case Passed(what=what):
+                    counts["passed over"] += 1
+                    said, text = {"place": place, "passed": what}, f"passed over: {what}"
+                case _:
+                    counts["events"] += len(outcome.events)
+                    told = [event.model_dump(mode="json", exclude_none=True) for event in outcome.events]
+                    said = {"place": place, "events": told}
+                    text = "; ".join(map(_in_words, told)) or "nothing new: a repetition"
+            typer.echo(dumps(said) if json else f"{place}: {text}")
+    typer.echo(dumps(dict(counts)), err=True)
+    raise typer.Exit(3 if counts["refused"] else 0)
+
+
+def _in_words(event: dict[str, Any]) -> str:
+    """An event in a line: its kind, whose and when, then what it says."""
+    envelope = ("v", "event_id", "patient_id", "time", "source", "kind", "status", "replaces")
+    said = {name: value for name, value in event.items() if name not in envelope and value is not False}
+    shown = ", ".join(f"{name} {_shown(value)}" for name, value in said.items())
+    return f"{event['status']} {event['kind']} of {event['patient_id']} at {event['time']}: {shown}"
+
+
+def _shown(value: Any) -> str:
+    return f"{value['value']:g} {value['unit']}" if isinstance(value, dict) and "unit" in value else str(value)

@@ -22,20 +22,20 @@ def schema(
 
     Exit code 1 when a file is not what the models say now, 2 when asked for both.
     """
-    from connectors.schema import asyncapi
+    from connectors.schema import documents
 
     if write and check:
         typer.echo("--write and --check exclude each other", err=True)
         raise typer.Exit(2)
     if write:
-        for path in asyncapi.write(folder):
+        for path in documents.write(folder):
             typer.echo(f"wrote {path}")
     elif check:
-        stale = asyncapi.stale(folder)
+        stale = documents.stale(folder)
         for name in stale:
             typer.echo(f"{folder / name} is not current: run 'dosetwin schema --write'", err=True)
         if stale:
             raise typer.Exit(1)
-        typer.echo(f"{len(asyncapi.documents())} generated files are current")
+        typer.echo(f"{len(documents.documents())} generated files are current")
     else:
-        typer.echo(asyncapi.documents()["schema/events.schema.json"], nl=False)
+        typer.echo(documents.documents()["schema/events.schema.json"], nl=False)

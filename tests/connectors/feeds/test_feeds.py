@@ -36,7 +36,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def test_files_and_folders_of_the_room_are_feeds_and_the_modules_beside_them_are_not() -> None:
     assert feeds().broken == ()
-    assert feeds().names == ("devices", "ndjson", "nmtran", "ward")
+    assert feeds().names == ("devices", "messages", "ndjson", "nmtran", "ward")
     assert all(plugin.summary.endswith(".") for plugin in feeds().plugins)
 
 
@@ -67,7 +67,7 @@ def test_what_is_no_feed_is_left_out_and_says_why(installed: Path) -> None:
         "feed own of bad 1.0: open_feed's parameter kafka is an option of every feed; give it another name",
         "feed ward of bad 1.0: has no open_feed(...); write a function that returns a connectors.feeds.stream.Stream",
     ]
-    assert feeds().names == ("devices", "ndjson", "nmtran", "ward")
+    assert feeds().names == ("devices", "messages", "ndjson", "nmtran", "ward")
 
 
 def plain(beats: int) -> Stream: ...  # type: ignore[empty-body]

@@ -11,7 +11,9 @@ import pytest
 from typer.testing import CliRunner
 
 from connectors.kafka.topics import DEVICES, INPUTS, TOPICS, topic_of
-from connectors.schema.asyncapi import asyncapi, documents, event_schema, stale, write
+from connectors.schema.asyncapi import asyncapi
+from connectors.schema.definitions import event_schema
+from connectors.schema.documents import documents, stale, write
 from streams.cli import app
 from tests.places import ROOT
 from twin.events import EVENTS, INPUT_EVENTS, OUTPUT_EVENTS, decode, decode_output, encode, kind_of

@@ -8,8 +8,7 @@ from typing import Any
 import jsonschema
 import pytest
 
-from connectors.schema.asyncapi import word_schema
-from connectors.schema.device_words import example
+from connectors.schema.device_words import example, word_schema
 from tests.twin.devices.said import on_the_wire, word
 from twin.devices.words import read_word
 from twin.events import BadEvent

@@ -25,12 +25,15 @@ from collections.abc import Mapping, Sequence
 from tests.places import ROOT
 
 IMPORTED = (
+    "aiokafka.producer",
     "faust.app.base",
     "faust.transport.drivers.aiokafka",
     "streams.commands.live.devices",
     "streams.commands.live.worker",
+    "streams.commands.live.listen",
     "streams.devices.stage",
     "streams.fleet",
+    "streams.listening",
     "streams.terminal.metrics_page",
     "streams.worker.app",
     "tests.streams.worker.fake_twin",
@@ -118,6 +121,7 @@ def serve(requests: socket.socket) -> int:
     """Fork what is asked for until nobody asks any more; in a command's process, its exit code."""
     for module in IMPORTED:
         importlib.import_module(module)
+    sys.modules["twin"].units.convert(1.0, "mg", "g")  # reads the units
     alone = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
     assert alone == 1, "a process with threads must not fork"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are waited for by nobody

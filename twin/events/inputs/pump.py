@@ -88,3 +88,31 @@ class DeviceAssociation(ClinicalEnvelope):
             associated=True,
             expected_every=Quantity(value=60.0, unit="s"),
         )
+
+
+class DeviceAlert(ClinicalEnvelope):
+    """A pump says that something is wrong with it (IHE PCD-04): its delivery is doubtful, at a rate that is not told.
+
+    ``condition`` is the alert's name in IEEE 11073-10101 (``MDC_EVT_FLUID_LINE_OCCL``); ``stops_delivery`` tells
+    whether a pump delivers nothing under it. It never stands for a stop, whose time and rate the pump says itself.
+    """
+
+    sent_on: ClassVar[Channel] = PUMP
+
+    kind: Literal["device_alert"] = "device_alert"
+    device_id: Name
+    condition: Name
+    phase: Literal["start", "continue", "end"]
+    priority: Literal["high", "medium", "low", "none"] | None = None
+    stops_delivery: bool = False
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            **received("occlusion", 1.5, "pump"),
+            device_id="pump-4",
+            condition="MDC_EVT_FLUID_LINE_OCCL",
+            phase="start",
+            priority="high",
+            stops_delivery=True,
+        )

@@ -20,6 +20,7 @@ from typer.testing import CliRunner, Result
 
 from connectors.kafka.topics import INPUTS
 from streams.cli import app
+from tests.connectors.protocols import spoken
 from twin.events import decode
 
 CSV = "ID,TIME,AMT,RATE,DV,DVID\n1,0,96,96,.,.\n1,24,.,.,3.9,2\n1,48,.,.,-1,2\n2,0,90,90,.,.\n"
@@ -158,3 +159,49 @@ def test_what_the_user_can_mend_is_said_in_a_line(arguments: tuple[object, ...],
 )
 def test_wrong_usage_ends_with_code_2(arguments: tuple[object, ...]) -> None:
     assert feed(*arguments).exit_code == 2
+
+
+@pytest.fixture
+def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DOSETWIN_PATIENT_KEY", "a key of sixteen bytes and more")
+    path = tmp_path / "lab.toml"
+    path.write_text('id = "lab-east"\nprotocol = "hl7"\nmode = "real"\n')
+    return path
+
+
+def test_a_check_says_what_would_become_of_each_fact_and_sends_nothing(lab: Path, tmp_path: Path) -> None:
+    raw = spoken.laboratory(spoken.count(), spoken.count(f3="777-3^Platelets^LN", f6="K/uL"), spoken.count(f2="ED"))
+    message = tmp_path / "result.hl7"
+    message.write_bytes(raw)
+    result = feed("check", lab, message)
+    assert result.exit_code == 3
+    told, refused, passed = result.stdout.splitlines()
+    assert f"{message}: message 1: OBR[1].OBX[1]: final lab_result of p" in told
+    assert "value 3.4 10*9/L" in told
+    assert "OBR[1].OBX[2]: refused unknown_unit: " in refused
+    assert "OBR[1].OBX[3]: passed over: " in passed
+    assert summary(result) == {"events": 1, "refused": 1, "passed over": 1}
+    assert spoken.NAME not in result.output
+    assert spoken.NUMBER not in result.output
+
+
+def test_a_check_in_json_has_an_object_a_line(lab: Path, tmp_path: Path) -> None:
+    message = tmp_path / "result.hl7"
+    message.write_bytes(spoken.laboratory())
+    result = feed("check", lab, message, message, "--json")
+    assert result.exit_code == 0
+    first, again = map(json.loads, result.stdout.splitlines())
+    assert first["events"][0]["kind"] == "lab_result"
+    assert again["events"] == []
+
+
+def test_a_check_needs_a_profile_that_can_be_used(lab: Path, tmp_path: Path) -> None:
+    message = tmp_path / "result.hl7"
+    message.write_bytes(b"hello")
+    result = feed("check", lab, message)
+    assert (result.exit_code, "refused malformed" in result.stdout) == (3, True)
+    lab.write_text('id = "lab-east"\nprotocol = "fax"\nmode = "real"\n')
+    result = feed("check", lab, message)
+    assert result.exit_code == 1
+    assert "field 'protocol'" in result.stderr
+    assert "Traceback" not in result.output

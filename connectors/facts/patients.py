@@ -1,0 +1,91 @@
+"""Who a patient is here: a pseudonym made of the source's id, never of a name.
+
+An id means something only beside its authority: the same number under two is two people. The pseudonym is the HMAC of
+both (RFC 2104, SHA-256) under a key that stands in the environment, or is looked up in a table; those of test sources
+begin with ``test-`` and are others even for the same id, so that what is trained on never reaches a patient.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+from connectors.facts.fact import NotAFact, Subject
+
+LEAST_KEY_BYTES = 16
+"""Shortest key of an HMAC that is taken."""
+
+PLACEHOLDERS = frozenset(
+    {"unknown", "unknown patient", "unk", "none", "n/a", "na", "0", "test", "anonymous", "default"}
+)
+"""What monitors and gateways send where they know nobody."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pseudonyms:
+    """Gives patients their ids here.
+
+    Attributes:
+        key: of the HMAC; secret.
+        table: ``{(authority, id): pseudonym}``, used instead of the key where there is one.
+        authorities: those whose ids count, the first of them that a message has; any if empty.
+        types: which types of id count (HL7 table 0203), an id without one always does.
+        test: whether these are patients of a test source.
+        placeholders: ids that stand for nobody here, beside `PLACEHOLDERS`: a monitor's default, beds.
+    """
+
+    key: bytes = b""
+    table: Mapping[tuple[str, str], str] | None = None
+    authorities: tuple[str, ...] = ()
+    types: tuple[str, ...] = ("MR", "PI", "PT", "")
+    test: bool = False
+    placeholders: frozenset[str] = frozenset()
+
+    def choose(self, subjects: Iterable[Subject]) -> Subject:
+        """The id of several that counts.
+
+        Raises:
+            NotAFact: ``no_patient`` where none is usable or several are, ``unknown_patient_id`` where none is of an
+                authority that counts.
+        """
+        given = [subject for subject in subjects if not self._nobody(subject.id)]
+        if not given:
+            raise NotAFact("no_patient", "no patient's id, or a placeholder; a device needs an association instead")
+        usable = [subject for subject in given if subject.type in self.types]
+        if self.authorities:
+            usable = [subject for subject in usable if subject.authority in self.authorities]
+            usable.sort(key=lambda subject: self.authorities.index(subject.authority))
+            if not usable:
+                mend = "name it in the profile under patients.authorities"
+                raise NotAFact("unknown_patient_id", f"no id of an authority that counts; {mend}")
+            return usable[0]
+        if len({(subject.authority, subject.id) for subject in usable}) != 1:
+            raise NotAFact(
+                "no_patient", "several ids, or none of a type that counts; set patients.authorities or types"
+            )
+        return usable[0]
+
+    def pseudonym(self, subject: Subject) -> str:
+        """The patient's id here.
+
+        Raises:
+            NotAFact: ``no_patient`` or ``unknown_patient_id``.
+        """
+        if self._nobody(subject.id):
+            raise NotAFact("no_patient", "no patient's id, or a placeholder; a device needs an association instead")
+        if self.authorities and subject.authority not in self.authorities:
+            raise NotAFact("unknown_patient_id", "an authority that patients.authorities of the profile does not name")
+        start = "test-" if self.test else ""
+        if self.table is not None:
+            try:
+                return start + self.table[(subject.authority, subject.id)]
+            except KeyError:
+                raise NotAFact("unknown_patient_id", "an id that the profile's table does not have; add it") from None
+        said = "\x1f".join((start, subject.authority, subject.id)).encode()
+        return f"{start}p{hmac.new(self.key, said, hashlib.sha256).hexdigest()[:32]}"
+
+    def _nobody(self, text: str) -> bool:
+        said = text.strip()
+        return said.lower() in PLACEHOLDERS or said in self.placeholders or not said.strip("?0-")

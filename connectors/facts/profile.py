@@ -1,0 +1,200 @@
+"""The profile of a source: one TOML file that says who speaks, what its words mean, and what of it counts.
+
+    id = "lab-east"                  # the `source` of its events
+    protocol = "hl7"                 # hl7, fhir, openmhealth
+    mode = "real"                    # or "test": its patients are others, and messages marked as tests are theirs
+    zone = "Europe/Berlin"           # of times without an offset; without it they are refused
+    charset = "8859/1"               # in place of what messages declare
+    date_only = "refuse"             # or "noon": a laboratory's value that has a date only
+    values_without_result = false    # HL7: take numbers whose OBX-11 is X, as some gateways write it
+
+    [patients]
+    authorities = ["IHE"]            # whose ids count, the first that a message has; any without
+    types = ["MR", "PI"]             # which types of id count
+    table = "patients.csv"           # authority,id,patient_id; without it a keyed hash
+    placeholders = ["BED 7"]         # ids that stand for nobody: a monitor's default, beds
+
+    [units]                          # what its spellings mean, in UCUM
+    "K/uL" = "10*3/uL"
+
+    [codes]                          # local codes, "SYSTEM|CODE" = a quantity
+    "99LAB|NEUT" = "neutrophils"
+
+    [drugs]                          # "SYSTEM|CODE" or "|label" = a drug of the models
+    "99PUMP|2222" = "docetaxel"
+
+    [names]                          # what the ward's models call a quantity
+    weight = "WT"
+
+The key of the hash is the environment variable ``DOSETWIN_PATIENT_KEY``.
+"""
+
+from __future__ import annotations
+
+import csv
+import tomllib
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Annotated, Literal
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+
+from connectors.facts.codes import Codes, known_quantities
+from connectors.facts.patients import LEAST_KEY_BYTES, Pseudonyms
+from connectors.settings import PartSettings
+from twin.events.envelope import Name
+from twin.units import UnitError, quantity_of
+
+Protocol = Literal["hl7", "fhir", "openmhealth"]
+
+
+class PatientSettings(PartSettings, env_prefix="DOSETWIN_PATIENT_"):
+    """What makes pseudonyms of patients' ids."""
+
+    key: SecretStr = Field(SecretStr(""), repr=False, description="secret of the pseudonyms of sources without a table")
+
+
+class ProfileError(ValueError):
+    """A profile cannot be used; the message names file, field, value and mend."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class PatientsPart(_Part):
+    """Which ids count, and how they become pseudonyms."""
+
+    authorities: list[str] = []
+    types: list[str] = []
+    table: str = ""
+    placeholders: list[str] = []
+
+
+class _File(_Part):
+    id: Name
+    protocol: Protocol
+    mode: Literal["real", "test"]
+    zone: str = ""
+    charset: str = ""
+    date_only: Literal["refuse", "noon"] = "refuse"
+    values_without_result: bool = False
+    patients: PatientsPart = PatientsPart()
+    units: dict[str, str] = {}
+    codes: dict[str, str] = {}
+    drugs: dict[str, Annotated[str, Field(min_length=1, max_length=64)]] = {}
+    names: dict[str, str] = {}
+
+
+@dataclass(frozen=True)
+class Profile:
+    """A source, ready to read what it says."""
+
+    source: str
+    protocol: Protocol
+    codes: Codes
+    pseudonyms: Pseudonyms
+    test: bool = False
+    zone: ZoneInfo | None = None
+    charset: str = ""
+    days: bool = False
+    values_without_result: bool = False
+    units: dict[str, str] | None = None
+    names: dict[str, str] | None = None
+
+    @cached_property
+    def means(self) -> dict[str, str]:
+        """What the source's spellings of units mean, in UCUM."""
+        return self.units or {}
+
+    def named(self, quantity: str) -> str:
+        """What the ward's models call a quantity."""
+        return (self.names or {}).get(quantity, quantity)
+
+
+def read_profile(path: Path, key: bytes) -> Profile:
+    """The profile in a file.
+
+    Args:
+        path: the TOML file; a table of patients is beside it.
+        key: secret of the pseudonyms; needed where there is no table.
+
+    Raises:
+        ProfileError: it cannot be read, a field is unknown or wrong, or a secret is missing.
+    """
+    try:
+        with path.open("rb") as file:
+            said = _File.model_validate(tomllib.load(file))
+        zone = _zone(said.zone)
+        codes = Codes(said.codes, said.drugs)
+        _known_units(said.units)
+        _known_names(said.names)
+        table = _table(path.parent / said.patients.table) if said.patients.table else None
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"]))
+        raise ProfileError(f"{path}: field {field!r}: {first['msg']} (got {str(first.get('input'))[:60]!r})") from None
+    except OSError as error:
+        raise ProfileError(f"{path}: {error.strerror}: {error.filename}") from None
+    except ValueError as error:
+        raise ProfileError(f"{path}: {error}") from None
+    if table is None and len(key) < LEAST_KEY_BYTES:
+        variable = PatientSettings.variable("key")
+        mend = f"set {variable} to a secret of {LEAST_KEY_BYTES} bytes or more, or name a table under patients.table"
+        raise ProfileError(f"{path}: patients need a pseudonym: {mend}")
+    types = {"types": tuple(said.patients.types)} if said.patients.types else {}
+    test = said.mode == "test"
+    nobody = frozenset(said.patients.placeholders)
+    pseudonyms = Pseudonyms(key, table, tuple(said.patients.authorities), test=test, placeholders=nobody, **types)
+    return Profile(
+        source=said.id,
+        protocol=said.protocol,
+        codes=codes,
+        pseudonyms=pseudonyms,
+        test=test,
+        zone=zone,
+        charset=said.charset,
+        days=said.date_only == "noon",
+        values_without_result=said.values_without_result,
+        units=said.units,
+        names=said.names,
+    )
+
+
+def _zone(name: str) -> ZoneInfo | None:
+    try:
+        return ZoneInfo(name) if name else None
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        raise ValueError(f"field 'zone' {name!r}: no zone of the IANA database, as Europe/Berlin is") from None
+
+
+def _known_units(units: dict[str, str]) -> None:
+    for text, unit in units.items():
+        try:
+            quantity_of(unit)
+        except UnitError as error:
+            raise ValueError(f"field 'units' {text!r} = {unit!r}: {error}") from None
+
+
+def _known_names(names: dict[str, str]) -> None:
+    known = known_quantities()
+    for quantity in names:
+        if quantity not in known:
+            raise ValueError(f"field 'names' {quantity!r}: no such quantity; use one of {', '.join(sorted(known))}")
+
+
+def _table(path: Path) -> dict[tuple[str, str], str]:
+    wanted = ["authority", "id", "patient_id"]
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = csv.DictReader(file)
+        if rows.fieldnames != wanted:
+            raise ValueError(f"patients.table {path.name}: its first line is {','.join(wanted)!r}")
+        found: dict[tuple[str, str], str] = {}
+        for number, row in enumerate(rows, start=2):
+            place = (row["authority"] or "", row["id"] or "")
+            if not row["patient_id"] or not place[1] or place in found:
+                raise ValueError(f"patients.table {path.name}, line {number}: each id once, with its patient_id")
+            found[place] = row["patient_id"]
+    return found

@@ -1,0 +1,95 @@
+"""What a resource or a bundle says, whichever it is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from datetime import datetime
+
+from connectors.facts.fact import Fact, Found, NotAFact, Passed, Reading, Refusal
+from connectors.facts.profile import Profile
+from connectors.protocols.fhir.medications import read_given, read_request
+from connectors.protocols.fhir.observations import read_observation
+from connectors.protocols.fhir.resource import OURS, Resource, each, listed, member, only_known, text_of
+from connectors.protocols.fhir.times import moment
+
+
+def read(raw: bytes, profile: Profile, base: str = "") -> list[Reading]:
+    """What each resource says; those of tests are apart.
+
+    Args:
+        raw: a resource or a bundle in JSON.
+        profile: of the server.
+        base: its address, beside which an id is one thing.
+
+    Raises:
+        NotAFact: ``unsupported`` or ``malformed``: nothing of it can be read.
+    """
+    readings = []
+    for one in each(raw, base):
+        if isinstance(one, tuple):
+            place, named, when = one
+            kind, _, id_ = named.partition("/")
+            gone = Fact(("fhir", base, kind, id_, "*"), "", {}, None, None, place, "retracted")
+            readings.append(Reading((gone,), False, f"DELETE {kind}", _version(gone.key, when)))
+        else:
+            found = tuple(_found(one, profile))
+            said = next((fact.key for fact in found if isinstance(fact, Fact) and fact.status != "retracted"), ())
+            when = text_of(member(one.body, "meta", "lastUpdated"))
+            version = _version(one.key("*"), when) if text_of(one.body.get("id")) else None
+            readings.append(Reading(found, one.is_test, one.type, version, said))
+    return readings
+
+
+def _version(key: tuple[str, ...], when: str) -> tuple[tuple[str, ...], datetime] | None:
+    """The resource and when its server made this version of it, where it says."""
+    try:
+        made = moment(when)
+    except NotAFact:
+        return None
+    return (key, made.at) if made is not None and made.at.tzinfo is not None else None
+
+
+def _found(resource: Resource, profile: Profile) -> Iterator[Found]:
+    tags = listed(member(resource.body, "meta", "tag"))
+    if any(text_of(tag.get("system")) == OURS for tag in tags):
+        return iter([Passed(resource.place, "what a twin wrote itself")])
+    reader = _READERS.get(resource.type)
+    if reader is None:
+        return iter([Passed(resource.place, f"a resource that is not read ({resource.type[:40]})")])
+    return reader(resource, profile)
+
+
+def _association(resource: Resource, profile: Profile) -> Iterator[Found]:
+    """A DeviceUseStatement: whose a device is, from when on, and until when."""
+    body, place = resource.body, resource.place
+    try:
+        only_known(body)
+        if resource.status == "entered-in-error":
+            yield Fact(resource.key("*"), "", {}, None, None, place, "retracted")
+            return
+        if resource.status in ("intended", "on-hold"):
+            yield Passed(place, "a device that is not used yet")
+            return
+        device = resource.device_id()
+        if not device:
+            raise NotAFact("unknown_device", "no reference to a device")
+        period = body.get("timingPeriod")
+        begins = moment(member(period, "start")) or moment(body.get("timingDateTime"))
+        if begins is None:
+            raise NotAFact("no_time", "no time of use (timingPeriod, timingDateTime); an association needs one")
+        subject = resource.subject(profile.pseudonyms)
+        bound = {"device_id": device, "associated": True}
+        yield Fact(resource.key("begins"), "device_association", bound, subject, begins, place)
+        if ends := moment(member(period, "end")):
+            yield Fact(resource.key("ends"), "device_association", bound | {"associated": False}, subject, ends, place)
+    except NotAFact as error:
+        yield Refusal(place, error.reason, error.detail)
+
+
+_READERS: dict[str, Callable[[Resource, Profile], Iterator[Found]]] = {
+    "Observation": read_observation,
+    "MedicationAdministration": read_given,
+    "MedicationStatement": read_given,
+    "MedicationRequest": read_request,
+    "DeviceUseStatement": _association,
+}

@@ -1,0 +1,167 @@
+"""``dosetwin listen mllp|http|token``: what hospitals and wearables send, as it comes.
+
+A message is acknowledged when Kafka has all that it tells. What each source told before stands in a folder of the
+feed's own; it survives a restart, and whoever takes it away lets corrections lose what they correct.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from streams.terminal.options import (
+    Format,
+    Kafka,
+    Level,
+    LogFormat,
+    LogLevel,
+    MetricsHost,
+    MetricsPort,
+    Prefix,
+    examples,
+)
+
+app = typer.Typer(name="listen", no_args_is_help=True, help="Take what hospitals and wearables send, as it comes.")
+
+Host = Annotated[str, typer.Option(help="where to listen; by default this machine alone")]
+Remembered = Annotated[Path, typer.Option("--memory", file_okay=False, help="folder of what each source told before")]
+Certificate = Annotated[
+    Path | None, typer.Option("--certificate", exists=True, dir_okay=False, help="for TLS, PEM with its chain")
+]
+PrivateKey = Annotated[Path | None, typer.Option("--key", exists=True, dir_okay=False, help="of the certificate, PEM")]
+
+
+@app.command(epilog=examples("dosetwin listen mllp lab-east.toml --port 2575"))
+def mllp(
+    profile: Annotated[Path, typer.Argument(help="the source's profile", exists=True, dir_okay=False)],
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 2575,
+    peer: Annotated[list[str] | None, typer.Option(help="address that may connect; repeatable; any without")] = None,
+    certificate: Certificate = None,
+    key: PrivateKey = None,
+    authority: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="senders need a certificate of this authority, PEM"),
+    ] = None,
+    memory: Remembered = Path(".dosetwin/sources"),
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.TEXT,
+) -> None:
+    """Take HL7 v2 messages over MLLP until a signal: results, pumps, orders to pumps, alarms, monitors."""
+    from streams.listening import Place, listen_mllp
+
+    tls = _tls(certificate, key, authority)
+    places = _places(host, port, memory, (metrics_port, metrics_host), tls is not None)
+    _run(
+        lambda place: listen_mllp(place, profile, frozenset(peer or ()), tls),
+        Place,
+        places,
+        kafka,
+        prefix,
+        log_level,
+        log_format,
+    )
+
+
+@app.command(epilog=examples("dosetwin listen http tokens.toml --port 8502"))
+def http(
+    tokens: Annotated[Path, typer.Argument(help="who may send what", exists=True, dir_okay=False)],
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8502,
+    certificate: Certificate = None,
+    key: PrivateKey = None,
+    memory: Remembered = Path(".dosetwin/sources"),
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.TEXT,
+) -> None:
+    """Take events, and messages of sources with a profile, over HTTP until a signal."""
+    from streams.listening import Place, listen_http
+
+    places = _places(host, port, memory, (metrics_port, metrics_host), certificate is not None)
+    _run(
+        lambda place: listen_http(place, tokens, certificate, key), Place, places, kafka, prefix, log_level, log_format
+    )
+
+
+@app.command(epilog=examples("dosetwin listen token"))
+def token() -> None:
+    """Make a token: it is said once, with the digest that goes into the file of tokens."""
+    import hashlib
+    import secrets
+
+    made = secrets.token_urlsafe(32)
+    typer.echo(f"token:  {made}")
+    typer.echo(f"sha256: {hashlib.sha256(made.encode()).hexdigest()}")
+
+
+def _places(host: str, port: int, memory: Path, metrics: tuple[int | None, str], secured: bool) -> dict[str, Any]:
+    if host not in ("127.0.0.1", "localhost", "::1") and not secured:
+        typer.echo(
+            f"dosetwin: --host {host} would take patients' facts in the clear from other machines: give --certificate "
+            "and --key, or listen on 127.0.0.1 behind something that does",
+            err=True,
+        )
+        raise typer.Exit(2)
+    return {"host": host, "port": port, "memory": memory, "metrics": metrics}
+
+
+def _tls(certificate: Path | None, key: Path | None, authority: Path | None) -> Any:
+    """TLS of a listener, with certificates on both sides where an authority is named (IHE ATNA)."""
+    import ssl
+
+    if certificate is None:
+        if authority is not None:
+            typer.echo("dosetwin: --authority needs --certificate and --key", err=True)
+            raise typer.Exit(2)
+        return None
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except (OSError, ssl.SSLError) as error:
+        typer.echo(f"dosetwin: --certificate {certificate}: {error}; give the PEM files of both", err=True)
+        raise typer.Exit(2) from None
+    if authority is not None:
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def _run(
+    listen: Any,
+    place: Any,
+    places: dict[str, Any],
+    kafka: str | None,
+    prefix: str | None,
+    level: LogLevel,
+    form: LogFormat,
+) -> None:
+    """Listen until a signal; errors that the user can mend end it plainly."""
+    import asyncio
+    import json
+    import sys
+
+    from connectors.kafka.clients import KafkaUnreachable
+    from connectors.kafka.topics import TopicError
+    from connectors.settings import load_settings
+    from streams.terminal.logs import log_to_stderr
+    from streams.terminal.signals import stop_at_signals
+
+    log_to_stderr(level, form)
+    stop = stop_at_signals()
+    try:
+        settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        counted = asyncio.run(listen(place(settings=settings, stop=stop, **places)))
+    except (KafkaUnreachable, TopicError, OSError, ValueError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    print(json.dumps(counted), file=sys.stderr, flush=True)

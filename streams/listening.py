@@ -1,0 +1,158 @@
+"""A live way in, from its start to a signal: producer, memories, page for machines, and the door itself."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import ssl
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from threading import Event
+from typing import Any
+
+import structlog
+from aiokafka import AIOKafkaProducer
+from aiokafka.errors import KafkaError
+
+from connectors.facts.memory import Memory
+from connectors.facts.profile import Profile, read_profile
+from connectors.feeds.messages import key_of_patients
+from connectors.kafka.clients import KafkaUnreachable
+from connectors.kafka.topics import INPUT_BYTES, ensure_topics
+from connectors.listeners.http import Door
+from connectors.listeners.intake import Intake
+from connectors.listeners.metrics import registry_of
+from connectors.listeners.mllp import Listener
+from connectors.listeners.tokens import read_grants
+from connectors.settings import Settings
+from streams.terminal.metrics_page import Health, metrics_page
+from twin.units import convert
+
+CONFIRM_MS = 8_000
+"""Longest wait of a record for its confirmation; a sender is told to come again after that."""
+
+LOOK_SECONDS = 0.2
+"""Between two looks at whether to stop."""
+
+_log = structlog.get_logger("dosetwin.listen")
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a door is, and what stands behind it.
+
+    Attributes:
+        settings: which Kafka, and under which names.
+        host, port: where to listen; port 0 takes any free one.
+        memory: folder of what each source told before.
+        metrics: port and address of the page for machines.
+        stop: set when it is to end.
+    """
+
+    settings: Settings
+    host: str
+    port: int
+    memory: Path
+    metrics: tuple[int | None, str]
+    stop: Event
+
+
+async def listen_mllp(place: Place, profile: Path, peers: frozenset[str], tls: ssl.SSLContext | None) -> dict[str, Any]:
+    """Take HL7 v2 over MLLP for one source until told to stop; returns what was counted."""
+    known = read_profile(profile, key_of_patients())
+    async with _intakes(place, [known]) as (intakes, _):
+        listener = Listener(intakes[known.source], peers)
+        server = await listener.start(place.host, place.port, tls)
+        gauges = [("connections", "Senders that are connected", lambda: listener.connections)]
+        with metrics_page(registry_of(intakes, gauges), *place.metrics, _health(place)):
+            _log.info("listening", protocol="mllp", address=_address(server.sockets[0].getsockname()))
+            try:
+                await _stopped(place.stop)
+            finally:
+                await listener.stop(server)
+    return _summary(intakes)
+
+
+async def listen_http(place: Place, tokens: Path, certificate: Path | None, key: Path | None) -> dict[str, Any]:
+    """Take events and messages over HTTP until told to stop; returns what was counted."""
+    import uvicorn
+
+    grants = read_grants(tokens, time.monotonic)
+    profiles = [read_profile(grant.profile, key_of_patients()) for grant in grants.each if grant.profile is not None]
+    async with _intakes(place, profiles) as (intakes, producer):
+        door = Door(grants, producer, intakes, place.settings.topic_prefix)
+        config = uvicorn.Config(
+            door.application(), host=place.host, port=place.port, log_config=None, access_log=False,
+            server_header=False, lifespan="off", ssl_certfile=certificate, ssl_keyfile=key,
+        )  # fmt: skip
+        server = uvicorn.Server(config)
+        gauges: list[tuple[str, str, Callable[[], float]]] = [
+            ("requests", "Requests that came", lambda: door.requests),
+            ("accepted_events", "Events of our own that Kafka confirmed", lambda: door.accepted),
+            ("refused_events", "Events of our own that cannot be used", lambda: door.refused),
+        ]
+        with metrics_page(registry_of(intakes, gauges), *place.metrics, _health(place)):
+            serving = asyncio.create_task(server.serve())
+            try:
+                while not server.started and not serving.done():
+                    await asyncio.sleep(0.01)
+                if serving.done():
+                    raise OSError(f"cannot listen on {place.host}:{place.port}: choose another --port")
+                _log.info("listening", protocol="http", address=_address(server.servers[0].sockets[0].getsockname()))
+                await _stopped(place.stop)
+            finally:
+                server.should_exit = True
+                await serving
+    return _summary(intakes) | {"accepted": door.accepted, "refused_events": door.refused}
+
+
+@contextlib.asynccontextmanager
+async def _intakes(place: Place, profiles: list[Profile]) -> AsyncIterator[tuple[dict[str, Intake], AIOKafkaProducer]]:
+    """An intake for each profile, with its memory, on one producer."""
+    settings = place.settings
+    await asyncio.to_thread(ensure_topics, settings.kafka, settings.topic_prefix, settings.partitions)
+    await asyncio.to_thread(convert, 1.0, "10*3/uL", "10*9/L")  # reading the units takes seconds, and senders wait five
+    place.memory.mkdir(parents=True, exist_ok=True, mode=0o700)
+    producer = AIOKafkaProducer(
+        bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True, request_timeout_ms=CONFIRM_MS,
+        max_request_size=INPUT_BYTES,
+    )  # fmt: skip
+    async with contextlib.AsyncExitStack() as stack:
+        try:
+            await producer.start()
+        except KafkaError as error:
+            raise KafkaUnreachable(settings.kafka, type(error).__name__) from None
+        stack.push_async_callback(producer.stop)
+        intakes = {}
+        for profile in profiles:
+            if profile.source in intakes:
+                raise ValueError(f"two profiles have the id {profile.source!r}; each source has its own")
+            memory = Memory(place.memory / f"{profile.source}.sqlite")
+            stack.callback(memory.close)
+            intake = Intake(profile, memory, producer, settings.topic_prefix)
+            intakes[profile.source] = await stack.enter_async_context(intake)
+        yield intakes, producer
+
+
+def _health(place: Place) -> Health:
+    return Health(waiting=lambda: "it is to stop" if place.stop.is_set() else "")
+
+
+async def _stopped(stop: Event) -> None:
+    while not stop.is_set():
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _address(name: tuple[Any, ...]) -> str:
+    host, port = name[:2]
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+
+
+def _summary(intakes: Mapping[str, Intake]) -> dict[str, Any]:
+    return {
+        "messages": sum(one.counts.messages for one in intakes.values()),
+        "events": sum(sum(one.counts.events.values()) for one in intakes.values()),
+        "refused": sum(sum(one.counts.refused.values()) for one in intakes.values()),
+    }

@@ -1,0 +1,137 @@
+"""Which reader a resource goes to; deletions, associations, and what a twin wrote itself."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from connectors.facts.fact import Fact, NotAFact, Passed, Reading, Refusal
+from connectors.facts.memory import Memory
+from connectors.facts.telling import Teller, Telling
+from connectors.protocols.fhir.reading import read
+from connectors.protocols.fhir.resource import OURS
+from tests.connectors.facts import sources
+from tests.connectors.protocols.spoken import bundle, cuff, given, observation, raw, request
+
+PROFILE = sources.profile("fhir")
+
+
+def said(document: dict[str, Any]) -> list[Reading]:
+    return read(raw(document), PROFILE, "https://fhir.example")
+
+
+def told(memory: Memory, *documents: dict[str, Any]) -> list[Any]:
+    by = Teller(PROFILE, memory)
+    outcomes = [one for document in documents for reading in said(document) for one in by.tell(reading)]
+    return [event for one in outcomes if isinstance(one, Telling) for event in one.events]
+
+
+def use(**changes: Any) -> dict[str, Any]:
+    return {
+        "resourceType": "DeviceUseStatement",
+        "id": "use-1",
+        "status": "active",
+        "subject": {"reference": "Patient/4711"},
+        "device": {"reference": "Device/pump-9"},
+        "timingPeriod": {"start": "2026-03-02T08:00:00Z", "end": "2026-03-03T08:00:00Z"},
+    } | changes
+
+
+def test_each_resource_of_a_bundle_is_read_by_its_kind() -> None:
+    readings = said(bundle(observation(), cuff(), given(), request(), use(), {"resourceType": "Patient", "id": "1"}))
+    kinds = [[found.kind for found in one.found if isinstance(found, Fact)] for one in readings]
+    assert kinds == [
+        ["lab_result"], ["vital_sample", "vital_sample"], ["dose_given"], ["regimen_planned"],
+        ["device_association", "device_association"], [],
+    ]  # fmt: skip
+    assert [one.what for one in readings][-1] == "Patient"
+
+
+def test_a_deletion_takes_back_all_that_was_told_of_the_resource() -> None:
+    memory = Memory()
+    first = told(memory, cuff())
+    gone = {
+        "resourceType": "Bundle",
+        "type": "history",
+        "entry": [{"request": {"method": "DELETE", "url": "Observation/bp-1"}}],
+    }
+    events = told(memory, gone)
+    assert {event.replaces for event in events} == {event.event_id for event in first}
+    assert told(memory, gone) == []
+
+
+def test_a_new_version_with_another_code_takes_the_place_of_the_old() -> None:
+    memory = Memory()
+    (first,) = told(memory, observation())
+    platelets = {"coding": [{"system": "http://loinc.org", "code": "777-3"}]}
+    new, gone = told(memory, observation(210, code=platelets, status="corrected"))
+    assert (new.analyte, new.replaces) == ("platelets", None)
+    assert (gone.status, gone.replaces) == ("retracted", first.event_id)
+
+
+def test_a_history_ends_with_its_newest_version() -> None:
+    memory = Memory()
+    first, second = told(memory, bundle(observation(2.0), observation(1.0), kind="history"))
+    assert (first.value.value, second.value.value, second.replaces) == (1.0, 2.0, first.event_id)
+
+
+def test_a_history_that_is_read_again_tells_nothing() -> None:
+    memory = Memory()
+    versions = [
+        observation(value, meta={"lastUpdated": f"2026-03-02T1{value:.0f}:00:00Z"}) for value in (3.0, 2.0, 1.0)
+    ]
+    history = bundle(*versions, kind="history")
+    assert len(told(memory, history)) == 3
+    assert told(memory, history, versions[2], versions[1]) == []
+    deleted = {
+        "request": {"method": "DELETE", "url": "Observation/obs-1"},
+        "response": {"lastModified": "2026-03-02T11:30:00Z"},
+    }
+    assert told(memory, {"resourceType": "Bundle", "type": "history", "entry": [deleted]}) == []
+
+
+def test_an_association_begins_and_ends() -> None:
+    (reading,) = said(use())
+    begins, ends = reading.found
+    assert isinstance(begins, Fact)
+    assert isinstance(ends, Fact)
+    assert dict(begins.fields) == {"device_id": "Device/pump-9", "associated": True}
+    assert ends.fields["associated"] is False
+    (reading,) = said(use(timingPeriod=None, timingDateTime="2026-03-02T08:00:00Z"))
+    assert len(reading.found) == 1
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [({"timingPeriod": None}, "no_time"), ({"device": None}, "unknown_device"), ({"subject": None}, "no_patient"),
+     ({"timingPeriod": {"start": "soon"}}, "malformed"), ({"modifierExtension": [{"url": "x"}]}, "unsupported")],
+)  # fmt: skip
+def test_an_association_without_its_parts_is_refused(change: dict[str, Any], reason: str) -> None:
+    (reading,) = said(use(**change))
+    (found,) = reading.found
+    assert isinstance(found, Refusal)
+    assert found.reason == reason
+
+
+def test_a_device_that_is_not_used_yet_is_passed_over_and_an_error_is_taken_back() -> None:
+    assert isinstance(said(use(status="intended"))[0].found[0], Passed)
+    (found,) = said(use(status="entered-in-error"))[0].found
+    assert isinstance(found, Fact)
+    assert found.status == "retracted"
+
+
+def test_what_a_twin_wrote_does_not_come_back_as_measured() -> None:
+    (reading,) = said(observation(meta={"tag": [{"system": OURS, "code": "estimate"}]}))
+    assert [type(found) for found in reading.found] == [Passed]
+
+
+def test_tests_are_told_apart_from_the_rest_of_a_bundle() -> None:
+    tagged = observation(id="t", meta={"security": [{"code": "HTEST"}]})
+    assert [one.is_test for one in said(bundle(observation(), tagged))] == [False, True]
+
+
+def test_what_is_no_resource_is_refused() -> None:
+    for text in (b"", b"7", b"<x/>"):
+        with pytest.raises(NotAFact):
+            read(text, PROFILE)

@@ -1,0 +1,151 @@
+"""The ways in as processes on a real Kafka: killed while senders send, nothing is lost and nothing told twice."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import socket
+import subprocess
+import time
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx2
+import pytest
+
+from connectors.kafka.clients import open_consumer, records_to
+from connectors.kafka.topics import LABS
+from connectors.protocols.hl7.mllp import Frames, framed
+from connectors.services.ports import answers, free_ports
+from tests.connectors.listeners.test_intake import result
+from tests.streams.worker.forks import Forked
+from twin.events import LabResult, decode
+
+KILLS = 20
+RESULTS = 200
+
+
+def surroundings_of(kafka: str) -> dict[str, str]:
+    """Environment of a way in on topics of its own."""
+    own = {"KAFKA": kafka, "TOPIC_PREFIX": f"listen-{uuid.uuid4().hex[:8]}.", "PATIENT_KEY": "k" * 20}
+    return os.environ | {f"DOSETWIN_{name}": value for name, value in own.items()}
+
+
+@pytest.fixture
+def surroundings(kafka: str) -> dict[str, str]:
+    return surroundings_of(kafka)
+
+
+@contextlib.contextmanager
+def started(arguments: list[str], port: int, environment: dict[str, str]) -> Iterator[Forked]:
+    """A way in that takes connections; ended with the context."""
+    with open(os.devnull, "wb") as log:
+        process = Forked(["listen", *arguments], environment, log.fileno())
+    try:
+        until = time.monotonic() + 120
+        while not answers(f"127.0.0.1:{port}"):
+            assert process.poll() is None
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        yield process
+    finally:
+        process.send_signal(signal.SIGTERM)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(30)
+        process.kill()
+
+
+def told(environment: dict[str, str]) -> list[LabResult]:
+    """Every result that stands in Kafka, in order of arrival."""
+    from kafka import TopicPartition
+
+    topic = environment["DOSETWIN_TOPIC_PREFIX"] + LABS
+    consumer = open_consumer(environment["DOSETWIN_KAFKA"])
+    try:
+        parts = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic) or ())]
+        events = [decode(record.value) for record in records_to(consumer, consumer.end_offsets(parts))]
+    finally:
+        consumer.close()
+    return [event for event in events if isinstance(event, LabResult)]
+
+
+def sent(raw: bytes, port: int) -> bool:
+    """Whether a message was sent and accepted within a few seconds."""
+    try:
+        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+            connection.sendall(framed(raw))
+            frames = Frames()
+            while received := connection.recv(65536):
+                for answer in frames.feed(received):
+                    return b"MSA|AA|" in answer
+    except OSError:
+        pass
+    return False
+
+
+def profile(folder: Path) -> Path:
+    path = folder / "lab-east.toml"
+    path.write_text('id = "lab-east"\nprotocol = "hl7"\nmode = "real"\n')
+    return path
+
+
+def test_a_feed_that_is_killed_at_any_moment_loses_nothing_and_tells_nothing_twice(
+    surroundings: dict[str, str], tmp_path: Path
+) -> None:
+    chance, (port,) = random.Random(11), free_ports(1)
+    arguments = ["mllp", str(profile(tmp_path)), "--port", str(port), "--memory", str(tmp_path / "memory")]
+    messages = [result(f"{n}.5", order=f"R-{n}") for n in range(RESULTS)]
+    messages += [result(f"{n}.25", order=f"R-{n}", status="C") for n in range(RESULTS)]
+    waiting = iter(messages)
+    current = next(waiting, None)
+    for kill in range(KILLS + 1):
+        with started(arguments, port, surroundings) as process:
+            left = chance.randrange(2 * len(messages) // KILLS) if kill < KILLS else len(messages)
+            while current is not None and left:
+                if left == 1 and kill < KILLS:
+                    process.send_signal(signal.SIGKILL)  # while a message is on its way, or just before it
+                if sent(current, port):
+                    current = next(waiting, None)
+                elif process.poll() is not None or left == 1:
+                    break
+                left -= 1
+            process.kill()
+    assert current is None
+    events = {event.event_id: event for event in told(surroundings)}
+    first = [event for event in events.values() if event.status == "final"]
+    corrected = [event for event in events.values() if event.status == "corrected"]
+    assert sorted(event.value.value for event in first) == [n + 0.5 for n in range(RESULTS)]
+    assert sorted(event.value.value for event in corrected) == [n + 0.25 for n in range(RESULTS)]
+    assert {event.replaces for event in corrected} == {event.event_id for event in first}
+
+
+def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[str, str], tmp_path: Path) -> None:
+    import hashlib
+
+    mine, other = (hashlib.sha256(token).hexdigest() for token in (b"secret", b"other"))
+    (tmp_path / "tokens.toml").write_text(
+        f'[[token]]\nsource = "{LabResult.example().source}"\nsha256 = "{mine}"\n'
+        f'[[token]]\nsource = "lab-east"\nsha256 = "{other}"\nprofile = "lab-east.toml"\n'
+    )
+    profile(tmp_path)
+    (port,) = free_ports(1)
+    arguments = ["http", str(tmp_path / "tokens.toml"), "--port", str(port), "--memory", str(tmp_path / "memory")]
+    url, own = f"http://127.0.0.1:{port}/v1", LabResult.example().model_dump(mode="json", exclude_none=True)
+    with started(arguments, port, surroundings) as process:
+        answer = httpx2.post(f"{url}/events", json=own, headers={"authorization": "Bearer secret"}, timeout=60)
+        assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
+        hl7 = {"authorization": "Bearer other", "content-type": "application/hl7-v2+er7"}
+        for raw, status in (
+            (result("1.2"), "accepted"),
+            (result("1.2"), "repeated"),
+            (result("9", unit="K/uL"), "refused"),
+        ):
+            answer = httpx2.post(f"{url}/messages", content=raw, headers=hl7, timeout=60)
+            assert (answer.status_code, answer.json()["results"][0]["status"]) == (202, status)
+        assert httpx2.post(f"{url}/messages", content=b"?", headers=hl7, timeout=60).status_code == 422
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(60) == 0
+    assert sorted(event.value.value for event in told(surroundings)) == sorted([own["value"]["value"], 1.2])

@@ -1,0 +1,74 @@
+"""The page for whoever connects a ward keeps its word: its files are read, its commands do what it says."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from connectors.facts.profile import read_profile
+from connectors.listeners.tokens import read_grants
+from connectors.services.ports import free_ports
+from streams.cli import app
+from tests.connectors.listeners.test_intake import result
+from tests.places import ROOT
+from tests.streams.test_listening import started, surroundings_of, told
+from twin.events import decode
+
+PAGE = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
+FILES = {found[0]: found[1] for found in re.findall(r"```toml\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)}
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("DOSETWIN_PATIENT_KEY", "k" * 20)
+    for name, text in FILES.items():
+        (tmp_path / name).write_text(text)
+    (tmp_path / "result.hl7").write_bytes(result("1.2", unit="K/uL"))
+    return tmp_path
+
+
+def test_the_profile_is_one(folder: Path) -> None:
+    profile = read_profile(folder / "lab-east.toml", b"k" * 20)
+    assert profile.named("weight") == "WT"
+
+
+def test_recorded_messages_are_checked_and_fed_as_it_says(folder: Path) -> None:
+    profile, message = str(folder / "lab-east.toml"), str(folder / "result.hl7")
+    checked = CliRunner().invoke(app, ["feed", "check", profile, message])
+    assert (checked.exit_code, checked.stderr.strip()) == (0, '{"events": 1}')
+    assert "final lab_result" in checked.stdout
+    out = folder / "events.ndjson"
+    assert CliRunner().invoke(app, ["feed", "messages", profile, message, "--out", str(out)]).exit_code == 0
+    assert decode(out.read_bytes().strip()).source == "lab-east"
+
+
+def test_the_tokens_are_a_file_of_them_once_the_digest_is_there(folder: Path) -> None:
+    made = CliRunner().invoke(app, ["listen", "token"])
+    digest = re.search(r"sha256: ([0-9a-f]{64})", made.stdout)
+    assert digest is not None
+    path = folder / "tokens.toml"
+    path.write_text(path.read_text().replace('"..."', f'"{digest[1]}"'))
+    (grant,) = read_grants(path, lambda: 0.0).each
+    example = re.search(r"-d '(\{.*?\})'", PAGE, re.DOTALL)
+    assert example is not None
+    event = decode(json.dumps(json.loads(example[1])).encode())
+    assert grant.forbids(event) == ""
+
+
+def test_a_real_sender_is_answered_and_the_fact_is_in_kafka(folder: Path, kafka: str) -> None:
+    surroundings, (port,) = surroundings_of(kafka), free_ports(1)
+    command = re.search(r"^mllp_send (.*)$", PAGE, re.MULTILINE)
+    assert command is not None
+    words = command[1].replace("2575", str(port)).replace("result.hl7", str(folder / "result.hl7")).split()
+    arguments = ["mllp", str(folder / "lab-east.toml"), "--port", str(port), "--memory", str(folder / "memory")]
+    with started(arguments, port, surroundings):
+        sender = Path(sys.executable).parent / "mllp_send"
+        said = subprocess.run([sender, *words], capture_output=True, text=True, timeout=120, check=True)
+    assert "MSA|AA|1" in said.stdout
+    assert [event.value.value for event in told(surroundings)] == [1.2]
