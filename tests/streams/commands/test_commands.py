@@ -49,7 +49,9 @@ def accept(words: list[str]) -> None:
 
 def test_every_command_has_an_example_that_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    for name in ("counts.csv", "my.toml", "words.ndjson", "bindings.ndjson"):
+    own = ("counts.csv", "my.toml", "words.ndjson", "bindings.ndjson")
+    of_sources = ("lab-east.toml", "ehr.toml", "tokens.toml", "result.hl7", "bundle.json")
+    for name in (*own, *of_sources):
         (tmp_path / name).touch()
     lacking = []
     for path, command in every_command(typer.main.get_command(app)):
