@@ -21,11 +21,13 @@ from connectors.facts.profile import Profile, read_profile
 from connectors.feeds.messages import key_of_patients
 from connectors.kafka.clients import KafkaUnreachable
 from connectors.kafka.topics import INPUT_BYTES, ensure_topics
+from connectors.listeners.again import read_again
 from connectors.listeners.http import Door
 from connectors.listeners.intake import Intake
 from connectors.listeners.metrics import registry_of
 from connectors.listeners.mllp import Listener
 from connectors.listeners.tokens import read_grants
+from connectors.protocols.recorded import readings
 from connectors.settings import Settings
 from streams.terminal.metrics_page import Health, metrics_page
 from twin.units import convert
@@ -106,6 +108,15 @@ async def listen_http(place: Place, tokens: Path, certificate: Path | None, key:
                 server.should_exit = True
                 await serving
     return _summary(intakes) | {"accepted": door.accepted, "refused_events": door.refused}
+
+
+async def listen_again(place: Place, profile: Path) -> dict[str, Any]:
+    """Read what is kept of a source again, by its profile as it is now; returns what was counted."""
+    known = read_profile(profile, key_of_patients())
+    async with _intakes(place, [known]) as (intakes, _):
+        intake = intakes[known.source]
+        again = await read_again(intake, intake.memory, lambda raw: readings(raw, known))
+    return _summary(intakes) | {"kept": again.refused}
 
 
 @contextlib.asynccontextmanager

@@ -106,7 +106,7 @@ class Intake:
     ) -> None:
         self.profile = profile
         self.counts = Counts()
-        self._memory = memory
+        self.memory = memory
         self._teller = Teller(profile, memory)
         self._sender = sender
         self._prefix = prefix
@@ -158,7 +158,7 @@ class Intake:
                         one.done.set_exception(NotSafe(type(error).__name__))
 
     async def _take(self, together: Sequence[_Waiting]) -> None:
-        with self._memory.together():
+        with self.memory.together():
             taken = [self._tell(one) for one in together]
             letters = [
                 letter for one, found in zip(together, taken, strict=True) for letter in self._letters(one, found)
@@ -166,9 +166,9 @@ class Intake:
         events: list[InputEvent] = [event for one in taken for outcome in one.outcomes if isinstance(outcome, Telling)
                                     for event in outcome.events]  # fmt: skip
         if self._owing:
-            events = list(self._memory.unsent())
+            events = list(self.memory.unsent())
         await self._send([*events, *letters])
-        self._memory.sent(events)
+        self.memory.sent(events)
         self._owing = False
         for one, found in zip(together, taken, strict=True):
             self.counts.count(found.outcomes)
@@ -191,7 +191,7 @@ class Intake:
         refused = [outcome for outcome in taken.outcomes if isinstance(outcome, Refusal)]
         if not refused:
             return []
-        digest = self._memory.keep(one.raw)
+        digest = self.memory.keep(one.raw)
         where = f"source {self.profile.source!r}, message {digest}"
         return [Rejected(reason=r.reason, detail=f"{where}, {r.place}: {r.detail}") for r in refused]
 

@@ -149,3 +149,9 @@ def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[st
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert sorted(event.value.value for event in told(surroundings)) == sorted([own["value"]["value"], 1.2])
+    mended = profile(tmp_path)
+    mended.write_text(mended.read_text() + '[units]\n"K/uL" = "10*3/uL"\n')
+    with open(os.devnull, "wb") as log:
+        again = Forked(["listen", "again", str(mended), *arguments[-2:]], surroundings, log.fileno())
+    assert again.wait(120) == 0
+    assert 9 in [event.value.value for event in told(surroundings)]

@@ -93,6 +93,22 @@ def http(
     )
 
 
+@app.command(epilog=examples("dosetwin listen again lab-east.toml"))
+def again(
+    profile: Annotated[Path, typer.Argument(help="the source's profile", exists=True, dir_okay=False)],
+    memory: Remembered = Path(".dosetwin/sources"),
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.TEXT,
+) -> None:
+    """Read messages of which something was refused again, by a mended profile; stop the source's way in first."""
+    from streams.listening import Place, listen_again
+
+    places = _places("127.0.0.1", 0, memory, (None, "127.0.0.1"), secured=False)
+    _run(lambda place: listen_again(place, profile), Place, places, kafka, prefix, log_level, log_format)
+
+
 @app.command(epilog=examples("dosetwin listen token"))
 def token() -> None:
     """Make a token: it is said once, with the digest that goes into the file of tokens."""
@@ -152,6 +168,7 @@ def _run(
 
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError
+    from connectors.listeners.intake import NotSafe
     from connectors.settings import load_settings
     from streams.terminal.logs import log_to_stderr
     from streams.terminal.signals import stop_at_signals
@@ -161,7 +178,7 @@ def _run(
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         counted = asyncio.run(listen(place(settings=settings, stop=stop, **places)))
-    except (KafkaUnreachable, TopicError, OSError, ValueError) as error:
+    except (KafkaUnreachable, TopicError, NotSafe, OSError, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     print(json.dumps(counted), file=sys.stderr, flush=True)

@@ -8,6 +8,7 @@ with the environment that it is given, its log as stderr, and ends as any interp
 from __future__ import annotations
 
 import atexit
+import contextlib
 import functools
 import importlib
 import json
@@ -92,7 +93,8 @@ class Forked:
     def send_signal(self, number: int) -> None:
         """To the command, if it runs."""
         if self.poll() is None:
-            os.kill(self.pid, number)
+            with contextlib.suppress(ProcessLookupError):  # it has ended, and its keeper has not told yet
+                os.kill(self.pid, number)
 
     def kill(self) -> None:
         """SIGKILL."""
