@@ -28,6 +28,7 @@ from connectors.listeners.metrics import registry_of
 from connectors.listeners.mllp import Listener
 from connectors.listeners.tokens import read_grants
 from connectors.protocols.recorded import readings
+from connectors.services.ports import joined
 from connectors.settings import Settings
 from streams.terminal.metrics_page import Health, metrics_page
 from twin.units import convert
@@ -69,7 +70,7 @@ async def listen_mllp(place: Place, profile: Path, peers: frozenset[str], tls: s
         server = await listener.start(place.host, place.port, tls)
         gauges = [("connections", "Senders that are connected", lambda: listener.connections)]
         with metrics_page(registry_of(intakes, gauges), *place.metrics, _health(place)):
-            _log.info("listening", protocol="mllp", address=_address(server.sockets[0].getsockname()))
+            _log.info("listening", protocol="mllp", address=joined(*server.sockets[0].getsockname()[:2]))
             try:
                 await _stopped(place.stop)
             finally:
@@ -102,7 +103,7 @@ async def listen_http(place: Place, tokens: Path, certificate: Path | None, key:
                     await asyncio.sleep(0.01)
                 if serving.done():
                     raise OSError(f"cannot listen on {place.host}:{place.port}: choose another --port")
-                _log.info("listening", protocol="http", address=_address(server.servers[0].sockets[0].getsockname()))
+                _log.info("listening", protocol="http", address=joined(*server.servers[0].sockets[0].getsockname()[:2]))
                 await _stopped(place.stop)
             finally:
                 server.should_exit = True
@@ -156,14 +157,9 @@ async def _stopped(stop: Event) -> None:
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _address(name: tuple[Any, ...]) -> str:
-    host, port = name[:2]
-    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
-
-
 def _summary(intakes: Mapping[str, Intake]) -> dict[str, Any]:
     return {
         "messages": sum(one.counts.messages for one in intakes.values()),
-        "events": sum(sum(one.counts.events.values()) for one in intakes.values()),
-        "refused": sum(sum(one.counts.refused.values()) for one in intakes.values()),
+        "events": sum(one.counts.events.total() for one in intakes.values()),
+        "refused": sum(one.counts.refused.total() for one in intakes.values()),
     }

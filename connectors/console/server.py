@@ -29,6 +29,7 @@ from starlette.websockets import WebSocket
 from connectors.console.board import UnknownPatient
 from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.topic_reader import LiveBoard, TopicReader
+from connectors.services.ports import LOCAL_HOSTS, joined
 
 STATIC = Path(__file__).parent / "static"
 CHARTS = STATIC / "vendor" / "uPlot.iife.min.js"
@@ -48,10 +49,6 @@ HEADERS = {
     "cross-origin-resource-policy": "same-origin",
     "cache-control": "no-cache",
 }
-
-
-LOCAL_HOSTS = ("127.0.0.1", "localhost", "::1")
-"""Names of this machine for itself."""
 
 
 class ConsoleError(RuntimeError):
@@ -169,7 +166,7 @@ def listen(host: str, port: int) -> socket.socket:
 def address_of(listener: socket.socket) -> str:
     """The page's address, e.g. ``http://127.0.0.1:8500``."""
     host, port = listener.getsockname()[:2]
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+    return f"http://{joined(host, port)}"
 
 
 def serve(app: ASGIApp, listener: socket.socket) -> None:

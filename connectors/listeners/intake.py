@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from collections import Counter
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -21,7 +22,7 @@ from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile
 from connectors.facts.telling import Outcome, Teller, Telling
 from connectors.listeners.routes import outgoing
-from twin.events import Event, InputEvent, Rejected
+from twin.events import Event, InputEvent, Rejected, kind_of
 
 MOST_TOGETHER = 200
 """Messages that share one write of the memory."""
@@ -62,8 +63,8 @@ class Counts:
     """What a source said so far, by what became of it; nothing in it is of a patient."""
 
     messages: int = 0
-    events: dict[str, int] = field(default_factory=dict)
-    refused: dict[str, int] = field(default_factory=dict)
+    events: Counter[str] = field(default_factory=Counter)
+    refused: Counter[str] = field(default_factory=Counter)
     passed: int = 0
     repeated: int = 0
     unsafe: int = 0
@@ -74,15 +75,13 @@ class Counts:
         for outcome in outcomes:
             match outcome:
                 case Refusal(reason=reason):
-                    self.refused[reason] = self.refused.get(reason, 0) + 1
+                    self.refused[reason] += 1
                 case Passed():
                     self.passed += 1
                 case Telling(events=()):
                     self.repeated += 1
                 case Telling(events=events):
-                    for event in events:
-                        kind = getattr(event, "kind", "")
-                        self.events[kind] = self.events.get(kind, 0) + 1
+                    self.events.update(kind_of(type(event)) for event in events)
 
 
 class Intake:

@@ -7,6 +7,9 @@ import socket
 
 LOOPBACK = "127.0.0.1"
 
+LOCAL_HOSTS = (LOOPBACK, "localhost", "::1")
+"""Names of this machine for itself."""
+
 
 def free_ports(count: int, preferred: tuple[int, ...] = ()) -> tuple[int, ...]:
     """``count`` different ports of the loopback address that nobody uses now, ``preferred`` ones where possible."""
@@ -21,6 +24,11 @@ def free_ports(count: int, preferred: tuple[int, ...] = ()) -> tuple[int, ...]:
                 listener.bind((LOOPBACK, port))
                 found.append(listener.getsockname()[1])
         return tuple(found)
+
+
+def joined(host: str, port: int) -> str:
+    """``host:port``, an address of IPv6 in brackets."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 def answers(address: str, timeout: float = 1.0) -> bool:

@@ -23,6 +23,7 @@ from prometheus_client import CollectorRegistry, make_wsgi_app
 from prometheus_client.core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from connectors.services.ports import joined
 from streams.terminal.version import version
 
 Trouble = Callable[[], str]
@@ -64,8 +65,7 @@ def metrics_page(
         raise OSError(
             error.errno, f"cannot serve metrics on {host}:{port} ({error.strerror or error}): {mend}"
         ) from None
-    shown = f"[{host}]" if ":" in host else host
-    address = f"http://{shown}:{server.server_port}/metrics"
+    address = f"http://{joined(host, server.server_port)}/metrics"
     structlog.get_logger("dosetwin").info("metrics", address=address)
     threading.Thread(target=server.serve_forever, name="metrics", daemon=True).start()
     try:

@@ -56,7 +56,6 @@ def console(
     from connectors.console.metrics import console_metrics
     from connectors.console.server import (
         CHARTS,
-        LOCAL_HOSTS,
         ConsoleError,
         address_of,
         create_app,
@@ -66,6 +65,7 @@ def console(
         waits_for,
     )
     from connectors.console.topic_reader import LiveBoard, TopicReader
+    from connectors.services.ports import LOCAL_HOSTS
     from connectors.settings import SettingsError, load_settings
     from streams.terminal.logs import log_to_stderr
     from streams.terminal.metrics_page import Health, metrics_page

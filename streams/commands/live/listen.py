@@ -121,7 +121,9 @@ def token() -> None:
 
 
 def _places(host: str, port: int, memory: Path, metrics: tuple[int | None, str], secured: bool) -> dict[str, Any]:
-    if host not in ("127.0.0.1", "localhost", "::1") and not secured:
+    from connectors.services.ports import LOCAL_HOSTS
+
+    if host not in LOCAL_HOSTS and not secured:
         typer.echo(
             f"dosetwin: --host {host} would take patients' facts in the clear from other machines: give --certificate "
             "and --key, or listen on 127.0.0.1 behind something that does",
