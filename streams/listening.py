@@ -25,7 +25,7 @@ from connectors.listeners.again import read_again
 from connectors.listeners.http import Door
 from connectors.listeners.intake import Intake
 from connectors.listeners.metrics import registry_of
-from connectors.listeners.mllp import Listener
+from connectors.listeners.mllp import LEAVE_SECONDS, Listener
 from connectors.listeners.tokens import read_grants
 from connectors.protocols.recorded import readings
 from connectors.services.ports import joined
@@ -52,6 +52,7 @@ class Place:
         memory: folder of what each source told before.
         metrics: port and address of the page for machines.
         stop: set when it is to end.
+        tls: of the door; in the clear without it.
     """
 
     settings: Settings
@@ -60,14 +61,15 @@ class Place:
     memory: Path
     metrics: tuple[int | None, str]
     stop: Event
+    tls: ssl.SSLContext | None = None
 
 
-async def listen_mllp(place: Place, profile: Path, peers: frozenset[str], tls: ssl.SSLContext | None) -> dict[str, Any]:
+async def listen_mllp(place: Place, profile: Path, peers: frozenset[str]) -> dict[str, Any]:
     """Take HL7 v2 over MLLP for one source until told to stop; returns what was counted."""
     known = read_profile(profile, key_of_patients())
     async with _intakes(place, [known]) as (intakes, _):
         listener = Listener(intakes[known.source], peers)
-        server = await listener.start(place.host, place.port, tls)
+        server = await listener.start(place.host, place.port, place.tls)
         gauges = [("connections", "Senders that are connected", lambda: listener.connections)]
         with metrics_page(registry_of(intakes, gauges), *place.metrics, _health(place)):
             _log.info("listening", protocol="mllp", address=joined(*server.sockets[0].getsockname()[:2]))
@@ -78,17 +80,19 @@ async def listen_mllp(place: Place, profile: Path, peers: frozenset[str], tls: s
     return _summary(intakes)
 
 
-async def listen_http(place: Place, tokens: Path, certificate: Path | None, key: Path | None) -> dict[str, Any]:
+async def listen_http(place: Place, tokens: Path) -> dict[str, Any]:
     """Take events and messages over HTTP until told to stop; returns what was counted."""
     import uvicorn
 
     grants = read_grants(tokens, time.monotonic)
+    tls = place.tls
     profiles = [read_profile(grant.profile, key_of_patients()) for grant in grants.each if grant.profile is not None]
     async with _intakes(place, profiles) as (intakes, producer):
         door = Door(grants, producer, intakes, place.settings.topic_prefix)
         config = uvicorn.Config(
             door.application(), host=place.host, port=place.port, log_config=None, access_log=False,
-            server_header=False, lifespan="off", ssl_certfile=certificate, ssl_keyfile=key,
+            server_header=False, lifespan="off", ssl_context_factory=None if tls is None else lambda *_: tls,
+            timeout_graceful_shutdown=round(LEAVE_SECONDS),
         )  # fmt: skip
         server = uvicorn.Server(config)
         gauges: list[tuple[str, str, Callable[[], float]]] = [

@@ -37,6 +37,9 @@ HALF_SECONDS = 30.0
 
 CHUNK = 65_536
 
+LEAVE_SECONDS = 5.0
+"""A sender over TLS that does not say good-bye when its connection is closed is waited for so long."""
+
 NEVER = frozenset({"malformed", "charset", "unsupported", "test_message"})
 """Reasons for which a message as a whole can never be taken, however often it is sent."""
 
@@ -64,7 +67,8 @@ class Listener:
 
     async def start(self, host: str, port: int, tls: ssl.SSLContext | None = None) -> asyncio.Server:
         """Begin to listen; port 0 takes any free one."""
-        return await asyncio.start_server(self._connected, host, port, ssl=tls)
+        leave = None if tls is None else LEAVE_SECONDS
+        return await asyncio.start_server(self._connected, host, port, ssl=tls, ssl_shutdown_timeout=leave)
 
     async def stop(self, server: asyncio.Server) -> None:
         """Take no more, and let go of those who are connected."""

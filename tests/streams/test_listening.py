@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import random
 import signal
@@ -20,6 +21,7 @@ from connectors.kafka.clients import open_consumer, records_to
 from connectors.kafka.topics import LABS
 from connectors.protocols.hl7.mllp import Frames, framed
 from connectors.services.ports import answers, free_ports
+from tests.connectors.listeners.certificates import make_certificates, sender_tls
 from tests.connectors.listeners.test_intake import result
 from tests.streams.worker.forks import Forked
 from twin.events import LabResult, decode
@@ -123,8 +125,8 @@ def test_a_feed_that_is_killed_at_any_moment_loses_nothing_and_tells_nothing_twi
 
 
 def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[str, str], tmp_path: Path) -> None:
-    import hashlib
-
+    certificates = make_certificates(tmp_path)
+    tls = sender_tls(certificates, "ward")
     mine, other = (hashlib.sha256(token).hexdigest() for token in (b"secret", b"other"))
     (tmp_path / "tokens.toml").write_text(
         f'[[token]]\nsource = "{LabResult.example().source}"\nsha256 = "{mine}"\n'
@@ -132,10 +134,15 @@ def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[st
     )
     profile(tmp_path)
     (port,) = free_ports(1)
-    arguments = ["http", str(tmp_path / "tokens.toml"), "--port", str(port), "--memory", str(tmp_path / "memory")]
-    url, own = f"http://127.0.0.1:{port}/v1", LabResult.example().model_dump(mode="json", exclude_none=True)
-    with started(arguments, port, surroundings) as process:
-        answer = httpx2.post(f"{url}/events", json=own, headers={"authorization": "Bearer secret"}, timeout=60)
+    ours = ("--certificate", "server.pem", "--key", "server.key", "--authority", "ward.pem")
+    secured = [word if word.startswith("--") else str(certificates / word) for word in ours]
+    arguments = ["http", str(tmp_path / "tokens.toml"), "--port", str(port), *secured]
+    arguments += ["--memory", str(tmp_path / "memory")]
+    url, own = f"https://127.0.0.1:{port}/v1", LabResult.example().model_dump(mode="json", exclude_none=True)
+    with started(arguments, port, surroundings) as process, httpx2.Client(verify=tls, timeout=60) as sender:
+        with pytest.raises(httpx2.TransportError):
+            httpx2.get(f"{url}/openapi.json", verify=sender_tls(certificates), timeout=60)
+        answer = sender.post(f"{url}/events", json=own, headers={"authorization": "Bearer secret"})
         assert (answer.status_code, answer.json()["accepted"]) == (202, 1)
         hl7 = {"authorization": "Bearer other", "content-type": "application/hl7-v2+er7"}
         for raw, status in (
@@ -143,9 +150,10 @@ def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[st
             (result("1.2"), "repeated"),
             (result("9", unit="K/uL"), "refused"),
         ):
-            answer = httpx2.post(f"{url}/messages", content=raw, headers=hl7, timeout=60)
+            answer = sender.post(f"{url}/messages", content=raw, headers=hl7)
             assert (answer.status_code, answer.json()["results"][0]["status"]) == (202, status)
-        assert httpx2.post(f"{url}/messages", content=b"?", headers=hl7, timeout=60).status_code == 422
+        assert sender.post(f"{url}/messages", content=b"?", headers=hl7).status_code == 422
+        sender.close()
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert sorted(event.value.value for event in told(surroundings)) == sorted([own["value"]["value"], 1.2])

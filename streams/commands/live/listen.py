@@ -31,6 +31,10 @@ Certificate = Annotated[
     Path | None, typer.Option("--certificate", exists=True, dir_okay=False, help="for TLS, PEM with its chain")
 ]
 PrivateKey = Annotated[Path | None, typer.Option("--key", exists=True, dir_okay=False, help="of the certificate, PEM")]
+Authority = Annotated[
+    Path | None,
+    typer.Option("--authority", exists=True, dir_okay=False, help="senders need a certificate of this authority, PEM"),
+]
 
 
 @app.command(epilog=examples("dosetwin listen mllp lab-east.toml --port 2575"))
@@ -41,10 +45,7 @@ def mllp(
     peer: Annotated[list[str] | None, typer.Option(help="address that may connect; repeatable; any without")] = None,
     certificate: Certificate = None,
     key: PrivateKey = None,
-    authority: Annotated[
-        Path | None,
-        typer.Option(exists=True, dir_okay=False, help="senders need a certificate of this authority, PEM"),
-    ] = None,
+    authority: Authority = None,
     memory: Remembered = Path(".dosetwin/sources"),
     kafka: Kafka = None,
     prefix: Prefix = None,
@@ -56,10 +57,9 @@ def mllp(
     """Take HL7 v2 messages over MLLP until a signal: results, pumps, orders to pumps, alarms, monitors."""
     from streams.listening import Place, listen_mllp
 
-    tls = _tls(certificate, key, authority)
-    places = _places(host, port, memory, (metrics_port, metrics_host), tls is not None)
+    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority)
     _run(
-        lambda place: listen_mllp(place, profile, frozenset(peer or ()), tls),
+        lambda place: listen_mllp(place, profile, frozenset(peer or ())),
         Place,
         places,
         kafka,
@@ -76,6 +76,7 @@ def http(
     port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8502,
     certificate: Certificate = None,
     key: PrivateKey = None,
+    authority: Authority = None,
     memory: Remembered = Path(".dosetwin/sources"),
     kafka: Kafka = None,
     prefix: Prefix = None,
@@ -87,10 +88,8 @@ def http(
     """Take events, and messages of sources with a profile, over HTTP until a signal."""
     from streams.listening import Place, listen_http
 
-    places = _places(host, port, memory, (metrics_port, metrics_host), certificate is not None)
-    _run(
-        lambda place: listen_http(place, tokens, certificate, key), Place, places, kafka, prefix, log_level, log_format
-    )
+    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority)
+    _run(lambda place: listen_http(place, tokens), Place, places, kafka, prefix, log_level, log_format)
 
 
 @app.command(epilog=examples("dosetwin listen again lab-east.toml"))
@@ -105,7 +104,7 @@ def again(
     """Read messages of which something was refused again, by a mended profile; stop the source's way in first."""
     from streams.listening import Place, listen_again
 
-    places = _places("127.0.0.1", 0, memory, (None, "127.0.0.1"), secured=False)
+    places = _places("127.0.0.1", 0, memory, (None, "127.0.0.1"), None, None, None)
     _run(lambda place: listen_again(place, profile), Place, places, kafka, prefix, log_level, log_format)
 
 
@@ -120,38 +119,25 @@ def token() -> None:
     typer.echo(f"sha256: {hashlib.sha256(made.encode()).hexdigest()}")
 
 
-def _places(host: str, port: int, memory: Path, metrics: tuple[int | None, str], secured: bool) -> dict[str, Any]:
-    from connectors.services.ports import LOCAL_HOSTS
+def _places(
+    host: str,
+    port: int,
+    memory: Path,
+    metrics: tuple[int | None, str],
+    certificate: Path | None,
+    key: Path | None,
+    authority: Path | None,
+) -> dict[str, Any]:
+    """Where to listen and what to keep there, with TLS where it is asked for or needed."""
+    from connectors.listeners.tls import TlsError, refuse_in_the_clear, server_tls
 
-    if host not in LOCAL_HOSTS and not secured:
-        typer.echo(
-            f"dosetwin: --host {host} would take patients' facts in the clear from other machines: give --certificate "
-            "and --key, or listen on 127.0.0.1 behind something that does",
-            err=True,
-        )
-        raise typer.Exit(2)
-    return {"host": host, "port": port, "memory": memory, "metrics": metrics}
-
-
-def _tls(certificate: Path | None, key: Path | None, authority: Path | None) -> Any:
-    """TLS of a listener, with certificates on both sides where an authority is named (IHE ATNA)."""
-    import ssl
-
-    if certificate is None:
-        if authority is not None:
-            typer.echo("dosetwin: --authority needs --certificate and --key", err=True)
-            raise typer.Exit(2)
-        return None
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH, cafile=authority)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
     try:
-        context.load_cert_chain(certificate, key)
-    except (OSError, ssl.SSLError) as error:
-        typer.echo(f"dosetwin: --certificate {certificate}: {error}; give the PEM files of both", err=True)
+        tls = server_tls(certificate, key, authority)
+        refuse_in_the_clear(host, tls)
+    except TlsError as error:
+        typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(2) from None
-    if authority is not None:
-        context.verify_mode = ssl.CERT_REQUIRED
-    return context
+    return {"host": host, "port": port, "memory": memory, "metrics": metrics, "tls": tls}
 
 
 def _run(

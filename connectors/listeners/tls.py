@@ -1,0 +1,58 @@
+"""TLS of the ways in: who we are, and whom we listen to where an authority is named.
+
+A listener shows its certificate to every sender. Where an authority is named, a sender must show one of that authority
+itself, before anything that it says is read (IHE ATNA, secure node).
+"""
+
+from __future__ import annotations
+
+import ssl
+from pathlib import Path
+
+from connectors.services.ports import LOCAL_HOSTS
+
+
+class TlsError(ValueError):
+    """A way in cannot be secured as asked; the message names the option, its value and the mend."""
+
+
+def server_tls(certificate: Path | None, key: Path | None, authority: Path | None) -> ssl.SSLContext | None:
+    """What a listener needs for TLS; nothing where no certificate is given.
+
+    Args:
+        certificate: ours, PEM, with its chain.
+        key: of the certificate, PEM; not needed where it stands in the same file.
+        authority: of senders' certificates, PEM.
+
+    Raises:
+        TlsError: an authority or a key without a certificate, or files that cannot be used.
+    """
+    if certificate is None:
+        for option, given in (("--authority", authority), ("--key", key)):
+            if given is not None:
+                raise TlsError(f"{option} {given}: needs --certificate too")
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    try:
+        context.load_cert_chain(certificate, key)
+    except OSError as error:  # ssl.SSLError is one
+        raise TlsError(f"--certificate {certificate}: {error}; give the PEM files of certificate and --key") from None
+    if authority is not None:
+        try:
+            context.load_verify_locations(cafile=authority)
+        except OSError as error:
+            raise TlsError(f"--authority {authority}: {error}; give the PEM file of the senders' authority") from None
+        context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+def refuse_in_the_clear(host: str, tls: ssl.SSLContext | None) -> None:
+    """Beyond this machine patients' facts come by TLS or not at all.
+
+    Raises:
+        TlsError: ``host`` is reached from other machines, and there is no TLS.
+    """
+    if host not in LOCAL_HOSTS and tls is None:
+        mend = "give --certificate and --key, or listen on 127.0.0.1 behind something that does"
+        raise TlsError(f"--host {host} would take patients' facts in the clear from other machines: {mend}")
