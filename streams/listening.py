@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import ssl
 import time
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event
@@ -22,10 +22,12 @@ from connectors.feeds.messages import key_of_patients
 from connectors.kafka.clients import KafkaUnreachable
 from connectors.kafka.topics import INPUT_BYTES, ensure_topics
 from connectors.listeners.again import read_again
+from connectors.listeners.doorplate import Plate, doorplate
 from connectors.listeners.http import Door
 from connectors.listeners.intake import Intake
 from connectors.listeners.metrics import registry_of
 from connectors.listeners.mllp import LEAVE_SECONDS, Listener
+from connectors.listeners.tls import Tls
 from connectors.listeners.tokens import read_grants
 from connectors.protocols.recorded import readings
 from connectors.services.ports import joined
@@ -61,7 +63,7 @@ class Place:
     memory: Path
     metrics: tuple[int | None, str]
     stop: Event
-    tls: ssl.SSLContext | None = None
+    tls: Tls | None = None
 
 
 async def listen_mllp(place: Place, profile: Path, peers: frozenset[str]) -> dict[str, Any]:
@@ -69,10 +71,14 @@ async def listen_mllp(place: Place, profile: Path, peers: frozenset[str]) -> dic
     known = read_profile(profile, key_of_patients())
     async with _intakes(place, [known]) as (intakes, _):
         listener = Listener(intakes[known.source], peers)
-        server = await listener.start(place.host, place.port, place.tls)
+        server = await listener.start(place.host, place.port, place.tls and place.tls.context)
+        address = joined(*server.sockets[0].getsockname()[:2])
         gauges = [("connections", "Senders that are connected", lambda: listener.connections)]
-        with metrics_page(registry_of(intakes, gauges), *place.metrics, _health(place)):
-            _log.info("listening", protocol="mllp", address=joined(*server.sockets[0].getsockname()[:2]))
+        with (
+            metrics_page(registry_of(intakes, gauges), *place.metrics, _health(place)),
+            _plate(place, "mllp", address, intakes),
+        ):
+            _log.info("listening", protocol="mllp", address=address)
             try:
                 await _stopped(place.stop)
             finally:
@@ -84,14 +90,14 @@ async def listen_http(place: Place, tokens: Path) -> dict[str, Any]:
     """Take events and messages over HTTP until told to stop; returns what was counted."""
     import uvicorn
 
-    grants = read_grants(tokens, time.monotonic)
-    tls = place.tls
+    grants, tls = read_grants(tokens, time.monotonic), place.tls
     profiles = [read_profile(grant.profile, key_of_patients()) for grant in grants.each if grant.profile is not None]
     async with _intakes(place, profiles) as (intakes, producer):
         door = Door(grants, producer, intakes, place.settings.topic_prefix)
         config = uvicorn.Config(
             door.application(), host=place.host, port=place.port, log_config=None, access_log=False,
-            server_header=False, lifespan="off", ssl_context_factory=None if tls is None else lambda *_: tls,
+            server_header=False, lifespan="off",
+            ssl_context_factory=(lambda *_: tls.context) if tls else None,
             timeout_graceful_shutdown=round(LEAVE_SECONDS),
         )  # fmt: skip
         server = uvicorn.Server(config)
@@ -107,8 +113,10 @@ async def listen_http(place: Place, tokens: Path) -> dict[str, Any]:
                     await asyncio.sleep(0.01)
                 if serving.done():
                     raise OSError(f"cannot listen on {place.host}:{place.port}: choose another --port")
-                _log.info("listening", protocol="http", address=joined(*server.servers[0].sockets[0].getsockname()[:2]))
-                await _stopped(place.stop)
+                address = joined(*server.servers[0].sockets[0].getsockname()[:2])
+                with _plate(place, "http", address, (grant.source for grant in grants.each)):
+                    _log.info("listening", protocol="http", address=address)
+                    await _stopped(place.stop)
             finally:
                 server.should_exit = True
                 await serving
@@ -150,6 +158,11 @@ async def _intakes(place: Place, profiles: list[Profile]) -> AsyncIterator[tuple
             intake = Intake(profile, memory, producer, settings.topic_prefix)
             intakes[profile.source] = await stack.enter_async_context(intake)
         yield intakes, producer
+
+
+def _plate(place: Place, protocol: str, address: str, sources: Iterable[str]) -> AbstractContextManager[None]:
+    certificates = place.tls.files if place.tls else ()
+    return doorplate(place.memory, Plate(protocol, address, tuple(sources), tuple(map(str, certificates))))
 
 
 def _health(place: Place) -> Health:

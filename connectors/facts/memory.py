@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
@@ -27,6 +27,7 @@ CREATE INDEX IF NOT EXISTS families ON facts (family);
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, event BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS versions (resource TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS originals (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, message BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS heard (one INTEGER PRIMARY KEY CHECK (one = 1), newest TEXT NOT NULL);
 """
 
 
@@ -41,6 +42,33 @@ class Told(NamedTuple):
     status: Status
     content: str
     event: InputEvent
+
+
+class Glance(NamedTuple):
+    """A memory seen from outside.
+
+    Attributes:
+        newest: when its source was last heard; never if ``None``.
+        unsent: events that Kafka may not have.
+        refused: messages that are kept, as something of them was refused.
+    """
+
+    newest: datetime | None
+    unsent: int
+    refused: int
+
+
+def glance(path: Path) -> Glance:
+    """What a memory's file holds, while its source may be writing to it.
+
+    Raises:
+        sqlite3.Error: it cannot be read, or is none.
+    """
+    with closing(sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)) as base:
+        newest = base.execute("SELECT newest FROM heard").fetchone()
+        (unsent,) = base.execute("SELECT count(*) FROM outbox").fetchone()
+        (refused,) = base.execute("SELECT count(*) FROM originals").fetchone()
+    return Glance(None if newest is None else datetime.fromisoformat(newest[0]), unsent, refused)
 
 
 class Memory:
@@ -91,6 +119,10 @@ class Memory:
             return bool(row[0] > said)
         self._base.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (_name(resource), said))
         return False
+
+    def heard(self, at: datetime) -> None:
+        """The source said something at ``at``, whatever becomes of it."""
+        self._base.execute("INSERT OR REPLACE INTO heard VALUES (1, ?)", (at.isoformat(),))
 
     def unsent(self) -> Iterator[InputEvent]:
         """Events that Kafka may not have."""

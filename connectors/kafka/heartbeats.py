@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from typing import Any, NamedTuple
 
 from connectors.kafka.clients import open_consumer
 from connectors.kafka.records import decode_record
-from connectors.kafka.topics import HEARTBEATS, INPUTS
+from connectors.kafka.topics import HEARTBEATS
 from twin.events import Heartbeat
 
 READ_SECONDS = 10.0
@@ -52,11 +53,11 @@ def last_beats(bootstrap: str, prefix: str = "") -> tuple[LastBeat, ...]:
         consumer.close()
 
 
-def inputs_wait(bootstrap: str, prefix: str = "") -> bool:
-    """Whether any input topic holds a record; raises `KafkaUnreachable`."""
+def any_waits(bootstrap: str, topics: Iterable[str]) -> bool:
+    """Whether any of these topics, named as the broker has them, holds a record; raises `KafkaUnreachable`."""
     consumer = open_consumer(bootstrap)
     try:
-        places = [place for topic in INPUTS for place in _places(consumer, prefix + topic)]
+        places = [place for topic in topics for place in _places(consumer, topic)]
         if not places:
             return False
         begins, ends = consumer.beginning_offsets(places), consumer.end_offsets(places)

@@ -158,6 +158,7 @@ class Intake:
 
     async def _take(self, together: Sequence[_Waiting]) -> None:
         with self.memory.together():
+            self.memory.heard(self._now())
             taken = [self._tell(one) for one in together]
             letters = [
                 letter for one, found in zip(together, taken, strict=True) for letter in self._letters(one, found)

@@ -7,7 +7,9 @@ itself, before anything that it says is read (IHE ATNA, secure node).
 from __future__ import annotations
 
 import ssl
+from datetime import datetime
 from pathlib import Path
+from typing import NamedTuple
 
 from connectors.services.ports import LOCAL_HOSTS
 
@@ -16,7 +18,14 @@ class TlsError(ValueError):
     """A way in cannot be secured as asked; the message names the option, its value and the mend."""
 
 
-def server_tls(certificate: Path | None, key: Path | None, authority: Path | None) -> ssl.SSLContext | None:
+class Tls(NamedTuple):
+    """What a door needs for TLS, and the files with certificates of which it is made."""
+
+    context: ssl.SSLContext
+    files: tuple[Path, ...]
+
+
+def server_tls(certificate: Path | None, key: Path | None, authority: Path | None) -> Tls | None:
     """What a listener needs for TLS; nothing where no certificate is given.
 
     Args:
@@ -44,10 +53,21 @@ def server_tls(certificate: Path | None, key: Path | None, authority: Path | Non
         except OSError as error:
             raise TlsError(f"--authority {authority}: {error}; give the PEM file of the senders' authority") from None
         context.verify_mode = ssl.CERT_REQUIRED
-    return context
+    return Tls(context, tuple(path for path in (certificate, authority) if path is not None))
 
 
-def refuse_in_the_clear(host: str, tls: ssl.SSLContext | None) -> None:
+def certified_until(path: Path) -> datetime:
+    """When the first of the certificates in a file that ends does so.
+
+    Raises:
+        OSError, ValueError: it cannot be read, or holds none.
+    """
+    from cryptography.x509 import load_pem_x509_certificates
+
+    return min(one.not_valid_after_utc for one in load_pem_x509_certificates(path.read_bytes()))
+
+
+def refuse_in_the_clear(host: str, tls: Tls | None) -> None:
     """Beyond this machine patients' facts come by TLS or not at all.
 
     Raises:

@@ -21,13 +21,12 @@ import structlog
 from pydantic import Field
 
 from connectors.kafka.clients import KafkaUnreachable
-from connectors.kafka.group_lags import group_lags
 from connectors.kafka.records import Record, event_of
 from connectors.kafka.topics import HEARTBEATS
 from connectors.settings import PartSettings, load_settings
 from connectors.settings import Settings as Surroundings
-from connectors.sinks import influx, sinks
-from connectors.sinks.delivery import consumer_group
+from connectors.sinks import influx
+from connectors.sinks.lags import sink_lags
 from connectors.sinks.line_protocol import NS_PER_MS, line
 from connectors.sinks.writer import BadItem, Unavailable
 from twin.events import Heartbeat, to_millis
@@ -77,18 +76,15 @@ def sink_lines(surroundings: Surroundings, now_ms: int) -> list[str]:
         KafkaUnreachable: no broker answers.
         KafkaError: it does not say.
     """
-    prefix = surroundings.topic_prefix
-    groups = {consumer_group(sink.SINK, prefix): sink for sink in sinks().offers}
-    topics = {group: [prefix + topic for topic in sink.TOPICS] for group, sink in groups.items()}
     ns = now_ms // STEP_MS * STEP_MS * NS_PER_MS
     return [
         line(
             "sink",
-            {"sink": groups[group].SINK},
+            {"sink": sink},
             {"lag": lag.records, "behind_seconds": lag.behind_seconds, "running": int(lag.running)},
             ns,
         )
-        for group, lag in sorted(group_lags(surroundings.kafka, topics).items())
+        for sink, lag in sink_lags(surroundings).items()
     ]
 
 

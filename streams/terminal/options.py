@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -28,6 +29,12 @@ MetricsHost = Annotated[
         "--metrics-host", envvar="DOSETWIN_METRICS_HOST", help="address to serve them on; by default only this machine"
     ),
 ]
+
+
+MEMORY = Path(".dosetwin/sources")
+"""Where ways in remember, if they are not told otherwise."""
+
+Remembered = Annotated[Path, typer.Option("--memory", file_okay=False, help="folder of what each source told before")]
 
 
 class LogLevel(StrEnum):

@@ -12,6 +12,7 @@ import subprocess
 import time
 import uuid
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import httpx2
@@ -21,6 +22,7 @@ from connectors.kafka.clients import open_consumer, records_to
 from connectors.kafka.topics import LABS
 from connectors.protocols.hl7.mllp import Frames, framed
 from connectors.services.ports import answers, free_ports
+from streams.doctor.sources import check_sources
 from tests.connectors.listeners.certificates import make_certificates, sender_tls
 from tests.connectors.listeners.test_intake import result
 from tests.streams.worker.forks import Forked
@@ -154,6 +156,9 @@ def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[st
             assert (answer.status_code, answer.json()["results"][0]["status"]) == (202, status)
         assert sender.post(f"{url}/messages", content=b"?", headers=hl7).status_code == 422
         sender.close()
+        looked = list(check_sources(None, tmp_path / "memory", datetime.now(UTC)))
+        assert [one.seen for one in looked if not one.well] == []
+        assert f"way in http 127.0.0.1:{port}" in [one.subject for one in looked]
         process.send_signal(signal.SIGTERM)
         assert process.wait(60) == 0
     assert sorted(event.value.value for event in told(surroundings)) == sorted([own["value"]["value"], 1.2])

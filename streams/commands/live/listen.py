@@ -12,6 +12,7 @@ from typing import Annotated, Any
 import typer
 
 from streams.terminal.options import (
+    MEMORY,
     Format,
     Kafka,
     Level,
@@ -20,13 +21,13 @@ from streams.terminal.options import (
     MetricsHost,
     MetricsPort,
     Prefix,
+    Remembered,
     examples,
 )
 
 app = typer.Typer(name="listen", no_args_is_help=True, help="Take what hospitals and wearables send, as it comes.")
 
 Host = Annotated[str, typer.Option(help="where to listen; by default this machine alone")]
-Remembered = Annotated[Path, typer.Option("--memory", file_okay=False, help="folder of what each source told before")]
 Certificate = Annotated[
     Path | None, typer.Option("--certificate", exists=True, dir_okay=False, help="for TLS, PEM with its chain")
 ]
@@ -46,7 +47,7 @@ def mllp(
     certificate: Certificate = None,
     key: PrivateKey = None,
     authority: Authority = None,
-    memory: Remembered = Path(".dosetwin/sources"),
+    memory: Remembered = MEMORY,
     kafka: Kafka = None,
     prefix: Prefix = None,
     metrics_port: MetricsPort = None,
@@ -77,7 +78,7 @@ def http(
     certificate: Certificate = None,
     key: PrivateKey = None,
     authority: Authority = None,
-    memory: Remembered = Path(".dosetwin/sources"),
+    memory: Remembered = MEMORY,
     kafka: Kafka = None,
     prefix: Prefix = None,
     metrics_port: MetricsPort = None,
@@ -95,7 +96,7 @@ def http(
 @app.command(epilog=examples("dosetwin listen again lab-east.toml"))
 def again(
     profile: Annotated[Path, typer.Argument(help="the source's profile", exists=True, dir_okay=False)],
-    memory: Remembered = Path(".dosetwin/sources"),
+    memory: Remembered = MEMORY,
     kafka: Kafka = None,
     prefix: Prefix = None,
     log_level: Level = LogLevel.INFO,

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.doctor.finding import Finding
+from streams.terminal.options import MEMORY, Remembered, examples
 
 if TYPE_CHECKING:
     from connectors.settings import Settings
@@ -26,24 +27,17 @@ SILENT_SECONDS = 15.0
 """A worker that has not been heard for so long is dead or hangs; it beats every second."""
 
 
-@dataclass(frozen=True)
-class Finding:
-    """One thing looked at. ``mend`` says what to do about it; it is empty where all is well."""
-
-    subject: str
-    seen: str
-    mend: str = ""
-
-    @property
-    def well(self) -> bool:
-        return not self.mend
-
-
-@app.command(epilog=examples("dosetwin doctor"))
-def doctor() -> None:
-    """Check Python, servers, topics and models; say what is wrong and how to mend it."""
+@app.command(epilog=examples("dosetwin doctor", "dosetwin doctor --sources ."))
+def doctor(
+    sources: Annotated[
+        Path | None,
+        typer.Option(envvar="DOSETWIN_SOURCES", file_okay=False, help="folder of sources' profiles and tokens"),
+    ] = None,
+    memory: Remembered = MEMORY,
+) -> None:
+    """Check Python, servers, topics, models, readers and sources; say what is wrong and how to mend it."""
     wrong = 0
-    for finding in examine():
+    for finding in examine(sources, memory):
         typer.echo(f"{'ok   ' if finding.well else 'WRONG'} {finding.subject}: {finding.seen}")
         if not finding.well:
             wrong += 1
@@ -53,10 +47,13 @@ def doctor() -> None:
         raise typer.Exit(1)
 
 
-def examine() -> Iterator[Finding]:
+def examine(sources: Path | None, memory: Path) -> Iterator[Finding]:
     """Every check, in the order in which things depend on each other."""
+    from datetime import UTC, datetime
+
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks.influx import Settings as InfluxSettings
+    from streams.doctor.sources import check_sources
 
     yield from check_python(sys.version_info[:2])
     yield from check_tools()
@@ -68,6 +65,7 @@ def examine() -> Iterator[Finding]:
         return
     yield Finding("settings", f"{settings.partitions} partitions, {settings.particles} particles a patient")
     yield from check_servers(settings, to_influx)
+    yield from check_sources(sources, memory, datetime.now(UTC))
 
 
 def check_python(version: tuple[int, ...]) -> Iterator[Finding]:
@@ -108,12 +106,15 @@ def check_plugins() -> Iterator[Finding]:
 def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Finding]:
     """Do the servers answer, and are the topics there?"""
     from connectors.services import influxdb, kafka
+    from streams.doctor.readers import check_devices, check_sinks
 
     start = "start it with 'dosetwin services up', or name yours in"
     if kafka.ready(settings.kafka):
         yield Finding("Kafka", f"answers at {settings.kafka}")
         yield from check_topics(settings)
         yield from check_workers(settings)
+        yield from check_sinks(settings)
+        yield from check_devices(settings)
     else:
         yield Finding("Kafka", f"does not answer at {settings.kafka}", f"{start} DOSETWIN_KAFKA")
     influx = influxdb.Influx(to_influx.url, to_influx.token, to_influx.org, to_influx.bucket)
@@ -130,12 +131,13 @@ def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Fin
 def check_workers(settings: Settings) -> Iterator[Finding]:
     """Does every partition have a worker that lives and keeps up?"""
     from connectors.console.pulse import Pulses
-    from connectors.kafka.heartbeats import inputs_wait, last_beats
+    from connectors.kafka.heartbeats import any_waits, last_beats
+    from connectors.kafka.topics import INPUTS
 
     beats = last_beats(settings.kafka, settings.topic_prefix)
     start = "start one with 'dosetwin worker'"
     if not beats:
-        waiting = inputs_wait(settings.kafka, settings.topic_prefix)
+        waiting = any_waits(settings.kafka, [settings.topic_prefix + topic for topic in INPUTS])
         yield Finding("worker", "none was ever heard of", f"events wait for one: {start}" if waiting else "")
         return
     for beat, age in beats:

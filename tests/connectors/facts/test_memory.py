@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 import stat
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -10,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.facts.fact import Reading
-from connectors.facts.memory import Memory, Told
+from connectors.facts.memory import Glance, Memory, Told, glance
 from connectors.facts.telling import Teller, Telling
 from tests.connectors.facts import sources
 from tests.connectors.facts.sources import count
@@ -99,3 +101,25 @@ def test_the_file_is_its_users_alone(tmp_path: Path) -> None:
     for file in tmp_path.iterdir():
         assert stat.S_IMODE(file.stat().st_mode) & 0o077 == 0, file
     memory.close()
+
+
+def test_a_glance_from_outside_sees_what_is_left_to_be_done_while_the_source_writes(tmp_path: Path) -> None:
+    path, at = tmp_path / "lab-east.sqlite", datetime(2026, 3, 2, 8, tzinfo=UTC)
+    memory = Memory(path)
+    assert glance(path) == Glance(None, 0, 0)
+    memory.heard(at)
+    memory.heard(at + timedelta(seconds=1))
+    memory.put(KEY, TOLD, (EVENT,))
+    memory.keep(b"refused")
+    assert glance(path) == Glance(at + timedelta(seconds=1), 1, 1)
+    memory.close()
+    assert glance(path) == Glance(at + timedelta(seconds=1), 1, 1)
+
+
+def test_a_glance_at_what_is_no_memory_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "lab-east.sqlite"
+    with pytest.raises(sqlite3.Error, match="unable to open"):
+        glance(path)
+    path.write_text("no database, but long enough to be read as the header of one" * 100)
+    with pytest.raises(sqlite3.Error, match="not a database"):
+        glance(path)

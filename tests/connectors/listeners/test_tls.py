@@ -8,16 +8,18 @@ import socket
 import ssl
 import time
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+import trustme
 from typer.testing import CliRunner
 
 from connectors.facts.memory import Memory
 from connectors.listeners import mllp
 from connectors.listeners.intake import Intake
 from connectors.listeners.mllp import Listener
-from connectors.listeners.tls import TlsError, refuse_in_the_clear, server_tls
+from connectors.listeners.tls import Tls, TlsError, certified_until, refuse_in_the_clear, server_tls
 from connectors.protocols.hl7.mllp import Frames, framed
 from streams.cli import app
 from tests.connectors.listeners.certificates import make_certificates, sender_tls
@@ -30,11 +32,11 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @contextlib.asynccontextmanager
-async def listening(kafka: Kafka, tls: ssl.SSLContext | None) -> AsyncIterator[int]:
+async def listening(kafka: Kafka, tls: Tls | None) -> AsyncIterator[int]:
     """The port of a listener that gives what it takes to ``kafka``."""
     async with Intake(PROFILE, Memory(), kafka) as intake:
         listener = Listener(intake)
-        server = await listener.start("127.0.0.1", 0, tls)
+        server = await listener.start("127.0.0.1", 0, tls and tls.context)
         try:
             yield server.sockets[0].getsockname()[1]
         finally:
@@ -127,7 +129,7 @@ def test_a_sender_that_never_says_good_bye_holds_up_no_stop(
 def test_nothing_older_than_tls_1_2_is_spoken(certificates: Path) -> None:
     tls = server_tls(certificates / "server.pem", certificates / "server.key", None)
     assert tls is not None
-    assert tls.minimum_version is ssl.TLSVersion.TLSv1_2
+    assert tls.context.minimum_version is ssl.TLSVersion.TLSv1_2
 
 
 def test_beyond_this_machine_nobody_listens_in_the_clear(certificates: Path) -> None:
@@ -138,6 +140,18 @@ def test_beyond_this_machine_nobody_listens_in_the_clear(certificates: Path) -> 
         refuse_in_the_clear(host, tls)
         with pytest.raises(TlsError, match="in the clear from other machines: give --certificate and --key"):
             refuse_in_the_clear(host, None)
+
+
+def test_the_first_certificate_of_a_file_that_ends_says_until_when_it_is_good(tmp_path: Path) -> None:
+    long, short = datetime(2090, 1, 1, tzinfo=UTC), datetime(2027, 3, 1, tzinfo=UTC)
+    authority = trustme.CA()
+    issued = [authority.issue_cert("ward.example", not_after=at) for at in (long, short)]
+    path = tmp_path / "chain.pem"
+    path.write_bytes(b"".join(one.cert_chain_pems[0].bytes() for one in issued))
+    assert certified_until(path) == short
+    path.write_text("no certificate")
+    with pytest.raises(ValueError, match="PEM"):
+        certified_until(path)
 
 
 @pytest.mark.parametrize("protocol", ["mllp", "http"])

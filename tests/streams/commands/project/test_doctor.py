@@ -26,6 +26,7 @@ def bare(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
         monkeypatch.delenv(name)
     monkeypatch.setenv("DOSETWIN_STATE_DIR", str(tmp_path))
     monkeypatch.setenv("DOSETWIN_SERVICES", "local")
+    monkeypatch.chdir(tmp_path)
 
 
 @pytest.fixture
@@ -43,14 +44,20 @@ def run(*words: str) -> Result:
     return CliRunner().invoke(app, list(words))
 
 
-def test_all_is_well_where_servers_topics_and_models_are_there(kafka: str, named: str) -> None:
+def test_all_is_well_where_servers_topics_models_and_sources_are_there(
+    kafka: str, named: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ensure_topics(kafka, named)
+    monkeypatch.setenv("DOSETWIN_SOURCES", str(tmp_path))
+    monkeypatch.setenv("DOSETWIN_PATIENT_KEY", "k" * 20)
+    (tmp_path / "ehr.toml").write_text('id = "ehr"\nprotocol = "fhir"\nmode = "real"\n')
     result = run("doctor")
     assert result.exit_code == 0, result.output
     assert "WRONG" not in result.output
     assert f"Kafka: answers at {kafka}" in result.output
     assert f"topic {named}twin.rejected: 4 partitions" in result.output
     assert "model docetaxel_ozawa2007" in result.output
+    assert "source ehr: ehr.toml, fhir, of real patients, pseudonyms by a key" in result.output
     assert result.output.endswith("all is well\n")
 
 

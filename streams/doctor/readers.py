@@ -1,0 +1,46 @@
+"""Those who read topics beside the workers: sinks, and the stage of devices that do not know their patient."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from connectors.kafka.group_lags import GroupLag, group_lags
+from connectors.kafka.heartbeats import any_waits
+from connectors.kafka.topics import DEVICES
+from connectors.settings import Settings
+from connectors.sinks.lags import sink_lags
+from streams.devices.stage import group_of
+from streams.doctor.finding import Finding
+
+BEHIND_SECONDS = 300.0
+"""A reader whose oldest waiting record is older keeps up no more; Grafana's rule for sinks says so too."""
+
+
+def check_sinks(settings: Settings) -> Iterator[Finding]:
+    """Does every sink that ever read these topics still do, and keep up?"""
+    for name, lag in sink_lags(settings).items():
+        mend = f"start it with 'dosetwin sink {name}': the broker keeps what it has not read"
+        yield _judged(
+            f"sink {name}", lag, mend, "its /readyz and its log say why: what it writes to is away, slow or full"
+        )
+
+
+def check_devices(settings: Settings) -> Iterator[Finding]:
+    """Does somebody give what devices say to the patients to whom they are bound?"""
+    start = "start it with 'dosetwin devices run'"
+    topic, group = settings.topic_prefix + DEVICES, group_of(settings)
+    lag = group_lags(settings.kafka, {group: [topic]}).get(group)
+    if lag is not None:
+        yield _judged(
+            "devices", lag, f"{start}: what devices said waits", "its log says why, or it needs more processes"
+        )
+    elif any_waits(settings.kafka, [topic]):
+        yield Finding("devices", "what devices said waits, and nobody ever read it", start)
+
+
+def _judged(subject: str, lag: GroupLag, start: str, wait: str) -> Finding:
+    seen = "runs" if lag.running else "does not run"
+    if not lag.records:
+        return Finding(subject, f"{seen}, nothing waits")
+    seen += f", {lag.records} records wait, the oldest for {lag.behind_seconds:.0f} s"
+    return Finding(subject, seen, start if not lag.running else wait if lag.behind_seconds > BEHIND_SECONDS else "")

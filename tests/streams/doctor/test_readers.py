@@ -1,0 +1,65 @@
+"""Sinks and the stage of devices: told apart are those that run, those that keep up, and those that nobody started."""
+
+from __future__ import annotations
+
+import uuid
+
+import pytest
+from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
+
+from connectors.kafka.clients import open_consumer
+from connectors.kafka.group_lags import GroupLag
+from connectors.kafka.topics import DEVICE_TOPICS, DEVICES, TOPICS, ensure_topics
+from connectors.settings import Settings
+from connectors.sinks.lags import sink_lags
+from streams.devices.stage import group_of
+from streams.doctor import readers
+from streams.doctor.readers import check_devices, check_sinks
+
+
+@pytest.mark.parametrize(
+    ("lag", "seen", "mend"),
+    [
+        (GroupLag(0, 0.0, True), "runs, nothing waits", ""),
+        (GroupLag(0, 0.0, False), "does not run, nothing waits", ""),
+        (GroupLag(7, 299.0, True), "runs, 7 records wait, the oldest for 299 s", ""),
+        (GroupLag(7, 301.0, True), "runs, 7 records wait, the oldest for 301 s", "its /readyz and its log say why"),
+        (GroupLag(1, 2.0, False), "does not run, 1 records wait", "start it with 'dosetwin sink influx'"),
+    ],
+)
+def test_a_sink_that_does_not_run_or_keep_up_is_named_with_its_mend(
+    monkeypatch: pytest.MonkeyPatch, lag: GroupLag, seen: str, mend: str
+) -> None:
+    monkeypatch.setattr(readers, "sink_lags", lambda _: {"influx": lag})
+    (found,) = check_sinks(Settings())
+    assert found.subject == "sink influx"
+    assert found.seen.startswith(seen)
+    assert found.mend.startswith(mend)
+    assert found.well is (mend == "")
+
+
+def test_words_of_devices_that_nobody_reads_are_named(kafka: str) -> None:
+    settings = Settings(kafka=kafka, topic_prefix=f"doctor-{uuid.uuid4().hex[:8]}.")
+    topic = settings.topic_prefix + DEVICES
+    assert list(check_devices(settings)) == []
+    ensure_topics(kafka, settings.topic_prefix, 1, (*TOPICS, *DEVICE_TOPICS))
+    assert list(check_devices(settings)) == []
+    producer = KafkaProducer(bootstrap_servers=kafka)
+    producer.send(topic, value=b"x", partition=0)
+    producer.flush()
+    (found,) = check_devices(settings)
+    assert (found.seen, found.mend) == (
+        "what devices said waits, and nobody ever read it",
+        "start it with 'dosetwin devices run'",
+    )
+    consumer = open_consumer(kafka, group_id=group_of(settings))
+    consumer.commit({TopicPartition(topic, 0): OffsetAndMetadata(1, "", -1)})
+    consumer.close()
+    (found,) = check_devices(settings)
+    assert (found.seen, found.well) == ("does not run, nothing waits", True)
+    producer.send(topic, value=b"x", partition=0)
+    producer.close()
+    (found,) = check_devices(settings)
+    assert found.seen.startswith("does not run, 1 records wait")
+    assert found.mend == "start it with 'dosetwin devices run': what devices said waits"
+    assert sink_lags(settings) == {}
