@@ -47,7 +47,14 @@ class Quantified:
 
 
 _SYSTEMS = {
-    "loinc": ("ln", "loinc", "http://loinc.org", "urn:oid:2.16.840.1.113883.6.1", "2.16.840.1.113883.6.1"),
+    "loinc": (
+        "ln",
+        "loinc",
+        "http://loinc.org",
+        "https://loinc.org",
+        "urn:oid:2.16.840.1.113883.6.1",
+        "2.16.840.1.113883.6.1",
+    ),
     "mdc": (
         "mdc",
         "urn:iso:std:iso:11073:10101",
@@ -63,9 +70,14 @@ _SYSTEM = {spelling: system for system, spellings in _SYSTEMS.items() for spelli
 
 _OTHER_THINGS = re.compile(
     r"morpholog|bacteria|identified|culture|presence|ratio\b|/100|per 100|percent|antibod|susceptib|gene\b|urine"
-    r"|fraction"
+    r"|fraction|\bmean\b|average|minimum|maximum|variab"
 )
-"""In a name: it is of another property or specimen than any quantity of the tables."""
+"""In a name: it is of another property, statistic or specimen than any quantity of the tables."""
+
+
+def is_known(text: str) -> bool:
+    """Whether a code system is one of those by any of its names."""
+    return system_of(text) in _SYSTEMS
 
 
 def system_of(text: str) -> str:
@@ -91,6 +103,7 @@ class Codes:
             self._quantities[_split(coded)] = name
         self._drugs = dict(_codes_of_drugs())
         self._drugs.update({_split(coded): drug for coded, drug in (drugs or {}).items()})
+        self._labels = tuple(label for system, label in self._drugs if not system)
 
     def quantity(self, codings: Iterable[Coding]) -> Quantified | None:
         """What any of the codings says is measured; None where one is of a known system, and no twin reads that.
@@ -125,23 +138,32 @@ class Codes:
         """The drug that any of the codings or names is of; None if none is.
 
         Raises:
-            NotAFact: ``code_conflict`` where they are of several.
+            NotAFact: ``code_conflict`` where they are of several; ``unknown_drug`` where a name speaks of a drug that
+                neither it nor a code is of, as that of a product does: what is known is not passed over.
         """
-        found = set()
-        for coding in codings:
-            key = (system_of(coding.system), coding.code.strip())
+        found, given = set(), list(codings)
+        for coding in given:
+            key = _key(system_of(coding.system), coding.code.strip())
             label = ("", coding.name.strip().lower())
             found |= {drug for drug in (self._drugs.get(key), self._drugs.get(label)) if drug}
         if len(found) > 1:
             raise NotAFact("code_conflict", f"codes and name say {' and '.join(sorted(found))}; send one of them")
+        if not found and any(_says(label, coding.name.lower()) for coding in given for label in self._labels):
+            mend = "add its code or label to the profile: [drugs] 'SYSTEM|CODE' or '|label' = the drug"
+            raise NotAFact(
+                "unknown_drug", f"a name that speaks of a drug of the formulary, by none of its codes; {mend}"
+            )
         return found.pop() if found else None
 
     def _names(self, coding: Coding) -> set[str]:
-        """By its code; MDC terms also by their name, as numbers of drafts and of vendors differ."""
+        """By its code; MDC terms by their name, as numbers of drafts and of vendors differ, and by both where both are
+        known.
+        """
         system = system_of(coding.system)
         keys = [(system, coding.code.strip())]
-        if system == "mdc":
-            keys = [(system, coding.name.strip())] if coding.name.strip() else keys
+        if system == "mdc" and coding.name.strip():
+            named = (system, coding.name.strip())
+            keys = [named, *keys] if named in self._quantities else [named]
         return {self._quantities[key] for key in keys if key in self._quantities}
 
     def _agree(self, quantified: Quantified, given: Iterable[Coding]) -> None:
@@ -150,7 +172,7 @@ class Codes:
                 continue
             others = self._named(coding) - {quantified.name}
             about = any(_says(word, coding.name.lower()) for word in quantified.words)
-            other_thing = _OTHER_THINGS.search(coding.name.lower()) and quantified.name != "spo2"
+            other_thing = _OTHER_THINGS.search(coding.name.lower()) and quantified.unit != "%"
             if other_thing or (others and not about):
                 raise NotAFact("code_conflict", f"the code is of {quantified.name}, its name is of something else")
 
@@ -175,7 +197,15 @@ def _split(coded: str) -> tuple[str, str]:
     system, bar, code = coded.rpartition("|")
     if not bar or not code:
         raise ValueError(f"codes: {coded!r}: write it as 'SYSTEM|CODE'")
-    return system_of(system), code if system else code.strip().lower()
+    return _key(system_of(system), code.strip()) if system else ("", code.strip().lower())
+
+
+def _key(system: str, code: str) -> tuple[str, str]:
+    """A code beside its system; of the spellings of an NDC that of eleven digits, labeller 5, product 4, package 2."""
+    parts = code.split("-")
+    if system == "ndc" and len(parts) == 3:
+        code = "".join(part.zfill(length) for part, length in zip(parts, (5, 4, 2), strict=True))
+    return system, code
 
 
 def _table(name: str) -> dict[str, Any]:
@@ -209,5 +239,5 @@ def _codes_of_drugs() -> dict[tuple[str, str], str]:
     found = {}
     for drug, row in _table("drugs.toml").items():
         found.update({("", label): drug for label in row["labels"]})
-        found.update({(system, code): drug for system in ("atc", "rxnorm", "ndc") for code in row.get(system, ())})
+        found.update({_key(system, code): drug for system in ("atc", "rxnorm", "ndc") for code in row.get(system, ())})
     return found

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
@@ -140,8 +140,6 @@ class Reading:
 
     found: tuple[Found, ...] = ()
     is_test: bool = False
-    what: str = field(default="")
-    """What kind of message it is, in the protocol's words, for counting."""
     version: tuple[tuple[str, ...], datetime] | None = None
     """Key of the resource and when its server made this version of it, so that an older one does not come after."""
     all_of: tuple[str, ...] = ()

@@ -17,8 +17,14 @@ from connectors.facts.fact import NotAFact, Subject
 LEAST_KEY_BYTES = 16
 """Shortest key of an HMAC that is taken."""
 
+LEAST_FILL = 4
+"""So often one character alone is what fills a field, as 9999 does, and no number of anybody."""
+
 PLACEHOLDERS = frozenset(
-    {"unknown", "unknown patient", "unk", "none", "n/a", "na", "0", "test", "anonymous", "default"}
+    {
+        *("unknown", "unknown patient", "unk", "none", "n/a", "na", "null", "0", "test", "anonymous", "dummy"),
+        *("default", "default patient", "no id", "noid", "no patient", "nopatient", "not available", "unassigned"),
+    }
 )
 """What monitors and gateways send where they know nobody."""
 
@@ -88,4 +94,5 @@ class Pseudonyms:
 
     def _nobody(self, text: str) -> bool:
         said = text.strip()
-        return said.lower() in PLACEHOLDERS or said in self.placeholders or not said.strip("?0-")
+        filled = len(said) >= LEAST_FILL and len(set(said.lower())) == 1
+        return said.lower() in PLACEHOLDERS or said in self.placeholders or not said.strip("?0-*") or filled

@@ -7,6 +7,10 @@
     charset = "8859/1"               # in place of what messages declare
     date_only = "refuse"             # or "noon": a laboratory's value that has a date only
     values_without_result = false    # HL7: take numbers whose OBX-11 is X, as some gateways write it
+    device_from = "nearest"          # HL7: whose OBX-18 names a device: the nearest, or that of its "mds" (pump, rack),
+                                     # "vmd", "channel"; or the attribute "sys_id" (MDC_ATTR_SYS_ID)
+    device_repetition = 1            # HL7: which repetition of OBX-18
+    end_without_return = false       # MLLP: a frame ends with 0x1C, whatever follows
 
     [patients]
     authorities = ["IHE"]            # whose ids count, the first that a message has; any without
@@ -49,6 +53,8 @@ from twin.units import UnitError, quantity_of
 
 Protocol = Literal["hl7", "fhir", "openmhealth"]
 
+DeviceFrom = Literal["nearest", "mds", "vmd", "channel", "sys_id"]
+
 
 class PatientSettings(PartSettings, env_prefix="DOSETWIN_PATIENT_"):
     """What makes pseudonyms of patients' ids."""
@@ -81,6 +87,9 @@ class _File(_Part):
     charset: str = ""
     date_only: Literal["refuse", "noon"] = "refuse"
     values_without_result: bool = False
+    device_from: DeviceFrom = "nearest"
+    device_repetition: int = Field(1, ge=1, le=9)
+    end_without_return: bool = False
     patients: PatientsPart = PatientsPart()
     units: dict[str, str] = {}
     codes: dict[str, str] = {}
@@ -101,6 +110,9 @@ class Profile:
     charset: str = ""
     days: bool = False
     values_without_result: bool = False
+    device_from: DeviceFrom = "nearest"
+    device_repetition: int = 1
+    end_without_return: bool = False
     units: dict[str, str] | None = None
     names: dict[str, str] | None = None
 
@@ -158,6 +170,9 @@ def read_profile(path: Path, key: bytes) -> Profile:
         charset=said.charset,
         days=said.date_only == "noon",
         values_without_result=said.values_without_result,
+        device_from=said.device_from,
+        device_repetition=said.device_repetition,
+        end_without_return=said.end_without_return,
         units=said.units,
         names=said.names,
     )

@@ -101,7 +101,7 @@ class Listener:
                 await writer.wait_closed()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        frames = Frames()
+        frames = Frames(bare=self.intake.profile.end_without_return)
         while True:
             async with asyncio.timeout(HALF_SECONDS if frames.half else IDLE_SECONDS):
                 received = await reader.read(CHUNK)

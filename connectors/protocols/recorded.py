@@ -19,7 +19,7 @@ def messages(raw: bytes, profile: Profile) -> Iterator[bytes]:
         ValueError: a frame of more than a mebibyte, or without an end.
     """
     if profile.protocol == "hl7" and BEGIN in raw:
-        frames = Frames(LONGEST)
+        frames = Frames(LONGEST, bare=profile.end_without_return)
         yield from frames.feed(raw.rstrip() + b"\r")
         if frames.half:
             raise ValueError("the last frame of the file has no end (0x1C 0x0D); record it again")
@@ -53,4 +53,4 @@ def readings(raw: bytes, profile: Profile, subject: Subject | None = None) -> li
             return fhir.read(raw, profile)
         case "openmhealth":
             found = tuple(read_point(raw, profile, subject))
-            return [Reading(found, False, "data point")]
+            return [Reading(found)]

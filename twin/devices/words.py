@@ -9,23 +9,25 @@ from the device writes ``received_at``: it is a fact like the others, and never 
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, get_args
 
 from pydantic import Field, TypeAdapter, ValidationError
 
 from twin.events import (
     MAX_EVENT_BYTES,
     BadEvent,
+    DeviceAlert,
     DeviceAssociation,
     Frozen,
     PumpDelivery,
     PumpTotals,
     VitalSample,
     decode,
+    kind_of,
 )
 from twin.events.event_time import EventTime
 
-Fact = PumpDelivery | PumpTotals | VitalSample
+Fact = PumpDelivery | PumpTotals | VitalSample | DeviceAlert
 """What a device may say by itself."""
 
 NOBODY = "nobody"
@@ -45,11 +47,7 @@ class _Envelope(Frozen):
 
 
 _ENVELOPE: TypeAdapter[_Envelope] = TypeAdapter(_Envelope)
-_KINDS: tuple[Literal["pump_delivery"], Literal["pump_totals"], Literal["vital_sample"]] = (
-    "pump_delivery",
-    "pump_totals",
-    "vital_sample",
-)
+_KINDS = tuple(kind_of(fact) for fact in get_args(Fact))
 
 
 def read_word(raw: bytes) -> DeviceWord | DeviceAssociation:
@@ -79,7 +77,7 @@ def read_word(raw: bytes) -> DeviceWord | DeviceAssociation:
         fact = decode(json.dumps(said.event | {"patient_id": NOBODY}).encode())
     except BadEvent as error:
         raise BadEvent(error.reason, error.detail.replace("field '", "field 'event.", 1)) from None
-    assert isinstance(fact, PumpDelivery | PumpTotals | VitalSample)
+    assert isinstance(fact, Fact)
     return DeviceWord(received_at=said.received_at, event=fact)
 
 

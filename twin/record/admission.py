@@ -65,7 +65,8 @@ MISSING_CODES = frozenset({-99.0, -999.0, -9999.0, -99999.0})
 OTHER_ANALYTES = frozenset(
     {
         "neutrophils", "leukocytes", "platelets", "haemoglobin", "creatinine", "bilirubin", "alt", "ast", "albumin",
-        "aag", "glucose", "crp", "PSA",
+        "aag", "glucose", "crp", "ldh", "PSA", "CEA", "CA125", "CA19-9", "CA15-3", "AFP", "HCG", "CTC", "ctDNA",
+        "ctDNA_fraction",
     }
 )  # fmt: skip
 """Laboratory values that are no mistake although the patient's model does not use them; they are accepted, unread."""

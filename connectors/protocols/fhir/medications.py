@@ -165,13 +165,27 @@ def _repeated_length(timing: object) -> float | None:
 
 
 def _drug(resource: Resource, profile: Profile) -> str | None:
-    concept = resource.body.get("medicationCodeableConcept")
+    """The drug of the formulary; None where it is another.
+
+    Raises:
+        NotAFact: ``unknown_drug`` where nothing says which it is, or a name speaks of one that no code is of.
+    """
+    concept, reference = resource.body.get("medicationCodeableConcept"), resource.body.get("medicationReference")
+    called = text_of(member(reference, "display"))
     if concept is None:
-        medication = resource.refer(resource.body.get("medicationReference"))
-        concept = member(medication, "code")
-    given = codings(concept)
-    text = text_of(member(concept, "text"))
-    return profile.codes.drug([*given, *([Coding("", "", text)] if text else [])])
+        medication = resource.refer(reference)
+        concept = member(medication, "code") or _only_ingredient(medication)
+        if medication is None and not called:
+            raise NotAFact("unknown_drug", "no Medication where 'medicationReference' points to; send it along")
+    texts = [text for text in (text_of(member(concept, "text")), called) if text]
+    return profile.codes.drug([*codings(concept), *(Coding("", "", text) for text in texts)])
+
+
+def _only_ingredient(medication: object) -> object:
+    """What a medication without a code of its own consists of, where that is one thing."""
+    ingredients = listed(member(medication, "ingredient"))
+    active = [one for one in ingredients if one.get("isActive") is not False]
+    return active[0].get("itemCodeableConcept") if len(active) == 1 else None
 
 
 def _amount(dose: object, profile: Profile) -> Quantity:

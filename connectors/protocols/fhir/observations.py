@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import base64
 import binascii
-import re
 from collections.abc import Iterator
 
 from connectors.facts.codes import Coding, Quantified, system_of
 from connectors.facts.fact import Fact, Found, Moment, NotAFact, Passed, Refusal, Subject
 from connectors.facts.profile import Profile
+from connectors.facts.specimens import is_blood, is_other
 from connectors.facts.units_of_sources import quantity
 from connectors.protocols.fhir.resource import Json, Resource, codings, finite, listed, member, only_known, text_of
 from connectors.protocols.fhir.times import moment
@@ -24,8 +24,6 @@ STATUS: dict[str, Status] = {
     "entered-in-error": "retracted",
 }
 """hl7.org/fhir/R4/valueset-observation-status.html; registered, cancelled and unknown tell nothing."""
-
-_NAMES_OF_BLOOD = re.compile(r"\b(blood|serum|plasma)\b", re.IGNORECASE)
 
 _SIDES = {"<": "<", "<=": "<", ">": ">", ">=": ">"}
 
@@ -56,8 +54,8 @@ def read_observation(resource: Resource, profile: Profile) -> Iterator[Found]:
         yield Refusal(place, error.reason, error.detail)
         return
     found = [_part(resource, subject, status, part, profile) for part in parts]
-    if sum(isinstance(one, Refusal) for one in found) and _is_one_reading(found):
-        first = next(one for one in found if isinstance(one, Refusal))
+    first = next((one for one in found if isinstance(one, Refusal)), None) or _half(parts, found, profile)
+    if first is not None and _is_one_reading(found):
         found = [one if not isinstance(one, Fact) else Refusal(one.place, first.reason, first.detail) for one in found]
     yield from found
 
@@ -65,6 +63,16 @@ def read_observation(resource: Resource, profile: Profile) -> Iterator[Found]:
 def _is_one_reading(found: list[Found]) -> bool:
     """Whether half of what was read would be worse than none: both pressures of a cuff."""
     return any(isinstance(one, Fact) and str(one.fields.get("channel", "")).endswith("_bp") for one in found)
+
+
+def _half(parts: list[tuple[str, Json]], found: list[Found], profile: Profile) -> Refusal | None:
+    """What is wrong with a cuff's reading of which one pressure is said to be missing."""
+    for (_, body), one in zip(parts, found, strict=True):
+        if isinstance(one, Passed) and "dataAbsentReason" in body:
+            measured = profile.codes.quantity(codings(body.get("code")))
+            if measured is not None and measured.name.endswith("_bp"):
+                return Refusal(one.place, "incomplete", "one of a cuff's two pressures is missing (dataAbsentReason)")
+    return None
 
 
 def _parts(body: Json) -> list[tuple[str, Json]]:
@@ -81,10 +89,12 @@ def _part(resource: Resource, subject: Subject, status: Status, part: tuple[str,
         if "dataAbsentReason" in body:
             return Passed(place, "no value, with a reason why")
         given = codings(body.get("code"))
+        text = text_of(member(body, "code", "text"))
+        named = [*given, Coding("", "", text)] if text else given
         value = _quantity_of(body)
-        if not given and value is None:
+        if not named and value is None:
             raise NotAFact("unknown_code", "neither code nor value")
-        quantified = profile.codes.quantity(given)
+        quantified = profile.codes.quantity(named)
         if quantified is None:
             return Passed(place, "a code that no twin reads")
         if value is None:
@@ -143,9 +153,11 @@ def _observed(resource: Resource, quantified: Quantified) -> Moment | None:
     """When it was so: of a specimen when it was taken, of a count of an interval its end; never when it was issued."""
     body = resource.body
     specimen = resource.refer(body.get("specimen"))
-    if specimen is not None and quantified.kind in ("lab_result", "drug_level"):
-        _of_blood(specimen)
-    if specimen is not None and (taken := moment(member(specimen, "collection", "collectedDateTime"))):
+    if quantified.kind in ("lab_result", "drug_level"):
+        _of_blood(specimen, text_of(member(body, "specimen", "display")))
+    collected = member(specimen, "collection")
+    taken = moment(member(collected, "collectedDateTime")) or moment(member(collected, "collectedPeriod", "start"))
+    if taken is not None:
         return taken
     if quantified.kind == "vital_sample" and quantified.name != "steps":
         start, end = (moment(member(body, "effectivePeriod", name)) for name in ("start", "end"))
@@ -156,13 +168,14 @@ def _observed(resource: Resource, quantified: Quantified) -> Moment | None:
     return _effective(resource.report, ends=False) if resource.report is not None else None
 
 
-def _of_blood(specimen: Json) -> None:
-    kind = specimen.get("type")
-    names = [*(one.name for one in codings(kind)), text_of(member(kind, "text"))]
-    said = [name for name in names if name]
-    if text_of(specimen.get("status")) in ("unsatisfactory", "entered-in-error"):
+def _of_blood(specimen: Json | None, called: str) -> None:
+    """Refuse what is of another specimen, by its type, or by what the reference to it is called."""
+    kind = member(specimen, "type")
+    said = {part for one in codings(kind) for part in (one.code, one.name)} | {text_of(member(kind, "text"))}
+    said -= {""}
+    if text_of(member(specimen, "status")) in ("unsatisfactory", "entered-in-error"):
         raise NotAFact("not_a_reading", "of a specimen that is unsatisfactory or entered in error")
-    if said and not any(_NAMES_OF_BLOOD.search(name) for name in said):
+    if (said and not any(map(is_blood, said))) or (not said and is_other(called)):
         raise NotAFact("not_a_reading", "of a specimen that is not blood, serum or plasma")
 
 

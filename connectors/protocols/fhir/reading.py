@@ -30,13 +30,13 @@ def read(raw: bytes, profile: Profile, base: str = "") -> list[Reading]:
             place, named, when = one
             kind, _, id_ = named.partition("/")
             gone = Fact(("fhir", base, kind, id_, "*"), "", {}, None, None, place, "retracted")
-            readings.append(Reading((gone,), False, f"DELETE {kind}", _version(gone.key, when)))
+            readings.append(Reading((gone,), False, _version(gone.key, when)))
         else:
             found = tuple(_found(one, profile))
             said = next((fact.key for fact in found if isinstance(fact, Fact) and fact.status != "retracted"), ())
             when = text_of(member(one.body, "meta", "lastUpdated"))
             version = _version(one.key("*"), when) if text_of(one.body.get("id")) else None
-            readings.append(Reading(found, one.is_test, one.type, version, said))
+            readings.append(Reading(found, one.is_test, version, said))
     return readings
 
 

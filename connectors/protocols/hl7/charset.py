@@ -12,16 +12,22 @@ _NAMES = {
     "8859": "iso8859-1",
     "unicode": "utf-8",
     "unicode utf-8": "utf-8",
+    "unicode utf8": "utf-8",
     "utf-8": "utf-8",
     "utf8": "utf-8",
     "iso ir6": "ascii",
     "iso ir14": "iso2022_jp",
+    "iso ir13": "iso2022_jp_ext",
     "iso ir87": "iso2022_jp",
-    "iso ir159": "iso2022_jp_1",
+    "iso ir159": "iso2022_jp_ext",
+    "iso-2022-jp": "iso2022_jp",
+    "iso ir100": "iso8859-1",
+    "iso ir 100": "iso8859-1",
     "gb 18030-2000": "gb18030",
     "ks x 1001": "euc_kr",
     "big-5": "big5",
     "windows-1252": "cp1252",
+    "windows 1252": "cp1252",
     "cp1252": "cp1252",
 }
 
@@ -44,8 +50,7 @@ def decode_text(raw: bytes, override: str = "") -> str:
         raw, declared = raw[len(_BOM) :], ["utf-8"]
     else:
         declared = [override] if override else _declared(raw)
-    names = [codec_of(name) for name in declared if name.strip()] or ["ascii"]
-    codec = names[-1] if len(names) > 1 else names[0]
+    codec = _of_all([codec_of(name) for name in declared if name.strip()] or ["ascii"])
     try:
         return raw.decode(codec)
     except UnicodeDecodeError as error:
@@ -61,7 +66,7 @@ def codec_of(name: str) -> str:
     Raises:
         NotAFact: ``charset`` where there is none.
     """
-    said = name.strip().strip("~").lower()
+    said = re.sub(r"[ _]+", " ", name.strip().strip("~").lower())
     if found := _8859.match(said):
         return f"iso8859-{found[1]}"
     if said not in _NAMES:
@@ -69,6 +74,16 @@ def codec_of(name: str) -> str:
             "charset", f"character set {shown(said)} is not known; send UNICODE UTF-8, or set it in the profile"
         )
     return _NAMES[said]
+
+
+def _of_all(codecs: list[str]) -> str:
+    """The one set of a message that declares several: those that change within it by escapes (ISO 2022) hold ASCII
+    too, and so does UTF-8; else the first, which is that of the message, and the others are never switched to.
+    """
+    if "utf-8" in codecs:
+        return "utf-8"
+    switched = [codec for codec in codecs if codec.startswith("iso2022")]
+    return "iso2022_jp_ext" if "iso2022_jp_ext" in switched else next(iter(switched), codecs[0])
 
 
 def _declared(raw: bytes) -> list[str]:

@@ -8,13 +8,16 @@ from datetime import timezone
 
 from connectors.facts.fact import NotAFact, Subject
 from connectors.facts.profile import Profile
-from connectors.protocols.hl7.message import Message, Segment
+from connectors.protocols.hl7.message import NULL, Message, Segment
 from connectors.protocols.hl7.stamps import moment
 
 
 @dataclass
 class Group:
-    """An order and what was observed for it; results that stand before any order have none."""
+    """An order and what was observed for it; results that stand before any order have none.
+
+    ``common`` is its ORC, which has the order's numbers too.
+    """
 
     order: Segment | None = None
     common: Segment | None = None
@@ -22,6 +25,12 @@ class Group:
     specimens: list[Segment] = field(default_factory=list)
     patient: Segment | None = None
     number: int = 0
+
+    @property
+    def order_number(self) -> str:
+        """What the filler calls the order, else the placer: by the order itself, or by its ORC."""
+        told_by = [(self.order, 3), (self.order, 2), (self.common, 3), (self.common, 2)]
+        return next((said(field) for said, field in told_by if said is not None and said(field)), "")
 
     def place(self, index: int) -> str:
         """Where the result stands: its number in the message's group, and that of the group."""
@@ -56,6 +65,10 @@ def groups(message: Message) -> Iterator[Group]:
                 group = Group(order=segment, common=common, patient=patient, number=number)
                 common = None
             case "OBX":
+                if common is not None:  # results of an order that only its ORC tells of
+                    if group.order is not None or group.results:
+                        yield group
+                    group, common = Group(common=common, patient=patient), None
                 group.results.append((len(group.results) + 1, segment))
             case "SPM":
                 group.specimens.append(segment)
@@ -73,7 +86,7 @@ def subjects(patient: Segment | None) -> list[Subject]:
     if patient(32) == "Y" or patient(5, 7) == "U" or "unknown" in patient.raw(5).lower():
         raise NotAFact("no_patient", "PID-5 or PID-32 says that the patient is not known")
     for place in (3, 2, 4):
-        found = [_subject(patient, parts) for parts in patient.repetitions(place) if parts[0].strip()]
+        found = [_subject(patient, parts) for parts in patient.repetitions(place) if parts[0].strip() not in ("", NULL)]
         if found:
             return found
     return []
@@ -82,7 +95,7 @@ def subjects(patient: Segment | None) -> list[Subject]:
 def _subject(patient: Segment, parts: list[str]) -> Subject:
     authority = patient.sub(parts[3]) if len(parts) > 3 else []
     named = next((text.strip() for text in authority if text.strip()), "")
-    return Subject(parts[0].strip(), named, parts[4].strip() if len(parts) > 4 else "")
+    return Subject(parts[0].strip(), "" if named == NULL else named, parts[4].strip() if len(parts) > 4 else "")
 
 
 def subject_of(group: Group, profile: Profile) -> Subject:

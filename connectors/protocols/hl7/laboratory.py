@@ -13,9 +13,10 @@ from datetime import timezone
 from connectors.facts.codes import Quantified, system_of
 from connectors.facts.fact import Fact, Found, Moment, NotAFact, Passed, Refusal
 from connectors.facts.profile import Profile
+from connectors.facts.specimens import is_blood, is_other
 from connectors.facts.units_of_sources import quantity
 from connectors.protocols.hl7.groups import Group, groups, subject_of, zone_of
-from connectors.protocols.hl7.message import Message, Segment
+from connectors.protocols.hl7.message import NULL, Message, Segment
 from connectors.protocols.hl7.stamps import moment, stamp_of
 from connectors.protocols.hl7.values import Number, codings, number, unit
 from twin.events import Status
@@ -35,17 +36,6 @@ STATUS: dict[str, Status] = {
 _MIDNIGHT = re.compile(r"\d{8}000000")
 
 _PENDING = ("I", "O", "N", "X", "Z")
-
-_BLOOD = frozenset({
-    "BLD", "BLDV", "BLDA", "BLDC", "BLDCO", "SER", "PLAS", "PLR", "WB", "SERPLAS", "ASERU", "PPP", "PRP",
-    "119297000", "119364003", "119361006", "258580003", "122555007", "122554006", "122552005", "708049000",
-})  # fmt: skip
-"""HL7 table 0487 and SNOMED CT: blood, serum, plasma."""
-
-_NAMES_OF_BLOOD = re.compile(r"\b(blood|serum|plasma)\b", re.IGNORECASE)
-
-_OTHERS = frozenset({"UR", "URINE", "CSF", "STL", "SPT", "SAL", "SWT", "FLU", "BIFL", "TISS", "SNV", "AMN"})
-"""Specimens of OBR-15, as messages before v2.5 write them, that are no blood."""
 
 _NOT_RECEIVED = "SNR"
 """HL7 table 0493: the specimen never came."""
@@ -124,13 +114,12 @@ def fields_of(
 
 
 def _key(group: Group, result: Segment, drawn: Moment | None, sender: tuple[str, str]) -> tuple[str, ...]:
-    order = group.order
-    number_ = (order(3) or order(2)) if order is not None else ""
-    if not number_:
-        raise NotAFact("incomplete", "no number of the order (OBR-3, OBR-2), by which a correction would be known")
+    if not group.order_number:
+        detail = "no number of the order (OBR-3, OBR-2, ORC-3, ORC-2), by which a correction would be known"
+        raise NotAFact("incomplete", detail)
     given = codings(result, 3)
     code = next((coding for coding in given if system_of(coding.system) == "loinc"), given[0])
-    return ("hl7-lab", *sender, number_, system_of(code.system), code.code, result(4), stamp_of(drawn))
+    return ("hl7-lab", *sender, group.order_number, system_of(code.system), code.code, result(4), stamp_of(drawn))
 
 
 def _drawn(group: Group, zone: timezone | None) -> Moment | None:
@@ -151,10 +140,10 @@ def _of_blood(group: Group, quantified: Quantified) -> None:
     if quantified.kind not in ("lab_result", "drug_level"):
         return
     given = [part for specimen in group.specimens for parts in specimen.repetitions(4) for part in parts]
-    kinds = {part.strip() for part in given} - {""}
-    other = bool(kinds) and not any(kind.upper() in _BLOOD or _NAMES_OF_BLOOD.search(kind) for kind in kinds)
+    kinds = {part.strip() for part in given} - {"", NULL}
+    other = bool(kinds) and not any(map(is_blood, kinds))
     if group.order is not None and not kinds:
-        other = group.order.sub(group.order(15))[0].strip().upper() in _OTHERS
+        other = is_other(group.order.sub(group.order(15))[0])
     if other:
         raise NotAFact("not_a_reading", "of a specimen that is not blood, serum or plasma (SPM-4, OBR-15)")
 

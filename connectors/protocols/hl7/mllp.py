@@ -23,10 +23,15 @@ class Frames:
     """Takes what comes over one connection and gives frames.
 
     Bytes before a frame's beginning are noise, and a new beginning abandons what was not ended; both are counted.
+
+    Args:
+        longest: bytes of a frame that are taken.
+        bare: whether 0x1C alone ends a frame; what stands before the next is no noise then.
     """
 
-    def __init__(self, longest: int = LONGEST) -> None:
+    def __init__(self, longest: int = LONGEST, *, bare: bool = False) -> None:
         self._longest = longest
+        self._end = END if bare else END + RETURN
         self._buffer = bytearray()
         self.noise = 0
         self.abandoned = 0
@@ -46,13 +51,13 @@ class Frames:
         while True:
             begin = self._buffer.find(BEGIN)
             if begin < 0:
-                self.noise += len(self._buffer)
+                self._pass_over(len(self._buffer))
                 self._buffer.clear()
                 return
             if begin:
-                self.noise += begin
+                self._pass_over(begin)
                 del self._buffer[:begin]
-            end = self._buffer.find(END + RETURN, 1)
+            end = self._buffer.find(self._end, 1)
             again = self._buffer.find(BEGIN, 1, end if end >= 0 else len(self._buffer))
             if again >= 0:
                 self.abandoned += 1
@@ -63,5 +68,11 @@ class Frames:
             if end < 0:
                 return
             frame = bytes(self._buffer[1:end])
-            del self._buffer[: end + 2]
+            del self._buffer[: end + len(self._end)]
             yield frame
+
+    def _pass_over(self, length: int) -> None:
+        """Count what stands before a frame as noise, but for what ends lines."""
+        if self._end == END:
+            length -= sum(byte in b"\r\n" for byte in self._buffer[:length])
+        self.noise += length

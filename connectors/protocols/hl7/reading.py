@@ -10,7 +10,7 @@ from connectors.facts.fact import Fact, Found, NotAFact, Reading, Refusal
 from connectors.facts.profile import Profile
 from connectors.protocols.hl7.charset import decode_text
 from connectors.protocols.hl7.devices.alarms import read_alarm
-from connectors.protocols.hl7.devices.monitors import read_readings
+from connectors.protocols.hl7.devices.monitors import read_readings, read_weight
 from connectors.protocols.hl7.devices.orders import read_order
 from connectors.protocols.hl7.devices.pumps import read_infusion_event, read_periodic
 from connectors.protocols.hl7.laboratory import read_laboratory
@@ -46,7 +46,7 @@ def read(message: Message, profile: Profile) -> Reading:
     reader = _reader(message)
     sent = _sent(message)
     found = tuple(_not_of_the_future(one, sent) for one in reader(message, profile))
-    return Reading(found, message.header(11, 1) in ("T", "D"), message.type)
+    return Reading(found, message.header(11, 1) in ("T", "D"))
 
 
 def _not_of_the_future(found: Found, sent: datetime | None) -> Found:
@@ -79,10 +79,15 @@ def _reader(message: Message) -> Callable[[Message, Profile], Iterator[Found]]:
         said = message.type if _TYPE.match(message.type) else "of no type"
         raise NotAFact("unsupported", f"message {said}: read are ORU^R01, ORU^R40, ORU^R42 and RGV^O15")
     if event == "R42":
-        return read_infusion_event
+        return _read_event
     if event == "R40":
         return read_alarm
     return _read_device if _of_device(message) else read_laboratory
+
+
+def _read_event(message: Message, profile: Profile) -> Iterator[Found]:
+    yield from read_infusion_event(message, profile)
+    yield from read_weight(message, profile)
 
 
 def _read_device(message: Message, profile: Profile) -> Iterator[Found]:

@@ -13,6 +13,9 @@ _STAMP = re.compile(
 )
 
 
+_HOUR = re.compile(r"\d{10}([+-]\d{4})?$")
+
+
 def moment(text: str, of_message: timezone | None = None) -> Moment | None:
     """The time of a stamp; None of an empty one.
 
@@ -21,11 +24,13 @@ def moment(text: str, of_message: timezone | None = None) -> Moment | None:
         of_message: the offset of MSH-7, which holds for every stamp of the message without one (HL7 v2.6, 2.A.77).
 
     Raises:
-        NotAFact: ``malformed`` where it is none, or no time that exists.
+        NotAFact: ``malformed`` where it is none, or no time that exists; ``time_too_coarse`` of an hour.
     """
     said = text.split("^", 1)[0].strip()
     if not said:
         return None
+    if _HOUR.match(said):
+        raise NotAFact("time_too_coarse", "an hour is no instant; send its minutes")
     found = _STAMP.match(said)
     if found is None:
         raise NotAFact("malformed", "a stamp is YYYYMMDDHHMMSS and its offset, as 20260302090000+0100")

@@ -7,7 +7,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from connectors.facts.codes import Coding, system_of
+from connectors.facts.codes import Coding, is_known, system_of
 from connectors.facts.fact import NotAFact
 from connectors.protocols.hl7.message import Segment
 
@@ -24,8 +24,12 @@ _OTHERS = (
 _TERMS = ("CWE", "CE", "CNE", "CF", "IS", "ID")
 _TEXTS = ("ST", "TX", "FT", "")
 
-SYSTEM_OF_TRIPLET = {1: 3, 4: 6, 10: 12}
-"""Where a coded element's triplets begin and have their coding system (v2.7 on has a third, HL7 2.A.13)."""
+SYSTEM_OF_TRIPLET = {1: 3, 4: 6, 10: 12, 7: 9}
+"""Where a coded element's triplets begin and have their coding system (v2.7 on has a third, HL7 2.A.13).
+
+Some senders write the third in place of the versions and the original text, 7 to 9: it is one where it ends with a
+system that is known.
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,17 +103,16 @@ def term(result: Segment) -> str:
 
 def codings(segment: Segment, field: int) -> list[Coding]:
     """Every triplet of a coded element that has a code or a name, those of known systems first."""
-    parts = segment.components(field)
     found = []
     for begin, system in SYSTEM_OF_TRIPLET.items():
-        code, name = (parts[place - 1].strip() if place <= len(parts) else "" for place in (begin, begin + 1))
-        named = parts[system - 1].strip() if system <= len(parts) else ""
-        if code or name:
+        code, name, named = (segment(field, place) for place in (begin, begin + 1, system))
+        if (code or name) and (begin != 7 or is_known(named)):
             found.append(Coding(code, named, name))
     return found
 
 
 _UNITS_OF_MDC = {
+    "MDC_DIM_DIMLESS": "1",
     "MDC_DIM_PERCENT": "%",
     "MDC_DIM_BEAT_PER_MIN": "/min",
     "MDC_DIM_RESP_PER_MIN": "/min",
@@ -158,8 +161,17 @@ _NUMBERS_OF_MDC = {
 }
 
 
+_POWER = re.compile(r"x?10\^\d{1,2}/[^^]+$")
+
+
 def unit(segment: Segment, field: int) -> str:
-    """The unit of a coded element: its UCUM code, that of its MDC term, or the text as it stands."""
+    """The unit of a coded element: its UCUM code, that of its MDC term, or the text as it stands.
+
+    A number of MDC that is not known is no unit, least of all the plain number that it looks like. Where a sender left
+    the mark of components in ``10^9/L`` unescaped, that is what it wrote.
+    """
+    if _POWER.match(segment.raw(field)):
+        return segment.raw(field)
     given = codings(segment, field)
     for coding in given:
         said = next((text for text in (coding.code, coding.name) if text and not text.isdigit()), "")
@@ -168,6 +180,5 @@ def unit(segment: Segment, field: int) -> str:
     for coding in given:
         if system_of(coding.system) == "mdc":
             found = _UNITS_OF_MDC.get(coding.name) or _NUMBERS_OF_MDC.get(coding.code)
-            if found:
-                return found
+            return found or coding.name or f"MDC {coding.code}"
     return given[0].code or given[0].name if given else ""

@@ -36,6 +36,8 @@ MEASURES = (
     Measure("diastolic_blood_pressure", "diastolic_bp", {"mmHg": "mm[Hg]"}),
     Measure("respiratory_rate", "respiratory_rate", {"breaths/min": "/min"}),
     Measure("step_count", "steps", {"steps": "{steps}"}),
+    Measure("body_weight", "weight", {"kg": "kg", "g": "g", "lb": "[lb_av]"}),
+    Measure("body_height", "height", {"cm": "cm", "m": "m", "in": "[in_i]", "ft": "[ft_i]"}),
 )
 
 
@@ -57,6 +59,8 @@ def read_point(
             raise NotAFact("malformed", "a data point is an object")
         body = said["body"] if isinstance(said.get("body"), dict) else said
         header = said["header"] if isinstance(said.get("header"), dict) else {}
+        if _is_number(body.get("step_count")):  # version 1 of the schema has the bare number
+            body = body | {"step_count": {"value": body["step_count"], "unit": "steps"}}
         given = [measure for measure in MEASURES if isinstance(body.get(measure.member), dict)]
         if not given:
             yield Passed(place, "a schema that no twin reads")
@@ -88,7 +92,7 @@ def _fact(
 ) -> Fact:
     said = body[measure.member]
     number, text = said.get("value"), said.get("unit")
-    if isinstance(number, bool) or not isinstance(number, int | float) or not abs(number) < 1e300:
+    if not _is_number(number):
         raise NotAFact("incomplete", f"field '{measure.member}.value': no number")
     units = {**measure.units, **profile.means}
     if not isinstance(text, str) or text not in units:
@@ -99,9 +103,15 @@ def _fact(
     time = _time(body.get("effective_time_frame"), interval=measure.channel == "steps")
     uuid = header.get("uuid") or header.get("id")
     identity = (str(uuid),) if uuid else (subject.authority, subject.id, device, time.at.isoformat())
-    fields = {"channel": measure.channel, "value": value, "device_id": device}
+    fields: dict[str, object] = {"channel": measure.channel, "value": value, "device_id": device}
+    if measured.kind == "covariate":
+        fields = {"name": profile.named(measure.channel), "value": value}
     key = ("openmhealth", *identity, measure.channel)
-    return Fact(key, "vital_sample", fields, subject, time, place, manner=_manner(header))
+    return Fact(key, measured.kind, fields, subject, time, place, manner=_manner(header))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 1e300
 
 
 def _manner(header: dict[str, Any]) -> str:

@@ -104,10 +104,56 @@ def test_a_profile_adds_codes_and_says_which_quantities_there_are() -> None:
 def test_a_drug_is_known_by_its_code_or_its_whole_name() -> None:
     assert CODES.drug([Coding("L01CD02", "http://www.whocc.no/atc")]) == "docetaxel"
     assert CODES.drug([Coding("", "", "Docetaxel")]) == "docetaxel"
-    assert CODES.drug([Coding("", "", "Docetaxel in glucose")]) is None
+    assert CODES.drug([Coding("2555555", "rxnorm", "Doxorubicin 2 MG/ML Injection")]) is None
     assert CODES.drug([]) is None
     with pytest.raises(NotAFact, match="code_conflict"):
         CODES.drug([Coding("L01CD02", "atc"), Coding("", "", "paclitaxel")])
+
+
+def test_a_product_that_speaks_of_a_known_drug_is_not_passed_over() -> None:
+    for coding in (Coding("", "", "Docetaxel in glucose"), Coding("1093279", "rxnorm", "docetaxel 20 MG/ML Injection")):
+        with pytest.raises(NotAFact, match="unknown_drug"):
+            CODES.drug([coding])
+    listed = Codes(None, {"rxnorm|1093279": "docetaxel"})
+    assert listed.drug([Coding("1093279", "rxnorm", "docetaxel 20 MG/ML Injection")]) == "docetaxel"
+
+
+@pytest.mark.parametrize("code", ["76388-713-25", "76388-0713-25", "76388071325"])
+def test_a_package_is_known_by_any_spelling_of_its_number(code: str) -> None:
+    assert CODES.drug([Coding(code, "http://hl7.org/fhir/sid/ndc")]) == "busulfan"
+
+
+@pytest.mark.parametrize(
+    ("coding", "reason"),
+    [
+        (Coding("8867-4", "http://loinc.org", "Mean heart rate 24 hour"), "code_conflict"),
+        (Coding("147842", "MDC", "MDC_PULS_OXIM_SAT_O2"), "code_conflict"),
+        (Coding("2345-7", "LN", "Glucose in urine"), "code_conflict"),
+    ],
+)
+def test_a_statistic_and_a_number_of_another_term_are_no_reading(coding: Coding, reason: str) -> None:
+    with pytest.raises(NotAFact, match=reason):
+        CODES.quantity([coding])
+
+
+@pytest.mark.parametrize(
+    ("code", "name", "unit", "value"),
+    [("2039-6", "CEA", "ng/mL", 5.0), ("10334-1", "CA125", "U/mL", 37.0), ("24108-3", "CA19-9", "kU/L", 37.0),
+     ("68123-9", "CTC", "10/(75.mL)", 2 / 3), ("2857-1", "PSA", "ng/mL", 4.0), ("1988-5", "crp", "mg/dL", 50.0)],
+)  # fmt: skip
+def test_markers_of_tumours_are_known_by_their_codes(code: str, name: str, unit: str, value: float) -> None:
+    found = CODES.quantity([Coding(code, "LN")])
+    assert found is not None
+    assert found.name == name
+    given = {"CTC": 5.0, "crp": 5.0}.get(name, value)
+    assert convert(given, unit, found.unit) == pytest.approx(value)
+
+
+def test_what_the_codes_have_no_amount_of_is_known_by_a_profile() -> None:
+    local = Codes({"LAB|TF": "ctDNA_fraction"})
+    found = local.quantity([Coding("TF", "LAB", "Tumor fraction in plasma")])
+    assert found is not None
+    assert (found.name, found.unit) == ("ctDNA_fraction", "%")
 
 
 def test_the_tables_are_of_units_that_are_read_and_ranges_that_are_some() -> None:

@@ -30,6 +30,9 @@ zone = "Europe/Berlin"
 charset = "8859/1"
 date_only = "noon"
 values_without_result = true
+device_from = "sys_id"
+device_repetition = 2
+end_without_return = true
 [patients]
 authorities = ["EAST"]
 types = ["MR"]
@@ -49,7 +52,8 @@ weight = "WT"
     )
     assert (known.source, known.protocol, known.charset, known.test) == ("lab-east", "hl7", "8859/1", False)
     assert known.zone is not None
-    assert (known.days, known.values_without_result) == (True, True)
+    assert (known.days, known.values_without_result, known.end_without_return) == (True, True, True)
+    assert (known.device_from, known.device_repetition) == ("sys_id", 2)
     assert known.means == {"K/uL": "10*3/uL"}
     assert (known.named("weight"), known.named("height")) == ("WT", "height")
     assert known.pseudonyms.pseudonym(Subject("17", "EAST")) == "P-1"

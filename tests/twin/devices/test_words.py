@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin.devices.said import bound, word
-from twin.devices.words import read_word
-from twin.events import BadEvent, DoseGiven, encode
+from twin.devices.words import NOBODY, DeviceWord, read_word
+from twin.events import BadEvent, DeviceAlert, DoseGiven, encode
 
 
 def written(without: tuple[str, ...] = ("patient_id",), **changes: Any) -> bytes:
@@ -25,6 +25,13 @@ def test_a_word_and_a_binding_are_read() -> None:
     assert read_word(encode(bound("A", 0, source="event"))) == bound("A", 0, source="event")
     assert read_word(written()) == word("w", 5)
     assert read_word(encode(bound("A", 0))) == bound("A", 0)
+
+
+def test_a_pump_may_say_that_something_is_wrong_with_it() -> None:
+    said = json.loads(DeviceAlert.example().model_dump_json(exclude_none=True, exclude={"patient_id"}))
+    found = read_word(json.dumps({"received_at": "2026-03-02T09:00:00Z", "event": said}).encode())
+    assert isinstance(found, DeviceWord)
+    assert found.event == DeviceAlert.example().model_copy(update={"patient_id": NOBODY})
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from connectors.facts.fact import Fact, Found, NotAFact, Passed, Refusal
 from connectors.facts.profile import Profile
 from connectors.protocols.hl7.devices.containment import Devices, path_of, term_of
-from connectors.protocols.hl7.groups import groups, subject_of, zone_of
+from connectors.protocols.hl7.groups import groups, zone_of
 from connectors.protocols.hl7.message import Message, Segment
 from connectors.protocols.hl7.values import codings
 
@@ -46,7 +46,7 @@ def read_alarm(message: Message, profile: Profile) -> Iterator[Found]:
     """The alarms of an ORU^R40, one for each order."""
     zone = zone_of(message)
     for group in groups(message):
-        devices = Devices(group, zone)
+        devices = Devices(group, zone, profile)
         place = f"OBR[{group.number}]" if group.number else "message"
         try:
             yield _alarm(devices, place, profile)
@@ -83,7 +83,7 @@ def _alarm(devices: Devices, place: str, profile: Profile) -> Found:
     }
     time = devices.time(first, path_of(first))
     key = ("hl7-alarm", device, alert, condition, phase)
-    return Fact(key, "device_alert", fields, subject_of(group, profile), time, place)
+    return Fact(key, "device_alert", fields, devices.subject(profile), time, place)
 
 
 def _condition(first: Segment) -> str:

@@ -13,13 +13,14 @@ from connectors.facts.codes import system_of
 from connectors.facts.fact import Moment, NotAFact, Subject
 from connectors.facts.profile import Profile
 from connectors.protocols.hl7.groups import Group, subject_of
-from connectors.protocols.hl7.message import Segment
+from connectors.protocols.hl7.message import NULL, Segment
 from connectors.protocols.hl7.stamps import moment
 from connectors.protocols.hl7.values import Number, codings, number, term
 
 Path = tuple[str, ...]
 
 TERMS = {
+    "67972": "MDC_ATTR_SYS_ID",
     "68063": "MDC_ATTR_PT_WEIGHT",
     "68480": "MDC_ATTR_ALERT_SOURCE",
     "68481": "MDC_ATTR_EVENT_PHASE",
@@ -40,12 +41,17 @@ TERMS = {
 }
 """Numbers of IEEE 11073-10101, for senders that leave the names out; where there is a name, it counts."""
 
+_LEVELS = {"mds": 1, "vmd": 2, "channel": 3}
+
 _NOT_VALID = {"INV", "NAV", "NI", "OFF", "CAL", "TEST", "DEMO"}
 
 
 def path_of(result: Segment) -> Path:
     """The place of OBX-4 without trailing zeros: ``1.1.2.0`` is the channel ``("1", "1", "2")``."""
-    parts = tuple(part.strip() for part in result(4).split("."))
+    return _without_zeros(tuple(part.strip() for part in result(4).split(".")))
+
+
+def _without_zeros(parts: Path) -> Path:
     while parts and parts[-1] in ("", "0"):
         parts = parts[:-1]
     return parts
@@ -67,10 +73,11 @@ def is_valid(result: Segment) -> bool:
 
 @dataclass(frozen=True)
 class Devices:
-    """The observations of one order, each at its place."""
+    """The observations of one order, each at its place; the profile says what in them names the device."""
 
     group: Group
     zone: timezone | None
+    profile: Profile
 
     @cached_property
     def metrics(self) -> list[tuple[int, Segment, Path]]:
@@ -86,10 +93,15 @@ class Devices:
 
     @cached_property
     def _named(self) -> dict[Path, str]:
-        """What OBX-18 says, by the place where it stands."""
+        """What names a device, by the place where it stands: OBX-18, or its attribute where the profile says so."""
         found: dict[Path, str] = {}
         for _, result, path in self.metrics:
-            if said := _device(result):
+            if self.profile.device_from == "sys_id":
+                said = result(5)[:64] if term_of(result) == "MDC_ATTR_SYS_ID" else ""
+                path = _without_zeros(path[:3])  # an attribute is of the place that it stands in
+            else:
+                said = _device(result, self.profile.device_repetition)
+            if said:
                 found.setdefault(path, said)
         return found
 
@@ -119,8 +131,11 @@ class Devices:
 
     def device(self, path: Path) -> str:
         """The id of the device that an observation is of: that of OBX-18 at its place, or at the nearest place around
-        it, else the first of the order. Both a name and an EUI-64 are kept, as ``E0002/0012210000000000``.
+        it, else the first of the order; or that of the level that the profile names and no other. Both a name and an
+        EUI-64 are kept, as ``E0002/0012210000000000``.
         """
+        if (level := _LEVELS.get(self.profile.device_from)) is not None:
+            return self._named.get(path[:level], "")
         for depth in range(len(path), -1, -1):
             if path[:depth] in self._named:
                 return self._named[path[:depth]]
@@ -132,7 +147,7 @@ class Devices:
         A pump with one module has the first, and is called by its own name alone.
         """
         device, module = self.device(path), path[1:2]
-        own = any(place[:2] == path[:2] and len(place) > 1 for place in self._named)
+        own = any(place[:2] == path[:2] and len(place) > 1 for place in self._named if self.device(place) == device)
         return device if own or not device or module in ((), ("1",)) else f"{device[:55]}/{module[0][:8]}"
 
     def time(self, result: Segment, path: Path) -> Moment | None:
@@ -162,7 +177,9 @@ class Devices:
             return None
 
 
-def _device(result: Segment) -> str:
+def _device(result: Segment, repetition: int) -> str:
     """OBX-18, an entity identifier: its first component, and an EUI-64 where there is one."""
-    entity, universal, kind = result(18, 1), result(18, 3), result(18, 4)
+    given = result.repetitions(18)
+    parts = given[repetition - 1] if repetition <= len(given) else []
+    entity, _, universal, kind = (*("" if part.strip() == NULL else part.strip() for part in parts), *[""] * 4)[:4]
     return "/".join(part for part in (entity, universal if kind == "EUI-64" or not entity else "") if part)[:64]

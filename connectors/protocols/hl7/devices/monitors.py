@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from connectors.facts.fact import Fact, Found, NotAFact, Passed, Refusal
 from connectors.facts.profile import Profile
-from connectors.protocols.hl7.devices.containment import Devices, Path, is_valid
+from connectors.protocols.hl7.devices.containment import Devices, Path, is_valid, term_of
 from connectors.protocols.hl7.groups import groups, zone_of
 from connectors.protocols.hl7.laboratory import STATUS, fields_of
 from connectors.protocols.hl7.message import Message, Segment
@@ -26,13 +26,37 @@ def read_readings(message: Message, profile: Profile) -> Iterator[Found]:
     """The readings of an ORU^R01 of a device."""
     zone = zone_of(message)
     for group in groups(message):
-        devices = Devices(group, zone)
+        devices = Devices(group, zone, profile)
+        found = [(path, one) for index, result, path in devices.metrics
+                 for one in [_read(devices, result, path, group.place(index), profile)]]  # fmt: skip
+        halves = {path[:3]: one for path, one in found if isinstance(one, Refusal) and _is_pressure(devices, path)}
+        for path, one in found:
+            other = halves.get(path[:3])
+            if isinstance(one, Fact) and other is not None and str(one.fields.get("channel", "")).endswith("_bp"):
+                yield Refusal(one.place, other.reason, f"the other pressure of the cuff cannot be used: {other.detail}")
+            else:
+                yield one
+
+
+def read_weight(message: Message, profile: Profile) -> Iterator[Found]:
+    """The patient's weight as a pump was told it: the one thing in its events that is of the patient."""
+    zone = zone_of(message)
+    for group in groups(message):
+        devices = Devices(group, zone, profile)
         for index, result, path in devices.metrics:
-            place = group.place(index)
-            try:
-                yield _reading(devices, result, path, place, profile)
-            except NotAFact as error:
-                yield Refusal(place, error.reason, error.detail)
+            if term_of(result) == "MDC_ATTR_PT_WEIGHT":
+                yield _read(devices, result, path, group.place(index), profile)
+
+
+def _is_pressure(devices: Devices, path: Path) -> bool:
+    return any("_PRESS_" in term_of(result) for _, result, place in devices.metrics if place == path)
+
+
+def _read(devices: Devices, result: Segment, path: Path, place: str, profile: Profile) -> Found:
+    try:
+        return _reading(devices, result, path, place, profile)
+    except NotAFact as error:
+        return Refusal(place, error.reason, error.detail)
 
 
 def _reading(devices: Devices, result: Segment, path: Path, place: str, profile: Profile) -> Found:
@@ -42,6 +66,8 @@ def _reading(devices: Devices, result: Segment, path: Path, place: str, profile:
     quantified = profile.codes.quantity(given)
     if quantified is None:
         return Passed(place, "a term that no twin reads")
+    if term_of(result) == "MDC_ATTR_PT_WEIGHT" and quantified.name not in (profile.names or {}):
+        return Passed(place, "a weight that no model of the ward is said to have ([names] of the profile)")
     status = STATUS.get(result(11) or "F")
     if status is None:
         if not (profile.values_without_result and result(11) == "X"):

@@ -16,6 +16,9 @@ from twin.units import UnitError, convert
 ROUTES = {"IV": "iv", "IVP": "iv", "IVPB": "iv", "PO": "oral", "SC": "sc", "SQ": "sc", "IM": "im", "IP": "ip"}
 """HL7 table 0162, as far as models have routes."""
 
+ASSUMED_START = "assumed-start"
+"""Manner of a plan whose order has no time: it is assumed to begin when the order was sent."""
+
 _WEIGHT = "MDC_ATTR_PT_WEIGHT"
 
 
@@ -49,12 +52,14 @@ def _plan(message: Message, segments: list[Segment], place: str, profile: Profil
     if given is None:
         return Passed(place, "an order without RXG")
     drug = profile.codes.drug(codings(given, 4))
+    if not codings(given, 4):
+        return Passed(place, "a carrier without a drug")
     if drug is None:
         raise NotAFact("unknown_drug", "RXG-4 is no drug of the formulary; add it to the profile under [drugs]")
     zone = zone_of(message)
     timing = of.get("TQ1")
-    start = moment(control(9), zone) or (moment(timing(7), zone) if timing is not None else None)
-    start = start or moment(message.header(7), zone)  # assumed: an order without a time is to be begun now
+    told = moment(control(9), zone) or (moment(timing(7), zone) if timing is not None else None)
+    start = told or moment(message.header(7), zone)
     amount, hours = _amount(given, segments, profile)
     said = (of["RXR"](1) if "RXR" in of else "IV").upper()
     route = ROUTES.get(said)
@@ -66,7 +71,8 @@ def _plan(message: Message, segments: list[Segment], place: str, profile: Profil
     if start is None:
         raise NotAFact("no_time", "neither ORC-9, TQ1-7 nor MSH-7 says when it begins")
     status: Status = "corrected" if control(1) in ("XO", "XX") else "final"
-    return Fact(key, "regimen_planned", {"drug": drug, "route": route, "doses": (dose,)}, subject, start, place, status)
+    fields = {"drug": drug, "route": route, "doses": (dose,)}
+    return Fact(key, "regimen_planned", fields, subject, start, place, status, manner="" if told else ASSUMED_START)
 
 
 def _amount(given: Segment, segments: list[Segment], profile: Profile) -> tuple[Quantity, float | None]:

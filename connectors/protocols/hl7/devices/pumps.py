@@ -64,7 +64,7 @@ def read_infusion_event(message: Message, profile: Profile) -> Iterator[Found]:
     for group in groups(message):
         if group.order is None and not group.results:
             continue
-        devices = Devices(group, zone)
+        devices = Devices(group, zone, profile)
         condition = devices.find(_EVENT)
         place = f"OBR[{group.number}]"
         said = devices.term(_EVENT).replace("MDCX_", "MDC_", 1)
@@ -81,7 +81,7 @@ def read_periodic(message: Message, profile: Profile) -> Iterator[Found]:
     """What pumps say in an ORU^R01 of IHE PCD-01: a report for each module that has a flow, of its source's channel."""
     zone = zone_of(message)
     for group in groups(message):
-        devices = Devices(group, zone)
+        devices = Devices(group, zone, profile)
         modules = {path[:2] for _, result, path in devices.metrics if term_of(result) in (*_FLOW, *_TOTAL)}
         for module in sorted(modules):
             place = f"OBR[{group.number}].{'.'.join(module)}"

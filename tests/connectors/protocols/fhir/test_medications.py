@@ -211,3 +211,30 @@ def test_a_plans_times_have_offsets_or_wait_for_the_profiles_zone() -> None:
     assert all(isinstance(one["time"], Moment) and one["time"].at.tzinfo is None for one in doses(naive))
     mixed = {"start": "2026-03-02T09:00:00Z", "end": "2026-03-05T09:00:00"}
     assert reason(request(**repeat(boundsPeriod=mixed))) == "contradictory"
+
+
+def referring(**medication: Any) -> dict[str, Any]:
+    said = given(contained=[{"resourceType": "Medication", "id": "m"} | medication])
+    del said["medicationCodeableConcept"]
+    return said | {"medicationReference": {"reference": "#m"}}
+
+
+def test_a_medication_without_a_code_is_its_only_ingredient() -> None:
+    docetaxel = {"itemCodeableConcept": {"coding": [{"system": "http://www.whocc.no/atc", "code": "L01CD02"}]}}
+    glucose = {"itemCodeableConcept": {"text": "Glucose 5 %"}}
+    assert fact(referring(ingredient=[docetaxel])).fields["drug"] == "docetaxel"
+    assert fact(referring(ingredient=[docetaxel, glucose | {"isActive": False}])).fields["drug"] == "docetaxel"
+    assert isinstance(read(referring(ingredient=[docetaxel, glucose])), Passed)
+
+
+def test_a_medication_that_is_not_there_is_not_passed_over() -> None:
+    away = referring() | {"medicationReference": {"reference": "Medication/9"}}
+    assert reason(away) == "unknown_drug"
+    named = away | {"medicationReference": {"reference": "Medication/9", "display": "Docetaxel"}}
+    assert fact(named).fields["drug"] == "docetaxel"
+
+
+@pytest.mark.parametrize(("text", "passed"), [("Docetaxel 20 mg/mL vial", False), ("Ondansetron", True)])
+def test_a_product_of_a_known_drug_waits_for_its_profile(text: str, passed: bool) -> None:
+    found = read(given(medicationCodeableConcept={"text": text}))
+    assert isinstance(found, Passed if passed else Refusal)

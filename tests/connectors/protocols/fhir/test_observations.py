@@ -87,6 +87,11 @@ def test_what_was_entered_in_error_takes_back_all_of_it_and_needs_no_patient() -
             {"code": {"coding": [{"system": "http://loinc.org", "code": "751-8", "display": "Platelets"}]}},
             "code_conflict",
         ),
+        (
+            {"code": {"coding": [{"system": "http://loinc.org", "code": "751-8"}], "text": "Platelet count"}},
+            "code_conflict",
+        ),
+        ({"code": {"text": "Neutrophils"}}, "unknown_code"),
         ({"code": {}}, "unknown_code"),
         ({"id": None}, "incomplete"),
     ],
@@ -135,6 +140,10 @@ def test_components_are_facts_of_their_own() -> None:
 def test_half_a_cuffs_reading_is_none() -> None:
     both = cuff()["component"]
     assert reasons(cuff(component=[both[0], both[1] | value(81, "bananas")])) == ["unknown_unit", "unknown_unit"]
+    absent = {name: part for name, part in both[1].items() if name != "valueQuantity"}
+    assert reasons(cuff(component=[both[0], absent | {"dataAbsentReason": {"text": "not performed"}}])) == [
+        "incomplete"
+    ]
 
 
 def test_several_codings_are_one_fact() -> None:
@@ -158,6 +167,15 @@ def test_the_specimen_says_when_and_of_what_it_is() -> None:
     assert reasons(specimen | {"type": {"text": "Urine"}}, said) == ["not_a_reading"]
     assert reasons(specimen | {"status": "unsatisfactory"}, said) == ["not_a_reading"]
     assert fact(specimen | {"type": {}}, said)
+    urine = {"coding": [{"system": "http://snomed.info/sct", "code": "122575003"}]}
+    assert reasons(specimen | {"type": urine}, said) == ["not_a_reading"]
+    serum = {"coding": [{"system": "http://snomed.info/sct", "code": "119364003"}]}
+    began = {"collectedPeriod": {"start": "2026-03-02T07:55:00+01:00", "end": "2026-03-02T08:05:00+01:00"}}
+    found = fact(specimen | {"type": serum, "collection": began}, said)
+    assert found.moment is not None
+    assert found.moment.at.minute == 55
+    assert reasons(observation(specimen={"display": "Urine, clean catch"})) == ["not_a_reading"]
+    assert fact(observation(specimen={"display": "Tube 3"}))
 
 
 def test_a_report_says_when_and_whose_where_its_results_do_not() -> None:

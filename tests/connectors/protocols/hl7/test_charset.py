@@ -24,6 +24,9 @@ def message(charset: str, name: str, codec: str) -> bytes:
         ("WINDOWS-1252", "cp1252"),
         ("GB 18030-2000", "gb18030"),
         ("ASCII~UNICODE UTF-8", "utf-8"),
+        ("UNICODE UTF-8~8859/1", "utf-8"),
+        ("Windows 1252", "cp1252"),
+        ("ISO_IR 100", "latin-1"),
     ],
 )
 def test_the_declared_set_is_taken_by_any_of_its_names(declared: str, codec: str) -> None:
@@ -32,8 +35,9 @@ def test_the_declared_set_is_taken_by_any_of_its_names(declared: str, codec: str
 
 
 def test_two_bytes_of_a_character_are_no_delimiters() -> None:
-    text = decode_text(message("~ISO IR87", "山田", "iso2022_jp"))
-    assert "PID|||1||山田" in text
+    for declared in ("~ISO IR87", "ISO IR6~ISO IR87", "ISO-2022-JP"):
+        assert "PID|||1||山田" in decode_text(message(declared, "山田", "iso2022_jp"))
+    assert "PID|||1||山ｱ" in decode_text(message("~ISO IR13~ISO IR87", "山ｱ", "iso2022_jp_ext"))
 
 
 @pytest.mark.parametrize("declared", ["", "ASCII"])

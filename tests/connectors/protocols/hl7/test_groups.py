@@ -34,11 +34,25 @@ def test_an_order_has_the_results_and_specimens_that_follow_it() -> None:
 
 
 def test_results_before_any_order_have_none_and_harm_nothing() -> None:
-    first, second = groups(message("PID|1", "OBX||RP", "ORC|NW", "OBX||ED", "OBR|1||a", "OBX|1"))
+    first, second = groups(message("PID|1", "OBX||RP", "OBX||ED", "OBR|1||a", "OBX|1"))
     assert first.order is None
+    assert (first.order_number, second.order_number) == ("", "a")
     assert [first.place(index) for index, _ in first.results] == ["OBX[1]", "OBX[2]"]
     assert second.order is not None
     assert len(list(groups(message()))) == 1
+
+
+def test_an_order_may_be_known_by_its_common_segment_alone() -> None:
+    first, second = groups(message("PID|1", "ORC|RE|P1|F1", "OBX|1", "ORC|RE|P2", "OBX|1", "SPM|1"))
+    assert [group.order_number for group in (first, second)] == ["F1", "P2"]
+    assert (len(first.specimens), len(second.specimens)) == (0, 1)
+    (both,) = groups(message("PID|1", "ORC|RE|P1|F1", "OBR|1", "OBX|1"))
+    assert both.order_number == "F1"
+
+
+def test_an_explicit_null_is_no_patient() -> None:
+    assert subjects(pid('PID|1||""^^^EAST^MR')) == []
+    assert subjects(pid('PID|1||17^^^""^MR'))[0].authority == ""
 
 
 def test_a_second_patient_begins_anew() -> None:

@@ -114,6 +114,16 @@ def test_a_result_is_the_same_in_whatever_message_it_comes() -> None:
     assert len({key, *(fact(raw).key for raw in others)}) == 6
 
 
+def test_the_common_segment_may_have_the_number_of_the_order() -> None:
+    said = spoken.lines(header(), spoken.PID, "ORC|RE|P77|F88", count(), SPECIMEN)
+    assert fact(said).key[:4] == fact(laboratory()).key[:4]
+
+
+def test_an_explicit_null_is_neither_unit_nor_patient() -> None:
+    assert reason(laboratory(count(f6='""'))) == "no_unit"
+    assert reason(laboratory(pid='PID|1||""^^^EAST^MR')) == "no_patient"
+
+
 def test_without_a_number_of_the_order_a_correction_would_not_be_known() -> None:
     assert fact(laboratory(order=ORDER.replace("F88^LAB", ""))).key[3] == "P77"
     assert reason(laboratory(order=ORDER.replace("F88^LAB", "").replace("P77", ""))) == "incomplete"

@@ -30,6 +30,12 @@ def test_what_stands_before_a_frame_is_noise() -> None:
     assert (frames.noise, frames.half) == (9, False)
 
 
+def test_a_frame_may_end_without_its_return_where_the_profile_says_so() -> None:
+    frames = Frames(bare=True)
+    assert list(frames.feed(b"\x0bMSH\x1c\x0bPID\x1c\r\n\x0bOBX\x1cnoise\x0b")) == [b"MSH", b"PID", b"OBX"]
+    assert (frames.noise, frames.half) == (5, True)
+
+
 def test_a_new_beginning_abandons_what_did_not_end() -> None:
     frames = Frames()
     assert list(frames.feed(b"\x0bMSH|half" + framed(b"MSH|whole"))) == [b"MSH|whole"]

@@ -5,9 +5,11 @@ from __future__ import annotations
 import pytest
 
 from connectors.facts.fact import Fact, NotAFact, Reading, Refusal
+from connectors.protocols.hl7.message import parse
 from connectors.protocols.hl7.reading import message_of, read
 from tests.connectors.facts import sources
 from tests.connectors.protocols import spoken
+from twin.events import Quantity
 
 PROFILE = sources.profile()
 
@@ -56,6 +58,20 @@ def test_an_answer_says_nothing(kind: str) -> None:
 @pytest.mark.parametrize(("mode", "test"), [("T", True), ("D", True), ("P", False), ("", False)])
 def test_a_message_says_of_itself_whether_it_is_a_test(mode: str, test: bool) -> None:
     assert said(spoken.laboratory(msh=spoken.header(f11=mode))).is_test is test
+
+
+def test_the_weight_that_a_pump_was_told_is_for_wards_whose_models_have_one() -> None:
+    weight = "OBX|9|NM|68063^MDC_ATTR_PT_WEIGHT^MDC|1.1.2.9|82|263875^MDC_DIM_KILO_G^MDC|||||R\r"
+    for raw in (spoken.pump(), spoken.report()):
+        message = parse(raw.decode() + weight)
+        with_names, without = (
+            [one for one in read(message, sources.profile(names=names)).found if isinstance(one, Fact)]
+            for names in ({"weight": "WT"}, None)
+        )
+        assert [one.fields for one in with_names if one.kind == "covariate"] == [
+            {"name": "WT", "value": Quantity(value=82.0, unit="kg")}
+        ]
+        assert len(with_names) == len(without) + 1
 
 
 def test_what_was_observed_after_its_message_was_sent_has_a_wrong_clock() -> None:

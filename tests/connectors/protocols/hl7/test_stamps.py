@@ -49,7 +49,6 @@ def test_a_date_is_a_date() -> None:
     [
         "yesterday",
         "20260230093000",
-        "2026030225",
         "202603022530",
         "20260302093015+9900",
         "00010101000000",
@@ -75,6 +74,12 @@ def test_one_instant_is_one_text_in_a_key() -> None:
     assert len({stamp_of(moment(text)) for text in spellings}) == 1
     assert stamp_of(None) == ""
     assert stamp_of(moment("20260302093000")) != stamp_of(moment("20260302093000+0000"))
+
+
+@pytest.mark.parametrize("text", ["2026030209", "2026030209+0100"])
+def test_an_hour_is_no_instant(text: str) -> None:
+    with pytest.raises(NotAFact, match="time_too_coarse"):
+        moment(text)
 
 
 def test_an_offset_that_no_clock_has_is_none() -> None:

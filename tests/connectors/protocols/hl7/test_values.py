@@ -77,6 +77,22 @@ def test_a_term_is_named_in_its_second_component_or_its_first() -> None:
     assert term(obx("CWE", "")) == ""
 
 
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [("10^9/L", "10^9/L"), ("x10^3/uL", "x10^3/uL"), ('""', ""), ("300000^MDC_DIM_NEW^MDC", "MDC_DIM_NEW"),
+     ("300000^^MDC", "MDC 300000"), ("262656^MDC_DIM_DIMLESS^MDC", "1")],
+)  # fmt: skip
+def test_a_unit_is_never_the_number_of_one(text: str, wanted: str) -> None:
+    assert unit(obx("NM", "3", text), 6) == wanted
+
+
+def test_a_third_triplet_may_stand_in_place_of_the_versions() -> None:
+    found = codings(obx("NM", "3", code="N^Neut^99LAB^X^Y^L^751-8^Neutrophils^LN"), 3)
+    assert Coding("751-8", "LN", "Neutrophils") in found
+    versions = codings(obx("NM", "3", code="N^Neut^99LAB^X^Y^L^2.1^2.2^as written"), 3)
+    assert [coding.system for coding in versions] == ["99LAB", "L"]
+
+
 def test_every_triplet_of_a_code_is_seen() -> None:
     found = codings(obx("NM", "1", code="LOC^Neutro^99L^751-8^Neutrophils^LN^v1^v2^text^26499-4^N^LN"), 3)
     assert [(coding.code, coding.system) for coding in found] == [("LOC", "99L"), ("751-8", "LN"), ("26499-4", "LN")]

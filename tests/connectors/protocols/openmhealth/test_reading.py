@@ -60,7 +60,22 @@ def test_a_reading_has_the_units_of_its_schema(member: str, value: float, unit: 
 def test_the_table_is_of_channels_that_events_have() -> None:
     assert {measure.channel for measure in MEASURES} == {
         "heart_rate", "body_temperature", "spo2", "systolic_bp", "diastolic_bp", "respiratory_rate", "steps",
+        "weight", "height",
     }  # fmt: skip
+
+
+def test_a_weight_is_a_characteristic_under_the_name_of_the_wards_models() -> None:
+    (found,) = read(point("body_weight", 180, "lb"), names={"weight": "WT"})
+    assert isinstance(found, Fact)
+    assert (found.kind, found.fields) == ("covariate", {"name": "WT", "value": Quantity(value=180.0, unit="[lb_av]")})
+
+
+def test_the_first_version_of_steps_is_a_bare_number() -> None:
+    said = point("step_count", 900, "steps", effective_time_frame=INTERVAL)
+    said["body"]["step_count"] = 900
+    assert fact(said).fields["value"] == Quantity(value=900.0, unit="{steps}")
+    said["body"]["step_count"] = True
+    assert isinstance(read(said)[0], Passed)
 
 
 def test_steps_are_of_the_end_of_their_interval() -> None:

@@ -74,6 +74,11 @@ def test_the_older_form_names_the_alarm_by_itself() -> None:
     assert fact(raw).fields["condition"] == "MDC_EVT_FLUID_LINE_OCCL"
 
 
+def test_a_pump_that_does_not_know_its_patient_leaves_its_alarm_to_its_bindings() -> None:
+    found = fact(spoken.alarm().replace(spoken.NUMBER.encode(), b""))
+    assert (found.subject, found.fields["device_id"]) == (None, "PUMP9/0012210000000002")
+
+
 def test_an_alarm_of_a_monitor_is_passed_over() -> None:
     raw = spoken.alarm("196670^MDC_EVT_LO^MDC").replace(b"MDC_DEV_PUMP_INFUS_MDS", b"MDC_DEV_MON_PHYSIO_MDS")
     assert isinstance(read(raw), Passed)
@@ -86,7 +91,6 @@ def test_an_alarm_of_a_monitor_is_passed_over() -> None:
         ((b"|start|", b"|whenever|"), "incomplete"),
         ((b"PUMP9^^0012210000000002^EUI-64", b""), "unknown_device"),
         ((b"OBR|", b"ZBR|"), "incomplete"),
-        ((spoken.NUMBER.encode(), b""), "no_patient"),
     ],
 )
 def test_an_alarm_that_is_not_whole_is_refused(change: tuple[bytes, bytes], reason: str) -> None:

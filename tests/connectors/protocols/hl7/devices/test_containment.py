@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -10,12 +11,13 @@ from connectors.facts.fact import NotAFact
 from connectors.protocols.hl7.devices.containment import Devices, path_of, term_of
 from connectors.protocols.hl7.groups import groups
 from connectors.protocols.hl7.message import Segment, parse
+from tests.connectors.facts import sources
 
 
-def devices(*segments: str) -> Devices:
+def devices(*segments: str, **changes: Any) -> Devices:
     said = ("MSH|^~\\&|A|B", "PID|1", "OBR|1||G1||||20260302090000+0000", *segments)
     (group,) = groups(parse("\r".join(said)))
-    return Devices(group, UTC)
+    return Devices(group, UTC, sources.profile(**changes))
 
 
 def obx(place: str, name: str = "MDC_X", value: str = "1", time: str = "", device: str = "") -> str:
@@ -49,6 +51,18 @@ def test_a_device_is_that_of_the_nearest_place_around() -> None:
     assert devices(obx("1.1.1.1")).device(("1",)) == ""
     assert devices(obx("1", device="^^A0001^VENDOR")).device(("1",)) == "A0001"
     assert len(devices(obx("1", device="x" * 200)).device(("1",))) == 64
+
+
+def test_a_profile_says_which_level_repetition_or_attribute_names_the_device() -> None:
+    said = (
+        obx("1.0.0.0", device="PUMP9~RACK1"), obx("1.1.0.0", device="VMD1"), obx("1.1.1.1", device="GATE"),
+        obx("1.1.0.3", "MDC_ATTR_SYS_ID", value="SN-77"),
+    )  # fmt: skip
+    path = ("1", "1", "1", "1")
+    wanted = {"nearest": "GATE", "mds": "PUMP9", "vmd": "VMD1", "channel": "", "sys_id": "SN-77"}
+    assert {name: devices(*said, device_from=name).device(path) for name in wanted} == wanted
+    assert devices(*said, device_from="mds", device_repetition=2).device(path) == "RACK1"
+    assert devices(*said, device_from="mds", device_repetition=3).device(path) == ""
 
 
 def test_modules_of_one_pump_are_told_apart_unless_they_have_names_of_their_own() -> None:

@@ -24,6 +24,26 @@ def with_pulse(pulse: str) -> Found:
     return read(spoken.MONITOR.decode().replace(PULSE, pulse))[1]
 
 
+def test_half_of_a_cuffs_reading_is_none() -> None:
+    said = [
+        *spoken.MONITOR.decode().split("\r")[:-3],
+        "OBX|2|NM|150021^MDC_PRESS_BLD_NONINV_SYS^MDC|1.2.1.1|120|266016^MDC_DIM_MMHG^MDC|||||F",
+        "OBX|3|NM|150022^MDC_PRESS_BLD_NONINV_DIA^MDC|1.2.1.2|81|266016^MDC_DIM_MMHG^MDC|||||F",
+    ]
+    assert [type(one) for one in read("\r".join(said))] == [Passed, Fact, Fact]
+    found = read("\r".join(said).replace("|81|", "|810|"))
+    assert [one.reason for one in found if isinstance(one, Refusal)] == ["out_of_range", "out_of_range"]
+
+
+def test_a_number_of_a_unit_that_is_not_known_is_no_unit() -> None:
+    spo2 = PULSE.replace("147842^MDC_ECG_HEART_RATE", "150456^MDC_PULS_OXIM_SAT_O2")
+    found = with_pulse(spo2.replace("|88|264864^MDC_DIM_BEAT_PER_MIN", "|0.001|300000^"))
+    assert isinstance(found, Refusal)
+    assert found.reason == "unknown_unit"
+    dimensionless = with_pulse(spo2.replace("|88|264864^MDC_DIM_BEAT_PER_MIN", "|0.97|262656^MDC_DIM_DIMLESS"))
+    assert isinstance(dimensionless, Fact)
+
+
 def test_each_reading_has_its_own_time_and_its_device() -> None:
     device, pulse, spo2 = read(spoken.MONITOR.decode())
     assert isinstance(device, Passed)
@@ -93,6 +113,8 @@ def test_not_verified_is_preliminary() -> None:
 
 
 def test_a_weight_on_a_device_is_a_characteristic() -> None:
-    found = with_pulse("OBX|2|NM|68063^MDC_ATTR_PT_WEIGHT^MDC|1.2.1.1|82|kg^kg^UCUM|||||F")
+    weight = "OBX|2|NM|68063^MDC_ATTR_PT_WEIGHT^MDC|1.2.1.1|82|kg^kg^UCUM|||||F"
+    assert isinstance(with_pulse(weight), Passed)
+    found = read(spoken.MONITOR.decode().replace(PULSE, weight), names={"weight": "WT"})[1]
     assert isinstance(found, Fact)
-    assert (found.kind, found.fields["name"]) == ("covariate", "weight")
+    assert (found.kind, found.fields["name"]) == ("covariate", "WT")

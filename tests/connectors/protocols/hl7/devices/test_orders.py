@@ -63,6 +63,8 @@ def test_an_amount_is_a_mass_or_a_volume_with_its_strength() -> None:
 
 def test_without_a_start_the_order_begins_when_it_was_sent() -> None:
     assert dose(spoken.order(starts=""))["time"].at.isoformat() == "2026-03-02T10:00:00+01:00"
+    manners = [getattr(read(spoken.order(**said)), "manner", None) for said in ({"starts": ""}, {})]
+    assert manners == ["assumed-start", ""]
 
 
 @pytest.mark.parametrize(
