@@ -18,7 +18,7 @@ COPY streams streams
 COPY dosetwin dosetwin
 COPY --from=charts /console/static/vendor connectors/console/static/vendor
 RUN useradd --system dosetwin \
-    && install -d -m 700 -o dosetwin /var/cache/dosetwin \
+    && install -d -m 700 -o dosetwin /var/cache/dosetwin /var/lib/dosetwin \
     && uv pip install --system --compile-bytecode --no-deps .
 USER dosetwin
 CMD ["dosetwin", "--help"]

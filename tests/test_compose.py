@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 import yaml
 from typer.main import get_command
 
+from connectors.facts.profile import PatientSettings
 from connectors.services import influxdb, kafka
 from connectors.settings import PREFIX, Settings
 from connectors.sinks import sinks
@@ -19,6 +21,11 @@ from streams.cli import app
 from tests.places import ROOT
 
 SECRETS = {"DOSETWIN_INFLUX_TOKEN", "DOSETWIN_INFLUX_PASSWORD", "DOSETWIN_GRAFANA_PASSWORD"}
+
+OF_SOURCES = {"DOSETWIN_PATIENT_KEY": ":-", "DOSETWIN_SOURCES": ":-./sources"}
+"""Needed by ways in alone, which say so; Compose would ask for them wherever it reads the file."""
+
+WAYS_IN = ["mllp", "http"]
 
 
 @pytest.fixture(scope="session")
@@ -59,9 +66,11 @@ def test_everything_that_the_main_job_needs_is_there(compose: dict[str, Any]) ->
         "sink",
         "operations",
         "console",
+        *WAYS_IN,
         "ward",
     }
-    assert [name for name, service in compose["services"].items() if "profiles" in service] == ["ward"]
+    profiles = {name: service["profiles"] for name, service in compose["services"].items() if "profiles" in service}
+    assert profiles == {name: [name] for name in (*WAYS_IN, "ward")}
 
 
 def test_images_are_pinned_to_exact_versions_and_are_those_that_the_tests_run(compose: dict[str, Any]) -> None:
@@ -77,7 +86,7 @@ def test_images_are_pinned_to_exact_versions_and_are_those_that_the_tests_run(co
 
 def test_every_port_is_published_on_this_machine_only(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == 4
+    assert len(ports) == 4 + len(WAYS_IN)
     for port in ports:
         assert re.fullmatch(r"127\.0\.0\.1:\$\{DOSETWIN_\w+_PORT:-\d+\}:\d+", port), port
 
@@ -85,16 +94,17 @@ def test_every_port_is_published_on_this_machine_only(compose: dict[str, Any]) -
 def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     used = re.findall(r"\$\{(\w+)([^}]*)\}", text)
-    assert {name for name, _ in used if not name.endswith("_PORT")} == SECRETS
+    assert {name for name, _ in used if not name.endswith("_PORT")} == SECRETS | OF_SOURCES.keys()
     for name, rest in used:
         assert rest.startswith(":?") if name in SECRETS else rest.startswith(":-"), name
+        assert rest == OF_SOURCES.get(name, rest)
     for key, value in re.findall(r"^ +(\w*(?:PASSWORD|TOKEN)\w*): (.*)$", text, re.MULTILINE):
         assert value.startswith("${"), key
 
 
 def test_every_command_is_one_that_dosetwin_accepts(compose: dict[str, Any]) -> None:
     for name, service in services_of_ours(compose).items():
-        program, *words = service["command"]
+        program, *words = (__file__ if word.startswith("/sources/") else word for word in service["command"])
         assert program == "dosetwin", name
         command: Any = get_command(app)
         context = command.make_context("dosetwin", words.copy(), resilient_parsing=False)
@@ -112,6 +122,7 @@ def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[st
 
 def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
+    known |= {PatientSettings.variable(field) for field in PatientSettings.model_fields}
     known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY", "DOSETWIN_CONSOLE_HOSTS"}
     for sink in sinks().offers:
         prefix = sink.Settings.model_config["env_prefix"]
@@ -123,8 +134,10 @@ def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dic
 def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
         for mount in service.get("volumes", []):
-            source = mount.split(":")[0]
-            if source.startswith("."):
+            source = mount.removeprefix("${DOSETWIN_SOURCES:-./sources}").split(":")[0]
+            if not source:
+                assert mount.endswith(":/sources:ro"), mount
+            elif source.startswith("."):
                 assert any((ROOT / source).rglob("*.*")), f"{name}: {source} has no files"
                 assert mount.endswith(":ro"), mount
             else:
@@ -138,9 +151,21 @@ def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -
 
 def test_servers_and_what_can_be_asked_have_health_checks(compose: dict[str, Any]) -> None:
     checked = {name for name, service in compose["services"].items() if "healthcheck" in service}
-    assert checked == {"kafka", "influxdb", "grafana", "worker", "sink", "operations", "console"}
+    assert checked == {"kafka", "influxdb", "grafana", "worker", "sink", "operations", "console", *WAYS_IN}
     worker = compose["services"]["worker"]
     assert f":{worker['command'][-1]}/readyz" in worker["healthcheck"]["test"][-1]
+
+
+def test_a_way_in_is_reached_where_its_port_is_published_and_keeps_what_it_remembers(compose: dict[str, Any]) -> None:
+    made = re.search(r"install -d -m 700 -o dosetwin (.*) \\", (ROOT / "Dockerfile").read_text())
+    assert made is not None
+    for name in WAYS_IN:
+        service = compose["services"][name]
+        options = dict(itertools.pairwise(service["command"]))
+        assert service["ports"][0].endswith(f":{options['--port']}")
+        assert f":{options['--metrics-port']}/readyz" in service["healthcheck"]["test"][-1]
+        assert f"{name}-memory:{options['--memory']}" in service["volumes"]
+        assert options["--memory"] in made[1].split()  # its volume is private to our user from the start
 
 
 def test_the_broker_is_configured_like_the_one_that_the_tests_run(compose: dict[str, Any]) -> None:

@@ -67,12 +67,12 @@ def certified_until(path: Path) -> datetime:
     return min(one.not_valid_after_utc for one in load_pem_x509_certificates(path.read_bytes()))
 
 
-def refuse_in_the_clear(host: str, tls: Tls | None) -> None:
-    """Beyond this machine patients' facts come by TLS or not at all.
+def refuse_in_the_clear(host: str, tls: Tls | None, *, plain: bool) -> None:
+    """Beyond this machine patients' facts come by TLS, or ``plain`` where the user says so.
 
     Raises:
         TlsError: ``host`` is reached from other machines, and there is no TLS.
     """
-    if host not in LOCAL_HOSTS and tls is None:
-        mend = "give --certificate and --key, or listen on 127.0.0.1 behind something that does"
+    if host not in LOCAL_HOSTS and tls is None and not plain:
+        mend = "give --certificate and --key, or listen on 127.0.0.1 behind something that does; --plain allows it"
         raise TlsError(f"--host {host} would take patients' facts in the clear from other machines: {mend}")

@@ -36,6 +36,9 @@ Authority = Annotated[
     Path | None,
     typer.Option("--authority", exists=True, dir_okay=False, help="senders need a certificate of this authority, PEM"),
 ]
+Plain = Annotated[
+    bool, typer.Option("--plain", help="take facts without TLS from other machines, in a network of your own")
+]
 
 
 @app.command(epilog=examples("dosetwin listen mllp lab-east.toml --port 2575"))
@@ -47,6 +50,7 @@ def mllp(
     certificate: Certificate = None,
     key: PrivateKey = None,
     authority: Authority = None,
+    plain: Plain = False,
     memory: Remembered = MEMORY,
     kafka: Kafka = None,
     prefix: Prefix = None,
@@ -58,7 +62,7 @@ def mllp(
     """Take HL7 v2 messages over MLLP until a signal: results, pumps, orders to pumps, alarms, monitors."""
     from streams.listening import Place, listen_mllp
 
-    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority)
+    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority, plain)
     _run(
         lambda place: listen_mllp(place, profile, frozenset(peer or ())),
         Place,
@@ -78,6 +82,7 @@ def http(
     certificate: Certificate = None,
     key: PrivateKey = None,
     authority: Authority = None,
+    plain: Plain = False,
     memory: Remembered = MEMORY,
     kafka: Kafka = None,
     prefix: Prefix = None,
@@ -89,7 +94,7 @@ def http(
     """Take events, and messages of sources with a profile, over HTTP until a signal."""
     from streams.listening import Place, listen_http
 
-    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority)
+    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority, plain)
     _run(lambda place: listen_http(place, tokens), Place, places, kafka, prefix, log_level, log_format)
 
 
@@ -105,7 +110,7 @@ def again(
     """Read messages of which something was refused again, by a mended profile; stop the source's way in first."""
     from streams.listening import Place, listen_again
 
-    places = _places("127.0.0.1", 0, memory, (None, "127.0.0.1"), None, None, None)
+    places = _places("127.0.0.1", 0, memory, (None, "127.0.0.1"), None, None, None, plain=False)
     _run(lambda place: listen_again(place, profile), Place, places, kafka, prefix, log_level, log_format)
 
 
@@ -128,13 +133,14 @@ def _places(
     certificate: Path | None,
     key: Path | None,
     authority: Path | None,
+    plain: bool,
 ) -> dict[str, Any]:
     """Where to listen and what to keep there, with TLS where it is asked for or needed."""
     from connectors.listeners.tls import TlsError, refuse_in_the_clear, server_tls
 
     try:
         tls = server_tls(certificate, key, authority)
-        refuse_in_the_clear(host, tls)
+        refuse_in_the_clear(host, tls, plain=plain)
     except TlsError as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(2) from None

@@ -135,11 +135,12 @@ def test_nothing_older_than_tls_1_2_is_spoken(certificates: Path) -> None:
 def test_beyond_this_machine_nobody_listens_in_the_clear(certificates: Path) -> None:
     tls = server_tls(certificates / "server.pem", certificates / "server.key", None)
     for host in ("127.0.0.1", "localhost", "::1"):
-        refuse_in_the_clear(host, None)
+        refuse_in_the_clear(host, None, plain=False)
     for host in ("0.0.0.0", "::", "192.0.2.7", ""):
-        refuse_in_the_clear(host, tls)
+        refuse_in_the_clear(host, tls, plain=False)
+        refuse_in_the_clear(host, None, plain=True)
         with pytest.raises(TlsError, match="in the clear from other machines: give --certificate and --key"):
-            refuse_in_the_clear(host, None)
+            refuse_in_the_clear(host, None, plain=False)
 
 
 def test_the_first_certificate_of_a_file_that_ends_says_until_when_it_is_good(tmp_path: Path) -> None:
