@@ -17,11 +17,16 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.faults.devices import devices_killed
 from tests.faults.ground import PARTICLES, on_own_brokers, settle_particles, ward_story
 from tests.faults.kinds import FAULTS
 from tests.faults.shuffles import beliefs, week
 from tests.faults.steady import steady
 from tests.faults.verdict import Undisturbed
+from tests.fuzz import messages
+
+WITHOUT_WORKERS = ("shuffled", "messages_mutated", "devices_killed")
+"""What is done where no worker keeps twins."""
 
 
 def soaked(name: str, times: int, seed: int, logs: Path) -> dict[str, Any]:
@@ -57,6 +62,21 @@ def shuffled(times: int, seed: int) -> dict[str, Any]:
         "events": times * len(week(seed)[1]),
         "differences": beliefs(times, seed),
         "seconds": round(time.monotonic() - began),
+    }
+
+
+def mutated(count: int, seed: int) -> dict[str, Any]:
+    """Messages of each protocol that somebody broke, without any stream."""
+    began = time.monotonic()
+    became, wrong = messages.run(count, seed)
+    return {
+        "fault": "messages_mutated",
+        "what": "Messages of each protocol are broken in a few places, and told as a feed tells them.",
+        "times": count,
+        "events": count * len(messages.PROTOCOLS),
+        "differences": wrong,
+        "seconds": round(time.monotonic() - began),
+        "measured": dict(sorted(became.items())),
     }
 
 
@@ -103,15 +123,16 @@ def main() -> int:
     parser.add_argument("--fuzzed", type=int, default=100_000, help="spoilt records among the good ones")
     parser.add_argument("--corrections", type=int, default=20_000, help="of the start of one patient's record")
     parser.add_argument("--shuffles", type=int, default=1000, help="in how many orders a week is told")
+    parser.add_argument("--messages", type=int, default=10_000, help="of each protocol that are broken and read")
     parser.add_argument("--minutes", type=float, default=60.0, help="how long nothing happens; 0 leaves it out")
-    parser.add_argument("--only", action="append", choices=[*sorted(FAULTS), "shuffled", "none"],
+    parser.add_argument("--only", action="append", choices=[*sorted(FAULTS), *WITHOUT_WORKERS, "none"],
                         help="this fault alone, or none; repeatable")  # fmt: skip
     parser.add_argument("--seed", type=int, default=5)
     options = parser.parse_args()
     settle_particles()
     options.out.mkdir(parents=True, exist_ok=True)
     reports: list[dict[str, Any]] = []
-    names = options.only or [*sorted(FAULTS), "shuffled", "none"]
+    names = options.only or [*sorted(FAULTS), *WITHOUT_WORKERS, "none"]
     for name in (each for each in names if each in FAULTS):
         times = {
             "worker_killed": options.kills, "inputs_fuzzed": options.fuzzed, "record_corrected": options.corrections,
@@ -120,6 +141,10 @@ def main() -> int:
         print(f"{name}: {'; '.join(reports[-1]['differences'][:5]) or 'no difference'}", flush=True)
     if "shuffled" in names:
         reports.append(shuffled(options.shuffles, options.seed))
+    if "messages_mutated" in names:
+        reports.append(mutated(options.messages, options.seed))
+    if "devices_killed" in names:
+        reports.append(devices_killed(options.times, options.seed, _fresh(options.out / "devices_killed")))
     if options.minutes and "none" in names:
         reports.append(steady(options.minutes, options.seed, _fresh(options.out / "none")))
     (options.out / "soak.json").write_text(json.dumps(reports, indent=1) + "\n", encoding="utf-8")

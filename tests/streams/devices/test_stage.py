@@ -4,12 +4,9 @@ from __future__ import annotations
 
 import base64
 import random
-import re
 import threading
-import time
 import urllib.request
-from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,24 +17,17 @@ from kafka.errors import KafkaError
 from typer.testing import CliRunner
 
 from connectors.kafka.clients import open_admin
-from connectors.kafka.topics import DEVICE_TOPICS, DEVICES, PUMP, ensure_topics
+from connectors.kafka.topics import DEVICE_TOPICS, DEVICES, ensure_topics
 from streams.cli import app
 from streams.devices.journal import Journal
 from streams.devices.partition import Bounds
 from streams.devices.rows import PARTITION
 from streams.devices.stage import DeviceService, StageOptions, StateLost, group_of
 from streams.terminal.metrics_page import Health, metrics_page
-from tests.streams.worker.stage import CommandProcess, Stage
-from tests.twin.devices.said import at, bound, on_the_wire, retracted, word
-from twin.devices.device_record import DeviceRecord
-from twin.devices.words import DeviceWord, device_of
-from twin.events import DeviceAssociation, PumpDelivery, decode
-from twin.record.history import History
-
-PATIENCE = 60.0
-"""Seconds that what must happen may take on a busy machine."""
-
-Said = DeviceWord | DeviceAssociation
+from tests.faults.devices import PATIENCE, Said, delivered, eventually, expected, killed, read
+from tests.streams.worker.stage import Stage
+from tests.twin.devices.said import at, bound, on_the_wire, word
+from twin.devices.words import device_of
 
 
 @pytest.fixture
@@ -48,47 +38,10 @@ def stage(kafka: str) -> Iterator[Stage]:
     made.close()
 
 
-def eventually(true: Callable[[], bool], shown: Callable[[], object] = str) -> None:
-    until = time.monotonic() + PATIENCE
-    while not true():
-        assert time.monotonic() < until, f"did not happen: {shown()}"
-        time.sleep(0.1)
-
-
 def hear(stage: Stage, said: Iterable[Said]) -> None:
     sent = [stage.send(DEVICES, device_of(one), on_the_wire(one)) for one in said]
     for each in sent:
         each.get(60)
-
-
-def delivered(stage: Stage) -> set[tuple[str, str, float]]:
-    """Patient, time and rate of each word that counts at a patient, whose id was told with one content alone."""
-    contents: dict[str, bytes] = {}
-    histories: dict[str, History] = defaultdict(History)
-    for record in stage.records(stage.prefix + PUMP):
-        event = decode(record.value)
-        assert contents.setdefault(event.event_id, record.value) == record.value
-        assert record.key == event.patient_id.encode()
-        histories[event.patient_id].insert(event)
-    return {
-        (patient, fact.time.isoformat(), fact.rate.value)
-        for patient, history in histories.items()
-        for _, fact in history.effective()
-        if isinstance(fact, PumpDelivery)
-    }
-
-
-def expected(said: Iterable[Said]) -> set[tuple[str, str, float]]:
-    """The same, of whom nothing disturbs."""
-    pumps: dict[str, DeviceRecord] = {}
-    for one in said:
-        pumps.setdefault(device_of(one), DeviceRecord(device_of(one))).add(one)
-    facts = [fact for pump in pumps.values() for fact in pump.facts().values() if isinstance(fact, PumpDelivery)]
-    return {(fact.patient_id, fact.time.isoformat(), fact.rate.value) for fact in facts}
-
-
-def read(stage: Stage) -> bool:
-    return stage.lag(group_of(stage.settings), [DEVICES]) == 0
 
 
 @contextmanager
@@ -104,42 +57,9 @@ def running(stage: Stage, options: StageOptions | None = None) -> Iterator[Devic
         thread.join(PATIENCE)
 
 
-def shift(device: str, chance: random.Random) -> list[Said]:
-    """Two patients take turns at a pump; one binding was a mistake, some words come twice or late."""
-    one, other = f"A-{device}", f"B-{device}"
-    mistake = bound(one, 50, device_id=device)
-    said: list[Said] = [bound(one, 0, device_id=device), bound(one, 30, False, device_id=device), mistake]
-    said += [retracted(mistake), bound(other, 50, device_id=device), bound(one, 80, device_id=device)]
-    said += [word(f"{device} {minute}", minute, 1.0 + minute // 3, device_id=device) for minute in range(-5, 100, 2)]
-    chance.shuffle(said)
-    return said + chance.sample(said, 8)
-
-
 @pytest.mark.slow
 def test_killed_at_random_moments_it_ends_as_if_nothing_had_happened(stage: Stage, tmp_path: Path) -> None:
-    chance, kills = random.Random(8), 5
-    said = [one for device in ("pump-1", "pump-2", "pump-3") for one in shift(device, chance)]
-    chance.shuffle(said)
-    share = -(-len(said) // (kills + 1))
-    for kill in range(kills + 1):
-        arguments = ["devices", "run", "--instance", "{host}", "--metrics-port", "0"]
-        with CommandProcess(stage, tmp_path / "log", arguments) as process:
-            process.wait_ready(PATIENCE)
-            for one in said[kill * share : (kill + 1) * share]:
-                stage.send(DEVICES, device_of(one), on_the_wire(one))
-            stage.send(DEVICES, "pump-1", b"{")
-            stage.producer.flush()
-            if kill < kills:
-                time.sleep(chance.uniform(0.0, 0.5))
-                process.kill()
-                continue
-            eventually(lambda: read(stage), process.text)
-            (address,) = re.findall(r"http://127\.0\.0\.1:\d+/", process.text())
-            assert "dosetwin_devices_records_total" in page(f"{address}metrics")
-            assert process.stop() == 0
-    assert delivered(stage) == expected(said)
-    letters = {(letter.partition, letter.offset): letter.reason for letter in stage.rejected()}
-    assert list(letters.values()) == ["malformed_json"] * (kills + 1)
+    assert killed(stage, tmp_path / "log", 5, random.Random(8)) == []
 
 
 def test_what_waits_is_told_when_claimed_and_what_nobody_claimed_can_be_sent_again(
