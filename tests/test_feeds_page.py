@@ -6,6 +6,7 @@ import json
 import re
 import subprocess
 import sys
+import zipfile
 from pathlib import Path
 
 import pytest
@@ -46,6 +47,30 @@ def test_recorded_messages_are_checked_and_fed_as_it_says(folder: Path) -> None:
     out = folder / "events.ndjson"
     assert CliRunner().invoke(app, ["feed", "messages", profile, message, "--out", str(out)]).exit_code == 0
     assert decode(out.read_bytes().strip()).source == "lab-east"
+
+
+def test_an_export_of_a_phone_and_a_file_of_pumps_are_fed_as_it_says(folder: Path) -> None:
+    said = 'unit="count/min" value="71" startDate="2026-03-02 09:00:00 +0100" endDate="2026-03-02 09:00:00 +0100"'
+    record = f'<Record type="HKQuantityTypeIdentifierHeartRate" sourceName="Eva" {said}/>'
+    with zipfile.ZipFile(folder / "export.zip", "w") as archive:
+        archive.writestr("apple_health_export/export.xml", f"<HealthData>{record}</HealthData>")
+    with zipfile.ZipFile(folder / "takeout.zip", "w") as archive:
+        pulses = [{"dateTime": "03/02/26 09:00:00", "value": {"bpm": 71, "confidence": 3}}]
+        archive.writestr("Takeout/Eva/heart_rate-2026-03-02.json", json.dumps(pulses))
+    table = re.search(r"```csv\n# pumps.csv\n(.*?)```", PAGE, re.DOTALL)
+    assert table is not None
+    (folder / "pumps.csv").write_text(table[1])
+    for name, kinds in (("apple-health", ["vital_sample"]), ("fitbit", ["vital_sample"]),
+                        ("elastomeric", ["pump_delivery", "pump_totals"])):  # fmt: skip
+        command = re.search(rf"^dosetwin (feed {name} .*)$", PAGE, re.MULTILINE)
+        assert command is not None
+        words = [str(folder / word) if (folder / word).is_file() else word for word in command[1].split()]
+        out = folder / f"{name}.ndjson"
+        done = CliRunner().invoke(app, [*words, "--out", str(out)])
+        assert done.exit_code == 0, done.output
+        events = [decode(line) for line in out.read_bytes().splitlines()]
+        assert [event.kind for event in events][: len(kinds)] == kinds
+        assert b"Eva" not in out.read_bytes()
 
 
 def test_the_tokens_are_a_file_of_them_once_the_digest_is_there(folder: Path) -> None:

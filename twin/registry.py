@@ -186,6 +186,7 @@ def discover(
     group: str | None = None,
     mark: str | None = None,
     name_of: Callable[[T], str] | None = None,
+    spelled: Callable[[str], str] = str,
 ) -> Found[T]:
     """Everything of one kind: what stands in ``rooms``, then what ``group`` adds.
 
@@ -196,11 +197,13 @@ def discover(
         group: entry point group of other packages.
         mark: attribute that tells a plugin from the other modules of its room; without it every module is one.
         name_of: how it names itself; by default as its module or its entry point.
+        spelled: how people write the name of a module of ours.
 
     Who has a name first keeps it: ours before others, those in the order of their distributions.
     """
     gathering = Gathering[T](kind)
-    own = (Candidate(name.rpartition(".")[2], OURS, _importer(name)) for room in rooms for name in modules_of(room))
+    ours = [name for room in rooms for name in modules_of(room)]
+    own = (Candidate(spelled(name.rpartition(".")[2]), OURS, _importer(name)) for name in ours)
     for candidate in (*own, *(entry_points_of(group) if group else ())):
         try:
             offered = candidate.imported()

@@ -2,8 +2,9 @@
 
 In come bytes of an outside source. Out go typed events, and lines that cannot be read with the reason why.
 
-A feed is a module or folder that stands here, or a module that a package names in the entry point group
-``dosetwin.feeds``. The first line of its docstring says what it brings, and its function ``open_feed`` brings it:
+A feed is a module or folder that stands here (``apple_health`` is ``dosetwin feed apple-health``), or a module that a
+package names in the entry point group ``dosetwin.feeds``. The first line of its docstring says what it brings, and its
+function ``open_feed`` brings it:
 
     def open_feed(
         file: Annotated[Path, "one message a line"],
@@ -12,8 +13,9 @@ A feed is a module or folder that stands here, or a module that a package names 
     ) -> Stream: ...
 
 Its parameters are the arguments of ``dosetwin feed NAME``, each with its type, default and a word of help; those before
-the ``*`` have no option name, and a path among them is a file that must exist. Whoever opens a feed takes what it says,
-one item after another, and publishes, counts and reports it: a feed knows nothing of topics or terminals.
+the ``*`` have no option name, and a path among them is a file that must exist, or a folder where `OR_FOLDER` stands
+after its help. Whoever opens a feed takes what it says, one item after another, and publishes, counts and reports it: a
+feed knows nothing of topics or terminals.
 """
 
 from __future__ import annotations
@@ -35,6 +37,9 @@ GROUP = "dosetwin.feeds"
 SHARED = ("speed", "out", "kafka", "prefix", "metrics_port", "metrics_host", "log_level", "log_format")
 """Options that every feed has; `streams.commands.live.feed` gives them their meaning."""
 
+OR_FOLDER = "or folder"
+"""After its help: a path that may be a folder."""
+
 SCALARS = (str, int, float, bool, Path)
 
 
@@ -54,12 +59,17 @@ class Option:
     help: str
     default: Any
     positional: bool
+    folder: bool = False
 
 
 @functools.cache
 def feeds() -> Found[Feed]:
     """Every feed, and what offered itself as one and cannot be used."""
-    return discover("feed", _feed, rooms=[__name__], group=GROUP, mark="open_feed")
+    return discover("feed", _feed, rooms=[__name__], group=GROUP, mark="open_feed", spelled=_as_a_command)
+
+
+def _as_a_command(module: str) -> str:
+    return module.replace("_", "-")
 
 
 def options_of(feed: Feed) -> tuple[Option, ...]:
@@ -88,7 +98,8 @@ def _option(parameter: inspect.Parameter) -> Option:
     if not _typed(kind):
         known = ", ".join(scalar.__name__ for scalar in SCALARS)
         raise PluginError(f"open_feed's parameter {name} is of type {kind}", f"use {known}, a list of them, or | None")
-    return Option(name, kind, annotation.__metadata__[0], parameter.default, positional)
+    folder = OR_FOLDER in annotation.__metadata__[1:]
+    return Option(name, kind, annotation.__metadata__[0], parameter.default, positional, folder)
 
 
 def _typed(kind: Any) -> bool:

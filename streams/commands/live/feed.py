@@ -79,7 +79,7 @@ def _callback_of(plugin: Plugin[Feed]) -> Callable[..., None]:
 def _parameter(option: Option) -> inspect.Parameter:
     is_path = Path in (option.type, *get_args(option.type))
     told = (
-        typer.Argument(help=option.help, exists=is_path, dir_okay=not is_path)
+        typer.Argument(help=option.help, exists=is_path, dir_okay=option.folder or not is_path)
         if option.positional
         else typer.Option(help=option.help)
     )

@@ -25,6 +25,9 @@ def open_feed(*, beats: Annotated[int, "how many"] = 3) -> Stream:
 """
 
 
+NAMES = ("apple-health", "devices", "elastomeric", "fitbit", "messages", "ndjson", "nmtran", "ward")
+
+
 @pytest.fixture
 def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """A folder of installed packages; the feeds are looked for anew before and after."""
@@ -36,7 +39,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 
 def test_files_and_folders_of_the_room_are_feeds_and_the_modules_beside_them_are_not() -> None:
     assert feeds().broken == ()
-    assert feeds().names == ("devices", "messages", "ndjson", "nmtran", "ward")
+    assert feeds().names == NAMES
     assert all(plugin.summary.endswith(".") for plugin in feeds().plugins)
 
 
@@ -50,6 +53,12 @@ def test_options_say_type_default_and_help() -> None:
     assert (model.type, model.positional, model.default) == (str, False, inspect.Parameter.empty)
     assert columns.default == ""
     assert (output.type, output.help) == (str | None, "what DV is, where the file has no DVID")
+
+
+def test_a_path_may_be_a_folder_where_the_feed_says_so() -> None:
+    fitbit = feeds().named("fitbit")
+    assert fitbit is not None
+    assert [one.name for one in options_of(fitbit.offer) if one.folder] == ["export"]
 
 
 def test_a_feed_of_an_installed_package_is_found(installed: Path) -> None:
@@ -67,7 +76,7 @@ def test_what_is_no_feed_is_left_out_and_says_why(installed: Path) -> None:
         "feed own of bad 1.0: open_feed's parameter kafka is an option of every feed; give it another name",
         "feed ward of bad 1.0: has no open_feed(...); write a function that returns a connectors.feeds.stream.Stream",
     ]
-    assert feeds().names == ("devices", "messages", "ndjson", "nmtran", "ward")
+    assert feeds().names == NAMES
 
 
 def plain(beats: int) -> Stream: ...  # type: ignore[empty-body]
