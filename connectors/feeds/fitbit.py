@@ -27,6 +27,8 @@ from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.exports import Part, Wearer, opened, refused, wearer
 from connectors.feeds.stream import Note, Said, Stream, TimedEvent
 
+_decoder = msgspec.json.Decoder()
+
 LARGEST_JSON = 1 << 26
 """Bytes of a file of JSON, which is read as a whole; a day of heart rate has some four million."""
 
@@ -164,7 +166,7 @@ def _list(read: Callable[[dict[str, Any], _Settings], Row]) -> Callable[..., Ite
         with part.open() as stream:
             raw = stream.read(LARGEST_JSON + 1)
         try:
-            said = msgspec.json.decode(raw) if len(raw) <= LARGEST_JSON else None
+            said = _decoder.decode(raw) if len(raw) <= LARGEST_JSON else None
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             said = None
         if not isinstance(said, list):
