@@ -27,9 +27,10 @@ from connectors.listeners.http import Door
 from connectors.listeners.intake import Intake
 from connectors.listeners.metrics import registry_of
 from connectors.listeners.mllp import LEAVE_SECONDS, Listener
+from connectors.listeners.mqtt import Broker, Subscriber, subscribed
 from connectors.listeners.tls import Tls
 from connectors.listeners.tokens import read_grants
-from connectors.protocols.recorded import readings
+from connectors.protocols.published import readings_again
 from connectors.services.ports import joined
 from connectors.settings import Settings
 from streams.terminal.metrics_page import Health, metrics_page
@@ -50,7 +51,7 @@ class Place:
 
     Attributes:
         settings: which Kafka, and under which names.
-        host, port: where to listen; port 0 takes any free one.
+        host, port: where to listen; port 0 takes any free one. Of MQTT where its broker is.
         memory: folder of what each source told before.
         metrics: port and address of the page for machines.
         stop: set when it is to end.
@@ -69,6 +70,7 @@ class Place:
 async def listen_mllp(place: Place, profile: Path, peers: frozenset[str]) -> dict[str, Any]:
     """Take HL7 v2 over MLLP for one source until told to stop; returns what was counted."""
     known = read_profile(profile, key_of_patients())
+    _not_published([known])
     async with _intakes(place, [known]) as (intakes, _):
         listener = Listener(intakes[known.source], peers)
         server = await listener.start(place.host, place.port, place.tls and place.tls.context)
@@ -92,6 +94,7 @@ async def listen_http(place: Place, tokens: Path) -> dict[str, Any]:
 
     grants, tls = read_grants(tokens, time.monotonic), place.tls
     profiles = [read_profile(grant.profile, key_of_patients()) for grant in grants.each if grant.profile is not None]
+    _not_published(profiles)
     async with _intakes(place, profiles) as (intakes, producer):
         door = Door(grants, producer, intakes, place.settings.topic_prefix)
         config = uvicorn.Config(
@@ -123,12 +126,65 @@ async def listen_http(place: Place, tokens: Path) -> dict[str, Any]:
     return _summary(intakes) | {"accepted": door.accepted, "refused_events": door.refused}
 
 
+async def listen_mqtt(place: Place, profiles: list[Path], broker: Broker) -> dict[str, Any]:
+    """Take what is published for one or more sources until told to stop; returns what was counted."""
+    known = [read_profile(path, key_of_patients()) for path in profiles]
+    _apart(known)
+    async with _intakes(place, known) as (intakes, _):
+        subscriber = Subscriber(broker, intakes)
+        gauges: list[tuple[str, str, Callable[[], float]]] = [
+            ("broker_answers", "1 while the broker brings what is published", lambda: not subscriber.trouble),
+            ("retained_messages", "Retained values that were passed over", lambda: subscriber.retained),
+            ("expired_messages", "Publications that outlived their expiry", lambda: subscriber.expired),
+            ("unmatched_messages", "Publications on topics of no source", lambda: subscriber.unmatched),
+        ]
+        health = Health(waiting=lambda: "it is to stop" if place.stop.is_set() else subscriber.trouble)
+        address = joined(broker.host, broker.port)
+        with (
+            metrics_page(registry_of(intakes, gauges), *place.metrics, health),
+            _plate(place, "mqtt", address, intakes),
+        ):
+            async with subscribed(subscriber):
+                await _stopped(place.stop)
+    return _summary(intakes)
+
+
+def _not_published(profiles: list[Profile]) -> None:
+    """Whether none of the sources publishes over MQTT: what is kept of those says its topic, which no other sender may.
+
+    Raises:
+        ValueError: one does.
+    """
+    for one in profiles:
+        if one.topics is not None:
+            raise ValueError(
+                f"profile {one.source!r}: it has topics ('mqtt'); give what comes this way another profile"
+            )
+
+
+def _apart(profiles: list[Profile]) -> None:
+    """Whether it is clear of which source each publication is.
+
+    Raises:
+        ValueError: a profile has no topics, or two may have one publication.
+    """
+    for number, one in enumerate(profiles):
+        if one.topics is None:
+            raise ValueError(f"profile {one.source!r}: field 'mqtt' is missing; say its 'topic'")
+        for other in profiles[:number]:
+            if other.topics is not None and one.topics.meets(other.topics):
+                mend = "give them topics or mqtt.users that have nothing in common"
+                raise ValueError(
+                    f"profiles {other.source!r} and {one.source!r}: one publication may be of both; {mend}"
+                )
+
+
 async def listen_again(place: Place, profile: Path) -> dict[str, Any]:
     """Read what is kept of a source again, by its profile as it is now; returns what was counted."""
     known = read_profile(profile, key_of_patients())
     async with _intakes(place, [known]) as (intakes, _):
         intake = intakes[known.source]
-        again = await read_again(intake, intake.memory, lambda raw: readings(raw, known))
+        again = await read_again(intake, intake.memory, lambda raw: readings_again(raw, known, intake.memory))
     return _summary(intakes) | {"kept": again.refused}
 
 

@@ -13,8 +13,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from connectors.services import Influx, LocalServices, prepare
+from tests import mosquitto
 
-SERVERS = {"kafka", "influx"}
+SERVERS = {"kafka", "influx", "broker"}
 
 # Properties are about behaviour, never about how fast this machine happens to be; and a failure must come again.
 settings.register_profile(
@@ -25,7 +26,7 @@ settings.load_profile("project")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    """``--fast``: only quick tests that need neither Kafka nor InfluxDB nor a browser (the fast lane)."""
+    """``--fast``: only quick tests that need no server and no browser (the fast lane)."""
     parser.addoption("--fast", action="store_true", help="leave out slow tests and those with servers or a browser")
 
 
@@ -53,7 +54,10 @@ def pytest_collection_finish(session: pytest.Session) -> None:
         return
     asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
-    prepare(kafka="kafka" in asked, influx="influx" in asked, say=reporter.write_line if reporter else print)
+    say = reporter.write_line if reporter else print
+    prepare(kafka="kafka" in asked, influx="influx" in asked, say=say)
+    if "broker" in asked:
+        mosquitto.programs(say)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -81,3 +85,10 @@ def kafka(_servers: LocalServices) -> str:
 def influx(_servers: LocalServices) -> Influx:
     """A real InfluxDB with the bucket ``dosetwin``: make your own bucket or use unique patient ids."""
     return _servers.start_influx()
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mosquitto.Mosquitto]:
+    """A real MQTT broker: use topics and client ids of your own."""
+    with mosquitto.running(tmp_path_factory.mktemp("mosquitto")) as one:
+        yield one

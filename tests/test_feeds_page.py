@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import re
+import shlex
 import subprocess
 import sys
+import time
 import zipfile
 from pathlib import Path
 
@@ -16,9 +18,11 @@ from connectors.facts.profile import read_profile
 from connectors.listeners.tokens import read_grants
 from connectors.services.ports import free_ports
 from streams.cli import app
+from tests import mosquitto
 from tests.connectors.listeners.test_intake import result
+from tests.mosquitto import Mosquitto
 from tests.places import ROOT
-from tests.streams.test_listening import started, surroundings_of, told
+from tests.streams.test_listening import started, subscribes, surroundings_of, told
 from twin.events import decode
 
 PAGE = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
@@ -97,3 +101,33 @@ def test_a_real_sender_is_answered_and_the_fact_is_in_kafka(folder: Path, kafka:
         said = subprocess.run([sender, *words], capture_output=True, text=True, timeout=120, check=True)
     assert "MSA|AA|1" in said.stdout
     assert [event.value.value for event in told(surroundings)] == [1.2]
+
+
+def test_a_real_publisher_is_heard_and_the_fact_is_in_kafka(folder: Path, kafka: str, broker: Mosquitto) -> None:
+    surroundings, (port,) = surroundings_of(kafka), free_ports(1)
+    listen, publish = (
+        re.search(rf"^{words} (.*)$", PAGE, re.MULTILINE) for words in ("dosetwin listen mqtt", "mosquitto_pub")
+    )
+    assert listen is not None
+    assert publish is not None
+    assert "mosquitto -p 1883" in PAGE
+    profile, *options = listen[1].replace("1883", str(broker.port)).split()
+    arguments = [
+        "mqtt",
+        str(folder / profile),
+        *options,
+        "--memory",
+        str(folder / "memory"),
+        "--metrics-port",
+        str(port),
+    ]
+    with started(arguments, port, surroundings):
+        subscribes(port)
+        program, environment = mosquitto.command("mosquitto_pub")
+        words = shlex.split(publish[1].replace("1883", str(broker.port)))
+        subprocess.run([program, *words], env=environment, timeout=120, check=True)
+        until = time.monotonic() + 120
+        while not told(surroundings) and time.monotonic() < until:
+            time.sleep(0.1)
+    (event,) = told(surroundings)
+    assert (event.value.value, event.source) == (1.2, "poc")

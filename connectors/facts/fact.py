@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 
-from twin.events.envelope import Status
+from twin.events import InputEvent, Status
 
 Resolution = Literal["instant", "day", "month", "year"]
 
@@ -44,6 +44,7 @@ REASONS = {
     "incomplete": "a part of the fact is missing",
     "contradictory": "times, volumes or rates that cannot all be true",
     "test_message": "a test or training message from a source that is not declared as one, or the reverse",
+    "forbidden": "of a patient, source or kind that is not its sender's to tell",
     "malformed": "not of the structure that the protocol has",
     "charset": "bytes that the declared character set does not have",
     "unsupported": "a kind of message that is not read",
@@ -131,7 +132,15 @@ class Passed:
     what: str
 
 
-Found = Fact | Refusal | Passed
+@dataclass(frozen=True, slots=True)
+class OwnEvent:
+    """An event of ours, as its sender made it: with an id that is its fact's, of a patient as they are known here."""
+
+    event: InputEvent
+    place: str
+
+
+Found = Fact | OwnEvent | Refusal | Passed
 
 
 @dataclass(frozen=True, slots=True)

@@ -26,6 +26,7 @@ CREATE TABLE IF NOT EXISTS facts (
 CREATE INDEX IF NOT EXISTS families ON facts (family);
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, event BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS versions (resource TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS notes (subject TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS originals (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, message BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS heard (one INTEGER PRIMARY KEY CHECK (one = 1), newest TEXT NOT NULL);
 """
@@ -124,17 +125,25 @@ class Memory:
         """The source said something at ``at``, whatever becomes of it."""
         self._base.execute("INSERT OR REPLACE INTO heard VALUES (1, ?)", (at.isoformat(),))
 
+    def noted(self, subject: Sequence[str]) -> str:
+        """What was noted last of something that is no fact, as the state of a device; empty where nothing was."""
+        row = self._base.execute("SELECT says FROM notes WHERE subject = ?", (_name(subject),)).fetchone()
+        return "" if row is None else str(row[0])
+
+    def note(self, subject: Sequence[str], says: str) -> None:
+        """Note it, in place of what was noted before."""
+        self._base.execute("INSERT OR REPLACE INTO notes VALUES (?, ?)", (_name(subject), says))
+
     def unsent(self) -> Iterator[InputEvent]:
         """Events that Kafka may not have."""
         for (event,) in self._base.execute("SELECT event FROM outbox ORDER BY number").fetchall():
             yield decode(event)
 
     def sent(self, events: Iterable[InputEvent]) -> None:
-        """Kafka has them. What of this a power cut takes away is sent once more, so the disk is not waited for."""
-        self._base.execute("PRAGMA synchronous = NORMAL")
+        """Kafka has them."""
         with self.together():
-            self._base.executemany("DELETE FROM outbox WHERE id = ?", [(event.event_id,) for event in events])
-        self._base.execute("PRAGMA synchronous = FULL")
+            for event in events:
+                self._base.execute("DELETE FROM outbox WHERE id = ?", (event.event_id,))
 
     def keep(self, message: bytes) -> str:
         """Keep a message of which something was refused; its digest, by which the dead letters name it."""

@@ -49,6 +49,11 @@ class Pseudonyms:
     test: bool = False
     placeholders: frozenset[str] = frozenset()
 
+    @property
+    def authority(self) -> str:
+        """Whose an id is that stands without an authority, in a topic or a source's own JSON: that of the only one."""
+        return self.authorities[0] if len(self.authorities) == 1 else ""
+
     def choose(self, subjects: Iterable[Subject]) -> Subject:
         """The id of several that counts.
 

@@ -1,7 +1,7 @@
 """The profile of a source: one TOML file that says who speaks, what its words mean, and what of it counts.
 
     id = "lab-east"                  # the `source` of its events
-    protocol = "hl7"                 # hl7, fhir, openmhealth
+    protocol = "hl7"                 # hl7, fhir, openmhealth, dosetwin (our own events), fields (JSON by a map)
     mode = "real"                    # or "test": its patients are others, and messages marked as tests are theirs
     zone = "Europe/Berlin"           # of times without an offset; without it they are refused
     charset = "8859/1"               # in place of what messages declare
@@ -24,24 +24,21 @@
     [codes]                          # local codes, "SYSTEM|CODE" = a quantity
     "99LAB|NEUT" = "neutrophils"
 
-    [quantities.docetaxel_plasma]    # what the tables do not have: an assay of its own
-    kind = "drug_level"              # lab_result, drug_level, covariate
-    unit = "mg/L"                    # one that it is measured in, of which low and high are, where it has such
-
     [drugs]                          # "SYSTEM|CODE" or "|label" = a drug of the models
     "99PUMP|2222" = "docetaxel"
 
     [names]                          # what the ward's models call a quantity
     weight = "WT"
 
-The key of the hash is the environment variable ``DOSETWIN_PATIENT_KEY``.
+What is published over MQTT needs ``[mqtt]`` (`connectors.facts.topics`), and ``protocol = "fields"`` a map of fields
+(`connectors.facts.field_map`). Our own events name patients by their ids here. The key of the hash is the environment
+variable ``DOSETWIN_PATIENT_KEY``.
 """
 
 from __future__ import annotations
 
 import csv
 import tomllib
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -50,13 +47,16 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
-from connectors.facts.codes import Codes, Quantified, known_quantities
+from connectors.facts import field_map
+from connectors.facts.codes import Codes, known_quantities
+from connectors.facts.field_map import Mapped
 from connectors.facts.patients import LEAST_KEY_BYTES, Pseudonyms
+from connectors.facts.topics import MqttPart, Topics
 from connectors.settings import PartSettings
 from twin.events.envelope import Name
 from twin.units import UnitError, quantity_of
 
-Protocol = Literal["hl7", "fhir", "openmhealth"]
+Protocol = Literal["hl7", "fhir", "openmhealth", "dosetwin", "fields"]
 
 DeviceFrom = Literal["nearest", "mds", "vmd", "channel", "sys_id"]
 
@@ -84,16 +84,6 @@ class PatientsPart(_Part):
     placeholders: list[str] = []
 
 
-class QuantityPart(_Part):
-    """What is measured that the tables do not have."""
-
-    kind: Literal["lab_result", "drug_level", "covariate"]
-    unit: Annotated[str, Field(min_length=1, max_length=32)]
-    low: float | None = None
-    high: float | None = None
-    molar_mass: Annotated[float, Field(gt=0)] | None = None
-
-
 class _File(_Part):
     id: Name
     protocol: Protocol
@@ -108,9 +98,10 @@ class _File(_Part):
     patients: PatientsPart = PatientsPart()
     units: dict[str, str] = {}
     codes: dict[str, str] = {}
-    quantities: dict[Name, QuantityPart] = {}
     drugs: dict[str, Annotated[str, Field(min_length=1, max_length=64)]] = {}
     names: dict[str, str] = {}
+    mqtt: MqttPart | None = None
+    map: list[Mapped] = []
 
 
 @dataclass(frozen=True)
@@ -131,6 +122,8 @@ class Profile:
     end_without_return: bool = False
     units: dict[str, str] | None = None
     names: dict[str, str] | None = None
+    topics: Topics | None = None
+    maps: tuple[Mapped, ...] = ()
 
     @cached_property
     def means(self) -> dict[str, str]:
@@ -156,12 +149,11 @@ def read_profile(path: Path, key: bytes) -> Profile:
         with path.open("rb") as file:
             said = _File.model_validate(tomllib.load(file))
         zone = _zone(said.zone)
-        own = [Quantified(name, one.kind, one.unit, one.low, one.high, (), one.molar_mass)
-               for name, one in said.quantities.items()]  # fmt: skip
-        codes = Codes(said.codes, said.drugs, own)
+        codes = Codes(said.codes, said.drugs)
         _known_units(said.units)
-        _known_units({one.name: one.unit for one in own}, "quantities")
-        _known_names(said.names, said.quantities)
+        _known_names(said.names)
+        _known_maps(said)
+        topics = _topics(said)
         table = _table(path.parent / said.patients.table) if said.patients.table else None
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -171,7 +163,7 @@ def read_profile(path: Path, key: bytes) -> Profile:
         raise ProfileError(f"{path}: {error.strerror}: {error.filename}") from None
     except ValueError as error:
         raise ProfileError(f"{path}: {error}") from None
-    if table is None and len(key) < LEAST_KEY_BYTES:
+    if table is None and len(key) < LEAST_KEY_BYTES and said.protocol != "dosetwin":
         variable = PatientSettings.variable("key")
         mend = f"set {variable} to a secret of {LEAST_KEY_BYTES} bytes or more, or name a table under patients.table"
         raise ProfileError(f"{path}: patients need a pseudonym: {mend}")
@@ -194,6 +186,8 @@ def read_profile(path: Path, key: bytes) -> Profile:
         end_without_return=said.end_without_return,
         units=said.units,
         names=said.names,
+        topics=topics,
+        maps=tuple(said.map),
     )
 
 
@@ -204,19 +198,39 @@ def _zone(name: str) -> ZoneInfo | None:
         raise ValueError(f"field 'zone' {name!r}: no zone of the IANA database, as Europe/Berlin is") from None
 
 
-def _known_units(units: dict[str, str], field: str = "units") -> None:
+def _known_units(units: dict[str, str]) -> None:
     for text, unit in units.items():
         try:
             quantity_of(unit)
         except UnitError as error:
-            raise ValueError(f"field {field!r} {text!r} = {unit!r}: {error}") from None
+            raise ValueError(f"field 'units' {text!r} = {unit!r}: {error}") from None
 
 
-def _known_names(names: dict[str, str], own: Iterable[str]) -> None:
-    known = {*known_quantities(), *own}
+def _known_names(names: dict[str, str]) -> None:
+    known = known_quantities()
     for quantity in names:
         if quantity not in known:
             raise ValueError(f"field 'names' {quantity!r}: no such quantity; use one of {', '.join(sorted(known))}")
+
+
+def _known_maps(said: _File) -> None:
+    if (said.protocol == "fields") != bool(said.map):
+        raise ValueError("field 'map': protocol = 'fields' needs at least one [[map]], and no other protocol has any")
+    for mapped in said.map:
+        field_map.check(mapped)
+
+
+def _topics(said: _File) -> Topics | None:
+    if said.mqtt is None:
+        return None
+    if said.protocol in ("hl7", "fhir") and any(patients != ["*"] for patients in said.mqtt.users.values()):
+        raise ValueError(
+            f"field 'mqtt.users': whose {said.protocol} messages are, a hospital says; give each user ['*']"
+        )
+    topics = Topics.of(said.mqtt)
+    if said.protocol == "openmhealth" and not topics.facts.names("patient"):
+        raise ValueError("field 'mqtt.topic': data points do not say whose they are; a level must: {patient}")
+    return topics
 
 
 def _table(path: Path) -> dict[tuple[str, str], str]:

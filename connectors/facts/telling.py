@@ -13,7 +13,7 @@ from typing import Any, get_args
 
 from pydantic import ValidationError
 
-from connectors.facts.fact import Fact, Moment, NotAFact, Passed, Reading, Refusal
+from connectors.facts.fact import Fact, Moment, NotAFact, OwnEvent, Passed, Reading, Refusal
 from connectors.facts.memory import Memory, Told
 from connectors.facts.moments import instant
 from connectors.facts.profile import Profile
@@ -70,10 +70,13 @@ class Teller:
             return
         rivals = _rivals(reading.found)
         for found in reading.found:
-            if not isinstance(found, Fact):
+            if not isinstance(found, Fact | OwnEvent):
                 yield found
                 continue
             try:
+                if isinstance(found, OwnEvent):
+                    yield self._own(found)
+                    continue
                 if found.key in rivals:
                     raise NotAFact(
                         "contradictory", "the message tells this fact twice, and differently; send one of them"
@@ -86,6 +89,19 @@ class Teller:
                 yield Refusal(found.place, error.reason, error.detail)
         if reading.all_of and not any(isinstance(found, Refusal) for found in reading.found):
             yield from self._left_out(reading)
+
+    def _own(self, said: OwnEvent) -> Outcome:
+        """An event that its sender made is told as it is, and once."""
+        key, event = ("event", said.event.event_id), said.event
+        content = event_id(encode(event).decode())
+        last = self.memory.last(key)
+        if last is None:
+            self.memory.put(key, Told(1, "final", content, event), (event,))
+            return Telling(said.place, (event,))
+        if last.content != content:
+            mend = "a correction has an id of its own, and 'replaces' names what it corrects"
+            raise NotAFact("contradictory", f"field 'event_id': it was told before, with other content; {mend}")
+        return Telling(said.place, ())
 
     def _left_out(self, reading: Reading) -> Iterator[Outcome]:
         """What was told of a resource and its new version does not say any more."""

@@ -31,10 +31,11 @@ def open_feed(
     files: Annotated[list[Path], "recorded messages"],
     *,
     patient: Annotated[str, "whose data points these are, where messages do not say that themselves"] = "",
+    device: Annotated[str, "that said it, likewise"] = "",
 ) -> Stream:
     """The events that follow from the messages, and what stands in them that cannot be used."""
     known = read_profile(profile, key_of_patients())
-    return Stream(_said(known, files, Subject(patient) if patient else None))
+    return Stream(_said(known, files, Subject(patient, known.pseudonyms.authority) if patient else None, device))
 
 
 def key_of_patients() -> bytes:
@@ -42,9 +43,9 @@ def key_of_patients() -> bytes:
     return load_settings(PatientSettings).key.get_secret_value().encode()
 
 
-def _said(profile: Profile, files: list[Path], subject: Subject | None) -> Iterator[Said]:
+def _said(profile: Profile, files: list[Path], subject: Subject | None, device: str) -> Iterator[Said]:
     passed: Counter[str] = Counter()
-    for file, number, outcome in outcomes(profile, files, subject):
+    for file, number, outcome in outcomes(profile, files, subject, device):
         match outcome:
             case Refusal():
                 yield BadLine(number, f"{outcome.place}: {outcome.reason}: {outcome.detail}", file)
@@ -61,14 +62,14 @@ def _said(profile: Profile, files: list[Path], subject: Subject | None) -> Itera
 
 
 def outcomes(
-    profile: Profile, files: list[Path], subject: Subject | None = None
+    profile: Profile, files: list[Path], subject: Subject | None = None, device: str = ""
 ) -> Iterator[tuple[Path, int, Outcome]]:
     """What becomes of each fact: its file, the number of its message there, and the outcome."""
     teller = Teller(profile, Memory())
     for file in files:
         for number, raw in enumerate(messages(file.read_bytes(), profile), start=1):
             try:
-                found = readings(raw, profile, subject)
+                found = readings(raw, profile, subject, device)
             except NotAFact as error:
                 yield file, number, Refusal("message", error.reason, error.detail)
                 continue

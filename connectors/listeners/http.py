@@ -8,7 +8,6 @@ known by its ``event_id``, so that a request that got no answer is sent again as
 from __future__ import annotations
 
 import asyncio
-import json
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -19,11 +18,12 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.facts.fact import Refusal
+from connectors.facts.fact import NotAFact, Refusal
 from connectors.facts.telling import Outcome, Telling
 from connectors.kafka.topics import topic_of
 from connectors.listeners.intake import Intake, NotSafe, Sender
 from connectors.listeners.tokens import Grant, Grants
+from connectors.protocols.items import items
 from connectors.protocols.recorded import readings
 from connectors.schema.openapi import openapi
 from twin.events import MAX_EVENT_BYTES, BadEvent, InputEvent, decode, encode
@@ -40,8 +40,14 @@ CONFIRM_SECONDS = 10.0
 RETRY_SECONDS = 5
 
 _JSON, _LINES = "application/json", "application/x-ndjson"
-_MESSAGES = {"application/hl7-v2+er7": "hl7", "x-application/hl7-v2+er7": "hl7", "application/fhir+json": "fhir",
-             "application/json": "openmhealth"}  # fmt: skip
+_MESSAGES = {
+    "hl7": ("application/hl7-v2+er7", "x-application/hl7-v2+er7"),
+    "fhir": ("application/fhir+json",),
+    "openmhealth": (_JSON,),
+    "dosetwin": (_JSON,),
+    "fields": (_JSON,),
+}
+"""Content types of each protocol's messages."""
 
 
 class Problem(Exception):
@@ -107,9 +113,9 @@ class Door:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in (_JSON, _LINES):
             raise Problem(415, "no type that is read", f"send {_JSON} (an event, or an array of them) or {_LINES}")
-        items = _items(await _body(request), lines=kind == _LINES)
-        _spend(grant, len(items))
-        found = [_event(raw, grant) for raw in items]
+        given = _items(await _body(request), lines=kind == _LINES)
+        _spend(grant, len(given))
+        found = [_event(raw, grant) for raw in given]
         events = [one for one in found if isinstance(one, InputEvent)]
         await self._safe(events)
         self.accepted += len(events)
@@ -124,9 +130,8 @@ class Door:
         if intake is None:
             raise Problem(403, "no profile", f"source {grant.source!r} sends our own events only, to /v1/events")
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
-        if _MESSAGES.get(kind) != intake.profile.protocol:
-            wanted = next(name for name, protocol in _MESSAGES.items() if protocol == intake.profile.protocol)
-            raise Problem(415, "no type that is read", f"source {grant.source!r} sends {wanted}")
+        if kind not in (wanted := _MESSAGES[intake.profile.protocol]):
+            raise Problem(415, "no type that is read", f"source {grant.source!r} sends {wanted[0]}")
         raw = await _body(request)
         _spend(grant, 1)
         try:
@@ -187,18 +192,13 @@ async def _body(request: Request) -> bytes:
 
 def _items(body: bytes, *, lines: bool) -> list[bytes]:
     """The events in a body, each as its bytes."""
-    if lines:
-        items = [line.strip() for line in body.splitlines() if line.strip()]
-    elif body.lstrip()[:1] == b"[":
-        try:
-            items = [json.dumps(item).encode() for item in json.loads(body)]
-        except (ValueError, RecursionError) as error:
-            raise Problem(400, "no JSON", str(error)[:200]) from None
-    else:
-        items = [body]
-    if not 0 < len(items) <= MOST_EVENTS:
-        raise Problem(413 if items else 400, "too many" if items else "nothing", f"from 1 to {MOST_EVENTS} events")
-    return items
+    try:
+        found = items(body, lines=lines)
+    except NotAFact as error:
+        raise Problem(400, "no JSON", error.detail) from None
+    if not 0 < len(found) <= MOST_EVENTS:
+        raise Problem(413 if found else 400, "too many" if found else "nothing", f"from 1 to {MOST_EVENTS} events")
+    return found
 
 
 def _event(raw: bytes, grant: Grant) -> InputEvent | BadEvent:

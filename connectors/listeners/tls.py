@@ -1,4 +1,4 @@
-"""TLS of the ways in: who we are, and whom we listen to where an authority is named.
+"""TLS of the ways in: who we are, and whom we listen to or connect to where an authority is named.
 
 A listener shows its certificate to every sender. Where an authority is named, a sender must show one of that authority
 itself, before anything that it says is read (IHE ATNA, secure node).
@@ -65,6 +65,36 @@ def certified_until(path: Path) -> datetime:
     from cryptography.x509 import load_pem_x509_certificates
 
     return min(one.not_valid_after_utc for one in load_pem_x509_certificates(path.read_bytes()))
+
+
+def client_tls(wanted: bool, authority: Path | None, certificate: Path | None, key: Path | None) -> Tls | None:
+    """What a connection to a server needs for TLS; nothing where it is not asked for.
+
+    Args:
+        wanted: with the authorities that the system trusts; an authority that is named is enough to ask for it.
+        authority: of the server's certificate, PEM, in place of the system's.
+        certificate, key: ours, PEM, for a server that wants one.
+
+    Raises:
+        TlsError: a certificate without TLS, or files that cannot be used.
+    """
+    if not wanted and authority is None:
+        for option, given in (("--certificate", certificate), ("--key", key)):
+            if given is not None:
+                raise TlsError(f"{option} {given}: needs --tls or --authority too")
+        return None
+    try:
+        context = ssl.create_default_context(cafile=authority)
+    except OSError as error:
+        raise TlsError(f"--authority {authority}: {error}; give the PEM file of the server's authority") from None
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        try:
+            context.load_cert_chain(certificate, key)
+        except OSError as error:
+            mend = "give the PEM files of certificate and --key"
+            raise TlsError(f"--certificate {certificate}: {error}; {mend}") from None
+    return Tls(context, tuple(path for path in (certificate, authority) if path is not None))
 
 
 def refuse_in_the_clear(host: str, tls: Tls | None, *, plain: bool) -> None:

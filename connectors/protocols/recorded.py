@@ -6,7 +6,9 @@ from collections.abc import Iterator
 
 from connectors.facts.fact import Reading, Subject
 from connectors.facts.profile import Profile
+from connectors.protocols.events import read_event
 from connectors.protocols.fhir import reading as fhir
+from connectors.protocols.fields import read_fields
 from connectors.protocols.hl7 import reading as hl7
 from connectors.protocols.hl7.mllp import BEGIN, LONGEST, Frames
 from connectors.protocols.openmhealth.reading import read_point
@@ -35,13 +37,14 @@ def _is_lines(raw: bytes) -> bool:
     return len(lines) > 1 and all(line.strip()[:1] == b"{" and line.strip()[-1:] == b"}" for line in lines)
 
 
-def readings(raw: bytes, profile: Profile, subject: Subject | None = None) -> list[Reading]:
+def readings(raw: bytes, profile: Profile, subject: Subject | None = None, device: str = "") -> list[Reading]:
     """What a message says.
 
     Args:
         raw: its bytes.
         profile: of its source.
         subject: whose it is, where the protocol's messages do not say that themselves.
+        device: that said it, likewise.
 
     Raises:
         NotAFact: nothing of it can be read.
@@ -52,5 +55,8 @@ def readings(raw: bytes, profile: Profile, subject: Subject | None = None) -> li
         case "fhir":
             return fhir.read(raw, profile)
         case "openmhealth":
-            found = tuple(read_point(raw, profile, subject))
-            return [Reading(found)]
+            return [Reading(tuple(read_point(raw, profile, subject, device=device)))]
+        case "dosetwin":
+            return [Reading((read_event(raw, profile, subject, device),))]
+        case "fields":
+            return [Reading(tuple(read_fields(raw, profile, subject, device)))]

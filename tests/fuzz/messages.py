@@ -21,8 +21,10 @@ from connectors.facts.fact import REASONS, NotAFact, Refusal, Subject
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile
 from connectors.facts.telling import Teller, Telling
+from connectors.facts.topics import MqttPart, Topics
 from connectors.protocols.hl7 import reading as hl7
 from connectors.protocols.hl7.acknowledgement import answer
+from connectors.protocols.published import Published, readings_again
 from connectors.protocols.recorded import readings
 from tests.connectors.facts import sources
 from tests.connectors.protocols import spoken
@@ -31,7 +33,10 @@ from twin.events import decode, encode
 LONGEST = 5.0
 """Seconds of processor that any message may take."""
 
-PROTOCOLS = tuple(spoken.SOUND)
+PROTOCOLS = (*spoken.SOUND, "mqtt")
+"""What is mutated: messages of each protocol, and publications with their topics."""
+
+STATUSES = (b"online", b"offline", b'{"online": true, "bdSeq": 7}', b'{"state": "offline", "timestamp": 7}')
 
 _MARKS = (
     *(mark.encode() for mark in '|^~&"{[]}:,-+.e90'), b"\\", b"\r", b"\n", b"\x0b", b"\x1c", b"\x00", b"\xff", b"\xe4",
@@ -48,7 +53,7 @@ _VALUES: tuple[Any, ...] = (
 
 def mutated(raw: bytes, random: Random) -> bytes:
     """A message that somebody broke in a few places."""
-    if raw[:1] == b"{" and random.random() < 0.6:
+    if raw[:1] == b"{" and b"\n" not in raw and random.random() < 0.6:
         said = json.loads(raw)
         for _ in range(random.randint(1, 3)):
             _set_somewhere(said, random)
@@ -95,6 +100,28 @@ def _set_somewhere(said: Any, random: Random) -> None:
         return
 
 
+def publication(random: Random) -> bytes:
+    """A publication that somebody broke: its topic, its payload, or both."""
+    own = spoken.SOUND["dosetwin"]
+    payload = random.choice((*own, b"[" + b", ".join(own) + b"]", b"\n".join(own), *STATUSES))
+    topic = "ingest/phone/wrist" + ("/status" if payload in STATUSES else "")
+    if random.random() < 0.2:
+        topic = mutated(topic.encode(), random).decode("utf-8", "replace")
+    content_type = random.choice(("", "application/json", "application/x-ndjson; charset=utf-8"))
+    said = Published(topic, mutated(payload, random), datetime(2026, 3, 2, 9, tzinfo=UTC), content_type)
+    return said.record()
+
+
+def profile_of(protocol: str) -> Profile:
+    """The source whose messages are mutated."""
+    if protocol == "mqtt":
+        part = MqttPart(
+            topic="ingest/{user}/{device}", status="ingest/{user}/{device}/status", users={"phone": ["P-1"]}
+        )
+        return sources.profile("dosetwin", topics=Topics.of(part))
+    return sources.profile(protocol)
+
+
 def examine(raw: bytes, profile: Profile) -> str:
     """Tell one message and say what became of it: ``told``, ``refused``, ``passed`` or ``unreadable``.
 
@@ -116,7 +143,7 @@ def _examined(raw: bytes, profile: Profile, memory: Memory) -> str:
     try:
         if profile.protocol == "hl7":
             answer(hl7.message_of(raw, profile), "safe", control_id="A", now=datetime(2026, 3, 2, tzinfo=UTC))
-        found = readings(raw, profile, subject)
+        found = readings_again(raw, profile, memory) if profile.topics else readings(raw, profile, subject, "phone/w")
     except NotAFact as error:
         _said_well(error.reason, error.detail)
         return "unreadable"
@@ -148,9 +175,10 @@ def run(count: int, seed: int) -> tuple[Counter[str], list[str]]:
     became: Counter[str] = Counter()
     wrong: list[str] = []
     for protocol in PROTOCOLS:
-        random, profile = Random(f"{seed} {protocol}"), sources.profile(protocol)
+        random, profile = Random(f"{seed} {protocol}"), profile_of(protocol)
         for _ in range(count):
-            raw = mutated(random.choice(spoken.SOUND[protocol]), random)
+            mqtt = protocol == "mqtt"
+            raw = publication(random) if mqtt else mutated(random.choice(spoken.SOUND[protocol]), random)
             try:
                 became[f"{protocol} {examine(raw, profile)}"] += 1
             except Exception:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
+import json
 import os
 import random
 import signal
 import socket
 import subprocess
+import threading
 import time
 import uuid
 from collections.abc import Iterator
@@ -20,11 +23,16 @@ import pytest
 
 from connectors.kafka.clients import open_consumer, records_to
 from connectors.kafka.topics import LABS
+from connectors.listeners.mqtt import Broker
 from connectors.protocols.hl7.mllp import Frames, framed
 from connectors.services.ports import answers, free_ports
+from connectors.settings import Settings
 from streams.doctor.sources import check_sources
+from streams.listening import Place, listen_mllp, listen_mqtt
+from tests import mosquitto
 from tests.connectors.listeners.certificates import make_certificates, sender_tls
 from tests.connectors.listeners.test_intake import result
+from tests.mosquitto import Mosquitto
 from tests.streams.worker.forks import Forked
 from twin.events import LabResult, decode
 
@@ -168,3 +176,108 @@ def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[st
         again = Forked(["listen", "again", str(mended), *arguments[-2:]], surroundings, log.fileno())
     assert again.wait(120) == 0
     assert 9 in [event.value.value for event in told(surroundings)]
+
+
+COUNTS = """id = "wrists"
+protocol = "fields"
+mode = "real"
+[mqtt]
+topic = "TOPIC/{patient}"
+[[map]]
+kind = "lab_result"
+id = "/n"
+time = { at = "/t", epoch = "ms" }
+fields.analyte = "neutrophils"
+fields.value = { at = "/anc", unit = "10*9/L" }
+"""
+"""A profile of a source that publishes counts."""
+
+
+@contextlib.contextmanager
+def publishing(broker: Mosquitto, topic: str) -> Iterator[list[int]]:
+    """A real sender that publishes a count every few milliseconds; gives how many, which stands when it has ended."""
+    program, environment = mosquitto.command("mosquitto_pub")
+    words = [program, "-h", "127.0.0.1", "-p", str(broker.port), "-V", "5", "-q", "1", "-t", topic, "-l"]
+    sender, ended, numbers = subprocess.Popen(words, env=environment, stdin=subprocess.PIPE), threading.Event(), [0]
+    assert sender.stdin is not None
+
+    def publish() -> None:
+        assert sender.stdin is not None
+        while not ended.wait(0.02):
+            said = {"n": numbers[0], "t": 1_772_442_000_000 + numbers[0], "anc": 1 + numbers[0] / 100}
+            sender.stdin.write(json.dumps(said).encode() + b"\n")
+            sender.stdin.flush()
+            numbers[0] += 1
+
+    publisher = threading.Thread(target=publish)
+    publisher.start()
+    try:
+        yield numbers
+    finally:
+        ended.set()
+        publisher.join()
+        sender.stdin.close()
+        assert sender.wait(120) == 0
+
+
+def subscribes(port: int) -> None:
+    """Wait until the way in whose page for machines is at ``port`` has subscribed."""
+    until = time.monotonic() + 120
+    while httpx2.get(f"http://127.0.0.1:{port}/readyz", timeout=60).status_code != 200:
+        assert time.monotonic() < until
+        time.sleep(0.05)
+
+
+def test_what_is_published_lands_once_though_the_way_in_is_killed_at_any_moment(
+    surroundings: dict[str, str], tmp_path: Path, broker: Mosquitto
+) -> None:
+    chance, (port,), topic = random.Random(5), free_ports(1), f"t{uuid.uuid4().hex[:8]}"
+    path = tmp_path / "wrists.toml"
+    path.write_text(COUNTS.replace("TOPIC", topic))
+    arguments = ["mqtt", str(path), "--broker", f"127.0.0.1:{broker.port}", "--client-id", topic]
+    arguments += ["--memory", str(tmp_path / "memory"), "--metrics-port", str(port)]
+    with started(arguments, port, surroundings):
+        subscribes(port)
+    with publishing(broker, f"{topic}/17") as published:
+        for _ in range(KILLS):
+            with started(arguments, port, surroundings) as process:
+                time.sleep(chance.random() / 2)
+                process.send_signal(signal.SIGKILL)
+    with started(arguments, port, surroundings):
+        until = time.monotonic() + 120
+        while len({event.event_id for event in told(surroundings)}) < published[0] and time.monotonic() < until:
+            time.sleep(0.2)
+    events = {event.event_id: event for event in told(surroundings)}
+    assert {event.status for event in events.values()} == {"final"}
+    assert sorted(event.value.value for event in events.values()) == [1 + n / 100 for n in range(published[0])]
+    assert published[0] > KILLS
+
+
+@pytest.mark.parametrize(
+    ("command", "profiles", "says"),
+    [
+        ("mqtt", ["counts", "counts"], "one publication may be of both"),
+        ("mqtt", ["counts", "more"], "one publication may be of both"),
+        ("mqtt", ["plain"], "field 'mqtt' is missing"),
+        ("mllp", ["counts"], "another profile"),
+    ],
+)
+def test_ways_in_that_cannot_tell_their_sources_apart_do_not_open(
+    command: str, profiles: list[str], says: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOSETWIN_PATIENT_KEY", "k" * 20)
+    counts = COUNTS.replace("TOPIC", "t")
+    texts = {"counts": counts, "more": counts.replace("wrists", "more"), "plain": counts.replace("[mqtt]", "[names]")}
+    texts["plain"] = "\n".join(line for line in texts["plain"].splitlines() if not line.startswith("topic"))
+    paths = []
+    for name in profiles:
+        paths.append(tmp_path / f"{name}.toml")
+        paths[-1].write_text(texts[name])
+    place = Place(Settings(), "127.0.0.1", 0, tmp_path, (None, "127.0.0.1"), threading.Event())
+    listen = (
+        listen_mqtt(place, paths, Broker("127.0.0.1", 1, "t"))
+        if command == "mqtt"
+        else listen_mllp(place, paths[0], frozenset())
+    )
+    with pytest.raises(ValueError, match=says):
+        asyncio.run(listen)

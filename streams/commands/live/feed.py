@@ -125,6 +125,7 @@ def check(
     profile: Annotated[Path, typer.Argument(help="the source's profile, a TOML file", exists=True, dir_okay=False)],
     files: Annotated[list[Path], typer.Argument(help="recorded messages", exists=True, dir_okay=False)],
     patient: Annotated[str, typer.Option(help="whose data points these are, where messages do not say that")] = "",
+    device: Annotated[str, typer.Option(help="that said it, likewise")] = "",
     json: Annotated[bool, typer.Option("--json", help="a JSON object a line")] = False,
 ) -> None:
     """What would become of each fact in recorded messages; nothing is sent. Exit code 3 where something is refused."""
@@ -137,7 +138,8 @@ def check(
     counts: Counter[str] = Counter()
     with _plain_errors():
         known = read_profile(profile, key_of_patients())
-        for file, number, outcome in outcomes(known, files, Subject(patient) if patient else None):
+        subject = Subject(patient, known.pseudonyms.authority) if patient else None
+        for file, number, outcome in outcomes(known, files, subject, device):
             place = f"{file}: message {number}: {outcome.place}"
             match outcome:
                 case Refusal(reason=reason, detail=detail):

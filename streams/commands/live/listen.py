@@ -1,4 +1,4 @@
-"""``dosetwin listen mllp|http|token``: what hospitals and wearables send, as it comes.
+"""``dosetwin listen mllp|http|mqtt|again|token``: what hospitals and wearables send, as it comes.
 
 A message is acknowledged when Kafka has all that it tells. What each source told before stands in a folder of the
 feed's own; it survives a restart, and whoever takes it away lets corrections lose what they correct.
@@ -96,6 +96,53 @@ def http(
 
     places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority, plain)
     _run(lambda place: listen_http(place, tokens), Place, places, kafka, prefix, log_level, log_format)
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin listen mqtt wrists.toml --broker 127.0.0.1:1883",
+        "dosetwin listen mqtt wrists.toml pumps.toml --broker mqtt.ward:8883 --authority ca.pem",
+    )
+)
+def mqtt(
+    profiles: Annotated[list[Path], typer.Argument(help="profiles of the sources", exists=True, dir_okay=False)],
+    broker: Annotated[str, typer.Option(help="HOST:PORT")] = "127.0.0.1:1883",
+    client_id: Annotated[
+        str, typer.Option(help="the session's name; another for each listener of a broker")
+    ] = "dosetwin",
+    session_days: Annotated[
+        float, typer.Option(help="how long the broker keeps what comes while this is away", min=1)
+    ] = 7,
+    tls: Annotated[bool, typer.Option("--tls", help="with the system's authorities")] = False,
+    authority: Annotated[
+        Path | None, typer.Option(exists=True, dir_okay=False, help="TLS, with a broker of this authority, PEM")
+    ] = None,
+    certificate: Certificate = None,
+    key: PrivateKey = None,
+    plain: Annotated[bool, typer.Option("--plain", help="a broker of another machine without TLS")] = False,
+    memory: Remembered = MEMORY,
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.TEXT,
+) -> None:
+    """Take what is published over MQTT 5 until a signal; DOSETWIN_MQTT_USERNAME and DOSETWIN_MQTT_PASSWORD log in."""
+    from connectors.listeners.mqtt import broker_at
+    from connectors.listeners.tls import client_tls
+    from connectors.settings import SettingsError
+    from streams.listening import Place, listen_mqtt
+
+    try:
+        secured = client_tls(tls, authority, certificate, key)
+        where = broker_at(broker, client_id, session_days, secured and secured.context, plain=plain)
+    except (ValueError, SettingsError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(2) from None
+    metrics = (metrics_port, metrics_host)
+    places = {"host": where.host, "port": where.port, "memory": memory, "metrics": metrics, "tls": secured}
+    _run(lambda place: listen_mqtt(place, profiles, where), Place, places, kafka, prefix, log_level, log_format)
 
 
 @app.command(epilog=examples("dosetwin listen again lab-east.toml"))

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import tomllib
 from datetime import UTC, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from connectors.facts.codes import Codes
 from connectors.facts.fact import Fact, Moment, Subject
+from connectors.facts.field_map import Mapped
 from connectors.facts.patients import Pseudonyms
 from connectors.facts.profile import Profile, Protocol
 from twin.events import Quantity
@@ -19,6 +21,36 @@ SOMEONE = Subject("12/34 X", "EAST", "MR")
 ANOTHER = Subject("99", "EAST", "MR")
 
 
+MAPS = """
+[[map]]
+kind = "vital_sample"
+time = { at = "/t", epoch = "ms" }
+fields.channel = "heart_rate"
+fields.value = { at = "/hr", unit = "/min" }
+
+[[map]]
+kind = "lab_result"
+each = "/results"
+id = "/id"
+patient = "/who"
+time = { at = "/drawn" }
+fields.analyte = { at = "/test", words = { ANC = "neutrophils" } }
+fields.value = { at = "/v", unit_at = "/u" }
+
+[[map]]
+kind = "pump_delivery"
+time = { at = "/pump/t", epoch = "s" }
+fields.device_id = { at = "/pump/serial" }
+fields.drug = { at = "/pump/drug" }
+fields.phase = { at = "/pump/state", words = { RUN = "start", HALT = "stop" } }
+fields.delivery_status = { at = "/pump/state", words = { RUN = "delivering", HALT = "not-delivering" } }
+fields.rate = { at = "/pump/ml_h", unit = "mL/h" }
+fields.programmed_rate = { at = "/pump/set", unit = "mL/h" }
+fields.concentration = { value = 0.4, unit = "mg/mL" }
+"""
+"""The map of a source that sends JSON of its own: a wrist's pulse, results of a laboratory, a pump."""
+
+
 def profile(protocol: Protocol | str = "hl7", **changes: Any) -> Profile:
     """A source that speaks a protocol, with nothing in its profile but what is said."""
     test = bool(changes.get("test", False))
@@ -28,6 +60,8 @@ def profile(protocol: Protocol | str = "hl7", **changes: Any) -> Profile:
         "codes": Codes(),
         "pseudonyms": Pseudonyms(KEY, test=test),
     }
+    if protocol == "fields":
+        given["maps"] = tuple(Mapped.model_validate(one) for one in tomllib.loads(MAPS)["map"])
     return Profile(**(given | changes))
 
 

@@ -236,6 +236,27 @@ def raw(said: object) -> bytes:
     return json.dumps(said).encode()
 
 
+OWN_PULSE: dict[str, Any] = {
+    "kind": "vital_sample", "event_id": "w-1", "time": "2026-03-02T08:00:00Z",
+    "channel": "heart_rate", "value": {"value": 72, "unit": "/min"},
+}  # fmt: skip
+OWN_RESULT: dict[str, Any] = {
+    "kind": "lab_result", "event_id": "w-2", "patient_id": "P-1", "time": "2026-03-02T08:00:00Z", "source": "lab-east",
+    "analyte": "neutrophils", "value": {"value": 1.2, "unit": "10*9/L"},
+}  # fmt: skip
+"""Events of ours."""
+
+MAPPED: dict[str, Any] = {
+    "t": 1_772_442_000_000,
+    "hr": 72,
+    "results": [
+        {"id": 7, "who": NUMBER, "drawn": "2026-03-02T08:00:00+01:00", "test": "ANC", "v": 1.2, "u": "10*9/L"},
+    ],
+    "pump": {"t": 1_772_442_000, "serial": 17, "drug": "Docetaxel", "state": "RUN", "ml_h": 250},
+    "nurse": NAME,
+}
+"""JSON of a source's own, as the map of `tests.connectors.facts.sources` reads it."""
+
 SOUND: dict[str, tuple[bytes, ...]] = {
     "hl7": (laboratory(), MONITOR, pump(), report(), alarm(), order()),
     "fhir": (
@@ -246,5 +267,7 @@ SOUND: dict[str, tuple[bytes, ...]] = {
         raw(bundle(observation(), cuff(), given(), request())),
     ),
     "openmhealth": (raw(point()), raw(point("systolic_blood_pressure", 120, "mmHg"))),
+    "dosetwin": (raw(OWN_PULSE), raw(OWN_RESULT)),
+    "fields": (raw(MAPPED), raw({"results": MAPPED["results"] * 2})),
 }
 """Messages of each protocol that say something."""
