@@ -5,16 +5,18 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import time
-from collections.abc import AsyncIterator, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from pathlib import Path
 from threading import Event
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import structlog
 from aiokafka import AIOKafkaProducer
 from aiokafka.errors import KafkaError
+from starlette.applications import Starlette
 
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile, read_profile
@@ -32,9 +34,14 @@ from connectors.listeners.tls import Tls
 from connectors.listeners.tokens import read_grants
 from connectors.protocols.published import readings_again
 from connectors.services.ports import joined
-from connectors.settings import Settings
+from connectors.settings import Settings, SettingsError, load_settings
 from streams.terminal.metrics_page import Health, metrics_page
 from twin.units import convert
+
+if TYPE_CHECKING:
+    from connectors.listeners.fhir.asked import Asked
+    from connectors.listeners.fhir.poller import Poller
+    from connectors.listeners.fhir.server import Server
 
 CONFIRM_MS = 8_000
 """Longest wait of a record for its confirmation; a sender is told to come again after that."""
@@ -90,39 +97,21 @@ async def listen_mllp(place: Place, profile: Path, peers: frozenset[str]) -> dic
 
 async def listen_http(place: Place, tokens: Path) -> dict[str, Any]:
     """Take events and messages over HTTP until told to stop; returns what was counted."""
-    import uvicorn
-
-    grants, tls = read_grants(tokens, time.monotonic), place.tls
+    grants = read_grants(tokens, time.monotonic)
     profiles = [read_profile(grant.profile, key_of_patients()) for grant in grants.each if grant.profile is not None]
     _not_published(profiles)
     async with _intakes(place, profiles) as (intakes, producer):
         door = Door(grants, producer, intakes, place.settings.topic_prefix)
-        config = uvicorn.Config(
-            door.application(), host=place.host, port=place.port, log_config=None, access_log=False,
-            server_header=False, lifespan="off",
-            ssl_context_factory=(lambda *_: tls.context) if tls else None,
-            timeout_graceful_shutdown=round(LEAVE_SECONDS),
-        )  # fmt: skip
-        server = uvicorn.Server(config)
         gauges: list[tuple[str, str, Callable[[], float]]] = [
             ("requests", "Requests that came", lambda: door.requests),
             ("accepted_events", "Events of our own that Kafka confirmed", lambda: door.accepted),
             ("refused_events", "Events of our own that cannot be used", lambda: door.refused),
         ]
         with metrics_page(registry_of(intakes, gauges), *place.metrics, _health(place)):
-            serving = asyncio.create_task(server.serve())
-            try:
-                while not server.started and not serving.done():
-                    await asyncio.sleep(0.01)
-                if serving.done():
-                    raise OSError(f"cannot listen on {place.host}:{place.port}: choose another --port")
-                address = joined(*server.servers[0].sockets[0].getsockname()[:2])
+            async with _served(place, door.application()) as address:
                 with _plate(place, "http", address, (grant.source for grant in grants.each)):
                     _log.info("listening", protocol="http", address=address)
                     await _stopped(place.stop)
-            finally:
-                server.should_exit = True
-                await serving
     return _summary(intakes) | {"accepted": door.accepted, "refused_events": door.refused}
 
 
@@ -179,11 +168,119 @@ def _apart(profiles: list[Profile]) -> None:
                 )
 
 
+@contextlib.asynccontextmanager
+async def _served(place: Place, application: Starlette) -> AsyncIterator[str]:
+    """An application that takes requests; its address.
+
+    Raises:
+        OSError: the port is taken.
+    """
+    import uvicorn
+
+    tls = place.tls
+    config = uvicorn.Config(
+        application, host=place.host, port=place.port, log_config=None, access_log=False,
+        server_header=False, lifespan="off",
+        ssl_context_factory=(lambda *_: tls.context) if tls else None,
+        timeout_graceful_shutdown=round(LEAVE_SECONDS),
+    )  # fmt: skip
+    server = uvicorn.Server(config)
+    serving = asyncio.create_task(server.serve())
+    try:
+        while not server.started and not serving.done():
+            await asyncio.sleep(0.01)
+        if serving.done():
+            raise OSError(f"cannot listen on {place.host}:{place.port}: choose another --port")
+        yield joined(*server.servers[0].sockets[0].getsockname()[:2])
+    finally:
+        server.should_exit = True
+        await serving
+
+
+async def listen_fhir(place: Place, profile: Path, asked: Asked) -> dict[str, Any]:
+    """Read what is new on a FHIR server until told to stop; returns what was counted."""
+    import httpx2
+
+    from connectors.listeners.fhir.authorization import BackendToken, FhirSettings
+    from connectors.listeners.fhir.hooks import LEAST_SECRET, Hooks
+    from connectors.listeners.fhir.poller import Poller
+    from connectors.listeners.fhir.server import ANSWER_SECONDS, Server
+
+    asked, known = asked.of(read_profile(profile, key_of_patients()))
+    _not_published([known])
+    settings = load_settings(FhirSettings)
+    secret = settings.hook_secret.get_secret_value()
+    if asked.endpoint and len(secret) < LEAST_SECRET:
+        variable = FhirSettings.variable("hook_secret")
+        raise SettingsError(f"{variable}: notifications need a secret of {LEAST_SECRET} characters or more; set it")
+    wake = asyncio.Event()
+    async with _intakes(place, [known]) as (intakes, _), httpx2.AsyncClient(timeout=ANSWER_SECONDS) as client:
+        intake = intakes[known.source]
+        asked.remember(intake.memory, known)
+        bearer = BackendToken(settings, asked.server, client) if settings.client_id else None
+        server = Server(asked.server, client, bearer)
+        poller = Poller(server, intake, place.memory, asked.since, asked.count)
+        hooks = Hooks(secret, wake)
+        gauges: list[tuple[str, str, Callable[[], float]]] = [
+            ("read_seconds_ago", "Since the server was last read whole", lambda: time.monotonic() - poller.finished),
+            ("server_faults", "Questions that the server did not answer", lambda: server.faults),
+            ("notifications", "Notifications that came with the secret", lambda: hooks.heard),
+        ]
+        with (
+            metrics_page(registry_of(intakes, gauges), *place.metrics, _health(place)),
+            _plate(place, "fhir", asked.address, intakes),
+        ):
+            async with contextlib.AsyncExitStack() as stack:
+                if asked.endpoint:
+                    await stack.enter_async_context(_served(place, hooks.application()))
+                    work = [poller.run(wake, asked.every), _subscribed(server, poller, asked.endpoint, secret)]
+                else:
+                    work = [poller.run(wake, asked.every)]
+                _log.info("listening", protocol="fhir", server=asked.server)
+                await _until_stopped(place.stop, work)
+    return _summary(intakes) | {"rounds": poller.rounds, "without_history": poller.without_history}
+
+
+async def _subscribed(server: Server, poller: Poller, endpoint: str, secret: str) -> None:
+    """Have the server tell of what is new, again and again before that ends."""
+    from connectors.listeners.fhir.hooks import LIFE, subscribe
+    from connectors.listeners.fhir.server import Unusable
+
+    while True:
+        while not poller.histories:
+            await asyncio.sleep(LOOK_SECONDS)
+        try:
+            await subscribe(server, poller.facts, endpoint, secret, datetime.now(UTC))
+            _log.info("subscribed", kinds=list(poller.facts))
+        except Unusable as error:
+            _log.error("no subscription; the server is read at its pace all the same", why=str(error))
+        await asyncio.sleep(LIFE.total_seconds() / 2)
+
+
+async def _until_stopped(stop: Event, work: list[Coroutine[Any, Any, None]]) -> None:
+    """Do the work until told to stop, or until some of it fails."""
+    tasks = [asyncio.create_task(one) for one in work]
+    try:
+        while not stop.is_set() and not any(task.done() for task in tasks):
+            await asyncio.sleep(LOOK_SECONDS)
+    finally:
+        for task in tasks:
+            task.cancel()
+        ended = await asyncio.gather(*tasks, return_exceptions=True)
+    for one in ended:
+        if isinstance(one, BaseException) and not isinstance(one, asyncio.CancelledError):
+            raise one
+
+
 async def listen_again(place: Place, profile: Path) -> dict[str, Any]:
     """Read what is kept of a source again, by its profile as it is now; returns what was counted."""
     known = read_profile(profile, key_of_patients())
     async with _intakes(place, [known]) as (intakes, _):
         intake = intakes[known.source]
+        if known.protocol == "fhir":
+            from connectors.listeners.fhir.asked import as_read
+
+            known = as_read(known, intake.memory)
         again = await read_again(intake, intake.memory, lambda raw: readings_again(raw, known, intake.memory))
     return _summary(intakes) | {"kept": again.refused}
 

@@ -1,11 +1,12 @@
 """Real servers for the tests: started once per process of tests when the first one asks, stopped at its end.
 
-Servers named by ``DOSETWIN_KAFKA`` and ``DOSETWIN_INFLUX_URL`` with ``DOSETWIN_INFLUX_TOKEN`` are used instead. Nothing
-of the developer's own run state (``.dosetwin/``) is seen or touched.
+Servers named by ``DOSETWIN_KAFKA``, ``DOSETWIN_INFLUX_URL`` with ``DOSETWIN_INFLUX_TOKEN``, and ``DOSETWIN_TEST_FHIR``
+are used instead. Nothing of the developer's own run state (``.dosetwin/``) is seen or touched.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,9 +14,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from connectors.services import Influx, LocalServices, prepare
-from tests import mosquitto
+from tests import fhir_server, mosquitto
 
-SERVERS = {"kafka", "influx", "broker"}
+SERVERS = {"kafka", "influx", "broker", "fhir"}
 
 # Properties are about behaviour, never about how fast this machine happens to be; and a failure must come again.
 settings.register_profile(
@@ -58,6 +59,8 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     prepare(kafka="kafka" in asked, influx="influx" in asked, say=say)
     if "broker" in asked:
         mosquitto.programs(say)
+    if "fhir" in asked and "DOSETWIN_TEST_FHIR" not in os.environ and not fhir_server.missing():
+        fhir_server.program(say)
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -92,3 +95,14 @@ def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mosquitto.Mosqu
     """A real MQTT broker: use topics and client ids of your own."""
     with mosquitto.running(tmp_path_factory.mktemp("mosquitto")) as one:
         yield one
+
+
+@pytest.fixture(scope="session")
+def fhir(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Base address of a real FHIR R4 server, shared by all of this test run: give your resources ids of their own."""
+    if named := os.environ.get("DOSETWIN_TEST_FHIR"):
+        return named
+    if why := fhir_server.missing():
+        pytest.skip(why)
+    folder = tmp_path_factory.getbasetemp()
+    return fhir_server.base_of(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder, print)

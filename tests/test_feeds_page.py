@@ -11,6 +11,7 @@ import time
 import zipfile
 from pathlib import Path
 
+import httpx2
 import pytest
 from typer.testing import CliRunner
 
@@ -23,6 +24,7 @@ from tests.connectors.listeners.test_intake import result
 from tests.mosquitto import Mosquitto
 from tests.places import ROOT
 from tests.streams.test_listening import started, subscribes, surroundings_of, told
+from tests.streams.worker.forks import Forked
 from twin.events import decode
 
 PAGE = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
@@ -131,3 +133,21 @@ def test_a_real_publisher_is_heard_and_the_fact_is_in_kafka(folder: Path, kafka:
             time.sleep(0.1)
     (event,) = told(surroundings)
     assert (event.value.value, event.source) == (1.2, "poc")
+
+
+@pytest.mark.timeout(900)  # the first to ask for a FHIR server starts it
+def test_a_real_fhir_server_is_read_as_it_says(folder: Path, kafka: str, fhir: str) -> None:
+    surroundings, here = surroundings_of(kafka), "http://127.0.0.1:8080/fhir"
+    for url, said in re.findall(rf"{here}/(\w+/\w+) -d '(.*?)'\n", PAGE, re.DOTALL):
+        assert httpx2.put(f"{fhir}/{url}", json=json.loads(said), timeout=120).status_code in (200, 201)
+    command = re.search(r"^dosetwin (listen fhir .*)$", PAGE, re.MULTILINE)
+    assert command is not None
+    words = command[1].replace(here, fhir).replace("ehr.toml", str(folder / "ehr.toml")).split()
+    with open(folder / "log", "wb") as log:
+        process = Forked([*words, "--memory", str(folder / "memory")], surroundings, log.fileno())
+    until, found = time.monotonic() + 240, list[float]()
+    while 1.2 not in found and time.monotonic() < until:
+        assert process.poll() is None, (folder / "log").read_text()
+        found = [event.value.value for event in told(surroundings)] if (folder / "memory").exists() else []
+    process.kill()
+    assert 1.2 in found

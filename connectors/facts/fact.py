@@ -149,7 +149,7 @@ class Reading:
 
     found: tuple[Found, ...] = ()
     is_test: bool = False
-    version: tuple[tuple[str, ...], datetime] | None = None
-    """Key of the resource and when its server made this version of it, so that an older one does not come after."""
+    version: tuple[tuple[str, ...], datetime, str] | None = None
+    """Key of the resource, when its server made this version, and its id, so that an older one does not come after."""
     all_of: tuple[str, ...] = ()
     """Key of a resource all of whose facts are here: what it told before and does not any more is taken back."""

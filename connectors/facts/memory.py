@@ -25,7 +25,7 @@ CREATE TABLE IF NOT EXISTS facts (
 ) WITHOUT ROWID;
 CREATE INDEX IF NOT EXISTS families ON facts (family);
 CREATE TABLE IF NOT EXISTS outbox (number INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, event BLOB NOT NULL);
-CREATE TABLE IF NOT EXISTS versions (resource TEXT PRIMARY KEY, as_of TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS versions (resource TEXT PRIMARY KEY, as_of TEXT NOT NULL, ids TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS notes (subject TEXT PRIMARY KEY, says TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS originals (number INTEGER PRIMARY KEY, digest TEXT NOT NULL UNIQUE, message BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS heard (one INTEGER PRIMARY KEY CHECK (one = 1), newest TEXT NOT NULL);
@@ -34,6 +34,10 @@ CREATE TABLE IF NOT EXISTS heard (one INTEGER PRIMARY KEY CHECK (one = 1), newes
 
 MOST_ORIGINALS = 10_000
 """Messages that are kept of those of which something was refused; the newest."""
+
+
+MOST_AT_ONCE = 50
+"""Versions of a resource that have one time and are told apart."""
 
 
 class Told(NamedTuple):
@@ -112,13 +116,20 @@ class Memory:
                     "INSERT OR REPLACE INTO outbox (id, event) VALUES (?, ?)", (event.event_id, encode(event))
                 )
 
-    def is_older(self, resource: Sequence[str], as_of: datetime) -> bool:
-        """Whether a later version of the resource has been read than that of ``as_of``; what is noted is the latest."""
+    def is_older(self, resource: Sequence[str], as_of: datetime, version: str = "") -> bool:
+        """Whether a later version of the resource has been read than that of ``as_of``; what is noted is the latest.
+
+        Of several versions of one time, as clocks of whole seconds make them, the later is the one that came later.
+        """
         said = as_of.astimezone(UTC).isoformat(timespec="microseconds")
-        row = self._base.execute("SELECT as_of FROM versions WHERE resource = ?", (_name(resource),)).fetchone()
-        if row is not None and row[0] >= said:
-            return bool(row[0] > said)
-        self._base.execute("INSERT OR REPLACE INTO versions VALUES (?, ?)", (_name(resource), said))
+        row = self._base.execute("SELECT as_of, ids FROM versions WHERE resource = ?", (_name(resource),)).fetchone()
+        if row is not None and row[0] > said:
+            return True
+        ids = json.loads(row[1]) if row is not None and row[0] == said else []
+        if version in ids:
+            return bool(ids[-1] != version)
+        noted = json.dumps([*ids, version][-MOST_AT_ONCE:])
+        self._base.execute("INSERT OR REPLACE INTO versions VALUES (?, ?, ?)", (_name(resource), said, noted))
         return False
 
     def heard(self, at: datetime) -> None:

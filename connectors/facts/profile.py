@@ -2,6 +2,8 @@
 
     id = "lab-east"                  # the `source` of its events
     protocol = "hl7"                 # hl7, fhir, openmhealth, dosetwin (our own events), fields (JSON by a map)
+    server = "https://ehr/fhir"      # FHIR: the address beside which its ids are one thing
+    resources = ["Observation"]      # FHIR: the kinds that are asked for; without it all that are read
     mode = "real"                    # or "test": its patients are others, and messages marked as tests are theirs
     zone = "Europe/Berlin"           # of times without an offset; without it they are refused
     charset = "8859/1"               # in place of what messages declare
@@ -17,6 +19,9 @@
     types = ["MR", "PI"]             # which types of id count
     table = "patients.csv"           # authority,id,patient_id; without it a keyed hash
     placeholders = ["BED 7"]         # ids that stand for nobody: a monitor's default, beds
+
+    [devices]
+    authorities = ["urn:ietf:rfc:3986"]  # FHIR: whose identifier of a Device is its id; without it the reference is
 
     [units]                          # what its spellings mean, in UCUM
     "K/uL" = "10*3/uL"
@@ -84,9 +89,17 @@ class PatientsPart(_Part):
     placeholders: list[str] = []
 
 
+class DevicesPart(_Part):
+    """Which identifiers of devices count."""
+
+    authorities: list[str] = []
+
+
 class _File(_Part):
     id: Name
     protocol: Protocol
+    server: str = Field("", pattern=r"^(https?://[^/?#@\s]+[^?#@\s]*[^/?#@\s])?$")
+    resources: list[str] = []
     mode: Literal["real", "test"]
     zone: str = ""
     charset: str = ""
@@ -96,6 +109,7 @@ class _File(_Part):
     device_repetition: int = Field(1, ge=1, le=9)
     end_without_return: bool = False
     patients: PatientsPart = PatientsPart()
+    devices: DevicesPart = DevicesPart()
     units: dict[str, str] = {}
     codes: dict[str, str] = {}
     drugs: dict[str, Annotated[str, Field(min_length=1, max_length=64)]] = {}
@@ -124,6 +138,14 @@ class Profile:
     names: dict[str, str] | None = None
     topics: Topics | None = None
     maps: tuple[Mapped, ...] = ()
+    servers: tuple[str, ...] = ("",)
+    resources: tuple[str, ...] = ()
+    devices: tuple[str, ...] = ()
+
+    @property
+    def server(self) -> str:
+        """The address beside which ids of a FHIR server are one thing; others in ``servers`` are that server too."""
+        return self.servers[0]
 
     @cached_property
     def means(self) -> dict[str, str]:
@@ -188,6 +210,9 @@ def read_profile(path: Path, key: bytes) -> Profile:
         names=said.names,
         topics=topics,
         maps=tuple(said.map),
+        servers=(said.server,),
+        resources=tuple(said.resources),
+        devices=tuple(said.devices.authorities),
     )
 
 

@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import httpx2
 import pytest
@@ -32,6 +33,7 @@ from streams.listening import Place, listen_mllp, listen_mqtt
 from tests import mosquitto
 from tests.connectors.listeners.certificates import make_certificates, sender_tls
 from tests.connectors.listeners.test_intake import result
+from tests.connectors.protocols.spoken import observation
 from tests.mosquitto import Mosquitto
 from tests.streams.worker.forks import Forked
 from twin.events import LabResult, decode
@@ -281,3 +283,59 @@ def test_ways_in_that_cannot_tell_their_sources_apart_do_not_open(
     )
     with pytest.raises(ValueError, match=says):
         asyncio.run(listen)
+
+
+@pytest.mark.timeout(900)
+def test_a_reading_of_a_fhir_server_that_is_killed_at_any_moment_loses_nothing_and_tells_nothing_twice(
+    surroundings: dict[str, str], fhir: str, tmp_path: Path
+) -> None:
+    chance, ward = random.Random(4), uuid.uuid4().hex[:8]
+    path = tmp_path / "ehr.toml"
+    said = ('id = "ehr"', 'protocol = "fhir"', 'mode = "real"', 'resources = ["Observation"]')
+    path.write_text("\n".join((*said, "[patients]", f'authorities = ["{ward}"]')))
+    begun = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    arguments = ["fhir", str(path), "--server", fhir, "--every", "0.1", "--count", "5", "--since", begun]
+    arguments += ["--memory", str(tmp_path / "memory")]
+    log = tmp_path / "memory" / "ehr.sqlite-wal"
+    finals: list[float] = []
+    corrected: list[float] = []
+    gone: list[float] = []
+    with httpx2.Client(timeout=120) as client, open(os.devnull, "wb") as nowhere:
+
+        def write(*entries: dict[str, Any]) -> None:
+            said = {"resourceType": "Bundle", "type": "transaction", "entry": entries}
+            assert client.post(fhir, json=said).status_code == 200
+
+        def put(number: int, value: float) -> dict[str, Any]:
+            subject = {"reference": f"Patient/{ward}"}
+            body = observation(value, id=f"{ward}-{number}", subject=subject)
+            return {"resource": body, "request": {"method": "PUT", "url": f"Observation/{body['id']}"}}
+
+        patient = {"resourceType": "Patient", "id": ward, "identifier": [{"system": ward, "value": "7"}]}
+        write({"resource": patient, "request": {"method": "PUT", "url": f"Patient/{ward}"}})
+        for kill in range(KILLS + 1):
+            first = 10 * kill
+            write(*(put(number, number + 0.5) for number in range(first, first + 10)))
+            finals += [number + 0.5 for number in range(first, first + 10)]
+            if kill:
+                write(
+                    put(first - 1, first - 0.75),
+                    {"request": {"method": "DELETE", "url": f"Observation/{ward}-{first - 2}"}},
+                )
+                corrected.append(first - 0.75)
+                gone.append(first - 1.5)
+            process = Forked(["listen", *arguments], surroundings, nowhere.fileno())
+            until, size = time.monotonic() + 60, log.stat().st_size if log.exists() else 0
+            while kill < KILLS and time.monotonic() < until and not (log.exists() and log.stat().st_size > size):
+                time.sleep(0.001)  # until it has something to remember
+            time.sleep(chance.random() * 0.1)
+            until = time.monotonic() + 120
+            while kill == KILLS and time.monotonic() < until:
+                if len({event.event_id for event in told(surroundings)}) >= len(finals + corrected + gone):
+                    break
+            process.kill()
+            process.wait(60)
+    events = {event.event_id: event for event in told(surroundings)}.values()
+    wanted = {"final": finals, "corrected": corrected, "retracted": gone}
+    for status, values in wanted.items():
+        assert sorted(event.value.value for event in events if event.status == status) == values

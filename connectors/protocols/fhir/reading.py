@@ -9,44 +9,54 @@ from connectors.facts.fact import Fact, Found, NotAFact, Passed, Reading, Refusa
 from connectors.facts.profile import Profile
 from connectors.protocols.fhir.medications import read_given, read_request
 from connectors.protocols.fhir.observations import read_observation
-from connectors.protocols.fhir.resource import OURS, Resource, each, listed, member, only_known, text_of
+from connectors.protocols.fhir.resource import (
+    DOUBTFUL,
+    OURS,
+    Deleted,
+    Resource,
+    each,
+    is_doubtful,
+    listed,
+    member,
+    only_known,
+    text_of,
+)
 from connectors.protocols.fhir.times import moment
 
 
-def read(raw: bytes, profile: Profile, base: str = "") -> list[Reading]:
+def read(raw: bytes, profile: Profile) -> list[Reading]:
     """What each resource says; those of tests are apart.
 
     Args:
         raw: a resource or a bundle in JSON.
-        profile: of the server.
-        base: its address, beside which an id is one thing.
+        profile: of the server; its ``servers`` are the addresses beside which an id is one thing.
 
     Raises:
         NotAFact: ``unsupported`` or ``malformed``: nothing of it can be read.
     """
     readings = []
-    for one in each(raw, base):
-        if isinstance(one, tuple):
-            place, named, when = one
-            kind, _, id_ = named.partition("/")
-            gone = Fact(("fhir", base, kind, id_, "*"), "", {}, None, None, place, "retracted")
-            readings.append(Reading((gone,), False, _version(gone.key, when)))
+    for one in each(raw, profile):
+        if isinstance(one, Deleted):
+            key = ("fhir", profile.server, one.type, one.id, "*")
+            gone = Fact(key, "", {}, None, None, one.place, "retracted")
+            readings.append(Reading((gone,), False, _version(key, one.when, one.version)))
         else:
             found = tuple(_found(one, profile))
             said = next((fact.key for fact in found if isinstance(fact, Fact) and fact.status != "retracted"), ())
             when = text_of(member(one.body, "meta", "lastUpdated"))
-            version = _version(one.key("*"), when) if text_of(one.body.get("id")) else None
+            number = text_of(member(one.body, "meta", "versionId"))
+            version = _version(one.key("*"), when, number) if text_of(one.body.get("id")) else None
             readings.append(Reading(found, one.is_test, version, said))
     return readings
 
 
-def _version(key: tuple[str, ...], when: str) -> tuple[tuple[str, ...], datetime] | None:
-    """The resource and when its server made this version of it, where it says."""
+def _version(key: tuple[str, ...], when: str, number: str) -> tuple[tuple[str, ...], datetime, str] | None:
+    """The resource, when its server made this version of it, where it says, and the version's id."""
     try:
         made = moment(when)
     except NotAFact:
         return None
-    return (key, made.at) if made is not None and made.at.tzinfo is not None else None
+    return (key, made.at, number) if made is not None and made.at.tzinfo is not None else None
 
 
 def _found(resource: Resource, profile: Profile) -> Iterator[Found]:
@@ -86,10 +96,22 @@ def _association(resource: Resource, profile: Profile) -> Iterator[Found]:
         yield Refusal(place, error.reason, error.detail)
 
 
+def _patient(resource: Resource, profile: Profile) -> Iterator[Found]:  # noqa: ARG001 (as every reader)
+    """A Patient: whose identifiers are looked up where a fact refers to it. One that was merged is reported."""
+    if is_doubtful(resource.body):
+        yield Refusal(resource.place, "no_patient", DOUBTFUL)
+    else:
+        yield Passed(resource.place, "a patient, who is no fact")
+
+
 _READERS: dict[str, Callable[[Resource, Profile], Iterator[Found]]] = {
     "Observation": read_observation,
     "MedicationAdministration": read_given,
     "MedicationStatement": read_given,
     "MedicationRequest": read_request,
     "DeviceUseStatement": _association,
+    "Patient": _patient,
 }
+
+FACTS = tuple(kind for kind in _READERS if kind != "Patient")
+"""The kinds of resources that hold facts."""

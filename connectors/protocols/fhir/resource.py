@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
 
 from connectors.facts.codes import Coding
 from connectors.facts.fact import NotAFact, Subject, shown
 from connectors.facts.patients import Pseudonyms
+from connectors.facts.profile import Profile
 
 Json = Mapping[str, Any]
 
@@ -75,7 +76,8 @@ class Resource:
         place: where it stands: ``entry[3]``, or ``resource``.
         url: of its entry, by which others of the bundle refer to it.
         others: what the bundle has by URL and by ``Type/id``.
-        base: of the server, so that an id is one thing.
+        servers: addresses of the server; the first is the one beside which an id is one thing.
+        devices: systems whose identifier of a Device is its id here.
         reports: of results by reference, the diagnostic report that lists them.
         of_test: whether the bundle says that it is a test.
     """
@@ -84,9 +86,15 @@ class Resource:
     place: str = "resource"
     url: str = ""
     others: Mapping[str, Json] = field(default_factory=dict)
-    base: str = ""
+    servers: tuple[str, ...] = ("",)
+    devices: tuple[str, ...] = ()
     reports: Mapping[str, Json] = field(default_factory=dict)
     of_test: bool = False
+
+    @property
+    def base(self) -> str:
+        """Of its server; empty where no profile says it."""
+        return self.servers[0]
 
     @property
     def type(self) -> str:
@@ -118,16 +126,19 @@ class Resource:
         raise NotAFact("incomplete", "neither 'id' nor 'identifier', by which a correction would be known")
 
     def refer(self, reference: object) -> Json | None:
-        """The resource that a reference is of, in this one (``#id``) or in the bundle."""
+        """The resource that a reference is of, in this one (``#id``) or in the bundle; never one of another server."""
         said = text_of(member(reference, "reference"))
         if said.startswith("#"):
             return next((one for one in listed(self.body.get("contained")) if one.get("id") == said[1:]), None)
-        return self.others.get(said) or self.others.get(local(said))
+        if (found := self.others.get(said.partition("/_history/")[0])) is not None:
+            return found
+        server, named = placed(said, self.servers)
+        return self.others.get(named) if server == self.base else None
 
     @property
     def report(self) -> Json | None:
         """The diagnostic report of the bundle that lists it."""
-        return self.reports.get(f"{self.type}/{text_of(self.body.get('id'))}") or self.reports.get(local(self.url))
+        return self.reports.get(f"{self.type}/{text_of(self.body.get('id'))}") or self.reports.get(self.url)
 
     def subject(self, pseudonyms: Pseudonyms) -> Subject:
         """Whose it is: the patient's identifier of an authority that counts, else the reference itself.
@@ -139,11 +150,12 @@ class Resource:
         """
         report = self.report
         subject = self.body.get("subject") or self.body.get("patient") or member(report, "subject")
-        said = local(text_of(member(subject, "reference")))
+        reference = text_of(member(subject, "reference"))
+        server, said = placed(reference, self.servers)
         found = []
         patient = self.refer(subject)
-        if patient is not None and (patient.get("active") is False or listed(patient.get("link"))):
-            raise NotAFact("no_patient", "a Patient that is not active, or linked to another; which one counts?")
+        if patient is not None and is_doubtful(patient):
+            raise NotAFact("no_patient", DOUBTFUL)
         identifiers = [*listed(member(patient, "identifier")), *listed([member(subject, "identifier")])]
         for one in identifiers:
             if value := text_of(one.get("value")):
@@ -154,18 +166,60 @@ class Resource:
         if said and not said.startswith(("#", "urn:")):
             if not said.startswith("Patient/"):
                 raise NotAFact("no_patient", "the subject is no Patient")
-            itself = Subject(said, self.base)
+            itself = Subject(said, server)
             found = [*found, itself] if pseudonyms.authorities else [itself]
         return pseudonyms.choose(found)
 
     def device_id(self) -> str:
-        """The device that it refers to, as the reference names it."""
-        return local(text_of(member(self.body, "device", "reference")))[:64]
+        """The device that it refers to: its identifier of a system that counts, else as the reference names it."""
+        reference = self.body.get("device")
+        device = self.refer(reference)
+        if member(device, "resourceType") == "DeviceMetric" and (source := member(device, "source")) is not None:
+            reference, device = source, self.refer(source)
+        identifiers = [*listed(member(device, "identifier")), *listed([member(reference, "identifier")])]
+        for system in self.devices:
+            for one in identifiers:
+                if text_of(one.get("system")) == system and (value := text_of(one.get("value"))):
+                    return value[:64]
+        return local(text_of(member(reference, "reference")))[:64]
+
+
+class Deleted(NamedTuple):
+    """An entry of a history that says that a resource was deleted, and when, by which version, where it says that."""
+
+    place: str
+    type: str
+    id: str
+    when: str
+    version: str
+
+
+DOUBTFUL = "a Patient that is not active, or linked to another; which one counts?"
+
+
+def is_doubtful(patient: Json) -> bool:
+    """Whether a Patient may have been merged with another (``active`` false, or any ``link``)."""
+    return patient.get("active") is False or bool(listed(patient.get("link")))
 
 
 def local(reference: str) -> str:
     """``Type/id`` of a reference, wherever its server and whichever its version."""
     return "/".join(reference.partition("/_history/")[0].split("/")[-2:])
+
+
+def placed(reference: str, servers: tuple[str, ...] = ("",)) -> tuple[str, str]:
+    """The server of a reference and its ``Type/id`` there; a relative one is of the first of ``servers``.
+
+    Args:
+        reference: as it stands, of whichever version.
+        servers: addresses of the one server that is meant here.
+    """
+    said = reference.partition("/_history/")[0]
+    if "://" not in said:
+        return servers[0], local(said)
+    base, _, id_ = said.rpartition("/")
+    base, _, kind = base.rpartition("/")
+    return (servers[0] if base in servers else base), f"{kind}/{id_}"
 
 
 def of_a_test(body: Json) -> bool:
@@ -209,15 +263,17 @@ def _modified(value: object) -> bool:
     return isinstance(value, list) and any(_modified(part) for part in value)
 
 
-def each(raw: bytes, base: str) -> Iterator[Resource | tuple[str, str, str]]:
-    """The resources of a bundle, or the one there is; of an entry that deletes, its place, ``Type/id`` and when.
+def each(raw: bytes, profile: Profile) -> Iterator[Resource | Deleted]:
+    """The resources of a bundle, or the one there is, in the order in which they came to be.
+
+    What a bundle that is no search has only for others to refer to (``search.mode`` ``include``) is not read itself.
 
     Raises:
         NotAFact: ``unsupported`` or ``malformed``.
     """
     body = loaded(raw)
     if body["resourceType"] != "Bundle":
-        yield Resource(body, base=base)
+        yield Resource(body, servers=profile.servers, devices=profile.devices)
         return
     kind = text_of(body.get("type"))
     if kind not in _READ:
@@ -236,7 +292,9 @@ def each(raw: bytes, base: str) -> Iterator[Resource | tuple[str, str, str]]:
         others[f"{text_of(resource.get('resourceType'))}/{text_of(resource.get('id'))}"] = resource
         if resource.get("resourceType") == "DiagnosticReport":
             for result in listed(resource.get("result")):
-                reports[local(text_of(result.get("reference")))] = resource
+                said = text_of(result.get("reference")).partition("/_history/")[0]
+                server, named = placed(said, profile.servers)
+                reports[named if server == profile.server else said] = resource
     others.pop("", None)
     reports.pop("", None)
     test = of_a_test(body)
@@ -249,7 +307,12 @@ def each(raw: bytes, base: str) -> Iterator[Resource | tuple[str, str, str]]:
         if (method == "DELETE" and kind != "history") or method == "PATCH":
             continue  # a wish of a client, by conditions that only a server can look up
         if method == "DELETE":
-            deleted = text_of(member(entry, "response", "lastModified"))
-            yield place, local(text_of(member(entry, "request", "url")).split("?")[0]), deleted
+            named, _, id_ = local(text_of(member(entry, "request", "url")).split("?")[0]).partition("/")
+            response = member(entry, "response")
+            version = text_of(member(response, "etag")).removeprefix("W/").strip('"')
+            yield Deleted(place, named, id_, text_of(member(response, "lastModified")), version)
         elif isinstance(resource, dict) and isinstance(resource.get("resourceType"), str):
-            yield Resource(resource, place, text_of(entry.get("fullUrl")), others, base, reports, test)
+            if kind != "searchset" and member(entry, "search", "mode") == "include":
+                continue
+            url = text_of(entry.get("fullUrl"))
+            yield Resource(resource, place, url, others, profile.servers, profile.devices, reports, test)

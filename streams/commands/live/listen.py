@@ -1,4 +1,4 @@
-"""``dosetwin listen mllp|http|mqtt|again|token``: what hospitals and wearables send, as it comes.
+"""``dosetwin listen mllp|http|mqtt|fhir|again|token``: what hospitals and wearables send, as it comes.
 
 A message is acknowledged when Kafka has all that it tells. What each source told before stands in a folder of the
 feed's own; it survives a restart, and whoever takes it away lets corrections lose what they correct.
@@ -6,6 +6,7 @@ feed's own; it survives a restart, and whoever takes it away lets corrections lo
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -143,6 +144,44 @@ def mqtt(
     metrics = (metrics_port, metrics_host)
     places = {"host": where.host, "port": where.port, "memory": memory, "metrics": metrics, "tls": secured}
     _run(lambda place: listen_mqtt(place, profiles, where), Place, places, kafka, prefix, log_level, log_format)
+
+
+@app.command(epilog=examples("dosetwin listen fhir ehr.toml --server https://ehr.example/fhir"))
+def fhir(
+    profile: Annotated[Path, typer.Argument(help="the source's profile", exists=True, dir_okay=False)],
+    server: Annotated[str, typer.Option(help="base address of the server; that of the profile without")] = "",
+    since: Annotated[
+        datetime | None,
+        typer.Option(formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%SZ"], help="where it was never read: from when on, UTC"),
+    ] = None,
+    again: Annotated[bool, typer.Option("--again", help="read from --since on although it was read before")] = False,
+    every: Annotated[float, typer.Option(help="seconds between two readings", min=0.1, max=86_400)] = 10.0,
+    count: Annotated[int, typer.Option(help="versions on a page", min=1, max=1000)] = 200,
+    subscribe: Annotated[
+        str, typer.Option(help="our address as the server reaches it: have it notify us (R4 rest-hook), to read sooner")
+    ] = "",
+    host: Host = "127.0.0.1",
+    port: Annotated[int, typer.Option(help="for notifications; 0 takes any free port", min=0, max=65535)] = 8503,
+    certificate: Certificate = None,
+    key: PrivateKey = None,
+    authority: Authority = None,
+    plain: Plain = False,
+    memory: Remembered = MEMORY,
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+    metrics_port: MetricsPort = None,
+    metrics_host: MetricsHost = "127.0.0.1",
+    log_level: Level = LogLevel.INFO,
+    log_format: Format = LogFormat.TEXT,
+) -> None:
+    """Read what is new on a FHIR R4 server until a signal: its histories, deletions too, and what they refer to."""
+    from connectors.listeners.fhir.asked import Asked
+    from streams.listening import Place, listen_fhir
+
+    begins = since.replace(tzinfo=UTC) if since is not None else None
+    asked = Asked(server, begins, again, every, count, subscribe, plain)
+    places = _places(host, port, memory, (metrics_port, metrics_host), certificate, key, authority, plain)
+    _run(lambda place: listen_fhir(place, profile, asked), Place, places, kafka, prefix, log_level, log_format)
 
 
 @app.command(epilog=examples("dosetwin listen again lab-east.toml"))

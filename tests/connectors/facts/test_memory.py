@@ -123,3 +123,11 @@ def test_a_glance_at_what_is_no_memory_says_so(tmp_path: Path) -> None:
     path.write_text("no database, but long enough to be read as the header of one" * 100)
     with pytest.raises(sqlite3.Error, match="not a database"):
         glance(path)
+
+
+def test_of_versions_of_one_time_the_later_is_the_one_that_came_later() -> None:
+    memory, at = Memory(), datetime(2026, 3, 2, 8, tzinfo=UTC)
+    assert [memory.is_older(KEY, at, version) for version in ("1", "2")] == [False, False]
+    assert [memory.is_older(KEY, at, version) for version in ("1", "2", "3")] == [True, False, False]
+    assert memory.is_older(KEY, at - timedelta(seconds=1), "4")
+    assert not memory.is_older(KEY, at + timedelta(seconds=1), "1")

@@ -125,3 +125,14 @@ def test_a_file_that_is_not_there_is_said(tmp_path: Path) -> None:
 
 def test_the_secret_is_not_shown() -> None:
     assert "hidden" not in repr(PatientSettings(key="hidden"))  # type: ignore[arg-type]
+
+
+def test_a_fhir_server_has_its_address_kinds_and_authorities_of_devices(tmp_path: Path) -> None:
+    said = HEAD.replace("hl7", "fhir") + 'server = "https://ehr.example/fhir"\nresources = ["Observation"]\n'
+    known = read_profile(profile_file(tmp_path, said + '[devices]\nauthorities = ["urn:eui"]\n'), KEY)
+    assert (known.server, known.servers) == ("https://ehr.example/fhir", ("https://ehr.example/fhir",))
+    assert (known.resources, known.devices) == (("Observation",), ("urn:eui",))
+    assert read_profile(profile_file(tmp_path, HEAD), KEY).server == ""
+    for wrong in ("ehr.example", "https://ehr.example/fhir/", "https://user@ehr.example", "https://ehr.example/fhir?x"):
+        with pytest.raises(ProfileError, match="server"):
+            read_profile(profile_file(tmp_path, f'{HEAD}server = "{wrong}"\n'), KEY)

@@ -27,6 +27,10 @@ from tests.places import ROOT
 
 IMPORTED = (
     "aiokafka.producer",
+    "connectors.listeners.fhir.asked",
+    "connectors.listeners.fhir.authorization",
+    "connectors.listeners.fhir.hooks",
+    "connectors.listeners.fhir.poller",
     "faust.app.base",
     "faust.transport.drivers.aiokafka",
     "streams.commands.live.devices",

@@ -20,7 +20,7 @@ PUSH = {"coding": [{"system": "http://snomed.info/sct", "code": "417924000"}]}
 
 
 def read(said: dict[str, Any]) -> Found:
-    (resource,) = each(raw(said), "")
+    (resource,) = each(raw(said), PROFILE)
     assert isinstance(resource, Resource)
     reader = read_request if resource.type == "MedicationRequest" else read_given
     (found,) = reader(resource, PROFILE)

@@ -19,7 +19,7 @@ PROFILE = sources.profile("fhir")
 
 def read(*said: dict[str, Any], **changes: Any) -> list[Found]:
     document = said[0] if len(said) == 1 else bundle(*said)
-    found = [one for one in each(raw(document), "") if isinstance(one, Resource) and one.type == "Observation"]
+    found = [one for one in each(raw(document), PROFILE) if isinstance(one, Resource) and one.type == "Observation"]
     return [fact for one in found for fact in read_observation(one, sources.profile("fhir", **changes))]
 
 

@@ -14,11 +14,11 @@ from connectors.protocols.fhir.resource import OURS
 from tests.connectors.facts import sources
 from tests.connectors.protocols.spoken import bundle, cuff, given, observation, raw, request
 
-PROFILE = sources.profile("fhir")
+PROFILE = sources.profile("fhir", servers=("https://fhir.example",))
 
 
 def said(document: dict[str, Any]) -> list[Reading]:
-    return read(raw(document), PROFILE, "https://fhir.example")
+    return read(raw(document), PROFILE)
 
 
 def told(memory: Memory, *documents: dict[str, Any]) -> list[Any]:
@@ -123,6 +123,15 @@ def test_a_device_that_is_not_used_yet_is_passed_over_and_an_error_is_taken_back
 def test_what_a_twin_wrote_does_not_come_back_as_measured() -> None:
     (reading,) = said(observation(meta={"tag": [{"system": OURS, "code": "estimate"}]}))
     assert [type(found) for found in reading.found] == [Passed]
+
+
+def test_a_patient_who_was_merged_is_reported_and_any_other_passed_over() -> None:
+    patient = {"resourceType": "Patient", "id": "1"}
+    assert isinstance(said(patient)[0].found[0], Passed)
+    for merged in ({"active": False}, {"link": [{"other": {"reference": "Patient/2"}, "type": "replaced-by"}]}):
+        (found,) = said(patient | merged)[0].found
+        assert isinstance(found, Refusal)
+        assert found.reason == "no_patient"
 
 
 def test_tests_are_told_apart_from_the_rest_of_a_bundle() -> None:

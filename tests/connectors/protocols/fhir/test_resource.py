@@ -9,6 +9,7 @@ import pytest
 from connectors.facts.fact import NotAFact, Subject
 from connectors.facts.patients import Pseudonyms
 from connectors.protocols.fhir.resource import (
+    Deleted,
     Resource,
     each,
     finite,
@@ -17,17 +18,21 @@ from connectors.protocols.fhir.resource import (
     local,
     member,
     only_known,
+    placed,
     text_of,
 )
+from tests.connectors.facts import sources
 from tests.connectors.facts.sources import KEY
 from tests.connectors.protocols.spoken import bundle, observation, raw
 
 ANY = Pseudonyms(KEY)
+OWN = "https://fhir.example"
+PROFILE = sources.profile("fhir", servers=(OWN,))
 MRN = "https://ward.example/mrn"
 
 
 def resources(said: dict[str, Any]) -> list[Resource]:
-    return [one for one in each(raw(said), "https://fhir.example") if isinstance(one, Resource)]
+    return [one for one in each(raw(said), PROFILE) if isinstance(one, Resource)]
 
 
 @pytest.mark.parametrize(
@@ -70,6 +75,51 @@ def test_a_reference_is_looked_for_in_the_bundle_and_in_the_resource() -> None:
     assert one.refer({"reference": "#d"}) == {"resourceType": "Device", "id": "d"}
     for nothing in ({"reference": "#x"}, {"reference": "Patient/2"}, {}, None, "Patient/1"):
         assert one.refer(nothing) is None
+
+
+def test_a_resource_of_another_server_is_never_taken_for_that_of_its_name_here() -> None:
+    patient = {"resourceType": "Patient", "id": "4711"}
+    report = {"resourceType": "DiagnosticReport", "id": "r", "effectiveDateTime": "2026-03-02T08:00:00Z",
+              "result": [{"reference": "https://other.example/Observation/obs-1"}]}  # fmt: skip
+    said = observation(subject={"reference": "https://other.example/Patient/4711"})
+    one = next(one for one in resources(bundle(patient, report, said)) if one.type == "Observation")
+    assert one.refer(one.body["subject"]) is None
+    assert one.report is None
+    assert one.subject(ANY) == Subject("Patient/4711", "https://other.example")
+
+
+@pytest.mark.parametrize(
+    ("reference", "wanted"),
+    [
+        ("Patient/1", (OWN, "Patient/1")), ("Patient/1/_history/2", (OWN, "Patient/1")),
+        (f"{OWN}/Patient/1", (OWN, "Patient/1")), ("http://proxy/fhir/Patient/1/_history/2", (OWN, "Patient/1")),
+        ("https://other.example/Patient/1", ("https://other.example", "Patient/1")),
+    ],
+)  # fmt: skip
+def test_a_reference_is_of_a_server(reference: str, wanted: tuple[str, str]) -> None:
+    assert placed(reference, (OWN, "http://proxy/fhir")) == wanted
+
+
+def test_a_device_is_known_by_its_identifier_where_the_profile_says_whose_counts() -> None:
+    device = {"resourceType": "Device", "id": "d", "identifier": [
+        {"system": "urn:serial", "value": "S-9"}, {"system": "urn:eui", "value": "0012210000000002"},
+    ]}  # fmt: skip
+    metric = {"resourceType": "DeviceMetric", "id": "m", "source": {"reference": "Device/d"}}
+    for reference in ("Device/d", "DeviceMetric/m"):
+        document = bundle(device, metric, observation(device={"reference": reference}))
+        for systems, wanted in (((), "Device/d"), (("urn:eui",), "0012210000000002"), (("urn:x",), "Device/d")):
+            profile = sources.profile("fhir", servers=(OWN,), devices=systems)
+            one = [one for one in each(raw(document), profile) if isinstance(one, Resource)][-1]
+            assert one.device_id() == wanted
+
+
+def test_what_is_there_only_to_be_referred_to_is_not_read_itself_but_in_a_search() -> None:
+    patient = {"resourceType": "Patient", "id": "4711"}
+    entries = [{"resource": observation()}, {"search": {"mode": "include"}, "resource": patient}]
+    for kind, read in (("history", ["Observation"]), ("searchset", ["Observation", "Patient"])):
+        found = resources({"resourceType": "Bundle", "type": kind, "entry": entries})
+        assert sorted(one.type for one in found) == read
+        assert found[0].refer({"reference": "Patient/4711"}) == patient
 
 
 def test_a_patient_is_one_person_with_or_without_their_resource_in_the_bundle() -> None:
@@ -137,14 +187,14 @@ def test_a_history_is_read_from_its_oldest_version_on() -> None:
 def test_what_a_history_says_was_deleted_is() -> None:
     entry = {"request": {"method": "DELETE", "url": "Observation/obs-1"}}
     history = {"resourceType": "Bundle", "type": "history", "entry": [entry]}
-    assert list(each(raw(history), "")) == [("entry[1]", "Observation/obs-1", "")]
+    assert list(each(raw(history), PROFILE)) == [Deleted("entry[1]", "Observation", "obs-1", "", "")]
     assert list(each(raw(history | {"type": "batch"}), "")) == []
 
 
 def test_too_many_entries_are_refused() -> None:
     said = {"resourceType": "Bundle", "type": "collection", "entry": [{}] * 10_001}
     with pytest.raises(NotAFact, match="unsupported"):
-        list(each(raw(said), ""))
+        list(each(raw(said), PROFILE))
 
 
 @pytest.mark.parametrize("label", [{"code": "HTEST"}, {"code": "test"}, {"system": "x", "code": "demo"}])

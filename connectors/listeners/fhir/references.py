@@ -1,0 +1,178 @@
+"""What resources refer to, looked up at their own server alone, many at a time, and kept for a while.
+
+Of a Patient only identifiers, links and whether it is active are kept; who that is, nobody here needs to know.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import OrderedDict, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from time import monotonic
+from typing import Any
+
+import structlog
+
+from connectors.listeners.fhir.entries import in_groups, version_of
+from connectors.listeners.fhir.server import Gone, Server, Unusable
+from connectors.protocols.fhir.resource import Json, listed, member, placed, text_of
+
+KEPT = {
+    "Patient": ("identifier", "active", "link"),
+    "Specimen": ("status", "type", "collection"),
+    "Device": ("identifier",),
+    "DeviceMetric": ("source",),
+    "Medication": ("code", "ingredient"),
+    "DiagnosticReport": ("status", "subject", "effectiveDateTime", "effectivePeriod", "result"),
+}
+"""What is kept of each kind, beside its id."""
+
+MOST_KEPT = 20_000
+"""Resources that are kept; the least used goes first."""
+
+KEPT_SECONDS = 300.0
+
+AT_ONCE = 100
+"""Ids in one question."""
+
+_ID = re.compile(r"[A-Za-z0-9\-.]{1,64}$")
+
+_log = structlog.get_logger("dosetwin.fhir")
+
+
+class References:
+    """The resources that others refer to.
+
+    Args:
+        server: that is asked.
+        servers: its addresses in references (`Profile.servers`).
+        now: a monotonic clock in seconds.
+    """
+
+    def __init__(self, server: Server, servers: tuple[str, ...], now: Callable[[], float] = monotonic) -> None:
+        self._server = server
+        self._servers = servers
+        self._now = now
+        self._known: OrderedDict[str, tuple[float, bytes | None]] = OrderedDict()
+
+    def forget(self, name: str) -> bool:
+        """It has changed; whether it was looked for before and not there."""
+        known = self._known.pop(name, None)
+        return known is not None and known[1] is None
+
+    async def beside(self, bodies: Sequence[Json]) -> list[list[bytes]]:
+        """For each resource what it refers to, as entries of a bundle.
+
+        Raises:
+            Passing: never; the server is asked until it answers. What it does not give is left out.
+        """
+        reports = await self._reports(bodies)
+        names = [self._named(body, reports.get(_name_of(body))) for body in bodies]
+        await self._fetch(chain.from_iterable(names))
+        sources = [self._sources(named) for named in names]
+        await self._fetch(chain.from_iterable(sources))
+        found = []
+        for body, named, source in zip(bodies, names, sources, strict=True):
+            entries = [self._known[name][1] for name in dict.fromkeys([*named, *source]) if name in self._known]
+            report = reports.get(_name_of(body))
+            found.append([one for one in [*entries, entry(report) if report else None] if one is not None])
+        return found
+
+    def _named(self, body: Json, report: Json | None) -> list[str]:
+        """The names of what a resource refers to, as far as it is of this server and of a kind that is read."""
+        parts = ("subject", "patient", "specimen", "device", "medicationReference")
+        said = [member(body, part, "reference") for part in parts] + [member(report, "subject", "reference")]
+        return [name for one in said if (name := self._own(text_of(one)))]
+
+    def _own(self, reference: str) -> str:
+        server, name = placed(reference, self._servers)
+        kind, _, id_ = name.partition("/")
+        return name if server == self._servers[0] and kind in KEPT and _ID.match(id_) else ""
+
+    def _sources(self, names: Iterable[str]) -> list[str]:
+        """The devices that metrics are of."""
+        metrics = [self._known[name][1] for name in names if name.startswith("DeviceMetric/") and name in self._known]
+        said = [member(json.loads(one), "resource", "source", "reference") for one in metrics if one is not None]
+        return [name for one in said if (name := self._own(text_of(one)))]
+
+    async def _fetch(self, names: Iterable[str]) -> None:
+        """Look up what is not known, or was too long ago."""
+        wanted: defaultdict[str, list[str]] = defaultdict(list)
+        for name in dict.fromkeys(names):
+            until, _ = self._known.get(name, (0.0, None))
+            if self._now() < until:
+                self._known.move_to_end(name)
+            else:
+                kind, _, id_ = name.partition("/")
+                wanted[kind].append(id_)
+        for kind, ids in wanted.items():
+            for some in in_groups(ids, AT_ONCE):
+                try:
+                    found = await self.search(kind, {"_id": ",".join(some)})
+                except Unusable as error:
+                    _log.warning("what is referred to cannot be read", kind=kind, why=str(error))
+                    continue
+                there = {_name_of(body): entry(body) for body in found}
+                for id_ in some:
+                    name = f"{kind}/{id_}"
+                    self._known[name] = (self._now() + KEPT_SECONDS, there.get(name))
+        while len(self._known) > MOST_KEPT:
+            self._known.popitem(last=False)
+
+    async def _reports(self, bodies: Sequence[Json]) -> dict[str, Json]:
+        """The report that lists it, of each observation that lacks a time or a subject."""
+        names = [_name_of(body) for body in bodies if _is_bare(body)]
+        reports: dict[str, Json] = {}
+        for some in in_groups([name for name in names if _ID.match(name.partition("/")[2])], AT_ONCE // 2):
+            try:
+                found = await self.search("DiagnosticReport", {"result": ",".join(some)})
+            except Unusable as error:
+                _log.warning("what is referred to cannot be read", kind="DiagnosticReport", why=str(error))
+                continue
+            for report in found:
+                for result in listed(report.get("result")):
+                    reports[self._result(result)] = report
+        return reports
+
+    def _result(self, result: Json) -> str:
+        server, name = placed(text_of(result.get("reference")), self._servers)
+        return name if server == self._servers[0] else ""
+
+    async def search(self, kind: str, parameters: dict[str, str]) -> list[dict[str, Any]]:
+        """All that a search gives of a kind.
+
+        Raises:
+            Unusable: the server does not give it.
+        """
+        found: list[dict[str, Any]] = []
+        seen: set[str] = set()
+        url, said = kind, {**parameters, "_count": str(AT_ONCE)}
+        while url and url not in seen:
+            seen.add(url)
+            try:
+                page = await self._server.page(url, said)
+            except Gone:
+                break
+            versions = [version_of(raw, kind, after=None) for raw in page.entries]
+            found += [one.body for one in versions if one is not None and not one.deleted]
+            url, said = page.next, {}
+        return found
+
+
+def entry(body: Json) -> bytes:
+    """A resource as an entry that is there to be referred to, with what is kept of it."""
+    kind = text_of(body.get("resourceType"))
+    kept = {name: body[name] for name in ("resourceType", "id", *KEPT[kind]) if name in body}
+    return json.dumps({"search": {"mode": "include"}, "resource": kept}).encode()
+
+
+def _name_of(body: Json) -> str:
+    return f"{text_of(body.get('resourceType'))}/{text_of(body.get('id'))}"
+
+
+def _is_bare(body: Json) -> bool:
+    """Whether an observation lacks what a report may say for it."""
+    timed = any(name in body for name in ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "specimen"))
+    return body.get("resourceType") == "Observation" and not (timed and "subject" in body)
