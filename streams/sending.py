@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from connectors.feeds.bad_lines import BadLine
-from connectors.feeds.stream import Note, Progress, Stream, TimedEvent
+from connectors.feeds.stream import Note, Progress, Spoken, Stream, TimedEvent
 from connectors.kafka.feed_metrics import FeedMetrics
 from connectors.kafka.publish import Published, Throttle, publish
 from connectors.kafka.topics import ensure_topics, topic_of
@@ -67,11 +67,16 @@ def _send(name: str, stream: Stream, to: Destination, metrics: FeedMetrics) -> i
     # What is said before the first event, as the bad lines of a file are, is told whether or not a broker answers.
     events = _begun(report.events_of(stream))
     stop = stop_at_signals()
+    if to.out is not None and stream.spoken is not None:
+        raise ValueError("--out writes our own JSON; give it without --speak")
     if to.out is not None:
         throttle = Throttle(to.speed) if to.speed else None
         written = _write(events, to.out, throttle, stop, ticker, metrics)
         summary: dict[str, Any] = {"written": written, "file": str(to.out)}
         failed = False
+    elif stream.spoken is not None:
+        summary = _speak(events, stream, stream.spoken, to, stop, ticker, metrics)
+        failed = bool(summary["refused"] or summary["failed"])
     else:
         speed = stream.speed if to.speed is None else to.speed
         published = _publish(events, to, Throttle(speed) if speed else None, stop, ticker, metrics)
@@ -79,7 +84,8 @@ def _send(name: str, stream: Stream, to: Destination, metrics: FeedMetrics) -> i
         failed = not published.complete
     typer.echo(json.dumps(summary | {"bad_lines": report.bad_lines, "stopped": stop.is_set()}), err=True)
     if failed:
-        typer.echo("dosetwin: the broker did not confirm every event; feed them again once it is well", err=True)
+        who = "the broker did not confirm" if stream.spoken is None else "whoever listens did not take"
+        typer.echo(f"dosetwin: {who} every event; feed them again once it is well", err=True)
     return 1 if failed else BAD_LINES if report.bad_lines else 0
 
 
@@ -123,6 +129,23 @@ def _publish(
     settings = load_settings(kafka=to.kafka, topic_prefix=to.prefix)
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
     return publish(settings.kafka, events, settings.topic_prefix, throttle, stop, ticker, metrics)
+
+
+def _speak(
+    events: Iterator[tuple[int, InputEvent]],
+    stream: Stream,
+    spoken: Spoken,
+    to: Destination,
+    stop: threading.Event,
+    ticker: Ticker,
+    metrics: FeedMetrics,
+) -> dict[str, Any]:
+    from streams.speaking import speak
+
+    settings = load_settings(kafka=to.kafka, topic_prefix=to.prefix)
+    speed = stream.speed if to.speed is None else to.speed
+    throttle = Throttle(speed) if speed else None
+    return speak(events, spoken, settings, throttle, stop, lambda text: typer.echo(text, err=True), ticker, metrics)
 
 
 def _write(

@@ -1,7 +1,7 @@
 """Random numbers that depend on their purpose alone.
 
-Randomness is counter-based and keyed by (patient, event, purpose): the same history draws the same numbers, whoever
-computes it and however often (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+Randomness is counter-based and keyed by (patient, what was measured when, purpose): the same history draws the same
+numbers, whoever computes it and however often (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ SOBOL_BITS = 30
 
 
 def generator(*key: object) -> np.random.Generator:
-    """The random numbers of one purpose, e.g. ``generator(patient_id, event_id, "move")``."""
+    """The random numbers of one purpose, e.g. ``generator(patient_id, millis, "move")``."""
     text = "\x1f".join(map(str, key)).encode()
     digest = hashlib.blake2b(text, digest_size=16).digest()
     return np.random.Generator(np.random.Philox(key=int.from_bytes(digest, "little")))

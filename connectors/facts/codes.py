@@ -91,10 +91,16 @@ class Codes:
     Args:
         quantities: further codes, ``{"system|code": name of a quantity}``.
         drugs: further codes or labels, ``{"system|code": drug}`` or ``{"|label": drug}``.
+        own: quantities that the tables do not have, or have otherwise.
     """
 
-    def __init__(self, quantities: Mapping[str, str] | None = None, drugs: Mapping[str, str] | None = None) -> None:
-        self._by_name = known_quantities()
+    def __init__(
+        self,
+        quantities: Mapping[str, str] | None = None,
+        drugs: Mapping[str, str] | None = None,
+        own: Iterable[Quantified] = (),
+    ) -> None:
+        self._by_name = {**known_quantities(), **{one.name: one for one in own}}
         self._quantities = dict(_codes_of_quantities())
         for coded, name in (quantities or {}).items():
             if name not in self._by_name:
@@ -208,6 +214,7 @@ def _key(system: str, code: str) -> tuple[str, str]:
     return system, code
 
 
+@cache
 def _table(name: str) -> dict[str, Any]:
     return tomllib.loads(files("connectors.facts").joinpath("tables", name).read_text(encoding="utf-8"))
 
@@ -221,6 +228,19 @@ def known_quantities() -> dict[str, Quantified]:
 def _quantified(name: str, row: dict[str, Any]) -> Quantified:
     words = tuple(row["words"])
     return Quantified(name, row["kind"], row["unit"], row.get("low"), row.get("high"), words, row.get("molar_mass"))
+
+
+def coding_of(name: str) -> Coding | None:
+    """The code by which a sender names a quantity: a device's reading by its first of MDC, else its first of LOINC.
+
+    None of what the tables do not have.
+    """
+    row = _table("quantities.toml").get(name)
+    if row is None:
+        return None
+    for term, number in row.get("mdc", {}).items() if row["kind"] == "vital_sample" else ():
+        return Coding(str(number), "MDC", term)
+    return Coding(row["loinc"][0], "LN") if row.get("loinc") else None
 
 
 @cache

@@ -29,6 +29,10 @@
     [codes]                          # local codes, "SYSTEM|CODE" = a quantity
     "99LAB|NEUT" = "neutrophils"
 
+    [quantities.docetaxel_plasma]    # what the tables do not have: an assay of its own
+    kind = "drug_level"              # lab_result, drug_level, covariate
+    unit = "mg/L"                    # one that it is measured in, of which low and high are, where it has such
+
     [drugs]                          # "SYSTEM|CODE" or "|label" = a drug of the models
     "99PUMP|2222" = "docetaxel"
 
@@ -44,6 +48,7 @@ from __future__ import annotations
 
 import csv
 import tomllib
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -53,7 +58,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
 
 from connectors.facts import field_map
-from connectors.facts.codes import Codes, known_quantities
+from connectors.facts.codes import Codes, Quantified, known_quantities
 from connectors.facts.field_map import Mapped
 from connectors.facts.patients import LEAST_KEY_BYTES, Pseudonyms
 from connectors.facts.topics import MqttPart, Topics
@@ -95,6 +100,16 @@ class DevicesPart(_Part):
     authorities: list[str] = []
 
 
+class QuantityPart(_Part):
+    """What is measured that the tables do not have."""
+
+    kind: Literal["lab_result", "drug_level", "covariate"]
+    unit: Annotated[str, Field(min_length=1, max_length=32)]
+    low: float | None = None
+    high: float | None = None
+    molar_mass: Annotated[float, Field(gt=0)] | None = None
+
+
 class _File(_Part):
     id: Name
     protocol: Protocol
@@ -112,6 +127,7 @@ class _File(_Part):
     devices: DevicesPart = DevicesPart()
     units: dict[str, str] = {}
     codes: dict[str, str] = {}
+    quantities: dict[Name, QuantityPart] = {}
     drugs: dict[str, Annotated[str, Field(min_length=1, max_length=64)]] = {}
     names: dict[str, str] = {}
     mqtt: MqttPart | None = None
@@ -171,9 +187,12 @@ def read_profile(path: Path, key: bytes) -> Profile:
         with path.open("rb") as file:
             said = _File.model_validate(tomllib.load(file))
         zone = _zone(said.zone)
-        codes = Codes(said.codes, said.drugs)
+        own = [Quantified(name, one.kind, one.unit, one.low, one.high, (), one.molar_mass)
+               for name, one in said.quantities.items()]  # fmt: skip
+        codes = Codes(said.codes, said.drugs, own)
         _known_units(said.units)
-        _known_names(said.names)
+        _known_units({one.name: one.unit for one in own}, "quantities")
+        _known_names(said.names, said.quantities)
         _known_maps(said)
         topics = _topics(said)
         table = _table(path.parent / said.patients.table) if said.patients.table else None
@@ -223,16 +242,16 @@ def _zone(name: str) -> ZoneInfo | None:
         raise ValueError(f"field 'zone' {name!r}: no zone of the IANA database, as Europe/Berlin is") from None
 
 
-def _known_units(units: dict[str, str]) -> None:
+def _known_units(units: dict[str, str], field: str = "units") -> None:
     for text, unit in units.items():
         try:
             quantity_of(unit)
         except UnitError as error:
-            raise ValueError(f"field 'units' {text!r} = {unit!r}: {error}") from None
+            raise ValueError(f"field {field!r} {text!r} = {unit!r}: {error}") from None
 
 
-def _known_names(names: dict[str, str]) -> None:
-    known = known_quantities()
+def _known_names(names: dict[str, str], own: Iterable[str]) -> None:
+    known = {*known_quantities(), *own}
     for quantity in names:
         if quantity not in known:
             raise ValueError(f"field 'names' {quantity!r}: no such quantity; use one of {', '.join(sorted(known))}")

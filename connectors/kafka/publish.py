@@ -121,7 +121,7 @@ def publish(
         KafkaUnreachable: no broker answers at ``bootstrap``.
     """
     halt = stop or threading.Event()
-    sending = _Sending(bootstrap, halt, metrics or FeedMetrics())
+    sending = Sending(bootstrap, halt, metrics or FeedMetrics())
     stopped = True
     try:
         for sent, (millis, event) in enumerate(events, start=1):
@@ -147,8 +147,10 @@ class _Unconfirmed:
     key: bytes
 
 
-class _Sending:
+class Sending:
     """Sends records and keeps each until it is confirmed; callbacks run in the producer's own thread.
+
+    One thread sends at a time.
 
     kafka-python may not find back to a broker that was away. Where nothing is confirmed for `STUCK_SECONDS` although a
     broker answers, another producer takes over and sends again what is open: the same events, which count once.

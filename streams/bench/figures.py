@@ -35,7 +35,8 @@ ADMITTED_HOURS = 6.1
 class Scale:
     """How much is measured. ``cycles`` and ``days_ahead`` are of the docetaxel courses, ``twins`` for their memory,
     ``ward`` patients, ``waiting_hours`` of the ward's events that wait in the topics, ``stream_seconds`` for which each
-    stream is timed at most, ``paced_seconds`` for latency."""
+    stream is timed at most, ``paced_seconds`` for latency;
+    ``messages`` over MLLP, ``http_seconds`` of events over HTTP."""
 
     particles: int
     cycles: int
@@ -47,10 +48,12 @@ class Scale:
     waiting_hours: float
     stream_seconds: float
     paced_seconds: float
+    messages: int
+    http_seconds: float
 
 
-FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0)
-QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0)
+FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0)
+QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0)
 
 
 @dataclass(frozen=True)
@@ -117,6 +120,10 @@ FIGURES = (
     Figure(
         "crash_recovery_s", "s", "<= 10", "from a process's start in place of a killed one until 1,000 twins are back"
     ),
+    Figure("mllp_per_s", "/s", ">= 500", "HL7 messages, acknowledged when Kafka has them, a second of processor time"),
+    Figure("mllp_mib", "MiB", "<= 200", "memory of that listener"),
+    Figure("http_ms", "ms", "p99 <= 50", "an event over HTTP until Kafka has it, at 500 a second"),
+    Figure("http_mib", "MiB", "<= 200", "memory of that listener"),
     Figure("hand_over_s", "s", "<= 3", "from SIGTERM to one of two workers until the other has all its partitions"),
 )
 
@@ -331,6 +338,22 @@ def _restart(scale: Scale, say: Say) -> dict[str, Any]:
         return back_again(servers.kafka, DOCETAXEL, 2 * scale.twins, scale.particles, say)
 
 
+def _doors(scale: Scale, say: Say) -> dict[str, Any]:
+    from connectors.services import local_services
+
+    say("Kafka")
+    with local_services(influx=False) as servers:
+        return doors(servers.kafka, scale, say)
+
+
+def doors(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
+    """The figures of the live ways in, on the Kafka at ``bootstrap``."""
+    from streams.bench.doors.http import http_latency
+    from streams.bench.doors.mllp import mllp_cost
+
+    return mllp_cost(bootstrap, scale.messages, say) | http_latency(bootstrap, scale.http_seconds, say)
+
+
 KERNEL = ("kernel_ns_per_particle_step", "kernel_vs_handwritten")
 COURSES = (
     "update_ms",
@@ -350,6 +373,7 @@ STREAM = (
 )
 BACKLOG = ("backlog_vs_replay", "backlog_refolds")
 RESTART = ("crash_recovery_s", "hand_over_s")
+DOORS = ("mllp_per_s", "mllp_mib", "http_ms", "http_mib")
 
 MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
     (KERNEL, _kernel),
@@ -365,4 +389,5 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (STREAM, _stream),
     (BACKLOG, _backlog),
     (RESTART, _restart),
+    (DOORS, _doors),
 )

@@ -92,7 +92,7 @@ def assimilate(
         belief: before the datum.
         weighed: the belief's particles with likelihoods of the past and of the datum.
         weigher: solves new particles.
-        key: names the randomness, e.g. (patient_id, event_id).
+        key: names the randomness, e.g. (patient_id, ms, output).
         seek: looks for other peaks, which the cloud may have lost; without it there is taken to be one.
 
     Returns:

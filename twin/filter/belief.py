@@ -3,7 +3,7 @@
 With occasions or drift a particle is more than eta; see `twin.solver.effects`.
 
 Particles are rounded to float32 where they are made, so that what is stored is exactly what was computed with; all
-arithmetic is float64. Randomness is counter-based and keyed by (patient, event, purpose): the same history draws the
+arithmetic is float64. Randomness is counter-based and keyed by (patient, datum, purpose): the same history draws the
 same numbers, whoever computes it and however often (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
 """
 

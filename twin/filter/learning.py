@@ -68,7 +68,7 @@ def learn(
     prior = law(widened(trunk.kernel.model, timeline.widening), belief.layout)
     weighed = Weighed(belief.eta, past, datum_log_likelihood(trunk.kernel, observation, read))
     weigher, before = _Weigher(trunk, prior, belief, timeline), belief.log_evidence
-    name = (trunk.patient_id, observation.event_id)
+    name = _name(trunk, observation)
     belief, weighed, diagnostics = assimilate(prior, belief, weighed, weigher, name, weigher.seek)
     gained, renewed, past = belief.log_evidence - before, diagnostics.stages > 0, weighed.past + weighed.last
     settled = _settled(trunk, belief, timeline, observation.millis, moved=renewed)
@@ -82,8 +82,14 @@ def learn(
     return TrunkPosition(settled, cloud, typical, past), assimilated
 
 
+def _name(trunk: Trunk, observation: Observation) -> tuple[object, ...]:
+    """Names the randomness of a datum by what it is, whichever id its source gave it."""
+    output = trunk.kernel.model.outputs[observation.output].name
+    return trunk.patient_id, observation.millis, output, observation.number
+
+
 def _expected(trunk: Trunk, observation: Observation, read: Floats, weight: Floats) -> Expectation:
-    share = float(generator(trunk.patient_id, observation.event_id, "pit").random())
+    share = float(generator(*_name(trunk, observation), "pit").random())
     return expectation(trunk.kernel.model.outputs[observation.output], observation, read, weight, share)
 
 

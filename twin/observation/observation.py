@@ -29,6 +29,7 @@ class Observation:
             where that matters: replicates that correlate, and looks for an event.
         moments: ms around ``millis`` at which the sample may have been drawn (`twin.observation.sampling_time`), or
         none.
+        number: how many of the same output at the same instant come before it.
         recorded: ms that it was recorded at, where ``millis`` only lies after what the record has above it there.
     """
 
@@ -41,6 +42,7 @@ class Observation:
     earlier: tuple[MeasuredValue, ...] = ()
     moments: tuple[int, ...] = ()
     recorded: int | None = None
+    number: int = 0
 
     @property
     def time(self) -> int:

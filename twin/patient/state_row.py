@@ -36,7 +36,7 @@ from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 9
+ROW_VERSION = 10
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 

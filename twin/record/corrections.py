@@ -33,7 +33,7 @@ class Superseded(NamedTuple):
 
     Attributes:
         micros: its time in whole microseconds since 1970, as exact as it was told.
-        sequence, rank: its place among others of that time.
+        sequence, rank, subject, value: its place among others of that time.
         supersedes: what it replaces, empty for nothing.
         digest: of its content, which tells a repeat from a contradiction.
         channel: device and drug of a word of a pump, otherwise empty.
@@ -43,6 +43,8 @@ class Superseded(NamedTuple):
     micros: int
     sequence: int
     rank: int
+    subject: str
+    value: float
     supersedes: str
     digest: bytes
     channel: tuple[str, str]

@@ -5,9 +5,9 @@ plans, starts and stops of a pump) are kept whole and for ever; what a device re
 is kept as compact columns, so that a long history stays small. Two histories that were told the same events are
 equal, in any order of telling.
 
-Order inside a patient is (event time, sequence, rank of the kind, event id). What its source put in order at one
-instant keeps that order, and comes after what has none; without one an observation comes before a dose, the convention
-for trough samples.
+Order inside a patient is (event time, sequence, rank of the kind, what it is of, its value, event id). What its source
+put in order at one instant keeps that order, and comes after what has none; without one an observation comes before a
+dose, the convention for trough samples. The id comes last, so that nothing depends on how a source names its facts.
 """
 
 from __future__ import annotations
@@ -94,11 +94,18 @@ than any planned chemotherapy infusion of one bag)."""
 
 
 class Key(NamedTuple):
-    """Place of a fact in a patient's event-time order; ``sequence`` is `UNORDERED` where its source has no order."""
+    """Place of a fact in a patient's event-time order.
+
+    Attributes:
+        sequence: `UNORDERED` where its source has no order.
+        subject, value: what it is of, and its number, where it has them.
+    """
 
     millis: int
     sequence: int
     rank: int
+    subject: str
+    value: float
     event_id: str
 
 
@@ -268,7 +275,7 @@ class History:
         """Put in its place what a row holds of a fact that never counts again."""
         self.facts[fact.event_id] = fact
         millis = to_millis(fact.time)
-        insort(self.keys, Key(millis, fact.sequence, fact.rank, fact.event_id))
+        insort(self.keys, Key(millis, fact.sequence, fact.rank, fact.subject, fact.value, fact.event_id))
         self.ordered |= fact.sequence != UNORDERED
         if any(fact.channel):
             insort(self.spoken.setdefault(fact.channel, []), millis)
@@ -280,7 +287,7 @@ class History:
             fact = self.facts[key.event_id]
             if key.event_id in self.superseded and not isinstance(fact, Superseded):
                 channel = (fact.device_id, fact.drug) if isinstance(fact, PumpDelivery) else ("", "")
-                place = micros_of(fact.time), key.sequence, key.rank
+                place = micros_of(fact.time), *key[1:5]
                 fact = Superseded(key.event_id, *place, fact.replaces or "", _digest(fact), channel)
                 self.facts[key.event_id] = fact
             yield fact
@@ -352,7 +359,28 @@ def key_of(event: ClinicalEvent) -> Key:
     # A rate change is a STOP and a START at one instant (IHE PCD IPEC): the start must come last.
     phase = _PHASE_RANK[event.phase] if isinstance(event, PumpDelivery) else 0
     sequence = UNORDERED if event.sequence is None else event.sequence
-    return Key(to_millis(event.time), sequence, _RANK[event.kind] * 10 + phase, event.event_id)
+    rank = _RANK[event.kind] * 10 + phase
+    return Key(to_millis(event.time), sequence, rank, *_subject_of(event), event.event_id)
+
+
+def _subject_of(event: ClinicalEvent) -> tuple[str, float]:
+    """What a fact is of, and its number."""
+    match event:
+        case DrugLevel() | LabResult():
+            return event.analyte, event.value.value
+        case DoseGiven():
+            return event.drug, event.amount.value
+        case PumpDelivery():
+            return event.drug, event.rate.value
+        case PumpTotals():
+            return event.drug, event.delivered.value
+        case Covariate():
+            return event.name, 0.0 if event.value is None else event.value.value
+        case RegimenPlanned():
+            return event.drug, 0.0
+        case DeviceAssociation() | DeviceAlert():
+            return event.device_id, 0.0
+    return "", 0.0
 
 
 def _digest(event: InputEvent) -> bytes:

@@ -27,6 +27,7 @@ def observations_of(facts: Iterable[Placed], model: Model) -> tuple[Observation,
                 measured = _measured(fact, output)
                 together = at_instant.setdefault((millis, number), [])
                 earlier = tuple(together) if kind_of(output).conditional(output) else ()
+                before = len(together)
                 together.append(measured)
                 drawn = () if fact.draw_time_sd is None else moments_around(millis, fact.draw_time_sd.value * HOUR_MS)
                 found.append(
@@ -40,6 +41,7 @@ def observations_of(facts: Iterable[Placed], model: Model) -> tuple[Observation,
                         earlier,
                         drawn,
                         recorded,
+                        before,
                     )
                 )
     return tuple(found)

@@ -40,6 +40,9 @@ from twin.model.spec import OutputSpec
 from twin.observation.kinds import kind_of
 
 SOURCE = "ward"
+SOURCES = ("ward-chart", "ward-clock", "ward-devices", "ward-laboratory", "ward-pump", "ward-wearable")
+"""Who says something about a patient: the sources of the events below."""
+
 TOTALS_MS = HOUR_MS
 """Spacing of a pump's cumulative readings."""
 ADMISSION_MS = 5 * MINUTE_MS

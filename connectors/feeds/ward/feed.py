@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
-from connectors.feeds.stream import Progress, Said, Stream
+from connectors.feeds.analytes import drug_of
+from connectors.feeds.stream import Measured, Progress, Said, Spoken, Stream
 
 if TYPE_CHECKING:
     from connectors.feeds.ward.ward import SimulatedWard
+
+LISTENERS = {"hl7": "127.0.0.1:2575", "http": "http://127.0.0.1:8502"}
+"""Where each protocol's listener is unless told otherwise."""
 
 SPEED = 600.0
 """Simulated seconds per second of a ward on the topics unless told otherwise: a day in under three minutes."""
@@ -26,6 +30,9 @@ def open_feed(
     vitals_every: Annotated[float, "seconds between samples of the wearable"] = 60.0,
     pump_every: Annotated[float, "seconds between samples of a pump"] = 120.0,
     truth: Annotated[Path | None, "write who the patients really are to this NDJSON file"] = None,
+    speak: Annotated[str | None, "say it in hl7 or http to 'dosetwin listen', not as our JSON"] = None,
+    to: Annotated[str | None, "where that listens: host:port of hl7, a URL of http"] = None,
+    files: Annotated[Path | None, "folder for the profile, patients and tokens that it needs"] = None,
 ) -> Stream:
     """Every event of a ward in the order of arrival, faults included.
 
@@ -43,7 +50,34 @@ def open_feed(
         vitals_every=vitals_every,
         pump_every=pump_every,
     )
-    return Stream(_said(ward, truth), expected_events(ward), SPEED)
+    spoken = _spoken(ward, speak, to, files) if speak or to or files else None
+    return Stream(_said(ward, truth), expected_events(ward), SPEED, spoken)
+
+
+def _spoken(ward: SimulatedWard, protocol: str | None, to: str | None, folder: Path | None) -> Spoken:
+    """How the ward's events are said.
+
+    Raises:
+        ValueError: no such protocol, or ``to`` without one.
+    """
+    from connectors.feeds.ward.bedside import SOURCES
+
+    if protocol not in LISTENERS:
+        raise ValueError(f"--speak {protocol}: use one of {', '.join(LISTENERS)}")
+    kinds = {Measured("covariate", spec.name, spec.unit) for model in ward.models for spec in model.covariates}
+    for model in ward.models:
+        for output in model.outputs:
+            kind: Literal["lab_result", "drug_level"] = "lab_result" if drug_of(output, model) is None else "drug_level"
+            kinds.add(Measured(kind, output.name, output.unit))
+    return Spoken(
+        protocol,
+        to or LISTENERS[protocol],
+        folder or Path(f"ward-{protocol}"),
+        tuple(patient.id for patient in ward.patients),
+        SOURCES,
+        tuple(sorted({drug for model in ward.models for drug in model.drugs})),
+        tuple(sorted(kinds)),
+    )
 
 
 def _said(ward: SimulatedWard, truth: Path | None) -> Iterator[Said]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from connectors.facts.fact import NotAFact
@@ -57,17 +57,20 @@ class Segment:
     name: str
     fields: tuple[str, ...]
     delimiters: Delimiters
+    _parted: dict[int, list[list[str]]] = field(default_factory=dict, compare=False, repr=False)
 
     def raw(self, field: int) -> str:
         """A field as it stands, empty where there is none."""
         return self.fields[field] if field < len(self.fields) else ""
 
     def repetitions(self, field: int) -> list[list[str]]:
-        """The components of each repetition of a field, without escapes; none of an empty one."""
-        raw = self.raw(field)
-        if not raw:
-            return []
-        return [self._components(part) for part in raw.split(self.delimiters.repetition or "\0")]
+        """The components of each repetition of a field, without escapes; none of an empty one. Not to be changed."""
+        found = self._parted.get(field)  # a field is asked for by several readers, some many times
+        if found is None:
+            raw = self.raw(field)
+            parts = raw.split(self.delimiters.repetition or "\0") if raw else []
+            found = self._parted[field] = [self._components(part) for part in parts]
+        return found
 
     def components(self, field: int) -> list[str]:
         """The components of the first repetition of a field."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.facts.codes import Codes, Coding, known_quantities, system_of
+from connectors.facts.codes import Codes, Coding, Quantified, coding_of, known_quantities, system_of
 from connectors.facts.fact import NotAFact
 from tests.places import ROOT
 from twin import load_model
@@ -30,6 +30,22 @@ def test_a_code_of_no_known_system_is_none(system: str) -> None:
     with pytest.raises(NotAFact, match="unknown_code"):
         CODES.quantity([loinc("751-8", "Neutrophils", system)])
     assert Codes({f"{system}|751-8": "neutrophils"} if system else {"99|1": "alt"}) is not None
+
+
+def test_a_source_may_measure_what_the_tables_do_not_have() -> None:
+    own = Codes({"99LAB|DOCE": "docetaxel_plasma"}, own=[Quantified("docetaxel_plasma", "drug_level", "mg/L")])
+    assert own.quantity([Coding("DOCE", "99LAB")]) == own.of("docetaxel_plasma")
+    with pytest.raises(ValueError, match="no such quantity"):
+        Codes({"99LAB|DOCE": "docetaxel_plasma"})
+
+
+def test_a_sender_finds_the_code_by_which_a_listener_knows_it() -> None:
+    for name, quantified in known_quantities().items():
+        coding = coding_of(name)
+        assert coding is not None
+        assert CODES.quantity([coding]) == quantified
+    assert coding_of("docetaxel_plasma") is None
+    assert coding_of("heart_rate") == Coding("147842", "MDC", "MDC_ECG_HEART_RATE")
 
 
 @pytest.mark.parametrize("code", ["770-8", "26511-6", "23761-0", "625-4", "30341-2"])

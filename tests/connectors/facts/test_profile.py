@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from connectors.facts.codes import Coding
 from connectors.facts.fact import Subject
 from connectors.facts.profile import PatientSettings, ProfileError, read_profile
 from tests.connectors.facts.sources import KEY
@@ -42,6 +43,11 @@ placeholders = ["BED 7"]
 "K/uL" = "10*3/uL"
 [codes]
 "99LAB|NEUT" = "neutrophils"
+"99LAB|DOCE" = "docetaxel_plasma"
+[quantities.docetaxel_plasma]
+kind = "drug_level"
+unit = "mg/L"
+molar_mass = 807.9
 [drugs]
 "|Taxotere" = "docetaxel"
 [names]
@@ -55,6 +61,9 @@ weight = "WT"
     assert (known.days, known.values_without_result, known.end_without_return) == (True, True, True)
     assert (known.device_from, known.device_repetition) == ("sys_id", 2)
     assert known.means == {"K/uL": "10*3/uL"}
+    assay = known.codes.quantity([Coding("DOCE", "99LAB")])
+    assert assay is not None
+    assert (assay.kind, assay.unit, assay.molar_mass) == ("drug_level", "mg/L", 807.9)
     assert (known.named("weight"), known.named("height")) == ("WT", "height")
     assert known.pseudonyms.pseudonym(Subject("17", "EAST")) == "P-1"
     assert known.pseudonyms.placeholders == {"BED 7"}
@@ -77,6 +86,8 @@ def test_what_is_not_said_is_strict(tmp_path: Path) -> None:
         (HEAD.replace("hl7", "fax"), "protocol"),
         (HEAD.replace("real", "demo"), "mode"),
         (HEAD + 'zone = "Mars/Olympus"\n', "zone"),
+        (HEAD + '[quantities.level]\nkind = "vital_sample"\nunit = "mg/L"\n', "quantities.level.kind"),
+        (HEAD + '[quantities.level]\nkind = "drug_level"\nunit = "furlong/x"\n', "'quantities' 'level'"),
         (HEAD + 'zone = "../etc/passwd"\n', "zone"),
         (HEAD + 'date_only = "midnight"\n', "date_only"),
         (HEAD + '[codes]\n"99LAB|NEUT" = "neutros"\n', "codes"),

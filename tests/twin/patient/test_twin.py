@@ -357,6 +357,20 @@ def test_a_twin_knows_what_reaches_back_behind_what_it_has_folded() -> None:
     assert not new_twin().reaches_back(level(5, 2.8))
 
 
+def test_what_a_source_calls_its_facts_changes_no_byte() -> None:
+    """Two levels and two counts of one instant, doses, covariates: under other ids, in another order, the same."""
+    said = [weight(0, 80), dose(1), dose(1, 3.0), level(2, 1.4), level(2, 0.4), level(5, 0.9)]
+    named = [
+        [event.model_copy(update={"event_id": f"{number * factor % 101:03d}"}) for number, event in enumerate(said, 1)]
+        for factor in (1, 100)
+    ]
+    one, other = inserted(named[0]), inserted(named[1])
+    assert [fact.event_id for _, fact in one.history.effective()] != [
+        fact.event_id for _, fact in other.history.effective()
+    ]
+    assert_same_belief(one, other)
+
+
 def test_a_late_level_says_again_what_came_after_it() -> None:
     late = level(5, 2.8)
     twin = inserted(COURSE)

@@ -34,6 +34,8 @@ _INFUSING = ("MDC_PUMP_INFUSING_STATUS", "MDC_PUMP_STAT")
 _REASON = ("MDC_DEV_PUMP_NOT_DELIVERING_REASON",)
 _TOTAL = ("MDC_VOL_FLUID_DELIV_TOTAL", "MDC_VOL_FLUID_DELIV_TOTAL_SET")
 _SEGMENT = ("MDC_VOL_FLUID_DELIV",)
+_OF_DELIVERY = (*_FLOW, *_PROGRAMMED, *_DELIVERY, *_INFUSING)
+"""A periodic report without any of these is of the counter alone."""
 
 PHASES = {
     "MDC_EVT_PUMP_DELIV_START": "start",
@@ -128,11 +130,12 @@ def _told(devices: Devices, place: str, phase: str, profile: Profile, channel: P
         return
     key = ("hl7-pump", device, devices.group.order(3) if devices.group.order else "", stamp_of(time))
     shared = {"device_id": device, "drug": drug} | ({"concentration": concentration} if concentration else {})
-    try:
-        yield Fact((*key, phase), "pump_delivery", shared | _delivery(devices, within, phase, profile),
-                   subject, time, place)  # fmt: skip
-    except NotAFact as error:
-        yield Refusal(place, error.reason, error.detail)
+    if phase != "sample" or devices.find(_OF_DELIVERY, within[:2]) is not None:
+        try:
+            yield Fact((*key, phase), "pump_delivery", shared | _delivery(devices, within, phase, profile),
+                       subject, time, place)  # fmt: skip
+        except NotAFact as error:
+            yield Refusal(place, error.reason, error.detail)
     try:
         if (delivered := _counter(devices, within, phase, profile)) is not None:
             yield Fact(

@@ -157,6 +157,13 @@ def test_a_report_has_the_flow_of_one_channel_and_the_drug_of_another() -> None:
     assert fields(totals, "pump_totals")["delivered"] == Quantity(value=12.5, unit="mL")
 
 
+def test_a_report_of_the_counter_alone_is_of_no_delivery() -> None:
+    lines = spoken.report().split(b"\r")
+    counter = [line for line in lines if b"|158014^" not in line and b"|158005^" not in line]
+    (totals,) = report(b"\r".join(counter))
+    assert fields(totals, "pump_totals")["delivered"] == Quantity(value=12.5, unit="mL")
+
+
 def test_two_modules_are_two_reports_of_two_devices() -> None:
     second = [
         "OBX|6|NM|158014^MDC_FLOW_FLUID_PUMP_CURRENT^MDC|1.2.1.1|7|265266^MDC_DIM_MILLI_L_PER_HR^MDC|||||F",

@@ -1,0 +1,61 @@
+"""A ward's words: codes that a listener knows, and its own where it measures what no table has."""
+
+from __future__ import annotations
+
+import pytest
+
+from connectors.facts.codes import Coding
+from connectors.feeds.stream import Measured
+from connectors.speaking.words import OWN, Words, hospital_number, is_plain
+from twin.events import Covariate, DrugLevel, LabResult, Quantity, VitalSample
+
+WORDS = Words(
+    [
+        Measured("lab_result", "neutrophils", "10*9/L"),
+        Measured("drug_level", "docetaxel_plasma", "mg/L"),
+        Measured("covariate", "creatinine", "umol/L"),
+        Measured("covariate", "BSA", "m2"),
+    ]
+)
+COUNT, LEVEL, CHANGES = LabResult.example(), DrugLevel.example(), Covariate.example()
+
+
+def changed(event: LabResult | DrugLevel | Covariate | VitalSample, **changes: object) -> Coding | None:
+    return WORDS.coding(event.model_copy(update=changes))
+
+
+def test_what_the_tables_have_goes_by_their_code_and_the_rest_by_the_wards() -> None:
+    assert changed(COUNT) == Coding("751-8", "LN")
+    assert changed(COUNT, loinc=None) == Coding("neutrophils", OWN), "a code of LOINC would be told again"
+    assert changed(LEVEL, analyte="docetaxel_plasma") == Coding("docetaxel_plasma", OWN)
+    assert changed(VitalSample.example()) == Coding("147842", "MDC", "MDC_ECG_HEART_RATE")
+    metre = Quantity(value=1.8, unit="m2")
+    assert changed(CHANGES, name="BSA", value=metre) == Coding("3140-1", "LN")
+    micro = Quantity(value=80.0, unit="umol/L")
+    assert changed(CHANGES, name="creatinine", value=micro) == Coding("covariate.creatinine", OWN)
+
+
+@pytest.mark.parametrize(
+    "coding",
+    [
+        changed(CHANGES),
+        changed(COUNT, analyte="grade"),
+        changed(COUNT, value=Quantity(value=9e9, unit="10*9/L")),
+        changed(COUNT, value=Quantity(value=1.0, unit="furlong")),
+        changed(VitalSample.example(), value=Quantity(value=500.0, unit="/min")),
+    ],
+)
+def test_what_a_listener_would_refuse_has_no_code(coding: Coding | None) -> None:
+    assert coding is None
+
+
+def test_a_result_is_plain_where_its_limit_is_its_value() -> None:
+    at_limit = {"below_lloq": True, "value": Quantity(value=2.0, unit="ng/mL")}
+    assert is_plain(LEVEL)
+    assert is_plain(LEVEL.model_copy(update=at_limit))
+    assert not is_plain(LEVEL.model_copy(update={"below_lloq": True}))
+    assert not is_plain(LEVEL.model_copy(update={"draw_time_sd": Quantity(value=1.0, unit="h")}))
+
+
+def test_a_hospitals_number_is_no_pseudonym() -> None:
+    assert hospital_number("Wa1b2-003") == "003/Wa1b2"
