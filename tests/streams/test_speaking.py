@@ -169,8 +169,9 @@ def test_a_ward_is_spoken_in_a_protocol_that_there_is(tmp_path: Path) -> None:
         open_feed(speak="fax")
     with pytest.raises(ValueError, match="--speak None"):
         open_feed(to="127.0.0.1:2575")
-    refused = CliRunner().invoke(app, ["feed", "ward", "--speak", "hl7", "--out", str(tmp_path / "out.ndjson")])
+    hl7 = ["feed", "ward", "--patients", "1", "--days", "0.1", "--speak", "hl7"]
+    refused = CliRunner().invoke(app, [*hl7, "--out", str(tmp_path / "out.ndjson")])
     assert (refused.exit_code, "give it without --speak" in refused.stderr) == (1, True)
     files = ["--files", str(tmp_path / "files")]
-    refused = CliRunner().invoke(app, ["feed", "ward", "--speak", "hl7", "--to", "localhost", *files])
+    refused = CliRunner().invoke(app, [*hl7, "--to", "localhost", *files])
     assert (refused.exit_code, "write host:port" in refused.stderr) == (1, True)
