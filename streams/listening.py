@@ -126,6 +126,11 @@ async def listen_mqtt(place: Place, profiles: list[Path], broker: Broker) -> dic
             ("retained_messages", "Retained values that were passed over", lambda: subscriber.retained),
             ("expired_messages", "Publications that outlived their expiry", lambda: subscriber.expired),
             ("unmatched_messages", "Publications on topics of no source", lambda: subscriber.unmatched),
+            (
+                "lost_sessions",
+                "Times that the broker had forgotten what it should keep",
+                lambda: subscriber.lost_sessions,
+            ),
         ]
         health = Health(waiting=lambda: "it is to stop" if place.stop.is_set() else subscriber.trouble)
         address = joined(broker.host, broker.port)

@@ -44,7 +44,12 @@ def _fetch(folder: Path, say: Say) -> None:
     lists, archives = folder / "lists", folder / "cache" / "archives"
     for place in (lists, archives):
         (place / "partial").mkdir(parents=True)
-    own = (f"Dir::State::lists={lists}/", f"Dir::Cache={folder / 'cache'}/", "Debug::NoLocking=true")
+    own = (
+        f"Dir::State::lists={lists}/",
+        f"Dir::Cache={folder / 'cache'}/",
+        "Debug::NoLocking=true",
+        "Acquire::Retries=3",
+    )
     apt = ("apt-get", "-q", "-y", *(word for option in own for word in ("-o", option)))
     log, title = folder / "fetch.log", "fetching mosquitto"
     run((*apt, "update"), title=title, note="lists of packages, once", log=log, say=say)

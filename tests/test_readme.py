@@ -21,7 +21,7 @@ CODE = "\n".join(
 COMMANDS = sorted(
     set(
         re.findall(
-            r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected|devices|listen) [a-z]+|[a-z]+)\b",
+            r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected|devices|listen) [a-z-]+|[a-z]+)\b",
             CODE,
             re.MULTILINE,
         )

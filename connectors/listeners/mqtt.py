@@ -150,6 +150,7 @@ class Subscriber:
     retained: int = 0
     expired: int = 0
     unmatched: int = 0
+    lost_sessions: int = 0
 
     def __post_init__(self) -> None:
         self._arrived: asyncio.Queue[_Held] = asyncio.Queue()
@@ -212,6 +213,7 @@ class Subscriber:
         options = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
         client.subscribe([(f"$share/{GROUP}/{one}", options) for one in self.filters])
         _log.info("connected", broker=joined(self.broker.host, self.broker.port), session=bool(flags.session_present))
+        self._in_loop(lambda: self._in_session(bool(flags.session_present)))
 
     def _on_subscribe(self, _: paho.Client, __: Any, ___: int, reasons: Sequence[Any], ____: Any) -> None:
         refused = [f"{one} ({reason})" for one, reason in zip(self.filters, reasons, strict=False) if reason.is_failure]
@@ -258,10 +260,24 @@ class Subscriber:
         expiry = getattr(properties, "MessageExpiryInterval", None)
         expires = float("inf") if expiry is None else self.monotonic() + expiry
         held = _Held(said, message.mid, message.qos, bool(message.retain), expires, self._connection)
+        self._in_loop(lambda: self._arrived.put_nowait(held))
+
+    def _in_loop(self, do: Callable[[], None]) -> None:
         with contextlib.suppress(RuntimeError):  # the loop has ended: what is not acknowledged comes again
-            self._loop.call_soon_threadsafe(self._arrived.put_nowait, held)
+            self._loop.call_soon_threadsafe(do)
 
     # In the loop.
+
+    def _in_session(self, kept: bool) -> None:
+        """Note that there is a session; where it was noted before, and the broker has none, it has lost one."""
+        memories = [intake.memory for intake in self.intakes.values()]
+        subject = ("session", self.broker.host, str(self.broker.port), self.broker.client_id)
+        if not kept and any(memory.noted(subject) for memory in memories):
+            self.lost_sessions += 1
+            mend = "what was published meanwhile is lost; keep sessions on disk there, and longer than this was away"
+            _log.warning(f"the broker has forgotten the session of {self.broker.client_id!r}: {mend}")
+        for memory in memories:
+            memory.note(subject, "kept")
 
     async def run(self) -> None:
         """Take what comes, for ever."""

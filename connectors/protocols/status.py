@@ -27,6 +27,9 @@ from twin.events import DeviceAlert, event_id
 CONDITION = "MDC_EVT_COMM_STATUS_CHANGE"
 """IEEE 11073-10101: a device came or went."""
 
+LONGEST_NAME = 64
+"""Characters of a device's name in an event."""
+
 _decoder = msgspec.json.Decoder()
 
 _WORDS = {"online": True, "offline": False}
@@ -79,8 +82,10 @@ def read_status(
         at: when it came.
 
     Raises:
-        NotAFact: it is neither birth nor death.
+        NotAFact: it is neither birth nor death, or of a device whose name is too long.
     """
+    if len(device) > LONGEST_NAME:
+        raise NotAFact("malformed", f"a device's name of more than {LONGEST_NAME} characters; shorten it in the topic")
     said = said_of_life(payload)
     noted = memory.noted(("life", device))
     last = Life(*json.loads(noted)) if noted else None
@@ -100,7 +105,7 @@ def read_status(
         patient_id=patient,
         time=at,
         source=profile.source,
-        device_id=device[:64],
+        device_id=device,
         condition=CONDITION,
         phase="end" if said.online else "start",
         priority="low",

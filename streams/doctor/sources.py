@@ -70,7 +70,7 @@ def check_sources(folder: Path | None, memory: Path, now: datetime) -> Iterator[
         if source in heard:
             yield _remembered(source, heard[source], now, any(source in door.sources and door.held for door in doors))
         if source in profiles and not any(source in door.sources for door in doors):
-            yield _unheard(source, profiles[source].protocol, doors)
+            yield _unheard(source, profiles[source], doors)
 
 
 def _holds_tokens(path: Path) -> bool:
@@ -174,12 +174,14 @@ def _remembered(source: str, path: Path, now: datetime, alive: bool) -> Finding:
     return Finding(subject, said, mend)
 
 
-def _unheard(source: str, protocol: str, doors: Sequence[Plate]) -> Finding:
+def _unheard(source: str, profile: Profile, doors: Sequence[Plate]) -> Finding:
     """A source without a way in: it may be read from files only, but its usual port must not be another program's."""
     subject = f"way in of {source}"
-    if protocol not in USUAL:
+    if profile.topics is not None:
+        return Finding(subject, "none runs; 'dosetwin listen mqtt' takes what it publishes")
+    if profile.protocol not in USUAL:
         return Finding(subject, "none runs")
-    command, port = USUAL[protocol]
+    command, port = USUAL[profile.protocol]
     address = f"127.0.0.1:{port}"
     if any(door.address.endswith(f":{port}") for door in doors):
         return Finding(subject, f"none runs, and port {port} is another source's: give it a --port of its own")

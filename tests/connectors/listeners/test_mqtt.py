@@ -242,6 +242,7 @@ def test_what_can_never_be_read_is_acknowledged_as_that_and_never_comes_again(br
             await until(lambda: "pulse-2" in ids(kafka))
             assert subscriber.intakes["wrists"].counts.messages == 1
         assert [packet[4:] for packet in said if packet[0] == 0x40] == [b"\x99", b"", b""]
+        assert {packet[0] for packet in said} <= {0x40, 0xC0, 0xE0}  # PUBACK, PINGREQ, DISCONNECT: it never publishes
 
     run(body())
 
@@ -264,6 +265,7 @@ def test_a_broker_that_is_down_is_named_and_waited_for(tmp_path: Path, monkeypat
                         await source.publish(late, pulse(life))
                         await until(lambda life=life: f"pulse-{life}" in ids(kafka))  # type: ignore[misc]
                     await until(lambda: bool(subscriber.trouble))
+            assert subscriber.lost_sessions == 1  # these brokers keep nothing
 
     run(body())
 

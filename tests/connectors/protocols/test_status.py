@@ -73,3 +73,8 @@ def test_the_silence_of_a_device_that_spoke_of_nobody_is_nobodys() -> None:
 def test_what_is_neither_is_refused(payload: bytes) -> None:
     with pytest.raises(NotAFact, match="birth"):
         said_of_life(payload)
+
+
+def test_a_name_that_no_event_can_have_is_refused_and_not_cut() -> None:
+    with pytest.raises(NotAFact, match="shorten"):
+        read_status(b"offline", "w" * 65, "P-1", PROFILE, Memory(), repeated=False, at=AT)

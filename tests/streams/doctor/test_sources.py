@@ -173,10 +173,13 @@ def test_a_source_without_a_way_in_has_its_port_looked_at(
 ) -> None:
     profile(tmp_path, "ehr", "fhir")
     profile(tmp_path, "lab-east")
+    with profile(tmp_path, "pumps").open("a") as file:
+        file.write('[mqtt]\ntopic = "ingest/{user}"\n')
     port = int(address.rpartition(":")[2])
     monkeypatch.setattr(sources, "USUAL", {"hl7": ("mllp", port)})
     looked = found(tmp_path, memory)
     assert (looked["way in of ehr"].seen, looked["way in of ehr"].well) == ("none runs", True)
+    assert "'dosetwin listen mqtt'" in looked["way in of pumps"].seen
     assert looked["way in of lab-east"].mend == "give 'dosetwin listen mllp' another --port"
     with doorplate(memory, Plate("mllp", address, ("lab-west",))):
         assert found(tmp_path, memory)["way in of lab-east"].seen.endswith("give it a --port of its own")
