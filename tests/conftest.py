@@ -72,6 +72,12 @@ def run_state(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         yield directory
 
 
+@pytest.fixture
+def whole_hours(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Estimates of whatever patient are due at full hours: for a test that counts on them, not on how they spread."""
+    monkeypatch.setattr("twin.filter.trunk.phase_of", lambda *_: 0)
+
+
 @pytest.fixture(scope="session")
 def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServices]:
     with LocalServices(tmp_path_factory.mktemp("servers"), ephemeral=True, say=print) as servers:

@@ -14,12 +14,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.clock import UNIT_MS
+from twin.clock import MINUTE_MS, UNIT_MS
 from twin.filter.belief import Belief
 from twin.filter.weighing import grid_stops, weigh
 from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
 from twin.model.spec import Model
+from twin.randomness import generator
 from twin.solver.cloud import Cloud
 from twin.solver.effects import Effects, columns, effects_of
 from twin.solver.solver import Solver
@@ -28,17 +29,29 @@ from twin.timeline.timeline import Timeline
 
 
 class Rhythm(NamedTuple):
-    """How often a twin emits an estimate and a forecast, and how far a forecast looks ahead (all ms)."""
+    """How often a twin emits an estimate and a forecast, and how far a forecast looks ahead (all ms).
+
+    They are due ``phase`` ms after whole multiples. Each patient has one of their own, for if all twins of a ward
+    spoke at the full hour, each would wait for the others; so their work is spread over the hour, and forecasts over
+    the day.
+    """
 
     estimate: int
     forecast: int
     horizon: int
+    phase: int
 
 
-def rhythm_of(model: Model) -> Rhythm:
-    """The rhythm that a model file asks for."""
+def rhythm_of(model: Model, patient_id: str) -> Rhythm:
+    """The rhythm that a model file asks for, at the patient's own minutes."""
     unit, cadence = UNIT_MS[model.time_unit], model.cadence
-    return Rhythm(round(cadence.estimate * unit), round(cadence.forecast * unit), round(cadence.horizon * unit))
+    estimate, forecast, horizon = (round(x * unit) for x in (cadence.estimate, cadence.forecast, cadence.horizon))
+    return Rhythm(estimate, forecast, horizon, phase_of(patient_id, forecast))
+
+
+def phase_of(patient_id: str, forecast: int) -> int:
+    """The minute (ms) between two forecasts, ``forecast`` ms apart, at which the patient's own is due."""
+    return int(generator(patient_id, "rhythm").integers(max(forecast // MINUTE_MS, 1))) * MINUTE_MS
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +93,7 @@ class Trunk:
         self.kernel = kernel
         self.step_sizes = step_sizes or step_sizes_for(kernel)
         self.patient_id = patient_id
-        self.rhythm = rhythm or rhythm_of(kernel.model)
+        self.rhythm = rhythm or rhythm_of(kernel.model, patient_id)
         self.typical_solver = Solver(kernel, np.zeros((1, len(kernel.model.effect_names))), self.step_sizes)
 
     @property
@@ -138,11 +151,11 @@ class Trunk:
     def advance_to_grid(self, position: TrunkPosition, timeline: Timeline, millis: int) -> TrunkPosition:
         """Bring the particles to the newest point of the estimate grid not after ``millis``."""
         cloud, _, _ = present(position)
-        grid_cloud, grid = position.grid_cloud or cloud, self.rhythm.estimate
-        stop = millis // grid * grid
+        grid_cloud, grid, phase = position.grid_cloud or cloud, self.rhythm.estimate, self.rhythm.phase
+        stop = (millis - phase) // grid * grid + phase
         if stop <= grid_cloud.millis:
             return position
-        stops = grid_stops(grid_cloud.millis, stop, grid)
+        stops = grid_stops(grid_cloud.millis - phase, stop - phase, grid) + phase
         grid_cloud, _ = self.solver(position.belief).advance(grid_cloud, timeline, stop, stops=stops)
         return replace(position, grid_cloud=grid_cloud)
 

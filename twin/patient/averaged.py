@@ -89,7 +89,7 @@ class AveragedTwin:
         self.patient_id = patient_id
         self.models = models
         self.particles = particles
-        rhythm = rhythm_of(models.models[0])
+        rhythm = rhythm_of(models.models[0], patient_id)
         if state is None:
             members = [ModelFold(patient_id, model, particles, rhythm) for model in models.models]
         else:

@@ -241,7 +241,7 @@ class ModelFold:
         after = self.points[-1].millis if self.points else timeline.start - 1
         if self.points and self.points[-1].silence:
             return Quiet(after, after)  # the next word of a pump settles whether it ran
-        if not at_full_pace(after, self.trunk.rhythm.estimate, self.record.history):
+        if not at_full_pace(after, self.trunk.rhythm.estimate, self.record.history, self.trunk.rhythm.phase):
             return Quiet(after, after)  # the next word ends the silence
         return self.record.quiet(after, self._due_after(after, timeline))
 
@@ -262,7 +262,8 @@ class ModelFold:
 
     def _due_after(self, after: int, timeline: Timeline) -> int:
         """The first time (ms) of an estimate after ``after``."""
-        due = next_estimate(after, self.trunk.rhythm.estimate, self.record.history, self.record.orders)
+        rhythm = self.trunk.rhythm
+        due = next_estimate(after, rhythm.estimate, self.record.history, self.record.orders, rhythm.phase)
         at = int(np.searchsorted(timeline.turns, after, side="right"))
         if at < len(timeline.turns):
             due = min(due, int(timeline.turns[at]))
@@ -277,7 +278,7 @@ class ModelFold:
         measured = any(o.millis == due for o in timeline.observations[self._assimilated() :])
         changed = bool(np.isin(due, timeline.turns))
         known = bool(self.points) and self.points[-1].nadir is not None
-        return measured or changed or due % self.trunk.rhythm.forecast == 0 or not known
+        return measured or changed or (due - self.trunk.rhythm.phase) % self.trunk.rhythm.forecast == 0 or not known
 
     def up_to_date(self) -> Timeline:
         """The timeline of all that was told; raises `ValueError` where there is nothing that a belief could rest on."""

@@ -40,7 +40,7 @@ class Predictor:
         self.patient_id = patient_id
         self.step_sizes = step_sizes or step_sizes_for(kernel)
         # The stops of a twin's own trunk, so that both step alike.
-        self._grid = rhythm_of(kernel.model).forecast
+        self._grid = rhythm_of(kernel.model, patient_id).forecast
 
     def effects(self, eta: Floats, name: str) -> Effects:
         """Random effects through time of patients with eta (N, d): occasions and drift are drawn for ``name``."""

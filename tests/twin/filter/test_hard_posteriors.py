@@ -135,6 +135,7 @@ def test_a_wrong_posterior_is_noticed() -> None:
     assert np.abs(found / sd - 1).max() > 0.2
 
 
+@pytest.mark.usefixtures("whole_hours")
 @pytest.mark.parametrize("name", ["banana", "two_modes"])
 def test_what_a_patient_s_twin_publishes_is_this_posterior(name: str) -> None:
     """Told event by event: the same particles, and bands of the forecast that are those of the reference."""

@@ -12,10 +12,11 @@ from hypothesis import strategies as st
 from tests.twin import toys
 from tests.twin.bedside import count, dose, level, ms, start, stop, weight
 from tests.twin.timeline.records import history_of
+from twin.clock import MINUTE_MS
 from twin.events import InputEvent
 from twin.filter.belief import prior
 from twin.filter.learning import learn
-from twin.filter.trunk import Trunk, TrunkPosition
+from twin.filter.trunk import Trunk, TrunkPosition, rhythm_of
 from twin.kernel.kernel import compile_model
 from twin.timeline.timeline import build
 
@@ -31,6 +32,16 @@ LINE = TIMELINE
 
 def trunk() -> Trunk:
     return Trunk(KERNEL, "P-1")
+
+
+def test_patients_estimates_spread_over_the_hour_and_their_forecasts_over_the_day() -> None:
+    """A ward whose twins all speak at the full hour keeps every one of them waiting for the others."""
+    rhythms = [rhythm_of(KERNEL.model, f"P-{number}") for number in range(2000)]
+    assert rhythms == [rhythm_of(KERNEL.model, f"P-{number}") for number in range(2000)]
+    assert all(0 <= rhythm.phase < rhythm.forecast and rhythm.phase % MINUTE_MS == 0 for rhythm in rhythms)
+    for spread_over in (rhythms[0].estimate, rhythms[0].forecast):
+        tenths = np.bincount([10 * (rhythm.phase % spread_over) // spread_over for rhythm in rhythms], minlength=10)
+        assert 140 < tenths.min() <= tenths.max() < 260
 
 
 def after(observations: int, hours: float) -> TrunkPosition:

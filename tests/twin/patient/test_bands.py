@@ -23,7 +23,7 @@ from twin.patient.bands import (
 from twin.randomness import generator
 
 DOCETAXEL = load_model("docetaxel_ozawa2007")
-HORIZON = rhythm_of(DOCETAXEL).horizon
+HORIZON = rhythm_of(DOCETAXEL, "").horizon
 FLUOROURACIL = load_model("fluorouracil_yamada2025")
 
 

@@ -48,6 +48,7 @@ def same_belief(one: Twin, other: Twin) -> bool:
     return same and one.points[-1].millis == other.points[-1].millis
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_a_pump_that_lost_its_clock_is_said_and_moves_nothing() -> None:
     """Folded hour by hour over 25 years the one message gave 440,000 outputs."""
     plain, _ = observed(KNOWN)

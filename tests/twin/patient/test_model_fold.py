@@ -37,6 +37,7 @@ def test_nothing_is_due_without_a_fact_that_matters() -> None:
         fold().step(ms(3))
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_estimates_are_due_at_data_at_changes_of_rate_and_on_the_grid() -> None:
     found = fold(start(0.3, 40.0), level(1, 2.0), stop(6.5))
     times = []
@@ -58,6 +59,7 @@ def test_a_step_tells_what_its_values_met() -> None:
     assert found.belief.observations == 2
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_a_forecast_is_made_only_for_a_reason() -> None:
     found = folded(8, start(0.3, 40.0), level(1, 2.0))
     due = found.due()
@@ -165,3 +167,14 @@ def test_what_was_said_before_a_record_begins_is_withdrawn_also_by_a_restored_tw
     told += twin.observe(later).outputs
     gone = {one.time for one in told if isinstance(one, Withdrawn) and not one.estimated and not one.foreseen}
     assert gone >= {one.time for one in told if isinstance(one, Estimate) and one.time < at(70)}
+
+
+def test_estimates_and_forecasts_are_due_at_the_patient_s_own_minute() -> None:
+    found = folded(30, start(0.3, 40.0))
+    rhythm = found.trunk.rhythm
+    assert rhythm.phase % rhythm.estimate
+    times = [point.millis for point in found.points[1:]]
+    assert times
+    assert all((time - rhythm.phase) % rhythm.estimate == 0 for time in times)
+    foreseen = [time for time in times if found.foresees(time)]
+    assert foreseen == [time for time in times if (time - rhythm.phase) % rhythm.forecast == 0]

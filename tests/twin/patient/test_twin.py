@@ -348,6 +348,7 @@ COURSE: list[InputEvent] = [
 ]
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_a_twin_knows_what_reaches_back_behind_what_it_has_folded() -> None:
     twin = inserted(COURSE)
     told = [level(5, 2.8), level(36, 1.0), sample(1), vital(2), level(37, 1.0, replaces="level 3", status="corrected")]
@@ -371,6 +372,7 @@ def test_what_a_source_calls_its_facts_changes_no_byte() -> None:
     assert_same_belief(one, other)
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_a_late_level_says_again_what_came_after_it() -> None:
     late = level(5, 2.8)
     twin = inserted(COURSE)
@@ -416,7 +418,7 @@ def test_late_corrected_and_retracted_events_of_every_kind_cost_one_refold_toget
     def model_twin() -> PatientTwin:
         return PatientTwin(kind.example().patient_id, DOCETAXEL, 32)
 
-    soon, later = (example_of(kind).time + timedelta(minutes=minutes) for minutes in (20, 40))
+    soon, later = (example_of(kind).time + timedelta(minutes=minutes) for minutes in (10, 25))
     others = in_order([example_of(other) for other in INPUT_EVENTS if other is not kind])
     late = example_of(kind)
     mistakes, words, right = [], [], [late]
@@ -507,6 +509,7 @@ def test_bad_events_are_refused_one_by_one_and_good_ones_beside_them_are_heard()
 # --- what it says ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_estimates_come_on_the_grid_at_values_and_at_changes_of_delivery() -> None:
     said = new_twin().observe([*COURSE, level(5.3, 2.0)]).outputs
     hours = [(o.time - at(0)).total_seconds() / 3600 for o in said if isinstance(o, Estimate)]
@@ -514,6 +517,7 @@ def test_estimates_come_on_the_grid_at_values_and_at_changes_of_delivery() -> No
     assert hours == sorted({*grid, 0.0, 3.0, 5.3, 6.0, 12.0, 24.0})
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_forecasts_come_at_values_at_changes_of_delivery_and_on_their_own_grid() -> None:
     said = new_twin().observe(COURSE).outputs
     times = {o.time for o in said if isinstance(o, Forecast)}
@@ -543,6 +547,7 @@ def test_outputs_carry_the_model_and_ids_that_do_not_depend_on_what_was_said() -
     assert {one.kernel_hash for one in estimates[0].values()} == {compile_model(MODEL).hash}
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_delivery_is_what_the_pump_did() -> None:
     said = new_twin().observe([start(0, 40.0), start(1.5, 20.0), stop(4), clock(8)]).outputs
     rates = {o.time: o.delivered_rate["toxin"].value for o in said if isinstance(o, Estimate)}
@@ -575,6 +580,7 @@ def test_a_library_patient_in_any_order_of_arrival_is_the_same_patient() -> None
 # --- cost ------------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_routine_events_cost_no_solve(monkeypatch: pytest.MonkeyPatch) -> None:
     twin = inserted([start(0.1), level(0.5, 1.0)])
     routine: list[InputEvent] = [vital(h) for h in np.arange(0.6, 3.5, 0.1).tolist()]

@@ -19,11 +19,11 @@ from twin.record.silence import FINE, next_estimate
 YEAR = 24.0 * 365
 
 
-def estimates(begin: float, end: float, *events: InputEvent) -> list[float]:
-    """Hours of the estimates after ``begin`` and until ``end``, hourly at full pace."""
+def estimates(begin: float, end: float, *events: InputEvent, phase: float = 0.0) -> list[float]:
+    """Hours of the estimates after ``begin`` and until ``end``, hourly at full pace, by ``phase`` after full ones."""
     history = history_of(events)
     orders, found, after = Orders(history), list[float](), ms(begin)
-    while (after := next_estimate(after, HOUR_MS, history, orders)) <= ms(end):
+    while (after := next_estimate(after, HOUR_MS, history, orders, round(phase * HOUR_MS))) <= ms(end):
         found.append((after - ms(0)) / HOUR_MS)
     return found
 
@@ -66,16 +66,18 @@ words = st.lists(st.tuples(st.integers(0, 900), kinds), min_size=1, max_size=6, 
 
 
 @settings(max_examples=40, deadline=None)
-@given(words, st.randoms(use_true_random=False))
+@given(words, st.sampled_from([0.0, 0.25, 7.5]), st.randoms(use_true_random=False))
 def test_the_moments_are_the_same_whatever_the_order_and_wherever_one_begins(
-    told: Sequence[tuple[int, Callable[[float], InputEvent]]], random: Random
+    told: Sequence[tuple[int, Callable[[float], InputEvent]]], phase: float, random: Random
 ) -> None:
     events = [kind(half / 2) for half, kind in told]
-    found = estimates(0, 1000, *events)
+    found = estimates(0, 1000, *events, phase=phase)
+    assert {hour % 1 for hour in found} == {phase % 1}
     random.shuffle(events)
-    assert estimates(0, 1000, *events) == found
-    assert estimates(300, 1000, *events) == [hour for hour in found if hour > 300]
+    assert estimates(0, 1000, *events, phase=phase) == found
+    assert estimates(300, 1000, *events, phase=phase) == [hour for hour in found if hour > 300]
     for event in events:
         begin = (to_millis(event.time) - ms(0)) / HOUR_MS
         if event.kind != "clock":
-            assert {hour for hour in range(1, 1001) if begin <= hour <= begin + FINE} <= set(found)
+            own = [hour + phase % 1 for hour in range(1, 1000)]
+            assert {hour for hour in own if begin <= hour <= begin + FINE} <= set(found)

@@ -61,6 +61,7 @@ def said(updates: Iterable[Update]) -> dict[tuple[str, ...], bytes]:
     return found
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_the_longer_a_pump_is_silent_the_less_likely_it_runs() -> None:
     assert last(told((*HEARD, clock(4)))[1]).running is None
     chance = [believed(*HEARD, clock(hours)) for hours in (8, 20, 48, 180)]
@@ -68,6 +69,7 @@ def test_the_longer_a_pump_is_silent_the_less_likely_it_runs() -> None:
     assert chance[3] == 0.0
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_what_was_delivered_is_the_mean_over_when_it_may_have_stopped() -> None:
     estimate = last(told((*HEARD, clock(12)))[1])
     runs = math.exp(-6 / 24)
