@@ -139,7 +139,7 @@ async def listen_mqtt(place: Place, profiles: list[Path], broker: Broker) -> dic
             _plate(place, "mqtt", address, intakes),
         ):
             async with subscribed(subscriber):
-                await _stopped(place.stop)
+                await _stopped(place.stop, subscriber.running)
     return _summary(intakes)
 
 
@@ -327,8 +327,9 @@ def _health(place: Place) -> Health:
     return Health(waiting=lambda: "it is to stop" if place.stop.is_set() else "")
 
 
-async def _stopped(stop: Event) -> None:
-    while not stop.is_set():
+async def _stopped(stop: Event, running: asyncio.Task[None] | None = None) -> None:
+    """Until it is to stop, or what runs has ended by a fault of ours."""
+    while not stop.is_set() and not (running is not None and running.done()):
         await asyncio.sleep(LOOK_SECONDS)
 
 

@@ -37,7 +37,7 @@ from connectors.services.ports import LOCAL_HOSTS, joined
 from connectors.settings import PartSettings, load_settings
 
 GROUP = "dosetwin"
-"""Of the shared subscriptions: several listeners share the publications."""
+"""Of the shared subscriptions, to which no broker brings what it had retained."""
 
 RECEIVE_MAXIMUM = 20
 """Publications that the broker may send before the first of them is acknowledged."""
@@ -130,6 +130,22 @@ class _Held:
     reason: int | None = None
 
 
+class _Connection(paho.Client):
+    """A connection that goes on with a new one after a packet that it cannot read: none must silence every source."""
+
+    unread: Callable[[Exception], None]
+
+    def _thread_main(self) -> None:
+        while True:
+            try:
+                self.loop_forever(retry_first_connection=True)
+                break
+            except Exception as error:
+                self.unread(error)
+                self._sock_close()
+        self._thread = None
+
+
 @dataclass
 class Subscriber:
     """Takes what is published for the sources; `subscribed` runs one.
@@ -151,6 +167,7 @@ class Subscriber:
     expired: int = 0
     unmatched: int = 0
     lost_sessions: int = 0
+    running: asyncio.Task[None] | None = None
 
     def __post_init__(self) -> None:
         self._arrived: asyncio.Queue[_Held] = asyncio.Queue()
@@ -169,7 +186,7 @@ class Subscriber:
 
     def _made(self) -> paho.Client:
         broker = self.broker
-        client = paho.Client(
+        client = _Connection(
             CallbackAPIVersion.VERSION2, broker.client_id, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
         )
         if broker.username:
@@ -177,6 +194,7 @@ class Subscriber:
         if broker.tls is not None:
             client.tls_set_context(broker.tls)
         client.reconnect_delay_set(*RECONNECT_SECONDS)
+        client.unread = self._on_unread
         client.on_connect = self._on_connect
         client.on_connect_fail = self._on_connect_fail
         client.on_disconnect = self._on_disconnect
@@ -239,6 +257,9 @@ class Subscriber:
         if not self._stopping and not self.trouble:  # a refusal says more than the end that follows it
             also = "; another listener has this client id, give one of them another" if reason.value == 0x8E else ""
             self._in_trouble(f"the connection to the broker ended: {reason}{also}")
+
+    def _on_unread(self, error: Exception) -> None:
+        self._in_trouble(f"the broker sent what cannot be read ({type(error).__name__}); connecting anew")
 
     def _in_trouble(self, trouble: str) -> None:
         if trouble != self.trouble:
@@ -384,7 +405,7 @@ def _puback(client: paho.Client, mid: int, reason: int) -> None:
 @contextlib.asynccontextmanager
 async def subscribed(subscriber: Subscriber) -> AsyncIterator[Subscriber]:
     """Run a subscriber for as long as the context lasts."""
-    running = asyncio.create_task(subscriber.run())
+    running = subscriber.running = asyncio.create_task(subscriber.run())
     subscriber.start()
     try:
         yield subscriber

@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import paho.mqtt.client as paho
 import pytest
 
 from connectors.facts.memory import Memory
@@ -247,6 +248,29 @@ def test_what_can_never_be_read_is_acknowledged_as_that_and_never_comes_again(br
     run(body())
 
 
+def test_a_packet_that_cannot_be_read_ends_its_connection_and_not_the_way_in(
+    broker: Mosquitto, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, broken = paho._packet.decode_publish, [True]
+
+    def decode(*packet: Any) -> Any:
+        if broken.pop() if broken else False:
+            raise ValueError("a property that nobody knows")
+        return real(*packet)
+
+    monkeypatch.setattr(paho._packet, "decode_publish", decode)
+
+    async def body() -> None:
+        source, kafka = Source(), Kafka()
+        async with source.listened(broker, kafka) as subscriber:
+            await source.publish(broker, pulse(1))
+            await until(lambda: "cannot be read" in subscriber.trouble)
+            await until(lambda: ids(kafka) == ["pulse-1"])
+            await until(lambda: not subscriber.trouble)
+
+    run(body())
+
+
 @pytest.mark.usefixtures("broker")
 def test_a_broker_that_is_down_is_named_and_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(mqtt, "RECONNECT_SECONDS", (1, 1))
@@ -283,6 +307,18 @@ def test_a_broker_shows_a_certificate_of_the_authority_or_is_not_listened_to(bro
 
     run(body(broker.authority, ""))
     run(body(None, "no MQTT broker of the authority answers with TLS"))
+
+
+def test_two_listeners_of_one_client_id_are_told_apart_in_words(broker: Mosquitto) -> None:
+    async def body() -> None:
+        source, said = Source(), []
+        async with source.listened(broker, Kafka()) as first:
+            real = first._in_trouble
+            first._in_trouble = lambda trouble: said.append(trouble) or real(trouble)  # type: ignore[func-returns-value, method-assign]
+            async with source.listened(broker, Kafka()):
+                await until(lambda: any("another listener has this client id" in trouble for trouble in said))
+
+    run(body())
 
 
 def test_a_refused_login_is_said(broker: Mosquitto) -> None:
