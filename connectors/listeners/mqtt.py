@@ -59,6 +59,12 @@ RETRY_SECONDS = (0.5, 30.0)
 SUCCESS, NOT_AUTHORIZED, TOPIC_NAME_INVALID, PAYLOAD_FORMAT_INVALID = 0x00, 0x87, 0x90, 0x99
 """Reason codes of PUBACK (MQTT 5, table 3-4). With each of them the publication is done with and never comes again."""
 
+SESSION_TAKEN_OVER = 0x8E
+"""Reason code of DISCONNECT, where the broker gives one."""
+
+BRIEF_SECONDS = 10.0
+"""A connection that ends sooner may be one of two that take the session from one another."""
+
 UNREADABLE = frozenset({"malformed", "charset", "unsupported"})
 
 _log = structlog.get_logger("dosetwin.mqtt")
@@ -175,6 +181,7 @@ class Subscriber:
         self._lock = threading.Lock()
         self._connection = 0  # only publications of the newest connection can be acknowledged
         self._stopping = False
+        self._connected_at = 0.0
         self._loop = asyncio.get_running_loop()
         self._client = self._made()
 
@@ -226,6 +233,7 @@ class Subscriber:
         if reason.is_failure:
             self._in_trouble(f"the broker refuses client {self.broker.client_id!r}: {reason}")
             return
+        self._connected_at = time.monotonic()
         with self._lock:
             self._connection += 1
         options = SubscribeOptions(qos=1, retainAsPublished=True, retainHandling=SubscribeOptions.RETAIN_DO_NOT_SEND)
@@ -255,7 +263,11 @@ class Subscriber:
         with self._lock:
             self._connection += 1
         if not self._stopping and not self.trouble:  # a refusal says more than the end that follows it
-            also = "; another listener has this client id, give one of them another" if reason.value == 0x8E else ""
+            lasted = time.monotonic() - self._connected_at
+            hint = (
+                f"; does another client have the id {self.broker.client_id!r}? give one of them another (--client-id)"
+            )
+            also = hint if reason.value == SESSION_TAKEN_OVER or lasted < BRIEF_SECONDS else ""
             self._in_trouble(f"the connection to the broker ended: {reason}{also}")
 
     def _on_unread(self, error: Exception) -> None:

@@ -316,7 +316,7 @@ def test_two_listeners_of_one_client_id_are_told_apart_in_words(broker: Mosquitt
             real = first._in_trouble
             first._in_trouble = lambda trouble: said.append(trouble) or real(trouble)  # type: ignore[func-returns-value, method-assign]
             async with source.listened(broker, Kafka()):
-                await until(lambda: any("another listener has this client id" in trouble for trouble in said))
+                await until(lambda: any("does another client have the id" in trouble for trouble in said))
 
     run(body())
 
