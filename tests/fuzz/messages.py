@@ -17,11 +17,17 @@ from datetime import UTC, datetime
 from random import Random
 from typing import Any
 
+import msgspec
+
 from connectors.facts.fact import REASONS, NotAFact, Refusal, Subject
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile
 from connectors.facts.telling import Teller, Telling
 from connectors.facts.topics import MqttPart, Topics
+from connectors.listeners.fhir.entries import version_of
+from connectors.listeners.fhir.references import KEPT, entry, is_bare
+from connectors.listeners.fhir.server import entries_of
+from connectors.protocols.fhir.reading import FACTS
 from connectors.protocols.hl7 import reading as hl7
 from connectors.protocols.hl7.acknowledgement import answer
 from connectors.protocols.published import Published, readings_again
@@ -119,6 +125,8 @@ def profile_of(protocol: str) -> Profile:
             topic="ingest/{user}/{device}", status="ingest/{user}/{device}/status", users={"phone": ["P-1"]}
         )
         return sources.profile("dosetwin", topics=Topics.of(part))
+    if protocol == "fhir":
+        return sources.profile(protocol, servers=("https://ehr.example/fhir",), devices=("urn:eui",))
     return sources.profile(protocol)
 
 
@@ -143,6 +151,8 @@ def _examined(raw: bytes, profile: Profile, memory: Memory) -> str:
     try:
         if profile.protocol == "hl7":
             answer(hl7.message_of(raw, profile), "safe", control_id="A", now=datetime(2026, 3, 2, tzinfo=UTC))
+        if profile.protocol == "fhir":
+            _taken_apart(raw)
         found = readings_again(raw, profile, memory) if profile.topics else readings(raw, profile, subject, "phone/w")
     except NotAFact as error:
         _said_well(error.reason, error.detail)
@@ -160,6 +170,20 @@ def _examined(raw: bytes, profile: Profile, memory: Memory) -> str:
                 assert event.time.tzinfo is not None
     kinds = {type(outcome).__name__ for outcome in outcomes}
     return "told" if "Telling" in kinds else "refused" if "Refusal" in kinds else "passed"
+
+
+def _taken_apart(raw: bytes) -> None:
+    """A page of a FHIR server becomes a message for each version on it, whatever stands there."""
+    try:
+        entries = entries_of(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return  # no page
+    for one in entries:
+        for kind in (*FACTS, *KEPT):
+            version = version_of(one, kind, after=datetime(2026, 3, 2, tzinfo=UTC))
+            if version is not None:
+                is_bare(version.body)
+                assert version.message([entry(version.body)] if version.body and kind in KEPT else [])
 
 
 def _said_well(reason: str, detail: str) -> None:

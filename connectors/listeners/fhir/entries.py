@@ -11,6 +11,7 @@ import msgspec
 
 from connectors.listeners.fhir.server import instant_of
 from connectors.protocols.fhir.resource import local, member, text_of
+from twin.events import event_id
 
 _Any = TypeVar("_Any")
 
@@ -60,7 +61,10 @@ def version_of(raw: bytes, kind: str, *, after: datetime | None) -> Version | No
         after: when the version before it was made. A deletion of which the server does not say when it was, as some do
             not, was after that and before all that comes later.
     """
-    said = _decoder.decode(raw)
+    try:
+        said = _decoder.decode(raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return Version(raw, {}, kind, "", event_id(raw.hex()), None)  # reading it says what is wrong with it
     resource, response = member(said, "resource"), member(said, "response")
     number = text_of(member(response, "etag")).removeprefix("W/").strip('"')
     at = instant_of(text_of(member(response, "lastModified")))

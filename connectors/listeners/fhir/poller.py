@@ -29,7 +29,7 @@ from typing import Any
 import structlog
 
 from connectors.listeners.fhir.entries import Version, in_groups, read_until, version_of
-from connectors.listeners.fhir.references import References, entry
+from connectors.listeners.fhir.references import References, entry, is_bare
 from connectors.listeners.fhir.server import Gone, Server, Unusable, entries_of
 from connectors.listeners.fhir.spool import Spool
 from connectors.listeners.intake import MOST_TOGETHER, Intake, NotSafe
@@ -46,7 +46,6 @@ FOLLOWED = {
     "Medication": (("MedicationAdministration", "medication"), ("MedicationRequest", "medication"),
                    ("MedicationStatement", "medication")),
     "Specimen": (("Observation", "specimen"),),
-    "DiagnosticReport": (),
 }  # fmt: skip
 """Kinds that facts refer to, each with the searches that find what refers to one that has changed."""
 
@@ -85,13 +84,20 @@ class Poller:
     def __post_init__(self) -> None:
         self._references = References(self.server, self.intake.profile.servers)
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
+        self._whole: OrderedDict[str, None] = OrderedDict()
         self._complained: set[str] = set()
 
     @property
     def facts(self) -> tuple[str, ...]:
         """The kinds with facts that are wanted and that the server has."""
+        return tuple(kind for kind in self._wanted if kind in self.histories)
+
+    @property
+    def _wanted(self) -> tuple[str, ...]:
+        """Reports come last, and wherever observations are wanted: they give them time and subject, or hold them."""
         wanted = self.intake.profile.resources or FACTS
-        return tuple(kind for kind in wanted if kind in self.histories)
+        reports = ("DiagnosticReport",) if {"Observation", "DiagnosticReport"} & set(wanted) else ()
+        return tuple(kind for kind in wanted if kind not in reports) + reports
 
     async def run(self, wake: asyncio.Event, every: float) -> None:
         """Read whenever it is woken, and at least each so many seconds, until cancelled."""
@@ -124,7 +130,7 @@ class Poller:
                 can = {text_of(act.get("code")) for act in listed(one.get("interaction"))}
                 if can & {"history-type", "search-type"}:
                     found[text_of(one.get("type"))] = "history-type" in can
-        wanted = self.intake.profile.resources or FACTS
+        wanted = self._wanted
         if not any(kind in found for kind in wanted):
             raise Unusable(f"its CapabilityStatement has none of {', '.join(wanted)}")
         self.histories = {kind: found[kind] for kind in (*FOLLOWED, *wanted) if kind in found}
@@ -248,6 +254,9 @@ class Poller:
             await self._followed(kind, fresh)
         else:
             await self._take(fresh)
+        if kind == "DiagnosticReport":
+            results = [id_ for one in fresh if not one.deleted for id_ in self._untold(one)]
+            await self._again("Observation", "_id", list(dict.fromkeys(results)))
         for one in fresh:
             if one.version:
                 self._seen[one.key] = None
@@ -258,6 +267,11 @@ class Poller:
         for some in in_groups(versions, MOST_TOGETHER):
             beside = await self._references.beside([one.body for one in some])
             await self._safe([one.message(others) for one, others in zip(some, beside, strict=True)])
+            for one in some:
+                if one.kind == "Observation" and not is_bare(one.body):
+                    self._whole[one.id] = None
+            while len(self._whole) > MOST_SEEN:
+                self._whole.popitem(last=False)
 
     async def _safe(self, messages: Sequence[bytes]) -> None:
         """Until Kafka has all that they tell; what it has already is told once all the same."""
@@ -280,21 +294,20 @@ class Poller:
             missed = self._references.forget(f"{kind}/{one.id}")
             if kind == "Patient" and not one.deleted:
                 await self._safe([_alone(one)])  # one that was merged is reported
-            elif kind == "DiagnosticReport" and not one.deleted:
-                await self._again("Observation", "_id", self._untold(one))
             elif missed or one.version != "1":
                 for other, parameter in FOLLOWED[kind]:
                     if other in self.facts:
                         await self._again(other, parameter, [f"{kind}/{one.id}"])
 
     def _untold(self, report: Version) -> list[str]:
-        """Ids of a report's results of which nothing was told yet; all of them where it is a later version."""
+        """Ids of a report's results that may need what it says of them: unless they have time and subject themselves,
+        those of which nothing was told yet, and all of them where it is a later version."""
         found = []
         for result in listed(report.body.get("result")):
             server, name = placed(text_of(result.get("reference")), self.intake.profile.servers)
             kind, _, id_ = name.partition("/")
             key = ("fhir", self.intake.profile.server, kind, id_, "*")
-            ours = server == self.intake.profile.server and kind == "Observation"
+            ours = server == self.intake.profile.server and kind == "Observation" and id_ not in self._whole
             if ours and (report.version != "1" or not self.intake.memory.family(key)):
                 found.append(id_)
         return found

@@ -25,7 +25,7 @@ KEPT = {
     "Device": ("identifier",),
     "DeviceMetric": ("source",),
     "Medication": ("code", "ingredient"),
-    "DiagnosticReport": ("status", "subject", "effectiveDateTime", "effectivePeriod", "result"),
+    "DiagnosticReport": ("status", "subject", "effectiveDateTime", "effectivePeriod", "result"),  # never what it holds
 }
 """What is kept of each kind, beside its id."""
 
@@ -83,7 +83,8 @@ class References:
     def _named(self, body: Json, report: Json | None) -> list[str]:
         """The names of what a resource refers to, as far as it is of this server and of a kind that is read."""
         parts = ("subject", "patient", "specimen", "device", "medicationReference")
-        said = [member(body, part, "reference") for part in parts] + [member(report, "subject", "reference")]
+        bodies = [body, *([report] if report else []), *listed(body.get("contained"))]
+        said = [member(one, part, "reference") for one in bodies for part in parts]
         return [name for one in said if (name := self._own(text_of(one)))]
 
     def _own(self, reference: str) -> str:
@@ -123,7 +124,7 @@ class References:
 
     async def _reports(self, bodies: Sequence[Json]) -> dict[str, Json]:
         """The report that lists it, of each observation that lacks a time or a subject."""
-        names = [_name_of(body) for body in bodies if _is_bare(body)]
+        names = [_name_of(body) for body in bodies if is_bare(body)]
         reports: dict[str, Json] = {}
         for some in in_groups([name for name in names if _ID.match(name.partition("/")[2])], AT_ONCE // 2):
             try:
@@ -172,7 +173,7 @@ def _name_of(body: Json) -> str:
     return f"{text_of(body.get('resourceType'))}/{text_of(body.get('id'))}"
 
 
-def _is_bare(body: Json) -> bool:
-    """Whether an observation lacks what a report may say for it."""
+def is_bare(body: Json) -> bool:
+    """Whether it is an observation that lacks what a report may say for it."""
     timed = any(name in body for name in ("effectiveDateTime", "effectivePeriod", "effectiveInstant", "specimen"))
     return body.get("resourceType") == "Observation" and not (timed and "subject" in body)

@@ -42,12 +42,20 @@ def read(raw: bytes, profile: Profile) -> list[Reading]:
             readings.append(Reading((gone,), False, _version(key, one.when, one.version)))
         else:
             found = tuple(_found(one, profile))
-            said = next((fact.key for fact in found if isinstance(fact, Fact) and fact.status != "retracted"), ())
             when = text_of(member(one.body, "meta", "lastUpdated"))
             number = text_of(member(one.body, "meta", "versionId"))
             version = _version(one.key("*"), when, number) if text_of(one.body.get("id")) else None
-            readings.append(Reading(found, one.is_test, version, said))
+            readings.append(Reading(found, one.is_test, version, _all_of(one, found)))
     return readings
+
+
+def _all_of(resource: Resource, found: tuple[Found, ...]) -> tuple[str, ...]:
+    """The key of all that a resource says, where what it said before and does not any more was never so."""
+    said = next((fact.key for fact in found if isinstance(fact, Fact) and fact.status != "retracted"), ())
+    whole = (
+        resource.status in _SAYS.get(resource.type, ()) and text_of(resource.body.get("id")) and not _is_ours(resource)
+    )
+    return said or (resource.key("*") if whole else ())
 
 
 def _version(key: tuple[str, ...], when: str, number: str) -> tuple[tuple[str, ...], datetime, str] | None:
@@ -60,13 +68,37 @@ def _version(key: tuple[str, ...], when: str, number: str) -> tuple[tuple[str, .
 
 
 def _found(resource: Resource, profile: Profile) -> Iterator[Found]:
-    tags = listed(member(resource.body, "meta", "tag"))
-    if any(text_of(tag.get("system")) == OURS for tag in tags):
+    if _is_ours(resource):
         return iter([Passed(resource.place, "what a twin wrote itself")])
     reader = _READERS.get(resource.type)
     if reader is None:
         return iter([Passed(resource.place, f"a resource that is not read ({resource.type[:40]})")])
     return reader(resource, profile)
+
+
+def _is_ours(resource: Resource) -> bool:
+    tags = listed(member(resource.body, "meta", "tag"))
+    return any(text_of(tag.get("system")) == OURS for tag in tags)
+
+
+def _report(resource: Resource, profile: Profile) -> Iterator[Found]:
+    """A DiagnosticReport: the results that it holds itself (``contained``), each an Observation of its own."""
+    try:
+        only_known(resource.body)
+        if resource.status == "entered-in-error":
+            yield Fact(resource.key("*"), "", {}, None, None, resource.place, "retracted")
+            return
+        listed_ = {text_of(one.get("reference")) for one in listed(resource.body.get("result"))}
+        resource.key("*")  # without an id nothing in it could be corrected
+    except NotAFact as error:
+        yield Refusal(resource.place, error.reason, error.detail)
+        return
+    held = [one for one in listed(resource.body.get("contained")) if f"#{text_of(one.get('id'))}" in listed_]
+    for number, body in enumerate(held, start=1):
+        if body.get("resourceType") == "Observation" and text_of(body.get("status")) != "entered-in-error":
+            yield from read_observation(resource.held(body, f"contained[{number}]"), profile)
+    if not held:
+        yield Passed(resource.place, "a report, which gives its results their time and subject")
 
 
 def _association(resource: Resource, profile: Profile) -> Iterator[Found]:
@@ -110,8 +142,19 @@ _READERS: dict[str, Callable[[Resource, Profile], Iterator[Found]]] = {
     "MedicationStatement": read_given,
     "MedicationRequest": read_request,
     "DeviceUseStatement": _association,
+    "DiagnosticReport": _report,
     "Patient": _patient,
 }
+
+_SAYS = {
+    "Observation": ("preliminary", "final", "amended", "corrected"),
+    "MedicationAdministration": ("completed", "stopped", "not-done"),
+    "MedicationStatement": ("completed", "stopped", "not-taken"),
+    "MedicationRequest": ("active",),
+    "DeviceUseStatement": ("active", "completed"),
+    "DiagnosticReport": ("preliminary", "final", "amended", "corrected", "appended"),
+}
+"""States in which a version stands for the whole: one that was cancelled, or is unknown, takes nothing back."""
 
 FACTS = tuple(kind for kind in _READERS if kind != "Patient")
 """The kinds of resources that hold facts."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import msgspec
@@ -90,6 +90,8 @@ class Resource:
     devices: tuple[str, ...] = ()
     reports: Mapping[str, Json] = field(default_factory=dict)
     of_test: bool = False
+    container: Resource | None = None
+    """The resource that holds this one, whose id is of no use outside it."""
 
     @property
     def base(self) -> str:
@@ -117,7 +119,10 @@ class Resource:
         Raises:
             NotAFact: ``incomplete`` where it has neither.
         """
-        if id_ := text_of(self.body.get("id")):
+        id_ = text_of(self.body.get("id"))
+        if self.container is not None:
+            return self.container.key(f"#{id_} {part}")
+        if id_:
             return ("fhir", self.base, self.type, id_, part)
         identifiers = self.body.get("identifier")
         for one in listed(identifiers if isinstance(identifiers, list) else [identifiers]):
@@ -134,6 +139,12 @@ class Resource:
             return found
         server, named = placed(said, self.servers)
         return self.others.get(named) if server == self.base else None
+
+    def held(self, body: Json, where: str) -> Resource:
+        """A resource that this report holds and lists as its result."""
+        own = {**body, "contained": self.body.get("contained")}
+        reports = {f"{text_of(body.get('resourceType'))}/{text_of(body.get('id'))}": self.body}
+        return replace(self, body=own, place=f"{self.place}.{where}", url="", reports=reports, container=self)
 
     @property
     def report(self) -> Json | None:

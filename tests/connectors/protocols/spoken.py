@@ -257,6 +257,30 @@ MAPPED: dict[str, Any] = {
 }
 """JSON of a source's own, as the map of `tests.connectors.facts.sources` reads it."""
 
+HISTORY: dict[str, Any] = {
+    "resourceType": "Bundle",
+    "type": "history",
+    "entry": [
+        {
+            "request": {"method": "DELETE", "url": "Observation/obs-1/_history/3"},
+            "response": {"etag": 'W/"3"', "lastModified": "2026-03-02T12:00:00Z"},
+        },
+        {"resource": observation(meta={"versionId": "2", "lastUpdated": "2026-03-02T11:00:00.000+00:00"},
+                                 device={"reference": "DeviceMetric/m"}, specimen={"reference": "Specimen/s"})},
+        {"resource": {"resourceType": "DiagnosticReport", "id": "r", "status": "final",
+                      "subject": {"reference": "Patient/4711"}, "effectiveDateTime": "2026-03-02T08:30:00+01:00",
+                      "result": [{"reference": "#c"}], "contained": [observation(5.0, id="c")]}},
+        {"search": {"mode": "include"}, "resource": {"resourceType": "Patient", "id": "4711", "active": True}},
+        {"search": {"mode": "include"}, "resource": {"resourceType": "DeviceMetric", "id": "m",
+                                                     "source": {"reference": "Device/d"}}},
+        {"search": {"mode": "include"}, "resource": {"resourceType": "Device", "id": "d",
+                                                     "identifier": [{"system": "urn:eui", "value": "00122"}]}},
+        {"search": {"mode": "include"}, "resource": {"resourceType": "Specimen", "id": "s", "type": {"text": "Blood"},
+                                                     "collection": {"collectedDateTime": "2026-03-02T07:00:00Z"}}},
+    ],
+}  # fmt: skip
+"""A history of a server, with what its versions refer to."""
+
 SOUND: dict[str, tuple[bytes, ...]] = {
     "hl7": (laboratory(), MONITOR, pump(), report(), alarm(), order()),
     "fhir": (
@@ -265,6 +289,7 @@ SOUND: dict[str, tuple[bytes, ...]] = {
         raw(given()),
         raw(request()),
         raw(bundle(observation(), cuff(), given(), request())),
+        raw(HISTORY),
     ),
     "openmhealth": (raw(point()), raw(point("systolic_blood_pressure", 120, "mmHg"))),
     "dosetwin": (raw(OWN_PULSE), raw(OWN_RESULT)),

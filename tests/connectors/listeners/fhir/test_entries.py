@@ -6,6 +6,9 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
+from connectors.facts.fact import NotAFact
 from connectors.listeners.fhir.entries import in_groups, version_of
 from connectors.protocols.fhir.resource import loaded
 from tests.connectors.protocols.spoken import observation
@@ -59,6 +62,14 @@ def test_what_is_of_another_kind_is_none() -> None:
         raw(request={"method": "DELETE", "url": "Patient/1"}), raw(request={"method": "DELETE"}),
     ):  # fmt: skip
         assert version_of(entry, "Observation", after=None) is None
+
+
+def test_what_cannot_be_read_is_left_for_the_reading_to_refuse() -> None:
+    version = version_of(b'{"resource":{"resourceType":"Observation","id":"\xff"}}', "Observation", after=None)
+    assert version is not None
+    assert version.body == {}
+    with pytest.raises(NotAFact):
+        loaded(version.message([]))
 
 
 def test_groups_are_in_order_and_the_last_may_be_smaller() -> None:

@@ -74,7 +74,7 @@ class Ward:
         """A resource with its own and its references' ids in this test's name."""
         if isinstance(said, dict):
             own = {name: self.own(part) for name, part in said.items()}
-            if "resourceType" in said and "id" in said:
+            if "resourceType" in said and "id" in said and said["id"] != "held":
                 own["id"] = f"{self.name}-{said['id']}"
             if "/" in str(said.get("reference", "")):
                 own["reference"] = said["reference"].replace("/", f"/{self.name}-")
@@ -143,12 +143,15 @@ def test_a_real_server_is_read_with_its_changes_deletions_references_and_pages(f
             assert len(letters) == 1
             assert "Geheim" not in str(ward.kafka.sent)
 
-            await ward.put(report, of("error", 7.0, status="entered-in-error"))
+            held = of("held", 5.5) | {"id": "held"}
+            holding = report | {"id": "h", "subject": {"reference": "Patient/p"}, "contained": [held],
+                                "result": [{"reference": "#held"}]}  # fmt: skip
+            await ward.put(report, holding, of("error", 7.0, status="entered-in-error"))
             await ward.put(drawn | {"collection": {"collectedDateTime": "2026-03-02T07:30:00Z"}})
             await poller.turn()
             later = ward.told()
             assert sorted((event.value.value, event.status) for event in later) == [
-                (4.0, "corrected"), (5.0, "final"), (7.0, "retracted"),
+                (4.0, "corrected"), (5.0, "final"), (5.5, "final"), (7.0, "retracted"),
             ]  # fmt: skip
 
             again = await ward.poller(stack)  # after a restart
@@ -184,11 +187,13 @@ def test_a_notification_of_a_real_server_wakes_the_reading(fhir: str) -> None:
             assert len(found["entry"]) == 1
             reading = asyncio.create_task(poller.run(wake, 3600))
             await ward.put(ward.patient())
-            while not ward.kafka.events():
+            while not hooks.heard:
                 await ward.put(of(f"w{uuid.uuid4().hex[:6]}", 2.5))  # it is requested first, and active seconds later
                 await asyncio.sleep(0.5)
+            while not any(event.value.value == 9.5 for event in ward.kafka.events()):
+                await ward.put(of(f"w{uuid.uuid4().hex[:6]}", 9.5))  # an hour before the next reading
+                await asyncio.sleep(0.5)
             reading.cancel()
-            assert hooks.heard
             answer = await client.put(f"{endpoint}/Observation/1", headers={"authorization": "Bearer another"})
             assert (answer.status_code, hooks.refused) == (403, 1)
             id_ = found["entry"][0]["resource"]["id"]

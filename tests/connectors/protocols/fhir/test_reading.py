@@ -69,6 +69,55 @@ def test_a_new_version_with_another_code_takes_the_place_of_the_old() -> None:
     assert (gone.status, gone.replaces) == ("retracted", first.event_id)
 
 
+@pytest.mark.parametrize(
+    "change",
+    [{"code": {"coding": [{"system": "http://loinc.org", "code": "72166-2"}]}}, {"valueQuantity": None},
+     {"dataAbsentReason": {"text": "lost"}}],
+)  # fmt: skip
+def test_a_new_version_that_says_nothing_takes_back_what_the_old_one_did(change: dict[str, Any]) -> None:
+    memory = Memory()
+    (first,) = told(memory, observation())
+    (gone,) = told(memory, observation(status="amended", **change))
+    assert (gone.status, gone.replaces) == ("retracted", first.event_id)
+    for status in ("cancelled", "unknown", "registered"):
+        memory = Memory()
+        assert len(told(memory, observation(), observation(status=status, **change))) == 1
+
+
+def test_a_dose_that_was_not_given_after_all_is_taken_back() -> None:
+    memory = Memory()
+    (first,) = told(memory, given())
+    (gone,) = told(memory, given(status="not-done"))
+    assert (gone.status, gone.replaces) == ("retracted", first.event_id)
+
+
+def report(*held: dict[str, Any], **changes: Any) -> dict[str, Any]:
+    bare = [{**one, "effectiveDateTime": None, "subject": None} for one in held]
+    own = {"resourceType": "DiagnosticReport", "id": "r-1", "status": "final", "subject": {"reference": "Patient/4711"},
+           "effectiveDateTime": "2026-03-02T08:30:00+01:00", "contained": bare,
+           "result": [{"reference": f"#{one['id']}"} for one in held]}  # fmt: skip
+    return own | changes
+
+
+def test_results_that_a_report_holds_are_of_its_time_and_subject_and_go_with_it() -> None:
+    memory, platelets = Memory(), {"coding": [{"system": "http://loinc.org", "code": "777-3"}]}
+    neutrophils, counted = observation(3.4, id="a"), observation(210, id="b", code=platelets)
+    first, second = told(memory, report(neutrophils, counted))
+    (alone,) = told(Memory(), observation(3.4))
+    assert (first.time, first.patient_id) == (alone.time, alone.patient_id)
+    assert (first.value.value, second.analyte) == (3.4, "platelets")
+    assert told(memory, report(neutrophils, counted)) == []
+    (corrected,) = told(memory, report(observation(3.5, id="a"), counted, status="amended"))
+    assert corrected.replaces == first.event_id
+    (gone,) = told(memory, report(observation(3.5, id="a", status="entered-in-error"), counted))
+    assert (gone.status, gone.replaces) == ("retracted", corrected.event_id)
+    (last,) = told(memory, report(status="entered-in-error"))
+    assert (last.status, last.replaces) == ("retracted", second.event_id)
+    assert told(Memory(), report(neutrophils, result=[])) == []
+    (reading,) = said(report(neutrophils, id=None))
+    assert [type(found) for found in reading.found] == [Refusal]
+
+
 def test_a_history_ends_with_its_newest_version() -> None:
     memory = Memory()
     first, second = told(memory, bundle(observation(2.0), observation(1.0), kind="history"))
