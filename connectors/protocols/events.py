@@ -84,6 +84,17 @@ def _known(said: dict[str, Any], subject: Subject | None, device: str) -> dict[s
     return known
 
 
+def check_mode(patient: str, profile: Profile) -> None:
+    """Whether a patient is one of tests where the source is, and only there.
+
+    Raises:
+        NotAFact: ``test_message`` where not.
+    """
+    if patient.startswith("test-") != profile.test:
+        mode = "'test' are called test-..." if profile.test else "'real' are not called test-..."
+        raise NotAFact("test_message", f"field 'patient_id': patients of a source with mode = {mode}")
+
+
 def _check(event: InputEvent, profile: Profile, subject: Subject | None, device: str) -> None:
     """Whether it is its source's to tell, and of whom topic and mode say."""
     kind, patient = event.kind, event.patient_id
@@ -93,9 +104,8 @@ def _check(event: InputEvent, profile: Profile, subject: Subject | None, device:
         raise NotAFact("forbidden", f"field 'source': this source is {profile.source!r}; leave it out, or send that")
     if subject is not None and patient != subject.id:
         raise NotAFact("forbidden", "field 'patient_id': its topic is another patient's")
-    if patient != NOBODY and patient.startswith("test-") != profile.test:
-        mode = "'test' are called test-..." if profile.test else "'real' are not called test-..."
-        raise NotAFact("test_message", f"field 'patient_id': patients of a source with mode = {mode}")
+    if patient != NOBODY:
+        check_mode(patient, profile)
     said = getattr(event, "device_id", None)
     short = patient != NOBODY and device.endswith(f"/{said}")
     if device and said and said != device and not said.startswith(f"{device}/") and not short:

@@ -11,14 +11,18 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from pydantic import TypeAdapter, ValidationError
+
 from connectors.facts.fact import Fact, Found, NotAFact, OwnEvent, Reading, Refusal, Subject
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile
 from connectors.facts.topics import Origin, Topics
+from connectors.protocols.events import check_mode
 from connectors.protocols.items import items
 from connectors.protocols.recorded import readings
 from connectors.protocols.status import read_status
 from twin.devices.words import NOBODY
+from twin.events.envelope import PatientId
 
 LONGEST = 1_048_576
 """Bytes of a payload."""
@@ -28,6 +32,8 @@ MOST_ITEMS = 1_000
 
 AHEAD = timedelta(minutes=5)
 """How far the clock of a sender may be ahead of ours."""
+
+_PATIENT: TypeAdapter[str] = TypeAdapter(PatientId)
 
 _MARK = b"dosetwin publication 1 "
 
@@ -161,8 +167,18 @@ def _status(said: Published, origin: Origin, topics: Topics, profile: Profile, m
 
 
 def _patient(subject: Subject, profile: Profile) -> str:
-    """The patient's id here; our own events have no other."""
-    return subject.id if profile.protocol == "dosetwin" else profile.pseudonyms.pseudonym(subject)
+    """The patient's id here; our own events have no other.
+
+    Raises:
+        NotAFact: it is none, or of a patient whom the source may not speak of.
+    """
+    if profile.protocol != "dosetwin":
+        return profile.pseudonyms.pseudonym(subject)
+    check_mode(subject.id, profile)
+    try:
+        return _PATIENT.validate_python(subject.id)
+    except ValidationError:
+        raise NotAFact("no_patient", "the topic's patient is no id that patients have here") from None
 
 
 def _note_patient(found: Sequence[Reading], origin: Origin, profile: Profile, memory: Memory) -> None:

@@ -21,12 +21,14 @@ from tests.connectors.protocols.test_events import raw
 from tests.connectors.protocols.test_fields import PROFILE as FIELDS
 from tests.connectors.protocols.test_fields import T
 from twin.devices.words import NOBODY
+from twin.events import decode, encode
 
 NOW = datetime(2026, 3, 2, 9, 30, tzinfo=UTC)
 
 
 def profile(protocol: str, topic: str, users: dict[str, list[str]] | None = None, **more: Any) -> Profile:
-    part = MqttPart(topic=topic, status="a/{user}/{device}/status" if "{device}" in topic else "", users=users or {})
+    status = f"{topic}/status" if "{device}" in topic else ""
+    part = MqttPart(topic=topic, status=status, users=users or {})
     return sources.profile(protocol, source="wrists", topics=Topics.of(part), **more)
 
 
@@ -113,6 +115,29 @@ def test_a_silence_is_of_the_patient_of_whom_the_device_spoke_last() -> None:
     (back,) = found(said(b"online", "a/phone/w/status"), OWN, memory)
     assert isinstance(back, OwnEvent)
     assert back.event.patient_id == "P-1"
+
+
+@pytest.mark.parametrize(
+    ("test", "patient", "told"),
+    [
+        (False, "P-1", "P-1"),
+        (False, "test-1", ""),
+        (True, "test-1", "test-1"),
+        (True, "P-1", ""),
+        (False, "Eva G.", ""),
+    ],
+)
+def test_the_silence_of_a_test_device_never_reaches_a_patient(test: bool, patient: str, told: str) -> None:
+    known = profile("dosetwin", "a/{patient}/{device}", test=test)
+    publication = Published(f"a/{patient}/w/status", b"offline", NOW.replace(microsecond=123456))
+    if told:
+        (alert,) = found(publication, known)
+        assert isinstance(alert, OwnEvent)
+        assert alert.event.patient_id == told
+        assert decode(encode(alert.event)) == alert.event
+    else:
+        with pytest.raises(NotAFact, match=r"test_message|no_patient"):
+            found(publication, known)
 
 
 @given(st.text(max_size=20), st.binary(max_size=50), st.text(max_size=20))
