@@ -19,7 +19,7 @@ from connectors.kafka.publish import Published, Sending, Throttle
 from connectors.kafka.topics import ensure_topics, topic_of
 from connectors.settings import Settings
 from connectors.speaking.counts import Counts
-from connectors.speaking.source import write_source
+from connectors.speaking.source import listens, write_source
 from connectors.speaking.speakers import Speaker, speaker_of
 from twin.events import Enrolment, InputEvent
 
@@ -155,10 +155,7 @@ def speak(
         OSError, ValueError: the files for the listener cannot be written, or ``spoken.to`` is no address.
     """
     given = write_source(spoken)
-    listen = "mllp" if spoken.protocol == "hl7" else "http"
-    port = spoken.to.rstrip("/").rpartition(":")[2]
-    hint = f"In another terminal: dosetwin listen {listen} {given} --port {port}"
-    counts = Counts(tell, hint)
+    counts = Counts(tell, f"In another terminal: {listens(spoken, given)}")
     opens, plainly = speaker_of(spoken), _Plainly(settings, stop, metrics)
     lanes: list[Lane] = []
     with ExitStack() as stack:

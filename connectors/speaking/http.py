@@ -83,6 +83,16 @@ class HttpSender:
         if all(result["status"] != "refused" for result in results):
             self._counts.accepted(kind)
 
+    def put(self, path: str, kind: str, body: bytes, content_type: str) -> None:
+        """Put a resource onto a server, whatever version of it the server has."""
+        answer = self._request("PUT", path, body, {"content-type": content_type})
+        if answer is None:
+            return
+        if answer.is_success:
+            self._counts.accepted(kind)
+        else:
+            self._counts.refused(f"{kind}: the server answered with {answer.status_code}: {answer.text[:200]}")
+
     def _results(self, answer: httpx2.Response, count: int) -> list[dict[str, Any]]:
         said = answer.json()
         if answer.status_code == httpx2.codes.ACCEPTED:
@@ -92,11 +102,14 @@ class HttpSender:
         return [refused] * count
 
     def _post(self, path: str, source: str, body: bytes, content_type: str) -> httpx2.Response | None:
-        """The answer that is one for good; None where it is to stop."""
         headers = {"authorization": f"Bearer {self._tokens[source]}", "content-type": content_type}
+        return self._request("POST", path, body, headers)
+
+    def _request(self, method: str, path: str, body: bytes, headers: Mapping[str, str]) -> httpx2.Response | None:
+        """The answer that is one for good; None where it is to stop."""
         while not self._stopped():
             try:
-                answer = self._client.post(self._url + path, content=body, headers=headers)
+                answer = self._client.request(method, self._url + path, content=body, headers=headers)
             except httpx2.TransportError:
                 self._counts.waited(self._url)
                 self._sleep(AGAIN_SECONDS)

@@ -11,6 +11,7 @@ import json
 import secrets
 from collections.abc import Iterable
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from connectors.feeds.stream import Spoken
 from connectors.services.run_state import write_private
@@ -32,16 +33,31 @@ def write_source(spoken: Spoken) -> Path:
         OSError: the folder cannot be written.
     """
     folder = spoken.folder
-    if spoken.protocol != "http":
+    if spoken.protocol in ("hl7", "fhir"):
         rows = [f"{OWN},{hospital_number(patient)},{patient}" for patient in spoken.patients]
         write_private(folder / TABLE, "\n".join(["authority,id,patient_id", *rows, ""]))
+    if spoken.protocol != "http":
         write_private(folder / PROFILE, profile_text(spoken))
-    if spoken.protocol == "hl7":
+    if spoken.protocol in ("hl7", "mqtt"):
         return folder / PROFILE
     names = spoken.sources if spoken.protocol == "http" else (source_name(spoken),)
     tokens = tokens_of(folder, names)
     write_private(folder / TOKENS, tokens_text(spoken, tokens))
     return folder / TOKENS
+
+
+def listens(spoken: Spoken, given: Path) -> str:
+    """The command that listens to this ward, given what `write_source` wrote."""
+    place = urlsplit(spoken.to if "//" in spoken.to else f"//{spoken.to}")
+    match spoken.protocol:
+        case "hl7":
+            return f"dosetwin listen mllp {given} --port {place.port}"
+        case "mqtt":
+            return f"dosetwin listen mqtt {given} --broker {spoken.to}"
+        case "fhir" if place.path.strip("/"):
+            return f"dosetwin listen fhir {given.with_name(PROFILE)} --server {spoken.to}"
+        case _:
+            return f"dosetwin listen http {given} --port {place.port}"
 
 
 def source_name(spoken: Spoken) -> str:
@@ -53,8 +69,14 @@ def profile_text(spoken: Spoken) -> str:
     """The profile of the ward as a source of its protocol."""
     words = Words(spoken.measured)
     lines = ["# Made by dosetwin feed ward --speak.", f"id = {_text(source_name(spoken))}"]
+    if spoken.protocol == "mqtt":
+        who = ", ".join(_text(f"{ward}-*") for ward in _wards(spoken))
+        lines += ['protocol = "dosetwin"', 'mode = "real"', "", "[mqtt]"]
+        return "\n".join([*lines, 'topic = "dosetwin/v1/ingest/{user}/{patient}"', f"users.ward = [{who}]", ""])
     lines += [f"protocol = {_text(spoken.protocol)}", 'mode = "real"', "", "[patients]"]
-    lines += [f"authorities = [{_text(OWN)}]", f"table = {_text(TABLE)}", "", "[drugs]"]
+    lines += [f"authorities = [{_text(OWN)}]", f"table = {_text(TABLE)}"]
+    lines += ["", "[devices]", f"authorities = [{_text(OWN)}]"] if spoken.protocol == "fhir" else []
+    lines += ["", "[drugs]"]
     lines += [f"{_text('|' + drug)} = {_text(drug)}" for drug in spoken.drugs]
     lines += ["", "[codes]"]
     lines += [f"{_text(f'{OWN}|{named.key}')} = {_text(named.key)}" for named in words.named.values()]
@@ -79,16 +101,20 @@ def tokens_of(folder: Path, names: Iterable[str]) -> dict[str, str]:
 
 def tokens_text(spoken: Spoken, tokens: dict[str, str]) -> str:
     """The file of tokens, in which only their digests stand."""
-    wards = sorted({patient.rpartition("-")[0] for patient in spoken.patients})
     lines = ["# Made by dosetwin feed ward --speak; the tokens themselves are in " + SECRETS + "."]
     for name, token in tokens.items():
         lines += ["", "[[token]]", f"source = {_text(name)}"]
         lines += [f"sha256 = {_text(hashlib.sha256(token.encode()).hexdigest())}", f"per_second = {PER_SECOND}.0"]
         if spoken.protocol == "http":
-            lines += [f"patients = [{', '.join(_text(f'{ward}-*') for ward in wards)}]"]
+            lines += [f"patients = [{', '.join(_text(f'{ward}-*') for ward in _wards(spoken))}]"]
         else:
             lines += [f"profile = {_text(PROFILE)}"]
     return "\n".join([*lines, ""])
+
+
+def _wards(spoken: Spoken) -> list[str]:
+    """The first part of its patients' ids."""
+    return sorted({patient.rpartition("-")[0] for patient in spoken.patients})
 
 
 def _text(said: str) -> str:

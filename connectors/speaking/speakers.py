@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol
+from datetime import datetime
+from typing import TYPE_CHECKING, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from connectors.feeds.stream import Spoken, TimedEvent
 from connectors.speaking.counts import Counts
 from twin.events import InputEvent, from_millis
+
+if TYPE_CHECKING:
+    from connectors.speaking.fhir import Resource
 
 Plainly = Callable[[Sequence[InputEvent]], object]
 """Says events as our own JSON on the topics; returns when Kafka has them, or when it is to stop."""
@@ -23,6 +28,8 @@ class Speaker(Protocol):
         """Let go of connections."""
 
 
+FHIR_JSON = "application/fhir+json"
+
 Opens = Callable[[Plainly, Callable[[], bool], Counts], Speaker]
 """Opens a lane's speaker: how to say plainly what the protocol cannot, whether to stop, where to count."""
 
@@ -35,6 +42,10 @@ def speaker_of(spoken: Spoken) -> Opens:
     """
     if spoken.protocol == "hl7":
         return lambda plainly, stopped, counts: Hl7Speaker(spoken, plainly, stopped, counts)
+    if spoken.protocol == "mqtt":
+        return lambda plainly, stopped, counts: MqttSpeaker(spoken, plainly, stopped, counts)
+    if spoken.protocol == "fhir":
+        return lambda plainly, stopped, counts: FhirSpeaker(spoken, plainly, stopped, counts)
     return lambda _, stopped, counts: HttpSpeaker(spoken, stopped, counts)
 
 
@@ -50,18 +61,53 @@ class Hl7Speaker:
         self._sender = MllpSender(spoken.to, stopped, counts)
 
     def say(self, told: Sequence[TimedEvent]) -> None:
-        plain: list[InputEvent] = []
-        for millis, event in told:
-            message = self._write(event, from_millis(millis))
-            if message is None:
-                plain.append(event)
-                continue
-            if plain:
-                self._plainly(plain)
-                plain = []
-            self._sender.send(*message)
-        if plain:
-            self._plainly(plain)
+        _say(told, self._write, lambda message: self._sender.send(*message), self._plainly)
+
+    def close(self) -> None:
+        self._sender.close()
+
+
+class FhirSpeaker:
+    """Says results, readings and doses as resources of FHIR R4: to our own way in over HTTP, or to a FHIR server.
+
+    Where the URL has a path it is that of a server, on which resources are put by their ids.
+    """
+
+    def __init__(self, spoken: Spoken, plainly: Plainly, stopped: Callable[[], bool], counts: Counts) -> None:
+        from connectors.speaking.fhir import FhirWriter
+        from connectors.speaking.http import HttpSender
+        from connectors.speaking.source import source_name, tokens_of
+        from connectors.speaking.words import Words
+
+        self._write, self._plainly = FhirWriter(Words(spoken.measured)), plainly
+        self._source = source_name(spoken)
+        self._sender = HttpSender(spoken.to, tokens_of(spoken.folder, [self._source]), stopped, counts)
+        self._put = bool(urlsplit(spoken.to).path.strip("/"))
+
+    def say(self, told: Sequence[TimedEvent]) -> None:
+        _say(told, self._write, self._send, self._plainly)
+
+    def close(self) -> None:
+        self._sender.close()
+
+    def _send(self, resource: Resource) -> None:
+        if self._put:
+            self._sender.put(f"/{resource.kind}/{resource.id}", resource.kind, resource.text, FHIR_JSON)
+        else:
+            self._sender.message(self._source, resource.kind, resource.text, FHIR_JSON)
+
+
+class MqttSpeaker:
+    """Publishes over MQTT 5 what devices and laboratories say."""
+
+    def __init__(self, spoken: Spoken, plainly: Plainly, stopped: Callable[[], bool], counts: Counts) -> None:
+        from connectors.speaking.mqtt import MqttSender, publication
+
+        self._write, self._plainly = publication, plainly
+        self._sender = MqttSender(spoken.to, stopped, counts)
+
+    def say(self, told: Sequence[TimedEvent]) -> None:
+        _say(told, self._write, self._sender.send, self._plainly)
 
     def close(self) -> None:
         self._sender.close()
@@ -81,3 +127,27 @@ class HttpSpeaker:
 
     def close(self) -> None:
         self._sender.close()
+
+
+Written = TypeVar("Written")
+
+
+def _say(
+    told: Sequence[TimedEvent],
+    write: Callable[[InputEvent, datetime], Written | None],
+    send: Callable[[Written], object],
+    plainly: Plainly,
+) -> None:
+    """Events as messages where there is one, the rest plainly, in the order in which they were told."""
+    plain: list[InputEvent] = []
+    for millis, event in told:
+        message = write(event, from_millis(millis))
+        if message is None:
+            plain.append(event)
+            continue
+        if plain:
+            plainly(plain)
+            plain = []
+        send(message)
+    if plain:
+        plainly(plain)

@@ -13,7 +13,8 @@ from connectors.feeds.stream import Measured, Progress, Said, Spoken, Stream
 if TYPE_CHECKING:
     from connectors.feeds.ward.ward import SimulatedWard
 
-LISTENERS = {"hl7": "127.0.0.1:2575", "http": "http://127.0.0.1:8502"}
+_HTTP = "http://127.0.0.1:8502"
+LISTENERS = {"hl7": "127.0.0.1:2575", "http": _HTTP, "fhir": _HTTP, "mqtt": "127.0.0.1:1883"}
 """Where each protocol's listener is unless told otherwise."""
 
 SPEED = 600.0
@@ -30,8 +31,8 @@ def open_feed(
     vitals_every: Annotated[float, "seconds between samples of the wearable"] = 60.0,
     pump_every: Annotated[float, "seconds between samples of a pump"] = 120.0,
     truth: Annotated[Path | None, "write who the patients really are to this NDJSON file"] = None,
-    speak: Annotated[str | None, "say it in hl7 or http to 'dosetwin listen', not as our JSON"] = None,
-    to: Annotated[str | None, "where that listens: host:port of hl7, a URL of http"] = None,
+    speak: Annotated[str | None, "say it in hl7, http, fhir or mqtt, and not as our own JSON"] = None,
+    to: Annotated[str | None, "who hears it: host:port of hl7 and a broker, a URL of the others"] = None,
     files: Annotated[Path | None, "folder for the profile, patients and tokens that it needs"] = None,
 ) -> Stream:
     """Every event of a ward in the order of arrival, faults included.

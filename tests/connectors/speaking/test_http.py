@@ -89,6 +89,22 @@ def test_a_message_counts_where_none_of_its_facts_is_refused() -> None:
     assert told == ["Observation: component[1]: no_unit: a number"]
 
 
+def test_a_resource_is_put_and_a_servers_refusal_is_told() -> None:
+    told: list[str] = []
+    seen: list[tuple[str, str]] = []
+
+    def answers(request: httpx2.Request) -> httpx2.Response:
+        seen.append((request.method, str(request.url)))
+        return httpx2.Response(201 if len(seen) == 1 else 400, text="no such code")
+
+    to, counts = sender(answers, told, [])
+    for _ in range(2):
+        to.put("/Observation/w1", "Observation", b"{}", "application/fhir+json")
+    assert seen[0] == ("PUT", "http://ward/Observation/w1")
+    assert counts.by_kind == {"Observation": 1}
+    assert told == ["Observation: the server answered with 400: no such code"]
+
+
 def test_a_url_is_one() -> None:
     with pytest.raises(ValueError, match="write a URL"):
         HttpSender("ward:8502", {}, lambda: False, Counts(print))

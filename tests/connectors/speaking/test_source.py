@@ -12,7 +12,8 @@ from connectors.facts.fact import Subject
 from connectors.facts.profile import read_profile
 from connectors.feeds.stream import Measured, Spoken
 from connectors.listeners.tokens import read_grants
-from connectors.speaking.source import SECRETS, write_source
+from connectors.speaking.mqtt import TOPIC
+from connectors.speaking.source import SECRETS, listens, write_source
 from connectors.speaking.words import OWN
 
 SOURCES = ("ward-chart", "ward-pump")
@@ -49,4 +50,29 @@ def test_each_source_has_a_token_that_stays_and_is_the_users_alone(spoken: Spoke
 def test_a_protocol_over_http_has_a_token_with_its_profile(spoken: Spoken) -> None:
     (grant,) = read_grants(write_source(replace(spoken, protocol="fhir")), lambda: 0.0).each
     assert grant.profile is not None
-    assert (grant.source, read_profile(grant.profile, b"").source) == ("ward-fhir", "ward-fhir")
+    profile = read_profile(grant.profile, b"")
+    assert (grant.source, profile.source, profile.devices) == ("ward-fhir", "ward-fhir", (OWN,))
+
+
+def test_over_mqtt_the_topic_names_a_patient_of_the_ward(spoken: Spoken) -> None:
+    topics = read_profile(write_source(replace(spoken, protocol="mqtt")), b"").topics
+    assert topics is not None
+    origin = topics.origin(f"{TOPIC}W-002")
+    assert origin is not None
+    assert origin.patient == "W-002"
+    assert topics.may(origin.user, "W-002")
+    assert not topics.may(origin.user, "X-001")
+
+
+@pytest.mark.parametrize(
+    ("protocol", "to", "command"),
+    [
+        ("hl7", "127.0.0.1:2575", "mllp F/given --port 2575"),
+        ("http", "http://127.0.0.1:8502", "http F/given --port 8502"),
+        ("fhir", "http://127.0.0.1:8502", "http F/given --port 8502"),
+        ("fhir", "http://127.0.0.1:8080/fhir", "fhir F/profile.toml --server http://127.0.0.1:8080/fhir"),
+        ("mqtt", "127.0.0.1:1883", "mqtt F/given --broker 127.0.0.1:1883"),
+    ],
+)
+def test_whoever_speaks_says_how_to_listen(spoken: Spoken, protocol: str, to: str, command: str) -> None:
+    assert listens(replace(spoken, protocol=protocol, to=to), Path("F/given")) == f"dosetwin listen {command}"
