@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from twin.arrays import Floats
 from twin.model.evidence import CitationSpec
 from twin.model.spec import CovariateSpec, Model, OccasionSpec, ParameterSpec, TargetSpec
+from twin.observation.aggregate import in_words
 from twin.observation.kinds import kind_of
 from twin.writing import duration
 
@@ -205,7 +206,8 @@ def _outputs(model: Model) -> Section:
         )
         for o in model.outputs
     ]
-    return Section("Outputs", ("name", "formula", "unit", "residual error (SD)", "rests on"), tuple(rows))
+    lines = tuple(f"{o.name}: {in_words(v)}; {_rests_on(v.source, v.assumed)}" for o in model.outputs if (v := o.vital))
+    return Section("Outputs", ("name", "formula", "unit", "residual error (SD)", "rests on"), tuple(rows), lines=lines)
 
 
 def _measured(target: TargetSpec) -> str:

@@ -115,6 +115,12 @@ def vital(hours: float, value: float = 80.0, device: str = "watch-1", **changes:
     return VitalSample(**_envelope(f"vital {device}", hours) | fields | changes)
 
 
+def cuff(hours: float, value: float, device: str = "cuff-1", **changes: Any) -> VitalSample:
+    """A systolic pressure, mmHg."""
+    fields = {"device_id": device, "channel": "systolic_bp", "value": quantity(value, "mm[Hg]")}
+    return VitalSample(**_envelope(f"cuff {device}", hours) | fields | changes)
+
+
 def bind(hours: float, device: str = "watch-1", every: float | None = 0.25, **changes: Any) -> DeviceAssociation:
     """A device is bound and promises to speak every so many hours."""
     promised = None if every is None else quantity(every, "h")

@@ -232,6 +232,67 @@ def bolus() -> Model:
     return parse_model(BOLUS, "toy_bolus.toml")
 
 
+PRESSURE = f"""
+id = "toy_pressure"
+drug = "toxin"
+title = "Pressure that rises to a new level, read by a cuff"
+time_unit = "h"
+
+[[sources]]
+citation = "none: made up for tests"
+
+[inputs.toxin]
+enters_nothing = true
+{SOURCE}
+
+[parameters.Base]
+value = 120
+unit = "mm[Hg]"
+iiv = 0.01
+{SOURCE}
+
+[parameters.rise]
+value = 0.1
+unit = "1"
+iiv = 0.25
+{SOURCE}
+
+[parameters.pace]
+value = 0.1
+unit = "1/h"
+{SOURCE}
+
+[states.P]
+unit = "mm[Hg]"
+initial = "Base"
+derivative = "pace*(Base*(1 + rise) - P)"
+
+[outputs.pressure]
+unit = "mm[Hg]"
+expression = "P"
+error = {{ additive = 10, {SOURCE} }}
+vital = {{ channel = "systolic_bp" }}
+
+[toxicities.faint]
+output = "pressure"
+below = 60
+unit = "mm[Hg]"
+horizon = 24
+{SOURCE}
+
+[cadence]
+estimate = 4
+forecast = 24
+horizon = 24
+"""
+
+
+def pressure(window: float = 1.0) -> Model:
+    """A pressure of two random effects that the readings of a cuff observe, gathered over some hours."""
+    text = PRESSURE.replace('"systolic_bp" }', f'"systolic_bp", window = {window}, assumed = "a test" }}')
+    return parse_model(text, "toy_pressure.toml")
+
+
 LEVELS = f"""
 id = "toy_levels"
 drug = "toxin"

@@ -27,7 +27,7 @@ from twin.events.inputs.commands import Clock, Enrolment, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
 from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
 from twin.events.inputs.pump import DeviceAlert, DeviceAssociation, PumpDelivery, PumpTotals
-from twin.events.inputs.vitals import VitalSample
+from twin.events.inputs.vitals import VITAL_RANGES, VitalSample
 from twin.events.instants import from_millis, to_millis
 from twin.events.outputs.alert import Alert, AlertState, Subject, SubjectKind
 from twin.events.outputs.estimate import Estimate, Exposure
@@ -44,6 +44,7 @@ __all__ = [
     "INPUT_EVENTS",
     "MAX_EVENT_BYTES",
     "OUTPUT_EVENTS",
+    "VITAL_RANGES",
     "Alert",
     "AlertState",
     "BadEvent",

@@ -16,7 +16,7 @@ from twin.filter.modes.peaks import Peaks, seek
 from twin.filter.stage import Weighed
 from twin.filter.trunk import Trunk, TrunkPosition, present
 from twin.filter.weighing import datum_log_likelihood, grid_stops, read_uncertain, weigh
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, output_of
 from twin.randomness import generator
 from twin.solver.effects import Law, fixed, law, reaching
 from twin.solver.solver import Solver
@@ -90,7 +90,7 @@ def _name(trunk: Trunk, observation: Observation) -> tuple[object, ...]:
 
 def _expected(trunk: Trunk, observation: Observation, read: Floats, weight: Floats) -> Expectation:
     share = float(generator(*_name(trunk, observation), "pit").random())
-    return expectation(trunk.kernel.model.outputs[observation.output], observation, read, weight, share)
+    return expectation(output_of(trunk.kernel.model.outputs, observation), observation, read, weight, share)
 
 
 class _Weigher:

@@ -16,7 +16,7 @@ from twin.arrays import Floats
 from twin.filter.modes.objective import bounded
 from twin.kernel.kernel import Kernel
 from twin.observation import likelihood
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, output_of
 from twin.solver.cloud import Cloud
 from twin.solver.solver import Solver
 from twin.timeline.timeline import Timeline
@@ -37,7 +37,7 @@ def grid_stops(begin: int, end: int, grid: int) -> NDArray[np.int64]:
 
 def datum_log_likelihood(kernel: Kernel, observation: Observation, rows: Floats) -> Floats:
     """log p(value | particle), (N,), of what the likelihood reads: rows (R, N), or (K, R, N) of an uncertain time."""
-    return bounded(likelihood.log_likelihood(kernel.model.outputs[observation.output], observation, rows))
+    return bounded(likelihood.log_likelihood(output_of(kernel.model.outputs, observation), observation, rows))
 
 
 def weigh(

@@ -20,26 +20,15 @@ from twin.model.evidence import (
     ConfirmationSpec,
     CorrelationSpec,
     ExpectedSpec,
-    FittedOn,
     StatedSpec,
     VariabilitySpec,
 )
+from twin.model.measured.error import ErrorSpec
+from twin.model.measured.vital import VitalSpec
 from twin.names import shown
 
 TimeUnit = Literal["min", "h", "d"]
 Distribution = Literal["log-normal", "normal", "logit", "box-cox"]
-ErrorKind = Literal[
-    "proportional",
-    "additive",
-    "combined",
-    "power",
-    "log_additive",
-    "log_combined",
-    "box_cox",
-    "poisson",
-    "negative_binomial",
-    "none",
-]
 Route = Literal["iv", "oral", "sc", "im", "ip"]
 
 
@@ -140,88 +129,12 @@ class StateSpec:
 
 
 @dataclass(frozen=True, slots=True)
-class OutlierSpec:
-    """A ``share`` of measurements scatters ``widening`` times as far as the others."""
-
-    share: float
-    widening: float
-
-
-@dataclass(frozen=True, slots=True)
-class ErrorSpec:
-    """Residual error of an output; every size is a standard deviation (equations: `twin.observation.residual`).
-
-    Attributes:
-        additive: in the output's unit; for ``log_additive`` and ``box_cox`` on that scale.
-        proportional: fraction of the prediction; ``power``: of it ** ``exponent``; ``log_combined``: of its log.
-        df: the residual is Student-t with that many degrees of freedom and this scale, else normal.
-        combination: ``additive`` and ``proportional`` add as variances or as standard deviations.
-        box_cox: exponent of the transform on which ``additive`` holds.
-        replicate_correlation: of measurements at one instant.
-        dispersion: of a negative binomial count with mean f, whose variance is f + dispersion * f**2.
-        fitted_on: the scale on which the source fitted it, where the file says so.
-    """
-
-    kind: ErrorKind
-    additive: float
-    proportional: float
-    df: float | None
-    source: str | None
-    assumed: str | None
-    exponent: float = 1.0
-    combination: Literal["variance", "sd"] = "variance"
-    box_cox: float | None = None
-    outliers: OutlierSpec | None = None
-    replicate_correlation: float | None = None
-    dispersion: float | None = None
-    fitted_on: FittedOn | None = None
-
-    @property
-    def logarithmic(self) -> bool:
-        """Whether values scatter on the logarithm, so that 0 has no place."""
-        return self.kind in ("log_additive", "log_combined")
-
-    @property
-    def transformed(self) -> bool:
-        """Whether values scatter on a scale that is not their own."""
-        return self.logarithmic or self.kind == "box_cox"
-
-    @property
-    def scatters(self) -> bool:
-        """Whether values scatter by a size of their own; counts and grades scatter by what is predicted."""
-        return self.kind not in ("none", "poisson", "negative_binomial")
-
-    @property
-    def in_proportion(self) -> bool:
-        """Whether values scatter on their own scale by a part of what is predicted."""
-        return self.kind in ("proportional", "combined", "power")
-
-    @property
-    def even(self) -> bool:
-        """Whether values scatter alike around every prediction, on the scale that the error is written for."""
-        return self.kind in ("additive", "log_additive", "box_cox")
-
-    @property
-    def weighs_zero(self) -> bool:
-        """Whether a measured 0 has a density: the scatter of the other errors vanishes with the prediction."""
-        return self.weighs_negative or self.kind == "box_cox"
-
-    @property
-    def weighs_negative(self) -> bool:
-        """Whether values scatter below 0: on their own scale, by an amount that does not vanish with the prediction."""
-        return not self.transformed and self.additive > 0.0
-
-
-NO_ERROR = ErrorSpec("none", 0.0, 0.0, None, None, None)
-"""Of grades and events: their probabilities are all the scatter there is."""
-
-
-@dataclass(frozen=True, slots=True)
 class OutputSpec:
     """Something that can be measured. ``aliases`` are other names of the analyte; ``molar_mass`` is in g/mol.
 
     ``expression`` is what is shown of it: the prediction, a mean, a probability. ``kind`` is the name of one of
-    `twin.observation.kinds`, and ``further`` what its likelihood reads instead of the expression, or nothing.
+    `twin.observation.kinds`, and ``further`` what its likelihood reads instead of the expression, or nothing. Readings
+    of ``vital`` observe it too.
     """
 
     name: str
@@ -232,6 +145,7 @@ class OutputSpec:
     molar_mass: float | None
     kind: str
     further: tuple[ast.expr, ...] = ()
+    vital: VitalSpec | None = None
 
 
 TargetMeasure = Literal["course", "day", "trough", "time_above"]

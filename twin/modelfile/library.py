@@ -19,16 +19,15 @@ from types import ModuleType
 
 from twin.model.budget import LARGEST_FILE
 from twin.model.evidence import CitationSpec
+from twin.model.measured.error import ErrorSpec, OutlierSpec
 from twin.model.spec import (
     CadenceSpec,
     CovariateSpec,
     DerivedSpec,
-    ErrorSpec,
     InputSpec,
     Model,
     ModelError,
     NumericsSpec,
-    OutlierSpec,
     OutputSpec,
     ParameterSpec,
     RegimenSpec,

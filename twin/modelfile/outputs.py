@@ -25,11 +25,12 @@ def read_outputs(
     """The outputs, and the states that their kinds add to the model.
 
     Raises:
-        ModelError: a name taken twice, an unknown kind, one without what it needs, or a formula outside the language.
+        ModelError: a name or channel taken twice, an unknown kind, one without its parts, or a formula that is none.
     """
     outputs: list[OutputSpec] = []
     states: list[StateSpec] = []
     taken: set[str] = set()
+    observed: dict[str, str] = {}
     for name, table in top.named("outputs"):
         check_name(table, name)
         aliases = table.aliases("aliases")
@@ -39,6 +40,10 @@ def read_outputs(
             taken.add(word)
         kind = kind_named(table.choice("kind", kinds().names) if table.has("kind") else USUAL)
         output, own = kind.read(OutputSection(name, aliases, table, names, record))
+        if output.vital is not None:
+            first = observed.setdefault(output.vital.channel, name)
+            if first != name:
+                raise table.wrong("vital", f"names a channel that observes '{first}' already; each observes one output")
         outputs.append(output)
         states += own
     if not outputs:

@@ -31,7 +31,7 @@ import functools
 import numpy as np
 
 from twin.arrays import Floats
-from twin.model.spec import ErrorSpec
+from twin.model.measured.error import ErrorSpec
 from twin.observation.residual import log_likelihood, on_scale, scale, standardised
 
 

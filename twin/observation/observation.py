@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from twin.model.measured.error import ErrorSpec
+from twin.model.spec import OutputSpec
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,7 @@ class Observation:
         none.
         number: how many of the same output at the same instant come before it.
         recorded: ms that it was recorded at, where ``millis`` only lies after what the record has above it there.
+        error: of a value that sums up readings (`twin.observation.aggregate`), in place of the output's.
     """
 
     millis: int
@@ -43,8 +49,20 @@ class Observation:
     moments: tuple[int, ...] = ()
     recorded: int | None = None
     number: int = 0
+    error: ErrorSpec | None = None
 
     @property
     def time(self) -> int:
         """The ms to call it by."""
         return self.millis if self.recorded is None else self.recorded
+
+
+def output_of(outputs: Sequence[OutputSpec], observation: Observation) -> OutputSpec:
+    """The output that was observed, of those of a model, with the error of this observation."""
+    output = outputs[observation.output]
+    return output if observation.error is None else _with_error(output, observation.error)
+
+
+@functools.lru_cache(maxsize=1024)
+def _with_error(output: OutputSpec, error: ErrorSpec) -> OutputSpec:
+    return replace(output, error=error)

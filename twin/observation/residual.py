@@ -35,7 +35,7 @@ import numpy as np
 from scipy import special, stats
 
 from twin.arrays import Floats
-from twin.model.spec import ErrorSpec, OutlierSpec
+from twin.model.measured.error import ErrorSpec, OutlierSpec
 from twin.observation.observation import MeasuredValue
 
 SMALLEST = 1e-12

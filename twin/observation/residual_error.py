@@ -8,7 +8,7 @@ from __future__ import annotations
 from typing import Literal, cast
 
 from twin.model.evidence import FITTED_ON, FittedOn
-from twin.model.spec import ErrorKind, ErrorSpec, OutlierSpec
+from twin.model.measured.error import ErrorKind, ErrorSpec, OutlierSpec
 from twin.model.table import Table
 
 

@@ -24,6 +24,7 @@ from twin.events import Estimate, Forecast, InputEvent, Nadir, OutputEvent, Pred
 from twin.filter.expectation import pooled_expectation
 from twin.filter.learning import Assimilated
 from twin.model.spec import OutputSpec
+from twin.observation.observation import output_of
 from twin.patient.fold import Step, earliest
 from twin.patient.live_record import Received
 from twin.patient.model_fold import ModelFold, ModelStep, withdrawals
@@ -204,7 +205,7 @@ class AverageFold:
         return tuple(known + alike[i].log_evidence for i, known in enumerate(log_evidence))
 
     def _output(self, model: int, one: Assimilated) -> OutputSpec:
-        return self._rivals.models[model].outputs[one.observation.output]
+        return output_of(self._rivals.models[model].outputs, one.observation)
 
     def _names(self) -> list[str]:
         """Names of all outputs, each once, in the order of the models."""

@@ -12,19 +12,22 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from twin.clock import HOUR_MS
-from twin.events import BadEvent, DoseGiven, InputEvent, PumpDelivery, Rejected, to_millis
+from twin.events import BadEvent, DoseGiven, InputEvent, PumpDelivery, Rejected, VitalSample, to_millis
 from twin.kernel.kernel import Kernel
 from twin.patient.fold import earliest
 from twin.record.admission import admit
 from twin.record.history import History, Insertion, Reading, SampleLine
 from twin.record.orders import Orders
-from twin.record.recording import insert_event, sample_rate
+from twin.record.recording import insert_event, sample_rate, windows_of
 from twin.solver.settling import settles
 from twin.solver.step_control import needs_doses, step_sizes_for
 from twin.timeline.difference import first_difference
 from twin.timeline.pumps.mismatch import Mismatch, newest
 from twin.timeline.pumps.silence import Hypothesis, Open, silent_from
 from twin.timeline.timeline import Timeline, build
+
+NEVER = 2**62
+"""When nothing that is open is closed (ms)."""
 
 REBUILD_MS = 24 * HOUR_MS
 """Age at which a timeline of a patient with pump samples is rebuilt."""
@@ -83,6 +86,8 @@ class LiveRecord:
         self._kernel = kernel
         self._built = 0
         self._waiting = False
+        self._windows = windows_of(kernel.model)
+        self._closing: int = NEVER
         self._accounts: dict[Hypothesis, Timeline] = {}
         self._rebuild(None)
 
@@ -114,6 +119,8 @@ class LiveRecord:
         contact = earliest(insertion.contact for insertion, _ in inserted)
         self._waiting |= any(insertion.since is not None for insertion, _ in inserted)
         moved = any(insertion.delivery or self._restarts(event) for insertion, event in inserted)
+        self._closing = min([self._closing, *(i.window for i, _ in inserted if i.window is not None)])
+        moved |= self._closing <= (self.history.newest or 0)
         if since is not None or moved or self._is_stale(due):
             since = self._rebuild(since)
         return Received(since, contact, tuple(rejected))
@@ -138,6 +145,8 @@ class LiveRecord:
         except BadEvent:
             return None
         assert isinstance(reading, Reading), "admission keeps the kind"
+        if self._windows and not self._stays_open(event, millis):
+            return None
         if not isinstance(event, PumpDelivery):
             return Repeated(reading, millis, None)
         rate = sample_rate(reading)
@@ -147,7 +156,10 @@ class LiveRecord:
 
     def keep(self, repeated: Repeated) -> None:
         """Take in what is only `repeated`."""
-        self.history.repeat(*repeated)
+        self.history.repeat(*repeated, self._windows)
+        reading = repeated.reading
+        if isinstance(reading, VitalSample) and reading.channel in self._windows:
+            self._closing = min(self._closing, self.history.readings[reading.channel].end_of(repeated.millis))
 
     def up_to_date(self) -> Timeline:
         """The timeline, with doses that waited.
@@ -203,6 +215,15 @@ class LiveRecord:
         if any(one.since < millis for one in built.symmetric_difference(self.opens())):
             self._rebuild(None)
 
+    def _stays_open(self, event: Reading, millis: int) -> bool:
+        """Whether no window is closed by an event, or was when the reading that it tells was taken."""
+        if millis >= self._closing:
+            return False
+        if not isinstance(event, VitalSample) or event.channel not in self._windows:
+            return True
+        length = self._windows[event.channel]
+        return event.replaces is None and (millis // length + 1) * length > (self.history.newest or 0)
+
     def _goes_on(self, event: PumpDelivery, millis: int, rate: float) -> bool:
         """Whether a periodic report says only that the pump still runs, or stands, as it did."""
         return self.history.is_repeated(event, millis, rate) and not self._restarts(event)
@@ -234,6 +255,8 @@ class LiveRecord:
         self.timeline = build(self.history, self._kernel)
         self.orders = Orders(self.history, self.orders)
         self._built = self.history.newest or 0
+        open_ends = (windows.closing_after(self._built) for windows in self.history.readings.values())
+        self._closing = min((end for end in open_ends if end is not None), default=NEVER)
         self._waiting = False
         self._accounts = {}
         if self.timeline is None:

@@ -271,11 +271,12 @@ class ModelFold:
         return min([due, *(observation.millis for observation in timeline.observations[at : at + 1])])
 
     def foresees(self, due: int) -> bool:
-        """Whether there is reason for a forecast at ``due``: a datum, a change of rate, its grid, or that it is new."""
+        """Whether there is reason for a forecast at ``due``: a datum that sums up no readings, a change of rate, its
+        grid, or that it is new."""
         timeline = self.record.timeline
         if timeline is None:
             return False
-        measured = any(o.millis == due for o in timeline.observations[self._assimilated() :])
+        measured = any(o.millis == due and o.error is None for o in timeline.observations[self._assimilated() :])
         changed = bool(np.isin(due, timeline.turns))
         known = bool(self.points) and self.points[-1].nadir is not None
         return measured or changed or (due - self.trunk.rhythm.phase) % self.trunk.rhythm.forecast == 0 or not known

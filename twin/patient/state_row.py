@@ -31,6 +31,7 @@ from twin.patient.checkpoints import Point
 from twin.record.contact import DeviceContact
 from twin.record.corrections import Superseded
 from twin.record.history import ClinicalEvent, History, SampleLine
+from twin.record.readings.windows import ReadingWindows
 from twin.solver.effects import width
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
@@ -117,6 +118,7 @@ class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     contact: list[tuple[str, bytes, bytes]]
     told: tuple[bytes, bytes]
     asked: list[tuple[str, str]]
+    readings: list[tuple[str, int, bytes, bytes, bytes, bytes]]
     recent: list[tuple[str, bytes]]
     reported: int
 
@@ -319,6 +321,10 @@ def pack_history(history: History) -> bytes:
         [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.contact.items())],
         (_deltas(history.holding.told.first), _deltas(history.holding.told.last)),
         sorted(history.holding.asked.items()),
+        [
+            (channel, w.length, _deltas(w.times), _ranks(w.ranks), _floats(w.values), _ranks(sorted(w.gone)))
+            for channel, w in sorted(history.readings.items())
+        ],
         list(history.recent.items()),
         history.reported,
     )
@@ -351,6 +357,14 @@ def unpack_history(raw: bytes) -> History:
     told.first, told.last = (_times(times) for times in row.told)
     history.holding.asked.update(row.asked)
     history.holding.judge()
+    for channel, length, times, ranks, values, gone in row.readings:
+        history.readings[channel] = ReadingWindows(
+            length,
+            array("q", _times(times)),
+            array("Q", np.frombuffer(ranks, dtype="<u8")),
+            array("d", np.frombuffer(values, dtype="<f8")),
+            set(np.frombuffer(gone, dtype="<u8").tolist()),
+        )
     history.recent.update(row.recent)
     history.reported = row.reported
     return history
@@ -373,6 +387,10 @@ def _deltas(times: Sequence[int]) -> bytes:
 
 def _times(raw: bytes) -> list[int]:
     return [int(millis) for millis in np.cumsum(np.frombuffer(raw, dtype="<i8"))]
+
+
+def _ranks(ranks: Sequence[int]) -> bytes:
+    return np.array(ranks, dtype="<u8").tobytes()
 
 
 def _floats(values: Sequence[float]) -> bytes:

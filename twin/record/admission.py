@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from typing import NamedTuple, TypeVar
 
 from twin.events import (
+    VITAL_RANGES,
     BadEvent,
     Covariate,
     DeviceAssociation,
@@ -70,17 +71,6 @@ OTHER_ANALYTES = frozenset(
     }
 )  # fmt: skip
 """Laboratory values that are no mistake although the patient's model does not use them; they are accepted, unread."""
-
-VITAL_RANGES: dict[str, tuple[str, float, float]] = {
-    "heart_rate": ("/min", 10, 350),
-    "spo2": ("1", 0.2, 1.0),
-    "body_temperature": ("Cel", 25, 45),
-    "systolic_bp": ("mm[Hg]", 20, 350),
-    "diastolic_bp": ("mm[Hg]", 10, 250),
-    "respiratory_rate": ("/min", 1, 120),
-    "steps": ("{steps}", 0, 200_000),
-}
-"""Unit and hard range of each channel; outside lies the impossible or a sensor's sentinel, not an ill patient."""
 
 SomeEvent = TypeVar("SomeEvent", bound=Envelope)
 SomeMeasurement = TypeVar("SomeMeasurement", bound=Measurement)

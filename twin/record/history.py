@@ -1,9 +1,9 @@
 """What is known about one patient, in event time, whatever the order of arrival.
 
 The history is the truth of which every belief is a cache. Facts that matter singly (doses, levels, counts, covariates,
-plans, starts and stops of a pump) are kept whole and for ever; what a device repeats (pump samples, wearable readings)
-is kept as compact columns, so that a long history stays small. Two histories that were told the same events are
-equal, in any order of telling.
+plans, starts and stops of a pump) are kept whole and for ever; what a device repeats (pump samples, readings that
+observe an output) is kept as compact columns, so that a long history stays small; of other readings it is known that
+there was one. Two histories that were told the same events are equal, in any order of telling.
 
 Order inside a patient is (event time, sequence, rank of the kind, what it is of, its value, event id). What its source
 put in order at one instant keeps that order, and comes after what has none; without one an observation comes before a
@@ -15,7 +15,7 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
@@ -44,6 +44,7 @@ from twin.events import (
 from twin.record.contact import DeviceContact
 from twin.record.corrections import Corrections, Superseded, micros_of
 from twin.record.holding import NOTHING, HeldNow, Holding
+from twin.record.readings.windows import ReadingWindows, rank_of
 
 ClinicalEvent = (
     PumpDelivery
@@ -68,6 +69,9 @@ _OfDevice = VitalSample | PumpDelivery | PumpTotals
 
 RECENT_IDS = 512
 """Ids of repeated device events are remembered for this many events, to tell a repeat from a conflict."""
+
+NO_WINDOWS: Mapping[str, int] = {}
+"""Of a model that no readings observe."""
 
 _RANK = {
     "enrolment": 0,
@@ -115,7 +119,8 @@ class Insertion(NamedTuple):
     Attributes:
         since: event time from which beliefs or plans may differ; ``None`` when only the present moved on.
         delivery: the course of a delivered rate may differ: hold the timeline against the one before.
-        heard: event time from which only the silence of a device, or the age of its last word, is judged otherwise.
+        contact: event time from which only the silence of a device, or the age of its last word, is judged otherwise.
+        window: when the window of a reading that came, or came to count no more, is closed (`twin.record.readings`).
     """
 
     outcome: Literal["new", "duplicate", "conflict", "orphan"]
@@ -123,6 +128,7 @@ class Insertion(NamedTuple):
     detail: str = ""
     delivery: bool = False
     contact: int | None = None
+    window: int | None = None
 
 
 @dataclass(slots=True)
@@ -175,6 +181,7 @@ class History:
         self.corrections = Corrections()
         self.samples: dict[tuple[str, str], SampleLine] = {}
         self.spoken: dict[tuple[str, str], list[int]] = {}
+        self.readings: dict[str, ReadingWindows] = {}
         self.contact: dict[str, DeviceContact] = {}
         self.holding = Holding(self.keys, self.facts, self.corrections.superseded, self.contact)
         self.recent: dict[str, bytes] = {}
@@ -191,7 +198,13 @@ class History:
         """Ids of facts that another stands in place of."""
         return self.corrections.superseded
 
-    def insert(self, event: InputEvent, sample_rate: float | None = None, asked: str | None = None) -> Insertion:
+    def insert(
+        self,
+        event: InputEvent,
+        sample_rate: float | None = None,
+        asked: str | None = None,
+        windows: Mapping[str, int] = NO_WINDOWS,
+    ) -> Insertion:
         """Tell one event.
 
         Never raises for a well-formed event: a conflict or an orphaned correction is returned, and changes nothing.
@@ -200,13 +213,19 @@ class History:
             event: as it was admitted.
             sample_rate: a pump sample's rate in mg/h, converted at the boundary.
             asked: why a fact is held until it is released.
+            windows: channels whose readings observe an output, with the length (ms) of their windows.
         """
         known = self._known(event)
         if known is not None:
             return known
         millis, held = to_millis(event.time), self.holding.now
         late = self.newest is not None and millis <= self.newest
-        outcome = self._place(event, millis, sample_rate)
+        if isinstance(event, VitalSample) and event.channel in windows:
+            outcome = self._place_reading(event, millis, windows[event.channel])
+            if outcome.outcome == "new":
+                self._remember(event)
+        else:
+            outcome = self._place(event, millis, sample_rate)
         if outcome.outcome != "new":
             return outcome
         if asked is not None:
@@ -230,18 +249,20 @@ class History:
         final = event.status not in ("corrected", "retracted")
         return final and line is not None and line.goes_on_with(millis, rate, self.spoken.get(channel, []))
 
-    def repeat(self, event: Reading, millis: int, sample_rate: float | None) -> None:
+    def repeat(self, event: Reading, millis: int, sample_rate: float | None, windows: Mapping[str, int]) -> None:
         """Tell what is not known, changes nothing of a delivery and lets nothing be held: `insert` without a look.
 
         Args:
             event: as it was admitted.
             millis: its time.
-            sample_rate: as for `insert`.
+            sample_rate, windows: as for `insert`.
         """
         if isinstance(event, PumpDelivery):
             line = self.samples[event.device_id, event.drug]
             line.times.append(millis)
             line.rates.append(0.0 if sample_rate is None else sample_rate)
+        elif isinstance(event, VitalSample) and event.channel in windows:
+            self._place_reading(event, millis, windows[event.channel])
         self._remember(event)
         self._hear(event, millis)
 
@@ -340,6 +361,20 @@ class History:
                 self._remember(event)
             return outcome
         return self._place_fact(event, millis)
+
+    def _place_reading(self, event: VitalSample, millis: int, length: int) -> Insertion:
+        """Put a reading that observes an output into its window."""
+        windows = self.readings.setdefault(event.channel, ReadingWindows(length))
+        begins: list[int] = []
+        if event.status != "retracted":
+            changed = windows.insert(rank_of(event.event_id), millis, event.value.value)
+            if changed is None:
+                return _repeat(False, event.event_id)
+            begins += [millis] if changed else []
+        if event.replaces is not None:
+            begin = windows.take_back(rank_of(event.replaces))
+            begins += [] if begin is None else [begin]
+        return Insertion("new", window=windows.end_of(min(begins)) if begins else None)
 
     def _place_fact(self, event: ClinicalEvent, millis: int) -> Insertion:
         if self.corrections.closes_circle(event):

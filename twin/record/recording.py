@@ -16,11 +16,17 @@ def insert_event(history: History, event: InputEvent, model: Model, settles: Set
         BadEvent: the model cannot use it, or it contradicts what was told before.
     """
     canonical = admit(event, model, settles)
-    insertion = history.insert(canonical, sample_rate(canonical), asked_about(canonical, model))
+    asked, windows = asked_about(canonical, model), windows_of(model)
+    insertion = history.insert(canonical, sample_rate(canonical), asked, windows)
     if insertion.outcome in ("conflict", "orphan"):
         reason = "id_conflict" if insertion.outcome == "conflict" else "not_correctable"
         raise BadEvent(reason, insertion.detail, event.patient_id, event.event_id)
     return insertion
+
+
+def windows_of(model: Model) -> dict[str, int]:
+    """The channels whose readings observe an output of a model, with the length (ms) of their windows."""
+    return {output.vital.channel: output.vital.window_ms for output in model.outputs if output.vital is not None}
 
 
 def sample_rate(canonical: InputEvent) -> float | None:

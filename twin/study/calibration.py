@@ -36,7 +36,7 @@ from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, OutputSpec
 from twin.observation import likelihood
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, output_of
 from twin.randomness import generator
 from twin.study.design import Design
 from twin.study.prediction import Predictor
@@ -113,7 +113,7 @@ def follow(kernel: Kernel, truth: Kernel, plan: Design, number: int, particles: 
     ess: list[float] = []
     seconds: list[float] = []
     for observation in timeline.observations:
-        output = kernel.model.outputs[observation.output]
+        output = output_of(kernel.model.outputs, observation)
         by_mode = np.nan
         if number % PLUG_IN_EVERY == 0:
             by_mode = _mode_score(predictor, position.belief, timeline, observation)
@@ -144,7 +144,9 @@ def _mode_score(predictor: Predictor, belief: Belief, timeline: Timeline, observ
     rows = predictor.rows(mode.eta[None], timeline, [observation])[0]
     if not np.isfinite(rows).all():
         return np.nan
-    return ranked_probability_score(predictor.kernel.model.outputs[observation.output], observation, rows, np.ones(1))
+    return ranked_probability_score(
+        output_of(predictor.kernel.model.outputs, observation), observation, rows, np.ones(1)
+    )
 
 
 def ranked_probability_score(output: OutputSpec, observation: Observation, rows: Floats, weight: Floats) -> float:

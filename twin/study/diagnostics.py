@@ -30,7 +30,7 @@ from twin.arrays import Floats
 from twin.filter.belief import prior
 from twin.model.spec import OutputSpec
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, output_of
 from twin.randomness import generator
 from twin.solver.effects import Effects
 from twin.study.prediction import Predictor
@@ -68,7 +68,7 @@ class Diagnosis:
 def diagnose(predictor: Predictor, timeline: Timeline, effects: Effects, replicates: int = REPLICATES) -> Diagnosis:
     """Diagnostics of all the observations of ``timeline`` at the patient's own ``effects``, of one particle."""
     seen = timeline.observations
-    outputs = [predictor.kernel.model.outputs[observation.output] for observation in seen]
+    outputs = [output_of(predictor.kernel.model.outputs, observation) for observation in seen]
     typical = np.zeros((1, len(predictor.kernel.model.eta_names)))
     population, individual = (predictor.predictions(each, timeline, seen)[:, 0] for each in (typical, effects))
     iwres = [_weighted(*each) for each in zip(seen, outputs, individual, strict=True)]
@@ -84,7 +84,7 @@ def simulated(predictor: Predictor, timeline: Timeline, replicates: int) -> Floa
     name, model = f"{predictor.patient_id} simulated", predictor.kernel.model
     population = predictor.effects(prior(widened(model, timeline.widening), replicates, name).eta, name)
     every = predictor.rows(population, timeline, timeline.observations)
-    outputs = [model.outputs[observation.output] for observation in timeline.observations]
+    outputs = [output_of(model.outputs, observation) for observation in timeline.observations]
     drawn = [
         kind_of(output).at_levels(output, rows, rng.random((replicates, 1)))
         for output, rows in zip(outputs, every, strict=True)

@@ -14,7 +14,7 @@ import numpy as np
 from twin.arrays import Floats
 from twin.events import LabResult, Quantity, event_id, from_millis
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, output_of
 from twin.randomness import generator
 from twin.record.history import History
 from twin.record.recording import insert_event
@@ -93,7 +93,7 @@ def _moment(predictor: Predictor, eta: Floats, plan: Design, known: Values, numb
 
 
 def _drawn(predictor: Predictor, observation: Observation, rows: Floats, level: float) -> float:
-    output = predictor.kernel.model.outputs[observation.output]
+    output = output_of(predictor.kernel.model.outputs, observation)
     return float(kind_of(output).at_levels(output, rows, np.array([[level]]))[0, 0])
 
 

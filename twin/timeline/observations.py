@@ -6,8 +6,9 @@ from bisect import bisect_left
 from collections.abc import Iterable, Sequence
 
 from twin.clock import HOUR_MS
-from twin.events import DrugLevel, LabResult
+from twin.events import VITAL_RANGES, DrugLevel, LabResult
 from twin.model.spec import Model, OutputSpec, output_index
+from twin.observation.aggregate import error_of, in_unit
 from twin.observation.kinds import kind_of
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import moments_around
@@ -47,6 +48,30 @@ def observations_of(facts: Iterable[Placed], model: Model) -> tuple[Observation,
     return tuple(found)
 
 
+def aggregates_of(history: History, model: Model) -> list[Observation]:
+    """What readings of vital signs say of the outputs that they observe: of each closed window one value.
+
+    It stands in the middle of its window, and is not known before anything is told of a time at or after its end.
+    """
+    newest, found = history.newest, list[Observation]()
+    for number, output in enumerate(model.outputs):
+        vital = output.vital
+        if vital is None or newest is None or vital.channel not in history.readings:
+            continue
+        unit, length = VITAL_RANGES[vital.channel][0], vital.window_ms
+        for begin, readings in history.readings[vital.channel].closed(newest, history.holding.now):
+            told = in_unit(readings, unit, output.unit)
+            name = f"{vital.channel} {length} {begin}"
+            error = error_of(output.error, vital, told)
+            found.append(Observation(begin + length // 2, name, number, told.median, error=error))
+    return found
+
+
+def in_order(facts: Sequence[Observation], aggregates: Sequence[Observation]) -> tuple[Observation, ...]:
+    """Observations by time; at one instant what was measured singly comes first."""
+    return tuple(sorted((*facts, *aggregates), key=lambda one: one.millis)) if aggregates else tuple(facts)
+
+
 def unmeasured(
     history: History, observations: Sequence[Observation], model: Model, millis: int
 ) -> tuple[OutputSpec, ...]:
@@ -72,6 +97,12 @@ def unmeasured(
         number = output_index(model, fact.analyte) if isinstance(fact, DrugLevel | LabResult) else None
         if number is not None and number not in counted:
             told[number] = None
+    for number, output in enumerate(model.outputs):
+        windows = None if output.vital is None else history.readings.get(output.vital.channel)
+        if windows is not None and number not in counted:
+            begin = millis - windows.length // 2
+            if begin % windows.length == 0 and windows.has_window(begin):
+                told[number] = None
     return tuple(model.outputs[number] for number in told)
 
 

@@ -24,7 +24,7 @@ from twin.record.history import ClinicalEvent, History
 from twin.timeline.covariates import carry
 from twin.timeline.delivery import Delivered, delivered
 from twin.timeline.input_columns import Kick, entering, weights_of
-from twin.timeline.observations import observations_of
+from twin.timeline.observations import aggregates_of, in_order, observations_of
 from twin.timeline.pumps.silence import RUNNING, Hypothesis
 from twin.timeline.record_columns import with_record
 from twin.timeline.record_order import in_record_order
@@ -131,7 +131,8 @@ def build(history: History, kernel: Kernel, assumed: Hypothesis = RUNNING, begun
     deliveries = of(PumpDelivery, PumpTotals, DoseGiven)
     samples = history.counted_samples()
     given = {drug: delivered(drug, deliveries, samples, assumed) for drug in kernel.model.drugs}
-    observations = observations_of([each for each in facts if type(each[1]) in (DrugLevel, LabResult)], kernel.model)
+    measured = observations_of([each for each in facts if type(each[1]) in (DrugLevel, LabResult)], kernel.model)
+    observations = in_order(measured, aggregates_of(history, kernel.model))
     carried = carry(of(Covariate, LabResult), kernel.model)
     resets = np.array(sorted({millis for millis, _ in of(StateReset)}), dtype=np.int64)
     starts = [step[0] for drug in given.values() for step in drug.rate]

@@ -16,10 +16,12 @@ import numpy as np
 
 from connectors.feeds.analytes import drug_of
 from connectors.feeds.stream import TimedEvent
+from connectors.feeds.ward.observed import cuff_readings, observed_channels
 from connectors.feeds.ward.patients import LLOQ, PUMP, TOTALS, VITALS, Specimen, WardPatient
 from connectors.feeds.ward.pump import Infusion, words
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import (
+    VITAL_RANGES,
     Clock,
     Covariate,
     DeviceAssociation,
@@ -293,12 +295,14 @@ def _reported(patient: WardPatient, value: float, unit: str) -> Quantity:
 
 
 def _wearable(patient: WardPatient, every: int) -> Iterator[tuple[int, TimedEvent]]:
-    """Heart rate, temperature and oxygen saturation: a daily rhythm, noise, and fever while the count is very low."""
+    """Heart rate, temperature and oxygen saturation: a daily rhythm, noise, and fever while the count is very low.
+    What the patient's model has an output for is as that predicts it."""
     device = f"wearable-{patient.id}"
     start = patient.admitted + ADMISSION_MS
     yield from heapq.merge(
         _association(patient, device, start, patient.discharged, every),
         _samples(patient, device, start, every),
+        _cuff(patient, device, start),
         key=_event_millis,
     )
 
@@ -306,6 +310,7 @@ def _wearable(patient: WardPatient, every: int) -> Iterator[tuple[int, TimedEven
 def _samples(patient: WardPatient, device: str, start: int, every: int) -> Iterator[tuple[int, TimedEvent]]:
     says = _says(patient, "ward-wearable")
     rng = patient.rng(VITALS)
+    modelled = observed_channels(patient)
     resting, usual, febrile = rng.uniform(58, 88), rng.uniform(36.4, 36.9), rng.random() < 0.3
     for time in range(start + every, patient.discharged, every):
         beat, warmth, oxygen, delay = rng.standard_normal(4)
@@ -320,6 +325,8 @@ def _samples(patient: WardPatient, device: str, start: int, every: int) -> Itera
             ("spo2", min(100, max(85, round(97 - 0.8 * fever + 0.9 * oxygen))), "%"),
         )
         for channel, value, unit in readings:
+            if channel in modelled:
+                continue
             sample = VitalSample(
                 **says("vital_sample", channel, time),
                 device_id=device,
@@ -327,6 +334,26 @@ def _samples(patient: WardPatient, device: str, start: int, every: int) -> Itera
                 value=Quantity(value=float(value), unit=unit),
             )
             yield time, TimedEvent(arrives, sample)
+
+
+def _cuff(patient: WardPatient, device: str, start: int) -> Iterator[tuple[int, TimedEvent]]:
+    """What the patient's model has an output for, as a device reads it."""
+    if not observed_channels(patient):
+        return
+    says = _says(patient, "ward-wearable")
+    for reading in cuff_readings(patient, start):
+        arrives = _heard_at(patient, reading.time, 1.0)
+        if arrives is None:
+            continue
+        sample = VitalSample.model_validate(
+            says("vital_sample", reading.channel, reading.time)
+            | {
+                "device_id": device,
+                "channel": reading.channel,
+                "value": Quantity(value=reading.value, unit=VITAL_RANGES[reading.channel][0]),
+            }
+        )
+        yield reading.time, TimedEvent(arrives, sample)
 
 
 def _heard_at(patient: WardPatient, time: int, delay: float) -> int | None:

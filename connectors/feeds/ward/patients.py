@@ -233,7 +233,7 @@ def perfect_record(patient: WardPatient) -> tuple[InputEvent, ...]:
     return tuple(found)
 
 
-PERSON, TREATMENT, SPECIMENS, RESULTS, PUMP, VITALS, TOTALS, GAPS = range(8)
+PERSON, TREATMENT, SPECIMENS, RESULTS, PUMP, VITALS, TOTALS, GAPS, CUFF = range(9)
 """Purposes of `WardPatient.rng`."""
 
 

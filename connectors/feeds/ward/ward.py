@@ -17,6 +17,7 @@ from functools import cached_property
 
 from connectors.feeds.stream import TimedEvent
 from connectors.feeds.ward.bedside import bedside
+from connectors.feeds.ward.observed import CUFF_MS, observed_channels
 from connectors.feeds.ward.patients import WardPatient, draw_patient, ward_name
 from twin.clock import HOUR_MS
 from twin.events import to_millis
@@ -105,6 +106,7 @@ def expected_events(ward: SimulatedWard) -> int:
     seconds = ward.days * 86400
     pumped = sum(i.connected[1] - i.connected[0] for p in ward.patients for i in p.infusions) / 1000
     small = sum(len(p.given) + len(p.specimens) + 10 for p in ward.patients)
+    small += round(sum(len(observed_channels(p)) for p in ward.patients) * 1000 * seconds / CUFF_MS)
     return round(ward.size * (3 * seconds / ward.vitals_every + seconds / 3600) + pumped / ward.pump_every) + small
 
 

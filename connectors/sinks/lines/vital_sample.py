@@ -22,6 +22,7 @@ UNITS = {
     "systolic_bp": "mm[Hg]",
     "diastolic_bp": "mm[Hg]",
     "respiratory_rate": "/min",
+    "body_weight": "kg",
     "steps": "1",
 }
 """The unit of each channel: a tag that a device may choose would make a series for each of its choices."""

@@ -8,7 +8,8 @@ from connectors.facts.codes import Codes, Coding, Quantified, coding_of, known_q
 from connectors.facts.fact import NotAFact
 from tests.places import ROOT
 from twin import load_model
-from twin.record.admission import OTHER_ANALYTES, VITAL_RANGES
+from twin.events import VITAL_RANGES
+from twin.record.admission import OTHER_ANALYTES
 from twin.units import convert, quantity_of
 
 CODES = Codes()

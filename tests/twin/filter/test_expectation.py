@@ -14,7 +14,7 @@ from twin.arrays import Floats
 from twin.filter.expectation import Expectation
 from twin.filter.expectation import expectation as of_output
 from twin.filter.quantiles import QUANTILES
-from twin.model.spec import ErrorSpec
+from twin.model.measured.error import ErrorSpec
 from twin.modelfile.library import load_model
 from twin.observation.observation import Observation
 from twin.observation.residual import at_levels, cdf

@@ -8,7 +8,8 @@ import numpy as np
 from scipy import stats
 
 from twin.arrays import Floats
-from twin.model.spec import NO_ERROR, ErrorSpec, OutputSpec
+from twin.model.measured.error import NO_ERROR, ErrorSpec
+from twin.model.spec import OutputSpec
 from twin.observation.observation import Observation
 
 NOTHING = ast.Constant(0.0)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from twin.arrays import Floats
-from twin.model.spec import ErrorSpec, OutlierSpec
+from twin.model.measured.error import ErrorSpec, OutlierSpec
 from twin.observation.information import censored_coordinates, coordinates
 from twin.observation.residual import at_levels, cdf, log_likelihood
 

@@ -10,7 +10,7 @@ import pytest
 from numpy.typing import NDArray
 from scipy import integrate, stats
 
-from twin.model.spec import ErrorSpec, OutlierSpec
+from twin.model.measured.error import ErrorSpec, OutlierSpec
 from twin.observation.observation import MeasuredValue
 from twin.observation.residual import (
     SMALLEST,

@@ -6,7 +6,8 @@ import tomllib
 
 import pytest
 
-from twin.model.spec import ErrorSpec, ModelError, OutlierSpec
+from twin.model.measured.error import ErrorSpec, OutlierSpec
+from twin.model.spec import ModelError
 from twin.model.table import Table
 from twin.observation.residual_error import read_error
 

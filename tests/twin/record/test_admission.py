@@ -23,9 +23,9 @@ from tests.twin.bedside import (
     vital,
     weight,
 )
-from twin.events import BadEvent, Enrolment, InputEvent, LabResult, PlannedDose
+from twin.events import VITAL_RANGES, BadEvent, Enrolment, InputEvent, LabResult, PlannedDose
 from twin.modelfile.library import load_model
-from twin.record.admission import LONGEST_HOURS, MOST_AMOUNT, MOST_FLOW, MOST_RATE, OTHER_ANALYTES, VITAL_RANGES, admit
+from twin.record.admission import LONGEST_HOURS, MOST_AMOUNT, MOST_FLOW, MOST_RATE, OTHER_ANALYTES, admit
 from twin.solver.settling import settles
 
 TOY = toys.absorption()

@@ -11,7 +11,8 @@ from scipy import stats
 
 from tests.twin.toys import LEVELS, SOURCE
 from twin.kernel.kernel import compile_model
-from twin.model.spec import ErrorSpec, Model, OutputSpec
+from twin.model.measured.error import ErrorSpec
+from twin.model.spec import Model, OutputSpec
 from twin.modelfile.reader import parse_model
 from twin.observation.observation import Observation
 from twin.study.calibration import (

@@ -13,7 +13,8 @@ from tests.twin.toys import ABSORPTION
 from twin.arrays import Floats
 from twin.events import event_id
 from twin.kernel.kernel import compile_model
-from twin.model.spec import ErrorSpec, Model
+from twin.model.measured.error import ErrorSpec
+from twin.model.spec import Model
 from twin.modelfile.reader import parse_model
 from twin.observation.observation import Observation
 from twin.randomness import generator

@@ -8,6 +8,18 @@ from twin.events.channels import VITALS, Channel
 from twin.events.envelope import ClinicalEnvelope, Name, Quantity
 from twin.events.story import received
 
+VITAL_RANGES: dict[str, tuple[str, float, float]] = {
+    "heart_rate": ("/min", 10, 350),
+    "spo2": ("1", 0.2, 1.0),
+    "body_temperature": ("Cel", 25, 45),
+    "systolic_bp": ("mm[Hg]", 20, 350),
+    "diastolic_bp": ("mm[Hg]", 10, 250),
+    "respiratory_rate": ("/min", 1, 120),
+    "body_weight": ("kg", 0.3, 500),
+    "steps": ("{steps}", 0, 200_000),
+}
+"""Unit and hard range of each channel; outside lies the impossible or a sensor's sentinel, not an ill patient."""
+
 
 class VitalSample(ClinicalEnvelope):
     """One reading of a wearable or monitor."""
@@ -17,7 +29,14 @@ class VitalSample(ClinicalEnvelope):
     kind: Literal["vital_sample"] = "vital_sample"
     device_id: Name
     channel: Literal[
-        "heart_rate", "spo2", "body_temperature", "systolic_bp", "diastolic_bp", "respiratory_rate", "steps"
+        "heart_rate",
+        "spo2",
+        "body_temperature",
+        "systolic_bp",
+        "diastolic_bp",
+        "respiratory_rate",
+        "body_weight",
+        "steps",
     ]
     value: Quantity
 

@@ -15,9 +15,10 @@ from twin.arrays import Floats
 from twin.filter.modes.descents import Response
 from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import Kernel
+from twin.model.measured.error import ErrorSpec
 from twin.observation import likelihood
 from twin.observation.kinds import kind_of
-from twin.observation.observation import Observation
+from twin.observation.observation import Observation, output_of
 from twin.solver.effects import without_drift
 from twin.solver.solver import Plans, Solver
 from twin.timeline.segments import Layout
@@ -71,7 +72,7 @@ class Responder:
         places: list[Floats] = []
         weights: list[Floats] = []
         for observation in self._single:
-            output = self.kernel.model.outputs[observation.output]
+            output = output_of(self.kernel.model.outputs, observation)
             rows = self.kernel.read(out[np.searchsorted(self.marks, observation.millis)], observation.output)
             around = [
                 self.kernel.read(out[at], observation.output) for at in np.searchsorted(self.marks, observation.moments)
@@ -98,11 +99,14 @@ class Responder:
 
     def _batched(self) -> tuple[_Batch, ...]:
         """What can be weighed together, in the order of the first value of each."""
-        outputs = self.kernel.model.outputs
+        alike: dict[tuple[int, ErrorSpec | None], list[Observation]] = {}
+        for observation in self.seen:
+            alike.setdefault((observation.output, observation.error), []).append(observation)
         found = [
             (batch, number)
-            for number, output in enumerate(outputs)
-            for batch in kind_of(output).batches(output, tuple(o for o in self.seen if o.output == number))
+            for (number, _), observations in alike.items()
+            for output in [output_of(self.kernel.model.outputs, observations[0])]
+            for batch in kind_of(output).batches(output, tuple(observations))
         ]
         at = {id(observation): i for i, observation in enumerate(self.seen)}
         found.sort(key=lambda one: at[id(one[0].observations[0])])

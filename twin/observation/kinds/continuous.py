@@ -1,7 +1,8 @@
 """A level, a volume, a pressure: a value that scatters around a prediction.
 
 The laws of the scatter are those of `twin.observation.residual`. In a model file ``expression`` is the prediction in
-``unit``, and ``error`` its scatter.
+``unit``, and ``error`` its scatter. With ``vital`` the readings of a wearable observe it too
+(`twin.observation.aggregate`).
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import numpy as np
 from twin.arrays import Floats
 from twin.model.spec import OutputSpec, StateSpec
 from twin.observation import information, residual
+from twin.observation.aggregate import read_vital
 from twin.observation.kind import Batch, OutputKind, OutputSection
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.residual_error import read_error, size_in_words
@@ -34,7 +36,8 @@ class Continuous(OutputKind):
         unit, expression = table.unit(), section.formula("expression")
         error = read_error(table.table("error"))
         molar_mass = table.optional_number("molar_mass", above=0)
-        return OutputSpec(section.name, unit, expression, error, section.aliases, molar_mass, self.name), ()
+        vital = read_vital(table, unit)
+        return OutputSpec(section.name, unit, expression, error, section.aliases, molar_mass, self.name, (), vital), ()
 
     def scatter_in_words(self, output: OutputSpec) -> str:
         return size_in_words(output.error)

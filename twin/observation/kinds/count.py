@@ -14,7 +14,8 @@ import numpy as np
 from scipy import special, stats
 
 from twin.arrays import Floats
-from twin.model.spec import ErrorSpec, OutputSpec, StateSpec
+from twin.model.measured.error import ErrorSpec
+from twin.model.spec import OutputSpec, StateSpec
 from twin.model.table import Table
 from twin.observation.kind import LEAST, OutputSection, not_whole
 from twin.observation.observation import MeasuredValue, Observation

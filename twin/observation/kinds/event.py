@@ -17,7 +17,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from twin.arrays import Floats
-from twin.model.spec import NO_ERROR, OutputSpec, StateSpec
+from twin.model.measured.error import NO_ERROR
+from twin.model.spec import OutputSpec, StateSpec
 from twin.observation.kind import LEAST, OutputKind, OutputSection, StatedFormula, not_whole
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.residual import SMALLEST

@@ -14,7 +14,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from twin.arrays import Floats
-from twin.model.spec import NO_ERROR, OutputSpec, StateSpec
+from twin.model.measured.error import NO_ERROR
+from twin.model.spec import OutputSpec, StateSpec
 from twin.observation.kind import OutputSection, StatedFormula, not_whole
 from twin.observation.observation import MeasuredValue
 from twin.observation.residual import SMALLEST

@@ -17,6 +17,7 @@ from twin.filter.expectation import pooled_expectation
 from twin.filter.learning import Assimilated
 from twin.filter.trunk import TrunkPosition
 from twin.model.spec import OutputSpec
+from twin.observation.observation import output_of
 from twin.timeline.pumps.silence import Hypothesis, Open
 from twin.timeline.timeline import Timeline
 
@@ -83,7 +84,9 @@ def met(
         after = [weight + one.log_evidence for weight, one in zip(weights, alike, strict=True)]
         observation = alike[0].observation
         share = shares(weights)
-        expected = pooled_expectation(outputs[observation.output], observation, share, [one.expected for one in alike])
+        expected = pooled_expectation(
+            output_of(outputs, observation), observation, share, [one.expected for one in alike]
+        )
         rows: Floats = np.concatenate([one.rows for one in alike], axis=-1)
         gained = log_total(after) - log_total(weights)
         yield replace(alike[0], rows=rows, expected=expected, log_evidence=gained)

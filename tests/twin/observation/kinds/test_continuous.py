@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin.observation.outcomes import LEVEL, look
-from twin.model.spec import ErrorKind, ErrorSpec
+from twin.model.measured.error import ErrorKind, ErrorSpec
 from twin.observation.information import censored_coordinates
 from twin.observation.kinds.continuous import KIND
 from twin.observation.observation import MeasuredValue, Observation

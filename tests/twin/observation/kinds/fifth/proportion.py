@@ -9,7 +9,8 @@ import numpy as np
 from scipy import stats
 
 from twin.arrays import Floats
-from twin.model.spec import NO_ERROR, OutputSpec, StateSpec
+from twin.model.measured.error import NO_ERROR
+from twin.model.spec import OutputSpec, StateSpec
 from twin.observation.kind import OutputKind, OutputSection, StatedFormula
 from twin.observation.observation import MeasuredValue, Observation
 
