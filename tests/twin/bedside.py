@@ -121,6 +121,11 @@ def cuff(hours: float, value: float, device: str = "cuff-1", **changes: Any) -> 
     return VitalSample(**_envelope(f"cuff {device}", hours) | fields | changes)
 
 
+def in_clinic(hours: float, value: float) -> LabResult:
+    """A systolic pressure that was measured singly, mmHg."""
+    return LabResult(**_envelope("pressure", hours), analyte="pressure", value=quantity(value, "mm[Hg]"))
+
+
 def bind(hours: float, device: str = "watch-1", every: float | None = 0.25, **changes: Any) -> DeviceAssociation:
     """A device is bound and promises to speak every so many hours."""
     promised = None if every is None else quantity(every, "h")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from scipy import special
 
 from tests.twin import toys
-from tests.twin.bedside import PATIENT, at, bind, clock, cuff, dose, finding, vital
+from tests.twin.bedside import PATIENT, at, bind, clock, cuff, dose, in_clinic, vital
 from tests.twin.longrun import moments, quadrature
 from tests.twin.patient.test_twin import assert_same_belief, groups_of, standing
 from twin import PatientTwin
@@ -71,7 +71,7 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
             value = told.value.model_copy(update={"value": 126.0 if mend == "corrected" else told.value.value})
             changes = {"event_id": f"mend {hour}", "status": mend, "replaces": told.event_id, "value": value}
             events.append(told.model_copy(update=changes))
-    events += [finding(h, "pressure", 130.0).model_copy(update={"value": told.value}) for h in draw(st.sets(quarters))]
+    events += [in_clinic(h, 134.0) for h in draw(st.sets(quarters, max_size=2))]
     events += [bind(0.0, "cuff-1"), vital(draw(quarters)), clock(draw(quarters)), clock(15)]
     return events
 

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.twin.bedside import count, level, ms, quantity
+from tests.twin import toys
+from tests.twin.bedside import count, cuff, in_clinic, level, ms, quantity
 from tests.twin.timeline.records import TOY, timeline
+from twin.kernel.kernel import compile_model
 from twin.model.spec import output_index
 from twin.observation.kinds.continuous import ZERO_COUNT_BELOW
+from twin.study.records import record_of
 from twin.timeline.observations import observations_of
+from twin.timeline.timeline import build
 
 
 def test_measured_outputs_are_found_by_name_and_alias_in_event_time_order() -> None:
@@ -35,3 +39,14 @@ def test_a_result_of_0_is_a_value_where_the_error_does_not_vanish_and_else_too_f
     model = replace(TOY.model, outputs=(TOY.model.outputs[0], additive))
     assert [o.below for o in observations_of([(ms(4), fact, ms(4))], model)] == [None]
     assert [o.below for o in observations_of([(ms(4), fact, ms(4))], TOY.model)] == [ZERO_COUNT_BELOW]
+
+
+def test_closed_windows_of_readings_are_values_in_the_middle_of_each_with_an_error_of_their_own() -> None:
+    model = toys.pressure(2)
+    told = [cuff(0.1, 120.0), cuff(1.9, 130.0), cuff(2.5, 140.0), cuff(4.5, 150.0), in_clinic(3, 131.0)]
+    line = build(record_of(told, model)[0], compile_model(model))
+    assert line is not None
+    assert [(o.millis, o.value, o.error is None) for o in line.observations] == [
+        (ms(1), 125.0, False), (ms(3), 131.0, True), (ms(3), 140.0, False),
+    ]  # fmt: skip
+    assert line.observations[0].error != line.observations[2].error, "two readings know more than one"

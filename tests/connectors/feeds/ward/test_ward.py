@@ -263,6 +263,25 @@ def test_vitals_are_plausible_and_have_gaps(busy: SimulatedWard, arrivals: tuple
     assert any(stored for patient in busy.patients for _, _, stored in patient.sensor_gaps)
 
 
+def test_a_model_with_an_output_for_a_vital_sign_says_what_the_cuff_reads() -> None:
+    pressed = SimulatedWard((load_model("ambulatory_bp_sheng2013"),), 1, START, seed=5, days=6.0, vitals_every=3600.0)
+    (patient,) = pressed.patients
+    read: dict[str, list[tuple[int, float]]] = defaultdict(list)
+    for arrival in pressed.arrivals():
+        if isinstance(arrival.event, VitalSample) and arrival.event.channel.endswith("bp"):
+            read[arrival.event.channel].append((to_millis(arrival.event.time), arrival.event.value.value))
+    assert set(read) == {"systolic_bp", "diastolic_bp"}
+    for output in patient.model.outputs:
+        assert output.vital is not None
+        times, values = (np.array(column) for column in zip(*read[output.vital.channel], strict=True))
+        assert 0.9 * 6 * 48 < len(times) <= 6 * 48
+        apart = values - np.interp(times, patient.grid, patient.truth[output.name])
+        assert abs(float(np.median(apart))) < 0.3 * output.error.additive
+        assert np.subtract(*np.percentile(apart, [84, 16])) / 2 == pytest.approx(output.error.additive, rel=0.25)
+        assert np.abs(apart).max() > 3 * output.error.additive, "now and then an artefact"
+    assert abs(len(list(pressed.arrivals())) / expected_events(pressed) - 1) < 0.1
+
+
 # --- laboratory ------------------------------------------------------------------------------------------------------
 
 
