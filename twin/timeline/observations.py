@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
 from twin.clock import HOUR_MS
 from twin.events import VITAL_RANGES, DrugLevel, LabResult
@@ -69,7 +71,13 @@ def aggregates_of(history: History, model: Model) -> list[Observation]:
 
 def in_order(facts: Sequence[Observation], aggregates: Sequence[Observation]) -> tuple[Observation, ...]:
     """Observations by time; at one instant what was measured singly comes first."""
-    return tuple(sorted((*facts, *aggregates), key=lambda one: one.millis)) if aggregates else tuple(facts)
+    if not aggregates:
+        return tuple(facts)
+    singly = Counter((one.millis, one.output) for one in facts)
+    numbered = (
+        replace(one, number=before) if (before := singly[one.millis, one.output]) else one for one in aggregates
+    )
+    return tuple(sorted((*facts, *numbered), key=lambda one: one.millis))
 
 
 def unmeasured(

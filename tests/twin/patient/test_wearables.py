@@ -95,17 +95,15 @@ def test_any_order_repetition_and_restart_end_in_the_same_bytes(events: list[Inp
 
 
 def test_a_window_is_observed_when_something_is_told_of_a_time_after_it() -> None:
-    twin = PatientTwin(PATIENT, MODEL, 48)
-    twin.observe([dose(0.0)])
-    assert all(twin.take(event) for event in readings(1, 0.25, 1)[1:])
+    twin = streamed([dose(0.0), *readings(1, 0.25, 1)])
     assert twin.belief.observations == 0
     assert not twin.take(clock(1.0))
     outputs = twin.observe([clock(1.0)]).outputs
     (met,) = (output for output in outputs if isinstance(output, Prediction))
     assert (met.output, met.time, twin.belief.observations) == ("pressure", at(0.5), 1)
-    (estimate,) = (output for output in outputs if isinstance(output, Estimate))
-    assert [(band.name, estimate.time) for band in estimate.outputs] == [("pressure", at(0.5))]
-    assert not [output for output in outputs if isinstance(output, Forecast)], "a wearable brings no forecast"
+    (estimate,) = (output for output in outputs if isinstance(output, Estimate) and output.time == at(0.5))
+    assert [band.name for band in estimate.outputs] == ["pressure"]
+    assert not [o for o in outputs if isinstance(o, Forecast) and o.time == at(0.5)], "a wearable brings no forecast"
 
 
 def test_a_late_reading_is_folded_in_like_any_late_datum_and_one_taken_back_is_withdrawn() -> None:
@@ -215,7 +213,7 @@ def test_weeks_of_readings_cost_the_same_each_week(monkeypatch: pytest.MonkeyPat
         np.testing.assert_allclose(found, weeks[1], atol=2)
     told = 7 * 24 * 3
     observed, builds, data, kept = weeks[1]
-    assert observed < 0.1 * told
+    assert observed <= 14 + 42 + 2 < 0.15 * told, "windows and estimates"
     assert builds <= data + 2
     assert (data, kept) == (14, 14 * 12)
 

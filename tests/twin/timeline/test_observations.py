@@ -49,4 +49,5 @@ def test_closed_windows_of_readings_are_values_in_the_middle_of_each_with_an_err
     assert [(o.millis, o.value, o.error is None) for o in line.observations] == [
         (ms(1), 125.0, False), (ms(3), 131.0, True), (ms(3), 140.0, False),
     ]  # fmt: skip
+    assert [o.number for o in line.observations] == [0, 0, 1]
     assert line.observations[0].error != line.observations[2].error, "two readings know more than one"
