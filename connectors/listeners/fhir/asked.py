@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile, ProfileError
-from connectors.listeners.fhir.entries import read_until
+from connectors.listeners.fhir.entries import AGAIN, read_until
 from connectors.listeners.fhir.server import Unusable, port_of, safe_address
 from connectors.protocols.fhir.reading import FACTS
 from connectors.services.ports import joined
@@ -78,6 +78,7 @@ class Asked:
             raise Unusable(f"the memory of source {profile.source!r} is of the server {known}: {mend}")
         memory.note(SERVER, profile.server)
         if self.again:
+            memory.note(AGAIN, str(int(memory.noted(AGAIN) or 0) + 1))
             for kind in FACTS:
                 memory.note(read_until(kind), self.since.isoformat() if self.since else "")
 

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, TypeVar
 
 import msgspec
 
+from connectors.facts.memory import Memory
 from connectors.listeners.fhir.server import instant_of
 from connectors.protocols.fhir.resource import local, member, text_of
 from twin.events import event_id
@@ -88,3 +89,12 @@ def in_groups(of: Iterable[_Any], size: int) -> Iterator[Sequence[_Any]]:
 def read_until(kind: str) -> tuple[str, ...]:
     """Under which a memory notes until when a kind has been read."""
     return ("fhir", "read", kind)
+
+
+AGAIN = ("fhir", "again")
+"""Under which a memory notes how often all has been read again."""
+
+
+def known_by(memory: Memory, patient: str) -> tuple[str, ...]:
+    """Under which a memory notes by what a Patient was identified, since all was last read again."""
+    return ("fhir", "patient", memory.noted(AGAIN), patient)

@@ -82,7 +82,7 @@ class Poller:
     rounds: int = 0
 
     def __post_init__(self) -> None:
-        self._references = References(self.server, self.intake.profile.servers)
+        self._references = References(self.server, self.intake.profile, self.intake.memory)
         self._seen: OrderedDict[tuple[str, str, str], None] = OrderedDict()
         self._whole: OrderedDict[str, None] = OrderedDict()
         self._complained: set[str] = set()

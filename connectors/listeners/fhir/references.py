@@ -15,9 +15,13 @@ from typing import Any
 
 import structlog
 
-from connectors.listeners.fhir.entries import in_groups, version_of
+from connectors.facts.fact import NotAFact
+from connectors.facts.memory import Memory
+from connectors.facts.profile import Profile
+from connectors.listeners.fhir.entries import in_groups, known_by, version_of
 from connectors.listeners.fhir.server import Gone, Server, Unusable
-from connectors.protocols.fhir.resource import Json, listed, member, placed, text_of
+from connectors.protocols.fhir.resource import Json, listed, member, placed, subjects_of, text_of
+from twin.events import event_id
 
 KEPT = {
     "Patient": ("identifier", "active", "link"),
@@ -47,13 +51,16 @@ class References:
 
     Args:
         server: that is asked.
-        servers: its addresses in references (`Profile.servers`).
+        profile: of the source: the server's addresses in references, and whose identifiers of a Patient count.
+        memory: of the source, which notes what each Patient was identified by.
         now: a monotonic clock in seconds.
     """
 
-    def __init__(self, server: Server, servers: tuple[str, ...], now: Callable[[], float] = monotonic) -> None:
+    def __init__(self, server: Server, profile: Profile, memory: Memory, now: Callable[[], float] = monotonic) -> None:
         self._server = server
-        self._servers = servers
+        self._profile = profile
+        self._servers = profile.servers
+        self._memory = memory
         self._now = now
         self._known: OrderedDict[str, tuple[float, bytes | None]] = OrderedDict()
 
@@ -115,12 +122,30 @@ class References:
                 except Unusable as error:
                     _log.warning("what is referred to cannot be read", kind=kind, why=str(error))
                     continue
-                there = {_name_of(body): entry(body) for body in found}
+                with self._memory.together():
+                    there = {_name_of(body): entry(body, doubtful=self._is_another(body)) for body in found}
                 for id_ in some:
                     name = f"{kind}/{id_}"
                     self._known[name] = (self._now() + KEPT_SECONDS, there.get(name))
         while len(self._known) > MOST_KEPT:
             self._known.popitem(last=False)
+
+    def _is_another(self, body: Json) -> bool:
+        """Whether a Patient is identified otherwise than before: the facts of two people may be under its name."""
+        pseudonyms = self._profile.pseudonyms
+        if body.get("resourceType") != "Patient" or not pseudonyms.authorities:
+            return False
+        try:
+            subject = pseudonyms.choose(subjects_of(body))
+        except NotAFact:
+            return False  # reading the fact says what is wrong
+        name, who = known_by(self._memory, text_of(body.get("id"))), event_id(subject.authority, subject.id)
+        noted = self._memory.noted(name)
+        if not noted:
+            self._memory.note(name, who)
+        elif noted != who:
+            _log.error("a Patient has another identifier than before; --again moves all that was told of it")
+        return bool(noted) and noted != who
 
     async def _reports(self, bodies: Sequence[Json]) -> dict[str, Json]:
         """The report that lists it, of each observation that lacks a time or a subject."""
@@ -162,10 +187,16 @@ class References:
         return found
 
 
-def entry(body: Json) -> bytes:
-    """A resource as an entry that is there to be referred to, with what is kept of it."""
+def entry(body: Json, *, doubtful: bool = False) -> bytes:
+    """A resource as an entry that is there to be referred to, with what is kept of it.
+
+    Args:
+        body: the resource.
+        doubtful: whether it is a Patient whose facts are to be refused.
+    """
     kind = text_of(body.get("resourceType"))
     kept = {name: body[name] for name in ("resourceType", "id", *KEPT[kind]) if name in body}
+    kept |= {"active": False} if doubtful else {}
     return json.dumps({"search": {"mode": "include"}, "resource": kept}).encode()
 
 

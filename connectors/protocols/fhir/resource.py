@@ -163,15 +163,10 @@ class Resource:
         subject = self.body.get("subject") or self.body.get("patient") or member(report, "subject")
         reference = text_of(member(subject, "reference"))
         server, said = placed(reference, self.servers)
-        found = []
         patient = self.refer(subject)
         if patient is not None and is_doubtful(patient):
             raise NotAFact("no_patient", DOUBTFUL)
-        identifiers = [*listed(member(patient, "identifier")), *listed([member(subject, "identifier")])]
-        for one in identifiers:
-            if value := text_of(one.get("value")):
-                code = next((text_of(c.get("code")) for c in listed(member(one, "type", "coding"))), "")
-                found.append(Subject(value, text_of(one.get("system")), code))
+        found = [*subjects_of(patient), *subjects_of({"identifier": [member(subject, "identifier")]})]
         if patient is not None and patient.get("resourceType") != "Patient":
             raise NotAFact("no_patient", "the subject is no Patient")
         if said and not said.startswith(("#", "urn:")):
@@ -205,7 +200,17 @@ class Deleted(NamedTuple):
     version: str
 
 
-DOUBTFUL = "a Patient that is not active, or linked to another; which one counts?"
+DOUBTFUL = "a Patient that is not active, linked to another, or identified otherwise than before; which one counts?"
+
+
+def subjects_of(patient: Json | None) -> list[Subject]:
+    """The identifiers of a Patient, each beside its authority."""
+    found = []
+    for one in listed(member(patient, "identifier")):
+        if value := text_of(one.get("value")):
+            code = next((text_of(c.get("code")) for c in listed(member(one, "type", "coding"))), "")
+            found.append(Subject(value, text_of(one.get("system")), code))
+    return found
 
 
 def is_doubtful(patient: Json) -> bool:

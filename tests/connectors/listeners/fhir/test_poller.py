@@ -19,6 +19,7 @@ from starlette.responses import Response
 from connectors.facts.memory import Memory
 from connectors.facts.patients import Pseudonyms
 from connectors.facts.profile import Profile
+from connectors.listeners.fhir.asked import Asked
 from connectors.listeners.fhir.entries import read_until
 from connectors.listeners.fhir.hooks import Hooks, subscribe
 from connectors.listeners.fhir.poller import Poller
@@ -161,6 +162,19 @@ def test_a_real_server_is_read_with_its_changes_deletions_references_and_pages(f
             await blind.turn()  # a server without histories, searched
             assert ward.told() == []
             assert "Observation" in blind.without_history
+
+            number = {"system": f"urn:ward:{ward.name}", "value": "18"}
+            await ward.put(ward.patient(identifier=[number]), of("renumbered", 8.5))
+            await again.turn()
+            assert ward.told() == []
+            Asked(fhir, datetime.now(UTC) - timedelta(minutes=5), again=True).remember(ward.memory, ward.profile)
+            moved = await ward.poller(stack)
+            await moved.turn()
+            there = ward.told()
+            assert {event.patient_id for event in there if event.status == "retracted"} == {first[0].patient_id}
+            stand = {event.patient_id for event in there if event.status != "retracted"}
+            assert len(stand | {first[0].patient_id}) == 2
+            assert 8.5 in [event.value.value for event in there if event.kind == "lab_result"]
 
             await ward.put(ward.patient(active=False), of("merged", 8.0))
             before = len(ward.kafka.letters())

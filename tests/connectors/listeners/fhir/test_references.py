@@ -11,9 +11,12 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import Response
 
+from connectors.facts.memory import Memory
+from connectors.facts.patients import Pseudonyms
 from connectors.listeners.fhir import references as module
 from connectors.listeners.fhir.references import KEPT_SECONDS, References
 from connectors.listeners.fhir.server import Server
+from tests.connectors.facts import sources
 from tests.connectors.listeners.fhir.asgi import client_of_tests, served
 from tests.connectors.listeners.fhir.stub import page, stub
 from tests.connectors.protocols.spoken import observation
@@ -24,6 +27,7 @@ PATIENT = {"resourceType": "Patient", "id": "p", "name": [{"family": "Geheim"}],
 
 def run(there: list[dict[str, Any]], body: Callable[[References, list[float]], Awaitable[None]]) -> list[str]:
     seen: list[str] = []
+    profile = sources.profile("fhir", servers=(OWN,), pseudonyms=Pseudonyms(sources.KEY, authorities=("urn:mrn",)))
 
     def answer(request: Request) -> Response:
         kind = request.url.path.split("/")[-1]
@@ -34,7 +38,7 @@ def run(there: list[dict[str, Any]], body: Callable[[References, list[float]], A
     async def all_of_it() -> None:
         clock = [0.0]
         async with served(stub(answer, seen)) as address, client_of_tests() as client:
-            await body(References(Server(f"{address}/fhir", client), (OWN,), lambda: clock[0]), clock)
+            await body(References(Server(f"{address}/fhir", client), profile, Memory(), lambda: clock[0]), clock)
 
     asyncio.run(asyncio.wait_for(all_of_it(), 60))
     return seen
@@ -106,3 +110,19 @@ def test_what_has_changed_is_asked_for_again_and_what_was_missed_is_known(monkey
         await references.beside([of(), of("a"), of("b")])
 
     assert len(run([PATIENT], body)) == 2
+
+
+def test_a_patient_who_is_identified_otherwise_than_before_is_in_doubt() -> None:
+    number = {"system": "urn:mrn", "value": "17"}
+    patient = {**PATIENT, "identifier": [number, {"system": "urn:other", "value": "1"}]}
+    there = [patient]
+
+    async def body(references: References, clock: list[float]) -> None:
+        for identifier, active in (([number], None), ([{"value": "9"}, number], None), ([], None),
+                                   ([number | {"value": "18"}], False)):  # fmt: skip
+            there[0] = patient | {"identifier": identifier}
+            clock[0] += KEPT_SECONDS + 1
+            ((entry,),) = await references.beside([of()])
+            assert json.loads(entry)["resource"].get("active") is active
+
+    run(there, body)
