@@ -34,7 +34,7 @@ def run_example(number: int, folder: Path) -> str:
     """What the Python example of that number prints when it is run as a script."""
     script = folder / "example.py"
     script.write_text(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[number], encoding="utf-8")
-    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=200, check=False)
+    done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -47,7 +47,7 @@ def test_the_first_python_example_runs_and_says_what_was_expected(tmp_path: Path
 def test_the_example_of_a_data_set_runs_as_a_script(tmp_path: Path) -> None:
     said = run_example(1, tmp_path).splitlines()
     assert said[0].split() == ["ID", "CL", "MTT", "OFV"]
-    assert len(said) == 4
+    assert len(said) == 3
 
 
 def test_the_readme_names_commands() -> None:
