@@ -34,6 +34,9 @@ UNSENT_SECONDS = 10.0
 USUAL = {"hl7": ("mllp", 2575)}
 """Protocols with a port of their own, and the command that listens there."""
 
+ASKED = {"mqtt": "broker", "fhir": "server"}
+"""Protocols whose ways in connect to somebody, where others listen."""
+
 EVERYWHERE = {"0.0.0.0": "127.0.0.1", "[::]": "[::1]"}
 """Where on this machine a door is reached that listens on every address."""
 
@@ -128,10 +131,13 @@ def _door(door: Plate, now: datetime) -> Iterator[Finding]:
     subject, sources = f"way in {door.protocol} {door.address}", ", ".join(door.sources)
     if not door.held:
         yield Finding(subject, f"was killed; {sources} is not heard", f"start 'dosetwin listen {door.protocol}' again")
-    elif not answers(_from_here(door.address)):
-        yield Finding(subject, f"runs for {sources}, but nobody answers there", "its log says why; start it again")
-    else:
+    elif answers(_from_here(door.address)):
         yield Finding(subject, f"answers, for {sources}")
+    elif asked := ASKED.get(door.protocol):
+        mend = "start it, or mend the way to it: what it keeps comes when it answers again"
+        yield Finding(subject, f"runs for {sources}, but the {asked} does not answer", mend)
+    else:
+        yield Finding(subject, f"runs for {sources}, but nobody answers there", "its log says why; start it again")
     for path in door.certificates:
         yield _certificate(Path(path), now)
 

@@ -137,6 +137,8 @@ def test_a_way_in_that_was_killed_or_that_nobody_reaches_is_named(memory: Path, 
     )
     with doorplate(memory, Plate("http", "127.0.0.1:1", ("lab-east",))):
         assert "nobody answers there" in found(None, memory)["way in http 127.0.0.1:1"].seen
+    with doorplate(memory, Plate("fhir", "127.0.0.1:1", ("ehr",))):
+        assert found(None, memory)["way in fhir 127.0.0.1:1"].seen == "runs for ehr, but the server does not answer"
     port = address.rpartition(":")[2]
     with doorplate(memory, Plate("http", f"0.0.0.0:{port}", ("lab-east",))):
         assert found(None, memory)[f"way in http 0.0.0.0:{port}"].well
