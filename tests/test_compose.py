@@ -14,6 +14,7 @@ import yaml
 from typer.main import get_command
 
 from connectors.facts.profile import PatientSettings
+from connectors.listeners.fhir.authorization import FhirSettings
 from connectors.services import influxdb, kafka
 from connectors.settings import PREFIX, Settings
 from connectors.sinks import sinks
@@ -22,10 +23,14 @@ from tests.places import ROOT
 
 SECRETS = {"DOSETWIN_INFLUX_TOKEN", "DOSETWIN_INFLUX_PASSWORD", "DOSETWIN_GRAFANA_PASSWORD"}
 
-OF_SOURCES = {"DOSETWIN_PATIENT_KEY": ":-", "DOSETWIN_SOURCES": ":-./sources"}
+OF_SOURCES = {
+    "DOSETWIN_PATIENT_KEY": ":-",
+    "DOSETWIN_SOURCES": ":-./sources",
+    "DOSETWIN_FHIR_CLIENT_ID": ":-",
+}
 """Needed by ways in alone, which say so; Compose would ask for them wherever it reads the file."""
 
-WAYS_IN = ["mllp", "http"]
+DOORS, WAYS_IN = ["mllp", "http"], ["mllp", "http", "mqtt", "fhir"]
 
 
 @pytest.fixture(scope="session")
@@ -67,16 +72,17 @@ def test_everything_that_the_main_job_needs_is_there(compose: dict[str, Any]) ->
         "operations",
         "console",
         *WAYS_IN,
+        "mosquitto",
         "ward",
     }
     profiles = {name: service["profiles"] for name, service in compose["services"].items() if "profiles" in service}
-    assert profiles == {name: [name] for name in (*WAYS_IN, "ward")}
+    assert profiles == {name: [name] for name in (*WAYS_IN, "ward")} | {"mosquitto": ["mqtt"]}
 
 
 def test_images_are_pinned_to_exact_versions_and_are_those_that_the_tests_run(compose: dict[str, Any]) -> None:
     images = {name: service["image"] for name, service in compose["services"].items()}
     for name, image in images.items():
-        assert re.fullmatch(r"[a-z/]+:\d+\.\d+\.\d+", image), f"{name}: {image}"
+        assert re.fullmatch(r"[a-z/-]+:\d+\.\d+\.\d+", image), f"{name}: {image}"
     assert images["kafka"] == f"apache/kafka:{kafka.VERSION}"
     assert images["influxdb"] == f"influxdb:{influxdb.VERSION}"
     for line in (ROOT / "Dockerfile").read_text().splitlines():
@@ -86,7 +92,7 @@ def test_images_are_pinned_to_exact_versions_and_are_those_that_the_tests_run(co
 
 def test_every_port_is_published_on_this_machine_only(compose: dict[str, Any]) -> None:
     ports = [port for service in compose["services"].values() for port in service.get("ports", [])]
-    assert len(ports) == 4 + len(WAYS_IN)
+    assert len(ports) == 4 + len([*DOORS, "mosquitto"])
     for port in ports:
         assert re.fullmatch(r"127\.0\.0\.1:\$\{DOSETWIN_\w+_PORT:-\d+\}:\d+", port), port
 
@@ -122,7 +128,7 @@ def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[st
 
 def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
-    known |= {PatientSettings.variable(field) for field in PatientSettings.model_fields}
+    known |= {part.variable(field) for part in (PatientSettings, FhirSettings) for field in part.model_fields}
     known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY", "DOSETWIN_CONSOLE_HOSTS"}
     for sink in sinks().offers:
         prefix = sink.Settings.model_config["env_prefix"]
@@ -151,7 +157,7 @@ def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -
 
 def test_servers_and_what_can_be_asked_have_health_checks(compose: dict[str, Any]) -> None:
     checked = {name for name, service in compose["services"].items() if "healthcheck" in service}
-    assert checked == {"kafka", "influxdb", "grafana", "worker", "sink", "operations", "console", *WAYS_IN}
+    assert checked == {"kafka", "influxdb", "grafana", "worker", "sink", "operations", "console", "mosquitto", *WAYS_IN}
     worker = compose["services"]["worker"]
     assert f":{worker['command'][-1]}/readyz" in worker["healthcheck"]["test"][-1]
 
@@ -162,10 +168,21 @@ def test_a_way_in_is_reached_where_its_port_is_published_and_keeps_what_it_remem
     for name in WAYS_IN:
         service = compose["services"][name]
         options = dict(itertools.pairwise(service["command"]))
-        assert service["ports"][0].endswith(f":{options['--port']}")
+        assert [port.rpartition(":")[2] for port in service.get("ports", [])] == (
+            [options["--port"]] if name in DOORS else []
+        )
         assert f":{options['--metrics-port']}/readyz" in service["healthcheck"]["test"][-1]
         assert f"{name}-memory:{options['--memory']}" in service["volumes"]
         assert options["--memory"] in made[1].split()  # its volume is private to our user from the start
+
+
+def test_the_broker_of_mqtt_keeps_what_comes_while_nobody_listens(compose: dict[str, Any]) -> None:
+    said = dict(line.split() for line in compose["configs"]["mosquitto"]["content"].splitlines())
+    service, options = (compose["services"][name] for name in ("mosquitto", "mqtt"))
+    assert [each["source"] for each in service["configs"]] == ["mosquitto"]
+    assert f"mosquitto:{said['persistence_location']}" in service["volumes"]
+    assert (said["persistence"], int(said["max_queued_messages"]) > 1000) == ("true", True)
+    assert f"mosquitto:{said['listener']}" in options["command"]
 
 
 def test_the_broker_is_configured_like_the_one_that_the_tests_run(compose: dict[str, Any]) -> None:

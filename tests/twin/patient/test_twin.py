@@ -563,7 +563,7 @@ def test_a_library_patient_in_any_order_of_arrival_is_the_same_patient() -> None
         level(1.5, 0.6, analyte="docetaxel"),
         *(count(24 * day, value) for day, value in [(4, 3.9), (7, 1.2)]),
         *(sample(minute / 60, 96.0, drug="docetaxel") for minute in range(5, 60, 5)),
-        *(vital(float(hour)) for hour in range(0, 192, 3)),
+        *(vital(float(hour)) for hour in range(0, 192, 6)),
     ]
     random = Random(5)
     ordered = PatientTwin(PATIENT, DOCETAXEL, 64)
