@@ -185,6 +185,8 @@ def _unheard(source: str, profile: Profile, doors: Sequence[Plate]) -> Finding:
     subject = f"way in of {source}"
     if profile.topics is not None:
         return Finding(subject, "none runs; 'dosetwin listen mqtt' takes what it publishes")
+    if profile.server:
+        return Finding(subject, f"none runs; 'dosetwin listen fhir' reads {profile.server}")
     if profile.protocol not in USUAL:
         return Finding(subject, "none runs")
     command, port = USUAL[profile.protocol]

@@ -30,7 +30,7 @@ import structlog
 
 from connectors.listeners.fhir.entries import Version, in_groups, read_until, version_of
 from connectors.listeners.fhir.references import References, entry, is_bare
-from connectors.listeners.fhir.server import Gone, Server, Unusable, entries_of
+from connectors.listeners.fhir.server import Gone, Page, Server, Unusable, entries_of
 from connectors.listeners.fhir.spool import Spool
 from connectors.listeners.intake import MOST_TOGETHER, Intake, NotSafe
 from connectors.protocols.fhir.reading import FACTS, read
@@ -190,19 +190,23 @@ class Poller:
         raise Unusable("its pages expire before the last has come; read a shorter time (--since) first")
 
     async def _clock(self, kind: str) -> datetime:
-        url = f"{kind}/_history" if self.histories[kind] else kind
-        try:
-            page = await self.server.page(url, {"_count": "1"})
-        except Gone:
-            raise Unusable(f"no {url}, which its CapabilityStatement has") from None
+        page = await self._first(kind, {"_count": "1"}, history=self.histories[kind])
         if page.clock is None:
             raise Unusable("neither Bundle.meta.lastUpdated nor a Date: its clock is not known")
         return page.clock
 
+    async def _first(self, kind: str, parameters: dict[str, str], *, history: bool) -> Page:
+        """The first page, which cannot have expired."""
+        url = f"{kind}/_history" if history else kind
+        try:
+            return await self.server.page(url, parameters)
+        except Gone:
+            raise Unusable(f"no {url}, which its CapabilityStatement has") from None
+
     async def _history(self, kind: str, since: datetime | None) -> datetime | None:
         """All versions since then; the server's clock when it was asked."""
         parameters = {"_count": str(self.count)} | ({"_since": _said(since)} if since else {})
-        page = await self.server.page(f"{kind}/_history", parameters)
+        page = await self._first(kind, parameters, history=True)
         clock, links = page.clock, set()
         with Spool(self.folder) as spool:
             spool.put(page.raw)
@@ -232,7 +236,10 @@ class Poller:
         while True:
             parameters = {"_sort": "_lastUpdated", "_count": str(self.count)}
             parameters |= {"_lastUpdated": f"ge{_said(at)}"} if at else {}
-            page = await self.server.page(url, parameters if url == kind else None)
+            if url == kind:
+                page = await self._first(kind, parameters, history=False)
+            else:
+                page = await self.server.page(url)
             clock = clock or page.clock
             versions = [found for one in page.entries if (found := version_of(one, kind, after=None)) is not None]
             await self._confirmed(kind, versions)

@@ -174,6 +174,8 @@ def test_a_source_without_a_way_in_has_its_port_looked_at(
     tmp_path: Path, memory: Path, address: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     profile(tmp_path, "ehr", "fhir")
+    with profile(tmp_path, "other-ehr", "fhir").open("a") as file:
+        file.write('server = "https://ehr.example/fhir"\n')
     profile(tmp_path, "lab-east")
     with profile(tmp_path, "pumps").open("a") as file:
         file.write('[mqtt]\ntopic = "ingest/{user}"\n')
@@ -181,6 +183,7 @@ def test_a_source_without_a_way_in_has_its_port_looked_at(
     monkeypatch.setattr(sources, "USUAL", {"hl7": ("mllp", port)})
     looked = found(tmp_path, memory)
     assert (looked["way in of ehr"].seen, looked["way in of ehr"].well) == ("none runs", True)
+    assert "'dosetwin listen fhir' reads https://ehr.example/fhir" in looked["way in of other-ehr"].seen
     assert "'dosetwin listen mqtt'" in looked["way in of pumps"].seen
     assert looked["way in of lab-east"].mend == "give 'dosetwin listen mllp' another --port"
     with doorplate(memory, Plate("mllp", address, ("lab-west",))):
