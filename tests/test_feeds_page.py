@@ -25,7 +25,7 @@ from tests.mosquitto import Mosquitto
 from tests.places import ROOT
 from tests.streams.test_listening import started, subscribes, surroundings_of, told
 from tests.streams.worker.forks import Forked
-from twin.events import decode
+from twin.events import DoseGiven, decode
 
 PAGE = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
 FILES = {found[0]: found[1] for found in re.findall(r"```toml\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)}
@@ -86,10 +86,12 @@ def test_the_tokens_are_a_file_of_them_once_the_digest_is_there(folder: Path) ->
     path = folder / "tokens.toml"
     path.write_text(path.read_text().replace('"..."', f'"{digest[1]}"'))
     (grant,) = read_grants(path, lambda: 0.0).each
-    example = re.search(r"-d '(\{.*?\})'", PAGE, re.DOTALL)
-    assert example is not None
-    event = decode(json.dumps(json.loads(example[1])).encode())
+    first, second = re.findall(r"-d '(\{.*?\})'", PAGE, re.DOTALL)
+    event = decode(json.dumps(json.loads(first)).encode())
     assert grant.forbids(event) == ""
+    cap = decode(json.dumps(json.loads(second)).encode())
+    assert isinstance(cap, DoseGiven)
+    assert cap.taken == 0.95
 
 
 def test_a_real_sender_is_answered_and_the_fact_is_in_kafka(folder: Path, kafka: str) -> None:

@@ -12,6 +12,8 @@
     device_from = "nearest"          # HL7: whose OBX-18 names a device: the nearest, or that of its "mds" (pump, rack),
                                      # "vmd", "channel"; or the attribute "sys_id" (MDC_ATTR_SYS_ID)
     device_repetition = 1            # HL7: which repetition of OBX-18
+    taken = 0.95                     # FHIR: probability that a dose by mouth or under the skin was taken, of a source
+                                     # that only knows that a bottle was opened; without it it was
     end_without_return = false       # MLLP: a frame ends with 0x1C, whatever follows
 
     [patients]
@@ -122,6 +124,7 @@ class _File(_Part):
     values_without_result: bool = False
     device_from: DeviceFrom = "nearest"
     device_repetition: int = Field(1, ge=1, le=9)
+    taken: Annotated[float, Field(gt=0, le=1)] | None = None
     end_without_return: bool = False
     patients: PatientsPart = PatientsPart()
     devices: DevicesPart = DevicesPart()
@@ -149,6 +152,7 @@ class Profile:
     values_without_result: bool = False
     device_from: DeviceFrom = "nearest"
     device_repetition: int = 1
+    taken: float | None = None
     end_without_return: bool = False
     units: dict[str, str] | None = None
     names: dict[str, str] | None = None
@@ -224,6 +228,7 @@ def read_profile(path: Path, key: bytes) -> Profile:
         values_without_result=said.values_without_result,
         device_from=said.device_from,
         device_repetition=said.device_repetition,
+        taken=said.taken,
         end_without_return=said.end_without_return,
         units=said.units,
         names=said.names,

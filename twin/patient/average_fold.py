@@ -246,6 +246,7 @@ class AverageFold:
             kernel_hash=",".join(one.kernel_hash for one in alone),
             model_weights=dict(zip(self._rivals.ids, shares(log_evidence).tolist(), strict=True)),
             running={drug: p for one in reversed(alone) for drug, p in (one.running or {}).items()} or None,
+            taken={drug: p for one in reversed(alone) for drug, p in (one.taken or {}).items()} or None,
             notes=tuple(dict.fromkeys(note for one in alone for note in one.notes or ())) or None,
         )
 

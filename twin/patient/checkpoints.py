@@ -12,6 +12,7 @@ from twin.filter.belief import condense
 from twin.filter.trunk import TrunkPosition
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
+from twin.timeline.pumps.taking import Uncertain
 
 BELIEFS_KEPT = 6
 """Rungs of the ladder that older points are thinned to, at growing distances: late events are folded in from one."""
@@ -29,6 +30,7 @@ class Point:
 
     While pumps are silent (``silence``) that is by the account that they run; ``rest`` is by each that they stopped.
     While it is in doubt when in a stretch something went in (``mismatch``) it is evenly; ``rest`` is early and late.
+    While it is in doubt whether doses were taken (``doses``) it is as is more likely; ``rest`` is each other way.
     """
 
     millis: int
@@ -40,6 +42,7 @@ class Point:
     silence: tuple[Open, ...] = ()
     rest: tuple[TrunkPosition, ...] = ()
     mismatch: Mismatch | None = None
+    doses: tuple[Uncertain, ...] = ()
 
     @property
     def positions(self) -> tuple[TrunkPosition, ...]:

@@ -24,6 +24,8 @@ from twin.solver.step_control import needs_doses, step_sizes_for
 from twin.timeline.difference import first_difference
 from twin.timeline.pumps.mismatch import Mismatch, newest
 from twin.timeline.pumps.silence import Hypothesis, Open, silent_from
+from twin.timeline.pumps.taking import Uncertain
+from twin.timeline.pumps.taking import newest as newest_doses
 from twin.timeline.timeline import Timeline, build
 
 NEVER = 2**62
@@ -198,6 +200,12 @@ class LiveRecord:
             return None
         return newest(one for drug in self.timeline.delivered.values() for one in drug.doubts)
 
+    def uncertain(self) -> tuple[Uncertain, ...]:
+        """The newest doses that may not have been taken, the oldest first, as the timeline stands."""
+        if self.timeline is None:
+            return ()
+        return newest_doses(one for drug in self.timeline.delivered.values() for one in drug.uncertain)
+
     def account(self, assumed: Hypothesis) -> Timeline:
         """The timeline if a hypothesis is true; it begins when the record does, whatever was delivered by then."""
         if assumed not in self._accounts:
@@ -280,5 +288,5 @@ def _can_wait(insertion: Insertion, event: InputEvent, folded: int | None) -> bo
     """Whether the timeline may stay until the next estimate: a dose given at once, after all that is folded."""
     if insertion.since is None:
         return True
-    plain = isinstance(event, DoseGiven) and event.duration is None and event.status == "final"
+    plain = isinstance(event, DoseGiven) and event.duration is None and event.status == "final" and event.taken is None
     return plain and folded is not None and insertion.since > folded

@@ -49,6 +49,7 @@ from twin.timeline.covariates import widened
 from twin.timeline.observations import unmeasured
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import RUNNING, Open, log_prior_of_rest, parted, spread
+from twin.timeline.pumps.taking import Uncertain, continued, ways
 from twin.timeline.timeline import Timeline
 
 
@@ -127,10 +128,11 @@ class ModelFold:
         self._quiet = None
         before, folded = self.record.timeline, self.points[-1].millis if self.points else None
         new = [event for event in events if not self.record.history.knows(event.event_id)]
-        doubt = self.record.doubt()
+        doubt, doses = self.record.doubt(), self.record.uncertain()
         received = self.record.receive(events, folded, self.due)
         moved = [one.since + 1 for one in (doubt, self.record.doubt()) if one is not None]
         moved = moved if doubt != self.record.doubt() else []
+        moved += [one.millis for one in {*doses} ^ {*self.record.uncertain()}]
         received = replace(received, since=earliest((received.since, self._misheard(), *moved)))
         if before is not None and folded is not None and received.since is not None:
             self._shake(before.looks(received.since, folded))
@@ -156,6 +158,14 @@ class ModelFold:
         """What is in doubt at ``millis`` beside a silence, which comes first."""
         return None if silence else self.record.mismatch(millis)
 
+    def _doses(self, before: Point, due: int) -> tuple[Uncertain, ...]:
+        """The doses of which it is in doubt at ``due`` whether they were taken, beside no other doubt.
+
+        One that was told while something else was in doubt is not any more: no account has parted for it.
+        """
+        known = self.record.uncertain()
+        return tuple(one for one in known if one in before.doses or before.millis < one.millis <= due)
+
     def settles(self, event: InputEvent) -> bool:
         """Whether an event is the word of a pump while one is silent."""
         silent = bool(self.points) and bool(self.points[-1].silence)
@@ -171,20 +181,29 @@ class ModelFold:
             timeline = self.up_to_date()
             return [Standing(RUNNING._replace(log_prior=0.0), timeline, self._beginning(timeline).position)]
         point = self.points[-1]
-        return self._standings(point, point.silence, point.mismatch, point.millis)
+        return self._standings(point, point.silence, point.mismatch, point.doses, point.millis)
 
     def weightiest(self) -> Standing:
         """The account that is most likely now; raises `ValueError` where there is no record."""
         return max(self.standings(), key=lambda one: one.log_weight)
 
-    def _standings(self, before: Point, silence: Sequence[Open], mismatch: Mismatch | None, due: int) -> list[Standing]:
+    def _standings(
+        self,
+        before: Point,
+        silence: Sequence[Open],
+        mismatch: Mismatch | None,
+        doses: Sequence[Uncertain],
+        due: int,
+    ) -> list[Standing]:
         """Where each account begins that has parted from the others by ``due`` (ms)."""
-        others = parted(silence, due) if mismatch is None else spread(mismatch)
+        others = ways(doses) if doses else parted(silence, due) if mismatch is None else spread(mismatch)
         first = RUNNING._replace(log_prior=log_prior_of_rest(others))
         found = [Standing(first, self.up_to_date(), before.position)]
-        rest = before.rest if before.mismatch == mismatch and bool(before.silence) == bool(silence) else ()
-        for number, one in enumerate(others):
-            position = rest[number] if number < len(rest) else before.position
+        alike = before.mismatch == mismatch and bool(before.silence) == bool(silence)
+        positions = before.positions if alike and bool(before.doses) <= bool(doses) else (before.position,)
+        for number, one in enumerate(others, start=1):
+            at = continued(one, before.doses) if doses else number
+            position = positions[at] if at < len(positions) else before.position
             found.append(Standing(one, self.record.account(one), position))
         return found
 
@@ -297,7 +316,8 @@ class ModelFold:
         before = self.points[-1] if self.points else self._beginning(self.up_to_date())
         silence = self.record.silent(due)
         mismatch = self._mismatch(silence, due)
-        standings = self._standings(before, silence, mismatch, due)
+        doses = () if silence or mismatch is not None else self._doses(before, due)
+        standings = self._standings(before, silence, mismatch, doses, due)
         weights = [one.log_weight for one in standings]
         standings, each = self._assimilate(standings, before.millis, due)
         learned = list(met(self.model.outputs, weights, each))
@@ -307,6 +327,7 @@ class ModelFold:
         reading = self._reader.read(
             standings,
             silence,
+            doses,
             self.record.history,
             self.record.orders,
             due,
@@ -317,7 +338,7 @@ class ModelFold:
         snapshot = reading.snapshot
         book, moved = advance(before.book, assess(snapshot), snapshot, settings(), self.model.hash)
         position, *rest = (one.position for one in standings)
-        self._keep(Point(due, position, book, reading.nadir, evidence, snapshot, silence, tuple(rest), mismatch))
+        self._keep(Point(due, position, book, reading.nadir, evidence, snapshot, silence, tuple(rest), mismatch, doses))
         published: list[Estimate | Forecast | Prediction] = [self._reader.prediction(one) for one in learned]
         published += [reading.estimate] if reading.forecast is None else [reading.estimate, reading.forecast]
         return ModelStep(tuple(published), moved, tuple(learned), reading)

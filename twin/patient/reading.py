@@ -32,7 +32,7 @@ from twin.filter.quantiles import pooled, quantiles
 from twin.filter.trunk import Trunk, TrunkPosition
 from twin.model.spec import OutputSpec, ToxicitySpec
 from twin.observation.observation import Observation
-from twin.patient.accounts.standing import Standing, log_total, running, shares
+from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
 from twin.patient.accounts.view import Exposed, View, mixed
 from twin.patient.bands import (
     exposure_reading,
@@ -51,6 +51,7 @@ from twin.solver.linear_system import individual_parameters
 from twin.timeline.delivery import Delivered
 from twin.timeline.planned_future import extended
 from twin.timeline.pumps.silence import Open
+from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Segment
 from twin.timeline.timeline import Timeline
 from twin.units import AMOUNT_UNIT, RATE_UNIT
@@ -93,6 +94,7 @@ class Reader:
         self,
         standings: Sequence[Standing],
         silence: Sequence[Open],
+        doses: Sequence[Uncertain],
         history: History,
         orders: Orders,
         millis: int,
@@ -103,7 +105,8 @@ class Reader:
     ) -> Reading:
         """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands.
 
-        It is the mixture of its accounts, ``standings``, while channels are silent (``silence``).
+        It is the mixture of its accounts, ``standings``, while channels are silent (``silence``) or it is in doubt
+        whether ``doses`` were taken.
         """
         share = shares([one.log_weight for one in standings])
         view = mixed([self._view(one.position, orders, one.timeline, millis, ahead=ahead) for one in standings], share)
@@ -120,7 +123,7 @@ class Reader:
                 outputs=forecast_bands(self._model, view.along, view.weight),
                 nadir=nadir,
             )
-        estimate = self._estimate(standings, share, silence, millis, view, exposures)
+        estimate = self._estimate(standings, share, silence, doses, millis, view, exposures)
         snapshot = self._snapshot(standings, share, history, orders, millis, exposures, view, nadir)
         snapshot = replace(snapshot, surprise=self._surprise(evidence))
         return Reading(estimate, forecast, snapshot, nadir, view)
@@ -184,6 +187,7 @@ class Reader:
         standings: Sequence[Standing],
         share: Sequence[float],
         silence: Sequence[Open],
+        doses: Sequence[Uncertain],
         millis: int,
         view: View,
         exposures: tuple[Exposure, ...],
@@ -204,6 +208,7 @@ class Reader:
             observations=belief.observations,
             kernel_hash=self._trunk.kernel.hash,
             running=running(standings, silence, millis),
+            taken=taken(standings, doses),
             notes=_notes(timeline, millis) or None,
         )
 

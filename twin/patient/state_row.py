@@ -35,6 +35,7 @@ from twin.record.readings.windows import ReadingWindows
 from twin.solver.effects import width
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
+from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
 ROW_VERSION = 10
@@ -94,6 +95,7 @@ class PointRow(msgspec.Struct, frozen=True, array_like=True):
     silence: tuple[Open, ...] = ()
     rest: tuple[int, ...] = ()
     mismatch: Mismatch | None = None
+    doses: tuple[Uncertain, ...] = ()
 
 
 class TwinRow(msgspec.Struct, frozen=True, array_like=True):
@@ -155,6 +157,7 @@ def pack_state(state: TwinState) -> bytes:
                     p.silence,
                     tuple(numbers[id(other.belief)] for other in p.rest),
                     p.mismatch,
+                    p.doses,
                 )
                 for p in state.points
                 if all(id(one.belief) in numbers for one in p.positions)
@@ -188,6 +191,7 @@ def unpack_state(raw: bytes, model: Model) -> TwinState:
             silence=p.silence,
             rest=tuple(positions[other] for other in p.rest),
             mismatch=p.mismatch,
+            doses=p.doses,
         )
         for p in row.points
     ]

@@ -19,6 +19,7 @@ from twin.timeline.pumps.channel import Channel, Standing, counted, held, last_o
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import RUNNING, Hypothesis, Open, silent_from
 from twin.timeline.pumps.steps import Steps, calmed, sum_of_steps, value_at
+from twin.timeline.pumps.taking import Uncertain, was_taken
 
 DAY_APART_MS = 20 * HOUR_MS
 """A dose this long after the beginning of a day is the next day's: daily doses are given up to 4 h early (assumed)."""
@@ -66,6 +67,7 @@ class Delivered:
         told_twice: recorded doses that pumps told of too; they are among the pulses and nothing else.
         opens: channels that ran when they were last heard.
         doubts: stretches of which it is in doubt when in them something went in.
+        uncertain: doses that may not have been taken; they are among the others where a hypothesis has them taken.
         stood: by device, when its counter told that it stands though it had said that it runs.
     """
 
@@ -79,6 +81,7 @@ class Delivered:
     told_twice: tuple[ToldTwice, ...] = ()
     opens: tuple[Open, ...] = ()
     doubts: tuple[Mismatch, ...] = ()
+    uncertain: tuple[Uncertain, ...] = ()
     stood: dict[str, tuple[Standing, ...]] = field(default_factory=dict)
 
     def rate_at(self, millis: int) -> float:
@@ -219,6 +222,10 @@ def delivered(
     found.told_twice = told_twice([_charted(m, d) for m, d in doses.values() if _may_be_pumped(d)], infusions)
     twice = {one.event_id for one in found.told_twice}
     for event_id, (millis, dose) in doses.items():
+        if (one := _uncertain(millis, dose)) is not None:
+            found.uncertain += (one,)
+            if not was_taken(one, assumed):
+                continue
         _record(found, millis, dose, pumped=event_id in twice)
     return with_rates(found)
 
@@ -265,7 +272,16 @@ def _record(found: Delivered, millis: int, dose: DoseGiven, *, pumped: bool) -> 
         found.recorded.append(Recorded(millis, millis + span, rate, dose.entrance, rated))
 
 
+def _uncertain(millis: int, dose: DoseGiven) -> Uncertain | None:
+    """A dose that may not have been taken."""
+    if dose.taken is None or dose.taken >= 1.0:
+        return None
+    return Uncertain(millis, dose.drug, dose.event_id, dose.taken)
+
+
 def _may_be_pumped(dose: DoseGiven) -> bool:
+    if dose.taken is not None and dose.taken < 1.0:
+        return False
     return dose.steady_every is None and (dose.route == "iv" or dose.device_id is not None)
 
 

@@ -137,6 +137,7 @@ def build(history: History, kernel: Kernel, assumed: Hypothesis = RUNNING, begun
     resets = np.array(sorted({millis for millis, _ in of(StateReset)}), dtype=np.int64)
     starts = [step[0] for drug in given.values() for step in drug.rate]
     starts += [impulse[0] for drug in given.values() for impulse in drug.impulses]
+    starts += [dose.millis for drug in given.values() for dose in drug.uncertain]
     starts += [o.moments[0] if o.moments else o.millis for o in observations]
     starts += [] if begun is None else [begun]
     if not starts:

@@ -30,6 +30,9 @@ ROUTES = {
 _PUSHES = {"417924000", "PUSH", "IVPUSH", "BOLUS", "129324003"}
 """Methods and routes by which an intravenous dose is given at once."""
 
+_BY_ONESELF = ("oral", "sc")
+"""Routes by which patients take a dose themselves, seen by nobody."""
+
 MOST_DOSES = 400
 """Doses of a plan."""
 
@@ -76,6 +79,8 @@ def read_given(resource: Resource, profile: Profile) -> Iterator[Found]:
             fields["duration"] = Quantity(value=hours, unit="h")
         elif route == "iv" and not _pushed(dosage):
             raise NotAFact("incomplete", "an infusion without its length: no 'effectivePeriod' with both ends")
+        if profile.taken is not None and route in _BY_ONESELF:
+            fields["taken"] = profile.taken
         subject = resource.subject(profile.pseudonyms)
         yield Fact(resource.key("dose"), "dose_given", fields, subject, start, place)
     except NotAFact as error:

@@ -34,6 +34,7 @@ values_without_result = true
 device_from = "sys_id"
 device_repetition = 2
 end_without_return = true
+taken = 0.9
 [patients]
 authorities = ["EAST"]
 types = ["MR"]
@@ -59,7 +60,7 @@ weight = "WT"
     assert (known.source, known.protocol, known.charset, known.test) == ("lab-east", "hl7", "8859/1", False)
     assert known.zone is not None
     assert (known.days, known.values_without_result, known.end_without_return) == (True, True, True)
-    assert (known.device_from, known.device_repetition) == ("sys_id", 2)
+    assert (known.device_from, known.device_repetition, known.taken) == ("sys_id", 2, 0.9)
     assert known.means == {"K/uL": "10*3/uL"}
     assay = known.codes.quantity([Coding("DOCE", "99LAB")])
     assert assay is not None

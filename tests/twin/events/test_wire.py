@@ -225,6 +225,8 @@ def _events_of(model: type[BaseModel], length: int) -> st.SearchStrategy[BaseMod
         fields["above_uloq"] = st.just(value=False)
     if issubclass(model, Covariate):
         fields["value"], fields["level"] = _value(Quantity, length), st.none()
+    if issubclass(model, DoseGiven):
+        fields["taken"] = st.none() | st.just(1.0)  # less is not for a dose in steady state
     if issubclass(model, Release):
         fields["begins"] = fields["ends"] = st.none()
     if issubclass(model, ClinicalEnvelope):

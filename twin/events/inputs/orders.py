@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from twin.events.channels import ORDERS, Channel
 from twin.events.envelope import ClinicalEnvelope, Frozen, Name, Quantity
@@ -22,6 +22,9 @@ class DoseGiven(ClinicalEnvelope):
     With ``state`` it enters that state of the model alone, else all that the drug enters by this route (NM-TRAN: CMT).
     An infusion that ``keeps`` its rate ends sooner where a part of the amount is not available (NM-TRAN: RATE); else it
     lasts as long as is recorded, at a lower rate.
+
+    ``taken`` is the probability that the patient took it, where only a bottle was opened or an injector unlocked;
+    without it, or of 1, the dose was seen.
     """
 
     sent_on: ClassVar[Channel] = ORDERS
@@ -35,6 +38,13 @@ class DoseGiven(ClinicalEnvelope):
     device_id: Name | None = None
     state: Name | None = None
     keeps: Literal["rate"] | None = None
+    taken: Annotated[float, Field(gt=0, le=1)] | None = None
+
+    @model_validator(mode="after")
+    def _a_steady_state_was_taken(self) -> DoseGiven:
+        if self.steady_every is not None and self.taken is not None and self.taken < 1:
+            raise ValueError("'taken' is of one dose; leave it out where 'steady_every' stands for those before it")
+        return self
 
     @property
     def entrance(self) -> str:

@@ -42,6 +42,7 @@ class Estimate(OutputEvent):
     ``model_weights`` are those of rival models whose average this is; such a twin has no parameters of its own.
     ``running``, while a pump is silent, is the probability by drug that it runs; all else is averaged over when it may
     have stopped.
+    ``taken``, while it is in doubt whether a dose was, is the probability by drug that the newest such dose was taken.
     ``notes`` say what of the present course was not counted as it was told.
     """
 
@@ -60,6 +61,7 @@ class Estimate(OutputEvent):
     kernel_hash: KernelHash
     model_weights: dict[Tag, Share] | None = None
     running: dict[Tag, Probability] | None = None
+    taken: dict[Tag, Probability] | None = None
     notes: tuple[Text, ...] | None = None
 
     @classmethod

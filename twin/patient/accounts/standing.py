@@ -19,6 +19,7 @@ from twin.filter.trunk import TrunkPosition
 from twin.model.spec import OutputSpec
 from twin.observation.observation import output_of
 from twin.timeline.pumps.silence import Hypothesis, Open
+from twin.timeline.pumps.taking import Uncertain, was_taken
 from twin.timeline.timeline import Timeline
 
 
@@ -63,6 +64,16 @@ def running(standings: Sequence[Standing], opens: Sequence[Open], millis: int) -
         of_drug = [one for one in opens if one.drug == drug]
         runs = [any(standing.runs(one, millis) for one in of_drug) for standing in standings]
         found[drug] = min(1.0, sum(part for part, still in zip(share, runs, strict=True) if still))
+    return found or None
+
+
+def taken(standings: Sequence[Standing], doses: Sequence[Uncertain]) -> dict[str, float] | None:
+    """By drug, the probability that the newest dose of it that is in doubt was taken; ``None`` where none is."""
+    share = shares([one.log_weight for one in standings])
+    found: dict[str, float] = {}
+    for dose in doses:  # the oldest first
+        took = [part for part, one in zip(share, standings, strict=True) if was_taken(dose, one.hypothesis)]
+        found[dose.drug] = min(1.0, sum(took))
     return found or None
 
 

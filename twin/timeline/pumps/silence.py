@@ -56,12 +56,14 @@ class Hypothesis(NamedTuple):
     Attributes:
         after: a silent pump stops so long after it fell silent (ms).
         where: what a counter found missing or too much lies there in the stretch ``of`` that is in doubt.
+        otherwise: ids of doses that were not what is more likely of them, taken or not (`twin.timeline.pumps.taking`).
     """
 
     after: int
     log_prior: float
     where: Where = "even"
     of: Mismatch | None = None
+    otherwise: tuple[str, ...] = ()
 
 
 def _survival(hours: float) -> float:

@@ -213,6 +213,16 @@ def test_a_plans_times_have_offsets_or_wait_for_the_profiles_zone() -> None:
     assert reason(request(**repeat(boundsPeriod=mixed))) == "contradictory"
 
 
+@pytest.mark.parametrize(("route", "taken"), [(ORAL, 0.95), (INTRAVENOUS, None)])
+def test_a_dose_by_oneself_is_as_sure_as_its_profile_says(route: dict[str, Any], taken: float | None) -> None:
+    (resource,) = each(raw(given(**dosage(route=route))), PROFILE)
+    assert isinstance(resource, Resource)
+    (found,) = read_given(resource, sources.profile("fhir", taken=0.95))
+    assert isinstance(found, Fact)
+    assert found.fields.get("taken") == taken
+    assert "taken" not in fact(given(**dosage(route=route))).fields
+
+
 def referring(**medication: Any) -> dict[str, Any]:
     said = given(contained=[{"resourceType": "Medication", "id": "m"} | medication])
     del said["medicationCodeableConcept"]
