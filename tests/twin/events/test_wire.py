@@ -21,6 +21,7 @@ from twin.events import (
     Band,
     ClinicalEnvelope,
     Covariate,
+    DoseGiven,
     Measurement,
     PumpDelivery,
     Quantity,
