@@ -86,7 +86,7 @@ def test_the_tokens_are_a_file_of_them_once_the_digest_is_there(folder: Path) ->
     path = folder / "tokens.toml"
     path.write_text(path.read_text().replace('"..."', f'"{digest[1]}"'))
     (grant,) = read_grants(path, lambda: 0.0).each
-    first, second = re.findall(r"-d '(\{.*?\})'", PAGE, re.DOTALL)
+    first, *_, second = re.findall(r"-d '(\{.*?\})'", PAGE, re.DOTALL)
     event = decode(json.dumps(json.loads(first)).encode())
     assert grant.forbids(event) == ""
     cap = decode(json.dumps(json.loads(second)).encode())
