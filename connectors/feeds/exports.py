@@ -40,6 +40,9 @@ MOST_TIMES = 300
 
 _SMALL = 1 << 20
 
+CHANNELS = {"weight": "body_weight"}
+"""What a reading's channel is called where it is not called as the quantity."""
+
 _PATIENT: TypeAdapter[str] = TypeAdapter(PatientId)
 
 
@@ -109,7 +112,7 @@ class Wearer:
     Attributes:
         patient: as the ward's models know them.
         source: of the events.
-        weight: what those models call a body's weight; empty where they have none.
+        weight: what those models call a body's weight; without it a weight is a reading of a scale.
         key: of the digests.
     """
 
@@ -125,8 +128,8 @@ class Wearer:
 
     def told(
         self, channel: str, value: float, unit: str, at: datetime, device: str, *, by_hand: bool = False
-    ) -> TimedEvent | None:
-        """The event of a reading in a unit of UCUM; None of a weight where no model has one.
+    ) -> TimedEvent:
+        """The event of a reading in a unit of UCUM; a weight is a characteristic where the ward's models have one.
 
         The same reading of a later export is the same event.
 
@@ -135,22 +138,18 @@ class Wearer:
         """
         known = known_quantities()[channel]
         read = quantity(value, unit, known.unit, means={}, low=known.low, high=known.high)
-        if known.kind == "covariate" and not self.weight:
-            return None
-        source = f"{self.source}/self-reported" if by_hand else self.source
-        name = event_id(self.source, self.patient, channel, device, to_millis(at), repr(read.value))
         said: dict[str, Any] = {
-            "event_id": name,
+            "event_id": event_id(self.source, self.patient, channel, device, to_millis(at), repr(read.value)),
             "patient_id": self.patient,
             "time": at,
-            "source": source,
+            "source": f"{self.source}/self-reported" if by_hand else self.source,
             "value": read,
         }
         event: InputEvent
-        if known.kind == "covariate":
+        if channel == "weight" and self.weight:
             event = Covariate(name=self.weight, **said)
         else:
-            event = VitalSample(device_id=device, channel=cast(Any, channel), **said)
+            event = VitalSample(device_id=device, channel=cast(Any, CHANNELS.get(channel, channel)), **said)
         return TimedEvent(to_millis(event.time), event)
 
 

@@ -67,7 +67,7 @@ def open_feed(
     *,
     patient: Annotated[str, "whose it is, as the ward's models know them"],
     zone: Annotated[str, "where the clock of files without offsets was (as Europe/Berlin)"] = "",
-    weight: Annotated[str, "what those models call a body's weight; without it weights are left out"] = "",
+    weight: Annotated[str, "what those models call a body's weight; without it a weight is a scale's reading"] = "",
     weight_unit: Annotated[str, "unit of weights in JSON, which they do not say: kg or [lb_av]"] = "",
     source: Annotated[str, "source of the events"] = "fitbit",
 ) -> Stream:
@@ -110,17 +110,12 @@ def _of_file(
             if row.note:
                 passed[row.note] += 1
                 continue
-            told = _told(row, series, person, zone)
+            yield _told(row, series, person, zone)
         except NotAFact as error:
             yield BadLine(number, refused(error), file)
-            continue
-        if told is None:
-            passed["a weight (give --weight the name that the ward's models have for it)"] += 1
-        else:
-            yield told
 
 
-def _told(row: Row, series: Series, person: Wearer, zone: ZoneInfo | None) -> TimedEvent | None:
+def _told(row: Row, series: Series, person: Wearer, zone: ZoneInfo | None) -> TimedEvent:
     at, _ = instant(row.at, zone)
     if series.channel == "steps":
         at += timedelta(minutes=1)  # of the minute that begins then

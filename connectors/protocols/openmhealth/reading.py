@@ -104,10 +104,13 @@ def _fact(
     uuid = header.get("uuid") or header.get("id")
     identity = (str(uuid),) if uuid else (subject.authority, subject.id, device, time.at.isoformat())
     fields: dict[str, object] = {"channel": measure.channel, "value": value, "device_id": device}
-    if measured.kind == "covariate":
+    kind = measured.kind
+    if measure.channel == "weight" and "weight" not in (profile.names or {}):
+        kind, fields = "vital_sample", fields | {"channel": "body_weight"}  # of a scale, where no model has it by name
+    elif kind == "covariate":
         fields = {"name": profile.named(measure.channel), "value": value}
     key = ("openmhealth", *identity, measure.channel)
-    return Fact(key, measured.kind, fields, subject, time, place, manner=_manner(header))
+    return Fact(key, kind, fields, subject, time, place, manner=_manner(header))
 
 
 def _is_number(value: object) -> bool:

@@ -134,7 +134,8 @@ def test_phone_and_watch_are_two_devices(tmp_path: Path) -> None:
 
 def test_a_weight_is_told_under_the_name_that_models_have(tmp_path: Path) -> None:
     path = export(tmp_path, record("BodyMass", 180, "lb"))
-    assert events(said(path)) == []
+    (reading,) = events(said(path))
+    assert reading.channel == "body_weight"
     (event,) = events(said(path, weight="WT"))
     assert (event.name, event.value.unit) == ("WT", "[lb_av]")
 

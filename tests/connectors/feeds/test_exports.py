@@ -69,17 +69,17 @@ def test_a_reading_is_the_same_event_in_a_later_export_and_another_of_another_de
     person = wearer("P-1", "apple-health", "WT")
     phone, watch = (person.device(model, "Eva's") for model in ("iPhone12,1", "Watch6,2"))
     told = [person.told("heart_rate", 71.0, "/min", NOON, device) for device in (phone, phone, watch)]
-    ids = [one and one.event.event_id for one in told]
+    ids = [one.event.event_id for one in told]
     assert ids[0] == ids[1] != ids[2]
     assert phone.startswith("iPhone12,1-")
     assert "Eva" not in phone
     assert wearer("P-1", "apple-health", "").device("", "x" * 99).startswith("device-")
 
 
-def test_a_weight_is_for_models_that_have_one() -> None:
-    assert wearer("P-1", "fitbit", "").told("weight", 80.0, "kg", NOON, "d") is None
+def test_a_weight_is_a_characteristic_for_models_that_have_one_and_else_a_reading() -> None:
+    told = wearer("P-1", "fitbit", "").told("weight", 80.0, "kg", NOON, "d")
+    assert told.event.model_dump()["channel"] == "body_weight"
     told = wearer("P-1", "fitbit", "WT").told("weight", 80.0, "kg", NOON, "d", by_hand=True)
-    assert told is not None
     assert (told.event.model_dump()["name"], told.event.source) == ("WT", "fitbit/self-reported")
     with pytest.raises(NotAFact, match="out_of_range"):
         wearer("P-1", "fitbit", "WT").told("weight", 80.0, "g", NOON, "d")

@@ -68,6 +68,8 @@ def test_a_weight_is_a_characteristic_under_the_name_of_the_wards_models() -> No
     (found,) = read(point("body_weight", 180, "lb"), names={"weight": "WT"})
     assert isinstance(found, Fact)
     assert (found.kind, found.fields) == ("covariate", {"name": "WT", "value": Quantity(value=180.0, unit="[lb_av]")})
+    scale = fact(point("body_weight", 80, "kg"))
+    assert (scale.kind, scale.fields["channel"]) == ("vital_sample", "body_weight")
 
 
 def test_the_first_version_of_steps_is_a_bare_number() -> None:
