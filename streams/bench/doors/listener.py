@@ -30,7 +30,7 @@ class Listening:
     Attributes:
         address: ``host:port``.
         spoken: the ward that it knows.
-        events: what the ward says, without end in sight.
+        events: what the ward says in a day, some 100,000.
     """
 
     address: str
@@ -62,7 +62,7 @@ def listening(bootstrap: str, protocol: str) -> Iterator[Listening]:
     (port,) = free_ports(1)
     address = f"127.0.0.1:{port}"
     with tempfile.TemporaryDirectory(prefix="dosetwin-bench-") as folder:
-        ward = open_feed(patients=PATIENTS, days=21.0, start="2026-03-02T00:00Z", speak=protocol, files=Path(folder),
+        ward = open_feed(patients=PATIENTS, days=1.0, start="2026-03-02T00:00Z", speak=protocol, files=Path(folder),
                          to=address if protocol == "hl7" else f"http://{address}")  # fmt: skip
         assert ward.spoken is not None
         given = write_source(ward.spoken)

@@ -32,8 +32,8 @@ WRITE = FhirWriter(
 
 
 def test_a_ward_is_read_as_it_was_said(tmp_path: Path) -> None:
-    ward = open_feed(patients=4, days=3.0, start="2026-03-02T23:55Z", speak="fhir", files=tmp_path,
-                     vitals_every=14400.0, pump_every=3600.0)  # fmt: skip
+    ward = open_feed(patients=2, days=3.0, start="2026-03-02T23:55Z", speak="fhir", files=tmp_path,
+                     vitals_every=43200.0, pump_every=3600.0)  # fmt: skip
     assert ward.spoken is not None
     write_source(ward.spoken)
     known = read_profile(tmp_path / PROFILE, b"")

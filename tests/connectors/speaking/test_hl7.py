@@ -38,7 +38,7 @@ def said(event: InputEvent) -> dict[str, object]:
 
 def test_a_ward_is_read_as_it_was_said(tmp_path: Path) -> None:
     start = "2026-03-02T23:55Z"  # a midnight is among its hours
-    ward = open_feed(patients=6, days=3.0, start=start, speak="hl7", files=tmp_path, vitals_every=14400.0,
+    ward = open_feed(patients=4, days=3.0, start=start, speak="hl7", files=tmp_path, vitals_every=43200.0,
                      pump_every=3600.0)  # fmt: skip
     assert ward.spoken is not None
     known = read_profile(write_source(ward.spoken), b"")
