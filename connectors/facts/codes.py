@@ -196,7 +196,13 @@ class Codes:
 
 
 def _says(word: str, name: str) -> bool:
-    return re.search(rf"\b{re.escape(word)}", name) is not None
+    return _begins_with(word).search(name) is not None
+
+
+@cache
+def _begins_with(word: str) -> re.Pattern[str]:
+    """Finds where a word of the tables begins."""
+    return re.compile(rf"\b{re.escape(word)}")
 
 
 def _split(coded: str) -> tuple[str, str]:
