@@ -20,12 +20,12 @@ from connectors.listeners.tokens import read_grants
 from connectors.services.ports import free_ports
 from streams.cli import app
 from tests import mosquitto
-from tests.connectors.listeners.test_intake import result
 from tests.mosquitto import Mosquitto
 from tests.places import ROOT
 from tests.streams.test_listening import started, subscribes, surroundings_of, told
 from tests.streams.worker.forks import Forked
-from twin.events import DoseGiven, decode
+from twin import PatientTwin, load_model
+from twin.events import DoseGiven, Enrolment, Estimate, decode
 
 PAGE = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
 FILES = {found[0]: found[1] for found in re.findall(r"```toml\n# (\S+)\n(.*?)```", PAGE, re.DOTALL)}
@@ -36,7 +36,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("DOSETWIN_PATIENT_KEY", "k" * 20)
     for name, text in FILES.items():
         (tmp_path / name).write_text(text)
-    (tmp_path / "result.hl7").write_bytes(result("1.2", unit="K/uL"))
+    message = re.search(r"```\n# result.hl7\n(.*?)```", PAGE, re.DOTALL)
+    assert message is not None
+    (tmp_path / "result.hl7").write_text(message[1])
     return tmp_path
 
 
@@ -53,6 +55,24 @@ def test_recorded_messages_are_checked_and_fed_as_it_says(folder: Path) -> None:
     out = folder / "events.ndjson"
     assert CliRunner().invoke(app, ["feed", "messages", profile, message, "--out", str(out)]).exit_code == 0
     assert decode(out.read_bytes().strip()).source == "lab-east"
+
+
+def test_a_patient_who_is_enrolled_as_it_says_has_an_estimate_from_the_first_fact(folder: Path) -> None:
+    checked = CliRunner().invoke(app, ["feed", "check", str(folder / "lab-east.toml"), str(folder / "result.hl7")])
+    patient = re.search(r" of (p[0-9a-f]{32}) at ", checked.stdout)
+    line = re.search(r"^echo '(.*)' > (enrolment.ndjson)$", PAGE, re.MULTILINE)
+    assert patient is not None
+    assert line is not None
+    (folder / line[2]).write_text(line[1].replace("PATIENT", patient[1]) + "\n")
+    out = folder / "events.ndjson"
+    assert CliRunner().invoke(app, ["feed", "ndjson", str(folder / line[2]), "--out", str(out)]).exit_code == 0
+    enrolment = decode(out.read_bytes().strip())
+    assert isinstance(enrolment, Enrolment)
+    told = ["feed", "messages", str(folder / "lab-east.toml"), str(folder / "result.hl7"), "--out", str(out)]
+    assert CliRunner().invoke(app, told).exit_code == 0
+    first = decode(out.read_bytes().strip())
+    twin = PatientTwin(enrolment.patient_id, load_model(enrolment.model), 100)
+    assert first.time in [one.time for one in twin.observe([first]).outputs if isinstance(one, Estimate)]
 
 
 def test_an_export_of_a_phone_and_a_file_of_pumps_are_fed_as_it_says(folder: Path) -> None:
