@@ -329,7 +329,7 @@ def test_a_reading_of_a_fhir_server_that_is_killed_at_any_moment_loses_nothing_a
             while kill < KILLS and time.monotonic() < until and not (log.exists() and log.stat().st_size > size):
                 time.sleep(0.001)  # until it has something to remember
             time.sleep(chance.random() * 0.1)
-            until = time.monotonic() + 120
+            until = time.monotonic() + 300
             while kill == KILLS and time.monotonic() < until:
                 if len({event.event_id for event in told(surroundings)}) >= len(finals + corrected + gone):
                     break
