@@ -5,11 +5,12 @@
 | `estimate` | patient, model, output, unit | q05 q25 median q75 q95 | event |
 | `parameter` | patient, model, parameter, unit | q05 … q95 | event |
 | `exposure` | patient, model, exposure, unit | so_far_q05 …, at_end_q05 …, target_low …, p_below, p_above | event |
-| `delivery` | patient, model, drug | rate_mg_per_h, delivered_mg, p_running | event |
+| `delivery` | patient, model, drug | rate_mg_per_h, delivered_mg, p_running, p_taken | event |
 | `health` | patient, model | ess, log_evidence, observations, model_hash, kernel_hash | event |
 | `model_weight` | patient, model, rival | weight | event |
 
-``p_running`` is the probability that a silent pump runs, and 1 or 0 where it is known whether anything does.
+``p_running`` is the probability that a silent pump runs, and 1 or 0 where it is known whether anything does;
+``p_taken`` that the newest dose that nobody saw taken was, and 1 where nothing is in doubt.
 
 Each point is what is believed of that time now, with ``rev`` and ``withdrawn``. As it was published then it stands in
 the measurement of that name with `_published` behind it, with ``rev`` and ``published``.
@@ -46,7 +47,9 @@ def _points(event: Estimate) -> Iterator[tuple[str, dict[str, str], Fields]]:
         if rate is not None or amount is not None:
             # Always said: a field that were left out would keep what was believed before the pump spoke again.
             running = None if rate is None else (event.running or {}).get(drug, float(rate > 0.0))
-            yield "delivery", {"drug": drug}, {"rate_mg_per_h": rate, "delivered_mg": amount, "p_running": running}
+            taken = (event.taken or {}).get(drug, 1.0)
+            delivered: Fields = {"rate_mg_per_h": rate, "delivered_mg": amount, "p_running": running, "p_taken": taken}
+            yield "delivery", {"drug": drug}, delivered
     health = {"ess": event.ess, "log_evidence": event.log_evidence, "observations": float(event.observations)}
     yield "health", {}, {**health, "model_hash": event.model_hash, "kernel_hash": event.kernel_hash}
     for rival, weight in (event.model_weights or {}).items():

@@ -94,6 +94,14 @@ def test_that_a_silent_pump_may_run_is_written_over_once_it_is_known() -> None:
         assert delivery.fields["p_running"] == written
 
 
+def test_that_a_dose_may_not_have_been_taken_is_written_over_once_it_is_known() -> None:
+    amount = {"6-MP": Quantity(value=50.0, unit="mg")}
+    for taken, written in (({"6-MP": 0.6}, 0.6), (None, 1.0)):
+        event = make.estimate(delivered_rate={}, delivered=amount).model_copy(update={"taken": taken})
+        delivery = next(point for point in points(event) if point.measurement == "delivery")
+        assert delivery.fields["p_taken"] == written
+
+
 def test_delivery_in_a_unit_that_is_no_amount_is_not_drawn() -> None:
     event = make.estimate(delivered_rate={"x": Quantity(value=1.0, unit="Cel")}, delivered={})
     assert "delivery" not in {point.measurement for point in points(event)}
