@@ -361,17 +361,24 @@ def unpack_history(raw: bytes) -> History:
     told.first, told.last = (_times(times) for times in row.told)
     history.holding.asked.update(row.asked)
     history.holding.judge()
-    for channel, length, times, ranks, values, gone in row.readings:
-        history.readings[channel] = ReadingWindows(
-            length,
-            array("q", _times(times)),
-            array("Q", np.frombuffer(ranks, dtype="<u8")),
-            array("d", np.frombuffer(values, dtype="<f8")),
-            set(np.frombuffer(gone, dtype="<u8").tolist()),
-        )
+    for channel, length, *columns in row.readings:
+        history.readings[channel] = _unpack_windows(length, *columns)
     history.recent.update(row.recent)
     history.reported = row.reported
     return history
+
+
+def _unpack_windows(length: int, times: bytes, ranks: bytes, values: bytes, gone: bytes) -> ReadingWindows:
+    """Readings by windows; raises `UnreadableState` where the columns are not of one length."""
+    if length < 1 or not len(times) == len(ranks) == len(values) or any(len(c) % 8 for c in (times, gone)):
+        raise UnreadableState("damaged history: its readings do not each have a time, a rank and a value")
+    return ReadingWindows(
+        length,
+        array("q", _times(times)),
+        array("Q", np.frombuffer(ranks, dtype="<u8")),
+        array("d", np.frombuffer(values, dtype="<f8")),
+        set(np.frombuffer(gone, dtype="<u8").tolist()),
+    )
 
 
 def _inflated(raw: bytes, most: int, what: str) -> bytes:

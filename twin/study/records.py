@@ -32,4 +32,9 @@ def record_of(events: Iterable[InputEvent], model: Model) -> tuple[History, tupl
         if held:
             said = f"{held} reports of {device} lie too far from the rest of the record; set its clock and correct them"
             refused.append(BadEvent("held", said))
+    for channel, windows in history.readings.items():
+        held = sum(holding.now.covers(millis) for millis in windows.times)
+        if held:
+            said = f"{held} readings of {channel} lie too far from the rest of the record; set their device's clock"
+            refused.append(BadEvent("held", said))
     return history, tuple(refused)

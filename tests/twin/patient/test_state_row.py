@@ -22,8 +22,10 @@ from tests.twin.bedside import (
     clock,
     count,
     covariate,
+    cuff,
     dose,
     level,
+    ms,
     plan,
     sample,
     start,
@@ -34,6 +36,7 @@ from tests.twin.bedside import (
 )
 from twin import PatientTwin, load_model
 from twin.arrays import storable
+from twin.clock import HOUR_MS
 from twin.events import InputEvent, PumpDelivery
 from twin.filter.belief import Belief, prior
 from twin.patient.checkpoints import Point
@@ -117,6 +120,22 @@ def test_a_history_comes_back_whole() -> None:
     assert list(back.compact()) == list(history.compact())
     assert list(back.effective()) == list(history.effective())
     assert [back.insert(event).outcome for event in EVENTS if not isinstance(event, PumpDelivery)] == ["duplicate"] * 11
+
+
+def test_readings_come_back_whole_and_columns_that_do_not_fit_are_refused() -> None:
+    history = History()
+    mended = cuff(0.4, 130.0, event_id="mend", status="corrected", replaces="cuff cuff-1 0.2")
+    for event in (cuff(0.1, 120.0), cuff(0.2, 300.0), mended, cuff(1.5, 125.0)):
+        history.insert(event, windows={"systolic_bp": HOUR_MS})
+    packed = pack_history(history)
+    back = unpack_history(packed)
+    assert back.readings == history.readings
+    assert list(back.readings["systolic_bp"].closed(ms(1))) == list(history.readings["systolic_bp"].closed(ms(1)))
+    row = msgspec.msgpack.decode(zlib.decompress(packed))
+    assert row[6][0][0] == "systolic_bp"
+    row[6][0][3] = row[6][0][3][:-8]
+    with pytest.raises(UnreadableState, match="its readings do not each have a time, a rank and a value"):
+        unpack_history(zlib.compress(msgspec.msgpack.encode(row)))
 
 
 @settings(max_examples=50)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from tests.twin import toys
-from tests.twin.bedside import dose, level, sample
+from tests.twin.bedside import cuff, dose, level, sample
 from tests.twin.record.test_holding import OLD, enrolment
 from twin.study.records import record_of
 
@@ -18,3 +18,9 @@ def test_what_is_held_is_told_like_what_is_refused() -> None:
     assert "more than half a year before the rest of the record" in refused[1].detail
     assert "1 reports of pump-2" in refused[2].detail
     assert [fact.event_id for _, fact in history.effective()] == ["enrolment 0", "dose 1"]
+
+
+def test_readings_that_are_held_are_told_by_their_channel() -> None:
+    history, refused = record_of([enrolment(), dose(1), cuff(2, 120.0), cuff(OLD, 90.0)], toys.pressure())
+    assert [(bad.reason, bad.detail.split(" lie ")[0]) for bad in refused] == [("held", "1 readings of systolic_bp")]
+    assert len(history.readings["systolic_bp"].times) == 2

@@ -49,7 +49,7 @@ class ReadingWindows:
     ranks: array[int] = field(default_factory=lambda: array("Q"))
     values: array[float] = field(default_factory=lambda: array("d"))
     gone: set[int] = field(default_factory=set)
-    _summed: dict[int, Summary | None] = field(default_factory=dict)
+    _summed: dict[int, Summary | None] = field(default_factory=dict, compare=False)
 
     def end_of(self, millis: int) -> int:
         """When the window of an instant is closed (both ms)."""
