@@ -160,7 +160,7 @@ class LiveRecord:
         """Take in what is only `repeated`."""
         self.history.repeat(*repeated, self._windows)
         reading = repeated.reading
-        if isinstance(reading, VitalSample) and reading.channel in self._windows:
+        if self._windows and isinstance(reading, VitalSample) and reading.channel in self._windows:
             self._closing = min(self._closing, self.history.readings[reading.channel].end_of(repeated.millis))
 
     def up_to_date(self) -> Timeline:

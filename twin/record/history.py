@@ -220,7 +220,7 @@ class History:
             return known
         millis, held = to_millis(event.time), self.holding.now
         late = self.newest is not None and millis <= self.newest
-        if isinstance(event, VitalSample) and event.channel in windows:
+        if windows and isinstance(event, VitalSample) and event.channel in windows:
             outcome = self._place_reading(event, millis, windows[event.channel])
             if outcome.outcome == "new":
                 self._remember(event)
@@ -261,7 +261,7 @@ class History:
             line = self.samples[event.device_id, event.drug]
             line.times.append(millis)
             line.rates.append(0.0 if sample_rate is None else sample_rate)
-        elif isinstance(event, VitalSample) and event.channel in windows:
+        elif windows and isinstance(event, VitalSample) and event.channel in windows:
             self._place_reading(event, millis, windows[event.channel])
         self._remember(event)
         self._hear(event, millis)
