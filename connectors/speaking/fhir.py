@@ -104,8 +104,8 @@ class FhirWriter:
 
 def _administration(event: DoseGiven) -> dict[str, Any] | None:
     """A dose that was given, where it has an amount of mass, and takes time only into a vein."""
-    special = (event.steady_every, event.device_id, event.state, event.keeps)
-    if special != (None, None, None, None) or not _is_mass(event.amount):
+    special = (event.steady_every, event.device_id, event.state, event.keeps, event.taken)
+    if any(one is not None for one in special) or not _is_mass(event.amount):
         return None
     if event.status not in ("final", "retracted"):
         return None

@@ -91,6 +91,7 @@ def test_a_later_telling_is_of_the_same_resource() -> None:
         (LabResult, {"draw_time_sd": Quantity(value=1.0, unit="h")}),
         (VitalSample, {"value": Quantity(value=5000.0, unit="/min")}),
         (DoseGiven, {"keeps": "rate"}),
+        (DoseGiven, {"taken": 0.9}),
         (DoseGiven, {"device_id": "pump-1"}),
         (DoseGiven, {"amount": Quantity(value=1.0, unit="mL")}),
         (DoseGiven, {"duration": Quantity(value=0.1234567891, unit="h")}),

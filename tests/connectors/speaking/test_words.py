@@ -7,7 +7,17 @@ import pytest
 from connectors.facts.codes import Coding
 from connectors.feeds.stream import Measured
 from connectors.speaking.words import OWN, Words, hospital_number, is_plain
-from twin.events import Covariate, DrugLevel, LabResult, Quantity, VitalSample
+from twin.events import (
+    ClinicalEnvelope,
+    Covariate,
+    DoseGiven,
+    DrugLevel,
+    LabResult,
+    PumpDelivery,
+    PumpTotals,
+    Quantity,
+    VitalSample,
+)
 
 WORDS = Words(
     [
@@ -55,6 +65,23 @@ def test_a_result_is_plain_where_its_limit_is_its_value() -> None:
     assert is_plain(LEVEL.model_copy(update=at_limit))
     assert not is_plain(LEVEL.model_copy(update={"below_lloq": True}))
     assert not is_plain(LEVEL.model_copy(update={"draw_time_sd": Quantity(value=1.0, unit="h")}))
+
+
+def test_no_event_has_a_field_that_no_writer_knows() -> None:
+    """A new field is said, or what has it is left to our own JSON: else it would be lost without a word."""
+    result = {"analyte", "value", "lloq", "below_lloq", "uloq", "above_uloq", "draw_time_sd"}
+    pump = {"device_id", "drug", "concentration"}
+    known = {
+        LabResult: {*result, "loinc"},
+        DrugLevel: result,
+        Covariate: {"name", "value", "level"},
+        VitalSample: {"device_id", "channel", "value"},
+        PumpDelivery: {*pump, "phase", "delivery_status", "rate", "programmed_rate", "not_delivering_reason"},
+        PumpTotals: {*pump, "delivered"},
+        DoseGiven: {"drug", "route", "amount", "duration", "steady_every", "device_id", "state", "keeps", "taken"},
+    }
+    for kind, fields in known.items():
+        assert set(kind.model_fields) - set(ClinicalEnvelope.model_fields) - {"kind"} == fields
 
 
 def test_a_hospitals_number_is_no_pseudonym() -> None:
