@@ -14,6 +14,7 @@ from typing import NamedTuple
 from twin.clock import HOUR_MS
 from twin.events import BadEvent, DoseGiven, InputEvent, PumpDelivery, Rejected, VitalSample, to_millis
 from twin.kernel.kernel import Kernel
+from twin.model.spec import OutputSpec
 from twin.patient.fold import earliest
 from twin.record.admission import admit
 from twin.record.history import History, Insertion, Reading, SampleLine
@@ -22,6 +23,7 @@ from twin.record.recording import insert_event, sample_rate, windows_of
 from twin.solver.settling import settles
 from twin.solver.step_control import needs_doses, step_sizes_for
 from twin.timeline.difference import first_difference
+from twin.timeline.observations import unmeasured
 from twin.timeline.pumps.mismatch import Mismatch, newest
 from twin.timeline.pumps.silence import Hypothesis, Open, silent_from
 from twin.timeline.pumps.taking import Uncertain
@@ -90,6 +92,7 @@ class LiveRecord:
         self._waiting = False
         self._windows = windows_of(kernel.model)
         self._closing: int = NEVER
+        self._gone: set[tuple[int, int]] = set()
         self._accounts: dict[Hypothesis, Timeline] = {}
         self._rebuild(None)
 
@@ -174,6 +177,13 @@ class LiveRecord:
         if self.timeline is None:
             raise ValueError(f"the record of {self._patient_id!r} holds nothing that a belief could rest on")
         return self.timeline
+
+    def unmeasured(self, millis: int) -> tuple[OutputSpec, ...]:
+        """Outputs of which a value was told of ``millis``, or summed up readings there, and none counts."""
+        gone = {one for one in self._gone if one[0] == millis}
+        self._gone -= gone
+        counted = () if self.timeline is None else self.timeline.observations
+        return unmeasured(self.history, counted, self._kernel.model, millis, [number for _, number in sorted(gone)])
 
     def silent(self, millis: int) -> tuple[Open, ...]:
         """Channels that are silent at ``millis``, whose next word nobody told yet."""
@@ -273,7 +283,10 @@ class LiveRecord:
         if old is None or step_sizes != self.step_sizes:
             self.step_sizes = step_sizes
             return earliest((since, self.timeline.start))
-        return earliest((since, first_difference(old, self.timeline)))
+        since = earliest((since, first_difference(old, self.timeline)))
+        if self._windows and since is not None:  # a late reading moves the time that its window stands at
+            self._gone |= old.summed_up(since) - self.timeline.summed_up(since)
+        return since
 
 
 def _heard(told: Open, line: SampleLine | None) -> Open:

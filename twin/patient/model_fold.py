@@ -46,7 +46,6 @@ from twin.patient.state_row import TwinState
 from twin.record.history import History
 from twin.record.silence import at_full_pace, next_estimate
 from twin.timeline.covariates import widened
-from twin.timeline.observations import unmeasured
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import RUNNING, Open, log_prior_of_rest, parted, spread
 from twin.timeline.pumps.taking import Uncertain, continued, ways
@@ -220,8 +219,7 @@ class ModelFold:
 
     def unmeasured(self, millis: int) -> tuple[OutputSpec, ...]:
         """Outputs of which a value was told to be measured at ``millis``, and none counts."""
-        timeline = self.record.timeline
-        return unmeasured(self.record.history, timeline.observations if timeline else (), self.model, millis)
+        return self.record.unmeasured(millis)
 
     def withdrawn(self, said: Iterable[OutputEvent]) -> list[Withdrawn]:
         """What has no reason any more, as what was received shows, after all that is ``said`` again."""

@@ -53,7 +53,8 @@ def observations_of(facts: Iterable[Placed], model: Model) -> tuple[Observation,
 def aggregates_of(history: History, model: Model) -> list[Observation]:
     """What readings of vital signs say of the outputs that they observe: of each closed window one value.
 
-    It stands in the middle of its window, and is not known before anything is told of a time at or after its end.
+    It stands at the mean time of its readings, and is not known before anything is told of a time at or after the end
+    of their window.
     """
     newest, found = history.newest, list[Observation]()
     for number, output in enumerate(model.outputs):
@@ -61,11 +62,11 @@ def aggregates_of(history: History, model: Model) -> list[Observation]:
         if vital is None or newest is None or vital.channel not in history.readings:
             continue
         unit, length = VITAL_RANGES[vital.channel][0], vital.window_ms
-        for begin, readings in history.readings[vital.channel].closed(newest, history.holding.now):
+        for begin, millis, readings in history.readings[vital.channel].closed(newest, history.holding.now):
             told = in_unit(readings, unit, output.unit)
             name = f"{vital.channel} {length} {begin}"
             error = error_of(output.error, vital, told)
-            found.append(Observation(begin + length // 2, name, number, told.median, error=error))
+            found.append(Observation(millis, name, number, told.median, error=error))
     return found
 
 
@@ -81,7 +82,7 @@ def in_order(facts: Sequence[Observation], aggregates: Sequence[Observation]) ->
 
 
 def unmeasured(
-    history: History, observations: Sequence[Observation], model: Model, millis: int
+    history: History, observations: Sequence[Observation], model: Model, millis: int, gone: Sequence[int] = ()
 ) -> tuple[OutputSpec, ...]:
     """Outputs of which something was told that was measured at ``millis``, and no value of it counts.
 
@@ -90,6 +91,7 @@ def unmeasured(
         observations: those that count, by time.
         model: whose outputs.
         millis: when it was told to have been measured.
+        gone: outputs of which something summed up readings there.
     """
     at = bisect_left(observations, millis, key=lambda observation: observation.millis)
     counted = set()
@@ -105,12 +107,7 @@ def unmeasured(
         number = output_index(model, fact.analyte) if isinstance(fact, DrugLevel | LabResult) else None
         if number is not None and number not in counted:
             told[number] = None
-    for number, output in enumerate(model.outputs):
-        windows = None if output.vital is None else history.readings.get(output.vital.channel)
-        if windows is not None and number not in counted:
-            begin = millis - windows.length // 2
-            if begin % windows.length == 0 and windows.has_window(begin):
-                told[number] = None
+    told |= dict.fromkeys(number for number in gone if number not in counted)
     return tuple(model.outputs[number] for number in told)
 
 

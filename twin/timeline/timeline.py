@@ -101,6 +101,11 @@ class Timeline:
         end = bisect_right(self.observations, last, key=lambda observation: observation.millis)
         return {*self.turns[low:high].tolist(), *(o.millis for o in self.observations[begin:end])}
 
+    def summed_up(self, since: int) -> set[tuple[int, int]]:
+        """Time (ms) and output of what sums up readings, from ``since`` (ms) on."""
+        begin = bisect_left(self.observations, since, key=lambda observation: observation.millis)
+        return {(o.millis, o.output) for o in self.observations[begin:] if o.error is not None}
+
     @functools.cached_property
     def restarts(self) -> NDArray[np.int64]:
         """Distinct ms at which all states are set: to their initial values or to a steady state, sorted."""

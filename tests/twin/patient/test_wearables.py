@@ -100,23 +100,28 @@ def test_a_window_is_observed_when_something_is_told_of_a_time_after_it() -> Non
     assert not twin.take(clock(1.0))
     outputs = twin.observe([clock(1.0)]).outputs
     (met,) = (output for output in outputs if isinstance(output, Prediction))
-    assert (met.output, met.time, twin.belief.observations) == ("pressure", at(0.5), 1)
-    (estimate,) = (output for output in outputs if isinstance(output, Estimate) and output.time == at(0.5))
+    assert (met.output, met.time, twin.belief.observations) == ("pressure", at(0.375), 1)
+    (estimate,) = (output for output in outputs if isinstance(output, Estimate) and output.time == at(0.375))
     assert [band.name for band in estimate.outputs] == ["pressure"]
-    assert not [o for o in outputs if isinstance(o, Forecast) and o.time == at(0.5)], "a wearable brings no forecast"
+    assert not [o for o in outputs if isinstance(o, Forecast) and o.time == at(0.375)], "a wearable brings no forecast"
 
 
 def test_a_late_reading_is_folded_in_like_any_late_datum_and_one_taken_back_is_withdrawn() -> None:
     told = readings(6, 0.5, 2)
     twin = twin_of([dose(0.0), *told[:4], *told[5:], clock(6)])
     assert not twin.take(told[4])
-    again = [output for output in twin.observe([told[4]]).outputs if isinstance(output, Prediction)]
-    assert [output.time for output in again] == [at(2.5), at(3.5), at(4.5), at(5.5)]
+    late = twin.observe([told[4]]).outputs
+    moved = [output.time for output in late if isinstance(output, Withdrawn) and output.measured]
+    assert moved == [at(2.5)], "with the reading of 2 h its window stands at another time"
+    again = [output for output in late if isinstance(output, Prediction)]
+    assert [output.time for output in again] == [at(2.25), at(3.25), at(4.25), at(5.25)]
     assert_same_belief(twin, twin_of([dose(0.0), *told, clock(6)]))
     gone = [t.model_copy(update={"event_id": f"gone {t.event_id}", "status": "retracted", "replaces": t.event_id})
             for t in told[4:6]]  # fmt: skip
     withdrawn = [output for output in twin.observe(gone).outputs if isinstance(output, Withdrawn)]
-    assert [series.name for output in withdrawn if output.time == at(2.5) for series in output.measured] == ["pressure"]
+    assert [series.name for output in withdrawn if output.time == at(2.25) for series in output.measured] == [
+        "pressure"
+    ]
     assert_same_belief(twin, twin_of([dose(0.0), *told[:4], *told[6:], clock(6)]))
 
 
@@ -145,7 +150,7 @@ def by_hand(told: Sequence[VitalSample], eta: Floats) -> Floats:
         spread = 1.4826 * float(np.median(np.abs(np.array(values) - median))) / 10.0
         own = max(0.5, spread**2) if n > 2 else 0.5
         size = 10.0 * np.sqrt(0.5 + own * np.pi / (2 * n + np.pi - 2))
-        z = (median - base * (1 + rise * -np.expm1(-0.1 * (hour + 0.5)))) / size
+        z = (median - base * (1 + rise * -np.expm1(-0.1 * (hour + 0.375)))) / size
         constant = special.gammaln(2.5) - special.gammaln(2.0) - 0.5 * np.log(4.0 * np.pi) - np.log(size)
         total += constant - 2.5 * np.log1p(z * z / 4.0)
     return total

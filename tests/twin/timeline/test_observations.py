@@ -41,13 +41,13 @@ def test_a_result_of_0_is_a_value_where_the_error_does_not_vanish_and_else_too_f
     assert [o.below for o in observations_of([(ms(4), fact, ms(4))], TOY.model)] == [ZERO_COUNT_BELOW]
 
 
-def test_closed_windows_of_readings_are_values_in_the_middle_of_each_with_an_error_of_their_own() -> None:
+def test_closed_windows_of_readings_are_values_at_the_mean_time_of_each_with_an_error_of_their_own() -> None:
     model = toys.pressure(2)
-    told = [cuff(0.1, 120.0), cuff(1.9, 130.0), cuff(2.5, 140.0), cuff(4.5, 150.0), in_clinic(3, 131.0)]
+    told = [cuff(0.1, 120.0), cuff(1.9, 130.0), cuff(2.5, 140.0), cuff(4.5, 150.0), in_clinic(2.5, 131.0)]
     line = build(record_of(told, model)[0], compile_model(model))
     assert line is not None
     assert [(o.millis, o.value, o.error is None) for o in line.observations] == [
-        (ms(1), 125.0, False), (ms(3), 131.0, True), (ms(3), 140.0, False),
+        (ms(1), 125.0, False), (ms(2.5), 131.0, True), (ms(2.5), 140.0, False),
     ]  # fmt: skip
     assert [o.number for o in line.observations] == [0, 0, 1]
     assert line.observations[0].error != line.observations[2].error, "two readings know more than one"

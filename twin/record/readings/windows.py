@@ -24,9 +24,10 @@ KEPT = 12
 
 
 class Window(NamedTuple):
-    """A window that has readings that count: its begin (ms), and what sums them up."""
+    """A window that has readings that count: its begin, the mean of their times (ms), and what sums them up."""
 
     begin: int
+    millis: int
     readings: Summary
 
 
@@ -49,7 +50,7 @@ class ReadingWindows:
     ranks: array[int] = field(default_factory=lambda: array("Q"))
     values: array[float] = field(default_factory=lambda: array("d"))
     gone: set[int] = field(default_factory=set)
-    _summed: dict[int, Summary | None] = field(default_factory=dict, compare=False)
+    _summed: dict[int, Window | None] = field(default_factory=dict, compare=False)
 
     def end_of(self, millis: int) -> int:
         """When the window of an instant is closed (both ms)."""
@@ -96,9 +97,9 @@ class ReadingWindows:
         while at < len(self.times) and (end := self.end_of(self.times[at])) <= until:
             begin = end - self.length
             upto = bisect_left(self.times, end, at)
-            found = self._summary(begin, at, upto) if not held.far else self._counted(at, upto, held)
+            found = self._known(begin, at, upto) if not held.far else self._counted(begin, at, upto, held)
             if found is not None:
-                yield Window(begin, found)
+                yield found
             at = upto
 
     def closing_after(self, millis: int) -> int | None:
@@ -106,26 +107,24 @@ class ReadingWindows:
         at = bisect_left(self.times, millis // self.length * self.length)
         return self.end_of(self.times[at]) if at < len(self.times) else None
 
-    def has_window(self, begin: int) -> bool:
-        """Whether anything was told of the window that begins at ``begin`` (ms)."""
-        low, high = self._span(begin)
-        return high > low
-
     def _span(self, begin: int) -> tuple[int, int]:
         if not self.times or self.times[-1] < begin:
             return len(self.times), len(self.times)
         low = bisect_left(self.times, begin)
         return low, bisect_left(self.times, begin + self.length, low)
 
-    def _summary(self, begin: int, low: int, high: int) -> Summary | None:
+    def _known(self, begin: int, low: int, high: int) -> Window | None:
         if begin not in self._summed:
-            self._summed[begin] = self._counted(low, high, NOTHING)
+            self._summed[begin] = self._counted(begin, low, high, NOTHING)
         return self._summed[begin]
 
-    def _counted(self, low: int, high: int, held: HeldNow) -> Summary | None:
+    def _counted(self, begin: int, low: int, high: int, held: HeldNow) -> Window | None:
         counted = [
-            self.values[i]
+            i
             for i in range(low, high)
             if self.ranks[i] not in self.gone and not (held.far and held.covers(self.times[i]))
         ]
-        return summary(counted) if counted else None
+        if not counted:
+            return None
+        mean = sum(self.times[i] for i in counted) // len(counted)
+        return Window(begin, mean, summary([self.values[i] for i in counted]))
