@@ -1,10 +1,11 @@
 """The readings of one channel by windows of the clock, of each a sample that the order of arrival does not change.
 
 A wearable speaks every few seconds for weeks, and a window's median needs no more than some readings. So a window keeps
-the `KEPT` readings of the lowest rank, a digest of the event's id: which they are is a matter of chance that has
-nothing to do with what was read, and follows from the set of all that was told (bottom-k sampling; Cohen & Kaplan 2007,
-Proc PODC, 225). One told twice is kept once. What corrects or retracts a reading is remembered by the rank of that, so
-that it counts no more; it still has its place among those kept, or what was left out for it would have to come back.
+the `KEPT` readings whose times come first when they are scattered: which they are is a matter of chance that has
+nothing to do with what was read or how its event is called, and follows from the set of all that was told (bottom-k
+sampling; Cohen & Kaplan 2007, Proc PODC, 225). A reading is known by its rank, a digest of the event's id: one told
+twice is kept once. What corrects or retracts a reading is remembered by the rank of that, so that it counts no more; it
+still has its place among those kept, or what was left out for it would have to come back.
 """
 
 from __future__ import annotations
@@ -23,6 +24,9 @@ KEPT = 12
 """Readings of a window that are kept: their median is as good as that of all, to 5 % of a reading's own scatter."""
 
 
+_BITS = 2**64 - 1
+
+
 class Window(NamedTuple):
     """A window that has readings that count: its begin, the mean of their times (ms), and what sums them up."""
 
@@ -32,8 +36,16 @@ class Window(NamedTuple):
 
 
 def rank_of(event_id: str) -> int:
-    """The place of an event among others by chance alone, 64 bits."""
+    """A number by which an event is known, 64 bits."""
     return int.from_bytes(blake2b(event_id.encode(), digest_size=8).digest(), "little")
+
+
+def _scattered(millis: int) -> int:
+    """A time's place among others by chance alone, 64 bits: SplitMix64 (Steele, Lea & Flood 2014, OOPSLA, 453)."""
+    mixed = (millis + 0x9E3779B97F4A7C15) & _BITS
+    mixed = ((mixed ^ (mixed >> 30)) * 0xBF58476D1CE4E5B9) & _BITS
+    mixed = ((mixed ^ (mixed >> 27)) * 0x94D049BB133111EB) & _BITS
+    return mixed ^ (mixed >> 31)
 
 
 @dataclass(slots=True)
@@ -65,8 +77,8 @@ class ReadingWindows:
             at = low + mine.index(rank)
             return False if (self.times[at], self.values[at]) == (millis, value) else None
         if high - low >= KEPT:
-            last = low + mine.index(max(mine))
-            if self.ranks[last] < rank:
+            last = max(range(low, high), key=lambda i: (_scattered(self.times[i]), self.ranks[i]))
+            if (_scattered(self.times[last]), self.ranks[last]) < (_scattered(millis), rank):
                 return False
             for column in (self.times, self.ranks, self.values):
                 column.pop(last)

@@ -41,6 +41,16 @@ def test_any_order_and_any_repetition_keep_the_same(readings: Told, random: obje
     assert list(one.closed(4 * HOUR_MS)) == list(other.closed(4 * HOUR_MS))
 
 
+def test_which_readings_are_kept_does_not_depend_on_what_their_events_are_called() -> None:
+    one, other = ReadingWindows(HOUR_MS), ReadingWindows(HOUR_MS)
+    for second in range(600):
+        assert one.insert(rank_of(f"one {second}"), 1000 * second, float(second)) is not None
+        assert other.insert(rank_of(f"other {second}"), 1000 * second, float(second)) is not None
+    assert len(one.times) == KEPT
+    assert (one.times, one.values) == (other.times, other.values)
+    assert one.ranks != other.ranks
+
+
 def test_few_readings_are_all_kept_and_summed_up_when_their_window_is_closed() -> None:
     found = windows([(0, 118.0, False), (1800, 122.0, False), (3599, 300.0, True), (3600, 125.0, False)], [0, 1, 2, 3])
     assert list(found.closed(HOUR_MS - 1)) == []
