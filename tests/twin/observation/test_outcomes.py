@@ -141,6 +141,7 @@ def test_grades_events_and_counts_may_come_in_any_order() -> None:
     assert other.belief.log_evidence == ordered.belief.log_evidence
 
 
+@pytest.mark.usefixtures("whole_hours")
 def test_the_chance_of_an_event_is_counted_from_the_last_look() -> None:
     twin = told(RECORD[:1])
     before = twin.observe([finding(6, "infection", 0)]).outputs

@@ -13,6 +13,8 @@ from twin import PatientTwin
 from twin.events import Alert, Clock, DoseGiven, Estimate, Exposure, InputEvent, PlannedDose, Quantity, RegimenPlanned
 from twin.model.spec import Model
 
+pytestmark = pytest.mark.usefixtures("whole_hours")
+
 START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 K = 5.0 / 50.0
 """Elimination, per h, of a patient whose clearance hardly varies."""
