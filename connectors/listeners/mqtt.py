@@ -33,7 +33,7 @@ from pydantic import Field, SecretStr
 from connectors.facts.fact import Passed, Reading, Refusal
 from connectors.listeners.intake import Intake, NotSafe, Taken
 from connectors.protocols.published import Published, read_published
-from connectors.services.ports import LOCAL_HOSTS, joined
+from connectors.services.ports import LOCAL_HOSTS, joined, parted
 from connectors.settings import PartSettings, load_settings
 
 GROUP = "dosetwin"
@@ -109,10 +109,10 @@ def broker_at(
     Raises:
         ValueError: naming what cannot be used, and the mend.
     """
-    host, _, port = address.rpartition(":")
-    host = host.strip("[]")
-    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
-        raise ValueError(f"--broker {address!r}: give HOST:PORT, as in 127.0.0.1:1883")
+    try:
+        host, port = parted(address)
+    except ValueError:
+        raise ValueError(f"--broker {address!r}: give HOST:PORT, as in 127.0.0.1:1883") from None
     if not 0 < len(client_id.encode()) <= 65_535:
         raise ValueError("--client-id is empty: the broker keeps what comes for a name that stays")
     if host not in LOCAL_HOSTS and tls is None and not plain:
@@ -120,7 +120,7 @@ def broker_at(
         raise ValueError(f"--broker {address} would bring patients' facts in the clear from another machine: {mend}")
     login = load_settings(MqttSettings)
     seconds = min(int(session_days * 86_400), 0xFFFF_FFFE)
-    return Broker(host, int(port), client_id, login.username, login.password.get_secret_value(), tls, seconds)
+    return Broker(host, port, client_id, login.username, login.password.get_secret_value(), tls, seconds)
 
 
 @dataclass

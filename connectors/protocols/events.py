@@ -9,16 +9,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-import msgspec
-
 from connectors.facts.fact import Found, NotAFact, OwnEvent, Refusal, Subject
 from connectors.facts.profile import Profile
 from connectors.facts.telling import OF_DEVICES
+from connectors.protocols.items import decoded
 from twin.devices.words import NOBODY
 from twin.events import BadEvent, InputEvent, decode
 from twin.events.repeated_keys import repeated_key
-
-_decoder = msgspec.json.Decoder()
 
 _REASONS = {"unknown_kind": "unsupported"}
 """Of the reasons of `BadEvent`; the others are ``malformed``."""
@@ -48,12 +45,7 @@ def read_event(
 
 
 def _event(raw: bytes, profile: Profile, subject: Subject | None, device: str) -> InputEvent:
-    try:
-        said = _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise NotAFact("malformed", f"no JSON: {str(error)[:80]}") from None
-    except UnicodeDecodeError as error:
-        raise NotAFact("charset", f"byte {error.start + 1} is not UTF-8, which JSON is in") from None
+    said = decoded(raw)
     if not isinstance(said, dict):
         raise NotAFact("malformed", "an event is one JSON object")
     if said.get("patient_id") == NOBODY:

@@ -9,16 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 from datetime import UTC, datetime
 
-import msgspec
-
 from connectors.facts.codes import Coding, Quantified, known_quantities
 from connectors.facts.fact import Fact, Found, Moment, NotAFact, Passed, Refusal, Subject
 from connectors.facts.field_map import At, Mapped, TimeAt
 from connectors.facts.profile import Profile
 from connectors.facts.units_of_sources import quantity
+from connectors.protocols.items import decoded
 from twin.events import Quantity
-
-_decoder = msgspec.json.Decoder()
 
 _MISSING = object()
 
@@ -42,16 +39,13 @@ def read_fields(
         place: where it stands.
     """
     try:
-        document = _decoder.decode(raw)
-    except (msgspec.DecodeError, RecursionError) as error:
-        yield Refusal(place, "malformed", f"no JSON: {str(error)[:80]}")
-        return
-    except UnicodeDecodeError as error:
-        yield Refusal(place, "charset", f"byte {error.start + 1} is not UTF-8, which JSON is in")
+        told = decoded(raw)
+    except NotAFact as error:
+        yield Refusal(place, error.reason, error.detail)
         return
     nothing = True
     for number, mapped in enumerate(profile.maps):
-        for where, said in _each(document, mapped):
+        for where, said in _each(told, mapped):
             if not _speaks(said, mapped):
                 continue
             nothing, here = False, f"{place}{where} map[{number}]"

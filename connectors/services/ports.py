@@ -31,11 +31,23 @@ def joined(host: str, port: int) -> str:
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
+def parted(address: str) -> tuple[str, int]:
+    """Host and port of ``host:port``: `joined` taken apart.
+
+    Raises:
+        ValueError: it is none.
+    """
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    if not host or not port.isdecimal() or not 0 < int(port) < 65536:
+        raise ValueError(f"{address!r} is not host:port")
+    return host, int(port)
+
+
 def answers(address: str, timeout: float = 1.0) -> bool:
     """Whether a connection to ``address`` (``host:port``) is accepted within ``timeout`` seconds."""
-    host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=timeout):
+        with socket.create_connection(parted(address), timeout=timeout):
             return True
     except OSError:
         return False

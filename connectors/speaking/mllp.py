@@ -13,6 +13,7 @@ import time
 from collections.abc import Callable
 
 from connectors.protocols.hl7.mllp import Frames, framed
+from connectors.services.ports import joined, parted
 from connectors.speaking.counts import Counts
 
 ANSWER_SECONDS = 15.0
@@ -37,10 +38,10 @@ class MllpSender:
     def __init__(
         self, address: str, stopped: Callable[[], bool], counts: Counts, sleep: Callable[[float], object] = time.sleep
     ) -> None:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError(f"--to {address}: write host:port, as 127.0.0.1:2575")
-        self._place = (host.strip("[]"), int(port))
+        try:
+            self._place = parted(address)
+        except ValueError:
+            raise ValueError(f"--to {address}: write host:port, as 127.0.0.1:2575") from None
         self._stopped, self._counts, self._sleep = stopped, counts, sleep
         self._connection: socket.socket | None = None
         self._frames = Frames()
@@ -53,7 +54,7 @@ class MllpSender:
                 code = self._answer(framed(text), number)
             except (OSError, EOFError):
                 self.close()
-                self._counts.waited(f"{self._place[0]}:{self._place[1]}")
+                self._counts.waited(joined(*self._place))
                 self._sleep(AGAIN_SECONDS)
                 continue
             if code in ACCEPTED:

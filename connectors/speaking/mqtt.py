@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
+from connectors.services.ports import joined, parted
 from connectors.speaking.counts import Counts
 from twin.events import ClinicalEnvelope, DeviceAssociation, Enrolment, InputEvent, Release
 
@@ -61,10 +62,10 @@ class MqttSender:
     def __init__(
         self, address: str, stopped: Callable[[], bool], counts: Counts, sleep: Callable[[float], object] = time.sleep
     ) -> None:
-        host, _, port = address.rpartition(":")
-        if not host or not port.isdigit():
-            raise ValueError(f"--to {address}: write host:port, as 127.0.0.1:1883")
-        self._place = (host.strip("[]"), int(port))
+        try:
+            self._place = parted(address)
+        except ValueError:
+            raise ValueError(f"--to {address}: write host:port, as 127.0.0.1:1883") from None
         self._stopped, self._counts, self._sleep = stopped, counts, sleep
         self._client = paho.Client(CallbackAPIVersion.VERSION2, protocol=MQTTProtocolVersion.MQTTv5)
         self._client.on_publish = self._confirmed
@@ -76,7 +77,7 @@ class MqttSender:
         while not self._stopped():
             code = self._code(said)
             if code is None or code == NOBODY_SUBSCRIBED:
-                self._counts.waited(f"{self._place[0]}:{self._place[1]}")
+                self._counts.waited(joined(*self._place))
                 self._sleep(AGAIN_SECONDS)
             elif code >= FAILED:
                 self._counts.refused(f"{said.kind}: the broker answered with reason code {code:#04x}")

@@ -6,16 +6,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
-import msgspec
-
 from connectors.facts.codes import Coding
 from connectors.facts.fact import NotAFact, Subject, shown
 from connectors.facts.patients import Pseudonyms
 from connectors.facts.profile import Profile
+from connectors.protocols.items import decoded
 
 Json = Mapping[str, Any]
-
-_decoder = msgspec.json.Decoder()
 
 MOST_ENTRIES = 10_000
 """Resources of a bundle that are read."""
@@ -39,12 +36,7 @@ def loaded(raw: bytes) -> dict[str, Any]:
     text = raw.removeprefix(b"\xef\xbb\xbf").lstrip()
     if text.startswith(b"<"):
         raise NotAFact("unsupported", "XML; send JSON (application/fhir+json)")
-    try:
-        said = _decoder.decode(text)
-    except (msgspec.DecodeError, RecursionError) as error:
-        raise NotAFact("malformed", f"no JSON: {str(error)[:80]}") from None
-    except UnicodeDecodeError as error:
-        raise NotAFact("charset", f"byte {error.start + 1} is not UTF-8, which JSON is in") from None
+    said = decoded(text)
     if not isinstance(said, dict) or not isinstance(said.get("resourceType"), str):
         raise NotAFact("malformed", "no resource: an object has its 'resourceType'")
     return said

@@ -10,14 +10,11 @@ from collections.abc import Iterator
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-import msgspec
-
 from connectors.facts.fact import Fact, Found, Moment, NotAFact, Passed, Refusal, Subject, shown
 from connectors.facts.moments import later
 from connectors.facts.profile import Profile
 from connectors.facts.units_of_sources import quantity
-
-_decoder = msgspec.json.Decoder()
+from connectors.protocols.items import decoded
 
 
 class Measure(NamedTuple):
@@ -54,7 +51,7 @@ def read_point(
         place: where it stands.
     """
     try:
-        said = _decoder.decode(raw)
+        said = decoded(raw)
         if not isinstance(said, dict):
             raise NotAFact("malformed", "a data point is an object")
         body = said["body"] if isinstance(said.get("body"), dict) else said
@@ -71,10 +68,6 @@ def read_point(
             raise NotAFact("no_patient", "whose it is stands in no data point: the login or the topic must say")
         name = device or _text(header.get("acquisition_provenance"), "source_name") or profile.source
         found = [_fact(measure, body, header, subject, name[:64], place, profile) for measure in given]
-    except (msgspec.DecodeError, RecursionError) as error:
-        yield Refusal(place, "malformed", f"no JSON: {str(error)[:80]}")
-    except UnicodeDecodeError as error:
-        yield Refusal(place, "charset", f"byte {error.start + 1} is not UTF-8, which JSON is in")
     except NotAFact as error:
         yield Refusal(place, error.reason, error.detail)
     else:

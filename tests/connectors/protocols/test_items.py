@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.facts.fact import NotAFact
-from connectors.protocols.items import items
+from connectors.protocols.items import decoded, items
 
 DOCUMENTS = st.lists(st.dictionaries(st.text(max_size=3), st.none() | st.integers() | st.text(max_size=5)), max_size=4)
 
@@ -40,3 +40,14 @@ def test_an_array_that_is_none_is_refused(body: bytes, reason: str) -> None:
 def test_what_is_no_array_is_one_document() -> None:
     assert items(b"{", lines=False) == [b"{"]
     assert items(b"", lines=False) == [b""]
+
+
+@pytest.mark.parametrize(
+    ("raw", "reason", "said"),
+    [(b"{", "malformed", "no JSON"), (b"[" * 100_000, "malformed", "no JSON"), (b'"\xff"', "charset", "is not UTF-8")],
+)
+def test_bytes_that_are_no_document_are_refused(raw: bytes, reason: str, said: str) -> None:
+    with pytest.raises(NotAFact) as refused:
+        decoded(raw)
+    assert refused.value.reason == reason
+    assert said in refused.value.detail
