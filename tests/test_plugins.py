@@ -21,7 +21,8 @@ MODEL = "mydrug_kit2031"
 
 RULE = '''
 """Something was measured at all."""
-from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RuleSettings
 from twin.events import Subject
 
 RULE = "kit.measured"

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import ExposureView, Snapshot
 from twin.events import Subject
 from twin.writing import unit as written

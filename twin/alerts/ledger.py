@@ -28,7 +28,8 @@ from itertools import dropwhile
 
 import msgspec
 
-from twin.alerts.lifecycle import RETIRED, AlertBook, RuleSettings, Severity, Transition
+from twin.alerts.lifecycle import AlertBook, Transition
+from twin.alerts.settings import RETIRED, RuleSettings, Severity
 from twin.clock import DAY_MS
 from twin.events import AlertState, Subject, event_id
 

@@ -17,7 +17,7 @@ it ends it says what came of it: of a course that is over the outcome, whatever 
 
 A probability that comes from particles is only known to within its Monte-Carlo error, so it may cross a threshold by
 chance alone. The two thresholds must lie further apart than that error; where few effective particles make it larger,
-a crossing counts only when it exceeds the threshold by `Z` standard errors (see `threshold_margin`).
+a crossing counts only when it exceeds the threshold by so many standard errors (`twin.alerts.chance`).
 
 Terms and transitions follow IEC 60601-1-8 and IHE PCD ACM in spirit: one alert escalates, it is not raised twice.
 """
@@ -26,95 +26,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from typing import Literal
 
 import msgspec
 
+from twin.alerts.chance import Z, standard_error, threshold_margin
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RANK, RETIRED, RuleSettings, Severity
 from twin.alerts.snapshot import Snapshot
-from twin.clock import HOUR_MS
 from twin.events import Alert, AlertState, Subject, event_id, from_millis
-
-Severity = Literal["low", "medium", "high"]
-
-Z = 2.0
-"""Standard errors by which a probability must differ from a threshold."""
 
 MATERIAL = 0.1
 """A probability that moved by this much since it was last published is worth an update."""
-
-REFRESH_MS = 6 * HOUR_MS
-"""Event time after which a standing alert is told again: four times a day is news, and no storm (assumed)."""
-
-_RANK: dict[Severity, int] = {"low": 0, "medium": 1, "high": 2}
-
-
-@dataclass(frozen=True, slots=True)
-class RuleSettings:
-    """When a rule raises and clears.
-
-    Attributes:
-        raise_above, clear_below: thresholds on the level of a finding.
-        raise_after_ms, clear_after_ms: event time for which the level must stay beyond them.
-        when_absent: what it means that the rule no longer judges a subject: ``"hold"`` when it is only not judged
-            at this moment, ``"clear"`` when there is nothing left to judge.
-        refresh_ms: event time after which a standing alert is told again with the numbers of then.
-        of_silence: the condition is that nothing was heard. Input that is there but was not read yet feigns it, and
-            words that come late move its beginning, which is no news (see `twin.alerts.ledger`).
-    """
-
-    raise_above: float
-    clear_below: float
-    severity: Severity
-    raise_after_ms: int = 0
-    clear_after_ms: int = 0
-    when_absent: Literal["hold", "clear"] = "clear"
-    refresh_ms: int = REFRESH_MS
-    of_silence: bool = False
-
-    def __post_init__(self) -> None:
-        if not self.clear_below < self.raise_above:
-            raise ValueError(
-                f"clear_below {self.clear_below:g} must be less than raise_above {self.raise_above:g}: "
-                "the gap is what keeps an alert from flapping"
-            )
-        if self.raise_after_ms < 0 or self.clear_after_ms < 0:
-            raise ValueError("raise_after_ms and clear_after_ms must not be negative")
-        if self.refresh_ms <= 0:
-            raise ValueError(f"refresh_ms {self.refresh_ms} must be positive: it is what keeps an alert from a storm")
-
-
-RETIRED = RuleSettings(raise_above=0.0, clear_below=-1.0, severity="low", when_absent="clear")
-"""Of a rule that a stored book knows but that is no longer installed: whatever it watched is cleared."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """How far one rule's condition holds for one subject, at one moment.
-
-    Attributes:
-        level: what is compared with the rule's thresholds; a probability when ``probabilistic``.
-        newest_ms: time of the newest measurement or report behind it; its age is the alert's freshness.
-        urgent: raise at once, without waiting for ``raise_after_ms``.
-        began_ms: since when the condition holds, where the rule knows it better than the moment of looking.
-        stage: a standing alert that comes to another stage is told again at once (running, ended; ahead, now).
-        episode_ms: which course or interval it is about, by its beginning. An alert is about one of them.
-        outcome: what is said when the alert ends because its episode is over.
-    """
-
-    rule: str
-    subject: Subject
-    level: float
-    severity: Severity
-    text: str
-    probabilistic: bool = False
-    horizon_hours: float | None = None
-    newest_ms: int | None = None
-    urgent: bool = False
-    began_ms: int | None = None
-    stage: str = ""
-    episode_ms: int | None = None
-    outcome: str = ""
 
 
 class Transition(msgspec.Struct, frozen=True, array_like=True):
@@ -163,32 +86,6 @@ class AlertBook(msgspec.Struct, frozen=True, array_like=True):
     def live(self) -> tuple[Transition, ...]:
         """The alerts that stand, each by its last transition."""
         return tuple(c.alert for c in self.conditions if c.alert is not None and c.alert.live)
-
-
-def standard_error(probability: float, ess: float) -> float:
-    """Monte-Carlo standard error of a probability estimated by ``ess`` effective particles: sqrt(p (1 - p) / ess)."""
-    if not ess > 0:
-        return math.inf
-    return math.sqrt(max(probability * (1.0 - probability), 0.0) / ess)
-
-
-def threshold_margin(threshold: float, settings: RuleSettings, ess: float) -> float:
-    """By how much a probability must pass ``threshold`` to have passed it for certain.
-
-    Zero while the gap between the thresholds holds the error on both sides (``2 Z`` standard errors): a probability
-    that wobbles within the error then cannot reach both. Otherwise ``Z`` standard errors at the threshold, which is
-    the score test of "the probability is beyond it".
-    """
-    widest = max(standard_error(p, ess) for p in _inside(settings))
-    if 2 * Z * widest <= settings.raise_above - settings.clear_below:
-        return 0.0
-    return Z * standard_error(threshold, ess)
-
-
-def _inside(settings: RuleSettings) -> tuple[float, ...]:
-    """The probabilities between the thresholds at which the standard error can be largest."""
-    low, high = settings.clear_below, settings.raise_above
-    return (low, high, min(max(0.5, low), high))
 
 
 def advance(
@@ -335,7 +232,7 @@ def _is_news(condition: Condition, finding: Finding, settings: RuleSettings, sna
             return True
     measured = finding.newest_ms is not None and finding.newest_ms == snapshot.last_observation_ms
     return (
-        _RANK[finding.severity] > _RANK[alert.severity]
+        RANK[finding.severity] > RANK[alert.severity]
         or finding.stage != condition.stage
         or (measured and finding.newest_ms is not None and finding.newest_ms > alert.time_ms)
         or (snapshot.time_ms - alert.time_ms >= settings.refresh_ms and finding.text != alert.text)
@@ -349,7 +246,7 @@ def _published(condition: Condition, finding: Finding, state: AlertState, snapsh
     return msgspec.structs.replace(
         alert,
         state=state,
-        severity=max(alert.severity, finding.severity, key=_RANK.__getitem__),
+        severity=max(alert.severity, finding.severity, key=RANK.__getitem__),
         time_ms=snapshot.time_ms,
         probability=finding.level if finding.probabilistic else None,
         horizon_hours=finding.horizon_hours,

@@ -12,7 +12,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from twin.alerts.ledger import AlertLedger, Published, Revision, reconcile
-from twin.alerts.lifecycle import AlertBook, Condition, Severity, Transition
+from twin.alerts.lifecycle import AlertBook, Condition, Transition
+from twin.alerts.settings import Severity
 from twin.events import (
     ClinicalEnvelope,
     DeviceAssociation,

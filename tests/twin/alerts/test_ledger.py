@@ -9,9 +9,11 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from twin.alerts.finding import Finding
 from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, digest, reconcile, withheld
-from twin.alerts.lifecycle import AlertBook, Condition, Finding, RuleSettings, Transition, advance
+from twin.alerts.lifecycle import AlertBook, Condition, Transition, advance
 from twin.alerts.rules import data_dropout
+from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
 from twin.events import AlertState, Subject

@@ -11,18 +11,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from twin.alerts.lifecycle import (
-    AlertBook,
-    Finding,
-    RuleSettings,
-    Severity,
-    Transition,
-    Z,
-    advance,
-    standard_error,
-    threshold_margin,
-    to_alert,
-)
+from twin.alerts.chance import Z, standard_error, threshold_margin
+from twin.alerts.finding import Finding
+from twin.alerts.lifecycle import AlertBook, Transition, advance, to_alert
+from twin.alerts.settings import RuleSettings, Severity
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
 from twin.events import Subject, decode_output, encode, event_id
@@ -182,6 +174,12 @@ def test_thresholds_without_a_gap_are_refused(raise_above: float, clear_below: f
 def test_negative_delays_are_refused() -> None:
     with pytest.raises(ValueError, match="must not be negative"):
         RuleSettings(raise_above=0.5, clear_below=0.3, severity="low", clear_after_ms=-1)
+
+
+@pytest.mark.parametrize("bands", [(0.4, 0.8), (0.8, 0.8), (0.9, 0.7)])
+def test_bands_that_do_not_increase_from_the_threshold_are_refused(bands: tuple[float, ...]) -> None:
+    with pytest.raises(ValueError, match="must increase"):
+        RuleSettings(raise_above=0.5, clear_below=0.3, severity="low", bands=bands)
 
 
 # --- Monte-Carlo error -----------------------------------------------------------------------------------------------

@@ -9,8 +9,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from twin.alerts.finding import Finding
 from twin.alerts.ledger import AlertLedger
-from twin.alerts.lifecycle import AlertBook, Finding, RuleSettings, advance
+from twin.alerts.lifecycle import AlertBook, advance
+from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Alert, InputEvent, Subject

@@ -12,7 +12,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Protocol, cast
 
-from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.registry import Found, Plugin, PluginError, attribute, discover
 

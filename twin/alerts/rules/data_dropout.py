@@ -8,7 +8,8 @@ is said in steps that double, so that readings which come late change what is sa
 
 from __future__ import annotations
 
-from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject

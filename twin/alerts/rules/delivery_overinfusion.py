@@ -10,8 +10,9 @@ from __future__ import annotations
 
 import math
 
-from twin.alerts.lifecycle import Finding, RuleSettings, Severity
+from twin.alerts.finding import Finding
 from twin.alerts.planned_course import GRACE_MS, PlannedCourse, current_course, given, outcome
+from twin.alerts.settings import RuleSettings, Severity
 from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject

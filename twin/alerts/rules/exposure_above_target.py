@@ -7,7 +7,8 @@ model's target window once it is complete; the window's source is in the model f
 from __future__ import annotations
 
 from twin.alerts.exposure_window import beyond
-from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
 

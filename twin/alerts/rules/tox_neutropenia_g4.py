@@ -6,7 +6,8 @@ toxicity is of another count (leukocytes, platelets) is watched in the same way,
 
 from __future__ import annotations
 
-from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import NadirView, Snapshot
 from twin.clock import DAY_MS
 from twin.events import Subject

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 
-from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.finding import Finding
 from twin.alerts.misfit import ALARM, FALSE_ALARM
+from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.events import Subject
 

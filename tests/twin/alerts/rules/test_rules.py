@@ -10,7 +10,7 @@ import pytest
 
 from tests.plugins import install
 from tests.twin.alerts.rules.views import delivery, device, exposure, nadir, states, surprise
-from twin.alerts.lifecycle import Finding
+from twin.alerts.finding import Finding
 from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
 from twin.registry import modules_of
 
@@ -68,7 +68,8 @@ def test_some_snapshot_makes_each_rule_speak(rule: Rule) -> None:
 
 
 LOW_COUNT = """\"\"\"The nadir is near.\"\"\"
-from twin.alerts.lifecycle import Finding, RuleSettings
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RuleSettings
 from twin.events import Subject
 RULE = "ward.low_count"
 TITLE = "Low count"
