@@ -167,7 +167,8 @@ class PartitionDispatcher:
 
     async def receive(self, record: KafkaRecord) -> None:
         """Take one record; returns at once unless too many wait. Records of other partitions are ignored."""
-        await self._waiting.room()
+        if self._waiting.is_full:
+            await self._waiting.room()
         partition = self._partitions.get(record.partition)
         if not self._accepting or partition is None or record.topic not in partition.frontiers:
             return
@@ -181,11 +182,11 @@ class PartitionDispatcher:
             partition.handled(position)
             return
         now = time.monotonic()
-        partition.level.read(read.event.sent_on.name, to_millis(read.event.time), now)
+        level = partition.level.read(read.event.sent_on.name, to_millis(read.event.time), now)
         partition.read_to.read(record.topic, record.timestamp, now)
         queue = self._patients.of(read.event.patient_id, record.partition)
         queue.heard = now
-        if self._take(queue, read, level=partition.level.holds(now)):
+        if self._take(queue, read, level=level):
             partition.handled(position)
             return
         queue.wait(read)

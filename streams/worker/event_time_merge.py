@@ -249,6 +249,7 @@ class Level:
 
     >>> level = Level({"iomt.vitals"}, now=0.0)
     >>> level.read("iomt.pump", 3_600_000, now=1.0)
+    False
     >>> level.holds(now=1.0), level.holds(now=1.0 + IDLE_SECONDS)
     (False, True)
     """
@@ -258,13 +259,16 @@ class Level:
         self._newest = 0
         self._held_since = now
 
-    def read(self, topic: str, event_ms: int, now: float) -> None:
-        """An event of ``topic`` with this time was taken."""
-        self._newest = max(self._newest, event_ms)
+    def read(self, topic: str, event_ms: int, now: float) -> bool:
+        """An event of ``topic`` with this time was taken; whether the watched topics are level after it."""
+        if event_ms > self._newest:
+            self._newest = event_ms
         if topic in self._heads:
             self._heads[topic] = max(self._heads[topic][0], event_ms), now
         if self._is_level(now):
             self._held_since = now
+            return True
+        return now - self._held_since >= LATE_SECONDS
 
     def holds(self, now: float) -> bool:
         """Whether the watched topics are level with all that was read."""

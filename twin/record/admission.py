@@ -154,6 +154,9 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
 
 
 def _with(event: SomeEvent, **changes: object) -> SomeEvent:
+    held = event.__dict__
+    if all(held[name] is value for name, value in changes.items()):  # as most are told, and a copy takes its time
+        return event
     return event.model_copy(update=changes)
 
 
@@ -250,7 +253,7 @@ def _rate(rate: Quantity, concentration: Quantity | None, drug: str, model: Mode
         None if concentration is None else _positive("concentration", _in("concentration", concentration, "mg/mL"))
     )
     with _unit_of("rate"):
-        per_hour = Quantity(value=drug_rate(rate, strength), unit=RATE_UNIT)
+        per_hour = rate if rate.unit == RATE_UNIT else Quantity(value=drug_rate(rate, strength), unit=RATE_UNIT)
     if strength is not None:
         flow = Quantity(value=per_hour.value / strength.value, unit="mL/h")
         _within("rate", flow, 0, MOST_FLOW, "rate_out_of_range")
