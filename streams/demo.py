@@ -302,17 +302,17 @@ def _partitions(settings: Settings, topics: tuple[str, ...]) -> list[TopicPartit
 
 
 def _alerts_by_rule(settings: Settings) -> dict[str, int]:
-    """Distinct alerts that were raised, by rule."""
+    """Distinct alerts, by rule."""
     consumer = open_consumer(settings.kafka)
-    raised: set[tuple[str, str]] = set()
+    found: set[tuple[str, str]] = set()
     try:
         for record in records_to(consumer, consumer.end_offsets(_partitions(settings, (ALERTS,)))):
             alert = decode_output(record.value)
             if isinstance(alert, Alert):
-                raised.add((alert.rule, alert.alert_id))
+                found.add((alert.rule, alert.alert_id))
     finally:
         consumer.close()
-    return dict(sorted(Counter(rule for rule, _ in raised).items()))
+    return dict(sorted(Counter(rule for rule, _ in found).items()))
 
 
 def _last_json(log: Path) -> dict[str, int]:

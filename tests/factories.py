@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from twin.events import (
     Alert,
+    AlertPhase,
     AlertState,
     Band,
     Estimate,
@@ -152,11 +153,15 @@ def prediction(
     return Prediction(**(fields | changes))
 
 
+ENDED: dict[AlertPhase, AlertState] = {"end": "resolved", "withdrawn": "withdrawn"}
+"""How an alert stands after a phase that ends it."""
+
+
 def alert(
     patient_id: str = "P-1",
     time: datetime = START,
     rule: str = "tox.neutropenia_g4",
-    state: AlertState = "raised",
+    phase: AlertPhase = "start",
     severity: Literal["low", "medium", "high"] = "high",
     revision: int = 0,
     onset: datetime | None = None,
@@ -176,7 +181,8 @@ def alert(
         "alert_id": alert_id,
         "rule": rule,
         "subject": subject or SUBJECTS.get(rule, Subject("model", MODEL)),
-        "state": state,
+        "state": ENDED.get(phase, "active"),
+        "phase": phase,
         "severity": severity,
         "revision": revision,
         "onset": onset,

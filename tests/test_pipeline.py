@@ -246,7 +246,7 @@ def test_alerts_are_those_of_what_really_happened(pipeline: Pipeline) -> None:
             assert not {(patient, "delivery.overinfusion"), (patient, "delivery.underinfusion")} & kept.keys()
     assert struck == 3
     silent = next(p for p in pipeline.truth if p["infusions"] and p["infusions"][0]["scenario"] == "silence")
-    assert kept[silent["patient_id"], "data.dropout"].state in ("raised", "updated")
+    assert kept[silent["patient_id"], "data.dropout"].live
     assert all(
         alert.patient_id in {person["patient_id"] for person in pipeline.truth} for alert in pipeline.alerts.values()
     )

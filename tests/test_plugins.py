@@ -185,8 +185,8 @@ def test_its_feed_has_its_options_and_its_model_and_its_rule_work_in_a_replay(
     replayed = run(package, "replay", events, "--out", out, "--particles", 60)
     assert replayed.returncode == 0, replayed.stderr
     alerts = [json.loads(line) for line in (out / "alerts.ndjson").read_text().splitlines()]
-    assert [(alert["rule"], alert["state"], alert["model"]) for alert in alerts if alert["rule"] == "kit.measured"] == [
-        ("kit.measured", "raised", MODEL)
+    assert [(alert["rule"], alert["phase"], alert["model"]) for alert in alerts if alert["rule"] == "kit.measured"] == [
+        ("kit.measured", "start", MODEL)
     ]
     assert "estimates.ndjson" in {file.name for file in out.iterdir()}
 

@@ -29,7 +29,6 @@ from twin.events import (
 Quantiles = tuple[float, float, float, float, float]
 
 SEVERITY_RANK: Mapping[str, int] = {"low": 1, "medium": 2, "high": 3}
-ACTIVE_STATES = frozenset({"raised", "updated"})
 STEPS_SHOWN = 40
 
 
@@ -96,12 +95,16 @@ class AlertStep(msgspec.Struct, frozen=True):
 
     revision: int
     state: str
+    phase: str
     time: int
     severity: str
     probability: float | None
     horizon_hours: float | None
     freshness_hours: float | None
     text: str
+    advice: str | None
+    shelved_until: int | None
+    inhibited_by: str | None
 
 
 class AlertCard(msgspec.Struct, frozen=True):
@@ -286,17 +289,21 @@ def alert_card(steps: Sequence[Alert]) -> AlertCard:
         title=title_of(last.rule),
         subject=last.subject,
         onset=to_millis(last.onset),
-        active=last.state in ACTIVE_STATES,
+        active=last.live,
         steps=tuple(
             AlertStep(
                 revision=step.revision,
                 state=step.state,
+                phase=step.phase,
                 time=to_millis(step.time),
                 severity=step.severity,
                 probability=step.probability,
                 horizon_hours=step.horizon_hours,
                 freshness_hours=step.freshness_hours,
                 text=step.text,
+                advice=step.advice,
+                shelved_until=None if step.shelved_until is None else to_millis(step.shelved_until),
+                inhibited_by=step.inhibited_by,
             )
             for step in steps
         ),

@@ -7,6 +7,8 @@ a panel can tell its curves apart by name alone.
 
 from __future__ import annotations
 
+from twin.events import LIVE
+
 BANDS = {"q05": "5 %", "q25": "25 %", "median": "median", "q75": "75 %", "q95": "95 %"}
 """Quantile fields and what the reader sees."""
 
@@ -199,7 +201,7 @@ def latest_transitions(*variables: str) -> str:
   |> group()"""
 
 
-ACTIVE = '|> filter(fn: (r) => r.state == "raised" or r.state == "updated")'
+ACTIVE = "|> filter(fn: (r) => " + " or ".join(f'r.state == "{state}"' for state in sorted(LIVE)) + ")"
 """Of the newest transitions, those of alerts that still stand."""
 
 

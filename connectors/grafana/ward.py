@@ -64,7 +64,7 @@ def _now(board: Dashboard) -> Dashboard:
     trouble = panels.steps((None, "green"), (1, "red"))
     return (
         board.with_panel(panels.tile("Patients", "With a twin in the time shown.", patients, width=6))
-        .with_panel(panels.tile("Active alerts", "Raised and not cleared.", active, width=6).thresholds(trouble))
+        .with_panel(panels.tile("Active alerts", "Begun and not over.", active, width=6).thresholds(trouble))
         .with_panel(panels.tile("Silent patients", "With an active dropout.", silent, width=6).thresholds(trouble))
         .with_panel(panels.tile("Refused events", "Dead letters.", refused, width=6).thresholds(trouble))
     )
@@ -110,17 +110,17 @@ def _alerts(board: Dashboard) -> Dashboard:
   |> sort(columns: ["rule"])"""
     total = panels.rows("Alerts by rule", "Each alert once.", f"{flux.latest_transitions()}\n  {per_rule}", width=6)
     active = panels.rows(
-        "Active alerts by rule", "Not cleared.", f"{flux.latest_transitions()}\n  {flux.ACTIVE}\n  {per_rule}", width=6
+        "Active alerts by rule", "Not over.", f"{flux.latest_transitions()}\n  {flux.ACTIVE}\n  {per_rule}", width=6
     )
     raised = panels.curves(
-        "Alerts raised",
-        "By rule, at the event time they were raised.",
-        f"""{flux.points("alert", field="state")}
-  |> filter(fn: (r) => r._value == "raised")
+        "New alerts",
+        "By rule, at the event time at which they began.",
+        f"""{flux.points("alert", field="phase")}
+  |> filter(fn: (r) => r._value == "start")
   |> group(columns: ["rule"])
   |> aggregateWindow(every: v.windowPeriod, fn: count, createEmpty: false)
   |> keep(columns: ["_time", "_value", "rule"])
-  |> rename(columns: {{_value: "raised"}})""",
+  |> rename(columns: {{_value: "new"}})""",
     )
     raised.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60)
     return board.with_row(Row("Alerts")).with_panel(total).with_panel(active).with_panel(raised)

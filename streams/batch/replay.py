@@ -184,7 +184,7 @@ def _held(case: Case, outputs: Iterable[OutputEvent]) -> list[Problem]:
     """What the twin holds in the end, and does not count."""
     alerts = {one.alert_id: one for one in outputs if isinstance(one, Alert) and one.rule == HELD}
     place = of_patient(case.patient_id)
-    return [Problem(place, f"held: {one.text}") for one in alerts.values() if one.state in ("raised", "updated")]
+    return [Problem(place, f"held: {one.text}") for one in alerts.values() if one.live]
 
 
 def _lines(outputs: Iterable[OutputEvent]) -> dict[str, bytes]:

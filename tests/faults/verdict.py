@@ -144,11 +144,11 @@ def contradictions(alerts: Iterable[Alert]) -> list[str]:
     for _, alert in sorted(said.items(), key=lambda item: item[0]):
         lives.setdefault(alert.alert_id, []).append(alert)
     for identity, life in lives.items():
-        if [alert.revision for alert in life] != list(range(len(life))) or life[0].state != "raised":
+        if [alert.revision for alert in life] != list(range(len(life))) or life[0].phase != "start":
             found.append(f"alert {identity} has revisions {[(alert.revision, alert.state) for alert in life]}")
-        if any(now.state == "raised" and before.state in ("raised", "updated") for before, now in pairwise(life)):
-            found.append(f"alert {identity} is raised twice")
-    last = [life[-1] for life in lives.values() if life[-1].state in ("raised", "updated")]
+        if any(now.phase == "start" and before.live for before, now in pairwise(life)):
+            found.append(f"alert {identity} began twice")
+    last = [life[-1] for life in lives.values() if life[-1].live]
     single = {rule for rule, of in settings().items() if not of.of_silence}  # those of an invented rule may be several
     things = Counter((a.patient_id, a.rule, a.subject) for a in last if a.rule in single)
     return found + [f"{count} alerts of one thing: {thing}" for thing, count in things.items() if count > 1]
@@ -165,7 +165,7 @@ def standing(alerts: Iterable[Alert]) -> Standing:
         (alert.patient_id, alert.rule, alert.subject): (alert.severity, alert.onset, alert.time, alert.probability,
                                                         alert.text)
         for alert in newest.values()
-        if alert.state in ("raised", "updated") and not settings()[alert.rule].of_silence
+        if alert.live and not settings()[alert.rule].of_silence
     }  # fmt: skip
 
 

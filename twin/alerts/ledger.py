@@ -31,7 +31,7 @@ import msgspec
 from twin.alerts.lifecycle import AlertBook, Transition
 from twin.alerts.settings import RETIRED, RuleSettings, Severity
 from twin.clock import DAY_MS
-from twin.events import AlertState, Subject, event_id
+from twin.events import LIVE, AlertState, Subject, event_id
 
 REMEMBERED_MS = 126 * DAY_MS
 """How long a finished alert stays correctable: six three-week cycles. Older ones are history as published."""
@@ -57,7 +57,7 @@ class Published(msgspec.Struct, frozen=True, array_like=True):
     @property
     def live(self) -> bool:
         """The alert stands, by what was published."""
-        return self.state in ("raised", "updated")
+        return self.state in LIVE
 
 
 class AlertLedger(msgspec.Struct, frozen=True, array_like=True):
@@ -151,7 +151,7 @@ def withheld(ledger: AlertLedger, book: AlertBook) -> bool:
 
 
 def digest(transition: Transition, *, of_silence: bool = False) -> bytes:
-    """64 bits of BLAKE2b over a transition's content; "raised" and "updated" mean the same, that the alert stands.
+    """64 bits of BLAKE2b over a transition's content; whether it is told as the start or as an update does not matter.
 
     Of a silence the times are left out, which words that come late move.
     """
@@ -166,12 +166,10 @@ def _withdrawal(entry: Published, now: int) -> Transition:
         rule=entry.rule,
         subject=entry.subject,
         state="withdrawn",
+        phase="withdrawn",
         severity=entry.severity,
         onset_ms=entry.onset_ms,
         time_ms=now,
-        probability=None,
-        horizon_hours=None,
-        freshness_hours=None,
         text="Withdrawn: late, corrected or retracted data removed the reason.",
     )
 
@@ -245,9 +243,11 @@ class _Reconciliation:
         entry = self.entry(transition.alert_id)
         if entry is not None and entry.time_ms > self.until_ms:
             return
-        state = transition.state
-        if transition.live:
-            state = "updated" if entry is not None and entry.live else "raised"
+        phase = transition.phase
+        if transition.live and not (entry is not None and entry.live):
+            phase = "start"
+        elif phase == "start":
+            phase = "update"
         alert_id = self._fresh_id(transition.alert_id) if entry is None else entry.alert_id
         number = self._first_revision(transition) if entry is None else entry.revision + 1
         self.entries[transition.alert_id] = Published(
@@ -255,14 +255,14 @@ class _Reconciliation:
             fold_id=transition.alert_id,
             rule=transition.rule,
             subject=transition.subject,
-            state=state,
+            state=transition.state,
             severity=transition.severity,
             revision=number,
             onset_ms=transition.onset_ms,
             time_ms=transition.time_ms,
             digest=self.digest(transition),
         )
-        self.revisions.append(Revision(msgspec.structs.replace(transition, alert_id=alert_id, state=state), number))
+        self.revisions.append(Revision(msgspec.structs.replace(transition, alert_id=alert_id, phase=phase), number))
 
     def _fresh_id(self, fold_id: str) -> str:
         """An id for what was never published: the history's own, unless another alert was first published under it."""

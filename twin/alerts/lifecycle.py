@@ -8,7 +8,7 @@ condition along
       ▲                                                               ▲                                   │
       └───────────────────────── for clear_after ─────────────────────┴──── level back over clear_below ──┘
 
-and returns the transitions to publish: raised, updated, cleared. Nothing here depends on what has been published:
+and returns the transitions to publish: start, update, end. Nothing here depends on what has been published:
 `twin.alerts.ledger` numbers the transitions, and withdraws what a refolded history no longer supports.
 
 An alert that stands is told again when it is another matter (more severe, at another stage, a probability that moved),
@@ -34,7 +34,7 @@ from twin.alerts.chance import Z, standard_error, threshold_margin
 from twin.alerts.finding import Finding
 from twin.alerts.settings import RANK, RETIRED, RuleSettings, Severity
 from twin.alerts.snapshot import Snapshot
-from twin.events import Alert, AlertState, Subject, event_id, from_millis
+from twin.events import LIVE, Alert, AlertPhase, AlertState, Subject, event_id, from_millis
 
 MATERIAL = 0.1
 """A probability that moved by this much since it was last published is worth an update."""
@@ -47,18 +47,20 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
     rule: str
     subject: Subject
     state: AlertState
+    phase: AlertPhase
     severity: Severity
     onset_ms: int
     time_ms: int
-    probability: float | None
-    horizon_hours: float | None
-    freshness_hours: float | None
     text: str
+    probability: float | None = None
+    horizon_hours: float | None = None
+    freshness_hours: float | None = None
+    advice: str = ""
 
     @property
     def live(self) -> bool:
         """The alert stands after this transition."""
-        return self.state in ("raised", "updated")
+        return self.state in LIVE
 
 
 class Condition(msgspec.Struct, frozen=True, array_like=True):
@@ -130,6 +132,7 @@ def to_alert(transition: Transition, revision: int, *, patient_id: str, model: s
         rule=transition.rule,
         subject=transition.subject,
         state=transition.state,
+        phase=transition.phase,
         severity=transition.severity,
         revision=revision,
         onset=from_millis(transition.onset_ms),
@@ -137,6 +140,7 @@ def to_alert(transition: Transition, revision: int, *, patient_id: str, model: s
         horizon_hours=transition.horizon_hours,
         freshness_hours=transition.freshness_hours,
         text=transition.text,
+        advice=transition.advice or None,
     )
 
 
@@ -180,11 +184,12 @@ def _toward_raise(
     if not finding.urgent and now - onset < settings.raise_after_ms:
         return msgspec.structs.replace(condition, phase="pending", since_ms=onset), None
     about = finding.subject
-    raised = Transition(
+    started = Transition(
         alert_id=event_id(snapshot.patient_id, finding.rule, about.kind, about.name, onset, model_hash),
         rule=finding.rule,
         subject=finding.subject,
-        state="raised",
+        state="active",
+        phase="start",
         severity=finding.severity,
         onset_ms=onset,
         time_ms=now,
@@ -192,8 +197,9 @@ def _toward_raise(
         horizon_hours=finding.horizon_hours,
         freshness_hours=snapshot.hours_since(finding.newest_ms),
         text=finding.text,
+        advice=finding.advice,
     )
-    return Condition(finding.rule, finding.subject, "active", now, raised, finding.stage), raised
+    return Condition(finding.rule, finding.subject, "active", now, started, finding.stage), started
 
 
 def _toward_clear(
@@ -206,8 +212,8 @@ def _toward_clear(
 
 
 def _clear(condition: Condition, finding: Finding, snapshot: Snapshot) -> tuple[Condition, Transition]:
-    cleared = _published(condition, finding, "cleared", snapshot)
-    return Condition(condition.rule, condition.subject, "quiet", snapshot.time_ms, cleared), cleared
+    ended = _published(condition, finding, "resolved", "end", snapshot)
+    return Condition(condition.rule, condition.subject, "quiet", snapshot.time_ms, ended), ended
 
 
 def _stay(
@@ -219,7 +225,7 @@ def _stay(
     )
     if not _is_news(condition, finding, settings, snapshot):
         return active, None
-    updated = _published(condition, finding, "updated", snapshot)
+    updated = _published(condition, finding, "active", "update", snapshot)
     return msgspec.structs.replace(active, alert=updated, stage=finding.stage), updated
 
 
@@ -239,19 +245,23 @@ def _is_news(condition: Condition, finding: Finding, settings: RuleSettings, sna
     )
 
 
-def _published(condition: Condition, finding: Finding, state: AlertState, snapshot: Snapshot) -> Transition:
+def _published(
+    condition: Condition, finding: Finding, state: AlertState, phase: AlertPhase, snapshot: Snapshot
+) -> Transition:
     """The alert with what is found now; while it lives its severity only rises, so that it cannot chatter."""
     alert = condition.alert
     assert alert is not None, "only a raised alert is published again"
     return msgspec.structs.replace(
         alert,
         state=state,
+        phase=phase,
         severity=max(alert.severity, finding.severity, key=RANK.__getitem__),
         time_ms=snapshot.time_ms,
         probability=finding.level if finding.probabilistic else None,
         horizon_hours=finding.horizon_hours,
         freshness_hours=snapshot.hours_since(finding.newest_ms),
         text=finding.text,
+        advice=finding.advice,
     )
 
 

@@ -29,7 +29,7 @@ from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, St
 from twin.events.inputs.pump import DeviceAlert, DeviceAssociation, PumpDelivery, PumpTotals
 from twin.events.inputs.vitals import VITAL_RANGES, VitalSample
 from twin.events.instants import from_millis, to_millis
-from twin.events.outputs.alert import Alert, AlertState, Subject, SubjectKind
+from twin.events.outputs.alert import LIVE, Alert, AlertPhase, AlertState, Subject, SubjectKind
 from twin.events.outputs.estimate import Estimate, Exposure
 from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir
 from twin.events.outputs.heartbeat import Heartbeat
@@ -42,10 +42,12 @@ from twin.events.wire import MAX_EVENT_BYTES, BadEvent, decode, decode_output, e
 __all__ = [
     "EVENTS",
     "INPUT_EVENTS",
+    "LIVE",
     "MAX_EVENT_BYTES",
     "OUTPUT_EVENTS",
     "VITAL_RANGES",
     "Alert",
+    "AlertPhase",
     "AlertState",
     "BadEvent",
     "Band",

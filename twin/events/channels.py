@@ -24,7 +24,7 @@ COMMANDS = Channel("twin.commands", "Enrolment of a patient in a model, and the 
 ESTIMATES = Channel(
     "twin.estimates", "What the twin believes: estimates, predictions just before a value was seen, forecasts."
 )
-ALERTS = Channel("twin.alerts", "Transitions of alerts: raised, updated, cleared, withdrawn.")
+ALERTS = Channel("twin.alerts", "Transitions of alerts, from their start to their end.")
 HEARTBEATS = Channel("twin.heartbeats", "That a worker lives, and how far it is with each partition.")
 REJECTED = Channel(
     "twin.rejected", "Dead letters: inputs that could not be used, with reason, original bytes and place."

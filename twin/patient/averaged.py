@@ -32,7 +32,7 @@ from twin.patient.state_row import (
 from twin.patient.twin import Posterior, posterior_of
 from twin.record.history import History
 
-AVERAGE_VERSION = "average 2"
+AVERAGE_VERSION = "average 3"
 """Raise when the meaning of a row changes."""
 
 

@@ -1,7 +1,7 @@
 """What is held of a record, said as alerts: what it is, why it does not count, and how to let it.
 
 One alert stands for each device, and for the patient, of which something is held in the same way, so that a pump that
-goes on with a wrong clock is one alert; and one for each amount that is asked about. It is cleared when all of it
+goes on with a wrong clock is one alert; and one for each amount that is asked about. It ends when all of it
 counts, or was corrected or retracted. Which alerts stand follows from the record alone. They are no part of the fold,
 which does not come to what is held.
 """
@@ -54,7 +54,15 @@ def standing(history: History, patient_id: str, model_hash: str) -> dict[str, Tr
     for part in (*_far(history, patient_id), *_asked(history)):
         name = event_id(patient_id, RULE, part.subject.kind, part.subject.name, part.way, model_hash)
         found[name] = Transition(
-            name, RULE, part.subject, "raised", part.severity, part.millis, part.millis, None, None, None, part.text
+            alert_id=name,
+            rule=RULE,
+            subject=part.subject,
+            state="active",
+            phase="start",
+            severity=part.severity,
+            onset_ms=part.millis,
+            time_ms=part.millis,
+            text=part.text,
         )
     return found
 
@@ -71,9 +79,16 @@ def judged(ledger: AlertLedger, stands: Mapping[str, Transition], now: int) -> t
 
 def _cleared(entry: Published, now: int) -> Transition:
     text = "Nothing of it is held any more: it counts, or was corrected or retracted."
-    onset, millis = entry.onset_ms, max(entry.time_ms, now)
     return Transition(
-        entry.fold_id, entry.rule, entry.subject, "cleared", entry.severity, onset, millis, None, None, None, text
+        alert_id=entry.fold_id,
+        rule=entry.rule,
+        subject=entry.subject,
+        state="resolved",
+        phase="end",
+        severity=entry.severity,
+        onset_ms=entry.onset_ms,
+        time_ms=max(entry.time_ms, now),
+        text=text,
     )
 
 

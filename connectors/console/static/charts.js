@@ -208,7 +208,7 @@ export class Chart {
     ctx.restore();
   }
 
-  /** The now-line, labels of the limits, and a triangle where an alert was raised. */
+  /** The now-line, labels of the limits, and a triangle where an alert began. */
   marks(u) {
     const { ctx } = u;
     const { left, top, width, height } = u.bbox;

@@ -81,7 +81,7 @@ function drawPulse() {
   if (document.title !== titled) document.title = titled;
 }
 
-/** Say newly raised alerts to screen readers; what is there on arrival is not news. */
+/** Say new alerts to screen readers; what is there on arrival is not news. */
 function announce(rows) {
   const first = announced === null;
   announced ??= new Set();
@@ -90,7 +90,7 @@ function announce(rows) {
     for (const card of row.alerts)
       if (!announced.has(card.id)) {
         announced.add(card.id);
-        news.push(`${row.id}: ${alertName(card)} raised`);
+        news.push(`${row.id}: ${alertName(card)} begun`);
       }
   if (!first && news.length > 0 && reader.state === "live") write($("announce"), news.slice(0, 5).join(". "));
 }

@@ -286,11 +286,13 @@ function alertItem(card, open, now) {
     !card.active || step.freshness_hours === null ? null : `newest data behind it ${span(step.freshness_hours * HOUR + since)} old`,
     `as of ${clock(step.time)}${card.active && since >= HOUR ? ` (${span(since)} ago)` : ""}`,
     `since ${clock(card.onset)}`,
+    card.active && step.shelved_until !== null && step.shelved_until > now ? `shelved until ${clock(step.shelved_until)}` : null,
+    card.active && step.inhibited_by !== null ? `inhibited by ${step.inhibited_by}` : null,
   ].filter(Boolean);
   const history = make("details", { attributes: { "data-alert": card.id } }, make("summary", { text: `History (${card.steps.length})` }),
-    make("ol", {}, ...card.steps.map((each) => make("li", { text: `${clock(each.time)}: ${each.state}${each.probability === null ? "" : `, ${percent(each.probability)}`}. ${each.text}` }))));
+    make("ol", {}, ...card.steps.map((each) => make("li", { text: `${clock(each.time)}: ${each.phase}${each.probability === null ? "" : `, ${percent(each.probability)}`}. ${each.text}` }))));
   history.open = open;
   return make("li", { className: card.active ? step.severity : "ended", attributes: { "data-rule": card.rule, "data-subject": card.subject.name, "data-state": step.state } },
     make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: alertName(card) }), make("span", { className: "state", text: card.active ? `${step.severity}, ${step.state}` : step.state })),
-    make("p", { text: step.text }), make("p", { className: "soft", text: facts.join(" · ") }), history);
+    make("p", { text: step.text }), step.advice && make("p", { className: "advice", text: step.advice }), make("p", { className: "soft", text: facts.join(" · ") }), history);
 }

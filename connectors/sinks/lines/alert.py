@@ -2,7 +2,7 @@
 
 | measurement | tags | fields | time |
 |---|---|---|---|
-| `alert` | patient, model, rule, subject, subject_kind | alert_id, state, severity, revision, onset, …, text | event |
+| `alert` | patient, model, rule, subject, subject_kind | alert_id, state, phase, severity, revision, …, text | event |
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ def lines(event: Alert, _: Arrival) -> Iterator[str]:
     fields: Fields = {
         "alert_id": event.alert_id,
         "state": event.state,
+        "phase": event.phase,
         "severity": event.severity,
         "revision": event.revision,
         "onset": nanos(event.onset),
@@ -27,6 +28,10 @@ def lines(event: Alert, _: Arrival) -> Iterator[str]:
         "horizon_hours": event.horizon_hours,
         "freshness_hours": event.freshness_hours,
         "text": event.text,
+        "advice": event.advice,
+        "shelved_until": None if event.shelved_until is None else nanos(event.shelved_until),
+        "inhibited_by": event.inhibited_by,
+        "rules_hash": event.rules_hash,
     }
     tags = {"patient": event.patient_id, "model": event.model, "rule": event.rule}
     tags |= {"subject": event.subject.name, "subject_kind": event.subject.kind}

@@ -71,10 +71,10 @@ def known_events(draw: st.DrawFn, *more: str) -> Known:
             return make.forecast(patient, time, p_grade4=draw(levels) / 4)
         case "alert":
             revision = draw(st.integers(0, 3))
-            state = draw(st.sampled_from(["raised", "updated", "cleared", "withdrawn"]))
+            phase = draw(st.sampled_from(["start", "update", "end", "withdrawn"]))
             onset = make.at(draw(st.integers(0, 1)))
             severity = draw(st.sampled_from(["low", "medium", "high"]))
-            return make.alert(patient, time, state=state, revision=revision, onset=onset, severity=severity)
+            return make.alert(patient, time, phase=phase, revision=revision, onset=onset, severity=severity)
         case "withdrawn":
             return make.withdrawn(patient, time, estimated=draw(st.booleans()), foreseen=draw(st.booleans()))
         case _:
@@ -275,20 +275,20 @@ def test_the_nadir_is_told_as_a_time() -> None:
     assert nadir.times[1] == round(make.at(8 * 24).timestamp() * 1000)
 
 
-@pytest.mark.parametrize(("state", "active"), [("raised", 1), ("updated", 1), ("cleared", 0), ("withdrawn", 0)])
-def test_an_alert_is_on_the_ward_while_its_newest_revision_is_active(state: Any, active: int) -> None:
-    raised, last = make.alert(), make.alert(time=make.at(3), state=state, revision=1, onset=make.at(0))
+@pytest.mark.parametrize(("phase", "active"), [("start", 1), ("update", 1), ("end", 0), ("withdrawn", 0)])
+def test_an_alert_is_on_the_ward_while_its_newest_revision_is_active(phase: Any, active: int) -> None:
+    raised, last = make.alert(), make.alert(time=make.at(3), phase=phase, revision=1, onset=make.at(0))
     for order in ([raised, last], [last, raised]):
         board = folded([make.estimate(), *order])
         assert len(board.ward().rows[0].alerts) == active
         cards = board.patient("P-1").alerts
         assert cards is not None
-        assert [step.state for step in cards[0].steps] == ["raised", state]
+        assert [step.phase for step in cards[0].steps] == ["start", phase]
 
 
 def test_a_long_history_of_an_alert_keeps_its_beginning_and_its_end() -> None:
     steps = [
-        make.alert(time=make.at(n), state="updated" if n else "raised", revision=n, onset=make.at(0)) for n in range(99)
+        make.alert(time=make.at(n), phase="update" if n else "start", revision=n, onset=make.at(0)) for n in range(99)
     ]
     cards = folded(steps).patient("P-1").alerts
     assert cards is not None

@@ -194,7 +194,7 @@ def course(patient_id: str = "P-1", hours: int = 48) -> list[OutputEvent]:
     return [prior, *estimates, *counts, ahead]
 
 
-def test_a_raised_alert_becomes_visible_and_a_cleared_one_goes(page: webdriver.Chrome, console: Console) -> None:
+def test_a_new_alert_becomes_visible_and_a_resolved_one_goes(page: webdriver.Chrome, console: Console) -> None:
     assert "never commands a pump" in text_of(page, "header .intent")
     assert visible(page, "#ward-empty")
     console.publish(make.estimate("P-1"), make.estimate("P-2"))
@@ -203,10 +203,10 @@ def test_a_raised_alert_becomes_visible_and_a_cleared_one_goes(page: webdriver.C
     eventually(lambda: visible(page, '[data-patient="P-2"] .chip.high'))
     assert text_of(page, '[data-patient="P-2"] .chip') == "▲Neutropenia grade 4: neutrophils 62 %"
     assert ward_order(page) == ["P-2", "P-1"]
-    assert "P-2: Neutropenia grade 4: neutrophils raised" in (
+    assert "P-2: Neutropenia grade 4: neutrophils begun" in (
         page.find_element(By.ID, "announce").get_attribute("textContent") or ""
     )
-    cleared = make.alert("P-2", make.at(5), severity="high", state="cleared", revision=1, onset=make.at(0))
+    cleared = make.alert("P-2", make.at(5), severity="high", phase="end", revision=1, onset=make.at(0))
     console.publish(cleared)
     eventually(lambda: not page.find_elements(By.CSS_SELECTOR, ".chip"))
     eventually(lambda: ward_order(page) == ["P-1", "P-2"])
@@ -249,7 +249,7 @@ def test_a_patient_is_drawn_and_followed(page: webdriver.Chrome, console: Consol
     console.publish(make.estimate("P-1", make.at(60), outputs=(make.band("docetaxel_plasma", "mg/L", 0.4), collapse)))
     eventually(lambda: "now 0.9" in text_of(page, "figure:nth-child(2) .readout"))
     assert inked(page, "level:neutrophils") != before
-    updated = make.alert("P-1", make.at(61), state="updated", revision=1, onset=make.at(20), text="now 0.9 likely")
+    updated = make.alert("P-1", make.at(61), phase="update", revision=1, onset=make.at(20), text="now 0.9 likely")
     console.publish(updated)
     eventually(lambda: "now 0.9 likely" in text_of(page, "#alerts li.high"))
     page.find_element(By.CSS_SELECTOR, "#alerts summary").click()
@@ -264,7 +264,7 @@ def test_a_patient_is_drawn_and_followed(page: webdriver.Chrome, console: Consol
 def test_what_stands_is_told_with_its_age_and_what_ended_is_folded_away(
     page: webdriver.Chrome, console: Console
 ) -> None:
-    over = [make.alert("P-1", make.at(9), alert_id=f"old-{n}", state="cleared", severity="low") for n in range(3)]
+    over = [make.alert("P-1", make.at(9), alert_id=f"old-{n}", phase="end", severity="low") for n in range(3)]
     standing = make.alert("P-1", make.at(20), freshness_hours=1.0, text="In grade 4 now")
     console.publish(*course(), *over, standing)
     eventually(lambda: visible(page, '[data-patient="P-1"] .chip'))

@@ -13,7 +13,7 @@ from tests import factories as make
 def test_alerts_that_stand_are_counted_by_rule_and_nobody_is_named() -> None:
     live = LiveBoard(Board(), ReaderStatus(state="live", records=7, behind=3, undecodable=2))
     live.fold([make.alert("SECRET1"), make.alert("SECRET2"), make.alert("SECRET1", rule="data.dropout")])
-    live.fold([make.alert("SECRET3"), make.alert("SECRET3", state="cleared", revision=1)])
+    live.fold([make.alert("SECRET3"), make.alert("SECRET3", phase="end", revision=1)])
     text = generate_latest(console_metrics(live)).decode()
     for line in (
         'dosetwin_console_alerts{rule="tox.neutropenia_g4"} 2.0',

@@ -72,7 +72,7 @@ def test_the_past_is_read_and_then_what_comes(kafka: str, prefix: str, reading: 
     assert eventually(lambda: live.status.state == "live")
     assert [row.id for row in live.ward().rows] == ["P-1", "P-2"]
     assert [letter.reason for letter in live.ward().refused or ()] == ["unknown_unit"]
-    publish(kafka, prefix, make.alert("P-2", time=make.at(2), state="cleared", revision=1, onset=make.at(0)))
+    publish(kafka, prefix, make.alert("P-2", time=make.at(2), phase="end", revision=1, onset=make.at(0)))
     assert eventually(lambda: not live.ward().rows[1].alerts)
     assert (live.status.records, live.status.behind) == (4, 0)
 

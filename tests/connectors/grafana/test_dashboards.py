@@ -139,11 +139,11 @@ def days(patient: str) -> list[Any]:
     events += [make.prediction(patient, make.at(2), "docetaxel_plasma", 1.5, unit="mg/L")]
     events += [make.vital(patient, make.at(hour / 4)) for hour in range(40)]
     events += [
-        make.alert(patient, make.at(12), state="raised"),
-        make.alert(patient, make.at(20), state="updated", revision=1, onset=make.at(12)),
-        make.alert(patient, make.at(13), rule="delivery.overinfusion", state="raised", probability=None),
-        make.alert(patient, make.at(14), "delivery.overinfusion", "cleared", revision=1, onset=make.at(13)),
-        make.alert(patient, make.at(30), "data.dropout", "raised", "medium", probability=None, horizon_hours=None),
+        make.alert(patient, make.at(12), phase="start"),
+        make.alert(patient, make.at(20), phase="update", revision=1, onset=make.at(12)),
+        make.alert(patient, make.at(13), rule="delivery.overinfusion", phase="start", probability=None),
+        make.alert(patient, make.at(14), "delivery.overinfusion", "end", revision=1, onset=make.at(13)),
+        make.alert(patient, make.at(30), "data.dropout", "start", "medium", probability=None, horizon_hours=None),
         make.rejected(patient, topic=f"iomt.pump.{patient}"),
     ]
     return events

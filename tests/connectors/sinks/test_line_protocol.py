@@ -199,8 +199,8 @@ def test_the_nadir_is_a_point_of_the_time_it_was_forecast() -> None:
 
 
 def test_what_late_data_may_change_in_an_alert_is_no_part_of_its_identity() -> None:
-    before = make.alert(severity="medium", text="a", state="raised", probability=0.5)
-    after = make.alert(severity="high", text="b", state="raised", probability=None)
+    before = make.alert(severity="medium", text="a", phase="start", probability=0.5)
+    after = make.alert(severity="high", text="b", phase="start", probability=None)
     assert points(before)[0].identity == points(after)[0].identity
     assert "probability" not in points(after)[0].fields
 

@@ -154,9 +154,7 @@ def test_alerts_are_the_record_of_each_alerts_transitions(ward: Ward) -> None:
     _, out, _ = ward
     alerts = [decode_output(line) for line in (out / "alerts.ndjson").read_bytes().splitlines()]
     assert all(isinstance(alert, Alert) for alert in alerts)
-    raised = [
-        (alert.patient_id, alert.rule) for alert in alerts if isinstance(alert, Alert) and alert.state == "raised"
-    ]
+    raised = [(alert.patient_id, alert.rule) for alert in alerts if isinstance(alert, Alert) and alert.phase == "start"]
     assert ("P-2", "delivery.overinfusion") in raised
     assert ("P-1", "delivery.overinfusion") not in raised
 

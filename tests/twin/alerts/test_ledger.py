@@ -16,7 +16,7 @@ from twin.alerts.rules import data_dropout
 from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
-from twin.events import AlertState, Subject
+from twin.events import AlertPhase, Subject
 from twin.record.contact import DeviceContact
 from twin.record.orders import DeviceView
 
@@ -88,9 +88,9 @@ def check_record(worker: Worker) -> None:
     for revision in worker.topic:
         alert_id = revision.transition.alert_id
         assert revision.number == numbers.get(alert_id, -1) + 1
-        if revision.transition.state in ("updated", "withdrawn"):
+        if revision.transition.phase in ("update", "withdrawn"):
             assert alert_id in numbers
-        if revision.transition.state == "raised":
+        if revision.transition.phase == "start":
             assert not live.get(alert_id, False), "raised while it stands"
         numbers[alert_id] = revision.number
         live[alert_id] = revision.transition.live
@@ -183,7 +183,7 @@ def test_a_late_fact_withdraws_the_alert_it_explains_away() -> None:
     worker.arrive((10, 0.9))
     worker.arrive((20, 0.1))
     first = last_words(worker.topic)
-    assert {word.state for word in first.values()} == {"cleared"}
+    assert {word.phase for word in first.values()} == {"end"}
     worker.arrive((10, 0.9), retract=True)
     words = last_words(worker.topic)
     assert words.keys() == first.keys()
@@ -203,8 +203,8 @@ def test_a_withdrawn_alert_that_comes_back_is_raised_under_its_own_id() -> None:
     worker = Worker()
     for retract in (False, True, False):
         worker.arrive((10, 0.9), retract=retract)
-    swift = [(r.number, r.transition.state) for r in worker.topic if r.transition.rule == "swift"]
-    assert swift == [(0, "raised"), (1, "withdrawn"), (2, "raised")]
+    swift = [(r.number, r.transition.phase) for r in worker.topic if r.transition.rule == "swift"]
+    assert swift == [(0, "start"), (1, "withdrawn"), (2, "start")]
     assert len({r.transition.alert_id for r in worker.topic if r.transition.rule == "swift"}) == 1
 
 
@@ -213,8 +213,8 @@ def test_an_alert_that_late_data_only_reword_is_updated_not_raised_again() -> No
     worker.arrive((10, 0.9))
     worker.arrive((20, 0.7))
     worker.arrive((15, 0.75))
-    swift = [(r.number, r.transition.state, r.transition.time_ms) for r in worker.topic if r.transition.rule == "swift"]
-    assert swift == [(0, "raised", 10), (1, "updated", 20), (2, "updated", 15)]
+    swift = [(r.number, r.transition.phase, r.transition.time_ms) for r in worker.topic if r.transition.rule == "swift"]
+    assert swift == [(0, "start", 10), (1, "update", 20), (2, "update", 15)]
 
 
 def test_a_late_alert_that_is_over_already_is_told_from_raise_to_clear() -> None:
@@ -222,8 +222,8 @@ def test_a_late_alert_that_is_over_already_is_told_from_raise_to_clear() -> None
     worker.arrive((30, 0.1))
     worker.arrive((20, 0.1))
     worker.arrive((10, 0.9))
-    swift = [(r.number, r.transition.state) for r in worker.topic if r.transition.rule == "swift"]
-    assert swift == [(0, "raised"), (1, "cleared")]
+    swift = [(r.number, r.transition.phase) for r in worker.topic if r.transition.rule == "swift"]
+    assert swift == [(0, "start"), (1, "end")]
 
 
 def test_finished_alerts_are_forgotten_in_the_end_but_their_revisions_are_never_given_again() -> None:
@@ -234,8 +234,8 @@ def test_finished_alerts_are_forgotten_in_the_end_but_their_revisions_are_never_
     worker.arrive((21 + REMEMBERED_MS, 0.1))
     assert worker.ledger.published == ()
     worker.arrive((20, 0.1), retract=True)
-    swift = [(r.number, r.transition.state) for r in worker.topic if r.transition.rule == "swift"]
-    assert swift == [(0, "raised"), (1, "cleared"), (2, "cleared")]
+    swift = [(r.number, r.transition.phase) for r in worker.topic if r.transition.rule == "swift"]
+    assert swift == [(0, "start"), (1, "end"), (2, "end")]
 
 
 def test_a_standing_alert_is_never_forgotten() -> None:
@@ -309,7 +309,7 @@ def test_a_silence_is_one_alert_in_whatever_order_its_stored_readings_come(store
     one, other = Listener(), Listener()
     for listener in (one, other):
         listener.hear(0, 200)
-        assert [revision.transition.state for revision in listener.topic] == ["raised", "updated"]
+        assert [revision.transition.phase for revision in listener.topic] == ["start", "update"]
     shuffled = sorted(stored)
     for minute in shuffled:
         one.hear(minute, 200)
@@ -338,20 +338,20 @@ def test_stored_readings_that_come_one_by_one_update_the_alert_only_where_it_say
     for minute in range(5, 120, TICK):
         listener.hear(minute, 120 + minute)
     assert len({revision.transition.alert_id for revision in listener.topic}) == 1
-    assert [revision.transition.state for revision in listener.topic] == ["raised", "updated"]
+    assert [revision.transition.phase for revision in listener.topic] == ["start", "update"]
     listener.hear(240, 240)
     for minute in range(120, 240, TICK):
         listener.hear(minute, 240)
-    assert [revision.transition.state for revision in listener.topic[2:]] == ["cleared", "withdrawn"]
+    assert [revision.transition.phase for revision in listener.topic[2:]] == ["end", "withdrawn"]
 
 
 def test_a_silence_that_comes_to_say_the_same_again_is_told_alike_from_wherever_it_is_judged() -> None:
     """A reading shortens a silence between two looks, and it grows to what was said of it before."""
 
     def silent(hour: int, hours: int) -> Transition:
-        state: AlertState = "raised" if hour == 12 else "updated"
+        phase: AlertPhase = "start" if hour == 12 else "update"
         about, text = Subject("device", "wrist-9"), f"silent for more than {hours} h"
-        return Transition("a", data_dropout.RULE, about, state, "low", 4, hour, None, None, None, text)
+        return Transition("a", data_dropout.RULE, about, "active", phase, "low", 4, hour, text)
 
     told = [silent(12, 6), silent(16, 3), silent(20, 6), silent(28, 12)]
 
@@ -379,9 +379,9 @@ def test_a_silence_is_not_raised_while_the_topics_are_not_level() -> None:
     assert not withheld(listener.ledger, listener.book)
     listener.hear(10, 30, level=False)
     listener.hear(10, 30, level=True)
-    assert [revision.transition.state for revision in listener.topic] == ["raised"]
+    assert [revision.transition.phase for revision in listener.topic] == ["start"]
     listener.hear(35, 35, level=False)
-    assert [revision.transition.state for revision in listener.topic] == ["raised", "cleared"]
+    assert [revision.transition.phase for revision in listener.topic] == ["start", "end"]
 
 
 def test_the_end_of_a_silence_that_nobody_was_told_of_is_not_told() -> None:
@@ -391,7 +391,7 @@ def test_the_end_of_a_silence_that_nobody_was_told_of_is_not_told() -> None:
     assert revisions == ()
     over, both = silences({0, 25}, 0, 25)
     since = tuple(transition for transition in both if transition.time_ms > 20 * MINUTE_MS)
-    assert [transition.state for transition in since] == ["cleared"]
+    assert [transition.phase for transition in since] == ["end"]
     for level in (True, False):
         assert reconcile(ledger, over, since, 20 * MINUTE_MS, 25 * MINUTE_MS, RULES, level=level)[1] == ()
 
@@ -401,9 +401,9 @@ def test_an_alert_that_late_data_move_keeps_its_id() -> None:
     worker.arrive((10, 0.9))
     worker.arrive((5, 0.9))
     swift = [r for r in worker.topic if r.transition.rule == "swift"]
-    assert [(r.number, r.transition.state, r.transition.onset_ms) for r in swift] == [
-        (0, "raised", 10),
-        (1, "updated", 5),
+    assert [(r.number, r.transition.phase, r.transition.onset_ms) for r in swift] == [
+        (0, "start", 10),
+        (1, "update", 5),
     ]
     assert len({r.transition.alert_id for r in swift}) == 1
 

@@ -43,12 +43,12 @@ def run(
 
 
 def states(told: Iterable[Transition]) -> list[tuple[int, str]]:
-    return [(transition.time_ms // MINUTE_MS, transition.state) for transition in told]
+    return [(transition.time_ms // MINUTE_MS, transition.phase) for transition in told]
 
 
 def test_raised_once_and_cleared_once() -> None:
     book, told = run([(0, 0.2), (1, 0.55), (2, 0.56), (3, 0.4), (4, 0.51), (5, 0.31), (6, 0.25), (7, 0.2)])
-    assert states(told) == [(1, "raised"), (3, "updated"), (4, "updated"), (5, "updated"), (6, "cleared")]
+    assert states(told) == [(1, "start"), (3, "update"), (4, "update"), (5, "update"), (6, "end")]
     assert len({transition.alert_id for transition in told}) == 1
     assert book == AlertBook()
 
@@ -56,7 +56,7 @@ def test_raised_once_and_cleared_once() -> None:
 def test_between_the_thresholds_nothing_is_raised_and_nothing_cleared() -> None:
     assert run([(0, 0.45), (1, 0.5), (2, 0.31)])[1] == []
     book, told = run([(0, 0.6), (1, 0.31), (2, 0.3)])
-    assert "cleared" not in [transition.state for transition in told]
+    assert "end" not in [transition.phase for transition in told]
     assert len(book.live) == 1
 
 
@@ -68,13 +68,13 @@ def test_alert_id_is_made_of_patient_rule_subject_onset_and_model() -> None:
 
 def test_a_second_alert_of_the_same_subject_has_its_own_id() -> None:
     _, told = run([(0, 0.9), (1, 0.1), (2, 0.9)])
-    assert [transition.state for transition in told] == ["raised", "cleared", "raised"]
+    assert [transition.phase for transition in told] == ["start", "end", "start"]
     assert told[0].alert_id == told[1].alert_id != told[2].alert_id
 
 
 def test_waits_for_raise_after_and_names_the_beginning_as_onset() -> None:
     _, told = run([(0, 0.6), (9, 0.6), (10, 0.6)], SLOW)
-    assert states(told) == [(10, "raised")]
+    assert states(told) == [(10, "start")]
     assert told[0].onset_ms == 0
 
 
@@ -88,30 +88,30 @@ def test_a_condition_that_ends_before_raise_after_was_never_an_alert() -> None:
 def test_an_urgent_finding_does_not_wait() -> None:
     found = Finding("rule", Subject("drug", "x"), 9.0, "high", "ten times the rate", urgent=True)
     _, told = advance(AlertBook(), [found], Snapshot("P-1", 0, 1000.0, None), {"rule": SLOW}, "hash")
-    assert [transition.state for transition in told] == ["raised"]
+    assert [transition.phase for transition in told] == ["start"]
 
 
 def test_clears_only_after_clear_after_without_a_relapse() -> None:
     levels = [(0, 0.6), (10, 0.6), (11, 0.2), (13, 0.35), (14, 0.2), (18, 0.2), (19, 0.2)]
     _, told = run(levels, SLOW)
-    assert [s for s in states(told) if s[1] != "updated"] == [(10, "raised"), (19, "cleared")]
+    assert [s for s in states(told) if s[1] != "update"] == [(10, "start"), (19, "end")]
 
 
 def test_a_relapse_while_clearing_is_the_same_alert() -> None:
     _, told = run([(0, 0.6), (10, 0.6), (11, 0.2), (13, 0.6), (30, 0.6)], SLOW)
-    assert [transition.state for transition in told] == ["raised"]
+    assert [transition.phase for transition in told] == ["start"]
 
 
 def test_updated_only_when_the_probability_moved_by_a_tenth_since_it_was_last_told() -> None:
     _, told = run([(0, 0.55), (1, 0.6), (2, 0.64), (3, 0.66), (4, 0.7), (5, 0.77)])
-    assert states(told) == [(0, "raised"), (3, "updated"), (5, "updated")]
+    assert states(told) == [(0, "start"), (3, "update"), (5, "update")]
     assert [transition.probability for transition in told] == [0.55, 0.66, 0.77]
 
 
 def test_a_move_within_chance_is_no_update_even_beyond_a_tenth() -> None:
     _, told = run([(0, 0.95), (1, 0.8)], ess=100.0)
     assert standard_error(0.8, 100.0) * 2 * Z > 0.1
-    assert states(told) == [(0, "raised")]
+    assert states(told) == [(0, "start")]
 
 
 def test_severity_rises_with_an_update_and_never_falls_while_the_alert_lives() -> None:
@@ -121,19 +121,19 @@ def test_severity_rises_with_an_update_and_never_falls_while_the_alert_lives() -
         level = [finding(0.9, severity=severity)]
         book, transitions = advance(book, level, Snapshot("P", minute, 1e3, None), {"rule": SETTINGS}, "h")
         told += transitions
-    assert [(t.state, t.severity) for t in told] == [("raised", "medium"), ("updated", "high")]
+    assert [(t.phase, t.severity) for t in told] == [("start", "medium"), ("update", "high")]
 
 
 def test_silence_of_a_rule_that_only_sometimes_judges_holds_the_alert() -> None:
     book, told = run([(0, 0.9), (1, None), (500, None)])
-    assert states(told) == [(0, "raised")]
+    assert states(told) == [(0, "start")]
     assert len(book.live) == 1
 
 
 def test_silence_of_a_rule_that_always_judges_clears_the_alert() -> None:
     settings = RuleSettings(raise_above=0.5, clear_below=0.3, severity="low", when_absent="clear")
     _, told = run([(0, 0.9), (1, None)], settings)
-    assert states(told) == [(0, "raised"), (1, "cleared")]
+    assert states(told) == [(0, "start"), (1, "end")]
     assert told[1].text == "No longer under observation."
     assert told[1].probability is None
 
@@ -150,7 +150,7 @@ def test_subjects_live_apart() -> None:
 
 def test_two_looks_at_the_same_millisecond_do_not_lose_the_alert() -> None:
     book, told = run([(5, 0.9), (5, 0.1), (5, 0.9)])
-    assert [transition.state for transition in told] == ["raised", "cleared", "raised"]
+    assert [transition.phase for transition in told] == ["start", "end", "start"]
     assert len({transition.alert_id for transition in told}) == 1
     assert len(book.live) == 1
 
@@ -208,15 +208,15 @@ def test_margin_is_nothing_while_the_gap_holds_the_error_and_z_errors_when_it_do
 
 def test_few_particles_raise_only_well_beyond_the_threshold_and_clear_only_well_below() -> None:
     assert run([(0, 0.6)], ess=25.0)[1] == []
-    assert states(run([(0, 0.75)], ess=25.0)[1]) == [(0, "raised")]
-    assert states(run([(0, 0.9), (1, 0.15)], ess=25.0)[1]) == [(0, "raised"), (1, "updated")]
-    assert states(run([(0, 0.9), (1, 0.1)], ess=25.0)[1]) == [(0, "raised"), (1, "cleared")]
+    assert states(run([(0, 0.75)], ess=25.0)[1]) == [(0, "start")]
+    assert states(run([(0, 0.9), (1, 0.15)], ess=25.0)[1]) == [(0, "start"), (1, "update")]
+    assert states(run([(0, 0.9), (1, 0.1)], ess=25.0)[1]) == [(0, "start"), (1, "end")]
 
 
 def test_a_ratio_has_no_monte_carlo_error() -> None:
     found = [finding(0.51, probabilistic=False)]
     _, told = advance(AlertBook(), found, Snapshot("P-1", 0, 1.0, None), {"rule": SETTINGS}, "hash")
-    assert told[0].state == "raised"
+    assert told[0].phase == "start"
     assert told[0].probability is None
 
 
@@ -234,8 +234,8 @@ def test_a_constant_probability_seen_through_its_error_never_flaps(
     reach = Z * standard_error(p, ess)
     levels = [(minute, min(1.0, max(0.0, p + reach * wobble))) for minute, wobble in enumerate(noise)]
     _, told = run(levels, settings, ess)
-    verdicts = [transition.state for transition in told if transition.state != "updated"]
-    assert verdicts in ([], ["raised"])
+    verdicts = [transition.phase for transition in told if transition.phase != "update"]
+    assert verdicts in ([], ["start"])
 
 
 def test_sampled_probabilities_flap_without_the_gap_and_not_with_it() -> None:
@@ -248,7 +248,7 @@ def test_sampled_probabilities_flap_without_the_gap_and_not_with_it() -> None:
         for _ in range(20):
             levels = list(enumerate(rng.binomial(100, 0.5, 200) / 100))
             _, told = run([(m, float(level)) for m, level in levels], settings, 100.0 if margins else 1e12)
-            total += sum(transition.state == "raised" for transition in told)
+            total += sum(transition.phase == "start" for transition in told)
         return total
 
     assert raised(narrow, margins=False) > 500
@@ -276,7 +276,7 @@ def test_folding_in_pieces_through_the_checkpoint_is_folding_at_once(steps: list
     assert (book, told) == whole
     live: dict[str, bool] = {}
     for transition in told:
-        assert live.get(transition.alert_id, False) is (transition.state != "raised")
+        assert live.get(transition.alert_id, False) is (transition.phase != "start")
         live[transition.alert_id] = transition.live
     assert {alert.alert_id for alert in book.live} == {alert_id for alert_id, stands in live.items() if stands}
 
@@ -285,7 +285,7 @@ def test_goes_on_the_wire_with_its_revision() -> None:
     _, (raised,) = run([(7, 0.9)])
     alert = to_alert(raised, 3, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash")
     assert decode_output(encode(alert)) == alert
-    assert (alert.state, alert.revision, alert.probability, alert.rule) == ("raised", 3, 0.9, "rule")
+    assert (alert.phase, alert.revision, alert.probability, alert.rule) == ("start", 3, 0.9, "rule")
     assert alert.subject == Subject("drug", "x")
     assert alert.event_id == event_id("alert", raised.alert_id, 3)
     again = to_alert(raised, 4, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash")
@@ -294,7 +294,7 @@ def test_goes_on_the_wire_with_its_revision() -> None:
 
 def test_what_a_rule_watched_is_cleared_once_the_rule_is_no_longer_installed() -> None:
     book, told = run([(0, 0.9)])
-    assert states(told) == [(0, "raised")]
+    assert states(told) == [(0, "start")]
     book, transitions = advance(book, [], Snapshot("P-1", MINUTE_MS, 1000.0, None), {}, "hash")
-    assert states(transitions) == [(1, "cleared")]
+    assert states(transitions) == [(1, "end")]
     assert book.live == ()

@@ -94,7 +94,7 @@ def surprised_after(number: int, concentration: Callable[[float], float]) -> int
     for k, hours in enumerate(HOURS, start=1):
         value = concentration(hours) * math.exp(SIGMA * float(rng.standard_normal()))
         outputs = twin.observe([level(hours, value)]).outputs
-        if any(isinstance(o, Alert) and o.rule == "twin.surprise" and o.state == "raised" for o in outputs):
+        if any(isinstance(o, Alert) and o.rule == "twin.surprise" and o.phase == "start" for o in outputs):
             return k
     return None
 
@@ -133,7 +133,7 @@ def test_the_alarm_is_withdrawn_when_a_late_word_explains_the_levels() -> None:
     events = [dose(0, 60.0), *(level(hours, 10 * course(5.0, 20.0)(hours)) for hours in HOURS[:4])]
     twin = PatientTwin("P-1", MODEL, 300)
     said = [o for o in twin.observe(events).outputs if isinstance(o, Alert) and o.rule == "twin.surprise"]
-    assert [o.state for o in said] == ["raised", *["updated"] * (len(said) - 1)]
+    assert [o.phase for o in said] == ["start", *["update"] * (len(said) - 1)]
     restored = PatientTwin.from_row(twin.row(), MODEL)
     explained = dose(0, 540.0, event_id="the rest of the dose")
     for one in (twin, restored):

@@ -104,7 +104,7 @@ def test_a_late_amount_is_folded_in_from_its_own_time_on() -> None:
 def test_an_alert_is_raised_once_and_withdrawn_when_its_reason_goes() -> None:
     fold, totals = started()
     (raised,) = inserted(fold, totals, {1: 1.0, 2: 6.0, 3: 0.0})
-    assert (raised.state, raised.revision, raised.patient_id, raised.model) == ("raised", 0, "P-1", "toy")
+    assert (raised.phase, raised.revision, raised.patient_id, raised.model) == ("start", 0, "P-1", "toy")
     assert inserted(fold, totals, {4: 0.0}) == []
     (withdrawn,) = inserted(fold, totals, {2: 1.0})
     assert (withdrawn.state, withdrawn.revision, withdrawn.alert_id) == ("withdrawn", 1, raised.alert_id)
@@ -117,7 +117,7 @@ def test_an_alert_that_came_and_went_is_withdrawn_too_when_the_record_begins_aft
     del totals.amounts[1], totals.amounts[2]
     (withdrawn,) = fold.run(1)
     assert isinstance(withdrawn, Alert)
-    assert (raised.state, cleared.state, withdrawn.state) == ("raised", "cleared", "withdrawn")
+    assert (raised.phase, cleared.phase, withdrawn.phase) == ("start", "end", "withdrawn")
     assert withdrawn.alert_id == raised.alert_id
 
 
@@ -156,4 +156,4 @@ def test_alerts_can_follow_without_a_step() -> None:
     book = AlertBook((msgspec.structs.replace(condition, alert=reworded),))
     totals.points[-1] = replace(totals.points[-1], book=book)
     (updated,) = fold.alerts([reworded], 0, 1)
-    assert (updated.state, updated.revision, updated.text) == ("updated", 1, "in other words")
+    assert (updated.phase, updated.revision, updated.text) == ("update", 1, "in other words")

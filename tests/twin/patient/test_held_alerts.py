@@ -57,7 +57,7 @@ def test_a_pump_that_lost_its_clock_is_said_and_moves_nothing() -> None:
         assert same_belief(twin, plain)
         assert {one.time for one in said} <= {at(hour / 2) for hour in range(13)}
         alert = held(said)["device", "pump-2"]
-        assert alert.state in ("raised", "updated")
+        assert alert.live
         assert alert.severity == "medium"
         assert "What pump-2 says of 2001-03-08 is held and not counted" in alert.text
         assert LOST[0].event_id in alert.text
@@ -69,7 +69,7 @@ def test_a_released_event_counts_as_if_it_had_never_been_held() -> None:
     for groups in ([KNOWN, [early], [release(early.event_id)]], [[release(early.event_id)], [early], KNOWN]):
         twin, said = observed(*groups)
         assert same_belief(twin, never)
-        assert all(alert.state == "cleared" for alert in held(said).values())
+        assert all(alert.phase == "end" for alert in held(said).values())
     assert observed(KNOWN, [early])[0].belief.observations == 1
     assert observed(KNOWN, [early])[0].points[0].millis > ms(0)
 
@@ -90,7 +90,7 @@ def test_alerts_of_a_time_that_is_held_now_are_withdrawn() -> None:
     assert twin.points[-1].millis > ms(3 * YEAR + 40)
     gone = level(3 * YEAR, 1.5, event_id="gone", status="retracted", replaces=later[0].event_id)
     update = twin.observe([gone])
-    assert held(update.outputs)["patient", PATIENT].state == "raised"
+    assert held(update.outputs)["patient", PATIENT].phase == "start"
     assert same_belief(twin, observed(KNOWN)[0])
     assert {entry.alert_id for entry in twin.ledger.live} == {a.alert_id for a in twin.points[-1].book.live}
 
@@ -101,7 +101,7 @@ def test_the_row_keeps_what_is_held_and_what_was_said_of_it() -> None:
     assert again.row() == twin.row()
     assert held(again.observe([clock(7)]).outputs) == {}
     word = release(begins=at(-YEAR), ends=at(1 - YEAR))
-    assert held(again.observe([word]).outputs)["device", "pump-2"].state == "cleared"
+    assert held(again.observe([word]).outputs)["device", "pump-2"].phase == "end"
 
 
 def test_rival_models_hold_alike() -> None:
@@ -110,7 +110,7 @@ def test_rival_models_hold_alike() -> None:
     assert held(twin.observe([*KNOWN, *LAST_YEAR]).outputs)["device", "pump-2"].revision == 0
     again = AveragedTwin.from_row(twin.row(), models)
     assert held(again.observe([clock(7)]).outputs) == {}
-    assert held(again.observe([release(LAST_YEAR[0].event_id)]).outputs)["device", "pump-2"].state == "cleared"
+    assert held(again.observe([release(LAST_YEAR[0].event_id)]).outputs)["device", "pump-2"].phase == "end"
 
 
 days = st.integers(0, 3).map(lambda hour: hour + 0.5)

@@ -465,10 +465,10 @@ def test_an_alert_that_loses_its_reason_is_withdrawn_with_its_history_kept() -> 
     twin = inserted(COURSE)
     raised = [o for o in twin.observe([overdose, clock(37)]).outputs if isinstance(o, Alert)]
     toxic = [alert for alert in raised if alert.rule == "exposure.above_target"]
-    assert [alert.state for alert in toxic][:1] == ["raised"]
+    assert [alert.phase for alert in toxic][:1] == ["start"]
     mended = dose(1, 1.0, event_id="mended", status="corrected", replaces="typed wrongly")
     after = [o for o in twin.observe([mended]).outputs if isinstance(o, Alert) and o.rule == "exposure.above_target"]
-    assert [alert.state for alert in after] == ["withdrawn"]
+    assert [alert.phase for alert in after] == ["withdrawn"]
     assert after[0].alert_id == toxic[-1].alert_id
     assert after[0].revision == toxic[-1].revision + 1
     live_alerts(twin)

@@ -102,7 +102,7 @@ def test_a_planned_course_on_target_raises_nothing_and_its_alert_ends_with_what_
     little = [plan(0, 24, amount=50.0), dose(0, 50.0), dose(24, 50.0), clock(100), dose(500), clock(510)]
     raised, *_, cleared = alerts(COURSE, little)
     assert "exposure expected below 55 mg·h/L" in raised.text
-    assert cleared.state == "cleared"
+    assert cleared.phase == "end"
     assert cleared.text.startswith("alpha: exposure of the course was ")
     assert cleared.text.endswith("target 55 to 65.")
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Self
+from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import ConfigDict, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from twin.events.bounds import MODEL_TAG, Hours, Probability, Tag, Text, Whole
 from twin.events.channels import ALERTS, Channel
@@ -14,8 +14,26 @@ from twin.events.envelope import EventId, ModelName, OutputEvent
 from twin.events.event_time import EventTime
 from twin.events.story import at, published, story_id
 
-AlertState = Literal["raised", "updated", "cleared", "withdrawn"]
-"""Lifecycle as published: a withdrawn alert lost its reason to late, corrected or retracted data."""
+AlertState = Literal["active", "acknowledged", "latched", "resolved", "withdrawn"]
+"""How an alert stands: *active*; *acknowledged*, seen by somebody; *latched*, its condition is gone and nobody has seen
+it; *resolved*, over; *withdrawn*, over, as late, corrected or retracted data removed its reason."""
+
+AlertPhase = Literal[
+    "start",
+    "update",
+    "escalate",
+    "acknowledged",
+    "shelved",
+    "unshelved",
+    "inhibited",
+    "commented",
+    "end",
+    "withdrawn",
+]
+"""What a transition tells: that the alert began, what is new of it, what somebody did about it, or that it is over."""
+
+LIVE: frozenset[AlertState] = frozenset({"active", "acknowledged", "latched"})
+"""The states of an alert that stands."""
 
 SubjectKind = Literal["drug", "device", "target", "output", "model", "patient"]
 
@@ -35,7 +53,9 @@ class Alert(OutputEvent):
     """One transition of one alert. ``alert_id`` names the alert, ``revision`` counts its transitions from 0.
 
     ``rule`` says what was found, ``subject`` of what. ``time`` is the event time of the transition, ``onset`` that at
-    which the condition began to hold.
+    which the condition began to hold. ``state`` is how the alert stands now, ``phase`` what this transition tells.
+    ``advice`` says what to check or do. Until ``shelved_until``, and while a rule is named in ``inhibited_by``, nobody
+    need be called for it. ``rules_hash`` names the thresholds that it was judged by.
     """
 
     sent_on: ClassVar[Channel] = ALERTS
@@ -46,6 +66,7 @@ class Alert(OutputEvent):
     rule: Tag
     subject: Subject
     state: AlertState
+    phase: AlertPhase
     severity: Literal["low", "medium", "high"]
     revision: Whole
     onset: EventTime
@@ -53,6 +74,15 @@ class Alert(OutputEvent):
     horizon_hours: Hours | None = None
     freshness_hours: Hours | None = None
     text: Text
+    advice: Text | None = None
+    shelved_until: EventTime | None = None
+    inhibited_by: Tag | None = None
+    rules_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+
+    @property
+    def live(self) -> bool:
+        """The alert stands after this transition."""
+        return self.state in LIVE
 
     @model_validator(mode="after")
     def _names_its_subject_plainly(self) -> Self:
@@ -68,7 +98,8 @@ class Alert(OutputEvent):
             alert_id=story_id("alert", "id"),
             rule="tox.neutropenia_g4",
             subject=Subject("output", "neutrophils"),
-            state="raised",
+            state="active",
+            phase="start",
             severity="high",
             revision=0,
             onset=at(121),
@@ -76,4 +107,6 @@ class Alert(OutputEvent):
             horizon_hours=504.0,
             freshness_hours=1.0,
             text="Grade 4 neutropenia with probability 62% within 21 d; nadir 0.45 ×10⁹/L (median) in 2.5 d.",
+            advice="Take a full blood count.",
+            rules_hash="0" * 16,
         )

@@ -139,7 +139,7 @@ def test_sigterm_makes_everything_permanent_and_ends_well(stage: Stage, tmp_path
     assert stage.lag() == 0
     assert len(json.loads(stage.rows()["A"].twin)["history"]) == 3
     assert stage.rows()["A"].outbox == ()
-    assert [alert.state for alert in stage.alerts()] == ["raised"]
+    assert [alert.phase for alert in stage.alerts()] == ["start"]
 
 
 def test_the_log_names_no_patient_and_no_value(stage: Stage, tmp_path: Path) -> None:

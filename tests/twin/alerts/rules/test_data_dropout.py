@@ -11,7 +11,7 @@ from twin.events import Subject
 @pytest.mark.parametrize(("every", "allowed"), [(0.1, 15), (1, 15), (5, 15), (6, 18), (60, 180)])
 def test_silence_counts_beyond_three_intervals_but_at_least_a_quarter_of_an_hour(every: float, allowed: int) -> None:
     assert states([device(allowed, 0, every=every)]) == []
-    assert states([device(allowed + 0.01, 0, every=every)]) == [(RULE, "raised")]
+    assert states([device(allowed + 0.01, 0, every=every)]) == [(RULE, "start")]
 
 
 def test_the_onset_is_when_the_allowance_ran_out_whenever_somebody_looked() -> None:
@@ -22,14 +22,14 @@ def test_the_onset_is_when_the_allowance_ran_out_whenever_somebody_looked() -> N
 
 def test_clears_when_the_device_speaks_again() -> None:
     raised, cleared = told([device(20, 0), device(25, 0), device(30, 29.5)])
-    assert (raised.state, cleared.state) == ("raised", "cleared")
+    assert (raised.phase, cleared.phase) == ("start", "end")
     assert raised.subject == cleared.subject == Subject("device", "wrist-9")
     assert raised.text == "Device wrist-9 silent for more than 15 min; expected every 1 min."
     assert cleared.text == "Device wrist-9 is heard; expected every 1 min."
 
 
 def test_clears_when_the_device_is_released() -> None:
-    assert states([device(20, 0), device(25, 0, associated=False)]) == [(RULE, "raised"), (RULE, "cleared")]
+    assert states([device(20, 0), device(25, 0, associated=False)]) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_a_released_device_or_one_without_a_promise_may_be_silent() -> None:
@@ -39,7 +39,7 @@ def test_a_released_device_or_one_without_a_promise_may_be_silent() -> None:
 
 def test_a_second_silence_is_a_second_alert() -> None:
     transitions = told([device(20, 0), device(25, 24), device(60, 24)])
-    assert [t.state for t in transitions] == ["raised", "cleared", "raised"]
+    assert [t.phase for t in transitions] == ["start", "end", "start"]
     assert transitions[0].alert_id != transitions[2].alert_id
 
 
@@ -53,6 +53,6 @@ def test_freshness_is_the_silence() -> None:
 
 def test_a_silence_that_lasts_is_told_again_each_time_it_has_doubled() -> None:
     transitions = told([device(minutes, 0) for minutes in range(16, 24 * 60, 7)])
-    assert [t.state for t in transitions] == ["raised", *["updated"] * 6]
+    assert [t.phase for t in transitions] == ["start", *["update"] * 6]
     assert transitions[-1].text == "Device wrist-9 silent for more than 16 h; expected every 1 min."
     assert len({t.alert_id for t in transitions}) == 1

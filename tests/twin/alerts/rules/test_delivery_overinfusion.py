@@ -18,7 +18,7 @@ WEEKLY = (*FOLFOX, *(later(step, CYCLE) for step in FOLFOX))
 
 def test_ten_times_the_rate_is_found_at_the_next_word_of_the_pump() -> None:
     (alert,) = told([delivery(1, RATE, 790.4), delivery(2, 10 * RATE, 884.3)])
-    assert (alert.rule, alert.state, alert.severity) == (RULE, "raised", "high")
+    assert (alert.rule, alert.phase, alert.severity) == (RULE, "start", "high")
     assert alert.time_ms == 2 * HOUR_MS
     assert alert.text == (
         "fluorouracil: running at 939.1 mg/h where 93.91 mg/h is planned (+900%); 884.3 of 5040 mg delivered."
@@ -45,20 +45,20 @@ def test_an_ordinary_pump_error_is_never_found_whenever_the_course_starts(
 def test_a_little_too_fast_must_last_before_it_is_raised() -> None:
     fast = 1.2 * RATE
     assert states([delivery(10 + i / 60, fast, 1700) for i in range(10)]) == []
-    assert states([delivery(10 + i / 60, fast, 1700) for i in range(11)]) == [(RULE, "raised")]
+    assert states([delivery(10 + i / 60, fast, 1700) for i in range(11)]) == [(RULE, "start")]
 
 
 def test_hovering_between_the_thresholds_neither_raises_nor_clears() -> None:
     assert states([delivery(10 + i, (1.06, 1.09)[i % 2] * RATE, 1637 + 94 * i) for i in range(20)]) == []
     fast = [delivery(10, 1.2 * RATE, 1637), delivery(11, 1.2 * RATE, 1740)]
     hover = [delivery(12 + i, (1.06, 1.12)[i % 2] * RATE, 1840 + 94 * i) for i in range(20)]
-    assert states(fast + hover)[0] == (RULE, "raised")
-    assert set(states(fast + hover)[1:]) == {(RULE, "updated")}
+    assert states(fast + hover)[0] == (RULE, "start")
+    assert set(states(fast + hover)[1:]) == {(RULE, "update")}
 
 
 def test_back_at_the_planned_rate_it_clears() -> None:
     steps = [delivery(10, 10 * RATE, 1637), delivery(10.05, RATE, 1684), delivery(11, RATE, 1773)]
-    assert states(steps) == [(RULE, "raised"), (RULE, "cleared")]
+    assert states(steps) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_a_slow_creep_beyond_the_whole_amount_is_found() -> None:
@@ -118,7 +118,7 @@ def test_the_next_course_is_held_against_its_own_plan() -> None:
 
 
 def test_the_alert_of_a_finished_course_does_not_stay_for_weeks() -> None:
-    assert states([delivery(47, 0.0, 8000), delivery(46.25 + 97, 0.0, 8000)]) == [(RULE, "raised"), (RULE, "cleared")]
+    assert states([delivery(47, 0.0, 8000), delivery(46.25 + 97, 0.0, 8000)]) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_an_overdose_that_ends_says_what_was_delivered_in_the_end() -> None:
@@ -131,7 +131,7 @@ def test_an_overdose_that_ends_says_what_was_delivered_in_the_end() -> None:
     )
     assert updated.text == "fluorouracil: 234 of 117 mg delivered, twice the plan; it has ended."
     *_, cleared = told([running, ended, days_later, delivery(98.0, 0.0, 234.0, plan=pump)])
-    assert (cleared.state, cleared.text) == ("cleared", "fluorouracil: 234 of 117 mg delivered, twice the plan.")
+    assert (cleared.phase, cleared.text) == ("end", "fluorouracil: 234 of 117 mg delivered, twice the plan.")
 
 
 def test_an_overdose_ends_with_its_own_outcome_when_the_next_course_begins() -> None:
@@ -139,9 +139,9 @@ def test_an_overdose_ends_with_its_own_outcome_when_the_next_course_begins() -> 
     steps = [delivery(47, 0.0, 10080.0, plan=WEEKLY), delivery(60, 0.0, 10080.0, plan=WEEKLY)]
     _, cleared = told([*steps, delivery(begin + 1, RATE, 790.0, since=begin, plan=WEEKLY)])
     assert cleared.text == "fluorouracil: 10080 of 5040 mg delivered, twice the plan."
-    assert told([*steps, delivery(begin + 1, 10 * RATE, 790.0, since=begin, plan=WEEKLY)])[-1].state == "cleared"
+    assert told([*steps, delivery(begin + 1, 10 * RATE, 790.0, since=begin, plan=WEEKLY)])[-1].phase == "end"
     again = [delivery(begin + hours, 10 * RATE, 790.0, since=begin, plan=WEEKLY) for hours in (1, 1.1)]
-    assert told([*steps, *again])[-1].state == "raised"
+    assert told([*steps, *again])[-1].phase == "start"
 
 
 def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:

@@ -28,7 +28,7 @@ def test_an_ordinary_pump_error_is_never_found(error: float, hours: float) -> No
 def test_half_the_rate_is_raised_after_a_quarter_of_an_hour() -> None:
     assert states([delivery(5 + i / 60, RATE / 2, 1200) for i in range(15)]) == []
     (alert,) = told([delivery(5 + i / 60, RATE / 2, 1200) for i in range(16)])
-    assert (alert.rule, alert.state, alert.severity) == (RULE, "raised", "medium")
+    assert (alert.rule, alert.phase, alert.severity) == (RULE, "start", "medium")
     assert alert.onset_ms == 5 * HOUR_MS
     assert alert.text == "fluorouracil: running at 46.96 mg/h, 50% below the planned rate; 1200 of 5040 mg delivered."
 
@@ -37,7 +37,7 @@ def test_an_occlusion_is_found_and_clears_when_the_pump_runs_again() -> None:
     blocked = [delivery(10 + i / 12, 0.0, 1637) for i in range(5)]
     again = [delivery(10.5, RATE, 1637)]
     transitions = told(blocked + again)
-    assert [(t.rule, t.state) for t in transitions] == [(RULE, "raised"), (RULE, "cleared")]
+    assert [(t.rule, t.phase) for t in transitions] == [(RULE, "start"), (RULE, "end")]
     assert "not running in mid-course" in transitions[0].text
 
 
@@ -78,7 +78,7 @@ def test_the_rest_in_the_line_is_no_shortfall() -> None:
 
 def test_an_abandoned_course_is_not_alarmed_for_weeks() -> None:
     steps = [delivery(30, 0.0, 2000), delivery(40, 0.0, 2000), delivery(46.25 + 97, 0.0, 2000)]
-    assert states(steps) == [(RULE, "raised"), (RULE, "cleared")]
+    assert states(steps) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_a_dose_ordered_at_once_is_missed_only_by_its_amount() -> None:

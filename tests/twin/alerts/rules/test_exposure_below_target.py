@@ -9,7 +9,7 @@ from twin.events import Subject
 
 def test_a_lasting_probability_is_raised_with_target_and_freshness() -> None:
     (alert,) = told([exposure(0, below=0.9), exposure(30, below=0.9)])
-    assert (alert.rule, alert.state, alert.subject) == (RULE, "raised", Subject("target", "fluorouracil_auc"))
+    assert (alert.rule, alert.phase, alert.subject) == (RULE, "start", Subject("target", "fluorouracil_auc"))
     assert alert.probability == 0.9
     assert alert.freshness_hours == pytest.approx(2.0)
     assert alert.text == (
@@ -27,7 +27,7 @@ def test_a_passing_probability_is_not_raised() -> None:
 
 def test_clears_when_the_exposure_is_likely_within_the_target() -> None:
     steps = [exposure(0, below=0.85), exposure(30, below=0.85), exposure(60, below=0.78), exposure(90, below=0.5)]
-    assert states(steps) == [(RULE, "raised"), (RULE, "cleared")]
+    assert states(steps) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_the_other_side_of_the_window_is_another_rule() -> None:
@@ -41,9 +41,9 @@ def test_a_finished_course_is_spoken_of_as_finished() -> None:
 
 def test_a_moment_without_exposure_holds_the_alert() -> None:
     steps = [exposure(0, below=0.9), exposure(30, below=0.9), nadir(1, None), nadir(2, None)]
-    assert states(steps) == [(RULE, "raised")]
+    assert states(steps) == [(RULE, "start")]
 
 
 def test_too_few_particles_raise_nothing_near_the_threshold() -> None:
     assert states([exposure(30 * i, below=0.85, ess=20.0) for i in range(4)]) == []
-    assert states([exposure(30 * i, below=0.85, ess=500.0) for i in range(4)]) == [(RULE, "raised")]
+    assert states([exposure(30 * i, below=0.85, ess=500.0) for i in range(4)]) == [(RULE, "start")]

@@ -89,7 +89,7 @@ def test_a_rule_of_an_installed_package_is_judged_with_ours(installed: Path) -> 
     assert plugin is not None
     assert (plugin.summary, plugin.origin) == ("The nadir is near.", "ward-rules 1.0")
     assert title_of("ward.low_count") == "Low count"
-    assert states([nadir(0, 0.3)]) == [("ward.low_count", "raised")]
+    assert states([nadir(0, 0.3)]) == [("ward.low_count", "start")]
 
 
 def test_a_rule_that_is_not_here_is_called_by_its_id() -> None:

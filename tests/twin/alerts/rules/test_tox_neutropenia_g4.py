@@ -13,7 +13,7 @@ from twin.events import Subject
 
 def test_more_likely_than_not_is_raised_with_horizon_and_freshness() -> None:
     (alert,) = told([nadir(24, 0.62)])
-    assert (alert.rule, alert.state, alert.severity) == (RULE, "raised", "high")
+    assert (alert.rule, alert.phase, alert.severity) == (RULE, "start", "high")
     assert alert.subject == Subject("output", "neutrophils")
     assert (alert.probability, alert.horizon_hours, alert.freshness_hours) == (0.62, 504.0, 24.0)
     assert alert.text == ("Grade 4 neutropenia with probability 62% within 21 d; nadir 0.46 ×10⁹/L (median) in 8.2 d.")
@@ -26,7 +26,7 @@ def test_at_or_under_the_threshold_nothing_is_raised(probability: float) -> None
 
 def test_a_count_that_moves_the_probability_is_an_update_and_a_low_one_clears() -> None:
     steps = [nadir(0, 0.6), nadir(2, 0.65), nadir(4, 0.75), nadir(5, 0.2)]
-    assert states(steps) == [(RULE, "raised"), (RULE, "updated"), (RULE, "cleared")]
+    assert states(steps) == [(RULE, "start"), (RULE, "update"), (RULE, "end")]
 
 
 def test_in_grade_4_now_is_said_when_it_is_so_and_what_is_past_is_not_ahead() -> None:
@@ -49,19 +49,19 @@ def test_in_grade_4_now_is_said_when_it_is_so_and_what_is_past_is_not_ahead() ->
 
 def test_an_alert_that_stands_speaks_of_the_day_it_is_shown_on() -> None:
     transitions = told([nadir(hours, 0.88, day=12 - hours / 24) for hours in range(0, 5 * 24, 2)])
-    assert [t.state for t in transitions[1:]] == ["updated"] * (len(transitions) - 1)
+    assert [t.phase for t in transitions[1:]] == ["update"] * (len(transitions) - 1)
     assert 5 <= len(transitions) <= 5 * 4
     assert transitions[-1].text.endswith("in 7.2 d.")
     assert (transitions[0].freshness_hours, transitions[-1].freshness_hours) == (0.0, transitions[-1].time_ms / HOUR_MS)
 
 
 def test_hours_without_a_new_forecast_hold_the_alert() -> None:
-    assert states([nadir(0, 0.6), nadir(1, None), nadir(2, None)]) == [(RULE, "raised")]
+    assert states([nadir(0, 0.6), nadir(1, None), nadir(2, None)]) == [(RULE, "start")]
 
 
 def test_certainty_on_either_side() -> None:
     assert find(nadir(0, 1.0))[0].level == 1.0
-    assert states([nadir(0, 1.0), nadir(1, 0.0)]) == [(RULE, "raised"), (RULE, "cleared")]
+    assert states([nadir(0, 1.0), nadir(1, 0.0)]) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_without_a_forecast_there_is_nothing_to_find() -> None:

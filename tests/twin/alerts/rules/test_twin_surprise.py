@@ -7,14 +7,14 @@ from twin.events import Subject
 
 def test_fifty_to_one_raises_and_five_to_one_clears() -> None:
     assert states([surprise(0, 34.9)]) == []
-    assert states([surprise(0, 51.0)]) == [(RULE, "raised")]
-    assert states([surprise(0, 51.0), surprise(5, 5.1)]) == [(RULE, "raised")]
-    assert states([surprise(0, 51.0), surprise(5, 4.9)]) == [(RULE, "raised"), (RULE, "cleared")]
+    assert states([surprise(0, 51.0)]) == [(RULE, "start")]
+    assert states([surprise(0, 51.0), surprise(5, 5.1)]) == [(RULE, "start")]
+    assert states([surprise(0, 51.0), surprise(5, 4.9)]) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_nothing_measured_is_no_surprise() -> None:
     assert find(surprise(0, None)) == ()
-    assert states([surprise(0, 500.0), surprise(5, None)]) == [(RULE, "raised")]
+    assert states([surprise(0, 500.0), surprise(5, None)]) == [(RULE, "start")]
 
 
 def test_the_text_says_how_strong_the_evidence_is_and_what_was_missed() -> None:

@@ -103,4 +103,4 @@ def told(snapshots: Iterable[Snapshot]) -> list[Transition]:
 
 def states(snapshots: Iterable[Snapshot]) -> list[tuple[str, str]]:
     """(rule, state) of every transition."""
-    return [(transition.rule, transition.state) for transition in told(snapshots)]
+    return [(transition.rule, transition.phase) for transition in told(snapshots)]
