@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from connectors.facts.profile import read_profile
 from connectors.listeners.tokens import read_grants
 from connectors.services.ports import free_ports
+from connectors.webhooks import Claim, keys_of, signed
 from streams.cli import app
 from tests import mosquitto
 from tests.mosquitto import Mosquitto
@@ -112,6 +113,17 @@ def test_the_tokens_are_a_file_of_them_once_the_digest_is_there(folder: Path) ->
     cap = decode(json.dumps(json.loads(second)).encode())
     assert isinstance(cap, DoseGiven)
     assert cap.taken == 0.95
+
+
+def test_who_signs_is_a_source_once_its_secret_is_in_the_environment(folder: Path) -> None:
+    command = re.search(r"^export (DOSETWIN_WEBHOOK_\w+)=\$\(dosetwin (.*?)\)", PAGE, re.MULTILINE)
+    assert command is not None
+    made = CliRunner().invoke(app, command[2].split()).stdout.strip()
+    grants = read_grants(folder / "webhooks.toml", lambda: 0.0, {command[1]: made})
+    claim = Claim.of(signed(keys_of(made), "m-1", 1_772_442_000, b"{}"), 1_772_442_000)
+    found = grants.of_signed(claim, b"{}")
+    assert found is not None
+    assert found.source == "ehr-hooks"
 
 
 def test_a_real_sender_is_answered_and_the_fact_is_in_kafka(folder: Path, kafka: str) -> None:

@@ -1,5 +1,7 @@
 """Events over HTTP: ours as JSON or NDJSON, and messages of a hospital's protocol for sources with a profile.
 
+A source proves itself by a bearer token, or signs each message as Standard Webhooks are.
+
 A request is answered when Kafka has what it tells: 202 with a result for each item. What cannot be used is named by a
 JSON pointer (RFC 6901) with the reason and the mend; a problem with the whole request is one of RFC 9457. An event is
 known by its ``event_id``, so that a request that got no answer is sent again as it was.
@@ -8,6 +10,7 @@ known by its ``event_id``, so that a request that got no answer is sent again as
 from __future__ import annotations
 
 import asyncio
+import time
 import zlib
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
@@ -26,6 +29,7 @@ from connectors.listeners.tokens import Grant, Grants
 from connectors.protocols.items import items
 from connectors.protocols.recorded import readings
 from connectors.schema.openapi import openapi
+from connectors.webhooks import SIGNATURE, Claim, NotSigned
 from twin.events import MAX_EVENT_BYTES, BadEvent, InputEvent, decode, encode
 
 MOST_BYTES = 4 * 1_048_576
@@ -73,12 +77,14 @@ class Door:
         sender: gives records to Kafka.
         intakes: of the sources that have a profile, by source.
         prefix: of the topics.
+        clock: seconds since 1970, by which what is signed is new.
     """
 
     grants: Grants
     sender: Sender
     intakes: Mapping[str, Intake]
     prefix: str = ""
+    clock: Callable[[], float] = time.time
     requests: int = 0
     accepted: int = 0
     refused: int = 0
@@ -94,26 +100,42 @@ class Door:
         )
 
     def _guarded(
-        self, handle: Callable[[Request, Grant], Awaitable[Response]]
+        self, handle: Callable[[Request, Grant, bytes], Awaitable[Response]]
     ) -> Callable[[Request], Awaitable[Response]]:
         async def guarded(request: Request) -> Response:
             self.requests += 1
             try:
-                grant = self.grants.of(request.headers.get("authorization", ""))
-                if grant is None:
-                    mend = "send 'Authorization: Bearer TOKEN'"
-                    raise Problem(401, "no token that is known", mend, WWW_Authenticate="Bearer")
-                return await handle(request, grant)
+                grant, raw = await self._admitted(request)
+                return await handle(request, grant, _unzipped(request, raw))
             except Problem as problem:
                 return problem.response()
 
         return guarded
 
-    async def _events(self, request: Request, grant: Grant) -> Response:
+    async def _admitted(self, request: Request) -> tuple[Grant, bytes]:
+        """Who sends, and the body as it was sent; nothing of it is read of whoever has neither token nor signature."""
+        if "authorization" not in request.headers and SIGNATURE in request.headers:
+            try:
+                claim = Claim.of(request.headers, self.clock())
+            except NotSigned as error:
+                raise _unknown("no message that is signed", str(error)) from None
+            raw = await _body(request)
+            signer = self.grants.of_signed(claim, raw)
+            if signer is None:
+                mend = "sign webhook-id.webhook-timestamp.body, the body as it is sent, with the secret of this source"
+                raise _unknown("no signature that is known", mend)
+            return signer, raw
+        bearer = self.grants.of(request.headers.get("authorization", ""))
+        if bearer is None:
+            mend = "send 'Authorization: Bearer TOKEN', or sign the message as Standard Webhooks are"
+            raise _unknown("no token that is known", mend)
+        return bearer, await _body(request)
+
+    async def _events(self, request: Request, grant: Grant, body: bytes) -> Response:
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in (_JSON, _LINES):
             raise Problem(415, "no type that is read", f"send {_JSON} (an event, or an array of them) or {_LINES}")
-        given = _items(await _body(request), lines=kind == _LINES)
+        given = _items(body, lines=kind == _LINES)
         _spend(grant, len(given))
         found = [_event(raw, grant) for raw in given]
         events = [one for one in found if isinstance(one, InputEvent)]
@@ -125,14 +147,13 @@ class Door:
             raise Problem(422, results[0]["reason"], results[0]["detail"])
         return JSONResponse({"accepted": len(events), "results": results}, 202)
 
-    async def _messages(self, request: Request, grant: Grant) -> Response:
+    async def _messages(self, request: Request, grant: Grant, raw: bytes) -> Response:
         intake = self.intakes.get(grant.source)
         if intake is None:
             raise Problem(403, "no profile", f"source {grant.source!r} sends our own events only, to /v1/events")
         kind = request.headers.get("content-type", "").split(";")[0].strip().lower()
         if kind not in (wanted := _MESSAGES[intake.profile.protocol]):
             raise Problem(415, "no type that is read", f"source {grant.source!r} sends {wanted[0]}")
-        raw = await _body(request)
         _spend(grant, 1)
         try:
             async with asyncio.timeout(CONFIRM_SECONDS):
@@ -173,21 +194,41 @@ def _spend(grant: Grant, count: int) -> None:
         raise Problem(429, "too many", detail, Retry_After=str(int(seconds) + 1))
 
 
+def _unknown(title: str, mend: str) -> Problem:
+    return Problem(401, title, mend, WWW_Authenticate="Bearer")
+
+
 async def _body(request: Request) -> bytes:
-    """The body, unzipped, never more than `MOST_BYTES` of it in memory."""
+    """The body as it was sent, never more than `MOST_BYTES` of it in memory."""
+    body = bytearray()
+    async for chunk in request.stream():
+        body += chunk
+        if len(body) > MOST_BYTES:
+            raise _too_large()
+    return bytes(body)
+
+
+def _unzipped(request: Request, raw: bytes) -> bytes:
+    """What a body is, unzipped, never more than `MOST_BYTES` of it in memory."""
     zipped = request.headers.get("content-encoding", "identity").strip().lower()
     if zipped not in ("identity", "gzip"):
         raise Problem(415, "no encoding that is read", "send it plain or with gzip")
-    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16) if zipped == "gzip" else None
-    body = bytearray()
-    async for chunk in request.stream():
-        try:
-            body += unzip.decompress(chunk, MOST_BYTES + 1 - len(body)) if unzip else chunk
-        except zlib.error:
-            raise Problem(400, "no gzip", "the body is not what content-encoding says") from None
-        if len(body) > MOST_BYTES or (unzip and unzip.unconsumed_tail):
-            raise Problem(413, "too large", f"at most {MOST_BYTES} bytes in one request")
-    return bytes(body)
+    if zipped == "identity":
+        return raw
+    unzip = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    try:
+        body = unzip.decompress(raw, MOST_BYTES + 1)
+    except zlib.error:
+        raise Problem(400, "no gzip", "the body is not what content-encoding says") from None
+    if len(body) > MOST_BYTES:
+        raise _too_large()
+    if not unzip.eof or unzip.unused_data:
+        raise Problem(400, "no gzip", "the body is not one whole gzip; nothing of it was read")
+    return body
+
+
+def _too_large() -> Problem:
+    return Problem(413, "too large", f"at most {MOST_BYTES} bytes in one request")
 
 
 def _items(body: bytes, *, lines: bool) -> list[bytes]:

@@ -1,4 +1,4 @@
-"""Who may send over HTTP, and what: bearer tokens, of which only the digests are written down.
+"""Who may send over HTTP, and what: bearer tokens, of which only the digests are written down, and signing webhooks.
 
 [[token]]
 source = "script-7"                 # the `source` of its events
@@ -7,20 +7,28 @@ kinds = ["lab_result"]              # what it may send; anything without
 patients = ["P-1*", "P-20"]         # of whom, with * for any ending; of anybody without
 profile = "lab-east.toml"           # for messages of a hospital's protocol; our own events need none
 per_second = 500                    # events, on average
+
+[[webhook]]                         # a source that signs each message (Standard Webhooks) and has no token
+source = "ehr-hooks"
+secrets = "DOSETWIN_WEBHOOK_EHR"    # the environment variable of its secret, or of several while it is changed
+kinds = ["lab_result"]              # and all else that a token may have
 """
 
 from __future__ import annotations
 
 import hashlib
 import hmac
+import os
 import tomllib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from connectors.settings import PREFIX
+from connectors.webhooks import Claim, SecretsError, keys_of
 from twin.events import InputEvent
 from twin.events.envelope import Name
 
@@ -34,21 +42,29 @@ class TokensError(ValueError):
     """The file cannot be used; the message names file, field, value and mend."""
 
 
-class _Token(BaseModel):
+class _Scope(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     source: Name
-    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     kinds: list[str] = []
     patients: list[str] = []
     profile: str = ""
     per_second: float = Field(DEFAULT_PER_SECOND, gt=0)
 
 
+class _Token(_Scope):
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class _Webhook(_Scope):
+    secrets: str = Field(pattern=rf"^{PREFIX}WEBHOOK_[A-Z0-9_]+$")
+
+
 class _File(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
-    token: list[_Token] = Field(min_length=1)
+    token: list[_Token] = []
+    webhook: list[_Webhook] = []
 
 
 @dataclass
@@ -80,30 +96,31 @@ class Bucket:
 
 @dataclass(frozen=True)
 class Grant:
-    """What the bearer of a token may send."""
+    """What the bearer of a token, or who signs with a secret, may send."""
 
     source: str
-    digest: bytes
     kinds: frozenset[str]
     patients: tuple[str, ...]
     profile: Path | None
     bucket: Bucket
+    digest: bytes = field(default=b"", repr=False)
+    keys: tuple[bytes, ...] = field(default=(), repr=False)
 
     def forbids(self, event: InputEvent) -> str:
-        """Why this event is not the bearer's to send; empty where it is."""
+        """Why this event is not the sender's to send; empty where it is."""
         kind = str(getattr(event, "kind", ""))
         if event.source != self.source:
-            return f"field 'source' {event.source!r}: this token sends as {self.source!r}"
+            return f"field 'source' {event.source!r}: this sender sends as {self.source!r}"
         if self.kinds and kind not in self.kinds:
-            return f"field 'kind' {kind!r}: this token sends {', '.join(sorted(self.kinds))}"
+            return f"field 'kind' {kind!r}: this sender sends {', '.join(sorted(self.kinds))}"
         if self.patients and not any(fnmatchcase(event.patient_id, pattern) for pattern in self.patients):
-            return "field 'patient_id': not a patient of this token"
+            return "field 'patient_id': not a patient of this sender"
         return ""
 
 
 @dataclass(frozen=True)
 class Grants:
-    """Every token there is."""
+    """Every token, and everybody who signs."""
 
     each: tuple[Grant, ...]
 
@@ -117,12 +134,20 @@ class Grants:
                 found = grant
         return found if scheme.lower() == "bearer" else None
 
+    def of_signed(self, claim: Claim, body: bytes) -> Grant | None:
+        """Who signed a message; every key is tried."""
+        found = None
+        for grant in self.each:
+            if claim.proven(grant.keys, body):
+                found = grant
+        return found
 
-def read_grants(path: Path, now: Callable[[], float]) -> Grants:
-    """The tokens of a file.
+
+def read_grants(path: Path, now: Callable[[], float], environ: Mapping[str, str] = os.environ) -> Grants:
+    """The tokens of a file, and who signs by the secrets in the environment.
 
     Raises:
-        TokensError: it cannot be read, or a field is unknown or wrong.
+        TokensError: it cannot be read, a field is unknown or wrong, or a secret is missing.
     """
     try:
         with path.open("rb") as file:
@@ -132,19 +157,33 @@ def read_grants(path: Path, now: Callable[[], float]) -> Grants:
         raise TokensError(f"{path}: field '{'.'.join(map(str, first['loc']))}': {first['msg']}") from None
     except (OSError, ValueError) as error:
         raise TokensError(f"{path}: {error}") from None
+    if not said.token and not said.webhook:
+        raise TokensError(f"{path}: no field 'token' and no 'webhook'; 'dosetwin listen token' makes the first")
     digests = [one.sha256 for one in said.token]
     if len(set(digests)) != len(digests):
         raise TokensError(f"{path}: two tokens have one 'sha256'; each source has its own")
+    signing = [(one, _keys(path, one, environ)) for one in said.webhook]
+    keys = [key for _, each in signing for key in each]
+    if len(set(keys)) != len(keys):
+        raise TokensError(f"{path}: two 'secrets' of webhooks are one; each source has its own")
     return Grants(
-        tuple(
-            Grant(
-                one.source,
-                bytes.fromhex(one.sha256),
-                frozenset(one.kinds),
-                tuple(one.patients),
-                path.parent / one.profile if one.profile else None,
-                Bucket(one.per_second, now),
-            )
-            for one in said.token
+        (
+            *(_grant(path, one, now, digest=bytes.fromhex(one.sha256)) for one in said.token),
+            *(_grant(path, one, now, keys=keys) for one, keys in signing),
         )
     )
+
+
+def _keys(path: Path, webhook: _Webhook, environ: Mapping[str, str]) -> tuple[bytes, ...]:
+    try:
+        return keys_of(environ.get(webhook.secrets, ""))
+    except SecretsError as error:
+        raise TokensError(f"{path}: webhook {webhook.source!r}: variable {webhook.secrets}: {error}") from None
+
+
+def _grant(
+    path: Path, said: _Scope, now: Callable[[], float], digest: bytes = b"", keys: tuple[bytes, ...] = ()
+) -> Grant:
+    profile = path.parent / said.profile if said.profile else None
+    bucket = Bucket(said.per_second, now)
+    return Grant(said.source, frozenset(said.kinds), tuple(said.patients), profile, bucket, digest, keys)

@@ -46,13 +46,20 @@ _RESULTS = {
 
 _REFUSALS = {
     "400": "not what content-type or content-encoding say",
-    "401": "no token that is known",
-    "403": "not this token's to send",
+    "401": "no token or signature that is known",
+    "403": "not this source's to send",
     "413": "too large, or too many events",
     "415": "a type or encoding that is not read",
     "422": "the one event of the request, or the message as a whole, cannot be used",
-    "429": "more than this token may send: come again after Retry-After seconds with all of it",
+    "429": "more than this source may send: come again after Retry-After seconds with all of it",
     "503": "Kafka has not confirmed it: send it again as it is after Retry-After seconds",
+}
+
+_SIGNED = {
+    "type": "apiKey",
+    "in": "header",
+    "name": "webhook-signature",
+    "description": "a message signed as Standard Webhooks are, with webhook-id and webhook-timestamp",
 }
 
 
@@ -78,13 +85,13 @@ def openapi() -> dict[str, Any]:
             "version": VERSION,
             "description": "Every request is answered when Kafka has what it tells. It never commands a pump.",
         },
-        "security": [{"token": []}],
+        "security": [{"token": []}, {"signed": []}],
         "paths": {
             "/v1/events": {"post": _post("send_events", "Send our own events; each is known by its event_id.", own)},
             "/v1/messages": {"post": _post("send_message", "Send a message, read by the source's profile.", messages)},
         },
         "components": {
-            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}},
+            "securitySchemes": {"token": {"type": "http", "scheme": "bearer"}, "signed": _SIGNED},
             "schemas": schemas | {"Problem": _PROBLEM, "Results": _RESULTS},
         },
     }

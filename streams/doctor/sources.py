@@ -79,7 +79,7 @@ def check_sources(folder: Path | None, memory: Path, now: datetime) -> Iterator[
 def _holds_tokens(path: Path) -> bool:
     try:
         with path.open("rb") as file:
-            return "token" in tomllib.load(file)
+            return not {"token", "webhook"}.isdisjoint(tomllib.load(file))
     except (OSError, ValueError):
         return False  # reading it as a profile says what is wrong
 
@@ -97,7 +97,10 @@ def _profile(path: Path, profile: Profile, *, taken: bool) -> Finding:
 
 def _tokens(path: Path) -> Finding:
     """Whose tokens a file has, and whether their profiles are there."""
-    subject, mend = f"tokens {path.name}", "mend the field that is named; 'dosetwin listen token' makes a token"
+    subject, mend = (
+        f"tokens {path.name}",
+        "mend the field or variable that is named; 'dosetwin listen token' makes a token",
+    )
     try:
         grants = read_grants(path, time.monotonic).each
     except TokensError as error:

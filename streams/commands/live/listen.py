@@ -1,4 +1,4 @@
-"""``dosetwin listen mllp|http|mqtt|fhir|again|token``: what hospitals and wearables send, as it comes.
+"""``dosetwin listen mllp|http|mqtt|fhir|again|token|secret``: what hospitals and wearables send, as it comes.
 
 A message is acknowledged when Kafka has all that it tells. What each source told before stands in a folder of the
 feed's own; it survives a restart, and whoever takes it away lets corrections lose what they correct.
@@ -209,6 +209,14 @@ def token() -> None:
     made = secrets.token_urlsafe(32)
     typer.echo(f"token:  {made}")
     typer.echo(f"sha256: {hashlib.sha256(made.encode()).hexdigest()}")
+
+
+@app.command(epilog=examples("dosetwin listen secret"))
+def secret() -> None:
+    """Make a secret for a source that signs its messages (Standard Webhooks): it is said once, here."""
+    from connectors.webhooks import new_secret
+
+    typer.echo(new_secret())
 
 
 def _places(

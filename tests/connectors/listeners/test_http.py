@@ -16,9 +16,17 @@ from starlette.testclient import TestClient
 from connectors.listeners import http
 from connectors.listeners.http import Door
 from connectors.listeners.tokens import read_grants
+from connectors.webhooks import SIGNATURE, keys_of, new_secret, signed
 from tests.connectors.listeners.test_intake import Kafka
+from tests.places import REFERENCE
 
 HEADERS = {"authorization": "Bearer secret", "content-type": "application/json"}
+SECRET = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"
+"""That of the public message, which the vectors of Standard Webhooks use."""
+
+NOW = 1_614_265_330.0
+"""When the public message was signed."""
+
 LINES = HEADERS | {"content-type": "application/x-ndjson"}
 
 
@@ -42,9 +50,12 @@ class Served:
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
     digest = hashlib.sha256(b"secret").hexdigest()
-    (tmp_path / "tokens.toml").write_text(f'[[token]]\nsource = "script"\nsha256 = "{digest}"\nper_second = 100\n')
+    tokens = f'[[token]]\nsource = "script"\nsha256 = "{digest}"\nper_second = 100\n'
+    hooks = '[[webhook]]\nsource = "hooks"\nsecrets = "DOSETWIN_WEBHOOK_A"\npatients = ["P-*"]\n'
+    (tmp_path / "tokens.toml").write_text(tokens + hooks)
     kafka = Kafka()
-    door = Door(read_grants(tmp_path / "tokens.toml", lambda: 0.0), kafka, {})
+    environ = {"DOSETWIN_WEBHOOK_A": f"{new_secret()} {SECRET}"}
+    door = Door(read_grants(tmp_path / "tokens.toml", lambda: 0.0, environ), kafka, {}, clock=lambda: NOW)
     with TestClient(door.application()) as client:
         yield Served(client, kafka)
 
@@ -73,7 +84,8 @@ def test_a_body_may_be_zipped_and_a_bomb_is_not_unzipped(served: Served) -> None
     zipped = HEADERS | {"content-encoding": "gzip"}
     assert served.post(gzip.compress(json.dumps(event()).encode()), headers=zipped).status_code == 202
     assert served.post(gzip.compress(b" " * (50 << 20)), headers=zipped).status_code == 413
-    assert served.post(b"no gzip", headers=zipped).status_code == 400
+    for broken in (b"no gzip", gzip.compress(b"[]")[:-4], gzip.compress(b"[]") * 2):
+        assert served.post(broken, headers=zipped).status_code == 400
     assert served.post(b"?", headers=HEADERS | {"content-encoding": "br"}).status_code == 415
 
 
@@ -101,6 +113,70 @@ def test_a_problem_with_the_whole_is_said_as_one(
     assert problem["status"] == status
     assert says in problem["detail"]
     assert not served.kafka.sent
+
+
+def hooked(body: bytes, secret: str = SECRET, seconds: float = 0.0, **headers: str) -> dict[str, str]:
+    """Headers of a message that a source signed so many seconds ago."""
+    made = signed(keys_of(secret), "msg_1", int(NOW - seconds), body)
+    return {"content-type": "application/json"} | made | headers
+
+
+def test_a_source_that_signs_its_messages_needs_no_token(served: Served) -> None:
+    body = json.dumps([event("a", source="hooks"), event("b"), event("c", source="hooks", patient_id="Q")]).encode()
+    answer = served.post(body, headers=hooked(body))
+    assert answer.status_code == 202
+    assert [one.get("reason") for one in answer.json()["results"]] == [None, "forbidden", "forbidden"]
+    zipped = gzip.compress(body)
+    assert served.post(zipped, headers=hooked(zipped) | {"content-encoding": "gzip"}).status_code == 202
+    assert served.post(zipped, headers=hooked(body) | {"content-encoding": "gzip"}).status_code == 401
+
+
+SIGNED = json.dumps(event(source="hooks")).encode()
+
+
+@pytest.mark.parametrize(
+    ("headers", "says"),
+    [
+        (hooked(SIGNED, new_secret()), "with the secret of this source"),
+        (hooked(SIGNED + b" "), "with the secret of this source"),
+        (hooked(SIGNED) | {SIGNATURE: "v1,nonsense"}, "with the secret of this source"),
+        (hooked(SIGNED, seconds=301), "set the sender's clock"),
+        (hooked(SIGNED, seconds=-301), "set the sender's clock"),
+        (hooked(SIGNED) | {"webhook-id": ""}, "webhook-id is missing"),
+        (hooked(SIGNED) | {"webhook-timestamp": "now"}, "whole seconds"),
+        (hooked(SIGNED) | {"authorization": "Bearer wrong"}, "Bearer TOKEN"),
+    ],
+    ids=["secret", "body", "signature", "old", "early", "no id", "no time", "a wrong token beside it"],
+)
+def test_what_is_not_proven_to_be_a_source_s_is_refused_with_its_mend(
+    served: Served, headers: dict[str, str], says: str
+) -> None:
+    answer = served.post(SIGNED, headers=headers)
+    assert (answer.status_code, answer.headers["www-authenticate"]) == (401, "Bearer")
+    assert says in answer.json()["detail"]
+    assert not served.kafka.sent
+
+
+def test_a_message_that_is_signed_again_tells_what_it_told(served: Served) -> None:
+    for seconds in (0.0, 0.0, 200.0):
+        assert served.post(SIGNED, headers=hooked(SIGNED, seconds=seconds)).status_code == 202
+    assert len({one.event_id for one in served.kafka.events()}) == 1
+
+
+PUBLIC = REFERENCE / "feeds"
+
+
+@pytest.mark.skipif(not PUBLIC.is_dir(), reason="the public messages are not part of the project")
+def test_the_public_message_is_proven_and_tells_nothing(served: Served) -> None:
+    entries = {entry["id"]: entry for entry in json.loads((PUBLIC / "manifest.json").read_text())}
+    entry = entries["standard-webhook-vector"]
+    body = (PUBLIC / entry["file"].removeprefix("open/")).read_bytes()
+    assert (entry["expect"], entry["transport"]["secret"]) == ({"valid": True, "events": []}, SECRET)
+    headers = {"content-type": "application/json"} | entry["transport"]["headers"]
+    answer = served.post(body, headers=headers)
+    assert (answer.status_code, answer.json()["title"]) == (422, "unknown_kind")
+    assert not served.kafka.sent
+    assert served.post(body + b"\n", headers=headers).status_code == 401
 
 
 def test_more_than_a_source_may_send_is_to_come_again(served: Served) -> None:

@@ -8,15 +8,17 @@ from pathlib import Path
 import pytest
 
 from connectors.listeners.tokens import Bucket, Grants, TokensError, read_grants
+from connectors.webhooks import Claim, keys_of, signed
 from twin.events import LabResult
 
 DIGEST = hashlib.sha256(b"secret").hexdigest()
+SECRET = "whsec_" + "QUJD" * 8
 
 
 def grants(tmp_path: Path, text: str) -> Grants:
     path = tmp_path / "tokens.toml"
     path.write_text(text)
-    return read_grants(path, lambda: 0.0)
+    return read_grants(path, lambda: 0.0, {"DOSETWIN_WEBHOOK_A": SECRET})
 
 
 def test_a_token_is_known_by_its_digest_alone(tmp_path: Path) -> None:
@@ -25,6 +27,18 @@ def test_a_token_is_known_by_its_digest_alone(tmp_path: Path) -> None:
     assert found is not None
     assert found.source == "script"
     assert [known.of(text) for text in ("Bearer other", "Basic secret", "secret", "", f"Bearer {DIGEST}")] == [None] * 5
+
+
+def test_who_signs_is_known_by_the_secret_in_the_environment_which_is_never_shown(tmp_path: Path) -> None:
+    known = grants(tmp_path, '[[webhook]]\nsource = "hooks"\nsecrets = "DOSETWIN_WEBHOOK_A"\nkinds = ["covariate"]\n')
+    (key,) = keys_of(SECRET)
+    claim = Claim.of(signed([key], "m", 1000, b"{}"), 1000.0)
+    found = known.of_signed(claim, b"{}")
+    assert found is not None
+    assert found.forbids(LabResult.example().model_copy(update={"source": "hooks"})).startswith("field 'kind'")
+    assert known.of_signed(claim, b"{} ") is None
+    assert known.of("Bearer ") is None
+    assert repr(key) not in repr(known)
 
 
 @pytest.mark.parametrize(
@@ -46,7 +60,11 @@ def test_a_token_sends_only_what_it_is_for(tmp_path: Path, scope: str, says: str
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("", "field 'token'"),
+        ("", "no field 'token'"),
+        ('[[webhook]]\nsource = "a"\n', "webhook.0.secrets"),
+        ('[[webhook]]\nsource = "a"\nsecrets = "HOME"\n', "webhook.0.secrets"),
+        ('[[webhook]]\nsource = "a"\nsecrets = "DOSETWIN_WEBHOOK_NONE"\n', "variable DOSETWIN_WEBHOOK_NONE: no secret"),
+        ('[[webhook]]\nsource = "a"\nsecrets = "DOSETWIN_WEBHOOK_A"\n' * 2, "two 'secrets' of webhooks are one"),
         ('[[token]]\nsource = "a"\nsha256 = "beef"\n', "token.0.sha256"),
         (f'[[token]]\nsource = "a"\nsha256 = "{DIGEST}"\nperhaps = 1\n', "token.0.perhaps"),
         (f'[[token]]\nsource = "a"\nsha256 = "{DIGEST}"\nper_second = 0\n', "token.0.per_second"),

@@ -13,6 +13,7 @@ import trustme
 
 from connectors.facts.memory import Memory, Told
 from connectors.listeners.doorplate import Plate, doorplate
+from connectors.webhooks import new_secret
 from streams.doctor import sources
 from streams.doctor.finding import Finding
 from streams.doctor.sources import check_sources
@@ -91,15 +92,20 @@ def test_profiles_and_tokens_that_cannot_be_used_are_named(
     (tmp_path / "b.toml").write_text("[[token]]\nsource = 1\n")
     (tmp_path / "c.toml").write_text(f'[[token]]\nsource = "c"\nsha256 = "{"0" * 64}"\nprofile = "gone.toml"\n')
     (tmp_path / "d.toml").write_text(f'[[token]]\nsource = "d"\nsha256 = "{"0" * 64}"\n')
+    (tmp_path / "e.toml").write_text('[[webhook]]\nsource = "e"\nsecrets = "DOSETWIN_WEBHOOK_E"\n')
     profile(tmp_path, "lab-east")
     (tmp_path / "lab-west.toml").write_text(PROFILE.format("lab-east", "hl7"))
     (tmp_path / "table.toml").write_text(PROFILE.format("t", "fhir") + '[patients]\ntable = "gone.csv"\n')
     looked = found(tmp_path, memory)
     wrong = {name for name, one in looked.items() if not one.well}
-    assert wrong == {"profile a.toml", "tokens b.toml", "tokens c.toml", "profile lab-west.toml", "profile table.toml"}
+    tokens = {"tokens b.toml", "tokens c.toml", "tokens e.toml"}
+    assert wrong == tokens | {"profile a.toml", "profile lab-west.toml", "profile table.toml"}
     assert "field 'protocol'" in looked["profile a.toml"].seen
     assert "gone.toml" in looked["tokens c.toml"].seen
     assert looked["tokens d.toml"].seen == "of d"
+    assert "variable DOSETWIN_WEBHOOK_E: no secret" in looked["tokens e.toml"].seen
+    monkeypatch.setenv("DOSETWIN_WEBHOOK_E", new_secret())
+    assert found(tmp_path, memory)["tokens e.toml"].seen == "of e"
     assert "gone.csv" in looked["profile table.toml"].seen
     monkeypatch.delenv("DOSETWIN_PATIENT_KEY")
     assert "set DOSETWIN_PATIENT_KEY" in found(tmp_path, memory)["profile lab-east.toml"].seen
