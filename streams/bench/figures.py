@@ -36,7 +36,7 @@ class Scale:
     """How much is measured. ``cycles`` and ``days_ahead`` are of the docetaxel courses, ``twins`` for their memory,
     ``ward`` patients, ``waiting_hours`` of the ward's events that wait in the topics, ``stream_seconds`` for which each
     stream is timed at most, ``paced_seconds`` for latency;
-    ``messages`` over MLLP, ``http_seconds`` of events over HTTP."""
+    ``messages`` over MLLP, ``http_seconds`` of events over HTTP, ``resources`` of a FHIR server."""
 
     particles: int
     cycles: int
@@ -50,10 +50,11 @@ class Scale:
     paced_seconds: float
     messages: int
     http_seconds: float
+    resources: int
 
 
-FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0)
-QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0)
+FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0, 10_000)
+QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0, 300)
 
 
 @dataclass(frozen=True)
@@ -124,6 +125,13 @@ FIGURES = (
     Figure("mllp_mib", "MiB", "<= 200", "memory of that listener"),
     Figure("http_ms", "ms", "p99 <= 50", "an event over HTTP until Kafka has it, at 500 a second"),
     Figure("http_mib", "MiB", "<= 200", "memory of that listener"),
+    Figure(
+        "fhir_per_s",
+        "/s",
+        ">= 1,000",
+        "resources of a FHIR server, in Kafka, a second of their reader's processor time",
+    ),
+    Figure("fhir_mib", "MiB", "<= 200", "memory of that reader"),
     Figure("hand_over_s", "s", "<= 3", "from SIGTERM to one of two workers until the other has all its partitions"),
 )
 
@@ -348,10 +356,12 @@ def _doors(scale: Scale, say: Say) -> dict[str, Any]:
 
 def doors(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
     """The figures of the live ways in, on the Kafka at ``bootstrap``."""
+    from streams.bench.doors.fhir import fhir_cost
     from streams.bench.doors.http import http_latency
     from streams.bench.doors.mllp import mllp_cost
 
-    return mllp_cost(bootstrap, scale.messages, say) | http_latency(bootstrap, scale.http_seconds, say)
+    found = mllp_cost(bootstrap, scale.messages, say) | http_latency(bootstrap, scale.http_seconds, say)
+    return found | fhir_cost(bootstrap, scale.resources, say)
 
 
 KERNEL = ("kernel_ns_per_particle_step", "kernel_vs_handwritten")
@@ -373,7 +383,7 @@ STREAM = (
 )
 BACKLOG = ("backlog_vs_replay", "backlog_refolds")
 RESTART = ("crash_recovery_s", "hand_over_s")
-DOORS = ("mllp_per_s", "mllp_mib", "http_ms", "http_mib")
+DOORS = ("mllp_per_s", "mllp_mib", "http_ms", "http_mib", "fhir_per_s", "fhir_mib")
 
 MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
     (KERNEL, _kernel),

@@ -42,7 +42,11 @@ def test_what_the_ways_in_cost_is_measured(kafka: str, monkeypatch: pytest.Monke
     assert found["mllp_per_s"] > 0
     assert 0 < found["http_ms"]["p50"] <= found["http_ms"]["p99"]
     assert 0 < found["mllp_mib"] < 400
-    assert said == ["300 messages over MLLP", "500 events a second over HTTP, for 1 s"]
+    assert found["fhir_per_s"] > 0
+    assert 0 < found["fhir_mib"] < 400
+    assert said == [
+        "300 messages over MLLP", "500 events a second over HTTP, for 1 s", "300 resources of a FHIR server",
+    ]  # fmt: skip
 
 
 def test_a_message_that_is_refused_ends_the_measurement() -> None:
