@@ -1,7 +1,8 @@
-"""How many may be connected to the console, and how long one may take to say what it wants.
+"""How many may be connected to the console, and how long one may take to say what it wants and to take what it is told.
 
-A connection costs a file descriptor from its first byte on, and uvicorn waits for the rest of a request's head without
-end. Here a head has a deadline, and beyond a number of connections the newest is closed at once.
+A connection costs a file descriptor from its first byte on, and uvicorn waits without end: for the rest of a request's
+head, for a client that takes no more of its answer, and at its own end for answers that have none. Here the first two
+have deadlines, beyond a number of connections the newest is closed at once, and endless answers end with the server.
 """
 
 from __future__ import annotations
@@ -18,11 +19,18 @@ MOST_CONNECTIONS = 250
 HEAD_SECONDS = 10.0
 """From the first wait for a request's head until it must be complete."""
 
+TAKE_SECONDS = 30.0
+"""How long a client may take nothing of what waits for it."""
+
+ENDLESS = "dosetwin.endless"
+"""Key in the scope of a request whose answer has no end of its own."""
+
 
 class BoundedConnection(H11Protocol):
     """A connection of uvicorn's with those bounds."""
 
     _deadline: asyncio.TimerHandle | None = None
+    _stuck: asyncio.TimerHandle | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """One more; closed at once where there are too many."""
@@ -42,10 +50,32 @@ class BoundedConnection(H11Protocol):
         self._forget_deadline()
         super().handle_websocket_upgrade(event)
 
+    def pause_writing(self) -> None:
+        """More waits for the client than should."""
+        super().pause_writing()
+        self._stuck = self.loop.call_later(TAKE_SECONDS, self.transport.abort)
+
+    def resume_writing(self) -> None:
+        """It has taken most of that."""
+        self._take_up()
+        super().resume_writing()
+
+    def shutdown(self) -> None:
+        """The server ends: answers are completed, but for those without an end."""
+        super().shutdown()
+        if self.scope and self.scope.get(ENDLESS):
+            self.transport.close()
+
     def connection_lost(self, exc: Exception | None) -> None:
         """It is gone."""
         self._forget_deadline()
+        self._take_up()
         super().connection_lost(exc)
+
+    def _take_up(self) -> None:
+        if self._stuck is not None:
+            self._stuck.cancel()
+            self._stuck = None
 
     def _watch_head(self) -> None:
         if self.transport.is_closing() or self.conn.their_state is not h11.IDLE:

@@ -1,4 +1,5 @@
-"""The console's web server: one page, a small JSON API, and the WebSocket that keeps open pages up to date (`pages`).
+"""The console's web server: one page, a small JSON API, the WebSocket that keeps open pages up to date (`pages`), and
+the stream of alerts.
 
 The server only shows. It has no route that changes anything, and no way to reach a pump.
 """
@@ -26,6 +27,9 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from connectors.console.alert_log import Follower
+from connectors.console.alert_stream import HEARTBEAT as STREAM_HEARTBEAT
+from connectors.console.alert_stream import AlertStream, asked
 from connectors.console.board import UnknownPatient
 from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.topic_reader import LiveBoard, TopicReader
@@ -109,6 +113,7 @@ def create_app(
     hosts: Collection[str] = LOCAL_HOSTS,
     tick: float = TICK,
     heartbeat: float = HEARTBEAT,
+    stream_heartbeat: float = STREAM_HEARTBEAT,
 ) -> Starlette:
     """The console as an ASGI application.
 
@@ -118,12 +123,20 @@ def create_app(
         hosts: host names it answers to.
         tick: least seconds between frames to a page.
         heartbeat: most seconds between frames to a page.
+        stream_heartbeat: most seconds between two words on the stream of alerts.
     """
     frames = Frames(live)
 
     async def pages(websocket: WebSocket) -> None:
         await websocket.accept()
         await Page(websocket, live, frames, tick, heartbeat).run()
+
+    async def alerts(request: Request) -> Response | AlertStream:
+        try:
+            after, wants = asked(request.query_params.multi_items(), request.headers.get("last-event-id", ""))
+        except ValueError as error:
+            return _problem(str(error), 400)
+        return AlertStream(live, Follower(live.alerts, after, wants), tick, stream_heartbeat)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -139,6 +152,7 @@ def create_app(
             WebSocketRoute("/live", pages),
             Route("/api/ward", _ward_endpoint(live)),
             Route("/api/patients/{patient_id}", _patient_endpoint(live)),
+            Route("/api/alerts/stream", alerts),
             Route("/healthz", _health_endpoint(live)),
             Route("/readyz", _ready_endpoint(live)),
             Mount("/static", StaticFiles(directory=STATIC)),

@@ -2,7 +2,9 @@
 
 A page gets a snapshot when it connects and then, a few times a second at most, what changed since the frame it got
 last. There is no queue per page: a slow one gets its next, larger frame when its connection takes it. Pages that are
-in step share one encoded frame. The page says one kind of thing, ``{"watch": "PATIENT"}``, to follow one patient.
+in step share one encoded frame. The page says ``{"watch": "PATIENT"}`` to follow one patient. A client that must miss
+no alert says ``{"alerts": "ID"}`` with the last id that it got, or "" at first: it is told what stands, and then every
+transition, as on the stream of `connectors.console.alert_stream`.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from connectors.console.alert_log import Follower, Place
 from connectors.console.board import UnknownPatient
 from connectors.console.pulse import Pulse
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
@@ -24,13 +27,14 @@ PATIENT_ID: TypeAdapter[str] = TypeAdapter(PatientId)
 PATIENT_ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
 
 
-class Watch(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """What a page may say: follow this patient, or (``null``) none."""
+class Wish(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a page may say: follow this patient, or (``null``) none; tell alerts from this id on, or (``null``) none."""
 
-    watch: str | None
+    watch: str | msgspec.UnsetType | None = msgspec.UNSET
+    alerts: str | msgspec.UnsetType | None = msgspec.UNSET
 
 
-_watch_decoder = msgspec.json.Decoder(Watch)
+_wishes = msgspec.json.Decoder(Wish)
 
 
 class StatusFrame(msgspec.Struct, frozen=True):
@@ -94,6 +98,7 @@ class Page:
         self._watching: str | None = None
         self._watched_since = 0
         self._told_absent = False
+        self._follower: Follower | None = None
         self._woken = anyio.Event()
 
     async def run(self) -> None:
@@ -117,14 +122,21 @@ class Page:
 
     async def _heed(self, text: str | None) -> None:
         try:
-            wish = _watch_decoder.decode(text or "")
-            if wish.watch is not None:
+            wish = _wishes.decode(text or "")
+            if wish == Wish():
+                raise ValueError("it says nothing")
+            if isinstance(wish.watch, str):
                 PATIENT_ID.validate_python(wish.watch)
-        except (msgspec.DecodeError, ValidationError) as error:
-            reason = str(error) if isinstance(error, msgspec.DecodeError) else f"patient id: {PATIENT_ID_RULE}"
-            await self._send(Notice("error", f'expected {{"watch": "PATIENT"}} or {{"watch": null}}: {reason}'))
+            after = Place.read(wish.alerts) if isinstance(wish.alerts, str) and wish.alerts else None
+        except (msgspec.DecodeError, ValueError) as error:
+            reason = f"patient id: {PATIENT_ID_RULE}" if isinstance(error, ValidationError) else str(error)
+            expected = 'expected {"watch": "PATIENT"} or {"watch": null}, {"alerts": "ID"} or {"alerts": null}'
+            await self._send(Notice("error", f"{expected}: {reason}"))
             return
-        self._watching, self._watched_since, self._told_absent = wish.watch, 0, False
+        if wish.watch is not msgspec.UNSET:
+            self._watching, self._watched_since, self._told_absent = wish.watch, 0, False
+        if wish.alerts is not msgspec.UNSET:
+            self._follower = None if wish.alerts is None else Follower(self._live.alerts, after)
         self._woken.set()
 
     async def _tell(self) -> None:
@@ -135,6 +147,7 @@ class Page:
                 text, since = frame
                 await self._websocket.send_text(text)
             await self._tell_watched()
+            await self._tell_alerts()
             status = StatusFrame("status", self._live.status, self._live.pulse(), self._pulse_watched())
             matter = status.reader.state, status.pulse.level, status.watched and status.watched.level, self._watching
             if anyio.current_time() - told_at >= self._heartbeat or matter != told:
@@ -163,6 +176,15 @@ class Page:
         if frame is not None:
             text, self._watched_since = frame
             await self._websocket.send_text(text)
+
+    async def _tell_alerts(self) -> None:
+        while (follower := self._follower) is not None:
+            told = follower.next(up_to_date=self._live.status.state == "live")
+            for one in told:
+                frame = {"type": one.kind, "id": one.place, one.kind: msgspec.Raw(one.text.encode())}
+                await self._websocket.send_text(msgspec.json.encode(frame).decode())
+            if not told:
+                return
 
     async def _send(self, frame: StatusFrame | Notice) -> None:
         await self._websocket.send_text(msgspec.json.encode(frame).decode())

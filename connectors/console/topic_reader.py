@@ -15,12 +15,13 @@ from typing import Any, Literal
 
 import structlog
 
+from connectors.console.alert_log import AlertLog
 from connectors.console.board import Board, PatientFrame, WardFrame
 from connectors.console.pulse import WELL, Pulse, Pulses
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
 from connectors.kafka.records import Record, dead_letter, event_of
-from connectors.kafka.topics import OUTPUTS, REJECTED
-from twin.events import Event, Heartbeat, Rejected
+from connectors.kafka.topics import ALERTS, OUTPUTS, REJECTED, topic_ids
+from twin.events import Alert, Event, Heartbeat, Rejected
 
 FIRST_PAUSE = 0.5
 """Seconds before the first new attempt to reach Kafka; doubled each time."""
@@ -57,11 +58,12 @@ class ReaderStatus:
 
 @dataclass
 class LiveBoard:
-    """A board, and the pulse of its twins, shared between the reader's thread and the pages."""
+    """A board, the pulse of its twins and the log of their alerts, shared between the reader's thread and the pages."""
 
     board: Board
     status: ReaderStatus = field(default_factory=ReaderStatus)
     pulses: Pulses = field(default_factory=Pulses)
+    alerts: AlertLog = field(default_factory=AlertLog)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fold(self, events: Iterable[Event]) -> None:
@@ -181,6 +183,7 @@ class TopicReader:
                     consumer.seek(partition, self._next[partition])
                 else:
                     consumer.seek_to_beginning(partition)
+            self._open_log(consumer, partitions)
             self._wait = FIRST_PAUSE
             self._report(state="rebuilding", detail="")
             while not self._stopping.is_set():
@@ -188,6 +191,13 @@ class TopicReader:
                 self._locate(consumer, partitions, ends)
         finally:
             consumer.close(autocommit=False)
+
+    def _open_log(self, consumer: Any, partitions: list[Any]) -> None:
+        """Tell the log of alerts which topic is read, and from where on."""
+        topic = self._prefix + ALERTS
+        begins = consumer.beginning_offsets([one for one in partitions if one.topic == topic])
+        ids = topic_ids(self._bootstrap, [topic])
+        self._live.alerts.open(ids[topic], {one.partition: offset for one, offset in begins.items()})
 
     def _consumer(self) -> Any:
         return open_consumer(
@@ -226,6 +236,8 @@ class TopicReader:
     def take(self, record: Record) -> bool:
         """Take in a record; one that cannot be shown becomes a line among what was refused, and False."""
         event = read(record, self._prefix)
+        if record.topic == ALERTS:
+            self._live.alerts.take(record, event if isinstance(event, Alert) else None)
         good = record.topic == REJECTED or not isinstance(event, Rejected)
         try:
             if isinstance(event, Heartbeat):
