@@ -75,5 +75,5 @@ lock: $(READY)
 clean:
 	@if [ -x $(BIN)/dosetwin ] && [ -d .dosetwin ]; then $(BIN)/dosetwin services down; fi
 	rm -rf $(VENV) .dosetwin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist validation soak
-	rm -rf connectors/console/static/vendor connectors/console/node_modules tests/compose/node_modules
+	rm -rf connectors/console/static/vendor connectors/console/node_modules tests/compose/node_modules tests/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import Awaitable, Callable
+import subprocess
+import time
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs
@@ -21,8 +23,11 @@ from connectors.listeners.fhir.authorization import LONGEST_TOKEN, BackendToken,
 from connectors.listeners.fhir.server import Passing
 from connectors.settings import SettingsError
 from tests.connectors.listeners.fhir.asgi import client_of_tests, served
+from tests.places import ROOT
 
-KEY = ECKey.generate_key("P-384")
+KEY, RSA = ECKey.generate_key("P-384"), RSAKey.generate_key(2048)
+
+OIDC = ROOT / "tests" / "oidc"
 
 
 class Giver:
@@ -65,7 +70,7 @@ def run(giver: Giver, said: FhirSettings, body: Callable[[BackendToken, list[flo
     asyncio.run(asyncio.wait_for(all_of_it(), 60))
 
 
-@pytest.mark.parametrize("key", [KEY, RSAKey.generate_key(2048)])
+@pytest.mark.parametrize("key", [KEY, RSA])
 def test_what_is_signed_is_short_lived_and_of_this_client_for_this_address(tmp_path: Path, key: Any) -> None:
     giver = Giver()
 
@@ -138,3 +143,43 @@ def test_a_key_is_private_and_of_a_kind_that_is_signed_with(tmp_path: Path) -> N
         )
     path.write_text(json.dumps(KEY.as_dict(private=True)))
     BackendToken(FhirSettings(client_id="x", key_file=str(path)), "https://ehr.example", client_of_tests())
+
+
+@pytest.fixture(scope="module")
+def certified() -> Iterator[str]:
+    """Address of a certified server of tokens (oidc-provider), which knows the public keys of two clients."""
+    if not (OIDC / "node_modules" / "oidc-provider").is_dir():
+        subprocess.run(["npm", "ci", "--ignore-scripts", "--silent", "--prefix", str(OIDC)], check=True)
+    known = {"twin-ec": KEY, "twin-rsa": RSA}
+    clients = [{"client_id": id_, "jwks": {"keys": [key.as_dict(private=False)]}} for id_, key in known.items()]
+    command = ["node", "server.mjs", json.dumps(clients)]
+    with subprocess.Popen(command, cwd=OIDC, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+        assert server.stdin is not None
+        assert server.stdout is not None
+        yield server.stdout.readline().strip()
+        server.stdin.close()
+
+
+@pytest.mark.timeout(600)  # the first fetches the server
+def test_a_certified_server_verifies_what_is_signed_and_gives_tokens(certified: str, tmp_path: Path) -> None:
+    async def asked(client_id: str, key: Any, late: float = 0.0, **changes: str) -> list[str]:
+        said = settings(tmp_path, key, client_id=client_id, key_id="", **changes)
+        async with client_of_tests() as client:
+            token = BackendToken(said, f"{certified}/fhir", client, lambda: time.time() - late)
+            first = await token.header()
+            token.drop()
+            return [first, await token.header()]
+
+    for client_id, key in (("twin-ec", KEY), ("twin-rsa", RSA)):
+        first, second = asyncio.run(asked(client_id, key))
+        assert first.startswith("Bearer ")
+        assert first != second  # each request is signed anew: the server takes none twice
+    for wrong, why in (
+        (asked("twin-ec", ECKey.generate_key("P-384")), "/token answers 401 'invalid_client'"),
+        (asked("twin-ec", RSA), "/token answers 401 'invalid_client'"),
+        (asked("twin-no", KEY), "/token answers 401 'invalid_client'"),
+        (asked("twin-ec", KEY, late=900.0), "/token answers 401 'invalid_client'"),
+        (asked("twin-ec", KEY, scope="system/*.cruds"), "/token answers 400 'invalid_scope'"),
+    ):
+        with pytest.raises(Passing, match=why):
+            asyncio.run(wrong)
