@@ -25,9 +25,6 @@ MOST_KEPT = 20_000
 AT_ONCE = 200
 """Alerts that are told in one go."""
 
-STANDING = frozenset({"raised", "updated"})
-"""States of an alert that stands."""
-
 _PLACE = re.compile(r"([A-Za-z0-9_-]{1,64}):((?:\d{1,18})(?:,\d{1,18}){0,1023})", re.ASCII)
 
 
@@ -122,7 +119,7 @@ class AlertLog:
             entry = _Entry(self.next_number, record.partition, record.offset, alert, encode(alert).decode())
             self.next_number += 1
             self._entries.append(entry)
-            if alert.state in STANDING:
+            if alert.live:
                 self._standing[alert.alert_id] = entry
             else:
                 self._standing.pop(alert.alert_id, None)

@@ -21,11 +21,11 @@ PARTITIONS = 3
 
 
 @functools.cache
-def alert_of(partition: int, offset: int, state: str = "updated") -> Alert:
+def alert_of(partition: int, offset: int, state: str = "active") -> Alert:
     return make.alert(f"P-{partition}", make.at(offset), state=state, revision=offset, onset=make.at(0))
 
 
-def fill(log: AlertLog, order: Sequence[int], state: str = "updated") -> None:
+def fill(log: AlertLog, order: Sequence[int], state: str = "active") -> None:
     """Read one record of each partition that is named, in turn."""
     for partition in order:
         offset = log.ends[partition]
@@ -86,7 +86,7 @@ def test_what_is_forgotten_is_told_as_a_gap_and_what_stands_of_it_follows(
 
 def test_a_new_client_is_told_what_stands_and_then_what_comes() -> None:
     log = opened([0, 1, 0])
-    fill(log, [1], state="cleared")
+    fill(log, [1], state="resolved")
     follower = Follower(log, None)
     assert follower.next(up_to_date=False) == []
     assert follower.place == ""

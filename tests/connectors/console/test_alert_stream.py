@@ -16,12 +16,12 @@ from typing import Any
 import httpx2
 import pytest
 from kafka import KafkaProducer
-from starlette.applications import Starlette
 from starlette.testclient import TestClient
 
 from connectors.console import connections
 from connectors.console.alert_stream import asked
 from connectors.console.board import Board
+from connectors.console.connections import BoundedConnection
 from connectors.console.server import create_app, listen, server_of
 from connectors.console.topic_reader import LiveBoard, ReaderStatus, TopicReader
 from connectors.kafka.records import Record
@@ -80,25 +80,18 @@ def listen_to(address: str, heard: Heard, until: Callable[[], bool], **query: st
 
 
 @contextlib.contextmanager
-def served(app: Starlette, port: int = 0) -> Iterator[tuple[str, Any]]:
-    """A console at work: its address, and its server."""
-    server = server_of(app)
+def console(live: LiveBoard, port: int = 0, reader: TopicReader | None = None) -> Iterator[str]:
+    """A console at work, and its address."""
+    server = server_of(create_app(live, reader, tick=0.01, stream_heartbeat=0.05))
     with listen("127.0.0.1", port) as listener:
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
         try:
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}", server
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             server.should_exit = True
             thread.join(PATIENCE)
             assert not thread.is_alive()
-
-
-@contextlib.contextmanager
-def console(live: LiveBoard, port: int = 0, reader: TopicReader | None = None) -> Iterator[str]:
-    """The address of a console at work."""
-    with served(create_app(live, reader, tick=0.01, stream_heartbeat=0.05), port) as (address, _):
-        yield address
 
 
 def live_with(alerts: Sequence[Alert] = ()) -> LiveBoard:
@@ -177,19 +170,20 @@ def test_an_id_moves_on_with_a_heartbeat_where_nothing_is_wanted_of_what_comes()
 
 
 def test_a_client_that_takes_nothing_is_cut_off_and_goes_on_where_it_was(monkeypatch: pytest.MonkeyPatch) -> None:
+    lost, ended = threading.Event(), BoundedConnection.connection_lost
     monkeypatch.setattr(connections, "TAKE_SECONDS", 0.3)
+    monkeypatch.setattr(BoundedConnection, "connection_lost", lambda *said: (ended(*said), lost.set())[0])
     text = "x" * 1900
     alerts = [make.alert("P-1", make.at(n), revision=n, onset=make.at(0), text=text) for n in range(4000)]
     live = live_with()
     tell(live, alerts)
     heard = Heard("topic-1:0")
-    app = create_app(live, tick=0.01)
-    with served(app) as (address, server), socket.socket() as slow:
+    with console(live) as address, socket.socket() as slow:
         slow.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         slow.connect(("127.0.0.1", int(address.rpartition(":")[2])))
         slow.sendall(b"GET /api/alerts/stream?after=topic-1:0 HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-        assert slow.recv(12) == b"HTTP/1.1 200"
-        eventually(lambda: not server.server_state.connections)
+        assert lost.wait(PATIENCE), "a client that takes nothing keeps its connection"
+        monkeypatch.undo()
         listen_to(address, heard, lambda: len(heard.alerts) == len(alerts))
     assert len(set(heard.alerts)) == len(alerts)
 
