@@ -3,7 +3,8 @@
 A letter holds the bytes of the record as they came. What was wrong is often not in them: a model was missing, the
 enrolment or a device's binding came later, a twin was sealed, the sender used another key or partitioner. Then the same
 bytes go once more to their own topic, under the key of the patient, or of the device where a device said them. An event
-that was told already changes nothing, and what still cannot be used becomes another letter.
+that was told already changes nothing, and what still cannot be used becomes another letter. An alert that a subscriber
+was not given goes again to that one alone.
 """
 
 from __future__ import annotations
@@ -14,8 +15,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from connectors.kafka.clients import confirm, open_consumer, open_producer, records_to
-from connectors.kafka.records import Record, event_of
-from connectors.kafka.topics import DEVICES, INPUT_BYTES, INPUTS, REJECTED
+from connectors.kafka.records import ONLY_FOR, Record, event_of, refused_by
+from connectors.kafka.topics import ALERTS, DEVICES, INPUT_BYTES, INPUTS, REJECTED
 from connectors.settings import Settings
 from twin.devices.words import device_of, read_word
 from twin.events import BadEvent, Rejected, to_millis
@@ -89,7 +90,7 @@ def cannot_be_sent(letter: Letter, prefix: str) -> str:
     """Why a letter's record cannot be sent again; empty if it can."""
     one = letter.rejected
     topic = (one.topic or "").removeprefix(prefix)
-    if topic not in (*INPUTS, DEVICES):
+    if topic not in (*INPUTS, DEVICES) and not (topic == ALERTS and refused_by(one)):
         return f"it stands on {one.topic or 'no topic'}, which is no input"
     if one.original_base64 is None:
         return "it holds no bytes: they stand at its offset"
@@ -117,16 +118,19 @@ def send_again(settings: Settings, chosen: Iterable[Letter]) -> int:
         KafkaUnreachable: no broker answers.
         kafka.errors.KafkaError: the broker does not take a record.
     """
-    once: dict[tuple[str, str, str], None] = {}
+    once: dict[tuple[str, str, str, str], None] = {}
     for letter in chosen:
         if not cannot_be_sent(letter, settings.topic_prefix):
             one = letter.rejected
-            once[str(one.topic), str(_key_of(one, settings.topic_prefix)), str(one.original_base64)] = None
+            only = refused_by(one) if one.topic == settings.topic_prefix + ALERTS else ""
+            once[str(one.topic), str(_key_of(one, settings.topic_prefix)), str(one.original_base64), only] = None
     producer = open_producer(settings.kafka, acks="all", max_request_size=INPUT_BYTES)
     try:
-        confirm(
-            [producer.send(topic, key=key.encode(), value=base64.b64decode(original)) for topic, key, original in once]
-        )
+        sent = []
+        for topic, key, original, only in once:
+            headers = [(ONLY_FOR, only.encode())] if only else []
+            sent.append(producer.send(topic, key=key.encode(), value=base64.b64decode(original), headers=headers))
+        confirm(sent)
     finally:
         producer.close()
     return len(once)

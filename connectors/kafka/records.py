@@ -20,9 +20,19 @@ MOST_ORIGINAL = REJECTED_BYTES // 3 * 2
 """Bytes that a dead letter carries along: a third more in base64, they leave room for what is said of them."""
 
 
+ONLY_FOR = "dosetwin-only-for"
+"""Header of a record that only the sink of that name is to read: the others have read it."""
+
+REFUSED = "_refused"
+"""How reasons end that are of a sink's outside system, after the sink's name."""
+
+
 @dataclass(frozen=True, slots=True)
 class Record:
-    """A record of a topic, named without prefix; the broker stamped ``arrived_ms`` on it."""
+    """A record of a topic, named without prefix; the broker stamped ``arrived_ms`` on it.
+
+    ``only_for`` names the sink that alone is to read it; empty where all are.
+    """
 
     topic: str
     partition: int
@@ -30,12 +40,15 @@ class Record:
     arrived_ms: int
     key: bytes | None
     value: bytes
+    only_for: str = ""
 
     @classmethod
     def of(cls, consumed: Any, prefix: str) -> Record:
         """A record as kafka-python hands it over, from a topic whose name begins with ``prefix``."""
         topic = consumed.topic.removeprefix(prefix)
-        return cls(topic, consumed.partition, consumed.offset, consumed.timestamp, consumed.key, consumed.value or b"")
+        only = next((value.decode(errors="replace") for name, value in consumed.headers if name == ONLY_FOR), "")
+        value = consumed.value or b""
+        return cls(topic, consumed.partition, consumed.offset, consumed.timestamp, consumed.key, value, only)
 
 
 def decode_record(topic: str, raw: bytes) -> Event:
@@ -65,6 +78,11 @@ def event_of(record: Record) -> Event | None:
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         raise ValueError(f"field '{'.'.join(map(str, first['loc'])) or 'event'}': {first['msg']}") from None
+
+
+def refused_by(letter: Rejected) -> str:
+    """The sink whose outside system refused what the letter is about; empty where that is not why."""
+    return letter.reason.removesuffix(REFUSED) if letter.reason.endswith(REFUSED) else ""
 
 
 def dead_letter(record: Record, reason: str, detail: str, prefix: str = "") -> Rejected:

@@ -22,6 +22,7 @@ from typing import Any
 
 from connectors.kafka.clients import confirm, open_admin, open_consumer, open_producer, records_to
 from connectors.kafka.membership import lives
+from connectors.kafka.subscription import left_undone
 from connectors.kafka.topics import REJECTED_BYTES
 
 AT_ONCE = 500
@@ -236,7 +237,8 @@ def _groups(admin: Any, places: Collection[Any]) -> dict[str, dict[Any, int]]:
     found: dict[str, dict[Any, int]] = {}
     for group in sorted(str(each["group_id"]) for each in admin.list_groups()):
         committed = admin.list_group_offsets({group: list(places)}).get(group, {})
-        offsets = {place: mark.offset for place, mark in committed.items() if place in places and mark.offset >= 0}
+        marks = {place: mark for place, mark in committed.items() if place in places and mark.offset >= 0}
+        offsets = {place: min(left_undone(mark), default=mark.offset) for place, mark in marks.items()}
         if offsets:
             _require_rest(admin, group)
             found[group] = offsets

@@ -17,6 +17,8 @@ first line of its docstring says what it carries where, and it says of itself:
 
 Its settings come from the environment and, but for secrets, from the options of ``dosetwin sink NAME``. Its writer says
 how a record becomes items and how items are written (`connectors.sinks.writer.Writer`); the rest is the same for all.
+Those who are told of alerts stand in `connectors.sinks.subscribers`: their settings are a `SubscriberSettings` and
+their writer is a `Subscriber`, both of `connectors.sinks.telling`.
 """
 
 from __future__ import annotations
@@ -55,7 +57,8 @@ class Sink(Protocol):
 @functools.cache
 def sinks() -> Found[Sink]:
     """Every sink, and what offered itself as one and cannot be used."""
-    return discover("sink", _sink, rooms=[__name__], group=GROUP, mark="SINK", name_of=lambda sink: sink.SINK)
+    rooms = [__name__, f"{__name__}.subscribers"]
+    return discover("sink", _sink, rooms=rooms, group=GROUP, mark="SINK", name_of=lambda sink: sink.SINK)
 
 
 @contextmanager

@@ -7,6 +7,9 @@ never accept is found by ever smaller calls (`connectors.sinks.portions`): the o
 came from goes to the dead-letter topic. Between two calls the loop polls, commits what is done and looks for a stop, so
 however many calls a batch takes, and however slow each is, the work goes forward.
 
+A writer may say that some items are for later (`connectors.sinks.writer.Pacing`). They wait beside what is written, and
+commits go on: each names the records that it leaves undone, and after a crash Kafka gives just those again.
+
 A sink brings a `connectors.sinks.writer.Writer`.
 """
 
@@ -25,13 +28,13 @@ import structlog
 from kafka.errors import KafkaError
 
 from connectors.kafka.clients import open_consumer, open_producer
-from connectors.kafka.records import Record, dead_letter
+from connectors.kafka.records import REFUSED, Record, dead_letter
 from connectors.kafka.subscription import CALL_TIMEOUT_MS, Subscription
 from connectors.kafka.topics import MIB, REJECTED, REJECTED_BYTES
 from connectors.settings import Settings
 from connectors.sinks.metrics import SinkMetrics
 from connectors.sinks.portions import Pending, Portions
-from connectors.sinks.writer import BadItem, Item, TooSlow, Unavailable, Writer
+from connectors.sinks.writer import BadItem, Item, Pacing, TooSlow, Unavailable, Writer
 from twin.events import encode
 
 POLL_MS = 200
@@ -108,8 +111,11 @@ class Delivery(Generic[Item]):
         self._limits, self._now, self._chance = limits or Limits(), now, chance
         self._kind = writer.kind
         self._portions: Portions[Item] = Portions(2 * self._limits.items)
+        self._pacing: Pacing[Item] | None = writer if isinstance(writer, Pacing) else None
         self._pending: deque[Pending[Item]] = deque()
-        self._done: dict[tuple[str, int], int] = {}
+        self._later: list[Pending[Item]] = []
+        self._reached: dict[tuple[str, int], int] = {}
+        self._uncommitted: set[tuple[str, int]] = set()
         self._since = self._looked = self._polled = self._committed = now()
         self._said = ""
 
@@ -136,7 +142,8 @@ class Delivery(Generic[Item]):
     def _collect(self, stop: threading.Event) -> None:
         """Read until a batch is full or old enough."""
         while not stop.is_set() and not self._full():
-            waiting = bool(self._pending or self._done)
+            self._set_aside()
+            waiting = bool(self._pending or self._uncommitted)
             if not waiting:
                 self.metrics.all_durable()
             elif self._now() - self._since >= self._limits.seconds:
@@ -156,6 +163,7 @@ class Delivery(Generic[Item]):
         latest = float("inf")
         while self._pending and self._now() < latest:
             began = self._now()
+            self._set_aside()
             try:
                 self._write_some()
                 waits = delays(self._chance)
@@ -187,14 +195,19 @@ class Delivery(Generic[Item]):
         self._polled = self._now()
         polled = self._subscription.poll(timeout_ms)
         if polled.lost:
-            self._done = {place: offset for place, offset in self._done.items() if place not in polled.lost}
+            self._uncommitted -= polled.lost
+            self._reached = {place: offset for place, offset in self._reached.items() if place not in polled.lost}
             self._pending = deque(one for one in self._pending if _place(one.record) not in polled.lost)
+            self._later = [one for one in self._later if _place(one.record) not in polled.lost]
+            self.metrics.later.set(len(self._later))
         if polled.records and not self._pending:
             self._since = self._now()
         self._pending.extend(map(self._read, polled.records))
         self._look()
 
     def _read(self, record: Record) -> Pending[Item]:
+        if record.only_for not in ("", self._name):
+            return Pending(record)
         try:
             items = self._writer.items(record)
             return Pending(record, items, [self._kind(item) for item in items])
@@ -202,6 +215,23 @@ class Delivery(Generic[Item]):
             return Pending(record, fault=str(error))
         except Exception as error:  # nothing that anybody may write to a topic ends the sink
             return Pending(record, fault=f"{type(error).__name__}: {error}")
+
+    def _set_aside(self) -> None:
+        """What the writer wants to have later waits beside; what has waited long enough comes back, before newer."""
+        if self._pacing is None or not (self._later or self._pending):
+            return
+        all_of_them = [*self._later, *self._pending]
+        places = [place for one in all_of_them for place in one.left()]
+        later = {id(places[number].pending) for number in self._pacing.later([place.item for place in places])}
+        waited = {id(one) for one in self._later}
+        if not self._pending and later != waited:
+            self._since = self._now()
+        self._later = [one for one in all_of_them if id(one) in later]
+        self._pending = deque(one for one in all_of_them if id(one) not in later)
+        for one in self._later:
+            if id(one) not in waited:
+                self._reach(one.record)
+        self.metrics.later.set(len(self._later))
 
     def _write_some(self) -> None:
         """One call with what is oldest; then records that nothing is left of are done."""
@@ -225,10 +255,16 @@ class Delivery(Generic[Item]):
         if one.fault is not None:
             self._reject(one.record, "bad_output", one.fault)
         elif one.refused:
-            self._reject(one.record, f"{self._name}_refused", one.refused[min(one.refused)])
-        self._done[_place(one.record)] = one.record.offset + 1
+            self._reject(one.record, f"{self._name}{REFUSED}", one.refused[min(one.refused)])
+        self._reach(one.record)
         self.metrics.events.inc()
         self.metrics.items.inc(len(one.items) - len(one.refused))
+
+    def _reach(self, record: Record) -> None:
+        """All before it and the record itself is done, or known to be left."""
+        place = _place(record)
+        self._reached[place] = max(self._reached.get(place, 0), record.offset + 1)
+        self._uncommitted.add(place)
 
     def _between_calls(self) -> None:
         """Now and then: keep the place in the group, and commit what is done."""
@@ -264,16 +300,19 @@ class Delivery(Generic[Item]):
         return not stop.is_set()
 
     def _commit(self) -> None:
-        if not self._done:
+        if not self._uncommitted:
             return
         self._committed = self._now()
+        left: dict[tuple[str, int], list[int]] = {}
+        for one in (*self._later, *self._pending):
+            left.setdefault(_place(one.record), []).append(one.record.offset)
         try:
-            self._subscription.commit(self._done)
+            self._subscription.commit({place: self._reached[place] for place in self._uncommitted}, left)
         except KafkaError as error:  # what is written stands: committed with the next batch, or written again unchanged
             log.warning("offsets not committed yet", sink=self._name, cause=type(error).__name__)
             self._since = self._now()
             return
-        self._done = {}
+        self._uncommitted.clear()
         if not self._pending:
             self.metrics.all_durable()
 
@@ -321,4 +360,5 @@ def open_delivery(
             letter = encode(dead_letter(record, reason, detail, prefix))
             producer.send(prefix + REJECTED, key=record.key, value=letter).get(timeout=CALL_TIMEOUT_MS / 1000)
 
-        yield Delivery(name, Subscription(consumer, topics, prefix), writer, put_aside, limits=limits)
+        subscription = Subscription(consumer, topics, prefix, leaves=isinstance(writer, Pacing))
+        yield Delivery(name, subscription, writer, put_aside, limits=limits)

@@ -29,6 +29,7 @@ class SinkMetrics:
         self.dead_letters = Counter("dead_letters", "Records put aside, by reason", ["reason"], **named)
         self.outages = Counter("outages", "Times that writing had to wait", **named)
         self.retries = Counter("retries", "Further attempts at a batch, by what the last one met", ["cause"], **named)
+        self.later = Gauge("later_records", "Records that are to be written later, by the sink's own settings", **named)
         self.lag = Gauge("lag_records", "Records in Kafka that are not written yet", **named)
         age = Gauge("durable_age_seconds", "Since all that was read was written and committed", **named)
         age.set_function(lambda: self._now() - self._durable_at)

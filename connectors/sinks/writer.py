@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Protocol, TypeVar
+from typing import Protocol, TypeVar, runtime_checkable
 
 from connectors.kafka.records import Record
 
 Item = TypeVar("Item")
+Written = TypeVar("Written", contravariant=True)
 
 
 class Unavailable(Exception):
@@ -74,5 +75,19 @@ class Writer(Protocol[Item]):
             AccessDenied: the system does not let us in.
             TooSlow: no answer in time; nothing is known about the items.
             Unavailable: anything else; nothing is known about the items.
+        """
+        ...
+
+
+@runtime_checkable
+class Pacing(Protocol[Written]):
+    """What a writer offers beside that may want to have some items later."""
+
+    def later(self, items: Sequence[Written]) -> Collection[int]:
+        """The places of those that are to wait now, of all that is not written yet, in order; asked again and again.
+
+        A record of which one item waits waits as a whole.
+
+        What waits is kept by Kafka: after a crash its records become items once more.
         """
         ...

@@ -42,6 +42,9 @@ def test_a_time_without_an_offset_is_refused() -> None:
     [
         ({}, ""),
         ({"topic": "w.twin.estimates"}, "which is no input"),
+        ({"topic": "w.twin.estimates", "reason": "influx_refused"}, "which is no input"),
+        ({"topic": "w.twin.alerts"}, "which is no input"),
+        ({"topic": "w.twin.alerts", "reason": "webhook_refused"}, ""),
         ({"topic": None}, "it stands on no topic"),
         ({"original_base64": None}, "it holds no bytes"),
         ({"patient_id": None}, "nobody can say which patient"),

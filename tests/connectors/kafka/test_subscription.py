@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import pytest
-from kafka import TopicPartition
+from hypothesis import given
+from hypothesis import strategies as st
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
 from connectors.kafka.records import Record
-from connectors.kafka.subscription import Subscription
+from connectors.kafka.subscription import MOST_METADATA, Subscription, left_undone
 from connectors.kafka.topics import ESTIMATES, VITALS
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer
 
@@ -111,3 +113,33 @@ def test_a_commit_that_is_not_answered_is_an_error(broker: Broker) -> None:
     with pytest.raises(KafkaError):
         Subscription(Consumer(broker), (ESTIMATES,), "ward1.").commit({PLACE: 1})
     assert broker.committed == {}
+
+
+@given(st.sets(st.integers(0, 5_000), max_size=1_500), st.integers(0, 4_000))
+def test_what_is_left_undone_is_named_by_the_commit_or_comes_after_it(left: set[int], offset: int) -> None:
+    broker = Broker(Clock())
+    broker.add(PARTITION.topic, 0, b"a")
+    Subscription(Consumer(broker), (ESTIMATES,), "ward1.", leaves=True).commit({PLACE: offset}, {PLACE: left})
+    committed, metadata = broker.committed[PARTITION], broker.metadata[PARTITION]
+    named = left_undone(OffsetAndMetadata(committed, metadata, -1))
+    assert committed <= offset
+    assert len(metadata) <= MOST_METADATA
+    assert set(named) == {one for one in left if one < committed}
+    assert committed == offset or len(metadata) > MOST_METADATA - 10
+
+
+def test_what_was_left_undone_comes_again_and_of_the_rest_only_what_is_new(broker: Broker) -> None:
+    first = Subscription(Consumer(broker), (ESTIMATES,), "ward1.", leaves=True)
+    first.commit({PLACE: 3}, {PLACE: [0, 2]})
+    again = Subscription(Consumer(broker), (ESTIMATES,), "ward1.", leaves=True)
+    assert [offsets(again) for _ in range(3)] == [[], [0], [2, 3]]
+    again.commit({PLACE: 1})
+    assert (broker.committed, broker.metadata) == ({PARTITION: 3}, {PARTITION: ""})
+
+
+def test_what_did_not_come_again_yet_stays_left_undone(broker: Broker) -> None:
+    Subscription(Consumer(broker), (ESTIMATES,), "ward1.", leaves=True).commit({PLACE: 4}, {PLACE: [1, 3]})
+    again = Subscription(Consumer(broker), (ESTIMATES,), "ward1.", leaves=True)
+    assert [offsets(again) for _ in range(2)] == [[], [1]]
+    again.commit({PLACE: 2})
+    assert (broker.committed, broker.metadata) == ({PARTITION: 4}, {PARTITION: "left 3"})

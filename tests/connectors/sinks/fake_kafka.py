@@ -35,6 +35,8 @@ class Broker:
         self.clock = clock
         self.log: dict[TopicPartition, list[bytes]] = {}
         self.committed: dict[TopicPartition, int] = {}
+        self.metadata: dict[TopicPartition, str] = {}
+        self.headers: list[tuple[str, bytes]] = []
         self.troubles: Iterator[Trouble] = iter(())
         self.most_at_once = 1000
 
@@ -42,7 +44,9 @@ class Broker:
         self.log.setdefault(TopicPartition(topic, partition), []).extend(values)
 
     def all_committed(self) -> bool:
-        return all(self.committed.get(partition, 0) == len(log) for partition, log in self.log.items())
+        """Also what was left undone on the way."""
+        whole = all(self.committed.get(partition, 0) == len(log) for partition, log in self.log.items())
+        return whole and not any(self.metadata.values())
 
     def trouble(self) -> Trouble:
         return next(self.troubles, "")
@@ -58,7 +62,8 @@ class Consumer:
         self.polled = polled
         self.counts: Counter[str] = Counter()
         self.known: set[str] = set()
-        self._broker, self._listener = broker, None
+        self._broker = broker
+        self._listener: Any = None
         self._position: dict[TopicPartition, int] = {}
         self._paused: set[TopicPartition] = set()
         self._others: set[TopicPartition] = set()
@@ -94,7 +99,7 @@ class Consumer:
                 fetched[partition].append(
                     SimpleNamespace(
                         topic=partition.topic, partition=partition.partition, offset=offset,
-                        timestamp=1_000 * offset, key=b"P-1", value=value,
+                        timestamp=1_000 * offset, key=b"P-1", value=value, headers=self._broker.headers,
                     )
                 )  # fmt: skip
                 self._position[partition] = offset + 1
@@ -120,12 +125,18 @@ class Consumer:
         assert not offsets.keys() & self._others, "commits what others have"
         marks = {partition: mark.offset for partition, mark in offsets.items()}
         self._broker.committed |= marks
+        self._broker.metadata |= {partition: mark.metadata for partition, mark in offsets.items()}
 
-    def committed(self, partition: TopicPartition, timeout_ms: int) -> int | None:
+    def committed(
+        self, partition: TopicPartition, timeout_ms: int, *, metadata: bool = False
+    ) -> int | OffsetAndMetadata | None:
         if self._broker.trouble() == "committed":
             self._broker.clock.now += timeout_ms / 1000
             raise KafkaTimeoutError("no answer")
-        return self._broker.committed.get(partition)
+        offset = self._broker.committed.get(partition)
+        if offset is None or not metadata:
+            return offset
+        return OffsetAndMetadata(offset, self._broker.metadata.get(partition, ""), -1)
 
     def seek(self, partition: TopicPartition, offset: int) -> None:
         self._position[partition] = offset
@@ -148,10 +159,10 @@ class Consumer:
         self._revoke()
 
     def _revoke(self) -> None:
-        assert self._listener is not None
         self._listener.on_partitions_revoked(sorted(self.assignment() | self._others))
         self._assign()
 
     def _assign(self) -> None:
         self._position.clear()  # so each is at what was committed
         self._paused.clear()
+        self._listener.on_partitions_assigned(sorted(self.assignment()))

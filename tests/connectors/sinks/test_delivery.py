@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kafka import TopicPartition
+from kafka import OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaTimeoutError
 
-from connectors.kafka.records import Record
-from connectors.kafka.subscription import Subscription
+from connectors.kafka.records import ONLY_FOR, Record
+from connectors.kafka.subscription import Subscription, left_undone
 from connectors.kafka.topics import ALERTS, ESTIMATES, REJECTED
 from connectors.sinks.delivery import (
     COMMIT_SECONDS,
@@ -41,8 +41,12 @@ class Crash(BaseException):
 class Shelf:
     """An outside system that keeps what is written, refuses items with ``bad`` in them, and fails as told.
 
-    A record's value says what becomes of it: its words are its items, ``?`` is no record at all.
+    A record's value says what becomes of it: its words are its items, ``?`` is no record at all; items with ``late`` in
+    them are for later, until ``opens``.
     """
+
+    opens = 0.0
+    now: Callable[[], float] = staticmethod(lambda: 0.0)
 
     def __init__(self) -> None:
         self.kept: list[str] = []
@@ -61,7 +65,11 @@ class Shelf:
     def kind(self, item: str) -> str:
         return item.rpartition("/")[2][1:]
 
+    def later(self, items: Sequence[str]) -> Sequence[int]:
+        return [number for number, item in enumerate(items) if item.endswith("late") and self.now() < self.opens]
+
     def write(self, items: Sequence[str]) -> None:
+        assert not self.later(items)
         self.calls += 1
         self.longest = max(self.longest, len(items))
         self.pass_time()
@@ -93,6 +101,7 @@ class Run:
         self.clock = Clock()
         self.broker = Broker(self.clock)
         self.shelf = Shelf()
+        self.shelf.now = self.clock
         self.letters: list[tuple[Record, str, str]] = []
         self.letter_fails: Iterator[bool] = iter(())
         self.limits = limits
@@ -102,7 +111,7 @@ class Run:
         """A new process: nothing is known but what is committed."""
         self.consumer = Consumer(self.broker)
         self.delivery: Delivery[str] = Delivery(
-            "shelf", Subscription(self.consumer, TOPICS), self.shelf, self.put_aside,
+            "shelf", Subscription(self.consumer, TOPICS, leaves=True), self.shelf, self.put_aside,
             limits=self.limits, now=self.clock, chance=lambda: 0.5,
         )  # fmt: skip
 
@@ -333,6 +342,34 @@ def test_a_crash_between_write_and_commit_repeats_and_never_loses(failure: str) 
     assert run.shelf.kept == (both if failure == "crash before" else both * 2)
 
 
+def test_what_is_for_later_holds_up_nothing_and_after_a_crash_comes_alone() -> None:
+    run = Run(Limits(seconds=0.1))
+    run.shelf.opens = 200.0
+    place = TopicPartition(ESTIMATES, 0)
+    run.broker.add(ESTIMATES, 0, b"late", b"good", b"late", b"good good")
+    run.until(lambda: run.clock.now > 150)
+    assert (run.broker.committed, run.broker.metadata) == ({place: 4}, {place: "left 0,2"})
+    assert (run.meter("later_records"), run.meter("lag_records")) == (2, 0)
+    age = run.meter("durable_age_seconds")
+    assert age is not None
+    assert age < 1
+    run.start()
+    run.broker.add(ESTIMATES, 0, b"good")
+    run.until(run.broker.all_committed)
+    written = [item.removeprefix(f"{ESTIMATES}/0/") for item in run.shelf.kept]
+    assert written == ["1/0good", "3/0good", "3/1good", "4/0good", "0/0late", "2/0late"]
+    assert run.clock.now >= 200
+
+
+@pytest.mark.parametrize(("name", "written"), [(b"shelf", 1), (b"other", 0)])
+def test_what_was_sent_again_for_one_sink_is_not_read_by_others(name: bytes, written: int) -> None:
+    run = Run()
+    run.broker.headers = [(ONLY_FOR, name)]
+    run.broker.add(ALERTS, 0, b"good")
+    run.until(run.broker.all_committed)
+    assert len(run.shelf.kept) == written
+
+
 def test_a_commit_that_fails_is_made_up_for_without_writing_again() -> None:
     run = Run()
     run.broker.add(ESTIMATES, 0, b"good")
@@ -406,7 +443,10 @@ def test_the_meters_tell_what_was_done_what_failed_and_what_is_left() -> None:
 
 # --- whatever happens -------------------------------------------------------------------------------------------------
 
-VALUES = st.lists(st.sampled_from([b"good", b"good good", b"bad", b"fair bad good", b"?", b""]), max_size=12)
+VALUES = st.lists(
+    st.sampled_from([b"good", b"good good", b"bad", b"fair bad good", b"?", b"", b"late", b"late late"]),
+    max_size=12,
+)
 FAILURES = st.lists(
     st.sampled_from(["", "", "away", "denied", "slow", "cut off", "crash before", "crash after"]), max_size=30
 )
@@ -425,10 +465,12 @@ def test_every_item_is_written_or_its_record_put_aside_in_order_and_only_then_co
         run.broker.add(ESTIMATES, number, *values)
     run.shelf.failures, run.broker.troubles = iter(failures), iter(troubles)
     run.letter_fails = iter(letter_fails)
+    run.shelf.opens = run.clock.now + 10
 
     def nothing_is_committed_that_is_not_done() -> bool:
         for partition, offset in run.broker.committed.items():
-            assert_done(run, partition, range(offset))
+            mark = OffsetAndMetadata(offset, run.broker.metadata[partition], -1)
+            assert_done(run, partition, sorted(set(range(offset)) - set(left_undone(mark))))
         return run.broker.all_committed()
 
     while not run.broker.all_committed():
@@ -438,12 +480,14 @@ def test_every_item_is_written_or_its_record_put_aside_in_order_and_only_then_co
             run.start()
     for partition, log in run.broker.log.items():
         assert_done(run, partition, range(len(log)))
-    for written in by_partition_and_kind(run.shelf.kept).values():
+    for (_, kind), written in by_partition_and_kind(run.shelf.kept).items():
+        if kind == "late":
+            continue
         assert list(dict.fromkeys(written)) == sorted(set(written)), "an item overtook one before it"
         assert list(dict.fromkeys(reversed(written))) == sorted(set(written), reverse=True), "an older item stayed"
 
 
-def assert_done(run: Run, partition: TopicPartition, offsets: range) -> None:
+def assert_done(run: Run, partition: TopicPartition, offsets: Sequence[int]) -> None:
     aside = {record.offset for record, _, _ in run.letters if record.partition == partition.partition}
     for offset in offsets:
         value = run.broker.log[partition][offset]

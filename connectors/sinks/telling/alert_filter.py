@@ -1,0 +1,105 @@
+"""Which alerts a subscriber wants: by rule, severity and patient.
+
+Rule and patient of an alert never change, its severity does. Who was told of an alert hears how it goes on and ends,
+also when it has become less severe than what they asked for. What was told before this process began is not known to
+it: of an alert that it did not see begin it tells the end, for an end too many is better than an alert that stands for
+ever.
+"""
+
+from __future__ import annotations
+
+import fnmatch
+from collections import OrderedDict
+from pathlib import Path
+
+import structlog
+
+from connectors.sinks.telling.settings import SubscriberSettings
+from twin.events import Alert, AlertPhase
+
+RANK = {"low": 0, "medium": 1, "high": 2}
+
+REMEMBERED = 100_000
+"""Alerts of which it is known whether they were told."""
+
+log = structlog.get_logger(__name__)
+
+
+CALLS: frozenset[AlertPhase] = frozenset({"start", "update", "escalate", "unshelved", "end", "withdrawn"})
+"""What a transition tells that somebody may be woken for; the others tell what somebody did who is awake."""
+
+
+def urgent(alert: Alert) -> bool:
+    """Whether it is told in quiet hours too: of high severity, and neither shelved nor inhibited."""
+    shelved = alert.shelved_until is not None and alert.shelved_until > alert.time
+    return alert.severity == "high" and alert.phase in CALLS and not shelved and alert.inhibited_by is None
+
+
+class AlertFilter:
+    """Judges alerts in the order in which they come."""
+
+    def __init__(self, settings: SubscriberSettings) -> None:
+        self._rules, self._patients = _globs(settings.rules), _globs(settings.patients)
+        self._lowest = RANK[settings.lowest_severity]
+        self._group = _Group(settings.patients_file) if settings.patients_file is not None else None
+        self._told: OrderedDict[str, bool] = OrderedDict()
+
+    def wants(self, alert: Alert) -> bool:
+        """Whether to tell it."""
+        if not _chosen(alert.rule, self._rules) or not self._of_the_group(alert.patient_id):
+            return False
+        before = self._told.get(alert.alert_id)
+        wanted = RANK[alert.severity] >= self._lowest or before is True
+        if not wanted and before is None and alert.revision > 0 and not alert.live:
+            wanted = True
+        self._told[alert.alert_id] = wanted
+        self._told.move_to_end(alert.alert_id)
+        if len(self._told) > REMEMBERED:
+            self._told.popitem(last=False)
+        return wanted
+
+    def _of_the_group(self, patient: str) -> bool:
+        if self._patients and _chosen(patient, self._patients):
+            return True
+        if self._group is not None:
+            return _chosen(patient, self._group.globs())
+        return not self._patients
+
+
+class _Group:
+    """A file of pseudonyms; while it cannot be read the group is as it was."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._seen: tuple[int, int] | None = None
+        self._globs: tuple[str, ...] = ()
+
+    def globs(self) -> tuple[str, ...]:
+        try:
+            stat = self._path.stat()
+            seen = (stat.st_mtime_ns, stat.st_size)
+            if seen != self._seen:
+                self._globs = _globs(self._path.read_text(encoding="utf-8").replace("\n", ","))
+                self._seen = seen
+        except (OSError, UnicodeDecodeError) as error:
+            if self._seen is not None:
+                log.warning("patients' file cannot be read, the group stays as it was", cause=type(error).__name__)
+            self._seen = None
+        return self._globs
+
+
+def _globs(text: str) -> tuple[str, ...]:
+    return tuple(glob for part in text.split(",") if (glob := part.strip()))
+
+
+def _chosen(name: str, globs: tuple[str, ...]) -> bool:
+    """Whether one of the globs is meant and none that begins with ``!``; alone, those leave out of all.
+
+    >>> [_chosen(name, ("tox.*", "!tox.qtc")) for name in ("tox.anaemia", "tox.qtc", "data.dropout")]
+    [True, False, False]
+    """
+    left_out = [glob[1:] for glob in globs if glob.startswith("!")]
+    meant = [glob for glob in globs if not glob.startswith("!")]
+    if any(fnmatch.fnmatchcase(name, glob) for glob in left_out):
+        return False
+    return any(fnmatch.fnmatchcase(name, glob) for glob in meant) or bool(left_out and not meant)
