@@ -151,7 +151,7 @@ def modules_of(room: str) -> tuple[str, ...]:
     """Full names of the modules and packages directly in the package ``room``, sorted; none is imported but ``room``.
 
     >>> modules_of("twin.alerts")[0]
-    'twin.alerts.ledger'
+    'twin.alerts.chance'
     """
     names = (module.name for module in pkgutil.iter_modules(importlib.import_module(room).__path__))
     return tuple(f"{room}.{name}" for name in sorted(names))

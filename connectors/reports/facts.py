@@ -225,7 +225,11 @@ def _limits(model: Model) -> Section:
     lines = [f"{t.name}: {_measured(t)} {_window(t)} {t.unit}; {_rests_on(t.source, t.assumed)}" for t in model.targets]
     for x in model.toxicities:
         within = f"within {duration(x.horizon, model.time_unit)}"
-        lines.append(f"{x.name}: {x.output} below {x.below:g} {x.unit} {within}; {_rests_on(x.source, x.assumed)}")
+        if x.lasting:
+            within = f"for {duration(x.lasting, model.time_unit)} {within}"
+        graded = "" if x.grade is None else f" (CTCAE v{x.ctcae} grade {x.grade})"
+        limit = f"{x.output} {x.side} {x.limit:g} {x.unit} {within}{graded}"
+        lines.append(f"{x.name}: {limit}; {_rests_on(x.source, x.assumed)}")
     return Section("Limits", lines=tuple(lines))
 
 

@@ -62,25 +62,35 @@ class ExposureView:
 
 
 @dataclass(frozen=True, slots=True)
-class NadirView:
-    """The lowest value of a model output within the horizon, as it was last foreseen, and the output now, in ``unit``.
+class ToxicityView:
+    """A toxicity of the model within its horizon, as it was last foreseen, and its output now, in ``unit``.
 
     ``day`` is counted from now: it is negative once the day that was foreseen is past.
     """
 
     name: str
     output: str
-    p_grade4: float
-    median: float
+    side: Literal["below", "above"]
+    limit: float
     unit: str
+    probability: float
+    """That the output comes to be beyond the limit, for ``lasting_hours`` in a row if they are not 0."""
+    median: float
+    """Of the lowest value ahead, or the highest."""
     day: float
+    """Until that value."""
     horizon_hours: float
     p_now: float
-    """Probability that the output is of grade 4 now."""
+    """Probability that the output is beyond the limit now."""
     now: float
     """The output now, median."""
+    lasting_hours: float = 0.0
+    grade: int | None = None
+    ctcae: str | None = None
+    since_ms: int | None = None
+    """Since when the output is beyond the limit, more likely than not, where it is."""
     measured: tuple[float, int] | None = None
-    """The lowest value measured within the horizon before now, and when (ms)."""
+    """The lowest (or highest) value measured within the horizon before now, and when (ms)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ class Snapshot:
     last_observation_ms: int | None
     delivery: tuple[DeliveryView, ...] = ()
     exposures: tuple[ExposureView, ...] = ()
-    nadir: NadirView | None = None
+    toxicities: tuple[ToxicityView, ...] = ()
     devices: tuple[DeviceView, ...] = ()
     surprise: SurpriseView | None = None
 

@@ -31,7 +31,7 @@ from twin.events.inputs.vitals import VITAL_RANGES, VitalSample
 from twin.events.instants import from_millis, to_millis
 from twin.events.outputs.alert import LIVE, Alert, AlertPhase, AlertState, Subject, SubjectKind
 from twin.events.outputs.estimate import Estimate, Exposure
-from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir
+from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir, ToxicityAhead
 from twin.events.outputs.heartbeat import Heartbeat
 from twin.events.outputs.prediction import Prediction
 from twin.events.outputs.rejected import Rejected
@@ -90,6 +90,7 @@ __all__ = [
     "Status",
     "Subject",
     "SubjectKind",
+    "ToxicityAhead",
     "VitalSample",
     "Withdrawn",
     "decode",

@@ -107,7 +107,7 @@ def _output(ax: Axes, model: Model, output: OutputSpec, number: int, seen: Traje
     _measured(ax, measured, seen, unit)
     for toxicity in model.toxicities:
         if toxicity.output == output.name:
-            ax.axhline(toxicity.below, color=PINK, lw=1.0, ls="--", label=f"{toxicity.name}: below")
+            ax.axhline(toxicity.limit, color=PINK, lw=1.0, ls="--", label=f"{toxicity.name}: {toxicity.side}")
     _scale(ax, output, bands, np.array([_value(o) for o in measured]))
     ax.set_title(output.name)
     ax.set_ylabel(written(output.unit))

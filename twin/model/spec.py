@@ -23,6 +23,7 @@ from twin.model.evidence import (
     StatedSpec,
     VariabilitySpec,
 )
+from twin.model.measured.ctcae import Side, Version
 from twin.model.measured.error import ErrorSpec
 from twin.model.measured.vital import VitalSpec
 from twin.names import shown
@@ -181,15 +182,29 @@ class TargetSpec:
 
 @dataclass(frozen=True, slots=True)
 class ToxicitySpec:
-    """A toxicity: ``output`` under ``below`` within ``horizon`` (model time units) ahead."""
+    """A toxicity: ``output`` below or above ``limit`` within ``horizon`` (model time units) ahead.
+
+    Attributes:
+        lasting: for how long at least it has to be so (model time units); 0: at all.
+        criterion, grade: which of the CTCAE it is in version ``ctcae``, if it is one (`twin.model.measured.ctcae`).
+    """
 
     name: str
     output: str
-    below: float
+    side: Side
+    limit: float
     unit: str
     horizon: float
+    lasting: float
+    criterion: str | None
+    grade: int | None
+    ctcae: Version | None
     source: str | None
     assumed: str | None
+
+    def suffered(self, values: NDArray[np.float64]) -> NDArray[np.bool_]:
+        """Which of some values of the output are beyond the limit."""
+        return values < self.limit if self.side == "below" else values > self.limit
 
 
 @dataclass(frozen=True, slots=True)

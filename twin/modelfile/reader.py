@@ -15,6 +15,7 @@ from typing import Any, Literal, cast, get_args
 
 from twin.model.budget import MOST_CYCLES, check_quantities, check_size, check_text
 from twin.model.formula import CLOCKS, HOLDING_FUNCTIONS, RECORD_FUNCTIONS, ROUTES, arguments_of, names_in
+from twin.model.measured.ctcae import CRITERIA, CURRENT, Side, graded
 from twin.model.spec import (
     CadenceSpec,
     CovariateSpec,
@@ -290,14 +291,38 @@ def _states(
 
 def _toxicity(name: str, table: Table, outputs: tuple[OutputSpec, ...]) -> ToxicitySpec:
     check_name(table, name)
-    return ToxicitySpec(
-        name,
-        table.choice("output", [output.name for output in outputs]),
-        table.number("below", above=0),
-        table.unit(),
-        table.number("horizon", above=0),
-        *table.evidence(),
-    )
+    output, side = table.choice("output", [output.name for output in outputs]), _side(table)
+    limit, unit = table.number(side, above=0 if side == "below" else None), table.unit()
+    criterion = table.choice("criterion", CRITERIA) if table.has("criterion") else None
+    grade = _grade(table, criterion, side, limit, unit) if criterion is not None else None
+    horizon, lasting = table.number("horizon", above=0), table.optional_number("lasting", above=0) or 0.0
+    if lasting > horizon:
+        raise table.wrong("lasting", f"is {lasting:g}, more than 'horizon' {horizon:g}; lengthen the horizon")
+    ctcae = None if criterion is None else CURRENT
+    return ToxicitySpec(name, output, side, limit, unit, horizon, lasting, criterion, grade, ctcae, *table.evidence())
+
+
+def _side(table: Table) -> Side:
+    """Whether low or high values are toxic."""
+    if table.has("below") and table.has("above"):
+        raise table.wrong("above", "is there beside 'below'; keep one of them, or write two toxicities")
+    return "above" if table.has("above") else "below"
+
+
+def _grade(table: Table, criterion: str, side: Side, limit: float, unit: str) -> int:
+    """The grade of a criterion, whose limit the file must have as the CTCAE has it."""
+    grade = table.number("grade", least=1)
+    known = graded(criterion, int(grade), CURRENT) if grade == round(grade) else None
+    if known is None:
+        raise table.wrong(
+            "grade", f"is {grade:g}: CTCAE v{CURRENT} has no limit for it in {criterion}; name another one"
+        )
+    if (side, limit, unit) != known[:3]:
+        says = f"{known.side} {known.limit:g} {known.unit}"
+        raise table.wrong(
+            side, f"is {limit:g} {unit}: CTCAE v{CURRENT} has {says}; write that, or leave out 'criterion'"
+        )
+    return int(grade)
 
 
 def _regimen(table: Table, drugs: tuple[str, ...], covariates: tuple[CovariateSpec, ...]) -> RegimenSpec:

@@ -18,37 +18,47 @@ import numpy as np
 from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.rules import assess, settings
-from twin.alerts.snapshot import NadirView, Snapshot, SurpriseView
-from twin.clock import UNIT_MS
-from twin.events import Estimate, Forecast, InputEvent, Nadir, OutputEvent, Prediction, Rejected, Withdrawn, from_millis
+from twin.alerts.snapshot import Snapshot, SurpriseView, ToxicityView
+from twin.events import (
+    Estimate,
+    Forecast,
+    InputEvent,
+    OutputEvent,
+    Prediction,
+    Rejected,
+    ToxicityAhead,
+    Withdrawn,
+    from_millis,
+)
 from twin.filter.expectation import pooled_expectation
 from twin.filter.learning import Assimilated
 from twin.model.spec import OutputSpec
 from twin.observation.observation import output_of
+from twin.patient.ahead.toxicities import kept, nadir_of, since_of, standing, view_of
 from twin.patient.fold import Step, earliest
 from twin.patient.live_record import Received
 from twin.patient.model_fold import ModelFold, ModelStep, withdrawals
-from twin.patient.reading import envelope, exposure_view, nadir_view, prediction_of
+from twin.patient.reading import envelope, exposure_view, prediction_of
 from twin.patient.rivals import (
     Rivals,
     WeightedMember,
     exposures,
     forecast_bands,
-    nadir,
     output_bands,
-    present,
     shares,
+    toxic_now,
+    toxicities,
 )
 
 
 @dataclass(frozen=True)
 class AveragePoint:
-    """Where the average stands after everything at or before ``millis``: alerts, the nadir last foreseen, evidence
+    """Where the average stands after everything at or before ``millis``: alerts, toxicities last foreseen, evidence
     against the average, and each model's log evidence from the data that all models predict."""
 
     millis: int
     book: AlertBook
-    nadir: Nadir | None
+    foreseen: tuple[ToxicityAhead, ...]
     evidence: Evidence
     log_evidence: tuple[float, ...]
 
@@ -213,19 +223,19 @@ class AverageFold:
 
     # --- the average read --------------------------------------------------------------------------------------------
 
-    def _foreseen(self, members: Sequence[WeightedMember], due: int, *, ahead: bool) -> Nadir | None:
-        """The nadir ahead; without a forecast the last one still stands."""
-        if not ahead:
-            return self.points[-1].nadir if self.points else None
-        found = nadir(members, due)
-        return None if found is None else found[2]
+    def _foreseen(self, members: Sequence[WeightedMember], due: int, *, ahead: bool) -> tuple[ToxicityAhead, ...]:
+        """The toxicities ahead; without a forecast the last ones still stand."""
+        before = self.points[-1].foreseen if self.points else ()
+        since = standing(toxic_now(members), since_of(before), due)
+        return toxicities(members, due, since) if ahead else kept(before, since)
 
-    def _forecast(self, members: Sequence[WeightedMember], foreseen: Nadir | None, due: int) -> Forecast:
+    def _forecast(self, members: Sequence[WeightedMember], foreseen: tuple[ToxicityAhead, ...], due: int) -> Forecast:
         return Forecast(
             **self._envelope("forecast", due),
             times=tuple(from_millis(int(m)) for m in members[0].view.times),
             outputs=forecast_bands(members),
-            nadir=foreseen,
+            nadir=nadir_of(foreseen),
+            toxicities=foreseen,
         )
 
     def _estimate(
@@ -254,7 +264,7 @@ class AverageFold:
         self,
         members: Sequence[WeightedMember],
         steps: dict[int, ModelStep],
-        foreseen: Nadir | None,
+        foreseen: Sequence[ToxicityAhead],
         evidence: Evidence,
     ) -> Snapshot:
         alone = [step.reading.snapshot for step in steps.values()]
@@ -268,22 +278,20 @@ class AverageFold:
             exposures=tuple(
                 exposure_view(window, exposure, alone[0].time_ms) for window, exposure in exposures(members)
             ),
-            nadir=self._nadir_view(members, alone, foreseen),
+            toxicities=self._toxicities(members, alone, foreseen),
             surprise=self._surprise(evidence),
         )
 
-    def _nadir_view(
-        self, members: Sequence[WeightedMember], alone: Sequence[Snapshot], foreseen: Nadir | None
-    ) -> NadirView | None:
-        if foreseen is None:
-            return None
-        measured = next((one.nadir.measured for one in alone if one.nadir and one.nadir.measured), None)
-        for model in self._rivals.models:
-            if model.toxicities and model.toxicities[0].output == foreseen.output:
-                now = present(members, foreseen.output, foreseen.value.unit)
-                unit = UNIT_MS[model.time_unit]
-                return nadir_view(model.toxicities[0], unit, foreseen, alone[0].time_ms, now, measured)
-        return None
+    def _toxicities(
+        self, members: Sequence[WeightedMember], alone: Sequence[Snapshot], foreseen: Sequence[ToxicityAhead]
+    ) -> tuple[ToxicityView, ...]:
+        millis = alone[0].time_ms
+        now = toxic_now(members)
+        known = {view.name: view for one in reversed(alone) for view in one.toxicities}
+        return tuple(
+            view_of(one, known[one.name].horizon_hours, now[one.name], millis, known[one.name].measured)
+            for one in foreseen
+        )
 
     def _surprise(self, evidence: Evidence) -> SurpriseView | None:
         if not evidence.count:

@@ -24,15 +24,15 @@ from twin.patient.state_row import (
     TwinState,
     UnreadableState,
     history_in,
-    pack_nadir,
+    pack_foreseen,
     pack_state,
-    unpack_nadir,
+    unpack_foreseen,
     unpack_state,
 )
 from twin.patient.twin import Posterior, posterior_of
 from twin.record.history import History
 
-AVERAGE_VERSION = "average 3"
+AVERAGE_VERSION = "average 4"
 """Raise when the meaning of a row changes."""
 
 
@@ -41,7 +41,7 @@ class AveragePointRow(msgspec.Struct, frozen=True, array_like=True):
 
     millis: int
     book: AlertBook
-    nadir: bytes | None
+    foreseen: list[bytes]
     evidence: Evidence
     log_evidence: tuple[float, ...]
 
@@ -159,7 +159,7 @@ class AveragedTwin:
                 self.ledger,
                 self._fold.held,
                 [
-                    AveragePointRow(p.millis, p.book, pack_nadir(p.nadir), p.evidence, p.log_evidence)
+                    AveragePointRow(p.millis, p.book, pack_foreseen(p.foreseen), p.evidence, p.log_evidence)
                     for p in self._folded.points
                 ],
             )
@@ -178,7 +178,7 @@ class AveragedTwin:
         row = _decoded(raw, models)
         members = tuple(unpack_state(twin, model) for twin, model in zip(row.twins, models.models, strict=True))
         points = tuple(
-            AveragePoint(p.millis, p.book, unpack_nadir(p.nadir), p.evidence, p.log_evidence) for p in row.points
+            AveragePoint(p.millis, p.book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence) for p in row.points
         )
         return cls(row.patient_id, models, row.particles, AverageState(members, row.ledger, row.held, points))
 

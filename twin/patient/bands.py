@@ -1,4 +1,4 @@
-"""Particles summed up as they are published: bands of outputs and parameters, exposures, forecasts and the nadir.
+"""Particles summed up as they are published: bands of outputs and parameters, exposures and forecasts.
 
 In come values of N particles with their weights; out go weighted quantiles and probabilities, with units. What was
 expected of a measured value is in `twin.filter.expectation`.
@@ -13,13 +13,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.clock import DAY_MS, UNIT_MS
-from twin.events import Band, Exposure, ForecastBand, Nadir, Series, Withdrawn, from_millis, share_names
+from twin.events import Band, Exposure, ForecastBand, Series, Withdrawn
 from twin.filter.quantiles import quantiles
 from twin.model.spec import Model, OutputSpec, TargetSpec, ToxicitySpec
 
 FORECAST_POINTS = 96
-"""Points of a forecast over its horizon; the nadir is looked for on these."""
+"""Points of a forecast over its horizon; the worst value of a toxicity is looked for on these."""
 
 
 def band(name: str, unit: str, values: Floats, weight: Floats) -> Band:
@@ -69,27 +68,6 @@ def forecast_bands(model: Model, out: Floats, weight: Floats) -> tuple[ForecastB
     return tuple(found)
 
 
-def lowest_ahead(toxicity: ToxicitySpec, model: Model, times: NDArray[np.int64], out: Floats) -> tuple[Floats, Floats]:
-    """Lowest value (N,) of the toxicity's output within its horizon, out (T, O, N), and its day (N,) from now."""
-    horizon = times[0] + round(toxicity.horizon * UNIT_MS[model.time_unit])
-    index = [o.name for o in model.outputs].index(toxicity.output)
-    within = out[times <= horizon, index]
-    return within.min(axis=0), (times[within.argmin(axis=0)] - times[0]) / DAY_MS
-
-
-def nadir_reading(toxicity: ToxicitySpec, lowest: Floats, day: Floats, weight: Floats, millis: int) -> Nadir:
-    """Distributions of lowest values (N,) and their days (N,) from ``millis`` on, and P(a value that is too low)."""
-    nadir = Nadir(
-        output=toxicity.output,
-        seen_from=from_millis(millis),
-        value=band(toxicity.output, toxicity.unit, lowest, weight),
-        day=band("nadir_day", "d", day, weight),
-        p_grade4=share_of(lowest < toxicity.below, weight),
-    )
-    share_names(nadir)
-    return nadir
-
-
 def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, weight: Floats) -> tuple[Band, ...]:
     """Bands of the individual parameters (N, P) that vary between patients."""
     specified = {p.name: p for p in model.parameters}
@@ -117,10 +95,15 @@ def withdrawn(
         outputs=_series((o.name, o.unit) for model in gone for o in model.outputs),
         parameters=_series((p.name, p.unit) for model in alone for p in model.parameters if p.name in varying),
         exposure=_series((t.name, t.unit) for model in gone for t in model.targets),
-        nadir=_series((t.output, t.unit) for model in models for t in model.toxicities if not foreseen),
+        nadir=_series((t.output, t.unit) for model in models for t in _charted(model) if not foreseen),
         drugs=tuple(dict.fromkeys(drug for model in gone for drug in model.drugs)),
         measured=_series((o.name, o.unit) for o in measured),
     )
+
+
+def _charted(model: Model) -> list[ToxicitySpec]:
+    """The toxicity whose nadir is published."""
+    return [one for one in model.toxicities if one.side == "below" and not one.lasting][:1]
 
 
 def _series(named: Iterable[tuple[str, str]]) -> tuple[Series, ...]:

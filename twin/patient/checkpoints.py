@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.snapshot import Snapshot
-from twin.events import Nadir
+from twin.events import ToxicityAhead
 from twin.filter.belief import condense
 from twin.filter.trunk import TrunkPosition
 from twin.timeline.pumps.mismatch import Mismatch
@@ -36,7 +36,7 @@ class Point:
     millis: int
     position: TrunkPosition
     book: AlertBook
-    nadir: Nadir | None = None
+    foreseen: tuple[ToxicityAhead, ...] = ()
     evidence: Evidence = NO_EVIDENCE
     snapshot: Snapshot | None = None
     silence: tuple[Open, ...] = ()

@@ -295,7 +295,7 @@ class ModelFold:
             return False
         measured = any(o.millis == due and o.error is None for o in timeline.observations[self._assimilated() :])
         changed = bool(np.isin(due, timeline.turns))
-        known = bool(self.points) and self.points[-1].nadir is not None
+        known = bool(self.points) and bool(self.points[-1].foreseen)
         return measured or changed or (due - self.trunk.rhythm.phase) % self.trunk.rhythm.forecast == 0 or not known
 
     def up_to_date(self) -> Timeline:
@@ -330,13 +330,15 @@ class ModelFold:
             self.record.orders,
             due,
             ahead=ahead,
-            nadir=before.nadir,
+            foreseen=before.foreseen,
             evidence=evidence,
         )
         snapshot = reading.snapshot
         book, moved = advance(before.book, assess(snapshot), snapshot, settings(), self.model.hash)
         position, *rest = (one.position for one in standings)
-        self._keep(Point(due, position, book, reading.nadir, evidence, snapshot, silence, tuple(rest), mismatch, doses))
+        self._keep(
+            Point(due, position, book, reading.foreseen, evidence, snapshot, silence, tuple(rest), mismatch, doses)
+        )
         published: list[Estimate | Forecast | Prediction] = [self._reader.prediction(one) for one in learned]
         published += [reading.estimate] if reading.forecast is None else [reading.estimate, reading.forecast]
         return ModelStep(tuple(published), moved, tuple(learned), reading)

@@ -10,39 +10,48 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.alerts.misfit import Evidence
-from twin.alerts.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
+from twin.alerts.snapshot import DeliveryView, ExposureView, Snapshot, SurpriseView
 from twin.arrays import Floats
-from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
+from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import (
     Band,
     Estimate,
     Exposure,
     Forecast,
-    Nadir,
     Prediction,
     Quantity,
+    ToxicityAhead,
     event_id,
     from_millis,
-    to_millis,
 )
 from twin.filter.belief import Belief
 from twin.filter.expectation import Expectation
 from twin.filter.learning import Assimilated
-from twin.filter.quantiles import pooled, quantiles
+from twin.filter.quantiles import pooled
 from twin.filter.trunk import Trunk, TrunkPosition
-from twin.model.spec import OutputSpec, ToxicitySpec
+from twin.model.spec import OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
 from twin.patient.accounts.view import Exposed, View, mixed
+from twin.patient.ahead.toxicities import (
+    Now,
+    Since,
+    ahead_of,
+    kept,
+    nadir_of,
+    now_of,
+    present,
+    since_of,
+    standing,
+    views_of,
+)
+from twin.patient.ahead.toxicities import reading as toxic_reading
 from twin.patient.bands import (
     exposure_reading,
     forecast_bands,
     forecast_times,
-    lowest_ahead,
-    nadir_reading,
     output_bands,
     parameter_bands,
-    share_of,
 )
 from twin.record.history import History
 from twin.record.orders import Orders
@@ -70,7 +79,7 @@ class Reading:
     estimate: Estimate
     forecast: Forecast | None
     snapshot: Snapshot
-    nadir: Nadir | None
+    foreseen: tuple[ToxicityAhead, ...]
     view: View
 
 
@@ -100,35 +109,59 @@ class Reader:
         millis: int,
         *,
         ahead: bool,
-        nadir: Nadir | None,
+        foreseen: tuple[ToxicityAhead, ...],
         evidence: Evidence,
     ) -> Reading:
-        """Read the belief at ``millis``; with ``ahead`` also forecast, else the last ``nadir`` still stands.
+        """Read the belief at ``millis``; with ``ahead`` also forecast, else what was ``foreseen`` last still stands.
 
         It is the mixture of its accounts, ``standings``, while channels are silent (``silence``) or it is in doubt
         whether ``doses`` were taken.
         """
         share = shares([one.log_weight for one in standings])
-        view = mixed([self._view(one.position, orders, one.timeline, millis, ahead=ahead) for one in standings], share)
+        before = since_of(foreseen)
+        views = [self._view(one.position, orders, one.timeline, millis, before, ahead=ahead) for one in standings]
+        view = mixed(views, share)
         exposures = tuple(
             exposure_reading(one.window.target, one.so_far, one.at_end, view.weight, known=one.window.known)
             for one in view.exposures
         )
+        estimate = self._estimate(standings, share, silence, doses, millis, view, exposures)
+        now = self._toxic_now(view, estimate)
+        since = standing(now, before, millis)
         forecast = None
         if ahead:
-            nadir = None if view.lowest is None else nadir_reading(*view.lowest, view.weight, millis)
+            foreseen = tuple(toxic_reading(one, view.weight, millis, since) for one in view.toxicities)
             forecast = Forecast(
                 **self.envelope("forecast", millis),
                 times=tuple(from_millis(int(m)) for m in view.times),
                 outputs=forecast_bands(self._model, view.along, view.weight),
-                nadir=nadir,
+                nadir=nadir_of(foreseen),
+                toxicities=foreseen,
             )
-        estimate = self._estimate(standings, share, silence, doses, millis, view, exposures)
-        snapshot = self._snapshot(standings, share, history, orders, millis, exposures, view, nadir)
-        snapshot = replace(snapshot, surprise=self._surprise(evidence))
-        return Reading(estimate, forecast, snapshot, nadir, view)
+        else:
+            foreseen = kept(foreseen, since)
+        seen = standings[0].timeline.observations[: standings[0].position.belief.observations]
+        snapshot = self._snapshot(standings, share, history, orders, millis, exposures, view)
+        toxicities = views_of(foreseen, self._model, now, seen, millis)
+        snapshot = replace(snapshot, surprise=self._surprise(evidence), toxicities=toxicities)
+        return Reading(estimate, forecast, snapshot, foreseen, view)
 
-    def _view(self, position: TrunkPosition, orders: Orders, timeline: Timeline, millis: int, *, ahead: bool) -> View:
+    def _toxic_now(self, view: View, estimate: Estimate) -> dict[str, Now]:
+        """The output of each toxicity as it is now."""
+        values = {output.name: view.out[i] for i, output in enumerate(self._model.outputs)}
+        p_now = present(self._model.toxicities, values, view.weight)
+        return now_of(p_now, self._model.toxicities, estimate.outputs)
+
+    def _view(
+        self,
+        position: TrunkPosition,
+        orders: Orders,
+        timeline: Timeline,
+        millis: int,
+        since: Since,
+        *,
+        ahead: bool,
+    ) -> View:
         kernel, plan = self._trunk.kernel, orders.plan(millis)
         future = extended(timeline, kernel, millis, plan)[0] if ahead or self._model.targets else timeline
         open_windows = windows(kernel, timeline, future, plan, millis)
@@ -138,17 +171,14 @@ class Reader:
         out = self._trunk.look(position, future, marks)
         times = times if ahead else times[:0]
         along = out[np.searchsorted(marks, times), : len(self._model.outputs)]
-        lowest = None
-        if ahead and self._model.toxicities:
-            toxicity = self._model.toxicities[0]
-            lowest = toxicity, *lowest_ahead(toxicity, self._model, times, along)
+        watched = self._model.toxicities if ahead else ()
         return View(
             position.belief.weight,
             out[0, : len(self._model.outputs)],
             tuple(self._exposed(window, position, future, marks, out, millis) for window in open_windows),
             times,
             along,
-            lowest,
+            tuple(ahead_of(toxicity, self._model, times, along, since) for toxicity in watched),
         )
 
     def _exposed(
@@ -244,7 +274,6 @@ class Reader:
         millis: int,
         exposures: tuple[Exposure, ...],
         view: View,
-        nadir: Nadir | None,
     ) -> Snapshot:
         timeline, seen = standings[0].timeline, standings[0].position.belief.observations
         return Snapshot(
@@ -257,7 +286,6 @@ class Reader:
                 exposure_view(one.window, exposure, millis)
                 for one, exposure in zip(view.exposures, exposures, strict=True)
             ),
-            nadir=self._nadir_view(nadir, view, timeline.observations[:seen], millis),
             devices=orders.devices(history.contact, millis),
         )
 
@@ -286,18 +314,6 @@ class Reader:
             return None
         output = self._model.outputs[evidence.output].name
         return SurpriseView(self._model.id, evidence.total, evidence.count, output, evidence.innovation)
-
-    def _nadir_view(
-        self, nadir: Nadir | None, view: View, seen: Sequence[Observation], millis: int
-    ) -> NadirView | None:
-        if nadir is None:
-            return None
-        toxicity = self._model.toxicities[0]
-        output = [o.name for o in self._model.outputs].index(toxicity.output)
-        since = millis - round(toxicity.horizon * self._unit)
-        recent = [(o.value, o.millis) for o in seen if o.output == output and o.millis >= since]
-        now = view.out[output], view.weight
-        return nadir_view(toxicity, self._unit, nadir, millis, now, min(recent, default=None))
 
 
 def _ess(standings: Sequence[Standing], view: View) -> float:
@@ -362,38 +378,6 @@ def prediction_of(
         pit=expected.pit,
         innovation=expected.innovation,
         population_median=population_median,
-    )
-
-
-def nadir_view(
-    toxicity: ToxicitySpec,
-    unit: int,
-    nadir: Nadir,
-    millis: int,
-    now: tuple[Floats, Floats],
-    measured: tuple[float, int] | None,
-) -> NadirView:
-    """A nadir as rules see it at ``millis``.
-
-    Args:
-        toxicity, unit: of the model, and its unit of time (ms).
-        nadir: as it was last foreseen.
-        millis: when it is looked at.
-        now: the toxicity's output at ``millis`` (N,) and the weights (N,).
-        measured: the lowest value measured within the horizon before, and when (ms).
-    """
-    values, weight = now
-    return NadirView(
-        name=toxicity.name,
-        output=nadir.output,
-        p_grade4=nadir.p_grade4,
-        median=nadir.value.median,
-        unit=nadir.value.unit,
-        day=(to_millis(nadir.seen_from) - millis) / DAY_MS + nadir.day.median,
-        horizon_hours=toxicity.horizon * unit / HOUR_MS,
-        p_now=share_of(values < toxicity.below, weight),
-        now=float(quantiles(values, weight)[2]),
-        measured=measured,
     )
 
 

@@ -11,18 +11,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
-from twin.events import Band, Exposure, ForecastBand, Nadir
+from twin.events import Band, Exposure, ForecastBand, ToxicityAhead
 from twin.filter.quantiles import Part, pooled, quantiles
 from twin.model.spec import Model, ModelError, TargetSpec, ToxicitySpec
 from twin.patient.accounts.view import Exposed, View
-from twin.patient.bands import band, exposure_reading, nadir_reading
+from twin.patient.ahead.toxicities import Ahead, Now, Since, reading
+from twin.patient.bands import band, exposure_reading, share_of
 from twin.solver.exposure_end import Window
 
 MOST = 8
@@ -149,23 +150,57 @@ def _limits(target: TargetSpec) -> tuple[object, ...]:
     return target.name, target.drug, target.measure, target.unit, target.low, target.high
 
 
-def nadir(members: Sequence[WeightedMember], millis: int) -> tuple[WeightedMember, ToxicitySpec, Nadir] | None:
-    """The nadir of the first model's toxicity that is foreseen, over all models that have the same."""
-    foreseen = [(member, member.view.lowest) for member in members if member.view.lowest is not None]
-    if not foreseen:
-        return None
-    first, (toxicity, _, _) = foreseen[0]
-    alike = [(v, low) for v, low in foreseen if _limit(v.model, low[0]) == _limit(first.model, toxicity)]
-    lowest, weight = pooled((member.share, low[1], member.view.weight) for member, low in alike)
-    day, _ = pooled((member.share, low[2], member.view.weight) for member, low in alike)
-    return first, toxicity, nadir_reading(toxicity, lowest, day, weight, millis)
+def toxicities(members: Sequence[WeightedMember], millis: int, since: Since) -> tuple[ToxicityAhead, ...]:
+    """Each toxicity that is foreseen. Where models differ on one, the first one's stands, and only models that have the
+    same are averaged."""
+    found = []
+    for alike in _toxic(members).values():
+        parts = [(m, ahead) for m, toxicity in alike if (ahead := _ahead(m, toxicity)) is not None]
+        if parts:
+            found.append(reading(*_pooled(parts), millis, since))
+    return tuple(found)
 
 
-def present(members: Sequence[WeightedMember], output: str, unit: str) -> tuple[Floats, Floats]:
-    """Values of an output now, of all models that have it in this unit, and their weights."""
-    return pooled(_by_output(members, lambda view, i: view.out[i])[output, unit])
+def _pooled(parts: Sequence[tuple[WeightedMember, Ahead]]) -> tuple[Ahead, Floats]:
+    """One toxicity ahead over several models' particles, and their weights."""
+
+    def together(values: Callable[[Ahead], Floats]) -> tuple[Floats, Floats]:
+        return pooled((member.share, values(one), member.view.weight) for member, one in parts)
+
+    (worst, weight), (day, _) = together(lambda one: one.worst), together(lambda one: one.day)
+    suffered, _ = together(lambda one: one.suffered)
+    return replace(parts[0][1], worst=worst, day=day, suffered=suffered), weight
+
+
+def toxic_now(members: Sequence[WeightedMember]) -> dict[str, Now]:
+    """The output of each toxicity as it is now, of the models that have the same."""
+    found = {}
+    for name, alike in _toxic(members).items():
+        values, weight = pooled((m.share, m.view.out[_number(m.model, one)], m.view.weight) for m, one in alike)
+        found[name] = Now(share_of(alike[0][1].suffered(values), weight), float(quantiles(values, weight)[2]))
+    return found
+
+
+def _toxic(members: Sequence[WeightedMember]) -> dict[str, list[tuple[WeightedMember, ToxicitySpec]]]:
+    """Toxicities by name, each with the models that have the same as the first that names it."""
+    found: dict[str, list[tuple[WeightedMember, ToxicitySpec]]] = {}
+    for member in members:
+        for one in member.model.toxicities:
+            alike = found.setdefault(one.name, [])
+            if not alike or _limit(alike[0][0].model, alike[0][1]) == _limit(member.model, one):
+                alike.append((member, one))
+    return found
+
+
+def _ahead(member: WeightedMember, toxicity: ToxicitySpec) -> Ahead | None:
+    return next((one for one in member.view.toxicities if one.toxicity == toxicity), None)
+
+
+def _number(model: Model, toxicity: ToxicitySpec) -> int:
+    return [output.name for output in model.outputs].index(toxicity.output)
 
 
 def _limit(model: Model, toxicity: ToxicitySpec) -> tuple[object, ...]:
-    span = toxicity.horizon * UNIT_MS[model.time_unit]
-    return toxicity.name, toxicity.output, toxicity.unit, toxicity.below, span
+    unit = UNIT_MS[model.time_unit]
+    spans = toxicity.horizon * unit, toxicity.lasting * unit
+    return toxicity.name, toxicity.output, toxicity.unit, toxicity.side, toxicity.limit, *spans

@@ -23,7 +23,7 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import Evidence
 from twin.arrays import Floats
-from twin.events import BadEvent, Nadir, decode, encode
+from twin.events import BadEvent, ToxicityAhead, decode, encode
 from twin.filter.belief import Belief
 from twin.filter.trunk import TrunkPosition
 from twin.model.spec import Model
@@ -38,7 +38,7 @@ from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 11
+ROW_VERSION = 12
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -90,7 +90,7 @@ class PointRow(msgspec.Struct, frozen=True, array_like=True):
     millis: int
     belief: int
     book: AlertBook
-    nadir: bytes | None
+    foreseen: list[bytes]
     evidence: Evidence
     silence: tuple[Open, ...] = ()
     rest: tuple[int, ...] = ()
@@ -152,7 +152,7 @@ def pack_state(state: TwinState) -> bytes:
                     p.millis,
                     numbers[id(p.position.belief)],
                     p.book,
-                    pack_nadir(p.nadir),
+                    pack_foreseen(p.foreseen),
                     p.evidence,
                     p.silence,
                     tuple(numbers[id(other.belief)] for other in p.rest),
@@ -186,7 +186,7 @@ def unpack_state(raw: bytes, model: Model) -> TwinState:
             p.millis,
             positions[p.belief],
             p.book,
-            unpack_nadir(p.nadir),
+            unpack_foreseen(p.foreseen),
             p.evidence,
             silence=p.silence,
             rest=tuple(positions[other] for other in p.rest),
@@ -302,17 +302,17 @@ def unpack_column(packed: bytes, count: int) -> Floats:
     return np.asarray(each.view("<f4")[:, 0], dtype=np.float64)
 
 
-def pack_nadir(nadir: Nadir | None) -> bytes | None:
-    """The nadir last foreseen, as JSON."""
-    return None if nadir is None else nadir.model_dump_json().encode()
+def pack_foreseen(foreseen: Sequence[ToxicityAhead]) -> list[bytes]:
+    """The toxicities last foreseen, as JSON."""
+    return [one.model_dump_json().encode() for one in foreseen]
 
 
-def unpack_nadir(raw: bytes | None) -> Nadir | None:
-    """Inverse of `pack_nadir`; raises `UnreadableState` for damaged bytes."""
+def unpack_foreseen(raw: Sequence[bytes]) -> tuple[ToxicityAhead, ...]:
+    """Inverse of `pack_foreseen`; raises `UnreadableState` for damaged bytes."""
     try:
-        return None if raw is None else Nadir.model_validate_json(raw)
+        return tuple(ToxicityAhead.model_validate_json(one) for one in raw)
     except ValueError as error:
-        raise UnreadableState(f"damaged nadir: {error}") from None
+        raise UnreadableState(f"damaged toxicity: {error}") from None
 
 
 def pack_history(history: History) -> bytes:

@@ -119,7 +119,7 @@ class PatientTwin:
 
     @property
     def points(self) -> list[Point]:
-        """Points of the fold that are kept, in order of time: alerts, the nadir foreseen and the belief at each."""
+        """Points of the fold that are kept, in order of time: alerts, toxicities foreseen and the belief at each."""
         return self._folded.points
 
     @property

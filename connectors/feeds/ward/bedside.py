@@ -367,8 +367,10 @@ def _heard_at(patient: WardPatient, time: int, delay: float) -> int | None:
 def _fever(patient: WardPatient, time: int) -> float:
     """K above usual: up to 2 while the true count has been under grade 4 (assumed; not every such patient has it)."""
     for toxicity in patient.model.toxicities:
+        if toxicity.side == "above":
+            continue
         k = int(np.searchsorted(patient.grid, time - 12 * HOUR_MS))
         low = float(patient.truth[toxicity.output][min(k, len(patient.grid) - 1)])
-        if low < toxicity.below:
-            return 2.0 * min(1.0, 2 * (1 - low / toxicity.below))
+        if low < toxicity.limit:
+            return 2.0 * min(1.0, 2 * (1 - low / toxicity.limit))
     return 0.0

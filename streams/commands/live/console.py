@@ -130,9 +130,12 @@ def library_notes() -> dict[str, ModelNotes]:
         population = {p.name: _population(model, p.name, p.iiv) for p in model.parameters if p.iiv is not None}
         floors = tuple(
             Floor(
-                toxicity.output, toxicity.below, f"{toxicity.name.replace('_g', ' grade ')}: below {toxicity.below:g}"
+                toxicity.output,
+                toxicity.limit,
+                f"{toxicity.name.replace('_g', ' grade ')}: {toxicity.side} {toxicity.limit:g}",
             )
             for toxicity in model.toxicities
+            if not toxicity.lasting
         )
         notes[model.id] = ModelNotes(floors, population)
     return notes

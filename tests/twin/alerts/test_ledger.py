@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from twin.alerts.finding import Finding
 from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, digest, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Condition, Transition, advance
-from twin.alerts.rules import data_dropout
+from twin.alerts.rules.data import dropout
 from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import MINUTE_MS
@@ -276,12 +276,12 @@ def silences(words: set[int], start: int, now: int) -> tuple[AlertBook, list[Tra
         seen = contact.last_before(minute * MINUTE_MS)
         view = DeviceView("wrist-9", start * MINUTE_MS if seen is None else seen, MINUTE_MS, True)
         snapshot = Snapshot("P-1", minute * MINUTE_MS, 500.0, None, devices=(view,))
-        book, moved = advance(book, data_dropout.find(snapshot), snapshot, RULES, "hash")
+        book, moved = advance(book, dropout.find(snapshot), snapshot, RULES, "hash")
         told += moved
     return book, told
 
 
-RULES = {data_dropout.RULE: data_dropout.SETTINGS}
+RULES = {dropout.RULE: dropout.SETTINGS}
 
 
 class Listener:
@@ -351,13 +351,13 @@ def test_a_silence_that_comes_to_say_the_same_again_is_told_alike_from_wherever_
     def silent(hour: int, hours: int) -> Transition:
         phase: AlertPhase = "start" if hour == 12 else "update"
         about, text = Subject("device", "wrist-9"), f"silent for more than {hours} h"
-        return Transition("a", data_dropout.RULE, about, "active", phase, "low", 4, hour, text)
+        return Transition("a", dropout.RULE, about, "active", phase, "low", 4, hour, text)
 
     told = [silent(12, 6), silent(16, 3), silent(20, 6), silent(28, 12)]
 
     def judged(ledger: AlertLedger, since: int, until: int) -> tuple[AlertLedger, list[tuple[int, int]]]:
         last = max((one for one in told if one.time_ms <= until), key=lambda one: one.time_ms)
-        book = AlertBook((Condition(data_dropout.RULE, last.subject, "active", 12, last),))
+        book = AlertBook((Condition(dropout.RULE, last.subject, "active", 12, last),))
         moved = [one for one in told if since < one.time_ms <= until]
         ledger, revisions = reconcile(ledger, book, moved, since, until, RULES)
         return ledger, [(one.number, one.transition.time_ms) for one in revisions]

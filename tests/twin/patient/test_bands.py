@@ -1,4 +1,4 @@
-"""Bands of a belief: quantiles, exposure against its window, and the nadir."""
+"""Bands of a belief: quantiles, exposure against its window, and what lies ahead."""
 
 from __future__ import annotations
 
@@ -15,8 +15,6 @@ from twin.patient.bands import (
     exposure_reading,
     forecast_bands,
     forecast_times,
-    lowest_ahead,
-    nadir_reading,
     output_bands,
     parameter_bands,
 )
@@ -68,32 +66,6 @@ def test_a_forecast_covers_its_horizon_evenly_from_now() -> None:
     assert times[0] == 1_000
     assert times[-1] == 1_000 + 504 * HOUR_MS
     assert len(set(np.diff(times).tolist())) == 1
-
-
-def test_the_nadir_is_the_lowest_count_of_each_particle_and_its_day() -> None:
-    (toxicity,) = DOCETAXEL.toxicities
-    times = forecast_times(0, HORIZON)
-    days = times / (24 * HOUR_MS)
-    low_day, lowest = np.array([5.0, 9.0, 11.0, 14.0]), np.array([0.3, 0.4, 0.9, 2.0])
-    counts = lowest + 0.05 * (days[:, None] - low_day) ** 2
-    out = np.stack([np.ones_like(counts), counts], axis=1)
-    weight = np.array([0.1, 0.3, 0.4, 0.2])
-    found = nadir_reading(toxicity, *lowest_ahead(toxicity, DOCETAXEL, times, out), weight, 0)
-    assert found.output == "neutrophils"
-    assert found.p_grade4 == pytest.approx(0.4)
-    expected = band("neutrophils", "10*9/L", counts.min(axis=0), weight)
-    assert found.value == expected
-    assert found.day.median == pytest.approx(band("nadir_day", "d", low_day, weight).median, abs=0.25)
-
-
-def test_only_the_horizon_of_the_toxicity_counts() -> None:
-    (toxicity,) = FLUOROURACIL.toxicities
-    times = np.array([0, 100, 336, 337], dtype=np.int64) * HOUR_MS
-    out = np.ones((4, 2, 3)) * np.array([5.0, 4.0, 3.0, 0.1])[:, None, None]
-    found = nadir_reading(toxicity, *lowest_ahead(toxicity, FLUOROURACIL, times, out), evenly(3), 0)
-    assert found.p_grade4 == 0.0
-    assert found.value.median == 3.0
-    assert found.day.median == pytest.approx(14.0)
 
 
 def test_exposure_is_held_against_its_window_at_the_end_of_the_course() -> None:

@@ -44,12 +44,12 @@ from twin.patient.state_row import (
     ROW_VERSION,
     UnreadableState,
     pack_beliefs,
+    pack_foreseen,
     pack_history,
-    pack_nadir,
     unpack,
     unpack_beliefs,
+    unpack_foreseen,
     unpack_history,
-    unpack_nadir,
 )
 from twin.randomness import generator
 from twin.record.history import History
@@ -89,7 +89,7 @@ def test_a_row_gives_back_the_twin_and_is_written_again_as_the_same_bytes() -> N
     assert (back.patient_id, back.particles, back.ledger) == (PATIENT, 32, twin.ledger)
     assert np.array_equal(back.belief.eta, twin.belief.eta)
     assert back.points[-1].book == twin.points[-1].book
-    assert back.points[-1].nadir == twin.points[-1].nadir
+    assert back.points[-1].foreseen == twin.points[-1].foreseen
 
 
 def test_what_was_corrected_hundreds_of_times_leaves_little_in_a_row() -> None:
@@ -195,11 +195,10 @@ def test_the_newest_belief_is_kept_and_older_ones_while_there_is_room() -> None:
     assert [row.observations for row in kept] == [4, 3], "what does not fit is left out, with all that is older"
 
 
-def test_the_nadir_last_foreseen_comes_back() -> None:
-    nadir = a_twin().points[-1].nadir
-    assert nadir is not None
-    assert unpack_nadir(pack_nadir(nadir)) == nadir
-    assert unpack_nadir(pack_nadir(None)) is None
+def test_the_toxicities_last_foreseen_come_back() -> None:
+    foreseen = a_twin().points[-1].foreseen
+    assert [one.name for one in foreseen] == ["cells_g4"]
+    assert unpack_foreseen(pack_foreseen(foreseen)) == foreseen
 
 
 # --- damage ----------------------------------------------------------------------------------------------------------
@@ -261,7 +260,7 @@ def test_a_row_whose_parts_do_not_fit_together_is_refused() -> None:
     broken: list[dict[str, Any]] = [
         {"beliefs": []},
         {"points": [msgspec.structs.replace(point, belief=99)]},
-        {"points": [msgspec.structs.replace(point, nadir=b"{")]},
+        {"points": [msgspec.structs.replace(point, foreseen=[b"{"])]},
         {"columns": [column[:-1] for column in whole.columns]},
         {"columns": [column[1:] for column in whole.columns]},
         {"columns": [b""] * len(whole.columns)},
@@ -313,7 +312,7 @@ def test_half_a_year_of_a_thousand_particles_fits_a_row() -> None:
         weights = generator("weights", number).standard_normal(1000)
         belief = Belief(storable(population.eta * (1 + number)), weights, -12.3, 40 + number)
         known = twin.points[-1].position.belief if number == 2 and len(twin.points) == 3 else belief
-        twin.points.append(Point(number, replace(template.position, belief=known), template.book, template.nadir))
+        twin.points.append(Point(number, replace(template.position, belief=known), template.book, template.foreseen))
     row = twin.row()
     assert len(unpack(row, DOCETAXEL.hash).points) == 4
     assert len(unpack(row, DOCETAXEL.hash).beliefs) == 3

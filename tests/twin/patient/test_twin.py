@@ -105,10 +105,10 @@ def assert_same_belief(one: PatientTwin, other: PatientTwin) -> None:
     assert one.belief.log_evidence == other.belief.log_evidence
     assert one.belief.observations == other.belief.observations
     assert [p.millis for p in one.points[-1:]] == [p.millis for p in other.points[-1:]]
-    books = {p.millis: (p.book, p.nadir, p.position.belief.log_evidence) for p in one.points}
+    books = {p.millis: (p.book, p.foreseen, p.position.belief.log_evidence) for p in one.points}
     for point in other.points:
-        known = books.get(point.millis, (point.book, point.nadir, point.position.belief.log_evidence))
-        assert (point.book, point.nadir, point.position.belief.log_evidence) == known
+        known = books.get(point.millis, (point.book, point.foreseen, point.position.belief.log_evidence))
+        assert (point.book, point.foreseen, point.position.belief.log_evidence) == known
     assert live_alerts(one) == live_alerts(other)
 
 

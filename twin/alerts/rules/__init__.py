@@ -1,4 +1,4 @@
-"""The alert rules: one file each, found because they stand here or in the entry point group ``dosetwin.rules``.
+"""The alert rules: one file each, found because they stand in a room here or in the group ``dosetwin.rules``.
 
 A rule is a module with ``RULE`` (its id), ``TITLE`` (what people call it), ``SETTINGS`` (thresholds, delays, severity,
 with their reasons) and ``find(snapshot)``, a pure function that finds how far the condition holds for each drug, device
@@ -15,7 +15,7 @@ from typing import Protocol, cast
 from twin.alerts.finding import Finding
 from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
-from twin.registry import Found, Plugin, PluginError, attribute, discover
+from twin.registry import Found, Plugin, PluginError, attribute, discover, modules_of
 
 GROUP = "dosetwin.rules"
 
@@ -43,7 +43,7 @@ class Rule(Protocol):
 @functools.cache
 def rules() -> Found[Rule]:
     """Every rule, and what offered itself as one and cannot be used."""
-    return discover("rule", _rule, rooms=[__name__], group=GROUP, name_of=lambda rule: rule.RULE)
+    return discover("rule", _rule, rooms=modules_of(__name__), group=GROUP, name_of=lambda rule: rule.RULE)
 
 
 @functools.cache

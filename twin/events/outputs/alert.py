@@ -35,13 +35,13 @@ AlertPhase = Literal[
 LIVE: frozenset[AlertState] = frozenset({"active", "acknowledged", "latched"})
 """The states of an alert that stands."""
 
-SubjectKind = Literal["drug", "device", "target", "output", "model", "patient"]
+SubjectKind = Literal["drug", "device", "target", "output", "toxicity", "model", "patient"]
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Subject:
-    """What an alert is about: a drug or a device by its name, a target or an output of the model, the model itself, or
-    the patient as a whole, by pseudonym."""
+    """What an alert is about: a drug or a device by its name, a target, an output or a toxicity of the model, the model
+    itself, or the patient as a whole, by pseudonym."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
 

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from twin.events.bands import Band
-from twin.events.bounds import MOST_DAYS, Probability, Tag, UnitCode
+from twin.events.bounds import MOST_DAYS, Hours, Probability, Tag, UnitCode
 from twin.events.channels import ESTIMATES, Channel
 from twin.events.envelope import Frozen, OutputEvent
 from twin.events.event_time import EventTime
@@ -51,8 +51,33 @@ class Nadir(Frozen):
         return self
 
 
+class ToxicityAhead(Frozen):
+    """A toxicity of the model ahead: ``output`` below or above ``limit``, for ``lasting_hours`` in a row (0: at all).
+
+    ``value`` is the lowest value ahead, or the highest, and ``day`` the days until it from ``seen_from`` on;
+    ``probability`` is that of the toxicity within its horizon. ``grade`` is of the CTCAE in version ``ctcae``.
+    ``since`` is when the output came to be beyond the limit, more likely than not, where it is.
+    """
+
+    name: Tag
+    output: Tag
+    side: Literal["below", "above"]
+    limit: float
+    seen_from: EventTime
+    value: Band
+    day: Band
+    probability: Probability
+    lasting_hours: Hours = 0.0
+    grade: Annotated[int, Field(ge=1, le=5)] | None = None
+    ctcae: Tag | None = None
+    since: EventTime | None = None
+
+
 class Forecast(OutputEvent):
-    """The twin ahead of ``time``, assuming running infusions finish and planned doses are given as planned."""
+    """The twin ahead of ``time``, assuming running infusions finish and planned doses are given as planned.
+
+    ``toxicities`` are all that the model names; ``nadir`` is the lowest value of the first of them that is a count.
+    """
 
     sent_on: ClassVar[Channel] = ESTIMATES
     replay_file: ClassVar[str] = "estimates.ndjson"
@@ -61,6 +86,7 @@ class Forecast(OutputEvent):
     times: Annotated[tuple[EventTime, ...], Field(max_length=MOST_TIMES)]
     outputs: tuple[ForecastBand, ...]
     nadir: Nadir | None = None
+    toxicities: Annotated[tuple[ToxicityAhead, ...], Field(max_length=100)] = ()
 
     @model_validator(mode="after")
     def _has_a_value_for_each_time(self) -> Self:
@@ -88,4 +114,18 @@ class Forecast(OutputEvent):
             times=(at(121), at(169)),
             outputs=(neutrophils,),
             nadir=Nadir(output="neutrophils", seen_from=at(121), value=lowest, day=day, p_grade4=0.62),
+            toxicities=(
+                ToxicityAhead(
+                    name="neutropenia_g4",
+                    output="neutrophils",
+                    side="below",
+                    limit=0.5,
+                    seen_from=at(121),
+                    value=lowest,
+                    day=day,
+                    probability=0.62,
+                    grade=4,
+                    ctcae="5.0",
+                ),
+            ),
         )

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.filter.quantiles import pooled
-from twin.model.spec import ToxicitySpec
+from twin.patient.ahead.toxicities import Ahead
 from twin.solver.exposure_end import Window
 
 
@@ -32,7 +32,7 @@ class View:
         out: (O, N) outputs.
         exposures: of each target whose course has begun.
         times, along: (T,) ms and outputs (T, O, N) ahead; none without a forecast.
-        lowest: the toxicity, its lowest value ahead and the day of that (N,), where there is a forecast of it.
+        toxicities: each toxicity of the model ahead; none without a forecast.
     """
 
     weight: Floats
@@ -40,7 +40,7 @@ class View:
     exposures: tuple[Exposed, ...]
     times: NDArray[np.int64]
     along: Floats
-    lowest: tuple[ToxicitySpec, Floats, Floats] | None
+    toxicities: tuple[Ahead, ...]
 
 
 def mixed(views: Sequence[View], share: Sequence[float]) -> View:
@@ -52,17 +52,22 @@ def mixed(views: Sequence[View], share: Sequence[float]) -> View:
         return pooled((part, own, view.weight) for part, own, view in zip(share, values, views, strict=True))[0]
 
     weight = pooled((part, view.weight, view.weight) for part, view in zip(share, views, strict=True))[1]
-    low = [view.lowest for view in views if view.lowest is not None]
-    lowest = None
-    if len(low) == len(views):
-        lowest = low[0][0], together([value for _, value, _ in low]), together([day for _, _, day in low])
     return View(
         weight,
         together([view.out for view in views]),
         tuple(_exposed(alike, together) for alike in _alike(views)),
         views[0].times,
         together([view.along for view in views]),
-        lowest,
+        tuple(_ahead(alike, together) for alike in zip(*(view.toxicities for view in views), strict=True)),
+    )
+
+
+def _ahead(alike: Sequence[Ahead], together: Callable[[Sequence[Floats]], Floats]) -> Ahead:
+    return replace(
+        alike[0],
+        worst=together([one.worst for one in alike]),
+        day=together([one.day for one in alike]),
+        suffered=together([one.suffered for one in alike]),
     )
 
 

@@ -4,15 +4,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from tests.plugins import install
-from tests.twin.alerts.rules.views import delivery, device, exposure, nadir, states, surprise
+from tests.twin.alerts.rules.views import NEUTROPENIA, delivery, device, exposure, nadir, states, surprise, toxic
 from twin.alerts.finding import Finding
 from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
+from twin.alerts.snapshot import ToxicityView
 from twin.registry import modules_of
+
+OURS = [rule for room in modules_of("twin.alerts.rules") for rule in modules_of(room)]
+"""Every rule of ours, by the name of its module."""
+
+PROLONGED = replace(NEUTROPENIA, name="neutropenia_prolonged", lasting_hours=168.0, probability=0.7)
+PLATELETS = replace(NEUTROPENIA, name="thrombocytopenia_g4", output="platelets", probability=0.7)
+PRESSURE = ToxicityView(
+    "hypertension_g3", "systolic_pressure", "above", 160.0, "mm[Hg]", 0.7, 168.0, 20.0, 672.0, 0.2, 150.0, grade=3
+)
+QTC = replace(PRESSURE, name="qtc_g3", output="qtc", unit="ms", limit=500.0)
+RISING = replace(PRESSURE, name="proteinuria_g3", output="protein", unit="g/L", limit=3.5)
 
 SNAPSHOTS = [
     delivery(5, 940, 1200),
@@ -20,6 +33,7 @@ SNAPSHOTS = [
     exposure(0, above=0.9),
     exposure(0, below=0.9),
     nadir(0, 0.7),
+    toxic(0, NEUTROPENIA, PROLONGED, PLATELETS, PRESSURE, QTC, RISING),
     device(99, 0),
     surprise(0, 500.0),
 ]
@@ -39,7 +53,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_every_file_of_the_room_is_a_rule_and_they_are_judged_in_the_order_of_their_ids() -> None:
     found = rules()
     assert found.broken == ()
-    assert {rule.__name__ for rule in found.offers} == set(modules_of("twin.alerts.rules"))  # type: ignore[attr-defined]
+    assert {rule.__name__ for rule in found.offers} == set(OURS)  # type: ignore[attr-defined]
     assert list(settings()) == list(found.names) == sorted(found.names)
 
 
@@ -50,6 +64,11 @@ def test_the_promised_rules_exist() -> None:
         "exposure.above_target",
         "exposure.below_target",
         "tox.neutropenia_g4",
+        "tox.neutropenia_prolonged",
+        "tox.thrombocytopenia_g4",
+        "tox.hypertension",
+        "tox.qtc",
+        "tox.rising",
         "data.dropout",
         "twin.surprise",
     }
@@ -57,7 +76,7 @@ def test_the_promised_rules_exist() -> None:
 
 @pytest.mark.parametrize("rule", rules().offers, ids=lambda rule: rule.RULE)
 def test_file_name_follows_the_rule_id_and_the_reasons_are_written_down(rule: Rule) -> None:
-    assert rule.__name__.endswith(rule.RULE.replace(".", "_"))  # type: ignore[attr-defined]
+    assert rule.__name__ == f"twin.alerts.rules.{rule.RULE}"  # type: ignore[attr-defined]
     assert len(rule.__doc__ or "") > 100
 
 
@@ -75,10 +94,10 @@ RULE = "ward.low_count"
 TITLE = "Low count"
 SETTINGS = RuleSettings(raise_above=0.2, clear_below=0.1, severity="low")
 def find(snapshot):
-    if snapshot.nadir is None:
-        return ()
-    subject = Subject("output", snapshot.nadir.output)
-    return (Finding(NAME, subject, snapshot.nadir.p_grade4, "low", "The nadir is near."),)
+    return tuple(
+        Finding(NAME, Subject("output", one.output), one.probability, "low", "The nadir is near.")
+        for one in snapshot.toxicities
+    )
 """
 
 
@@ -124,7 +143,7 @@ def test_what_is_no_rule_is_left_out_and_says_why(installed: Path, text: str, re
     install(installed, "ward-rules", {f"{name}.py": text}, {"dosetwin.rules": {"low": name}})
     (broken,) = rules().broken
     assert reason in str(broken)
-    assert len(rules().plugins) == len(modules_of("twin.alerts.rules"))
+    assert len(rules().plugins) == len(OURS)
 
 
 def test_texts_are_short_and_command_nothing() -> None:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.rules import assess, settings
-from twin.alerts.snapshot import DeliveryView, ExposureView, NadirView, Snapshot, SurpriseView
+from twin.alerts.snapshot import DeliveryView, ExposureView, Snapshot, SurpriseView, ToxicityView
 from twin.clock import HOUR_MS
 from twin.record.orders import DeviceView, PlanStep
 
@@ -14,6 +15,11 @@ BOLUS = PlanStep(0, HOUR_MS // 4, 720.0)
 INFUSION = PlanStep(HOUR_MS // 4, HOUR_MS // 4 + 46 * HOUR_MS, 4320.0)
 FOLFOX = (BOLUS, INFUSION)
 """Fluorouracil, mg: 2880 mg/h for a quarter of an hour, then 93.9 mg/h for 46 h."""
+
+NEUTROPENIA = ToxicityView(
+    "neutropenia_g4", "neutrophils", "below", 0.5, "10*9/L", 0.1, 0.46, 8.2, 504.0, 0.0, 2.1, grade=4, ctcae="5.0"
+)
+"""Grade 4 neutropenia that is not to be expected."""
 
 CYCLE = 14 * 24 * HOUR_MS
 
@@ -72,11 +78,16 @@ def nadir(
     day: float = 8.2,
 ) -> Snapshot:
     """A forecast of the neutrophils, or none at this moment."""
-    view = None
+    views: tuple[ToxicityView, ...] = ()
     if probability is not None:
         measured = (0.3, round((hours - 30) * HOUR_MS))
-        view = NadirView("neutropenia_g4", "neutrophils", probability, 0.46, "10*9/L", day, 504.0, p_now, now, measured)
-    return Snapshot("P-1", round(hours * HOUR_MS), ess, 0, nadir=view)
+        views = (replace(NEUTROPENIA, probability=probability, day=day, p_now=p_now, now=now, measured=measured),)
+    return toxic(hours, *views, ess=ess)
+
+
+def toxic(hours: float, *views: ToxicityView, ess: float = 500.0) -> Snapshot:
+    """Toxicities as they are foreseen."""
+    return Snapshot("P-1", round(hours * HOUR_MS), ess, 0, toxicities=views)
 
 
 def device(minutes: float, seen: float, *, every: float | None = 1.0, associated: bool = True) -> Snapshot:

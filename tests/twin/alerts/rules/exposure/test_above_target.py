@@ -3,17 +3,17 @@ from __future__ import annotations
 import pytest
 
 from tests.twin.alerts.rules.views import exposure, nadir, states, told
-from twin.alerts.rules.exposure_below_target import RULE, find
+from twin.alerts.rules.exposure.above_target import RULE, find
 from twin.events import Subject
 
 
 def test_a_lasting_probability_is_raised_with_target_and_freshness() -> None:
-    (alert,) = told([exposure(0, below=0.9), exposure(30, below=0.9)])
+    (alert,) = told([exposure(0, above=0.9), exposure(30, above=0.9)])
     assert (alert.rule, alert.phase, alert.subject) == (RULE, "start", Subject("target", "fluorouracil_auc"))
     assert alert.probability == 0.9
     assert alert.freshness_hours == pytest.approx(2.0)
     assert alert.text == (
-        "fluorouracil: exposure expected below 20 mg·h/L with probability 90% (median 31.4, target 20 to 30)."
+        "fluorouracil: exposure expected above 30 mg·h/L with probability 90% (median 31.4, target 20 to 30)."
     )
 
 
@@ -22,28 +22,28 @@ def test_a_prior_that_is_merely_wide_is_no_news() -> None:
 
 
 def test_a_passing_probability_is_not_raised() -> None:
-    assert states([exposure(0, below=0.9), exposure(20, below=0.7), exposure(40, below=0.9)]) == []
+    assert states([exposure(0, above=0.9), exposure(20, above=0.7), exposure(40, above=0.9)]) == []
 
 
 def test_clears_when_the_exposure_is_likely_within_the_target() -> None:
-    steps = [exposure(0, below=0.85), exposure(30, below=0.85), exposure(60, below=0.78), exposure(90, below=0.5)]
+    steps = [exposure(0, above=0.85), exposure(30, above=0.85), exposure(60, above=0.78), exposure(90, above=0.5)]
     assert states(steps) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_the_other_side_of_the_window_is_another_rule() -> None:
-    assert RULE not in [rule for rule, _ in states([exposure(0, above=0.99), exposure(30, above=0.99)])]
+    assert RULE not in [rule for rule, _ in states([exposure(0, below=0.99), exposure(30, below=0.99)])]
 
 
 def test_a_finished_course_is_spoken_of_as_finished() -> None:
-    (finding,) = find(exposure(0, below=0.9, running=False))
-    assert finding.text.startswith("fluorouracil: exposure of the course below 20 mg·h/L")
+    (finding,) = find(exposure(0, above=0.9, running=False))
+    assert finding.text.startswith("fluorouracil: exposure of the course above 30 mg·h/L")
 
 
 def test_a_moment_without_exposure_holds_the_alert() -> None:
-    steps = [exposure(0, below=0.9), exposure(30, below=0.9), nadir(1, None), nadir(2, None)]
+    steps = [exposure(0, above=0.9), exposure(30, above=0.9), nadir(1, None), nadir(2, None)]
     assert states(steps) == [(RULE, "start")]
 
 
 def test_too_few_particles_raise_nothing_near_the_threshold() -> None:
-    assert states([exposure(30 * i, below=0.85, ess=20.0) for i in range(4)]) == []
-    assert states([exposure(30 * i, below=0.85, ess=500.0) for i in range(4)]) == [(RULE, "start")]
+    assert states([exposure(30 * i, above=0.85, ess=20.0) for i in range(4)]) == []
+    assert states([exposure(30 * i, above=0.85, ess=500.0) for i in range(4)]) == [(RULE, "start")]

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin.alerts.rules.views import CYCLE, FOLFOX, later
-from twin.alerts.planned_course import COURSE_GAP_MS, GRACE_MS, JUDGED_MS, PlannedCourse, current_course
+from twin.alerts.conditions.planned_course import COURSE_GAP_MS, GRACE_MS, JUDGED_MS, PlannedCourse, current_course
 from twin.alerts.snapshot import DeliveryView
 from twin.clock import HOUR_MS
 from twin.record.orders import PlanStep

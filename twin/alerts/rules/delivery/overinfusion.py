@@ -2,16 +2,16 @@
 
 Three ways to see it, the largest counts: the pump runs faster than the plan asks for at this point of the course (a
 misprogrammed rate shows in the pump's first report); the course is ahead of its plan by more than a shift of
-`twin.alerts.planned_course.GRACE_MS` explains; the whole course's amount is exceeded. Levels are relative to the plan
-(0.1 = 10 %).
+`twin.alerts.conditions.planned_course.GRACE_MS` explains; the whole course's amount is exceeded. Levels are relative to
+the plan (0.1 = 10 %).
 """
 
 from __future__ import annotations
 
 import math
 
+from twin.alerts.conditions.planned_course import GRACE_MS, PlannedCourse, current_course, given, outcome
 from twin.alerts.finding import Finding
-from twin.alerts.planned_course import GRACE_MS, PlannedCourse, current_course, given, outcome
 from twin.alerts.settings import RuleSettings, Severity
 from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS

@@ -6,7 +6,7 @@ model's target window once it is complete; the window's source is in the model f
 
 from __future__ import annotations
 
-from twin.alerts.exposure_window import beyond
+from twin.alerts.conditions.exposure_window import beyond
 from twin.alerts.finding import Finding
 from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot

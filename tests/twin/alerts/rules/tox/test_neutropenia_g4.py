@@ -4,16 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from tests.twin.alerts.rules.views import nadir, states, told
-from twin.alerts.rules.tox_neutropenia_g4 import RULE, find
-from twin.alerts.snapshot import NadirView
+from tests.twin.alerts.rules.views import NEUTROPENIA, nadir, states, told, toxic
+from twin.alerts.rules.tox.neutropenia_g4 import RULE, find
 from twin.clock import HOUR_MS
 from twin.events import Subject
 
 
 def test_more_likely_than_not_is_raised_with_horizon_and_freshness() -> None:
     (alert,) = told([nadir(24, 0.62)])
-    assert (alert.rule, alert.phase, alert.severity) == (RULE, "start", "high")
+    assert (alert.rule, alert.phase, alert.severity) == (RULE, "start", "medium")
     assert alert.subject == Subject("output", "neutrophils")
     assert (alert.probability, alert.horizon_hours, alert.freshness_hours) == (0.62, 504.0, 24.0)
     assert alert.text == ("Grade 4 neutropenia with probability 62% within 21 d; nadir 0.46 ×10⁹/L (median) in 8.2 d.")
@@ -69,7 +68,29 @@ def test_without_a_forecast_there_is_nothing_to_find() -> None:
 
 
 def test_another_count_is_called_by_its_name_and_in_its_unit() -> None:
-    view = NadirView("thrombocytopenia_g4", "platelets", 0.8, 21.0, "10*3/uL", 9.0, 504.0, 0.0, 150.0)
-    (finding,) = find(replace(nadir(0, 0.8), nadir=view))
-    assert finding.subject == Subject("output", "platelets")
-    assert finding.text.startswith("Grade 4 thrombocytopenia with probability 80% within 21 d; nadir 21 ×10³/µL")
+    view = replace(NEUTROPENIA, name="leukopenia_g4", output="leukocytes", unit="10*3/uL", probability=0.8, median=0.7)
+    (finding,) = find(toxic(0, view))
+    assert finding.subject == Subject("output", "leukocytes")
+    assert finding.text.startswith("Grade 4 leukopenia with probability 80% within 21 d; nadir 0.7 ×10³/µL")
+
+
+def test_two_grades_of_one_count_are_two_alerts() -> None:
+    severe = replace(NEUTROPENIA, probability=0.6)
+    milder = replace(NEUTROPENIA, name="neutropenia_g3", limit=1.0, grade=3, probability=0.9)
+    told_of = told([toxic(0, severe, milder)])
+    assert [alert.subject for alert in told_of] == [
+        Subject("toxicity", "neutropenia_g3"),
+        Subject("toxicity", "neutropenia_g4"),
+    ]
+    assert told_of[0].text.startswith("Grade 3 neutropenia with probability 90%")
+
+
+def test_it_is_graver_once_the_patient_is_in_it_and_says_what_to_check() -> None:
+    ahead, present = told([nadir(0, 0.6), nadir(100, 0.6, now=0.3, p_now=0.9)])
+    assert (ahead.severity, present.severity) == ("medium", "high")
+    assert find(nadir(0, 0.6))[0].advice.startswith("Repeat the count")
+
+
+def test_a_grade_by_another_version_of_the_criteria_says_so() -> None:
+    (finding,) = find(toxic(0, replace(NEUTROPENIA, probability=0.8, limit=0.1, ctcae="6.0")))
+    assert finding.text.startswith("Grade 4 neutropenia (CTCAE v6.0) with probability 80%")

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 from tests.twin.alerts.rules.views import states, surprise, told
-from twin.alerts.rules.twin_surprise import RULE, find
+from twin.alerts.rules.twin.surprise import RULE, find
 from twin.events import Subject
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin.alerts.rules.views import CYCLE, FOLFOX, delivery, later, states, told
-from twin.alerts.rules.delivery_overinfusion import GROSS, RULE, find
+from twin.alerts.rules.delivery.overinfusion import GROSS, RULE, find
 from twin.clock import HOUR_MS
 from twin.events import Subject
 from twin.record.orders import PlanStep

@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from tests.twin.alerts.rules.views import device, states, told
-from twin.alerts.rules.data_dropout import RULE, find
+from twin.alerts.rules.data.dropout import RULE, find
 from twin.clock import MINUTE_MS
 from twin.events import Subject
 

@@ -2,16 +2,16 @@
 
 The larger of two counts: while a course runs, the shortfall of the pump's rate against the rate the plan asks for at
 this point of the course; and the shortfall of the amount against what the plan had
-`twin.alerts.planned_course.GRACE_MS` ago, so that an ordinary late start is no alert. Levels are relative to the plan
-(0.1 = 10 %).
+`twin.alerts.conditions.planned_course.GRACE_MS` ago, so that an ordinary late start is no alert. Levels are relative to
+the plan (0.1 = 10 %).
 """
 
 from __future__ import annotations
 
 import math
 
+from twin.alerts.conditions.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, current_course, given, outcome
 from twin.alerts.finding import Finding
-from twin.alerts.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, current_course, given, outcome
 from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import DeliveryView, Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS

@@ -1,0 +1,34 @@
+"""Grade 4 thrombocytopenia now or ahead: platelets under 25 x 10^9/L (NCI CTCAE v5.0) within the forecast horizon.
+
+The level is the probability that the count is of grade 4 now or that the lowest of the forecast is.
+"""
+
+from __future__ import annotations
+
+from twin.alerts.conditions.toxicity import watched
+from twin.alerts.finding import Finding
+from twin.alerts.settings import Harm, RuleSettings, severity_of
+from twin.alerts.snapshot import Snapshot, ToxicityView
+
+RULE = "tox.thrombocytopenia_g4"
+TITLE = "Thrombocytopenia grade 4"
+
+HARM: Harm = "irreversible"
+
+SETTINGS = RuleSettings(
+    raise_above=0.50, clear_below=0.30, severity=severity_of(HARM, "delayed"), when_absent="hold", bands=(0.75, 0.9)
+)
+"""More likely than not (assumed), as `tox.neutropenia_g4`. A bleeding may kill: days ahead IEC 60601-1-8 has medium,
+and high once the patient is in it."""
+
+ADVICE = "Repeat the platelets; look for bleeding; hold what impairs clotting; consider a transfusion."
+
+
+def chosen(view: ToxicityView) -> bool:
+    """Every toxicity that falls and is called a thrombocytopenia."""
+    return view.side == "below" and not view.lasting_hours and view.name.startswith("thrombocytopenia")
+
+
+def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+    """One finding for every toxicity that is watched."""
+    return watched(snapshot, RULE, SETTINGS, HARM, chosen, ADVICE)
