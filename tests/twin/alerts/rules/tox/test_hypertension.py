@@ -27,8 +27,8 @@ VIEW = ToxicityView(
 
 def test_more_likely_than_not_is_raised_and_a_low_probability_clears() -> None:
     steps = [toxic(0, VIEW), toxic(1, replace(VIEW, probability=0.6)), toxic(2, replace(VIEW, probability=0.6))]
-    assert states(steps) == [(RULE, "raised")]
-    assert states([*steps, toxic(5, replace(VIEW, probability=0.25))])[-1] == (RULE, "cleared")
+    assert states(steps) == [(RULE, "start")]
+    assert states([*steps, toxic(5, replace(VIEW, probability=0.25))])[-1] == (RULE, "end")
 
 
 def test_at_or_under_the_threshold_nothing_is_raised() -> None:
