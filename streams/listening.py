@@ -41,7 +41,7 @@ from twin.units import convert
 if TYPE_CHECKING:
     from connectors.listeners.fhir.asked import Asked
     from connectors.listeners.fhir.poller import Poller
-    from connectors.listeners.fhir.server import Server
+    from connectors.protocols.fhir_servers.server import Server
 
 CONFIRM_MS = 8_000
 """Longest wait of a record for its confirmation; a sender is told to come again after that."""
@@ -206,10 +206,10 @@ async def listen_fhir(place: Place, profile: Path, asked: Asked) -> dict[str, An
     """Read what is new on a FHIR server until told to stop; returns what was counted."""
     import httpx2
 
-    from connectors.listeners.fhir.authorization import BackendToken, FhirSettings
-    from connectors.listeners.fhir.hooks import LEAST_SECRET, Hooks
+    from connectors.listeners.fhir.hooks import LEAST_SECRET, FhirSettings, Hooks
     from connectors.listeners.fhir.poller import Poller
-    from connectors.listeners.fhir.server import ANSWER_SECONDS, Server
+    from connectors.protocols.fhir_servers.authorization import BackendToken
+    from connectors.protocols.fhir_servers.server import ANSWER_SECONDS, Server
 
     asked, known = asked.of(read_profile(profile, key_of_patients()))
     _not_published([known])
@@ -249,7 +249,7 @@ async def listen_fhir(place: Place, profile: Path, asked: Asked) -> dict[str, An
 async def _subscribed(server: Server, poller: Poller, endpoint: str, secret: str) -> None:
     """Have the server tell of what is new, again and again before that ends."""
     from connectors.listeners.fhir.hooks import LIFE, subscribe
-    from connectors.listeners.fhir.server import Unusable
+    from connectors.protocols.fhir_servers.server import Unusable
 
     while True:
         while not poller.histories:

@@ -14,7 +14,7 @@ import yaml
 from typer.main import get_command
 
 from connectors.facts.profile import PatientSettings
-from connectors.listeners.fhir.authorization import FhirSettings
+from connectors.listeners.fhir.hooks import FhirSettings
 from connectors.services import influxdb, kafka
 from connectors.settings import PREFIX, Settings
 from connectors.sinks import sinks

@@ -26,8 +26,8 @@ from connectors.facts.telling import Teller, Telling
 from connectors.facts.topics import MqttPart, Topics
 from connectors.listeners.fhir.entries import version_of
 from connectors.listeners.fhir.references import KEPT, entry, is_bare
-from connectors.listeners.fhir.server import entries_of
 from connectors.protocols.fhir.reading import FACTS
+from connectors.protocols.fhir_servers.server import entries_of
 from connectors.protocols.hl7 import reading as hl7
 from connectors.protocols.hl7.acknowledgement import answer
 from connectors.protocols.published import Published, readings_again

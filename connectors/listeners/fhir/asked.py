@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile, ProfileError
 from connectors.listeners.fhir.entries import AGAIN, read_until
-from connectors.listeners.fhir.server import Unusable, port_of, safe_address
 from connectors.protocols.fhir.reading import FACTS
+from connectors.protocols.fhir_servers.server import Unusable, port_of, safe_address
 from connectors.services.ports import joined
 
 SERVER = ("fhir", "server")

@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, TypeVar
 import msgspec
 
 from connectors.facts.memory import Memory
-from connectors.listeners.fhir.server import instant_of
 from connectors.protocols.fhir.resource import local, member, text_of
+from connectors.protocols.fhir_servers.server import instant_of
 from twin.events import event_id
 
 _Any = TypeVar("_Any")

@@ -12,19 +12,27 @@ import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from pydantic import Field, SecretStr
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
-from connectors.listeners.fhir.server import Gone, Server, Unusable, entries_of
 from connectors.protocols.fhir.resource import member, text_of
+from connectors.protocols.fhir_servers.authorization import SmartSettings
+from connectors.protocols.fhir_servers.server import Gone, Server, Unusable, entries_of
 
 LIFE = timedelta(hours=24)
 """Of a subscription, which is renewed at half of that; one that nobody renews ends by itself."""
 
 LEAST_SECRET = 16
 """Characters of the secret."""
+
+
+class FhirSettings(SmartSettings, env_prefix="DOSETWIN_FHIR_"):
+    """How a FHIR server lets us in, and how it proves that a notification is its own."""
+
+    hook_secret: SecretStr = Field(SecretStr(""), repr=False, description="what a notification must bring with it")
 
 
 @dataclass

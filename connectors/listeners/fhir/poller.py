@@ -30,11 +30,11 @@ import structlog
 
 from connectors.listeners.fhir.entries import Version, in_groups, read_until, version_of
 from connectors.listeners.fhir.references import References, entry, is_bare
-from connectors.listeners.fhir.server import Gone, Page, Server, Unusable, entries_of
 from connectors.listeners.fhir.spool import Spool
 from connectors.listeners.intake import MOST_TOGETHER, Intake, NotSafe
 from connectors.protocols.fhir.reading import FACTS, read
 from connectors.protocols.fhir.resource import listed, member, placed, text_of
+from connectors.protocols.fhir_servers.server import Gone, Page, Server, Unusable, entries_of
 
 OVERLAP = timedelta(minutes=2)
 """So much is read again each time: what a transaction of the server wrote late has an earlier time."""

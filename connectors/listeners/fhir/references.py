@@ -19,8 +19,8 @@ from connectors.facts.fact import NotAFact
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile
 from connectors.listeners.fhir.entries import in_groups, known_by, version_of
-from connectors.listeners.fhir.server import Gone, Server, Unusable
 from connectors.protocols.fhir.resource import Json, listed, member, placed, subjects_of, text_of
+from connectors.protocols.fhir_servers.server import Gone, Server, Unusable
 from twin.events import event_id
 
 KEPT = {

@@ -28,7 +28,7 @@ from tests.places import ROOT
 IMPORTED = (
     "aiokafka.producer",
     "connectors.listeners.fhir.asked",
-    "connectors.listeners.fhir.authorization",
+    "connectors.protocols.fhir_servers.authorization",
     "connectors.listeners.fhir.hooks",
     "connectors.listeners.fhir.poller",
     "faust.app.base",

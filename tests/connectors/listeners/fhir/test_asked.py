@@ -10,7 +10,7 @@ from connectors.facts.memory import Memory
 from connectors.facts.profile import ProfileError
 from connectors.listeners.fhir.asked import Asked, as_read
 from connectors.listeners.fhir.entries import read_until
-from connectors.listeners.fhir.server import Unusable
+from connectors.protocols.fhir_servers.server import Unusable
 from tests.connectors.facts import sources
 
 EHR = "https://ehr.example/fhir"

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from connectors.listeners.fhir.hooks import Hooks, subscribe
-from connectors.listeners.fhir.server import Server, Unusable
+from connectors.protocols.fhir_servers.server import Server, Unusable
 from tests.connectors.listeners.fhir.asgi import client_of_tests, served
 from tests.connectors.listeners.fhir.stub import page, stub
 

@@ -23,9 +23,9 @@ from connectors.listeners.fhir.asked import Asked
 from connectors.listeners.fhir.entries import read_until
 from connectors.listeners.fhir.hooks import Hooks, subscribe
 from connectors.listeners.fhir.poller import Poller
-from connectors.listeners.fhir.server import Server
 from connectors.listeners.intake import Intake
 from connectors.protocols.fhir.resource import OURS
+from connectors.protocols.fhir_servers.server import Server
 from tests.connectors.facts import sources
 from tests.connectors.listeners.fhir.asgi import client_of_tests, served
 from tests.connectors.listeners.fhir.stub import CLOCK, capabilities, page, stub

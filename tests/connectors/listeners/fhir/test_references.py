@@ -15,7 +15,7 @@ from connectors.facts.memory import Memory
 from connectors.facts.patients import Pseudonyms
 from connectors.listeners.fhir import references as module
 from connectors.listeners.fhir.references import KEPT_SECONDS, References
-from connectors.listeners.fhir.server import Server
+from connectors.protocols.fhir_servers.server import Server
 from tests.connectors.facts import sources
 from tests.connectors.listeners.fhir.asgi import client_of_tests, served
 from tests.connectors.listeners.fhir.stub import page, stub

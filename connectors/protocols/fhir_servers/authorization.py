@@ -18,9 +18,9 @@ import httpx2
 from joserfc import jwt
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, RSAKey
-from pydantic import Field, SecretStr
+from pydantic import Field
 
-from connectors.listeners.fhir.server import Passing, Unusable, limited, safe_address
+from connectors.protocols.fhir_servers.server import Passing, Unusable, limited, safe_address
 from connectors.settings import PartSettings, SettingsError
 
 LONGEST_TOKEN = 300.0
@@ -33,15 +33,14 @@ _MOST_BYTES = 65_536
 _JWT_BEARER = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 
 
-class FhirSettings(PartSettings, env_prefix="DOSETWIN_FHIR_"):
-    """How a FHIR server lets us in, and how it proves that a notification is its own."""
+class SmartSettings(PartSettings, env_prefix="DOSETWIN_FHIR_"):
+    """How a FHIR server lets us in."""
 
     client_id: str = Field("", description="of SMART Backend Services; without it no token is asked for")
     key_file: str = Field("", description="private key of the client: PEM, or a JWK in JSON; RSA, or EC on P-384")
     key_id: str = Field("", description="'kid' of the key as it is registered, where the JWK does not say it")
     scope: str = Field("system/*.rs", description="what the token is to be for, in the words of SMART")
     token_url: str = Field("", description="where tokens are given, where the server does not say so itself")
-    hook_secret: SecretStr = Field(SecretStr(""), repr=False, description="what a notification must bring with it")
 
 
 @dataclass
@@ -55,7 +54,7 @@ class BackendToken:
         now: seconds since 1970.
     """
 
-    settings: FhirSettings
+    settings: SmartSettings
     base: str
     client: httpx2.AsyncClient
     now: Callable[[], float] = time.time
@@ -127,13 +126,13 @@ class BackendToken:
         return said
 
 
-def _read_key(settings: FhirSettings) -> RSAKey | ECKey:
+def _read_key(settings: SmartSettings) -> RSAKey | ECKey:
     """The private key.
 
     Raises:
         SettingsError: it cannot be read, or is of another kind.
     """
-    variable, path = FhirSettings.variable("key_file"), settings.key_file
+    variable, path = SmartSettings.variable("key_file"), settings.key_file
     mend = "name a file with a private key, RSA of 2048 bits or more, or EC on P-384"
     try:
         raw = Path(path).read_bytes()

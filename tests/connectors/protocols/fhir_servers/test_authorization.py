@@ -19,8 +19,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from connectors.listeners.fhir.authorization import LONGEST_TOKEN, BackendToken, FhirSettings
-from connectors.listeners.fhir.server import Passing
+from connectors.protocols.fhir_servers.authorization import LONGEST_TOKEN, BackendToken, SmartSettings
+from connectors.protocols.fhir_servers.server import Passing
 from connectors.settings import SettingsError
 from tests.connectors.listeners.fhir.asgi import client_of_tests, served
 from tests.places import ROOT
@@ -55,13 +55,13 @@ class Giver:
         return next(self._answers, None) or JSONResponse(given)
 
 
-def settings(folder: Path, key: Any = KEY, **changes: str) -> FhirSettings:
+def settings(folder: Path, key: Any = KEY, **changes: str) -> SmartSettings:
     path = folder / "key.pem"
     path.write_bytes(key.as_pem(private=True))
-    return FhirSettings(**({"client_id": "twin-7", "key_file": str(path), "key_id": "k1"} | changes))
+    return SmartSettings(**({"client_id": "twin-7", "key_file": str(path), "key_id": "k1"} | changes))
 
 
-def run(giver: Giver, said: FhirSettings, body: Callable[[BackendToken, list[float]], Awaitable[None]]) -> None:
+def run(giver: Giver, said: SmartSettings, body: Callable[[BackendToken, list[float]], Awaitable[None]]) -> None:
     async def all_of_it() -> None:
         clock = [1_000_000.0]
         async with served(giver.application()) as address, client_of_tests() as client:
@@ -136,13 +136,13 @@ def test_a_key_is_private_and_of_a_kind_that_is_signed_with(tmp_path: Path) -> N
     ):  # fmt: skip
         path.write_bytes(raw)
         with pytest.raises(SettingsError, match="DOSETWIN_FHIR_KEY_FILE"):
-            BackendToken(FhirSettings(client_id="x", key_file=str(path)), "https://ehr.example", client_of_tests())
+            BackendToken(SmartSettings(client_id="x", key_file=str(path)), "https://ehr.example", client_of_tests())
     with pytest.raises(SettingsError, match="No such file"):
         BackendToken(
-            FhirSettings(client_id="x", key_file=str(tmp_path / "no")), "https://ehr.example", client_of_tests()
+            SmartSettings(client_id="x", key_file=str(tmp_path / "no")), "https://ehr.example", client_of_tests()
         )
     path.write_text(json.dumps(KEY.as_dict(private=True)))
-    BackendToken(FhirSettings(client_id="x", key_file=str(path)), "https://ehr.example", client_of_tests())
+    BackendToken(SmartSettings(client_id="x", key_file=str(path)), "https://ehr.example", client_of_tests())
 
 
 @pytest.fixture(scope="module")
