@@ -14,7 +14,7 @@ from pathlib import Path
 
 import structlog
 
-from connectors.sinks.telling.settings import SubscriberSettings
+from connectors.sinks.telling.settings import FilterSettings
 from twin.events import Alert, AlertPhase
 
 RANK = {"low": 0, "medium": 1, "high": 2}
@@ -38,7 +38,7 @@ def urgent(alert: Alert) -> bool:
 class AlertFilter:
     """Judges alerts in the order in which they come."""
 
-    def __init__(self, settings: SubscriberSettings) -> None:
+    def __init__(self, settings: FilterSettings) -> None:
         self._rules, self._patients = _globs(settings.rules), _globs(settings.patients)
         self._lowest = RANK[settings.lowest_severity]
         self._group = _Group(settings.patients_file) if settings.patients_file is not None else None
@@ -46,7 +46,7 @@ class AlertFilter:
 
     def wants(self, alert: Alert) -> bool:
         """Whether to tell it."""
-        if not _chosen(alert.rule, self._rules) or not self._of_the_group(alert.patient_id):
+        if not _chosen(alert.rule, self._rules) or not self.tells_of(alert.patient_id):
             return False
         before = self._told.get(alert.alert_id)
         wanted = RANK[alert.severity] >= self._lowest or before is True
@@ -58,7 +58,8 @@ class AlertFilter:
             self._told.popitem(last=False)
         return wanted
 
-    def _of_the_group(self, patient: str) -> bool:
+    def tells_of(self, patient: str) -> bool:
+        """Whether anything is told of a patient."""
         if self._patients and _chosen(patient, self._patients):
             return True
         if self._group is not None:

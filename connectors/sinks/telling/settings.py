@@ -15,11 +15,8 @@ Severity = Literal["low", "medium", "high"]
 Globs = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*?\[\]!,\s-]*$")]
 
 
-class SubscriberSettings(PartSettings):
-    """A subscriber adds where it tells and what opens it, and its prefix.
-
-    All of this is judged by every process for itself, from the alert and the time alone.
-    """
+class FilterSettings(PartSettings):
+    """Which alerts, and of whom: all that a system is told which keeps alerts and sees to their telling itself."""
 
     rules: Globs = Field(
         "*", min_length=1, description="rules that are told, as tox.*,delivery.*; !data.* leaves some out"
@@ -29,6 +26,24 @@ class SubscriberSettings(PartSettings):
     patients_file: Path | None = Field(
         None, description="file of such pseudonyms, one a line; read again when it has changed"
     )
+
+    @field_validator("patients_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                value.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"cannot be read ({type(error).__name__}); name a text file of pseudonyms") from None
+        return value
+
+
+class SubscriberSettings(FilterSettings):
+    """A subscriber adds where it tells and what opens it, and its prefix.
+
+    All of this is judged by every process for itself, from the alert and the time alone.
+    """
+
     quiet_hours: str = Field(
         "", description="hours, as 22:00-07:00, in which only high severity is told; one summary comes after"
     )
@@ -49,14 +64,4 @@ class SubscriberSettings(PartSettings):
     @classmethod
     def _known(cls, value: str) -> str:
         zone_named(value)
-        return value
-
-    @field_validator("patients_file")
-    @classmethod
-    def _readable(cls, value: Path | None) -> Path | None:
-        if value is not None:
-            try:
-                value.read_text(encoding="utf-8")
-            except (OSError, UnicodeDecodeError) as error:
-                raise ValueError(f"cannot be read ({type(error).__name__}); name a text file of pseudonyms") from None
         return value
