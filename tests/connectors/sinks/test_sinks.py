@@ -20,6 +20,7 @@ from tests.connectors.sinks import lines_sink
 from tests.plugins import install
 from twin.events import encode
 
+OURS = ("influx", "operations", "webhook")
 MINIMAL = Path(lines_sink.__file__).read_text()
 
 
@@ -35,7 +36,7 @@ def installed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]
 def test_ours_are_found_and_nothing_of_their_room_that_is_no_sink() -> None:
     found = sinks()
     assert found.broken == ()
-    assert found.names == ("influx", "operations")
+    assert found.names == OURS
     assert all(plugin.summary for plugin in found.plugins)
 
 
@@ -71,7 +72,7 @@ def test_what_is_no_sink_is_left_out_and_says_why(installed: Path, said: str, in
     install(installed, "line-sink", files, {"dosetwin.sinks": {"any": name}})
     (broken,) = sinks().broken
     assert re.search(reason, str(broken)), broken
-    assert sinks().names == ("influx", "operations")
+    assert sinks().names == OURS
 
 
 def test_a_name_that_is_ours_is_not_given_away(installed: Path) -> None:
