@@ -27,7 +27,12 @@ WORLD = {
 }  # fmt: skip
 """What the twin may not import: clocks, chance, sockets, processes, logs, and whoever carries its events."""
 
-FILE_MODULES = {"twin/kernel/cache.py", "twin/modelfile/library.py", "twin/modelfile/reader.py"}
+FILE_MODULES = {
+    "twin/dosing/protocol.py",
+    "twin/kernel/cache.py",
+    "twin/modelfile/library.py",
+    "twin/modelfile/reader.py",
+}
 """Modules of the twin that read model files or keep compiled kernels; no other opens a file."""
 
 REGISTRIES = re.compile(

@@ -16,6 +16,7 @@ from twin.alerts.misfit import Evidence
 from twin.events import InputEvent
 from twin.filter.belief import Belief
 from twin.filter.trunk import rhythm_of
+from twin.patient.accounts.component import Component
 from twin.patient.average_fold import AverageFold, AveragePoint
 from twin.patient.fold import PARTICLES, Fold, Update, earliest
 from twin.patient.model_fold import ModelFold
@@ -29,7 +30,7 @@ from twin.patient.state_row import (
     unpack_foreseen,
     unpack_state,
 )
-from twin.patient.twin import Posterior, posterior_of
+from twin.patient.twin import Posterior, components_at, posterior_of
 from twin.record.history import History
 
 AVERAGE_VERSION = "average 4"
@@ -119,6 +120,12 @@ class AveragedTwin:
     def posteriors(self) -> dict[str, Posterior]:
         """Each model's belief as arrays, by its id."""
         return {member.model.id: posterior_of(member) for member in self._folded.members}
+
+    def components(self, now: int | None = None) -> tuple[Component, ...]:
+        """The belief as particles that can be carried on, as `twin.PatientTwin.components`; of every model."""
+        weights = shares(self._folded.log_evidence).tolist()
+        found = [components_at(m, now, share) for m, share in zip(self._folded.members, weights, strict=True)]
+        return tuple(component for each in found for component in each)
 
     def observe(self, events: Sequence[InputEvent], *, level: bool = True) -> Update:
         """Observe events of the patient, in any order, as `twin.PatientTwin.observe`.

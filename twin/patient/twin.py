@@ -16,6 +16,7 @@ from twin.filter.belief import Belief
 from twin.filter.modes.mode import Mode
 from twin.filter.posthoc import posterior_mode
 from twin.model.spec import Model
+from twin.patient.accounts.component import Component, beginning, components_of
 from twin.patient.accounts.standing import log_total
 from twin.patient.checkpoints import Point
 from twin.patient.fold import PARTICLES, Fold, Update, earliest
@@ -175,6 +176,17 @@ class PatientTwin:
         """The belief as arrays at the newest estimate; individual parameters are those under its covariates."""
         return posterior_of(self._folded)
 
+    def components(self, now: int | None = None) -> tuple[Component, ...]:
+        """The belief as particles that can be carried on; the twin stays as it is.
+
+        Args:
+            now: ms, not before the newest event, which it is by default; plans are those that stand then.
+
+        Raises:
+            ValueError: ``now`` is before what was observed, or nothing was observed and there is no ``now``.
+        """
+        return components_at(self._folded, now)
+
     def plot(self) -> Figure:
         """What was given, and each output of the model: bands so far and ahead, and what was measured.
 
@@ -228,6 +240,23 @@ class PatientTwin:
         if judged is None:
             return [], contact
         return self._fold.alerts(judged.transitions, judged.since, judged.until, level=level), None
+
+
+def components_at(fold: ModelFold, now: int | None, share: float = 1.0) -> tuple[Component, ...]:
+    """One model's part of a belief at ``now`` (ms), see `PatientTwin.components`."""
+    newest, trunk = fold.newest, fold.trunk
+    if now is None and newest is None:
+        raise ValueError(f"the twin of {trunk.patient_id} has observed nothing yet; say for when, now=...")
+    at = newest if now is None else now
+    assert at is not None
+    if newest is not None and at < newest:
+        raise ValueError(f"now: {at} is before the newest event, at {newest}; a belief is carried on, never back")
+    plan = fold.record.orders.plan(at)
+    if fold.record.timeline is None:
+        return (beginning(at, trunk, fold.record.history, plan, fold.particles),)
+    standings = fold.standings()
+    since = fold.points[-1].millis if fold.points else standings[0].timeline.start - 1
+    return components_of(at, trunk, standings, plan, since, share)
 
 
 def mode_of(fold: ModelFold) -> Mode | None:

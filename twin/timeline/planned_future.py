@@ -33,14 +33,17 @@ def extended(
         ahead[drug], finish = _continued(source, now, planned.get(drug, ()))
         if finish is not None:
             end = finish if end is None else max(end, finish)
+    return with_delivered(timeline, kernel, now, ahead), end
+
+
+def with_delivered(timeline: Timeline, kernel: Kernel, now: int, ahead: dict[str, Delivered]) -> Timeline:
+    """The timeline as known at ``now`` (ms), with what is and will be delivered of each drug."""
     # A characteristic that is to change is not foreseen.
     known = timeline.epoch <= now
     reported = timeline.covariates[known][:, : len(kernel.model.covariates)]
     seen = tuple(o for o in timeline.observations if o.millis <= now)
     resets = timeline.resets[timeline.resets <= now]
-    return assemble(
-        kernel, timeline.start, ahead, seen, timeline.epoch[known], reported, timeline.widening, resets
-    ), end
+    return assemble(kernel, timeline.start, ahead, seen, timeline.epoch[known], reported, timeline.widening, resets)
 
 
 def _continued(source: Delivered, now: int, plan: tuple[PlanStep, ...]) -> tuple[Delivered, int | None]:

@@ -1,0 +1,95 @@
+"""The dose that is advised is the best of those allowed, by odds that can be checked against a plain solution."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.twin.bedside import ms
+from tests.twin.dosing.patients import counted, infused
+from twin.clock import DAY_MS
+from twin.dosing.advice import Advice, advise
+from twin.dosing.protocol import Protocol, usual_protocol
+from twin.patient.twin import PatientTwin
+
+
+def usual(twin: PatientTwin, **changes: object) -> Protocol:
+    return replace(usual_protocol(twin.model), **changes)  # type: ignore[arg-type]
+
+
+def share_of(advice: Advice) -> dict[str, float]:
+    return {one.name: one.exposures[0].within.p for one in advice.alternatives}
+
+
+def test_the_planned_dose_has_the_odds_that_the_twin_publishes() -> None:
+    twin = infused()
+    said = twin.points[-1].snapshot
+    assert said is not None
+    advice = advise(twin, None, usual(twin))
+    view, found = said.exposures[0], advice.planned.exposures[0]
+    assert (advice.decision.what, found.target.name) == ("rate now", view.target)
+    assert (view.p_below, view.p_above) == pytest.approx((found.below.p, found.above.p), abs=1e-12)
+    assert found.within.p + found.below.p + found.above.p == pytest.approx(1.0)
+
+
+def test_the_advised_rate_is_at_least_as_likely_as_all_that_are_shown() -> None:
+    twin = infused()
+    advice = advise(twin, None, usual(twin))
+    best = max(share_of(advice).values())
+    assert share_of(advice)["advised"] >= best - 2 * advice.advised.exposures[0].within.se
+    assert [one.name for one in advice.alternatives] == ["planned", "-20 %", "-10 %", "+10 %", "+20 %", "advised"]
+
+
+def test_a_twin_is_bit_equal_before_and_after() -> None:
+    for twin in (infused(), counted()):
+        before = twin.row()
+        advise(twin, None, usual(twin))
+        advise(twin, twin.points[-1].millis + 3 * DAY_MS, usual(twin))
+        assert twin.row() == before
+
+
+def test_of_a_drug_without_a_target_the_largest_dose_that_keeps_the_limit() -> None:
+    twin = counted()
+    free = advise(twin, None, usual(twin, highest=1.5, limits={"neutropenia_g4": 0.99}))
+    assert free.advised.factor == pytest.approx(1.5)
+    limit = 0.15
+    advice = advise(twin, None, usual(twin, highest=1.5, step=2.0, limits={"neutropenia_g4": limit}))
+    risk = [one for one in advice.advised.toxicities if one.toxicity.name == "neutropenia_g4"][0].reached
+    assert risk.p <= limit
+    assert (advice.decision.what, advice.advised.amount % 2.0) == ("next dose", 0.0)
+    more = advise(twin, None, usual(twin, lowest=0.0, highest=1.5, step=2.0, limits={"neutropenia_g4": risk.p - 1e-9}))
+    assert more.advised.amount < advice.advised.amount
+
+
+def test_a_later_dose_or_none_is_advised_where_no_dose_keeps_the_limit() -> None:
+    twin = counted()
+    strict = usual(twin, lowest=0.8, limits={"neutropenia_g4": 0.01})
+    left_out = advise(twin, None, strict)
+    assert left_out.advised.amount == 0.0 and "leave it out" in left_out.reason
+    caps = usual(twin, most=10.0)
+    with pytest.raises(ValueError, match="no dose is allowed by protocol 'usual', not the planned 96 mg either"):
+        advise(twin, None, caps)
+
+
+def test_advice_is_never_given_back_in_time() -> None:
+    twin = infused()
+    with pytest.raises(ValueError, match="a belief is carried on, never back"):
+        advise(twin, ms(1.0), usual(twin))
+
+
+def test_the_errors_shown_are_those_of_repeated_twins() -> None:
+    estimates = []
+    errors = []
+    for number in range(8):
+        base = infused()
+        twin = PatientTwin(f"P-{number}", base.model, 100)
+        twin.observe(
+            [event.model_copy(update={"patient_id": twin.patient_id}) for event in base.history.facts.values()]
+        )
+        found = advise(twin, ms(20.0), usual(twin)).planned.exposures[0].within
+        estimates.append(found.p)
+        errors.append(found.se)
+    # The prior is spread evenly, so that its scatter is smaller than that of chance: the error is on the safe side.
+    assert np.std(estimates, ddof=1) < 1.5 * np.mean(errors)
