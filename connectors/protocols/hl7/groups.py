@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import timezone
+from itertools import groupby
 
 from connectors.facts.fact import NotAFact, Subject
 from connectors.facts.profile import Profile
+from connectors.protocols.hl7 import values
 from connectors.protocols.hl7.message import NULL, Message, Segment
 from connectors.protocols.hl7.stamps import moment
 
@@ -16,7 +19,8 @@ from connectors.protocols.hl7.stamps import moment
 class Group:
     """An order and what was observed for it; results that stand before any order have none.
 
-    ``common`` is its ORC, which has the order's numbers too.
+    ``common`` is its ORC, which has the order's numbers too. In doubt are results of which it is not known whether
+    their order stands before or after them.
     """
 
     order: Segment | None = None
@@ -25,6 +29,7 @@ class Group:
     specimens: list[Segment] = field(default_factory=list)
     patient: Segment | None = None
     number: int = 0
+    in_doubt: bool = False
 
     @property
     def order_number(self) -> str:
@@ -73,6 +78,40 @@ def groups(message: Message) -> Iterator[Group]:
             case "SPM":
                 group.specimens.append(segment)
     yield group
+
+
+def groups_of_orders(message: Message) -> Iterator[Group]:
+    """The groups of a message, with results that stand before their order, as some senders have them.
+
+    Up to v2.6 a result belongs to an order; from v2.7 on those that follow the patient may be of none. Where all
+    results of a patient stand before the only order, they are of it; where the first stand before any of several and
+    the last order has none, each may be of the order before it or of the one behind.
+    """
+    for _, those in groupby(groups(message), key=lambda group: id(group.patient)):
+        first, *others = those
+        if _is_before_2_7(message) and _is_read(first) and first.order is first.common is None and others:
+            last = others[-1]
+            if len(others) == 1 and not last.results:
+                last.results, last.specimens = first.results, [*first.specimens, *last.specimens]
+                yield last
+                continue
+            if not last.results:
+                for group in (first, *others):
+                    group.in_doubt = True
+        yield first
+        yield from others
+
+
+def _is_before_2_7(message: Message) -> bool:
+    return re.match(r"2\.[1-6](\.|$)", message.header(12)) is not None
+
+
+def _is_read(group: Group) -> bool:
+    """Whether a result has a number, or should have one."""
+    try:
+        return any(values.number(result) is not None for _, result in group.results)
+    except NotAFact:
+        return True
 
 
 def subjects(patient: Segment | None) -> list[Subject]:

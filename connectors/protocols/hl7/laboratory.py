@@ -15,7 +15,7 @@ from connectors.facts.fact import Fact, Found, Moment, NotAFact, Passed, Refusal
 from connectors.facts.profile import Profile
 from connectors.facts.specimens import is_blood, is_other
 from connectors.facts.units_of_sources import quantity
-from connectors.protocols.hl7.groups import Group, groups, subject_of, zone_of
+from connectors.protocols.hl7.groups import Group, groups_of_orders, subject_of, zone_of
 from connectors.protocols.hl7.message import NULL, Message, Segment
 from connectors.protocols.hl7.stamps import moment, stamp_of
 from connectors.protocols.hl7.values import Number, codings, number, unit
@@ -45,7 +45,7 @@ def read_laboratory(message: Message, profile: Profile) -> Iterator[Found]:
     """The facts of an ORU^R01."""
     zone = zone_of(message)
     sender = (message.header.raw(3), message.header.raw(4))
-    for group in groups(message):
+    for group in groups_of_orders(message):
         for index, result in group.results:
             place = group.place(index)
             try:
@@ -71,6 +71,10 @@ def _fact(
         return Passed(place, "a code that no twin reads")
     if any(_rejected(specimen) for specimen in group.specimens):
         return Passed(place, "a specimen that was rejected")
+    if group.in_doubt:
+        raise NotAFact(
+            "malformed", "it stands between two OBR, of either of which it may be; send each OBR before its OBX"
+        )
     drawn = _drawn(group, zone)
     key = _key(group, result, drawn, sender)
     if measured is None:
@@ -114,6 +118,8 @@ def fields_of(
 
 
 def _key(group: Group, result: Segment, drawn: Moment | None, sender: tuple[str, str]) -> tuple[str, ...]:
+    if group.order is group.common is None:
+        raise NotAFact("incomplete", "it stands before any OBR, which has its number and time; send the OBR before it")
     if not group.order_number:
         detail = "no number of the order (OBR-3, OBR-2, ORC-3, ORC-2), by which a correction would be known"
         raise NotAFact("incomplete", detail)

@@ -209,3 +209,30 @@ def test_a_weight_is_a_characteristic_under_the_name_of_the_wards_models() -> No
 def test_nobody_is_guessed() -> None:
     for pid in ("PID|1", "PID|1||Unknown Patient", "PID|1||F88", "ZZZ|1"):
         assert reason(laboratory(pid=pid)) == "no_patient"
+
+
+OTHER = ORDER.replace("F88", "F89").replace("0830", "0915")
+
+
+def test_results_before_their_only_order_are_of_it() -> None:
+    turned = spoken.lines(header(), spoken.PID, count("3.4"), count("5", f3="6690-2^Leukocytes^LN"), ORDER)
+    given = read(laboratory(count("3.4"), count("5", f3="6690-2^Leukocytes^LN"), specimen=""))
+    assert read(turned) == given
+    assert [found.place for found in given] == ["OBR[1].OBX[1]", "OBR[1].OBX[2]"]
+
+
+def test_results_of_which_the_order_may_be_the_one_before_or_behind_are_refused_with_what_to_send() -> None:
+    found = read(spoken.lines(header(), spoken.PID, count("3.4"), ORDER, count("5"), OTHER))
+    assert [one.reason for one in found if isinstance(one, Refusal)] == ["malformed", "malformed"]
+    assert all("send each OBR before its OBX" in str(one) for one in found)
+    document = "OBX|1|ED|PDF^Report^LN||^AP^^Base64^AA==|||||F"
+    letter, result = read(spoken.lines(header(), spoken.PID, document, ORDER, count("5"), OTHER))
+    assert isinstance(letter, Passed)
+    assert isinstance(result, Fact)
+
+
+@pytest.mark.parametrize("version", ["2.7", "2.8.2", "2.9", "2.10", ""])
+def test_results_of_the_patient_are_of_no_order(version: str) -> None:
+    refused, *_ = read(spoken.lines(header(f12=version), spoken.PID, count("3.4"), ORDER))
+    assert isinstance(refused, Refusal)
+    assert (refused.reason, "send the OBR before it" in refused.detail) == ("incomplete", True)
