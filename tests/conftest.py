@@ -6,6 +6,7 @@ are used instead. Nothing of the developer's own run state (``.dosetwin/``) is s
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from connectors.services import Influx, LocalServices, prepare
-from tests import fhir_server, mosquitto
+from tests import alertmanager, fhir_server, mosquitto
 
-SERVERS = {"kafka", "influx", "broker", "fhir"}
+SERVERS = {"kafka", "influx", "broker", "fhir", "alerts_there"}
 
 # Properties are about behaviour, never about how fast this machine happens to be; and a failure must come again.
 settings.register_profile(
@@ -59,6 +60,9 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     prepare(kafka="kafka" in asked, influx="influx" in asked, say=say)
     if "broker" in asked:
         mosquitto.programs(say)
+    if "alerts_there" in asked:
+        with contextlib.suppress(RuntimeError):  # its tests are skipped where it cannot be had
+            alertmanager.program(say)
     if "fhir" in asked and "DOSETWIN_TEST_FHIR" not in os.environ and not fhir_server.missing():
         fhir_server.program(say)
 
@@ -100,6 +104,17 @@ def influx(_servers: LocalServices) -> Influx:
 def broker(tmp_path_factory: pytest.TempPathFactory) -> Iterator[mosquitto.Mosquitto]:
     """A real MQTT broker: use topics and client ids of your own."""
     with mosquitto.running(tmp_path_factory.mktemp("mosquitto")) as one:
+        yield one
+
+
+@pytest.fixture(scope="session")
+def alerts_there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[alertmanager.Alertmanager]:
+    """A real Alertmanager: use patients of your own."""
+    try:
+        alertmanager.program()
+    except RuntimeError as error:
+        pytest.skip(f"no Alertmanager here: {error}")
+    with alertmanager.running(tmp_path_factory.mktemp("alertmanager")) as one:
         yield one
 
 

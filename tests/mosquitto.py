@@ -1,14 +1,9 @@
-"""A real MQTT broker, and a real sender: mosquitto as it is installed, or Debian's packages in the cache of this user.
-
-``apt-get`` fetches and checks them into a folder of the cache, with lists of its own, so that it needs neither root nor
-lists that somebody renewed; nothing is installed, and no service of the machine is started.
-"""
+"""A real MQTT broker, and a real sender: mosquitto as it is installed, or Debian's packages (`tests.debian`)."""
 
 from __future__ import annotations
 
 import contextlib
 import os
-import shutil
 import subprocess
 import time
 from collections.abc import Iterator
@@ -17,7 +12,8 @@ from pathlib import Path
 
 from connectors.services.cache import cached
 from connectors.services.ports import answers, free_ports
-from connectors.services.progress import Say, run
+from connectors.services.progress import Say
+from tests import debian
 from tests.connectors.listeners.certificates import make_certificates
 
 KEY = "mosquitto-debian"
@@ -29,43 +25,16 @@ USERS = (READER, "phone-1", "phone-2", "gateway")
 
 def programs(say: Say = print) -> Path | None:
     """The folder whose tree holds the programs; None where they are installed. Fetched when first asked for."""
-    if all(_installed(name) for name in PROGRAMS):
+    if all(debian.installed(name) for name in PROGRAMS):
         return None
-    return cached(KEY, lambda folder: _fetch(folder, say), say)
-
-
-def _installed(name: str) -> str | None:
-    return shutil.which(name, path=os.pathsep.join((os.environ.get("PATH", ""), "/usr/sbin", "/usr/local/sbin")))
-
-
-def _fetch(folder: Path, say: Say) -> None:
-    if shutil.which("apt-get") is None:
-        raise RuntimeError("the tests of MQTT need a broker, and this is no Debian: install mosquitto with its clients")
-    lists, archives = folder / "lists", folder / "cache" / "archives"
-    for place in (lists, archives):
-        (place / "partial").mkdir(parents=True)
-    own = (
-        f"Dir::State::lists={lists}/",
-        f"Dir::Cache={folder / 'cache'}/",
-        "Debug::NoLocking=true",
-        "Acquire::Retries=3",
-    )
-    apt = ("apt-get", "-q", "-y", *(word for option in own for word in ("-o", option)))
-    log, title = folder / "fetch.log", "fetching mosquitto"
-    run((*apt, "update"), title=title, note="lists of packages, once", log=log, say=say)
-    wanted = ("install", "--download-only", "--no-install-recommends", "mosquitto", "mosquitto-clients")
-    run((*apt, *wanted), title=title, log=log, say=say)
-    for package in sorted(archives.glob("*.deb")):
-        run(("dpkg-deb", "-x", str(package), str(folder / "tree")), title=title, log=log, say=lambda _: None)
-    shutil.rmtree(lists)
-    shutil.rmtree(folder / "cache")
+    return cached(KEY, lambda folder: debian.fetch(folder, "mosquitto", ("mosquitto", "mosquitto-clients"), say), say)
 
 
 def command(name: str) -> tuple[str, dict[str, str]]:
     """A program of mosquitto, and the environment that it needs."""
     folder = programs()
     if folder is None:
-        found = _installed(name)
+        found = debian.installed(name)
         assert found is not None
         return found, dict(os.environ)
     tree = folder / "tree" / "usr"

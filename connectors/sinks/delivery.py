@@ -34,7 +34,7 @@ from connectors.kafka.topics import MIB, REJECTED, REJECTED_BYTES
 from connectors.settings import Settings
 from connectors.sinks.metrics import SinkMetrics
 from connectors.sinks.portions import Pending, Portions
-from connectors.sinks.writer import BadItem, Item, Pacing, TooSlow, Unavailable, Writer
+from connectors.sinks.writer import BadItem, Item, Pacing, Standing, TooSlow, Unavailable, Writer
 from twin.events import encode
 
 POLL_MS = 200
@@ -112,6 +112,7 @@ class Delivery(Generic[Item]):
         self._kind = writer.kind
         self._portions: Portions[Item] = Portions(2 * self._limits.items)
         self._pacing: Pacing[Item] | None = writer if isinstance(writer, Pacing) else None
+        self._standing: Standing | None = writer if isinstance(writer, Standing) else None
         self._pending: deque[Pending[Item]] = deque()
         self._later: list[Pending[Item]] = []
         self._reached: dict[tuple[str, int], int] = {}
@@ -143,6 +144,7 @@ class Delivery(Generic[Item]):
         """Read until a batch is full or old enough."""
         while not stop.is_set() and not self._full():
             self._set_aside()
+            self._refresh(stop)
             waiting = bool(self._pending or self._uncommitted)
             if not waiting:
                 self.metrics.all_durable()
@@ -176,8 +178,7 @@ class Delivery(Generic[Item]):
             if stop.is_set():  # another call is begun only where it will likely end in time
                 latest = min(latest, began + STOP_SECONDS)
         if self._said and not self._pending:
-            self._said = ""
-            log.info("writing goes on", sink=self._name)
+            self._goes_on()
         self._subscription.resume()
         self._commit()
 
@@ -218,7 +219,7 @@ class Delivery(Generic[Item]):
 
     def _set_aside(self) -> None:
         """What the writer wants to have later waits beside; what has waited long enough comes back, before newer."""
-        if self._pacing is None or not (self._later or self._pending):
+        if self._pacing is None:
             return
         all_of_them = [*self._later, *self._pending]
         places = [place for one in all_of_them for place in one.left()]
@@ -232,6 +233,27 @@ class Delivery(Generic[Item]):
             if id(one) not in waited:
                 self._reach(one.record)
         self.metrics.later.set(len(self._later))
+
+    def _refresh(self, stop: threading.Event) -> None:
+        """Let the writer say once more what stands, however long the outside system is away."""
+        if self._standing is None:
+            return
+        waits = delays(self._chance)
+        while not stop.is_set():
+            try:
+                self._standing.refresh()
+                break
+            except Unavailable as error:
+                self._said = self._tell(error, self._said)
+                self._wait(max(next(waits), min(error.retry_after, LONGEST_ASKED)), stop)
+                self._set_aside()
+        if self._said:
+            self._goes_on()
+            self._subscription.resume()
+
+    def _goes_on(self) -> None:
+        self._said = ""
+        log.info("writing goes on", sink=self._name)
 
     def _write_some(self) -> None:
         """One call with what is oldest; then records that nothing is left of are done."""

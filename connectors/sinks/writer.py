@@ -91,3 +91,16 @@ class Pacing(Protocol[Written]):
         What waits is kept by Kafka: after a crash its records become items once more.
         """
         ...
+
+
+@runtime_checkable
+class Standing(Protocol):
+    """What a writer offers beside whose outside system forgets what is not said again."""
+
+    def refresh(self) -> None:
+        """Say once more what must be, of what `Pacing.later` keeps; asked at every poll.
+
+        Raises:
+            Unavailable: it cannot be said now.
+        """
+        ...

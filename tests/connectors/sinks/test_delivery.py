@@ -97,10 +97,10 @@ class Shelf:
 class Run:
     """A sink over a broker in memory; `until` works until something is true."""
 
-    def __init__(self, limits: Limits | None = None) -> None:
+    def __init__(self, limits: Limits | None = None, shelf: Shelf | None = None) -> None:
         self.clock = Clock()
         self.broker = Broker(self.clock)
-        self.shelf = Shelf()
+        self.shelf = shelf or Shelf()
         self.shelf.now = self.clock
         self.letters: list[tuple[Record, str, str]] = []
         self.letter_fails: Iterator[bool] = iter(())
@@ -359,6 +359,42 @@ def test_what_is_for_later_holds_up_nothing_and_after_a_crash_comes_alone() -> N
     written = [item.removeprefix(f"{ESTIMATES}/0/") for item in run.shelf.kept]
     assert written == ["1/0good", "3/0good", "3/1good", "4/0good", "0/0late", "2/0late"]
     assert run.clock.now >= 200
+
+
+class Board(Shelf):
+    """A shelf that is told again and again what is for later; ``away`` says how often it does not listen."""
+
+    opens, away = float("inf"), 0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.standing: list[str] = []
+        self.told: list[list[str]] = []
+
+    def later(self, items: Sequence[str]) -> Sequence[int]:
+        places = super().later(items)
+        self.standing = [items[place] for place in places]
+        return places
+
+    def refresh(self) -> None:
+        self.away -= 1
+        if self.away >= 0:
+            raise Unavailable("away")
+        self.told.append(self.standing)
+
+
+def test_what_stands_is_said_at_every_poll_and_only_as_long_as_its_partition_is_here() -> None:
+    run = Run(shelf=Board())
+    board = run.shelf
+    assert isinstance(board, Board)
+    run.broker.add(ESTIMATES, 0, b"late", b"good")
+    board.away = 3
+    run.until(lambda: run.clock.now > 110)
+    assert run.delivery.summary()["outages"] == 1
+    assert board.told[-1] == [f"{ESTIMATES}/0/0/0late"]
+    run.broker.troubles = iter(["revoked after"])
+    run.until(lambda: not board.told[-1])
+    run.until(lambda: bool(board.told[-1]))
 
 
 @pytest.mark.parametrize(("name", "written"), [(b"shelf", 1), (b"other", 0)])
