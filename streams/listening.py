@@ -98,7 +98,8 @@ async def listen_mllp(place: Place, profile: Path, peers: frozenset[str]) -> dic
 async def listen_http(place: Place, tokens: Path) -> dict[str, Any]:
     """Take events and messages over HTTP until told to stop; returns what was counted."""
     grants = read_grants(tokens, time.monotonic)
-    profiles = [read_profile(grant.profile, key_of_patients()) for grant in grants.each if grant.profile is not None]
+    paths = dict.fromkeys(grant.profile for grant in grants.each if grant.profile is not None)
+    profiles = [read_profile(path, key_of_patients()) for path in paths]
     _not_published(profiles)
     async with _intakes(place, profiles) as (intakes, producer):
         door = Door(grants, producer, intakes, place.settings.topic_prefix)

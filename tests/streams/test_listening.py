@@ -28,6 +28,7 @@ from connectors.listeners.mqtt import Broker
 from connectors.protocols.hl7.mllp import Frames, framed
 from connectors.services.ports import answers, free_ports
 from connectors.settings import Settings
+from connectors.webhooks import keys_of, new_secret, signed
 from streams.doctor.sources import check_sources
 from streams.listening import Place, listen_mllp, listen_mqtt
 from tests import mosquitto
@@ -139,10 +140,13 @@ def test_a_feed_that_is_killed_at_any_moment_loses_nothing_and_tells_nothing_twi
 def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[str, str], tmp_path: Path) -> None:
     certificates = make_certificates(tmp_path)
     tls = sender_tls(certificates, "ward")
+    secret = new_secret()
+    surroundings["DOSETWIN_WEBHOOK_LAB"] = secret
     mine, other = (hashlib.sha256(token).hexdigest() for token in (b"secret", b"other"))
     (tmp_path / "tokens.toml").write_text(
         f'[[token]]\nsource = "{LabResult.example().source}"\nsha256 = "{mine}"\n'
         f'[[token]]\nsource = "lab-east"\nsha256 = "{other}"\nprofile = "lab-east.toml"\n'
+        '[[webhook]]\nsource = "lab-east"\nsecrets = "DOSETWIN_WEBHOOK_LAB"\nprofile = "lab-east.toml"\n'
     )
     profile(tmp_path)
     (port,) = free_ports(1)
@@ -165,6 +169,10 @@ def test_events_come_over_http_and_a_stop_ends_it_in_order(surroundings: dict[st
             answer = sender.post(f"{url}/messages", content=raw, headers=hl7)
             assert (answer.status_code, answer.json()["results"][0]["status"]) == (202, status)
         assert sender.post(f"{url}/messages", content=b"?", headers=hl7).status_code == 422
+        by_hook = signed(keys_of(secret), "m-1", int(time.time()), result("1.2"))
+        hook = by_hook | {"content-type": "application/hl7-v2+er7"}
+        answer = sender.post(f"{url}/messages", content=result("1.2"), headers=hook)
+        assert (answer.status_code, answer.json()["results"][0]["status"]) == (202, "repeated")
         sender.close()
         looked = list(check_sources(None, tmp_path / "memory", datetime.now(UTC)))
         assert [one.seen for one in looked if not one.well] == []
