@@ -30,11 +30,11 @@ from connectors.listeners.intake import Intake
 from connectors.listeners.metrics import registry_of
 from connectors.listeners.mllp import LEAVE_SECONDS, Listener
 from connectors.listeners.mqtt import Broker, Subscriber, subscribed
-from connectors.listeners.tls import Tls
 from connectors.listeners.tokens import read_grants
 from connectors.protocols.published import readings_again
 from connectors.services.ports import joined
 from connectors.settings import Settings, SettingsError, load_settings
+from connectors.tls import Tls
 from streams.terminal.metrics_page import Health, metrics_page
 from twin.units import convert
 

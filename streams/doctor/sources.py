@@ -19,10 +19,10 @@ from connectors.facts.memory import glance
 from connectors.facts.profile import Profile, ProfileError, read_profile
 from connectors.feeds.messages import key_of_patients
 from connectors.listeners.doorplate import Plate, plates
-from connectors.listeners.tls import certified_until
 from connectors.listeners.tokens import TokensError, read_grants
 from connectors.services.ports import answers
 from connectors.settings import SettingsError
+from connectors.tls import certified_until
 from streams.doctor.finding import Finding
 
 SOON_DAYS = 30

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from twin.events import Alert, event_id
+
+PLAIN_ID = r"[A-Za-z0-9_-]{1,128}"
+"""Ids of ours are so; anybody may write others to the topic."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,8 +21,8 @@ class Message:
 
     @property
     def message_id(self) -> str:
-        """The same whenever the same is told: of a single alert its ``event_id``."""
-        if len(self.alerts) == 1 and not self.summary:
+        """The same whenever the same is told: of a single alert its ``event_id``, if that may stand in a header."""
+        if len(self.alerts) == 1 and not self.summary and re.fullmatch(PLAIN_ID, self.alerts[0].event_id):
             return self.alerts[0].event_id
         return event_id("message", *sorted(alert.event_id for alert in self.alerts))
 

@@ -131,8 +131,8 @@ def mqtt(
 ) -> None:
     """Take what is published over MQTT 5 until a signal; DOSETWIN_MQTT_USERNAME and DOSETWIN_MQTT_PASSWORD log in."""
     from connectors.listeners.mqtt import broker_at
-    from connectors.listeners.tls import client_tls
     from connectors.settings import SettingsError
+    from connectors.tls import client_tls
     from streams.listening import Place, listen_mqtt
 
     try:
@@ -230,7 +230,7 @@ def _places(
     plain: bool,
 ) -> dict[str, Any]:
     """Where to listen and what to keep there, with TLS where it is asked for or needed."""
-    from connectors.listeners.tls import TlsError, refuse_in_the_clear, server_tls
+    from connectors.tls import TlsError, refuse_in_the_clear, server_tls
 
     try:
         tls = server_tls(certificate, key, authority)

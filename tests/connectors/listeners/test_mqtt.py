@@ -20,9 +20,9 @@ from connectors.facts.topics import MqttPart, Topics
 from connectors.listeners import mqtt
 from connectors.listeners.intake import Intake
 from connectors.listeners.mqtt import Broker, Subscriber, broker_at, subscribed
-from connectors.listeners.tls import client_tls
 from connectors.services.ports import free_ports
 from connectors.settings import load_settings
+from connectors.tls import client_tls
 from tests import mosquitto
 from tests.connectors.facts import sources
 from tests.connectors.listeners.test_intake import Kafka, run

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from connectors.sinks.telling.message import Message, counted
 from tests.connectors.sinks.telling.told import OVER, alert
 
@@ -9,6 +11,7 @@ from tests.connectors.sinks.telling.told import OVER, alert
 def test_a_single_alert_has_its_own_id_and_several_one_that_their_order_does_not_change() -> None:
     one, other = alert(), alert("P-2")
     assert Message((one,)).message_id == one.event_id
+    assert re.fullmatch("[0-9a-f]{32}", Message((alert(event_id="1\r\nBcc: all@one.example"),)).message_id)
     assert Message((one, other)).message_id == Message((other, one)).message_id
     assert Message((one,), summary=True).message_id not in (one.event_id, Message((one, other)).message_id)
 

@@ -1,4 +1,4 @@
-"""TLS of the ways in: who we are, and whom we listen to or connect to where an authority is named.
+"""TLS of the ways in and out: who we are, and whom we listen to or connect to where an authority is named.
 
 A listener shows its certificate to every sender. Where an authority is named, a sender must show one of that authority
 itself, before anything that it says is read (IHE ATNA, secure node).

@@ -19,8 +19,8 @@ from connectors.facts.memory import Memory
 from connectors.listeners import mllp
 from connectors.listeners.intake import Intake
 from connectors.listeners.mllp import Listener
-from connectors.listeners.tls import Tls, TlsError, certified_until, refuse_in_the_clear, server_tls
 from connectors.protocols.hl7.mllp import Frames, framed
+from connectors.tls import Tls, TlsError, certified_until, refuse_in_the_clear, server_tls
 from streams.cli import app
 from tests.connectors.listeners.certificates import make_certificates, sender_tls
 from tests.connectors.listeners.test_intake import PROFILE, Kafka, result, run
