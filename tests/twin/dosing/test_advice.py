@@ -56,7 +56,7 @@ def test_of_a_drug_without_a_target_the_largest_dose_that_keeps_the_limit() -> N
     assert free.advised.factor == pytest.approx(1.5)
     limit = 0.15
     advice = advise(twin, None, usual(twin, highest=1.5, step=2.0, limits={"neutropenia_g4": limit}))
-    risk = [one for one in advice.advised.toxicities if one.toxicity.name == "neutropenia_g4"][0].reached
+    risk = next(one for one in advice.advised.toxicities if one.toxicity.name == "neutropenia_g4").reached
     assert risk.p <= limit
     assert (advice.decision.what, advice.advised.amount % 2.0) == ("next dose", 0.0)
     more = advise(twin, None, usual(twin, lowest=0.0, highest=1.5, step=2.0, limits={"neutropenia_g4": risk.p - 1e-9}))
@@ -67,7 +67,8 @@ def test_a_later_dose_or_none_is_advised_where_no_dose_keeps_the_limit() -> None
     twin = counted()
     strict = usual(twin, lowest=0.8, limits={"neutropenia_g4": 0.01})
     left_out = advise(twin, None, strict)
-    assert left_out.advised.amount == 0.0 and "leave it out" in left_out.reason
+    assert left_out.advised.amount == 0.0
+    assert "leave it out" in left_out.reason
     caps = usual(twin, most=10.0)
     with pytest.raises(ValueError, match="no dose is allowed by protocol 'usual', not the planned 96 mg either"):
         advise(twin, None, caps)
