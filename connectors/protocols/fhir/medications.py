@@ -126,6 +126,8 @@ def read_request(resource: Resource, profile: Profile) -> Iterator[Found]:
         times = list(islice(_times(instruction.get("timing")), MOST_DOSES + 1))
         if len(times) > MOST_DOSES:
             raise NotAFact("incomplete", f"more than {MOST_DOSES} doses; a plan has its end (count or boundsPeriod)")
+        if not times:
+            raise NotAFact("incomplete", "a plan without a dose: 'boundsPeriod' ends before or as it begins")
         doses = tuple({"time": time, "amount": amount, "duration": duration} for time in times)
         subject = resource.subject(profile.pseudonyms)
         fields = {"drug": drug, "route": route, "doses": doses}
@@ -271,6 +273,8 @@ def _times(timing: object) -> Iterator[Moment]:
         raise NotAFact("incomplete", "how often stands in 'period' and 'periodUnit' (s, min, h, d, wk)")
     step = timedelta(hours=period * _PERIODS[unit] / frequency)
     end, count = moment(member(repeat, "boundsPeriod", "end")), finite(member(repeat, "count"))
+    if member(repeat, "count") is not None and (count is None or count < 1 or count != int(count)):
+        raise NotAFact("incomplete", "'count' of a plan is a whole number, 1 or more")
     if end is None and count is None:
         raise NotAFact("incomplete", "a plan without an end ('count' or 'boundsPeriod.end')")
     time, given = start, 0

@@ -170,6 +170,11 @@ def test_a_plan_ends_with_its_bounds() -> None:
     [
         (repeat(count=None), "incomplete"),
         (repeat(count=MOST_DOSES + 1), "incomplete"),
+        (repeat(count=0), "incomplete"),
+        (repeat(count=-3), "incomplete"),
+        (repeat(count=2.5), "incomplete"),
+        (repeat(count="3"), "incomplete"),
+        (repeat(boundsPeriod={"start": "2026-03-02T09:00:00Z", "end": "2026-03-01T09:00:00Z"}), "incomplete"),
         (repeat(period=0), "incomplete"),
         (repeat(periodUnit="moon"), "incomplete"),
         (repeat(timeOfDay=["08:00:00"]), "unsupported"),
