@@ -22,15 +22,17 @@ MODEL = "mydrug_kit2031"
 RULE = '''
 """Something was measured at all."""
 from twin.alerts.finding import Finding
-from twin.alerts.settings import RuleSettings
+from twin.alerts.settings import Threshold, stated
 from twin.events import Subject
 
 RULE = "kit.measured"
 TITLE = "Measured"
-SETTINGS = RuleSettings(raise_above=0.5, clear_below=0.4, severity="low", when_absent="hold")
+SETTINGS = stated("minor", "delayed", {
+    "raise_above": Threshold(0.5, "1", assumed="even"), "clear_below": Threshold(0.4, "1", assumed="less than even")
+}, when_absent="hold")
 
 
-def find(snapshot):
+def find(snapshot, settings_for):
     level = 0.0 if snapshot.last_observation_ms is None else 1.0
     return (Finding(RULE, Subject("patient", snapshot.patient_id), level, "low", "Something was measured."),)
 '''

@@ -20,6 +20,7 @@ from typing import IO, TYPE_CHECKING, Any
 
 from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
+from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import OUTPUT_EVENTS, Alert, Estimate, OutputEvent, Prediction, decode, encode, to_millis
 from twin.model.spec import Model
 from twin.patient.held_alerts import RULE as HELD
@@ -73,7 +74,12 @@ class Totals:
 
 
 def replays(
-    cases: Sequence[Case], particles: int, jobs: int, report: Report, done: Callable[[int], None]
+    cases: Sequence[Case],
+    particles: int,
+    jobs: int,
+    report: Report,
+    done: Callable[[int], None],
+    thresholds: Thresholds = DEFAULT,
 ) -> Generator[Replayed]:
     """Replay the cases; what came out of each patient whose twin did not fail, in the order in which they are finished.
 
@@ -82,12 +88,13 @@ def replays(
         jobs: worker processes; with none it is done here.
         report: is told of every event that a twin refused, and of every patient whose twin failed.
         done: is told how many patients are finished.
+        thresholds: that alerts are judged by.
 
     Raises:
         WorkerLost: a worker process was killed, e.g. for want of memory.
     """
     tasks = [
-        (case.patient_id, [(model.text, model.id) for model in _models(case)], case.recorded, particles)
+        (case.patient_id, [(model.text, model.id) for model in _models(case)], case.recorded, particles, thresholds)
         for case in sorted(cases, key=lambda case: len(case.recorded), reverse=True)
     ]
     with closing(in_processes(_replay_one, tasks, jobs)) as results:
@@ -102,7 +109,13 @@ def replays(
 
 
 def replay(
-    cases: Sequence[Case], out: Path, particles: int, jobs: int, report: Report, done: Callable[[int], None]
+    cases: Sequence[Case],
+    out: Path,
+    particles: int,
+    jobs: int,
+    report: Report,
+    done: Callable[[int], None],
+    thresholds: Thresholds = DEFAULT,
 ) -> Totals:
     """Replay the cases and write their results into ``out``, in place of those of an earlier replay.
 
@@ -117,7 +130,7 @@ def replay(
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         parts = Path(folder)
-        with closing(replays(cases, particles, jobs, report, done)) as results:
+        with closing(replays(cases, particles, jobs, report, done, thresholds)) as results:
             for result in results:
                 _write_part(result, parts)
                 twins += 1
@@ -142,7 +155,11 @@ def _models(case: Case) -> tuple[Model, ...]:
 
 
 def _replay_one(
-    patient_id: str, models: Sequence[tuple[str, str]], recorded: tuple[RecordedEvent, ...], particles: int
+    patient_id: str,
+    models: Sequence[tuple[str, str]],
+    recorded: tuple[RecordedEvent, ...],
+    particles: int,
+    thresholds: Thresholds,
 ) -> Replayed:
     """Replay one patient; runs in a worker process."""
     try:
@@ -150,21 +167,21 @@ def _replay_one(
 
         found = [model_of(text, model_id) for text, model_id in models]
         averaged = rivals(found) if len(found) > 1 else None
-        return replay_case(Case(patient_id, found[0], recorded, rivals=averaged), particles)
+        return replay_case(Case(patient_id, found[0], recorded, rivals=averaged), particles, thresholds)
     except Exception as error:  # one patient's twin must not take the others' results with it
         return Replayed(patient_id, Counter(), {}, {}, (), f"the twin failed, {type(error).__name__}: {error}")
 
 
-def replay_case(case: Case, particles: int) -> Replayed:
+def replay_case(case: Case, particles: int, thresholds: Thresholds = DEFAULT) -> Replayed:
     """Tell a new twin the whole case: what it says and believes."""
     from twin import PatientTwin
     from twin.patient.averaged import AveragedTwin
 
     twin: PatientTwin | AveragedTwin
     if case.rivals is None:
-        twin = PatientTwin(case.patient_id, case.model, particles)
+        twin = PatientTwin(case.patient_id, case.model, particles, thresholds=thresholds)
     else:
-        twin = AveragedTwin(case.patient_id, case.rivals, particles)
+        twin = AveragedTwin(case.patient_id, case.rivals, particles, thresholds=thresholds)
     events = [decode(recorded.raw) for recorded in case.recorded]
     update = twin.observe(events)
     problems = [*refusals(case.patient_id, events, case.recorded, update.rejected), *_held(case, update.outputs)]

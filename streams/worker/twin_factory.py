@@ -76,9 +76,14 @@ class LibraryTwins:
     A model id ``A,B,C`` stands for the average of rival models.
     """
 
-    def __init__(self, particles: int = 1000, model_files: Mapping[str, Path] | None = None) -> None:
+    def __init__(
+        self, particles: int = 1000, model_files: Mapping[str, Path] | None = None, rules: Path | None = None
+    ) -> None:
         import twin.patient.averaged  # noqa: F401  here, before there are threads that would import it at once
+        from twin.alerts.rules import thresholds_of
+        from twin.alerts.thresholds import DEFAULT
 
+        self._thresholds = DEFAULT if rules is None else thresholds_of(rules.read_text(encoding="utf-8"), str(rules))
         self._particles = particles
         self._told = {particles}
         self._model_files = dict(model_files or {})
@@ -90,17 +95,23 @@ class LibraryTwins:
         if "," in model_id:
             from twin.patient.averaged import AveragedTwin
 
-            return cast(Twin, AveragedTwin(patient_id, self._rivals(model_id), particles=self._particles))
-        return cast(Twin, PatientTwin(patient_id, self._model(model_id), particles=self._particles))
+            return cast(
+                Twin,
+                AveragedTwin(
+                    patient_id, self._rivals(model_id), particles=self._particles, thresholds=self._thresholds
+                ),
+            )
+        model = self._model(model_id)
+        return cast(Twin, PatientTwin(patient_id, model, particles=self._particles, thresholds=self._thresholds))
 
     def restore(self, model_id: str, row: bytes) -> Twin:
         from twin import PatientTwin
         from twin.patient.averaged import AveragedTwin
 
         twin: AveragedTwin | PatientTwin = (
-            AveragedTwin.from_row(row, self._rivals(model_id))
+            AveragedTwin.from_row(row, self._rivals(model_id), self._thresholds)
             if "," in model_id
-            else PatientTwin.from_row(row, self._model(model_id))
+            else PatientTwin.from_row(row, self._model(model_id), self._thresholds)
         )
         if twin.particles not in self._told:  # once for each size, not for each patient
             self._told.add(twin.particles)

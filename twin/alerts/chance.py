@@ -20,14 +20,15 @@ def standard_error(probability: float, ess: float) -> float:
 def threshold_margin(threshold: float, settings: RuleSettings, ess: float) -> float:
     """By how much a probability must pass ``threshold`` to have passed it for certain.
 
-    Zero while the gap between the thresholds holds the error on both sides (``2 Z`` standard errors): a probability
-    that wobbles within the error then cannot reach both. Otherwise ``Z`` standard errors at the threshold, which is
-    the score test of "the probability is beyond it".
+    ``Z`` standard errors at the threshold, which is the score test of "the probability is beyond it". To clear, more
+    where the gap between the thresholds is not as wide as that itself: so a probability that wobbles within its error
+    cannot reach both. Where few particles make the error so large that nothing could clear, the alert is held.
     """
-    widest = max(standard_error(p, ess) for p in _inside(settings))
-    if 2 * Z * widest <= settings.raise_above - settings.clear_below:
-        return 0.0
-    return Z * standard_error(threshold, ess)
+    margin = Z * standard_error(threshold, ess)
+    if threshold != settings.clear_below:
+        return margin
+    widest = Z * max(standard_error(p, ess) for p in _inside(settings))
+    return margin + max(0.0, widest - (settings.raise_above - settings.clear_below))
 
 
 def _inside(settings: RuleSettings) -> tuple[float, ...]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from twin.alerts.settings import Severity
+from twin.alerts.settings import RuleSettings, Severity
 from twin.events import Subject
 
 
@@ -21,6 +21,7 @@ class Finding:
         episode_ms: which course or interval it is about, by its beginning. An alert is about one of them.
         outcome: what is said when the alert ends because its episode is over.
         advice: what to check or do.
+        settings: by which it is judged, where they are others than the rule has for everybody.
     """
 
     rule: str
@@ -37,3 +38,4 @@ class Finding:
     episode_ms: int | None = None
     outcome: str = ""
     advice: str = ""
+    settings: RuleSettings | None = None

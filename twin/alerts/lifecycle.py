@@ -109,6 +109,8 @@ def advance(
     for rule, subject in sorted(found.keys() | before.keys()):
         condition = before.get((rule, subject)) or Condition(rule, subject, "quiet", snapshot.time_ms, None)
         finding, its = found.get((rule, subject)), settings.get(rule, RETIRED)
+        if finding is not None and finding.settings is not None:
+            its = finding.settings
         if finding is None and its.when_absent == "clear":
             finding = _nothing_left(condition, its)
         if finding is not None:
@@ -119,7 +121,9 @@ def advance(
     return AlertBook(tuple(conditions)), tuple(published)
 
 
-def to_alert(transition: Transition, revision: int, *, patient_id: str, model: str, model_hash: str) -> Alert:
+def to_alert(
+    transition: Transition, revision: int, *, patient_id: str, model: str, model_hash: str, rules_hash: str
+) -> Alert:
     """The transition as it goes on the wire, with the revision that `twin.alerts.ledger.reconcile` gave it."""
     return Alert(
         event_id=event_id("alert", transition.alert_id, revision),
@@ -141,6 +145,7 @@ def to_alert(transition: Transition, revision: int, *, patient_id: str, model: s
         freshness_hours=transition.freshness_hours,
         text=transition.text,
         advice=transition.advice or None,
+        rules_hash=rules_hash,
     )
 
 

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from itertools import pairwise
+from types import MappingProxyType
 from typing import Literal
 
-from twin.clock import HOUR_MS
+from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS
 
 Severity = Literal["low", "medium", "high"]
 
@@ -41,6 +44,22 @@ def severity_of(harm: Harm, onset: Onset) -> Severity:
 
 
 @dataclass(frozen=True, slots=True)
+class Threshold:
+    """A number of a rule in ``unit`` (UCUM), with the ``source`` where it was read, or why it is ``assumed``."""
+
+    value: float
+    unit: str
+    source: str = ""
+    assumed: str = ""
+
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.value):
+            raise ValueError(f"threshold {self.value} is not finite; write a number")
+        if not (self.source or self.assumed):
+            raise ValueError(f"threshold {self.value:g} {self.unit}: say its source, or why it is assumed")
+
+
+@dataclass(frozen=True, slots=True)
 class RuleSettings:
     """When a rule raises and clears.
 
@@ -58,6 +77,8 @@ class RuleSettings:
         escalate_after_ms: event time without acknowledgement after which the alert escalates; None: never.
         shelve_max_ms: event time for which it may be shelved at most.
         bands: levels, increasing and above ``raise_above``, at each of which the alert escalates.
+        harm, onset: from which the severity follows; None where it was given as such.
+        thresholds: every number of the rule by its name, with its reason: those above, and the rule's own.
     """
 
     raise_above: float
@@ -74,6 +95,13 @@ class RuleSettings:
     escalate_after_ms: int | None = None
     shelve_max_ms: int = SHELVE_MAX_MS
     bands: tuple[float, ...] = ()
+    harm: Harm | None = None
+    onset: Onset | None = None
+    thresholds: Mapping[str, Threshold] = field(default_factory=dict)
+
+    def number(self, name: str) -> float:
+        """One of the rule's own numbers, in its unit."""
+        return self.thresholds[name].value
 
     def __post_init__(self) -> None:
         if not self.clear_below < self.raise_above:
@@ -91,6 +119,79 @@ class RuleSettings:
                 raise ValueError(f"{name} {span} must be positive")
         if any(not low < high for low, high in pairwise((self.raise_above, *self.bands))):
             raise ValueError(f"bands {self.bands} must increase, from above raise_above {self.raise_above:g}")
+
+
+SettingsFor = Callable[[str], RuleSettings]
+"""The settings of a rule as they are for a drug; for the drug under study by the name ``""``."""
+
+SPANS = {
+    "raise_after": "raise_after_ms",
+    "clear_after": "clear_after_ms",
+    "refresh_every": "refresh_ms",
+    "ack_timeout": "ack_timeout_ms",
+    "escalate_after": "escalate_after_ms",
+    "shelve_max": "shelve_max_ms",
+}
+"""Thresholds that are lengths of event time, and the settings that they are."""
+
+_UNITS = {"min": MINUTE_MS, "h": HOUR_MS, "d": DAY_MS}
+
+
+def stated(
+    harm: Harm,
+    onset: Onset,
+    thresholds: Mapping[str, Threshold],
+    *,
+    when_absent: Literal["hold", "clear"] = "clear",
+    of_silence: bool = False,
+    latching: bool = False,
+    inhibited_by: tuple[str, ...] = (),
+) -> RuleSettings:
+    """The settings of a rule from its numbers, each of which has its reason.
+
+    ``raise_above`` and ``clear_below`` must be there; `SPANS` are lengths of time, ``band_1`` and so on bands of the
+    level, and every other number is the rule's own.
+
+    Raises:
+        ValueError: the numbers do not go together, or a length of time is in no unit of time; the text says which.
+    """
+    spans = {}
+    for name, setting in SPANS.items():
+        if name in thresholds:
+            unit = thresholds[name].unit
+            if unit not in _UNITS:
+                raise ValueError(f"{name} is in {unit}; write min, h or d")
+            spans[setting] = round(thresholds[name].value * _UNITS[unit])
+    bands = [thresholds[name].value for name in sorted(thresholds) if name.startswith("band_")]
+    return RuleSettings(
+        raise_above=thresholds["raise_above"].value,
+        clear_below=thresholds["clear_below"].value,
+        severity=severity_of(harm, onset),
+        when_absent=when_absent,
+        of_silence=of_silence,
+        latching=latching,
+        inhibited_by=inhibited_by,
+        bands=tuple(bands),
+        harm=harm,
+        onset=onset,
+        thresholds=MappingProxyType(dict(thresholds)),
+        **spans,
+    )
+
+
+def changed(settings: RuleSettings, others: Mapping[str, Threshold]) -> RuleSettings:
+    """Settings with some numbers changed; raises `ValueError` as `stated`."""
+    assert settings.harm is not None, "only stated settings have numbers to change"
+    assert settings.onset is not None
+    return stated(
+        settings.harm,
+        settings.onset,
+        {**settings.thresholds, **others},
+        when_absent=settings.when_absent,
+        of_silence=settings.of_silence,
+        latching=settings.latching,
+        inhibited_by=settings.inhibited_by,
+    )
 
 
 RETIRED = RuleSettings(raise_above=0.0, clear_below=-1.0, severity="low", when_absent="clear")

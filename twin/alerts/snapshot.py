@@ -7,7 +7,8 @@ history alone, so the alerts are too. Every number comes with its unit; times ar
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from twin.clock import HOUR_MS
@@ -120,6 +121,10 @@ class Snapshot:
     toxicities: tuple[ToxicityView, ...] = ()
     devices: tuple[DeviceView, ...] = ()
     surprise: SurpriseView | None = None
+    drug: str = ""
+    """The drug under study."""
+    ordered: Mapping[str, tuple[str, str]] = field(default_factory=dict)
+    """By which protocol and for which ward each drug was ordered last, as the plan says; empty where it does not."""
 
     def hours_since(self, then_ms: int | None) -> float | None:
         """Age in hours of something at ``then_ms``; None when it never was."""

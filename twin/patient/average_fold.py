@@ -19,6 +19,7 @@ from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.rules import assess, settings
 from twin.alerts.snapshot import Snapshot, SurpriseView, ToxicityView
+from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
     Estimate,
     Forecast,
@@ -75,16 +76,23 @@ class AverageFold:
         rivals: the models.
         members: each model's fold, in their order, all with one rhythm.
         points: of an average that is taken up again.
+        thresholds: that the rules are judged by.
     """
 
     def __init__(
-        self, patient_id: str, rivals: Rivals, members: Sequence[ModelFold], points: Iterable[AveragePoint] = ()
+        self,
+        patient_id: str,
+        rivals: Rivals,
+        members: Sequence[ModelFold],
+        points: Iterable[AveragePoint] = (),
+        thresholds: Thresholds = DEFAULT,
     ) -> None:
         self.members = tuple(members)
         self.points = list(points)
         self._patient_id = patient_id
         self._rivals = rivals
         self._hash = rivals.hash
+        self._thresholds = thresholds
         self._align()
 
     @property
@@ -149,7 +157,9 @@ class AverageFold:
             published.append(self._forecast(members, foreseen, due))
         snapshot = self._snapshot(members, steps, foreseen, evidence)
         book = self.points[-1].book if self.points else AlertBook()
-        book, moved = advance(book, assess(snapshot), snapshot, settings(), self._hash)
+        book, moved = advance(
+            book, assess(snapshot, self._thresholds), snapshot, settings(self._thresholds), self._hash
+        )
         self._keep(AveragePoint(due, book, foreseen, evidence, log_evidence))
         return Step(tuple(published), moved)
 

@@ -13,6 +13,8 @@ import msgspec
 from twin.alerts.ledger import AlertLedger
 from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import Evidence
+from twin.alerts.rules import rules_hash
+from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import InputEvent
 from twin.filter.belief import Belief
 from twin.filter.trunk import rhythm_of
@@ -33,7 +35,7 @@ from twin.patient.state_row import (
 from twin.patient.twin import Posterior, components_at, posterior_of
 from twin.record.history import History
 
-AVERAGE_VERSION = "average 4"
+AVERAGE_VERSION = "average 5"
 """Raise when the meaning of a row changes."""
 
 
@@ -53,6 +55,7 @@ class AverageRow(msgspec.Struct, frozen=True, array_like=True):
     version: str
     patient_id: str
     models: str
+    rules_hash: str
     particles: int
     twins: list[bytes]
     ledger: AlertLedger
@@ -82,25 +85,32 @@ class AveragedTwin:
         models: from `twin.patient.rivals.rivals`; the first sets the rhythm.
         particles: size of each model's cloud.
         state: where another twin of the patient stood; see `from_row`.
+        thresholds: as of `twin.PatientTwin`.
     """
 
     def __init__(
-        self, patient_id: str, models: Rivals, particles: int = PARTICLES, state: AverageState | None = None
+        self,
+        patient_id: str,
+        models: Rivals,
+        particles: int = PARTICLES,
+        state: AverageState | None = None,
+        thresholds: Thresholds = DEFAULT,
     ) -> None:
         self.patient_id = patient_id
         self.models = models
         self.particles = particles
+        self._rules_hash = rules_hash(thresholds)
         rhythm = rhythm_of(models.models[0], patient_id)
         if state is None:
-            members = [ModelFold(patient_id, model, particles, rhythm) for model in models.models]
+            members = [ModelFold(patient_id, m, particles, rhythm, thresholds=thresholds) for m in models.models]
         else:
             members = [
-                ModelFold(patient_id, model, particles, rhythm, member.history, member.points)
+                ModelFold(patient_id, model, particles, rhythm, member.history, member.points, thresholds)
                 for model, member in zip(models.models, state.members, strict=True)
             ]
-        self._folded = AverageFold(patient_id, models, members, () if state is None else state.points)
+        self._folded = AverageFold(patient_id, models, members, () if state is None else state.points, thresholds)
         ledger, held = (None, None) if state is None else (state.ledger, state.held)
-        self._fold = Fold(self._folded, patient_id, models.id, models.hash, ledger, held)
+        self._fold = Fold(self._folded, patient_id, models.id, models.hash, ledger, held, thresholds)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -161,6 +171,7 @@ class AveragedTwin:
                 AVERAGE_VERSION,
                 self.patient_id,
                 self.models.hash,
+                self._rules_hash,
                 self.particles,
                 [pack_state(member.state(nothing, nothing)) for member in self._folded.members],
                 self.ledger,
@@ -176,18 +187,22 @@ class AveragedTwin:
         return row
 
     @classmethod
-    def from_row(cls, raw: bytes, models: Rivals) -> AveragedTwin:
-        """The twin of a row.
+    def from_row(cls, raw: bytes, models: Rivals, thresholds: Thresholds = DEFAULT) -> AveragedTwin:
+        """The twin of a row; where its alerts were judged by other thresholds it folds its history again.
 
         Raises:
             UnreadableState: damaged, or written for another version or other models.
         """
         row = _decoded(raw, models)
-        members = tuple(unpack_state(twin, model) for twin, model in zip(row.twins, models.models, strict=True))
+        rules = rules_hash(thresholds)
+        members = tuple(unpack_state(twin, model, rules) for twin, model in zip(row.twins, models.models, strict=True))
         points = tuple(
-            AveragePoint(p.millis, p.book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence) for p in row.points
+            AveragePoint(p.millis, p.book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence)
+            for p in row.points
+            if row.rules_hash == rules
         )
-        return cls(row.patient_id, models, row.particles, AverageState(members, row.ledger, row.held, points))
+        state = AverageState(members, row.ledger, row.held, points)
+        return cls(row.patient_id, models, row.particles, state, thresholds)
 
 
 def histories_in(raw: bytes, *, averaged: bool) -> tuple[History, ...]:

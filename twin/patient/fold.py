@@ -18,7 +18,8 @@ from typing import Protocol
 
 from twin.alerts.ledger import AlertLedger, Revision, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Transition, to_alert
-from twin.alerts.rules import settings
+from twin.alerts.rules import rules_hash, settings
+from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
     Alert,
     ClinicalEnvelope,
@@ -106,6 +107,7 @@ class Fold:
         folded: what is moved.
         patient_id, model, model_hash: whom and what the alerts are of.
         ledger: alerts that were published before, and ``held`` those about what is held.
+        thresholds: that the rules are judged by.
 
     Attributes:
         withheld: whether an alert stands that is not published yet.
@@ -119,6 +121,7 @@ class Fold:
         model_hash: str,
         ledger: AlertLedger | None = None,
         held: AlertLedger | None = None,
+        thresholds: Thresholds = DEFAULT,
     ) -> None:
         self.ledger = AlertLedger() if ledger is None else ledger
         self.held = AlertLedger() if held is None else held
@@ -126,6 +129,7 @@ class Fold:
         self._patient_id = patient_id
         self._model = model
         self._model_hash = model_hash
+        self._settings, self._rules_hash = settings(thresholds), rules_hash(thresholds)
         self.withheld = self._withholds()
 
     def run(self, since: int | None, *, level: bool = True) -> tuple[OutputEvent, ...]:
@@ -169,7 +173,7 @@ class Fold:
         """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again."""
         points = self._folded.points
         book = points[-1].book if points else AlertBook()
-        self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until, settings(), level=level)
+        self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until, self._settings, level=level)
         self.withheld = self._withholds()
         return self._said(revisions)
 
@@ -188,7 +192,10 @@ class Fold:
 
     def _said(self, revisions: Iterable[Revision]) -> list[Alert]:
         names = {"patient_id": self._patient_id, "model": self._model, "model_hash": self._model_hash}
-        return [to_alert(revision.transition, revision.number, **names) for revision in revisions]
+        return [
+            to_alert(revision.transition, revision.number, rules_hash=self._rules_hash, **names)
+            for revision in revisions
+        ]
 
 
 def earliest(times: Iterable[int | None]) -> int | None:

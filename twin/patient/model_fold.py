@@ -17,7 +17,9 @@ import numpy as np
 
 from twin.alerts.ledger import AlertLedger
 from twin.alerts.lifecycle import AlertBook, Transition, advance
-from twin.alerts.rules import assess, settings
+from twin.alerts.rules import assess, rules_hash, settings
+from twin.alerts.snapshot import Snapshot
+from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
     ClinicalEnvelope,
     Estimate,
@@ -36,6 +38,7 @@ from twin.filter.trunk import Rhythm, Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, OutputSpec
 from twin.patient.accounts.standing import Standing, met
+from twin.patient.ahead.grading import by_version
 from twin.patient.bands import withdrawn
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable, shed
 from twin.patient.fold import BEFORE_ALL, Step, earliest
@@ -78,6 +81,7 @@ class ModelFold:
         particles: size of the cloud.
         rhythm: how often there is an estimate and a forecast; by default as the model file has it.
         history, points: of a fold that is taken up again.
+        thresholds: that the rules are judged by.
     """
 
     def __init__(
@@ -88,17 +92,19 @@ class ModelFold:
         rhythm: Rhythm | None = None,
         history: History | None = None,
         points: Iterable[Point] = (),
+        thresholds: Thresholds = DEFAULT,
     ) -> None:
-        self.model = model
+        self.model = model = by_version(model, thresholds.ctcae)
         self.particles = particles
         kernel = compile_model(model)
         self.record = LiveRecord(patient_id, kernel, history)
         self.trunk = Trunk(kernel, patient_id, rhythm, self.record.step_sizes)
         self.points = list(points)
-        self._reader = Reader(self.trunk)
+        self._reader = Reader(self.trunk, model)
         self._quiet: Quiet | None = None
         self._thinned_until = -(2**63)
         self._shaken: dict[int, bool] = {}
+        self._thresholds = thresholds
 
     @property
     def belief(self) -> Belief:
@@ -140,7 +146,7 @@ class ModelFold:
         if self.record.step_sizes != self.trunk.step_sizes:
             trunk = self.trunk
             self.trunk = Trunk(trunk.kernel, trunk.patient_id, trunk.rhythm, self.record.step_sizes)
-            self._reader = Reader(self.trunk)
+            self._reader = Reader(self.trunk, self.model)
         return received
 
     def _misheard(self) -> int | None:
@@ -334,7 +340,7 @@ class ModelFold:
             evidence=evidence,
         )
         snapshot = reading.snapshot
-        book, moved = advance(before.book, assess(snapshot), snapshot, settings(), self.model.hash)
+        book, moved = self._judged(before.book, snapshot)
         position, *rest = (one.position for one in standings)
         self._keep(
             Point(due, position, book, reading.foreseen, evidence, snapshot, silence, tuple(rest), mismatch, doses)
@@ -342,6 +348,11 @@ class ModelFold:
         published: list[Estimate | Forecast | Prediction] = [self._reader.prediction(one) for one in learned]
         published += [reading.estimate] if reading.forecast is None else [reading.estimate, reading.forecast]
         return ModelStep(tuple(published), moved, tuple(learned), reading)
+
+    def _judged(self, book: AlertBook, snapshot: Snapshot) -> tuple[AlertBook, tuple[Transition, ...]]:
+        """The alert book after the rules have judged a snapshot, and the transitions that follow."""
+        found = assess(snapshot, self._thresholds)
+        return advance(book, found, snapshot, settings(self._thresholds), self.model.hash)
 
     def judge_again(self, contact: int) -> JudgedAgain | None:
         """Let the rules judge anew what they judged without a device's report of ``contact`` (ms); no belief differs.
@@ -367,7 +378,7 @@ class ModelFold:
         for i, point in enumerate(self.points[first:], start=first):
             assert point.snapshot is not None
             snapshot = self._reader.with_contacts(point.snapshot, self.record.history, self.record.orders)
-            book, moved = advance(book, assess(snapshot), snapshot, settings(), self.model.hash)
+            book, moved = self._judged(book, snapshot)
             transitions += moved
             self.points[i] = replace(point, book=book, snapshot=snapshot)
         return JudgedAgain(tuple(transitions), before.millis, self.points[-1].millis)
@@ -379,7 +390,10 @@ class ModelFold:
     def state(self, ledger: AlertLedger, held: AlertLedger) -> TwinState:
         """All that is not derived, with the alerts that were published along the fold and about what is held."""
         history, points = self.record.history, resumable(self.points)
-        return TwinState(self.trunk.patient_id, self.model.hash, self.particles, history, ledger, held, tuple(points))
+        rules, kept_points = rules_hash(self._thresholds), tuple(points)
+        return TwinState(
+            self.trunk.patient_id, self.model.hash, rules, self.particles, history, ledger, held, kept_points
+        )
 
     def _assimilated(self) -> int:
         """How many observations the belief rests on."""

@@ -29,7 +29,7 @@ from twin.filter.expectation import Expectation
 from twin.filter.learning import Assimilated
 from twin.filter.quantiles import pooled
 from twin.filter.trunk import Trunk, TrunkPosition
-from twin.model.spec import OutputSpec
+from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
 from twin.patient.accounts.view import Exposed, View, mixed
@@ -84,11 +84,12 @@ class Reading:
 
 
 class Reader:
-    """Reads positions of one patient's trunk. Every reading follows from its arguments alone."""
+    """Reads positions of one patient's trunk, by a ``model`` with the kernel's equations. Every reading follows from
+    its arguments alone."""
 
-    def __init__(self, trunk: Trunk) -> None:
+    def __init__(self, trunk: Trunk, model: Model) -> None:
         self._trunk = trunk
-        self._model = trunk.kernel.model
+        self._model = model
         self._unit = UNIT_MS[self._model.time_unit]
         self._bands: tuple[Belief, Segment, Floats, tuple[Band, ...]] | None = None
 
@@ -287,6 +288,8 @@ class Reader:
                 for one, exposure in zip(view.exposures, exposures, strict=True)
             ),
             devices=orders.devices(history.contact, millis),
+            drug=self._model.drug,
+            ordered=orders.ordered(millis),
         )
 
     def _delivery(

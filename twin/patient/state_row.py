@@ -38,7 +38,7 @@ from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 12
+ROW_VERSION = 13
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -59,6 +59,7 @@ class TwinState:
     """Where one model's twin stands: what is not derived from anything else.
 
     Attributes:
+        rules_hash: of the thresholds that its alerts were judged by.
         particles: size of the cloud.
         history: every fact.
         ledger: the alerts that were published, and ``held`` those about what is held.
@@ -67,6 +68,7 @@ class TwinState:
 
     patient_id: str
     model_hash: str
+    rules_hash: str
     particles: int
     history: History
     ledger: AlertLedger
@@ -104,6 +106,7 @@ class TwinRow(msgspec.Struct, frozen=True, array_like=True):
     version: int
     patient_id: str
     model_hash: str
+    rules_hash: str
     particles: int
     history: bytes
     ledger: AlertLedger
@@ -141,6 +144,7 @@ def pack_state(state: TwinState) -> bytes:
             ROW_VERSION,
             state.patient_id,
             state.model_hash,
+            state.rules_hash,
             state.particles,
             pack_history(state.history),
             state.ledger,
@@ -166,8 +170,11 @@ def pack_state(state: TwinState) -> bytes:
     )
 
 
-def unpack_state(raw: bytes, model: Model) -> TwinState:
+def unpack_state(raw: bytes, model: Model, rules_hash: str) -> TwinState:
     """Inverse of `pack_state`, for a twin of ``model``.
+
+    Points whose alerts were judged by other thresholds than those of ``rules_hash`` are left out: the history is folded
+    again, and its alerts with it.
 
     Raises:
         UnreadableState: not a row, damaged, or one of another version or model.
@@ -195,7 +202,8 @@ def unpack_state(raw: bytes, model: Model) -> TwinState:
         )
         for p in row.points
     ]
-    return TwinState(row.patient_id, row.model_hash, row.particles, history, row.ledger, row.held, tuple(points))
+    kept = tuple(points) if row.rules_hash == rules_hash else ()
+    return TwinState(row.patient_id, row.model_hash, rules_hash, row.particles, history, row.ledger, row.held, kept)
 
 
 def history_in(raw: bytes) -> History:

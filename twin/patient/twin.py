@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from twin.alerts.ledger import AlertLedger
+from twin.alerts.rules import rules_hash
+from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.arrays import Floats
 from twin.events import Alert, InputEvent
 from twin.figure.trajectory import trajectory
@@ -69,6 +71,7 @@ class PatientTwin:
         model: from `twin.load_model`.
         particles: size N of the cloud; 1,000 give probabilities to about 0.02.
         state: where another twin of the patient stood; see `from_row`.
+        thresholds: what a ward sets otherwise for its alerts (`twin.alerts.rules.thresholds_of`).
 
     >>> from datetime import UTC, datetime, timedelta
     >>> from twin import PatientTwin, load_model
@@ -91,15 +94,20 @@ class PatientTwin:
     """
 
     def __init__(
-        self, patient_id: str, model: Model, particles: int = PARTICLES, state: TwinState | None = None
+        self,
+        patient_id: str,
+        model: Model,
+        particles: int = PARTICLES,
+        state: TwinState | None = None,
+        thresholds: Thresholds = DEFAULT,
     ) -> None:
         self.patient_id = patient_id
         self.model = model
         self.particles = particles
         history, points = (None, ()) if state is None else (state.history, state.points)
         ledger, held = (None, None) if state is None else (state.ledger, state.held)
-        self._folded = ModelFold(patient_id, model, particles, history=history, points=points)
-        self._fold = Fold(self._folded, patient_id, model.id, model.hash, ledger, held)
+        self._folded = ModelFold(patient_id, model, particles, None, history, points, thresholds)
+        self._fold = Fold(self._folded, patient_id, model.id, model.hash, ledger, held, thresholds)
 
     def __repr__(self) -> str:
         known = f"{self.belief.observations} values observed, ess {self.belief.ess:.0f} of {self.particles}"
@@ -220,14 +228,14 @@ class PatientTwin:
         return row
 
     @classmethod
-    def from_row(cls, raw: bytes, model: Model) -> PatientTwin:
-        """The twin of a row.
+    def from_row(cls, raw: bytes, model: Model, thresholds: Thresholds = DEFAULT) -> PatientTwin:
+        """The twin of a row; where its alerts were judged by other thresholds it folds its history again.
 
         Raises:
             UnreadableState: damaged, or written for another version or model.
         """
-        state = unpack_state(raw, model)
-        return cls(state.patient_id, model, state.particles, state)
+        state = unpack_state(raw, model, rules_hash(thresholds))
+        return cls(state.patient_id, model, state.particles, state, thresholds)
 
     def _judged_again(self, received: Received, *, level: bool) -> tuple[list[Alert], int | None]:
         """Alerts that follow where only a late report of a device came in, and since when to fold again."""

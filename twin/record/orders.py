@@ -72,6 +72,16 @@ class Orders:
         at = bisect_right(self._plan_times, millis) - 1
         return self._plans[at] if at >= 0 else {}
 
+    def ordered(self, millis: int) -> dict[str, tuple[str, str]]:
+        """By which protocol and for which ward each drug was ordered last, as far as an order says so."""
+        found = {}
+        for order in self._orders[: bisect_right(self._plan_times, millis)]:
+            if order.protocol is not None or order.ward is not None:
+                found[order.drug] = order.protocol or "", order.ward or ""
+            else:
+                found.pop(order.drug, None)
+        return found
+
     def last_report(self, history: History, millis: int, drug: str) -> int | None:
         """Newest word of any pump about a drug, not after ``millis``."""
         spoken = self._spoken.get(drug, [])

@@ -82,7 +82,7 @@ def examine(patient_id: str, history: History, model: Model, particles: int) -> 
     step_sizes = step_sizes_for(kernel, timeline.delivered)
     trunk = Trunk(kernel, patient_id, step_sizes=step_sizes)
     predictor = Predictor(kernel, patient_id, step_sizes)
-    reader = Reader(trunk)
+    reader = Reader(trunk, kernel.model)
     position = trunk.begin(timeline, prior(widened(model, timeline.widening), particles, patient_id))
     predictions = []
     for observation in timeline.observations:

@@ -69,6 +69,12 @@ def worker(
         list[str] | None,
         typer.Option(help="ID=FILE of a model beyond the library that enrolments may name; repeatable"),
     ] = None,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="DOSETWIN_RULES", help="TOML of thresholds that are others here; 'dosetwin rules show' has all"
+        ),
+    ] = None,
     ready: Annotated[
         str,
         typer.Option(
@@ -128,7 +134,7 @@ def worker(
             barrier_events, barrier_seconds, far_future_hours, session_timeout, idle_seconds, most_resident, name
         )
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
-        factory = prepare(settings, twins, model_files(model or []), ready_models)
+        factory = prepare(settings, twins, model_files(model or []), ready_models, rules)
         if processes > 1:
             if datadir is not None:
                 raise ValueError("--datadir: processes must not share one: leave it out beside --processes")
@@ -151,27 +157,31 @@ def worker(
     raise typer.Exit(code)
 
 
-def prepare(settings: Settings, twins: str, model_files: dict[str, Path], ready: Sequence[str]) -> TwinFactory:
+def prepare(
+    settings: Settings, twins: str, model_files: dict[str, Path], ready: Sequence[str], rules: Path | None = None
+) -> TwinFactory:
     """Create what topics are missing and compile the models named in ``ready``; returns what makes the twins.
 
     Raises:
         KafkaUnreachable: no broker answers.
         TopicError: topics of unequal partition counts.
-        ValueError: no twin factory at ``twins``, or no model of a name in ``ready``.
+        ValueError: no twin factory at ``twins``, no model of a name in ``ready``, or ``rules`` are none.
+        OSError: ``rules`` cannot be read.
     """
     import structlog
 
     from connectors.kafka.topics import ensure_topics
     from streams.worker.app import ensure_changelog
     from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
-    from twin.alerts.rules import rules
+    from twin.alerts.rules import rules as all_rules
     from twin.modelfile.library import library
     from twin.observation.kinds import kinds
 
     log = structlog.get_logger("dosetwin.worker")
-    for broken in (*rules().broken, *kinds().broken, *library().broken):
+    for broken in (*all_rules().broken, *kinds().broken, *library().broken):
         log.warning("plugin", broken=str(broken))
-    factory = twin_factory(twins)(particles=settings.particles, model_files=model_files)
+    told = {} if rules is None else {"rules": rules}
+    factory = twin_factory(twins)(particles=settings.particles, model_files=model_files, **told)
     if isinstance(factory, LibraryTwins):
         try:
             factory.compile(ready)

@@ -40,6 +40,12 @@ def replay(
     prefix_ids: Annotated[
         bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
     ] = False,
+    rules: Annotated[
+        Path | None,
+        typer.Option(
+            envvar="DOSETWIN_RULES", help="TOML of thresholds that are others here; 'dosetwin rules show' has all"
+        ),
+    ] = None,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
@@ -58,16 +64,19 @@ def replay(
     from streams.batch.replay import read_predictions
     from streams.batch.replay import replay as replay_cases
     from streams.terminal.progress import progress
+    from twin.alerts.rules import thresholds_of
+    from twin.alerts.thresholds import DEFAULT
 
     left_out = LeftOut()
     with usable_arguments():
         how = reading(model, columns, output, files, out, averages=True, join=join, prefix_ids=prefix_ids)
+        thresholds = DEFAULT if rules is None else thresholds_of(rules.read_text(encoding="utf-8"), str(rules))
         cases = cases_in(files, how, left_out)
         processes = min(jobs or cores(), len(cases))
         prepare({m for case in cases for m in (case.rivals.models if case.rivals else [case.model])}, processes)
     with ended_plainly():
         with progress("replay", "patients", len(cases)) as done:
-            totals = replay_cases(cases, out, particles, processes, left_out, done)
+            totals = replay_cases(cases, out, particles, processes, left_out, done, thresholds)
         for note in totals.notes:
             typer.echo(f"note: {note}", err=True)
         if score:

@@ -9,6 +9,7 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.twin.alerts.rules.views import by
 from twin.alerts.finding import Finding
 from twin.alerts.ledger import REMEMBERED_MS, AlertLedger, Revision, digest, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Condition, Transition, advance
@@ -276,7 +277,7 @@ def silences(words: set[int], start: int, now: int) -> tuple[AlertBook, list[Tra
         seen = contact.last_before(minute * MINUTE_MS)
         view = DeviceView("wrist-9", start * MINUTE_MS if seen is None else seen, MINUTE_MS, True)
         snapshot = Snapshot("P-1", minute * MINUTE_MS, 500.0, None, devices=(view,))
-        book, moved = advance(book, dropout.find(snapshot), snapshot, RULES, "hash")
+        book, moved = advance(book, dropout.find(snapshot, by(dropout.RULE)), snapshot, RULES, "hash")
         told += moved
     return book, told
 

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 import msgspec
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from twin.alerts.chance import Z, standard_error, threshold_margin
@@ -30,14 +30,14 @@ def finding(level: float, *, subject: str = "x", severity: Severity = "medium", 
 
 
 def run(
-    levels: Iterable[tuple[int, float | None]], settings: RuleSettings = SETTINGS, ess: float = 1000.0
+    levels: Iterable[tuple[int, float | None]], its: RuleSettings = SETTINGS, ess: float = 1000.0
 ) -> tuple[AlertBook, list[Transition]]:
     """Fold (minute, level) pairs; None means that the rule is silent."""
     book, told = AlertBook(), []
     for minute, level in levels:
         snapshot = Snapshot("P-1", minute * MINUTE_MS, ess, None)
         found = [] if level is None else [finding(level)]
-        book, transitions = advance(book, found, snapshot, {"rule": settings}, "hash")
+        book, transitions = advance(book, found, snapshot, {"rule": its}, "hash")
         told += transitions
     return book, told
 
@@ -200,10 +200,14 @@ def test_without_effective_particles_nothing_is_known(ess: float) -> None:
     assert len(book.live) == 1
 
 
-def test_margin_is_nothing_while_the_gap_holds_the_error_and_z_errors_when_it_does_not() -> None:
-    enough = (2 * Z) ** 2 * 0.25 / 0.2**2
-    assert threshold_margin(0.5, SETTINGS, enough * 1.0001) == 0.0
-    assert threshold_margin(0.5, SETTINGS, enough * 0.9999) == pytest.approx(Z * math.sqrt(0.25 / enough), rel=1e-3)
+def test_a_probability_passes_a_threshold_by_two_standard_errors_and_clears_over_a_gap_as_wide() -> None:
+    assert threshold_margin(0.5, SETTINGS, 500.0) == pytest.approx(2 * math.sqrt(0.25 / 500))
+    assert threshold_margin(0.3, SETTINGS, 500.0) == pytest.approx(2 * math.sqrt(0.21 / 500))
+    narrow = RuleSettings(raise_above=0.5, clear_below=0.49, severity="low")
+    widest, at_clear = 2 * math.sqrt(0.25 / 500), 2 * math.sqrt(0.49 * 0.51 / 500)
+    assert threshold_margin(0.49, narrow, 500.0) == pytest.approx(at_clear + widest - 0.01)
+    assert states(run([(0, 0.54)], ess=500.0)[1]) == []
+    assert states(run([(0, 0.55)], ess=500.0)[1]) == [(0, "start")]
 
 
 def test_few_particles_raise_only_well_beyond_the_threshold_and_clear_only_well_below() -> None:
@@ -230,10 +234,10 @@ def test_a_ratio_has_no_monte_carlo_error() -> None:
 def test_a_constant_probability_seen_through_its_error_never_flaps(
     p: float, ess: float, gap: float, clear_below: float, noise: list[float]
 ) -> None:
-    settings = RuleSettings(raise_above=clear_below + gap, clear_below=clear_below, severity="low")
+    its = RuleSettings(raise_above=clear_below + gap, clear_below=clear_below, severity="low")
     reach = Z * standard_error(p, ess)
     levels = [(minute, min(1.0, max(0.0, p + reach * wobble))) for minute, wobble in enumerate(noise)]
-    _, told = run(levels, settings, ess)
+    _, told = run(levels, its, ess)
     verdicts = [transition.phase for transition in told if transition.phase != "update"]
     assert verdicts in ([], ["start"])
 
@@ -243,17 +247,27 @@ def test_sampled_probabilities_flap_without_the_gap_and_not_with_it() -> None:
     rng = np.random.default_rng(11)
     narrow = RuleSettings(raise_above=0.5, clear_below=0.499, severity="low")
 
-    def raised(settings: RuleSettings, margins: bool) -> int:
+    def raised(its: RuleSettings, margins: bool) -> int:
         total = 0
         for _ in range(20):
             levels = list(enumerate(rng.binomial(100, 0.5, 200) / 100))
-            _, told = run([(m, float(level)) for m, level in levels], settings, 100.0 if margins else 1e12)
+            _, told = run([(m, float(level)) for m, level in levels], its, 100.0 if margins else 1e12)
             total += sum(transition.phase == "start" for transition in told)
         return total
 
     assert raised(narrow, margins=False) > 500
     assert raised(narrow, margins=True) < 40
     assert raised(SETTINGS, margins=True) <= 22
+
+
+@settings(derandomize=True, max_examples=60, deadline=None)
+@given(p=st.floats(0.0, 1.0), ess=st.integers(50, 4000), seed=st.integers(0, 2**32 - 1))
+def test_resampling_noise_alone_never_makes_an_alert_flap(p: float, ess: int, seed: int) -> None:
+    """Two hundred looks at a probability that does not change, each through as many particles drawn anew."""
+    looks = np.random.default_rng(seed).binomial(ess, p, 200) / ess
+    _, told = run(list(enumerate(looks.tolist())), SETTINGS, float(ess))
+    verdicts = [transition.phase for transition in told if transition.phase in ("start", "end")]
+    assert verdicts in ([], ["start"])
 
 
 # --- as a value ------------------------------------------------------------------------------------------------------
@@ -283,12 +297,12 @@ def test_folding_in_pieces_through_the_checkpoint_is_folding_at_once(steps: list
 
 def test_goes_on_the_wire_with_its_revision() -> None:
     _, (raised,) = run([(7, 0.9)])
-    alert = to_alert(raised, 3, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash")
+    alert = to_alert(raised, 3, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash", rules_hash="0" * 16)
     assert decode_output(encode(alert)) == alert
     assert (alert.phase, alert.revision, alert.probability, alert.rule) == ("start", 3, 0.9, "rule")
     assert alert.subject == Subject("drug", "x")
     assert alert.event_id == event_id("alert", raised.alert_id, 3)
-    again = to_alert(raised, 4, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash")
+    again = to_alert(raised, 4, patient_id="P-1", model="docetaxel_ozawa2007", model_hash="hash", rules_hash="0" * 16)
     assert again.event_id != alert.event_id
 
 

@@ -15,6 +15,7 @@ from collections import Counter
 import msgspec
 
 from twin.alerts.ledger import AlertLedger
+from twin.alerts.rules import rules_hash
 from twin.patient import averaged
 from twin.patient.rivals import Rivals
 from twin.patient.state_row import TwinState, pack_state, unpack, unpack_history
@@ -46,9 +47,11 @@ def restore_from_two_threads(row: bytes, average: bytes) -> None:
 def main(processes: int = PROCESSES) -> Counter[int]:
     """How many fresh processes ended with which code."""
     nothing = AlertLedger()
-    row = pack_state(TwinState("P", "hash", 1, History(), nothing, nothing, ()))
+    row = pack_state(TwinState("P", "hash", rules_hash(), 1, History(), nothing, nothing, ()))
     version = averaged.AVERAGE_VERSION
-    average = msgspec.msgpack.encode(averaged.AverageRow(version, "P", NO_MODELS.hash, 1, [], nothing, nothing, []))
+    average = msgspec.msgpack.encode(
+        averaged.AverageRow(version, "P", NO_MODELS.hash, rules_hash(), 1, [], nothing, nothing, [])
+    )
     sys.setswitchinterval(1e-6)  # the two meet far more often than they would by chance
     ended: Counter[int] = Counter()
     for _ in range(processes):

@@ -35,9 +35,10 @@ from tests.twin.bedside import (
     weight,
 )
 from twin import PatientTwin, load_model
+from twin.alerts.rules import rules_hash, thresholds_of
 from twin.arrays import storable
 from twin.clock import HOUR_MS
-from twin.events import InputEvent, PumpDelivery
+from twin.events import Alert, InputEvent, PumpDelivery
 from twin.filter.belief import Belief, prior
 from twin.patient.checkpoints import Point
 from twin.patient.state_row import (
@@ -90,6 +91,24 @@ def test_a_row_gives_back_the_twin_and_is_written_again_as_the_same_bytes() -> N
     assert np.array_equal(back.belief.eta, twin.belief.eta)
     assert back.points[-1].book == twin.points[-1].book
     assert back.points[-1].foreseen == twin.points[-1].foreseen
+
+
+def test_a_row_whose_alerts_were_judged_by_other_thresholds_is_folded_again() -> None:
+    entry = 'rule = "delivery.underinfusion"\nset = { raise_above = 5 }\nassumed = "patience"\n'
+    other = thresholds_of(f'version = "2"\n[[overrides]]\n{entry}', "ward.toml")
+    twin = a_twin()
+    assert "delivery.underinfusion" in [entry.rule for entry in twin.ledger.published]
+    back = PatientTwin.from_row(twin.row(), MODEL, other)
+    assert back.points == []
+    said = back.observe([clock(31)]).outputs
+    fresh = PatientTwin(PATIENT, MODEL, 32, thresholds=other)
+    fresh.observe([*EVENTS, clock(31)])
+    assert [point.book for point in back.points] == [point.book for point in fresh.points]
+    assert np.array_equal(back.belief.eta, fresh.belief.eta)
+    told = [one for one in said if isinstance(one, Alert)]
+    assert {one.rules_hash for one in told} == {rules_hash(other)}
+    assert {one.rule for one in told if one.phase == "withdrawn"} == {"delivery.underinfusion"}
+    assert PatientTwin.from_row(back.row(), MODEL, other).points
 
 
 def test_what_was_corrected_hundreds_of_times_leaves_little_in_a_row() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import Literal
 
 from twin.alerts.finding import Finding
-from twin.alerts.settings import RuleSettings
+from twin.alerts.settings import SettingsFor
 from twin.alerts.snapshot import ExposureView, Snapshot
 from twin.events import Subject
 from twin.writing import unit as written
@@ -18,7 +18,7 @@ _MEASURES = {"course": "exposure", "day": "exposure of a day", "trough": "trough
 
 
 def beyond(
-    snapshot: Snapshot, rule: str, settings: RuleSettings, side: Literal["below", "above"]
+    snapshot: Snapshot, rule: str, settings_for: SettingsFor, side: Literal["below", "above"], advice: str
 ) -> tuple[Finding, ...]:
     """One finding for every exposure with a limit on this ``side``."""
     found = []
@@ -27,18 +27,21 @@ def beyond(
         p = view.p_below if side == "below" else view.p_above
         if limit is None:
             continue
+        its = settings_for(view.drug)
         found.append(
             Finding(
                 rule=rule,
                 subject=Subject("target", view.target),
                 level=0.0 if p is None else p,
-                severity=settings.severity,
+                severity=its.severity,
                 text=_unsaid(view) if p is None else _text(view, side, limit, p),
                 probabilistic=p is not None,
                 newest_ms=snapshot.last_observation_ms,
                 stage="ahead" if view.running else "over",
                 episode_ms=view.begun_ms,
                 outcome=_outcome(view),
+                advice=advice,
+                settings=its,
             )
         )
     return tuple(found)

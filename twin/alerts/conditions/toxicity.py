@@ -10,15 +10,13 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 
+from twin.alerts.chance import threshold_margin
 from twin.alerts.finding import Finding
-from twin.alerts.settings import Harm, RuleSettings, severity_of
+from twin.alerts.settings import RuleSettings, severity_of
 from twin.alerts.snapshot import Snapshot, ToxicityView
 from twin.clock import DAY_MS
 from twin.events import Subject
 from twin.writing import unit as written
-
-PRESENT = 0.5
-"""Probability from which the patient is said to suffer the toxicity now."""
 
 NEAR = 0.25
 """Days: a worst value nearer than this is now, for a count hardly moves in six hours (assumed)."""
@@ -28,7 +26,6 @@ def watched(
     snapshot: Snapshot,
     rule: str,
     settings: RuleSettings,
-    harm: Harm,
     chosen: Callable[[ToxicityView], bool],
     advice: str,
 ) -> tuple[Finding, ...]:
@@ -36,23 +33,26 @@ def watched(
     views = [view for view in snapshot.toxicities if chosen(view)]
     each = Counter(view.output for view in views)
     found = []
+    at_rest = settings.clear_below - threshold_margin(settings.clear_below, settings, snapshot.ess)
+    assert settings.harm is not None, "the settings of a rule say its harm"
     for view in views:
-        present = view.p_now > PRESENT
+        present = view.p_now > settings.number("present")
         level = view.probability if view.lasting_hours else max(view.probability, view.p_now)
         alone = each[view.output] == 1
-        over = level < settings.clear_below
+        over = level < at_rest
         found.append(
             Finding(
                 rule=rule,
                 subject=Subject("output", view.output) if alone else Subject("toxicity", view.name),
                 level=level,
-                severity=severity_of(harm, "prompt" if present else "delayed"),
+                severity=severity_of(settings.harm, "prompt") if present else settings.severity,
                 text=_over(view, level, snapshot.time_ms) if over else _text(view, snapshot.time_ms, present),
                 probabilistic=True,
                 horizon_hours=view.horizon_hours,
                 newest_ms=snapshot.last_observation_ms,
                 stage="now" if present else "ahead",
                 advice=advice,
+                settings=settings,
             )
         )
     return tuple(found)

@@ -1,8 +1,9 @@
 """The alert rules: one file each, found because they stand in a room here or in the group ``dosetwin.rules``.
 
-A rule is a module with ``RULE`` (its id), ``TITLE`` (what people call it), ``SETTINGS`` (thresholds, delays, severity,
-with their reasons) and ``find(snapshot)``, a pure function that finds how far the condition holds for each drug, device
-or target. In come snapshots. Out go findings, by rule in the order of their ids.
+A rule is a module with ``RULE`` (its id), ``TITLE`` (what people call it), ``SETTINGS`` (`twin.alerts.settings.stated`:
+harm and onset, and every number with its reason) and ``find(snapshot, settings_for)``, a pure function that finds how
+far the condition holds for each drug, device or target. In come snapshots. Out go findings, by rule in the order of
+their ids.
 """
 
 from __future__ import annotations
@@ -13,8 +14,9 @@ from types import MappingProxyType
 from typing import Protocol, cast
 
 from twin.alerts.finding import Finding
-from twin.alerts.settings import RuleSettings
+from twin.alerts.settings import RuleSettings, SettingsFor
 from twin.alerts.snapshot import Snapshot
+from twin.alerts.thresholds import DEFAULT, Thresholds, read_thresholds
 from twin.registry import Found, Plugin, PluginError, attribute, discover, modules_of
 
 GROUP = "dosetwin.rules"
@@ -34,8 +36,8 @@ class Rule(Protocol):
     TITLE: str
     SETTINGS: RuleSettings
 
-    def find(self, snapshot: Snapshot) -> tuple[Finding, ...]:
-        """How far the condition holds for every subject that can be judged now."""
+    def find(self, snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
+        """How far the condition holds for every subject that can be judged now, by the settings for its drug."""
         ...
 
 
@@ -47,9 +49,21 @@ def rules() -> Found[Rule]:
 
 
 @functools.cache
-def settings() -> Mapping[str, RuleSettings]:
-    """Settings by rule id, as `twin.alerts.lifecycle.advance` takes them."""
-    return MappingProxyType({rule.RULE: rule.SETTINGS for rule in rules().offers})
+def settings(thresholds: Thresholds = DEFAULT) -> Mapping[str, RuleSettings]:
+    """Settings by rule id, as `twin.alerts.lifecycle.advance` takes them: what holds for everybody."""
+    return MappingProxyType({rule.RULE: thresholds.of(rule.RULE, rule.SETTINGS) for rule in rules().offers})
+
+
+@functools.cache
+def rules_hash(thresholds: Thresholds = DEFAULT) -> str:
+    """16 hex digits that name all thresholds by which alerts are judged."""
+    return thresholds.hash_with(settings())
+
+
+def thresholds_of(text: str, file: str) -> Thresholds:
+    """Thresholds from the text of a file; raises `twin.model.spec.ModelError` as
+    `twin.alerts.thresholds.read_thresholds`."""
+    return read_thresholds(text, file, settings())
 
 
 def title_of(rule: str) -> str:
@@ -62,18 +76,21 @@ def title_of(rule: str) -> str:
     return rule.replace(".", ": ").replace("_", " ") if found is None else found.offer.TITLE
 
 
-def assess(snapshot: Snapshot) -> tuple[Finding, ...]:
+def assess(snapshot: Snapshot, thresholds: Thresholds = DEFAULT) -> tuple[Finding, ...]:
     """What every rule finds in a snapshot.
 
     Raises:
         RuleFailed: a rule raised, or speaks in the name of another one.
     """
-    return tuple(finding for rule in rules().plugins for finding in _found(rule, snapshot))
+    return tuple(finding for rule in rules().plugins for finding in _found(rule, snapshot, thresholds))
 
 
-def _found(rule: Plugin[Rule], snapshot: Snapshot) -> tuple[Finding, ...]:
+def _found(rule: Plugin[Rule], snapshot: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
+    def settings_for(drug: str) -> RuleSettings:
+        return thresholds.at(rule.name, rule.offer.SETTINGS, snapshot, drug)
+
     try:
-        findings = tuple(rule.offer.find(snapshot))
+        findings = tuple(rule.offer.find(snapshot, settings_for))
     except Exception as error:  # whatever a stranger's rule does, the text says whose it is
         raise RuleFailed(
             rule, f"raised {type(error).__name__}: {error}", "mend it, or uninstall its package"
@@ -87,7 +104,9 @@ def _found(rule: Plugin[Rule], snapshot: Snapshot) -> tuple[Finding, ...]:
 def _rule(offered: object) -> Rule:
     attribute(offered, "RULE", str, "write RULE = 'room.condition'")
     attribute(offered, "TITLE", str, "write TITLE = 'what people call it'")
-    attribute(offered, "SETTINGS", RuleSettings, "write SETTINGS = RuleSettings(...)")
+    attribute(offered, "SETTINGS", RuleSettings, "write SETTINGS = stated(...)")
+    if offered.SETTINGS.harm is None:  # type: ignore[attr-defined]
+        raise PluginError("has settings without reasons", "write SETTINGS = stated(harm, onset, {...})")
     if not callable(getattr(offered, "find", None)):
-        raise PluginError("has no find(snapshot)", "write a function that returns a tuple of findings")
+        raise PluginError("has no find(snapshot, settings_for)", "write a function that returns a tuple of findings")
     return cast(Rule, offered)

@@ -7,7 +7,7 @@ from typing import Annotated, ClassVar, Literal, Self
 from pydantic import Field, model_validator
 
 from twin.events.channels import ORDERS, Channel
-from twin.events.envelope import ClinicalEnvelope, Frozen, Name, Quantity
+from twin.events.envelope import ClinicalEnvelope, Frozen, ModelName, Name, Quantity
 from twin.events.event_time import EventTime
 from twin.events.story import at, received
 
@@ -85,7 +85,10 @@ class PlannedDose(Frozen):
 
 
 class RegimenPlanned(ClinicalEnvelope):
-    """The ordered regimen of one drug. A newer plan replaces what an older one says from its own ``time`` on."""
+    """The ordered regimen of one drug. A newer plan replaces what an older one says from its own ``time`` on.
+
+    ``protocol`` and ``ward`` name by what and where it was ordered: thresholds of alerts may be others there.
+    """
 
     sent_on: ClassVar[Channel] = ORDERS
 
@@ -93,6 +96,8 @@ class RegimenPlanned(ClinicalEnvelope):
     drug: Name
     route: Literal["iv", "oral", "sc", "im", "ip"] = "iv"
     doses: Annotated[tuple[PlannedDose, ...], Field(min_length=1, max_length=400)]
+    protocol: ModelName | None = None
+    ward: ModelName | None = None
 
     @classmethod
     def example(cls) -> Self:

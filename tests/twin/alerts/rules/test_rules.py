@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tests.plugins import install
-from tests.twin.alerts.rules.views import NEUTROPENIA, delivery, device, exposure, nadir, states, surprise, toxic
+from tests.twin.alerts.rules.views import NEUTROPENIA, by, delivery, device, exposure, nadir, states, surprise, toxic
 from twin.alerts.finding import Finding
 from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
 from twin.alerts.snapshot import ToxicityView
@@ -82,18 +82,20 @@ def test_file_name_follows_the_rule_id_and_the_reasons_are_written_down(rule: Ru
 
 @pytest.mark.parametrize("rule", rules().offers, ids=lambda rule: rule.RULE)
 def test_some_snapshot_makes_each_rule_speak(rule: Rule) -> None:
-    found = [finding for snapshot in SNAPSHOTS for finding in rule.find(snapshot)]
+    found = [finding for snapshot in SNAPSHOTS for finding in rule.find(snapshot, by(rule.RULE))]
     assert any(finding.level > rule.SETTINGS.raise_above for finding in found)
 
 
 LOW_COUNT = """\"\"\"The nadir is near.\"\"\"
 from twin.alerts.finding import Finding
-from twin.alerts.settings import RuleSettings
+from twin.alerts.settings import Threshold, stated
 from twin.events import Subject
 RULE = "ward.low_count"
 TITLE = "Low count"
-SETTINGS = RuleSettings(raise_above=0.2, clear_below=0.1, severity="low")
-def find(snapshot):
+SETTINGS = stated("minor", "delayed", {
+    "raise_above": Threshold(0.2, "1", assumed="early"), "clear_below": Threshold(0.1, "1", assumed="late")
+})
+def find(snapshot, settings_for):
     return tuple(
         Finding(NAME, Subject("output", one.output), one.probability, "low", "The nadir is near.")
         for one in snapshot.toxicities
@@ -134,7 +136,7 @@ def test_a_rule_that_cannot_judge_is_named_with_its_package(installed: Path, nam
         ("", "has no RULE; write RULE = 'room.condition'"),
         ("RULE = 'a.b'", "has no TITLE"),
         ("RULE = 'a.b'\nTITLE = 'B'\nSETTINGS = 3", "SETTINGS is of type int, not RuleSettings"),
-        (LOW_COUNT.replace("def find", "def look"), "has no find(snapshot)"),
+        (LOW_COUNT.replace("def find", "def look"), "has no find(snapshot, settings_for)"),
         (LOW_COUNT.replace("ward.low_count", "twin.surprise"), "the name 'twin.surprise' is taken by dosetwin"),
     ],
 )

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.rules import assess, settings
+from twin.alerts.settings import SettingsFor
 from twin.alerts.snapshot import DeliveryView, ExposureView, Snapshot, SurpriseView, ToxicityView
 from twin.clock import HOUR_MS
 from twin.record.orders import DeviceView, PlanStep
@@ -115,3 +116,8 @@ def told(snapshots: Iterable[Snapshot]) -> list[Transition]:
 def states(snapshots: Iterable[Snapshot]) -> list[tuple[str, str]]:
     """(rule, state) of every transition."""
     return [(transition.rule, transition.phase) for transition in told(snapshots)]
+
+
+def by(rule: str) -> SettingsFor:
+    """The settings of a rule as it has them itself, for every drug."""
+    return lambda _: settings()[rule]

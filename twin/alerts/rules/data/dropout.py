@@ -1,6 +1,6 @@
 """A device that is bound to the patient has fallen silent, so the twin rests on older data than it seems.
 
-The level is the silence over the silence allowed, `MISSED` expected intervals but at least `LEAST_MS`, in event time;
+The level is the silence over the silence allowed, some expected intervals but at least a spell, in event time;
 0 within the allowance. The onset is the moment the allowance ran out, whenever it was noticed. It clears when the
 device reports again or is released. A device that never promised an interval may be silent. How long the silence is,
 is said in steps that double, so that readings which come late change what is said only where they matter.
@@ -9,7 +9,7 @@ is said in steps that double, so that readings which come late change what is sa
 from __future__ import annotations
 
 from twin.alerts.finding import Finding
-from twin.alerts.settings import RuleSettings
+from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject
@@ -18,27 +18,35 @@ from twin.record.contact import SPELL_MS
 RULE = "data.dropout"
 TITLE = "No data"
 
-SETTINGS = RuleSettings(raise_above=1.0, clear_below=0.99, severity="low", when_absent="hold", of_silence=True)
-"""A technical, advisory alert (IEC 60601-1-8: delayed, minor): the silence itself is exact, so the gap is nominal."""
+SETTINGS = stated(
+    "minor",
+    "delayed",
+    {
+        "raise_above": Threshold(1.0, "1", assumed="the silence is as long as what is allowed"),
+        "clear_below": Threshold(0.99, "1", assumed="the silence itself is exact, so the gap is nominal"),
+        "missed": Threshold(3, "1", assumed="expected reports that may go missing: one is jitter, two a reconnect"),
+        "least": Threshold(SPELL_MS / MINUTE_MS, "min", assumed="a walk out of radio range"),
+    },
+    when_absent="hold",
+    of_silence=True,
+)
+"""Silence over the silence allowed: ``missed`` intervals, but at least ``least``."""
 
-MISSED = 3
-"""Expected reports that may go missing: one is jitter, two are a reconnect (assumed)."""
-
-LEAST_MS = SPELL_MS
-"""Least silence that counts, for devices that report every few seconds (assumed: a walk out of radio range)."""
+ADVICE = "Look whether the device is worn, charged and in range; bind another one, or release it."
 
 
-def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every device that is or was bound."""
-    found = []
+    found, its = [], settings_for("")
+    missed, least = its.number("missed"), round(its.number("least") * MINUTE_MS)
     for device in snapshot.devices:
         every = device.expected_every_ms
         about = Subject("device", device.device_id)
         if not device.associated or every is None:
             text = "is released" if not device.associated else "may be silent"
-            found.append(Finding(RULE, about, 0.0, SETTINGS.severity, f"Device {device.device_id} {text}."))
+            found.append(Finding(RULE, about, 0.0, its.severity, f"Device {device.device_id} {text}."))
             continue
-        allowed = max(MISSED * every, LEAST_MS)
+        allowed = max(round(missed * every), least)
         silent = max(0, snapshot.time_ms - device.last_seen_ms)
         # Of a device that reports no time is given: when exactly it last did is no part of the judgement.
         present = f"is heard; expected every {_span(every)}"
@@ -49,11 +57,13 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
                 rule=RULE,
                 subject=about,
                 level=silent / allowed if silent > allowed else 0.0,
-                severity=SETTINGS.severity,
+                severity=its.severity,
                 text=f"Device {device.device_id} {lost if silent > allowed else present}.",
                 newest_ms=device.last_seen_ms if silent > allowed else None,
                 began_ms=device.last_seen_ms + allowed,
                 stage=_span(longer_than) if silent > allowed else "",
+                advice=ADVICE,
+                settings=its,
             )
         )
     return tuple(found)

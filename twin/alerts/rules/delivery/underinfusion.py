@@ -12,34 +12,39 @@ import math
 
 from twin.alerts.conditions.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, current_course, given, outcome
 from twin.alerts.finding import Finding
-from twin.alerts.settings import RuleSettings
+from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import DeliveryView, Snapshot
-from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject
 from twin.writing import unit as written
 
 RULE = "delivery.underinfusion"
 TITLE = "Under-infusion"
 
-SETTINGS = RuleSettings(
-    raise_above=0.10,
-    clear_below=0.05,
-    severity="medium",
-    raise_after_ms=15 * MINUTE_MS,
-    when_absent="clear",
-    refresh_ms=3 * HOUR_MS,
+SETTINGS = stated(
+    "reversible",
+    "prompt",
+    {
+        "raise_above": Threshold(
+            0.10, "1", source="accuracy of pumps: doi 10.1097/NAN.0000000000000530", assumed="to be set by the ward"
+        ),
+        "clear_below": Threshold(0.05, "1", source="accuracy of pumps: doi 10.1097/NAN.0000000000000530"),
+        "raise_after": Threshold(15, "min", assumed="a pause for a bag change or a line check is ordinary"),
+        "refresh_every": Threshold(3, "h", assumed="news of a course that takes two days"),
+    },
 )
-"""As `delivery.overinfusion`, but a pause of up to 15 minutes (bag change, line check) is ordinary (assumed)."""
+"""Relative to the plan."""
+
+ADVICE = "Look at the line, the clamp and the bag; compare the rate on the pump with the order."
 
 
-def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every drug with a planned course."""
     found = []
     for view in snapshot.delivery:
         course = current_course(view, snapshot.time_ms)
         if course is None or course.total <= 0:
             continue
-        slow = rate_shortfall(course)
+        its, slow = settings_for(view.drug), rate_shortfall(course)
         behind = 0.0
         if course.delivered < NEARLY_ALL * course.total:
             behind = (course.planned_by(snapshot.time_ms - GRACE_MS) - course.delivered) / course.total
@@ -48,12 +53,14 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
                 rule=RULE,
                 subject=Subject("drug", view.drug),
                 level=max(slow, behind, 0.0),
-                severity=SETTINGS.severity,
-                text=_text(view, course, slow, behind),
+                severity=its.severity,
+                text=_text(view, course, slow, behind, its.clear_below),
                 newest_ms=view.last_report_ms,
                 stage=course.stage,
                 episode_ms=course.begin_ms,
                 outcome=outcome(view.drug, course, view.amount_unit),
+                advice=ADVICE,
+                settings=its,
             )
         )
     return tuple(found)
@@ -71,11 +78,11 @@ def rate_shortfall(course: PlannedCourse) -> float:
     return min((1.0 - course.rate / rate for rate in finite), default=0.0)
 
 
-def _text(view: DeliveryView, course: PlannedCourse, slow: float, behind: float) -> str:
+def _text(view: DeliveryView, course: PlannedCourse, slow: float, behind: float, little: float) -> str:
     if course.stage == "ended":
         return outcome(view.drug, course, view.amount_unit)
     amount = given(course, view.amount_unit)
-    if max(slow, behind) <= SETTINGS.clear_below:
+    if max(slow, behind) <= little:
         return f"{view.drug}: delivery as planned; {amount}."
     if not course.started:
         return f"{view.drug}: planned course has not started; behind the plan by {behind:.0%} of it."

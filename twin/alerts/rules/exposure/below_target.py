@@ -8,20 +8,27 @@ from __future__ import annotations
 
 from twin.alerts.conditions.exposure_window import beyond
 from twin.alerts.finding import Finding
-from twin.alerts.settings import RuleSettings
+from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
-from twin.clock import MINUTE_MS
 
 RULE = "exposure.below_target"
 TITLE = "Exposure below target"
 
-SETTINGS = RuleSettings(
-    raise_above=0.80, clear_below=0.60, severity="low", raise_after_ms=30 * MINUTE_MS, when_absent="hold"
+SETTINGS = stated(
+    "reversible",
+    "delayed",
+    {
+        "raise_above": Threshold(0.80, "1", assumed="four to one: the prior alone puts every second patient outside"),
+        "clear_below": Threshold(0.60, "1", assumed="three to two, wider apart than the Monte-Carlo error"),
+        "raise_after": Threshold(30, "min", assumed="a course that has just begun is no news"),
+    },
+    when_absent="hold",
 )
-"""Four to one, for half an hour (assumed): before the first level the prior alone puts about every second patient
-outside a window of usual width, and that is no news. Onset of harm (loss of effect) is delayed: IEC 60601-1-8 low."""
+"""Loss of effect: reversible by the next dose, and delayed."""
+
+ADVICE = "See what the twin advises for the next dose; check the level and when it was drawn."
 
 
-def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every exposure with a limit below."""
-    return beyond(snapshot, RULE, SETTINGS, "below")
+    return beyond(snapshot, RULE, settings_for, "below", ADVICE)

@@ -7,21 +7,22 @@ from __future__ import annotations
 
 from twin.alerts.conditions.toxicity import watched
 from twin.alerts.finding import Finding
-from twin.alerts.settings import Harm, RuleSettings, severity_of
+from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot, ToxicityView
-from twin.clock import HOUR_MS
 
 RULE = "tox.hypertension"
 TITLE = "Hypertension"
 
-HARM: Harm = "reversible"
-
-SETTINGS = RuleSettings(
-    raise_above=0.50,
-    clear_below=0.30,
-    severity=severity_of(HARM, "delayed"),
+SETTINGS = stated(
+    "reversible",
+    "delayed",
+    {
+        "raise_above": Threshold(0.50, "1", assumed="more likely than not: a ward weighs it against a false alarm"),
+        "clear_below": Threshold(0.30, "1", assumed="wider apart than the Monte-Carlo error"),
+        "raise_after": Threshold(1, "h", source="CTCAE v6.0: persisting over 1 hour", assumed="for v5.0 as well"),
+        "present": Threshold(0.50, "1", assumed="more likely than not, from when on the harm is there"),
+    },
     when_absent="hold",
-    raise_after_ms=HOUR_MS,
 )
 """More likely than not for an hour, as version 6.0 of the CTCAE asks it to persist (assumed for 5.0). The injury is
 reversible if it is treated in time: IEC 60601-1-8."""
@@ -34,6 +35,6 @@ def chosen(view: ToxicityView) -> bool:
     return view.side == "above" and view.name.startswith("hypertension")
 
 
-def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every toxicity that is watched."""
-    return watched(snapshot, RULE, SETTINGS, HARM, chosen, ADVICE)
+    return watched(snapshot, RULE, settings_for(""), chosen, ADVICE)

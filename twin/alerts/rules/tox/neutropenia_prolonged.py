@@ -9,15 +9,22 @@ from __future__ import annotations
 
 from twin.alerts.conditions.toxicity import watched
 from twin.alerts.finding import Finding
-from twin.alerts.settings import Harm, RuleSettings, severity_of
+from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot, ToxicityView
 
 RULE = "tox.neutropenia_prolonged"
 TITLE = "Prolonged neutropenia"
 
-HARM: Harm = "irreversible"
-
-SETTINGS = RuleSettings(raise_above=0.50, clear_below=0.30, severity=severity_of(HARM, "delayed"), when_absent="hold")
+SETTINGS = stated(
+    "irreversible",
+    "delayed",
+    {
+        "raise_above": Threshold(0.50, "1", assumed="more likely than not: a ward weighs it against a false alarm"),
+        "clear_below": Threshold(0.30, "1", assumed="wider apart than the Monte-Carlo error"),
+        "present": Threshold(0.50, "1", assumed="more likely than not, from when on the harm is there"),
+    },
+    when_absent="hold",
+)
 """More likely than not (assumed). It may kill, and later than a short one: IEC 60601-1-8."""
 
 ADVICE = "Look for fever and infection daily; consider growth factor, antibiotic and antifungal cover."
@@ -28,6 +35,6 @@ def chosen(view: ToxicityView) -> bool:
     return view.side == "below" and view.lasting_hours > 0
 
 
-def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every toxicity that is watched."""
-    return watched(snapshot, RULE, SETTINGS, HARM, chosen, ADVICE)
+    return watched(snapshot, RULE, settings_for(""), chosen, ADVICE)

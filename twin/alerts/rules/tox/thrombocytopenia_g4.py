@@ -7,16 +7,23 @@ from __future__ import annotations
 
 from twin.alerts.conditions.toxicity import watched
 from twin.alerts.finding import Finding
-from twin.alerts.settings import Harm, RuleSettings, severity_of
+from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot, ToxicityView
 
 RULE = "tox.thrombocytopenia_g4"
 TITLE = "Thrombocytopenia grade 4"
 
-HARM: Harm = "irreversible"
-
-SETTINGS = RuleSettings(
-    raise_above=0.50, clear_below=0.30, severity=severity_of(HARM, "delayed"), when_absent="hold", bands=(0.75, 0.9)
+SETTINGS = stated(
+    "irreversible",
+    "delayed",
+    {
+        "raise_above": Threshold(0.50, "1", assumed="more likely than not: a ward weighs it against a false alarm"),
+        "clear_below": Threshold(0.30, "1", assumed="wider apart than the Monte-Carlo error"),
+        "band_1": Threshold(0.75, "1", assumed="three to one"),
+        "band_2": Threshold(0.90, "1", assumed="nine to one"),
+        "present": Threshold(0.50, "1", assumed="more likely than not, from when on the harm is there"),
+    },
+    when_absent="hold",
 )
 """More likely than not (assumed), as `tox.neutropenia_g4`. A bleeding may kill: days ahead IEC 60601-1-8 has medium,
 and high once the patient is in it."""
@@ -29,6 +36,6 @@ def chosen(view: ToxicityView) -> bool:
     return view.side == "below" and not view.lasting_hours and view.name.startswith("thrombocytopenia")
 
 
-def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every toxicity that is watched."""
-    return watched(snapshot, RULE, SETTINGS, HARM, chosen, ADVICE)
+    return watched(snapshot, RULE, settings_for(""), chosen, ADVICE)

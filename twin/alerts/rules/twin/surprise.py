@@ -10,21 +10,32 @@ import math
 
 from twin.alerts.finding import Finding
 from twin.alerts.misfit import ALARM, FALSE_ALARM
-from twin.alerts.settings import RuleSettings
+from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.events import Subject
 
 RULE = "twin.surprise"
 TITLE = "Model does not fit"
 
-SETTINGS = RuleSettings(
-    raise_above=math.log10(ALARM), clear_below=math.log10(ALARM / 10), severity="medium", when_absent="hold"
+SETTINGS = stated(
+    "reversible",
+    "prompt",
+    {
+        "raise_above": Threshold(
+            math.log10(ALARM),
+            "1",
+            source="Ville 1939; Ramdas 2023, Stat Sci 38:576 (twin.alerts.misfit)",
+        ),
+        "clear_below": Threshold(math.log10(ALARM / 10), "1", assumed="nine tenths of the evidence are spent"),
+    },
+    when_absent="hold",
 )
-"""It clears once predictions have fitted again for so long that nine tenths of the evidence are spent (assumed). What
-the twin estimates of such a patient may mislead, and harms no patient at once: IEC 60601-1-8 medium."""
+"""Powers of ten. What the twin advises of such a patient may mislead before the next value shows it."""
+
+ADVICE = "Check dose, time and patient of the last values; until it fits again rely on what is measured."
 
 
-def find(snapshot: Snapshot) -> tuple[Finding, ...]:
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding when something was measured."""
     view = snapshot.surprise
     if view is None:
@@ -35,12 +46,14 @@ def find(snapshot: Snapshot) -> tuple[Finding, ...]:
             rule=RULE,
             subject=Subject("model", view.model),
             level=math.log10(max(view.evidence, 1e-12)),
-            severity=SETTINGS.severity,
+            severity=settings_for("").severity,
             text=(
                 f"The model may not describe this patient: {view.evidence:.3g} to 1 after {view.count} values (by "
                 f"chance for 1 patient in {1 / FALSE_ALARM:.0f}); the last, {view.output}, was "
                 f"{abs(view.innovation):.2g} SD {missed} its prediction."
             ),
             newest_ms=snapshot.last_observation_ms,
+            advice=ADVICE,
+            settings=settings_for(""),
         ),
     )

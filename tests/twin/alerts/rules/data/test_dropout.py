@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.twin.alerts.rules.views import device, states, told
+from tests.twin.alerts.rules.views import by, device, states, told
 from twin.alerts.rules.data.dropout import RULE, find
 from twin.clock import MINUTE_MS
 from twin.events import Subject
@@ -44,7 +44,7 @@ def test_a_second_silence_is_a_second_alert() -> None:
 
 
 def test_a_word_from_the_future_of_the_snapshot_is_no_silence() -> None:
-    assert find(device(10, 11))[0].level == 0.0
+    assert find(device(10, 11), by(RULE))[0].level == 0.0
 
 
 def test_freshness_is_the_silence() -> None:

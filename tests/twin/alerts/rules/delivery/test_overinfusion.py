@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.twin.alerts.rules.views import CYCLE, FOLFOX, delivery, later, states, told
-from twin.alerts.rules.delivery.overinfusion import GROSS, RULE, find
+from tests.twin.alerts.rules.views import CYCLE, FOLFOX, by, delivery, later, states, told
+from twin.alerts.rules.delivery.overinfusion import RULE, SETTINGS, find
 from twin.clock import HOUR_MS
 from twin.events import Subject
 from twin.record.orders import PlanStep
@@ -38,7 +38,7 @@ def test_an_ordinary_pump_error_is_never_found_whenever_the_course_starts(
     infused = max(0.0, hours - bolus) * RATE * (1 + error)
     rate = 2880 * (1 + error) if hours < 0.25 / (1 + error) else RATE * (1 + error)
     given_mg = bolus * 2880 * (1 + error) + infused
-    (finding,) = find(delivery(hours + shift, rate if given_mg < 5040 else 0.0, given_mg, since=shift))
+    (finding,) = find(delivery(hours + shift, rate if given_mg < 5040 else 0.0, given_mg, since=shift), by(RULE))
     assert finding.level <= 0.1
 
 
@@ -62,8 +62,8 @@ def test_back_at_the_planned_rate_it_clears() -> None:
 
 
 def test_a_slow_creep_beyond_the_whole_amount_is_found() -> None:
-    assert find(delivery(47, 0.0, 5040 * 1.04))[0].level < 0.05
-    (finding,) = find(delivery(47, 0.0, 5040 * 1.6))
+    assert find(delivery(47, 0.0, 5040 * 1.04), by(RULE))[0].level < 0.05
+    (finding,) = find(delivery(47, 0.0, 5040 * 1.6), by(RULE))
     assert finding.level == pytest.approx(0.6)
     assert finding.urgent
     assert finding.text == "fluorouracil: 8064 of 5040 mg delivered, 160% of the plan; it has ended."
@@ -77,7 +77,7 @@ def test_a_second_bag_by_mistake_is_found_by_its_amount() -> None:
 
 
 def test_far_ahead_of_the_plan_is_found_though_the_rate_stopped() -> None:
-    (finding,) = find(delivery(5, 0.0, 3000))
+    (finding,) = find(delivery(5, 0.0, 3000), by(RULE))
     assert finding.level == pytest.approx((3000 - (720 + 6.75 * RATE)) / 5040)
     assert "ahead of the plan by" in finding.text
 
@@ -85,36 +85,36 @@ def test_far_ahead_of_the_plan_is_found_though_the_rate_stopped() -> None:
 @pytest.mark.parametrize("hours", [0.24, 0.26])
 @pytest.mark.parametrize(("rate", "given"), [(2880.0, 700.0), (RATE, 721.0), (RATE, 700.0), (2880.0, 730.0)])
 def test_at_a_planned_change_of_rate_either_rate_is_right(hours: float, rate: float, given: float) -> None:
-    assert find(delivery(hours, rate, given))[0].level == 0.0
+    assert find(delivery(hours, rate, given), by(RULE))[0].level == 0.0
 
 
 def test_an_infusion_that_starts_three_hours_late_or_one_early_is_judged_by_its_own_amounts() -> None:
-    assert find(delivery(3, 2880, 0.0, since=3))[0].level == 0.0
-    assert find(delivery(-0.9, 2880, 300.0, since=-1))[0].level == 0.0
-    assert find(delivery(3.3, 10 * RATE, 721.0, since=3))[0].level == pytest.approx(9.0)
+    assert find(delivery(3, 2880, 0.0, since=3), by(RULE))[0].level == 0.0
+    assert find(delivery(-0.9, 2880, 300.0, since=-1), by(RULE))[0].level == 0.0
+    assert find(delivery(3.3, 10 * RATE, 721.0, since=3), by(RULE))[0].level == pytest.approx(9.0)
 
 
 def test_without_an_order_nothing_can_be_said() -> None:
-    assert find(delivery(1, 500, 100, plan=())) == ()
+    assert find(delivery(1, 500, 100, plan=()), by(RULE)) == ()
 
 
 def test_a_dose_ordered_at_once_has_no_rate_to_exceed() -> None:
     at_once = (PlanStep(0, 0, 100.0),)
-    assert find(delivery(0.1, 600.0, 20.0, plan=at_once))[0].level == 0.0
-    assert find(delivery(1, 0.0, 200.0, plan=at_once))[0].level == pytest.approx(1.0)
+    assert find(delivery(0.1, 600.0, 20.0, plan=at_once), by(RULE))[0].level == 0.0
+    assert find(delivery(1, 0.0, 200.0, plan=at_once), by(RULE))[0].level == pytest.approx(1.0)
 
 
 def test_an_ordered_amount_of_zero_is_no_division_by_zero() -> None:
-    assert find(delivery(1, 10.0, 5.0, plan=(PlanStep(0, HOUR_MS, 0.0),))) == ()
+    assert find(delivery(1, 10.0, 5.0, plan=(PlanStep(0, HOUR_MS, 0.0),)), by(RULE)) == ()
 
 
 def test_the_next_course_is_held_against_its_own_plan() -> None:
     begin = CYCLE / HOUR_MS
-    assert find(delivery(begin + 1, RATE, 790.0, since=begin, plan=WEEKLY))[0].level == 0.0
-    (finding,) = find(delivery(begin + 1, 2 * RATE, 790.0, since=begin, plan=WEEKLY))
+    assert find(delivery(begin + 1, RATE, 790.0, since=begin, plan=WEEKLY), by(RULE))[0].level == 0.0
+    (finding,) = find(delivery(begin + 1, 2 * RATE, 790.0, since=begin, plan=WEEKLY), by(RULE))
     assert finding.level == pytest.approx(1.0)
     assert finding.severity == "high"
-    assert finding.level >= GROSS
+    assert finding.level >= SETTINGS.number("gross")
 
 
 def test_the_alert_of_a_finished_course_does_not_stay_for_weeks() -> None:
@@ -146,7 +146,7 @@ def test_an_overdose_ends_with_its_own_outcome_when_the_next_course_begins() -> 
 
 def test_amounts_and_rates_are_told_in_the_units_of_the_snapshot() -> None:
     view = replace(delivery(2, 10 * RATE, 884.3).delivery[0], amount_unit="ug", rate_unit="ug/h")
-    (finding,) = find(replace(delivery(2, 10 * RATE, 884.3), delivery=(view,)))
+    (finding,) = find(replace(delivery(2, 10 * RATE, 884.3), delivery=(view,)), by(RULE))
     assert finding.subject == Subject("drug", "fluorouracil")
     assert finding.text == (
         "fluorouracil: running at 939.1 µg/h where 93.91 µg/h is planned (+900%); 884.3 of 5040 µg delivered."
@@ -159,5 +159,5 @@ def test_freshness_is_the_age_of_the_pumps_last_word() -> None:
 
 def test_a_pump_is_not_blamed_for_what_was_charted_beside_it() -> None:
     both = delivery(1, 2 * RATE, 790.4)
-    (finding,) = find(replace(both, delivery=(replace(both.delivery[0], charted=RATE),)))
+    (finding,) = find(replace(both, delivery=(replace(both.delivery[0], charted=RATE),)), by(RULE))
     assert "running at 187.8 mg/h (93.91 of it charted as given, not told by a pump)" in finding.text

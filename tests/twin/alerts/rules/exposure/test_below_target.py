@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from tests.twin.alerts.rules.views import exposure, nadir, states, told
+from tests.twin.alerts.rules.views import by, exposure, nadir, states, told
 from twin.alerts.rules.exposure.below_target import RULE, find
 from twin.events import Subject
 
@@ -35,7 +35,7 @@ def test_the_other_side_of_the_window_is_another_rule() -> None:
 
 
 def test_a_finished_course_is_spoken_of_as_finished() -> None:
-    (finding,) = find(exposure(0, below=0.9, running=False))
+    (finding,) = find(exposure(0, below=0.9, running=False), by(RULE))
     assert finding.text.startswith("fluorouracil: exposure of the course below 20 mg·h/L")
 
 

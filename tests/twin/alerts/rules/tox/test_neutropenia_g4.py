@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from tests.twin.alerts.rules.views import NEUTROPENIA, nadir, states, told, toxic
+from tests.twin.alerts.rules.views import NEUTROPENIA, by, nadir, states, told, toxic
 from twin.alerts.rules.tox.neutropenia_g4 import RULE, find
 from twin.clock import HOUR_MS
 from twin.events import Subject
@@ -59,17 +59,17 @@ def test_hours_without_a_new_forecast_hold_the_alert() -> None:
 
 
 def test_certainty_on_either_side() -> None:
-    assert find(nadir(0, 1.0))[0].level == 1.0
+    assert find(nadir(0, 1.0), by(RULE))[0].level == 1.0
     assert states([nadir(0, 1.0), nadir(1, 0.0)]) == [(RULE, "start"), (RULE, "end")]
 
 
 def test_without_a_forecast_there_is_nothing_to_find() -> None:
-    assert find(nadir(0, None)) == ()
+    assert find(nadir(0, None), by(RULE)) == ()
 
 
 def test_another_count_is_called_by_its_name_and_in_its_unit() -> None:
     view = replace(NEUTROPENIA, name="leukopenia_g4", output="leukocytes", unit="10*3/uL", probability=0.8, median=0.7)
-    (finding,) = find(toxic(0, view))
+    (finding,) = find(toxic(0, view), by(RULE))
     assert finding.subject == Subject("output", "leukocytes")
     assert finding.text.startswith("Grade 4 leukopenia with probability 80% within 21 d; nadir 0.7 ×10³/µL")
 
@@ -88,9 +88,9 @@ def test_two_grades_of_one_count_are_two_alerts() -> None:
 def test_it_is_graver_once_the_patient_is_in_it_and_says_what_to_check() -> None:
     ahead, present = told([nadir(0, 0.6), nadir(100, 0.6, now=0.3, p_now=0.9)])
     assert (ahead.severity, present.severity) == ("medium", "high")
-    assert find(nadir(0, 0.6))[0].advice.startswith("Repeat the count")
+    assert find(nadir(0, 0.6), by(RULE))[0].advice.startswith("Repeat the count")
 
 
 def test_a_grade_by_another_version_of_the_criteria_says_so() -> None:
-    (finding,) = find(toxic(0, replace(NEUTROPENIA, probability=0.8, limit=0.1, ctcae="6.0")))
+    (finding,) = find(toxic(0, replace(NEUTROPENIA, probability=0.8, limit=0.1, ctcae="6.0")), by(RULE))
     assert finding.text.startswith("Grade 4 neutropenia (CTCAE v6.0) with probability 80%")

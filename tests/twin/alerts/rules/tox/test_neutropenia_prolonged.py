@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.twin.alerts.rules.views import NEUTROPENIA, states, toxic
+from tests.twin.alerts.rules.views import NEUTROPENIA, by, states, toxic
 from twin.alerts.rules.tox.neutropenia_prolonged import RULE, find
 from twin.events import Subject
 
@@ -26,15 +26,15 @@ def test_a_count_that_is_low_now_is_not_yet_low_for_long() -> None:
 
 def test_it_says_for_how_long_it_is_low_already() -> None:
     low = replace(VIEW, probability=0.8, p_now=0.9, now=0.2, since_ms=0)
-    (finding,) = find(toxic(96, low))
+    (finding,) = find(toxic(96, low), by(RULE))
     assert finding.subject == Subject("output", "neutrophils")
     assert finding.text == (
         "Prolonged neutropenia with probability 80% within 21 d: below 0.5 ×10⁹/L for 7 d in a row, so far for 4 d; "
         "nadir 0.46 ×10⁹/L (median) in 8.2 d."
     )
-    (ahead,) = find(toxic(0, replace(VIEW, probability=0.8)))
+    (ahead,) = find(toxic(0, replace(VIEW, probability=0.8)), by(RULE))
     assert "for 7 d in a row; nadir" in ahead.text
 
 
 def test_one_that_need_not_last_is_another_rule_s() -> None:
-    assert find(toxic(0, NEUTROPENIA)) == ()
+    assert find(toxic(0, NEUTROPENIA), by(RULE)) == ()

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from tests.twin.alerts.rules.views import NEUTROPENIA, states, told, toxic
+from tests.twin.alerts.rules.views import NEUTROPENIA, by, states, told, toxic
 from twin.alerts.rules.tox.thrombocytopenia_g4 import RULE, find
 from twin.events import Subject
 
@@ -29,4 +29,4 @@ def test_it_names_the_platelets_and_is_graver_once_they_are_so_low() -> None:
 
 
 def test_other_counts_are_another_rule_s() -> None:
-    assert find(toxic(0, NEUTROPENIA)) == ()
+    assert find(toxic(0, NEUTROPENIA), by(RULE)) == ()

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from tests.twin.alerts.rules.views import states, surprise, told
+from tests.twin.alerts.rules.views import by, states, surprise, told
 from twin.alerts.rules.twin.surprise import RULE, find
 from twin.events import Subject
 
@@ -13,7 +13,7 @@ def test_fifty_to_one_raises_and_five_to_one_clears() -> None:
 
 
 def test_nothing_measured_is_no_surprise() -> None:
-    assert find(surprise(0, None)) == ()
+    assert find(surprise(0, None), by(RULE)) == ()
     assert states([surprise(0, 500.0), surprise(5, None)]) == [(RULE, "start")]
 
 
