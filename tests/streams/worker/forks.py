@@ -33,6 +33,8 @@ IMPORTED = (
     "connectors.listeners.fhir.poller",
     "faust.app.base",
     "faust.transport.drivers.aiokafka",
+    "connectors.sinks.subscribers.mail",
+    "connectors.sinks.subscribers.mqtt_publish",
     "connectors.sinks.subscribers.webhook",
     "streams.commands.live.devices",
     "streams.commands.live.worker",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import time
 import uuid
 from collections.abc import Callable
@@ -15,32 +16,38 @@ from connectors.kafka.clients import open_producer
 from connectors.kafka.topics import ALERTS, ensure_topics
 from connectors.settings import Settings
 from streams.cli import app
+from streams.doctor.readers import check_sinks
 from tests import factories as make
+from tests.connectors.sinks.subscribers.heard import Heard
+from tests.connectors.sinks.subscribers.mail_server import MailServer
 from tests.connectors.sinks.subscribers.receiver import Answer, Receiver
+from tests.mosquitto import Mosquitto
 from tests.streams.worker.forks import Forked
-from twin.events import Alert, encode
+from twin.events import Alert, decode_output, encode, event_id
+
+SINKS = ("webhook", "email", "mqtt-publish")
 
 
 class Subscribed:
-    """``dosetwin sink NAME`` on topics of its own, started again as often as it is killed."""
+    """``dosetwin sink NAME`` for each of `SINKS` on topics of their own, started again as often as they are killed."""
 
-    def __init__(self, name: str, kafka: str, folder: Path, **environment: str) -> None:
+    def __init__(self, kafka: str, folder: Path, **environment: str) -> None:
         self.settings = Settings(kafka=kafka, topic_prefix=f"told-{uuid.uuid4().hex[:8]}.", partitions=2)
         ensure_topics(kafka, self.settings.topic_prefix, 2)
-        own = {"DOSETWIN_KAFKA": kafka, "DOSETWIN_TOPIC_PREFIX": self.settings.topic_prefix, "DOSETWIN_PARTITIONS": "2"}
-        self.environment = os.environ | own | environment
-        self._name, self._log = name, folder / "log"
-        self._process: Forked | None = None
+        own = {"KAFKA": kafka, "TOPIC_PREFIX": self.settings.topic_prefix, "PARTITIONS": "2"} | environment
+        self.environment = {f"DOSETWIN_{name}": text for name, text in own.items()}
+        self._log = folder / "log"
+        self._processes: list[Forked] = []
 
     def start(self) -> None:
         with self._log.open("ab") as log:
-            self._process = Forked(["sink", self._name], self.environment, log.fileno())
+            self._processes = [Forked(["sink", name], os.environ | self.environment, log.fileno()) for name in SINKS]
 
     def kill(self) -> None:
-        assert self._process is not None
-        assert self._process.poll() is None, self._log.read_text()
-        self._process.kill()
-        self._process.wait(60)
+        for process in self._processes:
+            assert process.poll() is None, self._log.read_text()
+            process.kill()
+            process.wait(60)
 
     def publish(self, *alerts: Alert) -> None:
         producer = open_producer(self.settings.kafka, acks="all")
@@ -50,47 +57,73 @@ class Subscribed:
         producer.close()
 
     def until(self, true: Callable[[], bool]) -> None:
-        end = time.monotonic() + 200
+        end = time.monotonic() + 240
         while not true():
             assert time.monotonic() < end, self._log.read_text()
-            assert self._process is not None
-            assert self._process.poll() is None, self._log.read_text()
-            time.sleep(0.02)
+            assert all(process.poll() is None for process in self._processes), self._log.read_text()
+            time.sleep(0.05)
 
 
 def alerts(count: int) -> list[Alert]:
-    """Of a few patients, each with its revisions in order."""
-    return [make.alert(f"P-{n % 7}", revision=n // 7, phase="update") for n in range(count)]
+    """Of a few patients, one after another."""
+    return [make.alert(f"P-{n % 7}", make.at(n)) for n in range(count)]
 
 
-@pytest.mark.timeout(600)
-def test_a_killed_webhook_loses_no_alert_and_a_refused_one_is_sent_again_to_it_alone(
-    kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def in_order(ids: list[str], said: list[Alert]) -> bool:
+    """Whether all was told, of each patient first what came first."""
+    place = {one: number for number, one in enumerate(dict.fromkeys(ids))}
+    by_patient: dict[str, list[int]] = {}
+    for one in said:
+        by_patient.setdefault(one.patient_id, []).append(place[one.event_id])
+    return all(places == sorted(places) for places in by_patient.values())
+
+
+@pytest.mark.timeout(900)
+def test_killed_subscribers_lose_no_alert_and_a_refused_one_is_sent_again_to_who_refused_it(
+    kafka: str, broker: Mosquitto, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    receiver, refused = Receiver(), make.alert("P-9")
+    receiver, mails, heard, refused = Receiver(), MailServer(), Heard(), make.alert("P-9")
     mended: list[bool] = []
     receiver.answers = lambda said: Answer(204 if mended or said["data"]["patient_id"] != "P-9" else 422)
     with receiver.up():
         pass  # its port is known, and it is down
-    own = {"URL": receiver.url, "SECRET": receiver.secret, "FLOOD": "0"}
-    sink = Subscribed("webhook", kafka, tmp_path, **{f"DOSETWIN_WEBHOOK_{name}": text for name, text in own.items()})
-    said = alerts(350)
-    sink.publish(*said[:100], refused, *said[100:])
-    sink.start()
-    with receiver.up():
-        sink.until(lambda: len(receiver.ids) > 50)
-        sink.kill()
-    sink.start()
-    with receiver.up():
-        sink.until(lambda: {one.event_id for one in said} <= set(receiver.ids))
-        for patient in {one.patient_id for one in said}:
-            of_one = [one.event_id for one in said if one.patient_id == patient]
-            first = dict.fromkeys(one for one in receiver.ids if one in set(of_one))
-            assert list(first) == of_one, "told out of order"
-        mended.append(True)
-        for name in ("DOSETWIN_KAFKA", "DOSETWIN_TOPIC_PREFIX", "DOSETWIN_PARTITIONS"):
-            monkeypatch.setenv(name, sink.environment[name])
-        resend = ["rejected", "resend", "--reason", "webhook_refused"]
-        sink.until(lambda: "1 of 1 sent again" in CliRunner().invoke(app, resend).stdout)
-        sink.until(lambda: refused.event_id in receiver.ids)
-    sink.kill()
+    own = {
+        "WEBHOOK_URL": receiver.url, "WEBHOOK_SECRET": receiver.secret, "WEBHOOK_FLOOD": "0",
+        "EMAIL_SERVER": f"127.0.0.1:{mails.port}", "EMAIL_SECURITY": "plain", "EMAIL_FLOOD": "0",
+        "EMAIL_SENDER": "twin@ward.example", "EMAIL_RECIPIENTS": "doctor@ward.example",
+        "MQTT_PUBLISH_BROKER": f"127.0.0.1:{broker.port}", "MQTT_PUBLISH_CLIENT_ID": uuid.uuid4().hex,
+        "MQTT_PUBLISH_TOPIC": f"killed/{(root := uuid.uuid4().hex)}/{{patient}}",
+    }  # fmt: skip
+    sinks = Subscribed(kafka, tmp_path, **own)
+
+    def mailed() -> list[str]:
+        found = [re.findall(r"alert (\S+), revision 0", mail.get_content()) for mail in mails.mails]
+        return [event_id(identity, 0) for identities in found for identity in identities]
+
+    def published() -> list[str]:
+        return [event.event_id for _, payload in heard.said if (event := decode_output(payload))]
+
+    said = alerts(140)
+    wanted = {one.event_id for one in said}
+    sinks.publish(*said[:40], refused, *said[40:])
+    sinks.start()
+    with heard.subscribed(broker.port, f"killed/{root}/#"):
+        with receiver.up(), mails.up():
+            sinks.until(lambda: len(receiver.ids) > 20 and bool(mails.mails) and len(heard.said) > 20)
+            sinks.kill()
+        sinks.start()
+        with receiver.up(), mails.up():
+            for ids in (lambda: receiver.ids, mailed, published):
+                sinks.until(lambda ids=ids: wanted <= set(ids()))  # type: ignore[misc]
+                assert in_order(ids(), said)
+            found = {finding.subject: finding.seen for finding in check_sinks(sinks.settings)}
+            assert found.keys() == {f"sink {name}" for name in SINKS}
+            assert all(seen.startswith("runs") for seen in found.values())
+            sinks.until(lambda: refused.event_id in mailed() and refused.event_id in published())
+            mended.append(True)
+            for name, text in sinks.environment.items():
+                monkeypatch.setenv(name, text)
+            resend = ["rejected", "resend", "--reason", "webhook_refused"]
+            sinks.until(lambda: "1 of 1 sent again" in CliRunner().invoke(app, resend).stdout)
+            sinks.until(lambda: refused.event_id in receiver.ids)
+    sinks.kill()
