@@ -20,7 +20,7 @@ from tests.connectors.sinks import lines_sink
 from tests.plugins import install
 from twin.events import encode
 
-OURS = ("alertmanager", "email", "influx", "mqtt-publish", "operations", "webhook")
+OURS = ("alertmanager", "email", "fhir", "influx", "mqtt-publish", "operations", "webhook")
 MINIMAL = Path(lines_sink.__file__).read_text()
 
 
