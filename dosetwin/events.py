@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from twin.events import (
     Alert,
+    AlertAction,
     Clock,
     Covariate,
     DeviceAlert,
@@ -45,6 +46,7 @@ from twin.events import (
 
 __all__ = [
     "Alert",
+    "AlertAction",
     "Clock",
     "Covariate",
     "DeviceAlert",

@@ -93,6 +93,7 @@ def reconcile(
     rules: Mapping[str, RuleSettings],
     *,
     level: bool = True,
+    because: str = "late, corrected or retracted data",
 ) -> tuple[AlertLedger, tuple[Revision, ...]]:
     """What to publish now that the history in ``(since_ms, until_ms]`` has been folded, for the first time or again.
 
@@ -106,6 +107,7 @@ def reconcile(
             it yet.
         rules: settings by rule.
         level: the input topics are level with one another; otherwise no silence is published (see `withheld`).
+        because: which data removed the reason of what is withdrawn now.
 
     Returns:
         The new ledger, and the revisions to publish in order.
@@ -137,30 +139,35 @@ def reconcile(
         known = work.entry(identity)
         if identity not in held_back and (known is None or known.digest != work.digest(alert)):
             work.publish(alert)
+    for ended in (c.alert for c in book.conditions if c.alert is not None and not c.alert.live):
+        known = work.entry(ended.alert_id)
+        if known is not None and known.live:  # somebody has seen what was latched, and it is told late
+            work.publish(ended)
     for word in (last_words | standing).values():
         work.keep_up(word)
     for entry in left:
-        work.publish(_withdrawal(entry, until_ms))
+        work.publish(_withdrawal(entry, until_ms, because))
     return work.close(), tuple(work.revisions)
 
 
 def withheld(ledger: AlertLedger, book: AlertBook) -> bool:
     """Whether an alert stands that was not published, because the input topics were not level."""
-    standing = {alert.alert_id for alert in book.live}
+    standing = {alert.alert_id for alert in book.live if alert.state == "active"}
     return bool(standing) and not standing <= {entry.fold_id for entry in ledger.published}
 
 
 def digest(transition: Transition, *, of_silence: bool = False) -> bytes:
-    """64 bits of BLAKE2b over a transition's content; whether it is told as the start or as an update does not matter.
+    """64 bits of BLAKE2b over a transition's content, but for its phase: that tells how it came to this.
 
     Of a silence the times are left out, which words that come late move.
     """
-    judged = transition.live, transition.severity, transition.probability, transition.horizon_hours, transition.text
+    judged = transition.state, transition.severity, transition.probability, transition.horizon_hours, transition.text
+    cared = transition.inhibited_by, transition.shelved_until_ms, transition.handled
     timed = () if of_silence else (transition.onset_ms, transition.time_ms, transition.freshness_hours)
-    return hashlib.blake2b(repr(judged + timed).encode(), digest_size=8).digest()
+    return hashlib.blake2b(repr(judged + cared + timed).encode(), digest_size=8).digest()
 
 
-def _withdrawal(entry: Published, now: int) -> Transition:
+def _withdrawal(entry: Published, now: int, because: str) -> Transition:
     return Transition(
         alert_id=entry.fold_id,
         rule=entry.rule,
@@ -170,7 +177,7 @@ def _withdrawal(entry: Published, now: int) -> Transition:
         severity=entry.severity,
         onset_ms=entry.onset_ms,
         time_ms=now,
-        text="Withdrawn: late, corrected or retracted data removed the reason.",
+        text=f"Withdrawn: {because} removed the reason.",
     )
 
 
@@ -246,8 +253,8 @@ class _Reconciliation:
         phase = transition.phase
         if transition.live and not (entry is not None and entry.live):
             phase = "start"
-        elif phase == "start":
-            phase = "update"
+        elif entry is not None and phase in ("start", "update"):
+            phase = "acknowledged" if transition.state == "acknowledged" != entry.state else "update"
         alert_id = self._fresh_id(transition.alert_id) if entry is None else entry.alert_id
         number = self._first_revision(transition) if entry is None else entry.revision + 1
         self.entries[transition.alert_id] = Published(

@@ -11,6 +11,9 @@ condition along
 and returns the transitions to publish: start, update, end. Nothing here depends on what has been published:
 `twin.alerts.ledger` numbers the transitions, and withdraws what a refolded history no longer supports.
 
+What people do about an alert comes after this (`twin.alerts.care`): here nobody has seen it. So an alert of a rule that
+latches is *latched* when its condition is gone.
+
 An alert that stands is told again when it is another matter (more severe, at another stage, a probability that moved),
 when something was measured since, and else every `RuleSettings.refresh_ms`, so that it never speaks of days ago. When
 it ends it says what came of it: of a course that is over the outcome, whatever the next course is like.
@@ -34,14 +37,31 @@ from twin.alerts.chance import Z, standard_error, threshold_margin
 from twin.alerts.finding import Finding
 from twin.alerts.settings import RANK, RETIRED, RuleSettings, Severity
 from twin.alerts.snapshot import Snapshot
-from twin.events import LIVE, Alert, AlertPhase, AlertState, Subject, event_id, from_millis
+from twin.clock import HOUR_MS
+from twin.events import LIVE, Action, Alert, AlertHandling, AlertPhase, AlertState, Subject, event_id, from_millis
 
 MATERIAL = 0.1
 """A probability that moved by this much since it was last published is worth an update."""
 
 
+class Handled(msgspec.Struct, frozen=True, array_like=True):
+    """What somebody did about an alert last: what, who, when and why."""
+
+    action: Action
+    by: str
+    time_ms: int
+    reason: str
+
+
 class Transition(msgspec.Struct, frozen=True, array_like=True):
-    """What is published of an alert at ``time_ms``; ``onset_ms`` is when its condition began to hold."""
+    """What is published of an alert at ``time_ms``; ``onset_ms`` is when its condition began to hold.
+
+    Attributes:
+        started_ms, ended_ms: when it was first published, and when its condition was gone.
+        worsened: times (ms) at which its severity rose, or its level entered the next band; ``band`` is the highest.
+        inhibited_by: the rule whose alert stands as its cause; empty for none.
+        shelved_until_ms, handled: what people did about it.
+    """
 
     alert_id: str
     rule: str
@@ -56,11 +76,25 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
     horizon_hours: float | None = None
     freshness_hours: float | None = None
     advice: str = ""
+    started_ms: int = 0
+    ended_ms: int | None = None
+    worsened: tuple[int, ...] = ()
+    band: int = 0
+    inhibited_by: str = ""
+    shelved_until_ms: int | None = None
+    handled: Handled | None = None
 
     @property
     def live(self) -> bool:
         """The alert stands after this transition."""
         return self.state in LIVE
+
+    def again(self, phase: AlertPhase, millis: int) -> Transition:
+        """The alert as it was last told, told again at ``millis``."""
+        if self.freshness_hours is None:
+            return msgspec.structs.replace(self, phase=phase, time_ms=millis)
+        freshness = self.freshness_hours + (millis - self.time_ms) / HOUR_MS
+        return msgspec.structs.replace(self, phase=phase, time_ms=millis, freshness_hours=freshness)
 
 
 class Condition(msgspec.Struct, frozen=True, array_like=True):
@@ -97,10 +131,10 @@ def advance(
     settings: Mapping[str, RuleSettings],
     model_hash: str,
 ) -> tuple[AlertBook, tuple[Transition, ...]]:
-    """Move every condition to ``snapshot.time_ms``; at most one transition for each, sorted by rule and subject.
+    """Move every condition to ``snapshot.time_ms``; the transitions, sorted by rule and subject.
 
-    Snapshots are given in event-time order. A rule may leave out a subject it judged before: see
-    `RuleSettings.when_absent`.
+    There is at most one for each alert; where one begins of which the last is latched, that one ends before. Snapshots
+    are given in event-time order. A rule may leave out a subject it judged before: see `RuleSettings.when_absent`.
     """
     found = {(finding.rule, finding.subject): finding for finding in findings}
     before = {(condition.rule, condition.subject): condition for condition in book.conditions}
@@ -114,17 +148,56 @@ def advance(
         if finding is None and its.when_absent == "clear":
             finding = _nothing_left(condition, its)
         if finding is not None:
+            last = condition.alert
             condition, transition = _step(condition, finding, its, snapshot, model_hash)
-            published += [transition] if transition is not None else []
+            if transition is not None:
+                published += [*_superseded(last, transition), transition]
         if not _at_rest(condition, snapshot.time_ms):
             conditions.append(condition)
+    return _inhibited(conditions, published, settings, snapshot.time_ms)
+
+
+def _superseded(last: Transition | None, now: Transition) -> list[Transition]:
+    """The end of an alert that was latched, where another of its condition begins."""
+    if last is None or last.state != "latched" or last.alert_id == now.alert_id:
+        return []
+    ended = last.again("end", now.time_ms)
+    return [msgspec.structs.replace(ended, state="resolved", text="It holds again, and another alert tells of that.")]
+
+
+def _inhibited(
+    conditions: list[Condition], published: list[Transition], settings: Mapping[str, RuleSettings], now: int
+) -> tuple[AlertBook, tuple[Transition, ...]]:
+    """The book and the transitions, now that it is known which alerts stand as the cause of others."""
+    standing = {c.rule for c in conditions if c.alert is not None and c.alert.state == "active"}
+    for number, condition in enumerate(conditions):
+        alert = condition.alert
+        if alert is None or alert.state != "active":
+            continue
+        causes = settings.get(condition.rule, RETIRED).inhibited_by
+        cause = next((c for c in causes if c in standing and condition.rule not in _causes_of(c, settings)), "")
+        if cause == alert.inhibited_by:
+            continue
+        changed = msgspec.structs.replace(alert, inhibited_by=cause)
+        if alert in published:
+            published[published.index(alert)] = changed
+        else:
+            changed = changed.again("inhibited" if cause else "update", now)
+            published.append(changed)
+        conditions[number] = msgspec.structs.replace(condition, alert=changed)
     return AlertBook(tuple(conditions)), tuple(published)
+
+
+def _causes_of(rule: str, settings: Mapping[str, RuleSettings]) -> tuple[str, ...]:
+    """The rules that inhibit a rule: two that inhibit each other would both be silent."""
+    return settings.get(rule, RETIRED).inhibited_by
 
 
 def to_alert(
     transition: Transition, revision: int, *, patient_id: str, model: str, model_hash: str, rules_hash: str
 ) -> Alert:
     """The transition as it goes on the wire, with the revision that `twin.alerts.ledger.reconcile` gave it."""
+    done = transition.handled
     return Alert(
         event_id=event_id("alert", transition.alert_id, revision),
         patient_id=patient_id,
@@ -146,6 +219,9 @@ def to_alert(
         text=transition.text,
         advice=transition.advice or None,
         rules_hash=rules_hash,
+        inhibited_by=transition.inhibited_by or None,
+        shelved_until=None if transition.shelved_until_ms is None else from_millis(transition.shelved_until_ms),
+        handled=None if done is None else AlertHandling(done.action, done.by, from_millis(done.time_ms), done.reason),
     )
 
 
@@ -162,7 +238,7 @@ def _step(
 ) -> tuple[Condition, Transition | None]:
     if finding.episode_ms != condition.episode_ms:
         if condition.phase in ("active", "clearing"):
-            return _clear(condition, _nothing_left(condition, settings), snapshot)
+            return _clear(condition, _nothing_left(condition, settings), settings, snapshot)
         condition = _quiet(condition)
     raise_above, clear_below = settings.raise_above, settings.clear_below
     if finding.probabilistic:
@@ -203,6 +279,8 @@ def _toward_raise(
         freshness_hours=snapshot.hours_since(finding.newest_ms),
         text=finding.text,
         advice=finding.advice,
+        started_ms=now,
+        band=_band(finding, settings, snapshot),
     )
     return Condition(finding.rule, finding.subject, "active", now, started, finding.stage), started
 
@@ -213,11 +291,14 @@ def _toward_clear(
     since = condition.since_ms if condition.phase == "clearing" else snapshot.time_ms
     if snapshot.time_ms - since < settings.clear_after_ms:
         return msgspec.structs.replace(condition, phase="clearing", since_ms=since), None
-    return _clear(condition, finding, snapshot)
+    return _clear(condition, finding, settings, snapshot)
 
 
-def _clear(condition: Condition, finding: Finding, snapshot: Snapshot) -> tuple[Condition, Transition]:
-    ended = _published(condition, finding, "resolved", "end", snapshot)
+def _clear(
+    condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot
+) -> tuple[Condition, Transition]:
+    ended = _published(condition, finding, "latched" if settings.latching else "resolved", "end", snapshot)
+    ended = msgspec.structs.replace(ended, ended_ms=snapshot.time_ms, inhibited_by="")
     return Condition(condition.rule, condition.subject, "quiet", snapshot.time_ms, ended), ended
 
 
@@ -228,10 +309,23 @@ def _stay(
     active = msgspec.structs.replace(
         condition, phase="active", since_ms=snapshot.time_ms if condition.phase == "clearing" else condition.since_ms
     )
-    if not _is_news(condition, finding, settings, snapshot):
+    alert = condition.alert
+    assert alert is not None, "an active condition has an alert"
+    band = _band(finding, settings, snapshot)
+    worse = RANK[finding.severity] > RANK[alert.severity] or band > alert.band
+    if not worse and not _is_news(condition, finding, settings, snapshot):
         return active, None
-    updated = _published(condition, finding, "active", "update", snapshot)
+    updated = _published(condition, finding, "active", "escalate" if worse else "update", snapshot)
+    if worse:
+        times = (*alert.worsened, snapshot.time_ms)
+        updated = msgspec.structs.replace(updated, worsened=times, band=max(band, alert.band))
     return msgspec.structs.replace(active, alert=updated, stage=finding.stage), updated
+
+
+def _band(finding: Finding, settings: RuleSettings, snapshot: Snapshot) -> int:
+    """How many of the rule's bands the level has entered for certain."""
+    error = Z * standard_error(finding.level, snapshot.ess) if finding.probabilistic else 0.0
+    return sum(finding.level - error > band for band in settings.bands)
 
 
 def _is_news(condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot) -> bool:
@@ -243,8 +337,7 @@ def _is_news(condition: Condition, finding: Finding, settings: RuleSettings, sna
             return True
     measured = finding.newest_ms is not None and finding.newest_ms == snapshot.last_observation_ms
     return (
-        RANK[finding.severity] > RANK[alert.severity]
-        or finding.stage != condition.stage
+        finding.stage != condition.stage
         or (measured and finding.newest_ms is not None and finding.newest_ms > alert.time_ms)
         or (snapshot.time_ms - alert.time_ms >= settings.refresh_ms and finding.text != alert.text)
     )
@@ -275,5 +368,7 @@ def _quiet(condition: Condition) -> Condition:
 
 
 def _at_rest(condition: Condition, now: int) -> bool:
-    """Quiet, and not cleared at this very moment: another event of the same millisecond may raise the same alert."""
-    return condition.phase == "quiet" and (condition.alert is None or condition.alert.time_ms < now)
+    """Quiet, nothing latched, and not cleared at this very moment: another event of the same millisecond may raise the
+    same alert."""
+    alert = condition.alert
+    return condition.phase == "quiet" and (alert is None or (alert.time_ms < now and not alert.live))

@@ -23,13 +23,14 @@ from twin.events.envelope import (
     share_names,
 )
 from twin.events.identity import event_id
+from twin.events.inputs.actions import AlertAction
 from twin.events.inputs.commands import Clock, Enrolment, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
 from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
 from twin.events.inputs.pump import DeviceAlert, DeviceAssociation, PumpDelivery, PumpTotals
 from twin.events.inputs.vitals import VITAL_RANGES, VitalSample
 from twin.events.instants import from_millis, to_millis
-from twin.events.outputs.alert import LIVE, Alert, AlertPhase, AlertState, Subject, SubjectKind
+from twin.events.outputs.alert import LIVE, Action, Alert, AlertHandling, AlertPhase, AlertState, Subject, SubjectKind
 from twin.events.outputs.estimate import Estimate, Exposure
 from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir, ToxicityAhead
 from twin.events.outputs.heartbeat import Heartbeat
@@ -46,7 +47,10 @@ __all__ = [
     "MAX_EVENT_BYTES",
     "OUTPUT_EVENTS",
     "VITAL_RANGES",
+    "Action",
     "Alert",
+    "AlertAction",
+    "AlertHandling",
     "AlertPhase",
     "AlertState",
     "BadEvent",

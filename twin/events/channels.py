@@ -20,7 +20,9 @@ DEVICES = Channel(
 VITALS = Channel("iomt.vitals", "Readings of wearables and monitors.")
 LABS = Channel("clinical.labs", "Laboratory values, drug levels and patient characteristics.")
 ORDERS = Channel("clinical.orders", "Planned regimens and doses recorded as given.")
-COMMANDS = Channel("twin.commands", "Enrolment of a patient in a model, and the passing of time.")
+COMMANDS = Channel(
+    "twin.commands", "Enrolment of a patient in a model, the passing of time, and what people do about alerts."
+)
 ESTIMATES = Channel(
     "twin.estimates", "What the twin believes: estimates, predictions just before a value was seen, forecasts."
 )

@@ -88,6 +88,7 @@ class AverageFold:
         thresholds: Thresholds = DEFAULT,
     ) -> None:
         self.members = tuple(members)
+        self.history = self.members[0].history
         self.points = list(points)
         self._patient_id = patient_id
         self._rivals = rivals

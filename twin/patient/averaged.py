@@ -32,7 +32,7 @@ from twin.patient.state_row import (
     unpack_foreseen,
     unpack_state,
 )
-from twin.patient.twin import Posterior, components_at, posterior_of
+from twin.patient.twin import Posterior, components_at, new_actions, posterior_of
 from twin.record.history import History
 
 AVERAGE_VERSION = "average 5"
@@ -142,10 +142,12 @@ class AveragedTwin:
 
         What no model can use is rejected, with the first model's reason.
         """
+        because = self._fold.because(events)
+        actions = new_actions(events, self._folded.members[0].record.history)
         received = self._folded.receive(events)
-        outputs = self._fold.run(earliest((received.since, received.contact)), level=level)
+        outputs = self._fold.run(earliest((received.since, received.contact)), level=level, because=because)
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
-        return Update(outputs, received.rejected, self._fold.withheld)
+        return Update(outputs, (*received.rejected, *self._fold.unmet(actions)), self._fold.withheld)
 
     def reaches_back(self, event: InputEvent) -> bool:
         """Whether to observe this event may let the twin fold again what it has folded, which takes long."""
@@ -153,7 +155,7 @@ class AveragedTwin:
 
     def take(self, event: InputEvent, *, level: bool = True) -> bool:
         """Observe one event at the cost of microseconds, as `twin.PatientTwin.take`, if every model can."""
-        if level and self._fold.withheld:
+        if (level and self._fold.withheld) or not self._fold.waits_until(event):
             return False
         members = self._folded.members
         repeated = [one for member in members if (one := member.repeated(event)) is not None]

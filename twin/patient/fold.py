@@ -16,12 +16,14 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from twin.alerts.care import attended
 from twin.alerts.ledger import AlertLedger, Revision, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Transition, to_alert
 from twin.alerts.rules import rules_hash, settings
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
     Alert,
+    AlertAction,
     ClinicalEnvelope,
     Clock,
     Estimate,
@@ -31,12 +33,20 @@ from twin.events import (
     Prediction,
     Rejected,
     Release,
+    from_millis,
     to_millis,
 )
 from twin.patient.held_alerts import judged
+from twin.record.history import History
 
 PARTICLES = 1000
 """Default size of a cloud."""
+
+LATE = "late, corrected or retracted data"
+"""Why a fold goes back, where no event is named."""
+
+NAMED = 3
+"""Events that a withdrawal names."""
 
 BEFORE_ALL = -(2**62)
 """Before any event (ms): a fold without points begins with the history."""
@@ -84,6 +94,10 @@ class Folded(Protocol):
     def newest(self) -> int | None:
         """Time (ms) of the newest event that is not held."""
 
+    @property
+    def history(self) -> History:
+        """Every fact, whatever the order of arrival."""
+
     def held(self, patient_id: str, model_hash: str) -> Mapping[str, Transition]:
         """The alerts about what is held of the record, by their ids."""
 
@@ -111,6 +125,7 @@ class Fold:
 
     Attributes:
         withheld: whether an alert stands that is not published yet.
+        deadline: when (ms) an alert escalates or is shelved no more, if nobody does anything.
     """
 
     def __init__(
@@ -131,24 +146,30 @@ class Fold:
         self._model_hash = model_hash
         self._settings, self._rules_hash = settings(thresholds), rules_hash(thresholds)
         self.withheld = self._withholds()
+        self.deadline: int | None = None
+        self._acted = 0
+        self._met: frozenset[str] = frozenset()
 
-    def run(self, since: int | None, *, level: bool = True) -> tuple[OutputEvent, ...]:
+    def run(self, since: int | None, *, level: bool = True, because: str = LATE) -> tuple[OutputEvent, ...]:
         """Fold again from ``since`` (ms), or on to what is due by now; everything there is to publish.
 
-        ``level``: the input topics are (see `twin.alerts.ledger.reconcile`).
+        ``level``: the input topics are, ``because``: of which data it is folded again (see
+        `twin.alerts.ledger.reconcile`).
         """
         newest, due = self._folded.newest, self._folded.due()
         if newest is None:
             return ()
         if since is None and (due is None or due > newest):
-            released = level and self.withheld
-            return tuple(self.alerts((), self._folded.points[-1].millis, newest)) if released else ()
+            if not self._folded.points or not ((level and self.withheld) or self._stirred(newest)):
+                return ()
+            return tuple(self.alerts((), self._folded.points[-1].millis, newest, level=level))
         points = self._folded.points
         reached = max(newest, points[-1].millis) if points else newest
         if since is not None:
             self._folded.set_back(min(since, newest + 1))
         points = self._folded.points
         begun = points[-1].millis if points else BEFORE_ALL
+        before = points[-1].book if points else AlertBook()
         published: list[OutputEvent] = []
         transitions: list[Transition] = []
         while (due := self._folded.due()) is not None and due <= newest:
@@ -157,25 +178,77 @@ class Fold:
             transitions += step.transitions
         # All of the history is folded, up to its newest event (or the newest before some were held): what was published
         # after the last point has no reason.
-        return (*published, *self.alerts(transitions, begun, reached, level=level))
+        return (*published, *self.alerts(transitions, begun, reached, before, level=level, because=because))
 
     def reaches_back(self, event: InputEvent) -> bool:
         """Whether an event may change what is folded: it corrects another, lets what was held count, ends the silence
         of a pump, or is late."""
         points = self._folded.points
-        if not points or isinstance(event, Clock):
+        if not points or isinstance(event, Clock | AlertAction):
             return False
         corrects = isinstance(event, ClinicalEnvelope) and event.replaces is not None
         late = to_millis(event.time) <= points[-1].millis
         return corrects or late or isinstance(event, Release) or self._folded.settles(event)
 
-    def alerts(self, transitions: Iterable[Transition], since: int, until: int, *, level: bool = True) -> list[Alert]:
-        """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again."""
+    def alerts(
+        self,
+        transitions: Iterable[Transition],
+        since: int,
+        until: int,
+        before: AlertBook | None = None,
+        *,
+        level: bool = True,
+        because: str = LATE,
+    ) -> list[Alert]:
+        """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again.
+
+        ``before`` is the book at ``since``, by default that of the point there.
+        """
         points = self._folded.points
         book = points[-1].book if points else AlertBook()
-        self.ledger, revisions = reconcile(self.ledger, book, transitions, since, until, self._settings, level=level)
+        if before is None:
+            before = next((point.book for point in reversed(points) if point.millis <= since), AlertBook())
+        until = max(until, self._folded.newest or until)
+        found = attended(before, book, transitions, self._folded.history.actions(), self._settings, since, until)
+        self.deadline, self._met, self._acted = found.deadline, found.met, len(self._folded.history.acted)
+        self.ledger, revisions = reconcile(
+            self.ledger, found.book, found.transitions, since, until, self._settings, level=level, because=because
+        )
         self.withheld = self._withholds()
         return self._said(revisions)
+
+    def waits_until(self, event: InputEvent) -> bool:
+        """Whether no alert changes by the time of an event, if nobody does anything."""
+        return self.deadline is None or to_millis(event.time) < self.deadline
+
+    def because(self, events: Iterable[InputEvent]) -> str:
+        """Which of these events, that come now, let the fold go back."""
+        back = [event for event in events if self.reaches_back(event)]
+        if not back:
+            return LATE
+        named = ", ".join(_named(event) for event in back[:NAMED])
+        return named + (f" and {len(back) - NAMED} more" if len(back) > NAMED else "")
+
+    def unmet(self, actions: Iterable[AlertAction]) -> list[Rejected]:
+        """What is said of actions that came just now and are about no alert that stands."""
+        return [self._refusal(action) for action in actions if action.status != "retracted" and not self._meets(action)]
+
+    def _meets(self, action: AlertAction) -> bool:
+        return action.event_id in self._met or action.alert_id in {entry.alert_id for entry in self.held.live}
+
+    def _refusal(self, action: AlertAction) -> Rejected:
+        over = next((e for e in self.ledger.published if e.alert_id == action.alert_id and not e.live), None)
+        if over is None:
+            why = f"no alert of {action.rule} about {action.subject.name} stood at {action.seen.isoformat()}"
+        else:
+            why = f"that alert is {over.state} since {from_millis(over.time_ms).isoformat()}"
+        detail = f"field 'alert_id': {action.alert_id!r}: {why}; kept, and counted if data that come late show one"
+        return Rejected(reason="no_such_alert", detail=detail, patient_id=action.patient_id, event_id=action.event_id)
+
+    def _stirred(self, newest: int) -> bool:
+        """Whether people did something, or did nothing for too long."""
+        late = self.deadline is not None and self.deadline <= newest
+        return late or len(self._folded.history.acted) != self._acted
 
     def held_alerts(self) -> list[Alert]:
         """Alerts to publish now about what is held of the record, and what is no longer."""
@@ -183,7 +256,7 @@ class Fold:
         if newest is None:
             return []
         stands = self._folded.held(self._patient_id, self._model_hash)
-        self.held, revisions = judged(self.held, stands, newest)
+        self.held, revisions = judged(self.held, stands, newest, self._folded.history.actions())
         return self._said(revisions)
 
     def _withholds(self) -> bool:
@@ -196,6 +269,13 @@ class Fold:
             to_alert(revision.transition, revision.number, rules_hash=self._rules_hash, **names)
             for revision in revisions
         ]
+
+
+def _named(event: InputEvent) -> str:
+    """An event that lets a fold go back, in words."""
+    replaces = event.replaces if isinstance(event, ClinicalEnvelope) else None
+    about = "which came late" if replaces is None else f"which replaces '{replaces}'"
+    return f"{event.kind} '{event.event_id}' of {event.time.isoformat()}, {about},"
 
 
 def earliest(times: Iterable[int | None]) -> int | None:

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import NamedTuple
 
+from twin.alerts.care import attended
 from twin.alerts.ledger import AlertLedger, Published, Revision, reconcile
 from twin.alerts.lifecycle import AlertBook, Condition, Transition
 from twin.alerts.settings import Severity
 from twin.events import (
+    AlertAction,
     ClinicalEnvelope,
     DeviceAssociation,
     DoseGiven,
@@ -62,16 +64,27 @@ def standing(history: History, patient_id: str, model_hash: str) -> dict[str, Tr
             severity=part.severity,
             onset_ms=part.millis,
             time_ms=part.millis,
+            started_ms=part.millis,
             text=part.text,
         )
     return found
 
 
-def judged(ledger: AlertLedger, stands: Mapping[str, Transition], now: int) -> tuple[AlertLedger, tuple[Revision, ...]]:
-    """What to publish where these alerts stand ``now`` (ms), after all that the ledger says was published."""
+def judged(
+    ledger: AlertLedger, stands: Mapping[str, Transition], now: int, actions: Sequence[AlertAction] = ()
+) -> tuple[AlertLedger, tuple[Revision, ...]]:
+    """What to publish where these alerts stand ``now`` (ms), after all that the ledger says was published.
+
+    Of one subject there may be several such alerts, so an action is about the one that it names.
+    """
     if not stands and not ledger.live:
         return ledger, ()
-    book = AlertBook(tuple(Condition(one.rule, one.subject, "active", one.time_ms, one) for one in stands.values()))
+    conditions: list[Condition] = []
+    for name, one in stands.items():
+        alone = AlertBook((Condition(one.rule, one.subject, "active", one.time_ms, one),))
+        own = [action for action in actions if action.alert_id == name]
+        conditions += attended(alone, alone, (), own, {}, now, now).book.conditions
+    book = AlertBook(tuple(conditions))
     ended = [_cleared(entry, now) for entry in ledger.live if entry.fold_id not in stands]
     until = max([now, *(one.time_ms for one in stands.values()), *(entry.time_ms for entry in ledger.published)])
     return reconcile(ledger, book, ended, until, until, {})

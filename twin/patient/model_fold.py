@@ -96,9 +96,9 @@ class ModelFold:
     ) -> None:
         self.model = model = by_version(model, thresholds.ctcae)
         self.particles = particles
-        kernel = compile_model(model)
-        self.record = LiveRecord(patient_id, kernel, history)
-        self.trunk = Trunk(kernel, patient_id, rhythm, self.record.step_sizes)
+        self.record = LiveRecord(patient_id, compile_model(model), history)
+        self.history = self.record.history
+        self.trunk = Trunk(compile_model(model), patient_id, rhythm, self.record.step_sizes)
         self.points = list(points)
         self._reader = Reader(self.trunk, model)
         self._quiet: Quiet | None = None

@@ -12,7 +12,7 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.rules import rules_hash
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.arrays import Floats
-from twin.events import Alert, InputEvent
+from twin.events import Alert, AlertAction, InputEvent
 from twin.figure.trajectory import trajectory
 from twin.filter.belief import Belief
 from twin.filter.modes.mode import Mode
@@ -152,11 +152,12 @@ class PatientTwin:
             alerts, in event-time order, and what is withdrawn; and the events that could not be used, each with the
             reason. Nothing that an event holds raises.
         """
+        because, actions = self._fold.because(events), new_actions(events, self.history)
         received = self._folded.receive(events)
         alerts, since = self._judged_again(received, level=level)
-        outputs = (*alerts, *self._fold.run(since, level=level))
+        outputs = (*alerts, *self._fold.run(since, level=level, because=because))
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
-        return Update(outputs, received.rejected, self._fold.withheld)
+        return Update(outputs, (*received.rejected, *self._fold.unmet(actions)), self._fold.withheld)
 
     def reaches_back(self, event: InputEvent) -> bool:
         """Whether to observe this event may let the twin fold again what it has folded, which takes long."""
@@ -168,7 +169,7 @@ class PatientTwin:
         Returns:
             Whether it was; otherwise nothing was done, and the event is still to be observed.
         """
-        if level and self._fold.withheld:
+        if (level and self._fold.withheld) or not self._fold.waits_until(event):
             return False
         repeated = self._folded.repeated(event)
         if repeated is None:
@@ -265,6 +266,11 @@ def components_at(fold: ModelFold, now: int | None, share: float = 1.0) -> tuple
     standings = fold.standings()
     since = fold.points[-1].millis if fold.points else standings[0].timeline.start - 1
     return components_of(at, trunk, standings, plan, since, share)
+
+
+def new_actions(events: Sequence[InputEvent], history: History) -> list[AlertAction]:
+    """Of these events, what people did about alerts and a history does not know of yet."""
+    return [event for event in events if isinstance(event, AlertAction) and not history.knows(event.event_id)]
 
 
 def mode_of(fold: ModelFold) -> Mode | None:

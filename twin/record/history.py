@@ -21,6 +21,7 @@ from typing import Literal, NamedTuple
 
 from twin.clock import HOUR_MS
 from twin.events import (
+    AlertAction,
     ClinicalEnvelope,
     Clock,
     Covariate,
@@ -59,6 +60,7 @@ ClinicalEvent = (
     | DeviceAlert
     | Enrolment
     | Release
+    | AlertAction
 )
 """What is kept as a fact: all that is said of a patient but repeated readings and the passing of time."""
 
@@ -86,6 +88,7 @@ _RANK = {
     "dose_given": 9,
     "release": 10,
     "device_alert": 11,
+    "alert_action": 12,
 }
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
 
@@ -172,7 +175,8 @@ class SampleLine:
 class History:
     """All a patient's facts (see the module docstring). Mutable; owned by one `twin.patient.twin.PatientTwin`.
 
-    ``ordered`` says whether any fact has a sequence number, ``holding`` what does not count until more is known.
+    ``ordered`` says whether any fact has a sequence number, ``holding`` what does not count until more is known;
+    ``acted`` are ids of what people did about alerts, as they were told.
     """
 
     def __init__(self) -> None:
@@ -187,6 +191,7 @@ class History:
         self.recent: dict[str, bytes] = {}
         self.reported = 0
         self.ordered = False
+        self.acted: list[str] = []
 
     @property
     def newest(self) -> int | None:
@@ -267,14 +272,25 @@ class History:
         self._hear(event, millis)
 
     def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
-        """Facts of the patient that count, in event-time order: not corrected, retracted or held, nor retractions."""
+        """Facts of the patient that count, in event-time order: not corrected, retracted or held, nor retractions.
+
+        What people say of the record itself, and of alerts, is none.
+        """
         some_held = self.holding.now != NOTHING
         for key in self.keys:
             fact = self.facts[key.event_id]
             if isinstance(fact, Superseded) or key.event_id in self.superseded or fact.status == "retracted":
                 continue
-            if not (some_held and self.holding.holds(fact)) and not isinstance(fact, Release):
+            if not (some_held and self.holding.holds(fact)) and not isinstance(fact, Release | AlertAction):
                 yield key.millis, fact
+
+    def actions(self) -> tuple[AlertAction, ...]:
+        """What people did about alerts and counts, in event-time order."""
+        if not self.acted:
+            return ()
+        facts = (fact for event_id in self.acted if isinstance(fact := self.facts[event_id], AlertAction))
+        standing = [fact for fact in facts if self.holding.stands(fact) and not self.holding.holds(fact)]
+        return tuple(sorted(standing, key=key_of))
 
     def counted_samples(self) -> dict[tuple[str, str], SampleLine]:
         """Periodic reports that are not held, by device and drug."""
@@ -288,6 +304,8 @@ class History:
         insort(self.keys, key_of(fact))
         self.ordered |= fact.sequence is not None
         self.holding.add_fact(fact)
+        if isinstance(fact, AlertAction):
+            self.acted.append(fact.event_id)
         if isinstance(fact, PumpDelivery):
             insort(self.spoken.setdefault((fact.device_id, fact.drug), []), to_millis(fact.time))
         return self.corrections.add(fact)
@@ -316,7 +334,9 @@ class History:
     def _as_held(self, event: InputEvent, outcome: Insertion, before: HeldNow) -> Insertion:
         """What telling an event did, now that it is known what was held ``before`` and what is."""
         since, now = outcome.since, self.holding.now
-        if isinstance(event, ClinicalEnvelope) and event.replaces is None:
+        if isinstance(event, AlertAction):
+            since = None
+        elif isinstance(event, ClinicalEnvelope) and event.replaces is None:
             since = None if isinstance(event, Release) or self.holding.holds(event) else since
         if now.far and isinstance(event, PumpDelivery):
             # A report was compared with those beside it, which may be held.

@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from twin.events import (
+    AlertAction,
     ClinicalEnvelope,
     Covariate,
     DeviceAssociation,
@@ -30,7 +31,7 @@ from twin.record.far import AHEAD, BEFORE, BEFORE_MS, WITNESSES, Stretch, held_s
 Mark = Enrolment | RegimenPlanned | Release
 """What says where a record belongs."""
 
-_NO_WITNESS = (Enrolment, Release, Covariate, PumpDelivery, PumpTotals, DeviceAssociation)
+_NO_WITNESS = (Enrolment, Release, AlertAction, Covariate, PumpDelivery, PumpTotals, DeviceAssociation)
 """What bears out nothing by itself: no word of a patient's course, or the word of a device."""
 
 

@@ -31,6 +31,8 @@ def lines(event: Alert, _: Arrival) -> Iterator[str]:
         "advice": event.advice,
         "shelved_until": None if event.shelved_until is None else nanos(event.shelved_until),
         "inhibited_by": event.inhibited_by,
+        "handled": None if event.handled is None else event.handled.action,
+        "handled_by": None if event.handled is None else event.handled.by,
         "rules_hash": event.rules_hash,
     }
     tags = {"patient": event.patient_id, "model": event.model, "rule": event.rule}

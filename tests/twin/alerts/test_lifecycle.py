@@ -121,7 +121,7 @@ def test_severity_rises_with_an_update_and_never_falls_while_the_alert_lives() -
         level = [finding(0.9, severity=severity)]
         book, transitions = advance(book, level, Snapshot("P", minute, 1e3, None), {"rule": SETTINGS}, "h")
         told += transitions
-    assert [(t.phase, t.severity) for t in told] == [("start", "medium"), ("update", "high")]
+    assert [(t.phase, t.severity) for t in told] == [("start", "medium"), ("escalate", "high")]
 
 
 def test_silence_of_a_rule_that_only_sometimes_judges_holds_the_alert() -> None:

@@ -17,6 +17,8 @@ from twin.events import (
     INPUT_EVENTS,
     MAX_EVENT_BYTES,
     OUTPUT_EVENTS,
+    AlertAction,
+    AlertHandling,
     BadEvent,
     Band,
     ClinicalEnvelope,
@@ -202,6 +204,7 @@ def test_an_output_cannot_be_read_as_an_input_or_back() -> None:
 # --- round trip ------------------------------------------------------------------------------------------------------
 
 _texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
+_FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _times = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))
 _st_named: dict[str, st.SearchStrategy[Any]] = {
     "patient_id": st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"),
@@ -212,6 +215,8 @@ _st_named: dict[str, st.SearchStrategy[Any]] = {
         Subject, st.sampled_from(["drug", "target", "output", "model", "patient"]), st.from_regex(r"\A[a-z][a-z.-]*\Z")
     ),
 }
+
+_st_named["handled"] = st.none() | st.builds(AlertHandling, st.just("comment"), _texts, _times, _texts)
 
 
 def events_of(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
@@ -230,6 +235,9 @@ def _events_of(model: type[BaseModel], length: int) -> st.SearchStrategy[BaseMod
         fields["taken"] = st.none() | st.just(1.0)  # less is not for a dose in steady state
     if issubclass(model, Release):
         fields["begins"] = fields["ends"] = st.none()
+    if issubclass(model, AlertAction):
+        fields["action"], fields["reason"], fields["until"] = st.just("comment"), st.just("why"), st.none()
+        fields["seen"] = st.just(_FIRST)
     if issubclass(model, ClinicalEnvelope):
         fields.pop("status")
         statuses = st.sampled_from(["preliminary", "final"]).map(lambda s: {"status": s}) | st.builds(
@@ -259,7 +267,8 @@ def _value(annotation: Any, length: int, metadata: Iterable[Any] = ()) -> st.Sea
         low, high = _bound(metadata, "ge"), _bound(metadata, "le")
         return st.floats(low, high, allow_nan=False, allow_infinity=False)
     if annotation is int:
-        return st.integers(0, 2**53 - 1)
+        low, high = _bound(metadata, "ge"), _bound(metadata, "le")
+        return st.integers(0 if low is None else low, 2**53 - 1 if high is None else high)
     if annotation is str:
         pattern = _bound(metadata, "pattern")
         return _texts if pattern is None else st.from_regex(pattern.replace("^", r"\A", 1)[:-1] + r"\Z")

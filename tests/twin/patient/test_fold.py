@@ -15,11 +15,12 @@ from twin.alerts.lifecycle import AlertBook, advance
 from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
-from twin.events import Alert, InputEvent, Subject
+from twin.events import Alert, AlertAction, InputEvent, LabResult, Quantity, Subject, from_millis
 from twin.patient.fold import Fold, Step, earliest
+from twin.record.history import History
 
 ABOUT = Subject("output", "total")
-SETTINGS = {"high": RuleSettings(raise_above=5.0, clear_below=4.0, severity="low")}
+SETTINGS = {"high": RuleSettings(raise_above=5.0, clear_below=4.0, severity="low", latching=True)}
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,7 @@ class Totals:
         self.amounts: dict[int, float] = {}
         self.points: list[Total] = []
         self.steps: list[int] = []
+        self.history = History()
 
     @property
     def newest(self) -> int | None:
@@ -139,6 +141,86 @@ def test_any_order_of_arrival_ends_in_the_same_points_and_live_alerts(order: lis
     assert shuffled.points == ordered.points
     live = [{(entry.fold_id, entry.digest) for entry in fold.ledger.live} for fold in (at_once, one_by_one)]
     assert live[0] == live[1]
+
+
+def acknowledged(millis: int, seen: int, name: str = "seen") -> AlertAction:
+    return AlertAction(
+        event_id=f"{name}-{millis}",
+        patient_id="P-1",
+        time=from_millis(millis),
+        source="ward",
+        action="acknowledge",
+        alert_id="of a mail",
+        rule="high",
+        subject=ABOUT,
+        seen=from_millis(seen),
+        by=name,
+    )
+
+
+@given(
+    st.permutations(list(range(12))),
+    st.lists(st.sampled_from([-6.0, -3.0, 3.0, 6.0]), min_size=8, max_size=8),
+    st.lists(st.tuples(st.integers(0, 8), st.integers(0, 3)), min_size=4, max_size=4),
+)
+def test_any_order_of_arrival_of_actions_too_ends_in_the_same_live_alerts(
+    order: list[int], amounts: list[float], seen: list[tuple[int, int]]
+) -> None:
+    actions = [acknowledged(millis, max(0, millis - ago), f"p{i}") for i, (millis, ago) in enumerate(seen)]
+
+    def arrive(fold: Fold, totals: Totals, numbers: list[int]) -> None:
+        for number in numbers:
+            if number >= len(amounts):
+                totals.history.insert(actions[number - len(amounts)])
+                fold.run(None)
+            else:
+                inserted(fold, totals, {number: amounts[number]})
+
+    lives = []
+    for numbers in (list(range(12)), order):
+        fold, totals = started()
+        arrive(fold, totals, numbers)
+        lives.append({(entry.fold_id, entry.state, entry.digest) for entry in fold.ledger.live})
+        assert totals.steps == sorted(totals.steps) or numbers is order, "no action lets it fold again"
+    assert lives[0] == lives[1]
+
+
+def test_a_withdrawal_says_which_event_removed_the_reason() -> None:
+    fold, totals = started()
+    inserted(fold, totals, {1: 1.0, 2: 6.0, 3: 0.0})
+    late = acknowledged(2, 2).model_copy(update={"kind": "lab_result"})
+    level = LabResult(
+        event_id="count-2",
+        patient_id="P-1",
+        time=from_millis(2),
+        source="lab",
+        analyte="neutrophils",
+        value=Quantity(value=1.0, unit="10*9/L"),
+    )
+    because = fold.because([late, level])
+    totals.amounts[2] = 1.0
+    (withdrawn,) = fold.run(2, because=because)
+    assert isinstance(withdrawn, Alert)
+    assert withdrawn.text == (
+        "Withdrawn: lab_result 'count-2' of 1970-01-01T00:00:00.002000+00:00, which came late, removed the reason."
+    )
+
+
+def test_an_action_on_no_alert_is_refused_with_the_reason() -> None:
+    fold, totals = started()
+    early = acknowledged(1, 1, "early")
+    totals.history.insert(early)
+    fold.run(None)
+    assert "no alert of high about total stood at" in fold.unmet([early])[0].detail
+    _, alert = inserted(fold, totals, {1: 6.0, 2: 0.0})
+    assert (alert.phase, alert.state) == ("acknowledged", "acknowledged"), "kept, and counted once it is known"
+    assert fold.unmet([early]) == []
+    inserted(fold, totals, {3: -6.0})
+    late = acknowledged(9, 9).model_copy(update={"alert_id": alert.alert_id})
+    totals.history.insert(late)
+    fold.run(None)
+    assert "that alert is resolved since 1970" in fold.unmet([late])[0].detail
+    assert fold.unmet([late.model_copy(update={"status": "retracted", "replaces": "x"})]) == []
 
 
 @pytest.mark.parametrize(("times", "first"), [([], None), ([None], None), ([3, None, 2], 2)])

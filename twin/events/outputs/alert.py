@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from twin.events.bounds import MODEL_TAG, Hours, Probability, Tag, Text, Whole
 from twin.events.channels import ALERTS, Channel
-from twin.events.envelope import EventId, ModelName, OutputEvent
+from twin.events.envelope import EventId, ModelName, Name, OutputEvent
 from twin.events.event_time import EventTime
 from twin.events.story import at, published, story_id
 
@@ -49,13 +49,31 @@ class Subject:
     name: ModelName
 
 
+Action = Literal["acknowledge", "shelve", "unshelve", "comment"]
+"""*acknowledge*: I have seen it and see to it; *shelve*: nobody need be called for it for a while; *unshelve*: they
+need again; *comment*: a note on it."""
+
+
+@dataclass(frozen=True, slots=True)
+class AlertHandling:
+    """What somebody did about an alert last: what, who, when and why (`twin.events.AlertAction`)."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    action: Action
+    by: Name
+    time: EventTime
+    reason: Text
+
+
 class Alert(OutputEvent):
     """One transition of one alert. ``alert_id`` names the alert, ``revision`` counts its transitions from 0.
 
     ``rule`` says what was found, ``subject`` of what. ``time`` is the event time of the transition, ``onset`` that at
     which the condition began to hold. ``state`` is how the alert stands now, ``phase`` what this transition tells.
     ``advice`` says what to check or do. Until ``shelved_until``, and while a rule is named in ``inhibited_by``, nobody
-    need be called for it. ``rules_hash`` names the thresholds that it was judged by.
+    need be called for it. ``handled`` is what somebody did about it last. ``rules_hash`` names the thresholds that it
+    was judged by.
     """
 
     sent_on: ClassVar[Channel] = ALERTS
@@ -77,6 +95,7 @@ class Alert(OutputEvent):
     advice: Text | None = None
     shelved_until: EventTime | None = None
     inhibited_by: Tag | None = None
+    handled: AlertHandling | None = None
     rules_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
 
     @property

@@ -1,0 +1,43 @@
+"""What a person does about an alert says what it must, or is refused with the reason."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from twin.events import AlertAction, BadEvent, decode, encode
+
+SHELVED = AlertAction.example()
+ACKNOWLEDGED: dict[str, Any] = SHELVED.model_dump(exclude={"until"}) | {
+    "action": "acknowledge",
+    "reason": "",
+    "subject": SHELVED.subject,
+}
+
+
+def test_an_action_is_read_as_it_was_written() -> None:
+    assert decode(encode(SHELVED)) == SHELVED
+    assert AlertAction(**ACKNOWLEDGED).until is None
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"action": "shelve", "reason": "why"}, "'shelve' needs 'until'"),
+        ({"until": SHELVED.until}, "'shelve' needs 'until', and nothing else has one"),
+        ({"action": "shelve", "reason": "why", "until": SHELVED.time}, "is not after 'time'"),
+        ({"action": "shelve", "until": SHELVED.until}, "'shelve' needs a 'reason'"),
+        ({"action": "comment", "reason": " "}, "'comment' needs a 'reason'"),
+        ({"seen": SHELVED.time + timedelta(seconds=1)}, "'seen' is after 'time'"),
+    ],
+)
+def test_an_action_that_says_too_little_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(ValueError, match=said):
+        AlertAction(**(ACKNOWLEDGED | changes))
+
+
+def test_bytes_of_such_an_action_are_refused_too() -> None:
+    with pytest.raises(BadEvent, match="needs a 'reason'"):
+        decode(encode(SHELVED).replace(SHELVED.reason.encode(), b""))

@@ -1,0 +1,61 @@
+"""What a person does about an alert."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, Self
+
+from pydantic import model_validator
+
+from twin.events.bounds import Tag, Text
+from twin.events.channels import COMMANDS, Channel
+from twin.events.envelope import ClinicalEnvelope, EventId, Name
+from twin.events.event_time import EventTime
+from twin.events.outputs.alert import Action, Subject
+from twin.events.story import at, received, story_id
+
+
+class AlertAction(ClinicalEnvelope):
+    """Somebody acknowledges, shelves or comments an alert; ``by`` says who, ``reason`` why, ``time`` when.
+
+    Meant is the alert of ``rule`` about ``subject`` that stood when the person looked, at ``seen``: what they saw may
+    since have ended, and another have begun. ``alert_id`` is what it was called then. Shelving ends at ``until``, or
+    when the rule says that it must. One done by mistake is retracted.
+    """
+
+    sent_on: ClassVar[Channel] = COMMANDS
+
+    kind: Literal["alert_action"] = "alert_action"
+    action: Action
+    alert_id: EventId
+    rule: Tag
+    subject: Subject
+    seen: EventTime
+    by: Name
+    reason: Text = ""
+    until: EventTime | None = None
+
+    @model_validator(mode="after")
+    def _says_what_it_must(self) -> Self:
+        if (self.until is not None) != (self.action == "shelve"):
+            raise ValueError("'shelve' needs 'until', and nothing else has one")
+        if self.until is not None and self.until <= self.time:
+            raise ValueError(f"'until' {self.until.isoformat()} is not after 'time' {self.time.isoformat()}")
+        if self.action in ("shelve", "comment") and not self.reason.strip():
+            raise ValueError(f"'{self.action}' needs a 'reason'; write why, or what is to be known")
+        if self.seen > self.time:
+            raise ValueError("'seen' is after 'time'; who acts on an alert has seen it before")
+        return self
+
+    @classmethod
+    def example(cls) -> Self:
+        return cls(
+            **received("action", 121.5, "ward"),
+            action="shelve",
+            alert_id=story_id("alert", "id"),
+            rule="tox.neutropenia_g4",
+            subject=Subject("output", "neutrophils"),
+            seen=at(121),
+            by="nurse-7",
+            reason="Growth factor given; next count tomorrow at six.",
+            until=at(133),
+        )
