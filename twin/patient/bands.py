@@ -6,14 +6,14 @@ expected of a measured value is in `twin.filter.expectation`.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.events import Band, Exposure, ForecastBand, Series, Withdrawn
+from twin.events import Band, Exposure, ForecastBand, OutputEvent, Series, Withdrawn, to_millis
 from twin.filter.quantiles import quantiles
 from twin.model.spec import Model, OutputSpec, TargetSpec, ToxicitySpec
 
@@ -72,6 +72,52 @@ def parameter_bands(model: Model, names: tuple[str, ...], par: Floats, weight: F
     """Bands of the individual parameters (N, P) that vary between patients."""
     specified = {p.name: p for p in model.parameters}
     return tuple(band(name, specified[name].unit, par[:, names.index(name)], weight) for name in model.effect_names)
+
+
+class Speaker(Protocol):
+    """One model's fold, which says something of moments, and may lose the reason for it."""
+
+    @property
+    def model(self) -> Model: ...
+
+    def shaken(self) -> dict[int, bool]:
+        """The times (ms) at which what was said may have lost its reason, and whether there may have been a forecast;
+        asked once."""
+
+    def speaks_at(self, millis: int) -> bool:
+        """Whether there is an estimate at ``millis``, as the record stands now."""
+
+    def unmeasured(self, millis: int) -> tuple[OutputSpec, ...]:
+        """Outputs of which a value was told to be measured at ``millis``, and none counts."""
+
+
+def withdrawals(
+    members: Sequence[Speaker], head: Callable[[str, int], dict[str, Any]], said: Iterable[OutputEvent]
+) -> list[Withdrawn]:
+    """What folds in step said and has no reason any more, each time once.
+
+    Args:
+        members: the folds.
+        head: the envelope of a kind of event at a time (ms).
+        said: outputs that were said since the reasons may have been lost.
+    """
+    shaken: dict[int, bool] = {}
+    for member in members:
+        for millis, ahead in member.shaken().items():
+            shaken[millis] = shaken.get(millis, False) or ahead
+    again = {(output.kind, to_millis(output.time)) for output in said} if shaken else set()
+    found = []
+    for millis, ahead in sorted(shaken.items()):
+        estimated = any(member.speaks_at(millis) for member in members)
+        # What was not said again this time stands as it did.
+        untouched = not ahead or ("estimate", millis) not in again
+        foreseen = estimated and (untouched or ("forecast", millis) in again)
+        measured = [output for member in members for output in member.unmeasured(millis)]
+        if measured or not foreseen:
+            models = [member.model for member in members]
+            made = withdrawn(head("withdrawn", millis), models, measured, estimated=estimated, foreseen=foreseen)
+            found.append(made)
+    return found
 
 
 def withdrawn(

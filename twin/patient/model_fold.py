@@ -8,10 +8,9 @@ A fold leaves a ladder of points behind it (`twin.patient.checkpoints`), so that
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any
 
 import numpy as np
 
@@ -39,7 +38,7 @@ from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, OutputSpec
 from twin.patient.accounts.standing import Standing, met
 from twin.patient.ahead.grading import by_version
-from twin.patient.bands import withdrawn
+from twin.patient.bands import withdrawals
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable, shed
 from twin.patient.fold import BEFORE_ALL, Step, earliest
 from twin.patient.held_alerts import standing
@@ -433,32 +432,3 @@ class ModelFold:
             self.points = ladder(self.points)
             self._thinned_until = self.points[-POINTS_KEPT].millis
         forget_clouds(self.points)
-
-
-def withdrawals(
-    members: Sequence[ModelFold], head: Callable[[str, int], dict[str, Any]], said: Iterable[OutputEvent]
-) -> list[Withdrawn]:
-    """What folds in step said and has no reason any more, each time once.
-
-    Args:
-        members: the folds.
-        head: the envelope of a kind of event at a time (ms).
-        said: outputs that were said since the reasons may have been lost.
-    """
-    shaken: dict[int, bool] = {}
-    for member in members:
-        for millis, ahead in member.shaken().items():
-            shaken[millis] = shaken.get(millis, False) or ahead
-    again = {(output.kind, to_millis(output.time)) for output in said} if shaken else set()
-    found = []
-    for millis, ahead in sorted(shaken.items()):
-        estimated = any(member.speaks_at(millis) for member in members)
-        # What was not said again this time stands as it did.
-        untouched = not ahead or ("estimate", millis) not in again
-        foreseen = estimated and (untouched or ("forecast", millis) in again)
-        measured = [output for member in members for output in member.unmeasured(millis)]
-        if measured or not foreseen:
-            models = [member.model for member in members]
-            made = withdrawn(head("withdrawn", millis), models, measured, estimated=estimated, foreseen=foreseen)
-            found.append(made)
-    return found
