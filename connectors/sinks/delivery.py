@@ -242,14 +242,15 @@ class Delivery(Generic[Item]):
         while not stop.is_set():
             try:
                 self._standing.refresh()
-                break
             except Unavailable as error:
                 self._said = self._tell(error, self._said)
                 self._wait(max(next(waits), min(error.retry_after, LONGEST_ASKED)), stop)
                 self._set_aside()
-        if self._said:
-            self._goes_on()
-            self._subscription.resume()
+                continue
+            if self._said:
+                self._goes_on()
+                self._subscription.resume()
+            return
 
     def _goes_on(self) -> None:
         self._said = ""

@@ -58,7 +58,7 @@ class Settings(FilterSettings, SmartSettings, env_prefix="DOSETWIN_FHIR_"):
 
     server: str = Field(description="base address of the server, as https://ehr.example/fhir")
     authority: Path | None = Field(None, description="PEM file of the server's authority, if not one of the system's")
-    scope: str = Field("system/*.cruds", description="what the token is to be for, in the words of SMART")
+    scope: str = Field("system/*.cu", description="what the token is to be for, in the words of SMART")
     patient_system: str = Field(
         PATIENTS,
         pattern=r"^(urn:|https?:)\S+$",
