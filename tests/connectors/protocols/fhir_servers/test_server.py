@@ -12,7 +12,7 @@ import pytest
 from starlette.requests import Request
 from starlette.responses import JSONResponse, RedirectResponse, Response
 
-from connectors.listeners.fhir import server as module
+from connectors.protocols.fhir_servers import server as module
 from connectors.protocols.fhir_servers.server import Gone, Server, Unusable, instant_of, safe_address
 from tests.connectors.listeners.fhir.asgi import client_of_tests, served
 from tests.connectors.listeners.fhir.stub import CLOCK, Answer, page, stub
