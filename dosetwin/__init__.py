@@ -19,6 +19,7 @@ from dosetwin.notebook import show_in_notebooks
 
 if TYPE_CHECKING:
     from dosetwin import events
+    from dosetwin.dosing import Advice, Protocol, advise, load_protocol, next_sample, usual_protocol, what_if
     from dosetwin.estimation import Estimates, estimate
     from dosetwin.models import library, load_model
     from dosetwin.records import LeftOutWarning, read_nmtran
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from twin.patient.twin import PatientTwin
 
 __all__ = [
+    "Advice",
     "CalibrationResult",
     "Estimates",
     "ExaminationResult",
@@ -36,18 +38,31 @@ __all__ = [
     "Model",
     "ModelError",
     "PatientTwin",
+    "Protocol",
     "Replay",
+    "advise",
     "estimate",
     "events",
     "library",
     "load_model",
+    "load_protocol",
+    "next_sample",
     "read_nmtran",
     "replay",
     "simulate",
+    "usual_protocol",
     "validate",
+    "what_if",
 ]
 
 _HOMES = {
+    "Advice": "dosetwin.dosing",
+    "Protocol": "dosetwin.dosing",
+    "advise": "dosetwin.dosing",
+    "load_protocol": "dosetwin.dosing",
+    "next_sample": "dosetwin.dosing",
+    "usual_protocol": "dosetwin.dosing",
+    "what_if": "dosetwin.dosing",
     "CalibrationResult": "dosetwin.validating",
     "Estimates": "dosetwin.estimation",
     "ExaminationResult": "dosetwin.validating",

@@ -37,7 +37,7 @@ def test_all_of_it_is_typed() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize(
     "module",
-    ["", "records", "estimation", "events", "models", "replaying", "simulating", "validating"],
+    ["", "records", "estimation", "events", "models", "replaying", "simulating", "validating", "dosing"],
 )
 def test_the_examples_in_docstrings_run(module: str) -> None:
     found = doctest.testmod(importlib.import_module(f"dosetwin.{module}".rstrip(".")))

@@ -42,6 +42,7 @@ class Decision:
         doses: to come that may be moved, in order of time.
         course: all doses of the course that they belong to.
         begun: the course is being given already.
+        since: ms at which it began, or will.
         aims: a target of the drug says how much is wanted; else the plan does.
         note: where the doses come from, if not from a plan.
     """
@@ -51,6 +52,7 @@ class Decision:
     doses: tuple[Upcoming, ...]
     course: tuple[Upcoming, ...]
     begun: bool
+    since: int
     aims: bool
     note: str | None = None
 
@@ -146,7 +148,10 @@ def decision(components: Sequence[Component], now: int, protocol: Protocol) -> t
     if begun:
         what = "rate now" if any(up.running for up in doses) else "rest of the course"
     aims = protocol.target_of(model) is not None
-    return Decision(what, drug, doses, course, begun, aims, note), tuple(futures)
+    given = components[0].timeline.delivered.get(drug, Delivered())
+    starts = [at for at in given.starts(gap) if at <= now]
+    since = starts[-1] if begun and starts else course[0].step.start_ms
+    return Decision(what, drug, doses, course, begun, since, aims, note), tuple(futures)
 
 
 def _past(component: Component, now: int, drug: str) -> tuple[PlanStep, ...]:

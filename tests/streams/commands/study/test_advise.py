@@ -1,0 +1,61 @@
+"""``dosetwin advise`` on a record: a table or JSON, a figure, and arguments that are refused with their mend."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from streams.commands.study.advise import app
+from tests.twin.bedside import clock, dose, plan
+from twin.events import encode
+
+MODEL = ["--model", "carboplatin_zandvliet2008", "--particles", "100"]
+
+
+@pytest.fixture
+def record(tmp_path: Path) -> Path:
+    file = tmp_path / "events.ndjson"
+    order = {"drug": "carboplatin"}
+    events = [plan(-1.0, (504.0, 490.0, 1.0), **order), dose(0.0, 490.0, 1.0, **order), clock(24.0)]
+    file.write_bytes(b"".join(encode(event) + b"\n" for event in events))
+    return file
+
+
+def test_a_record_is_advised_on_with_branches_and_a_figure(record: Path) -> None:
+    figure = record.with_suffix(".png")
+    found = CliRunner().invoke(app, [str(record), *MODEL, "--branch", "delay all 7 d", "--plot", str(figure)])
+    assert found.exit_code == 0, found.output
+    assert "advised" in found.stdout
+    assert "delay all 7 d" in found.stdout
+    assert figure.read_bytes().startswith(b"\x89PNG")
+
+
+def test_the_same_record_gives_the_same_json(record: Path) -> None:
+    said = [CliRunner().invoke(app, [str(record), *MODEL, "--json"]).stdout for _ in range(2)]
+    assert said[0] == said[1]
+    assert json.loads(said[0])["decision"] == "next dose"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--branch", "stop"], "the drug is missing"),
+        (["--at", "yesterday"], "is no time with its offset"),
+        (["--patient", "P-9"], "the files hold nothing of this patient"),
+    ],
+)
+def test_what_cannot_be_used_is_said_in_one_line(record: Path, arguments: list[str], said: str) -> None:
+    found = CliRunner().invoke(app, [str(record), *MODEL, *arguments])
+    assert found.exit_code == 2
+    assert said in found.stderr
+
+
+def test_a_protocol_that_does_not_fit_the_model_is_refused(record: Path) -> None:
+    protocol = record.with_suffix(".toml")
+    protocol.write_text('id = "other"\ntitle = "Other"\ndrug = "busulfan"\nassumed = "a test"\n')
+    found = CliRunner().invoke(app, [str(record), *MODEL, "--protocol", str(protocol)])
+    assert found.exit_code == 2
+    assert "'busulfan' is no drug of carboplatin_zandvliet2008" in found.stderr
