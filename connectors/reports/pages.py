@@ -26,4 +26,5 @@ def _environment() -> Environment:
     environment.filters["percent"] = lambda share: f"{100 * share:.1f}".removesuffix(".0") + " %"
     environment.filters["g"] = number
     environment.filters["unit"] = unit
+    environment.filters["figure"] = lambda value: "–" if value is None or value != value else number(value, 3)
     return environment

@@ -50,6 +50,9 @@ SHARE_OF_ONES = 0.2
 LLOQ = 0.005
 """Lower limit of quantification of drug levels, mg/L (assumed; the assays behind the models have 0.0055 and lower)."""
 
+UNPLANNED_MS = 5 * DAY_MS
+"""How long after a planned infusion one runs that nobody planned (assumed)."""
+
 GRID_MS = HOUR_MS // 2
 """Spacing of the true trajectory."""
 
@@ -237,12 +240,15 @@ PERSON, TREATMENT, SPECIMENS, RESULTS, PUMP, VITALS, TOTALS, GAPS, CUFF = range(
 """Purposes of `WardPatient.rng`."""
 
 
-def draw_patient(model: Model, index: int, seed: int, admitted: int, days: float, ward: str) -> WardPatient:
+def draw_patient(
+    model: Model, index: int, seed: int, admitted: int, days: float, ward: str, scenario: Scenario | None = None
+) -> WardPatient:
     """Patient number ``index`` of a ward: the same for the same arguments.
 
     Args:
         admitted: ms of admission; the patient stays ``days`` days.
         ward: the first part of the patient's id.
+        scenario: of one infusion; by default the one whose turn it is.
 
     Raises:
         ValueError: the model has no regimen to treat a patient with, though its drugs do something.
@@ -255,7 +261,8 @@ def draw_patient(model: Model, index: int, seed: int, admitted: int, days: float
     covariates = {c.name: _covariate(c, rng) for c in model.covariates}
     discharged = admitted + round(days * DAY_MS)
     orders = _orders(model, covariates, admitted, discharged)
-    infusions, given = _treatment(orders, index, np.random.default_rng([seed, index, TREATMENT]))
+    turn = ROTA[(index + index // len(ROTA)) % len(ROTA)]  # shifts each round, so that every model meets every scenario
+    infusions, given = _treatment(orders, scenario or turn, np.random.default_rng([seed, index, TREATMENT]))
     specimens = _specimens(model, admitted, discharged, orders, np.random.default_rng([seed, index, SPECIMENS]))
     return WardPatient(
         id=f"{ward}-{index + 1:03d}",
@@ -304,20 +311,26 @@ def _amount(regimen: RegimenSpec, covariates: dict[str, float]) -> float:
     return float(round(amount)) if amount >= 20 else float(f"{amount:.3g}")
 
 
-def _treatment(orders: Orders, index: int, rng: np.random.Generator) -> tuple[tuple[Infusion, ...], tuple[Given, ...]]:
-    """What becomes of the orders. One infusion of each patient meets the scenario whose turn it is."""
+def _treatment(
+    orders: Orders, turn: Scenario, rng: np.random.Generator
+) -> tuple[tuple[Infusion, ...], tuple[Given, ...]]:
+    """What becomes of the orders. One infusion of each patient meets the scenario whose ``turn`` it is; one that nobody
+    planned is half of that again, days later."""
     by_pump = [
         (drug, dose)
         for drug, (route, doses) in orders.items()
         for dose in doses
         if route == "iv" and dose.hours >= PUMP_HOURS
     ]
-    turn = ROTA[(index + index // len(ROTA)) % len(ROTA)]  # shifts each round, so that every model meets every scenario
     struck = 0 if rng.random() < 0.75 else int(rng.integers(max(1, len(by_pump))))
+    ordered: Scenario = "as_ordered" if turn == "unplanned" else turn
     infusions = tuple(
-        infuse(drug, dose.time, dose.amount, dose.hours, turn if number == struck else "as_ordered", rng)
+        infuse(drug, dose.time, dose.amount, dose.hours, ordered if number == struck else "as_ordered", rng)
         for number, (drug, dose) in enumerate(by_pump)
     )
+    if turn == "unplanned" and by_pump:
+        drug, dose = by_pump[struck]
+        infusions += (infuse(drug, dose.time + UNPLANNED_MS, dose.amount / 2, dose.hours, turn, rng),)
     given = []
     for drug, (route, doses) in orders.items():
         for dose in doses:

@@ -18,18 +18,29 @@ import numpy as np
 from twin.clock import HOUR_MS, MINUTE_MS
 
 Scenario = Literal[
-    "as_ordered", "occlusion", "silence", "misprogrammed", "overdose", "leak", "early_end", "rate_change"
+    "as_ordered",
+    "occlusion",
+    "silence",
+    "misprogrammed",
+    "tenfold",
+    "overdose",
+    "leak",
+    "early_end",
+    "rate_change",
+    "unplanned",
 ]
 """What happens to an infusion.
 
 ``occlusion``: alarm and stop, later resumed until the bag is empty. ``silence``: delivery goes on, the pump is not
-heard. ``misprogrammed``: the bag runs at 2 or 10 times the rate. ``overdose``: twice the amount over the ordered time.
-``leak``: the flow falls and the pump is stopped at the ordered end with drug left. ``early_end``: stopped by a
-clinician with drug left. ``rate_change``: a clinician changes the rate; the bag is emptied.
+heard. ``misprogrammed``: the bag runs at 2 or 10 times the rate; ``tenfold``: at 10 times. ``overdose``: twice the
+amount over the ordered time. ``leak``: the flow falls and the pump is stopped at the ordered end with drug left.
+``early_end``: stopped by a clinician with drug left. ``rate_change``: a clinician changes the rate; the bag is emptied.
+``unplanned``: nobody ordered it.
 """
 
 SCENARIOS: tuple[Scenario, ...] = (
-    "as_ordered", "occlusion", "silence", "misprogrammed", "overdose", "leak", "early_end", "rate_change"
+    "as_ordered", "occlusion", "silence", "misprogrammed", "tenfold", "overdose", "leak", "early_end", "rate_change",
+    "unplanned",
 )  # fmt: skip
 
 PUMP_ERROR = 0.02
@@ -155,8 +166,12 @@ def infuse(
             segments = [running(start, programmed)]
             begin = at(0.2, 0.5)
             happened = silent = (begin, begin + round(rng.uniform(0.3, 0.45) * length))
-        case "misprogrammed":
-            factor = 10.0 if hours >= FAST_DURATION_HOURS and rng.random() < 0.5 else 2.0
+        case "unplanned":
+            segments = [running(start, programmed)]
+            happened = (start, segments[0].end)
+        case "misprogrammed" | "tenfold":
+            possible = hours >= FAST_DURATION_HOURS and scenario == "misprogrammed"
+            factor = 10.0 if scenario == "tenfold" or (possible and rng.random() < 0.5) else 2.0
             segments = [running(start, factor * programmed)]
             happened = (start, segments[0].end)
         case "overdose":

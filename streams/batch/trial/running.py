@@ -1,0 +1,143 @@
+"""A trial on all cores: a task is one patient; what comes out does not depend on how many processes there are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from dataclasses import asdict, dataclass
+from functools import lru_cache
+from pathlib import Path
+
+from streams.batch.process_pool import in_processes, model_of
+from streams.batch.trial.following import FollowedPatient, follow
+from streams.batch.trial.patients import TrialPlan, virtual_patient
+from twin.model.spec import Model
+from twin.modelfile.reader import content_of, read_model
+from twin.trial.figures import Worth, worth
+from twin.trial.population import Departure
+from twin.trial.pump_faults import AsPlanned, FaultFound, as_planned, faults_found
+from twin.trial.reliability import Reliability, reliability
+
+
+@dataclass(frozen=True)
+class TrialReport:
+    """What a trial found.
+
+    Attributes:
+        model: id of the model believed in; ``model_hash`` of it with the trial's cadence.
+        settings: of the trial, as they were told.
+        worths: the twin's warnings first, then the plain rules'.
+        failed: patients that could not be followed, with the reason.
+    """
+
+    model: str
+    model_hash: str
+    title: str
+    settings: dict[str, object]
+    patients: int
+    patient_days: float
+    worths: tuple[Worth, ...]
+    reliability: tuple[Reliability, ...]
+    faults: tuple[FaultFound, ...]
+    planned: AsPlanned
+    alerts: dict[str, int]
+    failed: tuple[tuple[str, str], ...]
+
+
+def run(plan: TrialPlan, model: Model, jobs: int, done: Callable[[int], None]) -> TrialReport:
+    """Follow every patient of the plan.
+
+    Args:
+        jobs: worker processes; with none it is done here.
+        done: is told how many patients have been followed.
+
+    Raises:
+        ModelError: the true model cannot be made.
+        ValueError: nobody could be followed.
+        WorkerLost: a worker process was killed.
+    """
+    plan.departure.of(model_of(*plan.truth))
+    tasks = [(plan, model.text, model.id, index) for index in range(plan.patients)]
+    found: list[FollowedPatient] = []
+    failed: list[tuple[str, str]] = []
+    with closing(in_processes(_follow_one, tasks, jobs)) as results:
+        for finished, (index, followed) in enumerate(results, start=1):
+            if isinstance(followed, str):
+                failed.append((f"patient {index}", followed))
+            else:
+                found.append(followed)
+            done(finished)
+    if not found:
+        raise ValueError(f"no patient could be followed; the first: {failed[0][1]}")
+    found.sort(key=lambda one: one.patient_id)
+    return report(plan, model, found, tuple(sorted(failed)))
+
+
+def report(
+    plan: TrialPlan, model: Model, found: Sequence[FollowedPatient], failed: tuple[tuple[str, str], ...] = ()
+) -> TrialReport:
+    """The figures of patients that were followed (at least one)."""
+    names = dict.fromkeys(name for one in found for name in one.warned)
+    pumped = [one.pumped for one in found if one.pumped is not None]
+    rules = sorted({rule for one in found for rule in one.alerts})
+    settings = asdict(plan) | {"truth": plan.truth[1]}
+    return TrialReport(
+        model.id,
+        believed(model, plan).hash,
+        model.title,
+        settings,
+        len(found),
+        plan.days * len(found),
+        tuple(worth(name, [one.warned[name] for one in found]) for name in names),
+        reliability(stated for one in found for stated in one.stated),
+        faults_found(pumped),
+        as_planned(pumped),
+        {rule: sum(one.alerts.get(rule, 0) for one in found) for rule in rules},
+        failed,
+    )
+
+
+def believed(model: Model, plan: TrialPlan) -> Model:
+    """The model of the twins: the library's own, with the trial's time between two estimates."""
+    if plan.estimate_hours is None:
+        return model
+    content = content_of(model.text, model.id)
+    hours = {"min": 60.0, "h": 1.0, "d": 1.0 / 24.0}[model.time_unit]
+    content["cadence"]["estimate"] = plan.estimate_hours * hours
+    return read_model(content, model.text, model.id)
+
+
+def publish(found: TrialReport, page: str, out: Path) -> None:
+    """Write ``trial.json`` and ``trial.html`` into the folder ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / "trial.json").write_text(json.dumps(known(asdict(found)), indent=1, allow_nan=False) + "\n", "utf-8")
+    (out / "trial.html").write_text(page, encoding="utf-8")
+
+
+def known(value: object) -> object:
+    """A value as JSON has it: what is not a number (nothing to make it of) is null."""
+    if isinstance(value, dict):
+        return {key: known(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [known(each) for each in value]
+    return None if isinstance(value, float) and value != value else value
+
+
+def _follow_one(plan: TrialPlan, text: str, model_id: str, index: int) -> tuple[int, FollowedPatient | str]:
+    """Follow one patient; runs in a worker process. What goes wrong with a patient is a result too."""
+    try:
+        truth = _true_model(plan.departure, *plan.truth)
+        return index, follow(plan, _believed(text, model_id, plan), virtual_patient(plan, truth, index))
+    except Exception as error:  # one patient must not take the others' results with it
+        return index, f"{type(error).__name__}: {error}"
+
+
+@lru_cache(maxsize=4)
+def _true_model(departure: Departure, text: str, model_id: str) -> Model:
+    return departure.of(model_of(text, model_id))
+
+
+@lru_cache(maxsize=4)
+def _believed(text: str, model_id: str, plan: TrialPlan) -> Model:
+    return believed(model_of(text, model_id), plan)

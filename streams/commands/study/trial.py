@@ -1,0 +1,162 @@
+"""``dosetwin trial``: what are the alerts and probabilities of a model's twins worth, on a simulated ward?
+
+Virtual patients are drawn from a true model, which may depart on purpose from the one the twins believe in, and told to
+twins as on Kafka. Results are ``trial.json`` and a page ``trial.html``. The exit code is 2 when the arguments cannot be
+used, 3 when a patient could not be followed.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.terminal.options import examples
+
+if TYPE_CHECKING:
+    from streams.batch.trial.running import TrialReport
+    from twin.model.spec import Model
+
+app = typer.Typer()
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin trial docetaxel_ozawa2007 --patients 100 --estimate-hours 6",
+        "dosetwin trial docetaxel_ozawa2007 --factor Slope=1.25 --factor MTT=1.1 --tails 4 --missing 0.2",
+    )
+)
+def trial(
+    model: Annotated[str, typer.Argument(help="id or file of the model that the twins believe in")],
+    truth: Annotated[str | None, typer.Option(help="id or file of the true model; by default the same")] = None,
+    factor: Annotated[
+        list[str] | None, typer.Option(help="NAME=X: the true value of a parameter is X times the model's; repeatable")
+    ] = None,
+    occasion: Annotated[
+        list[str] | None, typer.Option(help="NAME=CV: how a parameter truly varies from course to course; repeatable")
+    ] = None,
+    tails: Annotated[
+        float | None, typer.Option(min=2.1, help="true residuals of counts are Student-t with these degrees of freedom")
+    ] = None,
+    count_days: Annotated[float, typer.Option(min=0.25, max=30, help="days from one count to the next")] = 1.0,
+    missing: Annotated[float, typer.Option(min=0, max=0.95, help="share of the samples that were never taken")] = 0.1,
+    faults: Annotated[float, typer.Option(min=0, max=1, help="share of patients with a planted pump fault")] = 0.2,
+    patients: Annotated[int, typer.Option(min=1, max=100_000, help="virtual patients")] = 100,
+    days: Annotated[float, typer.Option(min=1, max=365, help="that each is watched")] = 42,
+    seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same patients")] = 1,
+    particles: Annotated[
+        int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
+    ] = 1000,
+    estimate_hours: Annotated[
+        float | None, typer.Option(min=0.25, max=48, help="between two estimates; by default as the model file has it")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier run are replaced")] = Path(
+        "trial"
+    ),
+    jobs: Annotated[
+        int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
+    ] = None,
+) -> None:
+    """What are a twin's alerts and probabilities worth? Virtual patients tell, beside plain rules."""
+    from connectors.reports.trial import trial_page
+    from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.process_pool import cores, prepare
+    from streams.batch.trial.patients import TrialPlan
+    from streams.batch.trial.running import publish, run
+    from streams.terminal.progress import progress
+    from twin.modelfile.library import load_model
+    from twin.trial.population import Departure
+
+    with usable_arguments():
+        if out.exists() and not out.is_dir():
+            raise CaseError(f"--out {out} is a file; name a folder")
+        chosen = load_model(model)
+        true = load_model(truth) if truth else chosen
+        _check_pair(chosen, true)
+        departure = Departure(_pairs("--factor", factor), _pairs("--occasion", occasion), tails)
+        plan = TrialPlan(
+            (true.text, true.id),
+            departure,
+            patients,
+            seed,
+            days,
+            count_days,
+            missing,
+            faults,
+            particles,
+            estimate_hours,
+        )
+        departure.of(true)
+        processes = min(jobs or cores(), patients)
+        prepare([chosen], processes)
+    with ended_plainly(), usable_arguments(), progress("trial", "patients", patients) as done:
+        try:
+            found = run(plan, chosen, processes, done)
+        except ValueError as error:
+            raise CaseError(str(error)) from None
+        publish(found, trial_page(found), out)
+    for line in lines_of(found):
+        typer.echo(line)
+    for who, why in found.failed:
+        typer.echo(f"{who}: {why}", err=True)
+    typer.echo(f"page: {out / 'trial.html'}", err=True)
+    raise typer.Exit(LEFT_OUT if found.failed else 0)
+
+
+def lines_of(found: TrialReport) -> list[str]:
+    """The figures as text."""
+    lines = [f"{found.patients} patients, {found.patient_days:g} patient-days"]
+    for one in found.worths:
+        lines.append(f"{one.name}: {one.events} events, {one.claims} alerts")
+        lines += [f"  {m.name:30} {m.value:8.3g}   {m.low:.3g} to {m.high:.3g}" for m in one.measures]
+    for each in found.reliability:
+        outside = [f"{100 * b.stated:.0f} % came {100 * b.came:.0f} %" for b in each.bins if not b.held]
+        verdict = "within its band" if each.held else f"OUTSIDE its band ({'; '.join(outside)})"
+        lines.append(f"{each.what}: {verdict}, Brier {each.brier:.3f}")
+    for fault in found.faults:
+        slow = "" if fault.slowest_minutes is None else f", within {fault.slowest_minutes:.3g} min of event time"
+        lines.append(f"pump fault {fault.fault}: {fault.found} of {fault.planted} found{slow}")
+    planned = found.planned
+    false = sum(count for _, count in planned.false_alerts)
+    lines.append(f"pumps as planned: {false} delivery alerts in {planned.patient_days:g} patient-days")
+    return lines
+
+
+def _check_pair(model: Model, truth: Model) -> None:
+    """What is measured and known of the true patients must mean something to the twin's model."""
+    from streams.batch.cases import CaseError
+
+    for what, believed, real in (
+        ("covariates", {c.name for c in model.covariates}, {c.name for c in truth.covariates}),
+        ("drugs", set(model.drugs), set(truth.drugs)),
+    ):
+        if not real <= believed:
+            strange = ", ".join(sorted(real - believed))
+            raise CaseError(f"--truth {truth.id} has {what} {strange}, which {model.id} has not")
+    outputs = {output.name for output in truth.outputs}
+    for toxicity in model.toxicities:
+        if toxicity.output not in outputs:
+            raise CaseError(f"--truth {truth.id} has no output {toxicity.output}, which {model.id} warns of")
+
+
+def _pairs(option: str, given: list[str] | None) -> tuple[tuple[str, float], ...]:
+    """``NAME=NUMBER`` as pairs.
+
+    Raises:
+        CaseError: it is none.
+    """
+    from streams.batch.cases import CaseError
+
+    found = []
+    for text in given or []:
+        name, _, number = text.partition("=")
+        try:
+            value = float(number)
+        except ValueError:
+            value = 0.0
+        if not name or not 0 < value < float("inf"):
+            raise CaseError(f"{option} {text}: write NAME=NUMBER, the number above 0, as Slope=1.25")
+        found.append((name, value))
+    return tuple(found)

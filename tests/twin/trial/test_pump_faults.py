@@ -1,0 +1,33 @@
+"""Faults of pumps: found when, and nothing said of pumps that did as planned."""
+
+from __future__ import annotations
+
+from twin.clock import MINUTE_MS
+from twin.trial.pump_faults import Pumped, Raised, as_planned, faults_found
+
+OVER = "delivery.overinfusion"
+
+
+def raised(minutes: float, heard: float) -> Raised:
+    return Raised(OVER, round(minutes * MINUTE_MS), round(heard * MINUTE_MS))
+
+
+def test_a_fault_is_found_by_the_first_alert_after_its_beginning_and_the_slowest_is_told() -> None:
+    since = 100 * MINUTE_MS
+    pumped = [
+        Pumped("tenfold", since, (raised(90, 91), raised(101, 103), raised(100.5, 104)), 10.0),
+        Pumped("tenfold", since, (raised(100, 110),), 10.0),
+        Pumped("tenfold", since, (raised(90, 91),), 10.0),
+        Pumped(None, None, (), 10.0),
+    ]
+    (found,) = faults_found(pumped)
+    assert (found.planted, found.found, found.rules) == (3, 2, (OVER,))
+    assert (found.slowest_minutes, found.slowest_heard_minutes) == (1.0, 10.0)
+
+
+def test_every_alert_about_a_pump_that_did_as_planned_is_false() -> None:
+    pumped = [Pumped(None, None, (raised(1, 1), raised(2, 2)), 5.0), Pumped(None, None, (), 7.0)]
+    found = as_planned([*pumped, Pumped("leak", 0, (raised(3, 3),), 9.0)])
+    assert (found.patients, found.patient_days, found.false_alerts) == (2, 12.0, ((OVER, 2),))
+    assert as_planned([]).false_alerts == ()
+    assert faults_found(pumped) == ()

@@ -1,0 +1,83 @@
+"""Were faults of pumps found, and was nothing said of pumps that did as planned?
+
+A fault is **found** when an alert about delivery is raised at or after its beginning; how long that took is told twice:
+by event time (the alert's own time) and by the moment it was heard. Of a pump that did as planned every alert about
+delivery is false.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from twin.clock import MINUTE_MS
+
+
+@dataclass(frozen=True)
+class Raised:
+    """An alert about delivery: its ``rule``, the ms of its event time and at which it was first ``heard``."""
+
+    rule: str
+    millis: int
+    heard: int
+
+
+@dataclass(frozen=True)
+class Pumped:
+    """One patient's pump: the ``fault`` that began at ``since`` (ms), or none; what was raised; days of watch."""
+
+    fault: str | None
+    since: int | None
+    alerts: tuple[Raised, ...]
+    days: float
+
+
+@dataclass(frozen=True)
+class FaultFound:
+    """One kind of fault: how many were planted and found, by which rules, and the longest minutes it took."""
+
+    fault: str
+    planted: int
+    found: int
+    rules: tuple[str, ...]
+    slowest_minutes: float | None
+    slowest_heard_minutes: float | None
+
+
+@dataclass(frozen=True)
+class AsPlanned:
+    """Pumps that did as planned: their days, and the false alerts by rule."""
+
+    patients: int
+    patient_days: float
+    false_alerts: tuple[tuple[str, int], ...]
+
+
+def faults_found(pumped: Sequence[Pumped]) -> tuple[FaultFound, ...]:
+    """Every kind of fault by its name."""
+    kinds = sorted({one.fault for one in pumped if one.fault is not None})
+    return tuple(_found(kind, [one for one in pumped if one.fault == kind]) for kind in kinds)
+
+
+def _found(kind: str, pumped: Sequence[Pumped]) -> FaultFound:
+    first: list[tuple[Raised, int]] = []
+    for one in pumped:
+        assert one.since is not None, "a fault has a beginning"
+        after = [alert for alert in one.alerts if alert.millis >= one.since]
+        if after:
+            first.append((min(after, key=lambda alert: alert.heard), one.since))
+    rules = tuple(sorted({alert.rule for alert, _ in first}))
+    said = [(alert.millis - since) / MINUTE_MS for alert, since in first]
+    heard = [(alert.heard - since) / MINUTE_MS for alert, since in first]
+    return FaultFound(kind, len(pumped), len(first), rules, max(said, default=None), max(heard, default=None))
+
+
+def as_planned(pumped: Sequence[Pumped]) -> AsPlanned:
+    """Of pumps without a fault."""
+    sound = [one for one in pumped if one.fault is None]
+    rules = [alert.rule for one in sound for alert in one.alerts]
+    return AsPlanned(
+        len(sound),
+        sum(one.days for one in sound),
+        tuple((rule, rules.count(rule)) for rule in sorted(set(rules))),
+    )
