@@ -7,6 +7,7 @@ history alone, so the alerts are too. Every number comes with its unit; times ar
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
@@ -95,6 +96,67 @@ class ToxicityView:
 
 
 @dataclass(frozen=True, slots=True)
+class CounterView:
+    """Two readings of a pump's counter between which it ``counted`` another amount (mg) than its rates ``said``."""
+
+    device: str
+    drug: str
+    since_ms: int
+    until_ms: int
+    said: float
+    counted: float
+
+
+@dataclass(frozen=True, slots=True)
+class RunningView:
+    """A pump that delivers a ``drug``, by its own last word; ``bound`` says whether it is bound to the patient.
+
+    ``None`` where nobody ever said that it was bound, or released.
+    """
+
+    device: str
+    drug: str
+    since_ms: int
+    bound: bool | None
+
+
+@dataclass(frozen=True, slots=True)
+class LevelView:
+    """The level of a drug some hours after the beginning of its course, as it is foreseen, or is now."""
+
+    output: str
+    drug: str
+    unit: str
+    begun_ms: int
+    hours: float
+    infused_hours: float
+    """How long the course runs, as delivered and planned."""
+    quantiles: tuple[float, ...]
+    """At evenly spaced probabilities from 0 to 1."""
+
+    def above(self, limit: float) -> float:
+        """The probability that the level is above a limit."""
+        last = len(self.quantiles) - 1
+        at = bisect_left(self.quantiles, limit)
+        if at == 0:
+            return 1.0
+        if at > last:
+            return 0.0
+        low, high = self.quantiles[at - 1 : at + 1]
+        return 1.0 - (at - 1 + (limit - low) / (high - low)) / last
+
+
+@dataclass(frozen=True, slots=True)
+class KidneyView:
+    """Serum creatinine as it was last reported, and before: the lowest of the week before ``millis``."""
+
+    now: float
+    before: float
+    unit: str
+    reported_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class SurpriseView:
     """How far the patient's data contradict the ``model`` (`twin.alerts.misfit`), and how the last of them was missed.
 
@@ -121,6 +183,13 @@ class Snapshot:
     toxicities: tuple[ToxicityView, ...] = ()
     devices: tuple[DeviceView, ...] = ()
     surprise: SurpriseView | None = None
+    counter: CounterView | None = None
+    """The newest stretch in which a counter and the rates disagree, while it matters."""
+    running: tuple[RunningView, ...] = ()
+    levels: tuple[LevelView, ...] = ()
+    kidney: KidneyView | None = None
+    particles: int = 0
+    """Particles behind every probability, of which ``ess`` count; 0 where nobody says."""
     drug: str = ""
     """The drug under study."""
     ordered: Mapping[str, tuple[str, str]] = field(default_factory=dict)

@@ -291,6 +291,8 @@ class AverageFold:
                 exposure_view(window, exposure, alone[0].time_ms) for window, exposure in exposures(members)
             ),
             toxicities=self._toxicities(members, alone, foreseen),
+            particles=sum(one.particles for one in alone),
+            levels=alone[0].levels if len(alone) == 1 else (),
             surprise=self._surprise(evidence),
         )
 

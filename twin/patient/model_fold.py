@@ -337,6 +337,7 @@ class ModelFold:
             ahead=ahead,
             foreseen=before.foreseen,
             evidence=evidence,
+            mismatch=mismatch,
         )
         snapshot = reading.snapshot
         book, moved = self._judged(before.book, snapshot)

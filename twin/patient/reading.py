@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.alerts.misfit import Evidence
-from twin.alerts.snapshot import DeliveryView, ExposureView, Snapshot, SurpriseView
+from twin.alerts.snapshot import CounterView, DeliveryView, ExposureView, Snapshot, SurpriseView
 from twin.arrays import Floats
 from twin.clock import HOUR_MS, UNIT_MS
 from twin.events import (
@@ -33,6 +33,8 @@ from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
 from twin.patient.accounts.view import Exposed, View, mixed
+from twin.patient.ahead.bedside import kidney_of, running_pumps
+from twin.patient.ahead.levels import level_view, lines_ahead
 from twin.patient.ahead.toxicities import (
     Now,
     Since,
@@ -59,6 +61,7 @@ from twin.solver.exposure_end import Window, windows
 from twin.solver.linear_system import individual_parameters
 from twin.timeline.delivery import Delivered
 from twin.timeline.planned_future import extended
+from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Segment
@@ -112,6 +115,7 @@ class Reader:
         ahead: bool,
         foreseen: tuple[ToxicityAhead, ...],
         evidence: Evidence,
+        mismatch: Mismatch | None = None,
     ) -> Reading:
         """Read the belief at ``millis``; with ``ahead`` also forecast, else what was ``foreseen`` last still stands.
 
@@ -144,7 +148,15 @@ class Reader:
         seen = standings[0].timeline.observations[: standings[0].position.belief.observations]
         snapshot = self._snapshot(standings, share, history, orders, millis, exposures, view)
         toxicities = views_of(foreseen, self._model, now, seen, millis)
-        snapshot = replace(snapshot, surprise=self._surprise(evidence), toxicities=toxicities)
+        snapshot = replace(
+            snapshot,
+            surprise=self._surprise(evidence),
+            toxicities=toxicities,
+            counter=None if mismatch is None or mismatch.until > millis else CounterView(*mismatch),
+            levels=tuple(level_view(line, self._model, values, view.weight) for line, values in view.levels),
+            kidney=kidney_of(self._model, orders, millis),
+            particles=len(view.weight),
+        )
         return Reading(estimate, forecast, snapshot, foreseen, view)
 
     def _toxic_now(self, view: View, estimate: Estimate) -> dict[str, Now]:
@@ -168,7 +180,8 @@ class Reader:
         open_windows = windows(kernel, timeline, future, plan, millis)
         times = forecast_times(millis, self._trunk.rhythm.horizon) if ahead else np.array([millis], dtype=np.int64)
         ends = {window.end for window in open_windows if window.end is not None and window.ahead is future}
-        marks = np.union1d(times, np.array(sorted(ends), dtype=np.int64))
+        lines = lines_ahead(self._model, future.delivered.get(self._model.drug), self._gap(self._model.drug), millis)
+        marks = np.union1d(times, np.array(sorted({*ends, *(line.millis for line in lines)}), dtype=np.int64))
         out = self._trunk.look(position, future, marks)
         times = times if ahead else times[:0]
         along = out[np.searchsorted(marks, times), : len(self._model.outputs)]
@@ -180,7 +193,13 @@ class Reader:
             times,
             along,
             tuple(ahead_of(toxicity, self._model, times, along, since) for toxicity in watched),
+            tuple((line, out[int(np.searchsorted(marks, line.millis)), line.output]) for line in lines),
         )
+
+    def _gap(self, drug: str) -> int:
+        """Time without delivery (ms) that parts one course of a drug from another."""
+        gaps = {target.drug: round(target.course_gap * self._unit) for target in self._model.targets}
+        return gaps.get(drug, COURSE_GAP_MS)
 
     def _exposed(
         self,
@@ -288,6 +307,7 @@ class Reader:
                 for one, exposure in zip(view.exposures, exposures, strict=True)
             ),
             devices=orders.devices(history.contact, millis),
+            running=running_pumps(orders, history, millis),
             drug=self._model.drug,
             ordered=orders.ordered(millis),
         )
@@ -295,10 +315,9 @@ class Reader:
     def _delivery(
         self, standings: Sequence[Standing], share: Sequence[float], history: History, orders: Orders, millis: int
     ) -> tuple[DeliveryView, ...]:
-        gaps = {target.drug: round(target.course_gap * self._unit) for target in self._model.targets}
         views = []
         for drug, source in standings[0].timeline.delivered.items():
-            begun = [m for m in source.starts(gaps.get(drug, COURSE_GAP_MS)) if m <= millis]
+            begun = [m for m in source.starts(self._gap(drug)) if m <= millis]
             views.append(
                 DeliveryView(
                     drug=drug,

@@ -6,9 +6,21 @@ from bisect import bisect_right
 from dataclasses import dataclass
 
 from twin.clock import HOUR_MS
-from twin.events import DeviceAssociation, DoseGiven, PlannedDose, PumpDelivery, RegimenPlanned, to_millis
+from twin.events import (
+    Covariate,
+    DeviceAssociation,
+    DoseGiven,
+    LabResult,
+    PlannedDose,
+    PumpDelivery,
+    RegimenPlanned,
+    to_millis,
+)
 from twin.record.contact import DeviceContact
 from twin.record.history import History
+
+CREATININE = "creatinine"
+"""What models and reports call it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +60,8 @@ class Orders:
         self._plan_times: list[int] = []
         self._bindings: list[tuple[int, DeviceAssociation]] = []
         self._spoken: dict[str, list[int]] = {}
+        self._words: dict[str, list[tuple[int, str, bool]]] = {}
+        self._creatinine: list[tuple[int, float]] = []
         for millis, fact in history.effective():
             if type(fact) is DoseGiven:  # by far the most, over years
                 continue
@@ -56,8 +70,14 @@ class Orders:
                 self._plan_times.append(millis)
             elif isinstance(fact, DeviceAssociation):
                 self._bindings.append((millis, fact))
+            elif isinstance(fact, Covariate | LabResult):
+                name = fact.name if isinstance(fact, Covariate) else fact.analyte
+                if name == CREATININE and fact.value is not None:
+                    self._creatinine.append((millis, fact.value.value))
             elif isinstance(fact, PumpDelivery):
                 self._spoken.setdefault(fact.drug, []).append(millis)
+                delivers = fact.delivery_status != "not-delivering" and fact.rate.value > 0
+                self._words.setdefault(fact.device_id, []).append((millis, fact.drug, delivers))
         known: dict[str, tuple[PlanStep, ...]] = {} if before is None else before._reported
         self._reported: dict[str, tuple[PlanStep, ...]] = {
             order.event_id: known.get(order.event_id) or _steps_of(order) for order in self._orders
@@ -113,6 +133,19 @@ class Orders:
                 )
             )
         return tuple(views)
+
+    def running(self, millis: int) -> tuple[tuple[str, str, int], ...]:
+        """Pumps that deliver by their own last word, sorted: each with the drug, and since when (ms)."""
+        found = []
+        for device, words in sorted(self._words.items()):
+            said = words[: bisect_right(words, millis, key=lambda word: word[0])]
+            if said and said[-1][2]:
+                found.append((device, said[-1][1], said[-1][0]))
+        return tuple(found)
+
+    def creatinine(self, millis: int) -> list[tuple[int, float]]:
+        """Creatinine as it was reported by ``millis``, in the unit of the model, with when (ms)."""
+        return self._creatinine[: bisect_right(self._creatinine, millis, key=lambda told: told[0])]
 
     def _add_plan(self, millis: int, order: RegimenPlanned) -> None:
         """Add the plan as it stands after an order."""

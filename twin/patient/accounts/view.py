@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.filter.quantiles import pooled
+from twin.patient.ahead.levels import Line, mixed_levels
 from twin.patient.ahead.toxicities import Ahead
 from twin.solver.exposure_end import Window
 
@@ -33,6 +34,7 @@ class View:
         exposures: of each target whose course has begun.
         times, along: (T,) ms and outputs (T, O, N) ahead; none without a forecast.
         toxicities: each toxicity of the model ahead; none without a forecast.
+        levels: of (N,) at each hour at which a line is drawn.
     """
 
     weight: Floats
@@ -41,6 +43,7 @@ class View:
     times: NDArray[np.int64]
     along: Floats
     toxicities: tuple[Ahead, ...]
+    levels: tuple[tuple[Line, Floats], ...] = ()
 
 
 def mixed(views: Sequence[View], share: Sequence[float]) -> View:
@@ -59,6 +62,7 @@ def mixed(views: Sequence[View], share: Sequence[float]) -> View:
         views[0].times,
         together([view.along for view in views]),
         tuple(_ahead(alike, together) for alike in zip(*(view.toxicities for view in views), strict=True)),
+        tuple((line, together(values)) for line, values in mixed_levels([view.levels for view in views])),
     )
 
 

@@ -10,10 +10,22 @@ from pathlib import Path
 import pytest
 
 from tests.plugins import install
-from tests.twin.alerts.rules.views import NEUTROPENIA, by, delivery, device, exposure, nadir, states, surprise, toxic
+from tests.twin.alerts.rules.views import (
+    NEUTROPENIA,
+    by,
+    delivery,
+    device,
+    exposure,
+    level,
+    nadir,
+    states,
+    surprise,
+    toxic,
+)
 from twin.alerts.finding import Finding
 from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
-from twin.alerts.snapshot import ToxicityView
+from twin.alerts.snapshot import CounterView, DeliveryView, KidneyView, RunningView, Snapshot, ToxicityView
+from twin.clock import DAY_MS, HOUR_MS
 from twin.registry import modules_of
 
 OURS = [rule for room in modules_of("twin.alerts.rules") for rule in modules_of(room)]
@@ -36,6 +48,11 @@ SNAPSHOTS = [
     toxic(0, NEUTROPENIA, PROLONGED, PLATELETS, PRESSURE, QTC, RISING),
     device(99, 0),
     surprise(0, 500.0),
+    replace(level(40, {48: (4.0, 40.0)}), kidney=KidneyView(160.0, 80.0, "umol/L", 0)),
+    Snapshot("P-1", 0, 5.0, None, particles=1000),
+    Snapshot("P-1", 0, 500.0, None, counter=CounterView("pump-4", "fluorouracil", 0, HOUR_MS, 200.0, 150.0)),
+    replace(delivery(5, 93.9, 1200), running=(RunningView("pump-4", "fluorouracil", 0, False),)),
+    Snapshot("P-1", 30 * DAY_MS, 500.0, None, delivery=(DeliveryView("docetaxel", 0.0, 100.0, 0, None),)),
 ]
 
 

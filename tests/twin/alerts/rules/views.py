@@ -8,7 +8,7 @@ from dataclasses import replace
 from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.rules import assess, settings
 from twin.alerts.settings import SettingsFor
-from twin.alerts.snapshot import DeliveryView, ExposureView, Snapshot, SurpriseView, ToxicityView
+from twin.alerts.snapshot import DeliveryView, ExposureView, LevelView, Snapshot, SurpriseView, ToxicityView
 from twin.clock import HOUR_MS
 from twin.record.orders import DeviceView, PlanStep
 
@@ -102,6 +102,19 @@ def surprise(hours: float, evidence: float | None, innovation: float = 2.6) -> S
     """A patient whose data speak so strongly against the model, or of whom nothing was measured."""
     view = None if evidence is None else SurpriseView("a_model", evidence, 4, "plasma", innovation)
     return Snapshot("P-1", round(hours * HOUR_MS), 500.0, 0, surprise=view)
+
+
+def level(hours: float, lines: dict[int, tuple[float, float]]) -> Snapshot:
+    """Methotrexate ``hours`` after the start of a day's infusion, its level even between two values at each line."""
+    views = tuple(
+        LevelView("methotrexate_plasma", "methotrexate", "umol/L", 0, float(hour), 24.0, tuple(_evenly(low, high)))
+        for hour, (low, high) in lines.items()
+    )
+    return Snapshot("P-1", round(hours * HOUR_MS), 500.0, 0, levels=views)
+
+
+def _evenly(low: float, high: float) -> list[float]:
+    return [low + (high - low) * step / 100 for step in range(101)]
 
 
 def told(snapshots: Iterable[Snapshot]) -> list[Transition]:

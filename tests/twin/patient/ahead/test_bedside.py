@@ -1,0 +1,34 @@
+"""Pumps that run and whose they are, and counters, as a twin's rules see them."""
+
+from __future__ import annotations
+
+from tests.twin import toys
+from tests.twin.bedside import PATIENT, bind, start, stop, totals
+from twin import PatientTwin
+from twin.alerts.snapshot import Snapshot
+from twin.events import InputEvent
+
+MODEL = toys.absorption()
+
+
+def seen(*events: InputEvent) -> Snapshot:
+    twin = PatientTwin(PATIENT, MODEL, 32)
+    assert twin.observe(events).rejected == ()
+    snapshot = twin.points[-1].snapshot
+    assert snapshot is not None
+    return snapshot
+
+
+def test_a_pump_runs_by_its_own_last_word_and_is_bound_or_was_never_said_to_be() -> None:
+    (bound,) = seen(bind(0, "pump-1", None), start(0, 40.0)).running
+    assert bound.bound is True
+    (unknown,) = seen(start(0, 40.0)).running
+    assert unknown.bound is None
+    assert seen(bind(0, "pump-1", None), start(0, 40.0), stop(6)).running == ()
+
+
+def test_a_counter_that_disagrees_is_seen_once_it_is_read() -> None:
+    view = seen(totals(0, 0.0), start(0, 40.0), stop(6), totals(6, 150.0)).counter
+    assert view is not None
+    assert (view.said, view.counted) == (240.0, 150.0)
+    assert seen(totals(0, 0.0), start(0, 40.0), stop(6), totals(6, 238.0)).counter is None
