@@ -2,7 +2,7 @@
 
 ::
 
-    GET /api/alerts/stream?severity=high&rule=tox.neutropenia_g4
+    GET /api/alerts/stream?lowest_severity=high&rules=tox.*
     Last-Event-ID: 3f2a:12,0,7            what browsers send by themselves when they come back
 
     event: alert      one transition, as it stands on the topic; its id is where to go on
@@ -17,24 +17,27 @@ and ``revision``. A slow client is told what it takes, from one log that all sha
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from fnmatch import fnmatchcase
+from collections.abc import Sequence
+from typing import Any
 
 import anyio
 import msgspec
+from pydantic import ValidationError
 from starlette.types import Receive, Scope, Send
 
+from connectors.alert_filter import AlertFilter, FilterSettings
 from connectors.console.alert_log import Follower, Place, Told
 from connectors.console.connections import ENDLESS
 from connectors.console.pulse import Pulse
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
-from twin.events import Alert
 
 HEARTBEAT = 15.0
 """Seconds between two heartbeats."""
 
-SEVERITIES = ("low", "medium", "high")
-"""From the least on."""
+FILTERS = {"rules": "*", "patients": "", "lowest_severity": "low"}
+"""What may be asked for, and what is wanted where nothing is said."""
+
+QUESTIONS = FILTERS | {"after": ""}
 
 RETRY_MS = 2_000
 """Milliseconds after which a browser comes back that was cut off."""
@@ -49,37 +52,31 @@ class Status(msgspec.Struct, frozen=True):
     pulse: Pulse
 
 
-def asked(query: Sequence[tuple[str, str]], last_event_id: str = "") -> tuple[Place | None, Callable[[Alert], bool]]:
+def asked(query: Sequence[tuple[str, str]], last_event_id: str = "") -> tuple[Place | None, AlertFilter]:
     """Where a client goes on, and which alerts it wants.
 
     Args:
-        query: ``rule`` and ``patient`` with patterns (``tox.*``) of which one must fit, ``severity`` for the least, and
-            ``after``, an id, for clients that cannot send the header.
+        query: ``rules``, ``patients`` and ``lowest_severity``, as the settings of those who are told
+            (`connectors.alert_filter.FilterSettings`); and ``after``, an id, for clients that cannot send the header.
         last_event_id: the header.
 
     Raises:
-        ValueError: something is asked for that there is not.
+        ValueError: something is asked for that there is not, or twice.
     """
-    said: dict[str, list[str]] = {name: [] for name in ("rule", "patient", "severity", "after")}
-    for name, value in query:
-        if name not in said:
-            raise ValueError(f"{name[:40]!r} is no part of the question; there are {', '.join(said)}")
-        said[name].append(value)
-    severity = (said["severity"] or ["low"])[-1]
-    if severity not in SEVERITIES:
-        raise ValueError(f"severity {severity[:40]!r}: expected one of {', '.join(SEVERITIES)}")
-    least = SEVERITIES.index(severity)
-    rules, patients = said["rule"] or ["*"], said["patient"] or ["*"]
-
-    def wants(alert: Alert) -> bool:
-        return (
-            SEVERITIES.index(alert.severity) >= least
-            and any(fnmatchcase(alert.rule, pattern) for pattern in rules)
-            and any(fnmatchcase(alert.patient_id, pattern) for pattern in patients)
-        )
-
-    after = last_event_id or "".join(said["after"][-1:])
-    return (Place.read(after) if after else None), wants
+    said = dict(query)
+    if unknown := said.keys() - QUESTIONS.keys():
+        raise ValueError(f"{min(unknown)[:40]!r} is no part of the question; there are {', '.join(QUESTIONS)}")
+    if len(said) < len(query):
+        raise ValueError("a part of the question comes twice: separate patterns by commas")
+    after = last_event_id or said.pop("after", "")
+    said.pop("after", None)
+    given: dict[str, Any] = FILTERS | said | {"patients_file": None}
+    try:
+        settings = FilterSettings(**given)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ValueError(f"{first['loc'][0]}: {first['msg']}") from None
+    return (Place.read(after) if after else None), AlertFilter(settings)
 
 
 class AlertStream:

@@ -133,10 +133,10 @@ def create_app(
 
     async def alerts(request: Request) -> Response | AlertStream:
         try:
-            after, wants = asked(request.query_params.multi_items(), request.headers.get("last-event-id", ""))
+            after, wanted = asked(request.query_params.multi_items(), request.headers.get("last-event-id", ""))
         except ValueError as error:
             return _problem(str(error), 400)
-        return AlertStream(live, Follower(live.alerts, after, wants), tick, stream_heartbeat)
+        return AlertStream(live, Follower(live.alerts, after, wanted.wants), tick, stream_heartbeat)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:

@@ -21,11 +21,10 @@ from typing import Any
 import httpx2
 from pydantic import Field, field_validator
 
+from connectors.alert_filter import AlertFilter, FilterSettings
 from connectors.kafka.records import Record, event_of
 from connectors.kafka.topics import ALERTS
-from connectors.sinks.telling.alert_filter import AlertFilter
 from connectors.sinks.telling.http_answers import checked_url, open_client, post
-from connectors.sinks.telling.settings import FilterSettings
 from connectors.sinks.telling.subscriber import utc_now
 from connectors.sinks.writer import BadItem
 from twin.events import Alert

@@ -20,16 +20,15 @@ from typing import Any
 import httpx2
 from pydantic import Field, field_validator
 
+from connectors.alert_filter import AlertFilter, FilterSettings
 from connectors.kafka.records import Record, event_of
 from connectors.kafka.topics import ALERTS, ESTIMATES
 from connectors.protocols.fhir.outputs import PATIENTS, Body, of_alert, of_estimate, of_forecast
 from connectors.protocols.fhir.resource import listed, member, text_of
 from connectors.protocols.fhir_servers.authorization import BackendToken, SmartSettings
 from connectors.protocols.fhir_servers.server import Passing
-from connectors.sinks.telling.alert_filter import AlertFilter
 from connectors.sinks.telling.http_answers import checked_url, judge, open_client
 from connectors.sinks.telling.patience import Patience
-from connectors.sinks.telling.settings import FilterSettings
 from connectors.sinks.telling.subscriber import Failed, utc_now
 from connectors.sinks.writer import AccessDenied, BadItem, TooSlow, Unavailable
 from twin.events import Alert, Estimate, Forecast

@@ -23,8 +23,8 @@ from pydantic import Field, field_validator
 
 from connectors.kafka.topics import ALERTS
 from connectors.services.ports import LOCAL_HOSTS, parted
-from connectors.sinks.telling.alert_filter import urgent
 from connectors.sinks.telling.message import Message, counted
+from connectors.sinks.telling.pace import urgent
 from connectors.sinks.telling.settings import SubscriberSettings
 from connectors.sinks.telling.subscriber import Subscriber, utc_now
 from connectors.sinks.writer import AccessDenied, BadItem, Unavailable

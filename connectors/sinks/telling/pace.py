@@ -15,16 +15,25 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from connectors.sinks.telling.alert_filter import urgent
 from connectors.sinks.telling.quiet_hours import QuietHours
 from connectors.sinks.telling.settings import SubscriberSettings
-from twin.events import Alert
+from twin.events import Alert, AlertPhase
 
 URGENT_EVERY = timedelta(minutes=1)
 """In a flood, what is urgent waits no longer than this for the message that tells it (assumed)."""
 
 SUMMARY = ""
 """Key of what is told in the summary."""
+
+
+CALLS: frozenset[AlertPhase] = frozenset({"start", "update", "escalate", "unshelved", "end", "withdrawn"})
+"""What a transition tells that somebody may be woken for; the others tell what somebody did who is awake."""
+
+
+def urgent(alert: Alert) -> bool:
+    """Whether it is told in quiet hours too: of high severity, and neither shelved nor inhibited."""
+    shelved = alert.shelved_until is not None and alert.shelved_until > alert.time
+    return alert.severity == "high" and alert.phase in CALLS and not shelved and alert.inhibited_by is None
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,8 +14,8 @@ from collections.abc import Callable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import ClassVar, Literal
 
+from connectors.alert_filter import AlertFilter
 from connectors.kafka.records import Record, event_of
-from connectors.sinks.telling.alert_filter import AlertFilter
 from connectors.sinks.telling.message import Message
 from connectors.sinks.telling.pace import Notice, Pace
 from connectors.sinks.telling.patience import Patience

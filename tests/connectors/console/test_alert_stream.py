@@ -162,10 +162,10 @@ def test_a_stream_says_when_the_reader_changes_and_beats_when_nothing_does() -> 
 def test_an_id_moves_on_with_a_heartbeat_where_nothing_is_wanted_of_what_comes() -> None:
     live, heard = live_with(), Heard()
     with console(live) as address:
-        listen_to(address, heard, lambda: "ready" in heard.kinds, severity="high")
+        listen_to(address, heard, lambda: "ready" in heard.kinds, lowest_severity="high")
         assert heard.last_id == "topic-1:0"
         tell(live, [make.alert(severity="low")])
-        listen_to(address, heard, lambda: heard.last_id == "topic-1:1", severity="high")
+        listen_to(address, heard, lambda: heard.last_id == "topic-1:1", lowest_severity="high")
     assert heard.alerts == []
 
 
@@ -203,8 +203,10 @@ def test_open_streams_do_not_hold_a_console_up_that_ends() -> None:
 @pytest.mark.parametrize(
     ("query", "says"),
     [
-        ("sevrity=high", "'sevrity' is no part of the question; there are rule, patient, severity, after"),
-        ("severity=highest", "severity 'highest': expected one of low, medium, high"),
+        ("severity=high", "'severity' is no part of the question; there are rules, patients, lowest_severity, after"),
+        ("rules=a&rules=b", "comes twice: separate patterns by commas"),
+        ("lowest_severity=highest", "lowest_severity: Input should be 'low', 'medium' or 'high'"),
+        ("rules=%22", "rules: String should match pattern"),
         ("after=1", "'1' is no id of this stream"),
     ],
 )
@@ -216,13 +218,20 @@ def test_what_cannot_be_asked_is_told(query: str, says: str) -> None:
         assert client.get("/api/alerts/stream", headers={"last-event-id": "x"}).status_code == 400
 
 
-def test_a_question_says_which_alerts_are_wanted() -> None:
-    _, wants = asked([("rule", "tox.*"), ("rule", "data.dropout"), ("patient", "W3-*"), ("severity", "medium")])
-    assert wants(make.alert("W3-1", rule="tox.neutropenia_g4", severity="high"))
-    assert wants(make.alert("W3-1", rule="data.dropout", severity="medium"))
-    assert not wants(make.alert("W3-1", rule="data.dropout", severity="low"))
-    assert not wants(make.alert("W4-1", rule="data.dropout"))
-    assert not wants(make.alert("W3-1", rule="twin.surprise"))
+def test_who_was_told_of_an_alert_hears_its_end_however_mild_it_is_by_then() -> None:
+    live, heard = live_with(), Heard()
+    with console(live) as address:
+        listen_to(address, heard, lambda: "ready" in heard.kinds, lowest_severity="high")
+        mild = make.alert("P-2", severity="low")
+        tell(live, [make.alert(), mild, *[make.alert(revision=1, phase="end", severity="low")]])
+        listen_to(address, heard, lambda: len(heard.alerts) == 2, lowest_severity="high")
+    assert heard.alerts == [(make.alert().alert_id, 0), (make.alert().alert_id, 1)]
+
+
+def test_the_environment_says_nothing_of_what_a_client_wants(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOSETWIN_RULES", "data.*")
+    _, wanted = asked([])
+    assert wanted.wants(make.alert())
 
 
 def test_the_header_goes_before_the_question() -> None:

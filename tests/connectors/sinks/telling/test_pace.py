@@ -8,8 +8,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from connectors.sinks.telling.pace import URGENT_EVERY, Notice, Pace
-from tests.connectors.sinks.telling.told import NOON, Settings, alert
+from connectors.sinks.telling.pace import URGENT_EVERY, Notice, Pace, urgent
+from tests.connectors.sinks.telling.told import NOON, OVER, Settings, alert
 
 
 class Night:
@@ -93,3 +93,13 @@ def test_nothing_is_lost_and_no_window_has_more_messages_than_allowed(steps: lis
     for moment, _ in said:
         within = [at for at, _ in said if moment - timedelta(minutes=10) < at <= moment]
         assert len(within) <= 3 + 10 + 1  # and one a minute of what is urgent
+
+
+def test_nobody_is_woken_for_what_is_mild_shelved_inhibited_or_only_says_what_somebody_did() -> None:
+    assert urgent(alert(severity="high"))
+    assert urgent(alert(severity="high", revision=1, phase=OVER))
+    assert not urgent(alert(severity="medium"))
+    assert not urgent(alert(severity="high", shelved_until=NOON + timedelta(hours=1)))
+    assert urgent(alert(severity="high", shelved_until=NOON))
+    assert not urgent(alert(severity="high", inhibited_by="twin.stale"))
+    assert not urgent(alert(severity="high", revision=1, phase="commented"))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
-from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from connectors.sinks.telling.alert_filter import AlertFilter, urgent
-from tests.connectors.sinks.telling.told import NOON, OVER, Settings, alert
+from connectors.alert_filter import AlertFilter
+from tests.connectors.sinks.telling.told import OVER, Settings, alert
 from twin.events import Alert
 
 
@@ -64,16 +63,6 @@ def test_patients_are_chosen_by_globs_and_by_a_file_that_may_change(tmp_path: Pa
     assert [judge.wants(one) for one in everybody] == [False, False, True]
     group.unlink()
     assert [judge.wants(one) for one in everybody] == [False, False, True]
-
-
-def test_nobody_is_woken_for_what_is_mild_shelved_inhibited_or_only_says_what_somebody_did() -> None:
-    assert urgent(alert(severity="high"))
-    assert urgent(alert(severity="high", revision=1, phase=OVER))
-    assert not urgent(alert(severity="medium"))
-    assert not urgent(alert(severity="high", shelved_until=NOON + timedelta(hours=1)))
-    assert urgent(alert(severity="high", shelved_until=NOON))
-    assert not urgent(alert(severity="high", inhibited_by="twin.stale"))
-    assert not urgent(alert(severity="high", revision=1, phase="commented"))
 
 
 def test_an_empty_group_is_nobody(tmp_path: Path) -> None:

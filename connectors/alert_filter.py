@@ -1,4 +1,4 @@
-"""Which alerts a subscriber wants: by rule, severity and patient.
+"""Which alerts somebody wants to be told of: by rule, severity and patient.
 
 Rule and patient of an alert never change, its severity does. Who was told of an alert hears how it goes on and ends,
 also when it has become less severe than what they asked for. What was told before this process began is not known to
@@ -11,11 +11,13 @@ from __future__ import annotations
 import fnmatch
 from collections import OrderedDict
 from pathlib import Path
+from typing import Annotated, Literal
 
 import structlog
+from pydantic import Field, field_validator
 
-from connectors.sinks.telling.settings import FilterSettings
-from twin.events import Alert, AlertPhase
+from connectors.settings import PartSettings
+from twin.events import Alert
 
 RANK = {"low": 0, "medium": 1, "high": 2}
 
@@ -24,15 +26,32 @@ REMEMBERED = 100_000
 
 log = structlog.get_logger(__name__)
 
+Severity = Literal["low", "medium", "high"]
 
-CALLS: frozenset[AlertPhase] = frozenset({"start", "update", "escalate", "unshelved", "end", "withdrawn"})
-"""What a transition tells that somebody may be woken for; the others tell what somebody did who is awake."""
+Globs = Annotated[str, Field(pattern=r"^[A-Za-z0-9._*?\[\]!,\s-]*$")]
 
 
-def urgent(alert: Alert) -> bool:
-    """Whether it is told in quiet hours too: of high severity, and neither shelved nor inhibited."""
-    shelved = alert.shelved_until is not None and alert.shelved_until > alert.time
-    return alert.severity == "high" and alert.phase in CALLS and not shelved and alert.inhibited_by is None
+class FilterSettings(PartSettings):
+    """Which alerts, and of whom: all that a system is told which keeps alerts and sees to their telling itself."""
+
+    rules: Globs = Field(
+        "*", min_length=1, description="rules that are told, as tox.*,delivery.*; !data.* leaves some out"
+    )
+    lowest_severity: Severity = Field("low", description="low, medium or high: alerts below it are not told")
+    patients: Globs = Field("", description="pseudonyms that are told of, as P-1,WARD3-*; by default all")
+    patients_file: Path | None = Field(
+        None, description="file of such pseudonyms, one a line; read again when it has changed"
+    )
+
+    @field_validator("patients_file")
+    @classmethod
+    def _readable(cls, value: Path | None) -> Path | None:
+        if value is not None:
+            try:
+                value.read_text(encoding="utf-8")
+            except (OSError, UnicodeDecodeError) as error:
+                raise ValueError(f"cannot be read ({type(error).__name__}); name a text file of pseudonyms") from None
+        return value
 
 
 class AlertFilter:
