@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
 
 from connectors.kafka.group_lags import GroupLag, group_lags
 from connectors.kafka.heartbeats import any_waits
 from connectors.kafka.topics import DEVICES
-from connectors.settings import Settings
+from connectors.settings import Settings, SettingsError, load_settings
+from connectors.sinks import sinks
 from connectors.sinks.lags import sink_lags
+from connectors.sinks.telling.settings import FilterSettings
 from streams.devices.stage import group_of
 from streams.doctor.finding import Finding
 
@@ -17,12 +20,33 @@ BEHIND_SECONDS = 300.0
 
 
 def check_sinks(settings: Settings) -> Iterator[Finding]:
-    """Does every sink that ever read these topics still do, and keep up?"""
-    for name, lag in sink_lags(settings).items():
+    """Does every sink that ever read these topics still do, and keep up, and did every subscriber that is set up?"""
+    lags = sink_lags(settings)
+    for name, wrong in _set_up().items():
+        if wrong:
+            yield Finding(f"sink {name}", wrong, "change or unset the variable named")
+        elif name not in lags:
+            yield Finding(f"sink {name}", "is set up and never ran", f"start it with 'dosetwin sink {name}'")
+    for name, lag in lags.items():
         mend = f"start it with 'dosetwin sink {name}': the broker keeps what it has not read"
         yield _judged(
             f"sink {name}", lag, mend, "its /readyz and its log say why: what it writes to is away, slow or full"
         )
+
+
+def _set_up() -> dict[str, str]:
+    """Subscribers to alerts for which the environment has a setting, each with what is wrong with its settings."""
+    found = {}
+    for sink in sinks().offers:
+        ours = issubclass(sink.Settings, FilterSettings)
+        if not ours or not any(os.environ.get(sink.Settings.variable(name)) for name in sink.Settings.model_fields):
+            continue
+        found[sink.SINK] = ""
+        try:
+            load_settings(sink.Settings)
+        except SettingsError as error:
+            found[sink.SINK] = str(error)
+    return found
 
 
 def check_devices(settings: Settings) -> Iterator[Finding]:

@@ -38,6 +38,19 @@ def test_a_sink_that_does_not_run_or_keep_up_is_named_with_its_mend(
     assert found.well is (mend == "")
 
 
+def test_a_subscriber_that_is_set_up_is_named_though_it_never_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "sink_lags", lambda _: {"webhook": GroupLag(0, 0.0, True)})
+    monkeypatch.setenv("DOSETWIN_WEBHOOK_URL", "https://receiver.example")
+    monkeypatch.setenv("DOSETWIN_WEBHOOK_SECRET", "whsec_" + "c2VjcmV0" * 4)
+    monkeypatch.setenv("DOSETWIN_EMAIL_SENDER", "twin@ward.example")
+    monkeypatch.setenv("DOSETWIN_MQTT_PUBLISH_TOPIC", "alerts/{patient}")
+    email, mqtt, webhook = check_sinks(Settings())
+    assert (email.subject, email.seen) == ("sink email", "DOSETWIN_EMAIL_RECIPIENTS is not set, and it must be")
+    assert (mqtt.subject, mqtt.seen) == ("sink mqtt-publish", "is set up and never ran")
+    assert mqtt.mend == "start it with 'dosetwin sink mqtt-publish'"
+    assert (webhook.subject, webhook.seen, webhook.well) == ("sink webhook", "runs, nothing waits", True)
+
+
 def test_words_of_devices_that_nobody_reads_are_named(kafka: str) -> None:
     settings = Settings(kafka=kafka, topic_prefix=f"doctor-{uuid.uuid4().hex[:8]}.")
     topic = settings.topic_prefix + DEVICES
