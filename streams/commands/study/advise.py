@@ -43,6 +43,9 @@ def advise(
     branch: Annotated[
         list[str] | None, typer.Option(help="a what-if beside it, in words: 'delay docetaxel 7 d'; may be repeated")
     ] = None,
+    genotype: Annotated[
+        list[str] | None, typer.Option(help="known of the patient, as DPYD=1.5 or TPMT=intermediate; may be repeated")
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(dir_okay=False, help="file for a figure of the odds, of one patient")
     ] = None,
@@ -55,11 +58,13 @@ def advise(
 ) -> None:
     """Advise on the next dose, or the rate now, with the odds of every alternative; for research, nothing is sent."""
     import json
+    from dataclasses import asdict
 
     from streams.batch.arguments import LeftOut, cases_in, reading, usable_arguments
     from streams.batch.cases import CaseError
     from twin.dosing.advice import advise as advise_on_twin
     from twin.dosing.protocol import load_protocol, usual_protocol
+    from twin.dosing.published import beside
     from twin.dosing.sampling import next_sample
     from twin.dosing.telling import advice_figure, advice_lines, advice_values, branch_lines, sample_lines
     from twin.dosing.whatif import what_if
@@ -79,18 +84,28 @@ def advise(
             try:
                 within = usual_protocol(case.model) if allowed is None else allowed
                 advice = advise_on_twin(twin, now, within)
+                published = beside(twin, advice, dict(_pair(one) for one in genotype or ()))
                 sample = next_sample(twin, now, within)
                 branches = what_if(twin, branch or (), now)
             except ValueError as error:
                 raise CaseError(f"{case.patient_id}: {error}") from None
             if as_json:
-                typer.echo(json.dumps(advice_values(advice)))
+                typer.echo(json.dumps({**advice_values(advice), "published": [asdict(one) for one in published]}))
             else:
                 lines = [*advice_lines(advice), "", *sample_lines(sample)]
+                lines += [f"published rule {one.rule}: {one.compared} ({one.source})" for one in published]
                 typer.echo("\n".join([*lines, "", *branch_lines(branches), ""] if branch else [*lines, ""]))
             if plot is not None:
                 advice_figure(advice).savefig(plot)
     raise typer.Exit(left_out.exit_code)
+
+
+def _pair(text: str) -> tuple[str, str]:
+    """Gene and value; raises `ValueError` where there are not both."""
+    gene, _, value = text.partition("=")
+    if not gene or not value:
+        raise ValueError(f"--genotype {text!r}: write gene and value, as DPYD=1.5")
+    return gene, value
 
 
 def _millis(text: str) -> int:
