@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -95,6 +96,11 @@ class StandIn(ThreadingHTTPServer):
         links = [{"relation": "next", "url": more}] if number + 1 < len(pages) else []
         head = {"resourceType": "Bundle", "type": "history", "meta": {"lastUpdated": clock}, "link": links}
         return f'{json.dumps(head)[:-1]}, "entry": [{pages[number]}]}}'.encode()
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A reader that is stopped does not wait for its answer."""
+        if not isinstance(sys.exc_info()[1], ConnectionError):
+            super().handle_error(request, client_address)
 
     def answer(self, path: str, asked: dict[str, list[str]]) -> bytes:
         """What a GET of a path beneath the base has as its body."""
