@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from typer.main import get_command
 
+from connectors.alert_filter import FilterSettings
 from connectors.settings import load_settings
 from connectors.sinks import sinks
 from connectors.sinks.subscribers.webhook import payload
 from connectors.sinks.telling.message import Message
-from connectors.sinks.telling.settings import FilterSettings
 from connectors.webhooks import keys_of, new_secret, signed
 from streams.cli import app
 from tests import factories as make

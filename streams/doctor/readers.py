@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
+from connectors.alert_filter import FilterSettings
 from connectors.kafka.group_lags import GroupLag, group_lags
 from connectors.kafka.heartbeats import any_waits
 from connectors.kafka.topics import DEVICES
 from connectors.settings import Settings, SettingsError, load_settings
 from connectors.sinks import sinks
 from connectors.sinks.lags import sink_lags
-from connectors.sinks.telling.settings import FilterSettings
 from streams.devices.stage import group_of
 from streams.doctor.finding import Finding
 
@@ -35,11 +35,16 @@ def check_sinks(settings: Settings) -> Iterator[Finding]:
 
 
 def _set_up() -> dict[str, str]:
-    """Subscribers to alerts for which the environment has a setting, each with what is wrong with its settings."""
+    """Subscribers to alerts that the environment sets up, each with what is wrong with its settings.
+
+    It does where it has one of those that must be set; others may be of more than one part.
+    """
     found = {}
     for sink in sinks().offers:
-        ours = issubclass(sink.Settings, FilterSettings)
-        if not ours or not any(os.environ.get(sink.Settings.variable(name)) for name in sink.Settings.model_fields):
+        fields = sink.Settings.model_fields
+        decide = [name for name, field in fields.items() if field.is_required()] or list(fields)
+        named = any(os.environ.get(sink.Settings.variable(name)) for name in decide)
+        if not named or not issubclass(sink.Settings, FilterSettings):
             continue
         found[sink.SINK] = ""
         try:

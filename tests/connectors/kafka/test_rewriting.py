@@ -33,10 +33,10 @@ def test_what_stays_keeps_order_and_time_and_groups_read_on_where_they_were(
     for number in range(8):
         send(number)
     before = {record.key: (record.value, record.timestamp) for record in records()}
-    for group, offset in (("fresh", 0), ("half", 4), ("done", 8)):
+    for group, offset, left in (("fresh", 0, ""), ("half", 4, ""), ("later", 8, "left 4,6"), ("done", 8, "")):
         member = KafkaConsumer(bootstrap_servers=kafka, group_id=f"{topic}-{group}")
         member.assign([place])
-        member.commit({place: OffsetAndMetadata(offset, "", -1)})
+        member.commit({place: OffsetAndMetadata(offset, left, -1)})
         member.close()
 
     def change(record: Any) -> bytes | Gone | None:
@@ -55,7 +55,7 @@ def test_what_stays_keeps_order_and_time_and_groups_read_on_where_they_were(
     assert [record.key for record in after if record.key != b"8"] == [b"1", b"2", b"4", b"5", b"6"]
     assert all((r.value, r.timestamp) == before[r.key] for r in after if r.key != b"8")
     offsets = {r.key: r.offset for r in after}
-    for group, unread in (("fresh", b"1"), ("half", b"4")):
+    for group, unread in (("fresh", b"1"), ("half", b"4"), ("later", b"4")):
         at = admin.list_group_offsets({f"{topic}-{group}": [place]})[f"{topic}-{group}"][place].offset
         assert at <= min(offsets[unread], offsets[b"8"])
     at = admin.list_group_offsets({f"{topic}-done": [place]})[f"{topic}-done"][place].offset

@@ -44,6 +44,7 @@ def test_a_subscriber_that_is_set_up_is_named_though_it_never_ran(monkeypatch: p
     monkeypatch.setenv("DOSETWIN_WEBHOOK_SECRET", "whsec_" + "c2VjcmV0" * 4)
     monkeypatch.setenv("DOSETWIN_EMAIL_SENDER", "twin@ward.example")
     monkeypatch.setenv("DOSETWIN_MQTT_PUBLISH_TOPIC", "alerts/{patient}")
+    monkeypatch.setenv("DOSETWIN_FHIR_CLIENT_ID", "of the way in")
     email, mqtt, webhook = check_sinks(Settings())
     assert (email.subject, email.seen) == ("sink email", "DOSETWIN_EMAIL_RECIPIENTS is not set, and it must be")
     assert (mqtt.subject, mqtt.seen) == ("sink mqtt-publish", "is set up and never ran")
