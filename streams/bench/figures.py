@@ -89,6 +89,8 @@ FIGURES = (
     Figure("map_ms", "ms", "<= 1; 8; 200; 30", "mode and FOCE covariance of one patient, cold start; by model"),
     Figure("late_event_ms", "ms", "", "the same counts, each told a day late"),
     Figure("late_event_ms_worst", "ms", "", "the slowest of them"),
+    Figure("advice_ms", "ms", "<= 300", "processor time of advice on the next dose, the same patients; median"),
+    Figure("what_if_ms", "ms", "<= 300", "the same of five branches beside the plan, 21 days ahead"),
     Figure("state_row_bytes", "B", "<= 150,000", "the same patients' state with pump samples and wearable readings"),
     Figure(
         "cost_growth", "", "<= 1.05", "an event near a patient's 10,000th over one near the 100th; fluorouracil pump"
@@ -226,7 +228,7 @@ def _modes(scale: Scale, say: Say) -> dict[str, Any]:
 
 def _courses(scale: Scale, say: Say) -> dict[str, Any]:
     from streams.bench.patients import course
-    from streams.bench.twin import Grown, courses, grown
+    from streams.bench.twin import Grown, asked, courses, grown
     from twin import load_model
 
     say(f"twins of {scale.patients} docetaxel patients, {scale.cycles} cycles each")
@@ -236,8 +238,10 @@ def _courses(scale: Scale, say: Say) -> dict[str, Any]:
         observed = course(model, seed, scale.cycles, scale.days_ahead)
         with progress(f"history of patient {seed}", "events", len(observed.history)) as reached:
             patients.append(grown(model, observed, scale.particles, reached))
+    say("advice and branches")
+    asking = asked(patients, scale.repeats)
     say("new and late counts")
-    return courses(patients)
+    return courses(patients) | asking
 
 
 def _growth(scale: Scale, say: Say) -> dict[str, Any]:
@@ -371,6 +375,8 @@ COURSES = (
     "update_moved_share",
     "late_event_ms",
     "late_event_ms_worst",
+    "advice_ms",
+    "what_if_ms",
     "state_row_bytes",
 )
 STREAM = (

@@ -113,6 +113,31 @@ def courses(patients: Sequence[Grown]) -> dict[str, float]:
     }
 
 
+def asked(patients: Sequence[Grown], repeats: int) -> dict[str, float]:
+    """``advice_ms`` and ``what_if_ms``: processor time of advice on the next dose, and of five branches.
+
+    The first time of each patient only warms up; of the others the median counts.
+    """
+    from twin.dosing.advice import advise
+    from twin.dosing.protocol import usual_protocol
+    from twin.dosing.whatif import what_if
+
+    took: dict[str, list[float]] = {"advice_ms": [], "what_if_ms": []}
+    for patient in patients:
+        twin, protocol, drug = patient.twin(), usual_protocol(patient.model), patient.model.drug
+        branches = [f"give {drug} {amount} mg iv in 24 h over 1 h" for amount in (60, 80, 96, 110, 130)]
+        for number in range(repeats + 1):
+            for name, ask in (
+                ("advice_ms", lambda twin=twin, protocol=protocol: advise(twin, None, protocol)),
+                ("what_if_ms", lambda twin=twin, branches=branches: what_if(twin, branches)),
+            ):
+                begin = thread_time()
+                ask()
+                if number:
+                    took[name].append(1000.0 * (thread_time() - begin))
+    return {name: round(median(each), 1) for name, each in took.items()}
+
+
 def levels(model: Model, patients: int, particles: int) -> dict[str, float]:
     """``update_levels_ms``: what each of ten levels in the day of an infusion takes, the first one left out."""
     received: list[float] = []
