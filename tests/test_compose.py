@@ -32,6 +32,8 @@ OF_SOURCES = {
 
 DOORS, WAYS_IN = ["mllp", "http"], ["mllp", "http", "mqtt", "fhir"]
 
+SUBSCRIBERS = ["webhook", "email", "mqtt-publish"]
+
 
 @pytest.fixture(scope="session")
 def compose() -> dict[str, Any]:
@@ -72,11 +74,12 @@ def test_everything_that_the_main_job_needs_is_there(compose: dict[str, Any]) ->
         "operations",
         "console",
         *WAYS_IN,
+        *SUBSCRIBERS,
         "mosquitto",
         "ward",
     }
     profiles = {name: service["profiles"] for name, service in compose["services"].items() if "profiles" in service}
-    assert profiles == {name: [name] for name in (*WAYS_IN, "ward")} | {"mosquitto": ["mqtt"]}
+    assert profiles == {name: [name] for name in (*WAYS_IN, *SUBSCRIBERS, "ward")} | {"mosquitto": ["mqtt"]}
 
 
 def test_images_are_pinned_to_exact_versions_and_are_those_that_the_tests_run(compose: dict[str, Any]) -> None:
@@ -157,7 +160,8 @@ def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -
 
 def test_servers_and_what_can_be_asked_have_health_checks(compose: dict[str, Any]) -> None:
     checked = {name for name, service in compose["services"].items() if "healthcheck" in service}
-    assert checked == {"kafka", "influxdb", "grafana", "worker", "sink", "operations", "console", "mosquitto", *WAYS_IN}
+    servers = {"kafka", "influxdb", "grafana", "worker", "sink", "operations", "console", "mosquitto"}
+    assert checked == servers | {*WAYS_IN, *SUBSCRIBERS}
     worker = compose["services"]["worker"]
     assert f":{worker['command'][-1]}/readyz" in worker["healthcheck"]["test"][-1]
 

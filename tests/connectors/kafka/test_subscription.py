@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import time
+import uuid
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from kafka import OffsetAndMetadata, TopicPartition
+from kafka import KafkaConsumer, OffsetAndMetadata, TopicPartition
 from kafka.errors import KafkaError
 
+from connectors.kafka.clients import open_consumer, open_producer
 from connectors.kafka.records import Record
 from connectors.kafka.subscription import MOST_METADATA, Subscription, left_undone
-from connectors.kafka.topics import ESTIMATES, VITALS
+from connectors.kafka.topics import ESTIMATES, VITALS, ensure_topics
 from tests.connectors.sinks.fake_kafka import Broker, Clock, Consumer
 
 PARTITION = TopicPartition("ward1." + ESTIMATES, 0)
@@ -143,3 +147,29 @@ def test_what_did_not_come_again_yet_stays_left_undone(broker: Broker) -> None:
     assert [offsets(again) for _ in range(2)] == [[], [1]]
     again.commit({PLACE: 2})
     assert (broker.committed, broker.metadata) == ({PARTITION: 4}, {PARTITION: "left 3"})
+
+
+def test_a_real_broker_keeps_what_was_left_undone(kafka: str) -> None:
+    prefix = f"left-{uuid.uuid4().hex[:8]}."
+    ensure_topics(kafka, prefix, 1, (ESTIMATES,))
+    producer = open_producer(kafka, acks="all")
+    for number in range(6):
+        producer.send(prefix + ESTIMATES, value=b"%d" % number)
+    producer.flush()
+    producer.close()
+
+    def read(count: int) -> tuple[list[int], Subscription, KafkaConsumer]:
+        consumer = open_consumer(kafka, group_id=f"{prefix}readers", auto_offset_reset="earliest")
+        subscription = Subscription(consumer, (ESTIMATES,), prefix, leaves=True)
+        found, until = list[int](), time.monotonic() + 120
+        while len(found) < count and time.monotonic() < until:
+            found += offsets(subscription)
+        return found, subscription, consumer
+
+    found, first, consumer = read(6)
+    assert found == list(range(6))
+    first.commit({PLACE: 5}, {PLACE: [1, 2]})
+    consumer.close()
+    found, _, consumer = read(3)
+    consumer.close()
+    assert found == [1, 2, 5]
