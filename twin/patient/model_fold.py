@@ -338,6 +338,7 @@ class ModelFold:
             foreseen=before.foreseen,
             evidence=evidence,
             mismatch=mismatch,
+            learned=learned,
         )
         snapshot = reading.snapshot
         book, moved = self._judged(before.book, snapshot)

@@ -33,7 +33,7 @@ from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
 from twin.patient.accounts.view import Exposed, View, mixed
-from twin.patient.ahead.bedside import kidney_of, running_pumps
+from twin.patient.ahead.bedside import kidney_of, running_pumps, value_view
 from twin.patient.ahead.levels import level_view, lines_ahead
 from twin.patient.ahead.toxicities import (
     Now,
@@ -116,6 +116,7 @@ class Reader:
         foreseen: tuple[ToxicityAhead, ...],
         evidence: Evidence,
         mismatch: Mismatch | None = None,
+        learned: Sequence[Assimilated] = (),
     ) -> Reading:
         """Read the belief at ``millis``; with ``ahead`` also forecast, else what was ``foreseen`` last still stands.
 
@@ -156,6 +157,7 @@ class Reader:
             levels=tuple(level_view(line, self._model, values, view.weight) for line, values in view.levels),
             kidney=kidney_of(self._model, orders, millis),
             particles=len(view.weight),
+            values=tuple(value_view(self._model, one) for one in learned),
         )
         return Reading(estimate, forecast, snapshot, foreseen, view)
 

@@ -26,6 +26,7 @@ from streams.batch.replay import _replay_one, replay
 from streams.cli import app
 from tests.places import REFERENCE
 from twin import PatientTwin, load_model
+from twin.alerts.thresholds import DEFAULT
 from twin.events import (
     Alert,
     DrugLevel,
@@ -414,7 +415,7 @@ def test_a_twin_that_fails_is_reported_and_leaves_no_results(monkeypatch: pytest
 
     monkeypatch.setattr(twin_package, "PatientTwin", Failing)
     model, one = load_model(MODEL), case("P-1")
-    result = _replay_one("P-1", [(model.text, model.id)], one.recorded, PARTICLES)
+    result = _replay_one("P-1", [(model.text, model.id)], one.recorded, PARTICLES, DEFAULT)
     assert result.failure == "the twin failed, ZeroDivisionError: no posterior"
     assert (result.lines, result.posterior) == ({}, {})
 

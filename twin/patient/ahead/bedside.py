@@ -1,11 +1,12 @@
-"""What is known of pumps and kidney at one moment, as rules see it."""
+"""What is known of pumps, kidney and values at one moment, as rules see it."""
 
 from __future__ import annotations
 
 from bisect import bisect_right
 
-from twin.alerts.snapshot import KidneyView, RunningView
+from twin.alerts.snapshot import KidneyView, RunningView, ValueView
 from twin.clock import DAY_MS
+from twin.filter.learning import Assimilated
 from twin.model.spec import Model
 from twin.record.history import History
 from twin.record.orders import CREATININE, Orders
@@ -31,3 +32,10 @@ def kidney_of(model: Model, orders: Orders, millis: int) -> KidneyView | None:
     begins = [since for since, _ in reported]
     first = max(bisect_right(begins, newest - WEEK_MS) - 1, 0)
     return KidneyView(now, min(value for _, value in reported[first:]), unit, newest)
+
+
+def value_view(model: Model, learned: Assimilated) -> ValueView:
+    """A value that was assimilated, beside what was expected of it."""
+    output, expected = model.outputs[learned.observation.output], learned.expected
+    q05, _, median, _, q95 = expected.quantiles.tolist()
+    return ValueView(output.name, learned.observation.value, output.unit, expected.score, q05, median, q95)

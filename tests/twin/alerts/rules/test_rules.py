@@ -24,7 +24,7 @@ from tests.twin.alerts.rules.views import (
 )
 from twin.alerts.finding import Finding
 from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
-from twin.alerts.snapshot import CounterView, DeliveryView, KidneyView, RunningView, Snapshot, ToxicityView
+from twin.alerts.snapshot import CounterView, DeliveryView, KidneyView, RunningView, Snapshot, ToxicityView, ValueView
 from twin.clock import DAY_MS, HOUR_MS
 from twin.registry import modules_of
 
@@ -48,6 +48,7 @@ SNAPSHOTS = [
     toxic(0, NEUTROPENIA, PROLONGED, PLATELETS, PRESSURE, QTC, RISING),
     device(99, 0),
     surprise(0, 500.0),
+    Snapshot("P-1", 0, 500.0, 0, values=(ValueView("docetaxel_plasma", 1100.0, "mg/L", 6.0, 0.6, 1.0, 1.7),)),
     replace(level(40, {48: (4.0, 40.0)}), kidney=KidneyView(160.0, 80.0, "umol/L", 0)),
     Snapshot("P-1", 0, 5.0, None, particles=1000),
     Snapshot("P-1", 0, 500.0, None, counter=CounterView("pump-4", "fluorouracil", 0, HOUR_MS, 200.0, 150.0)),

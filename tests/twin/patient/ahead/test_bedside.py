@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from tests.twin import toys
-from tests.twin.bedside import PATIENT, bind, start, stop, totals
+from tests.twin.bedside import PATIENT, bind, level, start, stop, totals
 from twin import PatientTwin
 from twin.alerts.snapshot import Snapshot
-from twin.events import InputEvent
+from twin.events import Alert, InputEvent
 
 MODEL = toys.absorption()
 
@@ -32,3 +32,19 @@ def test_a_counter_that_disagrees_is_seen_once_it_is_read() -> None:
     assert view is not None
     assert (view.said, view.counted) == (240.0, 150.0)
     assert seen(totals(0, 0.0), start(0, 40.0), stop(6), totals(6, 238.0)).counter is None
+
+
+def test_what_is_measured_is_seen_beside_its_prediction_at_that_moment_only() -> None:
+    (view,) = seen(start(0, 40.0), level(3, 2.0)).values
+    assert (view.output, view.value) == ("toxin_plasma", 2.0)
+    assert view.q05 < view.median < view.q95
+    assert seen(start(0, 40.0), level(3, 2.0), stop(6)).values == ()
+
+
+def test_a_level_in_another_unit_is_an_alert_that_says_which_and_a_correction_withdraws_it() -> None:
+    twin = PatientTwin(PATIENT, MODEL, 200)
+    told = twin.observe([start(0, 40.0), level(3, 3000.0)]).outputs
+    (alert,) = [one for one in told if isinstance(one, Alert) and one.rule == "data.suspect"]
+    assert "a unit a thousand times as large" in alert.text
+    again = twin.observe([level(3, 3.0, event_id="mended", status="corrected", replaces="level 3")]).outputs
+    assert [one.phase for one in again if isinstance(one, Alert) and one.rule == "data.suspect"] == ["withdrawn"]

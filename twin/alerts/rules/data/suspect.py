@@ -1,0 +1,82 @@
+"""A value that fits only if it were in another unit, or its point elsewhere: says which.
+
+A value far from its prediction is divided and multiplied by the ratios of units that are mistaken for one another;
+where one of them brings it into the middle of the prediction, that is said. The level is 1 for such a value, and 0 for
+the next that fits as it is.
+"""
+
+from __future__ import annotations
+
+from twin.alerts.finding import Finding
+from twin.alerts.settings import SettingsFor, Threshold, stated
+from twin.alerts.snapshot import Snapshot, ValueView
+from twin.events import Subject
+from twin.writing import unit as written
+
+RULE = "data.suspect"
+TITLE = "Value in another unit?"
+
+SETTINGS = stated(
+    "reversible",
+    "prompt",
+    {
+        "raise_above": Threshold(0.5, "1", assumed="it is so, or it is not"),
+        "clear_below": Threshold(0.4, "1", assumed="as above"),
+        "far": Threshold(3.0, "1", assumed="normal score: one value in 400, where the model fits"),
+    },
+    when_absent="hold",
+)
+"""A twin that learns from it, or a dose that is changed after it, goes the wrong way until the next value."""
+
+ADVICE = "Look at the value, its unit, the tube and the patient's name; correct or retract it where it is wrong."
+
+RATIOS = {
+    10.0: "the decimal point is one place off",
+    100.0: "the decimal point is two places off",
+    1000.0: "it is in a unit a thousand times as large, or as small",
+    24.0: "a day stands for an hour",
+    60.0: "an hour stands for a minute",
+    88.4: "mg/dL and umol/L of creatinine were mistaken",
+    18.0: "mg/dL and mmol/L of glucose were mistaken",
+    17.1: "mg/dL and umol/L of bilirubin were mistaken",
+    2.2005: "mg/L and umol/L of methotrexate were mistaken",
+    4.06: "mg/L and umol/L of busulfan were mistaken",
+}
+"""How units that are mistaken for one another differ, the plainest mistake first; molar masses as in the literature."""
+
+OF_ONE = {88.4: "creatinine", 18.0: "glucose", 17.1: "bilirubin", 2.2005: "methotrexate", 4.06: "busulfan"}
+"""Ratios that only one analyte has."""
+
+
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
+    """One finding for every output that was measured at this moment: of its last value."""
+    its, found = settings_for(""), {}
+    for view in snapshot.values:
+        meant = mistaken(view, its.number("far"))
+        value = f"{view.output}: {view.value:.3g} {written(view.unit)}"
+        predicted = f"{view.median:.3g} ({view.q05:.3g} to {view.q95:.3g}) was expected"
+        fits = "fits" if meant is None else f"would fit if {meant}"
+        found[view.output] = Finding(
+            rule=RULE,
+            subject=Subject("output", view.output),
+            level=0.0 if meant is None else 1.0,
+            severity=its.severity,
+            text=f"{value} {fits}; {predicted}." if meant is not None else f"{value}; {predicted}.",
+            newest_ms=snapshot.last_observation_ms,
+            advice=ADVICE,
+            settings=its,
+        )
+    return tuple(found.values())
+
+
+def mistaken(view: ValueView, far: float) -> str | None:
+    """The mistake that would explain a value ``far`` from its prediction; None where it is near, or none does."""
+    if abs(view.score) < far:
+        return None
+    for ratio, mistake in RATIOS.items():
+        known = OF_ONE.get(ratio)
+        if known is not None and not view.output.startswith(known):
+            continue
+        if any(view.q05 <= other <= view.q95 for other in (view.value * ratio, view.value / ratio)):
+            return mistake
+    return None
