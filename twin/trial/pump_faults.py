@@ -1,8 +1,8 @@
 """Were faults of pumps found, and was nothing said of pumps that did as planned?
 
-A fault is **found** when an alert about delivery is raised at or after its beginning; how long that took is told twice:
-by event time (the alert's own time) and by the moment it was heard. Of a pump that did as planned every alert about
-delivery is false.
+A fault is **found** when an alert that fits it (`FITTING`) is raised at or after its beginning; how long that took is
+told twice: by event time (the alert's own time) and by the moment it was heard. Of a pump that did as planned every
+alert about delivery is false.
 """
 
 from __future__ import annotations
@@ -11,6 +11,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from twin.clock import MINUTE_MS
+
+OVER = ("delivery.overinfusion", "delivery.unplanned", "delivery.mismatch")
+UNDER = ("delivery.underinfusion", "delivery.mismatch")
+
+FITTING = {
+    "tenfold": OVER,
+    "overdose": OVER,
+    "misprogrammed": OVER,
+    "unplanned": OVER,
+    "leak": UNDER,
+    "occlusion": UNDER,
+    "early_end": UNDER,
+}
+"""Rules whose alerts say what is wrong, by the fault; of any other fault every alert about delivery does."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +77,8 @@ def _found(kind: str, pumped: Sequence[Pumped]) -> FaultFound:
     first: list[tuple[Raised, int]] = []
     for one in pumped:
         assert one.since is not None, "a fault has a beginning"
-        after = [alert for alert in one.alerts if alert.millis >= one.since]
+        fitting = [alert for alert in one.alerts if alert.rule in FITTING.get(kind, (alert.rule,))]
+        after = [alert for alert in fitting if alert.millis >= one.since]
         if after:
             first.append((min(after, key=lambda alert: alert.heard), one.since))
     rules = tuple(sorted({alert.rule for alert, _ in first}))

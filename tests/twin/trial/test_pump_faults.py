@@ -31,3 +31,8 @@ def test_every_alert_about_a_pump_that_did_as_planned_is_false() -> None:
     assert (found.patients, found.patient_days, found.false_alerts) == (2, 12.0, ((OVER, 2),))
     assert as_planned([]).false_alerts == ()
     assert faults_found(pumped) == ()
+
+
+def test_an_alert_that_says_the_opposite_has_not_found_the_fault() -> None:
+    (found,) = faults_found([Pumped("leak", 0, (raised(1, 1),), 5.0)])
+    assert (found.planted, found.found, found.slowest_minutes) == (1, 0, None)
