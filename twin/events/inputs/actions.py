@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import ClassVar, Literal, Self
 
 from pydantic import model_validator
@@ -10,7 +11,8 @@ from twin.events.bounds import Tag, Text
 from twin.events.channels import COMMANDS, Channel
 from twin.events.envelope import ClinicalEnvelope, EventId, Name
 from twin.events.event_time import EventTime
-from twin.events.outputs.alert import Action, Subject
+from twin.events.identity import event_id
+from twin.events.outputs.alert import Action, Alert, Subject
 from twin.events.story import at, received, story_id
 
 
@@ -45,6 +47,31 @@ class AlertAction(ClinicalEnvelope):
         if self.seen > self.time:
             raise ValueError("'seen' is after 'time'; who acts on an alert has seen it before")
         return self
+
+    @classmethod
+    def about(
+        cls, alert: Alert, action: Action, by: str, now: datetime, reason: str = "", until: datetime | None = None
+    ) -> Self:
+        """What ``by`` does ``now`` about an alert as it was last told.
+
+        Raises:
+            ValueError: the action says too little, or too much.
+        """
+        time = max(now, alert.time)
+        return cls(
+            event_id=event_id("action", alert.alert_id, action, by, time.isoformat(), reason),
+            patient_id=alert.patient_id,
+            time=time,
+            source="dosetwin alert",
+            action=action,
+            alert_id=alert.alert_id,
+            rule=alert.rule,
+            subject=alert.subject,
+            seen=alert.time,
+            by=by,
+            reason=reason,
+            until=until,
+        )
 
     @classmethod
     def example(cls) -> Self:
