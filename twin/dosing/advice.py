@@ -143,6 +143,7 @@ def advise_on(components: Sequence[Component], protocol: Protocol) -> Advice:
     protocol.checked(first.kernel.model)
     decided, planned = decision(components, now, protocol)
     search = _Search(components, planned, now, decided, protocol)
+    search.judge_limits()
     chosen, reason = search.best()
     shown = [search.alternative(name, search.ratios(factor), 0) for name, factor in SHOWN.items()]
     advised = search.alternative("advised", *chosen)
@@ -201,6 +202,19 @@ class _Search:
             begins = now if decided.begun else decided.begins + delay
             self._solved[choice] = outlook(parts, decided.drug, begins, begun=decided.begun)
         return self._solved[choice]
+
+    def judge_limits(self) -> None:
+        """Whether every limit can be judged.
+
+        Raises:
+            NoAdvice: rival models do not state the toxicity alike.
+        """
+        known = self.outlook(self.ratios(1.0), 0).toxicities
+        for name in self._protocol.limits:
+            if name not in known:
+                raise NoAdvice(
+                    f"limits.{name}: the rival models do not state it alike; leave it out, or ask each alone"
+                )
 
     def alternative(self, name: str, ratios: tuple[float, ...], delay: int) -> Alternative:
         """A dose with its odds."""

@@ -22,7 +22,7 @@ from dataclasses import dataclass, replace
 from twin.clock import HOUR_MS
 from twin.dosing.futures import Change, Upcoming
 from twin.model.formula import ROUTES
-from twin.model.spec import Model
+from twin.model.spec import Model, OutputSpec
 from twin.names import shown
 from twin.record.orders import PlanStep
 from twin.units import AMOUNT_UNIT, UnitError, convert
@@ -38,7 +38,7 @@ class BranchError(ValueError):
 class MeasuredThen:
     """A value of an output that might be measured ``after`` (ms) from now, in the output's unit."""
 
-    output: int
+    output: OutputSpec
     value: float
     after: int
 
@@ -131,7 +131,7 @@ class _Said:
         value = self.quantity("a value", self.model.outputs[names.index(name)].unit)
         if not self.maybe("in"):
             raise self.wrong("say when, as in 'in 20 h'")
-        found = MeasuredThen(names.index(name), value, self.hours("a time"))
+        found = MeasuredThen(self.model.outputs[names.index(name)], value, self.hours("a time"))
         self.end()
         return found
 

@@ -113,6 +113,7 @@ def outlook(parts: Sequence[tuple[Component, Future, Future]], drug: str, since:
     """
     seen = [_seen(*part, drug, since, begun) for part in parts]
     weight = np.concatenate([part[0].share * part[0].position.belief.weight for part in parts])
+    models = [part[0].trunk.kernel.model for part in parts]
     exposures, toxicities = {}, {}
     for name, first in seen[0].exposures.items():
         alike = [one.exposures.get(name) for one in seen]
@@ -121,7 +122,11 @@ def outlook(parts: Sequence[tuple[Component, Future, Future]], drug: str, since:
             exposures[name] = replace(first, value=np.concatenate([one.value for one in found]))
     for name, worst in seen[0].toxicities.items():
         others = [one.toxicities.get(name) for one in seen]
-        same = [one for one in others if one is not None and _limit(one.toxicity) == _limit(worst.toxicity)]
+        same = [
+            one
+            for one, model in zip(others, models, strict=True)
+            if one is not None and stated_alike(one.toxicity, model, worst.toxicity, models[0])
+        ]
         if len(same) == len(seen):
             value, reached = (np.concatenate(part) for part in zip(*((o.worst, o.reached) for o in same), strict=True))
             toxicities[name] = Suffered(worst.toxicity, value, reached)
@@ -226,8 +231,23 @@ def _window(target: TargetSpec) -> tuple[object, ...]:
     return target.drug, target.measure, target.unit, target.low, target.high
 
 
-def _limit(toxicity: ToxicitySpec) -> tuple[object, ...]:
-    return toxicity.output, toxicity.unit, toxicity.side, toxicity.limit, toxicity.lasting
+def stated_alike(one: ToxicitySpec, model: Model, other: ToxicitySpec, others: Model) -> bool:
+    """Whether two models state a toxicity alike, its horizon too."""
+    return _limit(one, model) == _limit(other, others)
+
+
+def _limit(toxicity: ToxicitySpec, model: Model) -> tuple[object, ...]:
+    unit = UNIT_MS[model.time_unit]
+    lasting = round(toxicity.lasting * unit)
+    return (
+        toxicity.name,
+        toxicity.output,
+        toxicity.unit,
+        toxicity.side,
+        toxicity.limit,
+        horizon_of(toxicity, model),
+        lasting,
+    )
 
 
 def _log_ratio(value: Floats, limit: float) -> Floats:

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import DAY_MS, MINUTE_MS
-from twin.dosing.decision import Decision, decision
+from twin.dosing.decision import Decision, NoAdvice, decision
 from twin.dosing.futures import Future
 from twin.dosing.outlook import Outlook, along, outlook
 from twin.dosing.protocol import Protocol
@@ -88,10 +88,12 @@ def next_sample(twin: PatientTwin | AveragedTwin, now: int | None, protocol: Pro
         ``None`` where no output can be sampled in time, or nothing is uncertain.
 
     Raises:
-        ProtocolError, NoAdvice, ValueError: as `twin.dosing.advice.advise`.
+        ProtocolError, NoAdvice, ValueError: as `twin.dosing.advice.advise`; rival models are refused.
     """
     components = twin.components(now)
     model = components[0].trunk.kernel.model
+    if any(component.trunk.kernel.model.hash != model.hash for component in components):
+        raise NoAdvice("the next sample is worked out by one model; of rival ones ask each alone")
     protocol.checked(model)
     decided, planned = decision(components, components[0].millis, protocol)
     begins = components[0].millis if decided.begun else decided.begins

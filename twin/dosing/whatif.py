@@ -6,20 +6,20 @@ A level that might be measured weighs the particles by its likelihood, as if it 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.dosing.branches import Branch, branch
-from twin.dosing.futures import Future, as_planned, changed
-from twin.dosing.outlook import Odds, along, odds
+from twin.dosing.branches import Branch, BranchError, branch
+from twin.dosing.futures import Change, Future, Upcoming, as_planned, changed
+from twin.dosing.outlook import Odds, along, odds, stated_alike
 from twin.events import Band, ForecastBand
 from twin.filter.belief import effective_size, normalised
 from twin.filter.quantiles import quantiles
-from twin.model.spec import Model, ToxicitySpec
+from twin.model.spec import Model, OutputSpec, ToxicitySpec
 from twin.observation.likelihood import log_likelihood
 from twin.observation.observation import Observation
 from twin.patient.accounts.component import Component
@@ -82,51 +82,90 @@ def what_if(twin: PatientTwin | AveragedTwin, branches: Sequence[str], now: int 
 def _foreseen(
     one: Branch, components: Sequence[Component], planned: Sequence[Future], times: NDArray[np.int64]
 ) -> Foreseen:
-    at, model = components[0].millis, components[0].trunk.kernel.model
+    at, first = components[0].millis, components[0].trunk.kernel.model
     marks = np.union1d(times, np.array([at + measured.after for measured in one.measured], dtype=np.int64))
-    rows, weights = [], []
-    for component, plan in zip(components, planned, strict=True):
-        out = along(component, changed(component, at, plan, one.changes), plan, marks)
-        rows.append(out[:, : len(model.outputs)])
-        weights.append(
-            np.log(component.share) + component.position.belief.log_weight + _told(one, component, out, marks)
-        )
+    seen: list[Floats] = []
+    weights: list[Floats] = []
+    for component, future in zip(components, _ways(one, components, planned), strict=True):
+        out = along(component, *future, marks)
+        told = _told(one, component, out, marks)
+        seen.append(out[np.isin(marks, times)])
+        weights.append(np.log(component.share) + component.position.belief.log_weight + told)
     log_weight, _ = normalised(np.concatenate(weights))
-    weight, seen = np.exp(log_weight), np.concatenate(rows, axis=2)[np.isin(marks, times)]
+    weight = np.exp(log_weight)
     return Foreseen(
         one.words,
         times,
-        _bands(model, seen, weight),
-        tuple(_toxicity(toxicity, model, times, seen, weight) for toxicity in model.toxicities),
+        tuple(_bands(components, seen, weight)),
+        tuple(_toxicities(components, first, times, seen, weight)),
         effective_size(log_weight),
     )
 
 
-def _told(one: Branch, component: Component, out: Floats, marks: NDArray[np.int64]) -> Floats:
-    """Log-likelihood (N,) of what might be measured."""
-    model, kernel = component.trunk.kernel.model, component.trunk.kernel
-    found = np.zeros(out.shape[2])
-    for measured in one.measured:
-        at = component.millis + measured.after
-        observation = Observation(at, "what if", measured.output, measured.value)
-        predicted = kernel.read(out[int(np.searchsorted(marks, at))], measured.output)
-        found += log_likelihood(model.outputs[measured.output], observation, predicted)
+def _ways(one: Branch, components: Sequence[Component], planned: Sequence[Future]) -> list[tuple[Future, Future]]:
+    """Of each account the branch and what is planned. A change that an account has nothing for (a pump that it takes to
+    stand cannot be stopped) leaves it as it is; raises `BranchError` where none has anything for it."""
+    missed = [0] * len(one.changes)
+    why: list[BranchError] = []
+
+    def where_it_can(number: int) -> Change:
+        def apply(to_come: dict[str, tuple[Upcoming, ...]]) -> None:
+            try:
+                one.changes[number](to_come)
+            except BranchError as error:
+                missed[number] += 1
+                why.append(error)
+
+        return apply
+
+    changes = [where_it_can(number) for number in range(len(one.changes))]
+    found = [(changed(c, c.millis, plan, changes), plan) for c, plan in zip(components, planned, strict=True)]
+    if len(components) in missed:
+        raise why[0]
     return found
 
 
-def _bands(model: Model, seen: Floats, weight: Floats) -> tuple[ForecastBand, ...]:
-    found = []
-    for i, output in enumerate(model.outputs):
-        q05, q25, middle, q75, q95 = (tuple(column) for column in quantiles(seen[:, i], weight).T.tolist())
-        found.append(
-            ForecastBand(name=output.name, unit=output.unit, q05=q05, q25=q25, median=middle, q75=q75, q95=q95)
-        )
-    return tuple(found)
+def _told(one: Branch, component: Component, out: Floats, marks: NDArray[np.int64]) -> Floats:
+    """Log-likelihood (N,) of what might be measured."""
+    kernel = component.trunk.kernel
+    found = np.zeros(out.shape[2])
+    for measured in one.measured:
+        at, number = component.millis + measured.after, _number(kernel.model, measured.output)
+        if number is None:
+            raise BranchError(f"'{one.words}': {kernel.model.id} has no such output in this unit; ask each model alone")
+        predicted = kernel.read(out[int(np.searchsorted(marks, at))], number)
+        observation = Observation(at, "what if", number, measured.value)
+        found += log_likelihood(kernel.model.outputs[number], observation, predicted)
+    return found
 
 
-def _toxicity(
-    toxicity: ToxicitySpec, model: Model, times: NDArray[np.int64], seen: Floats, weight: Floats
-) -> ToxicityThen:
-    ahead = ahead_of(toxicity, model, times, seen)
-    worst = band(toxicity.output, toxicity.unit, ahead.worst, weight)
-    return ToxicityThen(toxicity, odds(ahead.suffered > 0.0, weight), worst)
+def _number(model: Model, output: OutputSpec) -> int | None:
+    """Which output of a model has this name and unit."""
+    alike = [i for i, one in enumerate(model.outputs) if (one.name, one.unit) == (output.name, output.unit)]
+    return alike[0] if alike else None
+
+
+def _bands(components: Sequence[Component], seen: Sequence[Floats], weight: Floats) -> Iterator[ForecastBand]:
+    """Bands of every output that all models have in the same unit."""
+    models = [component.trunk.kernel.model for component in components]
+    for output in models[0].outputs:
+        numbers = [_number(model, output) for model in models]
+        if None in numbers:
+            continue
+        values = np.concatenate([out[:, number] for out, number in zip(seen, numbers, strict=True)], axis=1)
+        q05, q25, middle, q75, q95 = (tuple(column) for column in quantiles(values, weight).T.tolist())
+        yield ForecastBand(name=output.name, unit=output.unit, q05=q05, q25=q25, median=middle, q75=q75, q95=q95)
+
+
+def _toxicities(
+    components: Sequence[Component], first: Model, times: NDArray[np.int64], seen: Sequence[Floats], weight: Floats
+) -> Iterator[ToxicityThen]:
+    """Every toxicity that all models state alike."""
+    for toxicity in first.toxicities:
+        models = [component.trunk.kernel.model for component in components]
+        own = [next((t for t in model.toxicities if stated_alike(t, model, toxicity, first)), None) for model in models]
+        ahead = [ahead_of(t, m, times, out) for t, m, out in zip(own, models, seen, strict=True) if t is not None]
+        if len(ahead) == len(models):
+            suffered = np.concatenate([one.suffered for one in ahead]) > 0.0
+            worst = np.concatenate([one.worst for one in ahead])
+            yield ToxicityThen(toxicity, odds(suffered, weight), band(toxicity.output, toxicity.unit, worst, weight))

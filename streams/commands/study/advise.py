@@ -85,14 +85,14 @@ def advise(
                 within = usual_protocol(case.model) if allowed is None else allowed
                 advice = advise_on_twin(twin, now, within)
                 published = beside(twin, advice, dict(_pair(one) for one in genotype or ()))
-                sample = next_sample(twin, now, within)
+                sample = next_sample(twin, now, within) if case.rivals is None else None
                 branches = what_if(twin, branch or (), now)
             except ValueError as error:
                 raise CaseError(f"{case.patient_id}: {error}") from None
             if as_json:
                 typer.echo(json.dumps({**advice_values(advice), "published": [asdict(one) for one in published]}))
             else:
-                lines = [*advice_lines(advice), "", *sample_lines(sample)]
+                lines = [*advice_lines(advice), "", *(sample_lines(sample) if case.rivals is None else ())]
                 lines += [f"published rule {one.rule}: {one.compared} ({one.source})" for one in published]
                 typer.echo("\n".join([*lines, "", *branch_lines(branches), ""] if branch else [*lines, ""]))
             if plot is not None:

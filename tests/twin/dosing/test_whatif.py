@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.twin.bedside import PATIENT, dose, plan
+from tests.twin.bedside import PATIENT, clock, dose, plan, sample, start
 from tests.twin.dosing.patients import counted, infused
-from twin import PatientTwin
+from twin import PatientTwin, load_model
+from twin.dosing.advice import advise
 from twin.dosing.branches import BranchError
+from twin.dosing.protocol import usual_protocol
+from twin.dosing.sampling import next_sample
 from twin.dosing.whatif import Foreseen, what_if
 from twin.events import Forecast, to_millis
+from twin.patient.averaged import AveragedTwin
+from twin.patient.rivals import rivals
 
 DRUG = "fluorouracil"
 
@@ -98,3 +105,32 @@ def test_words_that_cannot_be_used_are_named_with_their_mend(words: str, said: s
 def test_what_does_not_run_cannot_be_stopped() -> None:
     with pytest.raises(BranchError, match="nothing of docetaxel runs now"):
         what_if(counted(), ["stop docetaxel"])
+
+
+def test_rival_models_are_averaged_by_the_names_of_their_outputs() -> None:
+    models = [load_model("fluorouracil_yamada2025"), load_model("fluorouracil_arshad2020")]
+    alone = [PatientTwin(PATIENT, model, 60) for model in models]
+    together = AveragedTwin(PATIENT, rivals(models), 60)
+    told = [dose(0.0, 4320.0, 46.0, drug=DRUG), clock(20.0)]
+    for twin in (*alone, together):
+        twin.observe(told)
+    found = what_if(together, [f"stop {DRUG}"])[0]
+    each = [next(b for b in what_if(twin, ())[0].outputs if b.name == "leukocytes").median[0] for twin in alone]
+    assert min(each) <= next(b for b in found.outputs if b.name == "leukocytes").median[0] <= max(each)
+    # The two look ahead for different times, so neither probability is that of both.
+    assert not found.toxicities
+    with pytest.raises(ValueError, match="do not state it alike"):
+        advise(together, None, usual_protocol(models[0]))
+    with pytest.raises(ValueError, match="ask each alone"):
+        next_sample(together, None, usual_protocol(models[0]))
+    free = replace(usual_protocol(models[0]), limits={})
+    assert advise(together, None, free).advised.exposures[0].within.p > 0.2
+
+
+def test_a_pump_that_may_have_stopped_is_stopped_only_where_it_runs() -> None:
+    twin = PatientTwin(PATIENT, load_model("fluorouracil_yamada2025"), 60)
+    pump = [start(0.0, 93.9, drug=DRUG), *(sample(hour / 4, 93.9, drug=DRUG) for hour in range(1, 20))]
+    twin.observe([plan(-1.0, (0.0, 4320.0, 46.0), drug=DRUG), *pump, clock(10.0)])
+    assert len(twin.components()) > 1
+    plain, stopped = what_if(twin, [f"stop {DRUG}"])
+    assert medians(stopped, "leukocytes")[20] > medians(plain, "leukocytes")[20]
