@@ -279,7 +279,8 @@ def test_locks_pin_every_package_with_its_hash() -> None:
 NAMED = re.compile(r"`+((?:" + "|".join(LAYERS) + r")(?:\.\w+)+)")
 """A place in the house, as texts name it: `twin.filter.belief`, `twin.model.spec.Model`."""
 
-WIRE = {"twin.estimates", "twin.alerts", "twin.commands", "twin.rejected", "twin.surprise"}
+WIRE = {"twin.estimates", "twin.alerts", "twin.audit", "twin.commands", "twin.heartbeats", "twin.rejected"}
+WIRE |= {"twin.surprise", "twin.degenerate", "twin.stale"}
 """Topics and rules that look like places."""
 
 GROUPS = {
