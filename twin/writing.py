@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 
@@ -37,6 +38,7 @@ def number(value: float, digits: int = 3) -> str:
     return f"{mantissa}×10{str(order).translate(_POWERS)}"
 
 
+@functools.lru_cache(maxsize=1024)
 def unit(ucum: str) -> str:
     """A UCUM unit as people write it; nothing for a number without one.
 

@@ -31,6 +31,8 @@ def watched(
 ) -> tuple[Finding, ...]:
     """One finding for every toxicity of the snapshot that this rule watches."""
     views = [view for view in snapshot.toxicities if chosen(view)]
+    if not views:
+        return ()
     each = Counter(view.output for view in views)
     found = []
     at_rest = settings.clear_below - threshold_margin(settings.clear_below, settings, snapshot.ess)
