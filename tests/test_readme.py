@@ -74,9 +74,11 @@ def test_every_command_named_exists(command: str) -> None:
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_named_is_one(name: str) -> None:
+    from connectors.sinks.metrics import SinkMetrics
     from streams.devices.metrics import DeviceMetrics
     from streams.worker.metrics import WorkerMetrics
 
-    known = {f"{family.name}_total" if family.type == "counter" else family.name
-             for metrics in (WorkerMetrics(), DeviceMetrics()) for family in metrics.registry.collect()}  # fmt: skip
+    registries = [metrics.registry for metrics in (WorkerMetrics(), DeviceMetrics(), SinkMetrics())]
+    families = [family for registry in registries for family in registry.collect()]
+    known = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
     assert name in known or name in ("dosetwin_sink", "dosetwin_feed", "dosetwin_console")
