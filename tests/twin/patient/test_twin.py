@@ -6,7 +6,7 @@ import doctest
 import gc
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from random import Random
 from typing import Any
 
@@ -42,7 +42,9 @@ from twin.alerts.lifecycle import AlertBook
 from twin.alerts.rules import settings as rule_settings
 from twin.events import (
     Alert,
+    AlertAction,
     ClinicalEnvelope,
+    Clock,
     DoseGiven,
     DrugLevel,
     Estimate,
@@ -50,6 +52,7 @@ from twin.events import (
     InputEvent,
     Prediction,
     PumpDelivery,
+    Quantity,
     Withdrawn,
     encode,
     from_millis,
@@ -716,3 +719,27 @@ def test_doses_given_at_once_wait_until_the_twin_speaks_and_change_no_byte(monke
         restored.observe([event])
     restored.observe([inserted[9]])
     assert restored.belief.eta.tobytes() == one_by_one.belief.eta.tobytes()
+
+
+def test_an_acknowledgement_is_part_of_the_record_and_moves_no_belief() -> None:
+    begin = datetime(2026, 1, 5, 9, tzinfo=UTC)
+    said: dict[str, Any] = {"patient_id": PATIENT, "source": "ward"}
+    amount, hour = Quantity(value=400.0, unit="mg"), Quantity(value=1.0, unit="h")
+    told: list[InputEvent] = [
+        DoseGiven(event_id="d", time=begin, drug="docetaxel", route="iv", amount=amount, duration=hour, **said),
+        *(Clock(event_id=f"c{hours}", time=begin + timedelta(hours=hours), **said) for hours in (30, 31)),
+    ]
+    twin = PatientTwin(PATIENT, DOCETAXEL, 64)
+    alerts = [one for one in twin.observe(told[:2]).outputs if isinstance(one, Alert) and one.live]
+    action = AlertAction.about(alerts[-1], "acknowledge", "nurse-7", begin + timedelta(hours=30, minutes=20))
+    seen = [one for one in twin.observe([action]).outputs if isinstance(one, Alert)]
+    assert [(one.phase, one.state, one.alert_id) for one in seen] == [
+        ("acknowledged", "acknowledged", alerts[-1].alert_id)
+    ]
+    again = PatientTwin.from_row(twin.row(), DOCETAXEL)
+    again.observe(told[2:])
+    late = PatientTwin(PATIENT, DOCETAXEL, 64)
+    refused = [late.observe([event]).rejected for event in (action, told[2], told[0], told[1])]
+    assert [[one.reason for one in each] for each in refused] == [["no_such_alert"], [], [], []]
+    assert [(one.state, one.digest) for one in late.ledger.live] == [(o.state, o.digest) for o in again.ledger.live]
+    assert late.belief.log_weight.tobytes() == again.belief.log_weight.tobytes()
