@@ -135,9 +135,9 @@ DOCETAXEL = load_model("docetaxel_ozawa2007").text
             "mine.toml: parameters.Slope.expression: 'Slope * AAG' is in",
         ),
         (
-            'unit = "10*9/L"\nhorizon',
-            'unit = "/uL"\nhorizon',
-            "mine.toml: toxicities.neutropenia_g4.unit: is '/uL', but output neutrophils is in '10*9/L'; "
+            'unit = "10*9/L"\nlasting',
+            'unit = "/uL"\nlasting',
+            "mine.toml: toxicities.neutropenia_prolonged.unit: is '/uL', but output neutrophils is in '10*9/L'; "
             "write the limits in '10*9/L'",
         ),
         (

@@ -194,7 +194,8 @@ def test_the_real_one_has_an_alert_raised_updated_resolved_withdrawn_and_finds_n
         asked = {"_count": "50", "_tag": f"urn:dosetwin:output|{about}"}
         found = httpx2.get(f"{fhir}/{kind}", params=asked, timeout=300).json().get("entry", [])
         bodies = [one["resource"] for one in found]
-        mine = [one for one in bodies if (one.get("subject") or one.get("patient"))["identifier"]["value"] == patient]
+        named = [(one, (one.get("subject") or one.get("patient")).get("identifier", {})) for one in bodies]
+        mine = [one for one, identifier in named if identifier.get("value") == patient]  # others write there, too
         return {one["identifier"][0]["value"]: (one["status"], one["meta"]["versionId"]) for one in mine}
 
     first, second = step(0, "start"), step(0, "start", onset=-1)

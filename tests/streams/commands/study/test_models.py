@@ -106,7 +106,7 @@ def test_a_card_can_be_a_page(tmp_path: Path) -> None:
     for parameter in model.parameters:
         assert f"{parameter.name} {parameter.value:g} {parameter.unit}" in text
     assert "<mark>assumed: a common baseline" in page
-    assert "7 statements on this card rest on no publication" in text
+    assert "8 statements on this card rest on no publication" in text
 
 
 @pytest.mark.parametrize(
