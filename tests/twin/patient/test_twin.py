@@ -37,6 +37,7 @@ from tests.twin.bedside import (
     weight,
 )
 from twin import PatientTwin, load_model
+from twin.alerts.care import attended
 from twin.alerts.ledger import digest
 from twin.alerts.lifecycle import AlertBook
 from twin.alerts.rules import settings as rule_settings
@@ -116,10 +117,12 @@ def assert_same_belief(one: PatientTwin, other: PatientTwin) -> None:
 
 
 def live_alerts(twin: PatientTwin) -> set[tuple[str, bytes]]:
-    """What the world holds to be standing; it is what the fold supports."""
+    """What the world holds to be standing; it is what the fold supports, and what became of that as time passed."""
     published = {(entry.fold_id, entry.digest) for entry in twin.ledger.live}
-    book = twin.points[-1].book if twin.points else AlertBook()
-    supported = {(a.alert_id, digest(a, of_silence=rule_settings()[a.rule].of_silence)) for a in book.live}
+    book, rules = twin.points[-1].book if twin.points else AlertBook(), rule_settings()
+    now = max([twin.history.newest or 0, *(point.millis for point in twin.points[-1:])])
+    stands = attended(book, book, (), twin.history.actions(), rules, now, now).book.live
+    supported = {(a.alert_id, digest(a, of_silence=rules[a.rule].of_silence)) for a in stands}
     assert published == supported
     return published
 
