@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from twin.alerts.care import attended
+from twin.alerts.care import Attended, attended
 from twin.alerts.ledger import AlertLedger, Revision, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Transition, to_alert
 from twin.alerts.rules import rules_hash, settings
@@ -149,6 +149,9 @@ class Fold:
         self.deadline: int | None = None
         self._acted = 0
         self._met: frozenset[str] = frozenset()
+        if folded.points:  # of a fold that is taken up again: what comes if nobody does anything comes all the same
+            book, reached = folded.points[-1].book, max(folded.points[-1].millis, folded.newest or BEFORE_ALL)
+            self._attended(book, book, (), reached, reached)
 
     def run(self, since: int | None, *, level: bool = True, because: str = LATE) -> tuple[OutputEvent, ...]:
         """Fold again from ``since`` (ms), or on to what is due by now; everything there is to publish.
@@ -209,13 +212,21 @@ class Fold:
         if before is None:
             before = next((point.book for point in reversed(points) if point.millis <= since), AlertBook())
         until = max(until, self._folded.newest or until)
-        found = attended(before, book, transitions, self._folded.history.actions(), self._settings, since, until)
-        self.deadline, self._met, self._acted = found.deadline, found.met, len(self._folded.history.acted)
+        found = self._attended(before, book, transitions, since, until)
         self.ledger, revisions = reconcile(
             self.ledger, found.book, found.transitions, since, until, self._settings, level=level, because=because
         )
         self.withheld = self._withholds()
         return self._said(revisions)
+
+    def _attended(
+        self, before: AlertBook, book: AlertBook, transitions: Iterable[Transition], since: int, until: int
+    ) -> Attended:
+        """What the fold says of alerts, with what people did; noted is what comes next of them."""
+        history = self._folded.history
+        found = attended(before, book, transitions, history.actions(), self._settings, since, until)
+        self.deadline, self._met, self._acted = found.deadline, found.met, len(history.acted)
+        return found
 
     def waits_until(self, event: InputEvent) -> bool:
         """Whether no alert changes by the time of an event, if nobody does anything."""

@@ -747,3 +747,14 @@ def test_an_acknowledgement_is_part_of_the_record_and_moves_no_belief() -> None:
     assert [[one.reason for one in each] for each in refused] == [["no_such_alert"], [], [], []]
     assert [(one.state, one.digest) for one in late.ledger.live] == [(o.state, o.digest) for o in again.ledger.live]
     assert late.belief.log_weight.tobytes() == again.belief.log_weight.tobytes()
+
+
+def test_what_nobody_acknowledges_escalates_in_a_restored_twin_too() -> None:
+    alive = inserted([plan(-1, (0, 240.0, 6.0)), dose(0, 600.0, duration=1.0), clock(0.1)])
+    restored = PatientTwin.from_row(alive.row(), MODEL)
+    said, again = (
+        [(one.rule, one.phase, one.time) for one in twin.observe([clock(0.5)]).outputs if isinstance(one, Alert)]
+        for twin in (alive, restored)
+    )
+    assert ("delivery.overinfusion", "escalate") in [(rule, phase) for rule, phase, _ in said]
+    assert again == said

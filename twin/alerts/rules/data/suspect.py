@@ -55,13 +55,13 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
         meant = mistaken(view, its.number("far"))
         value = f"{view.output}: {view.value:.3g} {written(view.unit)}"
         predicted = f"{view.median:.3g} ({view.q05:.3g} to {view.q95:.3g}) was expected"
-        fits = "fits" if meant is None else f"would fit if {meant}"
+        fits = "" if meant is None else f" would fit if {meant}"
         found[view.output] = Finding(
             rule=RULE,
             subject=Subject("output", view.output),
             level=0.0 if meant is None else 1.0,
             severity=its.severity,
-            text=f"{value} {fits}; {predicted}." if meant is not None else f"{value}; {predicted}.",
+            text=f"{value}{fits}; {predicted}.",
             newest_ms=snapshot.last_observation_ms,
             advice=ADVICE,
             settings=its,
