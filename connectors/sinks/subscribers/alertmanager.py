@@ -24,7 +24,7 @@ from pydantic import Field, field_validator
 from connectors.alert_filter import AlertFilter, FilterSettings
 from connectors.kafka.records import Record, event_of
 from connectors.kafka.topics import ALERTS
-from connectors.sinks.telling.http_answers import checked_url, open_client, post
+from connectors.sinks.telling.http_answers import checked_header, checked_url, open_client, post
 from connectors.sinks.telling.subscriber import utc_now
 from connectors.sinks.writer import BadItem
 from twin.events import Alert
@@ -59,9 +59,7 @@ class Settings(FilterSettings, env_prefix="DOSETWIN_ALERTMANAGER_"):
     @field_validator("authorization")
     @classmethod
     def _header(cls, value: str) -> str:
-        if not (value.isascii() and value.isprintable()):
-            raise ValueError("a header is one line of plain characters")
-        return value
+        return checked_header(value)
 
 
 @contextmanager

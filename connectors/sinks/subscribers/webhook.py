@@ -19,7 +19,7 @@ from pydantic import Field, field_validator
 
 from connectors import webhooks
 from connectors.kafka.topics import ALERTS
-from connectors.sinks.telling.http_answers import checked_url, open_client, post
+from connectors.sinks.telling.http_answers import checked_header, checked_url, open_client, post
 from connectors.sinks.telling.message import Message
 from connectors.sinks.telling.settings import SubscriberSettings
 from connectors.sinks.telling.subscriber import Subscriber, utc_now
@@ -51,9 +51,7 @@ class Settings(SubscriberSettings, env_prefix="DOSETWIN_WEBHOOK_"):
     @field_validator("authorization")
     @classmethod
     def _header(cls, value: str) -> str:
-        if not (value.isascii() and value.isprintable()):
-            raise ValueError("a header is one line of plain characters")
-        return value
+        return checked_header(value)
 
 
 @contextmanager

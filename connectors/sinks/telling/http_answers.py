@@ -55,6 +55,17 @@ def checked_url(url: str) -> str:
     return url
 
 
+def checked_header(value: str) -> str:
+    """What a header may hold that opens a receiver; nothing is one, too.
+
+    Raises:
+        ValueError: it is not one line of plain characters.
+    """
+    if not (value.isascii() and value.isprintable()):
+        raise ValueError("a header is one line of plain characters")
+    return value
+
+
 def open_client(authority: Path | None = None) -> httpx2.Client:
     """A client that follows no redirect and trusts the system's authorities, or ``authority`` (PEM) in their place.
 
