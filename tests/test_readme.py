@@ -1,4 +1,4 @@
-"""README and operations page keep their word: examples run, and what they name exists."""
+"""README and the pages beside it keep their word: examples run, and what they name exists."""
 
 from __future__ import annotations
 
@@ -14,19 +14,13 @@ from tests.places import ROOT
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
-FEEDS = (ROOT / "docs" / "feeds.md").read_text(encoding="utf-8")
+PAGES = {path.name: path.read_text(encoding="utf-8") for path in sorted((ROOT / "docs").glob("*.md"))}
 CODE = "\n".join(
-    block or span for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", README + OPERATIONS + FEEDS, re.DOTALL)
+    block or span
+    for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", "\n".join((README, *PAGES.values())), re.DOTALL)
 )
-COMMANDS = sorted(
-    set(
-        re.findall(
-            r"^dosetwin ((?:feed|sink|models|services|topics|patient|rejected|devices|listen) [a-z-]+|[a-z]+)\b",
-            CODE,
-            re.MULTILINE,
-        )
-    )
-)
+GROUPS = "feed|sink|models|services|topics|patient|rejected|held|rules|audit|devices|listen"
+COMMANDS = sorted(set(re.findall(rf"^dosetwin ((?:{GROUPS}) [a-z-]+|[a-z]+)\b", CODE, re.MULTILINE)))
 METRICS = sorted(set(re.findall(r"dosetwin_[a-z_]+[a-z]", OPERATIONS)))
 
 
@@ -56,6 +50,17 @@ def test_the_readme_names_commands() -> None:
 
 def test_the_list_of_models_is_what_the_model_files_say() -> None:
     assert listed(README) == README, "renew it with 'python -m tests.listed'"
+
+
+def test_a_figure_of_the_readme_is_that_of_the_page_of_figures() -> None:
+    rows = re.findall(r"^\| `.*\|$", README.partition("## Speed and size")[2], re.MULTILINE)
+    assert len(rows) > 10
+    assert set(rows) <= set(PAGES["speed.md"].splitlines())
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\]\(((?!http)[^)#]+)", README))))
+def test_every_page_that_the_readme_links_to_is_there(name: str) -> None:
+    assert (ROOT / name).exists()
 
 
 @pytest.mark.parametrize("command", COMMANDS)
