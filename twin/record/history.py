@@ -90,6 +90,8 @@ _RANK = {
     "device_alert": 11,
     "alert_action": 12,
 }
+MEASURED = (10 * _RANK["lab_result"], 10 * _RANK["drug_level"])
+"""`Key.rank` of what is measured; its subject is the analyte."""
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
 
 UNORDERED = -1

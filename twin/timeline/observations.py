@@ -14,7 +14,7 @@ from twin.observation.aggregate import error_of, in_unit
 from twin.observation.kinds import kind_of
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import moments_around
-from twin.record.history import History
+from twin.record.history import MEASURED, History
 from twin.timeline.record_order import Placed
 
 
@@ -103,8 +103,8 @@ def unmeasured(
     for key in history.keys[bisect_left(history.keys, millis, key=lambda key: key.millis) :]:
         if key.millis != millis:
             break
-        fact = history.facts[key.event_id]
-        number = output_index(model, fact.analyte) if isinstance(fact, DrugLevel | LabResult) else None
+        # By its place, which a row keeps also of a fact that never counts again.
+        number = output_index(model, key.subject) if key.rank in MEASURED else None
         if number is not None and number not in counted:
             told[number] = None
     told |= dict.fromkeys(number for number in gone if number not in counted)

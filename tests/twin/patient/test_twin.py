@@ -447,15 +447,17 @@ def test_late_corrected_and_retracted_events_of_every_kind_cost_one_refold_toget
     assert_same_belief(twin, undisturbed)
 
 
-def test_what_a_retraction_removes_is_withdrawn() -> None:
+@pytest.mark.parametrize("restarts", [False, True], ids=["a living one", "one taken up from its row"])
+def test_what_a_retraction_removes_is_withdrawn(restarts: bool) -> None:
     twin = inserted(COURSE)
     said = twin.observe([level(4.25, 9.0, event_id="mixed up"), count(4.25, 2.5)])
     assert {(o.kind, o.time) for o in said.outputs} >= {("estimate", at(4.25)), ("prediction", at(4.25))}
-    update = twin.observe([level(4.25, 9.0, event_id="gone", status="retracted", replaces="mixed up")])
+    update = twin.observe([level(4.5, 9.0, event_id="gone", status="retracted", replaces="mixed up")])
     (first,) = (o for o in update.outputs if isinstance(o, Withdrawn))
     assert (first.time, first.estimated, first.outputs, first.drugs) == (at(4.25), True, (), ())
     assert [series.name for series in first.measured] == ["toxin_plasma"]
     other = count(4.25, 2.5)
+    twin = PatientTwin.from_row(twin.row(), twin.model) if restarts else twin
     update = twin.observe([count(4.25, 2.5, event_id="gone too", status="retracted", replaces=other.event_id)])
     (second,) = (o for o in update.outputs if isinstance(o, Withdrawn))
     assert (second.time, second.estimated, second.event_id) == (at(4.25), False, first.event_id)
