@@ -13,7 +13,7 @@ from connectors.reports.pages import page
 from twin.figure.axes import title
 from twin.figure.style import BLUE, ORANGE, SOFT
 from twin.trial.figures import Worth
-from twin.trial.pump_faults import AsPlanned, FaultFound
+from twin.trial.pump_faults import AsPlanned, FaultFound, spread
 from twin.trial.reliability import Reliability
 
 NAMES = {
@@ -46,6 +46,7 @@ def trial_page(found: Trial) -> str:
         "trial.html",
         found=found,
         names=NAMES,
+        spread=spread,
         settings=[(name.replace("_", " "), _told(value)) for name, value in found.settings.items()],
         worth_drawing=_worth_drawing(found.worths) if found.worths else "",
         reliability_drawing=_reliability_drawing(found.reliability) if found.reliability else "",

@@ -109,6 +109,12 @@ class RuleSettings:
                 f"clear_below {self.clear_below:g} must be less than raise_above {self.raise_above:g}: "
                 "the gap is what keeps an alert from flapping"
             )
+        near = self.thresholds.get("raise_near")
+        if near is not None and not self.clear_below < near.value <= self.raise_above:
+            raise ValueError(
+                f"raise_near {near.value:g} must be more than clear_below {self.clear_below:g} and at most raise_above "
+                f"{self.raise_above:g}: what is near is said sooner, and must not clear at once"
+            )
         if self.raise_after_ms < 0 or self.clear_after_ms < 0:
             raise ValueError("raise_after_ms and clear_after_ms must not be negative")
         if self.refresh_ms <= 0:

@@ -1,16 +1,18 @@
 """Does what was said to be likely at p come true in a share p of cases? Of every kind of stated probability.
 
-Probabilities are put into bins. In a bin each patient counts once: by the mean of what was stated of them, and by the
-share of it that came true. The band of a bin holds the shares that come of patients who draw their outcomes with
-exactly the stated probabilities, all those of one patient alike: the statements of one patient hang together, and to
-take them for wholly dependent makes the band no narrower than it should be. Bands are so wide that a system whose
-every probability is right leaves any of them with probability at most `FALSE_ALARM` (Bonferroni); after Bröcker & Smith
-2007, Weather Forecast 22:651.
+Probabilities are put into bins, each statement into one by what it said: over all statements of a bin the mean of what
+was said is that of what came, if every statement was right when it was made. To take each patient's mean first would
+not be so: whoever comes to an event leaves the lowest bin early, with few statements in it, and whoever does not stays.
+
+The band of a bin holds the shares that come of patients who draw their outcomes with exactly the stated probabilities,
+all those of one patient by one draw: the statements of one patient hang together, and to take them for wholly dependent
+makes the band no narrower than it should be. Bands are so wide that a system whose every probability is right leaves
+any of them with probability at most `FALSE_ALARM` (Bonferroni); after Bröcker & Smith 2007, Weather Forecast 22:651.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +42,7 @@ class Stated:
 
 @dataclass(frozen=True)
 class Bin:
-    """Stated probabilities of about one size: means over patients, and the band of the share that came true."""
+    """Stated probabilities of about one size: means over statements, and the band of the share that came true."""
 
     stated: float
     came: float
@@ -100,16 +102,19 @@ def _bin(name: str, stated: list[Stated], alpha: float) -> Bin:
     by_patient: dict[str, list[Stated]] = {}
     for one in stated:
         by_patient.setdefault(one.patient_id, []).append(one)
-    p = np.array([np.mean([one.probability for one in mine]) for mine in by_patient.values()])
-    came = np.array([np.mean([one.came for one in mine]) for mine in by_patient.values()])
-    low, high = _band(p, alpha, generator("reliability", name, len(p)))
-    return Bin(float(p.mean()), float(came.mean()), len(p), len(stated), low, high)
+    p = float(np.mean([one.probability for one in stated]))
+    came = float(np.mean([one.came for one in stated]))
+    each = [np.sort([one.probability for one in mine]) for mine in by_patient.values()]
+    low, high = _band(each, alpha, generator("reliability", name, len(each)))
+    return Bin(p, came, len(each), len(stated), low, high)
 
 
-def _band(p: Floats, alpha: float, rng: np.random.Generator) -> tuple[float, float]:
-    """Shares that come of outcomes drawn with ``p`` (n,), but for ``alpha`` of all draws."""
-    shares = np.zeros(DRAWS)
-    for one in p:
-        shares += rng.random(DRAWS) < one
-    low, high = np.quantile(shares, (alpha / 2, 1 - alpha / 2), method="inverted_cdf")
-    return float(low / len(p)), float(high / len(p))
+def _band(each: Sequence[Floats], alpha: float, rng: np.random.Generator) -> tuple[float, float]:
+    """Shares that come of outcomes drawn with the probabilities of each patient (ascending), but for ``alpha`` of all
+    draws."""
+    came = np.zeros(DRAWS)
+    for p in each:
+        came += len(p) - np.searchsorted(p, rng.random(DRAWS), side="right")
+    low, high = np.quantile(came, (alpha / 2, 1 - alpha / 2), method="inverted_cdf")
+    total = sum(len(p) for p in each)
+    return float(low / total), float(high / total)

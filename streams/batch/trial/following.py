@@ -72,7 +72,7 @@ def follow(plan: TrialPlan, model: Model, patient: WardPatient) -> FollowedPatie
                 events.append(event)
         if events:
             _listen(heard, twin.observe(events).outputs, now, patient.admitted)
-    stated = (*_of_forecasts(model, patient, heard), *_of_exposures(model, patient, heard))
+    stated = [*_of_forecasts(model, patient, heard), *_of_exposures(model, patient, heard)]
     warned: dict[str, Warned] = {}
     toxicity = warned_of(model)
     if toxicity is not None:
@@ -80,11 +80,11 @@ def follow(plan: TrialPlan, model: Model, patient: WardPatient) -> FollowedPatie
         standings = {TWIN: tuple(_standings(heard.alerts, toxicity))}
         standings |= plain_rules(results, plan_starts(patient), watch.limit, end)
         warned = {name: judge(watch, alerts) for name, alerts in standings.items()}
-        stated = (*stated, *_of_alerts(warned[TWIN]))
+        stated += _of_alerts(patient, watch, warned[TWIN])
     counts: dict[str, int] = {}
     for _, alert in heard.alerts:
         counts[alert.rule] = counts.get(alert.rule, 0) + (alert.revision == 0)
-    return FollowedPatient(patient.id, warned, stated, _pumped(patient, heard, plan.days), counts)
+    return FollowedPatient(patient.id, warned, tuple(stated), _pumped(patient, heard, plan.days), counts)
 
 
 def _by_minute(arrivals: Iterator[TimedEvent]) -> Iterator[tuple[int, list[InputEvent]]]:
@@ -155,10 +155,25 @@ def _watch(model: Model, patient: WardPatient, toxicity: ToxicitySpec, end: int)
     return Watch(patient.id, patient.admitted, end, course, toxicity.limit, horizon)
 
 
-def _of_alerts(warned: Warned) -> Iterator[Stated]:
+def _foreseeable(patient: WardPatient, start: int, end: int) -> bool:
+    """Whether no fault of a pump begins between ``start`` and ``end`` (ms).
+
+    What is said of the time ahead is said of the treatment as delivered and planned.
+    """
+    return not any(start < since <= end for since in _faults(patient))
+
+
+def _faults(patient: WardPatient) -> list[int]:
+    """ms at which the patient's pumps began to fail, in order."""
+    struck = (one.happened for one in patient.infusions if one.scenario != "as_ordered")
+    return sorted(happened[0] for happened in struck if happened is not None)
+
+
+def _of_alerts(patient: WardPatient, watch: Watch, warned: Warned) -> Iterator[Stated]:
     """What alerts said when they were raised."""
     for claim in warned.claims:
-        if claim.probability is not None:
+        foreseeable = _foreseeable(patient, claim.millis, claim.millis + watch.horizon)
+        if claim.probability is not None and foreseeable:
             yield Stated(f"{RULE}, when raised", warned.patient_id, claim.probability, claim.right)
 
 
@@ -173,6 +188,8 @@ def _of_forecasts(model: Model, patient: WardPatient, heard: _Heard) -> Iterator
             sign = 1.0 if toxicity.side == "below" else -1.0
             course = TrueCourse(patient.grid, sign * patient.truth[ahead.output])
             window = sign * toxicity.limit, start, start + round(toxicity.horizon * unit)
+            if not _foreseeable(patient, *window[1:]):
+                continue
             came = course.falls_below(*window, lasting=round(toxicity.lasting * unit))
             yield Stated(f"{toxicity.name} within the horizon", patient.id, ahead.probability, came)
 
@@ -189,9 +206,11 @@ def _of_exposures(model: Model, patient: WardPatient, heard: _Heard) -> Iterator
             target = targets.get(exposure.so_far.name)
             if target is None or exposure.at_end is None or exposure.measure != "course":
                 continue
-            total = _total(patient, exposure.so_far.name, drug_starts[target.drug], to_millis(estimate.time))
-            if total is None:
+            now = to_millis(estimate.time)
+            course = _course(patient, exposure.so_far.name, drug_starts[target.drug], now)
+            if course is None or not _foreseeable(patient, now, course[0]):
                 continue
+            total = course[1]
             if exposure.p_above is not None and target.high is not None:
                 yield Stated(f"{target.name} above target", patient.id, exposure.p_above, total > target.high)
             if exposure.p_below is not None and target.low is not None:
@@ -202,16 +221,16 @@ def _by_hand(patient: WardPatient, drug: str) -> set[int]:
     return {dose.time for dose in patient.given if dose.drug == drug}
 
 
-def _total(patient: WardPatient, state: str, starts: np.ndarray, millis: int) -> float | None:
-    """True exposure of the whole course that ``millis`` lies in; ``None`` before the first."""
+def _course(patient: WardPatient, state: str, starts: np.ndarray, millis: int) -> tuple[int, float] | None:
+    """End (ms) and true exposure of the whole course that ``millis`` lies in; ``None`` before the first."""
     gap = 3 * DAY_MS
     begun = [start for k, start in enumerate(starts.tolist()) if k == 0 or start - starts[k - 1] > gap]
     past = [start for start in begun if start <= millis]
     if not past:
         return None
-    following = [start for start in begun if start > millis]
-    last = int(np.searchsorted(patient.grid, following[0] if following else patient.discharged + 1)) - 1
-    return float(patient.truth[state][last])
+    end = next((start for start in begun if start > millis), patient.discharged + 1)
+    last = int(np.searchsorted(patient.grid, end)) - 1
+    return end, float(patient.truth[state][last])
 
 
 def _pumped(patient: WardPatient, heard: _Heard, days: float) -> Pumped | None:
@@ -224,9 +243,9 @@ def _pumped(patient: WardPatient, heard: _Heard, days: float) -> Pumped | None:
         for now, alert in heard.alerts
         if alert.rule.startswith(DELIVERY) and alert.revision == 0
     )
+    running = sum(max(min(i.end, end) - i.start, 0) for i in patient.infusions) / DAY_MS
     if not struck:
-        planned = all(i.scenario == "as_ordered" for i in patient.infusions)
-        return Pumped(None, None, raised, days) if planned else None
+        return Pumped(None, None, raised, days, running)
     happened = struck[0].happened
     assert happened is not None
-    return Pumped(struck[0].scenario, happened[0], raised, days)
+    return Pumped(struck[0].scenario, happened[0], raised, days, running)

@@ -25,6 +25,7 @@ app = typer.Typer()
     epilog=examples(
         "dosetwin trial docetaxel_ozawa2007 --patients 100 --estimate-hours 6",
         "dosetwin trial docetaxel_ozawa2007 --factor Slope=1.25 --factor MTT=1.1 --tails 4 --missing 0.2",
+        "dosetwin trial fluorouracil_yamada2025 --patients 80 --days 14 --count-days 7 --faults 0 --particles 100",
     )
 )
 def trial(
@@ -107,6 +108,8 @@ def trial(
 
 def lines_of(found: TrialReport) -> list[str]:
     """The figures as text."""
+    from twin.trial.pump_faults import spread
+
     lines = [f"{found.patients} patients, {found.patient_days:g} patient-days"]
     for one in found.worths:
         lines.append(f"{one.name}: {one.events} events, {one.claims} alerts")
@@ -116,11 +119,13 @@ def lines_of(found: TrialReport) -> list[str]:
         verdict = "within its band" if each.held else f"OUTSIDE its band ({'; '.join(outside)})"
         lines.append(f"{each.what}: {verdict}, Brier {each.brier:.3f}")
     for fault in found.faults:
-        slow = "" if fault.slowest_minutes is None else f", within {fault.slowest_minutes:.3g} min of event time"
-        lines.append(f"pump fault {fault.fault}: {fault.found} of {fault.planted} found{slow}")
+        least, middle, most = spread(fault.minutes)
+        took = f", after {least:.3g} to {most:.3g} min of event time (median {middle:.3g})" if fault.minutes else ""
+        lines.append(f"pump fault {fault.fault}: {fault.found} of {fault.planted} found{took}")
     planned = found.planned
     false = sum(count for _, count in planned.false_alerts)
-    lines.append(f"pumps as planned: {false} delivery alerts in {planned.patient_days:g} patient-days")
+    ran = f"{planned.patient_days:g} patient-days, on {planned.running_days:.4g} of which a pump ran"
+    lines.append(f"pumps as planned: {false} delivery alerts in {ran}")
     return lines
 
 

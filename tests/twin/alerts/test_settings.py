@@ -46,3 +46,9 @@ def test_a_number_without_reason_or_that_is_none_is_refused() -> None:
         Threshold(math.nan, "h", source="x")
     with pytest.raises(ValueError, match="raise_after is in mg; write min, h or d"):
         stated("minor", "delayed", {**NUMBERS, "raise_after": Threshold(1, "mg", assumed="x")})
+
+
+@pytest.mark.parametrize("near", [0.01, 0.99])
+def test_what_is_near_is_not_raised_where_it_would_clear_at_once_or_later_than_what_is_far(near: float) -> None:
+    with pytest.raises(ValueError, match=rf"raise_near {near:g} must be more than clear_below"):
+        stated("minor", "delayed", {**NUMBERS, "raise_near": Threshold(near, "1", assumed="x")})

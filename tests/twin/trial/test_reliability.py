@@ -28,6 +28,19 @@ def test_probabilities_that_are_too_low_are_found_out() -> None:
     assert not found.held
 
 
+def test_whoever_leaves_the_lowest_bin_early_counts_there_by_what_was_said_and_no_more() -> None:
+    """At first 4 % for everybody; on the next day it is known, and nothing is said of those who came to it."""
+    rng = np.random.default_rng(8)
+    found = []
+    for patient in range(400):
+        came = bool(rng.random() < 0.04)
+        found.append(Stated("event", f"P{patient}", 0.04, came))
+        found += [Stated("event", f"P{patient}", 0.0, False)] * (0 if came else 40)
+    (lowest,) = reliability(found)[0].bins
+    assert lowest.came == pytest.approx(lowest.stated, abs=0.001)
+    assert lowest.held
+
+
 def test_a_bin_of_few_patients_is_shown_and_not_judged() -> None:
     (found,) = reliability([Stated("event", "A", 0.02, True), Stated("event", "B", 1.0, False)])
     assert [one.judged for one in found.bins] == [False, False]

@@ -3,8 +3,10 @@
 The level is the probability that the count is of grade 4 now or that the lowest of the forecast is. A model whose
 toxicity is of leukocytes is watched in the same way, and the alert names it; so is every other that falls.
 
-Before the first counts the population alone puts many a patient at about even odds. So what is neither sure nor near
-has to stand for days before it is said: until then counts and levels settle most of it.
+When to say it is a matter of what waiting costs. Days before the nadir it costs nothing: before the first counts the
+population alone puts many a patient at about even odds, and counts and levels settle most of it. So what is neither
+sure nor near has to stand for days before it is said. Near the nadir there is little left to wait for, and what counts
+is the harm: it is said from where a miss is expected to cost as much as a false alert.
 """
 
 from __future__ import annotations
@@ -13,31 +15,32 @@ from dataclasses import replace
 
 from twin.alerts.conditions.toxicity import watched
 from twin.alerts.finding import Finding
-from twin.alerts.settings import SettingsFor, Threshold, stated
+from twin.alerts.settings import RuleSettings, SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot, ToxicityView
 
 RULE = "tox.neutropenia_g4"
 TITLE = "Neutropenia grade 4"
 
-_TRIAL = "chosen in dosetwin trial (docs/trial.md): 0.50 and 0.30 at once found fewer events, with more false alerts"
+_HARM = "a missed grade 4 is held to be three times as bad as a false alert: worth saying from one in four"
 
 SETTINGS = stated(
     "irreversible",
     "delayed",
     {
-        "raise_above": Threshold(0.45, "1", assumed=_TRIAL),
-        "clear_below": Threshold(0.20, "1", assumed=_TRIAL),
+        "raise_above": Threshold(0.45, "1", assumed="about even odds, days ahead"),
+        "raise_near": Threshold(0.25, "1", assumed=_HARM),
+        "clear_below": Threshold(0.10, "1", assumed="nine to one that it does not come; at 0.20 some came after all"),
         "raise_after": Threshold(5, "d", assumed="days before the nadir there is time to wait for what counts say"),
         "sure": Threshold(0.70, "1", assumed="from when on it is said at once, however far off"),
-        "near": Threshold(5, "d", assumed="a worst this near is said at once; a median lead of four days is aimed at"),
+        "near": Threshold(3, "d", assumed="days in which two or three daily counts are still to come at most"),
         "band_1": Threshold(0.75, "1", assumed="three to one"),
         "band_2": Threshold(0.90, "1", assumed="nine to one"),
         "present": Threshold(0.50, "1", assumed="more likely than not, from when on the harm is there"),
     },
     when_absent="hold",
 )
-"""About even odds, once there is more than the population to go by; it escalates at three to one and at nine to one.
-It may kill: days ahead IEC 60601-1-8 has medium, and high once the patient is in it."""
+"""What comes of these numbers is told in docs/trial.md. It may kill: days ahead IEC 60601-1-8 has medium, and high once
+the patient is in it."""
 
 ADVICE = "Repeat the count before the nadir; look for fever and mucositis; consider growth factor, antibiotic cover."
 
@@ -51,7 +54,12 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every toxicity that is watched."""
     its = settings_for("")
     views = [view for view in snapshot.toxicities if chosen(view)]
-    return tuple(
-        replace(finding, urgent=finding.level >= its.number("sure") or view.day <= its.number("near"))
-        for finding, view in zip(watched(snapshot, RULE, its, chosen, ADVICE), views, strict=True)
-    )
+    findings = watched(snapshot, RULE, its, chosen, ADVICE)
+    return tuple(_timed(finding, view, its) for finding, view in zip(findings, views, strict=True))
+
+
+def _timed(finding: Finding, view: ToxicityView, its: RuleSettings) -> Finding:
+    """A finding that may wait, or may not: for being sure, or near."""
+    if view.day <= its.number("near"):
+        return replace(finding, urgent=True, settings=replace(its, raise_above=its.number("raise_near")))
+    return replace(finding, urgent=finding.level >= its.number("sure"))

@@ -11,44 +11,50 @@ from twin.events import Subject
 
 
 def test_what_is_likely_and_near_is_raised_with_horizon_and_freshness() -> None:
-    (alert,) = told([nadir(24, 0.62, day=4.2)])
+    (alert,) = told([nadir(24, 0.62, day=2.2)])
     assert (alert.rule, alert.phase, alert.severity) == (RULE, "start", "medium")
     assert alert.subject == Subject("output", "neutrophils")
     assert (alert.probability, alert.horizon_hours, alert.freshness_hours) == (0.62, 504.0, 24.0)
-    assert alert.text == ("Grade 4 neutropenia with probability 62% within 21 d; nadir 0.46 ×10⁹/L (median) in 4.2 d.")
+    assert alert.text == ("Grade 4 neutropenia with probability 62% within 21 d; nadir 0.46 ×10⁹/L (median) in 2.2 d.")
 
 
-@pytest.mark.parametrize("probability", [0.0, 0.3, 0.45])
+@pytest.mark.parametrize("probability", [0.0, 0.2, 0.25])
 def test_at_or_under_the_threshold_nothing_is_raised(probability: float) -> None:
     assert states([nadir(0, probability, day=1.0)]) == []
 
 
 def test_what_is_likely_but_far_off_waits_for_counts_unless_it_is_sure_or_has_stood_for_days() -> None:
-    assert states([nadir(0, 0.69, day=9.0), nadir(24 * 4, 0.69, day=5.1)]) == []
-    assert states([nadir(0, 0.69, day=9.0), nadir(24 * 4, 0.69, day=5.0)]) == [(RULE, "start")]
+    assert states([nadir(0, 0.69, day=9.0), nadir(24 * 4, 0.69, day=3.1)]) == []
+    assert states([nadir(0, 0.69, day=9.0), nadir(24 * 4, 0.69, day=3.0)]) == [(RULE, "start")]
     assert states([nadir(0, 0.71, day=9.0)]) == [(RULE, "start")]
     assert states([nadir(0, 0.6, day=12.0), nadir(24 * 5, 0.6, day=7.0)]) == [(RULE, "start")]
 
 
+def test_near_the_nadir_one_in_four_is_enough_and_farther_off_it_is_not_nor_does_a_day_more_take_it_back() -> None:
+    assert states([nadir(0, 0.4, day=3.1), nadir(24 * 6, 0.4, day=3.1)]) == []
+    assert states([nadir(0, 0.4, day=3.1), nadir(6, 0.4, day=2.9)]) == [(RULE, "start")]
+    assert states([nadir(0, 0.4, day=2.9), nadir(1, 0.15, day=3.1)]) == [(RULE, "start"), (RULE, "update")]
+
+
 def test_a_count_that_moves_the_probability_is_an_update_and_a_low_one_clears() -> None:
-    steps = [nadir(0, 0.6, day=4.0), nadir(2, 0.65), nadir(4, 0.75), nadir(5, 0.1)]
+    steps = [nadir(0, 0.6, day=2.0), nadir(2, 0.65), nadir(4, 0.75), nadir(5, 0.05)]
     assert states(steps) == [(RULE, "start"), (RULE, "update"), (RULE, "end")]
 
 
 def test_in_grade_4_now_is_said_when_it_is_so_and_what_is_past_is_not_ahead() -> None:
     steps = [
-        nadir(0, 0.6, day=4.5),
+        nadir(0, 0.6, day=2.5),
         nadir(100, 0.6, now=0.3, p_now=0.9, day=4.0),
         nadir(200, 0.6, now=0.2, p_now=0.95, day=-0.2),
     ]
-    _, present, lowest, over = told([*steps, nadir(400, 0.1, now=1.9)])
+    _, present, lowest, over = told([*steps, nadir(400, 0.05, now=1.9)])
     assert present.text == (
         "In grade 4 neutropenia now with probability 90%: 0.3 ×10⁹/L (median); nadir 0.46 ×10⁹/L (median) in 4 d."
     )
     assert present.probability == 0.9
     assert lowest.text.endswith("0.2 ×10⁹/L (median); nadir 0.46 ×10⁹/L (median) about now.")
     assert over.text == (
-        "Grade 4 neutropenia is no longer expected (probability 10% within 21 d): now 1.9 ×10⁹/L (median); the lowest "
+        "Grade 4 neutropenia is no longer expected (probability 5% within 21 d): now 1.9 ×10⁹/L (median); the lowest "
         "measured was 0.3 ×10⁹/L, 1.2 d ago."
     )
 
@@ -62,7 +68,7 @@ def test_an_alert_that_stands_speaks_of_the_day_it_is_shown_on() -> None:
 
 
 def test_hours_without_a_new_forecast_hold_the_alert() -> None:
-    assert states([nadir(0, 0.6, day=4.0), nadir(1, None), nadir(2, None)]) == [(RULE, "start")]
+    assert states([nadir(0, 0.6, day=2.0), nadir(1, None), nadir(2, None)]) == [(RULE, "start")]
 
 
 def test_certainty_on_either_side() -> None:
@@ -93,7 +99,7 @@ def test_two_grades_of_one_count_are_two_alerts() -> None:
 
 
 def test_it_is_graver_once_the_patient_is_in_it_and_says_what_to_check() -> None:
-    ahead, present = told([nadir(0, 0.6, day=4.0), nadir(100, 0.6, now=0.3, p_now=0.9)])
+    ahead, present = told([nadir(0, 0.6, day=2.0), nadir(100, 0.6, now=0.3, p_now=0.9)])
     assert (ahead.severity, present.severity) == ("medium", "high")
     assert find(nadir(0, 0.6), by(RULE))[0].advice.startswith("Repeat the count")
 
