@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from twin.alerts.settings import RuleSettings, Severity
-from twin.events import Subject
+from twin.events import Subject, Watched
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +22,7 @@ class Finding:
         outcome: what is said when the alert ends because its episode is over.
         advice: what to check or do.
         settings: by which it is judged, where they are others than the rule has for everybody.
+        watched: the quantity behind the level, with its quantiles and its limit, where there is one.
     """
 
     rule: str
@@ -39,3 +40,4 @@ class Finding:
     outcome: str = ""
     advice: str = ""
     settings: RuleSettings | None = None
+    watched: Watched | None = None

@@ -31,7 +31,7 @@ import msgspec
 from twin.alerts.lifecycle import AlertBook, Transition
 from twin.alerts.settings import RETIRED, RuleSettings, Severity
 from twin.clock import DAY_MS
-from twin.events import LIVE, AlertState, Subject, event_id
+from twin.events import LIVE, AlertEvidence, AlertState, Deciding, Subject, event_id, from_millis
 
 REMEMBERED_MS = 126 * DAY_MS
 """How long a finished alert stays correctable: six three-week cycles. Older ones are history as published."""
@@ -94,6 +94,7 @@ def reconcile(
     *,
     level: bool = True,
     because: str = "late, corrected or retracted data",
+    decided_by: tuple[Deciding, ...] = (),
 ) -> tuple[AlertLedger, tuple[Revision, ...]]:
     """What to publish now that the history in ``(since_ms, until_ms]`` has been folded, for the first time or again.
 
@@ -107,7 +108,7 @@ def reconcile(
             it yet.
         rules: settings by rule.
         level: the input topics are level with one another; otherwise no silence is published (see `withheld`).
-        because: which data removed the reason of what is withdrawn now.
+        because, decided_by: which data removed the reason of what is withdrawn now, in words and as events.
 
     Returns:
         The new ledger, and the revisions to publish in order.
@@ -146,7 +147,7 @@ def reconcile(
     for word in (last_words | standing).values():
         work.keep_up(word)
     for entry in left:
-        work.publish(_withdrawal(entry, until_ms, because))
+        work.publish(_withdrawal(entry, until_ms, because, decided_by))
     return work.close(), tuple(work.revisions)
 
 
@@ -159,15 +160,16 @@ def withheld(ledger: AlertLedger, book: AlertBook) -> bool:
 def digest(transition: Transition, *, of_silence: bool = False) -> bytes:
     """64 bits of BLAKE2b over a transition's content, but for its phase: that tells how it came to this.
 
-    Of a silence the times are left out, which words that come late move.
+    Of a silence the times are left out, which words that come late move, and the evidence, which they are part of.
     """
     judged = transition.state, transition.severity, transition.probability, transition.horizon_hours, transition.text
     cared = transition.inhibited_by, transition.shelved_until_ms, transition.handled
     timed = () if of_silence else (transition.onset_ms, transition.time_ms, transition.freshness_hours)
-    return hashlib.blake2b(repr(judged + cared + timed).encode(), digest_size=8).digest()
+    rests_on = b"" if of_silence else msgspec.msgpack.encode(transition.evidence)
+    return hashlib.blake2b(repr(judged + cared + timed).encode() + rests_on, digest_size=8).digest()
 
 
-def _withdrawal(entry: Published, now: int, because: str) -> Transition:
+def _withdrawal(entry: Published, now: int, because: str, decided_by: tuple[Deciding, ...]) -> Transition:
     return Transition(
         alert_id=entry.fold_id,
         rule=entry.rule,
@@ -178,6 +180,7 @@ def _withdrawal(entry: Published, now: int, because: str) -> Transition:
         onset_ms=entry.onset_ms,
         time_ms=now,
         text=f"Withdrawn: {because} removed the reason.",
+        evidence=AlertEvidence(judged=from_millis(now), decided_by=decided_by),
     )
 
 

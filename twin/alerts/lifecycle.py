@@ -34,11 +34,24 @@ from typing import Literal
 import msgspec
 
 from twin.alerts.chance import Z, standard_error, threshold_margin
+from twin.alerts.evidence import evidence_of
 from twin.alerts.finding import Finding
 from twin.alerts.settings import RANK, RETIRED, RuleSettings, Severity
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
-from twin.events import LIVE, Action, Alert, AlertHandling, AlertPhase, AlertState, Subject, event_id, from_millis
+from twin.events import (
+    LIVE,
+    Action,
+    Alert,
+    AlertEvidence,
+    AlertHandling,
+    AlertPhase,
+    AlertState,
+    Subject,
+    event_id,
+    from_millis,
+)
+from twin.record.origins import OriginsOf, unknown
 
 MATERIAL = 0.1
 """A probability that moved by this much since it was last published is worth an update."""
@@ -61,6 +74,7 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
         worsened: times (ms) at which its severity rose, or its level entered the next band; ``band`` is the highest.
         inhibited_by: the rule whose alert stands as its cause; empty for none.
         shelved_until_ms, handled: what people did about it.
+        evidence: on what it rests, as it was judged last.
     """
 
     alert_id: str
@@ -83,6 +97,7 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
     inhibited_by: str = ""
     shelved_until_ms: int | None = None
     handled: Handled | None = None
+    evidence: AlertEvidence | None = None
 
     @property
     def live(self) -> bool:
@@ -130,11 +145,13 @@ def advance(
     snapshot: Snapshot,
     settings: Mapping[str, RuleSettings],
     model_hash: str,
+    origins_of: OriginsOf = unknown,
 ) -> tuple[AlertBook, tuple[Transition, ...]]:
     """Move every condition to ``snapshot.time_ms``; the transitions, sorted by rule and subject.
 
     There is at most one for each alert; where one begins of which the last is latched, that one ends before. Snapshots
     are given in event-time order. A rule may leave out a subject it judged before: see `RuleSettings.when_absent`.
+    ``origins_of`` says of which events of the record something is judged; it is asked of what is told.
     """
     found = {(finding.rule, finding.subject): finding for finding in findings}
     before = {(condition.rule, condition.subject): condition for condition in book.conditions}
@@ -149,7 +166,7 @@ def advance(
             finding = _nothing_left(condition, its)
         if finding is not None:
             last = condition.alert
-            condition, transition = _step(condition, finding, its, snapshot, model_hash)
+            condition, transition = _step(condition, finding, its, snapshot, model_hash, origins_of)
             if transition is not None:
                 published += [*_superseded(last, transition), transition]
         if not _at_rest(condition, snapshot.time_ms):
@@ -222,6 +239,7 @@ def to_alert(
         inhibited_by=transition.inhibited_by or None,
         shelved_until=None if transition.shelved_until_ms is None else from_millis(transition.shelved_until_ms),
         handled=None if done is None else AlertHandling(done.action, done.by, from_millis(done.time_ms), done.reason),
+        evidence=transition.evidence,
     )
 
 
@@ -234,11 +252,29 @@ def _nothing_left(condition: Condition, settings: RuleSettings) -> Finding:
 
 
 def _step(
+    condition: Condition,
+    finding: Finding,
+    settings: RuleSettings,
+    snapshot: Snapshot,
+    model_hash: str,
+    origins_of: OriginsOf,
+) -> tuple[Condition, Transition | None]:
+    told: Transition | None
+    if finding.episode_ms != condition.episode_ms and condition.phase in ("active", "clearing"):
+        finding = _nothing_left(condition, settings)
+        moved, told = _clear(condition, finding, settings, snapshot)
+    else:
+        moved, told = _judged(condition, finding, settings, snapshot, model_hash)
+    if told is None:
+        return moved, None
+    alert = msgspec.structs.replace(told, evidence=evidence_of(finding, settings, snapshot, origins_of))
+    return msgspec.structs.replace(moved, alert=alert), alert
+
+
+def _judged(
     condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot, model_hash: str
 ) -> tuple[Condition, Transition | None]:
     if finding.episode_ms != condition.episode_ms:
-        if condition.phase in ("active", "clearing"):
-            return _clear(condition, _nothing_left(condition, settings), settings, snapshot)
         condition = _quiet(condition)
     raise_above, clear_below = settings.raise_above, settings.clear_below
     if finding.probabilistic:

@@ -61,6 +61,8 @@ class ExposureView:
     """Beginning of the course."""
     running: bool
     """The measure is still incomplete, so that ``at_end_median`` is a prediction."""
+    at_end_range: tuple[float, float] | None = None
+    """The 5 and 95 % quantiles beside that median."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +93,8 @@ class ToxicityView:
     ctcae: str | None = None
     since_ms: int | None = None
     """Since when the output is beyond the limit, more likely than not, where it is."""
+    median_range: tuple[float, float] | None = None
+    """The 5 and 95 % quantiles beside ``median``."""
     measured: tuple[float, int] | None = None
     """The lowest (or highest) value measured within the horizon before now, and when (ms)."""
 

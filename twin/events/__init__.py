@@ -32,6 +32,14 @@ from twin.events.inputs.vitals import VITAL_RANGES, VitalSample
 from twin.events.instants import from_millis, to_millis
 from twin.events.outputs.alert import LIVE, Action, Alert, AlertHandling, AlertPhase, AlertState, Subject, SubjectKind
 from twin.events.outputs.estimate import Estimate, Exposure
+from twin.events.outputs.evidence import (
+    MOST_DECIDING,
+    AlertEvidence,
+    AlertThreshold,
+    Deciding,
+    Freshness,
+    Watched,
+)
 from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir, ToxicityAhead
 from twin.events.outputs.heartbeat import Heartbeat
 from twin.events.outputs.prediction import Prediction
@@ -45,20 +53,24 @@ __all__ = [
     "INPUT_EVENTS",
     "LIVE",
     "MAX_EVENT_BYTES",
+    "MOST_DECIDING",
     "OUTPUT_EVENTS",
     "VITAL_RANGES",
     "Action",
     "Alert",
     "AlertAction",
+    "AlertEvidence",
     "AlertHandling",
     "AlertPhase",
     "AlertState",
+    "AlertThreshold",
     "BadEvent",
     "Band",
     "Channel",
     "ClinicalEnvelope",
     "Clock",
     "Covariate",
+    "Deciding",
     "DeviceAlert",
     "DeviceAssociation",
     "DoseGiven",
@@ -71,6 +83,7 @@ __all__ = [
     "Exposure",
     "Forecast",
     "ForecastBand",
+    "Freshness",
     "Frozen",
     "Heartbeat",
     "InputEvent",
@@ -96,6 +109,7 @@ __all__ = [
     "SubjectKind",
     "ToxicityAhead",
     "VitalSample",
+    "Watched",
     "Withdrawn",
     "decode",
     "decode_output",

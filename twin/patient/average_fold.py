@@ -51,6 +51,7 @@ from twin.patient.rivals import (
     toxic_now,
     toxicities,
 )
+from twin.record.origins import Matter, Origins, together
 
 
 @dataclass(frozen=True)
@@ -159,11 +160,14 @@ class AverageFold:
             published.append(self._forecast(members, foreseen, due))
         snapshot = self._snapshot(members, steps, foreseen, evidence)
         book = self.points[-1].book if self.points else AlertBook()
-        book, moved = advance(
-            book, assess(snapshot, self._thresholds), snapshot, settings(self._thresholds), self._hash
-        )
+        found = assess(snapshot, self._thresholds)
+        book, moved = advance(book, found, snapshot, settings(self._thresholds), self._hash, self._origins_of)
         self._keep(AveragePoint(due, book, foreseen, evidence, log_evidence))
         return Step(tuple(published), moved)
+
+    def _origins_of(self, matter: Matter) -> Origins:
+        """Of which events of the models' records something is judged."""
+        return together(member.origins_of(matter) for member in self.members)
 
     def _keep(self, point: AveragePoint) -> None:
         """Add a point, and leave out those that no model knows any more."""

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 import msgspec
 
 from twin.alerts.ledger import AlertLedger
-from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import Evidence
 from twin.alerts.rules import rules_hash
 from twin.alerts.thresholds import DEFAULT, Thresholds
@@ -27,15 +26,17 @@ from twin.patient.state_row import (
     TwinState,
     UnreadableState,
     history_in,
+    pack_books,
     pack_foreseen,
     pack_state,
+    unpack_books,
     unpack_foreseen,
     unpack_state,
 )
 from twin.patient.twin import Posterior, components_at, new_actions, posterior_of
 from twin.record.history import History
 
-AVERAGE_VERSION = "average 5"
+AVERAGE_VERSION = "average 6"
 """Raise when the meaning of a row changes."""
 
 
@@ -43,7 +44,6 @@ class AveragePointRow(msgspec.Struct, frozen=True, array_like=True):
     """An `AveragePoint` as bytes."""
 
     millis: int
-    book: AlertBook
     foreseen: list[bytes]
     evidence: Evidence
     log_evidence: tuple[float, ...]
@@ -61,6 +61,7 @@ class AverageRow(msgspec.Struct, frozen=True, array_like=True):
     ledger: AlertLedger
     held: AlertLedger
     points: list[AveragePointRow]
+    books: bytes
 
 
 _decoder = msgspec.msgpack.Decoder(AverageRow)
@@ -179,9 +180,10 @@ class AveragedTwin:
                 self.ledger,
                 self._fold.held,
                 [
-                    AveragePointRow(p.millis, p.book, pack_foreseen(p.foreseen), p.evidence, p.log_evidence)
+                    AveragePointRow(p.millis, pack_foreseen(p.foreseen), p.evidence, p.log_evidence)
                     for p in self._folded.points
                 ],
+                pack_books([p.book for p in self._folded.points]),
             )
         )
         for member in self._folded.members:
@@ -199,8 +201,8 @@ class AveragedTwin:
         rules = rules_hash(thresholds)
         members = tuple(unpack_state(twin, model, rules) for twin, model in zip(row.twins, models.models, strict=True))
         points = tuple(
-            AveragePoint(p.millis, p.book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence)
-            for p in row.points
+            AveragePoint(p.millis, book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence)
+            for p, book in zip(row.points, unpack_books(row.books, len(row.points)), strict=True)
             if row.rules_hash == rules
         )
         state = AverageState(members, row.ledger, row.held, points)

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 from twin.alerts.care import Attended, attended
 from twin.alerts.ledger import AlertLedger, Revision, reconcile, withheld
@@ -22,10 +22,12 @@ from twin.alerts.lifecycle import AlertBook, Transition, to_alert
 from twin.alerts.rules import rules_hash, settings
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
+    MOST_DECIDING,
     Alert,
     AlertAction,
     ClinicalEnvelope,
     Clock,
+    Deciding,
     Estimate,
     Forecast,
     InputEvent,
@@ -38,15 +40,24 @@ from twin.events import (
 )
 from twin.patient.held_alerts import judged
 from twin.record.history import History
+from twin.record.origins import deciding
 
 PARTICLES = 1000
 """Default size of a cloud."""
 
-LATE = "late, corrected or retracted data"
-"""Why a fold goes back, where no event is named."""
-
 NAMED = 3
 """Events that a withdrawal names."""
+
+
+class Because(NamedTuple):
+    """Why a fold goes back, in words and by the events that let it."""
+
+    text: str
+    decided_by: tuple[Deciding, ...] = ()
+
+
+NO_EVENT = Because("late, corrected or retracted data")
+"""Why a fold goes back, where no event is named."""
 
 BEFORE_ALL = -(2**62)
 """Before any event (ms): a fold without points begins with the history."""
@@ -153,7 +164,7 @@ class Fold:
             book, reached = folded.points[-1].book, max(folded.points[-1].millis, folded.newest or BEFORE_ALL)
             self._attended(book, book, (), reached, reached)
 
-    def run(self, since: int | None, *, level: bool = True, because: str = LATE) -> tuple[OutputEvent, ...]:
+    def run(self, since: int | None, *, level: bool = True, because: Because = NO_EVENT) -> tuple[OutputEvent, ...]:
         """Fold again from ``since`` (ms), or on to what is due by now; everything there is to publish.
 
         ``level``: the input topics are, ``because``: of which data it is folded again (see
@@ -201,7 +212,7 @@ class Fold:
         before: AlertBook | None = None,
         *,
         level: bool = True,
-        because: str = LATE,
+        because: Because = NO_EVENT,
     ) -> list[Alert]:
         """Alerts to publish now that what lies in ``(since, until]`` (ms) was judged, for the first time or again.
 
@@ -214,7 +225,15 @@ class Fold:
         until = max(until, self._folded.newest or until)
         found = self._attended(before, book, transitions, since, until)
         self.ledger, revisions = reconcile(
-            self.ledger, found.book, found.transitions, since, until, self._settings, level=level, because=because
+            self.ledger,
+            found.book,
+            found.transitions,
+            since,
+            until,
+            self._settings,
+            level=level,
+            because=because.text,
+            decided_by=because.decided_by,
         )
         self.withheld = self._withholds()
         return self._said(revisions)
@@ -232,13 +251,15 @@ class Fold:
         """Whether no alert changes by the time of an event, if nobody does anything."""
         return self.deadline is None or to_millis(event.time) < self.deadline
 
-    def because(self, events: Iterable[InputEvent]) -> str:
+    def because(self, events: Iterable[InputEvent]) -> Because:
         """Which of these events, that come now, let the fold go back."""
         back = [event for event in events if self.reaches_back(event)]
         if not back:
-            return LATE
+            return NO_EVENT
         named = ", ".join(_named(event) for event in back[:NAMED])
-        return named + (f" and {len(back) - NAMED} more" if len(back) > NAMED else "")
+        more = f" and {len(back) - NAMED} more" if len(back) > NAMED else ""
+        clinical = [event for event in back if isinstance(event, ClinicalEnvelope)]
+        return Because(named + more, tuple(deciding(event) for event in clinical[:MOST_DECIDING]))
 
     def unmet(self, actions: Iterable[AlertAction]) -> list[Rejected]:
         """What is said of actions that came just now and are about no alert that stands."""

@@ -16,7 +16,9 @@ from twin.alerts.ledger import AlertLedger, Published, Revision, reconcile
 from twin.alerts.lifecycle import AlertBook, Condition, Transition
 from twin.alerts.settings import Severity
 from twin.events import (
+    MOST_DECIDING,
     AlertAction,
+    AlertEvidence,
     ClinicalEnvelope,
     DeviceAssociation,
     DoseGiven,
@@ -30,6 +32,7 @@ from twin.events import (
 )
 from twin.record.far import AHEAD, BEFORE, Stretch
 from twin.record.history import History
+from twin.record.origins import deciding
 
 RULE = "record.held"
 
@@ -41,13 +44,15 @@ OfDevice = PumpDelivery | PumpTotals | DeviceAssociation
 
 
 class HeldPart(NamedTuple):
-    """Something that is held: of whom, in which way, from when on the record lacks it (ms), and what to say."""
+    """Something that is held: of whom, in which way, from when on the record lacks it (ms), what to say, and
+    which facts they are."""
 
     subject: Subject
     way: str
     severity: Severity
     millis: int
     text: str
+    facts: Sequence[ClinicalEnvelope] = ()
 
 
 def standing(history: History, patient_id: str, model_hash: str) -> dict[str, Transition]:
@@ -66,6 +71,9 @@ def standing(history: History, patient_id: str, model_hash: str) -> dict[str, Tr
             time_ms=part.millis,
             started_ms=part.millis,
             text=part.text,
+            evidence=AlertEvidence(
+                judged=from_millis(part.millis), decided_by=tuple(map(deciding, part.facts[:MOST_DECIDING]))
+            ),
         )
     return found
 
@@ -122,13 +130,13 @@ def _far(history: History, patient_id: str) -> Iterator[HeldPart]:
             said = (
                 f"What {device} says of {days} is held and not counted: it lies {where}. Set its clock and correct it"
             )
-            yield HeldPart(Subject("device", device), where, "medium", begin, f"{said}; {_release(own)}")
+            yield HeldPart(Subject("device", device), where, "medium", begin, f"{said}; {_release(own)}", own)
         others = [fact for fact in facts if not isinstance(fact, OfDevice)]
         if others:
             kinds = ", ".join(sorted({fact.kind for fact in others}))
             said = f"{kinds} of {days}, {len(others)} in all, held and not counted: they lie {where}. Correct the time"
             severity: Severity = "medium" if any(isinstance(fact, DoseGiven) for fact in others) else "low"
-            yield HeldPart(patient, where, severity, begin, f"{said}; {_release(others)}")
+            yield HeldPart(patient, where, severity, begin, f"{said}; {_release(others)}", others)
         if not devices and not facts:
             said = f"That it is {days} is not believed: it lies {where}. Set the clock of who says so."
             yield HeldPart(patient, f"time {where}", "low", begin, said)
@@ -140,7 +148,7 @@ def _asked(history: History) -> Iterator[HeldPart]:
         if fact.event_id in history.holding.now.asked and isinstance(fact, DoseGiven | RegimenPlanned | PumpTotals):
             said = f"{fact.kind}: {history.holding.asked[fact.event_id]}; held and not counted. Correct it"
             text = f"{said}; {_release([fact])}"
-            yield HeldPart(Subject("drug", fact.drug), fact.event_id, "medium", to_millis(fact.time), text)
+            yield HeldPart(Subject("drug", fact.drug), fact.event_id, "medium", to_millis(fact.time), text, [fact])
 
 
 def _release(facts: Sequence[ClinicalEnvelope]) -> str:

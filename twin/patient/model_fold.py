@@ -46,6 +46,7 @@ from twin.patient.live_record import LiveRecord, Quiet, Received, Repeated
 from twin.patient.reading import Reader, Reading
 from twin.patient.state_row import TwinState
 from twin.record.history import History
+from twin.record.origins import Matter, Origins, origins
 from twin.record.silence import at_full_pace, next_estimate
 from twin.timeline.covariates import widened
 from twin.timeline.pumps.mismatch import Mismatch
@@ -353,7 +354,11 @@ class ModelFold:
     def _judged(self, book: AlertBook, snapshot: Snapshot) -> tuple[AlertBook, tuple[Transition, ...]]:
         """The alert book after the rules have judged a snapshot, and the transitions that follow."""
         found = assess(snapshot, self._thresholds)
-        return advance(book, found, snapshot, settings(self._thresholds), self.model.hash)
+        return advance(book, found, snapshot, settings(self._thresholds), self.model.hash, self.origins_of)
+
+    def origins_of(self, matter: Matter) -> Origins:
+        """Of which events of the record something is judged."""
+        return origins(self.record.history, matter)
 
     def judge_again(self, contact: int) -> JudgedAgain | None:
         """Let the rules judge anew what they judged without a device's report of ``contact`` (ms); no belief differs.

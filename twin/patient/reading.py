@@ -414,6 +414,7 @@ def exposure_view(window: Window, exposure: Exposure, millis: int) -> ExposureVi
         p_below=exposure.p_below,
         p_above=exposure.p_above,
         at_end_median=None if exposure.at_end is None else exposure.at_end.median,
+        at_end_range=None if exposure.at_end is None else (exposure.at_end.q05, exposure.at_end.q95),
         target_low=exposure.target_low,
         target_high=exposure.target_high,
         unit=exposure.so_far.unit,

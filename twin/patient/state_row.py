@@ -38,7 +38,7 @@ from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 13
+ROW_VERSION = 14
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -87,11 +87,13 @@ class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class PointRow(msgspec.Struct, frozen=True, array_like=True):
-    """Where the fold stood (`twin.patient.checkpoints.Point`), and the numbers of its beliefs among the row's."""
+    """Where the fold stood (`twin.patient.checkpoints.Point`), and the numbers of its beliefs among the row's.
+
+    Its alerts are among `TwinRow.books`.
+    """
 
     millis: int
     belief: int
-    book: AlertBook
     foreseen: list[bytes]
     evidence: Evidence
     silence: tuple[Open, ...] = ()
@@ -101,7 +103,8 @@ class PointRow(msgspec.Struct, frozen=True, array_like=True):
 
 
 class TwinRow(msgspec.Struct, frozen=True, array_like=True):
-    """All of a twin that is not derived. ``beliefs`` begin with the newest."""
+    """All of a twin that is not derived. ``beliefs`` begin with the newest; ``books`` are the alerts at each point,
+    much alike, compressed."""
 
     version: int
     patient_id: str
@@ -114,6 +117,7 @@ class TwinRow(msgspec.Struct, frozen=True, array_like=True):
     columns: list[bytes]
     beliefs: list[BeliefRow]
     points: list[PointRow]
+    books: bytes
 
 
 class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
@@ -130,6 +134,7 @@ class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
 
 # Made once, on import: to make a decoder builds its types, which two threads must never do at the same time.
 _state_decoder = msgspec.msgpack.Decoder(TwinRow)
+_books_decoder = msgspec.msgpack.Decoder(list[AlertBook])
 _history_decoder = msgspec.msgpack.Decoder(_HistoryRow)
 
 
@@ -139,6 +144,7 @@ def pack_state(state: TwinState) -> bytes:
     beliefs = {id(one.belief): one.belief for point in reversed(state.points) for one in point.positions}
     rows, columns = pack_beliefs(list(beliefs.values()), least)
     numbers = {identity: number for number, identity in enumerate(list(beliefs)[: len(rows)])}
+    points = [p for p in state.points if all(id(one.belief) in numbers for one in p.positions)]
     return msgspec.msgpack.encode(
         TwinRow(
             ROW_VERSION,
@@ -155,7 +161,6 @@ def pack_state(state: TwinState) -> bytes:
                 PointRow(
                     p.millis,
                     numbers[id(p.position.belief)],
-                    p.book,
                     pack_foreseen(p.foreseen),
                     p.evidence,
                     p.silence,
@@ -163,9 +168,9 @@ def pack_state(state: TwinState) -> bytes:
                     p.mismatch,
                     p.doses,
                 )
-                for p in state.points
-                if all(id(one.belief) in numbers for one in p.positions)
+                for p in points
             ],
+            pack_books([p.book for p in points]),
         )
     )
 
@@ -192,7 +197,7 @@ def unpack_state(raw: bytes, model: Model, rules_hash: str) -> TwinState:
         Point(
             p.millis,
             positions[p.belief],
-            p.book,
+            book,
             unpack_foreseen(p.foreseen),
             p.evidence,
             silence=p.silence,
@@ -200,7 +205,7 @@ def unpack_state(raw: bytes, model: Model, rules_hash: str) -> TwinState:
             mismatch=p.mismatch,
             doses=p.doses,
         )
-        for p in row.points
+        for p, book in zip(row.points, unpack_books(row.books, len(row.points)), strict=True)
     ]
     kept = tuple(points) if row.rules_hash == rules_hash else ()
     return TwinState(row.patient_id, row.model_hash, rules_hash, row.particles, history, row.ledger, row.held, kept)
@@ -308,6 +313,22 @@ def unpack_column(packed: bytes, count: int) -> Floats:
     except (ValueError, zlib.error) as error:
         raise UnreadableState(f"damaged column: it does not hold {count} numbers ({error})") from None
     return np.asarray(each.view("<f4")[:, 0], dtype=np.float64)
+
+
+def pack_books(books: Sequence[AlertBook]) -> bytes:
+    """The alerts at some points: they say much the same, so that together they are little more than one."""
+    return zlib.compress(msgspec.msgpack.encode(books), 1)
+
+
+def unpack_books(raw: bytes, count: int) -> list[AlertBook]:
+    """Inverse of `pack_books`; raises `UnreadableState` where it is not so many."""
+    try:
+        found = _books_decoder.decode(_inflated(raw, LARGEST_HISTORY, "books"))
+    except (zlib.error, msgspec.MsgspecError) as error:
+        raise UnreadableState(f"damaged alerts: {error}") from None
+    if len(found) != count:
+        raise UnreadableState(f"damaged alerts: {len(found)} books for {count} points")
+    return found
 
 
 def pack_foreseen(foreseen: Sequence[ToxicityAhead]) -> list[bytes]:

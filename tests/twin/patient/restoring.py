@@ -18,7 +18,7 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.rules import rules_hash
 from twin.patient import averaged
 from twin.patient.rivals import Rivals
-from twin.patient.state_row import TwinState, pack_state, unpack, unpack_history
+from twin.patient.state_row import TwinState, pack_books, pack_state, unpack, unpack_history
 from twin.record.history import History
 
 PROCESSES = 200
@@ -50,7 +50,7 @@ def main(processes: int = PROCESSES) -> Counter[int]:
     row = pack_state(TwinState("P", "hash", rules_hash(), 1, History(), nothing, nothing, ()))
     version = averaged.AVERAGE_VERSION
     average = msgspec.msgpack.encode(
-        averaged.AverageRow(version, "P", NO_MODELS.hash, rules_hash(), 1, [], nothing, nothing, [])
+        averaged.AverageRow(version, "P", NO_MODELS.hash, rules_hash(), 1, [], nothing, nothing, [], pack_books([]))
     )
     sys.setswitchinterval(1e-6)  # the two meet far more often than they would by chance
     ended: Counter[int] = Counter()

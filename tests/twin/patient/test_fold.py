@@ -204,6 +204,8 @@ def test_a_withdrawal_says_which_event_removed_the_reason() -> None:
     assert withdrawn.text == (
         "Withdrawn: lab_result 'count-2' of 1970-01-01T00:00:00.002000+00:00, which came late, removed the reason."
     )
+    assert withdrawn.evidence is not None
+    assert [one.event_id for one in withdrawn.evidence.decided_by] == ["count-2"]
 
 
 def test_an_action_on_no_alert_is_refused_with_the_reason() -> None:

@@ -35,6 +35,7 @@ from tests.twin.bedside import (
     weight,
 )
 from twin import PatientTwin, load_model
+from twin.alerts.lifecycle import AlertBook
 from twin.alerts.rules import rules_hash, thresholds_of
 from twin.arrays import storable
 from twin.clock import HOUR_MS
@@ -45,10 +46,12 @@ from twin.patient.state_row import (
     ROW_VERSION,
     UnreadableState,
     pack_beliefs,
+    pack_books,
     pack_foreseen,
     pack_history,
     unpack,
     unpack_beliefs,
+    unpack_books,
     unpack_foreseen,
     unpack_history,
 )
@@ -337,6 +340,13 @@ def test_half_a_year_of_a_thousand_particles_fits_a_row() -> None:
     assert len(unpack(row, DOCETAXEL.hash).beliefs) == 3
     assert len(row) <= 150_000
     assert len(pack_history(twin.history)) <= 60_000
+
+
+def test_the_alerts_of_points_that_are_damaged_or_too_few_are_named() -> None:
+    assert unpack_books(pack_books([AlertBook(), AlertBook()]), 2) == [AlertBook(), AlertBook()]
+    for raw, said in ((pack_books([AlertBook()]), "1 books for 2 points"), (b"nothing", "damaged alerts")):
+        with pytest.raises(UnreadableState, match=said):
+            unpack_books(raw, 2)
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from typing import Literal
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor
 from twin.alerts.snapshot import ExposureView, Snapshot
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.writing import unit as written
 
 _MEASURES = {"course": "exposure", "day": "exposure of a day", "trough": "trough", "time_above": "time above the level"}
@@ -42,9 +42,16 @@ def beyond(
                 outcome=_outcome(view),
                 advice=advice,
                 settings=its,
+                watched=_watched(view, side, limit),
             )
         )
     return tuple(found)
+
+
+def _watched(view: ExposureView, side: Literal["below", "above"], limit: float) -> Watched:
+    q05, q95 = view.at_end_range or (None, None)
+    what = f"{view.drug}, {_MEASURES[view.measure]}"
+    return Watched(what, view.unit, side, limit, q05=q05, median=view.at_end_median, q95=q95)
 
 
 def _text(view: ExposureView, side: str, limit: float, p: float) -> str:

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from twin.alerts.settings import RuleSettings, Threshold
 from twin.alerts.snapshot import LevelView, Snapshot
+from twin.events import Watched
 
 DRUG, UNIT = "methotrexate", "umol/L"
 
@@ -33,6 +34,13 @@ class Crossing(NamedTuple):
     view: LevelView
     limit: float
     probability: float
+
+    @property
+    def watched(self) -> Watched:
+        """The level at that hour, as it is believed to be."""
+        q05, median, q95 = (self.view.quantiles[round(p * (len(self.view.quantiles) - 1))] for p in (0.05, 0.5, 0.95))
+        what = f"{DRUG} at {self.view.hours:.0f} h"
+        return Watched(what, UNIT, "above", self.limit, q05=q05, median=median, q95=q95)
 
 
 def crossing(snapshot: Snapshot, settings: RuleSettings) -> Crossing | None:

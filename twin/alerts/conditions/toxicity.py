@@ -15,7 +15,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import RuleSettings, severity_of
 from twin.alerts.snapshot import Snapshot, ToxicityView
 from twin.clock import DAY_MS
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.writing import unit as written
 
 NEAR = 0.25
@@ -55,6 +55,7 @@ def watched(
                 stage="now" if present else "ahead",
                 advice=advice,
                 settings=settings,
+                watched=_watched(view),
             )
         )
     return tuple(found)
@@ -70,6 +71,12 @@ def named(view: ToxicityView) -> str:
     if words[-1][:1] == "g" and words[-1][1:].isdigit():
         words.pop()
     return " ".join(["prolonged", *words[:-1]] if words[-1] == "prolonged" else words)
+
+
+def _watched(view: ToxicityView) -> Watched:
+    worst = f"{view.output}, {'lowest' if view.side == 'below' else 'highest'} ahead"
+    q05, q95 = view.median_range or (None, None)
+    return Watched(worst, view.unit, view.side, view.limit, q05=q05, median=view.median, q95=q95)
 
 
 def _text(view: ToxicityView, now: int, present: bool) -> str:

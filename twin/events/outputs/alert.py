@@ -12,6 +12,7 @@ from twin.events.bounds import MODEL_TAG, Hours, Probability, Tag, Text, Whole
 from twin.events.channels import ALERTS, Channel
 from twin.events.envelope import EventId, ModelName, Name, OutputEvent
 from twin.events.event_time import EventTime
+from twin.events.outputs.evidence import AlertEvidence, AlertThreshold, Deciding, Freshness, Watched
 from twin.events.story import at, published, story_id
 
 AlertState = Literal["active", "acknowledged", "latched", "resolved", "withdrawn"]
@@ -73,7 +74,7 @@ class Alert(OutputEvent):
     which the condition began to hold. ``state`` is how the alert stands now, ``phase`` what this transition tells.
     ``advice`` says what to check or do. Until ``shelved_until``, and while a rule is named in ``inhibited_by``, nobody
     need be called for it. ``handled`` is what somebody did about it last. ``rules_hash`` names the thresholds that it
-    was judged by.
+    was judged by, ``evidence`` on what the alert rests.
     """
 
     sent_on: ClassVar[Channel] = ALERTS
@@ -97,6 +98,7 @@ class Alert(OutputEvent):
     inhibited_by: Tag | None = None
     handled: AlertHandling | None = None
     rules_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
+    evidence: AlertEvidence | None = None
 
     @property
     def live(self) -> bool:
@@ -128,4 +130,13 @@ class Alert(OutputEvent):
             text="Grade 4 neutropenia with probability 62% within 21 d; nadir 0.45 ×10⁹/L (median) in 2.5 d.",
             advice="Take a full blood count.",
             rules_hash="0" * 16,
+            evidence=AlertEvidence(
+                judged=at(121),
+                level=0.62,
+                standard_error=0.016,
+                threshold=AlertThreshold(0.35, 0.2, margin=0.03, assumed="two in three are right"),
+                watched=Watched("neutrophils, lowest ahead", "10*9/L", "below", 0.5, None, 0.2, 0.45, 0.9),
+                decided_by=(Deciding("lab_result", "neutrophils", at(120), story_id("count", "id")),),
+                freshness=(Freshness("laboratory", 1.0),),
+            ),
         )

@@ -179,6 +179,7 @@ def view_of(
         ctcae=foreseen.ctcae,
         probability=foreseen.probability,
         median=foreseen.value.median,
+        median_range=(foreseen.value.q05, foreseen.value.q95),
         day=(to_millis(foreseen.seen_from) - millis) / DAY_MS + foreseen.day.median,
         horizon_hours=horizon_hours,
         p_now=now.probability,

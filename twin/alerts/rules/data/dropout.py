@@ -12,7 +12,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.record.contact import SPELL_MS
 
 RULE = "data.dropout"
@@ -64,6 +64,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 stage=_span(longer_than) if silent > allowed else "",
                 advice=ADVICE,
                 settings=its,
+                watched=Watched("silence", "min", "above", allowed / MINUTE_MS, silent / MINUTE_MS),
             )
         )
     return tuple(found)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot, ValueView
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.writing import unit as written
 
 RULE = "data.suspect"
@@ -65,6 +65,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             newest_ms=snapshot.last_observation_ms,
             advice=ADVICE,
             settings=its,
+            watched=Watched(view.output, view.unit, None, None, view.value, view.q05, view.median, view.q95),
         )
     return tuple(found.values())
 

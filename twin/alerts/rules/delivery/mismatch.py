@@ -10,7 +10,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.units import AMOUNT_UNIT
 from twin.writing import unit as written
 
@@ -54,5 +54,6 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             outcome=f"{view.drug}: when it went in does not matter any more.",
             advice=ADVICE,
             settings=its,
+            watched=Watched(f"{view.drug}, by the counter", AMOUNT_UNIT, None, view.said, view.counted),
         ),
     )

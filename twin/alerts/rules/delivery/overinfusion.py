@@ -14,7 +14,7 @@ from twin.alerts.conditions.planned_course import GRACE_MS, PlannedCourse, curre
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import DeliveryView, Snapshot
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.writing import unit as written
 
 RULE = "delivery.overinfusion"
@@ -66,6 +66,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 outcome=outcome(view.drug, course, view.amount_unit),
                 advice=ADVICE,
                 settings=its,
+                watched=_watched(view, course, fast, beyond, level, its.raise_above),
             )
         )
     return tuple(found)
@@ -83,6 +84,19 @@ def rate_excess(course: PlannedCourse, tolerated: float) -> float:
     matching = [course.rate / rate - 1.0 for rate in course.rates_around(course.delivered) if rate > 0]
     # A rate that is neither is judged by the plan's own.
     return min([excess, *(other for other in matching if abs(other) <= tolerated)])
+
+
+def _watched(
+    view: DeliveryView, course: PlannedCourse, fast: float, beyond: float, level: float, raise_above: float
+) -> Watched:
+    """The rate, or the amount so far, and from where on it is too much."""
+    due = course.rate_after(course.delivered)
+    if fast == level > 0 and due is not None:
+        limit = course.rate / (1.0 + fast) * (1.0 + raise_above)
+        return Watched(f"{view.drug}, rate", view.rate_unit, "above", limit, course.rate)
+    planned = course.total if beyond == level else course.delivered - level * course.total
+    limit = planned + raise_above * course.total
+    return Watched(f"{view.drug}, amount so far", view.amount_unit, "above", limit, course.delivered)
 
 
 def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, beyond: float, little: float) -> str:

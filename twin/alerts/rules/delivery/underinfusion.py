@@ -14,7 +14,7 @@ from twin.alerts.conditions.planned_course import GRACE_MS, NEARLY_ALL, PlannedC
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import DeliveryView, Snapshot
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.writing import unit as written
 
 RULE = "delivery.underinfusion"
@@ -61,6 +61,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 outcome=outcome(view.drug, course, view.amount_unit),
                 advice=ADVICE,
                 settings=its,
+                watched=_watched(view, course, slow, behind, its.raise_above),
             )
         )
     return tuple(found)
@@ -76,6 +77,23 @@ def rate_shortfall(course: PlannedCourse) -> float:
         return 0.0  # between two planned doses nothing need run; the amount shows when it takes too long
     finite = [rate for rate in (due, *around) if math.isfinite(rate) and rate > 0]
     return min((1.0 - course.rate / rate for rate in finite), default=0.0)
+
+
+def _watched(
+    view: DeliveryView, course: PlannedCourse, slow: float, behind: float, raise_above: float
+) -> Watched | None:
+    """The rate, or the amount so far, and from where on it is too little."""
+    if slow > behind and slow > 0:
+        limit = (1.0 - raise_above) * (course.rate / (1.0 - slow) if slow < 1.0 else _due(course))
+        return Watched(f"{view.drug}, rate", view.rate_unit, "below", limit, course.rate)
+    limit = course.delivered + (behind - raise_above) * course.total
+    return Watched(f"{view.drug}, amount so far", view.amount_unit, "below", limit, course.delivered)
+
+
+def _due(course: PlannedCourse) -> float:
+    """The rate that is planned at the delivered amount, mg/h, where one is; else 0."""
+    due = course.rate_after(course.delivered)
+    return due if due is not None and math.isfinite(due) else 0.0
 
 
 def _text(view: DeliveryView, course: PlannedCourse, slow: float, behind: float, little: float) -> str:

@@ -59,5 +59,6 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             outcome="Methotrexate: the hours at which a line is drawn are over.",
             advice=ADVICE,
             settings=its,
+            watched=found.watched,
         ),
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import Snapshot
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.writing import unit as written
 
 RULE = "renal.decline"
@@ -50,5 +50,6 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             newest_ms=kidney.reported_ms,
             advice=ADVICE,
             settings=its,
+            watched=Watched("creatinine", kidney.unit, "above", its.raise_above * kidney.before, kidney.now),
         ),
     )

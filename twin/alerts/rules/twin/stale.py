@@ -9,7 +9,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import DAY_MS
-from twin.events import Subject
+from twin.events import Subject, Watched
 
 RULE = "twin.stale"
 TITLE = "Nothing measured since"
@@ -51,6 +51,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 began_ms=view.since_ms + round(its.number("allowed") * DAY_MS),
                 advice=ADVICE,
                 settings=its,
+                watched=Watched("time since the course began", "d", "above", its.number("allowed"), silent / DAY_MS),
             )
         )
     return tuple(found)

@@ -1,0 +1,46 @@
+"""On what an alert rests, worked out when it is told: the level and its thresholds, what decided, how old the data are.
+
+A snapshot is judged many times and seldom told of, so nothing here is part of the judging.
+"""
+
+from __future__ import annotations
+
+import math
+
+from twin.alerts.chance import standard_error, threshold_margin
+from twin.alerts.finding import Finding
+from twin.alerts.settings import RuleSettings
+from twin.alerts.snapshot import Snapshot
+from twin.events import AlertEvidence, AlertThreshold, from_millis
+from twin.record.origins import Matter, OriginsOf
+
+
+def evidence_of(finding: Finding, settings: RuleSettings, snapshot: Snapshot, origins_of: OriginsOf) -> AlertEvidence:
+    """On what it rests that a rule with these settings finds this in a snapshot."""
+    about = finding.subject
+    believed = finding.probabilistic or about.kind not in ("drug", "device")
+    decided_by, freshness = origins_of(Matter(snapshot.time_ms, about, believed, snapshot.last_observation_ms))
+    judged = math.isfinite(finding.level)
+    error = standard_error(finding.level, snapshot.ess) if judged and finding.probabilistic else math.inf
+    return AlertEvidence(
+        judged=from_millis(snapshot.time_ms),
+        level=finding.level if judged else None,
+        standard_error=error if math.isfinite(error) else None,
+        threshold=_threshold(finding, settings, snapshot) if judged else None,
+        watched=finding.watched,
+        decided_by=decided_by,
+        freshness=freshness,
+    )
+
+
+def _threshold(finding: Finding, settings: RuleSettings, snapshot: Snapshot) -> AlertThreshold:
+    stated = settings.thresholds.get("raise_above")
+    margin = threshold_margin(settings.raise_above, settings, snapshot.ess) if finding.probabilistic else 0.0
+    return AlertThreshold(
+        raise_above=settings.raise_above,
+        clear_below=settings.clear_below,
+        unit="1" if stated is None else stated.unit,
+        margin=margin if math.isfinite(margin) else 1.0,
+        source=None if stated is None else stated.source or None,
+        assumed=None if stated is None else stated.assumed or None,
+    )
