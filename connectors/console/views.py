@@ -105,6 +105,7 @@ class AlertStep(msgspec.Struct, frozen=True):
     advice: str | None
     shelved_until: int | None
     inhibited_by: str | None
+    inhibiting_alert: str | None
 
 
 class AlertCard(msgspec.Struct, frozen=True):
@@ -303,7 +304,8 @@ def alert_card(steps: Sequence[Alert]) -> AlertCard:
                 text=step.text,
                 advice=step.advice,
                 shelved_until=None if step.shelved_until is None else to_millis(step.shelved_until),
-                inhibited_by=step.inhibited_by,
+                inhibited_by=None if step.inhibited_by is None else step.inhibited_by.rule,
+                inhibiting_alert=None if step.inhibited_by is None else step.inhibited_by.alert_id,
             )
             for step in steps
         ),

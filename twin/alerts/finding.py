@@ -23,6 +23,8 @@ class Finding:
         advice: what to check or do.
         settings: by which it is judged, where they are others than the rule has for everybody.
         watched: the quantity behind the level, with its quantiles and its limit, where there is one.
+        about: what it shares with the alerts that it may be the cause, or the consequence, of
+            (`RuleSettings.inhibited_by`): its subject, unless said; nothing, if it is the cause of no other now.
     """
 
     rule: str
@@ -41,3 +43,4 @@ class Finding:
     advice: str = ""
     settings: RuleSettings | None = None
     watched: Watched | None = None
+    about: tuple[Subject, ...] | None = None

@@ -158,12 +158,14 @@ def withheld(ledger: AlertLedger, book: AlertBook) -> bool:
 
 
 def digest(transition: Transition, *, of_silence: bool = False) -> bytes:
-    """64 bits of BLAKE2b over a transition's content, but for its phase: that tells how it came to this.
+    """64 bits of BLAKE2b over a transition's content, but for its phase: that tells how it came to this. Its cause is
+    named as the fold names it.
 
     Of a silence the times are left out, which words that come late move, and the evidence, which they are part of.
     """
     judged = transition.state, transition.severity, transition.probability, transition.horizon_hours, transition.text
-    cared = transition.inhibited_by, transition.shelved_until_ms, transition.handled
+    cause = "" if transition.inhibited_by is None else transition.inhibited_by.alert_id
+    cared = cause, transition.shelved_until_ms, transition.handled
     timed = () if of_silence else (transition.onset_ms, transition.time_ms, transition.freshness_hours)
     rests_on = b"" if of_silence else msgspec.msgpack.encode(transition.evidence)
     return hashlib.blake2b(repr(judged + cared + timed).encode() + rests_on, digest_size=8).digest()
@@ -194,6 +196,7 @@ class _Reconciliation:
         self.rules = rules
         self.entries = {entry.fold_id: entry for entry in ledger.published}
         self.adopted: set[str] = set()
+        self.promised: dict[str, str] = {}
         self.revisions: list[Revision] = []
 
     def entry(self, fold_id: str) -> Published | None:
@@ -204,6 +207,14 @@ class _Reconciliation:
 
     def digest(self, transition: Transition) -> bytes:
         return digest(transition, of_silence=self.settings(transition).of_silence)
+
+    def told(self, transition: Transition) -> Transition:
+        """A transition that names its cause as that is, or will be, published."""
+        cause = transition.inhibited_by
+        if cause is None:
+            return transition
+        cause = msgspec.structs.replace(cause, alert_id=self._published_id(cause.alert_id))
+        return msgspec.structs.replace(transition, inhibited_by=cause)
 
     def adopt(self, unsupported: list[Published], newcomers: list[Transition]) -> list[Published]:
         """Let alerts that the history no longer supports go on as those it supports instead; which are left over."""
@@ -258,7 +269,7 @@ class _Reconciliation:
             phase = "start"
         elif entry is not None and phase in ("start", "update"):
             phase = "acknowledged" if transition.state == "acknowledged" != entry.state else "update"
-        alert_id = self._fresh_id(transition.alert_id) if entry is None else entry.alert_id
+        alert_id = self._published_id(transition.alert_id)
         number = self._first_revision(transition) if entry is None else entry.revision + 1
         self.entries[transition.alert_id] = Published(
             alert_id=alert_id,
@@ -272,11 +283,21 @@ class _Reconciliation:
             time_ms=transition.time_ms,
             digest=self.digest(transition),
         )
-        self.revisions.append(Revision(msgspec.structs.replace(transition, alert_id=alert_id, phase=phase), number))
+        said = msgspec.structs.replace(self.told(transition), alert_id=alert_id, phase=phase)
+        self.revisions.append(Revision(said, number))
+
+    def _published_id(self, fold_id: str) -> str:
+        """The id under which an alert is, or will be, published."""
+        entry = self.entry(fold_id)
+        if entry is not None:
+            return entry.alert_id
+        if fold_id not in self.promised:
+            self.promised[fold_id] = self._fresh_id(fold_id)
+        return self.promised[fold_id]
 
     def _fresh_id(self, fold_id: str) -> str:
         """An id for what was never published: the history's own, unless another alert was first published under it."""
-        taken = {entry.alert_id for entry in self.entries.values()}
+        taken = {*(entry.alert_id for entry in self.entries.values()), *self.promised.values()}
         alert_id = fold_id
         while alert_id in taken:
             alert_id = event_id("again", alert_id)

@@ -36,6 +36,7 @@ import msgspec
 from twin.alerts.chance import Z, standard_error, threshold_margin
 from twin.alerts.evidence import evidence_of
 from twin.alerts.finding import Finding
+from twin.alerts.inhibition import Cause, Standing, cause_of
 from twin.alerts.settings import RANK, RETIRED, RuleSettings, Severity
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
@@ -43,6 +44,7 @@ from twin.events import (
     LIVE,
     Action,
     Alert,
+    AlertCause,
     AlertEvidence,
     AlertHandling,
     AlertPhase,
@@ -72,7 +74,7 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
     Attributes:
         started_ms, ended_ms: when it was first published, and when its condition was gone.
         worsened: times (ms) at which its severity rose, or its level entered the next band; ``band`` is the highest.
-        inhibited_by: the rule whose alert stands as its cause; empty for none.
+        inhibited_by: the alert that stands as its cause.
         shelved_until_ms, handled: what people did about it.
         evidence: on what it rests, as it was judged last.
     """
@@ -94,7 +96,7 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
     ended_ms: int | None = None
     worsened: tuple[int, ...] = ()
     band: int = 0
-    inhibited_by: str = ""
+    inhibited_by: Cause | None = None
     shelved_until_ms: int | None = None
     handled: Handled | None = None
     evidence: AlertEvidence | None = None
@@ -115,7 +117,8 @@ class Transition(msgspec.Struct, frozen=True, array_like=True):
 class Condition(msgspec.Struct, frozen=True, array_like=True):
     """One rule's condition for one subject: its phase, since when, and the last transition of its latest alert.
 
-    ``stage`` is the one the alert was last told at; ``episode_ms`` and ``outcome`` are those of the newest finding.
+    ``stage`` is the one the alert was last told at; ``episode_ms``, ``outcome`` and ``about`` are those of the newest
+    finding.
     """
 
     rule: str
@@ -126,6 +129,7 @@ class Condition(msgspec.Struct, frozen=True, array_like=True):
     stage: str = ""
     episode_ms: int | None = None
     outcome: str = ""
+    about: tuple[Subject, ...] | None = None
 
 
 class AlertBook(msgspec.Struct, frozen=True, array_like=True):
@@ -167,6 +171,8 @@ def advance(
         if finding is not None:
             last = condition.alert
             condition, transition = _step(condition, finding, its, snapshot, model_hash, origins_of)
+            if condition.about != finding.about:
+                condition = msgspec.structs.replace(condition, about=finding.about)
             if transition is not None:
                 published += [*_superseded(last, transition), transition]
         if not _at_rest(condition, snapshot.time_ms):
@@ -186,13 +192,11 @@ def _inhibited(
     conditions: list[Condition], published: list[Transition], settings: Mapping[str, RuleSettings], now: int
 ) -> tuple[AlertBook, tuple[Transition, ...]]:
     """The book and the transitions, now that it is known which alerts stand as the cause of others."""
-    standing = {c.rule for c in conditions if c.alert is not None and c.alert.state == "active"}
-    for number, condition in enumerate(conditions):
-        alert = condition.alert
-        if alert is None or alert.state != "active":
-            continue
-        causes = settings.get(condition.rule, RETIRED).inhibited_by
-        cause = next((c for c in causes if c in standing and condition.rule not in _causes_of(c, settings)), "")
+    standing = {n: _standing(c, c.alert) for n, c in enumerate(conditions) if c.alert and c.alert.state == "active"}
+    for number, one in standing.items():
+        condition, alert = conditions[number], conditions[number].alert
+        assert alert is not None, "it stands"
+        cause = cause_of(one, alert.inhibited_by, standing.values(), settings)
         if cause == alert.inhibited_by:
             continue
         changed = msgspec.structs.replace(alert, inhibited_by=cause)
@@ -205,16 +209,16 @@ def _inhibited(
     return AlertBook(tuple(conditions)), tuple(published)
 
 
-def _causes_of(rule: str, settings: Mapping[str, RuleSettings]) -> tuple[str, ...]:
-    """The rules that inhibit a rule: two that inhibit each other would both be silent."""
-    return settings.get(rule, RETIRED).inhibited_by
+def _standing(condition: Condition, alert: Transition) -> Standing:
+    about = (condition.subject,) if condition.about is None else condition.about
+    return Standing(Cause(condition.rule, condition.subject, alert.alert_id), alert.severity, about)
 
 
 def to_alert(
     transition: Transition, revision: int, *, patient_id: str, model: str, model_hash: str, rules_hash: str
 ) -> Alert:
     """The transition as it goes on the wire, with the revision that `twin.alerts.ledger.reconcile` gave it."""
-    done = transition.handled
+    done, cause = transition.handled, transition.inhibited_by
     return Alert(
         event_id=event_id("alert", transition.alert_id, revision),
         patient_id=patient_id,
@@ -236,7 +240,7 @@ def to_alert(
         text=transition.text,
         advice=transition.advice or None,
         rules_hash=rules_hash,
-        inhibited_by=transition.inhibited_by or None,
+        inhibited_by=None if cause is None else AlertCause(cause.rule, cause.alert_id),
         shelved_until=None if transition.shelved_until_ms is None else from_millis(transition.shelved_until_ms),
         handled=None if done is None else AlertHandling(done.action, done.by, from_millis(done.time_ms), done.reason),
         evidence=transition.evidence,
@@ -334,7 +338,7 @@ def _clear(
     condition: Condition, finding: Finding, settings: RuleSettings, snapshot: Snapshot
 ) -> tuple[Condition, Transition]:
     ended = _published(condition, finding, "latched" if settings.latching else "resolved", "end", snapshot)
-    ended = msgspec.structs.replace(ended, ended_ms=snapshot.time_ms, inhibited_by="")
+    ended = msgspec.structs.replace(ended, ended_ms=snapshot.time_ms, inhibited_by=None)
     return Condition(condition.rule, condition.subject, "quiet", snapshot.time_ms, ended), ended
 
 

@@ -72,7 +72,9 @@ class RuleSettings:
         of_silence: the condition is that nothing was heard. Input that is there but was not read yet feigns it, and
             words that come late move its beginning, which is no news (see `twin.alerts.ledger`).
         latching: an alert whose condition is gone stands until somebody has seen it.
-        inhibited_by: rules while whose alert stands this one says nothing new, as its cause.
+        inhibited_by: rules whose alert about the same matter (`Finding.about`) is the cause of this one, so that while
+            it stands, no less severe, nobody need be called for this one. A rule of silence is the cause of none, for
+            what it finds may not be told yet.
         ack_timeout_ms: event time for which an acknowledgement holds while the condition grows worse; None: always.
         escalate_after_ms: event time without acknowledgement after which the alert escalates; None: never.
         shelve_max_ms: event time for which it may be shelved at most.

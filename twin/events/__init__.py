@@ -30,7 +30,17 @@ from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, St
 from twin.events.inputs.pump import DeviceAlert, DeviceAssociation, PumpDelivery, PumpTotals
 from twin.events.inputs.vitals import VITAL_RANGES, VitalSample
 from twin.events.instants import from_millis, to_millis
-from twin.events.outputs.alert import LIVE, Action, Alert, AlertHandling, AlertPhase, AlertState, Subject, SubjectKind
+from twin.events.outputs.alert import (
+    LIVE,
+    Action,
+    Alert,
+    AlertCause,
+    AlertHandling,
+    AlertPhase,
+    AlertState,
+    Subject,
+    SubjectKind,
+)
 from twin.events.outputs.estimate import Estimate, Exposure
 from twin.events.outputs.evidence import (
     MOST_DECIDING,
@@ -59,6 +69,7 @@ __all__ = [
     "Action",
     "Alert",
     "AlertAction",
+    "AlertCause",
     "AlertEvidence",
     "AlertHandling",
     "AlertPhase",

@@ -38,7 +38,7 @@ from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 14
+ROW_VERSION = 15
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 

@@ -287,7 +287,7 @@ function alertItem(card, open, now) {
     `as of ${clock(step.time)}${card.active && since >= HOUR ? ` (${span(since)} ago)` : ""}`,
     `since ${clock(card.onset)}`,
     card.active && step.shelved_until !== null && step.shelved_until > now ? `shelved until ${clock(step.shelved_until)}` : null,
-    card.active && step.inhibited_by !== null ? `inhibited by ${step.inhibited_by}` : null,
+    card.active && step.inhibited_by !== null ? `inhibited by ${step.inhibited_by} (${step.inhibiting_alert})` : null,
   ].filter(Boolean);
   const history = make("details", { attributes: { "data-alert": card.id } }, make("summary", { text: `History (${card.steps.length})` }),
     make("ol", {}, ...card.steps.map((each) => make("li", { text: `${clock(each.time)}: ${each.phase}${each.probability === null ? "" : `, ${percent(each.probability)}`}. ${each.text}` }))));

@@ -219,6 +219,7 @@ def labels(alert: Alert) -> dict[str, str]:
 
 def told_of(alert: Alert) -> dict[str, str]:
     """What is told of an alert: its text, what to check or do, its figures, and by what it is known."""
+    cause = alert.inhibited_by
     told = {
         "summary": alert.text,
         "advice": alert.advice,
@@ -226,7 +227,7 @@ def told_of(alert: Alert) -> dict[str, str]:
         "probability": None if alert.probability is None else f"{alert.probability:.3g}",
         "horizon_hours": None if alert.horizon_hours is None else f"{alert.horizon_hours:g}",
         "freshness_hours": None if alert.freshness_hours is None else f"{alert.freshness_hours:.3g}",
-        "inhibited_by": alert.inhibited_by,
+        "inhibited_by": None if cause is None else f"{cause.rule} ({cause.alert_id})",
         "shelved_until": None if alert.shelved_until is None else _rfc3339(alert.shelved_until),
         "model": alert.model,
         "revision": str(alert.revision),

@@ -49,7 +49,8 @@ def list_(
             typer.echo(alert.model_dump_json(exclude_none=True))
             continue
         flags = [] if alert.shelved_until is None else [f"shelved until {alert.shelved_until.isoformat()}"]
-        flags += [] if alert.inhibited_by is None else [f"inhibited by {alert.inhibited_by}"]
+        cause = alert.inhibited_by
+        flags += [] if cause is None else [f"inhibited by {cause.rule} {cause.alert_id}"]
         stands = ", ".join([alert.severity, alert.state, *flags])
         about = f"{alert.rule} {shown(alert.subject.name)}"
         typer.echo(f"{alert.alert_id}  {alert.patient_id}  {about}  since {alert.onset.isoformat()}  {stands}")

@@ -40,20 +40,18 @@ def acted(
 
 def rule(**changes: Any) -> dict[str, RuleSettings]:
     told: dict[str, Any] = {"raise_above": 0.5, "clear_below": 0.3, "severity": "medium", "bands": (0.7, 0.9)}
-    return {"rule": RuleSettings(**(told | changes)), "cause": RuleSettings(0.5, 0.3, "medium")}
+    return {"rule": RuleSettings(**(told | changes))}
 
 
 def folded(
     levels: Sequence[tuple[int, float]],
     settings: dict[str, RuleSettings],
     severity: Severity = "medium",
-    causes: Sequence[int] = (),
 ) -> tuple[AlertBook, list[Transition]]:
-    """What the fold says of levels by the hour; at some hours another rule's alert stands as their cause."""
+    """What the fold says of levels by the hour."""
     book, told = AlertBook(), list[Transition]()
     for hour, level in levels:
         found = [Finding("rule", ABOUT, level, severity, f"level {level}")]
-        found += [Finding("cause", Subject("device", "pump-4"), 1.0, "medium", "")] if hour in causes else []
         book, moved = advance(book, found, Snapshot("P-1", hour * HOUR_MS, 1e4, None), settings, "hash")
         told += moved
     return book, told
@@ -135,21 +133,6 @@ def test_shelving_ends_by_itself_and_no_later_than_the_rule_says() -> None:
 
 def test_a_comment_changes_nothing_else() -> None:
     assert told([(0, 0.6)], [acted("comment", 1)], 2)[1:] == [(1, "commented", "active", "medium")]
-
-
-def test_an_alert_says_by_what_it_is_inhibited_and_when_it_is_no_longer() -> None:
-    settings = rule(inhibited_by=("cause",))
-    _, moved = folded([(0, 0.6), (1, 0.6), (2, 0.6)], settings, causes=[1])
-    assert [(one.phase, one.inhibited_by) for one in moved if one.rule == "rule"] == [
-        ("start", ""),
-        ("inhibited", "cause"),
-        ("update", ""),
-    ]
-    _, moved = folded([(0, 0.6)], settings, causes=[0])
-    assert [(one.phase, one.inhibited_by) for one in moved if one.rule == "rule"] == [("start", "cause")]
-    settings["cause"] = RuleSettings(0.5, 0.3, "medium", inhibited_by=("rule",))
-    _, moved = folded([(0, 0.6)], settings, causes=[0])
-    assert {one.inhibited_by for one in moved} == {""}, "two that inhibit each other would both be silent"
 
 
 def test_an_action_is_about_the_alert_that_stood_when_the_person_looked() -> None:

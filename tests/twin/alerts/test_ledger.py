@@ -23,7 +23,9 @@ from twin.record.orders import DeviceView
 
 SETTINGS = {
     "swift": RuleSettings(raise_above=0.5, clear_below=0.3, severity="medium"),
-    "slow": RuleSettings(raise_above=0.5, clear_below=0.3, severity="low", raise_after_ms=3, clear_after_ms=2),
+    "slow": RuleSettings(
+        raise_above=0.5, clear_below=0.3, severity="low", raise_after_ms=3, clear_after_ms=2, inhibited_by=("swift",)
+    ),
 }
 
 ABOUT = Subject("drug", "x")
@@ -82,10 +84,19 @@ def supported(topic: Sequence[Revision]) -> set[tuple[str, int]]:
     return {(word.rule, word.onset_ms) for word in last_words(topic).values() if word.state != "withdrawn"}
 
 
+def as_folded(word: Transition, names: dict[str, str]) -> Transition:
+    """What was told of an alert, with its cause as the fold names it."""
+    cause = word.inhibited_by
+    if cause is None:
+        return word
+    return msgspec.structs.replace(word, inhibited_by=msgspec.structs.replace(cause, alert_id=names[cause.alert_id]))
+
+
 def check_record(worker: Worker) -> None:
     """The invariants of the published record."""
     numbers: dict[str, int] = {}
     live: dict[str, bool] = {}
+    rules = {revision.transition.alert_id: revision.transition.rule for revision in worker.topic}
     for revision in worker.topic:
         alert_id = revision.transition.alert_id
         assert revision.number == numbers.get(alert_id, -1) + 1
@@ -95,7 +106,12 @@ def check_record(worker: Worker) -> None:
             assert not live.get(alert_id, False), "raised while it stands"
         numbers[alert_id] = revision.number
         live[alert_id] = revision.transition.live
-    standing = {alert_id: digest(word) for alert_id, word in last_words(worker.topic).items() if word.live}
+        cause = revision.transition.inhibited_by
+        assert cause is None or rules[cause.alert_id] == cause.rule == "swift", "by an alert that is told as well"
+    words = {alert_id: word for alert_id, word in last_words(worker.topic).items() if word.live}
+    assert all(word.inhibited_by is None or word.inhibited_by.alert_id in words for word in words.values())
+    names = {entry.alert_id: entry.fold_id for entry in worker.ledger.published}
+    standing = {alert_id: digest(as_folded(word, names)) for alert_id, word in words.items()}
     assert {entry.alert_id: entry.digest for entry in worker.ledger.live} == standing
     assert {entry.fold_id: entry.digest for entry in worker.ledger.live} == {
         alert.alert_id: digest(alert) for alert in worker.book.live

@@ -43,6 +43,7 @@ def beyond(
                 advice=advice,
                 settings=its,
                 watched=_watched(view, side, limit),
+                about=(Subject("drug", view.drug),),
             )
         )
     return tuple(found)

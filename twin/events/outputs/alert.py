@@ -67,14 +67,24 @@ class AlertHandling:
     reason: Text
 
 
+@dataclass(frozen=True, slots=True)
+class AlertCause:
+    """The alert that stands as the cause of another one: its rule and its id."""
+
+    __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
+
+    rule: Tag
+    alert_id: EventId
+
+
 class Alert(OutputEvent):
     """One transition of one alert. ``alert_id`` names the alert, ``revision`` counts its transitions from 0.
 
     ``rule`` says what was found, ``subject`` of what. ``time`` is the event time of the transition, ``onset`` that at
     which the condition began to hold. ``state`` is how the alert stands now, ``phase`` what this transition tells.
-    ``advice`` says what to check or do. Until ``shelved_until``, and while a rule is named in ``inhibited_by``, nobody
-    need be called for it. ``handled`` is what somebody did about it last. ``rules_hash`` names the thresholds that it
-    was judged by, ``evidence`` on what the alert rests.
+    ``advice`` says what to check or do. Until ``shelved_until``, and while ``inhibited_by`` names an alert as its
+    cause, nobody need be called for it. ``handled`` is what somebody did about it last. ``rules_hash`` names the
+    thresholds that it was judged by, ``evidence`` on what the alert rests.
     """
 
     sent_on: ClassVar[Channel] = ALERTS
@@ -95,7 +105,7 @@ class Alert(OutputEvent):
     text: Text
     advice: Text | None = None
     shelved_until: EventTime | None = None
-    inhibited_by: Tag | None = None
+    inhibited_by: AlertCause | None = None
     handled: AlertHandling | None = None
     rules_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None
     evidence: AlertEvidence | None = None

@@ -24,7 +24,7 @@ from connectors.sinks.writer import BadItem, Unavailable
 from tests import alertmanager
 from tests import factories as make
 from tests.connectors.console.bench import eventually
-from twin.events import Alert, encode
+from twin.events import Alert, AlertCause, encode
 
 NOW = datetime(2026, 3, 2, 12, tzinfo=UTC)
 
@@ -123,7 +123,7 @@ def test_what_is_shelved_or_inhibited_ends_there_and_comes_back() -> None:
     desk.tell(alert(), alert("P-2"))
     desk.said()
     desk.tell(alert(revision=1, phase="shelved", shelved_until=NOW + timedelta(hours=1)))
-    desk.tell(alert("P-2", revision=1, phase="inhibited", inhibited_by="data.dropout"))
+    desk.tell(alert("P-2", revision=1, phase="inhibited", inhibited_by=AlertCause("delivery.overinfusion", "a-1")))
     assert desk.said() == [("P-1", "high", 0), ("P-2", "high", 0)]
     desk.now += timedelta(minutes=61)
     desk.poll()

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from connectors.sinks.telling.pace import URGENT_EVERY, Notice, Pace, urgent
 from tests.connectors.sinks.telling.told import NOON, OVER, Settings, alert
+from twin.events import AlertCause
 
 
 class Night:
@@ -101,5 +102,5 @@ def test_nobody_is_woken_for_what_is_mild_shelved_inhibited_or_only_says_what_so
     assert not urgent(alert(severity="medium"))
     assert not urgent(alert(severity="high", shelved_until=NOON + timedelta(hours=1)))
     assert urgent(alert(severity="high", shelved_until=NOON))
-    assert not urgent(alert(severity="high", inhibited_by="twin.stale"))
+    assert not urgent(alert(severity="high", inhibited_by=AlertCause("twin.stale", "a-1")))
     assert not urgent(alert(severity="high", revision=1, phase="commented"))

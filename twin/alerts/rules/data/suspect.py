@@ -25,8 +25,10 @@ SETTINGS = stated(
         "far": Threshold(3.0, "1", assumed="normal score: one value in 400, where the model fits"),
     },
     when_absent="hold",
+    latching=True,
 )
-"""A twin that learns from it, or a dose that is changed after it, goes the wrong way until the next value."""
+"""A twin that learns from it, or a dose that is changed after it, goes the wrong way until the next value; what was
+changed by then stays so, and so it latches."""
 
 ADVICE = "Look at the value, its unit, the tube and the patient's name; correct or retract it where it is wrong."
 
@@ -51,6 +53,7 @@ OF_ONE = {88.4: "creatinine", 18.0: "glucose", 17.1: "bilirubin", 2.2005: "metho
 def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every output that was measured at this moment: of its last value."""
     its, found = settings_for(""), {}
+    model = () if snapshot.surprise is None else (Subject("model", snapshot.surprise.model),)
     for view in snapshot.values:
         meant = mistaken(view, its.number("far"))
         value = f"{view.output}: {view.value:.3g} {written(view.unit)}"
@@ -58,7 +61,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
         fits = "" if meant is None else f" would fit if {meant}"
         found[view.output] = Finding(
             rule=RULE,
-            subject=Subject("output", view.output),
+            subject=(about := Subject("output", view.output)),
             level=0.0 if meant is None else 1.0,
             severity=its.severity,
             text=f"{value}{fits}; {predicted}.",
@@ -66,6 +69,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             advice=ADVICE,
             settings=its,
             watched=Watched(view.output, view.unit, None, None, view.value, view.q05, view.median, view.q95),
+            about=(about, *model),
         )
     return tuple(found.values())
 

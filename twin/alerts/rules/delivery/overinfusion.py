@@ -33,8 +33,10 @@ SETTINGS = stated(
         "gross": Threshold(0.5, "1", assumed="from half as much again on it may kill, and does not wait"),
         "escalate_after": Threshold(15, "min", assumed="nobody has seen it for as long as it took to be sure"),
     },
+    latching=True,
 )
-"""Relative to the plan."""
+"""Relative to the plan. What has gone in stays in, so that it latches. While the course runs it is the cause of too
+much exposure; afterwards that is what has to be seen to."""
 
 ADVICE = "Compare the rate on the pump with the order; look at concentration, patient and drug of the bag."
 
@@ -67,6 +69,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 advice=ADVICE,
                 settings=its,
                 watched=_watched(view, course, fast, beyond, level, its.raise_above),
+                about=None if course.stage != "ended" else (),
             )
         )
     return tuple(found)

@@ -32,7 +32,7 @@ SETTINGS = stated(
         "refresh_every": Threshold(3, "h", assumed="news of a course that takes two days"),
     },
 )
-"""Relative to the plan."""
+"""Relative to the plan. Until the course has ended it is the cause of too little exposure."""
 
 ADVICE = "Look at the line, the clamp and the bag; compare the rate on the pump with the order."
 
@@ -62,6 +62,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 advice=ADVICE,
                 settings=its,
                 watched=_watched(view, course, slow, behind, its.raise_above),
+                about=None if course.stage != "ended" else (),
             )
         )
     return tuple(found)

@@ -27,8 +27,9 @@ SETTINGS = stated(
         "early": Threshold(24, "h", assumed="a course may be given a day before it was planned"),
         "late": Threshold(72, "h", assumed="and some days later than it was planned"),
     },
+    latching=True,
 )
-"""The wrong patient or the wrong drug may kill."""
+"""The wrong patient or the wrong drug may kill. What has gone in stays in, so that it latches."""
 
 ADVICE = "Look at patient, drug and order at the pump; bind the pump or send the order, if it is right."
 

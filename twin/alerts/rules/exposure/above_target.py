@@ -23,8 +23,10 @@ SETTINGS = stated(
         "raise_after": Threshold(30, "min", assumed="a course that has just begun is no news"),
     },
     when_absent="hold",
+    inhibited_by=("delivery.overinfusion",),
 )
-"""A dose can still be changed while the course runs, so that the harm, which is reversible, counts as prompt."""
+"""A dose can still be changed while the course runs, so that the harm, which is reversible, counts as prompt. While the
+pump gives too much of the drug, that is the cause, and the pump is what has to be seen to."""
 
 ADVICE = "See what the twin advises for the next dose; check the level and when it was drawn; watch for toxicity."
 

@@ -23,8 +23,10 @@ SETTINGS = stated(
         "raise_after": Threshold(30, "min", assumed="a course that has just begun is no news"),
     },
     when_absent="hold",
+    inhibited_by=("delivery.underinfusion",),
 )
-"""Loss of effect: reversible by the next dose, and delayed."""
+"""Loss of effect: reversible by the next dose, and delayed. While the pump gives too little of the drug, that is the
+cause, and the pump is what has to be seen to."""
 
 ADVICE = "See what the twin advises for the next dose; check the level and when it was drawn."
 

@@ -29,8 +29,10 @@ SETTINGS = stated(
         "clear_below": Threshold(math.log10(ALARM / 10), "1", assumed="nine tenths of the evidence are spent"),
     },
     when_absent="hold",
+    inhibited_by=("data.suspect",),
 )
-"""Powers of ten. What the twin advises of such a patient may mislead before the next value shows it."""
+"""Powers of ten. What the twin advises of such a patient may mislead before the next value shows it. A value that may
+be in another unit is the cause until it is corrected, or the next one fits."""
 
 ADVICE = "Check dose, time and patient of the last values; until it fits again rely on what is measured."
 

@@ -1,9 +1,12 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.twin.alerts.rules.views import by, exposure, nadir, states, told
+from tests.twin.alerts.rules.views import by, delivery, exposure, nadir, states, told
 from twin.alerts.rules.exposure.above_target import RULE, find
+from twin.clock import HOUR_MS
 from twin.events import Subject
 
 
@@ -47,3 +50,17 @@ def test_a_moment_without_exposure_holds_the_alert() -> None:
 def test_too_few_particles_raise_nothing_near_the_threshold() -> None:
     assert states([exposure(30 * i, above=0.85, ess=20.0) for i in range(4)]) == []
     assert states([exposure(30 * i, above=0.85, ess=500.0) for i in range(4)]) == [(RULE, "start")]
+
+
+def test_a_pump_that_gives_too_much_of_the_drug_inhibits_it_while_the_course_runs_and_no_other_drug() -> None:
+    (seen,) = exposure(0, above=0.9).exposures
+
+    def told_of(drug: str) -> list[tuple[str, str | None]]:
+        above = (replace(seen, drug=drug),)
+        over = [replace(delivery(hour, 940, 940 * (hour - 4)), exposures=above) for hour in (5, 6)]
+        ended = replace(over[1], time_ms=11 * HOUR_MS, delivery=delivery(11, 0, 6540).delivery)
+        found = [one for one in told([*over, ended]) if one.rule == RULE]
+        return [(one.phase, one.inhibited_by and one.inhibited_by.rule) for one in found]
+
+    assert told_of("fluorouracil") == [("start", "delivery.overinfusion"), ("update", None)]
+    assert told_of("irinotecan") == [("start", None)]

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from tests.twin.alerts.rules.views import by, exposure, nadir, states, told
+from tests.twin.alerts.rules.views import by, delivery, exposure, nadir, states, told
 from twin.alerts.rules.exposure.below_target import RULE, find
 from twin.events import Subject
 
@@ -47,3 +49,15 @@ def test_a_moment_without_exposure_holds_the_alert() -> None:
 def test_too_few_particles_raise_nothing_near_the_threshold() -> None:
     assert states([exposure(30 * i, below=0.85, ess=20.0) for i in range(4)]) == []
     assert states([exposure(30 * i, below=0.85, ess=500.0) for i in range(4)]) == [(RULE, "start")]
+
+
+def test_a_pump_that_gives_too_little_of_the_drug_inhibits_it_until_it_goes_on() -> None:
+    (seen,) = exposure(0, below=0.9).exposures
+    slow = [replace(delivery(hour, 10, 1200), exposures=(seen,)) for hour in (5, 6)]
+    on = replace(delivery(6.5, 93.9, 1250), exposures=(seen,))
+    assert [
+        (one.phase, one.inhibited_by and one.inhibited_by.rule) for one in told([*slow, on]) if one.rule == RULE
+    ] == [
+        ("start", "delivery.underinfusion"),
+        ("update", None),
+    ]
