@@ -47,10 +47,15 @@ def trial_page(found: Trial) -> str:
         found=found,
         names=NAMES,
         spread=spread,
-        settings=[(name.replace("_", " "), _told(value)) for name, value in found.settings.items()],
+        settings=settings_of(found.settings),
         worth_drawing=_worth_drawing(found.worths) if found.worths else "",
-        reliability_drawing=_reliability_drawing(found.reliability) if found.reliability else "",
+        reliability_drawing=reliability_drawing(found.reliability) if found.reliability else "",
     )
+
+
+def settings_of(settings: Mapping[str, object]) -> list[tuple[str, str]]:
+    """Settings of a trial as a page names and tells them."""
+    return [(name.replace("_", " "), _told(value)) for name, value in settings.items()]
 
 
 def _told(value: object) -> str:
@@ -78,7 +83,8 @@ def _worth_drawing(worths: Sequence[Worth]) -> Markup:
         return svg(figure, "figures of the twin's warnings beside plain rules, with 90 % intervals")
 
 
-def _reliability_drawing(found: Sequence[Reliability]) -> Markup:
+def reliability_drawing(found: Sequence[Reliability]) -> Markup:
+    """A panel for each kind of probability: bins with their bands."""
     with drawing(len(found), columns=3, panel=(3.2, 3.0)) as (figure, axes):
         for ax, one in zip(axes, found, strict=True):
             ax.plot([0, 1], [0, 1], color=SOFT, lw=0.8)

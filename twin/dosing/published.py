@@ -15,6 +15,8 @@ from typing import Any
 
 from twin.clock import HOUR_MS
 from twin.dosing.advice import Advice
+from twin.dosing.decision import Decision
+from twin.dosing.protocol import Protocol
 from twin.model.spec import Model
 from twin.names import shown
 from twin.observation.kinds import kind_of
@@ -30,6 +32,10 @@ ALIKE = 0.05
 
 class UnknownGenotype(ValueError):
     """A genotype that no rule here knows; the message has the mend."""
+
+
+Said = tuple[Mapping[str, Any], float, float]
+"""A rule, and mg of the whole course from and to which it says."""
 
 
 @dataclass(frozen=True)
@@ -54,8 +60,14 @@ def beside(twin: PatientTwin | AveragedTwin, advice: Advice, genotypes: Mapping[
         UnknownGenotype: no rule here knows the gene or the value.
     """
     component = twin.components(advice.millis)[0]
-    found = [*_starting(advice, genotypes), *_calvert(advice, component), *_proportional(advice, component)]
-    return tuple(found)
+    found = [_published(*said, advice) for said in _by_rules(component, advice.decision, advice.protocol)]
+    return (*_starting(advice, genotypes), *found)
+
+
+def range_by_rule(component: Component, decided: Decision, protocol: Protocol) -> tuple[float, float] | None:
+    """mg from and to which a rule says for the course, of those that follow what is known of a patient (not genotypes);
+    ``None`` where none says anything."""
+    return next(((low, high) for _, low, high in _by_rules(component, decided, protocol)), None)
 
 
 @functools.cache
@@ -80,14 +92,19 @@ def _starting(advice: Advice, genotypes: Mapping[str, str]) -> Iterable[Publishe
             yield _published(rule, low, high, advice)
 
 
-def _calvert(advice: Advice, component: Component) -> Iterable[Published]:
-    rule, target = rules()["calvert"], advice.protocol.target_of(component.trunk.kernel.model)
+def _by_rules(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
+    yield from _calvert(component, decided, protocol)
+    yield from _proportional(component, decided, protocol)
+
+
+def _calvert(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
+    rule, target = rules()["calvert"], protocol.target_of(component.trunk.kernel.model)
     rate = _cockcroft_gault(component)
-    if advice.decision.drug in rule["drugs"] and rate is not None and target is not None and target.low is not None:
+    if decided.drug in rule["drugs"] and rate is not None and target is not None and target.low is not None:
         limits = (target.low, target.high or target.low)
         ends = [convert(limit, target.unit, "mg.h/L") * 60.0 / 1000.0 for limit in limits]  # mg.min/mL
         low, high = (auc * (rate + rule["nonrenal"]) for auc in ends)
-        yield _published(rule, low, high, advice)
+        yield rule, low, high
 
 
 def _cockcroft_gault(component: Component) -> float | None:
@@ -100,15 +117,15 @@ def _cockcroft_gault(component: Component) -> float | None:
     return (140.0 - known["AGE"]) * known["WT"] / (0.818 * known["creatinine"]) * sex
 
 
-def _proportional(advice: Advice, component: Component) -> Iterable[Published]:
+def _proportional(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
     model, rule = component.trunk.kernel.model, rules()["proportional"]
-    target = advice.protocol.target_of(model)
-    if advice.decision.drug not in rule["drugs"] or target is None or target.low is None or target.high is None:
+    target = protocol.target_of(model)
+    if decided.drug not in rule["drugs"] or target is None or target.low is None or target.high is None:
         return
-    last = _last_exposure(component, model, advice.decision.drug)
-    if last is not None and advice.decision.what == "next dose":
+    last = _last_exposure(component, model, decided.drug)
+    if last is not None and decided.what == "next dose":
         given, auc = last
-        yield _published(rule, given * target.low / auc, given * target.high / auc, advice)
+        yield rule, given * target.low / auc, given * target.high / auc
 
 
 def _last_exposure(component: Component, model: Model, drug: str) -> tuple[float, float] | None:

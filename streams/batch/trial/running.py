@@ -8,6 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from streams.batch.process_pool import in_processes, model_of
 from streams.batch.trial.following import FollowedPatient, follow
@@ -18,6 +19,9 @@ from twin.trial.figures import Worth, worth
 from twin.trial.population import Departure
 from twin.trial.pump_faults import AsPlanned, FaultFound, as_planned, faults_found
 from twin.trial.reliability import Reliability, reliability
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 
 @dataclass(frozen=True)
@@ -108,7 +112,7 @@ def believed(model: Model, plan: TrialPlan) -> Model:
     return read_model(content, model.text, model.id)
 
 
-def publish(found: TrialReport, page: str, out: Path) -> None:
+def publish(found: DataclassInstance, page: str, out: Path) -> None:
     """Write ``trial.json`` and ``trial.html`` into the folder ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     (out / "trial.json").write_text(json.dumps(known(asdict(found)), indent=1, allow_nan=False) + "\n", "utf-8")
@@ -127,17 +131,19 @@ def known(value: object) -> object:
 def _follow_one(plan: TrialPlan, text: str, model_id: str, index: int) -> tuple[int, FollowedPatient | str]:
     """Follow one patient; runs in a worker process. What goes wrong with a patient is a result too."""
     try:
-        truth = _true_model(plan.departure, *plan.truth)
-        return index, follow(plan, _believed(text, model_id, plan), virtual_patient(plan, truth, index))
+        truth = true_model(plan.departure, *plan.truth)
+        return index, follow(plan, believed_model(text, model_id, plan), virtual_patient(plan, truth, index))
     except Exception as error:  # one patient must not take the others' results with it
         return index, f"{type(error).__name__}: {error}"
 
 
 @lru_cache(maxsize=4)
-def _true_model(departure: Departure, text: str, model_id: str) -> Model:
+def true_model(departure: Departure, text: str, model_id: str) -> Model:
+    """The true model, made once a process."""
     return departure.of(model_of(text, model_id))
 
 
 @lru_cache(maxsize=4)
-def _believed(text: str, model_id: str, plan: TrialPlan) -> Model:
+def believed_model(text: str, model_id: str, plan: TrialPlan) -> Model:
+    """The model of the twins (`believed`), made once a process."""
     return believed(model_of(text, model_id), plan)

@@ -1,12 +1,13 @@
-"""``dosetwin trial``: what are the alerts and probabilities of a model's twins worth, on a simulated ward?
+"""``dosetwin trial``: what are the alerts, doses and probabilities of a model's twins worth, on a simulated ward?
 
 Virtual patients are drawn from a true model, which may depart on purpose from the one the twins believe in, and told to
-twins as on Kafka. Results are ``trial.json`` and a page ``trial.html``. The exit code is 2 when the arguments cannot be
-used, 3 when a patient could not be followed.
+twins as on Kafka; in a trial of doses each is treated once in every arm. Results are ``trial.json`` and a page
+``trial.html``. The exit code is 2 when the arguments cannot be used, 3 when a patient could not be followed.
 """
 
 from __future__ import annotations
 
+from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,10 +16,23 @@ import typer
 from streams.terminal.options import examples
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from streams.batch.trial.doses.running import DoseReport
     from streams.batch.trial.running import TrialReport
+    from twin.dosing.protocol import Protocol
     from twin.model.spec import Model
+    from twin.trial.reliability import Reliability
 
 app = typer.Typer()
+
+
+class Of(StrEnum):
+    """What a trial is of."""
+
+    alerts = "alerts"
+    doses = "doses"
+    lines = "lines"
 
 
 @app.command(
@@ -26,10 +40,26 @@ app = typer.Typer()
         "dosetwin trial docetaxel_ozawa2007 --patients 100 --estimate-hours 6",
         "dosetwin trial docetaxel_ozawa2007 --factor Slope=1.25 --factor MTT=1.1 --tails 4 --missing 0.2",
         "dosetwin trial fluorouracil_yamada2025 --patients 80 --days 14 --count-days 7 --faults 0 --particles 100",
+        "dosetwin trial busulfan_shukla2020 --of doses --days 8 --protocol busulfan.toml",
+        "dosetwin trial methotrexate_mao2022 --of lines --occasion CL=0.4 --patients 500",
     )
 )
 def trial(
     model: Annotated[str, typer.Argument(help="id or file of the model that the twins believe in")],
+    of: Annotated[
+        Of, typer.Option(help="alerts, doses by every arm, or lines of the consensus on methotrexate that are crossed")
+    ] = Of.alerts,
+    protocol: Annotated[
+        Path | None,
+        typer.Option(dir_okay=False, help="TOML file of what doses are allowed and when levels are drawn (doses)"),
+    ] = None,
+    arm: Annotated[
+        list[str] | None,
+        typer.Option(help="protocol, published, mode, twin, known; repeatable, by default all (doses)"),
+    ] = None,
+    level: Annotated[
+        list[float] | None, typer.Option(help="hours from the dose to a level; repeatable, by default 24 (lines)")
+    ] = None,
     truth: Annotated[str | None, typer.Option(help="id or file of the true model; by default the same")] = None,
     factor: Annotated[
         list[str] | None, typer.Option(help="NAME=X: the true value of a parameter is X times the model's; repeatable")
@@ -50,7 +80,10 @@ def trial(
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
     estimate_hours: Annotated[
-        float | None, typer.Option(min=0.25, max=48, help="between two estimates; by default as the model file has it")
+        float | None,
+        typer.Option(
+            min=0.25, max=48, help="between two estimates; by default as the model file has it, of doses and lines 24"
+        ),
     ] = None,
     out: Annotated[Path, typer.Option(help="folder for the results; those of an earlier run are replaced")] = Path(
         "trial"
@@ -59,13 +92,16 @@ def trial(
         int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")
     ] = None,
 ) -> None:
-    """What are a twin's alerts and probabilities worth? Virtual patients tell, beside plain rules."""
+    """What are a twin's alerts, doses and probabilities worth? Virtual patients tell, beside what is done without."""
+    from connectors.reports.dose_trial import dose_trial_page
     from connectors.reports.trial import trial_page
     from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
     from streams.batch.cases import CaseError
     from streams.batch.process_pool import cores, prepare
+    from streams.batch.trial.doses.running import run_doses, run_lines
+    from streams.batch.trial.doses.treating import DosePlan
     from streams.batch.trial.patients import TrialPlan
-    from streams.batch.trial.running import publish, run
+    from streams.batch.trial.running import TrialReport, publish, run
     from streams.terminal.progress import progress
     from twin.modelfile.library import load_model
     from twin.trial.population import Departure
@@ -87,23 +123,48 @@ def trial(
             missing,
             faults,
             particles,
-            estimate_hours,
+            24.0 if estimate_hours is None and of != Of.alerts else estimate_hours,
         )
         departure.of(true)
+        if of == Of.doses:
+            allowed, arms = _dose_arguments(chosen, true, protocol, arm)
         processes = min(jobs or cores(), patients)
         prepare([chosen], processes)
+    found: TrialReport | DoseReport
     with ended_plainly(), usable_arguments(), progress("trial", "patients", patients) as done:
         try:
-            found = run(plan, chosen, processes, done)
+            if of == Of.alerts:
+                found = run(plan, chosen, processes, done)
+            elif of == Of.doses:
+                found = run_doses(DosePlan(plan, allowed, arms), chosen, processes, done)
+            else:
+                found = run_lines(plan, tuple(level or [24.0]), chosen, processes, done)
         except ValueError as error:
             raise CaseError(str(error)) from None
-        publish(found, trial_page(found), out)
-    for line in lines_of(found):
+        told = trial_page(found) if isinstance(found, TrialReport) else dose_trial_page(found)
+        publish(found, told, out)
+    for line in lines_of(found) if isinstance(found, TrialReport) else dose_lines(found):
         typer.echo(line)
     for who, why in found.failed:
         typer.echo(f"{who}: {why}", err=True)
     typer.echo(f"page: {out / 'trial.html'}", err=True)
     raise typer.Exit(LEFT_OUT if found.failed else 0)
+
+
+def dose_lines(found: DoseReport) -> list[str]:
+    """The figures of a trial of doses or lines as text."""
+    lines = [f"{found.patients} patients"]
+    for arm in found.arms:
+        for number, cycle in (*enumerate(arm.cycles, start=1), ("all", arm.all_cycles)):
+            lines.append(f"{arm.arm}, cycle {number}" if number != "all" else f"{arm.arm}, all cycles")
+            lines += [f"  {m.name:55} {m.value:8.3g}   {m.low:.3g} to {m.high:.3g}" for m in cycle]
+    for one in found.discriminations:
+        auc = one.auc
+        lines.append(
+            f"{one.what}: {one.events} of {one.patients}, area under the curve {auc.value:.3f} "
+            f"({auc.low:.3f} to {auc.high:.3f})"
+        )
+    return [*lines, *_reliability_lines(found.reliability)]
 
 
 def lines_of(found: TrialReport) -> list[str]:
@@ -114,10 +175,7 @@ def lines_of(found: TrialReport) -> list[str]:
     for one in found.worths:
         lines.append(f"{one.name}: {one.events} events, {one.claims} alerts")
         lines += [f"  {m.name:30} {m.value:8.3g}   {m.low:.3g} to {m.high:.3g}" for m in one.measures]
-    for each in found.reliability:
-        outside = [f"{100 * b.stated:.0f} % came {100 * b.came:.0f} %" for b in each.bins if not b.held]
-        verdict = "within its band" if each.held else f"OUTSIDE its band ({'; '.join(outside)})"
-        lines.append(f"{each.what}: {verdict}, Brier {each.brier:.3f}")
+    lines += _reliability_lines(found.reliability)
     for fault in found.faults:
         least, middle, most = spread(fault.minutes)
         took = f", after {least:.3g} to {most:.3g} min of event time (median {middle:.3g})" if fault.minutes else ""
@@ -127,6 +185,42 @@ def lines_of(found: TrialReport) -> list[str]:
     ran = f"{planned.patient_days:g} patient-days, on {planned.running_days:.4g} of which a pump ran"
     lines.append(f"pumps as planned: {false} delivery alerts in {ran}")
     return lines
+
+
+def _reliability_lines(found: Sequence[Reliability]) -> list[str]:
+    lines = []
+    for each in found:
+        outside = [f"{100 * b.stated:.0f} % came {100 * b.came:.0f} %" for b in each.bins if not b.held]
+        verdict = "within its band" if each.held else f"OUTSIDE its band ({'; '.join(outside)})"
+        lines.append(f"{each.what}: {verdict}, Brier {each.brier:.3f}")
+    return lines
+
+
+def _dose_arguments(
+    model: Model, truth: Model, protocol: Path | None, arm: Sequence[str] | None
+) -> tuple[Protocol, tuple[str, ...]]:
+    """The protocol and the arms of a trial of doses.
+
+    Raises:
+        CaseError: no such arm, or an exposure that is not of a whole course.
+        ProtocolError: the protocol does not fit both models.
+    """
+    from streams.batch.cases import CaseError
+    from twin.dosing.protocol import load_protocol, usual_protocol
+    from twin.trial.doses.arms import ARMS
+
+    chosen = tuple(dict.fromkeys(arm or ARMS))
+    for name in chosen:
+        if name not in ARMS:
+            raise CaseError(f"--arm {name}: there is no such arm; name some of {', '.join(ARMS)}")
+    allowed = usual_protocol(model) if protocol is None else load_protocol(protocol).checked(model)
+    allowed.checked(truth)
+    target = allowed.target_of(model)
+    if target is not None and target.measure != "course":
+        raise CaseError(
+            f"--of doses: {target.name} is no exposure of a whole course; name one in the protocol's [target]"
+        )
+    return allowed, chosen
 
 
 def _check_pair(model: Model, truth: Model) -> None:

@@ -1,0 +1,47 @@
+"""A virtual patient's first methotrexate, watched up to an hour: what is said of the lines to come, and what came."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from connectors.feeds.ward.patients import WardPatient
+from streams.batch.trial.doses.record import Said
+from streams.batch.trial.doses.schedule import Order
+from streams.batch.trial.patients import TrialPlan
+from twin import PatientTwin
+from twin.alerts.conditions.methotrexate import DRUG, HOURS, UNIT
+from twin.clock import HOUR_MS
+from twin.model.spec import Model
+from twin.patient.ahead.levels import Line
+from twin.record.orders import PlanStep
+from twin.trial.doses.lines import crossed, crossing_probability
+from twin.trial.reliability import Stated
+
+WHAT = "a line of the consensus crossed"
+
+
+def watch_line(plan: TrialPlan, model: Model, patient: WardPatient, samples: tuple[float, ...]) -> Stated:
+    """What a twin says of the lines when the last of ``samples`` (hours from the beginning) is known, and the truth.
+
+    Raises:
+        ValueError: the patient gets no methotrexate, or a sample is drawn after the first line.
+    """
+    if not samples or not 0 < max(samples) < HOURS[0]:
+        raise ValueError(f"levels are drawn before the first line, at {HOURS[0]:g} h; got {samples}")
+    route, doses = patient.orders.get(DRUG, ("iv", ()))
+    if not doses:
+        raise ValueError(f"{model.id} gives no {DRUG}")
+    first = doses[0]
+    step = PlanStep(first.time, first.time + round(first.hours * HOUR_MS), first.amount, route)
+    output = next(i for i, one in enumerate(patient.model.outputs) if one.unit == UNIT and one.name.startswith(DRUG))
+    name = patient.model.outputs[output].name
+    drawn = [(step.start_ms + round(hours * HOUR_MS), name) for hours in sorted(samples)]
+    said = Said(patient, (Order(DRUG, step),), drawn)
+    marks = [step.start_ms + round(hours * HOUR_MS) for hours in HOURS]
+    course = said.solved(marks[-1] + 1, np.array(marks, dtype=np.int64)).course[name]
+    lines = [Line(output, step.start_ms, hours, first.hours) for hours in HOURS]
+    came = bool(crossed(lines, course[:, None])[0])
+    twin = PatientTwin(patient.id, model, plan.particles)
+    now = drawn[-1][0] + 1
+    twin.observe([*said.characteristics(), *said.doses(now), *said.results(now, [at for at, _ in drawn], model)])
+    return Stated(WHAT, patient.id, crossing_probability(twin.components(now)), came)

@@ -1,0 +1,197 @@
+"""One virtual patient, treated once in every arm with the same random numbers, and what came of every course."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from connectors.feeds.ward.patients import WardPatient
+from streams.batch.trial.doses.record import Said
+from streams.batch.trial.doses.schedule import BEFORE_MS, Order, Schedule, schedule
+from streams.batch.trial.patients import TrialPlan
+from twin import PatientTwin
+from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
+from twin.dosing.advice import Advice, advise_on
+from twin.dosing.protocol import Protocol
+from twin.events import InputEvent
+from twin.filter.trunk import Trunk
+from twin.kernel.kernel import compile_model
+from twin.model.spec import Model, TargetSpec
+from twin.patient.accounts.component import Component, beginning
+from twin.record.history import History
+from twin.record.orders import Plan, PlanStep
+from twin.record.recording import insert_event
+from twin.solver.settling import settles
+from twin.trial.doses.arms import by_mode, by_rule
+from twin.trial.doses.outcome import Cycle, Treated, cycle_of
+from twin.trial.doses.single import really
+from twin.trial.reliability import Stated
+
+COPIES = 400
+"""Of who a patient really is, each with occasions to come of its own."""
+
+GRID_MS = 2 * HOUR_MS
+"""Spacing of the true course that toxicities are read from."""
+
+
+@dataclass(frozen=True)
+class DosePlan:
+    """A trial of doses: of whom and how, by which protocol, in which arms."""
+
+    trial: TrialPlan
+    protocol: Protocol
+    arms: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class TreatedPatient:
+    """A patient in all arms, and what was stated of the twin's doses."""
+
+    patient_id: str
+    arms: tuple[Treated, ...]
+    stated: tuple[Stated, ...]
+
+
+def treat(plan: DosePlan, model: Model, patient: WardPatient) -> TreatedPatient:
+    """Treat a patient in every arm.
+
+    Args:
+        model: that the arms believe in.
+        patient: of the true model.
+
+    Raises:
+        ValueError: no course is planned and over in the days of the watch.
+        NoAdvice: a dose could not be chosen.
+    """
+    target = plan.protocol.target_of(model)
+    gap = 3 * DAY_MS if target is None else round(target.course_gap * UNIT_MS[model.time_unit])
+    end = patient.admitted + round(plan.trial.days * DAY_MS)
+    its = schedule(patient, plan.protocol, gap, end, plan.trial.missing)
+    treated: list[Treated] = []
+    stated: list[Stated] = []
+    drawn = [(one.time, one.output) for one in its.specimens]
+    others = [order for order in its.orders if order.drug != plan.protocol.drug]
+    for arm in plan.arms:
+        course = _Course(plan, model, patient, its, arm, Said(patient, others, drawn))
+        cycles = course.run()
+        treated.append(Treated(patient.id, arm, cycles))
+        stated += course.stated(cycles)
+    return TreatedPatient(patient.id, tuple(treated), tuple(stated))
+
+
+@dataclass
+class _Course:
+    """A patient in one arm: what was given, and what is known of it."""
+
+    plan: DosePlan
+    model: Model
+    patient: WardPatient
+    its: Schedule
+    arm: str
+    said: Said
+    told: set[str] = field(default_factory=set)
+    advice: dict[int, Advice] = field(default_factory=dict)
+
+    def run(self) -> tuple[Cycle, ...]:
+        """All courses, as they came out."""
+        drug = self.plan.protocol.drug
+        its = self.its
+        twin = PatientTwin(self.patient.id, self.model, self.plan.trial.particles) if self.arm == "twin" else None
+        for millis, until in zip(its.decided, (*its.decided[1:], its.courses[-1]), strict=True):
+            to_come = [order.step for order in its.of(drug) if order.step.start_ms > millis]
+            chosen = {step: step.amount for step in to_come}
+            if self.arm != "protocol":
+                doses = self._choose(millis, to_come, twin)
+                chosen |= dict(zip(_matched(to_come, doses), (one.amount for one in doses), strict=True))
+            for step, amount in chosen.items():
+                if step.start_ms < until + BEFORE_MS and amount > 0.0:
+                    self.said.given.append(Order(drug, PlanStep(step.start_ms, step.end_ms, amount, step.route)))
+        return self._outcome()
+
+    def stated(self, cycles: Sequence[Cycle]) -> list[Stated]:
+        """What was stated of doses when the last decision of each course was taken, and whether it came."""
+        found: list[Stated] = []
+        target = self.plan.protocol.target_of(self.model)
+        for cycle, begun, until in zip(cycles, self.its.courses[:-1], self.its.courses[1:], strict=True):
+            mine = [at for at in self.advice if begun - BEFORE_MS <= at < until - BEFORE_MS]
+            if not mine:
+                continue
+            advice = self.advice[max(mine)]
+            for one in advice.advised.exposures:
+                if target is not None and one.target.name == target.name and cycle.within is not None:
+                    what = f"{target.name} in target, as dosed"
+                    found.append(Stated(what, self.patient.id, one.within.p, cycle.within))
+            for each in advice.advised.toxicities:
+                if not advice.decision.begun and each.toxicity.name in cycle.suffered:
+                    what, came = f"{each.toxicity.name}, as dosed", cycle.suffered[each.toxicity.name]
+                    found.append(Stated(what, self.patient.id, each.reached.p, came))
+        return found
+
+    def _choose(self, millis: int, to_come: Sequence[PlanStep], twin: PatientTwin | None) -> list[PlanStep]:
+        drug, protocol = self.plan.protocol.drug, self.plan.protocol
+        steps = [order.step for order in self.said.given if order.drug == drug]
+        orders: Plan = {drug: tuple(sorted((*steps, *to_come), key=lambda step: step.start_ms))}
+        for other in {order.drug for order in self.its.orders} - {drug}:
+            orders[other] = tuple(order.step for order in self.its.of(other))
+        heard = self._heard(millis)
+        if twin is not None:
+            twin.observe([event for event in heard if event.event_id not in self.told])
+            self.told = {event.event_id for event in heard}
+            parts = [replace(part, plan=orders) for part in twin.components(millis)]
+            self.advice[millis] = advise_on(parts, protocol)
+            return [up.step for up in self.advice[millis].advised.doses]
+        if self.arm == "known":
+            part = really(
+                self._component(millis, self.patient.model, heard, orders), self.said.eta, self.said.key, COPIES
+            )
+            return [up.step for up in advise_on((part,), protocol).advised.doses]
+        component = self._component(millis, self.model, heard, orders)
+        return [up.step for up in (by_rule if self.arm == "published" else by_mode)(component, protocol)]
+
+    def _component(self, millis: int, model: Model, heard: Sequence[InputEvent], orders: Plan) -> Component:
+        history, kernel = History(), compile_model(model)
+        for event in heard:
+            insert_event(history, event, model, settles)
+        return beginning(millis, Trunk(kernel, self.patient.id), history, orders, 1)
+
+    def _heard(self, millis: int) -> list[InputEvent]:
+        """What is known of the patient at ``millis``: characteristics, doses begun, results that have come."""
+        known = [one.reported for one in self.its.specimens]
+        return [*self.said.characteristics(), *self.said.doses(millis), *self.said.results(millis, known, self.model)]
+
+    def _outcome(self) -> tuple[Cycle, ...]:
+        its, protocol, patient = self.its, self.plan.protocol, self.patient
+        end = its.courses[-1]
+        edges = np.array([at - 1 for at in its.courses], dtype=np.int64)
+        grid = np.union1d(np.arange(patient.admitted, end, GRID_MS, dtype=np.int64), edges)
+        course = self.said.solved(end, grid).course
+        target = _true_target(protocol, patient.model)
+        toxicities = [one for one in patient.model.toxicities if one.name in protocol.limits]
+        found = []
+        for begun, until in zip(its.courses[:-1], its.courses[1:], strict=True):
+            planned = [order.step.amount for order in its.of(protocol.drug) if begun <= order.step.start_ms < until]
+            given = [
+                order.step.amount
+                for order in self.said.given
+                if order.drug == protocol.drug and begun <= order.step.start_ms < until
+            ]
+            amounts = sum(given), sum(planned)
+            found.append(cycle_of(patient.model, target, toxicities, (grid, course), (begun, until), amounts))
+        return tuple(found)
+
+
+def _matched(planned: Sequence[PlanStep], chosen: Sequence[PlanStep]) -> list[PlanStep]:
+    """The planned dose that each of the chosen ones stands for."""
+    by_time = {(step.start_ms, step.end_ms): step for step in planned}
+    return [by_time[step.start_ms, step.end_ms] for step in chosen]
+
+
+def _true_target(protocol: Protocol, truth: Model) -> TargetSpec | None:
+    """The target as the true model has it; none where it is not of a whole course."""
+    try:
+        found = protocol.target_of(truth)
+    except StopIteration:
+        return None
+    return found if found is not None and found.measure == "course" else None
