@@ -49,6 +49,8 @@ class Departure:
         for name, cv in self.occasions:
             parameter = _parameter(content, model.id, name)
             parameter["iov"] = parameter.get("iov", 0.0) + math.log1p(cv**2)
+            # What the source states is of another one.
+            parameter["stated"] = {key: each for key, each in parameter.get("stated", {}).items() if key != "iov"}
         if self.occasions and "occasions" not in content:
             gap = COURSE_GAP_HOURS * HOUR_MS / UNIT_MS[model.time_unit]
             content["occasions"] = {"drug": model.drug, "gap": gap, "assumed": REASON}

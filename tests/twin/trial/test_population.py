@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 
 from twin import load_model
@@ -22,6 +24,12 @@ def test_a_departure_changes_what_it_names_and_nothing_else() -> None:
     assert {o.name: o.error.df for o in true.outputs} == {"docetaxel_plasma": None, "neutrophils": 4.0}
     assert true.hash != MODEL.hash
     assert (true.id, true.eta_names) == (MODEL.id, MODEL.eta_names)
+
+
+def test_occasions_are_added_to_those_that_a_model_has() -> None:
+    model = load_model("methotrexate_mao2022")
+    true = Departure(occasions=(("CL", 0.5),)).of(model)
+    assert true.omega_iov[0, 0] == pytest.approx(model.omega_iov[0, 0] + math.log(1.25))
 
 
 def test_no_departure_is_the_model_itself_and_one_that_names_nothing_is_refused() -> None:

@@ -20,6 +20,7 @@ from streams.cli import app
             ["--truth", "paclitaxel_friberg2002_leukocytes"],
             "has covariates CLI, V1I, V2I, which",
         ),
+        (["--of", "doses", "--arm", "guess"], "--arm guess: there is no such arm; name some of protocol, published"),
     ],
 )
 def test_what_cannot_be_used_is_named_with_its_mend(options: list[str], says: str, tmp_path: Path) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
+from twin.study.measures import Measure
 from twin.trial.doses.figures import arm_figures
 from twin.trial.doses.outcome import Cycle, Treated
-from twin.study.measures import Measure
 
 
 def patient(number: int, arm: str, *within: bool, toxic: bool = False, intensity: float = 1.0) -> Treated:

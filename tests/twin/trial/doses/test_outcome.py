@@ -22,7 +22,8 @@ def course(exposure: float, lowest: float, day: int) -> dict[str, np.ndarray]:
 
 
 @pytest.mark.parametrize(
-    ("exposure", "within", "near"), [(25.0, True, True), (20.5, True, False), (19.0, False, False), (31.0, False, False)]
+    ("exposure", "within", "near"),
+    [(25.0, True, True), (20.5, True, False), (19.0, False, False), (31.0, False, False)],
 )
 def test_an_exposure_is_that_of_the_whole_course(exposure: float, within: bool, near: bool) -> None:
     found = cycle_of(MODEL, TARGET, (), (TIMES, course(exposure, 5.0, 0)), (0, 14 * DAY_MS), (80.0, 100.0))

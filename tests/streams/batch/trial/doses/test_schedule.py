@@ -1,0 +1,42 @@
+"""What is planned for a virtual patient of a trial of doses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from streams.batch.trial.doses.schedule import BEFORE_MS, Schedule, schedule
+from streams.batch.trial.patients import virtual_patient
+from tests.streams.batch.trial.doses.test_running import MODEL, PROTOCOL, TRIAL
+from twin.clock import DAY_MS, HOUR_MS
+
+GAP = 3 * DAY_MS
+PATIENT = virtual_patient(TRIAL, MODEL, 0)
+
+
+def planned(days: float, missing: float = 0.0) -> Schedule:
+    return schedule(PATIENT, PROTOCOL, GAP, PATIENT.admitted + round(days * DAY_MS), missing)
+
+
+def test_a_bolus_and_its_infusion_are_decided_on_together_shortly_before() -> None:
+    found = planned(28.2)
+    begun = found.courses[:-1]
+    assert [at - begun[0] for at in found.courses] == [0, 14 * DAY_MS, 28 * DAY_MS]
+    assert found.decided == tuple(at - BEFORE_MS for at in begun)
+    assert len(found.of("fluorouracil")) > 2 * 2  # of courses that the watch does not see, too
+
+
+def test_levels_are_drawn_when_the_protocol_says_or_missed() -> None:
+    drawn = [one for one in planned(28.2).specimens if one.output == "fluorouracil_plasma"]
+    assert [one.time - begun for one, begun in zip(drawn, planned(28.2).courses, strict=False)] == [40 * HOUR_MS] * 2
+    assert all(2 * HOUR_MS <= one.reported - one.time <= 5 * HOUR_MS for one in drawn)
+    assert not [one for one in planned(28.2, missing=0.99999).specimens if one.output == "fluorouracil_plasma"]
+    own = replace(PROTOCOL, samples=())
+    found = schedule(PATIENT, own, GAP, PATIENT.admitted + 28 * DAY_MS, 0.0).specimens
+    assert {one.output for one in found} == {"fluorouracil_plasma", "leukocytes"}
+
+
+def test_a_watch_that_sees_no_course_to_its_end_is_refused_with_the_mend() -> None:
+    with pytest.raises(ValueError, match="try more --days"):
+        planned(10.0)
