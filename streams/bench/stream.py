@@ -39,7 +39,7 @@ SETTLING = 0.25
 POLL = 0.2
 """Seconds between two looks at how far a worker is: asking costs a part of the machine that is measured."""
 
-PATIENCE = 300.0
+PATIENCE = 200.0
 """Seconds for what has no figure: a process begins, or comes to the end of what waits for it."""
 
 LEAST_RATE = 1.0
@@ -165,7 +165,8 @@ def scaling(
             addresses = [process.metrics_address() for process in processes]
 
             shares = {partitions // workers}
-            processes[0].wait_until(lambda: {_metrics(address)[HOLDS] for address in addresses} == shares)  # noqa: B023
+            both = lambda: {_metrics(address)[HOLDS] for address in addresses} == shares  # noqa: B023, E731
+            processes[0].wait_until(both, processes[1:])
             first = round(SETTLING * len(events))
             _send(bootstrap, prefix, events[:first], rate=None)
             processes[0].wait_until(lambda: _sum_of(addresses, _handled) >= first)  # noqa: B023
@@ -209,14 +210,15 @@ class _Process:
             time.sleep(POLL)
         return True
 
-    def wait_until(self, reached: Callable[[], bool]) -> None:
+    def wait_until(self, reached: Callable[[], bool], beside: Sequence[_Process] = ()) -> None:
         """Look every `POLL` seconds.
 
         Raises:
-            BenchmarkFailed: the process ended, or `PATIENCE` did; with the process's last words.
+            BenchmarkFailed: the process ended, or `PATIENCE` did; with its last words and those of the ones ``beside``.
         """
         if not self.watch(reached, PATIENCE):
-            raise BenchmarkFailed(f"a step took over {PATIENCE:.0f} s; the process said:\n{self.said()[-2000:]}")
+            words = "\nand beside it:\n".join(process.said()[-2000:] for process in (self, *beside))
+            raise BenchmarkFailed(f"a step took over {PATIENCE:.0f} s; the process said:\n{words}")
 
     def metrics_address(self) -> str:
         """Where the worker serves its metrics."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import threading
 import time
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
@@ -73,7 +74,6 @@ STALL_SECONDS = 180.0
 """A worker that is behind and has taken nothing for so long stops, so that its supervisor starts it again."""
 
 _log = structlog.get_logger("dosetwin.worker")
-
 
 BROKER_LOST = 75
 """Exit code of a worker that the broker was lost to (EX_TEMPFAIL of sysexits.h): it may start anew."""
@@ -350,8 +350,7 @@ def build_worker(
         idle_seconds=options.idle_seconds,
         most_resident=options.most_resident,
     )
-    topics = [prefix + topic for topic in INPUTS]
-    inputs = app.topic(*topics, key_type=bytes, value_type=bytes, allow_empty=True)
+    inputs = app.topic(*(prefix + topic for topic in INPUTS), key_type=bytes, value_type=bytes, allow_empty=True)
 
     async def subscribed(stream: Any) -> None:
         events: AsyncIterator[Any] = stream.noack().events()
@@ -362,15 +361,19 @@ def build_worker(
     return app
 
 
-async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None) -> int:
-    """Run until ``stopping`` (by default SIGTERM or SIGINT, after which the process ends within seconds).
-
-    Returns 0 after a last barrier, `BROKER_LOST` if the broker went away for longer than records wait for it, or 1.
+async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None, told: threading.Event | None = None) -> int:
+    """Run until ``stopping`` (by default SIGTERM or SIGINT, after which the process ends within seconds); not at all
+    where ``told`` to stop by a signal before. Returns 0 after a last barrier, `BROKER_LOST` if the broker went away
+    for longer than records wait for it, or 1.
     """
     if stopping is None:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, _stop, stopping)
+    if told is not None and told.is_set():
+        app.dispatcher.close()
+        app.rows.close()
+        return 0
     app.in_worker = True
     app.finalize()
     work = [

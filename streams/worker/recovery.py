@@ -1,6 +1,6 @@
 """Faust's way back after a restart or rebalance, put right: no record dropped, no offset committed unhandled.
 
-Three things go wrong in Faust 0.15 when tables have been restored:
+Four things go wrong in Faust 0.15 when tables have been restored:
 
 - It resumes the input partitions *before* it seeks them to their committed offsets, and clears its queues last of all.
   What was prefetched in between is dropped, or handled, sought back, and handled again. `OrderedRecovery` resumes in
@@ -8,6 +8,9 @@ Three things go wrong in Faust 0.15 when tables have been restored:
 - A fetch under way holds the very set of partitions that is emptied when the changelogs are paused, and to the client
   an empty set means *all*: it then takes records of resting inputs, which Faust throws away. `SettledConsumer` fetches
   with a copy, and never with an empty one.
+- A fetch that waits while a group is divided anew goes on when that is done, and may take what the recovery has just
+  sought, for one who asked before and throws it away: then the recovery waits for ever. `_PromptConsumerThread` puts
+  back where it was what a fetch took across a change of assignments.
 - Its commit follows the offsets that it saw acknowledged, and lets a hole of one record pass. `SettledConsumer` commits
   exactly what the barrier settled.
 
@@ -177,6 +180,16 @@ class _PromptConsumerThread(driver.AIOKafkaConsumerThread):
         renew_with(consumer._client, cast(Any, self.app).lease)
         return consumer
 
+    async def _fetch_records(self, consumer: Any, *args: Any, **kwargs: Any) -> Any:
+        """Faust's call of the client; nothing is taken by who asked under another assignment."""
+        asked = _assignment(consumer)
+        fetched = await super()._fetch_records(consumer, *args, **kwargs)
+        if _assignment(consumer) is asked:
+            return fetched
+        for tp, batch in fetched.items():  # without an await in between: whoever seeks comes before or after
+            consumer.seek(tp, batch[0].offset)
+        return {}
+
     async def on_thread_stop(self) -> None:
         """Faust's callback. A fetch that waits for a broker which is away ends by a cancellation that aiokafka passes
         on; with it the thread would never be known to have ended, and Faust would wait a minute for it."""
@@ -189,6 +202,12 @@ class _PromptConsumerThread(driver.AIOKafkaConsumerThread):
     def verify_event_path(self, now: float, tp: TP) -> None:
         """Only that fetches are answered; how far inputs are handled, Faust does not see (`TwinApp.check_progress`)."""
         self._verify_aiokafka_event_path(now, tp)
+
+
+def _assignment(consumer: Any) -> object:
+    """What the client holds, another object after each division of the group."""
+    subscription = consumer._subscription.subscription
+    return subscription and subscription.assignment
 
 
 class FencedProducer(driver.Producer):

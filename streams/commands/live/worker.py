@@ -231,7 +231,7 @@ def run(
     async def main(directory: Path) -> int:
         app = build_worker(settings, factory, directory, options)
         with metrics_page(app.metrics.registry, *metrics, Health(app.dead, app.waiting)):
-            return await run_worker(app)
+            return await run_worker(app, told=stop)
 
     share_heaps()
     gc.collect()

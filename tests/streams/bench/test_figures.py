@@ -268,6 +268,15 @@ def test_a_measured_process_that_ends_is_noticed_at_once_with_its_last_words() -
         process.wait_until(lambda: False)
 
 
+def test_a_step_that_takes_too_long_is_told_with_the_last_words_of_all(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(bench_stream, "PATIENCE", 0.0)
+    speak = ["-c", "import sys, time; print(sys.argv[1], flush=True); time.sleep(60)"]
+    with _process([*speak, "stays"], dict(os.environ)) as stays, _process([*speak, "goes"], dict(os.environ)) as goes:
+        assert stays.watch(lambda: bool(stays.said() and goes.said()), 60.0)
+        with pytest.raises(BenchmarkFailed, match=r"took over 0 s; .*:\nstays\n\nand beside it:\ngoes"):
+            stays.wait_until(lambda: False, beside=[goes])
+
+
 def test_only_what_was_asked_for_is_told() -> None:
     assert list(measure(SMALL, ["forecast_ms"])) == ["forecast_ms"]
 

@@ -20,7 +20,7 @@ from faust.types import TP
 from streams.worker.app import BROKER_LOST, TwinApp, WorkerOptions, build_worker, run_worker
 from streams.worker.engine import KafkaRecord
 from streams.worker.heartbeat import Progress
-from streams.worker.recovery import LONGEST_FETCH, OrderedTables
+from streams.worker.recovery import LONGEST_FETCH, OrderedRecovery, OrderedTables
 from tests.streams.worker.fake_twin import FakeTwins
 from tests.streams.worker.stage import Stage, pump
 from twin.events import encode
@@ -37,10 +37,12 @@ class OffsetLog:
     def __init__(self, app: TwinApp, seen: Offsets) -> None:
         self.port = app.dispatcher._port
         self.seen = seen
+        self.held: set[int] = set()
         self.opened = asyncio.Event()
         app.dispatcher.close()
 
-    async def open(self, _: Mapping[tuple[str, int], int]) -> None:
+    async def open(self, starts: Mapping[tuple[str, int], int]) -> None:
+        self.held = {number for _, number in starts}
         self.opened.set()
 
     async def receive(self, record: KafkaRecord) -> None:
@@ -173,6 +175,41 @@ async def test_a_fetch_under_way_does_not_take_up_partitions_that_rest_meanwhile
     app.dispatcher.close()
     thread: Any = app.consumer._thread  # type: ignore[attr-defined]
     thread.thread_loop.close()
+
+
+async def test_what_was_asked_for_before_a_hand_over_is_not_taken_from_the_recovery(
+    stage: Stage, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A fetch is under way while the group is divided anew, and the event loop has other work when all is sought."""
+    sought = OrderedRecovery._seek_offsets
+
+    async def seek_and_pause(self: Any, *what: Any) -> None:
+        await sought(self, *what)
+        await asyncio.sleep(0.3)
+
+    monkeypatch.setattr("streams.worker.recovery.LONGEST_FETCH", 20.0)
+    monkeypatch.setattr(OrderedRecovery, "_seek_offsets", seek_and_pause)
+    logs, ends, running = [], [], []
+    for name in ("stays", "leaves"):
+        app = build_worker(stage.settings, FakeTwins(), tmp_path / name)
+        app.dispatcher = log = OffsetLog(app, defaultdict(list))  # type: ignore[assignment]
+        logs.append(log)
+        ends.append(asyncio.Event())
+        running.append(asyncio.create_task(run_worker(app, ends[-1])))
+        async with asyncio.timeout(60):
+            while len(log.held) != stage.partitions / len(logs):
+                await asyncio.sleep(0.05)
+    stays, leaves = logs
+    async with asyncio.timeout(60):
+        while len(stays.held) != len(leaves.held):
+            await asyncio.sleep(0.05)
+    ends[1].set()
+    assert await running[1] == 0
+    async with asyncio.timeout(60):
+        while len(stays.held) != stage.partitions:
+            await asyncio.sleep(0.05)
+    ends[0].set()
+    assert await running[0] == 0
 
 
 async def test_a_gap_in_delivery_is_read_again(stage: Stage, tmp_path: Path) -> None:

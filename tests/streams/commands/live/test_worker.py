@@ -5,18 +5,20 @@ from __future__ import annotations
 import base64
 import gc
 import json
+import signal
 import threading
 import urllib.request
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from kafka import KafkaProducer
 
 from connectors.settings import Settings
 from streams.commands.live.worker import run
-from streams.worker.app import WorkerOptions
+from streams.worker.app import TwinApp, WorkerOptions, build_worker
 from tests.streams.worker.fake_twin import MODEL, FakeTwins
 from tests.streams.worker.stage import Stage, WorkerProcess, digest_of, enrolment, lab, pump
 from twin.events import MAX_EVENT_BYTES, encode
@@ -50,6 +52,27 @@ def test_what_a_worker_starts_with_is_no_work_for_the_garbage_collector(
     finally:
         gc.unfreeze()
     assert frozen[0] - before > 100_000, "modules alone are so many objects"
+
+
+@pytest.mark.timeout(120)
+def test_a_signal_that_comes_while_a_worker_is_put_together_is_not_forgotten(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    put_together = build_worker
+
+    def build(*how: Any) -> TwinApp:
+        signal.raise_signal(signal.SIGTERM)
+        return put_together(*how)
+
+    monkeypatch.setattr("streams.worker.app.build_worker", build)
+    monkeypatch.setattr("streams.terminal.signals.end_after_grace", lambda *_: None)
+    before = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        assert run(Settings(kafka="127.0.0.1:1"), WorkerOptions(), FakeTwins(), tmp_path) == 0
+    finally:
+        gc.unfreeze()
+        for number, handler in before.items():
+            signal.signal(number, handler)
 
 
 def test_every_bad_input_gets_its_reason_and_the_neighbours_are_unharmed(stage: Stage, tmp_path: Path) -> None:
