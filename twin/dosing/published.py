@@ -1,16 +1,18 @@
 """What published rules say of a dose, beside what is advised, and why the two differ.
 
-The rules are data with their sources (``published.toml``): starting doses by genotype, Calvert's formula, and dosing of
-5-fluorouracil by the last measured exposure. They change no advice.
+The rules are data with their sources (``published.toml``): doses by genotype, Calvert's formula, 5-fluorouracil by the
+last measured exposure, and what is left of a cumulative exposure of busulfan. They change no advice.
 """
 
 from __future__ import annotations
 
 import functools
+import math
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from typing import Any
 
 from twin.clock import HOUR_MS
@@ -32,6 +34,15 @@ ALIKE = 0.05
 
 class UnknownGenotype(ValueError):
     """A genotype that no rule here knows; the message has the mend."""
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """What a rule says that speaks of no dose of the drug that was advised on, in words."""
+
+    rule: str
+    said: str
+    source: str
 
 
 Said = tuple[Mapping[str, Any], float, float]
@@ -77,24 +88,43 @@ def rules() -> Mapping[str, Any]:
 
 
 def _starting(advice: Advice, genotypes: Mapping[str, str]) -> Iterable[Published]:
-    known = {rule["gene"]: rule for rule in rules()["starting"]}
+    for rule, share in _by_genotype("starting", genotypes):
+        if advice.decision.drug in rule["drugs"]:
+            low, high = (part * advice.planned.amount for part in share)
+            yield _published(rule, low, high, advice)
+
+
+def daily(drug: str, genotypes: Mapping[str, str]) -> tuple[Spoken, ...]:
+    """What rules by genotype say of a drug that is given every day, whatever is planned.
+
+    Raises:
+        UnknownGenotype: no rule here knows the gene or the value.
+    """
+    return tuple(
+        Spoken(rule["id"], f"{drug} {number(amount)} mg a day for {rule['gene']}; {rule['note']}", rule["source"])
+        for rule, amount in _by_genotype("daily", genotypes)
+        if drug in rule["drugs"]
+    )
+
+
+def _by_genotype(kind: str, genotypes: Mapping[str, str]) -> Iterable[tuple[Mapping[str, Any], Any]]:
+    """Of each genotype that a rule of this kind is of, the rule and what it says of the value."""
+    known = {rule["gene"]: rule for each in ("starting", "daily") for rule in rules()[each]}
     for gene, value in genotypes.items():
         if gene not in known:
             raise UnknownGenotype(f"genotype {shown(gene)}: no rule here is of it; known are {', '.join(known)}")
         rule = known[gene]
-        shares = {key: share for key, share in rule.items() if isinstance(share, list) and key != "drugs"}
-        if value not in shares:
-            raise UnknownGenotype(
-                f"genotype {gene}={shown(value)}: the rule has {', '.join(shares)}; write one of them"
-            )
-        if advice.decision.drug in rule["drugs"]:
-            low, high = (share * advice.planned.amount for share in shares[value])
-            yield _published(rule, low, high, advice)
+        said = {key: each for key, each in rule.items() if not isinstance(each, str) and key != "drugs"}
+        if value not in said:
+            raise UnknownGenotype(f"genotype {gene}={shown(value)}: the rule has {', '.join(said)}; write one of them")
+        if rule in rules()[kind]:
+            yield rule, said[value]
 
 
 def _by_rules(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
     yield from _calvert(component, decided, protocol)
     yield from _proportional(component, decided, protocol)
+    yield from _remaining(component, decided, protocol)
 
 
 def _calvert(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
@@ -140,6 +170,58 @@ def _last_exposure(component: Component, model: Model, drug: str) -> tuple[float
                 level = convert(observation.value, output.unit, "mg/L")
                 return delivered.amount(start, end), level * (end - start) / HOUR_MS
     return None
+
+
+def _remaining(component: Component, decided: Decision, protocol: Protocol) -> Iterable[Said]:
+    """What is left of a cumulative exposure, by the clearance of the last dose that was measured."""
+    model, rule = component.trunk.kernel.model, rules()["cumulative"]
+    target, drug = protocol.target_of(model), decided.drug
+    if drug not in rule["drugs"] or target is None or target.low is None or target.high is None or not decided.begun:
+        return
+    measured = _measured_doses(component, model, drug, decided.since)
+    clearances = [amount / auc for amount, auc in measured if auc is not None]
+    if clearances and target.measure == "course":
+        got = sum(amount / clearances[-1] if auc is None else auc for amount, auc in measured)
+        ends = (convert(limit, target.unit, "mg.h/L") for limit in (target.low, target.high))
+        low, high = (max(0.0, end - got) * clearances[-1] for end in ends)
+        yield rule, low, high
+
+
+def _measured_doses(component: Component, model: Model, drug: str, since: int) -> list[tuple[float, float | None]]:
+    """Of each dose of a course that began at ``since`` (ms), mg and its AUC (mg.h/L) where levels tell it."""
+    delivered, now = component.timeline.delivered[drug], component.millis
+    spans = [(start, end) for start, end in delivered.spans() if since <= start and end <= now]
+    found: list[tuple[float, float | None]] = []
+    for (start, end), (following, _) in zip(spans, [*spans[1:], (now, now)], strict=True):
+        levels = [
+            ((one.millis - start) / HOUR_MS, convert(one.value, output.unit, "mg/L"))
+            for one in component.timeline.observations
+            if end <= one.millis <= following
+            and (output := model.outputs[one.output]).name.startswith(drug)
+            and not kind_of(output).discrete
+            and one.value > 0.0
+        ]
+        found.append((delivered.amount(start, end), exposure_of_levels(levels)))
+    return found
+
+
+def exposure_of_levels(levels: Sequence[tuple[float, float]]) -> float | None:
+    """AUC (mg.h/L) of a dose by its levels after the infusion, as (hours from its beginning, mg/L); ``None`` where they
+    do not fall.
+
+    A triangle up to the first level, logarithmic trapezoids between them, the tail by the slope from first to last.
+
+    >>> round(exposure_of_levels([(2.0, 1.0), (4.0, 0.5)]), 3)
+    3.885
+    """
+    if len(levels) < 2 or levels[-1][1] >= levels[0][1]:
+        return None
+    total = levels[0][0] * levels[0][1] / 2.0
+    for (t, c), (later, level) in pairwise(levels):
+        ratio = math.log(c / level)
+        total += (later - t) * ((c - level) / ratio if abs(ratio) > 1e-9 else c)
+    slope = math.log(levels[0][1] / levels[-1][1]) / (levels[-1][0] - levels[0][0])
+    return total + levels[-1][1] / slope
 
 
 def _published(rule: Mapping[str, Any], low: float, high: float, advice: Advice) -> Published:

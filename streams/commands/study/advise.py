@@ -14,7 +14,12 @@ import typer
 from streams.terminal.options import examples
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from streams.batch.cases import Case
+    from twin.dosing.protocol import Protocol
+    from twin.dosing.published import Spoken
+    from twin.model.spec import Model
     from twin.patient.averaged import AveragedTwin
     from twin.patient.twin import PatientTwin
 
@@ -64,7 +69,8 @@ def advise(
     from streams.batch.cases import CaseError
     from twin.dosing.advice import advise as advise_on_twin
     from twin.dosing.protocol import load_protocol, usual_protocol
-    from twin.dosing.published import beside
+    from twin.dosing.published import beside, daily
+    from twin.dosing.rescue.methotrexate import rescue
     from twin.dosing.sampling import next_sample
     from twin.dosing.telling import advice_figure, advice_lines, advice_values, branch_lines, sample_lines
     from twin.dosing.whatif import what_if
@@ -82,22 +88,53 @@ def advise(
         for case in cases:
             twin = _twin_of(case, particles, now)
             try:
-                within = usual_protocol(case.model) if allowed is None else allowed
+                known = dict(_pair(one) for one in genotype or ())
+                spoken = (*rescue(twin, now), *daily(case.model.drug, known))
+                within = _protocol_of(case.model, allowed)
+                if within is None and spoken:
+                    typer.echo(_spoken_alone(case, spoken, as_json=as_json))
+                    continue
+                within = within or usual_protocol(case.model)
                 advice = advise_on_twin(twin, now, within)
-                published = beside(twin, advice, dict(_pair(one) for one in genotype or ()))
+                published = beside(twin, advice, known)
                 sample = next_sample(twin, now, within) if case.rivals is None else None
                 branches = what_if(twin, branch or (), now)
             except ValueError as error:
                 raise CaseError(f"{case.patient_id}: {error}") from None
             if as_json:
-                typer.echo(json.dumps({**advice_values(advice), "published": [asdict(one) for one in published]}))
+                rules = {"published": [asdict(one) for one in published], "spoken": [asdict(one) for one in spoken]}
+                typer.echo(json.dumps({**advice_values(advice), **rules}))
             else:
                 lines = [*advice_lines(advice), "", *(sample_lines(sample) if case.rivals is None else ())]
                 lines += [f"published rule {one.rule}: {one.compared} ({one.source})" for one in published]
+                lines += [f"published rule {one.rule}: {one.said} ({one.source})" for one in spoken]
                 typer.echo("\n".join([*lines, "", *branch_lines(branches), ""] if branch else [*lines, ""]))
             if plot is not None:
                 advice_figure(advice).savefig(plot)
     raise typer.Exit(left_out.exit_code)
+
+
+def _protocol_of(model: Model, allowed: Protocol | None) -> Protocol | None:
+    """The protocol; none where none is given and the model has nothing that a dose could be chosen for."""
+    from twin.dosing.protocol import ProtocolError, usual_protocol
+
+    if allowed is not None:
+        return allowed
+    try:
+        return usual_protocol(model)
+    except ProtocolError:
+        return None
+
+
+def _spoken_alone(case: Case, spoken: Sequence[Spoken], *, as_json: bool) -> str:
+    """What published rules say where no dose is advised, as the model has nothing that one could be chosen for."""
+    import json
+    from dataclasses import asdict
+
+    if as_json:
+        return json.dumps({"patient_id": case.patient_id, "spoken": [asdict(one) for one in spoken]})
+    lines = [f"{case.patient_id}: no dose is advised, as {case.model.id} has nothing that one could be chosen for"]
+    return "\n".join([*lines, *(f"published rule {one.rule}: {one.said} ({one.source})" for one in spoken), ""])
 
 
 def _pair(text: str) -> tuple[str, str]:

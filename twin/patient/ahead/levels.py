@@ -42,12 +42,12 @@ def lines_ahead(model: Model, delivered: Delivered | None, gap: int, millis: int
     begun = max((start for start in delivered.starts(gap) if start <= millis), default=None)
     if begun is None or millis > begun + HOURS[-1] * HOUR_MS:
         return ()
-    infused = _infused(delivered, begun)
+    infused = infused_hours(delivered, begun)
     found = (Line(output, begun, hours, infused) for output in outputs for hours in HOURS)
     return tuple(line for line in found if line.millis >= millis)
 
 
-def _infused(delivered: Delivered, begun: int) -> float:
+def infused_hours(delivered: Delivered, begun: int) -> float:
     """Hours for which a course runs that began at ``begun`` (ms), as it is delivered and planned."""
     steps = delivered.rate
     total = 0

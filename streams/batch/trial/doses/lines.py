@@ -11,10 +11,10 @@ from streams.batch.trial.patients import TrialPlan
 from twin import PatientTwin
 from twin.alerts.conditions.methotrexate import DRUG, HOURS, UNIT
 from twin.clock import HOUR_MS
+from twin.dosing.rescue.crossing import crossed, crossing_probability
 from twin.model.spec import Model
 from twin.patient.ahead.levels import Line
 from twin.record.orders import PlanStep
-from twin.trial.doses.lines import crossed, crossing_probability
 from twin.trial.reliability import Stated
 
 WHAT = "a line of the consensus crossed"

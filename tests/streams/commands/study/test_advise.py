@@ -53,6 +53,20 @@ def test_what_cannot_be_used_is_said_in_one_line(record: Path, arguments: list[s
     assert said in found.stderr
 
 
+def test_where_no_dose_can_be_advised_published_rules_are_told_all_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "mtx.ndjson"
+    file.write_bytes(
+        b"".join(encode(event) + b"\n" for event in [dose(0.0, 4000.0, 3.0, drug="methotrexate"), clock(24.0)])
+    )
+    model = ["--model", "methotrexate_mao2022", "--particles", "60"]
+    found = CliRunner().invoke(app, [str(file), *model])
+    assert found.exit_code == 0, found.output
+    assert "no dose is advised" in found.stdout
+    assert "leucovorin 15 mg every 6 h" in found.stdout
+    told = json.loads(CliRunner().invoke(app, [str(file), *model, "--json"]).stdout)
+    assert [one["rule"] for one in told["spoken"]] == ["leucovorin_label", "glucarpidase_consensus"]
+
+
 def test_a_protocol_that_does_not_fit_the_model_is_refused(record: Path) -> None:
     protocol = record.with_suffix(".toml")
     protocol.write_text('id = "other"\ntitle = "Other"\ndrug = "busulfan"\nassumed = "a test"\n')

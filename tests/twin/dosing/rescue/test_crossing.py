@@ -7,8 +7,8 @@ import pytest
 
 from tests.twin.bedside import PATIENT, clock, dose
 from twin import PatientTwin, load_model
+from twin.dosing.rescue.crossing import crossed, crossing_probability
 from twin.patient.ahead.levels import Line
-from twin.trial.doses.lines import crossed, crossing_probability
 
 
 @pytest.mark.parametrize(("infused", "above"), [(4.0, [True, True, False]), (36.0, [False, True, False])])
