@@ -130,6 +130,14 @@ class AlertLog:
         """Of each alert that stands what was told last, the oldest first; call it under the lock."""
         return sorted(self._standing.values(), key=lambda entry: entry.number)
 
+    def newest(self, alert_id: str) -> Alert | None:
+        """What was told last of an alert that stands, or that ended among what is kept; None of any other."""
+        with self.lock:
+            standing = self._standing.get(alert_id)
+            if standing is not None:
+                return standing.alert
+            return next((entry.alert for entry in reversed(self._entries) if entry.alert.alert_id == alert_id), None)
+
     def since(self, number: int, most: int) -> Sequence[_Entry]:
         """At most so many entries from a number on, or from the first that is kept; call it under the lock."""
         first = max(number - (self.next_number - len(self._entries)), 0)

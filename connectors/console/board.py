@@ -327,6 +327,11 @@ class Board:
             floors=notes.floors,
         )
 
+    def clock(self, patient_id: str | None = None) -> int | None:
+        """The newest time (ms) of which anything is said that stands, of a patient or of the ward."""
+        meant = ((key, each) for key, each in self._patients.items() if patient_id in (None, key))
+        return max((self._drawn(key, each)[1] for key, each in meant), default=0) or None
+
     def patient_changed(self, patient_id: str, since: int) -> bool:
         """Whether a frame of this patient since that fold would say anything new."""
         patient = self._patients.get(patient_id)

@@ -1,7 +1,7 @@
-"""The console's web server: one page, a small JSON API, the WebSocket that keeps open pages up to date (`pages`), and
-the stream of alerts.
+"""The console's web server: one page, a small JSON API, the WebSocket that keeps open pages up to date (`pages`), the
+stream of alerts, and the one thing that can be done here: to acknowledge, shelve or comment an alert.
 
-The server only shows. It has no route that changes anything, and no way to reach a pump.
+It has no way to reach a pump.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -27,6 +28,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
+from connectors.console.actions import OFF, Actions
 from connectors.console.alert_log import Follower
 from connectors.console.alert_stream import HEARTBEAT as STREAM_HEARTBEAT
 from connectors.console.alert_stream import AlertStream, asked
@@ -63,7 +65,8 @@ class Guard:
     """Answers only to its own name, lets no other site's page connect, and puts the security headers on everything.
 
     A page of another site in the same browser can reach a server on localhost: by the Host header (a name that its
-    owner points at 127.0.0.1) or by a WebSocket, which browsers do not keep to one origin. Both are refused here.
+    owner points at 127.0.0.1), by a WebSocket, which browsers do not keep to one origin, or by a form. All are refused
+    here.
     """
 
     def __init__(self, app: ASGIApp, hosts: Collection[str]) -> None:
@@ -74,7 +77,7 @@ class Guard:
         if scope["type"] not in ("http", "websocket"):
             await self.app(scope, receive, send)
             return
-        refusal = self._refusal(Headers(scope=scope), scope["type"] == "websocket")
+        refusal = self._refusal(Headers(scope=scope), scope.get("method"))
 
         async def with_headers(message: Message) -> None:
             if message["type"] == "http.response.start":
@@ -84,17 +87,22 @@ class Guard:
         if refusal is None:
             await self.app(scope, receive, with_headers)
         elif scope["type"] == "http":
-            await _problem(refusal, 400)(scope, receive, with_headers)
+            await _problem(*refusal)(scope, receive, with_headers)
         else:
-            await WebSocket(scope, receive, send).close(1008, refusal)
+            await WebSocket(scope, receive, send).close(1008, refusal[0])
 
-    def _refusal(self, headers: Headers, websocket: bool) -> str | None:
+    def _refusal(self, headers: Headers, method: str | None) -> tuple[str, int] | None:
+        """Why a request by a method, or a WebSocket (None), is not answered, and with which status."""
         host = headers.get("host", "")
         if _name_of(host) not in self._hosts:
-            return f"this console answers to {', '.join(sorted(self._hosts))} only"
+            return f"this console answers to {', '.join(sorted(self._hosts))} only", 400
+        if method in ("GET", "HEAD"):  # of these a browser keeps the answers from other sites
+            return None
         origin = headers.get("origin")
-        if websocket and origin is not None and urlsplit(origin).netloc.lower() != host.lower():
-            return "a page of another site may not read the ward"
+        if origin is not None and _place_of(origin) != host.lower():
+            return f"a page of another site may not {'read the ward' if method is None else 'do anything here'}", 403
+        if method is not None and headers.get("sec-fetch-site", "same-origin") != "same-origin":
+            return "a page of another site may not do anything here", 403
         return None
 
 
@@ -106,9 +114,18 @@ def _name_of(host: str) -> str | None:
         return None
 
 
+def _place_of(origin: str) -> str | None:
+    """Name and port of an Origin header; None of one that has none, as ``null``."""
+    try:
+        return urlsplit(origin).netloc.lower() or None
+    except ValueError:
+        return None
+
+
 def create_app(
     live: LiveBoard,
     reader: TopicReader | None = None,
+    actions: Actions | None = None,
     *,
     hosts: Collection[str] = LOCAL_HOSTS,
     tick: float = TICK,
@@ -120,6 +137,7 @@ def create_app(
     Args:
         live: the board it shows.
         reader: started and stopped with the application; None when something else fills the board.
+        actions: takes what people do about alerts; None where nothing may be done.
         hosts: host names it answers to.
         tick: least seconds between frames to a page.
         heartbeat: most seconds between frames to a page.
@@ -129,7 +147,7 @@ def create_app(
 
     async def pages(websocket: WebSocket) -> None:
         await websocket.accept()
-        await Page(websocket, live, frames, tick, heartbeat).run()
+        await Page(websocket, live, frames, tick, heartbeat, acts=actions is not None).run()
 
     async def alerts(request: Request) -> Response | AlertStream:
         try:
@@ -138,6 +156,12 @@ def create_app(
             return _problem(str(error), 400)
         return AlertStream(live, Follower(live.alerts, after, wanted.wants), tick, stream_heartbeat)
 
+    async def act(request: Request) -> Response:
+        if actions is None:
+            raise HTTPException(403, OFF)
+        word = await actions.take(request)
+        return _json({"event_id": word.event_id, "time": word.time, "until": word.until}, 202)
+
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if reader is not None:
@@ -145,6 +169,8 @@ def create_app(
         yield
         if reader is not None:
             await asyncio.to_thread(reader.stop)
+        if actions is not None:
+            await asyncio.to_thread(actions.sender.close)
 
     return Starlette(
         routes=[
@@ -153,6 +179,7 @@ def create_app(
             Route("/api/ward", _ward_endpoint(live)),
             Route("/api/patients/{patient_id}", _patient_endpoint(live)),
             Route("/api/alerts/stream", alerts),
+            Route("/api/alerts/{alert_id}/actions", act, methods=["POST"]),
             Route("/healthz", _health_endpoint(live)),
             Route("/readyz", _ready_endpoint(live)),
             Mount("/static", StaticFiles(directory=STATIC)),
@@ -207,14 +234,21 @@ def _json(value: object, status: int = 200) -> Response:
     return Response(msgspec.json.encode(value), status, media_type="application/json")
 
 
+ERRORS = {
+    400: "bad_request",
+    403: "forbidden",
+    404: "not_found",
+    405: "method_not_allowed",
+    408: "timeout",
+    409: "conflict",
+    413: "too_large",
+    415: "unsupported_media_type",
+    503: "unavailable",
+}
+
+
 def _problem(detail: str, status: int) -> Response:
-    return _json(
-        {
-            "error": {400: "bad_request", 404: "not_found", 405: "method_not_allowed"}.get(status, "failed"),
-            "detail": detail,
-        },
-        status,
-    )
+    return _json({"error": ERRORS.get(status, "failed"), "detail": detail}, status)
 
 
 async def _index(_: Request) -> Response:
@@ -283,7 +317,7 @@ def has_ended(live: LiveBoard) -> str:
 
 async def _http_problem(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
-    if error.status_code == 404:
+    if error.status_code == 404 and error.detail == HTTPStatus.NOT_FOUND.phrase:
         return _problem(f"there is nothing at {request.url.path[:200]}", 404)
     response = _problem(str(error.detail), error.status_code)
     response.headers.update(error.headers or {})

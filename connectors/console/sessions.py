@@ -39,12 +39,13 @@ _wishes = msgspec.json.Decoder(Wish)
 
 class StatusFrame(msgspec.Struct, frozen=True):
     """The server is there, and this is how its reader fares, and how the twins do: the worst of all, and the one that
-    the page watches."""
+    the page watches. ``acts``: something can be done about alerts here."""
 
     type: str
     reader: ReaderStatus
     pulse: Pulse
     watched: Pulse | None
+    acts: bool
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -89,8 +90,11 @@ class Frames:
 class Page:
     """One connected browser page."""
 
-    def __init__(self, websocket: WebSocket, live: LiveBoard, frames: Frames, tick: float, heartbeat: float) -> None:
+    def __init__(
+        self, websocket: WebSocket, live: LiveBoard, frames: Frames, tick: float, heartbeat: float, *, acts: bool
+    ) -> None:
         self._websocket = websocket
+        self._acts = acts
         self._live = live
         self._frames = frames
         self._tick = tick
@@ -148,7 +152,7 @@ class Page:
                 await self._websocket.send_text(text)
             await self._tell_watched()
             await self._tell_alerts()
-            status = StatusFrame("status", self._live.status, self._live.pulse(), self._pulse_watched())
+            status = StatusFrame("status", self._live.status, self._live.pulse(), self._pulse_watched(), self._acts)
             matter = status.reader.state, status.pulse.level, status.watched and status.watched.level, self._watching
             if anyio.current_time() - told_at >= self._heartbeat or matter != told:
                 told_at, told = anyio.current_time(), matter

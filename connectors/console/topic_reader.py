@@ -90,6 +90,11 @@ class LiveBoard:
         with self.lock:
             return self.board.ward(since)
 
+    def clock(self, patient_id: str | None = None) -> int | None:
+        """`Board.clock` under the lock."""
+        with self.lock:
+            return self.board.clock(patient_id)
+
     def near(self, patient_id: str) -> str | None:
         """The patient of the ward whose id is most like this one, if any is."""
         with self.lock:

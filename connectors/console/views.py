@@ -15,6 +15,7 @@ from twin.alerts.rules import title_of
 from twin.clock import DAY_MS
 from twin.events import (
     Alert,
+    AlertHandling,
     Band,
     Estimate,
     Exposure,
@@ -90,6 +91,15 @@ class LowPoint(msgspec.Struct, frozen=True):
     p_grade4: float
 
 
+class Handled(msgspec.Struct, frozen=True):
+    """What somebody did about an alert last: what, who, when and why."""
+
+    action: str
+    by: str
+    time: int
+    reason: str
+
+
 class AlertStep(msgspec.Struct, frozen=True):
     """One published transition of an alert."""
 
@@ -106,6 +116,7 @@ class AlertStep(msgspec.Struct, frozen=True):
     shelved_until: int | None
     inhibited_by: str | None
     inhibiting_alert: str | None
+    handled: Handled | None
 
 
 class AlertCard(msgspec.Struct, frozen=True):
@@ -306,10 +317,15 @@ def alert_card(steps: Sequence[Alert]) -> AlertCard:
                 shelved_until=None if step.shelved_until is None else to_millis(step.shelved_until),
                 inhibited_by=None if step.inhibited_by is None else step.inhibited_by.rule,
                 inhibiting_alert=None if step.inhibited_by is None else step.inhibited_by.alert_id,
+                handled=None if step.handled is None else _handled(step.handled),
             )
             for step in steps
         ),
     )
+
+
+def _handled(done: AlertHandling) -> Handled:
+    return Handled(done.action, done.by, to_millis(done.time), done.reason)
 
 
 def refused(letter: Rejected) -> Refused:

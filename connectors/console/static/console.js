@@ -26,6 +26,7 @@ let lastFrame = null;
 let reader = { state: "starting" };
 let pulses = { ward: { level: 0, text: "" }, watched: null };
 let announced = null;
+let acts = false;
 
 function connect() {
   const address = new URL("live", location.href.split("#")[0]);
@@ -61,6 +62,8 @@ function take(frame) {
     patient?.absent(`${frame.detail}. It will appear here as soon as its twin speaks.`);
   } else if (frame.type === "status") {
     reader = frame.reader;
+    acts = frame.acts;
+    patient?.drawAlerts();
     pulses = { ward: frame.pulse, watched: frame.watched };
   }
 }
@@ -114,7 +117,7 @@ function route() {
   const id = addressed();
   patient?.close();
   const before = patient?.id;
-  patient = id ? new Patient(id) : null;
+  patient = id ? new Patient(id, () => acts) : null;
   show($("ward"), !patient);
   show($("patient"), Boolean(patient));
   pulses.watched = null;

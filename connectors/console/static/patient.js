@@ -1,8 +1,9 @@
-// One patient: facts, alerts with their history, charts, parameters, measured values.
+// One patient: facts, alerts, charts, parameters, measured values.
 
+import { Alerts } from "./alerts.js";
 import { Chart, columns } from "./charts.js";
-import { alertName, amount, clock, day, number, percent, quantity, range, relative, span, unit, words, zone } from "./format.js";
-import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
+import { amount, clock, day, number, percent, quantity, range, relative, unit, words, zone } from "./format.js";
+import { $, intervalBar, make, show, write } from "./dom.js";
 import { targetWords, windowWords } from "./ward.js";
 
 const HOUR = 3_600_000;
@@ -20,8 +21,9 @@ const SPANS = [
 const MARKED = { level: ["drug", "device"], count: ["device"], exposure: [], delivery: [] };
 
 export class Patient {
-  constructor(id) {
+  constructor(id, acts) {
     this.id = id;
+    this.acts = acts;
     this.points = new Map();
     this.measured = new Map();
     this.forecast = null;
@@ -29,13 +31,11 @@ export class Patient {
     this.charts = new Map();
     this.span = null;
     this.logarithmic = $("log-scale").checked;
-    this.drawnAlerts = "";
+    this.list = new Alerts();
     this.controls();
     write($("patient-title"), id);
     write($("patient-summary"), "");
     $("charts").replaceChildren();
-    $("alerts").replaceChildren();
-    $("ended-alerts").replaceChildren();
     show($("patient-body"), false);
     this.absent(`Waiting for patient ${id} …`);
   }
@@ -151,18 +151,7 @@ export class Patient {
   }
 
   drawAlerts() {
-    const drawn = JSON.stringify([this.alerts, this.now]);
-    if (drawn === this.drawnAlerts) return;
-    this.drawnAlerts = drawn;
-    const open = new Set([...document.querySelectorAll(".alerts details[open]")].map((each) => each.dataset.alert));
-    const items = (cards) => cards.map((card) => alertItem(card, open.has(card.id), this.now));
-    const ended = this.alerts.filter((card) => !card.active);
-    const none = make("li", { className: "none", text: ended.length ? "No alert stands." : "No alert so far." });
-    const standing = items(this.alerts.filter((card) => card.active));
-    $("alerts").replaceChildren(...(standing.length ? standing : [none]));
-    $("ended-alerts").replaceChildren(...items(ended));
-    write($("ended-summary"), `${ended.length} ended ${ended.length === 1 ? "alert" : "alerts"}`);
-    show($("ended"), ended.length > 0);
+    if (this.row) this.list.draw(this.alerts, this.now, this.acts());
   }
 
   /** Charts in reading order: concentrations, counts, exposure, delivery. */
@@ -274,25 +263,4 @@ function expected({ median, q05, q95, unit: ucum }) {
 function newest(entries, kept, time) {
   const ordered = [...entries].sort(([, a], [, b]) => time(a) - time(b));
   return new Map(ordered.slice(-kept));
-}
-
-/** One alert. What stands is told with the time it was told at, and the age that the data behind it have by now. */
-function alertItem(card, open, now) {
-  const step = card.steps.at(-1);
-  const since = Math.max(0, now - step.time);
-  const facts = [
-    step.probability === null ? null : `probability ${percent(step.probability)}`,
-    step.horizon_hours === null ? null : `within ${span(step.horizon_hours * HOUR)}`,
-    !card.active || step.freshness_hours === null ? null : `newest data behind it ${span(step.freshness_hours * HOUR + since)} old`,
-    `as of ${clock(step.time)}${card.active && since >= HOUR ? ` (${span(since)} ago)` : ""}`,
-    `since ${clock(card.onset)}`,
-    card.active && step.shelved_until !== null && step.shelved_until > now ? `shelved until ${clock(step.shelved_until)}` : null,
-    card.active && step.inhibited_by !== null ? `inhibited by ${step.inhibited_by} (${step.inhibiting_alert})` : null,
-  ].filter(Boolean);
-  const history = make("details", { attributes: { "data-alert": card.id } }, make("summary", { text: `History (${card.steps.length})` }),
-    make("ol", {}, ...card.steps.map((each) => make("li", { text: `${clock(each.time)}: ${each.phase}${each.probability === null ? "" : `, ${percent(each.probability)}`}. ${each.text}` }))));
-  history.open = open;
-  return make("li", { className: card.active ? step.severity : "ended", attributes: { "data-rule": card.rule, "data-subject": card.subject.name, "data-state": step.state } },
-    make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: alertName(card) }), make("span", { className: "state", text: card.active ? `${step.severity}, ${step.state}` : step.state })),
-    make("p", { text: step.text }), step.advice && make("p", { className: "advice", text: step.advice }), make("p", { className: "soft", text: facts.join(" · ") }), history);
 }

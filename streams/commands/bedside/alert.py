@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import sys
 from datetime import datetime
 from typing import TYPE_CHECKING, Annotated
@@ -112,13 +113,10 @@ def _send(
 ) -> None:
     from datetime import UTC
 
-    from pydantic import ValidationError
-
+    from connectors.alerts.actions import ActionSender, NotConfirmed, action_on
     from connectors.alerts.newest import newest_alerts
     from connectors.kafka.clients import KafkaUnreachable
-    from connectors.kafka.publish import publish
     from connectors.settings import SettingsError, load_settings
-    from twin.events import AlertAction
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
@@ -128,15 +126,12 @@ def _send(
             over = f"; it is {meant[0].state} since {meant[0].time.isoformat()}" if len(meant) == 1 else ""
             said = "several alerts stand" if standing else "no alert stands"
             raise typer.BadParameter(f"{said} whose id begins with {alert_id!r}{over}; see 'dosetwin alert list --all'")
-        word = AlertAction.about(standing[0], action, by, time or datetime.now(UTC), reason, until)
-        published = publish(settings.kafka, [(None, word)], settings.topic_prefix)
-    except ValidationError as error:
-        said = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors(include_url=False))
-        raise typer.BadParameter(said) from None
-    except (SettingsError, KafkaUnreachable) as error:
+        word = action_on(standing[0], action, by, time or datetime.now(UTC), "dosetwin alert", reason, until)
+        with contextlib.closing(ActionSender(settings)) as sender:
+            sender.send(word)
+    except (SettingsError, KafkaUnreachable, NotConfirmed) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
-    if not published.complete:
-        typer.echo("dosetwin: the broker did not confirm it; send it again once it is well", err=True)
-        raise typer.Exit(1)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     typer.echo(f"{word.patient_id}: {action} {word.alert_id} sent; it counts when the worker has read it")

@@ -41,6 +41,23 @@ def console(
             "by blanks). There is no log-in, so only behind one",
         ),
     ] = None,
+    allow_actions: Annotated[
+        bool,
+        typer.Option(
+            "--allow-actions",
+            envvar="DOSETWIN_CONSOLE_ALLOW_ACTIONS",
+            help="let people acknowledge, shelve and comment alerts also on a page that is asked for beyond this "
+            "machine: only where something in front of it checks who acts",
+        ),
+    ] = False,
+    replayed: Annotated[
+        bool,
+        typer.Option(
+            "--replayed",
+            envvar="DOSETWIN_CONSOLE_REPLAYED",
+            help="the ward is simulated or replayed: what people do is dated by the newest word of the patient",
+        ),
+    ] = False,
     open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
     kafka: Kafka = None,
     prefix: Prefix = None,
@@ -49,9 +66,11 @@ def console(
     log_level: Level = LogLevel.INFO,
     log_format: Format = LogFormat.TEXT,
 ) -> None:
-    """Show the ward as a web page until interrupted. It only shows: it commands nothing and changes nothing."""
+    """Show the ward as a web page until interrupted, and take what people do about alerts. It commands no device."""
     import signal
 
+    from connectors.alerts.actions import ActionSender
+    from connectors.console.actions import Actions
     from connectors.console.board import Board
     from connectors.console.metrics import console_metrics
     from connectors.console.server import (
@@ -97,7 +116,9 @@ def console(
         typer.echo("dosetwin: no charts yet; run 'npm run --prefix connectors/console vendor' and reload", err=True)
     live = LiveBoard(Board(models=library_notes()))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
-    app = create_app(live, reader, hosts=(*LOCAL_HOSTS, *named))
+    here = host in LOCAL_HOSTS and not set(named) - set(LOCAL_HOSTS)
+    actions = Actions(live, ActionSender(settings), replayed) if here or allow_actions else None
+    app = create_app(live, reader, actions, hosts=(*LOCAL_HOSTS, *named))
     address = address_of(listener)
     typer.echo(f"console: {address}")
     if open_page:

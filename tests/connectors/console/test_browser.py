@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import re
@@ -13,23 +14,24 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
-from kafka import KafkaProducer
+from kafka import KafkaProducer, TopicPartition
 from selenium import webdriver
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from connectors.kafka.clients import open_consumer, records_to
 from connectors.kafka.heartbeats import last_beats
-from connectors.kafka.topics import ensure_topics, topic_of
+from connectors.kafka.topics import COMMANDS, ensure_topics, topic_of
 from streams.commands.project.doctor import check_workers
 from tests import factories as make
 from tests.streams.worker.stage import Stage, WorkerProcess, enrolment, lab
-from twin.events import OutputEvent, Rejected, encode
+from twin.events import AlertAction, AlertHandling, OutputEvent, Rejected, decode, encode
 
 SECONDS = 20.0
 
@@ -252,7 +254,7 @@ def test_a_patient_is_drawn_and_followed(page: webdriver.Chrome, console: Consol
     updated = make.alert("P-1", make.at(61), phase="update", revision=1, onset=make.at(20), text="now 0.9 likely")
     console.publish(updated)
     eventually(lambda: "now 0.9 likely" in text_of(page, "#alerts li.high"))
-    page.find_element(By.CSS_SELECTOR, "#alerts summary").click()
+    page.find_element(By.CSS_SELECTOR, "#alerts .history summary").click()
     assert len(visible(page, "#alerts ol li")) == 2
     console.publish(make.alert("P-1", make.at(70), state="withdrawn", revision=2, onset=make.at(20)))
     eventually(lambda: text_of(page, "#ended-summary") == "1 ended alert")
@@ -342,6 +344,51 @@ def test_the_page_can_be_driven_by_keyboard(page: webdriver.Chrome, console: Con
     page.switch_to.active_element.send_keys(Keys.ESCAPE)
     eventually(lambda: visible(page, "#ward-table"))
     assert page.switch_to.active_element.text == "P-1"
+
+
+def test_an_alert_is_acknowledged_by_keyboard_and_what_others_do_is_shown(
+    page: webdriver.Chrome, console: Console
+) -> None:
+    now = datetime.now(UTC).replace(microsecond=0)
+    alert = make.alert("P-1", now - timedelta(hours=2))
+    console.publish(make.estimate("P-1", now - timedelta(hours=1)), alert)
+    page.get(f"{console.address}/#patient/P-1")
+    eventually(lambda: visible(page, "#alerts .act summary"))
+    for _ in range(20):
+        if page.switch_to.active_element.text == "Acknowledge, shelve or comment":
+            break
+        page.switch_to.active_element.send_keys(Keys.TAB)
+    page.switch_to.active_element.send_keys(Keys.ENTER)
+    eventually(lambda: visible(page, "#alerts .act button[name=acknowledge]"))
+    for text in (Keys.TAB + "nurse-7", Keys.TAB + "I see to"):
+        page.switch_to.active_element.send_keys(text)
+    console.publish(make.estimate("P-1", now))  # a frame that comes meanwhile takes nothing of what is being written
+    eventually(lambda: "1 h ago" not in text_of(page, "#patient-summary") and "(2 h ago)" in text_of(page, "#alerts"))
+    page.switch_to.active_element.send_keys(" it" + Keys.ENTER)
+    eventually(lambda: "Sent." in text_of(page, "#alerts .answer"))
+    (word,) = sent_actions(console)
+    assert (word.action, word.alert_id) == ("acknowledge", alert.alert_id)
+    assert (word.by, word.reason) == ("nurse-7", "I see to it")
+    done = AlertHandling("shelve", "doctor-1", now, "count at six")
+    until = now + timedelta(hours=6)
+    shelved = make.alert("P-1", now, revision=1, onset=alert.onset, phase="shelved", shelved_until=until, handled=done)
+    console.publish(shelved)
+    eventually(lambda: "shelved by doctor-1: count at six" in text_of(page, "#alerts .handled"))
+    assert visible(page, "#alerts .act button") == ["Acknowledge", "Comment", "Unshelve"]
+    assert text_of(page, "#alerts .answer") == ""
+    page.find_element(By.CSS_SELECTOR, "#alerts .act input[name=by]").send_keys(Keys.ESCAPE)
+    assert visible(page, "#alerts .act form") == []
+    assert page.switch_to.active_element.text == "Acknowledge, shelve or comment"
+    assert text_of(page, "#patient-title") == "P-1"
+
+
+def sent_actions(console: Console) -> list[AlertAction]:
+    """What people did, as it stands on the topic of commands."""
+    with contextlib.closing(open_consumer(console.kafka)) as consumer:
+        name = console.prefix + COMMANDS
+        places = [TopicPartition(name, number) for number in consumer.partitions_for_topic(name)]
+        words = [decode(record.value) for record in records_to(consumer, consumer.end_offsets(places))]
+    return [word for word in words if isinstance(word, AlertAction)]
 
 
 def test_text_of_events_is_never_markup(page: webdriver.Chrome, console: Console) -> None:

@@ -18,6 +18,8 @@ from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from tests import factories as make
 from twin.events import Heartbeat
 
+SCRIPTS = ("console.js", "ward.js", "patient.js", "alerts.js", "charts.js", "format.js", "dom.js")
+
 
 @pytest.fixture
 def live() -> LiveBoard:
@@ -49,12 +51,12 @@ def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
     assert "never commands a pump" in page.text
     assert "http:" not in page.text
     assert "https:" not in page.text
-    for part in ("console.js", "ward.js", "patient.js", "charts.js", "format.js", "dom.js", "console.css", "icon.svg"):
+    for part in (*SCRIPTS, "console.css", "icon.svg"):
         assert client.get(f"/static/{part}").status_code == 200
 
 
 def test_scripts_write_text_only_as_text(client: TestClient) -> None:
-    for part in ("console.js", "ward.js", "patient.js", "charts.js", "format.js", "dom.js"):
+    for part in SCRIPTS:
         script = client.get(f"/static/{part}").text
         for way in ("innerHTML", "outerHTML", "insertAdjacentHTML", "document.write", "eval("):
             assert way not in script

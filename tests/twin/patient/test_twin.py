@@ -737,7 +737,7 @@ def test_an_acknowledgement_is_part_of_the_record_and_moves_no_belief() -> None:
     ]
     twin = PatientTwin(PATIENT, DOCETAXEL, 64)
     alerts = [one for one in twin.observe(told[:2]).outputs if isinstance(one, Alert) and one.live]
-    action = AlertAction.about(alerts[-1], "acknowledge", "nurse-7", begin + timedelta(hours=30, minutes=20))
+    action = AlertAction.about(alerts[-1], "acknowledge", "nurse-7", begin + timedelta(hours=30, minutes=20), "ward")
     seen = [one for one in twin.observe([action]).outputs if isinstance(one, Alert)]
     assert [(one.phase, one.state, one.alert_id) for one in seen] == [
         ("acknowledged", "acknowledged", alerts[-1].alert_id)

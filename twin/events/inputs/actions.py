@@ -9,7 +9,7 @@ from pydantic import model_validator
 
 from twin.events.bounds import Tag, Text
 from twin.events.channels import COMMANDS, Channel
-from twin.events.envelope import ClinicalEnvelope, EventId, Name
+from twin.events.envelope import ClinicalEnvelope, EventId, StaffId
 from twin.events.event_time import EventTime
 from twin.events.identity import event_id
 from twin.events.outputs.alert import Action, Alert, Subject
@@ -32,7 +32,7 @@ class AlertAction(ClinicalEnvelope):
     rule: Tag
     subject: Subject
     seen: EventTime
-    by: Name
+    by: StaffId
     reason: Text = ""
     until: EventTime | None = None
 
@@ -50,7 +50,14 @@ class AlertAction(ClinicalEnvelope):
 
     @classmethod
     def about(
-        cls, alert: Alert, action: Action, by: str, now: datetime, reason: str = "", until: datetime | None = None
+        cls,
+        alert: Alert,
+        action: Action,
+        by: str,
+        now: datetime,
+        source: str,
+        reason: str = "",
+        until: datetime | None = None,
     ) -> Self:
         """What ``by`` does ``now`` about an alert as it was last told.
 
@@ -62,7 +69,7 @@ class AlertAction(ClinicalEnvelope):
             event_id=event_id("action", alert.alert_id, action, by, time.isoformat(), reason),
             patient_id=alert.patient_id,
             time=time,
-            source="dosetwin alert",
+            source=source,
             action=action,
             alert_id=alert.alert_id,
             rule=alert.rule,

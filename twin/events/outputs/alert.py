@@ -10,7 +10,7 @@ from pydantic import ConfigDict, Field, model_validator
 
 from twin.events.bounds import MODEL_TAG, Hours, Probability, Tag, Text, Whole
 from twin.events.channels import ALERTS, Channel
-from twin.events.envelope import EventId, ModelName, Name, OutputEvent
+from twin.events.envelope import EventId, ModelName, OutputEvent, StaffId
 from twin.events.event_time import EventTime
 from twin.events.outputs.evidence import AlertEvidence, AlertThreshold, Deciding, Freshness, Watched
 from twin.events.story import at, published, story_id
@@ -62,7 +62,7 @@ class AlertHandling:
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
 
     action: Action
-    by: Name
+    by: StaffId
     time: EventTime
     reason: Text
 

@@ -1,0 +1,164 @@
+// The alerts of one patient: how each stands, its history, and what can be done about it.
+
+import { alertName, clock, percent, span } from "./format.js";
+import { $, make, severityMark, show, write } from "./dom.js";
+
+const HOUR = 3_600_000;
+const PATIENCE = 20_000;
+const DONE = { acknowledge: "acknowledged", shelve: "shelved", unshelve: "unshelved", comment: "commented" };
+
+/** What stands and what has ended. An item stays the same element as long as it is there: focus, what is open and what
+ * is being typed in it outlast every frame. */
+export class Alerts {
+  constructor() {
+    this.items = new Map();
+    this.drawn = "";
+    $("alerts").replaceChildren();
+    $("ended-alerts").replaceChildren();
+  }
+
+  draw(cards, now, acts) {
+    const drawn = JSON.stringify([cards, now, acts]);
+    if (drawn === this.drawn) return;
+    this.drawn = drawn;
+    const ended = cards.filter((card) => !card.active);
+    const known = new Set(cards.map((card) => card.id));
+    for (const id of this.items.keys()) if (!known.has(id)) this.items.delete(id);
+    const items = (some) => some.map((card) => this.item(card, now, acts));
+    const standing = items(cards.filter((card) => card.active));
+    const none = make("li", { className: "none", text: ended.length ? "No alert stands." : "No alert so far." });
+    arrange($("alerts"), standing.length ? standing : [none]);
+    arrange($("ended-alerts"), items(ended));
+    write($("ended-summary"), `${ended.length} ended ${ended.length === 1 ? "alert" : "alerts"}`);
+    show($("ended"), ended.length > 0);
+  }
+
+  item(card, now, acts) {
+    if (!this.items.has(card.id)) this.items.set(card.id, new Item(card.id));
+    return this.items.get(card.id).draw(card, now, acts);
+  }
+}
+
+/** Put elements in order, moving only those that are not where they belong. */
+function arrange(list, wanted) {
+  wanted.forEach((element, i) => {
+    if (list.children[i] !== element) list.insertBefore(element, list.children[i] ?? null);
+  });
+  while (list.children.length > wanted.length) list.lastChild.remove();
+}
+
+class Item {
+  constructor(id) {
+    this.said = make("div");
+    this.count = make("summary");
+    this.steps = make("ol");
+    this.act = new Act(id);
+    const history = make("details", { className: "history" }, this.count, this.steps);
+    this.element = make("li", {}, this.said, this.act.element, history);
+  }
+
+  draw(card, now, acts) {
+    const step = card.steps.at(-1);
+    this.element.className = card.active ? step.severity : "ended";
+    Object.assign(this.element.dataset, { rule: card.rule, subject: card.subject.name, state: step.state });
+    this.said.replaceChildren(...words(card, step, now));
+    write(this.count, `History (${card.steps.length})`);
+    this.steps.replaceChildren(...card.steps.map((each) => make("li", { text: told(each) })));
+    this.act.draw(step, now, acts && card.active);
+    return this.element;
+  }
+}
+
+/** What stands is told with the time it was told at, and the age that the data behind it have by now. */
+function words(card, step, now) {
+  const since = Math.max(0, now - step.time);
+  const facts = [
+    step.probability === null ? null : `probability ${percent(step.probability)}`,
+    step.horizon_hours === null ? null : `within ${span(step.horizon_hours * HOUR)}`,
+    !card.active || step.freshness_hours === null ? null : `newest data behind it ${span(step.freshness_hours * HOUR + since)} old`,
+    `as of ${clock(step.time)}${card.active && since >= HOUR ? ` (${span(since)} ago)` : ""}`,
+    `since ${clock(card.onset)}`,
+    card.active && isShelved(step, now) ? `shelved until ${clock(step.shelved_until)}` : null,
+    card.active && step.inhibited_by !== null ? `inhibited by ${step.inhibited_by} (${step.inhibiting_alert})` : null,
+  ].filter(Boolean);
+  return [
+    make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: alertName(card) }), make("span", { className: "state", text: card.active ? `${step.severity}, ${step.state}` : step.state })),
+    make("p", { text: step.text }),
+    step.advice && make("p", { className: "advice", text: step.advice }),
+    step.handled && make("p", { className: "handled", text: `${handled(step.handled)} (${clock(step.handled.time)})` }),
+    make("p", { className: "soft", text: facts.join(" · ") }),
+  ].filter(Boolean);
+}
+
+const isShelved = (step, now) => step.shelved_until !== null && step.shelved_until > now;
+
+const handled = ({ action, by, reason }) => `${DONE[action]} by ${by}${reason && `: ${reason}`}`;
+
+function told({ time, phase, probability, text, handled: done }) {
+  const what = done && DONE[done.action] === phase ? handled(done) : phase;
+  return `${clock(time)}: ${what}${probability === null ? "" : `, ${percent(probability)}`}. ${text}`;
+}
+
+/** The form of one alert: who, why, and what to do. What comes of it is told by the next frame, as to everybody. */
+class Act {
+  constructor(id) {
+    this.id = id;
+    const field = (label, name, attributes) => make("label", { text: `${label} ` }, make("input", { attributes: { name, autocomplete: "off", ...attributes } }));
+    const button = (action, text) => make("button", { text, attributes: { name: action, value: action } });
+    this.buttons = { acknowledge: button("acknowledge", "Acknowledge"), shelve: button("shelve", "Shelve"), unshelve: button("unshelve", "Unshelve"), comment: button("comment", "Comment") };
+    const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: "a pseudonym, never a name: letters, digits, '.', '_', '-'", spellcheck: "false" };
+    this.hours = field("Hours", "hours", { type: "number", min: 0.5, max: 168, step: 0.5, value: 8 });
+    this.answer = make("p", { className: "answer", attributes: { role: "status" } });
+    this.form = make("form", {}, field("Who (pseudonym)", "by", who), field("Why", "reason", { required: "", maxlength: 500 }),
+      make("div", {}, this.buttons.acknowledge, this.buttons.comment, this.hours, this.buttons.shelve, this.buttons.unshelve), this.answer);
+    this.element = make("details", { className: "act" }, make("summary", { text: "Acknowledge, shelve or comment" }), this.form);
+    this.form.addEventListener("submit", (event) => {
+      event.preventDefault();
+      this.send(event.submitter.value);
+    });
+    this.element.addEventListener("keydown", (event) => {
+      if (event.key !== "Escape" || !this.element.open) return;
+      event.stopPropagation();
+      this.element.open = false;
+      this.element.querySelector("summary").focus();
+    });
+  }
+
+  draw(step, now, possible) {
+    show(this.element, possible);
+    show(this.buttons.acknowledge, step.state !== "acknowledged");
+    show(this.buttons.shelve, !isShelved(step, now) && step.state !== "latched");
+    show(this.hours, !this.buttons.shelve.hidden);
+    this.hours.firstElementChild.disabled = this.buttons.shelve.hidden;
+    show(this.buttons.unshelve, isShelved(step, now));
+    if (this.waits && step.revision > this.waits.revision) {
+      this.waits = null;
+      write(this.answer, "");
+    }
+    this.revision = step.revision;
+  }
+
+  async send(action) {
+    const said = Object.fromEntries(new FormData(this.form));
+    const body = { action, by: said.by, reason: said.reason };
+    if (action === "shelve") body.hours = Number(said.hours);
+    for (const each of Object.values(this.buttons)) each.disabled = true;
+    write(this.answer, "sending …");
+    try {
+      const answer = await fetch(`api/alerts/${encodeURIComponent(this.id)}/actions`, {
+        method: "POST",
+        headers: { "content-type": "application/json", "x-dosetwin": "act" },
+        body: JSON.stringify(body),
+        signal: AbortSignal.timeout(PATIENCE),
+      });
+      if (!answer.ok) throw new Error((await answer.json()).detail);
+      this.waits = { revision: this.revision };
+      write(this.answer, "Sent. It is shown here when the twin has taken it.");
+      this.form.elements.reason.value = "";
+    } catch (error) {
+      write(this.answer, `Not done: ${error.message}`);
+    } finally {
+      for (const each of Object.values(this.buttons)) each.disabled = false;
+    }
+  }
+}

@@ -1,0 +1,169 @@
+"""What people do about alerts through the console: what is taken, and what is refused and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from connectors.alerts.actions import ActionSender, NotConfirmed
+from connectors.console.actions import MOST_BYTES, Actions
+from connectors.console.board import Board
+from connectors.console.server import create_app
+from connectors.console.topic_reader import LiveBoard, ReaderStatus
+from connectors.kafka.records import Record
+from connectors.settings import Settings
+from tests import factories as make
+from twin.events import Alert, AlertAction, encode
+
+NOW = make.at(30)
+ALERT = make.alert("P-1", make.at(20))
+OVER = make.alert("P-2", make.at(3), phase="end", revision=1, onset=make.START)
+ACTS = {"x-dosetwin": "act"}
+SHELVE = {"action": "shelve", "by": "nurse-7", "reason": "count at six", "hours": 8}
+
+
+class Sent(ActionSender):
+    """A sender that keeps what it was given; ``away``: Kafka confirms nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Settings())
+        self.words: list[AlertAction] = []
+        self.away = False
+
+    def send(self, word: AlertAction) -> None:
+        if self.away:
+            raise NotConfirmed("the broker did not confirm it; send it again")
+        self.words.append(word)
+
+
+@pytest.fixture
+def live() -> LiveBoard:
+    live = LiveBoard(Board(), ReaderStatus(state="live"))
+    live.alerts.open("log", {0: 0})
+    for offset, alert in enumerate((ALERT, make.alert("P-2"), OVER)):
+        record = Record("twin.alerts", 0, offset, 0, b"", encode(alert))
+        live.alerts.take(record, alert)
+        live.fold([alert])
+    return live
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def client(live: LiveBoard, sent: Sent) -> Iterator[TestClient]:
+    with client_of(live, Actions(live, sent, now=lambda: NOW)) as client:
+        yield client
+
+
+def client_of(live: LiveBoard, actions: Actions | None) -> TestClient:
+    return TestClient(create_app(live, None, actions, hosts=("127.0.0.1", "::1")), base_url="http://127.0.0.1:8500")
+
+
+def act(client: TestClient, said: Any, alert: Alert = ALERT, headers: dict[str, str] = ACTS) -> tuple[int, str]:
+    """The status and what is said of it."""
+    answer = client.post(f"/api/alerts/{alert.alert_id}/actions", json=said, headers=headers)
+    return answer.status_code, answer.json().get("detail", "")
+
+
+def test_what_is_done_becomes_the_event_that_the_command_sends(client: TestClient, sent: Sent) -> None:
+    answer = client.post(f"/api/alerts/{ALERT.alert_id}/actions", json=SHELVE, headers=ACTS)
+    (word,) = sent.words
+    assert (answer.status_code, answer.json()["event_id"]) == (202, word.event_id)
+    until = NOW + timedelta(hours=8)
+    assert word == AlertAction.about(ALERT, "shelve", "nurse-7", NOW, "dosetwin console", "count at six", until)
+    for action in ("acknowledge", "unshelve", "comment"):
+        assert act(client, {"action": action, "by": "nurse-7", "reason": "seen"})[0] == 202
+    assert [word.action for word in sent.words] == ["shelve", "acknowledge", "unshelve", "comment"]
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"by": "Hans Mueller"}, "field 'by': a pseudonym, never a name"),
+        ({"by": ""}, "field 'by'"),
+        ({"by": None}, "`$.by`"),
+        ({"reason": "  "}, "field 'reason': it is empty; write why"),
+        ({"action": "silence"}, "'silence' - at `$.action`"),
+        ({"action": "comment"}, "field 'hours'"),
+        ({"hours": None}, "field 'hours'"),
+        ({"hours": 0}, "`$.hours`"),
+        ({"hours": 1000}, "`$.hours`"),
+        ({"hours": "8"}, "`$.hours`"),
+        ({"until": "2026-03-08T06:00Z"}, "unknown field `until`"),
+    ],
+)
+def test_what_says_too_little_or_too_much_is_named(
+    client: TestClient, sent: Sent, changes: dict[str, Any], says: str
+) -> None:
+    status, detail = act(client, SHELVE | changes)
+    assert (status, says in detail, sent.words) == (400, True, []), detail
+
+
+def test_no_other_site_can_act(client: TestClient, sent: Sent) -> None:
+    for name, value in (
+        ("origin", "http://elsewhere.example"),
+        ("origin", "http://127.0.0.1:9000"),
+        ("origin", "null"),
+        ("origin", "http://["),
+        ("sec-fetch-site", "cross-site"),
+        ("sec-fetch-site", "same-site"),
+    ):
+        status, detail = act(client, SHELVE, headers=ACTS | {name: value})
+        assert (status, "another site" in detail) == (403, True), (name, value)
+    own = ACTS | {"origin": "http://127.0.0.1:8500", "sec-fetch-site": "same-origin"}
+    assert act(client, SHELVE, headers=own)[0] == 202
+    # What a form can send: its own content types, and no header.
+    path = f"/api/alerts/{ALERT.alert_id}/actions"
+    assert client.post(path, data=SHELVE).status_code == 403
+    assert client.post(path, content=b"{}", headers=ACTS | {"content-type": "text/plain"}).status_code == 415
+    assert client.options(path, headers={"origin": "http://elsewhere.example"}).status_code == 403
+    assert len(sent.words) == 1
+
+
+def test_bodies_that_are_too_large_or_no_json_are_refused(client: TestClient) -> None:
+    assert act(client, SHELVE | {"reason": "x" * MOST_BYTES})[0] == 413
+    path = f"/api/alerts/{ALERT.alert_id}/actions"
+    for raw in (b"", b"[]", b"{", b'{"by": "\xff"}', b"[" * 3000):
+        answer = client.post(path, content=raw, headers=ACTS | {"content-type": "application/json"})
+        assert (answer.status_code, answer.json()["error"]) == (400, "bad_request"), raw[:20]
+
+
+def test_only_what_stands_is_acted_on(client: TestClient, live: LiveBoard, sent: Sent) -> None:
+    assert act(client, SHELVE, OVER) == (409, f"alert {OVER.alert_id!r} is resolved since {OVER.time.isoformat()}")
+    status, detail = act(client, SHELVE, make.alert("P-3"))
+    assert (status, "stands" in detail) == (404, True)
+    live.status = ReaderStatus(state="rebuilding")
+    status, detail = act(client, SHELVE)
+    assert (status, "rebuilding" in detail, sent.words) == (503, True, [])
+
+
+def test_nothing_is_taken_that_kafka_has_not(client: TestClient, sent: Sent) -> None:
+    sent.away = True
+    status, detail = act(client, SHELVE)
+    assert (status, "did not confirm" in detail) == (503, True)
+
+
+def test_a_console_that_others_reach_takes_nothing_unless_it_is_told_to(live: LiveBoard) -> None:
+    with client_of(live, None) as client:
+        status, detail = act(client, SHELVE)
+        assert (status, "--allow-actions" in detail) == (403, True)
+        with client.websocket_connect("ws://127.0.0.1:8500/live") as page:
+            frames = [page.receive_json() for _ in range(2)]
+        assert [frame["acts"] for frame in frames if frame["type"] == "status"] == [False]
+
+
+def test_a_ward_of_another_time_has_its_own(live: LiveBoard, sent: Sent) -> None:
+    later = datetime(2026, 11, 29, tzinfo=UTC)
+    with client_of(live, Actions(live, sent, now=lambda: later)) as client:
+        status, detail = act(client, SHELVE)
+        assert (status, "--replayed" in detail, sent.words) == (409, True, [])
+    with client_of(live, Actions(live, sent, replayed=True, now=lambda: later)) as client:
+        assert act(client, SHELVE)[0] == 202
+    assert sent.words[0].time == ALERT.time
