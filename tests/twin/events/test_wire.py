@@ -206,8 +206,9 @@ def test_an_output_cannot_be_read_as_an_input_or_back() -> None:
 _texts = st.text(st.characters(exclude_categories=("Cs",)), min_size=1, max_size=12)
 _FIRST = datetime(1970, 1, 1, tzinfo=UTC)
 _times = st.datetimes(min_value=datetime(1970, 1, 1), max_value=datetime(2100, 1, 1), timezones=st.just(UTC))
+_pseudonyms = st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z")
 _st_named: dict[str, st.SearchStrategy[Any]] = {
-    "patient_id": st.from_regex(r"\A[A-Za-z0-9][A-Za-z0-9._-]{0,63}\Z"),
+    "patient_id": _pseudonyms,
     "loinc": st.none() | st.from_regex(r"\A[0-9]{1,5}-[0-9]\Z"),
     "day": st.floats(0, 20_000).map(lambda median: Band.around("day", "d", median)),
     "subject": st.builds(Subject, st.just("device"), _texts)
@@ -216,7 +217,7 @@ _st_named: dict[str, st.SearchStrategy[Any]] = {
     ),
 }
 
-_st_named["handled"] = st.none() | st.builds(AlertHandling, st.just("comment"), _texts, _times, _texts)
+_st_named["handled"] = st.none() | st.builds(AlertHandling, st.just("comment"), _pseudonyms, _times, _texts)
 
 
 def events_of(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
