@@ -1,6 +1,8 @@
-"""The newest word on each alert, read from the topic."""
+"""What was told of alerts, read from the topic: the newest word on each, or all of one."""
 
 from __future__ import annotations
+
+from collections.abc import Iterator
 
 from kafka import TopicPartition
 
@@ -16,21 +18,36 @@ def newest_alerts(settings: Settings, patient: str | None = None) -> list[Alert]
     Raises:
         KafkaUnreachable: no broker answers.
     """
+    newest: dict[str, Alert] = {}
+    for alert in _told(settings, patient):
+        known = newest.get(alert.alert_id)
+        if known is None or alert.revision >= known.revision:
+            newest[alert.alert_id] = alert
+    return sorted(newest.values(), key=lambda alert: (alert.patient_id, alert.onset, alert.alert_id))
+
+
+def told_alerts(settings: Settings, begins: str, patient: str | None = None) -> list[Alert]:
+    """All that was told of the alerts whose ids begin so, by alert and revision, each revision once.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+    """
+    found = {(a.alert_id, a.revision): a for a in _told(settings, patient) if a.alert_id.startswith(begins)}
+    return [found[each] for each in sorted(found)]
+
+
+def _told(settings: Settings, patient: str | None) -> Iterator[Alert]:
+    """Every alert on the topic, in its order; what is none is left out."""
     numbers = range(settings.partitions) if patient is None else [home_partition(patient.encode(), settings.partitions)]
     places = [TopicPartition(settings.topic_prefix + ALERTS, number) for number in numbers]
     consumer = open_consumer(settings.kafka)
-    newest: dict[str, Alert] = {}
     try:
         for record in records_to(consumer, consumer.end_offsets(places)):
             try:
                 alert = decode_output(record.value or b"")
             except ValueError:
                 continue
-            if not isinstance(alert, Alert) or (patient is not None and alert.patient_id != patient):
-                continue
-            known = newest.get(alert.alert_id)
-            if known is None or alert.revision >= known.revision:
-                newest[alert.alert_id] = alert
+            if isinstance(alert, Alert) and patient in (None, alert.patient_id):
+                yield alert
     finally:
         consumer.close()
-    return sorted(newest.values(), key=lambda alert: (alert.patient_id, alert.onset, alert.alert_id))

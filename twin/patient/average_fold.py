@@ -143,10 +143,16 @@ class AverageFold:
             self.points.pop()
         self._align()
 
-    def step(self, due: int) -> Step:
-        """Fold every model that has begun on to ``due`` (ms), and average what they read there."""
+    def step(self, due: int, *, ahead: bool | None = None) -> Step:
+        """Fold every model that has begun on to ``due`` (ms), and average what they read there.
+
+        Raises:
+            ValueError: no model has begun.
+        """
         begun = [i for i, member in enumerate(self.members) if member.start is not None and member.start <= due]
-        ahead = any(self.members[i].foresees(due) for i in begun)
+        if not begun:
+            raise ValueError(f"the record of {self._patient_id!r} holds nothing that a belief could rest on")
+        ahead = any(self.members[i].foresees(due) for i in begun) if ahead is None else ahead
         steps = {i: self.members[i].step(due, ahead=ahead) for i in begun}
         predictions, evidence, log_evidence = self._predicted(steps)
         weight = shares([log_evidence[i] for i in begun]).tolist()
@@ -163,7 +169,7 @@ class AverageFold:
         found = assess(snapshot, self._thresholds)
         book, moved = advance(book, found, snapshot, settings(self._thresholds), self._hash, self._origins_of)
         self._keep(AveragePoint(due, book, foreseen, evidence, log_evidence))
-        return Step(tuple(published), moved)
+        return Step(tuple(published), moved, snapshot)
 
     def _origins_of(self, matter: Matter) -> Origins:
         """Of which events of the models' records something is judged."""

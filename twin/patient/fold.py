@@ -17,14 +17,17 @@ from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
 from twin.alerts.care import Attended, attended
+from twin.alerts.evidence import evidence_of
 from twin.alerts.ledger import AlertLedger, Revision, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Transition, to_alert
-from twin.alerts.rules import rules_hash, settings
+from twin.alerts.rules import assess, rules_hash, settings
+from twin.alerts.snapshot import Snapshot
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
     MOST_DECIDING,
     Alert,
     AlertAction,
+    AlertEvidence,
     ClinicalEnvelope,
     Clock,
     Deciding,
@@ -35,12 +38,13 @@ from twin.events import (
     Prediction,
     Rejected,
     Release,
+    Subject,
     from_millis,
     to_millis,
 )
 from twin.patient.held_alerts import judged
 from twin.record.history import History
-from twin.record.origins import deciding
+from twin.record.origins import deciding, unknown
 
 PARTICLES = 1000
 """Default size of a cloud."""
@@ -78,10 +82,11 @@ class Update:
 
 @dataclass(frozen=True)
 class Step:
-    """One step of a fold: what is published of the belief, and the transitions of alerts."""
+    """One step of a fold: what is published of the belief, the transitions of alerts, and what the rules judged."""
 
     published: tuple[Estimate | Forecast | Prediction, ...]
     transitions: tuple[Transition, ...]
+    snapshot: Snapshot
 
 
 class FoldPoint(Protocol):
@@ -121,8 +126,8 @@ class Folded(Protocol):
     def set_back(self, since: int) -> None:
         """Forget the points from ``since`` (ms) on."""
 
-    def step(self, due: int) -> Step:
-        """Fold on to ``due`` and add a point there."""
+    def step(self, due: int, *, ahead: bool | None = None) -> Step:
+        """Fold on to ``due`` and add a point there, with a forecast ``ahead`` (by default if there is reason)."""
 
 
 class Fold:
@@ -155,6 +160,7 @@ class Fold:
         self._patient_id = patient_id
         self._model = model
         self._model_hash = model_hash
+        self._thresholds = thresholds
         self._settings, self._rules_hash = settings(thresholds), rules_hash(thresholds)
         self.withheld = self._withholds()
         self.deadline: int | None = None
@@ -193,6 +199,21 @@ class Fold:
         # All of the history is folded, up to its newest event (or the newest before some were held): what was published
         # after the last point has no reason.
         return (*published, *self.alerts(transitions, begun, reached, before, level=level, because=because))
+
+    def judged(self, now: int) -> dict[tuple[str, Subject], AlertEvidence]:
+        """What every rule finds of each subject at ``now`` (ms), not before the newest event; the fold goes on to it.
+
+        Raises:
+            ValueError: there is no record to fold along.
+        """
+        points = self._folded.points
+        known = bool(points) and points[-1].millis == now
+        self._folded.set_back(now)
+        snapshot = self._folded.step(now, ahead=None if known else True).snapshot
+        return {
+            (one.rule, one.subject): evidence_of(one, one.settings or self._settings[one.rule], snapshot, unknown)
+            for one in assess(snapshot, self._thresholds)
+        }
 
     def reaches_back(self, event: InputEvent) -> bool:
         """Whether an event may change what is folded: it corrects another, lets what was held count, ends the silence

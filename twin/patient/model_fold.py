@@ -349,7 +349,7 @@ class ModelFold:
         )
         published: list[Estimate | Forecast | Prediction] = [self._reader.prediction(one) for one in learned]
         published += [reading.estimate] if reading.forecast is None else [reading.estimate, reading.forecast]
-        return ModelStep(tuple(published), moved, tuple(learned), reading)
+        return ModelStep(tuple(published), moved, snapshot, tuple(learned), reading)
 
     def _judged(self, book: AlertBook, snapshot: Snapshot) -> tuple[AlertBook, tuple[Transition, ...]]:
         """The alert book after the rules have judged a snapshot, and the transitions that follow."""

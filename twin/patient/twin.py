@@ -12,7 +12,7 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.rules import rules_hash
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.arrays import Floats
-from twin.events import Alert, AlertAction, InputEvent
+from twin.events import Alert, AlertAction, AlertEvidence, InputEvent, Subject
 from twin.figure.trajectory import trajectory
 from twin.filter.belief import Belief
 from twin.filter.modes.mode import Mode
@@ -158,6 +158,14 @@ class PatientTwin:
         outputs = (*alerts, *self._fold.run(since, level=level, because=because))
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
         return Update(outputs, (*received.rejected, *self._fold.unmet(actions)), self._fold.withheld)
+
+    def judged(self, now: int) -> dict[tuple[str, Subject], AlertEvidence]:
+        """What every rule finds of each subject at ``now`` (ms), not before the newest event; the twin is folded there.
+
+        Raises:
+            ValueError: nothing was observed that a belief could rest on.
+        """
+        return self._fold.judged(now)
 
     def reaches_back(self, event: InputEvent) -> bool:
         """Whether to observe this event may let the twin fold again what it has folded, which takes long."""

@@ -38,6 +38,14 @@ def test_evidence_is_the_level_with_its_error_and_the_thresholds_with_their_reas
     assert threshold.assumed == neutropenia_g4.SETTINGS.thresholds["raise_above"].assumed
 
 
+def test_what_is_said_sooner_as_it_is_near_names_the_reason_for_that() -> None:
+    sooner = neutropenia_g4.SETTINGS.thresholds["raise_near"]
+    near = replace(neutropenia_g4.SETTINGS, raise_above=sooner.value)
+    threshold = evidence_of(found(0.4), near, SNAPSHOT, unknown).threshold
+    assert threshold is not None
+    assert (threshold.raise_above, threshold.assumed) == (sooner.value, sooner.assumed)
+
+
 def test_a_number_that_is_no_probability_has_no_error_and_no_margin() -> None:
     evidence = evidence_of(found(3.0, probabilistic=False), PLAIN, SNAPSHOT, unknown)
     assert (evidence.level, evidence.standard_error, evidence.threshold and evidence.threshold.margin) == (3.0, None, 0)

@@ -55,14 +55,14 @@ class Totals:
     def set_back(self, since: int) -> None:
         self.points = [point for point in self.points if point.millis < since]
 
-    def step(self, due: int) -> Step:
+    def step(self, due: int, *, ahead: bool | None = None) -> Step:  # noqa: ARG002 - it foresees nothing
         self.steps.append(due)
         before = self.points[-1] if self.points else Total(-1, AlertBook(), 0.0)
         total = before.total + self.amounts[due]
         snapshot = Snapshot("P-1", due, 100.0, None)
         book, moved = advance(before.book, [Finding("high", ABOUT, total, "low", "")], snapshot, SETTINGS, "hash")
         self.points.append(Total(due, book, total))
-        return Step((), moved)
+        return Step((), moved, snapshot)
 
 
 def inserted(fold: Fold, totals: Totals, amounts: dict[int, float]) -> list[Alert]:
