@@ -25,13 +25,8 @@ def threshold_margin(threshold: float, settings: RuleSettings, ess: float) -> fl
     cannot reach both. Where few particles make the error so large that nothing could clear, the alert is held.
     """
     margin = Z * standard_error(threshold, ess)
-    if threshold != settings.clear_below:
-        return margin
-    widest = Z * max(standard_error(p, ess) for p in _inside(settings))
-    return margin + max(0.0, widest - (settings.raise_above - settings.clear_below))
-
-
-def _inside(settings: RuleSettings) -> tuple[float, ...]:
-    """The probabilities between the thresholds at which the standard error can be largest."""
     low, high = settings.clear_below, settings.raise_above
-    return (low, high, min(max(0.5, low), high))
+    if threshold != low:
+        return margin
+    widest = Z * standard_error(min(max(0.5, low), high), ess)  # the error is largest at one half
+    return margin + max(0.0, widest - (high - low))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -111,12 +112,13 @@ class RuleSettings:
                 f"clear_below {self.clear_below:g} must be less than raise_above {self.raise_above:g}: "
                 "the gap is what keeps an alert from flapping"
             )
-        near = self.thresholds.get("raise_near")
-        if near is not None and not self.clear_below < near.value <= self.raise_above:
-            raise ValueError(
-                f"raise_near {near.value:g} must be more than clear_below {self.clear_below:g} and at most raise_above "
-                f"{self.raise_above:g}: what is near is said sooner, and must not clear at once"
-            )
+        if "raise_near" in self.thresholds:
+            raised, cleared = self.number("raise_near"), self.number("clear_near")
+            if not cleared < raised <= self.raise_above:
+                raise ValueError(
+                    f"raise_near {raised:g} must be more than clear_near {cleared:g} and at most raise_above "
+                    f"{self.raise_above:g}: what is near is raised no later than what is far"
+                )
         if self.raise_after_ms < 0 or self.clear_after_ms < 0:
             raise ValueError("raise_after_ms and clear_after_ms must not be negative")
         if self.refresh_ms <= 0:
@@ -189,16 +191,35 @@ def stated(
 
 def changed(settings: RuleSettings, others: Mapping[str, Threshold]) -> RuleSettings:
     """Settings with some numbers changed; raises `ValueError` as `stated`."""
-    assert settings.harm is not None, "only stated settings have numbers to change"
-    assert settings.onset is not None
+    return _changed(_Same(settings), tuple(sorted(others.items())))
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Same:
+    """Settings as a key: the same object."""
+
+    settings: RuleSettings
+
+    def __hash__(self) -> int:
+        return id(self.settings)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, _Same) and other.settings is self.settings
+
+
+@functools.lru_cache(maxsize=4096)
+def _changed(base: _Same, numbers: tuple[tuple[str, Threshold], ...]) -> RuleSettings:
+    its = base.settings
+    assert its.harm is not None, "only stated settings have numbers to change"
+    assert its.onset is not None
     return stated(
-        settings.harm,
-        settings.onset,
-        {**settings.thresholds, **others},
-        when_absent=settings.when_absent,
-        of_silence=settings.of_silence,
-        latching=settings.latching,
-        inhibited_by=settings.inhibited_by,
+        its.harm,
+        its.onset,
+        {**its.thresholds, **dict(numbers)},
+        when_absent=its.when_absent,
+        of_silence=its.of_silence,
+        latching=its.latching,
+        inhibited_by=its.inhibited_by,
     )
 
 

@@ -15,7 +15,6 @@ that hold, the later counts. Which thresholds judged an alert is told by their h
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -74,31 +73,13 @@ class Thresholds:
         for one in self.overrides:
             if one.rule == rule and one.holds(drug, protocol, ward):
                 found.update(one.numbers)
-        return _changed(_Same(base), tuple(sorted(found.items()))) if found else base
+        return changed(base, found) if found else base
 
     def hash_with(self, rules: Mapping[str, RuleSettings]) -> str:
         """16 hex digits over every number of every rule, what is set otherwise, and the version of the criteria."""
         numbers = [(rule, sorted(its.thresholds.items()), its.severity, its.latching) for rule, its in rules.items()]
         said = repr((numbers, self.version, self.ctcae, self.overrides))
         return hashlib.blake2b(said.encode(), digest_size=8).hexdigest()
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class _Same:
-    """Settings as a key: the same object."""
-
-    settings: RuleSettings
-
-    def __hash__(self) -> int:
-        return id(self.settings)
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.settings is self.settings
-
-
-@functools.lru_cache(maxsize=4096)
-def _changed(base: _Same, numbers: tuple[tuple[str, Threshold], ...]) -> RuleSettings:
-    return changed(base.settings, dict(numbers))
 
 
 DEFAULT = Thresholds()

@@ -50,5 +50,6 @@ def test_a_number_without_reason_or_that_is_none_is_refused() -> None:
 
 @pytest.mark.parametrize("near", [0.01, 0.99])
 def test_what_is_near_is_not_raised_where_it_would_clear_at_once_or_later_than_what_is_far(near: float) -> None:
-    with pytest.raises(ValueError, match=rf"raise_near {near:g} must be more than clear_below"):
-        stated("minor", "delayed", {**NUMBERS, "raise_near": Threshold(near, "1", assumed="x")})
+    numbers = {"raise_near": Threshold(near, "1", assumed="x"), "clear_near": Threshold(0.1, "1", assumed="x")}
+    with pytest.raises(ValueError, match=rf"raise_near {near:g} must be more than clear_near 0.1 and at most raise_a"):
+        stated("minor", "delayed", {**NUMBERS, **numbers})

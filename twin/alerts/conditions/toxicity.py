@@ -7,7 +7,6 @@ graver once the output is beyond the limit, more likely than not.
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable
 
 from twin.alerts.chance import threshold_margin
@@ -21,6 +20,9 @@ from twin.writing import unit as written
 NEAR = 0.25
 """Days: a worst value nearer than this is now, for a count hardly moves in six hours (assumed)."""
 
+JudgedBy = Callable[[ToxicityView, float], tuple[RuleSettings, bool]]
+"""The settings by which a toxicity is judged at a level, and whether it is to be raised at once."""
+
 
 def watched(
     snapshot: Snapshot,
@@ -28,20 +30,20 @@ def watched(
     settings: RuleSettings,
     chosen: Callable[[ToxicityView], bool],
     advice: str,
+    judged_by: JudgedBy | None = None,
 ) -> tuple[Finding, ...]:
-    """One finding for every toxicity of the snapshot that this rule watches."""
+    """One finding for every toxicity of the snapshot that this rule watches; ``judged_by`` where the rule's settings
+    are not for all of them alike."""
     views = [view for view in snapshot.toxicities if chosen(view)]
-    if not views:
-        return ()
-    each = Counter(view.output for view in views)
+    outputs = [view.output for view in views]
     found = []
-    at_rest = settings.clear_below - threshold_margin(settings.clear_below, settings, snapshot.ess)
     assert settings.harm is not None, "the settings of a rule say its harm"
     for view in views:
         present = view.p_now > settings.number("present")
         level = view.probability if view.lasting_hours else max(view.probability, view.p_now)
-        alone = each[view.output] == 1
-        over = level < at_rest
+        alone = outputs.count(view.output) == 1
+        its, urgent = (settings, False) if judged_by is None else judged_by(view, level)
+        over = level < its.clear_below - threshold_margin(its.clear_below, its, snapshot.ess)
         found.append(
             Finding(
                 rule=rule,
@@ -52,9 +54,10 @@ def watched(
                 probabilistic=True,
                 horizon_hours=view.horizon_hours,
                 newest_ms=snapshot.last_observation_ms,
+                urgent=urgent,
                 stage="now" if present else "ahead",
                 advice=advice,
-                settings=settings,
+                settings=its,
                 watched=_watched(view),
             )
         )

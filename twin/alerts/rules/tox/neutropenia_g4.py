@@ -11,11 +11,9 @@ is the harm: it is said from where a miss is expected to cost as much as a false
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from twin.alerts.conditions.toxicity import watched
 from twin.alerts.finding import Finding
-from twin.alerts.settings import RuleSettings, SettingsFor, Threshold, stated
+from twin.alerts.settings import RuleSettings, SettingsFor, Threshold, changed, stated
 from twin.alerts.snapshot import Snapshot, ToxicityView
 
 RULE = "tox.neutropenia_g4"
@@ -27,11 +25,12 @@ SETTINGS = stated(
     "irreversible",
     "delayed",
     {
-        "raise_above": Threshold(0.45, "1", assumed="about even odds, days ahead"),
+        "raise_above": Threshold(0.50, "1", assumed="more likely than not, days ahead"),
+        "clear_below": Threshold(0.25, "1", assumed="three to one that it does not come"),
         "raise_near": Threshold(0.25, "1", assumed=_HARM),
-        "clear_below": Threshold(0.10, "1", assumed="nine to one that it does not come; at 0.20 some came after all"),
+        "clear_near": Threshold(0.10, "1", assumed="nine to one that it does not come; at 0.20 some came after all"),
         "raise_after": Threshold(5, "d", assumed="days before the nadir there is time to wait for what counts say"),
-        "sure": Threshold(0.70, "1", assumed="from when on it is said at once, however far off"),
+        "sure": Threshold(0.75, "1", assumed="three to one, from when on it is said at once, however far off"),
         "near": Threshold(3, "d", assumed="days in which two or three daily counts are still to come at most"),
         "band_1": Threshold(0.75, "1", assumed="three to one"),
         "band_2": Threshold(0.90, "1", assumed="nine to one"),
@@ -53,13 +52,11 @@ def chosen(view: ToxicityView) -> bool:
 def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every toxicity that is watched."""
     its = settings_for("")
-    views = [view for view in snapshot.toxicities if chosen(view)]
-    findings = watched(snapshot, RULE, its, chosen, ADVICE)
-    return tuple(_timed(finding, view, its) for finding, view in zip(findings, views, strict=True))
+    near = changed(its, {"raise_above": its.thresholds["raise_near"], "clear_below": its.thresholds["clear_near"]})
 
+    def judged_by(view: ToxicityView, level: float) -> tuple[RuleSettings, bool]:
+        if view.day <= its.number("near"):
+            return near, True
+        return its, level >= its.number("sure")
 
-def _timed(finding: Finding, view: ToxicityView, its: RuleSettings) -> Finding:
-    """A finding that may wait, or may not: for being sure, or near."""
-    if view.day <= its.number("near"):
-        return replace(finding, urgent=True, settings=replace(its, raise_above=its.number("raise_near")))
-    return replace(finding, urgent=finding.level >= its.number("sure"))
+    return watched(snapshot, RULE, its, chosen, ADVICE, judged_by)

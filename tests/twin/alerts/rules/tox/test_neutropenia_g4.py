@@ -26,14 +26,15 @@ def test_at_or_under_the_threshold_nothing_is_raised(probability: float) -> None
 def test_what_is_likely_but_far_off_waits_for_counts_unless_it_is_sure_or_has_stood_for_days() -> None:
     assert states([nadir(0, 0.69, day=9.0), nadir(24 * 4, 0.69, day=3.1)]) == []
     assert states([nadir(0, 0.69, day=9.0), nadir(24 * 4, 0.69, day=3.0)]) == [(RULE, "start")]
-    assert states([nadir(0, 0.71, day=9.0)]) == [(RULE, "start")]
+    assert states([nadir(0, 0.76, day=9.0)]) == [(RULE, "start")]
     assert states([nadir(0, 0.6, day=12.0), nadir(24 * 5, 0.6, day=7.0)]) == [(RULE, "start")]
 
 
 def test_near_the_nadir_one_in_four_is_enough_and_farther_off_it_is_not_nor_does_a_day_more_take_it_back() -> None:
     assert states([nadir(0, 0.4, day=3.1), nadir(24 * 6, 0.4, day=3.1)]) == []
     assert states([nadir(0, 0.4, day=3.1), nadir(6, 0.4, day=2.9)]) == [(RULE, "start")]
-    assert states([nadir(0, 0.4, day=2.9), nadir(1, 0.15, day=3.1)]) == [(RULE, "start"), (RULE, "update")]
+    assert states([nadir(0, 0.4, day=2.9), nadir(1, 0.35, day=3.1)]) == [(RULE, "start")]
+    assert states([nadir(0, 0.4, day=2.9), nadir(1, 0.15, day=2.8)]) == [(RULE, "start"), (RULE, "update")]
 
 
 def test_a_count_that_moves_the_probability_is_an_update_and_a_low_one_clears() -> None:
