@@ -11,6 +11,7 @@ from collections.abc import Mapping, Sequence
 
 import msgspec
 
+from connectors.console.grounds import Grounds, grounds_of
 from twin.alerts.rules import title_of
 from twin.clock import DAY_MS
 from twin.events import (
@@ -120,7 +121,7 @@ class AlertStep(msgspec.Struct, frozen=True):
 
 
 class AlertCard(msgspec.Struct, frozen=True):
-    """An alert with its history, oldest step first; its state is that of the last step."""
+    """An alert with its history, oldest step first; state and ``grounds`` are those of the last step."""
 
     id: str
     rule: str
@@ -129,6 +130,7 @@ class AlertCard(msgspec.Struct, frozen=True):
     onset: int
     active: bool
     steps: tuple[AlertStep, ...]
+    grounds: Grounds | None = None
 
 
 class MeasuredPoint(msgspec.Struct, frozen=True):
@@ -321,6 +323,7 @@ def alert_card(steps: Sequence[Alert]) -> AlertCard:
             )
             for step in steps
         ),
+        grounds=grounds_of(last),
     )
 
 
@@ -364,7 +367,7 @@ def row(
         concentration=next((x.name for x in levels if x.name != count and not _is_count(x.unit)), None),
         targets=() if latest is None else tuple(map(_target, latest.exposure)),
         nadir=nadir,
-        alerts=tuple(msgspec.structs.replace(card, steps=card.steps[-1:]) for card in ordered),
+        alerts=tuple(msgspec.structs.replace(card, steps=card.steps[-1:], grounds=None) for card in ordered),
         measured=last_measured,
         observations=0 if latest is None else latest.observations,
         ess=None if latest is None else brief(latest.ess),

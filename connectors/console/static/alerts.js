@@ -1,6 +1,7 @@
 // The alerts of one patient: how each stands, its history, and what can be done about it.
 
 import { alertName, clock, percent, span } from "./format.js";
+import { Grounds } from "./grounds.js";
 import { $, make, severityMark, show, write } from "./dom.js";
 
 const HOUR = 3_600_000;
@@ -53,8 +54,9 @@ class Item {
     this.count = make("summary");
     this.steps = make("ol");
     this.act = new Act(id);
+    this.grounds = new Grounds(id);
     const history = make("details", { className: "history" }, this.count, this.steps);
-    this.element = make("li", {}, this.said, this.act.element, history);
+    this.element = make("li", {}, this.said, this.act.element, this.grounds.element, history);
   }
 
   draw(card, now, acts) {
@@ -64,6 +66,7 @@ class Item {
     this.said.replaceChildren(...words(card, step, now));
     write(this.count, `History (${card.steps.length})`);
     this.steps.replaceChildren(...card.steps.map((each) => make("li", { text: told(each) })));
+    this.grounds.draw(card.grounds);
     this.act.draw(step, now, acts && card.active);
     return this.element;
   }

@@ -31,7 +31,7 @@ from connectors.kafka.topics import COMMANDS, ensure_topics, topic_of
 from streams.commands.project.doctor import check_workers
 from tests import factories as make
 from tests.streams.worker.stage import Stage, WorkerProcess, enrolment, lab
-from twin.events import AlertAction, AlertHandling, OutputEvent, Rejected, decode, encode
+from twin.events import Alert, AlertAction, AlertHandling, OutputEvent, Rejected, decode, encode
 
 SECONDS = 20.0
 
@@ -252,10 +252,15 @@ def test_a_patient_is_drawn_and_followed(page: webdriver.Chrome, console: Consol
     eventually(lambda: "now 0.9" in text_of(page, "figure:nth-child(2) .readout"))
     assert inked(page, "level:neutrophils") != before
     updated = make.alert("P-1", make.at(61), phase="update", revision=1, onset=make.at(20), text="now 0.9 likely")
+    updated = updated.model_copy(update={"evidence": Alert.example().evidence})
     console.publish(updated)
     eventually(lambda: "now 0.9 likely" in text_of(page, "#alerts li.high"))
     page.find_element(By.CSS_SELECTOR, "#alerts .history summary").click()
     assert len(visible(page, "#alerts ol li")) == 2
+    page.find_element(By.CSS_SELECTOR, "#alerts .grounds summary").click()
+    rests_on = text_of(page, "#alerts .grounds dl").replace("\u00a0", " ")
+    for words in ("62 % ± 1.6 % by chance", "raised above 35 % by 3 %", "limit 0.5", "lab result of neutrophils"):
+        assert words in rests_on
     console.publish(make.alert("P-1", make.at(70), state="withdrawn", revision=2, onset=make.at(20)))
     eventually(lambda: text_of(page, "#ended-summary") == "1 ended alert")
     page.find_element(By.ID, "ended-summary").click()

@@ -18,7 +18,7 @@ from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from tests import factories as make
 from twin.events import Heartbeat
 
-SCRIPTS = ("console.js", "ward.js", "patient.js", "alerts.js", "charts.js", "format.js", "dom.js")
+SCRIPTS = ("console.js", "ward.js", "patient.js", "alerts.js", "grounds.js", "charts.js", "format.js", "dom.js")
 
 
 @pytest.fixture
