@@ -16,6 +16,8 @@
 from __future__ import annotations
 
 from twin.events import (
+    Advice,
+    AdviceRequested,
     Alert,
     AlertAction,
     Clock,
@@ -45,6 +47,8 @@ from twin.events import (
 )
 
 __all__ = [
+    "Advice",
+    "AdviceRequested",
     "Alert",
     "AlertAction",
     "Clock",

@@ -15,7 +15,7 @@ import grimp
 import pytest
 
 from tests.places import ROOT
-from twin.events import INPUT_EVENTS, OUTPUT_EVENTS
+from twin.events import INPUT_EVENTS, OUTPUT_EVENTS, Advice, AdviceRequested
 
 SPOKEN = "connectors.speaking"
 
@@ -35,6 +35,12 @@ def test_what_a_twin_says_and_what_is_said_to_it_share_no_channel() -> None:
     said, told = ({event.sent_on.name for event in events} for events in (OUTPUT_EVENTS, INPUT_EVENTS))
     assert not said & told
     assert all(name.startswith("twin.") for name in said)
+    assert Advice.sent_on.name in said - told
+
+
+def test_what_asks_for_advice_and_what_answers_name_no_device() -> None:
+    for event in (AdviceRequested, Advice):
+        assert not [name for name in event.model_fields if "device" in name or "pump" in name]
 
 
 @pytest.mark.parametrize(

@@ -26,6 +26,7 @@ ORDERS = channels.ORDERS.name
 COMMANDS = channels.COMMANDS.name
 ESTIMATES = channels.ESTIMATES.name
 ALERTS = channels.ALERTS.name
+ADVICE = channels.ADVICE.name
 REJECTED = channels.REJECTED.name
 HEARTBEATS = channels.HEARTBEATS.name
 

@@ -20,7 +20,7 @@ from twin.events.repeated_keys import repeated_key
 _REASONS = {"unknown_kind": "unsupported"}
 """Of the reasons of `BadEvent`; the others are ``malformed``."""
 
-OF_PEOPLE = frozenset({"enrolment", "release", "alert_action", "clock"})
+OF_PEOPLE = frozenset({"enrolment", "release", "alert_action", "advice_requested", "clock"})
 """Kinds that no device or laboratory says: a person's decisions, and the time for everybody."""
 
 

@@ -17,7 +17,15 @@ from paho.mqtt.enums import CallbackAPIVersion, MQTTProtocolVersion
 
 from connectors.services.ports import joined, parted
 from connectors.speaking.counts import Counts
-from twin.events import AlertAction, ClinicalEnvelope, DeviceAssociation, Enrolment, InputEvent, Release
+from twin.events import (
+    AdviceRequested,
+    AlertAction,
+    ClinicalEnvelope,
+    DeviceAssociation,
+    Enrolment,
+    InputEvent,
+    Release,
+)
 
 TOPIC = "dosetwin/v1/ingest/ward/"
 """Before the patient's id."""
@@ -30,7 +38,7 @@ LOOK_SECONDS = 0.2
 NOBODY_SUBSCRIBED, FAILED = 0x10, 0x80
 """Reason codes of PUBACK (MQTT 5, table 3-4): no matching subscribers, and from which on it was refused."""
 
-_PLAIN = (Enrolment, Release, AlertAction, DeviceAssociation)
+_PLAIN = (Enrolment, Release, AlertAction, AdviceRequested, DeviceAssociation)
 
 
 class Publication(NamedTuple):

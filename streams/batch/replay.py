@@ -21,6 +21,7 @@ from typing import IO, TYPE_CHECKING, Any
 from streams.batch.cases import Case, Problem, RecordedEvent, Report, of_patient, refusals
 from streams.batch.process_pool import in_processes, model_of
 from twin.alerts.thresholds import DEFAULT, Thresholds
+from twin.dosing.protocol import Protocol
 from twin.events import OUTPUT_EVENTS, Alert, Estimate, OutputEvent, Prediction, decode, encode, to_millis
 from twin.model.spec import Model
 from twin.patient.held_alerts import RULE as HELD
@@ -80,6 +81,7 @@ def replays(
     report: Report,
     done: Callable[[int], None],
     thresholds: Thresholds = DEFAULT,
+    protocols: Sequence[Protocol] = (),
 ) -> Generator[Replayed]:
     """Replay the cases; what came out of each patient whose twin did not fail, in the order in which they are finished.
 
@@ -89,12 +91,20 @@ def replays(
         report: is told of every event that a twin refused, and of every patient whose twin failed.
         done: is told how many patients are finished.
         thresholds: that alerts are judged by.
+        protocols: that advice is given by.
 
     Raises:
         WorkerLost: a worker process was killed, e.g. for want of memory.
     """
     tasks = [
-        (case.patient_id, [(model.text, model.id) for model in _models(case)], case.recorded, particles, thresholds)
+        (
+            case.patient_id,
+            [(model.text, model.id) for model in _models(case)],
+            case.recorded,
+            particles,
+            thresholds,
+            protocols,
+        )
         for case in sorted(cases, key=lambda case: len(case.recorded), reverse=True)
     ]
     with closing(in_processes(_replay_one, tasks, jobs)) as results:
@@ -116,6 +126,7 @@ def replay(
     report: Report,
     done: Callable[[int], None],
     thresholds: Thresholds = DEFAULT,
+    protocols: Sequence[Protocol] = (),
 ) -> Totals:
     """Replay the cases and write their results into ``out``, in place of those of an earlier replay.
 
@@ -130,7 +141,7 @@ def replay(
     notes: list[str] = []
     with tempfile.TemporaryDirectory(prefix=".unfinished-", dir=out) as folder:
         parts = Path(folder)
-        with closing(replays(cases, particles, jobs, report, done, thresholds)) as results:
+        with closing(replays(cases, particles, jobs, report, done, thresholds, protocols)) as results:
             for result in results:
                 _write_part(result, parts)
                 twins += 1
@@ -160,6 +171,7 @@ def _replay_one(
     recorded: tuple[RecordedEvent, ...],
     particles: int,
     thresholds: Thresholds,
+    protocols: Sequence[Protocol],
 ) -> Replayed:
     """Replay one patient; runs in a worker process."""
     try:
@@ -167,21 +179,25 @@ def _replay_one(
 
         found = [model_of(text, model_id) for text, model_id in models]
         averaged = rivals(found) if len(found) > 1 else None
-        return replay_case(Case(patient_id, found[0], recorded, rivals=averaged), particles, thresholds)
+        return replay_case(Case(patient_id, found[0], recorded, rivals=averaged), particles, thresholds, protocols)
     except Exception as error:  # one patient's twin must not take the others' results with it
         return Replayed(patient_id, Counter(), {}, {}, (), f"the twin failed, {type(error).__name__}: {error}")
 
 
-def replay_case(case: Case, particles: int, thresholds: Thresholds = DEFAULT) -> Replayed:
+def replay_case(
+    case: Case, particles: int, thresholds: Thresholds = DEFAULT, protocols: Sequence[Protocol] = ()
+) -> Replayed:
     """Tell a new twin the whole case: what it says and believes."""
     from twin import PatientTwin
+    from twin.dosing.live import LiveAdviser
     from twin.patient.averaged import AveragedTwin
 
+    adviser = LiveAdviser(protocols)
     twin: PatientTwin | AveragedTwin
     if case.rivals is None:
-        twin = PatientTwin(case.patient_id, case.model, particles, thresholds=thresholds)
+        twin = PatientTwin(case.patient_id, case.model, particles, thresholds=thresholds, adviser=adviser)
     else:
-        twin = AveragedTwin(case.patient_id, case.rivals, particles, thresholds=thresholds)
+        twin = AveragedTwin(case.patient_id, case.rivals, particles, thresholds=thresholds, adviser=adviser)
     events = [decode(recorded.raw) for recorded in case.recorded]
     update = twin.observe(events)
     problems = [*refusals(case.patient_id, events, case.recorded, update.rejected), *_held(case, update.outputs)]

@@ -31,6 +31,27 @@ MetricsHost = Annotated[
 ]
 
 
+Protocols = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--protocols",
+        envvar="DOSETWIN_PROTOCOLS",
+        help="TOML file of what may be advised of a drug, or a folder of such files; repeatable",
+    ),
+]
+
+
+def protocol_files(given: list[Path] | None) -> tuple[Path, ...]:
+    """The files named, and those of the folders named, in order; raises `ValueError` for a folder without any."""
+    found: list[Path] = []
+    for path in given or ():
+        inside = sorted(path.glob("*.toml")) if path.is_dir() else [path]
+        if not inside:
+            raise ValueError(f"--protocols {path}: the folder holds no .toml file; name one that does, or a file")
+        found += inside
+    return tuple(found)
+
+
 MEMORY = Path(".dosetwin/sources")
 """Where ways in remember, if they are not told otherwise."""
 

@@ -77,13 +77,20 @@ class LibraryTwins:
     """
 
     def __init__(
-        self, particles: int = 1000, model_files: Mapping[str, Path] | None = None, rules: Path | None = None
+        self,
+        particles: int = 1000,
+        model_files: Mapping[str, Path] | None = None,
+        rules: Path | None = None,
+        protocols: Sequence[Path] = (),
     ) -> None:
         import twin.patient.averaged  # noqa: F401  here, before there are threads that would import it at once
         from twin.alerts.rules import thresholds_of
         from twin.alerts.thresholds import DEFAULT
+        from twin.dosing.live import LiveAdviser
+        from twin.dosing.protocol import load_protocol
 
         self._thresholds = DEFAULT if rules is None else thresholds_of(rules.read_text(encoding="utf-8"), str(rules))
+        self._adviser = LiveAdviser([load_protocol(path) for path in protocols])
         self._particles = particles
         self._told = {particles}
         self._model_files = dict(model_files or {})
@@ -95,23 +102,20 @@ class LibraryTwins:
         if "," in model_id:
             from twin.patient.averaged import AveragedTwin
 
-            return cast(
-                Twin,
-                AveragedTwin(
-                    patient_id, self._rivals(model_id), particles=self._particles, thresholds=self._thresholds
-                ),
-            )
-        model = self._model(model_id)
-        return cast(Twin, PatientTwin(patient_id, model, particles=self._particles, thresholds=self._thresholds))
+            rivals, judged = self._rivals(model_id), self._thresholds
+            average = AveragedTwin(patient_id, rivals, self._particles, thresholds=judged, adviser=self._adviser)
+            return cast(Twin, average)
+        model, judged = self._model(model_id), self._thresholds
+        return cast(Twin, PatientTwin(patient_id, model, self._particles, thresholds=judged, adviser=self._adviser))
 
     def restore(self, model_id: str, row: bytes) -> Twin:
         from twin import PatientTwin
         from twin.patient.averaged import AveragedTwin
 
         twin: AveragedTwin | PatientTwin = (
-            AveragedTwin.from_row(row, self._rivals(model_id), self._thresholds)
+            AveragedTwin.from_row(row, self._rivals(model_id), self._thresholds, self._adviser)
             if "," in model_id
-            else PatientTwin.from_row(row, self._model(model_id), self._thresholds)
+            else PatientTwin.from_row(row, self._model(model_id), self._thresholds, self._adviser)
         )
         if twin.particles not in self._told:  # once for each size, not for each patient
             self._told.add(twin.particles)

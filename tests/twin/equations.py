@@ -23,7 +23,7 @@ from twin.model.formula import arguments_of, evaluate, is_input, to_source
 from twin.model.spec import Model, ParameterSpec, RegimenSpec
 from twin.modelfile.library import load_model
 from twin.observation.observation import Observation
-from twin.record.history import ClinicalEvent
+from twin.record.facts import ClinicalEvent
 from twin.timeline.delivery import Delivered, delivered, with_rates
 from twin.timeline.input_columns import entering
 from twin.timeline.pumps.steps import Steps

@@ -177,6 +177,32 @@ class ValueView:
 
 
 @dataclass(frozen=True, slots=True)
+class AdviceView:
+    """What is advised instead of a plan, or of the rate that runs, as it was worked out at ``millis``.
+
+    ``doses`` are those to come as they were planned then: begin (ms) and mg, with the mg that are advised. Of a pump
+    that runs until ``ends_ms`` ``planned_rate`` is what it ran at (mg/h), ``advised_rate`` what is advised; ``None``
+    where none runs.
+    """
+
+    drug: str
+    protocol: str
+    millis: int
+    doses: tuple[tuple[int, float, float], ...]
+    delay_ms: int
+    planned_rate: float | None
+    advised_rate: float | None
+    ends_ms: int
+    differs: float
+    """The part of the plan that a difference must be to be told."""
+    odds: str
+    """Of what is advised beside those of the plan, in words."""
+    told: float
+    """The part of the plan that was advised when it last differed from what was told before: if it stays, there is no
+    news."""
+
+
+@dataclass(frozen=True, slots=True)
 class SurpriseView:
     """How far the patient's data contradict the ``model`` (`twin.alerts.misfit`), and how the last of them was missed.
 
@@ -210,6 +236,8 @@ class Snapshot:
     kidney: KidneyView | None = None
     values: tuple[ValueView, ...] = ()
     """What was measured at this very moment."""
+    advice: tuple[AdviceView, ...] = ()
+    """What is advised of each drug by the newest plan or level of before this moment, or of this moment."""
     particles: int = 0
     """Particles behind every probability, of which ``ess`` count; 0 where nobody says."""
     drug: str = ""

@@ -35,6 +35,7 @@ A protocol file is TOML, checked as strictly as a model file:
 
     [live]
     on = ["plan", "level"]  # a worker advises when these come; on request it always does
+    differs = 0.1           # an alert tells of advice that differs from the plan by more than this part of it
 """
 
 from __future__ import annotations
@@ -58,6 +59,9 @@ LOWEST, HIGHEST = 0.5, 1.5
 LIKELY = 0.25
 """The most that a toxicity of the model may be likely where no protocol is given (assumed: one course in four)."""
 
+DIFFERS = 0.1
+"""Difference from the plan that is worth an alert, where a protocol does not say (assumed: half a dose level)."""
+
 LARGEST_FILE = 100_000
 
 
@@ -71,6 +75,7 @@ class Protocol:
 
     Attributes:
         limits: by toxicity of the model, the most that it may be likely.
+        live: what lets a worker advise; ``differs``: from the plan, the part of it that an alert tells of.
         hash: of the file's text; of what is assumed where there is no file.
     """
 
@@ -91,6 +96,7 @@ class Protocol:
     earliest: int | None = None
     latest: int | None = None
     live: frozenset[str] = frozenset()
+    differs: float = DIFFERS
     hash: str = ""
 
     def highest_of(self, aims: bool) -> float:
@@ -209,6 +215,7 @@ def _read(top: Table, digest: str) -> Protocol:
     for word in on:
         if word not in ("plan", "level"):
             raise live.wrong("on", f"'{word}' is not known; write some of plan, level")
+    differs = live.optional_number("differs", above=0.0)
     samples = _times(sampling, "after")
     found = Protocol(
         id=top.name("id"),
@@ -228,6 +235,7 @@ def _read(top: Table, digest: str) -> Protocol:
         earliest=next(iter(_time(sampling, "earliest")), None),
         latest=next(iter(_time(sampling, "latest")), None),
         live=frozenset(on),
+        differs=DIFFERS if differs is None else differs,
         hash=digest,
     )
     for table in (dose, pump, delay, target, sampling, live):

@@ -70,7 +70,11 @@ def beside(twin: PatientTwin | AveragedTwin, advice: Advice, genotypes: Mapping[
     Raises:
         UnknownGenotype: no rule here knows the gene or the value.
     """
-    component = twin.components(advice.millis)[0]
+    return beside_on(twin.components(advice.millis)[0], advice, genotypes)
+
+
+def beside_on(component: Component, advice: Advice, genotypes: Mapping[str, str]) -> tuple[Published, ...]:
+    """The same for a component of the belief that was asked."""
     found = [_published(*said, advice) for said in _by_rules(component, advice.decision, advice.protocol)]
     return (*_starting(advice, genotypes), *found)
 

@@ -90,7 +90,11 @@ def next_sample(twin: PatientTwin | AveragedTwin, now: int | None, protocol: Pro
     Raises:
         ProtocolError, NoAdvice, ValueError: as `twin.dosing.advice.advise`; rival models are refused.
     """
-    components = twin.components(now)
+    return next_sample_on(twin.components(now), protocol)
+
+
+def next_sample_on(components: Sequence[Component], protocol: Protocol) -> NextSample | None:
+    """The same for a belief that is a mixture of ``components``."""
     model = components[0].trunk.kernel.model
     if any(component.trunk.kernel.model.hash != model.hash for component in components):
         raise NoAdvice("the next sample is worked out by one model; of rival ones ask each alone")

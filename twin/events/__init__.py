@@ -24,12 +24,23 @@ from twin.events.envelope import (
 )
 from twin.events.identity import event_id
 from twin.events.inputs.actions import AlertAction
+from twin.events.inputs.advice import AdviceRequested
 from twin.events.inputs.commands import Clock, Enrolment, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
 from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
 from twin.events.inputs.pump import DeviceAlert, DeviceAssociation, PumpDelivery, PumpTotals
 from twin.events.inputs.vitals import VITAL_RANGES, VitalSample
 from twin.events.instants import from_millis, to_millis
+from twin.events.outputs.advice import (
+    Advice,
+    AdviceCause,
+    AdvisedDose,
+    Alternative,
+    HarmOdds,
+    NextSample,
+    PublishedRule,
+    WindowOdds,
+)
 from twin.events.outputs.alert import (
     LIVE,
     Action,
@@ -67,6 +78,10 @@ __all__ = [
     "OUTPUT_EVENTS",
     "VITAL_RANGES",
     "Action",
+    "Advice",
+    "AdviceCause",
+    "AdviceRequested",
+    "AdvisedDose",
     "Alert",
     "AlertAction",
     "AlertCause",
@@ -75,6 +90,7 @@ __all__ = [
     "AlertPhase",
     "AlertState",
     "AlertThreshold",
+    "Alternative",
     "BadEvent",
     "Band",
     "Channel",
@@ -96,6 +112,7 @@ __all__ = [
     "ForecastBand",
     "Freshness",
     "Frozen",
+    "HarmOdds",
     "Heartbeat",
     "InputEvent",
     "LabResult",
@@ -103,10 +120,12 @@ __all__ = [
     "ModelName",
     "Nadir",
     "Name",
+    "NextSample",
     "OutputEvent",
     "PatientId",
     "PlannedDose",
     "Prediction",
+    "PublishedRule",
     "PumpDelivery",
     "PumpTotals",
     "Quantity",
@@ -121,6 +140,7 @@ __all__ = [
     "ToxicityAhead",
     "VitalSample",
     "Watched",
+    "WindowOdds",
     "Withdrawn",
     "decode",
     "decode_output",

@@ -21,12 +21,14 @@ VITALS = Channel("iomt.vitals", "Readings of wearables and monitors.")
 LABS = Channel("clinical.labs", "Laboratory values, drug levels and patient characteristics.")
 ORDERS = Channel("clinical.orders", "Planned regimens and doses recorded as given.")
 COMMANDS = Channel(
-    "twin.commands", "Enrolment of a patient in a model, the passing of time, and what people do about alerts."
+    "twin.commands",
+    "Enrolment of a patient in a model, the passing of time, what people ask, and what they do about alerts.",
 )
 ESTIMATES = Channel(
     "twin.estimates", "What the twin believes: estimates, predictions just before a value was seen, forecasts."
 )
 ALERTS = Channel("twin.alerts", "Transitions of alerts, from their start to their end.")
+ADVICE = Channel("twin.advice", "What may be given next, each way with its odds: for people, never for a device.")
 HEARTBEATS = Channel("twin.heartbeats", "That a worker lives, and how far it is with each partition.")
 REJECTED = Channel(
     "twin.rejected", "Dead letters: inputs that could not be used, with reason, original bytes and place."

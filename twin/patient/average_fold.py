@@ -35,9 +35,10 @@ from twin.filter.expectation import pooled_expectation
 from twin.filter.learning import Assimilated
 from twin.model.spec import OutputSpec
 from twin.observation.observation import output_of
+from twin.patient.accounts.component import Component
 from twin.patient.ahead.toxicities import kept, nadir_of, since_of, standing, view_of
 from twin.patient.bands import withdrawals
-from twin.patient.fold import Step, earliest
+from twin.patient.fold import Advising, Step, earliest
 from twin.patient.live_record import Received
 from twin.patient.model_fold import ModelFold, ModelStep
 from twin.patient.reading import envelope, exposure_view, prediction_of
@@ -51,7 +52,9 @@ from twin.patient.rivals import (
     toxic_now,
     toxicities,
 )
+from twin.record.orders import Orders
 from twin.record.origins import Matter, Origins, together
+from twin.timeline.timeline import Timeline
 
 
 @dataclass(frozen=True)
@@ -104,6 +107,16 @@ class AverageFold:
         return self.points[-1].log_evidence if self.points else (0.0,) * len(self.members)
 
     @property
+    def orders(self) -> Orders:
+        """Plans and device bindings."""
+        return self.members[0].orders
+
+    @property
+    def timelines(self) -> tuple[Timeline | None, ...]:
+        """The record as each model has it."""
+        return tuple(member.record.timeline for member in self.members)
+
+    @property
     def newest(self) -> int | None:
         """Time (ms) of the newest event that a model could use."""
         return max((m.newest for m in self.members if m.newest is not None), default=None)
@@ -115,6 +128,15 @@ class AverageFold:
             for member in reversed(self.members)
             for name, alert in member.held(patient_id, model_hash).items()
         }
+
+    def components(self, millis: int) -> tuple[Component, ...]:
+        """What is believed at ``millis`` by each model, with its weight by now."""
+        return self._components(millis, self.log_evidence)
+
+    def _components(self, millis: int, log_evidence: Sequence[float]) -> tuple[Component, ...]:
+        weights = shares(log_evidence).tolist()
+        each = [member.components(millis, share) for member, share in zip(self.members, weights, strict=True)]
+        return tuple(component for components in each for component in components)
 
     def due(self) -> int | None:
         """The next time (ms) at which a model has something to publish."""
@@ -143,7 +165,7 @@ class AverageFold:
             self.points.pop()
         self._align()
 
-    def step(self, due: int, *, ahead: bool | None = None) -> Step:
+    def step(self, due: int, *, ahead: bool | None = None, advising: Advising | None = None) -> Step:
         """Fold every model that has begun on to ``due`` (ms), and average what they read there.
 
         Raises:
@@ -165,6 +187,8 @@ class AverageFold:
         if ahead:
             published.append(self._forecast(members, foreseen, due))
         snapshot = self._snapshot(members, steps, foreseen, evidence)
+        if advising is not None:
+            snapshot = replace(snapshot, advice=advising(due, lambda: self._components(due, log_evidence)))
         book = self.points[-1].book if self.points else AlertBook()
         found = assess(snapshot, self._thresholds)
         book, moved = advance(book, found, snapshot, settings(self._thresholds), self._hash, self._origins_of)

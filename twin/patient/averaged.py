@@ -18,6 +18,7 @@ from twin.events import AlertEvidence, InputEvent, Subject
 from twin.filter.belief import Belief
 from twin.filter.trunk import rhythm_of
 from twin.patient.accounts.component import Component
+from twin.patient.advising.desk import Adviser, Desk, DeskState, adviser_hash
 from twin.patient.average_fold import AverageFold, AveragePoint
 from twin.patient.fold import PARTICLES, Fold, Update, earliest
 from twin.patient.model_fold import ModelFold
@@ -36,7 +37,7 @@ from twin.patient.state_row import (
 from twin.patient.twin import Posterior, components_at, new_actions, posterior_of
 from twin.record.history import History
 
-AVERAGE_VERSION = "average 6"
+AVERAGE_VERSION = "average 7"
 """Raise when the meaning of a row changes."""
 
 
@@ -62,6 +63,7 @@ class AverageRow(msgspec.Struct, frozen=True, array_like=True):
     held: AlertLedger
     points: list[AveragePointRow]
     books: bytes
+    desk: DeskState
 
 
 _decoder = msgspec.msgpack.Decoder(AverageRow)
@@ -70,12 +72,13 @@ _decoder = msgspec.msgpack.Decoder(AverageRow)
 @dataclass(frozen=True)
 class AverageState:
     """Where an averaged twin stands: its models' states in their order, the alerts published (``held``: about what is
-    held), and the points."""
+    held), the points, and the advice that was given."""
 
     members: tuple[TwinState, ...]
     ledger: AlertLedger
     held: AlertLedger
     points: tuple[AveragePoint, ...]
+    desk: DeskState
 
 
 class AveragedTwin:
@@ -86,7 +89,7 @@ class AveragedTwin:
         models: from `twin.patient.rivals.rivals`; the first sets the rhythm.
         particles: size of each model's cloud.
         state: where another twin of the patient stood; see `from_row`.
-        thresholds: as of `twin.PatientTwin`.
+        thresholds, adviser: as of `twin.PatientTwin`.
     """
 
     def __init__(
@@ -96,6 +99,7 @@ class AveragedTwin:
         particles: int = PARTICLES,
         state: AverageState | None = None,
         thresholds: Thresholds = DEFAULT,
+        adviser: Adviser | None = None,
     ) -> None:
         self.patient_id = patient_id
         self.models = models
@@ -111,7 +115,8 @@ class AveragedTwin:
             ]
         self._folded = AverageFold(patient_id, models, members, () if state is None else state.points, thresholds)
         ledger, held = (None, None) if state is None else (state.ledger, state.held)
-        self._fold = Fold(self._folded, patient_id, models.id, models.hash, ledger, held, thresholds)
+        desk = Desk(adviser, patient_id, models.id, models.hash, models.models, None if state is None else state.desk)
+        self._fold = Fold(self._folded, patient_id, models.id, models.hash, desk, ledger, held, thresholds)
 
     @property
     def weights(self) -> dict[str, float]:
@@ -192,6 +197,7 @@ class AveragedTwin:
                     for p in self._folded.points
                 ],
                 pack_books([p.book for p in self._folded.points]),
+                self._fold.desk.state,
             )
         )
         for member in self._folded.members:
@@ -199,22 +205,29 @@ class AveragedTwin:
         return row
 
     @classmethod
-    def from_row(cls, raw: bytes, models: Rivals, thresholds: Thresholds = DEFAULT) -> AveragedTwin:
-        """The twin of a row; where its alerts were judged by other thresholds it folds its history again.
+    def from_row(
+        cls, raw: bytes, models: Rivals, thresholds: Thresholds = DEFAULT, adviser: Adviser | None = None
+    ) -> AveragedTwin:
+        """The twin of a row; where its alerts were judged by other thresholds, or there are other protocols now, it
+        folds its history again.
 
         Raises:
             UnreadableState: damaged, or written for another version or other models.
         """
         row = _decoded(raw, models)
         rules = rules_hash(thresholds)
-        members = tuple(unpack_state(twin, model, rules) for twin, model in zip(row.twins, models.models, strict=True))
+        nobody = adviser_hash(None, ())  # no model advises by itself
+        members = tuple(
+            unpack_state(twin, model, rules, nobody) for twin, model in zip(row.twins, models.models, strict=True)
+        )
+        alike = (row.rules_hash, row.desk.adviser) == (rules, adviser_hash(adviser, models.models))
         points = tuple(
             AveragePoint(p.millis, book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence)
             for p, book in zip(row.points, unpack_books(row.books, len(row.points)), strict=True)
-            if row.rules_hash == rules
+            if alike
         )
-        state = AverageState(members, row.ledger, row.held, points)
-        return cls(row.patient_id, models, row.particles, state, thresholds)
+        state = AverageState(members, row.ledger, row.held, points, row.desk)
+        return cls(row.patient_id, models, row.particles, state, thresholds, adviser)
 
 
 def histories_in(raw: bytes, *, averaged: bool) -> tuple[History, ...]:

@@ -12,7 +12,7 @@ Folded is one model's belief (`twin.patient.model_fold`), or the average of seve
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple, Protocol
 
@@ -21,7 +21,7 @@ from twin.alerts.evidence import evidence_of
 from twin.alerts.ledger import AlertLedger, Revision, reconcile, withheld
 from twin.alerts.lifecycle import AlertBook, Transition, to_alert
 from twin.alerts.rules import assess, rules_hash, settings
-from twin.alerts.snapshot import Snapshot
+from twin.alerts.snapshot import AdviceView, Snapshot
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
     MOST_DECIDING,
@@ -42,9 +42,13 @@ from twin.events import (
     from_millis,
     to_millis,
 )
+from twin.patient.accounts.component import Component
+from twin.patient.advising.desk import Desk
 from twin.patient.held_alerts import judged
 from twin.record.history import History
+from twin.record.orders import Orders
 from twin.record.origins import deciding, unknown
+from twin.timeline.timeline import Timeline
 
 PARTICLES = 1000
 """Default size of a cloud."""
@@ -89,6 +93,10 @@ class Step:
     snapshot: Snapshot
 
 
+Advising = Callable[[int, Callable[[], Sequence[Component]]], tuple[AdviceView, ...]]
+"""What is advised at a moment (ms), given what is believed then; asked once all of that moment was assimilated."""
+
+
 class FoldPoint(Protocol):
     """Where a fold stands after everything at or before ``millis``."""
 
@@ -114,8 +122,19 @@ class Folded(Protocol):
     def history(self) -> History:
         """Every fact, whatever the order of arrival."""
 
+    @property
+    def orders(self) -> Orders:
+        """Plans and device bindings."""
+
+    @property
+    def timelines(self) -> Iterable[Timeline | None]:
+        """The record as each model has it."""
+
     def held(self, patient_id: str, model_hash: str) -> Mapping[str, Transition]:
         """The alerts about what is held of the record, by their ids."""
+
+    def components(self, millis: int) -> Sequence[Component]:
+        """What is believed at ``millis``, not before the newest point, as particles that can be carried on."""
 
     def due(self) -> int | None:
         """The next time (ms) at which there is something to publish; ``None`` while there is no record to rest on."""
@@ -126,7 +145,7 @@ class Folded(Protocol):
     def set_back(self, since: int) -> None:
         """Forget the points from ``since`` (ms) on."""
 
-    def step(self, due: int, *, ahead: bool | None = None) -> Step:
+    def step(self, due: int, *, ahead: bool | None = None, advising: Advising | None = None) -> Step:
         """Fold on to ``due`` and add a point there, with a forecast ``ahead`` (by default if there is reason)."""
 
 
@@ -136,6 +155,7 @@ class Fold:
     Args:
         folded: what is moved.
         patient_id, model, model_hash: whom and what the alerts are of.
+        desk: where causes for advice are answered.
         ledger: alerts that were published before, and ``held`` those about what is held.
         thresholds: that the rules are judged by.
 
@@ -150,12 +170,14 @@ class Fold:
         patient_id: str,
         model: str,
         model_hash: str,
+        desk: Desk,
         ledger: AlertLedger | None = None,
         held: AlertLedger | None = None,
         thresholds: Thresholds = DEFAULT,
     ) -> None:
         self.ledger = AlertLedger() if ledger is None else ledger
         self.held = AlertLedger() if held is None else held
+        self.desk = desk
         self._folded = folded
         self._patient_id = patient_id
         self._model = model
@@ -187,15 +209,19 @@ class Fold:
         reached = max(newest, points[-1].millis) if points else newest
         if since is not None:
             self._folded.set_back(min(since, newest + 1))
+            self.desk.set_back(min(since, newest + 1))
         points = self._folded.points
         begun = points[-1].millis if points else BEFORE_ALL
         before = points[-1].book if points else AlertBook()
         published: list[OutputEvent] = []
         transitions: list[Transition] = []
         while (due := self._folded.due()) is not None and due <= newest:
-            step = self._folded.step(due)
+            self.desk.answer(self._folded, due - 1, self._folded.components)
+            step = self._folded.step(due, advising=self._advised)
             published += step.published
             transitions += step.transitions
+        self.desk.answer(self._folded, newest, self._folded.components)
+        published += self.desk.close()
         # All of the history is folded, up to its newest event (or the newest before some were held): what was published
         # after the last point has no reason.
         return (*published, *self.alerts(transitions, begun, reached, before, level=level, because=because))
@@ -209,11 +235,16 @@ class Fold:
         points = self._folded.points
         known = bool(points) and points[-1].millis == now
         self._folded.set_back(now)
-        snapshot = self._folded.step(now, ahead=None if known else True).snapshot
+        snapshot = self._folded.step(now, ahead=None if known else True, advising=self._advised).snapshot
         return {
             (one.rule, one.subject): evidence_of(one, one.settings or self._settings[one.rule], snapshot, unknown)
             for one in assess(snapshot, self._thresholds)
         }
+
+    def _advised(self, millis: int, believed: Callable[[], Sequence[Component]]) -> tuple[AdviceView, ...]:
+        """What is advised at a moment whose values were assimilated."""
+        self.desk.answer(self._folded, millis, lambda _: believed())
+        return self.desk.views(millis)
 
     def reaches_back(self, event: InputEvent) -> bool:
         """Whether an event may change what is folded: it corrects another, lets what was held count, ends the silence

@@ -30,7 +30,7 @@ from twin.events import (
     from_millis,
     to_millis,
 )
-from twin.record.far import AHEAD, BEFORE, Stretch
+from twin.record.held.far import AHEAD, BEFORE, Stretch
 from twin.record.history import History
 from twin.record.origins import deciding
 

@@ -36,22 +36,25 @@ from twin.filter.learning import Assimilated, learn
 from twin.filter.trunk import Rhythm, Trunk
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, OutputSpec
+from twin.patient.accounts.component import Component, as_of, beginning
+from twin.patient.accounts.parting import standings_of
 from twin.patient.accounts.standing import Standing, met
+from twin.patient.advising.desk import NO_ADVICE, DeskState
 from twin.patient.ahead.grading import by_version
 from twin.patient.bands import withdrawals
 from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable, shed
-from twin.patient.fold import BEFORE_ALL, Step, earliest
+from twin.patient.fold import BEFORE_ALL, Advising, Step, earliest
 from twin.patient.held_alerts import standing
 from twin.patient.live_record import LiveRecord, Quiet, Received, Repeated
 from twin.patient.reading import Reader, Reading
 from twin.patient.state_row import TwinState
 from twin.record.history import History
+from twin.record.orders import Orders
 from twin.record.origins import Matter, Origins, origins
 from twin.record.silence import at_full_pace, next_estimate
 from twin.timeline.covariates import widened
-from twin.timeline.pumps.mismatch import Mismatch
-from twin.timeline.pumps.silence import RUNNING, Open, log_prior_of_rest, parted, spread
-from twin.timeline.pumps.taking import Uncertain, continued, ways
+from twin.timeline.pumps.silence import RUNNING
+from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.timeline import Timeline
 
 
@@ -124,6 +127,16 @@ class ModelFold:
         return standing(self.record.history, patient_id, model_hash)
 
     @property
+    def orders(self) -> Orders:
+        """Plans and device bindings."""
+        return self.record.orders
+
+    @property
+    def timelines(self) -> tuple[Timeline | None]:
+        """The record as the model has it."""
+        return (self.record.timeline,)
+
+    @property
     def start(self) -> int | None:
         """The time (ms) of the first fact that matters to the model; ``None`` while there is none."""
         return None if self.record.timeline is None else self.record.timeline.start
@@ -159,10 +172,6 @@ class ModelFold:
                 return min(one.since for one in (*point.silence, *silence)) + 1
         return None
 
-    def _mismatch(self, silence: Sequence[Open], millis: int) -> Mismatch | None:
-        """What is in doubt at ``millis`` beside a silence, which comes first."""
-        return None if silence else self.record.mismatch(millis)
-
     def _doses(self, before: Point, due: int) -> tuple[Uncertain, ...]:
         """The doses of which it is in doubt at ``due`` whether they were taken, beside no other doubt.
 
@@ -186,31 +195,25 @@ class ModelFold:
             timeline = self.up_to_date()
             return [Standing(RUNNING._replace(log_prior=0.0), timeline, self._beginning(timeline).position)]
         point = self.points[-1]
-        return self._standings(point, point.silence, point.mismatch, point.doses, point.millis)
+        at = point.silence, point.mismatch, point.doses, point.millis
+        return standings_of(point, *at, self.up_to_date(), self.record.account)
 
     def weightiest(self) -> Standing:
         """The account that is most likely now; raises `ValueError` where there is no record."""
         return max(self.standings(), key=lambda one: one.log_weight)
 
-    def _standings(
-        self,
-        before: Point,
-        silence: Sequence[Open],
-        mismatch: Mismatch | None,
-        doses: Sequence[Uncertain],
-        due: int,
-    ) -> list[Standing]:
-        """Where each account begins that has parted from the others by ``due`` (ms)."""
-        others = ways(doses) if doses else parted(silence, due) if mismatch is None else spread(mismatch)
-        first = RUNNING._replace(log_prior=log_prior_of_rest(others))
-        found = [Standing(first, self.up_to_date(), before.position)]
-        alike = before.mismatch == mismatch and bool(before.silence) == bool(silence)
-        positions = before.positions if alike and bool(before.doses) <= bool(doses) else (before.position,)
-        for number, one in enumerate(others, start=1):
-            at = continued(one, before.doses) if doses else number
-            position = positions[at] if at < len(positions) else before.position
-            found.append(Standing(one, self.record.account(one), position))
-        return found
+    def components(self, millis: int, share: float = 1.0) -> tuple[Component, ...]:
+        """What is believed at ``millis``, not before the newest point; of a whole belief it is a ``share``.
+
+        Before the record begins that is the population, with what is known of the patient by then.
+        """
+        plan, trunk = self.record.orders.plan(millis), self.trunk
+        if not self.points and (self.start is None or millis < self.start):
+            unbegun = Trunk(trunk.kernel, trunk.patient_id, trunk.rhythm)
+            return (replace(beginning(millis, unbegun, self.history.until(millis), plan, self.particles), share=share),)
+        standings = self.standings()
+        since = self.points[-1].millis if self.points else standings[0].timeline.start - 1
+        return as_of(millis, trunk, standings, plan, since, share)
 
     def shaken(self) -> dict[int, bool]:
         """The times (ms) at which what was said may have lost its reason by what was received, and whether there may
@@ -309,8 +312,10 @@ class ModelFold:
         self._quiet = None
         return self.record.up_to_date()
 
-    def step(self, due: int, *, ahead: bool | None = None) -> ModelStep:
+    def step(self, due: int, *, ahead: bool | None = None, advising: Advising | None = None) -> ModelStep:
         """Fold on to ``due`` (ms) and read the belief there, with a forecast ``ahead`` (by default if there is reason).
+
+        Rules know what is advised there, where somebody is ``advising``.
 
         Raises:
             ValueError: there is no record to fold along.
@@ -319,9 +324,9 @@ class ModelFold:
         self.record.hear(due)
         before = self.points[-1] if self.points else self._beginning(self.up_to_date())
         silence = self.record.silent(due)
-        mismatch = self._mismatch(silence, due)
+        mismatch = None if silence else self.record.mismatch(due)
         doses = () if silence or mismatch is not None else self._doses(before, due)
-        standings = self._standings(before, silence, mismatch, doses, due)
+        standings = standings_of(before, silence, mismatch, doses, due, self.up_to_date(), self.record.account)
         weights = [one.log_weight for one in standings]
         standings, each = self._assimilate(standings, before.millis, due)
         learned = list(met(self.model.outputs, weights, each))
@@ -342,6 +347,10 @@ class ModelFold:
             learned=learned,
         )
         snapshot = reading.snapshot
+        if advising is not None:
+            plan = self.record.orders.plan(due)
+            advice = advising(due, lambda: as_of(due, self.trunk, standings, plan, due))
+            snapshot = replace(snapshot, advice=advice)
         book, moved = self._judged(before.book, snapshot)
         position, *rest = (one.position for one in standings)
         self._keep(
@@ -393,13 +402,11 @@ class ModelFold:
         """Let go of what the record gives again: memory of a twin that waits for its next event."""
         shed(self.points)
 
-    def state(self, ledger: AlertLedger, held: AlertLedger) -> TwinState:
-        """All that is not derived, with the alerts that were published along the fold and about what is held."""
+    def state(self, ledger: AlertLedger, held: AlertLedger, desk: DeskState = NO_ADVICE) -> TwinState:
+        """All that is not derived, with what was published: alerts, those about what is held, and advice."""
         history, points = self.record.history, resumable(self.points)
-        rules, kept_points = rules_hash(self._thresholds), tuple(points)
-        return TwinState(
-            self.trunk.patient_id, self.model.hash, rules, self.particles, history, ledger, held, kept_points
-        )
+        head = self.trunk.patient_id, self.model.hash, rules_hash(self._thresholds), self.particles
+        return TwinState(*head, history, ledger, held, tuple(points), desk)
 
     def _assimilated(self) -> int:
         """How many observations the belief rests on."""

@@ -27,10 +27,12 @@ from twin.events import BadEvent, ToxicityAhead, decode, encode
 from twin.filter.belief import Belief
 from twin.filter.trunk import TrunkPosition
 from twin.model.spec import Model
+from twin.patient.advising.desk import NO_ADVICE, DeskState
 from twin.patient.checkpoints import Point
 from twin.record.contact import DeviceContact
 from twin.record.corrections import Superseded
-from twin.record.history import ClinicalEvent, History, SampleLine
+from twin.record.facts import ClinicalEvent
+from twin.record.history import History, SampleLine
 from twin.record.readings.windows import ReadingWindows
 from twin.solver.effects import width
 from twin.timeline.pumps.mismatch import Mismatch
@@ -38,7 +40,7 @@ from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 15
+ROW_VERSION = 16
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -64,6 +66,7 @@ class TwinState:
         history: every fact.
         ledger: the alerts that were published, and ``held`` those about what is held.
         points: of the fold, in order of time: those that a row keeps.
+        desk: the advice that was given.
     """
 
     patient_id: str
@@ -74,6 +77,7 @@ class TwinState:
     ledger: AlertLedger
     held: AlertLedger
     points: tuple[Point, ...]
+    desk: DeskState = NO_ADVICE
 
 
 class BeliefRow(msgspec.Struct, frozen=True, array_like=True):
@@ -118,6 +122,7 @@ class TwinRow(msgspec.Struct, frozen=True, array_like=True):
     beliefs: list[BeliefRow]
     points: list[PointRow]
     books: bytes
+    desk: DeskState
 
 
 class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
@@ -171,15 +176,16 @@ def pack_state(state: TwinState) -> bytes:
                 for p in points
             ],
             pack_books([p.book for p in points]),
+            state.desk,
         )
     )
 
 
-def unpack_state(raw: bytes, model: Model, rules_hash: str) -> TwinState:
+def unpack_state(raw: bytes, model: Model, rules_hash: str, adviser_hash: str) -> TwinState:
     """Inverse of `pack_state`, for a twin of ``model``.
 
-    Points whose alerts were judged by other thresholds than those of ``rules_hash`` are left out: the history is folded
-    again, and its alerts with it.
+    Points whose alerts were judged by other thresholds than those of ``rules_hash``, or knew of advice by other
+    protocols than those of ``adviser_hash``, are left out: the history is folded again, and its alerts with it.
 
     Raises:
         UnreadableState: not a row, damaged, or one of another version or model.
@@ -207,8 +213,10 @@ def unpack_state(raw: bytes, model: Model, rules_hash: str) -> TwinState:
         )
         for p, book in zip(row.points, unpack_books(row.books, len(row.points)), strict=True)
     ]
-    kept = tuple(points) if row.rules_hash == rules_hash else ()
-    return TwinState(row.patient_id, row.model_hash, rules_hash, row.particles, history, row.ledger, row.held, kept)
+    alike = (row.rules_hash, row.desk.adviser) == (rules_hash, adviser_hash)
+    kept = tuple(points) if alike else ()
+    head = row.patient_id, row.model_hash, rules_hash, row.particles
+    return TwinState(*head, history, row.ledger, row.held, kept, row.desk)
 
 
 def history_in(raw: bytes) -> History:

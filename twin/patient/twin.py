@@ -18,8 +18,9 @@ from twin.filter.belief import Belief
 from twin.filter.modes.mode import Mode
 from twin.filter.posthoc import posterior_mode
 from twin.model.spec import Model
-from twin.patient.accounts.component import Component, beginning, components_of
+from twin.patient.accounts.component import Component
 from twin.patient.accounts.standing import log_total
+from twin.patient.advising.desk import Adviser, Desk, adviser_hash
 from twin.patient.checkpoints import Point
 from twin.patient.fold import PARTICLES, Fold, Update, earliest
 from twin.patient.live_record import Received
@@ -72,6 +73,7 @@ class PatientTwin:
         particles: size N of the cloud; 1,000 give probabilities to about 0.02.
         state: where another twin of the patient stood; see `from_row`.
         thresholds: what a ward sets otherwise for its alerts (`twin.alerts.rules.thresholds_of`).
+        adviser: who answers when advice is asked for (`twin.dosing.live.LiveAdviser`); without one nobody does.
 
     >>> from datetime import UTC, datetime, timedelta
     >>> from twin import PatientTwin, load_model
@@ -100,6 +102,7 @@ class PatientTwin:
         particles: int = PARTICLES,
         state: TwinState | None = None,
         thresholds: Thresholds = DEFAULT,
+        adviser: Adviser | None = None,
     ) -> None:
         self.patient_id = patient_id
         self.model = model
@@ -107,7 +110,8 @@ class PatientTwin:
         history, points = (None, ()) if state is None else (state.history, state.points)
         ledger, held = (None, None) if state is None else (state.ledger, state.held)
         self._folded = ModelFold(patient_id, model, particles, None, history, points, thresholds)
-        self._fold = Fold(self._folded, patient_id, model.id, model.hash, ledger, held, thresholds)
+        desk = Desk(adviser, patient_id, model.id, model.hash, (model,), None if state is None else state.desk)
+        self._fold = Fold(self._folded, patient_id, model.id, model.hash, desk, ledger, held, thresholds)
 
     def __repr__(self) -> str:
         known = f"{self.belief.observations} values observed, ess {self.belief.ess:.0f} of {self.particles}"
@@ -232,19 +236,22 @@ class PatientTwin:
 
         A twin whose row was written rests: it lets go of what its record gives again, until there is work to do.
         """
-        row = pack_state(self._folded.state(self.ledger, self._fold.held))
+        row = pack_state(self._folded.state(self.ledger, self._fold.held, self._fold.desk.state))
         self._folded.rest()
         return row
 
     @classmethod
-    def from_row(cls, raw: bytes, model: Model, thresholds: Thresholds = DEFAULT) -> PatientTwin:
-        """The twin of a row; where its alerts were judged by other thresholds it folds its history again.
+    def from_row(
+        cls, raw: bytes, model: Model, thresholds: Thresholds = DEFAULT, adviser: Adviser | None = None
+    ) -> PatientTwin:
+        """The twin of a row; where its alerts were judged by other thresholds, or there are other protocols now, it
+        folds its history again.
 
         Raises:
             UnreadableState: damaged, or written for another version or model.
         """
-        state = unpack_state(raw, model, rules_hash(thresholds))
-        return cls(state.patient_id, model, state.particles, state, thresholds)
+        state = unpack_state(raw, model, rules_hash(thresholds), adviser_hash(adviser, (model,)))
+        return cls(state.patient_id, model, state.particles, state, thresholds, adviser)
 
     def _judged_again(self, received: Received, *, level: bool) -> tuple[list[Alert], int | None]:
         """Alerts that follow where only a late report of a device came in, and since when to fold again."""
@@ -268,12 +275,7 @@ def components_at(fold: ModelFold, now: int | None, share: float = 1.0) -> tuple
     assert at is not None
     if newest is not None and at < newest:
         raise ValueError(f"now: {at} is before the newest event, at {newest}; a belief is carried on, never back")
-    plan = fold.record.orders.plan(at)
-    if fold.record.timeline is None:
-        return (beginning(at, trunk, fold.record.history, plan, fold.particles),)
-    standings = fold.standings()
-    since = fold.points[-1].millis if fold.points else standings[0].timeline.start - 1
-    return components_of(at, trunk, standings, plan, since, share)
+    return fold.components(at, share)
 
 
 def new_actions(events: Sequence[InputEvent], history: History) -> list[AlertAction]:

@@ -12,6 +12,7 @@ from typing import NamedTuple, TypeVar
 
 from twin.events import (
     VITAL_RANGES,
+    AdviceRequested,
     BadEvent,
     Covariate,
     DeviceAssociation,
@@ -140,6 +141,8 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
         case RegimenPlanned():
             _known_drug(event.drug, model)
             return _with(event, doses=tuple(_planned(dose) for dose in event.doses))
+        case AdviceRequested() if event.drug is not None:
+            _known_drug(event.drug, model)
         case DrugLevel():
             return _level(event, model)
         case LabResult():

@@ -4,10 +4,6 @@ The history is the truth of which every belief is a cache. Facts that matter sin
 plans, starts and stops of a pump) are kept whole and for ever; what a device repeats (pump samples, readings that
 observe an output) is kept as compact columns, so that a long history stays small; of other readings it is known that
 there was one. Two histories that were told the same events are equal, in any order of telling.
-
-Order inside a patient is (event time, sequence, rank of the kind, what it is of, its value, event id). What its source
-put in order at one instant keeps that order, and comes after what has none; without one an observation comes before a
-dose, the convention for trough samples. The id comes last, so that nothing depends on how a source names its facts.
 """
 
 from __future__ import annotations
@@ -15,28 +11,20 @@ from __future__ import annotations
 import hashlib
 from array import array
 from bisect import bisect_left, bisect_right, insort
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import Literal, NamedTuple, TypeVar
 
 from twin.clock import HOUR_MS
 from twin.events import (
+    AdviceRequested,
     AlertAction,
     ClinicalEnvelope,
     Clock,
-    Covariate,
-    DeviceAlert,
-    DeviceAssociation,
-    DoseGiven,
-    DrugLevel,
-    Enrolment,
     InputEvent,
-    LabResult,
     PumpDelivery,
     PumpTotals,
-    RegimenPlanned,
     Release,
-    StateReset,
     VitalSample,
     encode,
     share_names,
@@ -44,78 +32,29 @@ from twin.events import (
 )
 from twin.record.contact import DeviceContact
 from twin.record.corrections import Corrections, Superseded, micros_of
-from twin.record.holding import NOTHING, HeldNow, Holding
+from twin.record.facts import UNORDERED, ClinicalEvent, Key, key_of
+from twin.record.held.holding import NOTHING, HeldNow, Holding
 from twin.record.readings.windows import ReadingWindows, rank_of
-
-ClinicalEvent = (
-    PumpDelivery
-    | PumpTotals
-    | DoseGiven
-    | StateReset
-    | DrugLevel
-    | LabResult
-    | Covariate
-    | RegimenPlanned
-    | DeviceAssociation
-    | DeviceAlert
-    | Enrolment
-    | Release
-    | AlertAction
-)
-"""What is kept as a fact: all that is said of a patient but repeated readings and the passing of time."""
 
 Reading = VitalSample | Clock | PumpDelivery
 """What is told over and over: readings, the passing of time, and a pump's periodic samples."""
 
 _OfDevice = VitalSample | PumpDelivery | PumpTotals
 
+OfPeople = Release | AlertAction | AdviceRequested
+"""What people say of the record itself and of alerts, and what they ask."""
+
 RECENT_IDS = 512
 """Ids of repeated device events are remembered for this many events, to tell a repeat from a conflict."""
+
+Said = TypeVar("Said", AlertAction, AdviceRequested)
 
 NO_WINDOWS: Mapping[str, int] = {}
 """Of a model that no readings observe."""
 
-_RANK = {
-    "enrolment": 0,
-    "covariate": 1,
-    "device_association": 2,
-    "regimen_planned": 3,
-    "lab_result": 4,
-    "drug_level": 5,
-    "state_reset": 6,
-    "pump_totals": 7,
-    "pump_delivery": 8,
-    "dose_given": 9,
-    "release": 10,
-    "device_alert": 11,
-    "alert_action": 12,
-}
-MEASURED = (10 * _RANK["lab_result"], 10 * _RANK["drug_level"])
-"""`Key.rank` of what is measured; its subject is the analyte."""
-_PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
-
-UNORDERED = -1
-"""Before all that has a sequence number."""
-
 HOLD_MS = 72 * HOUR_MS
 """Longest time for which a rate holds of a pump that only says START and STOP, before it is taken to be silent (longer
 than any planned chemotherapy infusion of one bag)."""
-
-
-class Key(NamedTuple):
-    """Place of a fact in a patient's event-time order.
-
-    Attributes:
-        sequence: `UNORDERED` where its source has no order.
-        subject, value: what it is of, and its number, where it has them.
-    """
-
-    millis: int
-    sequence: int
-    rank: int
-    subject: str
-    value: float
-    event_id: str
 
 
 class Insertion(NamedTuple):
@@ -178,7 +117,7 @@ class History:
     """All a patient's facts (see the module docstring). Mutable; owned by one `twin.patient.twin.PatientTwin`.
 
     ``ordered`` says whether any fact has a sequence number, ``holding`` what does not count until more is known;
-    ``acted`` are ids of what people did about alerts, as they were told.
+    ``acted`` are ids of what people did about alerts, ``asked`` of what they asked, as they were told.
     """
 
     def __init__(self) -> None:
@@ -194,6 +133,7 @@ class History:
         self.reported = 0
         self.ordered = False
         self.acted: list[str] = []
+        self.asked: list[str] = []
 
     @property
     def newest(self) -> int | None:
@@ -276,23 +216,38 @@ class History:
     def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
         """Facts of the patient that count, in event-time order: not corrected, retracted or held, nor retractions.
 
-        What people say of the record itself, and of alerts, is none.
+        What people say of the record itself and of alerts, and what they ask, is none.
         """
         some_held = self.holding.now != NOTHING
         for key in self.keys:
             fact = self.facts[key.event_id]
             if isinstance(fact, Superseded) or key.event_id in self.superseded or fact.status == "retracted":
                 continue
-            if not (some_held and self.holding.holds(fact)) and not isinstance(fact, Release | AlertAction):
+            if not (some_held and self.holding.holds(fact)) and not isinstance(
+                fact, Release | AlertAction | AdviceRequested
+            ):
                 yield key.millis, fact
 
     def actions(self) -> tuple[AlertAction, ...]:
         """What people did about alerts and counts, in event-time order."""
-        if not self.acted:
-            return ()
-        facts = (fact for event_id in self.acted if isinstance(fact := self.facts[event_id], AlertAction))
-        standing = [fact for fact in facts if self.holding.stands(fact) and not self.holding.holds(fact)]
-        return tuple(sorted(standing, key=key_of))
+        return self._counting(self.acted, AlertAction)
+
+    def requests(self) -> tuple[AdviceRequested, ...]:
+        """What people ask and still counts, in event-time order."""
+        return self._counting(self.asked, AdviceRequested)
+
+    def until(self, millis: int) -> History:
+        """The facts of up to then (ms) alone, without what devices repeat."""
+        found = History()
+        for key in self.keys[: bisect_right(self.keys, millis, key=lambda key: key.millis)]:
+            fact = self.facts[key.event_id]
+            if isinstance(fact, Superseded):
+                found.add_superseded(fact)
+            else:
+                found.add_fact(fact)
+        found.holding.asked.update(self.holding.asked)
+        found.holding.judge()
+        return found
 
     def counted_samples(self) -> dict[tuple[str, str], SampleLine]:
         """Periodic reports that are not held, by device and drug."""
@@ -308,6 +263,8 @@ class History:
         self.holding.add_fact(fact)
         if isinstance(fact, AlertAction):
             self.acted.append(fact.event_id)
+        if isinstance(fact, AdviceRequested):
+            self.asked.append(fact.event_id)
         if isinstance(fact, PumpDelivery):
             insort(self.spoken.setdefault((fact.device_id, fact.drug), []), to_millis(fact.time))
         return self.corrections.add(fact)
@@ -332,6 +289,11 @@ class History:
                 fact = Superseded(key.event_id, *place, fact.replaces or "", _digest(fact), channel)
                 self.facts[key.event_id] = fact
             yield fact
+
+    def _counting(self, ids: Iterable[str], kind: type[Said]) -> tuple[Said, ...]:
+        """Those of these facts that count, in event-time order."""
+        facts = [fact for event_id in ids if isinstance(fact := self.facts[event_id], kind)]
+        return tuple(sorted((f for f in facts if self.holding.stands(f) and not self.holding.holds(f)), key=key_of))
 
     def _as_held(self, event: InputEvent, outcome: Insertion, before: HeldNow) -> Insertion:
         """What telling an event did, now that it is known what was held ``before`` and what is."""
@@ -409,35 +371,6 @@ class History:
         self.recent[event.event_id] = _digest(event)
         while len(self.recent) > RECENT_IDS:
             del self.recent[next(iter(self.recent))]
-
-
-def key_of(event: ClinicalEvent) -> Key:
-    """A fact's place in event-time order."""
-    # A rate change is a STOP and a START at one instant (IHE PCD IPEC): the start must come last.
-    phase = _PHASE_RANK[event.phase] if isinstance(event, PumpDelivery) else 0
-    sequence = UNORDERED if event.sequence is None else event.sequence
-    rank = _RANK[event.kind] * 10 + phase
-    return Key(to_millis(event.time), sequence, rank, *_subject_of(event), event.event_id)
-
-
-def _subject_of(event: ClinicalEvent) -> tuple[str, float]:
-    """What a fact is of, and its number."""
-    match event:
-        case DrugLevel() | LabResult():
-            return event.analyte, event.value.value
-        case DoseGiven():
-            return event.drug, event.amount.value
-        case PumpDelivery():
-            return event.drug, event.rate.value
-        case PumpTotals():
-            return event.drug, event.delivered.value
-        case Covariate():
-            return event.name, 0.0 if event.value is None else event.value.value
-        case RegimenPlanned():
-            return event.drug, 0.0
-        case DeviceAssociation() | DeviceAlert():
-            return event.device_id, 0.0
-    return "", 0.0
 
 
 def _digest(event: InputEvent) -> bytes:

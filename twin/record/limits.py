@@ -1,8 +1,8 @@
 """How much of a drug is believed, by what the patient's model says is usual: its regimens.
 
 A unit that is wrong makes a thousandfold dose, a decimal point a tenfold one. What is more than `TIMES` the usual is
-asked about: it is held until a clinician releases it (`twin.record.holding`). A drug that no regimen of the model gives
-has only the limits of admission, which are those of any drug.
+asked about: it is held until a clinician releases it (`twin.record.held.holding`). A drug that no regimen of the model
+gives has only the limits of admission, which are those of any drug.
 """
 
 from __future__ import annotations

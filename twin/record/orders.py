@@ -92,6 +92,11 @@ class Orders:
         at = bisect_right(self._plan_times, millis) - 1
         return self._plans[at] if at >= 0 else {}
 
+    def told(self, after: int, until: int) -> list[tuple[int, RegimenPlanned]]:
+        """The orders that were told after one time and until another (ms), with when (ms)."""
+        first, last = bisect_right(self._plan_times, after), bisect_right(self._plan_times, until)
+        return list(zip(self._plan_times[first:last], self._orders[first:last], strict=True))
+
     def ordered(self, millis: int) -> dict[str, tuple[str, str]]:
         """By which protocol and for which ward each drug was ordered last, as far as an order says so."""
         found = {}

@@ -33,7 +33,8 @@ from twin.events import (
 )
 from twin.record.contact import SPELL_MS
 from twin.record.corrections import Superseded
-from twin.record.history import History, Key
+from twin.record.facts import Key
+from twin.record.history import History
 
 Role = Literal["measured", "given", "planned", "bound", "known"]
 

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from twin.events import Covariate, LabResult
 from twin.model.spec import CovariateSpec, Model
-from twin.record.history import ClinicalEvent
+from twin.record.facts import ClinicalEvent
 
 ALWAYS = int(np.iinfo(np.int64).min)
 """Epoch of the first row: as long as there was time."""

@@ -14,7 +14,8 @@ from typing import NamedTuple
 from twin.clock import DAY_MS, HOUR_MS
 from twin.events import DoseGiven, PumpDelivery, PumpTotals
 from twin.record.charted import ChartedDose, Infusion, ToldTwice, told_twice
-from twin.record.history import HOLD_MS, ClinicalEvent, SampleLine
+from twin.record.facts import ClinicalEvent
+from twin.record.history import HOLD_MS, SampleLine
 from twin.timeline.pumps.channel import Channel, Standing, counted, held, last_of_instant
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import RUNNING, Hypothesis, Open, silent_from

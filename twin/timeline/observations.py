@@ -14,7 +14,8 @@ from twin.observation.aggregate import error_of, in_unit
 from twin.observation.kinds import kind_of
 from twin.observation.observation import MeasuredValue, Observation
 from twin.observation.sampling_time import moments_around
-from twin.record.history import MEASURED, History
+from twin.record.facts import MEASURED
+from twin.record.history import History
 from twin.timeline.record_order import Placed
 
 

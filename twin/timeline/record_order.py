@@ -20,7 +20,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import groupby
 
 from twin.events import DoseGiven, DrugLevel, LabResult, StateReset
-from twin.record.history import ClinicalEvent, History
+from twin.record.facts import ClinicalEvent
+from twin.record.history import History
 
 Placed = tuple[int, ClinicalEvent, int]
 """The ms that the equations meet a fact at, the fact, and the ms that it was recorded at."""

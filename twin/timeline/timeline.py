@@ -20,7 +20,8 @@ from twin.kernel.kernel import Kernel
 from twin.model.spec import TargetSpec
 from twin.observation.kinds import kind_of
 from twin.observation.observation import Observation
-from twin.record.history import ClinicalEvent, History
+from twin.record.facts import ClinicalEvent
+from twin.record.history import History
 from twin.timeline.covariates import carry
 from twin.timeline.delivery import Delivered, delivered
 from twin.timeline.input_columns import Kick, entering, weights_of

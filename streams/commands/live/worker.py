@@ -18,7 +18,9 @@ from streams.terminal.options import (
     MetricsHost,
     MetricsPort,
     Prefix,
+    Protocols,
     examples,
+    protocol_files,
 )
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ def worker(
             envvar="DOSETWIN_RULES", help="TOML of thresholds that are others here; 'dosetwin rules show' has all"
         ),
     ] = None,
+    protocols: Protocols = None,
     ready: Annotated[
         str,
         typer.Option(
@@ -134,7 +137,7 @@ def worker(
             barrier_events, barrier_seconds, far_future_hours, session_timeout, idle_seconds, most_resident, name
         )
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
-        factory = prepare(settings, twins, model_files(model or []), ready_models, rules)
+        factory = prepare(settings, twins, model_files(model or []), ready_models, rules, protocol_files(protocols))
         if processes > 1:
             if datadir is not None:
                 raise ValueError("--datadir: processes must not share one: leave it out beside --processes")
@@ -158,15 +161,21 @@ def worker(
 
 
 def prepare(
-    settings: Settings, twins: str, model_files: dict[str, Path], ready: Sequence[str], rules: Path | None = None
+    settings: Settings,
+    twins: str,
+    model_files: dict[str, Path],
+    ready: Sequence[str],
+    rules: Path | None = None,
+    protocols: Sequence[Path] = (),
 ) -> TwinFactory:
     """Create what topics are missing and compile the models named in ``ready``; returns what makes the twins.
 
     Raises:
         KafkaUnreachable: no broker answers.
         TopicError: topics of unequal partition counts.
-        ValueError: no twin factory at ``twins``, no model of a name in ``ready``, or ``rules`` are none.
-        OSError: ``rules`` cannot be read.
+        ValueError: no twin factory at ``twins``, no model of a name in ``ready``, or ``rules`` or ``protocols`` are
+            none.
+        OSError: they cannot be read.
     """
     import structlog
 
@@ -180,7 +189,7 @@ def prepare(
     log = structlog.get_logger("dosetwin.worker")
     for broken in (*all_rules().broken, *kinds().broken, *library().broken):
         log.warning("plugin", broken=str(broken))
-    told = {} if rules is None else {"rules": rules}
+    told = ({} if rules is None else {"rules": rules}) | ({"protocols": protocols} if protocols else {})
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files, **told)
     if isinstance(factory, LibraryTwins):
         try:

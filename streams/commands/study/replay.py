@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Protocols, examples, protocol_files
 
 if TYPE_CHECKING:
     from twin.events import Prediction
@@ -46,6 +46,7 @@ def replay(
             envvar="DOSETWIN_RULES", help="TOML of thresholds that are others here; 'dosetwin rules show' has all"
         ),
     ] = None,
+    protocols: Protocols = None,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")
     ] = 1000,
@@ -66,17 +67,21 @@ def replay(
     from streams.terminal.progress import progress
     from twin.alerts.rules import thresholds_of
     from twin.alerts.thresholds import DEFAULT
+    from twin.dosing.live import LiveAdviser
+    from twin.dosing.protocol import load_protocol
 
     left_out = LeftOut()
     with usable_arguments():
         how = reading(model, columns, output, files, out, averages=True, join=join, prefix_ids=prefix_ids)
         thresholds = DEFAULT if rules is None else thresholds_of(rules.read_text(encoding="utf-8"), str(rules))
+        allowed = [load_protocol(path) for path in protocol_files(protocols)]
+        LiveAdviser(allowed)  # two of one id are refused before anything is replayed
         cases = cases_in(files, how, left_out)
         processes = min(jobs or cores(), len(cases))
         prepare({m for case in cases for m in (case.rivals.models if case.rivals else [case.model])}, processes)
     with ended_plainly():
         with progress("replay", "patients", len(cases)) as done:
-            totals = replay_cases(cases, out, particles, processes, left_out, done, thresholds)
+            totals = replay_cases(cases, out, particles, processes, left_out, done, thresholds, allowed)
         for note in totals.notes:
             typer.echo(f"note: {note}", err=True)
         if score:

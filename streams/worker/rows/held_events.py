@@ -1,8 +1,8 @@
 """What is held of patients, read from their state rows: told, kept, and not counted.
 
-Held is what lies too far from the rest of a record or says what is asked about first (`twin.record.holding`), and what
-waits for its patient to be enrolled. Of a pump's unchanged samples only their times are kept, so they are held as a
-stretch of time.
+Held is what lies too far from the rest of a record or says what is asked about first (`twin.record.held.holding`), and
+what waits for its patient to be enrolled. Of a pump's unchanged samples only their times are kept, so they are held as
+a stretch of time.
 """
 
 from __future__ import annotations

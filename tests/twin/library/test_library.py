@@ -16,7 +16,7 @@ from twin.events import DoseGiven, Estimate, Forecast, LabResult, Prediction, Qu
 from twin.kernel.kernel import compile_model
 from twin.model.spec import Model, OutputSpec
 from twin.modelfile.library import library_ids, load_model
-from twin.record.history import ClinicalEvent
+from twin.record.facts import ClinicalEvent
 from twin.solver.solver import Solver
 from twin.solver.step_control import step_sizes_for
 from twin.timeline.delivery import delivered

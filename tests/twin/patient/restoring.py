@@ -17,6 +17,7 @@ import msgspec
 from twin.alerts.ledger import AlertLedger
 from twin.alerts.rules import rules_hash
 from twin.patient import averaged
+from twin.patient.advising.desk import NO_ADVICE
 from twin.patient.rivals import Rivals
 from twin.patient.state_row import TwinState, pack_books, pack_state, unpack, unpack_history
 from twin.record.history import History
@@ -50,7 +51,9 @@ def main(processes: int = PROCESSES) -> Counter[int]:
     row = pack_state(TwinState("P", "hash", rules_hash(), 1, History(), nothing, nothing, ()))
     version = averaged.AVERAGE_VERSION
     average = msgspec.msgpack.encode(
-        averaged.AverageRow(version, "P", NO_MODELS.hash, rules_hash(), 1, [], nothing, nothing, [], pack_books([]))
+        averaged.AverageRow(
+            version, "P", NO_MODELS.hash, rules_hash(), 1, [], nothing, nothing, [], pack_books([]), NO_ADVICE
+        )
     )
     sys.setswitchinterval(1e-6)  # the two meet far more often than they would by chance
     ended: Counter[int] = Counter()

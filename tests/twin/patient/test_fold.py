@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import msgspec
@@ -16,10 +17,15 @@ from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Alert, AlertAction, InputEvent, LabResult, Quantity, Subject, from_millis
-from twin.patient.fold import Fold, Step, earliest
+from twin.patient.accounts.component import Component
+from twin.patient.advising.desk import Desk
+from twin.patient.fold import Advising, Fold, Step, earliest
 from twin.record.history import History
+from twin.record.orders import Orders
+from twin.timeline.timeline import Timeline
 
 ABOUT = Subject("output", "total")
+DESK = Desk(None, "P-1", "toy", "hash", ())
 SETTINGS = {"high": RuleSettings(raise_above=5.0, clear_below=4.0, severity="low", latching=True)}
 
 
@@ -40,6 +46,11 @@ class Totals:
         self.points: list[Total] = []
         self.steps: list[int] = []
         self.history = History()
+        self.orders = Orders(self.history)
+        self.timelines: tuple[Timeline | None, ...] = ()
+
+    def components(self, millis: int) -> Sequence[Component]:  # noqa: ARG002
+        return ()
 
     @property
     def newest(self) -> int | None:
@@ -55,7 +66,7 @@ class Totals:
     def set_back(self, since: int) -> None:
         self.points = [point for point in self.points if point.millis < since]
 
-    def step(self, due: int, *, ahead: bool | None = None) -> Step:  # noqa: ARG002 - it foresees nothing
+    def step(self, due: int, *, ahead: bool | None = None, advising: Advising | None = None) -> Step:  # noqa: ARG002
         self.steps.append(due)
         before = self.points[-1] if self.points else Total(-1, AlertBook(), 0.0)
         total = before.total + self.amounts[due]
@@ -75,7 +86,7 @@ def inserted(fold: Fold, totals: Totals, amounts: dict[int, float]) -> list[Aler
 
 def started(ledger: AlertLedger | None = None) -> tuple[Fold, Totals]:
     totals = Totals()
-    return Fold(totals, "P-1", "toy", "hash", ledger), totals
+    return Fold(totals, "P-1", "toy", "hash", DESK, ledger), totals
 
 
 def test_a_fold_steps_to_everything_due_and_no_further() -> None:
@@ -126,7 +137,7 @@ def test_an_alert_that_came_and_went_is_withdrawn_too_when_the_record_begins_aft
 def test_a_fold_taken_up_again_repeats_no_alert() -> None:
     fold, totals = started()
     inserted(fold, totals, {1: 6.0})
-    again = Fold(totals, "P-1", "toy", "hash", fold.ledger)
+    again = Fold(totals, "P-1", "toy", "hash", DESK, fold.ledger)
     assert inserted(again, totals, {2: 0.0}) == []
     assert again.ledger.live == fold.ledger.live
 

@@ -14,7 +14,8 @@ from tests.twin.bedside import at, clock, count, dose, level, ms, sample, start,
 from twin.events import InputEvent, PumpDelivery
 from twin.patient.state_row import pack_history, unpack_history
 from twin.record.corrections import Superseded
-from twin.record.history import RECENT_IDS, ClinicalEvent, History, Insertion, key_of
+from twin.record.facts import ClinicalEvent, key_of
+from twin.record.history import RECENT_IDS, History, Insertion
 
 
 def tell(history: History, events: Iterable[InputEvent]) -> list[str]:

@@ -35,15 +35,24 @@ class Component:
     share: float
 
 
-def components_of(
+def as_of(
     millis: int, trunk: Trunk, standings: Sequence[Standing], plan: Plan, since: int, share: float = 1.0
 ) -> tuple[Component, ...]:
-    """Every account of one model, of which all together have a ``share``; they stand where they did at ``since``."""
+    """Every account of one model, of which all together have a ``share``; they stand where they did at ``since``.
+
+    The particles stand on the newest point of the grid by then, whether they were kept or are solved again, so that
+    what is worked out from them is the same to the last bit.
+    """
     parts = shares([one.log_weight for one in standings])
     return tuple(
-        Component(millis, trunk, trunk.remembered(one.position, one.timeline, since), one.timeline, plan, share * part)
+        Component(millis, trunk, _standing(trunk, one, since), one.timeline, plan, share * part)
         for one, part in zip(standings, parts, strict=True)
     )
+
+
+def _standing(trunk: Trunk, one: Standing, since: int) -> TrunkPosition:
+    position = trunk.remembered(one.position, one.timeline, since)
+    return trunk.advance_to_grid(trunk.forward(position, one.timeline, since), one.timeline, since)
 
 
 def beginning(millis: int, trunk: Trunk, history: History, plan: Plan, particles: int) -> Component:

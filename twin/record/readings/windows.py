@@ -18,7 +18,7 @@ from hashlib import blake2b
 from typing import NamedTuple
 
 from twin.observation.aggregate import Summary, summary
-from twin.record.holding import NOTHING, HeldNow
+from twin.record.held.holding import NOTHING, HeldNow
 
 KEPT = 12
 """Readings of a window that are kept: their median is as good as that of all, to 5 % of a reading's own scatter."""

@@ -24,7 +24,16 @@ from tests.twin.alerts.rules.views import (
 )
 from twin.alerts.finding import Finding
 from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
-from twin.alerts.snapshot import CounterView, DeliveryView, KidneyView, RunningView, Snapshot, ToxicityView, ValueView
+from twin.alerts.snapshot import (
+    AdviceView,
+    CounterView,
+    DeliveryView,
+    KidneyView,
+    RunningView,
+    Snapshot,
+    ToxicityView,
+    ValueView,
+)
 from twin.clock import DAY_MS, HOUR_MS
 from twin.registry import modules_of
 
@@ -53,6 +62,10 @@ SNAPSHOTS = [
     Snapshot("P-1", 0, 5.0, None, particles=1000),
     Snapshot("P-1", 0, 500.0, None, counter=CounterView("pump-4", "fluorouracil", 0, HOUR_MS, 200.0, 150.0)),
     replace(delivery(5, 93.9, 1200), running=(RunningView("pump-4", "fluorouracil", 0, False),)),
+    replace(
+        delivery(5, 40, 1200),
+        advice=(AdviceView("fluorouracil", "ward", 0, (), 0, 40.0, 30.0, 48 * HOUR_MS, 0.1, "odds", 0.75),),
+    ),
     Snapshot("P-1", 30 * DAY_MS, 500.0, None, delivery=(DeliveryView("docetaxel", 0.0, 100.0, 0, None),)),
 ]
 
@@ -88,6 +101,7 @@ def test_the_promised_rules_exist() -> None:
         "tox.qtc",
         "tox.rising",
         "data.dropout",
+        "dose.advice_changed",
         "twin.surprise",
     }
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from twin.clock import HOUR_MS
 from twin.observation.aggregate import summary
-from twin.record.far import Stretch
-from twin.record.holding import HeldNow
+from twin.record.held.far import Stretch
+from twin.record.held.holding import HeldNow
 from twin.record.readings.windows import KEPT, ReadingWindows, Window, rank_of
 
 Told = list[tuple[int, float, bool]]

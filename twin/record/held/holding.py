@@ -1,7 +1,7 @@
 """What of a record is held: told, kept, and not counted until more is known or a clinician says that it is true.
 
-Held are events that lie too far from the rest (`twin.record.far`), and facts that say what is asked about first, such
-as a hundred times the usual dose. What is held follows from the record as a whole, and comes to count as if it had
+Held are events that lie too far from the rest (`twin.record.held.far`), and facts that say what is asked about first,
+such as a hundred times the usual dose. What is held follows from the record as a whole, and comes to count as if it had
 never been held.
 """
 
@@ -12,6 +12,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple, Protocol
 
 from twin.events import (
+    AdviceRequested,
     AlertAction,
     ClinicalEnvelope,
     Covariate,
@@ -26,12 +27,14 @@ from twin.events import (
 )
 from twin.record.contact import DeviceContact
 from twin.record.corrections import Superseded
-from twin.record.far import AHEAD, BEFORE, BEFORE_MS, WITNESSES, Stretch, held_stretches
+from twin.record.held.far import AHEAD, BEFORE, BEFORE_MS, WITNESSES, Stretch, held_stretches
 
 Mark = Enrolment | RegimenPlanned | Release
 """What says where a record belongs."""
 
-_NO_WITNESS = (Enrolment, Release, AlertAction, Covariate, PumpDelivery, PumpTotals, DeviceAssociation)
+_NO_WITNESS = (
+    Enrolment, Release, AlertAction, AdviceRequested, Covariate, PumpDelivery, PumpTotals, DeviceAssociation,
+)  # fmt: skip
 """What bears out nothing by itself: no word of a patient's course, or the word of a device."""
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from twin.clock import DAY_MS
-from twin.record.far import AHEAD_MS, BEFORE_MS, Stretch, held_stretches
+from twin.record.held.far import AHEAD_MS, BEFORE_MS, Stretch, held_stretches
 
 NOW = 20_000 * DAY_MS
 HOME = Stretch(NOW, NOW + 30 * DAY_MS)

@@ -1,0 +1,226 @@
+"""Advice along a record: who answers when somebody asks, or when a plan or a level comes (`twin.patient.advising`).
+
+By which protocol: the one that a request names, else the one that the drug was ordered by, else the only one that there
+is of the drug; on request, without any, by what is assumed. All of it is a function of the protocols and of what is
+believed at the cause's moment.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence, Set
+from typing import Any
+
+from twin.alerts.snapshot import AdviceView
+from twin.clock import HOUR_MS
+from twin.dosing.advice import Advice, Alternative, advise_on
+from twin.dosing.outlook import Odds
+from twin.dosing.protocol import Protocol, ProtocolError, usual_protocol
+from twin.dosing.published import beside_on
+from twin.dosing.sampling import next_sample_on
+from twin.events import (
+    AdvisedDose,
+    HarmOdds,
+    NextSample,
+    PublishedRule,
+    WindowOdds,
+    from_millis,
+)
+from twin.events import Alternative as Way
+from twin.model.spec import Model
+from twin.names import shown
+from twin.patient.accounts.component import Component
+from twin.patient.advising.causes import Cause
+from twin.patient.advising.desk import Answer, Believed
+
+Ordered = Mapping[str, tuple[str, str]]
+"""By which protocol and for which ward each drug was ordered."""
+
+
+class LiveAdviser:
+    """Advises by the protocols of a ward, `twin.patient.advising.desk.Adviser`.
+
+    Raises:
+        ProtocolError: two protocols have one id.
+    """
+
+    def __init__(self, protocols: Sequence[Protocol] = ()) -> None:
+        self._protocols = tuple(sorted(protocols, key=lambda protocol: protocol.id))
+        ids = [protocol.id for protocol in self._protocols]
+        twice = next((name for name in ids if ids.count(name) > 1), None)
+        if twice is not None:
+            raise ProtocolError(twice, "id", "is the id of two protocols; give one another")
+
+    def live(self, models: Sequence[Model]) -> Set[str]:
+        """Which of ``plan`` and ``level`` are causes by a protocol that fits one of the models."""
+        return {
+            word
+            for protocol in self._protocols
+            if protocol.live and any(_fits(protocol, model) for model in models)
+            for word in protocol.live
+        }
+
+    def hash_of(self, models: Sequence[Model]) -> str:
+        """16 hex digits that name all protocols of the models' drugs."""
+        drugs = {drug for model in models for drug in model.drugs}
+        used = [f"{protocol.id} {protocol.hash}" for protocol in self._protocols if protocol.drug in drugs]
+        return hashlib.blake2b("\n".join(used).encode(), digest_size=8).hexdigest()
+
+    def answers(
+        self, cause: Cause, model: Model, believed: Believed, ordered: Ordered, before: Mapping[str, AdviceView]
+    ) -> Sequence[Answer]:
+        """See `twin.patient.advising.desk.Adviser.answers`."""
+        if cause.about == "request":
+            drug = cause.drug or model.drug
+            try:
+                protocol = self._requested(cause, drug, model, ordered)
+                return [_answer(believed(), protocol, before)]
+            except ValueError as error:
+                return [Answer(drug, "", {"outcome": "none", "reason": str(error)}, None)]
+        drugs = model.drugs if cause.drug is None else (cause.drug,)
+        chosen = [self._chosen(drug, ordered) for drug in drugs]
+        found = []
+        for protocol in filter(None, chosen):
+            if cause.about not in protocol.live or not _fits(protocol, model):
+                continue
+            try:
+                found.append(_answer(believed(), protocol, before))
+            except ValueError:  # nothing runs, is planned or is usual: nobody asked
+                found.append(Answer(protocol.drug, protocol.id, None, None))
+        return found
+
+    def _chosen(self, drug: str, ordered: Ordered) -> Protocol | None:
+        """The protocol of a drug, where it is clear which."""
+        known = [protocol for protocol in self._protocols if protocol.drug == drug]
+        named = [protocol for protocol in known if protocol.id == ordered.get(drug, ("", ""))[0]]
+        return named[0] if named else known[0] if len(known) == 1 else None
+
+    def _requested(self, cause: Cause, drug: str, model: Model, ordered: Ordered) -> Protocol:
+        known = {protocol.id: protocol for protocol in self._protocols if protocol.drug == drug}
+        if cause.protocol is not None:
+            if cause.protocol not in known:
+                has = ", ".join(known) or "none"
+                raise ValueError(f"field 'protocol': {shown(cause.protocol)} is no protocol of {drug}; there is {has}")
+            return known[cause.protocol]
+        chosen = self._chosen(drug, ordered)
+        if chosen is None and known:
+            raise ValueError(f"field 'protocol': there are several of {drug}; name one of {', '.join(known)}")
+        return usual_protocol(model, drug) if chosen is None else chosen
+
+
+def _fits(protocol: Protocol, model: Model) -> bool:
+    try:
+        protocol.checked(model)
+    except ProtocolError:
+        return False
+    return True
+
+
+def _answer(components: Sequence[Component], protocol: Protocol, before: Mapping[str, AdviceView]) -> Answer:
+    """The advice; raises `ValueError` where there is none."""
+    advice = advise_on(components, protocol)
+    said: dict[str, Any] = {
+        "outcome": "advised",
+        "protocol_hash": protocol.hash,
+        "decision": advice.decision.what,
+        "reason": advice.reason,
+        "note": advice.decision.note,
+        "ess": advice.ess,
+        "alternatives": tuple(_way(one) for one in advice.alternatives),
+        "published": tuple(
+            PublishedRule(rule=one.rule, low_mg=one.low, high_mg=one.high, source=one.source, compared=one.compared)
+            for one in beside_on(components[0], advice, {})
+        ),
+        "next_sample": _sample(components, protocol),
+    }
+    known = before.get(protocol.drug)
+    return Answer(protocol.drug, protocol.id, said, _view(advice, known))
+
+
+def _way(one: Alternative) -> Way:
+    return Way(
+        name=one.name,
+        of_plan=one.factor,
+        amount_mg=one.amount,
+        delay_hours=one.delay / HOUR_MS,
+        allowed=one.allowed,
+        doses=tuple(
+            AdvisedDose(
+                time=from_millis(up.step.start_ms), amount_mg=up.step.amount, rate_mg_h=up.rate, running=up.running
+            )
+            for up in one.doses
+        ),
+        exposures=tuple(
+            WindowOdds(
+                target=e.target.name,
+                unit=e.target.unit,
+                median=e.median,
+                within=e.within.p,
+                within_se=e.within.se,
+                below=e.below.p,
+                above=e.above.p,
+            )
+            for e in one.exposures
+        ),
+        toxicities=tuple(
+            HarmOdds(toxicity=t.toxicity.name, p=t.reached.p, se=t.reached.se, limit=t.limit) for t in one.toxicities
+        ),
+    )
+
+
+def _sample(components: Sequence[Component], protocol: Protocol) -> NextSample | None:
+    if len({component.trunk.kernel.model.hash for component in components}) > 1:
+        return None  # it is worked out by one model
+    found = next_sample_on(components, protocol)
+    if found is None:
+        return None
+    best = found.best
+    return NextSample(
+        output=best.output, time=from_millis(best.millis), gain_bits=best.gain, gain_se=best.gain_se, kept=best.kept
+    )
+
+
+def _view(advice: Advice, before: AdviceView | None) -> AdviceView | None:
+    """What a rule compares with the plan; ``None`` where nothing is planned."""
+    if advice.decision.note is not None:
+        return None
+    planned, advised, protocol = advice.planned, advice.advised, advice.protocol
+    pairs = list(zip(planned.doses, advised.doses, strict=True))
+    running = [(up, other) for up, other in pairs if up.running]
+    factor = advised.factor
+    if before is not None and before.delay_ms == advised.delay and abs(factor - before.told) <= protocol.differs:
+        factor = before.told
+    return AdviceView(
+        drug=advice.decision.drug,
+        protocol=protocol.id,
+        millis=advice.millis,
+        doses=tuple((up.step.start_ms, up.step.amount, other.step.amount) for up, other in pairs if not up.running),
+        delay_ms=advised.delay,
+        planned_rate=sum(up.rate or 0.0 for up, _ in running) if running else None,
+        advised_rate=sum(other.rate or 0.0 for _, other in running) if running else None,
+        ends_ms=max((up.step.end_ms for up, _ in pairs), default=advice.millis),
+        differs=protocol.differs,
+        odds="; ".join(_beside(advice)),
+        told=factor,
+    )
+
+
+def _beside(advice: Advice) -> list[str]:
+    """The odds that a dose is chosen by, of what is advised beside those of the plan."""
+    old_ones = {one.target.name: one.within for one in advice.planned.exposures}
+    return [
+        *(
+            f"P({new.target.name} in its window) {_p(new.within)} instead of {_p(old_ones[new.target.name])}"
+            for new in advice.advised.exposures
+            if new.target.name in old_ones
+        ),
+        *(
+            f"P({new.toxicity.name}) {_p(new.reached)} instead of {_p(old.reached)}"
+            for new, old in zip(advice.advised.toxicities, advice.planned.toxicities, strict=True)
+            if new.limit is not None
+        ),
+    ]
+
+
+def _p(odds: Odds) -> str:
+    return f"{odds.p:.0%}"
