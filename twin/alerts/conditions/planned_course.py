@@ -27,6 +27,9 @@ JUDGED_MS = 96 * HOUR_MS
 """How long after its end a course is still judged: the time within which uridine triacetate may follow an
 overdose of fluorouracil (its United States label)."""
 
+CHARTED_MS = 12 * HOUR_MS
+"""How long a dose given by hand may wait to be written down (assumed: a shift)."""
+
 BOUNDARY = 0.05
 """Relative uncertainty of the delivered amount at which one planned rate gives way to the next (pump accuracy)."""
 
@@ -43,12 +46,15 @@ class PlannedCourse:
         delivered: mg delivered of this course; 0 when it is due and another, earlier one was the last to be given.
         rate: mg/h delivered now.
         started: something was delivered of it.
+        uncharted: mg of planned doses before the one that what is delivered began with, as far as can be seen from
+            when it began: most likely given by hand, and not written down yet.
     """
 
     steps: tuple[PlanStep, ...]
     delivered: float
     rate: float
     started: bool
+    uncharted: float = 0.0
 
     @property
     def begin_ms(self) -> int:
@@ -86,6 +92,12 @@ class PlannedCourse:
             if amount < done:
                 return _rate(step)
         return None
+
+    def rates_due(self) -> tuple[float, ...]:
+        """Planned rates that may be meant now, mg/h: at what is delivered, and with what may not be charted yet."""
+        amounts = dict.fromkeys((self.delivered, self.delivered + self.uncharted))
+        rates = (self.rate_after(amount) for amount in amounts)
+        return tuple(rate for rate in rates if rate is not None and 0 < rate < math.inf)
 
     def rates_around(self, amount: float) -> tuple[float, ...]:
         """Planned rates on both sides of every change of rate that ``amount`` cannot be distinguished from, mg/h."""
@@ -135,13 +147,24 @@ def current_course(view: DeliveryView, time_ms: int) -> PlannedCourse | None:
         since = view.since_ms
         given = min(range(len(groups)), key=lambda i: abs(groups[i][0].start_ms - since))
     if given is not None and (due is None or due <= given):
-        course, latest = PlannedCourse(groups[given], view.delivered, view.rate, started=True), view.since_ms
+        latest = view.since_ms
+        missing = 0.0 if latest is None else _uncharted(groups[given], latest, view.delivered, time_ms)
+        course = PlannedCourse(groups[given], view.delivered, view.rate, started=True, uncharted=missing)
     elif due is not None:
         course, latest = PlannedCourse(groups[due], 0.0, 0.0, started=False), None
     else:
         return None
     ended = max(course.end_ms, latest if latest is not None else course.end_ms)
     return course if course.rate > 0 or time_ms <= ended + JUDGED_MS else None
+
+
+def _uncharted(steps: tuple[PlanStep, ...], since: int, delivered: float, millis: int) -> float:
+    """mg of the planned doses before the one whose beginning is nearest to ``since`` (ms), when delivery began."""
+    nearest = min(range(len(steps)), key=lambda k: abs(steps[k].start_ms - since))
+    before = sum(step.amount for step in steps[:nearest])
+    total = sum(step.amount for step in steps)
+    in_time = abs(steps[nearest].start_ms - since) <= GRACE_MS and millis - since <= CHARTED_MS
+    return before if in_time and delivered + before <= (1.0 + BOUNDARY) * total else 0.0
 
 
 def _courses(plan: tuple[PlanStep, ...]) -> list[tuple[PlanStep, ...]]:

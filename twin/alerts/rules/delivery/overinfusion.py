@@ -8,8 +8,6 @@ the plan (0.1 = 10 %).
 
 from __future__ import annotations
 
-import math
-
 from twin.alerts.conditions.planned_course import GRACE_MS, PlannedCourse, current_course, given, outcome
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
@@ -76,25 +74,24 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
 
 
 def rate_excess(course: PlannedCourse, tolerated: float) -> float:
-    """Present rate over the rate the plan asks for at the delivered amount, less one; 0 where neither is known.
+    """Present rate over the rate the plan asks for, less one; 0 where neither is known.
 
-    Where one planned rate gives way to another, either is right, to within what is ``tolerated``.
+    Where one planned rate gives way to another, or a dose by hand may not be charted yet, any of them is right to
+    within what is ``tolerated``. A rate that is none of them is judged by the highest of which it is at least half.
     """
-    due = course.rate_after(course.delivered)
-    if course.rate <= 0 or due is None or math.isinf(due) or due <= 0:
+    due = course.rates_due()
+    if course.rate <= 0 or not due:
         return 0.0
-    excess = course.rate / due - 1.0
-    matching = [course.rate / rate - 1.0 for rate in course.rates_around(course.delivered) if rate > 0]
-    # A rate that is neither is judged by the plan's own.
-    return min([excess, *(other for other in matching if abs(other) <= tolerated)])
+    excess = course.rate / max((rate for rate in due if course.rate >= 0.5 * rate), default=min(due)) - 1.0
+    others = (*due, *(rate for rate in course.rates_around(course.delivered) if rate > 0))
+    return min([excess, *(off for rate in others if abs(off := course.rate / rate - 1.0) <= tolerated)])
 
 
 def _watched(
     view: DeliveryView, course: PlannedCourse, fast: float, beyond: float, level: float, raise_above: float
 ) -> Watched:
     """The rate, or the amount so far, and from where on it is too much."""
-    due = course.rate_after(course.delivered)
-    if fast == level > 0 and due is not None:
+    if fast == level > 0:
         limit = course.rate / (1.0 + fast) * (1.0 + raise_above)
         return Watched(f"{view.drug}, rate", view.rate_unit, "above", limit, course.rate)
     planned = course.total if beyond == level else course.delivered - level * course.total
@@ -103,7 +100,6 @@ def _watched(
 
 
 def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, beyond: float, little: float) -> str:
-    due = course.rate_after(course.delivered)
     largest = max(fast, ahead, beyond)
     if course.stage == "ended":
         early = f"; ahead of the plan by {ahead:.0%} of the course" if beyond <= little < ahead else ""
@@ -111,7 +107,8 @@ def _text(view: DeliveryView, course: PlannedCourse, fast: float, ahead: float, 
     amount = given(course, view.amount_unit)
     if largest <= little:
         return f"{view.drug}: delivery as planned; {amount}."
-    if largest == fast and due is not None:
+    if largest == fast:
+        due = course.rate / (1.0 + fast)
         charted = f" ({view.charted:.4g} of it charted as given, not told by a pump)" if view.charted > 0 else ""
         unit = written(view.rate_unit)
         rates = f"running at {course.rate:.4g} {unit}{charted} where {due:.4g} {unit} is planned"

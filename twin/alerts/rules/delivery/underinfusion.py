@@ -47,7 +47,8 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
         its, slow = settings_for(view.drug), rate_shortfall(course)
         behind = 0.0
         if course.delivered < NEARLY_ALL * course.total:
-            behind = (course.planned_by(snapshot.time_ms - GRACE_MS) - course.delivered) / course.total
+            given_so_far = course.delivered + course.uncharted
+            behind = (course.planned_by(snapshot.time_ms - GRACE_MS) - given_so_far) / course.total
         found.append(
             Finding(
                 rule=RULE,
@@ -69,14 +70,17 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
 
 
 def rate_shortfall(course: PlannedCourse) -> float:
-    """One less the present rate over the planned rate at the delivered amount; 0 before the start and at the end."""
+    """One less the present rate over the planned rate at the delivered amount; 0 before the start and at the end.
+
+    Where a dose by hand may not be charted yet, the rate may also be the one that is planned after it.
+    """
     if not course.started or course.delivered >= NEARLY_ALL * course.total:
         return 0.0
     due = course.rate_after(course.delivered)
     around = course.rates_around(course.delivered)
     if due is None or math.isinf(due) or (around and course.rate == 0):
         return 0.0  # between two planned doses nothing need run; the amount shows when it takes too long
-    finite = [rate for rate in (due, *around) if math.isfinite(rate) and rate > 0]
+    finite = [rate for rate in (*course.rates_due(), *around) if math.isfinite(rate) and rate > 0]
     return min((1.0 - course.rate / rate for rate in finite), default=0.0)
 
 

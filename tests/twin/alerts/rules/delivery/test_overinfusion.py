@@ -82,6 +82,13 @@ def test_far_ahead_of_the_plan_is_found_though_the_rate_stopped() -> None:
     assert "ahead of the plan by" in finding.text
 
 
+def test_ten_times_the_rate_is_found_at_once_though_the_bolus_before_it_is_not_charted_yet() -> None:
+    (alert,) = told([delivery(0.3, 10 * RATE, 0.0, since=0.3)])
+    assert alert.text.startswith("fluorouracil: running at 939.1 mg/h where 93.91 mg/h is planned (+900%)")
+    assert states([delivery(0.3 + i, RATE, i * RATE, since=0.3) for i in range(6)]) == []
+    assert states([delivery(0.2, 1.12 * 2880, 0.0, since=0.2)]) == [], "a bolus that begins late, a little too fast"
+
+
 @pytest.mark.parametrize("hours", [0.24, 0.26])
 @pytest.mark.parametrize(("rate", "given"), [(2880.0, 700.0), (RATE, 721.0), (RATE, 700.0), (2880.0, 730.0)])
 def test_at_a_planned_change_of_rate_either_rate_is_right(hours: float, rate: float, given: float) -> None:

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from tests.twin.alerts.rules.views import CYCLE, FOLFOX, by, delivery, later, states, told
 from twin.alerts.rules.delivery.underinfusion import RULE, find
+from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS
 from twin.events import Subject
 from twin.record.orders import PlanStep
@@ -69,6 +70,16 @@ def test_a_course_that_started_hours_late_is_behind_but_not_slow() -> None:
     (finding,) = find(delivery(8, RATE, 720 + 0.75 * RATE, since=7), by(RULE))
     assert finding.level == pytest.approx((720 + 5.75 * RATE - (720 + 0.75 * RATE)) / 5040)
     assert finding.level < 0.1
+
+
+def test_a_bolus_that_is_not_charted_yet_is_no_shortfall_for_a_shift_and_then_is_one() -> None:
+    def hour(after: float, rate: float = RATE) -> Snapshot:
+        return delivery(0.3 + after, rate, after * rate, since=0.3)
+
+    assert states([hour(i / 2) for i in range(24)]) == []
+    assert states([hour(i / 4, RATE / 2) for i in range(3)]) == [(RULE, "start")]
+    late = find(hour(12.5), by(RULE))[0]
+    assert late.level == pytest.approx(720 / 5040, abs=0.04)
 
 
 def test_the_rest_in_the_line_is_no_shortfall() -> None:
