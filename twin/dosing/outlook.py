@@ -22,11 +22,11 @@ from twin.filter.quantiles import quantiles
 from twin.filter.trunk import present
 from twin.model.spec import Model, TargetSpec, ToxicitySpec
 from twin.patient.accounts.component import Component
+from twin.patient.ahead.long_steps import solved_ahead
 from twin.patient.ahead.toxicities import ahead_of
 from twin.patient.bands import FORECAST_POINTS
 from twin.solver.effects import Effects
 from twin.solver.exposure_end import windows
-from twin.solver.solver import Solver
 from twin.timeline.segments import Segment, Segments
 from twin.timeline.timeline import Timeline
 
@@ -191,13 +191,11 @@ def _stands_at(component: Component) -> int:
 
 def _solve(component: Component, timeline: Timeline, planned: Timeline, marks: NDArray[np.int64]) -> Floats:
     trunk, position = component.trunk, component.position
-    moved = _moved(planned.segments, timeline.segments)
-    if not moved:
-        return trunk.look(position, timeline, marks)
-    effects = _KeptOccasions(trunk.effects(position.belief), moved)
-    solver = Solver(trunk.kernel, effects, trunk.step_sizes)
+    effects, moved = trunk.effects(position.belief), _moved(planned.segments, timeline.segments)
+    if moved:
+        effects = _KeptOccasions(effects, moved)
     cloud = position.grid_cloud or present(position)[0]
-    return solver.advance(cloud, timeline, int(marks[-1]), marks)[1]
+    return solved_ahead(trunk, effects, cloud, timeline, marks)
 
 
 def _moved(planned: Segments, other: Segments) -> dict[int, int]:

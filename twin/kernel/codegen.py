@@ -10,17 +10,18 @@ For every model these functions are generated as Python source and compiled with
 ``advance``      particles through a schedule of steps;
 ``weigh``        what doses are multiplied by when they are given (`twin.model.coefficients`), where any are.
 
-`twin.kernel.arguments` says what each is called with. ``advance`` is the work of `twin.kernel.stepper`, or of
-`twin.kernel.delayed_stepper` where doses enter late. No fast-math: the same history gives the same bytes.
+`twin.kernel.arguments` says what each is called with. ``advance`` is the work of `twin.kernel.loops.stepper`, or of
+`twin.kernel.loops.delayed_stepper` where doses enter late. No fast-math: the same history gives the same bytes.
 """
 
 from __future__ import annotations
 
 import math
 
-from twin.kernel.delayed_stepper import write_late_advance
+from twin.kernel.loops.delayed_stepper import write_late_advance
+from twin.kernel.loops.stabilised import write_stabilised
+from twin.kernel.loops.stepper import IMPORTS, write_advance
 from twin.kernel.source import Lines, Scope
-from twin.kernel.stepper import IMPORTS, write_advance
 from twin.model.coefficients import given_names
 from twin.model.formula import arguments_of
 from twin.model.spec import Model, ParameterSpec
@@ -32,11 +33,7 @@ GENERATOR = 10
 
 def generate(model: Model, structure: Structure) -> str:
     """Python source of the model's kernel module (see the module docstring for what it defines)."""
-    lines = Lines()
-    # Nothing that a model file says in words stands in the source, only its hash.
-    lines.add(0, f'"""Generated from model {model.hash}; generator {GENERATOR}."""', "import math", "")
-    lines.add(0, IMPORTS[0], "from numba import njit", *IMPORTS[1:], "", "")
-    scope = Scope.of(model, structure)
+    lines, scope = _begun(model), Scope.of(model, structure)
     _individual(lines, scope)
     _initial(lines, scope)
     _system(lines, scope)
@@ -46,6 +43,22 @@ def generate(model: Model, structure: Structure) -> str:
     if structure.weights:
         _weigh(lines, scope)
     return lines.text()
+
+
+def generate_stabilised(model: Model, structure: Structure) -> str:
+    """Source of a module with another ``advance`` alone, for long steps (`twin.kernel.loops.stabilised`)."""
+    lines = _begun(model)
+    write_stabilised(lines, Scope.of(model, structure))
+    return lines.text()
+
+
+def _begun(model: Model) -> Lines:
+    """The head of a module."""
+    lines = Lines()
+    # Nothing that a model file says in words stands in the source, only its hash.
+    lines.add(0, f'"""Generated from model {model.hash}; generator {GENERATOR}."""', "import math", "")
+    lines.add(0, IMPORTS[0], "from numba import njit", *IMPORTS[1:], "", "")
+    return lines
 
 
 def _for_each_particle(lines: Lines, signature: str, scope: Scope) -> None:

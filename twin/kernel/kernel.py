@@ -9,7 +9,7 @@ from __future__ import annotations
 import functools
 import hashlib
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from threading import Lock
 from types import ModuleType
 
@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 from twin.kernel.arguments import Advance, IndividualParameters, InitialStates, LinearBlock, Timing, Weigh
 from twin.kernel.cache import keep_text
-from twin.kernel.codegen import generate
+from twin.kernel.codegen import generate, generate_stabilised
 from twin.kernel.delayed_input import entry_of
 from twin.kernel.reads import reads_of
 from twin.kernel.sealed import seal
@@ -119,6 +119,7 @@ class Kernel:
 
 
 _KERNELS: dict[str, Kernel] = {}
+_STABILISED: dict[str, Advance] = {}
 _COMPILING = Lock()
 
 
@@ -133,6 +134,18 @@ def compile_model(model: Model) -> Kernel:
         if model.hash not in _KERNELS:
             _KERNELS[model.hash] = _build(model, model.hash)
         return _KERNELS[model.hash]
+
+
+def stabilised(kernel: Kernel) -> Kernel:
+    """The same kernel with an ``advance`` for long steps (`twin.kernel.loops.stabilised`), compiled once per process.
+
+    Its hash is that of the kernel which it stands for.
+    """
+    with _COMPILING:
+        if kernel.source not in _STABILISED:
+            source = generate_stabilised(kernel.model, kernel.structure)
+            _STABILISED[kernel.source] = _module(source, f"stabilised_{kernel.model.hash}").advance
+        return replace(kernel, advance=_STABILISED[kernel.source])
 
 
 def _build(model: Model, model_hash: str) -> Kernel:

@@ -20,8 +20,8 @@ from twin.arrays import Floats
 from twin.clock import UNIT_MS
 from twin.kernel.arguments import Intervals, OwnSteps, Steps, StepSizes, System
 from twin.kernel.kernel import Kernel
+from twin.kernel.loops.stepper import LANES
 from twin.kernel.own_edges import own_edges
-from twin.kernel.stepper import LANES
 from twin.solver.cloud import Cloud
 from twin.solver.effects import Constant, Effects
 from twin.solver.eigenbasis import Bases

@@ -26,7 +26,7 @@ from twin.arrays import Floats, storable
 from twin.clock import DAY_MS, UNIT_MS
 from twin.kernel.arguments import StepSizes
 from twin.kernel.cache import keep, recalled
-from twin.kernel.kernel import Kernel
+from twin.kernel.kernel import Kernel, stabilised
 from twin.model.spec import Model, ModelError, RegimenSpec
 from twin.randomness import even_normals, generator
 from twin.solver.doses_seen import regimens_seen
@@ -55,10 +55,20 @@ ROUNDS = 24
 FEWEST_STEPS = 50
 """Steps over a forecast's horizon in a model that hardly moves."""
 
+MANY_STEPS = 1000
+"""Steps over a forecast's horizon from which a model counts as stiff, and its branches are solved in long steps."""
+
+LONG_TOLERANCE = 1e-2
+"""Largest relative error of what is solved in long steps, of any output; at a nadir it is a third of that or less."""
+
+LONG_NEGLIGIBLE = 1e-3
+"""Fraction of an output's peak under which that error is not looked at."""
+
 VERSION = 1
 """Raise when step sizes would be chosen otherwise, so that those on disk are not reused."""
 
 _CHOSEN: dict[tuple[str, tuple[RegimenSpec, ...]], StepSizes] = {}
+_LONG: dict[tuple[str, StepSizes], StepSizes] = {}
 _GUARD = Lock()
 
 
@@ -177,21 +187,77 @@ def _calibrated(kernel: Kernel, regimens: tuple[RegimenSpec, ...], fastest: floa
         apart = np.abs(solved(fixed(step_sizes)) - exact) / scale
         return float(np.max(np.where(np.isnan(exact), 0.0, np.nan_to_num(apart, nan=1e9, posinf=1e9))))
 
-    step_sizes = fixed(StepSizes(coarse / 4, 0.5, coarse))
+    def cost(step_sizes: StepSizes) -> float:
+        return _cost(step_sizes, timeline, marks, kernel)
+
+    step_sizes = _fine_enough(fixed(StepSizes(coarse / 4, 0.5, coarse)), fixed, error, cost, TOLERANCE)
+    refuse_stiff(kernel, step_sizes.largest)
+    return step_sizes
+
+
+def _fine_enough(
+    step_sizes: StepSizes,
+    fixed: Callable[[StepSizes], StepSizes],
+    error: Callable[[StepSizes], float],
+    cost: Callable[[StepSizes], float],
+    tolerance: float,
+) -> StepSizes:
+    """Step sizes made finer, by what brings most for what it costs, until the error is below the tolerance; what is
+    ``fixed`` in them stays."""
     found = error(step_sizes)
     for _ in range(ROUNDS):
-        if found < TOLERANCE:
+        if found < tolerance:
             break
         finer = _finer(step_sizes)
         left = [error(one) for one in finer]
-        worth = [e * _cost(one, timeline, marks, kernel) for e, one in zip(left, finer, strict=True)]
+        worth = [e * cost(one) for e, one in zip(left, finer, strict=True)]
         best = int(np.argmin(worth))
         # Where none helps by itself (unstable steps), all are halved.
         helps = left[best] < 0.7 * found
         step_sizes = fixed(finer[best] if helps else _halved(step_sizes))
         found = left[best] if helps else error(step_sizes)
-    refuse_stiff(kernel, step_sizes.largest)
     return step_sizes
+
+
+def long_step_sizes(kernel: Kernel, step_sizes: StepSizes) -> StepSizes | None:
+    """Sizes of long steps by `twin.kernel.kernel.stabilised`, where a model is stiff; ``None`` where it is not.
+
+    They are held against the model's own ``step_sizes``, under its regimens: without any none is known to be right.
+    """
+    model = kernel.model
+    if not (kernel.stepped and model.regimens and model.cadence.horizon / step_sizes.largest > MANY_STEPS):
+        return None
+    with _GUARD:
+        if (kernel.source, step_sizes) not in _LONG:
+            _LONG[kernel.source, step_sizes] = _long(kernel, step_sizes)
+        return _LONG[kernel.source, step_sizes]
+
+
+def _long(kernel: Kernel, exact_steps: StepSizes) -> StepSizes:
+    name = f"long_steps_{kernel.model.hash}_{kernel.hash}_{VERSION}.json"
+    made_of = f"{kernel.source}\0{VERSION}\0{exact_steps!r}\0{LONG_TOLERANCE}".encode()
+    kept = recalled(name, made_of)
+    if kept is not None:
+        return StepSizes(*json.loads(kept))
+    timeline, marks = _usual(kernel, kernel.model)
+    eta, shown = _patients(kernel), slice(len(kernel.outputs))
+
+    def solved(by: Kernel, step_sizes: StepSizes) -> Floats:
+        solver = Solver(by, eta, step_sizes, shared=False)
+        return solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)[1][:, shown]
+
+    exact, other = solved(kernel, exact_steps), stabilised(kernel)
+    scale = np.abs(exact) + LONG_NEGLIGIBLE * np.nanmax(np.abs(exact), axis=0, keepdims=True) + 1e-300
+
+    def error(step_sizes: StepSizes) -> float:
+        apart = np.abs(solved(other, step_sizes) - exact) / scale
+        return float(np.max(np.where(np.isnan(exact), 0.0, np.nan_to_num(apart, nan=1e9, posinf=1e9))))
+
+    longest = kernel.model.cadence.horizon / FEWEST_STEPS / 2
+    begun = StepSizes(4 * exact_steps.first, 0.2, longest)
+    found = _fine_enough(begun, lambda one: one, error, lambda one: _cost(one, timeline, marks, kernel), LONG_TOLERANCE)
+    keep(name, made_of, json.dumps(found).encode())
+    return found
 
 
 def _exact(kernel: Kernel, solved: Callable[[StepSizes], Floats], fine: StepSizes) -> Floats:

@@ -1,9 +1,9 @@
 """Docetaxel with neutropenia as a person would write it for this model alone; the generated kernel is held against it.
 
-The numerical scheme is that of `twin.kernel.stepper`, on the same steps: the compartments in their eigenbasis, exact
-for a constant infusion; the proliferating cells as their logarithm; Butcher's Runge-Kutta scheme of order 5, which
-meets the drug at quarters of a step. What a person sees in the equations is used: only the three compartments need an
-eigenbasis, the pool of dexamethasone empties by one exponential, the area under the curve feeds back into nothing, and
+The numerical scheme is that of `twin.kernel.loops.stepper`, on the same steps: the compartments in their eigenbasis,
+exact for a constant infusion; the proliferating cells as their logarithm; Butcher's Runge-Kutta scheme of order 5,
+which meets the drug at quarters of a step. What a person sees in the equations is used: only the three compartments
+need an eigenbasis, the pool of dexamethasone empties by one exponential, the area under the curve feeds back into nothing, and
 docetaxel and dexamethasone enter at one place each.
 """
 

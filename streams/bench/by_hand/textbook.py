@@ -1,7 +1,7 @@
 """The models of `streams.bench.models` as a person would write them; the generated kernels are held against these.
 
-The schemes are those of `twin.kernel.stepper`: the linear model by its two exponentials, the saturable one by Butcher's
-Runge-Kutta scheme of order 5, on the same steps.
+The schemes are those of `twin.kernel.loops.stepper`: the linear model by its two exponentials, the saturable one by
+Butcher's Runge-Kutta scheme of order 5, on the same steps.
 """
 
 from __future__ import annotations

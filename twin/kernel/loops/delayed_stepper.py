@@ -1,6 +1,6 @@
 """Source of the inner loop where doses enter at another time in every particle (`twin.kernel.delayed_input`).
 
-As `twin.kernel.stepper`, but only the edges that all particles share are met together. Between two of them every
+As `twin.kernel.loops.stepper`, but only the edges that all particles share are met together. Between two of them every
 particle of a group has steps of its own, from one of its own edges to the next by the rule of
 `twin.solver.step_schedule`; who arrives first takes steps of no length, which change nothing, until all have.
 """
@@ -9,19 +9,16 @@ from __future__ import annotations
 
 from twin.kernel.arguments import Inputs, Intervals, OwnEdges, StepSizes, System
 from twin.kernel.delayed_input import TRANSIT, entry_of
+from twin.kernel.loops.stepper import LANES, QUARTERS, Stepper, between
 from twin.kernel.source import Lines, Scope
-from twin.kernel.stepper import LANES, Stepper
-
-QUARTERS = 5
-"""Points of a step at which its stages look: its begin, quarters and end."""
 
 
 def write_late_advance(lines: Lines, scope: Scope) -> None:
     """Add the function ``advance`` (`twin.kernel.arguments.Advance`)."""
-    _LateStepper(lines, scope).write()
+    LateStepper(lines, scope).write()
 
 
-class _LateStepper(Stepper):
+class LateStepper(Stepper):
     def further_rows(self) -> list[str]:
         late = range(len(self.structure.late))
         flows = [f"flow{j}_{quarter}" for j in late for quarter in range(QUARTERS)]
@@ -48,7 +45,7 @@ class _LateStepper(Stepper):
         add(1, f"upcoming = np.empty({LANES}, dtype=np.int64)")
         add(1, f"flowing, flows = np.empty(({len(self.structure.late)}, {LANES}), dtype=np.int64), np.empty({LANES})")
         add(1, f"for first in range(0, par.shape[0], {LANES}):", f"    count = min({LANES}, par.shape[0] - first)")
-        self._load()
+        self.load()
         add(3, "upcoming[p] = own_edge_from[n]", "latest[p] = -np.inf")
         add(3, *(f"flowing[{j}, p] = own_flow_from[n, {j}]" for j in range(len(self.structure.late))))
         add(3, *(f"{self.rows[f'own{j}']} = 0.0" for j in range(len(self.structure.late))))
@@ -63,9 +60,7 @@ class _LateStepper(Stepper):
         add(4, "if not going:", "    break")
         self._flows()
         self._own_factors()
-        add(4, f"for p in range({LANES}):", f"    h = {self.rows['h']}", "    quarter = 0.25 * h")
-        add(5, f"time0 = {self.rows['time']}")
-        self._step(5)
+        self.stride(4, (f"h = {self.rows['h']}", "quarter = 0.25 * h", f"time0 = {self.rows['time']}"))
         self._arrive()
         add(3, "if mark[k] >= 0:", "    time = edge[k + 1]", "    for p in range(count):")
         self._outputs()
@@ -171,9 +166,10 @@ class _LateStepper(Stepper):
             add(4, f"for p in range({LANES}):", f"    quarter = 0.25 * {self.rows['h']}")
             self._factor(5, i)
 
-    def at_stage(self, depth: int, quarter: int) -> None:
+    def at_stage(self, depth: int, quarter: int | None) -> None:
         for j, call in enumerate(self.structure.late):
             if entry_of(call) == TRANSIT:
-                self.lines.add(depth, f"flow{j} = {self.rows[f'flow{j}_{quarter}']}")
+                rows = [self.rows[f"flow{j}_{number}"] for number in range(QUARTERS)]
+                self.lines.add(depth, f"flow{j} = {between(rows) if quarter is None else rows[quarter]}")
             else:
                 self.lines.add(depth, f"own{j} = {self.rows[f'own{j}']}")

@@ -26,6 +26,9 @@ from twin.model.structure import Equation
 LANES = 32
 """Particles of a group: few enough for the first-level cache, enough for any vector width."""
 
+QUARTERS = 5
+"""Points of a step at which its stages look: its begin, quarters and end."""
+
 BUTCHER_STAGES: tuple[tuple[int, dict[int, str]], ...] = (
     (0, {}),
     (1, {1: "0.25"}),
@@ -97,13 +100,13 @@ class Stepper:
         self.write_heads()
         add(1, f"s = np.empty(({max(1, len(self.rows))}, {LANES}))")
         add(1, f"for first in range(0, par.shape[0], {LANES}):", f"    count = min({LANES}, par.shape[0] - first)")
-        self._load()
+        self.load()
         add(2, "previous = -1.0", "held = -1", "for k in range(dt.shape[0]):")
         self._kicks()
         self._input()
         self._factors()
-        add(3, "time0 = start[k]", f"for p in range({LANES}):")
-        self._step()
+        add(3, "time0 = start[k]")
+        self.stride(3, ())
         add(3, "if mark[k] >= 0:", "    time = time0 + h", "    for p in range(count):")
         self._outputs()
         self._store()
@@ -121,12 +124,12 @@ class Stepper:
             lines = (f"    {statement.format(row=row)}" for statement in statements)
             self.lines.add(depth, f"for i in range({count}):", *lines)
 
-    def _load(self) -> None:
+    def load(self) -> None:
         """A group into the work array; a short group repeats its last particle."""
         add = self.lines.add
         add(2, f"for p in range({LANES}):", "    n = first + min(p, count - 1)")
         add(3, f"for i in range({len(self.parameters)}):", "    s[i, p] = par[n, i]")
-        self._bind(3, self.constants.found)
+        self.bind(3, self.constants.found)
         add(3, *(f"{self.rows[name]} = {source}" for source, name in self.constants.found.items()))
         self._each(3, "z", self.size, "{row} = z[n, i]")
         self._each(3, "l", self.size, "{row} = lam[n, i]")
@@ -161,7 +164,7 @@ class Stepper:
                 coefficient = self.structure.equations[name].inputs.get(call)
                 if coefficient is not None and call in calls:
                     add(depth, f"if column == {column}:")
-                    self._bind(depth + 1, [self._source(coefficient)])
+                    self.bind(depth + 1, [self._source(coefficient)])
                     add(depth + 1, f"{self.rows[f'y{i}']} += ({self._source(coefficient)}) * amount")
 
     def _input(self) -> None:
@@ -191,9 +194,15 @@ class Stepper:
             f"{self.rows[f'f{i}']} = q / rate if abs(rate * quarter) > 1e-12 else quarter",
         )
 
-    def _step(self, depth: int = 4) -> None:
+    def stride(self, depth: int, own: Sequence[str]) -> None:
+        """Add a step of all particles of a group; ``own`` says what is different in each of them."""
+        self.lines.add(depth, f"for p in range({LANES}):")
+        self.lines.add(depth + 1, *own)
+        self._step(depth + 1)
+
+    def _step(self, depth: int) -> None:
         add = self.lines.add
-        self._bind(depth, self.rates.values())
+        self.bind(depth, self.rates.values())
         add(depth, *(f"y{i} = {self.rows[f'y{i}']}" for i in range(len(self.structure.stepped))))
         for i in range(self.size):
             add(depth, f"p0_{i} = {self.rows[f'z{i}']}")
@@ -212,14 +221,14 @@ class Stepper:
         self.at_stage(depth, quarter)
         for d in self.structure.drivers:
             modes = [(self.rows[f"v_{d}_{i}"], f"p{quarter}_{i}") for i in range(self.size)]
-            add(depth, f"m_{d} = {_sum_of_products(modes)}")
+            add(depth, f"m_{d} = {sum_of_products(modes)}")
         for i, name in enumerate(self.structure.stepped):
-            add(depth, f"m_{name} = {self._natural(name, _incremented(f'y{i}', weights, i))}")
+            add(depth, f"m_{name} = {self.natural(name, _incremented(f'y{i}', weights, i))}")
         for i, name in enumerate(self.structure.stepped):
             add(depth, f"k{stage}_{i} = {self.rates[name]}")
 
-    def at_stage(self, depth: int, quarter: int) -> None:
-        """Add what a stage at this quarter of a step needs besides."""
+    def at_stage(self, depth: int, quarter: int | None) -> None:
+        """Add what a stage at this quarter of a step needs besides, or at ``time`` between them (`between`)."""
 
     def _rate(self, equation: Equation) -> str:
         """Source of a stepped state's rate of change; what in it is the same at every step is computed once."""
@@ -238,7 +247,7 @@ class Stepper:
         shown = [self._source(output.expression) for output in self.model.outputs]
         shown += [self._source(target.expression) for target in self.model.targets]
         shown += [self._source(formula) for output in self.model.outputs for formula in output.further]
-        self._bind(5, shown)
+        self.bind(5, shown)
         read = _names(shown)
         for r, name in enumerate(self.structure.linear):
             if f"m_{name}" in read:
@@ -246,17 +255,17 @@ class Stepper:
                 self._each(5, "z", self.size, f"m_{name} += v[first + p, {r}, i] * {{row}}")
         for i, name in enumerate(self.structure.stepped):
             if f"m_{name}" in read:
-                add(5, f"m_{name} = {self._natural(name, self.rows[f'y{i}'])}")
+                add(5, f"m_{name} = {self.natural(name, self.rows[f'y{i}'])}")
         add(5, *(f"out[mark[k], {i}, first + p] = {value}" for i, value in enumerate(shown)))
 
-    def _bind(self, depth: int, sources: Iterable[str]) -> None:
+    def bind(self, depth: int, sources: Iterable[str]) -> None:
         """Local variables for the parameters and constants that these sources read."""
         read = _names(sources)
         bound = {f"m_{name}": f"p_{name}" for name in self.parameters}
         bound |= {name: name for name in self.constants.found.values()}
         self.lines.add(depth, *(f"{name} = {self.rows[row]}" for name, row in bound.items() if name in read))
 
-    def _natural(self, name: str, value: str) -> str:
+    def natural(self, name: str, value: str) -> str:
         return f"exp({value})" if name in self.structure.growing else value
 
     def _source(self, expression: ast.expr) -> str:
@@ -346,13 +355,19 @@ def _names(sources: Iterable[str]) -> frozenset[str]:
 def _incremented(value: str, weights: dict[int, str], state: int) -> str:
     """``value`` and a step along the weighted slopes of earlier stages."""
     return (
-        f"fma(h, {_sum_of_products([(w, f'k{stage}_{state}') for stage, w in weights.items()])}, {value})"
+        f"fma(h, {sum_of_products([(w, f'k{stage}_{state}') for stage, w in weights.items()])}, {value})"
         if weights
         else value
     )
 
 
-def _sum_of_products(pairs: Sequence[tuple[str, str]]) -> str:
+def between(quarters: Sequence[str]) -> str:
+    """The value between a step's quarters of what is known at these, by Lagrange's polynomial; ``share0`` and so on
+    are its weights."""
+    return sum_of_products([(f"share{quarter}", value) for quarter, value in enumerate(quarters)])
+
+
+def sum_of_products(pairs: Sequence[tuple[str, str]]) -> str:
     """a1 b1 + a2 b2 + ..., each product fused with the sum so far."""
     total = " * ".join(pairs[0])
     for one, other in pairs[1:]:
