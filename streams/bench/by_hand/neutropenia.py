@@ -3,8 +3,8 @@
 The numerical scheme is that of `twin.kernel.loops.stepper`, on the same steps: the compartments in their eigenbasis,
 exact for a constant infusion; the proliferating cells as their logarithm; Butcher's Runge-Kutta scheme of order 5,
 which meets the drug at quarters of a step. What a person sees in the equations is used: only the three compartments
-need an eigenbasis, the pool of dexamethasone empties by one exponential, the area under the curve feeds back into nothing, and
-docetaxel and dexamethasone enter at one place each.
+need an eigenbasis, the pool of dexamethasone empties by one exponential, the area under the curve feeds back into
+nothing, and docetaxel and dexamethasone enter at one place each.
 """
 
 from __future__ import annotations
