@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from tests.twin import toys
 from tests.twin.bedside import PATIENT, at, clock, dose, level, ms, sample, start, stop, vital
-from tests.twin.record.test_holding import LOST, YEAR, enrolment, release
+from tests.twin.record.held.test_holding import LOST, YEAR, enrolment, release
 from twin import PatientTwin
 from twin.clock import DAY_MS
 from twin.events import Alert, InputEvent, to_millis

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tests.twin import toys
 from tests.twin.bedside import cuff, dose, level, sample
-from tests.twin.record.test_holding import OLD, enrolment
+from tests.twin.record.held.test_holding import OLD, enrolment
 from twin.study.records import record_of
 
 MODEL = toys.absorption()
