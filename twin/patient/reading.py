@@ -38,7 +38,7 @@ from twin.patient.ahead.levels import level_view, lines_ahead
 from twin.patient.ahead.toxicities import (
     Now,
     Since,
-    ahead_of,
+    all_ahead,
     kept,
     nadir_of,
     now_of,
@@ -187,14 +187,13 @@ class Reader:
         out = self._trunk.look(position, future, marks)
         times = times if ahead else times[:0]
         along = out[np.searchsorted(marks, times), : len(self._model.outputs)]
-        watched = self._model.toxicities if ahead else ()
         return View(
             position.belief.weight,
             out[0, : len(self._model.outputs)],
             tuple(self._exposed(window, position, future, marks, out, millis) for window in open_windows),
             times,
             along,
-            tuple(ahead_of(toxicity, self._model, times, along, since) for toxicity in watched),
+            all_ahead(self._model.toxicities, self._model, times, along, since) if ahead else (),
             tuple((line, out[int(np.searchsorted(marks, line.millis)), line.output]) for line in lines),
         )
 

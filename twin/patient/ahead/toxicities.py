@@ -54,17 +54,41 @@ def ahead_of(
         along: (T, O, N) outputs then.
         since: see `Since`: a particle that is beyond the limit now has been so since then.
     """
+    return all_ahead([toxicity], model, times, along, since)[0]
+
+
+def all_ahead(
+    toxicities: Sequence[ToxicitySpec],
+    model: Model,
+    times: NDArray[np.int64],
+    along: Floats,
+    since: Since | None = None,
+) -> tuple[Ahead, ...]:
+    """Several toxicities along one forecast, as `ahead_of`; those of one output within one horizon share its worst."""
     unit = UNIT_MS[model.time_unit]
-    within = times <= times[0] + round(toxicity.horizon * unit)
-    values = along[within, [output.name for output in model.outputs].index(toxicity.output)]
-    at = values.argmin(axis=0) if toxicity.side == "below" else values.argmax(axis=0)
-    worst = np.take_along_axis(values, at[None], axis=0)[0]
-    if toxicity.lasting:
-        elapsed = times[0] - (since or {}).get(toxicity.name, times[0])
-        suffered = longest(toxicity.suffered(values), times[within], int(elapsed)) >= toxicity.lasting * unit
-    else:
+    outputs = [output.name for output in model.outputs]
+    seen: dict[tuple[int, int, str], tuple[Floats, Floats]] = {}
+    found = []
+    for toxicity in toxicities:
+        within = int(np.searchsorted(times, times[0] + round(toxicity.horizon * unit), side="right"))
+        output = outputs.index(toxicity.output)
+        values = along[:within, output]
+        key = output, within, toxicity.side
+        if key not in seen:
+            at = values.argmin(axis=0) if toxicity.side == "below" else values.argmax(axis=0)
+            worst = np.take_along_axis(values, at[None], axis=0)[0]
+            seen[key] = worst, (times[at] - times[0]) / DAY_MS
+        worst, day = seen[key]
         suffered = toxicity.suffered(worst)
-    return Ahead(toxicity, unit, worst, (times[at] - times[0]) / DAY_MS, suffered.astype(np.float64))
+        if toxicity.lasting:
+            elapsed = times[0] - (since or {}).get(toxicity.name, times[0])
+            # Who is never beyond the limit is not for long.
+            mine = np.flatnonzero(suffered)
+            runs = longest(toxicity.suffered(values[:, mine]), times[:within], int(elapsed))
+            suffered = np.zeros_like(suffered)
+            suffered[mine] = runs >= toxicity.lasting * unit
+        found.append(Ahead(toxicity, unit, worst, day, suffered.astype(np.float64)))
+    return tuple(found)
 
 
 def longest(beyond: NDArray[np.bool_], times: NDArray[np.int64], elapsed: int = 0) -> Floats:
@@ -73,12 +97,8 @@ def longest(beyond: NDArray[np.bool_], times: NDArray[np.int64], elapsed: int = 
     What counts at the first time has counted for ``elapsed`` before. A run begins and ends between two times, so one
     that begins later counts a whole step for its first.
     """
-    run = np.where(beyond[0], float(elapsed), 0.0)
-    found = run.copy()
-    for row, step in zip(beyond[1:], np.diff(times), strict=True):
-        run = np.where(row, run + float(step), 0.0)
-        np.maximum(found, run, out=found)
-    return found
+    last = np.maximum.accumulate(np.where(beyond, times[0] - elapsed, times[:, None]), axis=0)
+    return np.asarray((times[:, None] - last).max(axis=0, initial=0), dtype=np.float64)
 
 
 def reading(ahead: Ahead, weight: Floats, millis: int, since: Since) -> ToxicityAhead:
