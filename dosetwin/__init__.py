@@ -19,7 +19,17 @@ from dosetwin.notebook import show_in_notebooks
 
 if TYPE_CHECKING:
     from dosetwin import events
-    from dosetwin.dosing import Advice, Protocol, advise, load_protocol, next_sample, usual_protocol, what_if
+    from dosetwin.dosing import (
+        Advice,
+        Horizon,
+        Protocol,
+        advise,
+        load_protocol,
+        next_sample,
+        plan_ahead,
+        usual_protocol,
+        what_if,
+    )
     from dosetwin.estimation import Estimates, estimate
     from dosetwin.models import library, load_model
     from dosetwin.records import LeftOutWarning, read_nmtran
@@ -34,6 +44,7 @@ __all__ = [
     "CalibrationResult",
     "Estimates",
     "ExaminationResult",
+    "Horizon",
     "LeftOutWarning",
     "Model",
     "ModelError",
@@ -47,6 +58,7 @@ __all__ = [
     "load_model",
     "load_protocol",
     "next_sample",
+    "plan_ahead",
     "read_nmtran",
     "replay",
     "simulate",
@@ -57,10 +69,12 @@ __all__ = [
 
 _HOMES = {
     "Advice": "dosetwin.dosing",
+    "Horizon": "dosetwin.dosing",
     "Protocol": "dosetwin.dosing",
     "advise": "dosetwin.dosing",
     "load_protocol": "dosetwin.dosing",
     "next_sample": "dosetwin.dosing",
+    "plan_ahead": "dosetwin.dosing",
     "usual_protocol": "dosetwin.dosing",
     "what_if": "dosetwin.dosing",
     "CalibrationResult": "dosetwin.validating",

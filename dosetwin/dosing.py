@@ -21,6 +21,8 @@
 from __future__ import annotations
 
 from twin.dosing.advice import Advice, advise
+from twin.dosing.horizon.plan import Horizon, plan_ahead
+from twin.dosing.horizon.telling import horizon_lines
 from twin.dosing.protocol import Protocol, load_protocol, usual_protocol
 from twin.dosing.sampling import NextSample, next_sample
 from twin.dosing.telling import advice_figure, advice_lines, branch_lines
@@ -29,14 +31,17 @@ from twin.dosing.whatif import Foreseen, what_if
 __all__ = [
     "Advice",
     "Foreseen",
+    "Horizon",
     "NextSample",
     "Protocol",
     "advice_figure",
     "advice_lines",
     "advise",
     "branch_lines",
+    "horizon_lines",
     "load_protocol",
     "next_sample",
+    "plan_ahead",
     "usual_protocol",
     "what_if",
 ]

@@ -45,6 +45,8 @@ class Decision:
         since: ms at which it began, or will.
         aims: a target of the drug says how much is wanted; else the plan does.
         note: where the doses come from, if not from a plan.
+        given: mg of the drug up to now.
+        gap: time (ms) without the drug that ends a course.
     """
 
     what: What
@@ -55,6 +57,8 @@ class Decision:
     since: int
     aims: bool
     note: str | None = None
+    given: float = 0.0
+    gap: int = COURSE_GAP_MS
 
     @property
     def begins(self) -> int:
@@ -79,6 +83,8 @@ class Decision:
         """Whether a protocol lets these doses be given."""
         pairs = list(zip(self.doses, ratios, strict=True))
         total = sum(up.step.amount * ratio for up, ratio in pairs) / self.amount
+        if protocol.lifetime is not None and self.given + total * self.amount > protocol.lifetime * (1 + SLACK):
+            return False
         if not protocol.lowest - SLACK <= total <= protocol.highest_of(self.aims) + SLACK:
             return False
         return all(
@@ -151,7 +157,7 @@ def decision(components: Sequence[Component], now: int, protocol: Protocol) -> t
     given = components[0].timeline.delivered.get(drug, Delivered())
     starts = [at for at in given.starts(gap) if at <= now]
     since = starts[-1] if begun and starts else course[0].step.start_ms
-    return Decision(what, drug, doses, course, begun, since, aims, note), tuple(futures)
+    return Decision(what, drug, doses, course, begun, since, aims, note, given.amount(0, now), gap), tuple(futures)
 
 
 def _past(component: Component, now: int, drug: str) -> tuple[PlanStep, ...]:

@@ -12,6 +12,7 @@ A protocol file is TOML, checked as strictly as a model file:
     highest = 1.2
     step = "5 mg"           # vials and syringes: each dose is a whole multiple
     most = "200 mg"         # of one dose
+    lifetime = "900 mg"     # of all doses that were ever given and are to come (an anthracycline's; of this patient)
     adjusts = "all"         # or "infusions": what is given at once or within an hour stays as planned
 
     [pump]
@@ -86,6 +87,7 @@ class Protocol:
     highest: float | None = None
     step: float | None = None
     most: float | None = None
+    lifetime: float | None = None
     adjusts: Adjusts = "all"
     rate_step: float | None = None
     most_rate: float | None = None
@@ -225,6 +227,7 @@ def _read(top: Table, digest: str) -> Protocol:
         highest=highest,
         step=_quantity(dose, "step", "mg"),
         most=_quantity(dose, "most", "mg"),
+        lifetime=_quantity(dose, "lifetime", "mg"),
         adjusts=adjusts,
         rate_step=_rate(pump, "rate_step", strength),
         most_rate=_rate(pump, "most_rate", strength),

@@ -31,7 +31,7 @@ def advice_lines(advice: Advice) -> list[str]:
         "",
     ]
     rows = [_row(one) for one in advice.alternatives]
-    return [*lines, *_table([("dose", "of plan", "mg", "allowed", *_heads(advice)), *rows]), "", RESEARCH]
+    return [*lines, *aligned([("dose", "of plan", "mg", "allowed", *_heads(advice)), *rows]), "", RESEARCH]
 
 
 def branch_lines(branches: Sequence[Foreseen]) -> list[str]:
@@ -49,7 +49,7 @@ def branch_lines(branches: Sequence[Foreseen]) -> list[str]:
         ]
         for one in branches
     ]
-    return _table([heads, *rows])
+    return aligned([heads, *rows])
 
 
 def sample_lines(found: NextSample | None) -> list[str]:
@@ -172,7 +172,7 @@ def _values(one: Alternative) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _table(rows: Iterable[Sequence[str]]) -> list[str]:
+def aligned(rows: Iterable[Sequence[str]]) -> list[str]:
     """Rows as lines, their columns under one another; a row may end early."""
     known = [list(row) for row in rows]
     widths = [max(len(row[i]) for row in known if i < len(row)) for i in range(max(map(len, known)))]

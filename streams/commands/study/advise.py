@@ -51,6 +51,9 @@ def advise(
     genotype: Annotated[
         list[str] | None, typer.Option(help="known of the patient, as DPYD=1.5 or TPMT=intermediate; may be repeated")
     ] = None,
+    horizon: Annotated[
+        int | None, typer.Option(min=2, max=12, help="also plan so many courses ahead, the later doses by the samples")
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(dir_okay=False, help="file for a figure of the odds, of one patient")
     ] = None,
@@ -68,6 +71,8 @@ def advise(
     from streams.batch.arguments import LeftOut, cases_in, reading, usable_arguments
     from streams.batch.cases import CaseError
     from twin.dosing.advice import advise as advise_on_twin
+    from twin.dosing.horizon.plan import plan_ahead
+    from twin.dosing.horizon.telling import horizon_lines, horizon_values
     from twin.dosing.protocol import load_protocol, usual_protocol
     from twin.dosing.published import beside, daily
     from twin.dosing.rescue.methotrexate import rescue
@@ -99,15 +104,18 @@ def advise(
                 published = beside(twin, advice, known)
                 sample = next_sample(twin, now, within) if case.rivals is None else None
                 branches = what_if(twin, branch or (), now)
+                ahead = None if horizon is None else plan_ahead(twin, now, within, horizon)
             except ValueError as error:
                 raise CaseError(f"{case.patient_id}: {error}") from None
             if as_json:
                 rules = {"published": [asdict(one) for one in published], "spoken": [asdict(one) for one in spoken]}
-                typer.echo(json.dumps({**advice_values(advice), **rules}))
+                further = {} if ahead is None else {"horizon": horizon_values(ahead)}
+                typer.echo(json.dumps({**advice_values(advice), **rules, **further}))
             else:
                 lines = [*advice_lines(advice), "", *(sample_lines(sample) if case.rivals is None else ())]
                 lines += [f"published rule {one.rule}: {one.compared} ({one.source})" for one in published]
                 lines += [f"published rule {one.rule}: {one.said} ({one.source})" for one in spoken]
+                lines += [] if ahead is None else ["", *horizon_lines(ahead)]
                 typer.echo("\n".join([*lines, "", *branch_lines(branches), ""] if branch else [*lines, ""]))
             if plot is not None:
                 advice_figure(advice).savefig(plot)

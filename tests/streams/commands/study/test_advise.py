@@ -39,9 +39,22 @@ def test_the_same_record_gives_the_same_json(record: Path) -> None:
     assert json.loads(said[0])["decision"] == "next dose"
 
 
+def test_a_horizon_plans_the_courses_that_are_left(tmp_path: Path) -> None:
+    file, order = tmp_path / "events.ndjson", {"drug": "carboplatin"}
+    doses = [(504.0 * cycle, 490.0, 1.0) for cycle in (1, 2)]
+    events = [plan(-1.0, *doses, **order), dose(0.0, 490.0, 1.0, **order), clock(24.0)]
+    file.write_bytes(b"".join(encode(event) + b"\n" for event in events))
+    found = CliRunner().invoke(app, [str(file), *MODEL, "--horizon", "3"])
+    assert found.exit_code == 0, found.output
+    assert "the first dose is firm" in found.stdout
+    said = CliRunner().invoke(app, [str(file), *MODEL, "--horizon", "3", "--json"]).stdout
+    assert [one["firm"] for one in json.loads(said)["horizon"]["courses"]] == [True, False]
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
+        (["--horizon", "2"], "one dose alone is planned"),
         (["--branch", "stop"], "the drug is missing"),
         (["--at", "yesterday"], "is no time with its offset"),
         (["--patient", "P-9"], "the files hold nothing of this patient"),
