@@ -34,8 +34,7 @@ def evidence_of(finding: Finding, settings: RuleSettings, snapshot: Snapshot, or
 
 
 def _threshold(finding: Finding, settings: RuleSettings, snapshot: Snapshot) -> AlertThreshold:
-    either = (settings.thresholds.get(name) for name in ("raise_above", "raise_near"))
-    stated = next((one for one in either if one is not None and one.value == settings.raise_above), None)
+    stated = settings.thresholds.get("raise_above")
     margin = threshold_margin(settings.raise_above, settings, snapshot.ess) if finding.probabilistic else 0.0
     return AlertThreshold(
         raise_above=settings.raise_above,

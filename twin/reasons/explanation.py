@@ -34,6 +34,9 @@ from twin.reasons.change import FACTORS, smallest_factor
 ORDERS = ("regimen_planned", "device_association")
 """Kinds of events that say what should be: another event is held against them, and is what decided."""
 
+PLANNED = "what is planned, times as much"
+"""A plan under which a delivery would not be too much, or too little, beside the present one."""
+
 Judged = dict[tuple[str, Subject], AlertEvidence]
 
 
@@ -119,8 +122,8 @@ def explain(alert: Alert, events: Sequence[InputEvent], twins: Twins) -> Explana
     now = to_millis(evidence.judged)
     record = [event for event in events if to_millis(event.time) <= now]
     ids = {one.event_id for one in evidence.decided_by if one.event_id is not None}
-    named = tuple(event for event in record if event.event_id in ids)
     datum = deciding_datum(evidence)
+    named = tuple(event for event in record if event.event_id in ids or (datum is not None and _begins(event, datum)))
     about = alert.rule, alert.subject
     after = _judged(twins, record, now).get(about)
     rest = record if datum is None else [event for event in record if not is_datum(event, datum)]
@@ -142,6 +145,12 @@ def is_datum(event: InputEvent, datum: Deciding) -> bool:
     if isinstance(event, VitalSample):
         return event.channel == datum.of and event.time >= datum.time - timedelta(hours=1)
     return isinstance(event, PumpDelivery) and event.device_id == datum.of and event.time >= datum.time
+
+
+def _begins(event: InputEvent, datum: Deciding) -> bool:
+    """Whether an event is the first of the pump's samples that the datum stands for."""
+    repeated = datum.event_id is None and isinstance(event, PumpDelivery)
+    return repeated and is_datum(event, datum) and event.time == datum.time
 
 
 def _judged(twins: Twins, events: Sequence[InputEvent], now: int) -> Judged:
@@ -179,6 +188,9 @@ def _ways(
     elif watched is not None and watched.value is not None and watched.limit is not None and watched.side is not None:
         most, least = (watched.limit, None) if watched.side == "above" else (None, watched.limit)
         ways.append(Otherwise(watched.quantity, watched.unit, watched.value, least, most))
+        if alert.rule.startswith("delivery.") and watched.limit > 0 and watched.value > 0:  # it goes with the plan
+            times = watched.value / watched.limit
+            ways.append(Otherwise(PLANNED, "1", None, *((times, None) if most is not None else (None, times))))
     return ways
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from twin.alerts.rules import title_of
@@ -61,8 +62,7 @@ def _evidence_lines(found: Explanation) -> list[str]:
         lines.append(_watched(evidence))
     if alert.horizon_hours is not None:
         lines.append(f"within {duration(alert.horizon_hours, 'h')}")
-    known = {event.event_id: event for event in found.events}
-    lines += [f"decided by {_deciding(one, known.get(one.event_id or ''))}" for one in evidence.decided_by]
+    lines += [f"decided by {_deciding(one, _event_of(one, found.events))}" for one in evidence.decided_by]
     lines += [
         f"newest of {one.source}: {'' if one.source == 'laboratory' else 'at most '}{duration(one.age_hours, 'h')} old"
         for one in evidence.freshness
@@ -74,7 +74,7 @@ def _belief_lines(found: Explanation) -> list[str]:
     if found.datum is None:
         return ["no event is named that decided it"]
     rows = [
-        f"believed without {_deciding(found.datum, None)}: {_belief(found.before)}",
+        f"believed without {_deciding(found.datum, _event_of(found.datum, found.events))}: {_belief(found.before)}",
         f"believed with it: {_belief(found.after)}",
     ]
     if found.moved:
@@ -121,6 +121,13 @@ def _watched(evidence: AlertEvidence) -> str:
 def _deciding(one: Deciding, event: InputEvent | None) -> str:
     name = f"'{shown(one.event_id)}'" if one.event_id is not None else "repeated"
     return f"{one.kind} {name} of {shown(one.of)}, {one.time.isoformat()}" + ("" if event is None else _value(event))
+
+
+def _event_of(one: Deciding, events: Sequence[InputEvent]) -> InputEvent | None:
+    """The event itself, or the first of the samples that it stands for."""
+    if one.event_id is not None:
+        return next((event for event in events if event.event_id == one.event_id), None)
+    return next((event for event in events if (event.kind, event.time) == (one.kind, one.time)), None)
 
 
 def _value(event: InputEvent) -> str:

@@ -45,7 +45,7 @@ ClinicalEvent = (
 )
 """What is kept as a fact: all that is said of a patient but repeated readings and the passing of time."""
 
-_RANK = {
+RANK = {
     "enrolment": 0,
     "covariate": 1,
     "device_association": 2,
@@ -61,7 +61,7 @@ _RANK = {
     "alert_action": 12,
     "advice_requested": 13,
 }
-MEASURED = (10 * _RANK["lab_result"], 10 * _RANK["drug_level"])
+MEASURED = (10 * RANK["lab_result"], 10 * RANK["drug_level"])
 """`Key.rank` of what is measured; its subject is the analyte."""
 
 _PHASE_RANK = {"sample": 0, "stop": 1, "complete": 2, "start": 3}
@@ -91,7 +91,7 @@ def key_of(event: ClinicalEvent) -> Key:
     # A rate change is a STOP and a START at one instant (IHE PCD IPEC): the start must come last.
     phase = _PHASE_RANK[event.phase] if isinstance(event, PumpDelivery) else 0
     sequence = UNORDERED if event.sequence is None else event.sequence
-    rank = _RANK[event.kind] * 10 + phase
+    rank = RANK[event.kind] * 10 + phase
     return Key(to_millis(event.time), sequence, rank, *_subject_of(event), event.event_id)
 
 

@@ -7,8 +7,8 @@ when an alert is told, not at each judgement.
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Literal, NamedTuple
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from typing import Final, Literal, NamedTuple
 
 import numpy as np
 
@@ -29,14 +29,18 @@ from twin.events import (
     StateReset,
     Subject,
     from_millis,
+    kind_of,
     to_millis,
 )
 from twin.record.contact import SPELL_MS
 from twin.record.corrections import Superseded
-from twin.record.facts import Key
+from twin.record.facts import RANK, Key
 from twin.record.history import History
 
 Role = Literal["measured", "given", "planned", "bound", "known"]
+
+_MEASURED: Final[tuple[Role]] = ("measured",)
+_GIVEN: Final[tuple[Role]] = ("given",)
 
 _ROLES: dict[type[ClinicalEnvelope], Role] = {
     LabResult: "measured",
@@ -49,6 +53,10 @@ _ROLES: dict[type[ClinicalEnvelope], Role] = {
     Covariate: "known",
     StateReset: "known",
 }
+
+
+_RANKS: dict[int, Role] = {RANK[kind_of(event)]: role for event, role in _ROLES.items()}
+"""Roles by the rank of a fact's kind, which its key tells without a look at the fact."""
 
 
 class Origins(NamedTuple):
@@ -103,12 +111,12 @@ def deciding(fact: ClinicalEnvelope) -> Deciding:
 
 
 def _of_belief(history: History, matter: Matter) -> list[Deciding]:
-    """What came at that very moment, or else what was measured and given last."""
-    present = [deciding(fact) for millis, fact in _back(history, matter.millis) if millis == matter.millis]
+    """What came at that very moment, or else what was measured, given and planned last."""
+    present = [deciding(fact) for _, _, fact in _back(history, matter.millis, tuple(_ROLES.values()), matter.millis)]
     measured = _reading(history, matter)
     if present or (measured is not None and to_millis(measured.time) == matter.millis):
         return [*present, *([] if measured is None else [measured])]
-    found = _newest(history, matter.millis, ("measured", "given"))
+    found = _newest(history, matter.millis, ("measured", "given", "planned"))
     return [*found, *([] if measured is None else [measured])]
 
 
@@ -145,33 +153,36 @@ def _reading(history: History, matter: Matter) -> Deciding | None:
 def _newest(history: History, millis: int, roles: Sequence[Role], name: str | None = None) -> Iterator[Deciding]:
     """The newest event in each of some roles, not after ``millis``: of everything, or of what has that name."""
     wanted = set(roles)
-    for _, fact in _back(history, millis):
-        role = _ROLES[type(fact)]
-        if role in wanted and name in (None, _of(fact)):
+    for _, role, fact in _back(history, millis, wanted):  # which looks at no fact of a role that was found
+        if name in (None, _of(fact)):
             wanted.remove(role)
             yield deciding(fact)
         if not wanted:
             return
 
 
-def _back(history: History, millis: int) -> Iterator[tuple[int, ClinicalEnvelope]]:
-    """Facts that count and may decide, the newest first, not after ``millis``."""
+def _back(
+    history: History, millis: int, roles: Collection[Role], since: int | None = None
+) -> Iterator[tuple[int, Role, ClinicalEnvelope]]:
+    """Facts that count, of some roles, the newest first, not after ``millis`` and not before ``since`` (ms)."""
     after = Key(millis + 1, -2, 0, "", 0.0, "")
     for at in range(bisect_right(history.keys, after) - 1, -1, -1):
         key = history.keys[at]
-        fact = history.facts[key.event_id]
-        if isinstance(fact, Superseded) or type(fact) not in _ROLES or fact.status == "retracted":
+        if since is not None and key.millis < since:
+            return
+        role = _RANKS.get(key.rank // 10)
+        if role is None or role not in roles or key.event_id in history.superseded:
             continue
-        if key.event_id not in history.superseded and not history.holding.holds(fact):
-            yield key.millis, fact
+        fact = history.facts[key.event_id]
+        if not (isinstance(fact, Superseded) or fact.status == "retracted" or history.holding.holds(fact)):
+            yield key.millis, role, fact
 
 
 def _freshness(history: History, millis: int) -> tuple[Freshness, ...]:
     ages: dict[Literal["laboratory", "pump", "wearable"], float] = {}
-    for since, fact in _back(history, millis):
-        if _ROLES[type(fact)] == "measured":
-            ages["laboratory"] = (millis - since) / HOUR_MS
-            break
+    for since, _, _ in _back(history, millis, _MEASURED):
+        ages["laboratory"] = (millis - since) / HOUR_MS
+        break
     pumps = _pumps(history, millis)
     for device, contact in history.contact.items():
         heard = contact.last_before(millis)
@@ -189,7 +200,7 @@ def _pumps(history: History, millis: int) -> set[str]:
     found = lines | words
     if history.contact.keys() <= found:
         return found
-    return found | {fact.device_id for _, fact in _back(history, millis) if isinstance(fact, PumpTotals)}
+    return found | {fact.device_id for _, _, fact in _back(history, millis, _GIVEN) if isinstance(fact, PumpTotals)}
 
 
 def _step_above(age: int) -> int:

@@ -34,16 +34,8 @@ def test_evidence_is_the_level_with_its_error_and_the_thresholds_with_their_reas
     threshold = evidence.threshold
     assert threshold is not None
     assert (threshold.raise_above, threshold.unit) == (neutropenia_g4.SETTINGS.raise_above, "1")
-    assert threshold.margin == pytest.approx(2 * math.sqrt(0.45 * 0.55 / 400))
+    assert threshold.margin == pytest.approx(2 * math.sqrt(threshold.raise_above * (1 - threshold.raise_above) / 400))
     assert threshold.assumed == neutropenia_g4.SETTINGS.thresholds["raise_above"].assumed
-
-
-def test_what_is_said_sooner_as_it_is_near_names_the_reason_for_that() -> None:
-    sooner = neutropenia_g4.SETTINGS.thresholds["raise_near"]
-    near = replace(neutropenia_g4.SETTINGS, raise_above=sooner.value)
-    threshold = evidence_of(found(0.4), near, SNAPSHOT, unknown).threshold
-    assert threshold is not None
-    assert (threshold.raise_above, threshold.assumed) == (sooner.value, sooner.assumed)
 
 
 def test_a_number_that_is_no_probability_has_no_error_and_no_margin() -> None:

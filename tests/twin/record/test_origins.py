@@ -88,10 +88,10 @@ def ids(found: Origins) -> list[str | None]:
 
 
 def test_what_came_at_that_very_moment_decided_it_and_else_what_was_measured_and_given_last() -> None:
-    history = record(count(1), dose(2), count(5), dose(7), count(9))
+    history = record(plan(0), count(1), dose(2), count(5), dose(7), count(9))
     assert ids(asked(history, 5)) == ["count-5"]
-    assert ids(asked(history, 8)) == ["count-5", "dose-7"]
-    assert ids(asked(history, 0.5)) == []
+    assert ids(asked(history, 8)) == ["plan-0", "count-5", "dose-7"]
+    assert ids(asked(history, -0.5)) == []
     found = asked(history, 5).decided_by[0]
     assert (found.kind, found.of, found.time) == ("lab_result", "neutrophils", at(5))
 

@@ -16,17 +16,17 @@ from tests.twin.bedside import count, dose
 from twin import PatientTwin, load_model
 from twin.events import Alert, InputEvent, encode
 
-MODEL = ["--model", "docetaxel_ozawa2007", "--particles", "60"]
+MODEL = ["--model", "docetaxel_ozawa2007", "--particles", "100"]
 EVENTS: tuple[InputEvent, ...] = (
     dose(0, 160.0, 1.0, drug="docetaxel"),
     count(96, 2.5, analyte="neutrophils"),
-    count(144, 0.9, analyte="neutrophils"),
+    count(144, 0.6, analyte="neutrophils"),
 )
 
 
 @pytest.fixture(scope="module")
 def alert() -> Alert:
-    found = PatientTwin("P-1", load_model("docetaxel_ozawa2007"), 60).observe(EVENTS)
+    found = PatientTwin("P-1", load_model("docetaxel_ozawa2007"), 100).observe(EVENTS)
     return next(one for one in found.outputs if isinstance(one, Alert))
 
 
@@ -66,7 +66,7 @@ def test_an_alert_of_the_topics_is_explained_and_whose_it_is_not_is_said(
         for name, value in stage.environment.items():
             monkeypatch.setenv(name, value)
         stage.send(ALERTS, "P-1", encode(alert)).get(60)
-        words = [alert.alert_id[:12], "--particles", "60"]
+        words = [alert.alert_id[:12], "--particles", "100"]
         assert "the input topics hold nothing of patient P-1" in CliRunner().invoke(app, words).stderr
         for event in EVENTS:
             stage.send(event.sent_on.name, "P-1", encode(event)).get(60)
