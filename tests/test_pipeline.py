@@ -5,7 +5,6 @@ Worker and sink are killed in mid-stream and started again; what comes out must 
 
 from __future__ import annotations
 
-import contextlib
 import json
 import subprocess
 import sys
@@ -28,7 +27,7 @@ from tests.connectors.console.bench import Bench
 from tests.connectors.console.shown import Shown, every_panel, named_in_overrides
 from tests.faults.verdict import Undisturbed
 from tests.points import expected_points, stored_points
-from tests.streams.worker.stage import ROOT, Stage, WorkerProcess, lab
+from tests.streams.worker.stage import ROOT, CommandProcess, Stage, WorkerProcess, lab
 from twin.events import (
     Alert,
     DrugLevel,
@@ -63,20 +62,6 @@ def eventually(condition: Callable[[], bool], what: str, seconds: float = 90.0) 
     while not condition():
         assert time.monotonic() < until, f"not after {seconds:g} s: {what}"
         time.sleep(0.2)
-
-
-@contextlib.contextmanager
-def sink_process(log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """``dosetwin sink influx``; killed at the end if it still runs."""
-    command = [sys.executable, "-m", "streams", "sink", "influx"]
-    with (
-        log.open("ab") as file,
-        subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=file) as process,
-    ):
-        try:
-            yield process
-        finally:
-            process.kill()
 
 
 @dataclass
@@ -143,7 +128,7 @@ def pipeline(kafka: str, influx: Influx, tmp_path_factory: pytest.TempPathFactor
 def run(bench: Bench, stage: Stage, logs: Path) -> Pipeline:
     """Feed the ward to a worker and a sink; kill both in mid-stream, and start both again to the end."""
     pipeline = Pipeline(bench, stage, [], 0)
-    with real_worker(stage, logs) as worker, sink_process(logs / "sink.log") as sink:
+    with real_worker(stage, logs) as worker, influx_sink(stage, logs) as sink:
         worker.wait_ready()
         pipeline.published, pipeline.truth = feed(logs / "truth.ndjson")
         patient = pipeline.truth[0]["patient_id"]
@@ -159,16 +144,19 @@ def run(bench: Bench, stage: Stage, logs: Path) -> Pipeline:
 
 def restart(pipeline: Pipeline, logs: Path) -> None:
     """A worker and a sink until there is nothing left to do."""
-    with real_worker(pipeline.stage, logs) as worker, sink_process(logs / "sink.log") as sink:
+    with real_worker(pipeline.stage, logs) as worker, influx_sink(pipeline.stage, logs) as sink:
         worker.wait_ready()
         pipeline.wait_until_written()
-        sink.terminate()
         assert worker.stop() == 0
-        assert sink.wait(30) == 0
+        assert sink.stop() == 0
 
 
 def real_worker(stage: Stage, logs: Path) -> WorkerProcess:
     return WorkerProcess(stage, logs / "worker.log", twins="streams.worker.twin_factory:LibraryTwins")
+
+
+def influx_sink(stage: Stage, logs: Path) -> CommandProcess:
+    return CommandProcess(stage, logs / "sink.log", ["sink", "influx"])
 
 
 def feed(truth: Path) -> tuple[int, list[dict[str, Any]]]:

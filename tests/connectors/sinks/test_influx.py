@@ -7,13 +7,12 @@ import json
 import os
 import signal
 import socket
-import subprocess
-import sys
 import threading
 import time
 import uuid
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -30,6 +29,7 @@ from connectors.sinks.writer import AccessDenied, Unavailable
 from tests import factories as make
 from tests.connectors.console.bench import PATIENCE, Bench, eventually, running
 from tests.faulty_influx import OUTAGES, TOO_LONG, Answer, FaultyInflux, passing
+from tests.streams.worker.forks import Forked
 from twin.events import encode
 
 LINES = 14
@@ -268,7 +268,7 @@ def test_dead_letters_of_the_worker_are_drawn(bench: Bench, patient: str) -> Non
     assert [row["position"] for row in bench.rows("rejected", source)] == [f"{source}/1/{n}" for n in (1, 2, 3)]
 
 
-def test_killed_in_mid_stream_it_loses_nothing_and_doubles_nothing(bench: Bench, patient: str) -> None:
+def test_killed_in_mid_stream_it_loses_nothing_and_doubles_nothing(bench: Bench, patient: str, tmp_path: Path) -> None:
     total = 600
     bench.send(*estimates(patient, total // 2))
     with FaultyInflux(bench.influx) as door:
@@ -281,18 +281,18 @@ def test_killed_in_mid_stream_it_loses_nothing_and_doubles_nothing(bench: Bench,
             "DOSETWIN_INFLUX_ORG": bench.influx.org,
             "DOSETWIN_INFLUX_BUCKET": bench.influx.bucket,
         }
-        command = [sys.executable, "-c", "from streams.cli import main; main()", "sink", "influx"]
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        eventually(lambda: len(door.calls) >= 1)
-        process.kill()
-        process.communicate()
-        bench.send(*estimates(patient, total // 2, first=total // 2))
-        process = subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True)
-        eventually(lambda: bench.committed() == total)
-        process.send_signal(signal.SIGTERM)
-        _, said = process.communicate(timeout=PATIENCE)
-    assert process.returncode == 0
-    summary = json.loads(said.strip().splitlines()[-1])
+        log = tmp_path / "log"
+        with log.open("wb") as told:
+            killed = Forked(["sink", "influx"], environment, told.fileno())
+            eventually(lambda: len(door.calls) >= 1)
+            killed.kill()
+            killed.wait()
+            bench.send(*estimates(patient, total // 2, first=total // 2))
+            process = Forked(["sink", "influx"], environment, told.fileno())
+            eventually(lambda: bench.committed() == total)
+            process.send_signal(signal.SIGTERM)
+            assert process.wait(PATIENCE) == 0
+    summary = json.loads(log.read_text().strip().splitlines()[-1])
     assert summary["events"] <= total
     assert (summary["refused"], summary["outages"]) == (0, 0)
     rows = bench.rows("health", patient)

@@ -7,6 +7,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from itertools import pairwise
 
@@ -44,9 +45,10 @@ from streams.bench.patients import (
     ward_bytes,
 )
 from streams.bench.restart import back_again
-from streams.bench.stream import BenchmarkFailed, _process, _rate
+from streams.bench.stream import BenchmarkFailed, _Process, _process, _rate
 from streams.bench.twin import grown, new_counts
 from streams.cli import app
+from tests.streams.bench.forked import forked
 from twin import PatientTwin, load_model
 from twin.clock import DAY_MS
 from twin.events import Clock, decode, to_millis
@@ -60,6 +62,17 @@ from twin.study.simulation import simulate
 pytestmark = pytest.mark.slow
 
 SMALL = replace(QUICK, particles=100, cycles=1, days_ahead=6, repeats=2, twins=3)
+
+
+@pytest.fixture
+def forked_workers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Workers start by a fork, where it is no matter what their imports cost; a bare pass-through starts as it does."""
+
+    def process(arguments: list[str], environment: dict[str, str]) -> AbstractContextManager[_Process]:
+        return (forked if arguments[2:3] == ["worker"] else _process)(arguments, environment)
+
+    for room in ("backlog", "restart", "stream"):
+        monkeypatch.setattr(f"streams.bench.{room}._process", process)
 
 
 @pytest.fixture(scope="module")
@@ -198,6 +211,7 @@ def test_counts_that_move_the_particles_are_told_from_those_that_do_not(docetaxe
     assert len(new_counts(patient, delay=DAY_MS)) <= len(moved) <= sum(e.kind == "lab_result" for e in observed.ahead)
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
     found = stream(
         kafka, replace(SMALL, ward=3, waiting_hours=3.0, stream_seconds=1.0, paced_seconds=2.0), lambda _: None
@@ -212,6 +226,7 @@ def test_the_stream_is_measured_on_a_real_broker(kafka: str) -> None:
     assert 0.2 < found["two_workers"] < 10
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_years_that_wait_are_measured_on_a_real_broker_and_folded_once(kafka: str) -> None:
     found = backlog(kafka, SMALL, lambda _: None)
     assert set(found) == set(BACKLOG)
@@ -219,6 +234,7 @@ def test_years_that_wait_are_measured_on_a_real_broker_and_folded_once(kafka: st
     assert found["backlog_refolds"] == 0
 
 
+@pytest.mark.usefixtures("forked_workers")
 def test_a_killed_worker_and_one_that_hands_over_are_timed_on_a_real_broker(kafka: str) -> None:
     found = back_again(kafka, "docetaxel_ozawa2007", 6, 100)
     assert set(found) == set(RESTART)

@@ -75,8 +75,8 @@ FLUOROURACIL = load_model("fluorouracil_yamada2025")
 PARTICLES = 48
 
 RESTLESS = toys.restless()
-relaxed = settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-few = settings(relaxed, max_examples=5)
+relaxed = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+few = settings(relaxed, max_examples=4)
 """For twins that drift, of which each costs several times as much."""
 
 

@@ -2,36 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
-import signal
-import tempfile
-from collections.abc import Iterator
-from pathlib import Path
-
 import pytest
 
 from connectors.speaking.hl7 import Message
 from streams.bench.doors.mllp import _send
 from streams.bench.figures import DOORS, QUICK, doors
-from streams.bench.stream import BenchmarkFailed, _Process
+from streams.bench.stream import BenchmarkFailed
 from tests.connectors.speaking.test_mllp import MESSAGE, acknowledged, listener
-from tests.streams.worker.forks import Forked
+from tests.streams.bench.forked import forked
 
 pytestmark = pytest.mark.slow
-
-
-@contextlib.contextmanager
-def forked(arguments: list[str], environment: dict[str, str]) -> Iterator[_Process]:
-    """As `streams.bench.stream` starts a process, without its imports: what they cost is not asked for here."""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder, "log")
-        with log.open("wb") as output:
-            process = Forked(arguments[2:], environment, output.fileno())
-            try:
-                yield _Process(process, log)  # type: ignore[arg-type]
-            finally:
-                process.send_signal(signal.SIGTERM)
-                process.wait(60)
 
 
 def test_what_the_ways_in_cost_is_measured(kafka: str, monkeypatch: pytest.MonkeyPatch) -> None:
