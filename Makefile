@@ -44,12 +44,13 @@ check: lint
 	@echo "check: unit tests" >&2
 	@$(BIN)/pytest -q --fast -n 2 --dist worksteal
 
-# Tests often wait for servers: lint has what they leave of the processors, and the last word beside theirs.
+# Tests often wait for servers: there are more of them at a time than processors. Lint has what they leave, and the last
+# word beside theirs.
 test: setup-test
 	@$(BIN)/python -P -m connectors.services.setup built
 	@echo "test: everything, on real servers" >&2
 	@nice -n 19 sh .ci/lint $(BIN) & linting=$$!; \
-	$(BIN)/pytest -n 2 --dist worksteal --durations=10; tested=$$?; \
+	$(BIN)/pytest -n 3 --dist worksteal --durations=10; tested=$$?; \
 	wait $$linting && exit $$tested
 
 demo: setup
