@@ -1,4 +1,5 @@
-"""The main job on one machine: simulated ward, Kafka, worker, InfluxDB sink and console, each a process of its own.
+"""The main job on one machine: simulated ward, Kafka, worker, InfluxDB sink, console and the chain of what is said of
+alerts, each a process of its own.
 
 The demo owns its children: they end with it, also when it is killed. InfluxDB may still be building when everything
 else runs; its sink is started when it answers, and catches up from Kafka.
@@ -23,6 +24,7 @@ from urllib.request import urlopen
 from kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
+from connectors.alerts.audit import chain_state
 from connectors.feeds.ward.ward import WARD_MODELS
 from connectors.kafka.clients import open_consumer, records_to
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics
@@ -126,7 +128,7 @@ class Demo:
         cadence = ["--instance", "demo", "--barrier-seconds", "2"]
         ready = ["--ready", ",".join(WARD_MODELS)]
         self._start("worker", "worker", *common, *cadence, *ready, "--metrics-port", str(metrics))
-        self._start("console", "console", *common, "--port", str(page))
+        self._start("console", "console", *common, "--port", str(page), "--replayed")
         self._wait_for(f"{address}/healthz", "the console starts")
         self.say(f"the ward is at {address}")
         print(f"console: {address}", flush=True)
@@ -136,6 +138,7 @@ class Demo:
 
             webbrowser.open(address)
         ward = ["--patients", str(self.options.patients), "--speed", f"{self.options.speed:g}"]
+        self._start("audit", "audit", "run", *common)
         self._start("ward", "feed", "ward", *common, *ward, "--vitals-every", f"{VITALS_SECONDS:g}")
         self._watch(settings, influx, metrics)
         return self._finish(settings, influx, metrics)
@@ -190,6 +193,9 @@ class Demo:
             _await(lambda: _lag(settings) == 0, self._check, patience)
         figures = _figures(metrics)
         self._end("worker")
+        with suppress(TimeoutError):
+            _await(lambda: _told(settings), self._check, patience)
+        self._end("audit")
         lag = _lag(settings)
         points = 0
         if "sink" in self.parts:
@@ -206,6 +212,7 @@ class Demo:
             "estimates_out": figures.estimates_out,
             "influx_points": points,
             "alerts": _alerts_by_rule(settings),
+            "audit": _audit(settings),
             "dead_letters": _end_offsets(settings, (REJECTED,)),
             "lag": lag,
             "latency_ms": {"p50": figures.p50_ms, "p99": figures.p99_ms},
@@ -214,7 +221,7 @@ class Demo:
     @property
     def logs(self) -> dict[str, Path]:
         """Logs of parts, by name."""
-        return {name: self.directory / f"{name}.log" for name in ("worker", "console", "ward", "sink")}
+        return {name: self.directory / f"{name}.log" for name in ("worker", "console", "audit", "ward", "sink")}
 
     def _start(self, name: str, *arguments: str, secrets: dict[str, str] | None = None) -> None:
         path = self.logs[name]
@@ -313,6 +320,18 @@ def _alerts_by_rule(settings: Settings) -> dict[str, int]:
     finally:
         consumer.close()
     return dict(sorted(Counter(rule for rule, _ in found).items()))
+
+
+def _told(settings: Settings) -> bool:
+    """Whether the chain tells of all alerts that there are."""
+    state = chain_state(settings)
+    return state is not None and not state.waiting
+
+
+def _audit(settings: Settings) -> dict[str, int]:
+    """How the chain of what was said of alerts stands."""
+    state = chain_state(settings)
+    return {} if state is None else {"links": state.links, "untold": state.waiting, "faults": len(state.faults)}
 
 
 def _last_json(log: Path) -> dict[str, int]:

@@ -30,6 +30,9 @@ OF_SOURCES = {
 }
 """Needed by ways in alone, which say so; Compose would ask for them wherever it reads the file."""
 
+OF_THE_CONSOLE = {"DOSETWIN_CONSOLE_ALLOW_ACTIONS": ":-true", "DOSETWIN_CONSOLE_REPLAYED": ":-false"}
+OPTIONAL = OF_SOURCES | OF_THE_CONSOLE
+
 DOORS, WAYS_IN = ["mllp", "http"], ["mllp", "http", "mqtt", "fhir"]
 
 SUBSCRIBERS = ["webhook", "email", "mqtt-publish"]
@@ -72,6 +75,7 @@ def test_everything_that_the_main_job_needs_is_there(compose: dict[str, Any]) ->
         "worker",
         "sink",
         "operations",
+        "audit",
         "console",
         *WAYS_IN,
         *SUBSCRIBERS,
@@ -103,10 +107,10 @@ def test_every_port_is_published_on_this_machine_only(compose: dict[str, Any]) -
 def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     used = re.findall(r"\$\{(\w+)([^}]*)\}", text)
-    assert {name for name, _ in used if not name.endswith("_PORT")} == SECRETS | OF_SOURCES.keys()
+    assert {name for name, _ in used if not name.endswith("_PORT")} == SECRETS | OPTIONAL.keys()
     for name, rest in used:
         assert rest.startswith(":?") if name in SECRETS else rest.startswith(":-"), name
-        assert rest == OF_SOURCES.get(name, rest)
+        assert rest == OPTIONAL.get(name, rest)
     for key, value in re.findall(r"^ +(\w*(?:PASSWORD|TOKEN)\w*): (.*)$", text, re.MULTILINE):
         assert value.startswith("${"), key
 
@@ -132,7 +136,7 @@ def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[st
 def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
     known |= {part.variable(field) for part in (PatientSettings, FhirSettings) for field in part.model_fields}
-    known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY", "DOSETWIN_CONSOLE_HOSTS"}
+    known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY", "DOSETWIN_CONSOLE_HOSTS", *OF_THE_CONSOLE}
     for sink in sinks().offers:
         prefix = sink.Settings.model_config["env_prefix"]
         known |= {f"{prefix}{field.upper()}" for field in sink.Settings.model_fields}

@@ -1,4 +1,4 @@
-"""What somebody does about an alert, on its way to the twin: one way for the command line and the console.
+"""What somebody does about an alert, on its way to the twin: one way for the command line, the console and FHIR.
 
 An action counts when the worker has read it; it is on its way when Kafka has it, and until then nobody is told so.
 """
@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from connectors.kafka.clients import abandon, open_producer
 from connectors.kafka.topics import topic_of
 from connectors.settings import Settings
-from twin.events import Action, Alert, AlertAction, encode
+from twin.events import Action, AlertAction, SeenAlert, encode
 
 CONFIRM_SECONDS = 10.0
 """How long the broker may take to confirm an action: somebody waits for it."""
@@ -28,7 +28,13 @@ class NotConfirmed(RuntimeError):
 
 
 def action_on(
-    alert: Alert, action: Action, by: str, now: datetime, source: str, reason: str = "", until: datetime | None = None
+    alert: SeenAlert,
+    action: Action,
+    by: str,
+    now: datetime,
+    source: str,
+    reason: str = "",
+    until: datetime | None = None,
 ) -> AlertAction:
     """What ``by`` does about an alert as it was told last, ``now`` or as soon as it was told.
 

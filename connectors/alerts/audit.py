@@ -7,7 +7,9 @@ the record that it tells of, so that every record is told of once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import contextlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
@@ -15,21 +17,24 @@ from kafka import TopicPartition
 
 from connectors.alerts.chain import Entry, broken, entry_of, read_entry
 from connectors.kafka.clients import open_admin, open_consumer, open_producer, records_to
-from connectors.kafka.topics import ALERTS
+from connectors.kafka.topics import ALERTS, ensure_topics
 from connectors.settings import Settings
 
 AUDIT = "twin.audit"
 """The topic of the chain: nothing on it is ever deleted."""
 
 WAIT_MS = 500
+_NEVER = 2**63 - 1
 
 
 def ensure_audit_topic(settings: Settings) -> None:
-    """Create the topic of the chain unless it is there.
+    """Create the topic of the chain, and that of the alerts, unless they are there.
 
     Raises:
         KafkaUnreachable: no broker answers.
+        TopicError: the alerts have another number of partitions.
     """
+    ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions, (ALERTS,))
     name = settings.topic_prefix + AUDIT
     admin = open_admin(settings.kafka)
     try:
@@ -48,6 +53,7 @@ def write_chain(settings: Settings, stop: Callable[[], bool], *, follow: bool = 
 
     Raises:
         KafkaUnreachable: no broker answers.
+        TopicError: the alerts have another number of partitions.
         kafka.errors.KafkaError: another writer has taken over, or the broker went away.
     """
     ensure_audit_topic(settings)
@@ -84,11 +90,56 @@ def verify_chain(settings: Settings) -> dict[int, list[str]]:
     """
     found: dict[int, list[str]] = {}
     for number in range(settings.partitions):
-        links = [record.value for record in _records(settings, AUDIT, number)]
-        alerts = {record.offset: record.value for record in _records(settings, ALERTS, number)}
-        begins = min(alerts, default=2**63 - 1)
-        found[number] = list(broken(links, alerts, begins))
+        links, alerts = _both(settings, number)
+        found[number] = list(broken(links, alerts, min(alerts, default=_NEVER)))
     return found
+
+
+@dataclass(frozen=True)
+class ChainState:
+    """How the chain stands: links that there are, records at the end that no link tells of yet, and what is wrong."""
+
+    links: int
+    waiting: int
+    faults: tuple[str, ...]
+
+
+def chain_state(settings: Settings) -> ChainState | None:
+    """How the chain stands; None where there is no topic of it.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+    """
+    consumer = open_consumer(settings.kafka)
+    try:
+        if not {settings.topic_prefix + topic for topic in (AUDIT, ALERTS)} <= consumer.topics():
+            return None
+    finally:
+        consumer.close()
+    count = waiting = 0
+    faults: list[str] = []
+    for number in range(settings.partitions):
+        links, alerts = _both(settings, number)
+        last = _last_offset(links)
+        told = {offset: value for offset, value in alerts.items() if offset <= last}
+        count, waiting = count + len(links), waiting + len(alerts) - len(told)
+        wrong = broken(links, told, min(alerts, default=_NEVER))
+        faults += [f"partition {number}: {fault}" for fault in wrong]
+    return ChainState(count, waiting, tuple(faults))
+
+
+def _both(settings: Settings, number: int) -> tuple[list[bytes], dict[int, bytes]]:
+    """The links of a partition, then its records of alerts by offset, so that no link is of a later one."""
+    links = [record.value for record in _records(settings, AUDIT, number)]
+    return links, {record.offset: record.value for record in _records(settings, ALERTS, number)}
+
+
+def _last_offset(links: Sequence[bytes]) -> int:
+    """The offset of the newest record that a link tells of; -1 of none."""
+    for value in reversed(links):
+        with contextlib.suppress(msgspec.MsgspecError):
+            return read_entry(value).offset
+    return -1
 
 
 def _tell(settings: Settings, producer: Any, last: dict[int, Entry], batches: dict[Any, list[Any]]) -> int:

@@ -3,7 +3,7 @@
     id = "lab-east"                  # the `source` of its events
     protocol = "hl7"                 # hl7, fhir, openmhealth, dosetwin (our own events), fields (JSON by a map)
     server = "https://ehr/fhir"      # FHIR: the address beside which its ids are one thing
-    resources = ["Observation"]      # FHIR: the kinds that are asked for; without it all that are read
+    resources = ["Observation"]      # FHIR: the kinds that are asked for; without it all with facts
     mode = "real"                    # or "test": its patients are others, and messages marked as tests are theirs
     zone = "Europe/Berlin"           # of times without an offset; without it they are refused
     charset = "8859/1"               # in place of what messages declare

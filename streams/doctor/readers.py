@@ -1,19 +1,25 @@
-"""Those who read topics beside the workers: sinks, and the stage of devices that do not know their patient."""
+"""Those who read topics beside the workers: sinks, the stage of devices that do not know their patient, and whoever
+keeps the chain of what was said of alerts."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 
 from connectors.alert_filter import FilterSettings
+from connectors.alerts.audit import chain_state
 from connectors.kafka.group_lags import GroupLag, group_lags
 from connectors.kafka.heartbeats import any_waits
-from connectors.kafka.topics import DEVICES
+from connectors.kafka.topics import ALERTS, DEVICES
 from connectors.settings import Settings, SettingsError, load_settings
 from connectors.sinks import sinks
 from connectors.sinks.lags import sink_lags
 from streams.devices.stage import group_of
 from streams.doctor.finding import Finding
+
+AUDIT_SECONDS = 3.0
+"""Whoever keeps the chain goes on with it within such a time."""
 
 BEHIND_SECONDS = 300.0
 """A reader whose oldest waiting record is older keeps up no more; Grafana's rule for sinks says so too."""
@@ -65,6 +71,29 @@ def check_devices(settings: Settings) -> Iterator[Finding]:
         )
     elif any_waits(settings.kafka, [topic]):
         yield Finding("devices", "what devices said waits, and nobody ever read it", start)
+
+
+def check_audit(settings: Settings, pause: Callable[[float], object] = time.sleep) -> Iterator[Finding]:
+    """Is there a chain of what was said of alerts, does it hold, and does somebody go on with it?"""
+    start = "start it with 'dosetwin audit run'"
+    topic = settings.topic_prefix + ALERTS
+    before = chain_state(settings)
+    if before is None:
+        told = any_waits(settings.kafka, [topic])
+        yield Finding("audit chain", "is not kept", f"{start}: alerts were told" if told else "")
+        return
+    state = before
+    if before.waiting:
+        pause(AUDIT_SECONDS)
+        state = chain_state(settings) or before
+    seen = f"{state.links} links"
+    if state.faults:
+        first = f"{seen}, {len(state.faults)} faults, the first: {state.faults[0]}"
+        yield Finding("audit chain", first, "'dosetwin audit verify' names them all; keep both topics as they are")
+    elif state.waiting and state.links == before.links:
+        yield Finding("audit chain", f"{seen}, it holds, but {state.waiting} records are not told of", start)
+    else:
+        yield Finding("audit chain", f"{seen}, it holds" + (", it catches up" if state.waiting else ""))
 
 
 def _judged(subject: str, lag: GroupLag, start: str, wait: str) -> Finding:

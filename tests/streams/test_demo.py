@@ -15,7 +15,7 @@ import pytest
 
 from connectors.services import Influx
 
-KEYS = {"events_in", "estimates_out", "influx_points", "alerts", "dead_letters", "lag", "latency_ms"}
+KEYS = {"events_in", "estimates_out", "influx_points", "alerts", "audit", "dead_letters", "lag", "latency_ms"}
 
 
 @pytest.fixture
@@ -70,6 +70,9 @@ def test_a_demo_stops_by_itself_and_ends_with_its_figures(environment: dict[str,
     assert figures["influx_points"] > figures["estimates_out"]
     assert "InfluxDB has received its first points" in err
     assert figures["dead_letters"] == 0
+    chain = figures["audit"]
+    assert chain["links"] + chain["untold"] >= sum(figures["alerts"].values())
+    assert chain["faults"] == 0
     assert figures["lag"] == 0
     assert 0 < figures["latency_ms"]["p50"] <= figures["latency_ms"]["p99"]
     assert left_behind(environment["DOSETWIN_STATE_DIR"]) == []

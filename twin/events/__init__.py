@@ -23,7 +23,7 @@ from twin.events.envelope import (
     share_names,
 )
 from twin.events.identity import event_id
-from twin.events.inputs.actions import AlertAction
+from twin.events.inputs.actions import AlertAction, SeenAlert
 from twin.events.inputs.advice import AdviceRequested
 from twin.events.inputs.commands import Clock, Enrolment, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
@@ -132,6 +132,7 @@ __all__ = [
     "RegimenPlanned",
     "Rejected",
     "Release",
+    "SeenAlert",
     "Series",
     "StateReset",
     "Status",

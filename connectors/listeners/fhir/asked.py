@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile, ProfileError
 from connectors.listeners.fhir.entries import AGAIN, read_until
-from connectors.protocols.fhir.reading import FACTS
+from connectors.protocols.fhir.reading import WANTED
 from connectors.protocols.fhir_servers.server import Unusable, port_of, safe_address
 from connectors.services.ports import joined
 
@@ -56,8 +56,8 @@ class Asked:
             raise ProfileError(
                 f"source {profile.source!r} speaks {profile.protocol}; a FHIR server has protocol = 'fhir'"
             )
-        if unknown := [kind for kind in profile.resources if kind not in FACTS]:
-            raise ProfileError(f"field 'resources' {unknown[0]!r}: kinds with facts are {', '.join(FACTS)}")
+        if unknown := [kind for kind in profile.resources if kind not in WANTED]:
+            raise ProfileError(f"field 'resources' {unknown[0]!r}: kinds that are read are {', '.join(WANTED)}")
         reached = (self.server or profile.server).rstrip("/")
         if not reached:
             raise ProfileError("where the server is: give --server, or server = 'https://...' in the profile")
@@ -79,7 +79,7 @@ class Asked:
         memory.note(SERVER, profile.server)
         if self.again:
             memory.note(AGAIN, str(int(memory.noted(AGAIN) or 0) + 1))
-            for kind in FACTS:
+            for kind in WANTED:
                 memory.note(read_until(kind), self.since.isoformat() if self.since else "")
 
 

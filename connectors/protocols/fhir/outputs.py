@@ -2,7 +2,7 @@
 
 | said | resource | status while it stands, at its end, withdrawn |
 |---|---|---|
-| alert | DetectedIssue: what was found, how severe | preliminary, final, entered-in-error |
+| alert | DetectedIssue: what was found, how severe, what was done last | preliminary, final, entered-in-error |
 | | Flag: what is to be seen beside the patient's name | active, inactive, entered-in-error |
 | | RiskAssessment: probability and period, where it has one | final, final, entered-in-error |
 | | Communication: what was told last | completed, completed, entered-in-error |
@@ -24,7 +24,7 @@ from typing import Any
 
 from connectors.protocols.fhir.resource import OURS
 from twin.alerts.rules import title_of
-from twin.events import Alert, Band, Estimate, Forecast
+from twin.events import Alert, AlertHandling, Band, Estimate, Forecast
 
 Body = dict[str, Any]
 
@@ -32,6 +32,12 @@ UCUM = "http://unitsofmeasure.org"
 ACT_CODES = "http://terminology.hl7.org/CodeSystem/v3-ActCode"
 FLAGS = "http://terminology.hl7.org/CodeSystem/flag-category"
 COMMUNICATIONS = "http://terminology.hl7.org/CodeSystem/communication-category"
+
+ACTION, PERSON = "urn:dosetwin:action", "urn:dosetwin:person"
+"""Systems of what was done about an alert, and of who did it, as the twin has them."""
+
+SUBJECT, TOLD, UNTIL = "urn:dosetwin:subject", "urn:dosetwin:told", "urn:dosetwin:until"
+"""Extensions: what an alert is about (``kind/name``) and when it was told so; until when it is to be shelved."""
 
 PATIENTS = "urn:dosetwin:patient"
 """System of pseudonyms, where no other is given."""
@@ -66,6 +72,11 @@ def of_alert(alert: Alert, patients: str = PATIENTS) -> Iterator[Body]:
         identifiedDateTime=_instant(alert.onset),
         author=DEVICE,
         detail=base.text,
+        extension=[
+            {"url": SUBJECT, "valueString": f"{alert.subject.kind}/{alert.subject.name}"},
+            {"url": TOLD, "valueDateTime": _instant(alert.time)},
+        ],
+        **({} if alert.handled is None else {"mitigation": [_mitigation(alert.handled)]}),
         **({} if alert.probability is None else {"evidence": [{"detail": [risk]}]}),
     )
     delivered = alert.rule.partition(".")[0] in ("delivery", "exposure", "dose")
@@ -169,6 +180,13 @@ class _Base:
 
     def resource(self, kind: str, **fields: Any) -> Body:
         return {"resourceType": kind, "id": self._id, **self._shared, **fields}
+
+
+def _mitigation(done: AlertHandling) -> Body:
+    """What somebody did about an alert last (read back by nobody: its author is of `PERSON`)."""
+    said = {"coding": [_coding(ACTION, done.action, done.action)], "text": done.reason or done.action}
+    who = {"type": "Practitioner", "identifier": {"system": PERSON, "value": done.by}}
+    return {"action": said, "date": _instant(done.time), "author": who}
 
 
 def _prediction(outcome: Body, probability: float | None, start: datetime, hours: float | None) -> Body:

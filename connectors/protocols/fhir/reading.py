@@ -8,6 +8,7 @@ from datetime import datetime
 from connectors.facts.fact import Fact, Found, NotAFact, Passed, Reading, Refusal
 from connectors.facts.profile import Profile
 from connectors.protocols.fhir.medications import read_given, read_request
+from connectors.protocols.fhir.mitigations import ISSUE, read_mitigations
 from connectors.protocols.fhir.observations import read_observation
 from connectors.protocols.fhir.resource import (
     DOUBTFUL,
@@ -68,6 +69,8 @@ def _version(key: tuple[str, ...], when: str, number: str) -> tuple[tuple[str, .
 
 
 def _found(resource: Resource, profile: Profile) -> Iterator[Found]:
+    if _is_ours(resource) and resource.type == ISSUE:
+        return read_mitigations(resource, profile)
     if _is_ours(resource):
         return iter([Passed(resource.place, "what a twin wrote itself")])
     reader = _READERS.get(resource.type)
@@ -158,3 +161,6 @@ _SAYS = {
 
 FACTS = tuple(kind for kind in _READERS if kind != "Patient")
 """The kinds of resources that hold facts."""
+
+WANTED = (*FACTS, ISSUE)
+"""The kinds that a profile may name; one that names none has those with facts."""

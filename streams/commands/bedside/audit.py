@@ -29,6 +29,7 @@ def run(
 
     from connectors.alerts.audit import write_chain
     from connectors.kafka.clients import KafkaUnreachable
+    from connectors.kafka.topics import TopicError
     from connectors.settings import SettingsError, load_settings
 
     asked = threading.Event()
@@ -36,7 +37,7 @@ def run(
         signal.signal(name, lambda *_: asked.set())
     try:
         count = write_chain(load_settings(kafka=kafka, topic_prefix=prefix), asked.is_set, follow=not once)
-    except (SettingsError, KafkaUnreachable, KafkaError) as error:
+    except (SettingsError, KafkaUnreachable, TopicError, KafkaError) as error:
         typer.echo(f"dosetwin: {type(error).__name__}: {error}", err=True)
         raise typer.Exit(1) from None
     print(f"{count} records told of", file=sys.stderr)

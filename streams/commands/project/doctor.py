@@ -106,7 +106,7 @@ def check_plugins() -> Iterator[Finding]:
 def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Finding]:
     """Do the servers answer, and are the topics there?"""
     from connectors.services import influxdb, kafka
-    from streams.doctor.readers import check_devices, check_sinks
+    from streams.doctor.readers import check_audit, check_devices, check_sinks
 
     start = "start it with 'dosetwin services up', or name yours in"
     if kafka.ready(settings.kafka):
@@ -115,6 +115,7 @@ def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Fin
         yield from check_workers(settings)
         yield from check_sinks(settings)
         yield from check_devices(settings)
+        yield from check_audit(settings)
     else:
         yield Finding("Kafka", f"does not answer at {settings.kafka}", f"{start} DOSETWIN_KAFKA")
     influx = influxdb.Influx(to_influx.url, to_influx.token, to_influx.org, to_influx.bucket)

@@ -7,6 +7,7 @@ import uuid
 import pytest
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
+from connectors.alerts.audit import ChainState
 from connectors.kafka.clients import open_consumer
 from connectors.kafka.group_lags import GroupLag
 from connectors.kafka.topics import DEVICE_TOPICS, DEVICES, TOPICS, ensure_topics
@@ -14,7 +15,7 @@ from connectors.settings import Settings
 from connectors.sinks.lags import sink_lags
 from streams.devices.stage import group_of
 from streams.doctor import readers
-from streams.doctor.readers import check_devices, check_sinks
+from streams.doctor.readers import check_audit, check_devices, check_sinks
 
 
 @pytest.mark.parametrize(
@@ -77,3 +78,24 @@ def test_words_of_devices_that_nobody_reads_are_named(kafka: str) -> None:
     assert found.seen.startswith("does not run, 1 records wait")
     assert found.mend == "start it with 'dosetwin devices run': what devices said waits"
     assert sink_lags(settings) == {}
+
+
+def test_a_chain_that_nobody_keeps_or_that_was_changed_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    states: list[ChainState | None] = []
+    monkeypatch.setattr(readers, "chain_state", lambda _: states.pop(0))
+    monkeypatch.setattr(readers, "any_waits", lambda *_: True)
+
+    def found(*given: ChainState | None) -> tuple[str, str]:
+        states[:] = given
+        (finding,) = check_audit(Settings(), pause=lambda _: None)
+        return finding.seen, finding.mend
+
+    assert found(None) == ("is not kept", "start it with 'dosetwin audit run': alerts were told")
+    assert found(ChainState(4, 0, ())) == ("4 links, it holds", "")
+    assert found(ChainState(4, 2, ()), ChainState(6, 0, ())) == ("6 links, it holds", "")
+    assert found(ChainState(4, 9, ()), ChainState(6, 7, ())) == ("6 links, it holds, it catches up", "")
+    seen, mend = found(ChainState(4, 2, ()), ChainState(4, 2, ()))
+    assert (seen, mend) == ("4 links, it holds, but 2 records are not told of", "start it with 'dosetwin audit run'")
+    seen, mend = found(ChainState(4, 0, ("partition 1: link 2 was changed",)))
+    assert "link 2 was changed" in seen
+    assert "audit verify" in mend

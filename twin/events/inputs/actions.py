@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import ClassVar, Literal, Self
+from typing import ClassVar, Literal, Protocol, Self
 
 from pydantic import model_validator
 
@@ -12,8 +12,23 @@ from twin.events.channels import COMMANDS, Channel
 from twin.events.envelope import ClinicalEnvelope, EventId, StaffId
 from twin.events.event_time import EventTime
 from twin.events.identity import event_id
-from twin.events.outputs.alert import Action, Alert, Subject
+from twin.events.outputs.alert import Action, Subject
 from twin.events.story import at, received, story_id
+
+
+class SeenAlert(Protocol):
+    """What is known of an alert by whoever acts on it: an `Alert`, or another telling of one."""
+
+    @property
+    def alert_id(self) -> str: ...
+    @property
+    def patient_id(self) -> str: ...
+    @property
+    def rule(self) -> str: ...
+    @property
+    def subject(self) -> Subject: ...
+    @property
+    def time(self) -> datetime: ...
 
 
 class AlertAction(ClinicalEnvelope):
@@ -51,7 +66,7 @@ class AlertAction(ClinicalEnvelope):
     @classmethod
     def about(
         cls,
-        alert: Alert,
+        alert: SeenAlert,
         action: Action,
         by: str,
         now: datetime,
