@@ -112,13 +112,15 @@ def chain_state(settings: Settings) -> ChainState | None:
     """
     consumer = open_consumer(settings.kafka)
     try:
-        if not {settings.topic_prefix + topic for topic in (AUDIT, ALERTS)} <= consumer.topics():
+        names = [settings.topic_prefix + topic for topic in (AUDIT, ALERTS)]
+        if not set(names) <= consumer.topics():
             return None
+        kept, told_of = (consumer.partitions_for_topic(name) for name in names)
     finally:
         consumer.close()
     count = waiting = 0
     faults: list[str] = []
-    for number in range(settings.partitions):
+    for number in sorted(kept & told_of):
         links, alerts = _both(settings, number)
         last = _last_offset(links)
         told = {offset: value for offset, value in alerts.items() if offset <= last}

@@ -29,6 +29,7 @@ KEPT = {
     "Device": ("identifier",),
     "DeviceMetric": ("source",),
     "Medication": ("code", "ingredient"),
+    "Encounter": ("location",),
     "DiagnosticReport": ("status", "subject", "effectiveDateTime", "effectivePeriod", "result"),  # never what it holds
 }
 """What is kept of each kind, beside its id."""
@@ -89,7 +90,8 @@ class References:
 
     def _named(self, body: Json, report: Json | None) -> list[str]:
         """The names of what a resource refers to, as far as it is of this server and of a kind that is read."""
-        parts = ("subject", "patient", "specimen", "device", "medicationReference")
+        parts = ["subject", "patient", "specimen", "device", "medicationReference"]
+        parts += ["encounter"] if body.get("resourceType") == "MedicationRequest" else []  # where it was ordered
         bodies = [body, *([report] if report else []), *listed(body.get("contained"))]
         said = [member(one, part, "reference") for one in bodies for part in parts]
         return [name for one in said if (name := self._own(text_of(one)))]

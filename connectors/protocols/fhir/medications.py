@@ -7,6 +7,7 @@ length, is none.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import timedelta
 from itertools import islice
@@ -130,10 +131,30 @@ def read_request(resource: Resource, profile: Profile) -> Iterator[Found]:
             raise NotAFact("incomplete", "a plan without a dose: 'boundsPeriod' ends before or as it begins")
         doses = tuple({"time": time, "amount": amount, "duration": duration} for time in times)
         subject = resource.subject(profile.pseudonyms)
-        fields = {"drug": drug, "route": route, "doses": doses}
+        where = {"protocol": _protocol(body), "ward": _ward(resource)}
+        fields = {"drug": drug, "route": route, "doses": doses} | {name: said for name, said in where.items() if said}
         yield Fact(resource.key("plan"), "regimen_planned", fields, subject, times[0], place)
     except NotAFact as error:
         yield Refusal(place, error.reason, error.detail)
+
+
+def _protocol(body: Json) -> str | None:
+    """By what it was ordered: the last part of the definition's canonical address, without version."""
+    said = body.get("instantiatesCanonical") or body.get("instantiatesUri")
+    first = next((text_of(one) for one in said), "") if isinstance(said, list) else ""
+    return re.split(r"[/:]", first.partition("|")[0].rstrip("/"))[-1] or None
+
+
+def _ward(resource: Resource) -> str | None:
+    """Where it was ordered: the ward of its encounter, by identifier or id; None where that is not one."""
+    encounter = resource.refer(resource.body.get("encounter"))
+    there = [one for one in listed(member(encounter, "location")) if text_of(one.get("status")) in ("", "active")]
+    wards = [one for one in there if any(each.code == "wa" for each in codings(one.get("physicalType")))]
+    if len(found := wards or there) != 1:
+        return None
+    location = found[0].get("location")
+    named = text_of(member(location, "identifier", "value"))
+    return named or text_of(member(location, "reference")).rpartition("/")[2] or None
 
 
 def _is_course(body: Json, dosage: Json) -> bool:

@@ -71,7 +71,9 @@ def _plan(message: Message, segments: list[Segment], place: str, profile: Profil
     if start is None:
         raise NotAFact("no_time", "neither ORC-9, TQ1-7 nor MSH-7 says when it begins")
     status: Status = "corrected" if control(1) in ("XO", "XX") else "final"
-    fields = {"drug": drug, "route": route, "doses": (dose,)}
+    visit = next(message.of("PV1"), None)
+    ward = visit(3) if visit is not None else ""  # point of care
+    fields = {"drug": drug, "route": route, "doses": (dose,)} | ({"ward": ward} if ward else {})
     return Fact(key, "regimen_planned", fields, subject, start, place, status, manner="" if told else ASSUMED_START)
 
 

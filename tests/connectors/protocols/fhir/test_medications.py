@@ -10,7 +10,7 @@ from connectors.facts.fact import Fact, Found, Moment, Passed, Refusal
 from connectors.protocols.fhir.medications import MOST_DOSES, read_given, read_request
 from connectors.protocols.fhir.resource import Resource, each
 from tests.connectors.facts import sources
-from tests.connectors.protocols.spoken import given, raw, request
+from tests.connectors.protocols.spoken import bundle, given, raw, request
 from twin.events import Quantity
 
 PROFILE = sources.profile("fhir")
@@ -67,6 +67,27 @@ def test_an_infusion_is_told_with_its_amount_and_length() -> None:
     }
     assert found.moment is not None
     assert found.moment.at.isoformat() == "2026-03-02T09:00:00+01:00"
+
+
+def test_a_plan_says_by_what_protocol_and_on_which_ward_it_was_ordered() -> None:
+    def planned(*locations: dict[str, Any]) -> dict[str, object]:
+        plan = request(
+            encounter={"reference": "Encounter/e1"},
+            instantiatesCanonical=["https://ward.example/PlanDefinition/docetaxel-75|2.1"],
+        )
+        encounter = {"resourceType": "Encounter", "id": "e1", "location": list(locations)}
+        resource = next(iter(each(raw(bundle(plan, encounter)), PROFILE)))
+        assert isinstance(resource, Resource)
+        (found,) = read_request(resource, PROFILE)
+        assert isinstance(found, Fact)
+        return {name: found.fields.get(name) for name in ("protocol", "ward")}
+
+    ward, room = ({"location": {"reference": f"Location/{name}"}, "status": "active"} for name in ("W3", "302"))
+    assert planned(ward) == {"protocol": "docetaxel-75", "ward": "W3"}
+    assert planned(ward | {"physicalType": {"coding": [{"code": "wa"}]}}, room)["ward"] == "W3"
+    assert planned(ward, room)["ward"] is None, "which of them is the ward is not said"
+    assert planned(room | {"status": "completed"}, {"location": {"identifier": {"value": "W4"}}})["ward"] == "W4"
+    assert not {"protocol", "ward"} & set(fact(request()).fields)
 
 
 def test_the_period_of_an_oral_dose_is_no_length() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from connectors.alerts.audit import ChainState, chain_state
 from connectors.kafka.topics import ALERTS, COMMANDS
 from streams.cli import app
 from tests import factories as make
@@ -53,7 +54,10 @@ def test_an_alert_is_listed_and_handled_and_the_chain_kept(stage: Stage) -> None
         ("shelve", stands.alert_id, "nurse-7"),
     ]
 
-    assert run("audit", "verify").exit_code == 1, "nothing is told of yet"
+    assert (run("audit", "verify").exit_code, chain_state(stage.settings)) == (1, None), "nothing is told of yet"
     told = run("audit", "run", "--once")
     assert (told.exit_code, "3 records told of" in told.output) == (0, True)
     assert "the chain holds" in run("audit", "verify").output
+    assert chain_state(stage.settings) == ChainState(3, 0, ())
+    stage.send(ALERTS, over.patient_id, encode(over)).get(60)
+    assert chain_state(stage.settings) == ChainState(3, 1, ())

@@ -43,6 +43,12 @@ def test_an_order_is_a_plan_of_its_amount_and_length() -> None:
     assert said["time"].at.isoformat() == "2026-03-02T11:00:00+01:00"
 
 
+def test_a_plan_says_on_which_ward_it_was_ordered() -> None:
+    visit = spoken.order().replace(b"ORC|", b"PV1|1|I|W3^302^1^HOSP\rORC|", 1)
+    found = [read(raw) for raw in (visit, spoken.order())]
+    assert [one.fields.get("ward") for one in found if isinstance(one, Fact)] == ["W3", None]
+
+
 @pytest.mark.parametrize(
     ("rate", "hours"),
     [
