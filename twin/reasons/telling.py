@@ -77,6 +77,8 @@ def _belief_lines(found: Explanation) -> list[str]:
         f"believed without {_deciding(found.datum, _event_of(found.datum, found.events))}: {_belief(found.before)}",
         f"believed with it: {_belief(found.after)}",
     ]
+    if found.after is None and found.alert.evidence is not None and found.alert.evidence.level is not None:
+        rows.append("note: the rule goes by more than the record, an advice of the worker's, which is not made here")
     if found.moved:
         rows.append("note: the record of that time is another by now than when the alert was told")
     return rows

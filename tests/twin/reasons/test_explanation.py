@@ -144,6 +144,12 @@ def test_what_was_never_judged_is_explained_by_its_events_alone() -> None:
     assert json.dumps(explanation_values(found))
 
 
+def test_what_the_record_alone_does_not_give_is_said() -> None:
+    found = explained(told(of([LAST]), rule="dose.other"), count(5, 1.0))
+    assert (found.before, found.after) == (None, None)
+    assert any("goes by more than the record" in line for line in explanation_lines(found))
+
+
 def test_which_event_is_the_datum() -> None:
     assert deciding_datum(of([])) is None
     assert deciding_datum(of([Deciding("dose_given", "toxin", at(5), "d"), LAST])) == LAST

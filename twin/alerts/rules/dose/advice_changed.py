@@ -14,7 +14,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import AdviceView, DeliveryView, Snapshot
 from twin.clock import DAY_MS, HOUR_MS
-from twin.events import Subject
+from twin.events import Subject, Watched
 from twin.writing import number
 
 RULE = "dose.advice_changed"
@@ -69,6 +69,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 outcome=f"{advice.drug}: what was advised on is no longer to come.",
                 advice=ADVICE,
                 settings=its,
+                watched=Watched(f"{advice.drug}, as it is to come", seen.unit, None, seen.advised, seen.planned),
             )
         )
     return tuple(found)
