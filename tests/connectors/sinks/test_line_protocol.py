@@ -288,7 +288,8 @@ def test_events_that_are_not_drawn_have_no_lines() -> None:
 
 def test_all_that_the_twin_says_is_drawn_and_every_dead_letter() -> None:
     assert {kind_of(event) for event in (*OUTPUT_EVENTS, Rejected)} <= set(drawn())
-    assert set(topics_drawn()) == {"clinical.orders", "iomt.vitals", "twin.alerts", "twin.estimates", "twin.rejected"}
+    said = {"twin.advice", "twin.alerts", "twin.estimates", "twin.rejected"}
+    assert set(topics_drawn()) == {"clinical.orders", "iomt.vitals", *said}
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=kind_of)
