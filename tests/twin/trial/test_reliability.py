@@ -32,12 +32,12 @@ def test_whoever_leaves_the_lowest_bin_early_counts_there_by_what_was_said_and_n
     """At first 4 % for everybody; on the next day it is known, and nothing is said of those who came to it."""
     rng = np.random.default_rng(8)
     found = []
-    for patient in range(400):
+    for patient in range(200):
         came = bool(rng.random() < 0.04)
         found.append(Stated("event", f"P{patient}", 0.04, came))
         found += [Stated("event", f"P{patient}", 0.0, False)] * (0 if came else 40)
     (lowest,) = reliability(found)[0].bins
-    assert lowest.came == pytest.approx(lowest.stated, abs=0.001)
+    assert lowest.came == pytest.approx(lowest.stated, abs=0.002)
     assert lowest.held
 
 
