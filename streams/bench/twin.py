@@ -10,9 +10,10 @@ from typing import NamedTuple
 
 from streams.bench.patients import EVENTS_AN_HOUR, PatientCourse, daily, infused, steady_hours, steady_start
 from twin import PatientTwin
-from twin.clock import DAY_MS
+from twin.clock import DAY_MS, UNIT_MS
 from twin.events import InputEvent, LabResult, to_millis
 from twin.model.spec import Model
+from twin.timeline.regimen import treatment
 
 Progress = Callable[[int], object]
 """Takes how many events were told so far."""
@@ -113,29 +114,43 @@ def courses(patients: Sequence[Grown]) -> dict[str, float]:
     }
 
 
-def asked(patients: Sequence[Grown], repeats: int) -> dict[str, float]:
-    """``advice_ms`` and ``what_if_ms``: processor time of advice on the next dose, and of five branches.
+def asked(models: Sequence[Model], cycles: int, particles: int, repeats: int) -> dict[str, dict[str, float]]:
+    """``advice_ms`` and ``what_if_ms`` by model: processor time of advice on the next dose, and of five branches.
 
-    The first time of each patient only warms up; of the others the median counts.
+    The first model's usual treatment was given for so many cycles, those of the others for one: a stiff one takes its
+    time to follow a patient. The first time only warms up; of the others the median counts.
     """
     from twin.dosing.advice import advise
     from twin.dosing.protocol import usual_protocol
     from twin.dosing.whatif import what_if
 
-    took: dict[str, list[float]] = {"advice_ms": [], "what_if_ms": []}
-    for patient in patients:
-        twin, protocol, drug = patient.twin(), usual_protocol(patient.model), patient.model.drug
+    found: dict[str, dict[str, float]] = {"advice_ms": {}, "what_if_ms": {}}
+    for number, model in enumerate(models):
+        twin, protocol, drug = _treated(model, 1 if number else cycles, particles), usual_protocol(model), model.drug
         branches = [f"give {drug} {amount} mg iv in 24 h over 1 h" for amount in (60, 80, 96, 110, 130)]
-        for number in range(repeats + 1):
-            for name, ask in (
-                ("advice_ms", lambda twin=twin, protocol=protocol: advise(twin, None, protocol)),
-                ("what_if_ms", lambda twin=twin, branches=branches: what_if(twin, branches)),
-            ):
-                begin = thread_time()
-                ask()
-                if number:
-                    took[name].append(1000.0 * (thread_time() - begin))
-    return {name: round(median(each), 1) for name, each in took.items()}
+        asks: dict[str, Callable[[], object]] = {
+            "advice_ms": lambda twin=twin, protocol=protocol: advise(twin, None, protocol),  # type: ignore[misc]
+            "what_if_ms": lambda twin=twin, branches=branches: what_if(twin, branches),  # type: ignore[misc]
+        }
+        for name, ask in asks.items():
+            ask()
+            took = [_processor_ms(ask) for _ in range(repeats)]
+            found[name][model.id] = round(median(took), 1)
+    return found
+
+
+def _treated(model: Model, cycles: int, particles: int) -> PatientTwin:
+    """A twin of whose patient the model's regimens were given for so many of their cycles, and nothing was measured."""
+    longest = max(regimen.interval for regimen in model.regimens) * UNIT_MS[model.time_unit] / DAY_MS
+    twin = PatientTwin("ASKED", model, particles)
+    twin.observe(treatment(model, "ASKED", cycles * longest))
+    return twin
+
+
+def _processor_ms(ask: Callable[[], object]) -> float:
+    begin = thread_time()
+    ask()
+    return 1000.0 * (thread_time() - begin)
 
 
 def levels(model: Model, patients: int, particles: int) -> dict[str, float]:

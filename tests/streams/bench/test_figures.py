@@ -18,6 +18,7 @@ from typer.testing import CliRunner
 from streams.bench import stream as bench_stream
 from streams.bench.by_hand.neutropenia import Patients
 from streams.bench.figures import (
+    ADVICE,
     BACKLOG,
     DOORS,
     FIGURES,
@@ -192,6 +193,8 @@ def test_everything_but_modes_and_the_stream_is_measured() -> None:
     share = found.pop("update_moved_share")
     assert 0 <= share <= 1
     assert set(found.pop("twin_kib")) == {"resident", "idle"}
+    for name in ADVICE:
+        assert all(value > 0 for value in found.pop(name).values())
     ratios = found.pop("kernel_vs_handwritten")
     assert set(ratios) == {"neutropenia", "two_compartments", "saturable"}
     assert all(value > 0 for value in [*ratios.values(), *found.values()]), found
