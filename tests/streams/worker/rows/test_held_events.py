@@ -13,7 +13,7 @@ from streams.worker.rows.state_row import Held, StateRow, UnreadableRow, encode_
 from tests.streams.worker.stage import START
 from tests.twin import toys
 from tests.twin.bedside import PATIENT, dose, sample
-from tests.twin.record.test_holding import enrolment
+from tests.twin.record.held.test_holding import enrolment
 from twin import PatientTwin
 from twin.events import InputEvent, encode
 from twin.patient.averaged import AveragedTwin
