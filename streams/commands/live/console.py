@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -116,8 +117,8 @@ def console(
         typer.echo("dosetwin: no charts yet; run 'npm run --prefix connectors/console vendor' and reload", err=True)
     live = LiveBoard(Board(models=library_notes()))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
-    here = host in LOCAL_HOSTS and not set(named) - set(LOCAL_HOSTS)
-    actions = Actions(live, ActionSender(settings), replayed) if here or allow_actions else None
+    acts = allow_actions or is_reached_from_here_alone(host, named)
+    actions = Actions(live, ActionSender(settings), replayed) if acts else None
     app = create_app(live, reader, actions, hosts=(*LOCAL_HOSTS, *named))
     address = address_of(listener)
     typer.echo(f"console: {address}")
@@ -134,6 +135,13 @@ def console(
     except OSError as error:
         typer.echo(f"dosetwin: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None
+
+
+def is_reached_from_here_alone(host: str, named: Sequence[str]) -> bool:
+    """Whether a console that listens at ``host`` and is asked for by these names too answers this machine alone."""
+    from connectors.services.ports import LOCAL_HOSTS
+
+    return host in LOCAL_HOSTS and set(named) <= set(LOCAL_HOSTS)
 
 
 def _leave(*_: object) -> None:

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 
 from connectors.console.server import listen
 from streams.cli import app
-from streams.commands.live.console import library_notes
+from streams.commands.live.console import is_reached_from_here_alone, library_notes
 from twin.modelfile.library import library_ids, load_model
 
 
@@ -35,6 +35,13 @@ def test_a_name_that_is_no_hosts_is_refused(name: str) -> None:
     outcome = CliRunner().invoke(app, ["console", "--host", "0.0.0.0", f"--allow-host={name}", "--port", "0"])
     assert outcome.exit_code == 2
     assert "write a host's name or address without port" in outcome.stderr
+
+
+def test_actions_are_taken_without_asking_only_where_this_machine_alone_is_answered() -> None:
+    assert is_reached_from_here_alone("127.0.0.1", ())
+    assert is_reached_from_here_alone("::1", ("localhost",))
+    assert not is_reached_from_here_alone("127.0.0.1", ("ward.example",))
+    assert not is_reached_from_here_alone("0.0.0.0", ("localhost", "127.0.0.1"))
 
 
 def test_a_taken_port_is_named_with_the_way_out() -> None:
