@@ -57,7 +57,7 @@ def left_behind(mark: str) -> list[str]:
 
 
 def test_a_demo_stops_by_itself_and_ends_with_its_figures(environment: dict[str, str]) -> None:
-    demo = started(environment, DEMO_SECONDS="12")
+    demo = started(environment, DEMO_SECONDS="8")
     out, err = demo.communicate(timeout=150)
     assert demo.returncode == 0, err
     lines = out.strip().splitlines()

@@ -17,7 +17,8 @@ app = typer.Typer()
 @app.command(epilog=examples("dosetwin demo", "dosetwin demo --seconds 60 --patients 24"))
 def demo(
     seconds: Annotated[
-        float | None, typer.Option(min=1, envvar="DEMO_SECONDS", help="stop after so long; by default when interrupted")
+        float | None,
+        typer.Option(min=1, envvar="DEMO_SECONDS", help="stop so long after the first event; else when interrupted"),
     ] = None,
     patients: Annotated[int, typer.Option(min=1, max=500, envvar="DEMO_PATIENTS", help="patients of the ward")] = 8,
     speed: Annotated[
