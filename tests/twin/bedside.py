@@ -115,6 +115,12 @@ def vital(hours: float, value: float = 80.0, device: str = "watch-1", **changes:
     return VitalSample(**_envelope(f"vital {device}", hours) | fields | changes)
 
 
+def temperature(hours: float, value: float, device: str = "watch-1", **changes: Any) -> VitalSample:
+    """A body temperature, Celsius."""
+    fields = {"device_id": device, "channel": "body_temperature", "value": quantity(value, "Cel")}
+    return VitalSample(**_envelope(f"temperature {device}", hours) | fields | changes)
+
+
 def cuff(hours: float, value: float, device: str = "cuff-1", **changes: Any) -> VitalSample:
     """A systolic pressure, mmHg."""
     fields = {"device_id": device, "channel": "systolic_bp", "value": quantity(value, "mm[Hg]")}

@@ -151,6 +151,29 @@ class LevelView:
 
 
 @dataclass(frozen=True, slots=True)
+class CountView:
+    """An ``output`` as it is believed to be now: the share of each account of it, and quantiles at evenly spaced
+    probabilities from 0 to 1."""
+
+    output: str
+    parts: tuple[tuple[float, tuple[float, ...]], ...]
+
+    def below(self, limit: float) -> float:
+        """The probability that it is below a limit."""
+        return min(1.0, sum(share * bisect_left(values, limit) / len(values) for share, values in self.parts))
+
+    def quantile(self, probability: float) -> float:
+        """The value that it is below with this probability."""
+        values = sorted((value, share / len(own)) for share, own in self.parts for value in own)
+        reached = 0.0
+        for value, weight in values:
+            reached += weight
+            if reached >= probability:
+                return value
+        return values[-1][0]
+
+
+@dataclass(frozen=True, slots=True)
 class KidneyView:
     """Serum creatinine as it was last reported, and before: the lowest of the week before ``millis``."""
 
@@ -234,6 +257,10 @@ class Snapshot:
     running: tuple[RunningView, ...] = ()
     levels: tuple[LevelView, ...] = ()
     kidney: KidneyView | None = None
+    temperatures: tuple[tuple[int, float], ...] = ()
+    """Time (ms) and value of what was read of a fever in the day before, Celsius (`twin.record.readings.fevers`)."""
+    neutrophils: CountView | None = None
+    """Of neutrophils in 10*9/L, where the model has them, while there are such temperatures."""
     values: tuple[ValueView, ...] = ()
     """What was measured at this very moment."""
     advice: tuple[AdviceView, ...] = ()

@@ -18,7 +18,7 @@ import numpy as np
 from twin.alerts.lifecycle import AlertBook, Transition, advance
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.rules import assess, settings
-from twin.alerts.snapshot import Snapshot, SurpriseView, ToxicityView
+from twin.alerts.snapshot import CountView, Snapshot, SurpriseView, ToxicityView
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import (
     Estimate,
@@ -36,6 +36,7 @@ from twin.filter.learning import Assimilated
 from twin.model.spec import OutputSpec
 from twin.observation.observation import output_of
 from twin.patient.accounts.component import Component
+from twin.patient.ahead.bedside import neutrophils_of
 from twin.patient.ahead.toxicities import kept, nadir_of, since_of, standing, view_of
 from twin.patient.bands import withdrawals
 from twin.patient.fold import Advising, Step, earliest
@@ -328,6 +329,7 @@ class AverageFold:
             particles=sum(one.particles for one in alone),
             levels=alone[0].levels if len(alone) == 1 else (),
             surprise=self._surprise(evidence),
+            neutrophils=_neutrophils(members) if alone[0].temperatures else None,
         )
 
     def _toxicities(
@@ -358,6 +360,17 @@ def _met(steps: dict[int, ModelStep]) -> list[Met]:
         for one in step.learned:
             found.setdefault(one.observation.event_id, {})[i] = one
     return list(found.values())
+
+
+def _neutrophils(members: Iterable[WeightedMember]) -> CountView | None:
+    """Neutrophils now, of the models that have them, by their shares."""
+    each = (neutrophils_of(one.model, one.view.out, one.view.weight, one.share) for one in members)
+    found = [one for one in each if one is not None]
+    parts = [part for one in found for part in one.parts]
+    total = sum(share for share, _ in parts)
+    if not total > 0:
+        return None
+    return CountView(found[0].output, tuple((share / total, values) for share, values in parts))
 
 
 def _ess(members: Iterable[WeightedMember]) -> float:

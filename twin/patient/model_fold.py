@@ -293,6 +293,9 @@ class ModelFold:
         at = int(np.searchsorted(timeline.turns, after, side="right"))
         if at < len(timeline.turns):
             due = min(due, int(timeline.turns[at]))
+        fever = self.record.history.fevers.turn(after, self.record.history.holding.now)
+        if fever is not None:
+            due = min(due, fever)
         at = bisect_right(timeline.observations, after, key=lambda observation: observation.millis)
         return min([due, *(observation.millis for observation in timeline.observations[at : at + 1])])
 

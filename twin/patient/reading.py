@@ -33,7 +33,7 @@ from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
 from twin.patient.accounts.view import Exposed, View, mixed
-from twin.patient.ahead.bedside import kidney_of, running_pumps, value_view
+from twin.patient.ahead.bedside import kidney_of, neutrophils_of, running_pumps, temperatures_of, value_view
 from twin.patient.ahead.levels import level_view, lines_ahead
 from twin.patient.ahead.toxicities import (
     Now,
@@ -149,6 +149,7 @@ class Reader:
         seen = standings[0].timeline.observations[: standings[0].position.belief.observations]
         snapshot = self._snapshot(standings, share, history, orders, millis, exposures, view)
         toxicities = views_of(foreseen, self._model, now, seen, millis)
+        fevers = temperatures_of(history, millis)
         snapshot = replace(
             snapshot,
             surprise=self._surprise(evidence),
@@ -158,6 +159,8 @@ class Reader:
             kidney=kidney_of(self._model, orders, millis),
             particles=len(view.weight),
             values=tuple(value_view(self._model, one) for one in learned),
+            temperatures=fevers,
+            neutrophils=neutrophils_of(self._model, view.out, view.weight) if fevers else None,
         )
         return Reading(estimate, forecast, snapshot, foreseen, view)
 

@@ -33,6 +33,7 @@ from twin.record.contact import DeviceContact
 from twin.record.corrections import Superseded
 from twin.record.facts import ClinicalEvent
 from twin.record.history import History, SampleLine
+from twin.record.readings.fevers import Fevers
 from twin.record.readings.windows import ReadingWindows
 from twin.solver.effects import width
 from twin.timeline.pumps.mismatch import Mismatch
@@ -133,6 +134,7 @@ class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     told: tuple[bytes, bytes]
     asked: list[tuple[str, str]]
     readings: list[tuple[str, int, bytes, bytes, bytes, bytes]]
+    fevers: tuple[bytes, bytes, bytes, bytes]
     recent: list[tuple[str, bytes]]
     reported: int
 
@@ -362,10 +364,8 @@ def pack_history(history: History) -> bytes:
         [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.contact.items())],
         (_deltas(history.holding.told.first), _deltas(history.holding.told.last)),
         sorted(history.holding.asked.items()),
-        [
-            (channel, w.length, _deltas(w.times), _ranks(w.ranks), _floats(w.values), _ranks(sorted(w.gone)))
-            for channel, w in sorted(history.readings.items())
-        ],
+        [(channel, w.length, *_readings(w)) for channel, w in sorted(history.readings.items())],
+        _readings(history.fevers),
         list(history.recent.items()),
         history.reported,
     )
@@ -400,17 +400,30 @@ def unpack_history(raw: bytes) -> History:
     history.holding.judge()
     for channel, length, *columns in row.readings:
         history.readings[channel] = _unpack_windows(length, *columns)
+    history.fevers = Fevers(*_unpack_readings(*row.fevers))
     history.recent.update(row.recent)
     history.reported = row.reported
     return history
 
 
-def _unpack_windows(length: int, times: bytes, ranks: bytes, values: bytes, gone: bytes) -> ReadingWindows:
-    """Readings by windows; raises `UnreadableState` where the columns are not of one length."""
-    if length < 1 or not len(times) == len(ranks) == len(values) or any(len(c) % 8 for c in (times, gone)):
+def _readings(kept: ReadingWindows | Fevers) -> tuple[bytes, bytes, bytes, bytes]:
+    return _deltas(kept.times), _ranks(kept.ranks), _floats(kept.values), _ranks(sorted(kept.gone))
+
+
+def _unpack_windows(length: int, *columns: bytes) -> ReadingWindows:
+    """Readings by windows; raises `UnreadableState` where a window has no length, or as `_unpack_readings`."""
+    if length < 1:
+        raise UnreadableState(f"damaged history: a window of readings of {length} ms")
+    return ReadingWindows(length, *_unpack_readings(*columns))
+
+
+def _unpack_readings(
+    times: bytes, ranks: bytes, values: bytes, gone: bytes
+) -> tuple[array[int], array[int], array[float], set[int]]:
+    """Columns of readings; raises `UnreadableState` where they are not of one length."""
+    if not len(times) == len(ranks) == len(values) or any(len(c) % 8 for c in (times, gone)):
         raise UnreadableState("damaged history: its readings do not each have a time, a rank and a value")
-    return ReadingWindows(
-        length,
+    return (
         array("q", _times(times)),
         array("Q", np.frombuffer(ranks, dtype="<u8")),
         array("d", np.frombuffer(values, dtype="<f8")),

@@ -2,8 +2,8 @@
 
 The history is the truth of which every belief is a cache. Facts that matter singly (doses, levels, counts, covariates,
 plans, starts and stops of a pump) are kept whole and for ever; what a device repeats (pump samples, readings that
-observe an output) is kept as compact columns, so that a long history stays small; of other readings it is known that
-there was one. Two histories that were told the same events are equal, in any order of telling.
+observe an output, fevers) is kept as compact columns, so that a long history stays small; of other readings it is
+known that there was one. Two histories that were told the same events are equal, in any order of telling.
 """
 
 from __future__ import annotations
@@ -34,6 +34,7 @@ from twin.record.contact import DeviceContact
 from twin.record.corrections import Corrections, Superseded, micros_of
 from twin.record.facts import UNORDERED, ClinicalEvent, Key, key_of
 from twin.record.held.holding import NOTHING, HeldNow, Holding
+from twin.record.readings.fevers import Fevers
 from twin.record.readings.windows import ReadingWindows, rank_of
 
 Reading = VitalSample | Clock | PumpDelivery
@@ -127,6 +128,7 @@ class History:
         self.samples: dict[tuple[str, str], SampleLine] = {}
         self.spoken: dict[tuple[str, str], list[int]] = {}
         self.readings: dict[str, ReadingWindows] = {}
+        self.fevers = Fevers()
         self.contact: dict[str, DeviceContact] = {}
         self.holding = Holding(self.keys, self.facts, self.corrections.superseded, self.contact)
         self.recent: dict[str, bytes] = {}
@@ -181,9 +183,8 @@ class History:
         outcome = self._as_held(event, outcome, held)
         # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
         told_late = late and not self.holding.now.covers(millis)
-        if told_late and (spoke is not None or isinstance(event, PumpDelivery)):
-            return outcome._replace(contact=millis)
-        return outcome
+        judged = told_late and (spoke is not None or isinstance(event, PumpDelivery))
+        return outcome._replace(contact=millis) if judged else outcome
 
     def knows(self, event_id: str) -> bool:
         """Whether an event of this id was told: a fact, or one of the newest `RECENT_IDS` that devices repeat."""
@@ -348,8 +349,7 @@ class History:
 
     def _place_reading(self, event: VitalSample, millis: int, length: int) -> Insertion:
         """Put a reading that observes an output into its window."""
-        windows = self.readings.setdefault(event.channel, ReadingWindows(length))
-        begins: list[int] = []
+        windows, begins = self.readings.setdefault(event.channel, ReadingWindows(length)), list[int]()
         if event.status != "retracted":
             changed = windows.insert(rank_of(event.event_id), millis, event.value.value)
             if changed is None:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from twin.events import BadEvent, InputEvent, PumpDelivery
+from twin.events import BadEvent, InputEvent, PumpDelivery, VitalSample, to_millis
 from twin.model.spec import Model
 from twin.record.admission import Settles, admit
 from twin.record.history import History, Insertion
 from twin.record.limits import asked_about
+from twin.record.readings.fevers import LINE, Fevers
+from twin.record.readings.windows import rank_of
 
 
 def insert_event(history: History, event: InputEvent, model: Model, settles: Settles) -> Insertion:
@@ -17,11 +19,41 @@ def insert_event(history: History, event: InputEvent, model: Model, settles: Set
     """
     canonical = admit(event, model, settles)
     asked, windows = asked_about(canonical, model), windows_of(model)
+    newest = history.newest
+    feverish = isinstance(canonical, VitalSample) and is_feverish(canonical)
+    if feverish and not _agrees(history.fevers, canonical):
+        detail = f"event_id '{event.event_id}' was told before with other content; give it a new id"
+        raise BadEvent("id_conflict", detail, event.patient_id, event.event_id)
     insertion = history.insert(canonical, sample_rate(canonical), asked, windows)
     if insertion.outcome in ("conflict", "orphan"):
         reason = "id_conflict" if insertion.outcome == "conflict" else "not_correctable"
         raise BadEvent(reason, insertion.detail, event.patient_id, event.event_id)
+    if feverish and insertion.outcome == "new":
+        return _with_fever(history, canonical, insertion, newest)
     return insertion
+
+
+def is_feverish(event: VitalSample) -> bool:
+    """Whether an event matters to the fevers of a record: of a fever, or it corrects or retracts a temperature."""
+    return event.channel == "body_temperature" and (event.value.value >= LINE or event.replaces is not None)
+
+
+def _agrees(fevers: Fevers, event: InputEvent) -> bool:
+    assert isinstance(event, VitalSample), "it is a temperature"
+    told = event.status == "retracted" or event.value.value < LINE
+    return told or not fevers.contradicts(rank_of(event.event_id), to_millis(event.time), event.value.value)
+
+
+def _with_fever(history: History, event: InputEvent, insertion: Insertion, newest: int | None) -> Insertion:
+    """What telling a temperature did: the patient is judged otherwise from what is late, or counts no more."""
+    assert isinstance(event, VitalSample), "it is a temperature"
+    millis = to_millis(event.time)
+    changed = [] if insertion.since is None else [insertion.since]
+    if event.status != "retracted" and history.fevers.insert(rank_of(event.event_id), millis, event.value.value):
+        changed += [millis] if newest is not None and millis <= newest else []
+    gone = None if event.replaces is None else history.fevers.take_back(rank_of(event.replaces))
+    changed += [] if gone is None else [gone]
+    return insertion._replace(since=min(changed, default=None))
 
 
 def windows_of(model: Model) -> dict[str, int]:

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.twin import toys
-from tests.twin.bedside import PATIENT, clock, count, dose, level, ms, sample, start, stop, totals, vital
+from tests.twin.bedside import PATIENT, clock, count, dose, level, ms, sample, start, stop, temperature, totals, vital
 from tests.twin.timeline.test_timeline import history_of
 from twin.events import InputEvent
 from twin.kernel.kernel import compile_model
@@ -103,10 +103,12 @@ def test_readings_of_a_quiet_time_are_repeated() -> None:
         vital(0.5), vital(4.0), clock(4.5), sample(0.6, 40.0), sample(1.1, 41.0), stop(1.1), level(1.1, 1.0),
         vital(0.7), vital(1.1, 900.0), vital(1.1, patient_id="P-2"), sample(1.1, 40.0, device="pump-2"),
         sample(1.1, 40.0, status="retracted", replaces="x"),
+        temperature(1.1, 38.0), temperature(1.1, 36.0, status="corrected", replaces="x"),
     ],
     ids=[
         "where the fold stands", "when something is due", "later", "out of order", "another rate", "a stop", "a fact",
-        "known", "impossible", "of another", "the first of its pump", "retracted",
+        "known", "impossible", "of another", "the first of its pump", "retracted", "a fever",
+        "perhaps a fever of before",
     ],
 )  # fmt: skip
 def test_nothing_else_is_repeated(event: InputEvent) -> None:
@@ -114,6 +116,7 @@ def test_nothing_else_is_repeated(event: InputEvent) -> None:
     found.receive([start(0.3, 40.0), sample(0.7, 40.0), vital(0.7)], None, never)
     assert found.repeated(event, Quiet(ms(0.5), ms(4))) is None
     assert found.repeated(vital(1.1), Quiet(ms(0.5), ms(4))) is not None
+    assert found.repeated(temperature(1.1, 37.9), Quiet(ms(0.5), ms(4))) is not None
 
 
 def test_a_pump_that_spoke_since_its_last_sample_repeats_nothing() -> None:

@@ -32,6 +32,7 @@ from tests.twin.bedside import (
     sample,
     start,
     stop,
+    temperature,
     totals,
     vital,
     weight,
@@ -54,6 +55,7 @@ from twin.events import (
     Prediction,
     PumpDelivery,
     Quantity,
+    VitalSample,
     Withdrawn,
     encode,
     from_millis,
@@ -179,6 +181,7 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
     events += [plan(h, (h + 1, 200.0, 5.0), (h + 24, 60.0, None)) for h in some(2)]
     events += [bind(h) for h in some(1)]
     events += [vital(h) for h in some(6)]
+    events += [temperature(h, draw(st.sampled_from([36.9, 38.1, 38.6]))) for h in some(4)]
     events += [clock(h) for h in some(2)]
     for hour in some(1):
         # The lines of a file that share a time; what another source says of it has no place among them.
@@ -187,7 +190,7 @@ def stories(draw: st.DrawFn) -> list[InputEvent]:
             changes = {"event_id": f"line {i}", "sequence": i}
             events.append(level(hour, 2.0, **changes) if line is level else line(hour, **changes))
     for i, target in enumerate(events):
-        if isinstance(target, DrugLevel | DoseGiven | PumpDelivery) and draw(st.integers(0, 5)) == 0:
+        if isinstance(target, DrugLevel | DoseGiven | PumpDelivery | VitalSample) and draw(st.integers(0, 5)) == 0:
             if isinstance(target, PumpDelivery) and target.phase == "sample":
                 continue
             status = draw(st.sampled_from(["corrected", "retracted"]))

@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from twin.alerts.snapshot import KidneyView, RunningView, ValueView
+from twin.alerts.snapshot import CountView, KidneyView, RunningView, ValueView
+from twin.arrays import Floats
 from twin.clock import DAY_MS
 from twin.filter.learning import Assimilated
-from twin.model.spec import Model
+from twin.model.spec import Model, output_index
+from twin.patient.ahead.levels import quantiles_of
 from twin.record.history import History
 from twin.record.orders import CREATININE, Orders
+
+NEUTROPHILS, COUNT_UNIT = ("neutrophils", "ANC"), "10*9/L"
+"""What models call them, by name or alias, and their unit."""
 
 WEEK_MS = 7 * DAY_MS
 """How far back creatinine is compared: the time within which KDIGO counts a rise as acute."""
@@ -32,6 +37,20 @@ def kidney_of(model: Model, orders: Orders, millis: int) -> KidneyView | None:
     begins = [since for since, _ in reported]
     first = max(bisect_right(begins, newest - WEEK_MS) - 1, 0)
     return KidneyView(now, min(value for _, value in reported[first:]), unit, newest)
+
+
+def temperatures_of(history: History, millis: int) -> tuple[tuple[int, float], ...]:
+    """Temperatures of fevers of the day before ``millis``, with when (ms) they were read."""
+    return history.fevers.between(millis - DAY_MS, millis, history.holding.now)
+
+
+def neutrophils_of(model: Model, values: Floats, weight: Floats, share: float = 1.0) -> CountView | None:
+    """Neutrophils now, of N particles with weights (N,) and outputs (O, N), where the model has them in 10*9/L."""
+    for name in NEUTROPHILS:
+        number = output_index(model, name)
+        if number is not None and model.outputs[number].unit == COUNT_UNIT:
+            return CountView(model.outputs[number].name, ((share, quantiles_of(values[number], weight)),))
+    return None
 
 
 def value_view(model: Model, learned: Assimilated) -> ValueView:

@@ -59,10 +59,6 @@ def infused_hours(delivered: Delivered, begun: int) -> float:
 
 def level_view(line: Line, model: Model, values: Floats, weight: Floats) -> LevelView:
     """The level of particles (N,) with weights (N,) at a line."""
-    order = np.argsort(values)
-    cumulative = np.cumsum(weight[order])
-    share = np.linspace(0.0, 1.0, QUANTILES)
-    at = np.minimum(np.searchsorted(cumulative / cumulative[-1], share), len(values) - 1)
     return LevelView(
         output=model.outputs[line.output].name,
         drug=model.drug,
@@ -70,8 +66,17 @@ def level_view(line: Line, model: Model, values: Floats, weight: Floats) -> Leve
         begun_ms=line.begun_ms,
         hours=line.hours,
         infused_hours=line.infused_hours,
-        quantiles=tuple(values[order][at].tolist()),
+        quantiles=quantiles_of(values, weight),
     )
+
+
+def quantiles_of(values: Floats, weight: Floats) -> tuple[float, ...]:
+    """Quantiles of (N,) with weights (N,), at `QUANTILES` evenly spaced probabilities from 0 to 1."""
+    order = np.argsort(values)
+    cumulative = np.cumsum(weight[order])
+    share = np.linspace(0.0, 1.0, QUANTILES)
+    at = np.minimum(np.searchsorted(cumulative / cumulative[-1], share), len(values) - 1)
+    return tuple(values[order][at].tolist())
 
 
 def mixed_levels(each: Sequence[Sequence[tuple[Line, Floats]]]) -> list[tuple[Line, list[Floats]]]:

@@ -27,6 +27,7 @@ from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_o
 from twin.alerts.snapshot import (
     AdviceView,
     CounterView,
+    CountView,
     DeliveryView,
     KidneyView,
     RunningView,
@@ -67,6 +68,7 @@ SNAPSHOTS = [
         advice=(AdviceView("fluorouracil", "ward", 0, (), 0, 40.0, 30.0, 48 * HOUR_MS, 0.1, "odds", 0.75),),
     ),
     Snapshot("P-1", 30 * DAY_MS, 500.0, None, delivery=(DeliveryView("docetaxel", 0.0, 100.0, 0, None),)),
+    replace(toxic(1), temperatures=((0, 38.6),), neutrophils=CountView("neutrophils", ((1.0, (0.3, 0.8)),))),
 ]
 
 
