@@ -151,6 +151,15 @@ class LevelView:
 
 
 @dataclass(frozen=True, slots=True)
+class ClockView:
+    """A device whose clock was off once: what it is ``behind`` now (s, negative: ahead), and since when."""
+
+    device: str
+    behind: float
+    since_ms: int
+
+
+@dataclass(frozen=True, slots=True)
 class CountView:
     """An ``output`` as it is believed to be now: the share of each account of it, and quantiles at evenly spaced
     probabilities from 0 to 1."""
@@ -257,6 +266,7 @@ class Snapshot:
     running: tuple[RunningView, ...] = ()
     levels: tuple[LevelView, ...] = ()
     kidney: KidneyView | None = None
+    clocks: tuple[ClockView, ...] = ()
     temperatures: tuple[tuple[int, float], ...] = ()
     """Time (ms) and value of what was read of a fever in the day before, Celsius (`twin.record.readings.fevers`)."""
     neutrophils: CountView | None = None

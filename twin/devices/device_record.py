@@ -15,7 +15,7 @@ from twin.clock import DAY_MS, MINUTE_MS
 from twin.devices.bindings import Bindings, settled, standing
 from twin.devices.clock import ClockEpoch, DeviceClock, Reading
 from twin.devices.words import DeviceWord, Fact, device_of
-from twin.events import DeviceAssociation, PumpDelivery, event_id, from_millis, to_millis
+from twin.events import DeviceAssociation, PumpDelivery, PumpTotals, Quantity, event_id, from_millis, to_millis
 
 _SAID = ("delivery_status", "rate", "programmed_rate", "concentration", "not_delivering_reason")
 
@@ -221,7 +221,10 @@ def _reading(word: DeviceWord) -> Reading:
 
 
 def _of_patient(fact: Fact, patient_id: str, millis: int) -> Fact:
-    moved = {} if millis == to_millis(fact.time) else {"time": from_millis(millis)}
+    behind = millis - to_millis(fact.time)
+    moved: dict[str, object] = {"time": from_millis(millis)} if behind else {}
+    if behind and isinstance(fact, PumpDelivery | PumpTotals):
+        moved["clock_behind"] = Quantity(value=behind / 1000, unit="s")
     plain = {"patient_id": patient_id, "status": "final", "replaces": None}
     return fact.model_copy(update=plain | moved)
 

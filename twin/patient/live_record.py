@@ -187,6 +187,15 @@ class LiveRecord:
         counted = () if self.timeline is None else self.timeline.observations
         return unmeasured(self.history, counted, self._kernel.model, millis, [number for _, number in sorted(gone)])
 
+    def fever_turn(self, after: int) -> tuple[int, ...]:
+        """The first time (ms) after another at which a fever is a reason to look; none if there is none."""
+        found = self.history.fevers.turn(after, self.history.holding.now)
+        return () if found is None else (found,)
+
+    def fever_turns(self) -> set[int]:
+        """Times (ms) at which a fever is a reason to look."""
+        return self.history.fevers.turns(self.history.holding.now)
+
     def silent(self, millis: int) -> tuple[Open, ...]:
         """Channels that are silent at ``millis``, whose next word nobody told yet."""
         return tuple(one for one in self.opens() if one.since < millis)

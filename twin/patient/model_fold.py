@@ -146,7 +146,7 @@ class ModelFold:
         self._quiet = None
         before, folded = self.record.timeline, self.points[-1].millis if self.points else None
         new = [event for event in events if not self.record.history.knows(event.event_id)]
-        doubt, doses = self.record.doubt(), self.record.uncertain()
+        doubt, doses, turns = self.record.doubt(), self.record.uncertain(), self.record.fever_turns()
         received = self.record.receive(events, folded, self.due)
         moved = [one.since + 1 for one in (doubt, self.record.doubt()) if one is not None]
         moved = moved if doubt != self.record.doubt() else []
@@ -155,6 +155,7 @@ class ModelFold:
         if before is not None and folded is not None and received.since is not None:
             self._shake(before.looks(received.since, folded))
             self._shake(self._unbegun(before, folded))
+        self._shake(turns - self.record.fever_turns())
         self._shake(self._replaced(new))
         if self.record.step_sizes != self.trunk.step_sizes:
             trunk = self.trunk
@@ -293,11 +294,9 @@ class ModelFold:
         at = int(np.searchsorted(timeline.turns, after, side="right"))
         if at < len(timeline.turns):
             due = min(due, int(timeline.turns[at]))
-        fever = self.record.history.fevers.turn(after, self.record.history.holding.now)
-        if fever is not None:
-            due = min(due, fever)
         at = bisect_right(timeline.observations, after, key=lambda observation: observation.millis)
-        return min([due, *(observation.millis for observation in timeline.observations[at : at + 1])])
+        measured = (observation.millis for observation in timeline.observations[at : at + 1])
+        return min([due, *measured, *self.record.fever_turn(after)])
 
     def foresees(self, due: int) -> bool:
         """Whether there is reason for a forecast at ``due``: a datum that sums up no readings, a change of rate, its

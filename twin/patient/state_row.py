@@ -41,7 +41,7 @@ from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 16
+ROW_VERSION = 17
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 
@@ -399,7 +399,7 @@ def unpack_history(raw: bytes) -> History:
     history.holding.asked.update(row.asked)
     history.holding.judge()
     for channel, length, *columns in row.readings:
-        history.readings[channel] = _unpack_windows(length, *columns)
+        history.readings[channel] = ReadingWindows(length, *_unpack_readings(*columns, length=length))
     history.fevers = Fevers(*_unpack_readings(*row.fevers))
     history.recent.update(row.recent)
     history.reported = row.reported
@@ -410,18 +410,11 @@ def _readings(kept: ReadingWindows | Fevers) -> tuple[bytes, bytes, bytes, bytes
     return _deltas(kept.times), _ranks(kept.ranks), _floats(kept.values), _ranks(sorted(kept.gone))
 
 
-def _unpack_windows(length: int, *columns: bytes) -> ReadingWindows:
-    """Readings by windows; raises `UnreadableState` where a window has no length, or as `_unpack_readings`."""
-    if length < 1:
-        raise UnreadableState(f"damaged history: a window of readings of {length} ms")
-    return ReadingWindows(length, *_unpack_readings(*columns))
-
-
 def _unpack_readings(
-    times: bytes, ranks: bytes, values: bytes, gone: bytes
+    times: bytes, ranks: bytes, values: bytes, gone: bytes, *, length: int = 1
 ) -> tuple[array[int], array[int], array[float], set[int]]:
     """Columns of readings; raises `UnreadableState` where they are not of one length."""
-    if not len(times) == len(ranks) == len(values) or any(len(c) % 8 for c in (times, gone)):
+    if length < 1 or not len(times) == len(ranks) == len(values) or any(len(c) % 8 for c in (times, gone)):
         raise UnreadableState("damaged history: its readings do not each have a time, a rank and a value")
     return (
         array("q", _times(times)),

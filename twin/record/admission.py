@@ -123,10 +123,12 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
             return event if value is event.value else _with(event, value=value)
         case PumpDelivery():
             _known_drug(event.drug, model)
-            return _with(event, rate=_rate(event.rate, event.concentration, event.drug, model), concentration=None)
+            rate, behind = _rate(event.rate, event.concentration, event.drug, model), _clock(event.clock_behind)
+            return _with(event, rate=rate, concentration=None, clock_behind=behind)
         case PumpTotals():
             _known_drug(event.drug, model)
-            return _with(event, delivered=_delivered(event.delivered, event.concentration), concentration=None)
+            delivered, behind = _delivered(event.delivered, event.concentration), _clock(event.clock_behind)
+            return _with(event, delivered=delivered, concentration=None, clock_behind=behind)
         case DoseGiven():
             _known_drug(event.drug, model)
             _known_state(event, model)
@@ -225,6 +227,10 @@ def _amount(field: str, quantity: Quantity) -> Quantity:
         mend = "a model that counts in another one (ug, U) converts recorded mg itself, [inputs.X] scale"
         raise _Refused("out_of_range", f"{said}; {mend}")
     return amount
+
+
+def _clock(behind: Quantity | None) -> Quantity | None:
+    return None if behind is None else _in("clock_behind", behind, "s")
 
 
 def _hours(duration: Quantity | None) -> Quantity | None:

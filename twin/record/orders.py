@@ -13,6 +13,7 @@ from twin.events import (
     LabResult,
     PlannedDose,
     PumpDelivery,
+    PumpTotals,
     RegimenPlanned,
     to_millis,
 )
@@ -62,9 +63,12 @@ class Orders:
         self._spoken: dict[str, list[int]] = {}
         self._words: dict[str, list[tuple[int, str, bool]]] = {}
         self._creatinine: list[tuple[int, float]] = []
+        self._clocks: dict[str, list[tuple[int, float]]] = {}
         for millis, fact in history.effective():
             if type(fact) is DoseGiven:  # by far the most, over years
                 continue
+            if isinstance(fact, PumpDelivery | PumpTotals):
+                self._note_clock(millis, fact)
             if isinstance(fact, RegimenPlanned):
                 self._orders.append(fact)
                 self._plan_times.append(millis)
@@ -151,6 +155,21 @@ class Orders:
     def creatinine(self, millis: int) -> list[tuple[int, float]]:
         """Creatinine as it was reported by ``millis``, in the unit of the model, with when (ms)."""
         return self._creatinine[: bisect_right(self._creatinine, millis, key=lambda told: told[0])]
+
+    def clocks(self, millis: int) -> tuple[tuple[str, float, int], ...]:
+        """Devices whose clock was ever off, sorted: each with the seconds that it is behind, and since when (ms)."""
+        found = []
+        for device, told in sorted(self._clocks.items()):
+            at = bisect_right(told, millis, key=lambda one: one[0])
+            if at:
+                found.append((device, told[at - 1][1], told[at - 1][0]))
+        return tuple(found)
+
+    def _note_clock(self, millis: int, fact: PumpDelivery | PumpTotals) -> None:
+        behind = 0.0 if fact.clock_behind is None else fact.clock_behind.value
+        told = self._clocks.setdefault(fact.device_id, []) if behind else self._clocks.get(fact.device_id)
+        if told is not None and (not told or told[-1][1] != behind):
+            told.append((millis, behind))
 
     def _add_plan(self, millis: int, order: RegimenPlanned) -> None:
         """Add the plan as it stands after an order."""

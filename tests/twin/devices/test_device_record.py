@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.twin.devices.said import at, bound, retracted, word
 from twin.devices.device_record import DeviceRecord
 from twin.devices.words import DeviceWord, Fact
-from twin.events import DeviceAssociation, PumpDelivery, to_millis
+from twin.events import DeviceAssociation, PumpDelivery, Quantity, to_millis
 from twin.record.history import History
 
 Said = DeviceWord | DeviceAssociation
@@ -92,6 +92,15 @@ def test_times_are_corrected_once_the_clock_is_known() -> None:
     assert ward.delivered() == set(), "by its own clock it spoke before it was bound"
     ward.hear(*(word(f"w{m}", m, 4.0 + m, off=-90) for m in range(1, 10)))
     assert ward.delivered() == {("A", m, 4.0 + m) for m in range(10)}
+
+
+def test_a_word_says_by_how_much_its_clock_was_behind_and_one_by_a_right_clock_does_not() -> None:
+    for off, behind in ((-90, Quantity(value=5400.0, unit="s")), (0, None)):
+        record = DeviceRecord("pump-4")
+        for said in (bound("A", 0), *(word(f"w{m}", m, 4.0 + m, off=off) for m in range(10))):
+            record.add(said)
+        told = [fact for fact in record.facts().values() if isinstance(fact, PumpDelivery)]
+        assert {fact.clock_behind for fact in told} == {behind}
 
 
 def test_a_corrected_word_takes_the_place_of_the_first() -> None:

@@ -109,3 +109,13 @@ def test_a_corrected_plan_is_the_plan() -> None:
 def test_an_interval_is_read_in_hours() -> None:
     (device,) = orders(bind(0, every=None, expected_every=quantity(0.25, "h")))[0].devices({}, ms(1))
     assert device.expected_every_ms == 900_000
+
+
+def test_a_clock_is_off_from_the_word_that_says_so_until_one_by_a_right_clock() -> None:
+    off = {"clock_behind": quantity(900.0, "s")}
+    told = [start(1, 40.0), start(2, 50.0, **off), stop(3, **off), start(5, 40.0)]
+    for events in (told, told[::-1]):
+        found, _ = orders(*events)
+        assert [found.clocks(ms(hour)) for hour in (1, 2, 4)] == [(), *[(("pump-1", 900.0, ms(2)),)] * 2]
+        assert found.clocks(ms(5)) == (("pump-1", 0.0, ms(5)),)
+    assert orders(start(1, 40.0))[0].clocks(ms(9)) == ()

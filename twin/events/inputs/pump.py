@@ -16,7 +16,8 @@ class PumpDelivery(ClinicalEnvelope):
     """What a pump channel delivers from ``time`` on, until its next word (IPEC START, STOP, COMPLETE or a sample).
 
     The rate is either a drug rate (``mg/h``) or a volume rate (``mL/h``) with ``concentration`` (``mg/mL``).
-    ``phase`` says why the pump spoke; ``sample`` is the periodic report of an unchanged segment.
+    ``phase`` says why the pump spoke; ``sample`` is the periodic report of an unchanged segment. Where the pump's clock
+    was off, ``time`` is by a right one, and ``clock_behind`` what the pump's own was behind (negative: ahead).
     """
 
     sent_on: ClassVar[Channel] = PUMP
@@ -30,6 +31,7 @@ class PumpDelivery(ClinicalEnvelope):
     programmed_rate: Quantity | None = None
     concentration: Quantity | None = None
     not_delivering_reason: Name | None = None
+    clock_behind: Quantity | None = None
 
     @classmethod
     def example(cls) -> Self:
@@ -49,6 +51,7 @@ class PumpTotals(ClinicalEnvelope):
     """A pump's cumulative counter: what it delivered since the counter was last cleared.
 
     Of an elastomeric pump, which tells nothing, it is what went in by weight or volume: 0 at the start, and at the end.
+    ``clock_behind`` is as of `PumpDelivery`.
     """
 
     sent_on: ClassVar[Channel] = PUMP
@@ -58,6 +61,7 @@ class PumpTotals(ClinicalEnvelope):
     drug: Name
     delivered: Quantity
     concentration: Quantity | None = None
+    clock_behind: Quantity | None = None
 
     @classmethod
     def example(cls) -> Self:

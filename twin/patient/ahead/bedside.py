@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
-from twin.alerts.snapshot import CountView, KidneyView, RunningView, ValueView
+from twin.alerts.snapshot import ClockView, CountView, KidneyView, RunningView, ValueView
 from twin.arrays import Floats
 from twin.clock import DAY_MS
 from twin.filter.learning import Assimilated
@@ -24,6 +24,11 @@ def running_pumps(orders: Orders, history: History, millis: int) -> tuple[Runnin
     """Pumps that deliver at ``millis`` by their own last word, with whether they are bound."""
     bound = {view.device_id: view.associated for view in orders.devices(history.contact, millis)}
     return tuple(RunningView(device, drug, since, bound.get(device)) for device, drug, since in orders.running(millis))
+
+
+def clocks_of(orders: Orders, millis: int) -> tuple[ClockView, ...]:
+    """Devices whose clock was off by ``millis``."""
+    return tuple(ClockView(*one) for one in orders.clocks(millis))
 
 
 def kidney_of(model: Model, orders: Orders, millis: int) -> KidneyView | None:

@@ -92,6 +92,14 @@ class Fevers:
             last |= dict.fromkeys(reached, millis)
         return None
 
+    def turns(self, held: HeldNow = NOTHING) -> set[int]:
+        """Every `turn` (ms) of the record."""
+        found, after = set[int](), -(2**62)
+        while (turn := self.turn(after, held)) is not None:
+            found.add(turn)
+            after = turn
+        return found
+
     def _counted(self, low: int, high: int, held: HeldNow) -> Iterator[tuple[int, float]]:
         for i in range(low, high):
             if self.ranks[i] not in self.gone and not (held.far and held.covers(self.times[i])):

@@ -26,6 +26,7 @@ from twin.alerts.finding import Finding
 from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
 from twin.alerts.snapshot import (
     AdviceView,
+    ClockView,
     CounterView,
     CountView,
     DeliveryView,
@@ -68,6 +69,7 @@ SNAPSHOTS = [
         advice=(AdviceView("fluorouracil", "ward", 0, (), 0, 40.0, 30.0, 48 * HOUR_MS, 0.1, "odds", 0.75),),
     ),
     Snapshot("P-1", 30 * DAY_MS, 500.0, None, delivery=(DeliveryView("docetaxel", 0.0, 100.0, 0, None),)),
+    Snapshot("P-1", 0, 500.0, None, clocks=(ClockView("pump-4", 900.0, 0),)),
     replace(toxic(1), temperatures=((0, 38.6),), neutrophils=CountView("neutrophils", ((1.0, (0.3, 0.8)),))),
 ]
 

@@ -1,0 +1,66 @@
+"""A device's clock is wrong: what it says is placed by a right clock, as far as that is known, until somebody sets it.
+
+The level is how many minutes the device's clock is off (`twin.devices.clock`), by the newest word of the device; the
+next word by a right clock clears it.
+"""
+
+from __future__ import annotations
+
+from twin.alerts.finding import Finding
+from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
+from twin.alerts.snapshot import Snapshot
+from twin.clock import HOUR_MS, MINUTE_MS
+from twin.events import Subject
+
+RULE = "data.clock"
+TITLE = "Clock of a device is wrong"
+
+SETTINGS = stated(
+    "minor",
+    "delayed",
+    {
+        "raise_above": Threshold(5, "min", assumed="HL7 feeds doubt a clock from five minutes on"),
+        "clear_below": Threshold(2, "min", assumed="a clock that is off by less is left alone"),
+        "gross": Threshold(60, "min", assumed="a rate or a sample that is read off the pump is an hour out of place"),
+        "zone": Threshold(3, "min", assumed="so near to whole hours it is the time zone"),
+    },
+    when_absent="hold",
+)
+"""What the device says is mended; what somebody reads off it, and its own alarms and programs, are not."""
+
+
+def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
+    """One finding for every device whose clock was ever off."""
+    found, its = [], settings_for("")
+    for view in snapshot.clocks:
+        off = abs(view.behind) / 60
+        gross = off >= its.number("gross")
+        zone = gross and abs(off - 60 * round(off / 60)) <= its.number("zone")
+        set_it = "Set the clock of the device" + (", and its time zone" if zone else "")
+        found.append(
+            Finding(
+                rule=RULE,
+                subject=Subject("device", view.device),
+                level=off,
+                severity=severity_of("reversible", "prompt") if gross else its.severity,
+                text=_text(view.device, view.behind, its.clear_below),
+                newest_ms=view.since_ms,
+                began_ms=view.since_ms,
+                stage=_span(view.behind),
+                advice=f"{set_it}; check times that were read off it.",
+                settings=its,
+            )
+        )
+    return tuple(found)
+
+
+def _text(device: str, behind: float, little: float) -> str:
+    if abs(behind) < 60 * little:
+        return f"The clock of {device} is right."
+    side = "behind" if behind > 0 else "ahead"
+    return f"The clock of {device} is {_span(behind)} {side}; what it says is placed by a right clock."
+
+
+def _span(seconds: float) -> str:
+    millis = 1000 * abs(seconds)
+    return f"{millis / MINUTE_MS:.3g} min" if millis < 2 * HOUR_MS else f"{millis / HOUR_MS:.3g} h"
