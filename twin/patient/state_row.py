@@ -44,7 +44,6 @@ from twin.timeline.segments import Layout
 ROW_VERSION = 17
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
-
 LARGEST_HISTORY = 64 * 1024 * 1024
 """Bytes of a history before it is compressed: some 200,000 facts. A row that claims more is no row of ours."""
 
