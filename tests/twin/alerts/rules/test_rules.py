@@ -22,6 +22,7 @@ from tests.twin.alerts.rules.views import (
     surprise,
     toxic,
 )
+from twin import load_model
 from twin.alerts.finding import Finding
 from twin.alerts.rules import Rule, RuleFailed, assess, rules, settings, title_of
 from twin.alerts.snapshot import (
@@ -37,6 +38,7 @@ from twin.alerts.snapshot import (
     ValueView,
 )
 from twin.clock import DAY_MS, HOUR_MS
+from twin.modelfile.library import library_ids
 from twin.registry import modules_of
 
 OURS = [rule for room in modules_of("twin.alerts.rules") for rule in modules_of(room)]
@@ -104,7 +106,9 @@ def test_the_promised_rules_exist() -> None:
         "tox.hypertension",
         "tox.qtc",
         "tox.rising",
+        "tox.febrile_neutropenia",
         "data.dropout",
+        "data.clock",
         "dose.advice_changed",
         "twin.surprise",
     }
@@ -123,6 +127,7 @@ def test_some_snapshot_makes_each_rule_speak(rule: Rule) -> None:
 
 
 LOW_COUNT = """\"\"\"The nadir is near.\"\"\"
+from twin import load_model
 from twin.alerts.finding import Finding
 from twin.alerts.settings import Threshold, stated
 from twin.events import Subject
@@ -191,3 +196,13 @@ def test_texts_are_short_and_command_nothing() -> None:
         assert finding.text.endswith(".")
         words = finding.text.lower().split()
         assert not {"reduce", "increase", "stop", "give", "administer", "should", "must"} & set(words)
+
+
+def test_every_toxicity_that_a_library_model_declares_is_watched_by_exactly_one_rule() -> None:
+    watching = [rule for rule in rules().offers if hasattr(rule, "chosen")]
+    declared = [(ident, one) for ident in library_ids() for one in load_model(ident).toxicities]
+    assert declared
+    for ident, one in declared:
+        lasting = 1.0 if one.lasting else 0.0
+        view = replace(NEUTROPENIA, name=one.name, output=one.output, side=one.side, lasting_hours=lasting)
+        assert sum(rule.chosen(view) for rule in watching) == 1, f"{one.name} of {ident}"
