@@ -49,7 +49,7 @@ START = datetime(2026, 3, 2, 8, tzinfo=UTC)
 PARTICLES = 60
 ALL_6MP = REFERENCE / "all_6mp_anc.csv"
 COLUMNS = "TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC_G_PER_L"
-RESULTS = ("estimates.ndjson", "alerts.ndjson", "predictions.ndjson")
+RESULTS = ("estimates.ndjson", "alerts.ndjson", "predictions.ndjson", "advice.ndjson")
 
 
 def at(hours: float) -> datetime:
@@ -127,7 +127,7 @@ def test_the_files_hold_what_the_twins_say_by_patient_time_and_kind(ward: Ward) 
     for patient_id in ("P-1", "P-2"):
         twin = PatientTwin(patient_id, load_model(MODEL), PARTICLES)
         said += twin.observe([event for event in events if event.patient_id == patient_id]).outputs
-    for name, kinds in zip(RESULTS, ({"estimate", "forecast"}, {"alert"}, {"prediction"}), strict=True):
+    for name, kinds in zip(RESULTS, ({"estimate", "forecast"}, {"alert"}, {"prediction"}, set[str]()), strict=True):
         found = (out / name).read_bytes().splitlines()
         assert sorted(found) == sorted(encode(output) for output in said if output.kind in kinds)
         outputs = [decode_output(line) for line in found]
@@ -415,7 +415,7 @@ def test_a_twin_that_fails_is_reported_and_leaves_no_results(monkeypatch: pytest
 
     monkeypatch.setattr(twin_package, "PatientTwin", Failing)
     model, one = load_model(MODEL), case("P-1")
-    result = _replay_one("P-1", [(model.text, model.id)], one.recorded, PARTICLES, DEFAULT)
+    result = _replay_one("P-1", [(model.text, model.id)], one.recorded, PARTICLES, DEFAULT, ())
     assert result.failure == "the twin failed, ZeroDivisionError: no posterior"
     assert (result.lines, result.posterior) == ({}, {})
 
