@@ -130,7 +130,9 @@ def _pump(event: PumpDelivery | PumpTotals, sent: datetime) -> Message | None:
 
 
 def _of_volume(event: PumpDelivery | PumpTotals) -> bool:
-    """Whether a pump tells volumes, and flows only while it delivers: what IHE PCD has terms for."""
+    """Whether a pump tells volumes by a right clock, and flows only while it delivers: what IHE PCD has terms for."""
+    if event.clock_behind is not None:
+        return False
     if isinstance(event, PumpTotals):
         return _is(event.delivered, "mL") and _is(event.concentration, "mg/mL")
     rates = _is(event.rate, "mL/h") and (event.programmed_rate is None or _is(event.programmed_rate, "mL/h"))

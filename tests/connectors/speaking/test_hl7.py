@@ -104,6 +104,8 @@ def test_a_result_below_its_limit_says_so_and_a_correction_has_its_order() -> No
         (PumpDelivery, {"rate": Quantity(value=0.0, unit="mL/h")}),
         (PumpDelivery, {"delivery_status": "not-delivering"}),
         (PumpDelivery, {"status": "retracted", "replaces": "x"}),
+        (PumpDelivery, {"clock_behind": Quantity(value=-300.0, unit="s")}),
+        (PumpTotals, {"clock_behind": Quantity(value=300.0, unit="s")}),
     ],
 )
 def test_what_hl7_cannot_say_exactly_it_does_not_say(event: type[InputEvent], changes: dict[str, object]) -> None:
