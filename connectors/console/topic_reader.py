@@ -216,7 +216,7 @@ class TopicReader:
         )
 
     def _partitions(self, consumer: Any) -> list[Any]:
-        """Partitions of all three topics, once all exist; an empty list when stopped before."""
+        """Partitions of all output topics, once all exist; an empty list when stopped before."""
         from kafka import TopicPartition
 
         while not self._stopping.is_set():

@@ -6,12 +6,13 @@ A snapshot is judged many times and seldom told of, so nothing here is part of t
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 from twin.alerts.chance import standard_error, threshold_margin
 from twin.alerts.finding import Finding
 from twin.alerts.settings import RuleSettings
 from twin.alerts.snapshot import Snapshot
-from twin.events import AlertEvidence, AlertThreshold, from_millis
+from twin.events import AlertEvidence, AlertThreshold, Watched, from_millis
 from twin.record.origins import Matter, OriginsOf
 
 
@@ -27,10 +28,19 @@ def evidence_of(finding: Finding, settings: RuleSettings, snapshot: Snapshot, or
         level=finding.level if judged else None,
         standard_error=error if math.isfinite(error) else None,
         threshold=_threshold(finding, settings, snapshot) if judged else None,
-        watched=finding.watched,
+        watched=_as_known(finding.watched),
         decided_by=decided_by,
         freshness=freshness,
     )
+
+
+def _as_known(watched: Watched | None) -> Watched | None:
+    """What is watched, without the numbers that nobody knows: where every particle is impossible, no quantile is one."""
+    if watched is None:
+        return None
+    numbers = {name: getattr(watched, name) for name in ("limit", "value", "q05", "median", "q95")}
+    unknown = [name for name, number in numbers.items() if number is not None and not math.isfinite(number)]
+    return replace(watched, **dict.fromkeys(unknown)) if unknown else watched
 
 
 def _threshold(finding: Finding, settings: RuleSettings, snapshot: Snapshot) -> AlertThreshold:

@@ -108,7 +108,7 @@ def test_topics_that_come_later_are_waited_for_and_not_made(
 ) -> None:
     live = reading()
     assert eventually(lambda: live.status.state == "waiting")
-    assert f"{prefix}twin.alerts does not exist" in live.status.detail
+    assert f"{prefix}twin.advice does not exist" in live.status.detail
     assert set(ensure_topics(kafka, prefix)) >= {f"{prefix}twin.estimates"}, "the reader had made a topic"
     publish(kafka, prefix, make.estimate("P-1"))
     assert eventually(lambda: len(live.board) == 1)

@@ -50,6 +50,12 @@ def test_where_nothing_is_left_to_judge_there_is_no_level() -> None:
     assert (blind.standard_error, blind.threshold and blind.threshold.margin) == (None, 1.0)
 
 
+def test_a_quantile_that_is_no_number_is_left_out() -> None:
+    watched = Watched("neutrophils", "10*9/L", "below", 0.5, q05=math.nan, median=0.4, q95=math.inf)
+    evidence = evidence_of(replace(found(0.8), watched=watched), PLAIN, SNAPSHOT, unknown)
+    assert evidence.watched == Watched("neutrophils", "10*9/L", "below", 0.5, median=0.4)
+
+
 def test_a_course_that_is_over_is_not_ended_on_the_evidence_of_the_next() -> None:
     book, _ = advance(AlertBook(), [found(0.9, episode_ms=1)], SNAPSHOT, {"rule": PLAIN}, "hash")
     _, (told,) = advance(book, [found(0.8, episode_ms=2)], SNAPSHOT, {"rule": PLAIN}, "hash")
