@@ -35,7 +35,7 @@ def evidence_of(finding: Finding, settings: RuleSettings, snapshot: Snapshot, or
 
 
 def _as_known(watched: Watched | None) -> Watched | None:
-    """What is watched, without the numbers that nobody knows: where every particle is impossible, no quantile is one."""
+    """What is watched, without numbers that nobody knows: where every particle is impossible, no quantile is one."""
     if watched is None:
         return None
     numbers = {name: getattr(watched, name) for name in ("limit", "value", "q05", "median", "q95")}
