@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from bisect import bisect_right
 
+import numpy as np
+
 from twin.alerts.snapshot import ClockView, CountView, KidneyView, RunningView, ValueView
 from twin.arrays import Floats
 from twin.clock import DAY_MS
@@ -50,11 +52,18 @@ def temperatures_of(history: History, millis: int) -> tuple[tuple[int, float], .
 
 
 def neutrophils_of(model: Model, values: Floats, weight: Floats, share: float = 1.0) -> CountView | None:
-    """Neutrophils now, of N particles with weights (N,) and outputs (O, N), where the model has them in 10*9/L."""
+    """Neutrophils now, of N particles with weights (N,) and outputs (O, N), where the model has them in 10*9/L.
+
+    A particle whose count is no number says nothing of it.
+    """
     for name in NEUTROPHILS:
         number = output_index(model, name)
         if number is not None and model.outputs[number].unit == COUNT_UNIT:
-            return CountView(model.outputs[number].name, ((share, quantiles_of(values[number], weight)),))
+            known = np.isfinite(values[number]) & (weight > 0)
+            if not known.any():
+                return None
+            quantiles = quantiles_of(values[number][known], weight[known])
+            return CountView(model.outputs[number].name, ((share, quantiles),))
     return None
 
 

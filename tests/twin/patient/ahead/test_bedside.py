@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from tests.twin import toys
 from tests.twin.bedside import PATIENT, bind, level, start, stop, totals
 from twin import PatientTwin
 from twin.alerts.snapshot import Snapshot
 from twin.events import Alert, InputEvent
+from twin.patient.ahead.bedside import neutrophils_of
 
 MODEL = toys.absorption()
 
@@ -48,3 +51,14 @@ def test_a_level_in_another_unit_is_an_alert_that_says_which_and_a_correction_wi
     assert "a unit a thousand times as large" in alert.text
     again = twin.observe([level(3, 3.0, event_id="mended", status="corrected", replaces="level 3")]).outputs
     assert [one.phase for one in again if isinstance(one, Alert) and one.rule == "data.suspect"] == ["withdrawn"]
+
+
+def test_particles_whose_count_is_no_number_say_nothing_of_it() -> None:
+    values, weight = np.full((len(MODEL.outputs), 4), np.nan), np.full(4, 0.25)
+    assert neutrophils_of(MODEL, values, weight) is None
+    values[:, 1], values[:, 2] = 0.5, 2.0
+    view = neutrophils_of(MODEL, values, weight)
+    assert view is not None
+    assert view.output == "cells"
+    assert (view.quantile(0.1), view.quantile(0.9)) == (0.5, 2.0)
+    assert abs(view.below(1.0) - 0.5) < 0.02
