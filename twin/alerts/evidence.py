@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import replace
+from typing import Any
 
 from twin.alerts.chance import standard_error, threshold_margin
 from twin.alerts.finding import Finding
@@ -35,12 +36,13 @@ def evidence_of(finding: Finding, settings: RuleSettings, snapshot: Snapshot, or
 
 
 def _as_known(watched: Watched | None) -> Watched | None:
-    """What is watched, without numbers that nobody knows: where every particle is impossible, no quantile is one."""
+    """What is watched, without the numbers nobody knows: where every particle is impossible, no quantile is one."""
     if watched is None:
         return None
     numbers = {name: getattr(watched, name) for name in ("limit", "value", "q05", "median", "q95")}
     unknown = [name for name, number in numbers.items() if number is not None and not math.isfinite(number)]
-    return replace(watched, **dict.fromkeys(unknown)) if unknown else watched
+    nothing: dict[str, Any] = dict.fromkeys(unknown)
+    return replace(watched, **nothing) if unknown else watched
 
 
 def _threshold(finding: Finding, settings: RuleSettings, snapshot: Snapshot) -> AlertThreshold:
