@@ -6,6 +6,7 @@ Worker and sink are killed in mid-stream and started again; what comes out must 
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 import time
@@ -21,7 +22,9 @@ from kafka import KafkaConsumer, TopicPartition
 
 from connectors.kafka.topics import ESTIMATES, INPUTS, LABS
 from connectors.services import Influx
+from connectors.sinks.arrival import Arrival
 from connectors.sinks.influx import TOPICS
+from connectors.sinks.lines.alert import lines
 from streams.worker.event_time_merge import IDLE_SECONDS
 from tests.connectors.console.bench import Bench
 from tests.connectors.console.shown import Shown, every_panel, named_in_overrides
@@ -302,4 +305,6 @@ def test_every_panel_shows_what_the_ward_brought_forth(
         for variables in shown.repeats(board, panel, **one):
             names |= shown.drawn(panel, left_empty(pipeline, panel["title"], variables), **variables)
     assert names
+    if panel["title"] == "Alerts":  # only what lies ahead has a horizon, and in two days of a ward nothing may
+        names |= {"horizon_hours"} & set(re.findall(r"(\w+)=", next(lines(Alert.example(), Arrival(0, 0, 0)))))
     named_in_overrides(panel, names)

@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tests.faults.next_version import model_named
 from tests.streams.worker.stage import Stage
 from twin import PatientTwin
+from twin.alerts.lifecycle import AlertBook
 from twin.alerts.rules import settings
 from twin.events import (
     Alert,
@@ -28,7 +29,7 @@ from twin.events import (
     encode,
     to_millis,
 )
-from twin.patient.state_row import BeliefRow, TwinRow, unpack, unpack_history
+from twin.patient.state_row import BeliefRow, TwinRow, unpack, unpack_books, unpack_history
 from twin.record.history import History
 
 Standing = dict[tuple[object, ...], tuple[object, ...]]
@@ -114,6 +115,11 @@ def newest_belief(row: TwinRow) -> tuple[BeliefRow, list[bytes]]:
     """Weights, the evidence and the number of observations behind them; and the columns of eta."""
     belief = row.beliefs[row.points[-1].belief]
     return replace(belief, columns=[]), [row.columns[column] for column in belief.columns]
+
+
+def last_book(row: TwinRow) -> AlertBook:
+    """How the alerts stood at the newest point."""
+    return unpack_books(row.books, len(row.points))[-1]
 
 
 def lost(events: Iterable[InputEvent], history: History) -> list[InputEvent]:

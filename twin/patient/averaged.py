@@ -18,7 +18,7 @@ from twin.events import AlertEvidence, InputEvent, Subject
 from twin.filter.belief import Belief
 from twin.filter.trunk import rhythm_of
 from twin.patient.accounts.component import Component
-from twin.patient.advising.desk import Adviser, Desk, DeskState, adviser_hash
+from twin.patient.advising.desk import Adviser, Desk, DeskState, answered_alike
 from twin.patient.average_fold import AverageFold, AveragePoint
 from twin.patient.fold import PARTICLES, Fold, Update, earliest
 from twin.patient.model_fold import ModelFold
@@ -216,11 +216,8 @@ class AveragedTwin:
         """
         row = _decoded(raw, models)
         rules = rules_hash(thresholds)
-        nobody = adviser_hash(None, ())  # no model advises by itself
-        members = tuple(
-            unpack_state(twin, model, rules, nobody) for twin, model in zip(row.twins, models.models, strict=True)
-        )
-        alike = (row.rules_hash, row.desk.adviser) == (rules, adviser_hash(adviser, models.models))
+        members = tuple(unpack_state(twin, model, rules) for twin, model in zip(row.twins, models.models, strict=True))
+        alike = row.rules_hash == rules and answered_alike(row.desk, adviser, models.models)
         points = tuple(
             AveragePoint(p.millis, book, unpack_foreseen(p.foreseen), p.evidence, p.log_evidence)
             for p, book in zip(row.points, unpack_books(row.books, len(row.points)), strict=True)

@@ -27,7 +27,7 @@ from twin.events import BadEvent, ToxicityAhead, decode, encode
 from twin.filter.belief import Belief
 from twin.filter.trunk import TrunkPosition
 from twin.model.spec import Model
-from twin.patient.advising.desk import NO_ADVICE, DeskState
+from twin.patient.advising.desk import NO_ADVICE, Adviser, DeskState, answered_alike
 from twin.patient.checkpoints import Point
 from twin.record.contact import DeviceContact
 from twin.record.corrections import Superseded
@@ -182,11 +182,11 @@ def pack_state(state: TwinState) -> bytes:
     )
 
 
-def unpack_state(raw: bytes, model: Model, rules_hash: str, adviser_hash: str) -> TwinState:
+def unpack_state(raw: bytes, model: Model, rules_hash: str, adviser: Adviser | None = None) -> TwinState:
     """Inverse of `pack_state`, for a twin of ``model``.
 
     Points whose alerts were judged by other thresholds than those of ``rules_hash``, or knew of advice by other
-    protocols than those of ``adviser_hash``, are left out: the history is folded again, and its alerts with it.
+    protocols than those of ``adviser``, are left out: the history is folded again, and its alerts with it.
 
     Raises:
         UnreadableState: not a row, damaged, or one of another version or model.
@@ -214,7 +214,7 @@ def unpack_state(raw: bytes, model: Model, rules_hash: str, adviser_hash: str) -
         )
         for p, book in zip(row.points, unpack_books(row.books, len(row.points)), strict=True)
     ]
-    alike = (row.rules_hash, row.desk.adviser) == (rules_hash, adviser_hash)
+    alike = row.rules_hash == rules_hash and answered_alike(row.desk, adviser, (model,))
     kept = tuple(points) if alike else ()
     head = row.patient_id, row.model_hash, rules_hash, row.particles
     return TwinState(*head, history, row.ledger, row.held, kept, row.desk)

@@ -20,7 +20,7 @@ from twin.filter.posthoc import posterior_mode
 from twin.model.spec import Model
 from twin.patient.accounts.component import Component
 from twin.patient.accounts.standing import log_total
-from twin.patient.advising.desk import Adviser, Desk, adviser_hash
+from twin.patient.advising.desk import Adviser, Desk
 from twin.patient.checkpoints import Point
 from twin.patient.fold import PARTICLES, Fold, Update, earliest
 from twin.patient.live_record import Received
@@ -73,7 +73,8 @@ class PatientTwin:
         particles: size N of the cloud; 1,000 give probabilities to about 0.02.
         state: where another twin of the patient stood; see `from_row`.
         thresholds: what a ward sets otherwise for its alerts (`twin.alerts.rules.thresholds_of`).
-        adviser: who answers when advice is asked for (`twin.dosing.live.LiveAdviser`); without one nobody does.
+        adviser: who answers when advice is asked for (`twin.dosing.live.LiveAdviser`); without one nobody does, and
+            what a row says was answered stands.
 
     >>> from datetime import UTC, datetime, timedelta
     >>> from twin import PatientTwin, load_model
@@ -250,7 +251,7 @@ class PatientTwin:
         Raises:
             UnreadableState: damaged, or written for another version or model.
         """
-        state = unpack_state(raw, model, rules_hash(thresholds), adviser_hash(adviser, (model,)))
+        state = unpack_state(raw, model, rules_hash(thresholds), adviser)
         return cls(state.patient_id, model, state.particles, state, thresholds, adviser)
 
     def _judged_again(self, received: Received, *, level: bool) -> tuple[list[Alert], int | None]:

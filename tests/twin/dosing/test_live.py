@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from tests.twin.bedside import PATIENT, at, clock, count, covariate, dose, plan
@@ -175,6 +176,14 @@ def test_other_protocols_answer_the_whole_record_again() -> None:
     again = PatientTwin.from_row(twin.row(), twin.model, adviser=LiveAdviser([stricter]))
     said = advice_in(again.observe([clock(2.0)]).outputs)
     assert [(one.about, one.protocol_hash) for one in said if one.about == "plan"] == [("plan", stricter.hash)]
+
+
+def test_who_only_reads_a_row_finds_the_belief_and_leaves_the_answers_as_they_are() -> None:
+    twin = new_twin(protocol())
+    twin.observe(EVENTS[:4])
+    reader = PatientTwin.from_row(twin.row(), twin.model)
+    assert np.array_equal(reader.belief.eta, twin.belief.eta)
+    assert reader.row() == twin.row()
 
 
 def test_two_protocols_of_one_id_are_refused() -> None:

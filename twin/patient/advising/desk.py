@@ -121,7 +121,7 @@ class Desk:
     """See the module docstring.
 
     Args:
-        adviser: who answers; ``None``: nobody does.
+        adviser: who answers; ``None``: nobody does, and what was answered stands.
         patient_id, model, model_hash: whom and what the advice is of.
         models: whose belief it is.
         state: of a desk that is taken up again.
@@ -145,8 +145,8 @@ class Desk:
         }
         self._models = models
         self._live = frozenset() if adviser is None else frozenset(adviser.live(models))
-        self._hash = adviser_hash(adviser, models)
         known = NO_ADVICE if state is None else state
+        self._hash = known.adviser if adviser is None else adviser.hash_of(models)
         self._said: list[Advice] = []
         self._gone: dict[str, Advised] = {}
         self._until = known.until
@@ -251,6 +251,6 @@ class Desk:
         return advice.model_copy(update={"event_id": event_id("advice", given.advice_id, content)})
 
 
-def adviser_hash(adviser: Adviser | None, models: Sequence[Model]) -> str:
-    """Names by what a desk answers; ``""`` where it does not."""
-    return "" if adviser is None else adviser.hash_of(models)
+def answered_alike(state: DeskState, adviser: Adviser | None, models: Sequence[Model]) -> bool:
+    """Whether what a desk answered stands with this adviser, as it does where nobody answers now."""
+    return adviser is None or state.adviser == adviser.hash_of(models)
