@@ -89,7 +89,7 @@ def differences(stage: Stage, expected: Undisturbed, refused: Counter[str]) -> l
         mine, theirs = unpack(row.twin, row.model_hash), expected.rows[patient]
         if newest_belief(mine) != newest_belief(theirs):
             found.append(f"{patient}: another belief")
-        if mine.points[-1].book != theirs.points[-1].book:
+        if last_book(mine) != last_book(theirs):
             found.append(f"{patient}: other alerts under way")
         told = [event for event in expected.events if event.patient_id == patient]
         found += [
