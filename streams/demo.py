@@ -26,7 +26,7 @@ from prometheus_client.parser import text_string_to_metric_families
 
 from connectors.alerts.audit import chain_state
 from connectors.feeds.ward.ward import WARD_MODELS
-from connectors.kafka.clients import open_consumer, records_to
+from connectors.kafka.clients import kept_records, open_consumer
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics
 from connectors.services import Influx, LocalServices
 from connectors.services.ports import free_ports
@@ -318,15 +318,11 @@ def _partitions(settings: Settings, topics: tuple[str, ...]) -> list[TopicPartit
 
 def _alerts_by_rule(settings: Settings) -> dict[str, int]:
     """Distinct alerts, by rule."""
-    consumer = open_consumer(settings.kafka)
     found: set[tuple[str, str]] = set()
-    try:
-        for record in records_to(consumer, consumer.end_offsets(_partitions(settings, (ALERTS,)))):
-            alert = decode_output(record.value)
-            if isinstance(alert, Alert):
-                found.add((alert.rule, alert.alert_id))
-    finally:
-        consumer.close()
+    for record in kept_records(settings.kafka, _partitions(settings, (ALERTS,))):
+        alert = decode_output(record.value)
+        if isinstance(alert, Alert):
+            found.add((alert.rule, alert.alert_id))
     return dict(sorted(Counter(rule for rule, _ in found).items()))
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from kafka import TopicPartition
 
-from connectors.kafka.clients import open_consumer
+from connectors.kafka.clients import NotConfirmed, open_consumer
 from connectors.kafka.publish import publish
 from connectors.kafka.records import decode_record
 from connectors.kafka.topics import ADVICE, REJECTED, home_partition
@@ -17,10 +17,6 @@ from connectors.settings import Settings
 from twin.events import Advice, AdviceRequested, Rejected
 
 POLL_MS = 200
-
-
-class NotConfirmed(RuntimeError):
-    """The broker did not confirm a request; it may be sent again, under the same id."""
 
 
 def ask(settings: Settings, request: AdviceRequested, seconds: float = 0.0) -> Advice | Rejected | None:

@@ -11,7 +11,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from connectors.kafka.clients import abandon, open_producer
+from connectors.kafka.clients import NotConfirmed, abandon, open_producer
 from connectors.kafka.topics import topic_of
 from connectors.settings import Settings
 from twin.events import Action, AlertAction, SeenAlert, encode
@@ -21,10 +21,6 @@ CONFIRM_SECONDS = 10.0
 
 WHO = "a pseudonym, never a name: 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
 """What ``by`` is, in words."""
-
-
-class NotConfirmed(RuntimeError):
-    """Kafka does not say that it has the action; the message says what to do."""
 
 
 def action_on(

@@ -16,7 +16,7 @@ import msgspec
 from kafka import TopicPartition
 
 from connectors.alerts.chain import Entry, broken, entry_of, read_entry
-from connectors.kafka.clients import open_admin, open_consumer, open_producer, records_to
+from connectors.kafka.clients import kept_records, open_admin, open_consumer, open_producer
 from connectors.kafka.topics import ALERTS, ensure_topics
 from connectors.settings import Settings
 
@@ -169,8 +169,4 @@ def _last_links(settings: Settings) -> dict[int, Entry]:
 def _records(settings: Settings, topic: str, number: int) -> list[Any]:
     """Every committed record of a partition."""
     place = TopicPartition(settings.topic_prefix + topic, number)
-    consumer = open_consumer(settings.kafka, isolation_level="read_committed")
-    try:
-        return list(records_to(consumer, consumer.end_offsets([place])))
-    finally:
-        consumer.close()
+    return list(kept_records(settings.kafka, [place], isolation_level="read_committed"))

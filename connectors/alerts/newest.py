@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from kafka import TopicPartition
 
-from connectors.kafka.clients import open_consumer, records_to
+from connectors.kafka.clients import kept_records
 from connectors.kafka.topics import ALERTS, home_partition
 from connectors.settings import Settings
 from twin.events import Alert, decode_output
@@ -40,14 +40,10 @@ def _told(settings: Settings, patient: str | None) -> Iterator[Alert]:
     """Every alert on the topic, in its order; what is none is left out."""
     numbers = range(settings.partitions) if patient is None else [home_partition(patient.encode(), settings.partitions)]
     places = [TopicPartition(settings.topic_prefix + ALERTS, number) for number in numbers]
-    consumer = open_consumer(settings.kafka)
-    try:
-        for record in records_to(consumer, consumer.end_offsets(places)):
-            try:
-                alert = decode_output(record.value or b"")
-            except ValueError:
-                continue
-            if isinstance(alert, Alert) and patient in (None, alert.patient_id):
-                yield alert
-    finally:
-        consumer.close()
+    for record in kept_records(settings.kafka, places):
+        try:
+            alert = decode_output(record.value or b"")
+        except ValueError:
+            continue
+        if isinstance(alert, Alert) and patient in (None, alert.patient_id):
+            yield alert

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from kafka import TopicPartition
 
-from connectors.kafka.clients import open_consumer, records_to
+from connectors.kafka.clients import kept_records
 from connectors.kafka.topics import INPUTS, home_partition
 from connectors.settings import Settings
 from twin.events import BadEvent, InputEvent, decode
@@ -19,15 +19,11 @@ def record_of(settings: Settings, patient_id: str) -> list[InputEvent]:
     home = home_partition(patient_id.encode(), settings.partitions)
     places = [TopicPartition(settings.topic_prefix + topic, home) for topic in INPUTS]
     found: dict[str, InputEvent] = {}
-    consumer = open_consumer(settings.kafka)
-    try:
-        for record in records_to(consumer, consumer.end_offsets(places)):
-            try:
-                event = decode(record.value or b"")
-            except BadEvent:
-                continue
-            if event.patient_id == patient_id:
-                found.setdefault(event.event_id, event)
-    finally:
-        consumer.close()
+    for record in kept_records(settings.kafka, places):
+        try:
+            event = decode(record.value or b"")
+        except BadEvent:
+            continue
+        if event.patient_id == patient_id:
+            found.setdefault(event.event_id, event)
     return sorted(found.values(), key=lambda event: (event.time, event.event_id))

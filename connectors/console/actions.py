@@ -27,9 +27,9 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from connectors.alerts.actions import ActionSender, NotConfirmed, action_on
+from connectors.alerts.actions import ActionSender, action_on
 from connectors.console.topic_reader import LiveBoard
-from connectors.kafka.clients import KafkaUnreachable
+from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
 from twin.clock import DAY_MS
 from twin.events import Action, Alert, AlertAction, from_millis, to_millis
 

@@ -5,7 +5,7 @@ Addresses are asked first: a client that finds nobody leaves its sockets open.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -25,6 +25,10 @@ CONFIRM_SECONDS = 60
 
 ABANDON_SECONDS = 1.0
 """How long a producer's thread that is let go of may take to end."""
+
+
+class NotConfirmed(RuntimeError):
+    """Kafka does not say that it has what somebody sent and waits for; the message says what to do."""
 
 
 class KafkaUnreachable(RuntimeError):
@@ -88,6 +92,19 @@ def records_to(consumer: Any, ends: Mapping[Any, int]) -> Iterator[Any]:
     while any(consumer.position(place) < end for place, end in ends.items()):
         for batch in consumer.poll(timeout_ms=POLL_MS).values():
             yield from batch
+
+
+def kept_records(bootstrap: str, places: Collection[Any], **options: Any) -> Iterator[Any]:
+    """Every record that some partitions hold now, read by a consumer with ``options`` of its own.
+
+    Raises:
+        KafkaUnreachable: no broker answers at ``bootstrap``.
+    """
+    consumer = open_consumer(bootstrap, **options)
+    try:
+        yield from records_to(consumer, consumer.end_offsets(places))
+    finally:
+        consumer.close()
 
 
 def confirm(sent: Iterable[Any]) -> None:

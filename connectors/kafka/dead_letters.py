@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.kafka.clients import confirm, open_consumer, open_producer, records_to
+from connectors.kafka.clients import confirm, kept_records, open_producer
 from connectors.kafka.records import ONLY_FOR, Record, event_of, refused_by
 from connectors.kafka.topics import ALERTS, DEVICES, INPUT_BYTES, INPUTS, REJECTED
 from connectors.settings import Settings
@@ -68,14 +68,10 @@ def letters(settings: Settings, wanted: Wanted) -> Iterator[Letter]:
     from kafka import TopicPartition
 
     places = [TopicPartition(settings.topic_prefix + REJECTED, number) for number in range(settings.partitions)]
-    consumer = open_consumer(settings.kafka)
-    try:
-        for consumed in records_to(consumer, consumer.end_offsets(places)):
-            letter = _letter(Record.of(consumed, settings.topic_prefix))
-            if letter is not None and wanted.holds(letter, settings.topic_prefix):
-                yield letter
-    finally:
-        consumer.close()
+    for consumed in kept_records(settings.kafka, places):
+        letter = _letter(Record.of(consumed, settings.topic_prefix))
+        if letter is not None and wanted.holds(letter, settings.topic_prefix):
+            yield letter
 
 
 def _letter(record: Record) -> Letter | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from connectors.kafka.clients import abandon, open_consumer, open_producer, records_to
+from connectors.kafka.clients import abandon, kept_records, open_producer
 from connectors.kafka.topics import DEVICE_STATE, INPUT_BYTES
 from connectors.settings import Settings
 from streams.devices.rows import Rows
@@ -46,12 +46,8 @@ class Journal:
         from kafka import TopicPartition
 
         place, found = TopicPartition(self._topic, self._number), dict[bytes, bytes]()
-        consumer = open_consumer(self._settings.kafka, isolation_level="read_committed")
-        try:
-            for record in records_to(consumer, consumer.end_offsets([place])):
-                _keep(found, record)
-        finally:
-            consumer.close()
+        for record in kept_records(self._settings.kafka, [place], isolation_level="read_committed"):
+            _keep(found, record)
         return found
 
     def write(self, rows: Rows) -> None:

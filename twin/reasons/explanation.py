@@ -17,6 +17,7 @@ from typing import Protocol
 from twin.events import (
     Alert,
     AlertEvidence,
+    AlertThreshold,
     Clock,
     Deciding,
     DrugLevel,
@@ -175,7 +176,7 @@ def _ways(
     if level is None or threshold is None:
         return []
     raised = level > threshold.raise_above + threshold.margin
-    limit = threshold.raise_above + threshold.margin if raised else threshold.clear_below
+    limit = _limit(threshold, raised=raised)
     name = "probability" if found.standard_error is not None else "level"
     ways = [Otherwise(name, threshold.unit, level, at_most=limit)]
     measured = next(
@@ -192,6 +193,11 @@ def _ways(
             times = watched.value / watched.limit
             ways.append(Otherwise(PLANNED, "1", None, *((times, None) if most is not None else (None, times))))
     return ways
+
+
+def _limit(threshold: AlertThreshold, *, raised: bool) -> float:
+    """Above which level an alert stands that is raised by it, or that was before and is not cleared yet."""
+    return threshold.raise_above + threshold.margin if raised else threshold.clear_below
 
 
 _Measured = LabResult | DrugLevel
@@ -233,8 +239,6 @@ def _stands(
         found = resumed.judged(now).get((alert.rule, alert.subject))
         if found is None or found.level is None or found.threshold is None:
             return False
-        threshold = found.threshold
-        limit = threshold.raise_above + threshold.margin if raised else threshold.clear_below
-        return found.level > limit
+        return found.level > _limit(found.threshold, raised=raised)
 
     return stands

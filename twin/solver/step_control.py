@@ -184,8 +184,7 @@ def _calibrated(kernel: Kernel, regimens: tuple[RegimenSpec, ...], fastest: floa
     scale = np.abs(exact) + NEGLIGIBLE * np.nanmax(np.abs(exact), axis=0, keepdims=True) + 1e-300
 
     def error(step_sizes: StepSizes) -> float:
-        apart = np.abs(solved(fixed(step_sizes)) - exact) / scale
-        return float(np.max(np.where(np.isnan(exact), 0.0, np.nan_to_num(apart, nan=1e9, posinf=1e9))))
+        return _furthest(solved(fixed(step_sizes)), exact, scale)
 
     def cost(step_sizes: StepSizes) -> float:
         return _cost(step_sizes, timeline, marks, kernel)
@@ -193,6 +192,12 @@ def _calibrated(kernel: Kernel, regimens: tuple[RegimenSpec, ...], fastest: floa
     step_sizes = _fine_enough(fixed(StepSizes(coarse / 4, 0.5, coarse)), fixed, error, cost, TOLERANCE)
     refuse_stiff(kernel, step_sizes.largest)
     return step_sizes
+
+
+def _furthest(found: Floats, exact: Floats, scale: Floats) -> float:
+    """How far at most what was found is from what is exact, by its ``scale``; what is no number there has none."""
+    apart = np.abs(found - exact) / scale
+    return float(np.max(np.where(np.isnan(exact), 0.0, np.nan_to_num(apart, nan=1e9, posinf=1e9))))
 
 
 def _fine_enough(
@@ -250,8 +255,7 @@ def _long(kernel: Kernel, exact_steps: StepSizes) -> StepSizes:
     scale = np.abs(exact) + LONG_NEGLIGIBLE * np.nanmax(np.abs(exact), axis=0, keepdims=True) + 1e-300
 
     def error(step_sizes: StepSizes) -> float:
-        apart = np.abs(solved(other, step_sizes) - exact) / scale
-        return float(np.max(np.where(np.isnan(exact), 0.0, np.nan_to_num(apart, nan=1e9, posinf=1e9))))
+        return _furthest(solved(other, step_sizes), exact, scale)
 
     longest = kernel.model.cadence.horizon / FEWEST_STEPS / 2
     begun = StepSizes(4 * exact_steps.first, 0.2, longest)

@@ -8,7 +8,7 @@ from contextlib import closing
 from dataclasses import asdict, dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from streams.batch.process_pool import in_processes, model_of
 from streams.batch.trial.following import FollowedPatient, follow
@@ -22,6 +22,8 @@ from twin.trial.reliability import Reliability, reliability
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+
+Found = TypeVar("Found")
 
 
 @dataclass(frozen=True)
@@ -63,19 +65,36 @@ def run(plan: TrialPlan, model: Model, jobs: int, done: Callable[[int], None]) -
     """
     plan.departure.of(model_of(*plan.truth))
     tasks = [(plan, model.text, model.id, index) for index in range(plan.patients)]
-    found: list[FollowedPatient] = []
+    found, failed = of_each(_follow_one, tasks, jobs, done, "followed")
+    found.sort(key=lambda one: one.patient_id)
+    return report(plan, model, found, failed)
+
+
+def of_each(
+    task: Callable[..., tuple[int, Found | str]],
+    tasks: Sequence[tuple[object, ...]],
+    jobs: int,
+    done: Callable[[int], None],
+    what: str,
+) -> tuple[list[Found], tuple[tuple[str, str], ...]]:
+    """What a task found of each patient, as they come, and the patients of whom it found why not, in order.
+
+    Raises:
+        ValueError: it found nothing of anybody, who could not be ``what`` the task does.
+        WorkerLost: a worker process was killed.
+    """
+    found: list[Found] = []
     failed: list[tuple[str, str]] = []
-    with closing(in_processes(_follow_one, tasks, jobs)) as results:
-        for finished, (index, followed) in enumerate(results, start=1):
-            if isinstance(followed, str):
-                failed.append((f"patient {index}", followed))
+    with closing(in_processes(task, tasks, jobs)) as results:
+        for finished, (index, one) in enumerate(results, start=1):
+            if isinstance(one, str):
+                failed.append((f"patient {index}", one))
             else:
-                found.append(followed)
+                found.append(one)
             done(finished)
     if not found:
-        raise ValueError(f"no patient could be followed; the first: {failed[0][1]}")
-    found.sort(key=lambda one: one.patient_id)
-    return report(plan, model, found, tuple(sorted(failed)))
+        raise ValueError(f"no patient could be {what}; the first: {failed[0][1]}")
+    return found, tuple(sorted(failed))
 
 
 def report(

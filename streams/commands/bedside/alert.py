@@ -113,9 +113,9 @@ def _send(
 ) -> None:
     from datetime import UTC
 
-    from connectors.alerts.actions import ActionSender, NotConfirmed, action_on
+    from connectors.alerts.actions import ActionSender, action_on
     from connectors.alerts.newest import newest_alerts
-    from connectors.kafka.clients import KafkaUnreachable
+    from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
     from connectors.settings import SettingsError, load_settings
 
     try:

@@ -50,9 +50,8 @@ def ask(
 
     from pydantic import ValidationError
 
-    from connectors.advice.asking import NotConfirmed
     from connectors.advice.asking import ask as ask_worker
-    from connectors.kafka.clients import KafkaUnreachable
+    from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
     from connectors.settings import SettingsError, load_settings
     from twin.events import AdviceRequested, Rejected, event_id
     from twin.names import shown

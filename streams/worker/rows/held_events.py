@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 
-from connectors.kafka.clients import open_consumer, records_to
+from connectors.kafka.clients import kept_records
 from connectors.kafka.topics import home_partition
 from connectors.settings import Settings
 from streams.worker.rows.erased import PREFIX, erased_key
@@ -58,19 +58,15 @@ def newest_rows(settings: Settings, changelog: str, patients: Collection[str] | 
     places = [TopicPartition(changelog, number) for number in numbers]
     terms: dict[int, int] = {}
     rows: dict[bytes, bytes] = {}
-    consumer = open_consumer(settings.kafka)
-    try:
-        for record in records_to(consumer, consumer.end_offsets(places)):
-            term = term_after(terms.get(record.partition, 0), record.value)
-            terms[record.partition] = terms.get(record.partition, 0) if term is None else term
-            if record.key == MARK or (wanted is not None and record.key not in wanted):
-                continue
-            if term is not None:
-                rows[record.key] = record.value
-            elif record.key not in rows:
-                rows[record.key] = lost_row(record.key, deleted=record.value is None)
-    finally:
-        consumer.close()
+    for record in kept_records(settings.kafka, places):
+        term = term_after(terms.get(record.partition, 0), record.value)
+        terms[record.partition] = terms.get(record.partition, 0) if term is None else term
+        if record.key == MARK or (wanted is not None and record.key not in wanted):
+            continue
+        if term is not None:
+            rows[record.key] = record.value
+        elif record.key not in rows:
+            rows[record.key] = lost_row(record.key, deleted=record.value is None)
     gone = {key for key in rows if key.startswith(PREFIX)}
     known = {key: row for key, row in rows.items() if key not in gone and erased_key(key) not in gone}
     return {key.decode(errors="replace"): row for key, row in known.items()}

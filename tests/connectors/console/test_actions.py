@@ -9,11 +9,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from connectors.alerts.actions import ActionSender, NotConfirmed
+from connectors.alerts.actions import ActionSender
 from connectors.console.actions import MOST_BYTES, Actions
 from connectors.console.board import Board
 from connectors.console.server import create_app
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
+from connectors.kafka.clients import NotConfirmed
 from connectors.kafka.records import Record
 from connectors.settings import Settings
 from tests import factories as make

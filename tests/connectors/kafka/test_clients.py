@@ -8,10 +8,18 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
+from kafka import TopicPartition
 from kafka.errors import KafkaTimeoutError
 
 from connectors.kafka import clients
-from connectors.kafka.clients import KafkaUnreachable, broker_answers, open_admin, open_consumer, open_producer
+from connectors.kafka.clients import (
+    KafkaUnreachable,
+    broker_answers,
+    kept_records,
+    open_admin,
+    open_consumer,
+    open_producer,
+)
 
 OPENERS = (open_admin, open_producer, open_consumer)
 
@@ -59,3 +67,4 @@ def test_each_client_does_its_work_and_a_consumer_makes_up_no_topic(kafka: str) 
     with contextlib.closing(open_consumer(kafka, **reading)) as consumer:
         consumer.subscribe([topic])
         assert next(consumer).value == b"x"
+    assert [record.value for record in kept_records(kafka, [TopicPartition(topic, 0)])] == [b"x"]

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import closing
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 
-from streams.batch.process_pool import in_processes
 from streams.batch.trial.doses.lines import WHAT, watch_line
 from streams.batch.trial.doses.treating import DosePlan, TreatedPatient, treat
 from streams.batch.trial.patients import TrialPlan, virtual_patient
-from streams.batch.trial.running import believed, believed_model, true_model
+from streams.batch.trial.running import believed, believed_model, of_each, true_model
 from twin.dosing.protocol import Protocol
 from twin.model.spec import Model
 from twin.trial.doses.figures import ArmFigures, arm_figures
@@ -54,8 +52,7 @@ def run_doses(plan: DosePlan, model: Model, jobs: int, done: Callable[[int], Non
         WorkerLost: a worker process was killed.
     """
     tasks = [(plan, model.text, model.id, index) for index in range(plan.trial.patients)]
-    found, failed = _of_each(_treat_one, tasks, jobs, done)
-    treated = [one for one in found if isinstance(one, TreatedPatient)]
+    treated, failed = of_each(_treat_one, tasks, jobs, done, "treated")
     treated.sort(key=lambda one: one.patient_id)
     return DoseReport(
         model.id,
@@ -75,8 +72,8 @@ def run_lines(
 ) -> DoseReport:
     """Watch every patient's first methotrexate up to the last of ``samples`` (hours); see `run_doses`."""
     tasks = [(plan, samples, model.text, model.id, index) for index in range(plan.patients)]
-    found, failed = _of_each(_watch_one, tasks, jobs, done)
-    stated = sorted((one for one in found if isinstance(one, Stated)), key=lambda one: one.patient_id)
+    stated, failed = of_each(_watch_one, tasks, jobs, done, "treated")
+    stated.sort(key=lambda one: one.patient_id)
     return DoseReport(
         model.id,
         believed(model, plan).hash,
@@ -88,26 +85,6 @@ def run_lines(
         (discrimination(WHAT, stated),),
         failed,
     )
-
-
-Found = TreatedPatient | Stated | str
-
-
-def _of_each(
-    task: Callable[..., tuple[int, Found]], tasks: Sequence[tuple[object, ...]], jobs: int, done: Callable[[int], None]
-) -> tuple[list[Found], tuple[tuple[str, str], ...]]:
-    found: list[Found] = []
-    failed: list[tuple[str, str]] = []
-    with closing(in_processes(task, tasks, jobs)) as results:
-        for finished, (index, one) in enumerate(results, start=1):
-            if isinstance(one, str):
-                failed.append((f"patient {index}", one))
-            else:
-                found.append(one)
-            done(finished)
-    if not found:
-        raise ValueError(f"no patient could be treated; the first: {failed[0][1]}")
-    return found, tuple(sorted(failed))
 
 
 def _settings(plan: TrialPlan) -> dict[str, object]:
