@@ -16,6 +16,7 @@ the sender's words are in the event, and ``{ value = 0.4, unit = "mg/mL" }`` is 
 from __future__ import annotations
 
 import types
+from datetime import datetime
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field
@@ -76,6 +77,14 @@ class Mapped(_Part):
         """Whether the field is a number with a unit."""
         return Quantity in _alternatives(self.event.model_fields[name].annotation)
 
+    def is_time(self, name: str) -> bool:
+        """Whether the field is a moment; it is counted as ``time`` is."""
+        return any(
+            part is datetime
+            for one in _alternatives(self.event.model_fields[name].annotation)
+            for part in (get_args(one)[0] if get_origin(one) is Annotated else one,)
+        )
+
 
 def check(mapped: Mapped) -> None:
     """Whether an event can come of it.
@@ -90,6 +99,8 @@ def check(mapped: Mapped) -> None:
             raise ValueError(f"{place}: a {mapped.kind} has no such field; use one of {', '.join(sorted(own))}")
         if mapped.is_quantity(name):
             _check_quantity(told, place)
+        elif mapped.is_time(name) and not (isinstance(told, At) and told.at is not None):
+            raise ValueError(f"{place}: it is a time; write {{ at = POINTER }}")
         elif isinstance(told, At) and (told.at is None or told.value is not None or told.unit or told.unit_at):
             raise ValueError(f"{place}: it is no quantity; write a word, or {{ at = POINTER }}")
     for name in sorted(own - mapped.fields.keys() - {"device_id"}):

@@ -56,6 +56,15 @@ def _shown(instant_: datetime, zone: ZoneInfo) -> datetime:
     return instant_.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
+def reported(moment: Moment | None, zone: ZoneInfo | None) -> datetime | None:
+    """The instant in UTC at which a result was reported, where it is known; it says nothing of the patient, so that no
+    fact is refused for it."""
+    try:
+        return None if moment is None else instant(moment, zone)[0]
+    except NotAFact:
+        return None
+
+
 def later(moment: Moment, by: timedelta) -> Moment:
     """The moment so much later, as coarse and with the same offset.
 

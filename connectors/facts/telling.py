@@ -15,7 +15,7 @@ from pydantic import ValidationError
 
 from connectors.facts.fact import Fact, Moment, NotAFact, OwnEvent, Passed, Reading, Refusal
 from connectors.facts.memory import Memory, Told
-from connectors.facts.moments import instant
+from connectors.facts.moments import instant, reported
 from connectors.facts.profile import Profile
 from twin.devices.words import NOBODY
 from twin.devices.words import Fact as DeviceFact
@@ -30,6 +30,9 @@ from twin.events import (
     event_id,
     kind_of,
 )
+
+REPORTED = "reported"
+"""When a result could first be read (`twin.events.Measurement`): a later telling of the same value is none."""
 
 WHOLE = "*"
 """As the last part of a retraction's key: all that was told of what the parts before it name."""
@@ -173,7 +176,10 @@ class Teller:
         kind: Any = _CLASSES[fact.kind]
         days = issubclass(kind, Measurement) and self.profile.days
         time, sd_hours = instant(fact.moment, self.profile.zone, days=days)
-        fields = {name: self._value(value) for name, value in fact.fields.items()}
+        fields = {name: self._value(value) for name, value in fact.fields.items() if name != REPORTED}
+        said = fact.fields.get(REPORTED)
+        if isinstance(said, Moment) and (at := reported(said, self.profile.zone)) is not None:
+            fields[REPORTED] = at
         if sd_hours is not None:
             fields["draw_time_sd"] = Quantity(value=sd_hours, unit="h")
         try:
@@ -221,5 +227,6 @@ def _again(event: Any, id_: str, status: Status) -> Any:
 
 def _content(event: InputEvent) -> str:
     """A digest of what an event says, whichever telling of it this is."""
-    bare = event.model_copy(update={"event_id": "-", "status": "final", "replaces": None})
+    same = {"event_id": "-", "status": "final", "replaces": None}
+    bare = event.model_copy(update=same | ({REPORTED: None} if isinstance(event, Measurement) else {}))
     return event_id(encode(bare).decode())

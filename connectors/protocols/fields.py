@@ -94,7 +94,9 @@ def _fact(
     moment = _moment(said, mapped.time)
     fields: dict[str, object] = {}
     for name, told in mapped.fields.items():
-        if not mapped.is_quantity(name) and (text := _text(said, told, name, mapped)) is not None:
+        if mapped.is_time(name):
+            fields |= _told_at(said, told, name, mapped)
+        elif not mapped.is_quantity(name) and (text := _text(said, told, name, mapped)) is not None:
             fields[name] = _drug(text, told, profile) if name == "drug" else text
     named = str(fields.get(_NAMES.get(mapped.kind, "drug"), ""))
     measured = known_quantities().get(named)
@@ -158,6 +160,16 @@ def _moment(said: object, time: TimeAt) -> Moment:
         mend = f"is it in {'s' if time.epoch == 'ms' else 'ms'}? set 'epoch' in the map, or the device's clock"
         raise NotAFact("malformed", f"field {time.at!r}: no year that it can be read as {time.epoch}; {mend}")
     return Moment(at)
+
+
+def _told_at(said: object, told: str | At, name: str, mapped: Mapped) -> dict[str, object]:
+    """A field that is a moment, where it stands there and is one."""
+    assert isinstance(told, At)
+    assert told.at is not None
+    try:
+        return {name: _moment(said, TimeAt(at=told.at, epoch=mapped.time.epoch))}
+    except NotAFact:
+        return {}
 
 
 def _text(said: object, told: str | At, name: str, mapped: Mapped) -> str | None:

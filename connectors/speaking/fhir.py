@@ -96,6 +96,7 @@ class FhirWriter:
         if isinstance(event, LabResult | DrugLevel):
             if not is_plain(event):
                 return None
+            body |= {} if event.reported is None else {"issued": event.reported.isoformat()}
             value |= {"comparator": "<"} if event.below_lloq else {"comparator": ">"} if event.above_uloq else {}
         if isinstance(event, VitalSample):
             body["device"] = {"identifier": {"system": OWN, "value": event.device_id}}

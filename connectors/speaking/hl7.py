@@ -89,6 +89,10 @@ class Hl7Writer:
         time, status = stamp(event.time), _STATUS[event.status]
         number = _text(f"{event.patient_id}-{time[:14]}")
         order = {1: "1", 3: number, 4: _coded(coding), 7: time, 25: status}
+        if isinstance(event, LabResult | DrugLevel) and event.reported is not None:
+            if event.reported.microsecond % 100:
+                return None
+            order[22] = stamp(event.reported)
         result = {1: "1", 2: value[0], 3: _coded(coding), 4: "1", 5: value[1], 6: _unit(event.value), 11: status}
         specimen = [_segment("SPM", {1: "1", 4: "BLD", 17: time})] if of_blood else []
         return _message("ORU^R01^ORU_R01", event, sent, "", [("OBR", order), ("OBX", result)], specimen)

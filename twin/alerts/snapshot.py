@@ -209,6 +209,23 @@ class ValueView:
 
 
 @dataclass(frozen=True, slots=True)
+class ReportView:
+    """The result of an ``output`` or covariate that was reported last: when it was drawn and reported (ms).
+
+    ``delay_ms`` lies between them, at the least. ``decided`` is what was given or planned in between, in order: when
+    (ms), ``given`` or ``planned``, and the drug.
+    """
+
+    output: str
+    value: float
+    unit: str
+    drawn_ms: int
+    reported_ms: int
+    delay_ms: int
+    decided: tuple[tuple[int, str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class AdviceView:
     """What is advised instead of a plan, or of the rate that runs, as it was worked out at ``millis``.
 
@@ -273,6 +290,8 @@ class Snapshot:
     """Of neutrophils in 10*9/L, where the model has them, while there are such temperatures."""
     values: tuple[ValueView, ...] = ()
     """What was measured at this very moment."""
+    reports: tuple[ReportView, ...] = ()
+    """Of every output and covariate the result that was reported last, by now."""
     advice: tuple[AdviceView, ...] = ()
     """What is advised of each drug by the newest plan or level of before this moment, or of this moment."""
     particles: int = 0

@@ -33,7 +33,15 @@ from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
 from twin.patient.accounts.view import Exposed, View, mixed
-from twin.patient.ahead.bedside import clocks_of, kidney_of, neutrophils_of, running_pumps, temperatures_of, value_view
+from twin.patient.ahead.bedside import (
+    clocks_of,
+    kidney_of,
+    neutrophils_of,
+    reports_of,
+    running_pumps,
+    temperatures_of,
+    value_view,
+)
 from twin.patient.ahead.levels import level_view, lines_ahead
 from twin.patient.ahead.toxicities import (
     Now,
@@ -313,6 +321,7 @@ class Reader:
             devices=orders.devices(history.contact, millis),
             running=running_pumps(orders, history, millis),
             clocks=clocks_of(orders, millis),
+            reports=reports_of(self._model, orders, millis),
             drug=self._model.drug,
             ordered=orders.ordered(millis),
         )

@@ -214,13 +214,19 @@ class History:
         self._remember(event)
         self._hear(event, millis)
 
-    def effective(self) -> Iterator[tuple[int, ClinicalEvent]]:
+    def effective(self, after: int | None = None, until: int | None = None) -> Iterator[tuple[int, ClinicalEvent]]:
         """Facts of the patient that count, in event-time order: not corrected, retracted or held, nor retractions.
 
-        What people say of the record itself and of alerts, and what they ask, is none.
+        With ``after`` and ``until`` (ms) those alone that are later than the one and not later than the other. What
+        people say of the record itself and of alerts, and what they ask, is none.
         """
         some_held = self.holding.now != NOTHING
-        for key in self.keys:
+        keys = self.keys
+        if after is not None or until is not None:
+            first = 0 if after is None else bisect_right(keys, after, key=lambda key: key.millis)
+            last = len(keys) if until is None else bisect_right(keys, until, key=lambda key: key.millis)
+            keys = keys[first:last]
+        for key in keys:
             fact = self.facts[key.event_id]
             if isinstance(fact, Superseded) or key.event_id in self.superseded or fact.status == "retracted":
                 continue

@@ -11,6 +11,7 @@ from twin.events import (
     DeviceAssociation,
     DoseGiven,
     LabResult,
+    Measurement,
     PlannedDose,
     PumpDelivery,
     PumpTotals,
@@ -19,6 +20,7 @@ from twin.events import (
 )
 from twin.record.contact import DeviceContact
 from twin.record.history import History
+from twin.record.reporting import Reports
 
 CREATININE = "creatinine"
 """What models and reports call it."""
@@ -64,9 +66,12 @@ class Orders:
         self._words: dict[str, list[tuple[int, str, bool]]] = {}
         self._creatinine: list[tuple[int, float]] = []
         self._clocks: dict[str, list[tuple[int, float]]] = {}
+        self.reports = Reports(history)
         for millis, fact in history.effective():
             if type(fact) is DoseGiven:  # by far the most, over years
                 continue
+            if isinstance(fact, Measurement):
+                self.reports.add(millis, fact)
             if isinstance(fact, PumpDelivery | PumpTotals):
                 self._note_clock(millis, fact)
             if isinstance(fact, RegimenPlanned):

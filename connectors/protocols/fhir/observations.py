@@ -25,6 +25,9 @@ STATUS: dict[str, Status] = {
 }
 """hl7.org/fhir/R4/valueset-observation-status.html; registered, cancelled and unknown tell nothing."""
 
+OF_SPECIMENS = ("lab_result", "drug_level")
+"""Kinds of events that say what was measured of a specimen."""
+
 _SIDES = {"<": "<", "<=": "<", ">": ">", ">=": ">"}
 
 
@@ -101,6 +104,8 @@ def _part(resource: Resource, subject: Subject, status: Status, part: tuple[str,
             return Passed(place, "no number")
         fields = _fields(quantified, value, given, resource, profile)
         time = _observed(resource, quantified)
+        if quantified.kind in OF_SPECIMENS and (issued := _issued(resource)) is not None:
+            fields["reported"] = issued
         code = next((one for one in given if system_of(one.system) in ("loinc", "mdc")), given[0])
         return Fact(
             resource.key(f"{system_of(code.system)}|{code.code}"), quantified.kind, fields, subject, time, place, status
@@ -153,7 +158,7 @@ def _observed(resource: Resource, quantified: Quantified) -> Moment | None:
     """When it was so: of a specimen when it was taken, of a count of an interval its end; never when it was issued."""
     body = resource.body
     specimen = resource.refer(body.get("specimen"))
-    if quantified.kind in ("lab_result", "drug_level"):
+    if quantified.kind in OF_SPECIMENS:
         _of_blood(specimen, text_of(member(body, "specimen", "display")))
     collected = member(specimen, "collection")
     taken = moment(member(collected, "collectedDateTime")) or moment(member(collected, "collectedPeriod", "start"))
@@ -166,6 +171,14 @@ def _observed(resource: Resource, quantified: Quantified) -> Moment | None:
     if own := _effective(body, ends=quantified.name == "steps"):
         return own
     return _effective(resource.report, ends=False) if resource.report is not None else None
+
+
+def _issued(resource: Resource) -> Moment | None:
+    """When it could first be read, as far as that is said: by the observation, or by the report that lists it."""
+    try:
+        return moment(resource.body.get("issued")) or moment(member(resource.report, "issued"))
+    except NotAFact:
+        return None
 
 
 def _of_blood(specimen: Json | None, called: str) -> None:

@@ -1,7 +1,8 @@
 """A laboratory's results (ORU^R01): levels, counts and what characterises the patient.
 
-A result is of the moment its specimen was taken: SPM-17, else OBR-7; when it was analysed or reported says nothing of
-the patient. It is the same result by filler's order and code, whichever message tells it.
+A result is of the moment its specimen was taken: SPM-17, else OBR-7; when it was analysed says nothing of the patient,
+and when it was reported (OBR-22) only since when it could be read. It is the same result by filler's order and code,
+whichever message tells it.
 """
 
 from __future__ import annotations
@@ -32,6 +33,9 @@ STATUS: dict[str, Status] = {
     "W": "retracted",
 }
 """HL7 table 0085, as far as a result is told or taken back."""
+
+OF_SPECIMENS = ("lab_result", "drug_level")
+"""Kinds of events that say what was measured of a specimen."""
 
 _MIDNIGHT = re.compile(r"\d{8}000000")
 
@@ -83,10 +87,10 @@ def _fact(
     _of_blood(group, quantified)
     if quantified.kind == "vital_sample":
         drawn = moment(result(14), zone) or drawn
-    return Fact(
-        key, quantified.kind, fields_of(quantified, measured, unit(result, 6), result, profile), subject, drawn, place,
-        status or "final",
-    )  # fmt: skip
+    fields = fields_of(quantified, measured, unit(result, 6), result, profile)
+    if quantified.kind in OF_SPECIMENS and (reported := _reported(group, zone)) is not None:
+        fields["reported"] = reported
+    return Fact(key, quantified.kind, fields, subject, drawn, place, status or "final")
 
 
 def fields_of(
@@ -136,6 +140,14 @@ def _drawn(group: Group, zone: timezone | None) -> Moment | None:
     return Moment(drawn.at, "day") if drawn is not None and _MIDNIGHT.match(said) else drawn
 
 
+def _reported(group: Group, zone: timezone | None) -> Moment | None:
+    """When the results were reported, where that can be read."""
+    try:
+        return moment(group.order(22), zone) if group.order is not None else None
+    except NotAFact:
+        return None
+
+
 def _rejected(specimen: Segment) -> bool:
     conditions = {part.strip() for parts in specimen.repetitions(24) for part in parts}
     return bool(specimen(21)) or specimen(20) == "N" or _NOT_RECEIVED in conditions
@@ -143,7 +155,7 @@ def _rejected(specimen: Segment) -> bool:
 
 def _of_blood(group: Group, quantified: Quantified) -> None:
     """Refuse what has the unit of a blood value and is of another specimen (SPM-4, before v2.5 OBR-15)."""
-    if quantified.kind not in ("lab_result", "drug_level"):
+    if quantified.kind not in OF_SPECIMENS:
         return
     given = [part for specimen in group.specimens for parts in specimen.repetitions(4) for part in parts]
     kinds = {part.strip() for part in given} - {"", NULL}

@@ -36,6 +36,7 @@ patient = "/who"
 time = { at = "/drawn" }
 fields.analyte = { at = "/test", words = { ANC = "neutrophils" } }
 fields.value = { at = "/v", unit_at = "/u" }
+fields.reported = { at = "/released" }
 
 [[map]]
 kind = "pump_delivery"

@@ -16,6 +16,13 @@ time = { at = "/t", epoch = "ms" }
 fields.channel = "heart_rate"
 fields.value = { at = "/hr", unit = "/min" }
 """
+RESULT = """
+[[map]]
+kind = "lab_result"
+time = { at = "/t" }
+fields.analyte = "neutrophils"
+fields.value = { at = "/v", unit = "10*9/L" }
+"""
 
 
 def read(tmp_path: Path, text: str) -> str:
@@ -49,6 +56,7 @@ def test_a_map_that_makes_events_is_taken(tmp_path: Path) -> None:
         (HEAD + PULSE.replace('unit = "/min"', 'unit = "/min", unit_at = "/u"'), "it is a quantity"),
         (HEAD + PULSE.replace('{ at = "/hr", unit = "/min" }', '"72"'), "it is a quantity"),
         (HEAD + PULSE.replace('"heart_rate"', '{ at = "/c", unit = "/min" }'), "no quantity"),
+        (HEAD + RESULT + 'fields.reported = "noon"\n', "'map.fields.reported': it is a time; write { at = POINTER }"),
         (HEAD + PULSE.replace('at = "/t",', 'at = "/t", zone = "UTC",'), "zone"),
         (HEAD + '[mqtt]\ntopic = "#"\n' + PULSE, "mqtt.topic"),
         (HEAD.replace("fields", "openmhealth") + '[mqtt]\ntopic = "a/{user}"\n', "{patient}"),

@@ -75,6 +75,20 @@ def test_a_preliminary_value_that_is_confirmed_is_silent_and_one_that_changes_is
     assert (second.status, second.replaces) == ("corrected", first.event_id)
 
 
+def test_when_a_value_could_first_be_read_stands_and_a_later_release_of_it_is_silent() -> None:
+    by = teller()
+    said_at = [count(3.4, fields=count(3.4).fields | {"reported": Moment(NOON + timedelta(hours=h))}) for h in (1, 9)]
+    (event,) = told(by, said_at[0])
+    assert event.reported == NOON + timedelta(hours=1)
+    assert told(by, said_at[1]) == []
+
+
+def test_a_time_of_report_that_is_none_harms_no_result() -> None:
+    for bad in (Moment(NOON, "day"), Moment(datetime(2026, 10, 25, 2, 30))):
+        (event,) = told(teller(), count(fields=count().fields | {"reported": bad}))
+        assert event.reported is None
+
+
 def test_a_preliminary_telling_that_comes_late_does_not_take_the_place_of_the_final_one() -> None:
     by = teller()
     told(by, count(3.4, status="preliminary"))

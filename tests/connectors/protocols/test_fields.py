@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.facts.fact import Fact, Passed, Refusal, Subject
+from connectors.facts.fact import Fact, Moment, Passed, Refusal, Subject
 from connectors.facts.memory import Memory
 from connectors.facts.telling import Teller, Telling
 from connectors.protocols.fields import read_fields, resolve
@@ -44,6 +44,17 @@ def test_a_pump_is_read_with_its_words_and_what_it_never_sends() -> None:
         "drug": "docetaxel", "phase": "start", "delivery_status": "delivering", "device_id": "17",
         "rate": Quantity(value=250, unit="mL/h"), "concentration": Quantity(value=0.4, unit="mg/mL"),
     }  # fmt: skip
+
+
+@pytest.mark.parametrize(("released", "wanted"), [("2026-03-02T14:00:00Z", 14), ("soon", None), (5, None)])
+def test_when_a_result_was_released_is_a_time_of_its_own_and_no_reason_to_refuse_it(
+    released: object, wanted: int | None
+) -> None:
+    said = {"id": 7, "who": "99", "drawn": "2026-03-02T08:00:00Z", "test": "ANC", "v": 1.2, "u": "K/uL"}
+    (fact,) = read_fields(json.dumps({"results": [said | {"released": released}]}).encode(), PROFILE)
+    assert isinstance(fact, Fact)
+    reported = fact.fields.get("reported")
+    assert (reported.at.hour if isinstance(reported, Moment) else None) == wanted
 
 
 def test_entries_of_an_array_stand_alone_and_have_their_own_patients_and_ids() -> None:

@@ -69,7 +69,7 @@ def test_a_result_is_plain_where_its_limit_is_its_value() -> None:
 
 def test_no_event_has_a_field_that_no_writer_knows() -> None:
     """A new field is said, or what has it is left to our own JSON: else it would be lost without a word."""
-    result = {"analyte", "value", "lloq", "below_lloq", "uloq", "above_uloq", "draw_time_sd"}
+    result = {"analyte", "value", "lloq", "below_lloq", "uloq", "above_uloq", "draw_time_sd", "reported"}
     pump = {"device_id", "drug", "concentration", "clock_behind"}
     known = {
         LabResult: {*result, "loinc"},

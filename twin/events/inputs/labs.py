@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from twin.events.channels import LABS, Channel
 from twin.events.envelope import ClinicalEnvelope, Name, Quantity
-from twin.events.story import received, story_id
+from twin.events.event_time import EventTime
+from twin.events.story import at, received, story_id
 
 
 class Measurement(ClinicalEnvelope):
@@ -16,7 +17,8 @@ class Measurement(ClinicalEnvelope):
 
     ``below_lloq`` marks a result reported only as under the lower limit ``lloq``, ``above_uloq`` one reported only as
     over the upper limit ``uloq``; without the limit, ``value`` is taken for it. ``draw_time_sd`` is the standard
-    deviation of the true time of drawing around ``time``, where that was written down roughly.
+    deviation of the true time of drawing around ``time``, where that was written down roughly. ``reported`` is when the
+    result could first be read, where its source says so: nobody decided anything by it before.
     """
 
     analyte: Name
@@ -26,6 +28,7 @@ class Measurement(ClinicalEnvelope):
     uloq: Quantity | None = None
     above_uloq: bool = False
     draw_time_sd: Quantity | None = None
+    reported: EventTime | None = None
 
     @model_validator(mode="after")
     def _lies_on_one_side(self) -> Measurement:
@@ -71,6 +74,7 @@ class LabResult(Measurement):
             analyte="neutrophils",
             value=Quantity(value=1.4, unit="10*9/L"),
             loinc="751-8",
+            reported=at(121.5),
         )
 
 

@@ -6,7 +6,7 @@ from bisect import bisect_right
 
 import numpy as np
 
-from twin.alerts.snapshot import ClockView, CountView, KidneyView, RunningView, ValueView
+from twin.alerts.snapshot import ClockView, CountView, KidneyView, ReportView, RunningView, ValueView
 from twin.arrays import Floats
 from twin.clock import DAY_MS
 from twin.filter.learning import Assimilated
@@ -44,6 +44,23 @@ def kidney_of(model: Model, orders: Orders, millis: int) -> KidneyView | None:
     begins = [since for since, _ in reported]
     first = max(bisect_right(begins, newest - WEEK_MS) - 1, 0)
     return KidneyView(now, min(value for _, value in reported[first:]), unit, newest)
+
+
+def reports_of(model: Model, orders: Orders, millis: int) -> tuple[ReportView, ...]:
+    """What was reported last by ``millis`` of every output and covariate of the model."""
+    found = []
+    read = {one.name for one in model.covariates}
+    for report in orders.reports.newest(millis):
+        number = output_index(model, report.analyte)
+        if number is None and report.analyte not in read:
+            continue
+        name = report.analyte if number is None else model.outputs[number].name
+        decided = orders.reports.decided(report) if report.delay else ()
+        value = report.value
+        found.append(
+            ReportView(name, value.value, value.unit, report.drawn, report.reported, report.delay, tuple(decided))
+        )
+    return tuple(found)
 
 
 def temperatures_of(history: History, millis: int) -> tuple[tuple[int, float], ...]:

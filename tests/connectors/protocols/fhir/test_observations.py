@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from connectors.facts.fact import Fact, Found, Passed, Refusal
+from connectors.facts.fact import Fact, Found, Moment, Passed, Refusal
 from connectors.protocols.fhir.observations import read_observation
 from connectors.protocols.fhir.resource import Resource, each
 from tests.connectors.facts import sources
@@ -47,6 +47,23 @@ def test_a_result_is_told_with_its_code_and_its_time() -> None:
     assert found.fields["value"] == Quantity(value=3.4, unit="10*9/L")
     assert found.moment is not None
     assert found.moment.at.isoformat() == "2026-03-02T08:30:00+01:00"
+
+
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [("2026-03-02T14:15:00+01:00", "2026-03-02T14:15:00+01:00"), (None, None), ("soon", None), (7, None)],
+)
+def test_when_it_was_issued_is_when_it_was_reported(said: object, wanted: str | None) -> None:
+    reported = fact(observation(issued=said)).fields.get("reported")
+    assert (reported.at.isoformat() if isinstance(reported, Moment) else None) == wanted
+
+
+def test_a_report_that_lists_it_says_when_it_was_issued() -> None:
+    listed = {"resourceType": "DiagnosticReport", "id": "r", "issued": "2026-03-02T10:00:00Z"}
+    listed["result"] = [{"reference": "Observation/obs-1"}]  # type: ignore[assignment]
+    reported = fact(listed, observation()).fields["reported"]
+    assert isinstance(reported, Moment)
+    assert reported.at.isoformat() == "2026-03-02T10:00:00+00:00"
 
 
 @pytest.mark.parametrize(

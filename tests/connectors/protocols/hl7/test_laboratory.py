@@ -61,6 +61,17 @@ def test_the_offset_of_the_message_holds_for_its_stamps() -> None:
     assert fact(naive).moment == Moment(datetime(2026, 3, 2, 8, 30))
 
 
+@pytest.mark.parametrize(
+    ("said", "wanted"),
+    [("20260302141500+0100", "2026-03-02T14:15:00+01:00"), ("", None), ("soon", None), ("2026030214", None)],
+)
+def test_the_order_says_when_it_was_reported_and_what_is_no_time_says_nothing(said: str, wanted: str | None) -> None:
+    fields = ORDER.split("|")
+    found = fact(laboratory(count(), order="|".join([*fields[:22], said, *fields[23:]])))
+    reported = found.fields.get("reported")
+    assert (reported.at.isoformat() if isinstance(reported, Moment) else None) == wanted
+
+
 def test_a_draw_at_midnight_to_the_second_is_a_date() -> None:
     found = fact(laboratory(specimen=SPECIMEN.replace("083000", "000000")))
     assert found.moment is not None
