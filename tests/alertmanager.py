@@ -59,7 +59,7 @@ class Receiver:
 
     def of(self, alert_id: str) -> list[tuple[str, str, str]]:
         """What was told of one alert: firing or resolved, its state, its text."""
-        mine = (one for one in self.told if one["labels"]["alert_id"] == alert_id)
+        mine = (one for one in self.told if one["labels"].get("alert_id") == alert_id)
         return [(one["status"], one["annotations"]["state"], one["annotations"]["summary"]) for one in mine]
 
 
@@ -71,9 +71,9 @@ class Alertmanager:
     receiver: Receiver
 
     def standing(self) -> dict[str, dict[str, Any]]:
-        """What stands there now, by ``alert_id``."""
+        """What stands there now, by ``alert_id``, or by its name where it has none."""
         found = httpx2.get(f"{self.url}/api/v2/alerts", timeout=PATIENCE).json()
-        return {one["labels"]["alert_id"]: one for one in found}
+        return {one["labels"].get("alert_id", one["labels"]["alertname"]): one for one in found}
 
 
 @contextlib.contextmanager

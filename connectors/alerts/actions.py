@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from connectors.kafka.clients import NotConfirmed, abandon, open_producer
 from connectors.kafka.topics import topic_of
 from connectors.settings import Settings
-from twin.events import Action, AlertAction, SeenAlert, encode
+from twin.events import Action, AlertAction, HandledAlert, SeenAlert, encode
 
 CONFIRM_SECONDS = 10.0
 """How long the broker may take to confirm an action: somebody waits for it."""
@@ -40,10 +40,28 @@ def action_on(
     try:
         return AlertAction.about(alert, action, by, now, source, reason, until)
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        said = WHO if where == "by" else str(first["msg"]).removeprefix("Value error, ")
-        raise ValueError(f"field '{where}': {said}" if where else said) from None
+        raise _named(error) from None
+
+
+def taken_back(alert: HandledAlert, by: str, now: datetime, source: str, reason: str) -> AlertAction:
+    """The retraction of what was done last about an alert as it was told last.
+
+    Raises:
+        ValueError: nothing was done about it, or this says too little; the message names field, value and mend.
+    """
+    if not reason.strip():
+        raise ValueError("field 'reason': it is empty; write why it is taken back")
+    try:
+        return AlertAction.taking_back(alert, by, now, source, reason)
+    except ValidationError as error:
+        raise _named(error) from None
+
+
+def _named(error: ValidationError) -> ValueError:
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(str(part) for part in first["loc"])
+    said = WHO if where == "by" else str(first["msg"]).removeprefix("Value error, ")
+    return ValueError(f"field '{where}': {said}" if where else said)
 
 
 class ActionSender:

@@ -19,7 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Annotated
+from typing import Annotated, Literal
 
 import anyio
 import anyio.to_thread
@@ -27,7 +27,7 @@ import msgspec
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, Request
 
-from connectors.alerts.actions import ActionSender, action_on
+from connectors.alerts.actions import ActionSender, action_on, taken_back
 from connectors.console.topic_reader import LiveBoard
 from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
 from twin.clock import DAY_MS
@@ -58,9 +58,10 @@ OFF = (
 
 
 class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A request: what, who, why, and for how many hours an alert is shelved."""
+    """A request: what, who, why, and for how many hours an alert is shelved. To ``retract`` is to take back what
+    was done last."""
 
-    action: Action
+    action: Action | Literal["retract"]
     by: str
     reason: str
     hours: Annotated[float, msgspec.Meta(gt=0, le=LONGEST_HOURS)] | None = None
@@ -121,6 +122,8 @@ class Actions:
         time = max(self._time(alert.patient_id), alert.time)
         until = None if said.hours is None else time + timedelta(hours=said.hours)
         try:
+            if said.action == "retract":
+                return taken_back(alert, said.by, time, "dosetwin console", said.reason.strip())
             return action_on(alert, said.action, said.by, time, "dosetwin console", said.reason.strip(), until)
         except ValueError as error:
             raise HTTPException(400, str(error)) from None
@@ -159,7 +162,7 @@ async def _read(request: Request) -> Said:
     try:
         return _decoder.decode(raw)
     except msgspec.DecodeError as error:
-        fields = "action (acknowledge, shelve, unshelve, comment), by, reason and, to shelve, hours"
+        fields = "action (acknowledge, shelve, unshelve, comment, retract), by, reason and, to shelve, hours"
         raise HTTPException(400, f"{error}; expected a JSON object of {fields}") from None
     except UnicodeDecodeError:
         raise HTTPException(400, "the body is no UTF-8") from None

@@ -188,7 +188,7 @@ class _Care:
     def take(self, action: AlertAction, millis: int) -> bool:
         """Somebody does something at that time (ms); whether the alert stood then."""
         gone = self._alert.ended_ms is not None and millis >= self._alert.ended_ms
-        done = Handled(action.action, action.by, to_millis(action.time), action.reason)
+        done = Handled(action.action, action.by, to_millis(action.time), action.reason, action.event_id)
         if gone and self._now.acknowledged:
             return False
         match action.action:

@@ -60,12 +60,13 @@ MATERIAL = 0.1
 
 
 class Handled(msgspec.Struct, frozen=True, array_like=True):
-    """What somebody did about an alert last: what, who, when and why."""
+    """What somebody did about an alert last: what, who, when and why, and by which action."""
 
     action: Action
     by: str
     time_ms: int
     reason: str
+    event_id: str
 
 
 class Transition(msgspec.Struct, frozen=True, array_like=True):
@@ -242,9 +243,13 @@ def to_alert(
         rules_hash=rules_hash,
         inhibited_by=None if cause is None else AlertCause(cause.rule, cause.alert_id),
         shelved_until=None if transition.shelved_until_ms is None else from_millis(transition.shelved_until_ms),
-        handled=None if done is None else AlertHandling(done.action, done.by, from_millis(done.time_ms), done.reason),
+        handled=None if done is None else _handling(done),
         evidence=transition.evidence,
     )
+
+
+def _handling(done: Handled) -> AlertHandling:
+    return AlertHandling(done.action, done.by, from_millis(done.time_ms), done.reason, done.event_id)
 
 
 def _nothing_left(condition: Condition, settings: RuleSettings) -> Finding:

@@ -23,7 +23,7 @@ from twin.events.envelope import (
     share_names,
 )
 from twin.events.identity import event_id
-from twin.events.inputs.actions import AlertAction, SeenAlert
+from twin.events.inputs.actions import AlertAction, HandledAlert, SeenAlert
 from twin.events.inputs.advice import AdviceRequested
 from twin.events.inputs.commands import Clock, Enrolment, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
@@ -112,6 +112,7 @@ __all__ = [
     "ForecastBand",
     "Freshness",
     "Frozen",
+    "HandledAlert",
     "HarmOdds",
     "Heartbeat",
     "InputEvent",

@@ -108,12 +108,12 @@ class Act {
     this.id = id;
     const field = (label, name, attributes) => make("label", { text: `${label} ` }, make("input", { attributes: { name, autocomplete: "off", ...attributes } }));
     const button = (action, text) => make("button", { text, attributes: { name: action, value: action } });
-    this.buttons = { acknowledge: button("acknowledge", "Acknowledge"), shelve: button("shelve", "Shelve"), unshelve: button("unshelve", "Unshelve"), comment: button("comment", "Comment") };
+    this.buttons = { acknowledge: button("acknowledge", "Acknowledge"), shelve: button("shelve", "Shelve"), unshelve: button("unshelve", "Unshelve"), comment: button("comment", "Comment"), retract: button("retract", "Take back") };
     const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: "a pseudonym, never a name: letters, digits, '.', '_', '-'", spellcheck: "false" };
     this.hours = field("Hours", "hours", { type: "number", min: 0.5, max: 168, step: 0.5, value: 8 });
     this.answer = make("p", { className: "answer", attributes: { role: "status" } });
     this.form = make("form", {}, field("Who (pseudonym)", "by", who), field("Why", "reason", { required: "", maxlength: 500 }),
-      make("div", {}, this.buttons.acknowledge, this.buttons.comment, this.hours, this.buttons.shelve, this.buttons.unshelve), this.answer);
+      make("div", {}, this.buttons.acknowledge, this.buttons.comment, this.hours, this.buttons.shelve, this.buttons.unshelve, this.buttons.retract), this.answer);
     this.element = make("details", { className: "act" }, make("summary", { text: "Acknowledge, shelve or comment" }), this.form);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
@@ -134,6 +134,7 @@ class Act {
     show(this.hours, !this.buttons.shelve.hidden);
     this.hours.firstElementChild.disabled = this.buttons.shelve.hidden;
     show(this.buttons.unshelve, isShelved(step, now));
+    show(this.buttons.retract, Boolean(step.handled));
     if (this.waits && step.revision > this.waits.revision) {
       this.waits = null;
       write(this.answer, "");

@@ -9,23 +9,27 @@
 R4 has this element for what was done about an issue, by whom and when (hl7.org/fhir/R4/detectedissue.html). An
 AuditEvent says who opened a record, and a Flag that is set inactive says neither why nor what was done. A mitigation of
 any other code is an acknowledgement: somebody has seen it, and did something. To shelve it says until when.
+
+A mitigation ``retract`` takes back what was done last, which the sink named in an extension; so does a version in which
+the sink's own mitigation was taken out, and no other put in its place. Who did that is not told: it is the source.
 """
 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import NamedTuple, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from connectors.alerts.actions import WHO, action_on
+from connectors.alerts.actions import WHO, action_on, taken_back
 from connectors.facts.fact import Found, NotAFact, OwnEvent, Passed, Refusal, shown
 from connectors.facts.moments import instant
 from connectors.facts.profile import Profile
 from connectors.protocols.events import check_mode
-from connectors.protocols.fhir.outputs import ACTION, PERSON, SUBJECT, TOLD, UNTIL
+from connectors.protocols.fhir.outputs import ACTION, HANDLED, PERSON, SUBJECT, TOLD, UNTIL
 from connectors.protocols.fhir.resource import Json, Resource, codings, listed, member, only_known, text_of
 from connectors.protocols.fhir.times import moment
 from twin.events import Action, AlertAction, PatientId, Subject
@@ -33,10 +37,22 @@ from twin.events import Action, AlertAction, PatientId, Subject
 ISSUE = "DetectedIssue"
 """The kind that is read where a profile names it among its ``resources``: then this source may say what people do."""
 
+RETRACT = "retract"
+"""Code of a mitigation that takes back what was done last."""
+
+TAKEN_OUT = "its mitigation was taken out"
+
 _ACTIONS: dict[str, Action] = {action: action for action in get_args(Action)}
 _PATIENT: TypeAdapter[str] = TypeAdapter(PatientId)
 _SUBJECT = TypeAdapter(Subject)
 _AS_IT_WAS = "not as the twin wrote it; leave it as it was"
+
+
+class _Handled(NamedTuple):
+    """What was done about an alert last, and by which action."""
+
+    action: Action
+    event_id: str
 
 
 class _Seen(NamedTuple):
@@ -47,22 +63,27 @@ class _Seen(NamedTuple):
     rule: str
     subject: Subject
     time: datetime
+    handled: _Handled | None
 
 
 def read_mitigations(resource: Resource, profile: Profile) -> Iterator[Found]:
     """What people did about the alert that a DetectedIssue of ours is of; what the sink wrote there tells nothing."""
-    done = [
+    there = listed(resource.body.get("mitigation"))
+    done: list[tuple[str, Json | None]] = [
         (f"{resource.place}.mitigation[{number}]", one)
-        for number, one in enumerate(listed(resource.body.get("mitigation")), start=1)
+        for number, one in enumerate(there, start=1)
         if text_of(member(one, "author", "identifier", "system")) != PERSON
     ]
+    if not there and _extension(resource.body, HANDLED, "valueString") is not None:
+        done.append((f"{resource.place}.mitigation", None))
     if not done or ISSUE not in profile.resources:
         yield Passed(resource.place, "what a twin wrote itself")
         return
     for place, one in done:
         try:
             only_known(resource.body)
-            yield OwnEvent(_action(_seen(resource, profile), one, profile), place)
+            seen = _seen(resource, profile)
+            yield OwnEvent(_taken_out(seen, profile) if one is None else _action(seen, one, profile), place)
         except NotAFact as error:
             yield Refusal(place, error.reason, error.detail)
         except ValueError as error:
@@ -98,17 +119,34 @@ def _seen(resource: Resource, profile: Profile) -> _Seen:
     except ValidationError:
         raise NotAFact("malformed", f"field 'extension {SUBJECT}': {_AS_IT_WAS}") from None
     check_mode(patient, profile)
-    return _Seen(alert_id, patient, rule, subject, instant(told, profile.zone)[0])
+    return _Seen(alert_id, patient, rule, subject, instant(told, profile.zone)[0], _handled(body))
+
+
+def _handled(body: Json) -> _Handled | None:
+    said = _extension(body, HANDLED, "valueString")
+    action, _, event = text_of(said).partition("/")
+    if said is not None and (action not in _ACTIONS or not event):
+        raise NotAFact("malformed", f"field 'extension {HANDLED}': {_AS_IT_WAS}")
+    return None if said is None else _Handled(_ACTIONS[action], event)
+
+
+def _taken_out(seen: _Seen, profile: Profile) -> AlertAction:
+    """The retraction of what the sink wrote there; of the time at which it was told, so that it is one however often
+    that version is read."""
+    who = re.sub(r"[^A-Za-z0-9._-]", "-", profile.source).lstrip("._-")[:64] or "fhir"
+    return taken_back(seen, who, seen.time, profile.source, TAKEN_OUT)
 
 
 def _action(seen: _Seen, done: Json, profile: Profile) -> AlertAction:
     concept = done.get("action")
     ours = [one.code for one in codings(concept) if one.system == ACTION]
-    if ours and ours[0] not in _ACTIONS:
-        raise NotAFact("unknown_code", f"field 'action' {shown(ours[0])}: one of {', '.join(_ACTIONS)}")
-    what: Action = _ACTIONS[ours[0]] if ours else "acknowledge"
+    if ours and ours[0] not in (*_ACTIONS, RETRACT):
+        raise NotAFact("unknown_code", f"field 'action' {shown(ours[0])}: one of {', '.join((*_ACTIONS, RETRACT))}")
     named = "; ".join(one.name for one in codings(concept) if one.name and one.system != ACTION)
     why = text_of(member(concept, "text")) or named
+    if ours and ours[0] == RETRACT:
+        return taken_back(seen, _who(done), instant(moment(done.get("date")), profile.zone)[0], profile.source, why)
+    what: Action = _ACTIONS[ours[0]] if ours else "acknowledge"
     until = moment(_extension(done, UNTIL, "valueDateTime"))
     if until is None and what == "shelve":
         raise NotAFact("incomplete", f"field 'extension {UNTIL}': until when (valueDateTime) is missing")

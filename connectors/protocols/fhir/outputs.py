@@ -39,6 +39,9 @@ ACTION, PERSON = "urn:dosetwin:action", "urn:dosetwin:person"
 SUBJECT, TOLD, UNTIL = "urn:dosetwin:subject", "urn:dosetwin:told", "urn:dosetwin:until"
 """Extensions: what an alert is about (``kind/name``) and when it was told so; until when it is to be shelved."""
 
+HANDLED = "urn:dosetwin:handled"
+"""Extension: what was done about an alert last, ``action/id``: it stays where its mitigation is taken out."""
+
 PATIENTS = "urn:dosetwin:patient"
 """System of pseudonyms, where no other is given."""
 
@@ -75,6 +78,7 @@ def of_alert(alert: Alert, patients: str = PATIENTS) -> Iterator[Body]:
         extension=[
             {"url": SUBJECT, "valueString": f"{alert.subject.kind}/{alert.subject.name}"},
             {"url": TOLD, "valueDateTime": _instant(alert.time)},
+            *_handled(alert.handled),
         ],
         **({} if alert.handled is None else {"mitigation": [_mitigation(alert.handled)]}),
         **({} if alert.probability is None else {"evidence": [{"detail": [risk]}]}),
@@ -180,6 +184,11 @@ class _Base:
 
     def resource(self, kind: str, **fields: Any) -> Body:
         return {"resourceType": kind, "id": self._id, **self._shared, **fields}
+
+
+def _handled(done: AlertHandling | None) -> Iterator[Body]:
+    if done is not None:
+        yield {"url": HANDLED, "valueString": f"{done.action}/{done.event_id}"}
 
 
 def _mitigation(done: AlertHandling) -> Body:

@@ -5,6 +5,9 @@ third of that time, for as long as this sink has its record: it is kept as one f
 (`connectors.sinks.writer.Pacing`), and after a crash Kafka gives it again. What is resolved or withdrawn is said to
 have ended, and so is what is shelved or inhibited, for nobody need be called for it. Severity is a label, and labels
 name an alert: where it changes, the one of before ends.
+
+Where it is wanted, an alert `WATCHDOG` stands for as long as every partition has a worker that lives: whoever is told
+that it ended, or hears of it no more (a dead man's switch behind Alertmanager), knows that somebody is not there.
 """
 
 from __future__ import annotations
@@ -15,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +28,8 @@ from pydantic import Field, field_validator
 from connectors.alert_filter import AlertFilter, FilterSettings
 from connectors.kafka.records import Record, event_of
 from connectors.kafka.topics import ALERTS
+from connectors.settings import Settings as Surroundings
+from connectors.sinks.telling.heartbeat import Heart, StillHere, Workers, every, workers_of
 from connectors.sinks.telling.http_answers import checked_header, checked_url, open_client, post
 from connectors.sinks.telling.subscriber import utc_now
 from connectors.sinks.writer import BadItem
@@ -32,6 +38,9 @@ from twin.events import Alert
 SINK = "alertmanager"
 
 TOPICS = (ALERTS,)
+
+WATCHDOG = "Watchdog"
+"""What Prometheus calls an alert that always stands; its severity is ``none``."""
 
 AT_ONCE = 200
 """Alerts in one call."""
@@ -50,6 +59,7 @@ class Settings(FilterSettings, env_prefix="DOSETWIN_ALERTMANAGER_"):
         15.0, ge=0.05, le=1440, description="after which an alert ends there that was not said again"
     )
     console: str = Field("", description="address of the console, which alerts then link to")
+    watchdog: bool = Field(False, description="keep an alert 'Watchdog' there for as long as all workers live")
 
     @field_validator("url")
     @classmethod
@@ -63,10 +73,11 @@ class Settings(FilterSettings, env_prefix="DOSETWIN_ALERTMANAGER_"):
 
 
 @contextmanager
-def open_writer(settings: Settings, _: object = None) -> Iterator[Alertmanager]:
+def open_writer(settings: Settings, surroundings: Surroundings | None = None) -> Iterator[Alertmanager]:
     """A writer to the Alertmanager of ``settings``, which need not be up yet; its connections are closed at the end."""
     with open_client(settings.authority) as client:
-        yield Alertmanager(settings, client)
+        look = None if surroundings is None else partial(workers_of, surroundings)
+        yield Alertmanager(settings, client, look=look)
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,11 +89,21 @@ class _Said:
 
 
 class Alertmanager:
-    """Says what stands, again and again, and what ends, once; ``now`` gives the time (UTC)."""
+    """Says what stands, again and again, and what ends, once; ``now`` gives the time, ``look`` how workers fare."""
 
-    def __init__(self, settings: Settings, client: httpx2.Client, now: Callable[[], datetime] = utc_now) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        client: httpx2.Client,
+        now: Callable[[], datetime] = utc_now,
+        look: Callable[[], Workers] | None = None,
+    ) -> None:
         self._settings, self._client, self._now = settings, client, now
         self._expires = timedelta(minutes=settings.expires_minutes)
+        self._began = now()
+        self._heart: Heart | None = None
+        if settings.watchdog and look is not None:
+            self._heart = Heart(every(self._expires / 3), look, self._say_still_here, now)
         self._filter = AlertFilter(settings)
         self._standing: dict[str, Alert] = {}
         self._said: dict[str, _Said] = {}
@@ -121,6 +142,8 @@ class Alertmanager:
         Raises:
             AccessDenied, Unavailable: it could not be said now.
         """
+        if self._heart is not None:
+            self._heart.beat()
         now = self._now()
         due = [one for one in self._standing.values() if self._is_due(one, now)]
         for start in range(0, len(due), AT_ONCE):
@@ -196,6 +219,20 @@ class Alertmanager:
             "endsAt": _rfc3339(max(begins, ends)),
             **({"generatorURL": link} if link else {}),
         }
+
+    def _say_still_here(self, still: StillHere) -> None:
+        workers = still.workers
+        summary = f"All {workers.partitions} partitions have a worker that lives; {workers.lag} records wait."
+        self._post(
+            [
+                {
+                    "labels": {"alertname": WATCHDOG, "severity": "none", "job": "dosetwin"},
+                    "annotations": {"summary": summary, "sealed": str(workers.sealed)},
+                    "startsAt": _rfc3339(self._began),
+                    "endsAt": _rfc3339(still.time + self._expires),
+                }
+            ]
+        )
 
     def _post(self, alerts: Sequence[Mapping[str, Any]]) -> None:
         headers = {"content-type": "application/json"}

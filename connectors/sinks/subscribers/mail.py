@@ -2,6 +2,7 @@
 
 The Message-ID follows from the alerts, so that a mail that is sent again is known as the same; mails about one patient
 are one thread. Pseudonyms alone stand in a mail. What waited for the end of quiet hours or of a flood is one mail.
+Where it is wanted, a mail a day says that everybody is there.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from datetime import datetime
 from email.message import EmailMessage
 from email.policy import SMTP
 from email.utils import format_datetime
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Literal
 
@@ -23,8 +25,11 @@ from pydantic import Field, field_validator
 
 from connectors.kafka.topics import ALERTS
 from connectors.services.ports import LOCAL_HOSTS, parted
+from connectors.settings import Settings as Surroundings
+from connectors.sinks.telling.heartbeat import Heart, StillHere, clock_time, daily, workers_of
 from connectors.sinks.telling.message import Message, counted
 from connectors.sinks.telling.pace import urgent
+from connectors.sinks.telling.quiet_hours import zone_named
 from connectors.sinks.telling.settings import SubscriberSettings
 from connectors.sinks.telling.subscriber import Subscriber, utc_now
 from connectors.sinks.writer import AccessDenied, BadItem, Unavailable
@@ -42,6 +47,8 @@ TIMEOUT_SECONDS = 15.0
 ADDRESS = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")
 """An address without name, comment or quotation."""
 
+_FOOT = ("-- ", "dosetwin: decision support for research; nothing here commands a pump.", "")
+
 log = structlog.get_logger(__name__)
 
 
@@ -57,6 +64,16 @@ class Settings(SubscriberSettings, env_prefix="DOSETWIN_EMAIL_"):
     sender: str = Field(description="address that mails are from")
     recipients: str = Field(min_length=1, description="addresses that mails go to, with commas between them")
     authority: Path | None = Field(None, description="PEM file of the server's authority, if not one of the system's")
+    heartbeat_at: str = Field(
+        "", description="time of day, as 07:00 by the zone, of a mail that says that all workers live; none without it"
+    )
+
+    @field_validator("heartbeat_at")
+    @classmethod
+    def _time_of_day(cls, value: str) -> str:
+        if value:
+            clock_time(value)
+        return value
 
     @field_validator("server")
     @classmethod
@@ -74,7 +91,7 @@ class Settings(SubscriberSettings, env_prefix="DOSETWIN_EMAIL_"):
 
 
 @contextmanager
-def open_writer(settings: Settings, _: object = None) -> Iterator[Mail]:
+def open_writer(settings: Settings, surroundings: Surroundings | None = None) -> Iterator[Mail]:
     """A writer to the recipients of ``settings``; their server need not be up yet.
 
     Raises:
@@ -82,7 +99,12 @@ def open_writer(settings: Settings, _: object = None) -> Iterator[Mail]:
     """
     if settings.security == "plain" and parted(settings.server)[0] not in LOCAL_HOSTS:
         raise ValueError(f"{settings.variable('security')}=plain: mail would go in the clear; use starttls or tls")
-    yield Mail(settings)
+    writer = Mail(settings)
+    if settings.heartbeat_at and surroundings is not None:
+        due = daily(clock_time(settings.heartbeat_at), zone_named(settings.zone))
+        look = partial(workers_of, surroundings)
+        writer.heart = Heart(due, look, writer.say_still_here, utc_now, at_once=False)
+    yield writer
 
 
 class Mail(Subscriber):
@@ -99,8 +121,14 @@ class Mail(Subscriber):
 
     def send(self, message: Message) -> None:
         """Hand one mail to the server; those of the recipients who have it are not sent it again."""
-        mail = written(message, self._settings, self._clock())
-        left = self._left.setdefault(message.message_id, _parts(self._settings.recipients))
+        self._hand_over(written(message, self._settings, self._clock()), message.message_id)
+
+    def say_still_here(self, still: StillHere) -> None:
+        """Hand over a mail that says so, once a day."""
+        self._hand_over(still_here(still, self._settings), f"heartbeat {still.time:%Y-%m-%d}")
+
+    def _hand_over(self, mail: EmailMessage, message_id: str) -> None:
+        left = self._left.setdefault(message_id, _parts(self._settings.recipients))
         try:
             with self._connected() as server:
                 refused = server.send_message(mail, self._settings.sender, left)
@@ -117,7 +145,7 @@ class Mail(Subscriber):
             raise AccessDenied(f"{error}: check the server's address, and security and user") from None
         except (smtplib.SMTPException, OSError) as error:  # ssl.SSLError is one
             raise Unavailable(f"{type(error).__name__}: {_one_line(str(error))}") from None
-        self._judge(message.message_id, {name: code for name, (code, _) in refused.items()})
+        self._judge(message_id, {name: code for name, (code, _) in refused.items()})
 
     def _judge(self, message_id: str, refused: dict[str, int]) -> None:
         """What became of the recipients: who may take it later is left, who never will is named once."""
@@ -174,6 +202,27 @@ def written(message: Message, settings: Settings, date: datetime) -> EmailMessag
     return mail
 
 
+def still_here(still: StillHere, settings: Settings) -> EmailMessage:
+    """The mail that says that everybody is there; who does not get it at its time of day knows that somebody is not."""
+    domain, workers = settings.sender.partition("@")[2], still.workers
+    mail = EmailMessage(policy=SMTP)
+    mail["From"], mail["To"] = settings.sender, ", ".join(_parts(settings.recipients))
+    mail["Subject"] = f"[dosetwin] Still here: {still.told} alerts told since the last such mail"
+    mail["Date"] = format_datetime(still.time)
+    mail["Message-ID"] = f"<{event_id('heartbeat', settings.sender, f'{still.time:%Y-%m-%d}')}@{domain}>"
+    mail["Auto-Submitted"] = "auto-generated"
+    behind = f", the newest one read {duration(workers.behind_seconds / 3600, 'h')} old" if workers.lag else ""
+    lines = [
+        f"All {workers.partitions} partitions have a worker that lives; {workers.lag} records wait{behind}.",
+        f"Twins that take nothing any more (sealed): {workers.sealed}.",
+        "",
+        "If no such mail comes at this time of day, somebody between the patients and you is not there:",
+        "see 'dosetwin doctor'.",
+    ]
+    mail.set_content("\n".join([*lines, *_FOOT]), charset="utf-8", cte="quoted-printable")
+    return mail
+
+
 def subject(message: Message) -> str:
     """One line: whom it is about, and how severe."""
     newest = message.newest
@@ -191,7 +240,7 @@ def body(message: Message) -> str:
     for patient in message.patients:
         lines += [f"Patient {patient}", ""]
         lines += [line for alert in message.newest if alert.patient_id == patient for line in _told(alert)]
-    return "\n".join([*lines, "-- ", "dosetwin: decision support for research; nothing here commands a pump.", ""])
+    return "\n".join([*lines, *_FOOT])
 
 
 def _told(alert: Alert) -> list[str]:

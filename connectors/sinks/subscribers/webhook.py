@@ -2,7 +2,8 @@
 
 Each alert is a message of its own, whose ``webhook-id`` is the alert's ``event_id``; a summary has one of its own. A
 message that is sent again is the same bytes under the same id, signed anew, for a receiver takes no signature that is
-older than minutes. Several secrets, with blanks between them, sign side by side while one is changed for another.
+older than minutes. Several secrets, with blanks between them, sign side by side while one is changed for another. A
+message of type ``heartbeat`` says every so many minutes, where that is wanted, that everybody is there.
 """
 
 from __future__ import annotations
@@ -11,7 +12,8 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import datetime
+from datetime import datetime, timedelta
+from functools import partial
 from pathlib import Path
 
 import httpx2
@@ -19,10 +21,13 @@ from pydantic import Field, field_validator
 
 from connectors import webhooks
 from connectors.kafka.topics import ALERTS
+from connectors.settings import Settings as Surroundings
+from connectors.sinks.telling.heartbeat import Heart, StillHere, every, workers_of
 from connectors.sinks.telling.http_answers import checked_header, checked_url, open_client, post
 from connectors.sinks.telling.message import Message
 from connectors.sinks.telling.settings import SubscriberSettings
 from connectors.sinks.telling.subscriber import Subscriber, utc_now
+from twin.events import event_id
 
 SINK = "webhook"
 
@@ -36,6 +41,9 @@ class Settings(SubscriberSettings, env_prefix="DOSETWIN_WEBHOOK_"):
     secret: str = Field(repr=False, description="what signs, as 'dosetwin listen secret' makes it; several with blanks")
     authorization: str = Field("", repr=False, description="header Authorization, for a receiver that asks for one")
     authority: Path | None = Field(None, description="PEM file of the receiver's authority, if not one of the system's")
+    heartbeat_minutes: float = Field(
+        0.0, ge=0, le=1440, description="minutes between two heartbeats, sent while all workers live; 0: none"
+    )
 
     @field_validator("url")
     @classmethod
@@ -55,10 +63,14 @@ class Settings(SubscriberSettings, env_prefix="DOSETWIN_WEBHOOK_"):
 
 
 @contextmanager
-def open_writer(settings: Settings, _: object = None) -> Iterator[Webhook]:
+def open_writer(settings: Settings, surroundings: Surroundings | None = None) -> Iterator[Webhook]:
     """A writer to the receiver of ``settings``, which need not be up yet; its connections are closed at the end."""
     with open_client(settings.authority) as client:
-        yield Webhook(settings, client)
+        writer = Webhook(settings, client)
+        if settings.heartbeat_minutes and surroundings is not None:
+            span = timedelta(minutes=settings.heartbeat_minutes)
+            writer.heart = Heart(every(span), partial(workers_of, surroundings), writer.say_still_here, utc_now)
+        yield writer
 
 
 class Webhook(Subscriber):
@@ -78,8 +90,14 @@ class Webhook(Subscriber):
 
     def send(self, message: Message) -> None:
         """Post it, signed under every secret."""
-        body = payload(message)
-        signed = webhooks.signed(self._keys, message.message_id, int(self._seconds()), body)
+        self._post(message.message_id, payload(message))
+
+    def say_still_here(self, still: StillHere) -> None:
+        """Post a heartbeat, signed in the same way."""
+        self._post(event_id("heartbeat", self._url, still.time.isoformat()), heartbeat(still))
+
+    def _post(self, message_id: str, body: bytes) -> None:
+        signed = webhooks.signed(self._keys, message_id, int(self._seconds()), body)
         plain = {"content-type": "application/json", "user-agent": "dosetwin"}
         post(self._client, self._url, body, plain | self._opens | signed, self._seconds)
 
@@ -99,3 +117,10 @@ def payload(message: Message) -> bytes:
         "data": {"alerts": alerts} if message.summary else alerts[0],
     }
     return json.dumps(said, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def heartbeat(still: StillHere) -> bytes:
+    """The body of a heartbeat: its ``data`` are how the workers are, and how many alerts were told since the last."""
+    data = still.workers._asdict() | {"told": still.told}
+    said = {"type": "heartbeat", "timestamp": still.time.isoformat(timespec="milliseconds"), "data": data}
+    return json.dumps(said, separators=(",", ":")).encode()

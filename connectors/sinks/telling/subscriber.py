@@ -16,6 +16,7 @@ from typing import ClassVar, Literal
 
 from connectors.alert_filter import AlertFilter
 from connectors.kafka.records import Record, event_of
+from connectors.sinks.telling.heartbeat import Heart
 from connectors.sinks.telling.message import Message
 from connectors.sinks.telling.pace import Notice, Pace
 from connectors.sinks.telling.patience import Patience
@@ -42,7 +43,7 @@ def utc_now() -> datetime:
 
 
 class Subscriber(ABC):
-    """Tells alerts; ``now`` gives the time (UTC)."""
+    """Tells alerts; ``now`` gives the time (UTC). ``heart`` says that everybody is there, where that is wanted."""
 
     together: ClassVar[Literal["no", "patient", "all"]] = "no"
     """Which alerts of one call make one message, when none had to wait."""
@@ -52,6 +53,7 @@ class Subscriber(ABC):
         self._pace = Pace(settings, now, self._key)
         self._patience = Patience(now)
         self._told: OrderedDict[str, None] = OrderedDict()
+        self.heart: Heart | None = None
 
     @abstractmethod
     def send(self, message: Message) -> None:
@@ -86,6 +88,11 @@ class Subscriber(ABC):
         awake = [place for place in range(len(items)) if place not in resting]
         return [*resting, *(awake[place] for place in self._pace.later([items[place] for place in awake]))]
 
+    def refresh(self) -> None:
+        """Say that everybody is there, where that is due (`connectors.sinks.writer.Standing`)."""
+        if self.heart is not None:
+            self.heart.beat()
+
     def write(self, items: Sequence[Notice]) -> None:
         """Send what is not told yet.
 
@@ -118,6 +125,8 @@ class Subscriber(ABC):
             raise
         self._patience.took(message.message_id)
         self._pace.sent(notices)
+        if self.heart is not None:
+            self.heart.told += len(message.alerts)
         for notice in notices:
             self._told[notice.alert.event_id] = None
         while len(self._told) > REMEMBERED:

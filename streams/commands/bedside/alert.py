@@ -1,11 +1,11 @@
-"""``dosetwin alert list|acknowledge|shelve|unshelve|comment``: how alerts stand, and what somebody does about one."""
+"""``dosetwin alert list|acknowledge|shelve|unshelve|comment|retract``: how alerts stand, what is done about one."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -14,7 +14,9 @@ from streams.terminal.options import Kafka, Prefix, examples
 if TYPE_CHECKING:
     from twin.events import Action
 
-app = typer.Typer(name="alert", no_args_is_help=True, help="List alerts, acknowledge, shelve or comment one.")
+app = typer.Typer(
+    name="alert", no_args_is_help=True, help="List alerts, acknowledge, shelve or comment one, or take that back."
+)
 
 _FORMATS = ["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 AlertId = Annotated[str, typer.Argument(metavar="ALERT_ID", help="as 'alert list' says; its beginning is enough")]
@@ -101,8 +103,16 @@ def comment(
     _send("comment", alert_id, by, reason, time, None, kafka, prefix)
 
 
+@app.command(epilog=examples("dosetwin alert retract 5f0c2a9be1d44a37 --by nurse-7 --reason 'of another patient'"))
+def retract(
+    alert_id: AlertId, by: By, reason: Why, time: When = None, kafka: Kafka = None, prefix: Prefix = None
+) -> None:
+    """Take back what was done last about an alert: it was a mistake."""
+    _send("retract", alert_id, by, reason, time, None, kafka, prefix)
+
+
 def _send(
-    action: Action,
+    action: Action | Literal["retract"],
     alert_id: str,
     by: str,
     reason: str,
@@ -113,7 +123,7 @@ def _send(
 ) -> None:
     from datetime import UTC
 
-    from connectors.alerts.actions import ActionSender, action_on
+    from connectors.alerts.actions import ActionSender, action_on, taken_back
     from connectors.alerts.newest import newest_alerts
     from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
     from connectors.settings import SettingsError, load_settings
@@ -121,12 +131,17 @@ def _send(
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         meant = [alert for alert in newest_alerts(settings) if alert.alert_id.startswith(alert_id)]
-        standing = [alert for alert in meant if alert.live]
+        # What is over may be so by a mistake: an alert that was latched, and acknowledged.
+        standing = [alert for alert in meant if alert.live or (action == "retract" and alert.handled is not None)]
         if len(standing) != 1:
             over = f"; it is {meant[0].state} since {meant[0].time.isoformat()}" if len(meant) == 1 else ""
             said = "several alerts stand" if standing else "no alert stands"
             raise typer.BadParameter(f"{said} whose id begins with {alert_id!r}{over}; see 'dosetwin alert list --all'")
-        word = action_on(standing[0], action, by, time or datetime.now(UTC), "dosetwin alert", reason, until)
+        now = time or datetime.now(UTC)
+        if action == "retract":
+            word = taken_back(standing[0], by, now, "dosetwin alert", reason)
+        else:
+            word = action_on(standing[0], action, by, now, "dosetwin alert", reason, until)
         with contextlib.closing(ActionSender(settings)) as sender:
             sender.send(word)
     except (SettingsError, KafkaUnreachable, NotConfirmed) as error:

@@ -374,7 +374,7 @@ def test_an_alert_is_acknowledged_by_keyboard_and_what_others_do_is_shown(
     (word,) = sent_actions(console)
     assert (word.action, word.alert_id) == ("acknowledge", alert.alert_id)
     assert (word.by, word.reason) == ("nurse-7", "I see to it")
-    done = AlertHandling("shelve", "doctor-1", now, "count at six")
+    done = AlertHandling("shelve", "doctor-1", now, "count at six", "done 1")
     until = now + timedelta(hours=6)
     shelved = make.alert("P-1", now, revision=1, onset=alert.onset, phase="shelved", shelved_until=until, handled=done)
     console.publish(shelved)

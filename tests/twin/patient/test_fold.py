@@ -196,6 +196,46 @@ def test_any_order_of_arrival_of_actions_too_ends_in_the_same_live_alerts(
     assert lives[0] == lives[1]
 
 
+def told(fold: Fold, totals: Totals, *actions: AlertAction) -> list[Alert]:
+    for action in actions:
+        assert totals.history.insert(action).outcome == "new"
+    return [one for one in fold.run(None) if isinstance(one, Alert)]
+
+
+def test_an_action_that_is_taken_back_leaves_the_alert_as_if_it_had_never_been() -> None:
+    fold, totals = started()
+    inserted(fold, totals, {1: 6.0, 2: 0.0})
+    (seen,) = told(fold, totals, acknowledged(2, 2))
+    assert (seen.state, seen.handled and seen.handled.event_id) == ("acknowledged", "seen-2")
+    (again,) = told(fold, totals, AlertAction.taking_back(seen, "nurse-9", seen.time, "ward", "another patient's"))
+    assert (again.state, again.handled, again.revision) == ("active", None, seen.revision + 1)
+
+
+def test_an_alert_that_was_over_by_a_mistake_is_latched_again() -> None:
+    fold, totals = started()
+    inserted(fold, totals, {1: 6.0, 2: -6.0, 3: 0.0})
+    (over,) = told(fold, totals, acknowledged(3, 3))
+    assert over.state == "resolved"
+    (again,) = told(fold, totals, AlertAction.taking_back(over, "nurse-9", over.time, "ward", "another patient's"))
+    assert (again.alert_id, again.state, again.handled) == (over.alert_id, "latched", None)
+
+
+@given(st.permutations(list(range(6))))
+def test_any_order_of_arrival_of_what_is_taken_back_ends_in_the_same_live_alerts(order: list[int]) -> None:
+    done = [acknowledged(millis, 2, name) for millis, name in ((3, "one"), (4, "two"), (5, "three"))]
+    gone = [one.model_copy(update={"event_id": f"no {one.event_id}", "status": "retracted", "replaces": one.event_id})
+            for one in (done[0], done[2])]  # fmt: skip
+    comment = acknowledged(6, 2).model_copy(update={"action": "comment", "reason": "count drawn"})
+    said, lives = [*done, *gone, comment], []
+    for numbers in (range(6), order):
+        fold, totals = started()
+        inserted(fold, totals, {1: 6.0, 2: 0.0, 9: 0.0})
+        for number in numbers:
+            told(fold, totals, said[number])
+        lives.append({(entry.fold_id, entry.state, entry.digest) for entry in fold.ledger.live})
+    assert lives[0] == lives[1]
+
+
 def test_a_withdrawal_says_which_event_removed_the_reason() -> None:
     fold, totals = started()
     inserted(fold, totals, {1: 1.0, 2: 6.0, 3: 0.0})

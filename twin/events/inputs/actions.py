@@ -16,6 +16,15 @@ from twin.events.outputs.alert import Action, Subject
 from twin.events.story import at, received, story_id
 
 
+class Done(Protocol):
+    """What was done about an alert, and by which action."""
+
+    @property
+    def action(self) -> Action: ...
+    @property
+    def event_id(self) -> str: ...
+
+
 class SeenAlert(Protocol):
     """What is known of an alert by whoever acts on it: an `Alert`, or another telling of one."""
 
@@ -31,12 +40,20 @@ class SeenAlert(Protocol):
     def time(self) -> datetime: ...
 
 
+class HandledAlert(SeenAlert, Protocol):
+    """An alert, with what was done about it last."""
+
+    @property
+    def handled(self) -> Done | None: ...
+
+
 class AlertAction(ClinicalEnvelope):
     """Somebody acknowledges, shelves or comments an alert; ``by`` says who, ``reason`` why, ``time`` when.
 
     Meant is the alert of ``rule`` about ``subject`` that stood when the person looked, at ``seen``: what they saw may
     since have ended, and another have begun. ``alert_id`` is what it was called then. Shelving ends at ``until``, or
-    when the rule says that it must. One done by mistake is retracted.
+    when the rule says that it must. One done by mistake is retracted (`taking_back`): then ``by``, ``reason`` and
+    ``time`` say who took it back, why and when, and ``action`` what it was.
     """
 
     sent_on: ClassVar[Channel] = COMMANDS
@@ -53,6 +70,8 @@ class AlertAction(ClinicalEnvelope):
 
     @model_validator(mode="after")
     def _says_what_it_must(self) -> Self:
+        if self.status == "retracted":
+            return self
         if (self.until is not None) != (self.action == "shelve"):
             raise ValueError("'shelve' needs 'until', and nothing else has one")
         if self.until is not None and self.until <= self.time:
@@ -62,6 +81,33 @@ class AlertAction(ClinicalEnvelope):
         if self.seen > self.time:
             raise ValueError("'seen' is after 'time'; who acts on an alert has seen it before")
         return self
+
+    @classmethod
+    def taking_back(cls, alert: HandledAlert, by: str, now: datetime, source: str, reason: str = "") -> Self:
+        """The retraction of what was done last about an alert, which ``by`` takes back ``now``.
+
+        Raises:
+            ValueError: nothing was done about it that still counts.
+        """
+        done = alert.handled
+        if done is None:
+            raise ValueError(f"nothing was done about alert {alert.alert_id!r} that could be taken back")
+        time = max(now, alert.time)
+        return cls(
+            event_id=event_id("action taken back", done.event_id, by, time.isoformat(), reason),
+            patient_id=alert.patient_id,
+            time=time,
+            source=source,
+            status="retracted",
+            replaces=done.event_id,
+            action=done.action,
+            alert_id=alert.alert_id,
+            rule=alert.rule,
+            subject=alert.subject,
+            seen=alert.time,
+            by=by,
+            reason=reason,
+        )
 
     @classmethod
     def about(

@@ -57,7 +57,8 @@ need again; *comment*: a note on it."""
 
 @dataclass(frozen=True, slots=True)
 class AlertHandling:
-    """What somebody did about an alert last: what, who, when and why (`twin.events.AlertAction`)."""
+    """What somebody did about an alert last: what, who, when and why (`twin.events.AlertAction`), and the id of that
+    action, by which it can be taken back."""
 
     __pydantic_config__: ClassVar[ConfigDict] = ConfigDict(strict=True, extra="forbid")
 
@@ -65,6 +66,7 @@ class AlertHandling:
     by: StaffId
     time: EventTime
     reason: Text
+    event_id: EventId
 
 
 @dataclass(frozen=True, slots=True)

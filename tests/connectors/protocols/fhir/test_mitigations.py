@@ -20,7 +20,14 @@ PROFILE = sources.profile("fhir", servers=("https://fhir.example",), resources=(
 ALERT = make.alert("P-1", make.at(21), revision=2, phase="update", onset=make.at(20))
 WHEN = make.at(22)
 SILENT = {"coding": [{"system": "urn:dosetwin:action", "code": "comment"}]}
+MADE_UP = {"url": "urn:dosetwin:handled", "valueString": "made up"}
 UNTIL = {"url": "urn:dosetwin:until", "valueDateTime": "2026-03-03T12:00:00Z"}
+
+
+HANDLED = make.alert(
+    "P-1", WHEN, revision=3, phase="acknowledged", onset=make.at(20),
+    handled=AlertHandling("acknowledge", "nurse-7", WHEN, "Growth factor given.", "done 7"),
+)  # fmt: skip
 
 
 def issue(*mitigations: Body, alert: Alert = ALERT, **changes: Any) -> Body:
@@ -62,12 +69,37 @@ def test_what_a_client_adds_is_the_action_that_others_ways_make() -> None:
 def test_it_is_told_once_and_what_the_sink_writes_of_it_tells_nothing() -> None:
     memory = Memory()
     assert len(actions(issue(done()), issue(done(), done("comment")), memory=memory)) == 2
-    handled = AlertHandling("acknowledge", "nurse-7", WHEN, "Growth factor given.")
-    after = make.alert("P-1", WHEN, revision=3, phase="acknowledged", onset=make.at(20), handled=handled)
+    after = HANDLED
     (written,) = issue(alert=after)["mitigation"]
     assert (written["action"]["text"], written["author"]["identifier"]["value"]) == ("Growth factor given.", "nurse-7")
     assert [type(one) for one in outcomes(issue(alert=after), memory=memory)] == [Passed]
     assert len(actions(issue(done("comment", date=make.at(23).isoformat()), alert=after), memory=memory)) == 1
+
+
+def test_what_was_done_last_is_taken_back_by_a_mitigation_that_says_who_and_why() -> None:
+    by = {"date": make.at(23).isoformat(), "author": {"reference": "Practitioner/nurse-9"}}
+    (word,) = actions(issue(done("retract", **by), alert=HANDLED))
+    assert (word.status, word.replaces, word.by, word.time) == ("retracted", "done 7", "nurse-9", make.at(23))
+    assert (word.rule, word.alert_id, word.reason) == (ALERT.rule, HANDLED.alert_id, "Growth factor given.")
+
+
+def test_what_was_taken_out_is_taken_back_once_and_by_the_source() -> None:
+    memory = Memory()
+    without = issue(alert=HANDLED, mitigation=[])
+    (word,) = actions(without, without, memory=memory)
+    assert (word.status, word.replaces, word.by) == ("retracted", "done 7", PROFILE.source)
+    assert (
+        actions(issue(alert=HANDLED, mitigation=[done("comment", date=make.at(23).isoformat())]))[0].status == "final"
+    )
+
+
+def test_nothing_is_taken_back_where_nothing_was_done_as_far_as_the_version_says() -> None:
+    """A version of before the sink wrote what was done has no mitigation of its own: it takes nothing back."""
+    assert [type(one) for one in outcomes(issue())] == [Passed]
+    (refusal,) = outcomes(issue(done("retract")))
+    assert isinstance(refusal, Refusal)
+    assert refusal.reason == "incomplete"
+    assert "nothing was done" in refusal.detail
 
 
 def test_a_source_that_was_not_asked_for_it_says_nothing_of_alerts() -> None:
@@ -82,6 +114,7 @@ def test_a_source_that_was_not_asked_for_it_says_nothing_of_alerts() -> None:
         (issue(done(author={"identifier": {"value": "Hans Mueller"}})), "incomplete", "field 'by': a pseudonym"),
         (issue(done("silence")), "unknown_code", "field 'action'"),
         (issue(done("shelve")), "incomplete", "urn:dosetwin:until"),
+        (issue(done(), extension=[*issue()["extension"], MADE_UP]), "malformed", "urn:dosetwin:handled"),
         (issue(done("comment", action=SILENT)), "incomplete", "reason"),
         (issue(done(date=None)), "no_time", ""),
         (issue(done(date="2026-03-03")), "time_too_coarse", ""),

@@ -15,7 +15,7 @@ from connectors.kafka.topics import ALERTS, COMMANDS
 from streams.cli import app
 from tests import factories as make
 from tests.streams.worker.stage import Stage
-from twin.events import AlertAction, decode, encode
+from twin.events import AlertAction, AlertHandling, decode, encode
 
 
 @pytest.fixture
@@ -28,6 +28,12 @@ def stage(kafka: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Stage]:
 
 def run(*arguments: str) -> Any:
     return CliRunner().invoke(app, arguments)
+
+
+def _word(record: Any) -> AlertAction:
+    word = decode(record.value)
+    assert isinstance(word, AlertAction)
+    return word
 
 
 def test_an_alert_is_listed_and_handled_and_the_chain_kept(stage: Stage) -> None:
@@ -48,16 +54,26 @@ def test_an_alert_is_listed_and_handled_and_the_chain_kept(stage: Stage) -> None
     gone = run("alert", "comment", over.alert_id, *by, "--reason", "?")
     assert (gone.exit_code, "it is resolved since" in gone.output) == (2, True)
 
+    nothing = run("alert", "retract", stands.alert_id, *by, "--reason", "?")
+    assert (nothing.exit_code, "nothing was done about alert" in nothing.output) == (2, True)
+
     words = [decode(record.value) for record in stage.records(stage.prefix + COMMANDS)]
     assert [(word.action, word.alert_id, word.by) for word in words if isinstance(word, AlertAction)] == [
         ("acknowledge", stands.alert_id, "nurse-7"),
         ("shelve", stands.alert_id, "nurse-7"),
     ]
 
+    done = AlertHandling("acknowledge", "nurse-7", make.at(3), "", "done 7")
+    handled = make.alert("P-4", make.at(3), phase="end", handled=done)
+    stage.send(ALERTS, "P-4", encode(handled)).get(60)
+    assert run("alert", "retract", handled.alert_id, *by, "--reason", "another patient's").exit_code == 0
+    (back,) = (one for one in map(_word, stage.records(stage.prefix + COMMANDS)) if one.patient_id == "P-4")
+    assert (back.status, back.replaces, back.reason) == ("retracted", "done 7", "another patient's")
+
     assert (run("audit", "verify").exit_code, chain_state(stage.settings)) == (1, None), "nothing is told of yet"
     told = run("audit", "run", "--once")
-    assert (told.exit_code, "3 records told of" in told.output) == (0, True)
+    assert (told.exit_code, "4 records told of" in told.output) == (0, True)
     assert "the chain holds" in run("audit", "verify").output
-    assert chain_state(stage.settings) == ChainState(3, 0, ())
+    assert chain_state(stage.settings) == ChainState(4, 0, ())
     stage.send(ALERTS, over.patient_id, encode(over)).get(60)
-    assert chain_state(stage.settings) == ChainState(3, 1, ())
+    assert chain_state(stage.settings) == ChainState(4, 1, ())
