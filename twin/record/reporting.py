@@ -7,7 +7,7 @@ alarm, in a new segment) is no decision.
 
 from __future__ import annotations
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from typing import Literal, NamedTuple
 
 from twin.clock import HOUR_MS
@@ -47,22 +47,32 @@ class Report(NamedTuple):
 
 
 class Reports:
-    """The results of one history, in the order in which they could be read."""
+    """The results of one history, in the order in which they could be read.
 
-    def __init__(self, history: History) -> None:
+    ``before`` are those of the history as it was earlier: what both have is not worked out again.
+    """
+
+    def __init__(self, history: History, before: Reports | None = None) -> None:
         self._history = history
+        self._known: dict[str, Report] = {} if before is None else before._known
         self._of: dict[str, list[Report]] = {}
+        self._sorted = True
         self._decided: dict[str, tuple[Decided, ...]] = {}
 
     def add(self, millis: int, result: Measurement) -> None:
         """Take in a result that counts."""
-        reported = millis if result.reported is None else max(millis, to_millis(result.reported))
-        unsure = 0.0 if result.draw_time_sd is None else 2.0 * result.draw_time_sd.value * HOUR_MS
-        report = Report(reported, millis, result.event_id, result.analyte, result.value, round(unsure))
-        insort(self._of.setdefault(result.analyte, []), report, key=lambda one: one[:3])
+        report = self._known.get(result.event_id)
+        if report is None:
+            report = self._known[result.event_id] = _report(millis, result)
+        self._of.setdefault(result.analyte, []).append(report)
+        self._sorted = False
 
     def newest(self, millis: int) -> tuple[Report, ...]:
         """What was reported last of each analyte by ``millis``, sorted by analyte."""
+        if not self._sorted:
+            for reports in self._of.values():
+                reports.sort()
+            self._sorted = True
         found = []
         for _, reports in sorted(self._of.items()):
             at = bisect_right(reports, millis, key=lambda one: one.reported)
@@ -75,6 +85,12 @@ class Reports:
         if known is None:
             known = self._decided[report.event_id] = tuple(_decisions(self._history, report.drawn, report.reported))
         return known
+
+
+def _report(millis: int, result: Measurement) -> Report:
+    reported = millis if result.reported is None else max(millis, to_millis(result.reported))
+    unsure = 0.0 if result.draw_time_sd is None else 2.0 * result.draw_time_sd.value * HOUR_MS
+    return Report(reported, millis, result.event_id, result.analyte, result.value, round(unsure))
 
 
 def _decisions(history: History, after: int, before: int) -> list[Decided]:
