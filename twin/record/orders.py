@@ -66,7 +66,7 @@ class Orders:
         self._words: dict[str, list[tuple[int, str, bool]]] = {}
         self._creatinine: list[tuple[int, float]] = []
         self._clocks: dict[str, list[tuple[int, float]]] = {}
-        self.reports = Reports(history, None if before is None else before.reports)
+        self.reports: Reports = Reports(history, None if before is None else before.reports)
         for millis, fact in history.effective():
             if type(fact) is DoseGiven:  # by far the most, over years
                 continue

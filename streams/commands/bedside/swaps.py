@@ -22,9 +22,7 @@ app = typer.Typer()
 
 @app.command(epilog=examples("dosetwin swaps", "dosetwin swaps out/predictions.ndjson --within 2 --json"))
 def swaps(
-    files: Annotated[
-        list[Path] | None, typer.Argument(exists=True, dir_okay=False, help="predictions.ndjson of a replay")
-    ] = None,
+    files: Annotated[list[Path] | None, typer.Argument(help="predictions.ndjson of a replay")] = None,
     within: Annotated[float, typer.Option("--within", min=0.0, max=168.0, help="hours between the two drawings")] = 4.0,
     likely: Annotated[float, typer.Option("--likely", help="least probability, between 0 and 1")] = 0.5,
     as_json: Annotated[bool, typer.Option("--json", help="a JSON object a line")] = False,
@@ -47,6 +45,8 @@ def swaps(
     except (SettingsError, KafkaUnreachable) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
+    except OSError as error:
+        raise typer.BadParameter(f"{error.filename}: {error.strerror}") from None
     except ValueError as error:
         raise typer.BadParameter(str(error)) from None
     for swap in found:

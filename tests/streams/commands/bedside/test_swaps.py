@@ -60,6 +60,7 @@ def test_a_replay_is_read_from_its_file(tmp_path: Path) -> None:
 
 def test_what_cannot_be_used_is_named(tmp_path: Path) -> None:
     file = tmp_path / "predictions.ndjson"
+    assert "No such file" in run(str(file)).output
     file.write_bytes(encode(WARD[0]) + b"\n{}\n")
     assert "line 2" in run(str(file)).output
     file.write_bytes(encode(WARD[0]))

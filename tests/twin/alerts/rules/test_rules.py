@@ -32,6 +32,7 @@ from twin.alerts.snapshot import (
     CountView,
     DeliveryView,
     KidneyView,
+    ReportView,
     RunningView,
     Snapshot,
     ToxicityView,
@@ -71,6 +72,7 @@ SNAPSHOTS = [
         advice=(AdviceView("fluorouracil", "ward", 0, (), 0, 40.0, 30.0, 48 * HOUR_MS, 0.1, "odds", 0.75),),
     ),
     Snapshot("P-1", 30 * DAY_MS, 500.0, None, delivery=(DeliveryView("docetaxel", 0.0, 100.0, 0, None),)),
+    Snapshot("P-1", 99 * HOUR_MS, 500.0, 0, reports=(ReportView("ANC", 0.4, "10*9/L", 0, 98 * HOUR_MS, 98 * HOUR_MS),)),
     Snapshot("P-1", 0, 500.0, None, clocks=(ClockView("pump-4", 900.0, 0),)),
     replace(toxic(1), temperatures=((0, 38.6),), neutrophils=CountView("neutrophils", ((1.0, (0.3, 0.8)),))),
 ]
