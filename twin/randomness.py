@@ -10,7 +10,6 @@ import hashlib
 
 import numpy as np
 from scipy import special
-from scipy.stats import qmc
 
 from twin.arrays import Floats
 
@@ -28,6 +27,8 @@ def even_points(rng: np.random.Generator, count: int, dimension: int) -> Floats:
     """Points (count, dimension) that fill the open unit cube evenly: Sobol' points, scrambled by ``rng``."""
     if not dimension:
         return np.zeros((count, 0))
+    from scipy.stats import qmc  # most of a second to load: only for who draws
+
     # The sequence spawns generators, which one made from a bare key cannot.
     scrambling = np.random.Generator(np.random.Philox(int(rng.integers(2**62))))
     sequence = qmc.Sobol(dimension, scramble=True, bits=SOBOL_BITS, rng=scrambling)

@@ -32,7 +32,7 @@ import functools
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec, OutlierSpec
@@ -198,7 +198,11 @@ class _Residual:
         return np.asarray(np.logaddexp(np.log1p(-share) + usual, np.log(share) + far))
 
     def _log_cdf(self, z: Floats) -> Floats:
-        return np.asarray(special.log_ndtr(z) if self.df is None else stats.t.logcdf(z, self.df))
+        if self.df is None:
+            return np.asarray(special.log_ndtr(z))
+        from scipy import stats  # most of a second to load: only for models with heavy tails
+
+        return np.asarray(stats.t.logcdf(z, self.df))
 
     def log_sf(self, z: Floats) -> Floats:
         return self.log_cdf(-z)

@@ -11,7 +11,7 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from scipy import special, stats
+from scipy import special
 
 from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
@@ -72,6 +72,8 @@ class Count(WholeNumbers):
         levels: Floats,
         earlier: tuple[MeasuredValue, ...] = (),
     ) -> Floats:
+        from scipy import stats  # most of a second to load: only for who needs levels of counts
+
         mean, dispersion = np.maximum(rows[0], LEAST)[:, None], output.error.dispersion
         if dispersion is None:
             return np.asarray(stats.poisson.ppf(levels, mean))
