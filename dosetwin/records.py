@@ -30,7 +30,7 @@ from streams.batch.cases import (
     recorded_in,
     require_files,
 )
-from streams.batch.process_pool import cores
+from streams.batch.process_pool import worker_processes
 from twin.events import InputEvent, decode
 from twin.model.spec import Model
 from twin.patient.rivals import Rivals
@@ -142,7 +142,7 @@ def processes(jobs: int | None, tasks: int) -> int:
         ValueError: a number below 0.
     """
     if jobs is None:
-        return 0 if tasks <= 1 else min(cores(), tasks)
+        return worker_processes(None, tasks)
     if jobs < 0:
         raise ValueError(f"jobs: {jobs} is negative; give a number of processes, 0 for none")
     return min(jobs, tasks)

@@ -13,6 +13,7 @@ from __future__ import annotations
 import functools
 import math
 import re
+from importlib.resources import files
 from threading import Lock
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -90,9 +91,12 @@ class _Ucum:
 
     def __init__(self) -> None:
         # Grammar and registry take a third of a second and more to read: only who converts pays for it.
-        from ucumvert import PintUcumRegistry, UcumToPintTransformer, get_ucum_parser
+        from pint import UnitRegistry
+        from ucumvert import UcumToPintTransformer, get_ucum_parser
 
-        self.registry: Any = PintUcumRegistry()
+        # As ucumvert's own registry, which makes a second one for nothing and takes three times as long.
+        self.registry: Any = UnitRegistry()
+        self.registry.load_definitions(str(files("ucumvert") / "pint_ucum_defs.txt"))
         self._parser: Any = get_ucum_parser()
         # Bound to this registry: by default its quantities would belong to pint's global one and mix with no other.
         self._transformer: Any = UcumToPintTransformer(ureg=self.registry)

@@ -41,6 +41,12 @@ _PACE = (
 _LIBFLUX = {"CARGO_PROFILE_RELEASE_LTO": "off", "CARGO_PROFILE_RELEASE_CODEGEN_UNITS": "16"}
 """Queries here are small: optimising the query parser across its crates costs minutes and gains nothing seen."""
 
+BESIDE_OTHERS = 10
+"""Niceness of a build that nobody waits for. A program that wants a core then has nine tenths of it, and the build
+all that is idle; at 19 (one part in seventy) a machine that is always busy would not finish it in a day. Its turns at
+the disk follow: the idle class of ``ionice`` has none at all on a busy disk.
+"""
+
 CAP_LINTS = """\
 #!/bin/sh
 # libflux denies warnings and a newer rustc has new ones. As rustc's wrapper this also reaches build dependencies,
@@ -63,18 +69,20 @@ class Influx:
     bucket: str = BUCKET
 
 
-def binary(say: Say, cancelled: threading.Event | None = None) -> Path:
+def binary(say: Say, cancelled: threading.Event | None = None, *, niceness: int = 0) -> Path:
     """The ``influxd`` program, built on first use (some four minutes on two idle cores).
+
+    ``niceness`` is how far a build stands back behind other work, as `BESIDE_OTHERS`.
 
     Raises:
         MissingTool: something that the build needs is missing.
         CommandFailed: the build failed.
     """
-    built = cached(KEY, lambda folder: _build(folder, say, cancelled), say, cancelled)
+    built = cached(KEY, lambda folder: _build(folder, say, cancelled, niceness), say, cancelled)
     return built / "influxd"
 
 
-def _build(folder: Path, say: Say, cancelled: threading.Event | None) -> None:
+def _build(folder: Path, say: Say, cancelled: threading.Event | None, niceness: int) -> None:
     require(INFLUX_TOOLS)
     # What an interrupted build had fetched and compiled is kept, here and in Go's own cache, and used by the next.
     work = folder.parent / f".{KEY}-build"
@@ -90,7 +98,7 @@ def _build(folder: Path, say: Say, cancelled: threading.Event | None) -> None:
     finder = ("-o", str(work / "pkg-config"), "github.com/influxdata/pkg-config")
     server = ("-v", "-tags", _TAGS, "-ldflags", f"-s -w -X main.version=v{VERSION}", "-o", str(folder / "influxd"))
     title = f"building InfluxDB {VERSION}, step 1 of 2: its build tool"
-    go = ("go", "build")
+    go = ("nice", "-n", str(niceness), "go", "build")
     run((*go, *finder), title=title, log=log, say=say, environment=environment, directory=work, cancelled=cancelled)
     run(
         (*go, *server, "."),

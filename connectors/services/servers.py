@@ -149,12 +149,14 @@ class LocalServices:
         return self._influx
 
     def start_influx_later(self) -> Future[Influx]:
-        """Start InfluxDB in the background; `stop` cancels it, a build included."""
+        """Start InfluxDB in the background, a build behind other work; `stop` cancels it, a build included."""
         if self._later is None:
             promise: Future[Influx] = Future()
 
             def fulfil() -> None:
                 try:
+                    if provider() == "local" and not named_influx():
+                        influxdb.binary(self._say, self._cancelled, niceness=influxdb.BESIDE_OTHERS)
                     promise.set_result(self.start_influx())
                 except BaseException as error:
                     promise.set_exception(error)

@@ -44,6 +44,15 @@ def cores() -> int:
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
+def worker_processes(jobs: int | None, tasks: int) -> int:
+    """How many worker processes so many tasks get, when ``jobs`` are wanted (by default one a core).
+
+    Where one would be all there are none: it would load everything a second time, and this process would wait for it.
+    """
+    several = min(jobs or cores(), tasks)
+    return several if several > 1 else 0
+
+
 def in_processes(task: Callable[..., Result], arguments: Sequence[tuple[Any, ...]], jobs: int) -> Generator[Result]:
     """``task(*each)`` for each of ``arguments``, begun in that order, in the order in which they are finished.
 

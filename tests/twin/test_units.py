@@ -11,11 +11,30 @@ import sys
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from lark.exceptions import VisitError
+from ucumvert import PintUcumRegistry, UcumToPintTransformer, get_ucum_parser
+from ucumvert.xml_util import get_metric_units, get_non_metric_units
 
 from twin import units
 from twin.events import Quantity
 from twin.spellings import SPELLINGS, canonical_spelling
 from twin.units import UnitError, convert, drug_amount, drug_rate, family, quantity_of
+
+
+def test_the_registry_reads_codes_as_ucumverts_own_does() -> None:
+    parser = get_ucum_parser()
+    ours, theirs = (UcumToPintTransformer(ureg=one) for one in (quantity_of("mg")._REGISTRY, PintUcumRegistry()))
+
+    def read(reader: UcumToPintTransformer, code: str) -> str:
+        try:
+            quantity = reader.transform(parser.parse(code))
+            return f"{quantity} = {quantity.to_root_units()!r}"
+        except VisitError as error:  # a few that UCUM has and pint has not
+            return str(error)
+
+    said = [(read(ours, code), read(theirs, code)) for code in (*get_metric_units(), *get_non_metric_units())]
+    assert [one for one, other in said if one != other] == []
+    assert sum("=" in one for one, _ in said) > 290
 
 
 def test_examples_in_the_docstrings_run() -> None:

@@ -44,7 +44,7 @@ def estimate(
     from streams.batch.estimate import estimate as estimate_cases
     from streams.batch.estimate import estimate_table, value_table
     from streams.batch.estimated import remarks, shrinkage
-    from streams.batch.process_pool import cores, prepare
+    from streams.batch.process_pool import prepare, worker_processes
     from streams.batch.tables import write_table
     from streams.terminal.progress import progress
 
@@ -56,7 +56,7 @@ def estimate(
         if predictions is not None:
             _writable("--predictions", predictions, out)
         cases = cases_in(files, how, left_out)
-        processes = min(jobs or cores(), len(cases))
+        processes = worker_processes(jobs, len(cases))
         prepare({how.model}, processes)
     with ended_plainly(), progress("estimate", "patients", len(cases)) as done:
         diagnosed = predictions is not None

@@ -61,7 +61,7 @@ def replay(
     import json
 
     from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
-    from streams.batch.process_pool import cores, prepare
+    from streams.batch.process_pool import prepare, worker_processes
     from streams.batch.replay import read_predictions
     from streams.batch.replay import replay as replay_cases
     from streams.terminal.progress import progress
@@ -77,7 +77,7 @@ def replay(
         allowed = [load_protocol(path) for path in protocol_files(protocols)]
         LiveAdviser(allowed)  # two of one id are refused before anything is replayed
         cases = cases_in(files, how, left_out)
-        processes = min(jobs or cores(), len(cases))
+        processes = worker_processes(jobs, len(cases))
         prepare({m for case in cases for m in (case.rivals.models if case.rivals else [case.model])}, processes)
     with ended_plainly():
         with progress("replay", "patients", len(cases)) as done:

@@ -97,7 +97,7 @@ def trial(
     from connectors.reports.trial import trial_page
     from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
     from streams.batch.cases import CaseError
-    from streams.batch.process_pool import cores, prepare
+    from streams.batch.process_pool import prepare, worker_processes
     from streams.batch.trial.doses.running import run_doses, run_lines
     from streams.batch.trial.doses.treating import DosePlan
     from streams.batch.trial.patients import TrialPlan
@@ -128,7 +128,7 @@ def trial(
         departure.of(true)
         if of == Of.doses:
             allowed, arms = _dose_arguments(chosen, true, protocol, arm)
-        processes = min(jobs or cores(), patients)
+        processes = worker_processes(jobs, patients)
         prepare([chosen], processes)
     found: TrialReport | DoseReport
     with ended_plainly(), usable_arguments(), progress("trial", "patients", patients) as done:

@@ -67,7 +67,6 @@ def validate(
     """Is each model's twin calibrated? Simulated patients tell; with --data: how does a model describe real ones?"""
     from streams.batch.arguments import reading, usable_arguments
     from streams.batch.cases import CaseError
-    from streams.batch.process_pool import cores
 
     with usable_arguments():
         if data is None and (model or columns or output or join or prefix_ids):
@@ -76,18 +75,19 @@ def validate(
         if data is not None and models:
             raise CaseError(f"{models[0]} stands beside --data; name the one model of the data with --model")
     if data is None:
-        _simulated(models or [], out, patients, particles, jobs or cores())
+        _simulated(models or [], out, patients, particles, jobs)
     else:
         with usable_arguments():
             if model is None:
                 raise CaseError("--data needs the model that is held against it; name one with --model")
             how = reading(model, columns, output, data, out, join=join, prefix_ids=prefix_ids)
-        _examined(data, how, out, particles, jobs or cores())
+        _examined(data, how, out, particles, jobs)
 
 
-def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs: int) -> None:
+def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs: int | None) -> None:
     from connectors.reports.calibration import index_page
     from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
+    from streams.batch.process_pool import worker_processes
     from streams.batch.validation import calibrate, publish
     from streams.terminal.progress import progress
     from twin.modelfile.library import loaded_library
@@ -105,7 +105,8 @@ def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs:
     with ended_plainly():
         out.mkdir(parents=True, exist_ok=True)
         with progress("validate", "patients", len(chosen) * patients) as done:
-            for model, result in calibrate(chosen, patients, particles, jobs, done):
+            processes = worker_processes(jobs, len(chosen) * patients)
+            for model, result in calibrate(chosen, patients, particles, processes, done):
                 if isinstance(result, str):
                     failed.append((model.id, result))
                     typer.echo(f"{model.id}: {result}", err=True)
@@ -120,11 +121,11 @@ def _simulated(names: list[str], out: Path, patients: int, particles: int, jobs:
     raise typer.Exit(LEFT_OUT if failed else 0)
 
 
-def _examined(files: list[Path], how: RecordedCases, out: Path, particles: int, jobs: int) -> None:
+def _examined(files: list[Path], how: RecordedCases, out: Path, particles: int, jobs: int | None) -> None:
     from connectors.reports.examination import descriptions
     from streams.batch.arguments import LeftOut, cases_in, ended_plainly, usable_arguments
     from streams.batch.cases import CaseError
-    from streams.batch.process_pool import prepare
+    from streams.batch.process_pool import prepare, worker_processes
     from streams.batch.validation import examine_cases, publish_examination
     from streams.terminal.progress import progress
 
@@ -132,9 +133,10 @@ def _examined(files: list[Path], how: RecordedCases, out: Path, particles: int, 
     with usable_arguments():
         cases = cases_in(files, how, left_out)
         assert how.model is not None
-        prepare([how.model], jobs)
+        processes = worker_processes(jobs, len(cases))
+        prepare([how.model], processes)
     with ended_plainly(), progress("validate", "patients", len(cases)) as done:
-        found = examine_cases(cases, particles, min(jobs, max(len(cases), 1)), left_out, done)
+        found = examine_cases(cases, particles, processes, left_out, done)
     with usable_arguments():
         if not found:
             raise CaseError(f"no patient of {', '.join(map(str, files))} could be examined")

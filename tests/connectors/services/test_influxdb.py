@@ -29,6 +29,7 @@ def test_a_build_that_was_interrupted_goes_on_with_what_it_had(tmp_path: Path, m
     # Compiles one package a call, as an interrupted build does, and the server where it finds two.
     go.write_text(
         '#!/bin/sh\ncase "$*" in *pkg-config*) exit 0;; esac\n'
+        f'[ "$(nice)" = {os.nice(0)} ] || {{ echo somebody waits for it; exit 8; }}\n'
         'echo "example.org/p$(ls "$CARGO_HOME" | wc -l)"; mkdir -p "$CARGO_HOME"; touch "$CARGO_HOME/$$"\n'
         '[ "$(ls "$CARGO_HOME" | wc -l)" -ge 2 ] || exit 9\n'
         'while [ "$1" != -o ]; do shift; done; echo server > "$2"\n'

@@ -214,12 +214,12 @@ def test_influx_can_come_later(directory: Path) -> None:
         assert influxdb.accepts(own.influx)
 
 
-def test_stopping_cancels_a_build_with_all_its_processes(
+def test_a_build_in_the_background_stands_back_and_stopping_cancels_it_with_all_its_processes(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     slow = tmp_path / "bin" / "go"
     slow.parent.mkdir()
-    slow.write_text(f"#!/bin/sh\nsleep 600 & echo {tmp_path}; exec sleep 601\n")
+    slow.write_text(f"#!/bin/sh\nsleep 600 & echo {tmp_path} $(nice); exec sleep 601\n")
     slow.chmod(0o700)
     monkeypatch.setenv("PATH", f"{slow.parent}:{os.environ['PATH']}")
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
@@ -228,6 +228,8 @@ def test_stopping_cancels_a_build_with_all_its_processes(
     later = own.start_influx_later()
     log = "cache/dosetwin/.influxd-*-build/build.log"
     eventually(lambda: any(path.stat().st_size for path in tmp_path.glob(log)))
+    said = next(tmp_path.glob(log)).read_text()
+    assert said.split()[-1] == str(min(os.nice(0) + influxdb.BESIDE_OTHERS, 19)), "it stands back behind other work"
     own.stop()
     with pytest.raises(Cancelled):
         later.result()

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from streams.batch.process_pool import WorkerLost, in_processes
+from streams.batch.process_pool import WorkerLost, in_processes, worker_processes
 
 
 def square(number: int) -> int:
@@ -49,6 +49,11 @@ def test_without_jobs_the_tasks_are_done_here_one_after_the_other() -> None:
     assert list(in_processes(os.getpid, [(), ()], 0)) == [os.getpid()] * 2
     with pytest.raises(ValueError, match="-3 is negative"):
         list(in_processes(square, [(1,), (-3,)], 0))
+
+
+def test_one_worker_alone_is_no_worker() -> None:
+    assert [worker_processes(jobs, tasks) for jobs, tasks in ((1, 9), (2, 1), (2, 0), (None, 1))] == [0] * 4
+    assert (worker_processes(2, 9), worker_processes(4, 3)) == (2, 3)
 
 
 @pytest.mark.slow
