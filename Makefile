@@ -12,6 +12,9 @@
 .PHONY: setup setup-test check lint test demo bench soak validate docs lock clean
 .DELETE_ON_ERROR:
 
+# Where the environment forbids it, each process would compile this tree anew, and each of pytest's rewrite every test.
+unexport PYTHONDONTWRITEBYTECODE
+
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready

@@ -68,6 +68,7 @@ def test_routes_steady_states_and_resets_survive() -> None:
     assert [(e.route, e.amount, e.steady_every) for e in events] == [(e.route, e.amount, e.steady_every) for e in asked]
 
 
+@pytest.mark.slow
 def test_values_scatter_about_the_patient_that_the_row_names() -> None:
     found = dosetwin.simulate(MODEL, FRAME.head(4), patients=200, jobs=0)
     one = found.drop_duplicates("ID")

@@ -51,12 +51,14 @@ def test_what_nobody_can_read_is_refused_in_each_protocol() -> None:
     assert "malformed" in repr(readings(b"[]", WEARABLE, Subject("someone")))
 
 
+@pytest.mark.slow
 def test_mutated_messages_are_read_or_refused_and_name_nobody() -> None:
     became, wrong = run(400, seed=7)
     assert wrong == []
     assert {what.split()[1] for what in became} == {"told", "refused", "passed", "unreadable"}
 
 
+@pytest.mark.slow
 def test_a_message_of_thousands_of_observations_is_read_in_its_time() -> None:
     obx = "OBX|{n}|NM|147842^MDC_ECG_HEART_RATE^MDC|1.{n}.1.1|88|264864^MDC_DIM_BEAT_PER_MIN^MDC|||||F\r"
     long = spoken.MONITOR + "".join(obx.format(n=n) for n in range(4, 3_000)).encode()

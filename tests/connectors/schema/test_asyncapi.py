@@ -33,6 +33,7 @@ def test_committed_files_are_current() -> None:
     assert stale(DOCS) == (), "run 'dosetwin schema --write'"
 
 
+@pytest.mark.slow
 def test_a_changed_or_missing_file_is_stale(tmp_path: Path) -> None:
     assert stale(tmp_path) == tuple(documents())
     changed, *_ = write(tmp_path)
@@ -110,6 +111,7 @@ def test_message_examples_validate_against_their_own_payload() -> None:
         jsonschema.Draft7Validator(schema).validate(message["examples"][0]["payload"])
 
 
+@pytest.mark.slow
 def test_command_prints_checks_and_writes(tmp_path: Path) -> None:
     run = CliRunner()
     assert json.loads(run.invoke(app, ["schema"]).stdout) == event_schema()

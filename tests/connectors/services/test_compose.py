@@ -13,6 +13,7 @@ from connectors.services import compose, influxdb, local_services, servers
 from connectors.services.servers import status
 
 
+@pytest.mark.slow
 def test_with_a_container_engine_the_same_servers_run_by_compose(
     directory: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -44,6 +44,7 @@ def test_nothing_is_imported_from_the_folder_that_somebody_is_in(tmp_path: Path)
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 def test_a_part_of_this_program_sees_our_settings_and_what_it_is_given_and_says_all_into_its_log(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

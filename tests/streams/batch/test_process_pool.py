@@ -29,16 +29,19 @@ def threads() -> str | None:
     return os.environ.get("OPENBLAS_NUM_THREADS")
 
 
+@pytest.mark.slow
 def test_every_task_gives_its_result() -> None:
     assert sorted(in_processes(square, [(n,) for n in range(5)], 2)) == [0, 1, 4, 9, 16]
     assert list(in_processes(square, [], 2)) == []
 
 
+@pytest.mark.slow
 def test_what_a_task_raises_is_raised() -> None:
     with pytest.raises(ValueError, match="-3 is negative"):
         list(in_processes(square, [(1,), (-3,)], 1))
 
 
+@pytest.mark.slow
 def test_processes_compute_with_one_thread() -> None:
     before = os.environ.get("OPENBLAS_NUM_THREADS")
     assert list(in_processes(threads, [()], 1)) == ["1"]
@@ -68,6 +71,7 @@ def test_a_script_without_a_guard_is_not_run_again_in_worker_processes(tmp_path:
     assert (done.stdout, done.stderr) == ("[-2, -1]\n", "")
 
 
+@pytest.mark.slow
 def test_a_killed_process_is_said() -> None:
     with pytest.raises(WorkerLost, match="SIGKILL"):
         list(in_processes(kill_itself, [()], 1))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import re
 import shlex
 import subprocess
@@ -36,9 +37,14 @@ def every_command(command: Any, path: str = "dosetwin") -> Iterator[tuple[str, A
         yield from every_command(each, f"{path} {name}")
 
 
+@functools.cache
+def the_command() -> Any:
+    return typer.main.get_command(app)
+
+
 def accept(words: list[str]) -> None:
     """Read a command line as dosetwin does, and run nothing."""
-    command: Any = typer.main.get_command(app)
+    command = the_command()
     context = command.make_context("dosetwin", words.copy(), resilient_parsing=True)
     while hasattr(command, "resolve_command"):
         rest = [*context._protected_args, *context.args]
@@ -51,7 +57,7 @@ def accept(words: list[str]) -> None:
 def test_every_command_has_an_example_that_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     lacking = []
-    for path, command in every_command(typer.main.get_command(app)):
+    for path, command in every_command(the_command()):
         if not getattr(command, "commands", None) or path == "dosetwin":
             lines = [line for line in (command.epilog or "").split("\n\n") if line.startswith(path)]
             lacking += [] if lines else [path]

@@ -207,6 +207,7 @@ OTHERS = [word(f"o{m}", m, 7.0, device_id="pump-7") for m in (3, 8)] + [bound("C
 SAID: list[Said | bytes] = [*BINDINGS, *map(retracted, BINDINGS[:3]), *WORDS, *OTHERS, b"{"]
 
 
+@pytest.mark.slow
 @settings(max_examples=40)
 @given(st.lists(st.sampled_from(SAID), max_size=30), st.data())
 def test_killed_anywhere_it_ends_as_if_it_had_run_undisturbed(said: list[Said | bytes], given_: st.DataObject) -> None:

@@ -57,5 +57,6 @@ def test_a_fault_of_brokers_changes_nothing(
     gc.collect()  # while the warnings of it are still this test's
 
 
+@pytest.mark.slow
 def test_a_week_in_any_order_with_repeats_and_retractions_is_one_belief() -> None:
     assert beliefs(times=10, seed=5) == []

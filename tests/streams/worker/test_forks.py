@@ -12,6 +12,7 @@ import pytest
 from tests.streams.worker.forks import Forked
 
 
+@pytest.mark.slow
 def test_a_forked_command_has_the_environment_and_the_log_it_is_given(tmp_path: Path) -> None:
     nowhere = {**os.environ, "DOSETWIN_KAFKA": "127.0.0.1:1"}
     with (tmp_path / "log").open("ab") as log:

@@ -236,6 +236,7 @@ def test_an_exception_after_a_row_goes_back_to_the_row_and_what_followed() -> No
     assert belief(state) == before
 
 
+@pytest.mark.slow
 def test_what_was_observed_since_the_row_is_no_work_for_the_garbage_collector() -> None:
     processor, feed = EventProcessor(FakeTwins()), Feed()
     state = enrolled(processor, feed)

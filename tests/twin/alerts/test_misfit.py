@@ -65,6 +65,7 @@ def test_the_evidence_stays_within_bounds(zs: list[float]) -> None:
     assert 0.0 < evidence.total <= MOST + 1
 
 
+@pytest.mark.slow
 def test_the_stated_rate_holds_over_many_data() -> None:
     rng = generator("null")
     alarms = sum(highest(zs) > ALARM for zs in rng.standard_normal((3000, 40)).tolist())
@@ -115,11 +116,13 @@ def test_patients_of_the_model_are_left_in_peace() -> None:
     assert sum(one is not None for one in found) <= 1
 
 
+@pytest.mark.slow
 def test_a_clearance_five_times_the_usual_is_noticed_at_once() -> None:
     found = [surprised_after(number, course(25.0, 20.0)) for number in range(12)]
     assert sum(one is not None and one <= 2 for one in found) >= 11
 
 
+@pytest.mark.slow
 def test_a_second_compartment_is_noticed_within_five_levels() -> None:
     def two_compartments(hours: float) -> float:
         times = [hours - d for d in (0, 24) if hours > d]

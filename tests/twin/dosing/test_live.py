@@ -86,6 +86,7 @@ def newest(outputs: Sequence[OutputEvent]) -> dict[str, bytes]:
     return {name: encode(one) for name, one in last.items() if one.outcome != "withdrawn"}
 
 
+@pytest.mark.slow
 def test_requests_plans_and_levels_are_each_answered_at_their_own_time() -> None:
     found = [(one.about, one.cause, one.outcome, one.time) for one in advice_in(in_order()[1])]
     assert found[:5] == [
@@ -113,6 +114,7 @@ def test_an_answer_names_protocol_odds_of_each_way_and_the_next_sample() -> None
     assert one.next_sample is not None
 
 
+@pytest.mark.slow
 def test_any_order_of_arrival_ends_in_the_same_advice_belief_and_alerts_from_rows_too() -> None:
     events = list(EVENTS)
     random.Random(4).shuffle(events)
@@ -123,6 +125,7 @@ def test_any_order_of_arrival_ends_in_the_same_advice_belief_and_alerts_from_row
     assert live[0] == live[1]
 
 
+@pytest.mark.slow
 def test_asking_leaves_belief_and_alerts_as_they_are_bit_for_bit() -> None:
     asked, _ = in_order()
     silent, said = told([event for event in EVENTS if not isinstance(event, AdviceRequested)])
@@ -132,6 +135,7 @@ def test_asking_leaves_belief_and_alerts_as_they_are_bit_for_bit() -> None:
     assert alerts[0] == alerts[1]
 
 
+@pytest.mark.slow
 def test_a_count_that_comes_late_revises_what_rests_on_it_under_the_same_id_and_nothing_else() -> None:
     twin, said = new_twin(), []
     for event in (*EVENTS[2:4], ask(31.5)):
@@ -169,6 +173,7 @@ def test_without_protocols_a_plan_is_no_cause_and_what_is_assumed_answers_reques
     assert (answer.outcome, answer.protocol) == ("advised", "usual")
 
 
+@pytest.mark.slow
 def test_other_protocols_answer_the_whole_record_again() -> None:
     twin = new_twin(protocol())
     twin.observe(EVENTS[:4])
@@ -178,6 +183,7 @@ def test_other_protocols_answer_the_whole_record_again() -> None:
     assert [(one.about, one.protocol_hash) for one in said if one.about == "plan"] == [("plan", stricter.hash)]
 
 
+@pytest.mark.slow
 def test_who_only_reads_a_row_finds_the_belief_and_leaves_the_answers_as_they_are() -> None:
     twin = new_twin(protocol())
     twin.observe(EVENTS[:4])

@@ -51,6 +51,7 @@ def test_the_future_as_planned_is_the_forecast_that_the_twin_publishes() -> None
     assert [one.probability for one in said.toxicities] == [one.odds.p for one in planned.toxicities]
 
 
+@pytest.mark.slow
 @settings(max_examples=12, deadline=None)
 @given(st.lists(st.sampled_from(BRANCHES), min_size=1, max_size=3))
 def test_a_twin_is_bit_equal_before_and_after(branches: list[str]) -> None:

@@ -59,6 +59,7 @@ def test_a_level_that_falls_by_decades_stands_on_a_logarithmic_axis_and_a_count_
     assert drawn.axes[2].get_ylim()[0] == 0
 
 
+@pytest.mark.slow
 def test_time_is_in_hours_for_a_short_record_and_in_days_for_a_long_one() -> None:
     short, long = figure(dose(0, 60), level(5, 1.0), model=SHORT_SIGHTED), figure(dose(0, 60), level(500, 0.5))
     for drawn, word in ((short, "hours since 2026-"), (long, "days since 2026-")):

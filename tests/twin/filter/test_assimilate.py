@@ -81,6 +81,7 @@ DIRECTIONS = [(1.0, 0.0), (0.6, -0.8), (1.0, 1.0), (0.2, 0.5), (1.0, 0.0)]
 VALUES = [0.5, -0.1, 0.9, 0.35, 0.4]
 
 
+@pytest.mark.slow
 def test_a_normal_posterior_is_found_without_bias() -> None:
     mean, covariance, log_evidence = conjugate(DIRECTIONS, VALUES)
     sd = np.sqrt(np.diag(covariance))
@@ -184,6 +185,7 @@ def test_of_two_explanations_both_are_kept() -> None:
     assert np.mean(spreads) == pytest.approx(known, rel=0.1)
 
 
+@pytest.mark.slow
 def test_where_no_mixture_follows_the_posterior_particles_are_moved() -> None:
     """A ring, 0.4 across and 0.003 thick: in no way a few round clouds."""
 

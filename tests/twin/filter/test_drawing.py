@@ -25,6 +25,7 @@ def test_a_particle_is_copied_as_often_as_its_weight_says_up_to_one(raw: list[fl
     assert (np.diff(chosen) >= 0).all()
 
 
+@pytest.mark.slow
 @given(shares)
 def test_over_all_offsets_resampling_has_no_bias(raw: list[float]) -> None:
     weight = np.array(raw) / sum(raw)

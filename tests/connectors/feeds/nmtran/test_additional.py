@@ -69,6 +69,7 @@ def test_what_is_given_is_what_was_ordered_since_the_last_reset(records: list[tu
         assert sorted(at for at, _ in given_at(read(*rows))) == sorted(wanted)
 
 
+@pytest.mark.slow
 def test_few_lines_cannot_make_a_million_doses() -> None:
     with pytest.raises(NmtranError, match="line 4: with ADDL 9000 the 3 records make more than 20000 doses; mend ADDL"):
         read(*(f"{patient},0,1,100,9000,1,." for patient in (1, 2, 3)))

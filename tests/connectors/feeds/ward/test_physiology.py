@@ -99,6 +99,7 @@ def infused(t: np.ndarray, start: float, end: float, amount: float) -> np.ndarra
 TIMES = np.linspace(0, 60, 241)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=50)
 @given(
     st.lists(

@@ -48,6 +48,7 @@ def test_a_pump_at_ten_times_its_rate_is_told_within_two_minutes_and_others_not_
     assert found.planned.false_alerts == ()
 
 
+@pytest.mark.slow
 def test_results_are_json_and_a_page_of_its_own(found: TrialReport, tmp_path: Path) -> None:
     publish(found, trial_page(found), tmp_path / "out")
     told = json.loads((tmp_path / "out" / "trial.json").read_text())
@@ -61,6 +62,7 @@ def test_results_are_json_and_a_page_of_its_own(found: TrialReport, tmp_path: Pa
     assert known({"a": [float("nan"), 1.0], "b": (None,)}) == {"a": [None, 1.0], "b": [None]}
 
 
+@pytest.mark.slow
 def test_two_trials_of_one_seed_are_the_same() -> None:
     found = [run(replace(SMALL, patients=1, days=3.0), MODEL, 0, quiet) for _ in range(2)]
     assert known(asdict(found[0])) == known(asdict(found[1]))

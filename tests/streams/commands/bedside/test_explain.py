@@ -37,6 +37,7 @@ def record(tmp_path: Path) -> Path:
     return file
 
 
+@pytest.mark.slow
 def test_an_alert_of_a_record_is_explained_as_json(alert: Alert, record: Path) -> None:
     values = json.loads(CliRunner().invoke(app, [alert.alert_id, str(record), *MODEL, "--json"]).stdout)
     assert values["alert"]["alert_id"] == alert.alert_id

@@ -130,6 +130,7 @@ def _some(kafka: str, prefix: str) -> bool:
         return False
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "reason"),
     [

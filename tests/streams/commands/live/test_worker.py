@@ -31,6 +31,7 @@ def stage(kafka: str) -> Iterator[Stage]:
     stage.close()
 
 
+@pytest.mark.slow
 def test_what_a_worker_starts_with_is_no_work_for_the_garbage_collector(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -54,6 +55,7 @@ def test_what_a_worker_starts_with_is_no_work_for_the_garbage_collector(
     assert frozen[0] - before > 100_000, "modules alone are so many objects"
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(120)
 def test_a_signal_that_comes_while_a_worker_is_put_together_is_not_forgotten(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path

@@ -33,12 +33,14 @@ def test_a_record_is_advised_on_with_branches_and_a_figure(record: Path) -> None
     assert figure.read_bytes().startswith(b"\x89PNG")
 
 
+@pytest.mark.slow
 def test_the_same_record_gives_the_same_json(record: Path) -> None:
     said = [CliRunner().invoke(app, [str(record), *MODEL, "--json"]).stdout for _ in range(2)]
     assert said[0] == said[1]
     assert json.loads(said[0])["decision"] == "next dose"
 
 
+@pytest.mark.slow
 def test_a_horizon_plans_the_courses_that_are_left(tmp_path: Path) -> None:
     file, order = tmp_path / "events.ndjson", {"drug": "carboplatin"}
     doses = [(504.0 * cycle, 490.0, 1.0) for cycle in (1, 2)]

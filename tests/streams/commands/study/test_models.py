@@ -58,6 +58,7 @@ def test_the_card_marks_what_nobody_published() -> None:
     assert "Student-t with 5 degrees of freedom" in card
 
 
+@pytest.mark.slow
 def test_a_new_model_is_written_once_and_passes_its_check(tmp_path: Path) -> None:
     file = tmp_path / "mine.toml"
     assert runner.invoke(app, ["new", "mine_smith2031", "--out", str(file)]).exit_code == 0
@@ -90,6 +91,7 @@ def test_the_card_says_how_a_patient_differs_from_one_time_to_another() -> None:
     assert "drift in steps of" in drifting
 
 
+@pytest.mark.slow
 def test_a_card_can_be_a_page(tmp_path: Path) -> None:
     path = tmp_path / "card.html"
     result = runner.invoke(app, ["show", "docetaxel_ozawa2007", "--page", str(path)])
@@ -109,6 +111,7 @@ def test_a_card_can_be_a_page(tmp_path: Path) -> None:
     assert "8 statements on this card rest on no publication" in text
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -160,6 +163,7 @@ def test_the_main_command_knows_the_subcommand() -> None:
     assert all(word in result.output for word in ("list", "show", "check"))
 
 
+@pytest.mark.slow
 def test_check_refuses_a_stiff_model_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "stiff.toml"
     parts = {"k": "2e6 1/h", "V": "20 L", "KM": "1 mg/L"}
@@ -179,6 +183,7 @@ def test_check_says_what_is_probably_not_meant_and_when_strict_wants_none(tmp_pa
     assert runner.invoke(app, ["check", "--strict", str(path)]).exit_code == 1
 
 
+@pytest.mark.slow
 def test_check_holds_the_typical_patient_against_what_the_file_expects(tmp_path: Path) -> None:
     path = tmp_path / "scaled.toml"
     bounds = '[[expected]]\nof = "A"\nat = 1\nlow = 5\nhigh = 6\nsource = "Figure 1"\n'

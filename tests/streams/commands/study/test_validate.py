@@ -60,6 +60,7 @@ def yielding(*results: tuple[Model, object]) -> Any:
     return calibrate
 
 
+@pytest.mark.slow
 def test_a_model_that_is_not_calibrated_ends_with_one(
     toy: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -27,6 +27,7 @@ def records(events: list[InputEvent]) -> list[KafkaRecord]:
     return [KafkaRecord("t", 0, 10 + number, now, key, encode(event)) for number, event in enumerate(events)]
 
 
+@pytest.mark.slow
 def test_a_refold_ends_in_the_same_belief_and_record_as_the_twin_that_followed() -> None:
     dose = DoseGiven(
         event_id="dose", patient_id="A", time=START, source="test", drug="docetaxel", route="iv",

@@ -174,6 +174,7 @@ def ward(seed: int) -> list[InputEvent]:
     return mixed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 async def test_few_in_memory_end_in_the_rows_and_say_what_all_do(seed: int) -> None:
     events = ward(seed)

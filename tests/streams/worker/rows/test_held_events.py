@@ -20,7 +20,7 @@ from twin.patient.averaged import AveragedTwin
 from twin.patient.rivals import rivals
 
 YEAR = 365 * 24.0
-OLD = dose(-20 * YEAR)
+OLD = dose(-YEAR)
 KNOWN = enrolment(), dose(1)
 
 
@@ -37,6 +37,7 @@ def held(*events: InputEvent) -> list[HeldEvent]:
     return list(held_in(row_of(events)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("averaged", [False, True])
 def test_a_mistyped_year_is_held_until_it_is_released(averaged: bool) -> None:
     (found,) = held_in(row_of([*KNOWN, OLD], averaged=averaged))
@@ -52,8 +53,9 @@ def test_a_mistyped_year_is_held_until_it_is_released(averaged: bool) -> None:
         assert list(held_in(row_of([*KNOWN, OLD, word], averaged=averaged))) == []
 
 
+@pytest.mark.slow
 def test_samples_of_a_pump_without_its_clock_are_held_as_a_stretch_of_time() -> None:
-    samples = [sample(-20 * YEAR + hours, 100.0, "pump-2") for hours in (0, 1, 2)]
+    samples = [sample(-YEAR + hours, 100.0, "pump-2") for hours in (0, 1, 2)]
     (found,) = held(*KNOWN, *samples)
     assert (found.event_id, found.what, found.releasable) == ("", "reports of pump-2", True)
     assert (found.begins, found.ends) == (samples[0].time, samples[-1].time)

@@ -38,6 +38,7 @@ rows = st.builds(
 SOME = StateRow("P1", "m", "h", (("t", 0, 7),), 5, b"twin bytes", (), (), False)
 
 
+@pytest.mark.slow
 @given(rows)
 def test_a_row_comes_back_as_it_was(row: StateRow) -> None:
     assert decode_row(encode_row(row)) == row

@@ -200,6 +200,7 @@ def test_texts_are_short_and_command_nothing() -> None:
         assert not {"reduce", "increase", "stop", "give", "administer", "should", "must"} & set(words)
 
 
+@pytest.mark.slow
 def test_every_toxicity_that_a_library_model_declares_is_watched_by_exactly_one_rule() -> None:
     watching = [rule for rule in rules().offers if hasattr(rule, "chosen")]
     declared = [(ident, one) for ident in library_ids() for one in load_model(ident).toxicities]

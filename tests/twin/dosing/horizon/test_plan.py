@@ -61,6 +61,7 @@ def test_where_kinetics_are_linear_the_first_dose_is_that_of_the_proportion() ->
     assert plan_ahead(twin, None, protocol).first == pytest.approx(best, abs=0.26)
 
 
+@pytest.mark.slow
 def test_the_remaining_doses_make_up_for_what_the_first_ones_lacked() -> None:
     whole, short = busulfan(200.0), busulfan(60.0)
     plans = [plan_ahead(twin, None, protocol_of(twin, **SAMPLED)) for twin in (whole, short)]
@@ -69,6 +70,7 @@ def test_the_remaining_doses_make_up_for_what_the_first_ones_lacked() -> None:
     assert totals[1] > totals[0] + 70.0
 
 
+@pytest.mark.slow
 def test_waiting_for_samples_brings_more_courses_into_the_window_also_of_patients_not_looked_at() -> None:
     twin, others = busulfan(), busulfan(key="SOMEBODY-ELSE")
     found = plan_ahead(twin, None, protocol_of(twin, **SAMPLED))
@@ -94,6 +96,7 @@ def test_waiting_for_samples_brings_more_courses_into_the_window_also_of_patient
     assert told.mean() > fixed + 0.05
 
 
+@pytest.mark.slow
 def test_limits_are_kept_over_all_courses_and_a_stricter_one_gives_less() -> None:
     twin = planned("docetaxel_ozawa2007", (96.0, 96.0, 96.0), 504.0, 1.0, 2.0)
 
@@ -118,6 +121,7 @@ def test_no_plan_passes_the_dose_of_a_lifetime() -> None:
     assert parse_protocol(text, "a.toml").lifetime == pytest.approx(1200.0)
 
 
+@pytest.mark.slow
 def test_a_plan_is_the_same_each_time_and_leaves_the_twin_as_it_is() -> None:
     twin = busulfan()
     before = twin.row()

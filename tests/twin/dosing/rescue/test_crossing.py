@@ -18,6 +18,7 @@ def test_after_a_long_infusion_only_the_line_at_48_hours_counts(infused: float, 
     assert crossed(lines, levels).tolist() == above
 
 
+@pytest.mark.slow
 def test_the_probability_rises_with_the_dose_and_ends_with_the_lines() -> None:
     found = []
     for amount in (4000.0, 80_000.0):

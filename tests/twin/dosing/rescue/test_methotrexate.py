@@ -41,6 +41,7 @@ def test_leucovorin_follows_the_schedule_of_the_label(levels: list[tuple[float, 
     assert found.startswith(f"leucovorin {leucovorin}")
 
 
+@pytest.mark.slow
 def test_glucarpidase_needs_a_level_above_its_line_and_creatinine_that_rose() -> None:
     high = measured(42.0, 12.0)
     kidney = covariate(40.0, "creatinine", 140.0, "umol/L")

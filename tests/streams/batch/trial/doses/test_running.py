@@ -67,6 +67,7 @@ def test_the_published_rule_follows_the_last_level_from_the_second_cycle_on(foun
     assert given[0] == 1.0 != given[1]
 
 
+@pytest.mark.slow
 def test_results_are_json_and_a_page_of_its_own(found: DoseReport, tmp_path: Path) -> None:
     publish(found, dose_trial_page(found), tmp_path)
     told = json.loads((tmp_path / "trial.json").read_text())
@@ -88,6 +89,7 @@ def test_patients_who_cannot_be_treated_are_named_and_a_trial_of_nobody_is_refus
         run_doses(DosePlan(replace(TRIAL, days=1.0), PROTOCOL, ("protocol",)), MODEL, 0, quiet)
 
 
+@pytest.mark.slow
 def test_lines_are_told_with_how_well_who_crosses_them_is_found() -> None:
     model = load_model("methotrexate_mao2022")
     slow = Departure(factors=(("CL", 0.35),), occasions=(("CL", 0.5),))
