@@ -1,6 +1,6 @@
 # make demo     all the set-up, then the main job with a page to look at; until Ctrl-C, or DEMO_SECONDS
 # make test     all the set-up, then every check and test, on real servers
-# make check    the fast lane: lint, types, architecture, unit tests without servers
+# make check    the fast lane: lint, types, architecture, and the tests without servers, browser and the mark 'slow'
 # make bench    measure; see README
 # make soak     hours of faults injected into workers and brokers; report in soak/
 # make validate simulate patients from every model of the library and see whether its twin is calibrated; pages in validation/

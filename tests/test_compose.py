@@ -115,6 +115,7 @@ def test_secrets_come_from_the_environment_and_have_no_default() -> None:
         assert value.startswith("${"), key
 
 
+@pytest.mark.slow
 def test_every_command_is_one_that_dosetwin_accepts(compose: dict[str, Any]) -> None:
     for name, service in services_of_ours(compose).items():
         program, *words = (__file__ if word.startswith("/sources/") else word for word in service["command"])

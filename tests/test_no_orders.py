@@ -72,6 +72,7 @@ def ordering(path: Path) -> list[str]:
     return [text for text in texts for word in ORDERING if word in text]
 
 
+@pytest.mark.slow
 def test_orders_to_devices_are_read_and_written_nowhere() -> None:
     modules = [
         path for package in ("twin", "connectors", "streams", "dosetwin") for path in (ROOT / package).rglob("*.py")

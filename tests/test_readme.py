@@ -33,6 +33,7 @@ def run_example(number: int, folder: Path) -> str:
     return done.stdout
 
 
+@pytest.mark.slow
 def test_the_first_python_example_runs_and_says_what_was_expected(tmp_path: Path) -> None:
     assert re.fullmatch(r"expected \d+\.\d to \d+\.\d, observed 1\.1\n", run_example(0, tmp_path))
 

@@ -22,6 +22,7 @@ def test_a_forked_command_has_the_environment_and_the_log_it_is_given(tmp_path: 
     assert forked.poll() == 1
 
 
+@pytest.mark.slow
 def test_a_signal_ends_it_and_is_told_as_its_exit_code(tmp_path: Path) -> None:
     with (tmp_path / "log").open("ab") as log:
         forked = Forked(["console", "--port", "0", "--kafka", "127.0.0.1:1"], dict(os.environ), log.fileno())

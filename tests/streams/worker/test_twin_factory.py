@@ -42,6 +42,7 @@ def test_a_twin_of_the_library_goes_through_desk_and_row(model_id: str, particle
     assert processor.row(parts) == processor.row(whole)
 
 
+@pytest.mark.slow
 def test_a_version_of_a_model_beside_the_old_one_leaves_the_old_ones_patients_as_they_were(tmp_path: Path) -> None:
     beside = tmp_path / f"{NEXT}.toml"
     beside.write_text(next_text(), encoding="utf-8")

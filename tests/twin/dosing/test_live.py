@@ -98,6 +98,7 @@ def test_requests_plans_and_levels_are_each_answered_at_their_own_time() -> None
     ]
 
 
+@pytest.mark.slow
 def test_advice_whose_request_is_retracted_is_withdrawn_under_its_id() -> None:
     asked = [one for one in advice_in(in_order()[1]) if one.cause == "ask 31.5"]
     assert [one.outcome for one in asked] == ["advised", "withdrawn"]

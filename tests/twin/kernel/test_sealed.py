@@ -82,6 +82,7 @@ def test_what_stands_in_the_place_of_compiled_code_is_not_unpickled(
     assert not (tmp_path / "DOSETWIN_CANARY").exists()
 
 
+@pytest.mark.slow
 def test_no_kernel_comes_from_a_folder_that_others_may_write_to(shelf: Path) -> None:
     used()
     shelf.chmod(0o777)

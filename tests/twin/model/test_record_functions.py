@@ -114,6 +114,7 @@ def test_every_column_changes_when_what_it_tells_of_happens() -> None:
     assert (rows[1:] != rows[:-1]).any(axis=1).all()
 
 
+@pytest.mark.slow
 def test_what_is_asked_of_the_record_enters_the_equations() -> None:
     timeline = timeline_of(KERNEL, course(), START)
     eta = patients(KERNEL, drawn=1)[:3]
@@ -206,6 +207,7 @@ def test_a_late_dose_or_measurement_changes_what_follows_it() -> None:
     assert first_difference(before, after) == START + 12 * HOUR_MS
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("kernel", "analyte"), [(KERNEL, "cells"), (WEIGHED, "level")])
 @settings(max_examples=3, deadline=None)
 @given(shuffler=st.randoms(use_true_random=False))
@@ -231,6 +233,7 @@ def test_any_order_of_arrival_ends_in_the_same_belief(shuffler: random.Random, k
     assert encode(events[0])
 
 
+@pytest.mark.slow
 def test_a_column_that_no_parameter_reads_costs_no_new_eigenbasis() -> None:
     model = toys.made(
         {"CL": "5 L/h 0.09", "V": "20 L", "k": "0.1 1/h"},

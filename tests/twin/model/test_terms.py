@@ -36,6 +36,7 @@ def test_examples_in_the_docstrings_run() -> None:
     assert doctest.testmod(terms).failed == 0
 
 
+@pytest.mark.slow
 def test_a_model_with_terms_is_the_model_with_them_written_out() -> None:
     plain, named = (parse_model(text, "toy.toml") for text in (PLAIN, NAMED))
     assert [term.name for term in named.terms] == ["C", "loss"]

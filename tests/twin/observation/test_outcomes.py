@@ -111,6 +111,7 @@ def told(*batches: list[InputEvent]) -> PatientTwin:
     return twin
 
 
+@pytest.mark.slow
 def test_the_posterior_of_grades_events_and_counts_is_that_of_quadrature() -> None:
     mean, sd, evidence = posterior_by_quadrature()
     belief = told(RECORD).belief
@@ -205,6 +206,7 @@ def clearance(model: Model, *events: InputEvent) -> tuple[float, float]:
     return mean, float(np.sqrt(belief.weight @ (belief.eta[:, 0] - mean) ** 2))
 
 
+@pytest.mark.slow
 def test_two_assays_of_one_quantity_are_weighed_by_their_own_errors() -> None:
     model = parse_model(ASSAYS, "assays.toml")
     eta = np.linspace(-2, 2, 4001)

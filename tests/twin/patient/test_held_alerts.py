@@ -63,6 +63,7 @@ def test_a_pump_that_lost_its_clock_is_said_and_moves_nothing() -> None:
         assert LOST[0].event_id in alert.text
 
 
+@pytest.mark.slow
 def test_a_released_event_counts_as_if_it_had_never_been_held() -> None:
     early = dose(-10 * 24 * 30, 60.0)
     never, _ = observed([enrolment(-10 * 24 * 30), *KNOWN, early])
@@ -83,6 +84,7 @@ def test_a_clock_of_the_future_does_not_carry_the_twin_there() -> None:
     assert held(said)["patient", PATIENT].severity == "medium"
 
 
+@pytest.mark.slow
 def test_alerts_of_a_time_that_is_held_now_are_withdrawn() -> None:
     """Three results two years on made a history; one of them was a mistake."""
     later = [level(3 * YEAR + day, 1.5) for day in (0, 24, 48)]
@@ -104,6 +106,7 @@ def test_the_row_keeps_what_is_held_and_what_was_said_of_it() -> None:
     assert held(again.observe([word]).outputs)["device", "pump-2"].phase == "end"
 
 
+@pytest.mark.slow
 def test_rival_models_hold_alike() -> None:
     models = rivals([toys.absorption(), toys.bolus()])
     twin = AveragedTwin(PATIENT, models, 32)

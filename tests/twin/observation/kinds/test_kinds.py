@@ -60,6 +60,7 @@ def asks_of_errors(source: str) -> bool:
     return any(ast.unparse(node.value).split(".")[-1] == "error" for node in nodes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("package", ["twin", "connectors", "streams"])
 def test_no_module_but_its_own_branches_on_a_kind(package: str) -> None:
     for path in (ROOT / package).rglob("*.py"):
@@ -179,6 +180,7 @@ def test_a_fifth_kind_is_read_checked_and_described(fifth: Model) -> None:
         parse_model(TEXT.replace('precision = "30"', 'precision = "30*V"'), "fifth.toml")
 
 
+@pytest.mark.slow
 def test_a_value_of_a_fifth_kind_is_admitted_expected_and_weighed(fifth: Model) -> None:
     twin = PatientTwin("P-1", fifth, 1000)
     refused = twin.observe([finding(4, "cellularity", 1.5), finding(5, "cellularity", 0.0)]).rejected
@@ -200,6 +202,7 @@ def test_a_value_of_a_fifth_kind_is_admitted_expected_and_weighed(fifth: Model) 
     assert mode.eta[0] == pytest.approx(eta[density.argmax()], abs=5e-3)
 
 
+@pytest.mark.slow
 def test_values_of_a_fifth_kind_are_simulated_and_diagnosed(fifth: Model) -> None:
     kernel = compile_model(fifth)
     plan = design(kernel)

@@ -128,6 +128,7 @@ def test_a_pump_that_speaks_in_time_is_never_silent_and_costs_nothing() -> None:
     assert all(point.silence == () and point.rest == () for point in twin.points)
 
 
+@pytest.mark.slow
 @settings(max_examples=5, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(st.data())
 def test_any_order_of_arrival_ends_in_the_same_mixture(data: st.DataObject) -> None:

@@ -33,6 +33,7 @@ def branched(name: str, drug: str, amount: float, particles: int) -> tuple[np.nd
     return long[:, 1], short[:, 1], (thread_time() - middle) / (middle - begin)
 
 
+@pytest.mark.slow
 def test_a_stiff_model_is_solved_many_times_faster_and_the_odds_stay_within_monte_carlo_error() -> None:
     long, short, faster = branched("nabpaclitaxel_chen2014", "nabpaclitaxel", 494.0, 256)
     assert faster > 2.0
