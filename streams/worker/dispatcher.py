@@ -14,7 +14,6 @@ Nothing here knows Faust: `streams.worker.engine` is all the dispatcher needs of
 from __future__ import annotations
 
 import asyncio
-import functools
 import time
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
@@ -37,6 +36,7 @@ from streams.worker.turns.queues import PatientQueue
 from streams.worker.turns.threads import FairThreads
 from streams.worker.turns.waiting import WaitingRecords
 from twin.events import Rejected, to_millis
+from twin.steps import Result, Steps
 
 BATCH = 64
 """Most events of one patient handled in one go, so that others get their turn."""
@@ -253,9 +253,8 @@ class PartitionDispatcher:
         if repeats:
             self._metrics.repeats.inc(repeats)
         level = (held := self._partitions.get(queue.partition)) is not None and held.level.holds(time.monotonic())
-        handle = functools.partial(self._processor.handle, level=level)
-        outcome = await self._threads.run(queue.patient_id, handle, queue.state, arrivals)
-        if queue.abandoned:
+        outcome = await self._in_turn(queue, self._processor.handling(queue.state, arrivals, level=level))
+        if outcome is None or queue.abandoned:
             return
         queue.dirty = queue.dirty or (repeats < len(arrivals) and queue.state.quarantined is None)
         sent = await self._bring_forth(queue, outcome)
@@ -268,7 +267,7 @@ class PartitionDispatcher:
         """Let a twin observe the late arrivals that waited for one another. Call with the queue's turn."""
         assert queue.state is not None
         outcome = Outcome()
-        await self._threads.run(queue.patient_id, self._processor.end_burst, queue.state, outcome)
+        await self._in_turn(queue, self._processor.ending_burst(queue.state, outcome))
         if queue.abandoned:
             return
         queue.dirty = queue.dirty or queue.state.quarantined is None
@@ -280,9 +279,14 @@ class PartitionDispatcher:
         """Let a twin say what it withheld, now that the topics of its partition are level."""
         async with queue.turn:
             if queue.state is not None and not queue.abandoned:
-                outcome = await self._threads.run(queue.patient_id, self._processor.release, queue.state)
+                outcome = await self._in_turn(queue, self._processor.releasing(queue.state))
                 queue.dirty = queue.dirty or queue.state.quarantined is None
-                await self._bring_forth(queue, outcome)
+                if outcome is not None:
+                    await self._bring_forth(queue, outcome)
+
+    async def _in_turn(self, queue: PatientQueue, work: Steps[Result]) -> Result | None:
+        """Do a patient's work in slices; ``None`` where the queue was abandoned meanwhile."""
+        return await self._threads.run_steps(queue.patient_id, work, lambda: not queue.abandoned)
 
     async def _bring_forth(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
         """Send what handling brought forth, alerts after the row that holds them. Call with the queue's turn."""
@@ -298,7 +302,9 @@ class PartitionDispatcher:
 
     async def _send(self, queue: PatientQueue, outcome: Outcome) -> list[Awaitable[object]]:
         sent = []
-        for output in outcome.outputs:
+        for number, output in enumerate(outcome.outputs, start=1):
+            if number % BATCH == 0:
+                await asyncio.sleep(0)  # a long fold says tens of thousands
             sent.append(await self._port.send(output.topic, queue.key, output.value))
             self._metrics.outputs.labels(output.topic).inc()
         sent.extend([await self._send_rejected(letter) for letter in outcome.rejected])

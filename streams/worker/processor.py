@@ -44,12 +44,16 @@ from twin.events import (
     from_millis,
     to_millis,
 )
+from twin.steps import Steps, finished
 
 FAR_FUTURE_HOURS = 24.0
 """Default tolerance of event time after record time."""
 
 WAITING_ROOM = 2_048
 """Most events held for a patient who is not enrolled yet."""
+
+ENCODED = 64
+"""Outputs that are encoded in one step."""
 
 WAITING_ROOM_BYTES = 1_048_576
 """Most bytes of such events, so that a state row stays below a broker's limits."""
@@ -127,12 +131,12 @@ class EventProcessor:
 
     # --- events -----------------------------------------------------------------------------------------------------
 
-    def release(self, state: PatientState) -> Outcome:
+    def releasing(self, state: PatientState) -> Steps[Outcome]:
         """What the twin withheld, now that the input topics are level."""
         outcome = Outcome()
         if state.twin is not None and state.quarantined is None:
             state.level = True
-            self._observe(state, (), outcome)
+            yield from self._observe(state, (), outcome)
         return outcome
 
     def take(self, state: PatientState, arrival: ReceivedEvent, *, level: bool) -> bool:
@@ -157,6 +161,12 @@ class EventProcessor:
         return taken
 
     def handle(self, state: PatientState, arrivals: Iterable[ReceivedEvent], *, level: bool = True) -> Outcome:
+        """As `handling`, all of it."""
+        return finished(self.handling(state, arrivals, level=level))
+
+    def handling(
+        self, state: PatientState, arrivals: Iterable[ReceivedEvent], *, level: bool = True
+    ) -> Steps[Outcome]:
         """Let the patient's twin observe the arrivals, in the order given; arrivals it already contains are skipped.
 
         Consecutive arrivals in order of event time are observed together. One that is earlier than what the twin knows
@@ -171,58 +181,64 @@ class EventProcessor:
                 continue
             state.applied[arrival.position[:2]] = arrival.position.offset
             if state.burst.has_ended(arrival.position.timestamp):
-                self._flush(state, run, outcome)
-                self.end_burst(state, outcome)
+                yield from self._flush(state, run, outcome)
+                yield from self.ending_burst(state, outcome)
             if state.quarantined is not None:
                 outcome.rejected.append(reject(arrival, *state.quarantined))
             elif state.twin is None:
-                self._without_twin(state, arrival, outcome)
+                yield from self._without_twin(state, arrival, outcome)
             elif isinstance(arrival.event, Enrolment) and arrival.event.model != state.model_id:
                 detail = f"field 'model': patient has a twin of {state.model_id!r}, not of {arrival.event.model!r}"
                 outcome.rejected.append(reject(arrival, "already_enrolled", detail))
             else:
-                self._meet(state, run, arrival, outcome)
-        self._flush(state, run, outcome)
+                yield from self._meet(state, run, arrival, outcome)
+        yield from self._flush(state, run, outcome)
         return outcome
 
     def end_burst(self, state: PatientState, outcome: Outcome) -> None:
+        """As `ending_burst`, all of it."""
+        finished(self.ending_burst(state, outcome))
+
+    def ending_burst(self, state: PatientState, outcome: Outcome) -> Steps[None]:
         """Let the twin observe the late arrivals that wait, when no others of their window are to be expected."""
         if state.quarantined is not None or state.twin is None:
             return
         together: list[ReceivedEvent] = []
-        for arrival in state.burst.close():
+        for arrival in state.burst.close(state.latest):
             outcome.waited.append(arrival)
             if any(arrival.event.event_id == other.event.event_id for other in together):
-                self._flush(state, together, outcome)
+                yield from self._flush(state, together, outcome)
             together.append(arrival)
         outcome.refolds += bool(together)
-        self._flush(state, together, outcome)
+        yield from self._flush(state, together, outcome)
 
-    def _meet(self, state: PatientState, run: list[ReceivedEvent], arrival: ReceivedEvent, outcome: Outcome) -> None:
+    def _meet(
+        self, state: PatientState, run: list[ReceivedEvent], arrival: ReceivedEvent, outcome: Outcome
+    ) -> Steps[None]:
         """Let the twin observe an arrival after the ``run`` before it, with which it goes on if it can."""
         event, known = arrival.event, run[-1].event.time if run else None
         late = to_millis(event.time) < state.latest or (known is not None and event.time < known)
         corrects = isinstance(event, ClinicalEnvelope) and event.replaces is not None
         if late or corrects or not _continues(run, arrival):
-            self._flush(state, run, outcome)
+            yield from self._flush(state, run, outcome)
         if not (late or corrects):
             run.append(arrival)
         elif state.twin is not None and state.twin.reaches_back(event):
-            if not state.burst.takes(arrival):
+            if not state.burst.takes(arrival, state.latest):
                 outcome.refolds += 1
-                self._observe(state, [arrival], outcome)
+                yield from self._observe(state, [arrival], outcome)
         else:
-            self._observe(state, [arrival], outcome)
+            yield from self._observe(state, [arrival], outcome)
 
-    def _flush(self, state: PatientState, run: list[ReceivedEvent], outcome: Outcome) -> None:
+    def _flush(self, state: PatientState, run: list[ReceivedEvent], outcome: Outcome) -> Steps[None]:
         if run:
-            self._observe(state, tuple(run), outcome)
+            yield from self._observe(state, tuple(run), outcome)
             run.clear()
 
-    def _without_twin(self, state: PatientState, arrival: ReceivedEvent, outcome: Outcome) -> None:
+    def _without_twin(self, state: PatientState, arrival: ReceivedEvent, outcome: Outcome) -> Steps[None]:
         event = arrival.event
         if isinstance(event, Enrolment) and event.status != "retracted":
-            self._enrol(state, arrival, event.model, outcome)
+            yield from self._enrol(state, arrival, event.model, outcome)
         elif len(state.held) >= WAITING_ROOM or _size(state.held) + len(arrival.raw) > WAITING_ROOM_BYTES:
             detail = (
                 f"patient {event.patient_id!r} is not enrolled and {len(state.held)} events of "
@@ -233,7 +249,7 @@ class EventProcessor:
         else:
             state.held.append(held_of(arrival))
 
-    def _enrol(self, state: PatientState, arrival: ReceivedEvent, model_id: str, outcome: Outcome) -> None:
+    def _enrol(self, state: PatientState, arrival: ReceivedEvent, model_id: str, outcome: Outcome) -> Steps[None]:
         try:
             model_hash = self._twins.model_hash(model_id)
             twin = self._twins(model_id, state.patient_id)
@@ -245,7 +261,7 @@ class EventProcessor:
             return
         state.model_id, state.model_hash, state.twin = model_id, model_hash, twin
         refused_before = len(outcome.rejected)
-        self._observe(state, [arrival], outcome)
+        yield from self._observe(state, [arrival], outcome)
         if len(outcome.rejected) > refused_before:
             state.model_id, state.model_hash, state.twin = "", "", None
             state.since.clear()
@@ -254,18 +270,18 @@ class EventProcessor:
         run: list[ReceivedEvent] = []
         for held in sorted((released(held) for held in waiting), key=lambda held: held.event.time):
             if not _continues(run, held):
-                self._flush(state, run, outcome)
+                yield from self._flush(state, run, outcome)
             run.append(held)
-        self._flush(state, run, outcome)
+        yield from self._flush(state, run, outcome)
 
-    def _observe(self, state: PatientState, run: Sequence[ReceivedEvent], outcome: Outcome) -> None:
+    def _observe(self, state: PatientState, run: Sequence[ReceivedEvent], outcome: Outcome) -> Steps[None]:
         assert state.twin is not None
         events = tuple(arrival.event for arrival in run)
         try:
-            update = state.twin.observe(events, level=state.level)
-            letters = self._letters(update)
+            update = yield from state.twin.observing(events, level=state.level)
+            letters = yield from self._letters(update)
         except Exception as error:  # the twin's fault must cost this event only
-            self._after_failure(state, run, outcome, error)
+            yield from self._after_failure(state, run, outcome, error)
             return
         state.since.append((tuple(arrival.raw for arrival in run), state.level))
         state.withheld = update.withheld
@@ -273,8 +289,13 @@ class EventProcessor:
         self._collect(state, run, update, letters, outcome)
 
     @staticmethod
-    def _letters(update: TwinUpdate) -> list[tuple[OutputEvent, bytes]]:
-        return [(output, encode(output)) for output in update.outputs]
+    def _letters(update: TwinUpdate) -> Steps[list[tuple[OutputEvent, bytes]]]:
+        found = []
+        for number, output in enumerate(update.outputs, start=1):
+            found.append((output, encode(output)))
+            if number % ENCODED == 0:
+                yield
+        return found
 
     @staticmethod
     def _collect(
@@ -299,7 +320,7 @@ class EventProcessor:
 
     def _after_failure(
         self, state: PatientState, run: Sequence[ReceivedEvent], outcome: Outcome, error: Exception
-    ) -> None:
+    ) -> Steps[None]:
         """Bring the twin back to where it was before ``run``; then find the event that it failed on."""
         self._go_back(state)
         if len(run) == 1 or state.quarantined is not None:
@@ -308,7 +329,7 @@ class EventProcessor:
             return
         for half in (run[: len(run) // 2], run[len(run) // 2 :]):
             if state.quarantined is None:
-                self._observe(state, half, outcome)
+                yield from self._observe(state, half, outcome)
             else:
                 outcome.rejected.extend(reject(arrival, *state.quarantined) for arrival in half)
 
@@ -320,7 +341,7 @@ class EventProcessor:
             else:
                 state.twin = self._twins(state.model_id, state.patient_id)
             for told, level in state.since:
-                state.twin.observe([decode(raw) for raw in told], level=level)
+                finished(state.twin.observing([decode(raw) for raw in told], level=level))
         except Exception as second:  # nothing sound to go on from: keep the stored row and refuse what comes
             state.seal("internal_error", f"the twin failed and could not be rebuilt: {type(second).__name__}")
 

@@ -17,6 +17,7 @@ import structlog
 
 if TYPE_CHECKING:
     from twin.events import InputEvent, OutputEvent, Rejected
+    from twin.steps import Steps
 
 _log = structlog.get_logger("dosetwin.worker")
 
@@ -42,12 +43,13 @@ class Twin(Protocol):
 
     ``reaches_back`` says whether to observe an event may let the twin fold again what it has folded, which takes long.
     ``take`` observes an event within microseconds if nothing follows from it; if it says no, nothing was done.
-    ``observe`` is deterministic, and for events in order of event time observing them together is the same as
-    observing them one by one. ``level``: see `twin.PatientTwin.observe`; what an update withholds while the topics are
-    not, the next one brings forth once they are.
+    ``observing`` is deterministic, and for events in order of event time observing them together is the same as
+    observing them one by one; until its last step is done nothing else is asked of the twin. ``level``: see
+    `twin.PatientTwin.observe`; what an update withholds while the topics are not, the next one brings forth once they
+    are.
     """
 
-    def observe(self, events: Sequence[InputEvent], *, level: bool = True) -> TwinUpdate: ...
+    def observing(self, events: Sequence[InputEvent], *, level: bool = True) -> Steps[TwinUpdate]: ...
 
     def row(self) -> bytes: ...
 

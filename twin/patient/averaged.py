@@ -36,6 +36,7 @@ from twin.patient.state_row import (
 )
 from twin.patient.twin import Posterior, components_at, new_actions, posterior_of
 from twin.record.history import History
+from twin.steps import Steps, finished
 
 AVERAGE_VERSION = "average 7"
 """Raise when the meaning of a row changes."""
@@ -148,10 +149,15 @@ class AveragedTwin:
 
         What no model can use is rejected, with the first model's reason.
         """
+        return finished(self.observing(events, level=level))
+
+    def observing(self, events: Sequence[InputEvent], *, level: bool = True) -> Steps[Update]:
+        """As `observe`, a step at a time, as `twin.PatientTwin.observing`."""
         because = self._fold.because(events)
         actions = new_actions(events, self._folded.members[0].record.history)
         received = self._folded.receive(events)
-        outputs = self._fold.run(earliest((received.since, received.contact)), level=level, because=because)
+        since = earliest((received.since, received.contact))
+        outputs = yield from self._fold.run(since, level=level, because=because)
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
         return Update(outputs, (*received.rejected, *self._fold.unmet(actions)), self._fold.withheld)
 

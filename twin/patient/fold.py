@@ -48,6 +48,7 @@ from twin.patient.held_alerts import judged
 from twin.record.history import History
 from twin.record.orders import Orders
 from twin.record.origins import deciding, unknown
+from twin.steps import Steps
 from twin.timeline.timeline import Timeline
 
 PARTICLES = 1000
@@ -192,8 +193,10 @@ class Fold:
             book, reached = folded.points[-1].book, max(folded.points[-1].millis, folded.newest or BEFORE_ALL)
             self._attended(book, book, (), reached, reached)
 
-    def run(self, since: int | None, *, level: bool = True, because: Because = NO_EVENT) -> tuple[OutputEvent, ...]:
-        """Fold again from ``since`` (ms), or on to what is due by now; everything there is to publish.
+    def run(
+        self, since: int | None, *, level: bool = True, because: Because = NO_EVENT
+    ) -> Steps[tuple[OutputEvent, ...]]:
+        """Fold again from ``since`` (ms), or on to what is due by now, an estimate a step; all there is to publish.
 
         ``level``: the input topics are, ``because``: of which data it is folded again (see
         `twin.alerts.ledger.reconcile`).
@@ -220,6 +223,7 @@ class Fold:
             step = self._folded.step(due, advising=self._advised)
             published += step.published
             transitions += step.transitions
+            yield
         self.desk.answer(self._folded, newest, self._folded.components)
         published += self.desk.close()
         # All of the history is folded, up to its newest event (or the newest before some were held): what was published

@@ -28,6 +28,7 @@ from twin.patient.model_fold import ModelFold
 from twin.patient.state_row import TwinState, pack_state, unpack_state
 from twin.record.history import History
 from twin.solver.linear_system import individual_parameters
+from twin.steps import Steps, finished
 from twin.timeline.segments import ALWAYS, UNDIVIDED
 from twin.timeline.timeline import Timeline
 
@@ -157,10 +158,15 @@ class PatientTwin:
             alerts, in event-time order, and what is withdrawn; and the events that could not be used, each with the
             reason. Nothing that an event holds raises.
         """
+        return finished(self.observing(events, level=level))
+
+    def observing(self, events: Sequence[InputEvent], *, level: bool = True) -> Steps[Update]:
+        """As `observe`, a step at a time; until the last one is done the twin must be asked nothing else."""
         because, actions = self._fold.because(events), new_actions(events, self.history)
         received = self._folded.receive(events)
         alerts, since = self._judged_again(received, level=level)
-        outputs = (*alerts, *self._fold.run(since, level=level, because=because))
+        folded = yield from self._fold.run(since, level=level, because=because)
+        outputs = (*alerts, *folded)
         outputs = (*outputs, *self._folded.withdrawn(outputs), *self._fold.held_alerts())
         return Update(outputs, (*received.rejected, *self._fold.unmet(actions)), self._fold.withheld)
 

@@ -1,7 +1,8 @@
 """Threads for costly work, shared fairly between patients.
 
-Work comes in *slices*, at most one of a patient at a time, and is taken in the order in which it came. Two things keep
-others from waiting for a slice that is long:
+Work comes in *slices*, at most one of a patient at a time, and is taken in the order in which it came. What is done in
+steps is a slice for each `LONG`, between which others have their turn. Two things keep others from waiting for a slice
+that is long:
 
 - a patient is *heavy* while its newest slice took longer than `LONG`. Slices of heavy patients run one at a time;
 - a slice that was not known to be heavy gives its place to the next when it has run for `LONG`, and goes on beside it.
@@ -18,6 +19,8 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar, TypeVarTuple
+
+from twin.steps import Steps
 
 LIGHT = 2
 """Slices at a time that are not heavy: kernels release the interpreter lock, so two keep two cores busy."""
@@ -71,6 +74,26 @@ class FairThreads:
         finally:
             place.give_up()
             (self._heavy.add if self._clock() - begun > LONG else self._heavy.discard)(patient_id)
+
+    async def run_steps(self, patient_id: str, work: Steps[Result], wanted: Callable[[], bool]) -> Result | None:
+        """Do a patient's work, a slice at a time; ``None`` where it is not ``wanted`` any more."""
+        while wanted():
+            done = await self.run(patient_id, self._slice, work)
+            if done is not None:
+                return done[0]
+        work.close()
+        return None
+
+    def _slice(self, work: Steps[Result]) -> tuple[Result] | None:
+        """Steps for as long as a slice may be; the result, if they were the last."""
+        begun = self._clock()
+        try:
+            next(work)
+            while self._clock() - begun <= LONG:
+                next(work)
+        except StopIteration as end:
+            return (end.value,)
+        return None
 
     def close(self) -> None:
         """Stop the threads; what they are doing is finished first."""

@@ -27,6 +27,7 @@ from twin.events import (
     to_millis,
 )
 from twin.events import event_id as deterministic_id
+from twin.steps import Steps
 
 MODEL = "fake_model"
 HASH = "fake-hash-1"
@@ -69,6 +70,11 @@ class FakeTwin:
                 raise ZeroDivisionError("boom")
             outputs.extend(self._say(event, value))
         return FakeUpdate(tuple(outputs), tuple(rejected))
+
+    def observing(self, events: Sequence[InputEvent], *, level: bool = True) -> Steps[FakeUpdate]:
+        update = self.observe(events, level=level)
+        yield
+        return update
 
     @staticmethod
     def _fault(event: InputEvent) -> str | None:

@@ -9,13 +9,19 @@ from hypothesis import strategies as st
 
 from streams.worker.engine import RecordPosition
 from streams.worker.records import bursts as module
-from streams.worker.records.bursts import FIRST_MS, LONGEST_MS, MOST, MOST_BYTES, Burst
+from streams.worker.records.bursts import FIRST_MS, LONGEST_MS, MOST, MOST_BYTES, MS_PER_HOUR, Burst
 from streams.worker.records.received import ReceivedEvent
-from tests.streams.worker.stage import lab
+from tests.streams.worker.stage import START, lab
+from twin.clock import MINUTE_MS
+from twin.events import to_millis
 
 
-def late(timestamp: int, size: int = 100) -> ReceivedEvent:
-    return ReceivedEvent(lab("A", 1), RecordPosition("t", 0, timestamp, timestamp), b" " * size)
+LATEST = to_millis(START) + MINUTE_MS
+"""The newest event time, which `late` is not behind."""
+
+
+def late(timestamp: int, size: int = 100, hours: float = 0.0) -> ReceivedEvent:
+    return ReceivedEvent(lab("A", 1 - 60 * hours), RecordPosition("t", 0, timestamp, timestamp), b" " * size)
 
 
 def told(timestamps: list[int]) -> list[list[int]]:
@@ -23,10 +29,10 @@ def told(timestamps: list[int]) -> list[list[int]]:
     burst, found = Burst(), list[list[int]]()
     for timestamp in timestamps:
         if burst.has_ended(timestamp):
-            found.append([one.position.timestamp for one in burst.close()])
-        if not burst.takes(late(timestamp)):
+            found.append([one.position.timestamp for one in burst.close(LATEST)])
+        if not burst.takes(late(timestamp), LATEST):
             found.append([timestamp])
-    return [*found, *([[one.position.timestamp for one in burst.close()]] if burst.waiting else [])]
+    return [*found, *([[one.position.timestamp for one in burst.close(LATEST)]] if burst.waiting else [])]
 
 
 def test_examples_in_the_docstrings_run() -> None:
@@ -44,7 +50,7 @@ def test_what_one_sender_sends_in_one_go_waits_less_than_a_result_may() -> None:
     first, rest = told(stored)
     assert (len(first), len(rest)) == (1, 149)
     burst = Burst()
-    assert not burst.takes(late(stored[0]))
+    assert not burst.takes(late(stored[0]), LATEST)
     assert burst.ends - stored[1] <= 100, "150 ms with the fold and the way to the broker"
 
 
@@ -55,11 +61,31 @@ def test_late_arrivals_without_end_are_told_ever_more_rarely() -> None:
     assert len(told(thousand_at_once)) == 2
 
 
+def test_a_window_lasts_as_long_as_it_takes_to_fold_what_is_reached_back_over() -> None:
+    years = 2 * 366 * 24
+    burst = Burst()
+    assert not burst.takes(late(0, hours=years), LATEST)
+    assert burst.ends == MS_PER_HOUR * years
+    corrected = [burst.takes(late(20 * number, hours=years), LATEST) for number in range(1, 1_500)]
+    assert all(corrected), "1,500 corrections of a record's start in half a minute"
+    assert not burst.has_ended(30_000), "so that they cost one fold"
+    assert len(burst.close(LATEST)) == 1_499
+    assert burst.length == max(LONGEST_MS, MS_PER_HOUR * years)
+
+
+def test_what_was_told_together_sets_the_next_window() -> None:
+    burst = Burst()
+    assert not burst.takes(late(0), LATEST)
+    assert burst.takes(late(1, hours=1_000), LATEST)
+    burst.close(LATEST)
+    assert burst.ends == FIRST_MS + 1_000 * MS_PER_HOUR
+
+
 def test_a_window_ends_early_when_much_waits() -> None:
     assert max(map(len, told([0] * (3 * MOST)))) == MOST
     burst = Burst()
-    assert not burst.takes(late(0))
-    assert burst.takes(late(1, MOST_BYTES))
+    assert not burst.takes(late(0), LATEST)
+    assert burst.takes(late(1, MOST_BYTES), LATEST)
     assert burst.has_ended(2)
 
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
 from collections.abc import AsyncIterator
 
 import pytest
 
 from streams.worker.turns import threads as module
 from streams.worker.turns.threads import LIGHT, OVERRUN, FairThreads
+from twin.steps import Steps
 
 
 class Gate:
@@ -97,3 +99,45 @@ async def test_work_that_is_given_up_while_it_waits_leaves_its_turn_to_the_next(
     gate.open.set()
     assert await tasks[2] == "heavy 2"
     assert journal == ["heavy 0", "heavy 2"]
+
+
+async def test_work_in_steps_lets_others_have_their_turn(threads: FairThreads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONG", 0.005)
+    journal: list[str] = []
+
+    def fold(name: str, steps: int) -> Steps[str]:
+        for _ in range(steps):
+            time.sleep(0.004)
+            journal.append(name)
+            yield
+        return name
+
+    threads._heavy = {"years", "days"}
+    years = asyncio.create_task(threads.run_steps("years", fold("years", 100), lambda: True))
+    await begun(journal, 3)
+    assert await threads.run_steps("days", fold("days", 4), lambda: True) == "days"
+    assert not years.done(), "two heavy patients take turns"
+    assert await years == "years"
+    assert journal.count("years") == 100
+
+
+async def test_work_in_steps_ends_when_it_is_not_wanted(threads: FairThreads, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LONG", 0.0)
+    journal: list[str] = []
+
+    def endless() -> Steps[None]:
+        while True:
+            journal.append("step")
+            yield
+
+    await threads.run_steps("A", endless(), lambda: len(journal) < 3)
+    assert len(journal) == 3
+
+
+async def test_a_step_that_fails_fails_the_work(threads: FairThreads) -> None:
+    def broken() -> Steps[None]:
+        yield
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await threads.run_steps("A", broken(), lambda: True)
