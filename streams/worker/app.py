@@ -50,6 +50,14 @@ from streams.worker.recovery import ChangelogLost, OrderedTables, SettledConsume
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT
 from streams.worker.rows.patient_state import TOPIC_BYTES, Inputs
 from streams.worker.rows.stored_rows import RowsUnwritable
+from streams.worker.standstill import (
+    STALL_SECONDS,
+    ConsumerStuck,
+    RecoveryStuck,
+    RecoveryWatch,
+    check_inputs,
+    watch_recovery,
+)
 from streams.worker.twin_factory import TwinFactory
 from twin.clock import MINUTE_MS
 
@@ -70,9 +78,6 @@ TICK = 0.1
 LONGEST_TICK = 60.0
 """Seconds between two ticks after which a worker counts as hung."""
 
-STALL_SECONDS = 180.0
-"""A worker that is behind and has taken nothing for so long stops, so that its supervisor starts it again."""
-
 _log = structlog.get_logger("dosetwin.worker")
 
 BROKER_LOST = 75
@@ -85,10 +90,6 @@ _GROUP_ERRORS = (
     RebalanceInProgressError,
     UnknownMemberIdError,
 )
-
-
-class ConsumerStuck(RuntimeError):
-    """Records wait at the broker, and the client brings none."""
 
 
 @dataclass(frozen=True)
@@ -154,7 +155,8 @@ class TwinApp(faust.App):
         self.continuity = continuity
         self.lease = Lease(self.conf.broker_session_timeout)
         self._rewinds: set[asyncio.Task[None]] = set()
-        self._last_taken = self.ticked = time.monotonic()
+        self.recovery_watch = RecoveryWatch()
+        self.last_taken = self.ticked = time.monotonic()
 
     def dead(self) -> str:
         """Why the process must be started again; empty while its event loop comes back to its work."""
@@ -163,7 +165,8 @@ class TwinApp(faust.App):
 
     def waiting(self) -> str:
         """Why no twin is moved now; empty where that is not so."""
-        return self.dead() or ("" if self.dispatcher.holds_partitions else "no partitions are taken over yet")
+        untaken = "" if self.dispatcher.holds_partitions else "no partitions are taken over yet"
+        return self.dead() or self.recovery_watch.told() or untaken
 
     async def take_over(self, starts: Mapping[TP, int]) -> None:
         """Called by the recovery while all inputs rest: reading will begin at ``starts``."""
@@ -171,7 +174,7 @@ class TwinApp(faust.App):
         if self.continuity is not None:
             for partition, offset in begins.items():
                 self.continuity.start(partition, offset)
-        self._last_taken = time.monotonic()
+        self.last_taken = time.monotonic()
         hold = self.port.hold({number for _, number in begins}, self.consumer_generation_id)
         self.inputs.ids, terms = await asyncio.gather(self._topic_ids({topic for topic, _ in begins}), hold)
         cut = cast(SettledConsumer, self.consumer).cut
@@ -192,7 +195,7 @@ class TwinApp(faust.App):
                 self._rewind(partition)
             if verdict is not Verdict.NEXT:
                 return
-        self._last_taken = time.monotonic()
+        self.last_taken = time.monotonic()
         taken = KafkaRecord(*partition, record.offset, record.timestamp, record.key, record.value)
         await self.dispatcher.receive(taken)
 
@@ -207,24 +210,15 @@ class TwinApp(faust.App):
                 self._rewind(partition)
 
     def progress(self) -> list[Progress]:
-        """How far each partition is."""
-        return self.dispatcher.progress(lambda place: self.consumer.highwater(TP(*place)))
+        """How far each partition is, with those whose recovery stands still."""
+        taken = self.dispatcher.progress(lambda place: self.consumer.highwater(TP(*place)))
+        return [*taken, *self.recovery_watch.progress()]
 
     async def check_changelog(self) -> None:
         """Write again what a worker wrote over that had lost its partition: compaction would take what counts away."""
         for record in await self.port.written_over():
             _log.warning("a state row was written over", partition=record.partition)
             await self.dispatcher.write_again(record.key.decode(errors="replace"), record.partition)
-
-    async def check_progress(self) -> None:
-        """Stop the worker if records wait at the broker and none has come through for `STALL_SECONDS`."""
-        if time.monotonic() - self._last_taken < STALL_SECONDS or self.dispatcher.is_full or self.continuity is None:
-            return
-        expected = self.continuity.all_expected()
-        ends = await self.consumer.highwaters(*(TP(*partition) for partition in expected))
-        behind = sum(max((ends.get(TP(*tp)) or 0) - offset, 0) for tp, offset in expected.items())
-        if behind:
-            raise ConsumerStuck(f"{behind} records wait and none came for {STALL_SECONDS:.0f} s")
 
     def fail(self, error: BaseException) -> None:
         """Stop the worker for ``error``; what is not durable will be read again by the next one."""
@@ -381,6 +375,7 @@ async def run_worker(app: TwinApp, stopping: asyncio.Event | None = None, told: 
         asyncio.ensure_future(app._crashed.wait()),
         asyncio.ensure_future(_heartbeat(app)),
         asyncio.ensure_future(_watch_changelog(app)),
+        asyncio.ensure_future(watch_recovery(app)),
     ]
     start = asyncio.ensure_future(app.start())
     failure: BaseException | None = None
@@ -418,13 +413,13 @@ def _stop(stopping: asyncio.Event) -> None:
 def broker_lost(failure: BaseException, bootstrap: str) -> bool:
     """Whether a worker that starts anew may do better: what failed is the connection, not what was sent over it."""
     passing = isinstance(failure, KafkaError) and (failure.retriable or isinstance(failure, _GROUP_ERRORS))
-    passing = passing or isinstance(failure, OSError | TimeoutError | ConsumerStuck | SessionLost)
+    passing = passing or isinstance(failure, OSError | TimeoutError | ConsumerStuck | RecoveryStuck | SessionLost)
     return passing or not broker_answers(bootstrap)
 
 
 def _told(failure: BaseException) -> str:
     """What a log may say of a failure: what others' exceptions say may hold values of a patient."""
-    speaks = isinstance(failure, ConsumerStuck | ChangelogLost | KafkaError | RowsUnwritable)
+    speaks = isinstance(failure, ConsumerStuck | RecoveryStuck | ChangelogLost | KafkaError | RowsUnwritable)
     return f"{type(failure).__name__}: {failure}" if speaks else type(failure).__name__
 
 
@@ -435,7 +430,7 @@ async def _heartbeat(app: TwinApp) -> None:
         await app.tick()
         if time.monotonic() - checked > STALL_SECONDS / 6:
             checked = time.monotonic()
-            await app.check_progress()
+            await check_inputs(app)
 
 
 async def _watch_changelog(app: TwinApp) -> None:

@@ -39,7 +39,8 @@ _log = structlog.get_logger("dosetwin.worker")
 
 @dataclass(frozen=True)
 class Progress:
-    """How far one partition is; seconds are ages. ``unsettled``: something handled is not permanent yet."""
+    """How far one partition is; seconds are ages. ``unsettled``: something handled is not permanent yet;
+    ``stands_still``: its state rows do not come."""
 
     partition: int
     lag: int
@@ -47,6 +48,7 @@ class Progress:
     barrier: float
     unsettled: bool
     sealed: tuple[tuple[str, str], ...] = ()
+    stands_still: bool = False
 
 
 def state_of(progress: Progress, barrier_every: float) -> Literal["live", "behind", "stuck"]:
@@ -55,7 +57,7 @@ def state_of(progress: Progress, barrier_every: float) -> Literal["live", "behin
     >>> state_of(Progress(0, lag=7, behind=60.0, barrier=5.0, unsettled=True), barrier_every=30.0)
     'behind'
     """
-    if progress.unsettled and progress.barrier > 3 * barrier_every + STUCK_SECONDS:
+    if progress.stands_still or (progress.unsettled and progress.barrier > 3 * barrier_every + STUCK_SECONDS):
         return "stuck"
     return "behind" if progress.lag > 0 and progress.behind > BEHIND_SECONDS else "live"
 

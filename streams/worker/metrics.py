@@ -10,7 +10,7 @@ import time
 from bisect import bisect_left
 from collections import Counter as Counts
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from functools import partial
 from itertools import accumulate
 from typing import TypedDict
@@ -91,6 +91,9 @@ class WorkerMetrics:
             "partition_behind_seconds", "Age of the newest handled, while others wait", of_each, **named
         )
         self.barrier_age = Gauge("partition_barrier_age_seconds", "Time since the last barrier", of_each, **named)
+        self.still = Gauge(
+            "partition_recovery_still_seconds", "Time for which no state row came that is lacking", of_each, **named
+        )
         for quantile in (0.5, 0.99):
             name = f"latency_p{quantile * 100:.0f}_seconds"
             gauge = Gauge(name, f"Quantile of the latencies of the last {WINDOW_SECONDS:g} s", **named)
@@ -108,6 +111,12 @@ class WorkerMetrics:
         """The partitions were given back."""
         for gauge in (self.lag, self.behind, self.barrier_age):
             gauge.clear()
+
+    def recovering(self, still: Mapping[int, float]) -> None:
+        """For how long the recovery of each partition has stood still, of those that lack state rows."""
+        self.still.clear()
+        for partition, seconds in still.items():
+            self.still.labels(str(partition)).set(seconds)
 
     def came(self, topic: str) -> None:
         """One input record."""

@@ -164,9 +164,7 @@ class EventProcessor:
         """As `handling`, all of it."""
         return finished(self.handling(state, arrivals, level=level))
 
-    def handling(
-        self, state: PatientState, arrivals: Iterable[ReceivedEvent], *, level: bool = True
-    ) -> Steps[Outcome]:
+    def handling(self, state: PatientState, arrivals: Iterable[ReceivedEvent], *, level: bool = True) -> Steps[Outcome]:
         """Let the patient's twin observe the arrivals, in the order given; arrivals it already contains are skipped.
 
         Consecutive arrivals in order of event time are observed together. One that is earlier than what the twin knows

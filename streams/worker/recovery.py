@@ -200,7 +200,7 @@ class _PromptConsumerThread(driver.AIOKafkaConsumerThread):
             await self._consumer._client.close()
 
     def verify_event_path(self, now: float, tp: TP) -> None:
-        """Only that fetches are answered; how far inputs are handled, Faust does not see (`TwinApp.check_progress`)."""
+        """Only that fetches are answered; the inputs are watched by `streams.worker.standstill`."""
         self._verify_aiokafka_event_path(now, tp)
 
 

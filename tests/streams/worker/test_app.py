@@ -15,8 +15,9 @@ from typer.testing import CliRunner
 
 from connectors.kafka.topics import home_partition
 from streams.cli import app
-from streams.worker.app import ConsumerStuck, broker_lost
+from streams.worker.app import broker_lost
 from streams.worker.metrics import WINDOW_SECONDS, WorkerMetrics
+from streams.worker.standstill import ConsumerStuck, RecoveryStuck
 
 
 @given(st.binary(min_size=1, max_size=64), st.integers(1, 50))
@@ -64,6 +65,7 @@ def test_a_level_that_is_none_names_those_there_are() -> None:
         (UnknownMemberIdError(), True),
         (ConnectionResetError(), True),
         (ConsumerStuck("9 records wait"), True),
+        (RecoveryStuck("partition 0 lacks 9 rows"), True),
         (RecordTooLargeError(), False),
         (TopicAuthorizationFailedError(), False),
         (ValueError("a row that cannot be read"), False),

@@ -15,7 +15,6 @@ from tests.streams.worker.stage import START, lab
 from twin.clock import MINUTE_MS
 from twin.events import to_millis
 
-
 LATEST = to_millis(START) + MINUTE_MS
 """The newest event time, which `late` is not behind."""
 
