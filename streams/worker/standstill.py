@@ -132,14 +132,16 @@ async def watch_recovery(app: TwinApp) -> None:
 
 
 async def check_inputs(app: TwinApp) -> None:
-    """Look whether records wait at the broker and none has come through for `STALL_SECONDS`.
+    """Look whether records wait at the broker and none has come through for `STALL_SECONDS`, of partitions that do not
+    rest: while one patient has too much waiting, nothing of its partition is asked for.
 
     Raises:
         ConsumerStuck: so it is.
     """
     if time.monotonic() - app.last_taken < STALL_SECONDS or app.dispatcher.is_full or app.continuity is None:
         return
-    expected = app.continuity.all_expected()
+    resting = app.dispatcher.resting
+    expected = {tp: offset for tp, offset in app.continuity.all_expected().items() if tp[1] not in resting}
     ends = await app.consumer.highwaters(*(TP(*partition) for partition in expected))
     behind = sum(max((ends.get(TP(*tp)) or 0) - offset, 0) for tp, offset in expected.items())
     if behind:

@@ -20,6 +20,9 @@ BELIEFS_KEPT = 6
 POINTS_KEPT = 48
 """Points that are all kept, newest first: two days of hourly estimates."""
 
+SNAPSHOTS_KEPT = 12
+"""Newest points of which a twin at rest knows what rules looked at, to judge again what a device says hours late."""
+
 CLOUDS_KEPT = 2
 """Distinct particle clouds kept in memory; older ones are solved again when an event is late enough to need them."""
 
@@ -72,7 +75,7 @@ def shed(points: list[Point]) -> None:
     """Leave no more than a twin that waits for its next event needs: the newest cloud of the trunk.
 
     The estimate grid's is stepped on again from there, and older ones are solved again if an event is that late; so is
-    what a device's late report would let rules judge again, beyond the newest `POINTS_KEPT`.
+    what a device's late report would let rules judge again, beyond the newest `SNAPSHOTS_KEPT`.
     """
     newest = points[-1].position.cloud if points else None
     for i, point in enumerate(points):
@@ -83,7 +86,7 @@ def shed(points: list[Point]) -> None:
         elif position.grid_cloud is not None:
             rest = tuple(replace(other, grid_cloud=None) for other in point.rest)
             points[i] = replace(point, position=replace(position, grid_cloud=None), rest=rest)
-        if i < len(points) - POINTS_KEPT and point.snapshot is not None:
+        if i < len(points) - SNAPSHOTS_KEPT and point.snapshot is not None:
             points[i] = replace(points[i], snapshot=None)
     condense({id(one.belief): one.belief for point in points for one in point.positions}.values())
 

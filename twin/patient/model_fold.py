@@ -403,6 +403,7 @@ class ModelFold:
     def rest(self) -> None:
         """Let go of what the record gives again: memory of a twin that waits for its next event."""
         shed(self.points)
+        self.history.rest()
 
     def state(self, ledger: AlertLedger, held: AlertLedger, desk: DeskState = NO_ADVICE) -> TwinState:
         """All that is not derived, with what was published: alerts, those about what is held, and advice."""

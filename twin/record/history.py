@@ -13,7 +13,7 @@ from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from twin.clock import HOUR_MS
 from twin.events import (
@@ -36,6 +36,7 @@ from twin.record.facts import UNORDERED, ClinicalEvent, Key, key_of
 from twin.record.held.holding import NOTHING, HeldNow, Holding
 from twin.record.readings.fevers import Fevers
 from twin.record.readings.windows import ReadingWindows, rank_of
+from twin.record.recent_ids import pack_ids, unpack_ids
 
 Reading = VitalSample | Clock | PumpDelivery
 """What is told over and over: readings, the passing of time, and a pump's periodic samples."""
@@ -136,6 +137,22 @@ class History:
         self.ordered = False
         self.acted: list[str] = []
         self.asked: list[str] = []
+
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            # Asked for what a history at rest does not have (see `rest`): it comes back as it was.
+            packed = self.__dict__.pop("_packed", None) if name == "recent" else None
+            if packed is None:
+                raise AttributeError(f"a history has no {name!r}")
+            self.recent = unpack_ids(packed)
+            return self.recent
+
+    def rest(self) -> None:
+        """Take less memory until the next event is told."""
+        if "recent" in vars(self):
+            vars(self)["_packed"] = pack_ids(self.recent)
+            del self.recent
 
     @property
     def newest(self) -> int | None:

@@ -17,6 +17,7 @@ from connectors.kafka.heartbeats import last_beats
 from streams.worker import standstill as module
 from streams.worker.app import BROKER_LOST, TwinApp, WorkerOptions, build_worker, run_worker
 from streams.worker.standstill import LOOK_SECONDS, RECOVERY_SECONDS, ConsumerStuck, RecoveryWatch, check_inputs
+from streams.worker.turns.waiting import PATIENT_BYTES
 from tests.streams.worker.fake_twin import FakeTwins
 from tests.streams.worker.stage import Stage, enrolment, pump
 
@@ -166,6 +167,10 @@ async def test_inputs_that_do_not_come_although_they_wait_end_the_worker(
     await check_inputs(app)
     stage.play([enrolment("A")])
     app.last_taken = time.monotonic() - 1
+    number = app.dispatcher._home(b"A")
+    app.dispatcher._waiting.add("A", number, PATIENT_BYTES)
+    await check_inputs(app)
+    app.dispatcher._waiting.remove("A", number, 1, PATIENT_BYTES)
     with pytest.raises(ConsumerStuck, match="1 records wait and none came"):
         await check_inputs(app)
     stopping.set()
