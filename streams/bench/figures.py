@@ -103,6 +103,7 @@ FIGURES = (
     ),
     Figure("worker_rss_mib_500_twins", "MiB", "<= 1,024", "a process with 500 docetaxel twins after two data each"),
     Figure("twin_kib", "KiB", "<= 200", "memory of one of them, and of one that is idle: it stands in its row on disk"),
+    Figure("mature_twin_kib", "KiB", "<= 200", "what one holds at rest after weeks of pump, wearable and laboratory"),
     Figure("routine_event_us", "us", "<= 40", "processor time of a reading in the worker, bytes to history; median"),
     Figure("ward_event_us", "us", "", "the same of any event of a ward, with what follows from it; mean, no broker"),
     Figure("stream_vs_passthrough", "", ">= 0.8", "events/s of the worker over a bare Faust pass-through; ward of 200"),
@@ -288,6 +289,13 @@ def _memory(scale: Scale, say: Say) -> dict[str, Any]:
     }
 
 
+def _mature(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.memory import mature
+
+    say("memory of twins after weeks of a ward's data")
+    return mature(max(scale.patients // 2, 1), scale.particles, max(scale.cycles // 3, 1))
+
+
 def _events(scale: Scale, say: Say) -> dict[str, Any]:
     from connectors.feeds.ward.ward import WARD_MODELS
     from streams.bench.events import event_cost
@@ -411,6 +419,7 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("cost_growth",), _growth),
     (("cost_growth_years",), _years),
     (("worker_rss_mib_500_twins", "twin_kib"), _memory),
+    (("mature_twin_kib",), _mature),
     (("routine_event_us", "ward_event_us"), _events),
     (STREAM, _stream),
     (BACKLOG, _backlog),

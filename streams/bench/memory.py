@@ -1,11 +1,16 @@
-"""Memory of a worker's process with many twins: run as a process of its own, so that nothing else is counted."""
+"""Memory of twins: of a worker's process with many newcomers, and of one twin after weeks of a ward's data.
+
+The process is one of its own, so that nothing else is counted.
+"""
 
 from __future__ import annotations
 
+import gc
 import json
 import subprocess
 import sys
 import tempfile
+import tracemalloc
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +78,39 @@ def _with_two_data(twin: Any, observed: Any) -> Any:
     if twin.belief.observations != 2:
         raise RuntimeError(f"{twin.patient_id}: {twin.belief.observations} data were assimilated, not two")
     return twin
+
+
+def mature(twins: int, particles: int, cycles: int) -> dict[str, float]:
+    """``mature_twin_kib``: what is given back when a twin at rest, whose row was just written, is let go.
+
+    Mean of ``twins`` patients of the ward after so many cycles of three weeks (pump, wearable, doses, levels and
+    counts), told a day at a time.
+    """
+    from streams.bench.patients import course
+    from streams.bench.twin import days
+    from twin import PatientTwin, load_model
+
+    model = load_model("docetaxel_ozawa2007")
+    kept: list[PatientTwin] = []
+    tracemalloc.start()
+    for seed in range(twins):
+        patient = course(model, seed, cycles, 1)
+        kept.append(PatientTwin(patient.patient_id, model, particles))
+        for day in days(patient.history):
+            kept[-1].observe(day)
+        kept[-1].row()
+        del patient, day
+    with_twins = _traced()
+    kept.clear()
+    held = with_twins - _traced()
+    tracemalloc.stop()
+    return {"mature_twin_kib": round(held / 1024 / twins, 1)}
+
+
+def _traced() -> int:
+    """Bytes that Python and NumPy hold."""
+    gc.collect()
+    return tracemalloc.get_traced_memory()[0]
 
 
 if __name__ == "__main__":

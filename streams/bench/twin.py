@@ -42,14 +42,15 @@ def grown(model: Model, observed: PatientCourse, particles: int, progress: Progr
     """Tell a twin the history, a day at a time."""
     twin = PatientTwin(observed.patient_id, model, particles)
     done = 0
-    for day in _days(observed.history):
+    for day in days(observed.history):
         twin.observe(day)
         done += len(day)
         progress(done)
     return Grown(model, observed, twin.row())
 
 
-def _days(events: Sequence[InputEvent]) -> Iterator[list[InputEvent]]:
+def days(events: Sequence[InputEvent]) -> Iterator[list[InputEvent]]:
+    """Events in order of time, a day of them at a time."""
     day: list[InputEvent] = []
     for event in events:
         if day and to_millis(event.time) // DAY_MS != to_millis(day[0].time) // DAY_MS:

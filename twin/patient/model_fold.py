@@ -350,8 +350,7 @@ class ModelFold:
         )
         snapshot = reading.snapshot
         if advising is not None:
-            plan = self.record.orders.plan(due)
-            advice = advising(due, lambda: as_of(due, self.trunk, standings, plan, due))
+            advice = advising(due, lambda: as_of(due, self.trunk, standings, self.record.orders.plan(due), due))
             snapshot = replace(snapshot, advice=advice)
         book, moved = self._judged(before.book, snapshot)
         position, *rest = (one.position for one in standings)

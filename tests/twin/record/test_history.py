@@ -289,3 +289,17 @@ def test_the_newest_moment_is_that_of_the_latest_word_of_any_kind() -> None:
     assert history.newest == ms(9)
     assert told([]).newest is None
     assert at(9).timestamp() * 1000 == ms(9)
+
+
+def test_a_history_at_rest_knows_what_it_was_told() -> None:
+    history = told([dose(0), *(vital(i / 100) for i in range(600))])
+    awake = pack_history(history)
+    held = dict(history.recent)
+    history.rest()
+    history.rest()
+    assert "recent" not in vars(history)
+    assert history.insert(vital(5.99)).outcome == "duplicate"
+    assert list(history.recent.items()) == list(held.items())
+    history.rest()
+    assert pack_history(history) == awake
+    assert not hasattr(history, "recant")
