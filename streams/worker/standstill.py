@@ -16,16 +16,16 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any, cast
+from typing import Any, Protocol
 
 import structlog
 from faust.types import TP
 
 from connectors.kafka.clients import broker_answers
+from streams.worker.dispatcher import PartitionDispatcher
 from streams.worker.heartbeat import Progress
-
-if TYPE_CHECKING:
-    from streams.worker.app import TwinApp
+from streams.worker.metrics import WorkerMetrics
+from streams.worker.offset_continuity import Continuity
 
 LOOK_SECONDS = 1.0
 """Time between two looks at a recovery."""
@@ -98,15 +98,32 @@ class RecoveryWatch:
         return "; ".join(still)
 
 
-def remaining_rows(app: TwinApp) -> dict[int, int]:
+class Watched(Protocol):
+    """What is looked at of a worker (`streams.worker.app.TwinApp`)."""
+
+    dispatcher: PartitionDispatcher
+    metrics: WorkerMetrics
+    continuity: Continuity | None
+    recovery_watch: RecoveryWatch
+    bootstrap: str
+    last_taken: float
+
+    @property
+    def tables(self) -> Any: ...
+
+    @property
+    def consumer(self) -> Any: ...
+
+
+def remaining_rows(app: Watched) -> dict[int, int]:
     """Offsets up to the changelog's end that were not read yet, by partition; empty where nothing is recovered."""
-    recovery = cast(Any, app.tables).recovery
+    recovery = app.tables.recovery
     if not recovery.in_recovery:
         return {}
     return {tp.partition: rows for tp, rows in recovery.active_remaining().items()}
 
 
-async def watch_recovery(app: TwinApp) -> None:
+async def watch_recovery(app: Watched) -> None:
     """Look at the recovery once a second, as long as the worker runs.
 
     Raises:
@@ -131,7 +148,7 @@ async def watch_recovery(app: TwinApp) -> None:
             raise RecoveryStuck(f"{watch.told()}: the worker begins anew")
 
 
-async def check_inputs(app: TwinApp) -> None:
+async def check_inputs(app: Watched) -> None:
     """Look whether records wait at the broker and none has come through for `STALL_SECONDS`, of partitions that do not
     rest: while one patient has too much waiting, nothing of its partition is asked for.
 
