@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import time
 from collections.abc import AsyncIterator, Awaitable, Iterable, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from tests.streams.worker.fake_twin import FakeTwin, FakeTwins, FakeUpdate
 from tests.streams.worker.stage import enrolment, lab, pump
 from tests.streams.worker.test_barrier import NOW
 from twin.events import Alert, InputEvent, Rejected, decode_output, encode
+from twin.steps import Steps
 
 
 class FakePort:
@@ -356,6 +358,42 @@ def said_of(bedside: Bedside, patients: Sequence[str]) -> list[str]:
     """Whose estimates were sent, each as often as there were any."""
     said = (decode_output(value).patient_id for value in bedside.port.sent(ESTIMATES))
     return [patient for patient in said if patient in patients]
+
+
+def folds_for_long(bedside: Bedside, patient: str, steps: list[int]) -> None:
+    """Let the patient's twin take a thousand steps of 10 ms for whatever it observes."""
+    state = bedside.queue(patient).state
+    assert state is not None
+    twin: Any = state.twin
+    observing = twin.observing
+
+    def slowly(events: Sequence[InputEvent], *, level: bool = True) -> Steps[Any]:
+        for step in range(1_000):
+            time.sleep(0.01)
+            steps.append(step)
+            yield
+        return (yield from observing(events, level=level))
+
+    twin.observing = slowly
+
+
+async def test_a_fold_of_years_is_done_in_slices_and_ends_when_the_partition_goes(bedside: Bedside) -> None:
+    await bedside.receive(enrolment("YEARS"), lab("YEARS", 1), enrolment("A"), lab("A", 1))
+    await bedside.settled_down()
+    steps: list[int] = []
+    folds_for_long(bedside, "YEARS", steps)
+    bedside.dispatcher._threads._heavy = {"YEARS", "A"}
+    await bedside.receive(lab("YEARS", 2), lab("A", 2))
+    async with asyncio.timeout(5):
+        while bedside.queue("A").worker is not None:
+            await asyncio.sleep(0.01)
+    assert 0 < len(steps) < 1_000, "the other one waited for a slice, not for the fold"
+    worker = bedside.queue("YEARS").worker
+    bedside.dispatcher.abandon()
+    assert worker is not None
+    await asyncio.wait_for(worker, 5)
+    assert len(steps) < 1_000
+    assert not bedside.failures
 
 
 async def test_a_barrier_that_waits_for_a_slice_holds_up_nothing_else_that_is_due(

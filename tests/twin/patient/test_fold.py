@@ -22,6 +22,7 @@ from twin.patient.advising.desk import Desk
 from twin.patient.fold import Advising, Fold, Step, earliest
 from twin.record.history import History
 from twin.record.orders import Orders
+from twin.steps import finished
 from twin.timeline.timeline import Timeline
 
 ABOUT = Subject("output", "total")
@@ -79,7 +80,7 @@ class Totals:
 def inserted(fold: Fold, totals: Totals, amounts: dict[int, float]) -> list[Alert]:
     """The alerts that follow these amounts, wherever in time they belong."""
     totals.amounts |= amounts
-    published = fold.run(min(amounts))
+    published = finished(fold.run(min(amounts)))
     assert all(isinstance(one, Alert) for one in published)
     return [one for one in published if isinstance(one, Alert)]
 
@@ -92,16 +93,16 @@ def started(ledger: AlertLedger | None = None) -> tuple[Fold, Totals]:
 def test_a_fold_steps_to_everything_due_and_no_further() -> None:
     fold, totals = started()
     totals.amounts = {HOUR_MS: 1.0, 3 * HOUR_MS: 1.0}
-    assert fold.run(None) == ()
+    assert finished(fold.run(None)) == ()
     assert totals.steps == [HOUR_MS, 3 * HOUR_MS]
-    assert fold.run(None) == ()
+    assert finished(fold.run(None)) == ()
     assert totals.steps == [HOUR_MS, 3 * HOUR_MS], "nothing is due any more"
 
 
 def test_a_fold_without_any_event_does_nothing() -> None:
     fold, totals = started()
-    assert fold.run(None) == ()
-    assert fold.run(0) == ()
+    assert finished(fold.run(None)) == ()
+    assert finished(fold.run(0)) == ()
     assert totals.points == []
 
 
@@ -128,7 +129,7 @@ def test_an_alert_that_came_and_went_is_withdrawn_too_when_the_record_begins_aft
     fold, totals = started()
     raised, cleared = inserted(fold, totals, {1: 6.0, 2: -6.0, 9: 1.0})
     del totals.amounts[1], totals.amounts[2]
-    (withdrawn,) = fold.run(1)
+    (withdrawn,) = finished(fold.run(1))
     assert isinstance(withdrawn, Alert)
     assert (raised.phase, cleared.phase, withdrawn.phase) == ("start", "end", "withdrawn")
     assert withdrawn.alert_id == raised.alert_id
@@ -183,7 +184,7 @@ def test_any_order_of_arrival_of_actions_too_ends_in_the_same_live_alerts(
         for number in numbers:
             if number >= len(amounts):
                 totals.history.insert(actions[number - len(amounts)])
-                fold.run(None)
+                finished(fold.run(None))
             else:
                 inserted(fold, totals, {number: amounts[number]})
 
@@ -250,7 +251,7 @@ def test_a_withdrawal_says_which_event_removed_the_reason() -> None:
     )
     because = fold.because([late, level])
     totals.amounts[2] = 1.0
-    (withdrawn,) = fold.run(2, because=because)
+    (withdrawn,) = finished(fold.run(2, because=because))
     assert isinstance(withdrawn, Alert)
     assert withdrawn.text == (
         "Withdrawn: lab_result 'count-2' of 1970-01-01T00:00:00.002000+00:00, which came late, removed the reason."
@@ -263,7 +264,7 @@ def test_an_action_on_no_alert_is_refused_with_the_reason() -> None:
     fold, totals = started()
     early = acknowledged(1, 1, "early")
     totals.history.insert(early)
-    fold.run(None)
+    finished(fold.run(None))
     assert "no alert of high about total stood at" in fold.unmet([early])[0].detail
     _, alert = inserted(fold, totals, {1: 6.0, 2: 0.0})
     assert (alert.phase, alert.state) == ("acknowledged", "acknowledged"), "kept, and counted once it is known"
@@ -271,7 +272,7 @@ def test_an_action_on_no_alert_is_refused_with_the_reason() -> None:
     inserted(fold, totals, {3: -6.0})
     late = acknowledged(9, 9).model_copy(update={"alert_id": alert.alert_id})
     totals.history.insert(late)
-    fold.run(None)
+    finished(fold.run(None))
     assert "that alert is resolved since 1970" in fold.unmet([late])[0].detail
     assert fold.unmet([late.model_copy(update={"status": "retracted", "replaces": "x"})]) == []
 
