@@ -46,9 +46,9 @@ def record_corrected(ground: Ground, _: random.Random, times: int) -> None:
     events = ground.expected.events
     flood = next(number for number, event in enumerate(events) if event.event_id.startswith(FLOOD)) - 1
     heavy = events[flood + 1].patient_id
-    ground.start("one")
     ground.feed((flood - times) / len(events), rate=None)
-    ground.fed()
+    ground.fed()  # before the worker comes: what is sent as fast as it goes reaches the broker in any order of topics
+    ground.start("one")
     ground.stage.wait_until_committed(3600)
     ground.feed(times / len(events), rate=RATE / 2)
     ground.fed()
