@@ -19,7 +19,7 @@ from twin.filter.weighing import datum_log_likelihood, grid_stops, read_uncertai
 from twin.observation.observation import Observation, output_of
 from twin.randomness import generator
 from twin.solver.effects import Law, fixed, law, reaching
-from twin.solver.solver import Solver
+from twin.solver.solver import Plans, Solver
 from twin.timeline.covariates import widened
 from twin.timeline.timeline import Timeline
 
@@ -60,8 +60,9 @@ def learn(
     if observation.moments:
         uncertain = read_uncertain(solver, cloud, trunk.origin(solver, belief, timeline), timeline, seen, trunk.grid)
     at = np.array([observation.millis], dtype=np.int64)
-    cloud, out = solver.advance(cloud, timeline, observation.millis, at)
-    typical, alone = trunk.typical_solver.advance(typical, timeline, observation.millis, at)
+    plans: Plans = {}
+    cloud, out = solver.with_plans(plans).advance(cloud, timeline, observation.millis, at)
+    typical, alone = trunk.typical_solver.with_plans(plans).advance(typical, timeline, observation.millis, at)
     rows = trunk.kernel.read(out[0], observation.output)
     read = rows if uncertain is None else uncertain
     expected = _expected(trunk, observation, read, belief.weight)
@@ -74,7 +75,7 @@ def learn(
     settled = _settled(trunk, belief, timeline, observation.millis, moved=renewed)
     if renewed or settled is not belief:
         # The particles are new, or begin elsewhere: their clouds come from the solver that will carry them on.
-        solver = trunk.solver(settled)
+        solver = trunk.solver(settled).with_plans(weigher.plans)
         cloud, earlier, last = weigh(solver, trunk.origin(solver, settled, timeline), timeline, seen, trunk.grid)
         past = earlier + last
     population = float(alone[0, observation.output, 0])
@@ -102,20 +103,22 @@ class _Weigher:
         self.timeline = timeline
         self.precision: Floats = np.linalg.inv(prior.covariance).astype(np.float64)
         self.widest = np.append(WIDEST * prior.sd, np.full(belief.eta.shape[1] - prior.size, np.inf))
+        self.seen = timeline.observations[: belief.observations + 1]
+        # Whatever is drawn takes the same steps, but for branches off the way that a sample of uncertain time needs.
+        self.plans: Plans | None = None if any(observation.moments for observation in self.seen) else {}
 
     def __call__(self, eta: Floats) -> Weighed:
         trunk, timeline = self.trunk, self.timeline
         inside = np.clip(eta, -self.widest, self.widest)
-        solver = Solver(trunk.kernel, trunk.effects(self.belief, inside), trunk.step_sizes, shared=False)
+        effects = trunk.effects(self.belief, inside)
+        solver = Solver(trunk.kernel, effects, trunk.step_sizes, shared=False, plans=self.plans)
         origin = trunk.origin(solver, replace(self.belief, eta=inside), timeline)
-        seen = timeline.observations[: self.belief.observations + 1]
-        _, past, last = weigh(solver, origin, timeline, seen, trunk.grid)
+        _, past, last = weigh(solver, origin, timeline, self.seen, trunk.grid)
         return Weighed(eta, past, np.where((inside == eta).all(axis=1), last, -np.inf))
 
     def seek(self, eta: Floats, log_density: Floats, rng: np.random.Generator) -> Peaks:
         """Peaks of the posterior after the datum."""
-        seen = self.timeline.observations[: self.belief.observations + 1]
-        responder = Responder(self.trunk.kernel, self.trunk.step_sizes, self.timeline, seen)
+        responder = Responder(self.trunk.kernel, self.trunk.step_sizes, self.timeline, self.seen)
         return seek(responder, self.precision, eta, log_density, rng)
 
 

@@ -23,7 +23,7 @@ from twin.model.spec import Model
 from twin.randomness import generator
 from twin.solver.cloud import Cloud
 from twin.solver.effects import Effects, columns, effects_of
-from twin.solver.solver import Solver
+from twin.solver.solver import Plans, Solver
 from twin.solver.step_control import step_sizes_for
 from twin.timeline.timeline import Timeline
 
@@ -144,8 +144,9 @@ class Trunk:
         if stop <= cloud.millis:
             return position
         stops = grid_stops(cloud.millis, stop, self.grid)
-        cloud, _ = self.solver(position.belief).advance(cloud, timeline, stop, stops=stops)
-        typical, _ = self.typical_solver.advance(typical, timeline, stop, stops=stops)
+        plans: Plans = {}
+        cloud, _ = self.solver(position.belief).with_plans(plans).advance(cloud, timeline, stop, stops=stops)
+        typical, _ = self.typical_solver.with_plans(plans).advance(typical, timeline, stop, stops=stops)
         return replace(position, cloud=cloud, typical=typical, grid_cloud=None)
 
     def advance_to_grid(self, position: TrunkPosition, timeline: Timeline, millis: int) -> TrunkPosition:

@@ -75,7 +75,7 @@ def without_drift(model: Model, layout: Layout, rows: Floats) -> Effects:
     """Effects of rows (N, K) of eta and kappas, none of which drifts."""
     if not model.iov_names:
         return Constant(rows)
-    return _Varying(replace(model, drift=None), layout, rows, ())
+    return _Varying(model if model.drift is None else replace(model, drift=None), layout, rows, ())
 
 
 class _Varying:

@@ -154,8 +154,8 @@ class Solver:
         effects = self.effects.at(UNDIVIDED, ALWAYS)[index]
         return Solver(self.kernel, effects, self.step_sizes, shared=False, plans=self._plans)
 
-    def with_plans(self, plans: Plans) -> Solver:
-        """The same equations for stretches of another timeline."""
+    def with_plans(self, plans: Plans | None) -> Solver:
+        """The same equations, for the stretches of one timeline whose steps ``plans`` hands on."""
         other = copy.copy(self)
         other._plans = plans
         return other

@@ -5,12 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.twin.bedside import count, level
+from tests.twin.bedside import count, level, quantity
 from tests.twin.filter.test_trunk import EVENTS, KERNEL, LINE, trunk
 from tests.twin.timeline.test_timeline import history_of
 from twin.filter.belief import prior
 from twin.filter.learning import WIDEST, learn
 from twin.filter.modes.objective import LEAST_LOG_LIKELIHOOD
+from twin.filter.weighing import weigh
 from twin.timeline.timeline import build
 
 
@@ -52,6 +53,26 @@ def test_no_patient_is_looked_for_far_beyond_the_prior() -> None:
     position, _ = learn(grown, grown.begin(line, prior(KERNEL.model, 40, "P-1")), line, line.observations[0])
     deviations = np.abs(position.belief.eta) / np.sqrt(np.diag(KERNEL.model.omega))
     assert deviations[position.belief.weight > 0].max() <= WIDEST * (1 + 1e-6)
+
+
+@pytest.mark.parametrize("hours", [None, 1 / 3])
+def test_what_was_drawn_is_weighed_as_if_by_itself(hours: float | None) -> None:
+    """Whatever is drawn for a datum hands on its steps, unless a branch ends where another datum makes steps end."""
+    rough = {} if hours is None else {"draw_time_sd": quantity(hours, "h")}
+    # The branch of the first level ends at 7 h, where the second was taken.
+    line = build(history_of([*EVENTS[:2], level(6, 2.4, **rough), level(7, 6.0), level(8, 2.5)]), KERNEL)
+    assert line is not None
+    assert hours is None or line.observations[0].moments[-1] == line.observations[1].millis
+    grown = trunk()
+    position = grown.begin(line, prior(KERNEL.model, 400, "P-1"))
+    renewed = []
+    for observation in line.observations:
+        position, learned = learn(grown, position, line, observation)
+        renewed.append(learned.diagnostics.stages > 0)
+        solver, seen = grown.solver(position.belief), line.observations[: position.belief.observations]
+        alone = weigh(solver, solver.initial(line), line, seen, grown.grid)
+        np.testing.assert_allclose(position.past, alone.past + alone.last, rtol=1e-9)
+    assert renewed == [True, True, True]
 
 
 def test_a_position_that_was_forgotten_learns_nothing() -> None:

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import optimize
 
-from tests.twin.equations import infusion, timeline_of
+from tests.twin.equations import infusion, reference, timeline_of
+from tests.twin.kernel.test_kernel import assert_close, patients, solved
 from tests.twin.library.levels import daily, over, typical
-from twin.clock import HOUR_MS
+from twin.clock import DAY_MS, HOUR_MS
 from twin.kernel.kernel import compile_model
 from twin.model.typical import typical_values
 from twin.modelfile.library import load_model
@@ -232,6 +233,16 @@ def test_pazopanib_is_solved_as_one_over_all_its_doses() -> None:
     timeline = timeline_of(compile_model(load_model("pazopanib_yu2017")), {"pazopanib": daily(800, 24, 30)})
     assert len(timeline.epoch) == 31
     assert timeline.stages.tolist() == [0]
+
+
+def test_pazopanib_in_closed_form_is_its_equations_stepped_through_every_dose() -> None:
+    """Tablets of two sizes and a missed day; patients at both corners of the population, and in between."""
+    kernel = compile_model(load_model("pazopanib_yu2017"))
+    taken = [(day * DAY_MS, amount, "oral") for day, amount in enumerate((800, 800, 400, 0, 400, 800)) if amount]
+    timeline = timeline_of(kernel, {"pazopanib": Delivered(impulses=taken)})
+    eta, marks = patients(kernel, drawn=1), np.arange(1, 7 * DAY_MS, 5 * HOUR_MS, dtype=np.int64)
+    expected = np.array([reference(kernel, timeline, row, marks) for row in eta])
+    assert_close(solved(kernel, timeline, eta, marks), expected, tolerance=1e-9)
 
 
 def test_pazopanib_bioavailability_differs_from_cycle_to_cycle() -> None:

@@ -134,7 +134,7 @@ def test_what_multiplies_a_dose_is_laid_in_as_it_is_given_and_the_equations_stay
     eta = patients(WEIGHED, drawn=1)[:3]
     marks = START + np.arange(1, 60 * HOUR_MS, 14 * HOUR_MS + 1000, dtype=np.int64)
     expected = np.array([reference(WEIGHED, timeline, row, marks) for row in eta])
-    assert_close(solved(WEIGHED, timeline, eta, marks), expected)
+    assert_close(solved(WEIGHED, timeline, eta, marks), expected, tolerance=1e-9)
     # How levels change with each eta, which is what a search for the mode follows.
     for bump in 1e-4 * np.eye(5)[[WEIGHED.model.eta_names.index(name) for name in ("F", "late")]]:
         found = np.diff(solved(WEIGHED, timeline, np.array([eta[1] - bump, eta[1] + bump]), marks), axis=0)[0]
