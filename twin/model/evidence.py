@@ -59,7 +59,7 @@ class StatedSpec:
     """How the source prints one parameter's variability: its form, and the numbers themselves (a CV as a fraction).
 
     ``se`` is the standard error that it prints for the parameter's value, in the parameter's unit, found in so many
-    ``patients``: both or neither.
+    ``patients``: both or neither. ``cohort_sd`` is the SD that it prints of what the cohort showed, in that unit.
     """
 
     stated_as: StatedAs | None = None
@@ -67,6 +67,7 @@ class StatedSpec:
     iov: float | None = None
     se: float | None = None
     patients: int | None = None
+    cohort_sd: float | None = None
 
 
 NOT_STATED = StatedSpec()

@@ -4,7 +4,8 @@
 ``[[confirmed_by]]``  sources of another lineage that hold the same; or ``unconfirmed = "where one was looked for"``
 ``[variability]``     ``stated_as``: in which form the source prints iiv and iov (`twin.model.evidence.STATED_AS`)
 ``stated``            of a parameter: the printed numbers, ``{ iiv = 0.399 }``, which must give its variances; also the
-                      standard error ``se`` of its value over so many ``patients``, which bounds them
+                      standard error ``se`` of its value over so many ``patients``, and the SD in the cohort,
+                      ``cohort_sd``, which bound them
 ``[[expected]]``      what the typical patient must show under the usual regimens
 """
 
@@ -85,7 +86,8 @@ def read_stated(table: Table) -> StatedSpec:
     inner = table.table("stated")
     iiv, iov, se = (inner.optional_number(key, above=0) for key in ("iiv", "iov", "se"))
     patients = inner.optional_number("patients", least=2)
-    found = StatedSpec(stated_as, iiv, iov, se, None if patients is None else round(patients))
+    cohort_sd = inner.optional_number("cohort_sd", above=0)
+    found = StatedSpec(stated_as, iiv, iov, se, None if patients is None else round(patients), cohort_sd)
     inner.close()
     if (se is None) != (patients is None):
         missing, there = ("patients", "se") if patients is None else ("se", "patients")

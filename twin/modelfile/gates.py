@@ -7,6 +7,7 @@ them, and with ``--strict`` it wants none.
 iiv above 4                     a CV in percent; else ``stated = { iiv = ... }``, the printed number
 covariance = r w1^2 w2^2        made with variances in place of standard deviations; else ``stated_as = "covariance"``
 iiv above its standard error    an SD in place of a variance, or a percentage; else no ``se`` in ``stated``
+iiv above the cohort's spread   the same; else no ``cohort_sd`` in ``stated``
 iiv whose form is not said      ``[variability] stated_as``
 proportional, form not said     the SD of log values; else ``fitted_on = "linear"``
 a dose that enters twice        two states take it whole by one route; else ``[inputs.X] whole_into``
@@ -23,6 +24,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 
 from twin.model.entrances import taken_by
+from twin.model.evidence import StatedSpec
 from twin.model.formula import ROUTES, arguments_of, is_record
 from twin.model.linearity import linear_terms
 from twin.model.spec import Model, ModelError, ParameterSpec
@@ -36,7 +38,7 @@ TELLING = 0.0005
 """A ratio must be known this well before it tells whether a correlation was rounded to two digits."""
 
 ROOM = 1.5
-"""An SD may exceed what its standard error allows by this factor: a standard error is itself an estimate."""
+"""An SD may exceed what its standard error or the cohort allows by this factor: either is itself an estimate."""
 
 _SHOWN = 6
 
@@ -47,7 +49,7 @@ def doubts(model: Model, file: str) -> tuple[ModelError, ...]:
         _entering_twice,
         _entering_nowhere,
         _variances,
-        _errors,
+        _spreads,
         _covariances,
         _forms,
         _residuals,
@@ -114,18 +116,26 @@ def _variances(model: Model) -> Doubts:
                 yield f"parameters.{p.name}.{level}", f"{problem}; {mend} gives the printed number"
 
 
-def _errors(model: Model) -> Doubts:
-    """However well each of n patients is known, their mean is known no better than to SD / sqrt(n)."""
+def _spreads(model: Model) -> Doubts:
+    """However well each of n patients is known, their mean is known no better than to SD / sqrt(n); and they differ in
+    a parameter no more than in what was measured of it."""
     for p in model.parameters:
-        se, patients = p.stated.se, p.stated.patients
-        if p.iiv is None or se is None or patients is None:
-            continue
-        sd = math.sqrt(p.iiv) * _per_eta(p)
-        most = math.sqrt(patients) * se
-        if sd > ROOM * most:
-            problem = f"is {p.iiv:g}, an SD of {sd:.2g} {p.unit}, where the standard error of {se:g} over {patients}"
-            mend = "the table may print SDs, a CV in percent, or another scale; if it is meant, leave se out of stated"
-            yield f"parameters.{p.name}.iiv", f"{problem} patients allows {most:.2g} at most; {mend}"
+        sd = math.sqrt(p.iiv or 0.0) * _per_eta(p)
+        for most, key, told in sorted(_bounds(p.stated))[:1]:
+            if sd > ROOM * most:
+                problem = f"is {p.iiv:g}, an SD of {sd:.2g} {p.unit}, where {told}"
+                mend = "the table may print SDs, a CV in percent, or another scale; if it is meant, leave"
+                yield f"parameters.{p.name}.iiv", f"{problem}; {mend} {key} out of stated"
+
+
+def _bounds(stated: StatedSpec) -> Iterator[tuple[float, str, str]]:
+    """What an SD can be at most, the key that says so, and in words."""
+    if stated.se is not None and stated.patients is not None:
+        most = math.sqrt(stated.patients) * stated.se
+        told = f"the standard error of {stated.se:g} over {stated.patients} patients allows {most:.2g} at most"
+        yield most, "se", told
+    if stated.cohort_sd is not None:
+        yield stated.cohort_sd, "cohort_sd", f"the cohort's SD is {stated.cohort_sd:g}"
 
 
 def _per_eta(parameter: ParameterSpec) -> float:

@@ -87,6 +87,7 @@ def test_a_printed_number_must_give_the_variance(stated: str, form: str) -> None
             "",
             r"CL\.stated\.patients: is missing beside se, which says nothing alone; write it",
         ),
+        ("stated = { cohort_sd = -2 }", "", r"CL\.stated\.cohort_sd: is -2; it must be greater than 0"),
         ("stated = { patients = 40 }", "", r"CL\.stated\.se: is missing beside patients"),
         ("stated = { se = 1, patients = 2.5 }", "", r"CL\.stated\.patients: is 2\.5; write a whole number"),
         ("stated = { se = 1, patients = 1 }", "", r"CL\.stated\.patients: is 1; it must be at least 2"),

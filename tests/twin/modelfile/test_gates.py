@@ -103,6 +103,31 @@ def test_patients_do_not_differ_more_than_the_standard_error_allows(iiv: str, di
         ]
 
 
+@pytest.mark.parametrize(("iiv", "doubted"), [("0.04", False), ("0.08", False), ("0.2", True)])
+def test_patients_do_not_differ_more_than_the_cohort_did(iiv: str, doubted: bool) -> None:
+    """Of a clearance of 10 L/h, measured in a cohort with an SD of 2: 0.2 of ln CL."""
+    found = said(changed(("iiv = 0.09 ", f"stated = {{ cohort_sd = 2 }}\niiv = {iiv} ")))
+    assert len(found) == doubted
+    if doubted:
+        assert found == [
+            "parameters.CL.iiv: is 0.2, an SD of 4.5 L/h, where the cohort's SD is 2; the table may print SDs, a CV in "
+            "percent, or another scale; if it is meant, leave cohort_sd out of stated"
+        ]
+    # Of two bounds the narrower one is named, once.
+    (both,) = said(changed(("iiv = 0.09 ", "stated = { cohort_sd = 2, se = 0.1, patients = 25 }\niiv = 0.2 ")))
+    assert "the standard error of 0.1 over 25 patients allows 0.5 at most" in both
+
+
+def test_pressures_whose_sds_are_taken_for_variances_differ_more_than_the_cohort_did() -> None:
+    text = load_model("ambulatory_bp_sheng2013").text
+    for printed in (0.079, 0.12):
+        wrong = text.replace(f"iiv = {printed**2:.4g}\nstated_as", f"iiv = {printed}\nstated_as")
+        wrong = wrong.replace(f'stated_as = "sd"\nstated = {{ iiv = {printed}', f"stated = {{ iiv = {printed}")
+        assert wrong.count(f"iiv = {printed}\n") == 1
+        (doubt,) = said(wrong)
+        assert doubt.startswith("parameters.Base_")
+
+
 def test_the_phases_of_a_rhythm_cannot_differ_by_days_whose_mean_is_known_to_minutes() -> None:
     text = load_model("ambulatory_bp_sheng2013").text
     for right, table in (("iiv = 0.05", "iiv = 3.3"), ("iiv = 0.18", "iiv = 1.11")):
