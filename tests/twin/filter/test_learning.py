@@ -71,6 +71,7 @@ def test_what_was_drawn_is_weighed_as_if_by_itself(hours: float | None) -> None:
         renewed.append(learned.diagnostics.stages > 0)
         solver, seen = grown.solver(position.belief), line.observations[: position.belief.observations]
         alone = weigh(solver, solver.initial(line), line, seen, grown.grid)
+        assert position.past is not None
         np.testing.assert_allclose(position.past, alone.past + alone.last, rtol=1e-9)
     assert renewed == [True, True, True]
 

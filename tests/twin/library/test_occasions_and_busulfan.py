@@ -238,7 +238,9 @@ def test_pazopanib_is_solved_as_one_over_all_its_doses() -> None:
 def test_pazopanib_in_closed_form_is_its_equations_stepped_through_every_dose() -> None:
     """Tablets of two sizes and a missed day; patients at both corners of the population, and in between."""
     kernel = compile_model(load_model("pazopanib_yu2017"))
-    taken = [(day * DAY_MS, amount, "oral") for day, amount in enumerate((800, 800, 400, 0, 400, 800)) if amount]
+    taken = [
+        (day * DAY_MS, amount, "oral") for day, amount in enumerate((800.0, 800.0, 400.0, 0.0, 400.0, 800.0)) if amount
+    ]
     timeline = timeline_of(kernel, {"pazopanib": Delivered(impulses=taken)})
     eta, marks = patients(kernel, drawn=1), np.arange(1, 7 * DAY_MS, 5 * HOUR_MS, dtype=np.int64)
     expected = np.array([reference(kernel, timeline, row, marks) for row in eta])
