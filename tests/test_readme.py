@@ -9,8 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from connectors.kafka.topics import DEVICE_STATE, DEVICE_TOPICS, HEARTBEATS, REJECTED, TOPICS, topic_configs
 from tests.listed import listed
 from tests.places import ROOT
+from twin.clock import DAY_MS
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
 OPERATIONS = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -76,6 +78,15 @@ def test_every_command_named_exists(command: str) -> None:
         inner = found.get_command(context, word) if hasattr(found, "get_command") else None
         assert inner is not None, f"a page names 'dosetwin {command}', which does not exist"
         found = inner
+
+
+def test_how_long_each_topic_is_kept_is_told() -> None:
+    told = re.search(r"estimates, alerts and advice (\d+) days,\s`twin.rejected` (\d+)", OPERATIONS)
+    assert told is not None
+    many, rejected = (int(days) * DAY_MS for days in told.groups())
+    kept = {topic: topic_configs(topic).get("retention.ms") for topic in (*TOPICS, *DEVICE_TOPICS)}
+    newest_of_each_key = dict.fromkeys((HEARTBEATS, DEVICE_STATE))
+    assert kept == {**dict.fromkeys(kept, str(many)), REJECTED: str(rejected), **newest_of_each_key}
 
 
 @pytest.mark.parametrize("name", METRICS)
