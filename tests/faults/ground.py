@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -68,7 +68,8 @@ class Ground:
     refused: Counter[str] = field(default_factory=Counter)
     measured: dict[str, float] = field(default_factory=dict)
     _sent: int = 0
-    _feeder: threading.Thread | None = None
+    _sender: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(1, "sender"))
+    _sending: Future[None] | None = None
 
     # --- events -------------------------------------------------------------------------------------------------
 
@@ -78,13 +79,12 @@ class Ground:
         until = min(self._sent + round(share * len(self.expected.events)), len(self.expected.events))
         events: Sequence[InputEvent] = self.expected.events[self._sent : until]
         self._sent = until
-        self._feeder = threading.Thread(target=self.stage.play, args=(events, rate))
-        self._feeder.start()
+        self._sending = self._sender.submit(self.stage.play, events, rate)
 
     def fed(self) -> None:
-        """Wait until all that was begun is sent."""
-        if self._feeder is not None:
-            self._feeder.join()
+        """Wait until all that was begun is sent; raises what kept it from being sent."""
+        if self._sending is not None:
+            self._sending.result()
 
     # --- workers ------------------------------------------------------------------------------------------------
 
@@ -157,6 +157,7 @@ class Ground:
             worker.__exit__()
         if self.database is not None:
             self.database.close()
+        self._sender.shutdown(wait=False)
         self.stage.close()
 
 

@@ -87,9 +87,11 @@ def differences(stage: Stage, expected: Undisturbed, refused: Counter[str]) -> l
             found.append(f"{patient}: a twin of another model")
             continue
         mine, theirs = unpack(row.twin, row.model_hash), expected.rows[patient]
-        if newest_belief(mine) != newest_belief(theirs):
+        if not mine.points:
+            found.append(f"{patient}: no belief at all")
+        elif newest_belief(mine) != newest_belief(theirs):
             found.append(f"{patient}: another belief")
-        if last_book(mine) != last_book(theirs):
+        elif last_book(mine) != last_book(theirs):
             found.append(f"{patient}: other alerts under way")
         told = [event for event in expected.events if event.patient_id == patient]
         found += [

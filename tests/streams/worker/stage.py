@@ -42,6 +42,9 @@ START = datetime(2026, 1, 5, 8, 0, tzinfo=UTC)
 EMPTY: Mapping[str, str] = {}
 FAKE_TWINS = "tests.streams.worker.fake_twin:FakeTwins"
 
+SENDER_PATIENCE = 240
+"""Seconds that a sender waits for a broker that was ended and started again, on a machine with other work."""
+
 
 def enrolment(patient: str, model: str = MODEL, at: datetime = START) -> Enrolment:
     return Enrolment(event_id=event_id(patient, "enrol"), patient_id=patient, time=at, source="test", model=model)
@@ -83,7 +86,10 @@ class Stage:
     def __post_init__(self) -> None:
         ensure_topics(self.bootstrap, self.prefix, self.partitions)
         ensure_changelog(self.settings)
-        self.producer = KafkaProducer(bootstrap_servers=self.bootstrap, linger_ms=1, max_request_size=8 * 1024 * 1024)
+        self.producer = KafkaProducer(
+            bootstrap_servers=self.bootstrap, linger_ms=1, max_request_size=8 * 1024 * 1024,
+            max_block_ms=1000 * SENDER_PATIENCE, delivery_timeout_ms=1000 * SENDER_PATIENCE,
+        )  # fmt: skip
 
     @property
     def settings(self) -> Settings:
