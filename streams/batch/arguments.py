@@ -5,11 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 
 from streams.batch.cases import Case, CaseError, Problem, RecordedCases, Report, read_cases, require_files
+from streams.terminal.options import protocol_files
 from streams.terminal.progress import progress
+
+if TYPE_CHECKING:
+    from twin.dosing.protocol import Protocol
 
 LEFT_OUT = 3
 """Exit code when at least one line, event or patient could not be used."""
@@ -50,6 +55,24 @@ def reading(
     averaged = rivals(models) if len(names) > 1 else None
     same = same_ids(join=join, prefix_ids=prefix_ids)
     return RecordedCases(models[0] if models else None, parse_columns(columns), output, averaged, same)
+
+
+def protocols_of(given: list[Path] | None) -> tuple[Protocol, ...]:
+    """The protocols of ``--protocols``: files, or folders of them.
+
+    Raises:
+        CaseError, ProtocolError: a folder has none, one cannot be used, or two have one id.
+    """
+    from twin.dosing.live import LiveAdviser
+    from twin.dosing.protocol import load_protocol
+
+    try:
+        files = protocol_files(given)
+    except ValueError as error:
+        raise CaseError(str(error)) from None
+    found = tuple(load_protocol(path) for path in files)
+    LiveAdviser(found)  # refuses two of one id
+    return found
 
 
 class LeftOut:

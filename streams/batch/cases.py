@@ -104,6 +104,11 @@ class Case:
     rivals: Rivals | None = None
     problems: tuple[Problem, ...] = ()
 
+    @property
+    def models(self) -> Model | Rivals:
+        """By which the patient is followed: the model, or the rivals where there are any."""
+        return self.rivals or self.model
+
 
 @dataclass(frozen=True)
 class RecordedCases:

@@ -188,16 +188,10 @@ def replay_case(
     case: Case, particles: int, thresholds: Thresholds = DEFAULT, protocols: Sequence[Protocol] = ()
 ) -> Replayed:
     """Tell a new twin the whole case: what it says and believes."""
-    from twin import PatientTwin
     from twin.dosing.live import LiveAdviser
-    from twin.patient.averaged import AveragedTwin
+    from twin.patient.averaged import begun_twin
 
-    adviser = LiveAdviser(protocols)
-    twin: PatientTwin | AveragedTwin
-    if case.rivals is None:
-        twin = PatientTwin(case.patient_id, case.model, particles, thresholds=thresholds, adviser=adviser)
-    else:
-        twin = AveragedTwin(case.patient_id, case.rivals, particles, thresholds=thresholds, adviser=adviser)
+    twin = begun_twin(case.patient_id, case.models, particles, thresholds, LiveAdviser(protocols))
     events = [decode(recorded.raw) for recorded in case.recorded]
     update = twin.observe(events)
     problems = [*refusals(case.patient_id, events, case.recorded, update.rejected), *_held(case, update.outputs)]

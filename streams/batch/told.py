@@ -13,10 +13,12 @@ from streams.batch.arguments import LeftOut, cases_in, reading
 from streams.batch.cases import CaseError
 from twin import PatientTwin
 from twin.alerts.thresholds import Thresholds
+from twin.dosing.live import LiveAdviser
+from twin.dosing.protocol import Protocol
 from twin.events import Alert, InputEvent, decode
 from twin.model.spec import Model
 from twin.modelfile.library import load_model
-from twin.patient.averaged import AveragedTwin
+from twin.patient.averaged import AveragedTwin, begun_twin, resumed_twin
 from twin.patient.rivals import Rivals, rivals
 
 NAMED = 5
@@ -24,25 +26,31 @@ NAMED = 5
 
 
 @dataclass(frozen=True)
-class PatientTwins:
-    """Twins of one patient, by a model or by rival ones."""
+class Ward:
+    """What a worker's twins are given beside their patient: how many particles, thresholds, and protocols."""
 
-    patient_id: str
-    model: Model | Rivals
     particles: int
     thresholds: Thresholds
+    protocols: tuple[Protocol, ...] = ()
+
+
+@dataclass(frozen=True)
+class PatientTwins:
+    """Twins of one patient, by a model or by rival ones, as a worker of this ward would have them."""
+
+    patient_id: str
+    models: Model | Rivals
+    ward: Ward
 
     def begin(self) -> PatientTwin | AveragedTwin:
         """One that has observed nothing."""
-        if isinstance(self.model, Rivals):
-            return AveragedTwin(self.patient_id, self.model, self.particles, thresholds=self.thresholds)
-        return PatientTwin(self.patient_id, self.model, self.particles, thresholds=self.thresholds)
+        ward = self.ward
+        adviser = LiveAdviser(ward.protocols)
+        return begun_twin(self.patient_id, self.models, ward.particles, ward.thresholds, adviser)
 
     def resume(self, row: bytes) -> PatientTwin | AveragedTwin:
         """One that goes on from a row."""
-        if isinstance(self.model, Rivals):
-            return AveragedTwin.from_row(row, self.model, self.thresholds)
-        return PatientTwin.from_row(row, self.model, self.thresholds)
+        return resumed_twin(row, self.models, self.ward.thresholds, LiveAdviser(self.ward.protocols))
 
 
 @dataclass(frozen=True)
@@ -68,9 +76,7 @@ class Told:
         return found
 
 
-def told_in(
-    files: Sequence[Path], begins: str, patient: str | None, model: str | None, particles: int, thresholds: Thresholds
-) -> Told:
+def told_in(files: Sequence[Path], begins: str, patient: str | None, model: str | None, ward: Ward) -> Told:
     """The alert whose id begins so, of those that follow from files.
 
     Raises:
@@ -83,7 +89,7 @@ def told_in(
     seen: list[Alert] = []
     found: list[Told] = []
     for case in cases:
-        twins = PatientTwins(case.patient_id, case.rivals or case.model, particles, thresholds)
+        twins = PatientTwins(case.patient_id, case.models, ward)
         events = tuple(decode(one.raw) for one in case.recorded)
         alerts = [one for one in twins.begin().observe(events).outputs if isinstance(one, Alert)]
         seen += alerts
@@ -94,13 +100,7 @@ def told_in(
 
 
 def told_on_kafka(
-    begins: str,
-    patient: str | None,
-    model: str | None,
-    particles: int,
-    thresholds: Thresholds,
-    kafka: str | None,
-    prefix: str | None,
+    begins: str, patient: str | None, model: str | None, ward: Ward, kafka: str | None, prefix: str | None
 ) -> Told:
     """The alert whose id begins so, of those on the topic, with what the input topics hold of its patient.
 
@@ -122,7 +122,7 @@ def told_on_kafka(
     if not events:
         raise CaseError(f"the input topics hold nothing of patient {owner} any more; name files of the record")
     names = [load_model(name) for name in (model or alerts[-1].model).split(",")]
-    twins = PatientTwins(owner, rivals(names) if len(names) > 1 else names[0], particles, thresholds)
+    twins = PatientTwins(owner, rivals(names) if len(names) > 1 else names[0], ward)
     return Told(alerts, events, twins)
 
 

@@ -11,12 +11,14 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 import structlog
 
 if TYPE_CHECKING:
     from twin.events import InputEvent, OutputEvent, Rejected
+    from twin.model.spec import Model
+    from twin.patient.rivals import Rivals
     from twin.steps import Steps
 
 _log = structlog.get_logger("dosetwin.worker")
@@ -99,26 +101,15 @@ class LibraryTwins:
         self._model = lru_cache(maxsize=64)(self._load)
 
     def __call__(self, model_id: str, patient_id: str) -> Twin:
-        from twin import PatientTwin
+        from twin.patient.averaged import begun_twin
 
-        if "," in model_id:
-            from twin.patient.averaged import AveragedTwin
-
-            rivals, judged = self._rivals(model_id), self._thresholds
-            average = AveragedTwin(patient_id, rivals, self._particles, thresholds=judged, adviser=self._adviser)
-            return cast(Twin, average)
-        model, judged = self._model(model_id), self._thresholds
-        return cast(Twin, PatientTwin(patient_id, model, self._particles, thresholds=judged, adviser=self._adviser))
+        models = self._models(model_id)
+        return cast(Twin, begun_twin(patient_id, models, self._particles, self._thresholds, self._adviser))
 
     def restore(self, model_id: str, row: bytes) -> Twin:
-        from twin import PatientTwin
-        from twin.patient.averaged import AveragedTwin
+        from twin.patient.averaged import resumed_twin
 
-        twin: AveragedTwin | PatientTwin = (
-            AveragedTwin.from_row(row, self._rivals(model_id), self._thresholds, self._adviser)
-            if "," in model_id
-            else PatientTwin.from_row(row, self._model(model_id), self._thresholds, self._adviser)
-        )
+        twin = resumed_twin(row, self._models(model_id), self._thresholds, self._adviser)
         if twin.particles not in self._told:  # once for each size, not for each patient
             self._told.add(twin.particles)
             _log.warning("twins go on with as many particles as they have", particles=twin.particles,
@@ -126,12 +117,14 @@ class LibraryTwins:
         return cast(Twin, twin)
 
     def model_hash(self, model_id: str) -> str:
-        return str(self._rivals(model_id).hash if "," in model_id else self._model(model_id).hash)
+        return self._models(model_id).hash
 
-    def _rivals(self, model_id: str) -> Any:
-        """Rival models ``A,B,C``, to be averaged."""
+    def _models(self, model_id: str) -> Model | Rivals:
+        """The model of that id, or rival ones ``A,B,C``, to be averaged."""
         from twin.patient.rivals import rivals
 
+        if "," not in model_id:
+            return self._model(model_id)
         try:
             return rivals([self._model(one) for one in model_id.split(",")])
         except ValueError as error:
@@ -161,7 +154,7 @@ class LibraryTwins:
             )
             PatientTwin("nobody", model, particles=LEAST_PARTICLES).observe([dose])
 
-    def _load(self, model_id: str) -> Any:
+    def _load(self, model_id: str) -> Model:
         from twin import load_model
         from twin.names import NAME_IN_WORDS, is_name
 

@@ -17,6 +17,7 @@ from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.events import AlertEvidence, InputEvent, Subject
 from twin.filter.belief import Belief
 from twin.filter.trunk import rhythm_of
+from twin.model.spec import Model
 from twin.patient.accounts.component import Component
 from twin.patient.advising.desk import Adviser, Desk, DeskState, answered_alike
 from twin.patient.average_fold import AverageFold, AveragePoint
@@ -34,7 +35,7 @@ from twin.patient.state_row import (
     unpack_foreseen,
     unpack_state,
 )
-from twin.patient.twin import Posterior, components_at, new_actions, posterior_of
+from twin.patient.twin import PatientTwin, Posterior, components_at, new_actions, posterior_of
 from twin.record.history import History
 from twin.steps import Steps, finished
 
@@ -231,6 +232,32 @@ class AveragedTwin:
         )
         state = AverageState(members, row.ledger, row.held, points, row.desk)
         return cls(row.patient_id, models, row.particles, state, thresholds, adviser)
+
+
+def begun_twin(
+    patient_id: str,
+    models: Model | Rivals,
+    particles: int = PARTICLES,
+    thresholds: Thresholds = DEFAULT,
+    adviser: Adviser | None = None,
+) -> PatientTwin | AveragedTwin:
+    """A twin that has observed nothing, by a model or by rival ones; arguments are those of `twin.PatientTwin`."""
+    if isinstance(models, Rivals):
+        return AveragedTwin(patient_id, models, particles, thresholds=thresholds, adviser=adviser)
+    return PatientTwin(patient_id, models, particles, thresholds=thresholds, adviser=adviser)
+
+
+def resumed_twin(
+    raw: bytes, models: Model | Rivals, thresholds: Thresholds = DEFAULT, adviser: Adviser | None = None
+) -> PatientTwin | AveragedTwin:
+    """The twin of a row, by a model or by rival ones, as `twin.PatientTwin.from_row`.
+
+    Raises:
+        UnreadableState: damaged, or written for another version or other models.
+    """
+    if isinstance(models, Rivals):
+        return AveragedTwin.from_row(raw, models, thresholds, adviser)
+    return PatientTwin.from_row(raw, models, thresholds, adviser)
 
 
 def histories_in(raw: bytes, *, averaged: bool) -> tuple[History, ...]:

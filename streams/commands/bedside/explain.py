@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Kafka, Prefix, examples
+from streams.terminal.options import Kafka, Prefix, Protocols, examples
 
 if TYPE_CHECKING:
     from streams.batch.told import Told
 
 app = typer.Typer()
 
+ADVICE_CHANGED = "dose.advice_changed"
+"""The rule that judges advice (`twin.alerts.rules.dose.advice_changed`)."""
+
 
 @app.command(
     epilog=examples(
         "dosetwin explain 5f0c2a9be1d44a37",
         "dosetwin explain 5f0c2a9be1d44a37 events.ndjson --patient P-0017 --json",
+        "dosetwin explain 5f0c2a9be1d44a37 --protocols ward-protocols/",
     )
 )
 def explain(
@@ -39,8 +43,16 @@ def explain(
         str | None, typer.Option("--model", help="id or path; by default as the alert, or the enrolments, say")
     ] = None,
     rules: Annotated[
-        Path | None, typer.Option("--rules", exists=True, dir_okay=False, help="TOML of thresholds, as the worker has")
+        Path | None,
+        typer.Option(
+            "--rules",
+            exists=True,
+            dir_okay=False,
+            envvar="DOSETWIN_RULES",
+            help="TOML of thresholds, as the worker has",
+        ),
     ] = None,
+    protocols: Protocols = None,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of the twin's cloud")
     ] = 1000,
@@ -53,9 +65,9 @@ def explain(
 
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.settings import SettingsError
-    from streams.batch.arguments import usable_arguments
+    from streams.batch.arguments import protocols_of, usable_arguments
     from streams.batch.cases import CaseError
-    from streams.batch.told import told_in, told_on_kafka
+    from streams.batch.told import Ward, told_in, told_on_kafka
     from twin.alerts.rules import rules_hash, thresholds_of
     from twin.alerts.thresholds import DEFAULT
     from twin.reasons.explanation import explain as explained
@@ -64,10 +76,11 @@ def explain(
     try:
         with usable_arguments():
             judged_by = DEFAULT if rules is None else thresholds_of(rules.read_text(encoding="utf-8"), str(rules))
+            ward = Ward(particles, judged_by, protocols_of(protocols))
             if files:
-                told = told_in(files, alert_id, patient, model, particles, judged_by)
+                told = told_in(files, alert_id, patient, model, ward)
             else:
-                told = told_on_kafka(alert_id, patient, model, particles, judged_by, kafka, prefix)
+                told = told_on_kafka(alert_id, patient, model, ward, kafka, prefix)
             alert = told.revision(revision)
             for note in _notes(told, rules_hash(judged_by)):
                 typer.echo(f"note: {note}", err=True)
@@ -84,8 +97,10 @@ def explain(
 def _notes(told: Told, rules: str) -> Sequence[str]:
     """Where what is folded here may differ from what the alert was told of."""
     alert, notes = told.alerts[-1], []
-    if alert.model_hash != told.twins.model.hash:
-        notes.append(f"the alert is of model {alert.model_hash}; folded is {told.twins.model.hash}: see --model")
+    if alert.model_hash != told.twins.models.hash:
+        notes.append(f"the alert is of model {alert.model_hash}; folded is {told.twins.models.hash}: see --model")
     if alert.rules_hash not in (None, rules):
         notes.append(f"the alert was judged by rules {alert.rules_hash}; here by {rules}: see --rules")
+    if alert.rule == ADVICE_CHANGED and not told.twins.ward.protocols:
+        notes.append("the alert rests on advice, and without its protocol nothing is advised here: see --protocols")
     return notes

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import examples, genotype_pair
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -93,7 +93,7 @@ def advise(
         for case in cases:
             twin = _twin_of(case, particles, now)
             try:
-                known = dict(_pair(one) for one in genotype or ())
+                known = dict(genotype_pair(one) for one in genotype or ())
                 spoken = (*rescue(twin, now), *daily(case.model.drug, known))
                 within = _protocol_of(case.model, allowed)
                 if within is None and spoken:
@@ -145,14 +145,6 @@ def _spoken_alone(case: Case, spoken: Sequence[Spoken], *, as_json: bool) -> str
     return "\n".join([*lines, *(f"published rule {one.rule}: {one.said} ({one.source})" for one in spoken), ""])
 
 
-def _pair(text: str) -> tuple[str, str]:
-    """Gene and value; raises `ValueError` where there are not both."""
-    gene, _, value = text.partition("=")
-    if not gene or not value:
-        raise ValueError(f"--genotype {text!r}: write gene and value, as DPYD=1.5")
-    return gene, value
-
-
 def _millis(text: str) -> int:
     """An event time as ms.
 
@@ -175,14 +167,9 @@ def _millis(text: str) -> int:
 
 def _twin_of(case: Case, particles: int, now: int | None) -> PatientTwin | AveragedTwin:
     """The twin of a record as far as ``now`` (ms)."""
-    from twin import PatientTwin
     from twin.events import decode
-    from twin.patient.averaged import AveragedTwin
+    from twin.patient.averaged import begun_twin
 
-    twin: PatientTwin | AveragedTwin
-    if case.rivals is None:
-        twin = PatientTwin(case.patient_id, case.model, particles)
-    else:
-        twin = AveragedTwin(case.patient_id, case.rivals, particles)
+    twin = begun_twin(case.patient_id, case.models, particles)
     twin.observe([decode(one.raw) for one in case.recorded if now is None or one.millis <= now])
     return twin

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Protocols, examples, protocol_files
+from streams.terminal.options import Protocols, examples
 
 if TYPE_CHECKING:
     from twin.events import Prediction
@@ -60,22 +60,19 @@ def replay(
     """Replay recorded patients: estimates, alerts, one-step-ahead predictions and posteriors, with no server at all."""
     import json
 
-    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, protocols_of, reading, usable_arguments
     from streams.batch.process_pool import prepare, worker_processes
     from streams.batch.replay import read_predictions
     from streams.batch.replay import replay as replay_cases
     from streams.terminal.progress import progress
     from twin.alerts.rules import thresholds_of
     from twin.alerts.thresholds import DEFAULT
-    from twin.dosing.live import LiveAdviser
-    from twin.dosing.protocol import load_protocol
 
     left_out = LeftOut()
     with usable_arguments():
         how = reading(model, columns, output, files, out, averages=True, join=join, prefix_ids=prefix_ids)
         thresholds = DEFAULT if rules is None else thresholds_of(rules.read_text(encoding="utf-8"), str(rules))
-        allowed = [load_protocol(path) for path in protocol_files(protocols)]
-        LiveAdviser(allowed)  # two of one id are refused before anything is replayed
+        allowed = protocols_of(protocols)
         cases = cases_in(files, how, left_out)
         processes = worker_processes(jobs, len(cases))
         prepare({m for case in cases for m in (case.rivals.models if case.rivals else [case.model])}, processes)

@@ -13,7 +13,11 @@ from connectors.kafka.topics import ALERTS
 from streams.commands.bedside.explain import app
 from tests.streams.worker.stage import Stage
 from tests.twin.bedside import count, dose
+from tests.twin.dosing.test_live import EVENTS as ADVISED
+from tests.twin.dosing.test_live import PROTOCOL
 from twin import PatientTwin, load_model
+from twin.dosing.live import LiveAdviser
+from twin.dosing.protocol import load_protocol
 from twin.events import Alert, InputEvent, encode
 
 MODEL = ["--model", "docetaxel_ozawa2007", "--particles", "100"]
@@ -78,3 +82,44 @@ def test_an_alert_of_the_topics_is_explained_and_whose_it_is_not_is_said(
             assert text in said.stdout
         assert "is of patient P-1" in CliRunner().invoke(app, [*words, "--patient", "P-2"]).stderr
         assert "no alert whose id begins with 'nobody' was told" in CliRunner().invoke(app, ["nobody"]).stderr
+
+
+@pytest.fixture(scope="module")
+def advised(tmp_path_factory: pytest.TempPathFactory) -> tuple[Alert, list[str]]:
+    """An alert that another dose is advised, and the arguments that name its record."""
+    folder = tmp_path_factory.mktemp("advised")
+    file, allowed = folder / "events.ndjson", folder / "ward.toml"
+    file.write_bytes(b"".join(encode(event) + b"\n" for event in ADVISED[:5]))
+    allowed.write_text(PROTOCOL)
+    adviser = LiveAdviser([load_protocol(allowed)])
+    found = PatientTwin("P-1", load_model("docetaxel_ozawa2007"), 50, adviser=adviser).observe(ADVISED[:5])
+    alert = next(one for one in found.outputs if isinstance(one, Alert) and one.rule == "dose.advice_changed")
+    return alert, [str(file), "--model", "docetaxel_ozawa2007", "--particles", "50", "--json"]
+
+
+def test_an_alert_of_advice_is_folded_again_with_the_protocols_of_the_ward(
+    advised: tuple[Alert, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    alert, named = advised
+    protocols = str(Path(named[0]).with_name("ward.toml"))
+    said = CliRunner().invoke(app, [alert.alert_id, *named, "--protocols", protocols])
+    assert said.exit_code == 0, said.output
+    values = json.loads(said.stdout)
+    assert values["alert"]["rule"] == "dose.advice_changed"
+    assert values["after"]["level"] == alert.evidence.level  # type: ignore[union-attr]
+    assert not values["record_moved"]
+    monkeypatch.setenv("DOSETWIN_PROTOCOLS", str(Path(protocols).parent))
+    assert json.loads(CliRunner().invoke(app, [alert.alert_id, *named]).stdout) == values
+
+
+@pytest.mark.parametrize(
+    ("text", "said"), [(None, "the folder holds no .toml file"), ("id = 3", "other.toml"), (PROTOCOL, "two protocols")]
+)
+def test_protocols_that_cannot_be_used_are_named(record: Path, tmp_path: Path, text: str | None, said: str) -> None:
+    folder = tmp_path / "protocols"
+    folder.mkdir()
+    for name in () if text is None else ("other.toml", "ward.toml"):
+        (folder / name).write_text(text or "")
+    found = CliRunner().invoke(app, ["", str(record), *MODEL, "--protocols", str(folder)])
+    assert found.exit_code == 2
+    assert said in " ".join(found.stderr.split())
