@@ -28,6 +28,7 @@ from twin.observation.kinds import kind_of
 from twin.observation.likelihood import log_likelihood, spread_out
 from twin.observation.observation import Observation
 from twin.patient.accounts.component import Component
+from twin.patient.accounts.thinned import affordable
 from twin.patient.averaged import AveragedTwin
 from twin.patient.twin import PatientTwin
 from twin.randomness import generator
@@ -99,6 +100,7 @@ def next_sample_on(components: Sequence[Component], protocol: Protocol) -> NextS
     if any(component.trunk.kernel.model.hash != model.hash for component in components):
         raise NoAdvice("the next sample is worked out by one model; of rival ones ask each alone")
     protocol.checked(model)
+    components = affordable(components)
     decided, planned = decision(components, components[0].millis, protocol)
     begins = components[0].millis if decided.begun else decided.begins
     parts = [(component, plan, plan) for component, plan in zip(components, planned, strict=True)]

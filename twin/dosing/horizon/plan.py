@@ -26,13 +26,13 @@ from twin.arrays import Floats
 from twin.clock import HOUR_MS
 from twin.dosing.decision import Decision, NoAdvice, decision
 from twin.dosing.futures import Future, Upcoming, changed
-from twin.dosing.horizon.thinned import thinned
 from twin.dosing.outlook import Odds, along, outlook
 from twin.dosing.protocol import Protocol
 from twin.observation.kinds import kind_of
 from twin.observation.likelihood import log_likelihood, spread_out
 from twin.observation.observation import Observation
 from twin.patient.accounts.component import Component
+from twin.patient.accounts.thinned import thinned
 from twin.patient.averaged import AveragedTwin
 from twin.patient.twin import PatientTwin
 from twin.randomness import generator

@@ -9,7 +9,8 @@ import pytest
 
 from tests.twin.bedside import PATIENT, clock, dose, plan
 from twin import PatientTwin, load_model
-from twin.dosing.futures import as_planned
+from twin.dosing.branches import branch
+from twin.dosing.futures import as_planned, changed
 from twin.filter.trunk import present
 from twin.patient.ahead.long_steps import solved_ahead
 from twin.solver.solver import Solver
@@ -43,6 +44,27 @@ def test_a_stiff_model_is_solved_many_times_faster_and_the_odds_stay_within_mont
     p = [float((nadir < np.log(0.5)).mean()) for nadir in nadirs]
     assert 0.02 < p[1] < 0.98
     assert abs(p[0] - p[1]) < 0.5 * np.sqrt(p[1] * (1 - p[1]) / 256)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("words", ["give pegfilgrastim 6 mg sc in 24 h", "give filgrastim 0.3 mg sc in 96 h"])
+def test_a_growth_factor_and_its_neutrophils_are_solved_as_short_steps_solve_them(words: str) -> None:
+    twin = PatientTwin(PATIENT, load_model("docetaxel_gcsf_suite"), 48)
+    twin.observe([plan(-1.0, (504.0, 96.0, 1.0), drug="docetaxel"), dose(0.0, 96.0, 1.0, drug="docetaxel"), clock(2.0)])
+    (component,) = twin.components(None)
+    trunk, now = component.trunk, component.millis
+    change = branch(words, twin.model, now).changes
+    timeline = changed(component, now, as_planned(component, now), change).timeline
+    cloud, effects = present(component.position)[0], trunk.effects(component.position.belief)
+    marks = now + np.arange(1, 64, dtype=np.int64) * 8 * 3_600_000
+    long = solved_ahead(trunk, effects, cloud, timeline, marks)
+    short = Solver(trunk.kernel, effects, trunk.step_sizes).advance(cloud, timeline, int(marks[-1]), marks)[1]
+    for output in (1, 2):  # the growth factor's level, neutrophils
+        peak = np.abs(short[:, output]).max(axis=0)
+        apart = np.abs(long[:, output] - short[:, output]) / (np.abs(short[:, output]) + 1e-3 * peak)
+        assert apart.max() < 3 * LONG_TOLERANCE
+    nadirs = [np.log(found[:, 2].min(axis=0)) for found in (long, short)]
+    assert np.abs(nadirs[0] - nadirs[1]).max() < LONG_TOLERANCE
 
 
 def test_a_model_that_is_not_stiff_is_solved_as_the_twin_solves_it_to_the_last_bit() -> None:
