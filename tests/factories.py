@@ -6,24 +6,33 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Literal
 
 from twin.events import (
+    Advice,
+    AdvisedDose,
     Alert,
     AlertPhase,
     AlertState,
+    Alternative,
     Band,
+    BranchBand,
     Estimate,
     Exposure,
     Forecast,
     ForecastBand,
+    HarmOdds,
     Heartbeat,
     Nadir,
+    NextSample,
     PlannedDose,
     Prediction,
+    PublishedRule,
     Quantity,
     RegimenPlanned,
     Rejected,
     Series,
     Subject,
     VitalSample,
+    WhatIf,
+    WindowOdds,
     Withdrawn,
     event_id,
 )
@@ -192,6 +201,67 @@ def alert(
         "text": f"{rule}: probability 0.62",
     }
     return Alert(**(fields | changes))
+
+
+def advice(patient_id: str = "P-1", time: datetime = START, **changes: Any) -> Advice:
+    """Advice on the second docetaxel dose: six ways with their odds, a rule beside it, the next count, two what-ifs."""
+
+    def way(name: str, factor: float, p: float) -> Alternative:
+        dose = AdvisedDose(time=time + timedelta(days=20), amount_mg=160.0 * factor, rate_mg_h=160.0 * factor)
+        window = WindowOdds(
+            target="docetaxel_auc", unit="mg.h/L", median=4.4 * factor, within=1 - p, within_se=0.012, below=0, above=p
+        )
+        harm = HarmOdds(toxicity="neutropenia_g4", p=p, se=0.015, limit=0.25)
+        return Alternative(
+            name=name,
+            of_plan=factor,
+            amount_mg=160.0 * factor,
+            delay_hours=0.0,
+            allowed=factor <= 1.0,
+            doses=(dose,),
+            exposures=(window,),
+            toxicities=(harm,),
+        )
+
+    def branch(words: str, p: float, low: float) -> WhatIf:
+        band = BranchBand(output="neutrophils", unit="10*9/L", q05=(2, low / 2, 2), median=(4, low, 4), q95=(6, 2, 6))
+        return WhatIf(
+            words=words, ess=600.0, outputs=(band,), toxicities=(HarmOdds(toxicity="neutropenia_g4", p=p, se=0.015),)
+        )
+
+    ways = {"planned": 1.0, "-20 %": 0.8, "-10 %": 0.9, "+10 %": 1.1, "+20 %": 1.2, "advised": 0.75}
+    fields: dict[str, Any] = {
+        "patient_id": patient_id,
+        "source": "dosetwin",
+        "model": MODEL,
+        "model_hash": MODEL_HASH,
+        "time": time,
+        "event_id": event_id("advice", patient_id, time, str(sorted(changes))),
+        "advice_id": event_id("advice", patient_id, time),
+        "cause": event_id("question", patient_id, time),
+        "about": "request",
+        "outcome": "advised",
+        "drug": DRUG,
+        "protocol": "docetaxel_q3w",
+        "protocol_hash": "0" * 16,
+        "decision": "next dose",
+        "reason": "The largest allowed dose that keeps P(neutropenia_g4) within 25%.",
+        "ess": 612.0,
+        "alternatives": tuple(way(name, factor, factor - 0.55) for name, factor in ways.items()),
+        "published": (
+            PublishedRule(rule="auc_guided", low_mg=130, high_mg=140, source="of a test", compared="130 to 140 mg"),
+        ),
+        "next_sample": NextSample(
+            output="neutrophils", time=time + timedelta(days=8), gain_bits=0.8, gain_se=0.05, kept=0.6
+        ),
+        "ahead": (time, time + timedelta(days=10), time + timedelta(days=21)),
+        "branches": (
+            branch("as planned", 0.41, 0.4),
+            branch("delay docetaxel 7 d", 0.28, 0.7),
+            WhatIf(words="stop docetaxel", problem="nothing of docetaxel runs now; name a drug that does"),
+        ),
+    }
+    return Advice(**fields | changes)
 
 
 def rejected(patient_id: str = "P-1", reason: str = "unknown_unit", offset: int = 17, **changes: Any) -> Rejected:

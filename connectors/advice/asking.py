@@ -3,20 +3,56 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
+from contextlib import closing, suppress
+from datetime import datetime
 from typing import Any
 
 from kafka import TopicPartition
+from pydantic import ValidationError
 
-from connectors.kafka.clients import NotConfirmed, open_consumer
-from connectors.kafka.publish import publish
+from connectors.kafka.clients import open_consumer
+from connectors.kafka.publish import Sender
 from connectors.kafka.records import decode_record
 from connectors.kafka.topics import ADVICE, REJECTED, home_partition
 from connectors.settings import Settings
-from twin.events import Advice, AdviceRequested, Rejected
+from twin.events import Advice, AdviceRequested, Genotype, Rejected, event_id
+from twin.events.malformed import first_fault
 
 POLL_MS = 200
+
+
+def request_of(
+    patient: str,
+    by: str,
+    now: datetime,
+    source: str,
+    reason: str = "",
+    drug: str | None = None,
+    protocol: str | None = None,
+    genotypes: Sequence[tuple[str, str]] = (),
+    branches: Sequence[str] = (),
+) -> AdviceRequested:
+    """What ``by`` asks of a patient's twin ``now``, `twin.events.AdviceRequested`; the same question has the same id.
+
+    Raises:
+        ValueError: it says too little, or too much; the message names field, value and mend.
+    """
+    try:
+        return AdviceRequested(
+            event_id=event_id("ask", patient, by, now.isoformat(), drug, protocol, reason, *genotypes, *branches),
+            patient_id=patient,
+            time=now,
+            source=source,
+            by=by,
+            reason=reason,
+            drug=drug,
+            protocol=protocol,
+            genotypes=tuple(Genotype(gene=gene, value=value) for gene, value in genotypes),
+            branches=tuple(branches),
+        )
+    except ValidationError as error:
+        raise ValueError(first_fault(error, whole="")) from None
 
 
 def ask(settings: Settings, request: AdviceRequested, seconds: float = 0.0) -> Advice | Rejected | None:
@@ -53,8 +89,8 @@ def ask(settings: Settings, request: AdviceRequested, seconds: float = 0.0) -> A
 
 
 def _send(settings: Settings, request: AdviceRequested) -> None:
-    if not publish(settings.kafka, [(None, request)], settings.topic_prefix).complete:
-        raise NotConfirmed("the broker did not confirm the request; send it again once it is well")
+    with closing(Sender(settings)) as sender:
+        sender.send(request)
 
 
 def _said(consumer: Any, prefix: str, until: float) -> Iterator[Any]:

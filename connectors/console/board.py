@@ -19,6 +19,7 @@ from typing import Generic, TypeVar
 import msgspec
 
 from connectors.console import views as picture
+from connectors.console.advice import advice_card
 from connectors.console.views import (
     SEVERITY_RANK,
     Ahead,
@@ -32,6 +33,7 @@ from connectors.console.views import (
     WardRow,
 )
 from twin.events import (
+    Advice,
     Alert,
     Estimate,
     Event,
@@ -62,6 +64,9 @@ MEASURED_KEPT = 1000
 
 ALERTS_KEPT = 100
 """Alerts shown per patient: the active ones, then the newest by onset."""
+
+ADVICE_KEPT = 6
+"""Pieces of advice per patient, the newest by the time of their causes."""
 
 REFUSED_KEPT = 200
 """Dead letters shown, the newest by offset."""
@@ -97,6 +102,7 @@ class PatientFrame(msgspec.Struct, frozen=True):
     parameters: tuple[Parameter, ...]
     forecast: Ahead | None
     alerts: tuple[AlertCard, ...] | None
+    advice: tuple[msgspec.Raw, ...] | None
     floors: tuple[Floor, ...]
 
 
@@ -164,6 +170,8 @@ class _Patient:
     estimates: _Newest[bytes] = field(default_factory=lambda: _Newest(ESTIMATES_KEPT))
     beginning: _Newest[bytes] = field(default_factory=lambda: _Newest(FIRST_KEPT))
     forecasts: _Newest[bytes] = field(default_factory=lambda: _Newest(FORECASTS_KEPT))
+    advice: _Newest[bytes] = field(default_factory=lambda: _Newest(ADVICE_KEPT))
+    advice_version: int = 0
     first: Estimate | None = None
     latest: Estimate | None = None
     forecast: Foreseen | None = None
@@ -207,6 +215,14 @@ class _Patient:
         self.alerts_version = version
         return True
 
+    def advise(self, event: Advice, version: int) -> bool:
+        """Advice is known by its cause's time and its id: data that come late give another word of the same."""
+        drawn = msgspec.json.encode(advice_card(event))
+        changed = self.advice.put(to_millis(event.time), event.advice_id, drawn, version)
+        if changed:
+            self.advice_version = version
+        return changed
+
     def withdraw(self, event: Withdrawn, version: int) -> bool:
         """Take what is withdrawn from the picture; of what remains the newest is shown, and the first."""
         millis = to_millis(event.time)
@@ -226,6 +242,10 @@ class _Patient:
         if any(gone):
             self.removed_version = version
         return any(gone)
+
+    def advised(self) -> tuple[msgspec.Raw, ...]:
+        """Advice to show, the newest first."""
+        return tuple(map(msgspec.Raw, reversed(self.advice.since(0))))
 
     def clock(self) -> int:
         """The newest time (ms) of which anything is said that stands."""
@@ -324,6 +344,7 @@ class Board:
             parameters=() if latest is None else picture.parameters(latest, patient.first, notes),
             forecast=picture.ahead(forecast) if forecast and patient.forecast_version > since else None,
             alerts=patient.cards() if since == 0 or patient.alerts_version > since else None,
+            advice=patient.advised() if since == 0 or patient.advice_version > since else None,
             floors=notes.floors,
         )
 
@@ -351,6 +372,8 @@ class Board:
                 changed = patient.foresee(event, version)
             case Alert():
                 changed = patient.alert(event, version)
+            case Advice():
+                changed = patient.advise(event, version)
             case Withdrawn():
                 changed = patient.withdraw(event, version)
             case _:

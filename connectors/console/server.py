@@ -1,5 +1,5 @@
 """The console's web server: one page, a small JSON API, the WebSocket that keeps open pages up to date (`pages`), the
-stream of alerts, and the one thing that can be done here: to acknowledge, shelve or comment an alert.
+stream of alerts, and what can be done here: to acknowledge, shelve or comment an alert, and to ask a twin for advice.
 
 It has no way to reach a pump.
 """
@@ -28,11 +28,13 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from connectors.console.actions import OFF, Actions
 from connectors.console.alert_log import Follower
 from connectors.console.alert_stream import HEARTBEAT as STREAM_HEARTBEAT
 from connectors.console.alert_stream import AlertStream, asked
 from connectors.console.board import UnknownPatient
+from connectors.console.doing.actions import act
+from connectors.console.doing.questions import question
+from connectors.console.doing.way_in import OFF, WayIn
 from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.topic_reader import LiveBoard, TopicReader
 from connectors.services.ports import LOCAL_HOSTS, joined
@@ -125,7 +127,7 @@ def _place_of(origin: str) -> str | None:
 def create_app(
     live: LiveBoard,
     reader: TopicReader | None = None,
-    actions: Actions | None = None,
+    way_in: WayIn | None = None,
     *,
     hosts: Collection[str] = LOCAL_HOSTS,
     tick: float = TICK,
@@ -137,7 +139,7 @@ def create_app(
     Args:
         live: the board it shows.
         reader: started and stopped with the application; None when something else fills the board.
-        actions: takes what people do about alerts; None where nothing may be done.
+        way_in: takes what people do about alerts and ask of twins; None where nothing may be done.
         hosts: host names it answers to.
         tick: least seconds between frames to a page.
         heartbeat: most seconds between frames to a page.
@@ -147,7 +149,7 @@ def create_app(
 
     async def pages(websocket: WebSocket) -> None:
         await websocket.accept()
-        await Page(websocket, live, frames, tick, heartbeat, acts=actions is not None).run()
+        await Page(websocket, live, frames, tick, heartbeat, acts=way_in is not None).run()
 
     async def alerts(request: Request) -> Response | AlertStream:
         try:
@@ -156,11 +158,17 @@ def create_app(
             return _problem(str(error), 400)
         return AlertStream(live, Follower(live.alerts, after, wanted.wants), tick, stream_heartbeat)
 
-    async def act(request: Request) -> Response:
-        if actions is None:
+    async def acted(request: Request) -> Response:
+        if way_in is None:
             raise HTTPException(403, OFF)
-        word = await actions.take(request)
+        word = await act(way_in, request)
         return _json({"event_id": word.event_id, "time": word.time, "until": word.until}, 202)
+
+    async def asked_of_twin(request: Request) -> Response:
+        if way_in is None:
+            raise HTTPException(403, OFF)
+        word = await question(way_in, request)
+        return _json({"event_id": word.event_id, "time": word.time}, 202)
 
     @contextlib.asynccontextmanager
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
@@ -169,8 +177,8 @@ def create_app(
         yield
         if reader is not None:
             await asyncio.to_thread(reader.stop)
-        if actions is not None:
-            await asyncio.to_thread(actions.sender.close)
+        if way_in is not None:
+            await asyncio.to_thread(way_in.sender.close)
 
     return Starlette(
         routes=[
@@ -179,7 +187,8 @@ def create_app(
             Route("/api/ward", _ward_endpoint(live)),
             Route("/api/patients/{patient_id}", _patient_endpoint(live)),
             Route("/api/alerts/stream", alerts),
-            Route("/api/alerts/{alert_id}/actions", act, methods=["POST"]),
+            Route("/api/alerts/{alert_id}/actions", acted, methods=["POST"]),
+            Route("/api/patients/{patient_id}/advice", asked_of_twin, methods=["POST"]),
             Route("/healthz", _health_endpoint(live)),
             Route("/readyz", _ready_endpoint(live)),
             Mount("/static", StaticFiles(directory=STATIC)),

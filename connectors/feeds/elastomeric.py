@@ -23,6 +23,7 @@ from connectors.facts.moments import instant
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.stream import Said, Stream, TimedEvent
 from twin.events import InputEvent, PumpDelivery, PumpTotals, Quantity, event_id, to_millis
+from twin.events.malformed import first_fault
 
 COLUMNS = ("patient_id", "device_id", "drug", "concentration_mg_per_ml", "volume_ml", "started", "planned_h")
 AT_THE_END = ("disconnected", "residual_ml")
@@ -56,9 +57,7 @@ def _said(file: Path, zone: ZoneInfo | None, source: str, now: datetime) -> Iter
             except NotAFact as error:
                 yield BadLine(lines.line_num, f"{error.reason}: {error.detail}", file)
             except ValidationError as error:
-                first = error.errors(include_url=False, include_input=False)[0]
-                field = ".".join(map(str, first["loc"]))
-                yield BadLine(lines.line_num, f"field '{field}': {first['msg']}", file)
+                yield BadLine(lines.line_num, first_fault(error), file)
             else:
                 yield from (TimedEvent(to_millis(event.time), event) for event in events)
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import structlog
 
-from connectors.kafka.clients import KafkaUnreachable, abandon, broker_answers, open_producer
+from connectors.kafka.clients import KafkaUnreachable, NotConfirmed, abandon, broker_answers, open_producer
 from connectors.kafka.feed_metrics import FeedMetrics
 from connectors.kafka.topics import INPUT_BYTES, topic_of
+from connectors.settings import Settings
 from twin.events import InputEvent, encode
 
 log = structlog.get_logger("dosetwin.publish")
@@ -40,6 +41,9 @@ SLICE_SECONDS = 1.0
 
 STUCK_SECONDS = 15.0
 """Without a confirmation for so long a producer is given up where a broker answers."""
+
+CONFIRM_SECONDS = 10.0
+"""How long the broker may take to confirm a single word: somebody waits for it."""
 
 STOPPED_SECONDS = 4.0
 """How long records that are on their way are waited for once a stop was asked for."""
@@ -281,4 +285,61 @@ def _producer(bootstrap: str) -> Any:
         delivery_timeout_ms=round(PATIENCE_SECONDS * 1000),
         request_timeout_ms=30_000,
         max_request_size=INPUT_BYTES,
+    )
+
+
+class Sender:
+    """Gives what people do and ask to Kafka, one word after another; whoever calls it waits until the broker has it.
+
+    The producer is opened by the first word and kept. After a failure another takes its place, for kafka-python may
+    not find back to a broker that was away. A word that is sent twice has one id and counts once.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._bootstrap, self._prefix = settings.kafka, settings.topic_prefix
+        self._turn = threading.Lock()
+        self._producer: Any = None
+
+    def send(self, word: InputEvent) -> None:
+        """Done when the broker has it on all its replicas.
+
+        Raises:
+            KafkaUnreachable: no broker answers.
+            NotConfirmed: it does not confirm in `CONFIRM_SECONDS`.
+        """
+        from kafka.errors import KafkaError
+
+        with self._turn:
+            if self._producer is None:
+                self._producer = _prompt_producer(self._bootstrap)
+            try:
+                key, topic = word.patient_id.encode(), topic_of(word, self._prefix)
+                self._producer.send(topic, value=encode(word), key=key).get(CONFIRM_SECONDS)
+            except KafkaError as error:
+                self._let_go()
+                raise NotConfirmed(
+                    f"the broker did not confirm it ({type(error).__name__}); send it again once Kafka is well"
+                ) from None
+
+    def close(self) -> None:
+        """Let go of the producer; a later word opens another."""
+        with self._turn:
+            self._let_go()
+
+    def _let_go(self) -> None:
+        if self._producer is not None:
+            abandon(self._producer)
+            self._producer = None
+
+
+def _prompt_producer(bootstrap: str) -> Any:
+    millis = round(CONFIRM_SECONDS * 1000)
+    return open_producer(
+        bootstrap,
+        acks="all",
+        enable_idempotence=True,
+        linger_ms=0,
+        max_block_ms=millis,
+        request_timeout_ms=millis // 2,
+        delivery_timeout_ms=millis,
     )

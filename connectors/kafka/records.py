@@ -14,7 +14,7 @@ from pydantic import ValidationError
 
 from connectors.kafka.topics import HEARTBEATS, OUTPUTS, REJECTED, REJECTED_BYTES
 from twin.events import BadEvent, Event, Heartbeat, Rejected, decode, decode_output
-from twin.events.malformed import identity_of
+from twin.events.malformed import first_fault, identity_of
 
 MOST_ORIGINAL = REJECTED_BYTES // 3 * 2
 """Bytes that a dead letter carries along: a third more in base64, they leave room for what is said of them."""
@@ -76,8 +76,7 @@ def event_of(record: Record) -> Event | None:
     except BadEvent:
         return None
     except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False)[0]
-        raise ValueError(f"field '{'.'.join(map(str, first['loc'])) or 'event'}': {first['msg']}") from None
+        raise ValueError(first_fault(error)) from None
 
 
 def refused_by(letter: Rejected) -> str:

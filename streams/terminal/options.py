@@ -52,6 +52,14 @@ def protocol_files(given: list[Path] | None) -> tuple[Path, ...]:
     return tuple(found)
 
 
+def genotype_pair(text: str) -> tuple[str, str]:
+    """Gene and value of ``--genotype``; raises `ValueError` where there are not both."""
+    gene, _, value = text.partition("=")
+    if not gene or not value:
+        raise ValueError(f"--genotype {text!r}: write gene and value, as DPYD=1.5")
+    return gene, value
+
+
 MEMORY = Path(".dosetwin/sources")
 """Where ways in remember, if they are not told otherwise."""
 

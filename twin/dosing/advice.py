@@ -22,6 +22,7 @@ from twin.dosing.outlook import Exposed, Odds, Outlook, median, odds, outlook
 from twin.dosing.protocol import Protocol
 from twin.model.spec import TargetSpec, ToxicitySpec
 from twin.patient.accounts.component import Component
+from twin.patient.accounts.thinned import affordable
 from twin.patient.averaged import AveragedTwin
 from twin.patient.twin import PatientTwin
 
@@ -139,6 +140,7 @@ def advise(twin: PatientTwin | AveragedTwin, now: int | None, protocol: Protocol
 
 def advise_on(components: Sequence[Component], protocol: Protocol) -> Advice:
     """The same for a belief that is a mixture of ``components``."""
+    components = affordable(components)
     first, now = components[0].trunk, components[0].millis
     protocol.checked(first.kernel.model)
     decided, planned = decision(components, now, protocol)

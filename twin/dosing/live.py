@@ -9,29 +9,26 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence, Set
+from dataclasses import replace
+from types import MappingProxyType
 from typing import Any
 
+from twin.alerts.conditions.methotrexate import DRUG as METHOTREXATE
 from twin.alerts.snapshot import AdviceView
-from twin.clock import HOUR_MS
-from twin.dosing.advice import Advice, Alternative, advise_on
+from twin.dosing.advice import Advice, advise_on
 from twin.dosing.outlook import Odds
 from twin.dosing.protocol import Protocol, ProtocolError, usual_protocol
-from twin.dosing.published import beside_on
-from twin.dosing.sampling import next_sample_on
-from twin.events import (
-    AdvisedDose,
-    HarmOdds,
-    NextSample,
-    PublishedRule,
-    WindowOdds,
-    from_millis,
-)
-from twin.events import Alternative as Way
+from twin.dosing.published import UnknownGenotype, beside_on, daily
+from twin.dosing.rescue.methotrexate import rescue_on
+from twin.dosing.wire import branches_said, rule_said, sample_said, spoken_said, way_said
 from twin.model.spec import Model
 from twin.names import shown
 from twin.patient.accounts.component import Component
 from twin.patient.advising.causes import Cause
 from twin.patient.advising.desk import Answer, Believed
+
+NOTHING_KNOWN: Mapping[str, str] = MappingProxyType({})
+"""No genotype."""
 
 Ordered = Mapping[str, tuple[str, str]]
 """By which protocol and for which ward each drug was ordered."""
@@ -72,11 +69,14 @@ class LiveAdviser:
         """See `twin.patient.advising.desk.Adviser.answers`."""
         if cause.about == "request":
             drug = cause.drug or model.drug
+            beside: dict[str, Any] = {}
             try:
+                beside = _asked(cause, drug, believed())
                 protocol = self._requested(cause, drug, model, ordered)
-                return [_answer(believed(), protocol, before)]
+                answer = _answer(believed(), protocol, before, dict(cause.genotypes))
             except ValueError as error:
-                return [Answer(drug, "", {"outcome": "none", "reason": str(error)}, None)]
+                return [Answer(drug, "", {"outcome": "none", "reason": str(error), **beside}, None)]
+            return [replace(answer, said={**(answer.said or {}), **beside})]
         drugs = model.drugs if cause.drug is None else (cause.drug,)
         chosen = [self._chosen(drug, ordered) for drug in drugs]
         found = []
@@ -116,7 +116,26 @@ def _fits(protocol: Protocol, model: Model) -> bool:
     return True
 
 
-def _answer(components: Sequence[Component], protocol: Protocol, before: Mapping[str, AdviceView]) -> Answer:
+def _asked(cause: Cause, drug: str, components: Sequence[Component]) -> dict[str, Any]:
+    """What is said of a request whether or not a dose can be advised on: rules in words, and its what-ifs.
+
+    Raises:
+        UnknownGenotype: no rule knows a gene of it, or the value.
+    """
+    try:
+        daily_doses = daily(drug, dict(cause.genotypes))
+    except UnknownGenotype as error:
+        raise UnknownGenotype(f"field 'genotypes': {error}") from None
+    rescued = rescue_on(components) if drug == METHOTREXATE else ()
+    return {"spoken": spoken_said((*rescued, *daily_doses)), **branches_said(components, cause.branches)}
+
+
+def _answer(
+    components: Sequence[Component],
+    protocol: Protocol,
+    before: Mapping[str, AdviceView],
+    genotypes: Mapping[str, str] = NOTHING_KNOWN,
+) -> Answer:
     """The advice; raises `ValueError` where there is none."""
     advice = advise_on(components, protocol)
     said: dict[str, Any] = {
@@ -126,58 +145,12 @@ def _answer(components: Sequence[Component], protocol: Protocol, before: Mapping
         "reason": advice.reason,
         "note": advice.decision.note,
         "ess": advice.ess,
-        "alternatives": tuple(_way(one) for one in advice.alternatives),
-        "published": tuple(
-            PublishedRule(rule=one.rule, low_mg=one.low, high_mg=one.high, source=one.source, compared=one.compared)
-            for one in beside_on(components[0], advice, {})
-        ),
-        "next_sample": _sample(components, protocol),
+        "alternatives": tuple(map(way_said, advice.alternatives)),
+        "published": tuple(map(rule_said, beside_on(components[0], advice, genotypes))),
+        "next_sample": sample_said(components, protocol),
     }
     known = before.get(protocol.drug)
     return Answer(protocol.drug, protocol.id, said, _view(advice, known))
-
-
-def _way(one: Alternative) -> Way:
-    return Way(
-        name=one.name,
-        of_plan=one.factor,
-        amount_mg=one.amount,
-        delay_hours=one.delay / HOUR_MS,
-        allowed=one.allowed,
-        doses=tuple(
-            AdvisedDose(
-                time=from_millis(up.step.start_ms), amount_mg=up.step.amount, rate_mg_h=up.rate, running=up.running
-            )
-            for up in one.doses
-        ),
-        exposures=tuple(
-            WindowOdds(
-                target=e.target.name,
-                unit=e.target.unit,
-                median=e.median,
-                within=e.within.p,
-                within_se=e.within.se,
-                below=e.below.p,
-                above=e.above.p,
-            )
-            for e in one.exposures
-        ),
-        toxicities=tuple(
-            HarmOdds(toxicity=t.toxicity.name, p=t.reached.p, se=t.reached.se, limit=t.limit) for t in one.toxicities
-        ),
-    )
-
-
-def _sample(components: Sequence[Component], protocol: Protocol) -> NextSample | None:
-    if len({component.trunk.kernel.model.hash for component in components}) > 1:
-        return None  # it is worked out by one model
-    found = next_sample_on(components, protocol)
-    if found is None:
-        return None
-    best = found.best
-    return NextSample(
-        output=best.output, time=from_millis(best.millis), gain_bits=best.gain, gain_se=best.gain_se, kept=best.kept
-    )
 
 
 def _view(advice: Advice, before: AdviceView | None) -> AdviceView | None:

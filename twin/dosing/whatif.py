@@ -23,6 +23,7 @@ from twin.model.spec import Model, OutputSpec, ToxicitySpec
 from twin.observation.likelihood import log_likelihood
 from twin.observation.observation import Observation
 from twin.patient.accounts.component import Component
+from twin.patient.accounts.thinned import affordable
 from twin.patient.ahead.toxicities import ahead_of
 from twin.patient.averaged import AveragedTwin
 from twin.patient.bands import band, forecast_times
@@ -71,12 +72,31 @@ def what_if(twin: PatientTwin | AveragedTwin, branches: Sequence[str], now: int 
         BranchError: words that cannot be used.
         ValueError: ``now`` lies before what was observed.
     """
-    components = twin.components(now)
-    model, at = components[0].trunk.kernel.model, components[0].millis
-    planned = [as_planned(component, at) for component in components]
-    found = [Branch(AS_PLANNED, ()), *(branch(words, model, at) for words in branches)]
-    times = forecast_times(at, components[0].trunk.rhythm.horizon)
-    return tuple(_foreseen(one, components, planned, times) for one in found)
+    plan = BesidePlan(twin.components(now))
+    found = [plan.branch(words) for words in branches]
+    return (plan.as_planned(), *map(plan.foresee, found))
+
+
+class BesidePlan:
+    """Branches beside the plan, of a belief that is a mixture of ``components``, each solved when it is asked for."""
+
+    def __init__(self, components: Sequence[Component]) -> None:
+        self._components = affordable(components)
+        self._now = components[0].millis
+        self._planned = [as_planned(component, self._now) for component in self._components]
+        self.times = forecast_times(self._now, components[0].trunk.rhythm.horizon)
+
+    def as_planned(self) -> Foreseen:
+        """The future if nothing is changed."""
+        return self.foresee(Branch(AS_PLANNED, ()))
+
+    def branch(self, words: str) -> Branch:
+        """A branch in words; raises `BranchError` where they cannot be used."""
+        return branch(words, self._components[0].trunk.kernel.model, self._now)
+
+    def foresee(self, one: Branch) -> Foreseen:
+        """A branch; raises `BranchError` where there is nothing that it could change."""
+        return _foreseen(one, self._components, self._planned, self.times)
 
 
 def _foreseen(

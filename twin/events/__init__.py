@@ -24,7 +24,7 @@ from twin.events.envelope import (
 )
 from twin.events.identity import event_id
 from twin.events.inputs.actions import AlertAction, HandledAlert, SeenAlert
-from twin.events.inputs.advice import AdviceRequested
+from twin.events.inputs.advice import AdviceRequested, Genotype
 from twin.events.inputs.commands import Clock, Enrolment, Release
 from twin.events.inputs.labs import Covariate, DrugLevel, LabResult, Measurement
 from twin.events.inputs.orders import DoseGiven, PlannedDose, RegimenPlanned, StateReset
@@ -36,9 +36,12 @@ from twin.events.outputs.advice import (
     AdviceCause,
     AdvisedDose,
     Alternative,
+    BranchBand,
     HarmOdds,
     NextSample,
     PublishedRule,
+    SpokenRule,
+    WhatIf,
     WindowOdds,
 )
 from twin.events.outputs.alert import (
@@ -93,6 +96,7 @@ __all__ = [
     "Alternative",
     "BadEvent",
     "Band",
+    "BranchBand",
     "Channel",
     "ClinicalEnvelope",
     "Clock",
@@ -112,6 +116,7 @@ __all__ = [
     "ForecastBand",
     "Freshness",
     "Frozen",
+    "Genotype",
     "HandledAlert",
     "HarmOdds",
     "Heartbeat",
@@ -135,6 +140,7 @@ __all__ = [
     "Release",
     "SeenAlert",
     "Series",
+    "SpokenRule",
     "StateReset",
     "Status",
     "Subject",
@@ -142,6 +148,7 @@ __all__ = [
     "ToxicityAhead",
     "VitalSample",
     "Watched",
+    "WhatIf",
     "WindowOdds",
     "Withdrawn",
     "decode",

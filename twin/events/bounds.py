@@ -51,4 +51,8 @@ Whole = Annotated[int, Field(ge=0, lt=2**53)]
 """A count, a revision, an offset: what every reader can hold."""
 Hours = Annotated[float, Field(ge=-1e7, le=1e7)]
 Size = Annotated[float, Field(ge=0)]
+MOST_BRANCHES = 8
+"""What-ifs of one request: each is solved like a forecast."""
+BranchWords = Annotated[str, Field(min_length=1, max_length=200)]
+"""A what-if in words, as ``delay docetaxel 7 d``."""
 Text = Annotated[str, BeforeValidator(_cut), Field(max_length=LONGEST_TEXT)]

@@ -20,6 +20,9 @@ StaffId = Annotated[
     str,
     Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$", description="who did something, by pseudonym, never by name"),
 ]
+STAFF_ID_IN_WORDS = (
+    "a pseudonym, never a name: 1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
+)
 EventId = Annotated[str, Field(min_length=1, max_length=128)]
 Name = Annotated[str, Field(min_length=1, max_length=64)]
 ModelName = Annotated[str, Field(min_length=1, max_length=256)]

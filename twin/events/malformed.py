@@ -6,11 +6,15 @@ from typing import Any, NamedTuple
 
 from pydantic import TypeAdapter, ValidationError
 
-from twin.events.envelope import EventId, PatientId
+from twin.events.envelope import STAFF_ID_IN_WORDS, EventId, PatientId
 
 _PATIENT: TypeAdapter[str] = TypeAdapter(PatientId)
 _EVENT: TypeAdapter[str] = TypeAdapter(EventId)
 _ANYTHING: TypeAdapter[Any] = TypeAdapter(Any)
+
+
+IN_WORDS = {"by": STAFF_ID_IN_WORDS}
+"""What a field must be, where validation only has a pattern for it."""
 
 
 class WireFault(NamedTuple):
@@ -33,6 +37,20 @@ def fault_of(raw: bytes, error: ValidationError) -> WireFault:
     path = ".".join(str(part) for part in first["loc"][1:]) or "event"
     shown = repr(first.get("input"))
     return WireFault("invalid_event", f"field '{path}': {first['msg']} (got {shown[:80]})", *ids)
+
+
+def first_fault(error: ValidationError, whole: str = "event") -> str:
+    """The first fault that validation found in what somebody says, in their words; never with the value.
+
+    Args:
+        whole: what it is called where the fault is of no field; "": then only the fault is told.
+    """
+    first = error.errors(include_url=False, include_input=False)[0]
+    field = ".".join(map(str, first["loc"])) or whole
+    wrong = str(first["msg"]).removeprefix("Value error, ")
+    if first["type"] == "string_pattern_mismatch":
+        wrong = IN_WORDS.get(field, wrong)
+    return f"field '{field}': {wrong}" if field else wrong
 
 
 def identity_of(raw: bytes) -> tuple[str | None, str | None]:

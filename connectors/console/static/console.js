@@ -64,6 +64,7 @@ function take(frame) {
     reader = frame.reader;
     acts = frame.acts;
     patient?.drawAlerts();
+    patient?.drawAdvice();
     pulses = { ward: frame.pulse, watched: frame.watched };
   }
 }

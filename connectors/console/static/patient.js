@@ -1,5 +1,6 @@
 // One patient: facts, alerts, charts, parameters, measured values.
 
+import { AdvicePart } from "./advice.js";
 import { Alerts } from "./alerts.js";
 import { Chart, columns } from "./charts.js";
 import { amount, clock, day, number, percent, quantity, range, relative, unit, words, zone } from "./format.js";
@@ -28,10 +29,12 @@ export class Patient {
     this.measured = new Map();
     this.forecast = null;
     this.alerts = [];
+    this.advice = [];
     this.charts = new Map();
     this.span = null;
     this.logarithmic = $("log-scale").checked;
     this.list = new Alerts();
+    this.advised = new AdvicePart(id);
     this.controls();
     write($("patient-title"), id);
     write($("patient-summary"), "");
@@ -84,6 +87,7 @@ export class Patient {
     this.measured = newest(this.measured, frame.measured_kept, (value) => value.t);
     if (frame.forecast !== null) this.forecast = frame.forecast;
     if (frame.alerts !== null) this.alerts = frame.alerts;
+    if (frame.advice !== null) this.advice = frame.advice;
     this.row = frame.row;
     this.floors = frame.floors;
     this.parameters = frame.parameters;
@@ -100,6 +104,7 @@ export class Patient {
     write($("patient-summary"), [this.row.model && words(this.row.model), this.row.time !== null && `twin at ${clock(this.row.time)} (${zone()})`].filter(Boolean).join(" · "));
     this.drawFacts();
     this.drawAlerts();
+    this.drawAdvice();
     this.chooseSpan();
     this.drawCharts();
     this.drawParameters();
@@ -152,6 +157,20 @@ export class Patient {
 
   drawAlerts() {
     if (this.row) this.list.draw(this.alerts, this.now, this.acts());
+  }
+
+  drawAdvice() {
+    if (this.row) this.advised.draw(this.advice, this.now, this.since(), this.row, this.acts());
+  }
+
+  /** What came after a time: values that were measured, and by drug whether it was given. */
+  since() {
+    const seen = [...this.measured.values()].map((value) => value.t);
+    const given = [...this.points.values()].flatMap((point) => Object.entries(point.r).filter(([, rate]) => rate > 0).map(([drug]) => [point.t, drug]));
+    return {
+      measured: (t) => seen.filter((each) => each > t).length,
+      given: (t, drug) => given.some(([each, of]) => each > t && of === drug),
+    };
   }
 
   /** Charts in reading order: concentrations, counts, exposure, delivery. */

@@ -24,7 +24,7 @@ from typing import NamedTuple, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
-from connectors.alerts.actions import WHO, action_on, taken_back
+from connectors.alerts.actions import action_on, taken_back
 from connectors.facts.fact import Found, NotAFact, OwnEvent, Passed, Refusal, shown
 from connectors.facts.moments import instant
 from connectors.facts.profile import Profile
@@ -33,6 +33,7 @@ from connectors.protocols.fhir.outputs import ACTION, HANDLED, PERSON, SUBJECT, 
 from connectors.protocols.fhir.resource import Json, Resource, codings, listed, member, only_known, text_of
 from connectors.protocols.fhir.times import moment
 from twin.events import Action, AlertAction, PatientId, Subject
+from twin.events.envelope import STAFF_ID_IN_WORDS
 
 ISSUE = "DetectedIssue"
 """The kind that is read where a profile names it among its ``resources``: then this source may say what people do."""
@@ -161,7 +162,9 @@ def _who(done: Json) -> str:
     who = text_of(member(author, "reference")).partition("/_history/")[0].rpartition("/")[2]
     who = who or text_of(member(author, "identifier", "value"))
     if not who:
-        raise NotAFact("incomplete", f"field 'author': a reference or an identifier is missing; it is {WHO}")
+        raise NotAFact(
+            "incomplete", f"field 'author': a reference or an identifier is missing; it is {STAFF_ID_IN_WORDS}"
+        )
     return who
 
 

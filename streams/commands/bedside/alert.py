@@ -123,9 +123,10 @@ def _send(
 ) -> None:
     from datetime import UTC
 
-    from connectors.alerts.actions import ActionSender, action_on, taken_back
+    from connectors.alerts.actions import action_on, taken_back
     from connectors.alerts.newest import newest_alerts
     from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
+    from connectors.kafka.publish import Sender
     from connectors.settings import SettingsError, load_settings
 
     try:
@@ -142,7 +143,7 @@ def _send(
             word = taken_back(standing[0], by, now, "dosetwin alert", reason)
         else:
             word = action_on(standing[0], action, by, now, "dosetwin alert", reason, until)
-        with contextlib.closing(ActionSender(settings)) as sender:
+        with contextlib.closing(Sender(settings)) as sender:
             sender.send(word)
     except (SettingsError, KafkaUnreachable, NotConfirmed) as error:
         typer.echo(f"dosetwin: {error}", err=True)

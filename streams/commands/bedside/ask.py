@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Kafka, Prefix, examples
+from streams.terminal.options import Kafka, Prefix, examples, genotype_pair
 
 if TYPE_CHECKING:
-    from twin.events import Advice
+    from twin.events import Advice, WhatIf
 
 app = typer.Typer()
 
@@ -26,6 +26,7 @@ NO_ADVICE, NO_ANSWER = 3, 4
     epilog=examples(
         "dosetwin ask P-0017 --by physician-3 --reason 'dose of the second cycle'",
         "dosetwin ask P-0017 --by physician-3 --drug docetaxel --protocol docetaxel_q3w --json",
+        "dosetwin ask P-0017 --by physician-3 --genotype DPYD=1.5 --branch 'skip fluorouracil'",
         "dosetwin ask P-0017 --by physician-3 --wait 0",
     )
 )
@@ -36,6 +37,12 @@ def ask(
     drug: Annotated[str | None, typer.Option("--drug", help="by default the drug under study")] = None,
     protocol: Annotated[
         str | None, typer.Option("--protocol", help="id of a protocol of the worker; by default that of the order")
+    ] = None,
+    genotype: Annotated[
+        list[str] | None, typer.Option(help="known of the patient, as DPYD=1.5 or TPMT=intermediate; may be repeated")
+    ] = None,
+    branch: Annotated[
+        list[str] | None, typer.Option(help="a what-if beside it, in words: 'delay docetaxel 7 d'; may be repeated")
     ] = None,
     time: Annotated[
         datetime | None, typer.Option("--time", formats=_FORMATS, help="when, for a ward of another time than now")
@@ -48,35 +55,24 @@ def ask(
     """Ask a patient's twin what to give next, or at which rate now; for research, a person decides."""
     from datetime import UTC
 
-    from pydantic import ValidationError
-
     from connectors.advice.asking import ask as ask_worker
+    from connectors.advice.asking import request_of
     from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
     from connectors.settings import SettingsError, load_settings
-    from twin.events import AdviceRequested, Rejected, event_id
+    from twin.events import Rejected
     from twin.names import shown
 
     now = time or datetime.now(UTC)
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
-        request = AdviceRequested(
-            event_id=event_id("ask", patient, by, now.isoformat(), drug, protocol, reason),
-            patient_id=patient,
-            time=now,
-            source="dosetwin ask",
-            by=by,
-            reason=reason,
-            drug=drug,
-            protocol=protocol,
-        )
+        known = [genotype_pair(one) for one in genotype or ()]
+        request = request_of(patient, by, now, "dosetwin ask", reason, drug, protocol, known, branch or ())
         answer = ask_worker(settings, request, wait)
-    except ValidationError as error:
-        wrong = error.errors(include_url=False)
-        said = "; ".join(f"{'.'.join(map(str, each['loc']))}: {each['msg']}" for each in wrong)
-        raise typer.BadParameter(said) from None
     except (SettingsError, KafkaUnreachable, NotConfirmed) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
     if answer is None:
         when = f"no answer within {wait:g} s; " if wait else ""
         typer.echo(f"{patient}: {when}request {request.event_id} is sent; the answer comes on twin.advice", err=True)
@@ -95,9 +91,11 @@ def advice_lines(advice: Advice) -> list[str]:
     """An answer for people: what is advised and why, the odds of every way, and what stands beside it."""
     from twin.writing import number
 
+    beside = [f"published rule {one.rule}: {one.said} ({one.source})" for one in advice.spoken]
+    beside += [f"what if, {one.words}: {_branch(one)}" for one in advice.branches]
     head = f"{advice.patient_id}, {advice.time.isoformat()}: {advice.drug}"
     if advice.outcome != "advised":
-        return [f"{head}: no advice", advice.reason]
+        return [f"{head}: no advice", advice.reason, *beside]
     lines = [
         f"{head}, {advice.decision} ({advice.model}, protocol {advice.protocol} {advice.protocol_hash})",
         advice.reason,
@@ -117,4 +115,12 @@ def advice_lines(advice: Advice) -> list[str]:
     if advice.next_sample is not None:
         sample = advice.next_sample
         lines.append(f"next sample: {sample.output} at {sample.time.isoformat(timespec='minutes')}")
-    return [*lines, "For research: a person decides, and nothing of this is sent to a device."]
+    return [*lines, *beside, "For research: a person decides, and nothing of this is sent to a device."]
+
+
+def _branch(one: WhatIf) -> str:
+    """A what-if in a line: its odds."""
+    if one.problem is not None:
+        return one.problem
+    odds = [f"P({harm.toxicity}) {harm.p:.1%} ± {harm.se:.1%}" for harm in one.toxicities]
+    return "; ".join(odds) or "the model names no toxicity"

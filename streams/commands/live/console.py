@@ -47,8 +47,8 @@ def console(
         typer.Option(
             "--allow-actions",
             envvar="DOSETWIN_CONSOLE_ALLOW_ACTIONS",
-            help="let people acknowledge, shelve and comment alerts also on a page that is asked for beyond this "
-            "machine: only where something in front of it checks who acts",
+            help="let people acknowledge, shelve and comment alerts, and ask for advice, also on a page that is asked "
+            "for beyond this machine: only where something in front of it checks who acts",
         ),
     ] = False,
     replayed: Annotated[
@@ -70,9 +70,8 @@ def console(
     """Show the ward as a web page until interrupted, and take what people do about alerts. It commands no device."""
     import signal
 
-    from connectors.alerts.actions import ActionSender
-    from connectors.console.actions import Actions
     from connectors.console.board import Board
+    from connectors.console.doing.way_in import WayIn
     from connectors.console.metrics import console_metrics
     from connectors.console.server import (
         CHARTS,
@@ -85,6 +84,7 @@ def console(
         waits_for,
     )
     from connectors.console.topic_reader import LiveBoard, TopicReader
+    from connectors.kafka.publish import Sender
     from connectors.services.ports import LOCAL_HOSTS
     from connectors.settings import SettingsError, load_settings
     from streams.terminal.logs import log_to_stderr
@@ -118,8 +118,8 @@ def console(
     live = LiveBoard(Board(models=library_notes()))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
     acts = allow_actions or is_reached_from_here_alone(host, named)
-    actions = Actions(live, ActionSender(settings), replayed) if acts else None
-    app = create_app(live, reader, actions, hosts=(*LOCAL_HOSTS, *named))
+    way_in = WayIn(live, Sender(settings), replayed) if acts else None
+    app = create_app(live, reader, way_in, hosts=(*LOCAL_HOSTS, *named))
     address = address_of(listener)
     typer.echo(f"console: {address}")
     if open_page:

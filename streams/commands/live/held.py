@@ -91,12 +91,12 @@ def release(
     from connectors.kafka.publish import publish
     from connectors.settings import SettingsError, load_settings
     from streams.worker.rows.held_events import release_of
+    from twin.events.malformed import first_fault
 
     try:
         word = release_of(patient, datetime.now(UTC), events or (), begins, ends)
     except ValidationError as error:
-        said = "; ".join(str(each["msg"]).removeprefix("Value error, ") for each in error.errors(include_url=False))
-        raise typer.BadParameter(said) from None
+        raise typer.BadParameter(first_fault(error, whole="")) from None
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         published = publish(settings.kafka, [(None, word)], settings.topic_prefix)

@@ -3,188 +3,35 @@
 from __future__ import annotations
 
 import contextlib
-import json
-import os
-import re
-import shutil
-import signal
-import subprocess
-import sys
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
-from kafka import KafkaProducer, TopicPartition
+from kafka import TopicPartition
 from selenium import webdriver
-from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
 from connectors.kafka.clients import open_consumer, records_to
 from connectors.kafka.heartbeats import last_beats
-from connectors.kafka.topics import COMMANDS, ensure_topics, topic_of
+from connectors.kafka.topics import COMMANDS, ensure_topics
 from streams.commands.project.doctor import check_workers
 from tests import factories as make
+from tests.connectors.console.in_browser import (
+    Console,
+    eventually,
+    inked,
+    resize,
+    start_console,
+    stop_console,
+    text_of,
+    visible,
+    ward_order,
+)
 from tests.streams.worker.stage import Stage, WorkerProcess, enrolment, lab
-from twin.events import Alert, AlertAction, AlertHandling, OutputEvent, Rejected, decode, encode
-
-SECONDS = 20.0
-
-
-def eventually(look: Callable[[], Any], seconds: float = SECONDS) -> Any:
-    """The first truthy answer; fails with the last one when there is none in time."""
-    deadline = time.monotonic() + seconds
-    while not (answer := look()):
-        assert time.monotonic() < deadline, f"still {answer!r} after {seconds} s"
-        time.sleep(0.05)
-    return answer
-
-
-@dataclass
-class Console:
-    """A running ``dosetwin console`` and what it reads from."""
-
-    kafka: str
-    prefix: str
-    process: subprocess.Popen[str]
-    address: str
-
-    def publish(self, *events: OutputEvent | Rejected) -> None:
-        producer = KafkaProducer(bootstrap_servers=self.kafka)
-        for event in events:
-            producer.send(topic_of(event, self.prefix), encode(event), key=(event.patient_id or "").encode())
-        producer.flush()
-        producer.close()
-
-
-def start_console(kafka: str, prefix: str, port: int = 0) -> Console:
-    command = [sys.executable, "-c", "from streams.cli import main; main()", "console"]
-    options = ["--port", str(port), "--kafka", kafka, "--prefix", prefix]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = process.stdout.readline()
-    found = re.fullmatch(r"console: (http://127\.0\.0\.1:\d+)\n", said)
-    assert found, f"expected the address, got {said!r}"
-    return Console(kafka, prefix, process, found[1])
-
-
-def stop_console(console: Console) -> int:
-    console.process.send_signal(signal.SIGTERM)
-    code = console.process.wait(15)
-    assert console.process.stdout is not None
-    console.process.stdout.close()
-    return code
-
-
-@pytest.fixture
-def console(kafka: str) -> Iterator[Console]:
-    prefix = f"b{uuid.uuid4().hex[:8]}."
-    ensure_topics(kafka, prefix)
-    console = start_console(kafka, prefix)
-    yield console
-    assert stop_console(console) == 0
-
-
-@pytest.fixture(scope="module")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-    chromedriver = shutil.which("chromedriver")
-    assert chromium, "the browser tests need chromium: apt-get install chromium"
-    assert chromedriver, "the browser tests need chromedriver: apt-get install chromium-driver"
-    options = webdriver.ChromeOptions()
-    options.binary_location = chromium
-    profile: Path = tmp_path_factory.mktemp("chromium")
-    for flag in (
-        "--headless",
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-quic",
-        "--disable-dev-shm-usage",
-        "--no-first-run",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-        f"--user-data-dir={profile}",
-    ):
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
-    service = Service(chromedriver, log_output=subprocess.DEVNULL, env={**os.environ, "TZ": "UTC"})
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def page(browser: webdriver.Chrome, console: Console) -> Iterator[webdriver.Chrome]:
-    """The ward page at 1280 pixels; afterwards nothing may have gone wrong or been asked of anyone else."""
-    resize(browser, 1280, 900)
-    browser.get_log("browser")
-    browser.get_log("performance")
-    browser.get(console.address)
-    eventually(lambda: text_of(browser, "#link-text").startswith("twins not live"))  # there is no worker here
-    yield browser
-    complaints = [line["message"] for line in browser.get_log("browser") if line["level"] in ("SEVERE", "WARNING")]
-    assert [text for text in complaints if "willReadFrequently" not in text] == [], "that one is about `inked`"
-    asked = requests(browser)
-    assert asked
-    assert [url for url in asked if not url.startswith((console.address, "ws://127.0.0.1:", "data:"))] == []
-    browser.get("about:blank")
-
-
-def requests(browser: webdriver.Chrome) -> list[str]:
-    """Addresses the page asked for since the last look."""
-    messages = [json.loads(entry["message"])["message"] for entry in browser.get_log("performance")]
-    return [
-        message["params"]["url"] if "url" in message["params"] else message["params"]["request"]["url"]
-        for message in messages
-        if message["method"] in ("Network.requestWillBeSent", "Network.webSocketCreated")
-    ]
-
-
-def resize(browser: webdriver.Chrome, width: int, height: int) -> None:
-    size = {"width": width, "height": height, "deviceScaleFactor": 1, "mobile": False}
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-
-
-def visible(browser: webdriver.Chrome, selector: str) -> list[str]:
-    """The texts of what can be seen, read in one go because the page moves on between two questions."""
-    texts: list[str] = browser.execute_script(
-        "return [...document.querySelectorAll(arguments[0])].filter(e => e.checkVisibility()).map(e => e.innerText)",
-        selector,
-    )
-    return [text.replace("\N{NO-BREAK SPACE}", " ") for text in texts]
-
-
-def text_of(browser: webdriver.Chrome, selector: str) -> str:
-    return next(iter(visible(browser, selector)), "")
-
-
-def ward_order(browser: webdriver.Chrome) -> list[str]:
-    return visible(browser, "#ward-rows tr a.open")
-
-
-def inked(browser: webdriver.Chrome, chart: str) -> dict[str, int]:
-    """Pixels of a chart by what is in them: any ink at all, and the blue of the twin's bands and lines."""
-    return browser.execute_script(  # type: ignore[no-any-return]
-        """
-        const canvas = document.querySelector(`[data-chart="${arguments[0]}"] canvas`);
-        if (!canvas) return {ink: 0, blue: 0};
-        const {data} = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
-        let ink = 0, blue = 0;
-        for (let i = 0; i < data.length; i += 4) {
-          if (data[i + 3] === 0) continue;
-          ink += 1;
-          if (data[i + 2] > data[i] + 40) blue += 1;
-        }
-        return {ink, blue};
-        """,
-        chart,
-    )
+from twin.events import Alert, AlertAction, AlertHandling, OutputEvent, decode
 
 
 def course(patient_id: str = "P-1", hours: int = 48) -> list[OutputEvent]:

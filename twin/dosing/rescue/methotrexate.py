@@ -45,7 +45,11 @@ def rescue(twin: PatientTwin | AveragedTwin, now: int | None = None) -> tuple[Sp
         twin: that has observed the patient; it stays as it is.
         now: ms, not before its newest event, which it is by default.
     """
-    components = twin.components(now)
+    return rescue_on(twin.components(now))
+
+
+def rescue_on(components: Sequence[Component]) -> tuple[Spoken, ...]:
+    """The same for a belief that is a mixture of ``components``."""
     known = _known(components[0])
     if known is None:
         return ()

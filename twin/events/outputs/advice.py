@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
-from twin.events.bounds import ModelTag, Probability, Size, Tag, Text, UnitCode
+from twin.events.bounds import MOST_BRANCHES, BranchWords, ModelTag, Probability, Size, Tag, Text, UnitCode
 from twin.events.channels import ADVICE, Channel
 from twin.events.envelope import EventId, Frozen, OutputEvent
 from twin.events.event_time import EventTime
@@ -69,6 +69,34 @@ class PublishedRule(Frozen):
     compared: Text
 
 
+class SpokenRule(Frozen):
+    """What a published rule says in words that are no dose of the drug that is advised on."""
+
+    rule: Tag
+    said: Text
+    source: Text
+
+
+class BranchBand(Frozen):
+    """Quantiles of one model output along a branch, each a tuple as long as ``Advice.ahead`` (no residual error)."""
+
+    output: Tag
+    unit: UnitCode
+    q05: tuple[float, ...]
+    median: tuple[float, ...]
+    q95: tuple[float, ...]
+
+
+class WhatIf(Frozen):
+    """A branch as it is foreseen: ``words`` say what is changed; one that cannot be followed only has a ``problem``."""
+
+    words: BranchWords
+    problem: Text | None = None
+    ess: Size | None = None
+    outputs: tuple[BranchBand, ...] = ()
+    toxicities: tuple[HarmOdds, ...] = ()
+
+
 class NextSample(Frozen):
     """The sample that is expected to tell most: ``gain_bits`` of what the dose is chosen for, with its error; ``kept``
     is the part of its standard deviation that would be left."""
@@ -85,7 +113,8 @@ class Advice(OutputEvent):
 
     ``cause`` is the id of the request, plan or measured value that decided, ``about`` which of these it is. ``outcome``
     is *advised*, *none* (the ``reason`` says why there is nothing to advise on) or *withdrawn*, as late, corrected or
-    retracted data removed the cause. ``alternatives`` begin with the planned dose and end with the advised one. Data
+    retracted data removed the cause. ``alternatives`` begin with the planned dose and end with the advised one.
+    ``branches`` are the what-ifs of a request, the plan first, along the times ``ahead``. Data
     that come late give another ``event_id`` under the same ``advice_id``; the newest record counts. The same facts give
     the same bytes, in whatever order they came.
     """
@@ -107,7 +136,18 @@ class Advice(OutputEvent):
     ess: Size | None = None
     alternatives: tuple[Alternative, ...] = ()
     published: tuple[PublishedRule, ...] = ()
+    spoken: tuple[SpokenRule, ...] = ()
     next_sample: NextSample | None = None
+    ahead: Annotated[tuple[EventTime, ...], Field(max_length=400)] = ()
+    branches: Annotated[tuple[WhatIf, ...], Field(max_length=MOST_BRANCHES + 1)] = ()
+
+    @model_validator(mode="after")
+    def _has_a_value_for_each_time(self) -> Self:
+        for one in self.branches:
+            for band in one.outputs:
+                if {len(band.q05), len(band.median), len(band.q95)} != {len(self.ahead)}:
+                    raise ValueError(f"branch '{one.words}': '{band.output}' has no value for each time of 'ahead'")
+        return self
 
     @classmethod
     def example(cls) -> Self:
@@ -124,6 +164,17 @@ class Advice(OutputEvent):
                 toxicities=(HarmOdds(toxicity="neutropenia_g4", p=p, se=0.015, limit=0.25),),
             )
 
+        def branch(words: str, p: float, median: tuple[float, ...]) -> WhatIf:
+            band = BranchBand(
+                output="neutrophils",
+                unit="10*9/L",
+                q05=tuple(0.5 * x for x in median),
+                median=median,
+                q95=tuple(2.0 * x for x in median),
+            )
+            harm = HarmOdds(toxicity="neutropenia_g4", p=p, se=0.015)
+            return WhatIf(words=words, ess=612.0, outputs=(band,), toxicities=(harm,))
+
         return cls(
             **published("advice", 121.25),
             advice_id=story_id("advice", "id"),
@@ -138,4 +189,9 @@ class Advice(OutputEvent):
             ess=612.0,
             alternatives=(way("planned", 1.0, 0.41), way("advised", 0.75, 0.22)),
             next_sample=NextSample(output="neutrophils", time=at(192), gain_bits=0.8, gain_se=0.05, kept=0.6),
+            ahead=(at(121.25), at(625.25)),
+            branches=(
+                branch("as planned", 0.41, (0.4, 4.1)),
+                branch("delay docetaxel 7 d", 0.28, (0.4, 3.9)),
+            ),
         )

@@ -20,6 +20,8 @@ class Cause(NamedTuple):
         event_id: of the request, order or measured value.
         time_ms: when that was by its own word: a moment may be drawn out (`twin.timeline.record_order`).
         drug, protocol: asked about, or ordered; ``None`` where nothing was said.
+        genotypes: gene and value of those that a request tells.
+        branches: what-ifs that it asks for, in words.
     """
 
     millis: int
@@ -28,6 +30,8 @@ class Cause(NamedTuple):
     time_ms: int
     drug: str | None = None
     protocol: str | None = None
+    genotypes: tuple[tuple[str, str], ...] = ()
+    branches: tuple[str, ...] = ()
 
 
 def causes(
@@ -47,7 +51,19 @@ def causes(
     found = set[Cause]()
     for request in history.requests():
         if after < (millis := to_millis(request.time)) <= until:
-            found.add(Cause(millis, request.event_id, "request", millis, request.drug, request.protocol))
+            known = tuple((one.gene, one.value) for one in request.genotypes)
+            found.add(
+                Cause(
+                    millis,
+                    request.event_id,
+                    "request",
+                    millis,
+                    request.drug,
+                    request.protocol,
+                    known,
+                    request.branches,
+                )
+            )
     if "plan" in live:
         for millis, order in orders.told(after, until):
             found.add(Cause(millis, order.event_id, "plan", millis, order.drug))

@@ -9,12 +9,12 @@ from typing import Any
 import pytest
 from starlette.testclient import TestClient
 
-from connectors.alerts.actions import ActionSender
-from connectors.console.actions import MOST_BYTES, Actions
 from connectors.console.board import Board
+from connectors.console.doing.way_in import MOST_BYTES, WayIn
 from connectors.console.server import create_app
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from connectors.kafka.clients import NotConfirmed
+from connectors.kafka.publish import Sender
 from connectors.kafka.records import Record
 from connectors.settings import Settings
 from tests import factories as make
@@ -27,7 +27,7 @@ ACTS = {"x-dosetwin": "act"}
 SHELVE = {"action": "shelve", "by": "nurse-7", "reason": "count at six", "hours": 8}
 
 
-class Sent(ActionSender):
+class Sent(Sender):
     """A sender that keeps what it was given; ``away``: Kafka confirms nothing."""
 
     def __init__(self) -> None:
@@ -59,11 +59,11 @@ def sent() -> Sent:
 
 @pytest.fixture
 def client(live: LiveBoard, sent: Sent) -> Iterator[TestClient]:
-    with client_of(live, Actions(live, sent, now=lambda: NOW)) as client:
+    with client_of(live, WayIn(live, sent, now=lambda: NOW)) as client:
         yield client
 
 
-def client_of(live: LiveBoard, actions: Actions | None) -> TestClient:
+def client_of(live: LiveBoard, actions: WayIn | None) -> TestClient:
     return TestClient(create_app(live, None, actions, hosts=("127.0.0.1", "::1")), base_url="http://127.0.0.1:8500")
 
 
@@ -162,9 +162,9 @@ def test_a_console_that_others_reach_takes_nothing_unless_it_is_told_to(live: Li
 
 def test_a_ward_of_another_time_has_its_own(live: LiveBoard, sent: Sent) -> None:
     later = datetime(2026, 11, 29, tzinfo=UTC)
-    with client_of(live, Actions(live, sent, now=lambda: later)) as client:
+    with client_of(live, WayIn(live, sent, now=lambda: later)) as client:
         status, detail = act(client, SHELVE)
         assert (status, "--replayed" in detail, sent.words) == (409, True, [])
-    with client_of(live, Actions(live, sent, replayed=True, now=lambda: later)) as client:
+    with client_of(live, WayIn(live, sent, replayed=True, now=lambda: later)) as client:
         assert act(client, SHELVE)[0] == 202
     assert sent.words[0].time == ALERT.time

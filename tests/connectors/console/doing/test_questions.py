@@ -1,0 +1,130 @@
+"""What people ask a twin through the console: what is taken, and what is refused and why."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from starlette.testclient import TestClient
+
+from connectors.advice.asking import request_of
+from connectors.console.board import Board
+from connectors.console.doing.way_in import WayIn
+from connectors.console.server import create_app
+from connectors.console.topic_reader import LiveBoard, ReaderStatus
+from connectors.kafka.clients import NotConfirmed
+from connectors.kafka.publish import Sender
+from connectors.settings import Settings
+from tests import factories as make
+from twin.events import InputEvent
+
+NOW = make.at(30)
+ACTS = {"x-dosetwin": "act"}
+ASK = {
+    "by": "physician-3",
+    "reason": "dose of the second cycle",
+    "branches": ["delay docetaxel 7 d"],
+    "genotypes": {"DPYD": "1.5"},
+}
+
+
+class Sent(Sender):
+    """A sender that keeps what it was given; ``away``: Kafka confirms nothing."""
+
+    def __init__(self) -> None:
+        super().__init__(Settings())
+        self.words: list[InputEvent] = []
+        self.away = False
+
+    def send(self, word: InputEvent) -> None:
+        if self.away:
+            raise NotConfirmed("the broker did not confirm it; send it again")
+        self.words.append(word)
+
+
+@pytest.fixture
+def live() -> LiveBoard:
+    live = LiveBoard(Board(), ReaderStatus(state="live"))
+    live.fold([make.estimate("P-1", make.at(20))])
+    return live
+
+
+@pytest.fixture
+def sent() -> Sent:
+    return Sent()
+
+
+@pytest.fixture
+def client(live: LiveBoard, sent: Sent) -> Iterator[TestClient]:
+    with client_of(live, WayIn(live, sent, now=lambda: NOW)) as client:
+        yield client
+
+
+def client_of(live: LiveBoard, way_in: WayIn | None) -> TestClient:
+    return TestClient(create_app(live, None, way_in, hosts=("127.0.0.1",)), base_url="http://127.0.0.1:8500")
+
+
+def ask(client: TestClient, said: Any, patient: str = "P-1", headers: dict[str, str] = ACTS) -> tuple[int, str]:
+    answer = client.post(f"/api/patients/{patient}/advice", json=said, headers=headers)
+    return answer.status_code, answer.json().get("detail", "")
+
+
+def test_what_is_asked_becomes_the_event_that_the_command_sends(client: TestClient, sent: Sent) -> None:
+    answer = client.post("/api/patients/P-1/advice", json=ASK, headers=ACTS)
+    (word,) = sent.words
+    assert (answer.status_code, answer.json()["event_id"]) == (202, word.event_id)
+    known, branches = (("DPYD", "1.5"),), ("delay docetaxel 7 d",)
+    assert word == request_of(
+        "P-1", "physician-3", NOW, "dosetwin console", ASK["reason"], genotypes=known, branches=branches
+    )
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"by": "Hans Mueller"}, "field 'by': a pseudonym, never a name"),
+        ({"by": None}, "`$.by`"),
+        ({"reason": " "}, "field 'reason': it is empty; write what for"),
+        ({"genotypes": {"DPYD": 1.5}}, "`$.genotypes[...]`"),
+        ({"genotypes": {"DPYD *2A": "poor"}}, "field 'gene'"),
+        ({"branches": ["x" * 201]}, "field 'branches.0'"),
+        ({"branches": ["skip docetaxel"] * 9}, "field 'branches'"),
+        ({"branches": "skip docetaxel"}, "`$.branches`"),
+        ({"drug": "x" * 65}, "field 'drug'"),
+        ({"dose": 75}, "unknown field `dose`"),
+    ],
+)
+def test_what_says_too_little_or_too_much_is_named(
+    client: TestClient, sent: Sent, changes: dict[str, Any], says: str
+) -> None:
+    status, detail = ask(client, ASK | changes)
+    assert (status, says in detail, sent.words) == (400, True, []), detail
+
+
+def test_nobody_is_asked_of_whom_nothing_is_known(client: TestClient, sent: Sent) -> None:
+    status, detail = ask(client, ASK, "P-9")
+    assert (status, "nothing is known of patient 'P-9'" in detail, sent.words) == (404, True, [])
+
+
+def test_no_other_site_can_ask(client: TestClient, sent: Sent) -> None:
+    assert ask(client, ASK, headers={})[0] == 403
+    assert ask(client, ASK, headers=ACTS | {"origin": "http://elsewhere.example"})[0] == 403
+    assert sent.words == []
+
+
+def test_a_console_that_takes_no_actions_asks_nothing(live: LiveBoard) -> None:
+    with client_of(live, None) as client:
+        status, detail = ask(client, ASK)
+    assert (status, "--allow-actions" in detail) == (403, True)
+
+
+def test_a_question_that_does_not_come_to_kafka_is_told_so(client: TestClient, sent: Sent) -> None:
+    sent.away = True
+    assert ask(client, ASK) == (503, "the broker did not confirm it; send it again")
+
+
+def test_a_replayed_ward_is_asked_at_its_own_time(live: LiveBoard, sent: Sent) -> None:
+    with client_of(live, WayIn(live, sent, replayed=True)) as client:
+        assert ask(client, ASK)[0] == 202
+    assert sent.words[0].time == make.at(20)

@@ -1,0 +1,97 @@
+"""Advice as the event has it: what is asked beside the dose is told, and what cannot be followed says why."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from tests.twin.bedside import PATIENT, at, dose, plan
+from twin import PatientTwin, load_model
+from twin.dosing.live import LiveAdviser
+from twin.dosing.whatif import what_if
+from twin.dosing.wire import EVERY
+from twin.events import Advice, AdviceRequested, BadEvent, Genotype, decode, encode
+
+OF = {"drug": "fluorouracil"}
+
+
+def ask(hours: float = 60.0, **changes: Any) -> AdviceRequested:
+    head = {"event_id": f"ask {hours}", "patient_id": PATIENT, "time": at(hours), "source": "ward", "by": "dr-1"}
+    return AdviceRequested(**head | changes)
+
+
+def twin() -> PatientTwin:
+    found = PatientTwin(PATIENT, load_model("fluorouracil_yamada2025"), 60, adviser=LiveAdviser())
+    found.observe([plan(-1.0, (336.0, 4600.0, 46.0), **OF), dose(0.0, 4600.0, 46.0, **OF)])
+    return found
+
+
+def answer(request: AdviceRequested) -> Advice:
+    (found,) = (one for one in twin().observe([request]).outputs if isinstance(one, Advice))
+    return found
+
+
+def test_a_genotype_that_is_told_has_its_published_rule_and_none_is_assumed() -> None:
+    known = answer(ask(genotypes=(Genotype(gene="DPYD", value="1.5"),)))
+    rule = next(one for one in known.published if one.rule == "cpic_dpyd")
+    assert rule.low_mg == rule.high_mg == pytest.approx(2300.0)
+    assert "cpic_dpyd" not in [one.rule for one in answer(ask()).published]
+
+
+@pytest.mark.parametrize(
+    ("gene", "value", "says"),
+    [
+        ("TP53", "poor", "field 'genotypes': genotype TP53: no rule here is of it; known are DPYD"),
+        ("DPYD", "7", "field 'genotypes': genotype DPYD=7: the rule has 0, 0.5, 1, 1.5, 2; write one of them"),
+    ],
+)
+def test_a_genotype_that_no_rule_knows_is_answered_with_the_mend(gene: str, value: str, says: str) -> None:
+    found = answer(ask(genotypes=(Genotype(gene=gene, value=value),)))
+    assert (found.outcome, found.alternatives) == ("none", ())
+    assert found.reason.startswith(says)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"genotypes": [{"gene": "DPYD", "value": "1"}, {"gene": "DPYD", "value": "2"}]}, "has DPYD twice"),
+        ({"genotypes": [{"gene": "DPYD *2A", "value": "1"}]}, "genotypes.0.gene"),
+        ({"genotypes": [{"gene": "DPYD"}]}, "genotypes.0.value"),
+        ({"genotypes": [{"gene": f"G{n}", "value": "poor"} for n in range(17)]}, "at most 16"),
+        ({"branches": [""]}, "branches.0"),
+        ({"branches": ["skip fluorouracil"] * 9}, "at most 8"),
+        ({"by": "Dr. Hans Mueller"}, "field 'by'"),
+    ],
+)
+def test_a_request_that_says_too_much_is_no_event(changes: dict[str, Any], says: str) -> None:
+    said = json.loads(encode(ask())) | changes
+    with pytest.raises(BadEvent, match=says):
+        decode(json.dumps(said).encode())
+
+
+def test_branches_are_foreseen_beside_the_plan_as_what_if_does_and_one_that_cannot_be_says_why() -> None:
+    found = answer(ask(branches=("skip fluorouracil", "stop fluorouracil", "dance")))
+    assert [(one.words, one.problem is None) for one in found.branches] == [
+        ("as planned", True),
+        ("skip fluorouracil", True),
+        ("stop fluorouracil", False),
+        ("dance", False),
+    ]
+    assert "nothing of fluorouracil runs now" in (found.branches[2].problem or "")
+    assert "begin with one of" in (found.branches[3].problem or "")
+    alone = twin()
+    alone.observe([ask()])
+    plan_alone, skipped = what_if(alone, ["skip fluorouracil"])
+    for told, seen in zip(found.branches, (plan_alone, skipped), strict=False):
+        assert told.outputs[0].median == pytest.approx(seen.outputs[0].median[::EVERY], rel=1e-4)
+        assert [one.p for one in told.toxicities] == [one.odds.p for one in seen.toxicities]
+    assert len(found.ahead) == len(found.branches[1].outputs[0].q95)
+
+
+def test_an_answer_with_branches_survives_the_wire() -> None:
+    found = answer(ask(branches=("skip fluorouracil",)))
+    assert Advice.model_validate_json(encode(found)) == found
+    request = ask(genotypes=(Genotype(gene="DPYD", value="1.5"),), branches=("skip fluorouracil",))
+    assert decode(encode(request)) == request
