@@ -35,8 +35,8 @@ from twin.record.corrections import Corrections, Superseded, micros_of
 from twin.record.facts import UNORDERED, ClinicalEvent, Key, key_of
 from twin.record.held.holding import NOTHING, HeldNow, Holding
 from twin.record.readings.fevers import Fevers
+from twin.record.readings.recent_ids import pack_ids, unpack_ids
 from twin.record.readings.windows import ReadingWindows, rank_of
-from twin.record.recent_ids import pack_ids, unpack_ids
 
 Reading = VitalSample | Clock | PumpDelivery
 """What is told over and over: readings, the passing of time, and a pump's periodic samples."""
