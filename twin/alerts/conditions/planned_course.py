@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
 from twin.alerts.snapshot import DeliveryView
 from twin.clock import HOUR_MS
@@ -37,7 +38,7 @@ NEARLY_ALL = 0.95
 """Fraction of the planned total after which the course counts as given (residual volume of bag and line)."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class PlannedCourse:
     """One planned course and what has been delivered of it.
 
@@ -70,12 +71,12 @@ class PlannedCourse:
             return "running"
         return "ended" if self.delivered >= NEARLY_ALL * self.total else "stopped"
 
-    @property
+    @cached_property
     def total(self) -> float:
         """Planned mg of the whole course."""
         return sum(step.amount for step in self.steps)
 
-    @property
+    @cached_property
     def end_ms(self) -> int:
         """Planned end of the course."""
         return max(step.end_ms for step in self.steps)
@@ -136,6 +137,7 @@ def _against_plan(ratio: float) -> str:
     return f"{ratio:.2g} times the plan" if ratio > 2.0 else f"{ratio:.0%} of the plan"
 
 
+@lru_cache(maxsize=32)  # the rules on delivery ask of the same moments in turn
 def current_course(view: DeliveryView, time_ms: int) -> PlannedCourse | None:
     """The course being given, or the one that is due and has not begun; None without a plan or long after its end."""
     groups = _courses(view.plan)
