@@ -17,6 +17,7 @@ from twin.events import (
     INPUT_EVENTS,
     MAX_EVENT_BYTES,
     OUTPUT_EVENTS,
+    AdviceRequested,
     AlertAction,
     AlertHandling,
     BadEvent,
@@ -24,6 +25,7 @@ from twin.events import (
     ClinicalEnvelope,
     Covariate,
     DoseGiven,
+    Genotype,
     Measurement,
     PumpDelivery,
     Quantity,
@@ -217,7 +219,7 @@ _st_named: dict[str, st.SearchStrategy[Any]] = {
     ),
 }
 
-_st_named["handled"] = st.none() | st.builds(AlertHandling, st.just("comment"), _pseudonyms, _times, _texts)
+_st_named["handled"] = st.none() | st.builds(AlertHandling, st.just("comment"), _pseudonyms, _times, _texts, _texts)
 
 
 def events_of(model: type[BaseModel]) -> st.SearchStrategy[BaseModel]:
@@ -239,6 +241,8 @@ def _events_of(model: type[BaseModel], length: int) -> st.SearchStrategy[BaseMod
     if issubclass(model, AlertAction):
         fields["action"], fields["reason"], fields["until"] = st.just("comment"), st.just("why"), st.none()
         fields["seen"] = st.just(_FIRST)
+    if issubclass(model, AdviceRequested):
+        fields["genotypes"] = st.lists(events_of(Genotype), max_size=length, unique_by=lambda one: one.gene).map(tuple)
     if issubclass(model, ClinicalEnvelope):
         fields.pop("status")
         statuses = st.sampled_from(["preliminary", "final"]).map(lambda s: {"status": s}) | st.builds(
