@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -11,34 +10,15 @@ from starlette.testclient import TestClient
 
 from connectors.console.board import Board
 from connectors.console.doing.way_in import MOST_BYTES, WayIn
-from connectors.console.server import create_app
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
-from connectors.kafka.clients import NotConfirmed
-from connectors.kafka.publish import Sender
 from connectors.kafka.records import Record
-from connectors.settings import Settings
 from tests import factories as make
+from tests.connectors.console.doing.way_in import ACTS, NOW, Sent, client_of
 from twin.events import Alert, AlertAction, encode
 
-NOW = make.at(30)
 ALERT = make.alert("P-1", make.at(20))
 OVER = make.alert("P-2", make.at(3), phase="end", revision=1, onset=make.START)
-ACTS = {"x-dosetwin": "act"}
 SHELVE = {"action": "shelve", "by": "nurse-7", "reason": "count at six", "hours": 8}
-
-
-class Sent(Sender):
-    """A sender that keeps what it was given; ``away``: Kafka confirms nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(Settings())
-        self.words: list[AlertAction] = []
-        self.away = False
-
-    def send(self, word: AlertAction) -> None:
-        if self.away:
-            raise NotConfirmed("the broker did not confirm it; send it again")
-        self.words.append(word)
 
 
 @pytest.fixture
@@ -50,21 +30,6 @@ def live() -> LiveBoard:
         live.alerts.take(record, alert)
         live.fold([alert])
     return live
-
-
-@pytest.fixture
-def sent() -> Sent:
-    return Sent()
-
-
-@pytest.fixture
-def client(live: LiveBoard, sent: Sent) -> Iterator[TestClient]:
-    with client_of(live, WayIn(live, sent, now=lambda: NOW)) as client:
-        yield client
-
-
-def client_of(live: LiveBoard, actions: WayIn | None) -> TestClient:
-    return TestClient(create_app(live, None, actions, hosts=("127.0.0.1", "::1")), base_url="http://127.0.0.1:8500")
 
 
 def act(client: TestClient, said: Any, alert: Alert = ALERT, headers: dict[str, str] = ACTS) -> tuple[int, str]:
@@ -81,7 +46,13 @@ def test_what_is_done_becomes_the_event_that_the_command_sends(client: TestClien
     assert word == AlertAction.about(ALERT, "shelve", "nurse-7", NOW, "dosetwin console", "count at six", until)
     for action in ("acknowledge", "unshelve", "comment"):
         assert act(client, {"action": action, "by": "nurse-7", "reason": "seen"})[0] == 202
-    assert [word.action for word in sent.words] == ["shelve", "acknowledge", "unshelve", "comment"]
+    done = [word.action for word in sent.words if isinstance(word, AlertAction)]
+    assert done == [
+        "shelve",
+        "acknowledge",
+        "unshelve",
+        "comment",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import pytest
@@ -11,17 +10,11 @@ from starlette.testclient import TestClient
 from connectors.advice.asking import request_of
 from connectors.console.board import Board
 from connectors.console.doing.way_in import WayIn
-from connectors.console.server import create_app
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
-from connectors.kafka.clients import NotConfirmed
-from connectors.kafka.publish import Sender
-from connectors.settings import Settings
 from tests import factories as make
-from twin.events import InputEvent
+from tests.connectors.console.doing.way_in import ACTS, NOW, Sent, client_of
 
-NOW = make.at(30)
-ACTS = {"x-dosetwin": "act"}
-ASK = {
+ASK: dict[str, Any] = {
     "by": "physician-3",
     "reason": "dose of the second cycle",
     "branches": ["delay docetaxel 7 d"],
@@ -29,40 +22,11 @@ ASK = {
 }
 
 
-class Sent(Sender):
-    """A sender that keeps what it was given; ``away``: Kafka confirms nothing."""
-
-    def __init__(self) -> None:
-        super().__init__(Settings())
-        self.words: list[InputEvent] = []
-        self.away = False
-
-    def send(self, word: InputEvent) -> None:
-        if self.away:
-            raise NotConfirmed("the broker did not confirm it; send it again")
-        self.words.append(word)
-
-
 @pytest.fixture
 def live() -> LiveBoard:
     live = LiveBoard(Board(), ReaderStatus(state="live"))
     live.fold([make.estimate("P-1", make.at(20))])
     return live
-
-
-@pytest.fixture
-def sent() -> Sent:
-    return Sent()
-
-
-@pytest.fixture
-def client(live: LiveBoard, sent: Sent) -> Iterator[TestClient]:
-    with client_of(live, WayIn(live, sent, now=lambda: NOW)) as client:
-        yield client
-
-
-def client_of(live: LiveBoard, way_in: WayIn | None) -> TestClient:
-    return TestClient(create_app(live, None, way_in, hosts=("127.0.0.1",)), base_url="http://127.0.0.1:8500")
 
 
 def ask(client: TestClient, said: Any, patient: str = "P-1", headers: dict[str, str] = ACTS) -> tuple[int, str]:
