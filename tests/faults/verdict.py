@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from tests.faults.next_version import model_named
 from tests.streams.worker.stage import Stage
 from twin import PatientTwin
+from twin.alerts.ledger import REMEMBERED_MS
 from twin.alerts.lifecycle import AlertBook
 from twin.alerts.rules import settings
 from twin.events import (
@@ -141,7 +142,10 @@ def lost(events: Iterable[InputEvent], history: History) -> list[InputEvent]:
 
 
 def contradictions(alerts: Iterable[Alert]) -> list[str]:
-    """A transition may be sent again after a crash, but always as it was, and none is left out or told as another's."""
+    """A transition may be sent again after a crash, but always as it was, and none is left out or told as another's.
+
+    What was told of months ago a twin has forgotten (`REMEMBERED_MS`); where it tells it again, it begins above that.
+    """
     said: dict[tuple[str, int], Alert] = {}
     found = [
         f"alert {alert.alert_id} says two things as revision {alert.revision}"
@@ -151,8 +155,14 @@ def contradictions(alerts: Iterable[Alert]) -> list[str]:
     lives: dict[str, list[Alert]] = {}
     for _, alert in sorted(said.items(), key=lambda item: item[0]):
         lives.setdefault(alert.alert_id, []).append(alert)
+    newest: dict[str, int] = {}
+    for alert in said.values():
+        newest[alert.patient_id] = max(to_millis(alert.time), newest.get(alert.patient_id, 0))
     for identity, life in lives.items():
-        if [alert.revision for alert in life] != list(range(len(life))) or life[0].phase != "start":
+        forgotten = to_millis(life[0].onset) < newest[life[0].patient_id] - REMEMBERED_MS
+        before = (-1, *(alert.revision for alert in life))
+        skipped = [now for now, last in zip(life, before, strict=False) if now.revision != last + 1]
+        if life[0].phase != "start" or any(now.phase != "start" or not forgotten for now in skipped):
             found.append(f"alert {identity} has revisions {[(alert.revision, alert.state) for alert in life]}")
         if any(now.phase == "start" and before.live for before, now in pairwise(life)):
             found.append(f"alert {identity} began twice")

@@ -14,10 +14,11 @@ from pathlib import Path
 
 import pytest
 
+from tests import factories as make
 from tests.faults.ground import PARTICLES, Ground, on_own_brokers, ward_story
 from tests.faults.kinds import FAULTS
 from tests.faults.shuffles import beliefs
-from tests.faults.verdict import Undisturbed, newest_belief
+from tests.faults.verdict import Undisturbed, contradictions, newest_belief
 from tests.streams.worker.stage import Stage
 from twin.events import Estimate, Forecast, Prediction
 
@@ -29,6 +30,18 @@ def expected() -> Undisturbed:
     assert {type(output) for output in found.outputs.values()} == {Estimate, Forecast, Prediction}
     assert min(newest_belief(row)[0].observations for row in found.rows.values()) > 0
     return found
+
+
+def test_a_revision_that_is_left_out_is_seen_but_for_what_a_twin_has_forgotten() -> None:
+    begun, over = make.alert(time=make.at(10)), make.alert(time=make.at(12), onset=make.at(10), phase="end", revision=1)
+    again = make.alert(time=make.at(14), onset=make.at(10), revision=7)
+    assert contradictions([begun, over]) == []
+    assert "has revisions" in contradictions([over])[0]
+    assert "has revisions" in contradictions([begun, over, again])[0]
+    much_later = make.alert("P-1", make.at(24 * 200), rule="tox.qtc")
+    assert contradictions([begun, over, again, much_later]) == []
+    resumed = make.alert(time=make.at(14), onset=make.at(10), phase="end", revision=7)
+    assert "has revisions" in contradictions([begun, over, resumed, much_later])[0]
 
 
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.short and not fault.brokers])
