@@ -189,11 +189,13 @@ class BrowserPage:
         self.since = board.version
 
     def merge(self, patient_id: str, frame: dict[str, Any]) -> None:
-        known = self.patients.get(patient_id, {"points": [], "measured": [], "forecast": None, "alerts": []})
+        known = self.patients.get(
+            patient_id, {"points": [], "measured": [], "forecast": None, "alerts": [], "advice": []}
+        )
         for series, key in (("points", ("t",)), ("measured", ("t", "output"))):
             merged = {tuple(entry[k] for k in key): entry for entry in [*known[series], *frame[series]]}
             frame[series] = [merged[place] for place in sorted(merged)][-frame[f"{series}_kept"] :]
-        for whole in ("forecast", "alerts"):
+        for whole in ("forecast", "alerts", "advice"):
             if frame[whole] is None:
                 frame[whole] = known[whole]
         self.patients[patient_id] = frame

@@ -226,8 +226,13 @@ def test_an_alert_is_acknowledged_by_keyboard_and_what_others_do_is_shown(
     shelved = make.alert("P-1", now, revision=1, onset=alert.onset, phase="shelved", shelved_until=until, handled=done)
     console.publish(shelved)
     eventually(lambda: "shelved by doctor-1: count at six" in text_of(page, "#alerts .handled"))
-    assert visible(page, "#alerts .act button") == ["Acknowledge", "Comment", "Unshelve"]
+    assert visible(page, "#alerts .act button") == ["Acknowledge", "Comment", "Unshelve", "Take back"]
     assert text_of(page, "#alerts .answer") == ""
+    page.find_element(By.CSS_SELECTOR, "#alerts .act [name=reason]").send_keys("the wrong patient")
+    page.find_element(By.CSS_SELECTOR, "#alerts .act button[name=retract]").send_keys(Keys.ENTER)
+    eventually(lambda: "Sent." in text_of(page, "#alerts .answer"))
+    back = next(word for word in sent_actions(console) if word.status == "retracted")
+    assert (back.replaces, back.by, back.reason) == ("done 1", "nurse-7", "the wrong patient")
     page.find_element(By.CSS_SELECTOR, "#alerts .act input[name=by]").send_keys(Keys.ESCAPE)
     assert visible(page, "#alerts .act form") == []
     assert page.switch_to.active_element.text == "Acknowledge, shelve or comment"

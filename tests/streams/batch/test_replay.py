@@ -19,7 +19,6 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
-import twin as twin_package
 from streams.batch.cases import Case, EventPlace, Problem, RecordedEvent
 from streams.batch.process_pool import WorkerLost
 from streams.batch.replay import _replay_one, replay
@@ -41,6 +40,7 @@ from twin.events import (
     encode,
     to_millis,
 )
+from twin.patient import averaged
 
 pytestmark = pytest.mark.slow
 
@@ -413,7 +413,7 @@ def test_a_twin_that_fails_is_reported_and_leaves_no_results(monkeypatch: pytest
         def posterior(self) -> Any:
             raise ZeroDivisionError("no posterior")
 
-    monkeypatch.setattr(twin_package, "PatientTwin", Failing)
+    monkeypatch.setattr(averaged, "PatientTwin", Failing)
     model, one = load_model(MODEL), case("P-1")
     result = _replay_one("P-1", [(model.text, model.id)], one.recorded, PARTICLES, DEFAULT, ())
     assert result.failure == "the twin failed, ZeroDivisionError: no posterior"

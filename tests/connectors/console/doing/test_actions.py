@@ -14,7 +14,7 @@ from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from connectors.kafka.records import Record
 from tests import factories as make
 from tests.connectors.console.doing.way_in import ACTS, NOW, Sent, client_of
-from twin.events import Alert, AlertAction, encode
+from twin.events import Alert, AlertAction, AlertHandling, encode
 
 ALERT = make.alert("P-1", make.at(20))
 OVER = make.alert("P-2", make.at(3), phase="end", revision=1, onset=make.START)
@@ -47,12 +47,22 @@ def test_what_is_done_becomes_the_event_that_the_command_sends(client: TestClien
     for action in ("acknowledge", "unshelve", "comment"):
         assert act(client, {"action": action, "by": "nurse-7", "reason": "seen"})[0] == 202
     done = [word.action for word in sent.words if isinstance(word, AlertAction)]
-    assert done == [
-        "shelve",
-        "acknowledge",
-        "unshelve",
-        "comment",
-    ]
+    assert done == ["shelve", "acknowledge", "unshelve", "comment"]
+
+
+def test_what_was_done_can_be_taken_back_and_what_was_not_cannot(
+    client: TestClient, live: LiveBoard, sent: Sent
+) -> None:
+    said = {"action": "retract", "by": "nurse-7", "reason": "the wrong patient"}
+    status, detail = act(client, said)
+    assert (status, "nothing was done about alert" in detail, sent.words) == (400, True, []), detail
+    seen = AlertHandling("acknowledge", "nurse-7", make.at(21), "seen", "done 1")
+    handled = make.alert("P-1", make.at(21), revision=1, onset=make.at(20), phase="acknowledged", handled=seen)
+    live.alerts.take(Record("twin.alerts", 0, 3, 0, b"", encode(handled)), handled)
+    assert act(client, said)[0] == 202
+    (word,) = sent.words
+    assert word == AlertAction.taking_back(handled, "nurse-7", NOW, "dosetwin console", "the wrong patient")
+    assert (word.status, word.replaces) == ("retracted", "done 1")
 
 
 @pytest.mark.parametrize(
