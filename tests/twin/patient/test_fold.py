@@ -200,7 +200,7 @@ def test_any_order_of_arrival_of_actions_too_ends_in_the_same_live_alerts(
 def told(fold: Fold, totals: Totals, *actions: AlertAction) -> list[Alert]:
     for action in actions:
         assert totals.history.insert(action).outcome == "new"
-    return [one for one in fold.run(None) if isinstance(one, Alert)]
+    return [one for one in finished(fold.run(None)) if isinstance(one, Alert)]
 
 
 def test_an_action_that_is_taken_back_leaves_the_alert_as_if_it_had_never_been() -> None:
