@@ -64,7 +64,7 @@ class IndividualEstimate:
         measured: how many values it rests on.
         left_out: what of the record could not be used, in words.
         at_reference: covariates that nothing was said of.
-        counted_once: notes on doses that are charted and that a pump tells of.
+        notes: on doses that are charted and that a pump tells of, and on how exactly the record is followed.
         values: empty where they were not asked for.
     """
 
@@ -81,7 +81,7 @@ class IndividualEstimate:
     measured: int
     at_reference: tuple[str, ...]
     left_out: str = ""
-    counted_once: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
     values: tuple[PredictedValue, ...] = ()
 
 
@@ -155,7 +155,7 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchRe
     """The estimate of one patient; predictions of the values only where they are to be ``diagnosed``."""
     from twin.filter.posthoc import post_hoc
     from twin.kernel.kernel import compile_model
-    from twin.solver.step_control import step_sizes_for
+    from twin.solver.step_control import step_sizes_for, steps_note
     from twin.study.diagnostics import diagnose
     from twin.study.prediction import Predictor
     from twin.study.records import record_of
@@ -185,14 +185,15 @@ def estimate_record(record: Record, model: Model, *, diagnosed: bool) -> BatchRe
         int(found.modes),
         0 if timeline is None else len(timeline.observations),
         at_reference(model, said_by(fact for _, fact in history.effective())),
-        counted_once=() if timeline is None else _counted_once(timeline),
+        notes=() if timeline is None else _notes(timeline, steps_note(kernel, timeline.delivered)),
         values=values,
     )
     return BatchResult(patient_id, estimated, refusals(patient_id, events, recorded, refused))
 
 
-def _counted_once(timeline: Timeline) -> tuple[str, ...]:
-    return tuple(one.note(drug) for drug, source in timeline.delivered.items() for one in source.told_twice)
+def _notes(timeline: Timeline, rough: str | None) -> tuple[str, ...]:
+    twice = (one.note(drug) for drug, source in timeline.delivered.items() for one in source.told_twice)
+    return (*twice, rough) if rough else tuple(twice)
 
 
 def _occasions(begins: Sequence[int], timeline: Timeline | None, model: Model, zero: int) -> Numbers:

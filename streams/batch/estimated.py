@@ -41,7 +41,7 @@ def remarks(found: Sequence[IndividualEstimate]) -> list[str]:
         )
     if partial:
         notes.append(f"estimated from a part of what was recorded (column left_out): {_listed(partial)}")
-    notes += [f"{one.patient_id}: {note}" for one in found for note in one.counted_once]
+    notes += [f"{one.patient_id}: {note}" for one in found for note in one.notes]
     return notes
 
 

@@ -29,6 +29,7 @@ from twin.filter.expectation import Expectation
 from twin.filter.learning import Assimilated
 from twin.filter.quantiles import pooled
 from twin.filter.trunk import Trunk, TrunkPosition
+from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
@@ -67,6 +68,7 @@ from twin.record.history import History
 from twin.record.orders import Orders
 from twin.solver.exposure_end import Window, windows
 from twin.solver.linear_system import individual_parameters
+from twin.solver.step_control import steps_note
 from twin.timeline.delivery import Delivered
 from twin.timeline.planned_future import extended
 from twin.timeline.pumps.mismatch import Mismatch
@@ -271,7 +273,7 @@ class Reader:
             kernel_hash=self._trunk.kernel.hash,
             running=running(standings, silence, millis),
             taken=taken(standings, doses),
-            notes=_notes(timeline, millis) or None,
+            notes=_notes(timeline, millis, self._trunk.kernel) or None,
         )
 
     def _parameters(self, standings: Sequence[Standing], share: Sequence[float], millis: int) -> tuple[Band, ...]:
@@ -370,14 +372,16 @@ def _amount_since(standings: Sequence[Standing], share: Sequence[float], drug: s
     return _mean(standings, share, drug, lambda d: d.amount(begun, millis))
 
 
-def _notes(timeline: Timeline, millis: int) -> tuple[str, ...]:
-    """What of the present courses was told twice and is counted once."""
-    return tuple(
+def _notes(timeline: Timeline, millis: int, kernel: Kernel) -> tuple[str, ...]:
+    """What of the present courses was told twice and is counted once; and that a record is not followed exactly."""
+    rough = steps_note(kernel, timeline.delivered)
+    twice = (
         one.note(drug)
         for drug, source in sorted(timeline.delivered.items())
         for one in source.told_twice
         if one.start <= millis < one.start + COURSE_GAP_MS
     )
+    return (*twice, rough) if rough else tuple(twice)
 
 
 def envelope(kind: str, patient_id: str, model: str, model_hash: str, millis: int, *parts: object) -> dict[str, Any]:

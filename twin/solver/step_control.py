@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from threading import Lock
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -64,10 +65,24 @@ LONG_TOLERANCE = 1e-2
 LONG_NEGLIGIBLE = 1e-3
 """Fraction of an output's peak under which that error is not looked at."""
 
-VERSION = 1
+VERSION = 2
 """Raise when step sizes would be chosen otherwise, so that those on disk are not reused."""
 
-_CHOSEN: dict[tuple[str, tuple[RegimenSpec, ...]], StepSizes] = {}
+ROUGH = (
+    "no steps were found that follow the doses of this record as exactly as promised, so what is told of it may be "
+    "off; look at its doses and their units, or name the usual [[regimens]] in the model file"
+)
+"""What is said of a record that is stepped as well as can be."""
+
+
+class _Chosen(NamedTuple):
+    """Step sizes, and whether they are known to be fine enough for what they were chosen for."""
+
+    sizes: StepSizes
+    fine: bool
+
+
+_CHOSEN: dict[tuple[str, tuple[RegimenSpec, ...]], _Chosen] = {}
 _LONG: dict[tuple[str, StepSizes], StepSizes] = {}
 _GUARD = Lock()
 
@@ -81,6 +96,27 @@ def step_sizes_for(kernel: Kernel, delivered: Mapping[str, Delivered] | None = N
     Raises:
         ModelError: the model is stiff.
     """
+    return _chosen_for(kernel, delivered).sizes
+
+
+def steps_note(kernel: Kernel, delivered: Mapping[str, Delivered]) -> str | None:
+    """What whoever reads of a record should know of its steps; ``None`` where they are as fine as is promised.
+
+    Args:
+        delivered: by drug, what the record holds.
+
+    Raises:
+        ModelError: the model is stiff.
+    """
+    return ROUGH if needs_doses(kernel) and not _chosen_for(kernel, delivered).fine else None
+
+
+def needs_doses(kernel: Kernel) -> bool:
+    """Whether step sizes depend on the doses of a record: stepped states, and no regimens to look at instead."""
+    return bool(kernel.stepped) and not kernel.model.regimens
+
+
+def _chosen_for(kernel: Kernel, delivered: Mapping[str, Delivered] | None) -> _Chosen:
     model = kernel.model
     seen = regimens_seen(delivered, model) if needs_doses(kernel) and delivered else ()
     with _GUARD:
@@ -89,14 +125,9 @@ def step_sizes_for(kernel: Kernel, delivered: Mapping[str, Delivered] | None = N
         return _CHOSEN[model.hash, seen]
 
 
-def needs_doses(kernel: Kernel) -> bool:
-    """Whether step sizes depend on the doses of a record: stepped states, and no regimens to look at instead."""
-    return bool(kernel.stepped) and not kernel.model.regimens
-
-
-def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> StepSizes:
+def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> _Chosen:
     if not kernel.stepped:
-        return StepSizes(0.0, 0.0, np.inf)
+        return _Chosen(StepSizes(0.0, 0.0, np.inf), fine=True)
     model, named = kernel.model, kernel.model.numerics
     par = solved_parameters(kernel, np.zeros((1, len(model.effect_names))), kernel.reference)
     lam = linear_system(kernel, par, kernel.reference).lam
@@ -107,21 +138,22 @@ def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> StepSizes:
     rough = StepSizes(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
     regimens = model.regimens or seen
     if None not in (named.first_step, named.growth, named.largest_step) or not regimens:
-        return rough
+        return _Chosen(rough, fine=True)
     under = f"_{hashlib.blake2b(repr(seen).encode(), digest_size=8).hexdigest()}" if seen else ""
     name = f"step_sizes_{model.hash}_{kernel.hash}{under}_{VERSION}.json"
     made_of = f"{kernel.source}\0{VERSION}\0{seen!r}".encode()
     kept = recalled(name, made_of)
     if kept is not None:
-        return StepSizes(*json.loads(kept))
+        *sizes, fine = json.loads(kept)
+        return _Chosen(StepSizes(*sizes), fine)
     try:
-        step_sizes = _calibrated(kernel, regimens, fastest, stepped)
+        chosen = _Chosen(_calibrated(kernel, regimens, fastest, stepped), fine=True)
     except ModelError:
         if not seen:
             raise
-        step_sizes = rough  # One patient's impossible dose is no flaw of the model.
-    keep(name, made_of, json.dumps(step_sizes).encode())
-    return step_sizes
+        chosen = _Chosen(rough, fine=False)  # One patient's impossible dose is no flaw of the model.
+    keep(name, made_of, json.dumps([*chosen.sizes, chosen.fine]).encode())
+    return chosen
 
 
 def refuse_stiff(kernel: Kernel, step: float) -> None:

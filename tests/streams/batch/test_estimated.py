@@ -27,6 +27,7 @@ def test_shrinkage_is_how_much_less_the_effects_scatter_than_the_population_does
 
 def test_who_did_not_converge_or_lost_a_part_is_named_with_what_to_do() -> None:
     assert remarks([ONE]) == []
+    assert remarks([replace(ONE, notes=("no steps were found",))]) == ["1: no steps were found"]
     lost, partial = remarks(
         [replace(ONE, patient_id=str(n), converged=False) for n in range(14)] + [replace(ONE, left_out="dose (line 3)")]
     )

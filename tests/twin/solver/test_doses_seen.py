@@ -14,11 +14,14 @@ from tests.twin.kernel.test_kernel import assert_close, patients
 from tests.twin.solver.test_step_control import SATURABLE
 from twin import PatientTwin
 from twin.clock import HOUR_MS
-from twin.events import InputEvent
+from twin.events import Estimate, InputEvent
+from twin.kernel.arguments import StepSizes
 from twin.kernel.kernel import compile_model
+from twin.model.spec import ModelError
+from twin.solver import step_control
 from twin.solver.doses_seen import LENGTHS, regimens_seen
 from twin.solver.solver import Solver
-from twin.solver.step_control import step_sizes_for
+from twin.solver.step_control import ROUGH, step_sizes_for, steps_note
 from twin.timeline.delivery import Delivered
 from twin.timeline.regimen import treated
 
@@ -57,6 +60,29 @@ def test_a_record_is_solved_as_exactly_as_one_with_regimens() -> None:
     solver = Solver(kernel, eta, step_sizes_for(kernel, timeline.delivered), shared=False)
     out = solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)[1]
     assert_close(np.moveaxis(out, 2, 0), np.array([reference(kernel, timeline, row, marks) for row in eta]))
+
+
+def test_where_no_steps_follow_the_doses_of_a_record_its_estimates_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    def stiff(*_: object) -> StepSizes:
+        raise ModelError(MODEL.id, "states", "are stiff under these doses")
+
+    kernel, calibrated = compile_model(MODEL), step_control._calibrated
+    monkeypatch.setattr(step_control, "_calibrated", stiff)
+    monkeypatch.setattr(step_control, "recalled", lambda *_: None)
+    monkeypatch.setattr(step_control, "keep", lambda *_: None)
+    monkeypatch.setattr(step_control, "_CHOSEN", {})
+    assert steps_note(kernel, {"toxin": infused((0, 1, 9000.0))}) == ROUGH
+    twin, far_too_fast = PatientTwin("P-1", MODEL, particles=50), dose(0, 9000, 1)
+    assert notes_of(twin, far_too_fast, level(3, 5.0, analyte="level")) == {(ROUGH,)}
+    monkeypatch.setattr(step_control, "_calibrated", calibrated)
+    assert steps_note(kernel, {"toxin": infused((0, 1, 350.0))}) is None
+    mended = dose(0, 350, 1, event_id="dose 0 mended", status="corrected", replaces=far_too_fast.event_id)
+    assert notes_of(twin, mended) == {None}
+
+
+def notes_of(twin: PatientTwin, *events: InputEvent) -> set[tuple[str, ...] | None]:
+    """What estimates say beside their numbers when these are observed."""
+    return {output.notes for output in twin.observe(events).outputs if isinstance(output, Estimate)}
 
 
 EVENTS = [dose(0, 200, 1), level(3, 5.0), dose(24, 3000), dose(48, 40), level(50, 60.0)]
