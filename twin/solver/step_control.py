@@ -50,6 +50,12 @@ MOST_STEPS = 100_000
 LOOKED_AT = 16
 """Patients that step sizes are chosen for."""
 
+EXACT = 5 * TOLERANCE
+"""Relative error by which a solution that is taken for exact may change when its steps are halved."""
+
+HELPS = 0.7
+"""Factor on the error by which finer steps are worth taking."""
+
 ROUNDS = 24
 """Halvings after which the steps are fine enough, whatever the error."""
 
@@ -249,10 +255,15 @@ def _fine_enough(
         left = [error(one) for one in finer]
         worth = [e * cost(one) for e, one in zip(left, finer, strict=True)]
         best = int(np.argmin(worth))
+        if left[best] < HELPS * found:
+            step_sizes, found = fixed(finer[best]), left[best]
+            continue
         # Where none helps by itself (unstable steps), all are halved.
-        helps = left[best] < 0.7 * found
-        step_sizes = fixed(finer[best] if helps else _halved(step_sizes))
-        found = left[best] if helps else error(step_sizes)
+        halved = fixed(_halved(step_sizes))
+        error_halved = error(halved)
+        if found < EXACT and error_halved > HELPS * found:
+            break  # what is left is the error of what is taken for exact, and halving would never end it
+        step_sizes, found = halved, error_halved
     return step_sizes
 
 
@@ -324,7 +335,7 @@ def _agree(one: Floats, other: Floats) -> bool:
     """Whether halved steps change a solution by so little that what they give is exact (the error falls by 2^5)."""
     with np.errstate(invalid="ignore"):
         apart = np.abs(one - other) / (np.abs(other) + NEGLIGIBLE * np.nanmax(np.abs(other), initial=1e-300))
-    return bool((np.isnan(one) == np.isnan(other)).all() and np.nanmax(apart, initial=0.0) < 5 * TOLERANCE)
+    return bool((np.isnan(one) == np.isnan(other)).all() and np.nanmax(apart, initial=0.0) < EXACT)
 
 
 def _cost(step_sizes: StepSizes, timeline: Timeline, marks: NDArray[np.int64], kernel: Kernel) -> float:

@@ -62,6 +62,13 @@ def test_a_record_is_solved_as_exactly_as_one_with_regimens() -> None:
     assert_close(np.moveaxis(out, 2, 0), np.array([reference(kernel, timeline, row, marks) for row in eta]))
 
 
+@pytest.mark.parametrize("rate", [1e6, 2e7])
+def test_steps_for_doses_far_beyond_reason_are_soon_found(rate: float) -> None:
+    found = step_sizes_for(compile_model(MODEL), {"toxin": infused((0, 1, rate))})
+    assert 1e-6 < found.first < found.largest
+    assert found.growth > 0.05
+
+
 def test_where_no_steps_follow_the_doses_of_a_record_its_estimates_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
     def stiff(*_: object) -> StepSizes:
         raise ModelError(MODEL.id, "states", "are stiff under these doses")
