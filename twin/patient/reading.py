@@ -29,7 +29,6 @@ from twin.filter.expectation import Expectation
 from twin.filter.learning import Assimilated
 from twin.filter.quantiles import pooled
 from twin.filter.trunk import Trunk, TrunkPosition
-from twin.kernel.kernel import Kernel
 from twin.model.spec import Model, OutputSpec
 from twin.observation.observation import Observation
 from twin.patient.accounts.standing import Standing, log_total, running, shares, taken
@@ -105,6 +104,7 @@ class Reader:
         self._model = model
         self._unit = UNIT_MS[self._model.time_unit]
         self._bands: tuple[Belief, Segment, Floats, tuple[Band, ...]] | None = None
+        self._steps: tuple[Timeline, str | None] | None = None
 
     def prediction(self, learned: Assimilated) -> Prediction:
         """The expectation that a measured value met."""
@@ -273,8 +273,21 @@ class Reader:
             kernel_hash=self._trunk.kernel.hash,
             running=running(standings, silence, millis),
             taken=taken(standings, doses),
-            notes=_notes(timeline, millis, self._trunk.kernel) or None,
+            notes=self._notes(timeline, millis) or None,
         )
+
+    def _notes(self, timeline: Timeline, millis: int) -> tuple[str, ...]:
+        """What of the present courses was told twice and is counted once; and that a record is not followed exactly."""
+        if self._steps is None or self._steps[0] is not timeline:  # it looks at every dose
+            self._steps = timeline, steps_note(self._trunk.kernel, timeline.delivered)
+        rough = self._steps[1]
+        twice = (
+            one.note(drug)
+            for drug, source in sorted(timeline.delivered.items())
+            for one in source.told_twice
+            if one.start <= millis < one.start + COURSE_GAP_MS
+        )
+        return (*twice, rough) if rough else tuple(twice)
 
     def _parameters(self, standings: Sequence[Standing], share: Sequence[float], millis: int) -> tuple[Band, ...]:
         """Bands of the individual parameters; they change with the belief, the covariates and the segment."""
@@ -370,18 +383,6 @@ def _mean(
 
 def _amount_since(standings: Sequence[Standing], share: Sequence[float], drug: str, begun: int, millis: int) -> float:
     return _mean(standings, share, drug, lambda d: d.amount(begun, millis))
-
-
-def _notes(timeline: Timeline, millis: int, kernel: Kernel) -> tuple[str, ...]:
-    """What of the present courses was told twice and is counted once; and that a record is not followed exactly."""
-    rough = steps_note(kernel, timeline.delivered)
-    twice = (
-        one.note(drug)
-        for drug, source in sorted(timeline.delivered.items())
-        for one in source.told_twice
-        if one.start <= millis < one.start + COURSE_GAP_MS
-    )
-    return (*twice, rough) if rough else tuple(twice)
 
 
 def envelope(kind: str, patient_id: str, model: str, model_hash: str, millis: int, *parts: object) -> dict[str, Any]:
