@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kafka import TopicPartition
-
-from connectors.kafka.clients import kept_records
+from connectors.kafka.records import kept_outputs
 from connectors.kafka.topics import ALERTS, home_partition
 from connectors.settings import Settings
-from twin.events import Alert, decode_output
+from twin.events import Alert
 
 
 def newest_alerts(settings: Settings, patient: str | None = None) -> list[Alert]:
@@ -38,12 +36,7 @@ def told_alerts(settings: Settings, begins: str, patient: str | None = None) -> 
 
 def _told(settings: Settings, patient: str | None) -> Iterator[Alert]:
     """Every alert on the topic, in its order; what is none is left out."""
-    numbers = range(settings.partitions) if patient is None else [home_partition(patient.encode(), settings.partitions)]
-    places = [TopicPartition(settings.topic_prefix + ALERTS, number) for number in numbers]
-    for record in kept_records(settings.kafka, places):
-        try:
-            alert = decode_output(record.value or b"")
-        except ValueError:
-            continue
+    numbers = None if patient is None else [home_partition(patient.encode(), settings.partitions)]
+    for alert in kept_outputs(settings, ALERTS, numbers):
         if isinstance(alert, Alert) and patient in (None, alert.patient_id):
             yield alert

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from kafka import TopicPartition
-
-from connectors.kafka.clients import kept_records
+from connectors.kafka.records import kept_outputs
 from connectors.kafka.topics import ESTIMATES
 from connectors.settings import Settings
-from twin.events import Event, Prediction, Withdrawn, decode_output
+from twin.events import Event, Prediction, Withdrawn
 
 
 def standing(said: Iterable[Event]) -> list[Prediction]:
@@ -32,13 +30,4 @@ def predictions_kept(settings: Settings) -> list[Prediction]:
     Raises:
         KafkaUnreachable: no broker answers.
     """
-    places = [TopicPartition(settings.topic_prefix + ESTIMATES, number) for number in range(settings.partitions)]
-    said = []
-    for record in kept_records(settings.kafka, places):
-        try:
-            event = decode_output(record.value or b"")
-        except ValueError:
-            continue
-        if isinstance(event, Prediction | Withdrawn):
-            said.append(event)
-    return standing(said)
+    return standing(kept_outputs(settings, ESTIMATES))

@@ -7,12 +7,16 @@ end of the reader.
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kafka import TopicPartition
 from pydantic import ValidationError
 
+from connectors.kafka.clients import kept_records
 from connectors.kafka.topics import HEARTBEATS, OUTPUTS, REJECTED, REJECTED_BYTES
+from connectors.settings import Settings
 from twin.events import BadEvent, Event, Heartbeat, Rejected, decode, decode_output
 from twin.events.malformed import first_fault, identity_of
 
@@ -114,3 +118,17 @@ def letter_about(
         offset=offset,
         original_base64=base64.b64encode(raw).decode() if fits else None,
     )
+
+
+def kept_outputs(settings: Settings, topic: str, numbers: Iterable[int] | None = None) -> Iterator[Event]:
+    """The outputs that a topic holds now, in its order, of all or of some partitions; what is none is left out.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+    """
+    numbers = range(settings.partitions) if numbers is None else numbers
+    for record in kept_records(settings.kafka, [TopicPartition(settings.topic_prefix + topic, n) for n in numbers]):
+        try:
+            yield decode_output(record.value or b"")
+        except ValueError:
+            continue
