@@ -82,7 +82,21 @@ def open_consumer(bootstrap: str, **options: Any) -> Any:
     from kafka import KafkaConsumer
 
     never = {"enable_auto_commit": False, "allow_auto_create_topics": False}
-    return _open(KafkaConsumer, bootstrap, never | options)
+    consumer = _open(KafkaConsumer, bootstrap, never | options)
+    if options.get("group_id"):
+        _join_to_the_end(consumer._coordinator)
+    return consumer
+
+
+def _join_to_the_end(coordinator: Any) -> None:
+    """Let every poll go on with a join that is under way.
+
+    kafka-python 3.0 joins again where a topic gained partitions, but forgets why as soon as the leader has shared them
+    out: where a poll ends between that and the answer, no later one asks for the answer, and the consumer reads on
+    nothing for ever.
+    """
+    asks = coordinator.need_rejoin
+    coordinator.need_rejoin = lambda: coordinator._join_task is not None or asks()
 
 
 def records_to(consumer: Any, ends: Mapping[Any, int]) -> Iterator[Any]:

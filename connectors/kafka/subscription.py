@@ -83,8 +83,7 @@ class Subscription:
         self._caught: dict[TopicPartition, _Caught] = {}
         consumer.subscribe([prefix + topic for topic in topics], listener=self._changes)
         for topic in topics:
-            # Asked before it joins: where a consumer learns of a topic's partitions while it joins, it joins again, and
-            # if a poll ends in the middle of that, it never hears what it was given.
+            # Asked before it joins: where a consumer learns of a topic's partitions while it joins, it joins again.
             consumer.partitions_for_topic(prefix + topic)
 
     def poll(self, timeout_ms: int) -> Polled:

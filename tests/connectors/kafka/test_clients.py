@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
+import time
 import uuid
 from collections.abc import Callable
 from typing import Any
 
 import pytest
 from kafka import TopicPartition
+from kafka.admin import NewPartitions
 from kafka.errors import KafkaTimeoutError
 
 from connectors.kafka import clients
@@ -68,3 +70,18 @@ def test_each_client_does_its_work_and_a_consumer_makes_up_no_topic(kafka: str) 
         consumer.subscribe([topic])
         assert next(consumer).value == b"x"
     assert [record.value for record in kept_records(kafka, [TopicPartition(topic, 0)])] == [b"x"]
+
+
+def test_a_consumer_in_a_group_is_given_the_partitions_that_a_topic_gains_however_short_its_polls(kafka: str) -> None:
+    topic = f"clients-{uuid.uuid4().hex[:8]}"
+    with contextlib.closing(open_admin(kafka)) as admin:
+        admin.create_topics({topic: {"num_partitions": 1, "replication_factor": -1}}, wait_for_metadata=True)
+        with contextlib.closing(open_consumer(kafka, group_id=topic, metadata_max_age_ms=200)) as consumer:
+            consumer.subscribe([topic])
+            for partitions in (1, 2):
+                if partitions > 1:
+                    admin.create_partitions({topic: NewPartitions(total_count=partitions)})
+                until = time.monotonic() + 30
+                while len(consumer.assignment()) < partitions and time.monotonic() < until:
+                    consumer.poll(3)
+                assert len(consumer.assignment()) == partitions

@@ -9,7 +9,7 @@ import pytest
 from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartition
 
 from connectors.kafka import rewriting
-from connectors.kafka.clients import open_admin
+from connectors.kafka.clients import open_admin, open_consumer
 from connectors.kafka.rewriting import GONE, Gone, GroupBusy, rewrite
 
 
@@ -65,7 +65,8 @@ def test_what_stays_keeps_order_and_time_and_groups_read_on_where_they_were(
         **configs, "segment.ms": None, "retention.ms": None
     }  # fmt: skip
 
-    reader = KafkaConsumer(topic, bootstrap_servers=kafka, group_id=f"{topic}-half")
+    reader = open_consumer(kafka, group_id=f"{topic}-half")
+    reader.subscribe([topic])
     try:
         while not reader.assignment():
             reader.poll(100)
