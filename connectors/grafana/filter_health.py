@@ -9,21 +9,12 @@ from grafana_foundation_sdk.builders import timeseries
 from grafana_foundation_sdk.builders.dashboard import Dashboard
 
 from connectors.grafana import flux, panels
-from connectors.grafana.ward import LOOKED_AT
 
 
 def filter_dashboard() -> Dashboard:
     """The dashboard of all twins' filters."""
-    board = (
-        Dashboard("Filter health")
-        .uid("dosetwin-filter")
-        .description("Effective particles, log evidence, surprise and age of the twins, by model.")
-        .tags(["dosetwin"])
-        .timezone("utc")
-        .time("now-30d", "now+1d")
-        .refresh("1m")
-        .readonly()
-    )
+    about = "Effective particles, log evidence, surprise and age of the twins, by model."
+    board = panels.board("Filter health", "dosetwin-filter", about, "now-30d", "now+1d")
     ess = flux.points("health", field="ess")
     evidence = f"""{flux.points("health")}
   |> filter(fn: (r) => exists r.observations and r.observations > 0.0)
@@ -41,6 +32,32 @@ def filter_dashboard() -> Dashboard:
     board.with_panel(_curve("Surprise", sized, f'import "math"\n\n{surprise}', "mean", "innovation"))
     tenth = _curve("Measured outside the 90 % band", "One in ten while the model holds.", outside, "mean", "outside")
     board.with_panel(tenth.unit("percentunit"))
+    of_rivals = f"""{flux.points("model_weight", field="weight")}
+  |> group(columns: ["rival"])
+  |> aggregateWindow(every: v.windowPeriod, fn: mean, createEmpty: false)
+  |> keep(columns: ["_time", "_value", "rival"])
+  |> rename(columns: {{_value: "weight"}})"""
+    weights = panels.curves("Weights of rival models", "Mean over the twins that average models.", of_rivals)
+    board.with_panel(weights.unit("percentunit").min(0).max(1))
+    gain = f"""{flux.points("prediction", fields=("observed", "median", "population_median"))}
+  |> filter(fn: (r) => r.observed > 0.0 and r.median > 0.0 and r.population_median > 0.0)
+  |> map(fn: (r) => ({{_time: r._time, model: r.model,
+    own: math.abs(x: math.log(x: r.observed / r.median)),
+    population: math.abs(x: math.log(x: r.observed / r.population_median))}}))
+  |> group(columns: ["model"])"""
+    errors = panels.curves(
+        "Error of the patient's own median and of the population's",
+        "Mean absolute log error of what was measured: the twin learns while its own is smaller.",
+        *(
+            f"""import "math"
+
+{gain}
+  |> aggregateWindow(every: v.windowPeriod, fn: mean, column: "{column}", createEmpty: false)
+  |> keep(columns: ["_time", "{column}", "model"])"""
+            for column in ("own", "population")
+        ),
+    )
+    board.with_panel(errors)
     ages = panels.rows("Twins", "How long ago they spoke last.", _ages(), width=12)
     for column in ("median age", "greatest age"):
         panels.unit_of(ages, column, "h", 1)
@@ -49,7 +66,7 @@ def filter_dashboard() -> Dashboard:
 
 def lowest_ess() -> str:
     """Of each model the twentieth part of its twins with the fewest effective particles, by their newest estimate."""
-    return f"""{flux.points("health", field="ess", newest=LOOKED_AT)}
+    return f"""{flux.points("health", field="ess", newest=flux.LOOKED_AT)}
   |> group(columns: ["patient", "model"])
   |> last()
   |> group(columns: ["model"])
@@ -71,7 +88,7 @@ def _curve(title: str, description: str, rows: str, how: str, name: str) -> time
 
 
 def _ages() -> str:
-    return f"""newest = {flux.points("health", field="ess", newest=LOOKED_AT)}
+    return f"""newest = {flux.points("health", field="ess", newest=flux.LOOKED_AT)}
   |> group(columns: ["patient", "model"])
   |> last()
   |> map(fn: (r) => ({{model: r.model, _value: float(v: int(v: now()) - int(v: r._time)) / 3600000000000.0}}))

@@ -10,16 +10,8 @@ from connectors.grafana import flux, panels
 
 def operations_dashboard() -> Dashboard:
     """The dashboard of workers, sinks and refusals."""
-    board = (
-        Dashboard("Operations")
-        .uid("dosetwin-operations")
-        .description("Partitions and their workers, and the sinks, as 'dosetwin sink operations' writes it.")
-        .tags(["dosetwin"])
-        .timezone("utc")
-        .time("now-6h", "now")
-        .refresh("10s")
-        .readonly()
-    )
+    about = "Partitions and their workers, and the sinks, as 'dosetwin sink operations' writes it."
+    board = panels.board("Operations", "dosetwin-operations", about, "now-6h", "now")
     return _refusals(_sinks(_partitions(_now(board))))
 
 
@@ -46,40 +38,35 @@ def silence(name: str) -> str:
 
 def refused(name: str) -> str:
     """How many records were refused in the time shown, each once; a zero where there was none."""
-    return f"""import "array"
-
-some = {flux.points("rejected", field="position")}
+    some = f"""{flux.points("rejected", field="position")}
   |> group(columns: ["_value"])
   |> first()
-  |> group()
-  |> count()
-  |> map(fn: (r) => ({{_value: r._value}}))
-union(tables: [some, array.from(rows: [{{_value: 0}}])])
-  |> sum()
-  |> map(fn: (r) => ({{_time: v.timeRangeStop, "{name}": r._value}}))"""
+  |> group()"""
+    return f"""{flux.counted(some, "_value", name)}
+  |> map(fn: (r) => ({{_time: v.timeRangeStop, "{name}": r.{name}}}))"""
 
 
 def _now(board: Dashboard) -> Dashboard:
-    late, any_is_bad = (30, "orange"), panels.steps((None, "green"), (1, "red"))
+    late, any_is_bad = (30, "orange"), ((None, "green"), (1, "red"))
     tiles = (
         ("Records waiting", "Input records that no twin has seen yet.", newest("lag", "sum", "records"), "none",
-         panels.steps((None, "green"), (1_000, "orange"), (10_000, "red"))),
+         ((None, "green"), (1_000, "orange"), (10_000, "red"))),
         ("Furthest behind", "Age of the newest record handled, where others wait.",
-         newest("behind_seconds", "max", "behind"), "s", panels.steps((None, "green"), late, (60, "red"))),
+         newest("behind_seconds", "max", "behind"), "s", ((None, "green"), late, (60, "red"))),
         ("Longest silence", "Since the newest heartbeat of the most silent partition.",
-         silence("silent"), "s", panels.steps((None, "green"), late, (60, "red"))),
+         silence("silent"), "s", ((None, "green"), late, (60, "red"))),
         ("Stuck partitions", "What they handled is not made permanent.", newest("stuck", "sum", "partitions"), "none",
          any_is_bad),
         ("Sealed twins", "Twins that move no more; 'dosetwin doctor' names them.", newest("sealed", "sum", "twins"),
          "none", any_is_bad),
         ("Refused records", "In the time shown.", refused("records"), "none", any_is_bad),
         ("Sink furthest behind", "Age of the oldest record that a sink has not written.",
-         newest("behind_seconds", "max", "behind", "sink"), "s", panels.steps((None, "green"), late, (300, "red"))),
+         newest("behind_seconds", "max", "behind", "sink"), "s", ((None, "green"), late, (300, "red"))),
         ("Records not written", "By all sinks together.", newest("lag", "sum", "records", "sink"), "none",
-         panels.steps((None, "green"), (10_000, "orange"), (100_000, "red"))),
+         ((None, "green"), (10_000, "orange"), (100_000, "red"))),
     )  # fmt: skip
-    for title, description, query, unit, thresholds in tiles:
-        board.with_panel(panels.tile(title, description, query, width=3, unit=unit).thresholds(thresholds))
+    for title, description, query, unit, levels in tiles:
+        board.with_panel(panels.tile(title, description, query, width=3, unit=unit, levels=levels))
     return board
 
 
@@ -105,6 +92,7 @@ def _partitions(board: Dashboard) -> Dashboard:
     table = panels.rows(
         "Partitions", "The newest heartbeat of each.", flux.latest_per("partition", "partition", names), width=12
     )
+    panels.in_order(table, *names.values())
     panels.unit_of(table, "last heartbeat", "dateTimeAsIso")
     return (
         board.with_row(Row("Partitions")).with_panel(waiting).with_panel(behind).with_panel(barrier).with_panel(table)

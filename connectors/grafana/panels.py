@@ -6,16 +6,21 @@ from typing import Any
 
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders import stat, table, timeseries
-from grafana_foundation_sdk.builders.dashboard import QueryVariable, ThresholdsConfig
+from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, QueryVariable, ThresholdsConfig
 from grafana_foundation_sdk.cog.builder import Builder
 from grafana_foundation_sdk.cog.variants import Dataquery
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import (
+    DashboardLinkType,
+    DashboardSpecialValueMapOptions,
     DataSourceRef,
     DataTransformerConfig,
     DynamicConfigValue,
+    SpecialValueMap,
+    SpecialValueMatch,
     Threshold,
     ThresholdsMode,
+    ValueMappingResult,
     VariableOption,
     VariableRefresh,
     VariableSort,
@@ -25,6 +30,22 @@ INFLUX = DataSourceRef(type_val="influxdb", uid="dosetwin-influx")
 """The data source as `provisioning/datasources/influxdb.yaml` names it."""
 
 NOW_COLOUR, AHEAD_COLOUR, MEASURED_COLOUR = "#3274D9", "#8F8F8F", "#E02F44"
+
+PLAIN = ((None, "text"),)
+"""Levels of a number that is neither good nor bad."""
+
+RISK = ((None, "green"), (0.2, "orange"), (0.5, "red"))
+"""Levels of a probability of harm."""
+
+NO_DATA = SpecialValueMap(
+    options=DashboardSpecialValueMapOptions(
+        match=SpecialValueMatch.NULL_AND_NAN, result=ValueMappingResult(text="no data", color="#8F8F8F")
+    )
+)
+"""No value has no colour of a good one."""
+
+Levels = tuple[tuple[float | None, str], ...]
+"""Colours from each level up; the first level is None."""
 
 ALL = VariableOption(selected=True, text=["All"], value=["$__all"])
 """Every value of a variable, chosen."""
@@ -51,6 +72,7 @@ class _FluxQuery(Dataquery):
 def curves(title: str, description: str, *queries: str, width: int = 12, height: int = 8) -> timeseries.Panel:
     """Lines over time."""
     panel = timeseries.Panel().title(title).description(description).datasource(INFLUX).span(width).height(height)
+    panel.thresholds(steps(*PLAIN))
     for letter, query in zip("ABCDEFG", queries, strict=False):
         panel.with_target(Flux(letter, query))
     return (
@@ -99,8 +121,30 @@ def dashed(panel: timeseries.Panel, pattern: str, colour: str, steps: bool = Fal
     return panel.override_by_regexp(pattern, properties)
 
 
-def tile(title: str, description: str, query: str, width: int = 4, unit: str = "none") -> stat.Panel:
-    """The newest numbers, large."""
+def with_unit(panel: Any, query: str) -> Any:
+    """Show the numbers of a panel in the unit that a query finds: a table of one cell."""
+    to_unit = {"configRefId": "U", "mappings": [{"fieldName": "unit", "handlerKey": "unit"}]}
+    options = to_unit | {"applyTo": {"id": "byType", "options": "number"}}
+    panel.with_target(Flux("U", query))
+    return panel.with_transformation(DataTransformerConfig(id_val="configFromData", options=options))
+
+
+def limits(panel: timeseries.Panel, *levels: tuple[float | None, str]) -> timeseries.Panel:
+    """Draw levels as dashed lines; the first is None, and its colour that of nothing."""
+    style = common_builders.GraphThresholdsStyleConfig().mode(common.GraphThresholdsStyleMode.DASHED)
+    return panel.thresholds(steps(*levels)).thresholds_style(style)
+
+
+def logarithmic(panel: timeseries.Panel) -> timeseries.Panel:
+    """Draw what falls exponentially as a straight line."""
+    scale = common_builders.ScaleDistributionConfig().type(common.ScaleDistribution.LOG).log(10)
+    return panel.scale_distribution(scale)
+
+
+def tile(
+    title: str, description: str, query: str, width: int = 4, unit: str = "none", levels: Levels = PLAIN
+) -> stat.Panel:
+    """The newest numbers, large, in the colours of their levels."""
     return (
         stat.Panel()
         .title(title)
@@ -112,6 +156,8 @@ def tile(title: str, description: str, query: str, width: int = 4, unit: str = "
         .unit(unit)
         .graph_mode(common.BigValueGraphMode.NONE)
         .color_mode(common.BigValueColorMode.VALUE)
+        .thresholds(steps(*levels))
+        .mappings([NO_DATA])
         .reduce_options(common_builders.ReduceDataOptions().calcs(["lastNotNull"]).values(False))
     )
 
@@ -119,6 +165,7 @@ def tile(title: str, description: str, query: str, width: int = 4, unit: str = "
 def rows(title: str, description: str, *queries: str, width: int = 24, height: int = 8) -> table.Panel:
     """A table; several queries are joined where their shared columns agree."""
     panel = table.Panel().title(title).description(description).datasource(INFLUX).span(width).height(height)
+    panel.thresholds(steps(*PLAIN))
     for letter, query in zip("ABCDEFG", queries, strict=False):
         panel.with_target(Flux(letter, query))
     if len(queries) > 1:
@@ -130,6 +177,21 @@ def unit_of(panel: Any, column: str, unit: str, decimals: int | None = None) -> 
     """Show a column in a Grafana unit, e.g. ``percentunit`` or ``dateTimeAsIso``."""
     properties = [_set("unit", unit)] + ([] if decimals is None else [_set("decimals", decimals)])
     return panel.override_by_name(column, properties)
+
+
+def coloured(panel: Any, column: str, levels: Levels) -> Any:
+    """Colour the text of a column of a table by its levels."""
+    thresholds = {"mode": "absolute", "steps": [{"value": level, "color": colour} for level, colour in levels]}
+    return panel.override_by_name(
+        column, [_set("thresholds", thresholds), _set("custom.cellOptions", {"type": "color-text"})]
+    )
+
+
+def in_order(panel: table.Panel, *columns: str) -> table.Panel:
+    """Show the columns of a table from left to right in this order, whatever the answer's own is."""
+    order = {column: place for place, column in enumerate(columns)}
+    options: dict[str, object] = {"indexByName": order, "excludeByName": {}, "renameByName": {}}
+    return panel.with_transformation(DataTransformerConfig(id_val="organize", options=options))
 
 
 def linked(panel: table.Panel, column: str, address: str, title: str) -> table.Panel:
@@ -146,15 +208,39 @@ def steps(*levels: tuple[float | None, str]) -> ThresholdsConfig:
     )
 
 
-def choice(name: str, label: str, query: str) -> QueryVariable:
-    """A dashboard variable whose values come from the points."""
+BOARDS_TAG = "dosetwin"
+
+CONSOLE = "http://127.0.0.1:8500"
+"""Where the console is for whoever reads a board on the machine itself."""
+
+
+def board(title: str, uid: str, description: str, begin: str, end: str) -> Dashboard:
+    """A board that nobody changes by hand, linked with the others and the console, looked at anew each minute."""
+    others = DashboardLink("dosetwin").type(DashboardLinkType.DASHBOARDS).tags([BOARDS_TAG]).as_dropdown(False)
+    console = DashboardLink("Console").type(DashboardLinkType.LINK).url(CONSOLE).target_blank(True)
+    return (
+        Dashboard(title)
+        .uid(uid)
+        .description(description)
+        .tags([BOARDS_TAG])
+        .timezone("utc")
+        .time(begin, end)
+        .refresh("1m")
+        .readonly()
+        .link(others.keep_time(True).include_vars(True))
+        .link(console)
+    )
+
+
+def choice(name: str, label: str, query: str, sort: VariableSort = VariableSort.NATURAL_ASC) -> QueryVariable:
+    """A dashboard variable whose values come from the points; older servers read its query as plain text only."""
     return (
         QueryVariable(name)
         .label(label)
         .datasource(INFLUX)
-        .query({"query": query, "refId": name})
+        .query(query)
         .refresh(VariableRefresh.ON_TIME_RANGE_CHANGED)
-        .sort(VariableSort.NATURAL_ASC)
+        .sort(sort)
     )
 
 

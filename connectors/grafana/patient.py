@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from grafana_foundation_sdk.builders.dashboard import Dashboard, DashboardLink, QueryVariable, Row
+from grafana_foundation_sdk.builders import timeseries
+from grafana_foundation_sdk.builders.dashboard import Dashboard, QueryVariable, Row
 from grafana_foundation_sdk.models import common
-from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, DashboardLinkType, VariableHide
+from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableHide, VariableSort
 
-from connectors.grafana import flux, panels
+from connectors.grafana import flux, marks, panels
 
 PATIENT = ("patient", "model")
 
-_RISK = ((None, "green"), (0.2, "orange"), (0.5, "red"))
+GAP_MS = 3_600_000
+"""Readings of a wearable that are further apart are not joined by a line."""
+
 _NADIR = {"q05": "5 %", "median": "median", "q95": "95 %"}
 _NADIR_DAY = {"day_q05": "5 %", "day_median": "median", "day_q95": "95 %"}
 _ALERT_COLUMNS = (
@@ -28,22 +31,18 @@ _ALERT_COLUMNS = (
 
 def patient_dashboard() -> Dashboard:
     """The dashboard of one patient, chosen above it."""
+    about = "One patient's twin: belief, measurements, delivery, forecast, alerts."
     board = (
-        Dashboard("Patient")
-        .uid("dosetwin-patient")
-        .description("One patient's twin: belief, measurements, delivery, forecast, alerts.")
-        .tags(["dosetwin"])
-        .timezone("utc")
-        .time("now-7d", "now+7d")
-        .refresh("10s")
-        .readonly()
+        marks.marked(panels.board("Patient", "dosetwin-patient", about, "now-7d", "now+7d"), *PATIENT)
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .link(DashboardLink("Ward").type(DashboardLinkType.LINK).url("/d/dosetwin-ward").keep_time(True))
-        .with_variable(panels.choice("patient", "Patient", flux.values_of("patient", "health")))
+        .with_variable(panels.choice("patient", "Patient", flux.patients_by_risk(), VariableSort.DISABLED))
         .with_variable(panels.choice("model", "Model", flux.values_of("model", "health", "patient")))
-        .with_variable(_each("output", "Output", "estimate"))
-        .with_variable(_each("exposure", "Exposure", "exposure"))
-        .with_variable(_each("parameter", "Parameter", "parameter"))
+        .with_variable(_each("output", "Output", flux.outputs(levels=False)))
+        .with_variable(_each("level", "Level", flux.outputs(levels=True)))
+        .with_variable(_each("exposure", "Exposure", flux.values_of("exposure", "exposure", *PATIENT)))
+        .with_variable(_each("parameter", "Parameter", flux.values_of("parameter", "parameter", *PATIENT)))
+        .with_variable(_each("channel", "Vital sign", flux.values_of("channel", "vital", "patient")))
+        .with_variable(panels.choice("issued", "Forecast of", flux.issue_times(), VariableSort.DISABLED))
     )
     return _evidence(_warnings(_delivery(_belief(_now(board)))))
 
@@ -51,56 +50,48 @@ def patient_dashboard() -> Dashboard:
 def _now(board: Dashboard) -> Dashboard:
     targets = {"exposure": "exposure", "p_below": "below", "p_above": "above"}
     g4 = flux.latest("nadir", {"p_grade4": "probability"}, *PATIENT)
+    in_days = panels.tile(
+        "Days until the nadir", "From the newest forecast.", flux.latest("nadir", _NADIR_DAY, *PATIENT), width=5
+    )
+    lowest = panels.tile("Nadir ahead", "Lowest count ahead.", flux.latest("nadir", _NADIR, *PATIENT), width=5)
+    missed = flux.latest_per("exposure", "exposure", targets, *PATIENT)
+    particles = flux.latest("health", {"ess": "ess", "observations": "measured values"}, *PATIENT)
     return (
         board.with_panel(
-            panels.tile("Grade 4 neutropenia ahead", "Probability at the newest forecast.", g4, unit="percentunit")
-            .thresholds(panels.steps(*_RISK))
-            .decimals(0)
-        )
-        .with_panel(
-            panels.tile("Nadir ahead", "Lowest count ahead.", flux.latest_with_unit("nadir", _NADIR, *PATIENT), width=5)
-        )
-        .with_panel(
             panels.tile(
-                "Days until the nadir", "From the newest forecast.", flux.latest("nadir", _NADIR_DAY, *PATIENT), width=5
-            ).decimals(1)
+                "Grade 4 neutropenia ahead",
+                "Probability at the newest forecast.",
+                g4,
+                unit="percentunit",
+                levels=panels.RISK,
+            ).decimals(0)
         )
+        .with_panel(panels.with_unit(lowest, flux.unit_of("nadir", *PATIENT)))
+        .with_panel(in_days.decimals(1))
         .with_panel(
             panels.tile(
                 "Exposure misses its window",
                 "Probability that the course ends below or above the target window.",
-                flux.latest_per("exposure", "exposure", targets, *PATIENT),
+                missed,
                 width=5,
                 unit="percentunit",
-            )
-            .thresholds(panels.steps(*_RISK))
-            .decimals(0)
+                levels=panels.RISK,
+            ).decimals(0)
         )
         .with_panel(
-            panels.tile(
-                "Effective particles",
-                "Effective sample size of the belief.",
-                flux.latest("health", {"ess": "ess", "observations": "measured values"}, *PATIENT),
-                width=5,
-            ).decimals(0)
+            panels.tile("Effective particles", "Effective sample size of the belief.", particles, width=5).decimals(0)
         )
     )
 
 
 def _belief(board: Dashboard) -> Dashboard:
+    counts = _fan("output", flux.grade_lines())
+    panels.dashed(counts, "/^grade 3/", "orange")
+    panels.dashed(counts, "/^grade 4/", "red")
+    levels = panels.logarithmic(_fan("level"))
+    board.with_row(Row("Belief, measurements and forecast"))
+    board.with_panel(counts.repeat("output").max_per_row(2)).with_panel(levels.repeat("level").max_per_row(2))
     output = (*PATIENT, "output")
-    fan = panels.curves(
-        "${output}",
-        "Belief (blue: 50 % and 90 % bands), newest forecast (grey, dashed) and measured values (red).",
-        flux.bands_with_unit("estimate", *output),
-        flux.latest_forecast(),
-        flux.curves("prediction", {"observed": "measured"}, *output),
-        height=10,
-    )
-    panels.fan(fan)
-    panels.fan(fan, "ahead ", panels.AHEAD_COLOUR, dashed=True)
-    panels.dots(fan, "measured")
-    board.with_row(Row("Belief, measurements and forecast")).with_panel(fan.repeat("output").max_per_row(2))
     then = panels.curves(
         "${output}, as it was published then",
         "Belief as it was first published (grey bands) and as it is known now (blue line).",
@@ -109,7 +100,39 @@ def _belief(board: Dashboard) -> Dashboard:
     )
     panels.fan(then, "then ", panels.AHEAD_COLOUR)
     panels.dashed(then, "/^median now/", panels.NOW_COLOUR)
-    return board.with_row(Row("As it was published then")).with_panel(then.repeat("output").max_per_row(2))
+    ahead = panels.curves(
+        "${output}, as it was foreseen then",
+        "The forecast that is chosen above, as it was published, and what was measured.",
+        flux.forecast_issued_then(),
+        flux.curves("prediction", {"observed": "measured"}, *output),
+    )
+    panels.fan(ahead, "then ", panels.AHEAD_COLOUR)
+    panels.dots(ahead, "measured")
+    board.with_row(Row("As it was published then")).with_panel(_repeated(then)).with_panel(_repeated(ahead))
+    return board
+
+
+def _repeated(panel: timeseries.Panel) -> timeseries.Panel:
+    return panel.repeat("output").max_per_row(2)
+
+
+def _fan(variable: str, *more: str) -> timeseries.Panel:
+    """Belief, forecast and measured values of the outputs of a variable, in their unit."""
+    series = (*PATIENT, variable)
+    panel = panels.curves(
+        f"${{{variable}}}",
+        "Belief (blue: 50 % and 90 % bands), newest forecast (grey, dashed) and measured values (red).",
+        flux.curves("estimate", flux.BANDS, *series),
+        flux.latest_forecast(variable),
+        flux.curves("prediction", {"observed": "measured"}, *series),
+        *more,
+        height=10,
+    )
+    panels.fan(panel)
+    panels.fan(panel, "ahead ", panels.AHEAD_COLOUR, dashed=True)
+    panels.dots(panel, "measured")
+    panels.with_unit(panel, flux.unit_of("estimate", *series))
+    return panel
 
 
 def _delivery(board: Dashboard) -> Dashboard:
@@ -156,18 +179,19 @@ def _delivery(board: Dashboard) -> Dashboard:
     nadir = panels.curves(
         "Nadir ahead",
         "The lowest count ahead, as it was seen at the time.",
-        flux.bands_with_unit("nadir", *PATIENT),
+        flux.curves("nadir", flux.BANDS, *PATIENT),
     )
+    panels.with_unit(nadir, flux.unit_of("nadir", *PATIENT))
     vitals = panels.curves(
-        "Vital signs",
-        "As reported; retracted readings are left out.",
-        f"""{flux.points("vital", "patient")}
-  |> filter(fn: (r) => r.status != "retracted")
-  |> group(columns: ["channel", "unit"])
-  |> aggregateWindow(every: v.windowPeriod, fn: mean, column: "value", createEmpty: false)
-  |> keep(columns: ["_time", "value", "channel", "unit"])""",
-        width=24,
+        "${channel}",
+        "As reported; retracted readings are left out, and a gap is a gap. Of temperatures 38 °C is marked.",
+        flux.vital_readings(),
+        flux.fever_line(),
+        height=6,
     )
+    vitals.span_nulls(GAP_MS).insert_nulls(GAP_MS)
+    panels.dashed(vitals, "/^fever/", "red")
+    panels.with_unit(vitals.repeat("channel").max_per_row(3), flux.unit_of("vital", "patient", "channel"))
     board.with_row(Row("Delivery, exposure and risk")).with_panel(rate).with_panel(amount)
     return board.with_panel(risk).with_panel(panels.fan(nadir)).with_panel(exposure).with_panel(vitals)
 
@@ -182,6 +206,8 @@ def _warnings(board: Dashboard) -> Dashboard:
   |> sort(columns: ["_time"], desc: true)""",
     )
     panels.unit_of(alerts, "probability", "percentunit", 0)
+    panels.coloured(alerts, "probability", panels.RISK)
+    panels.in_order(alerts, *_ALERT_COLUMNS)
     panels.unit_of(alerts, "horizon_hours", "h")
     panels.unit_of(alerts, "freshness_hours", "h", 1)
     return board.with_row(Row("Alerts")).with_panel(alerts)
@@ -216,15 +242,18 @@ def _evidence(board: Dashboard) -> Dashboard:
         "Individual parameters at the newest estimate.",
         flux.latest_per("parameter", "parameter", names, *PATIENT),
     )
+    panels.in_order(table, *names.values())
+    one = (*PATIENT, "parameter")
     over_time = panels.curves(
-        "${parameter}", "Belief over time.", flux.bands_with_unit("parameter", *PATIENT, "parameter"), width=6, height=6
+        "${parameter}", "Belief over time.", flux.curves("parameter", flux.BANDS, *one), width=6, height=6
     )
+    panels.with_unit(over_time, flux.unit_of("parameter", *one))
     board.with_row(Row("Health of the twin")).with_panel(health).with_panel(pit).with_panel(innovation)
     board.with_row(Row("Parameters")).with_panel(table)
     return board.with_panel(panels.fan(over_time).repeat("parameter").max_per_row(4))
 
 
-def _each(name: str, label: str, measurement: str) -> QueryVariable:
+def _each(name: str, label: str, query: str) -> QueryVariable:
     """A hidden variable that repeats a panel for each of its values."""
-    every = panels.choice(name, label, flux.values_of(name, measurement, *PATIENT))
+    every = panels.choice(name, label, query)
     return every.multi(True).include_all(True).hide(VariableHide.HIDE_VARIABLE).current(panels.ALL)

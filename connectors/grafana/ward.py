@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from grafana_foundation_sdk.builders import bargauge, histogram
 from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from grafana_foundation_sdk.models import common
 
-from connectors.grafana import flux, panels
-
-_NEWEST = """|> group(columns: ["patient", "model"])
-  |> last()"""
-
-LOOKED_AT = 50
-"""Newest points of a patient that are looked at for the newest that stands: more were never withdrawn in a row."""
+from connectors.grafana import flux, marks, panels
 
 _PATIENTS = {
     "p grade 4": ("nadir", "p_grade4", "r._value"),
@@ -28,16 +24,8 @@ _PATIENTS = {
 
 def ward_dashboard() -> Dashboard:
     """The dashboard of all patients."""
-    board = (
-        Dashboard("Ward")
-        .uid("dosetwin-ward")
-        .description("All patients: newest probabilities and alerts, silence, refused events.")
-        .tags(["dosetwin"])
-        .timezone("utc")
-        .time("now-30d", "now+1d")
-        .refresh("10s")
-        .readonly()
-    )
+    about = "All patients: who needs a look first, alerts that stand, silence, refused events."
+    board = marks.marked(panels.board("Ward", "dosetwin-ward", about, "now-30d", "now+1d"))
     return _trouble(_alerts(_patients(_now(board))))
 
 
@@ -47,33 +35,27 @@ def _now(board: Dashboard) -> Dashboard:
   |> distinct(column: "patient")
   |> count()
   |> rename(columns: {{_value: "patients"}})"""
-    active = f"""{flux.latest_transitions()}
-  {flux.ACTIVE}
-  |> count(column: "alert_id")
-  |> rename(columns: {{alert_id: "active"}})"""
-    silent = f"""{flux.latest_transitions()}
-  {flux.ACTIVE}
+    active = flux.counted(flux.standing_alerts(), "alert_id", "active")
+    silent = flux.counted(
+        f"""{flux.standing_alerts()}
   |> filter(fn: (r) => r.rule == "data.dropout")
-  |> distinct(column: "patient")
-  |> count()
-  |> rename(columns: {{_value: "patients"}})"""
-    refused = f"""{_refused()}
-  |> group()
-  |> count(column: "position")
-  |> rename(columns: {{position: "events"}})"""
-    trouble = panels.steps((None, "green"), (1, "red"))
+  |> unique(column: "patient")""",
+        "alert_id",
+        "patients",
+    )
+    refused = flux.counted(f"{_refused()}\n  |> group()", "_value", "events")
+    trouble: panels.Levels = ((None, "green"), (1, "red"))
     return (
         board.with_panel(panels.tile("Patients", "With a twin in the time shown.", patients, width=6))
-        .with_panel(panels.tile("Active alerts", "Begun and not over.", active, width=6).thresholds(trouble))
-        .with_panel(panels.tile("Silent patients", "With an active dropout.", silent, width=6).thresholds(trouble))
-        .with_panel(panels.tile("Refused events", "Dead letters.", refused, width=6).thresholds(trouble))
+        .with_panel(panels.tile("Active alerts", "Begun and not over.", active, width=6, levels=trouble))
+        .with_panel(panels.tile("Silent patients", "With an active dropout.", silent, width=6, levels=trouble))
+        .with_panel(panels.tile("Refused events", "Dead letters.", refused, width=6, levels=trouble))
     )
 
 
 def _patients(board: Dashboard) -> Dashboard:
     readings = ",\n".join(
-        f"""  {flux.points(measurement, field=field, newest=LOOKED_AT)}
-  {_NEWEST}
+        f"""  {flux.newest_of_each(measurement, field)}
   |> map(fn: (r) => ({{patient: r.patient, model: r.model, column: "{name}", _value: {shown}}}))"""
         for name, (measurement, field, shown) in _PATIENTS.items()
     )
@@ -84,21 +66,57 @@ def _patients(board: Dashboard) -> Dashboard:
   |> pivot(rowKey: ["patient", "model"], columnKey: ["column"], valueColumn: "_value")
   |> group()
   |> sort(columns: ["patient"])"""
-    words = f"""{flux.latest_transitions()}
+    words = f"""{flux.latest_transitions(fields=("state", "severity"))}
   |> group(columns: ["patient", "model"])
   |> sort(columns: ["_time"])
   |> tail(n: 1)
   |> group()
   |> keep(columns: ["patient", "model", "rule", "subject", "state", "severity"])
   |> rename(columns: {{rule: "latest alert", subject: "about"}})"""
-    table = panels.rows("Patients", "Newest word on each; a click opens the patient.", numbers, words, height=12)
+    table = panels.rows(
+        "Patients", "Newest word on each, by risk; a click opens the patient.", numbers, words, height=12
+    )
     for name in ("p grade 4", "exposure below", "exposure above"):
         panels.unit_of(table, name, "percentunit", 0)
+        panels.coloured(table, name, panels.RISK)
     for name in ("last estimate", "last measured"):
         panels.unit_of(table, name, "dateTimeAsIso")
     panels.unit_of(table, "particles", "none", 0)
-    address = "/d/dosetwin-patient?var-patient=${__value.raw}&${__url_time_range}"
+    panels.in_order(table, "patient", *_PATIENTS, "latest alert", "about", "state", "severity", "model")
+    table.sort_by([common_builders.TableSortByFieldState().display_name("p grade 4").desc(True)])
+    address = "/d/dosetwin-patient?var-patient=${__value.raw}&var-model=${__data.fields.model}&${__url_time_range}"
     return board.with_panel(panels.linked(table, "patient", address, "Open the patient"))
+
+
+def _worklist() -> Any:
+    """Alerts that stand, the gravest and the oldest first."""
+    fields = ("severity", "onset", "probability", "text", "advice", "handled", "handled_by")
+    columns = (
+        "since",
+        "patient",
+        "rule",
+        "subject",
+        "severity",
+        "state",
+        "probability",
+        "text",
+        "advice",
+        "handled_by",
+    )
+    grave = 'if r.severity == "high" then 0 else if r.severity == "medium" then 1 else 2'
+    kept = ", ".join(f'"{name}"' for name in columns)
+    table = panels.rows(
+        "Worklist", "Alerts that stand.",
+        f"""{flux.standing_alerts(fields=fields)}
+  |> map(fn: (r) => ({{r with since: time(v: r.onset), grave: {grave}}}))
+  |> sort(columns: ["grave", "since"])
+  |> keep(columns: [{kept}])""",
+        height=10,
+    )  # fmt: skip
+    panels.unit_of(table, "probability", "percentunit", 0)
+    panels.in_order(table, *columns)
+    address = "/d/dosetwin-patient?var-patient=${__value.raw}&${__url_time_range}"
+    return panels.linked(table, "patient", address, "Open the patient")
 
 
 def _alerts(board: Dashboard) -> Dashboard:
@@ -108,10 +126,9 @@ def _alerts(board: Dashboard) -> Dashboard:
   |> keep(columns: ["rule", "alert_id"])
   |> rename(columns: {alert_id: "alerts"})
   |> sort(columns: ["rule"])"""
-    total = panels.rows("Alerts by rule", "Each alert once.", f"{flux.latest_transitions()}\n  {per_rule}", width=6)
-    active = panels.rows(
-        "Active alerts by rule", "Not over.", f"{flux.latest_transitions()}\n  {flux.ACTIVE}\n  {per_rule}", width=6
-    )
+    every = flux.latest_transitions(fields=("state",))
+    total = panels.rows("Alerts by rule", "Each alert once.", f"{every}\n  {per_rule}", width=6)
+    active = panels.rows("Active alerts by rule", "Not over.", f"{flux.standing_alerts()}\n  {per_rule}", width=6)
     raised = panels.curves(
         "New alerts",
         "By rule, at the event time at which they began.",
@@ -123,15 +140,15 @@ def _alerts(board: Dashboard) -> Dashboard:
   |> rename(columns: {{_value: "new"}})""",
     )
     raised.draw_style(common.GraphDrawStyle.BARS).fill_opacity(60)
-    return board.with_row(Row("Alerts")).with_panel(total).with_panel(active).with_panel(raised)
+    board.with_row(Row("Alerts")).with_panel(_worklist())
+    return board.with_panel(total).with_panel(active).with_panel(raised)
 
 
 def _trouble(board: Dashboard) -> Dashboard:
     silent = panels.rows(
         "Dropouts",
         "Active dropouts: since when nothing was heard.",
-        f"""{flux.latest_transitions()}
-  {flux.ACTIVE}
+        f"""{flux.standing_alerts(fields=("onset", "freshness_hours", "text"))}
   |> filter(fn: (r) => r.rule == "data.dropout")
   |> map(fn: (r) => ({{r with since: time(v: r.onset)}}))
   |> keep(columns: ["patient", "subject", "since", "freshness_hours", "text"])
@@ -140,20 +157,14 @@ def _trouble(board: Dashboard) -> Dashboard:
         width=12,
     )
     panels.unit_of(silent, "freshness_hours", "h", 1)
-    age = f"""told = {flux.points("prediction", field="observed", newest=LOOKED_AT)}
-  {_NEWEST}
-  |> map(fn: (r) => ({{patient: r.patient, model: r.model, told: int(v: r._time)}}))
-said = {flux.points("health", field="ess", newest=LOOKED_AT)}
-  {_NEWEST}
-  |> map(fn: (r) => ({{patient: r.patient, model: r.model, said: int(v: r._time)}}))
-join(tables: {{told: told, said: said}}, on: ["patient", "model"])
+    age = f"""{flux.newest_of_each("prediction", "observed")}
+  |> map(fn: (r) => ({{patient: r.patient, "hours": float(v: int(v: now()) - int(v: r._time)) / 3600000000000.0}}))
   |> group()
-  |> map(fn: (r) => ({{patient: r.patient, "hours": float(v: r.said - r.told) / 3600000000000.0}}))
   |> sort(columns: ["hours"], desc: true)"""
     freshness = (
         bargauge.Panel()
         .title("Age of the newest measured value")
-        .description("Hours between a patient's newest measured value and newest estimate.")
+        .description("Hours since a patient's newest measured value.")
         .datasource(panels.INFLUX)
         .span(12)
         .height(8)
@@ -162,16 +173,17 @@ join(tables: {{told: told, said: said}}, on: ["patient", "model"])
         .orientation(common.VizOrientation.HORIZONTAL)
         .reduce_options(common_builders.ReduceDataOptions().values(True).limit(200))
         .thresholds(panels.steps((None, "green"), (72, "orange"), (168, "red")))
+        .mappings([panels.NO_DATA])
     )
     reasons = panels.rows(
         "Refused events by reason",
         "Each original record once.",
         f"""{_refused()}
   |> group(columns: ["reason", "topic"])
-  |> count(column: "position")
+  |> count()
   |> group()
-  |> keep(columns: ["reason", "topic", "position"])
-  |> rename(columns: {{position: "events"}})
+  |> keep(columns: ["reason", "topic", "_value"])
+  |> rename(columns: {{_value: "events"}})
   |> sort(columns: ["events"], desc: true)""",
         width=12,
     )
@@ -199,6 +211,6 @@ join(tables: {{told: told, said: said}}, on: ["patient", "model"])
 
 def _refused() -> str:
     """Dead letters, one row for each original record however often it was refused."""
-    return f"""{flux.points("rejected")}
-  |> group(columns: ["reason", "topic", "position"])
-  |> first(column: "position")"""
+    return f"""{flux.points("rejected", field="position")}
+  |> group(columns: ["reason", "topic", "_value"])
+  |> first()"""

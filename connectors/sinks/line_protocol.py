@@ -75,6 +75,16 @@ def in_unit(quantity: Quantity | None, unit: str) -> float | None:
         return None
 
 
+def model_tag(model: str) -> str:
+    """The tag of a model, or of several that are averaged: without the commas of the latter, which an address of a
+    dashboard would write otherwise than the database.
+
+    >>> model_tag("docetaxel_ozawa2007,docetaxel_netterberg2017")
+    'docetaxel_ozawa2007.docetaxel_netterberg2017'
+    """
+    return model.replace(",", ".")
+
+
 def band_fields(band: Band, prefix: str = "") -> dict[str, float]:
     """The quantiles of a band as fields."""
     return {prefix + name: float(getattr(band, name)) for name in QUANTILES}

@@ -14,14 +14,19 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import line, nanos
+from connectors.sinks.line_protocol import line, model_tag, nanos
 from twin.events import Advice
 
 EVENT = Advice
 
 
 def lines(event: Advice, arrival: Arrival) -> Iterator[str]:
-    tags = {"patient": event.patient_id, "model": event.model, "drug": event.drug, "protocol": event.protocol or "none"}
+    tags = {
+        "patient": event.patient_id,
+        "model": model_tag(event.model),
+        "drug": event.drug,
+        "protocol": event.protocol or "none",
+    }
     stamp, said = nanos(event.time), {"rev": arrival.offset, "withdrawn": event.outcome == "withdrawn"}
     if event.outcome == "withdrawn":
         for way in ("planned", "advised"):

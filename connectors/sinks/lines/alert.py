@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import Fields, line, nanos, scatter
+from connectors.sinks.line_protocol import NS_PER_MS, Fields, line, model_tag, nanos, scatter
 from twin.events import Alert
 
 EVENT = Alert
@@ -36,8 +36,8 @@ def lines(event: Alert, _: Arrival) -> Iterator[str]:
         "handled_by": None if event.handled is None else event.handled.by,
         "rules_hash": event.rules_hash,
     }
-    tags = {"patient": event.patient_id, "model": event.model, "rule": event.rule}
+    tags = {"patient": event.patient_id, "model": model_tag(event.model), "rule": event.rule}
     tags |= {"subject": event.subject.name, "subject_kind": event.subject.kind}
-    # Thousands tell alerts apart, units order the transitions of one alert.
-    below_ms = scatter(event.alert_id, 1000) * 1000 + min(event.revision, 999)
+    # Many alerts of one patient may change in one millisecond: which, and how often before, tells them apart.
+    below_ms = scatter(f"{event.alert_id} {event.revision}", NS_PER_MS)
     yield line("alert", tags, fields, nanos(event.time) + below_ms)

@@ -21,7 +21,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import Fields, band_fields, in_unit, said
+from connectors.sinks.line_protocol import Fields, band_fields, in_unit, model_tag, said
 from twin.events import Estimate, Exposure
 
 EVENT = Estimate
@@ -29,7 +29,7 @@ EVENT = Estimate
 
 def lines(event: Estimate, arrival: Arrival) -> Iterator[str]:
     for measurement, tags, fields in _points(event):
-        named = {"patient": event.patient_id, "model": event.model, **tags}
+        named = {"patient": event.patient_id, "model": model_tag(event.model), **tags}
         yield from said(measurement, named, fields, event.time, arrival)
 
 

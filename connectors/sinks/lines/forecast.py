@@ -17,14 +17,24 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import NS_PER_MS, QUANTILES, Fields, band_fields, line, nanos, said, scatter
+from connectors.sinks.line_protocol import (
+    NS_PER_MS,
+    QUANTILES,
+    Fields,
+    band_fields,
+    line,
+    model_tag,
+    nanos,
+    said,
+    scatter,
+)
 from twin.events import Forecast
 
 EVENT = Forecast
 
 
 def lines(event: Forecast, arrival: Arrival) -> Iterator[str]:
-    who, issued = {"patient": event.patient_id, "model": event.model}, nanos(event.time)
+    who, issued = {"patient": event.patient_id, "model": model_tag(event.model)}, nanos(event.time)
     below_ms = scatter(repr((issued, [output.quantiles for output in event.outputs])), NS_PER_MS)
     whose: Fields = {"issued": issued, "rev": arrival.offset}
     for output in event.outputs:

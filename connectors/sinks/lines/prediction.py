@@ -13,13 +13,13 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import QUANTILES, said
+from connectors.sinks.line_protocol import QUANTILES, model_tag, said
 from twin.events import Prediction
 
 EVENT = Prediction
 
 
 def lines(event: Prediction, arrival: Arrival) -> Iterator[str]:
-    tags = {"patient": event.patient_id, "model": event.model, "output": event.output, "unit": event.unit}
+    tags = {"patient": event.patient_id, "model": model_tag(event.model), "output": event.output, "unit": event.unit}
     names = ("observed", *QUANTILES, "pit", "innovation", "population_median")
     yield from said("prediction", tags, {name: float(getattr(event, name)) for name in names}, event.time, arrival)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from connectors.sinks.arrival import Arrival
-from connectors.sinks.line_protocol import line, nanos
+from connectors.sinks.line_protocol import line, model_tag, nanos
 from twin.events import Withdrawn
 
 EVENT = Withdrawn
@@ -18,7 +18,7 @@ EVENT = Withdrawn
 
 def lines(event: Withdrawn, arrival: Arrival) -> Iterator[str]:
     for measurement, tags in _points(event):
-        named = {"patient": event.patient_id, "model": event.model, **tags}
+        named = {"patient": event.patient_id, "model": model_tag(event.model), **tags}
         yield line(measurement, named, {"rev": arrival.offset, "withdrawn": True}, nanos(event.time))
 
 

@@ -7,11 +7,15 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
+from urllib.parse import quote
 
 import pytest
 
 from connectors.grafana import build
 from tests.connectors.console.bench import Bench
+
+UNIT = "U"
+"""The query of a panel that finds its unit."""
 
 BOARDS = {name: json.loads(content) for name, content in build.dashboards().items()}
 
@@ -38,7 +42,7 @@ class Shown:
 
     def rows(self, query: str, **variables: str) -> list[dict[str, Any]]:
         for name, value in variables.items():
-            query = query.replace(f"${{{name}}}", value)
+            query = query.replace(f"${{{name}:percentencode}}", quote(value, safe="-_.~"))
         for name, value in self._options.items():
             query = query.replace(f"v.{name}", value)
         assert not re.search(r"\$\{?\w|\bv\.", query), f"left open in {query}"
@@ -48,7 +52,7 @@ class Shown:
 
     def choices(self, board: str, name: str, **variables: str) -> list[str]:
         variable = next(entry for entry in BOARDS[board]["templating"]["list"] if entry["name"] == name)
-        return sorted(row["_value"] for row in self.rows(variable["query"]["query"], **variables))
+        return sorted(row["_value"] for row in self.rows(variable["query"], **variables))
 
     def repeats(self, board: str, panel: dict[str, Any], **chosen: str) -> Iterator[dict[str, str]]:
         """The variables of each copy of a panel that Grafana repeats, or ``chosen`` of one that it does not."""
@@ -67,6 +71,9 @@ class Shown:
         names: set[str] = set()
         for target in panel["targets"]:
             rows = self.rows(target["query"], **variables)
+            if target["refId"] == UNIT:
+                assert [set(row) - {"result", "table"} for row in rows] == [{"unit"}], variables
+                continue
             if target["refId"] in empty:
                 assert rows == [], (target["refId"], variables)
                 continue

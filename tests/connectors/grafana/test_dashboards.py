@@ -110,7 +110,9 @@ def bench(kafka: str, influx: Influx) -> Iterator[Bench]:
 @pytest.fixture(scope="module")
 def shown(bench: Bench, patients: tuple[str, str]) -> Shown:
     """Two patients' days as the worker publishes them, written by the sink."""
-    events = [event for patient in patients for event in days(patient)]
+    weighed = {"model": "one,other", "model_weights": {"one": 0.25, "other": 0.75}}
+    averaged = make.estimate("M-1", make.at(1)).model_copy(update=weighed)
+    events = [averaged, *(event for patient in patients for event in days(patient))]
     bench.send(*events)
     with running(bench) as sink:
         eventually(lambda: sink.summary()["events"] == len(events))
@@ -150,10 +152,15 @@ def days(patient: str) -> list[Any]:
 
 
 def test_patients_models_and_outputs_can_be_chosen(shown: Shown, patients: tuple[str, str]) -> None:
-    assert shown.choices("patient.json", "patient") == list(patients)
+    assert shown.choices("patient.json", "patient") == [*patients, "M-1"]
+    assert shown.choices("patient.json", "model", patient="M-1") == ["one.other"]
     assert shown.choices("patient.json", "model", patient=patients[0]) == [make.MODEL]
     one = {"patient": patients[1], "model": make.MODEL}
-    assert shown.choices("patient.json", "output", **one) == ["docetaxel_plasma", "neutrophils"]
+    assert shown.choices("patient.json", "output", **one) == ["neutrophils"]
+    assert shown.choices("patient.json", "level", **one) == ["docetaxel_plasma"]
+    assert shown.choices("patient.json", "channel", **one) == ["body_temperature"]
+    issued = [f"{make.at(hour):%Y-%m-%dT%H%M%S}.000000000Z" for hour in (0, 12, 24)]
+    assert shown.choices("patient.json", "issued", **one) == issued
     assert shown.choices("patient.json", "exposure", **one) == ["docetaxel_auc"]
     assert shown.choices("patient.json", "parameter", **one) == ["CL", "MTT"]
 
@@ -162,11 +169,12 @@ def test_patients_models_and_outputs_can_be_chosen(shown: Shown, patients: tuple
 def test_every_query_of_every_panel_finds_values(
     shown: Shown, patients: tuple[str, str], board: str, panel: dict[str, Any]
 ) -> None:
-    chosen = [{"patient": patient, "model": make.MODEL} for patient in patients] if board == "patient.json" else [{}]
+    one = {"model": make.MODEL, "issued": f"{make.at(12):%Y-%m-%dT%H%M%S}.000000000Z"}
+    chosen = [{"patient": patient, **one} for patient in patients] if board == "patient.json" else [{}]
     copies = [variables for one in chosen for variables in shown.repeats(board, panel, **one)]
     assert copies
     for variables in copies:
-        if panel["title"] == "${output}" and variables["output"] == "docetaxel_plasma":
+        if panel["title"] == "${level}":
             continue  # not measured in these two days; its bands are those of the other output
         named_in_overrides(panel, shown.drawn(panel, **variables))
 
@@ -177,13 +185,17 @@ def test_only_the_newest_forecast_is_drawn(shown: Shown, patients: tuple[str, st
     assert [row["_time"] for row in rows] == [make.at(24 + ahead) for ahead in (6.0, 12.0, 24.5)]
 
 
-def test_the_measured_values_are_the_observed_ones_and_the_median_names_its_unit(
+def test_the_measured_values_are_the_observed_ones_and_the_panel_has_their_unit(
     shown: Shown, patients: tuple[str, str]
 ) -> None:
     panel = next(panel for panel in panels_of("patient.json") if panel["title"] == "${output}")
     one = {"patient": patients[0], "model": make.MODEL, "output": "neutrophils"}
-    bands, _, measured = (shown.rows(target["query"], **one) for target in panel["targets"])
-    assert {row["median, 10*9/L"] for row in bands} == {4.2}
+    bands, _, measured, grades, unit = (shown.rows(target["query"], **one) for target in panel["targets"])
+    assert {row["median"] for row in bands} == {4.2}
+    assert [row["unit"] for row in unit] == ["10*9/L"]
+    assert [(row["grade 3"], row["grade 4"]) for row in grades] == [(1.0, 0.5)] * 2
+    (setting,) = (step for step in panel["transformations"] if step["id"] == "configFromData")
+    assert setting["options"]["configRefId"] == panel["targets"][-1]["refId"]
     assert [(row["_time"], row["measured"]) for row in measured] == [(make.at(12), 3.5), (make.at(24), 3.0)]
 
 
@@ -253,10 +265,11 @@ def test_the_ward_table_has_a_row_for_each_patient(shown: Shown, patients: tuple
     assert {row["patient"]: row["latest alert"] for row in words} == dict.fromkeys(patients, "data.dropout")
 
 
-def test_the_age_of_the_newest_measured_value_is_in_hours(shown: Shown, patients: tuple[str, str]) -> None:
+def test_the_age_of_the_newest_measured_value_is_in_hours_until_now(shown: Shown, patients: tuple[str, str]) -> None:
     panel = next(panel for panel in panels_of("ward.json") if panel["type"] == "bargauge")
     ages = {row["patient"]: row["hours"] for row in shown.rows(panel["targets"][0]["query"])}
-    assert ages == dict.fromkeys(patients, 23.0)
+    hours = (datetime.now(make.START.tzinfo) - make.at(24)).total_seconds() / 3600
+    assert {patient: ages[patient] for patient in patients} == pytest.approx(dict.fromkeys(patients, hours), abs=0.5)
 
 
 def test_a_record_refused_twice_is_counted_once(bench: Bench, shown: Shown) -> None:
@@ -309,8 +322,83 @@ def test_a_retracted_reading_is_not_drawn(bench: Bench, shown: Shown) -> None:
     with running(bench) as sink:
         bench.send(wrong, make.vital(patient, make.at(3), value=37.0), withdrawn)
         eventually(lambda: sink.summary()["events"] == 3)
-    panel = next(panel for panel in panels_of("patient.json") if panel["title"] == "Vital signs")
-    assert [row["value"] for row in shown.rows(panel["targets"][0]["query"], patient=patient)] == [37.0]
+    panel = next(panel for panel in panels_of("patient.json") if panel["title"] == "${channel}")
+    one = {"patient": patient, "channel": wrong.channel}
+    assert [row["value"] for row in shown.rows(panel["targets"][0]["query"], **one)] == [37.0]
+
+
+def test_of_temperatures_38_degrees_are_marked(shown: Shown) -> None:
+    assert [row["fever, 38 °C"] for row in shown.rows(flux.fever_line(), channel="body_temperature")] == [38.0, 38.0]
+    assert shown.rows(flux.fever_line(), channel="heart_rate") == []
+
+
+@pytest.mark.parametrize(
+    "attack", ['x" or true) //', '" or r.patient != "', '\\" or true) //', "${r.patient}", "A\n|> yield()"]
+)
+def test_what_an_address_chooses_never_ends_the_string_it_stands_in(shown: Shown, attack: str) -> None:
+    for panel in panels_of("patient.json"):
+        for target in panel["targets"]:
+            if "patient:percentencode" not in target["query"]:
+                continue
+            chosen = dict.fromkeys(("patient", "model", "output", "level", "exposure", "parameter", "channel"), attack)
+            rows = shown.rows(target["query"], **chosen, issued=attack)
+            assert all(row.get("grade 4") for row in rows), (panel["title"], rows[:1])
+
+
+def test_boards_lead_to_one_another_and_mark_what_happened(shown: Shown, patients: tuple[str, str]) -> None:
+    for name, board in BOARDS.items():
+        others, console = board["links"]
+        assert (others["type"], others["tags"], others["keepTime"], others["includeVars"]) == (
+            "dashboards", ["dosetwin"], True, True
+        )  # fmt: skip
+        assert board["tags"] == ["dosetwin"]
+        assert (console["title"], board["refresh"]) == ("Console", "1m")
+        marks = {one["name"]: one["target"]["query"] for one in board["annotations"]["list"]} if name in MARKED else {}
+        assert set(marks) == MARKED.get(name, set())
+        one = {"patient": patients[0], "model": make.MODEL}
+        for title, query in marks.items():
+            texts = [row["text"] for row in shown.rows(query, **one)]
+            assert texts, title
+        if name == "patient.json":
+            assert [row["text"] for row in shown.rows(marks["Planned doses"], **one)] == [
+                "docetaxel 96 mg", "docetaxel 50 mg", "docetaxel 20 mg"
+            ]  # fmt: skip
+            assert {row["text"] for row in shown.rows(marks["Alerts"], **one)} == {
+                "tox.neutropenia_g4 start", "delivery.overinfusion start", "delivery.overinfusion end",
+                "data.dropout start",
+            }  # fmt: skip
+
+
+MARKED = {"ward.json": {"Alerts", "Now"}, "patient.json": {"Alerts", "Now", "Planned doses"}}
+"""Boards with marks on their curves, and whose."""
+
+
+def test_every_number_has_colours_of_its_own_and_none_of_a_good_one_where_there_is_no_value() -> None:
+    for name in BOARDS:
+        for panel in panels_of(name):
+            if panel["type"] in ("stat", "bargauge"):
+                defaults = panel["fieldConfig"]["defaults"]
+                assert defaults["thresholds"]["steps"], panel["title"]
+                assert defaults["mappings"][0]["options"]["result"]["text"] == "no data", panel["title"]
+
+
+def test_the_patients_that_are_offered_are_sorted_by_risk(bench: Bench, shown: Shown) -> None:
+    names = [f"K{number}-{uuid.uuid4().hex[:4]}" for number in range(3)]
+    said: list[Any] = [make.estimate(patient, make.at(1)) for patient in names]
+    said += [make.forecast(names[number], make.at(1), (6.0,), p_grade4=odds) for number, odds in ((1, 0.9), (2, 0.6))]
+    with running(bench) as sink:
+        bench.send(*said)
+        eventually(lambda: sink.summary()["events"] == len(said))
+    offered = [row["_value"] for row in shown.rows(flux.patients_by_risk()) if row["_value"] in names]
+    assert offered == [names[1], names[2], names[0]]
+
+
+def test_the_worklist_has_the_gravest_and_oldest_alerts_first(shown: Shown, patients: tuple[str, str]) -> None:
+    panel = next(panel for panel in panels_of("ward.json") if panel["title"] == "Worklist")
+    rows = [row for row in shown.rows(panel["targets"][0]["query"]) if row["patient"] in patients]
+    assert [(row["severity"], row["rule"]) for row in rows] == [
+        *[("high", "tox.neutropenia_g4")] * 2, *[("medium", "data.dropout")] * 2
+    ]  # fmt: skip
 
 
 def test_what_is_known_now_is_shown_and_what_was_published_then_stays(bench: Bench, shown: Shown) -> None:
@@ -348,7 +436,7 @@ def test_what_is_withdrawn_is_shown_no_more_until_it_is_said_again(bench: Bench,
         return [row["_time"] for row in shown.rows(query, **one)]
 
     def now() -> tuple[list[datetime], list[datetime], list[datetime], dict[str, Any]]:
-        bands, ahead, measured = (times(target["query"]) for target in panels["${output}"]["targets"])
+        bands, ahead, measured = (times(target["query"]) for target in panels["${output}"]["targets"][:3])
         numbers = shown.rows(panels["Patients"]["targets"][0]["query"])
         return bands, ahead, measured, next(row for row in numbers if row["patient"] == patient)
 

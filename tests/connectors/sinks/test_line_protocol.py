@@ -46,11 +46,11 @@ def test_rival_models_have_their_weights_beside_the_health_of_their_average() ->
     lines = [line for line in lines_of(averaged) if line.startswith("model_weight,")]
     assert [line.split(" ")[:2] for line in lines] == [
         [
-            f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=one",
+            f"model_weight,patient={averaged.patient_id},model=one.other,rival=one",
             "weight=0.25,rev=0i,withdrawn=false",
         ],
         [
-            f"model_weight,patient={averaged.patient_id},model=one\\,other,rival=other",
+            f"model_weight,patient={averaged.patient_id},model=one.other,rival=other",
             "weight=0.75,rev=0i,withdrawn=false",
         ],
     ]
@@ -217,9 +217,22 @@ def test_two_alerts_of_one_rule_in_one_millisecond_stay_two_points() -> None:
     assert {point.ns // 1_000_000 for point in written} == {to_millis(make.at(1))}
 
 
-def test_transitions_of_one_alert_keep_their_order_within_a_millisecond() -> None:
-    transitions = [make.alert(revision=revision, onset=make.START) for revision in range(4)]
-    assert [points(event)[0].ns for event in transitions] == sorted(points(event)[0].ns for event in transitions)
+@settings(max_examples=3)
+@given(st.integers(0, 1_000), st.sampled_from([200, 1_000]))
+def test_ten_thousand_alerts_in_one_millisecond_are_all_there(first: int, patients: int) -> None:
+    rules = ["delivery.overinfusion", "data.suspect", "exposure.above_target", "tox.qtc"]
+    written = {
+        points(make.alert(f"P-{number % patients}", rule=rules[number // patients % 4], time=make.at(900), revision=1,
+                          phase="end", onset=make.START + timedelta(milliseconds=first + number)))[0].identity
+        for number in range(10_000)
+    }  # fmt: skip
+    assert len(written) == 10_000
+
+
+def test_transitions_of_one_alert_within_a_millisecond_are_told_apart_and_bear_their_revision() -> None:
+    transitions = [points(make.alert(revision=revision, onset=make.START))[0] for revision in range(100)]
+    assert len({point.identity for point in transitions}) == 100
+    assert [point.fields["revision"] for point in transitions] == list(range(100))
 
 
 def test_vitals_carry_their_status_so_that_a_retracted_one_can_be_hidden() -> None:
