@@ -37,7 +37,8 @@ def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def begun(stage: Stage, folder: Path) -> tuple[TwinApp, asyncio.Event, asyncio.Task[int]]:
-    app, stopping = build_worker(stage.settings, FakeTwins(), folder, WorkerOptions(instance="one")), asyncio.Event()
+    options = WorkerOptions(barrier_seconds=0.2, instance="one")
+    app, stopping = build_worker(stage.settings, FakeTwins(), folder, options), asyncio.Event()
     return app, stopping, asyncio.create_task(run_worker(app, stopping))
 
 
