@@ -91,19 +91,21 @@ class Settings(SubscriberSettings, env_prefix="DOSETWIN_EMAIL_"):
 
 
 @contextmanager
-def open_writer(settings: Settings, surroundings: Surroundings | None = None) -> Iterator[Mail]:
-    """A writer to the recipients of ``settings``; their server need not be up yet.
+def open_writer(
+    settings: Settings, surroundings: Surroundings | None = None, now: Callable[[], datetime] = utc_now
+) -> Iterator[Mail]:
+    """A writer to the recipients of ``settings``; their server need not be up yet. ``now`` gives the time (UTC).
 
     Raises:
         ValueError: mail would go to another machine in the clear, or the authority cannot be read.
     """
     if settings.security == "plain" and parted(settings.server)[0] not in LOCAL_HOSTS:
         raise ValueError(f"{settings.variable('security')}=plain: mail would go in the clear; use starttls or tls")
-    writer = Mail(settings)
+    writer = Mail(settings, now)
     if settings.heartbeat_at and surroundings is not None:
         due = daily(clock_time(settings.heartbeat_at), zone_named(settings.zone))
         look = partial(workers_of, surroundings)
-        writer.heart = Heart(due, look, writer.say_still_here, utc_now, at_once=False)
+        writer.heart = Heart(due, look, writer.say_still_here, now, at_once=False)
     yield writer
 
 

@@ -8,6 +8,8 @@ import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from functools import partial
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -55,9 +57,12 @@ class Ward:
         eventually(spoken)
 
     @contextmanager
-    def told_by(self, name: str, its: PartSettings) -> Iterator[None]:
-        """The sink at work."""
-        (sink,) = (one for one in sinks().offers if name == one.SINK)
+    def told_by(self, name: str, its: PartSettings, **known: Any) -> Iterator[None]:
+        """The sink at work; its writer is opened with what is ``known`` besides."""
+        (offer,) = (one for one in sinks().offers if name == one.SINK)
+        sink: Any = SimpleNamespace(
+            SINK=offer.SINK, TOPICS=offer.TOPICS, open_writer=partial(offer.open_writer, **known)
+        )
         stop = threading.Event()
         with open_sink(sink, self.settings, its) as delivery:
             thread = threading.Thread(target=delivery.run, args=(stop,))
@@ -104,15 +109,19 @@ def test_without_being_asked_nobody_sends_any(kafka: str) -> None:
 def test_a_mail_a_day_says_it_at_its_time(kafka: str) -> None:
     ward, server = Ward(kafka), MailServer()
     ward.say("live", 0, 1)
-    # Midnight in a zone is now and then; the next minute by the clock is soon enough.
-    soon = datetime.now(UTC) + timedelta(seconds=61)
+    begun = datetime.now(UTC)
+    soon = (begun + timedelta(minutes=2)).replace(second=0, microsecond=0)
+    ahead = soon - timedelta(seconds=3) - begun
     with server.up():
         its = mail.Settings(**HERE, server=f"127.0.0.1:{server.port}", security="plain", heartbeat_at=f"{soon:%H:%M}")
-        with ward.told_by("email", its):
+        with ward.told_by("email", its, now=lambda: datetime.now(UTC) + ahead):
+            assert server.mails == []
             while not server.mails:
                 ward.say("live", 0, 1)
-                threading.Event().wait(1.0)
-                assert datetime.now(UTC) < soon + timedelta(seconds=60)
+                threading.Event().wait(0.5)
+                assert datetime.now(UTC) < begun + timedelta(seconds=60)
+            told = datetime.now(UTC)
+    assert told > soon - ahead
     (only,) = server.mails
     assert only["Subject"] == "[dosetwin] Still here: 0 alerts told since the last such mail"
     assert "All 2 partitions have a worker that lives; 6 records wait" in only.get_content()
