@@ -79,19 +79,19 @@ def examine(text: str) -> str:
             assert len(str(fault)) < 3000, f"a message of {len(str(fault))} characters"
         try:
             model = parse_model(text, "hostile.toml")
-            source = generate(model, analyse(model))
+            sources = [*generate(model, analyse(model)).values()]
             said = [str(line) for section in facts(model) for line in (*section.lines, *section.formulas)]
             said += [str(doubt) for doubt in doubtful(model, "hostile.toml")]
             refusal = None
         except ModelError as error:
-            source, said, refusal = "", [], error
+            sources, said, refusal = [], [], error
     took = time.process_time() - begun
     assert bool(found) == bool(refusal), f"models check says {found or 'sound'}, reading says {refusal or 'sound'}"
     assert not done, f"it did {done}"
     assert not Path(CANARY).exists(), "it ran a command"
     assert took < LONGEST, f"took {took:.1f} s"
     assert not any(unprintable(line) for line in said)
-    if source:
+    for source in sources:
         check_inert(source)
     return "refused" if found else "sound"
 
@@ -117,7 +117,7 @@ def check_inert(source: str) -> None:
             assert module in ("math", "numpy", "numba") or str(module).startswith("twin.kernel."), module
         if isinstance(node, ast.Name):
             assert not node.id.startswith("__"), node.id
-    assert "Generated from model" in str(ast.get_docstring(tree))
+    assert "Generated from a model" in str(ast.get_docstring(tree))
 
 
 INERT = (

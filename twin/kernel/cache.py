@@ -4,6 +4,8 @@ What is kept there is named by what it was made of, so that it never goes stale,
 also code that will run: so the folder must be the user's own, with nobody else allowed to write there, and every file
 carries a seal over its name, its content and what it was made of. A file whose seal does not hold is as good as none:
 what was in it is made anew, never used. Where the disk is full or read-only nothing is kept, and all is made anew.
+
+Two processes that lack the same thing make it once (`alone`): the second waits and takes what the first kept.
 """
 
 from __future__ import annotations
@@ -13,10 +15,14 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 _SEAL = 32
 """Bytes of a seal, before the content."""
+
+PATIENCE_S = 120.0
+"""Longest wait for another process that makes the same: it may have been frozen, and to make it twice is no harm."""
 
 
 class CacheError(OSError):
@@ -87,6 +93,29 @@ def keep_text(name: str, text: str) -> Path:
     if not path.is_file() or path.read_bytes() != text.encode():
         _written(name, text.encode())
     return path
+
+
+@contextlib.contextmanager
+def alone(name: str, patience_s: float = PATIENCE_S) -> Iterator[None]:
+    """While no other process makes what is kept under this name, as far as can be: look again before making it.
+
+    Whoever dies lets the next one in at once. A disk that takes nothing, and one who is waited for too long, keep
+    nobody from going on.
+
+    Raises:
+        CacheError: as `folder`.
+    """
+    # It loads an event loop, which only those need who compile.
+    from filelock import FileLock
+
+    path = folder() / f"{name}.lock"
+    lock = FileLock(path, timeout=patience_s, mode=0o600, fallback_to_soft=False, poll_interval=0.02)
+    with contextlib.ExitStack() as held:
+        with contextlib.suppress(OSError):
+            held.enter_context(lock)
+            # Who waits for a lock that is gone takes the next one of its name.
+            held.callback(path.unlink, missing_ok=True)
+        yield
 
 
 def _written(name: str, content: bytes) -> Path:

@@ -1,6 +1,6 @@
-"""Python source of a model's kernel module.
+"""Python source of a model's kernel.
 
-For every model these functions are generated as Python source and compiled with ``nogil``:
+For every model these functions are generated as Python source, each a module of its own, and compiled with ``nogil``:
 
 ``individual``   individual parameters: effects, then covariate effects; eta (N, E) are the effects of
                  `Model.effect_names` as they stand at one time;
@@ -16,7 +16,9 @@ For every model these functions are generated as Python source and compiled with
 
 from __future__ import annotations
 
+import ast
 import math
+from collections.abc import Callable, Sequence
 
 from twin.kernel.loops.delayed_stepper import write_late_advance
 from twin.kernel.loops.stabilised import write_stabilised
@@ -30,43 +32,50 @@ from twin.model.structure import Structure
 GENERATOR = 10
 """Raise when the generated code changes meaning, so that cached kernels are not reused."""
 
+Writer = Callable[[Lines, Scope], None]
+"""Adds a function to a module."""
 
-def generate(model: Model, structure: Structure) -> str:
-    """Python source of the model's kernel module (see the module docstring for what it defines)."""
-    lines, scope = _begun(model), Scope.of(model, structure)
-    _individual(lines, scope)
-    _initial(lines, scope)
-    _system(lines, scope)
-    _timing(lines, scope)
-    write = write_late_advance if structure.late else write_advance
-    write(lines, scope)
+
+def generate(model: Model, structure: Structure) -> dict[str, str]:
+    """Python source of each function of the model's kernel (see the module docstring): a module of its own."""
+    writers: dict[str, Writer] = {
+        "individual": _individual,
+        "initial": _initial,
+        "system": _system,
+        "timing": _timing,
+        "advance": write_late_advance if structure.late else write_advance,
+    }
     if structure.weights:
-        _weigh(lines, scope)
-    return lines.text()
+        writers["weigh"] = _weigh
+    scope = Scope.of(model, structure)
+    return {name: _module_of(write, scope) for name, write in writers.items()}
 
 
 def generate_stabilised(model: Model, structure: Structure) -> str:
-    """Source of a module with another ``advance`` alone, for long steps (`twin.kernel.loops.stabilised`)."""
-    lines = _begun(model)
-    write_stabilised(lines, Scope.of(model, structure))
+    """Source of a module with another ``advance``, for long steps (`twin.kernel.loops.stabilised`)."""
+    return _module_of(write_stabilised, Scope.of(model, structure))
+
+
+def _module_of(write: Writer, scope: Scope) -> str:
+    """Source of a module with one function: its head, and what ``write`` adds.
+
+    Nothing stands in it that the function is not made of: models that differ elsewhere share what was compiled.
+    """
+    lines = Lines()
+    lines.add(0, f'"""Generated from a model; generator {GENERATOR}."""', "import math", "")
+    lines.add(0, IMPORTS[0], "from numba import njit", *IMPORTS[1:], "", "")
+    write(lines, scope)
     return lines.text()
 
 
-def _begun(model: Model) -> Lines:
-    """The head of a module."""
-    lines = Lines()
-    # Nothing that a model file says in words stands in the source, only its hash.
-    lines.add(0, f'"""Generated from model {model.hash}; generator {GENERATOR}."""', "import math", "")
-    lines.add(0, IMPORTS[0], "from numba import njit", *IMPORTS[1:], "", "")
-    return lines
-
-
-def _for_each_particle(lines: Lines, signature: str, scope: Scope) -> None:
-    """Head of a function over the particles of ``par``, down to local variables for one of them."""
+def _for_each_particle(lines: Lines, signature: str, scope: Scope, body: Sequence[str]) -> None:
+    """A function over the particles of ``par``, with local variables for what its body reads of one of them."""
+    read = {node.id for node in ast.walk(ast.parse("\n".join(body))) if isinstance(node, ast.Name)}
     lines.compiled(signature)
     scope.bind_covariates(lines)
     lines.add(1, "for n in range(par.shape[0]):")
-    lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(scope.individual)))
+    lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(scope.individual) if f"m_{name}" in read))
+    lines.add(2, *body, "pass")
 
 
 def _individual(lines: Lines, scope: Scope) -> None:
@@ -90,7 +99,6 @@ def _individual(lines: Lines, scope: Scope) -> None:
     for d in model.derived:
         lines.add(2, f"m_{d.name} = {scope.source(d.expression)}")
     lines.add(2, *(f"par[n, {i}] = m_{name}" for i, name in enumerate(scope.individual)), "pass")
-    lines.add(0, "", "")
 
 
 def _with_eta(parameter: ParameterSpec, eta: str) -> str:
@@ -109,50 +117,44 @@ def _with_eta(parameter: ParameterSpec, eta: str) -> str:
 
 def _initial(lines: Lines, scope: Scope) -> None:
     structure = scope.structure
-    _for_each_particle(lines, "initial(par, cov, x, y)", scope)
     initial = {state.name: scope.source(state.initial) for state in scope.model.states}
-    lines.add(2, *(f"x[n, {i}] = {initial[name]}" for i, name in enumerate(structure.linear)))
+    body = [f"x[n, {i}] = {initial[name]}" for i, name in enumerate(structure.linear)]
     for i, name in enumerate(structure.stepped):
         if name in structure.growing:
-            lines.add(2, f"q = {initial[name]}", f"y[n, {i}] = math.log(q) if q > 0.0 else -math.inf")
+            body += [f"q = {initial[name]}", f"y[n, {i}] = math.log(q) if q > 0.0 else -math.inf"]
         else:
-            lines.add(2, f"y[n, {i}] = {initial[name]}")
-    lines.add(0, "", "")
+            body.append(f"y[n, {i}] = {initial[name]}")
+    _for_each_particle(lines, "initial(par, cov, x, y)", scope, body)
 
 
 def _system(lines: Lines, scope: Scope) -> None:
-    structure = scope.structure
-    _for_each_particle(lines, "system(par, cov, a, b, c)", scope)
+    structure, body = scope.structure, []
     for row, name in enumerate(structure.linear):
         equation = structure.equations[name]
         for column, other in enumerate(structure.linear):
             if other in equation.states:
-                lines.add(2, f"a[n, {row}, {column}] = {scope.source(equation.states[other])}")
+                body.append(f"a[n, {row}, {column}] = {scope.source(equation.states[other])}")
         for column, call in enumerate(structure.inputs):
             if call in equation.inputs:
-                lines.add(2, f"b[n, {row}, {column}] = {scope.source(equation.inputs[call])}")
+                body.append(f"b[n, {row}, {column}] = {scope.source(equation.inputs[call])}")
         if equation.rest is not None:
-            lines.add(2, f"c[n, {row}] = {scope.source(equation.rest)}")
-    lines.add(2, "pass")
-    lines.add(0, "", "")
+            body.append(f"c[n, {row}] = {scope.source(equation.rest)}")
+    _for_each_particle(lines, "system(par, cov, a, b, c)", scope, body)
 
 
 def _timing(lines: Lines, scope: Scope) -> None:
-    structure = scope.structure
-    _for_each_particle(lines, "timing(par, cov, out)", scope)
+    structure, body = scope.structure, []
     for column, call in enumerate(structure.late):
         formulas = arguments_of(call)[2]
         second = formulas.get("n", formulas.get("duration"))
         numbers = (formulas.get("lag"), second, formulas.get("mtt"), structure.fractions.get(call))
         for i, formula in enumerate(numbers):
-            lines.add(2, f"out[n, {column}, {i}] = {'0.0' if formula is None else scope.source(formula)}")
-    lines.add(2, "pass")
-    lines.add(0, "", "")
+            body.append(f"out[n, {column}, {i}] = {'0.0' if formula is None else scope.source(formula)}")
+    _for_each_particle(lines, "timing(par, cov, out)", scope, body)
 
 
 def _weigh(lines: Lines, scope: Scope) -> None:
     model, structure, known = scope.model, scope.structure, given_names(scope.model)
-    lines.add(0, "", "")
     lines.compiled("weigh(covariates, weight)")
     lines.add(1, "for e in range(covariates.shape[0]):", "    cov = covariates[e]")
     scope.bind_covariates(lines, 2)

@@ -1,7 +1,8 @@
 """From a model to machine code: the functions of `twin.kernel.codegen`, compiled by Numba.
 
-What runs is the source as it was generated just now. A copy is kept in the user's cache folder for people to read, and
-beside it what Numba compiled of it, bound to it by a seal (`twin.kernel.sealed`).
+What runs is the source as it was generated just now. Each function is a module named by its source: a copy is kept in
+the user's cache folder for people to read, and beside it what Numba compiled of it, bound to it by a seal
+(`twin.kernel.sealed`). Models that differ by numbers alone so share what takes longest to compile.
 """
 
 from __future__ import annotations
@@ -47,6 +48,7 @@ class Kernel:
             likelihoods need besides.
         rows: per output, the rows that its likelihood reads (see `twin.model.spec.OutputSpec`).
         weigh: what doses are multiplied by when they are given; ``None`` where nothing is.
+        source: what was generated of all functions, one after another.
     """
 
     model: Model
@@ -69,7 +71,7 @@ class Kernel:
     @functools.cached_property
     def hash(self) -> str:
         """16 hex digits over the generated source: what computed the numbers, as the model's hash says of what."""
-        return hash_of(self.source)
+        return hashlib.blake2b(self.source.encode(), digest_size=8).hexdigest()
 
     def read(self, out: Floats, output: int) -> Floats:
         """What the likelihood of an output reads, (R, N), of all rows at one mark (O, N)."""
@@ -120,6 +122,7 @@ class Kernel:
 
 _KERNELS: dict[str, Kernel] = {}
 _STABILISED: dict[str, Advance] = {}
+_MODULES: dict[str, ModuleType] = {}
 _COMPILING = Lock()
 
 
@@ -132,7 +135,7 @@ def compile_model(model: Model) -> Kernel:
     """
     with _COMPILING:
         if model.hash not in _KERNELS:
-            _KERNELS[model.hash] = _build(model, model.hash)
+            _KERNELS[model.hash] = _build(model)
         return _KERNELS[model.hash]
 
 
@@ -142,30 +145,28 @@ def stabilised(kernel: Kernel) -> Kernel:
     Its hash is that of the kernel which it stands for.
     """
     with _COMPILING:
-        if kernel.source not in _STABILISED:
+        if kernel.model.hash not in _STABILISED:
             source = generate_stabilised(kernel.model, kernel.structure)
-            _STABILISED[kernel.source] = _module(source, f"stabilised_{kernel.model.hash}").advance
-        return replace(kernel, advance=_STABILISED[kernel.source])
+            _STABILISED[kernel.model.hash] = _module("stabilised", source).advance
+        return replace(kernel, advance=_STABILISED[kernel.model.hash])
 
 
-def _build(model: Model, model_hash: str) -> Kernel:
+def _build(model: Model) -> Kernel:
     structure = analyse(model)
-    kernel = _load(model, structure, model_hash)
+    kernel = _load(model, structure)
     defective = _defective_states(kernel)
-    if defective:
-        structure = analyse(model, keep_stepped=defective)
-        kernel = _load(model, structure, model_hash)
-    return kernel
+    return _load(model, analyse(model, keep_stepped=defective)) if defective else kernel
 
 
-def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
-    source = generate(model, structure)
+def _load(model: Model, structure: Structure) -> Kernel:
+    sources = generate(model, structure)
+    source = "".join(sources.values())
     if len(source) > LARGEST_SOURCE:
         problem = f"come to {len(source)} characters of code, over {LARGEST_SOURCE}"
         raise ModelError(
             model.id, "states", f"{problem}; split the model, or name what does not change under [derived]"
         )
-    module = _module(source, f"kernel_{model_hash}")
+    compiled = {name: getattr(_module(name, text), name) for name, text in sources.items()}
     covariates = tuple(c.name for c in model.covariates) + structure.record
     read = reads_of(model, structure)
     return Kernel(
@@ -178,12 +179,12 @@ def _load(model: Model, structure: Structure, model_hash: str) -> Kernel:
         heeded=np.array([name in read.heeded for name in covariates], dtype=bool),
         outputs=tuple(o.name for o in model.outputs),
         rows=_likelihood_rows(model),
-        individual=module.individual,
-        initial=module.initial,
-        system=module.system,
-        timing=module.timing,
-        advance=module.advance,
-        weigh=module.weigh if structure.weights else None,
+        individual=compiled["individual"],
+        initial=compiled["initial"],
+        system=compiled["system"],
+        timing=compiled["timing"],
+        advance=compiled["advance"],
+        weigh=compiled.get("weigh"),
         source=source,
     )
 
@@ -228,21 +229,20 @@ def _connected(nonzero: NDArray[np.bool_]) -> list[list[int]]:
     return [sorted(group) for group in {frozenset(np.flatnonzero(row).tolist()) for row in reach}]
 
 
-def _module(source: str, name: str) -> ModuleType:
+def _module(what: str, source: str) -> ModuleType:
     """Generated source as a module; its text is kept in the cache folder for people, and never read back.
 
     Raises:
         CacheError: others may write to the cache folder.
     """
-    path = keep_text(f"{name}_{hash_of(source)}.py", source)
-    module = ModuleType(f"dosetwin_{path.stem}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # machine code from the cache looks its module up by name
-    exec(compile(source, str(path), "exec"), vars(module))
-    seal(module, source)
-    return module
-
-
-def hash_of(source: str) -> str:
-    """16 hex digits over generated source."""
-    return hashlib.blake2b(source.encode(), digest_size=8).hexdigest()
+    # Machine code from the cache looks its module up by name, so that no source may have the name of another.
+    name = f"{what}_{hashlib.blake2b(source.encode(), digest_size=16).hexdigest()}"
+    if name not in _MODULES:
+        path = keep_text(f"{name}.py", source)
+        module = ModuleType(f"dosetwin_{name}")
+        module.__file__ = str(path)
+        sys.modules[module.__name__] = module
+        exec(compile(source, str(path), "exec"), vars(module))
+        seal(module, source)
+        _MODULES[name] = module
+    return _MODULES[name]

@@ -4,11 +4,30 @@ from __future__ import annotations
 
 import os
 import resource
+import subprocess
+import sys
+import threading
 from pathlib import Path
 
 import pytest
 
-from twin.kernel.cache import CacheError, folder, keep, keep_text, recalled
+from twin.kernel.cache import CacheError, alone, folder, keep, keep_text, recalled
+
+HOLDS = """
+import sys, time
+from twin.kernel.cache import alone
+with alone("steps"):
+    print("holds", flush=True)
+    time.sleep(float(sys.argv[1]))
+"""
+
+
+def held(seconds: float) -> subprocess.Popen[str]:
+    """Another process that makes something for so long."""
+    other = subprocess.Popen([sys.executable, "-c", HOLDS, str(seconds)], stdout=subprocess.PIPE, text=True)
+    assert other.stdout is not None
+    assert other.stdout.readline() == "holds\n"
+    return other
 
 
 @pytest.fixture(autouse=True)
@@ -107,3 +126,38 @@ def test_a_link_to_another_folder_is_refused(shelf: Path, tmp_path: Path) -> Non
     shelf.symlink_to(tmp_path / "theirs")
     with pytest.raises(CacheError, match="is no folder of its own"):
         folder()
+
+
+def test_what_another_process_makes_is_waited_for(shelf: Path) -> None:
+    with held(0.3) as other, alone("steps"):
+        assert other.wait(30) == 0
+    assert list(shelf.iterdir()) == [], "no lock is left"
+
+
+def test_one_who_dies_lets_the_next_one_in_at_once(shelf: Path) -> None:
+    with held(3600.0) as other:
+        threading.Timer(0.2, other.kill).start()
+        with alone("steps", patience_s=3600.0):
+            assert other.wait(30) < 0
+    assert list(shelf.iterdir()) == []
+
+
+def test_who_is_waited_for_too_long_and_what_is_made_of_another_name_hold_nobody_up() -> None:
+    with held(3600.0) as other:
+        with alone("others", patience_s=3600.0), alone("steps", patience_s=0.1):
+            assert other.poll() is None
+        other.kill()
+
+
+def test_where_there_is_no_lock_nobody_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", "/proc/none")
+    with alone("steps"):
+        assert recalled("steps.json", b"model") is None
+
+
+def test_an_error_while_it_is_made_is_passed_on_and_lets_others_in(shelf: Path) -> None:
+    with pytest.raises(ZeroDivisionError), alone("steps"):
+        raise ZeroDivisionError
+    with alone("steps", patience_s=3600.0):
+        pass
+    assert list(shelf.iterdir()) == []

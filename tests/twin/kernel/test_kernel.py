@@ -230,26 +230,35 @@ def test_one_model_is_compiled_once() -> None:
     assert heavier.hash != TOY.model.hash
 
 
+def test_models_that_differ_by_numbers_share_what_does_not_speak_of_them() -> None:
+    slower = compile_model(parse_model(toys.ABSORPTION.replace("value = 6", "value = 5"), "toy.toml"))
+    assert slower.advance is TOY.advance
+    assert slower.system is TOY.system
+    assert slower.individual is not TOY.individual
+    assert slower.hash != TOY.hash
+
+
 def test_generated_code_is_kept_in_the_cache_folder_and_used_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
 
     def compiled() -> Kernel:
-        monkeypatch.setattr(compiler, "_KERNELS", {})
+        for held in ("_KERNELS", "_MODULES"):
+            monkeypatch.setattr(compiler, held, {})
         kernel = compile_model(toys.bolus())
         individual_parameters(kernel, np.zeros((3, 2)), np.empty(0))
         return kernel
 
     first = compiled()
-    (path,) = (tmp_path / "dosetwin" / "kernels").glob("kernel_*.py")
-    written = path.stat().st_mtime_ns
-    assert path.read_text() == first.source
-    assert toys.bolus().hash in path.name
+    kept = sorted((tmp_path / "dosetwin" / "kernels").glob("*.py"))
+    assert [path.name.partition("_")[0] for path in kept] == ["advance", "individual", "initial", "system", "timing"]
+    assert all(path.read_text() in first.source for path in kept)
+    written = [path.stat().st_mtime_ns for path in kept]
     assert sum(first.individual.stats.cache_hits.values()) == 0  # type: ignore[attr-defined]
     second = compiled()
     assert second is not first
-    assert path.stat().st_mtime_ns == written
+    assert [path.stat().st_mtime_ns for path in kept] == written
     assert sum(second.individual.stats.cache_hits.values()) == 1  # type: ignore[attr-defined]
     assert sum(second.individual.stats.cache_misses.values()) == 0  # type: ignore[attr-defined]
 
