@@ -85,3 +85,9 @@ def test_a_consumer_in_a_group_is_given_the_partitions_that_a_topic_gains_howeve
                 while len(consumer.assignment()) < partitions and time.monotonic() < until:
                     consumer.poll(3)
                 assert len(consumer.assignment()) == partitions
+
+
+def test_a_topic_that_is_not_there_holds_nothing_and_is_not_waited_for(kafka: str) -> None:
+    begun = time.monotonic()
+    assert list(kept_records(kafka, [TopicPartition(f"none-{uuid.uuid4().hex[:8]}", 0)])) == []
+    assert time.monotonic() - begun < 20
