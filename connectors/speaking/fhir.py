@@ -99,6 +99,8 @@ class FhirWriter:
             body |= {} if event.reported is None else {"issued": event.reported.isoformat()}
             value |= {"comparator": "<"} if event.below_lloq else {"comparator": ">"} if event.above_uloq else {}
         if isinstance(event, VitalSample):
+            if event.clock_behind is not None:  # which there is no element for
+                return None
             body["device"] = {"identifier": {"system": OWN, "value": event.device_id}}
         return body | {"valueQuantity": value}
 

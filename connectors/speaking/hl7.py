@@ -99,7 +99,7 @@ class Hl7Writer:
 
     def _reading(self, event: VitalSample, sent: datetime) -> Message | None:
         coding = self.words.coding(event)
-        if coding is None or event.status != "final":
+        if coding is None or event.status != "final" or event.clock_behind is not None:
             return None
         metric = ("NM", _coded(coding), "1.1.1.1", _digits(event.value), _unit(event.value))
         order = {1: "1", 3: _text(event.device_id), 4: "182777000^monitoring^SCT", 7: stamp(event.time)}

@@ -49,8 +49,8 @@ def _threshold(finding: Finding, settings: RuleSettings, snapshot: Snapshot) -> 
     stated = settings.thresholds.get("raise_above")
     margin = threshold_margin(settings.raise_above, settings, snapshot.ess) if finding.probabilistic else 0.0
     return AlertThreshold(
-        raise_above=settings.raise_above,
-        clear_below=settings.clear_below,
+        raise_above=float(settings.raise_above),  # stated as 5, and read back from a row as 5.0, it is written alike
+        clear_below=float(settings.clear_below),
         unit="1" if stated is None else stated.unit,
         margin=margin if math.isfinite(margin) else 1.0,
         source=None if stated is None else stated.source or None,

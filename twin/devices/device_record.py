@@ -15,7 +15,18 @@ from twin.clock import DAY_MS, MINUTE_MS
 from twin.devices.bindings import Bindings, settled, standing
 from twin.devices.clock import ClockEpoch, DeviceClock, Reading
 from twin.devices.words import DeviceWord, Fact, device_of
-from twin.events import DeviceAssociation, PumpDelivery, PumpTotals, Quantity, event_id, from_millis, to_millis
+from twin.events import (
+    DeviceAlert,
+    DeviceAssociation,
+    PumpDelivery,
+    Quantity,
+    VitalSample,
+    event_id,
+    from_millis,
+    to_millis,
+)
+
+_RIGHT_AGAIN = {"clock_behind": Quantity(value=0.0, unit="s")}
 
 _SAID = ("delivery_status", "rate", "programmed_rate", "concentration", "not_delivering_reason")
 
@@ -104,14 +115,20 @@ class DeviceRecord:
 
         A pump's periodic samples can be neither corrected nor retracted at a patient, so each is told as the beginning
         of a segment, which delivers the same; those that repeat the word before them within `REPEAT_MS` are left out.
+        A wearable's first sample after its clock was off says that it is right again.
         """
         found: dict[tuple[str, str], Fact] = {}
         before: dict[tuple[str, str], PumpDelivery] = {}
+        off: dict[str, bool] = {}
         for word, millis, patients in self.placed():
             if len(patients) != 1:
                 continue
             (patient,) = patients
             fact = _of_patient(word.event, patient, millis)
+            if isinstance(fact, VitalSample):
+                was_off, off[patient] = off.get(patient, False), fact.clock_behind is not None
+                if was_off and not off[patient]:
+                    fact = fact.model_copy(update=_RIGHT_AGAIN)
             if isinstance(fact, PumpDelivery):
                 last, before[patient, fact.drug] = before.get((patient, fact.drug)), fact
                 if last is not None and _repeats(fact, last):
@@ -189,8 +206,8 @@ class DeviceRecord:
         name = event_id("device", *key, number)
         if told is None or not told.stands:
             event = _revised(fact, name, "final", None)
-        elif _revised(told.event, fact.event_id, "final", None) != fact:
-            event = _revised(fact, name, "corrected", told.event.event_id)
+        elif (corrected := _differing(_revised(told.event, fact.event_id, "final", None), fact)) is not None:
+            event = _revised(corrected, name, "corrected", told.event.event_id)
         else:
             return
         self.told[key] = Told(event, number, stands=True)
@@ -223,10 +240,21 @@ def _reading(word: DeviceWord) -> Reading:
 def _of_patient(fact: Fact, patient_id: str, millis: int) -> Fact:
     behind = millis - to_millis(fact.time)
     moved: dict[str, object] = {"time": from_millis(millis)} if behind else {}
-    if behind and isinstance(fact, PumpDelivery | PumpTotals):
+    if behind and not isinstance(fact, DeviceAlert):
         moved["clock_behind"] = Quantity(value=behind / 1000, unit="s")
     plain = {"patient_id": patient_id, "status": "final", "replaces": None}
     return fact.model_copy(update=plain | moved)
+
+
+def _differing(told: Fact, fact: Fact) -> Fact | None:
+    """How a fact is told where another was told of its word; ``None`` where the two say the same.
+
+    A sample by a right clock says nothing of it, and takes nothing back that was said: where that was that the clock is
+    off, it says that it is right, and that it was right again stays told.
+    """
+    if isinstance(told, VitalSample) and isinstance(fact, VitalSample) and fact.clock_behind is None:
+        fact = fact if told.clock_behind is None else fact.model_copy(update=_RIGHT_AGAIN)
+    return None if told == fact else fact
 
 
 def _revised(fact: Fact, name: str, status: str, replaces: str | None) -> Fact:

@@ -19,7 +19,7 @@ from twin.patient.fold import earliest
 from twin.record.admission import admit
 from twin.record.history import History, Insertion, Reading, SampleLine
 from twin.record.orders import Orders
-from twin.record.recording import insert_event, is_feverish, sample_rate, windows_of
+from twin.record.recording import insert_event, is_feverish, sample_rate, turns_clock, windows_of
 from twin.solver.settling import settles
 from twin.solver.step_control import needs_doses, step_sizes_for
 from twin.timeline.difference import first_difference
@@ -152,7 +152,9 @@ class LiveRecord:
         assert isinstance(reading, Reading), "admission keeps the kind"
         if self._windows and not self._stays_open(event, millis):
             return None
-        if isinstance(reading, VitalSample) and is_feverish(reading):
+        if isinstance(reading, VitalSample) and (
+            is_feverish(reading) or turns_clock(reading, millis, self.history.clocks)
+        ):
             return None
         if not isinstance(event, PumpDelivery):
             return Repeated(reading, millis, None)

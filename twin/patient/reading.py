@@ -237,10 +237,11 @@ class Reader:
         return Exposed(window, so_far, usual[0, row] / window.per)
 
     def with_contacts(self, snapshot: Snapshot, history: History, orders: Orders) -> Snapshot:
-        """The snapshot with its devices' reports as they are known now."""
+        """The snapshot with its devices' reports and clocks as they are known now."""
         millis = snapshot.time_ms
         reported = (replace(v, last_report_ms=orders.last_report(history, millis, v.drug)) for v in snapshot.delivery)
-        return replace(snapshot, delivery=tuple(reported), devices=orders.devices(history.contact, millis))
+        devices, clocks = orders.devices(history.contact, millis), clocks_of(orders, history, millis)
+        return replace(snapshot, delivery=tuple(reported), devices=devices, clocks=clocks)
 
     def envelope(self, kind: str, millis: int, *parts: object) -> dict[str, Any]:
         """What every output event carries, see `envelope`."""
@@ -335,7 +336,7 @@ class Reader:
             ),
             devices=orders.devices(history.contact, millis),
             running=running_pumps(orders, history, millis),
-            clocks=clocks_of(orders, millis),
+            clocks=clocks_of(orders, history, millis),
             reports=reports_of(self._model, orders, millis),
             drug=self._model.drug,
             ordered=orders.ordered(millis),

@@ -33,6 +33,17 @@ from twin.record.contact import DeviceContact
 from twin.record.corrections import Superseded
 from twin.record.facts import ClinicalEvent
 from twin.record.history import History, SampleLine
+from twin.record.readings.columns import (
+    BadColumns,
+    pack_clocks,
+    pack_floats,
+    pack_readings,
+    pack_times,
+    unpack_clocks,
+    unpack_floats,
+    unpack_readings,
+    unpack_times,
+)
 from twin.record.readings.fevers import Fevers
 from twin.record.readings.windows import ReadingWindows
 from twin.solver.effects import width
@@ -41,7 +52,7 @@ from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 17
+ROW_VERSION = 18
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 LARGEST_HISTORY = 64 * 1024 * 1024
@@ -134,6 +145,7 @@ class _HistoryRow(msgspec.Struct, frozen=True, array_like=True):
     asked: list[tuple[str, str]]
     readings: list[tuple[str, int, bytes, bytes, bytes, bytes]]
     fevers: tuple[bytes, bytes, bytes, bytes]
+    clocks: tuple[list[tuple[str, bytes, bytes, bytes]], bytes]
     recent: list[tuple[str, bytes]]
     reported: int
 
@@ -359,12 +371,13 @@ def pack_history(history: History) -> bytes:
     row = _HistoryRow(
         [encode(fact) for fact in facts if not isinstance(fact, Superseded)],
         [fact for fact in facts if isinstance(fact, Superseded)],
-        [(d, drug, _deltas(s.times), _floats(s.rates)) for (d, drug), s in sorted(history.samples.items())],
-        [(d, _deltas(h.first), _deltas(h.last)) for d, h in sorted(history.contact.items())],
-        (_deltas(history.holding.told.first), _deltas(history.holding.told.last)),
+        [(d, drug, pack_times(s.times), pack_floats(s.rates)) for (d, drug), s in sorted(history.samples.items())],
+        [(d, pack_times(h.first), pack_times(h.last)) for d, h in sorted(history.contact.items())],
+        (pack_times(history.holding.told.first), pack_times(history.holding.told.last)),
         sorted(history.holding.asked.items()),
-        [(channel, w.length, *_readings(w)) for channel, w in sorted(history.readings.items())],
-        _readings(history.fevers),
+        [(channel, w.length, *pack_readings(w)) for channel, w in sorted(history.readings.items())],
+        pack_readings(history.fevers),
+        pack_clocks(history.clocks),
         list(history.recent.items()),
         history.reported,
     )
@@ -388,39 +401,23 @@ def unpack_history(raw: bytes) -> History:
     for superseded in row.superseded:
         history.add_superseded(superseded)
     for device, drug, times, rates in row.samples:
-        history.samples[device, drug] = SampleLine(
-            array("q", _times(times)), array("d", np.frombuffer(rates, dtype="<f8"))
-        )
+        history.samples[device, drug] = SampleLine(array("q", unpack_times(times)), unpack_floats(rates))
     for device, first, last in row.contact:
-        history.contact[device] = DeviceContact(_times(first), _times(last))
+        history.contact[device] = DeviceContact(unpack_times(first), unpack_times(last))
     told = history.holding.told
-    told.first, told.last = (_times(times) for times in row.told)
+    told.first, told.last = (unpack_times(times) for times in row.told)
     history.holding.asked.update(row.asked)
     history.holding.judge()
-    for channel, length, *columns in row.readings:
-        history.readings[channel] = ReadingWindows(length, *_unpack_readings(*columns, length=length))
-    history.fevers = Fevers(*_unpack_readings(*row.fevers))
+    try:
+        for channel, length, *columns in row.readings:
+            history.readings[channel] = ReadingWindows(length, *unpack_readings(*columns, length=length))
+        history.fevers = Fevers(*unpack_readings(*row.fevers))
+        history.clocks = unpack_clocks(*row.clocks)
+    except BadColumns as error:
+        raise UnreadableState(f"damaged history: {error}") from None
     history.recent.update(row.recent)
     history.reported = row.reported
     return history
-
-
-def _readings(kept: ReadingWindows | Fevers) -> tuple[bytes, bytes, bytes, bytes]:
-    return _deltas(kept.times), _ranks(kept.ranks), _floats(kept.values), _ranks(sorted(kept.gone))
-
-
-def _unpack_readings(
-    times: bytes, ranks: bytes, values: bytes, gone: bytes, *, length: int = 1
-) -> tuple[array[int], array[int], array[float], set[int]]:
-    """Columns of readings; raises `UnreadableState` where they are not of one length."""
-    if length < 1 or not len(times) == len(ranks) == len(values) or any(len(c) % 8 for c in (times, gone)):
-        raise UnreadableState("damaged history: its readings do not each have a time, a rank and a value")
-    return (
-        array("q", _times(times)),
-        array("Q", np.frombuffer(ranks, dtype="<u8")),
-        array("d", np.frombuffer(values, dtype="<f8")),
-        set(np.frombuffer(gone, dtype="<u8").tolist()),
-    )
 
 
 def _inflated(raw: bytes, most: int, what: str) -> bytes:
@@ -432,19 +429,3 @@ def _inflated(raw: bytes, most: int, what: str) -> bytes:
     if not inflate.eof:
         raise UnreadableState(f"damaged {what}: it ends too early")
     return found
-
-
-def _deltas(times: Sequence[int]) -> bytes:
-    return np.diff(np.array(times, dtype="<i8"), prepend=0).astype("<i8").tobytes()
-
-
-def _times(raw: bytes) -> list[int]:
-    return [int(millis) for millis in np.cumsum(np.frombuffer(raw, dtype="<i8"))]
-
-
-def _ranks(ranks: Sequence[int]) -> bytes:
-    return np.array(ranks, dtype="<u8").tobytes()
-
-
-def _floats(values: Sequence[float]) -> bytes:
-    return np.array(values, dtype="<f8").tobytes()

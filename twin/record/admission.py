@@ -120,7 +120,9 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
         case VitalSample():  # first, for nearly all are
             unit, low, high = VITAL_RANGES[event.channel]
             value = _within("value", _in("value", event.value, unit), low, high)
-            return event if value is event.value else _with(event, value=value)
+            if event.clock_behind is None:  # as with nearly all
+                return event if value is event.value else _with(event, value=value)
+            return _with(event, value=value, clock_behind=_clock(event.clock_behind))
         case PumpDelivery():
             _known_drug(event.drug, model)
             rate, behind = _rate(event.rate, event.concentration, event.drug, model), _clock(event.clock_behind)

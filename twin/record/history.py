@@ -2,8 +2,9 @@
 
 The history is the truth of which every belief is a cache. Facts that matter singly (doses, levels, counts, covariates,
 plans, starts and stops of a pump) are kept whole and for ever; what a device repeats (pump samples, readings that
-observe an output, fevers) is kept as compact columns, so that a long history stays small; of other readings it is
-known that there was one. Two histories that were told the same events are equal, in any order of telling.
+observe an output, fevers, what is said of a wearable's clock) is kept as compact columns, so that a long history stays
+small; of other readings it is known that there was one. Two histories that were told the same events are equal, in any
+order of telling.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from twin.record.contact import DeviceContact
 from twin.record.corrections import Corrections, Superseded, micros_of
 from twin.record.facts import UNORDERED, ClinicalEvent, Key, key_of
 from twin.record.held.holding import NOTHING, HeldNow, Holding
+from twin.record.readings.clocks import Clocks
 from twin.record.readings.fevers import Fevers
 from twin.record.readings.recent_ids import pack_ids, unpack_ids
 from twin.record.readings.windows import ReadingWindows, rank_of
@@ -65,7 +67,8 @@ class Insertion(NamedTuple):
     Attributes:
         since: event time from which beliefs or plans may differ; ``None`` when only the present moved on.
         delivery: the course of a delivered rate may differ: hold the timeline against the one before.
-        contact: event time from which only the silence of a device, or the age of its last word, is judged otherwise.
+        contact: event time from which only the silence of a device, the age of its last word or its clock is judged
+            otherwise.
         window: when the window of a reading that came, or came to count no more, is closed (`twin.record.readings`).
     """
 
@@ -130,6 +133,7 @@ class History:
         self.spoken: dict[tuple[str, str], list[int]] = {}
         self.readings: dict[str, ReadingWindows] = {}
         self.fevers = Fevers()
+        self.clocks = Clocks()
         self.contact: dict[str, DeviceContact] = {}
         self.holding = Holding(self.keys, self.facts, self.corrections.superseded, self.contact)
         self.recent: dict[str, bytes] = {}
@@ -184,8 +188,8 @@ class History:
         known = self._known(event)
         if known is not None:
             return known
-        millis, held = to_millis(event.time), self.holding.now
-        late = self.newest is not None and millis <= self.newest
+        millis, held, newest = to_millis(event.time), self.holding.now, self.newest
+        late = newest is not None and millis <= newest
         if windows and isinstance(event, VitalSample) and event.channel in windows:
             outcome = self._place_reading(event, millis, windows[event.channel])
             if outcome.outcome == "new":
@@ -201,7 +205,10 @@ class History:
         # What was judged at that moment or later was judged without this word: a silence, the freshness of a rate.
         told_late = late and not self.holding.now.covers(millis)
         judged = told_late and (spoke is not None or isinstance(event, PumpDelivery))
-        return outcome._replace(contact=millis) if judged else outcome
+        times = [millis] if judged else []
+        turned = self._note_clock(event, millis)
+        times += [turned] if turned is not None and newest is not None and turned <= newest else []
+        return outcome._replace(contact=min(times)) if times else outcome
 
     def knows(self, event_id: str) -> bool:
         """Whether an event of this id was told: a fact, or one of the newest `RECENT_IDS` that devices repeat."""
@@ -229,6 +236,7 @@ class History:
         elif windows and isinstance(event, VitalSample) and event.channel in windows:
             self._place_reading(event, millis, windows[event.channel])
         self._remember(event)
+        self._note_clock(event, millis)
         self._hear(event, millis)
 
     def effective(self, after: int | None = None, until: int | None = None) -> Iterator[tuple[int, ClinicalEvent]]:
@@ -346,6 +354,18 @@ class History:
             self.holding.tell(millis)
         self.holding.judge()
         return spoke
+
+    def _note_clock(self, event: InputEvent, millis: int) -> int | None:
+        """Note what a reading says of its device's clock; since when (ms) that is judged otherwise."""
+        if not isinstance(event, VitalSample) or event.clock_behind is None:
+            return None
+        times = []
+        if event.status != "retracted":
+            said = event.device_id, rank_of(event.event_id), millis, event.clock_behind.value
+            times.append(self.clocks.insert(*said))
+        if event.replaces is not None:
+            times.append(self.clocks.take_back(rank_of(event.replaces)))
+        return min((time for time in times if time is not None), default=None)
 
     def _known(self, event: InputEvent) -> Insertion | None:
         fact = self.facts.get(event.event_id)

@@ -7,7 +7,8 @@ from twin.model.spec import Model
 from twin.record.admission import Settles, admit
 from twin.record.history import History, Insertion
 from twin.record.limits import asked_about
-from twin.record.readings.fevers import LINE, Fevers
+from twin.record.readings.clocks import Clocks
+from twin.record.readings.fevers import LINE
 from twin.record.readings.windows import rank_of
 
 
@@ -21,7 +22,7 @@ def insert_event(history: History, event: InputEvent, model: Model, settles: Set
     asked, windows = asked_about(canonical, model), windows_of(model)
     newest = history.newest
     feverish = isinstance(canonical, VitalSample) and is_feverish(canonical)
-    if feverish and not _agrees(history.fevers, canonical):
+    if isinstance(canonical, VitalSample) and _contradicts(history, canonical):
         detail = f"event_id '{event.event_id}' was told before with other content; give it a new id"
         raise BadEvent("id_conflict", detail, event.patient_id, event.event_id)
     insertion = history.insert(canonical, sample_rate(canonical), asked, windows)
@@ -38,10 +39,24 @@ def is_feverish(event: VitalSample) -> bool:
     return event.channel == "body_temperature" and (event.value.value >= LINE or event.replaces is not None)
 
 
-def _agrees(fevers: Fevers, event: InputEvent) -> bool:
-    assert isinstance(event, VitalSample), "it is a temperature"
-    told = event.status == "retracted" or event.value.value < LINE
-    return told or not fevers.contradicts(rank_of(event.event_id), to_millis(event.time), event.value.value)
+def turns_clock(event: VitalSample, millis: int, clocks: Clocks) -> bool:
+    """Whether a reading of ``millis`` says of its device's clock what was not known yet."""
+    if event.clock_behind is None:
+        return False
+    behind = event.clock_behind.value
+    return event.replaces is not None or not clocks.goes_on(event.device_id, rank_of(event.event_id), millis, behind)
+
+
+def _contradicts(history: History, event: VitalSample) -> bool:
+    """Whether a reading says other than what is kept of one of its id."""
+    feverish = is_feverish(event) and event.value.value >= LINE
+    if event.status == "retracted" or not (feverish or event.clock_behind is not None):
+        return False
+    rank, millis = rank_of(event.event_id), to_millis(event.time)
+    if feverish and history.fevers.contradicts(rank, millis, event.value.value):
+        return True
+    behind = event.clock_behind
+    return behind is not None and history.clocks.contradicts(event.device_id, rank, millis, behind.value)
 
 
 def _with_fever(history: History, event: InputEvent, insertion: Insertion, newest: int | None) -> Insertion:

@@ -332,6 +332,7 @@ def _samples(patient: WardPatient, device: str, start: int, every: int) -> Itera
                 device_id=device,
                 channel=channel,
                 value=Quantity(value=float(value), unit=unit),
+                clock_behind=_clock_behind(patient, time, every),
             )
             yield time, TimedEvent(arrives, sample)
 
@@ -362,6 +363,15 @@ def _heard_at(patient: WardPatient, time: int, delay: float) -> int | None:
         if begin <= time < end:
             return end + round(1000 * abs(delay)) if stored else None
     return time + round(300 + 700 * abs(delay))
+
+
+def _clock_behind(patient: WardPatient, time: int, every: int) -> Quantity | None:
+    """What a hub that knows its wearable's clock says of it; of a right one for an hour after it was set."""
+    if patient.clock_off is None:
+        return None
+    begin, end, behind = patient.clock_off
+    said = begin <= time < end + max(every, HOUR_MS)
+    return Quantity(value=float(behind if time < end else 0), unit="s") if said else None
 
 
 def _fever(patient: WardPatient, time: int) -> float:

@@ -102,6 +102,7 @@ class WardPatient:
         infusions, given: what really happened.
         specimens: in time order.
         sensor_gaps: ms from and until which the wearable is not heard, and whether it sends what it stored afterwards.
+        clock_off: ms from and until which the wearable's clock is off, and the s that it is behind (negative: ahead).
     """
 
     id: str
@@ -118,6 +119,7 @@ class WardPatient:
     given: tuple[Given, ...]
     specimens: tuple[Specimen, ...]
     sensor_gaps: tuple[tuple[int, int, bool], ...]
+    clock_off: tuple[int, int, int] | None = None
 
     def rng(self, purpose: int) -> np.random.Generator:
         """A generator of this patient's own, so that no draw depends on what is drawn for another purpose."""
@@ -197,6 +199,7 @@ class WardPatient:
             "discharged": _stamp(self.discharged),
             "infusions": [_infusion_record(infusion) for infusion in self.infusions],
             "sensor_gaps": [{"from": _stamp(a), "until": _stamp(b), "stored": s} for a, b, s in self.sensor_gaps],
+            "clock_off": None if self.clock_off is None else _clock_record(*self.clock_off),
             "units": units,
             "start": _stamp(int(self.grid[regular[0]])),
             "every_seconds": GRID_MS // 1000,
@@ -236,7 +239,7 @@ def perfect_record(patient: WardPatient) -> tuple[InputEvent, ...]:
     return tuple(found)
 
 
-PERSON, TREATMENT, SPECIMENS, RESULTS, PUMP, VITALS, TOTALS, GAPS, CUFF = range(9)
+PERSON, TREATMENT, SPECIMENS, RESULTS, PUMP, VITALS, TOTALS, GAPS, CUFF, CLOCK = range(10)
 """Purposes of `WardPatient.rng`."""
 
 
@@ -279,6 +282,7 @@ def draw_patient(
         given=given,
         specimens=specimens,
         sensor_gaps=_sensor_gaps(admitted, discharged, np.random.default_rng([seed, index, GAPS])),
+        clock_off=_clock_off(admitted, np.random.default_rng([seed, index, CLOCK])) if _meets_jump(index) else None,
     )
 
 
@@ -397,6 +401,17 @@ def _sensor_gaps(admitted: int, discharged: int, rng: np.random.Generator) -> tu
     return tuple(gaps)
 
 
+def _meets_jump(index: int) -> bool:
+    """Whether it is this patient's wearable whose clock jumps: the fifth of every ten (assumed)."""
+    return index % 10 == 4
+
+
+def _clock_off(admitted: int, rng: np.random.Generator) -> tuple[int, int, int]:
+    """A clock that jumps on the first day, by a quarter of an hour or by time zones, and is set some hours later."""
+    begin = admitted + round(rng.uniform(6, 18) * HOUR_MS)
+    return begin, begin + round(rng.uniform(4, 12) * HOUR_MS), int(rng.choice([900, -3600, 7200]))
+
+
 def _infusion_record(infusion: Infusion) -> dict[str, Any]:
     happened = infusion.happened
     return {
@@ -411,6 +426,10 @@ def _infusion_record(infusion: Infusion) -> dict[str, Any]:
             {"from": _stamp(s.start), "until": _stamp(s.end), "rate_mg_per_h": s.rate} for s in infusion.segments
         ],
     }
+
+
+def _clock_record(begin: int, end: int, behind: int) -> dict[str, Any]:
+    return {"from": _stamp(begin), "until": _stamp(end), "behind_seconds": behind}
 
 
 def _stamp(millis: int) -> str:

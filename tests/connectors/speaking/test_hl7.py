@@ -99,6 +99,7 @@ def test_a_result_below_its_limit_says_so_and_a_correction_has_its_order() -> No
         (LabResult, {"draw_time_sd": Quantity(value=1.0, unit="h")}),
         (LabResult, {"time": datetime(2026, 3, 2, 8, 0, 0, 50, tzinfo=UTC)}),
         (VitalSample, {"value": Quantity(value=5000.0, unit="/min")}),
+        (VitalSample, {"clock_behind": Quantity(value=900.0, unit="s")}),
         (PumpTotals, {"delivered": Quantity(value=3.0, unit="mg")}),
         (PumpDelivery, {"rate": Quantity(value=3.0, unit="mg/h")}),
         (PumpDelivery, {"rate": Quantity(value=0.0, unit="mL/h")}),

@@ -75,7 +75,7 @@ def test_no_event_has_a_field_that_no_writer_knows() -> None:
         LabResult: {*result, "loinc"},
         DrugLevel: result,
         Covariate: {"name", "value", "level"},
-        VitalSample: {"device_id", "channel", "value"},
+        VitalSample: {"device_id", "channel", "value", "clock_behind"},
         PumpDelivery: {*pump, "phase", "delivery_status", "rate", "programmed_rate", "not_delivering_reason"},
         PumpTotals: {*pump, "delivered"},
         DoseGiven: {"drug", "route", "amount", "duration", "steady_every", "device_id", "state", "keeps", "taken"},

@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from twin.devices.words import NOBODY, DeviceWord
-from twin.events import DeviceAssociation, PumpDelivery, Quantity, encode
+from twin.events import DeviceAssociation, PumpDelivery, Quantity, VitalSample, encode
 
 START = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
 
@@ -30,6 +30,20 @@ def word(name: str, minutes: float, rate: float = 4.0, *, off: float = 0.0, **ch
         "rate": Quantity(value=rate, unit="mg/h"),
     }
     return DeviceWord(received_at=at(minutes), event=PumpDelivery(**fields | changes))
+
+
+def read(name: str, minutes: float, *, off: float = 0.0, **changes: Any) -> DeviceWord:
+    """A heart rate that arrives after so many minutes, of a wearable whose clock is ``off`` minutes ahead."""
+    fields: dict[str, Any] = {
+        "event_id": name,
+        "patient_id": NOBODY,
+        "time": at(minutes + off),
+        "source": "wearable",
+        "device_id": "wrist-9",
+        "channel": "heart_rate",
+        "value": Quantity(value=74.0, unit="/min"),
+    }
+    return DeviceWord(received_at=at(minutes), event=VitalSample(**fields | changes))
 
 
 def bound(patient: str, minutes: float, associated: bool = True, **changes: Any) -> DeviceAssociation:

@@ -9,10 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.twin.devices.said import at, bound, retracted, word
+from tests.twin.devices.said import at, bound, read, retracted, word
 from twin.devices.device_record import DeviceRecord
 from twin.devices.words import DeviceWord, Fact
-from twin.events import DeviceAssociation, PumpDelivery, Quantity, to_millis
+from twin.events import DeviceAssociation, PumpDelivery, Quantity, VitalSample, to_millis
 from twin.record.history import History
 
 Said = DeviceWord | DeviceAssociation
@@ -101,6 +101,73 @@ def test_a_word_says_by_how_much_its_clock_was_behind_and_one_by_a_right_clock_d
             record.add(said)
         told = [fact for fact in record.facts().values() if isinstance(fact, PumpDelivery)]
         assert {fact.clock_behind for fact in told} == {behind}
+
+
+class Wrist:
+    """The record of a patient, and a wearable."""
+
+    def __init__(self) -> None:
+        self.record, self.history = DeviceRecord("wrist-9"), History()
+        self.record.add(bound("A", 0, device_id="wrist-9"))
+
+    def hear(self, *said: DeviceWord) -> list[Fact]:
+        for one in said:
+            self.record.add(one)
+        changes = [change.event for change in self.record.changes()]
+        for event in changes:
+            assert self.history.insert(event).outcome == "new"
+        return changes
+
+    def turns(self) -> list[tuple[float, float]]:
+        """Minutes at which the clock was seen to change, and the minutes that it was behind."""
+        known = self.history.clocks
+        found = known.turns("wrist-9") if "wrist-9" in known.words else ()
+        return [((millis - to_millis(at(0))) / 60_000, behind / 60) for millis, behind in found]
+
+
+STRAY: list[DeviceWord] = [read(f"r{m}", m, off=-60 if 20 < m < 40 else 0) for m in range(1, 60, 2)]
+"""A wearable whose clock is an hour behind for twenty minutes."""
+
+
+def test_a_wearable_says_by_how_much_its_clock_was_behind_and_once_that_it_is_right_again() -> None:
+    wrist = Wrist()
+    told = wrist.hear(*STRAY)
+    said = [fact.clock_behind for fact in told if isinstance(fact, VitalSample)]
+    hour, right = Quantity(value=3600.0, unit="s"), Quantity(value=0.0, unit="s")
+    assert said == [*[None] * 10, *[hour] * 10, right, *[None] * 9]
+    assert [fact.time for fact in told] == [at(m) for m in range(1, 60, 2)]
+    assert wrist.turns() == [(21, 60), (41, 0)]
+
+
+def test_what_was_told_by_a_clock_not_known_yet_is_put_right_with_what_is_said_of_the_clock() -> None:
+    wrist = Wrist()
+    for one in STRAY:
+        wrist.hear(one)
+    assert wrist.turns() == [(21, 60), (41, 0)]
+    assert wrist.hear() == []
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(st.sampled_from(STRAY), max_size=30), st.randoms(use_true_random=False))
+def test_any_order_says_the_same_of_a_wearables_clock(said: list[DeviceWord], chance: Random) -> None:
+    shuffled = list(said)
+    chance.shuffle(shuffled)
+    one, other = Wrist(), Wrist()
+    for each in shuffled:
+        one.hear(each)
+    other.hear(*said)
+    assert one.turns() == other.turns()
+    assert one.record.facts() == other.record.facts()
+
+
+def test_a_wearables_words_that_are_settled_take_nothing_back_of_its_clock() -> None:
+    wrist = Wrist()
+    for at_once in (STRAY[:18], STRAY[18:25], STRAY[25:]):
+        wrist.hear(*at_once)
+    for last in (5, 15, 20, 25):
+        wrist.record.settle([one.event.event_id for one in STRAY[:last]])
+        assert wrist.hear() == []
+    assert wrist.turns() == [(21, 60), (41, 0)]
 
 
 def test_a_corrected_word_takes_the_place_of_the_first() -> None:

@@ -22,7 +22,11 @@ VITAL_RANGES: dict[str, tuple[str, float, float]] = {
 
 
 class VitalSample(ClinicalEnvelope):
-    """One reading of a wearable or monitor."""
+    """One reading of a wearable or monitor.
+
+    Where its device's clock was off, ``time`` is by a right one, and ``clock_behind`` what the device's own was behind
+    (negative: ahead); 0 once it is right again. Without it nothing is said of the clock.
+    """
 
     sent_on: ClassVar[Channel] = VITALS
 
@@ -39,6 +43,7 @@ class VitalSample(ClinicalEnvelope):
         "steps",
     ]
     value: Quantity
+    clock_behind: Quantity | None = None
 
     @classmethod
     def example(cls) -> Self:

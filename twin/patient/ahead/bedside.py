@@ -28,9 +28,13 @@ def running_pumps(orders: Orders, history: History, millis: int) -> tuple[Runnin
     return tuple(RunningView(device, drug, since, bound.get(device)) for device, drug, since in orders.running(millis))
 
 
-def clocks_of(orders: Orders, millis: int) -> tuple[ClockView, ...]:
-    """Devices whose clock was off by ``millis``."""
-    return tuple(ClockView(*one) for one in orders.clocks(millis))
+def clocks_of(orders: Orders, history: History, millis: int) -> tuple[ClockView, ...]:
+    """Devices whose clock was off by ``millis``, pumps and wearables; of one that speaks as both its newest word."""
+    found = {device: (since, behind) for device, behind, since in orders.clocks(millis)}
+    for device, turn in history.clocks.off(millis, history.holding.now):
+        own = turn.millis, float(turn.behind)
+        found[device] = max(own, found.get(device, own))
+    return tuple(ClockView(device, behind, since) for device, (since, behind) in sorted(found.items()))
 
 
 def kidney_of(model: Model, orders: Orders, millis: int) -> KidneyView | None:

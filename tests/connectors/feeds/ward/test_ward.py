@@ -263,6 +263,20 @@ def test_vitals_are_plausible_and_have_gaps(busy: SimulatedWard, arrivals: tuple
     assert any(stored for patient in busy.patients for _, _, stored in patient.sensor_gaps)
 
 
+def test_a_wearable_whose_clock_jumps_says_so_and_once_it_is_right_again(busy: SimulatedWard, spoken: Spoken) -> None:
+    struck = [patient for patient in busy.patients if patient.clock_off is not None]
+    assert [patient.index for patient in struck] == [4, 14]
+    for patient in busy.patients:
+        said = [s for s in spoken[patient.id, VitalSample] if s.clock_behind is not None]
+        if patient.clock_off is None:
+            assert said == []
+            continue
+        begin, end, behind = patient.clock_off
+        assert {s.clock_behind.value for s in said if to_millis(s.time) < end} == {behind}
+        assert {s.clock_behind.value for s in said if to_millis(s.time) >= end} == {0}
+        assert begin <= min(to_millis(s.time) for s in said)
+
+
 def test_a_model_with_an_output_for_a_vital_sign_says_what_the_cuff_reads() -> None:
     pressed = SimulatedWard((load_model("ambulatory_bp_sheng2013"),), 1, START, seed=5, days=6.0, vitals_every=3600.0)
     (patient,) = pressed.patients

@@ -1,7 +1,7 @@
 """A device's clock is wrong: what it says is placed by a right clock, as far as that is known, until somebody sets it.
 
-The level is how many minutes the device's clock is off (`twin.devices.clock`), by the newest word of the device; the
-next word by a right clock clears it.
+The level is how many minutes the device's clock is off (`twin.devices.clock`), by the newest word of the device that
+says so. The next word of a pump by a right clock clears it, and of a wearable the next that says that it is right.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ SETTINGS = stated(
     {
         "raise_above": Threshold(5, "min", assumed="HL7 feeds doubt a clock from five minutes on"),
         "clear_below": Threshold(2, "min", assumed="a clock that is off by less is left alone"),
-        "gross": Threshold(60, "min", assumed="a rate or a sample that is read off the pump is an hour out of place"),
+        "gross": Threshold(60, "min", assumed="what is read off the device is an hour out of place"),
         "zone": Threshold(3, "min", assumed="so near to whole hours it is the time zone"),
     },
     when_absent="hold",
