@@ -94,6 +94,8 @@ FIGURES = (
     Figure("late_event_ms_worst", "ms", "", "the slowest of them"),
     Figure("advice_ms", "ms", "<= 300", "processor time of advice after six docetaxel cycles, one of others; median"),
     Figure("what_if_ms", "ms", "<= 300", "the same of five branches beside the plan, as far as forecasts go"),
+    Figure("advice_ms_slowest", "ms", "<= 300", "the same after one course, by the library's model that takes longest"),
+    Figure("advice_models", "", "", "models of the library that can advise, which were all asked"),
     Figure("state_row_bytes", "B", "<= 150,000", "the same patients' state with pump samples and wearable readings"),
     Figure(
         "cost_growth", "", "<= 1.05", "an event near a patient's 10,000th over one near the 100th; fluorouracil pump"
@@ -253,6 +255,16 @@ def _advice(scale: Scale, say: Say) -> dict[str, Any]:
     models = [load_model(name) for name in ADVISED[: 1 + scale.patients]]
     say(f"advice and branches, {len(models)} models")
     return asked(models, scale.cycles, scale.particles, scale.repeats)
+
+
+def _slowest_advice(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.twin import slowest_advice
+    from twin import load_model
+    from twin.modelfile.library import library_ids
+
+    models = [load_model(name) for name in (ADVISED[:2] if scale is QUICK else library_ids())]
+    say(f"advice by each of {len(models)} models")
+    return slowest_advice(models, scale.particles, min(scale.repeats, 5))
 
 
 def _growth(scale: Scale, say: Say) -> dict[str, Any]:
@@ -416,6 +428,7 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("map_ms",), _modes),
     (COURSES, _courses),
     (ADVICE, _advice),
+    (("advice_ms_slowest", "advice_models"), _slowest_advice),
     (("cost_growth",), _growth),
     (("cost_growth_years",), _years),
     (("worker_rss_mib_500_twins", "twin_kib"), _memory),

@@ -127,25 +127,50 @@ def asked(models: Sequence[Model], cycles: int, particles: int, repeats: int) ->
 
     found: dict[str, dict[str, float]] = {"advice_ms": {}, "what_if_ms": {}}
     for number, model in enumerate(models):
-        twin, protocol, drug = _treated(model, 1 if number else cycles, particles), usual_protocol(model), model.drug
+        twin, protocol, drug = treated(model, 1 if number else cycles, particles), usual_protocol(model), model.drug
         branches = [f"give {drug} {amount} mg iv in 24 h over 1 h" for amount in (60, 80, 96, 110, 130)]
         asks: dict[str, Callable[[], object]] = {
             "advice_ms": lambda twin=twin, protocol=protocol: advise(twin, None, protocol),  # type: ignore[misc]
             "what_if_ms": lambda twin=twin, branches=branches: what_if(twin, branches),  # type: ignore[misc]
         }
         for name, ask in asks.items():
-            ask()
-            took = [_processor_ms(ask) for _ in range(repeats)]
-            found[name][model.id] = round(median(took), 1)
+            found[name][model.id] = _usual_ms(ask, repeats)
     return found
 
 
-def _treated(model: Model, cycles: int, particles: int) -> PatientTwin:
+def slowest_advice(models: Sequence[Model], particles: int, repeats: int) -> dict[str, dict[str, float] | int]:
+    """``advice_ms_slowest``: processor time of advice by the model of which it takes longest, after one course.
+
+    Asked are those by which a protocol can advise where nothing is planned, ``advice_models`` of them.
+    """
+    from twin.dosing.advice import advise
+    from twin.dosing.decision import NoAdvice
+    from twin.dosing.protocol import ProtocolError, usual_protocol
+
+    found: dict[str, float] = {}
+    for model in models:
+        try:
+            protocol = usual_protocol(model)
+            twin = treated(model, 1, particles) if model.regimens else PatientTwin("ASKED", model, particles)
+            found[model.id] = _usual_ms(lambda twin=twin, protocol=protocol: advise(twin, None, protocol), repeats)  # type: ignore[misc]
+        except (ProtocolError, NoAdvice):  # neither aim nor limit, or no dose to come
+            continue
+    slowest = max(found, key=found.__getitem__)
+    return {"advice_ms_slowest": {slowest: found[slowest]}, "advice_models": len(found)}
+
+
+def treated(model: Model, cycles: int, particles: int) -> PatientTwin:
     """A twin of whose patient the model's regimens were given for so many of their cycles, and nothing was measured."""
     longest = max(regimen.interval for regimen in model.regimens) * UNIT_MS[model.time_unit] / DAY_MS
     twin = PatientTwin("ASKED", model, particles)
     twin.observe(treatment(model, "ASKED", cycles * longest))
     return twin
+
+
+def _usual_ms(ask: Callable[[], object], repeats: int) -> float:
+    """Processor time, ms: the median of some times after the first, which warms up."""
+    ask()
+    return round(median(_processor_ms(ask) for _ in range(repeats)), 1)
 
 
 def _processor_ms(ask: Callable[[], object]) -> float:

@@ -47,7 +47,7 @@ from streams.bench.patients import (
 )
 from streams.bench.restart import back_again
 from streams.bench.stream import BenchmarkFailed, _Process, _process, _rate
-from streams.bench.twin import grown, new_counts
+from streams.bench.twin import grown, new_counts, slowest_advice
 from streams.cli import app
 from tests.streams.bench.forked import forked
 from twin import PatientTwin, load_model
@@ -350,3 +350,10 @@ def test_the_mode_is_measured_on_patients_whose_random_effects_it_finds() -> Non
         assert estimate.converged, name
         # The patient lies where the estimate says with its standard errors.
         assert np.abs((estimate.eta - eta) / estimate.errors).max() < 5
+
+
+def test_of_the_models_that_can_advise_the_slowest_is_named() -> None:
+    names = ("carboplatin_mapbayr188", "mercaptopurine_jost2020", "imatinib_widmer2006", "tgi_simeoni2004")
+    found = slowest_advice([load_model(name) for name in names], 100, 1)
+    assert found["advice_models"] == 3, "one has neither aim nor limit"
+    assert found["advice_ms_slowest"] == {"mercaptopurine_jost2020": pytest.approx(10, abs=200)}

@@ -31,3 +31,14 @@ def counted(particles: int = 200) -> PatientTwin:
     ]
     twin.observe(events)
     return twin
+
+
+@functools.cache
+def stiff(patient_id: str, amount: float, particles: int = 1000) -> PatientTwin:
+    """On nab-paclitaxel, whose equations are stiff, two hours after a dose (mg), with the next one planned."""
+    twin = PatientTwin(patient_id, load_model("nabpaclitaxel_chen2014"), particles)
+    order: dict[str, Any] = {"drug": "nabpaclitaxel", "patient_id": patient_id}
+    given = dose(0.0, amount, 0.5, **order)
+    twin.observe([plan(-1.0, (0.0, amount, 0.5), (504.0, amount, 0.5), **order), given])
+    twin.observe([clock(2.0, patient_id=patient_id)])
+    return twin
