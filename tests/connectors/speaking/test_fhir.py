@@ -90,6 +90,7 @@ def test_a_later_telling_is_of_the_same_resource() -> None:
         (LabResult, {"sequence": 3}),
         (LabResult, {"draw_time_sd": Quantity(value=1.0, unit="h")}),
         (VitalSample, {"value": Quantity(value=5000.0, unit="/min")}),
+        (VitalSample, {"clock_behind": Quantity(value=900.0, unit="s")}),
         (DoseGiven, {"keeps": "rate"}),
         (DoseGiven, {"taken": 0.9}),
         (DoseGiven, {"device_id": "pump-1"}),
