@@ -22,11 +22,14 @@ NAMES = {
     "published": "the published rule",
     "mode": "by the posterior mode",
     "twin": "the twin's advice",
+    "horizon": "planned over the courses that are left",
     "known": "who the patient is were known (ceiling)",
 }
 """What a page calls the arms."""
 
-COLOURS = {"protocol": INK, "published": ORANGE, "mode": GREEN, "twin": BLUE, "known": PINK}
+COLOURS = {"protocol": INK, "published": ORANGE, "mode": GREEN, "twin": BLUE, "horizon": BLUE, "known": PINK}
+LINES = {"horizon": ":", "known": "--"}
+"""Of the arms that are not drawn as a whole line."""
 
 
 class DoseTrial(Protocol):
@@ -62,7 +65,7 @@ def _arms_drawing(arms: Sequence[ArmFigures]) -> Markup:
             for shift, arm in enumerate(arms):
                 known = [next(m for m in cycle if m.name == name) for cycle in arm.cycles]
                 at = np.arange(1, len(known) + 1) + 0.06 * (shift - len(arms) / 2)
-                colour, style = COLOURS.get(arm.arm, SOFT), "--" if arm.arm == "known" else "-"
+                colour, style = COLOURS.get(arm.arm, SOFT), LINES.get(arm.arm, "-")
                 ax.plot(at, [m.value for m in known], style, marker="o", color=colour, ms=4, label=NAMES[arm.arm])
                 for x, m in zip(at, known, strict=True):
                     ax.plot([x, x], [m.low, m.high], color=colour, lw=1.0)

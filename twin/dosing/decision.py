@@ -27,6 +27,9 @@ What = Literal["rate now", "rest of the course", "next dose"]
 SHORT_MS = HOUR_MS
 """What is given within this is no infusion to a protocol that adjusts infusions alone (assumed)."""
 
+TOGETHER_MS = HOUR_MS
+"""Doses that begin within this are chosen as one (assumed: a bolus and its infusion)."""
+
 
 class NoAdvice(ValueError):
     """There is nothing to advise on; the message says why and what would change it."""

@@ -55,7 +55,7 @@ def trial(
     ] = None,
     arm: Annotated[
         list[str] | None,
-        typer.Option(help="protocol, published, mode, twin, known; repeatable, by default all (doses)"),
+        typer.Option(help="protocol, published, mode, twin, horizon, known; repeatable, by default all (doses)"),
     ] = None,
     level: Annotated[
         list[float] | None, typer.Option(help="hours from the dose to a level; repeatable, by default 24 (lines)")

@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.clock import HOUR_MS
-from twin.dosing.decision import Decision, NoAdvice, decision
+from twin.dosing.decision import TOGETHER_MS, Decision, NoAdvice, decision
 from twin.dosing.futures import Future, Upcoming, changed
-from twin.dosing.outlook import Odds, along, outlook
+from twin.dosing.outlook import Odds, Outlook, along, outlook
 from twin.dosing.protocol import Protocol
 from twin.observation.kinds import kind_of
 from twin.observation.likelihood import log_likelihood, spread_out
@@ -86,7 +86,10 @@ class Horizon:
     """A plan over the courses that are left.
 
     Attributes:
-        courses: in order of time; the first one is firm.
+        courses: in order of time; the first one is firm. Where no allowed dose keeps the limits it is left out, and
+            where that does not either it is the smallest one that is allowed.
+        doses: those that are firm.
+        begun: the course that they belong to is being given already.
         by_then: by what the later doses will be told.
         worth: how much utility (courses in window, or doses) it is worth that later doses wait for the samples, over
             the best doses that would be fixed today. Below 0 where waiting mainly keeps limits: then they are kept by
@@ -98,6 +101,8 @@ class Horizon:
     millis: int
     drug: str
     courses: tuple[CourseAhead, ...]
+    doses: tuple[Upcoming, ...]
+    begun: bool
     by_then: ByThen | None
     worth: float
     kept: bool
@@ -122,7 +127,11 @@ def plan_ahead(
         ProtocolError, NoAdvice, ValueError: as `twin.dosing.advice.advise`; rival models are refused, and a plan of
             one dose alone.
     """
-    components = twin.components(now)
+    return plan_on(twin.components(now), protocol, courses)
+
+
+def plan_on(components: Sequence[Component], protocol: Protocol, courses: int = COURSES) -> Horizon:
+    """The same for a belief that is a mixture of ``components``."""
     model = components[0].trunk.kernel.model
     if any(component.trunk.kernel.model.hash != model.hash for component in components):
         raise NoAdvice("a plan over several courses is worked out by one model; of rival ones ask each alone")
@@ -163,8 +172,8 @@ class _Plan:
             self._courses = (decided.doses, *later)
             begins = self._now if decided.begun else decided.begins
             self._judged = ((begins, decided.begun), *((course[0].step.start_ms, False) for course in later))
-        elif len(decided.doses) > 1:
-            self._stages = (decided.doses[:1], decided.doses[1:])
+        elif len(decided.doses) > (together := _together(decided.doses)):
+            self._stages = (decided.doses[:together], decided.doses[together:])
             self._courses = self._stages
             self._judged = ((self._now if decided.begun else decided.begins, decided.begun),)
         else:
@@ -180,8 +189,10 @@ class _Plan:
         found = [self._recourse(a, self._usable(a, later), drawn) for a in first if self._usable(a, later)]
         if not found:
             raise NoAdvice(f"{self._decided.drug}: no doses are allowed by protocol '{self._protocol.id}'")
-        least = min(one.excess for one in found)
-        able = [one for one in found if one.excess <= max(0.0, least)]
+        able = [one for one in found if one.excess <= 0.0]
+        if not able:
+            none = self._recourse(nothing := _nothing(self._stages[0]), self._usable(nothing, later), drawn)
+            able = [none if none.excess <= 0.0 else min(found, key=lambda one: self._share(0, one.first))]
         best = max(able, key=lambda one: float(one.value.mean()))
         alike = [one for one in able if not _better(best.value, one.value)]
         chosen = min(alike, key=lambda one: abs(self._share(0, one.first) - 1.0))
@@ -192,9 +203,11 @@ class _Plan:
             self._now,
             self._decided.drug,
             self._ahead(chosen),
+            tuple(up.scaled(ratio) for up, ratio in zip(self._stages[0], chosen.first, strict=True)),
+            self._decided.begun,
             _by_then(chosen, [self._share(1, b) for b in chosen.then]),
             float(chosen.value.mean()) - max(kept),
-            least <= 0.0,
+            chosen.excess <= 0.0,
         )
 
     def _levels(self, stage: tuple[Upcoming, ...]) -> list[Level]:
@@ -224,13 +237,19 @@ class _Plan:
             change = replace(self._decided, doses=self._stages[0] + self._stages[1]).change(first + later)
             parts = [(c, changed(c, now, p, [change]), p) for c, p in zip(self._components, self._planned, strict=True)]
             views = [outlook(parts, drug, since, begun=begun) for since, begun in self._judged]
-            exposed = [None if self._target is None else view.exposures.get(self._target.name) for view in views]
+            none = (not any(first), *(not any(later) for _ in self._judged[1:]))
             self._solved[first, later] = _Seen(
-                tuple(None if one is None else one.within() for one in exposed),
+                tuple(self._inside(view, left_out) for view, left_out in zip(views, none, strict=True)),
                 tuple({name: view.toxicities[name].reached for name in self._protocol.limits} for view in views),
                 views[0].weight,
             )
         return self._solved[first, later]
+
+    def _inside(self, view: Outlook, left_out: bool) -> NDArray[np.bool_] | None:
+        exposed = None if self._target is None else view.exposures.get(self._target.name)
+        if exposed is not None:
+            return exposed.within()
+        return np.zeros(len(view.weight), dtype=bool) if self._target is not None and left_out else None
 
     def _scenarios(self) -> Floats:
         """Places (J,) in the cumulated weights of the particles that show the samples."""
@@ -297,17 +316,25 @@ class _Plan:
         after = slice(1, None) if len(self._judged) > 1 else slice(None)
         value = np.array([self._value(one, weights, first, b) for one, b in zip(seen, later, strict=True)])
         excess = np.array([self._excess(one, weights, after) for one in seen])
-        able = excess <= np.maximum(0.0, excess.min(axis=0))
+        able = excess <= 0.0
         best = np.argmax(np.where(able, value, -np.inf), axis=0)
-        each = np.arange(len(places))
-        then = [later[i] for i in best.tolist()]
+        then, brings = [later[i] for i in best.tolist()], value[best, np.arange(len(places))]
+        lost = np.flatnonzero(~able.any(axis=0))
+        if len(lost):
+            # No allowed dose keeps the limits: none at all, if that does, else the smallest.
+            none = _nothing(self._stages[1])
+            without = self._seen(first, none)
+            keeps = self._excess(without, weights, after) <= 0.0
+            brings[lost] = np.where(keeps, self._value(without, weights, first, none), value[0])[lost]
+            for j in lost.tolist():
+                then[j] = none if keeps[j] else later[0]
         # What later doses bring is limited in each scenario; what all bring, as it is shown, over all of them.
         overall = self._overall(first, then, weights)
         limits = self._protocol.limits.items()
         over = [reached[name].p - limit for _, reached in overall for name, limit in limits]
         outputs = self._model.outputs
         told = tuple((at, outputs[number].name, outputs[number].unit, values) for at, number, values in shown)
-        return _Recourse(first, then, value[best, each], max(over, default=0.0), overall, told)
+        return _Recourse(first, then, brings, max(over, default=0.0), overall, told)
 
     def _fixed(self, first: Level, later: Level) -> tuple[float, float]:
         """Utility and worst excess of doses that would be fixed today."""
@@ -355,6 +382,17 @@ class _Recourse(NamedTuple):
     excess: float
     odds: tuple[tuple[Odds | None, dict[str, Odds]], ...]
     shown: tuple[tuple[int, str, str, Floats], ...]
+
+
+def _nothing(stage: tuple[Upcoming, ...]) -> Level:
+    """The level at which all doses of a stage are left out."""
+    return tuple(0.0 for _ in stage)
+
+
+def _together(doses: Sequence[Upcoming]) -> int:
+    """How many of the first doses of a course are chosen as one."""
+    first = doses[0].step.start_ms
+    return sum(up.step.start_ms - first <= TOGETHER_MS for up in doses)
 
 
 def _later_courses(to_come: Sequence[Upcoming], decided: Decision, most: int) -> tuple[tuple[Upcoming, ...], ...]:

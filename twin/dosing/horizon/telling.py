@@ -27,7 +27,9 @@ def horizon_lines(plan: Horizon) -> list[str]:
             f"{unit(by.unit)}, else {by.below:.0%}, on average"
         )
     if not plan.kept:
-        lines.append("no doses keep every limit over these courses: those shown pass them least")
+        lines.append("no doses keep every limit over these courses: those shown are the smallest that are allowed")
+    elif plan.first == 0.0:
+        lines.append("no allowed dose keeps every limit over these courses: the first one is left out")
     return lines
 
 

@@ -5,6 +5,8 @@
 - ``mode``: what brings the exposure at the posterior mode into the middle of its window, at most so much that at the
   mode no limited toxicity comes: what mode-guided (maximum a posteriori) dosing does;
 - ``twin``: what is advised on the whole posterior (`twin.dosing.advice`);
+- ``horizon``: the firm dose of a plan over the courses that are left, by the posterior as it will be after the samples
+  in between (`twin.dosing.horizon.plan`), made anew at each dose; where none can be made, of the last dose, as advised;
 - ``known``: what would be advised on who the patient really is, but for the occasions to come. Nobody can do that: it
   is the ceiling of what any way of choosing reaches.
 
@@ -13,23 +15,60 @@ All obey the same protocol: its least and most, steps and caps.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from twin.dosing.decision import Decision, decision
+from twin.dosing.advice import advise_on
+from twin.dosing.decision import Decision, NoAdvice, decision
 from twin.dosing.futures import Future, Upcoming, changed
+from twin.dosing.horizon.plan import plan_on
 from twin.dosing.outlook import Outlook, outlook
 from twin.dosing.protocol import Protocol
 from twin.dosing.published import range_by_rule
 from twin.patient.accounts.component import Component
 from twin.trial.doses.single import at_mode
 
-ARMS = ("protocol", "published", "mode", "twin", "known")
+ARMS = ("protocol", "published", "mode", "twin", "horizon", "known")
 
 HALVINGS = 8
 """Of the range of doses, in search of the one at the mode: to half a hundredth of the plan."""
 
 Doses = tuple[Upcoming, ...]
-"""Of the course that begins or is going on, all that is to come."""
+"""Of the course that begins or is going on, all that is to come; of a plan ahead, what is firm of it."""
+
+
+class Foreseen(NamedTuple):
+    """Doses with the odds that were stated of them.
+
+    Attributes:
+        within: that the exposure of the course ends in its window; ``None`` where it is not told.
+        reached: by toxicity, that it comes; empty in a course that has begun.
+    """
+
+    doses: Doses
+    within: float | None
+    reached: dict[str, float]
+
+
+def by_advice(components: Sequence[Component], protocol: Protocol) -> Foreseen:
+    """As advised on the whole posterior."""
+    advice, target = advise_on(components, protocol), protocol.target_of(components[0].trunk.kernel.model)
+    said = advice.advised
+    within = {one.target.name: one.within.p for one in said.exposures}
+    reached = {} if advice.decision.begun else {one.toxicity.name: one.reached.p for one in said.toxicities}
+    return Foreseen(said.doses, None if target is None else within.get(target.name), reached)
+
+
+def by_horizon(components: Sequence[Component], protocol: Protocol) -> Foreseen:
+    """As planned over the courses that are left."""
+    try:
+        plan = plan_on(components, protocol)
+    except NoAdvice:
+        return by_advice(components, protocol)
+    first = plan.courses[0]
+    within = None if first.within is None else first.within.p
+    reached = {} if plan.begun else {name: odds.p for name, odds in first.toxicities.items()}
+    return Foreseen(plan.doses, within, reached)
 
 
 def by_rule(component: Component, protocol: Protocol) -> Doses:

@@ -9,15 +9,13 @@ import numpy as np
 from connectors.feeds.analytes import drug_of
 from connectors.feeds.ward.patients import Specimen, WardPatient
 from twin.clock import HOUR_MS, MINUTE_MS
+from twin.dosing.decision import TOGETHER_MS
 from twin.dosing.protocol import Protocol
 from twin.record.orders import PlanStep
 
 LEVEL_HOURS = (2.0, 5.0)
 """Hours from the drawing of a level that the protocol asks for to its result (assumed: a laboratory that knows that a
 dose waits for it)."""
-
-TOGETHER_MS = HOUR_MS
-"""Doses that begin within this are decided on together (assumed: a bolus and its infusion)."""
 
 BEFORE_MS = 10 * MINUTE_MS
 """How long before the dose it is decided on (assumed)."""

@@ -13,7 +13,7 @@ from streams.batch.trial.doses.schedule import BEFORE_MS, Order, Schedule, sched
 from streams.batch.trial.patients import TrialPlan
 from twin import PatientTwin
 from twin.clock import DAY_MS, HOUR_MS, UNIT_MS
-from twin.dosing.advice import Advice, advise_on
+from twin.dosing.advice import advise_on
 from twin.dosing.protocol import Protocol
 from twin.events import InputEvent
 from twin.filter.trunk import Trunk
@@ -24,7 +24,7 @@ from twin.record.history import History
 from twin.record.orders import Plan, PlanStep
 from twin.record.recording import insert_event
 from twin.solver.settling import settles
-from twin.trial.doses.arms import by_mode, by_rule
+from twin.trial.doses.arms import Foreseen, by_advice, by_horizon, by_mode, by_rule
 from twin.trial.doses.outcome import Cycle, Treated, cycle_of
 from twin.trial.doses.single import really
 from twin.trial.reliability import Stated
@@ -34,6 +34,10 @@ COPIES = 400
 
 GRID_MS = 2 * HOUR_MS
 """Spacing of the true course that toxicities are read from."""
+
+
+WAYS = {"twin": by_advice, "horizon": by_horizon}
+"""Arms that keep a twin of the patient, and how each chooses by it."""
 
 
 @dataclass(frozen=True)
@@ -92,13 +96,13 @@ class _Course:
     arm: str
     said: Said
     told: set[str] = field(default_factory=set)
-    advice: dict[int, Advice] = field(default_factory=dict)
+    foreseen: dict[int, Foreseen] = field(default_factory=dict)
 
     def run(self) -> tuple[Cycle, ...]:
         """All courses, as they came out."""
         drug = self.plan.protocol.drug
         its = self.its
-        twin = PatientTwin(self.patient.id, self.model, self.plan.trial.particles) if self.arm == "twin" else None
+        twin = PatientTwin(self.patient.id, self.model, self.plan.trial.particles) if self.arm in WAYS else None
         for millis, until in zip(its.decided, (*its.decided[1:], its.courses[-1]), strict=True):
             to_come = [order.step for order in its.of(drug) if order.step.start_ms > millis]
             chosen = {step: step.amount for step in to_come}
@@ -113,20 +117,18 @@ class _Course:
     def stated(self, cycles: Sequence[Cycle]) -> list[Stated]:
         """What was stated of doses when the last decision of each course was taken, and whether it came."""
         found: list[Stated] = []
-        target = self.plan.protocol.target_of(self.model)
+        target, who = self.plan.protocol.target_of(self.model), self.patient.id
+        dosed = "as dosed" if self.arm == "twin" else f"as dosed by {self.arm}"
         for cycle, begun, until in zip(cycles, self.its.courses[:-1], self.its.courses[1:], strict=True):
-            mine = [at for at in self.advice if begun - BEFORE_MS <= at < until - BEFORE_MS]
+            mine = [at for at in self.foreseen if begun - BEFORE_MS <= at < until - BEFORE_MS]
             if not mine:
                 continue
-            advice = self.advice[max(mine)]
-            for one in advice.advised.exposures:
-                if target is not None and one.target.name == target.name and cycle.within is not None:
-                    what = f"{target.name} in target, as dosed"
-                    found.append(Stated(what, self.patient.id, one.within.p, cycle.within))
-            for each in advice.advised.toxicities:
-                if not advice.decision.begun and each.toxicity.name in cycle.suffered:
-                    what, came = f"{each.toxicity.name}, as dosed", cycle.suffered[each.toxicity.name]
-                    found.append(Stated(what, self.patient.id, each.reached.p, came))
+            said = self.foreseen[max(mine)]
+            if target is not None and said.within is not None and cycle.within is not None:
+                found.append(Stated(f"{target.name} in target, {dosed}", who, said.within, cycle.within))
+            for name, p in said.reached.items():
+                if name in cycle.suffered:
+                    found.append(Stated(f"{name}, {dosed}", who, p, cycle.suffered[name]))
         return found
 
     def _choose(self, millis: int, to_come: Sequence[PlanStep], twin: PatientTwin | None) -> list[PlanStep]:
@@ -140,8 +142,8 @@ class _Course:
             twin.observe([event for event in heard if event.event_id not in self.told])
             self.told = {event.event_id for event in heard}
             parts = [replace(part, plan=orders) for part in twin.components(millis)]
-            self.advice[millis] = advise_on(parts, protocol)
-            return [up.step for up in self.advice[millis].advised.doses]
+            self.foreseen[millis] = WAYS[self.arm](parts, protocol)
+            return [up.step for up in self.foreseen[millis].doses]
         if self.arm == "known":
             part = really(
                 self._component(millis, self.patient.model, heard, orders), self.said.eta, self.said.key, COPIES

@@ -110,6 +110,33 @@ def test_limits_are_kept_over_all_courses_and_a_stricter_one_gives_less() -> Non
     assert sum(one.factor[1] for one in strict.courses) < sum(one.factor[1] for one in loose.courses)
 
 
+@pytest.mark.slow
+def test_where_no_allowed_dose_keeps_the_limits_it_is_left_out_and_never_the_largest_is_given() -> None:
+    twin = planned("docetaxel_ozawa2007", (96.0, 96.0, 96.0), 504.0, 1.0, 503.0)
+    strict = protocol_of(twin, lowest=1.0, highest=2.0, limits={"neutropenia_g4": 0.001})
+    found = plan_ahead(twin, None, strict)
+    assert found.kept
+    assert [one.factor for one in found.courses] == [(0.0, 0.0, 0.0)] * 2
+    assert [up.step.amount for up in found.doses] == [0.0]
+    assert "the first one is left out" in horizon_lines(found)[-1]
+
+
+@pytest.mark.slow
+def test_where_what_was_given_decides_the_smallest_allowed_dose_is_told() -> None:
+    twin = planned("docetaxel_ozawa2007", (400.0, 40.0, 40.0), 48.0, 1.0, 20.0)
+    found = plan_ahead(twin, None, protocol_of(twin, lowest=0.5, highest=2.0, limits={"neutropenia_g4": 0.05}))
+    assert not found.kept
+    assert found.first == pytest.approx(0.5)
+    assert "the smallest that are allowed" in horizon_lines(found)[-1]
+
+
+@pytest.mark.slow
+def test_a_course_that_is_left_out_counts_as_not_in_its_window() -> None:
+    twin = planned("fluorouracil_yamada2025", (40000.0, 40000.0, 40000.0), 336.0, 46.0, 300.0)
+    found = plan_ahead(twin, None, protocol_of(twin, lowest=1.0, limits={"leukopenia_g4": 0.01}))
+    assert [one.within and one.within.p for one in found.courses] == [0.0] * len(found.courses)
+
+
 def test_no_plan_passes_the_dose_of_a_lifetime() -> None:
     twin = busulfan()
     capped = protocol_of(twin, lifetime=650.0, **SAMPLED)

@@ -58,6 +58,8 @@ def test_a_patient_is_treated_once_in_every_arm(found: DoseReport) -> None:
     assert {one.what for one in found.reliability} == {
         "fluorouracil_auc in target, as dosed",
         "leukopenia_g4, as dosed",
+        "fluorouracil_auc in target, as dosed by horizon",
+        "leukopenia_g4, as dosed by horizon",
     }
 
 
