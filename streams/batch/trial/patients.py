@@ -37,8 +37,9 @@ SLIPS = 1 / 300
 LATE, LATE_HOURS, USUAL_HOURS = 0.1, (12.0, 36.0), (1.0, 4.0)
 """Share of counts that come late, and hours from drawing to result of those and of the others (assumed)."""
 
-SAMPLED = 20
-"""Purpose of the random numbers that say which samples are taken, when, and when they are told."""
+SAMPLED, DELAYED = 20, 22
+"""Purposes of the random numbers that say which samples are taken, when, and when they are told; and which levels come
+late."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +56,8 @@ class TrialPlan:
         particles: of each twin.
         estimate_hours: between two estimates, with a word of the clock at each; ``None`` as the model has it.
         pump_seconds: between two words of a pump.
+        late: share of the counts whose results come `LATE_HOURS` after they were drawn.
+        late_levels: share of the levels.
     """
 
     truth: tuple[str, str]
@@ -68,6 +71,8 @@ class TrialPlan:
     particles: int
     estimate_hours: float | None
     pump_seconds: float = 120.0
+    late: float = LATE
+    late_levels: float = 0.0
 
 
 def fault_of(plan: TrialPlan, index: int) -> Scenario:
@@ -86,7 +91,9 @@ def virtual_patient(plan: TrialPlan, truth: Model, index: int) -> WardPatient:
     stay = plan.days + horizon + 1
     drawn = draw_patient(truth, index, plan.seed, ADMITTED_MS, stay, f"T{plan.seed}", fault_of(plan, index))
     rng = np.random.default_rng([plan.seed, index, SAMPLED])
+    delays = np.random.default_rng([plan.seed, index, DELAYED])
     levels = [replace(one, corrected=None) for one in drawn.specimens if _of_drug(drawn, one)]
+    levels = [delayed(one, plan.late_levels, delays) for one in levels]
     present = [output for output in truth.outputs if drug_of(output, truth) is None]
     counts = [one for output in present for one in _counts(plan, drawn, output, rng)]
     graded = {output.name for output in truth.outputs if kind_of(output).discrete}
@@ -104,10 +111,16 @@ def _counts(plan: TrialPlan, patient: WardPatient, output: OutputSpec, rng: np.r
     found = []
     time = patient.admitted + round(rng.uniform(20, 60) * MINUTE_MS)
     while time < patient.discharged:
-        hours = rng.uniform(*(LATE_HOURS if rng.random() < LATE else USUAL_HOURS))
+        hours = rng.uniform(*(LATE_HOURS if rng.random() < plan.late else USUAL_HOURS))
         found.append(Specimen(time, output.name, time + round(hours * HOUR_MS), None))
         time += round(plan.count_days * rng.uniform(0.75, 1.25) * DAY_MS)
     return found
+
+
+def delayed(specimen: Specimen, late: float, rng: np.random.Generator) -> Specimen:
+    """The specimen, or with a chance of ``late`` the same with a result that comes `LATE_HOURS` after it was drawn."""
+    comes_late, hours = rng.random() < late, rng.uniform(*LATE_HOURS)
+    return replace(specimen, reported=specimen.time + round(hours * HOUR_MS)) if comes_late else specimen
 
 
 def _with_slip(specimen: Specimen, rng: np.random.Generator, graded: set[str]) -> Specimen:

@@ -45,6 +45,7 @@ class Of(StrEnum):
     )
 )
 def trial(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(help="id or file of the model that the twins believe in")],
     of: Annotated[
         Of, typer.Option(help="alerts, doses by every arm, or lines of the consensus on methotrexate that are crossed")
@@ -72,7 +73,17 @@ def trial(
     ] = None,
     count_days: Annotated[float, typer.Option(min=0.25, max=30, help="days from one count to the next")] = 1.0,
     missing: Annotated[float, typer.Option(min=0, max=0.95, help="share of the samples that were never taken")] = 0.1,
-    faults: Annotated[float, typer.Option(min=0, max=1, help="share of patients with a planted pump fault")] = 0.2,
+    late: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            max=1,
+            help="share of counts and levels whose results come 12 to 36 hours late; by default a tenth of the counts",
+        ),
+    ] = None,
+    faults: Annotated[
+        float, typer.Option(min=0, max=1, help="share of patients with a planted pump fault (alerts)")
+    ] = 0.2,
     patients: Annotated[int, typer.Option(min=1, max=100_000, help="virtual patients")] = 100,
     days: Annotated[float, typer.Option(min=1, max=365, help="that each is watched")] = 42,
     seed: Annotated[int, typer.Option(min=0, help="the same seed gives the same patients")] = 1,
@@ -93,6 +104,8 @@ def trial(
     ] = None,
 ) -> None:
     """What are a twin's alerts, doses and probabilities worth? Virtual patients tell, beside what is done without."""
+    from dataclasses import replace
+
     from connectors.reports.dose_trial import dose_trial_page
     from connectors.reports.trial import trial_page
     from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
@@ -109,6 +122,7 @@ def trial(
     with usable_arguments():
         if out.exists() and not out.is_dir():
             raise CaseError(f"--out {out} is a file; name a folder")
+        _check_used(context, of)
         chosen = load_model(model)
         true = load_model(truth) if truth else chosen
         _check_pair(chosen, true)
@@ -125,6 +139,8 @@ def trial(
             particles,
             24.0 if estimate_hours is None and of != Of.alerts else estimate_hours,
         )
+        if late is not None:
+            plan = replace(plan, late=late, late_levels=late)
         departure.of(true)
         if of == Of.doses:
             allowed, arms = _dose_arguments(chosen, true, protocol, arm)
@@ -202,25 +218,54 @@ def _dose_arguments(
     """The protocol and the arms of a trial of doses.
 
     Raises:
-        CaseError: no such arm, or an exposure that is not of a whole course.
-        ProtocolError: the protocol does not fit both models.
+        CaseError: no such arm, an exposure that is not of a whole course, or a true model that asks another question.
+        ProtocolError: the protocol does not fit the model.
     """
+    from dataclasses import replace
+
     from streams.batch.cases import CaseError
     from twin.dosing.protocol import load_protocol, usual_protocol
     from twin.trial.doses.arms import ARMS
+    from twin.trial.doses.rival import judged_alike
 
     chosen = tuple(dict.fromkeys(arm or ARMS))
     for name in chosen:
         if name not in ARMS:
             raise CaseError(f"--arm {name}: there is no such arm; name some of {', '.join(ARMS)}")
     allowed = usual_protocol(model) if protocol is None else load_protocol(protocol).checked(model)
-    allowed.checked(truth)
     target = allowed.target_of(model)
     if target is not None and target.measure != "course":
         raise CaseError(
             f"--of doses: {target.name} is no exposure of a whole course; name one in the protocol's [target]"
         )
-    return allowed, chosen
+    try:
+        judged_alike(allowed, model, truth)
+    except ValueError as problem:
+        raise CaseError(f"--truth {truth.id}: {problem}") from None
+    # The truth may have other targets of the drug, and another of them first.
+    return allowed if target is None else replace(allowed, target=target.name), chosen
+
+
+UNUSED = {
+    Of.alerts: ("protocol", "arm", "level"),
+    Of.doses: ("level", "faults"),
+    Of.lines: ("protocol", "arm", "count_days", "missing", "late", "faults"),
+}
+"""Options that a trial of each kind makes no use of."""
+
+
+def _check_used(context: typer.Context, of: Of) -> None:
+    """No option was given that would change nothing.
+
+    Raises:
+        CaseError: one was.
+    """
+    from streams.batch.cases import CaseError
+
+    for name in UNUSED[of]:
+        source = context.get_parameter_source(name)
+        if source is not None and source.name == "COMMANDLINE":
+            raise CaseError(f"--{name.replace('_', '-')}: a trial of {of} makes no use of it; leave it out")
 
 
 def _check_pair(model: Model, truth: Model) -> None:

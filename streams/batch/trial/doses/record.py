@@ -18,7 +18,7 @@ from streams.batch.trial.doses.schedule import Order
 from twin.arrays import Floats
 from twin.clock import HOUR_MS
 from twin.events import Covariate, DoseGiven, InputEvent, LabResult, Quantity, event_id, from_millis
-from twin.model.spec import Model, Route
+from twin.model.spec import Model, Route, output_index
 
 
 class Said:
@@ -52,11 +52,11 @@ class Said:
         seen = [number for number, (at, _) in enumerate(self._drawn) if at < now]
         if not seen:
             return []
-        measured, has = self.solved(now).results, {output.name for output in model.outputs}
+        measured = self.solved(now).results
         found: list[InputEvent] = []
         for number in seen:
             name = self._drawn[number][1]
-            if known[number] <= now and name in has and number in measured:
+            if known[number] <= now and output_index(model, name) is not None and number in measured:
                 at, value = measured[number]
                 quantity = Quantity(value=value, unit=self.patient.model.outputs[self._numbers[name]].unit)
                 found.append(LabResult(**self._told(f"sample {number}", at), analyte=name, value=quantity))

@@ -8,6 +8,7 @@ import numpy as np
 
 from connectors.feeds.analytes import drug_of
 from connectors.feeds.ward.patients import Specimen, WardPatient
+from streams.batch.trial.patients import DELAYED, TrialPlan, delayed
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.dosing.decision import TOGETHER_MS
 from twin.dosing.protocol import Protocol
@@ -53,12 +54,12 @@ class Schedule:
         return [order for order in self.orders if order.drug == drug]
 
 
-def schedule(patient: WardPatient, protocol: Protocol, gap: int, end: int, missing: float) -> Schedule:
+def schedule(patient: WardPatient, protocol: Protocol, gap: int, end: int, plan: TrialPlan) -> Schedule:
     """The schedule of a patient who is watched until ``end`` (ms).
 
     Args:
         gap: ms without the drug that end a course.
-        missing: share of the levels that are never drawn.
+        plan: of which the shares of levels that are never drawn, and that come late, are heeded.
 
     Raises:
         ValueError: nothing of the protocol's drug is planned in that time.
@@ -85,23 +86,25 @@ def schedule(patient: WardPatient, protocol: Protocol, gap: int, end: int, missi
     if len(courses) < 2:
         raise ValueError(f"no course of {protocol.drug} is planned and over in the days of the watch; try more --days")
     first = tuple(at for at in decided if at < courses[-1] - BEFORE_MS)
-    return Schedule(orders, courses, first, _specimens(patient, protocol, courses, missing))
+    return Schedule(orders, courses, first, _specimens(patient, protocol, courses, plan))
 
 
 def _specimens(
-    patient: WardPatient, protocol: Protocol, courses: tuple[int, ...], missing: float
+    patient: WardPatient, protocol: Protocol, courses: tuple[int, ...], plan: TrialPlan
 ) -> tuple[Specimen, ...]:
     model = patient.model
     levels = {output.name for output in model.outputs if drug_of(output, model) == protocol.drug}
     drawn = [replace(one, corrected=None) for one in patient.specimens]
     if protocol.samples and levels:
         rng = np.random.default_rng([patient.seed, patient.index, LEVELS])
+        delays = np.random.default_rng([patient.seed, patient.index, DELAYED, LEVELS])
         output = next(output.name for output in model.outputs if output.name in levels)
         drawn = [one for one in drawn if one.output not in levels]
         for begun in courses[:-1]:
             for after in protocol.samples:
-                taken, hours = rng.random() >= missing, float(rng.uniform(*LEVEL_HOURS))
+                taken, hours = rng.random() >= plan.missing, float(rng.uniform(*LEVEL_HOURS))
                 at = begun + after
+                level = delayed(Specimen(at, output, at + round(hours * HOUR_MS), None), plan.late_levels, delays)
                 if taken:
-                    drawn.append(Specimen(at, output, at + round(hours * HOUR_MS), None))
+                    drawn.append(level)
     return tuple(sorted(drawn, key=lambda one: (one.time, one.output)))

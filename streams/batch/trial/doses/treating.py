@@ -18,7 +18,7 @@ from twin.dosing.protocol import Protocol
 from twin.events import InputEvent
 from twin.filter.trunk import Trunk
 from twin.kernel.kernel import compile_model
-from twin.model.spec import Model, TargetSpec
+from twin.model.spec import Model
 from twin.patient.accounts.component import Component, beginning
 from twin.record.history import History
 from twin.record.orders import Plan, PlanStep
@@ -63,7 +63,7 @@ def treat(plan: DosePlan, model: Model, patient: WardPatient) -> TreatedPatient:
 
     Args:
         model: that the arms believe in.
-        patient: of the true model.
+        patient: of the true model, which asks the same of a dose (`twin.trial.doses.rival.judged_alike`).
 
     Raises:
         ValueError: no course is planned and over in the days of the watch.
@@ -72,7 +72,7 @@ def treat(plan: DosePlan, model: Model, patient: WardPatient) -> TreatedPatient:
     target = plan.protocol.target_of(model)
     gap = 3 * DAY_MS if target is None else round(target.course_gap * UNIT_MS[model.time_unit])
     end = patient.admitted + round(plan.trial.days * DAY_MS)
-    its = schedule(patient, plan.protocol, gap, end, plan.trial.missing)
+    its = schedule(patient, plan.protocol, gap, end, plan.trial)
     treated: list[Treated] = []
     stated: list[Stated] = []
     drawn = [(one.time, one.output) for one in its.specimens]
@@ -169,8 +169,9 @@ class _Course:
         edges = np.array([at - 1 for at in its.courses], dtype=np.int64)
         grid = np.union1d(np.arange(patient.admitted, end, GRID_MS, dtype=np.int64), edges)
         course = self.said.solved(end, grid).course
-        target = _true_target(protocol, patient.model)
-        toxicities = [one for one in patient.model.toxicities if one.name in protocol.limits]
+        aims = protocol.target_of(self.model)
+        target = next((one for one in patient.model.targets if aims and one.name == aims.name), None)
+        toxicities = protocol.toxicities_of(self.model)
         found = []
         for begun, until in zip(its.courses[:-1], its.courses[1:], strict=True):
             planned = [order.step.amount for order in its.of(protocol.drug) if begun <= order.step.start_ms < until]
@@ -180,7 +181,7 @@ class _Course:
                 if order.drug == protocol.drug and begun <= order.step.start_ms < until
             ]
             amounts = sum(given), sum(planned)
-            found.append(cycle_of(patient.model, target, toxicities, (grid, course), (begun, until), amounts))
+            found.append(cycle_of(self.model, target, toxicities, (grid, course), (begun, until), amounts))
         return tuple(found)
 
 
@@ -188,12 +189,3 @@ def _matched(planned: Sequence[PlanStep], chosen: Sequence[PlanStep]) -> list[Pl
     """The planned dose that each of the chosen ones stands for."""
     by_time = {(step.start_ms, step.end_ms): step for step in planned}
     return [by_time[step.start_ms, step.end_ms] for step in chosen]
-
-
-def _true_target(protocol: Protocol, truth: Model) -> TargetSpec | None:
-    """The target as the true model has it; none where it is not of a whole course."""
-    try:
-        found = protocol.target_of(truth)
-    except StopIteration:
-        return None
-    return found if found is not None and found.measure == "course" else None

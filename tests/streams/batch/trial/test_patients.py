@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from streams.batch.trial.patients import FAULTS, TrialPlan, fault_of, plan_starts, told, virtual_patient
 from twin import load_model
-from twin.clock import DAY_MS
+from twin.clock import DAY_MS, HOUR_MS
 from twin.events import Clock, to_millis
 from twin.trial.population import Departure
 
@@ -32,6 +32,14 @@ def test_samples_are_missed_in_the_share_that_is_asked_for_and_courses_go_on_aft
     assert (whole.eta, whole.covariates) == (fewer.eta, fewer.covariates)
     assert whole.discharged == whole.admitted + (22 + 21 + 1) * DAY_MS
     assert [(start - whole.admitted) // DAY_MS for start in plan_starts(whole)] == [0, 21, 42]
+
+
+def test_results_come_late_in_the_share_that_is_asked_for_of_the_same_samples() -> None:
+    usual, late = (virtual_patient(replace(PLAN, late=share, late_levels=share), MODEL, 0) for share in (0.0, 1.0))
+    assert all(12 * HOUR_MS <= one.reported - one.time <= 36 * HOUR_MS for one in late.specimens)
+    levels = [[one.time for one in each.specimens if one.output == "docetaxel_plasma"] for each in (usual, late)]
+    assert levels[0] == levels[1] != []
+    assert any(one.reported - one.time < 12 * HOUR_MS for one in usual.specimens)
 
 
 def test_a_twin_hears_nothing_after_the_watch_and_a_word_of_the_clock_with_each_estimate() -> None:

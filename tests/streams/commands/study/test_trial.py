@@ -8,6 +8,7 @@ import pytest
 from typer.testing import CliRunner
 
 from streams.cli import app
+from twin import load_model
 
 
 @pytest.mark.parametrize(
@@ -20,6 +21,9 @@ from streams.cli import app
             ["--truth", "paclitaxel_friberg2002_leukocytes"],
             "has covariates CLI, V1I, V2I, which",
         ),
+        (["--of", "doses", "--faults", "0.3"], "--faults: a trial of doses makes no use of it; leave it out"),
+        (["--of", "lines", "--late", "0.3"], "--late: a trial of lines makes no use of it; leave it out"),
+        (["--arm", "twin"], "--arm: a trial of alerts makes no use of it; leave it out"),
         (["--of", "doses", "--arm", "guess"], "--arm guess: there is no such arm; name some of protocol, published"),
     ],
 )
@@ -28,3 +32,15 @@ def test_what_cannot_be_used_is_named_with_its_mend(options: list[str], says: st
     assert result.exit_code == 2
     assert says in result.stderr
     assert not (tmp_path / "out").exists()
+
+
+def test_a_true_model_that_asks_another_question_of_doses_is_refused_with_the_mend(tmp_path: Path) -> None:
+    window = tmp_path / "narrower.toml"
+    window.write_text(load_model("busulfan_shukla2020").text.replace("low = 78\n", "low = 80\n"))
+    options = ["--of", "doses", "--truth", "busulfan_mccune2014", "--days", "8", "--out", str(tmp_path / "out")]
+    protocol = tmp_path / "protocol.toml"
+    protocol.write_text('id = "a"\ntitle = "b"\ndrug = "busulfan"\nassumed = "c"\ntarget = { name = "busulfan_auc" }\n')
+    result = CliRunner().invoke(app, ["trial", str(window), *options, "--protocol", str(protocol)])
+    assert result.exit_code == 2
+    assert "--truth busulfan_mccune2014: busulfan_auc is 78 to 101 mg.h/L" in result.stderr
+    assert "make a model file in which it is the same" in result.stderr

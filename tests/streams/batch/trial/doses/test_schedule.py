@@ -15,8 +15,9 @@ GAP = 3 * DAY_MS
 PATIENT = virtual_patient(TRIAL, MODEL, 0)
 
 
-def planned(days: float, missing: float = 0.0) -> Schedule:
-    return schedule(PATIENT, PROTOCOL, GAP, PATIENT.admitted + round(days * DAY_MS), missing)
+def planned(days: float, missing: float = 0.0, late: float = 0.0) -> Schedule:
+    shares = replace(TRIAL, missing=missing, late_levels=late)
+    return schedule(PATIENT, PROTOCOL, GAP, PATIENT.admitted + round(days * DAY_MS), shares)
 
 
 def test_a_bolus_and_its_infusion_are_decided_on_together_shortly_before() -> None:
@@ -33,8 +34,15 @@ def test_levels_are_drawn_when_the_protocol_says_or_missed() -> None:
     assert all(2 * HOUR_MS <= one.reported - one.time <= 5 * HOUR_MS for one in drawn)
     assert not [one for one in planned(28.2, missing=0.99999).specimens if one.output == "fluorouracil_plasma"]
     own = replace(PROTOCOL, samples=())
-    found = schedule(PATIENT, own, GAP, PATIENT.admitted + 28 * DAY_MS, 0.0).specimens
+    found = schedule(PATIENT, own, GAP, PATIENT.admitted + 28 * DAY_MS, TRIAL).specimens
     assert {one.output for one in found} == {"fluorouracil_plasma", "leukocytes"}
+
+
+def test_levels_of_the_protocol_come_late_in_the_share_that_is_asked_for_and_are_drawn_as_ever() -> None:
+    usual, late = (planned(28.2, late=share).specimens for share in (0.0, 1.0))
+    assert [one.time for one in usual] == [one.time for one in late]
+    delays = [one.reported - one.time for one in late if one.output == "fluorouracil_plasma"]
+    assert all(12 * HOUR_MS <= delay <= 36 * HOUR_MS for delay in delays)
 
 
 def test_a_watch_that_sees_no_course_to_its_end_is_refused_with_the_mend() -> None:
