@@ -8,6 +8,7 @@ import pytest
 
 from twin import load_model
 from twin.model.spec import ModelError
+from twin.modelfile.library import parse_model
 from twin.trial.population import Departure
 
 MODEL = load_model("docetaxel_ozawa2007")
@@ -30,6 +31,17 @@ def test_occasions_are_added_to_those_that_a_model_has() -> None:
     model = load_model("methotrexate_mao2022")
     true = Departure(occasions=(("CL", 0.5),)).of(model)
     assert true.omega_iov[0, 0] == pytest.approx(model.omega_iov[0, 0] + math.log(1.25))
+
+
+def test_a_model_file_can_tell_a_twin_how_courses_differ() -> None:
+    lines = '[occasions]\ndrug = "docetaxel"\ngap = 72\nassumed = "courses differ by 10 %"\n\n[parameters.CL]\n'
+    told = parse_model(MODEL.text.replace("[parameters.CL]\n", f"{lines}iov = 0.00995\n"), MODEL.id)
+    true = Departure(occasions=(("CL", 0.1),)).of(MODEL)
+    assert told.iov_names == true.iov_names == ("CL",)
+    assert told.omega_iov == pytest.approx(true.omega_iov, abs=1e-6)
+    assert told.occasions is not None
+    assert true.occasions is not None
+    assert (told.occasions.drug, told.occasions.gap) == (true.occasions.drug, true.occasions.gap)
 
 
 def test_no_departure_is_the_model_itself_and_one_that_names_nothing_is_refused() -> None:

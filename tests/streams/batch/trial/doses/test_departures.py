@@ -34,23 +34,26 @@ def intensities(found: TreatedPatient) -> list[float]:
     return [cycle.intensity for arm in found.arms for cycle in arm.cycles]
 
 
-USUAL = exposures(treated("protocol"))
+@pytest.fixture(scope="module")
+def usual() -> list[float]:
+    """Exposures of the patient as believed, treated as planned."""
+    return exposures(treated("protocol"))
 
 
-def test_a_parameter_that_is_truly_another_one_moves_the_exposures() -> None:
+def test_a_parameter_that_is_truly_another_one_moves_the_exposures(usual: list[float]) -> None:
     doubled = exposures(treated("protocol", departure=Departure(factors=(("CL", 2.0),))))
-    assert doubled == pytest.approx([one / 2.0 for one in USUAL], rel=0.02)
+    assert doubled == pytest.approx([one / 2.0 for one in usual], rel=0.02)
 
 
-def test_a_parameter_that_differs_from_course_to_course_makes_exposures_differ() -> None:
-    assert USUAL[0] == pytest.approx(USUAL[1], rel=1e-3)
+def test_a_parameter_that_differs_from_course_to_course_makes_exposures_differ(usual: list[float]) -> None:
+    assert usual[0] == pytest.approx(usual[1], rel=1e-3)
     differing = exposures(treated("protocol", departure=Departure(occasions=(("CL", 0.4),))))
     assert abs(differing[0] / differing[1] - 1.0) > 0.05
 
 
-def test_heavy_tails_are_of_the_counts_alone_and_change_nothing_that_is_true() -> None:
+def test_heavy_tails_are_of_the_counts_alone_and_change_nothing_that_is_true(usual: list[float]) -> None:
     departed = Departure(tails=2.5)
-    assert exposures(treated("protocol", departure=departed)) == USUAL
+    assert exposures(treated("protocol", departure=departed)) == usual
     until = TRIAL.days * DAY_MS
     told = []
     for one in (Departure(), departed):
