@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile, read_profile
 from connectors.feeds.messages import key_of_patients
+from connectors.kafka.access.entry import options_for
 from connectors.kafka.clients import KafkaUnreachable
 from connectors.kafka.topics import INPUT_BYTES, ensure_topics
 from connectors.listeners.again import read_again
@@ -300,7 +301,7 @@ async def _intakes(place: Place, profiles: list[Profile]) -> AsyncIterator[tuple
     place.memory.mkdir(parents=True, exist_ok=True, mode=0o700)
     producer = AIOKafkaProducer(
         bootstrap_servers=settings.kafka, acks="all", enable_idempotence=True, request_timeout_ms=CONFIRM_MS,
-        max_request_size=INPUT_BYTES,
+        max_request_size=INPUT_BYTES, **options_for(settings.kafka),
     )  # fmt: skip
     async with contextlib.AsyncExitStack() as stack:
         try:

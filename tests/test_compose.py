@@ -14,6 +14,7 @@ import yaml
 from typer.main import get_command
 
 from connectors.facts.profile import PatientSettings
+from connectors.kafka.access.entry import KafkaAccess
 from connectors.listeners.fhir.hooks import FhirSettings
 from connectors.services import influxdb, kafka
 from connectors.settings import PREFIX, Settings
@@ -136,7 +137,7 @@ def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[st
 
 def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
-    known |= {part.variable(field) for part in (PatientSettings, FhirSettings) for field in part.model_fields}
+    known |= {part.variable(field) for part in (PatientSettings, FhirSettings, KafkaAccess) for field in part.model_fields}
     known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY", "DOSETWIN_CONSOLE_HOSTS", *OF_THE_CONSOLE}
     for sink in sinks().offers:
         prefix = sink.Settings.model_config["env_prefix"]

@@ -9,13 +9,13 @@ from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any
 
+from connectors.kafka.access.entry import access_to
+from connectors.kafka.access.refusal import CONNECT_SECONDS, Refusal, refusal
 from connectors.services.ports import answers
+from connectors.settings import SettingsError
 
 BOOTSTRAP_MS = 10_000
 """How long a broker that takes connections may need to tell of its cluster."""
-
-CONNECT_SECONDS = 3.0
-"""How long a broker may need to take a connection."""
 
 POLL_MS = 500
 """Longest wait for records that are there."""
@@ -39,6 +39,15 @@ class KafkaUnreachable(RuntimeError):
         super().__init__(
             f"{self.summary} ({reason}): start one with 'dosetwin services up', or name yours in DOSETWIN_KAFKA"
         )
+
+
+class KafkaRefuses(KafkaUnreachable):
+    """A broker is there and does not let us in, or may not be spoken to; the message says why, and the mend."""
+
+    def __init__(self, bootstrap: str, why: Refusal | SettingsError) -> None:
+        self.summary = f"the Kafka at {bootstrap} does not let us in"
+        said = f"{why.seen}: {why.mend}" if isinstance(why, Refusal) else str(why)
+        RuntimeError.__init__(self, f"{self.summary}: {said}")
 
 
 def no_answer(bootstrap: str) -> str:
@@ -142,12 +151,35 @@ def abandon(producer: Any) -> None:
     producer._closed = True
 
 
+def require_entry(bootstrap: str) -> dict[str, Any]:
+    """What a client of kafka-python or aiokafka is to be given so that a broker lets it in.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+        KafkaRefuses: none lets us in, or a setting of ours cannot be used.
+    """
+    try:
+        access = access_to(bootstrap)
+        options = access.options()
+        if options:
+            why = refusal(bootstrap, access)
+        else:
+            why = None if broker_answers(bootstrap) else Refusal("no connection", "", absent=True)
+    except SettingsError as error:
+        raise KafkaRefuses(bootstrap, error) from None
+    if why is None:
+        return options
+    raise KafkaUnreachable(bootstrap, why.seen) if why.absent else KafkaRefuses(bootstrap, why)
+
+
 def _open(client: Any, bootstrap: str, options: dict[str, Any]) -> Any:
     from kafka.errors import KafkaError
 
-    if not broker_answers(bootstrap):
-        raise KafkaUnreachable(bootstrap, "no connection")
+    entry = require_entry(bootstrap)
     try:
-        return client(bootstrap_servers=bootstrap.split(","), **({"bootstrap_timeout_ms": BOOTSTRAP_MS} | options))
+        settings = {"bootstrap_timeout_ms": BOOTSTRAP_MS} | entry | options
+        return client(bootstrap_servers=bootstrap.split(","), **settings)
     except (KafkaError, OSError) as error:
+        if not entry and (why := refusal(bootstrap, access_to(bootstrap))) is not None and not why.absent:
+            raise KafkaRefuses(bootstrap, why) from None
         raise KafkaUnreachable(bootstrap, type(error).__name__) from None

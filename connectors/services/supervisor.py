@@ -110,7 +110,8 @@ def python_module(name: str, *arguments: object) -> list[str]:
 def environment(inherited: Mapping[str, str], *, ours: bool = False) -> dict[str, str]:
     """What a child may see of our environment: no setting of ours and no secret.
 
-    ``ours`` is a child that is a part of this program: it sees our settings too, but secrets must be given to it.
+    ``ours`` is a child that is a part of this program: it sees our settings too, also which file has a password, but
+    secrets must be given to it.
 
     >>> environment({"PATH": "/bin", "DOSETWIN_INFLUX_TOKEN": "x", "AWS_KEY": "y"})
     {'PATH': '/bin'}
@@ -118,7 +119,7 @@ def environment(inherited: Mapping[str, str], *, ours: bool = False) -> dict[str
 
     def seen(name: str) -> bool:
         wanted = name in _SEEN or name.startswith(_SEEN_AS) or (ours and name.startswith(_OURS_AS))
-        return wanted and not any(word in name.upper() for word in _SECRET)
+        return wanted and (name.endswith("_FILE") or not any(word in name.upper() for word in _SECRET))
 
     return {name: value for name, value in inherited.items() if seen(name)}
 

@@ -335,10 +335,14 @@ def passthrough(bootstrap: str, prefix: str, partitions: int) -> None:
     """A Faust app that sends on every input record as it is, as Faust's documentation shows it; until SIGTERM."""
     import faust
 
+    from connectors.kafka.access.entry import options_for
+    from streams.worker.recovery import credentials
+
     with tempfile.TemporaryDirectory(prefix="dosetwin-bench-") as directory:
         app = faust.App(
             f"{prefix}passthrough",
             broker=f"kafka://{bootstrap}",
+            broker_credentials=credentials(options_for(bootstrap)),
             datadir=directory,
             store="memory://",
             autodiscover=False,

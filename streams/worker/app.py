@@ -30,6 +30,7 @@ from aiokafka.errors import (
 from faust.types import TP
 from kafka.errors import KafkaError as KafkaAdminError
 
+from connectors.kafka.access.entry import options_for
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, open_admin
 from connectors.kafka.membership import client_name
 from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES, home_partition, topic_ids
@@ -46,7 +47,7 @@ from streams.worker.heartbeat import Heart, Progress, name_of
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import Continuity, TopicPartition, Verdict
 from streams.worker.processor import FAR_FUTURE_HOURS, EventProcessor
-from streams.worker.recovery import ChangelogLost, OrderedTables, SettledConsumer, SettledTransport
+from streams.worker.recovery import ChangelogLost, OrderedTables, SettledConsumer, SettledTransport, credentials
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT
 from streams.worker.rows.patient_state import TOPIC_BYTES, Inputs
 from streams.worker.rows.stored_rows import RowsUnwritable
@@ -295,11 +296,12 @@ def build_worker(
     over offsets and ``table_manager`` exchanges the recovery, for tests that show what they are good for.
     """
     options = options or WorkerOptions()
-    prefix = settings.topic_prefix
+    prefix, entry = settings.topic_prefix, options_for(settings.kafka)
     app = TwinApp(
         group_of(settings),
         continuity=Continuity() if guarded else None,
         broker=";".join(f"kafka://{address}" for address in settings.kafka.split(",")),
+        broker_credentials=credentials(entry),
         datadir=str(datadir),
         store="memory://",
         autodiscover=False,
@@ -329,7 +331,7 @@ def build_worker(
     table = app.Table(TABLE, key_type=bytes, value_type=bytes, partitions=settings.partitions)
     app.rows = cast(ChangelogRows, table)
     app.bootstrap, app.metrics = settings.kafka, WorkerMetrics()
-    app.port = port = FaustPort(app, app.rows, prefix, ForeignRows(settings.kafka, changelog_of(settings)))
+    app.port = port = FaustPort(app, app.rows, prefix, ForeignRows(settings.kafka, changelog_of(settings), entry))
     app.heart = Heart(name_of(options.instance), settings.partitions, options.barrier_seconds, port.beat, app.metrics)
     processor = EventProcessor(twins, far_future_hours=options.far_future_hours)
     app.inputs = processor.inputs

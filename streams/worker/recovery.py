@@ -28,6 +28,7 @@ import time
 from collections.abc import Awaitable, Callable, Container, Iterable, Iterator, Mapping
 from typing import Any, cast
 
+import faust
 import structlog
 from faust.tables.manager import TableManager
 from faust.tables.recovery import Recovery
@@ -287,3 +288,17 @@ class OrderedTables(TableManager):
         """Faust's own waits for a second first, in which agents might still come; there are none."""
         await self._update_channels()
         await self.recovery.start()
+
+
+def credentials(entry: Mapping[str, Any]) -> faust.auth.Credentials | None:
+    """The options of a client by which Kafka is entered, as Faust wants them; `None` in the clear."""
+    if not entry:
+        return None
+    if "sasl_mechanism" not in entry:
+        return faust.SSLCredentials(context=entry["ssl_context"])
+    return faust.SASLCredentials(
+        username=entry["sasl_plain_username"],
+        password=entry["sasl_plain_password"],
+        ssl_context=entry["ssl_context"],
+        mechanism=entry["sasl_mechanism"],
+    )

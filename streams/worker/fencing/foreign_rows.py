@@ -28,11 +28,12 @@ class ForeignRecord(NamedTuple):
 
 
 class ForeignRows:
-    """Which records of changelog ``topic`` were not written by this worker."""
+    """Which records of changelog ``topic`` were not written by this worker; ``entry`` is how Kafka is entered."""
 
-    def __init__(self, bootstrap: str, topic: str) -> None:
+    def __init__(self, bootstrap: str, topic: str, entry: Mapping[str, Any]) -> None:
         self._bootstrap = bootstrap
         self._topic = topic
+        self._entry = entry
         self._next: dict[int, int] = {}
         self._ours: dict[int, set[int]] = {}
 
@@ -74,7 +75,8 @@ class ForeignRows:
     async def read(self, unread: Mapping[int, tuple[int, int]]) -> list[ForeignRecord]:
         """What stands there, without our own where we know them; it counts as read from now on."""
         places = {TopicPartition(self._topic, number): span for number, span in unread.items()}
-        consumer = AIOKafkaConsumer(bootstrap_servers=self._bootstrap.split(","), enable_auto_commit=False)
+        servers = self._bootstrap.split(",")
+        consumer = AIOKafkaConsumer(bootstrap_servers=servers, enable_auto_commit=False, **self._entry)
         found: list[ForeignRecord] = []
         async with asyncio.timeout(PATIENCE):
             await consumer.start()

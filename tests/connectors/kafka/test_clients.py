@@ -15,6 +15,7 @@ from kafka.errors import KafkaTimeoutError
 
 from connectors.kafka import clients
 from connectors.kafka.clients import (
+    KafkaRefuses,
     KafkaUnreachable,
     broker_answers,
     kept_records,
@@ -47,8 +48,16 @@ def test_a_server_that_is_no_broker_is_named_with_what_the_client_said(
     monkeypatch.setattr(clients, "broker_answers", lambda _: True)
     for name in ("KafkaAdminClient", "KafkaProducer", "KafkaConsumer"):
         monkeypatch.setattr(f"kafka.{name}", refuse)
-    with pytest.raises(KafkaUnreachable, match=r"answers at h:1 \(KafkaTimeoutError\): start one"):
-        opener("h:1")
+    with pytest.raises(KafkaUnreachable, match=r"answers at 127\.0\.0\.1:1 \(KafkaTimeoutError\): start one"):
+        opener("127.0.0.1:1")
+
+
+@pytest.mark.parametrize("opener", OPENERS)
+def test_what_would_be_said_in_the_clear_on_a_network_is_not_said(opener: Callable[[str], Any]) -> None:
+    with pytest.raises(
+        KafkaRefuses, match=r"DOSETWIN_KAFKA=kafka\.ward:9092: patients' facts would go .* in the clear"
+    ):
+        opener("kafka.ward:9092")
 
 
 def test_one_address_that_answers_is_enough(kafka: str) -> None:

@@ -1,0 +1,109 @@
+"""Why a broker does not let us in: nobody there, no TLS, another authority, no such user, a wrong password.
+
+Clients say only that they could not begin, and that after their whole patience. So one connection is made as they would
+make it, and what ends it is put into words.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+from connectors.kafka.access.entry import KafkaAccess
+from connectors.services.ports import answers, parted
+
+KNOCK_SECONDS = 5.0
+"""How long a broker may need to let somebody in."""
+
+CONNECT_SECONDS = 3.0
+"""How long a broker may need to take a connection."""
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """What was seen, and what to do about it; ``absent`` where there is nobody who could refuse."""
+
+    seen: str
+    mend: str
+    absent: bool = False
+
+
+def refusal(bootstrap: str, access: KafkaAccess) -> Refusal | None:
+    """Why none of these brokers lets us in; `None` where one does.
+
+    Args:
+        bootstrap: ``host:port``, separated by commas.
+        access: how we enter.
+
+    Raises:
+        SettingsError: a file of ``access`` cannot be used.
+    """
+    options = access.options()
+    found = None
+    for address in bootstrap.split(","):
+        if not answers(address, timeout=CONNECT_SECONDS):
+            continue
+        found = _knock(address, access, options)
+        if found is None:
+            return None
+    return found or Refusal("no connection", "", absent=True)
+
+
+def _knock(address: str, access: KafkaAccess, options: Mapping[str, Any]) -> Refusal | None:
+    with ThreadPoolExecutor(1) as apart:  # whoever asks may be in a loop of its own
+        try:
+            apart.submit(asyncio.run, _enter(address, options)).result()
+        except Exception as error:  # whatever ends it is what there is to say
+            return explained(error, access)
+    return None
+
+
+async def _enter(address: str, options: Mapping[str, Any]) -> None:
+    from aiokafka.conn import create_conn
+
+    host, port = parted(address)
+    async with asyncio.timeout(KNOCK_SECONDS):
+        connection = await create_conn(host, port, client_id="dosetwin-knock", **options)
+        connection.close()
+
+
+def explained(error: BaseException, access: KafkaAccess) -> Refusal:
+    """What ended a connection, in words for people."""
+    from aiokafka import errors
+
+    if isinstance(error, ssl.SSLCertVerificationError):
+        if "Hostname mismatch" in error.verify_message or "IP address mismatch" in error.verify_message:
+            seen = f"its certificate is of another server ({error.verify_message})"
+            return Refusal(seen, "write DOSETWIN_KAFKA with the name that stands in the certificate")
+        if "expired" in error.verify_message:
+            return Refusal("its certificate has ended", "renew the broker's certificate")
+        named = f"DOSETWIN_KAFKA_CA={access.ca}" if access.ca else "those that this system trusts"
+        seen = f"its certificate is not of the authority named: {named} ({error.verify_message})"
+        return Refusal(seen, "name the PEM file of the broker's own authority in DOSETWIN_KAFKA_CA")
+    if isinstance(error, errors.SaslAuthenticationFailed):
+        seen = f"{access.who} or the password in {access.password_file} is not known there"
+        return Refusal(seen, "mend DOSETWIN_KAFKA_USER, or what stands in DOSETWIN_KAFKA_PASSWORD_FILE")
+    if isinstance(error, errors.UnsupportedSaslMechanismError):
+        seen = f"it takes no password by {access.mechanism}"
+        return Refusal(
+            seen, "set DOSETWIN_KAFKA_MECHANISM to what the broker has, or enter by DOSETWIN_KAFKA_PROTOCOL=SSL"
+        )
+    if isinstance(error, errors.IllegalSaslState):
+        return Refusal(
+            "it asks for no password there", "set DOSETWIN_KAFKA_PROTOCOL=SSL, or name its port for passwords"
+        )
+    if isinstance(error, TimeoutError):
+        return Refusal(f"it said nothing in {KNOCK_SECONDS:.0f} s", _MEND_PROTOCOL[access.protocol])
+    return Refusal(f"it ended the connection ({type(error).__name__})", _MEND_PROTOCOL[access.protocol])
+
+
+_MEND_PROTOCOL = {
+    "PLAINTEXT": "if it wants TLS, set DOSETWIN_KAFKA_PROTOCOL=SASL_SSL with user, password file and CA",
+    "SSL": "it may want a certificate (DOSETWIN_KAFKA_CERTIFICATE, _KEY) or another one, a password "
+    "(DOSETWIN_KAFKA_PROTOCOL=SASL_SSL), or no TLS at all",
+    "SASL_SSL": "it may have no TLS 1.3 or no passwords on this port: look at the listeners of the broker",
+}
