@@ -15,9 +15,9 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 from connectors.services import Influx, LocalServices, prepare
-from tests import alertmanager, fhir_server, mosquitto
+from tests import alertmanager, doors, fhir_server, mosquitto
 
-SERVERS = {"kafka", "influx", "broker", "fhir", "alerts_there"}
+SERVERS = {"kafka", "influx", "locked", "broker", "fhir", "alerts_there"}
 
 # Properties are about behaviour, never about how fast this machine happens to be; and a failure must come again.
 settings.register_profile(
@@ -57,7 +57,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
     reporter = session.config.pluginmanager.get_plugin("terminalreporter")
     say = reporter.write_line if reporter else print
-    prepare(kafka="kafka" in asked, influx="influx" in asked, say=say)
+    prepare(kafka=bool({"kafka", "locked"} & asked), influx=bool({"influx", "locked"} & asked), say=say)
     if "broker" in asked:
         mosquitto.programs(say)
     if "alerts_there" in asked:
@@ -98,6 +98,13 @@ def kafka(_servers: LocalServices) -> str:
 def influx(_servers: LocalServices) -> Influx:
     """A real InfluxDB with the bucket ``dosetwin``: make your own bucket or use unique patient ids."""
     return _servers.start_influx()
+
+
+@pytest.fixture(scope="session")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[doors.Doors]:
+    """A real Kafka and InfluxDB that let nobody in without a key, with all roles and the topics."""
+    with doors.locked(tmp_path_factory.mktemp("locked")) as one:
+        yield one
 
 
 @pytest.fixture(scope="session")

@@ -137,7 +137,9 @@ def test_a_command_that_dosetwin_does_not_have_would_be_noticed(compose: dict[st
 
 def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dict[str, Any]) -> None:
     known = {f"{PREFIX}{field.upper()}" for field in Settings.model_fields}
-    known |= {part.variable(field) for part in (PatientSettings, FhirSettings, KafkaAccess) for field in part.model_fields}
+    known |= {
+        part.variable(field) for part in (PatientSettings, FhirSettings, KafkaAccess) for field in part.model_fields
+    }
     known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY", "DOSETWIN_CONSOLE_HOSTS", *OF_THE_CONSOLE}
     for sink in sinks().offers:
         prefix = sink.Settings.model_config["env_prefix"]

@@ -50,16 +50,27 @@ _KEPT_DAYS = {REJECTED: 90}
 _KEPT_DAYS_OTHERWISE = 30
 
 
+NOT_ALLOWED = (
+    " Our user may not create it, or may not see that it is there: 'dosetwin topics create' as the role 'topics' or "
+    "the operator, and 'dosetwin doctor' as this one"
+)
+
+
 class TopicError(RuntimeError):
     """The topics are not as they must be; the message says how to mend it."""
 
 
 @dataclass(frozen=True)
 class TopicState:
-    """One topic as the broker has it; ``partitions`` is 0 where it does not exist."""
+    """One topic as the broker has it; ``partitions`` is 0 where it does not exist, or is ``hidden`` from our user.
+
+    ``rights`` are what our user may do there, as Kafka calls it: ``READ``, ``WRITE``, …
+    """
 
     name: str
     partitions: int
+    hidden: bool = False
+    rights: frozenset[str] = frozenset()
 
 
 def topic_of(event: Event | type[Event], prefix: str = "") -> str:
@@ -147,14 +158,17 @@ def ensure_topics(
 
 
 def _create(admin: Any, missing: dict[str, dict[str, Any]]) -> tuple[str, ...]:
-    from kafka.errors import NoError, TopicAlreadyExistsError, for_code
+    from kafka.errors import NoError, TopicAlreadyExistsError, TopicAuthorizationFailedError, for_code
 
     answer = admin.create_topics(missing, raise_errors=False)
     outcome = {topic["name"]: topic for topic in answer["topics"]}
     for name, topic in outcome.items():
         if topic["error_code"] not in (NoError.errno, TopicAlreadyExistsError.errno):
             error = for_code(topic["error_code"]).__name__
-            raise TopicError(f"topic {name} cannot be created: {error} {topic.get('error_message') or ''}".rstrip())
+            raise TopicError(
+                f"topic {name} cannot be created: {error} {topic.get('error_message') or ''}".rstrip()
+                + (NOT_ALLOWED if topic["error_code"] == TopicAuthorizationFailedError.errno else "")
+            )
     admin.wait_for_topics(list(missing))
     return tuple(name for name in missing if outcome[name]["error_code"] == NoError.errno)
 
@@ -173,9 +187,15 @@ def describe_topics(bootstrap: str, prefix: str = "", topics: Iterable[str] = TO
 
 
 def _states(admin: Any, prefix: str, topics: Iterable[str]) -> tuple[TopicState, ...]:
-    existing = set(admin.list_topics())
+    from kafka.errors import NoError, TopicAuthorizationFailedError
+
     wanted = [prefix + topic for topic in topics]
-    present = [name for name in wanted if name in existing]
-    described = admin.describe_topics(present) if present else []
-    counts = {entry["name"]: len(entry["partitions"]) for entry in described}
-    return tuple(TopicState(name, counts.get(name, 0)) for name in wanted)
+    found = {entry["name"]: entry for entry in (admin.describe_topics(wanted) if wanted else ())}
+
+    def state(name: str) -> TopicState:
+        entry = found.get(name, {"error_code": NoError.errno, "partitions": ()})
+        hidden = entry["error_code"] == TopicAuthorizationFailedError.errno
+        rights = frozenset(entry.get("authorized_operations") or ())
+        return TopicState(name, len(entry["partitions"]), hidden, rights)
+
+    return tuple(state(name) for name in wanted)

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 from connectors.services import supervisor
@@ -46,6 +47,16 @@ BESIDE_OTHERS = 10
 all that is idle; at 19 (one part in seventy) a machine that is always busy would not finish it in a day. Its turns at
 the disk follow: the idle class of ``ionice`` has none at all on a busy disk.
 """
+
+BOUNDS = (
+    "--strong-passwords",
+    "--session-length=15",
+    "--http-read-header-timeout=5s",
+    "--query-concurrency=8",
+    "--query-queue-size=32",
+    "--query-memory-bytes=200000000",
+)
+"""Minutes of a session, seconds of a request's head, and what queries may take at once."""
 
 CAP_LINTS = """\
 #!/bin/sh
@@ -170,8 +181,8 @@ def _compiled(log: Path) -> int:
     return _compiled_in(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else 0
 
 
-def command(program: Path, directory: Path, port: int) -> tuple[str, ...]:
-    """The server's command, with all its files under ``directory``."""
+def command(program: Path, directory: Path, port: int, *, secure: bool = False) -> tuple[str, ...]:
+    """The server's command, with all its files under ``directory``; ``secure`` bounds what whoever has a key may do."""
     return (
         str(program),
         "run",
@@ -186,26 +197,30 @@ def command(program: Path, directory: Path, port: int) -> tuple[str, ...]:
         "--hardening-enabled",
         "--template-file-urls-disabled",
         "--log-level=info",
+        *(BOUNDS if secure else ()),
     )
 
 
 def ready(url: str) -> bool:
     """Whether an InfluxDB at ``url`` says that it can serve."""
     try:
-        status, answer = _request(url, "GET", "/health")
+        status, answer = request(url, "GET", "/health")
     except OSError:
         return False
     return status == 200 and answer.get("status") == "pass"
 
 
 def accepts(influx: Influx) -> bool:
-    """Whether ``influx`` answers, its token is good, and it has the bucket."""
+    """Whether ``influx`` answers, its token is good, and it has the bucket: to be read, or to be written to alone."""
     path = f"/api/v2/buckets?name={influx.bucket}&org={influx.org}"
     try:
-        status, answer = _request(influx.url, "GET", path, token=influx.token)
+        status, answer = request(influx.url, "GET", path, token=influx.token)
+        if status == 200 and answer.get("buckets"):
+            return True
+        path = f"/api/v2/write?bucket={influx.bucket}&org={influx.org}"  # nothing is written
+        return status == 200 and request(influx.url, "POST", path, token=influx.token)[0] in (204, 400)
     except OSError:
         return False
-    return status == 200 and bool(answer.get("buckets"))
 
 
 def set_up(url: str, token: str) -> Influx:
@@ -214,7 +229,7 @@ def set_up(url: str, token: str) -> Influx:
     Raises:
         InfluxError: the server refused.
     """
-    _status, answer = _request(url, "GET", "/api/v2/setup")
+    _status, answer = request(url, "GET", "/api/v2/setup")
     if answer.get("allowed"):
         wanted = {
             "username": "dosetwin",
@@ -224,15 +239,16 @@ def set_up(url: str, token: str) -> Influx:
             "token": token,
             "retentionPeriodSeconds": 0,
         }
-        status, answer = _request(url, "POST", "/api/v2/setup", body=wanted)
+        status, answer = request(url, "POST", "/api/v2/setup", body=wanted)
         if status != 201:
             raise InfluxError(f"InfluxDB at {url} refused its set-up: {status} {answer.get('message', answer)}")
     return Influx(url, token)
 
 
-def _request(
+def request(
     url: str, method: str, path: str, *, body: Mapping[str, object] | None = None, token: str = ""
-) -> tuple[int, dict[str, object]]:
+) -> tuple[int, dict[str, Any]]:
+    """Status and JSON that InfluxDB answers; raises `OSError` where nobody does."""
     address = urlsplit(url)
     kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
     connection = kind(address.hostname or "", address.port, timeout=10)

@@ -8,11 +8,14 @@ import os
 import secrets
 import subprocess
 import threading
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 from connectors.services.cache import cached
+from connectors.services.keys import keys_of
+from connectors.services.keys.listeners import REFUSALS, listeners
 from connectors.services.ports import answers
 from connectors.services.progress import Say, run
 from connectors.services.run_state import private_directory, write_private
@@ -28,10 +31,7 @@ _PROPERTIES = """\
 process.roles=broker,controller
 node.id={node}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{broker},CONTROLLER://127.0.0.1:{controller}
-advertised.listeners=PLAINTEXT://127.0.0.1:{broker}
 controller.listener.names=CONTROLLER
-listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT
 log.dirs={log_dirs}
 auto.create.topics.enable=false
 num.partitions=4
@@ -116,6 +116,7 @@ def prepare(
     node: int = 1,
     controllers: Sequence[int] = (),
     cluster: str = "",
+    users: int | None = None,
 ) -> tuple[str, ...]:
     """Write the configuration under ``directory``, format its storage on first use; returns the server's command.
 
@@ -125,6 +126,7 @@ def prepare(
         controllers: ports of the controllers of all nodes, in the order of their numbers; by default it is alone. What
             three nodes hold has three replicas, of which two must have a record before it counts.
         cluster: the id that all nodes share; by default a new one.
+        users: port for users with passwords, of a server that lets nobody in without a key.
     """
     private_directory(directory)
     configuration, logging = directory / "server.properties", directory / "log4j2.properties"
@@ -134,32 +136,30 @@ def prepare(
     properties = _PROPERTIES.format(
         node=node,
         voters=voters,
-        broker=broker,
-        controller=controller,
         log_dirs=storage,
         replicas=replicas,
         in_sync=max(replicas - 1, 1),
     )
-    write_private(configuration, properties)
-    write_private(logging, _LOGGING)
+    write_private(configuration, properties + listeners(broker, controller, users, keys_of(directory)))
+    write_private(logging, _LOGGING + (REFUSALS if users is not None else ""))
     classes = ("-cp", f"{library / 'jars'}/*", f"-Dlog4j2.configurationFile={logging}")
     if not (storage / "meta.properties").is_file():
         tool = ("kafka.tools.StorageTool", "format", "-t", cluster or cluster_id(), "-c", str(configuration))
-        with (directory / "log").open("ab") as log:
+        with open(os.open(directory / "log", os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600), "ab") as log:
             command, seen = [*_JAVA, *classes, *tool], environment(os.environ)
-            subprocess.run(command, check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=seen)
+            subprocess.run(command, check=True, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=seen, umask=0o077)
     return (*_JAVA, *classes, "kafka.Kafka", str(configuration))
 
 
-def ready(bootstrap: str) -> bool:
-    """Whether a broker at ``bootstrap`` answers and has joined its cluster."""
+def ready(bootstrap: str, entry: Mapping[str, Any] | None = None) -> bool:
+    """Whether a broker at ``bootstrap`` answers and has joined its cluster; ``entry`` is what lets a client in."""
     if not any(answers(address) for address in bootstrap.split(",")):
         return False
     from kafka import KafkaAdminClient
     from kafka.errors import KafkaError
 
     try:
-        admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=5_000)
+        admin = KafkaAdminClient(bootstrap_servers=bootstrap.split(","), bootstrap_timeout_ms=5_000, **(entry or {}))
     except (KafkaError, OSError):
         return False
     try:

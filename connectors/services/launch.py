@@ -14,6 +14,9 @@ from pathlib import Path
 from typing import Any
 
 from connectors.services import compose, influxdb, kafka
+from connectors.services.keys import keys_of
+from connectors.services.keys.certificates import operator_options, operator_settings
+from connectors.services.keys.tokens import give_tokens
 from connectors.services.ports import free_ports
 from connectors.services.progress import Cancelled, Say, last_lines, run
 from connectors.services.run_state import private_directory, read_record, remove_record, write_private, write_record
@@ -44,6 +47,7 @@ class Plan:
     afterwards: tuple[str, ...]
     settings: dict[str, str]
     ports: tuple[int, ...]
+    secure: bool
     ready: Callable[[], bool]
     finish: Callable[[], None]
 
@@ -56,22 +60,28 @@ def start(
     *,
     provider: str,
     ephemeral: bool = False,
+    secure: bool = False,
     cancelled: threading.Event | None = None,
 ) -> dict[str, str]:
     """Have ``server`` running in ``directory`` and held by ``claim``; returns the settings that reach it.
 
-    ``ephemeral`` deletes the server's files when it stops.
+    ``ephemeral`` deletes the server's files when it stops. ``secure``: it lets nobody in without a key, now and at
+    every later start.
 
     Raises:
         ServerFailed, MissingTool, CommandFailed, Cancelled: why there is no server.
     """
     place = private_directory(private_directory(directory) / server)
+    if secure and provider == "compose":
+        raise ServerFailed("containers are not locked from here: set DOSETWIN_SERVICES=local (docs/operations.md)")
     program = _fetch(server, directory, provider, say, cancelled)
     with locked(directory / f"{server}.lock"):
         running = read_record(directory, server)
         if running is not None:
             if not _answers(running["settings"]):
                 raise ServerFailed(f"{server} runs, but does not answer: 'dosetwin services down' ends it")
+            if secure and not running.get("secure"):
+                raise ServerFailed(f"{server} runs without locks: 'dosetwin services down' first, then start it locked")
             add_claim(place / "claims", claim)
             return dict(running["settings"])
         remove_record(directory, server)
@@ -79,6 +89,8 @@ def start(
             abandoned.unlink()
         add_claim(place / "claims", claim)
         begin = time.monotonic()
+        if secure:
+            private_directory(keys_of(place))
         try:
             settings = _launch(server, directory, program, provider, ephemeral, cancelled)
         except BaseException:
@@ -90,7 +102,9 @@ def start(
 
 
 def _answers(settings: dict[str, str]) -> bool:
-    return kafka.ready(settings["kafka"]) if "kafka" in settings else influxdb.ready(settings["influx_url"])
+    if "kafka" in settings:
+        return kafka.ready(settings["kafka"], operator_options(settings))
+    return influxdb.ready(settings["influx_url"])
 
 
 def release(server: str, directory: Path, claim: str | None) -> None:
@@ -142,7 +156,8 @@ def _launch(
             if _wait(keeper, plan.ready, server, place / "log", cancelled):
                 plan.finish()
                 who = str(ProcessId.of(keeper.pid))
-                write_record(directory, server, {"keeper": who, "provider": provider, "settings": plan.settings})
+                record = {"keeper": who, "provider": provider, "secure": plan.secure, "settings": plan.settings}
+                write_record(directory, server, record)
                 return plan.settings
         except BaseException:
             keeper.terminate()
@@ -153,29 +168,39 @@ def _launch(
 
 def _plan(server: str, directory: Path, program: Path, provider: str, reuse_ports: bool) -> Plan:
     place = directory / server
-    ports = free_ports(2, _last_ports(place) if reuse_ports else ())
+    secure = keys_of(place).is_dir()
+    ports = free_ports(3, _last_ports(place) if reuse_ports else ())
     if server == "kafka":
         bootstrap = f"127.0.0.1:{ports[0]}"
         settings = {"kafka": bootstrap}
-        ready, finish = (lambda: kafka.ready(bootstrap)), (lambda: None)
+        if secure:
+            settings |= operator_settings(keys_of(place))
+        ready, finish = (lambda: kafka.ready(bootstrap, operator_options(settings))), (lambda: None)
         token = ""
     else:
         url, token = f"http://127.0.0.1:{ports[0]}", _token(place)
         settings = {"influx_url": url, "influx_token": token}
         settings |= {"influx_org": influxdb.ORGANISATION, "influx_bucket": influxdb.BUCKET}
-        ready, finish = (lambda: influxdb.ready(url)), (lambda: _set_up(url, token))
+        ready, finish = (lambda: influxdb.ready(url)), (lambda: _set_up(url, token, keys_of(place) if secure else None))
     if provider == "compose":
         seen = compose.environment(server, ports[0], token, environment(os.environ))
         command, afterwards = compose.command(server, directory), compose.afterwards(server, directory)
-        return Plan(command, seen, afterwards, settings, ports, ready, finish)
-    command = kafka.prepare(place, program, *ports) if server == "kafka" else influxdb.command(program, place, ports[0])
-    return Plan(command, environment(os.environ), (), settings, ports, ready, finish)
+        return Plan(command, seen, afterwards, settings, ports, False, ready, finish)
+    if server == "kafka":
+        command = kafka.prepare(place, program, *ports[:2], users=ports[2] if secure else None)
+        if secure:
+            settings["kafka_users"] = f"127.0.0.1:{ports[2]}"
+    else:
+        command = influxdb.command(program, place, ports[0], secure=secure)
+    return Plan(command, environment(os.environ), (), settings, ports, secure, ready, finish)
 
 
-def _set_up(url: str, token: str) -> None:
+def _set_up(url: str, token: str, keys: Path | None) -> None:
     influx = influxdb.set_up(url, token)
     if not influxdb.accepts(influx):
         raise ServerFailed(f"InfluxDB at {url} was set up earlier with another token, which is lost: remove its folder")
+    if keys is not None:
+        give_tokens(influx, keys)
 
 
 def _token(place: Path) -> str:
@@ -209,6 +234,7 @@ def _spawn_keeper(server: str, directory: Path, plan: Plan, ephemeral: bool) -> 
             stdout=log,
             stderr=log,
             start_new_session=True,
+            umask=0o077,
         )
     _keepers.append(keeper)
     return keeper

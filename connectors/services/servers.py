@@ -27,7 +27,9 @@ from connectors.services import compose, influxdb
 from connectors.services import kafka as kafka_server
 from connectors.services.cache import in_cache
 from connectors.services.influxdb import BUCKET, ORGANISATION, Influx
+from connectors.services.keys.certificates import operator_options
 from connectors.services.launch import SERVERS, ServerFailed, release, start
+from connectors.services.ports import answers
 from connectors.services.progress import Say, say_on_stderr
 from connectors.services.run_state import read_record, state_directory
 from connectors.services.supervisor import DETACHED, ProcessId
@@ -96,6 +98,7 @@ class LocalServices:
         directory: their run state; by default this clone's ``.dosetwin/``.
         claim: who holds them; by default this process, so that they end with it.
         ephemeral: delete a server's files when it stops.
+        secure: servers let nobody in without a key; who was told which is in the folder ``keys`` of each.
     """
 
     def __init__(
@@ -104,11 +107,13 @@ class LocalServices:
         *,
         claim: str | None = None,
         ephemeral: bool = False,
+        secure: bool = False,
         say: Say = say_on_stderr,
     ) -> None:
         self.directory = directory or state_directory()
         self._claim = claim or str(ProcessId.of(os.getpid()))
         self._ephemeral = ephemeral
+        self._secure = secure
         self._say = say
         self._cancelled = threading.Event()
         self._started: list[ServerName] = []
@@ -131,7 +136,7 @@ class LocalServices:
         """Have Kafka answering; returns its bootstrap address ``host:port``."""
         if self._kafka is None:
             named = named_kafka()
-            if named and not kafka_server.ready(named):
+            if named and not _named_answers(named):
                 raise NamedServerError(f"DOSETWIN_KAFKA names {named}, where no Kafka answers")
             self._kafka = named or self._start("kafka")["kafka"]
         return self._kafka
@@ -191,6 +196,7 @@ class LocalServices:
             self._say,
             provider=provider(),
             ephemeral=self._ephemeral,
+            secure=self._secure,
             cancelled=self._cancelled,
         )
         self._started.append(server)
@@ -251,12 +257,16 @@ def up(
     only: ServerName | None = None,
     *,
     while_pid: int | None = None,
+    secure: bool = False,
     directory: Path | None = None,
     say: Say = say_on_stderr,
 ) -> tuple[ServerStatus, ...]:
-    """Start the servers and leave them running, until `down` or, with ``while_pid``, until that process ends."""
+    """Start the servers and leave them running, until `down` or, with ``while_pid``, until that process ends.
+
+    ``secure``: they let nobody in without a key, now and at every later start.
+    """
     claim = DETACHED if while_pid is None else str(ProcessId.of(while_pid))
-    servers = LocalServices(directory, claim=claim, say=say)
+    servers = LocalServices(directory, claim=claim, secure=secure, say=say)
     if only in (None, "kafka"):
         servers.start_kafka()
     if only in (None, "influx"):
@@ -280,8 +290,14 @@ def status(directory: Path | None = None) -> tuple[ServerStatus, ...]:
     kafka_record, influx_record = read_record(where, "kafka"), read_record(where, "influx")
     bootstrap = named_kafka() or (kafka_record["settings"]["kafka"] if kafka_record else "")
     influx = named_influx() or (_as_influx(influx_record["settings"]) if influx_record else None)
+    if named_kafka():
+        kafka_answers = _named_answers(bootstrap)
+    else:
+        kafka_answers = kafka_record is not None and kafka_server.ready(
+            bootstrap, operator_options(kafka_record["settings"])
+        )
     return (
-        ServerStatus("kafka", _who("named" if named_kafka() else "", kafka_record), bootstrap, _kafka_ready(bootstrap)),
+        ServerStatus("kafka", _who("named" if named_kafka() else "", kafka_record), bootstrap, kafka_answers),
         ServerStatus(
             "influx",
             _who("named" if named_influx() else "", influx_record),
@@ -291,8 +307,11 @@ def status(directory: Path | None = None) -> tuple[ServerStatus, ...]:
     )
 
 
-def _kafka_ready(bootstrap: str) -> bool:
-    return bool(bootstrap) and kafka_server.ready(bootstrap)
+def _named_answers(bootstrap: str) -> bool:
+    """Whether somebody is there; where a key is needed, whether ours is one is for our clients to say."""
+    if os.environ.get("DOSETWIN_KAFKA_PROTOCOL", "PLAINTEXT") == "PLAINTEXT":
+        return kafka_server.ready(bootstrap)
+    return any(answers(address) for address in bootstrap.split(","))
 
 
 def _who(named: str, record: dict[str, object] | None) -> str:

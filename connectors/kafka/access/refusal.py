@@ -10,6 +10,7 @@ import asyncio
 import ssl
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -18,6 +19,9 @@ from connectors.services.ports import answers, parted
 
 KNOCK_SECONDS = 5.0
 """How long a broker may need to let somebody in."""
+
+CLOSE_SECONDS = 1.0
+"""How long a connection may need to end."""
 
 CONNECT_SECONDS = 3.0
 """How long a broker may need to take a connection."""
@@ -63,12 +67,20 @@ def _knock(address: str, access: KafkaAccess, options: Mapping[str, Any]) -> Ref
 
 
 async def _enter(address: str, options: Mapping[str, Any]) -> None:
-    from aiokafka.conn import create_conn
+    from aiokafka.conn import AIOKafkaConnection
+    from aiokafka.protocol.metadata import MetadataRequest
 
     host, port = parted(address)
-    async with asyncio.timeout(KNOCK_SECONDS):
-        connection = await create_conn(host, port, client_id="dosetwin-knock", **options)
-        connection.close()
+    connection = AIOKafkaConnection(host, port, client_id="dosetwin-knock", **options)
+    try:
+        async with asyncio.timeout(KNOCK_SECONDS):
+            await connection.connect()
+            await connection.send(MetadataRequest([]))  # a stranger is told of versions, and of nothing else
+    finally:
+        closed = connection.close()
+        if connection._protocol is not None:  # there was a connection, which ends a moment after it is told to
+            with suppress(TimeoutError):
+                await asyncio.wait_for(closed, CLOSE_SECONDS)
 
 
 def explained(error: BaseException, access: KafkaAccess) -> Refusal:
@@ -92,7 +104,7 @@ def explained(error: BaseException, access: KafkaAccess) -> Refusal:
         return Refusal(
             seen, "set DOSETWIN_KAFKA_MECHANISM to what the broker has, or enter by DOSETWIN_KAFKA_PROTOCOL=SSL"
         )
-    if isinstance(error, errors.IllegalSaslState):
+    if isinstance(error, errors.IllegalSaslStateError):
         return Refusal(
             "it asks for no password there", "set DOSETWIN_KAFKA_PROTOCOL=SSL, or name its port for passwords"
         )
@@ -105,5 +117,6 @@ _MEND_PROTOCOL = {
     "PLAINTEXT": "if it wants TLS, set DOSETWIN_KAFKA_PROTOCOL=SASL_SSL with user, password file and CA",
     "SSL": "it may want a certificate (DOSETWIN_KAFKA_CERTIFICATE, _KEY) or another one, a password "
     "(DOSETWIN_KAFKA_PROTOCOL=SASL_SSL), or no TLS at all",
-    "SASL_SSL": "it may have no TLS 1.3 or no passwords on this port: look at the listeners of the broker",
+    "SASL_SSL": "this port may want a certificate (DOSETWIN_KAFKA_CERTIFICATE, _KEY), or have no TLS 1.3 or no "
+    "passwords: look at the listeners of the broker",
 }

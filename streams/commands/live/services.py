@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from enum import StrEnum
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -28,16 +29,26 @@ class Server(StrEnum):
 Only = Annotated[Server | None, typer.Option("--only", help="just this server")]
 
 
-@app.command(epilog=examples("dosetwin services up", "dosetwin services up --only kafka"))
+@app.command(
+    epilog=examples("dosetwin services up", "dosetwin services up --only kafka", "dosetwin services up --secure")
+)
 def up(
     only: Only = None,
+    secure: Annotated[
+        bool,
+        typer.Option("--secure", help="let nobody in without a key: TLS, a user with its own rights for each part"),
+    ] = False,
     while_pid: Annotated[int | None, typer.Option("--while-pid", help="stop when this process ends")] = None,
 ) -> None:
     """Start the servers and leave them running (first use: fetches Kafka and builds InfluxDB, about five minutes)."""
     from connectors.services import servers
 
     with _explained():
-        _show(servers.up(_name(only), while_pid=while_pid))
+        found = servers.up(_name(only), while_pid=while_pid, secure=secure)
+        given = _admit() if secure and only is not Server.influx else {}
+        _show(found)
+    if given:
+        typer.echo(f"roles: {', '.join(sorted(given))}; to act as one: set -a; . {given['worker']}; set +a")
 
 
 @app.command(epilog=examples("dosetwin services down"))
@@ -65,6 +76,15 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON list")
         raise typer.Exit(1)
 
 
+def _admit() -> Mapping[str, Path]:
+    """Give every role its rights; servers that the environment names have an administrator of their own."""
+    from connectors.services.servers import named_kafka
+    from connectors.settings import load_settings
+    from streams.roles import admit
+
+    return {} if named_kafka() else admit(load_settings())
+
+
 def _show(found: tuple[ServerStatus, ...]) -> None:
     for server in found:
         state = "answers" if server.answers else "does not answer" if server.address else "not running"
@@ -81,16 +101,19 @@ def _explained() -> Iterator[None]:
     """Turn what can go wrong with servers into one line on stderr and exit code 1."""
     import psutil
 
+    from connectors.kafka.clients import KafkaUnreachable
+    from connectors.services.influxdb import InfluxError
     from connectors.services.kafka import WrongJar
     from connectors.services.launch import ServerFailed
     from connectors.services.progress import CommandFailed
     from connectors.services.tools import MissingTool
+    from connectors.settings import SettingsError
 
     try:
         yield
     except psutil.NoSuchProcess as error:
         typer.echo(f"dosetwin: --while-pid {error.pid}: there is no such process", err=True)
-    except (ServerFailed, CommandFailed, MissingTool, WrongJar) as error:
+    except (ServerFailed, CommandFailed, MissingTool, WrongJar, InfluxError, KafkaUnreachable, SettingsError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
     else:
         return

@@ -105,22 +105,21 @@ def check_plugins() -> Iterator[Finding]:
 
 def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Finding]:
     """Do the servers answer, and are the topics there?"""
-    from connectors.services import influxdb, kafka
+    from connectors.services import influxdb
+    from streams.doctor.broker import allowed, check_broker, check_rights
     from streams.doctor.readers import check_audit, check_devices, check_sinks
 
-    start = "start it with 'dosetwin services up', or name yours in"
-    if kafka.ready(settings.kafka):
-        yield Finding("Kafka", f"answers at {settings.kafka}")
+    access = yield from check_broker(settings)
+    if access is not None:
         yield from check_topics(settings)
-        yield from check_workers(settings)
-        yield from check_sinks(settings)
-        yield from check_devices(settings)
-        yield from check_audit(settings)
-    else:
-        yield Finding("Kafka", f"does not answer at {settings.kafka}", f"{start} DOSETWIN_KAFKA")
+        yield from check_rights(settings, access.user)
+        yield from allowed("worker", check_workers, settings)
+        yield from allowed("sinks", check_sinks, settings)
+        yield from allowed("devices", check_devices, settings)
+        yield from allowed("audit chain", check_audit, settings)
     influx = influxdb.Influx(to_influx.url, to_influx.token, to_influx.org, to_influx.bucket)
     if not influxdb.ready(influx.url):
-        mend = f"{start} DOSETWIN_INFLUX_URL and DOSETWIN_INFLUX_TOKEN"
+        mend = "start it with 'dosetwin services up', or name yours in DOSETWIN_INFLUX_URL and DOSETWIN_INFLUX_TOKEN"
         yield Finding("InfluxDB", f"does not answer at {influx.url}", mend)
     elif not influxdb.accepts(influx):
         seen = f"answers at {influx.url}, but not to this token for bucket '{influx.bucket}' of '{influx.org}'"
@@ -163,9 +162,13 @@ def check_workers(settings: Settings) -> Iterator[Finding]:
 def check_topics(settings: Settings) -> Iterator[Finding]:
     """Is every topic there, with the partitions that the settings ask for?"""
     from connectors.kafka.topics import describe_topics
+    from streams.doctor.broker import GIVEN
 
     for state in describe_topics(settings.kafka, settings.topic_prefix):
-        if state.partitions == 0:
+        if state.hidden:
+            mend = f"give it the right DESCRIBE: {GIVEN}"
+            yield Finding(f"topic {state.name}", "our user may not see whether it is there", mend)
+        elif state.partitions == 0:
             yield Finding(f"topic {state.name}", "missing", "create it with 'dosetwin topics create'")
         elif state.partitions != settings.partitions:
             mend = f"set DOSETWIN_PARTITIONS={state.partitions}, or use another DOSETWIN_TOPIC_PREFIX"

@@ -14,6 +14,7 @@ from kafka.admin import NewPartitions
 from kafka.errors import KafkaTimeoutError
 
 from connectors.kafka import clients
+from connectors.kafka.access.refusal import Refusal
 from connectors.kafka.clients import (
     KafkaRefuses,
     KafkaUnreachable,
@@ -49,6 +50,9 @@ def test_a_server_that_is_no_broker_is_named_with_what_the_client_said(
     for name in ("KafkaAdminClient", "KafkaProducer", "KafkaConsumer"):
         monkeypatch.setattr(f"kafka.{name}", refuse)
     with pytest.raises(KafkaUnreachable, match=r"answers at 127\.0\.0\.1:1 \(KafkaTimeoutError\): start one"):
+        opener("127.0.0.1:1")
+    monkeypatch.setattr(clients, "refusal", lambda *_: Refusal("it ended the connection", "set what it wants"))
+    with pytest.raises(KafkaRefuses, match=r"does not let us in: it ended the connection: set what it wants"):
         opener("127.0.0.1:1")
 
 

@@ -67,7 +67,7 @@ def test_servers_answer_on_this_machine_only_and_stop_with_the_block(
         assert len(seen) == 4, "two keepers and two servers"
         assert not [name for each in seen for name, value in each.items() if "canary" in value]
         for door in ("/metrics", "/debug/pprof/", "/debug/pprof/heap"):
-            assert influxdb._request(own.influx.url, "GET", door)[0] == 403
+            assert influxdb.request(own.influx.url, "GET", door)[0] == 403
         assert own.kafka != kafka, "two run states have two servers"
         assert own.influx.token != influx.token
         address = own.kafka

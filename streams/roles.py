@@ -1,0 +1,205 @@
+"""Who may do what on Kafka: a user for each part of dosetwin, with the topics and groups that its work needs.
+
+Every role may see all topics, as each part looks first whether they are there. What is not written here is refused by a
+broker that knows these rights, and its log says so. The operator, who makes them, enters by a certificate and may do
+everything: making topics anew, taking out a patient, seeing how all is.
+"""
+
+from __future__ import annotations
+
+import secrets
+import shlex
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from connectors.alerts.audit import AUDIT
+from connectors.kafka.clients import open_admin
+from connectors.kafka.topics import (
+    ALERTS,
+    COMMANDS,
+    DEVICE_TOPICS,
+    DEVICES,
+    HEARTBEATS,
+    INPUTS,
+    OUTPUTS,
+    REJECTED,
+    TOPICS,
+)
+from connectors.services.keys import keys_of
+from connectors.services.keys.tokens import token_file
+from connectors.services.launch import ServerFailed
+from connectors.services.run_state import private_directory, read_record, state_directory, write_private
+from connectors.settings import Settings
+from connectors.sinks import sinks
+from connectors.sinks.delivery import consumer_group
+
+ITERATIONS = 8192
+"""Rounds of SHA-512 that a guess of a password costs whoever has stolen the broker's metadata."""
+
+
+class NoKeys(ServerFailed):
+    """There is no locked Kafka here to give rights on; the message says how to have one."""
+
+
+@dataclass(frozen=True)
+class Role:
+    """What one part may do; topics and groups are named as the broker has them."""
+
+    name: str
+    does: str
+    reads: frozenset[str] = frozenset()
+    writes: frozenset[str] = frozenset()
+    creates: frozenset[str] = frozenset()
+    groups: frozenset[str] = frozenset()
+    sees_groups: bool = False
+
+    def rights(self) -> Iterator[tuple[str, str]]:
+        """Each topic, and what the role needs there beside seeing it."""
+        for operation, topics in (("READ", self.reads), ("WRITE", self.writes), ("CREATE", self.creates)):
+            for topic in sorted(topics):
+                yield topic, operation
+
+
+def roles(settings: Settings) -> tuple[Role, ...]:
+    """Every role, on the topics that the settings name."""
+    from streams.worker.app import changelog_of, group_of
+
+    def named(*topics: str) -> frozenset[str]:
+        return frozenset(settings.topic_prefix + topic for topic in topics)
+
+    offered = sinks().offers
+    subscribers = [sink for sink in offered if set(sink.TOPICS) <= {ALERTS}]
+    others = [sink for sink in offered if sink not in subscribers]
+    changelog = frozenset({changelog_of(settings)})
+
+    def groups(members: list[Any]) -> frozenset[str]:
+        return frozenset(consumer_group(sink.SINK, settings.topic_prefix) for sink in members)
+
+    return (
+        Role("feed", "dosetwin feed, dosetwin listen", writes=named(*INPUTS, DEVICES)),
+        Role(
+            "worker",
+            "dosetwin worker",
+            reads=named(*INPUTS) | changelog,
+            writes=named(*OUTPUTS) | changelog,
+            creates=changelog,
+            groups=frozenset({group_of(settings)}),
+        ),
+        Role(
+            "sink",
+            f"dosetwin sink {', '.join(sink.SINK for sink in others)}",
+            reads=named(*{topic for sink in offered for topic in sink.TOPICS}, HEARTBEATS),
+            writes=named(REJECTED),
+            groups=groups(others),
+            sees_groups=True,
+        ),
+        Role("console", "dosetwin console", reads=named(*OUTPUTS), writes=named(COMMANDS)),
+        Role(
+            "subscriber",
+            f"dosetwin sink {', '.join(sink.SINK for sink in subscribers)}",
+            reads=named(ALERTS, HEARTBEATS),
+            writes=named(REJECTED),
+            groups=groups(subscribers),
+        ),
+        Role("topics", "dosetwin topics create", creates=named(*TOPICS, *DEVICE_TOPICS, AUDIT)),
+    )
+
+
+def admit(settings: Settings) -> Mapping[str, Path]:
+    """Give each role its password and rights on this clone's own Kafka; it keeps the password that it has.
+
+    Returns:
+        By role, a file of settings for ``set -a; . FILE``, that its owner alone may read. Where this clone's InfluxDB
+        is locked too, those who need a token find it there.
+
+    Raises:
+        NoKeys: this clone runs no locked Kafka.
+        KafkaUnreachable: it does not answer.
+    """
+    directory = state_directory()
+    kafka, influx = read_record(directory, "kafka"), read_record(directory, "influx")
+    if kafka is None or not kafka.get("secure"):
+        raise NoKeys("this clone runs no locked Kafka: start one with 'dosetwin services up --secure'")
+    keys, reached = keys_of(directory / "kafka"), kafka["settings"]
+    everyone = roles(settings)
+    passwords = {role.name: _password(keys, role.name) for role in everyone}
+    admin = open_admin(reached["kafka"])
+    try:
+        _give(admin, everyone, passwords)
+    finally:
+        admin.close()
+    place = private_directory(directory / "roles")
+    tokens = _tokens(influx, keys_of(directory / "influx"))
+    found = {}
+    for name in (*passwords, *(tokens.keys() - passwords.keys())):
+        lines = dict(tokens.get(name, {}))
+        if name in passwords:
+            lines |= {
+                "DOSETWIN_KAFKA": reached["kafka_users"],
+                "DOSETWIN_KAFKA_PROTOCOL": "SASL_SSL",
+                "DOSETWIN_KAFKA_USER": name,
+                "DOSETWIN_KAFKA_PASSWORD_FILE": str(_password_file(keys, name)),
+                "DOSETWIN_KAFKA_CA": reached["kafka_ca"],
+            }
+        found[name] = place / f"{name}.env"
+        write_private(found[name], "".join(f"{key}={shlex.quote(value)}\n" for key, value in lines.items()))
+    return found
+
+
+def _password_file(keys: Path, role: str) -> Path:
+    return keys / f"{role}.password"
+
+
+def _password(keys: Path, role: str) -> str:
+    path = _password_file(keys, role)
+    if not path.is_file():
+        write_private(path, secrets.token_urlsafe(32))
+    return path.read_text(encoding="ascii")
+
+
+def _tokens(influx: dict[str, Any] | None, keys: Path) -> dict[str, dict[str, str]]:
+    """By role, how a locked InfluxDB of this clone is reached with no more than the role needs."""
+    if influx is None or not influx.get("secure"):
+        return {}
+    reached = {f"DOSETWIN_{name.upper()}": str(value) for name, value in influx["settings"].items()}
+    return {
+        role: reached | {"DOSETWIN_INFLUX_TOKEN": token_file(keys, role).read_text(encoding="ascii")}
+        for role in ("sink", "grafana")
+    }
+
+
+def _give(admin: Any, everyone: tuple[Role, ...], passwords: Mapping[str, str]) -> None:
+    from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
+
+    told = admin.alter_user_scram_credentials(
+        [
+            UserScramCredentialUpsertion(name, ScramMechanism.SCRAM_SHA_512, password=password, iterations=ITERATIONS)
+            for name, password in passwords.items()
+        ]
+    )
+    refused = {name: why for name, why in told.items() if why}
+    if refused:
+        raise NoKeys(f"the broker took no password for {', '.join(f'{name} ({why})' for name, why in refused.items())}")
+    seen = {topic for role in everyone for topic, _ in role.rights()}
+    for role in everyone:  # one at a time: a broker that has much to do takes long over all at once
+        admin.create_acls(list(_rules(role, seen)))
+
+
+def _rules(role: Role, topics: set[str]) -> Iterator[Any]:
+    """The role's rights as Kafka keeps them."""
+    from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+
+    def may(operation: str, kind: ResourceType, name: str) -> ACL:
+        pattern = ResourcePattern(kind, name)
+        return ACL(f"User:{role.name}", "*", ACLOperation[operation], ACLPermissionType.ALLOW, pattern)
+
+    for topic in sorted(topics):  # also where it reads: a right that is taken is then refused, and not silence
+        yield may("DESCRIBE", ResourceType.TOPIC, topic)
+    for topic, operation in role.rights():
+        yield may(operation, ResourceType.TOPIC, topic)
+    for group in sorted(role.groups):
+        yield may("READ", ResourceType.GROUP, group)
+    if role.sees_groups:
+        yield may("DESCRIBE", ResourceType.GROUP, "*")

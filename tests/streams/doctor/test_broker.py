@@ -1,0 +1,136 @@
+"""What the doctor says of Kafka: a wrong password, a wrong authority and a missing right, each with its mend."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import trustme
+
+from connectors.kafka.clients import open_admin
+from connectors.kafka.topics import ALERTS, HEARTBEATS
+from connectors.settings import load_settings
+from streams.commands.project.doctor import check_topics
+from streams.doctor.broker import allowed, check_broker, check_rights
+from streams.doctor.finding import Finding
+from streams.roles import admit
+from tests.doors import Doors
+
+
+def looked(check: Generator[Finding, None, Any]) -> tuple[Finding, Any]:
+    """The one finding, and what the check returns."""
+    found = next(check)
+    with pytest.raises(StopIteration) as end:
+        next(check)
+    return found, end.value.value
+
+
+@pytest.fixture
+def console(locked: Doors, monkeypatch: pytest.MonkeyPatch) -> Doors:
+    locked.act(monkeypatch, "console")
+    return locked
+
+
+def test_a_user_with_its_key_and_its_rights_is_well(console: Doors) -> None:
+    found, access = looked(check_broker(load_settings()))
+    assert found == Finding("Kafka", f"answers at {console.users} by TLS, to user 'console'")
+    assert access.user == "console"
+    (rights,) = check_rights(load_settings(), "console")
+    assert rights == Finding("role console", "may do its work on all topics that are there")
+    assert all(one.well for one in check_topics(load_settings()))
+    assert list(check_rights(load_settings(), "somebody")) == []
+
+
+def test_a_wrong_password_is_told_from_a_wrong_authority(
+    console: Doors, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    wrong, other = tmp_path / "wrong.password", tmp_path / "other.pem"
+    wrong.write_text("wrong")
+    wrong.chmod(0o600)
+    trustme.CA().cert_pem.write_to_path(str(other))
+    console.act(monkeypatch, "console", PASSWORD_FILE=wrong)
+    found, access = looked(check_broker(load_settings()))
+    assert (found, access) == (
+        Finding(
+            "Kafka",
+            f"at {console.users} does not let user 'console' in: user 'console' or the password in {wrong} is not "
+            "known there",
+            "mend DOSETWIN_KAFKA_USER, or what stands in DOSETWIN_KAFKA_PASSWORD_FILE",
+        ),
+        None,
+    )
+    console.act(monkeypatch, "console", CA=other)
+    found, _ = looked(check_broker(load_settings()))
+    assert f"its certificate is not of the authority named: DOSETWIN_KAFKA_CA={other}" in found.seen
+    assert found.mend == "name the PEM file of the broker's own authority in DOSETWIN_KAFKA_CA"
+    console.act(monkeypatch, "console", PASSWORD_FILE=tmp_path / "none")
+    found, _ = looked(check_broker(load_settings()))
+    assert (found.seen.partition(";")[0], found.well) == (
+        f"DOSETWIN_KAFKA_PASSWORD_FILE={tmp_path / 'none'}: No such file or directory",
+        False,
+    )
+
+
+@pytest.mark.usefixtures("console")
+def test_where_nobody_answers_it_says_how_to_have_a_broker(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DOSETWIN_KAFKA", "127.0.0.1:1")
+    found, _ = looked(check_broker(load_settings()))
+    assert found.seen == "does not answer at 127.0.0.1:1"
+    assert found.mend == "start it with 'dosetwin services up', or name yours in DOSETWIN_KAFKA"
+
+
+def test_a_missing_right_is_named_and_given_again(locked: Doors, monkeypatch: pytest.MonkeyPatch) -> None:
+    locked.act(monkeypatch, None)
+    _take(locked.operators, "console", "READ", ALERTS)
+    locked.act(monkeypatch, "console")
+    (found,) = check_rights(load_settings(), "console")
+    assert found.seen == "has no right to READ twin.alerts"
+    assert "'dosetwin services up --secure' gives them" in found.mend
+
+    locked.act(monkeypatch, None)
+    for operation in ("READ", "WRITE", "DESCRIBE"):
+        _take(locked.operators, "console", operation, HEARTBEATS)
+    locked.act(monkeypatch, "console")
+    wrong = [one for one in check_topics(load_settings()) if not one.well]
+    assert [(one.subject, one.seen) for one in wrong] == [
+        ("topic twin.heartbeats", "our user may not see whether it is there")
+    ]
+    (found,) = check_rights(load_settings(), "console")
+    assert found.seen == "has no right to READ twin.alerts, READ twin.heartbeats"
+
+    locked.act(monkeypatch, None)
+    admit(load_settings())
+    locked.act(monkeypatch, "console")
+    (found,) = check_rights(load_settings(), "console")
+    assert found.well
+
+
+def _take(bootstrap: str, role: str, operation: str, topic: str) -> None:
+    from kafka.admin import (
+        ACLFilter,
+        ACLOperation,
+        ACLPermissionType,
+        ACLResourcePatternType,
+        ResourcePatternFilter,
+        ResourceType,
+    )
+
+    pattern = ResourcePatternFilter(ResourceType.TOPIC, topic, ACLResourcePatternType.LITERAL)
+    admin = open_admin(bootstrap)
+    admin.delete_acls([ACLFilter(f"User:{role}", "*", ACLOperation[operation], ACLPermissionType.ALLOW, pattern)])
+    admin.close()
+
+
+def test_what_a_role_may_not_look_at_is_left_to_the_operator() -> None:
+    from kafka.errors import TopicAuthorizationFailedError
+
+    def shut(_: object) -> Iterator[Finding]:
+        yield Finding("worker", "one lives")
+        raise TopicAuthorizationFailedError("twin.heartbeats")
+
+    assert [one.seen for one in allowed("worker", shut, load_settings())] == [
+        "one lives",
+        "is not for our user to look at; the operator may",
+    ]
