@@ -112,7 +112,7 @@ def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     for name, rest in used:
         assert rest.startswith(":?") if name in SECRETS else rest.startswith(":-"), name
         assert rest == OPTIONAL.get(name, rest)
-    for key, value in re.findall(r"^ +(\w*(?:PASSWORD|TOKEN)\w*): (.*)$", text, re.MULTILINE):
+    for key, value in re.findall(r"^ +(\w*(?:PASSWORD|TOKEN)): (.*)$", text, re.MULTILINE):
         assert value.startswith("${"), key
 
 
@@ -231,3 +231,10 @@ def test_the_image_installs_the_uv_and_the_packages_of_the_locks() -> None:
     pins = set(re.findall(r"^[\w.-]+==\S+", runtime, re.MULTILINE))
     assert len(pins) > 40
     assert pins <= set(re.findall(r"^[\w.-]+==\S+", locked, re.MULTILINE))
+
+
+def test_influxdb_is_bounded_as_a_locked_one_of_this_clone(compose: dict[str, Any]) -> None:
+    given = compose["services"]["influxdb"]["environment"]
+    for bound in influxdb.BOUNDS:
+        name, _, value = bound.removeprefix("--").partition("=")
+        assert given[f"INFLUXD_{name.upper().replace('-', '_')}"] == (value or "true"), bound
