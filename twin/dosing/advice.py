@@ -311,14 +311,12 @@ class _Search:
         if target is None or any(target.name not in one.exposures for one in nodes.values()):
             return kept[-1]
         within = _between(nodes, lambda one: one.exposures[target.name].value)
-        inside = [Exposed(target, within(self.total(one)), 0).within() for one in kept]
-        share = [float(weight[one].sum()) for one in inside]
-        best = int(np.argmax(share))
+        inside = np.array([Exposed(target, within(self.total(one)), 0).smoothed(weight) for one in kept])
+        share = inside @ weight
+        apart = inside[np.argmax(share)] - inside
+        lost = apart @ weight
         # What cannot be told from the best by these particles is as good: the nearest to the plan of those.
-        close = [
-            i for i, one in enumerate(inside)
-            if share[best] - share[i] <= 0.5 * float(np.sqrt((weight**2 * (inside[best] ^ one)).sum()))
-        ]  # fmt: skip
+        close = np.flatnonzero(lost <= 0.5 * np.sqrt((apart - lost[:, None]) ** 2 @ weight**2)).tolist()
         return kept[min(close, key=lambda i: abs(self.total(kept[i]) - 1.0))]
 
     def _keeps(self, seen: Outlook) -> bool:

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import ndtr
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
@@ -67,6 +68,28 @@ class Exposed:
     def above(self) -> NDArray[np.bool_]:
         """Which (N,) are over it."""
         return np.zeros(len(self.value), bool) if self.target.high is None else self.value > self.target.high
+
+    def smoothed(self, weight: Floats) -> Floats:
+        """How much (N,) of each particle is in the window when its exposure stands for those around it.
+
+        A share of particles moves in steps as the dose does, so that the highest of many shares is high by chance. Each
+        logarithm of an exposure is spread by a normal kernel of Silverman's width (1986, eq. 3.31) and drawn towards
+        the mean by what the kernels add, so that mean and variance stay (West 1993, J R Stat Soc B 55:409).
+
+        Args:
+            weight: (N,) of the particles, which sum to one.
+        """
+        logs = np.log(np.maximum(self.value, 1e-300))
+        mean = float(weight @ logs)
+        spread = float(np.sqrt(weight @ (logs - mean) ** 2))
+        lower, upper = quantiles(logs, weight, (0.25, 0.75)).tolist()
+        width = 0.9 * min(spread, (upper - lower) / 1.34) * float((weight**2).sum()) ** 0.2
+        if not width > 1e-9:
+            return self.within().astype(np.float64)
+        middle = mean + np.sqrt(1.0 - (width / spread) ** 2) * (logs - mean)
+        low = -np.inf if self.target.low is None or self.target.low <= 0.0 else np.log(self.target.low)
+        high = np.inf if self.target.high is None else np.log(max(self.target.high, 1e-300))
+        return np.asarray(ndtr((high - middle) / width) - ndtr((low - middle) / width))
 
 
 @dataclass(frozen=True)
