@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import ndtr
+from scipy import special
 
 from twin.arrays import Floats
 from twin.clock import UNIT_MS
@@ -89,7 +89,7 @@ class Exposed:
         middle = mean + np.sqrt(1.0 - (width / spread) ** 2) * (logs - mean)
         low = -np.inf if self.target.low is None or self.target.low <= 0.0 else np.log(self.target.low)
         high = np.inf if self.target.high is None else np.log(max(self.target.high, 1e-300))
-        return np.asarray(ndtr((high - middle) / width) - ndtr((low - middle) / width))
+        return np.asarray(special.ndtr((high - middle) / width) - special.ndtr((low - middle) / width))
 
 
 @dataclass(frozen=True)
