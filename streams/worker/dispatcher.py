@@ -181,12 +181,12 @@ class PartitionDispatcher:
             partition.unsettled.append(await self._send_rejected(read))
             partition.handled(position)
             return
-        now = time.monotonic()
-        level = partition.level.read(read.event.sent_on.name, to_millis(read.event.time), now)
+        now, event = time.monotonic(), read.event
+        level = partition.level.read(event.sent_on.name, to_millis(event.time), now)
         partition.read_to.read(record.topic, record.timestamp, now)
-        queue = self._patients.of(read.event.patient_id, record.partition)
+        queue = self._patients.of(event.patient_id, record.partition)
         queue.heard = now
-        if self._take(queue, read, level=level):
+        if self._take(queue, read, now, level=level):
             partition.handled(position)
             return
         queue.wait(read)
@@ -198,7 +198,7 @@ class PartitionDispatcher:
         if not isinstance(read, ReceivedEvent):
             return read
         queue = self._patients.find(read.event.patient_id)
-        home = queue.partition if queue is not None else self._home(read.event.patient_id.encode())
+        home = self._home(read.event.patient_id.encode()) if queue is None else queue.partition
         if home == record.partition:
             return read
         return reject(
@@ -208,13 +208,14 @@ class PartitionDispatcher:
             "producer must use the murmur2 partitioner (librdkafka: partitioner=murmur2_random)",
         )
 
-    def _take(self, queue: PatientQueue, arrival: ReceivedEvent, *, level: bool) -> bool:
+    def _take(self, queue: PatientQueue, arrival: ReceivedEvent, now: float, *, level: bool) -> bool:
         """Handle an arrival here and now, if it costs so little that a thread's turn would cost more than it saves."""
-        if queue.state is None or queue.pending or queue.turn.locked():
+        state = queue.state
+        if state is None or queue.pending or queue.turn.locked():
             return False
-        if taken := self._processor.take(queue.state, arrival, level=level):
+        if taken := self._processor.take(state, arrival, level=level):
             queue.dirty = True
-            self._metrics.took(self._clock() - arrival.position.timestamp / 1000)
+            self._metrics.took(self._clock() - arrival.position.timestamp / 1000, now)
         return taken
 
     def _begin(self, queue: PatientQueue) -> None:

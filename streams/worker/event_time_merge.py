@@ -263,8 +263,8 @@ class Level:
         """An event of ``topic`` with this time was taken; whether the watched topics are level after it."""
         if event_ms > self._newest:
             self._newest = event_ms
-        if topic in self._heads:
-            self._heads[topic] = max(self._heads[topic][0], event_ms), now
+        if (head := self._heads.get(topic)) is not None:
+            self._heads[topic] = event_ms if event_ms > head[0] else head[0], now
         if self._is_level(now):
             self._held_since = now
             return True

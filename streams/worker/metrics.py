@@ -122,12 +122,12 @@ class WorkerMetrics:
         """One input record."""
         self._passed.came[topic] += 1
 
-    def took(self, seconds: float) -> None:
-        """One input's latency."""
-        seconds = max(seconds, 0.0)
-        self._passed.within[bisect_left(_LATENCY_BUCKETS, seconds)] += 1
-        self._passed.seconds += seconds
-        self._latencies.append((time.monotonic(), seconds))
+    def took(self, seconds: float, now: float | None = None) -> None:
+        """One input's latency; ``now`` (monotonic s) where it is known."""
+        seconds, passed = seconds if seconds > 0.0 else 0.0, self._passed
+        passed.within[bisect_left(_LATENCY_BUCKETS, seconds)] += 1
+        passed.seconds += seconds
+        self._latencies.append((time.monotonic() if now is None else now, seconds))
 
     def latency_quantile(self, quantile: float, last: float | None = None) -> float | None:
         """Quantile in seconds of the newest latencies, or of those of the ``last`` seconds; None without any."""

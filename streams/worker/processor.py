@@ -145,19 +145,22 @@ class EventProcessor:
         Returns:
             Whether it was; otherwise nothing was done, and it is still to be handled.
         """
-        if state.twin is None or state.quarantined is not None or state.contains(arrival.position):
+        event, position, raw = arrival
+        twin, place, offset = state.twin, position[:2], position.offset
+        if twin is None or state.quarantined is not None or offset <= state.applied.get(place, -1):
             return False
-        if state.burst.has_ended(arrival.position.timestamp):
+        if state.burst.waiting and state.burst.has_ended(position.timestamp):
             return False
         try:
-            taken = state.twin.take(arrival.event, level=level)
+            taken = twin.take(event, level=level)
         except Exception:  # the twin's fault must cost this event only: `handle` will meet it again, and say so
             self._go_back(state)
             return False
         if taken:
-            state.applied[arrival.position[:2]] = arrival.position.offset
-            state.since.append(((arrival.raw,), level))
-            state.latest = max(state.latest, to_millis(arrival.event.time))
+            state.applied[place] = offset
+            state.since.append(((raw,), level))
+            if (millis := to_millis(event.time)) > state.latest:
+                state.latest = millis
         return taken
 
     def handle(self, state: PatientState, arrivals: Iterable[ReceivedEvent], *, level: bool = True) -> Outcome:

@@ -14,7 +14,7 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.misfit import Evidence
 from twin.alerts.rules import rules_hash
 from twin.alerts.thresholds import DEFAULT, Thresholds
-from twin.events import AlertEvidence, InputEvent, Subject
+from twin.events import AlertEvidence, InputEvent, Subject, to_millis
 from twin.filter.belief import Belief
 from twin.filter.trunk import rhythm_of
 from twin.model.spec import Model
@@ -176,10 +176,11 @@ class AveragedTwin:
 
     def take(self, event: InputEvent, *, level: bool = True) -> bool:
         """Observe one event at the cost of microseconds, as `twin.PatientTwin.take`, if every model can."""
-        if (level and self._fold.withheld) or not self._fold.waits_until(event):
+        millis = to_millis(event.time)
+        if (level and self._fold.withheld) or not self._fold.waits_until(millis):
             return False
         members = self._folded.members
-        repeated = [one for member in members if (one := member.repeated(event)) is not None]
+        repeated = [one for member in members if (one := member.repeated(event, millis)) is not None]
         if len(repeated) < len(members):
             return False
         for member, one in zip(members, repeated, strict=True):

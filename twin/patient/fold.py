@@ -303,9 +303,9 @@ class Fold:
         self.deadline, self._met, self._acted = found.deadline, found.met, len(history.acted)
         return found
 
-    def waits_until(self, event: InputEvent) -> bool:
-        """Whether no alert changes by the time of an event, if nobody does anything."""
-        return self.deadline is None or to_millis(event.time) < self.deadline
+    def waits_until(self, millis: int) -> bool:
+        """Whether no alert changes by ``millis``, if nobody does anything."""
+        return self.deadline is None or millis < self.deadline
 
     def because(self, events: Iterable[InputEvent]) -> Because:
         """Which of these events, that come now, let the fold go back."""

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from twin.clock import HOUR_MS
-from twin.events import BadEvent, DoseGiven, InputEvent, PumpDelivery, Rejected, VitalSample, to_millis
+from twin.events import BadEvent, Clock, DoseGiven, InputEvent, PumpDelivery, Rejected, VitalSample, to_millis
 from twin.kernel.kernel import Kernel
 from twin.model.spec import OutputSpec
 from twin.patient.fold import earliest
@@ -137,31 +137,28 @@ class LiveRecord:
         newest = self.newest
         return Quiet(after, until if newest is None or newest < until else after)
 
-    def repeated(self, event: InputEvent, quiet: Quiet) -> Repeated | None:
-        """An event as it is to be kept, if it is a reading of a ``quiet`` time and changes nothing but the record."""
-        if not isinstance(event, Reading) or event.patient_id != self._patient_id:
+    def repeated(self, event: InputEvent, millis: int, quiet: Quiet) -> Repeated | None:
+        """An event of ``millis`` as it is to be kept, if it is a reading of a ``quiet`` time and changes nothing but the
+        record."""
+        if not quiet.after < millis < quiet.before or not isinstance(event, Reading):
             return None
-        millis, history = to_millis(event.time), self.history
-        new = quiet.after < millis < quiet.before and not history.knows(event.event_id)
-        if not new or not history.holding.goes_on_with(millis):
+        history = self.history
+        if event.patient_id != self._patient_id or history.knows(event.event_id):
+            return None
+        if not history.holding.goes_on_with(millis) or (self._windows and not self._stays_open(event, millis)):
             return None
         try:
             reading = admit(event, self._kernel.model, settles)
         except BadEvent:
             return None
-        assert isinstance(reading, Reading), "admission keeps the kind"
-        if self._windows and not self._stays_open(event, millis):
-            return None
-        if isinstance(reading, VitalSample) and (
-            is_feverish(reading) or turns_clock(reading, millis, self.history.clocks)
-        ):
-            return None
-        if not isinstance(event, PumpDelivery):
+        if isinstance(reading, VitalSample):
+            matters = is_feverish(reading) or turns_clock(reading, millis, history.clocks)
+            return None if matters else Repeated(reading, millis, None)
+        if isinstance(reading, Clock):
             return Repeated(reading, millis, None)
+        assert isinstance(event, PumpDelivery), "there is no other reading"
         rate = sample_rate(reading)
-        if isinstance(event, PumpDelivery) and (rate is None or not self._goes_on(event, millis, rate)):
-            return None
-        return Repeated(reading, millis, rate)
+        return Repeated(reading, millis, rate) if rate is not None and self._goes_on(event, millis, rate) else None
 
     def keep(self, repeated: Repeated) -> None:
         """Take in what is only `repeated`."""

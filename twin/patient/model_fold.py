@@ -254,11 +254,11 @@ class ModelFold:
         while millis < end and (millis := self._due_after(millis, before)) < end:
             yield millis
 
-    def repeated(self, event: InputEvent) -> Repeated | None:
-        """An event as it is to be kept, if it is a reading that changes nothing but the record."""
+    def repeated(self, event: InputEvent, millis: int) -> Repeated | None:
+        """An event of ``millis`` as it is to be kept, if it is a reading that changes nothing but the record."""
         if self._quiet is None:
             self._quiet = self._quiet_now()
-        return self.record.repeated(event, self._quiet)
+        return self.record.repeated(event, millis, self._quiet)
 
     def _quiet_now(self) -> Quiet:
         """When nothing is due, whatever devices repeat; it holds until more than that is told, or the fold moves."""

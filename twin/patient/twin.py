@@ -12,7 +12,7 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.rules import rules_hash
 from twin.alerts.thresholds import DEFAULT, Thresholds
 from twin.arrays import Floats
-from twin.events import Alert, AlertAction, AlertEvidence, InputEvent, Subject
+from twin.events import Alert, AlertAction, AlertEvidence, InputEvent, Subject, to_millis
 from twin.figure.trajectory import trajectory
 from twin.filter.belief import Belief
 from twin.filter.modes.mode import Mode
@@ -188,9 +188,10 @@ class PatientTwin:
         Returns:
             Whether it was; otherwise nothing was done, and the event is still to be observed.
         """
-        if (level and self._fold.withheld) or not self._fold.waits_until(event):
+        millis = to_millis(event.time)
+        if (level and self._fold.withheld) or not self._fold.waits_until(millis):
             return False
-        repeated = self._folded.repeated(event)
+        repeated = self._folded.repeated(event, millis)
         if repeated is None:
             return False
         self._folded.record.keep(repeated)

@@ -27,8 +27,12 @@ class DeviceContact:
 
     def insert(self, millis: int) -> int | None:
         """Note a word; ``millis`` when a judgement about that time or later may now differ, None within a spell."""
+        last = self.last
+        if last and 0 < millis - last[-1] <= self.pause:  # as nearly all come, one after the other
+            last[-1] = millis
+            return millis
         at = bisect_right(self.first, millis)
-        if at > 0 and millis <= self.last[at - 1]:
+        if at > 0 and millis <= last[at - 1]:
             return None
         joins_before = at > 0 and millis - self.last[at - 1] <= self.pause
         joins_after = at < len(self.first) and self.first[at] - millis <= self.pause

@@ -237,7 +237,10 @@ class History:
             self._place_reading(event, millis, windows[event.channel])
         self._remember(event)
         self._note_clock(event, millis)
-        self._hear(event, millis)
+        self.reported += 1
+        if not isinstance(event, Clock):
+            self._contact_of(event.device_id).insert(millis)
+        self.holding.go_on(millis)
 
     def effective(self, after: int | None = None, until: int | None = None) -> Iterator[tuple[int, ClinicalEvent]]:
         """Facts of the patient that count, in event-time order: not corrected, retracted or held, nor retractions.
@@ -345,10 +348,7 @@ class History:
         self.reported += 1
         spoke = None
         if isinstance(event, _OfDevice):
-            contact = self.contact.get(event.device_id)
-            if contact is None:
-                contact = self.contact[event.device_id] = DeviceContact()
-            spoke = contact.insert(millis)
+            spoke = self._contact_of(event.device_id).insert(millis)
             self.holding.tell(millis)
         elif not isinstance(event, Release):
             self.holding.tell(millis)
@@ -366,6 +366,12 @@ class History:
         if event.replaces is not None:
             times.append(self.clocks.take_back(rank_of(event.replaces)))
         return min((time for time in times if time is not None), default=None)
+
+    def _contact_of(self, device_id: str) -> DeviceContact:
+        contact = self.contact.get(device_id)
+        if contact is None:
+            contact = self.contact[device_id] = DeviceContact()
+        return contact
 
     def _known(self, event: InputEvent) -> Insertion | None:
         fact = self.facts.get(event.event_id)
@@ -411,9 +417,10 @@ class History:
         return Insertion("new", millis if event.replaces is None else earliest)
 
     def _remember(self, event: InputEvent) -> None:
-        self.recent[event.event_id] = _digest(event)
-        while len(self.recent) > RECENT_IDS:
-            del self.recent[next(iter(self.recent))]
+        recent = self.recent
+        recent[event.event_id] = _digest(event)
+        while len(recent) > RECENT_IDS:
+            del recent[next(iter(recent))]
 
 
 def _digest(event: InputEvent) -> bytes:

@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from tests.twin import toys
 from tests.twin.bedside import PATIENT, clock, count, dose, level, ms, sample, start, stop, temperature, totals, vital
 from tests.twin.timeline.test_timeline import history_of
-from twin.events import InputEvent
+from twin.events import InputEvent, to_millis
 from twin.kernel.kernel import compile_model
-from twin.patient.live_record import LiveRecord, Quiet
+from twin.patient.live_record import LiveRecord, Quiet, Repeated
 from twin.timeline.difference import first_difference
 from twin.timeline.timeline import build
 
@@ -39,6 +39,10 @@ def never() -> None:
 
 def record() -> LiveRecord:
     return LiveRecord(PATIENT, KERNEL)
+
+
+def repeated(found: LiveRecord, event: InputEvent, quiet: Quiet) -> Repeated | None:
+    return found.repeated(event, to_millis(event.time), quiet)
 
 
 @settings(max_examples=30, deadline=None)
@@ -89,8 +93,8 @@ def test_readings_of_a_quiet_time_are_repeated() -> None:
     found, quiet = record(), Quiet(ms(0.5), ms(4))
     found.receive([start(0.3, 40.0), sample(0.5, 40.0), vital(0.6)], None, never)
     known = found.history.reported
-    for repeated in (vital(0.7), clock(0.8), sample(0.9, 40.0), sample(1.0, 40.0)):
-        one = found.repeated(repeated, quiet)
+    for event in (vital(0.7), clock(0.8), sample(0.9, 40.0), sample(1.0, 40.0)):
+        one = repeated(found, event, quiet)
         assert one is not None
         found.keep(one)
     assert found.history.reported == known + 4
@@ -114,27 +118,27 @@ def test_readings_of_a_quiet_time_are_repeated() -> None:
 def test_nothing_else_is_repeated(event: InputEvent) -> None:
     found = record()
     found.receive([start(0.3, 40.0), sample(0.7, 40.0), vital(0.7)], None, never)
-    assert found.repeated(event, Quiet(ms(0.5), ms(4))) is None
-    assert found.repeated(vital(1.1), Quiet(ms(0.5), ms(4))) is not None
-    assert found.repeated(temperature(1.1, 37.9), Quiet(ms(0.5), ms(4))) is not None
+    assert repeated(found, event, Quiet(ms(0.5), ms(4))) is None
+    assert repeated(found, vital(1.1), Quiet(ms(0.5), ms(4))) is not None
+    assert repeated(found, temperature(1.1, 37.9), Quiet(ms(0.5), ms(4))) is not None
 
 
 def test_a_pump_that_spoke_since_its_last_sample_repeats_nothing() -> None:
     found, quiet = record(), Quiet(ms(0.5), ms(4))
     found.receive([start(0.3, 40.0), sample(0.6, 40.0), start(0.8, 40.0)], None, never)
-    assert found.repeated(sample(0.9, 40.0), quiet) is None
+    assert repeated(found, sample(0.9, 40.0), quiet) is None
     found.receive([sample(0.9, 40.0)], None, never)
-    assert found.repeated(sample(1.0, 40.0), quiet) is not None
+    assert repeated(found, sample(1.0, 40.0), quiet) is not None
 
 
 def test_what_may_be_held_is_not_repeated() -> None:
     found, always = record(), Quiet(ms(-1e6), ms(1e6))
     found.receive([start(0.3, 40.0), vital(0.6)], None, never)
-    assert found.repeated(vital(24 * 180), always) is not None
-    assert found.repeated(vital(24 * 190), always) is None
-    assert found.repeated(vital(0.2), always) is None
+    assert repeated(found, vital(24 * 180), always) is not None
+    assert repeated(found, vital(24 * 190), always) is None
+    assert repeated(found, vital(0.2), always) is None
     found.receive([vital(-24 * 190)], None, never)
-    assert found.repeated(vital(0.7), always) is None
+    assert repeated(found, vital(0.7), always) is None
 
 
 def test_after_a_day_of_samples_the_timeline_is_to_be_built_anew() -> None:

@@ -130,8 +130,14 @@ class Holding:
 
     def goes_on_with(self, millis: int) -> bool:
         """Whether all that was told, and a word at ``millis``, lies too close together for any of it to be held."""
-        told = self.told
-        return len(told.first) == 1 and told.first[0] <= millis <= told.last[0] + told.pause and not self.asked
+        first = self.told.first
+        return len(first) == 1 and first[0] <= millis <= self.told.last[0] + BEFORE_MS and not self.asked
+
+    def go_on(self, millis: int) -> None:
+        """As to `tell` and to `judge`, of a word that the record `goes_on_with`."""
+        last = self.told.last
+        if millis > last[0]:
+            last[0] = self.newest = millis
 
     def holds(self, fact: ClinicalEnvelope) -> bool:
         """Whether a fact does not count."""
