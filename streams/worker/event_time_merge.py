@@ -23,6 +23,7 @@ from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
 from datetime import datetime
 from functools import cache
+from heapq import heapify, heapreplace
 from typing import Any
 
 import msgspec
@@ -101,8 +102,7 @@ class _Topic:
     def add(self, batch: list[Any]) -> None:
         records = self._records
         before = records[-1][0] if records else AT_ONCE
-        for record in batch:
-            due = due_time(record)
+        for due, record in zip(map(due_time, batch), batch, strict=True):
             records.append((due, record))
             if due < before:
                 self.turns += 1
@@ -115,15 +115,20 @@ class _Topic:
         """Due time and record of the next."""
         return self._records[0]
 
-    def pop(self) -> Any:
-        due, record = self._records.popleft()
+    def pop(self) -> tuple[Any, int | None]:
+        """The next record, and the due time of the one after it; ``None`` where that is not held."""
+        records = self._records
+        due, record = records.popleft()
         if due > self.newest:
             self.newest = due
-        if self._records and self._records[0][0] < due:
-            self.turns -= 1
         if self._due is not None and due != AT_ONCE:
             self._due[record.key].popleft()
-        return record
+        if not records:
+            return record, None
+        after = records[0][0]
+        if after < due:
+            self.turns -= 1
+        return record, after
 
     def is_due_before(self, key: Any, due: int) -> bool:
         """Whether the next record held of this patient is due earlier."""
@@ -192,8 +197,9 @@ class EventTimeMerge:
         behind = [topic for one, topic in zip(partitions, topics, strict=True) if _is_behind(topic, end(one))]
         turns = any(topic.turns for topic in topics)
         heads = [(topic.head[0], place) for place, topic in enumerate(topics) if topic]
+        heapify(heads)
         while heads:
-            head = min(heads)
+            head = heads[0]
             # Where no topic goes back in time, nothing that is held is due before the earliest head.
             if turns and _outruns(head, topics):
                 head = next((other for other in sorted(heads)[1:] if not _outruns(other, topics)), head)
@@ -204,10 +210,15 @@ class EventTimeMerge:
                 patience = PATIENCE if due > history else PATIENCE_WITH_HISTORY
                 if any(_lacks(one, least, fetching, patience) for one in behind if one is not topic):
                     return
-            yield partitions[place], topic.pop()
+            record, after = topic.pop()
+            yield partitions[place], record
+            if head is heads[0] and after is not None:
+                heapreplace(heads, (after, place))
+                continue
             heads.remove(head)
-            if topic:
-                heads.append((topic.head[0], place))
+            if after is not None:
+                heads.append((after, place))
+            heapify(heads)
 
 
 def _is_behind(topic: _Topic, end: int | None) -> bool:

@@ -162,10 +162,11 @@ class LiveRecord:
 
     def keep(self, repeated: Repeated) -> None:
         """Take in what is only `repeated`."""
-        self.history.repeat(*repeated, self._windows)
-        reading = repeated.reading
-        if self._windows and isinstance(reading, VitalSample) and reading.channel in self._windows:
-            self._closing = min(self._closing, self.history.readings[reading.channel].end_of(repeated.millis))
+        reading, millis, rate = repeated
+        windows = self._windows
+        self.history.repeat(reading, millis, rate, windows)
+        if windows and isinstance(reading, VitalSample) and reading.channel in windows:
+            self._closing = min(self._closing, self.history.readings[reading.channel].end_of(millis))
 
     def up_to_date(self) -> Timeline:
         """The timeline, with doses that waited.

@@ -162,9 +162,10 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
 
 def _with(event: SomeEvent, **changes: object) -> SomeEvent:
     held = event.__dict__
-    if all(held[name] is value for name, value in changes.items()):  # as most are told, and a copy takes its time
-        return event
-    return event.model_copy(update=changes)
+    for name, value in changes.items():
+        if held[name] is not value:
+            return event.model_copy(update=changes)
+    return event  # as most are told, and a copy takes its time
 
 
 def _in(field: str, quantity: Quantity, unit: str, molar_mass: float | None = None) -> Quantity:

@@ -229,17 +229,18 @@ class History:
             millis: its time.
             sample_rate, windows: as for `insert`.
         """
-        if isinstance(event, PumpDelivery):
+        if isinstance(event, VitalSample):  # first, for nearly all are
+            if windows and event.channel in windows:
+                self._place_reading(event, millis, windows[event.channel])
+            self._contact_of(event.device_id).insert(millis)
+        elif isinstance(event, PumpDelivery):
             line = self.samples[event.device_id, event.drug]
             line.times.append(millis)
             line.rates.append(0.0 if sample_rate is None else sample_rate)
-        elif windows and isinstance(event, VitalSample) and event.channel in windows:
-            self._place_reading(event, millis, windows[event.channel])
+            self._contact_of(event.device_id).insert(millis)
         self._remember(event)
         self._note_clock(event, millis)
         self.reported += 1
-        if not isinstance(event, Clock):
-            self._contact_of(event.device_id).insert(millis)
         self.holding.go_on(millis)
 
     def effective(self, after: int | None = None, until: int | None = None) -> Iterator[tuple[int, ClinicalEvent]]:
@@ -419,7 +420,7 @@ class History:
     def _remember(self, event: InputEvent) -> None:
         recent = self.recent
         recent[event.event_id] = _digest(event)
-        while len(recent) > RECENT_IDS:
+        if len(recent) > RECENT_IDS:
             del recent[next(iter(recent))]
 
 
