@@ -158,7 +158,7 @@ def advance(
     are given in event-time order. A rule may leave out a subject it judged before: see `RuleSettings.when_absent`.
     ``origins_of`` says of which events of the record something is judged; it is asked of what is told.
     """
-    found = {(finding.rule, finding.subject): finding for finding in findings}
+    found = _stirring(findings, book, settings)
     before = {(condition.rule, condition.subject): condition for condition in book.conditions}
     conditions: list[Condition] = []
     published: list[Transition] = []
@@ -179,6 +179,19 @@ def advance(
         if not _at_rest(condition, snapshot.time_ms):
             conditions.append(condition)
     return _inhibited(conditions, published, settings, snapshot.time_ms)
+
+
+def _stirring(
+    findings: Iterable[Finding], book: AlertBook, settings: Mapping[str, RuleSettings]
+) -> dict[tuple[str, Subject], Finding]:
+    """What the rules find that have a condition, or may come to one: of the others everything is quiet and stays so."""
+    every = tuple(findings)
+    rules = {condition.rule for condition in book.conditions}
+    for finding in every:
+        its = finding.settings or settings.get(finding.rule, RETIRED)
+        if finding.level > its.raise_above:
+            rules.add(finding.rule)
+    return {(finding.rule, finding.subject): finding for finding in every if finding.rule in rules}
 
 
 def _superseded(last: Transition | None, now: Transition) -> list[Transition]:

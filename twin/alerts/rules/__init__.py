@@ -82,21 +82,26 @@ def assess(snapshot: Snapshot, thresholds: Thresholds = DEFAULT) -> tuple[Findin
     Raises:
         RuleFailed: a rule raised, or speaks in the name of another one.
     """
-    return tuple(finding for rule in rules().plugins for finding in _found(rule, snapshot, thresholds))
+    found: list[Finding] = []
+    for rule in rules().plugins:
+        found += _found(rule, snapshot, thresholds)
+    return tuple(found)
 
 
 def _found(rule: Plugin[Rule], snapshot: Snapshot, thresholds: Thresholds) -> tuple[Finding, ...]:
+    name, offer = rule.name, rule.offer
+
     def settings_for(drug: str) -> RuleSettings:
-        return thresholds.at(rule.name, rule.offer.SETTINGS, snapshot, drug)
+        return thresholds.at(name, offer.SETTINGS, snapshot, drug)
 
     try:
-        findings = tuple(rule.offer.find(snapshot, settings_for))
+        findings = tuple(offer.find(snapshot, settings_for))
     except Exception as error:  # whatever a stranger's rule does, the text says whose it is
         raise RuleFailed(
             rule, f"raised {type(error).__name__}: {error}", "mend it, or uninstall its package"
         ) from error
     for finding in findings:
-        if finding.rule != rule.name:
+        if finding.rule != name:
             raise RuleFailed(rule, f"found something in the name of '{finding.rule}'", "write Finding(RULE, ...)")
     return findings
 
