@@ -52,7 +52,7 @@ def test_where_nothing_is_left_to_judge_there_is_no_level() -> None:
 
 def test_a_quantile_that_is_no_number_is_left_out() -> None:
     watched = Watched("neutrophils", "10*9/L", "below", 0.5, q05=math.nan, median=0.4, q95=math.inf)
-    evidence = evidence_of(replace(found(0.8), watched=watched), PLAIN, SNAPSHOT, unknown)
+    evidence = evidence_of(replace(found(0.8), quantity=watched), PLAIN, SNAPSHOT, unknown)
     assert evidence.watched == Watched("neutrophils", "10*9/L", "below", 0.5, median=0.4)
 
 

@@ -6,6 +6,7 @@ end (nothing is planned), nothing is found.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Literal
 
 from twin.alerts.finding import Finding
@@ -34,15 +35,15 @@ def beyond(
                 subject=Subject("target", view.target),
                 level=0.0 if p is None else p,
                 severity=its.severity,
-                text=_unsaid(view) if p is None else _text(view, side, limit, p),
+                words=partial(_unsaid, view) if p is None else partial(_text, view, side, limit, p),
                 probabilistic=p is not None,
                 newest_ms=snapshot.last_observation_ms,
                 stage="ahead" if view.running else "over",
                 episode_ms=view.begun_ms,
-                outcome=_outcome(view),
+                ending=partial(_outcome, view),
                 advice=advice,
                 settings=its,
-                watched=_watched(view, side, limit),
+                quantity=partial(_watched, view, side, limit),
                 about=(Subject("drug", view.drug),),
             )
         )

@@ -8,6 +8,7 @@ graver once the output is beyond the limit, more likely than not.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 
 from twin.alerts.chance import threshold_margin
 from twin.alerts.finding import Finding
@@ -43,14 +44,13 @@ def watched(
         level = view.probability if view.lasting_hours else max(view.probability, view.p_now)
         alone = outputs.count(view.output) == 1
         its, urgent = (settings, False) if judged_by is None else judged_by(view, level)
-        over = level < its.clear_below - threshold_margin(its.clear_below, its, snapshot.ess)
         found.append(
             Finding(
                 rule=rule,
                 subject=Subject("output", view.output) if alone else Subject("toxicity", view.name),
                 level=level,
                 severity=severity_of(settings.harm, "prompt") if present else settings.severity,
-                text=_over(view, level, snapshot.time_ms) if over else _text(view, snapshot.time_ms, present),
+                words=partial(_words, view, level, its, snapshot, present=present),
                 probabilistic=True,
                 horizon_hours=view.horizon_hours,
                 newest_ms=snapshot.last_observation_ms,
@@ -58,7 +58,7 @@ def watched(
                 stage="now" if present else "ahead",
                 advice=advice,
                 settings=its,
-                watched=_watched(view),
+                quantity=partial(_watched, view),
             )
         )
     return tuple(found)
@@ -74,6 +74,11 @@ def named(view: ToxicityView) -> str:
     if words[-1][:1] == "g" and words[-1][1:].isdigit():
         words.pop()
     return " ".join(["prolonged", *words[:-1]] if words[-1] == "prolonged" else words)
+
+
+def _words(view: ToxicityView, level: float, its: RuleSettings, snapshot: Snapshot, *, present: bool) -> str:
+    over = level < its.clear_below - threshold_margin(its.clear_below, its, snapshot.ess)
+    return _over(view, level, snapshot.time_ms) if over else _text(view, snapshot.time_ms, present)
 
 
 def _watched(view: ToxicityView) -> Watched:

@@ -6,6 +6,8 @@ says so. The next word of a pump by a right clock clears it, and of a wearable t
 
 from __future__ import annotations
 
+from functools import partial
+
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import Snapshot
@@ -43,7 +45,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 subject=Subject("device", view.device),
                 level=off,
                 severity=severity_of("reversible", "prompt") if gross else its.severity,
-                text=_text(view.device, view.behind, its.clear_below),
+                words=partial(_text, view.device, view.behind, its.clear_below),
                 newest_ms=view.since_ms,
                 began_ms=view.since_ms,
                 stage=_span(view.behind),

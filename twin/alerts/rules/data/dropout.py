@@ -8,12 +8,15 @@ is said in steps that double, so that readings which come late change what is sa
 
 from __future__ import annotations
 
+from functools import partial
+
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
 from twin.clock import HOUR_MS, MINUTE_MS
 from twin.events import Subject, Watched
 from twin.record.contact import SPELL_MS
+from twin.record.orders import DeviceView
 
 RULE = "data.dropout"
 TITLE = "No data"
@@ -48,26 +51,29 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             continue
         allowed = max(round(missed * every), least)
         silent = max(0, snapshot.time_ms - device.last_seen_ms)
-        # Of a device that reports no time is given: when exactly it last did is no part of the judgement.
-        present = f"is heard; expected every {_span(every)}"
-        longer_than = _step_below(silent, allowed)
-        lost = f"silent for more than {_span(longer_than)}; expected every {_span(every)}"
         found.append(
             Finding(
                 rule=RULE,
                 subject=about,
                 level=silent / allowed if silent > allowed else 0.0,
                 severity=its.severity,
-                text=f"Device {device.device_id} {lost if silent > allowed else present}.",
+                words=partial(_text, device, silent, allowed),
                 newest_ms=device.last_seen_ms if silent > allowed else None,
                 began_ms=device.last_seen_ms + allowed,
-                stage=_span(longer_than) if silent > allowed else "",
+                stage=_span(_step_below(silent, allowed)) if silent > allowed else "",
                 advice=ADVICE,
                 settings=its,
-                watched=Watched("silence", "min", "above", allowed / MINUTE_MS, silent / MINUTE_MS),
+                quantity=partial(Watched, "silence", "min", "above", allowed / MINUTE_MS, silent / MINUTE_MS),
             )
         )
     return tuple(found)
+
+
+def _text(device: DeviceView, silent: int, allowed: int) -> str:
+    every = "" if device.expected_every_ms is None else f"; expected every {_span(device.expected_every_ms)}"
+    # Of a device that reports no time is given: when exactly it last did is no part of the judgement.
+    said = f"silent for more than {_span(_step_below(silent, allowed))}" if silent > allowed else "is heard"
+    return f"Device {device.device_id} {said}{every}."
 
 
 def _step_below(silent: int, allowed: int) -> int:

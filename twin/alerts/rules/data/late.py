@@ -8,6 +8,8 @@ kind that came in time clears it. A result whose source does not say when it was
 
 from __future__ import annotations
 
+from functools import partial
+
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
 from twin.alerts.snapshot import ReportView, Snapshot
@@ -53,14 +55,14 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 subject=Subject("output", view.output),
                 level=level,
                 severity=SETTLED if without else its.severity,
-                text=_text(view, hours, without),
+                words=partial(_text, view, hours, without),
                 newest_ms=view.drawn_ms,
                 began_ms=view.reported_ms if level >= its.raise_above else None,
                 episode_ms=view.drawn_ms if level >= its.raise_above else None,
-                outcome="Another result has been reported since.",
+                ending="Another result has been reported since.",
                 advice=_advice(without),
                 settings=its,
-                watched=Watched("delay", "h", "above", allowed, hours),
+                quantity=partial(Watched, "delay", "h", "above", allowed, hours),
             )
         )
     return tuple(found)

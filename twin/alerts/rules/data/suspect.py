@@ -64,11 +64,11 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             subject=(about := Subject("output", view.output)),
             level=0.0 if meant is None else 1.0,
             severity=its.severity,
-            text=f"{value}{fits}; {predicted}.",
+            words=f"{value}{fits}; {predicted}.",
             newest_ms=snapshot.last_observation_ms,
             advice=ADVICE,
             settings=its,
-            watched=Watched(view.output, view.unit, None, None, view.value, view.q05, view.median, view.q95),
+            quantity=Watched(view.output, view.unit, None, None, view.value, view.q05, view.median, view.q95),
             about=(about, *model),
         )
     return tuple(found.values())

@@ -45,15 +45,15 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             subject=Subject("device", view.device),
             level=level,
             severity=severity_of("reversible", "prompt") if level >= its.number("gross") else its.severity,
-            text=(
+            words=(
                 f"{view.drug}: the counter of {view.device} rose by {view.counted:.4g} {unit} in {hours:.3g} h, in "
                 f"which its rates come to {view.said:.4g} {unit}."
             ),
             newest_ms=view.until_ms,
             episode_ms=view.since_ms,
-            outcome=f"{view.drug}: when it went in does not matter any more.",
+            ending=f"{view.drug}: when it went in does not matter any more.",
             advice=ADVICE,
             settings=its,
-            watched=Watched(f"{view.drug}, by the counter", AMOUNT_UNIT, None, view.said, view.counted),
+            quantity=Watched(f"{view.drug}, by the counter", AMOUNT_UNIT, None, view.said, view.counted),
         ),
     )

@@ -8,6 +8,8 @@ the plan (0.1 = 10 %).
 
 from __future__ import annotations
 
+from functools import partial
+
 from twin.alerts.conditions.planned_course import GRACE_MS, PlannedCourse, current_course, given, outcome
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, severity_of, stated
@@ -58,15 +60,15 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 subject=Subject("drug", view.drug),
                 level=level,
                 severity=severity_of("irreversible", "prompt") if gross else its.severity,
-                text=_text(view, course, fast, ahead, beyond, its.clear_below),
+                words=partial(_text, view, course, fast, ahead, beyond, its.clear_below),
                 newest_ms=view.last_report_ms,
                 urgent=gross,
                 stage=course.stage,
                 episode_ms=course.begin_ms,
-                outcome=outcome(view.drug, course, view.amount_unit),
+                ending=partial(outcome, view.drug, course, view.amount_unit),
                 advice=ADVICE,
                 settings=its,
-                watched=_watched(view, course, fast, beyond, level, its.raise_above),
+                quantity=partial(_watched, view, course, fast, beyond, level, its.raise_above),
                 about=None if course.stage != "ended" else (),
             )
         )

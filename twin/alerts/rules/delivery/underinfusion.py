@@ -9,6 +9,7 @@ the plan (0.1 = 10 %).
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from twin.alerts.conditions.planned_course import GRACE_MS, NEARLY_ALL, PlannedCourse, current_course, given, outcome
 from twin.alerts.finding import Finding
@@ -55,14 +56,14 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 subject=Subject("drug", view.drug),
                 level=max(slow, behind, 0.0),
                 severity=its.severity,
-                text=_text(view, course, slow, behind, its.clear_below),
+                words=partial(_text, view, course, slow, behind, its.clear_below),
                 newest_ms=view.last_report_ms,
                 stage=course.stage,
                 episode_ms=course.begin_ms,
-                outcome=outcome(view.drug, course, view.amount_unit),
+                ending=partial(outcome, view.drug, course, view.amount_unit),
                 advice=ADVICE,
                 settings=its,
-                watched=_watched(view, course, slow, behind, its.raise_above),
+                quantity=partial(_watched, view, course, slow, behind, its.raise_above),
                 about=None if course.stage != "ended" else (),
             )
         )

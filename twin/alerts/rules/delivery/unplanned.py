@@ -7,6 +7,8 @@ plans are sent at all.
 
 from __future__ import annotations
 
+from functools import partial
+
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import DeliveryView, RunningView, Snapshot
@@ -51,7 +53,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 subject=Subject("drug", drug),
                 level=1.0 if released or unordered else 0.0,
                 severity=its.severity,
-                text=_text(drug, view, pumps, released, unordered=unordered),
+                words=partial(_text, drug, view, pumps, released, unordered=unordered),
                 newest_ms=None if view is None else view.last_report_ms,
                 stage="released" if released else "unordered" if unordered else "",
                 advice=ADVICE,

@@ -8,6 +8,7 @@ returns to it. It is told again where another dose is advised. What was only ask
 
 from __future__ import annotations
 
+from functools import partial
 from typing import NamedTuple
 
 from twin.alerts.finding import Finding
@@ -62,14 +63,14 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 subject=Subject("drug", advice.drug),
                 level=seen.part / advice.differs,
                 severity=its.severity,
-                text=_text(advice, seen),
+                words=partial(_text, advice, seen),
                 horizon_hours=seen.hours,
                 newest_ms=advice.millis,
                 stage=f"{advice.told:.3f} {advice.delay_ms}",
-                outcome=f"{advice.drug}: what was advised on is no longer to come.",
+                ending=f"{advice.drug}: what was advised on is no longer to come.",
                 advice=ADVICE,
                 settings=its,
-                watched=Watched(f"{advice.drug}, as it is to come", seen.unit, None, seen.advised, seen.planned),
+                quantity=Watched(f"{advice.drug}, as it is to come", seen.unit, None, seen.advised, seen.planned),
             )
         )
     return tuple(found)

@@ -48,7 +48,7 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             subject=Subject("drug", DRUG),
             level=found.probability,
             severity=its.severity,
-            text=(
+            words=(
                 f"Methotrexate above {found.limit:g} {unit} {when}, with probability {found.probability:.0%} "
                 f"(median {median:.2g} {unit})."
             ),
@@ -56,9 +56,9 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             horizon_hours=max(left, 0.0),
             newest_ms=snapshot.last_observation_ms,
             episode_ms=view.begun_ms,
-            outcome="Methotrexate: the hours at which a line is drawn are over.",
+            ending="Methotrexate: the hours at which a line is drawn are over.",
             advice=ADVICE,
             settings=its,
-            watched=found.watched,
+            quantity=found.watched,
         ),
     )

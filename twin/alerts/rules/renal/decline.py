@@ -43,13 +43,13 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             subject=Subject("patient", snapshot.patient_id),
             level=ratio,
             severity=severity_of("irreversible", "prompt") if severe else its.severity,
-            text=(
+            words=(
                 f"Creatinine {kidney.now:.3g} {unit}, {ratio:.2g} times the lowest of the week before "
                 f"({kidney.before:.3g})."
             ),
             newest_ms=kidney.reported_ms,
             advice=ADVICE,
             settings=its,
-            watched=Watched("creatinine", kidney.unit, "above", its.raise_above * kidney.before, kidney.now),
+            quantity=Watched("creatinine", kidney.unit, "above", its.raise_above * kidney.before, kidney.now),
         ),
     )

@@ -74,14 +74,14 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             subject=Subject("output", count.output),
             level=low if fever else 0.0,
             severity=its.severity,
-            text=f"{said}; {counts}." if fever else f"No fever for {its.number('counts_for'):.3g} h; {counts}.",
+            words=f"{said}; {counts}." if fever else f"No fever for {its.number('counts_for'):.3g} h; {counts}.",
             probabilistic=True,
             newest_ms=newest,
             stage="severe" if fever and very_low > 0.5 else "",
-            outcome="No fever for a day.",
+            ending="No fever for a day.",
             advice=ADVICE,
             settings=its,
-            watched=Watched(
+            quantity=Watched(
                 count.output,
                 UNIT,
                 "below",

@@ -5,6 +5,8 @@ The level is the share of particles that may count at least over the share that 
 
 from __future__ import annotations
 
+from functools import partial
+
 from twin.alerts.finding import Finding
 from twin.alerts.settings import SettingsFor, Threshold, stated
 from twin.alerts.snapshot import Snapshot
@@ -41,9 +43,13 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
             subject=Subject("patient", snapshot.patient_id),
             level=least / snapshot.ess,
             severity=its.severity,
-            text=f"Of {snapshot.particles} particles {snapshot.ess:.2g} count: probabilities are hardly known.",
+            words=partial(_text, snapshot.particles, snapshot.ess),
             newest_ms=snapshot.last_observation_ms,
             advice=ADVICE,
             settings=its,
         ),
     )
+
+
+def _text(particles: int, ess: float) -> str:
+    return f"Of {particles} particles {ess:.2g} count: probabilities are hardly known."

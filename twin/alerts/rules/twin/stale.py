@@ -46,12 +46,12 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
                 subject=Subject("drug", view.drug),
                 level=silent / (its.number("allowed") * DAY_MS),
                 severity=its.severity,
-                text=f"{view.drug}: its course began {silent / DAY_MS:.3g} d ago; nothing measured {since}.",
+                words=f"{view.drug}: its course began {silent / DAY_MS:.3g} d ago; nothing measured {since}.",
                 newest_ms=seen,
                 began_ms=view.since_ms + round(its.number("allowed") * DAY_MS),
                 advice=ADVICE,
                 settings=its,
-                watched=Watched("time since the course began", "d", "above", its.number("allowed"), silent / DAY_MS),
+                quantity=Watched("time since the course began", "d", "above", its.number("allowed"), silent / DAY_MS),
             )
         )
     return tuple(found)

@@ -7,11 +7,12 @@ describes is called surprising, over all of their data.
 from __future__ import annotations
 
 import math
+from functools import partial
 
 from twin.alerts.finding import Finding
 from twin.alerts.misfit import ALARM, FALSE_ALARM
 from twin.alerts.settings import SettingsFor, Threshold, stated
-from twin.alerts.snapshot import Snapshot
+from twin.alerts.snapshot import Snapshot, SurpriseView
 from twin.events import Subject
 
 RULE = "twin.surprise"
@@ -42,20 +43,25 @@ def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     view = snapshot.surprise
     if view is None:
         return ()
-    missed = "above" if view.innovation > 0 else "below"
+    its = settings_for("")
     return (
         Finding(
             rule=RULE,
             subject=Subject("model", view.model),
             level=math.log10(max(view.evidence, 1e-12)),
-            severity=settings_for("").severity,
-            text=(
-                f"The model may not describe this patient: {view.evidence:.3g} to 1 after {view.count} values (by "
-                f"chance for 1 patient in {1 / FALSE_ALARM:.0f}); the last, {view.output}, was "
-                f"{abs(view.innovation):.2g} SD {missed} its prediction."
-            ),
+            severity=its.severity,
+            words=partial(_text, view),
             newest_ms=snapshot.last_observation_ms,
             advice=ADVICE,
-            settings=settings_for(""),
+            settings=its,
         ),
+    )
+
+
+def _text(view: SurpriseView) -> str:
+    missed = "above" if view.innovation > 0 else "below"
+    return (
+        f"The model may not describe this patient: {view.evidence:.3g} to 1 after {view.count} values (by chance for 1 "
+        f"patient in {1 / FALSE_ALARM:.0f}); the last, {view.output}, was {abs(view.innovation):.2g} SD {missed} its "
+        "prediction."
     )
