@@ -9,6 +9,7 @@ been delivered as has been (`rate_after`), and the cumulative amount is early or
 from __future__ import annotations
 
 import math
+from bisect import bisect_right
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
@@ -76,7 +77,7 @@ class PlannedCourse:
         """Planned mg of the whole course."""
         return sum(step.amount for step in self.steps)
 
-    @cached_property
+    @property
     def end_ms(self) -> int:
         """Planned end of the course."""
         return max(step.end_ms for step in self.steps)
@@ -143,16 +144,16 @@ def current_course(view: DeliveryView, time_ms: int) -> PlannedCourse | None:
     groups = _courses(view.plan)
     if not groups:
         return None
-    due = max((i for i, steps in enumerate(groups) if steps[0].start_ms + GRACE_MS <= time_ms), default=None)
-    given = None
+    due = bisect_right(groups, time_ms - GRACE_MS, key=lambda steps: steps[0].start_ms) - 1
+    given = -1
     if view.since_ms is not None:
         since = view.since_ms
-        given = min(range(len(groups)), key=lambda i: abs(groups[i][0].start_ms - since))
-    if given is not None and (due is None or due <= given):
+        given = min(range(len(groups)), key=lambda i: abs(groups[i][0].start_ms - since)) if len(groups) > 1 else 0
+    if given >= 0 and due <= given:
         latest = view.since_ms
         missing = 0.0 if latest is None else _uncharted(groups[given], latest, view.delivered, time_ms)
         course = PlannedCourse(groups[given], view.delivered, view.rate, started=True, uncharted=missing)
-    elif due is not None:
+    elif due >= 0:
         course, latest = PlannedCourse(groups[due], 0.0, 0.0, started=False), None
     else:
         return None
@@ -162,7 +163,9 @@ def current_course(view: DeliveryView, time_ms: int) -> PlannedCourse | None:
 
 def _uncharted(steps: tuple[PlanStep, ...], since: int, delivered: float, millis: int) -> float:
     """mg of the planned doses before the one whose beginning is nearest to ``since`` (ms), when delivery began."""
-    nearest = min(range(len(steps)), key=lambda k: abs(steps[k].start_ms - since))
+    nearest = min(range(len(steps)), key=lambda k: abs(steps[k].start_ms - since)) if len(steps) > 1 else 0
+    if nearest == 0:
+        return 0.0
     before = sum(step.amount for step in steps[:nearest])
     total = sum(step.amount for step in steps)
     in_time = abs(steps[nearest].start_ms - since) <= GRACE_MS and millis - since <= CHARTED_MS
