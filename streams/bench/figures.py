@@ -90,6 +90,7 @@ FIGURES = (
     Figure("update_moved_share", "", "", "share of them for which the particles were resampled and moved"),
     Figure("update_levels_ms", "ms", "<= 20", "one more level of a drug in two compartments: mean over ten in a day"),
     Figure("map_ms", "ms", "<= 1; 8; 200; 30", "mode and FOCE covariance of one patient, cold start; by model"),
+    Figure("rules_share", "%", "<= 5", "of the processor time of estimates, ward's mix of patients: what judging takes"),
     Figure("late_event_ms", "ms", "", "the same counts, each told a day late"),
     Figure("late_event_ms_worst", "ms", "", "the slowest of them"),
     Figure("advice_ms", "ms", "<= 300", "processor time of advice after six docetaxel cycles, one of others; median"),
@@ -246,6 +247,16 @@ def _courses(scale: Scale, say: Say) -> dict[str, Any]:
             patients.append(grown(model, observed, scale.particles, reached))
     say("new and late counts")
     return courses(patients)
+
+
+def _rules(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.patients import ward_courses
+    from streams.bench.twin import rules_share
+
+    patients = max(scale.ward // 20, 2)
+    say(f"rules, {patients} patients of a ward")
+    with progress("days of a ward each", "patients", patients) as reached:
+        return rules_share(ward_courses(patients, float(scale.cycles)), scale.particles, reached)
 
 
 def _advice(scale: Scale, say: Say) -> dict[str, Any]:
@@ -427,6 +438,7 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("update_levels_ms",), _levels),
     (("map_ms",), _modes),
     (COURSES, _courses),
+    (("rules_share",), _rules),
     (ADVICE, _advice),
     (("advice_ms_slowest", "advice_models"), _slowest_advice),
     (("cost_growth",), _growth),

@@ -228,6 +228,16 @@ def ward_bytes(size: int, hours: float) -> Iterator[tuple[int, bytes]]:
         yield arrival.time - begin, encode(arrival.event)
 
 
+def ward_courses(size: int, days: float) -> Iterator[tuple[str, Model, tuple[InputEvent, ...]]]:
+    """Patients of the ward by its mix of models: id, model, and what is said of each in order of event time."""
+    ward = SimulatedWard(named_models(WARD_MODELS), size, BEGIN, days=days, vitals_every=VITALS_EVERY)
+    said: dict[str, list[InputEvent]] = {patient.id: [] for patient in ward.patients}
+    for arrival in ward.arrivals():
+        said[arrival.event.patient_id].append(arrival.event)
+    for patient in ward.patients:
+        yield patient.id, patient.model, tuple(sorted(said[patient.id], key=lambda event: event.time))
+
+
 def enrolment(patient_id: str, model: Model) -> Enrolment:
     """The patient gets a twin."""
     return Enrolment(**_envelope(patient_id, 0, "enrolment"), model=model.id)

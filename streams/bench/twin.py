@@ -1,18 +1,22 @@
-"""What a twin costs: a new count, a late one, a row, and an event after ten thousand others."""
+"""What a twin costs: a new count, a late one, a row, an event after ten thousand others, and its rules."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from statistics import fmean, median
-from time import perf_counter, thread_time
+from time import perf_counter, process_time, thread_time
 from typing import NamedTuple
 
 from streams.bench.patients import EVENTS_AN_HOUR, PatientCourse, daily, infused, steady_hours, steady_start
 from twin import PatientTwin
+from twin.alerts.lifecycle import AlertBook, Transition
+from twin.alerts.rules import rules
+from twin.alerts.snapshot import Snapshot
 from twin.clock import DAY_MS, UNIT_MS
 from twin.events import InputEvent, LabResult, to_millis
 from twin.model.spec import Model
+from twin.patient.model_fold import ModelFold
 from twin.timeline.regimen import treatment
 
 Progress = Callable[[int], object]
@@ -237,6 +241,43 @@ def years(
             last += received if day >= days - days // 3 else 0.0
         progress(number + 1)
     return {"cost_growth_years": round(last / first, 3)}
+
+
+class _Judging(ModelFold):
+    """A fold that notes what it takes to judge: ``spent``, seconds of processor time."""
+
+    spent = 0.0
+
+    def _judged(self, book: AlertBook, snapshot: Snapshot) -> tuple[AlertBook, tuple[Transition, ...]]:
+        begin = process_time()
+        judged = super()._judged(book, snapshot)
+        self.spent += process_time() - begin
+        return judged
+
+
+def rules_share(
+    patients: Iterable[tuple[str, Model, Sequence[InputEvent]]], particles: int, progress: Progress = lambda _: None
+) -> dict[str, float]:
+    """``rules_share``: of the processor time of folding, the percentage that goes into judging what is found.
+
+    Args:
+        patients: their ids and models, and what is said of each in order of event time.
+        particles: size of a twin.
+        progress: takes how many patients are done.
+    """
+    rules()  # which are looked for once a process
+    judging = folding = 0.0
+    for number, (patient_id, model, events) in enumerate(patients, start=1):
+        fold = _Judging(patient_id, model, particles)
+        for day in days(events):
+            fold.receive(day)
+            begin = process_time()
+            while (due := fold.due()) is not None and fold.newest is not None and due <= fold.newest:
+                fold.step(due)
+            folding += process_time() - begin
+        judging += fold.spent
+        progress(number)
+    return {"rules_share": round(100 * judging / folding, 2)}
 
 
 def _seconds(twin: PatientTwin, hour: Sequence[InputEvent]) -> float:

@@ -97,8 +97,8 @@ class PlannedCourse:
 
     def rates_due(self) -> tuple[float, ...]:
         """Planned rates that may be meant now, mg/h: at what is delivered, and with what may not be charted yet."""
-        amounts = dict.fromkeys((self.delivered, self.delivered + self.uncharted))
-        rates = (self.rate_after(amount) for amount in amounts)
+        amounts = (self.delivered, self.delivered + self.uncharted) if self.uncharted else (self.delivered,)
+        rates = map(self.rate_after, amounts)
         return tuple(rate for rate in rates if rate is not None and 0 < rate < math.inf)
 
     def rates_around(self, amount: float) -> tuple[float, ...]:

@@ -36,6 +36,8 @@ def watched(
     """One finding for every toxicity of the snapshot that this rule watches; ``judged_by`` where the rule's settings
     are not for all of them alike."""
     views = [view for view in snapshot.toxicities if chosen(view)]
+    if not views:
+        return ()
     outputs = [view.output for view in views]
     found = []
     assert settings.harm is not None, "the settings of a rule say its harm"

@@ -52,11 +52,11 @@ def chosen(view: ToxicityView) -> bool:
 def find(snapshot: Snapshot, settings_for: SettingsFor) -> tuple[Finding, ...]:
     """One finding for every toxicity that is watched."""
     its = settings_for("")
-    near = changed(its, {"raise_above": its.thresholds["raise_near"], "clear_below": its.thresholds["clear_near"]})
 
     def judged_by(view: ToxicityView, level: float) -> tuple[RuleSettings, bool]:
         if view.day <= its.number("near"):
-            return near, True
+            near = {"raise_above": its.thresholds["raise_near"], "clear_below": its.thresholds["clear_near"]}
+            return changed(its, near), True
         return its, level >= its.number("sure")
 
     return watched(snapshot, RULE, its, chosen, ADVICE, judged_by)
