@@ -53,6 +53,32 @@ def test_raised_once_and_cleared_once() -> None:
     assert book == AlertBook()
 
 
+def test_what_is_not_told_is_not_put_into_words() -> None:
+    asked: list[float] = []
+
+    def found(level: float) -> Finding:
+        def words() -> str:
+            asked.append(level)
+            return f"level {level:.2f}"
+
+        return Finding("rule", Subject("drug", "x"), level, "medium", words, probabilistic=True)
+
+    book, told = AlertBook(), list[Transition]()
+    for minute, level in enumerate((0.2, 0.45, 0.6, 0.61, 0.35, 0.34, 0.2, 0.1)):
+        book, transitions = advance(book, [found(level)], Snapshot("P-1", minute * MINUTE_MS, 1000.0, None),
+                                    {"rule": SETTINGS}, "hash")  # fmt: skip
+        told += transitions
+    assert [transition.text for transition in told] == ["level 0.60", "level 0.35", "level 0.20"]
+    assert asked == [0.6, 0.35, 0.2]
+
+
+def test_of_two_findings_about_one_subject_the_last_counts() -> None:
+    snapshot = Snapshot("P-1", 0, 1000.0, None)
+    for levels, raised in (((0.9, 0.1), 0), ((0.1, 0.9), 1)):
+        _, told = advance(AlertBook(), [finding(level) for level in levels], snapshot, {"rule": SETTINGS}, "hash")
+        assert len(told) == raised
+
+
 def test_between_the_thresholds_nothing_is_raised_and_nothing_cleared() -> None:
     assert run([(0, 0.45), (1, 0.5), (2, 0.31)])[1] == []
     book, told = run([(0, 0.6), (1, 0.31), (2, 0.3)])

@@ -151,3 +151,20 @@ def test_all_that_changes_with_an_event_lies_after_the_time_that_it_tells(events
     now = {(fact.event_id, millis) for millis, fact in history.effective()}
     changed = [millis for name, millis in counting ^ now if not name.startswith(("release", "enrolment"))]
     assert all(outcome.since is not None and millis >= outcome.since for millis in changed)
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.integers(0, 400), min_size=1, max_size=12), st.integers(-10, 5000))
+def test_a_word_that_goes_on_is_as_one_that_was_told_and_judged(hours: list[int], later: int) -> None:
+    one, other = History(), History()
+    for hour in hours:
+        told(one, vital(hour))
+        told(other, vital(hour))
+    millis = ms(later)
+    if one.holding.goes_on_with(millis):
+        one.holding.go_on(millis)
+        other.holding.tell(millis)
+        other.holding.judge()
+        assert one.holding.told == other.holding.told
+        found, wanted = one.holding, other.holding
+        assert (found.now, found.oldest, found.newest) == (wanted.now, wanted.oldest, wanted.newest)
