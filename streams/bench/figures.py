@@ -90,7 +90,9 @@ FIGURES = (
     Figure("update_moved_share", "", "", "share of them for which the particles were resampled and moved"),
     Figure("update_levels_ms", "ms", "<= 20", "one more level of a drug in two compartments: mean over ten in a day"),
     Figure("map_ms", "ms", "<= 1; 8; 200; 30", "mode and FOCE covariance of one patient, cold start; by model"),
-    Figure("rules_share", "%", "<= 5", "of the processor time of estimates, ward's mix of patients: what judging takes"),
+    Figure(
+        "rules_share", "%", "<= 5", "of the processor time of estimates, ward's mix of patients: what judging takes"
+    ),
     Figure("late_event_ms", "ms", "", "the same counts, each told a day late"),
     Figure("late_event_ms_worst", "ms", "", "the slowest of them"),
     Figure("advice_ms", "ms", "<= 300", "processor time of advice after six docetaxel cycles, one of others; median"),

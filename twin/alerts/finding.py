@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from twin.alerts.settings import RuleSettings, Severity
 from twin.events import Subject, Watched
 
-
 Words = str | Callable[[], str]
 """A text, or what makes it when somebody asks for it: of most findings nothing is ever told."""
 

@@ -138,8 +138,8 @@ class LiveRecord:
         return Quiet(after, until if newest is None or newest < until else after)
 
     def repeated(self, event: InputEvent, millis: int, quiet: Quiet) -> Repeated | None:
-        """An event of ``millis`` as it is to be kept, if it is a reading of a ``quiet`` time and changes nothing but the
-        record."""
+        """An event of ``millis`` as it is to be kept, if it is a reading of a ``quiet`` time and changes nothing but
+        the record."""
         if not quiet.after < millis < quiet.before or not isinstance(event, Reading):
             return None
         history = self.history
