@@ -156,9 +156,9 @@ class LiveRecord:
             return None if matters else Repeated(reading, millis, None)
         if isinstance(reading, Clock):
             return Repeated(reading, millis, None)
-        assert isinstance(event, PumpDelivery), "there is no other reading"
+        assert isinstance(reading, PumpDelivery), "there is no other reading"
         rate = sample_rate(reading)
-        return Repeated(reading, millis, rate) if rate is not None and self._goes_on(event, millis, rate) else None
+        return Repeated(reading, millis, rate) if rate is not None and self._goes_on(reading, millis, rate) else None
 
     def keep(self, repeated: Repeated) -> None:
         """Take in what is only `repeated`."""
