@@ -58,14 +58,14 @@ class AlertFilter:
     """Judges alerts in the order in which they come."""
 
     def __init__(self, settings: FilterSettings) -> None:
-        self._rules, self._patients = _globs(settings.rules), _globs(settings.patients)
+        self._rules, self._patients = globs_of(settings.rules), globs_of(settings.patients)
         self._lowest = RANK[settings.lowest_severity]
         self._group = _Group(settings.patients_file) if settings.patients_file is not None else None
         self._told: OrderedDict[str, bool] = OrderedDict()
 
     def wants(self, alert: Alert) -> bool:
         """Whether to tell it."""
-        if not _chosen(alert.rule, self._rules) or not self.tells_of(alert.patient_id):
+        if not chosen(alert.rule, self._rules) or not self.tells_of(alert.patient_id):
             return False
         before = self._told.get(alert.alert_id)
         wanted = RANK[alert.severity] >= self._lowest or before is True
@@ -79,10 +79,10 @@ class AlertFilter:
 
     def tells_of(self, patient: str) -> bool:
         """Whether anything is told of a patient."""
-        if self._patients and _chosen(patient, self._patients):
+        if self._patients and chosen(patient, self._patients):
             return True
         if self._group is not None:
-            return _chosen(patient, self._group.globs())
+            return chosen(patient, self._group.globs())
         return not self._patients
 
 
@@ -99,7 +99,7 @@ class _Group:
             stat = self._path.stat()
             seen = (stat.st_mtime_ns, stat.st_size)
             if seen != self._seen:
-                self._globs = _globs(self._path.read_text(encoding="utf-8").replace("\n", ","))
+                self._globs = globs_of(self._path.read_text(encoding="utf-8").replace("\n", ","))
                 self._seen = seen
         except (OSError, UnicodeDecodeError) as error:
             if self._seen is not None:
@@ -108,14 +108,15 @@ class _Group:
         return self._globs
 
 
-def _globs(text: str) -> tuple[str, ...]:
+def globs_of(text: str) -> tuple[str, ...]:
+    """The patterns of a text that separates them by commas."""
     return tuple(glob for part in text.split(",") if (glob := part.strip()))
 
 
-def _chosen(name: str, globs: tuple[str, ...]) -> bool:
+def chosen(name: str, globs: tuple[str, ...]) -> bool:
     """Whether one of the globs is meant and none that begins with ``!``; alone, those leave out of all.
 
-    >>> [_chosen(name, ("tox.*", "!tox.qtc")) for name in ("tox.anaemia", "tox.qtc", "data.dropout")]
+    >>> [chosen(name, ("tox.*", "!tox.qtc")) for name in ("tox.anaemia", "tox.qtc", "data.dropout")]
     [True, False, False]
     """
     left_out = [glob[1:] for glob in globs if glob.startswith("!")]

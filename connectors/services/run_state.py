@@ -57,8 +57,13 @@ def open_private(path: Path) -> BinaryIO:
 
 
 def write_private(path: Path, text: str) -> None:
-    """Replace ``path`` in one step by a file that only its owner may read."""
+    """Replace ``path`` in one step by a file that only its owner may read, in a folder that nobody else may enter."""
     private_directory(path.parent)
+    replace_private(path, text)
+
+
+def replace_private(path: Path, text: str) -> None:
+    """Replace ``path`` in one step by a file that only its owner may read; the folder stays as it is."""
     fresh = path.with_name(f".{path.name}.{os.getpid()}")
     with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(text)
