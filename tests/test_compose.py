@@ -31,7 +31,7 @@ OF_SOURCES = {
 }
 """Needed by ways in alone, which say so; Compose would ask for them wherever it reads the file."""
 
-OF_THE_CONSOLE = {"DOSETWIN_CONSOLE_ALLOW_ACTIONS": ":-true", "DOSETWIN_CONSOLE_REPLAYED": ":-false"}
+OF_THE_CONSOLE = {"DOSETWIN_CONSOLE_REPLAYED": ":-false"}
 OPTIONAL = OF_SOURCES | OF_THE_CONSOLE
 
 DOORS, WAYS_IN = ["mllp", "http"], ["mllp", "http", "mqtt", "fhir"]
@@ -140,7 +140,13 @@ def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dic
     known |= {
         part.variable(field) for part in (PatientSettings, FhirSettings, KafkaAccess) for field in part.model_fields
     }
-    known |= {"DOSETWIN_WORKER_INSTANCE", "DOSETWIN_READY", "DOSETWIN_CONSOLE_HOSTS", *OF_THE_CONSOLE}
+    known |= {
+        "DOSETWIN_WORKER_INSTANCE",
+        "DOSETWIN_READY",
+        "DOSETWIN_CONSOLE_HOSTS",
+        "DOSETWIN_CONSOLE_ACCOUNTS",
+        *OF_THE_CONSOLE,
+    }
     for sink in sinks().offers:
         prefix = sink.Settings.model_config["env_prefix"]
         known |= {f"{prefix}{field.upper()}" for field in sink.Settings.model_fields}

@@ -17,7 +17,8 @@ and ``revision``. A slow client is told what it takes, from one log that all sha
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from typing import Any
 
 import anyio
@@ -28,8 +29,9 @@ from starlette.types import Receive, Scope, Send
 from connectors.alert_filter import AlertFilter, FilterSettings
 from connectors.console.alert_log import Follower, Place, Told
 from connectors.console.connections import ENDLESS
+from connectors.console.door.seen import Seen
 from connectors.console.pulse import Pulse
-from connectors.console.topic_reader import LiveBoard, ReaderStatus
+from connectors.console.topic_reader import ReaderStatus
 
 HEARTBEAT = 15.0
 """Seconds between two heartbeats."""
@@ -82,24 +84,25 @@ def asked(query: Sequence[tuple[str, str]], last_event_id: str = "") -> tuple[Pl
 class AlertStream:
     """One client's stream, an ASGI application of its own."""
 
-    def __init__(self, live: LiveBoard, follower: Follower, tick: float, heartbeat: float) -> None:
-        self._live, self._follower = live, follower
+    def __init__(
+        self, seen: Seen, follower: Follower, tick: float, heartbeat: float, still: Callable[[], bool] = lambda: True
+    ) -> None:
+        self._live, self._seen, self._follower, self._still = seen.live, seen, follower, still
         self._tick, self._heartbeat = tick, heartbeat
         self._status: tuple[object, ...] = ()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Tell until the client leaves, or the server does."""
+        """Tell until the client leaves, is let in no more, or the server leaves."""
         scope[ENDLESS] = True
         await send({"type": "http.response.start", "status": 200, "headers": _HEADERS})
         async with anyio.create_task_group() as talk:
-            talk.start_soon(self._tell, send)
-            while (await receive())["type"] != "http.disconnect":
-                pass
-            talk.cancel_scope.cancel()
+            for part in (partial(self._tell, send), partial(_gone, receive)):
+                talk.start_soon(_first, part, talk.cancel_scope)
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _tell(self, send: Send) -> None:
         text, beat, known = f"retry: {RETRY_MS}\n\n", anyio.current_time(), ""
-        while True:
+        while self._still():
             told = self._follower.next(up_to_date=self._live.status.state == "live")
             text += "".join(map(_event, told)) + self._news_of_itself()
             if anyio.current_time() - beat >= self._heartbeat:
@@ -113,12 +116,23 @@ class AlertStream:
                 await anyio.sleep(self._tick)
 
     def _news_of_itself(self) -> str:
-        status = Status(self._live.status, self._live.pulse())
+        status = Status(self._live.status, self._seen.pulse())
         matter = status.reader.state, status.pulse.level
         if matter == self._status:
             return ""
         self._status = matter
         return f"event: status\ndata: {msgspec.json.encode(status).decode()}\n\n"
+
+
+async def _first(part: Callable[[], Awaitable[None]], talk: anyio.CancelScope) -> None:
+    """Whichever part ends first ends the other one too."""
+    await part()
+    talk.cancel()
+
+
+async def _gone(receive: Receive) -> None:
+    while (await receive())["type"] != "http.disconnect":
+        pass
 
 
 def _event(told: Told) -> str:

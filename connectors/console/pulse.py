@@ -7,7 +7,7 @@ monotonic clock, given by the caller.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import msgspec
@@ -73,13 +73,14 @@ class Pulses:
             return Pulse(3, f"This twin is sealed ({reason}): what comes is refused, and nothing shown here moves.")
         return _pulse(heard, now, "this twin")
 
-    def worst(self, now: float) -> Pulse:
-        """The worst pulse of all partitions, and how many share it."""
+    def worst(self, now: float, named: Callable[[str], bool] = lambda _: True) -> Pulse:
+        """The worst pulse of all partitions, and how many share it; of twins that are sealed, those who may be
+        ``named``."""
         if not self._heard:
             return UNHEARD
         pulses = [_pulse(heard, now, "the twins shown") for heard in self._heard.values()]
         worst = max(pulses, key=lambda pulse: (pulse.level, pulse.since))
-        sealed = sorted(patient for heard in self._heard.values() for patient in heard.beat.sealed)
+        sealed = sorted(filter(named, (patient for heard in self._heard.values() for patient in heard.beat.sealed)))
         if worst.level == 0 and sealed:
             return Pulse(1, f"Sealed, and moved no more: the twins of {_some(sealed)}.")
         alike = sum(pulse.level > 0 for pulse in pulses)

@@ -17,11 +17,17 @@ import msgspec
 from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
+from connectors.access.roles import Deed
 from connectors.console.alert_log import Follower, Place
 from connectors.console.board import UnknownPatient
+from connectors.console.door.seen import Seen
+from connectors.console.door.visitor import HERE, Visitor
 from connectors.console.pulse import Pulse
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from twin.events import PatientId
+
+GONE = 4401
+"""With which a socket is closed whose visitor is not let in any more."""
 
 PATIENT_ID: TypeAdapter[str] = TypeAdapter(PatientId)
 PATIENT_ID_RULE = "1 to 64 letters, digits, '.', '_' or '-', beginning with a letter or digit"
@@ -39,13 +45,16 @@ _wishes = msgspec.json.Decoder(Wish)
 
 class StatusFrame(msgspec.Struct, frozen=True):
     """The server is there, and this is how its reader fares, and how the twins do: the worst of all, and the one that
-    the page watches. ``acts``: something can be done about alerts here."""
+    the page watches. ``who`` is logged in; None where nobody logs in. ``acts``: something can be done about alerts,
+    and ``asks``: twins can be asked, by them."""
 
     type: str
     reader: ReaderStatus
     pulse: Pulse
     watched: Pulse | None
+    who: str | None
     acts: bool
+    asks: bool
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -61,41 +70,52 @@ class Frames:
     def __init__(self, live: LiveBoard) -> None:
         self._live = live
         self._version = -1
-        self._encoded: dict[tuple[str | None, int], tuple[str, int]] = {}
+        self._encoded: dict[tuple[object, str | None, int], tuple[str, int]] = {}
 
-    def ward(self, since: int) -> tuple[str, int] | None:
+    def ward(self, since: int, seen: Seen) -> tuple[str, int] | None:
         """The ward frame since that fold (-1: nothing told yet) and the fold it reaches; None when nothing is new."""
         if since == self._live.board.version:
             return None
-        return self._frame(None, max(since, 0))
+        return self._frame(None, max(since, 0), seen)
 
-    def patient(self, patient_id: str, since: int) -> tuple[str, int] | None:
+    def patient(self, patient_id: str, since: int, seen: Seen) -> tuple[str, int] | None:
         """The patient's frame; None when there is nothing new. Raises `UnknownPatient`."""
         if since > 0 and not self._live.board.patient_changed(patient_id, since):
             return None
-        return self._frame(patient_id, since)
+        return self._frame(patient_id, since, seen)
 
-    def _frame(self, patient_id: str | None, since: int) -> tuple[str, int]:
+    def _frame(self, patient_id: str | None, since: int, seen: Seen) -> tuple[str, int]:
         if self._live.board.version != self._version:
             self._encoded.clear()
             self._version = self._live.board.version
-        known = self._encoded.get((patient_id, since))
+        key = seen.share, patient_id, since
+        known = self._encoded.get(key)
         if known is None:
-            frame = self._live.ward(since) if patient_id is None else self._live.patient(patient_id, since)
+            frame = seen.ward(since) if patient_id is None else seen.patient(patient_id, since)
             known = (msgspec.json.encode(frame).decode(), frame.version)
-            self._encoded[patient_id, since] = known
+            self._encoded[key] = known
         return known
 
 
 class Page:
-    """One connected browser page."""
+    """One connected browser page, and who looks at it."""
 
     def __init__(
-        self, websocket: WebSocket, live: LiveBoard, frames: Frames, tick: float, heartbeat: float, *, acts: bool
+        self,
+        websocket: WebSocket,
+        live: LiveBoard,
+        frames: Frames,
+        tick: float,
+        heartbeat: float,
+        visitor: Visitor = HERE,
+        *,
+        acts: bool,
     ) -> None:
         self._websocket = websocket
+        self._visitor = visitor
         self._acts = acts
         self._live = live
+        self._seen = Seen(live, visitor.who)
         self._frames = frames
         self._tick = tick
         self._heartbeat = heartbeat
@@ -137,22 +157,23 @@ class Page:
             expected = 'expected {"watch": "PATIENT"} or {"watch": null}, {"alerts": "ID"} or {"alerts": null}'
             await self._send(Notice("error", f"{expected}: {reason}"))
             return
+        self._visitor.does_something()
         if wish.watch is not msgspec.UNSET:
             self._watching, self._watched_since, self._told_absent = wish.watch, 0, False
         if wish.alerts is not msgspec.UNSET:
-            self._follower = None if wish.alerts is None else Follower(self._live.alerts, after)
+            self._follower = None if wish.alerts is None else Follower(self._live.alerts, after, self._seen.wants)
         self._woken.set()
 
     async def _tell(self) -> None:
         since, told_at, told = -1, float("-inf"), None
-        while True:
-            frame = self._frames.ward(since)
+        while self._visitor.still_in():
+            frame = self._frames.ward(since, self._seen)
             if frame is not None:
                 text, since = frame
                 await self._websocket.send_text(text)
             await self._tell_watched()
             await self._tell_alerts()
-            status = StatusFrame("status", self._live.status, self._live.pulse(), self._pulse_watched(), self._acts)
+            status = self._status()
             matter = status.reader.state, status.pulse.level, status.watched and status.watched.level, self._watching
             if anyio.current_time() - told_at >= self._heartbeat or matter != told:
                 told_at, told = anyio.current_time(), matter
@@ -160,20 +181,23 @@ class Page:
             self._woken = anyio.Event()
             with anyio.move_on_after(self._tick):
                 await self._woken.wait()
+        await self._websocket.close(GONE, "log in again")
 
-    def _pulse_watched(self) -> Pulse | None:
-        return None if self._watching is None else self._live.pulse(self._watching)
+    def _status(self) -> StatusFrame:
+        who, watched = self._visitor.who, None if self._watching is None else self._seen.pulse(self._watching)
+        acts, asks = (self._acts and who.may(deed) for deed in (Deed.ACT, Deed.ASK))
+        return StatusFrame("status", self._live.status, self._seen.pulse(), watched, who.name or None, acts, asks)
 
     async def _tell_watched(self) -> None:
         patient_id = self._watching
         if patient_id is None:
             return
         try:
-            frame = self._frames.patient(patient_id, self._watched_since)
+            frame = self._frames.patient(patient_id, self._watched_since, self._seen)
         except UnknownPatient:
             if not self._told_absent:
                 self._told_absent = True
-                close = self._live.near(patient_id)
+                close = self._seen.near(patient_id)
                 hint = f"; did you mean '{close}'?" if close else ""
                 await self._send(Notice("absent", f"nothing is known of patient {patient_id} yet{hint}"))
             return

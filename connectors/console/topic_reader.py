@@ -77,13 +77,14 @@ class LiveBoard:
         with self.lock:
             self.pulses.hear(beat, at)
 
-    def pulse(self, patient_id: str | None = None) -> Pulse:
-        """The pulse of a patient's twin, or the worst of all; none while the reader itself is not up to date."""
+    def pulse(self, patient_id: str | None = None, named: Callable[[str], bool] = lambda _: True) -> Pulse:
+        """The pulse of a patient's twin, or the worst of all, which names those who may be ``named``; none while the
+        reader itself is not up to date."""
         if self.status.state != "live":
             return WELL
         with self.lock:
             now = time.monotonic()
-            return self.pulses.worst(now) if patient_id is None else self.pulses.of(patient_id, now)
+            return self.pulses.worst(now, named) if patient_id is None else self.pulses.of(patient_id, now)
 
     def ward(self, since: int = 0) -> WardFrame:
         """`Board.ward` under the lock."""
@@ -95,11 +96,14 @@ class LiveBoard:
         with self.lock:
             return self.board.clock(patient_id)
 
-    def near(self, patient_id: str) -> str | None:
-        """The patient of the ward whose id is most like this one, if any is."""
+    def near(self, patient_id: str, named: Callable[[str], bool] = lambda _: True) -> str | None:
+        """The patient of the ward who may be ``named`` and whose id is most like this one, if any is."""
+        return next(iter(difflib.get_close_matches(patient_id, self.known(named), n=1)), None)
+
+    def known(self, named: Callable[[str], bool] = lambda _: True) -> list[str]:
+        """The patients of the ward who may be ``named``."""
         with self.lock:
-            known = self.board.patient_ids()
-        return next(iter(difflib.get_close_matches(patient_id, known, n=1)), None)
+            return list(filter(named, self.board.patient_ids()))
 
     def patient(self, patient_id: str, since: int = 0) -> PatientFrame:
         """`Board.patient` under the lock."""

@@ -30,6 +30,10 @@ MetricsHost = Annotated[
     ),
 ]
 
+Certificate = Annotated[
+    Path | None, typer.Option("--certificate", exists=True, dir_okay=False, help="for TLS, PEM with its chain")
+]
+PrivateKey = Annotated[Path | None, typer.Option("--key", exists=True, dir_okay=False, help="of the certificate, PEM")]
 
 Protocols = Annotated[
     list[Path] | None,

@@ -1,8 +1,6 @@
-"""How a word of a person comes in: read safely, dated, and given to Kafka before it is answered.
+"""How a word of a person comes in: by whom it is, dated, and given to Kafka before it is answered.
 
-The console has no log-in, so ``by`` is what somebody says of themselves. A page of another site in the same browser
-cannot send anything: it would bring another origin, and neither JSON nor the header that is asked for without asking
-first, which is never granted.
+``by`` is whoever is logged in; where nobody logs in it is what somebody says of themselves.
 """
 
 from __future__ import annotations
@@ -10,42 +8,23 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import TypeVar
 
 import anyio
 import anyio.to_thread
-import msgspec
 from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect, Request
 
+from connectors.access.roles import Who
 from connectors.console.topic_reader import LiveBoard
 from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
 from connectors.kafka.publish import Sender
 from twin.clock import DAY_MS
 from twin.events import InputEvent, from_millis, to_millis
 
-HEADER, ACTS = "x-dosetwin", "act"
-"""What a request must bring that no form of another site can send."""
-
-MOST_BYTES = 4_000
-"""Of a request's body: less than the text of an event may have, so that no reason is cut short."""
-
-BODY_SECONDS = 10.0
-"""How long a body may take to come."""
-
 MOST_WAITING = 20
 """Words that may wait for Kafka; further ones are told to come again."""
 
 OTHER_TIME_MS = 31 * DAY_MS
 """A ward that says nothing for so long is not of now: a word that is dated now would take its twins there."""
-
-OFF = (
-    "nothing can be done about alerts here, and no twin can be asked: this console answers beyond this machine and has "
-    "no log-in. Start it with --allow-actions where something in front of it checks who acts, or use 'dosetwin alert' "
-    "and 'dosetwin ask'"
-)
-
-Said = TypeVar("Said")
 
 
 @dataclass
@@ -94,35 +73,14 @@ class WayIn:
             raise HTTPException(503, getattr(error, "summary", str(error))) from None
 
 
-async def read(request: Request, decoder: msgspec.json.Decoder[Said], fields: str) -> Said:
-    """What a request says; ``fields`` is what its JSON object has, in words.
+def acting(who: Who, said: str) -> str:
+    """By whom a word is: who is logged in, or, where nobody logs in, who somebody says they are.
 
     Raises:
-        HTTPException: it is not from this page, no JSON object, or not of these fields.
+        HTTPException: somebody says that they are another.
     """
-    if request.headers.get(HEADER) != ACTS:
-        raise HTTPException(403, f"a header is missing, which shows that no other site sent this: {HEADER}: {ACTS}")
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if kind != "application/json":
-        raise HTTPException(415, f"content-type {kind[:80]!r}: send application/json")
-    try:
-        return decoder.decode(await _body(request))
-    except msgspec.DecodeError as error:
-        raise HTTPException(400, f"{error}; expected a JSON object of {fields}") from None
-    except UnicodeDecodeError:
-        raise HTTPException(400, "the body is no UTF-8") from None
-
-
-async def _body(request: Request) -> bytes:
-    raw = bytearray()
-    try:
-        with anyio.fail_after(BODY_SECONDS):
-            async for chunk in request.stream():
-                raw += chunk
-                if len(raw) > MOST_BYTES:
-                    raise HTTPException(413, f"more than {MOST_BYTES} bytes; write a shorter reason")
-    except TimeoutError:
-        raise HTTPException(408, f"the body did not come in {BODY_SECONDS:g} s") from None
-    except ClientDisconnect:
-        raise HTTPException(400, "the connection ended before the body") from None
-    return bytes(raw)
+    if not who.name:
+        return said
+    if said not in ("", who.name):
+        raise HTTPException(400, f"field 'by' {said[:64]!r}: you are logged in as {who.name!r}; leave it out")
+    return who.name

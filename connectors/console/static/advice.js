@@ -18,9 +18,9 @@ export class AdvicePart {
     $("ask").replaceChildren(this.ask.element);
   }
 
-  draw(cards, time, since, row, acts) {
+  draw(cards, time, since, row, rights) {
     const now = Math.max(time, ...cards.map((card) => card.t));
-    this.ask.draw(cards, row, acts);
+    this.ask.draw(cards, row, rights);
     const standing = [...new Map([...cards].reverse().map((card) => [card.drug, card])).values()];
     const moved = standing.map((card) => movedSince(card, since, now));
     const drawn = JSON.stringify([cards, moved, Math.floor(now / 60_000)]);

@@ -2,7 +2,7 @@
 
 import { alertName, clock, percent, span } from "./format.js";
 import { Grounds } from "./grounds.js";
-import { $, make, severityMark, show, write } from "./dom.js";
+import { $, hide, make, severityMark, show, write } from "./dom.js";
 
 const HOUR = 3_600_000;
 const PATIENCE = 20_000;
@@ -18,14 +18,14 @@ export class Alerts {
     $("ended-alerts").replaceChildren();
   }
 
-  draw(cards, now, acts) {
-    const drawn = JSON.stringify([cards, now, acts]);
+  draw(cards, now, rights) {
+    const drawn = JSON.stringify([cards, now, rights]);
     if (drawn === this.drawn) return;
     this.drawn = drawn;
     const ended = cards.filter((card) => !card.active);
     const known = new Set(cards.map((card) => card.id));
     for (const id of this.items.keys()) if (!known.has(id)) this.items.delete(id);
-    const items = (some) => some.map((card) => this.item(card, now, acts));
+    const items = (some) => some.map((card) => this.item(card, now, rights));
     const standing = items(cards.filter((card) => card.active));
     const none = make("li", { className: "none", text: ended.length ? "No alert stands." : "No alert so far." });
     arrange($("alerts"), standing.length ? standing : [none]);
@@ -34,9 +34,9 @@ export class Alerts {
     show($("ended"), ended.length > 0);
   }
 
-  item(card, now, acts) {
+  item(card, now, rights) {
     if (!this.items.has(card.id)) this.items.set(card.id, new Item(card.id));
-    return this.items.get(card.id).draw(card, now, acts);
+    return this.items.get(card.id).draw(card, now, rights);
   }
 }
 
@@ -59,7 +59,7 @@ class Item {
     this.element = make("li", {}, this.said, this.act.element, this.grounds.element, history);
   }
 
-  draw(card, now, acts) {
+  draw(card, now, rights) {
     const step = card.steps.at(-1);
     this.element.className = card.active ? step.severity : "ended";
     Object.assign(this.element.dataset, { rule: card.rule, subject: card.subject.name, state: step.state });
@@ -67,7 +67,7 @@ class Item {
     write(this.count, `History (${card.steps.length})`);
     this.steps.replaceChildren(...card.steps.map((each) => make("li", { text: told(each) })));
     this.grounds.draw(card.grounds);
-    this.act.draw(step, now, acts && card.active);
+    this.act.draw(step, now, rights.acts && card.active, rights.who);
     return this.element;
   }
 }
@@ -112,7 +112,8 @@ class Act {
     const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: "a pseudonym, never a name: letters, digits, '.', '_', '-'", spellcheck: "false" };
     this.hours = field("Hours", "hours", { type: "number", min: 0.5, max: 168, step: 0.5, value: 8 });
     this.answer = make("p", { className: "answer", attributes: { role: "status" } });
-    this.form = make("form", {}, field("Who (pseudonym)", "by", who), field("Why", "reason", { required: "", maxlength: 500 }),
+    this.who = field("Who (pseudonym)", "by", who);
+    this.form = make("form", {}, this.who, field("Why", "reason", { required: "", maxlength: 500 }),
       make("div", {}, this.buttons.acknowledge, this.buttons.comment, this.hours, this.buttons.shelve, this.buttons.unshelve, this.buttons.retract), this.answer);
     this.element = make("details", { className: "act" }, make("summary", { text: "Acknowledge, shelve or comment" }), this.form);
     this.form.addEventListener("submit", (event) => {
@@ -127,8 +128,9 @@ class Act {
     });
   }
 
-  draw(step, now, possible) {
+  draw(step, now, possible, who) {
     show(this.element, possible);
+    hide(this.who, who !== null);
     show(this.buttons.acknowledge, step.state !== "acknowledged");
     show(this.buttons.shelve, !isShelved(step, now) && step.state !== "latched");
     show(this.hours, !this.buttons.shelve.hidden);
@@ -144,7 +146,7 @@ class Act {
 
   async send(action) {
     const said = Object.fromEntries(new FormData(this.form));
-    const body = { action, by: said.by, reason: said.reason };
+    const body = { action, by: said.by ?? "", reason: said.reason };
     if (action === "shelve") body.hours = Number(said.hours);
     for (const each of Object.values(this.buttons)) each.disabled = true;
     write(this.answer, "sending …");

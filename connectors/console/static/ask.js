@@ -1,7 +1,7 @@
 // The form to ask a patient's twin what should be given next. The answer comes by the topics, to everybody who looks.
 
 import { words } from "./format.js";
-import { make, show, write } from "./dom.js";
+import { hide, make, show, write } from "./dom.js";
 
 const PATIENCE = 20_000;
 const GROWTH_FACTORS = { pegfilgrastim: "give pegfilgrastim 6 mg sc in 24 h", filgrastim: "give filgrastim 0.3 mg sc in 24 h" };
@@ -34,7 +34,8 @@ export class Ask {
     this.answer = make("p", { className: "answer", attributes: { role: "status" } });
     const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: "a pseudonym, never a name: letters, digits, '.', '_', '-'", spellcheck: "false" };
     const gene = { maxlength: 200, placeholder: "DPYD=1.5, UGT1A1=poor", title: "gene=value, separated by commas: DPYD=1.5, UGT1A1=poor", spellcheck: "false" };
-    this.form = make("form", {}, field("Who (pseudonym)", "by", who), field("What for", "reason", { required: "", maxlength: 500 }),
+    this.who = field("Who (pseudonym)", "by", who);
+    this.form = make("form", {}, this.who, field("What for", "reason", { required: "", maxlength: 500 }),
       field("Genotypes", "genotypes", gene), field("Another what-if", "other", { maxlength: 200, placeholder: "give pegfilgrastim 6 mg sc in 24 h", spellcheck: "false" }),
       this.choices, make("div", {}, this.button), this.answer);
     this.element = make("details", { className: "act" }, make("summary", { text: "Ask what should be given next" }), this.form);
@@ -50,8 +51,9 @@ export class Ask {
     });
   }
 
-  draw(cards, row, possible) {
-    show(this.element, possible);
+  draw(cards, row, { who, asks }) {
+    show(this.element, asks);
+    hide(this.who, who !== null);
     const offers = suggested(row.rates);
     if (offers.join() !== this.offered) {
       this.offered = offers.join();
@@ -71,7 +73,7 @@ export class Ask {
 
   async send() {
     const said = new FormData(this.form);
-    const body = { by: said.get("by"), reason: said.get("reason"), branches: [...said.getAll("branch"), said.get("other").trim()].filter(Boolean) };
+    const body = { by: said.get("by") ?? "", reason: said.get("reason"), branches: [...said.getAll("branch"), said.get("other").trim()].filter(Boolean) };
     const pairs = said.get("genotypes").split(",").map((each) => each.trim()).filter(Boolean).map((each) => each.split("=").map((part) => part.trim()));
     if (pairs.some((pair) => pair.length !== 2)) {
       write(this.answer, "Not asked: write genotypes as gene=value, separated by commas");

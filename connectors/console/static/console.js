@@ -9,6 +9,7 @@ const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
 const STALE = 6_000;
 const DEAD = 20_000;
+const STIR = 60_000;
 
 const READER = {
   starting: "The console is starting.",
@@ -26,7 +27,8 @@ let lastFrame = null;
 let reader = { state: "starting" };
 let pulses = { ward: { level: 0, text: "" }, watched: null };
 let announced = null;
-let acts = false;
+let rights = { who: null, acts: false, asks: false };
+let stirred = performance.now();
 
 function connect() {
   const address = new URL("live", location.href.split("#")[0]);
@@ -46,6 +48,7 @@ function connect() {
   own.onclose = () => {
     if (own !== socket) return;
     socket = null;
+    checkSession();
     setTimeout(connect, wait * (0.75 + Math.random() / 2));
     wait = Math.min(2 * wait, LONGEST_WAIT);
     age();
@@ -62,11 +65,33 @@ function take(frame) {
     patient?.absent(`${frame.detail}. It will appear here as soon as its twin speaks.`);
   } else if (frame.type === "status") {
     reader = frame.reader;
-    acts = frame.acts;
+    rights = { who: frame.who, acts: frame.acts, asks: frame.asks };
+    write($("who"), frame.who ?? "");
+    show($("whoever"), frame.who !== null);
     patient?.drawAlerts();
     patient?.drawAdvice();
     pulses = { ward: frame.pulse, watched: frame.watched };
   }
+}
+
+const toLogIn = () => location.assign(`login${location.hash}`);
+
+/** Whoever is not let in any more logs in again; of a console that does not answer nobody can tell. */
+async function checkSession() {
+  const answer = await fetch("api/session").catch(() => null);
+  if (answer?.status === 401) toLogIn();
+}
+
+async function logOut() {
+  const answer = await fetch("api/session", { method: "DELETE", headers: { "x-dosetwin": "act" } }).catch(() => null);
+  if (answer) toLogIn();
+}
+
+/** Who reads on, or moves about, is not idle. */
+function stir() {
+  if (performance.now() - stirred < STIR) return;
+  stirred = performance.now();
+  watch();
 }
 
 /** The pulse of what is looked at: of the patient's twin, or the worst of the ward. */
@@ -118,7 +143,7 @@ function route() {
   const id = addressed();
   patient?.close();
   const before = patient?.id;
-  patient = id ? new Patient(id, () => acts) : null;
+  patient = id ? new Patient(id, () => rights) : null;
   show($("ward"), !patient);
   show($("patient"), Boolean(patient));
   pulses.watched = null;
@@ -146,6 +171,8 @@ function age() {
 }
 
 addEventListener("hashchange", route);
+for (const kind of ["pointerdown", "keydown", "scroll"]) addEventListener(kind, stir, { passive: true });
+$("log-out").addEventListener("click", logOut);
 addEventListener("keydown", (event) => {
   if (event.key === "Escape" && patient) location.hash = "";
 });

@@ -21,6 +21,12 @@ export function show(element, visible) {
   if (element.hidden === visible) element.hidden = !visible;
 }
 
+/** A field that is not asked for is neither seen, nor checked, nor sent. */
+export function hide(label, hidden) {
+  show(label, !hidden);
+  label.querySelector("input").disabled = hidden;
+}
+
 /** Alert severity: a shape, a word and a colour, so that none of them carries it alone. */
 const SHAPES = { high: "▲", medium: "◆", low: "●" };
 

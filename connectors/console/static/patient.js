@@ -22,9 +22,9 @@ const SPANS = [
 const MARKED = { level: ["drug", "device"], count: ["device"], exposure: [], delivery: [] };
 
 export class Patient {
-  constructor(id, acts) {
+  constructor(id, rights) {
     this.id = id;
-    this.acts = acts;
+    this.rights = rights;
     this.points = new Map();
     this.measured = new Map();
     this.forecast = null;
@@ -156,11 +156,11 @@ export class Patient {
   }
 
   drawAlerts() {
-    if (this.row) this.list.draw(this.alerts, this.now, this.acts());
+    if (this.row) this.list.draw(this.alerts, this.now, this.rights());
   }
 
   drawAdvice() {
-    if (this.row) this.advised.draw(this.advice, this.now, this.since(), this.row, this.acts());
+    if (this.row) this.advised.draw(this.advice, this.now, this.since(), this.row, this.rights());
   }
 
   /** What came after a time: values that were measured, and by drug whether it was given. */

@@ -5,11 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from streams.terminal.options import (
+    Certificate,
     Format,
     Kafka,
     Level,
@@ -18,10 +20,12 @@ from streams.terminal.options import (
     MetricsHost,
     MetricsPort,
     Prefix,
+    PrivateKey,
     examples,
 )
 
 if TYPE_CHECKING:
+    from connectors.access.doorkeeper import Doorkeeper
     from connectors.console.views import ModelNotes, Quantiles
     from twin.model.spec import Model
 
@@ -30,7 +34,13 @@ app = typer.Typer()
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}")
 
 
-@app.command(epilog=examples("dosetwin console --open", "dosetwin console --host 0.0.0.0 --allow-host ward.example"))
+@app.command(
+    epilog=examples(
+        "dosetwin console --open",
+        "dosetwin console --accounts accounts.json --allow-host ward.example",
+        "dosetwin console --accounts accounts.json --host 0.0.0.0 --allow-host ward.example --certificate ward.pem",
+    )
+)
 def console(
     host: Annotated[str, typer.Option(help="where to listen")] = "127.0.0.1",
     port: Annotated[int, typer.Option(help="0 takes any free port", min=0, max=65535)] = 8500,
@@ -39,17 +49,28 @@ def console(
         typer.Option(
             envvar="DOSETWIN_CONSOLE_HOSTS",
             help="name under which the page is asked for beyond this machine; repeatable (in the environment separated "
-            "by blanks). There is no log-in, so only behind one",
+            "by blanks)",
         ),
     ] = None,
-    allow_actions: Annotated[
-        bool,
+    accounts: Annotated[
+        Path | None,
         typer.Option(
-            "--allow-actions",
-            envvar="DOSETWIN_CONSOLE_ALLOW_ACTIONS",
-            help="let people acknowledge, shelve and comment alerts, and ask for advice, also on a page that is asked "
-            "for beyond this machine: only where something in front of it checks who acts",
+            "--accounts",
+            envvar="DOSETWIN_CONSOLE_ACCOUNTS",
+            help="file of who may log in ('dosetwin account'); without it nobody logs in, and this machine alone is "
+            "answered",
         ),
+    ] = None,
+    idle_minutes: Annotated[
+        float, typer.Option("--idle-minutes", help="after which who does nothing is logged out", min=1, max=1440)
+    ] = 30,
+    session_hours: Annotated[
+        float, typer.Option("--session-hours", help="after which everybody logs in anew", min=0.1, max=168)
+    ] = 12,
+    certificate: Certificate = None,
+    key: PrivateKey = None,
+    plain: Annotated[
+        bool, typer.Option("--plain", help="no TLS although other machines ask: something in front of it has that")
     ] = False,
     replayed: Annotated[
         bool,
@@ -87,18 +108,11 @@ def console(
     from connectors.kafka.publish import Sender
     from connectors.services.ports import LOCAL_HOSTS
     from connectors.settings import SettingsError, load_settings
+    from connectors.tls import TlsError, refuse_in_the_clear, server_tls
     from streams.terminal.logs import log_to_stderr
     from streams.terminal.metrics_page import Health, metrics_page
 
     named = tuple(allow_host or ())
-    if host not in LOCAL_HOSTS and not named:
-        typer.echo(
-            f"dosetwin: --host {host} would show patients to other machines, and the console has no log-in; "
-            "use 127.0.0.1, or name with --allow-host under which names it is asked for, if something in front of it "
-            "checks who looks",
-            err=True,
-        )
-        raise typer.Exit(2)
     if wrong := [name for name in named if not HOST_NAME.fullmatch(name)]:
         typer.echo(
             f"dosetwin: --allow-host {wrong[0]}: write a host's name or address without port, such as ward.example "
@@ -106,10 +120,29 @@ def console(
             err=True,
         )
         raise typer.Exit(2)
+    if accounts is None and not is_reached_from_here_alone(host, named):
+        asked = f"--host {host}" if host not in LOCAL_HOSTS else f"--allow-host {named[0]}"
+        typer.echo(
+            f"dosetwin: {asked} would show patients to other machines, and nobody would have to log in: make an "
+            "account with 'dosetwin account add' and give its file by --accounts, or use 127.0.0.1 alone",
+            err=True,
+        )
+        raise typer.Exit(2)
+    if host not in LOCAL_HOSTS and not named:
+        typer.echo(
+            f"dosetwin: --host {host}: name with --allow-host under which names the page is asked for there", err=True
+        )
+        raise typer.Exit(2)
     try:
         log_to_stderr(log_level, log_format)
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        tls = server_tls(certificate, key, None)
+        refuse_in_the_clear(host, tls, plain=plain)
+        keeper = None if accounts is None else doorkeeper(accounts, idle_minutes, session_hours)
         listener = listen(host, port)
+    except TlsError as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(2) from None
     except (SettingsError, ConsoleError, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
@@ -117,10 +150,9 @@ def console(
         typer.echo("dosetwin: no charts yet; run 'npm run --prefix connectors/console vendor' and reload", err=True)
     live = LiveBoard(Board(models=library_notes()))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
-    acts = allow_actions or is_reached_from_here_alone(host, named)
-    way_in = WayIn(live, Sender(settings), replayed) if acts else None
-    app = create_app(live, reader, way_in, hosts=(*LOCAL_HOSTS, *named))
-    address = address_of(listener)
+    way_in = WayIn(live, Sender(settings), replayed)
+    app = create_app(live, reader, way_in, keeper, hosts=(*LOCAL_HOSTS, *named))
+    address = address_of(listener, tls)
     typer.echo(f"console: {address}")
     if open_page:
         import webbrowser
@@ -131,7 +163,7 @@ def console(
     health = Health(dead=lambda: has_ended(live), waiting=lambda: waits_for(live))
     try:
         with metrics_page(console_metrics(live), metrics_port, metrics_host, health):
-            serve(app, listener)
+            serve(app, listener, tls)
     except OSError as error:
         typer.echo(f"dosetwin: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None
@@ -142,6 +174,23 @@ def is_reached_from_here_alone(host: str, named: Sequence[str]) -> bool:
     from connectors.services.ports import LOCAL_HOSTS
 
     return host in LOCAL_HOSTS and set(named) <= set(LOCAL_HOSTS)
+
+
+def doorkeeper(accounts: Path, idle_minutes: float, session_hours: float) -> Doorkeeper:
+    """Who lets in whom that file names.
+
+    Raises:
+        AccountsError: the file cannot be used, or there is nobody in it.
+    """
+    from datetime import timedelta
+
+    from connectors.access.accounts import HOW, AccountsError, AccountsFile
+    from connectors.access.doorkeeper import Doorkeeper
+
+    file = AccountsFile(accounts)
+    if not file.read().each:
+        raise AccountsError(f"{accounts} names nobody: {HOW}")
+    return Doorkeeper(file, idle=timedelta(minutes=idle_minutes), oldest=timedelta(hours=session_hours))
 
 
 def _leave(*_: object) -> None:

@@ -14,6 +14,7 @@ import typer
 
 from streams.terminal.options import (
     MEMORY,
+    Certificate,
     Format,
     Kafka,
     Level,
@@ -22,6 +23,7 @@ from streams.terminal.options import (
     MetricsHost,
     MetricsPort,
     Prefix,
+    PrivateKey,
     Remembered,
     examples,
 )
@@ -29,10 +31,6 @@ from streams.terminal.options import (
 app = typer.Typer(name="listen", no_args_is_help=True, help="Take what hospitals and wearables send, as it comes.")
 
 Host = Annotated[str, typer.Option(help="where to listen; by default this machine alone")]
-Certificate = Annotated[
-    Path | None, typer.Option("--certificate", exists=True, dir_okay=False, help="for TLS, PEM with its chain")
-]
-PrivateKey = Annotated[Path | None, typer.Option("--key", exists=True, dir_okay=False, help="of the certificate, PEM")]
 Authority = Annotated[
     Path | None,
     typer.Option("--authority", exists=True, dir_okay=False, help="senders need a certificate of this authority, PEM"),

@@ -37,14 +37,6 @@ def keeper(file: AccountsFile, clock: Clock) -> Doorkeeper:
     return Doorkeeper(file, clock.now, clock.seconds)
 
 
-@pytest.fixture
-def quick(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Hashing is not what these are about, and there are dozens."""
-    monkeypatch.setattr(
-        "connectors.access.doorkeeper.fits", lambda kept, password: (kept, password) and password == "x"
-    )
-
-
 def test_who_logs_in_is_known_until_they_log_out(keeper: Doorkeeper) -> None:
     session, other = keeper.log_in("nurse-7", PASSWORD, "here"), keeper.log_in("nurse-7", PASSWORD, "there")
     assert keeper.in_session(session, use=True) == NURSE
@@ -99,25 +91,23 @@ def guess(keeper: Doorkeeper, name: str, address: str, times: int) -> list[int]:
     return waits
 
 
-@pytest.mark.usefixtures("quick")
 def test_who_guesses_a_password_waits_longer_each_time_from_wherever(keeper: Doorkeeper, clock: Clock) -> None:
     assert guess(keeper, "nurse-7", "here", FREE_OF_ACCOUNT + 1) == [0] * FREE_OF_ACCOUNT + [1]
     assert guess(keeper, "nurse-7", "there", 1) == [1]
     with pytest.raises(NotLetIn, match="too many attempts: try again in 1 s"):
-        keeper.log_in("nurse-7", "x", "here")
+        keeper.log_in("nurse-7", PASSWORD, "here")
     for wait in (1, 2, 4, 8):
         clock.at += wait
         assert guess(keeper, "nurse-7", "here", 1) == [0]
     clock.at += 16
-    assert keeper.in_session(keeper.log_in("nurse-7", "x", "here"), use=True) == NURSE
+    assert keeper.in_session(keeper.log_in("nurse-7", PASSWORD, "here"), use=True) == NURSE
     assert guess(keeper, "nurse-7", "elsewhere", 1) == [0]
 
 
-@pytest.mark.usefixtures("quick")
 def test_who_tries_many_names_from_one_place_waits_and_a_good_log_in_between_does_not_help(keeper: Doorkeeper) -> None:
     for number in range(FREE_OF_ADDRESS):
         assert guess(keeper, f"name-{number}", "here", 1) == [0]
         if number % 5 == 0:
-            keeper.log_in("viewer-1", "x", "here")
+            keeper.log_in("viewer-1", PASSWORD, "here")
     assert guess(keeper, "name-99", "here", 1) == [1]
-    assert keeper.log_in("viewer-1", "x", "there")
+    assert keeper.log_in("viewer-1", PASSWORD, "there")

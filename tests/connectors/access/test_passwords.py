@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from connectors.access.passwords import MOST, check, fits, hashed
+from connectors.access.passwords import MOST, NOBODYS, check, fits, hashed
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,7 @@ def test_what_is_kept_is_argon2id_with_a_salt_of_its_own_and_fits_that_password_
     one, two = hashed("four words of a ward"), hashed("four words of a ward")
     assert one.startswith("$argon2id$v=19$m=65536,t=3,p=4$")
     assert one != two
+    assert NOBODYS.startswith("$argon2id$v=19$m=65536,t=3,p=4$"), "who has no account is told so no sooner"
     assert fits(one, "four words of a ward")
     assert not fits(one, "four words of a Ward")
 

@@ -11,14 +11,26 @@ import pytest
 from starlette.testclient import TestClient, WebSocketTestSession
 from starlette.websockets import WebSocketDisconnect
 
+from connectors.access.roles import WHOEVER
 from connectors.console.board import Board
+from connectors.console.door.seen import Seen
 from connectors.console.server import ConsoleError, address_of, create_app, listen
 from connectors.console.sessions import Frames
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from tests import factories as make
 from twin.events import Heartbeat
 
-SCRIPTS = ("console.js", "ward.js", "patient.js", "alerts.js", "grounds.js", "charts.js", "format.js", "dom.js")
+SCRIPTS = (
+    "console.js",
+    "ward.js",
+    "patient.js",
+    "alerts.js",
+    "grounds.js",
+    "charts.js",
+    "format.js",
+    "dom.js",
+    "login.js",
+)
 
 
 @pytest.fixture
@@ -48,6 +60,7 @@ def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
     assert page.status_code == 200
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["content-security-policy"].startswith("default-src 'self';")
+    assert page.headers["cache-control"] == "no-store"
     assert "never commands a pump" in page.text
     assert "http:" not in page.text
     assert "https:" not in page.text
@@ -182,11 +195,12 @@ def test_a_page_gets_everything_and_then_what_changes(client: TestClient, live: 
 
 
 def test_an_empty_ward_is_told_once() -> None:
-    frames = Frames(LiveBoard(Board()))
-    first = frames.ward(-1)
+    live = LiveBoard(Board())
+    frames, seen = Frames(live), Seen(live, WHOEVER)
+    first = frames.ward(-1, seen)
     assert first is not None
     assert json.loads(first[0])["rows"] == []
-    assert frames.ward(first[1]) is None
+    assert frames.ward(first[1], seen) is None
 
 
 def test_a_page_hears_from_the_server_when_nothing_changes(client: TestClient) -> None:
@@ -233,29 +247,29 @@ def test_a_page_that_speaks_nonsense_is_told_and_served_on(client: TestClient, s
 
 
 def test_pages_in_step_share_one_encoded_frame(live: LiveBoard) -> None:
-    frames = Frames(live)
-    first, second = frames.ward(-1), frames.ward(-1)
+    frames, seen = Frames(live), Seen(live, WHOEVER)
+    first, second = frames.ward(-1, seen), frames.ward(-1, seen)
     assert first is not None
     assert second is not None
     assert first[0] is second[0]
     live.fold([make.estimate("P-1", make.at(1))])
-    third = frames.ward(first[1])
+    third = frames.ward(first[1], seen)
     assert third is not None
     assert third[0] is not first[0]
-    assert frames.ward(third[1]) is None
+    assert frames.ward(third[1], seen) is None
 
 
 def test_a_page_that_could_not_keep_up_gets_one_frame_for_all_it_missed(live: LiveBoard) -> None:
-    frames = Frames(live)
-    first = frames.patient("P-1", 0)
+    frames, seen = Frames(live), Seen(live, WHOEVER)
+    first = frames.patient("P-1", 0, seen)
     assert first is not None
     for hour in range(1, 6):
         live.fold([make.estimate("P-1", make.at(hour))])
-        frames.patient("P-1", live.board.version - 1)
-    late = frames.patient("P-1", first[1])
+        frames.patient("P-1", live.board.version - 1, seen)
+    late = frames.patient("P-1", first[1], seen)
     assert late is not None
     assert len(json.loads(late[0])["points"]) == 5
-    assert frames.patient("P-1", late[1]) is None
+    assert frames.patient("P-1", late[1], seen) is None
 
 
 def test_a_taken_port_is_named() -> None:

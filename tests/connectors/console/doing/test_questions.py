@@ -77,12 +77,6 @@ def test_no_other_site_can_ask(client: TestClient, sent: Sent) -> None:
     assert sent.words == []
 
 
-def test_a_console_that_takes_no_actions_asks_nothing(live: LiveBoard) -> None:
-    with client_of(live, None) as client:
-        status, detail = ask(client, ASK)
-    assert (status, "--allow-actions" in detail) == (403, True)
-
-
 def test_a_question_that_does_not_come_to_kafka_is_told_so(client: TestClient, sent: Sent) -> None:
     sent.away = True
     assert ask(client, ASK) == (503, "the broker did not confirm it; send it again")

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 import structlog
 from typer.testing import CliRunner
 
+from connectors.access.accounts import AccountsFile
 from connectors.console.server import listen
 from streams.cli import app
 from streams.commands.live.console import is_reached_from_here_alone, library_notes
@@ -27,7 +29,45 @@ def test_another_machine_is_not_served_unless_asked_for(host: str) -> None:
     outcome = CliRunner().invoke(app, ["console", "--host", host, "--port", "0"])
     assert outcome.exit_code == 2
     assert f"--host {host} would show patients to other machines" in outcome.stderr
-    assert "--allow-host" in outcome.stderr
+    assert "'dosetwin account add'" in outcome.stderr
+
+
+def test_a_name_beyond_this_machine_needs_log_in_too() -> None:
+    outcome = CliRunner().invoke(app, ["console", "--allow-host", "ward.example", "--port", "0"])
+    assert outcome.exit_code == 2
+    assert "--allow-host ward.example would show patients to other machines" in outcome.stderr
+
+
+@pytest.fixture
+def accounts(tmp_path: Path) -> list[str]:
+    file = AccountsFile(tmp_path / "accounts.json")
+    file.change(lambda all_: all_.with_account("viewer-1", "viewer", "*", "four words of a ward"))
+    return ["--accounts", str(file.path)]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--host", "0.0.0.0"], "name with --allow-host under which names"),
+        (["--host", "0.0.0.0", "--allow-host", "ward.example"], "in the clear from other machines: give --certificate"),
+        (["--key", __file__], "needs --certificate too"),
+    ],
+)
+def test_with_log_in_it_still_wants_names_and_tls_beyond_this_machine(
+    accounts: list[str], options: list[str], says: str
+) -> None:
+    outcome = CliRunner().invoke(app, ["console", *accounts, *options, "--port", "0"])
+    assert (outcome.exit_code, says in outcome.stderr) == (2, True), outcome.stderr
+
+
+@pytest.mark.parametrize(("text", "says"), [(None, "is not there"), ("{}", "names nobody: dosetwin account add")])
+def test_a_file_of_accounts_that_lets_nobody_in_is_named(tmp_path: Path, text: str | None, says: str) -> None:
+    path = tmp_path / "accounts.json"
+    if text is not None:
+        path.write_text(text)
+        path.chmod(0o600)
+    outcome = CliRunner().invoke(app, ["console", "--accounts", str(path), "--port", "0"])
+    assert (outcome.exit_code, says in outcome.stderr) == (1, True), outcome.stderr
 
 
 @pytest.mark.parametrize("name", ["*", "", "http://ward.example", "ward.example:8500", "ward example", "-x"])
@@ -37,7 +77,7 @@ def test_a_name_that_is_no_hosts_is_refused(name: str) -> None:
     assert "write a host's name or address without port" in outcome.stderr
 
 
-def test_actions_are_taken_without_asking_only_where_this_machine_alone_is_answered() -> None:
+def test_nobody_need_log_in_only_where_this_machine_alone_is_answered() -> None:
     assert is_reached_from_here_alone("127.0.0.1", ())
     assert is_reached_from_here_alone("::1", ("localhost",))
     assert not is_reached_from_here_alone("127.0.0.1", ("ward.example",))

@@ -1,0 +1,77 @@
+"""A console at work, with a real Kafka behind it, that lets in whom a file of accounts names."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from connectors.access.accounts import AccountsFile
+from connectors.access.doorkeeper import Doorkeeper
+from connectors.console.board import Board
+from connectors.console.doing.way_in import WayIn
+from connectors.console.server import create_app, listen, server_of
+from connectors.console.topic_reader import LiveBoard, ReaderStatus
+from connectors.kafka.publish import Sender
+from connectors.kafka.records import Record
+from connectors.kafka.topics import ALERTS, COMMANDS, ensure_topics
+from connectors.settings import Settings
+from tests import factories as make
+from tests.connectors.access.keys import accounts_in
+from tests.connectors.console.door.visits import Clock, Visited
+from twin.events import encode
+
+
+@pytest.fixture(scope="session")
+def accounts(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """Made once: a password takes a quarter of a second."""
+    return accounts_in(
+        tmp_path_factory.mktemp("accounts"), other_9=("clinician", "W9-*"), gone_4=("clinician", "*")
+    ).path.read_bytes()
+
+
+@pytest.fixture
+def file(accounts: bytes, tmp_path: Path) -> AccountsFile:
+    path = tmp_path / "accounts.json"
+    path.write_bytes(accounts)
+    path.chmod(0o600)
+    return AccountsFile(path)
+
+
+@pytest.fixture
+def live() -> LiveBoard:
+    """P-1, P-2 and P-3, each with an alert."""
+    live = LiveBoard(Board(), ReaderStatus(state="live"))
+    live.alerts.open("log", {0: 0})
+    for offset, patient in enumerate(("P-1", "P-2", "P-3")):
+        alert = make.alert(patient, make.at(20))
+        live.alerts.take(Record(ALERTS, 0, offset, 0, b"", encode(alert)), alert)
+        live.fold([make.estimate(patient, make.at(20)), alert])
+    return live
+
+
+@pytest.fixture(scope="session")
+def commanded(kafka: str) -> Settings:
+    """A topic for what people say, shared by all."""
+    settings = Settings(kafka=kafka, topic_prefix=f"d{uuid.uuid4().hex[:8]}.", partitions=1)
+    ensure_topics(kafka, settings.topic_prefix, settings.partitions, (COMMANDS,))
+    return settings
+
+
+@pytest.fixture
+def visited(commanded: Settings, live: LiveBoard, file: AccountsFile) -> Iterator[Visited]:
+    clock = Clock()
+    keeper = Doorkeeper(file, clock.now)
+    way_in = WayIn(live, Sender(commanded), replayed=True)
+    app = create_app(live, None, way_in, keeper, tick=0.02, heartbeat=0.1, stream_heartbeat=0.1)
+    server = server_of(app)
+    with listen("127.0.0.1", 0) as listener:
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+        thread.start()
+        yield Visited(app, f"127.0.0.1:{listener.getsockname()[1]}", keeper, file, clock)
+        server.should_exit = True
+        thread.join(20)
+        assert not thread.is_alive()
