@@ -202,7 +202,7 @@ class AverageFold:
 
     def _keep(self, point: AveragePoint) -> None:
         """Add a point, and leave out those that no model knows any more."""
-        kept = {known.millis for member in self.members for known in member.points}
+        kept = {millis for member in self.members for millis in member.points.millis}
         self.points = [known for known in (*self.points, point) if known.millis in kept]
 
     def _align(self) -> None:

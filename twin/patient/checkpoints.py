@@ -78,17 +78,18 @@ def shed(points: list[Point]) -> None:
     what a device's late report would let rules judge again, beyond the newest `SNAPSHOTS_KEPT`.
     """
     newest = points[-1].position.cloud if points else None
+    shared: dict[tuple[int, int], TrunkPosition] = {}
     for i, point in enumerate(points):
-        position = point.position
-        if position.cloud is not newest:
-            rest = tuple(other.forgotten() for other in point.rest)
-            points[i] = replace(point, position=position.forgotten(), rest=rest)
-        elif position.grid_cloud is not None:
-            rest = tuple(replace(other, grid_cloud=None) for other in point.rest)
-            points[i] = replace(point, position=replace(position, grid_cloud=None), rest=rest)
-        if i < len(points) - SNAPSHOTS_KEPT and point.snapshot is not None:
-            points[i] = replace(points[i], snapshot=None)
+        position, *rest = (_at_rest(one, shared, forgets=point.position.cloud is not newest) for one in point.positions)
+        snapshot = point.snapshot if i >= len(points) - SNAPSHOTS_KEPT else None
+        points[i] = replace(point, position=position, rest=tuple(rest), snapshot=snapshot)
     condense({id(one.belief): one.belief for point in points for one in point.positions}.values())
+
+
+def _at_rest(position: TrunkPosition, shared: dict[tuple[int, int], TrunkPosition], *, forgets: bool) -> TrunkPosition:
+    """A position without what is stepped on again, or solved; the same of all points where it is."""
+    left = position.forgotten() if forgets else replace(position, grid_cloud=None)
+    return shared.setdefault((id(left.belief), id(left.cloud)), left)
 
 
 def resumable(points: list[Point]) -> list[Point]:

@@ -42,11 +42,12 @@ from twin.patient.accounts.standing import Standing, met
 from twin.patient.advising.desk import NO_ADVICE, DeskState
 from twin.patient.ahead.grading import by_version
 from twin.patient.bands import withdrawals
-from twin.patient.checkpoints import POINTS_KEPT, Point, forget_clouds, ladder, resumable, shed
+from twin.patient.checkpoints import Point
 from twin.patient.fold import BEFORE_ALL, Advising, Step, earliest
 from twin.patient.held_alerts import standing
 from twin.patient.live_record import LiveRecord, Quiet, Received, Repeated
 from twin.patient.reading import Reader, Reading
+from twin.patient.resting.points import Points
 from twin.patient.state_row import TwinState
 from twin.record.history import History
 from twin.record.orders import Orders
@@ -102,10 +103,9 @@ class ModelFold:
         self.record = LiveRecord(patient_id, compile_model(model), history)
         self.history = self.record.history
         self.trunk = Trunk(compile_model(model), patient_id, rhythm, self.record.step_sizes)
-        self.points = list(points)
+        self.points = Points(points)
         self._reader = Reader(self.trunk, model)
         self._quiet: Quiet | None = None
-        self._thinned_until = -(2**63)
         self._shaken: dict[int, bool] = {}
         self._thresholds = thresholds
 
@@ -167,6 +167,8 @@ class ModelFold:
         """Since when (ms) pumps were silent that are not any more, or the other way round: not every point is kept."""
         opens = self.record.opens()
         first = min((one.since for one in opens), default=-BEFORE_ALL)
+        if not self.points or not (self.points.silent or self.points[-1].millis > first):
+            return None
         for point in self.points:
             silence = tuple(one for one in opens if one.since < point.millis) if point.millis > first else ()
             if point.silence != silence:
@@ -354,7 +356,7 @@ class ModelFold:
             snapshot = replace(snapshot, advice=advice)
         book, moved = self._judged(before.book, snapshot)
         position, *rest = (one.position for one in standings)
-        self._keep(
+        self.points.append(
             Point(due, position, book, reading.foreseen, evidence, snapshot, silence, tuple(rest), mismatch, doses)
         )
         published: list[Estimate | Forecast | Prediction] = [self._reader.prediction(one) for one in learned]
@@ -379,34 +381,33 @@ class ModelFold:
             ValueError: nothing has been judged since.
         """
         timeline = self.record.timeline
-        first = next((i for i, point in enumerate(self.points) if point.millis >= contact), None)
+        points = self.points.awake()
+        first = next((i for i, point in enumerate(points) if point.millis >= contact), None)
         if first is None or timeline is None:
             raise ValueError(f"contact: nothing has been judged since {contact}; the next step will know of it")
-        if first == 0 or contact <= self._thinned_until or any(p.snapshot is None for p in self.points[first:]):
+        if first == 0 or contact <= self.points.thinned_until or any(p.snapshot is None for p in points[first:]):
             return None
-        before = self.points[first - 1]
-        if any(
-            self._due_after(one.millis, timeline) != other.millis for one, other in pairwise(self.points[first - 1 :])
-        ):
+        before = points[first - 1]
+        if any(self._due_after(one.millis, timeline) != other.millis for one, other in pairwise(points[first - 1 :])):
             return None  # A silence was none: there are estimates to add, or to leave out.
         book = before.book
         transitions: list[Transition] = []
-        for i, point in enumerate(self.points[first:], start=first):
+        for i, point in enumerate(points[first:], start=first):
             assert point.snapshot is not None
             snapshot = self._reader.with_contacts(point.snapshot, self.record.history, self.record.orders)
             book, moved = self._judged(book, snapshot)
             transitions += moved
-            self.points[i] = replace(point, book=book, snapshot=snapshot)
-        return JudgedAgain(tuple(transitions), before.millis, self.points[-1].millis)
+            points[i] = replace(point, book=book, snapshot=snapshot)
+        return JudgedAgain(tuple(transitions), before.millis, points[-1].millis)
 
     def rest(self) -> None:
         """Let go of what the record gives again: memory of a twin that waits for its next event."""
-        shed(self.points)
+        self.points.rest()
         self.history.rest()
 
     def state(self, ledger: AlertLedger, held: AlertLedger, desk: DeskState = NO_ADVICE) -> TwinState:
         """All that is not derived, with what was published: alerts, those about what is held, and advice."""
-        history, points = self.record.history, resumable(self.points)
+        history, points = self.record.history, self.points.resumable()
         head = self.trunk.patient_id, self.model.hash, rules_hash(self._thresholds), self.particles
         return TwinState(*head, history, ledger, held, tuple(points), desk)
 
@@ -440,11 +441,3 @@ class ModelFold:
             found.append(replace(one, position=position))
             learned.append(values)
         return found, learned
-
-    def _keep(self, point: Point) -> None:
-        """Add a point, and thin the older ones now and then."""
-        self.points.append(point)
-        if len(self.points) >= 2 * POINTS_KEPT:
-            self.points = ladder(self.points)
-            self._thinned_until = self.points[-POINTS_KEPT].millis
-        forget_clouds(self.points)

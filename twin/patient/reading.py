@@ -23,6 +23,7 @@ from twin.events import (
     ToxicityAhead,
     event_id,
     from_millis,
+    share_names,
 )
 from twin.filter.belief import Belief
 from twin.filter.expectation import Expectation
@@ -305,6 +306,8 @@ class Reader:
         if known is None or known[0] is not belief or known[1] != segment or not np.array_equal(known[2], covariates):
             par = self._individual(belief, timeline, millis)
             bands = parameter_bands(self._model, self._trunk.kernel.parameters, par, belief.weight)
+            for band in bands:
+                share_names(band)
             known = self._bands = belief, segment, covariates, bands
         return known[3]
 
@@ -356,7 +359,7 @@ class Reader:
                     since_ms=begun[-1] if begun else None,
                     last_report_ms=orders.last_report(history, millis, drug),
                     plan=orders.plan(millis).get(drug, ()),
-                    charted=sum(dose.rate for dose in source.recorded if dose.start <= millis < dose.end),
+                    charted=sum((dose.rate for dose in source.recorded if dose.start <= millis < dose.end), 0.0),
                 )
             )
         return tuple(views)

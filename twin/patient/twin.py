@@ -135,7 +135,7 @@ class PatientTwin:
     @property
     def points(self) -> list[Point]:
         """Points of the fold that are kept, in order of time: alerts, toxicities foreseen and the belief at each."""
-        return self._folded.points
+        return self._folded.points.awake()
 
     @property
     def ledger(self) -> AlertLedger:
@@ -266,7 +266,8 @@ class PatientTwin:
         since, contact = received.since, received.contact
         if since is not None or contact is None:
             return [], earliest((since, contact))
-        if not self.points or self.points[-1].millis < contact:
+        points = self._folded.points
+        if not points or points[-1].millis < contact:
             return [], None
         judged = self._folded.judge_again(contact)
         if judged is None:

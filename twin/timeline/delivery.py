@@ -95,7 +95,7 @@ class Delivered:
 
     def amount(self, start: int, end: int) -> float:
         """Amount delivered in [start, end), mg."""
-        total = sum(amount for millis, amount, _ in self.impulses if start <= millis < end)
+        total = sum((amount for millis, amount, _ in self.impulses if start <= millis < end), 0.0)
         for i, (since, rate) in enumerate(self.rate):
             until = self.rate[i + 1][0] if i + 1 < len(self.rate) else end
             total += rate * max(0, min(until, end) - max(since, start)) / HOUR_MS

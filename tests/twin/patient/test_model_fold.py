@@ -74,7 +74,7 @@ def test_setting_back_forgets_points_from_then_on() -> None:
     assert found.points
     assert max(point.millis for point in found.points) < ms(4)
     found.set_back(0)
-    assert found.points == []
+    assert not found.points
     assert found.belief.observations == 0
 
 
