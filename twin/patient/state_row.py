@@ -23,7 +23,7 @@ from twin.alerts.ledger import AlertLedger
 from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import Evidence
 from twin.arrays import Floats
-from twin.events import BadEvent, ToxicityAhead, decode, encode
+from twin.events import BadEvent, ToxicityAhead, decode
 from twin.filter.belief import Belief
 from twin.filter.trunk import TrunkPosition
 from twin.model.spec import Model
@@ -367,10 +367,8 @@ def unpack_foreseen(raw: Sequence[bytes]) -> tuple[ToxicityAhead, ...]:
 
 def pack_history(history: History) -> bytes:
     """A history as bytes; the same facts give the same bytes, in whatever order they came (but for recent ids)."""
-    facts = list(history.compact())
     row = _HistoryRow(
-        [encode(fact) for fact in facts if not isinstance(fact, Superseded)],
-        [fact for fact in facts if isinstance(fact, Superseded)],
+        *history.compact(),
         [(d, drug, pack_times(s.times), pack_floats(s.rates)) for (d, drug), s in sorted(history.samples.items())],
         [(d, pack_times(h.first), pack_times(h.last)) for d, h in sorted(history.contact.items())],
         (pack_times(history.holding.told.first), pack_times(history.holding.told.last)),

@@ -37,8 +37,9 @@ from twin.record.facts import UNORDERED, ClinicalEvent, Key, key_of
 from twin.record.held.holding import NOTHING, HeldNow, Holding
 from twin.record.readings.clocks import Clocks
 from twin.record.readings.fevers import Fevers
-from twin.record.readings.recent_ids import pack_ids, unpack_ids
 from twin.record.readings.windows import ReadingWindows, rank_of
+from twin.record.resting.fact_table import FactTable
+from twin.record.resting.recent_ids import pack_ids, unpack_ids
 
 Reading = VitalSample | Clock | PumpDelivery
 """What is told over and over: readings, the passing of time, and a pump's periodic samples."""
@@ -127,7 +128,7 @@ class History:
 
     def __init__(self) -> None:
         self.keys: list[Key] = []
-        self.facts: dict[str, ClinicalEvent | Superseded] = {}
+        self.facts = FactTable()
         self.corrections = Corrections()
         self.samples: dict[tuple[str, str], SampleLine] = {}
         self.spoken: dict[tuple[str, str], list[int]] = {}
@@ -154,6 +155,7 @@ class History:
 
     def rest(self) -> None:
         """Take less memory until the next event is told."""
+        self.facts.rest()
         if "recent" in vars(self):
             vars(self)["_packed"] = pack_ids(self.recent)
             del self.recent
@@ -212,7 +214,7 @@ class History:
 
     def knows(self, event_id: str) -> bool:
         """Whether an event of this id was told: a fact, or one of the newest `RECENT_IDS` that devices repeat."""
-        return event_id in self.facts or event_id in self.recent
+        return event_id in self.facts.ids or event_id in self.recent
 
     def is_repeated(self, event: PumpDelivery, millis: int, rate: float) -> bool:
         """Whether a periodic sample only says again what the pump channel said last."""
@@ -315,16 +317,21 @@ class History:
             insort(self.spoken.setdefault(fact.channel, []), millis)
         self.corrections.add(fact)
 
-    def compact(self) -> Iterator[ClinicalEvent | Superseded]:
-        """Every fact in event-time order; of those that never count again no more is kept than must be known."""
-        for key in self.keys:
+    def compact(self) -> tuple[list[bytes], list[Superseded]]:
+        """Every fact as `twin.events.encode` gives it, and of those that never count again what must be known; each in
+        event-time order."""
+        keys = {key.event_id: key for key in self.keys}
+        for key in (keys[event_id] for event_id in self.superseded if event_id in keys):
             fact = self.facts[key.event_id]
-            if key.event_id in self.superseded and not isinstance(fact, Superseded):
+            if not isinstance(fact, Superseded):
                 channel = (fact.device_id, fact.drug) if isinstance(fact, PumpDelivery) else ("", "")
                 place = micros_of(fact.time), *key[1:5]
-                fact = Superseded(key.event_id, *place, fact.replaces or "", _digest(fact), channel)
-                self.facts[key.event_id] = fact
-            yield fact
+                self.facts[key.event_id] = Superseded(key.event_id, *place, fact.replaces or "", _digest(fact), channel)
+        texts, left = self.facts.encoded(), [self.facts.ids[event_id] for event_id in keys]
+        return (
+            [texts[event_id] for event_id, fact in zip(keys, left, strict=True) if not isinstance(fact, Superseded)],
+            [fact for fact in left if isinstance(fact, Superseded)],
+        )
 
     def _counting(self, ids: Iterable[str], kind: type[Said]) -> tuple[Said, ...]:
         """Those of these facts that count, in event-time order."""
@@ -375,8 +382,8 @@ class History:
         return contact
 
     def _known(self, event: InputEvent) -> Insertion | None:
-        fact = self.facts.get(event.event_id)
-        if fact is not None:
+        if event.event_id in self.facts.ids:
+            fact = self.facts[event.event_id]
             same = fact.digest == _digest(event) if isinstance(fact, Superseded) else fact == event
             return _repeat(same, event.event_id)
         digest = self.recent.get(event.event_id)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from twin.clock import HOUR_MS
 from twin.events import (
@@ -46,6 +47,21 @@ class DeviceView:
     associated: bool
 
 
+class Order(NamedTuple):
+    """What is kept of an order beside its doses."""
+
+    event_id: str
+    drug: str
+    protocol: str | None
+    ward: str | None
+
+
+class _Binding(NamedTuple):
+    device_id: str
+    expected_every_ms: int | None
+    associated: bool
+
+
 Plan = dict[str, tuple[PlanStep, ...]]
 """Planned doses of each drug, past and to come, sorted by start."""
 
@@ -59,14 +75,16 @@ class Orders:
     """
 
     def __init__(self, history: History, before: Orders | None = None) -> None:
-        self._orders: list[RegimenPlanned] = []
+        self._orders: list[Order] = []
         self._plan_times: list[int] = []
-        self._bindings: list[tuple[int, DeviceAssociation]] = []
+        self._bindings: list[tuple[int, _Binding]] = []
         self._spoken: dict[str, list[int]] = {}
         self._words: dict[str, list[tuple[int, str, bool]]] = {}
         self._creatinine: list[tuple[int, float]] = []
         self._clocks: dict[str, list[tuple[int, float]]] = {}
         self.reports: Reports = Reports(history, None if before is None else before.reports)
+        known: dict[str, tuple[PlanStep, ...]] = {} if before is None else before._reported
+        self._reported: dict[str, tuple[PlanStep, ...]] = {}
         for millis, fact in history.effective():
             if type(fact) is DoseGiven:  # by far the most, over years
                 continue
@@ -75,10 +93,11 @@ class Orders:
             if isinstance(fact, PumpDelivery | PumpTotals):
                 self._note_clock(millis, fact)
             if isinstance(fact, RegimenPlanned):
-                self._orders.append(fact)
+                self._orders.append(Order(fact.event_id, fact.drug, fact.protocol, fact.ward))
+                self._reported[fact.event_id] = known.get(fact.event_id) or _steps_of(fact)
                 self._plan_times.append(millis)
             elif isinstance(fact, DeviceAssociation):
-                self._bindings.append((millis, fact))
+                self._bindings.append((millis, _binding(fact)))
             elif isinstance(fact, Covariate | LabResult):
                 name = fact.name if isinstance(fact, Covariate) else fact.analyte
                 if name == CREATININE and fact.value is not None:
@@ -87,10 +106,6 @@ class Orders:
                 self._spoken.setdefault(fact.drug, []).append(millis)
                 delivers = fact.delivery_status != "not-delivering" and fact.rate.value > 0
                 self._words.setdefault(fact.device_id, []).append((millis, fact.drug, delivers))
-        known: dict[str, tuple[PlanStep, ...]] = {} if before is None else before._reported
-        self._reported: dict[str, tuple[PlanStep, ...]] = {
-            order.event_id: known.get(order.event_id) or _steps_of(order) for order in self._orders
-        }
         alike = 0 if before is None else _alike(self._orders, before._orders)
         self._plans: list[Plan] = [] if before is None else before._plans[:alike]
         for millis, order in zip(self._plan_times[alike:], self._orders[alike:], strict=True):
@@ -101,7 +116,7 @@ class Orders:
         at = bisect_right(self._plan_times, millis) - 1
         return self._plans[at] if at >= 0 else {}
 
-    def told(self, after: int, until: int) -> list[tuple[int, RegimenPlanned]]:
+    def told(self, after: int, until: int) -> list[tuple[int, Order]]:
         """The orders that were told after one time and until another (ms), with when (ms)."""
         first, last = bisect_right(self._plan_times, after), bisect_right(self._plan_times, until)
         return list(zip(self._plan_times[first:last], self._orders[first:last], strict=True))
@@ -129,7 +144,7 @@ class Orders:
 
     def devices(self, contact: dict[str, DeviceContact], millis: int) -> tuple[DeviceView, ...]:
         """Every device that was ever bound, as it stood."""
-        newest: dict[str, tuple[int, DeviceAssociation]] = {}
+        newest: dict[str, tuple[int, _Binding]] = {}
         for since, binding in self._bindings:
             if since > millis:
                 break
@@ -137,15 +152,8 @@ class Orders:
         views = []
         for device_id, (since, binding) in sorted(newest.items()):
             spoke = contact[device_id].last_before(millis) if device_id in contact else None
-            every = binding.expected_every
-            views.append(
-                DeviceView(
-                    device_id,
-                    max(since, spoke) if spoke is not None else since,
-                    round(every.value * HOUR_MS) if every is not None else None,
-                    binding.associated,
-                )
-            )
+            seen = max(since, spoke) if spoke is not None else since
+            views.append(DeviceView(device_id, seen, binding.expected_every_ms, binding.associated))
         return tuple(views)
 
     def running(self, millis: int) -> tuple[tuple[str, str, int], ...]:
@@ -176,7 +184,7 @@ class Orders:
         if told is not None and (not told or told[-1][1] != behind):
             told.append((millis, behind))
 
-    def _add_plan(self, millis: int, order: RegimenPlanned) -> None:
+    def _add_plan(self, millis: int, order: Order) -> None:
         """Add the plan as it stands after an order."""
         plan: Plan = dict(self._plans[-1]) if self._plans else {}
         kept = [step for step in plan.get(order.drug, ()) if step.start_ms < millis]
@@ -184,10 +192,15 @@ class Orders:
         self._plans.append(plan)
 
 
-def _alike(orders: list[RegimenPlanned], others: list[RegimenPlanned]) -> int:
+def _alike(orders: list[Order], others: list[Order]) -> int:
     """How many orders two lists begin with alike."""
     pairs = enumerate(zip(orders, others, strict=False))
-    return next((at for at, (one, other) in pairs if one is not other), min(len(orders), len(others)))
+    return next((at for at, (one, other) in pairs if one != other), min(len(orders), len(others)))
+
+
+def _binding(told: DeviceAssociation) -> _Binding:
+    every = told.expected_every
+    return _Binding(told.device_id, None if every is None else round(every.value * HOUR_MS), told.associated)
 
 
 def _steps_of(order: RegimenPlanned) -> tuple[PlanStep, ...]:

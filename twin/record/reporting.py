@@ -11,7 +11,7 @@ from bisect import bisect_right
 from typing import Literal, NamedTuple
 
 from twin.clock import HOUR_MS
-from twin.events import DoseGiven, Measurement, PumpDelivery, Quantity, RegimenPlanned, to_millis
+from twin.events import DoseGiven, Measurement, PumpDelivery, RegimenPlanned, to_millis
 from twin.record.history import HOLD_MS, History
 
 RESUMED_MS = 2 * HOUR_MS
@@ -37,7 +37,8 @@ class Report(NamedTuple):
     drawn: int
     event_id: str
     analyte: str
-    value: Quantity
+    value: float
+    unit: str
     unsure: int
 
     @property
@@ -90,7 +91,9 @@ class Reports:
 def _report(millis: int, result: Measurement) -> Report:
     reported = millis if result.reported is None else max(millis, to_millis(result.reported))
     unsure = 0.0 if result.draw_time_sd is None else 2.0 * result.draw_time_sd.value * HOUR_MS
-    return Report(reported, millis, result.event_id, result.analyte, result.value, round(unsure))
+    return Report(
+        reported, millis, result.event_id, result.analyte, result.value.value, result.value.unit, round(unsure)
+    )
 
 
 def _decisions(history: History, after: int, before: int) -> list[Decided]:

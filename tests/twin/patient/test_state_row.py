@@ -139,7 +139,7 @@ def test_a_history_comes_back_whole() -> None:
     back = unpack_history(pack_history(history))
     for field in ("keys", "superseded", "samples", "spoken", "contact", "newest", "recent", "reported"):
         assert getattr(back, field) == getattr(history, field), field
-    assert list(back.compact()) == list(history.compact())
+    assert back.compact() == history.compact()
     assert list(back.effective()) == list(history.effective())
     assert [back.insert(event).outcome for event in EVENTS if not isinstance(event, PumpDelivery)] == ["duplicate"] * 11
 

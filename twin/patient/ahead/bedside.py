@@ -60,10 +60,8 @@ def reports_of(model: Model, orders: Orders, millis: int) -> tuple[ReportView, .
             continue
         name = report.analyte if number is None else model.outputs[number].name
         decided = orders.reports.decided(report) if report.delay else ()
-        value = report.value
-        found.append(
-            ReportView(name, value.value, value.unit, report.drawn, report.reported, report.delay, tuple(decided))
-        )
+        when = report.drawn, report.reported, report.delay
+        found.append(ReportView(name, report.value, report.unit, *when, tuple(decided)))
     return tuple(found)
 
 

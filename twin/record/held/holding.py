@@ -96,7 +96,7 @@ class Holding:
         self._facts = facts
         self._superseded = superseded
         self._contact = contact
-        self._marks: list[Mark] = []
+        self._marks: list[str] = []
         self._planned: dict[str, tuple[int, tuple[int, ...]]] = {}
 
     def tell(self, millis: int) -> None:
@@ -106,7 +106,7 @@ class Holding:
     def add_fact(self, fact: ClinicalEnvelope) -> None:
         """Take note of a fact of the record."""
         if isinstance(fact, Enrolment | RegimenPlanned | Release):
-            self._marks.append(fact)
+            self._marks.append(fact.event_id)
         if isinstance(fact, RegimenPlanned):
             doses = tuple(sorted(to_millis(dose.time) for dose in fact.doses))
             self._planned[fact.event_id] = to_millis(fact.time), doses
@@ -116,7 +116,7 @@ class Holding:
         if len(self.told.first) == 1 and not self.asked:
             self.now, self.oldest, self.newest = NOTHING, self.told.first[0], self.told.last[0]
             return
-        marks = [mark for mark in self._marks if self.stands(mark)]
+        marks = [mark for mark in self._standing(self._marks) if isinstance(mark, Mark)]
         told = [Stretch(*each) for each in zip(self.told.first, self.told.last, strict=True)]
         far: tuple[Stretch, ...] = ()
         if len(told) > 1:

@@ -6,8 +6,8 @@ import doctest
 import sys
 
 from twin.events import event_id
-from twin.record.readings import recent_ids as module
-from twin.record.readings.recent_ids import pack_ids, unpack_ids
+from twin.record.resting import recent_ids as module
+from twin.record.resting.recent_ids import pack_ids, unpack_ids
 
 
 def test_examples_in_the_docstrings_run() -> None:
