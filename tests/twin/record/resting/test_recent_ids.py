@@ -5,6 +5,8 @@ from __future__ import annotations
 import doctest
 import sys
 
+import pytest
+
 from twin.events import event_id
 from twin.record.resting import recent_ids as module
 from twin.record.resting.recent_ids import pack_ids, unpack_ids
@@ -19,4 +21,9 @@ def test_ids_come_back_in_their_order_and_take_less_meanwhile() -> None:
     packed = pack_ids(recent)
     assert list(unpack_ids(packed).items()) == list(recent.items())
     table = sys.getsizeof(recent) + sum(sys.getsizeof(key) + sys.getsizeof(value) for key, value in recent.items())
-    assert len(packed) < table / 3
+    assert len(packed) < table / 6
+
+
+@pytest.mark.parametrize("name", ["", "AB", "ab ", "ab cd", "abc", "ab", "żółw"])
+def test_an_id_that_is_nearly_hex_digits_comes_back_as_it_was(name: str) -> None:
+    assert unpack_ids(pack_ids({name: b"12345678"})) == {name: b"12345678"}
