@@ -35,7 +35,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from twin.arrays import Floats
+from twin.arrays import Floats, storable
 from twin.filter.belief import Belief, effective_size, normalised
 from twin.filter.drawing import LARGEST, drawn_anew, parts_along, resampled
 from twin.filter.mixture import fitted
@@ -106,7 +106,8 @@ def assimilate(
         peaks = _several(law, weighed, seek, generator(*key, "seek"))
     if holds and peaks is None:
         evidence = belief.log_evidence + increment
-        done = replace(belief, log_weight=log_weight, log_evidence=evidence, observations=belief.observations + 1)
+        told, log_weight = belief.observations + 1, storable(log_weight)
+        done = replace(belief, log_weight=log_weight, log_evidence=evidence, observations=told)
         return done, weighed, Diagnostics(0, 0, 0, 0.0, ess)
     stage, phi = Stage(weighed, belief.log_weight, belief.log_evidence), 0.0
     taken: list[Stage] = []
@@ -120,7 +121,7 @@ def assimilate(
     done = replace(
         belief,
         eta=stage.cloud.eta,
-        log_weight=stage.log_weight,
+        log_weight=storable(stage.log_weight),
         log_evidence=stage.log_evidence,
         observations=belief.observations + 1,
     )

@@ -2,37 +2,40 @@
 
 With occasions or drift a particle is more than eta; see `twin.solver.effects`.
 
-Particles are rounded to float32 where they are made, so that what is stored is exactly what was computed with; all
-arithmetic is float64. Randomness is counter-based and keyed by (patient, datum, purpose): the same history draws the
-same numbers, whoever computes it and however often (Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3").
+Particles and their weights are rounded to float32 where they are made, so that what is stored is exactly what was
+computed with; all arithmetic is float64. Randomness is counter-based and keyed by (patient, datum, purpose): the same
+history draws the same numbers, whoever computes it and however often (Salmon et al. 2011, "Parallel random numbers: as
+easy as 1, 2, 3").
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import ClassVar
 
 import numpy as np
-from numpy.typing import NDArray
 
 from twin.arrays import Floats, storable
 from twin.model.spec import Model
 from twin.randomness import even_normals, generator
+from twin.resting_arrays import Resting
 from twin.timeline.segments import STILL, Layout
 
 
 @dataclass(frozen=True)
-class Belief:
+class Belief(Resting):
     """Weighted particles.
 
     Attributes:
         eta: (N, K) random effects, float64 values that are exact in float32, columns as ``layout`` says: (N, d) eta
             alone for a model without occasions and drift.
-        log_weight: (N,) normalised, so that exp sums to one.
+        log_weight: (N,) normalised, so that exp sums to one; exact in float32, as eta is.
         log_evidence: log p(observations so far).
         observations: how many have been assimilated.
     """
+
+    RESTS: ClassVar[Mapping[str, str]] = {"eta": "<f4", "log_weight": "<f4"}
 
     eta: Floats
     log_weight: Floats
@@ -50,41 +53,12 @@ class Belief:
         """Effective sample size, 1 / sum w^2 (Kong et al. 1994)."""
         return effective_size(self.log_weight)
 
-    if not TYPE_CHECKING:
-
-        def __getattr__(self, name: str) -> Any:
-            # Asked for what a belief at rest does not have (see `condense`): eta comes back to the last bit.
-            single = self.__dict__.get("_single")
-            if name != "eta" or single is None:
-                raise AttributeError(f"a belief has no {name!r}")
-            self.__dict__["eta"] = single.astype(np.float64)
-            return self.eta
-
-
-def condense(beliefs: Iterable[Belief]) -> None:
-    """Let beliefs that are not worked with rest, the oldest first: eta in single precision, until it is asked for.
-
-    Those that share their eta share what is left of it.
-    """
-    known: dict[int, tuple[Floats, NDArray[np.float32]]] = {}
-    for belief in beliefs:
-        state = vars(belief)
-        if "eta" not in state:
-            continue
-        eta = state["eta"]
-        if id(eta) not in known:
-            single = state.get("_single")
-            # What is known by its address stays meanwhile.
-            known[id(eta)] = eta, eta.astype(np.float32) if single is None else single
-        state["_single"] = known[id(eta)][1]
-        del state["eta"]
-
 
 def prior(model: Model, particles: int, patient_id: str) -> Belief:
     """The population: eta ~ N(0, omega), equally weighted, spread evenly."""
     draws = even_normals(generator(patient_id, "prior"), particles, len(model.eta_names))
     factor = np.linalg.cholesky(model.omega) if model.eta_names else np.zeros((0, 0))
-    return Belief(storable(draws @ factor.T), np.full(particles, -np.log(particles)))
+    return Belief(storable(draws @ factor.T), storable(np.full(particles, -np.log(particles))))
 
 
 def normalised(log_weight: Floats) -> tuple[Floats, float]:

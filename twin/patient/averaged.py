@@ -39,7 +39,7 @@ from twin.patient.twin import PatientTwin, Posterior, components_at, new_actions
 from twin.record.history import History
 from twin.steps import Steps, finished
 
-AVERAGE_VERSION = "average 7"
+AVERAGE_VERSION = "average 8"
 """Raise when the meaning of a row changes."""
 
 

@@ -8,8 +8,8 @@ from twin.alerts.lifecycle import AlertBook
 from twin.alerts.misfit import NO_EVIDENCE, Evidence
 from twin.alerts.snapshot import Snapshot
 from twin.events import ToxicityAhead
-from twin.filter.belief import condense
 from twin.filter.trunk import TrunkPosition
+from twin.resting_arrays import rest
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
@@ -80,10 +80,14 @@ def shed(points: list[Point]) -> None:
     newest = points[-1].position.cloud if points else None
     shared: dict[tuple[int, int], TrunkPosition] = {}
     for i, point in enumerate(points):
-        position, *rest = (_at_rest(one, shared, forgets=point.position.cloud is not newest) for one in point.positions)
+        position, *others = (
+            _at_rest(one, shared, forgets=point.position.cloud is not newest) for one in point.positions
+        )
         snapshot = point.snapshot if i >= len(points) - SNAPSHOTS_KEPT else None
-        points[i] = replace(point, position=position, rest=tuple(rest), snapshot=snapshot)
-    condense({id(one.belief): one.belief for point in points for one in point.positions}.values())
+        points[i] = replace(point, position=position, rest=tuple(others), snapshot=snapshot)
+    positions = [one for point in points for one in point.positions]
+    rest({id(one.belief): one.belief for one in positions}.values())
+    rest({id(one.cloud): one.cloud for one in positions if one.cloud is not None}.values())
 
 
 def _at_rest(position: TrunkPosition, shared: dict[tuple[int, int], TrunkPosition], *, forgets: bool) -> TrunkPosition:

@@ -1,6 +1,6 @@
 """A twin as bytes: history, published alerts and the newest belief.
 
-A belief is stored as eta in float32 (which is exact, see `twin.filter.belief`) with its weights; particle states are
+A belief is stored as eta and weights in float32 (which is exact, see `twin.filter.belief`); particle states are
 left out, since solving the history again gives them to the last bit. So a row stays near 30 bytes a particle plus the
 history, however many states the model has. With drift it holds the effects within the lag, and the states at its
 beginning, up to 160 bytes a particle. A column of eta that beliefs have in common (a datum that only weighs moves none)
@@ -46,6 +46,7 @@ from twin.record.readings.columns import (
 )
 from twin.record.readings.fevers import Fevers
 from twin.record.readings.windows import ReadingWindows
+from twin.resting_arrays import pack_floats
 from twin.solver.effects import width
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
@@ -251,7 +252,7 @@ def unpack(raw: bytes, model_hash: str) -> TwinRow:
     if row.model_hash != model_hash:
         raise UnreadableState(f"row of model {row.model_hash}; the patient's model is now {model_hash}")
     for belief in row.beliefs:
-        if len(belief.log_weight) != 8 * row.particles:
+        if len(belief.log_weight) != 4 * row.particles:
             raise UnreadableState(f"damaged belief: not a weight for each of {row.particles} particles")
         if not all(0 <= column < len(row.columns) for column in belief.columns):
             raise UnreadableState(f"damaged belief: it has others than the row's {len(row.columns)} columns")
@@ -280,8 +281,8 @@ def pack_beliefs(beliefs: Sequence[Belief], least: int = 1) -> tuple[list[Belief
     filled = 0
     for belief in beliefs:
         eta = np.ascontiguousarray(belief.eta.T, dtype="<f4")
-        new = {raw: pack_column(raw) for column in eta if (raw := column.tobytes()) not in columns}
-        filled += sum(map(len, new.values())) + 8 * len(belief.log_weight)
+        new = {raw: pack_floats(column) for column in eta if (raw := column.tobytes()) not in columns}
+        filled += sum(map(len, new.values())) + 4 * len(belief.log_weight)
         if len(rows) >= least and filled > ROOM * len(belief.log_weight):
             break
         for raw, column in new.items():
@@ -290,7 +291,7 @@ def pack_beliefs(beliefs: Sequence[Belief], least: int = 1) -> tuple[list[Belief
         rows.append(
             BeliefRow(
                 [columns[column.tobytes()] for column in eta],
-                belief.log_weight.astype("<f8").tobytes(),
+                belief.log_weight.astype("<f4").tobytes(),
                 belief.log_evidence,
                 belief.observations,
                 belief.layout,
@@ -314,19 +315,17 @@ def unpack_beliefs(rows: Sequence[BeliefRow], columns: Sequence[bytes], particle
             eta = etas[tuple(row.columns)] = np.empty((particles, len(row.columns)))
             for i, column in enumerate(row.columns):
                 eta[:, i] = found[column]
-        log_weight = np.frombuffer(row.log_weight, dtype="<f8").astype(np.float64)
+        log_weight = np.frombuffer(row.log_weight, dtype="<f4").astype(np.float64)
         beliefs.append(Belief(eta, log_weight, row.log_evidence, row.observations, row.layout))
     return beliefs
 
 
-def pack_column(raw: bytes) -> bytes:
-    """Numbers in float32: three bytes of each; then those of sign and exponent, which are much alike, compressed."""
-    each = np.frombuffer(raw, dtype=np.uint8).reshape(-1, 4)
-    return each[:, :3].tobytes() + zlib.compress(each[:, 3].tobytes(), 1)
-
-
 def unpack_column(packed: bytes, count: int) -> Floats:
-    """Inverse of `pack_column`: (count,) numbers; raises `UnreadableState` where it is no column of so many."""
+    """Inverse of `twin.resting_arrays.pack_floats`: (count,) numbers.
+
+    Raises:
+        UnreadableState: it is no column of so many.
+    """
     each = np.empty((count, 4), dtype=np.uint8)
     try:
         each[:, :3] = np.frombuffer(packed[: 3 * count], dtype=np.uint8).reshape(count, 3)

@@ -18,7 +18,7 @@ IDLE_SECONDS = 900.0
 """Default time after which a twin that heard nothing leaves memory: more than a pause of a wearable."""
 
 MOST_RESIDENT = 4_000
-"""Default most twins in memory at a time: some 1 GB, and twice that after weeks."""
+"""Default most twins in memory at a time: some 1 GB, with the row that is kept of each."""
 
 LOOK_SECONDS = 1.0
 """Between two looks at who may leave."""

@@ -11,8 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.twin import toys
-from twin.filter.belief import Belief, condense, effective_size, normalised, prior
+from twin.arrays import storable
+from twin.filter.belief import Belief, effective_size, normalised, prior
 from twin.modelfile.library import load_model
+from twin.resting_arrays import rest
 from twin.solver.effects import law
 
 SIX_MP = load_model("mercaptopurine_jost2020")
@@ -74,14 +76,14 @@ def test_a_model_without_random_effects_has_one_patient() -> None:
 
 def test_a_belief_that_rests_comes_back_to_the_last_bit() -> None:
     first = prior(SIX_MP, 50, "P-1")
-    weighed = replace(first, log_weight=first.log_weight - 0.5, observations=1)
+    weighed = replace(first, log_weight=storable(first.log_weight - 0.5), observations=1)
     eta = first.eta.copy()
-    condense([first, weighed])
+    rest([first, weighed])
     held = [vars(belief) for belief in (first, weighed)]
-    assert not any("eta" in each for each in held)
-    assert held[0]["_single"] is held[1]["_single"], "what they share is kept once"
-    assert held[0]["_single"].nbytes == eta.nbytes // 2
-    condense([first])
+    assert not any("eta" in each or "log_weight" in each for each in held)
+    assert held[0]["_packed"]["eta"] is held[1]["_packed"]["eta"], "what they share is kept once"
+    assert len(held[0]["_packed"]["eta"].packed) < eta.nbytes / 2
+    rest([first])
     for belief in (pickle.loads(pickle.dumps(first)), weighed, replace(first, observations=2), first):
         assert np.array_equal(belief.eta, eta)
         assert belief.eta.dtype == np.float64
@@ -90,6 +92,6 @@ def test_a_belief_that_rests_comes_back_to_the_last_bit() -> None:
 
 def test_a_belief_has_nothing_but_what_it_says() -> None:
     belief = prior(SIX_MP, 5, "P-1")
-    condense([belief])
+    rest([belief])
     with pytest.raises(AttributeError, match="theta"):
         _ = belief.theta  # type: ignore[attr-defined]
