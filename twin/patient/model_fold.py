@@ -246,8 +246,9 @@ class ModelFold:
         for event in events:
             if event.event_id in history.superseded:
                 yield to_millis(event.time)
-            if isinstance(event, ClinicalEnvelope) and event.replaces in history.facts:
-                yield to_millis(history.facts[event.replaces].time)
+            replaced = event.replaces if isinstance(event, ClinicalEnvelope) else None
+            if replaced is not None and replaced in history.facts:
+                yield to_millis(history.facts[replaced].time)
 
     def _unbegun(self, before: Timeline, folded: int) -> Iterator[int]:
         """Times (ms) of estimates up to ``folded`` that the record, as it was ``before``, had begun by and has not."""
