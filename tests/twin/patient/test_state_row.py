@@ -174,7 +174,7 @@ def test_a_belief_comes_back_to_the_last_bit(
     rng = generator("row", seed)
     belief = Belief(
         storable(rng.standard_normal((particles, dimension)) * 3),
-        rng.standard_normal(particles),
+        storable(rng.standard_normal(particles)),
         evidence,
         observations,
     )
@@ -195,7 +195,7 @@ def test_a_belief_that_drifts_comes_back_with_its_layout() -> None:
 
 
 def drifting(seed: int, columns: int) -> Belief:
-    weights = generator("weights", seed).standard_normal(500)
+    weights = storable(generator("weights", seed).standard_normal(500))
     return Belief(storable(generator("eta", seed).standard_normal((500, columns))), weights, -1.0, seed)
 
 
