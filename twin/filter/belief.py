@@ -45,13 +45,14 @@ class Belief(Resting):
 
     @property
     def weight(self) -> Floats:
-        """Normalised weights (N,)."""
-        return np.exp(self.log_weight)
+        """Normalised weights (N,): they sum to one as closely as numbers do, their logarithms within rounding."""
+        weight = np.exp(self.log_weight)
+        return np.asarray(weight / weight.sum())
 
     @property
     def ess(self) -> float:
         """Effective sample size, 1 / sum w^2 (Kong et al. 1994)."""
-        return effective_size(self.log_weight)
+        return float(1.0 / (self.weight**2).sum())
 
 
 def prior(model: Model, particles: int, patient_id: str) -> Belief:
