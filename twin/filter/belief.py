@@ -46,13 +46,12 @@ class Belief(Resting):
     @property
     def weight(self) -> Floats:
         """Normalised weights (N,): they sum to one as closely as numbers do, their logarithms within rounding."""
-        weight = np.exp(self.log_weight)
-        return np.asarray(weight / weight.sum())
+        return np.exp(normalised(self.log_weight)[0])
 
     @property
     def ess(self) -> float:
         """Effective sample size, 1 / sum w^2 (Kong et al. 1994)."""
-        return float(1.0 / (self.weight**2).sum())
+        return effective_size(normalised(self.log_weight)[0])
 
 
 def prior(model: Model, particles: int, patient_id: str) -> Belief:

@@ -1,4 +1,4 @@
 """What the record of a twin that waits for its next event keeps as bytes, until somebody asks for it.
 
-In go facts and ids as they were told; out come the same. Nothing here decides what counts.
+In come facts and ids as they were told. Out go the same; nothing here decides what counts.
 """
