@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from twin.arrays import Floats
 
 
-def pack_floats(values: NDArray[Any]) -> bytes:
+def pack_numbers(values: NDArray[Any]) -> bytes:
     """The bytes of each number but the highest (of eight the two highest), and then those, compressed."""
     size = values.itemsize
     each = np.ascontiguousarray(values).reshape(-1).view(np.uint8).reshape(-1, size)
@@ -23,8 +23,8 @@ def pack_floats(values: NDArray[Any]) -> bytes:
     return each[:, :low].tobytes() + zlib.compress(each[:, low:].T.tobytes(), 1)
 
 
-def unpack_floats(packed: bytes, count: int, dtype: str) -> NDArray[Any]:
-    """Inverse of `pack_floats`: (count,) numbers."""
+def unpack_numbers(packed: bytes, count: int, dtype: str) -> NDArray[Any]:
+    """Inverse of `pack_numbers`: (count,) numbers."""
     size = np.dtype(dtype).itemsize
     low = size - size // 4
     each = np.empty((count, size), dtype=np.uint8)
@@ -44,12 +44,12 @@ class Packed(NamedTuple):
     @classmethod
     def of(cls, values: Floats, dtype: str) -> Packed:
         """Values that are exact in a type."""
-        return cls(pack_floats(values.astype(dtype)), values.shape, dtype)
+        return cls(pack_numbers(values.astype(dtype)), values.shape, dtype)
 
     def unpacked(self) -> Floats:
         """The values as they were."""
         count = int(np.prod(self.shape))
-        return unpack_floats(self.packed, count, self.dtype).reshape(self.shape).astype(np.float64)
+        return unpack_numbers(self.packed, count, self.dtype).reshape(self.shape).astype(np.float64)
 
 
 class Resting:

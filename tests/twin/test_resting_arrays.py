@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as arrays
 
 from twin.arrays import Floats, storable
-from twin.resting_arrays import pack_floats, rest, unpack_floats
+from twin.resting_arrays import pack_numbers, rest, unpack_numbers
 from twin.solver.cloud import Cloud
 
 SOME = np.random.default_rng(1).lognormal(0.0, 1.0, (200, 3))
@@ -18,14 +18,14 @@ SOME = np.random.default_rng(1).lognormal(0.0, 1.0, (200, 3))
 @given(arrays.arrays(np.float64, st.integers(0, 20), elements=st.floats(width=32)), st.sampled_from(["<f4", "<f8"]))
 def test_numbers_come_back_to_the_last_bit(values: Floats, dtype: str) -> None:
     exact = values.astype(dtype)
-    back = unpack_floats(pack_floats(exact), len(exact), dtype)
+    back = unpack_numbers(pack_numbers(exact), len(exact), dtype)
     assert back.tobytes() == exact.tobytes()
 
 
 @pytest.mark.parametrize(("values", "dtype", "most"), [(SOME, "<f8", 0.9), (storable(SOME), "<f4", 0.9)])
 def test_numbers_that_are_much_alike_take_less(values: Floats, dtype: str, most: float) -> None:
     exact = values.astype(dtype)
-    assert len(pack_floats(exact)) < most * exact.nbytes
+    assert len(pack_numbers(exact)) < most * exact.nbytes
 
 
 def test_a_cloud_that_rests_is_there_again_when_it_is_asked_for() -> None:

@@ -46,14 +46,14 @@ from twin.record.readings.columns import (
 )
 from twin.record.readings.fevers import Fevers
 from twin.record.readings.windows import ReadingWindows
-from twin.resting_arrays import pack_floats
+from twin.resting_arrays import pack_numbers
 from twin.solver.effects import width
 from twin.timeline.pumps.mismatch import Mismatch
 from twin.timeline.pumps.silence import Open
 from twin.timeline.pumps.taking import Uncertain
 from twin.timeline.segments import Layout
 
-ROW_VERSION = 18
+ROW_VERSION = 19
 """Raise when the meaning of a row changes: rows of another version are refused, and the twin is folded from events."""
 
 LARGEST_HISTORY = 64 * 1024 * 1024
@@ -281,7 +281,7 @@ def pack_beliefs(beliefs: Sequence[Belief], least: int = 1) -> tuple[list[Belief
     filled = 0
     for belief in beliefs:
         eta = np.ascontiguousarray(belief.eta.T, dtype="<f4")
-        new = {raw: pack_floats(column) for column in eta if (raw := column.tobytes()) not in columns}
+        new = {raw: pack_numbers(column) for column in eta if (raw := column.tobytes()) not in columns}
         filled += sum(map(len, new.values())) + 4 * len(belief.log_weight)
         if len(rows) >= least and filled > ROOM * len(belief.log_weight):
             break
@@ -321,7 +321,7 @@ def unpack_beliefs(rows: Sequence[BeliefRow], columns: Sequence[bytes], particle
 
 
 def unpack_column(packed: bytes, count: int) -> Floats:
-    """Inverse of `twin.resting_arrays.pack_floats`: (count,) numbers.
+    """Inverse of `twin.resting_arrays.pack_numbers`: (count,) numbers.
 
     Raises:
         UnreadableState: it is no column of so many.
