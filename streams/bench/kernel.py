@@ -1,7 +1,12 @@
-"""The generated kernel against one written by hand for the same model, on the same steps."""
+"""The generated kernel against one written by hand for the same model, on the same steps; and how long its compilation takes."""
 
 from __future__ import annotations
 
+import json
+import os
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from statistics import median
@@ -172,3 +177,38 @@ def forecast_ms(model: Model, particles: int, repeats: int) -> float:
         if number:  # The first turn compiles.
             received.append(1000.0 * (thread_time() - begin))
     return round(median(received), 2)
+
+
+_READY = """
+import json, sys, time
+from twin import load_model
+from twin.kernel.kernel import compile_model
+from twin.solver.step_control import step_sizes_for
+
+def seconds(name):
+    model = load_model(name)
+    begin = time.perf_counter()
+    step_sizes_for(compile_model(model))
+    return time.perf_counter() - begin
+
+print(json.dumps([seconds(name) for name in sys.argv[1:]]))
+"""
+
+
+def compile_seconds(model_id: str, beside: str) -> dict[str, float]:
+    """``compile_s`` with an empty cache, ``compile_cached_s`` from it; ``beside`` is loaded before.
+
+    What a process needs once for any model (the compiler's own start) is so left out of both.
+    """
+    with tempfile.TemporaryDirectory() as cache:
+        cold = _taken(cache, beside, model_id)
+        warm = _taken(cache, beside, model_id)
+    return {"compile_s": round(cold, 2), "compile_cached_s": round(warm, 3)}
+
+
+def _taken(cache: str, *models: str) -> float:
+    environment = {**os.environ, "XDG_CACHE_HOME": cache}
+    ran = subprocess.run(
+        [sys.executable, "-P", "-c", _READY, *models], env=environment, check=True, capture_output=True, text=True
+    )
+    return float(json.loads(ran.stdout)[-1])

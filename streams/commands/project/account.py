@@ -43,7 +43,7 @@ PasswordFile = Annotated[
 @app.command(
     epilog=examples(
         "dosetwin account add nurse-7 --role clinician --patients 'WARD3-*' --accounts accounts.json",
-        "dosetwin account add viewer-1 --role viewer --patients '*' --password-file first.txt",
+        "dosetwin account add viewer-1 --role viewer --patients '*' --password-file first.txt --accounts accounts.json",
     )
 )
 def add(name: Name, accounts: File, role: Role, patients: Patients, password_file: PasswordFile = None) -> None:
@@ -94,7 +94,11 @@ def enable(name: Name, accounts: File) -> None:
     typer.echo(f"{name}: enabled")
 
 
-@app.command(epilog=examples("dosetwin account token board-3 --role viewer --patients 'WARD3-*' --days 90"))
+@app.command(
+    epilog=examples(
+        "dosetwin account token board-3 --role viewer --patients 'WARD3-*' --days 90 --accounts accounts.json"
+    )
+)
 def token(
     name: Name,
     accounts: File,

@@ -24,7 +24,8 @@ def bench(
 
     from connectors.services.launch import ServerFailed
     from connectors.services.progress import CommandFailed, say_on_stderr
-    from streams.bench.figures import FULL, QUICK, UnknownFigure, measure, table
+    from streams.bench.figures import FULL, QUICK, UnknownFigure, measure
+    from streams.bench.reach import table
     from streams.bench.stream import BenchmarkFailed
 
     names = [name.strip() for name in only.split(",") if name.strip()]

@@ -305,5 +305,5 @@ def test_a_named_server_that_cannot_be_used_is_an_error_that_names_the_variable(
 def test_the_record_names_no_more_than_reaching_the_server_needs(directory: Path) -> None:
     start("kafka", directory, str(ProcessId.of(os.getpid())), print, provider="local")
     record = json.loads((directory / "kafka.json").read_text())
-    assert sorted(record) == ["keeper", "provider", "settings"]
+    assert sorted(record) == ["keeper", "provider", "secure", "settings"]
     assert ProcessId.parse(record["keeper"]).alive()
