@@ -1,4 +1,4 @@
-"""The generated kernel against one written by hand for the same model, on the same steps; and how long its compilation takes."""
+"""The generated kernel against one written by hand, on the same steps; and how long it takes to be compiled."""
 
 from __future__ import annotations
 
