@@ -6,8 +6,6 @@ sockets to a broker that is away for the garbage collector: that is of its clien
 
 from __future__ import annotations
 
-import gc
-import logging
 import random
 from contextlib import closing
 from pathlib import Path
@@ -56,18 +54,15 @@ def test_a_fault_of_workers_changes_nothing(
         assert ground.finish() == []
 
 
-@pytest.mark.filterwarnings("ignore:unclosed <socket:ResourceWarning")
 @pytest.mark.usefixtures("kafka")  # as one of those that need Kafka's jars
 @pytest.mark.parametrize("name", [name for name, fault in FAULTS.items() if fault.short and fault.brokers])
 def test_a_fault_of_brokers_changes_nothing(
     name: str, expected: Undisturbed, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("DOSETWIN_PARTICLES", str(PARTICLES))
-    monkeypatch.setattr(logging.getLogger("kafka"), "propagate", False)  # kept records would hold those sockets
     with on_own_brokers(expected, tmp_path, FAULTS[name].brokers) as ground:
         FAULTS[name].inject(ground, random.Random(4), FAULTS[name].short)
         assert ground.finish() == []
-    gc.collect()  # while the warnings of it are still this test's
 
 
 @pytest.mark.slow
