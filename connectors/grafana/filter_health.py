@@ -66,9 +66,7 @@ def filter_dashboard() -> Dashboard:
 
 def lowest_ess() -> str:
     """Of each model the twentieth part of its twins with the fewest effective particles, by their newest estimate."""
-    return f"""{flux.points("health", field="ess", newest=flux.LOOKED_AT)}
-  |> group(columns: ["patient", "model"])
-  |> last()
+    return f"""{flux.newest_of_each("health", "ess")}
   |> group(columns: ["model"])
   |> quantile(q: 0.05)
   |> map(fn: (r) => ({{_time: v.timeRangeStop, model: r.model, _value: r._value}}))"""
@@ -88,9 +86,7 @@ def _curve(title: str, description: str, rows: str, how: str, name: str) -> time
 
 
 def _ages() -> str:
-    return f"""newest = {flux.points("health", field="ess", newest=flux.LOOKED_AT)}
-  |> group(columns: ["patient", "model"])
-  |> last()
+    return f"""newest = {flux.newest_of_each("health", "ess")}
   |> map(fn: (r) => ({{model: r.model, _value: float(v: int(v: now()) - int(v: r._time)) / 3600000000000.0}}))
   |> group(columns: ["model"])
 told = (tables=<-, name) => tables |> map(fn: (r) => ({{model: r.model, column: name, _value: float(v: r._value)}}))

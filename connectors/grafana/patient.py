@@ -90,7 +90,7 @@ def _belief(board: Dashboard) -> Dashboard:
     panels.dashed(counts, "/^grade 4/", "red")
     levels = panels.logarithmic(_fan("level"))
     board.with_row(Row("Belief, measurements and forecast"))
-    board.with_panel(counts.repeat("output").max_per_row(2)).with_panel(levels.repeat("level").max_per_row(2))
+    board.with_panel(_repeated(counts)).with_panel(_repeated(levels, "level"))
     output = (*PATIENT, "output")
     then = panels.curves(
         "${output}, as it was published then",
@@ -112,8 +112,8 @@ def _belief(board: Dashboard) -> Dashboard:
     return board
 
 
-def _repeated(panel: timeseries.Panel) -> timeseries.Panel:
-    return panel.repeat("output").max_per_row(2)
+def _repeated(panel: timeseries.Panel, variable: str = "output") -> timeseries.Panel:
+    return panel.repeat(variable).max_per_row(2)
 
 
 def _fan(variable: str, *more: str) -> timeseries.Panel:

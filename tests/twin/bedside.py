@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from twin import PatientTwin
 from twin.events import (
+    Alert,
     Clock,
     Covariate,
     DeviceAlert,
     DeviceAssociation,
     DoseGiven,
     DrugLevel,
+    InputEvent,
     LabResult,
     PlannedDose,
     PumpDelivery,
@@ -162,3 +166,13 @@ def _pump(hours: float, phase: str, status: str, rate: float, device: str, chang
 
 def _envelope(what: str, hours: float) -> dict[str, Any]:
     return {"event_id": f"{what} {hours:g}", "patient_id": PATIENT, "time": at(hours), "source": "a test"}
+
+
+def alerts_told(twin: PatientTwin, rule: str, groups: Iterable[Sequence[InputEvent]]) -> list[Alert]:
+    """What a twin says by one rule while it hears one group of events after the other, all of which it takes."""
+    found: list[Alert] = []
+    for group in groups:
+        update = twin.observe(group)
+        assert update.rejected == ()
+        found += [one for one in update.outputs if isinstance(one, Alert) and one.rule == rule]
+    return found

@@ -8,7 +8,7 @@ from itertools import permutations
 import pytest
 
 from tests.twin import toys
-from tests.twin.bedside import PATIENT, count, dose, ms, temperature, vital
+from tests.twin.bedside import PATIENT, alerts_told, count, dose, ms, temperature, vital
 from twin import PatientTwin
 from twin.events import Alert, InputEvent
 
@@ -22,12 +22,7 @@ LATER = vital(5.5)
 
 def told(*groups: Sequence[InputEvent]) -> tuple[PatientTwin, list[Alert]]:
     twin = PatientTwin(PATIENT, MODEL, 60)
-    found: list[Alert] = []
-    for group in groups:
-        update = twin.observe(group)
-        assert update.rejected == ()
-        found += [one for one in update.outputs if isinstance(one, Alert) and one.rule == RULE]
-    return twin, found
+    return twin, alerts_told(twin, RULE, groups)
 
 
 def test_both_are_an_alert_at_the_very_reading_and_neither_alone_is() -> None:

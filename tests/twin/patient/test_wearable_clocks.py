@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.twin import toys
-from tests.twin.bedside import PATIENT, at, bind, clock, dose, ms, quantity, vital
+from tests.twin.bedside import PATIENT, alerts_told, at, bind, clock, dose, ms, quantity, vital
 from twin import PatientTwin
 from twin.events import Alert, InputEvent, VitalSample, encode
 
@@ -28,12 +28,7 @@ def said(hours: float, seconds: float | None, **changes: object) -> VitalSample:
 
 def told(*groups: Sequence[InputEvent]) -> tuple[PatientTwin, list[Alert]]:
     twin = PatientTwin(PATIENT, MODEL, 24)
-    found: list[Alert] = []
-    for group in groups:
-        update = twin.observe(group)
-        assert update.rejected == ()
-        found += [one for one in update.outputs if isinstance(one, Alert) and one.rule == RULE]
-    return twin, found
+    return twin, alerts_told(twin, RULE, groups)
 
 
 def standing(twin: PatientTwin) -> bytes:
