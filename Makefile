@@ -5,11 +5,12 @@
 # make soak     hours of faults injected into workers and brokers; report in soak/
 # make validate simulate patients from every model of the library and see whether its twin is calibrated; pages in validation/
 # make docs     build the reference of the Python API from its docstrings; pages in build/docs/
+# make wheel    the package, with the charts, for machines without this clone; in dist/
 # make lock     renew the lock files from pyproject.toml
 # make clean    remove what these targets made in the clone (caches under ~/.cache/dosetwin stay)
 
 .DEFAULT_GOAL := check
-.PHONY: setup setup-test check lint test demo bench soak validate docs lock clean
+.PHONY: setup setup-test check lint test demo bench soak validate docs wheel lock clean
 .DELETE_ON_ERROR:
 
 # Where the environment forbids it, each process would compile this tree anew, and each of pytest's rewrite every test.
@@ -71,6 +72,11 @@ validate: $(READY)
 docs: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs/reference build/docs
 	@echo "docs: build/docs/index.html" >&2
+
+# The chart library is fetched and not committed: a wheel made without it would have a page without charts.
+wheel: $(READY) $(CHARTS)
+	@$(BIN)/uv build -q --wheel -o dist .
+	@echo "wheel: $$(ls dist/*.whl)" >&2
 
 lock: $(READY)
 	$(COMPILE) --group dev --output-file requirements/dev.lock
