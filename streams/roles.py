@@ -95,7 +95,7 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             groups=groups(others),
             sees_groups=True,
         ),
-        Role("console", "dosetwin console", reads=named(*OUTPUTS), writes=named(COMMANDS)),
+        Role("console", "dosetwin console", reads=named(*TOPICS), writes=named(COMMANDS)),
         Role(
             "subscriber",
             f"dosetwin sink {', '.join(sink.SINK for sink in subscribers)}",

@@ -21,7 +21,6 @@ import msgspec
 from connectors.console import views as picture
 from connectors.console.advice import advice_card
 from connectors.console.views import (
-    SEVERITY_RANK,
     Ahead,
     AlertCard,
     Floor,
@@ -32,6 +31,8 @@ from connectors.console.views import (
     Refused,
     WardRow,
 )
+from connectors.console.ward.trend import HOURS_KEPT, Seen, followed, trend_of
+from connectors.console.ward.urgency import SEVERITY_RANK
 from twin.events import (
     Advice,
     Alert,
@@ -169,6 +170,7 @@ class _Patient:
     measured: _Newest[MeasuredPoint] = field(default_factory=lambda: _Newest(MEASURED_KEPT))
     estimates: _Newest[bytes] = field(default_factory=lambda: _Newest(ESTIMATES_KEPT))
     beginning: _Newest[bytes] = field(default_factory=lambda: _Newest(FIRST_KEPT))
+    followed: _Newest[Seen] = field(default_factory=lambda: _Newest(HOURS_KEPT))
     forecasts: _Newest[bytes] = field(default_factory=lambda: _Newest(FORECASTS_KEPT))
     advice: _Newest[bytes] = field(default_factory=lambda: _Newest(ADVICE_KEPT))
     advice_version: int = 0
@@ -188,6 +190,8 @@ class _Patient:
         changed = self.points.put(millis, "", msgspec.json.encode(picture.point(event)), version)
         self.estimates.put(millis, "", whole, version)
         self.beginning.put(-millis, "", whole, version)
+        if seen := followed(event, millis):
+            self.followed.put(millis, "", seen, version)
         if self.latest is None or event.time >= self.latest.time:
             changed |= event != self.latest
             self.latest = event
@@ -229,6 +233,7 @@ class _Patient:
         gone = [self.measured.remove(millis, series.name) for series in event.measured]
         if not event.estimated:
             gone.append(self.points.remove(millis, ""))
+            self.followed.remove(millis, "")
             if self.estimates.remove(millis, ""):
                 self.latest = _estimate(self.estimates.last())
             if self.beginning.remove(-millis, ""):
@@ -395,6 +400,7 @@ class Board:
         """The row of a patient, and the newest time (ms) of which it speaks."""
         if patient.drawn is None or patient.drawn[0] != patient.version:
             active = [card for card in patient.cards() if card.active]
-            built = picture.row(patient_id, patient.latest, patient.forecast, active, patient.measured.last())
+            trend = trend_of(patient.followed.since(0))
+            built = picture.row(patient_id, patient.latest, patient.forecast, active, patient.measured.last(), trend)
             patient.drawn = (patient.version, built, patient.clock())
         return patient.drawn[1:]

@@ -73,6 +73,10 @@ class Pulses:
             return Pulse(3, f"This twin is sealed ({reason}): what comes is refused, and nothing shown here moves.")
         return _pulse(heard, now, "this twin")
 
+    def sealed(self) -> dict[str, str]:
+        """Of twins that are sealed, why."""
+        return {patient: reason for heard in self._heard.values() for patient, reason in heard.beat.sealed.items()}
+
     def worst(self, now: float, named: Callable[[str], bool] = lambda _: True) -> Pulse:
         """The worst pulse of all partitions, and how many share it; of twins that are sealed, those who may be
         ``named``."""
@@ -80,7 +84,7 @@ class Pulses:
             return UNHEARD
         pulses = [_pulse(heard, now, "the twins shown") for heard in self._heard.values()]
         worst = max(pulses, key=lambda pulse: (pulse.level, pulse.since))
-        sealed = sorted(filter(named, (patient for heard in self._heard.values() for patient in heard.beat.sealed)))
+        sealed = sorted(filter(named, self.sealed()))
         if worst.level == 0 and sealed:
             return Pulse(1, f"Sealed, and moved no more: the twins of {_some(sealed)}.")
         alike = sum(pulse.level > 0 for pulse in pulses)
@@ -94,16 +98,16 @@ class Pulses:
 def _pulse(heard: _Heard, now: float, whose: str) -> Pulse:
     beat, silent = heard.beat, max(now - heard.at, 0.0)
     if beat.state == "stopped":
-        return Pulse(_loudness(silent), f"The worker of {whose} stopped {_span(silent)} ago: nothing moves.", silent)
+        return Pulse(_loudness(silent), f"The worker of {whose} stopped {span(silent)} ago: nothing moves.", silent)
     if silent >= SILENT:
-        text = f"No word of the worker of {whose} for {_span(silent)}: what is shown stands still."
+        text = f"No word of the worker of {whose} for {span(silent)}: what is shown stands still."
         return Pulse(_loudness(silent), text, silent)
     if beat.state == "stuck":
-        text = f"The worker of {whose} has made nothing permanent for {_span(beat.barrier_seconds)}."
+        text = f"The worker of {whose} has made nothing permanent for {span(beat.barrier_seconds)}."
         return Pulse(3 if beat.barrier_seconds >= 5 * ALARM else 2, text, beat.barrier_seconds)
     if beat.state == "behind":
         late = beat.behind_seconds
-        text = f"{whose.capitalize()} lags: {beat.lag} records wait, the newest one read is {_span(late)} old."
+        text = f"{whose.capitalize()} lags: {beat.lag} records wait, the newest one read is {span(late)} old."
         return Pulse(_loudness(late / 2), text.replace("shown lags", "shown lag"), late)
     return WELL
 
@@ -112,7 +116,8 @@ def _loudness(seconds: float) -> int:
     return 1 if seconds < LOUD else 2 if seconds < ALARM else 3
 
 
-def _span(seconds: float) -> str:
+def span(seconds: float) -> str:
+    """A length of time for people."""
     if seconds < 2 * 60:
         return f"{seconds:.0f} s"
     return f"{seconds / 60:.0f} min" if seconds < 2 * 3600 else f"{seconds / 3600:.1f} h"

@@ -51,7 +51,7 @@ CHARTS = STATIC / "vendor" / "uPlot.iife.min.js"
 TICK = 0.3
 """Seconds between looks at the board: no page gets frames faster."""
 
-HEARTBEAT = 2.0
+HEARTBEAT = 1.0
 """Seconds after which a page hears from the server even if nothing changed."""
 
 

@@ -44,17 +44,21 @@ _wishes = msgspec.json.Decoder(Wish)
 
 
 class StatusFrame(msgspec.Struct, frozen=True):
-    """The server is there, and this is how its reader fares, and how the twins do: the worst of all, and the one that
-    the page watches. ``who`` is logged in; None where nobody logs in. ``acts``: something can be done about alerts,
-    and ``asks``: twins can be asked, by them."""
+    """The server is there, and this is how its reader fares, how the twins do, the worst of all and the one that the
+    page watches, and whether a ``feed`` has fallen silent. ``sealed`` says of twins that take nothing any more why not.
+    ``who`` is logged in; None where nobody logs in. ``acts``: something can be done about alerts, ``asks``: twins can
+    be asked, and ``mends``: what was refused or is held can be seen to, by them."""
 
     type: str
     reader: ReaderStatus
     pulse: Pulse
     watched: Pulse | None
+    feed: Pulse
+    sealed: dict[str, str]
     who: str | None
     acts: bool
     asks: bool
+    mends: bool
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -71,12 +75,29 @@ class Frames:
         self._live = live
         self._version = -1
         self._encoded: dict[tuple[object, str | None, int], tuple[str, int]] = {}
+        self._heard: dict[tuple[object, int], tuple[str, int]] = {}
+        self._turn = -1
 
     def ward(self, since: int, seen: Seen) -> tuple[str, int] | None:
         """The ward frame since that fold (-1: nothing told yet) and the fold it reaches; None when nothing is new."""
         if since == self._live.board.version:
             return None
         return self._frame(None, max(since, 0), seen)
+
+    def heard(self, since: int, seen: Seen) -> tuple[str, int] | None:
+        """When sources were heard after that turn (-1: all), and the turn it reaches; None while that one lasts."""
+        turn = self._live.sources.turn() - 1
+        if turn <= since:
+            return None
+        if turn != self._turn:
+            self._heard.clear()
+            self._turn = turn
+        key = seen.share, since
+        known = self._heard.get(key)
+        if known is None:
+            frame = seen.heard(since)
+            known = self._heard[key] = (msgspec.json.encode(frame).decode(), frame.turn)
+        return known
 
     def patient(self, patient_id: str, since: int, seen: Seen) -> tuple[str, int] | None:
         """The patient's frame; None when there is nothing new. Raises `UnknownPatient`."""
@@ -165,16 +186,21 @@ class Page:
         self._woken.set()
 
     async def _tell(self) -> None:
-        since, told_at, told = -1, float("-inf"), None
+        since, heard, told_at, told = -1, -1, float("-inf"), None
         while self._visitor.still_in():
             frame = self._frames.ward(since, self._seen)
             if frame is not None:
                 text, since = frame
                 await self._websocket.send_text(text)
+            sources = self._frames.heard(heard, self._seen)
+            if sources is not None:
+                text, heard = sources
+                await self._websocket.send_text(text)
             await self._tell_watched()
             await self._tell_alerts()
             status = self._status()
-            matter = status.reader.state, status.pulse.level, status.watched and status.watched.level, self._watching
+            watched = status.watched and status.watched.level
+            matter = status.reader.state, status.pulse.level, watched, self._watching, status.feed.level, status.sealed
             if anyio.current_time() - told_at >= self._heartbeat or matter != told:
                 told_at, told = anyio.current_time(), matter
                 await self._send(status)
@@ -185,8 +211,19 @@ class Page:
 
     def _status(self) -> StatusFrame:
         who, watched = self._visitor.who, None if self._watching is None else self._seen.pulse(self._watching)
-        acts, asks = (self._acts and who.may(deed) for deed in (Deed.ACT, Deed.ASK))
-        return StatusFrame("status", self._live.status, self._seen.pulse(), watched, who.name or None, acts, asks)
+        acts, asks, mends = (self._acts and who.may(deed) for deed in (Deed.ACT, Deed.ASK, Deed.MEND))
+        return StatusFrame(
+            "status",
+            self._live.status,
+            self._seen.pulse(),
+            watched,
+            self._live.feed(),
+            self._seen.sealed(),
+            who.name or None,
+            acts,
+            asks,
+            mends,
+        )
 
     async def _tell_watched(self) -> None:
         patient_id = self._watching

@@ -2,6 +2,7 @@
 
 The reader belongs to no consumer group and commits nothing: it reads every partition from the beginning, so a console
 that starts late or starts again shows the same ward as one that never stopped, and any number of consoles may look on.
+Of the topics that sources speak on it reads the end alone, and there only who was heard and when.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ import structlog
 from connectors.console.alert_log import AlertLog
 from connectors.console.board import Board, PatientFrame, WardFrame
 from connectors.console.pulse import WELL, Pulse, Pulses
+from connectors.console.ward.sources import SOURCES, TAIL, HeardFrame, Sources
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
 from connectors.kafka.records import Record, dead_letter, event_of
 from connectors.kafka.topics import ALERTS, OUTPUTS, REJECTED, topic_ids
@@ -58,12 +60,14 @@ class ReaderStatus:
 
 @dataclass
 class LiveBoard:
-    """A board, the pulse of its twins and the log of their alerts, shared between the reader's thread and the pages."""
+    """A board, the pulse of its twins, the log of their alerts and when sources spoke, shared between the reader's
+    thread and the pages."""
 
     board: Board
     status: ReaderStatus = field(default_factory=ReaderStatus)
     pulses: Pulses = field(default_factory=Pulses)
     alerts: AlertLog = field(default_factory=AlertLog)
+    sources: Sources = field(default_factory=Sources)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fold(self, events: Iterable[Event]) -> None:
@@ -85,6 +89,23 @@ class LiveBoard:
         with self.lock:
             now = time.monotonic()
             return self.pulses.worst(now, named) if patient_id is None else self.pulses.of(patient_id, now)
+
+    def heard(self, turn: int = -1) -> HeardFrame:
+        """`Sources.since` under the lock."""
+        with self.lock:
+            return self.sources.since(turn)
+
+    def feed(self) -> Pulse:
+        """`Sources.feed` under the lock; nothing is said of feeds while the reader itself is not up to date."""
+        if self.status.state != "live":
+            return WELL
+        with self.lock:
+            return self.sources.feed()
+
+    def sealed(self) -> dict[str, str]:
+        """`Pulses.sealed` under the lock."""
+        with self.lock:
+            return self.pulses.sealed()
 
     def ward(self, since: int = 0) -> WardFrame:
         """`Board.ward` under the lock."""
@@ -137,7 +158,8 @@ class TopicReader:
     ) -> None:
         self._live = live
         self._bootstrap = bootstrap
-        self._topics = tuple(prefix + topic for topic in OUTPUTS)
+        self._outputs = tuple(prefix + topic for topic in OUTPUTS)
+        self._sources = tuple(prefix + topic for topic in SOURCES)
         self._prefix = prefix
         self._wait = FIRST_PAUSE
         self._next: dict[Any, int] = {}
@@ -182,10 +204,11 @@ class TopicReader:
         consumer = self._consumer()
         self._answered, self._answered_at = True, time.monotonic()
         try:
-            partitions = self._partitions(consumer)
+            partitions, tails = self._partitions(consumer)
             if not partitions:
                 return
-            consumer.assign(partitions)
+            consumer.assign([*partitions, *tails])
+            self._seek_tails(consumer, tails)
             ends = consumer.end_offsets(partitions)
             for partition in partitions:
                 if self._next.get(partition, ends[partition] + 1) <= ends[partition]:
@@ -200,6 +223,13 @@ class TopicReader:
                 self._locate(consumer, partitions, ends)
         finally:
             consumer.close(autocommit=False)
+
+    def _seek_tails(self, consumer: Any, tails: list[Any]) -> None:
+        """Go to the newest words of each source; after a lost connection to those since then."""
+        begins, ends = consumer.beginning_offsets(tails), consumer.end_offsets(tails)
+        for place in tails:
+            first = max(begins[place], ends[place] - TAIL)
+            consumer.seek(place, min(max(first, self._next.get(place, 0)), ends[place]))
 
     def _open_log(self, consumer: Any, partitions: list[Any]) -> None:
         """Tell the log of alerts which topic is read, and from where on."""
@@ -219,28 +249,50 @@ class TopicReader:
             metrics_enabled=False,
         )
 
-    def _partitions(self, consumer: Any) -> list[Any]:
-        """Partitions of all output topics, once all exist; an empty list when stopped before."""
+    def _partitions(self, consumer: Any) -> tuple[list[Any], list[Any]]:
+        """Partitions of all output topics and of those of sources, once all exist; none when stopped before."""
         from kafka import TopicPartition
 
         while not self._stopping.is_set():
             existing = consumer.topics()
-            missing = [topic for topic in self._topics if topic not in existing]
+            missing = [topic for topic in (*self._outputs, *self._sources) if topic not in existing]
             if not missing:
-                return [TopicPartition(t, p) for t in self._topics for p in sorted(consumer.partitions_for_topic(t))]
+                outputs, sources = (
+                    [
+                        TopicPartition(topic, number)
+                        for topic in topics
+                        for number in consumer.partitions_for_topic(topic)
+                    ]
+                    for topics in (self._outputs, self._sources)
+                )
+                return sorted(outputs), sorted(sources)
             self._report(state="waiting", detail=f"topic {missing[0]} does not exist yet")
             self._pause(1.0)
-        return []
+        return [], []
 
     def _take_all(self, batches: dict[Any, list[Any]]) -> None:
-        records = [record for batch in batches.values() for record in batch]
+        if batches:
+            self._answered, self._answered_at = True, time.monotonic()
+        live, records = self._live.status.state == "live", []
+        for place, batch in batches.items():
+            if place.topic in self._sources:
+                self._next[place] = batch[-1].offset + 1
+                self._hear(place.topic.removeprefix(self._prefix), batch, live=live)
+            else:
+                records += batch
         bad = sum(not self.take(Record.of(record, self._prefix)) for record in records)
         if records:
-            self._answered, self._answered_at = True, time.monotonic()
             status = self._live.status
             self._report(records=status.records + len(records), undecodable=status.undecodable + bad)
             if bad and not status.undecodable:
                 log.warning("console_undecodable_records", shown="under refused")
+
+    def _hear(self, topic: str, batch: list[Any], *, live: bool) -> None:
+        """Note of whom a source spoke, and when the broker took it; what it said is for the twins."""
+        with self._live.lock:
+            for record in batch:
+                if record.key:
+                    self._live.sources.hear(topic, record.key.decode(errors="replace"), record.timestamp, live=live)
 
     def take(self, record: Record) -> bool:
         """Take in a record; one that cannot be shown becomes a line among what was refused, and False."""

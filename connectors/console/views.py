@@ -12,6 +12,8 @@ from collections.abc import Mapping, Sequence
 import msgspec
 
 from connectors.console.grounds import Grounds, grounds_of
+from connectors.console.ward.trend import Trend, is_count
+from connectors.console.ward.urgency import Urgency, alarm_order, urgency
 from twin.alerts.rules import title_of
 from twin.clock import DAY_MS
 from twin.events import (
@@ -30,7 +32,6 @@ from twin.events import (
 
 Quantiles = tuple[float, float, float, float, float]
 
-SEVERITY_RANK: Mapping[str, int] = {"low": 1, "medium": 2, "high": 3}
 STEPS_SHOWN = 40
 
 
@@ -66,6 +67,16 @@ class Rate(msgspec.Struct, frozen=True):
     delivered: float | None
     delivered_unit: str | None
     plan: str | None
+
+
+class Due(msgspec.Struct, frozen=True):
+    """The next planned dose of ``drug``: when, how much in ``unit``, and over how many hours (None: at once)."""
+
+    drug: str
+    time: int
+    amount: float
+    unit: str
+    hours: float | None
 
 
 class Target(msgspec.Struct, frozen=True):
@@ -200,10 +211,11 @@ class Refused(msgspec.Struct, frozen=True):
 
 
 class WardRow(msgspec.Struct, frozen=True):
-    """One line of the ward table. ``urgency`` sorts the ward, largest first; ``alerts`` carry their last step only."""
+    """One line of the ward table. ``urgency`` sorts the ward, largest first; ``alerts`` carry their last step only,
+    who needs somebody first."""
 
     id: str
-    urgency: tuple[int, int, int]
+    urgency: Urgency
     model: str | None
     time: int | None
     rates: tuple[Rate, ...]
@@ -217,6 +229,8 @@ class WardRow(msgspec.Struct, frozen=True):
     observations: int
     ess: float | None
     notes: tuple[str, ...] = ()
+    due: tuple[Due, ...] = ()
+    trend: Trend | None = None
 
 
 def brief(value: float) -> float:
@@ -350,21 +364,22 @@ def row(
     forecast: Foreseen | None,
     active: Sequence[AlertCard],
     last_measured: MeasuredPoint | None,
+    trend: Trend | None = None,
 ) -> WardRow:
     """The ward line of one patient from the newest of everything known."""
     levels = () if latest is None else tuple(Level(b.name, b.unit, quantiles(b)) for b in latest.outputs)
     nadir = None if forecast is None else forecast.nadir
-    count = nadir.output if nadir else next((level.name for level in levels if _is_count(level.unit)), None)
-    ordered = tuple(sorted(active, key=_alarm_order))
+    count = nadir.output if nadir else next((level.name for level in levels if is_count(level.unit)), None)
+    ordered = tuple(sorted(active, key=lambda card: (*alarm_order(card.steps[-1]), card.rule)))
     return WardRow(
         id=patient_id,
-        urgency=_urgency(ordered, nadir),
+        urgency=urgency([card.steps[-1] for card in ordered], nadir.p_grade4 if nadir else 0.0),
         model=latest.model if latest else forecast.model if forecast else None,
         time=None if latest is None else to_millis(latest.time),
         rates=() if latest is None else _rates(latest, ordered),
         levels=levels,
         count=count,
-        concentration=next((x.name for x in levels if x.name != count and not _is_count(x.unit)), None),
+        concentration=next((x.name for x in levels if x.name != count and not is_count(x.unit)), None),
         targets=() if latest is None else tuple(map(_target, latest.exposure)),
         nadir=nadir,
         alerts=tuple(msgspec.structs.replace(card, steps=card.steps[-1:], grounds=None) for card in ordered),
@@ -372,12 +387,9 @@ def row(
         observations=0 if latest is None else latest.observations,
         ess=None if latest is None else brief(latest.ess),
         notes=() if latest is None else latest.notes or (),
+        due=() if latest is None else _due(latest),
+        trend=trend,
     )
-
-
-def _is_count(unit: str) -> bool:
-    """Cells per volume, as UCUM writes them (``10*9/L``)."""
-    return unit.startswith(("10*", "10^"))
 
 
 def _rates(latest: Estimate, active: Sequence[AlertCard]) -> tuple[Rate, ...]:
@@ -390,6 +402,20 @@ def _rates(latest: Estimate, active: Sequence[AlertCard]) -> tuple[Rate, ...]:
         delivered, unit = (brief(total.value), total.unit) if total else (None, None)
         rates.append(Rate(drug, brief(rate.value), rate.unit, delivered, unit, plan))
     return tuple(rates)
+
+
+def _due(latest: Estimate) -> tuple[Due, ...]:
+    doses = (
+        Due(
+            drug,
+            to_millis(dose.time),
+            brief(dose.amount.value),
+            dose.amount.unit,
+            None if dose.duration is None else brief(dose.duration.value),
+        )
+        for drug, dose in (latest.due or {}).items()
+    )
+    return tuple(sorted(doses, key=lambda dose: (dose.time, dose.drug)))
 
 
 def _target(part: Exposure) -> Target:
@@ -411,22 +437,4 @@ def _low_point(forecast: Forecast, nadir: Nadir) -> LowPoint:
     early, middle, late = (start + round(days * DAY_MS) for days in (nadir.day.q05, nadir.day.median, nadir.day.q95))
     return LowPoint(
         nadir.output, nadir.value.unit, quantiles(nadir.value), (early, middle, late), brief(nadir.p_grade4)
-    )
-
-
-def _alarm_order(card: AlertCard) -> tuple[int, float, str]:
-    last = card.steps[-1]
-    return (-SEVERITY_RANK[last.severity], -(1.0 if last.probability is None else last.probability), card.rule)
-
-
-def _urgency(active: Sequence[AlertCard], nadir: LowPoint | None) -> tuple[int, int, int]:
-    """Severity first, then probability in steps of a tenth, so that Monte-Carlo noise does not make rows jump."""
-    grade4 = 0 if nadir is None else round(nadir.p_grade4 * 10)
-    if not active:
-        return (0, 0, grade4)
-    worst = active[0].steps[-1]
-    return (
-        SEVERITY_RANK[worst.severity],
-        round(10 * (1.0 if worst.probability is None else worst.probability)),
-        grade4,
     )

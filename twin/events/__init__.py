@@ -55,7 +55,7 @@ from twin.events.outputs.alert import (
     Subject,
     SubjectKind,
 )
-from twin.events.outputs.estimate import Estimate, Exposure
+from twin.events.outputs.estimate import DueDose, Estimate, Exposure
 from twin.events.outputs.evidence import (
     MOST_DECIDING,
     AlertEvidence,
@@ -106,6 +106,7 @@ __all__ = [
     "DeviceAssociation",
     "DoseGiven",
     "DrugLevel",
+    "DueDose",
     "Enrolment",
     "Envelope",
     "Estimate",

@@ -305,6 +305,7 @@ class AverageFold:
             running={drug: p for one in reversed(alone) for drug, p in (one.running or {}).items()} or None,
             taken={drug: p for one in reversed(alone) for drug, p in (one.taken or {}).items()} or None,
             notes=tuple(dict.fromkeys(note for one in alone for note in one.notes or ())) or None,
+            due=alone[0].due,
         )
 
     def _snapshot(

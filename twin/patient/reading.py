@@ -43,6 +43,7 @@ from twin.patient.ahead.bedside import (
     temperatures_of,
     value_view,
 )
+from twin.patient.ahead.due import due_of
 from twin.patient.ahead.levels import level_view, lines_ahead
 from twin.patient.ahead.toxicities import (
     Now,
@@ -142,7 +143,7 @@ class Reader:
             exposure_reading(one.window.target, one.so_far, one.at_end, view.weight, known=one.window.known)
             for one in view.exposures
         )
-        estimate = self._estimate(standings, share, silence, doses, millis, view, exposures)
+        estimate = self._estimate(standings, share, silence, doses, orders, millis, view, exposures)
         now = self._toxic_now(view, estimate)
         since = standing(now, before, millis)
         forecast = None
@@ -254,6 +255,7 @@ class Reader:
         share: Sequence[float],
         silence: Sequence[Open],
         doses: Sequence[Uncertain],
+        orders: Orders,
         millis: int,
         view: View,
         exposures: tuple[Exposure, ...],
@@ -276,6 +278,7 @@ class Reader:
             running=running(standings, silence, millis),
             taken=taken(standings, doses),
             notes=self._notes(timeline, millis) or None,
+            due=due_of(orders, millis) or None,
         )
 
     def _notes(self, timeline: Timeline, millis: int) -> tuple[str, ...]:

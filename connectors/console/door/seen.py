@@ -13,6 +13,7 @@ from connectors.console.board import PatientFrame, UnknownPatient, WardFrame
 from connectors.console.pulse import WELL, Pulse
 from connectors.console.topic_reader import LiveBoard
 from connectors.console.views import Refused
+from connectors.console.ward.sources import HeardFrame
 from twin.events import Alert
 
 
@@ -52,6 +53,16 @@ class Seen:
         if patient_id is not None and not self._who.sees(patient_id):
             return WELL
         return self.live.pulse(patient_id, self._who.sees)
+
+    def heard(self, turn: int = -1) -> HeardFrame:
+        """When the sources of those who are seen were heard last."""
+        frame = self.live.heard(turn)
+        heard = {name: at for name, at in frame.heard.items() if self._who.sees(name)}
+        return msgspec.structs.replace(frame, heard=heard)
+
+    def sealed(self) -> dict[str, str]:
+        """Of twins that are seen and sealed, why."""
+        return {patient: reason for patient, reason in self.live.sealed().items() if self._who.sees(patient)}
 
     def wants(self, alert: Alert) -> bool:
         """Whether an alert is of a patient who is seen."""

@@ -10,7 +10,8 @@ from twin.events.bands import Band
 from twin.events.bounds import Probability, Share, Size, Tag, Text, Whole
 from twin.events.channels import ESTIMATES, Channel
 from twin.events.envelope import Frozen, OutputEvent, Quantity
-from twin.events.story import published
+from twin.events.event_time import EventTime
+from twin.events.story import at, published
 
 KernelHash = Annotated[str, Field(pattern=r"^[0-9a-f]{16}(,[0-9a-f]{16}){0,31}$", description="of generated code")]
 """16 hex digits over the generated code of a model, of rival ones joined by commas."""
@@ -34,6 +35,14 @@ class Exposure(Frozen):
     p_above: Probability | None = None
 
 
+class DueDose(Frozen):
+    """The next dose of a drug as the plan stands; without ``duration`` it is given at once."""
+
+    time: EventTime
+    amount: Quantity
+    duration: Quantity | None = None
+
+
 class Estimate(OutputEvent):
     """The twin at ``time``: model outputs (without residual error), individual parameters, exposure, health.
 
@@ -44,6 +53,7 @@ class Estimate(OutputEvent):
     have stopped.
     ``taken``, while it is in doubt whether a dose was, is the probability by drug that the newest such dose was taken.
     ``notes`` say what of the present course was not counted as it was told.
+    ``due`` is by drug the dose that is to begin next by the plan.
     """
 
     sent_on: ClassVar[Channel] = ESTIMATES
@@ -63,6 +73,7 @@ class Estimate(OutputEvent):
     running: dict[Tag, Probability] | None = None
     taken: dict[Tag, Probability] | None = None
     notes: tuple[Text, ...] | None = None
+    due: dict[Tag, DueDose] | None = None
 
     @classmethod
     def example(cls) -> Self:
@@ -85,4 +96,5 @@ class Estimate(OutputEvent):
             log_evidence=-3.2,
             observations=2,
             kernel_hash="9c1e44d0a7b35f28",
+            due={"docetaxel": DueDose(time=at(504), amount=Quantity(value=100.0, unit="mg"))},
         )
