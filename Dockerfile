@@ -11,7 +11,7 @@ WORKDIR /app
 COPY requirements/runtime.lock requirements/
 RUN pip install --no-cache-dir uv==0.13.9 \
     && uv pip install --system --compile-bytecode --require-hashes -r requirements/runtime.lock
-COPY pyproject.toml README.md LICENSE ./
+COPY pyproject.toml README.md LICENSE docker-compose.yml ./
 COPY twin twin
 COPY connectors connectors
 COPY streams streams
