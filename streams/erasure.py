@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from connectors.kafka.clients import confirm, open_consumer, open_producer, reco
 from connectors.kafka.naming import Naming
 from connectors.kafka.rewriting import GONE, Gone, require_rest, rewrite
 from connectors.kafka.topics import DEVICE_STATE, DEVICE_TOPICS, DEVICES, HEARTBEATS, TOPICS, home_partition
+from connectors.privacy.patient_keys import PatientKeys
 from connectors.settings import Settings
 from connectors.sinks.influx import Settings as InfluxSettings
 from connectors.sinks.influx_erasure import open_series
@@ -50,9 +52,14 @@ class Search:
 
 @dataclass
 class Proof:
-    """What was searched before and after, by place. ``patient`` is the fingerprint: the proof itself names nobody."""
+    """What was searched before and after, by place. ``patient`` is the fingerprint: the proof itself names nobody.
+
+    ``key_destroyed`` is when the patient's key was, in ISO 8601; empty where there is no store of keys.
+    """
 
     patient: str
+    begun: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
+    key_destroyed: str = ""
     topics_before: list[Search] = field(default_factory=list)
     topics_after: list[Search] = field(default_factory=list)
     series: Mapping[str, Any] = field(default_factory=lambda: {"not_searched": "--without-influx"})
@@ -79,16 +86,22 @@ class Proof:
         return {**asdict(self), "left": self.left}
 
 
-def erase(settings: Settings, influx: InfluxSettings | None, patient_id: str, folder: Path) -> Proof:
+def erase(
+    settings: Settings, influx: InfluxSettings | None, patient_id: str, folder: Path, keys: PatientKeys | None = None
+) -> Proof:
     """Erase one patient; workers, sinks and whoever else reads the topics in a group must rest.
+
+    First the patient's key is destroyed: what it encrypted is gone from then on, also in copies that nobody reaches.
 
     Args:
         settings: of Kafka.
         influx: of InfluxDB; None where there is none.
         patient_id: the pseudonym.
         folder: the run state, whose files are searched and left as they are.
+        keys: the store of keys, where there is one.
 
     Raises:
+        KeysUnusable: the key cannot be destroyed.
         KafkaUnreachable: no broker answers.
         GroupBusy: somebody reads the topics.
         SeriesUnreachable: InfluxDB does not do what is asked.
@@ -102,6 +115,8 @@ def erase(settings: Settings, influx: InfluxSettings | None, patient_id: str, fo
         series = opened.enter_context(open_series(influx, patient_id, naming.names)) if influx is not None else None
         before = series.counted() if series is not None else {}
         _say_so(settings, patient_id)
+        if keys is not None:
+            proof.key_destroyed = keys.destroy(patient_id).isoformat(timespec="seconds")
         proof.topics_before = search(settings, naming, traces)
         _rewrite(settings, naming, traces, proof.topics_before)
         if series is not None and influx is not None:

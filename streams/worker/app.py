@@ -34,6 +34,8 @@ from connectors.kafka.access.entry import options_for
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, open_admin
 from connectors.kafka.membership import client_name
 from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES, home_partition, topic_ids
+from connectors.privacy.master_key import KeysUnusable
+from connectors.privacy.patient_keys import PatientKeys
 from connectors.settings import Settings
 from streams.terminal.signals import end_after_grace
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS
@@ -287,13 +289,14 @@ def build_worker(
     datadir: Path,
     options: WorkerOptions | None = None,
     *,
+    keys: PatientKeys | None = None,
     guarded: bool = True,
     table_manager: type[OrderedTables] = OrderedTables,
 ) -> TwinApp:
     """The worker as a Faust app, ready for `run_worker`.
 
-    ``datadir`` is for the state rows; nothing in it is needed after a restart. ``guarded=False`` leaves out the watch
-    over offsets and ``table_manager`` exchanges the recovery, for tests that show what they are good for.
+    ``datadir`` is for the state rows, encrypted by ``keys``; none is needed after a restart. ``guarded=False`` leaves
+    out the watch over offsets and ``table_manager`` exchanges the recovery, for tests that show what they are good for.
     """
     options = options or WorkerOptions()
     prefix, entry = settings.topic_prefix, options_for(settings.kafka)
@@ -333,7 +336,7 @@ def build_worker(
     app.bootstrap, app.metrics = settings.kafka, WorkerMetrics()
     app.port = port = FaustPort(app, app.rows, prefix, ForeignRows(settings.kafka, changelog_of(settings), entry))
     app.heart = Heart(name_of(options.instance), settings.partitions, options.barrier_seconds, port.beat, app.metrics)
-    processor = EventProcessor(twins, far_future_hours=options.far_future_hours)
+    processor = EventProcessor(twins, far_future_hours=options.far_future_hours, keys=keys)
     app.inputs = processor.inputs
     app.dispatcher = PartitionDispatcher(
         processor,
@@ -421,8 +424,8 @@ def broker_lost(failure: BaseException, bootstrap: str) -> bool:
 
 def _told(failure: BaseException) -> str:
     """What a log may say of a failure: what others' exceptions say may hold values of a patient."""
-    speaks = isinstance(failure, ConsumerStuck | RecoveryStuck | ChangelogLost | KafkaError | RowsUnwritable)
-    return f"{type(failure).__name__}: {failure}" if speaks else type(failure).__name__
+    speak = ConsumerStuck | RecoveryStuck | ChangelogLost | KafkaError | RowsUnwritable | KeysUnusable
+    return f"{type(failure).__name__}: {failure}" if isinstance(failure, speak) else type(failure).__name__
 
 
 async def _heartbeat(app: TwinApp) -> None:

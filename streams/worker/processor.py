@@ -25,8 +25,10 @@ from typing import NamedTuple
 
 from connectors.kafka.records import letter_about
 from connectors.kafka.topics import topic_of
+from connectors.privacy.patient_keys import PatientKeys
 from streams.worker.engine import RecordPosition
 from streams.worker.records.received import ReceivedEvent, reject
+from streams.worker.rows.encrypted_row import encrypted_row
 from streams.worker.rows.patient_state import Inputs, PatientState, held_of, released, row_of, state_of
 from streams.worker.rows.state_row import Held
 from streams.worker.twin_factory import TwinFactory, TwinUpdate, UnknownModel
@@ -84,10 +86,13 @@ class Outcome:
 
 
 class EventProcessor:
-    """See the module's docstring. ``twins`` makes and restores twins."""
+    """See the module's docstring. ``twins`` makes and restores twins; with ``keys`` what is stored is encrypted."""
 
-    def __init__(self, twins: TwinFactory, *, far_future_hours: float = FAR_FUTURE_HOURS) -> None:
+    def __init__(
+        self, twins: TwinFactory, *, far_future_hours: float = FAR_FUTURE_HOURS, keys: PatientKeys | None = None
+    ) -> None:
         self._twins = twins
+        self._keys = keys
         self._far_future_ms = round(far_future_hours * HOUR_MS)
         self.inputs = Inputs()
 
@@ -123,11 +128,11 @@ class EventProcessor:
 
     def open(self, patient_id: str, row: bytes | None) -> PatientState:
         """The patient's state from its row, or a new one; see `streams.worker.rows.patient_state`."""
-        return state_of(patient_id, row, self._twins, self.inputs)
+        return state_of(patient_id, row, self._twins, self.inputs, self._keys)
 
     def row(self, state: PatientState) -> bytes:
         """The patient's state as a row, which says that the patient is sealed where it would be too large."""
-        return row_of(state, self.inputs.ids)
+        return encrypted_row(row_of(state, self.inputs.ids), state.patient_id, self._keys)
 
     # --- events -----------------------------------------------------------------------------------------------------
 

@@ -14,9 +14,13 @@ import pytest
 from typer.testing import CliRunner
 
 from connectors.kafka.topics import HEARTBEATS, LABS, TOPICS
+from connectors.privacy.cipher import Cipher, NotOpened
+from connectors.privacy.master_key import read_master_key
+from connectors.privacy.patient_keys import KeyDestroyed, patient_keys
 from connectors.services import Influx
 from streams.cli import app
 from streams.worker.app import changelog_of
+from streams.worker.rows.encrypted_row import opened_row
 from streams.worker.rows.erased import erased_key
 from streams.worker.rows.state_row import decode_row
 from tests.connectors.console.bench import Bench, running
@@ -145,3 +149,103 @@ def test_nothing_of_an_erased_patient_is_found_again_and_all_others_go_on(
     storage = run_state.parent / "servers0" / "kafka" / "storage"
     if storage.is_dir():  # a broker of the tests' own
         eventually(lambda: not on_disk(storage, stage.prefix, gone), lambda: on_disk(storage, stage.prefix, gone))
+
+
+PIECE = 48
+"""Bytes of a row's plaintext that are searched for: more than any event on the topics has in common with it."""
+
+WITHOUT_KEYS = {"DOSETWIN_KEYS_STORE": "", "DOSETWIN_KEYS_MASTER_FILE": ""}
+
+
+def pieces_of(row: bytes) -> list[bytes]:
+    """What stands in a fake twin's row and nowhere else: its history as the twin keeps it."""
+    twin = decode_row(row).twin
+    begin = twin.index(b'"history"')
+    return [twin[at : at + PIECE] for at in range(begin, begin + 5 * PIECE, PIECE)]
+
+
+def seen(contents: dict[str, bytes], pieces: list[bytes]) -> list[str]:
+    return [place for place, content in contents.items() if any(piece in content for piece in pieces)]
+
+
+def disks(storage: Path, stage: Stage, worker: WorkerProcess | None = None) -> dict[str, bytes]:
+    """The files of the broker under the stage's prefix, and what a worker has open on its disk, also without a name."""
+    found = {}
+    for path in [path for folder in storage.glob(f"{stage.prefix}*") for path in folder.iterdir()]:
+        with contextlib.suppress(FileNotFoundError):
+            found[str(path)] = path.read_bytes()
+    for handle in Path(f"/proc/{worker.process.pid}/fd").iterdir() if worker else ():
+        with contextlib.suppress(OSError):
+            if "/rows-" in str(handle.readlink()):
+                found["worker's rows"] = handle.read_bytes()
+    assert worker is None or len(found["worker's rows"]) > 4096
+    return found
+
+
+def test_a_row_is_on_no_disk_in_clear_and_with_its_key_gone_nothing_opens_it(
+    kafka: str, tmp_path: Path, run_state: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    storage = run_state.parent / "servers0" / "kafka" / "storage"
+    if not storage.is_dir():
+        pytest.skip("a broker whose disk is elsewhere")
+    store, master = tmp_path / "keys", tmp_path / "master.key"
+    for name, value in {"STORE": store, "MASTER_FILE": master}.items():
+        monkeypatch.setenv(f"DOSETWIN_KEYS_{name}", str(value))
+    assert CliRunner().invoke(app, ["keys", "create"]).exit_code == 0
+    open_stage, stage = Stage(kafka), Stage(kafka)
+    gone, stays = "gone-1", "stays-1"
+    for name, value in stage.environment.items():
+        monkeypatch.setenv(name, value)
+    told = [enrolment(gone), enrolment(stays), *(lab(who, minute) for minute in (1, 2, 3) for who in (gone, stays))]
+    rows = {}
+    for one, keyed in ((open_stage, False), (stage, True)):
+        one.play(told)
+        with WorkerProcess(one, tmp_path / f"{keyed}.log", environment={} if keyed else WITHOUT_KEYS) as worker:
+            one.wait_until_committed(PATIENCE)
+            rows[keyed] = one.raw_rows()
+            pieces = pieces_of(rows[False][gone])
+            places = seen(disks(storage, one, worker), pieces)
+            changelog = [place for place in places if "changelog" in place]
+            assert (bool(changelog), "worker's rows" in places) == (not keyed, not keyed), places
+            assert worker.stop() == 0
+    keys = patient_keys()
+    assert keys is not None
+    assert decode_row(opened_row(rows[True][gone], gone, keys)).twin == decode_row(rows[False][gone]).twin
+
+    # A worker that is not given the keys stops, and harms nothing.
+    stage.play([lab(stays, 4)])
+    with WorkerProcess(stage, tmp_path / "no.log", environment=WITHOUT_KEYS) as worker:
+        assert worker.process.wait(PATIENCE) == 1
+        assert "no store of keys is set: name it in DOSETWIN_KEYS_STORE" in worker.text()
+    assert (stage.rejected(), stage.lag()) == ([], 1)
+
+    result = run("erase", gone, "--without-influx")
+    assert result.exit_code == 0, result.output
+    proof = tmp_path / "proof.json"
+    proof.write_text(result.stdout)
+    assert json.loads(result.stdout)["key_destroyed"]
+    verified = run("erased", gone, "--verify", str(proof))
+    assert (verified.exit_code, "signed and unchanged" in verified.output) == (0, True), verified.output
+    assert run("erased", stays, "--verify", str(proof)).exit_code == 1
+    proof.write_text(result.stdout.replace('"left": []', '"left": [ ]').replace('"records": ', '"records": 1'))
+    assert "changed after it was signed" in run("erased", "--verify", str(proof)).output
+    assert run("erased", gone).output.startswith(f"{gone}: key destroyed 20")
+    assert run("erased", stays).exit_code == 1
+
+    # A copy of the changelog that somebody kept, the store as it is now and the master key: nothing decrypts.
+    keys = patient_keys()
+    assert keys is not None
+    with pytest.raises(KeyDestroyed):
+        opened_row(rows[True][gone], gone, keys)
+    for cipher in (keys.cipher(stays), Cipher.of(read_master_key(master)), Cipher.of(keys.derived("wrap"))):
+        with pytest.raises(NotOpened):
+            cipher.opened(b"row 0 gone-1", rows[True][gone][21:])
+    assert not seen(disks(storage, stage), pieces)
+    with WorkerProcess(stage, tmp_path / "after.log") as worker:
+        stage.wait_until_committed(PATIENCE)
+        assert worker.stop() == 0
+    raw = stage.raw_rows()
+    assert set(raw) == {stays, erased_key(gone.encode()).decode()}
+    assert len(json.loads(decode_row(opened_row(raw[stays], stays, keys)).twin)["history"]) == 5
+    open_stage.close()
+    stage.close()

@@ -36,26 +36,33 @@ def list_(
     import msgspec
 
     from connectors.kafka.clients import KafkaUnreachable
+    from connectors.privacy.master_key import KeysUnusable
+    from connectors.privacy.patient_keys import KeyDestroyed, KeyMissing, patient_keys
     from connectors.settings import SettingsError, load_settings
     from streams.worker.app import changelog_of
+    from streams.worker.rows.encrypted_row import opened_row
     from streams.worker.rows.held_events import held_in, newest_rows
     from streams.worker.rows.state_row import UnreadableRow
     from twin.patient.state_row import UnreadableState
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        keys = patient_keys()
         rows = newest_rows(settings, changelog_of(settings))
-    except (SettingsError, KafkaUnreachable, ValueError) as error:
+    except (SettingsError, KeysUnusable, KafkaUnreachable, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     count = unreadable = 0
     for name in sorted(rows if patient is None else rows.keys() & {patient}):
         try:
-            held = list(held_in(rows[name]))
-        except (UnreadableRow, UnreadableState) as error:
+            held = list(held_in(opened_row(rows[name], name, keys)))
+        except (UnreadableRow, UnreadableState, KeyMissing, KeyDestroyed) as error:
             unreadable += 1
             typer.echo(f"dosetwin: row of {name}: {error}; 'dosetwin patient repair {name}' makes it anew", err=True)
             continue
+        except KeysUnusable as error:
+            typer.echo(f"dosetwin: {error}", err=True)
+            raise typer.Exit(1) from None
         count += len(held)
         for one in held:
             if json:

@@ -1,7 +1,8 @@
-"""``dosetwin patient repair|rebuild|reenrol|erase``: ways back of patients whose twins stand still, and the way out."""
+"""``dosetwin patient repair|rebuild|reenrol|erase|erased``: ways back of patients who stand still, and the way out."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -9,6 +10,7 @@ import typer
 from streams.terminal.options import Kafka, Prefix, examples
 
 if TYPE_CHECKING:
+    from connectors.privacy.patient_keys import PatientKeys
     from connectors.settings import Settings
     from streams.worker.processor import EventProcessor
     from streams.worker.repair.diagnosis import Diagnosis
@@ -52,6 +54,8 @@ def repair(
     The way is 'rebuild' while the inputs hold an enrolment by a model that is there, else 'reenrol'.
     """
     from connectors.kafka.clients import KafkaUnreachable
+    from connectors.privacy.master_key import KeysUnusable
+    from connectors.privacy.patient_keys import patient_keys
     from connectors.settings import SettingsError, load_settings
     from streams.commands.live.worker import model_files
     from streams.worker.app import group_of
@@ -63,11 +67,13 @@ def repair(
     left = 0
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        keys = patient_keys()
         if yes:
             way_back.require_rest(settings, group_of(settings))
         factory = twin_factory(twins)(particles=settings.particles, model_files=model_files(model or []))
-        processor = way_back.processor_for(settings, EventProcessor(factory, far_future_hours=far_future_hours))
-        diagnoses = _diagnoses(settings, patients, factory)
+        processor = EventProcessor(factory, far_future_hours=far_future_hours, keys=keys)
+        processor = way_back.processor_for(settings, processor)
+        diagnoses = _diagnoses(settings, patients, factory, keys)
         for found, told in diagnoses:
             _say(found, told)
             back = found.way is Way.NOTHING_TO_MEND or (not yes and (found.way is Way.REBUILD or or_reenrol))
@@ -76,7 +82,7 @@ def repair(
             if yes and or_reenrol and not back:
                 back = _begin_anew(settings, [found.patient_id])
             left += not back
-    except (SettingsError, KafkaUnreachable, way_back.CannotRefold, ValueError, OSError) as error:
+    except (SettingsError, KafkaUnreachable, KeysUnusable, way_back.CannotRefold, ValueError, OSError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     if not diagnoses:
@@ -87,7 +93,9 @@ def repair(
         raise typer.Exit(1)
 
 
-def _diagnoses(settings: Settings, patients: list[str] | None, factory: TwinFactory) -> list[tuple[Diagnosis, Told]]:
+def _diagnoses(
+    settings: Settings, patients: list[str] | None, factory: TwinFactory, keys: PatientKeys | None
+) -> list[tuple[Diagnosis, Told]]:
     """What is wrong with each patient, and what the inputs hold of it; by default of those who were sealed last."""
     from connectors.kafka.heartbeats import last_beats
     from streams.worker.app import changelog_of
@@ -102,7 +110,9 @@ def _diagnoses(settings: Settings, patients: list[str] | None, factory: TwinFact
         return []
     rows = newest_rows(settings, changelog_of(settings), named)
     told = way_back.told_of(settings, named)
-    return [(diagnose(patient, rows.get(patient), told[patient], factory, said), told[patient]) for patient in named]
+    return [
+        (diagnose(patient, rows.get(patient), told[patient], factory, said, keys), told[patient]) for patient in named
+    ]
 
 
 def _say(found: Diagnosis, told: Told) -> None:
@@ -179,6 +189,8 @@ def rebuild(
     refused while the patient was sealed is folded too.
     """
     from connectors.kafka.clients import KafkaUnreachable
+    from connectors.privacy.master_key import KeysUnusable
+    from connectors.privacy.patient_keys import patient_keys
     from connectors.settings import SettingsError, load_settings
     from streams.commands.live.worker import model_files
     from streams.worker.app import group_of
@@ -189,12 +201,14 @@ def rebuild(
     failed = False
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        keys = patient_keys()
         way_back.require_rest(settings, group_of(settings))
         factory = twin_factory(twins)(particles=settings.particles, model_files=model_files(model or []))
-        processor = way_back.processor_for(settings, EventProcessor(factory, far_future_hours=far_future_hours))
+        processor = EventProcessor(factory, far_future_hours=far_future_hours, keys=keys)
+        processor = way_back.processor_for(settings, processor)
         for patient, told in way_back.told_of(settings, patients).items():
             failed |= not _fold_anew(settings, processor, patient, told)
-    except (SettingsError, KafkaUnreachable, way_back.CannotRefold, ValueError, OSError) as error:
+    except (SettingsError, KafkaUnreachable, KeysUnusable, way_back.CannotRefold, ValueError, OSError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     if failed:
@@ -230,7 +244,8 @@ def erase(
 ) -> None:
     """Take a patient out of all topics, state rows and series; prints what was searched, before and after, as JSON.
 
-    Stop workers, sinks and this patient's senders first. What comes later is refused with the reason 'erased'.
+    Stop workers, sinks and this patient's senders first. What comes later is refused with the reason 'erased'. Where
+    a store of keys is set, the patient's key is destroyed, and the report is signed.
     """
     import json
 
@@ -239,6 +254,9 @@ def erase(
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.rewriting import GroupBusy
     from connectors.kafka.topics import TopicError, ensure_topics
+    from connectors.privacy.master_key import KeysUnusable
+    from connectors.privacy.patient_keys import patient_keys
+    from connectors.privacy.signed_report import signed
     from connectors.services.run_state import state_directory
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks import influx
@@ -249,20 +267,87 @@ def erase(
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        keys = patient_keys()
         series = None if without_influx else load_settings(influx.Settings)
         ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
         ensure_changelog(settings)
         require_rest(settings, group_of(settings))
-        proof = erasure.erase(settings, series, patient, state_directory())
-    except (SettingsError, KafkaUnreachable, TopicError, GroupBusy, SeriesUnreachable, CannotRefold) as error:
+        proof = erasure.erase(settings, series, patient, state_directory(), keys)
+    except (
+        SettingsError,
+        KeysUnusable,
+        KafkaUnreachable,
+        TopicError,
+        GroupBusy,
+        SeriesUnreachable,
+        CannotRefold,
+    ) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     except (KafkaError, OSError) as error:
         again = "nothing is lost, and the same command goes on where it ended"
         typer.echo(f"dosetwin: {type(error).__name__}: {error}: {again}", err=True)
         raise typer.Exit(1) from None
-    typer.echo(json.dumps(proof.told(), indent=2))
+    report = proof.told()
+    typer.echo(json.dumps(report if keys is None else signed(report, keys.signer()), indent=2))
     for place in proof.left:
         typer.echo(f"dosetwin: left: {place}", err=True)
     if proof.left:
         raise typer.Exit(1)
+
+
+@app.command(epilog=examples("dosetwin patient erased --verify proof.json", "dosetwin patient erased P-0009"))
+def erased(
+    patient: Annotated[str | None, typer.Argument(metavar="[ID]", help="whom it is to be about")] = None,
+    verify: Annotated[
+        Path | None, typer.Option("--verify", exists=True, dir_okay=False, help="a report that 'erase' printed")
+    ] = None,
+    public_key: Annotated[
+        str | None,
+        typer.Option("--public-key", help="of the store, as 'dosetwin keys check' says; by default of the one set"),
+    ] = None,
+) -> None:
+    """Whether a report of an erasure is signed, unchanged and about a patient; or when a patient's key was destroyed.
+
+    Ends with 1 where that is not so, and where the report says that something was left.
+    """
+    from connectors.privacy.master_key import KeysUnusable
+    from connectors.privacy.patient_keys import patient_keys
+    from connectors.privacy.signed_report import NotSigned, public_key_of, verified
+    from connectors.settings import SettingsError
+    from streams.worker.rows.erased import erased_key
+
+    if patient is None and verify is None:
+        raise typer.BadParameter("say whom, or which report: ID, or --verify FILE")
+    try:
+        keys = patient_keys() if public_key is None or verify is None else None
+        if verify is None:
+            _say_destroyed(str(patient), keys)
+            return
+        if (key := public_key or (public_key_of(keys.signer()) if keys else None)) is None:
+            raise KeysUnusable("no store of keys is set: name it in DOSETWIN_KEYS_STORE, or give its --public-key")
+        report = verified(verify.read_bytes(), key)
+    except (SettingsError, KeysUnusable, OSError) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    except NotSigned as error:
+        typer.echo(f"dosetwin: --verify {verify}: {error}", err=True)
+        raise typer.Exit(1) from None
+    if patient is not None and report.get("patient") != erased_key(patient.encode()).decode():
+        typer.echo(f"dosetwin: --verify {verify}: is about another patient than {patient}", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"signed and unchanged: {report.get('patient')} erased, key destroyed {report.get('key_destroyed')}")
+    for place in report.get("left", ()):
+        typer.echo(f"dosetwin: left: {place}", err=True)
+    if report.get("left"):
+        raise typer.Exit(1)
+
+
+def _say_destroyed(patient: str, keys: PatientKeys | None) -> None:
+    if keys is None:
+        typer.echo("dosetwin: DOSETWIN_KEYS_STORE is not set: there are no keys", err=True)
+        raise typer.Exit(1)
+    if (at := keys.destroyed(patient)) is None:
+        typer.echo(f"dosetwin: {patient}: its key was not destroyed", err=True)
+        raise typer.Exit(1)
+    typer.echo(f"{patient}: key destroyed {at.isoformat(timespec='seconds')}")

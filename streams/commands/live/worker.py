@@ -24,6 +24,7 @@ from streams.terminal.options import (
 )
 
 if TYPE_CHECKING:
+    from connectors.privacy.patient_keys import PatientKeys
     from connectors.settings import Settings
     from streams.worker.app import WorkerOptions
     from streams.worker.twin_factory import TwinFactory
@@ -122,6 +123,8 @@ def worker(
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.membership import NameTaken, name_on_this_machine
     from connectors.kafka.topics import TopicError
+    from connectors.privacy.master_key import KeysUnusable
+    from connectors.privacy.patient_keys import patient_keys
     from connectors.settings import SettingsError, load_settings
     from streams.fleet import fleet_of
     from streams.terminal.logs import log_to_stderr
@@ -132,6 +135,7 @@ def worker(
     try:
         log_to_stderr(log_level, log_format)
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
+        keys = patient_keys()
         name = name_on_this_machine(instance)
         options = WorkerOptions(
             barrier_events, barrier_seconds, far_future_hours, session_timeout, idle_seconds, most_resident, name
@@ -144,13 +148,14 @@ def worker(
             fleet = fleet_of(sys.argv[1:], processes, name, metrics_port)
             code = fleet.run(stop_at_signals(grace=GRACE_SECONDS + 2.0))
         else:
-            code = run(settings, options, factory, datadir, (metrics_port, metrics_host))
+            code = run(settings, options, factory, datadir, (metrics_port, metrics_host), keys)
     except (
         SettingsError,
         KafkaUnreachable,
         NameTaken,
         TopicError,
         RowsUnwritable,
+        KeysUnusable,
         ValueError,
         KeyError,
         OSError,
@@ -207,8 +212,10 @@ def run(
     factory: TwinFactory,
     datadir: Path | None = None,
     metrics: tuple[int | None, str] = (None, ""),
+    keys: PatientKeys | None = None,
 ) -> int:
-    """Run a worker until a signal; returns its exit code. ``metrics`` are port and address of the page for machines.
+    """Run a worker until a signal; returns its exit code. ``metrics`` are port and address of the page for machines;
+    with ``keys`` what it stores is encrypted.
 
     A worker that loses the broker starts anew when it is back, as one does that was killed.
 
@@ -238,7 +245,7 @@ def run(
         await_name(options.instance, options.session_timeout + 5.0, look, say=log.warning, pause=stop.wait)
 
     async def main(directory: Path) -> int:
-        app = build_worker(settings, factory, directory, options)
+        app = build_worker(settings, factory, directory, options, keys=keys)
         with metrics_page(app.metrics.registry, *metrics, Health(app.dead, app.waiting)):
             return await run_worker(app, told=stop)
 

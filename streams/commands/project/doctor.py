@@ -53,6 +53,7 @@ def examine(sources: Path | None, memory: Path) -> Iterator[Finding]:
 
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks.influx import Settings as InfluxSettings
+    from streams.doctor.keys import check_keys
     from streams.doctor.sources import check_sources
 
     yield from check_python(sys.version_info[:2])
@@ -64,6 +65,7 @@ def examine(sources: Path | None, memory: Path) -> Iterator[Finding]:
         yield Finding("settings", str(error), "change or unset the variable named")
         return
     yield Finding("settings", f"{settings.partitions} partitions, {settings.particles} particles a patient")
+    yield from check_keys()
     yield from check_servers(settings, to_influx)
     yield from check_sources(sources, memory, datetime.now(UTC))
 

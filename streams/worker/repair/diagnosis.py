@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from enum import Enum
 
 from connectors.kafka.topics import topic_of
+from connectors.privacy.patient_keys import PatientKeys
 from streams.worker.repair.refold import Told
 from streams.worker.rows.patient_state import Inputs, restored
 from streams.worker.twin_factory import TwinFactory, UnknownModel
@@ -46,7 +47,14 @@ class Diagnosis:
     needed: str = ""
 
 
-def diagnose(patient_id: str, row: bytes | None, told: Told, twins: TwinFactory, said: Mapping[str, str]) -> Diagnosis:
+def diagnose(
+    patient_id: str,
+    row: bytes | None,
+    told: Told,
+    twins: TwinFactory,
+    said: Mapping[str, str],
+    keys: PatientKeys | None = None,
+) -> Diagnosis:
     """Look at a patient as a worker would that starts now.
 
     Args:
@@ -54,9 +62,13 @@ def diagnose(patient_id: str, row: bytes | None, told: Told, twins: TwinFactory,
         told: what the inputs hold.
         twins: the models as the workers have them.
         said: reasons of the patients whom their workers named as sealed last.
+        keys: of encrypted rows.
+
+    Raises:
+        KeysUnusable: the row is encrypted, and no store of keys is set or it cannot be used.
     """
     models = _enrolled_by(told)
-    state = restored(patient_id, row, twins, Inputs())
+    state = restored(patient_id, row, twins, Inputs(), keys)
     if state.quarantined is not None:
         reason, detail = state.quarantined
     elif said.get(patient_id) == FAILED:

@@ -73,7 +73,7 @@ def newest_rows(settings: Settings, changelog: str, patients: Collection[str] | 
 
 
 def held_in(raw: bytes) -> Iterator[HeldEvent]:
-    """What a state row holds back, in order of event time; rival models may each ask about something else.
+    """What a state row in clear holds back, in order of event time; rival models may each ask about something else.
 
     Raises:
         UnreadableRow, UnreadableState: damaged, or of another version.

@@ -3,7 +3,7 @@
 What a row cannot be trusted for seals the patient: nothing is moved any more and what comes is refused with the reason,
 while all others go on. Reasons:
 
-- ``bad_state_row``: the row is damaged or of another version; it is kept as it is;
+- ``bad_state_row``: the row is damaged, of another version, or of a key that is not there; it is kept as it is;
 - ``model_changed``: the model's file is another than the one that made the twin; the row is kept as it is;
 - ``row_too_large``: the record is longer than a row may be; a small row says so from then on;
 - ``row_deleted``, ``row_overwritten``: no row is left that counts (`streams.worker.fencing.changelog_rows`);
@@ -21,11 +21,13 @@ import msgspec
 import structlog
 
 from connectors.kafka.topics import MIB
+from connectors.privacy.patient_keys import KeyDestroyed, KeyMissing, PatientKeys
 from streams.worker.engine import RecordPosition
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.records.bursts import Burst
 from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows import erased
+from streams.worker.rows.encrypted_row import opened_row
 from streams.worker.rows.state_row import Held, StateRow, UnreadableRow, decode_row, encode_row, sealed_row, term_of
 from streams.worker.twin_factory import Twin, TwinFactory, UnknownModel
 from twin.events import decode
@@ -151,22 +153,32 @@ def row_of(state: PatientState, topic_ids: Mapping[str, str]) -> bytes:
     return sealed_row(state.patient_id, *state.quarantined, msgspec.structs.replace(row, outbox=(), held=(), late=()))
 
 
-def state_of(patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inputs) -> PatientState:
+def state_of(
+    patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inputs, keys: PatientKeys | None = None
+) -> PatientState:
     """As `restored`; that a patient is sealed is logged, unless that was asked for."""
-    state = restored(patient_id, raw, twins, inputs)
+    state = restored(patient_id, raw, twins, inputs, keys)
     if state.quarantined is not None and state.trouble:
         state.seal(*state.quarantined)
     return state
 
 
-def restored(patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inputs) -> PatientState:
-    """The patient's state from its row, or a new one; sealed where the row cannot be continued."""
+def restored(
+    patient_id: str, raw: bytes | None, twins: TwinFactory, inputs: Inputs, keys: PatientKeys | None = None
+) -> PatientState:
+    """The patient's state from its row, or a new one; sealed where the row cannot be continued.
+
+    Raises:
+        KeysUnusable: the row is encrypted, and no store of keys is set or it cannot be used.
+    """
     if raw is None:
         return PatientState(patient_id)
     try:
-        row = decode_row(raw)
-    except UnreadableRow as error:
+        row = decode_row(opened_row(raw, patient_id, keys))
+    except (UnreadableRow, KeyMissing) as error:
         return PatientState(patient_id, quarantined=("bad_state_row", str(error)))
+    except KeyDestroyed:
+        return PatientState(patient_id, quarantined=(erased.REASON, erased.DETAIL))
     state = PatientState(
         patient_id,
         model_id=row.model_id,

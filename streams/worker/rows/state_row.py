@@ -7,7 +7,8 @@ was enrolled, and alerts that are decided but perhaps not yet published.
 Layout, big-endian: ``b"DTR"``, schema version (1 byte), flags (1 byte), term of the writer (8 bytes), CRC-32 of the
 body (4 bytes), CRC-32 of all before it (4 bytes), body (MessagePack of `StateRow`). So what is needed of many rows is
 read from their heads, and no changed bit is believed: flags say whether alerts wait to be published, the term which of
-two rows counts (`streams.worker.fencing`).
+two rows counts (`streams.worker.fencing`). A third flag says that the body is encrypted
+(`streams.worker.rows.encrypted_row`).
 """
 
 from __future__ import annotations
@@ -29,6 +30,7 @@ _CHECK = struct.Struct(">I")
 _BODY = _HEAD.size + _CHECK.size
 _ALERTS_WAIT = 0b01
 _SEALED = 0b10
+_ENCRYPTED = 0b100
 
 
 class UnreadableRow(ValueError):
@@ -141,6 +143,8 @@ def decode_row(raw: bytes) -> StateRow:
     body = memoryview(raw)[_BODY:]
     if term_of(raw) is None or zlib.crc32(body) != checksum:
         raise UnreadableRow("state row is truncated or altered: its CRC-32 does not match")
+    if is_encrypted(raw):
+        raise UnreadableRow("state row is encrypted, and was not opened by its patient's key")
     try:
         return _decoder.decode(body)
     except msgspec.DecodeError as error:
@@ -150,7 +154,27 @@ def decode_row(raw: bytes) -> StateRow:
 def calls_for_attention(raw: bytes) -> bool:
     """Whether the patient is to be looked at before anything is said of it: alerts wait to be published, or it is
     sealed; from its head alone, and what has no sound head does too."""
-    return term_of(raw) is None or bool(raw[4])
+    return term_of(raw) is None or bool(flags_of(raw))
+
+
+def flags_of(raw: bytes) -> int:
+    """What the head says of the patient, whether or not the body is encrypted."""
+    return raw[4] & ~_ENCRYPTED
+
+
+def is_encrypted(raw: bytes) -> bool:
+    """Whether the row has a sound head that says so."""
+    return term_of(raw) is not None and bool(raw[4] & _ENCRYPTED)
+
+
+def body_of(raw: bytes) -> bytes:
+    """What stands behind the head, in clear or not."""
+    return raw[_BODY:]
+
+
+def with_body(raw: bytes, body: bytes, *, encrypted: bool) -> bytes:
+    """The row with another body, of the same flags and term."""
+    return _with_head(flags_of(raw) | (_ENCRYPTED if encrypted else 0), term_of(raw) or 0, body)
 
 
 def _with_head(flags: int, term: int, body: bytes) -> bytes:
