@@ -4,7 +4,8 @@ Work comes in *slices*, at most one of a patient at a time, and is taken in the 
 steps is a slice for each `LONG`, between which others have their turn. Two things keep others from waiting for a slice
 that is long:
 
-- a patient is *heavy* while its newest slice took longer than `LONG`. Slices of heavy patients run one at a time;
+- a patient is *heavy* while its newest work has taken more than `LONG` of a processor: one whose work was only slow,
+  because others' was beside it, must not have to wait behind theirs. Slices of heavy patients run one at a time;
 - a slice that was not known to be heavy gives its place to the next when it has run for `LONG`, and goes on beside it.
 
 So a slice that is not heavy waits `LONG` at most for each that came before it, and it is the processor that is shared
@@ -39,28 +40,39 @@ Result = TypeVar("Result")
 
 
 class FairThreads:
-    """See the module's docstring. ``clock`` gives seconds; all methods are called on the event loop."""
+    """See the module's docstring. ``clock`` gives seconds, ``processor`` those that the thread that asks has used.
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    All methods are called on the event loop.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, processor: Callable[[], float] = time.thread_time
+    ) -> None:
         self._pool = ThreadPoolExecutor(LIGHT + HEAVY + OVERRUN, thread_name_prefix="twin")
         self._clock = clock
+        self._processor = processor
         self._lanes = {False: _Lane(LIGHT), True: _Lane(HEAVY)}
         self._overrun = 0
         self._heavy: set[str] = set()
 
     def is_heavy(self, patient_id: str) -> bool:
-        """Whether the patient's newest slice was long."""
+        """Whether the patient's newest work was long."""
         return patient_id in self._heavy
 
     async def run(self, patient_id: str, work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
-        """Do one slice of a patient's work in a thread, when it is its turn."""
+        """Do work of a patient that is one slice in a thread, when it is its turn."""
+        return await self._run(patient_id, [], work, *args)
+
+    async def _run(
+        self, patient_id: str, spent: list[float], work: Callable[[*Arguments], Result], *args: *Arguments
+    ) -> Result:
+        """Do one slice; ``spent`` says what the slices of the work so far have taken of a processor."""
         heavy = patient_id in self._heavy
         lane = self._lanes[heavy]
         await lane.enter()
-        begun = self._clock()
         place = _Place(lane)
         try:
-            slice_ = asyncio.get_running_loop().run_in_executor(self._pool, work, *args)
+            slice_ = asyncio.get_running_loop().run_in_executor(self._pool, self._measured, spent, work, *args)
             if not heavy:
                 done, _ = await asyncio.wait([slice_], timeout=LONG)
                 if not done and self._overrun < OVERRUN:
@@ -73,12 +85,21 @@ class FairThreads:
             return await slice_
         finally:
             place.give_up()
-            (self._heavy.add if self._clock() - begun > LONG else self._heavy.discard)(patient_id)
+            (self._heavy.add if sum(spent) > LONG else self._heavy.discard)(patient_id)
+
+    def _measured(self, spent: list[float], work: Callable[[*Arguments], Result], *args: *Arguments) -> Result:
+        """Do the work and tell what it took of a processor."""
+        begun = self._processor()
+        try:
+            return work(*args)
+        finally:
+            spent.append(self._processor() - begun)
 
     async def run_steps(self, patient_id: str, work: Steps[Result], wanted: Callable[[], bool]) -> Result | None:
         """Do a patient's work, a slice at a time; ``None`` where it is not ``wanted`` any more."""
+        spent: list[float] = []
         while wanted():
-            done = await self.run(patient_id, self._slice, work)
+            done = await self._run(patient_id, spent, self._slice, work)
             if done is not None:
                 return done[0]
         work.close()

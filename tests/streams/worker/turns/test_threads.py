@@ -10,26 +10,36 @@ from collections.abc import AsyncIterator
 import pytest
 
 from streams.worker.turns import threads as module
-from streams.worker.turns.threads import LIGHT, OVERRUN, FairThreads
+from streams.worker.turns.threads import LIGHT, LONG, OVERRUN, FairThreads
 from twin.steps import Steps
 
 
 class Gate:
-    """Work that lasts until it is let through; it notes its begin."""
+    """Work that lasts until it is let through, and then has taken ``seconds`` of a processor; it notes its begin."""
 
-    def __init__(self, journal: list[str]) -> None:
+    def __init__(self, journal: list[str], seconds: float = 0.0) -> None:
         self.journal = journal
+        self.seconds = seconds
         self.open = threading.Event()
 
     def __call__(self, name: str) -> str:
         self.journal.append(name)
         assert self.open.wait(10.0)
+        used.seconds = processor() + self.seconds
         return name
+
+
+used = threading.local()
+
+
+def processor() -> float:
+    """What a thread says that it has used of a processor (s)."""
+    return float(getattr(used, "seconds", 0.0))
 
 
 @pytest.fixture
 async def threads() -> AsyncIterator[FairThreads]:
-    found = FairThreads()
+    found = FairThreads(processor=processor)
     yield found
     found.close()
 
@@ -49,7 +59,7 @@ async def test_work_gives_its_result_and_its_error(threads: FairThreads) -> None
 
 async def test_work_that_turns_out_long_gives_its_place_to_the_next(threads: FairThreads) -> None:
     journal: list[str] = []
-    gate = Gate(journal)
+    gate = Gate(journal, seconds=1.1 * LONG)
     long = [asyncio.create_task(threads.run(f"L{i}", gate, f"long {i}")) for i in range(LIGHT)]
     await begun(journal, LIGHT)
     async with asyncio.timeout(5.0):
@@ -76,6 +86,34 @@ async def test_heavy_patients_take_turns_in_one_place_and_hold_up_nobody(
     await asyncio.gather(*heavy)
     assert journal == ["heavy 0", "heavy 1", "heavy 2"]
     assert not any(threads.is_heavy(f"H{i}") for i in range(3)), "what is quick again is heavy no more"
+
+
+async def test_work_that_was_only_slow_beside_others_is_not_heavy(threads: FairThreads) -> None:
+    journal: list[str] = []
+    gate = Gate(journal, seconds=0.9 * LONG)
+    slow = asyncio.create_task(threads.run("P", gate, "slow"))
+    await begun(journal, 1)
+    await asyncio.sleep(2 * LONG)
+    gate.open.set()
+    await slow
+    assert not threads.is_heavy("P")
+
+
+async def test_the_slices_of_a_work_count_together_however_short_each_is(
+    threads: FairThreads, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(module, "LONG", 0.01)
+
+    def fold() -> Steps[list[bool]]:
+        heavy = []
+        for _ in range(3):
+            used.seconds = processor() + 0.004
+            time.sleep(0.011)
+            yield
+            heavy.append(threads.is_heavy("P"))
+        return heavy
+
+    assert await threads.run_steps("P", fold(), lambda: True) == [False, False, True]
 
 
 async def test_only_so_much_runs_beside(threads: FairThreads) -> None:
