@@ -5,12 +5,13 @@
 # make soak     hours of faults injected into workers and brokers; report in soak/
 # make validate simulate patients from every model of the library and see whether its twin is calibrated; pages in validation/
 # make docs     build the reference of the Python API from its docstrings; pages in build/docs/
+# make papers   what a hospital asks for, from the tree and the newest run of the tests; in build/papers/
 # make wheel    the package, with the charts, for machines without this clone; in dist/
 # make lock     renew the lock files from pyproject.toml
 # make clean    remove what these targets made in the clone (caches under ~/.cache/dosetwin stay)
 
 .DEFAULT_GOAL := check
-.PHONY: setup setup-test check lint test demo bench soak validate docs wheel lock clean
+.PHONY: setup setup-test check lint test demo bench soak validate docs papers wheel lock clean
 .DELETE_ON_ERROR:
 
 # Where the environment forbids it, each process would compile this tree anew, and each of pytest's rewrite every test.
@@ -72,6 +73,9 @@ validate: $(READY)
 docs: $(READY)
 	@$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs/reference build/docs
 	@echo "docs: build/docs/index.html" >&2
+
+papers: $(READY)
+	@$(BIN)/dosetwin papers parts
 
 # The chart library is fetched and not committed: a wheel made without it would have a page without charts.
 wheel: $(READY) $(CHARTS)

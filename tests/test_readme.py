@@ -21,7 +21,7 @@ CODE = "\n".join(
     block or span
     for block, span in re.findall(r"```sh\n(.*?)```|`([^`\n]+)`", "\n".join((README, *PAGES.values())), re.DOTALL)
 )
-GROUPS = "feed|sink|models|services|topics|patient|rejected|held|rules|audit|devices|listen"
+GROUPS = "feed|sink|models|services|topics|patient|rejected|held|rules|audit|devices|listen|papers"
 COMMANDS = sorted(set(re.findall(rf"^dosetwin ((?:{GROUPS}) [a-z-]+|[a-z]+)\b", CODE, re.MULTILINE)))
 METRICS = sorted(set(re.findall(r"dosetwin_[a-z_]+[a-z]", OPERATIONS)))
 

@@ -1,0 +1,58 @@
+"""``dosetwin papers``: writes what it found, and ends with a code that tells a gap from no answer."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from pytest_httpserver import HTTPServer
+from typer.testing import CliRunner
+from werkzeug import Request, Response
+
+from connectors.services.ports import free_ports
+from streams.cli import app
+from tests.places import ROOT
+
+
+@pytest.mark.slow
+def test_the_bill_of_this_tree_has_no_gap(tmp_path: Path) -> None:
+    said = CliRunner().invoke(app, ["papers", "parts", "--tree", str(ROOT), "--out", str(tmp_path)])
+    assert said.exit_code == 0, said.output
+    bill = json.loads((tmp_path / "materials.cdx.json").read_text())
+    assert f"{len(bill['components'])} parts" in said.stdout
+    assert all(one["licenses"] for one in bill["components"])
+
+
+def test_a_folder_that_is_no_clone_is_named(tmp_path: Path) -> None:
+    said = CliRunner().invoke(app, ["papers", "parts", "--tree", str(tmp_path), "--out", str(tmp_path)])
+    assert said.exit_code == 2
+    assert "licences.toml" in said.stderr
+
+
+def test_a_scan_without_an_answer_never_says_that_all_is_well(tmp_path: Path) -> None:
+    (port,) = free_ports(1)
+    scan = ["papers", "scan", "--tree", str(ROOT), "--out", str(tmp_path), "--service", f"http://127.0.0.1:{port}"]
+    said = CliRunner().invoke(app, scan)
+    assert (said.exit_code, said.stdout) == (3, "")
+    assert said.stderr.startswith("NOT SCANNED, so nothing is known of vulnerabilities: http://127.0.0.1")
+    assert json.loads((tmp_path / "vulnerabilities.json").read_text())["found"] == {}
+
+
+@pytest.mark.parametrize(("known", "code"), [([], 0), ([{"id": "GHSA-1"}], 1)])
+def test_a_scan_tells_what_is_known_of_each_part(
+    httpserver: HTTPServer, tmp_path: Path, known: list[dict[str, str]], code: int
+) -> None:
+    def answered(request: Request) -> Response:
+        asked = [one["package"]["purl"] for one in request.get_json()["queries"]]
+        results = [{"vulns": known} if purl.startswith("pkg:npm/uplot@") else {} for purl in asked]
+        return Response(json.dumps({"results": results}), content_type="application/json")
+
+    httpserver.expect_request("/v1/querybatch").respond_with_handler(answered)
+    service = httpserver.url_for("").rstrip("/")
+    said = CliRunner().invoke(
+        app, ["papers", "scan", "--tree", str(ROOT), "--out", str(tmp_path), "--service", service]
+    )
+    assert said.exit_code == code, said.output
+    assert f"{len(known)} with known vulnerabilities" in said.stdout
+    assert ("pkg:npm/uplot@1.6.32 has GHSA-1: renew the part" in said.stderr) is bool(known)
