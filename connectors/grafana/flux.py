@@ -28,7 +28,9 @@ _LEVEL = r"/^[kmunpµ]?(g|mol)\/[mdµ]?L$/"
 REVISED = ("estimate", "parameter", "exposure", "delivery", "health", "model_weight", "prediction", "nadir", "issued")
 """Measurements whose points late data replace, or withdraw: what is shown of them is the best that is known now."""
 
-_RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
+RANGE = "range(start: v.timeRangeStart, stop: v.timeRangeStop)"
+"""The time shown."""
+
 _PIVOT = '|> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")'
 _STANDING = "|> filter(fn: (r) => not exists r.withdrawn or not r.withdrawn)"
 _ISSUED_TEXT = 'strings.replaceAll(v: string(v: time(v: r.issued)), t: ":", u: "")'
@@ -53,12 +55,12 @@ def points(
     *variables: str,
     field: str = "",
     fields: tuple[str, ...] = (),
-    time_range: str = _RANGE,
-    newest: int = 0,
+    time_range: str = RANGE,
+    rule: str = "",
 ) -> str:
     """Points whose tags equal the dashboard variables of the same names: of one field, or pivoted of ``fields`` or all.
 
-    Those that were withdrawn are left out. With ``newest`` only so many of each series are looked at.
+    Those that were withdrawn are left out. ``rule`` names the rule of alerts.
     """
     asked = (field,) if field else fields
     revised = measurement in REVISED
@@ -70,11 +72,9 @@ def points(
         shown.append(_STANDING)
     if revised and field:
         shown.append(f'|> filter(fn: (r) => exists r.{field})\n  |> rename(columns: {{{field}: "_value"}})')
-    of_each = [f"|> tail(n: {newest})"] if newest else []
-    where = f'r._measurement == "{measurement}"{_with_tags(variables)}' + (f" and ({wanted})" if wanted else "")
-    return "\n  ".join(
-        ["from(bucket: v.defaultBucket)", f"|> {time_range}", f"|> filter(fn: (r) => {where})", *of_each, *shown]
-    )
+    where = f'r._measurement == "{measurement}"{_with_tags(variables)}' + (f' and r.rule == "{rule}"' if rule else "")
+    where += f" and ({wanted})" if wanted else ""
+    return "\n  ".join(["from(bucket: v.defaultBucket)", f"|> {time_range}", f"|> filter(fn: (r) => {where})", *shown])
 
 
 def _with_tags(variables: tuple[str, ...]) -> str:
@@ -106,7 +106,7 @@ def unit_of(measurement: str, *variables: str) -> str:
     """The unit of one series, as a table of one cell that sets the unit of a panel."""
     where = f'r._measurement == "{measurement}"{_with_tags(variables)}'
     return f"""from(bucket: v.defaultBucket)
-  |> {_RANGE}
+  |> {RANGE}
   |> filter(fn: (r) => {where} and r._field == "{_NUMBER_OF.get(measurement, "median")}")
   |> last()
   |> group()
@@ -162,7 +162,8 @@ def latest_forecast(output: str = "output") -> str:
   |> map(fn: (r) => ({{issued: int(v: r._time), rev: r.rev}}))
 issued = newest |> findColumn(fn: (key) => true, column: "issued")
 rev = newest |> findColumn(fn: (key) => true, column: "rev")
-{points("forecast", *ONE_PATIENT, output)}
+begin = if length(arr: issued) > 0 then time(v: issued[0]) else v.timeRangeStart
+{points("forecast", *ONE_PATIENT, output, time_range="range(start: begin, stop: v.timeRangeStop)")}
   |> group()
   |> filter(fn: (r) => contains(value: r.issued, set: issued) and contains(value: r.rev, set: rev))
   {_AT_MILLIS}
@@ -241,19 +242,18 @@ def _summed(tables: str, name: str) -> str:
   |> rename(columns: {{step: "{name}"}})"""
 
 
-def latest_transitions(*variables: str, fields: tuple[str, ...] = (), time_range: str = _RANGE) -> str:
-    """The newest transition of every alert with these fields of it, or all, one table of all."""
+def latest_transitions(*variables: str, fields: tuple[str, ...] = (), time_range: str = RANGE, rule: str = "") -> str:
+    """The newest transition of every alert, or of those of one rule, with these fields of it, or all, in one table."""
     asked = tuple(sorted({*fields, "alert_id", "revision"})) if fields else ()
-    return f"""{points("alert", *variables, fields=asked, time_range=time_range)}
-  |> group(columns: ["alert_id"])
-  |> sort(columns: ["revision"])
-  |> tail(n: 1)
-  |> group()"""
+    return f"""{points("alert", *variables, fields=asked, time_range=time_range, rule=rule)}
+  |> group()
+  |> sort(columns: ["revision"], desc: true)
+  |> unique(column: "alert_id")"""
 
 
-def standing_alerts(*variables: str, fields: tuple[str, ...] = ()) -> str:
+def standing_alerts(*variables: str, fields: tuple[str, ...] = (), rule: str = "") -> str:
     """The alerts that stand at the end of the time shown, whenever they were raised; one table of all."""
-    whole = latest_transitions(*variables, fields=(*fields, "state"), time_range=SINCE_EVER)
+    whole = latest_transitions(*variables, fields=(*fields, "state"), time_range=SINCE_EVER, rule=rule)
     return f"{whole}\n  {ACTIVE}"
 
 
@@ -272,36 +272,11 @@ union(tables: [some, array.from(rows: [{{"{name}": 0}}])])
   |> sum(column: "{name}")"""
 
 
-LOOKED_AT = 50
-"""Newest points of a patient that are looked at for the newest that stands: more were never withdrawn in a row."""
-
-
-def newest_of_each(measurement: str, field: str) -> str:
-    """The newest point of each patient and model that stands."""
-    return f"""{points(measurement, field=field, newest=LOOKED_AT)}
-  |> group(columns: ["patient", "model"])
-  |> last()"""
-
-
-def patients_by_risk() -> str:
-    """Whom the time shown holds, by the newest probability of grade 4; those without one come last."""
-    return f"""known = {newest_of_each("health", "ess")}
-  |> map(fn: (r) => ({{patient: r.patient, p: -1.0}}))
-risk = {newest_of_each("nadir", "p_grade4")}
-  |> map(fn: (r) => ({{patient: r.patient, p: r._value}}))
-union(tables: [known, risk])
-  |> group(columns: ["patient"])
-  |> max(column: "p")
-  |> group()
-  |> sort(columns: ["p"], desc: true)
-  |> map(fn: (r) => ({{_value: r.patient}}))"""
-
-
 def outputs(levels: bool) -> str:
     """The outputs of one patient that are levels of a drug, or those that are not, by their units."""
     matches = "=~" if levels else "!~"
     return f"""from(bucket: v.defaultBucket)
-  |> {_RANGE}
+  |> {RANGE}
   |> filter(fn: (r) => r._measurement == "estimate"{_with_tags(ONE_PATIENT)} and r._field == "median")
   |> filter(fn: (r) => r.unit {matches} {_LEVEL})
   |> last()

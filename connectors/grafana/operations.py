@@ -25,6 +25,28 @@ def newest(field: str, how: str, name: str, measurement: str = "partition") -> s
   |> map(fn: (r) => ({{_time: v.timeRangeStop, "{name}": r._value}}))"""
 
 
+def over_time(measurement: str, field: str, name: str) -> str:
+    """A curve of each partition, or sink: the worst of each window."""
+    return f"""{flux.points(measurement, field=field)}
+  |> aggregateWindow(every: v.windowPeriod, fn: max, createEmpty: false)
+  |> group(columns: ["{measurement}"])
+  |> keep(columns: ["_time", "_value", "{measurement}"])
+  |> rename(columns: {{_value: "{name}"}})"""
+
+
+def latest(measurement: str, names: dict[str, str]) -> str:
+    """A table: the newest word of each partition, or sink."""
+    wanted = " or ".join(f'r._field == "{name}"' for name in names)
+    return f"""from(bucket: v.defaultBucket)
+  |> {flux.RANGE}
+  |> filter(fn: (r) => r._measurement == "{measurement}" and ({wanted}))
+  |> last()
+  |> pivot(rowKey: ["_time"], columnKey: ["_field"], valueColumn: "_value")
+  |> group()
+  {flux.columns(names, keep=())}
+  |> sort(columns: ["{names[measurement]}"])"""
+
+
 def silence(name: str) -> str:
     """Seconds since the newest beat of the partition that is silent for longest."""
     return f"""{flux.points("partition", field="lag")}
@@ -71,16 +93,14 @@ def _now(board: Dashboard) -> Dashboard:
 
 
 def _partitions(board: Dashboard) -> Dashboard:
-    waiting = panels.curves(
-        "Records waiting", "Of each partition.", flux.curve_per("partition", "lag", "partition", "records")
-    )
+    waiting = panels.curves("Records waiting", "Of each partition.", over_time("partition", "lag", "records"))
     behind = panels.curves(
         "Behind", "Age of the newest record handled, where others wait.",
-        flux.curve_per("partition", "behind_seconds", "partition", "behind"),
+        over_time("partition", "behind_seconds", "behind"),
     ).unit("s")  # fmt: skip
     barrier = panels.curves(
         "Age of the last barrier", "A saw's teeth while events come; it grows where none do.",
-        flux.curve_per("partition", "barrier_seconds", "partition", "barrier"),
+        over_time("partition", "barrier_seconds", "barrier"),
     ).unit("s")  # fmt: skip
     names = {
         "partition": "partition",
@@ -89,9 +109,7 @@ def _partitions(board: Dashboard) -> Dashboard:
         "lag": "records waiting",
         "_time": "last heartbeat",
     }
-    table = panels.rows(
-        "Partitions", "The newest heartbeat of each.", flux.latest_per("partition", "partition", names), width=12
-    )
+    table = panels.rows("Partitions", "The newest heartbeat of each.", latest("partition", names), width=12)
     panels.in_order(table, *names.values())
     panels.unit_of(table, "last heartbeat", "dateTimeAsIso")
     return (
@@ -100,15 +118,13 @@ def _partitions(board: Dashboard) -> Dashboard:
 
 
 def _sinks(board: Dashboard) -> Dashboard:
-    waiting = panels.curves(
-        "Records not written", "By each sink.", flux.curve_per("sink", "lag", "sink", "records"), width=8
-    )
+    waiting = panels.curves("Records not written", "By each sink.", over_time("sink", "lag", "records"), width=8)
     behind = panels.curves(
         "Sinks behind", "Age of the oldest record that is not written.",
-        flux.curve_per("sink", "behind_seconds", "sink", "behind"), width=8,
+        over_time("sink", "behind_seconds", "behind"), width=8,
     ).unit("s")  # fmt: skip
     names = {"sink": "sink", "running": "running", "lag": "records not written", "_time": "looked at"}
-    table = panels.rows("Sinks", "As the broker knows them.", flux.latest_per("sink", "sink", names), width=8)
+    table = panels.rows("Sinks", "As the broker knows them.", latest("sink", names), width=8)
     panels.unit_of(table, "looked at", "dateTimeAsIso")
     panels.unit_of(table, "running", "bool_yes_no")
     return board.with_row(Row("Sinks")).with_panel(waiting).with_panel(behind).with_panel(table)

@@ -7,7 +7,7 @@ from grafana_foundation_sdk.builders.dashboard import Dashboard, QueryVariable, 
 from grafana_foundation_sdk.models import common
 from grafana_foundation_sdk.models.dashboard import DashboardCursorSync, VariableHide, VariableSort
 
-from connectors.grafana import flux, marks, panels
+from connectors.grafana import every_patient, flux, marks, panels
 
 PATIENT = ("patient", "model")
 
@@ -35,7 +35,7 @@ def patient_dashboard() -> Dashboard:
     board = (
         marks.marked(panels.board("Patient", "dosetwin-patient", about, "now-7d", "now+7d"), *PATIENT)
         .tooltip(DashboardCursorSync.CROSSHAIR)
-        .with_variable(panels.choice("patient", "Patient", flux.patients_by_risk(), VariableSort.DISABLED))
+        .with_variable(panels.choice("patient", "Patient", every_patient.patients_by_risk(), VariableSort.DISABLED))
         .with_variable(panels.choice("model", "Model", flux.values_of("model", "health", "patient")))
         .with_variable(_each("output", "Output", flux.outputs(levels=False)))
         .with_variable(_each("level", "Level", flux.outputs(levels=True)))

@@ -9,17 +9,13 @@ from grafana_foundation_sdk.builders import common as common_builders
 from grafana_foundation_sdk.builders.dashboard import Dashboard, Row
 from grafana_foundation_sdk.models import common
 
-from connectors.grafana import flux, marks, panels
+from connectors.grafana import every_patient, flux, marks, panels
 
-_PATIENTS = {
-    "p grade 4": ("nadir", "p_grade4", "r._value"),
-    "exposure below": ("exposure", "p_below", "r._value"),
-    "exposure above": ("exposure", "p_above", "r._value"),
-    "particles": ("health", "ess", "r._value"),
-    "last estimate": ("health", "ess", "float(v: int(v: r._time)) / 1000000.0"),
-    "last measured": ("prediction", "observed", "float(v: int(v: r._time)) / 1000000.0"),
-}
-"""Columns of the table of patients: measurement, field, and what is shown of its newest point."""
+_ODDS = {"p grade 4": ("nadir", "p_grade4"), "particles": ("health", "ess")}
+_OF_COURSES = {"exposure below": "p_below", "exposure above": "p_above"}
+_TIMES = {"last estimate": "health", "last measured": "prediction"}
+_COLUMNS = ("p grade 4", *_OF_COURSES, "particles", *_TIMES)
+"""Columns of the table of patients, from left to right."""
 
 
 def ward_dashboard() -> Dashboard:
@@ -30,15 +26,14 @@ def ward_dashboard() -> Dashboard:
 
 
 def _now(board: Dashboard) -> Dashboard:
-    patients = f"""{flux.points("health", field="ess")}
+    patients = f"""{every_patient.last_spoken("health")}
   |> group()
   |> distinct(column: "patient")
   |> count()
   |> rename(columns: {{_value: "patients"}})"""
-    active = flux.counted(flux.standing_alerts(), "alert_id", "active")
+    active = flux.counted(flux.standing_alerts(fields=("state",)), "alert_id", "active")
     silent = flux.counted(
-        f"""{flux.standing_alerts()}
-  |> filter(fn: (r) => r.rule == "data.dropout")
+        f"""{flux.standing_alerts(fields=("state",), rule="data.dropout")}
   |> unique(column: "patient")""",
         "alert_id",
         "patients",
@@ -54,12 +49,16 @@ def _now(board: Dashboard) -> Dashboard:
 
 
 def _patients(board: Dashboard) -> Dashboard:
-    readings = ",\n".join(
-        f"""  {flux.newest_of_each(measurement, field)}
-  |> map(fn: (r) => ({{patient: r.patient, model: r.model, column: "{name}", _value: {shown}}}))"""
-        for name, (measurement, field, shown) in _PATIENTS.items()
-    )
-    numbers = f"""union(tables: [
+    readings = ",\n".join([
+        *(_told(name, every_patient.newest(*where), f"r.{where[1]}") for name, where in _ODDS.items()),
+        *(_told(name, "courses", f"r.{field}", field) for name, field in _OF_COURSES.items()),
+        *(
+            _told(name, every_patient.last_spoken(measurement), "float(v: int(v: r._time)) / 1000000.0")
+            for name, measurement in _TIMES.items()
+        ),
+    ])  # fmt: skip
+    numbers = f"""courses = {every_patient.newest("exposure", *_OF_COURSES.values())}
+union(tables: [
 {readings},
 ])
   |> group(columns: ["patient", "model"])
@@ -82,15 +81,22 @@ def _patients(board: Dashboard) -> Dashboard:
     for name in ("last estimate", "last measured"):
         panels.unit_of(table, name, "dateTimeAsIso")
     panels.unit_of(table, "particles", "none", 0)
-    panels.in_order(table, "patient", *_PATIENTS, "latest alert", "about", "state", "severity", "model")
+    panels.in_order(table, "patient", *_COLUMNS, "latest alert", "about", "state", "severity", "model")
     table.sort_by([common_builders.TableSortByFieldState().display_name("p grade 4").desc(True)])
     address = "/d/dosetwin-patient?var-patient=${__value.raw}&var-model=${__data.fields.model}&${__url_time_range}"
     return board.with_panel(panels.linked(table, "patient", address, "Open the patient"))
 
 
+def _told(name: str, rows: str, shown: str, field: str = "") -> str:
+    """``rows`` as cells of the column of that name; those without a ``field`` have none."""
+    there = f" |> filter(fn: (r) => exists r.{field})" if field else ""
+    return f"""  {rows}{there}
+  |> map(fn: (r) => ({{patient: r.patient, model: r.model, column: "{name}", _value: {shown}}}))"""
+
+
 def _worklist() -> Any:
     """Alerts that stand, the gravest and the oldest first."""
-    fields = ("severity", "onset", "probability", "text", "advice", "handled", "handled_by")
+    fields = ("severity", "onset", "probability", "text", "advice", "handled_by")
     columns = (
         "since",
         "patient",
@@ -128,7 +134,9 @@ def _alerts(board: Dashboard) -> Dashboard:
   |> sort(columns: ["rule"])"""
     every = flux.latest_transitions(fields=("state",))
     total = panels.rows("Alerts by rule", "Each alert once.", f"{every}\n  {per_rule}", width=6)
-    active = panels.rows("Active alerts by rule", "Not over.", f"{flux.standing_alerts()}\n  {per_rule}", width=6)
+    active = panels.rows(
+        "Active alerts by rule", "Not over.", f"{flux.standing_alerts(fields=('state',))}\n  {per_rule}", width=6
+    )
     raised = panels.curves(
         "New alerts",
         "By rule, at the event time at which they began.",
@@ -148,8 +156,7 @@ def _trouble(board: Dashboard) -> Dashboard:
     silent = panels.rows(
         "Dropouts",
         "Active dropouts: since when nothing was heard.",
-        f"""{flux.standing_alerts(fields=("onset", "freshness_hours", "text"))}
-  |> filter(fn: (r) => r.rule == "data.dropout")
+        f"""{flux.standing_alerts(fields=("onset", "freshness_hours", "text"), rule="data.dropout")}
   |> map(fn: (r) => ({{r with since: time(v: r.onset)}}))
   |> keep(columns: ["patient", "subject", "since", "freshness_hours", "text"])
   |> rename(columns: {{subject: "device"}})
@@ -157,7 +164,7 @@ def _trouble(board: Dashboard) -> Dashboard:
         width=12,
     )
     panels.unit_of(silent, "freshness_hours", "h", 1)
-    age = f"""{flux.newest_of_each("prediction", "observed")}
+    age = f"""{every_patient.last_spoken("prediction")}
   |> map(fn: (r) => ({{patient: r.patient, "hours": float(v: int(v: now()) - int(v: r._time)) / 3600000000000.0}}))
   |> group()
   |> sort(columns: ["hours"], desc: true)"""
@@ -197,9 +204,9 @@ def _trouble(board: Dashboard) -> Dashboard:
         .with_target(
             panels.Flux(
                 "A",
-                f"""{flux.points("prediction", field="pit")}
+                f"""{every_patient.standing("prediction", "pit")}
   |> group()
-  |> map(fn: (r) => ({{_time: r._time, PIT: r._value * 100.0}}))""",
+  |> map(fn: (r) => ({{_time: r._time, PIT: r.pit * 100.0}}))""",
             )
         )
         .unit("percent")

@@ -14,13 +14,14 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 import structlog
 from pydantic import Field
 
 from connectors.kafka.clients import KafkaUnreachable
+from connectors.kafka.group_lags import GroupLag
 from connectors.kafka.records import Record, event_of
 from connectors.kafka.topics import HEARTBEATS
 from connectors.settings import PartSettings, load_settings
@@ -76,6 +77,11 @@ def sink_lines(surroundings: Surroundings, now_ms: int) -> list[str]:
         KafkaUnreachable: no broker answers.
         KafkaError: it does not say.
     """
+    return lines_of(sink_lags(surroundings), now_ms)
+
+
+def lines_of(lags: Mapping[str, GroupLag], now_ms: int) -> list[str]:
+    """The line of each sink, by its name, at a time (ms)."""
     ns = now_ms // STEP_MS * STEP_MS * NS_PER_MS
     return [
         line(
@@ -84,7 +90,7 @@ def sink_lines(surroundings: Surroundings, now_ms: int) -> list[str]:
             {"lag": lag.records, "behind_seconds": lag.behind_seconds, "running": int(lag.running)},
             ns,
         )
-        for sink, lag in sink_lags(surroundings).items()
+        for sink, lag in lags.items()
     ]
 
 

@@ -9,12 +9,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from streams.bench.reach import NAMES
 from streams.terminal.progress import progress
 from twin.clock import HOUR_MS
 from twin.registry import nearest
+
+if TYPE_CHECKING:
+    from connectors.services import Influx
 
 Say = Callable[[str], object]
 
@@ -40,7 +43,8 @@ class Scale:
     """How much is measured. ``cycles`` and ``days_ahead`` are of the docetaxel courses, ``twins`` for their memory,
     ``ward`` patients, ``waiting_hours`` of the ward's events that wait in the topics, ``stream_seconds`` for which each
     stream is timed at most, ``paced_seconds`` for latency;
-    ``messages`` over MLLP, ``http_seconds`` of events over HTTP, ``resources`` of a FHIR server."""
+    ``messages`` over MLLP, ``http_seconds`` of events over HTTP, ``resources`` of a FHIR server; ``board_days`` of the
+    ward on Grafana's boards."""
 
     particles: int
     cycles: int
@@ -55,10 +59,11 @@ class Scale:
     messages: int
     http_seconds: float
     resources: int
+    board_days: int
 
 
-FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0, 10_000)
-QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0, 300)
+FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0, 10_000, 30)
+QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0, 300, 2)
 
 
 class UnknownFigure(ValueError):
@@ -309,6 +314,31 @@ def doors(bootstrap: str, scale: Scale, say: Say) -> dict[str, Any]:
     return found | fhir_cost(bootstrap, scale.resources, say)
 
 
+def _boards(scale: Scale, say: Say) -> dict[str, Any]:
+    from connectors.services import local_services
+
+    say("InfluxDB")
+    with local_services(kafka=False) as servers:
+        return boards(servers.influx, scale, say)
+
+
+def boards(influx: Influx, scale: Scale, say: Say) -> dict[str, Any]:
+    """The figures of Grafana's boards, on the InfluxDB that ``influx`` names: a bucket of their own is made there."""
+    from streams.bench.boards.asked import query_times, slowest
+    from streams.bench.boards.filled import filled, shown
+
+    say(f"{scale.board_days} days of {scale.ward} patients, as the sinks write them")
+    with (
+        progress("written", "patients", scale.ward) as reached,
+        filled(influx, scale.ward, scale.board_days, scale.particles, reached) as ours,
+    ):
+        say("every query of the boards")
+        times = query_times(ours, shown(scale.board_days), min(scale.repeats, 5))
+    for where in sorted(times, key=times.__getitem__, reverse=True)[:3]:
+        say(f"{times[where]} ms: {where}")
+    return {"grafana_query_ms_slowest": slowest(times), "grafana_queries": len(times)}
+
+
 KERNEL = ("kernel_ns_per_particle_step", "kernel_vs_handwritten")
 COURSES = (
     "update_ms",
@@ -329,6 +359,7 @@ STREAM = (
 )
 BACKLOG = ("backlog_vs_replay", "backlog_refolds")
 RESTART = ("crash_recovery_s", "hand_over_s")
+BOARDS = ("grafana_query_ms_slowest", "grafana_queries")
 DOORS = ("mllp_per_s", "mllp_mib", "http_ms", "http_mib", "fhir_per_s", "fhir_mib")
 
 MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
@@ -350,4 +381,5 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (BACKLOG, _backlog),
     (RESTART, _restart),
     (DOORS, _doors),
+    (BOARDS, _boards),
 )

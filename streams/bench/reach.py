@@ -89,6 +89,13 @@ FIGURES = (
         "resources of a FHIR server, in Kafka, a second of their reader's processor time",
     ),
     Figure("fhir_mib", "MiB", "<= 200", "memory of that reader"),
+    Figure(
+        "grafana_query_ms_slowest",
+        "ms",
+        "<= 300",
+        "a query of each Grafana board on 30 days of a ward of 200, in InfluxDB",
+    ),
+    Figure("grafana_queries", "", "", "queries of variables, marks and panels of the boards, which were all asked"),
     Figure("hand_over_s", "s", "<= 3", "from SIGTERM to one of two workers until the other has all its partitions"),
 )
 

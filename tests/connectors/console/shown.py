@@ -7,11 +7,11 @@ import re
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
-from urllib.parse import quote
 
 import pytest
 
 from connectors.grafana import build
+from connectors.grafana.asking import View
 from tests.connectors.console.bench import Bench
 
 UNIT = "U"
@@ -36,18 +36,12 @@ class Shown:
     """What Grafana would show: fills in a query as Grafana does and runs it."""
 
     def __init__(self, bench: Bench, start: datetime, stop: datetime) -> None:
-        self._bench = bench
-        times = {"timeRangeStart": start.isoformat(), "timeRangeStop": stop.isoformat(), "windowPeriod": "1h"}
-        self._options = times | {"defaultBucket": f'"{bench.influx.bucket}"'}
+        self.bench = bench
+        self._view = View(bench.influx.bucket, start, stop)
 
     def rows(self, query: str, **variables: str) -> list[dict[str, Any]]:
-        for name, value in variables.items():
-            query = query.replace(f"${{{name}:percentencode}}", quote(value, safe="-_.~"))
-        for name, value in self._options.items():
-            query = query.replace(f"v.{name}", value)
-        assert not re.search(r"\$\{?\w|\bv\.", query), f"left open in {query}"
-        with self._bench.client() as client:
-            tables = client.query_api().query(query)
+        with self.bench.client() as client:
+            tables = client.query_api().query(self._view.filled(query, variables))
         return [record.values for table in tables for record in table.records]
 
     def choices(self, board: str, name: str, **variables: str) -> list[str]:

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 import yaml
 
-from connectors.grafana import build, flux
+from connectors.grafana import build, every_patient, flux
 from connectors.grafana.alerting import alert_rules
 from connectors.kafka.records import Record
 from connectors.kafka.topics import HEARTBEATS, topic_of
@@ -389,7 +389,7 @@ def test_the_patients_that_are_offered_are_sorted_by_risk(bench: Bench, shown: S
     with running(bench) as sink:
         bench.send(*said)
         eventually(lambda: sink.summary()["events"] == len(said))
-    offered = [row["_value"] for row in shown.rows(flux.patients_by_risk()) if row["_value"] in names]
+    offered = [row["_value"] for row in shown.rows(every_patient.patients_by_risk()) if row["_value"] in names]
     assert offered == [names[1], names[2], names[0]]
 
 
