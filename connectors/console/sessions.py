@@ -62,10 +62,12 @@ class StatusFrame(msgspec.Struct, frozen=True):
 
 
 class Notice(msgspec.Struct, frozen=True):
-    """An answer to one page: ``error`` (what it said is not understood) or ``absent`` (no such patient yet)."""
+    """An answer to one page: ``error`` (what it said is not understood) or ``absent`` (no such patient yet, but perhaps
+    one whose id is ``near``)."""
 
     type: str
     detail: str
+    near: str | None = None
 
 
 class Frames:
@@ -236,7 +238,7 @@ class Page:
                 self._told_absent = True
                 close = self._seen.near(patient_id)
                 hint = f"; did you mean '{close}'?" if close else ""
-                await self._send(Notice("absent", f"nothing is known of patient {patient_id} yet{hint}"))
+                await self._send(Notice("absent", f"nothing is known of patient {patient_id} yet{hint}", close))
             return
         if frame is not None:
             text, self._watched_since = frame

@@ -1,12 +1,12 @@
 // What was advised for one patient: the odds of every way, what rules say beside it, and what was withheld.
 
-import { clock, number, percent, relative, span, unit, words } from "./format.js";
+import { clock, decimals, number, percent, relative, span, unit, whatIf, words } from "./format.js";
 import { Ask } from "./ask.js";
 import { branchPlot, figure, oddsPlot, wayMark } from "./plots.js";
 import { $, make, show, write } from "./dom.js";
+import { AS_TOLD, text, textOr } from "./text.js";
 
 const HOUR = 3_600_000;
-const ABOUT = { request: "asked for", plan: "as a plan came", level: "as a value was measured" };
 
 /** The newest advice of each drug in full, what came before it folded away, and the form to ask. */
 export class AdvicePart {
@@ -26,17 +26,17 @@ export class AdvicePart {
     const drawn = JSON.stringify([cards, moved, Math.floor(now / 60_000)]);
     if (drawn === this.drawn) return;
     this.drawn = drawn;
-    const none = make("p", { className: "soft", text: "Nothing was advised so far." });
+    const none = make("p", { className: "soft", text: text("advice.nothing") });
     $("advised").replaceChildren(...(standing.length ? standing.map((card, i) => article(card, moved[i], now)) : [none]));
     const before = cards.filter((card) => !standing.includes(card));
-    write($("advised-before-summary"), `${before.length} earlier ${before.length === 1 ? "answer" : "answers"}`);
+    write($("advised-before-summary"), text("advice.earlier", { n: before.length }));
     $("advised-before-list").replaceChildren(...before.map((card) => this.earlier(card, now)));
     show($("advised-before"), before.length > 0);
   }
 
   /** An earlier answer, folded away; one that was opened stays open. */
   earlier(card, now) {
-    const told = make("summary", { text: `${clock(card.t)}, ${words(card.drug)}, ${ABOUT[card.about]}: ${summary(card)}` });
+    const told = make("summary", { text: `${clock(card.t)}, ${words(card.drug)}, ${text(`advice.about_${card.about}`)}: ${summary(card)}` });
     const whole = make("details", {}, told, article(card, [], now));
     whole.open = this.opened.has(card.id);
     whole.addEventListener("toggle", () => this.opened[whole.open ? "add" : "delete"](card.id));
@@ -49,86 +49,86 @@ function movedSince(card, since, now) {
   const values = since.measured(card.t);
   const first = card.ways.at(-1)?.doses[0];
   return [
-    values > 0 ? `${values} ${values === 1 ? "value" : "values"} measured` : null,
-    since.given(card.t, card.drug) ? `${words(card.drug)} given` : null,
-    first && !first.running && first.t < now ? `its dose was due ${relative(first.t, now)}` : null,
+    values > 0 ? text("advice.values_measured", { n: values }) : null,
+    since.given(card.t, card.drug) ? text("advice.given", { drug: words(card.drug) }) : null,
+    first && !first.running && first.t < now ? text("advice.was_due", { when: relative(first.t, now) }) : null,
   ].filter(Boolean);
 }
 
 const advised = (card) => card.ways.at(-1);
 
 function summary(card) {
-  if (card.outcome === "withdrawn") return "withdrawn, as the data that it rested on have changed";
-  if (card.outcome === "none") return `no advice: ${card.reason}`;
-  return `${dose(advised(card))} advised`;
+  if (card.outcome === "withdrawn") return text("advice.withdrawn_why");
+  if (card.outcome === "none") return text("advice.none_why", { why: card.reason });
+  return text("advice.dose_advised", { dose: dose(advised(card)) });
 }
 
 /** "75 mg (75 % of the plan)", with its delay. */
 function dose(way) {
-  if (way.amount === 0) return "no dose";
-  const later = way.delay > 0 ? `, ${span(way.delay * HOUR)} later` : "";
-  return `${number(way.amount)} mg (${number(100 * way.of_plan)} % of the plan${later})`;
+  if (way.amount === 0) return text("advice.no_dose");
+  const of = { amount: number(way.amount), share: number(100 * way.of_plan), span: span(way.delay * HOUR) };
+  return text(way.delay > 0 ? "advice.dose_later" : "advice.dose", of);
 }
 
 function article(card, moved, now) {
-  const outcome = card.outcome === "advised" ? `${dose(advised(card))} is advised` : card.outcome === "none" ? "no dose is advised" : "withdrawn";
-  const heading = make("h4", { text: `${words(card.drug)}${card.decision ? `, ${card.decision}` : ""}: ${outcome}` });
+  const outcome = card.outcome === "advised" ? text("advice.is_advised", { dose: dose(advised(card)) }) : text(`advice.outcome_${card.outcome}`);
+  const heading = make("h4", { text: `${words(card.drug)}${card.decision ? `, ${textOr(`decision.${card.decision}`, card.decision)}` : ""}: ${outcome}` });
   const facts = [
-    `as of ${clock(card.t)} (${relative(card.t, now)})`,
-    ABOUT[card.about],
-    card.protocol === null ? "by what is assumed where no protocol is" : `protocol ${card.protocol} ${card.protocol_hash ?? ""}`.trim(),
-    `model ${words(card.model)}`,
-    card.ess === null ? null : `effective sample size ${Math.round(card.ess)}`,
+    `${text("time.as_of", { time: clock(card.t) })} (${relative(card.t, now)})`,
+    text(`advice.about_${card.about}`),
+    card.protocol === null ? text("advice.no_protocol") : text("advice.protocol", { name: `${card.protocol} ${card.protocol_hash ?? ""}`.trim() }),
+    text("advice.model", { name: words(card.model) }),
+    card.ess === null ? null : text("facts.ess", { n: Math.round(card.ess) }),
   ].filter(Boolean);
   const held = withheld(card);
   return make("article", { className: `advised ${card.outcome}`, attributes: { "data-outcome": card.outcome, "data-drug": card.drug } },
     heading,
-    make("p", { text: card.reason }),
-    card.note === null ? null : make("p", { text: card.note }),
+    make("p", { text: card.reason, attributes: { lang: AS_TOLD } }),
+    card.note === null ? null : make("p", { text: card.note, attributes: { lang: AS_TOLD } }),
     make("p", { className: "soft", text: facts.join(" · ") }),
-    moved.length === 0 ? null : make("p", { className: "moved", text: `The record has moved since: ${moved.join(", ")}. Ask again before you decide.` }),
+    moved.length === 0 ? null : make("p", { className: "moved", text: text("advice.moved", { what: moved.join(", ") }) }),
     card.ways.length === 0 ? null : odds(card),
     rules(card),
-    card.sample === null ? null : make("p", { className: "sample" }, make("strong", { text: "Next sample: " }), sample(card.sample, now)),
+    card.sample === null ? null : make("p", { className: "sample" }, make("strong", { text: `${text("advice.next_sample")} ` }), sample(card.sample, now)),
     card.branches.length === 0 ? null : branches(card),
-    held.length === 0 ? null : make("div", { className: "withheld" }, make("strong", { text: "Withheld, and why" }), make("ul", {}, ...held.map((text) => make("li", { text })))),
-    make("p", { className: "soft", text: "For research: a person decides, and nothing of this is sent to a device." }));
+    held.length === 0 ? null : make("div", { className: "withheld" }, make("strong", { text: text("advice.withheld") }), make("ul", {}, ...held.map((said) => make("li", { text: said })))),
+    make("p", { className: "soft", text: text("advice.for_research") }));
 }
 
-const inside = (target) => `P(${words(target)} in its window)`;
-const named = (toxicity) => words(toxicity).replace(/ g(\d)$/, " grade $1");
+const inside = (target) => text("odds.in_window", { name: words(target) });
+const named = (toxicity) => words(toxicity).replace(/ g(\d)$/, (all, grade) => ` ${text("odds.grade", { grade })}`);
 const harm = (toxicity) => `P(${named(toxicity)})`;
-const chance = ({ p, se }) => `${percent(p)} ± ${(100 * se).toFixed(1)}`;
+const chance = ({ p, se }) => `${percent(p)} ± ${decimals(100 * se, 1)}`;
 const table = (caption, columns, rows) => make("div", { className: "wide", attributes: { role: "region", "aria-label": caption, tabindex: "0" } },
   make("table", { className: "plain" }, make("caption", { className: "unseen", text: caption }),
-    make("thead", {}, make("tr", {}, ...columns.map((text) => make("th", { text, attributes: { scope: "col" } })))), make("tbody", {}, ...rows)));
-const head = (text, className = "") => make("th", { text, className, attributes: { scope: "row" } });
+    make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { text: name, attributes: { scope: "col" } })))), make("tbody", {}, ...rows)));
+const head = (said, className = "") => make("th", { text: said, className, attributes: { scope: "row" } });
 
 /** The odds of every way: a table, and the same as a plot. */
 function odds(card) {
   const [plan] = card.ways;
-  const columns = ["Way on", "Dose, mg", "Of the plan", ...plan.within.flatMap((one) => [`${words(one.target)}, ${unit(one.unit)}`, `${inside(one.target)}, %`]), ...plan.harms.map((one) => `${harm(one.toxicity)}, %`)];
+  const columns = [text("odds.way"), text("odds.dose"), text("odds.of_plan"), ...plan.within.flatMap((one) => [`${words(one.target)}, ${unit(one.unit)}`, `${inside(one.target)}, %`]), ...plan.harms.map((one) => `${harm(one.toxicity)}, %`)];
   const rows = card.ways.map((way, i) => make("tr", { className: i === card.ways.length - 1 ? "chosen" : "" },
-    head(way.name), make("td", { text: number(way.amount) }),
-    make("td", { text: `${number(100 * way.of_plan)} %${way.delay > 0 ? `, ${span(way.delay * HOUR)} later` : ""}` }, way.allowed ? null : make("small", { text: "not allowed" })),
-    ...way.within.flatMap((one) => [make("td", { text: number(one.median) }), make("td", { text: chance(one) }, make("small", { text: `below ${percent(one.below)}, above ${percent(one.above)}` }))]),
-    ...way.harms.map((one) => make("td", { text: chance(one) }, one.limit === null ? null : make("small", { text: `${one.p > one.limit ? "over the" : "limit"} ${one.p > one.limit ? "limit " : ""}${number(100 * one.limit)} %`, className: one.p > one.limit ? "over" : "" })))));
+    head(whatIf(way.name)), make("td", { text: number(way.amount) }),
+    make("td", { text: `${number(100 * way.of_plan)} %${way.delay > 0 ? `, ${text("odds.later", { span: span(way.delay * HOUR) })}` : ""}` }, way.allowed ? null : make("small", { text: text("odds.not_allowed") })),
+    ...way.within.flatMap((one) => [make("td", { text: number(one.median) }), make("td", { text: chance(one) }, make("small", { text: text("odds.below_above", { below: percent(one.below), above: percent(one.above) }) }))]),
+    ...way.harms.map((one) => make("td", { text: chance(one) }, one.limit === null ? null : make("small", { text: text(one.p > one.limit ? "odds.over_limit" : "odds.limit", { p: number(100 * one.limit) }), className: one.p > one.limit ? "over" : "" })))));
   const panels = [
-    ...plan.within.map((one, i) => ({ title: ["in its window", words(one.target)], limit: null, odds: card.ways.map((way) => way.within[i] ?? null) })),
-    ...plan.harms.map((one, i) => ({ title: ["toxicity", named(one.toxicity)], limit: one.limit, odds: card.ways.map((way) => way.harms[i] ?? null) })),
+    ...plan.within.map((one, i) => ({ title: [text("odds.title_window"), words(one.target)], limit: null, odds: card.ways.map((way) => way.within[i] ?? null) })),
+    ...plan.harms.map((one, i) => ({ title: [text("odds.title_toxicity"), named(one.toxicity)], limit: one.limit, odds: card.ways.map((way) => way.harms[i] ?? null) })),
   ];
-  const ways = card.ways.map((way, i) => ({ name: way.name, advised: i === card.ways.length - 1 }));
-  return make("div", { className: "beside" }, table("Odds of every way on", columns, rows), panels.length === 0 ? null : figure("Odds of every way on (± 2 standard errors)", oddsPlot(ways, panels)));
+  const ways = card.ways.map((way, i) => ({ name: whatIf(way.name), advised: i === card.ways.length - 1 }));
+  return make("div", { className: "beside" }, table(text("odds.caption"), columns, rows), panels.length === 0 ? null : figure(text("odds.figure"), oddsPlot(ways, panels)));
 }
 
 function rules(card) {
-  if (card.rules.length === 0) return make("p", { className: "soft", text: "No published rule says anything of this dose, by what is known of the patient." });
-  const rows = card.rules.map((one) => make("tr", {}, head(words(one.rule)), make("td", { text: one.said }), make("td", {}, make("small", { text: one.source }))));
-  return table("What published rules say, and why the advice differs", ["Published rule", "What it says, and why the advice differs", "Source"], rows);
+  if (card.rules.length === 0) return make("p", { className: "soft", text: text("advice.no_rule") });
+  const rows = card.rules.map((one) => make("tr", {}, head(words(one.rule)), make("td", { text: one.said, attributes: { lang: AS_TOLD } }), make("td", {}, make("small", { text: one.source, attributes: { lang: AS_TOLD } }))));
+  return table(text("advice.rules"), [text("advice.rule"), text("advice.rule_says"), text("advice.source")], rows);
 }
 
 function sample({ output, t, bits, kept }, now) {
-  return `${words(output)} at ${clock(t)} (${relative(t, now)}) is expected to tell ${number(bits)} bits of what the dose is chosen for; ${percent(kept)} of its standard deviation would be left.`;
+  return text("advice.sample", { output: words(output), time: clock(t), when: relative(t, now), bits: number(bits), kept: percent(kept) });
 }
 
 /** What-ifs side by side: of each output the medians over the plan's band, and the odds as a table. */
@@ -136,18 +136,18 @@ function branches(card) {
   const followed = card.branches.filter((one) => one.problem === null);
   const [plan] = followed;
   const figures = plan.curves.map((curve, n) => {
-    const lines = followed.map((one) => ({ name: one.words, rows: one.curves[n].rows }));
-    const title = `${words(curve.output)}, ${unit(curve.unit)}: medians, and the plan's 5–95 %`;
-    return figure(title, branchPlot(card.ahead, lines, `${title}; the table beside it has the odds`));
+    const lines = followed.map((one) => ({ name: whatIf(one.words), rows: one.curves[n].rows }));
+    const title = text("branches.figure", { output: words(curve.output), unit: unit(curve.unit) });
+    return figure(title, branchPlot(card.ahead, lines, text("branches.label", { title })));
   });
-  const medians = plan.curves.map((curve) => `${words(curve.output)}, ${unit(curve.unit)}, median from … to`);
+  const medians = plan.curves.map((curve) => text("branches.range", { output: words(curve.output), unit: unit(curve.unit) }));
   const rows = followed.map((one, i) => {
-    const name = make("th", { className: "way", attributes: { scope: "row" } }, wayMark(i), make("span", { text: one.words }));
+    const name = make("th", { className: "way", attributes: { scope: "row" } }, wayMark(i), make("span", { text: whatIf(one.words) }));
     const ranges = one.curves.map(({ rows: [, median] }) => make("td", { text: between(median) }));
     return make("tr", {}, name, ...one.harms.map((each) => make("td", { text: chance(each) })), ...ranges);
   });
-  const columns = ["What if", ...plan.harms.map((one) => `${harm(one.toxicity)}, %`), ...medians];
-  return make("div", { className: "branches" }, make("h4", { text: "What if" }), make("div", { className: "beside" }, table("What-ifs side by side", columns, rows), make("div", { className: "curves" }, ...figures)));
+  const columns = [text("advice.what_if"), ...plan.harms.map((one) => `${harm(one.toxicity)}, %`), ...medians];
+  return make("div", { className: "branches" }, make("h4", { text: text("advice.what_if") }), make("div", { className: "beside" }, table(text("branches.caption"), columns, rows), make("div", { className: "curves" }, ...figures)));
 }
 
 /** From the lowest to the highest; what is under a thousandth of the highest is nothing to look at. */
@@ -159,15 +159,15 @@ function between(values) {
 /** What is not told, and why: silence is not to be read as safety. */
 function withheld(card) {
   if (card.outcome !== "advised") return card.branches.filter((one) => one.problem !== null).map(problem);
-  const forbidden = card.ways.filter((way) => !way.allowed).map((way) => way.name);
+  const forbidden = card.ways.filter((way) => !way.allowed).map((way) => whatIf(way.name));
   const free = card.ways[0].harms.filter((one) => one.limit === null).map((one) => words(one.toxicity));
   return [
-    forbidden.length > 0 ? `Not to be chosen, as the protocol does not allow it: ${forbidden.join(", ")}.` : null,
-    card.ways[0].within.length === 0 ? "No exposure: the model has no target of this drug, or its end is not known." : null,
-    free.length > 0 ? `No dose was refused for ${free.join(", ")}: the protocol has no limit of it.` : null,
-    card.sample === null ? "No next sample: none can be drawn in time, none would tell more, or rival models are averaged." : null,
+    forbidden.length > 0 ? text("withheld.forbidden", { ways: forbidden.join(", ") }) : null,
+    card.ways[0].within.length === 0 ? text("withheld.no_exposure") : null,
+    free.length > 0 ? text("withheld.no_limit", { toxicities: free.join(", ") }) : null,
+    card.sample === null ? text("withheld.no_sample") : null,
     ...card.branches.filter((one) => one.problem !== null).map(problem),
   ].filter(Boolean);
 }
 
-const problem = (one) => `What if “${one.words}” cannot be followed: ${one.problem}.`;
+const problem = (one) => text("withheld.not_followed", { words: whatIf(one.words), why: one.problem });

@@ -3,6 +3,7 @@
 import { alertName, clock, percent, span } from "./format.js";
 import { Grounds } from "./grounds.js";
 import { $, hide, make, severityMark, show, write } from "./dom.js";
+import { AS_TOLD, language, text, textOr } from "./text.js";
 
 const HOUR = 3_600_000;
 const PATIENCE = 20_000;
@@ -27,10 +28,10 @@ export class Alerts {
     for (const id of this.items.keys()) if (!known.has(id)) this.items.delete(id);
     const items = (some) => some.map((card) => this.item(card, now, rights));
     const standing = items(cards.filter((card) => card.active));
-    const none = make("li", { className: "none", text: ended.length ? "No alert stands." : "No alert so far." });
+    const none = make("li", { className: "none", text: text(ended.length ? "alerts.none_stands" : "alerts.none_so_far") });
     arrange($("alerts"), standing.length ? standing : [none]);
     arrange($("ended-alerts"), items(ended));
-    write($("ended-summary"), `${ended.length} ended ${ended.length === 1 ? "alert" : "alerts"}`);
+    write($("ended-summary"), text("alerts.ended", { n: ended.length }));
     show($("ended"), ended.length > 0);
   }
 
@@ -63,9 +64,9 @@ class Item {
     const step = card.steps.at(-1);
     this.element.className = card.active ? step.severity : "ended";
     Object.assign(this.element.dataset, { rule: card.rule, subject: card.subject.name, state: step.state });
-    this.said.replaceChildren(...words(card, step, now));
-    write(this.count, `History (${card.steps.length})`);
-    this.steps.replaceChildren(...card.steps.map((each) => make("li", { text: told(each) })));
+    this.said.replaceChildren(...said(card, step, now));
+    write(this.count, text("alerts.history", { n: card.steps.length }));
+    this.steps.replaceChildren(...card.steps.map((each) => make("li", {}, told(each), make("span", { text: each.text, attributes: { lang: AS_TOLD } }))));
     this.grounds.draw(card.grounds);
     this.act.draw(step, now, rights.acts && card.active, rights.who);
     return this.element;
@@ -73,49 +74,55 @@ class Item {
 }
 
 /** What stands is told with the time it was told at, and the age that the data behind it have by now. */
-function words(card, step, now) {
+function said(card, step, now) {
   const since = Math.max(0, now - step.time);
   const facts = [
-    step.probability === null ? null : `probability ${percent(step.probability)}`,
-    step.horizon_hours === null ? null : `within ${span(step.horizon_hours * HOUR)}`,
-    !card.active || step.freshness_hours === null ? null : `newest data behind it ${span(step.freshness_hours * HOUR + since)} old`,
-    `as of ${clock(step.time)}${card.active && since >= HOUR ? ` (${span(since)} ago)` : ""}`,
-    `since ${clock(card.onset)}`,
-    card.active && isShelved(step, now) ? `shelved until ${clock(step.shelved_until)}` : null,
-    card.active && step.inhibited_by !== null ? `inhibited by ${step.inhibited_by} (${step.inhibiting_alert})` : null,
+    step.probability === null ? null : text("alerts.probability", { p: percent(step.probability) }),
+    step.horizon_hours === null ? null : text("alerts.within", { span: span(step.horizon_hours * HOUR) }),
+    !card.active || step.freshness_hours === null ? null : text("alerts.newest", { span: span(step.freshness_hours * HOUR + since) }),
+    text("time.as_of", { time: clock(step.time) }) + (card.active && since >= HOUR ? ` (${text("time.ago", { span: span(since) })})` : ""),
+    text("alerts.since", { time: clock(card.onset) }),
+    card.active && isShelved(step, now) ? text("alerts.shelved_until", { time: clock(step.shelved_until) }) : null,
+    card.active && step.inhibited_by !== null ? text("alerts.inhibited_by", { rule: textOr(`rule.${step.inhibited_by}.title`, step.inhibited_by), id: step.inhibiting_alert }) : null,
   ].filter(Boolean);
   return [
-    make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: alertName(card) }), make("span", { className: "state", text: card.active ? `${step.severity}, ${step.state}` : step.state })),
-    make("p", { text: step.text }),
-    step.advice && make("p", { className: "advice", text: step.advice }),
+    make("p", { className: "what" }, severityMark(step.severity), make("strong", { text: alertName(card) }), make("span", { className: "state", text: card.active ? `${text(`severity.${step.severity}`)}, ${text(`state.${step.state}`)}` : text(`state.${step.state}`) })),
+    make("p", { text: step.text, attributes: { lang: AS_TOLD } }),
+    step.advice && check(card.rule, step.advice),
     step.handled && make("p", { className: "handled", text: `${handled(step.handled)} (${clock(step.handled.time)})` }),
     make("p", { className: "soft", text: facts.join(" · ") }),
   ].filter(Boolean);
 }
 
+/** What to check: as the twin says it, in the language of the page where the message file has it of the rule. */
+function check(rule, advice) {
+  const said = language === AS_TOLD ? advice : textOr(`rule.${rule}.check`, null);
+  return make("p", { className: "advice", text: said ?? advice, attributes: said === null ? { lang: AS_TOLD } : {} });
+}
+
 const isShelved = (step, now) => step.shelved_until !== null && step.shelved_until > now;
 
-const handled = ({ action, by, reason }) => `${DONE[action]} by ${by}${reason && `: ${reason}`}`;
+const handled = ({ action, by, reason }) => text(reason ? "alerts.done_why" : "alerts.done", { done: text(`phase.${DONE[action]}`), by, reason });
 
-function told({ time, phase, probability, text, handled: done }) {
-  const what = done && DONE[done.action] === phase ? handled(done) : phase;
-  return `${clock(time)}: ${what}${probability === null ? "" : `, ${percent(probability)}`}. ${text}`;
+function told({ time, phase, probability, handled: done }) {
+  const what = done && DONE[done.action] === phase ? handled(done) : text(`phase.${phase}`);
+  return `${clock(time)}: ${what}${probability === null ? "" : `, ${percent(probability)}`}. `;
 }
 
 /** The form of one alert: who, why, and what to do. What comes of it is told by the next frame, as to everybody. */
 class Act {
   constructor(id) {
     this.id = id;
-    const field = (label, name, attributes) => make("label", { text: `${label} ` }, make("input", { attributes: { name, autocomplete: "off", ...attributes } }));
-    const button = (action, text) => make("button", { text, attributes: { name: action, value: action } });
-    this.buttons = { acknowledge: button("acknowledge", "Acknowledge"), shelve: button("shelve", "Shelve"), unshelve: button("unshelve", "Unshelve"), comment: button("comment", "Comment"), retract: button("retract", "Take back") };
-    const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: "a pseudonym, never a name: letters, digits, '.', '_', '-'", spellcheck: "false" };
-    this.hours = field("Hours", "hours", { type: "number", min: 0.5, max: 168, step: 0.5, value: 8 });
+    const field = (label, name, attributes) => make("label", { text: `${text(label)} ` }, make("input", { attributes: { name, autocomplete: "off", ...attributes } }));
+    const button = (action) => make("button", { text: text(`action.${action}`), attributes: { name: action, value: action } });
+    this.buttons = Object.fromEntries(["acknowledge", "shelve", "unshelve", "comment", "retract"].map((action) => [action, button(action)]));
+    const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: text("form.pseudonym"), spellcheck: "false" };
+    this.hours = field("form.hours", "hours", { type: "number", min: 0.5, max: 168, step: 0.5, value: 8 });
     this.answer = make("p", { className: "answer", attributes: { role: "status" } });
-    this.who = field("Who (pseudonym)", "by", who);
-    this.form = make("form", {}, this.who, field("Why", "reason", { required: "", maxlength: 500 }),
+    this.who = field("form.who", "by", who);
+    this.form = make("form", {}, this.who, field("form.why", "reason", { required: "", maxlength: 500 }),
       make("div", {}, this.buttons.acknowledge, this.buttons.comment, this.hours, this.buttons.shelve, this.buttons.unshelve, this.buttons.retract), this.answer);
-    this.element = make("details", { className: "act" }, make("summary", { text: "Acknowledge, shelve or comment" }), this.form);
+    this.element = make("details", { className: "act" }, make("summary", { text: text("alerts.act") }), this.form);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send(event.submitter.value);
@@ -149,7 +156,7 @@ class Act {
     const body = { action, by: said.by ?? "", reason: said.reason };
     if (action === "shelve") body.hours = Number(said.hours);
     for (const each of Object.values(this.buttons)) each.disabled = true;
-    write(this.answer, "sending …");
+    write(this.answer, text("form.sending"));
     try {
       const answer = await fetch(`api/alerts/${encodeURIComponent(this.id)}/actions`, {
         method: "POST",
@@ -159,10 +166,10 @@ class Act {
       });
       if (!answer.ok) throw new Error((await answer.json()).detail);
       this.waits = { revision: this.revision };
-      write(this.answer, "Sent. It is shown here when the twin has taken it.");
+      write(this.answer, text("alerts.sent"));
       this.form.elements.reason.value = "";
     } catch (error) {
-      write(this.answer, `Not done: ${error.message}`);
+      write(this.answer, text("alerts.not_done", { why: error.message }));
     } finally {
       for (const each of Object.values(this.buttons)) each.disabled = false;
     }

@@ -1,9 +1,11 @@
 // The form to ask a patient's twin what should be given next. The answer comes by the topics, to everybody who looks.
 
-import { words } from "./format.js";
+import { whatIf } from "./format.js";
 import { hide, make, show, write } from "./dom.js";
+import { AS_TOLD, text } from "./text.js";
 
 const PATIENCE = 20_000;
+const GENES = "DPYD=1.5, UGT1A1=poor";
 const GROWTH_FACTORS = { pegfilgrastim: "give pegfilgrastim 6 mg sc in 24 h", filgrastim: "give filgrastim 0.3 mg sc in 24 h" };
 const RESCUES = { leucovorin: "give leucovorin 25 mg iv in 1 h" };
 
@@ -19,7 +21,7 @@ function suggested(rates) {
   return found.slice(0, 8);
 }
 
-const field = (label, name, attributes) => make("label", { text: `${label} ` }, make("input", { attributes: { name, autocomplete: "off", ...attributes } }));
+const field = (label, name, attributes) => make("label", { text: `${text(label)} ` }, make("input", { attributes: { name, autocomplete: "off", ...attributes } }));
 
 /** Who asks, what for, what is known of genes, and which what-ifs; it stays the same element in every frame. */
 export class Ask {
@@ -27,18 +29,18 @@ export class Ask {
     this.id = id;
     this.waits = null;
     this.offered = "";
-    this.button = make("button", { text: "Ask the twin" });
-    this.choices = make("fieldset", { className: "what-ifs" }, make("legend", { text: "What if" }));
+    this.button = make("button", { text: text("ask.button") });
+    this.choices = make("fieldset", { className: "what-ifs" }, make("legend", { text: text("advice.what_if") }));
     this.boxes = make("div");
     this.choices.append(this.boxes);
     this.answer = make("p", { className: "answer", attributes: { role: "status" } });
-    const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: "a pseudonym, never a name: letters, digits, '.', '_', '-'", spellcheck: "false" };
-    const gene = { maxlength: 200, placeholder: "DPYD=1.5, UGT1A1=poor", title: "gene=value, separated by commas: DPYD=1.5, UGT1A1=poor", spellcheck: "false" };
-    this.who = field("Who (pseudonym)", "by", who);
-    this.form = make("form", {}, this.who, field("What for", "reason", { required: "", maxlength: 500 }),
-      field("Genotypes", "genotypes", gene), field("Another what-if", "other", { maxlength: 200, placeholder: "give pegfilgrastim 6 mg sc in 24 h", spellcheck: "false" }),
+    const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: text("form.pseudonym"), spellcheck: "false" };
+    const gene = { maxlength: 200, placeholder: GENES, title: text("ask.genes", { example: GENES }), spellcheck: "false" };
+    this.who = field("form.who", "by", who);
+    this.form = make("form", {}, this.who, field("ask.what_for", "reason", { required: "", maxlength: 500 }),
+      field("ask.genotypes", "genotypes", gene), field("ask.other", "other", { maxlength: 200, lang: AS_TOLD, placeholder: GROWTH_FACTORS.pegfilgrastim, spellcheck: "false" }),
       this.choices, make("div", {}, this.button), this.answer);
-    this.element = make("details", { className: "act" }, make("summary", { text: "Ask what should be given next" }), this.form);
+    this.element = make("details", { className: "act" }, make("summary", { text: text("ask.title") }), this.form);
     this.form.addEventListener("submit", (event) => {
       event.preventDefault();
       this.send();
@@ -58,16 +60,16 @@ export class Ask {
     if (offers.join() !== this.offered) {
       this.offered = offers.join();
       const kept = new Set([...this.boxes.querySelectorAll("input:checked")].map((box) => box.value));
-      this.boxes.replaceChildren(...offers.map((text) => {
-        const box = make("input", { attributes: { type: "checkbox", name: "branch", value: text } });
-        box.checked = kept.has(text);
-        return make("label", {}, box, words(text));
+      this.boxes.replaceChildren(...offers.map((words) => {
+        const box = make("input", { attributes: { type: "checkbox", name: "branch", value: words } });
+        box.checked = kept.has(words);
+        return make("label", {}, box, whatIf(words));
       }));
     }
     show(this.choices, offers.length > 0);
     if (this.waits && cards.some((card) => card.cause === this.waits)) {
       this.waits = null;
-      write(this.answer, "Answered.");
+      write(this.answer, text("ask.answered"));
     }
   }
 
@@ -76,12 +78,12 @@ export class Ask {
     const body = { by: said.get("by") ?? "", reason: said.get("reason"), branches: [...said.getAll("branch"), said.get("other").trim()].filter(Boolean) };
     const pairs = said.get("genotypes").split(",").map((each) => each.trim()).filter(Boolean).map((each) => each.split("=").map((part) => part.trim()));
     if (pairs.some((pair) => pair.length !== 2)) {
-      write(this.answer, "Not asked: write genotypes as gene=value, separated by commas");
+      write(this.answer, text("ask.not_asked", { why: text("ask.genes", { example: GENES }) }));
       return;
     }
     body.genotypes = Object.fromEntries(pairs);
     this.button.disabled = true;
-    write(this.answer, "sending …");
+    write(this.answer, text("form.sending"));
     try {
       const answer = await fetch(`api/patients/${encodeURIComponent(this.id)}/advice`, {
         method: "POST",
@@ -92,10 +94,10 @@ export class Ask {
       const told = await answer.json();
       if (!answer.ok) throw new Error(told.detail);
       this.waits = told.event_id;
-      write(this.answer, "Asked. The answer is shown here as soon as the twin gives it.");
+      write(this.answer, text("ask.asked"));
       this.form.elements.reason.value = "";
     } catch (error) {
-      write(this.answer, `Not asked: ${error.message}`);
+      write(this.answer, text("ask.not_asked", { why: error.message }));
     } finally {
       this.button.disabled = false;
     }

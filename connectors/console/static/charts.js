@@ -2,14 +2,15 @@
 
 import { clock, day, number, unit } from "./format.js";
 import { make, write } from "./dom.js";
+import { locale, text } from "./text.js";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
 
 const colour = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
 
-/** Quantile names in the order of the wire. */
-const LEVELS = ["5 %", "25 %", "median", "75 %", "95 %"];
+/** Quantiles in the order of the wire. */
+const LEVELS = ["q05", "q25", "q50", "q75", "q95"];
 
 /**
  * The columns of a band chart.
@@ -48,17 +49,17 @@ function fill(part, lines, x) {
 }
 
 function dates(u, splits, axis, space, increment) {
-  const hour = new Intl.DateTimeFormat("en-GB", { hour: "2-digit", minute: "2-digit" });
+  const hour = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
   let before = null;
   let year = null;
   return splits.map((t) => {
     const today = day(t);
     const own = new Date(t).getFullYear();
     const below = increment >= DAY ? own !== year && own : today !== before && today;
-    const text = increment >= DAY ? today : hour.format(t);
+    const shown = increment >= DAY ? today : hour.format(t);
     before = today;
     year = own;
-    return below ? `${text}\n${below}` : text;
+    return below ? `${shown}\n${below}` : shown;
   });
 }
 
@@ -124,7 +125,7 @@ export class Chart {
         y: logarithmic ? { distr: 3, range: (u, low, high) => this.logRange(low, high) } : { range: (u, low, high) => [0, this.top(high)] },
       },
       axes: [
-        { ...axis, values: dates, space: 70, gap: 4, size: (u, values) => (values?.some((text) => text?.includes("\n")) ? 38 : 24) },
+        { ...axis, values: dates, space: 70, gap: 4, size: (u, values) => (values?.some((shown) => shown?.includes("\n")) ? 38 : 24) },
         { ...axis, size: 52, values: (u, splits) => splits.map((v) => (v === null ? null : number(v))) },
       ],
       series: this.drawn.stepped ? this.steppedSeries() : this.bandSeries(),
@@ -136,7 +137,7 @@ export class Chart {
   bandSeries() {
     const edge = (label) => ({ label, stroke: "transparent", width: 0, points: { show: false }, spanGaps: false });
     const past = LEVELS.map(edge);
-    const ahead = LEVELS.map((label) => edge(`${label} ahead`));
+    const ahead = LEVELS.map((label) => edge(`${label}-ahead`));
     past[2] = { ...past[2], stroke: colour("band"), width: 2 };
     ahead[2] = { ...ahead[2], stroke: colour("band"), width: 2, dash: [6, 4] };
     const measured = {
@@ -146,7 +147,7 @@ export class Chart {
       paths: () => null,
       points: { show: true, size: 8, width: 2, stroke: colour("ink"), fill: colour("dot") },
     };
-    const soFar = { label: "so far", stroke: colour("ink"), width: 1.5, points: { show: false } };
+    const soFar = { label: "so-far", stroke: colour("ink"), width: 1.5, points: { show: false } };
     return [{}, ...past, ...ahead, measured, soFar];
   }
 
@@ -258,9 +259,9 @@ export class Chart {
     const given = (value) => value !== null && value !== undefined;
     const from = given(lines[2][at]) ? 0 : given(lines[7][at]) ? 5 : null;
     if (from !== null)
-      parts.push(`${from === 5 ? "forecast " : ""}${number(lines[from + 2][at])} (${number(lines[from][at])}–${number(lines[from + 4][at])}) ${unit(this.drawn.unit)}`);
-    if (given(lines[10][at])) parts.push(`measured ${number(lines[10][at])}`);
-    if (given(lines[11][at])) parts.push(`so far ${number(lines[11][at])}`);
+      parts.push(text(from === 5 ? "charts.forecast_is" : "charts.is", { band: `${number(lines[from + 2][at])} (${number(lines[from][at])}–${number(lines[from + 4][at])}) ${unit(this.drawn.unit)}` }));
+    if (given(lines[10][at])) parts.push(text("charts.measured_is", { value: number(lines[10][at]) }));
+    if (given(lines[11][at])) parts.push(text("charts.so_far_is", { value: number(lines[11][at]) }));
     return parts.join(" · ");
   }
 }

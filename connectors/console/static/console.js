@@ -1,8 +1,9 @@
 // The connection and what follows from it: frames in, the ward or one patient shown, and how old all of this is.
 
 import { alertName, span } from "./format.js";
-import { $, show, write } from "./dom.js";
+import { $, make, show, write } from "./dom.js";
 import { Patient } from "./patient.js";
+import { choose, language, LANGUAGES, text } from "./text.js";
 import { Ward } from "./ward.js";
 
 const FIRST_WAIT = 500;
@@ -10,14 +11,7 @@ const LONGEST_WAIT = 15_000;
 const STALE = 6_000;
 const DEAD = 20_000;
 const STIR = 60_000;
-
-const READER = {
-  starting: "The console is starting.",
-  waiting: "Waiting for the twin's topics to be made.",
-  rebuilding: "Reading the ward's past from Kafka; figures are still moving.",
-  unreachable: "Kafka cannot be reached; what is shown may be old.",
-  stopped: "The console has stopped reading; what is shown is old.",
-};
+const VENDOR = "npm run --prefix connectors/console vendor";
 
 const ward = new Ward();
 let patient = null;
@@ -62,7 +56,7 @@ function take(frame) {
   } else if (frame.type === "patient") {
     if (patient && frame.row.id === patient.id) patient.take(frame);
   } else if (frame.type === "absent") {
-    patient?.absent(`${frame.detail}. It will appear here as soon as its twin speaks.`);
+    patient?.absent(frame.near ? text("patient.absent_near", { id: patient.id, near: frame.near }) : text("patient.absent", { id: patient.id }));
   } else if (frame.type === "status") {
     reader = frame.reader;
     rights = { who: frame.who, acts: frame.acts, asks: frame.asks };
@@ -99,14 +93,14 @@ const pulse = () => (patient ? (pulses.watched ?? pulses.ward) : pulses.ward);
 
 /** A twin that stands still says so, the louder the longer: in the lamp, in a banner, as an alarm and in the title. */
 function drawPulse() {
-  const { level, text } = pulse();
+  const { level, text: said } = pulse();
   const banner = $("pulse");
-  write(banner, level > 0 ? text : "");
+  write(banner, level > 0 ? said : "");
   show(banner, level > 0);
   banner.dataset.level = level;
   banner.setAttribute("role", level > 1 ? "alert" : "status");
-  const name = patient ? `${patient.id} · dosetwin` : "dosetwin ward";
-  const titled = level > 1 ? `⚠ standing still · ${name}` : name;
+  const name = patient ? `${patient.id} · dosetwin` : text("page.title");
+  const titled = level > 1 ? text("page.title_still", { name }) : name;
   if (document.title !== titled) document.title = titled;
 }
 
@@ -119,7 +113,7 @@ function announce(rows) {
     for (const card of row.alerts)
       if (!announced.has(card.id)) {
         announced.add(card.id);
-        news.push(`${row.id}: ${alertName(card)} begun`);
+        news.push(text("alerts.begun", { id: row.id, name: alertName(card) }));
       }
   if (!first && news.length > 0 && reader.state === "live") write($("announce"), news.slice(0, 5).join(". "));
 }
@@ -159,17 +153,21 @@ function age() {
   const open = socket?.readyState === WebSocket.OPEN;
   const reads = reader.state === "live" && silent !== null && silent <= STALE;
   const state = silent === null ? "connecting" : !open ? "offline" : !reads ? "stale" : pulse().level > 0 ? "still" : "live";
-  const words = { connecting: "connecting", offline: "reconnecting", stale: "not current", still: "twins not live", live: "live" };
   drawPulse();
   $("link").dataset.state = state;
-  write($("link-text"), silent === null ? words[state] : `${words[state]} · last frame ${span(silent)} ago`);
-  const trouble = silent !== null && (!open || silent > STALE) ? `No word from the console for ${span(silent)}; what is shown may be old.` : READER[reader.state];
-  const text = window.uPlot ? trouble : "The charts are missing: run “npm run --prefix connectors/console vendor” and reload.";
-  write($("banner"), text ?? "");
-  show($("banner"), Boolean(text) && !(silent === null));
+  const link = text(`link.${state}`);
+  write($("link-text"), silent === null ? link : text("link.since", { link, span: span(silent) }));
+  const silence = silent !== null && (!open || silent > STALE) ? text("link.silent", { span: span(silent) }) : null;
+  const trouble = silence ?? (reader.state === "live" ? "" : text(`reader.${reader.state}`));
+  const banner = window.uPlot ? trouble : text("page.no_charts", { command: VENDOR });
+  write($("banner"), banner);
+  show($("banner"), banner !== "" && silent !== null);
   if (open && silent > DEAD) socket.close();
 }
 
+$("language").append(...Object.entries(LANGUAGES).map(([tag, name]) => make("option", { text: name, attributes: { value: tag, lang: tag } })));
+$("language").value = language;
+$("language").addEventListener("change", () => choose($("language").value));
 addEventListener("hashchange", route);
 for (const kind of ["pointerdown", "keydown", "scroll"]) addEventListener(kind, stir, { passive: true });
 $("log-out").addEventListener("click", logOut);

@@ -1,5 +1,7 @@
 // How numbers, times and names are written, everywhere on the page.
 
+import { locale, text, textOr } from "./text.js";
+
 const DAY = 86_400_000;
 const NB = "\u00a0"; // keeps a figure and its unit on one line
 const HOUR = 3_600_000;
@@ -9,9 +11,12 @@ export function number(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude < -4) return value.toExponential(1);
-  return value.toLocaleString("en", { maximumFractionDigits: Math.max(0, 2 - magnitude), useGrouping: value >= 1e4 });
+  if (magnitude < -4) return value.toLocaleString(locale, { notation: "scientific", maximumFractionDigits: 1 });
+  return value.toLocaleString(locale, { maximumFractionDigits: Math.max(0, 2 - magnitude), useGrouping: value >= 1e4 });
 }
+
+/** A number with so many digits after its point. */
+export const decimals = (value, digits) => value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
 
 /** "1.23 (0.9–1.6)": median with its 5-95 % range. */
 export function range(band) {
@@ -29,7 +34,7 @@ const NEGLIGIBLE = 0.01;
 /** A band as {value: "1.23 mg/L", range: "0.9–1.6"} for people. */
 export function quantity(band, ucum) {
   const [factor, scaledUnit] = scaled(band[2], ucum);
-  if (factor !== 1 && band[2] * factor < NEGLIGIBLE) return { value: `<${NEGLIGIBLE}${NB}${unit(scaledUnit)}`, range: "" };
+  if (factor !== 1 && band[2] * factor < NEGLIGIBLE) return { value: `<${number(NEGLIGIBLE)}${NB}${unit(scaledUnit)}`, range: "" };
   return { value: `${number(band[2] * factor)}${NB}${unit(scaledUnit)}`, range: `${number(band[0] * factor)}–${number(band[4] * factor)}` };
 }
 
@@ -54,15 +59,23 @@ export function unit(ucum) {
     .replaceAll("m2", "m²");
 }
 
-/** A name of the model for people: "docetaxel_auc" is "docetaxel AUC". */
-export const words = (name) => name.replaceAll("_", " ").replace(/\bauc\b/, "AUC");
+/** A name of the model for people: "docetaxel_auc" is "docetaxel AUC"; a whole name or its words as the message file has them. */
+export const words = (name) =>
+  textOr(`name.${name}`, name.split("_").map((part) => textOr(`name.${part}`, part)).join(" "));
+
+const WHAT_IF = /^(stop|slow|extend|skip|delay|scale|give)\b/;
+
+/** A what-if or a way on in words: its verb in the language of the page, the rest as it is asked. */
+export const whatIf = (asked) => textOr(`way.${asked}`, words(asked.replace(WHAT_IF, (verb) => text(`what_if.${verb}`))));
 
 /** What an alert says and of what: "Over-infusion: docetaxel"; a rule about the model or the patient needs no more. */
-export const alertName = ({ title, subject }) =>
-  ["model", "patient"].includes(subject.kind) ? title : `${title}: ${words(subject.name)}`;
+export const alertName = ({ rule, title, subject }) => {
+  const named = textOr(`rule.${rule}.title`, title);
+  return ["model", "patient"].includes(subject.kind) ? named : `${named}: ${words(subject.name)}`;
+};
 
-const CLOCK = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
-const DAYS = new Intl.DateTimeFormat("en-GB", { day: "numeric", month: "short" });
+const CLOCK = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const DAYS = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
 
 /** "2 Mar 2026, 08:00" in the reader's own time zone. */
 export const clock = (millis) => (millis === null ? "–" : CLOCK.format(millis).replaceAll(" ", NB));
@@ -79,9 +92,9 @@ export function span(millis) {
   if (size < 60_000) return `${Math.round(size / 1000)}${NB}s`;
   if (size < HOUR) return `${Math.round(size / 60_000)}${NB}min`;
   if (size < 2 * DAY) return `${Math.round(size / HOUR)}${NB}h`;
-  return `${Number((size / DAY).toFixed(size < 10 * DAY ? 1 : 0))}${NB}d`;
+  return `${Number((size / DAY).toFixed(size < 10 * DAY ? 1 : 0)).toLocaleString(locale)}${NB}d`;
 }
 
 /** Whether a time lies ahead of or behind `now`: "in 3.1 d", "2 h ago". */
 export const relative = (millis, now) =>
-  Math.abs(millis - now) < 60_000 ? "just now" : millis > now ? `in ${span(millis - now)}` : `${span(now - millis)} ago`;
+  Math.abs(millis - now) < 60_000 ? text("time.just_now") : text(millis > now ? "time.ahead" : "time.ago", { span: span(millis - now) });

@@ -2,15 +2,20 @@
 
 import { amount, clock, number, percent, span, unit, words } from "./format.js";
 import { make, show } from "./dom.js";
+import { AS_TOLD, text, textOr } from "./text.js";
 
 const HOUR = 3_600_000;
+const EXPLAIN = "dosetwin explain";
+
+/** What is typed at a terminal, and what a rule's file gives as its reason. */
+const MANNER = { explain: { className: "typed", attributes: { lang: AS_TOLD } }, why_so: { attributes: { lang: AS_TOLD } } };
 
 /** A list of facts that is folded away; it stays the same element, so that it stays open. */
 export class Grounds {
   constructor(id) {
     this.id = id;
     this.facts = make("dl");
-    this.element = make("details", { className: "grounds" }, make("summary", { text: "What it rests on" }), this.facts);
+    this.element = make("details", { className: "grounds" }, make("summary", { text: text("grounds.title") }), this.facts);
   }
 
   draw(grounds) {
@@ -20,44 +25,45 @@ export class Grounds {
       ["judged", clock(grounds.judged)],
       [grounds.probable ? "probability" : "level", level(grounds)],
       ["threshold", threshold(grounds)],
-      ["why so", grounds.bounds?.reason || null],
+      ["why_so", grounds.bounds?.reason || null],
       ["watched", watched(grounds.watched)],
-      ["decided by", grounds.decided.map(decided).join("; ") || null],
-      ["newest data", fresh(grounds.fresh)],
-      ["model, rules", `${grounds.model}, ${grounds.rules ?? "unknown"}`],
-      ["explain", `dosetwin explain ${this.id}`],
+      ["decided_by", grounds.decided.map(decided).join("; ") || null],
+      ["newest", fresh(grounds.fresh)],
+      ["model_rules", `${grounds.model}, ${grounds.rules ?? text("grounds.unknown")}`],
+      ["explain", `${EXPLAIN} ${this.id}`],
     ];
-    this.facts.replaceChildren(...facts.filter(([, text]) => text !== null).map(([name, text]) =>
-      make("div", {}, make("dt", { text: name }), make("dd", { text, className: name === "explain" ? "typed" : "" }))));
+    this.facts.replaceChildren(...facts.filter(([, said]) => said !== null).map(([name, said]) =>
+      make("div", {}, make("dt", { text: text(`grounds.${name}`) }), make("dd", { text: said, ...MANNER[name] }))));
   }
 }
 
 function level({ level: found, error, probable }) {
   if (found === null) return null;
-  return probable ? `${percent(found)} ± ${number(error * 100)} % by chance` : number(found);
+  return probable ? text("grounds.by_chance", { p: percent(found), error: number(error * 100) }) : number(found);
 }
 
 function threshold({ bounds, probable }) {
   if (bounds === null) return null;
   const value = (x) => (probable ? percent(x) : `${number(x)} ${bounds.unit === "1" ? "" : unit(bounds.unit)}`.trim());
-  const margin = probable && bounds.margin > 0 ? ` by ${number(bounds.margin * 100)} %` : "";
-  return `raised above ${value(bounds.raise_above)}${margin}, cleared below ${value(bounds.clear_below)}`;
+  const between = { raise: value(bounds.raise_above), clear: value(bounds.clear_below), margin: number(bounds.margin * 100) };
+  return text(probable && bounds.margin > 0 ? "grounds.raised_by" : "grounds.raised", between);
 }
 
 function watched(found) {
   if (found === null) return null;
   const { quantity, unit: ucum, side, limit, value, band } = found;
   return [
-    quantity,
+    quantity.split(", ").map((part) => textOr(`quantity.${part}`, words(part))).join(", "),
     value === null ? null : amount(value, ucum),
     band === null ? null : `${amount(band[1], ucum)} (${number(band[0])}–${number(band[2])})`,
-    limit === null ? null : `limit ${amount(limit, ucum)}${side === null ? "" : side === "above" ? ", not above" : ", not below"}`,
+    limit === null ? null : text("grounds.limit", { limit: amount(limit, ucum), side }),
   ].filter(Boolean).join(" · ");
 }
 
-const decided = ({ kind, of, time, id }) => `${words(kind)} of ${words(of)}, ${clock(time)}${id === null ? "" : ` (${id})`}`;
+const decided = ({ kind, of, time, id }) =>
+  text("grounds.decided", { kind: textOr(`event.${kind}`, words(kind)), of: words(of), time: clock(time) }) + (id === null ? "" : ` (${id})`);
 
 function fresh(ages) {
-  const told = Object.entries(ages).map(([source, hours]) => `${source} ${source === "laboratory" ? "" : "at most "}${span(hours * HOUR)} old`);
+  const told = Object.entries(ages).map(([source, hours]) => text(`fresh.${source}`, { span: span(hours * HOUR) }));
   return told.join(", ") || null;
 }

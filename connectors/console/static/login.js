@@ -1,9 +1,11 @@
 // To log in; then back to what the address named.
 
 import { $, write } from "./dom.js";
+import { text } from "./text.js";
 
 const PATIENCE = 30_000;
 
+document.title = text("log_in.page_title");
 const form = $("log-in");
 
 form.addEventListener("submit", async (event) => {
@@ -20,7 +22,7 @@ form.addEventListener("submit", async (event) => {
     if (!answer.ok) throw new Error((await answer.json()).detail);
     location.replace(`./${location.hash}`);
   } catch (error) {
-    write($("answer"), `Not logged in: ${error.message}`);
+    write($("answer"), text("log_in.refused", { why: error.message }));
     form.elements.password.value = "";
     form.elements.password.focus();
   } finally {

@@ -5,6 +5,7 @@ import { Alerts } from "./alerts.js";
 import { Chart, columns } from "./charts.js";
 import { amount, clock, day, number, percent, quantity, range, relative, unit, words, zone } from "./format.js";
 import { $, intervalBar, make, show, write } from "./dom.js";
+import { text } from "./text.js";
 import { targetWords, windowWords } from "./ward.js";
 
 const HOUR = 3_600_000;
@@ -17,6 +18,8 @@ const SPANS = [
   ["30 d", 30 * DAY],
   ["all", Infinity],
 ];
+
+const spanWords = (name) => (name === "all" ? text("charts.all") : name);
 
 /** Which kinds of subject are marked on a chart whoever they are: what is delivered and which devices are silent. */
 const MARKED = { level: ["drug", "device"], count: ["device"], exposure: [], delivery: [] };
@@ -40,7 +43,7 @@ export class Patient {
     write($("patient-summary"), "");
     $("charts").replaceChildren();
     show($("patient-body"), false);
-    this.absent(`Waiting for patient ${id} …`);
+    this.absent(text("patient.waiting", { id }));
   }
 
   close() {
@@ -48,20 +51,20 @@ export class Patient {
     this.charts.clear();
   }
 
-  absent(text) {
-    write($("patient-absent"), text);
+  absent(said) {
+    write($("patient-absent"), said);
     show($("patient-absent"), true);
   }
 
   controls() {
     $("spans").querySelectorAll("label").forEach((label) => label.remove());
-    for (const [text, length] of SPANS) {
-      const radio = make("input", { attributes: { type: "radio", name: "span", value: text } });
+    for (const [name, length] of SPANS) {
+      const radio = make("input", { attributes: { type: "radio", name: "span", value: name } });
       radio.addEventListener("change", () => {
         this.span = length;
         this.rebuild();
       });
-      $("spans").append(make("label", {}, radio, text));
+      $("spans").append(make("label", {}, radio, spanWords(name)));
     }
     $("log-scale").onchange = () => {
       this.logarithmic = $("log-scale").checked;
@@ -101,7 +104,7 @@ export class Patient {
   draw() {
     show($("patient-absent"), false);
     show($("patient-body"), true);
-    write($("patient-summary"), [this.row.model && words(this.row.model), this.row.time !== null && `twin at ${clock(this.row.time)} (${zone()})`].filter(Boolean).join(" · "));
+    write($("patient-summary"), [this.row.model && words(this.row.model), this.row.time !== null && text("patient.twin_at", { time: clock(this.row.time), zone: zone() })].filter(Boolean).join(" · "));
     this.drawFacts();
     this.drawAlerts();
     this.drawAdvice();
@@ -132,25 +135,25 @@ export class Patient {
 
   drawFacts() {
     const { row } = this;
-    const facts = row.rates.map((rate) => [`${words(rate.drug)} delivered`, `${number(rate.rate)} ${unit(rate.rate_unit)}`,
-      [rate.delivered === null ? "" : `${number(rate.delivered)} ${unit(rate.delivered_unit)} in all`, rate.plan ? `${rate.plan} plan` : ""].filter(Boolean).join(", ")]);
+    const facts = row.rates.map((rate) => [text("facts.delivered", { drug: words(rate.drug) }), `${number(rate.rate)} ${unit(rate.rate_unit)}`,
+      [rate.delivered === null ? "" : text("facts.in_all", { amount: `${number(rate.delivered)} ${unit(rate.delivered_unit)}` }), rate.plan ? text(`plan.${rate.plan}`) : ""].filter(Boolean).join(", ")]);
     for (const level of row.levels) {
       const now = quantity(level.band, level.unit);
-      facts.push([`${words(level.name)} now`, now.value, now.range]);
+      facts.push([text("facts.now", { name: words(level.name) }), now.value, now.range]);
     }
     for (const target of row.targets) {
-      if (target.at_end === null) facts.push([`${words(target.name)} at end`, "–", targetWords(target)]);
-      else facts.push([`${words(target.name)} at end`, `${number(target.at_end[2])} ${unit(target.unit)}`, `${number(target.at_end[0])}–${number(target.at_end[4])}, ${targetWords(target)}`]);
-      facts.push([`${words(target.name)} so far`, `${number(target.so_far[2])} ${unit(target.unit)}`, `${number(target.so_far[0])}–${number(target.so_far[4])}`]);
+      if (target.at_end === null) facts.push([text("facts.at_end", { name: words(target.name) }), "–", targetWords(target)]);
+      else facts.push([text("facts.at_end", { name: words(target.name) }), `${number(target.at_end[2])} ${unit(target.unit)}`, `${number(target.at_end[0])}–${number(target.at_end[4])}, ${targetWords(target)}`]);
+      facts.push([text("facts.so_far", { name: words(target.name) }), `${number(target.so_far[2])} ${unit(target.unit)}`, `${number(target.so_far[0])}–${number(target.so_far[4])}`]);
     }
     if (row.nadir) {
       const [early, middle, late] = row.nadir.times;
-      facts.push(["P(grade 4)", percent(row.nadir.p_grade4), `of ${words(row.nadir.output)} ahead`]);
-      facts.push(["Nadir ahead", `${number(row.nadir.value[2])} ${unit(row.nadir.unit)}`,
+      facts.push([text("ward.grade4"), percent(row.nadir.p_grade4), text("facts.of_ahead", { name: words(row.nadir.output) })]);
+      facts.push([text("ward.nadir"), `${number(row.nadir.value[2])} ${unit(row.nadir.unit)}`,
         `${relative(middle, this.now)}, ${number(row.nadir.value[0])}–${number(row.nadir.value[4])}, ${day(early)}–${day(late)}`]);
     }
-    facts.push(["Measured values", `${row.observations}`, row.ess === null ? "" : `effective sample size ${Math.round(row.ess)}`]);
-    for (const note of row.notes) facts.push(["Counted once", "", note]);
+    facts.push([text("facts.measured"), number(row.observations), row.ess === null ? "" : text("facts.ess", { n: Math.round(row.ess) })]);
+    for (const note of row.notes) facts.push([text("facts.counted_once"), "", note]);
     $("facts").replaceChildren(...facts.map(([name, value, more]) =>
       make("div", {}, make("dt", { text: name }), make("dd", {}, make("strong", { text: value }), make("small", { text: more })))));
   }
@@ -208,7 +211,7 @@ export class Patient {
       marks: this.marks(kind, { kind: "output", name: level.name }),
       stepped: false,
       least: 0.001,
-      summary: `now ${now.value}${now.range && ` (${now.range})`}`,
+      summary: text("charts.summary", { value: `${now.value}${now.range && ` (${now.range})`}` }),
     };
   }
 
@@ -226,13 +229,13 @@ export class Patient {
     const past = points.filter((point) => point.e[target.name]).map((point) => [point.t, band(point.e[target.name]), point.e[target.name][0]]);
     return {
       columns: columns(past, [], [], this.logarithmic),
-      title: `${words(target.name)} expected at the end (band) and so far (line), ${unit(target.unit)}`,
+      title: text("charts.exposure", { name: words(target.name), unit: unit(target.unit) }),
       unit: target.unit,
-      limits: [{ low: target.low ?? target.high / 100, high: target.high ?? undefined, label: `target ${windowWords(target)}` }],
+      limits: [{ low: target.low ?? target.high / 100, high: target.high ?? undefined, label: text("charts.target_is", { limits: windowWords(target) }) }],
       marks: this.marks("exposure", { kind: "target", name: target.name }),
       stepped: false,
       least: 0.001,
-      summary: `${target.at_end === null ? "" : `at end ${range(target.at_end)}, `}${targetWords(target)}; so far ${number(target.so_far[2])}`,
+      summary: [target.at_end && text("charts.at_end_is", { band: range(target.at_end) }), targetWords(target), text("charts.so_far_is", { value: number(target.so_far[2]) })].filter(Boolean).join(" · "),
     };
   }
 
@@ -241,7 +244,7 @@ export class Patient {
     const ratesUnit = this.row.rates[0].rate_unit;
     return {
       columns: [points.map((point) => point.t), ...names.map((drug) => points.map((point) => point.r[drug] ?? null))],
-      title: `delivered rate, ${unit(ratesUnit)}`,
+      title: text("charts.delivered", { unit: unit(ratesUnit) }),
       unit: ratesUnit,
       limits: [],
       marks: this.marks("delivery", ...names.map((name) => ({ kind: "drug", name }))),
@@ -260,7 +263,7 @@ export class Patient {
       const bar = (kind, band) => intervalBar(kind, place(band[0]), place(band[2]), place(band[4]));
       const box = make("span", { className: "gauge pair", attributes: { "aria-hidden": "true" } }, ...(prior ? bar("prior", prior) : []), ...bar("now", now));
       return make("tr", {}, make("th", { text: name, attributes: { scope: "row" } }), make("td", { text: `${range(now)} ${unit(ucum)}` }),
-        make("td", { text: prior ? range(prior) : "not known" }, prior && population ? make("small", { text: "population" }) : null), make("td", {}, box));
+        make("td", { text: prior ? range(prior) : text("parameters.not_known") }, prior && population ? make("small", { text: text("parameters.population") }) : null), make("td", {}, box));
     }));
   }
 
@@ -268,10 +271,13 @@ export class Patient {
     const values = [...this.measured.values()].sort((a, b) => b.t - a.t).slice(0, 50);
     $("measured-rows").replaceChildren(...values.map((value) => make("tr", {}, make("th", { text: clock(value.t), attributes: { scope: "row" } }),
       make("td", { text: words(value.output) }), make("td", { text: amount(value.observed, value.unit) }),
-      make("td", { text: expected(value), className: value.observed < value.q05 || value.observed > value.q95 ? "surprise" : "" }),
+      make("td", { text: expected(value), ...outside(value) }),
       make("td", { text: amount(value.population, value.unit) }))));
   }
 }
+
+const outside = ({ observed, q05, q95 }) =>
+  observed < q05 || observed > q95 ? { className: "surprise", attributes: { "data-note": text("measured.outside") } } : {};
 
 function expected({ median, q05, q95, unit: ucum }) {
   const { value, range: between } = quantity([Math.max(0, q05), median, median, median, q95], ucum);

@@ -2,14 +2,15 @@
 
 import { day, number } from "./format.js";
 import { make } from "./dom.js";
+import { text } from "./text.js";
 
 const NAMESPACE = "http://www.w3.org/2000/svg";
 const DAY = 86_400_000;
 
-function draw(tag, attributes = {}, text = null) {
+function draw(tag, attributes = {}, said = null) {
   const element = document.createElementNS(NAMESPACE, tag);
   for (const [name, value] of Object.entries(attributes)) element.setAttribute(name, value);
-  if (text !== null) element.textContent = text;
+  if (said !== null) element.textContent = said;
   return element;
 }
 
@@ -36,14 +37,14 @@ function oddsPanel(ways, { title, limit, odds }) {
   const bottom = TOP + ways.length * ROW;
   const x = (p) => LEFT + Math.min(1, Math.max(0, p)) * PANEL;
   const y = (i) => TOP + (i + 0.5) * ROW;
-  const parts = title.map((text, i) => draw("text", { x: LEFT, y: 14 + 15 * i, class: i ? "" : "title" }, text));
+  const parts = title.map((line, i) => draw("text", { x: LEFT, y: 14 + 15 * i, class: i ? "" : "title" }, line));
   for (const p of [0, 0.25, 0.5, 0.75, 1]) {
     parts.push(draw("line", { x1: x(p), x2: x(p), y1: TOP - 4, y2: bottom, class: "grid" }));
     if (p !== 0.25 && p !== 0.75) parts.push(draw("text", { x: x(p), y: bottom + 16, class: "middle" }, `${100 * p} %`));
   }
   if (limit !== null) {
     parts.push(draw("line", { x1: x(limit), x2: x(limit), y1: TOP - 6, y2: bottom + 4, class: "limit" }));
-    parts.push(draw("text", { x: x(limit), y: bottom + 30, class: "middle limit-text" }, `limit ${number(100 * limit)} %`));
+    parts.push(draw("text", { x: x(limit), y: bottom + 30, class: "middle limit-text" }, text("odds.limit", { p: number(100 * limit) })));
   }
   ways.forEach(({ name, advised }, i) => {
     const chosen = advised ? " chosen" : "";
@@ -53,7 +54,7 @@ function oddsPanel(ways, { title, limit, odds }) {
     parts.push(draw("line", { x1: x(p - 2 * se), x2: x(p + 2 * se), y1: y(i), y2: y(i), class: `error${chosen}` }));
     parts.push(draw("circle", { cx: x(p), cy: y(i), r: chosen ? 6 : 4.5, class: `dot${chosen}` }));
   });
-  return picture(LEFT + PANEL + 24, bottom + 34, `${title.join(": ")}, the odds of every way on; the table has the same figures`, parts);
+  return picture(LEFT + PANEL + 24, bottom + 34, text("odds.panel", { title: title.join(": ") }), parts);
 }
 
 /** A step of an axis that people read easily, at least so large. */

@@ -2,6 +2,7 @@
 
 import { alertName, amount, clock, day, number, percent, quantity, relative, span, unit, words, zone } from "./format.js";
 import { $, intervalBar, make, severityMark, show, write } from "./dom.js";
+import { AS_TOLD, text } from "./text.js";
 
 /** Twins of most models speak hourly, each at a minute of its own: a quarter more than that is late (ms). */
 const BEHIND = 75 * 60_000;
@@ -12,7 +13,7 @@ export function byUrgency(a, b) {
   return a.id.localeCompare(b.id, "en", { numeric: true });
 }
 
-const small = (text) => make("small", { text });
+const small = (said) => make("small", { text: said });
 
 function lines(...parts) {
   const cell = document.createDocumentFragment();
@@ -21,7 +22,7 @@ function lines(...parts) {
 }
 
 function alerts(row) {
-  if (row.alerts.length === 0) return lines(small("none"));
+  if (row.alerts.length === 0) return lines(small(text("ward.no_alert")));
   return lines(
     ...row.alerts.map((card) => {
       const step = card.steps.at(-1);
@@ -31,16 +32,14 @@ function alerts(row) {
   );
 }
 
-const PLAN = { below: "▼ below plan", above: "▲ above plan" };
-
 /** What runs now, the main drug always; of a drug that does not run, what has been given of it. Each with its plan. */
 function delivered(row) {
   if (row.rates.length === 0) return lines(small("–"));
   return lines(
     ...row.rates.flatMap((rate, i) => [
       rate.rate > 0 || i === 0 ? `${number(rate.rate)} ${unit(rate.rate_unit)}` : null,
-      small(`${words(rate.drug)}${rate.delivered === null ? "" : `, ${number(rate.delivered)} ${unit(rate.delivered_unit)} in all`}`),
-      rate.plan ? make("strong", { className: "plan", text: PLAN[rate.plan] }) : null,
+      small(rate.delivered === null ? words(rate.drug) : text("ward.in_all", { drug: words(rate.drug), amount: `${number(rate.delivered)} ${unit(rate.delivered_unit)}` })),
+      rate.plan ? make("strong", { className: "plan", text: text(`plan.marked_${rate.plan}`) }) : null,
     ]),
   );
 }
@@ -66,20 +65,20 @@ export function targetBar(target) {
 
 /** The target window in words; one of its limits may be missing. */
 export function windowWords({ low, high }) {
-  if (low === null) return `at most ${number(high)}`;
-  return high === null ? `at least ${number(low)}` : `${number(low)}–${number(high)}`;
+  if (low === null) return text("target.at_most", { high: number(high) });
+  return high === null ? text("target.at_least", { low: number(low) }) : `${number(low)}–${number(high)}`;
 }
 
 export function targetWords(target) {
   const [below, above] = [target.p_below ?? 0, target.p_above ?? 0];
   const limits = windowWords(target);
-  if (above >= 0.05 && above >= below) return `${percent(above)} above ${limits}`;
-  if (below >= 0.05) return `${percent(below)} below ${limits}`;
-  return target.at_end === null ? `so far; nothing planned, target ${limits}` : `within ${limits}`;
+  if (above >= 0.05 && above >= below) return text("target.above", { p: percent(above), limits });
+  if (below >= 0.05) return text("target.below", { p: percent(below), limits });
+  return text(target.at_end === null ? "target.nothing_planned" : "target.within", { limits });
 }
 
 function exposure(row) {
-  if (row.targets.length === 0) return lines(small("no target"));
+  if (row.targets.length === 0) return lines(small(text("ward.no_target")));
   return lines(...row.targets.flatMap((target) => [`${number((target.at_end ?? target.so_far)[2])} ${unit(target.unit)}`, targetBar(target), small(targetWords(target))]));
 }
 
@@ -97,7 +96,7 @@ function nadir(row) {
 }
 
 function lastMeasured(row) {
-  if (!row.measured) return lines(small("nothing yet"));
+  if (!row.measured) return lines(small(text("ward.nothing_yet")));
   const ago = row.time === null ? clock(row.measured.t) : relative(row.measured.t, row.time);
   return lines(amount(row.measured.observed, row.measured.unit), small(`${words(row.measured.output)}, ${ago}`));
 }
@@ -105,19 +104,19 @@ function lastMeasured(row) {
 function twinAt(row, wardClock) {
   if (row.time === null) return lines(small("–"));
   const behind = wardClock - row.time;
-  return lines(clock(row.time), behind > BEHIND ? small(`${span(behind)} behind the ward`) : null);
+  return lines(clock(row.time), behind > BEHIND ? small(text("ward.behind", { span: span(behind) })) : null);
 }
 
 const COLUMNS = [
-  ["Alerts", alerts],
-  ["Delivered rate", delivered],
-  ["Concentration", (row) => level(row, row.concentration)],
-  ["Exposure at end", exposure],
-  ["Count now", (row) => level(row, row.count)],
-  ["P(grade 4)", grade4],
-  ["Nadir ahead", nadir],
-  ["Last measured", lastMeasured],
-  ["Twin at", twinAt],
+  ["alerts", alerts],
+  ["rate", delivered],
+  ["concentration", (row) => level(row, row.concentration)],
+  ["exposure", exposure],
+  ["count", (row) => level(row, row.count)],
+  ["grade4", grade4],
+  ["nadir", nadir],
+  ["measured", lastMeasured],
+  ["twin_at", twinAt],
 ];
 
 export class Ward {
@@ -152,14 +151,14 @@ export class Ward {
       const link = make("a", { className: "open", text: row.id, attributes: { href: `#patient/${row.id}` } });
       // On a phone rows are cards: their roles keep them a table to those who listen.
       line = make("tr", { attributes: { "data-patient": row.id, role: "row" } }, make("th", { attributes: { scope: "row", role: "rowheader" } }, link, make("small")));
-      for (const [label] of COLUMNS) line.append(make("td", { attributes: { "data-label": label, role: "cell" } }));
+      for (const [column] of COLUMNS) line.append(make("td", { attributes: { "data-column": column, "data-label": text(`ward.${column}`), role: "cell" } }));
       line.addEventListener("click", (event) => {
         if (!event.target.closest("a") && getSelection().isCollapsed) link.click();
       });
       this.drawn.set(row.id, line);
     }
     line.className = row.alerts.length === 0 ? "" : row.alerts[0].steps.at(-1).severity;
-    write(line.querySelector("th small"), row.model ? words(row.model) : "no estimate yet");
+    write(line.querySelector("th small"), row.model ? words(row.model) : text("ward.no_estimate"));
     COLUMNS.forEach(([, cell], i) => line.cells[i + 1].replaceChildren(cell(row, this.clock)));
   }
 
@@ -181,16 +180,17 @@ export class Ward {
     const high = rows.filter((row) => row.urgency[0] === 3).length;
     write(
       $("ward-summary"),
-      rows.length === 0 ? "" : `${rows.length} patients, ${alarmed} with alerts, ${high} of them high · ward time ${clock(this.clock)} (${zone()})`,
+      rows.length === 0 ? "" : text("ward.summary", { patients: rows.length, alarmed, high, time: clock(this.clock), zone: zone() }),
     );
   }
 
   refused(letters, more) {
     show($("refused"), letters.length > 0);
-    write($("refused-summary"), `${more ? "more than " : ""}${letters.length} events refused`);
+    write($("refused-summary"), text(more ? "ward.refused_more" : "ward.refused", { n: letters.length }));
     $("refused-list").replaceChildren(
-      ...letters.map((letter) => make("li", {}, make("strong", { text: letter.reason }), ` ${letter.patient_id ?? "unknown patient"}: ${letter.detail}`,
-        small(` ${letter.topic ?? ""}${letter.offset === null ? "" : ` partition ${letter.partition}, offset ${letter.offset}`}`))),
+      ...letters.map((letter) => make("li", {}, make("strong", { text: letter.reason, attributes: { lang: AS_TOLD } }), ` ${letter.patient_id ?? text("ward.unknown_patient")}: `,
+        make("span", { text: letter.detail, attributes: { lang: AS_TOLD } }),
+        small(` ${letter.offset === null ? (letter.topic ?? "") : text("ward.place", letter)}`))),
     );
   }
 }

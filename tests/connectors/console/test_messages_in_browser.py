@@ -1,0 +1,115 @@
+"""The console in German, in a real browser: all of the page, its numbers, its dates, and the way back to English."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+import pytest
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.support.select import Select
+
+from connectors.console.server import STATIC
+from tests import factories as make
+from tests.connectors.console.in_browser import Console, eventually, text_of, visible, ward_order
+from tests.connectors.console.test_browser import course
+from twin.events import Advice, Alert
+
+SHOWN = """
+    const found = [];
+    const walk = document.createTreeWalker(document.body, NodeFilter.SHOW_TEXT);
+    for (let node; (node = walk.nextNode()); ) {
+      const within = node.parentElement;
+      if (within.closest("[lang]").lang === "de" && !within.closest("noscript")) found.push(node.textContent);
+    }
+    const names = ["aria-label", "title", "placeholder", "data-label", "data-note"];
+    for (const name of names)
+      for (const each of document.querySelectorAll(`[${name}]:not(.chip, [lang=en])`))
+        found.push(each.getAttribute(name));
+    return [document.title, ...found];
+"""
+"""All texts of the page that are said to be German; a chip's title is what the twin said."""
+
+READ_ALL = """
+    const done = arguments[arguments.length - 1];
+    import(new URL("static/messages.js", location.href)).then(async ({read, worded}) => {
+      const patterns = await (await fetch("static/messages/" + arguments[0] + ".json")).json();
+      done(Object.entries(patterns).map(([key, pattern]) => [key, worded(read(pattern), arguments[1], arguments[0])]));
+    }).catch((error) => done(String(error)));
+"""
+
+
+def words(text: str) -> set[str]:
+    """The words of a text, names of topics left out."""
+    return {word.lower() for word in re.findall(r"[A-Za-zÄÖÜäöüß]{3,}", re.sub(r"\w+\.\w+", " ", text))}
+
+
+def in_language(language: str) -> set[str]:
+    """Every word of a message file, outside placeholders."""
+    patterns: dict[str, str] = json.loads((STATIC / "messages" / f"{language}.json").read_text())
+    return words(re.sub(r"\{\s*\w+\s*(,\s*(plural|select)\s*,|\})", " ", " ".join(patterns.values())))
+
+
+@pytest.fixture
+def german(page: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """The page after somebody chose German."""
+    Select(page.find_element(By.ID, "language")).select_by_value("de")
+    eventually(lambda: text_of(page, "#ward-title") == "Station")
+    yield page
+    page.execute_script("localStorage.clear()")
+
+
+def test_the_german_page_has_no_english_word_of_the_messages_left(german: webdriver.Chrome, console: Console) -> None:
+    ended = make.alert("P-1", make.at(9), alert_id="old", phase="end", severity="low")
+    standing = make.alert("P-1", make.at(20), text="In grade 4 now", advice="Repeat the count.")
+    standing = standing.model_copy(update={"evidence": Alert.example().evidence})
+    advice = Advice.example().model_copy(update={"patient_id": "P-1", "time": make.at(40)})
+    console.publish(*course(), ended, standing, advice, make.rejected("P-1", detail="value out of range"))
+    eventually(lambda: visible(german, '[data-patient="P-1"] .chip'))
+    english = in_language("en") - in_language("de") - {"dosetwin", "english"}
+    assert {"alerts", "ward", "measured", "forecast"} <= english
+    assert text_of(german, "#ward-summary").startswith(
+        "1 Patient, 1 mit Alarmen, davon 1 hoch · Stationszeit 4. März 2026"
+    )
+    assert text_of(german, '[data-patient="P-1"] [data-column="concentration"]').startswith("1,8 mg/L")
+    assert "Neutropenie Grad 4: Neutrophile" in text_of(german, '[data-patient="P-1"] .chip')
+    assert [text for text in german.execute_script(SHOWN) if words(text) & english] == []
+    german.get(f"{console.address}/#patient/P-1")
+    eventually(lambda: visible(german, "#advised article") and visible(german, "#measured-rows tr"))
+    assert german.execute_script("return document.documentElement.lang") == "de"
+    assert [text for text in german.execute_script(SHOWN) if words(text) & english] == []
+    assert "Blutbild vor dem Nadir wiederholen" in text_of(german, "#alerts .advice"), "what to check, by the rule"
+    said = german.find_element(By.CSS_SELECTOR, "#alerts li.high p[lang=en]")
+    assert said.text == "In grade 4 now", "what the twin says stays as it was said, and screen readers are told so"
+
+
+def test_the_page_begins_in_the_language_of_the_browser_and_keeps_what_was_chosen(
+    page: webdriver.Chrome, console: Console
+) -> None:
+    console.publish(make.estimate("P-1"))
+    page.execute_cdp_cmd("Emulation.setUserAgentOverride", {"userAgent": "any", "acceptLanguage": "fr-FR,de-AT,en"})
+    try:
+        page.refresh()
+        eventually(lambda: ward_order(page) == ["P-1"] and text_of(page, "#ward-title") == "Station")
+        Select(page.find_element(By.ID, "language")).select_by_value("en")
+        eventually(lambda: text_of(page, "#ward-title") == "Ward")
+        page.refresh()
+        eventually(lambda: text_of(page, "#ward-title") == "Ward")
+    finally:
+        page.execute_script("localStorage.clear()")
+        agent = page.execute_cdp_cmd("Browser.getVersion", {})["userAgent"]
+        page.execute_cdp_cmd("Emulation.setUserAgentOverride", {"userAgent": agent, "acceptLanguage": ""})
+
+
+def test_every_pattern_can_be_read_and_speaks_of_one_and_of_many(page: webdriver.Chrome) -> None:
+    for language in ("en", "de"):
+        for n, begun in ((1, ("1 patient,", "1 Patient,")), (1200, ("1,200 patients,", "1.200 Patienten,"))):
+            values = {"patients": n, "n": n, "side": "above", "alarmed": 2, "limit": "5 mg/L"}
+            told = page.execute_async_script(READ_ALL, language, values)
+            assert isinstance(told, list), told
+            said = dict(told)
+            assert said["ward.summary"].startswith(begun)
+            assert not [text for text in said.values() if re.search(r"[{}#]", text)]
+        assert said["grounds.limit"] in ("limit 5 mg/L, not above", "Grenze 5 mg/L, nicht darüber")
