@@ -18,6 +18,7 @@ from connectors.kafka.clients import confirm, open_consumer, open_producer, reco
 from connectors.kafka.naming import Naming
 from connectors.kafka.rewriting import GONE, Gone, require_rest, rewrite
 from connectors.kafka.topics import DEVICE_STATE, DEVICE_TOPICS, DEVICES, HEARTBEATS, TOPICS, home_partition
+from connectors.privacy.master_key import KeysUnusable
 from connectors.privacy.patient_keys import PatientKeys
 from connectors.settings import Settings
 from connectors.sinks.influx import Settings as InfluxSettings
@@ -26,7 +27,8 @@ from streams.devices.erasure import DeviceTraces, device_topics
 from streams.worker.app import changelog_of
 from streams.worker.repair.refold import CannotRefold, newest_terms
 from streams.worker.rows.erased import erased_key, erased_row
-from streams.worker.rows.state_row import of_term
+from streams.worker.rows.held_events import newest_rows
+from streams.worker.rows.state_row import is_encrypted, of_term
 from twin.events import Heartbeat, encode
 
 SERVERS_OWN = ("storage", "engine")
@@ -101,14 +103,15 @@ def erase(
         keys: the store of keys, where there is one.
 
     Raises:
-        KeysUnusable: the key cannot be destroyed.
+        KeysUnusable: the key cannot be destroyed, or something is encrypted and no store of keys is set.
         KafkaUnreachable: no broker answers.
         GroupBusy: somebody reads the topics.
         SeriesUnreachable: InfluxDB does not do what is asked.
         kafka.errors.KafkaError: the broker does not; nothing is lost, and erasing again goes on.
     """
-    naming = Naming(patient_id)
+    naming = Naming(patient_id, keys)
     proof = Proof(erased_key(patient_id.encode()).decode())
+    _require_keys(settings, patient_id, keys)
     require_rest(settings.kafka, _places(settings))
     traces = DeviceTraces(settings, naming)
     with contextlib.ExitStack() as opened:
@@ -218,6 +221,16 @@ def _beat_without(value: bytes, naming: Naming) -> bytes | Gone:
     sealed = {patient: reason for patient, reason in beat.sealed.items() if patient != naming.patient_id}
     without = encode(beat.model_copy(update={"sealed": sealed}))
     return GONE if naming.names(without) else without
+
+
+def _require_keys(settings: Settings, patient_id: str, keys: PatientKeys | None) -> None:
+    """Raises `KeysUnusable` where the patient's row is encrypted and there is no store to destroy its key in."""
+    rows = newest_rows(settings, changelog_of(settings), [patient_id]) if keys is None else {}
+    if any(map(is_encrypted, rows.values())):
+        raise KeysUnusable(
+            "the patient's row is encrypted: name the store of keys in DOSETWIN_KEYS_STORE, with its master key, as "
+            "the key is to be destroyed"
+        )
 
 
 def _say_so(settings: Settings, patient_id: str) -> None:

@@ -1,10 +1,10 @@
 """Dead letters read back from their topic, and sent again when what they lacked is mended.
 
-A letter holds the bytes of the record as they came. What was wrong is often not in them: a model was missing, the
-enrolment or a device's binding came later, a twin was sealed, the sender used another key or partitioner. Then the same
-bytes go once more to their own topic, under the key of the patient, or of the device where a device said them. An event
-that was told already changes nothing, and what still cannot be used becomes another letter. An alert that a subscriber
-was not given goes again to that one alone.
+A letter holds the bytes of the record as they came, encrypted where there are keys. What was wrong is often not in
+them: a model was missing, the enrolment or a device's binding came later, a twin was sealed, the sender used another
+key or partitioner. Then the same bytes go once more to their own topic, under the key of the patient, or of the device
+where a device said them. An event that was told already changes nothing, and what still cannot be used becomes another
+letter. An alert that a subscriber was not given goes again to that one alone.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from datetime import datetime
 from connectors.kafka.clients import confirm, kept_records, open_producer
 from connectors.kafka.records import ONLY_FOR, Record, event_of, refused_by
 from connectors.kafka.topics import ALERTS, DEVICES, INPUT_BYTES, INPUTS, REJECTED
+from connectors.privacy.letters import NO_KEYS, opened_letter
+from connectors.privacy.patient_keys import PatientKeys, patient_keys
 from connectors.settings import Settings
 from twin.devices.words import device_of, read_word
 from twin.events import BadEvent, Rejected, to_millis
@@ -64,22 +66,24 @@ def letters(settings: Settings, wanted: Wanted) -> Iterator[Letter]:
 
     Raises:
         KafkaUnreachable: no broker answers.
+        KeysUnusable: the store of keys that the environment names cannot be used.
     """
     from kafka import TopicPartition
 
+    keys = patient_keys()
     places = [TopicPartition(settings.topic_prefix + REJECTED, number) for number in range(settings.partitions)]
     for consumed in kept_records(settings.kafka, places):
-        letter = _letter(Record.of(consumed, settings.topic_prefix))
+        letter = _letter(Record.of(consumed, settings.topic_prefix), keys)
         if letter is not None and wanted.holds(letter, settings.topic_prefix):
             yield letter
 
 
-def _letter(record: Record) -> Letter | None:
+def _letter(record: Record, keys: PatientKeys | None) -> Letter | None:
     try:
         event = event_of(record)
     except ValueError:  # somebody else wrote there what is no letter
         return None
-    return Letter(record.arrived_ms, event) if isinstance(event, Rejected) else None
+    return Letter(record.arrived_ms, opened_letter(event, keys)) if isinstance(event, Rejected) else None
 
 
 def cannot_be_sent(letter: Letter, prefix: str) -> str:
@@ -90,6 +94,8 @@ def cannot_be_sent(letter: Letter, prefix: str) -> str:
         return f"it stands on {one.topic or 'no topic'}, which is no input"
     if one.original_base64 is None:
         return "it holds no bytes: they stand at its offset"
+    if one.original_encrypted:
+        return f"no key here opens its bytes, or its patient was erased; {NO_KEYS}"
     if _key_of(one, prefix):
         return ""
     return f"nobody can say which {'device' if topic == DEVICES else 'patient'} it is of"

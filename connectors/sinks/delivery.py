@@ -31,6 +31,8 @@ from connectors.kafka.clients import open_consumer, open_producer
 from connectors.kafka.records import REFUSED, Record, dead_letter
 from connectors.kafka.subscription import CALL_TIMEOUT_MS, Subscription
 from connectors.kafka.topics import MIB, REJECTED, REJECTED_BYTES
+from connectors.privacy.letters import hidden_letter
+from connectors.privacy.patient_keys import patient_keys
 from connectors.settings import Settings
 from connectors.sinks.metrics import SinkMetrics
 from connectors.sinks.portions import Pending, Portions
@@ -365,8 +367,9 @@ def open_delivery(
 
     Raises:
         KafkaUnreachable: no broker answers.
+        KeysUnusable: the store of keys that the environment names cannot be used.
     """
-    prefix = settings.topic_prefix
+    prefix, keys = settings.topic_prefix, patient_keys()
     with ExitStack() as opened:
         consumer = open_consumer(
             settings.kafka,
@@ -380,7 +383,7 @@ def open_delivery(
         opened.callback(producer.close)
 
         def put_aside(record: Record, reason: str, detail: str) -> None:
-            letter = encode(dead_letter(record, reason, detail, prefix))
+            letter = encode(hidden_letter(dead_letter(record, reason, detail, prefix), keys))
             producer.send(prefix + REJECTED, key=record.key, value=letter).get(timeout=CALL_TIMEOUT_MS / 1000)
 
         subscription = Subscription(consumer, topics, prefix, leaves=isinstance(writer, Pacing))

@@ -23,6 +23,8 @@ from connectors.kafka.membership import client_name
 from connectors.kafka.records import Record, dead_letter
 from connectors.kafka.subscription import Subscription
 from connectors.kafka.topics import DEVICE_STATE, DEVICES, REJECTED, REJECTED_BYTES, topic_of
+from connectors.privacy.letters import hidden_letter
+from connectors.privacy.patient_keys import patient_keys
 from connectors.settings import Settings
 from streams.devices.journal import Journal
 from streams.devices.metrics import DeviceMetrics
@@ -88,6 +90,7 @@ class DeviceService:
         Raises:
             StateLost: the rows of a partition are gone.
             BadRow: a row cannot be read.
+            KeysUnusable: the store of keys that the environment names cannot be used.
         """
         delay = FIRST_DELAY
         while not stop.is_set():
@@ -146,6 +149,7 @@ class _Stage:
     ) -> None:
         self._settings, self._options, self._metrics = settings, options, metrics
         self._subscription, self._producer, self._now = subscription, producer, now
+        self._keys = patient_keys()
         self._held: dict[int, _Held] = {}
         self._looked = now()
         self.worked = False
@@ -259,7 +263,12 @@ class _Stage:
 
     def _send_letters(self, letters: Iterable[Rejected]) -> None:
         letters, topic = list(letters), self._settings.topic_prefix + REJECTED
-        confirm([self._producer.send(topic, key=_patient(one), value=encode(one)) for one in letters])
+        confirm(
+            [
+                self._producer.send(topic, key=_patient(one), value=encode(hidden_letter(one, self._keys)))
+                for one in letters
+            ]
+        )
         for one in letters:
             log.warning("record put aside", reason=one.reason, topic=one.topic, partition=one.partition, at=one.offset)
             self._metrics.rejected.labels(one.reason).inc()

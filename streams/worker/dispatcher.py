@@ -21,6 +21,7 @@ from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 import structlog
 
 from connectors.kafka.topics import PUMP, VITALS
+from connectors.privacy.master_key import KeysUnusable
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier, HeldPartition, durable
 from streams.worker.engine import KafkaRecord, Port, RecordPosition
 from streams.worker.event_time_merge import Level
@@ -321,6 +322,11 @@ class PartitionDispatcher:
         if str(count).rstrip("0") == "1":  # the 1st, 10th, 100th, …: a flood of bad events must not flood the log
             _log.warning("events rejected", reason=letter.reason, count=count, topic=letter.topic,
                          partition=letter.partition, offset=letter.offset)  # fmt: skip
+        try:
+            letter = self._processor.stored(letter)
+        except KeysUnusable as error:
+            self._failed(error)
+            raise
         return await self._port.refuse(letter)
 
     # --- what is permanent ------------------------------------------------------------------------------------------

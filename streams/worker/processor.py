@@ -25,6 +25,7 @@ from typing import NamedTuple
 
 from connectors.kafka.records import letter_about
 from connectors.kafka.topics import topic_of
+from connectors.privacy.letters import hidden_letter
 from connectors.privacy.patient_keys import PatientKeys
 from streams.worker.engine import RecordPosition
 from streams.worker.records.received import ReceivedEvent, reject
@@ -133,6 +134,10 @@ class EventProcessor:
     def row(self, state: PatientState) -> bytes:
         """The patient's state as a row, which says that the patient is sealed where it would be too large."""
         return encrypted_row(row_of(state, self.inputs.ids), state.patient_id, self._keys)
+
+    def stored(self, letter: Rejected) -> Rejected:
+        """A dead letter as it is stored: its original bytes are encrypted where there are keys."""
+        return hidden_letter(letter, self._keys)
 
     # --- events -----------------------------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
 import json
 import time
@@ -15,6 +16,7 @@ from typer.testing import CliRunner
 
 from connectors.kafka.topics import HEARTBEATS, LABS, TOPICS
 from connectors.privacy.cipher import Cipher, NotOpened
+from connectors.privacy.letters import opened_letter
 from connectors.privacy.master_key import read_master_key
 from connectors.privacy.patient_keys import KeyDestroyed, patient_keys
 from connectors.services import Influx
@@ -196,7 +198,12 @@ def test_a_row_is_on_no_disk_in_clear_and_with_its_key_gone_nothing_opens_it(
     gone, stays = "gone-1", "stays-1"
     for name, value in stage.environment.items():
         monkeypatch.setenv(name, value)
-    told = [enrolment(gone), enrolment(stays), *(lab(who, minute) for minute in (1, 2, 3) for who in (gone, stays))]
+    told = [
+        enrolment(gone),
+        enrolment(stays),
+        lab(gone, 9, unit="furlong"),
+        *(lab(who, minute) for minute in (1, 2, 3) for who in (gone, stays)),
+    ]
     rows = {}
     for one, keyed in ((open_stage, False), (stage, True)):
         one.play(told)
@@ -212,12 +219,23 @@ def test_a_row_is_on_no_disk_in_clear_and_with_its_key_gone_nothing_opens_it(
     assert keys is not None
     assert decode_row(opened_row(rows[True][gone], gone, keys)).twin == decode_row(rows[False][gone]).twin
 
-    # A worker that is not given the keys stops, and harms nothing.
+    (letter,) = stage.rejected()
+    assert (letter.original_encrypted, b"furlong" in base64.b64decode(str(letter.original_base64))) == (True, False)
+    assert b"furlong" in base64.b64decode(str(opened_letter(letter, keys).original_base64))
+    listed = CliRunner().invoke(app, ["rejected", "list", "--json"])
+    assert b"furlong" in base64.b64decode(json.loads(listed.stdout)["original_base64"])
+
+    # A worker that is not given the keys stops, and harms nothing; nor is anybody erased without them.
     stage.play([lab(stays, 4)])
     with WorkerProcess(stage, tmp_path / "no.log", environment=WITHOUT_KEYS) as worker:
         assert worker.process.wait(PATIENCE) == 1
         assert "no store of keys is set: name it in DOSETWIN_KEYS_STORE" in worker.text()
-    assert (stage.rejected(), stage.lag()) == ([], 1)
+    assert (len(stage.rejected()), stage.lag()) == (1, 1)
+    with monkeypatch.context() as without:
+        for name in WITHOUT_KEYS:
+            without.delenv(name)
+        refused = run("erase", gone, "--without-influx")
+        assert (refused.exit_code, "the patient's row is encrypted" in refused.output) == (1, True), refused.output
 
     result = run("erase", gone, "--without-influx")
     assert result.exit_code == 0, result.output
@@ -237,6 +255,7 @@ def test_a_row_is_on_no_disk_in_clear_and_with_its_key_gone_nothing_opens_it(
     assert keys is not None
     with pytest.raises(KeyDestroyed):
         opened_row(rows[True][gone], gone, keys)
+    assert opened_letter(letter, keys).original_encrypted
     for cipher in (keys.cipher(stays), Cipher.of(read_master_key(master)), Cipher.of(keys.derived("wrap"))):
         with pytest.raises(NotOpened):
             cipher.opened(b"row 0 gone-1", rows[True][gone][21:])
@@ -245,6 +264,7 @@ def test_a_row_is_on_no_disk_in_clear_and_with_its_key_gone_nothing_opens_it(
         stage.wait_until_committed(PATIENCE)
         assert worker.stop() == 0
     raw = stage.raw_rows()
+    assert not stage.rejected()
     assert set(raw) == {stays, erased_key(gone.encode()).decode()}
     assert len(json.loads(decode_row(opened_row(raw[stays], stays, keys)).twin)["history"]) == 5
     open_stage.close()

@@ -65,6 +65,7 @@ def run(
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.membership import NameTaken, await_name, holder, name_on_this_machine
     from connectors.kafka.topics import DEVICE_TOPICS, TOPICS, TopicError, ensure_topics
+    from connectors.privacy.master_key import KeysUnusable
     from connectors.settings import SettingsError, load_settings
     from streams.devices.partition import Bounds
     from streams.devices.rows import BadRow
@@ -90,7 +91,8 @@ def run(
         with metrics_page(service.metrics.registry, metrics_port, metrics_host, health):
             service.run(stop)
     except (
-        SettingsError, KafkaUnreachable, KafkaError, TopicError, NameTaken, StateLost, BadRow, OSError, ValueError
+        SettingsError, KafkaUnreachable, KeysUnusable, KafkaError, TopicError, NameTaken, StateLost, BadRow, OSError,
+        ValueError,
     ) as error:  # fmt: skip
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None

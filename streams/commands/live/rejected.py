@@ -42,6 +42,7 @@ def list_(
 
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.dead_letters import letters
+    from connectors.privacy.master_key import KeysUnusable
     from connectors.settings import SettingsError, load_settings
 
     counts: Counter[str] = Counter()
@@ -56,7 +57,7 @@ def list_(
             when = datetime.fromtimestamp(letter.arrived_ms / 1000, UTC).strftime("%Y-%m-%d %H:%M:%SZ")
             typer.echo(f"{when}  {one.topic}[{one.partition}]@{one.offset}  {one.patient_id or '-'}  {one.reason}")
             typer.echo(f"    {one.detail}")
-    except (SettingsError, KafkaUnreachable, ValueError) as error:
+    except (SettingsError, KafkaUnreachable, KeysUnusable, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     told = ", ".join(f"{count} {name}" for name, count in counts.most_common())
@@ -83,6 +84,7 @@ def resend(
 
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.dead_letters import cannot_be_sent, letters, send_again
+    from connectors.privacy.master_key import KeysUnusable
     from connectors.settings import SettingsError, load_settings
 
     if not (everything or reason or patient or topic or since):
@@ -95,7 +97,7 @@ def resend(
                 one = letter.rejected
                 typer.echo(f"left out: {one.topic}[{one.partition}]@{one.offset}: {why}", err=True)
         sent = send_again(settings, chosen)
-    except (SettingsError, KafkaUnreachable, KafkaError, ValueError) as error:
+    except (SettingsError, KafkaUnreachable, KeysUnusable, KafkaError, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"{sent} of {len(chosen)} sent again")

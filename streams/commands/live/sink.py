@@ -100,6 +100,7 @@ def carry(
 
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError, ensure_topics
+    from connectors.privacy.master_key import KeysUnusable
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks import open_sink
     from streams.terminal.metrics_page import Health, metrics_page
@@ -114,7 +115,7 @@ def carry(
             health = Health(delivery.dead, lambda: delivery.dead() or delivery.waiting())
             with metrics_page(delivery.metrics.registry, *metrics, health):
                 delivery.run(stop)
-    except (SettingsError, KafkaUnreachable, TopicError, KafkaError, OSError, ValueError) as error:
+    except (SettingsError, KafkaUnreachable, KeysUnusable, TopicError, KafkaError, OSError, ValueError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     print(json.dumps(delivery.summary()), file=sys.stderr, flush=True)

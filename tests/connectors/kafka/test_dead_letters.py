@@ -47,10 +47,11 @@ def test_a_time_without_an_offset_is_refused() -> None:
         ({"topic": "w.twin.alerts", "reason": "webhook_refused"}, ""),
         ({"topic": None}, "it stands on no topic"),
         ({"original_base64": None}, "it holds no bytes"),
+        ({"original_encrypted": True}, "no key here opens its bytes, or its patient was erased"),
         ({"patient_id": None}, "nobody can say which patient"),
     ],
 )
-def test_what_cannot_arrive_is_not_sent(changes: dict[str, str | None], why: str) -> None:
+def test_what_cannot_arrive_is_not_sent(changes: dict[str, str | bool | None], why: str) -> None:
     said = cannot_be_sent(Letter(0, SENT.model_copy(update=changes)), "w.")
     assert why in said
     assert bool(said) == bool(why)

@@ -11,7 +11,10 @@ from twin.events.story import PATIENT, story_id
 
 
 class Rejected(Event):
-    """An input that could not be used: the dead letter. ``reason`` is a stable code, ``detail`` says what to mend."""
+    """An input that could not be used: the dead letter. ``reason`` is a stable code, ``detail`` says what to mend.
+
+    ``original_base64`` is the record as it came; with ``original_encrypted``, what the patient's key made of it.
+    """
 
     sent_on: ClassVar[Channel] = REJECTED
 
@@ -25,6 +28,7 @@ class Rejected(Event):
     partition: Whole | None = None
     offset: Whole | None = None
     original_base64: str | None = None
+    original_encrypted: bool = False
 
     @classmethod
     def example(cls) -> Self:
