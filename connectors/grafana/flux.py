@@ -93,6 +93,31 @@ def curves(measurement: str, names: dict[str, str], *variables: str) -> str:
     return f"{points(measurement, *variables)}\n  |> group()\n  {columns(names)}\n  {_SHOW_TIMES}"
 
 
+LIMITED, HOLLOW = "beyond its limit", "hollow"
+"""A measured value that is known only to lie below or above a limit, and what its dot is hollowed with."""
+
+
+def measured(variable: str) -> str:
+    """The measured values of an output that are known exactly."""
+    return f"""{_predictions(variable)} and r.known == "exactly")
+  |> keep(columns: ["_time", "observed"])
+  |> rename(columns: {{observed: "measured"}})
+  {_SHOW_TIMES}"""
+
+
+def limited(variable: str) -> str:
+    """The limits of those that are not."""
+    return f"""{_predictions(variable)} and r.known != "exactly")
+  |> map(fn: (r) => ({{_time: r._time, "{LIMITED}": r.limit, "{HOLLOW}": r.limit}}))
+  {_SHOW_TIMES}"""
+
+
+def _predictions(variable: str) -> str:
+    """Points of what was measured of an output, and the beginning of which of them are meant."""
+    rows = points("prediction", *ONE_PATIENT, variable, fields=("observed", "known", "limit"))
+    return f"{rows}\n  |> group()\n  |> filter(fn: (r) => exists r.observed"
+
+
 def curve_per(measurement: str, field: str, tag: str, name: str, *variables: str) -> str:
     """One field over time, a curve for each value of ``tag``."""
     return f"""{points(measurement, *variables, field=field)}

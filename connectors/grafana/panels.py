@@ -98,15 +98,26 @@ def fan(panel: timeseries.Panel, prefix: str = "", colour: str = NOW_COLOUR, das
     return panel.override_by_regexp(f"/^{prefix}median/", line)
 
 
-def dots(panel: timeseries.Panel, name: str, colour: str = MEASURED_COLOUR, size: int = 9) -> timeseries.Panel:
-    """Draw the curve ``name`` as points."""
+def dots(
+    panel: timeseries.Panel, name: str, colour: str = MEASURED_COLOUR, size: int = 9, *, named: bool = True
+) -> timeseries.Panel:
+    """Draw the curve ``name`` as points; one that is not ``named`` stands neither in the legend nor in the tooltip."""
+    hidden = _set("custom.hideFrom", {"legend": True, "tooltip": True, "viz": False})
     properties = [
+        *([] if named else [hidden]),
         _set("color", _fixed(colour)),
         _set("custom.drawStyle", "points"),
         _set("custom.pointSize", size),
         _set("custom.showPoints", "always"),
     ]
     return panel.override_by_name(name, properties)
+
+
+def rings(panel: timeseries.Panel, name: str, hollow: str, colour: str = MEASURED_COLOUR) -> timeseries.Panel:
+    """Draw the curve ``name`` as hollow points. Grafana fills every point in the colour of its edge, so the curve
+    ``hollow``, of the same values, is drawn on them in the colour of the panel, and stands nowhere else."""
+    dots(panel, name, colour)
+    return dots(panel, hollow, "panel-bg", size=5, named=False)
 
 
 def dashed(panel: timeseries.Panel, pattern: str, colour: str, steps: bool = False) -> timeseries.Panel:

@@ -104,10 +104,11 @@ def _belief(board: Dashboard) -> Dashboard:
         "${output}, as it was foreseen then",
         "The forecast that is chosen above, as it was published, and what was measured.",
         flux.forecast_issued_then(),
-        flux.curves("prediction", {"observed": "measured"}, *output),
+        flux.measured("output"),
+        flux.limited("output"),
     )
     panels.fan(ahead, "then ", panels.AHEAD_COLOUR)
-    panels.dots(ahead, "measured")
+    _measured(ahead)
     board.with_row(Row("As it was published then")).with_panel(_repeated(then)).with_panel(_repeated(ahead))
     return board
 
@@ -121,18 +122,26 @@ def _fan(variable: str, *more: str) -> timeseries.Panel:
     series = (*PATIENT, variable)
     panel = panels.curves(
         f"${{{variable}}}",
-        "Belief (blue: 50 % and 90 % bands), newest forecast (grey, dashed) and measured values (red).",
+        "Belief (blue: 50 % and 90 % bands), newest forecast (grey, dashed) and measured values (red; hollow where only "
+        "a limit is known).",
         flux.curves("estimate", flux.BANDS, *series),
         flux.latest_forecast(variable),
-        flux.curves("prediction", {"observed": "measured"}, *series),
+        flux.measured(variable),
+        flux.limited(variable),
         *more,
         height=10,
     )
     panels.fan(panel)
     panels.fan(panel, "ahead ", panels.AHEAD_COLOUR, dashed=True)
-    panels.dots(panel, "measured")
+    _measured(panel)
     panels.with_unit(panel, flux.unit_of("estimate", *series))
     return panel
+
+
+def _measured(panel: timeseries.Panel) -> None:
+    """Dots for what was measured; those of values beyond a limit are hollow."""
+    panels.dots(panel, "measured")
+    panels.rings(panel, flux.LIMITED, flux.HOLLOW)
 
 
 def _delivery(board: Dashboard) -> Dashboard:

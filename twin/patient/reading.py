@@ -418,6 +418,8 @@ def prediction_of(
         output=output.name,
         unit=output.unit,
         observed=observation.value,
+        below=observation.below,
+        above=observation.above,
         median=median,
         q05=q05,
         q25=q25,

@@ -20,7 +20,7 @@ from connectors.sinks import operations
 from streams.bench.patients import BEGIN, ward_courses
 from streams.bench.twin import days
 from twin import PatientTwin
-from twin.events import Event, Heartbeat, Rejected, encode, to_millis
+from twin.events import Heartbeat, InputEvent, OutputEvent, Rejected, encode, to_millis
 
 FOLLOWED = 4
 """Patients who have a twin of their own here: two of each model of the ward."""
@@ -78,7 +78,7 @@ def _followed(
     """A patient's name, and all lines of what is said of the patient and by the twin."""
     for patient_id, model, events in ward_courses(size, float(length)):
         twin = PatientTwin(patient_id, model, particles)
-        said: list[Event] = list(events)
+        said: list[InputEvent | OutputEvent] = list(events)
         for hours in days(events):
             said += twin.observe(hours).outputs
         lines: list[str] = []

@@ -138,6 +138,7 @@ def days(patient: str) -> list[Any]:
     events += [make.estimate(patient, make.at(hour)) for hour in range(48)]
     events += [make.forecast(patient, make.at(hour), (6.0, 12.0, 24.5), p_grade4=hour / 48) for hour in (0, 12, 24)]
     events += [make.prediction(patient, make.at(hour), observed=4.0 - hour / 24) for hour in (12, 24)]
+    events += [make.prediction(patient, make.at(18), observed=0.5, below=0.5)]
     events += [make.prediction(patient, make.at(2), "docetaxel_plasma", 1.5, unit="mg/L")]
     events += [make.vital(patient, make.at(hour / 4)) for hour in range(40)]
     events += [
@@ -190,13 +191,30 @@ def test_the_measured_values_are_the_observed_ones_and_the_panel_has_their_unit(
 ) -> None:
     panel = next(panel for panel in panels_of("patient.json") if panel["title"] == "${output}")
     one = {"patient": patients[0], "model": make.MODEL, "output": "neutrophils"}
-    bands, _, measured, grades, unit = (shown.rows(target["query"], **one) for target in panel["targets"])
+    bands, _, measured, limited, grades, unit = (shown.rows(target["query"], **one) for target in panel["targets"])
     assert {row["median"] for row in bands} == {4.2}
     assert [row["unit"] for row in unit] == ["10*9/L"]
     assert [(row["grade 3"], row["grade 4"]) for row in grades] == [(1.0, 0.5)] * 2
     (setting,) = (step for step in panel["transformations"] if step["id"] == "configFromData")
     assert setting["options"]["configRefId"] == panel["targets"][-1]["refId"]
     assert [(row["_time"], row["measured"]) for row in measured] == [(make.at(12), 3.5), (make.at(24), 3.0)]
+    assert [(row["_time"], row[flux.LIMITED], row[flux.HOLLOW]) for row in limited] == [(make.at(18), 0.5, 0.5)]
+
+
+def test_a_value_of_which_only_a_limit_is_known_is_hollow() -> None:
+    for panel in panels_of("patient.json"):
+        drawn = {
+            override["matcher"]["options"]: {entry["id"]: entry["value"] for entry in override["properties"]}
+            for override in panel["fieldConfig"].get("overrides", [])
+            if override["matcher"]["id"] == "byName" and override["matcher"]["options"] in (flux.LIMITED, flux.HOLLOW)
+        }
+        assert set(drawn) in (set(), {flux.LIMITED, flux.HOLLOW})
+        if drawn:
+            outer, inner = drawn[flux.LIMITED], drawn[flux.HOLLOW]
+            assert outer["custom.pointSize"] > inner["custom.pointSize"]
+            assert inner["color"] == {"mode": "fixed", "fixedColor": "panel-bg"}
+    drawing = [panel["title"] for panel in panels_of("patient.json") if flux.HOLLOW in json.dumps(panel["targets"])]
+    assert drawing == ["${output}", "${level}", "${output}, as it was foreseen then"]
 
 
 def test_the_planned_rate_is_steps_and_infusions_end_to_end_leave_no_gap(

@@ -169,6 +169,9 @@ def test_a_prediction_carries_the_measured_value_beside_what_was_expected() -> N
     point, _ = points(make.prediction(observed=3.9))
     assert (point.measurement, point.fields["observed"], point.fields["median"]) == ("prediction", 3.9, 4.4)
     assert {"q05", "q25", "q75", "q95", "pit", "innovation", "population_median"} < set(point.fields)
+    for limit, known in (({}, ("exactly", 3.9)), ({"below": 0.5}, ("below", 0.5)), ({"above": 9.0}, ("above", 9.0))):
+        point, _ = points(make.prediction(observed=3.9, **limit))
+        assert (point.fields["known"], point.fields["limit"]) == known
 
 
 def test_no_forecast_takes_the_points_of_another_and_the_same_word_again_is_the_same_points() -> None:

@@ -546,6 +546,18 @@ def test_a_prediction_is_made_before_its_value_is_known() -> None:
     assert (surprising.median, surprising.q05, surprising.q95) == (ordinary.median, ordinary.q05, ordinary.q95)
     assert surprising.pit < 0.01 < ordinary.pit
     assert surprising.innovation < -2 < ordinary.innovation
+    assert (surprising.below, surprising.above) == (None, None)
+
+
+def test_of_a_value_beyond_a_limit_the_prediction_says_which() -> None:
+    limit = Quantity(value=0.2, unit="10*9/L")
+    for changes, known in (
+        ({"below_lloq": True, "lloq": limit}, (0.2, None)),
+        ({"above_uloq": True, "uloq": limit}, (None, 0.2)),
+    ):
+        shown = inserted(COURSE[:4], [clock(11)]).observe([count(12, 0.2, **changes)]).outputs
+        (prediction,) = [o for o in shown if isinstance(o, Prediction)]
+        assert (prediction.below, prediction.above) == known
 
 
 def test_outputs_carry_the_model_and_ids_that_do_not_depend_on_what_was_said() -> None:

@@ -11,7 +11,10 @@ from twin.events.story import published
 
 
 class Prediction(OutputEvent):
-    """What the twin expected of a measured value just before it was told (with residual error)."""
+    """What the twin expected of a measured value just before it was told (with residual error).
+
+    ``below``, ``above``: the limit of a value that is known only to lie under, or over it.
+    """
 
     sent_on: ClassVar[Channel] = ESTIMATES
     replay_file: ClassVar[str] = "predictions.ndjson"
@@ -20,6 +23,8 @@ class Prediction(OutputEvent):
     output: Tag
     unit: UnitCode
     observed: float
+    below: float | None = None
+    above: float | None = None
     median: float
     q05: float
     q25: float
