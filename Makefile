@@ -55,7 +55,7 @@ test: setup-test
 	@$(BIN)/python -P -m connectors.services.setup built
 	@echo "test: everything, on real servers" >&2
 	@nice -n 19 sh .ci/lint $(BIN) & linting=$$!; \
-	$(BIN)/pytest -n 3 --dist worksteal --durations=10; tested=$$?; \
+	$(BIN)/pytest -n 3 --dist worksteal --durations=10 --junitxml=build/tests.xml; tested=$$?; \
 	wait $$linting && exit $$tested
 
 demo: setup
@@ -76,6 +76,7 @@ docs: $(READY)
 
 papers: $(READY)
 	@$(BIN)/dosetwin papers parts
+	@$(BIN)/dosetwin papers write
 
 # The chart library is fetched and not committed: a wheel made without it would have a page without charts.
 wheel: $(READY) $(CHARTS)

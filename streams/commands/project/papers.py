@@ -85,6 +85,38 @@ def scan(
     _say(advisories.gaps(found, exceptions, now.date()))
 
 
+@app.command(epilog=examples("dosetwin papers write", "dosetwin papers write --report build/tests.xml"))
+def write(
+    tree: Tree = Path(),
+    out: Out = WRITTEN,
+    report: Annotated[
+        Path, typer.Option(help="of the newest run of all tests, as pytest's --junitxml writes it")
+    ] = Path("build/tests.xml"),
+) -> None:
+    """Write the regulatory folder: intended use, hazards, threats, software that others made, and the trace to tests.
+
+    Exit code 1 names every gap, and nothing is written: an empty cell, a control without a test, a test that does not
+    exist, was not run or did not pass.
+    """
+    from streams.papers import advisories, folder, results
+    from streams.papers.parts import PartsError
+    from streams.terminal.version import version
+
+    try:
+        run, scanned = results.read(report), advisories.read(out / SCAN)
+        papers = folder.gathered(tree, run, scanned, version())
+        _say(folder.gaps(papers, tree))
+        pages = papers.pages()
+    except (PartsError, ValueError, OSError) as error:
+        _fail(str(error))
+    out.mkdir(parents=True, exist_ok=True)
+    for name, text in pages.items():
+        (out / name).write_text(text, encoding="utf-8")
+    typer.echo(f"{out / 'README.md'}: {len(pages)} pages, by the run of {run.began:%Y-%m-%d %H:%M}")
+    if scanned is None or scanned.trouble:
+        typer.echo("not scanned for known vulnerabilities; the pages say so: 'dosetwin papers scan'", err=True)
+
+
 def _say(gaps: Iterable[str]) -> None:
     """Name every gap; exit code 1 if there is any."""
     found = list(gaps)

@@ -12,6 +12,7 @@ from werkzeug import Request, Response
 
 from connectors.services.ports import free_ports
 from streams.cli import app
+from streams.papers.risks import read
 from tests.places import ROOT
 
 
@@ -56,3 +57,33 @@ def test_a_scan_tells_what_is_known_of_each_part(
     assert said.exit_code == code, said.output
     assert f"{len(known)} with known vulnerabilities" in said.stdout
     assert ("pkg:npm/uplot@1.6.32 has GHSA-1: renew the part" in said.stderr) is bool(known)
+
+
+def report_of(tests: dict[str, str]) -> str:
+    """A report of pytest's form in which each test passed, or has that tag."""
+    cases = ""
+    for test, inside in tests.items():
+        file, _, name = test.partition(".py::")
+        cases += f'<testcase classname="{file.replace("/", ".")}" name="{name}">{inside}</testcase>'
+    return f'<testsuites><testsuite timestamp="2026-03-01T12:00:00+00:00">{cases}</testsuite></testsuites>'
+
+
+def test_the_folder_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    tests = dict.fromkeys((test for _, _, test in read(ROOT).traced()), "")
+    report, out = tmp_path / "tests.xml", tmp_path / "out"
+    write = ["papers", "write", "--tree", str(ROOT), "--out", str(out), "--report", str(report)]
+    missing = CliRunner().invoke(app, write)
+    assert missing.exit_code == 2
+    assert "'make test' writes one" in missing.stderr
+    first = next(iter(tests))
+    report.write_text(report_of({**tests, first: "<failure/>"}))
+    failed = CliRunner().invoke(app, write)
+    assert failed.exit_code == 1
+    assert f"{first} failed in the run of 2026-03-01 12:00" in failed.stderr
+    assert not out.exists()
+    report.write_text(report_of(tests))
+    good = CliRunner().invoke(app, write)
+    assert good.exit_code == 0, good.output
+    assert "6 pages" in good.stdout
+    assert "not scanned for known vulnerabilities" in good.stderr
+    assert (out / "trace.md").read_text().count("| passed |") >= len(tests)
