@@ -24,7 +24,7 @@ from urllib.request import urlopen
 from kafka import TopicPartition
 from prometheus_client.parser import text_string_to_metric_families
 
-from connectors.alerts.audit import chain_state
+from connectors.audit.keeping import chain_state
 from connectors.feeds.ward.ward import WARD_MODELS
 from connectors.kafka.clients import kept_records, open_consumer
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics

@@ -14,10 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from connectors.alerts.audit import AUDIT
+from connectors.audit.keeping import CHAINED, transactional_id
 from connectors.kafka.clients import open_admin
 from connectors.kafka.topics import (
+    ACCESSES,
     ALERTS,
+    AUDIT_TOPICS,
     COMMANDS,
     DEVICE_TOPICS,
     DEVICES,
@@ -45,7 +47,7 @@ class NoKeys(ServerFailed):
 
 @dataclass(frozen=True)
 class Role:
-    """What one part may do; topics and groups are named as the broker has them."""
+    """What one part may do; topics, groups and transactions are named as the broker has them."""
 
     name: str
     does: str
@@ -53,6 +55,7 @@ class Role:
     writes: frozenset[str] = frozenset()
     creates: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
+    transactions: frozenset[str] = frozenset()
     sees_groups: bool = False
 
     def rights(self) -> Iterator[tuple[str, str]]:
@@ -95,7 +98,7 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             groups=groups(others),
             sees_groups=True,
         ),
-        Role("console", "dosetwin console", reads=named(*TOPICS), writes=named(COMMANDS)),
+        Role("console", "dosetwin console", reads=named(*TOPICS), writes=named(COMMANDS, ACCESSES)),
         Role(
             "subscriber",
             f"dosetwin sink {', '.join(sink.SINK for sink in subscribers)}",
@@ -103,7 +106,14 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             writes=named(REJECTED),
             groups=groups(subscribers),
         ),
-        Role("topics", "dosetwin topics create", creates=named(*TOPICS, *DEVICE_TOPICS, AUDIT)),
+        Role(
+            "audit",
+            "dosetwin audit",
+            reads=named(ALERTS, *AUDIT_TOPICS),
+            writes=named(*(one.chain for one in CHAINED)),
+            transactions=frozenset({transactional_id(settings)}),
+        ),
+        Role("topics", "dosetwin topics create", creates=named(*TOPICS, *DEVICE_TOPICS, *AUDIT_TOPICS)),
     )
 
 
@@ -201,5 +211,7 @@ def _rules(role: Role, topics: set[str]) -> Iterator[Any]:
         yield may(operation, ResourceType.TOPIC, topic)
     for group in sorted(role.groups):
         yield may("READ", ResourceType.GROUP, group)
+    for transaction in sorted(role.transactions):
+        yield may("WRITE", ResourceType.TRANSACTIONAL_ID, transaction)
     if role.sees_groups:
         yield may("DESCRIBE", ResourceType.GROUP, "*")

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from connectors.kafka.access.entry import KafkaAccess
-from connectors.kafka.topics import ensure_topics
+from connectors.kafka.topics import AUDIT_TOPICS, TOPICS, ensure_topics
 from connectors.services import Influx, LocalServices
 from connectors.settings import load_settings
 from streams.roles import admit
@@ -62,6 +62,6 @@ def locked(directory: Path) -> Iterator[Doors]:
         with LocalServices(directory, ephemeral=True, secure=True, say=print) as servers:
             operators, influx = servers.kafka, servers.influx
             found = {role: _settings(path) for role, path in admit(load_settings()).items()}
-            ensure_topics(operators)
+            ensure_topics(operators, topics=(*TOPICS, *AUDIT_TOPICS))
             patch.undo()
             yield Doors(directory, operators, found["feed"]["DOSETWIN_KAFKA"], influx, found)

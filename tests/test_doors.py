@@ -12,10 +12,11 @@ from pathlib import Path
 import pytest
 from kafka.errors import AuthorizationError, GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
+from connectors.audit.keeping import write_chain
 from connectors.kafka.access.entry import access_to
 from connectors.kafka.access.refusal import refusal
 from connectors.kafka.clients import KafkaRefuses, open_admin, open_consumer, open_producer
-from connectors.kafka.topics import ALERTS, COMMANDS, ESTIMATES, LABS, PUMP, TopicError, ensure_topics
+from connectors.kafka.topics import ACCESSES, ALERTS, COMMANDS, ESTIMATES, LABS, PUMP, TopicError, ensure_topics
 from connectors.services.influxdb import request
 from connectors.settings import Settings
 from connectors.sinks.delivery import consumer_group
@@ -45,6 +46,10 @@ def create_worker_topic(bootstrap: str) -> None:
     read(bootstrap, CHANGELOG, group_of(Settings()))
 
 
+def chain(bootstrap: str) -> None:
+    write_chain(Settings(kafka=bootstrap), lambda: False, follow=False)
+
+
 @dataclass(frozen=True)
 class Door:
     """What is tried, who may, and who may not."""
@@ -65,6 +70,9 @@ DOORS = (
     Door("subscriber reads alerts", lambda at: read(at, ALERTS, consumer_group("webhook")), "subscriber", "feed"),
     Door("console reads alerts", lambda at: read(at, ALERTS), "console", "topics"),
     Door("console sends a word", lambda at: write(at, COMMANDS), "console", "sink"),
+    Door("console tells who looked", lambda at: write(at, ACCESSES), "console", "sink"),
+    Door("audit reads who looked", lambda at: read(at, ACCESSES), "audit", "console"),
+    Door("audit chains it", chain, "audit", "console"),
 )
 
 
@@ -73,7 +81,7 @@ def told(locked: Doors) -> Doors:
     """A record on each topic of the outputs."""
     with pytest.MonkeyPatch.context() as patch:
         locked.act(patch, None)
-        for topic in (ESTIMATES, ALERTS):
+        for topic in (ESTIMATES, ALERTS, ACCESSES):
             write(locked.operators, topic)
     return locked
 

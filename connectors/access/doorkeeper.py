@@ -83,6 +83,10 @@ class Doorkeeper:
         log.info("logged_in", account=name, address=address)
         return session
 
+    def knows(self, name: str) -> bool:
+        """Whether there is an account of that name, so that it may be written down."""
+        return self._accounts().account(name) is not None
+
     def log_out(self, session: str) -> None:
         """The session is over, wherever it is open."""
         with self._lock:

@@ -28,6 +28,7 @@ from starlette.websockets import WebSocket
 
 from connectors.access.doorkeeper import Doorkeeper
 from connectors.access.roles import Deed
+from connectors.audit.trail import Trail
 from connectors.console.alert_log import Follower
 from connectors.console.alert_stream import HEARTBEAT as STREAM_HEARTBEAT
 from connectors.console.alert_stream import AlertStream, asked
@@ -40,6 +41,7 @@ from connectors.console.door.guard import Guard
 from connectors.console.door.log_in import LogIn
 from connectors.console.door.seen import Seen
 from connectors.console.door.visitor import Door, is_somebody, may, visitor_of
+from connectors.console.door.witness import Witness
 from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.topic_reader import LiveBoard, TopicReader
 from connectors.services.ports import LOCAL_HOSTS, joined
@@ -64,6 +66,7 @@ def create_app(
     reader: TopicReader | None = None,
     way_in: WayIn | None = None,
     keeper: Doorkeeper | None = None,
+    trail: Trail | None = None,
     *,
     hosts: Collection[str] = LOCAL_HOSTS,
     tick: float = TICK,
@@ -77,6 +80,7 @@ def create_app(
         reader: started and stopped with the application; None when something else fills the board.
         way_in: takes what people do about alerts and ask of twins; None where nothing can be done.
         keeper: whom it lets in; None where nobody logs in, which is safe where this machine alone is answered.
+        trail: told of all that is read, done and refused; None: nothing is recorded.
         hosts: host names it answers to.
         tick: least seconds between frames to a page.
         heartbeat: most seconds between frames to a page.
@@ -103,11 +107,15 @@ def create_app(
     async def lifespan(_: Starlette) -> AsyncIterator[None]:
         if reader is not None:
             reader.start()
+        if trail is not None:
+            trail.start()
         yield
         if reader is not None:
             await asyncio.to_thread(reader.stop)
         if way_in is not None:
             await asyncio.to_thread(way_in.sender.close)
+        if trail is not None:
+            await asyncio.to_thread(trail.stop)
 
     return Starlette(
         routes=[
@@ -122,7 +130,11 @@ def create_app(
             Route("/readyz", _ready_endpoint(live)),
             Mount("/static", StaticFiles(directory=STATIC)),
         ],
-        middleware=[Middleware(Guard, hosts=hosts), Middleware(Door, keeper=keeper)],
+        middleware=[
+            *([] if trail is None else [Middleware(Witness, trail=trail, live=live)]),
+            Middleware(Guard, hosts=hosts),
+            Middleware(Door, keeper=keeper),
+        ],
         exception_handlers={HTTPException: _http_problem, Exception: _failure},
         lifespan=lifespan,
     )

@@ -9,7 +9,6 @@ transition, as on the stream of `connectors.console.alert_stream`.
 
 from __future__ import annotations
 
-import contextlib
 from collections.abc import Awaitable, Callable
 
 import anyio
@@ -18,13 +17,18 @@ from pydantic import TypeAdapter, ValidationError
 from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from connectors.access.roles import Deed
+from connectors.audit.trail import NoRoom
 from connectors.console.alert_log import Follower, Place
 from connectors.console.board import UnknownPatient
 from connectors.console.door.seen import Seen
 from connectors.console.door.visitor import HERE, Visitor
+from connectors.console.door.witness import NO_ROOM, visit
 from connectors.console.pulse import Pulse
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from twin.events import PatientId
+
+LATER = 1013
+"""With which a socket is closed that reads what cannot be recorded."""
 
 GONE = 4401
 """With which a socket is closed whose visitor is not let in any more."""
@@ -149,15 +153,24 @@ class Page:
         self._woken = anyio.Event()
 
     async def run(self) -> None:
-        """Talk until the page leaves."""
+        """Talk until the page leaves, or what it reads cannot be recorded."""
+        try:
+            self._opens("ward")
+        except NoRoom:
+            await self._websocket.close(LATER, NO_ROOM)
+            return
         async with anyio.create_task_group() as talk:
             for part in (self._listen, self._tell):
                 talk.start_soon(self._until_gone, part, talk.cancel_scope)
 
     async def _until_gone(self, part: Callable[[], Awaitable[None]], talk: anyio.CancelScope) -> None:
         """Whichever part first finds that the page has left ends the other one too."""
-        with contextlib.suppress(WebSocketDisconnect):
+        try:
             await part()
+        except WebSocketDisconnect:
+            pass
+        except NoRoom:
+            await self._websocket.close(LATER, NO_ROOM)
         talk.cancel()
 
     async def _listen(self) -> None:
@@ -184,6 +197,8 @@ class Page:
         if wish.watch is not msgspec.UNSET:
             self._watching, self._watched_since, self._told_absent = wish.watch, 0, False
         if wish.alerts is not msgspec.UNSET:
+            if wish.alerts is not None:
+                self._opens("alerts")
             self._follower = None if wish.alerts is None else Follower(self._live.alerts, after, self._seen.wants)
         self._woken.set()
 
@@ -236,11 +251,15 @@ class Page:
         except UnknownPatient:
             if not self._told_absent:
                 self._told_absent = True
+                if patient_id in self._live.board:
+                    self._opens("patient", patient_id, may=False)
                 close = self._seen.near(patient_id)
                 hint = f"; did you mean '{close}'?" if close else ""
                 await self._send(Notice("absent", f"nothing is known of patient {patient_id} yet{hint}", close))
             return
         if frame is not None:
+            if not self._watched_since:
+                self._opens("patient", patient_id)
             text, self._watched_since = frame
             await self._websocket.send_text(text)
 
@@ -252,6 +271,11 @@ class Page:
                 await self._websocket.send_text(msgspec.json.encode(frame).decode())
             if not told:
                 return
+
+    def _opens(self, what: str, patient_id: str = "", *, may: bool = True) -> None:
+        """Have it recorded that the page reads something; raises `NoRoom`."""
+        if recorded := visit():
+            recorded.reads(what, patient_id, may=may)
 
     async def _send(self, frame: StatusFrame | Notice) -> None:
         await self._websocket.send_text(msgspec.json.encode(frame).decode())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -307,14 +307,19 @@ class Sender:
             KafkaUnreachable: no broker answers.
             NotConfirmed: it does not confirm in `CONFIRM_SECONDS`.
         """
+        self.put(topic_of(word), word.patient_id.encode(), [encode(word)])
+
+    def put(self, topic: str, key: bytes, values: Sequence[bytes]) -> None:
+        """The same with records of one key, in their order; the topic is named without prefix."""
         from kafka.errors import KafkaError
 
         with self._turn:
             if self._producer is None:
                 self._producer = _prompt_producer(self._bootstrap)
             try:
-                key, topic = word.patient_id.encode(), topic_of(word, self._prefix)
-                self._producer.send(topic, value=encode(word), key=key).get(CONFIRM_SECONDS)
+                sent = [self._producer.send(self._prefix + topic, value=value, key=key) for value in values]
+                for each in sent:
+                    each.get(CONFIRM_SECONDS)
             except KafkaError as error:
                 self._let_go()
                 raise NotConfirmed(

@@ -40,13 +40,21 @@ DEVICE_STATE = "iomt.devices-state"
 DEVICE_TOPICS = (DEVICES, DEVICE_STATE)
 """What devices say that do not know their patient, and what `streams.devices` keeps of it."""
 
+ACCESSES = "twin.accesses"
+AUDIT = "twin.audit"
+ACCESS_AUDIT = "twin.accesses-audit"
+AUDIT_TOPICS = (ACCESSES, AUDIT, ACCESS_AUDIT)
+"""Who looked, acted or was refused, and the chains of what was said of alerts and of that (`connectors.audit`)."""
+
 MIB = 1_048_576
 INPUT_BYTES = 4 * MIB
 """Largest input record: above what the twin decodes, so that an oversized event arrives and can be dead-lettered."""
 REJECTED_BYTES = 8 * MIB
 """Largest dead letter: an oversized input in base64 with its reason must fit."""
 
-_KEPT_DAYS = {REJECTED: 90}
+_KEPT_DAYS = {REJECTED: 90, ACCESSES: 2192}
+"""Of accesses six years, as the United States ask for (45 CFR 164.316(b)(2)(i)); where the law says less, keep less."""
+
 _KEPT_DAYS_OTHERWISE = 30
 
 
@@ -102,6 +110,8 @@ def topic_configs(topic: str) -> dict[str, str]:
             "min.cleanable.dirty.ratio": "0.1",  # all of it is read at each start
             "segment.ms": str(60 * MINUTE_MS),
         }
+    if topic in (AUDIT, ACCESS_AUDIT):  # nothing on a chain is ever deleted
+        return {"cleanup.policy": "delete", "retention.ms": "-1", "retention.bytes": "-1"}
     largest = REJECTED_BYTES if topic == REJECTED else INPUT_BYTES
     return {
         "cleanup.policy": "delete",

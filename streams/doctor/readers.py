@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable, Iterator
 
 from connectors.alert_filter import FilterSettings
-from connectors.alerts.audit import chain_state
+from connectors.audit.keeping import chain_state
 from connectors.kafka.group_lags import GroupLag, group_lags
 from connectors.kafka.heartbeats import any_waits
 from connectors.kafka.topics import ALERTS, DEVICES

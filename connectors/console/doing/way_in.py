@@ -14,6 +14,7 @@ import anyio.to_thread
 from starlette.exceptions import HTTPException
 
 from connectors.access.roles import Who
+from connectors.console.door.witness import visit
 from connectors.console.topic_reader import LiveBoard
 from connectors.kafka.clients import KafkaUnreachable, NotConfirmed
 from connectors.kafka.publish import Sender
@@ -64,9 +65,11 @@ class WayIn:
         return now
 
     async def send(self, word: InputEvent) -> None:
-        """Done when Kafka has it; raises `HTTPException` where it does not come there."""
+        """Done when Kafka has it, and before that who sends it; raises `HTTPException` where it does not come there."""
         if self.turn.statistics().tasks_waiting >= MOST_WAITING:
             raise HTTPException(503, f"{MOST_WAITING} words wait for Kafka already; send it again in a while")
+        if recorded := visit():
+            await recorded.begins(word.patient_id, word.event_id)
         try:
             await anyio.to_thread.run_sync(self.sender.send, word, limiter=self.turn)
         except (KafkaUnreachable, NotConfirmed) as error:

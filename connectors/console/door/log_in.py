@@ -26,6 +26,7 @@ from connectors.access.roles import Deed, Who
 from connectors.console.door.answers import as_json
 from connectors.console.door.reading import read, sent_from_here
 from connectors.console.door.visitor import cookie_of, is_somebody, session_of, visitor_of
+from connectors.console.door.witness import visit
 
 AT_ONCE, MOST_WAITING = 2, 20
 """Passwords that are looked at side by side, each with 64 MiB, and how many may wait for that."""
@@ -67,7 +68,9 @@ class LogIn:
             raise HTTPException(404, "nobody logs in here: this console has no accounts")
         if self._turn.statistics().tasks_waiting >= MOST_WAITING:
             raise HTTPException(503, f"{MOST_WAITING} are logging in already; try again in a while")
-        address = request.client.host if request.client else ""
+        address, recorded = request.client.host if request.client else "", visit()
+        if recorded and self._keeper.knows(said.name):
+            recorded.who = said.name
         try:
             session = await anyio.to_thread.run_sync(
                 self._keeper.log_in, said.name, said.password, address, limiter=self._turn
@@ -79,6 +82,8 @@ class LogIn:
         who = self._keeper.in_session(session, use=True)
         if who is None:
             raise HTTPException(401, "the account has changed meanwhile; log in again")
+        if recorded:
+            recorded.role = who.role or ""
         response = as_json(_words(who))
         name, secure = cookie_of(request)
         response.set_cookie(name, session, path="/", secure=secure, httponly=True, samesite="strict")

@@ -1,4 +1,4 @@
-"""``dosetwin audit run|verify``: a chain of all that was said of alerts, in which no change goes unseen."""
+"""``dosetwin audit run|verify|export``: what was said of alerts and who looked; no change goes unseen."""
 
 from __future__ import annotations
 
@@ -9,7 +9,11 @@ import typer
 
 from streams.terminal.options import Kafka, Prefix, examples
 
-app = typer.Typer(name="audit", no_args_is_help=True, help="Keep a chain of what was said of alerts, or verify it.")
+app = typer.Typer(
+    name="audit",
+    no_args_is_help=True,
+    help="Keep chains of what was said of alerts and of who looked, verify them, or tell who looked.",
+)
 
 
 @app.command(epilog=examples("dosetwin audit run", "dosetwin audit run --once"))
@@ -18,7 +22,9 @@ def run(
     kafka: Kafka = None,
     prefix: Prefix = None,
 ) -> None:
-    """Tell of every record of the alerts on twin.audit, each with the hash of the one before, until interrupted.
+    """Chain every alert on twin.audit and every access on twin.accesses-audit until interrupted.
+
+    Each link has the hash of the one before.
 
     One does so at a time: whoever begins takes over from who ran before, which then ends.
     """
@@ -27,7 +33,7 @@ def run(
 
     from kafka.errors import KafkaError
 
-    from connectors.alerts.audit import write_chain
+    from connectors.audit.keeping import write_chain
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError
     from connectors.settings import SettingsError, load_settings
@@ -45,8 +51,8 @@ def run(
 
 @app.command(epilog=examples("dosetwin audit verify"))
 def verify(kafka: Kafka = None, prefix: Prefix = None) -> None:
-    """Whether the chain holds, and tells of every alert that is still kept: what is wrong, and exit code 1."""
-    from connectors.alerts.audit import verify_chain
+    """Whether the chains hold and tell of every alert and access that is kept: what is wrong, and exit code 1."""
+    from connectors.audit.keeping import verify_chain
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.settings import SettingsError, load_settings
 
@@ -55,9 +61,9 @@ def verify(kafka: Kafka = None, prefix: Prefix = None) -> None:
     except (SettingsError, KafkaUnreachable) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
-    for number, faults in found.items():
+    for place, faults in found.items():
         for fault in faults:
-            typer.echo(f"partition {number}: {fault}")
+            typer.echo(f"{place}: {fault}")
     if any(found.values()):
         raise typer.Exit(1)
-    typer.echo("the chain holds")
+    typer.echo("the chains hold")

@@ -67,6 +67,15 @@ def console(
     session_hours: Annotated[
         float, typer.Option("--session-hours", help="after which everybody logs in anew", min=0.1, max=168)
     ] = 12,
+    trail_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--trail",
+            envvar="DOSETWIN_CONSOLE_TRAIL",
+            help="file that keeps what is to be recorded of who looked while Kafka is away; without it memory does, "
+            "and a console that is killed then loses it",
+        ),
+    ] = None,
     certificate: Certificate = None,
     key: PrivateKey = None,
     plain: Annotated[
@@ -91,6 +100,7 @@ def console(
     """Show the ward as a web page until interrupted, and take what people do about alerts. It commands no device."""
     import signal
 
+    from connectors.audit.trail import Trail
     from connectors.console.board import Board
     from connectors.console.doing.way_in import WayIn
     from connectors.console.metrics import console_metrics
@@ -139,6 +149,7 @@ def console(
         tls = server_tls(certificate, key, None)
         refuse_in_the_clear(host, tls, plain=plain)
         keeper = None if accounts is None else doorkeeper(accounts, idle_minutes, session_hours)
+        trail = Trail(settings, trail_file)
         listener = listen(host, port)
     except TlsError as error:
         typer.echo(f"dosetwin: {error}", err=True)
@@ -151,7 +162,7 @@ def console(
     live = LiveBoard(Board(models=library_notes()))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
     way_in = WayIn(live, Sender(settings), replayed)
-    app = create_app(live, reader, way_in, keeper, hosts=(*LOCAL_HOSTS, *named))
+    app = create_app(live, reader, way_in, keeper, trail, hosts=(*LOCAL_HOSTS, *named))
     address = address_of(listener, tls)
     typer.echo(f"console: {address}")
     if open_page:
@@ -162,7 +173,7 @@ def console(
         signal.signal(name, _leave)
     health = Health(dead=lambda: has_ended(live), waiting=lambda: waits_for(live))
     try:
-        with metrics_page(console_metrics(live), metrics_port, metrics_host, health):
+        with metrics_page(console_metrics(live, trail), metrics_port, metrics_host, health):
             serve(app, listener, tls)
     except OSError as error:
         typer.echo(f"dosetwin: {error.strerror or error}", err=True)

@@ -19,12 +19,12 @@ def create(
 ) -> None:
     """Create the topics that are missing, all with the same number of partitions."""
     from connectors.kafka.clients import KafkaUnreachable
-    from connectors.kafka.topics import TopicError, ensure_topics
+    from connectors.kafka.topics import AUDIT_TOPICS, TOPICS, TopicError, ensure_topics
     from connectors.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix, partitions=partitions)
-        created = ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
+        created = ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions, (*TOPICS, *AUDIT_TOPICS))
     except (SettingsError, KafkaUnreachable, TopicError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
@@ -35,12 +35,12 @@ def create(
 def list_topics(kafka: Kafka = None, prefix: Prefix = None) -> None:
     """List the topics with their partitions. Exit code 1 if one is missing or has another number of them."""
     from connectors.kafka.clients import KafkaUnreachable
-    from connectors.kafka.topics import TopicError, describe_topics
+    from connectors.kafka.topics import AUDIT_TOPICS, TOPICS, TopicError, describe_topics
     from connectors.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
-        states = describe_topics(settings.kafka, settings.topic_prefix)
+        states = describe_topics(settings.kafka, settings.topic_prefix, (*TOPICS, *AUDIT_TOPICS))
     except (SettingsError, KafkaUnreachable, TopicError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None

@@ -7,7 +7,7 @@ import uuid
 import pytest
 from kafka import KafkaProducer, OffsetAndMetadata, TopicPartition
 
-from connectors.alerts.audit import ChainState
+from connectors.audit.keeping import ChainState
 from connectors.kafka.clients import open_consumer
 from connectors.kafka.group_lags import GroupLag
 from connectors.kafka.topics import DEVICE_TOPICS, DEVICES, TOPICS, ensure_topics

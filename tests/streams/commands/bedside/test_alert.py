@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from connectors.alerts.audit import ChainState, chain_state
+from connectors.audit.keeping import ChainState, chain_state
 from connectors.kafka.topics import ALERTS, COMMANDS
 from streams.cli import app
 from tests import factories as make
@@ -75,7 +75,7 @@ def test_an_alert_is_listed_and_handled_and_the_chain_kept(stage: Stage) -> None
     assert untold.output.count("is not told of") == 4
     told = run("audit", "run", "--once")
     assert (told.exit_code, "4 records told of" in told.output) == (0, True)
-    assert "the chain holds" in run("audit", "verify").output
+    assert "the chains hold" in run("audit", "verify").output
     assert chain_state(stage.settings) == ChainState(4, 0, ())
     stage.send(ALERTS, over.patient_id, encode(over)).get(60)
     assert chain_state(stage.settings) == ChainState(4, 1, ())

@@ -1,7 +1,7 @@
 """A chain of records: each holds the hash of the one before, so that none can be changed, left out or moved unseen.
 
-A record tells of one record of the topic of alerts: where it stands, the SHA-256 of its bytes, and what it says, but
-not of whom. So a patient can be erased, and the chain still holds.
+A record tells of one record of another topic: where it stands, the SHA-256 of its bytes, and what it says, but not of
+whom. So a patient can be erased, and the chain still holds.
 """
 
 from __future__ import annotations
@@ -10,8 +10,6 @@ import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
 import msgspec
-
-from twin.events import Alert, decode_output
 
 BEGINNING = "0" * 64
 """The hash before the first record."""
@@ -25,7 +23,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
         before: hash of the link before, or `BEGINNING`.
         offset: of the record that it tells of, in the partition of the same number.
         digest: SHA-256 of that record's value, in hexadecimal digits.
-        alert_id, revision, rule, state, phase, severity, time, by: what it says; empty where it is no alert.
+        says: what the record says, without whom it is about; empty where it cannot be read.
         hash: SHA-256 of all this.
     """
 
@@ -33,14 +31,7 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
     before: str
     offset: int
     digest: str
-    alert_id: str = ""
-    revision: int = -1
-    rule: str = ""
-    state: str = ""
-    phase: str = ""
-    severity: str = ""
-    time: str = ""
-    by: str = ""
+    says: dict[str, str | int] = {}
     hash: str = ""
 
     def hashed(self) -> Entry:
@@ -52,39 +43,20 @@ class Entry(msgspec.Struct, frozen=True, omit_defaults=True):
 read_entry = msgspec.json.Decoder(Entry).decode
 
 
-def entry_of(before: Entry | None, offset: int, value: bytes) -> Entry:
-    """The link after ``before`` that tells of a record."""
+def entry_of(before: Entry | None, offset: int, value: bytes, says: Mapping[str, str | int]) -> Entry:
+    """The link after ``before`` that tells of a record, and what that says."""
     number, last = (0, BEGINNING) if before is None else (before.number + 1, before.hash)
-    digest = hashlib.sha256(value).hexdigest()
-    try:
-        alert = decode_output(value)
-    except ValueError:
-        alert = None
-    if not isinstance(alert, Alert):
-        return Entry(number, last, offset, digest).hashed()
-    return Entry(
-        number,
-        last,
-        offset,
-        digest,
-        alert.alert_id,
-        alert.revision,
-        alert.rule,
-        alert.state,
-        alert.phase,
-        alert.severity,
-        alert.time.isoformat(),
-        "" if alert.handled is None else alert.handled.by,
-    ).hashed()
+    return Entry(number, last, offset, hashlib.sha256(value).hexdigest(), dict(says)).hashed()
 
 
-def broken(raw: Iterable[bytes], records: Mapping[int, bytes], begins: int) -> Iterator[str]:
+def broken(raw: Iterable[bytes], records: Mapping[int, bytes], begins: int, of: str) -> Iterator[str]:
     """What is wrong with a chain, each in words; nothing where it holds.
 
     Args:
         raw: the links as they are stored, in order.
         records: values of the records that are still kept, by offset.
         begins: the offset of the oldest that is still kept.
+        of: what the records are, in words.
     """
     last: Entry | None = None
     told: dict[int, str] = {}
@@ -107,12 +79,12 @@ def broken(raw: Iterable[bytes], records: Mapping[int, bytes], begins: int) -> I
         last = entry
     for offset, value in sorted(records.items()):
         if offset not in told:
-            yield f"record {offset} of the alerts is not told of: the chain ends before it, or lacks it"
+            yield f"record {offset} of the {of} is not told of: the chain ends before it, or lacks it"
         elif told[offset] != hashlib.sha256(value).hexdigest():
-            yield f"record {offset} of the alerts was changed after it was told of"
+            yield f"record {offset} of the {of} was changed after it was told of"
     for offset in sorted(told.keys() - records.keys()):
         if offset >= begins:
-            yield f"record {offset} of the alerts is gone, which the chain tells of"
+            yield f"record {offset} of the {of} is gone, which the chain tells of"
 
 
 def _hash_of(entry: Entry) -> str:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import msgspec
 import pytest
 
-from connectors.alerts.chain import Entry, broken, entry_of, read_entry
+from connectors.audit.chain import Entry, broken, entry_of, read_entry
 from tests import factories as make
 from twin.events import encode
 
@@ -17,7 +17,7 @@ RECORDS = [encode(make.alert(revision=n, phase="update" if n else "start")) for 
 def chain(records: list[bytes]) -> list[bytes]:
     links: list[Entry] = []
     for offset, value in enumerate(records):
-        links.append(entry_of(links[-1] if links else None, 2 * offset, value))
+        links.append(entry_of(links[-1] if links else None, 2 * offset, value, {"severity": "high"}))
     return [msgspec.json.encode(link) for link in links]
 
 
@@ -27,12 +27,16 @@ KEPT = {2 * offset: value for offset, value in enumerate(RECORDS)}
 def forged(links: list[bytes]) -> list[bytes]:
     """Changed, with a hash that fits."""
     entry = read_entry(links[1])
-    return [links[0], msgspec.json.encode(msgspec.structs.replace(entry, state="resolved").hashed()), *links[2:]]
+    return [
+        links[0],
+        msgspec.json.encode(msgspec.structs.replace(entry, says={"severity": "low"}).hashed()),
+        *links[2:],
+    ]
 
 
 def test_a_chain_that_was_left_alone_holds_also_when_old_records_are_gone() -> None:
-    assert list(broken(chain(RECORDS), KEPT, 0)) == []
-    assert list(broken(chain(RECORDS), {4: RECORDS[2], 6: RECORDS[3], 8: RECORDS[4]}, 4)) == []
+    assert list(broken(chain(RECORDS), KEPT, 0, "alerts")) == []
+    assert list(broken(chain(RECORDS), {4: RECORDS[2], 6: RECORDS[3], 8: RECORDS[4]}, 4, "alerts")) == []
     assert b"P-1" not in b"".join(chain(RECORDS)), "a patient can be erased without breaking it"
 
 
@@ -48,10 +52,12 @@ def test_a_chain_that_was_left_alone_holds_also_when_old_records_are_gone() -> N
     ],
 )
 def test_what_was_changed_left_out_or_moved_is_found(change: Callable[[list[bytes]], list[bytes]], said: str) -> None:
-    assert said in " ".join(broken(change(chain(RECORDS)), KEPT, 0))
+    assert said in " ".join(broken(change(chain(RECORDS)), KEPT, 0, "alerts"))
 
 
 def test_a_change_of_the_alerts_themselves_is_found() -> None:
-    assert "record 2 of the alerts was changed" in " ".join(broken(chain(RECORDS), KEPT | {2: b"other"}, 0))
+    assert "record 2 of the alerts was changed" in " ".join(broken(chain(RECORDS), KEPT | {2: b"other"}, 0, "alerts"))
     gone = {offset: value for offset, value in KEPT.items() if offset != 4}
-    assert list(broken(chain(RECORDS), gone, 0)) == ["record 4 of the alerts is gone, which the chain tells of"]
+    assert list(broken(chain(RECORDS), gone, 0, "alerts")) == [
+        "record 4 of the alerts is gone, which the chain tells of"
+    ]

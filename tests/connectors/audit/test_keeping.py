@@ -11,11 +11,11 @@ from collections.abc import Iterator
 import pytest
 from kafka.errors import KafkaError
 
-from connectors.alerts.audit import AUDIT, verify_chain, write_chain
-from connectors.alerts.chain import entry_of
 from connectors.alerts.newest import newest_alerts
+from connectors.audit.chain import entry_of
+from connectors.audit.keeping import transactional_id, verify_chain, write_chain
 from connectors.kafka.clients import open_producer
-from connectors.kafka.topics import ALERTS
+from connectors.kafka.topics import ALERTS, AUDIT
 from connectors.settings import Settings
 from tests import factories as make
 from tests.streams.worker.stage import Stage
@@ -35,10 +35,10 @@ def say(stage: Stage, patient: str, revision: int) -> None:
 
 def killed_while_it_writes(settings: Settings) -> None:
     """A writer that dies with a transaction open."""
-    producer = open_producer(settings.kafka, transactional_id=f"{settings.topic_prefix}dosetwin-audit", acks="all")
+    producer = open_producer(settings.kafka, transactional_id=transactional_id(settings), acks="all")
     producer.init_transactions()
     producer.begin_transaction()
-    link = entry_of(None, 77, b"never told")
+    link = entry_of(None, 77, b"never told", {})
     producer.send(settings.topic_prefix + AUDIT, value=link.hash.encode(), partition=0).get(60)
     producer.flush()
     os.kill(os.getpid(), signal.SIGKILL)
