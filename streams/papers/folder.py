@@ -49,10 +49,11 @@ class Papers:
 
     def _index(self) -> str:
         listed = "".join(f"- [{text}]({name})\n" for name, text in PAGES.items())
-        return (
-            f"# Regulatory folder of dosetwin {self.version}\n\nMade by `dosetwin papers write` of the tree and of a run "
-            f"of its tests, {self.run.began:%Y-%m-%d %H:%M}. Research use: nothing here claims a certificate.\n\n{listed}"
+        made = (
+            f"Made by `dosetwin papers write` of the tree and of a run of its tests, {self.run.began:%Y-%m-%d %H:%M}."
         )
+        note = "Research use: nothing here claims a certificate."
+        return f"# Regulatory folder of dosetwin {self.version}\n\n{made} {note}\n\n{listed}"
 
     def _hazard(self, entry: Mapping[str, Any]) -> str:
         cells = {
