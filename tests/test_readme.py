@@ -9,7 +9,17 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kafka.topics import DEVICE_STATE, DEVICE_TOPICS, HEARTBEATS, REJECTED, TOPICS, topic_configs
+from connectors.kafka.topics import (
+    ACCESS_AUDIT,
+    ACCESSES,
+    AUDIT,
+    DEVICE_STATE,
+    DEVICE_TOPICS,
+    HEARTBEATS,
+    REJECTED,
+    TOPICS,
+    topic_configs,
+)
 from tests.listed import listed
 from tests.places import ROOT
 from twin.clock import DAY_MS
@@ -82,7 +92,11 @@ def test_every_command_named_exists(command: str) -> None:
 
 def test_how_long_each_topic_is_kept_is_told() -> None:
     told = re.search(r"estimates, alerts and advice (\d+) days,\s`twin.rejected` (\d+)", OPERATIONS)
+    of_accesses = re.search(r"`twin.accesses` six years \(([\d,]+) days\)", OPERATIONS)
     assert told is not None
+    assert of_accesses is not None
+    assert topic_configs(ACCESSES)["retention.ms"] == str(int(of_accesses[1].replace(",", "")) * DAY_MS)
+    assert {topic_configs(topic)["retention.ms"] for topic in (AUDIT, ACCESS_AUDIT)} == {"-1"}
     many, rejected = (int(days) * DAY_MS for days in told.groups())
     kept = {topic: topic_configs(topic).get("retention.ms") for topic in (*TOPICS, *DEVICE_TOPICS)}
     newest_of_each_key = dict.fromkeys((HEARTBEATS, DEVICE_STATE))
@@ -91,11 +105,17 @@ def test_how_long_each_topic_is_kept_is_told() -> None:
 
 @pytest.mark.parametrize("name", METRICS)
 def test_every_metric_named_is_one(name: str) -> None:
+    from connectors.audit.trail import Trail
+    from connectors.console.board import Board
+    from connectors.console.metrics import console_metrics
+    from connectors.console.topic_reader import LiveBoard
+    from connectors.settings import Settings
     from connectors.sinks.metrics import SinkMetrics
     from streams.devices.metrics import DeviceMetrics
     from streams.worker.metrics import WorkerMetrics
 
     registries = [metrics.registry for metrics in (WorkerMetrics(), DeviceMetrics(), SinkMetrics())]
+    registries.append(console_metrics(LiveBoard(Board()), Trail(Settings())))
     families = [family for registry in registries for family in registry.collect()]
     known = {f"{family.name}_total" if family.type == "counter" else family.name for family in families}
     assert name in known or name in ("dosetwin_sink", "dosetwin_feed", "dosetwin_console")
