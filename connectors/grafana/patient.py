@@ -122,8 +122,8 @@ def _fan(variable: str, *more: str) -> timeseries.Panel:
     series = (*PATIENT, variable)
     panel = panels.curves(
         f"${{{variable}}}",
-        "Belief (blue: 50 % and 90 % bands), newest forecast (grey, dashed) and measured values (red; hollow where only "
-        "a limit is known).",
+        "Belief (blue: 50 % and 90 % bands), newest forecast (grey, dashed) and measured values (red; hollow where "
+        "only a limit is known).",
         flux.curves("estimate", flux.BANDS, *series),
         flux.latest_forecast(variable),
         flux.measured(variable),

@@ -2,7 +2,7 @@
 
 | measurement | tags | fields | time |
 |---|---|---|---|
-| `prediction` | patient, model, output, unit | observed, known, limit, q05 … q95, pit, innovation, population_median | event |
+| `prediction` | patient, model, output, unit | observed, known, limit, q05 … q95, pit, innovation, … | event |
 
 ``known`` says of the measured value whether it is known *exactly*, or only to lie *below* or *above* the ``limit``.
 With ``rev`` and ``withdrawn``: a measured value may turn out to be none of the patient's. As it was published then it
