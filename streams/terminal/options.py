@@ -35,6 +35,15 @@ Certificate = Annotated[
 ]
 PrivateKey = Annotated[Path | None, typer.Option("--key", exists=True, dir_okay=False, help="of the certificate, PEM")]
 
+Clinical = Annotated[
+    Path | None,
+    typer.Option(
+        "--clinical",
+        envvar="DOSETWIN_CLINICAL",
+        help="clinical mode: only models that a reviewer released in this folder ('dosetwin models sign')",
+    ),
+]
+
 Protocols = Annotated[
     list[Path] | None,
     typer.Option(

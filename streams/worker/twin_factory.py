@@ -77,7 +77,11 @@ class TwinFactory(Protocol):
 class LibraryTwins:
     """Twins of the model library and of model files that the operator named (never of a path in an event).
 
-    A model id ``A,B,C`` stands for the average of rival models.
+    A model id ``A,B,C`` stands for the average of rival models. With ``clinical``, a folder of releases, only models
+    that one of its reviewers released are used.
+
+    Raises:
+        ValueError: ``rules``, ``protocols`` or ``clinical`` are none.
     """
 
     def __init__(
@@ -86,8 +90,10 @@ class LibraryTwins:
         model_files: Mapping[str, Path] | None = None,
         rules: Path | None = None,
         protocols: Sequence[Path] = (),
+        clinical: Path | None = None,
     ) -> None:
         import twin.patient.averaged  # noqa: F401  here, before there are threads that would import it at once
+        from connectors.releases import open_releases
         from twin.alerts.rules import thresholds_of
         from twin.alerts.thresholds import DEFAULT
         from twin.dosing.live import LiveAdviser
@@ -98,6 +104,7 @@ class LibraryTwins:
         self._particles = particles
         self._told = {particles}
         self._model_files = dict(model_files or {})
+        self._releases = None if clinical is None else open_releases(clinical)
         self._model = lru_cache(maxsize=64)(self._load)
 
     def __call__(self, model_id: str, patient_id: str) -> Twin:
@@ -161,7 +168,10 @@ class LibraryTwins:
         if not is_name(model_id):
             raise UnknownModel(f"model {model_id!r} is no model id; {NAME_IN_WORDS}")
         try:
-            return load_model(str(self._model_files.get(model_id, model_id)))
+            model = load_model(str(self._model_files.get(model_id, model_id)))
+            if self._releases is not None:
+                self._releases.check(model)
+            return model
         except (LookupError, ValueError, OSError) as error:
             raise UnknownModel(f"model {model_id!r}: {error}") from error
 

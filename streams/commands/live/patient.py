@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Kafka, Prefix, examples
+from streams.terminal.options import Clinical, Kafka, Prefix, examples
 
 if TYPE_CHECKING:
     from connectors.privacy.patient_keys import PatientKeys
@@ -34,6 +34,14 @@ Twins = Annotated[str, typer.Option("--twins", hidden=True, help="module:name of
 LIBRARY_TWINS = "streams.worker.twin_factory:LibraryTwins"
 
 
+def _made_of(settings: Settings, model: list[str] | None, clinical: Path | None) -> dict[str, object]:
+    """What a twin factory is told."""
+    from streams.commands.live.worker import model_files
+
+    told = {"particles": settings.particles, "model_files": model_files(model or [])}
+    return told if clinical is None else {**told, "clinical": clinical}
+
+
 @app.command(epilog=examples("dosetwin patient repair", "dosetwin patient repair P-0009 --yes"))
 def repair(
     patients: Annotated[
@@ -46,6 +54,7 @@ def repair(
     kafka: Kafka = None,
     prefix: Prefix = None,
     model: Models = None,
+    clinical: Clinical = None,
     far_future_hours: FarFuture = 24.0,
     twins: Twins = LIBRARY_TWINS,
 ) -> None:
@@ -57,7 +66,6 @@ def repair(
     from connectors.privacy.master_key import KeysUnusable
     from connectors.privacy.patient_keys import patient_keys
     from connectors.settings import SettingsError, load_settings
-    from streams.commands.live.worker import model_files
     from streams.worker.app import group_of
     from streams.worker.processor import EventProcessor
     from streams.worker.repair import refold as way_back
@@ -70,7 +78,7 @@ def repair(
         keys = patient_keys()
         if yes:
             way_back.require_rest(settings, group_of(settings))
-        factory = twin_factory(twins)(particles=settings.particles, model_files=model_files(model or []))
+        factory = twin_factory(twins)(**_made_of(settings, model, clinical))
         processor = EventProcessor(factory, far_future_hours=far_future_hours, keys=keys)
         processor = way_back.processor_for(settings, processor)
         diagnoses = _diagnoses(settings, patients, factory, keys)
@@ -180,6 +188,7 @@ def rebuild(
     kafka: Kafka = None,
     prefix: Prefix = None,
     model: Models = None,
+    clinical: Clinical = None,
     far_future_hours: FarFuture = 24.0,
     twins: Twins = LIBRARY_TWINS,
 ) -> None:
@@ -192,7 +201,6 @@ def rebuild(
     from connectors.privacy.master_key import KeysUnusable
     from connectors.privacy.patient_keys import patient_keys
     from connectors.settings import SettingsError, load_settings
-    from streams.commands.live.worker import model_files
     from streams.worker.app import group_of
     from streams.worker.processor import EventProcessor
     from streams.worker.repair import refold as way_back
@@ -203,7 +211,7 @@ def rebuild(
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         keys = patient_keys()
         way_back.require_rest(settings, group_of(settings))
-        factory = twin_factory(twins)(particles=settings.particles, model_files=model_files(model or []))
+        factory = twin_factory(twins)(**_made_of(settings, model, clinical))
         processor = EventProcessor(factory, far_future_hours=far_future_hours, keys=keys)
         processor = way_back.processor_for(settings, processor)
         for patient, told in way_back.told_of(settings, patients).items():

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from streams.terminal.options import (
+    Clinical,
     Format,
     Kafka,
     Level,
@@ -40,6 +41,7 @@ AGAIN_SECONDS = 2.0
         "dosetwin worker --instance ward-1",
         "dosetwin worker --ready docetaxel_ozawa2007 --metrics-port 9464 --log-format json",
         "dosetwin worker --instance '{host}' --processes 4",
+        "dosetwin worker --instance ward-1 --clinical releases",
     )
 )
 def worker(
@@ -79,6 +81,7 @@ def worker(
         ),
     ] = None,
     protocols: Protocols = None,
+    clinical: Clinical = None,
     ready: Annotated[
         str,
         typer.Option(
@@ -141,7 +144,9 @@ def worker(
             barrier_events, barrier_seconds, far_future_hours, session_timeout, idle_seconds, most_resident, name
         )
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
-        factory = prepare(settings, twins, model_files(model or []), ready_models, rules, protocol_files(protocols))
+        factory = prepare(
+            settings, twins, model_files(model or []), ready_models, rules, protocol_files(protocols), clinical
+        )
         if processes > 1:
             if datadir is not None:
                 raise ValueError("--datadir: processes must not share one: leave it out beside --processes")
@@ -172,14 +177,15 @@ def prepare(
     ready: Sequence[str],
     rules: Path | None = None,
     protocols: Sequence[Path] = (),
+    clinical: Path | None = None,
 ) -> TwinFactory:
     """Create what topics are missing and compile the models named in ``ready``; returns what makes the twins.
 
     Raises:
         KafkaUnreachable: no broker answers.
         TopicError: topics of unequal partition counts.
-        ValueError: no twin factory at ``twins``, no model of a name in ``ready``, or ``rules`` or ``protocols`` are
-            none.
+        ValueError: no twin factory at ``twins``, no model of a name in ``ready``, ``rules`` or ``protocols`` are none,
+            or in clinical mode a model that was named is not released.
         OSError: they cannot be read.
     """
     import structlog
@@ -194,13 +200,19 @@ def prepare(
     log = structlog.get_logger("dosetwin.worker")
     for broken in (*all_rules().broken, *kinds().broken, *library().broken):
         log.warning("plugin", broken=str(broken))
-    told = ({} if rules is None else {"rules": rules}) | ({"protocols": protocols} if protocols else {})
+    given = {"rules": rules, "protocols": protocols or None, "clinical": clinical}
+    told = {name: value for name, value in given.items() if value is not None}
     factory = twin_factory(twins)(particles=settings.particles, model_files=model_files, **told)
     if isinstance(factory, LibraryTwins):
         try:
             factory.compile(ready)
         except UnknownModel as error:
             raise ValueError(f"--ready: {error}") from None
+        for model_id in model_files if clinical is not None else ():
+            try:
+                factory.model_hash(model_id)
+            except UnknownModel as error:
+                raise ValueError(f"--model: {error}") from None
     ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
     ensure_changelog(settings)
     return factory

@@ -135,6 +135,97 @@ def new(
     typer.echo(f"{file}: written; change it to what the paper says, then dosetwin models check {file}")
 
 
+Folder = Annotated[
+    Path, typer.Option("--releases", envvar="DOSETWIN_CLINICAL", file_okay=False, help="folder of releases")
+]
+Passphrase = Annotated[
+    str,
+    typer.Option(
+        envvar="DOSETWIN_SIGNING_PASSPHRASE", prompt=True, hide_input=True, help="of the reviewer's key; asked for"
+    ),
+]
+
+
+@app.command(epilog=examples("dosetwin models key 'A. Reviewer' --out reviewer.key"))
+def key(
+    reviewer: Annotated[str, typer.Argument(help="name of who will review models")],
+    out: Annotated[Path, typer.Option(help="new file for the private key, which stays with the reviewer")],
+    passphrase: Passphrase,
+) -> None:
+    """Make a reviewer's key, and print the line for reviewers.toml in the folder of releases."""
+    import json
+
+    from connectors.releases import REVIEWERS, NotReleased, new_key
+
+    try:
+        public = new_key(out, passphrase)
+    except NotReleased as error:
+        _fail(error)
+    typer.echo(f"{out}: written; add the line below to [reviewers] of {REVIEWERS}", err=True)
+    typer.echo(f'{json.dumps(reviewer)} = "{public}"')
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin models sign docetaxel_ozawa2007 --key reviewer.key --reviewer 'A. Reviewer' --note checked"
+    )
+)
+def sign(
+    model: Annotated[str, typer.Argument(help="id of a library model, or path of a model file")],
+    key: Annotated[Path, typer.Option(help="the reviewer's private key")],
+    reviewer: Annotated[str, typer.Option(help="who reviewed it, as in reviewers.toml")],
+    note: Annotated[str, typer.Option(help="what was looked at, in one line")],
+    passphrase: Passphrase,
+    releases: Folder = Path("releases"),
+) -> None:
+    """Sign that a model file was reviewed today; a worker with --clinical runs no other file under this id."""
+    from datetime import UTC, datetime
+
+    from connectors import releases as of
+    from twin.model.spec import ModelError
+    from twin.modelfile.library import load_model
+
+    try:
+        found = load_model(model)
+        file = releases / f"{found.id}{of.ENDING}"
+        reviewed = datetime.now(UTC).date()
+        text = of.sign(found, of.open_key(key, passphrase), reviewer, reviewed, note).as_toml()
+        with file.open("x", encoding="utf-8") as handle:
+            handle.write(text)
+    except FileExistsError:
+        _fail(FileExistsError(f"{file}: is there already; a release is never written over: move it away first"))
+    except (ModelError, OSError, of.NotReleased) as error:
+        _fail(error)
+    typer.echo(f"{file}: {found.id}, SHA-256 {of.digest(found)}, reviewed by {reviewer} on {reviewed}")
+
+
+@app.command(epilog=examples("dosetwin models verify docetaxel_ozawa2007 --releases releases"))
+def verify(
+    models: Annotated[list[str], typer.Argument(help="ids of library models, or paths of model files")],
+    releases: Folder = Path("releases"),
+) -> None:
+    """Say of each model who reviewed it and when; exit code 1 when one may not be used in clinical mode, and why."""
+    from connectors.releases import NotReleased, open_releases
+    from twin.model.spec import ModelError
+    from twin.modelfile.library import load_model
+
+    wrong = 0
+    try:
+        opened = open_releases(releases)
+    except NotReleased as error:
+        _fail(error)
+    for name in models:
+        try:
+            release = opened.check(load_model(name))
+        except (ModelError, OSError, NotReleased) as error:
+            wrong += 1
+            typer.echo(str(error), err=True)
+        else:
+            typer.echo(f"{release.model}: reviewed by {release.reviewer} on {release.reviewed}: {release.note}")
+    if wrong:
+        raise typer.Exit(1)
+
+
 def _write_page(model: Model, path: Path) -> None:
     from connectors.reports.card import card_page
     from twin.kernel.kernel import compile_model

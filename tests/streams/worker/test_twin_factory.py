@@ -1,11 +1,16 @@
 from __future__ import annotations
 
-from datetime import timedelta
+import base64
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 import twin.library
+from connectors.releases import ENDING, REVIEWERS, sign
+from connectors.settings import Settings
+from streams.commands.live.worker import prepare
 from streams.worker.engine import RecordPosition
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
@@ -16,6 +21,7 @@ from tests.streams.worker.stage import START, enrolment, lab
 from twin.events import InputEvent, encode, to_millis
 from twin.kernel.kernel import Kernel, compile_model
 from twin.model.spec import Model
+from twin.modelfile.library import load_model
 
 MODEL = "docetaxel_ozawa2007"
 
@@ -126,3 +132,57 @@ def test_a_twin_factory_is_named_by_module_and_name() -> None:
 def test_a_twin_factory_that_is_not_there_is_refused(path: str) -> None:
     with pytest.raises(ValueError, match="expected 'module:name' of a twin factory"):
         twin_factory(path)
+
+
+@pytest.fixture
+def releases(tmp_path: Path) -> Path:
+    """A folder of releases with one of the fluorouracil model."""
+    folder, key = tmp_path / "releases", Ed25519PrivateKey.generate()
+    folder.mkdir(mode=0o755)
+    public = base64.b64encode(key.public_key().public_bytes_raw()).decode()
+    (folder / REVIEWERS).write_text(f'[reviewers]\nA = "{public}"\n')
+    (folder / REVIEWERS).chmod(0o644)
+    release = sign(load_model("fluorouracil_yamada2025"), key, "A", date(2026, 3, 1), "held against the paper")
+    (folder / f"{release.model}{ENDING}").write_text(release.as_toml())
+    return folder
+
+
+def test_in_clinical_mode_a_model_that_nobody_reviewed_is_refused_and_a_released_one_is_used(releases: Path) -> None:
+    factory = LibraryTwins(particles=64, clinical=releases)
+    assert factory.model_hash("fluorouracil_yamada2025") == load_model("fluorouracil_yamada2025").hash
+    processor = EventProcessor(factory)
+    event = enrolment("A", model=MODEL)
+    arrival = ReceivedEvent(event, RecordPosition("t", 0, 0, to_millis(START)), encode(event))
+    (rejected,) = processor.handle(processor.open("A", None), [arrival]).rejected
+    assert rejected.reason == "unknown_model"
+    assert f"{MODEL}: nobody reviewed it: no " in rejected.detail
+    with pytest.raises(UnknownModel, match="nobody reviewed it"):
+        factory.model_hash(f"fluorouracil_yamada2025,{MODEL}")
+
+
+def test_in_clinical_mode_a_file_that_is_not_the_reviewed_one_is_refused(releases: Path, tmp_path: Path) -> None:
+    name = "fluorouracil_yamada2025"
+    edited = tmp_path / f"{name}.toml"
+    edited.write_text(load_model(name).text + "# edited\n", encoding="utf-8")
+    factory = LibraryTwins(particles=64, clinical=releases, model_files={name: edited})
+    with pytest.raises(UnknownModel, match="is not the one that A reviewed on 2026-03-01"):
+        factory.model_hash(name)
+
+
+@pytest.mark.parametrize(
+    ("ready", "named", "said"),
+    [
+        ([MODEL], {}, f"--ready: model '{MODEL}': {MODEL}: nobody reviewed it"),
+        ([], {MODEL: Path(twin.library.__path__[0]) / f"{MODEL}.toml"}, "--model: .* nobody reviewed it"),
+    ],
+)
+def test_in_clinical_mode_a_worker_does_not_start_with_a_model_that_nobody_reviewed(
+    releases: Path, ready: list[str], named: dict[str, Path], said: str
+) -> None:
+    with pytest.raises(ValueError, match=said):
+        prepare(Settings(), "streams.worker.twin_factory:LibraryTwins", named, ready, clinical=releases)
+
+
+def test_clinical_mode_without_a_folder_of_releases_is_no_start(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="name the folder of releases"):
+        LibraryTwins(particles=64, clinical=tmp_path / "gone")

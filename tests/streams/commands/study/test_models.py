@@ -10,6 +10,7 @@ from typer.testing import CliRunner
 
 from streams.commands.study.models import app
 from tests.connectors.reports.test_pages import shown, whole
+from tests.places import ROOT
 from tests.twin import toys
 from tests.twin.observation.test_outcomes import TEXT as OUTCOMES
 from twin.modelfile.library import library_ids, load_model
@@ -193,3 +194,31 @@ def test_check_holds_the_typical_patient_against_what_the_file_expects(tmp_path:
     assert (
         "scaled.toml:37:1: expected[0]: A of the typical patient is 0 at 1 h, not 5 to 6; look for a" in result.stderr
     )
+
+
+def test_a_model_is_signed_by_a_reviewer_and_verified_until_its_file_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOSETWIN_SIGNING_PASSPHRASE", "four words and a number 7")
+    monkeypatch.chdir(tmp_path)
+    model = tmp_path / "imatinib_widmer2006.toml"
+    model.write_text((ROOT / "twin" / "library" / model.name).read_text())
+    releases = tmp_path / "releases"
+    releases.mkdir(mode=0o755)
+    made = runner.invoke(app, ["key", "A. Reviewer", "--out", "reviewer.key"])
+    assert made.exit_code == 0, made.output
+    (releases / "reviewers.toml").write_text(f"[reviewers]\n{made.stdout}")
+    (releases / "reviewers.toml").chmod(0o644)
+    sign = ["sign", model.name, "--key", "reviewer.key", "--reviewer", "A. Reviewer", "--note", "read"]
+    signed = runner.invoke(app, sign)
+    assert signed.exit_code == 0, signed.output
+    again = runner.invoke(app, sign)
+    assert (again.exit_code, "never written over" in again.stderr) == (1, True)
+    verified = runner.invoke(app, ["verify", model.name])
+    assert verified.exit_code == 0, verified.output
+    assert verified.stdout.startswith("imatinib_widmer2006: reviewed by A. Reviewer on 20")
+    model.write_text(model.read_text() + "\n")
+    spoilt = runner.invoke(app, ["verify", model.name, "docetaxel_ozawa2007"])
+    assert spoilt.exit_code == 1
+    assert "the file is not the one that A. Reviewer reviewed" in spoilt.stderr
+    assert "docetaxel_ozawa2007: nobody reviewed it" in spoilt.stderr

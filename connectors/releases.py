@@ -1,0 +1,215 @@
+"""Releases of models: who reviewed a model file, when, and a signature (Ed25519) that proves it.
+
+A folder of releases has ``reviewers.toml``, the public keys of those who may release, and one ``ID.release.toml`` for
+each model that one of them reviewed. A release is of the file's very text: with one byte changed it is another file,
+which nobody reviewed. A worker in clinical mode runs released models alone.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import json
+import os
+import stat
+import tomllib
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from cryptography.exceptions import InvalidSignature
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
+
+from twin.model.spec import Model
+from twin.names import shown
+
+REVIEWERS = "reviewers.toml"
+ENDING = ".release.toml"
+
+SHORTEST_PASSPHRASE = 12
+
+
+class NotReleased(ValueError):
+    """A model that may not be used, or a folder or key that cannot be; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """That somebody reviewed a model file.
+
+    Attributes:
+        model: its id.
+        sha256: of the file's text in UTF-8, 64 hex digits.
+        reviewer: as in `REVIEWERS`.
+        reviewed: the day.
+        note: what was looked at.
+        signature: of `message`, 64 bytes.
+    """
+
+    model: str
+    sha256: str
+    reviewer: str
+    reviewed: date
+    note: str
+    signature: bytes = b""
+
+    @property
+    def message(self) -> bytes:
+        """What is signed: every field but the signature, as JSON."""
+        fields = [self.model, self.sha256, self.reviewer, self.reviewed.isoformat(), self.note]
+        return b"dosetwin model release 1\n" + json.dumps(fields, ensure_ascii=True).encode()
+
+    def as_toml(self) -> str:
+        """For its file."""
+        said = {"model": self.model, "sha256": self.sha256, "reviewer": self.reviewer, "note": self.note}
+        lines = [f"{name} = {json.dumps(value, ensure_ascii=True)}" for name, value in said.items()]
+        signature = base64.b64encode(self.signature).decode()
+        return "\n".join([*lines, f"reviewed = {self.reviewed}", f'signature = "{signature}"']) + "\n"
+
+
+@dataclass(frozen=True)
+class Releases:
+    """A folder of releases as it was when it was read: what is taken back counts from the next start."""
+
+    folder: Path
+    reviewers: dict[str, Ed25519PublicKey]
+
+    def check(self, model: Model) -> Release:
+        """The release of a model.
+
+        Raises:
+            NotReleased: there is none, or it is of another text, by nobody who may, or not signed by who it names.
+        """
+        release = read_release(self.folder / f"{model.id}{ENDING}", model.id)
+        if release.sha256 != digest(model):
+            raise NotReleased(
+                f"{model.id}: the file is not the one that {shown(release.reviewer)} reviewed on {release.reviewed}; "
+                "put that one back, or have this one reviewed ('dosetwin models sign')"
+            )
+        key = self.reviewers.get(release.reviewer)
+        if key is None:
+            raise NotReleased(
+                f"{model.id}: {shown(release.reviewer)}, who released it, is not in {self.folder / REVIEWERS}"
+            )
+        try:
+            key.verify(release.signature, release.message)
+        except InvalidSignature:
+            raise NotReleased(
+                f"{model.id}: its release was not signed with the key of {shown(release.reviewer)}; "
+                "have it reviewed again"
+            ) from None
+        return release
+
+
+def digest(model: Model) -> str:
+    """SHA-256 of the text of a model's file."""
+    return hashlib.sha256(model.text.encode()).hexdigest()
+
+
+def open_releases(folder: Path) -> Releases:
+    """The releases of a folder.
+
+    Raises:
+        NotReleased: no folder, no reviewers, or others than its owner may write to it.
+    """
+    file = folder / REVIEWERS
+    for path in (folder, file):
+        try:
+            found = path.stat()
+        except OSError as error:
+            mend = "'dosetwin models key' makes a reviewer's key"
+            raise NotReleased(f"{path}: {error.strerror}; name the folder of releases, {mend}") from None
+        if found.st_mode & (stat.S_IWGRP | stat.S_IWOTH):
+            raise NotReleased(f"{path}: others may write to it, and so release models; chmod go-w {path}")
+    try:
+        said = tomllib.loads(file.read_text(encoding="utf-8"))["reviewers"]
+        keys = {
+            name: Ed25519PublicKey.from_public_bytes(base64.b64decode(key, validate=True)) for name, key in said.items()
+        }
+    except (OSError, ValueError, KeyError, AttributeError, TypeError, binascii.Error) as error:
+        raise NotReleased(f'{file}: {error}; write [reviewers] and lines of "NAME" = "KEY"') from None
+    if not keys:
+        raise NotReleased(f"{file}: nobody may release a model; add a reviewer's line ('dosetwin models key')")
+    return Releases(folder, keys)
+
+
+def read_release(path: Path, model: str) -> Release:
+    """The release in a file, whoever signed it.
+
+    Raises:
+        NotReleased: it is missing, has not these fields, or is another model's.
+    """
+    try:
+        said = tomllib.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise NotReleased(f"{model}: nobody reviewed it: no {path}; 'dosetwin models sign' writes it") from None
+    except (OSError, ValueError) as error:
+        raise NotReleased(f"{path}: cannot be read ({error})") from None
+    fields = {"model": str, "sha256": str, "reviewer": str, "reviewed": date, "note": str, "signature": str}
+    for name, kind in fields.items():
+        if type(said.get(name)) is not kind:
+            raise NotReleased(f"{path}: {name} is {said.get(name)!r}, not a {'day' if kind is date else 'text'}")
+    if said["model"] != model:
+        raise NotReleased(f"{path}: is of the model {shown(said['model'])}")
+    try:
+        signature = base64.b64decode(said["signature"], validate=True)
+    except binascii.Error as error:
+        raise NotReleased(f"{path}: signature: {error}") from None
+    return Release(**{name: said[name] for name in fields if name != "signature"}, signature=signature)
+
+
+def sign(model: Model, key: Ed25519PrivateKey, reviewer: str, reviewed: date, note: str) -> Release:
+    """That ``reviewer`` reviewed the model.
+
+    Raises:
+        NotReleased: a reviewer or note that says nothing.
+    """
+    for name, text in (("reviewer", reviewer), ("note", note)):
+        if not text.strip() or not text.isprintable():
+            raise NotReleased(
+                f"{name} {shown(text)!r}: say {'who' if name == 'reviewer' else 'what was looked at'}, in one line"
+            )
+    release = Release(model.id, digest(model), reviewer, reviewed, note)
+    return Release(model.id, release.sha256, reviewer, reviewed, note, key.sign(release.message))
+
+
+def new_key(path: Path, passphrase: str) -> str:
+    """Write a reviewer's private key, locked by a passphrase; returns the public one for `REVIEWERS`.
+
+    Raises:
+        NotReleased: a passphrase that is too short, or a file that is there already or cannot be written.
+    """
+    if len(passphrase) < SHORTEST_PASSPHRASE:
+        raise NotReleased(f"the passphrase is shorter than {SHORTEST_PASSPHRASE} characters")
+    key = Ed25519PrivateKey.generate()
+    text = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(passphrase.encode()))
+    try:
+        with os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(text)
+    except OSError as error:
+        raise NotReleased(f"{path}: {error.strerror}; a key is never written over: name another file") from None
+    return base64.b64encode(key.public_key().public_bytes_raw()).decode()
+
+
+def open_key(path: Path, passphrase: str) -> Ed25519PrivateKey:
+    """A reviewer's private key.
+
+    Raises:
+        NotReleased: it cannot be read, is locked by another passphrase, or is no Ed25519 key.
+    """
+    try:
+        key = load_pem_private_key(path.read_bytes(), passphrase.encode())
+    except OSError as error:
+        raise NotReleased(f"{path}: {error.strerror}") from None
+    except (ValueError, TypeError):
+        raise NotReleased(f"{path}: no key that this passphrase opens") from None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise NotReleased(f"{path}: is not a key of Ed25519; 'dosetwin models key' makes one")
+    return key
