@@ -145,6 +145,8 @@ def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dic
         "DOSETWIN_READY",
         "DOSETWIN_CONSOLE_HOSTS",
         "DOSETWIN_CONSOLE_ACCOUNTS",
+        "DOSETWIN_CONSOLE_BOARDS",
+        "DOSETWIN_CONSOLE_TRAIL",
         *OF_THE_CONSOLE,
     }
     for sink in sinks().offers:

@@ -69,6 +69,7 @@ def create_app(
     trail: Trail | None = None,
     *,
     hosts: Collection[str] = LOCAL_HOSTS,
+    boards: str | None = None,
     tick: float = TICK,
     heartbeat: float = HEARTBEAT,
     stream_heartbeat: float = STREAM_HEARTBEAT,
@@ -82,6 +83,7 @@ def create_app(
         keeper: whom it lets in; None where nobody logs in, which is safe where this machine alone is answered.
         trail: told of all that is read, done and refused; None: nothing is recorded.
         hosts: host names it answers to.
+        boards: address of the Grafana that has our boards, for a link from each patient.
         tick: least seconds between frames to a page.
         heartbeat: most seconds between frames to a page.
         stream_heartbeat: most seconds between two words on the stream of alerts.
@@ -91,7 +93,7 @@ def create_app(
     async def pages(websocket: WebSocket) -> None:
         await websocket.accept()
         visitor = visitor_of(websocket)
-        await Page(websocket, live, frames, tick, heartbeat, visitor, acts=way_in is not None).run()
+        await Page(websocket, live, frames, tick, heartbeat, visitor, acts=way_in is not None, boards=boards).run()
 
     async def alerts(request: Request) -> Response | AlertStream:
         try:

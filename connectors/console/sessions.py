@@ -51,7 +51,7 @@ class StatusFrame(msgspec.Struct, frozen=True):
     """The server is there, and this is how its reader fares, how the twins do, the worst of all and the one that the
     page watches, and whether a ``feed`` has fallen silent. ``sealed`` says of twins that take nothing any more why not.
     ``who`` is logged in; None where nobody logs in. ``acts``: something can be done about alerts, ``asks``: twins can
-    be asked, and ``mends``: what was refused or is held can be seen to, by them."""
+    be asked, and ``mends``: what was refused or is held can be seen to, by them. ``boards``: where Grafana has them."""
 
     type: str
     reader: ReaderStatus
@@ -63,6 +63,7 @@ class StatusFrame(msgspec.Struct, frozen=True):
     acts: bool
     asks: bool
     mends: bool
+    boards: str | None
 
 
 class Notice(msgspec.Struct, frozen=True):
@@ -137,8 +138,10 @@ class Page:
         visitor: Visitor = HERE,
         *,
         acts: bool,
+        boards: str | None = None,
     ) -> None:
         self._websocket = websocket
+        self._boards = boards
         self._visitor = visitor
         self._acts = acts
         self._live = live
@@ -240,6 +243,7 @@ class Page:
             acts,
             asks,
             mends,
+            self._boards,
         )
 
     async def _tell_watched(self) -> None:

@@ -1,4 +1,8 @@
-"""Writes the dashboards and alert rules: ``python -m connectors.grafana.build`` (``--check`` only compares)."""
+"""Writes the dashboards and alert rules: ``python -m connectors.grafana.build`` (``--check`` only compares).
+
+Boards lead to a console on this machine. Where it is elsewhere, ``--console https://ward.example --into FOLDER`` writes
+boards that lead there, to be mounted instead of ours.
+"""
 
 from __future__ import annotations
 
@@ -35,6 +39,13 @@ def dashboards() -> dict[str, str]:
     return files
 
 
+def leading_to(console: str) -> dict[str, str]:
+    """`dashboards` whose links lead to the console at another address."""
+    from connectors.grafana.panels import CONSOLE
+
+    return {name: content.replace(f'"{CONSOLE}', f'"{console.rstrip("/")}') for name, content in dashboards().items()}
+
+
 def files() -> dict[Path, str]:
     """Every file that is made, with its content."""
     from connectors.grafana.alerting import alert_rules
@@ -56,7 +67,18 @@ def main() -> int:
     """Write the dashboards, or with ``--check`` name those that are not current (exit code 1)."""
     parser = argparse.ArgumentParser(description="Generate the Grafana dashboards.")
     parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 if a file is not current")
-    if parser.parse_args().check:
+    parser.add_argument("--console", metavar="ADDRESS", help="where the boards of --into find the console")
+    parser.add_argument("--into", metavar="FOLDER", type=Path, help="write boards for another console there")
+    given = parser.parse_args()
+    if (given.console is None) != (given.into is None):
+        parser.error("--console and --into belong together: boards of ours lead to a console on this machine")
+    if given.into is not None:
+        given.into.mkdir(parents=True, exist_ok=True)
+        for name, content in leading_to(given.console).items():
+            (given.into / name).write_text(content, encoding="utf-8")
+            print(given.into / name)
+        return 0
+    if given.check:
         for name in (stale := outdated()):
             print(f"{name} is not current: run python -m connectors.grafana.build", file=sys.stderr)
         return 1 if stale else 0

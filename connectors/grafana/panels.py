@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from grafana_foundation_sdk.builders import common as common_builders
@@ -205,9 +206,12 @@ def in_order(panel: table.Panel, *columns: str) -> table.Panel:
     return panel.with_transformation(DataTransformerConfig(id_val="organize", options=options))
 
 
-def linked(panel: table.Panel, column: str, address: str, title: str) -> table.Panel:
-    """Make the cells of a column lead somewhere."""
-    return panel.override_by_name(column, [_set("links", [{"title": title, "url": address}])])
+def linked(panel: table.Panel, column: str, links: Mapping[str, str]) -> table.Panel:
+    """Make the cells of a column lead somewhere: titles and addresses."""
+    named = [
+        {"title": title, "url": address, "targetBlank": not address.startswith("/")} for title, address in links.items()
+    ]
+    return panel.override_by_name(column, [_set("links", named)])
 
 
 def steps(*levels: tuple[float | None, str]) -> ThresholdsConfig:
@@ -225,10 +229,14 @@ CONSOLE = "http://127.0.0.1:8500"
 """Where the console is for whoever reads a board on the machine itself."""
 
 
-def board(title: str, uid: str, description: str, begin: str, end: str) -> Dashboard:
-    """A board that nobody changes by hand, linked with the others and the console, looked at anew each minute."""
+PATIENT_PAGE = "/#patient/"
+"""What the console's address of a patient begins with: what follows, a pseudonym, never leaves the browser."""
+
+
+def board(title: str, uid: str, description: str, begin: str, end: str, page: str = "") -> Dashboard:
+    """A board that nobody changes by hand, linked with the others and a ``page`` of the console, drawn each minute."""
     others = DashboardLink("dosetwin").type(DashboardLinkType.DASHBOARDS).tags([BOARDS_TAG]).as_dropdown(False)
-    console = DashboardLink("Console").type(DashboardLinkType.LINK).url(CONSOLE).target_blank(True)
+    console = DashboardLink("Console").type(DashboardLinkType.LINK).url(CONSOLE + page).target_blank(True)
     return (
         Dashboard(title)
         .uid(uid)

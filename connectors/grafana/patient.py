@@ -31,9 +31,10 @@ _ALERT_COLUMNS = (
 
 def patient_dashboard() -> Dashboard:
     """The dashboard of one patient, chosen above it."""
+    page = panels.PATIENT_PAGE + "${patient:percentencode}"
     about = "One patient's twin: belief, measurements, delivery, forecast, alerts."
     board = (
-        marks.marked(panels.board("Patient", "dosetwin-patient", about, "now-7d", "now+7d"), *PATIENT)
+        marks.marked(panels.board("Patient", "dosetwin-patient", about, "now-7d", "now+7d", page), *PATIENT)
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .with_variable(panels.choice("patient", "Patient", every_patient.patients_by_risk(), VariableSort.DISABLED))
         .with_variable(panels.choice("model", "Model", flux.values_of("model", "health", "patient")))

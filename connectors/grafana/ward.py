@@ -83,8 +83,16 @@ union(tables: [
     panels.unit_of(table, "particles", "none", 0)
     panels.in_order(table, "patient", *_COLUMNS, "latest alert", "about", "state", "severity", "model")
     table.sort_by([common_builders.TableSortByFieldState().display_name("p grade 4").desc(True)])
-    address = "/d/dosetwin-patient?var-patient=${__value.raw}&var-model=${__data.fields.model}&${__url_time_range}"
-    return board.with_panel(panels.linked(table, "patient", address, "Open the patient"))
+    return board.with_panel(panels.linked(table, "patient", _whose("&var-model=${__data.fields.model}")))
+
+
+def _whose(more: str = "") -> dict[str, str]:
+    """Where a patient's name leads."""
+    address = f"/d/dosetwin-patient?var-patient=${{__value.raw}}{more}&${{__url_time_range}}"
+    return {
+        "Open the patient": address,
+        "Open the patient in the console": panels.CONSOLE + panels.PATIENT_PAGE + "${__value.raw}",
+    }
 
 
 def _told(name: str, rows: str, shown: str, field: str = "") -> str:
@@ -121,8 +129,7 @@ def _worklist() -> Any:
     )  # fmt: skip
     panels.unit_of(table, "probability", "percentunit", 0)
     panels.in_order(table, *columns)
-    address = "/d/dosetwin-patient?var-patient=${__value.raw}&${__url_time_range}"
-    return panels.linked(table, "patient", address, "Open the patient")
+    return panels.linked(table, "patient", _whose())
 
 
 def _alerts(board: Dashboard) -> Dashboard:

@@ -21,7 +21,7 @@ let lastFrame = null;
 let reader = { state: "starting" };
 let pulses = { ward: { level: 0, text: "" }, watched: null };
 let announced = null;
-let rights = { who: null, acts: false, asks: false };
+let rights = { who: null, acts: false, asks: false, boards: null };
 let stirred = performance.now();
 
 function connect() {
@@ -59,11 +59,12 @@ function take(frame) {
     patient?.absent(frame.near ? text("patient.absent_near", { id: patient.id, near: frame.near }) : text("patient.absent", { id: patient.id }));
   } else if (frame.type === "status") {
     reader = frame.reader;
-    rights = { who: frame.who, acts: frame.acts, asks: frame.asks };
+    rights = { who: frame.who, acts: frame.acts, asks: frame.asks, boards: frame.boards };
     write($("who"), frame.who ?? "");
     show($("whoever"), frame.who !== null);
     patient?.drawAlerts();
     patient?.drawAdvice();
+    patient?.drawBoards();
     pulses = { ward: frame.pulse, watched: frame.watched };
   }
 }

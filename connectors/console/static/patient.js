@@ -43,6 +43,7 @@ export class Patient {
     write($("patient-summary"), "");
     $("charts").replaceChildren();
     show($("patient-body"), false);
+    this.drawBoards();
     this.absent(text("patient.waiting", { id }));
   }
 
@@ -54,6 +55,14 @@ export class Patient {
   absent(said) {
     write($("patient-absent"), said);
     show($("patient-absent"), true);
+  }
+
+  /** A link to the patient's board in Grafana, where it is known where that is: of the patient the pseudonym alone. */
+  drawBoards() {
+    const { boards } = this.rights();
+    const link = $("patient-boards");
+    show(link, boards !== null);
+    if (boards) link.href = `${boards}/d/dosetwin-patient?var-patient=${encodeURIComponent(this.id)}`;
   }
 
   controls() {

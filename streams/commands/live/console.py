@@ -31,6 +31,9 @@ if TYPE_CHECKING:
 
 app = typer.Typer()
 
+ADDRESS = re.compile(r"https?://[A-Za-z0-9][A-Za-z0-9.:-]*(/[A-Za-z0-9._~/-]*[A-Za-z0-9._~-])?")
+"""Where another server is; no query, and nothing that a browser would run."""
+
 HOST_NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9.-]{0,252}[A-Za-z0-9])?|[0-9A-Fa-f:]{2,39}")
 
 
@@ -89,6 +92,14 @@ def console(
             help="the ward is simulated or replayed: what people do is dated by the newest word of the patient",
         ),
     ] = False,
+    boards: Annotated[
+        str | None,
+        typer.Option(
+            "--boards",
+            envvar="DOSETWIN_CONSOLE_BOARDS",
+            help="address of the Grafana with our boards, such as https://boards.example: each patient links there",
+        ),
+    ] = None,
     open_page: Annotated[bool, typer.Option("--open", help="open the page in the browser")] = False,
     kafka: Kafka = None,
     prefix: Prefix = None,
@@ -130,6 +141,13 @@ def console(
             err=True,
         )
         raise typer.Exit(2)
+    if boards is not None and not ADDRESS.fullmatch(boards):
+        typer.echo(
+            f"dosetwin: --boards {boards}: write where Grafana is, without what follows its path, such as "
+            "https://boards.example or https://ward.example/grafana",
+            err=True,
+        )
+        raise typer.Exit(2)
     if accounts is None and not is_reached_from_here_alone(host, named):
         asked = f"--host {host}" if host not in LOCAL_HOSTS else f"--allow-host {named[0]}"
         typer.echo(
@@ -162,7 +180,7 @@ def console(
     live = LiveBoard(Board(models=library_notes()))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
     way_in = WayIn(live, Sender(settings), replayed)
-    app = create_app(live, reader, way_in, keeper, trail, hosts=(*LOCAL_HOSTS, *named))
+    app = create_app(live, reader, way_in, keeper, trail, hosts=(*LOCAL_HOSTS, *named), boards=boards)
     address = address_of(listener, tls)
     typer.echo(f"console: {address}")
     if open_page:

@@ -24,12 +24,14 @@ from tests.connectors.console.in_browser import (
     text_of,
 )
 
+BOARDS = "http://boards.example/grafana"
+
 
 @pytest.fixture
 def console(kafka: str) -> Iterator[Console]:
     prefix = f"b{uuid.uuid4().hex[:8]}."
     ensure_topics(kafka, prefix)
-    console = start_console(kafka, prefix)
+    console = start_console(kafka, prefix, 0, "--boards", BOARDS)
     yield console
     assert stop_console(console) == 0
 

@@ -115,6 +115,14 @@ def test_a_patient_is_drawn_and_followed(page: webdriver.Chrome, console: Consol
     assert len(visible(page, "#ended-alerts ol li")) == 3, "the opened history stays open"
 
 
+def test_a_patient_links_to_its_board_by_the_pseudonym_alone(page: webdriver.Chrome, console: Console) -> None:
+    console.publish(make.estimate("P-1"), make.forecast("P-1"))
+    page.get(f"{console.address}#patient/P-1")
+    address = "http://boards.example/grafana/d/dosetwin-patient?var-patient=P-1"
+    eventually(lambda: page.find_element("id", "patient-boards").get_attribute("href") == address)
+    assert visible(page, "#patient-boards") == ["Boards in Grafana"]
+
+
 def test_what_stands_is_told_with_its_age_and_what_ended_is_folded_away(
     page: webdriver.Chrome, console: Console
 ) -> None:

@@ -391,6 +391,20 @@ MARKED = {"ward.json": {"Alerts", "Now"}, "patient.json": {"Alerts", "Now", "Pla
 """Boards with marks on their curves, and whose."""
 
 
+def test_patients_link_to_the_console_by_their_pseudonym_and_only_the_page_learns_it() -> None:
+    page = "http://127.0.0.1:8500/#patient/"
+    links = {board: [link.get("url") for link in BOARDS[board]["links"]] for board in BOARDS}
+    assert links["patient.json"][-1] == page + "${patient:percentencode}"
+    for title in ("Patients", "Worklist"):
+        panel = next(p for p in panels_of("ward.json") if p["title"] == title and p["type"] == "table")
+        (named,) = (o for o in panel["fieldConfig"]["overrides"] if o["matcher"]["options"] == "patient")
+        addresses = [link["url"] for entry in named["properties"] for link in entry["value"]]
+        assert [address.split("?")[0] for address in addresses] == ["/d/dosetwin-patient", page + "${__value.raw}"]
+    for name, board in build.leading_to("https://ward.example/").items():
+        assert "127.0.0.1" not in board
+        assert json.loads(board)["links"][-1]["url"] == links[name][-1].replace(page[:21], "https://ward.example")
+
+
 def test_every_number_has_colours_of_its_own_and_none_of_a_good_one_where_there_is_no_value() -> None:
     for name in BOARDS:
         for panel in panels_of(name):

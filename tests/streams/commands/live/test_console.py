@@ -48,6 +48,7 @@ def accounts(tmp_path: Path) -> list[str]:
 @pytest.mark.parametrize(
     ("options", "says"),
     [
+        (["--boards", "javascript:alert(1)"], "--boards javascript:alert(1): write where Grafana is"),
         (["--host", "0.0.0.0"], "name with --allow-host under which names"),
         (["--host", "0.0.0.0", "--allow-host", "ward.example"], "in the clear from other machines: give --certificate"),
         (["--key", __file__], "needs --certificate too"),
