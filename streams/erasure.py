@@ -56,12 +56,14 @@ class Search:
 class Proof:
     """What was searched before and after, by place. ``patient`` is the fingerprint: the proof itself names nobody.
 
-    ``key_destroyed`` is when the patient's key was, in ISO 8601; empty where there is no store of keys.
+    ``key_destroyed`` is when the patient's key was, ``number_forgotten`` when the hospital's number of the patient was,
+    in ISO 8601; empty where there is no store of either.
     """
 
     patient: str
     begun: str = field(default_factory=lambda: datetime.now(UTC).isoformat(timespec="seconds"))
     key_destroyed: str = ""
+    number_forgotten: str = ""
     topics_before: list[Search] = field(default_factory=list)
     topics_after: list[Search] = field(default_factory=list)
     series: Mapping[str, Any] = field(default_factory=lambda: {"not_searched": "--without-influx"})

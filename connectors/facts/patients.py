@@ -1,18 +1,18 @@
 """Who a patient is here: a pseudonym made of the source's id, never of a name.
 
 An id means something only beside its authority: the same number under two is two people. The pseudonym is the HMAC of
-both (RFC 2104, SHA-256) under a key that stands in the environment, or is looked up in a table; those of test sources
-begin with ``test-`` and are others even for the same id, so that what is trained on never reaches a patient.
+both (RFC 2104, SHA-256) under a key that stands in the environment or under those of a store, which are changed
+(`connectors.privacy.pseudonyms`), or is looked up in a table; those of test sources begin with ``test-`` and are others
+even for the same id, so that what is trained on never reaches a patient.
 """
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 from connectors.facts.fact import NotAFact, Subject
+from connectors.privacy.pseudonyms import PseudonymStore, pseudonym_by
 
 LEAST_KEY_BYTES = 16
 """Shortest key of an HMAC that is taken."""
@@ -34,7 +34,7 @@ class Pseudonyms:
     """Gives patients their ids here.
 
     Attributes:
-        key: of the HMAC; secret.
+        key: of the HMAC; secret. Or the store of such keys.
         table: ``{(authority, id): pseudonym}``, used instead of the key where there is one.
         authorities: those whose ids count, the first of them that a message has; any if empty.
         types: which types of id count (HL7 table 0203), an id without one always does.
@@ -42,7 +42,7 @@ class Pseudonyms:
         placeholders: ids that stand for nobody here, beside `PLACEHOLDERS`: a monitor's default, beds.
     """
 
-    key: bytes = b""
+    key: bytes | PseudonymStore = b""
     table: Mapping[tuple[str, str], str] | None = None
     authorities: tuple[str, ...] = ()
     types: tuple[str, ...] = ("MR", "PI", "PT", "")
@@ -83,6 +83,7 @@ class Pseudonyms:
 
         Raises:
             NotAFact: ``no_patient`` or ``unknown_patient_id``.
+            KeysUnusable: the store of keys cannot be read or written.
         """
         if self._nobody(subject.id):
             raise NotAFact("no_patient", "no patient's id, or a placeholder; a device needs an association instead")
@@ -94,8 +95,9 @@ class Pseudonyms:
                 return start + self.table[(subject.authority, subject.id)]
             except KeyError:
                 raise NotAFact("unknown_patient_id", "an id that the profile's table does not have; add it") from None
-        said = "\x1f".join((start, subject.authority, subject.id)).encode()
-        return f"{start}p{hmac.new(self.key, said, hashlib.sha256).hexdigest()[:32]}"
+        if isinstance(self.key, PseudonymStore):
+            return self.key.pseudonym(start, subject.authority, subject.id)
+        return pseudonym_by(self.key, start, subject.authority, subject.id)
 
     def _nobody(self, text: str) -> bool:
         said = text.strip()

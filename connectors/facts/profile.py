@@ -64,6 +64,7 @@ from connectors.facts.codes import Codes, Quantified, known_quantities
 from connectors.facts.field_map import Mapped
 from connectors.facts.patients import LEAST_KEY_BYTES, Pseudonyms
 from connectors.facts.topics import MqttPart, Topics
+from connectors.privacy.pseudonyms import PseudonymStore
 from connectors.settings import PartSettings
 from twin.events.envelope import Name
 from twin.units import UnitError, quantity_of
@@ -177,12 +178,12 @@ class Profile:
         return (self.names or {}).get(quantity, quantity)
 
 
-def read_profile(path: Path, key: bytes) -> Profile:
+def read_profile(path: Path, key: bytes | PseudonymStore) -> Profile:
     """The profile in a file.
 
     Args:
         path: the TOML file; a table of patients is beside it.
-        key: secret of the pseudonyms; needed where there is no table.
+        key: secret of the pseudonyms, or the store of them; needed where there is no table.
 
     Raises:
         ProfileError: it cannot be read, a field is unknown or wrong, or a secret is missing.
@@ -208,7 +209,8 @@ def read_profile(path: Path, key: bytes) -> Profile:
         raise ProfileError(f"{path}: {error.strerror}: {error.filename}") from None
     except ValueError as error:
         raise ProfileError(f"{path}: {error}") from None
-    if table is None and len(key) < LEAST_KEY_BYTES and said.protocol != "dosetwin":
+    short = isinstance(key, bytes) and len(key) < LEAST_KEY_BYTES
+    if table is None and short and said.protocol != "dosetwin":
         variable = PatientSettings.variable("key")
         mend = f"set {variable} to a secret of {LEAST_KEY_BYTES} bytes or more, or name a table under patients.table"
         raise ProfileError(f"{path}: patients need a pseudonym: {mend}")

@@ -164,7 +164,8 @@ def wearer(patient: str, source: str, weight: str) -> Wearer:
     except ValidationError:
         detail = "letters, digits, '.', '_' and '-', at most 64; a pseudonym as on the console, never a name"
         raise ValueError(f"--patient {patient[:20]!r}: {detail}") from None
-    key = key_of_patients()
+    made_by = key_of_patients()
+    key = made_by if isinstance(made_by, bytes) else made_by.ring[0].secret
     if len(key) < LEAST_KEY_BYTES:
         variable = PatientSettings.variable("key")
         raise ValueError(

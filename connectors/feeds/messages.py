@@ -18,8 +18,10 @@ from connectors.facts.profile import PatientSettings, Profile, read_profile
 from connectors.facts.telling import Outcome, Teller
 from connectors.feeds.bad_lines import BadLine
 from connectors.feeds.stream import Note, Said, Stream, TimedEvent
+from connectors.privacy.master_key import KeysUnusable
+from connectors.privacy.pseudonyms import PseudonymStore, pseudonym_store
 from connectors.protocols.recorded import messages, readings
-from connectors.settings import load_settings
+from connectors.settings import SettingsError, load_settings
 from twin.devices.words import NOBODY
 from twin.events import to_millis
 
@@ -38,8 +40,20 @@ def open_feed(
     return Stream(_said(known, files, Subject(patient, known.pseudonyms.authority) if patient else None, device))
 
 
-def key_of_patients() -> bytes:
-    """The secret of pseudonyms, from the environment."""
+def key_of_patients() -> bytes | PseudonymStore:
+    """What makes pseudonyms: the store that the environment names, or else the secret that stands there.
+
+    Raises:
+        SettingsError: the store cannot be used.
+    """
+    try:
+        return pseudonym_store() or secret_of_patients()
+    except KeysUnusable as error:
+        raise SettingsError(str(error)) from None
+
+
+def secret_of_patients() -> bytes:
+    """The secret of pseudonyms that stands in the environment; empty where none does."""
     return load_settings(PatientSettings).key.get_secret_value().encode()
 
 

@@ -22,6 +22,7 @@ from connectors.facts.memory import Memory
 from connectors.facts.profile import Profile
 from connectors.facts.telling import Outcome, Teller, Telling
 from connectors.listeners.routes import outgoing
+from connectors.privacy.master_key import KeysUnusable
 from twin.events import Event, InputEvent, Rejected, kind_of
 
 MOST_TOGETHER = 200
@@ -181,6 +182,8 @@ class Intake:
             return Taken(tuple(outcome for reading in found for outcome in self._teller.tell(reading)))
         except NotAFact as error:
             return Taken((Refusal("message", error.reason, error.detail),), error)
+        except KeysUnusable:  # whose it is cannot be said now: it is to be sent again
+            raise
         except Exception as error:  # our fault must cost this message only, which is kept
             _log.error("a message could not be read", error=type(error).__name__)
             fault = NotAFact("malformed", f"reading it failed: {type(error).__name__}; this is a fault of dosetwin")

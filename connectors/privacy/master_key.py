@@ -7,8 +7,11 @@ from __future__ import annotations
 
 import base64
 import binascii
+import os
 import secrets
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from pydantic import Field
@@ -17,7 +20,7 @@ from connectors.settings import PartSettings
 
 KEY_BYTES = 32
 
-HOW = "'dosetwin keys create' makes one"
+HOW = "'dosetwin keys create' (of pseudonyms: 'dosetwin pseudonyms create') makes one"
 
 EVERYBODY = stat.S_IROTH | stat.S_IWOTH
 """What its file may not have; a group may read it, as secrets of containers are mounted so."""
@@ -44,20 +47,45 @@ def new_master_key() -> str:
     return base64.b64encode(secrets.token_bytes(KEY_BYTES)).decode()
 
 
+@contextmanager
+def write_new_master_key(path: Path, store: Path) -> Iterator[None]:
+    """A new master key in a file that was not there, for the block that uses it; gone again where the block fails.
+
+    Raises:
+        KeysUnusable: it is there already, lies in ``store``, or cannot be written.
+    """
+    if path.resolve().is_relative_to(store.resolve()):
+        raise KeysUnusable(f"master key {path}: lies in the store; keep it where copies of the store do not reach")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
+            file.write(new_master_key() + "\n")
+    except FileExistsError:
+        raise KeysUnusable(f"master key {path}: is there already; name a new file") from None
+    except OSError as error:
+        raise KeysUnusable(f"master key {path}: {error.strerror or error}; name a file that you may write") from None
+    try:
+        yield
+    except BaseException:
+        path.unlink()
+        raise
+
+
 def master_key(settings: KeySettings) -> bytes:
     """The master key that the settings name.
 
     Raises:
         KeysUnusable: none is named, or two, or what is named is none or may be read by everybody.
     """
+    key, file = settings.variable("master"), settings.variable("master_file")
     if settings.master and settings.master_file is not None:
-        raise KeysUnusable("DOSETWIN_KEYS_MASTER and DOSETWIN_KEYS_MASTER_FILE are both set: leave one of them out")
+        raise KeysUnusable(f"{key} and {file} are both set: leave one of them out")
     if settings.master:
-        return _decoded(settings.master, "DOSETWIN_KEYS_MASTER")
+        return _decoded(settings.master, key)
     if settings.master_file is None:
+        store = settings.variable("store")
         raise KeysUnusable(
-            "DOSETWIN_KEYS_STORE is set without its master key: name its file in DOSETWIN_KEYS_MASTER_FILE, or give it "
-            f"in DOSETWIN_KEYS_MASTER; {HOW}"
+            f"{store} is set without its master key: name its file in {file}, or give it in {key}; {HOW}"
         )
     return read_master_key(settings.master_file)
 

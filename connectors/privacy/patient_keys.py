@@ -34,7 +34,8 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from connectors.privacy.cipher import NONCE, Cipher, derived
 from connectors.privacy.master_key import KEY_BYTES, KeySettings, KeysUnusable, master_key
-from connectors.services.run_state import private_directory, replace_private
+from connectors.privacy.private_files import make_once, replace, write_over
+from connectors.services.run_state import private_directory
 from connectors.settings import load_settings
 
 HEADER, PATIENTS = "store.json", "patients"
@@ -66,7 +67,7 @@ class PatientKeys:
     """
 
     def __init__(self, folder: Path, master: bytes) -> None:
-        self._folder = folder
+        self.folder = folder
         self._own = _unwrapped_header(folder, master)
         self._names, self._wrap = derived(self._own, "names"), AESGCM(derived(self._own, "wrap"))
         self.cipher = functools.lru_cache(IN_MEMORY)(self._cipher)
@@ -110,15 +111,11 @@ class PatientKeys:
         """
         path = self._path(patient)
         try:
-            path.parent.mkdir(exist_ok=True, mode=0o700)
             if (known := _destroyed(path)) is not None:
                 return known
-            with suppress(FileNotFoundError), path.open("r+b", buffering=0) as file:
-                file.write(secrets.token_bytes(path.stat().st_size))
-                os.fsync(file.fileno())
+            write_over(path)
             at = datetime.now(UTC)
-            _fresh(path, _GONE + at.isoformat().encode()).replace(path)
-            _folder_to_disk(path.parent)
+            replace(path, _GONE + at.isoformat().encode())
         except OSError as error:
             raise self._unusable(path, error) from None
         self.cipher.cache_clear()
@@ -147,11 +144,11 @@ class PatientKeys:
         return derived(self._own, purpose)
 
     def _files(self) -> Iterator[Path]:
-        return (path for path in sorted(self._folder.glob(f"{PATIENTS}/??/*")) if not path.name.startswith("."))
+        return (path for path in sorted(self.folder.glob(f"{PATIENTS}/??/*")) if not path.name.startswith("."))
 
     def _path(self, patient: str) -> Path:
         name = hmac.digest(self._names, patient.encode(), "sha256").hex()[:32]
-        return self._folder / PATIENTS / name[:2] / name
+        return self.folder / PATIENTS / name[:2] / name
 
     def _key(self, patient: str) -> bytes:
         path = self._path(patient)
@@ -172,20 +169,13 @@ class PatientKeys:
         path = self._path(patient)
         wrapped = _wrapped(self._wrap, secrets.token_bytes(KEY_BYTES), path.name.encode())
         try:
-            path.parent.mkdir(exist_ok=True, mode=0o700)
-            fresh = _fresh(path, _KEY + wrapped)
-            try:
-                with suppress(FileExistsError):  # another worker was first: its key is the patient's
-                    os.link(fresh, path)
-            finally:
-                fresh.unlink()
-            _folder_to_disk(path.parent)
+            make_once(path, _KEY + wrapped)  # of two workers the first one's key is the patient's
         except OSError as error:
             raise self._unusable(path, error) from None
 
     def _unusable(self, path: Path, error: OSError) -> KeysUnusable:
         mend = "it must be a folder that this user may write, on a file system with links"
-        return KeysUnusable(f"DOSETWIN_KEYS_STORE={self._folder}: {path.name}: {error.strerror or error}; {mend}")
+        return KeysUnusable(f"store of keys {self.folder}: {path.name}: {error.strerror or error}; {mend}")
 
 
 def patient_keys() -> PatientKeys | None:
@@ -194,10 +184,16 @@ def patient_keys() -> PatientKeys | None:
     Raises:
         SettingsError, KeysUnusable: what it names cannot be used.
     """
-    settings = load_settings(KeySettings)
+    return open_store(load_settings(KeySettings))
+
+
+def open_store(settings: KeySettings) -> PatientKeys | None:
+    """The store that these settings name, if they name one; raises `KeysUnusable`."""
     if settings.store is None:
         if settings.master or settings.master_file is not None:
-            raise KeysUnusable("a master key is set without DOSETWIN_KEYS_STORE: name the folder of the patients' keys")
+            raise KeysUnusable(
+                f"a master key is set without {settings.variable('store')}: name the folder of the store"
+            )
         return None
     return PatientKeys(settings.store, master_key(settings))
 
@@ -225,14 +221,13 @@ def change_master(folder: Path, old: bytes, new: bytes) -> None:
 
 def _write_header(folder: Path, master: bytes, own: bytes) -> None:
     wrapped = base64.b64encode(_wrapped(AESGCM(master), own, b"dosetwin store 1")).decode()
-    replace_private(folder / HEADER, json.dumps({"store": 1, "key": wrapped}) + "\n")
-    _folder_to_disk(folder)
+    replace(folder / HEADER, json.dumps({"store": 1, "key": wrapped}).encode() + b"\n")
 
 
 def _unwrapped_header(folder: Path, master: bytes) -> bytes:
     """The store's own key."""
     path = folder / HEADER
-    named = f"DOSETWIN_KEYS_STORE={folder}"
+    named = f"store of keys {folder}"
     try:
         found = folder.stat()
         if found.st_mode & 0o077 or found.st_uid != os.geteuid():
@@ -267,20 +262,3 @@ def _destroyed(path: Path) -> datetime | None:
         if raw[: len(_GONE)] == _GONE:
             return datetime.fromisoformat(raw[len(_GONE) :].decode())
     return None
-
-
-def _fresh(path: Path, raw: bytes) -> Path:
-    """A file beside ``path``, for its owner alone, that is on the disk and may take its place."""
-    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
-    with open(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb", buffering=0) as file:
-        file.write(raw)
-        os.fsync(file.fileno())
-    return fresh
-
-
-def _folder_to_disk(folder: Path) -> None:
-    handle = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

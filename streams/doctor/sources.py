@@ -90,7 +90,8 @@ def _profile(path: Path, profile: Profile, *, taken: bool) -> Finding:
         seen = f"another profile has the id {profile.source!r} too"
         return Finding(f"profile {path.name}", seen, "give each source an id of its own")
     table = profile.pseudonyms.table
-    patients = "pseudonyms by a key" if table is None else f"pseudonyms by a table of {len(table)}"
+    by = "a key" if isinstance(key := profile.pseudonyms.key, bytes) else f"key {key.ring[-1].id} of a store"
+    patients = f"pseudonyms by {by}" if table is None else f"pseudonyms by a table of {len(table)}"
     kind = "of tests" if profile.test else "of real patients"
     return Finding(f"source {profile.source}", f"{path.name}, {profile.protocol}, {kind}, {patients}")
 

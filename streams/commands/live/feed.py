@@ -96,10 +96,11 @@ def _plain_errors() -> Iterator[None]:
     """What the user can mend is said in one line, with exit code 1."""
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError
+    from connectors.privacy.master_key import KeysUnusable
 
     try:
         yield
-    except (ValueError, OSError, KafkaUnreachable, TopicError) as error:
+    except (ValueError, OSError, KafkaUnreachable, TopicError, KeysUnusable) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
 

@@ -256,6 +256,7 @@ def _run(
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.kafka.topics import TopicError
     from connectors.listeners.intake import NotSafe
+    from connectors.privacy.master_key import KeysUnusable
     from connectors.settings import load_settings
     from streams.terminal.logs import log_to_stderr
     from streams.terminal.signals import stop_at_signals
@@ -265,7 +266,7 @@ def _run(
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         counted = asyncio.run(listen(place(settings=settings, stop=stop, **places)))
-    except (KafkaUnreachable, TopicError, NotSafe, OSError, ValueError) as error:
+    except (KafkaUnreachable, TopicError, NotSafe, OSError, ValueError, KeysUnusable) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     print(json.dumps(counted), file=sys.stderr, flush=True)

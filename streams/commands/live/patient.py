@@ -264,6 +264,7 @@ def erase(
     from connectors.kafka.topics import TopicError, ensure_topics
     from connectors.privacy.master_key import KeysUnusable
     from connectors.privacy.patient_keys import patient_keys
+    from connectors.privacy.pseudonyms import pseudonym_store
     from connectors.privacy.signed_report import signed
     from connectors.services.run_state import state_directory
     from connectors.settings import SettingsError, load_settings
@@ -280,7 +281,10 @@ def erase(
         ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions)
         ensure_changelog(settings)
         require_rest(settings, group_of(settings))
+        numbers = pseudonym_store()
         proof = erasure.erase(settings, series, patient, state_directory(), keys)
+        if numbers is not None:
+            proof.number_forgotten = numbers.forget(patient).isoformat(timespec="seconds")
     except (
         SettingsError,
         KeysUnusable,

@@ -30,22 +30,12 @@ MasterFile = Annotated[
 @app.command(epilog=examples("dosetwin keys create --store /srv/keys --master-file /etc/dosetwin/master.key"))
 def create(store: Store, master_file: MasterFile) -> None:
     """Make a store without keys, and its master key in a file of its own; neither may be there yet."""
-    from connectors.privacy.master_key import KeysUnusable, new_master_key, read_master_key
+    from connectors.privacy.master_key import KeysUnusable, read_master_key, write_new_master_key
     from connectors.privacy.patient_keys import create_store
 
-    if master_file.resolve().is_relative_to(store.resolve()):
-        _leave(f"--master-file {master_file}: lies in the store; keep it where copies of the store do not reach")
     try:
-        _write_new(master_file, new_master_key())
-        try:
+        with write_new_master_key(master_file, store):
             create_store(store, read_master_key(master_file))
-        except KeysUnusable:
-            master_file.unlink()
-            raise
-    except FileExistsError:
-        _leave(f"--master-file {master_file}: is there already; name a new file, or use it as it is")
-    except OSError as error:
-        _leave(f"--master-file {master_file}: {error.strerror or error}; name a file that you may write")
     except KeysUnusable as error:
         _leave(error)
     typer.echo(f"store {store} of no keys, opened by {master_file}: save both, in places apart")
@@ -85,33 +75,16 @@ def change_master(
     ],
 ) -> None:
     """Let a new master key open the store, and the old one no more; workers that run go on, and start with the new."""
-    from connectors.privacy.master_key import KeysUnusable, new_master_key, read_master_key
+    from connectors.privacy.master_key import KeysUnusable, read_master_key, write_new_master_key
     from connectors.privacy.patient_keys import change_master as change
 
     try:
         old = read_master_key(master_file)
-        _write_new(new_master_file, new_master_key())
-        try:
+        with write_new_master_key(new_master_file, store):
             change(store, old, read_master_key(new_master_file))
-        except KeysUnusable:
-            new_master_file.unlink()
-            raise
-    except FileExistsError:
-        _leave(f"--new-master-file {new_master_file}: is there already; name a new file")
-    except OSError as error:
-        _leave(f"--new-master-file {new_master_file}: {error.strerror or error}; name a file that you may write")
     except KeysUnusable as error:
         _leave(error)
     typer.echo(f"{store} is opened by {new_master_file}; back-ups of before are by {master_file}")
-
-
-def _write_new(path: Path, text: str) -> None:
-    """A file for its owner alone that was not there."""
-    import os
-
-    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-    with open(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as file:
-        file.write(text + "\n")
 
 
 def _leave(why: object) -> NoReturn:

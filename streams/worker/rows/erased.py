@@ -7,8 +7,7 @@ that tells where the record stood and nothing else.
 
 from __future__ import annotations
 
-import hashlib
-
+from connectors.privacy.pseudonyms import fingerprint
 from streams.worker.rows.state_row import sealed_row
 from twin.events import Rejected
 
@@ -27,7 +26,7 @@ def erased_key(patient: bytes) -> bytes:
     >>> erased_key(b"P-0009")
     b'#erased/d9239dd53fdf2e8f7f69a4c3f8ec8eb7'
     """
-    return PREFIX + hashlib.blake2b(patient, digest_size=16, person=b"dosetwin-erased").hexdigest().encode()
+    return PREFIX + fingerprint(patient.decode(errors="surrogateescape")).encode()
 
 
 def erased_row() -> bytes:

@@ -17,6 +17,8 @@ from connectors.facts.patients import Pseudonyms
 from connectors.facts.profile import Profile
 from connectors.kafka.topics import DEVICES
 from connectors.listeners.intake import MOST_WAITING, Intake, NotSafe
+from connectors.privacy.patient_keys import PatientKeys
+from connectors.privacy.pseudonyms import PseudonymStore, create_pseudonym_store
 from connectors.protocols.hl7.reading import message_of, read
 from twin.devices.words import DeviceWord, read_word
 from twin.events import Rejected, decode
@@ -222,5 +224,25 @@ def test_what_a_pump_says_of_nobody_is_given_to_whoever_knows_its_bindings() -> 
         word = read_word(value)
         assert isinstance(word, DeviceWord)
         assert (word.event.kind, word.received_at) == ("pump_delivery", datetime(2026, 3, 2, 8, 0, 1, tzinfo=UTC))
+
+    run(body())
+
+
+def test_while_nobody_can_say_whose_it_is_a_message_is_to_be_sent_again(tmp_path: Path) -> None:
+    create_pseudonym_store(tmp_path / "pseudonyms", b"m" * 32)
+    store = PseudonymStore(PatientKeys(tmp_path / "pseudonyms", b"m" * 32))
+    profile = Profile("lab-east", "hl7", Codes(), Pseudonyms(store))
+
+    async def body() -> None:
+        memory, kafka, raw = Memory(), Kafka(), result("2.1")
+        async with Intake(profile, memory, kafka) as intake:
+            folder = tmp_path / "pseudonyms" / "pseudonyms"
+            folder.rename(tmp_path / "away")
+            with pytest.raises(NotSafe, match="KeysUnusable"):
+                await intake.take(raw, lambda: [read(message_of(raw, profile), profile)])
+            assert kafka.sent == []
+            (tmp_path / "away").rename(folder)
+            await intake.take(raw, lambda: [read(message_of(raw, profile), profile)])
+            assert [event.patient_id for event in kafka.events()] == [store.pseudonym("", "EAST", "4711")]
 
     run(body())

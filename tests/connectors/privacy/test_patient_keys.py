@@ -118,7 +118,7 @@ def test_a_store_that_cannot_be_written_says_so(keys: PatientKeys, folder: Path)
     (folder / "patients").rmdir()
     (folder / "patients").write_text("in the way")
     for asks in (keys.cipher_for, keys.destroy):
-        with pytest.raises(KeysUnusable, match=r"DOSETWIN_KEYS_STORE=.*Not a directory.*must be a folder"):
+        with pytest.raises(KeysUnusable, match=r"store of keys .*Not a directory.*must be a folder"):
             asks("P-1")
 
 
