@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     )
     from dosetwin.estimation import Estimates, estimate
     from dosetwin.models import library, load_model
+    from dosetwin.noncompartmental import Noncompartmental, nca
     from dosetwin.records import LeftOutWarning, read_nmtran
     from dosetwin.replaying import Replay, replay
     from dosetwin.simulating import simulate
@@ -48,6 +49,7 @@ __all__ = [
     "LeftOutWarning",
     "Model",
     "ModelError",
+    "Noncompartmental",
     "PatientTwin",
     "Protocol",
     "Replay",
@@ -57,6 +59,7 @@ __all__ = [
     "library",
     "load_model",
     "load_protocol",
+    "nca",
     "next_sample",
     "plan_ahead",
     "read_nmtran",
@@ -83,11 +86,13 @@ _HOMES = {
     "LeftOutWarning": "dosetwin.records",
     "Model": "twin.model.spec",
     "ModelError": "twin.model.spec",
+    "Noncompartmental": "dosetwin.noncompartmental",
     "PatientTwin": "twin.patient.twin",
     "Replay": "dosetwin.replaying",
     "estimate": "dosetwin.estimation",
     "library": "dosetwin.models",
     "load_model": "dosetwin.models",
+    "nca": "dosetwin.noncompartmental",
     "read_nmtran": "dosetwin.records",
     "replay": "dosetwin.replaying",
     "simulate": "dosetwin.simulating",
