@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime
+from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from streams.terminal.options import Kafka, Prefix, examples
+
+_FORMATS = ["%Y-%m-%dT%H:%M%z", "%Y-%m-%dT%H:%M:%S%z", "%Y-%m-%dT%H:%M:%S.%f%z"]
 
 app = typer.Typer(
     name="audit",
@@ -67,3 +71,46 @@ def verify(kafka: Kafka = None, prefix: Prefix = None) -> None:
     if any(found.values()):
         raise typer.Exit(1)
     typer.echo("the chains hold")
+
+
+class Form(StrEnum):
+    """``balp``: FHIR R4 AuditEvents as IHE's Basic Audit Log Patterns ask; ``plain``: as it stands on the topic."""
+
+    BALP = "balp"
+    PLAIN = "plain"
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin audit export --format balp --since 2026-11-01T00:00Z",
+        "dosetwin audit export --patient P-0017 --format plain",
+    )
+)
+def export(
+    form: Annotated[Form, typer.Option("--format", help=(Form.__doc__ or "").replace("``", ""))] = Form.BALP,
+    patient: Annotated[str | None, typer.Option("--patient", help="who looked at this one, also among others")] = None,
+    who: Annotated[str | None, typer.Option("--who", help="what this account or token did")] = None,
+    since: Annotated[datetime | None, typer.Option("--since", formats=_FORMATS, help="from then on")] = None,
+    until: Annotated[datetime | None, typer.Option("--until", formats=_FORMATS, help="before then")] = None,
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+) -> None:
+    """Tell who looked, acted or was refused, one JSON object a line, by time; verify first that nothing is missing."""
+    import msgspec
+
+    from connectors.audit.reading import accesses, asked_for, ended
+    from connectors.kafka.clients import KafkaUnreachable
+    from connectors.protocols.fhir.audit_events import of_access
+    from connectors.settings import SettingsError, load_settings
+
+    try:
+        told, bad = accesses(load_settings(kafka=kafka, topic_prefix=prefix))
+    except (SettingsError, KafkaUnreachable) as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    for access in asked_for(ended(told), patient, who, since, until):
+        for one in of_access(access, patient) if form is Form.BALP else (access,):
+            sys.stdout.write(msgspec.json.encode(one).decode() + "\n")
+    if bad:
+        typer.echo(f"dosetwin: {bad} records of twin.accesses are no accesses: 'dosetwin audit verify'", err=True)
+        raise typer.Exit(1)
