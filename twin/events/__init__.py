@@ -55,7 +55,7 @@ from twin.events.outputs.alert import (
     Subject,
     SubjectKind,
 )
-from twin.events.outputs.estimate import DueDose, Estimate, Exposure
+from twin.events.outputs.estimate import DueDose, Estimate, Exposure, PlannedByNow
 from twin.events.outputs.evidence import (
     MOST_DECIDING,
     AlertEvidence,
@@ -130,6 +130,7 @@ __all__ = [
     "NextSample",
     "OutputEvent",
     "PatientId",
+    "PlannedByNow",
     "PlannedDose",
     "Prediction",
     "PublishedRule",

@@ -306,6 +306,7 @@ class AverageFold:
             taken={drug: p for one in reversed(alone) for drug, p in (one.taken or {}).items()} or None,
             notes=tuple(dict.fromkeys(note for one in alone for note in one.notes or ())) or None,
             due=alone[0].due,
+            planned=alone[0].planned,
         )
 
     def _snapshot(

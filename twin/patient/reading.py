@@ -43,7 +43,7 @@ from twin.patient.ahead.bedside import (
     temperatures_of,
     value_view,
 )
-from twin.patient.ahead.due import due_of
+from twin.patient.ahead.due import due_of, planned_of
 from twin.patient.ahead.levels import level_view, lines_ahead
 from twin.patient.ahead.toxicities import (
     Now,
@@ -279,6 +279,7 @@ class Reader:
             taken=taken(standings, doses),
             notes=self._notes(timeline, millis) or None,
             due=due_of(orders, millis) or None,
+            planned=planned_of(orders, start, millis) or None,
         )
 
     def _notes(self, timeline: Timeline, millis: int) -> tuple[str, ...]:

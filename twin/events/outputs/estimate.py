@@ -43,6 +43,13 @@ class DueDose(Frozen):
     duration: Quantity | None = None
 
 
+class PlannedByNow(Frozen):
+    """What should be given of a drug now, and what should have been since the record began, as the plan stands."""
+
+    rate: Quantity
+    amount: Quantity
+
+
 class Estimate(OutputEvent):
     """The twin at ``time``: model outputs (without residual error), individual parameters, exposure, health.
 
@@ -53,7 +60,8 @@ class Estimate(OutputEvent):
     have stopped.
     ``taken``, while it is in doubt whether a dose was, is the probability by drug that the newest such dose was taken.
     ``notes`` say what of the present course was not counted as it was told.
-    ``due`` is by drug the dose that is to begin next by the plan.
+    ``due`` is by drug the dose that is to begin next by the plan, and ``planned`` what should have been given of it by
+    now, to be held against what was.
     """
 
     sent_on: ClassVar[Channel] = ESTIMATES
@@ -74,6 +82,7 @@ class Estimate(OutputEvent):
     taken: dict[Tag, Probability] | None = None
     notes: tuple[Text, ...] | None = None
     due: dict[Tag, DueDose] | None = None
+    planned: dict[Tag, PlannedByNow] | None = None
 
     @classmethod
     def example(cls) -> Self:
@@ -97,4 +106,7 @@ class Estimate(OutputEvent):
             observations=2,
             kernel_hash="9c1e44d0a7b35f28",
             due={"docetaxel": DueDose(time=at(504), amount=Quantity(value=100.0, unit="mg"))},
+            planned={
+                "docetaxel": PlannedByNow(rate=Quantity(value=0, unit="mg/h"), amount=Quantity(value=100.0, unit="mg"))
+            },
         )
