@@ -20,14 +20,13 @@ import msgspec
 
 from connectors.console import views as picture
 from connectors.console.advice import advice_card
+from connectors.console.patient.calibration import Calibration, calibrations
+from connectors.console.patient.individual import Floor, ModelNotes, Parameter, parameters
 from connectors.console.views import (
     Ahead,
     AlertCard,
-    Floor,
     Foreseen,
     MeasuredPoint,
-    ModelNotes,
-    Parameter,
     Refused,
     WardRow,
 )
@@ -105,6 +104,7 @@ class PatientFrame(msgspec.Struct, frozen=True):
     alerts: tuple[AlertCard, ...] | None
     advice: tuple[msgspec.Raw, ...] | None
     floors: tuple[Floor, ...]
+    calibration: tuple[Calibration, ...] | None
 
 
 class UnknownPatient(KeyError):
@@ -337,6 +337,7 @@ class Board:
             since = 0  # a page cannot be told what to forget: it gets all that is left
         latest, forecast = patient.latest, patient.forecast
         notes = self._models.get(latest.model, ModelNotes()) if latest else ModelNotes()
+        measured = patient.measured.since(since)
         return PatientFrame(
             type="patient",
             since=since,
@@ -344,14 +345,23 @@ class Board:
             row=self._drawn(patient_id, patient)[0],
             points=tuple(map(msgspec.Raw, patient.points.since(since))),
             points_kept=patient.points.kept,
-            measured=patient.measured.since(since),
+            measured=measured,
             measured_kept=patient.measured.kept,
-            parameters=() if latest is None else picture.parameters(latest, patient.first, notes),
+            parameters=() if latest is None else parameters(latest, patient.first, notes),
             forecast=picture.ahead(forecast) if forecast and patient.forecast_version > since else None,
             alerts=patient.cards() if since == 0 or patient.alerts_version > since else None,
             advice=patient.advised() if since == 0 or patient.advice_version > since else None,
             floors=notes.floors,
+            calibration=calibrations(patient.measured.since(0)) if since == 0 or measured else None,
         )
+
+    def whose(self, alert_id: str) -> str | None:
+        """The patient whose alert it is; None of an id that is not known."""
+        return next((key for key, each in self._patients.items() if alert_id in each.alerts), None)
+
+    def foreseen(self, patient_id: str) -> tuple[Foreseen, ...]:
+        """The forecasts of a patient that are kept, oldest first."""
+        return tuple(map(_FORESEEN.decode, self._patients[patient_id].forecasts.since(0)))
 
     def clock(self, patient_id: str | None = None) -> int | None:
         """The newest time (ms) of which anything is said that stands, of a patient or of the ward."""

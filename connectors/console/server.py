@@ -42,6 +42,8 @@ from connectors.console.door.log_in import LogIn
 from connectors.console.door.seen import Seen
 from connectors.console.door.visitor import Door, is_somebody, may, visitor_of
 from connectors.console.door.witness import Witness
+from connectors.console.inbox.explanation import UnknownAlert
+from connectors.console.patient.model_card import Cards, no_cards
 from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.topic_reader import LiveBoard, TopicReader
 from connectors.services.ports import LOCAL_HOSTS, joined
@@ -68,6 +70,7 @@ def create_app(
     keeper: Doorkeeper | None = None,
     trail: Trail | None = None,
     *,
+    cards: Cards = no_cards,
     hosts: Collection[str] = LOCAL_HOSTS,
     boards: str | None = None,
     tick: float = TICK,
@@ -82,6 +85,7 @@ def create_app(
         way_in: takes what people do about alerts and ask of twins; None where nothing can be done.
         keeper: whom it lets in; None where nobody logs in, which is safe where this machine alone is answered.
         trail: told of all that is read, done and refused; None: nothing is recorded.
+        cards: finds the cards of models.
         hosts: host names it answers to.
         boards: address of the Grafana that has our boards, for a link from each patient.
         tick: least seconds between frames to a page.
@@ -126,6 +130,8 @@ def create_app(
             Route("/api/ward", may(Deed.LOOK, _ward_endpoint(live))),
             Route("/api/patients/{patient_id}", may(Deed.LOOK, _patient_endpoint(live))),
             Route("/api/alerts/stream", may(Deed.LOOK, alerts)),
+            Route("/api/alerts/{alert_id}", may(Deed.LOOK, _explanation_endpoint(live))),
+            Route("/api/models/{model_id}", may(Deed.LOOK, _model_endpoint(cards))),
             *([] if way_in is None else _ways_in(way_in)),
             *LogIn(keeper, STATIC / "login.html").routes(),
             Route("/healthz", _health_endpoint(live)),
@@ -225,6 +231,28 @@ def _patient_endpoint(live: LiveBoard) -> Endpoint:
             return problem(f"nothing is known of patient {patient_id}; {hint}", 404)
 
     return patient
+
+
+def _explanation_endpoint(live: LiveBoard) -> Endpoint:
+    async def explanation(request: Request) -> Response:
+        alert_id = request.path_params["alert_id"]
+        try:
+            return as_json(Seen(live, visitor_of(request).who).explanation(alert_id))
+        except UnknownAlert:
+            return problem(f"no alert {alert_id[:128]!r} is shown; /api/ward lists those that stand", 404)
+
+    return explanation
+
+
+def _model_endpoint(cards: Cards) -> Endpoint:
+    async def model(request: Request) -> Response:
+        model_id = request.path_params["model_id"]
+        card = await asyncio.to_thread(cards, model_id)
+        if card is None:
+            return problem(f"no model {model_id[:80]!r} is in the library; 'dosetwin models list' names those", 404)
+        return as_json(card)
+
+    return model
 
 
 def _health_endpoint(live: LiveBoard) -> Endpoint:

@@ -7,7 +7,7 @@ digits, which is finer than any Monte-Carlo error behind them and keeps a frame 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import msgspec
 
@@ -35,21 +35,6 @@ Quantiles = tuple[float, float, float, float, float]
 STEPS_SHOWN = 40
 
 
-class Floor(msgspec.Struct, frozen=True):
-    """A count under which a model speaks of toxicity, e.g. neutrophils below 0.5 10*9/L (CTCAE grade 4)."""
-
-    output: str
-    below: float
-    label: str
-
-
-class ModelNotes(msgspec.Struct, frozen=True):
-    """What a model says of every patient: toxic floors, and the population's 5-95 % of its parameters by name."""
-
-    floors: tuple[Floor, ...] = ()
-    population: Mapping[str, Quantiles] = {}
-
-
 class Level(msgspec.Struct, frozen=True):
     """One model output as it stands now; ``band`` in ``unit``."""
 
@@ -59,7 +44,8 @@ class Level(msgspec.Struct, frozen=True):
 
 
 class Rate(msgspec.Struct, frozen=True):
-    """What the pumps deliver of ``drug`` now and in all; ``plan`` is "below" or "above" while an alert says so."""
+    """What the pumps deliver of ``drug`` now and in all, and ``planned`` is what should have been by now; ``plan`` is
+    "below" or "above" while an alert says so."""
 
     drug: str
     rate: float
@@ -67,6 +53,7 @@ class Rate(msgspec.Struct, frozen=True):
     delivered: float | None
     delivered_unit: str | None
     plan: str | None
+    planned: float | None
 
 
 class Due(msgspec.Struct, frozen=True):
@@ -159,12 +146,14 @@ class MeasuredPoint(msgspec.Struct, frozen=True):
 
 
 class Point(msgspec.Struct, frozen=True):
-    """The twin at ``t``: outputs ``o``, exposure ``e`` (so far, then quantiles at its end), pump rates ``r``."""
+    """The twin at ``t``: outputs ``o``, exposure ``e`` (so far, then quantiles at its end), pump rates ``r``, and those
+    that are planned, ``p``."""
 
     t: int
     o: dict[str, Quantiles]
     e: dict[str, tuple[float, ...]]
     r: dict[str, float]
+    p: dict[str, float]
 
 
 class Foreseen(msgspec.Struct, frozen=True):
@@ -183,19 +172,6 @@ class Ahead(msgspec.Struct, frozen=True):
     t: int
     times: tuple[int, ...]
     o: dict[str, tuple[tuple[float, ...], ...]]
-
-
-class Parameter(msgspec.Struct, frozen=True):
-    """An individual parameter now and before anything was measured.
-
-    Where no estimate from that time was seen, ``prior`` is the ``population`` at reference covariates, if known.
-    """
-
-    name: str
-    unit: str
-    now: Quantiles
-    prior: Quantiles | None
-    population: bool
 
 
 class Refused(msgspec.Struct, frozen=True):
@@ -257,6 +233,7 @@ def point(estimate: Estimate) -> Point:
             for part in estimate.exposure
         },
         r={drug: brief(rate.value) for drug, rate in estimate.delivered_rate.items()},
+        p={drug: brief(planned.rate.value) for drug, planned in (estimate.planned or {}).items()},
     )
 
 
@@ -290,17 +267,6 @@ def ahead(forecast: Foreseen) -> Ahead:
     """The forecast as rows of quantiles."""
     shortened = {name: tuple(tuple(map(brief, row)) for row in rows) for name, rows in forecast.rows.items()}
     return Ahead(t=forecast.t, times=forecast.times, o=shortened)
-
-
-def parameters(estimate: Estimate, first: Estimate | None, notes: ModelNotes) -> tuple[Parameter, ...]:
-    """Individual parameters now beside what was known before: the patient's first estimate or the population."""
-    seen: Mapping[str, Quantiles] = {}
-    if first is not None and first.observations == 0 and first.model_hash == estimate.model_hash:
-        seen = {band.name: quantiles(band) for band in first.parameters}
-    return tuple(
-        Parameter(b.name, b.unit, quantiles(b), seen.get(b.name, notes.population.get(b.name)), b.name not in seen)
-        for b in estimate.parameters
-    )
 
 
 def alert_card(steps: Sequence[Alert]) -> AlertCard:
@@ -400,7 +366,9 @@ def _rates(latest: Estimate, active: Sequence[AlertCard]) -> tuple[Rate, ...]:
         plan = "below" if below else "above" if above else None
         total = latest.delivered.get(drug)
         delivered, unit = (brief(total.value), total.unit) if total else (None, None)
-        rates.append(Rate(drug, brief(rate.value), rate.unit, delivered, unit, plan))
+        planned = (latest.planned or {}).get(drug)
+        by_now = None if planned is None else brief(planned.amount.value)
+        rates.append(Rate(drug, brief(rate.value), rate.unit, delivered, unit, plan, by_now))
     return tuple(rates)
 
 

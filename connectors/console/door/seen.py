@@ -10,6 +10,7 @@ import msgspec
 
 from connectors.access.roles import Deed, Who
 from connectors.console.board import PatientFrame, UnknownPatient, WardFrame
+from connectors.console.inbox.explanation import Explanation, UnknownAlert, explanation
 from connectors.console.pulse import WELL, Pulse
 from connectors.console.topic_reader import LiveBoard
 from connectors.console.views import Refused
@@ -43,6 +44,14 @@ class Seen:
         if not self._who.sees(patient_id):
             raise UnknownPatient(patient_id)
         return self.live.patient(patient_id, since)
+
+    def explanation(self, alert_id: str) -> Explanation:
+        """Why an alert stands. Raises `UnknownAlert`, also of a patient whom others see."""
+        with self.live.lock:
+            found = explanation(self.live.board, alert_id)
+        if not self._who.sees(found.patient):
+            raise UnknownAlert(alert_id)
+        return found
 
     def near(self, patient_id: str) -> str | None:
         """The patient who is seen and whose id is most like this one, if any is."""

@@ -42,6 +42,7 @@ RECORDED: Mapping[tuple[str, str], Kind] = {
     ("GET", "/api/ward"): Kind("read", "ward"),
     ("GET", "/api/patients/{patient_id}"): Kind("read", "patient"),
     ("GET", "/api/alerts/stream"): Kind("read", "alerts"),
+    ("GET", "/api/alerts/{alert_id}"): Kind("read", "alert"),
     ("POST", "/api/alerts/{alert_id}/actions"): Kind("act", "alert"),
     ("POST", "/api/patients/{patient_id}/advice"): Kind("ask", "advice"),
     ("POST", "/api/session"): Kind("log_in"),
@@ -50,7 +51,14 @@ RECORDED: Mapping[tuple[str, str], Kind] = {
 }
 """Each route that tells of patients, does something, or lets in."""
 
-UNRECORDED = {("GET", "/"), ("GET", "/login"), ("GET", "/api/session"), ("GET", "/healthz"), ("GET", "/readyz")}
+UNRECORDED = {
+    ("GET", "/"),
+    ("GET", "/login"),
+    ("GET", "/api/session"),
+    ("GET", "/api/models/{model_id}"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+}
 """Routes that tell of no patient; what others refuse there is recorded all the same."""
 
 UNLIKE_ANY = Kind("knock")

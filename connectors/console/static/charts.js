@@ -162,8 +162,9 @@ export class Chart {
 
   steppedSeries() {
     const strokes = [colour("band"), colour("second"), colour("third")];
+    const isPlan = (i) => i >= this.drawn.planned;
     return [{}, ...this.drawn.names.map((label, i) => ({
-      label, stroke: strokes[i % 3], width: 2, fill: i === 0 ? colour("band-wide") : undefined, dash: i === 0 ? undefined : [4, 3],
+      label, stroke: isPlan(i) ? colour("ink") : strokes[i % 3], width: isPlan(i) ? 1.5 : 2, fill: i === 0 ? colour("band-wide") : undefined, dash: isPlan(i) ? [2, 4] : i === 0 ? undefined : [4, 3],
       paths: window.uPlot.paths.stepped({ align: 1 }), points: { show: false },
     }))];
   }

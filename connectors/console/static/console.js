@@ -1,9 +1,13 @@
 // The connection and what follows from it: frames in, the ward or one patient shown, and how old all of this is.
 
-import { alertName, span } from "./format.js";
+import { span } from "./format.js";
 import { $, make, show, write } from "./dom.js";
+import { Inbox } from "./inbox.js";
+import { News } from "./news.js";
 import { Patient } from "./patient.js";
+import { Sound } from "./sound.js";
 import { choose, language, LANGUAGES, text } from "./text.js";
+import { drawTroubles } from "./troubles.js";
 import { Ward } from "./ward.js";
 
 const FIRST_WAIT = 500;
@@ -14,15 +18,20 @@ const STIR = 60_000;
 const VENDOR = "npm run --prefix connectors/console vendor";
 
 const ward = new Ward();
+const news = new News();
+const sound = new Sound($("sound"), $("sound-waits"));
 let patient = null;
 let socket = null;
 let wait = FIRST_WAIT;
 let lastFrame = null;
 let reader = { state: "starting" };
 let pulses = { ward: { level: 0, text: "" }, watched: null };
-let announced = null;
 let rights = { who: null, acts: false, asks: false, boards: null };
+let sealed = {};
+let view = null;
 let stirred = performance.now();
+
+const inbox = new Inbox(() => rights);
 
 function connect() {
   const address = new URL("live", location.href.split("#")[0]);
@@ -52,14 +61,21 @@ function connect() {
 function take(frame) {
   if (frame.type === "ward") {
     ward.take(frame);
-    announce(frame.rows);
+    const rows = [...ward.rows.values()];
+    inbox.take(rows, ward.clock);
+    announce(rows);
+    drawTroublesOf();
   } else if (frame.type === "patient") {
     if (patient && frame.row.id === patient.id) patient.take(frame);
   } else if (frame.type === "absent") {
     patient?.absent(frame.near ? text("patient.absent_near", { id: patient.id, near: frame.near }) : text("patient.absent", { id: patient.id }));
   } else if (frame.type === "status") {
     reader = frame.reader;
+    const before = JSON.stringify(rights);
     rights = { who: frame.who, acts: frame.acts, asks: frame.asks, boards: frame.boards };
+    if (JSON.stringify(rights) !== before) inbox.draw();
+    sealed = frame.sealed;
+    drawTroublesOf();
     write($("who"), frame.who ?? "");
     show($("whoever"), frame.who !== null);
     patient?.drawAlerts();
@@ -105,18 +121,18 @@ function drawPulse() {
   if (document.title !== titled) document.title = titled;
 }
 
-/** Say new alerts to screen readers; what is there on arrival is not news. */
+/** Say what is new to screen readers, and call by a sound who wants one; what is there on arrival is not news. */
 function announce(rows) {
-  const first = announced === null;
-  announced ??= new Set();
-  const news = [];
-  for (const row of rows)
-    for (const card of row.alerts)
-      if (!announced.has(card.id)) {
-        announced.add(card.id);
-        news.push(text("alerts.begun", { id: row.id, name: alertName(card) }));
-      }
-  if (!first && news.length > 0 && reader.state === "live") write($("announce"), news.slice(0, 5).join(". "));
+  const { said, calls } = news.take(rows);
+  if (reader.state !== "live" || said.length === 0) return;
+  write($("announce"), said.join(". "));
+  if (calls) sound.ring(calls);
+}
+
+/** What keeps twins from moving: of the whole ward in the inbox, of one patient on its page. */
+function drawTroublesOf() {
+  drawTroubles($("inbox-troubles"), sealed, ward.letters);
+  if (patient) drawTroubles($("patient-troubles"), sealed, ward.letters, patient.id);
 }
 
 function watch() {
@@ -133,18 +149,30 @@ function addressed() {
   }
 }
 
-/** Show what the address names: a patient, or the ward. */
+/** The view of the inbox that the address names, "#inbox" or "#inbox/seen"; null of another page. */
+const inboxView = () => /^#inbox(?:\/(\w+))?$/.exec(location.hash)?.slice(1).map((name) => name ?? "")[0] ?? null;
+
+/** Show what the address names: a patient, the inbox, or the ward. */
 function route() {
   const id = addressed();
   patient?.close();
   const before = patient?.id;
+  const inboxBefore = view;
+  view = id ? null : inboxView();
   patient = id ? new Patient(id, () => rights) : null;
-  show($("ward"), !patient);
+  if (id) $("back").href = inboxBefore === null ? (before ? $("back").hash : "#") : `#inbox${inboxBefore && `/${inboxBefore}`}`;
+  show($("ward"), !patient && view === null);
+  show($("inbox"), view !== null);
+  for (const [link, current] of [["to-ward", !patient && view === null], ["to-inbox", view !== null]])
+    current ? $(link).setAttribute("aria-current", "page") : $(link).removeAttribute("aria-current");
+  if (view !== null) inbox.open(view);
+  drawTroublesOf();
   show($("patient"), Boolean(patient));
   pulses.watched = null;
   drawPulse();
   if (patient) $("patient-title").focus({ preventScroll: true });
-  else if (before) document.querySelector(`a[href="#patient/${CSS.escape(before)}"]`)?.focus();
+  else if (view !== null) (inboxBefore === null ? $("inbox-title") : document.querySelector("#inbox-views [aria-current]"))?.focus();
+  else if (before) document.querySelector(`#ward a[href="#patient/${CSS.escape(before)}"]`)?.focus();
   scrollTo(0, 0);
   watch();
 }
@@ -173,7 +201,7 @@ addEventListener("hashchange", route);
 for (const kind of ["pointerdown", "keydown", "scroll"]) addEventListener(kind, stir, { passive: true });
 $("log-out").addEventListener("click", logOut);
 addEventListener("keydown", (event) => {
-  if (event.key === "Escape" && patient) location.hash = "";
+  if (event.key === "Escape" && patient && !event.defaultPrevented) location.hash = $("back").hash;
 });
 for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"])
   matchMedia(query).addEventListener("change", () => patient?.rebuild());

@@ -1,7 +1,8 @@
-// On what an alert rests: what was compared with what, what decided it, and how old the data were.
+// Why an alert stands: what decided it, what was believed before and after, what was compared, how old the data were.
 
 import { amount, clock, number, percent, span, unit, words } from "./format.js";
 import { make, show } from "./dom.js";
+import { story } from "./explain.js";
 import { AS_TOLD, text, textOr } from "./text.js";
 
 const HOUR = 3_600_000;
@@ -10,17 +11,24 @@ const EXPLAIN = "dosetwin explain";
 /** What is typed at a terminal, and what a rule's file gives as its reason. */
 const MANNER = { explain: { className: "typed", attributes: { lang: AS_TOLD } }, why_so: { attributes: { lang: AS_TOLD } } };
 
-/** A list of facts that is folded away; it stays the same element, so that it stays open. */
+/**
+ * What an alert rests on, folded away; it stays the same element, so that it stays open. What was believed before and
+ * after is asked for when it is opened, and again when the alert has a newer word.
+ */
 export class Grounds {
   constructor(id) {
     this.id = id;
+    this.story = make("div", { className: "story" });
     this.facts = make("dl");
-    this.element = make("details", { className: "grounds" }, make("summary", { text: text("grounds.title") }), this.facts);
+    this.element = make("details", { className: "grounds" }, make("summary", { text: text("grounds.title") }), this.story, this.facts);
+    this.element.addEventListener("toggle", () => this.load());
   }
 
-  draw(grounds) {
+  draw(grounds, revision) {
     show(this.element, Boolean(grounds));
     if (!grounds) return;
+    this.revision = revision;
+    this.load();
     const facts = [
       ["judged", clock(grounds.judged)],
       [grounds.probable ? "probability" : "level", level(grounds)],
@@ -34,6 +42,20 @@ export class Grounds {
     ];
     this.facts.replaceChildren(...facts.filter(([, said]) => said !== null).map(([name, said]) =>
       make("div", {}, make("dt", { text: text(`grounds.${name}`) }), make("dd", { text: said, ...MANNER[name] }))));
+  }
+
+  async load() {
+    if (!this.element.open || this.told === this.revision) return;
+    this.told = this.revision;
+    const answer = await fetch(`api/alerts/${encodeURIComponent(this.id)}`).catch(() => null);
+    if (answer?.ok) this.tell(await answer.json());
+    else this.told = null;
+  }
+
+  /** Show an explanation as the server gives it. */
+  tell(found) {
+    this.told = found.card.steps.at(-1).revision;
+    this.story.replaceChildren(...story(found));
   }
 }
 

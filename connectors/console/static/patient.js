@@ -3,8 +3,10 @@
 import { AdvicePart } from "./advice.js";
 import { Alerts } from "./alerts.js";
 import { Chart, columns } from "./charts.js";
-import { amount, clock, day, number, percent, quantity, range, relative, unit, words, zone } from "./format.js";
-import { $, intervalBar, make, show, write } from "./dom.js";
+import { amount, clock, day, number, percent, quantity, range, relative, span, unit, words, zone } from "./format.js";
+import { $, make, show, write } from "./dom.js";
+import { drawHealth } from "./health.js";
+import { ModelCard, drawParameters } from "./parameters.js";
 import { text } from "./text.js";
 import { targetWords, windowWords } from "./ward.js";
 
@@ -38,6 +40,7 @@ export class Patient {
     this.logarithmic = $("log-scale").checked;
     this.list = new Alerts();
     this.advised = new AdvicePart(id);
+    this.card = new ModelCard();
     this.controls();
     write($("patient-title"), id);
     write($("patient-summary"), "");
@@ -103,6 +106,7 @@ export class Patient {
     this.row = frame.row;
     this.floors = frame.floors;
     this.parameters = frame.parameters;
+    if (frame.calibration !== null) this.calibration = frame.calibration;
     this.draw();
   }
 
@@ -119,7 +123,9 @@ export class Patient {
     this.drawAdvice();
     this.chooseSpan();
     this.drawCharts();
-    this.drawParameters();
+    drawParameters(this.parameters);
+    this.card.draw(this.row.model);
+    drawHealth(this.calibration);
     this.drawMeasured();
   }
 
@@ -145,7 +151,9 @@ export class Patient {
   drawFacts() {
     const { row } = this;
     const facts = row.rates.map((rate) => [text("facts.delivered", { drug: words(rate.drug) }), `${number(rate.rate)} ${unit(rate.rate_unit)}`,
-      [rate.delivered === null ? "" : text("facts.in_all", { amount: `${number(rate.delivered)} ${unit(rate.delivered_unit)}` }), rate.plan ? text(`plan.${rate.plan}`) : ""].filter(Boolean).join(", ")]);
+      [rate.delivered === null ? "" : text(rate.planned === null ? "facts.in_all" : "facts.of_planned", { amount: `${number(rate.delivered)} ${unit(rate.delivered_unit)}`, planned: number(rate.planned) }), rate.plan ? text(`plan.${rate.plan}`) : ""].filter(Boolean).join(", ")]);
+    for (const { drug, time, amount: planned, unit: ucum, hours } of row.due)
+      facts.push([text("facts.due", { drug: words(drug) }), `${number(planned)} ${unit(ucum)}`, [relative(time, this.now), clock(time), hours === null ? "" : span(hours * HOUR)].filter(Boolean).join(", ")]);
     for (const level of row.levels) {
       const now = quantity(level.band, level.unit);
       facts.push([text("facts.now", { name: words(level.name) }), now.value, now.range]);
@@ -251,29 +259,20 @@ export class Patient {
   deliveryChart(points) {
     const names = this.row.rates.map((rate) => rate.drug);
     const ratesUnit = this.row.rates[0].rate_unit;
+    const planned = names.filter((drug) => points.some((point) => drug in point.p));
+    const along = (kind, drugs) => drugs.map((drug) => points.map((point) => point[kind][drug] ?? null));
     return {
-      columns: [points.map((point) => point.t), ...names.map((drug) => points.map((point) => point.r[drug] ?? null))],
+      columns: [points.map((point) => point.t), ...along("r", names), ...along("p", planned)],
+      planned: names.length,
       title: text("charts.delivered", { unit: unit(ratesUnit) }),
       unit: ratesUnit,
       limits: [],
       marks: this.marks("delivery", ...names.map((name) => ({ kind: "drug", name }))),
       stepped: true,
       least: 1,
-      names: names.map(words),
+      names: [...names.map(words), ...planned.map((drug) => text("charts.planned", { drug: words(drug) }))],
       summary: this.row.rates.map((rate) => `${words(rate.drug)} ${number(rate.rate)}`).join(", "),
     };
-  }
-
-  drawParameters() {
-    $("parameter-rows").replaceChildren(...this.parameters.map(({ name, unit: ucum, now, prior, population }) => {
-      const low = Math.min(now[0], prior?.[0] ?? now[0]);
-      const width = Math.max(now[4], prior?.[4] ?? now[4]) - low || 1;
-      const place = (value) => (value - low) / width;
-      const bar = (kind, band) => intervalBar(kind, place(band[0]), place(band[2]), place(band[4]));
-      const box = make("span", { className: "gauge pair", attributes: { "aria-hidden": "true" } }, ...(prior ? bar("prior", prior) : []), ...bar("now", now));
-      return make("tr", {}, make("th", { text: name, attributes: { scope: "row" } }), make("td", { text: `${range(now)} ${unit(ucum)}` }),
-        make("td", { text: prior ? range(prior) : text("parameters.not_known") }, prior && population ? make("small", { text: text("parameters.population") }) : null), make("td", {}, box));
-    }));
   }
 
   drawMeasured() {

@@ -124,6 +124,7 @@ export class Ward {
     this.rows = new Map();
     this.drawn = new Map();
     this.clock = null;
+    this.letters = [];
   }
 
   /** Take in a ward frame; returns the patients that it tells of. */
@@ -185,6 +186,7 @@ export class Ward {
   }
 
   refused(letters, more) {
+    this.letters = letters;
     show($("refused"), letters.length > 0);
     write($("refused-summary"), text(more ? "ward.refused_more" : "ward.refused", { n: letters.length }));
     $("refused-list").replaceChildren(

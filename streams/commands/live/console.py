@@ -26,7 +26,9 @@ from streams.terminal.options import (
 
 if TYPE_CHECKING:
     from connectors.access.doorkeeper import Doorkeeper
-    from connectors.console.views import ModelNotes, Quantiles
+    from connectors.console.patient.individual import ModelNotes
+    from connectors.console.patient.model_card import ModelCard
+    from connectors.console.views import Quantiles
     from twin.model.spec import Model
 
 app = typer.Typer()
@@ -180,7 +182,9 @@ def console(
     live = LiveBoard(Board(models=library_notes()))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
     way_in = WayIn(live, Sender(settings), replayed)
-    app = create_app(live, reader, way_in, keeper, trail, hosts=(*LOCAL_HOSTS, *named), boards=boards)
+    app = create_app(
+        live, reader, way_in, keeper, trail, cards=library_card, hosts=(*LOCAL_HOSTS, *named), boards=boards
+    )
     address = address_of(listener, tls)
     typer.echo(f"console: {address}")
     if open_page:
@@ -228,8 +232,9 @@ def _leave(*_: object) -> None:
 
 
 def library_notes() -> dict[str, ModelNotes]:
-    """Per library model its toxic floors and the population's 5-95 % of each parameter at reference covariates."""
-    from connectors.console.views import Floor, ModelNotes
+    """Per library model its toxic floors, and what each parameter means and is in the population (5-95 %)."""
+    from connectors.console.patient.individual import Floor, Meaning, ModelNotes
+    from connectors.console.patient.parameter_words import rests_on, said_of
     from twin.modelfile.library import loaded_library
 
     notes = {}
@@ -244,8 +249,24 @@ def library_notes() -> dict[str, ModelNotes]:
             for toxicity in model.toxicities
             if not toxicity.lasting
         )
-        notes[model.id] = ModelNotes(floors, population)
+        meanings = {p.name: Meaning(said_of(p), rests_on(p)) for p in model.parameters if p.name in population}
+        notes[model.id] = ModelNotes(floors, population, meanings)
     return notes
+
+
+def library_card(model_id: str) -> ModelCard | None:
+    """The card of a library model; None of any other."""
+    from connectors.console.patient.model_card import ModelCard, Section
+    from connectors.reports.facts import facts, population
+    from twin.modelfile.library import loaded_library
+
+    model = next((each for each in loaded_library().offers if each.id == model_id), None)
+    if model is None:
+        return None
+    sections = tuple(
+        Section(part.title, part.heads, part.rows, (*map(str, part.formulas), *part.lines)) for part in facts(model)
+    )
+    return ModelCard(model.id, model.hash, model.title, population(model), sections)
 
 
 def _population(model: Model, name: str, variance: float) -> Quantiles:

@@ -38,13 +38,26 @@ def console(kafka: str) -> Iterator[Console]:
 
 @pytest.fixture(scope="session")
 def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    driver = _browser(tmp_path_factory.mktemp("chromium"))
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture
+def second_browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    """Another person's, with a profile of its own."""
+    driver = _browser(tmp_path / "chromium")
+    yield driver
+    driver.quit()
+
+
+def _browser(profile: Path) -> webdriver.Chrome:
     chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     chromedriver = shutil.which("chromedriver")
     assert chromium, "the browser tests need chromium: apt-get install chromium"
     assert chromedriver, "the browser tests need chromedriver: apt-get install chromium-driver"
     options = webdriver.ChromeOptions()
     options.binary_location = chromium
-    profile: Path = tmp_path_factory.mktemp("chromium")
     for flag in (
         "--headless",
         "--no-sandbox",
@@ -60,9 +73,7 @@ def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chro
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = Service(chromedriver, log_output=subprocess.DEVNULL, env={**os.environ, "TZ": "UTC"})
-    driver = webdriver.Chrome(options=options, service=service)
-    yield driver
-    driver.quit()
+    return webdriver.Chrome(options=options, service=service)
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from kafka import KafkaProducer
 from selenium import webdriver
 
 from connectors.kafka.topics import topic_of
-from twin.events import OutputEvent, Rejected, encode
+from twin.events import Heartbeat, OutputEvent, Rejected, encode
 
 SECONDS = 20.0
 
@@ -39,10 +39,12 @@ class Console:
     process: subprocess.Popen[str]
     address: str
 
-    def publish(self, *events: OutputEvent | Rejected) -> None:
+    def publish(self, *events: OutputEvent | Rejected | Heartbeat) -> None:
         producer = KafkaProducer(bootstrap_servers=self.kafka)
         for event in events:
-            producer.send(topic_of(event, self.prefix), encode(event), key=(event.patient_id or "").encode())
+            producer.send(
+                topic_of(event, self.prefix), encode(event), key=(getattr(event, "patient_id", None) or "").encode()
+            )
         producer.flush()
         producer.close()
 

@@ -74,7 +74,7 @@ def _template(source: str, at: int, found: list[Literal]) -> int:
 
 @dataclass
 class Page(HTMLParser):
-    """A page's texts outside ``noscript``, in its attributes also, and the keys of its messages."""
+    """A page's texts outside ``noscript`` and what stands on keys, in its attributes also, and its keys of messages."""
 
     texts: list[str] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
@@ -84,7 +84,7 @@ class Page(HTMLParser):
         self._unscripted = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self._unscripted += tag == "noscript"
+        self._unscripted += tag in ("noscript", "kbd")
         for name, value in attrs:
             if name in ("aria-label", "title", "placeholder", "alt"):
                 self.texts.append(value or "")
@@ -92,7 +92,7 @@ class Page(HTMLParser):
                 self.keys.append(value or "")
 
     def handle_endtag(self, tag: str) -> None:
-        self._unscripted -= tag == "noscript"
+        self._unscripted -= tag in ("noscript", "kbd")
 
     def handle_data(self, data: str) -> None:
         if not self._unscripted and data.strip():

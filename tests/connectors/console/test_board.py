@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from connectors.console.board import REFUSED_KEPT, Board, UnknownPatient
-from connectors.console.views import STEPS_SHOWN, Floor, ModelNotes
+from connectors.console.patient.individual import Floor, Meaning, ModelNotes
+from connectors.console.views import STEPS_SHOWN
 from tests import factories as make
 from twin.events import Estimate, OutputEvent, Prediction, Quantity, Rejected, Subject, Withdrawn
 
@@ -190,12 +191,12 @@ class BrowserPage:
 
     def merge(self, patient_id: str, frame: dict[str, Any]) -> None:
         known = self.patients.get(
-            patient_id, {"points": [], "measured": [], "forecast": None, "alerts": [], "advice": []}
+            patient_id, {"points": [], "measured": [], "forecast": None, "alerts": [], "advice": [], "calibration": []}
         )
         for series, key in (("points", ("t",)), ("measured", ("t", "output"))):
             merged = {tuple(entry[k] for k in key): entry for entry in [*known[series], *frame[series]]}
             frame[series] = [merged[place] for place in sorted(merged)][-frame[f"{series}_kept"] :]
-        for whole in ("forecast", "alerts", "advice"):
+        for whole in ("forecast", "alerts", "advice", "calibration"):
             if frame[whole] is None:
                 frame[whole] = known[whole]
         self.patients[patient_id] = frame
@@ -358,10 +359,15 @@ def test_the_prior_is_the_first_estimate_if_nothing_had_been_measured_then() -> 
     assert (parameter.prior[2], parameter.now[2]) == (30.0, 40.0)
     informed = prior.model_copy(update={"observations": 1})
     assert folded([now, informed]).patient("P-1").parameters[0].prior is None
-    notes = {make.MODEL: ModelNotes(population={"CL": (1.0, 2.0, 3.0, 4.0, 5.0)})}
-    instead = folded([now, informed], models=notes).patient("P-1").parameters[0]
-    assert (instead.prior, instead.population) == ((1.0, 2.0, 3.0, 4.0, 5.0), True)
-    assert not folded([now, prior], models=notes).patient("P-1").parameters[0].population
+
+
+def test_a_parameter_is_told_beside_the_population_with_its_meaning() -> None:
+    now = make.estimate(time=make.at(5), parameters=(make.band("CL", "L/h", 4.0), make.band("V1", "L", 9.0)))
+    meaning = Meaning("clearance", "Table 2")
+    notes = {make.MODEL: ModelNotes(population={"CL": (1.0, 2.0, 3.0, 4.0, 5.0)}, meanings={"CL": meaning})}
+    clearance, volume = folded([now], models=notes).patient("P-1").parameters
+    assert (clearance.population, clearance.place, clearance.meaning) == ((1.0, 2.0, 3.0, 4.0, 5.0), 0.75, meaning)
+    assert (volume.population, volume.place, volume.meaning) == (None, None, Meaning(None, None))
 
 
 def test_the_limits_of_the_patients_model_come_along() -> None:

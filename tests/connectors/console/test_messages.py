@@ -32,7 +32,7 @@ WORD_BESIDE = re.compile(r"(^|[ (])[A-Za-z]{2,}([ ),.]|$)")
 
 CODE = {
     "advice.js": {"advised "},
-    "alerts.js": {"Escape"},
+    "act.js": {"Enter", "Escape"},
     "ask.js": {
         *(f"give {drug}" for drug in ("pegfilgrastim 6 mg sc in 24 h", "filgrastim 0.3 mg sc in 24 h")),
         *("give leucovorin 25 mg iv in 1 h", "Escape", "input:checked"),
@@ -45,8 +45,9 @@ CODE = {
     },
     "dom.js": {"mark ", "interval ", "tick "},
     "grounds.js": {"dosetwin explain"},
+    "inbox.js": {"ArrowDown", "ArrowUp", "End", "Escape", "Home"},
     "messages.js": {'a "}" too many in ', "no placeholder at ", " in ", 'no end, or no "other", of '},
-    "patient.js": {"gauge pair"},
+    "parameters.js": {"gauge triple", "plain wraps"},
     "plots.js": {"middle limit-text", "line way-"},
     "text.js": {"English", "Deutsch"},
     "ward.js": {"chip ", "gauge plain", "th small"},

@@ -45,6 +45,8 @@ MATRIX: dict[tuple[str, str], tuple[str, Any, dict[str, int]]] = {
     ("GET", "/api/ward"): ("/api/ward", None, all_alike(401, 200)),
     ("GET", "/api/patients/{patient_id}"): ("/api/patients/P-1", None, row(401, 200, 200, 200, 404)),
     ("GET", "/api/alerts/stream"): ("/api/alerts/stream", None, all_alike(401, 200)),
+    ("GET", "/api/alerts/{alert_id}"): (f"/api/alerts/{ALERT}", None, row(401, 200, 200, 200, 404)),
+    ("GET", "/api/models/{model_id}"): ("/api/models/other", None, all_alike(401, 404)),
     ("POST", "/api/alerts/{alert_id}/actions"): (f"/api/alerts/{ALERT}/actions", ACT, row(401, 403, 202, 403, 404)),
     ("POST", "/api/patients/{patient_id}/advice"): ("/api/patients/P-1/advice", ASK, row(401, 403, 202, 403, 404)),
     ("GET", "/login"): ("/login", None, all_alike(200, 303)),

@@ -1,0 +1,74 @@
+"""A patient's own parameters against what was believed at first and the population, and what each of them means."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+import numpy as np
+
+from connectors.console.views import Quantiles, brief, quantiles
+from twin.events import Estimate
+
+
+class Floor(msgspec.Struct, frozen=True):
+    """A count under which a model speaks of toxicity, e.g. neutrophils below 0.5 10*9/L (CTCAE grade 4)."""
+
+    output: str
+    below: float
+    label: str
+
+
+class Meaning(msgspec.Struct, frozen=True):
+    """What a parameter means, and on what its number rests; ``None`` where the model does not say so."""
+
+    words: str | None
+    source: str | None
+
+
+class ModelNotes(msgspec.Struct, frozen=True):
+    """What a model says of every patient: toxic floors, and of its parameters by name the population's 5-95 % and what
+    they mean."""
+
+    floors: tuple[Floor, ...] = ()
+    population: Mapping[str, Quantiles] = {}
+    meanings: Mapping[str, Meaning] = {}
+
+
+class Parameter(msgspec.Struct, frozen=True):
+    """An individual parameter now, before anything was measured, and in the population at reference covariates.
+
+    ``None``: no estimate of that time was seen, or the model does not say so. ``place`` is the share of the population
+    below the median now.
+    """
+
+    name: str
+    unit: str
+    now: Quantiles
+    prior: Quantiles | None
+    population: Quantiles | None
+    place: float | None
+    meaning: Meaning
+
+
+def parameters(estimate: Estimate, first: Estimate | None, notes: ModelNotes) -> tuple[Parameter, ...]:
+    """Individual parameters now, beside what was known before anything was measured and beside the population."""
+    seen: Mapping[str, Quantiles] = {}
+    if first is not None and first.observations == 0 and first.model_hash == estimate.model_hash:
+        seen = {band.name: quantiles(band) for band in first.parameters}
+    found = []
+    for band in estimate.parameters:
+        now, population = quantiles(band), notes.population.get(band.name)
+        place = None if population is None else brief(place_among(now[2], population))
+        meaning = notes.meanings.get(band.name, Meaning(None, None))
+        found.append(Parameter(band.name, band.unit, now, seen.get(band.name), population, place, meaning))
+    return tuple(found)
+
+
+def place_among(value: float, population: Quantiles) -> float:
+    """The share of a population below ``value``, along straight lines between its quantiles; at its ends 0.05 or 0.95.
+
+    >>> place_among(3.0, (1.0, 2.0, 3.0, 4.0, 5.0))
+    0.5
+    """
+    return float(np.interp(value, population, (0.05, 0.25, 0.5, 0.75, 0.95)))
