@@ -137,7 +137,7 @@ def admit(settings: Settings) -> Mapping[str, Path]:
     passwords = {role.name: _password(keys, role.name) for role in everyone}
     admin = open_admin(reached["kafka"])
     try:
-        _give(admin, everyone, passwords)
+        give(admin, everyone, passwords)
     finally:
         admin.close()
     place = private_directory(directory / "roles")
@@ -146,16 +146,26 @@ def admit(settings: Settings) -> Mapping[str, Path]:
     for name in (*passwords, *(tokens.keys() - passwords.keys())):
         lines = dict(tokens.get(name, {}))
         if name in passwords:
-            lines |= {
-                "DOSETWIN_KAFKA": reached["kafka_users"],
-                "DOSETWIN_KAFKA_PROTOCOL": "SASL_SSL",
-                "DOSETWIN_KAFKA_USER": name,
-                "DOSETWIN_KAFKA_PASSWORD_FILE": str(_password_file(keys, name)),
-                "DOSETWIN_KAFKA_CA": reached["kafka_ca"],
-            }
+            lines |= entry(name, reached["kafka_users"], str(_password_file(keys, name)), reached["kafka_ca"])
         found[name] = place / f"{name}.env"
-        write_private(found[name], "".join(f"{key}={shlex.quote(value)}\n" for key, value in lines.items()))
+        write_private(found[name], as_file(lines))
     return found
+
+
+def entry(role: str, users: str, password_file: str, ca: str) -> dict[str, str]:
+    """How a role enters a Kafka that listens to ``users``, as variables."""
+    return {
+        "DOSETWIN_KAFKA": users,
+        "DOSETWIN_KAFKA_PROTOCOL": "SASL_SSL",
+        "DOSETWIN_KAFKA_USER": role,
+        "DOSETWIN_KAFKA_PASSWORD_FILE": password_file,
+        "DOSETWIN_KAFKA_CA": ca,
+    }
+
+
+def as_file(variables: Mapping[str, str]) -> str:
+    """A file for ``set -a; . FILE``."""
+    return "".join(f"{key}={shlex.quote(value)}\n" for key, value in variables.items())
 
 
 def _password_file(keys: Path, role: str) -> Path:
@@ -180,7 +190,12 @@ def _tokens(influx: dict[str, Any] | None, keys: Path) -> dict[str, dict[str, st
     }
 
 
-def _give(admin: Any, everyone: tuple[Role, ...], passwords: Mapping[str, str]) -> None:
+def give(admin: Any, everyone: tuple[Role, ...], passwords: Mapping[str, str]) -> None:
+    """Give each role its password, and its rights; ``admin`` is a client of Kafka of somebody who may.
+
+    Raises:
+        NoKeys: the broker takes no password.
+    """
     from kafka.admin import ScramMechanism, UserScramCredentialUpsertion
 
     told = admin.alter_user_scram_credentials(

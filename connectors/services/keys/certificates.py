@@ -52,8 +52,8 @@ def authority(keys: Path) -> Path:
     return path
 
 
-def issue(keys: Path, name: str) -> Path:
-    """A file under ``keys`` with a new key and certificate of ``name``, for this machine's own address.
+def issue(keys: Path, name: str, *hosts: str) -> Path:
+    """A file under ``keys`` with a new key and certificate of ``name``, for this machine's own address and ``hosts``.
 
     The authority of ``keys`` signs it; Kafka wants the key first.
     """
@@ -61,7 +61,7 @@ def issue(keys: Path, name: str) -> Path:
     signer = serialization.load_pem_private_key((keys / "ca.key.pem").read_bytes(), password=None)
     assert isinstance(signer, ec.EllipticCurvePrivateKey), "as `authority` made it"
     key = ec.generate_private_key(ec.SECP256R1())
-    here = [x509.IPAddress(ipaddress.ip_address(LOOPBACK)), x509.DNSName("localhost")]
+    here = [x509.IPAddress(ipaddress.ip_address(LOOPBACK)), x509.DNSName("localhost"), *map(x509.DNSName, hosts)]
     made = (
         _of_days(CERTIFICATE_DAYS)
         .subject_name(_name(name))

@@ -76,6 +76,38 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON list")
         raise typer.Exit(1)
 
 
+@app.command(epilog=examples("dosetwin services keys /etc/dosetwin/keys"))
+def keys(
+    folder: Annotated[Path, typer.Argument(help="gets a folder for each part, with what it enters by")],
+    host: Annotated[
+        list[str] | None, typer.Option("--host", help="name of the broker beside kafka and localhost; repeatable")
+    ] = None,
+) -> None:
+    """Make the keys of servers in containers: see docker-compose.secure.yml. What is there is kept."""
+    from streams.key_folders import make_keys
+
+    with _explained():
+        made = make_keys(folder, tuple(host or ()))
+    typer.echo(
+        f"keys: {folder}; docker compose --env-file {made} -f docker-compose.yml -f docker-compose.secure.yml up"
+    )
+
+
+@app.command(epilog=examples("dosetwin services admit /etc/dosetwin/keys"))
+def admit(folder: Annotated[Path, typer.Argument(help="as 'dosetwin services keys' made it")]) -> None:
+    """Make topics and give each part its rights on the servers that the environment names, entered as the operator."""
+    from connectors.kafka.topics import TopicError
+    from streams.key_folders import admit_all
+
+    with _explained():
+        try:
+            given = admit_all(folder)
+        except TopicError as error:
+            typer.echo(f"dosetwin: {error}", err=True)
+            raise typer.Exit(1) from None
+    typer.echo(f"roles: {', '.join(given)}")
+
+
 def _admit() -> Mapping[str, Path]:
     """Give every role its rights; servers that the environment names have an administrator of their own."""
     from connectors.services.servers import named_kafka
