@@ -4,7 +4,7 @@
 # make bench    measure; see README
 # make soak     hours of faults injected into workers and brokers; report in soak/
 # make validate simulate patients from every model of the library and see whether its twin is calibrated; pages in validation/
-# make docs     build the reference of the Python API from its docstrings; pages in build/docs/
+# make docs     build the documentation, with the reference made from the code; pages in build/docs/
 # make papers   what a hospital asks for, from the tree and the newest run of the tests; in build/papers/
 # make wheel    the package, with the charts, for machines without this clone; in dist/
 # make lock     renew the lock files from pyproject.toml
@@ -71,7 +71,7 @@ validate: $(READY)
 	@$(BIN)/dosetwin validate --out validation
 
 docs: $(READY)
-	@$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs/reference build/docs
+	@$(BIN)/sphinx-build -q -W --keep-going -d build/doctrees docs build/docs
 	@echo "docs: build/docs/index.html" >&2
 
 papers: $(READY)
@@ -89,6 +89,6 @@ lock: $(READY)
 
 clean:
 	@if [ -x $(BIN)/dosetwin ] && [ -d .dosetwin ]; then $(BIN)/dosetwin services down; fi
-	rm -rf $(VENV) .dosetwin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist validation soak
+	rm -rf docs/reference/made $(VENV) .dosetwin .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache build dist validation soak
 	rm -rf connectors/console/static/vendor connectors/console/node_modules tests/compose/node_modules tests/oidc/node_modules
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
