@@ -54,13 +54,20 @@ class Role:
     reads: frozenset[str] = frozenset()
     writes: frozenset[str] = frozenset()
     creates: frozenset[str] = frozenset()
+    configures: frozenset[str] = frozenset()
     groups: frozenset[str] = frozenset()
     transactions: frozenset[str] = frozenset()
     sees_groups: bool = False
 
     def rights(self) -> Iterator[tuple[str, str]]:
         """Each topic, and what the role needs there beside seeing it."""
-        for operation, topics in (("READ", self.reads), ("WRITE", self.writes), ("CREATE", self.creates)):
+        for operation, topics in (
+            ("READ", self.reads),
+            ("WRITE", self.writes),
+            ("CREATE", self.creates),
+            ("DESCRIBE_CONFIGS", self.configures),
+            ("ALTER_CONFIGS", self.configures),
+        ):
             for topic in sorted(topics):
                 yield topic, operation
 
@@ -113,7 +120,12 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             writes=named(*(one.chain for one in CHAINED)),
             transactions=frozenset({transactional_id(settings)}),
         ),
-        Role("topics", "dosetwin topics create", creates=named(*TOPICS, *DEVICE_TOPICS, *AUDIT_TOPICS)),
+        Role(
+            "topics",
+            "dosetwin topics create",
+            creates=named(*TOPICS, *DEVICE_TOPICS, *AUDIT_TOPICS),
+            configures=named(*TOPICS, *DEVICE_TOPICS, *AUDIT_TOPICS),
+        ),
     )
 
 

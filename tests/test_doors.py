@@ -16,10 +16,23 @@ from connectors.audit.keeping import write_chain
 from connectors.kafka.access.entry import access_to
 from connectors.kafka.access.refusal import refusal
 from connectors.kafka.clients import KafkaRefuses, open_admin, open_consumer, open_producer
-from connectors.kafka.topics import ACCESSES, ALERTS, COMMANDS, ESTIMATES, LABS, PUMP, TopicError, ensure_topics
+from connectors.kafka.topics import (
+    ACCESSES,
+    ALERTS,
+    COMMANDS,
+    ESTIMATES,
+    LABS,
+    PUMP,
+    TopicError,
+    ensure_topics,
+    keep_topics,
+    kept_days,
+)
 from connectors.services.influxdb import request
 from connectors.settings import Settings
 from connectors.sinks.delivery import consumer_group
+from streams.doctor.broker import allowed
+from streams.doctor.retention import check_topics_kept
 from streams.worker.app import changelog_of, ensure_changelog, group_of
 from tests.doors import Doors
 
@@ -124,6 +137,16 @@ def test_topics_are_made_by_who_makes_topics(locked: Doors, monkeypatch: pytest.
             ensure_topics(locked.users)
     locked.act(monkeypatch, "topics")
     assert ensure_topics(locked.users) == (PUMP,)
+    monkeypatch.setenv("DOSETWIN_KEEP_TOPICS", f"{PUMP}=31")
+    assert keep_topics(locked.users) == (PUMP,)
+    assert kept_days(locked.users)[PUMP] == 31
+    locked.act(monkeypatch, "sink")
+    (unseen,) = allowed("retention", check_topics_kept, Settings(kafka=locked.users))
+    assert (unseen.well, unseen.seen) == (True, "is not for our user to look at; the operator may")
+    with pytest.raises(AuthorizationError):
+        keep_topics(locked.users)
+    monkeypatch.setenv("DOSETWIN_KEEP_TOPICS", "")
+    locked.act(monkeypatch, "topics")
     with pytest.raises(TopicError, match="TopicAuthorizationFailedError"):
         ensure_topics(locked.users, "other.")
 

@@ -23,13 +23,10 @@ from typing import Any
 from connectors.kafka.clients import confirm, open_admin, open_consumer, open_producer, records_to
 from connectors.kafka.membership import lives
 from connectors.kafka.subscription import left_undone
-from connectors.kafka.topics import REJECTED_BYTES
+from connectors.kafka.topics import REJECTED_BYTES, change_topic, topic_settings
 
 AT_ONCE = 500
 """Copies that are under way at a time."""
-
-SETTLE_SECONDS = 30.0
-"""Longest time that a broker may need to take a changed setting on."""
 
 
 class GroupBusy(RuntimeError):
@@ -182,54 +179,27 @@ class _Copy:
 def _writable(admin: Any, topic: str) -> Iterator[Callable[[], None]]:
     """A topic whose files can be let go of: the first record begins a new file, and from the call of what is given on
     records keep the times they come with. Its settings are put back at the end."""
-    compacted = "delete" not in (_settings(admin, topic).get("cleanup.policy") or "delete")
+    compacted = "delete" not in (topic_settings(admin, topic).get("cleanup.policy") or "delete")
     meanwhile = {"segment.ms": "1", "cleanup.policy": "compact,delete", "retention.ms": "-1"}
     changed = meanwhile if compacted else {"segment.ms": "1"}
     names = {*changed, "message.timestamp.type"}
-    before = {name: value for name, value in _settings(admin, topic).items() if name in names}
+    before = {name: value for name, value in topic_settings(admin, topic).items() if name in names}
 
     def restored(*these: str) -> dict[str, str | None]:
         return {name: before.get(name) for name in these}
 
     def keep_times() -> None:
-        _set(admin, topic, {**restored("segment.ms"), "message.timestamp.type": "CreateTime"})
+        change_topic(admin, topic, {**restored("segment.ms"), "message.timestamp.type": "CreateTime"})
 
     try:
-        _set(admin, topic, changed)
+        change_topic(admin, topic, changed)
         yield keep_times
     finally:
-        _set(admin, topic, restored(*sorted(names)))
-
-
-def _settings(admin: Any, topic: str) -> dict[str, str]:
-    """What is set for the topic itself."""
-    from kafka.admin import ConfigResource, ConfigResourceType
-
-    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
-    found = next(iter(admin.describe_configs([resource], config_filter="all").values()))[topic]
-    return {
-        name: str(one["value"]) for name, one in found.items() if "TOPIC" in str(one.get("config_source", "")).upper()
-    }
+        change_topic(admin, topic, restored(*sorted(names)))
 
 
 def _now_ms() -> int:
     return round(time.time() * 1000)
-
-
-def _set(admin: Any, topic: str, settings: Mapping[str, str | None]) -> None:
-    """Set, or with None take back, settings of the topic, and wait until the broker has them."""
-    from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType
-
-    changes = {
-        name: (AlterConfigOp.DELETE, None) if value is None else (AlterConfigOp.SET, value)
-        for name, value in settings.items()
-    }
-    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, changes)])
-    until = time.monotonic() + SETTLE_SECONDS
-    while any(_settings(admin, topic).get(name) != value for name, value in settings.items()):
-        if time.monotonic() > until:
-            raise TimeoutError(f"the broker does not take on {dict(settings)} of topic {topic}")
-        time.sleep(0.05)
 
 
 def _groups(admin: Any, places: Collection[Any]) -> dict[str, dict[Any, int]]:

@@ -11,12 +11,15 @@ record about 1994 is deleted at once nor one of a simulated tomorrow refused. Ev
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import time
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from connectors.kafka.clients import open_admin
-from twin.clock import DAY_MS, MINUTE_MS
+from connectors.privacy.retention import Retention
+from connectors.settings import SettingsError, load_settings
+from twin.clock import DAY_MS, HOUR_MS, MINUTE_MS
 from twin.events import EVENTS, Event, InputEvent, channels
 
 PUMP = channels.PUMP.name
@@ -56,6 +59,12 @@ _KEPT_DAYS = {REJECTED: 90, ACCESSES: 2192}
 """Of accesses six years, as the United States ask for (45 CFR 164.316(b)(2)(i)); where the law says less, keep less."""
 
 _KEPT_DAYS_OTHERWISE = 30
+
+MOST_SEGMENT_DAYS = 7
+"""Days that Kafka writes to one file of a topic by itself, before it begins another; only whole files are deleted."""
+
+SETTLE_SECONDS = 30.0
+"""Longest time that a broker may need to take a changed setting on."""
 
 
 NOT_ALLOWED = (
@@ -145,7 +154,9 @@ def ensure_topics(
     Raises:
         KafkaUnreachable: no broker answers at ``bootstrap``.
         TopicError: a topic exists with another partition count, or cannot be created.
+        SettingsError: as `kept_by_settings`.
     """
+    kept = kept_by_settings()
     admin = open_admin(bootstrap)
     try:
         topics = tuple(topics)
@@ -158,7 +169,11 @@ def ensure_topics(
                 "or choose an unused DOSETWIN_TOPIC_PREFIX (partitions cannot be changed without moving patients)"
             )
         missing = {
-            prefix + topic: {"num_partitions": partitions, "replication_factor": -1, "configs": topic_configs(topic)}
+            prefix + topic: {
+                "num_partitions": partitions,
+                "replication_factor": -1,
+                "configs": topic_configs(topic) | kept.get(topic, {}),
+            }
             for topic in topics
             if not before[prefix + topic]
         }
@@ -209,3 +224,101 @@ def _states(admin: Any, prefix: str, topics: Iterable[str]) -> tuple[TopicState,
         return TopicState(name, len(entry["partitions"]), hidden, rights)
 
     return tuple(state(name) for name in wanted)
+
+
+def kept_by_settings() -> dict[str, dict[str, str]]:
+    """How the topics (without prefix) are configured that ``DOSETWIN_KEEP_TOPICS`` names.
+
+    Raises:
+        SettingsError: it cannot be read, or names what is no topic of ours, or one that is kept otherwise.
+    """
+    found = {}
+    for topic, days in load_settings(Retention).of_topics().items():
+        if topic not in (*TOPICS, *DEVICE_TOPICS, *AUDIT_TOPICS):
+            known = ", ".join(sorted(name for name in (*TOPICS, *DEVICE_TOPICS, *AUDIT_TOPICS) if _is_timed(name)))
+            raise SettingsError(f"DOSETWIN_KEEP_TOPICS: no topic is named {topic!r}; use one of {known}")
+        if not _is_timed(topic):
+            raise SettingsError(f"DOSETWIN_KEEP_TOPICS: {topic} is not kept by time; leave it out")
+        kept = -1 if days is None else days * DAY_MS
+        # A file is deleted as a whole, so what is kept briefly stands in files of a tenth of that time.
+        segment = (
+            MOST_SEGMENT_DAYS * DAY_MS if days is None else min(max(kept // 10, HOUR_MS), MOST_SEGMENT_DAYS * DAY_MS)
+        )
+        found[topic] = {"retention.ms": str(kept), "segment.ms": str(segment)}
+    return found
+
+
+def keep_topics(bootstrap: str, prefix: str = "") -> tuple[str, ...]:
+    """Let topics that are there keep what the settings say; returns those (without prefix) that were changed.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+        SettingsError: as `kept_by_settings`.
+        kafka.errors.KafkaError: the broker does not change one.
+    """
+    wanted = kept_by_settings()
+    if not wanted:
+        return ()
+    admin = open_admin(bootstrap)
+    try:
+        there = {state.name for state in _states(admin, prefix, wanted) if state.partitions}
+        changed = []
+        for topic, configs in wanted.items():
+            if prefix + topic in there and not configs.items() <= topic_settings(admin, prefix + topic).items():
+                change_topic(admin, prefix + topic, configs)
+                changed.append(topic)
+        return tuple(changed)
+    finally:
+        admin.close()
+
+
+def kept_days(bootstrap: str, prefix: str = "") -> dict[str, float | None]:
+    """How many days each topic (without prefix) keeps that is kept by time and is there; None is for ever.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+        kafka.errors.KafkaError: our user may not see it.
+    """
+    timed = [topic for topic in (*TOPICS, *DEVICE_TOPICS, *AUDIT_TOPICS) if _is_timed(topic)]
+    admin = open_admin(bootstrap)
+    try:
+        there = [topic for topic, state in zip(timed, _states(admin, prefix, timed), strict=True) if state.partitions]
+        found = {topic: topic_settings(admin, prefix + topic).get("retention.ms") for topic in there}
+    finally:
+        admin.close()
+    return {topic: None if ms in (None, "-1") else int(ms) / DAY_MS for topic, ms in found.items()}
+
+
+def _is_timed(topic: str) -> bool:
+    configs = topic_configs(topic)
+    return configs["cleanup.policy"] == "delete" and configs.get("retention.ms") != "-1"
+
+
+def topic_settings(admin: Any, topic: str) -> dict[str, str]:
+    """What is set for the topic itself; raises `kafka.errors.TopicAuthorizationFailedError`."""
+    from kafka.admin import ConfigResource, ConfigResourceType
+    from kafka.errors import TopicAuthorizationFailedError
+
+    resource = ConfigResource(ConfigResourceType.TOPIC, topic)
+    found = next(iter(admin.describe_configs([resource], config_filter="all").values()))[topic]
+    if not found:  # a broker that lets us look tells its defaults too
+        raise TopicAuthorizationFailedError(f"DESCRIBE_CONFIGS of {topic}")
+    return {
+        name: str(one["value"]) for name, one in found.items() if "TOPIC" in str(one.get("config_source", "")).upper()
+    }
+
+
+def change_topic(admin: Any, topic: str, settings: Mapping[str, str | None]) -> None:
+    """Set, or with None take back, settings of the topic, and wait until the broker has them."""
+    from kafka.admin import AlterConfigOp, ConfigResource, ConfigResourceType
+
+    changes = {
+        name: (AlterConfigOp.DELETE, None) if value is None else (AlterConfigOp.SET, value)
+        for name, value in settings.items()
+    }
+    admin.alter_configs([ConfigResource(ConfigResourceType.TOPIC, topic, changes)])
+    until = time.monotonic() + SETTLE_SECONDS
+    while any(topic_settings(admin, topic).get(name) != value for name, value in settings.items()):
+        if time.monotonic() > until:
+            raise TimeoutError(f"the broker does not take on {dict(settings)} of topic {topic}")
+        time.sleep(0.05)

@@ -58,6 +58,9 @@ BOUNDS = (
 )
 """Minutes of a session, seconds of a request's head, and what queries may take at once."""
 
+_SHARD_DAYS = ((2, 3_600), (180, 86_400))
+"""Fewer days than this are kept in shards of so many seconds, as InfluxDB does by default; more in those of a week."""
+
 CAP_LINTS = """\
 #!/bin/sh
 # libflux denies warnings and a newer rustc has new ones. As rustc's wrapper this also reaches build dependencies,
@@ -243,6 +246,49 @@ def set_up(url: str, token: str) -> Influx:
         if status != 201:
             raise InfluxError(f"InfluxDB at {url} refused its set-up: {status} {answer.get('message', answer)}")
     return Influx(url, token)
+
+
+def kept_seconds(influx: Influx) -> int:
+    """How long the bucket keeps points; 0 is for ever.
+
+    Raises:
+        InfluxError: it is not there, or the token may not see it.
+    """
+    return int(_bucket(influx)[1].get("everySeconds", 0))
+
+
+def keep(influx: Influx, days: int | None) -> bool:
+    """Let the bucket keep points so long, or for ever; whether that was changed.
+
+    Points are deleted with the whole shard that they stand in, so a shard is as long as InfluxDB itself would make it.
+
+    Raises:
+        InfluxError: the bucket is not there, or the token may not change it.
+    """
+    seconds = (days or 0) * 86_400
+    number, rule = _bucket(influx)
+    if rule.get("everySeconds", 0) == seconds:
+        return False
+    shard = next((length for most, length in _SHARD_DAYS if days is not None and days < most), 7 * 86_400)
+    changed = {"type": "expire", "everySeconds": seconds, "shardGroupDurationSeconds": shard}
+    path = f"/api/v2/buckets/{number}"
+    status, answer = request(influx.url, "PATCH", path, body={"retentionRules": [changed]}, token=influx.token)
+    if status != 200:
+        raise InfluxError(
+            f"bucket '{influx.bucket}' cannot be told how long to keep points: {status} {answer.get('message', '')}; "
+            "an operator's token may"
+        )
+    return True
+
+
+def _bucket(influx: Influx) -> tuple[str, dict[str, Any]]:
+    """Id and rule of retention."""
+    path = f"/api/v2/buckets?name={influx.bucket}&org={influx.org}"
+    status, answer = request(influx.url, "GET", path, token=influx.token)
+    if status != 200 or not answer.get("buckets"):
+        raise InfluxError(f"bucket '{influx.bucket}' is not there, or not for this token: {status}")
+    bucket = answer["buckets"][0]
+    return str(bucket["id"]), next(iter(bucket.get("retentionRules") or ()), {})
 
 
 def request(

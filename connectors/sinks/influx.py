@@ -16,7 +16,7 @@ from connectors.kafka.records import Record, event_of
 from connectors.settings import PartSettings
 from connectors.sinks.arrival import Arrival
 from connectors.sinks.event_lines import event_lines, topics_drawn
-from connectors.sinks.influx_refusal import measurement, refusal
+from connectors.sinks.influx_refusal import all_but_old_were_written, measurement, refusal
 from connectors.sinks.writer import AccessDenied, TooSlow, Unavailable
 from twin.events import RegimenPlanned
 
@@ -94,7 +94,7 @@ class InfluxWriter:
         return measurement(item)
 
     def write(self, items: Sequence[str]) -> None:
-        """Write lines in one call.
+        """Write lines in one call; points that are older than the bucket keeps are gone at once.
 
         Raises:
             BadItem: InfluxDB refuses a line; the others may or may not have been written.
@@ -110,7 +110,10 @@ class InfluxWriter:
         except ApiException as error:
             answer = f"HTTP {error.status} {error.reason}"
             if error.status in _OF_LINES:
-                raise refusal(str(error.message or error.body or error.reason), items) from None
+                said = str(error.message or error.body or error.reason)
+                if all_but_old_were_written(said):
+                    return
+                raise refusal(said, items) from None
             if error.status in _OF_ACCESS:
                 mend = f"check DOSETWIN_INFLUX_TOKEN, organisation '{self._org}' and bucket '{self._bucket}'"
                 raise AccessDenied(f"{answer}: {mend}") from None

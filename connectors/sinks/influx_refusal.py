@@ -15,7 +15,17 @@ from connectors.sinks.writer import BadItem
 
 _UNREADABLE = "unable to parse '"
 _DROPPED = re.compile(r"partial write: .* dropped=(\d+)")
+_TOO_OLD = "points outside retention policy"
 _CONFLICT = re.compile(r'on measurement "(.*?)" is type')
+
+
+def all_but_old_were_written(answer: str) -> bool:
+    """Whether points were dropped only for being older than the bucket keeps, as if written and deleted since.
+
+    >>> all_but_old_were_written("dropped 3 points outside retention policy of duration 24h0m0s dropped=3")
+    True
+    """
+    return _TOO_OLD in answer and _CONFLICT.search(answer) is None
 
 
 def measurement(line: str) -> str:

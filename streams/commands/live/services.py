@@ -47,6 +47,8 @@ def up(
         found = servers.up(_name(only), while_pid=while_pid, secure=secure)
         given = _admit() if secure and only is not Server.influx else {}
         _show(found)
+        if only is not Server.kafka:
+            _keep_bucket()
     if given:
         typer.echo(f"roles: {', '.join(sorted(given))}; to act as one: set -a; . {given['worker']}; set +a")
 
@@ -115,6 +117,18 @@ def _admit() -> Mapping[str, Path]:
     from streams.roles import admit
 
     return {} if named_kafka() else admit(load_settings())
+
+
+def _keep_bucket() -> None:
+    """Let the bucket keep points as DOSETWIN_KEEP_BUCKETS says, where that names it."""
+    from connectors.privacy.retention import Retention, days_in_words
+    from connectors.services.influxdb import Influx, keep
+    from connectors.settings import load_settings
+    from connectors.sinks.influx import Settings
+
+    to, wanted = load_settings(Settings), load_settings(Retention).of_buckets()
+    if to.bucket in wanted and keep(Influx(to.url, to.token, to.org, to.bucket), wanted[to.bucket]):
+        typer.echo(f"bucket {to.bucket} keeps points {days_in_words(wanted[to.bucket])} from now on")
 
 
 def _show(found: tuple[ServerStatus, ...]) -> None:

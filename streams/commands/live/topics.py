@@ -17,18 +17,26 @@ def create(
     prefix: Prefix = None,
     partitions: Annotated[int | None, typer.Option(help="of every topic; by default DOSETWIN_PARTITIONS")] = None,
 ) -> None:
-    """Create the topics that are missing, all with the same number of partitions."""
+    """Create the topics that are missing, all with the same number of partitions.
+
+    Those that DOSETWIN_KEEP_TOPICS names, as 'iomt.vitals=14,twin.rejected=30' in days, keep so long from then on.
+    """
+    from kafka.errors import KafkaError
+
     from connectors.kafka.clients import KafkaUnreachable
-    from connectors.kafka.topics import AUDIT_TOPICS, TOPICS, TopicError, ensure_topics
+    from connectors.kafka.topics import AUDIT_TOPICS, TOPICS, TopicError, ensure_topics, keep_topics
     from connectors.settings import SettingsError, load_settings
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix, partitions=partitions)
         created = ensure_topics(settings.kafka, settings.topic_prefix, settings.partitions, (*TOPICS, *AUDIT_TOPICS))
-    except (SettingsError, KafkaUnreachable, TopicError) as error:
+        changed = keep_topics(settings.kafka, settings.topic_prefix)
+    except (SettingsError, KafkaUnreachable, TopicError, KafkaError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None
     typer.echo(f"created: {', '.join(created)}" if created else "every topic was there")
+    if changed:
+        typer.echo(f"kept as DOSETWIN_KEEP_TOPICS says from now on: {', '.join(changed)}")
 
 
 @app.command("list", epilog=examples("dosetwin topics list"))

@@ -110,11 +110,13 @@ def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Fin
     from connectors.services import influxdb
     from streams.doctor.broker import allowed, check_broker, check_rights
     from streams.doctor.readers import check_audit, check_devices, check_sinks
+    from streams.doctor.retention import check_bucket_kept, check_topics_kept
 
     access = yield from check_broker(settings)
     if access is not None:
         yield from check_topics(settings)
         yield from check_rights(settings, access.user)
+        yield from allowed("retention", check_topics_kept, settings)
         yield from allowed("worker", check_workers, settings)
         yield from allowed("sinks", check_sinks, settings)
         yield from allowed("devices", check_devices, settings)
@@ -128,6 +130,7 @@ def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Fin
         yield Finding("InfluxDB", seen, "set DOSETWIN_INFLUX_TOKEN, _ORG and _BUCKET to those of your InfluxDB")
     else:
         yield Finding("InfluxDB", f"answers at {influx.url}, bucket '{influx.bucket}'")
+        yield from check_bucket_kept(to_influx)
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:

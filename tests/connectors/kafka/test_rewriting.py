@@ -11,6 +11,7 @@ from kafka import KafkaConsumer, KafkaProducer, OffsetAndMetadata, TopicPartitio
 from connectors.kafka import rewriting
 from connectors.kafka.clients import open_admin, open_consumer
 from connectors.kafka.rewriting import GONE, Gone, GroupBusy, rewrite
+from connectors.kafka.topics import topic_settings
 
 
 @pytest.mark.parametrize("policy", ["delete", "compact"])
@@ -60,7 +61,7 @@ def test_what_stays_keeps_order_and_time_and_groups_read_on_where_they_were(
         assert at <= min(offsets[unread], offsets[b"8"])
     at = admin.list_group_offsets({f"{topic}-done": [place]})[f"{topic}-done"][place].offset
     assert at <= offsets[b"8"], "it reads what came meanwhile"
-    settings = rewriting._settings(admin, topic)
+    settings = topic_settings(admin, topic)
     assert {name: settings.get(name) for name in (*configs, "segment.ms", "retention.ms")} == {
         **configs, "segment.ms": None, "retention.ms": None
     }  # fmt: skip

@@ -13,8 +13,19 @@ from kafka.errors import MessageSizeTooLargeError
 from kafka.producer.future import RecordMetadata
 
 from connectors.kafka import topics
-from connectors.kafka.clients import KafkaUnreachable
-from connectors.kafka.topics import TOPICS, TopicError, describe_topics, ensure_topics, topic_of
+from connectors.kafka.clients import KafkaUnreachable, open_admin
+from connectors.kafka.topics import (
+    TOPICS,
+    TopicError,
+    describe_topics,
+    ensure_topics,
+    keep_topics,
+    kept_by_settings,
+    kept_days,
+    topic_of,
+    topic_settings,
+)
+from connectors.settings import SettingsError
 from twin.events import EVENTS, MAX_EVENT_BYTES, InputEvent, Rejected
 
 
@@ -109,3 +120,38 @@ def test_sizes_are_enforced_by_the_broker_and_records_are_stamped_on_arrival(kaf
     described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, prefix + topics.REJECTED)])
     admin.close()
     assert "8388608" in str(described)
+
+
+def test_topics_keep_what_the_settings_say_when_made_and_when_told_later(
+    kafka: str, prefix: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOSETWIN_KEEP_TOPICS", "iomt.vitals=14")
+    ensure_topics(kafka, prefix, partitions=1, topics=(topics.VITALS, topics.REJECTED, topics.LABS))
+    assert keep_topics(kafka, prefix) == ()
+    assert kept_days(kafka, prefix) == {topics.VITALS: 14, topics.REJECTED: 90, topics.LABS: 30}
+    monkeypatch.setenv("DOSETWIN_KEEP_TOPICS", "iomt.vitals=1,twin.rejected=ever,clinical.orders=5")
+    assert keep_topics(kafka, prefix) == (topics.VITALS, topics.REJECTED), "one that is not there is made so later"
+    assert kept_days(kafka, prefix) == {topics.VITALS: 1, topics.REJECTED: None, topics.LABS: 30}
+    admin = open_admin(kafka)
+    vitals = topic_settings(admin, prefix + topics.VITALS)
+    admin.close()
+    assert (vitals["retention.ms"], vitals["segment.ms"]) == ("86400000", "8640000"), "files of a tenth of it"
+    monkeypatch.delenv("DOSETWIN_KEEP_TOPICS")
+    assert keep_topics(kafka, prefix) == (), "what nobody names stays as it is"
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        ("iomt.vital=3", "no topic is named 'iomt.vital'; use one of clinical.labs"),
+        ("twin.heartbeats=3", "twin.heartbeats is not kept by time; leave it out"),
+        ("twin.audit=3", "twin.audit is not kept by time"),
+        ("iomt.vitals=0", "write NAME=DAYS with 1 to 36500 whole days, or NAME=ever"),
+    ],
+)
+def test_settings_that_name_what_cannot_be_kept_are_refused(
+    text: str, says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DOSETWIN_KEEP_TOPICS", text)
+    with pytest.raises(SettingsError, match=says):
+        kept_by_settings()

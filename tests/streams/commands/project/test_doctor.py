@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from connectors.kafka.topics import TOPICS, ensure_topics
+from connectors.kafka.topics import AUDIT_TOPICS, TOPICS, ensure_topics
 from connectors.services import Influx
 from connectors.settings import PREFIX
 from streams.cli import app
@@ -135,13 +135,20 @@ def test_a_missing_tool_is_named(monkeypatch: pytest.MonkeyPatch, tmp_path: Path
     assert "apt-get install openjdk-17-jre-headless" in result.output
 
 
-def test_topics_are_created_once_and_listed(kafka: str, named: str) -> None:
+def test_topics_are_created_once_and_listed(kafka: str, named: str, monkeypatch: pytest.MonkeyPatch) -> None:
     assert run("topics", "list").exit_code == 1
     assert f"created: {named}twin.commands, " in run("topics", "create", "--partitions", "4").output
     assert run("topics", "create").output == "every topic was there\n"
+    monkeypatch.setenv("DOSETWIN_KEEP_TOPICS", "iomt.vitals=14")
+    told = "kept as DOSETWIN_KEEP_TOPICS says from now on: iomt.vitals\n"
+    assert [run("topics", "create").output.partition("\n")[2] for _ in range(2)] == [told, ""]
+    monkeypatch.setenv("DOSETWIN_KEEP_TOPICS", "vitals=14")
+    refused = run("topics", "create")
+    assert (refused.exit_code, "no topic is named 'vitals'; use one of" in refused.output) == (1, True)
+    monkeypatch.delenv("DOSETWIN_KEEP_TOPICS")
     listed = run("topics", "list", "--kafka", kafka)
     assert listed.exit_code == 0
-    assert listed.output.count(" 4\n") == len(TOPICS)
+    assert listed.output.count(" 4\n") == len((*TOPICS, *AUDIT_TOPICS))
 
 
 def test_topics_of_another_partition_count_are_refused(named: str) -> None:
@@ -155,8 +162,10 @@ def test_topics_of_another_partition_count_are_refused(named: str) -> None:
 def test_services_go_up_stay_and_go_down_again(tmp_path: Path) -> None:
     assert run("services", "status").exit_code == 1
     script = Path(sys.executable).with_name("dosetwin")
-    subprocess.run([script, "services", "up"], check=True, capture_output=True, env={**os.environ})
+    kept = {**os.environ, "DOSETWIN_KEEP_BUCKETS": "dosetwin=400"}
+    up = subprocess.run([script, "services", "up"], check=True, capture_output=True, text=True, env=kept)
     try:
+        assert "bucket dosetwin keeps points 400 days from now on" in up.stdout
         result = run("services", "status", "--json")
         assert result.exit_code == 0
         assert [(found["name"], found["provider"]) for found in json.loads(result.output)] == [
