@@ -1,0 +1,62 @@
+"""What a patient's page tells beside its curves: parameters and their meaning, the twin's health, plan and delivery."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from selenium import webdriver
+
+from tests import factories as make
+from tests.connectors.console.in_browser import Console, eventually, inked, text_of, visible
+from twin.events import DueDose, PlannedByNow, Quantity
+
+AXE = os.environ.get("DOSETWIN_AXE", "")
+"""axe.min.js of axe-core, which looks for what people with other senses cannot use."""
+
+PLANNED = {
+    make.DRUG: PlannedByNow(rate=Quantity(value=120.0, unit="mg/h"), amount=Quantity(value=60.0, unit="mg")),
+}
+DUE = {make.DRUG: DueDose(time=make.at(24 * 21), amount=Quantity(value=160.0, unit="mg"))}
+
+
+def test_a_patients_page_answers_what_is_due_what_a_parameter_means_and_how_far_the_twin_can_be_trusted(
+    page: webdriver.Chrome, console: Console
+) -> None:
+    estimates = [
+        make.estimate("P-1", make.at(hour), planned=PLANNED, due=DUE, observations=min(hour, 1)) for hour in range(25)
+    ]
+    good = [make.prediction("P-1", make.at(hour), observed=4.0, pit=0.1 * hour) for hour in range(1, 6)]
+    far = [
+        make.prediction("P-1", make.at(hour), output="docetaxel_plasma", observed=9.9, median=1.0, q95=2.0, pit=1.0)
+        for hour in range(1, 6)
+    ]
+    ahead = make.forecast("P-1", make.at(24), hours=tuple(range(6, 240, 6)))
+    console.publish(*estimates, *good, *far, ahead, make.alert("P-1", make.at(20)))
+    page.get(f"{console.address}/#patient/P-1")
+    eventually(lambda: inked(page, "delivery")["blue"] > 500)
+    facts = text_of(page, "#facts")
+    assert "48 mg of 60 planned by now" in facts
+    assert "docetaxel due next\n160 mg\nin 20 d, 23 Mar 2026, 08:00" in facts.replace("  ", " ")
+
+    clearance, transit = visible(page, "#parameter-rows tr")
+    assert "clearance: volume freed of the substance in a unit of time" in clearance
+    assert "of the population" in clearance
+    assert "mean transit time through the marrow" in transit
+
+    level, count = visible(page, "#health-rows tr")
+    assert "5 of 5" in count
+    assert "no sign against it" in count
+    assert "0 of 5" in level
+    assert "the twin is too sure of itself, or the model does not fit" in level
+
+    page.execute_script("document.getElementById('model-card').open = true")
+    eventually(lambda: visible(page, "#model-card-body table"))
+    assert "62 Japanese adults" in text_of(page, "#model-card-body")
+    if AXE:
+        page.execute_script(Path(AXE).read_text(encoding="utf-8"))
+        found = page.execute_async_script(
+            "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', "
+            "'best-practice']}).then(r => done(r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join())));"
+        )
+        assert found == []
