@@ -7,13 +7,18 @@ Those of which nothing follows but that a twin knows them are *routine*; for the
 from __future__ import annotations
 
 import asyncio
+import secrets
+import tempfile
 from collections import Counter
 from collections.abc import Awaitable, Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import fmean, median
 from time import process_time, thread_time
 
 from connectors.kafka.topics import INPUTS, topic_of
+from connectors.privacy.master_key import KEY_BYTES
+from connectors.privacy.patient_keys import PatientKeys, create_store
 from streams.bench.patients import BEGIN
 from streams.worker.dispatcher import PartitionDispatcher
 from streams.worker.engine import KafkaRecord
@@ -21,6 +26,8 @@ from streams.worker.event_time_merge import EventTimeMerge
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor
+from streams.worker.rows.encrypted_row import encrypted_row, opened_row
+from streams.worker.rows.state_row import StateRow, encode_row
 from streams.worker.twin_factory import LibraryTwins
 from twin.events import Rejected, decode, to_millis
 
@@ -80,6 +87,25 @@ def event_cost(events: Sequence[tuple[int, bytes]], models: Sequence[str], parti
         "routine_event_us": round(1e6 * median(spent.routine), 1),
         "ward_event_us": round(1e6 * fmean(spent.each), 1),
     }
+
+
+def encryption_cost(row_bytes: int, repeats: int) -> dict[str, float]:
+    """``row_encrypt_us`` and ``row_open_us`` of a row of so many random bytes, whose key is known; medians."""
+    with tempfile.TemporaryDirectory() as folder:
+        store, master = Path(folder) / "keys", secrets.token_bytes(KEY_BYTES)
+        create_store(store, master)
+        keys = PatientKeys(store, master)
+        row = encode_row(StateRow("P", "", "", (), 0, secrets.token_bytes(row_bytes), (), (), False))
+        hidden = encrypted_row(row, "P", keys)
+        spent: dict[str, list[float]] = {"row_encrypt_us": [], "row_open_us": []}
+        for _ in range(repeats):
+            begin = thread_time()
+            encrypted_row(row, "P", keys)
+            between = thread_time()
+            opened_row(hidden, "P", keys)
+            spent["row_encrypt_us"].append(between - begin)
+            spent["row_open_us"].append(thread_time() - between)
+    return {name: round(1e6 * median(each), 1) for name, each in spent.items()}
 
 
 def _records(events: Iterable[tuple[int, bytes]]) -> Iterator[KafkaRecord]:

@@ -34,6 +34,9 @@ SHARED_OUT = 20_000
 MANY = 500
 """Twins whose memory is given."""
 
+ROW_BYTES = 63_000
+"""Of a state row that is encrypted: as ``state_row_bytes`` was measured."""
+
 ADMITTED_HOURS = 6.1
 """After so long everybody is on the ward."""
 
@@ -234,6 +237,13 @@ def _events(scale: Scale, say: Say) -> dict[str, Any]:
     return event_cost(list(ward_bytes(patients, 1.5 * ADMITTED_HOURS)), WARD_MODELS, scale.particles)
 
 
+def _encryption(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.events import encryption_cost
+
+    say("state rows under their patients' keys")
+    return encryption_cost(ROW_BYTES, 20 * scale.repeats)
+
+
 def _stream(scale: Scale, say: Say) -> dict[str, Any]:
     from connectors.services import local_services
 
@@ -377,6 +387,7 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("worker_rss_mib_500_twins", "twin_kib"), _memory),
     (("mature_twin_kib",), _mature),
     (("routine_event_us", "ward_event_us"), _events),
+    (("row_encrypt_us", "row_open_us"), _encryption),
     (STREAM, _stream),
     (BACKLOG, _backlog),
     (RESTART, _restart),

@@ -1,10 +1,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 from structlog.testing import capture_logs
 
+from connectors.privacy.master_key import KeysUnusable
+from connectors.privacy.patient_keys import PatientKeys, create_store
 from streams.worker.engine import RecordPosition
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
@@ -169,3 +172,51 @@ def test_twins_of_another_size_go_on_as_they_are_and_it_is_said_once() -> None:
         states = [other.open("A", row) for _ in range(2)]
     assert [(log["particles"], log["setting"]) for log in logs] == [(32, 64)]
     assert all(state.quarantined is None for state in states)
+
+
+def locked_ward(twins: FakeTwins, store: Path) -> Ward:
+    processor = EventProcessor(twins, keys=PatientKeys(store, b"m" * 32))
+    ward = Ward(processor, processor.open("A", None))
+    ward.feed(enrolment("A"), lab("A", 1))
+    return ward
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Path:
+    create_store(tmp_path / "keys", b"m" * 32)
+    return tmp_path / "keys"
+
+
+def test_with_keys_two_workers_write_the_same_bytes_and_either_goes_on_from_them(twins: FakeTwins, store: Path) -> None:
+    one, other = locked_ward(twins, store), locked_ward(twins, store)
+    row = one.processor.row(one.state)
+    assert row == other.processor.row(other.state)
+    assert b"neutrophils" not in row
+    for ward in (one, other):
+        ward.restart(row)
+        ward.feed(lab("A", 2))
+    assert one.processor.row(one.state) == other.processor.row(other.state) != row
+
+
+def test_a_row_whose_key_is_lost_seals_and_one_whose_key_was_destroyed_is_erased(twins: FakeTwins, store: Path) -> None:
+    row = (ward := locked_ward(twins, store)).processor.row(ward.state)
+    (key,) = store.glob("patients/??/*")
+    kept = key.read_bytes()
+    key.unlink()
+    other = EventProcessor(twins, keys=PatientKeys(store, b"m" * 32)).open("A", row)
+    assert other.quarantined is not None
+    assert (other.quarantined[0], "put the file back from its back-up" in other.quarantined[1]) == (
+        "bad_state_row",
+        True,
+    )
+    key.write_bytes(kept)
+    PatientKeys(store, b"m" * 32).destroy("A")
+    gone = EventProcessor(twins, keys=PatientKeys(store, b"m" * 32)).open("A", row)
+    assert (gone.quarantined or ("", ""))[0] == "erased"
+    assert gone.trouble == "", "nothing is to be mended"
+
+
+def test_without_the_store_no_encrypted_row_is_read_and_nobody_is_sealed_for_it(twins: FakeTwins, store: Path) -> None:
+    row = (ward := locked_ward(twins, store)).processor.row(ward.state)
+    with pytest.raises(KeysUnusable, match="no store of keys is set"):
+        EventProcessor(twins).open("A", row)
