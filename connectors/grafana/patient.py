@@ -34,7 +34,7 @@ def patient_dashboard() -> Dashboard:
     page = panels.PATIENT_PAGE + "${patient:percentencode}"
     about = "One patient's twin: belief, measurements, delivery, forecast, alerts."
     board = (
-        marks.marked(panels.board("Patient", "dosetwin-patient", about, "now-7d", "now+7d", page), *PATIENT)
+        marks.marked(panels.board("Patient", "dosetwin-patient", about, "now-30d", "now+7d", page), *PATIENT)
         .tooltip(DashboardCursorSync.CROSSHAIR)
         .with_variable(panels.choice("patient", "Patient", every_patient.patients_by_risk(), VariableSort.DISABLED))
         .with_variable(panels.choice("model", "Model", flux.values_of("model", "health", "patient")))

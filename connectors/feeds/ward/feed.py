@@ -26,7 +26,7 @@ def open_feed(
     patients: Annotated[int, "how many patients"] = 12,
     days: Annotated[float, "how long each stays"] = 21.0,
     seed: Annotated[int, "the same seed and start give the same ward"] = 1,
-    start: Annotated[str | None, "first admission, as 2026-01-31T00:00Z; by default 200 days ago"] = None,
+    start: Annotated[str | None, "first admission, as 2026-01-31T00:00Z; by default so that it ends by today"] = None,
     model: Annotated[list[str] | None, "id or path of a model; repeatable, patients are of each in turn"] = None,
     vitals_every: Annotated[float, "seconds between samples of the wearable"] = 60.0,
     pump_every: Annotated[float, "seconds between samples of a pump"] = 120.0,
@@ -45,7 +45,7 @@ def open_feed(
     ward = SimulatedWard(
         named_models(model or WARD_MODELS),
         patients,
-        default_start(datetime.now(UTC)) if start is None else _moment(start),
+        default_start(datetime.now(UTC), days) if start is None else _moment(start),
         seed,
         days,
         vitals_every=vitals_every,

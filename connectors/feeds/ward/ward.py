@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import heapq
 import json
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -26,9 +27,6 @@ from twin.model.spec import Model
 WARD_MODELS = ("docetaxel_ozawa2007", "fluorouracil_yamada2025")
 """Models whose patients a ward has unless told otherwise, in turn."""
 
-DAYS_BACK = 200
-"""A ward begins this long ago unless told otherwise, so that its accelerated time does not run into the future."""
-
 ADMISSIONS_MS = 6 * HOUR_MS
 """All patients are admitted within this span."""
 
@@ -40,9 +38,14 @@ class WardError(ValueError):
     """A setting of the ward cannot be used; the text names it, its value and what would do."""
 
 
-def default_start(now: datetime) -> datetime:
-    """Midnight (UTC) `DAYS_BACK` days before ``now``: the same for a whole day, so a second run repeats the first."""
-    return (now.astimezone(UTC) - timedelta(days=DAYS_BACK)).replace(hour=0, minute=0, second=0, microsecond=0)
+def default_start(now: datetime, days: float) -> datetime:
+    """A midnight (UTC) before ``now``: the same for a whole day, so a second run repeats the first.
+
+    It lies a day further back than patients stay: their time, which runs faster, does not run into the future, and ends
+    where boards and pages look first.
+    """
+    back = timedelta(days=math.ceil(days) + 1)
+    return (now.astimezone(UTC) - back).replace(hour=0, minute=0, second=0, microsecond=0)
 
 
 @dataclass(frozen=True)

@@ -7,13 +7,14 @@ import re
 import uuid
 from collections.abc import Iterator
 from contextlib import closing
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
+from connectors.feeds.ward.ward import default_start
 from connectors.grafana import build, every_patient, flux
 from connectors.grafana.alerting import alert_rules
 from connectors.kafka.records import Record
@@ -89,6 +90,35 @@ def test_the_dashboards_are_provisioned_from_where_the_container_has_them() -> N
     assert mounts["./connectors/grafana/provisioning"] == "/etc/grafana/provisioning"
     needed = set(re.findall(r"\$\{(\w+)\}", (PROVISIONING / "datasources" / "influxdb.yaml").read_text()))
     assert needed <= set(compose["services"]["grafana"]["environment"])
+
+
+def test_whoever_is_let_in_may_look_and_no_more_and_the_ward_is_what_is_seen_first() -> None:
+    given = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]["grafana"]["environment"]
+    assert (given["GF_USERS_AUTO_ASSIGN_ORG_ROLE"], given["GF_USERS_VIEWERS_CAN_EDIT"]) == ("Viewer", "false")
+    assert given["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"].endswith("/ward.json")
+    assert not any(board["editable"] for board in BOARDS.values())
+    (provider,) = yaml.safe_load((PROVISIONING / "dashboards" / "dosetwin.yaml").read_text())["providers"]
+    assert provider["allowUiUpdates"] is False
+
+
+def test_every_folder_that_grafana_reads_at_its_start_is_there() -> None:
+    assert {path.name for path in PROVISIONING.iterdir()} == {"alerting", "dashboards", "datasources", "plugins"}
+    assert yaml.safe_load((PROVISIONING / "plugins" / "none.yaml").read_text())["apps"] == []
+
+
+def test_a_simulated_ward_lies_in_the_time_that_boards_show_at_first() -> None:
+    now, days = datetime(2026, 11, 23, 12, tzinfo=UTC), 21.0
+    begin = default_start(now, days)
+    for name in ("ward.json", "patient.json", "filter.json"):
+        assert BOARDS[name]["time"]["from"] == "now-30d"
+        assert now - timedelta(days=30) < begin < begin + timedelta(days=days, hours=6) < now
+
+
+def test_levels_are_logarithmic_and_a_gap_in_vital_signs_is_a_gap() -> None:
+    by_title = {panel["title"]: panel["fieldConfig"]["defaults"]["custom"] for panel in panels_of("patient.json")
+                if panel["type"] == "timeseries"}  # fmt: skip
+    assert by_title["${level}"]["scaleDistribution"] == {"type": "log", "log": 10}
+    assert (by_title["${channel}"]["spanNulls"], by_title["${channel}"]["insertNulls"]) == (3_600_000, 3_600_000)
 
 
 # --- the queries, on a real database filled through Kafka and the sink ------------------------------------------------

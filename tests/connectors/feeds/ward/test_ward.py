@@ -392,9 +392,12 @@ def test_the_expected_number_of_events_is_about_right(busy: SimulatedWard, arriv
     assert expected_events(busy) == pytest.approx(len(arrivals), rel=0.05)
 
 
-def test_a_ward_begins_at_a_midnight_200_days_ago() -> None:
+def test_a_ward_begins_at_a_midnight_so_that_it_ends_by_today_and_a_board_of_a_month_shows_it() -> None:
     now = datetime(2026, 11, 23, 1, 30, tzinfo=timezone(timedelta(hours=2)))
-    assert default_start(now) == datetime(2026, 5, 6, tzinfo=UTC)
+    assert default_start(now, 21.0) == datetime(2026, 10, 31, tzinfo=UTC)
+    assert default_start(now, 0.5) == datetime(2026, 11, 20, tzinfo=UTC)
+    for days in (0.1, 1.0, 20.5, 366.0):
+        assert now - timedelta(days=3) < default_start(now, days) + timedelta(days=days) + timedelta(hours=6) < now
 
 
 @pytest.mark.parametrize(
