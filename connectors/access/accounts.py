@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from filelock import FileLock
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from connectors.access.passwords import check, hashed
 from connectors.access.roles import Role, Who
@@ -34,24 +34,27 @@ class AccountsError(ValueError):
     """The file cannot be used, or a change of it not made; the message names file, field, value and mend."""
 
 
+def _some(patients: str) -> str:
+    if not globs_of(patients):
+        raise ValueError("no pattern: write pseudonyms or patterns such as WARD3-*, or * for all")
+    return patients
+
+
+Patients = Annotated[Globs, Field(min_length=1, max_length=4000), AfterValidator(_some)]
+"""The patients that may be seen: patterns as those of alert filters, ``*`` for all."""
+
+
 class _Strict(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
 
 class Holder(_Strict):
-    """Somebody with a role, and the patients that may be seen: patterns as those of alert filters, ``*`` for all."""
+    """Somebody with a role, and the patients that may be seen."""
 
     name: StaffId
     role: Role
-    patients: Annotated[Globs, Field(min_length=1, max_length=4000)]
+    patients: Patients
     disabled: bool = False
-
-    @field_validator("patients")
-    @classmethod
-    def _some(cls, value: str) -> str:
-        if not globs_of(value):
-            raise ValueError("no pattern: write pseudonyms or patterns such as WARD3-*, or * for all")
-        return value
 
     @property
     def who(self) -> Who:

@@ -1,17 +1,18 @@
 """Sessions of people who are logged in: kept here, and known by a random id of which only a digest is kept.
 
-A session ends when it was not used for a while, when it is old, when it is logged out, and when the account that it is
-of has changed in anything: its password, its role, its patients, or whether it may log in.
+A session ends when it was not used for a while, when it is old, when it is logged out, when the account that it is of
+has changed in anything (its password, its role, its patients, or whether it may log in), and when the provider of
+identities that told of its holder says so.
 """
 
 from __future__ import annotations
 
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from connectors.access.accounts import Account
+from connectors.access.accounts import Holder
 from connectors.access.tokens import digest_of
 
 IDLE = timedelta(minutes=30)
@@ -24,13 +25,30 @@ MOST_EACH = 20
 """Sessions of one account; a further one ends the one that was unused longest."""
 
 
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """By whom a provider of identities knows a session's holder; ``token`` is what it said of them, signed."""
+
+    issuer: str
+    subject: str
+    session: str | None
+    token: str = field(repr=False)
+
+    def ends_with(self, subject: str | None, session: str | None) -> bool:
+        """Whether its session ends when all of a subject do, or one of a provider's sessions does."""
+        if subject is not None and subject != self.subject:
+            return False
+        return session is None or (self.session is None and subject is not None) or session == self.session
+
+
 @dataclass(slots=True)
 class Session:
-    """One log-in: of which account as it was then, since when, and used last when."""
+    """One log-in: of which holder as they were then, since when, used last when, and who told of the holder."""
 
-    account: Account
+    holder: Holder
     began: datetime
     used: datetime
+    outside: Outside | None = None
 
 
 class Sessions:
@@ -43,19 +61,19 @@ class Sessions:
     def __len__(self) -> int:
         return len(self._each)
 
-    def begin(self, account: Account) -> str:
+    def begin(self, holder: Holder, outside: Outside | None = None) -> str:
         """A new session, by its id: never one that was there before."""
         now = self._now()
         self._each = {digest: one for digest, one in self._each.items() if self._lasts(one, now)}
-        own = sorted((one.used, digest) for digest, one in self._each.items() if one.account.name == account.name)
+        own = sorted((one.used, digest) for digest, one in self._each.items() if one.holder.name == holder.name)
         for _, digest in own[: max(len(own) - MOST_EACH + 1, 0)]:
             del self._each[digest]
         secret = secrets.token_urlsafe(32)
-        self._each[digest_of(secret)] = Session(account, now, now)
+        self._each[digest_of(secret)] = Session(holder, now, now, outside)
         return secret
 
-    def account(self, secret: str, *, use: bool) -> Account | None:
-        """Whose session that is, and None where it is none, or has ended; ``use``: somebody does something in it."""
+    def find(self, secret: str, *, use: bool) -> Session | None:
+        """The session of that id, None where there is none, or it has ended; ``use``: somebody does something in it."""
         digest, now = digest_of(secret), self._now()
         session = self._each.get(digest)
         if session is None:
@@ -65,11 +83,16 @@ class Sessions:
             return None
         if use:
             session.used = now
-        return session.account
+        return session
 
     def end(self, secret: str) -> None:
         """It is over; no error where there is none."""
         self._each.pop(digest_of(secret), None)
+
+    def end_each(self, ends: Callable[[Session], bool]) -> tuple[str, ...]:
+        """Those are over; the name of each one's holder."""
+        over = [digest for digest, one in self._each.items() if ends(one)]
+        return tuple(self._each.pop(digest).holder.name for digest in over)
 
     def _lasts(self, session: Session, now: datetime) -> bool:
         return now - session.used < self._idle and now - session.began < self._oldest

@@ -27,6 +27,7 @@ from starlette.types import ASGIApp
 from starlette.websockets import WebSocket
 
 from connectors.access.doorkeeper import Doorkeeper
+from connectors.access.oidc.log_in import ProviderLogIn
 from connectors.access.roles import Deed
 from connectors.audit.trail import Trail
 from connectors.console.alert_log import Follower
@@ -37,6 +38,7 @@ from connectors.console.doing.actions import act
 from connectors.console.doing.questions import question
 from connectors.console.doing.way_in import WayIn
 from connectors.console.door.answers import as_json, problem
+from connectors.console.door.by_provider import ByProvider
 from connectors.console.door.guard import Guard
 from connectors.console.door.log_in import LogIn
 from connectors.console.door.seen import Seen
@@ -70,6 +72,7 @@ def create_app(
     keeper: Doorkeeper | None = None,
     trail: Trail | None = None,
     *,
+    provider: ProviderLogIn | None = None,
     cards: Cards = no_cards,
     hosts: Collection[str] = LOCAL_HOSTS,
     boards: str | None = None,
@@ -85,6 +88,7 @@ def create_app(
         way_in: takes what people do about alerts and ask of twins; None where nothing can be done.
         keeper: whom it lets in; None where nobody logs in, which is safe where this machine alone is answered.
         trail: told of all that is read, done and refused; None: nothing is recorded.
+        provider: by which people log in too, and the keeper has their sessions.
         cards: finds the cards of models.
         hosts: host names it answers to.
         boards: address of the Grafana that has our boards, for a link from each patient.
@@ -133,7 +137,8 @@ def create_app(
             Route("/api/alerts/{alert_id}", may(Deed.LOOK, _explanation_endpoint(live))),
             Route("/api/models/{model_id}", may(Deed.LOOK, _model_endpoint(cards))),
             *([] if way_in is None else _ways_in(way_in)),
-            *LogIn(keeper, STATIC / "login.html").routes(),
+            *LogIn(keeper, provider, STATIC).routes(),
+            *([] if keeper is None or provider is None else ByProvider(keeper, provider, STATIC).routes()),
             Route("/healthz", _health_endpoint(live)),
             Route("/readyz", _ready_endpoint(live)),
             Mount("/static", StaticFiles(directory=STATIC)),

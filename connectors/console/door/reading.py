@@ -42,21 +42,22 @@ async def read(request: Request, decoder: msgspec.json.Decoder[Said], fields: st
     if kind != "application/json":
         raise HTTPException(415, f"content-type {kind[:80]!r}: send application/json")
     try:
-        return decoder.decode(await _body(request))
+        return decoder.decode(await body_of(request, MOST_BYTES))
     except msgspec.DecodeError as error:
         raise HTTPException(400, f"{error}; expected a JSON object of {fields}") from None
     except UnicodeDecodeError:
         raise HTTPException(400, "the body is no UTF-8") from None
 
 
-async def _body(request: Request) -> bytes:
+async def body_of(request: Request, most: int) -> bytes:
+    """All that a request brings. Raises `HTTPException`: it is more than ``most`` bytes, or does not come."""
     raw = bytearray()
     try:
         with anyio.fail_after(BODY_SECONDS):
             async for chunk in request.stream():
                 raw += chunk
-                if len(raw) > MOST_BYTES:
-                    raise HTTPException(413, f"more than {MOST_BYTES} bytes; write a shorter reason")
+                if len(raw) > most:
+                    raise HTTPException(413, f"more than {most} bytes; write less")
     except TimeoutError:
         raise HTTPException(408, f"the body did not come in {BODY_SECONDS:g} s") from None
     except ClientDisconnect:

@@ -12,7 +12,7 @@ from typing import TypeVar
 
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import RedirectResponse
+from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -22,8 +22,20 @@ from connectors.console.door.answers import problem
 from connectors.console.door.guard import STATIC, name_of
 from connectors.services.ports import LOCAL_HOSTS
 
-OPEN = {("GET", "/login"), ("GET", "/healthz"), ("GET", "/readyz"), ("POST", "/api/session")}
+OPEN = {
+    ("GET", "/login"),
+    ("GET", "/healthz"),
+    ("GET", "/readyz"),
+    ("POST", "/api/session"),
+    ("GET", "/api/log-in"),
+    ("GET", "/oidc/log-in"),
+    ("GET", "/oidc/callback"),
+    ("POST", "/oidc/log-out"),
+}
 """What is answered to nobody."""
+
+PAGES = {("GET", "/"), ("GET", "/account")}
+"""From which nobody is led to log in."""
 
 UNUSED = {"/live", "/api/alerts/stream", "/api/session"}
 """What pages ask for by themselves: a session does not go on by it."""
@@ -71,7 +83,7 @@ class Door:
             await self.app(scope, receive, send)
         elif scope["type"] == "websocket":
             await WebSocket(scope, receive, send).close(1008, LOG_IN)
-        elif (scope["method"], scope["path"]) == ("GET", "/"):
+        elif (scope["method"], scope["path"]) in PAGES:
             await RedirectResponse("login", 303)(scope, receive, send)
         else:
             response = problem(LOG_IN, 401)
@@ -98,6 +110,12 @@ def cookie_of(asked: HTTPConnection) -> tuple[str, bool]:
     """The name of a session's cookie, and whether it goes by TLS alone: everywhere but on this machine."""
     local = name_of(asked.headers.get("host", "")) in LOCAL_HOSTS
     return ("dosetwin", False) if local else ("__Host-dosetwin", True)
+
+
+def give_session(asked: HTTPConnection, response: Response, session: str) -> None:
+    """A browser keeps a session; no script reads it, and no other site sends it."""
+    name, secure = cookie_of(asked)
+    response.set_cookie(name, session, path="/", secure=secure, httponly=True, samesite="strict")
 
 
 def session_of(asked: HTTPConnection) -> str:

@@ -47,17 +47,17 @@ RECORDED: Mapping[tuple[str, str], Kind] = {
     ("POST", "/api/patients/{patient_id}/advice"): Kind("ask", "advice"),
     ("POST", "/api/session"): Kind("log_in"),
     ("DELETE", "/api/session"): Kind("log_out"),
+    ("POST", "/api/session/password"): Kind("act", "account"),
+    ("GET", "/oidc/callback"): Kind("log_in"),
+    ("POST", "/oidc/log-out"): Kind("log_out"),
     ("WEBSOCKET", "/live"): Kind("read", "ward"),
 }
 """Each route that tells of patients, does something, or lets in."""
 
 UNRECORDED = {
-    ("GET", "/"),
-    ("GET", "/login"),
-    ("GET", "/api/session"),
-    ("GET", "/api/models/{model_id}"),
-    ("GET", "/healthz"),
-    ("GET", "/readyz"),
+    *(("GET", "/"), ("GET", "/login"), ("GET", "/account"), ("GET", "/oidc/log-in")),
+    *(("GET", "/api/log-in"), ("GET", "/api/session"), ("GET", "/api/models/{model_id}")),
+    *(("GET", "/healthz"), ("GET", "/readyz")),
 }
 """Routes that tell of no patient; what others refuse there is recorded all the same."""
 
@@ -76,6 +76,7 @@ class Visit:
     Attributes:
         who: whoever that is, where it is not whom the door let in: who has just come, or tried to.
         patient, subject: what it is about, where the address does not say.
+        refused: nobody was let in, although a browser is led on to where that is said.
     """
 
     trail: Trail
@@ -86,6 +87,7 @@ class Visit:
     role: str = ""
     patient: str = ""
     subject: str = ""
+    refused: bool = False
     told: bool = field(default=False)
 
     def access(self, outcome: Outcome, what: str = "", patient: str = "", status: int = 0) -> Access:
@@ -119,7 +121,7 @@ class Visit:
     def answered(self, status: int) -> None:
         """HTTP answers; raises `NoRoom` where that may not be, for it cannot be recorded."""
         self.told = True
-        done = status < 400
+        done = status < 400 and not self.refused
         if self.kind is UNLIKE_ANY and status not in (400, 401, 403):
             return
         access = self.access("done" if done else "failed" if status >= 500 else "refused", status=status)

@@ -30,6 +30,7 @@ let rights = { who: null, acts: false, asks: false, boards: null };
 let sealed = {};
 let view = null;
 let stirred = performance.now();
+let leaving = false;
 
 const inbox = new Inbox(() => rights);
 
@@ -90,12 +91,15 @@ const toLogIn = () => location.assign(`login${location.hash}`);
 /** Whoever is not let in any more logs in again; of a console that does not answer nobody can tell. */
 async function checkSession() {
   const answer = await fetch("api/session").catch(() => null);
-  if (answer?.status === 401) toLogIn();
+  if (answer?.status === 401 && !leaving) toLogIn();
 }
 
 async function logOut() {
+  leaving = true; // the page's socket is closed too, which must not lead elsewhere
   const answer = await fetch("api/session", { method: "DELETE", headers: { "x-dosetwin": "act" } }).catch(() => null);
-  if (answer) toLogIn();
+  leaving = answer !== null;
+  if (answer?.status === 200) location.assign((await answer.json()).go);
+  else if (answer) toLogIn();
 }
 
 /** Who reads on, or moves about, is not idle. */

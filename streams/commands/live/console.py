@@ -26,6 +26,8 @@ from streams.terminal.options import (
 
 if TYPE_CHECKING:
     from connectors.access.doorkeeper import Doorkeeper
+    from connectors.access.oidc.log_in import ProviderLogIn
+    from connectors.access.oidc.settings import OidcSettings
     from connectors.console.patient.individual import ModelNotes
     from connectors.console.patient.model_card import ModelCard
     from connectors.console.views import Quantiles
@@ -113,6 +115,7 @@ def console(
     """Show the ward as a web page until interrupted, and take what people do about alerts. It commands no device."""
     import signal
 
+    from connectors.access.oidc.settings import oidc_settings
     from connectors.audit.trail import Trail
     from connectors.console.board import Board
     from connectors.console.doing.way_in import WayIn
@@ -150,11 +153,17 @@ def console(
             err=True,
         )
         raise typer.Exit(2)
-    if accounts is None and not is_reached_from_here_alone(host, named):
+    try:
+        oidc = oidc_settings()
+    except SettingsError as error:
+        typer.echo(f"dosetwin: {error}", err=True)
+        raise typer.Exit(1) from None
+    if accounts is None and oidc is None and not is_reached_from_here_alone(host, named):
         asked = f"--host {host}" if host not in LOCAL_HOSTS else f"--allow-host {named[0]}"
         typer.echo(
             f"dosetwin: {asked} would show patients to other machines, and nobody would have to log in: make an "
-            "account with 'dosetwin account add' and give its file by --accounts, or use 127.0.0.1 alone",
+            "account with 'dosetwin account add' and give its file by --accounts, or name a provider of identities by "
+            "DOSETWIN_OIDC_ISSUER, or use 127.0.0.1 alone",
             err=True,
         )
         raise typer.Exit(2)
@@ -168,7 +177,8 @@ def console(
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         tls = server_tls(certificate, key, None)
         refuse_in_the_clear(host, tls, plain=plain)
-        keeper = None if accounts is None else doorkeeper(accounts, idle_minutes, session_hours)
+        keeper = doorkeeper(accounts, idle_minutes, session_hours) if accounts or oidc else None
+        provider = by_provider(oidc, keeper, (*LOCAL_HOSTS, *named)) if oidc and keeper else None
         trail = Trail(settings, trail_file)
         listener = listen(host, port)
     except TlsError as error:
@@ -183,7 +193,15 @@ def console(
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
     way_in = WayIn(live, Sender(settings), replayed)
     app = create_app(
-        live, reader, way_in, keeper, trail, cards=library_card, hosts=(*LOCAL_HOSTS, *named), boards=boards
+        live,
+        reader,
+        way_in,
+        keeper,
+        trail,
+        provider=provider,
+        cards=library_card,
+        hosts=(*LOCAL_HOSTS, *named),
+        boards=boards,
     )
     address = address_of(listener, tls)
     typer.echo(f"console: {address}")
@@ -209,7 +227,29 @@ def is_reached_from_here_alone(host: str, named: Sequence[str]) -> bool:
     return host in LOCAL_HOSTS and set(named) <= set(LOCAL_HOSTS)
 
 
-def doorkeeper(accounts: Path, idle_minutes: float, session_hours: float) -> Doorkeeper:
+def by_provider(settings: OidcSettings, keeper: Doorkeeper, hosts: Sequence[str]) -> ProviderLogIn:
+    """Log-in through a provider; one that cannot be used now is told, as it may be later.
+
+    Raises:
+        SettingsError: the console does not answer to the name by which the provider sends browsers back.
+    """
+    from urllib.parse import urlsplit
+
+    from connectors.access.oidc.log_in import ProviderLogIn
+    from connectors.access.oidc.provider import ProviderError
+    from connectors.settings import SettingsError
+
+    if (name := urlsplit(settings.console).hostname) not in hosts:
+        raise SettingsError(f"DOSETWIN_OIDC_CONSOLE={settings.console!r}: allow that name with --allow-host {name}")
+    found = ProviderLogIn(settings, keeper)
+    try:
+        found.provider.about()
+    except ProviderError as error:
+        typer.echo(f"dosetwin: nobody logs in by DOSETWIN_OIDC_ISSUER={settings.issuer!r} now: {error}", err=True)
+    return found
+
+
+def doorkeeper(accounts: Path | None, idle_minutes: float, session_hours: float) -> Doorkeeper:
     """Who lets in whom that file names.
 
     Raises:
@@ -220,8 +260,8 @@ def doorkeeper(accounts: Path, idle_minutes: float, session_hours: float) -> Doo
     from connectors.access.accounts import HOW, AccountsError, AccountsFile
     from connectors.access.doorkeeper import Doorkeeper
 
-    file = AccountsFile(accounts)
-    if not file.read().each:
+    file = None if accounts is None else AccountsFile(accounts)
+    if file is not None and not file.read().each:
         raise AccountsError(f"{accounts} names nobody: {HOW}")
     return Doorkeeper(file, idle=timedelta(minutes=idle_minutes), oldest=timedelta(hours=session_hours))
 

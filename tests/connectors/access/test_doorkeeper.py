@@ -7,9 +7,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from connectors.access.accounts import AccountsFile
-from connectors.access.doorkeeper import FREE_OF_ACCOUNT, FREE_OF_ADDRESS, Doorkeeper, NotLetIn
+from connectors.access.accounts import AccountsError, AccountsFile, Holder
+from connectors.access.doorkeeper import FREE_OF_ACCOUNT, FREE_OF_ADDRESS, Doorkeeper, NotChanged, NotLetIn
 from connectors.access.roles import Who
+from connectors.access.sessions import Outside
 from tests import factories as make
 from tests.connectors.access.keys import PASSWORD, token_in
 
@@ -111,3 +112,45 @@ def test_who_tries_many_names_from_one_place_waits_and_a_good_log_in_between_doe
             keeper.log_in("viewer-1", PASSWORD, "here")
     assert guess(keeper, "name-99", "here", 1) == [1]
     assert keeper.log_in("viewer-1", PASSWORD, "there")
+
+
+def told_of(keeper: Doorkeeper, name: str = "nora-7") -> str:
+    nora = Holder(name=name, role="viewer", patients="P-1")
+    return keeper.let_in(nora, Outside("https://i.example", "s-7", "sid-1", "signed"), "here")
+
+
+def test_who_comes_by_a_provider_is_let_in_until_it_ends_that(keeper: Doorkeeper, clock: Clock) -> None:
+    session = told_of(keeper)
+    assert keeper.in_session(session, use=True) == Who("nora-7", "viewer", ("P-1",))
+    assert keeper.end_outside("https://other.example", "s-7", "sid-1") == ()
+    assert keeper.end_outside("https://i.example", "s-7", "sid-1") == ("nora-7",)
+    assert keeper.in_session(session, use=True) is None
+    session = told_of(keeper)
+    clock.at += 12 * 3600
+    assert keeper.in_session(session, use=True) is None
+
+
+@pytest.mark.parametrize("name", ["nurse-7", "NURSE-7", "board-3"])
+def test_nobody_comes_by_a_provider_under_a_name_of_here(keeper: Doorkeeper, file: AccountsFile, name: str) -> None:
+    token_in(file, "board-3", "viewer", "*", 1, make.at(0))
+    with pytest.raises(NotLetIn, match="an account here has that name"):
+        told_of(keeper, name)
+
+
+def test_without_a_file_a_provider_alone_lets_in() -> None:
+    keeper = Doorkeeper(None)
+    session = told_of(keeper)
+    assert not keeper.has_accounts
+    assert keeper.in_session(session, use=True)
+    assert keeper.with_token("Bearer dosetwin_x") is None
+    with pytest.raises(NotLetIn):
+        keeper.log_in("nurse-7", PASSWORD, "here")
+    with pytest.raises(NotChanged, match="has no password here"):
+        keeper.change_password(session, "", "other words of a ward", "here")
+
+
+def test_an_account_that_changed_meanwhile_keeps_its_password(keeper: Doorkeeper, file: AccountsFile) -> None:
+    session = keeper.log_in("nurse-7", PASSWORD, "here")
+    file.change(lambda all_: all_.with_disabled("nurse-7", disabled=True))
+    with pytest.raises(AccountsError, match="has changed meanwhile"):
+        keeper.change_password(session, PASSWORD, "other words of a ward", "here")

@@ -11,6 +11,7 @@ import pytest
 
 from connectors.access.accounts import AccountsFile
 from connectors.access.doorkeeper import Doorkeeper
+from connectors.access.oidc.log_in import ProviderLogIn
 from connectors.console.board import Board
 from connectors.console.doing.way_in import WayIn
 from connectors.console.server import create_app, listen, server_of
@@ -21,6 +22,7 @@ from connectors.kafka.topics import ALERTS, COMMANDS, ensure_topics
 from connectors.settings import Settings
 from tests import factories as make
 from tests.connectors.access.keys import accounts_in
+from tests.connectors.access.oidc.lying import Lying, lying
 from tests.connectors.console.door.visits import Clock, Visited
 from twin.events import encode
 
@@ -61,17 +63,27 @@ def commanded(kafka: str) -> Settings:
     return settings
 
 
+@pytest.fixture(scope="session")
+def identities() -> Iterator[Lying]:
+    """A provider for all, as long as it says what it usually does."""
+    with lying() as one:
+        yield one
+
+
 @pytest.fixture
-def visited(commanded: Settings, live: LiveBoard, file: AccountsFile) -> Iterator[Visited]:
+def visited(commanded: Settings, live: LiveBoard, file: AccountsFile, identities: Lying) -> Iterator[Visited]:
     clock = Clock()
     keeper = Doorkeeper(file, clock.now)
     way_in = WayIn(live, Sender(commanded), replayed=True)
-    app = create_app(live, None, way_in, keeper, tick=0.02, heartbeat=0.1, stream_heartbeat=0.1)
-    server = server_of(app)
+    identities.begin_anew()
     with listen("127.0.0.1", 0) as listener:
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        provider = ProviderLogIn(identities.settings(console=f"http://{place}"), keeper)
+        app = create_app(live, None, way_in, keeper, provider=provider, tick=0.02, heartbeat=0.1, stream_heartbeat=0.1)
+        server = server_of(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        yield Visited(app, f"127.0.0.1:{listener.getsockname()[1]}", keeper, file, clock)
+        yield Visited(app, place, keeper, file, clock, provider, identities)
         server.should_exit = True
         thread.join(20)
         assert not thread.is_alive()

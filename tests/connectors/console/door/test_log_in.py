@@ -19,6 +19,7 @@ from tests.connectors.console.door.visits import ACTS
 
 WARD = "https://ward.example"
 SAID = {"name": "nurse-7", "password": PASSWORD}
+CHANGE = {"old": PASSWORD, "new": "other words of a ward"}
 
 
 def client_at(base: str, live: LiveBoard, keeper: Doorkeeper | None) -> TestClient:
@@ -41,7 +42,9 @@ def test_a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends_and_
     client: TestClient,
 ) -> None:
     answer = log_in(client)
-    assert answer.json() == {"name": "nurse-7", "role": "clinician", "may": ["act", "ask", "look"]}
+    assert answer.json() == {
+        "name": "nurse-7", "role": "clinician", "may": ["act", "ask", "look"], "patients": "P-1,P-2", "password": True,
+    }  # fmt: skip
     name, *rest = answer.headers["set-cookie"].split("; ")
     assert name.startswith("__Host-dosetwin=")
     assert len(name) > 16 + 40
@@ -139,8 +142,13 @@ def test_health_tells_a_stranger_no_more_than_that(client: TestClient) -> None:
 
 def test_where_nobody_logs_in_there_is_nothing_to_log_in_to(live: LiveBoard) -> None:
     with client_at("http://127.0.0.1", live, None) as client:
-        assert client.get("/api/session").json() == {"name": "", "role": None, "may": ["act", "ask", "look", "mend"]}
-        assert client.get("/login").status_code == 303
+        assert client.get("/api/session").json() == {
+            "name": "", "role": None, "may": ["act", "ask", "look", "mend"], "patients": "*", "password": False,
+        }  # fmt: skip
+        assert client.get("/api/log-in").json() == {"password": False, "provider": None}
+        assert client.get("/login").status_code == client.get("/account").status_code == 303
+        assert client.post("/api/session/password", json=CHANGE, headers=ACTS).status_code == 404
+        assert client.get("/oidc/log-in").status_code == client.get("/oidc/callback").status_code == 404
         assert log_in(client).status_code == 404
         assert client.delete("/api/session", headers=ACTS).status_code == 204
 
@@ -152,3 +160,75 @@ def test_a_session_ends_when_it_is_not_used(live: LiveBoard, file: AccountsFile)
         for minutes, status in ((9, 200), (9, 200), (11, 401)):
             now[0] += timedelta(minutes=minutes)
             assert client.get("/api/ward").status_code == status
+
+
+def change(client: TestClient, said: Any, **headers: str) -> httpx2.Response:
+    answer: httpx2.Response = client.post("/api/session/password", json=said, headers=ACTS | headers)
+    return answer
+
+
+def test_another_password_ends_all_other_sessions_and_goes_on_in_a_new_one(live: LiveBoard, file: AccountsFile) -> None:
+    keeper = Doorkeeper(file)
+    with client_at(WARD, live, keeper) as client, client_at(WARD, live, keeper) as elsewhere:
+        log_in(client)
+        log_in(elsewhere)
+        stolen = {"cookie": f"__Host-dosetwin={client.cookies['__Host-dosetwin']}"}
+        assert client.get("/account").status_code == 200
+        answer = change(client, CHANGE)
+        assert (answer.status_code, answer.json()["name"]) == (200, "nurse-7")
+        assert sorted(answer.headers["set-cookie"].split("; ")[1:]) == [
+            "HttpOnly",
+            "Path=/",
+            "SameSite=strict",
+            "Secure",
+        ]
+        assert client.get("/api/ward").status_code == 200
+        assert elsewhere.get("/api/ward").status_code == 401
+        elsewhere.cookies.clear()
+        assert elsewhere.get("/api/ward", headers=stolen).status_code == 401
+        assert log_in(elsewhere).status_code == 401
+        assert log_in(elsewhere, SAID | {"password": CHANGE["new"]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("said", "status", "says"),
+    [
+        (CHANGE | {"old": "wrong"}, 401, "the old password is wrong"),
+        (CHANGE | {"new": "short"}, 409, "the password has 5 characters: take 12 to 256"),
+        (CHANGE | {"new": "aaaaaaaaaaaaaaa"}, 409, "few different characters"),
+        (CHANGE | {"new": "words of nurse-7 here"}, 409, "holds the account's name"),
+        (CHANGE | {"new": PASSWORD}, 409, "the new password is the old one"),
+        ({"new": "x"}, 400, "missing required field `old`"),
+        (CHANGE | {"name": "viewer-1"}, 400, "unknown field `name`"),
+    ],
+)
+def test_a_password_that_cannot_be_is_named_and_none_is_told(
+    client: TestClient, said: Any, status: int, says: str
+) -> None:
+    log_in(client)
+    answer = change(client, said)
+    assert (answer.status_code, says in answer.text) == (status, True), answer.text
+    assert PASSWORD not in answer.text
+    assert client.get("/api/ward").status_code == 200, "and its session goes on"
+    assert log_in(client).status_code == 200
+
+
+def test_who_guesses_the_old_password_in_somebodys_session_waits(client: TestClient) -> None:
+    log_in(client)
+    answers = [change(client, CHANGE | {"old": "wrong"}).status_code for _ in range(FREE_OF_ACCOUNT + 1)]
+    assert answers == [401] * FREE_OF_ACCOUNT + [429]
+    assert change(client, CHANGE).status_code == 429
+
+
+def test_a_file_that_cannot_be_written_keeps_the_password(
+    client: TestClient, file: AccountsFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    log_in(client)
+
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("connectors.access.accounts.replace_private", full)
+    answer = change(client, CHANGE)
+    assert (answer.status_code, str(file.path) in answer.text) == (503, False)
+    assert client.get("/api/ward").status_code == 200

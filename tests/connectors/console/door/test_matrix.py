@@ -14,25 +14,43 @@ from typing import Any
 
 import httpx2
 import pytest
-from websockets.exceptions import ConnectionClosed
 
 from connectors.kafka.publish import Sender
 from tests import factories as make
 from tests.connectors.access.keys import PASSWORD, token_in
-from tests.connectors.console.door.visits import ACTS, FILES, SOCKET, Visited
+from tests.connectors.console.door.visits import ACTS, FILES, SOCKET, Visited, ended
 
 ALERT = make.alert("P-1", make.at(20)).alert_id
 ACT = {"action": "comment", "reason": "seen"}
 ASK = {"reason": "dose of the second cycle"}
 LOG_IN = {"name": "nurse-7", "password": PASSWORD}
 
-STRANGERS = ("nobody", "wrong session", "wrong token", "no token", "expired session", "expired token", "disabled")
-GROUPED = ("viewer", "clinician", "engineer", "viewer's token", "clinician's token", "other group")
+SHORT = {"old": PASSWORD, "new": "short"}
+
+STRANGERS = (
+    "nobody",
+    "wrong session",
+    "wrong token",
+    "no token",
+    "expired session",
+    "expired token",
+    "disabled",
+    "ended by provider",
+)
+GROUPED = (
+    "viewer",
+    "clinician",
+    "engineer",
+    "viewer's token",
+    "clinician's token",
+    "other group",
+    "clinician by provider",
+)
 
 
 def row(strangers: int, viewer: int, clinician: int, engineer: int, other: int) -> dict[str, int]:
     """The status that each key is answered with."""
-    known = (viewer, clinician, engineer, viewer, clinician, other)
+    known = (viewer, clinician, engineer, viewer, clinician, other, clinician)
     return dict.fromkeys(STRANGERS, strangers) | dict(zip(GROUPED, known, strict=True))
 
 
@@ -52,7 +70,17 @@ MATRIX: dict[tuple[str, str], tuple[str, Any, dict[str, int]]] = {
     ("GET", "/login"): ("/login", None, all_alike(200, 303)),
     ("GET", "/api/session"): ("/api/session", None, all_alike(401, 200)),
     ("POST", "/api/session"): ("/api/session", LOG_IN, all_alike(200, 200)),
-    ("DELETE", "/api/session"): ("/api/session", None, all_alike(401, 204)),
+    ("DELETE", "/api/session"): ("/api/session", None, all_alike(401, 204) | {"clinician by provider": 200}),
+    ("POST", "/api/session/password"): (
+        "/api/session/password",
+        SHORT,
+        all_alike(401, 409) | {"viewer's token": 403, "clinician's token": 403},
+    ),
+    ("GET", "/account"): ("/account", None, all_alike(303, 200)),
+    ("GET", "/api/log-in"): ("/api/log-in", None, all_alike(200, 200)),
+    ("GET", "/oidc/log-in"): ("/oidc/log-in", None, all_alike(303, 303)),
+    ("GET", "/oidc/callback"): ("/oidc/callback?code=x&state=y", None, all_alike(303, 303)),
+    ("POST", "/oidc/log-out"): ("/oidc/log-out", {"logout_token": "x"}, all_alike(415, 415)),
     ("GET", "/healthz"): ("/healthz", None, all_alike(200, 200)),
     ("GET", "/readyz"): ("/readyz", None, all_alike(200, 200)),
     (SOCKET, "/live"): ("/live", None, all_alike(403, 101)),
@@ -88,10 +116,19 @@ def keys(visited: Visited) -> dict[str, Callable[[], dict[str, str]]]:
         "no token": {"authorization": "Basic bnVyc2UtNzpmb3Vy"},
         "expired session": expired,
         "disabled": disabled,
+        "ended by provider": ended_by_provider(visited),
     }
     people = {"viewer": "viewer-1", "clinician": "nurse-7", "engineer": "engineer-2", "other group": "other-9"}
     found: dict[str, Callable[[], dict[str, str]]] = {name: lambda said=said: said for name, said in shown.items()}
-    return found | {key: lambda name=name: visited.session(name) for key, name in people.items()}
+    found |= {key: lambda name=name: visited.session(name) for key, name in people.items()}
+    return found | {"clinician by provider": visited.entered}
+
+
+def ended_by_provider(visited: Visited) -> dict[str, str]:
+    """The session of somebody whom the provider has logged out."""
+    header = visited.entered("gone-5", sid="sid-5")
+    assert visited.provider.end(visited.identities.sign(visited.identities.logout(sid="sid-5"))) == ("gone-5",)
+    return header
 
 
 def test_every_route_of_the_application_has_its_row(visited: Visited) -> None:
@@ -120,10 +157,11 @@ def test_each_key_opens_what_it_should_and_nothing_else(
 def test_no_other_site_can_do_anything_and_nothing_is_done_without_the_header(visited: Visited) -> None:
     nurse = visited.session("nurse-7")
     changing = [(m, t) for m, t in visited.routes() if m not in ("GET", SOCKET, FILES)]
-    assert len(changing) == 4
+    assert len(changing) == 6
     for method, template in changing:
         path, body, _ = MATRIX[method, template]
-        assert visited.ask(method, path, nurse, body).status_code == 403, (method, path)
+        if template != "/oidc/log-out":  # what it takes is signed by the provider, and no cookie opens it
+            assert visited.ask(method, path, nurse, body).status_code == 403, (method, path)
         for foreign in ({"origin": "http://elsewhere.example"}, {"sec-fetch-site": "same-site"}, {"origin": "null"}):
             assert visited.ask(method, path, nurse | ACTS | foreign, body).status_code == 403, (method, path, foreign)
     assert visited.socket_status(nurse, "http://elsewhere.example") == 403
@@ -209,15 +247,6 @@ def test_a_page_that_nobody_uses_does_not_keep_its_session(visited: Visited) -> 
         assert next(frames(page))
         assert visited.ask("GET", "/api/session", used).json()["name"] == "nurse-7"
         assert visited.ask("GET", "/api/session", unused).status_code == 401
-
-
-def ended(page: Any) -> int | None:
-    """The code with which a page is closed, however much it is told before."""
-    try:
-        while True:
-            page.recv(timeout=10)
-    except ConnectionClosed as closed:
-        return closed.rcvd and closed.rcvd.code
 
 
 def frames(page: Any) -> Iterator[dict[str, Any]]:

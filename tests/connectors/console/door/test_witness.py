@@ -15,6 +15,7 @@ from starlette.testclient import TestClient
 
 from connectors.access.accounts import AccountsFile
 from connectors.access.doorkeeper import Doorkeeper
+from connectors.access.oidc.log_in import ProviderLogIn
 from connectors.audit.access import Access
 from connectors.audit.trail import Trail
 from connectors.console.doing.way_in import WayIn
@@ -27,6 +28,7 @@ from connectors.services.ports import free_ports
 from connectors.settings import Settings
 from tests import factories as make
 from tests.connectors.access.keys import PASSWORD
+from tests.connectors.access.oidc.lying import Lying
 from tests.connectors.audit.told import accesses
 from tests.connectors.console.door.visits import ACTS, FILES, SOCKET, Clock, Visited
 
@@ -55,17 +57,20 @@ class Recorded:
 
 
 @pytest.fixture
-def recorded(commanded: Settings, live: LiveBoard, file: AccountsFile) -> Iterator[Recorded]:
+def recorded(commanded: Settings, live: LiveBoard, file: AccountsFile, identities: Lying) -> Iterator[Recorded]:
     trail, keeper = Trail(commanded), Doorkeeper(file)
-    app = create_app(
-        live, None, WayIn(live, Sender(commanded), replayed=True), keeper, trail,
-        tick=0.02, heartbeat=0.1, stream_heartbeat=0.1,
-    )  # fmt: skip
-    server = server_of(app)
+    way_in = WayIn(live, Sender(commanded), replayed=True)
+    identities.begin_anew()
     with listen("127.0.0.1", 0) as listener:
+        place = f"127.0.0.1:{listener.getsockname()[1]}"
+        provider = ProviderLogIn(identities.settings(console=f"http://{place}"), keeper)
+        app = create_app(
+            live, None, way_in, keeper, trail, provider=provider, tick=0.02, heartbeat=0.1, stream_heartbeat=0.1
+        )
+        server = server_of(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()
-        visited = Visited(app, f"127.0.0.1:{listener.getsockname()[1]}", keeper, file, Clock())
+        visited = Visited(app, place, keeper, file, Clock(), provider, identities)
         yield Recorded(visited, trail, commanded)
         server.should_exit = True
         thread.join(20)
@@ -132,6 +137,28 @@ def test_what_is_refused_names_whom_it_was_about_where_there_is_one_and_repeats_
         ("read", "ward", "", "", 403),
     ]
     assert b"Mueller" not in b"".join(repr(one).encode() for one in told)
+
+
+def test_who_comes_by_a_provider_and_is_ended_by_it_is_told(recorded: Recorded) -> None:
+    visited, says = recorded.visited, recorded.visited.identities
+    with httpx2.Client(base_url=f"http://{visited.place}", trust_env=False, timeout=60) as client:
+        for changes, status in (({}, 200), ({"state": "x"}, 303)):
+            brought = says.let_in(client.get("/oidc/log-in").headers["location"]) | changes
+            assert client.get("/oidc/callback", params=brought).status_code == status
+            client.cookies.clear()  # the provider, who speaks next, has none
+        for token, status in ((says.sign(says.logout()), 200), ("x", 400)):
+            assert client.post("/oidc/log-out", data={"logout_token": token}).status_code == status
+    nurse, words = visited.session("nurse-7") | ACTS, "other words of a ward"
+    for old, status in (("wrong", 401), (PASSWORD, 200)):
+        assert visited.ask("POST", "/api/session/password", nurse, {"old": old, "new": words}).status_code == status
+    assert [(one.deed, one.outcome, one.what, one.who, one.role, one.status) for one in recorded.told(6)] == [
+        ("log_in", "done", "", "nora-7", "clinician", 200),
+        ("log_in", "refused", "", "", "", 303),
+        ("log_out", "done", "", "nora-7", "", 200),
+        ("log_out", "refused", "", "", "", 400),
+        ("act", "refused", "account", "nurse-7", "clinician", 401),
+        ("act", "done", "account", "nurse-7", "clinician", 200),
+    ]
 
 
 def test_who_comes_and_goes_and_tries_to_is_told_and_no_name_that_nobody_has(recorded: Recorded) -> None:

@@ -9,12 +9,14 @@ from typing import Any
 import httpx2
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
-from websockets.exceptions import InvalidStatus
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from connectors.access.accounts import AccountsFile
 from connectors.access.doorkeeper import Doorkeeper
+from connectors.access.oidc.log_in import ProviderLogIn
 from tests.connectors.access.keys import PASSWORD
+from tests.connectors.access.oidc.lying import Lying
 
 ACTS = {"x-dosetwin": "act"}
 
@@ -40,6 +42,8 @@ class Visited:
     keeper: Doorkeeper
     file: AccountsFile
     clock: Clock
+    provider: ProviderLogIn
+    identities: Lying
     sessions: dict[str, str] = field(default_factory=dict)
 
     def routes(self) -> set[tuple[str, str]]:
@@ -57,6 +61,15 @@ class Visited:
         """The header of somebody who is logged in."""
         if name not in self.sessions:
             self.sessions[name] = self.keeper.log_in(name, PASSWORD, "test")
+        return {"cookie": f"dosetwin={self.sessions[name]}"}
+
+    def entered(self, name: str = "nora-7", **claims: Any) -> dict[str, str]:
+        """The header of somebody who is logged in through the provider, of whom it says that."""
+        if name not in self.sessions:
+            self.identities.claims = {"preferred_username": name} | claims
+            address, cookie = self.provider.begin()
+            self.sessions[name] = self.provider.finish(self.identities.let_in(address), cookie, "test")
+            self.identities.claims = {}
         return {"cookie": f"dosetwin={self.sessions[name]}"}
 
     def ask(self, method: str, path: str, headers: dict[str, str], body: Any = None) -> httpx2.Response:
@@ -80,3 +93,12 @@ class Visited:
                 return 101
         except InvalidStatus as refused:
             return refused.response.status_code
+
+
+def ended(page: Any) -> int | None:
+    """The code with which a page is closed, however much it is told before."""
+    try:
+        while True:
+            page.recv(timeout=10)
+    except ConnectionClosed as closed:
+        return closed.rcvd and closed.rcvd.code

@@ -22,12 +22,10 @@ from starlette.routing import Route
 from connectors.protocols.fhir_servers.authorization import LONGEST_TOKEN, BackendToken, SmartSettings
 from connectors.protocols.fhir_servers.server import Passing
 from connectors.settings import SettingsError
+from tests import identities
 from tests.connectors.listeners.fhir.asgi import client_of_tests, served
-from tests.places import ROOT
 
 KEY, RSA = ECKey.generate_key("P-384"), RSAKey.generate_key(2048)
-
-OIDC = ROOT / "tests" / "oidc"
 
 
 class Giver:
@@ -148,12 +146,13 @@ def test_a_key_is_private_and_of_a_kind_that_is_signed_with(tmp_path: Path) -> N
 @pytest.fixture(scope="module")
 def certified() -> Iterator[str]:
     """Address of a certified server of tokens (oidc-provider), which knows the public keys of two clients."""
-    if not (OIDC / "node_modules" / "oidc-provider").is_dir():
-        subprocess.run(["npm", "ci", "--ignore-scripts", "--silent", "--prefix", str(OIDC)], check=True)
+    identities.fetched()
     known = {"twin-ec": KEY, "twin-rsa": RSA}
     clients = [{"client_id": id_, "jwks": {"keys": [key.as_dict(private=False)]}} for id_, key in known.items()]
     command = ["node", "server.mjs", json.dumps(clients)]
-    with subprocess.Popen(command, cwd=OIDC, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as server:
+    with subprocess.Popen(
+        command, cwd=identities.FOLDER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as server:
         assert server.stdin is not None
         assert server.stdout is not None
         yield server.stdout.readline().strip()

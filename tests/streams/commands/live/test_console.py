@@ -71,6 +71,46 @@ def test_a_file_of_accounts_that_lets_nobody_in_is_named(tmp_path: Path, text: s
     assert (outcome.exit_code, says in outcome.stderr) == (1, True), outcome.stderr
 
 
+OIDC = {
+    "DOSETWIN_OIDC_ISSUER": "http://127.0.0.1:9",
+    "DOSETWIN_OIDC_CONSOLE": "https://ward.example",
+    "DOSETWIN_OIDC_CLIENT_ID": "dosetwin",
+    "DOSETWIN_OIDC_GROUPS": '{"nurses": {"role": "viewer", "patients": "*"}}',
+}
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "says"),
+    [
+        ({"DOSETWIN_OIDC_ISSUER": ""}, [], "through a provider: DOSETWIN_OIDC_ISSUER is not set, and it must be"),
+        ({"DOSETWIN_OIDC_GROUPS": "nurses"}, [], "DOSETWIN_OIDC_GROUPS='nurses': "),
+        ({}, [], "DOSETWIN_OIDC_CONSOLE='https://ward.example': allow that name with --allow-host ward.example"),
+        ({}, ["--host", "0.0.0.0"], "name with --allow-host under which names"),
+        ({}, ["--allow-host", "ward.example", "--kafka", "nowhere"], "DOSETWIN_KAFKA='nowhere'"),
+    ],
+)
+def test_a_provider_that_is_not_told_in_full_is_named(
+    monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], options: list[str], says: str
+) -> None:
+    for name, value in (OIDC | changes).items():
+        monkeypatch.setenv(name, value)
+    outcome = CliRunner().invoke(app, ["console", *options, "--port", "0"])
+    assert (outcome.exit_code > 0, says in outcome.stderr) == (True, True), outcome.stderr
+
+
+def test_a_provider_that_does_not_answer_is_told_at_the_start_and_keeps_no_console_from_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for name, value in OIDC.items():
+        monkeypatch.setenv(name, value)
+    with listen("127.0.0.1", 0) as taken:  # which ends it
+        port = str(taken.getsockname()[1])
+        outcome = CliRunner().invoke(app, ["console", "--allow-host", "ward.example", "--port", port])
+    assert "nobody logs in by DOSETWIN_OIDC_ISSUER='http://127.0.0.1:9' now: /.well-known" in outcome.stderr
+    assert "cannot be asked" in outcome.stderr
+    assert f"cannot listen on 127.0.0.1:{port}" in outcome.stderr
+
+
 @pytest.mark.parametrize("name", ["*", "", "http://ward.example", "ward.example:8500", "ward example", "-x"])
 def test_a_name_that_is_no_hosts_is_refused(name: str) -> None:
     outcome = CliRunner().invoke(app, ["console", "--host", "0.0.0.0", f"--allow-host={name}", "--port", "0"])
