@@ -117,6 +117,13 @@ def test_schema_and_rules_are_those_of_the_clone(run: Run) -> None:
     assert run("dosetwin", "rules", "show").stdout == (ROOT / "docs" / "rules.md").read_text()
 
 
+def test_a_wards_folder_is_written_with_its_containers_and_boards(run: Run, tmp_path: Path) -> None:
+    run("dosetwin", "init", "east")
+    project = (ROOT / "docker-compose.yml").read_text()
+    assert (tmp_path / "east" / "compose.yaml").read_text().endswith(project[-400:])
+    assert (tmp_path / "east" / "grafana" / "dashboards" / "ward.json").is_file()
+
+
 def test_boards_for_grafana_and_the_lists_of_what_servers_are_made_of_are_there(run: Run) -> None:
     said = run(
         "python",

@@ -59,8 +59,8 @@ def parts(root: Path) -> list[Part]:
     Raises:
         PartsError: a lock file that cannot be read, or a jar that ``licences.toml`` does not know.
     """
-    licences = tomllib.loads((root / "docs/papers/licences.toml").read_text(encoding="utf-8"))
     try:
+        licences = tomllib.loads((root / "docs/papers/licences.toml").read_text(encoding="utf-8"))
         return sorted([*python(root), *npm(root), *jars(root, licences), *go(root, licences), *crates(licences)])
     except OSError as error:
         raise PartsError(f"{error.filename}: {error.strerror}; run this in a clone of the sources") from None

@@ -70,7 +70,7 @@ def scan(
 
     now = datetime.now(UTC)
     try:
-        exceptions, asked = advisories.read_exceptions(tree), parts_of(tree)
+        asked, exceptions = parts_of(tree), advisories.read_exceptions(tree)
     except (PartsError, advisories.ExceptionsError, OSError) as error:
         _fail(str(error))
     found = advisories.scan(asked, service, now)

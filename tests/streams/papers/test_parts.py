@@ -84,7 +84,8 @@ def test_a_lock_that_cannot_be_read_is_named(tree: Path, file: str, old: str, ne
         parts(tree)
 
 
-def test_a_folder_without_locks_is_no_clone(tree: Path) -> None:
-    (tree / "requirements/dev.lock").unlink()
-    with pytest.raises(PartsError, match=r"dev\.lock: No such file.*; run this in a clone of the sources"):
+@pytest.mark.parametrize("gone", ["requirements/dev.lock", "docs/papers/licences.toml"])
+def test_a_folder_without_locks_is_no_clone(tree: Path, gone: str) -> None:
+    (tree / gone).unlink()
+    with pytest.raises(PartsError, match=f"{gone}: No such file.*; run this in a clone of the sources"):
         parts(tree)

@@ -28,7 +28,7 @@ def test_the_bill_of_this_tree_has_no_gap(tmp_path: Path) -> None:
 def test_a_folder_that_is_no_clone_is_named(tmp_path: Path) -> None:
     said = CliRunner().invoke(app, ["papers", "parts", "--tree", str(tmp_path), "--out", str(tmp_path)])
     assert said.exit_code == 2
-    assert "licences.toml" in said.stderr
+    assert "run this in a clone of the sources" in said.stderr
 
 
 def test_a_scan_without_an_answer_never_says_that_all_is_well(tmp_path: Path) -> None:
