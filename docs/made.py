@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,10 +42,13 @@ def _command(name: str, command: Any) -> Iterator[str]:
 
 
 def _cell(text: str) -> str:
-    """One line, in which nothing is markup."""
-    for mark in "\\|<>*_[]`$":
-        text = text.replace(mark, f"\\{mark}")
-    return " ".join(text.split())
+    """One line, in which nothing is markup but ``code`` of docstrings."""
+    pieces = re.split(r"``(.*?)``", " ".join(text.split()))
+    return "".join(f"`{piece}`" if number % 2 else _plain(piece) for number, piece in enumerate(pieces))
+
+
+def _plain(text: str) -> str:
+    return re.sub(r"([\\|<>*_\[\]`$])", r"\\\1", text)
 
 
 def events() -> str:
