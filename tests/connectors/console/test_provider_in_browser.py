@@ -5,6 +5,7 @@ The provider is another site to the browser than the console: ``127.0.0.1`` and 
 
 from __future__ import annotations
 
+import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,7 @@ from tests import identities
 from tests.connectors.access.keys import PASSWORD, accounts_in
 from tests.connectors.console.in_browser import eventually, start_console, stop_console, text_of, visible
 
+AXE = os.environ.get("DOSETWIN_AXE", "")
 WORDS = "other words of a ward"
 
 
@@ -38,6 +40,15 @@ def ward(kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
         assert stop_console(console) == 0
 
 
+def is_clean(browser: webdriver.Chrome) -> None:
+    """axe-core, where it is named, finds nothing wrong on a page that fits."""
+    assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+    if AXE:
+        browser.execute_script(Path(AXE).read_text())
+        found = browser.execute_async_script("axe.run().then(r => arguments[0](r.violations.map(v => v.id)))")
+        assert found == []
+
+
 def fill(browser: webdriver.Chrome, **fields: str) -> None:
     """Type into fields, and send the form by the last."""
     for name, value in fields.items():
@@ -52,6 +63,7 @@ def test_a_nurse_comes_by_the_provider_to_her_patient_and_leaves_it_too(browser:
     eventually(lambda: text_of(browser, "#provider") == "Log in by the hospital's log-in")
     assert visible(browser, "#log-in label") == ["Account (pseudonym)", "Password"]
     eventually(lambda: browser.switch_to.active_element.get_attribute("id") == "provider")
+    is_clean(browser)
     browser.switch_to.active_element.send_keys(Keys.ENTER)
     eventually(lambda: "/interaction/" in browser.current_url)
     assert browser.current_url.startswith("http://127.0.0.1:")
@@ -79,6 +91,8 @@ def test_a_nurse_comes_by_the_provider_to_her_patient_and_leaves_it_too(browser:
     fill(browser, name="nurse-7", password=PASSWORD)
     eventually(lambda: text_of(browser, "#who") == "nurse-7")
     browser.get(f"{ward}/account")
+    eventually(lambda: visible(browser, "#change"))
+    is_clean(browser)
     fill(browser, old=PASSWORD, new=WORDS, again="other words of a word")
     eventually(lambda: text_of(browser, "#answer") == "Not changed: the new password was typed in two ways")
     browser.find_element("name", "again").clear()
