@@ -20,7 +20,6 @@ from connectors.kafka.topics import (
     ACCESSES,
     ALERTS,
     AUDIT_TOPICS,
-    COMMANDS,
     DEVICE_TOPICS,
     DEVICES,
     HEARTBEATS,
@@ -105,7 +104,13 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             groups=groups(others),
             sees_groups=True,
         ),
-        Role("console", "dosetwin console", reads=named(*TOPICS), writes=named(COMMANDS, ACCESSES)),
+        # Engineers read there what is held, and send dead letters once more.
+        Role(
+            "console",
+            "dosetwin console",
+            reads=named(*TOPICS) | changelog,
+            writes=named(*INPUTS, DEVICES, ACCESSES),
+        ),
         Role(
             "subscriber",
             f"dosetwin sink {', '.join(sink.SINK for sink in subscribers)}",

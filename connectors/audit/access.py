@@ -14,8 +14,8 @@ from typing import Literal
 import msgspec
 
 Deed = Literal["console", "log_in", "log_out", "read", "act", "ask", "knock"]
-"""``console``: it began or ended; ``read``, ``act`` (about an alert, or one's own account) and ``ask`` (a twin) say
-themselves; ``knock``: something that is not there, or by no name of this console."""
+"""``console``: it began or ended; ``read``, ``act`` (about an alert, a dead letter or one's own account) and ``ask`` (a
+twin) say themselves; ``knock``: something that is not there, or by no name of this console."""
 
 Outcome = Literal["begins", "done", "refused", "failed"]
 """``begins``: somebody who may is about to act; how that ended is told by a later access with this ``subject``."""
@@ -27,7 +27,8 @@ class Access(msgspec.Struct, frozen=True, omit_defaults=True):
     Attributes:
         deed: what was done or wanted.
         outcome: what came of it.
-        what: of which kind of thing: ``ward``, ``patient``, ``alerts``, ``alert``, ``advice``, ``account``.
+        what: of which kind of thing: ``ward``, ``patient``, ``alerts``, ``alert``, ``advice``, ``account``,
+            ``letters``, ``letter``, ``held``.
         who: the account or token; empty where nobody is known.
         role: as what they were let in; empty where nobody logs in.
         patient: the pseudonym; empty where it is about several, or one of whom nothing is known.

@@ -363,6 +363,11 @@ class Board:
         """The forecasts of a patient that are kept, oldest first."""
         return tuple(map(_FORESEEN.decode, self._patients[patient_id].forecasts.since(0)))
 
+    def measured(self, patient_id: str) -> tuple[MeasuredPoint, ...]:
+        """The measured values of a patient, oldest first; none of one who is not known."""
+        patient = self._patients.get(patient_id)
+        return () if patient is None else patient.measured.since(0)
+
     def clock(self, patient_id: str | None = None) -> int | None:
         """The newest time (ms) of which anything is said that stands, of a patient or of the ward."""
         meant = ((key, each) for key, each in self._patients.items() if patient_id in (None, key))

@@ -26,11 +26,25 @@ ALARM = 60.0
 
 
 class Pulse(msgspec.Struct, frozen=True):
-    """``level``: 0 all is well, 1 said quietly, 2 aloud, 3 an alarm. ``since`` seconds for which it has lasted."""
+    """``level``: 0 all is well, 1 said quietly, 2 aloud, 3 an alarm. ``since`` seconds for which it has lasted. It
+    is of ``some`` twins alone where it names them."""
 
     level: int
     text: str
     since: float = 0.0
+    some: bool = False
+
+
+class PartitionPulse(msgspec.Struct, frozen=True):
+    """A partition's worker as it was heard last, ``silent`` seconds ago."""
+
+    partition: int
+    worker: str
+    state: str
+    lag: int
+    behind_seconds: float
+    barrier_seconds: float
+    silent: float
 
 
 WELL = Pulse(0, "")
@@ -73,6 +87,22 @@ class Pulses:
             return Pulse(3, f"This twin is sealed ({reason}): what comes is refused, and nothing shown here moves.")
         return _pulse(heard, now, "this twin")
 
+    def partitions(self, now: float) -> tuple[PartitionPulse, ...]:
+        """Every partition that was heard of."""
+        return tuple(
+            PartitionPulse(
+                beat.partition,
+                beat.worker,
+                beat.state,
+                beat.lag,
+                beat.behind_seconds,
+                beat.barrier_seconds,
+                max(now - heard.at, 0.0),
+            )
+            for _, heard in sorted(self._heard.items())
+            for beat in (heard.beat,)
+        )
+
     def sealed(self) -> dict[str, str]:
         """Of twins that are sealed, why."""
         return {patient: reason for heard in self._heard.values() for patient, reason in heard.beat.sealed.items()}
@@ -86,7 +116,7 @@ class Pulses:
         worst = max(pulses, key=lambda pulse: (pulse.level, pulse.since))
         sealed = sorted(filter(named, self.sealed()))
         if worst.level == 0 and sealed:
-            return Pulse(1, f"Sealed, and moved no more: the twins of {_some(sealed)}.")
+            return Pulse(1, f"Sealed, and moved no more: the twins of {_some(sealed)}.", some=True)
         alike = sum(pulse.level > 0 for pulse in pulses)
         if worst.level and alike < len(pulses):
             return msgspec.structs.replace(

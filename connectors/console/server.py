@@ -45,6 +45,7 @@ from connectors.console.door.seen import Seen
 from connectors.console.door.visitor import Door, is_somebody, may, visitor_of
 from connectors.console.door.witness import Witness
 from connectors.console.inbox.explanation import UnknownAlert
+from connectors.console.mending.workshop import Workshop
 from connectors.console.patient.model_card import Cards, no_cards
 from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.topic_reader import LiveBoard, TopicReader
@@ -71,6 +72,7 @@ def create_app(
     way_in: WayIn | None = None,
     keeper: Doorkeeper | None = None,
     trail: Trail | None = None,
+    workshop: Workshop | None = None,
     *,
     provider: ProviderLogIn | None = None,
     cards: Cards = no_cards,
@@ -88,6 +90,7 @@ def create_app(
         way_in: takes what people do about alerts and ask of twins; None where nothing can be done.
         keeper: whom it lets in; None where nobody logs in, which is safe where this machine alone is answered.
         trail: told of all that is read, done and refused; None: nothing is recorded.
+        workshop: answers engineers; None where they have nothing to see to.
         provider: by which people log in too, and the keeper has their sessions.
         cards: finds the cards of models.
         hosts: host names it answers to.
@@ -137,6 +140,7 @@ def create_app(
             Route("/api/alerts/{alert_id}", may(Deed.LOOK, _explanation_endpoint(live))),
             Route("/api/models/{model_id}", may(Deed.LOOK, _model_endpoint(cards))),
             *([] if way_in is None else _ways_in(way_in)),
+            *([] if workshop is None else workshop.routes()),
             *LogIn(keeper, provider, STATIC).routes(),
             *([] if keeper is None or provider is None else ByProvider(keeper, provider, STATIC).routes()),
             Route("/healthz", _health_endpoint(live)),

@@ -19,6 +19,7 @@ import structlog
 from connectors.console.alert_log import AlertLog
 from connectors.console.board import Board, PatientFrame, WardFrame
 from connectors.console.pulse import WELL, Pulse, Pulses
+from connectors.console.views import MeasuredPoint
 from connectors.console.ward.sources import SOURCES, TAIL, HeardFrame, Sources
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
 from connectors.kafka.records import Record, dead_letter, event_of
@@ -106,6 +107,11 @@ class LiveBoard:
         """`Pulses.sealed` under the lock."""
         with self.lock:
             return self.pulses.sealed()
+
+    def measured(self, patient_id: str) -> tuple[MeasuredPoint, ...]:
+        """`Board.measured` under the lock."""
+        with self.lock:
+            return self.board.measured(patient_id)
 
     def ward(self, since: int = 0) -> WardFrame:
         """`Board.ward` under the lock."""

@@ -26,10 +26,11 @@ from twin.events import BadEvent, Rejected, to_millis
 
 @dataclass(frozen=True)
 class Letter:
-    """A dead letter and when the broker took it (ms since the epoch)."""
+    """A dead letter, when the broker took it (ms since the epoch), and its ``place`` among the letters."""
 
     arrived_ms: int
     rejected: Rejected
+    place: str = ""
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,8 @@ def _letter(record: Record, keys: PatientKeys | None) -> Letter | None:
         event = event_of(record)
     except ValueError:  # somebody else wrote there what is no letter
         return None
-    return Letter(record.arrived_ms, opened_letter(event, keys)) if isinstance(event, Rejected) else None
+    place = f"{record.partition}-{record.offset}"
+    return Letter(record.arrived_ms, opened_letter(event, keys), place) if isinstance(event, Rejected) else None
 
 
 def cannot_be_sent(letter: Letter, prefix: str) -> str:

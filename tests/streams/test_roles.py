@@ -30,7 +30,7 @@ def test_nobody_but_the_worker_says_what_the_twins_say_and_it_alone_reads_what_t
     assert ROLES["worker"].reads >= inputs
     assert not ROLES["worker"].writes & inputs
     assert not ROLES["feed"].reads
-    assert ROLES["console"].writes == {"ward-1.twin.commands", "ward-1.twin.accesses"}
+    assert ROLES["console"].writes == inputs | {"ward-1.iomt.devices", "ward-1.twin.accesses"}
     assert ROLES["console"].groups == set()
 
 

@@ -31,7 +31,9 @@ def sent_from_here(request: Request) -> None:
         raise HTTPException(403, f"a header is missing, which shows that no other site sent this: {HEADER}: {ACTS}")
 
 
-async def read(request: Request, decoder: msgspec.json.Decoder[Said], fields: str) -> Said:
+async def read(
+    request: Request, decoder: msgspec.json.Decoder[Said], fields: str, most_bytes: int = MOST_BYTES
+) -> Said:
     """What a request says; ``fields`` is what its JSON object has, in words.
 
     Raises:
@@ -42,7 +44,7 @@ async def read(request: Request, decoder: msgspec.json.Decoder[Said], fields: st
     if kind != "application/json":
         raise HTTPException(415, f"content-type {kind[:80]!r}: send application/json")
     try:
-        return decoder.decode(await body_of(request, MOST_BYTES))
+        return decoder.decode(await body_of(request, most_bytes))
     except msgspec.DecodeError as error:
         raise HTTPException(400, f"{error}; expected a JSON object of {fields}") from None
     except UnicodeDecodeError:

@@ -45,6 +45,10 @@ RECORDED: Mapping[tuple[str, str], Kind] = {
     ("GET", "/api/alerts/{alert_id}"): Kind("read", "alert"),
     ("POST", "/api/alerts/{alert_id}/actions"): Kind("act", "alert"),
     ("POST", "/api/patients/{patient_id}/advice"): Kind("ask", "advice"),
+    ("GET", "/api/mending/health"): Kind("read", "ward"),
+    ("GET", "/api/mending/letters"): Kind("read", "letters"),
+    ("GET", "/api/mending/held"): Kind("read", "held"),
+    ("POST", "/api/mending/letters/{place}/resend"): Kind("act", "letter"),
     ("POST", "/api/session"): Kind("log_in"),
     ("DELETE", "/api/session"): Kind("log_out"),
     ("POST", "/api/session/password"): Kind("act", "account"),
@@ -55,7 +59,7 @@ RECORDED: Mapping[tuple[str, str], Kind] = {
 """Each route that tells of patients, does something, or lets in."""
 
 UNRECORDED = {
-    *(("GET", "/"), ("GET", "/login"), ("GET", "/account"), ("GET", "/oidc/log-in")),
+    *(("GET", "/"), ("GET", "/login"), ("GET", "/account"), ("GET", "/engineer"), ("GET", "/oidc/log-in")),
     *(("GET", "/api/log-in"), ("GET", "/api/session"), ("GET", "/api/models/{model_id}")),
     *(("GET", "/healthz"), ("GET", "/readyz")),
 }
@@ -101,7 +105,7 @@ class Visit:
             self.who or known.name,
             self.role or known.role or "",
             self._known(patient),
-            known.patients if (what or self.kind.what) in ("ward", "alerts") else (),
+            known.patients if (what or self.kind.what) in ("ward", "alerts", "letters", "held") else (),
             self.subject,
             _address(client[0]) if client else "",
             status,

@@ -6,13 +6,13 @@ import { Inbox } from "./inbox.js";
 import { News } from "./news.js";
 import { Patient } from "./patient.js";
 import { Sound } from "./sound.js";
+import { STALE, stoppedAt } from "./stopped.js";
 import { choose, language, LANGUAGES, text } from "./text.js";
 import { drawTroubles } from "./troubles.js";
 import { Ward } from "./ward.js";
 
 const FIRST_WAIT = 500;
 const LONGEST_WAIT = 15_000;
-const STALE = 6_000;
 const DEAD = 20_000;
 const STIR = 60_000;
 const VENDOR = "npm run --prefix connectors/console vendor";
@@ -25,7 +25,7 @@ let socket = null;
 let wait = FIRST_WAIT;
 let lastFrame = null;
 let reader = { state: "starting" };
-let pulses = { ward: { level: 0, text: "" }, watched: null };
+let pulses = { ward: { level: 0, text: "" }, watched: null, feed: { level: 0, text: "" } };
 let rights = { who: null, acts: false, asks: false, boards: null };
 let sealed = {};
 let view = null;
@@ -66,6 +66,8 @@ function take(frame) {
     inbox.take(rows, ward.clock);
     announce(rows);
     drawTroublesOf();
+  } else if (frame.type === "heard") {
+    ward.hear(frame);
   } else if (frame.type === "patient") {
     if (patient && frame.row.id === patient.id) patient.take(frame);
   } else if (frame.type === "absent") {
@@ -82,7 +84,9 @@ function take(frame) {
     patient?.drawAlerts();
     patient?.drawAdvice();
     patient?.drawBoards();
-    pulses = { ward: frame.pulse, watched: frame.watched };
+    pulses = { ward: frame.pulse, watched: frame.watched, feed: frame.feed };
+    show($("to-engineer"), frame.mends);
+    ward.seal(frame.sealed);
   }
 }
 
@@ -121,6 +125,8 @@ function drawPulse() {
   banner.dataset.level = level;
   banner.setAttribute("role", level > 1 ? "alert" : "status");
   const name = patient ? `${patient.id} · dosetwin` : text("page.title");
+  write($("feed"), pulses.feed.level > 0 ? pulses.feed.text : "");
+  show($("feed"), pulses.feed.level > 0);
   const titled = level > 1 ? text("page.title_still", { name }) : name;
   if (document.title !== titled) document.title = titled;
 }
@@ -164,7 +170,7 @@ function route() {
   const inboxBefore = view;
   view = id ? null : inboxView();
   patient = id ? new Patient(id, () => rights) : null;
-  if (id) $("back").href = inboxBefore === null ? (before ? $("back").hash : "#") : `#inbox${inboxBefore && `/${inboxBefore}`}`;
+  if (id) $("back").href = inboxBefore === null ? (before ? $("back").hash : ward.filters.address()) : `#inbox${inboxBefore && `/${inboxBefore}`}`;
   show($("ward"), !patient && view === null);
   show($("inbox"), view !== null);
   for (const [link, current] of [["to-ward", !patient && view === null], ["to-inbox", view !== null]])
@@ -174,6 +180,8 @@ function route() {
   show($("patient"), Boolean(patient));
   pulses.watched = null;
   drawPulse();
+  if (!patient && view === null) ward.filters.read(location.hash);
+  for (const id of ["home", "to-ward"]) $(id).href = ward.filters.address();
   if (patient) $("patient-title").focus({ preventScroll: true });
   else if (view !== null) (inboxBefore === null ? $("inbox-title") : document.querySelector("#inbox-views [aria-current]"))?.focus();
   else if (before) document.querySelector(`#ward a[href="#patient/${CSS.escape(before)}"]`)?.focus();
@@ -190,11 +198,12 @@ function age() {
   $("link").dataset.state = state;
   const link = text(`link.${state}`);
   write($("link-text"), silent === null ? link : text("link.since", { link, span: span(silent) }));
-  const silence = silent !== null && (!open || silent > STALE) ? text("link.silent", { span: span(silent) }) : null;
-  const trouble = silence ?? (reader.state === "live" ? "" : text(`reader.${reader.state}`));
-  const banner = window.uPlot ? trouble : text("page.no_charts", { command: VENDOR });
+  const stopped = stoppedAt({ silent, open, reader, pulse: pulse(), feed: pulses.feed });
+  document.body.dataset.stopped = stopped?.what ?? "";
+  const banner = window.uPlot ? (stopped?.said ?? "") : text("page.no_charts", { command: VENDOR });
   write($("banner"), banner);
   show($("banner"), banner !== "" && silent !== null);
+  if (!$("ward").hidden) ward.age();
   if (open && silent > DEAD) socket.close();
 }
 
@@ -209,6 +218,6 @@ addEventListener("keydown", (event) => {
 });
 for (const query of ["(prefers-color-scheme: dark)", "(prefers-contrast: more)"])
   matchMedia(query).addEventListener("change", () => patient?.rebuild());
-setInterval(age, 1000);
+setInterval(age, 500);
 route();
 connect();

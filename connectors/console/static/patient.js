@@ -8,7 +8,7 @@ import { $, make, show, write } from "./dom.js";
 import { drawHealth } from "./health.js";
 import { ModelCard, drawParameters } from "./parameters.js";
 import { text } from "./text.js";
-import { targetWords, windowWords } from "./ward.js";
+import { targetWords, windowWords } from "./cells.js";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -28,9 +28,11 @@ if TYPE_CHECKING:
     from connectors.access.doorkeeper import Doorkeeper
     from connectors.access.oidc.log_in import ProviderLogIn
     from connectors.access.oidc.settings import OidcSettings
+    from connectors.console.mending.workshop import HeldBack
     from connectors.console.patient.individual import ModelNotes
     from connectors.console.patient.model_card import ModelCard
     from connectors.console.views import Quantiles
+    from connectors.settings import Settings
     from twin.model.spec import Model
 
 app = typer.Typer()
@@ -119,9 +121,11 @@ def console(
     from connectors.audit.trail import Trail
     from connectors.console.board import Board
     from connectors.console.doing.way_in import WayIn
+    from connectors.console.mending.workshop import Workshop
     from connectors.console.metrics import console_metrics
     from connectors.console.server import (
         CHARTS,
+        STATIC,
         ConsoleError,
         address_of,
         create_app,
@@ -192,12 +196,14 @@ def console(
     live = LiveBoard(Board(models=library_notes()))
     reader = TopicReader(live, settings.kafka, settings.topic_prefix)
     way_in = WayIn(live, Sender(settings), replayed)
+    workshop = Workshop(live, settings, lambda: held_back(settings), STATIC / "engineer.html")
     app = create_app(
         live,
         reader,
         way_in,
         keeper,
         trail,
+        workshop,
         provider=provider,
         cards=library_card,
         hosts=(*LOCAL_HOSTS, *named),
@@ -218,6 +224,33 @@ def console(
     except OSError as error:
         typer.echo(f"dosetwin: {error.strerror or error}", err=True)
         raise typer.Exit(1) from None
+
+
+def held_back(settings: Settings) -> Iterator[HeldBack]:
+    """What the twins keep and do not count, as their newest state rows have it; of a row that cannot be read, why.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+        KeysUnusable: the store of keys that the environment names cannot be used.
+    """
+    from connectors.console.mending.workshop import HeldBack
+    from connectors.privacy.patient_keys import KeyDestroyed, KeyMissing, patient_keys
+    from streams.worker.app import changelog_of
+    from streams.worker.rows.encrypted_row import opened_row
+    from streams.worker.rows.held_events import held_in, newest_rows
+    from streams.worker.rows.state_row import UnreadableRow
+    from twin.events import to_millis
+    from twin.patient.state_row import UnreadableState
+
+    keys = patient_keys()
+    for name, row in sorted(newest_rows(settings, changelog_of(settings)).items()):
+        try:
+            for one in held_in(opened_row(row, name, keys)):
+                begins, ends = to_millis(one.begins), to_millis(one.ends)
+                yield HeldBack(one.patient_id, one.event_id, one.what, begins, ends, one.why, one.releasable)
+        except (UnreadableRow, UnreadableState, KeyMissing, KeyDestroyed) as error:
+            why = f"{error}; 'dosetwin patient repair {name}' makes it anew"
+            yield HeldBack(name, "", "a state row that cannot be read", 0, 0, why, releasable=False)
 
 
 def is_reached_from_here_alone(host: str, named: Sequence[str]) -> bool:

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,28 +37,15 @@ def console(kafka: str) -> Iterator[Console]:
     assert stop_console(console) == 0
 
 
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
-    driver = _browser(tmp_path_factory.mktemp("chromium"))
-    yield driver
-    driver.quit()
-
-
-@pytest.fixture
-def second_browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
-    """Another person's, with a profile of its own."""
-    driver = _browser(tmp_path / "chromium")
-    yield driver
-    driver.quit()
-
-
-def _browser(profile: Path) -> webdriver.Chrome:
-    chromium = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+@contextmanager
+def chromium(profile: Path) -> Iterator[webdriver.Chrome]:
+    """A browser without a window that keeps what it must in a folder."""
+    program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     chromedriver = shutil.which("chromedriver")
-    assert chromium, "the browser tests need chromium: apt-get install chromium"
+    assert program, "the browser tests need chromium: apt-get install chromium"
     assert chromedriver, "the browser tests need chromedriver: apt-get install chromium-driver"
     options = webdriver.ChromeOptions()
-    options.binary_location = chromium
+    options.binary_location = program
     for flag in (
         "--headless",
         "--no-sandbox",
@@ -73,7 +61,22 @@ def _browser(profile: Path) -> webdriver.Chrome:
         options.add_argument(flag)
     options.set_capability("goog:loggingPrefs", {"browser": "ALL", "performance": "ALL"})
     service = Service(chromedriver, log_output=subprocess.DEVNULL, env={**os.environ, "TZ": "UTC"})
-    return webdriver.Chrome(options=options, service=service)
+    driver = webdriver.Chrome(options=options, service=service)
+    yield driver
+    driver.quit()
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with chromium(tmp_path_factory.mktemp("chromium")) as driver:
+        yield driver
+
+
+@pytest.fixture
+def second_browser(tmp_path: Path) -> Iterator[webdriver.Chrome]:
+    """Another person's, with a profile of its own."""
+    with chromium(tmp_path / "chromium") as driver:
+        yield driver
 
 
 @pytest.fixture

@@ -57,7 +57,7 @@ def test_a_new_alert_becomes_visible_and_a_resolved_one_goes(page: webdriver.Chr
     )
     cleared = make.alert("P-2", make.at(5), severity="high", phase="end", revision=1, onset=make.at(0))
     console.publish(cleared)
-    eventually(lambda: not page.find_elements(By.CSS_SELECTOR, ".chip"))
+    eventually(lambda: not page.find_elements(By.CSS_SELECTOR, ".chip.high"))
     eventually(lambda: ward_order(page) == ["P-1", "P-2"])
 
 
@@ -194,7 +194,7 @@ def test_the_page_can_be_driven_by_keyboard(page: webdriver.Chrome, console: Con
     eventually(lambda: ward_order(page) == ["P-1", "P-2"])
     body = page.find_element(By.TAG_NAME, "body")
     reached: list[str] = []
-    while "P-1" not in reached and len(reached) < 10:
+    while "P-1" not in reached and len(reached) < 14:
         (body if page.switch_to.active_element == body else page.switch_to.active_element).send_keys(Keys.TAB)
         reached.append(page.switch_to.active_element.text)
     assert reached[-1] == "P-1", "and all that comes before it is reached too"

@@ -38,6 +38,7 @@ CODE = {
         *("give leucovorin 25 mg iv in 1 h", "Escape", "input:checked"),
         *("stop ", "slow ", "extend ", "skip ", "delay ", "scale "),
     },
+    "cells.js": {"chip ", "gauge plain", "line late"},
     "charts.js": {"12px system-ui, sans-serif", "px system-ui, sans-serif"},
     "console.js": {
         *("npm run --prefix connectors/console vendor", " · dosetwin", "Escape"),
@@ -50,7 +51,6 @@ CODE = {
     "parameters.js": {"gauge triple", "plain wraps"},
     "plots.js": {"middle limit-text", "line way-"},
     "text.js": {"English", "Deutsch"},
-    "ward.js": {"chip ", "gauge plain", "th small"},
 }
 """What looks like a text and is none: keys, classes and selectors, what is typed or sent as it stands, faults of
 programmers, and what languages call themselves."""

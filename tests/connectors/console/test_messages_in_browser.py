@@ -71,7 +71,7 @@ def test_the_german_page_has_no_english_word_of_the_messages_left(german: webdri
     english = in_language("en") - in_language("de") - {"dosetwin", "english"}
     assert {"alerts", "ward", "measured", "forecast"} <= english
     assert text_of(german, "#ward-summary").startswith(
-        "1 Patient, 1 mit Alarmen, davon 1 hoch · Stationszeit 4. März 2026"
+        "1 Patient, 1 braucht jetzt jemanden, 1 davon dringend · Stationszeit 4. März 2026"
     )
     assert text_of(german, '[data-patient="P-1"] [data-column="concentration"]').startswith("1,8 mg/L")
     assert "Neutropenie Grad 4: Neutrophile" in text_of(german, '[data-patient="P-1"] .chip')

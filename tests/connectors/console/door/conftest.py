@@ -14,11 +14,12 @@ from connectors.access.doorkeeper import Doorkeeper
 from connectors.access.oidc.log_in import ProviderLogIn
 from connectors.console.board import Board
 from connectors.console.doing.way_in import WayIn
-from connectors.console.server import create_app, listen, server_of
+from connectors.console.mending.workshop import Workshop
+from connectors.console.server import STATIC, create_app, listen, server_of
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from connectors.kafka.publish import Sender
 from connectors.kafka.records import Record
-from connectors.kafka.topics import ALERTS, COMMANDS, ensure_topics
+from connectors.kafka.topics import ALERTS, COMMANDS, REJECTED, ensure_topics
 from connectors.settings import Settings
 from tests import factories as make
 from tests.connectors.access.keys import accounts_in
@@ -57,9 +58,9 @@ def live() -> LiveBoard:
 
 @pytest.fixture(scope="session")
 def commanded(kafka: str) -> Settings:
-    """A topic for what people say, shared by all."""
+    """Topics for what people say and for what was refused, shared by all."""
     settings = Settings(kafka=kafka, topic_prefix=f"d{uuid.uuid4().hex[:8]}.", partitions=1)
-    ensure_topics(kafka, settings.topic_prefix, settings.partitions, (COMMANDS,))
+    ensure_topics(kafka, settings.topic_prefix, settings.partitions, (COMMANDS, REJECTED))
     return settings
 
 
@@ -75,11 +76,15 @@ def visited(commanded: Settings, live: LiveBoard, file: AccountsFile, identities
     clock = Clock()
     keeper = Doorkeeper(file, clock.now)
     way_in = WayIn(live, Sender(commanded), replayed=True)
+    workshop = Workshop(live, commanded, list, STATIC / "index.html")
     identities.begin_anew()
     with listen("127.0.0.1", 0) as listener:
         place = f"127.0.0.1:{listener.getsockname()[1]}"
         provider = ProviderLogIn(identities.settings(console=f"http://{place}"), keeper)
-        app = create_app(live, None, way_in, keeper, provider=provider, tick=0.02, heartbeat=0.1, stream_heartbeat=0.1)
+        app = create_app(
+            live, None, way_in, keeper, None, workshop, provider=provider,
+            tick=0.02, heartbeat=0.1, stream_heartbeat=0.1,
+        )  # fmt: skip
         server = server_of(app)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
         thread.start()

@@ -67,6 +67,15 @@ MATRIX: dict[tuple[str, str], tuple[str, Any, dict[str, int]]] = {
     ("GET", "/api/models/{model_id}"): ("/api/models/other", None, all_alike(401, 404)),
     ("POST", "/api/alerts/{alert_id}/actions"): (f"/api/alerts/{ALERT}/actions", ACT, row(401, 403, 202, 403, 404)),
     ("POST", "/api/patients/{patient_id}/advice"): ("/api/patients/P-1/advice", ASK, row(401, 403, 202, 403, 404)),
+    ("GET", "/engineer"): ("/engineer", None, row(401, 403, 403, 200, 403)),
+    ("GET", "/api/mending/health"): ("/api/mending/health", None, row(401, 403, 403, 200, 403)),
+    ("GET", "/api/mending/letters"): ("/api/mending/letters", None, row(401, 403, 403, 200, 403)),
+    ("GET", "/api/mending/held"): ("/api/mending/held", None, row(401, 403, 403, 200, 403)),
+    ("POST", "/api/mending/letters/{place}/resend"): (
+        "/api/mending/letters/0-9/resend",
+        {},
+        row(401, 403, 403, 404, 403),
+    ),
     ("GET", "/login"): ("/login", None, all_alike(200, 303)),
     ("GET", "/api/session"): ("/api/session", None, all_alike(401, 200)),
     ("POST", "/api/session"): ("/api/session", LOG_IN, all_alike(200, 200)),
@@ -157,7 +166,7 @@ def test_each_key_opens_what_it_should_and_nothing_else(
 def test_no_other_site_can_do_anything_and_nothing_is_done_without_the_header(visited: Visited) -> None:
     nurse = visited.session("nurse-7")
     changing = [(m, t) for m, t in visited.routes() if m not in ("GET", SOCKET, FILES)]
-    assert len(changing) == 6
+    assert len(changing) == 7
     for method, template in changing:
         path, body, _ = MATRIX[method, template]
         if template != "/oidc/log-out":  # what it takes is signed by the provider, and no cookie opens it

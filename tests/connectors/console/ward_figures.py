@@ -1,0 +1,187 @@
+"""How fast a ward of hundreds is shown: ``python -m tests.connectors.console.ward_figures [PATIENTS] [MINUTES]``.
+
+A real Kafka, a real console and a real browser. Measured in the page: from navigation until the first lines and until
+all of them are painted; from a frame's arrival until what it changed is painted, while estimates come from many
+patients every second; and the heap after a collection of garbage, minute by minute.
+"""
+
+from __future__ import annotations
+
+import itertools
+import random
+import statistics
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from kafka import KafkaProducer
+from selenium import webdriver
+
+from connectors.kafka.topics import VITALS, ensure_topics, topic_of
+from connectors.services import LocalServices
+from tests import factories as make
+from tests.connectors.console.conftest import chromium
+from tests.connectors.console.in_browser import Console, eventually, resize, start_console, stop_console
+from twin.events import DueDose, OutputEvent, Quantity, encode
+
+HOURS = 48
+"""Estimates that each patient has already: two days of hourly ones."""
+
+A_SECOND = 20
+"""Estimates a second while updates are measured: a ward of 500 with hourly ones says one in seven seconds."""
+
+WATCH = """
+window.figures = {first: null, all: null, updates: []};
+const painted = (then) => requestAnimationFrame(() => {
+  const channel = new MessageChannel();
+  channel.port1.onmessage = then;
+  channel.port2.postMessage(0);
+});
+const Real = window.WebSocket;
+window.WebSocket = class extends Real {
+  set onmessage(handler) {
+    super.onmessage = (event) => {
+      const began = performance.now();
+      const kind = /"type":"(\\w+)"/.exec(event.data.slice(0, 60))?.[1];
+      handler(event);
+      painted(() => figures.updates.push([kind, event.data.length, performance.now() - began]));
+    };
+  }
+  get onmessage() { return super.onmessage; }
+};
+const look = () => {
+  const lines = document.querySelectorAll("#ward-rows tr").length;
+  if (lines > 0 && figures.first === null) { figures.first = 0; painted(() => { figures.first = performance.now(); }); }
+  if (lines >= PATIENTS) painted(() => { figures.all = performance.now(); });
+  else requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+
+
+def estimate(chance: random.Random, patient: str, hour: float) -> OutputEvent:
+    """An estimate as a worker writes it."""
+    due = {"docetaxel": DueDose(time=make.at(hour + 40), amount=Quantity(value=75.0, unit="mg"))}
+    count = make.band("neutrophils", "10*9/L", chance.uniform(0.4, 6.0))
+    return make.estimate(patient, make.at(hour), outputs=(make.band("docetaxel_plasma", "mg/L", 0.4), count), due=due)
+
+
+def past(patients: list[str]) -> Iterator[OutputEvent]:
+    """Two days of a ward: hourly estimates, counts, forecasts, and two alerts of every third patient."""
+    chance = random.Random(7)
+    for number, patient in enumerate(patients):
+        yield from (estimate(chance, patient, hour) for hour in range(HOURS))
+        yield make.prediction(patient, make.at(HOURS - 20))
+        yield make.forecast(patient, make.at(HOURS - 1), hours=tuple(range(6, 504, 6)))
+        if number % 3 == 0:
+            yield make.alert(patient, make.at(HOURS - 2), severity=chance.choice(("low", "medium", "high")))
+            yield make.alert(patient, make.at(HOURS - 2), severity="medium", rule="delivery.underinfusion")
+
+
+def heap(browser: webdriver.Chrome) -> dict[str, float]:
+    """MB of the page's heap after a collection, and its nodes."""
+    browser.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+    told = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
+    found = {one["name"]: one["value"] for one in told}
+    return {"MB": found["JSHeapUsedSize"] / 1e6, "nodes": found["Nodes"]}
+
+
+def opened(browser: webdriver.Chrome, console: Console) -> dict[str, Any]:
+    """The page opened anew, once all lines are painted."""
+    browser.get("about:blank")
+    browser.get(console.address)
+    figures: dict[str, Any] = eventually(
+        lambda: browser.execute_script("return figures.all === null ? null : figures"), seconds=60
+    )
+    return figures
+
+
+def rss(console: Console) -> float:
+    """MB of the console's process."""
+    status = Path(f"/proc/{console.process.pid}/status").read_text()
+    return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1e3
+
+
+def measure(browser: webdriver.Chrome, console: Console, patients: list[str], minutes: float) -> None:
+    """Print every figure."""
+    resize(browser, 1280, 900)
+    script = WATCH.replace("PATIENTS", str(len(patients)))
+    browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
+    browser.execute_cdp_cmd("Performance.enable", {})
+    opened(browser, console)
+    seen = [opened(browser, console) for _ in range(5)]
+    for name in ("first", "all"):
+        print(f"{name} lines painted: {_spread([one[name] for one in seen], 'ms')}", flush=True)
+    chance, producer = random.Random(11), KafkaProducer(bootstrap_servers=console.kafka)
+    began, turn = time.monotonic(), itertools.count()
+    next_look = 1.0
+    while (passed := (time.monotonic() - began) / 60) < minutes:
+        hour = HOURS + passed
+        for patient in chance.sample(patients, A_SECOND):
+            event = estimate(chance, patient, hour)
+            producer.send(topic_of(event, console.prefix), encode(event), key=patient.encode())
+            producer.send(console.prefix + VITALS, b"-", key=patient.encode())
+            if next(turn) % 40 == 0:
+                alert = make.alert(patient, make.at(HOURS) + timedelta(minutes=passed), severity="high")
+                producer.send(topic_of(alert, console.prefix), encode(alert), key=patient.encode())
+        producer.flush()
+        if passed >= next_look:
+            next_look += 1.0
+            _tell(browser, console, passed)
+        time.sleep(max(0.0, 1.0 - (time.monotonic() - began) % 1.0))
+    _tell(browser, console, minutes)
+    producer.close()
+
+
+def _tell(browser: webdriver.Chrome, console: Console, passed: float) -> None:
+    """What the last minute was like."""
+    updates = browser.execute_script("const last = figures.updates; figures.updates = []; return last")
+    browser.get_log("performance")  # the driver keeps what nobody takes
+    ward = [one for one in updates if one[0] == "ward"]
+    held = heap(browser)
+    print(
+        f"{passed:5.1f} min: {len(ward)} ward frames, {_spread([one[2] for one in ward], 'ms')}, "
+        f"{statistics.median(one[1] for one in ward) / 1e3:.1f} kB; page {held['MB']:.1f} MB, "
+        f"{held['nodes']:.0f} nodes; console {rss(console):.0f} MB",
+        flush=True,
+    )
+
+
+def _spread(values: list[float], unit: str) -> str:
+    values = sorted(values)
+    most = values[int(0.95 * len(values))]
+    return f"median {statistics.median(values):.0f}, 95 % within {most:.0f}, longest {values[-1]:.0f} {unit}"
+
+
+def main(patients: int = 500, minutes: float = 2.0) -> None:
+    """Measure on servers of its own."""
+    names = [f"P-{number:04d}" for number in range(1, patients + 1)]
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        LocalServices(Path(folder) / "servers", ephemeral=True, say=print) as servers,
+        chromium(Path(folder) / "chromium") as browser,
+    ):
+        kafka = servers.start_kafka()
+        ensure_topics(kafka, "w.")
+        console = start_console(kafka, "w.", 0, "--replayed")
+        try:
+            console.publish(*past(names))
+            eventually(lambda: _read(browser, console) >= patients, seconds=600)
+            measure(browser, console, names, minutes)
+        finally:
+            assert stop_console(console) == 0
+
+
+def _read(browser: webdriver.Chrome, console: Console) -> int:
+    """Patients whose whole past the console has read."""
+    browser.get(f"{console.address}/healthz")
+    told: dict[str, Any] = browser.execute_script("return JSON.parse(document.body.textContent)")
+    return int(told["patients"]) if told["reader"]["state"] == "live" and told["reader"]["behind"] == 0 else 0
+
+
+if __name__ == "__main__":
+    main(*(kind(said) for kind, said in zip((int, float), sys.argv[1:], strict=False)))
