@@ -6,19 +6,24 @@ import { AS_TOLD, text } from "./text.js";
 
 const PATIENCE = 20_000;
 const GENES = "DPYD=1.5, UGT1A1=poor";
-const GROWTH_FACTORS = { pegfilgrastim: "give pegfilgrastim 6 mg sc in 24 h", filgrastim: "give filgrastim 0.3 mg sc in 24 h" };
-const RESCUES = { leucovorin: "give leucovorin 25 mg iv in 1 h" };
+const MOST = 8;
 
-/** What is usually asked of a drug: of one that runs, and of one that is to come. */
-function suggested(rates) {
-  const found = [];
-  for (const { drug, rate } of rates) {
-    const given = GROWTH_FACTORS[drug] ?? RESCUES[drug];
-    if (given) found.push(given);
-    else if (rate > 0) found.push(`stop ${drug}`, `slow ${drug} 0.5`, `extend ${drug} 6 h`);
-    else found.push(`skip ${drug}`, `delay ${drug} 7 d`, `scale ${drug} 0.75`);
-  }
-  return found.slice(0, 8);
+/** Growth factors and rescues that models of the library have, each with a usual dose. */
+const SUPPORT = {
+  pegfilgrastim: "give pegfilgrastim 6 mg sc in 24 h",
+  filgrastim: "give filgrastim 0.3 mg sc in 24 h",
+  glucarpidase: "give glucarpidase 5.19 mg iv in 1 h",
+};
+
+/** What is usually asked of the drugs of a model: what would support the patient, then of what runs, then of what is to come. */
+function suggested({ rates, due }) {
+  const planned = new Set(due.map((dose) => dose.drug));
+  const support = rates.map(({ drug }) => SUPPORT[drug]).filter(Boolean);
+  const found = rates.filter(({ drug }) => !SUPPORT[drug]).flatMap(({ drug, rate }, i) => [
+    ...(rate > 0 ? [`stop ${drug}`, `slow ${drug} 0.5`, `extend ${drug} 6 h`] : []),
+    ...(planned.has(drug) || (rate === 0 && i === 0) ? [`skip ${drug}`, `delay ${drug} 7 d`, `scale ${drug} 0.75`] : []),
+  ]);
+  return [...found.slice(0, MOST - support.length), ...support];
 }
 
 const field = (label, name, attributes) => make("label", { text: `${text(label)} ` }, make("input", { attributes: { name, autocomplete: "off", ...attributes } }));
@@ -32,13 +37,14 @@ export class Ask {
     this.button = make("button", { text: text("ask.button") });
     this.choices = make("fieldset", { className: "what-ifs" }, make("legend", { text: text("advice.what_if") }));
     this.boxes = make("div");
-    this.choices.append(this.boxes);
+    this.unsupported = make("p", { className: "soft", text: text("ask.no_support") });
+    this.choices.append(this.boxes, this.unsupported);
     this.answer = make("p", { className: "answer", attributes: { role: "status" } });
     const who = { required: "", maxlength: 64, pattern: "[A-Za-z0-9][A-Za-z0-9._\\-]*", title: text("form.pseudonym"), spellcheck: "false" };
     const gene = { maxlength: 200, placeholder: GENES, title: text("ask.genes", { example: GENES }), spellcheck: "false" };
     this.who = field("form.who", "by", who);
     this.form = make("form", {}, this.who, field("ask.what_for", "reason", { required: "", maxlength: 500 }),
-      field("ask.genotypes", "genotypes", gene), field("ask.other", "other", { maxlength: 200, lang: AS_TOLD, placeholder: GROWTH_FACTORS.pegfilgrastim, spellcheck: "false" }),
+      field("ask.genotypes", "genotypes", gene), field("ask.other", "other", { maxlength: 200, lang: AS_TOLD, placeholder: SUPPORT.pegfilgrastim, spellcheck: "false" }),
       this.choices, make("div", {}, this.button), this.answer);
     this.element = make("details", { className: "act" }, make("summary", { text: text("ask.title") }), this.form);
     this.form.addEventListener("submit", (event) => {
@@ -56,7 +62,8 @@ export class Ask {
   draw(cards, row, { who, asks }) {
     show(this.element, asks);
     hide(this.who, who !== null);
-    const offers = suggested(row.rates);
+    const offers = suggested(row);
+    show(this.unsupported, !row.rates.some(({ drug }) => drug in SUPPORT));
     if (offers.join() !== this.offered) {
       this.offered = offers.join();
       const kept = new Set([...this.boxes.querySelectorAll("input:checked")].map((box) => box.value));

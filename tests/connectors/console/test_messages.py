@@ -35,7 +35,7 @@ CODE = {
     "act.js": {"Enter", "Escape"},
     "ask.js": {
         *(f"give {drug}" for drug in ("pegfilgrastim 6 mg sc in 24 h", "filgrastim 0.3 mg sc in 24 h")),
-        *("give leucovorin 25 mg iv in 1 h", "Escape", "input:checked"),
+        *("give glucarpidase 5.19 mg iv in 1 h", "Escape", "input:checked"),
         *("stop ", "slow ", "extend ", "skip ", "delay ", "scale "),
     },
     "cells.js": {"chip ", "gauge plain", "line late"},

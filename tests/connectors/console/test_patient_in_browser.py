@@ -17,6 +17,7 @@ AXE = os.environ.get("DOSETWIN_AXE", "")
 PLANNED = {
     make.DRUG: PlannedByNow(rate=Quantity(value=120.0, unit="mg/h"), amount=Quantity(value=60.0, unit="mg")),
 }
+RATES = {make.DRUG: Quantity(value=96.0, unit="mg/h"), "pegfilgrastim": Quantity(value=0.0, unit="mg/h")}
 DUE = {make.DRUG: DueDose(time=make.at(24 * 21), amount=Quantity(value=160.0, unit="mg"))}
 
 
@@ -24,7 +25,8 @@ def test_a_patients_page_answers_what_is_due_what_a_parameter_means_and_how_far_
     page: webdriver.Chrome, console: Console
 ) -> None:
     estimates = [
-        make.estimate("P-1", make.at(hour), planned=PLANNED, due=DUE, observations=min(hour, 1)) for hour in range(25)
+        make.estimate("P-1", make.at(hour), planned=PLANNED, due=DUE, delivered_rate=RATES, observations=min(hour, 1))
+        for hour in range(25)
     ]
     good = [make.prediction("P-1", make.at(hour), observed=4.0, pit=0.1 * hour) for hour in range(1, 6)]
     far = [
@@ -53,6 +55,11 @@ def test_a_patients_page_answers_what_is_due_what_a_parameter_means_and_how_far_
     page.execute_script("document.getElementById('model-card').open = true")
     eventually(lambda: visible(page, "#model-card-body table"))
     assert "62 Japanese adults" in text_of(page, "#model-card-body")
+
+    page.execute_script("document.querySelector('#ask details').open = true")
+    offered = visible(page, "#ask .what-ifs label")
+    assert offered[:4] == ["stop docetaxel", "slow docetaxel 0.5", "extend docetaxel 6 h", "skip docetaxel"]
+    assert offered[-1] == "give pegfilgrastim 6 mg sc in 24 h"
     if AXE:
         page.execute_script(Path(AXE).read_text(encoding="utf-8"))
         found = page.execute_async_script(
