@@ -72,6 +72,7 @@ class Proof:
         "pages of a running console and of browsers: restart and close them",
         "back-ups of Kafka and InfluxDB, their files on the disk until the servers let go of them",
         "files that a person wrote with replay, feed or estimate",
+        "twin.accesses: who looked at the patient is kept as long as the law asks, with the pseudonym",
     )
 
     @property
