@@ -7,6 +7,9 @@ import { Filters } from "./filters.js";
 import { byNeed, need, troubles } from "./needs.js";
 import { AS_TOLD, text } from "./text.js";
 
+/** Ms after which ages are written anew: they are told in minutes. */
+const AGED = 5_000;
+
 /** Ms of drawing after which the page sees to its reader before it goes on. */
 const SLICE = 40;
 
@@ -41,6 +44,7 @@ export class Ward {
     this.clock = null;
     this.letters = [];
     this.ahead = 0;
+    this.aged = 0;
     this.working = null;
     this.filters = new Filters(() => this.arrange());
   }
@@ -80,6 +84,8 @@ export class Ward {
 
   /** Time has passed: ages are written anew, and who has fallen behind needs somebody. */
   age() {
+    if (performance.now() - this.aged < AGED) return;
+    this.aged = performance.now();
     let moved = false;
     for (const [id, line] of this.drawn) {
       const row = this.rows.get(id);
