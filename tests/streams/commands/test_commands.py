@@ -56,6 +56,7 @@ def accept(words: list[str]) -> None:
 
 def test_every_command_has_an_example_that_it_takes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("DOSETWIN_SIGNING_PASSPHRASE", "asked for where nobody gives it")
     lacking = []
     for path, command in every_command(the_command()):
         if not getattr(command, "commands", None) or path == "dosetwin":
