@@ -198,14 +198,26 @@ def convert(value: float, unit: str, to: str, molar_mass: float | None = None) -
     Raises:
         UnitError: a unit cannot be read, the two are not of one kind, or the result is no finite number.
     """
-    line = _line(unit, to, molar_mass)
-    if isinstance(line, str):
-        raise UnitError(line)
-    slope, offset = line
+    slope, offset = straight_line(unit, to, molar_mass)
     converted = value * slope + offset
     if not math.isfinite(converted):
         raise UnitError(f"{value} {unit} is not a finite number of {to}; check the value")
     return converted
+
+
+def straight_line(unit: str, to: str, molar_mass: float | None = None) -> tuple[float, float]:
+    """Slope and offset by which `convert` makes numbers of ``to`` from those of ``unit``, for whoever converts many.
+
+    >>> straight_line("10*9/L", "/uL")
+    (1000.0, 0.0)
+
+    Raises:
+        UnitError: a unit cannot be read, or the two are not of one kind.
+    """
+    line = _line(unit, to, molar_mass)
+    if isinstance(line, str):
+        raise UnitError(line)
+    return line
 
 
 # Refusals are kept too: a device that sends a wrong unit sends it with every event.

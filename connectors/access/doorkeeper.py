@@ -14,6 +14,7 @@ import structlog
 
 from connectors.access.accounts import Account, Accounts, AccountsError, AccountsFile, Holder
 from connectors.access.passwords import NOBODYS, check, fits
+from connectors.access.preferences import PreferencesFile
 from connectors.access.roles import Who
 from connectors.access.sessions import IDLE, OLDEST, Outside, Session, Sessions
 from connectors.access.tokens import token_of
@@ -58,6 +59,8 @@ class Doorkeeper:
         oldest: timedelta = OLDEST,
     ) -> None:
         self._file, self._now = file, now
+        beside = None if file is None else file.path.with_name(f"{file.path.stem}.preferences.json")
+        self.preferences = None if beside is None else PreferencesFile(beside)
         self._sessions = Sessions(now, idle, oldest)
         self._by_account = Waits(FREE_OF_ACCOUNT, FIRST_WAIT, LONGEST_WAIT, clock)
         self._by_address = Waits(FREE_OF_ADDRESS, FIRST_WAIT, LONGEST_WAIT, clock)

@@ -24,13 +24,16 @@ class Deed(StrEnum):
     ASK = "ask"
     """Ask a twin for advice."""
 
+    EXPORT = "export"
+    """Take a patient's figures along as a file."""
+
     MEND = "mend"
     """See also what was refused of nobody who is known: dead letters without a patient."""
 
 
 MAY: Mapping[Role, frozenset[Deed]] = {
     "viewer": frozenset({Deed.LOOK}),
-    "clinician": frozenset({Deed.LOOK, Deed.ACT, Deed.ASK}),
+    "clinician": frozenset({Deed.LOOK, Deed.ACT, Deed.ASK, Deed.EXPORT}),
     "engineer": frozenset({Deed.LOOK, Deed.MEND}),
 }
 """Each role, and all that it may do."""

@@ -28,7 +28,7 @@ class Access(msgspec.Struct, frozen=True, omit_defaults=True):
         deed: what was done or wanted.
         outcome: what came of it.
         what: of which kind of thing: ``ward``, ``patient``, ``alerts``, ``alert``, ``advice``, ``account``,
-            ``letters``, ``letter``, ``held``.
+            ``letters``, ``letter``, ``held``, ``file``.
         who: the account or token; empty where nobody is known.
         role: as what they were let in; empty where nobody logs in.
         patient: the pseudonym; empty where it is about several, or one of whom nothing is known.

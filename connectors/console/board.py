@@ -21,7 +21,7 @@ import msgspec
 from connectors.console import views as picture
 from connectors.console.advice import advice_card
 from connectors.console.patient.calibration import Calibration, calibrations
-from connectors.console.patient.individual import Floor, ModelNotes, Parameter, parameters
+from connectors.console.patient.individual import Analyte, Floor, ModelNotes, Parameter, parameters
 from connectors.console.views import (
     Ahead,
     AlertCard,
@@ -305,6 +305,10 @@ class Board:
     def patient_ids(self) -> tuple[str, ...]:
         """Ids of all on the ward."""
         return tuple(self._patients)
+
+    def analytes(self) -> tuple[Analyte, ...]:
+        """What is measured, by any model."""
+        return tuple(dict.fromkeys(one for notes in self._models.values() for one in notes.analytes))
 
     def fold(self, event: Event) -> bool:
         """Take in one event; True when the picture changed. A kind that the page does not draw changes nothing."""

@@ -47,6 +47,8 @@ from connectors.console.door.witness import Witness
 from connectors.console.inbox.explanation import UnknownAlert
 from connectors.console.mending.workshop import Workshop
 from connectors.console.patient.model_card import Cards, no_cards
+from connectors.console.personal.csv_export import CsvExport
+from connectors.console.personal.preferences import OwnPreferences
 from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.topic_reader import LiveBoard, TopicReader
 from connectors.services.ports import LOCAL_HOSTS, joined
@@ -100,6 +102,7 @@ def create_app(
         stream_heartbeat: most seconds between two words on the stream of alerts.
     """
     frames = Frames(live)
+    own = OwnPreferences(keeper, live)
 
     async def pages(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -136,6 +139,7 @@ def create_app(
             WebSocketRoute("/live", pages),
             Route("/api/ward", may(Deed.LOOK, _ward_endpoint(live))),
             Route("/api/patients/{patient_id}", may(Deed.LOOK, _patient_endpoint(live))),
+            Route("/api/patients/{patient_id}/csv", may(Deed.EXPORT, CsvExport(live, own).answer)),
             Route("/api/alerts/stream", may(Deed.LOOK, alerts)),
             Route("/api/alerts/{alert_id}", may(Deed.LOOK, _explanation_endpoint(live))),
             Route("/api/models/{model_id}", may(Deed.LOOK, _model_endpoint(cards))),
@@ -143,6 +147,7 @@ def create_app(
             *([] if workshop is None else workshop.routes()),
             *LogIn(keeper, provider, STATIC).routes(),
             *([] if keeper is None or provider is None else ByProvider(keeper, provider, STATIC).routes()),
+            *own.routes(),
             Route("/healthz", _health_endpoint(live)),
             Route("/readyz", _ready_endpoint(live)),
             Mount("/static", StaticFiles(directory=STATIC)),

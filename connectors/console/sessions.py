@@ -51,7 +51,8 @@ class StatusFrame(msgspec.Struct, frozen=True):
     """The server is there, and this is how its reader fares, how the twins do, the worst of all and the one that the
     page watches, and whether a ``feed`` has fallen silent. ``sealed`` says of twins that take nothing any more why not.
     ``who`` is logged in; None where nobody logs in. ``acts``: something can be done about alerts, ``asks``: twins can
-    be asked, and ``mends``: what was refused or is held can be seen to, by them. ``boards``: where Grafana has them."""
+    be asked, ``exports``: figures taken along, and ``mends``: what was refused or is held can be seen to, by them.
+    ``boards``: where Grafana has them."""
 
     type: str
     reader: ReaderStatus
@@ -62,6 +63,7 @@ class StatusFrame(msgspec.Struct, frozen=True):
     who: str | None
     acts: bool
     asks: bool
+    exports: bool
     mends: bool
     boards: str | None
 
@@ -242,6 +244,7 @@ class Page:
             who.name or None,
             acts,
             asks,
+            who.may(Deed.EXPORT),
             mends,
             self._boards,
         )

@@ -4,7 +4,7 @@
 
     GET /api/log-in              {"password": true, "provider": {"title": "...", "address": "..."}}: how one may log in
     POST /api/session            {"name": "nurse-7", "password": "..."}; sets the cookie of a new session
-    GET /api/session             {"name": "nurse-7", "role": "clinician", "may": ["act", "ask", "look"],
+    GET /api/session             {"name": "nurse-7", "role": "clinician", "may": ["act", "ask", "export", "look"],
                                   "patients": "WARD3-*", "password": true}
     POST /api/session/password   {"old": "...", "new": "..."}; all other sessions of the account end
     DELETE /api/session          the session is over, wherever it is open; {"go": "..."} where the provider logs out too

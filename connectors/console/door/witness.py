@@ -41,6 +41,7 @@ class Kind(NamedTuple):
 RECORDED: Mapping[tuple[str, str], Kind] = {
     ("GET", "/api/ward"): Kind("read", "ward"),
     ("GET", "/api/patients/{patient_id}"): Kind("read", "patient"),
+    ("GET", "/api/patients/{patient_id}/csv"): Kind("read", "file"),
     ("GET", "/api/alerts/stream"): Kind("read", "alerts"),
     ("GET", "/api/alerts/{alert_id}"): Kind("read", "alert"),
     ("POST", "/api/alerts/{alert_id}/actions"): Kind("act", "alert"),
@@ -61,7 +62,7 @@ RECORDED: Mapping[tuple[str, str], Kind] = {
 UNRECORDED = {
     *(("GET", "/"), ("GET", "/login"), ("GET", "/account"), ("GET", "/engineer"), ("GET", "/oidc/log-in")),
     *(("GET", "/api/log-in"), ("GET", "/api/session"), ("GET", "/api/models/{model_id}")),
-    *(("GET", "/healthz"), ("GET", "/readyz")),
+    *(("GET", "/api/preferences"), ("PUT", "/api/preferences"), ("GET", "/healthz"), ("GET", "/readyz")),
 }
 """Routes that tell of no patient; what others refuse there is recorded all the same."""
 

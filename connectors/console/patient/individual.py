@@ -12,11 +12,20 @@ from twin.events import Estimate
 
 
 class Floor(msgspec.Struct, frozen=True):
-    """A count under which a model speaks of toxicity, e.g. neutrophils below 0.5 10*9/L (CTCAE grade 4)."""
+    """A limit from which on a model speaks of ``toxicity``: below it or above it, by ``side``."""
 
     output: str
     below: float
-    label: str
+    toxicity: str
+    side: str
+
+
+class Analyte(msgspec.Struct, frozen=True):
+    """What is measured in ``unit``; ``molar_mass`` (g/mol) where it may also be read as substance, or as mass."""
+
+    name: str
+    unit: str
+    molar_mass: float | None = None
 
 
 class Meaning(msgspec.Struct, frozen=True):
@@ -27,12 +36,13 @@ class Meaning(msgspec.Struct, frozen=True):
 
 
 class ModelNotes(msgspec.Struct, frozen=True):
-    """What a model says of every patient: toxic floors, and of its parameters by name the population's 5-95 % and what
-    they mean."""
+    """What a model says of every patient: toxic floors, of its parameters by name the population's 5-95 % and what they
+    mean, and what is measured."""
 
     floors: tuple[Floor, ...] = ()
     population: Mapping[str, Quantiles] = {}
     meanings: Mapping[str, Meaning] = {}
+    analytes: tuple[Analyte, ...] = ()
 
 
 class Parameter(msgspec.Struct, frozen=True):

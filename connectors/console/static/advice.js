@@ -1,6 +1,6 @@
 // What was advised for one patient: the odds of every way, what rules say beside it, and what was withheld.
 
-import { clock, decimals, number, percent, relative, span, unit, whatIf, words } from "./format.js";
+import { clock, decimals, grade, number, percent, relative, span, unit, whatIf, words } from "./format.js";
 import { Ask } from "./ask.js";
 import { branchPlot, figure, oddsPlot, wayMark } from "./plots.js";
 import { $, make, show, write } from "./dom.js";
@@ -96,8 +96,7 @@ function article(card, moved, now) {
 }
 
 const inside = (target) => text("odds.in_window", { name: words(target) });
-const named = (toxicity) => words(toxicity).replace(/ g(\d)$/, (all, grade) => ` ${text("odds.grade", { grade })}`);
-const harm = (toxicity) => `P(${named(toxicity)})`;
+const harm = (toxicity) => `P(${grade(toxicity)})`;
 const chance = ({ p, se }) => `${percent(p)} ± ${decimals(100 * se, 1)}`;
 const table = (caption, columns, rows) => make("div", { className: "wide", attributes: { role: "region", "aria-label": caption, tabindex: "0" } },
   make("table", { className: "plain" }, make("caption", { className: "unseen", text: caption }),
@@ -115,7 +114,7 @@ function odds(card) {
     ...way.harms.map((one) => make("td", { text: chance(one) }, one.limit === null ? null : make("small", { text: text(one.p > one.limit ? "odds.over_limit" : "odds.limit", { p: number(100 * one.limit) }), className: one.p > one.limit ? "over" : "" })))));
   const panels = [
     ...plan.within.map((one, i) => ({ title: [text("odds.title_window"), words(one.target)], limit: null, odds: card.ways.map((way) => way.within[i] ?? null) })),
-    ...plan.harms.map((one, i) => ({ title: [text("odds.title_toxicity"), named(one.toxicity)], limit: one.limit, odds: card.ways.map((way) => way.harms[i] ?? null) })),
+    ...plan.harms.map((one, i) => ({ title: [text("odds.title_toxicity"), grade(one.toxicity)], limit: one.limit, odds: card.ways.map((way) => way.harms[i] ?? null) })),
   ];
   const ways = card.ways.map((way, i) => ({ name: whatIf(way.name), advised: i === card.ways.length - 1 }));
   return make("div", { className: "beside" }, table(text("odds.caption"), columns, rows), panels.length === 0 ? null : figure(text("odds.figure"), oddsPlot(ways, panels)));

@@ -1,6 +1,6 @@
 // Charts over event time, drawn by uPlot: bands of quantiles, what was measured, what is ahead, and where the limits are.
 
-import { clock, day, number, unit } from "./format.js";
+import { clock, day, number, unit, zone } from "./format.js";
 import { make, write } from "./dom.js";
 import { locale, text } from "./text.js";
 
@@ -49,12 +49,13 @@ function fill(part, lines, x) {
 }
 
 function dates(u, splits, axis, space, increment) {
-  const hour = new Intl.DateTimeFormat(locale, { hour: "2-digit", minute: "2-digit" });
+  const years = new Intl.DateTimeFormat(locale, { timeZone: zone(), year: "numeric" });
+  const hour = new Intl.DateTimeFormat(locale, { timeZone: zone(), hour: "2-digit", minute: "2-digit" });
   let before = null;
   let year = null;
   return splits.map((t) => {
     const today = day(t);
-    const own = new Date(t).getFullYear();
+    const own = years.format(t);
     const below = increment >= DAY ? own !== year && own : today !== before && today;
     const shown = increment >= DAY ? today : hour.format(t);
     before = today;
@@ -108,6 +109,7 @@ export class Chart {
   }
 
   height() {
+    if (this.view().printing) return 120;
     return this.box.clientWidth < 500 ? 200 : 230;
   }
 
@@ -118,6 +120,7 @@ export class Chart {
       width: this.box.clientWidth,
       height: this.height(),
       ms: 1,
+      tzDate: (t) => window.uPlot.tzDate(new Date(t), zone()),
       legend: { show: false },
       cursor: { drag: { x: false, y: false }, points: { show: false }, sync: { key: "patient" } },
       scales: {

@@ -1,13 +1,15 @@
 // The connection and what follows from it: frames in, the ward or one patient shown, and how old all of this is.
 
+import { offer } from "./choices.js";
 import { span } from "./format.js";
-import { $, make, show, write } from "./dom.js";
+import { $, show, write } from "./dom.js";
 import { Inbox } from "./inbox.js";
 import { News } from "./news.js";
 import { Patient } from "./patient.js";
+import { layBack, layOut } from "./sheet.js";
 import { Sound } from "./sound.js";
 import { STALE, stoppedAt } from "./stopped.js";
-import { choose, language, LANGUAGES, text } from "./text.js";
+import { text } from "./text.js";
 import { drawTroubles } from "./troubles.js";
 import { Ward } from "./ward.js";
 
@@ -79,6 +81,7 @@ function take(frame) {
     if (JSON.stringify(rights) !== before) inbox.draw();
     sealed = frame.sealed;
     drawTroublesOf();
+    show($("export"), frame.exports);
     write($("who"), frame.who ?? "");
     show($("whoever"), frame.who !== null);
     patient?.drawAlerts();
@@ -207,9 +210,10 @@ function age() {
   if (open && silent > DEAD) socket.close();
 }
 
-$("language").append(...Object.entries(LANGUAGES).map(([tag, name]) => make("option", { text: name, attributes: { value: tag, lang: tag } })));
-$("language").value = language;
-$("language").addEventListener("change", () => choose($("language").value));
+offer($("chosen"));
+$("print").addEventListener("click", () => print());
+addEventListener("beforeprint", () => patient && layOut(patient));
+addEventListener("afterprint", () => layBack(patient));
 addEventListener("hashchange", route);
 for (const kind of ["pointerdown", "keydown", "scroll"]) addEventListener(kind, stir, { passive: true });
 $("log-out").addEventListener("click", logOut);

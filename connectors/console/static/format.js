@@ -1,5 +1,6 @@
 // How numbers, times and names are written, everywhere on the page.
 
+import { zone as chosenZone } from "./preferences.js";
 import { locale, text, textOr } from "./text.js";
 
 const DAY = 86_400_000;
@@ -54,7 +55,9 @@ export function unit(ucum) {
   const powers = { 3: "×10³", 6: "×10⁶", 9: "×10⁹", 12: "×10¹²" };
   return ucum
     .replace(/10[*^](\d+)/, (all, exponent) => powers[exponent] ?? all)
-    .replaceAll("ug", "µg")
+    .replaceAll(/u(?=g|mol|L)/g, "µ")
+    .replaceAll("[degF]", "°F")
+    .replaceAll("Cel", "°C")
     .replaceAll(/(?<=[a-z])\./gi, "·")
     .replaceAll("m2", "m²");
 }
@@ -68,20 +71,23 @@ const WHAT_IF = /^(stop|slow|extend|skip|delay|scale|give)\b/;
 /** A what-if or a way on in words: its verb in the language of the page, the rest as it is asked. */
 export const whatIf = (asked) => textOr(`way.${asked}`, words(asked.replace(WHAT_IF, (verb) => text(`what_if.${verb}`))));
 
+/** A toxicity with its grade in words: "neutropenia_g4" is "neutropenia grade 4". */
+export const grade = (toxicity) => words(toxicity).replace(/ g(\d)$/, (all, number) => ` ${text("odds.grade", { grade: number })}`);
+
 /** What an alert says and of what: "Over-infusion: docetaxel"; a rule about the model or the patient needs no more. */
 export const alertName = ({ rule, title, subject }) => {
   const named = textOr(`rule.${rule}.title`, title);
   return ["model", "patient"].includes(subject.kind) ? named : `${named}: ${words(subject.name)}`;
 };
 
-const CLOCK = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
-const DAYS = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short" });
+const CLOCK = new Intl.DateTimeFormat(locale, { timeZone: chosenZone, day: "numeric", month: "short", year: "numeric", hour: "2-digit", minute: "2-digit" });
+const DAYS = new Intl.DateTimeFormat(locale, { timeZone: chosenZone, day: "numeric", month: "short" });
 
-/** "2 Mar 2026, 08:00" in the reader's own time zone. */
+/** "2 Mar 2026, 08:00" in the reader's time zone. */
 export const clock = (millis) => (millis === null ? "–" : CLOCK.format(millis).replaceAll(" ", NB));
 
 /** The reader's time zone, e.g. "Europe/Berlin". */
-export const zone = () => Intl.DateTimeFormat().resolvedOptions().timeZone;
+export const zone = () => chosenZone;
 
 /** "2 Mar". */
 export const day = (millis) => DAYS.format(millis).replaceAll(" ", NB);

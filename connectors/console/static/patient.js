@@ -3,12 +3,13 @@
 import { AdvicePart } from "./advice.js";
 import { Alerts } from "./alerts.js";
 import { Chart, columns } from "./charts.js";
-import { amount, clock, day, number, percent, quantity, range, relative, span, unit, words, zone } from "./format.js";
+import { amount, clock, day, grade, number, percent, quantity, range, relative, span, unit, words, zone } from "./format.js";
 import { $, make, show, write } from "./dom.js";
 import { drawHealth } from "./health.js";
 import { ModelCard, drawParameters } from "./parameters.js";
 import { text } from "./text.js";
 import { targetWords, windowWords } from "./cells.js";
+import { patient as inUnits } from "./units.js";
 
 const HOUR = 3_600_000;
 const DAY = 24 * HOUR;
@@ -43,6 +44,7 @@ export class Patient {
     this.card = new ModelCard();
     this.controls();
     write($("patient-title"), id);
+    $("export").href = `api/patients/${encodeURIComponent(id)}/csv?zone=${encodeURIComponent(zone())}`;
     write($("patient-summary"), "");
     $("charts").replaceChildren();
     show($("patient-body"), false);
@@ -85,12 +87,15 @@ export class Patient {
     };
   }
 
-  rebuild() {
+  /** Draw anew; `printing`: smaller, and as fine as paper is. */
+  rebuild(printing = false) {
+    this.printing = printing;
     for (const chart of this.charts.values()) chart.rebuild();
   }
 
   /** Take in a patient frame: all of it, or what changed. */
-  take(frame) {
+  take(said) {
+    const frame = inUnits(said);
     if (frame.since === 0) {
       this.points.clear();
       this.measured.clear();
@@ -145,7 +150,7 @@ export class Patient {
     const start = times.length > 0 ? times[0] : this.now - DAY;
     const end = this.forecast?.times.at(-1) ?? this.now;
     const past = Math.min(this.span ?? Infinity, Math.max(this.now - start, HOUR) * 1.02);
-    return { now: this.now, past, ahead: Math.max(Math.min(this.span ?? Infinity, end - this.now), past / 20), logarithmic: this.logarithmic };
+    return { now: this.now, past, ahead: Math.max(Math.min(this.span ?? Infinity, end - this.now), past / 20), logarithmic: this.logarithmic, printing: this.printing };
   }
 
   drawFacts() {
@@ -196,7 +201,7 @@ export class Patient {
   /** Charts in reading order: concentrations, counts, exposure, delivery. */
   drawCharts() {
     if (!this.row) return;
-    const counts = (level) => (level.name === this.row.count || level.unit.startsWith("10*") ? 1 : 0);
+    const counts = (level) => (level.name === this.row.count || /^(10\*|\/uL)/.test(level.unit) ? 1 : 0);
     const levels = [...this.row.levels].sort((a, b) => counts(a) - counts(b));
     const points = [...this.points.values()];
     for (const level of levels) this.chart(`level:${level.name}`, this.levelChart(level, points, counts(level) ? "count" : "level"));
@@ -224,7 +229,7 @@ export class Patient {
       columns: columns(past, this.ahead(level.name, past), seen, this.logarithmic),
       title: `${words(level.name)}, ${unit(level.unit)}`,
       unit: level.unit,
-      limits: floors.map((floor) => ({ low: floor.below, label: floor.label })),
+      limits: floors.map((floor) => ({ low: floor.below, label: text(`charts.floor_${floor.side}`, { toxicity: grade(floor.toxicity), limit: number(floor.below) }) })),
       marks: this.marks(kind, { kind: "output", name: level.name }),
       stepped: false,
       least: 0.001,

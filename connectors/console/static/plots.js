@@ -21,7 +21,7 @@ function picture(width, height, label, parts) {
 }
 
 const ROW = 24;
-const LEFT = 66;
+const LEFT = 84;
 const PANEL = 200;
 const TOP = 44;
 

@@ -4,15 +4,15 @@
 // What other people wrote, and what twins and servers say, has no key: it is shown as it came.
 
 import { read, worded } from "./messages.js";
+import { preferences } from "./preferences.js";
 
 const LOCALES = { en: "en-GB", de: "de-DE" };
-const KEPT = "dosetwin.language";
 
 /** The languages that there are message files for, each named in itself. */
 export const LANGUAGES = { en: "English", de: "Deutsch" };
 
 /** The one that was chosen, or the first of the browser's that is known. */
-export const language = [localStorage.getItem(KEPT), ...navigator.languages.map((tag) => tag.split("-")[0])].find((tag) => tag in LANGUAGES) ?? "en";
+export const language = [preferences.language, ...navigator.languages.map((tag) => tag.split("-")[0])].find((tag) => tag in LANGUAGES) ?? "en";
 
 /** How numbers and dates are written in it, for Intl. */
 export const locale = LOCALES[language];
@@ -40,12 +40,6 @@ export const textOr = (key, otherwise, values = {}) => (key in patterns ? text(k
 export function translate(root = document) {
   for (const element of root.querySelectorAll("[data-text]")) element.textContent = text(element.dataset.text);
   for (const element of root.querySelectorAll("[data-text-label]")) element.setAttribute("aria-label", text(element.dataset.textLabel));
-}
-
-/** Choose a language; the page begins again in it. */
-export function choose(tag) {
-  localStorage.setItem(KEPT, tag);
-  location.reload();
 }
 
 document.documentElement.lang = language;

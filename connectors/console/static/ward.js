@@ -6,6 +6,7 @@ import { $, make, show, write } from "./dom.js";
 import { Filters } from "./filters.js";
 import { byNeed, need, troubles } from "./needs.js";
 import { AS_TOLD, text } from "./text.js";
+import { row as inUnits } from "./units.js";
 
 /** Ms after which ages are written anew: they are told in minutes. */
 const AGED = 5_000;
@@ -55,7 +56,7 @@ export class Ward {
   /** Take in a ward frame. */
   take(frame) {
     if (frame.since === 0) this.rows.clear();
-    for (const row of frame.rows) {
+    for (const row of frame.rows.map(inUnits)) {
       this.rows.set(row.id, row);
       this.dirty.add(row.id);
     }

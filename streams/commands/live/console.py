@@ -305,8 +305,8 @@ def _leave(*_: object) -> None:
 
 
 def library_notes() -> dict[str, ModelNotes]:
-    """Per library model its toxic floors, and what each parameter means and is in the population (5-95 %)."""
-    from connectors.console.patient.individual import Floor, Meaning, ModelNotes
+    """Per library model its toxic floors, what each parameter means and is in the population, and what is measured."""
+    from connectors.console.patient.individual import Analyte, Floor, Meaning, ModelNotes
     from connectors.console.patient.parameter_words import rests_on, said_of
     from twin.modelfile.library import loaded_library
 
@@ -314,16 +314,14 @@ def library_notes() -> dict[str, ModelNotes]:
     for model in loaded_library().offers:
         population = {p.name: _population(model, p.name, p.iiv) for p in model.parameters if p.iiv is not None}
         floors = tuple(
-            Floor(
-                toxicity.output,
-                toxicity.limit,
-                f"{toxicity.name.replace('_g', ' grade ')}: {toxicity.side} {toxicity.limit:g}",
-            )
+            Floor(toxicity.output, toxicity.limit, toxicity.name, toxicity.side)
             for toxicity in model.toxicities
             if not toxicity.lasting
         )
         meanings = {p.name: Meaning(said_of(p), rests_on(p)) for p in model.parameters if p.name in population}
-        notes[model.id] = ModelNotes(floors, population, meanings)
+        measured = [Analyte(one.name, one.unit, one.molar_mass) for one in model.outputs]
+        measured += [Analyte(one.name, one.unit, one.molar_mass) for one in model.covariates]
+        notes[model.id] = ModelNotes(floors, population, meanings, tuple(measured))
     return notes
 
 

@@ -10,7 +10,7 @@ from connectors.access.roles import MAY, WHOEVER, Deed, Who
 def test_each_role_has_its_row_and_all_may_look() -> None:
     assert {role: sorted(deeds) for role, deeds in MAY.items()} == {
         "viewer": ["look"],
-        "clinician": ["act", "ask", "look"],
+        "clinician": ["act", "ask", "export", "look"],
         "engineer": ["look", "mend"],
     }
 

@@ -371,7 +371,7 @@ def test_a_parameter_is_told_beside_the_population_with_its_meaning() -> None:
 
 
 def test_the_limits_of_the_patients_model_come_along() -> None:
-    floor = Floor("neutrophils", 0.5, "grade 4")
+    floor = Floor("neutrophils", 0.5, "neutropenia_g4", "below")
     notes = {make.MODEL: ModelNotes(floors=(floor,))}
     board = folded([make.estimate("P-1"), make.estimate("P-2", model="other")], models=notes)
     assert board.patient("P-1").floors == (floor,)

@@ -52,10 +52,20 @@ def in_language(language: str) -> set[str]:
     return words(re.sub(r"\{\s*\w+\s*(,\s*(plural|select)\s*,|\})", " ", " ".join(patterns.values())))
 
 
+def choose(page: webdriver.Chrome, **chosen: str) -> None:
+    """Choose in the form in the head of the page, which begins again."""
+    eventually(lambda: visible(page, "#chosen summary"))
+    page.execute_script("document.getElementById('chosen').open = true")  # a page that is loaded again may be open yet
+    eventually(lambda: visible(page, "#chosen form button"))
+    for name, value in chosen.items():
+        Select(page.find_element(By.CSS_SELECTOR, f"#chosen [name='{name.replace('_', '.')}']")).select_by_value(value)
+    page.find_element(By.CSS_SELECTOR, "#chosen button").click()
+
+
 @pytest.fixture
 def german(page: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
     """The page after somebody chose German."""
-    Select(page.find_element(By.ID, "language")).select_by_value("de")
+    choose(page, language="de")
     eventually(lambda: text_of(page, "#ward-title") == "Station")
     yield page
     page.execute_script("localStorage.clear()")
@@ -93,7 +103,7 @@ def test_the_page_begins_in_the_language_of_the_browser_and_keeps_what_was_chose
     try:
         page.refresh()
         eventually(lambda: ward_order(page) == ["P-1"] and text_of(page, "#ward-title") == "Station")
-        Select(page.find_element(By.ID, "language")).select_by_value("en")
+        choose(page, language="en")
         eventually(lambda: text_of(page, "#ward-title") == "Ward")
         page.refresh()
         eventually(lambda: text_of(page, "#ward-title") == "Ward")

@@ -43,7 +43,8 @@ def test_a_session_is_a_cookie_that_no_script_reads_and_no_other_site_sends_and_
 ) -> None:
     answer = log_in(client)
     assert answer.json() == {
-        "name": "nurse-7", "role": "clinician", "may": ["act", "ask", "look"], "patients": "P-1,P-2", "password": True,
+        "name": "nurse-7", "role": "clinician", "may": ["act", "ask", "export", "look"],
+        "patients": "P-1,P-2", "password": True,
     }  # fmt: skip
     name, *rest = answer.headers["set-cookie"].split("; ")
     assert name.startswith("__Host-dosetwin=")
@@ -143,7 +144,8 @@ def test_health_tells_a_stranger_no_more_than_that(client: TestClient) -> None:
 def test_where_nobody_logs_in_there_is_nothing_to_log_in_to(live: LiveBoard) -> None:
     with client_at("http://127.0.0.1", live, None) as client:
         assert client.get("/api/session").json() == {
-            "name": "", "role": None, "may": ["act", "ask", "look", "mend"], "patients": "*", "password": False,
+            "name": "", "role": None, "may": ["act", "ask", "export", "look", "mend"],
+            "patients": "*", "password": False,
         }  # fmt: skip
         assert client.get("/api/log-in").json() == {"password": False, "provider": None}
         assert client.get("/login").status_code == client.get("/account").status_code == 303

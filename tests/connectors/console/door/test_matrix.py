@@ -22,6 +22,7 @@ from tests.connectors.console.door.visits import ACTS, FILES, SOCKET, Visited, e
 
 ALERT = make.alert("P-1", make.at(20)).alert_id
 ACT = {"action": "comment", "reason": "seen"}
+CHOSEN = {"language": "de", "zone": "Europe/Berlin"}
 ASK = {"reason": "dose of the second cycle"}
 LOG_IN = {"name": "nurse-7", "password": PASSWORD}
 
@@ -62,6 +63,7 @@ MATRIX: dict[tuple[str, str], tuple[str, Any, dict[str, int]]] = {
     ("GET", "/"): ("/", None, all_alike(303, 200)),
     ("GET", "/api/ward"): ("/api/ward", None, all_alike(401, 200)),
     ("GET", "/api/patients/{patient_id}"): ("/api/patients/P-1", None, row(401, 200, 200, 200, 404)),
+    ("GET", "/api/patients/{patient_id}/csv"): ("/api/patients/P-1/csv", None, row(401, 403, 200, 403, 404)),
     ("GET", "/api/alerts/stream"): ("/api/alerts/stream", None, all_alike(401, 200)),
     ("GET", "/api/alerts/{alert_id}"): (f"/api/alerts/{ALERT}", None, row(401, 200, 200, 200, 404)),
     ("GET", "/api/models/{model_id}"): ("/api/models/other", None, all_alike(401, 404)),
@@ -85,6 +87,8 @@ MATRIX: dict[tuple[str, str], tuple[str, Any, dict[str, int]]] = {
         SHORT,
         all_alike(401, 409) | {"viewer's token": 403, "clinician's token": 403},
     ),
+    ("GET", "/api/preferences"): ("/api/preferences", None, all_alike(401, 200)),
+    ("PUT", "/api/preferences"): ("/api/preferences", CHOSEN, all_alike(401, 200)),
     ("GET", "/account"): ("/account", None, all_alike(303, 200)),
     ("GET", "/api/log-in"): ("/api/log-in", None, all_alike(200, 200)),
     ("GET", "/oidc/log-in"): ("/oidc/log-in", None, all_alike(303, 303)),
@@ -166,7 +170,7 @@ def test_each_key_opens_what_it_should_and_nothing_else(
 def test_no_other_site_can_do_anything_and_nothing_is_done_without_the_header(visited: Visited) -> None:
     nurse = visited.session("nurse-7")
     changing = [(m, t) for m, t in visited.routes() if m not in ("GET", SOCKET, FILES)]
-    assert len(changing) == 7
+    assert len(changing) == 8
     for method, template in changing:
         path, body, _ = MATRIX[method, template]
         if template != "/oidc/log-out":  # what it takes is signed by the provider, and no cookie opens it
