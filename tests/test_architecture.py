@@ -239,13 +239,19 @@ def anchors(markdown: str) -> set[str]:
     return set(found)
 
 
+MADE = ROOT / "docs" / "reference" / "made"
+
+
 def dead_links(path: Path) -> list[str]:
-    """Links of the Markdown file ``path`` to files or headings that do not exist."""
+    """Links of the Markdown file ``path`` to files or headings that do not exist.
+
+    Of pages that are made of the code while the site is built, `tests.test_site` knows.
+    """
     markdown = path.read_text()
     outside = re.sub(r"^```.*?^```|`[^`\n]+`", "", markdown, flags=re.MULTILINE | re.DOTALL)
     dead = []
     for target in re.findall(r"\]\(<?([^)\s>]+)>?(?: \"[^\"]*\")?\)", outside):
-        if re.match(r"[a-z]+:", target):
+        if re.match(r"[a-z]+:", target) or MADE in (path.parent / target).resolve().parents:
             continue
         name, _, anchor = target.partition("#")
         file = path.parent / name if name else path
