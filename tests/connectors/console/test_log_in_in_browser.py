@@ -89,7 +89,7 @@ def test_a_nurse_logs_in_acts_as_that_account_and_logs_out(
     eventually(lambda: ward_order(browser) == ["P-1"])
     browser.execute_script("location.hash = '#patient/P-1'")
     eventually(lambda: visible(browser, "#alerts .what"))
-    assert visible(browser, ".act summary") == []
+    assert visible(browser, "#alerts .act summary") == []
     file.change(lambda all_: all_.with_disabled("viewer-1", disabled=True))
     eventually(lambda: browser.current_url == f"{guarded.address}/login#patient/P-1")
     browser.get_log("browser")

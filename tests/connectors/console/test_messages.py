@@ -10,6 +10,7 @@ from typing import get_args, get_type_hints
 
 import pytest
 
+from connectors.access.roles import MAY, Deed
 from connectors.console.server import STATIC
 from tests.connectors.console.literals import Page, literals
 from twin.alerts.rules import rules
@@ -104,6 +105,7 @@ def test_whatever_an_event_may_say_in_one_word_has_a_text() -> None:
         "decision": get_args(get_args(Advice.model_fields["decision"].annotation)[0]),
         "advice": [f"about_{cause}" for cause in get_args(AdviceCause)],
         "event": sorted(map(kind_of, INPUT_EVENTS)),
+        "account": [*(f"may_{deed}" for deed in Deed), *(f"role_{role}" for role in MAY)],
     }
     for family, words in said.items():
         assert words, family

@@ -74,7 +74,7 @@ def test_a_nurse_comes_by_the_provider_to_her_patient_and_leaves_it_too(browser:
     browser.find_element("id", "who").click()
     eventually(
         lambda: text_of(browser, "#whose").startswith(
-            "nora-7: clinician (acts on alerts, asks twins, looks), patients P-1,P-2"
+            "nora-7: clinician (acts on alerts, asks twins, takes patients as files, looks), patients P-1,P-2"
         )
     )
     assert (visible(browser, "#change"), visible(browser, "#outside")) == (

@@ -61,7 +61,8 @@ def test_the_page_loads_nothing_from_elsewhere(client: TestClient) -> None:
     assert page.headers["content-type"].startswith("text/html")
     assert page.headers["content-security-policy"].startswith("default-src 'self';")
     assert page.headers["cache-control"] == "no-store"
-    assert "never commands a pump" in page.text
+    assert 'data-text="page.intent"' in page.text
+    assert "never commands a pump" in client.get("/static/messages/en.json").json()["page.intent"]
     assert "http:" not in page.text
     assert "https:" not in page.text
     for part in (*SCRIPTS, "console.css", "icon.svg"):

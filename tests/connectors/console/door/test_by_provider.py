@@ -51,7 +51,7 @@ def test_a_log_in_sets_a_cookie_and_a_page_leads_on(visited: Visited) -> None:
         assert "Max-Age=0" in gone
         assert sorted(session.split("; ")[1:]) == ["HttpOnly", "Path=/", "SameSite=strict"]
         assert client.get("/api/session").json() == {
-            "name": "nora-7", "role": "clinician", "may": ["act", "ask", "look"], "patients": "P-1,P-2",
+            "name": "nora-7", "role": "clinician", "may": ["act", "ask", "export", "look"], "patients": "P-1,P-2",
             "password": False,
         }  # fmt: skip
         assert [row["id"] for row in client.get("/api/ward").json()["rows"]] == ["P-1", "P-2"]

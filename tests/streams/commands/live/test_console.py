@@ -143,8 +143,8 @@ def test_a_wrong_setting_is_named() -> None:
 def test_every_toxicity_of_the_library_has_its_line() -> None:
     notes = library_notes()
     assert set(notes) == set(library_ids())
-    assert [(line.output, line.below, line.label) for line in notes["docetaxel_ozawa2007"].floors] == [
-        ("neutrophils", 0.5, "neutropenia grade 4: below 0.5")
+    assert [(line.output, line.below, line.toxicity, line.side) for line in notes["docetaxel_ozawa2007"].floors] == [
+        ("neutrophils", 0.5, "neutropenia_g4", "below")
     ]
     for model_id, note in notes.items():
         assert {line.output for line in note.floors} <= {output.name for output in load_model(model_id).outputs}

@@ -40,7 +40,7 @@ def test_what_a_worker_starts_with_is_no_work_for_the_garbage_collector(
 
     frozen: list[int] = []
 
-    def build(*_: object) -> None:
+    def build(*_: object, **__: object) -> None:
         frozen.append(gc.get_freeze_count())
         raise BuiltError
 
@@ -62,9 +62,9 @@ def test_a_signal_that_comes_while_a_worker_is_put_together_is_not_forgotten(
 ) -> None:
     put_together = build_worker
 
-    def build(*how: Any) -> TwinApp:
+    def build(*how: Any, **keys: Any) -> TwinApp:
         signal.raise_signal(signal.SIGTERM)
-        return put_together(*how)
+        return put_together(*how, **keys)
 
     monkeypatch.setattr("streams.worker.app.build_worker", build)
     monkeypatch.setattr("streams.terminal.signals.end_after_grace", lambda *_: None)
