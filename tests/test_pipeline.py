@@ -14,6 +14,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import cached_property
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -279,7 +280,10 @@ def left_empty(pipeline: Pipeline, title: str, variables: dict[str, str]) -> str
     patient = variables.get("patient")
     warned = {alert.patient_id for alert in pipeline.alerts.values()}
     predictions = [output for output in pipeline.said.values() if isinstance(output, Prediction)]
-    measured = {(prediction.patient_id, prediction.output) for prediction in predictions}
+    measured = {(one.patient_id, one.output) for one in predictions if one.below is None and one.above is None}
+    limited = {(one.patient_id, one.output) for one in predictions if one.below is not None or one.above is not None}
+    of = patient or "", variables.get("output") or variables.get("level") or ""
+    unknown = [of not in measured, of not in limited]
     match title, variables.get("model"):
         case "Exposure misses its window", "docetaxel_ozawa2007":  # the model has no target window
             return "A"
@@ -287,13 +291,10 @@ def left_empty(pipeline: Pipeline, title: str, variables: dict[str, str]) -> str
             return "BC"
         case "Alerts", _ if patient not in warned:
             return "A"
-        case "${output}", _:
-            unmeasured = (patient, variables["output"]) not in measured
-            return ("C" if unmeasured else "") + ("D" if variables["output"] not in CRITERIA else "")
-        case "${level}", _ if (patient, variables["level"]) not in measured:
-            return "C"
-        case "${output}, as it was foreseen then", _ if (patient, variables["output"]) not in measured:
-            return "B"
+        case "${output}" | "${level}", _:
+            return "".join(compress("CDE", [*unknown, variables.get("output") not in CRITERIA]))
+        case "${output}, as it was foreseen then", _:
+            return "".join(compress("BC", unknown))
         case "${channel}", _ if variables["channel"] != "body_temperature":
             return "B"
     return ""
