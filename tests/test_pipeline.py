@@ -320,4 +320,6 @@ def test_every_panel_shows_what_the_ward_brought_forth(
     assert names
     if panel["title"] == "Alerts":  # only what lies ahead has a horizon, and in two days of a ward nothing may
         names |= {"horizon_hours"} & set(re.findall(r"(\w+)=", next(lines(Alert.example(), Arrival(0, 0, 0)))))
+    queries = " ".join(target["query"] for target in panel["targets"])
+    names |= set(re.findall(r'"([\w ]+)": r\.limit', queries))  # nothing of this ward lies beyond a limit
     named_in_overrides(panel, names)
