@@ -124,7 +124,8 @@ def test_who_logs_in_finds_their_choice_in_another_browser(
         for n in range(2):
             browser.delete_all_cookies()
             browser.get(f"{console.address}/login")
-            eventually(lambda: text_of(browser, "#log-in-title") == "Log in")
+            eventually(lambda: visible(browser, "#name"))
+            assert text_of(browser, "#log-in-title") == "Log in"
             browser.execute_script("localStorage.clear()")
             for field, value in (("name", "viewer-1"), ("password", PASSWORD)):
                 browser.find_element(By.ID, field).send_keys(value)

@@ -49,6 +49,7 @@ def refused(topic: str) -> Rejected:
 def log_in(browser: webdriver.Chrome, console: Console, name: str) -> None:
     browser.delete_all_cookies()
     browser.get(f"{console.address}/login")
+    eventually(lambda: visible(browser, "#name"))
     browser.find_element(By.ID, "name").send_keys(name, Keys.TAB)
     browser.switch_to.active_element.send_keys(PASSWORD, Keys.ENTER)
     eventually(lambda: visible(browser, '[data-patient="P-1"]'))
