@@ -119,9 +119,13 @@ class Sources:
         return int(self._clock() // TURN)
 
     def since(self, turn: int) -> HeardFrame:
-        """What was heard after a turn (-1: all), of turns that are over."""
+        """What was heard after a turn (-1: all) until now.
+
+        It reaches the turn before the present one, whose words are not all heard yet: who spoke in it is told again.
+        Else nobody would be told of a patient whose sources speak in every turn.
+        """
         until = self.turn() - 1
-        heard = {name: dict(self._heard[name]) for name, at in self._turns.items() if turn < at <= until}
+        heard = {name: dict(self._heard[name]) for name, at in self._turns.items() if turn < at}
         return HeardFrame("heard", turn, until, round(time.time() * 1000), heard)
 
     def feed(self) -> Pulse:

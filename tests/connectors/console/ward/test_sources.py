@@ -39,7 +39,6 @@ def test_a_page_is_told_of_those_alone_who_were_heard_since_it_was_told_last(hea
     heard.hear(PUMP, "P-1", 10, live=True)
     heard.hear(LABS, "P-1", 4, live=False)
     heard.hear(VITALS, "P-2", 12, live=True)
-    assert heard.since(-1).heard == {}, "the turn is not over"
     time.now += TURN
     first = heard.since(-1)
     assert first.heard == {"P-1": {"pump": 10, "labs": 4}, "P-2": {"vitals": 12}}
@@ -49,6 +48,20 @@ def test_a_page_is_told_of_those_alone_who_were_heard_since_it_was_told_last(hea
     second = heard.since(first.turn)
     assert second.heard == {"P-1": {"pump": 30, "labs": 4}}, "a word that came before tells nothing new"
     assert second.turn == first.turn + 1
+
+
+def test_a_patient_whose_sources_speak_in_every_turn_is_told_in_every_turn(heard: Sources, time: Time) -> None:
+    told = -1
+    for millis in range(1, 6):
+        time.now += TURN
+        heard.hear(PUMP, "P-1", millis, live=True)
+        frame = heard.since(told)
+        assert frame.heard == {"P-1": {"pump": millis}}
+        told = frame.turn
+    time.now += TURN
+    assert heard.since(told).heard == {"P-1": {"pump": 5}}, "more might have come in the turn that was not over"
+    time.now += TURN
+    assert heard.since(told + 1).heard == {}
 
 
 def test_a_feed_that_stops_is_said_within_five_seconds_with_how_it_spoke_before(heard: Sources, time: Time) -> None:
