@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import signal
 import subprocess
@@ -10,6 +11,7 @@ import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from kafka import KafkaProducer
@@ -19,6 +21,25 @@ from connectors.kafka.topics import topic_of
 from twin.events import Heartbeat, OutputEvent, Rejected, encode
 
 SECONDS = 20.0
+
+AXE = os.environ.get("DOSETWIN_AXE", "")
+"""axe.min.js of axe-core, which looks for what people with other senses cannot use."""
+
+RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+"""What axe-core looks for: WCAG 2.2 AA, and beyond."""
+
+
+def barriers(browser: webdriver.Chrome) -> list[str]:
+    """What axe-core finds wrong on the page; nothing where it is not named."""
+    if not AXE:
+        return []
+    browser.execute_script(Path(AXE).read_text(encoding="utf-8"))
+    found: list[str] = browser.execute_async_script(
+        "const [rules, done] = arguments; axe.run(document, {runOnly: rules})"
+        ".then(r => done(r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join())))",
+        RULES,
+    )
+    return found
 
 
 def eventually(look: Callable[[], Any], seconds: float = SECONDS) -> Any:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import os
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,9 @@ from connectors.kafka.clients import open_consumer, records_to
 from connectors.kafka.topics import COMMANDS
 from tests import factories as make
 from tests.connectors.console.in_browser import (
+    AXE,
     Console,
+    barriers,
     eventually,
     resize,
     start_console,
@@ -29,9 +30,6 @@ from tests.connectors.console.in_browser import (
 from tests.streams.commands.bedside.test_ask import MODEL, PROTOCOL, record
 from tests.streams.worker.stage import Stage, WorkerProcess
 from twin.events import AdviceRequested, decode
-
-AXE = os.environ.get("DOSETWIN_AXE", "")
-"""axe.min.js of axe-core, which looks for what people with other senses cannot use."""
 
 NOW = datetime.now(UTC).replace(microsecond=0)
 
@@ -193,11 +191,6 @@ def test_nothing_of_the_advice_is_a_barrier(page: webdriver.Chrome, console: Con
         opened(page, console, make.advice("P-1", NOW - timedelta(hours=2)))
         eventually(lambda: visible(page, "#advised article"))
         page.find_element(By.CSS_SELECTOR, "#ask summary").click()
-        page.execute_script(Path(AXE).read_text(encoding="utf-8"))
-        found = page.execute_async_script(
-            "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', "
-            "'best-practice']}).then(r => done(r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join())));"
-        )
-        assert found == []
+        assert barriers(page) == []
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import json
-import os
 import uuid
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from tests import factories as make
 from tests.connectors.access.keys import PASSWORD, accounts_in
 from tests.connectors.console.in_browser import (
     Console,
+    barriers,
     eventually,
     resize,
     start_console,
@@ -27,6 +27,7 @@ from tests.connectors.console.in_browser import (
     text_of,
     visible,
 )
+from tests.connectors.console.test_log_in_in_browser import log_in
 from twin.events import LabResult, Rejected, encode
 
 LAB = LabResult.example().model_copy(update={"patient_id": "P-1"})
@@ -46,12 +47,10 @@ def refused(topic: str) -> Rejected:
     )
 
 
-def log_in(browser: webdriver.Chrome, console: Console, name: str) -> None:
+def come(browser: webdriver.Chrome, console: Console, name: str) -> None:
     browser.delete_all_cookies()
     browser.get(f"{console.address}/login")
-    eventually(lambda: visible(browser, "#name"))
-    browser.find_element(By.ID, "name").send_keys(name, Keys.TAB)
-    browser.switch_to.active_element.send_keys(PASSWORD, Keys.ENTER)
+    log_in(browser, name, PASSWORD)
     eventually(lambda: visible(browser, '[data-patient="P-1"]'))
 
 
@@ -70,11 +69,11 @@ def test_an_engineer_mends_a_dead_letter_by_keyboard_and_a_nurse_does_not_see_th
     try:
         resize(browser, 1280, 1000)
         console.publish(make.estimate("P-1"), make.prediction("P-1"), refused(prefix + LABS))
-        log_in(browser, console, "nurse-7")
+        come(browser, console, "nurse-7")
         assert visible(browser, "#to-engineer") == []
         browser.get(f"{console.address}/engineer")
         assert "which may not mend here" in browser.find_element(By.TAG_NAME, "body").text
-        log_in(browser, console, "engineer-2")
+        come(browser, console, "engineer-2")
         eventually(lambda: visible(browser, "#to-engineer a"))
         browser.execute_script("document.querySelector('#to-engineer a').focus()")
         browser.switch_to.active_element.send_keys(Keys.ENTER)
@@ -96,10 +95,7 @@ def test_an_engineer_mends_a_dead_letter_by_keyboard_and_a_nurse_does_not_see_th
             browser.switch_to.active_element.send_keys(Keys.ENTER)
             eventually(lambda told=told: text_of(browser, "#letters .answer").startswith(told))
         assert came(console) == [json.loads(encode(LAB))]
-        if axe := os.environ.get("DOSETWIN_AXE"):
-            browser.execute_script(Path(axe).read_text())
-            found = "axe.run().then(r => arguments[0](r.violations.map(v => `${v.id}: ${v.nodes[0].html}`)))"
-            assert browser.execute_async_script(found) == []
+        assert barriers(browser) == []
     finally:
         browser.get("about:blank")
         browser.delete_all_cookies()

@@ -5,7 +5,6 @@ The tests share one console, on whose ward more and more happens.
 
 from __future__ import annotations
 
-import os
 import time
 import uuid
 from collections.abc import Iterator
@@ -22,7 +21,9 @@ from connectors.kafka.topics import ensure_topics
 from tests import factories as make
 from tests.connectors.access.keys import PASSWORD, accounts_in
 from tests.connectors.console.in_browser import (
+    AXE,
     Console,
+    barriers,
     eventually,
     resize,
     start_console,
@@ -37,9 +38,6 @@ from tests.streams.worker.stage import Stage, WorkerProcess, lab
 from twin.events import Alert, AlertEvidence, AlertHandling, AlertThreshold, Deciding
 
 NOW = datetime.now(UTC).replace(microsecond=0)
-AXE = os.environ.get("DOSETWIN_AXE", "")
-"""axe.min.js of axe-core, which looks for what people with other senses cannot use."""
-
 PICKS = "#inbox-list .pick"
 
 
@@ -284,11 +282,6 @@ def test_nothing_of_the_inbox_is_a_barrier(page: webdriver.Chrome, console: Cons
         page.execute_script(
             "document.querySelectorAll('#inbox-list summary').forEach(e => e.parentElement.open = true)"
         )
-        page.execute_script(Path(AXE).read_text(encoding="utf-8"))
-        found = page.execute_async_script(
-            "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', "
-            "'best-practice']}).then(r => done(r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join())));"
-        )
-        assert found == []
+        assert barriers(page) == []
     finally:
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})

@@ -2,17 +2,11 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
-
 from selenium import webdriver
 
 from tests import factories as make
-from tests.connectors.console.in_browser import Console, eventually, inked, text_of, visible
+from tests.connectors.console.in_browser import Console, barriers, eventually, inked, text_of, visible
 from twin.events import DueDose, PlannedByNow, Quantity
-
-AXE = os.environ.get("DOSETWIN_AXE", "")
-"""axe.min.js of axe-core, which looks for what people with other senses cannot use."""
 
 PLANNED = {
     make.DRUG: PlannedByNow(rate=Quantity(value=120.0, unit="mg/h"), amount=Quantity(value=60.0, unit="mg")),
@@ -60,10 +54,4 @@ def test_a_patients_page_answers_what_is_due_what_a_parameter_means_and_how_far_
     offered = visible(page, "#ask .what-ifs label")
     assert offered[:4] == ["stop docetaxel", "slow docetaxel 0.5", "extend docetaxel 6 h", "skip docetaxel"]
     assert offered[-1] == "give pegfilgrastim 6 mg sc in 24 h"
-    if AXE:
-        page.execute_script(Path(AXE).read_text(encoding="utf-8"))
-        found = page.execute_async_script(
-            "const done = arguments[0]; axe.run(document, {runOnly: ['wcag2a', 'wcag2aa', 'wcag21aa', 'wcag22aa', "
-            "'best-practice']}).then(r => done(r.violations.map(v => v.id + ': ' + v.nodes.map(n => n.html).join())));"
-        )
-        assert found == []
+    assert barriers(page) == []

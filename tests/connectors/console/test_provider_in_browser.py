@@ -5,7 +5,6 @@ The provider is another site to the browser than the console: ``127.0.0.1`` and 
 
 from __future__ import annotations
 
-import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -19,9 +18,8 @@ from connectors.services.ports import free_ports
 from tests import factories as make
 from tests import identities
 from tests.connectors.access.keys import PASSWORD, accounts_in
-from tests.connectors.console.in_browser import eventually, start_console, stop_console, text_of, visible
+from tests.connectors.console.in_browser import barriers, eventually, start_console, stop_console, text_of, visible
 
-AXE = os.environ.get("DOSETWIN_AXE", "")
 WORDS = "other words of a ward"
 
 
@@ -43,10 +41,7 @@ def ward(kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterato
 def is_clean(browser: webdriver.Chrome) -> None:
     """axe-core, where it is named, finds nothing wrong on a page that fits."""
     assert browser.execute_script("return document.documentElement.scrollWidth <= innerWidth")
-    if AXE:
-        browser.execute_script(Path(AXE).read_text())
-        found = browser.execute_async_script("axe.run().then(r => arguments[0](r.violations.map(v => v.id)))")
-        assert found == []
+    assert barriers(browser) == []
 
 
 def fill(browser: webdriver.Chrome, **fields: str) -> None:

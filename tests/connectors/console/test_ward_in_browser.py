@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 import time
@@ -23,6 +22,7 @@ from connectors.services import LocalServices
 from tests import factories as make
 from tests.connectors.console.in_browser import (
     Console,
+    barriers,
     eventually,
     resize,
     start_console,
@@ -94,14 +94,6 @@ def cell(page: webdriver.Chrome, patient: str, column: str) -> list[str]:
     return text_of(page, f'[data-patient="{patient}"] [data-column="{column}"]').split("\n")
 
 
-def is_clean(page: webdriver.Chrome) -> None:
-    """No violation of the rules of axe, where it is at hand."""
-    if axe := os.environ.get("DOSETWIN_AXE"):
-        page.execute_script(Path(axe).read_text())
-        found = "axe.run().then(r => arguments[0](r.violations.map(v => `${v.id}: ${v.nodes[0].html}`)))"
-        assert page.execute_async_script(found) == []
-
-
 def test_who_needs_somebody_now_comes_first_and_twins_that_watch_nobody_before_all(
     page: webdriver.Chrome, console: Console
 ) -> None:
@@ -145,7 +137,7 @@ def test_a_line_says_what_is_due_how_the_count_went_and_when_each_source_was_hea
         resize(page, width, height)
         media = {"features": [{"name": "prefers-color-scheme", "value": scheme}]}
         page.execute_cdp_cmd("Emulation.setEmulatedMedia", media)
-        is_clean(page)
+        assert barriers(page) == []
     page.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
 
 
