@@ -63,11 +63,10 @@ function connect() {
 
 function take(frame) {
   if (frame.type === "ward") {
-    ward.take(frame);
-    const rows = [...ward.rows.values()];
-    inbox.take(rows, ward.clock);
-    announce(rows);
-    drawTroublesOf();
+    const [rows, all] = ward.take(frame);
+    inbox.take(rows, all, ward.clock);
+    announce(rows, all);
+    if (frame.refused !== null) drawTroublesOf();
   } else if (frame.type === "heard") {
     ward.hear(frame);
   } else if (frame.type === "patient") {
@@ -135,8 +134,8 @@ function drawPulse() {
 }
 
 /** Say what is new to screen readers, and call by a sound who wants one; what is there on arrival is not news. */
-function announce(rows) {
-  const { said, calls } = news.take(rows);
+function announce(rows, all) {
+  const { said, calls } = news.take(rows, all);
   if (reader.state !== "live" || said.length === 0) return;
   write($("announce"), said.join(". "));
   if (calls) sound.ring(calls);

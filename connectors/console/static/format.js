@@ -7,17 +7,27 @@ const DAY = 86_400_000;
 const NB = "\u00a0"; // keeps a figure and its unit on one line
 const HOUR = 3_600_000;
 
+/** What writes numbers, made once for each way: to make one takes a hundred times as long as to use it. */
+const WRITERS = new Map();
+
+function writer(least, most, grouped) {
+  const way = `${least} ${most} ${grouped}`;
+  if (!WRITERS.has(way)) WRITERS.set(way, new Intl.NumberFormat(locale, { minimumFractionDigits: least, maximumFractionDigits: most, useGrouping: grouped }));
+  return WRITERS.get(way);
+}
+
+const TINY = new Intl.NumberFormat(locale, { notation: "scientific", maximumFractionDigits: 1 });
+
 /** Three significant digits without exponent, e.g. 0.0123, 1.23, 123, 12,300. */
 export function number(value) {
   if (value === null || value === undefined || !Number.isFinite(value)) return "–";
   if (value === 0) return "0";
   const magnitude = Math.floor(Math.log10(Math.abs(value)));
-  if (magnitude < -4) return value.toLocaleString(locale, { notation: "scientific", maximumFractionDigits: 1 });
-  return value.toLocaleString(locale, { maximumFractionDigits: Math.max(0, 2 - magnitude), useGrouping: value >= 1e4 });
+  return magnitude < -4 ? TINY.format(value) : writer(0, Math.max(0, 2 - magnitude), value >= 1e4).format(value);
 }
 
 /** A number with so many digits after its point. */
-export const decimals = (value, digits) => value.toLocaleString(locale, { minimumFractionDigits: digits, maximumFractionDigits: digits });
+export const decimals = (value, digits) => writer(digits, digits, true).format(value);
 
 /** "1.23 (0.9–1.6)": median with its 5-95 % range. */
 export function range(band) {
@@ -98,7 +108,7 @@ export function span(millis) {
   if (size < 60_000) return `${Math.round(size / 1000)}${NB}s`;
   if (size < HOUR) return `${Math.round(size / 60_000)}${NB}min`;
   if (size < 2 * DAY) return `${Math.round(size / HOUR)}${NB}h`;
-  return `${Number((size / DAY).toFixed(size < 10 * DAY ? 1 : 0)).toLocaleString(locale)}${NB}d`;
+  return `${writer(0, size < 10 * DAY ? 1 : 0, true).format(size / DAY)}${NB}d`;
 }
 
 /** Whether a time lies ahead of or behind `now`: "in 3.1 d", "2 h ago". */

@@ -26,6 +26,7 @@ export class Inbox {
   constructor(rights) {
     this.rights = rights;
     this.entries = new Map();
+    this.standing = new Map();
     this.all = [];
     this.view = "waiting";
     this.list = $("inbox-list");
@@ -44,10 +45,15 @@ export class Inbox {
     this.draw();
   }
 
-  /** Take in all rows of the ward as they stand. */
-  take(rows, wardClock) {
-    this.all = rows.flatMap((row) => row.alerts.map((card) => ({ card, step: card.steps.at(-1), patient: row.id, now: row.time ?? wardClock })));
-    this.all.sort(byNeed);
+  /** Take in lines of the ward that changed, or `all` that there are, as they stand. */
+  take(rows, all, wardClock) {
+    if (all) this.standing.clear();
+    for (const row of rows) {
+      const told = row.alerts.map((card) => ({ card, step: card.steps.at(-1), patient: row.id, now: row.time ?? wardClock }));
+      if (told.length > 0) this.standing.set(row.id, told);
+      else this.standing.delete(row.id);
+    }
+    this.all = [...this.standing.values()].flat().sort(byNeed);
     this.draw();
   }
 

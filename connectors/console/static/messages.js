@@ -48,10 +48,17 @@ function placeholder(pattern, start) {
   return [{ name, kind, choices }, at + close[0].length];
 }
 
+/** What writes numbers of a language and finds its plurals: to make one takes a hundred times as long as to use it. */
+const WRITERS = new Map();
+
+function writers(locale) {
+  if (!WRITERS.has(locale)) WRITERS.set(locale, { numbers: new Intl.NumberFormat(locale), plurals: new Intl.PluralRules(locale) });
+  return WRITERS.get(locale);
+}
+
 /** The words of what was read, in a language: `values` by name. */
 export function worded(parts, values, locale) {
-  const numbers = new Intl.NumberFormat(locale);
-  const plurals = new Intl.PluralRules(locale);
+  const { numbers, plurals } = writers(locale);
   const said = (some, count) => some.map((part) => (typeof part === "string" ? part : put(part, count))).join("");
   const put = ({ name, kind, choices }, count) => {
     if (kind === "number") return numbers.format(count);

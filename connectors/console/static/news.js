@@ -13,28 +13,37 @@ export class News {
   }
 
   /**
-   * What is new: `said`, sentences for those who listen, and `calls`, the worst severity of what calls for somebody, or
-   * null. What is there on arrival is not news.
+   * What is new in lines that changed, or in `all` there are: `said`, sentences for those who listen, and `calls`, the
+   * worst severity of what calls for somebody, or null. What is there on arrival is not news.
    */
-  take(rows) {
-    const now = new Map();
-    for (const row of rows) for (const card of row.alerts) now.set(card.id, { name: `${row.id}: ${alertName(card)}`, step: card.steps.at(-1) });
+  take(rows, all) {
     const before = this.known;
-    this.known = now;
-    if (before === null) return { said: [], calls: null };
-    const said = [];
-    let calls = null;
-    for (const [id, { name, step }] of now) {
-      const old = before.get(id)?.step;
-      if (old?.revision === step.revision) continue;
-      const phase = !old ? "begun" : RANK[step.severity] > RANK[old.severity] ? "worse" : step.phase;
-      if (phase === "begun" || phase === "worse") {
-        said.push(text(`news.${phase}`, { name, severity: text(`severity.${step.severity}`) }));
-        const quiet = step.shelved_until !== null || step.inhibited_by !== null;
-        if (!quiet && (RANK[calls] ?? 0) < RANK[step.severity]) calls = step.severity;
-      } else if (DONE.includes(phase) && step.handled) said.push(text("news.done", { name, done: text(`phase.${phase}`), by: step.handled.by }));
+    this.known = all || before === null ? new Map() : before;
+    const found = { said: [], calls: null };
+    for (const row of rows) {
+      const old = before?.get(row.id) ?? [];
+      this.known.set(row.id, row.alerts);
+      if (before !== null) compare(row.id, old, row.alerts, found);
     }
-    for (const [id, { name }] of before) if (!now.has(id)) said.push(text("news.over", { name }));
-    return { said: said.slice(0, MOST), calls };
+    if (all && before !== null) for (const [id, old] of before) if (!this.known.has(id)) compare(id, old, [], found);
+    return { said: found.said.slice(0, MOST), calls: found.calls };
   }
+}
+
+function compare(patient, before, now, found) {
+  const name = (card) => `${patient}: ${alertName(card)}`;
+  const newest = new Map(before.map((card) => [card.id, card.steps.at(-1)]));
+  for (const card of now) {
+    const step = card.steps.at(-1);
+    const old = newest.get(card.id);
+    newest.delete(card.id);
+    if (old?.revision === step.revision) continue;
+    const phase = !old ? "begun" : RANK[step.severity] > RANK[old.severity] ? "worse" : step.phase;
+    if (phase === "begun" || phase === "worse") {
+      found.said.push(text(`news.${phase}`, { name: name(card), severity: text(`severity.${step.severity}`) }));
+      const quiet = step.shelved_until !== null || step.inhibited_by !== null;
+      if (!quiet && (RANK[found.calls] ?? 0) < RANK[step.severity]) found.calls = step.severity;
+    } else if (DONE.includes(phase) && step.handled) found.said.push(text("news.done", { name: name(card), done: text(`phase.${phase}`), by: step.handled.by }));
+  }
+  for (const card of before) if (newest.has(card.id)) found.said.push(text("news.over", { name: name(card) }));
 }

@@ -14,6 +14,9 @@ const AGED = 5_000;
 /** Ms of drawing after which the page sees to its reader before it goes on. */
 const SLICE = 40;
 
+/** Ms of writing ages after which it does so. */
+const AGEING_SLICE = 8;
+
 /** The cells that say how long ago or ahead something is. */
 const AGEING = COLUMNS.map(([name, cell], i) => [i, cell, name]).filter(([, , name]) => name === "sources" || name === "due");
 
@@ -39,9 +42,11 @@ export class Ward {
     this.rows = new Map();
     this.drawn = new Map();
     this.dirty = new Set();
+    this.ageing = new Set();
     this.sealed = {};
     this.refusedOf = new Map();
     this.heard = new Map();
+    this.ordered = [];
     this.clock = null;
     this.letters = [];
     this.ahead = 0;
@@ -53,16 +58,19 @@ export class Ward {
   /** By the console's clock. */
   now = () => Date.now() + this.ahead;
 
-  /** Take in a ward frame. */
+  /** Take in a ward frame; the lines that it changed, and whether these are all there are. */
   take(frame) {
-    if (frame.since === 0) this.rows.clear();
-    for (const row of frame.rows.map(inUnits)) {
+    const all = frame.since === 0;
+    const rows = frame.rows.map(inUnits);
+    if (all) this.rows.clear();
+    for (const row of rows) {
       this.rows.set(row.id, row);
       this.dirty.add(row.id);
     }
     this.clock = frame.clock;
     if (frame.refused !== null) this.refuse(frame.refused, frame.refused_more);
     this.arrange();
+    return [rows, all];
   }
 
   /** Take in when sources were heard. */
@@ -70,9 +78,9 @@ export class Ward {
     this.ahead = frame.now - Date.now();
     for (const [id, heard] of Object.entries(frame.heard)) {
       this.heard.set(id, heard);
-      if (this.rows.has(id)) this.dirty.add(id);
+      if (this.drawn.has(id)) this.ageing.add(id);
     }
-    this.work();
+    this.later();
   }
 
   /** Take in which twins are sealed. */
@@ -89,18 +97,13 @@ export class Ward {
     this.aged = performance.now();
     let moved = false;
     for (const [id, line] of this.drawn) {
-      const row = this.rows.get(id);
-      if (line.wrong !== wrongOf(row, this)) {
+      if (line.wrong !== wrongOf(this.rows.get(id), this)) {
         this.dirty.add(id);
         moved = true;
-      } else if (!line.hidden) {
-        for (const [i, cell] of AGEING) {
-          const fresh = cell(row, this);
-          if (fresh.textContent !== line.cells[i + 1].textContent) line.cells[i + 1].replaceChildren(fresh);
-        }
-      }
+      } else if (!line.hidden) this.ageing.add(id);
     }
     if (moved) this.arrange();
+    else this.later();
   }
 
   /** Find the order of all lines, then draw those that changed, from the top. */
@@ -120,24 +123,50 @@ export class Ward {
       }
     this.ordered = [...this.rows.values()].sort((a, b) => byNeed(a, b, this));
     this.filters.offer([...new Set(this.ordered.flatMap((row) => row.rates.map((rate) => rate.drug)))]);
+    for (const id of this.dirty) if (!this.rows.has(id)) this.dirty.delete(id);
     this.summary();
-    this.work();
+    this.renew();
   }
 
-  /** Draw what changed, as far as a slice of time reaches; the rest follows. */
-  work() {
-    clearTimeout(this.working);
+  /** Draw what changed, as far as a slice of time reaches, and put it where it belongs; the rest follows. */
+  renew() {
     const until = performance.now() + SLICE;
-    for (const row of this.ordered ?? []) {
-      if (!this.dirty.has(row.id)) continue;
-      if (performance.now() > until) {
-        this.working = setTimeout(() => this.work(), 0);
-        break;
-      }
-      this.dirty.delete(row.id);
+    const changed = new Set();
+    for (const row of this.ordered) {
+      if (this.dirty.size === 0 || performance.now() > until) break;
+      if (!this.dirty.delete(row.id)) continue;
+      this.ageing.delete(row.id);
       this.draw(row);
+      changed.add(this.drawn.get(row.id));
     }
-    this.place();
+    this.place(changed);
+    this.later();
+  }
+
+  /** Write anew what only grew older, in slices so short that nothing that changed waits for them. */
+  ripen() {
+    const until = performance.now() + AGEING_SLICE;
+    for (const id of this.ageing) {
+      if (performance.now() > until) break;
+      this.ageing.delete(id);
+      this.grow(id);
+    }
+    this.later();
+  }
+
+  later() {
+    clearTimeout(this.working);
+    if (this.dirty.size > 0) this.working = setTimeout(() => this.renew());
+    else if (this.ageing.size > 0) this.working = setTimeout(() => this.ripen());
+  }
+
+  /** Write the ages of a line anew. */
+  grow(id) {
+    const line = this.drawn.get(id);
+    for (const [i, cell] of line ? AGEING : []) {
+      const fresh = cell(this.rows.get(id), this);
+      if (fresh.textContent !== line.cells[i + 1].textContent) line.cells[i + 1].replaceChildren(fresh);
+    }
   }
 
   draw(row) {
@@ -158,18 +187,19 @@ export class Ward {
     COLUMNS.forEach(([, cell], i) => line.cells[i + 1].replaceChildren(cell(row, this)));
   }
 
-  /** Put the lines that are drawn in order, moving none that need not be. */
-  place() {
+  /** Put the lines that are drawn in order, moving none that need not be: first of all those that `changed`. */
+  place(changed) {
     const body = $("ward-rows");
     const focused = document.activeElement;
     let at = body.firstElementChild;
     let shown = 0;
-    for (const row of this.ordered ?? []) {
+    for (const row of this.ordered) {
       const wanted = this.filters.wants(row, this);
       shown += wanted;
       const line = this.drawn.get(row.id);
       if (!line) continue;
       show(line, wanted);
+      while (at && at !== line && changed.has(at)) at = at.nextElementSibling; // it is put elsewhere in its turn
       if (line === at) at = at.nextElementSibling;
       else body.insertBefore(line, at);
     }

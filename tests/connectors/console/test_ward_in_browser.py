@@ -117,6 +117,42 @@ def test_who_needs_somebody_now_comes_first_and_twins_that_watch_nobody_before_a
     assert "182 d ago" in " ".join(cell(page, "P-4", "sources"))
 
 
+WATCHED = """
+window.moved = 0;
+new MutationObserver((all) => all.forEach((one) => { moved += one.addedNodes.length; }))
+  .observe(document.getElementById("ward-rows"), {childList: true});
+window.made = 0;
+for (const kind of ["NumberFormat", "PluralRules", "DateTimeFormat"])
+  Intl[kind] = new Proxy(Intl[kind], {construct: (...all) => { made += 1; return Reflect.construct(...all); }});
+const written = Number.prototype.toLocaleString;
+Number.prototype.toLocaleString = function (...all) { made += 1; return written.apply(this, all); };
+"""
+
+
+def test_a_frame_moves_the_lines_that_it_changed_and_no_others_and_makes_nothing_anew_that_writes_numbers(
+    page: webdriver.Chrome, console: Console
+) -> None:
+    def publish(hour: float, risks: dict[int, float]) -> None:
+        console.publish(*(make.forecast(f"P-{n}", make.at(hour), p_grade4=risk) for n, risk in risks.items()))
+
+    def lines(page: webdriver.Chrome) -> list[str]:
+        return page.execute_script(  # type: ignore[no-any-return]
+            "return [...document.querySelectorAll('#ward-rows tr')].map(line => line.dataset.patient)"
+        )
+
+    def ordered(risks: dict[int, float]) -> list[str]:
+        return [f"P-{n}" for n in sorted(risks, key=lambda n: (-risks[n], n))]
+
+    risks = {n: (n * 7 % 10) / 10 for n in range(1, 41)}
+    publish(24, risks)
+    eventually(lambda: lines(page) == ordered(risks))
+    page.execute_script(WATCHED)
+    changed = {9: 0.9, 30: 0.1, 12: 0.5}
+    publish(25, changed)
+    eventually(lambda: lines(page) == ordered(risks | changed))
+    assert page.execute_script("return [moved, made]") == [3, 0]
+
+
 def test_a_line_says_what_is_due_how_the_count_went_and_when_each_source_was_heard(
     page: webdriver.Chrome, console: Console
 ) -> None:

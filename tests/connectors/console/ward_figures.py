@@ -2,12 +2,14 @@
 
 A real Kafka, a real console and a real browser. Measured in the page: from navigation until the first lines and until
 all of them are painted; from a frame's arrival until what it changed is painted, while estimates come from many
-patients every second; and the heap after a collection of garbage, minute by minute.
+patients every second, and what page and console compute for it; and the heap after a collection of garbage and the
+console's memory, minute by minute, with the slopes of both after ten minutes.
 """
 
 from __future__ import annotations
 
 import itertools
+import os
 import random
 import statistics
 import sys
@@ -33,6 +35,9 @@ HOURS = 48
 
 A_SECOND = 20
 """Estimates a second while updates are measured: a ward of 500 with hourly ones says one in seven seconds."""
+
+SETTLED = 10.0
+"""Minutes before the slopes of what is held begin."""
 
 WATCH = """
 window.figures = {first: null, all: null, updates: []};
@@ -83,11 +88,16 @@ def past(patients: list[str]) -> Iterator[OutputEvent]:
 
 
 def heap(browser: webdriver.Chrome) -> dict[str, float]:
-    """MB of the page's heap after a collection, and its nodes."""
+    """MB of the page's heap after a collection, its nodes, and the processor's seconds of its thread before that."""
+    seconds = _metrics(browser)["TaskDuration"]
     browser.execute_cdp_cmd("HeapProfiler.collectGarbage", {})
+    found = _metrics(browser)
+    return {"MB": found["JSHeapUsedSize"] / 1e6, "nodes": found["Nodes"], "seconds": seconds}
+
+
+def _metrics(browser: webdriver.Chrome) -> dict[str, float]:
     told = browser.execute_cdp_cmd("Performance.getMetrics", {})["metrics"]
-    found = {one["name"]: one["value"] for one in told}
-    return {"MB": found["JSHeapUsedSize"] / 1e6, "nodes": found["Nodes"]}
+    return {one["name"]: one["value"] for one in told}
 
 
 def opened(browser: webdriver.Chrome, console: Console) -> dict[str, Any]:
@@ -106,19 +116,25 @@ def rss(console: Console) -> float:
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmRSS")) / 1e3
 
 
+def processor(console: Console) -> float:
+    """Seconds of the processor that the console has taken."""
+    spent = Path(f"/proc/{console.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(spent[11]) + int(spent[12])) / os.sysconf("SC_CLK_TCK")
+
+
 def measure(browser: webdriver.Chrome, console: Console, patients: list[str], minutes: float) -> None:
     """Print every figure."""
     resize(browser, 1280, 900)
     script = WATCH.replace("PATIENTS", str(len(patients)))
     browser.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": script})
-    browser.execute_cdp_cmd("Performance.enable", {})
+    browser.execute_cdp_cmd("Performance.enable", {"timeDomain": "threadTicks"})
     opened(browser, console)
     seen = [opened(browser, console) for _ in range(5)]
     for name in ("first", "all"):
         print(f"{name} lines painted: {_spread([one[name] for one in seen], 'ms')}", flush=True)
     chance, producer = random.Random(11), KafkaProducer(bootstrap_servers=console.kafka)
     began, turn = time.monotonic(), itertools.count()
-    next_look = 1.0
+    next_look, minute = 1.0, Minute(browser, console)
     while (passed := (time.monotonic() - began) / 60) < minutes:
         hour = HOURS + passed
         for patient in chance.sample(patients, A_SECOND):
@@ -131,24 +147,56 @@ def measure(browser: webdriver.Chrome, console: Console, patients: list[str], mi
         producer.flush()
         if passed >= next_look:
             next_look += 1.0
-            _tell(browser, console, passed)
+            minute.tell(passed)
         time.sleep(max(0.0, 1.0 - (time.monotonic() - began) % 1.0))
-    _tell(browser, console, minutes)
+    minute.tell(minutes)
+    minute.slopes()
     producer.close()
 
 
-def _tell(browser: webdriver.Chrome, console: Console, passed: float) -> None:
-    """What the last minute was like."""
-    updates = browser.execute_script("const last = figures.updates; figures.updates = []; return last")
-    browser.get_log("performance")  # the driver keeps what nobody takes
-    ward = [one for one in updates if one[0] == "ward"]
-    held = heap(browser)
-    print(
-        f"{passed:5.1f} min: {len(ward)} ward frames, {_spread([one[2] for one in ward], 'ms')}, "
-        f"{statistics.median(one[1] for one in ward) / 1e3:.1f} kB; page {held['MB']:.1f} MB, "
-        f"{held['nodes']:.0f} nodes; console {rss(console):.0f} MB",
-        flush=True,
-    )
+class Minute:
+    """What each minute was like, and what page and console hold as minutes go by."""
+
+    def __init__(self, browser: webdriver.Chrome, console: Console) -> None:
+        self._browser, self._console = browser, console
+        browser.execute_script("figures.updates = []")
+        self._before = heap(browser)["seconds"], processor(console)
+        self._held: list[tuple[float, float, float]] = []
+
+    def tell(self, passed: float) -> None:
+        """What it was like since the last word."""
+        browser, console = self._browser, self._console
+        updates = browser.execute_script("const last = figures.updates; figures.updates = []; return last")
+        browser.get_log("performance")  # the driver keeps what nobody takes
+        ward = [one for one in updates if one[0] == "ward"]
+        page, held = heap(browser), rss(console)
+        spent = page["seconds"], processor(console)
+        each = [1e3 * (now - then) / len(ward) for now, then in zip(spent, self._before, strict=True)]
+        self._before = spent
+        self._held.append((passed, page["MB"], held))
+        size = statistics.median(one[1] for one in ward) / 1e3
+        print(
+            f"{passed:5.1f} min: {len(ward)} ward frames, {_spread([one[2] for one in ward], 'ms')}, {size:.1f} kB; "
+            f"computed for each {each[0]:.0f} ms in the page, {each[1]:.0f} in the console; page {page['MB']:.2f} MB, "
+            f"{page['nodes']:.0f} nodes; console {held:.1f} MB",
+            flush=True,
+        )
+
+    def slopes(self) -> None:
+        """What is held after ten minutes, as it grows in an hour, with the standard error."""
+        settled = [each for each in self._held if each[0] >= SETTLED]
+        if len(settled) > 2:
+            for place, name in ((1, "page"), (2, "console")):
+                slope, error = _slope([each[0] / 60 for each in settled], [each[place] for each in settled])
+                print(f"{name}: {slope:+.2f} MB an hour, standard error {error:.2f}, over {len(settled)} minutes")
+
+
+def _slope(times: list[float], values: list[float]) -> tuple[float, float]:
+    """Slope of the line of least squares, and its standard error."""
+    slope, start = statistics.linear_regression(times, values)
+    left = sum((value - start - slope * at) ** 2 for at, value in zip(times, values, strict=True))
+    middle = statistics.fmean(times)
+    return slope, (left / (len(times) - 2) / sum((at - middle) ** 2 for at in times)) ** 0.5
 
 
 def _spread(values: list[float], unit: str) -> str:
