@@ -123,6 +123,18 @@ class Table:
             raise self.wrong(key, 'is not a list of texts; write ["one", "two"]')
         return tuple(item.strip() for item in value)
 
+    def listed_numbers(self, key: str) -> tuple[float, ...]:
+        """A list of finite numbers, empty when it is missing."""
+        value = self._get(key)
+        if value is None:
+            return ()
+        numbers = isinstance(value, list) and all(
+            isinstance(item, int | float) and not isinstance(item, bool) and math.isfinite(item) for item in value
+        )
+        if not numbers:
+            raise self.wrong(key, "is not a list of finite numbers; write [1, 2.5]")
+        return tuple(float(item) for item in value)
+
     def optional_number(self, key: str, *, above: float | None = None, least: float | None = None) -> float | None:
         """A finite number, if there is one, greater than ``above`` and not smaller than ``least``."""
         value = self._get(key)
@@ -229,6 +241,15 @@ class Table:
             inner = section.table(name)
             yield name, inner
             inner.close()
+
+    def as_written(self, key: str) -> list[dict[str, Any]]:
+        """The tables of a list such as [[regimens]] as they stand there, for whoever reads them in another file."""
+        value = self._get(key)
+        if value is None:
+            return []
+        if not isinstance(value, list) or not all(isinstance(item, dict) for item in value):
+            raise self.wrong(key, f"is {_kind(value)}; write it as a list of tables, [[{self.path(key)}]]")
+        return value
 
     def listed(self, key: str) -> Iterator[Table]:
         """The tables of a list such as [[regimens]], in file order, each closed after its use."""

@@ -263,7 +263,7 @@ def draw_patient(
     eta = {name: float(value) for name, value in zip(model.eta_names, draws, strict=True)}
     covariates = {c.name: _covariate(c, rng) for c in model.covariates}
     discharged = admitted + round(days * DAY_MS)
-    orders = _orders(model, covariates, admitted, discharged)
+    orders = orders_of(model, covariates, admitted, discharged)
     turn = ROTA[(index + index // len(ROTA)) % len(ROTA)]  # shifts each round, so that every model meets every scenario
     infusions, given = _treatment(orders, scenario or turn, np.random.default_rng([seed, index, TREATMENT]))
     specimens = _specimens(model, admitted, discharged, orders, np.random.default_rng([seed, index, SPECIMENS]))
@@ -296,7 +296,7 @@ def _covariate(spec: CovariateSpec, rng: np.random.Generator) -> float:
     return round(min(max(value, -np.inf if low is None else low), np.inf if high is None else high), 2)
 
 
-def _orders(model: Model, covariates: dict[str, float], admitted: int, discharged: int) -> Orders:
+def orders_of(model: Model, covariates: dict[str, float], admitted: int, discharged: int) -> Orders:
     """Every regimen of the model, from the first dose on and until discharge."""
     first = -(-(admitted + FIRST_DOSE_MS) // MINUTE_MS) * MINUTE_MS
     unit = UNIT_HOURS[model.time_unit]

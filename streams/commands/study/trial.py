@@ -106,8 +106,8 @@ def trial(
     """What are a twin's alerts, doses and probabilities worth? Virtual patients tell, beside what is done without."""
     from dataclasses import replace
 
-    from connectors.reports.dose_trial import dose_trial_page
-    from connectors.reports.trial import trial_page
+    from connectors.reports.trials.alerts import trial_page
+    from connectors.reports.trials.doses import dose_trial_page
     from streams.batch.arguments import LEFT_OUT, ended_plainly, usable_arguments
     from streams.batch.cases import CaseError
     from streams.batch.process_pool import prepare, worker_processes

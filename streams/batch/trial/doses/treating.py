@@ -78,7 +78,7 @@ def treat(plan: DosePlan, model: Model, patient: WardPatient) -> TreatedPatient:
     drawn = [(one.time, one.output) for one in its.specimens]
     others = [order for order in its.orders if order.drug != plan.protocol.drug]
     for arm in plan.arms:
-        course = _Course(plan, model, patient, its, arm, Said(patient, others, drawn))
+        course = ArmCourse(plan, model, patient, its, arm, Said(patient, others, drawn))
         cycles = course.run()
         treated.append(Treated(patient.id, arm, cycles))
         stated += course.stated(cycles)
@@ -86,8 +86,8 @@ def treat(plan: DosePlan, model: Model, patient: WardPatient) -> TreatedPatient:
 
 
 @dataclass
-class _Course:
-    """A patient in one arm: what was given, and what is known of it."""
+class ArmCourse:
+    """A patient in one arm: what was given (``said.given``), and what is known of it."""
 
     plan: DosePlan
     model: Model
@@ -100,6 +100,11 @@ class _Course:
 
     def run(self) -> tuple[Cycle, ...]:
         """All courses, as they came out."""
+        self.choose_all()
+        return self._outcome()
+
+    def choose_all(self) -> None:
+        """Choose and give the doses of all courses."""
         drug = self.plan.protocol.drug
         its = self.its
         twin = PatientTwin(self.patient.id, self.model, self.plan.trial.particles) if self.arm in WAYS else None
@@ -112,7 +117,6 @@ class _Course:
             for step, amount in chosen.items():
                 if step.start_ms < until + BEFORE_MS and amount > 0.0:
                     self.said.given.append(Order(drug, PlanStep(step.start_ms, step.end_ms, amount, step.route)))
-        return self._outcome()
 
     def stated(self, cycles: Sequence[Cycle]) -> list[Stated]:
         """What was stated of doses when the last decision of each course was taken, and whether it came."""

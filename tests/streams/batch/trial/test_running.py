@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.reports.trial import trial_page
+from connectors.reports.trials.alerts import trial_page
 from streams.batch.trial.running import TrialReport, believed, known, publish, run
 from tests.streams.batch.trial.test_patients import MODEL, PLAN
 from twin.trial.population import Departure

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.reports.dose_trial import dose_trial_page
+from connectors.reports.trials.doses import dose_trial_page
 from streams.batch.trial.doses.running import DoseReport, run_doses, run_lines
 from streams.batch.trial.doses.treating import DosePlan
 from streams.batch.trial.patients import TrialPlan

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from connectors.reports.drawing import drawing, svg
 from connectors.reports.pages import page
-from connectors.reports.trial import reliability_drawing, settings_of
+from connectors.reports.trials.alerts import reliability_drawing, settings_of
 from twin.figure.axes import title
 from twin.figure.style import BLUE, GREEN, INK, ORANGE, PINK, SOFT
 from twin.trial.doses.figures import ArmFigures

@@ -1,0 +1,75 @@
+"""One patient of a study in every arm."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from streams.batch.virtual.patients import follow_patient
+from streams.batch.virtual.study import Study, load_study
+from tests.twin.virtual.test_plan import STUDY
+
+NADIR = '[[endpoints]]\nname = "nadir"\noutput = "neutrophils"\nmeasure = "lowest"\n'
+
+
+def study_of(folder: Path, text: str) -> Study:
+    (folder / "study.toml").write_text(text)
+    return load_study(folder / "study.toml")
+
+
+def test_the_same_patient_suffers_less_from_less(tmp_path: Path) -> None:
+    study = study_of(tmp_path, STUDY + NADIR)
+    for number in range(4):
+        found = follow_patient(study, 0, number)
+        assert found.doses[0] == pytest.approx(1.0)
+        assert found.doses[1] <= 1.0
+        assert found.endpoints[1, 1] > found.endpoints[0, 1]
+        assert np.array_equal(found.endpoints, follow_patient(study, 0, number).endpoints)
+
+
+def test_arms_that_do_the_same_come_to_the_same_bits(tmp_path: Path) -> None:
+    study = study_of(tmp_path, STUDY.split("scale")[0] + "[[endpoints]]" + STUDY.split("[[endpoints]]")[1] + NADIR)
+    found = follow_patient(study, 0, 0)
+    assert found.endpoints[0].tobytes() == found.endpoints[1].tobytes()
+
+
+def test_a_typical_clearance_that_is_lower_in_a_trial_lowers_its_counts(tmp_path: Path) -> None:
+    (tmp_path / "draws.csv").write_text("CL\n20\n60\n")
+    draws = STUDY.replace("[[arms]]", '[uncertainty]\nfile = "draws.csv"\n[[arms]]', 1).replace(
+        "patients = 10", "patients = 1\ntrials = 2"
+    )
+    study = study_of(tmp_path, draws + NADIR)
+    nadirs = [[follow_patient(study, trial, n).endpoints[0, 1] for n in range(1)] for trial in (0, 1)]
+    assert np.mean(nadirs[0]) < np.mean(nadirs[1])
+
+
+def test_who_leaves_is_given_nothing_more_and_leaves_in_every_arm_alike(tmp_path: Path) -> None:
+    study = study_of(tmp_path, STUDY.replace("[[endpoints]]", "[dropout]\nper_day = 0.2\n[[endpoints]]", 1))
+    found = [follow_patient(study, 0, number) for number in range(4)]
+    early = [one for one in found if one.left[0] < 21]
+    assert early
+    for one in early:
+        assert one.left[0] == one.left[1]
+        assert one.doses[0] == pytest.approx(0.5)
+
+
+def test_who_suffers_may_leave_at_the_end_of_the_course(tmp_path: Path) -> None:
+    after = "[dropout.after]\nneutropenia_g4 = 1.0\n[[endpoints]]"
+    study = study_of(tmp_path, STUDY.replace("[[endpoints]]", after, 1))
+    for number in range(6):
+        found = follow_patient(study, 0, number)
+        for arm in range(2):
+            assert np.isfinite(found.left[arm]) <= bool(found.endpoints[arm, 0])
+
+
+def test_the_estimator_of_the_ward_treats_an_arm(tmp_path: Path) -> None:
+    (tmp_path / "doses.toml").write_text(
+        'id = "d"\ntitle = "d"\ndrug = "docetaxel"\nassumed = "an example"\n'
+        "dose = { lowest = 0.5, highest = 1.5 }\nlimits = { neutropenia_g4 = 0.1 }\n"
+    )
+    arm = '[[arms]]\nname = "mode"\nby = "mode"\nprotocol = "doses.toml"\n[[endpoints]]'
+    found = follow_patient(study_of(tmp_path, STUDY.replace("[[endpoints]]", arm, 1) + NADIR), 0, 0)
+    assert 0.5 <= found.doses[2] <= 1.5
+    assert found.doses[2] != found.doses[0]
