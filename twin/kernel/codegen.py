@@ -48,15 +48,15 @@ def generate(model: Model, structure: Structure) -> dict[str, str]:
     if structure.weights:
         writers["weigh"] = _weigh
     scope = Scope.of(model, structure)
-    return {name: _module_of(write, scope) for name, write in writers.items()}
+    return {name: write_module(write, scope) for name, write in writers.items()}
 
 
 def generate_stabilised(model: Model, structure: Structure) -> str:
     """Source of a module with another ``advance``, for long steps (`twin.kernel.loops.stabilised`)."""
-    return _module_of(write_stabilised, Scope.of(model, structure))
+    return write_module(write_stabilised, Scope.of(model, structure))
 
 
-def _module_of(write: Writer, scope: Scope) -> str:
+def write_module(write: Writer, scope: Scope) -> str:
     """Source of a module with one function: its head, and what ``write`` adds.
 
     Nothing stands in it that the function is not made of: models that differ elsewhere share what was compiled.
@@ -68,12 +68,19 @@ def _module_of(write: Writer, scope: Scope) -> str:
     return lines.text()
 
 
-def _for_each_particle(lines: Lines, signature: str, scope: Scope, body: Sequence[str]) -> None:
-    """A function over the particles of ``par``, with local variables for what its body reads of one of them."""
+def _for_each_particle(lines: Lines, signature: str, scope: Scope, body: Sequence[str], own: bool = False) -> None:
+    """A function over the particles of ``par``, with local variables for what its body reads of one of them.
+
+    Covariates are those of all, or each particle's ``own``.
+    """
     read = {node.id for node in ast.walk(ast.parse("\n".join(body))) if isinstance(node, ast.Name)}
     lines.compiled(signature)
-    scope.bind_covariates(lines)
+    if not own:
+        scope.bind_covariates(lines)
     lines.add(1, "for n in range(par.shape[0]):")
+    if own:
+        lines.add(2, "cov = covariates[n]")
+        scope.bind_covariates(lines, 2)
     lines.add(2, *(f"m_{name} = par[n, {i}]" for i, name in enumerate(scope.individual) if f"m_{name}" in read))
     lines.add(2, *body, "pass")
 
@@ -88,6 +95,12 @@ def _individual(lines: Lines, scope: Scope) -> None:
         if p.name in model.effect_names:
             value = _with_eta(p, f"eta[n, {model.effect_names.index(p.name)}]")
         lines.add(2, f"m_{p.name} = {value}")
+    write_covariate_effects(lines, scope)
+
+
+def write_covariate_effects(lines: Lines, scope: Scope) -> None:
+    """Add what makes the columns of ``par`` of each parameter's value before covariate effects."""
+    model = scope.model
     # Covariate effects come after all typical values, so that an effect may read any of them.
     for p in model.parameters:
         if p.expression is not None:
@@ -116,6 +129,11 @@ def _with_eta(parameter: ParameterSpec, eta: str) -> str:
 
 
 def _initial(lines: Lines, scope: Scope) -> None:
+    write_initial(lines, scope, "initial(par, cov, x, y)")
+
+
+def write_initial(lines: Lines, scope: Scope, signature: str, *, own: bool = False) -> None:
+    """Add the function of initial states; particles have their ``own`` covariates, or share them."""
     structure = scope.structure
     initial = {state.name: scope.source(state.initial) for state in scope.model.states}
     body = [f"x[n, {i}] = {initial[name]}" for i, name in enumerate(structure.linear)]
@@ -124,10 +142,15 @@ def _initial(lines: Lines, scope: Scope) -> None:
             body += [f"q = {initial[name]}", f"y[n, {i}] = math.log(q) if q > 0.0 else -math.inf"]
         else:
             body.append(f"y[n, {i}] = {initial[name]}")
-    _for_each_particle(lines, "initial(par, cov, x, y)", scope, body)
+    _for_each_particle(lines, signature, scope, body, own)
 
 
 def _system(lines: Lines, scope: Scope) -> None:
+    write_system(lines, scope, "system(par, cov, a, b, c)")
+
+
+def write_system(lines: Lines, scope: Scope, signature: str, *, own: bool = False) -> None:
+    """Add the function of the linear block; particles have their ``own`` covariates, or share them."""
     structure, body = scope.structure, []
     for row, name in enumerate(structure.linear):
         equation = structure.equations[name]
@@ -139,7 +162,7 @@ def _system(lines: Lines, scope: Scope) -> None:
                 body.append(f"b[n, {row}, {column}] = {scope.source(equation.inputs[call])}")
         if equation.rest is not None:
             body.append(f"c[n, {row}] = {scope.source(equation.rest)}")
-    _for_each_particle(lines, "system(par, cov, a, b, c)", scope, body)
+    _for_each_particle(lines, signature, scope, body, own)
 
 
 def _timing(lines: Lines, scope: Scope) -> None:

@@ -147,7 +147,7 @@ def stabilised(kernel: Kernel) -> Kernel:
     with _COMPILING:
         if kernel.model.hash not in _STABILISED:
             source = generate_stabilised(kernel.model, kernel.structure)
-            _STABILISED[kernel.model.hash] = _module("stabilised", source).advance
+            _STABILISED[kernel.model.hash] = compiled_module("stabilised", source).advance
         return replace(kernel, advance=_STABILISED[kernel.model.hash])
 
 
@@ -166,7 +166,7 @@ def _load(model: Model, structure: Structure) -> Kernel:
         raise ModelError(
             model.id, "states", f"{problem}; split the model, or name what does not change under [derived]"
         )
-    compiled = {name: getattr(_module(name, text), name) for name, text in sources.items()}
+    compiled = {name: getattr(compiled_module(name, text), name) for name, text in sources.items()}
     covariates = tuple(c.name for c in model.covariates) + structure.record
     read = reads_of(model, structure)
     return Kernel(
@@ -229,7 +229,7 @@ def _connected(nonzero: NDArray[np.bool_]) -> list[list[int]]:
     return [sorted(group) for group in {frozenset(np.flatnonzero(row).tolist()) for row in reach}]
 
 
-def _module(what: str, source: str) -> ModuleType:
+def compiled_module(what: str, source: str) -> ModuleType:
     """Generated source as a module; its text is kept in the cache folder for people, and never read back.
 
     Raises:

@@ -23,7 +23,7 @@ def individual_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Fl
 def solved_parameters(kernel: Kernel, eta: Floats, covariates: Floats) -> Floats:
     """The same with what only the kernel reads besides, (N, `Kernel.width`)."""
     missing = len(kernel.model.effect_names) - eta.shape[1]
-    eta = np.hstack([eta, np.zeros((len(eta), missing))]) if missing else eta
+    eta = np.hstack([eta, np.zeros((len(eta), missing))]) if missing > 0 else eta
     par = np.empty((len(eta), kernel.width))
     kernel.individual(np.ascontiguousarray(eta, dtype=np.float64), covariates, par)
     return par

@@ -1,0 +1,280 @@
+"""All patients of a fit side by side: what an evaluation costs is the kernel and a little algebra.
+
+The unknowns of a patient are a row z of the same columns for everybody,
+
+    z = (eta, kappa of occasion 1, ..., kappa of occasion n, shifts),
+
+with n the most occasions that anybody has: a kappa that no datum has met stays at 0, and adds nothing to a likelihood.
+Placed parameters (`twin.kernel.free`) in a stretch of time of occasion k are
+
+    phi = place(theta) + T(eta + kappa_k) + shift,
+
+T being identity, but for Box-Cox effects. A typical value moves phi as its own eta does, and where there is none, or T
+is in the way, a *shift* stands in: so derivatives by typical values are derivatives by z (`Cohort.directions`).
+
+Particles of all patients are made into equations together (individual parameters, eigenbases), and go through the
+kernel patient by patient. Each patient's numbers depend on its own rows alone, so that neither who else is asked for
+nor the number of threads changes a bit.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from typing import NamedTuple
+
+import numpy as np
+from numba import njit
+
+from twin.arrays import Floats, Integers
+from twin.clock import UNIT_MS
+from twin.kernel.arguments import StepSizes, System
+from twin.kernel.delayed_input import TIMING
+from twin.kernel.free import free_functions, with_own_individuals
+from twin.kernel.kernel import Kernel
+from twin.population.subjects import WITHOUT, Subject, prepared
+from twin.population.theta import FitError, Theta
+from twin.solver.eigenbasis import eigenbasis
+from twin.solver.solver import Solver
+from twin.solver.step_schedule import one_step
+from twin.timeline.segments import Segment, Segments
+from twin.timeline.timeline import Timeline
+
+
+class Run(NamedTuple):
+    """Places ``begin`` to ``end`` of sorted patients that are one and the same ``subject``."""
+
+    subject: int
+    begin: int
+    end: int
+
+
+class Cohort:
+    """All patients of one fit, with the equations that they share.
+
+    Attributes:
+        subjects: in the order of everything that is by patient.
+        theta: what is free; it decides which shifts there are.
+        effects: D, columns of eta and of all kappas.
+        size: M, columns of z.
+        directions: (K, M) what each element of theta does to z: 0 but for typical values.
+        first: (N + 1,) range of each patient's observations in arrays of all of them.
+    """
+
+    def __init__(self, kernel: Kernel, step_sizes: StepSizes, timelines: Mapping[str, Timeline], theta: Theta) -> None:
+        model = kernel.model
+        self.kernel = kernel
+        self.theta = theta
+        self.step_sizes = step_sizes
+        self.subjects = tuple(prepared(name, kernel, step_sizes, timeline) for name, timeline in timelines.items())
+        if not any(subject.observations for subject in self.subjects):
+            raise FitError("no patient has a value of an output of the model: there is nothing to fit")
+        names = [p.name for p in model.parameters]
+        self.occasions = max(len(s.occasions) for s in self.subjects)
+        self._eta = np.array([names.index(name) for name in model.eta_names], dtype=np.int64)
+        self._iov = np.array([names.index(name) for name in model.iov_names], dtype=np.int64)
+        self._shape = np.array([p.shape or 0.0 for p in model.parameters])
+        self.effects = len(self._eta) + self.occasions * len(self._iov)
+        self._shifted, self.directions = self._moved()
+        self.size = self.effects + len(self._shifted)
+        self.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in self.subjects])]).astype(np.int64)
+        self._single = np.array([rows[0] for rows in kernel.rows], dtype=np.int64)
+        self._free = free_functions(kernel)
+        self._own = replace(kernel, individual=with_own_individuals(kernel))
+        self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+
+    def __len__(self) -> int:
+        return len(self.subjects)
+
+    def _moved(self) -> tuple[Integers, Floats]:
+        """Parameters that get a shift, and `directions`."""
+        eta, iov = self._eta.tolist(), self._iov.tolist()
+        places = [(at, e.i) for at, e in enumerate(self.theta.elements) if e.kind == "place"]
+        shifted = [i for _, i in places if i not in (*eta, *iov) or self._shape[i] != 0.0]
+        directions = np.zeros((self.theta.size, self.effects + len(shifted)))
+        for at, i in places:
+            if i in shifted:
+                directions[at, self.effects + shifted.index(i)] = 1.0
+            elif i in eta:
+                directions[at, eta.index(i)] = 1.0
+            else:
+                directions[at, len(eta) + iov.index(i) : self.effects : len(iov)] = 1.0
+        return np.array(shifted, dtype=np.int64), directions
+
+    def by_column(self, of_parameter: Floats) -> Floats:
+        """Of numbers of each parameter (P,) that of the parameter which each column of z moves, (M,)."""
+        columns = [self._eta, *[self._iov] * self.occasions, self._shifted]
+        return np.asarray(of_parameter[np.concatenate(columns)])
+
+    def phi(self, z: Floats, place: Floats, occasion: int) -> Floats:
+        """Placed parameters (S, P) of rows z (S, M) in an occasion, of a population's `Population.place` (P,)."""
+        found = np.empty((len(z), len(place)))
+        _place(z, place, occasion, self._eta, self._iov, self._shape, self._shifted, self.effects, found)
+        return found
+
+    def rows(self, which: Integers, z: Floats, place: Floats) -> list[Floats]:
+        """Solve for points z (K, S, M) of the patients ``which`` (K,), sorted; one may stand there repeatedly.
+
+        Returns:
+            Of each run of one patient its solution (marks, O, times it stands there * S), rows O as
+            `twin.kernel.kernel.Kernel.outputs`.
+        """
+        runs = runs_of(which)
+        points = [np.ascontiguousarray(z[run.begin : run.end].reshape(-1, z.shape[2])) for run in runs]
+        systems = self._systems(runs, points, place)
+        # Closed forms are solved sooner than a thread is told of them.
+        run_all = self._threads.map if (self.kernel.stepped and len(runs) > 1) else map
+        return list(run_all(lambda n: self._solved(runs[n].subject, points[n], systems[n], place), range(len(runs))))
+
+    def predictions(self, which: Integers, z: Floats, place: Floats) -> Floats:
+        """What is predicted of every value (T, S), of outputs whose likelihood reads a single row.
+
+        T are the observations of the K patients ``which``, one after another.
+        """
+        found, points = [], z.shape[1]
+        for run, out in zip(runs_of(which), self.rows(which, z, place), strict=True):
+            subject = self.subjects[run.subject]
+            read = out[subject.mark, self._single[subject.output]].reshape(len(subject.mark), -1, points)
+            found.append(read.swapaxes(0, 1).reshape(-1, points))
+        return np.ascontiguousarray(np.concatenate(found))
+
+    def offsets(self, which: Integers) -> Integers:
+        """(K + 1,) range of each of the patients ``which`` in arrays such as `predictions`."""
+        return np.concatenate([[0], np.cumsum(np.diff(self.first)[which])]).astype(np.int64)
+
+    def of_observations(self, which: Integers) -> Integers:
+        """(T,) which of all observations those of the patients ``which`` are, one after another."""
+        parts = [np.arange(self.first[i], self.first[i + 1]) for i in which]
+        return np.concatenate(parts) if parts else np.empty(0, dtype=np.int64)
+
+    def _systems(self, runs: list[Run], points: list[Floats], place: Floats) -> list[list[System]]:
+        """Of each run the equations of its particles in each of the patient's systems, all made at once."""
+        parts = [
+            (n, self.phi(z, place, occasion), covariates)
+            for n, (run, z) in enumerate(zip(runs, points, strict=True))
+            for covariates, occasion in self.subjects[run.subject].systems
+        ]
+        found: list[list[System]] = [[] for _ in runs]
+        if not parts:
+            return found
+        phi = np.concatenate([rows for _, rows, _ in parts])
+        covariates = np.repeat([row for *_, row in parts], [len(rows) for _, rows, _ in parts], axis=0)
+        every, begin = self._built(phi, covariates.reshape(len(phi), -1)), 0
+        for n, rows, _ in parts:
+            found[n].append(every.of(slice(begin, begin + len(rows))))
+            begin += len(rows)
+        return found
+
+    def _built(self, phi: Floats, covariates: Floats) -> System:
+        kernel, count = self.kernel, len(phi)
+        size, inputs = len(kernel.linear), len(kernel.inputs)
+        par = np.empty((count, kernel.width))
+        self._free.individual(phi, covariates, par)
+        a, b, c = np.zeros((count, size, size)), np.zeros((count, size, inputs)), np.zeros((count, size))
+        self._free.system(par, covariates, a, b, c)
+        lam, v, w = eigenbasis(a, c)
+        bw, cw = np.zeros((count, size, inputs)), np.zeros((count, size))
+        _in_modes(w, b, c, bw, cw)
+        return System(par, lam, v, w, bw, cw, np.zeros((count, 0, TIMING)))
+
+    def _solved(self, number: int, z: Floats, systems: list[System], place: Floats) -> Floats:
+        """(marks, O, N) of one patient's particles z (N, M)."""
+        subject, kernel = self.subjects[number], self.kernel
+        if subject.stretches is None:
+            return self._solved_elsewhere(subject, z, place)
+        out = np.empty((len(subject.marks), kernel.height, len(z)))
+        states, y = np.empty((0, 0)), np.empty((0, 0))
+        held = -1
+        for stretch in subject.stretches:
+            system = systems[stretch.system]
+            if stretch.again:
+                x, y = np.zeros((len(z), len(kernel.linear))), np.zeros((len(z), len(kernel.stepped)))
+                kernel.initial(system.par, stretch.covariates, x, y)
+                states = _times(system.w, x)
+                if held < 0 and subject.shown:
+                    alone = one_step(kernel, len(z), 0.0, 0.0, shown=True)
+                    kernel.advance(states.copy(), y.copy(), stretch.covariates, system, alone, out[:1])
+            elif stretch.system != held:
+                states = _times(system.w, _times(systems[held].v, states))
+            held = stretch.system
+            if len(stretch.steps.dt):
+                kernel.advance(states, y, stretch.covariates, system, stretch.steps, out[stretch.marks])
+        return out
+
+    def _solved_elsewhere(self, subject: Subject, z: Floats, place: Floats) -> Floats:
+        if not len(subject.marks):
+            return np.empty((0, self.kernel.height, len(z)))
+        solver = Solver(self._own, _Placed(self, subject, z, place), self.step_sizes, shared=False)
+        start = solver.initial(subject.timeline)
+        return solver.advance(start, subject.timeline, int(subject.marks[-1]), subject.marks)[1]
+
+
+class _Placed:
+    """Placed parameters through time, as a solver asks for effects."""
+
+    def __init__(self, cohort: Cohort, subject: Subject, z: Floats, place: Floats) -> None:
+        self._of = lambda occasion: cohort.phi(z, place, occasion)
+        self._subject = subject
+        self.count = len(z)
+
+    def at(self, _segments: Segments, segment: Segment, /) -> Floats:
+        """(N, P) in a segment."""
+        return self._of(self._subject.occasion(segment))
+
+    def lasting(self, _segments: Segments, _segment: Segment, /) -> Floats:
+        """The same without any occasion."""
+        return self._of(WITHOUT)
+
+
+def runs_of(which: Integers) -> list[Run]:
+    """Stretches of the same number in sorted ones (K,)."""
+    edges = np.flatnonzero(np.diff(which)) + 1
+    begins, ends = [0, *edges.tolist()], [*edges.tolist(), len(which)]
+    return [Run(int(which[b]), b, e) for b, e in zip(begins, ends, strict=True) if e > b]
+
+
+def unit_ms(kernel: Kernel) -> int:
+    """Milliseconds in the model's unit of time."""
+    return UNIT_MS[kernel.model.time_unit]
+
+
+@njit(cache=True, nogil=True)
+def _place(z, place, occasion, eta, iov, shape, shifted, effects, found):  # type: ignore[no-untyped-def]
+    for n in range(len(z)):
+        for p in range(len(place)):
+            found[n, p] = 0.0
+        for i in range(len(eta)):
+            found[n, eta[i]] = z[n, i]
+        if occasion >= 0:
+            for i in range(len(iov)):
+                found[n, iov[i]] += z[n, len(eta) + occasion * len(iov) + i]
+        for p in range(len(place)):
+            if shape[p] != 0.0:
+                found[n, p] = np.expm1(shape[p] * found[n, p]) / shape[p]
+            found[n, p] += place[p]
+        for i in range(len(shifted)):
+            found[n, shifted[i]] += z[n, effects + i]
+
+
+@njit(cache=True, nogil=True)
+def _times(matrix, vector):  # type: ignore[no-untyped-def]
+    """Per-particle matrix times vector, (N, r, c) by (N, c)."""
+    found = np.zeros((len(vector), matrix.shape[1]))
+    for n in range(len(vector)):
+        for r in range(matrix.shape[1]):
+            for c in range(matrix.shape[2]):
+                found[n, r] += matrix[n, r, c] * vector[n, c]
+    return found
+
+
+@njit(cache=True, nogil=True)
+def _in_modes(w, b, c, bw, cw):  # type: ignore[no-untyped-def]
+    """W B (N, L, I) and W c (N, L)."""
+    for n in range(len(w)):
+        for r in range(w.shape[1]):
+            for k in range(w.shape[2]):
+                for i in range(b.shape[2]):
+                    bw[n, r, i] += w[n, r, k] * b[n, k, i]
+                cw[n, r] += w[n, r, k] * c[n, k]

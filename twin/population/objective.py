@@ -1,0 +1,341 @@
+"""The objective of first-order conditional estimation, with its gradient, patient by patient.
+
+FOCE with interaction (``focei``) and without (``foce``), as NONMEM counts them: -2 log likelihood without n log(2 pi).
+An `Evaluation` holds for every patient the objective, the mode with its covariance, and the score (its derivative by
+the vector of `twin.population.theta`), and is where the next one begins: modes are first moved along their own
+derivative, so that they are found in a step or two.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.arrays import Floats, Integers
+from twin.model.measured.error import ErrorSpec
+from twin.observation.kinds import kind_of
+from twin.observation.residual import transformed
+from twin.population import stencil
+from twin.population.cohort import Cohort
+from twin.population.modes import SETTLED, Look, descend, scattered
+from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, on_error_scale, terms
+from twin.population.theta import FitError, error_sizes, moved_error
+from twin.population.values import Population, scales
+
+Method = Literal["focei", "foce"]
+
+FEW = 5
+"""Columns of z up to which all second derivatives are looked at on the way to a mode: they cost nothing there, since
+so many points fit into a group of lanes."""
+
+FARTHEST = 1.0
+"""A mode is moved along its derivative by this many standard deviations of the prior at the most."""
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """The objective at one vector.
+
+    Attributes:
+        vector: (K,) where.
+        ofv: (N,) of each patient.
+        eta: (N, D) modes, columns of `twin.population.cohort.Cohort`.
+        covariance: (N, D, D) inverse of H there.
+        score: (N, K) d ofv / d vector.
+        moves: (N, D, K) d eta / d vector.
+        settled: (N,) whether the search of the mode settled.
+        remaining: (N,) squared length of the step that was left to the mode, in posterior standard deviations.
+    """
+
+    vector: Floats
+    ofv: Floats
+    eta: Floats
+    covariance: Floats
+    score: Floats
+    moves: Floats
+    settled: NDArray[np.bool_]
+    remaining: Floats
+
+    @property
+    def total(self) -> float:
+        """The objective."""
+        return float(self.ofv.sum())
+
+    @property
+    def gradient(self) -> Floats:
+        """(K,) of the objective."""
+        return np.asarray(self.score.sum(axis=0))
+
+
+class Objective:
+    """The objective of one cohort by one method.
+
+    Attributes:
+        constant: what the density of values on their own scale adds, where an error is written for another one; the
+            objective here is that of the values as the error has them, as NONMEM's is of LOG(DV).
+
+    Raises:
+        FitError: a value that only Laplace's method can weigh, or that its error cannot have.
+    """
+
+    def __init__(self, cohort: Cohort, method: Method = "focei") -> None:
+        self.cohort = cohort
+        self.method = method
+        _refuse(cohort)
+        every = [o for subject in cohort.subjects for o in subject.observations]
+        self._output = np.array([o.output for o in every], dtype=np.int64)
+        self._y = np.array([o.value for o in every], dtype=np.float64)
+        self.constant = 0.0
+        for number in np.unique(self._output):
+            of, error = self._output == number, cohort.theta.start.errors[number]
+            self.constant += density_on_own_scale(error, self._y[of])
+            self._y[of] = transformed(error, self._y[of])
+        self._scales = scales(cohort.kernel.model)
+
+    def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
+        """Evaluate at a vector (K,).
+
+        Args:
+            last: where modes were; their search begins there, moved along.
+            thorough: also search from 0 and along the axes, as is right for the first and the last evaluation.
+        """
+        cohort = self.cohort
+        population = cohort.theta.unpack(vector)
+        covariance, precision, log_det = population.prior(cohort.occasions)
+        point = _Point(self, population, precision)
+        settled = np.ones(len(cohort), dtype=np.bool_)
+        eta = np.zeros((len(cohort), cohort.effects)) if last is None else _moved_along(last, vector, covariance)
+        if cohort.effects and (thorough or last is None):
+            starts = np.concatenate([eta[:, None], np.repeat(scattered(covariance)[None], len(eta), axis=0)], axis=1)
+            starts = starts[:, 1:] if last is None else starts
+            which = np.repeat(np.arange(len(cohort), dtype=np.int64), starts.shape[1])
+            found = descend(point.looks, precision, which, starts.reshape(len(which), -1))
+            eta, settled = found.eta, found.settled
+        seen = point.evaluation(vector, eta, log_det, settled)
+        far = np.flatnonzero(~(seen.remaining <= SETTLED))
+        if len(far):
+            eta = eta.copy()
+            found = descend(point.looks, precision, far, eta[far])
+            eta[far], settled[far] = found.eta, found.settled
+            seen = point.evaluation(vector, eta, log_det, settled)
+        return seen
+
+    def z(self, eta: Floats) -> Floats:
+        """Rows (K, M) of eta (K, D) without any shift."""
+        return np.hstack([eta, np.zeros((len(eta), self.cohort.size - eta.shape[1]))])
+
+    def displacement(self, population: Population) -> Floats:
+        """(M,) of the columns of z: of a parameter that is not on a logarithmic scale, in proportion to its size."""
+        model = self.cohort.kernel.model
+        names = [p.name for p in model.parameters]
+        variance = np.zeros(len(names))
+        for level, omega in ((model.eta_names, population.omega), (model.iov_names, population.omega_iov)):
+            for name, one in zip(level, np.diag(omega), strict=True):
+                variance[names.index(name)] += one
+        size = np.ones(len(names))
+        for i, scale in enumerate(self._scales):
+            if scale == "identity":
+                size[i] = max(abs(population.place[i]), float(np.sqrt(variance[i]))) or 1.0
+        return stencil.H * self.cohort.by_column(size)
+
+    def predictions(self, which: Integers, z: Floats, population: Population) -> Floats:
+        """(T, S) at points z (K, S, M), on the scale of each value's error."""
+        found = self.cohort.predictions(which, z, population.place)
+        if any(error.transformed for error in population.errors):
+            output = self._output[self.cohort.of_observations(which)]
+            for number in np.unique(output):
+                found[output == number] = on_error_scale(population.errors[number], found[output == number])
+        return found
+
+    def terms(self, which: Integers, errors: Sequence[ErrorSpec], f: Floats, f0: Floats | None) -> Terms:
+        """Of the values (T,) of some patients; predictions are on the scale of the errors."""
+        at = self.cohort.of_observations(which)
+        output, y = self._output[at], self._y[at]
+        present = np.unique(output)
+        if len(present) == 1:
+            return terms(errors[present[0]], y, f, f0)
+        columns = np.empty((len(Terms._fields), len(at)))
+        for number in present:
+            of = output == number
+            columns[:, of] = terms(errors[number], y[of], f[of], None if f0 is None else f0[of])
+        return Terms(*columns)
+
+
+class _Point:
+    """The objective at one vector, as a function of the effects."""
+
+    def __init__(self, objective: Objective, population: Population, precision: Floats) -> None:
+        self.objective = objective
+        self.cohort = objective.cohort
+        self.population = population
+        self.precision = precision
+        self.h = objective.displacement(population)
+        self._mixed = self.cohort.size <= FEW
+        self._at_zero = np.empty((0, 0))
+        if objective.method == "foce":
+            typical = objective.z(np.zeros((len(self.cohort), self.cohort.effects)))
+            around = stencil.points(typical, self.h, self.cohort.effects, False)
+            everybody = np.arange(len(self.cohort), dtype=np.int64)
+            self._at_zero = objective.predictions(everybody, around, population)
+
+    def looks(self, which: Integers, eta: Floats) -> Look:
+        """What descents of patients ``which`` (K,) see at eta (K, D)."""
+        return self._seen(which, eta, mixed=self._mixed)[0]
+
+    def _seen(self, which: Integers, eta: Floats, *, mixed: bool) -> tuple[Look, Terms, Floats, Floats]:
+        objective, cohort = self.objective, self.cohort
+        z = objective.z(eta)
+        f = objective.predictions(which, stencil.points(z, self.h, cohort.effects, mixed), self.population)
+        found = objective.terms(which, self.population.errors, f[:, 0], self._residual_at(which))
+        slope = stencil.slopes(f, self.h)
+        bend = stencil.bends(f, self.h, cohort.effects) if mixed else np.empty((0, 0, 0))
+        first = cohort.offsets(which)
+        look = stencil.inner(first, z, self.precision, found.u, found.u_f, found.u_ff, found.w, slope, bend)
+        return Look(*look), found, slope, bend
+
+    def _residual_at(self, which: Integers) -> Floats | None:
+        """Predictions (T,) at eta = 0, where the residual variance is taken there."""
+        if self.objective.method == "focei":
+            return None
+        return np.ascontiguousarray(self._at_zero[self.cohort.of_observations(which), 0])
+
+    def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
+        """The objective and its derivatives, of everybody, at modes eta (N, D) or very near to them."""
+        cohort, d = self.cohort, self.cohort.effects
+        look, found, slope, bend = self._seen(np.arange(len(cohort), dtype=np.int64), eta, mixed=True)
+        inverse = _inverse(look.information)
+        u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
+        # By each number, eta held: of U, of its gradient in eta, and of log det H.
+        by = _By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
+        self._by_errors(by, found, inverse, slope)
+        if self.objective.method == "foce":
+            self._by_typical_residual(by, found, inverse, slope)
+        self._by_omega(by, vector, eta, inverse)
+        newton = _solved(look.curvature, look.gradient[:, :, None])[:, :, 0]
+        moves = -_solved(look.curvature, by.u_e)
+        remaining = (look.gradient * newton).sum(axis=1)
+        # The objective at the mode itself, which is a small step away: exact to second order.
+        ofv = 2.0 * look.value - remaining + log_det + _log_det(look.information) - (t_z[:, :d] * newton).sum(axis=1)
+        score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", t_z[:, :d], moves)
+        return Evaluation(vector.copy(), ofv, eta - newton, inverse, score, moves, settled.copy(), np.abs(remaining))
+
+    def _by_errors(self, by: _By, found: Terms, inverse: Floats, slope: Floats) -> None:
+        """Add derivatives by the free sizes of the errors."""
+        cohort, errors = self.cohort, list(self.population.errors)
+        everybody = np.arange(len(cohort), dtype=np.int64)
+        f, f0 = found.f, self._residual_at(everybody)
+        for number in range(len(errors)):
+            for at, size in error_sizes(cohort.theta, number):
+                up, down = (
+                    self.objective.terms(
+                        everybody,
+                        [moved_error(e, size, side * SIZE_STEP) if i == number else e for i, e in enumerate(errors)],
+                        f,
+                        f0,
+                    )
+                    for side in (1.0, -1.0)
+                )
+                change = [(a - b) / (2.0 * SIZE_STEP) for a, b in zip(up[:5], down[:5], strict=True)]
+                by.add(at, stencil.by_number(cohort.first, inverse, change[0], change[1], change[3], slope))
+
+    def _by_typical_residual(self, by: _By, found: Terms, inverse: Floats, slope: Floats) -> None:
+        """Add derivatives by typical values through residual variances that are taken at eta = 0."""
+        moved = stencil.slopes(self._at_zero, self.h) @ self.cohort.directions.T
+        for at in np.flatnonzero(self.cohort.directions.any(axis=1)):
+            along = np.ascontiguousarray(moved[:, at])
+            change = (found.u_0 * along, found.u_f0 * along, found.w_0 * along)
+            by.add(at, stencil.by_number(self.cohort.first, inverse, *change, slope))
+
+    def _by_omega(self, by: _By, vector: Floats, eta: Floats, inverse: Floats) -> None:
+        """Add derivatives by the entries of Omega: of eta' P eta / 2, log det Omega and P in H."""
+        theta, population = self.cohort.theta, self.population
+        d, o, occasions = len(population.omega), len(population.omega_iov), self.cohort.occasions
+        blocks = {"omega": [slice(0, d)], "iov": [slice(d + n * o, d + (n + 1) * o) for n in range(occasions)]}
+        precisions = {"omega": population.precision, "iov": population.precision_iov}
+        for level in ("omega", "iov"):
+            for at, change in theta.omega_slopes(vector, level).items():
+                precision = precisions[level]
+                moved = -precision @ change @ precision
+                trace = float((precision * change).sum())
+                for block in blocks[level]:
+                    along = eta[:, block] @ moved
+                    by.u[:, at] += 0.5 * (along * eta[:, block]).sum(axis=1)
+                    by.u_e[:, block, at] += along
+                    by.t[:, at] += trace + np.einsum("nij,ij->n", inverse[:, block, block], moved)
+
+
+@dataclass(frozen=True)
+class _By:
+    """Derivatives by each number: of U (N, K), of its gradient in eta (N, D, K), and of log det Omega H (N, K)."""
+
+    u: Floats
+    u_e: Floats
+    t: Floats
+
+    def add(self, at: int, change: tuple[Floats, Floats, Floats]) -> None:
+        """Add to the column of a number."""
+        self.u[:, at] += change[0]
+        self.u_e[:, :, at] += change[1]
+        self.t[:, at] += change[2]
+
+
+def _refuse(cohort: Cohort) -> None:
+    """Refuse values that are not normal around their prediction."""
+    outputs = cohort.kernel.model.outputs
+    for subject in cohort.subjects:
+        for o in subject.observations:
+            output = outputs[o.output]
+            what = None
+            if kind_of(output).discrete or kind_of(output).awaited:
+                what = f"is {output.kind}"
+            elif o.below is not None or o.above is not None:
+                what = "has values known only by a limit"
+            elif output.error.df is not None or output.error.outliers is not None:
+                what = "has an error that is not normal"
+            elif o.earlier or o.moments or o.error is not None:
+                what = "has replicates, draw times or readings that are weighed together"
+            if what is not None:
+                raise FitError(f"method focei: {output.name} {what} (patient {subject.id}); use method laplace")
+            if output.error.transformed and o.value <= 0:
+                raise FitError(
+                    f"{output.name}: patient {subject.id} has a value {o.value:g}, and its error is on a logarithmic or"
+                    " Box-Cox scale; leave it out, report it as below a limit, or write an additive error"
+                )
+
+
+def _moved_along(last: Evaluation, vector: Floats, covariance: Floats) -> Floats:
+    """Modes (N, D) of another vector, from those of the last."""
+    step = last.moves @ (vector - last.vector)
+    length = np.sqrt((step * step / np.diag(covariance)).sum(axis=1)) if step.shape[1] else np.zeros(len(step))
+    factor = np.where(np.isfinite(length), np.minimum(1.0, FARTHEST / np.maximum(length, 1e-300)), 0.0)
+    return np.asarray(last.eta + factor[:, None] * np.nan_to_num(step))
+
+
+def _inverse(matrices: Floats) -> Floats:
+    """Inverses (N, D, D); of one that is not finite NaN."""
+    usable = np.isfinite(matrices).all(axis=(1, 2))
+    found = np.full_like(matrices, np.nan)
+    found[usable] = np.linalg.inv(matrices[usable])
+    return found
+
+
+def _solved(matrices: Floats, right: Floats) -> Floats:
+    """x (N, D, K) of A x = b; NaN where A is singular or not finite."""
+    return np.asarray(_inverse(_regular(matrices)) @ right)
+
+
+def _regular(matrices: Floats) -> Floats:
+    singular = ~(np.abs(np.linalg.det(np.nan_to_num(matrices))) > 0.0)
+    if not singular.any():
+        return matrices
+    found = matrices.copy()
+    found[singular] = np.nan
+    return found
+
+
+def _log_det(matrices: Floats) -> Floats:
+    return np.asarray(np.linalg.slogdet(np.nan_to_num(matrices, nan=np.nan))[1])

@@ -1,0 +1,96 @@
+"""What a normal residual adds to the objective of first-order conditional estimation, with all derivatives it needs.
+
+On the scale h that the error is written for (`twin.observation.residual`), with y = h(value), f = h(prediction), and
+variance R(f), a value adds
+
+    u(f) = ((y - f)^2 / R + log R) / 2                     to the inner objective,
+    W(f) f' f'^T,    W = 1/R + (R'/R)^2 / 2                to the information about eta.
+
+Without interaction R is taken where eta = 0, at a prediction f0 that eta does not move: then W = 1/R.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.model.measured.error import ErrorSpec
+from twin.observation.residual import SMALLEST, transformed
+
+SIZE_STEP = 1e-4
+"""Displacement of the logarithm of a size of an error, for derivatives by it: a central difference errs by 1e-9."""
+
+
+class Terms(NamedTuple):
+    """Of n values, (n,) each.
+
+    Attributes:
+        u, u_f, u_ff: what they add to the inner objective, and derivatives by f.
+        w, w_f: their weight in the information, and its derivative by f.
+        u_0, u_f0, w_0: derivatives of u, u_f and w by f0; 0 with interaction.
+        f: the predictions.
+    """
+
+    u: Floats
+    u_f: Floats
+    u_ff: Floats
+    w: Floats
+    w_f: Floats
+    u_0: Floats
+    u_f0: Floats
+    w_0: Floats
+    f: Floats
+
+
+def terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None = None) -> Terms:
+    """Of values y (n,) and predictions f (n,), both on the error's scale; ``f0`` without interaction."""
+    r, r1, r2 = _variance(error, f if f0 is None else f0)
+    e = y - f
+    a, a1 = 1.0 / r, -r1 / r**2
+    ratio = r1 / r
+    u = 0.5 * (e * e * a + np.log(r))
+    nothing = np.zeros_like(f)
+    if f0 is not None:
+        return Terms(u, -e * a, a, a, nothing, 0.5 * (e * e * a1 + ratio), -e * a1, a1, f)
+    a2 = -r2 / r**2 + 2.0 * r1**2 / r**3
+    ratio1 = r2 / r - ratio**2
+    u_f = -e * a + 0.5 * e * e * a1 + 0.5 * ratio
+    u_ff = a - 2.0 * e * a1 + 0.5 * e * e * a2 + 0.5 * ratio1
+    return Terms(u, u_f, u_ff, a + 0.5 * ratio**2, a1 + ratio * ratio1, nothing, nothing, nothing, f)
+
+
+def on_error_scale(error: ErrorSpec, predicted: Floats) -> Floats:
+    """Predictions (any shape) on the error's scale."""
+    return transformed(error, np.maximum(predicted, SMALLEST)) if error.transformed else predicted
+
+
+def density_on_own_scale(error: ErrorSpec, value: Floats) -> float:
+    """What a density on the natural scale adds to -2 log likelihood, besides that on the error's own."""
+    if error.logarithmic:
+        return float(2.0 * np.log(value).sum())
+    if error.kind == "box_cox":
+        assert error.box_cox is not None, "a Box-Cox error has its exponent"
+        return float(2.0 * (1.0 - error.box_cox) * np.log(value).sum())
+    return 0.0
+
+
+def _variance(error: ErrorSpec, f: Floats) -> tuple[Floats, Floats, Floats]:
+    """R and its two derivatives by f."""
+    if error.even:
+        r = np.full_like(f, error.additive**2)
+        return r, np.zeros_like(f), np.zeros_like(f)
+    if error.logarithmic:
+        g = error.additive * np.exp(-f)
+        g1, g2 = -g, g
+        a = error.proportional
+    else:
+        x, sign, e = np.maximum(np.abs(f), SMALLEST), np.where(f < 0, -1.0, 1.0), error.exponent
+        g = error.proportional * x**e
+        g1, g2 = sign * e * g / x, e * (e - 1.0) * g / x**2
+        a = error.additive
+    if error.combination == "sd":
+        s = a + g
+        return s * s, 2.0 * s * g1, 2.0 * (g1 * g1 + s * g2)
+    return a * a + g * g, 2.0 * g * g1, 2.0 * (g1 * g1 + g * g2)

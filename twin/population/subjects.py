@@ -1,0 +1,130 @@
+"""A patient of a fit, prepared once: the stretches that the kernel solves, and which row of them each value reads.
+
+What `twin.solver.solver.Solver.advance` finds out on its way through a timeline is the same for all random effects and
+all numbers of the population. Here it is written down, so that the way costs one call of the kernel a stretch.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from twin.arrays import Floats, Integers
+from twin.kernel.arguments import Steps, StepSizes
+from twin.kernel.kernel import Kernel
+from twin.observation.observation import Observation
+from twin.solver.step_schedule import schedule
+from twin.timeline.segments import Segment
+from twin.timeline.timeline import Timeline
+
+WITHOUT = -1
+"""Number of the occasion of a model that has none."""
+
+_NO_STOPS: Integers = np.empty(0, dtype=np.int64)
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """A part of a patient's time that is solved in one call.
+
+    Attributes:
+        system: number of its equations among `Subject.systems`.
+        again: whether it begins with the initial values.
+        covariates: (C,) as they stand.
+        steps: all particles' steps.
+        marks: rows of the output that it fills.
+    """
+
+    system: int
+    again: bool
+    covariates: Floats
+    steps: Steps
+    marks: slice
+
+
+@dataclass(frozen=True)
+class Subject:
+    """One patient.
+
+    Attributes:
+        id: as the data have it.
+        timeline: what was given, and when.
+        observations: in the order of all arrays by observation.
+        occasions: ms at which each occasion that the data met began.
+        marks: (M,) ms of the rows of the solution.
+        mark, output: (n,) of each observation the row of the solution, and of `Model.outputs`.
+        systems: of each set of equations the covariates (C,) and the number of the occasion.
+        stretches: the way through time; ``None`` where only `twin.solver` can follow it (late doses, steady states).
+        shown: whether the first row of the output is at the very start.
+    """
+
+    id: str
+    timeline: Timeline
+    observations: tuple[Observation, ...]
+    occasions: tuple[int, ...]
+    marks: Integers
+    mark: Integers
+    output: Integers
+    systems: tuple[tuple[Floats, int], ...]
+    stretches: tuple[Stretch, ...] | None
+    shown: bool
+
+    def occasion(self, segment: Segment) -> int:
+        """Number of the occasion of a segment; that of a time after the last datum is the last one's."""
+        if not self.occasions:
+            return WITHOUT
+        return self.occasions.index(segment.occasion) if segment.occasion in self.occasions else WITHOUT
+
+
+def prepared(name: str, kernel: Kernel, step_sizes: StepSizes, timeline: Timeline) -> Subject:
+    """A patient with this timeline."""
+    observations = timeline.observations
+    every = [millis for o in observations for millis in (o.millis, *o.moments)]
+    marks = np.unique(np.array(every, dtype=np.int64))
+    varying = bool(kernel.model.iov_names) and len(marks) > 0
+    occasions = timeline.segments.occasions_before(int(marks[-1])) if varying else ()
+    subject = Subject(
+        name,
+        timeline,
+        observations,
+        tuple(occasions),
+        marks,
+        np.searchsorted(marks, [o.millis for o in observations]).astype(np.int64),
+        np.array([o.output for o in observations], dtype=np.int64),
+        (),
+        None,
+        bool(len(marks)) and int(marks[0]) == timeline.start,
+    )
+    if kernel.late or timeline.steady or not len(marks):
+        return subject
+    return _with_stretches(subject, kernel, step_sizes)
+
+
+def _with_stretches(subject: Subject, kernel: Kernel, step_sizes: StepSizes) -> Subject:
+    timeline, marks = subject.timeline, subject.marks
+    systems: dict[tuple[bytes, int], int] = {}
+    known: list[tuple[Floats, int]] = []
+    found: list[Stretch] = []
+    at, end, done = timeline.start, int(marks[-1]), int(subject.shown)
+    while at < end or not found:
+        epoch = int(timeline.stages[np.searchsorted(timeline.epoch[timeline.stages], at, side="right") - 1])
+        segment = timeline.segments.at(at)
+        covariates = np.ascontiguousarray(timeline.covariates[epoch], dtype=np.float64)
+        occasion = subject.occasion(segment)
+        number = systems.setdefault((covariates[kernel.shaping].tobytes(), occasion), len(known))
+        if number == len(known):
+            known.append((covariates, occasion))
+        until = min(end, timeline.segments.next_after(at) or end)
+        stage = int(np.searchsorted(timeline.stages, epoch, side="right"))
+        until = min([until, *timeline.epoch[timeline.stages[stage : stage + 1]].tolist()])
+        restart = int(np.searchsorted(timeline.restarts, at, side="right"))
+        until = min([until, *timeline.restarts[restart : restart + 1].tolist()])
+        here = marks[(marks > at) & (marks <= until)]
+        steps = schedule(timeline, kernel, step_sizes, at, until, _NO_STOPS, here)
+        part = slice(done, done + len(here))
+        found.append(Stretch(number, not found or at in timeline.resets, covariates, steps, part))
+        at, done = until, done + len(here)
+    return replace(subject, systems=tuple(known), stretches=tuple(found))
+
+

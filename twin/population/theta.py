@@ -1,0 +1,260 @@
+"""What is estimated of a population, as a vector that may go anywhere, and back.
+
+| numbers | names | in the vector |
+|---|---|---|
+| typical values, coefficients of covariates | ``CL`` | on the scale of the parameter (`twin.kernel.free.scale_of`) |
+| variances and covariances of eta | ``omega.CL``, ``omega.CL.V`` | log-Cholesky of each block |
+| of an occasion's kappa | ``iov.CL``, ``iov.CL.V`` | the same |
+| residual error of an output | ``error.plasma.proportional`` | logarithm of the standard deviation |
+
+A covariate's coefficient is estimated where the model file has it as a parameter; a number within a formula stays as it
+is written. Omega = L L' with lower L. Its pattern is what the model file says: parameters that correlate, at once or
+through others, are a block; a pair within it that is not listed has covariance 0, and stays there, since
+
+    L_ij = -(sum_{k<j} L_ik L_jk) / L_jj     makes     omega_ij = 0,
+
+whatever the other entries are. Everything that is not named in ``fixed`` is free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.arrays import Floats
+from twin.kernel.free import natural, scale_of, slope
+from twin.model.formula import names_in
+from twin.model.measured.error import ErrorSpec
+from twin.model.spec import Model
+from twin.model.structure import analyse
+from twin.population.values import SIZES, Population
+
+COMPLEX_STEP = 1e-30
+"""Imaginary displacement that derivatives of Omega are taken with: exact."""
+
+Level = Literal["omega", "iov"]
+
+Entry = tuple[int, int]
+"""Row and column, column <= row."""
+
+
+class FitError(ValueError):
+    """A fit that cannot be done as asked for: what, its value, and the mend."""
+
+
+class Element(NamedTuple):
+    """One number of the vector: a ``kind`` and where it is.
+
+    ``place``: parameter i. ``omega``, ``iov``: entry (i, j) of L. ``error``: output i, size of `SIZES` number j.
+    """
+
+    kind: Literal["place", "omega", "iov", "error"]
+    i: int
+    j: int = 0
+
+
+@dataclass(frozen=True)
+class Theta:
+    """The free numbers of a model's population.
+
+    Attributes:
+        model: whose.
+        start: what is not free stands here.
+        elements: of the vector, in order.
+        pattern, pattern_iov: (d, d), (o, o) which entries of Omega are not 0.
+    """
+
+    model: Model
+    start: Population
+    elements: tuple[Element, ...]
+    pattern: NDArray[np.bool_]
+    pattern_iov: NDArray[np.bool_]
+
+    @classmethod
+    def of(cls, model: Model, fixed: Iterable[str] = (), start: Population | None = None) -> Theta:
+        """All numbers of a model but those named in ``fixed``; a block of Omega is fixed by any of its names.
+
+        Raises:
+            FitError: a name of nothing that could be free, or nothing is left.
+        """
+        start = Population.of(model) if start is None else start
+        patterns = {level: _pattern(model, level) for level in ("omega", "iov")}
+        elements = [Element("place", i) for i in range(len(model.parameters))]
+        for level in ("omega", "iov"):
+            rows, columns = np.nonzero(np.tril(patterns[level]))
+            elements += [Element(level, i, j) for i, j in zip(rows.tolist(), columns.tolist(), strict=True)]
+        elements += [
+            Element("error", i, j)
+            for i, error in enumerate(start.errors)
+            for j, size in enumerate(SIZES)
+            if (getattr(error, size) or 0.0) > 0.0
+        ]
+        all_free = cls(model, start, tuple(elements), patterns["omega"], patterns["iov"])
+        return all_free._without(frozenset(fixed))
+
+    def _without(self, fixed: frozenset[str]) -> Theta:
+        names = dict(zip(self.elements, self.names, strict=True))
+        for unknown in sorted(fixed - {*names.values()}):
+            raise FitError(f"fixed: {unknown!r} is no number of {self.model.id}; it has {', '.join(names.values())}")
+        given = _weighing(self.model)
+        gone = {element for element, name in names.items() if name in fixed}
+        gone |= {e for e in self.elements if e.kind == "place" and self.model.parameters[e.i].name in given}
+        for level, pattern in (("omega", self.pattern), ("iov", self.pattern_iov)):
+            for block in _blocks(pattern):
+                inside = {e for e in self.elements if e.kind == level and e.i in block}
+                if inside & gone:
+                    gone |= inside
+        left = tuple(e for e in self.elements if e not in gone)
+        if not left:
+            raise FitError("fixed: names every number of the model; leave one free to be estimated")
+        return replace(self, elements=left)
+
+    @property
+    def size(self) -> int:
+        """Length of the vector."""
+        return len(self.elements)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What each number is called: of Omega's entries, the variance or covariance at their place."""
+        return tuple(self._name(element) for element in self.elements)
+
+    def _name(self, element: Element) -> str:
+        model, (kind, i, j) = self.model, element
+        if kind == "place":
+            return model.parameters[i].name
+        if kind == "error":
+            return f"error.{model.outputs[i].name}.{SIZES[j]}"
+        of = model.eta_names if kind == "omega" else model.iov_names
+        return f"{kind}.{of[i]}" if i == j else f"{kind}.{of[j]}.{of[i]}"
+
+    def pack(self, population: Population) -> Floats:
+        """The vector (K,) of a population."""
+        lower = {"omega": _factor(population.omega), "iov": _factor(population.omega_iov)}
+        found = np.empty(self.size)
+        for at, (kind, i, j) in enumerate(self.elements):
+            if kind == "place":
+                found[at] = population.place[i]
+            elif kind == "error":
+                found[at] = np.log(getattr(population.errors[i], SIZES[j]))
+            else:
+                entry = lower[kind][i, j]
+                found[at] = np.log(entry) if i == j else entry
+        return found
+
+    def unpack(self, vector: Floats) -> Population:
+        """The population of a vector (K,)."""
+        place = self.start.place.copy()
+        sizes: dict[int, dict[str, float]] = {}
+        for at, (kind, i, j) in enumerate(self.elements):
+            if kind == "place":
+                place[i] = vector[at]
+            elif kind == "error":
+                sizes.setdefault(i, {})[SIZES[j]] = float(np.exp(vector[at]))
+        errors = tuple(replace(e, **sizes[i]) if i in sizes else e for i, e in enumerate(self.start.errors))
+        return Population(place, self._omega("omega", vector), self._omega("iov", vector), errors)
+
+    def omega_slopes(self, vector: Floats, level: Level) -> dict[int, Floats]:
+        """Of each element of a covariance, by its place in the vector: d covariance / d element."""
+        found: dict[int, Floats] = {}
+        for at, element in enumerate(self.elements):
+            if element.kind == level:
+                moved = vector.astype(np.complex128)
+                moved[at] += 1j * COMPLEX_STEP
+                found[at] = np.imag(self._omega(level, moved)) / COMPLEX_STEP
+        return found
+
+    def _omega(self, level: Level, vector: NDArray[np.float64] | NDArray[np.complex128]) -> Floats:
+        """The covariance of a level, symmetric to the last bit."""
+        pattern, known = (
+            (self.pattern, self.start.omega) if level == "omega" else (self.pattern_iov, self.start.omega_iov)
+        )
+        lower = _factor(known).astype(vector.dtype)
+        free = {(i, j): vector[at] for at, (kind, i, j) in enumerate(self.elements) if kind == level}
+        for i in range(len(lower)):
+            for j in range(i + 1):
+                if (i, j) in free:
+                    lower[i, j] = np.exp(free[i, j]) if i == j else free[i, j]
+                elif not pattern[i, j]:
+                    lower[i, j] = -(lower[i, :j] @ lower[j, :j]) / lower[j, j]
+        full = lower @ lower.T
+        full[~pattern] = 0.0
+        return np.asarray(np.tril(full) + np.tril(full, -1).T)
+
+    def natural(self, vector: Floats) -> Floats:
+        """The numbers (K,) that `names` speak of: typical values, variances, covariances, standard deviations."""
+        return self.natural_of(self.unpack(vector))
+
+    def natural_of(self, population: Population) -> Floats:
+        """The same of a population."""
+        found = np.empty(self.size)
+        for at, (kind, i, j) in enumerate(self.elements):
+            if kind == "place":
+                found[at] = natural(scale_of(self.model.parameters[i]), population.place[i])
+            elif kind == "error":
+                found[at] = getattr(population.errors[i], SIZES[j])
+            else:
+                found[at] = (population.omega if kind == "omega" else population.omega_iov)[i, j]
+        return found
+
+    def natural_slopes(self, vector: Floats) -> Floats:
+        """(K, K) d natural / d vector: what a covariance of the vector is carried over by."""
+        value, slopes = self.natural(vector), np.zeros((self.size, self.size))
+        by_level = {level: self.omega_slopes(vector, level) for level in ("omega", "iov")}
+        for at, (kind, i, j) in enumerate(self.elements):
+            if kind == "place":
+                slopes[at, at] = slope(scale_of(self.model.parameters[i]), value[at])
+            elif kind == "error":
+                slopes[at, at] = value[at]
+            else:
+                for other, matrix in by_level[kind].items():
+                    slopes[at, other] = matrix[i, j]
+        return slopes
+
+
+def error_sizes(theta: Theta, output: int) -> tuple[tuple[int, str], ...]:
+    """Places in the vector, and names, of the free sizes of an output's error."""
+    return tuple(
+        (at, SIZES[j]) for at, (kind, i, j) in enumerate(theta.elements) if kind == "error" and i == output
+    )
+
+
+def moved_error(error: ErrorSpec, size: str, by: float) -> ErrorSpec:
+    """An error with the logarithm of a size moved."""
+    return replace(error, **{size: getattr(error, size) * float(np.exp(by))})
+
+
+def _weighing(model: Model) -> frozenset[str]:
+    """What doses are weighed by when they are given: their sizes are worked out once, so it stays as it is."""
+    read = frozenset(name for formula in analyse(model).weights.values() for name in names_in(formula))
+    for derived in reversed(model.derived):
+        if derived.name in read:
+            read |= names_in(derived.expression)
+    return read
+
+
+def _pattern(model: Model, level: str) -> NDArray[np.bool_]:
+    names: Sequence[str] = model.eta_names if level == "omega" else model.iov_names
+    wanted = "iiv" if level == "omega" else "iov"
+    found = np.eye(len(names), dtype=np.bool_)
+    for correlation in model.correlations:
+        if correlation.level == wanted:
+            i, j = (names.index(name) for name in correlation.between)
+            found[i, j] = found[j, i] = True
+    return found
+
+
+def _blocks(pattern: NDArray[np.bool_]) -> list[frozenset[int]]:
+    """Groups of rows that correlate, at once or through others."""
+    reach = pattern.copy()
+    for _ in range(len(reach)):
+        reach = (reach.astype(int) @ reach.astype(int)) > 0
+    return list({frozenset(np.flatnonzero(row).tolist()) for row in reach})
+
+
+def _factor(omega: Floats) -> Floats:
+    return np.asarray(np.linalg.cholesky(omega)) if len(omega) else omega.copy()

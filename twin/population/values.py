@@ -1,0 +1,117 @@
+"""The numbers of a population: typical values, how patients differ, and how measurements scatter.
+
+They are apart from the model whose numbers they are, so that a fit may change them without compiling anything: a
+`Population` holds them as arrays, and `into` writes them into a model again.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.kernel.free import Scale, natural, placed, scale_of
+from twin.model.measured.error import ErrorSpec
+from twin.model.spec import Model
+
+SIZES = ("additive", "proportional", "dispersion")
+"""Sizes of an error that are greater than 0 and may be estimated."""
+
+
+@dataclass(frozen=True, eq=False)
+class Population:
+    """The numbers of one model.
+
+    Attributes:
+        place: (P,) typical value of each of `Model.parameters`, on its scale (`twin.kernel.free.scale_of`).
+        omega: (d, d) covariance of eta, `Model.eta_names`.
+        omega_iov: (o, o) covariance of an occasion's kappa, `Model.iov_names`.
+        errors: of each of `Model.outputs`.
+    """
+
+    place: Floats
+    omega: Floats
+    omega_iov: Floats
+    errors: tuple[ErrorSpec, ...]
+
+    @classmethod
+    def of(cls, model: Model) -> Population:
+        """The numbers that stand in a model."""
+        place = np.array([placed(scale_of(p), p.value) for p in model.parameters], dtype=np.float64)
+        return cls(place, model.omega.copy(), model.omega_iov.copy(), tuple(o.error for o in model.outputs))
+
+    @functools.cached_property
+    def precision(self) -> Floats:
+        """(d, d) inverse of ``omega``."""
+        return np.asarray(np.linalg.inv(self.omega))
+
+    @functools.cached_property
+    def precision_iov(self) -> Floats:
+        """(o, o) inverse of ``omega_iov``."""
+        return np.asarray(np.linalg.inv(self.omega_iov))
+
+    def prior(self, occasions: int) -> tuple[Floats, Floats, float]:
+        """Covariance and precision (D, D) of eta and so many kappas in a row, and log det of the covariance."""
+        d, o = len(self.omega), len(self.omega_iov)
+        covariance, precision = (np.zeros((d + o * occasions,) * 2) for _ in range(2))
+        covariance[:d, :d], precision[:d, :d] = self.omega, self.precision
+        for n in range(occasions):
+            part = slice(d + n * o, d + (n + 1) * o)
+            covariance[part, part], precision[part, part] = self.omega_iov, self.precision_iov
+        log_det = self.log_det + occasions * self.log_det_iov
+        return covariance, precision, log_det
+
+    @functools.cached_property
+    def log_det(self) -> float:
+        """Of ``omega``."""
+        return float(np.linalg.slogdet(self.omega)[1]) if len(self.omega) else 0.0
+
+    @functools.cached_property
+    def log_det_iov(self) -> float:
+        """Of ``omega_iov``."""
+        return float(np.linalg.slogdet(self.omega_iov)[1]) if len(self.omega_iov) else 0.0
+
+    def values(self, model: Model) -> dict[str, float]:
+        """Typical values by parameter name, in the units of the model."""
+        return {p.name: natural(scale_of(p), at) for p, at in zip(model.parameters, self.place, strict=True)}
+
+    def into(self, model: Model) -> Model:
+        """The model with these numbers in place of its own.
+
+        Its hash and text are still those of the file that was read: it is for computing. What is to be kept is written
+        as a file and read again (`twin.population.written`).
+        """
+        value = self.values(model)
+        variance = dict(zip(model.eta_names, np.diag(self.omega).tolist(), strict=True))
+        of_occasion = dict(zip(model.iov_names, np.diag(self.omega_iov).tolist(), strict=True))
+        parameters = tuple(
+            replace(p, value=value[p.name], iiv=variance.get(p.name), iov=of_occasion.get(p.name))
+            for p in model.parameters
+        )
+        outputs = tuple(replace(o, error=e) for o, e in zip(model.outputs, self.errors, strict=True))
+        return replace(
+            model, parameters=parameters, omega=self.omega, omega_iov=self.omega_iov, outputs=outputs, correlations=()
+        )
+
+    def with_values(
+        self, model: Model, values: Mapping[str, float], variances: Mapping[str, float] | None = None
+    ) -> Population:
+        """With other typical values and variances (of eta) of the parameters that are named."""
+        place, omega = self.place.copy(), self.omega.copy()
+        for i, p in enumerate(model.parameters):
+            if p.name in values:
+                place[i] = placed(scale_of(p), values[p.name])
+        for name, variance in (variances or {}).items():
+            i = model.eta_names.index(name)
+            factor = np.sqrt(variance / omega[i, i])
+            omega[i, :] *= factor
+            omega[:, i] *= factor
+        return replace(self, place=place, omega=omega)
+
+
+def scales(model: Model) -> tuple[Scale, ...]:
+    """The scale of each parameter."""
+    return tuple(scale_of(p) for p in model.parameters)
