@@ -19,17 +19,14 @@ nor the number of threads changes a bit.
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from numba import njit
 
 from twin.arrays import Floats, Integers
-from twin.clock import UNIT_MS
 from twin.kernel.arguments import StepSizes, System
 from twin.kernel.delayed_input import TIMING
 from twin.kernel.free import free_functions, with_own_individuals
@@ -41,6 +38,13 @@ from twin.solver.solver import Solver
 from twin.solver.step_schedule import one_step
 from twin.timeline.segments import Segment, Segments
 from twin.timeline.timeline import Timeline
+
+
+class Spread(Protocol):
+    """Applies a function to each of some numbers and yields what it gives, in their order, as ``map`` does; that of a
+    pool of threads spreads them over cores, for the kernel does not hold Python's lock."""
+
+    def __call__(self, function: Callable[[int], Floats], numbers: Iterable[int], /) -> Iterable[Floats]: ...
 
 
 class Run(NamedTuple):
@@ -61,9 +65,18 @@ class Cohort:
         size: M, columns of z.
         directions: (K, M) what each element of theta does to z: 0 but for typical values.
         first: (N + 1,) range of each patient's observations in arrays of all of them.
+
+    ``spread`` is how patients whose equations are stepped are spread over cores.
     """
 
-    def __init__(self, kernel: Kernel, step_sizes: StepSizes, timelines: Mapping[str, Timeline], theta: Theta) -> None:
+    def __init__(
+        self,
+        kernel: Kernel,
+        step_sizes: StepSizes,
+        timelines: Mapping[str, Timeline],
+        theta: Theta,
+        spread: Spread = map,
+    ) -> None:
         model = kernel.model
         self.kernel = kernel
         self.theta = theta
@@ -83,7 +96,7 @@ class Cohort:
         self._single = np.array([rows[0] for rows in kernel.rows], dtype=np.int64)
         self._free = free_functions(kernel)
         self._own = replace(kernel, individual=with_own_individuals(kernel))
-        self._threads = ThreadPoolExecutor(len(os.sched_getaffinity(0)))
+        self._spread = spread
 
     def __len__(self) -> int:
         return len(self.subjects)
@@ -125,7 +138,7 @@ class Cohort:
         points = [np.ascontiguousarray(z[run.begin : run.end].reshape(-1, z.shape[2])) for run in runs]
         systems = self._systems(runs, points, place)
         # Closed forms are solved sooner than a thread is told of them.
-        run_all = self._threads.map if (self.kernel.stepped and len(runs) > 1) else map
+        run_all = self._spread if self.kernel.stepped else map
         return list(run_all(lambda n: self._solved(runs[n].subject, points[n], systems[n], place), range(len(runs))))
 
     def predictions(self, which: Integers, z: Floats, place: Floats) -> Floats:
@@ -215,17 +228,20 @@ class _Placed:
     """Placed parameters through time, as a solver asks for effects."""
 
     def __init__(self, cohort: Cohort, subject: Subject, z: Floats, place: Floats) -> None:
-        self._of = lambda occasion: cohort.phi(z, place, occasion)
-        self._subject = subject
-        self.count = len(z)
+        self._cohort, self._subject, self._z, self._at = cohort, subject, z, place
+
+    @property
+    def count(self) -> int:
+        """Number of particles."""
+        return len(self._z)
 
     def at(self, _segments: Segments, segment: Segment, /) -> Floats:
         """(N, P) in a segment."""
-        return self._of(self._subject.occasion(segment))
+        return self._cohort.phi(self._z, self._at, self._subject.occasion(segment))
 
     def lasting(self, _segments: Segments, _segment: Segment, /) -> Floats:
         """The same without any occasion."""
-        return self._of(WITHOUT)
+        return self._cohort.phi(self._z, self._at, WITHOUT)
 
 
 def runs_of(which: Integers) -> list[Run]:
@@ -233,11 +249,6 @@ def runs_of(which: Integers) -> list[Run]:
     edges = np.flatnonzero(np.diff(which)) + 1
     begins, ends = [0, *edges.tolist()], [*edges.tolist(), len(which)]
     return [Run(int(which[b]), b, e) for b, e in zip(begins, ends, strict=True) if e > b]
-
-
-def unit_ms(kernel: Kernel) -> int:
-    """Milliseconds in the model's unit of time."""
-    return UNIT_MS[kernel.model.time_unit]
 
 
 @njit(cache=True, nogil=True)

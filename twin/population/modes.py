@@ -69,9 +69,7 @@ def descend(looks: Looks, precision: Floats, which: Integers, starts: Floats) ->
     damping, settled = np.zeros(len(eta)), np.zeros(len(eta), dtype=np.bool_)
     for step_number in range(MOST_STEPS):
         bent = step_number >= STRAIGHT
-        step, promised = propose(
-            eta, gradient, information, curvature, damping, precision, settled, SETTLED, bent
-        )
+        step, promised = propose(eta, gradient, information, curvature, damping, precision, settled, SETTLED, bent)
         going = np.flatnonzero(~settled & (damping <= STUCK) & _worth_it(which, value, promised))
         if not len(going):
             break

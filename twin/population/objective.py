@@ -245,7 +245,7 @@ class _Point:
     def _by_typical_residual(self, by: _By, found: Terms, inverse: Floats, slope: Floats) -> None:
         """Add derivatives by typical values through residual variances that are taken at eta = 0."""
         moved = stencil.slopes(self._at_zero, self.h) @ self.cohort.directions.T
-        for at in np.flatnonzero(self.cohort.directions.any(axis=1)):
+        for at in np.flatnonzero(self.cohort.directions.any(axis=1)).tolist():
             along = np.ascontiguousarray(moved[:, at])
             change = (found.u_0 * along, found.u_f0 * along, found.w_0 * along)
             by.add(at, stencil.by_number(self.cohort.first, inverse, *change, slope))

@@ -1,14 +1,14 @@
 """Points around a row z at which a patient is solved, and what differences of the predictions there make.
 
-    z,  z + h_i e_i,  z - h_i e_i                                  first derivatives of every prediction, and its own second,
-    z + h_i e_i + h_j e_j,  z - h_i e_i - h_j e_j  (j < i, j < D)  mixed ones, of effects with everything.
+    z,  z + h_i e_i,  z - h_i e_i                              first derivatives of a prediction, and pure second ones,
+    z + h_i e_i + h_j e_j,  z - h_i e_i - h_j e_j  (j < i, j < D)        mixed ones, of effects with everything.
 
 From them and the terms of the residuals (`twin.population.residuals`) follow the objective of a patient
 
     OFV = 2 U + log det Omega + log det H,    U = sum u + eta' P eta / 2,    H = P + sum W f' f'^T,
 
-and its derivatives at the mode, where dU/d eta = 0 and the mode moves by d eta/dx = -U_ee^-1 U_ex (Almquist et al. 2015,
-J Pharmacokinet Pharmacodyn 42:191).
+and its derivatives at the mode, where dU/d eta = 0 and the mode moves by d eta/dx = -U_ee^-1 U_ex (Almquist et al.
+2015, J Pharmacokinet Pharmacodyn 42:191).
 """
 
 from __future__ import annotations
@@ -16,8 +16,8 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-H = 1e-3
-"""Displacement, on the scale of a parameter: a first difference errs by h^2 f''' / 6, a second by rounding 1e-15/h^2."""
+H = 3e-4
+"""Displacement on the scale of a parameter: a first difference errs by h^2 f''' / 6, a second by rounding 1e-15/h^2."""
 
 
 @njit(cache=True, nogil=True)

@@ -126,5 +126,3 @@ def _with_stretches(subject: Subject, kernel: Kernel, step_sizes: StepSizes) -> 
         found.append(Stretch(number, not found or at in timeline.resets, covariates, steps, part))
         at, done = until, done + len(here)
     return replace(subject, systems=tuple(known), stretches=tuple(found))
-
-

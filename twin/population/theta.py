@@ -18,7 +18,7 @@ whatever the other entries are. Everything that is not named in ``fixed`` is fre
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, NamedTuple
 
@@ -26,12 +26,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from twin.arrays import Floats
-from twin.kernel.free import natural, scale_of, slope
+from twin.kernel.free import natural, placed, scale_of, slope
 from twin.model.formula import names_in
 from twin.model.measured.error import ErrorSpec
 from twin.model.spec import Model
 from twin.model.structure import analyse
-from twin.population.values import SIZES, Population
+from twin.population.values import SIZES, Population, resized
 
 COMPLEX_STEP = 1e-30
 """Imaginary displacement that derivatives of Omega are taken with: exact."""
@@ -155,7 +155,7 @@ class Theta:
                 place[i] = vector[at]
             elif kind == "error":
                 sizes.setdefault(i, {})[SIZES[j]] = float(np.exp(vector[at]))
-        errors = tuple(replace(e, **sizes[i]) if i in sizes else e for i, e in enumerate(self.start.errors))
+        errors = tuple(resized(e, sizes.get(i, {})) for i, e in enumerate(self.start.errors))
         return Population(place, self._omega("omega", vector), self._omega("iov", vector), errors)
 
     def omega_slopes(self, vector: Floats, level: Level) -> dict[int, Floats]:
@@ -184,6 +184,28 @@ class Theta:
         full = lower @ lower.T
         full[~pattern] = 0.0
         return np.asarray(np.tril(full) + np.tril(full, -1).T)
+
+    def population(self, numbers: Mapping[str, float]) -> Population:
+        """The population that numbers by name make, as `natural` gives them; what is not named stays as it was.
+
+        Raises:
+            FitError: a name that is none of `names`.
+        """
+        known = dict(zip(self.names, self.elements, strict=True))
+        place, omega, omega_iov = self.start.place.copy(), self.start.omega.copy(), self.start.omega_iov.copy()
+        errors = list(self.start.errors)
+        for name, value in numbers.items():
+            if name not in known:
+                raise FitError(f"{name!r} is no free number of {self.model.id}; it has {', '.join(known)}")
+            kind, i, j = known[name]
+            if kind == "place":
+                place[i] = placed(scale_of(self.model.parameters[i]), value)
+            elif kind == "error":
+                errors[i] = resized(errors[i], {SIZES[j]: value})
+            else:
+                matrix = omega if kind == "omega" else omega_iov
+                matrix[i, j] = matrix[j, i] = value
+        return Population(place, omega, omega_iov, tuple(errors))
 
     def natural(self, vector: Floats) -> Floats:
         """The numbers (K,) that `names` speak of: typical values, variances, covariances, standard deviations."""
@@ -218,14 +240,12 @@ class Theta:
 
 def error_sizes(theta: Theta, output: int) -> tuple[tuple[int, str], ...]:
     """Places in the vector, and names, of the free sizes of an output's error."""
-    return tuple(
-        (at, SIZES[j]) for at, (kind, i, j) in enumerate(theta.elements) if kind == "error" and i == output
-    )
+    return tuple((at, SIZES[j]) for at, (kind, i, j) in enumerate(theta.elements) if kind == "error" and i == output)
 
 
 def moved_error(error: ErrorSpec, size: str, by: float) -> ErrorSpec:
     """An error with the logarithm of a size moved."""
-    return replace(error, **{size: getattr(error, size) * float(np.exp(by))})
+    return resized(error, {size: getattr(error, size) * float(np.exp(by))})
 
 
 def _weighing(model: Model) -> frozenset[str]:

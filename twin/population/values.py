@@ -82,7 +82,7 @@ class Population:
         """The model with these numbers in place of its own.
 
         Its hash and text are still those of the file that was read: it is for computing. What is to be kept is written
-        as a file and read again (`twin.population.written`).
+        as a file and read again.
         """
         value = self.values(model)
         variance = dict(zip(model.eta_names, np.diag(self.omega).tolist(), strict=True))
@@ -96,20 +96,15 @@ class Population:
             model, parameters=parameters, omega=self.omega, omega_iov=self.omega_iov, outputs=outputs, correlations=()
         )
 
-    def with_values(
-        self, model: Model, values: Mapping[str, float], variances: Mapping[str, float] | None = None
-    ) -> Population:
-        """With other typical values and variances (of eta) of the parameters that are named."""
-        place, omega = self.place.copy(), self.omega.copy()
-        for i, p in enumerate(model.parameters):
-            if p.name in values:
-                place[i] = placed(scale_of(p), values[p.name])
-        for name, variance in (variances or {}).items():
-            i = model.eta_names.index(name)
-            factor = np.sqrt(variance / omega[i, i])
-            omega[i, :] *= factor
-            omega[:, i] *= factor
-        return replace(self, place=place, omega=omega)
+
+def resized(error: ErrorSpec, sizes: Mapping[str, float]) -> ErrorSpec:
+    """An error with other `SIZES`, of those that are named."""
+    return replace(
+        error,
+        additive=sizes.get("additive", error.additive),
+        proportional=sizes.get("proportional", error.proportional),
+        dispersion=sizes.get("dispersion", error.dispersion),
+    )
 
 
 def scales(model: Model) -> tuple[Scale, ...]:
