@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import math
 from collections.abc import Mapping
 
@@ -52,13 +53,19 @@ def value_of(expression: ast.expr, env: Mapping[str, float]) -> float:
     Raises:
         ArithmeticError: it has none that is finite and real.
     """
-    calls = {ast.unparse(node): node for node in ast.walk(expression) if is_input(node) or is_record(node)}
-    silent = {call: 0.0 if is_input(node) else _before(call) for call, node in calls.items()}
     with np.errstate(divide="raise", invalid="raise", over="raise"):
-        value = evaluate(expression, {**env, **silent})
+        value = evaluate(expression, {**env, **_silence(expression)})
     if isinstance(value, complex) or not np.isfinite(value):
         raise ArithmeticError("the result is not a finite real number")
     return float(value)
+
+
+# Who asks for quantiles asks the formulas of a model many times, and a formula never changes.
+@functools.lru_cache(maxsize=4096)
+def _silence(expression: ast.expr) -> dict[str, float]:
+    """What a formula's calls of inputs and of the record give before anything was given or measured."""
+    calls = {ast.unparse(node): node for node in ast.walk(expression) if is_input(node) or is_record(node)}
+    return {call: 0.0 if is_input(node) else _before(call) for call, node in calls.items()}
 
 
 def _before(call: str) -> float:
