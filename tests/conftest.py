@@ -1,4 +1,7 @@
-"""Real servers for the tests: started once per process of tests when the first one asks, stopped at its end.
+"""Real servers for the tests: started when the first test asks, stopped when the last process of tests has ended.
+
+Kafka, InfluxDB and the FHIR server are there once for all processes of a run: each costs processor time also while
+nobody asks it anything. The others are each process's own.
 
 Servers named by ``DOSETWIN_KAFKA``, ``DOSETWIN_INFLUX_URL`` with ``DOSETWIN_INFLUX_TOKEN``, and ``DOSETWIN_TEST_FHIR``
 are used instead. Nothing of the developer's own run state (``.dosetwin/``) is seen or touched.
@@ -7,6 +10,7 @@ are used instead. Nothing of the developer's own run state (``.dosetwin/``) is s
 from __future__ import annotations
 
 import contextlib
+import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -51,7 +55,12 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Fetch or build missing servers before the first test: it can take minutes, shows progress, has no timeout."""
+    """Fetch or build missing servers before the first test: it can take minutes, shows progress, has no timeout.
+
+    What was collected stays to the end: the interpreter need not look through it for garbage again and again.
+    """
+    gc.collect()
+    gc.freeze()
     if session.config.option.collectonly:
         return
     asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
@@ -83,20 +92,33 @@ def whole_hours(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="session")
-def _servers(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LocalServices]:
-    with LocalServices(tmp_path_factory.mktemp("servers"), ephemeral=True, say=print) as servers:
+def of_this_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of this run see."""
+    folder = tmp_path_factory.getbasetemp()
+    return folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder
+
+
+@pytest.fixture(scope="session")
+def _servers(of_this_run: Path) -> Iterator[LocalServices]:
+    with LocalServices(of_this_run / "servers", ephemeral=True, say=print) as servers:
         yield servers
 
 
 @pytest.fixture(scope="session")
 def kafka(_servers: LocalServices) -> str:
-    """Bootstrap address ``host:port`` of a real Kafka without topics of ours: make your own under a unique prefix."""
+    """Bootstrap address ``host:port`` of a real Kafka: make topics of your own, under a unique prefix.
+
+    Other processes of tests use it at the same time.
+    """
     return _servers.start_kafka()
 
 
 @pytest.fixture(scope="session")
 def influx(_servers: LocalServices) -> Influx:
-    """A real InfluxDB with the bucket ``dosetwin``: make your own bucket or use unique patient ids."""
+    """A real InfluxDB with the bucket ``dosetwin``: make your own bucket or use unique patient ids.
+
+    Other processes of tests use it at the same time.
+    """
     return _servers.start_influx()
 
 
@@ -126,11 +148,10 @@ def alerts_there(tmp_path_factory: pytest.TempPathFactory) -> Iterator[alertmana
 
 
 @pytest.fixture(scope="session")
-def fhir(tmp_path_factory: pytest.TempPathFactory) -> str:
+def fhir(of_this_run: Path) -> str:
     """Base address of a real FHIR R4 server, shared by all of this test run: give your resources ids of their own."""
     if named := os.environ.get("DOSETWIN_TEST_FHIR"):
         return named
     if why := fhir_server.missing():
         pytest.skip(why)
-    folder = tmp_path_factory.getbasetemp()
-    return fhir_server.base_of(folder.parent if "PYTEST_XDIST_WORKER" in os.environ else folder, print)
+    return fhir_server.base_of(of_this_run, print)

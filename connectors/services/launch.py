@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import os
 import secrets
@@ -32,6 +33,14 @@ _ATTEMPTS = 3
 
 _keepers: list[subprocess.Popen[bytes]] = []
 """Keepers that this process started, held until they end: they are meant to outlive whoever holds them."""
+
+
+@atexit.register
+def _leave_keepers() -> None:
+    """Those that others hold go on: the interpreter need not warn of children that it leaves behind."""
+    for keeper in _keepers:
+        if keeper.poll() is None:
+            keeper.returncode = 0
 
 
 class ServerFailed(RuntimeError):
