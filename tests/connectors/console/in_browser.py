@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -18,6 +17,7 @@ from kafka import KafkaProducer
 from selenium import webdriver
 
 from connectors.kafka.topics import topic_of
+from tests.streams.worker.forks import Forked
 from twin.events import Heartbeat, OutputEvent, Rejected, encode
 
 SECONDS = 20.0
@@ -57,7 +57,7 @@ class Console:
 
     kafka: str
     prefix: str
-    process: subprocess.Popen[str]
+    process: Forked
     address: str
 
     def publish(self, *events: OutputEvent | Rejected | Heartbeat) -> None:
@@ -71,22 +71,20 @@ class Console:
 
 
 def start_console(kafka: str, prefix: str, port: int = 0, *more: str) -> Console:
-    command = [sys.executable, "-c", "from streams.cli import main; main()", "console"]
     options = ["--port", str(port), "--kafka", kafka, "--prefix", prefix, *more]
-    process = subprocess.Popen([*command, *options], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    said = process.stdout.readline()
-    found = re.fullmatch(r"console: (http://127\.0\.0\.1:\d+)\n", said)
-    assert found, f"expected the address, got {said!r}"
+    said, says = os.pipe()
+    process = Forked(["console", *options], os.environ, sys.__stderr__.fileno(), says)
+    os.close(says)
+    with open(said, encoding="utf-8") as lines:
+        first = lines.readline()
+    found = re.fullmatch(r"console: (http://127\.0\.0\.1:\d+)\n", first)
+    assert found, f"expected the address, got {first!r}"
     return Console(kafka, prefix, process, found[1])
 
 
 def stop_console(console: Console) -> int:
     console.process.send_signal(signal.SIGTERM)
-    code = console.process.wait(15)
-    assert console.process.stdout is not None
-    console.process.stdout.close()
-    return code
+    return console.process.wait(15)
 
 
 def requests(browser: webdriver.Chrome) -> list[str]:

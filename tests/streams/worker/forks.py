@@ -2,7 +2,8 @@
 
 The server is started by the first `Forked` of a process of tests and ends with it. It imports, has one thread alone,
 and then only forks: for each command a keeper, which forks the command itself and tells of its end. A command runs
-with the environment that it is given, its log as stderr, and ends as any interpreter does.
+with the environment that it is given, its log as stderr and what it answers where somebody listens, and ends as any
+interpreter does.
 """
 
 from __future__ import annotations
@@ -22,6 +23,8 @@ import threading
 import time
 import traceback
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from tests.places import ROOT
 
@@ -33,9 +36,15 @@ IMPORTED = (
     "connectors.listeners.fhir.poller",
     "faust.app.base",
     "faust.transport.drivers.aiokafka",
+    "scipy.stats",
     "connectors.sinks.subscribers.mail",
     "connectors.sinks.subscribers.mqtt_publish",
     "connectors.sinks.subscribers.webhook",
+    "connectors.console.server",
+    "connectors.feeds.ward.ward",
+    "connectors.console.metrics",
+    "connectors.console.patient.parameter_words",
+    "streams.cli",
     "streams.commands.live.devices",
     "streams.commands.live.worker",
     "streams.commands.live.listen",
@@ -43,6 +52,7 @@ IMPORTED = (
     "streams.devices.stage",
     "streams.fleet",
     "streams.listening",
+    "streams.terminal.logs",
     "streams.terminal.metrics_page",
     "streams.worker.app",
     "tests.streams.worker.fake_twin",
@@ -64,10 +74,12 @@ REQUEST_BYTES = 1 << 20
 class Forked:
     """A running ``dosetwin ARGUMENTS``, with what tests use of `subprocess.Popen`."""
 
-    def __init__(self, arguments: Sequence[str], environment: Mapping[str, str], stderr: int) -> None:
+    def __init__(
+        self, arguments: Sequence[str], environment: Mapping[str, str], stderr: int, stdout: int | None = None
+    ) -> None:
         self._ends, told = os.pipe()
         request = json.dumps([list(arguments), dict(environment)]).encode()
-        socket.send_fds(_server(), [request], [stderr, told])
+        socket.send_fds(_server(), [request], [stderr, told, *([] if stdout is None else [stdout])])
         os.close(told)
         self._heard = b""
         while b"\n" not in self._heard:
@@ -131,34 +143,52 @@ def serve(requests: socket.socket) -> int:
     """Fork what is asked for until nobody asks any more; in a command's process, its exit code."""
     for module in IMPORTED:
         importlib.import_module(module)
-    sys.modules["twin"].units.convert(1.0, "mg", "g")  # reads the units
+    sys.modules["twin.modelfile.library"].loaded_library()  # reads units and models
+    _follow_a_ward()
     alone = len(os.listdir("/proc/self/task")) if os.path.isdir("/proc/self/task") else 1
     assert alone == 1, "a process with threads must not fork"
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # keepers are waited for by nobody
     while True:
-        request, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 2)
+        request, descriptors, _, _ = socket.recv_fds(requests, REQUEST_BYTES, 3)
         if not request:
             return 0
-        log, told = descriptors
         if not os.fork():
             requests.close()
-            return _keep(*json.loads(request), log, told)
-        os.close(log)
-        os.close(told)
+            return _keep(*json.loads(request), *descriptors)
+        for each in descriptors:
+            os.close(each)
 
 
-def _keep(arguments: list[str], environment: dict[str, str], log: int, told: int) -> int:
+def _follow_a_ward() -> None:
+    """A day of a twin of each model that most wards of tests are of: machine code and tables are there once for all."""
+    feed, twin = sys.modules["connectors.feeds.ward.ward"], sys.modules["twin"]
+    models = feed.named_models(feed.WARD_MODELS)
+    ward = feed.SimulatedWard(models, len(models), datetime(2026, 1, 5, tzinfo=UTC), seed=1, days=1.0,
+                              vitals_every=1800, pump_every=300)  # fmt: skip
+    told: dict[str, list[Any]] = {}
+    for arrival in ward.arrivals():
+        told.setdefault(arrival.event.patient_id, []).append(arrival.event)
+    for patient, events in told.items():
+        (model,) = (event.model for event in events if event.kind == "enrolment")
+        twin.PatientTwin(patient, twin.load_model(model), 50).observe(events)
+
+
+def _keep(arguments: list[str], environment: dict[str, str], log: int, told: int, answers: int | None = None) -> int:
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     pid = os.fork()
     if pid:
         os.write(told, b"%d\n" % pid)
         os.close(log)
+        if answers is not None:
+            os.close(answers)
         _, status = os.waitpid(pid, 0)
         os.write(told, b"%d\n" % os.waitstatus_to_exitcode(status))
         os._exit(0)
     os.close(told)
-    os.dup2(log, 2)
-    os.close(log)
+    for descriptor, place in ((log, 2), (answers, 1)):
+        if descriptor is not None:
+            os.dup2(descriptor, place)
+            os.close(descriptor)
     os.environ.clear()
     os.environ.update(environment)
     sys.argv = ["dosetwin", *arguments]
@@ -172,6 +202,7 @@ def _keep(arguments: list[str], environment: dict[str, str], log: int, told: int
         traceback.print_exc()
     threading._shutdown()  # type: ignore[attr-defined]  # as an interpreter ends, but for taking itself to pieces
     atexit._run_exitfuncs()
+    sys.stdout.flush()
     sys.stderr.flush()
     os._exit(code if isinstance(code, int) else int(code is not None))
 
