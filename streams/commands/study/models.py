@@ -135,6 +135,101 @@ def new(
     typer.echo(f"{file}: written; change it to what the paper says, then dosetwin models check {file}")
 
 
+@app.command(
+    "import",
+    epilog=examples(
+        "dosetwin models import run1.mod --drug rifampicin",
+        "dosetwin models import run1.mod --unit dv=mg/L --reference WT=70",
+    ),
+)
+def import_(
+    file: Annotated[Path, typer.Argument(help="a NONMEM control stream")],
+    drug: Annotated[str, typer.Option(help="name of the drug that its doses are of")] = "drug",
+    out: Annotated[Path | None, typer.Option(help="file to write; ID.toml here when not said")] = None,
+    name: Annotated[
+        str | None, typer.Option("--id", help="id of the model; made of the file's name when not said")
+    ] = None,
+    language: Annotated[
+        str | None, typer.Option("--from", help="language of the file; told by its text when not said")
+    ] = None,
+    time_unit: Annotated[str | None, typer.Option(help="min, h or d; hours when neither said here nor there")] = None,
+    unit: Annotated[
+        list[str] | None, typer.Option(help="NAME=UNIT of what the source has no unit for; again for more")
+    ] = None,
+    reference: Annotated[
+        list[str] | None, typer.Option(help="NAME=NUMBER: reference of a covariate; again for more")
+    ] = None,
+) -> None:
+    """Carry a model of another program over into a model file, unverified, and check it.
+
+    Prints what could not be carried, which also stands at the head of the file. Numbers that the source leaves open
+    (units, references) are assumed and marked so, or given here.
+    """
+    from connectors.models.carrying import LANGUAGES, carry
+    from connectors.models.source import SourceError
+    from twin.modelfile.library import text_of
+    from twin.names import NAME_IN_WORDS, is_name
+
+    for word in (drug, *([name] if name else [])):
+        if not is_name(word):
+            _fail(ValueError(f"'{word}' cannot be a name; {NAME_IN_WORDS}"))
+    if language is not None and language not in LANGUAGES:
+        _fail(ValueError(f"--from is '{language}'; write one of {', '.join(LANGUAGES)}"))
+    if time_unit not in (None, "min", "h", "d"):
+        _fail(ValueError(f"--time-unit is '{time_unit}'; write min, h or d"))
+    try:
+        units, given = _pairs("--unit", unit or []), _numbers("--reference", reference or [])
+        carried = carry(
+            text_of(file),
+            file.name,
+            language=language,
+            drug=drug,
+            id=name,
+            time_unit=time_unit,
+            units=units,
+            given=given,
+        )
+        target = Path(f"{carried.model.id}.toml") if out is None else out
+        with target.open("x", encoding="utf-8") as handle:
+            handle.write(carried.text)
+    except FileExistsError:
+        _fail(FileExistsError(f"{target}: is there already; choose another name with --out, or move it away"))
+    except (SourceError, ValueError, OSError) as error:
+        _fail(error)
+    for lost in carried.lost:
+        typer.echo(f"not carried, or otherwise: {lost}", err=True)
+    typer.echo(f"{target}: written, unverified; compare it with {file} line by line")
+    if not _sound(target, strict=False):
+        raise typer.Exit(1)
+
+
+def _pairs(option: str, given: list[str]) -> dict[str, str]:
+    """What is given as NAME=VALUE.
+
+    Raises:
+        ValueError: something else.
+    """
+    for each in given:
+        if not all(each.partition("=")):
+            raise ValueError(f"{option} is '{each}'; write NAME=VALUE")
+    return {each.partition("=")[0]: each.partition("=")[2] for each in given}
+
+
+def _numbers(option: str, given: list[str]) -> dict[str, float]:
+    """What is given as NAME=NUMBER.
+
+    Raises:
+        ValueError: something else.
+    """
+    found: dict[str, float] = {}
+    for word, text in _pairs(option, given).items():
+        try:
+            found[word] = float(text)
+        except ValueError:
+            raise ValueError(f"{option} is '{word}={text}'; write NAME=NUMBER") from None
+    return found
+
+
 Folder = Annotated[
     Path, typer.Option("--releases", envvar="DOSETWIN_CLINICAL", file_okay=False, help="folder of releases")
 ]

@@ -1,0 +1,1 @@
+"""Models that others wrote, carried over into model files: one language a module in `sources`, one shared form."""

@@ -1,0 +1,449 @@
+"""Thetas and etas of a source as parameters of a model file.
+
+``CL = THETA(1)*(WT/70)**0.75*EXP(ETA(1))`` is one parameter CL, log-normal, with its effects; ``THETA + ETA`` is a
+normal one. An eta that is used otherwise, in two places or within a transformation, is a parameter of its own, normal
+around 0, and stays in the formulas as it stood: nothing is changed by that but the looks.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections import Counter
+from dataclasses import dataclass, field
+
+from connectors.models.formulas import factors, name, product, replaced, same, summands, value, words
+from connectors.models.source import Observed, Source, State, Theta
+from twin.model.formula import is_record
+
+LONGEST_EXPRESSION = 400
+
+
+@dataclass(slots=True)
+class Parameter:
+    """A parameter as the file will have it; ``stated`` is what the source has for its variance."""
+
+    name: str
+    value: float
+    line: int
+    iiv: float | None = None
+    iov: float | None = None
+    distribution: str = "log-normal"
+    expression: ast.expr | None = None
+    comment: str = ""
+    theta: Theta | None = None
+
+
+@dataclass(slots=True)
+class Drawn:
+    """A source with its effects as parameters.
+
+    Attributes:
+        covariances: of pairs of parameters, with their level (``iiv``, ``iov``).
+        definitions: those that are left and needed, in order.
+    """
+
+    source: Source
+    parameters: list[Parameter] = field(default_factory=list)
+    covariances: list[tuple[str, str, str, float]] = field(default_factory=list)
+    definitions: dict[str, ast.expr] = field(default_factory=dict)
+    states: list[State] = field(default_factory=list)
+    observed: list[Observed] = field(default_factory=list)
+    covariates: tuple[str, ...] = ()
+
+
+def roots(source: Source) -> list[ast.expr]:
+    """Every formula that the model is made of besides its definitions."""
+    found = [state.derivative for state in source.states]
+    found += [state.initial for state in source.states if state.initial is not None]
+    for entry in source.entries:
+        found += [each for each in (entry.fraction, entry.lag, entry.duration) if each is not None]
+    for output in source.observed:
+        found += [*output.categories, *(each for each in (output.expression, output.hazard) if each is not None)]
+    return found
+
+
+def draw(source: Source, names: dict[str, str]) -> Drawn:
+    """Parameters of a source; ``names`` are better names of thetas where the source has one.
+
+    Raises:
+        SourceError: a formula reads a name that nothing defines.
+    """
+    work = _Work(source, names)
+    return work.done()
+
+
+class _Work:
+    def __init__(self, source: Source, names: dict[str, str]) -> None:
+        self.source, self.names = source, names
+        self.definitions = dict(source.definitions)
+        self.roots = roots(source)
+        self.made: dict[str, Parameter] = {}
+        self.of_eta: dict[str, tuple[str, str, float]] = {}
+        """Parameter, level and scale of each eta that has become one's."""
+
+    def done(self) -> Drawn:
+        self._prune()
+        for word in list(self.definitions):
+            self._one(word)
+        for word in list(self.definitions):
+            self._fixed(word)
+        self._prune()
+        self._rest()
+        source = self.source
+        covariances = []
+        for (one, other), covariance in source.covariances.items():
+            if one in self.of_eta and other in self.of_eta:
+                (a, level, scale), (b, other_level, factor) = self.of_eta[one], self.of_eta[other]
+                if level == other_level:
+                    covariances.append((a, b, level, covariance * scale * factor))
+        used = {word for formula in [*self.definitions.values(), *self.roots] for word in words(formula)}
+        used |= {w for p in self.made.values() if p.expression is not None for w in words(p.expression)}
+        covariates = tuple(item for item in source.covariates if item in used or item == source.occasion)
+        return Drawn(
+            source, list(self.made.values()), covariances, self.definitions, source.states, source.observed, covariates
+        )
+
+    def _prune(self) -> None:
+        """Leave out what nothing reads, and complain of what nothing defines."""
+        needed: set[str] = set()
+        known = {*self.source.thetas, *self.source.etas, *self.source.covariates, *self.made, "t", "clock"}
+        known |= {state.name for state in self.source.states}
+        ahead = [(word, "") for formula in self.roots for word in words(formula)]
+        while ahead:
+            word, reader = ahead.pop()
+            if word in needed:
+                continue
+            needed.add(word)
+            if word in self.definitions and word not in self.made:
+                ahead += [(each, word) for each in words(self.definitions[word])]
+            elif word not in known:
+                line = self.source.lines.get(word, self.source.lines.get(reader, 0)) or None
+                where = f" (read by {reader})" if reader else ""
+                raise self.source.wrong(
+                    line, f"{word}{where} is not defined before it is read; define it, or declare it as data"
+                )
+        for made in self.made.values():
+            if made.expression is not None:
+                needed |= words(made.expression)
+        self.needed = needed
+        self.definitions = {
+            word: each for word, each in self.definitions.items() if word in needed and word not in self.made
+        }
+
+    def _uses(self) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for formula in [*self.definitions.values(), *self.roots]:
+            found.update(node.id for node in ast.walk(formula) if isinstance(node, ast.Name))
+        for made in self.made.values():
+            if made.expression is not None:
+                found.update(node.id for node in ast.walk(made.expression) if isinstance(node, ast.Name))
+        return found
+
+    # --- one definition ----------------------------------------------------------------------------------------------
+
+    def _one(self, word: str) -> None:
+        formula = self.definitions.get(word)
+        if formula is None:
+            return
+        formula = self._opened(formula)
+        etas = words(formula) & set(self.source.etas)
+        if not etas:
+            return
+        uses = self._uses()
+        if any(uses[eta] != self._own(eta, word) for eta in etas):
+            return
+        line = self.source.lines.get(word, 0)
+        found = self._log_normal(word, formula, etas, line) or self._normal(word, formula, etas, line)
+        if found is not None:
+            self.made[word] = found
+
+    def _fixed(self, word: str) -> None:
+        """A theta with covariate effects and no random one: a parameter too."""
+        formula = self.definitions[word]
+        if words(formula) & set(self.source.etas):
+            return
+        uses = self._uses()
+        above, below = factors(formula, self.source.covariates)
+        for at, each in enumerate(above):
+            if isinstance(each, ast.Name) and each.id in self.source.thetas and uses[each.id] == 1:
+                inlined = self._plain(product([name(word), *above[:at], *above[at + 1 :]], below), word)
+                if inlined is not None:
+                    theta = self.source.thetas[each.id]
+                    line = self.source.lines.get(word, 0)
+                    self.made[word] = self._named(word, (None, None), theta, inlined, line, "log-normal", 1.0)
+                return
+
+    def _own(self, eta: str, word: str) -> int:
+        """How often an eta is read by a definition and those that only it reads."""
+        total, ahead, seen = 0, [word], set()
+        uses = self._uses()
+        while ahead:
+            each = ahead.pop()
+            if each in seen:
+                continue
+            seen.add(each)
+            formula = self.definitions[each]
+            names_of = [node.id for node in ast.walk(formula) if isinstance(node, ast.Name)]
+            total += names_of.count(eta)
+            ahead += [n for n in set(names_of) if n in self.definitions and uses[n] == names_of.count(n)]
+        return total
+
+    def _opened(self, formula: ast.expr) -> ast.expr:
+        """A formula with the names that only it reads written out, as far as they read an eta or a lone theta."""
+        for _ in range(20):
+            uses = self._uses()
+            counts = Counter(node.id for node in ast.walk(formula) if isinstance(node, ast.Name))
+            lone = {
+                word: self.definitions[word]
+                for word in counts
+                if word in self.definitions
+                and word not in self.made
+                and uses[word] == counts[word]
+                and (self._reads_eta(word) or self._theta_in(self.definitions[word], uses))
+            }
+            if not lone:
+                return formula
+            formula = replaced(formula, lone)
+        return formula
+
+    def _reads_eta(self, word: str) -> bool:
+        inner = words(self.definitions[word])
+        return bool(inner & set(self.source.etas)) or any(
+            self._reads_eta(each) for each in inner if each in self.definitions
+        )
+
+    def _theta_in(self, formula: ast.expr, uses: Counter[str]) -> bool:
+        """Whether a product has a theta that nothing else reads, itself or in a definition that only it reads."""
+        above, _ = factors(formula, self.source.covariates)
+        lone = [each.id for each in above if isinstance(each, ast.Name) and uses[each.id] == 1]
+        within = [word for word in lone if word in self.definitions and word not in self.made]
+        return bool(set(lone) & set(self.source.thetas)) or any(
+            self._theta_in(self.definitions[word], uses) for word in within
+        )
+
+    def _effects_of(self, formula: ast.expr) -> tuple[str | None, str | None] | None:
+        """The eta of the patient and that of the occasion that a sum is made of, and of nothing else."""
+        patient: set[str] = set()
+        occasion: set[str] = set()
+        for each in summands(formula):
+            word = self._effect(each)
+            if word is None:
+                return None
+            (occasion if self.source.etas[word].occasion else patient).add(word)
+        if len(patient) > 1 or len(occasion) > 1:
+            return None
+        return next(iter(patient), None), next(iter(occasion), None)
+
+    def _effect(self, formula: ast.expr) -> str | None:
+        match formula:
+            case ast.Name(id=word) if word in self.source.etas:
+                return word
+            case ast.Call(func=ast.Name(id="where"), args=[_, yes, no]):
+                found = {self._effect(each) for each in (yes, no) if value(each) != 0}
+                one = next(iter(found)) if len(found) == 1 else None
+                return one if one and self.source.etas[one].occasion else None
+            case ast.BinOp(left=left, op=ast.Mult(), right=right):
+                for part, beside in ((left, right), (right, left)):
+                    found_in = self._effect(part)
+                    if found_in and self.source.etas[found_in].occasion and self._indicator(beside):
+                        return found_in
+        return None
+
+    def _indicator(self, formula: ast.expr) -> bool:
+        inner = self.definitions.get(formula.id, formula) if isinstance(formula, ast.Name) else formula
+        match inner:
+            case ast.Call(func=ast.Name(id="where"), args=[_, yes, no]):
+                return {value(yes), value(no)} == {0.0, 1.0}
+        return isinstance(inner, ast.Name) and inner.id in self.source.covariates
+
+    def _log_normal(self, word: str, formula: ast.expr, etas: frozenset[str], line: int) -> Parameter | None:
+        above, below = factors(formula, self.source.covariates)
+        for at, each in enumerate(above):
+            match each:
+                case ast.Call(func=ast.Name(id="exp"), args=[inner]):
+                    effects = self._effects_of(inner)
+                    others = [*above[:at], *above[at + 1 :]]
+                    if effects is None or {e for e in effects if e} != set(etas):
+                        continue
+                    if any(words(other) & set(etas) for other in (*others, *below)):
+                        continue
+                    return self._made(word, effects, others, below, line, "log-normal")
+        return None
+
+    def _normal(self, word: str, formula: ast.expr, etas: frozenset[str], line: int) -> Parameter | None:
+        uses = self._uses()
+        parts = summands(formula)
+        thetas = [each for each in parts if isinstance(each, ast.Name) and each.id in self.source.thetas]
+        effects = [each for each in parts if each not in thetas]
+        if len(thetas) == 1 and effects and uses[thetas[0].id] == 1:
+            total = effects[0]
+            for each in effects[1:]:
+                total = ast.BinOp(total, ast.Add(), each)
+            found = self._effects_of(total)
+            if found is not None and {each for each in found if each} == set(etas):
+                return self._named(word, found, self.source.thetas[thetas[0].id], None, line, "normal", 1.0)
+        above, below = factors(formula, self.source.covariates)
+        for at, each in enumerate(above):
+            parts = summands(each)
+            if len(parts) > 1 and value(parts[0]) == 1:
+                total = parts[1]
+                for part in parts[2:]:
+                    total = ast.BinOp(total, ast.Add(), part)
+                found = self._effects_of(total)
+                others = [*above[:at], *above[at + 1 :]]
+                lone = (
+                    len(others) == 1
+                    and not below
+                    and isinstance(others[0], ast.Name)
+                    and others[0].id in self.source.thetas
+                )
+                if found is not None and {e for e in found if e} == set(etas) and lone:
+                    assert isinstance(others[0], ast.Name)
+                    theta = self.source.thetas[others[0].id]
+                    if uses[theta.name] == 1 and theta.value != 0:
+                        return self._named(word, found, theta, None, line, "normal", theta.value)
+        return None
+
+    def _made(
+        self,
+        word: str,
+        effects: tuple[str | None, str | None],
+        others: list[ast.expr],
+        below: list[ast.expr],
+        line: int,
+        distribution: str,
+    ) -> Parameter | None:
+        """A log-normal parameter: of the lone theta among the other factors, or of 1 where there is none."""
+        uses = self._uses()
+        for at, each in enumerate(others):
+            if isinstance(each, ast.Name) and each.id in self.source.thetas:
+                theta = self.source.thetas[each.id]
+                if uses[each.id] == 1 and theta.value > 0:
+                    rest = product([name(word), *others[:at], *others[at + 1 :]], below)
+                    inlined = self._plain(rest, word)
+                    if inlined is not None:
+                        expression = None if same(inlined, name(word)) else inlined
+                        return self._named(word, effects, theta, expression, line, distribution, 1.0)
+                    self._beside(word, effects, theta, others[:at] + others[at + 1 :], below, line)
+                    return None
+        self._beside(word, effects, None, others, below, line)
+        return None
+
+    def _beside(
+        self,
+        word: str,
+        effects: tuple[str | None, str | None],
+        theta: Theta | None,
+        others: list[ast.expr],
+        below: list[ast.expr],
+        line: int,
+    ) -> None:
+        """A parameter of its own for what varies, and the definition in its terms."""
+        own = f"{word}_i"
+        while own in self.definitions or own in self.made:
+            own += "i"
+        self.made[own] = self._named(own, effects, theta, None, line, "log-normal", 1.0)
+        self.definitions[word] = product([*others, name(own)], below)
+
+    def _plain(self, formula: ast.expr, own: str) -> ast.expr | None:
+        """A formula over thetas, covariates and the parameter's own name alone, if it can be said so and shortly."""
+        for _ in range(30):
+            inner = {
+                each: self.definitions[each] for each in words(formula) if each in self.definitions and each != own
+            }
+            if not inner:
+                break
+            formula = replaced(formula, inner)
+        allowed = {*self.source.thetas, *self.source.covariates, own}
+        if not words(formula) <= allowed or any(is_record(node) for node in ast.walk(formula)):
+            return None
+        return formula if len(ast.unparse(formula)) <= LONGEST_EXPRESSION else None
+
+    def _named(
+        self,
+        word: str,
+        effects: tuple[str | None, str | None],
+        theta: Theta | None,
+        expression: ast.expr | None,
+        line: int,
+        distribution: str,
+        scale: float,
+    ) -> Parameter:
+        patient, occasion = effects
+        variance = [None if each is None else self.source.etas[each].variance * scale**2 for each in effects]
+        for eta, level in ((patient, "iiv"), (occasion, "iov")):
+            if eta is not None:
+                self.of_eta[eta] = word, level, abs(scale)
+        typical = 1.0 if theta is None else theta.value
+        comment = theta.comment if theta else ""
+        return Parameter(word, typical, line, variance[0], variance[1], distribution, expression, comment, theta)
+
+    # --- what is left ------------------------------------------------------------------------------------------------
+
+    def _rest(self) -> None:
+        taken = {node for made in self.made.values() if made.theta is not None for node in [made.theta.name]}
+        read = {word for formula in [*self.definitions.values(), *self.roots] for word in words(formula)}
+        read |= {w for made in self.made.values() if made.expression is not None for w in words(made.expression)}
+        renamed: dict[str, ast.expr] = {}
+        plain: dict[str, Parameter] = {}
+        for theta in self.source.thetas.values():
+            if theta.name in read and theta.name not in taken:
+                word = self._free(self.names.get(theta.name, theta.name), plain)
+                renamed[theta.name] = name(word)
+                plain[word] = Parameter(word, theta.value, theta.line, comment=theta.comment, theta=theta)
+        for eta in self.source.etas.values():
+            if eta.name in read and eta.name not in self.of_eta:
+                word = self._free(eta.name, plain)
+                renamed[eta.name] = name(word)
+                iiv, iov = (None, eta.variance) if eta.occasion else (eta.variance, None)
+                plain[word] = Parameter(word, 0.0, eta.line, iiv, iov, "normal")
+                self.of_eta[eta.name] = word, "iov" if eta.occasion else "iiv", 1.0
+        self.made = {**self.made, **plain}
+        self._put(renamed)
+
+    def _free(self, word: str, plain: dict[str, Parameter]) -> str:
+        states = {state.name for state in self.source.states}
+        while (
+            word in self.definitions
+            or word in self.made
+            or word in plain
+            or word in states
+            or word in self.source.covariates
+        ):
+            word = f"{word}_p"
+        return word
+
+    def _put(self, renamed: dict[str, ast.expr]) -> None:
+        source = self.source
+        self.definitions = {word: replaced(each, renamed) for word, each in self.definitions.items()}
+        for made in self.made.values():
+            if made.expression is not None:
+                made.expression = replaced(made.expression, renamed)
+        source.states = [
+            State(
+                s.name,
+                replaced(s.derivative, renamed),
+                None if s.initial is None else replaced(s.initial, renamed),
+                s.line,
+                s.amount,
+            )
+            for s in source.states
+        ]
+        from dataclasses import replace
+
+        def put(formula: ast.expr | None) -> ast.expr | None:
+            return None if formula is None else replaced(formula, renamed)
+
+        source.entries = [
+            replace(e, fraction=put(e.fraction), lag=put(e.lag), duration=put(e.duration)) for e in source.entries
+        ]
+        source.observed = [
+            replace(
+                o,
+                expression=put(o.expression),
+                hazard=put(o.hazard),
+                categories=tuple(replaced(each, renamed) for each in o.categories),
+            )
+            for o in source.observed
+        ]
+        self.roots = roots(source)

@@ -1,0 +1,314 @@
+"""What is observed: Y as a prediction with a scatter, taken apart by what the data say of a record (CMT, DVID, FLAG).
+
+Y is a formula of the epsilons. Without them it is the prediction; its slopes along them, tried out on numbers, give the
+standard deviation at each prediction, and how that goes with the prediction is the law: additive, proportional, both, a
+power, or one of those on the logarithm. What M3 gives to values below the limit is left out: here every value may be
+reported as below one.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+import math
+from collections.abc import Collection, Iterator
+
+import numpy as np
+from scipy import optimize
+
+from connectors.models.formulas import ZERO, number, replaced, value, words
+from connectors.models.likelihood import Likelihood, recognised
+from connectors.models.source import Observed, Scatter, Source
+from connectors.models.values import Sampling
+from twin.arrays import Floats
+
+OTHER = 987_654_321.0
+"""A value that no record has: stands for every other one."""
+
+MOST_OUTPUTS = 16
+_STEP = 1e-4
+_FITS = 1e-6
+
+
+def observe(source: Source, y: ast.expr, items: Collection[str], line: int, likelihood: Likelihood) -> None:
+    """Add to a source what its Y observes; ``items`` are the data items that may tell one observation from another.
+
+    Raises:
+        SourceError: it observes nothing that can be said.
+    """
+    of_patient = _reachable(source, [state.derivative for state in source.states] + _entries(source))
+    selectors = {item for item in items if item not in of_patient}
+    assert isinstance(likelihood.observed, ast.Name)
+    whole = _opened(source, y, selectors | set(source.sigmas) | {likelihood.observed.id})
+    leaves = _unlike(_leaves(whole, selectors, likelihood.observed.id, ()))
+    scattered = [(label, leaf) for label, leaf in leaves if words(leaf) & set(source.sigmas)]
+    sampling = Sampling(source)
+    if len(scattered) > MOST_OUTPUTS:
+        raise source.wrong(line, f"Y has {len(scattered)} forms, over {MOST_OUTPUTS}; split the stream")
+    for label, leaf in scattered:
+        source.observed.append(_continuous(source, label, leaf, sampling, line))
+    silent = [(label, leaf) for label, leaf in leaves if not words(leaf) & set(source.sigmas) and value(leaf) is None]
+    if scattered and silent:
+        source.lose(
+            line,
+            "Y without EPS (a likelihood, as of values below the limit) is left out: report such values as below it",
+        )
+    if not scattered:
+        silent = [("dv", whole), *silent]
+        source.observed += recognised(source, silent, likelihood, sampling, line)
+    if not source.observed:
+        raise source.wrong(
+            line,
+            "Y has no EPS, and is no probability of grades and no survival of an event; such a likelihood is not read",
+        )
+
+
+def _entries(source: Source) -> list[ast.expr]:
+    return [
+        each for entry in source.entries for each in (entry.fraction, entry.lag, entry.duration) if each is not None
+    ] + [state.initial for state in source.states if state.initial is not None]
+
+
+def _reachable(source: Source, formulas: list[ast.expr]) -> set[str]:
+    found: set[str] = set()
+    ahead = [word for formula in formulas for word in words(formula)]
+    while ahead:
+        word = ahead.pop()
+        if word not in found:
+            found.add(word)
+            if word in source.definitions:
+                ahead += words(source.definitions[word])
+    return found
+
+
+def _opened(source: Source, formula: ast.expr, telling: Collection[str]) -> ast.expr:
+    """A formula with those definitions written out that read one of some words."""
+    reads: dict[str, bool] = {}
+
+    def read(word: str) -> bool:
+        if word not in reads:
+            reads[word] = word in telling
+            inner = source.definitions.get(word)
+            if inner is not None and not reads[word]:
+                reads[word] = any(read(each) for each in words(inner))
+        return reads[word]
+
+    for _ in range(len(source.definitions) + 1):
+        open_ = {word: source.definitions[word] for word in words(formula) if word in source.definitions and read(word)}
+        if not open_:
+            break
+        formula = replaced(formula, open_)
+    return formula
+
+
+def _leaves(
+    y: ast.expr, selectors: set[str], observed: str, label: tuple[tuple[str, float], ...]
+) -> Iterator[tuple[str, ast.expr]]:
+    """Forms of Y for the values of what selects among them, each with a label."""
+    test = next((node for node in ast.walk(y) if _selects(node, selectors, observed)), None)
+    if test is None or len(label) > 6:
+        yield "_".join(["dv", *(f"{word.lower()}{at:g}".replace(".", "p").replace("-", "m") for word, at in label)]), y
+        return
+    assert isinstance(test, ast.Compare)
+    chosen = next((word for word in sorted(words(test)) if word in selectors), None)
+    if chosen is None:
+        for outcome in (ast.Constant(True), ast.Constant(False)):
+            yield from _leaves(replaced(_with(y, test, outcome), {}), selectors, observed, label)
+        return
+    points = sorted({point for node in ast.walk(y) for point in _points(node, chosen)})
+    for point in [*points, OTHER]:
+        more = label if point == OTHER else (*label, (chosen, point))
+        yield from _leaves(replaced(y, {chosen: number(point)}), selectors, observed, more)
+
+
+def _selects(node: ast.AST, selectors: set[str], observed: str) -> bool:
+    if not isinstance(node, ast.Compare):
+        return False
+    read = words(node)
+    return observed in read or (
+        bool(read & selectors) and any(value(side) is not None for side in (node.left, *node.comparators))
+    )
+
+
+def _points(node: ast.AST, word: str) -> Iterator[float]:
+    if isinstance(node, ast.Compare) and word in words(node):
+        for side in (node.left, *node.comparators):
+            at = value(side)
+            if at is not None:
+                yield at
+                if not isinstance(node.ops[0], ast.Eq | ast.NotEq):
+                    yield from (at - 1, at + 1)
+
+
+def _with(y: ast.expr, test: ast.Compare, outcome: ast.expr) -> ast.expr:
+    class Decided(ast.NodeTransformer):
+        def visit_Compare(self, node: ast.Compare) -> ast.expr:
+            return outcome if ast.dump(node) == ast.dump(test) else node
+
+    changed = Decided().visit(copy.deepcopy(y))
+    assert isinstance(changed, ast.expr)
+    return changed
+
+
+def _unlike(leaves: Iterator[tuple[str, ast.expr]]) -> list[tuple[str, ast.expr]]:
+    """Leaves that differ, the first label of each; of very many only the first are looked at."""
+    found: dict[str, tuple[str, ast.expr]] = {}
+    for count, (label, leaf) in enumerate(leaves):
+        found.setdefault(ast.dump(leaf), (label, leaf))
+        if count > 400:
+            break
+    return list(found.values())
+
+
+# --- a prediction and its scatter ------------------------------------------------------------------------------------
+
+
+def _continuous(source: Source, label: str, leaf: ast.expr, sampling: Sampling, line: int) -> Observed:
+    prediction = replaced(leaf, dict.fromkeys(source.sigmas, ZERO))
+    logged = _logarithm(source, prediction, source.lines.get("Y", line))
+    if logged is None and _exponential(source, leaf, sampling):
+        source.lose(
+            line, "F*EXP(EPS) is carried as an error on the logarithm; NONMEM's FO and FOCE take it as proportional"
+        )
+        leaf, logged = ast.Call(ast.Name("log", ast.Load()), [leaf], []), prediction
+    points: list[tuple[float, float]] = []
+    for env in sampling.draws:
+        shown = sampling.value(prediction if logged is None else logged, env)
+        spread = _spread(source, leaf, sampling, env)
+        if shown is not None and spread is not None and shown > 0:
+            points.append((shown, spread))
+    if logged is None and len(points) < 4:  # a prediction that is negative somewhere has an additive error or none
+        pairs = [(sampling.value(prediction, env), _spread(source, leaf, sampling, env)) for env in sampling.draws]
+        points = [(abs(a), b) for a, b in pairs if a is not None and b is not None]
+    scatter = _law(points, logged=logged is not None)
+    if scatter is None:
+        scatter = _nearest(points, logged=logged is not None)
+        source.lose(line, f"the scatter of {label} goes with no law of the prediction alone; {scatter.assumed}")
+    if any(word in source.etas for word in _reachable(source, [leaf]) - _reachable(source, [prediction])):
+        source.lose(line, f"the scatter of {label} differs between patients (an ETA); the typical patient's is carried")
+    return Observed(label, prediction if logged is None else logged, scatter, line)
+
+
+def _logarithm(source: Source, prediction: ast.expr, line: int) -> ast.expr | None:
+    """What a prediction is the logarithm of, if it is one."""
+    match prediction:
+        case ast.Name(id=word) if word in source.definitions:
+            return _logarithm(source, source.definitions[word], line)
+        case ast.Call(func=ast.Name(id="log"), args=[inner]):
+            return inner
+        case ast.Call(func=ast.Name(id="where"), args=[_, yes, no]):
+            for one, other in ((yes, no), (no, yes)):
+                found = _logarithm(source, one, line)
+                if found is not None and _logarithm(source, other, line) is None:
+                    source.lose(
+                        line,
+                        "where the logarithm of a prediction of 0 is avoided, it is carried all the same",
+                    )
+                    return found
+    return None
+
+
+def _exponential(source: Source, leaf: ast.expr, sampling: Sampling) -> bool:
+    """Whether Y scatters on the logarithm: its own logarithm goes straight along each EPS, and itself does not."""
+    log = ast.Call(ast.Name("log", ast.Load()), [leaf], [])
+    straight = [_straight(source, log, sampling, env) for env in sampling.draws]
+    own = [_straight(source, leaf, sampling, env) for env in sampling.draws]
+    return True in straight and False not in straight and False in own
+
+
+def _straight(source: Source, formula: ast.expr, sampling: Sampling, env: dict[str, float]) -> bool | None:
+    none = dict.fromkeys(source.sigmas, 0.0)
+    for word in source.sigmas:
+        at = [sampling.value(formula, env, {**none, word: step}) for step in (-0.2, 0.0, 0.2)]
+        if at[0] is None or at[1] is None or at[2] is None:
+            return None
+        if not math.isclose(at[2] - at[1], at[1] - at[0], rel_tol=1e-6, abs_tol=1e-12 * max(1.0, abs(at[1]))):
+            return False
+    return True
+
+
+def _spread(source: Source, leaf: ast.expr, sampling: Sampling, env: dict[str, float]) -> float | None:
+    """Standard deviation of Y at a draw."""
+    none = dict.fromkeys(source.sigmas, 0.0)
+    slopes: dict[str, float] = {}
+    for word in source.sigmas:
+        above = sampling.value(leaf, env, {**none, word: _STEP})
+        below = sampling.value(leaf, env, {**none, word: -_STEP})
+        if above is None or below is None:
+            return None
+        slopes[word] = (above - below) / (2 * _STEP)
+    total = sum(slopes[word] ** 2 * variance for word, variance in source.sigmas.items())
+    total += 2 * sum(slopes[i] * slopes[j] * c for (i, j), c in source.sigma_covariances.items())
+    return math.sqrt(max(total, 0.0))
+
+
+def _law(points: list[tuple[float, float]], *, logged: bool) -> Scatter | None:
+    """Sizes of the error whose standard deviation goes with the prediction as these points do."""
+    if len(points) < 4:
+        return None
+    shown, spread = (np.array(each) for each in zip(*points, strict=True))
+    if not spread.any():
+        return Scatter(
+            (("additive", 1e-6),), "the source has no scatter (a variance of 0); a tiny one, so that it can be observed"
+        )
+    if _all_equal(spread):
+        return Scatter((("log_additive" if logged else "additive", _round(spread[0])),))
+    if logged:
+        return _two(1.0 / shown**2, spread**2, ("log_additive", "additive"))
+    if _all_equal(spread / shown):
+        return Scatter((("proportional", _round(spread[0] / shown[0])),))
+    found = _two(shown**2, spread**2, ("additive", "proportional"))
+    if found is None:
+        line = np.polynomial.polynomial.polyfit(shown, spread, 1)
+        if np.allclose(line[0] + line[1] * shown, spread, rtol=_FITS) and min(line) > 0:
+            return Scatter((("additive", _round(line[0])), ("proportional", _round(line[1])), ("combination", "sd")))
+        power = np.polynomial.polynomial.polyfit(np.log(shown), np.log(np.maximum(spread, 1e-300)), 1)
+        if (
+            np.allclose(power[0] + power[1] * np.log(shown), np.log(np.maximum(spread, 1e-300)), atol=1e-6)
+            and power[1] > 0
+        ):
+            return Scatter(
+                (("power", f"{{ coefficient = {_round(math.exp(power[0])):.7g}, exponent = {_round(power[1]):.7g} }}"),)
+            )
+    return found
+
+
+def _two(
+    along: Floats,
+    variance: Floats,
+    keys: tuple[str, str],
+) -> Scatter | None:
+    scale = float(variance.max())
+    line, *_ = np.linalg.lstsq(
+        np.stack([np.ones_like(along), along]).T / variance[:, None], np.ones_like(along), rcond=None
+    )
+    if min(line) <= 0 or scale <= 0 or not np.allclose(line[0] + line[1] * along, variance, rtol=1e-5):
+        return None
+    return Scatter(tuple((key, _round(math.sqrt(size))) for key, size in zip(keys, line, strict=True)))
+
+
+def _nearest(points: list[tuple[float, float]], *, logged: bool) -> Scatter:
+    """The law that comes nearest, and how near, in words."""
+    if len(points) < 4:
+        size = ("log_additive" if logged else "proportional", 0.2)
+        return Scatter((size,), "no size could be worked out: 0.2 stands in")
+    shown, spread = (np.array(each) for each in zip(*points, strict=True))
+    keys = ("log_additive", "additive") if logged else ("additive", "proportional")
+    along = 1.0 / shown**2 if logged else shown**2
+    sides = np.stack([np.ones_like(along), along]).T / (spread**2)[:, None]
+    both = np.sqrt(optimize.nnls(sides, np.ones_like(along))[0])
+    off = float(np.max(np.abs(np.sqrt(both[0] ** 2 + both[1] ** 2 * along) / spread - 1.0)))
+    sizes = tuple((key, _round(size)) for key, size in zip(keys, both, strict=True) if size > 0)
+    if logged and sizes and sizes[0][0] == "additive":
+        sizes = (("log_additive", 1e-6), *sizes)
+    return Scatter(
+        sizes, f"the nearest law is carried, off by up to {off:.2g} of the standard deviation over drawn predictions"
+    )
+
+
+def _all_equal(values: Floats) -> bool:
+    return bool(np.allclose(values, values[0], rtol=_FITS, atol=0.0))
+
+
+def _round(size: float) -> float:
+    return float(f"{float(size):.7g}")

@@ -1,0 +1,1 @@
+"""Languages that models are published in, one module each; all end in `connectors.models.source.Source`."""

@@ -1,0 +1,435 @@
+"""NONMEM control streams: $PK, $PRED, $DES and $ERROR followed statement by statement, with PREDPP's own compartments.
+
+Read are ADVAN1 to 15 (TRANS1 to 6), $PRED, $MIX, lag, fraction, duration and rate of doses, scale of the observed
+compartment, initial values, blocks and SAME of $OMEGA. What belongs to a data set and not to a model is taken apart:
+tests of AMT and EVID (the last dose's amount and time are asked of the record), NEWIND, values kept from record to
+record, DV as a baseline.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Collection
+
+from connectors.models.code import Assign, Branch, Statement, fortran
+from connectors.models.following import Follower
+from connectors.models.formulas import ZERO, decided, name, number, parsed, replaced, same, value, words
+from connectors.models.likelihood import Likelihood
+from connectors.models.residuals import observe
+from connectors.models.source import Entry, Eta, Source, State
+from connectors.models.sources.closed_forms import compartments, linear
+from connectors.models.sources.nonmem_records import Record, Variances, of, records, thetas, variances
+from twin.model.formula import evaluate
+
+_RESERVED = frozenset(
+    [
+        "ID",
+        "L1",
+        "L2",
+        "DV",
+        "MDV",
+        "TIME",
+        "DATE",
+        "DAT1",
+        "DAT2",
+        "DAT3",
+        "EVID",
+        "AMT",
+        "RATE",
+        "SS",
+        "II",
+        "ADDL",
+        "CMT",
+        "PCMT",
+        "CALL",
+        "CONT",
+        "RAW_",
+        "MRG_",
+        "RPT_",
+    ]
+)
+_GENERAL = frozenset({"6", "8", "9", "13", "14", "15", "16", "17", "18"})
+_RUN = {
+    "ICALL": 2.0,
+    "NEWIND": 0.0,
+    "NEWL2": 1.0,
+    "IREP": 1.0,
+    "COMACT": 0.0,
+    "ISFINL": 0.0,
+    "NPROB": 1.0,
+    "FIRSTEM": 1.0,
+}
+
+
+def read(text: str, file: str, drug: str) -> Source:
+    """A control stream as a `Source`; doses are of ``drug``.
+
+    Raises:
+        SourceError: naming file, line, what is wrong and how to mend it.
+    """
+    return _Stream(text, file, drug).read()
+
+
+class _Stream:
+    def __init__(self, text: str, file: str, drug: str) -> None:
+        self.records = records(text, file)
+        self.drug = drug
+        problem = of(self.records, "PROBLEM")
+        title = " ".join(problem[0].lines[0][1].split()[:20]) if problem else ""
+        self.source = Source("NONMEM control stream", file, re.sub(r"^PROB\w*\s*", "", title) or "no title")
+        self.items, self.synonyms = self._inputs()
+        self.found: list[str] = []
+
+    def read(self) -> Source:
+        source = self.source
+        source.covariates = tuple(item for item in self.items if item not in _RESERVED)
+        source.thetas = {each.name: each for each in thetas(self.records, source.file)}
+        if not source.thetas:
+            raise source.wrong(None, "has no $THETA, so nothing has a value; write the values as $THETA records")
+        self._effects(variances(self.records, "OMEGA", source.file))
+        sigma = variances(self.records, "SIGMA", source.file)
+        source.sigmas = {f"EPS_{at}": found for at, found in sigma.variances.items()}
+        source.sigma_covariances = {(f"EPS_{i}", f"EPS_{j}"): c for (i, j), c in sigma.covariances.items()}
+        pred = of(self.records, "PRED")
+        follower = Follower(source, self._known(sigma), self._decide)
+        self._mixture(follower)
+        if pred:
+            self._code(follower, pred, {"F": ZERO})
+            source.states.append(State("GIVEN", ZERO, None, pred[0].line))
+            self._observe(follower, pred[0].line)
+            if "AMT" in self.items:
+                source.entries.append(Entry("GIVEN", self.drug))
+        else:
+            self._compartments(follower)
+        source.covariates = tuple(item for item in self.items if item not in _RESERVED)
+        return source
+
+    # --- what the code reads -----------------------------------------------------------------------------------------
+
+    def _inputs(self) -> tuple[list[str], dict[str, str]]:
+        items: list[str] = []
+        synonyms: dict[str, str] = {}
+        for record in of(self.records, "INPUT"):
+            for word in re.sub(r"\s*=\s*", "=", record.text.upper()).replace(",", " ").split():
+                one, _, other = word.partition("=")
+                if other in ("DROP", "SKIP") or one in ("DROP", "SKIP"):
+                    continue
+                if other:
+                    one, other = (other, one) if other in _RESERVED else (one, other)
+                    synonyms[other] = one
+                items.append(one)
+        return items, synonyms
+
+    def _effects(self, omega: Variances) -> None:
+        source = self.source
+        for at, variance in omega.variances.items():
+            first = omega.same_as.get(at, at)
+            occasion = first in omega.same_as.values()
+            word = f"ETA_{first}"
+            if first == at:
+                source.etas[word] = Eta(word, variance, omega.lines[at], occasion)
+        for (i, j), covariance in omega.covariances.items():
+            if i not in omega.same_as:
+                source.covariances[f"ETA_{i}", f"ETA_{j}"] = covariance
+        self.same = omega.same_as
+
+    def _known(self, sigma: Variances) -> dict[str, ast.expr]:
+        found: dict[str, ast.expr] = {word: number(each) for word, each in _RUN.items()}
+        found |= {synonym: name(item) for synonym, item in self.synonyms.items()}
+        found |= {f"ETA_{at}": name(f"ETA_{first}") for at, first in self.same.items()}
+        for at, first in self.same.items():
+            found[f"ETA{at}"] = name(f"ETA_{first}")
+        found |= {f"ERR_{at}": name(f"EPS_{at}") for at in sigma.variances}
+        found |= {f"SIGMA_{at}_{at}": number(each) for at, each in sigma.variances.items()}
+        found |= {f"SIGMA_{at}": number(each) for at, each in sigma.variances.items()}
+        for word, eta in self.source.etas.items():
+            place = word.removeprefix("ETA_")
+            found[f"OMEGA_{place}_{place}"] = number(eta.variance)
+            if eta.variance == 0:
+                found[word] = ZERO
+        return found | {"TIME": parsed("t")}
+
+    def _decide(self, test: ast.expr, line: int) -> ast.expr:
+        if "NEWIND" in words(test):
+            self.source.lose(line, "what is kept from one record to the next is taken as it is at the record itself")
+        return test
+
+    def _mixture(self, follower: Follower) -> None:
+        mix = of(self.records, "MIX")
+        if not mix:
+            return
+        inner = Source("", self.source.file, "")
+        shares = Follower(inner, {each.name: number(each.value) for each in self.source.thetas.values()})
+        shares.follow(self._statements(mix))
+        typical = dict.fromkeys(self.items, 0.0)
+        env: dict[str, float] = dict(typical)
+        for word, formula in inner.definitions.items():
+            env[word] = float(evaluate(formula, env))
+        found = {
+            word: float(evaluate(of_it, env)) for word, of_it in shares.meaning.items() if re.fullmatch(r"P_\d+", word)
+        }
+        if not found:
+            raise self.source.wrong(mix[0].line, "has a $MIX without P(1); write the share of each subpopulation")
+        best = max(found, key=lambda word: found[word])
+        most = best.removeprefix("P_")
+        for word in ("MIXNUM", "MIXEST"):
+            follower.meaning[word] = number(float(most))
+        self.source.lose(
+            mix[0].line,
+            f"of the mixture only subpopulation {most} is carried, the most frequent (share {found[best]:.3g}); others "
+            "need a file each",
+        )
+
+    # --- code --------------------------------------------------------------------------------------------------------
+
+    def _statements(self, found: list[Record]) -> list[Statement]:
+        lines = [line for record in found for line in record.lines]
+        return fortran([(at, _without_options(text)) for at, text in lines], self.source.file)
+
+    def _code(self, follower: Follower, found: list[Record], known: dict[str, ast.expr]) -> None:
+        follower.meaning |= known
+        follower.follow([kept for each in self._statements(found) for kept in self._of_patient(each)])
+
+    def _of_patient(self, statement: Statement) -> list[Statement]:
+        """A statement without what it asks of data records."""
+        if isinstance(statement, Assign) and same(statement.formula, name("DV")):
+            return [self._baseline(statement)]
+        if not isinstance(statement, Branch):
+            return [statement]
+        yes = [kept for each in statement.yes for kept in self._of_patient(each)]
+        no = [kept for each in statement.no for kept in self._of_patient(each)]
+        asked = words(statement.test)
+        if asked & {"AMT", "EVID"}:
+            at_dose = replaced_test(statement.test, {"AMT": 1.0, "EVID": 1.0, "MDV": 1.0})
+            beside = replaced_test(statement.test, {"AMT": 0.0, "EVID": 0.0, "MDV": 0.0})
+            if decided(beside) is not False:
+                return yes if decided(beside) else [Branch(beside, yes, no, statement.line)]
+            if decided(at_dose) is None:
+                self.source.lose(statement.line, f"'{ast.unparse(statement.test)}' is taken as: where a dose was given")
+            return [*no, *(self._at_dose(each) for each in yes)]
+        if asked == {"TIME"} and _at_start(statement.test):
+            self.source.lose(
+                statement.line, "what is set at time 0 is taken to hold on, from the covariates as they stand"
+            )
+            return [*no, *yes]
+        if yes and all(isinstance(each, Assign) and each.target in self.found for each in yes) and not no:
+            return yes
+        return [Branch(statement.test, yes, no, statement.line)]
+
+    def _baseline(self, statement: Assign) -> Assign:
+        """What keeps an observation: a characteristic of the patient that has to be reported."""
+        word = statement.target
+        if word not in self.items:
+            self.items.append(word)
+            self.found.append(word)
+            self.source.lose(statement.line, f"{word} keeps an observed value; report it as a covariate")
+        return Assign(word, name(word), statement.line)
+
+    def _at_dose(self, statement: Statement) -> Statement:
+        if isinstance(statement, Assign):
+            last = {"AMT": parsed(f"dose({self.drug})"), "TIME": parsed(f"t - tad({self.drug})")}
+            return Assign(statement.target, replaced(statement.formula, last), statement.line)
+        return statement
+
+    # --- compartments ------------------------------------------------------------------------------------------------
+
+    def _compartments(self, follower: Follower) -> None:
+        source = self.source
+        subroutines = of(self.records, "SUBROUTINES")
+        text = " ".join(record.text for record in subroutines).upper()
+        advan, trans = re.search(r"ADVAN\s*=?\s*(?:ADVAN)?(\d+)", text), re.search(r"TRANS\s*=?\s*(?:TRANS)?(\d)", text)
+        if not subroutines or advan is None:
+            line = subroutines[0].line if subroutines else None
+            raise source.wrong(line, "names no ADVAN and has no $PRED; write $SUBROUTINES ADVAN...")
+        line = subroutines[0].line
+        names, doses, shown = self._model()
+        found = compartments(advan[1], trans[1] if trans else "1")
+        if found is None and advan[1] not in _GENERAL | {"5", "7"}:
+            raise source.wrong(
+                line, f"ADVAN{advan[1]} with TRANS{trans[1] if trans else 1} is not read; write it as $DES with ADVAN13"
+            )
+        names = names or (found.names if found else [])
+        if found is not None:
+            doses, shown = 1, next(i for i, each in enumerate(found.names, start=1) if each == "CENTRAL")
+        names = self._apart(names)
+        amounts = {f"A_{i}": name(word) for i, word in enumerate(names, start=1)}
+        pk = of(self.records, "PK")
+        if not pk:
+            raise source.wrong(line, "has no $PK, which gives the parameters of its ADVAN; write it, or use $PRED")
+        self._code(follower, pk, amounts)
+        after = dict(follower.meaning)
+        if found is not None:
+            for word, formula in found.constants.items():
+                follower.define(word, follower.resolved(formula), line)
+            by_name = {word: name(names[i]) for i, word in enumerate(found.names)}
+            derivatives = [follower.resolved(replaced(each, by_name)) for each in found.derivatives]
+        elif advan[1] in ("5", "7"):
+            derivatives = [follower.resolved(each) for each in linear(names, after).derivatives]
+        else:
+            derivatives = self._des(follower, names, line)
+        for i, (word, derivative) in enumerate(zip(names, derivatives, strict=True), start=1):
+            source.states.append(State(word, derivative, after.get(f"A_0_{i}"), line))
+        if "AMT" in self.items:
+            self._entry(after, names, doses)
+        errors = of(self.records, "ERROR")
+        if not errors:
+            raise source.wrong(None, "has no $ERROR, so nothing is observed; write it, with Y")
+        follower.meaning = {**follower.meaning, **after, **amounts}
+        scale = after.get(f"S{shown}")
+        central = name(names[shown - 1])
+        prediction = central if scale is None else ast.BinOp(central, ast.Div(), scale)
+        at_observation: dict[str, ast.expr] = {"F": prediction, "EVID": ZERO, "MDV": ZERO, "AMT": ZERO}
+        self._code(follower, errors, at_observation)
+        if "F" in {word for record in errors for word in re.findall(r"\bF\b", record.text)} and advan[1] in _GENERAL:
+            source.lose(
+                errors[0].line, f"F is taken to be that of {names[shown - 1]}; the data may observe another (CMT)"
+            )
+        self._observe(follower, errors[0].line)
+
+    def _model(self) -> tuple[list[str], int, int]:
+        """Names of compartments, and by number which is dosed and which observed."""
+        found: list[str] = []
+        doses = shown = 0
+        text = " ".join(record.text for record in of(self.records, "MODEL")).upper()
+        for words_of in re.findall(r"\bCOMP\w*\s*=\s*(\([^)]*\)|[\w]*)", re.sub(r"\bN\w*\s*=\s*\d+", "", text)):
+            parts = words_of.strip("() ").replace(",", " ").split()
+            found.append(parts[0] if parts and re.match(r"[A-Z]", parts[0]) else f"COMP{len(found) + 1}")
+            doses = len(found) if any(part.startswith("DEFDOS") for part in parts) else doses
+            shown = len(found) if any(part.startswith("DEFOBS") for part in parts) else shown
+        count = re.search(r"\bNCOMP\w*\s*=\s*(\d+)", text)
+        while count and len(found) < min(int(count[1]), 60):
+            found.append(f"COMP{len(found) + 1}")
+        doses = doses or (found.index("DEPOT") + 1 if "DEPOT" in found else 1)
+        return found, doses, shown or (found.index("CENTRAL") + 1 if "CENTRAL" in found else 1)
+
+    def _apart(self, names: list[str]) -> list[str]:
+        """Names of states that nothing else in the stream is called."""
+        code = " ".join(r.text for r in self.records if r.name in ("PK", "DES", "ERROR", "INPUT")).upper()
+        taken = set(re.findall(r"\b[A-Z]\w*", code))
+        plain = [re.sub(r"\W", "_", each) for each in names]
+        return [f"A_{word}" if word in taken or plain.count(word) > 1 else word for word in plain]
+
+    def _des(self, follower: Follower, names: list[str], line: int) -> list[ast.expr]:
+        des = of(self.records, "DES")
+        if not des:
+            raise self.source.wrong(line, "has no $DES, which this ADVAN needs; write the DADT(1), DADT(2), ...")
+        if not names:
+            raise self.source.wrong(line, "has no compartments; write $MODEL COMP=(...)")
+        self._code(follower, des, {"T": parsed("t")})
+        found: list[ast.expr] = []
+        for i in range(1, len(names) + 1):
+            formula = follower.meaning.get(f"DADT_{i}")
+            if formula is None:
+                raise self.source.wrong(
+                    des[0].line, f"has no DADT({i}), and $MODEL has {len(names)} compartments; write it"
+                )
+            found.append(formula)
+        if f"DADT_{len(names) + 1}" in follower.meaning:
+            raise self.source.wrong(
+                des[0].line, f"has DADT({len(names) + 1}), and $MODEL has {len(names)} compartments"
+            )
+        return found
+
+    def _entry(self, after: dict[str, ast.expr], names: list[str], doses: int) -> None:
+        duration = after.get(f"D{doses}")
+        fraction = after.get(f"F{doses}")
+        if f"R{doses}" in after and duration is None and "RATE" in self.items:
+            amount = parsed(f"dose({self.drug})")
+            whole = amount if fraction is None else ast.BinOp(amount, ast.Mult(), fraction)
+            duration = ast.BinOp(whole, ast.Div(), after[f"R{doses}"])
+        if "RATE" not in self.items:
+            duration = None
+        lag = after.get(f"ALAG{doses}")
+        self.source.entries.append(Entry(names[doses - 1], self.drug, fraction, lag, duration))
+        for i in range(1, len(names) + 1):
+            other = [word for word in (f"F{i}", f"ALAG{i}", f"D{i}", f"R{i}") if word in after and i != doses]
+            if other:
+                line = self.source.lines.get(other[0], 0)
+                self.source.lose(
+                    line,
+                    f"{', '.join(other)} are of doses into {names[i - 1]}; here doses enter {names[doses - 1]} alone",
+                )
+
+    # --- what is observed --------------------------------------------------------------------------------------------
+
+    def _observe(self, follower: Follower, line: int) -> None:
+        y = follower.meaning.get("Y")
+        if y is None:
+            raise self.source.wrong(line, "defines no Y, so nothing is observed; write Y = ...")
+        at = self.source.lines.get("Y", line)
+        options = " ".join(record.text for record in of(self.records, "ESTIMATION")).upper()
+        kind = "-2ll" if "-2LL" in options or "-2LOG" in options else "likelihood"
+        self.source.covariates = tuple(item for item in self.items if item not in _RESERVED)
+        self.source.occasion = self._occasion()
+        self.source.aliases = _aliases(follower, set(self.source.thetas))
+        items = {item for item in self.items if item not in ("DV", "TIME")} | {"CMT"}
+        observe(self.source, y, items, at, Likelihood(kind, name("DV")))
+
+    def _occasion(self) -> str | None:
+        """The data item whose tests choose among effects that are the same."""
+        effects = {f"ETA_{at}" for pair in self.same.items() for at in pair}
+        if not effects:
+            return None
+        code = self._statements(of(self.records, "PK", "PRED"))
+        chosen = _tested(code, effects)
+        if not chosen:
+            beside = {word for formula in _formulas(code) if words(formula) & effects for word in words(formula)}
+            chosen = _tested(code, set(), beside)
+        return next(
+            (item for item in chosen if item in self.items), next((i for i in self.items if i.startswith("OCC")), None)
+        )
+
+
+def _formulas(code: list[Statement]) -> list[ast.expr]:
+    found: list[ast.expr] = []
+    for each in code:
+        if isinstance(each, Assign):
+            found.append(each.formula)
+        elif isinstance(each, Branch):
+            found += _formulas(each.yes) + _formulas(each.no)
+    return found
+
+
+def _tested(code: list[Statement], effects: set[str], targets: Collection[str] = ()) -> list[str]:
+    """Names that tests ask for whose branches read one of some effects or define one of some names."""
+    found: list[str] = []
+    for each in code:
+        if isinstance(each, Branch):
+            inside = [*each.yes, *each.no]
+            reads = any(words(formula) & effects for formula in _formulas(inside))
+            defines = any(isinstance(inner, Assign) and inner.target in targets for inner in inside)
+            if reads or defines:
+                found += sorted(words(each.test))
+            found += _tested(inside, effects, targets)
+    return found
+
+
+def _aliases(follower: Follower, thetas_of: set[str]) -> dict[str, str]:
+    """Names that stand for a theta and nothing else, the plainest last."""
+    found = {
+        word: meant.id
+        for word, meant in follower.meaning.items()
+        if isinstance(meant, ast.Name) and meant.id in thetas_of and not re.match(r"(MU_|THETA)", word)
+    }
+    return dict(sorted(found.items(), key=lambda pair: (pair[0].startswith("TV"), len(pair[0])), reverse=True))
+
+
+def replaced_test(test: ast.expr, values: dict[str, float]) -> ast.expr:
+    """A test with numbers in the place of data items."""
+    return replaced(test, {word: number(each) for word, each in values.items()})
+
+
+def _at_start(test: ast.expr) -> bool:
+    match test:
+        case ast.Compare(ops=[ast.Eq() | ast.LtE()], comparators=[right]):
+            return value(right) == 0
+    return False
+
+
+def _without_options(text: str) -> str:
+    """A line of code without what NM-TRAN takes for itself: when $PK and $ERROR are called."""
+    plain = text.strip()
+    if re.fullmatch(r"\(?\s*(ONLY\s+)?OBS\w*\s*(ONLY)?\s*\)?|\(ADAPTIVE\)|CALLFL\s*=\s*-?\d+", plain, re.IGNORECASE):
+        return ""
+    return plain

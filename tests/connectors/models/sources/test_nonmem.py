@@ -1,0 +1,216 @@
+"""Control streams of NONMEM: what is read of them gives the numbers of the closed forms and equations they name."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from connectors.models.carrying import Carried, carry
+from connectors.models.source import SourceError
+from tests.connectors.models.courses import outputs
+from tests.connectors.models.streams import COUNTS, ORAL, with_
+from twin.model.spec import ParameterSpec
+
+TIMES = [0.5, 1.0, 2.0, 6.0, 24.0]
+
+
+def read(text: str) -> Carried:
+    return carry(text, "run1.mod", drug="aspirin")
+
+
+def parameter(found: Carried, name: str) -> ParameterSpec:
+    return next(p for p in found.model.parameters if p.name == name)
+
+
+def oral(cl: float, v2: float) -> list[float]:
+    """Two compartments with first-order absorption by the sum of exponentials (Gibaldi & Perrier 1982)."""
+    q, v3, ka, dose = 3.0, 60.0, 1.2, 80.0
+    k10, k12, k21 = cl / v2, q / v2, q / v3
+    total = k10 + k12 + k21
+    root = np.sqrt(total**2 - 4 * k10 * k21)
+    a, b = (total + root) / 2, (total - root) / 2
+    found = []
+    for t in TIMES:
+        terms = [((k21 - r) / ((s - r) * (u - r)), r) for r, s, u in ((a, b, ka), (b, a, ka), (ka, a, b))]
+        found.append(dose * ka / v2 * sum(w * np.exp(-r * t) for w, r in terms))
+    return found
+
+
+@pytest.mark.parametrize(("weight", "sex"), [(70.0, 0.0), (50.0, 1.0)])
+def test_a_closed_form_with_covariates_gives_its_sum_of_exponentials(weight: float, sex: float) -> None:
+    found = read(ORAL)
+    cl = 5.0 * (weight / 70) ** 0.75 * (0.8 if sex else 1.0)
+    got = outputs(found.model, TIMES, covariates={"WT": weight, "SEX": sex, "OCC": 1.0})[:, 0]
+    np.testing.assert_allclose(got, oral(cl, 40 * weight / 70), rtol=1e-6)
+
+
+def test_effects_of_patients_and_occasions_are_those_of_omega() -> None:
+    found = read(ORAL)
+    assert (found.model.eta_names, found.model.iov_names) == (("CL", "V2"), ("CL",))
+    np.testing.assert_allclose(found.model.omega, [[0.09, 0.02], [0.02, 0.04]])
+    np.testing.assert_allclose(found.model.omega_iov, [[0.01]])
+    assert found.model.occasions is not None
+    assert found.model.occasions.covariate == "OCC"
+
+
+def test_lag_fraction_and_combined_error_are_carried() -> None:
+    found = read(ORAL)
+    assert "(F1)*input(aspirin, lag=ALAG1)" in found.text
+    error = found.model.outputs[0].error
+    assert (error.kind, error.additive, error.proportional) == ("combined", 0.05, 0.2)
+
+
+def test_units_are_worked_out_and_bounds_noted() -> None:
+    found = read(ORAL)
+    units = {p.name: p.unit for p in found.model.parameters}
+    assert {"CL": "L/h", "V2": "L", "Q": "L/h", "KA": "1/h", "ALAG1": "h", "F1": "1"}.items() <= units.items()
+    assert found.model.outputs[0].unit == "mg/L"
+    assert "estimated within 0 to 10" in (parameter(found, "KA").note or "")
+    assert "fixed in the source" in (parameter(found, "Q").note or "")
+
+
+def test_the_file_says_that_nobody_verified_it_and_what_is_missing() -> None:
+    found = read(ORAL)
+    assert found.model.unconfirmed is not None
+    assert found.model.unconfirmed.startswith("unverified")
+    head = found.text.split("\nid = ")[0]
+    assert all(line.startswith("#") for line in head.strip().splitlines())
+    assert "hours are assumed" in " ".join(head.replace("#", " ").split())
+    assert any("regimen" in str(lost) for lost in found.lost)
+
+
+def test_differential_equations_start_and_stay_at_baseline_without_the_drug() -> None:
+    found = read(COUNTS)
+    np.testing.assert_allclose(outputs(found.model, TIMES, covariates={"CP": 0.0})[:, 0], 5.0, rtol=1e-8)
+    assert outputs(found.model, [100.0], covariates={"CP": 0.2})[0, 0] < 4.5
+    gamma = parameter(found, "GAMMA")
+    assert (gamma.distribution, gamma.iiv) == ("normal", 0.0004)
+    error = found.model.outputs[0].error
+    assert error.kind == "log_additive"
+    assert error.additive == pytest.approx(0.3)
+
+
+@pytest.mark.parametrize(
+    ("advan", "pk", "slope"),
+    [
+        ("ADVAN1 TRANS2", "CL=THETA(1)\nV=THETA(2)", -5 / 40),
+        ("ADVAN1", "K=THETA(1)/THETA(2)", -5 / 40),
+        ("ADVAN3 TRANS1", "K=THETA(1)/THETA(2)\nK12=0\nK21=0", -5 / 40),
+        ("ADVAN11 TRANS4", "CL=THETA(1)\nV1=THETA(2)\nQ2=0\nV2=1\nQ3=0\nV3=1", -5 / 40),
+    ],
+)
+def test_each_closed_form_eliminates_at_its_rate(advan: str, pk: str, slope: float) -> None:
+    text = f"""$PROB x\n$INPUT ID TIME AMT DV\n$SUBS {advan}\n$PK\n{pk}\nS1=THETA(2)
+$ERROR\nY=F*(1+EPS(1))\n$THETA 5 40\n$OMEGA 0 FIX\n$SIGMA 0.04"""
+    got = outputs(read(text).model, [1.0, 3.0])[:, 0]
+    assert np.log(got[1] / got[0]) / 2 == pytest.approx(slope, rel=1e-7)
+    assert got[0] == pytest.approx(100 / 40 * np.exp(slope), rel=1e-7)
+
+
+def test_an_eta_within_a_transformation_stays_in_its_formula() -> None:
+    text = with_(ORAL, ("V2 = THETA(2)*WT/70*EXP(ETA(2))", "BC = (EXP(ETA(2))**0.5 - 1)/0.5\n  V2 = THETA(2)*EXP(BC)"))
+    found = read(text)
+    assert parameter(found, "ETA_2").distribution == "normal"
+    assert parameter(found, "ETA_2").value == 0
+
+
+def test_outputs_are_told_apart_by_what_the_data_say() -> None:
+    error = """$ERROR
+  IF (DVID.EQ.1) THEN
+    Y = A(2)/V2*(1 + EPS(1))
+  ELSE
+    Y = A(3) + EPS(2)
+  ENDIF
+"""
+    text = ORAL[: ORAL.index("$ERROR")] + error + ORAL[ORAL.index("$THETA (0, 5.0)") :]
+    text = with_(text, ("OCC\n", "OCC DVID\n"), ("$SIGMA 1 FIX", "$SIGMA 0.04 0.25"))
+    found = read(text)
+    assert [(o.name, o.error.kind) for o in found.model.outputs] == [("dv_dvid1", "proportional"), ("dv", "additive")]
+
+
+def test_m3_is_left_to_the_report_of_a_value_below_the_limit() -> None:
+    text = with_(
+        ORAL,
+        (
+            "Y = IPRED + W*EPS(1)",
+            "IF (DV.GE.0.1) THEN\n  Y = IPRED + W*EPS(1)\n  ELSE\n  F_FLAG=1\n  Y=PHI((0.1-F)/W)\n  ENDIF",
+        ),
+    )
+    found = read(text)
+    assert [o.error.kind for o in found.model.outputs] == ["combined"]
+    assert any("below the limit" in str(lost) for lost in found.lost)
+
+
+def test_grades_and_events_are_recognised_by_their_probabilities() -> None:
+    graded = """$PROB g\n$INPUT ID TIME DV DOS\n$PRED\n L=THETA(1)+THETA(2)*DOS+ETA(1)\n P=EXP(L)/(1+EXP(L))
+ IF (DV.EQ.1) Y=P\n IF (DV.EQ.0) Y=1-P\n$THETA -1 0.1\n$OMEGA 0.3\n$EST METHOD=1 LAPLACE LIKE"""
+    (output,) = read(graded).model.outputs
+    assert (output.kind, len(output.further)) == ("ordinal", 2)
+    event = """$PROB e\n$INPUT ID TIME DV\n$SUBS ADVAN6\n$MODEL COMP=(HAZ)\n$PK\n H=THETA(1)*EXP(ETA(1))
+$DES\n DADT(1)=H\n$ERROR\n S=EXP(-A(1))\n IF (DV.EQ.0) Y=S\n IF (DV.EQ.1) Y=S*H\n$THETA 0.01\n$OMEGA 0.1\n$EST LIKE"""
+    (output,) = read(event).model.outputs
+    assert output.kind == "event"
+
+
+def test_of_a_mixture_the_most_frequent_part_is_carried_and_said() -> None:
+    text = with_(ORAL, ("  KA = THETA(5)", "  KA = THETA(5)\n  IF (MIXNUM.EQ.2) KA = 0.1"))
+    text += "$MIX\n NSPOP=2\n P(1)=0.7\n P(2)=0.3\n"
+    found = read(text)
+    assert parameter(found, "KA").value == 1.2
+    assert any("mixture" in str(lost) and "0.7" in str(lost) for lost in found.lost)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "line", "says"),
+    [
+        ("ADVAN4 TRANS4", "ADVAN99", 5, "ADVAN99"),
+        ("$SUBROUTINES ADVAN4 TRANS4", "", None, "names no ADVAN"),
+        ("KA = THETA(5)", "KA = THETA(5", 15, "not a formula"),
+        ("S2 = V2", "S2 = V2*(VERLOREN)", 18, "VERLOREN"),
+        ("(0, 5.0)  ", "(0, five)  ", 24, "no number"),
+        ("$OMEGA BLOCK(2)\n 0.09\n 0.02 0.04", "$OMEGA BLOCK(2)\n 0.09\n 0.04", 33, "3 of its lower triangle"),
+        ("IF (OCC.EQ.2) IOV = ETA(4)", "IF (OCC.EQ.2) THEN\n IOV = ETA(4)", 10, "ENDIF"),
+        ("Y = IPRED + W*EPS(1)", "Z = IPRED", 19, "defines no Y"),
+        ("$PK", "$BK", 6, "$BK"),
+        ("Y = IPRED + W*EPS(1)", "Y = -2*LOG(GAMLN(F))", 23, "likelihood"),
+    ],
+)
+def test_what_cannot_be_read_is_named_with_its_line(old: str, new: str, line: int | None, says: str) -> None:
+    with pytest.raises(SourceError, match=r"run1\.mod") as caught:
+        read(with_(ORAL, (old, new)))
+    assert says in str(caught.value)
+    assert caught.value.line == line or line is None
+
+
+def test_a_stream_without_theta_or_records_is_named() -> None:
+    with pytest.raises(SourceError, match="no language that is known"):
+        read("CL = 5")
+    with pytest.raises(SourceError, match=r"\$THETA"):
+        carry("$PROB x\n$INPUT ID\n$PRED\nY=EPS(1)\n", "x.mod", language="nonmem")
+
+
+@pytest.mark.parametrize(
+    ("error", "kind", "sizes"),
+    [
+        ("Y = F + EPS(1)", "additive", (0.2, 0.0)),
+        ("Y = F*(1 + EPS(1))", "proportional", (0.0, 0.2)),
+        ("Y = F*EXP(EPS(1))", "log_additive", (0.2, 0.0)),
+        ("Y = LOG(F) + EPS(1)", "log_additive", (0.2, 0.0)),
+        ("W = SQRT(1 + 4/F**2)\n Y = LOG(F) + W*EPS(1)", "log_combined", (0.4, 0.2)),
+        ("Y = F + (0.5 + F)*EPS(1)", "combined", (0.1, 0.2)),
+        ("Y = F + F**0.8*EPS(1)", "power", (0.0, 0.2)),
+    ],
+)
+def test_the_law_of_a_residual_is_found_from_its_slopes(error: str, kind: str, sizes: tuple[float, float]) -> None:
+    head = "$PROB x\n$INPUT ID TIME AMT DV\n$SUBS ADVAN1 TRANS2\n$PK\nCL=THETA(1)*EXP(ETA(1))\nV=THETA(2)\nS1=V\n"
+    found = read(f"{head}$ERROR\n{error}\n$THETA 5 40\n$OMEGA 0.1\n$SIGMA 0.04").model.outputs[0].error
+    assert found.kind == kind
+    assert (found.additive, found.proportional) == pytest.approx(sizes, rel=1e-5)
+
+
+def test_units_and_references_may_be_given() -> None:
+    found = carry(ORAL, "run1.mod", drug="aspirin", units={"Q": "L/h"}, given={"WT": 60.0}, time_unit="h")
+    assert next(c for c in found.model.covariates if c.name == "WT").reference == 60.0
+    assert parameter(found, "Q").assumed is None
+    with pytest.raises(SourceError, match="nothing called CLX"):
+        carry(ORAL, "run1.mod", units={"CLX": "L/h"})
