@@ -233,11 +233,21 @@ def _posterior(twin: PatientTwin | AveragedTwin) -> Arrays:
     from twin.patient.twin import PatientTwin
 
     if isinstance(twin, PatientTwin):
-        return _arrays(twin.posterior())
+        return _arrays(twin.posterior()) | _message(twin)
     arrays = {f"{model}/{name}": a for model, p in twin.posteriors().items() for name, a in _arrays(p).items()}
     arrays["models"] = np.array(list(twin.weights), dtype=np.str_)
     arrays["model_weights"] = np.array(list(twin.weights.values()))
     return arrays
+
+
+def _message(twin: PatientTwin) -> Arrays:
+    """What a population can be learnt from (`twin.learning.message`), where the twin says anything of it."""
+    from twin.learning.message import NoMessage, arrays_of, message_of
+
+    try:
+        return arrays_of(message_of(twin.patient_id, twin.model, twin.initial_effects()))
+    except NoMessage:
+        return {}
 
 
 def _arrays(posterior: Posterior) -> Arrays:

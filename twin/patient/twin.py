@@ -61,6 +61,27 @@ class Posterior:
     mode: Mode
 
 
+@dataclass(frozen=True)
+class InitialEffects:
+    """The belief about what eta was at first, before any occasion or drift: what a population is made of.
+
+    Attributes:
+        eta: (N, d); with accounts of a silent pump N particles of each.
+        log_weight: (N,) normalised.
+        widening: (d,) variance added to eta's prior for characteristics that nobody reported.
+        covariates: (C,) as they stand, in the order of the model.
+        log_evidence: log p(values so far).
+        observations: how many values those are.
+    """
+
+    eta: Floats
+    log_weight: Floats
+    widening: Floats
+    covariates: Floats
+    log_evidence: float
+    observations: int
+
+
 class PatientTwin:
     """The twin of one patient: a pure function of the patient's events.
 
@@ -205,6 +226,11 @@ class PatientTwin:
         """The belief as arrays at the newest estimate; individual parameters are those under its covariates."""
         return posterior_of(self._folded)
 
+    def initial_effects(self) -> InitialEffects | None:
+        """What is believed of eta as it was at first; ``None`` before the first value, and of a drift whose past the
+        particles have left behind."""
+        return initial_effects_of(self._folded)
+
     def components(self, now: int | None = None) -> tuple[Component, ...]:
         """The belief as particles that can be carried on; the twin stays as it is.
 
@@ -313,6 +339,27 @@ def posterior_of(fold: ModelFold) -> Posterior:
     log_weight = np.concatenate([one.log_weight - total + one.position.belief.log_weight for one in standings])
     eta, params = (np.concatenate(parts) for parts in zip(*each, strict=True))
     return Posterior(names, eta, log_weight, kernel.parameters, params, mode)
+
+
+def initial_effects_of(fold: ModelFold) -> InitialEffects | None:
+    """What one model's fold believes of eta as it was at first."""
+    timeline = fold.record.timeline
+    if timeline is None or not fold.belief.observations:
+        return None
+    standings = fold.standings()
+    beliefs = [one.position.belief for one in standings]
+    if any(belief.layout.since is not None for belief in beliefs):
+        return None
+    total = log_total([one.log_weight for one in standings])
+    weights = [one.log_weight - total + belief.log_weight for one, belief in zip(standings, beliefs, strict=True)]
+    return InitialEffects(
+        np.concatenate([belief.eta[:, : len(fold.model.eta_names)] for belief in beliefs]),
+        np.concatenate(weights),
+        timeline.widening,
+        timeline.covariates[-1],
+        total,
+        fold.belief.observations,
+    )
 
 
 def _arrays_of(fold: ModelFold, belief: Belief, timeline: Timeline | None) -> tuple[Floats, Floats]:

@@ -40,6 +40,7 @@ from twin.events import (
     encode,
     to_millis,
 )
+from twin.learning.message import message_of, packed, unpacked
 from twin.patient import averaged
 
 pytestmark = pytest.mark.slow
@@ -167,7 +168,15 @@ def test_the_posterior_is_one_array_file_a_patient(ward: Ward) -> None:
     twin.observe([event for event in events if event.patient_id == "P-1"])
     expected = twin.posterior()
     with np.load(out / "posterior" / "P-1.npz", allow_pickle=False) as found:
-        assert set(found) == {"names", "eta", "log_weight", "params", "param_names", "mode", "mode_cov"}
+        assert {name for name in found if not name.startswith("message_")} == {
+            "names",
+            "eta",
+            "log_weight",
+            "params",
+            "param_names",
+            "mode",
+            "mode_cov",
+        }
         assert tuple(found["names"]) == load_model(MODEL).eta_names
         assert found["eta"].shape == (PARTICLES, len(found["names"]))
         assert np.exp(found["log_weight"]).sum() == pytest.approx(1)
@@ -180,6 +189,8 @@ def test_the_posterior_is_one_array_file_a_patient(ward: Ward) -> None:
         np.testing.assert_allclose(found["mode"], expected.mode.eta, atol=1e-6)
         np.testing.assert_allclose(found["mode_cov"], found["mode_cov"].T)
         assert np.linalg.eigvalsh(found["mode_cov"]).min() > 0
+    raw = (out / "posterior" / "P-1.npz").read_bytes()
+    assert packed(unpacked(raw)) == packed(unpacked(packed(message_of("P-1", twin.model, twin.initial_effects()))))
 
 
 def test_shuffled_lines_repeats_several_files_and_any_number_of_processes_give_the_same_bytes(

@@ -1,0 +1,436 @@
+"""``dosetwin learn``: a model's population learnt from what its twins say, judged by later patients, and released.
+
+Messages (particles and weights, no dose, date or value) come from files as `dosetwin replay` writes them. A version
+goes from draft (`learn fit`) to reviewed (`learn judge`) to released (`learn release`, signed). Sites that may not
+share patients share sums (`learn sums`, `learn step`). What cannot be used is said on stderr; the exit code is then 3.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from streams.terminal.options import examples
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from streams.batch.arguments import LeftOut
+    from streams.batch.learning.rounds import FoldAgain
+    from twin.learning.estimation import Learnt
+    from twin.learning.maximisation import Standing
+    from twin.learning.message import Message
+    from twin.learning.population import Anchor, Theta
+    from twin.model.spec import Model
+
+app = typer.Typer(
+    name="learn",
+    no_args_is_help=True,
+    help="A population learnt from twins' own messages: fitted, judged by later patients, released.",
+)
+
+Messages = Annotated[
+    list[Path], typer.Argument(help="messages (.npz), folders of them, or folders of a replay", show_default=False)
+]
+Published = Annotated[str, typer.Option("--model", help="the published model that versions are of: id or path")]
+Records = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--records", help="records of the patients, to fold those again whom messages do not reach; repeatable"
+    ),
+]
+Columns = Annotated[str, typer.Option(help="names in CSV records, as TIME=TIME_DAYS,DV=ANC")]
+OutputOption = Annotated[str | None, typer.Option(help="what DV is in CSV records without DVID")]
+Particles = Annotated[int, typer.Option(min=100, max=100_000, help="of twins that are folded again")]
+Jobs = Annotated[int | None, typer.Option(min=1, help="processes; by default one a core (the results are the same)")]
+Prior = Annotated[
+    str | None,
+    typer.Option(
+        help="what the published numbers are worth: 'stated' as the model file says, or a TOML of standard errors,"
+        " [CL] se and iiv_se; without it they are worth nothing"
+    ),
+]
+Hold = Annotated[list[str] | None, typer.Option(help="parameter whose typical value stays as published; repeatable")]
+
+
+@app.command(epilog=examples("dosetwin learn fit out --model my.toml --id my_ward1 --out my_ward1.toml"))
+def fit(
+    messages: Messages,
+    model: Published,
+    name: Annotated[str, typer.Option("--id", help="of the draft, e.g. docetaxel_ward1")],
+    out: Annotated[Path, typer.Option(help="the draft's file; beside it ID.version.toml")],
+    prior: Prior = None,
+    hold: Hold = None,
+    records: Records = None,
+    columns: Columns = "",
+    output: OutputOption = None,
+    particles: Particles = 1000,
+    jobs: Jobs = None,
+) -> None:
+    """Learn typical values and variability from one site's messages, one a patient; write the draft of a version."""
+    from connectors.releases import digest
+    from streams.batch.learning.rounds import learn_all, provenance
+    from streams.batch.learning.verdicts import Version, file_of, fingerprint
+    from streams.terminal.progress import progress
+    from twin.learning.population import anchor_of
+    from twin.modelfile.library import load_model
+
+    left_out = _left_out()
+    with _usable():
+        published = load_model(model)
+        anchor = anchor_of(published, hold or ())
+        worth = _standing(published, prior)
+        said = _read(messages, left_out)
+        again = _fold_again(records, columns, output, model, particles, jobs, left_out)
+        _free(out)
+    with _usable(), progress("learn", "steps") as done:
+        found = learn_all(published, anchor, said, name, worth, again, lambda step, *_: done(step))
+        out.write_text(found.draft.text, encoding="utf-8")
+        words = provenance(published, found.messages, worth is not None)
+        patients = tuple(sorted(fingerprint(message.patient_id) for message in found.messages))
+        version = Version(found.draft.id, digest(found.draft), anchor.structure, "draft", words, patients)
+        file_of(out).write_text(version.as_toml(), encoding="utf-8")
+    for line in estimate_lines(published, anchor, found.found):
+        typer.echo(line)
+    for number, count in enumerate(found.folded, start=1):
+        typer.echo(f"round {number}: {count} patients folded again", err=True)
+    for patient in found.found.to_fold:
+        left_out_words = "its particles do not reach what was learnt; name its record with --records"
+        typer.echo(f"patient {patient}: {left_out_words}", err=True)
+    if not found.found.settled:
+        typer.echo("not settled: more steps are needed; begin with fewer parameters (--hold)", err=True)
+    whole = not found.found.to_fold and found.found.settled
+    raise typer.Exit(left_out.exit_code if whole else 3)
+
+
+@app.command(epilog=examples("dosetwin learn widen busulfan_mccune2014 --by 2 --id my_wide --out my_wide.toml"))
+def widen(
+    model: Annotated[str, typer.Argument(help="id of a library model, or path of a model file")],
+    name: Annotated[str, typer.Option("--id", help="of the version")],
+    out: Annotated[Path, typer.Option(help="the version's file")],
+    by: Annotated[float, typer.Option(help="factor of every variance, above 1")] = 2.0,
+) -> None:
+    """Write a version with a wider population, to enrol under while it is learnt: its messages reach further."""
+    from twin.learning.draft import widened_draft
+    from twin.modelfile.library import load_model
+
+    with _usable():
+        _free(out)
+        found = widened_draft(load_model(model), by, name)
+        out.write_text(found.text, encoding="utf-8")
+    typer.echo(
+        f"{out}: {found.id}, hash {found.hash}, variances times {by:g}; dosetwin worker --model {found.id}={out}"
+    )
+
+
+@app.command(epilog=examples("dosetwin learn judge my_ward1.toml later --model my.toml --subgroup 'AGE>=65'"))
+def judge(
+    draft: Annotated[Path, typer.Argument(help="file of the version that was learnt")],
+    messages: Annotated[
+        list[Path], typer.Argument(help="messages of patients who came after those it was learnt from")
+    ],
+    model: Published,
+    against: Annotated[
+        str | None, typer.Option(help="the version in use: id or path; by default the published one")
+    ] = None,
+    subgroup: Annotated[
+        list[str] | None, typer.Option(help="that may not lose: NAME<NUMBER, NAME>=NUMBER or NAME=LEVEL; repeatable")
+    ] = None,
+    records: Records = None,
+    columns: Columns = "",
+    output: OutputOption = None,
+    particles: Particles = 1000,
+    jobs: Jobs = None,
+) -> None:
+    """Judge a version by patients it has not seen: does it foresee the next value better, and no subgroup worse?
+
+    Exit code 3 when it is not accepted.
+    """
+    from streams.batch.cases import CaseError
+    from streams.batch.learning.rounds import judge_all
+    from streams.batch.learning.verdicts import file_of, fingerprint, read_version, reviewed
+    from twin.learning.judgement import subgroup as read_subgroup
+    from twin.learning.population import anchor_of
+    from twin.modelfile.library import load_model
+
+    left_out = _left_out()
+    with _usable():
+        published, candidate = load_model(model), load_model(draft)
+        anchor = anchor_of(published)
+        version = read_version(candidate, draft)
+        groups = [read_subgroup(text, [c.name for c in published.covariates]) for text in subgroup or ()]
+        said = _read(messages, left_out)
+        seen = sorted(one.patient_id for one in said if fingerprint(one.patient_id) in version.patients)
+        if seen:
+            raise CaseError(f"patient {seen[0]}: {draft} was learnt from it; judge by patients who came later")
+        current = load_model(against) if against else published
+        again = _fold_again(records, columns, output, model, particles, jobs, left_out)
+        verdict = judge_all(anchor, said, candidate, current, groups, again)
+        file_of(draft).write_text(reviewed(version, verdict).as_toml(), encoding="utf-8")
+    typer.echo(f"{verdict.patients} patients: better by {verdict.better_by:.4g} (SE {verdict.error:.2g}) in log score, "
+               f"p = {verdict.p_value:.2g}")  # fmt: skip
+    for group in verdict.groups:
+        typer.echo(f"  {group.name}: {group.patients} patients, better by {group.better_by:.4g}")
+    for reason in verdict.reasons:
+        typer.echo(f"not accepted: {reason}", err=True)
+    typer.echo(f"{draft}: {'reviewed and accepted' if verdict.accepted else 'reviewed, not accepted'}", err=True)
+    raise typer.Exit(left_out.exit_code if verdict.accepted else 3)
+
+
+@app.command(epilog=examples("dosetwin learn release my_ward1.toml --key reviewer.key --reviewer 'A. Reviewer'"))
+def release(
+    draft: Annotated[Path, typer.Argument(help="file of a version that later patients accepted")],
+    key: Annotated[Path, typer.Option(help="the reviewer's private key")],
+    reviewer: Annotated[str, typer.Option(help="who looked at it, as in reviewers.toml")],
+    passphrase: Annotated[
+        str,
+        typer.Option(envvar="DOSETWIN_SIGNING_PASSPHRASE", prompt=True, hide_input=True, help="of that key; asked for"),
+    ],
+    releases: Annotated[
+        Path, typer.Option(envvar="DOSETWIN_CLINICAL", file_okay=False, help="folder of releases")
+    ] = Path("releases"),
+) -> None:
+    """Sign a version that was judged and accepted; no other is signed here."""
+    from dataclasses import replace
+    from datetime import UTC, datetime
+
+    from connectors import releases as of
+    from streams.batch.cases import CaseError
+    from streams.batch.learning.verdicts import file_of, read_version
+    from twin.modelfile.library import load_model
+
+    with _usable():
+        found = load_model(draft)
+        version = read_version(found, draft)
+        if not version.accepted:
+            why = "; ".join(version.reasons) or "it was not judged; 'dosetwin learn judge' does"
+            raise CaseError(f"{draft}: is {version.state}, and not accepted: {why}")
+        numbers = dict(version.judged)
+        judges = f"{numbers['patients']:.0f} later patients"
+        note = f"{version.learnt_from}; better by {numbers['better_by']:.4g} in log score of {judges}"
+        file = releases / f"{found.id}{of.ENDING}"
+        if file.exists():
+            raise CaseError(f"{file}: is there already; a release is never written over: move it away first")
+        try:
+            signed = of.sign(found, of.open_key(key, passphrase), reviewer, datetime.now(UTC).date(), note)
+        except of.NotReleased as error:
+            raise CaseError(str(error)) from None
+        file.write_text(signed.as_toml(), encoding="utf-8")
+        file_of(draft).write_text(replace(version, state="released").as_toml(), encoding="utf-8")
+    typer.echo(f"{file}: {found.id}, SHA-256 {of.digest(found)}, released by {reviewer}")
+
+
+# --- several sites ---------------------------------------------------------------------------------------------------
+
+
+@app.command(epilog=examples("dosetwin learn sums out --model my.toml --out site1.json"))
+def sums(
+    messages: Messages,
+    model: Published,
+    out: Annotated[Path, typer.Option(help="file of the site's sums, for whoever gathers them")],
+    at: Annotated[Path | None, typer.Option(help="what 'learn step' wrote last; at first the published one")] = None,
+    noise: Annotated[
+        float, typer.Option(min=0.0, help="SD of normal noise on every sum, in published standard deviations")
+    ] = 0.0,
+) -> None:
+    """Add up what this site's patients say of a population that all sites try: at least 5 patients, no particles."""
+    import secrets
+
+    import numpy as np
+
+    from streams.batch.cases import CaseError
+    from twin.learning.contribution import reach
+    from twin.learning.population import anchor_of, particles_of
+    from twin.learning.sums import TooFew, as_json, for_others, sums_of
+    from twin.modelfile.library import load_model
+
+    left_out = _left_out()
+    with _usable():
+        anchor = anchor_of(load_model(model))
+        theta = _tried(at, anchor)
+        each = [particles_of(message, anchor) for message in _read(messages, left_out)]
+        try:
+            chance = np.random.default_rng(secrets.randbits(128)) if noise else None
+            found = for_others(sums_of(each, theta), noise, chance)
+        except TooFew as error:
+            raise CaseError(str(error)) from None
+        reached = sum(reach(one, theta).holds for one in each)
+        out.write_text(as_json(found, anchor.structure, theta, reached), encoding="utf-8")
+    typer.echo(f"{out}: sums over {found.patients} patients, {reached} of them reached", err=True)
+    raise typer.Exit(left_out.exit_code)
+
+
+@app.command(epilog=examples("dosetwin learn step site1.json site2.json --model my.toml --out next.json"))
+def step(
+    sites: Annotated[list[Path], typer.Argument(help="the sums of every site, all at one population")],
+    model: Published,
+    out: Annotated[Path, typer.Option(help="the next population, for 'learn sums --at'")],
+    prior: Prior = None,
+    hold: Hold = None,
+    draft: Annotated[Path | None, typer.Option(help="write the draft of a version too, when it has settled")] = None,
+    name: Annotated[str | None, typer.Option("--id", help="of that draft")] = None,
+) -> None:
+    """Take one step of learning from the sums of several sites; the order of the sites changes no bit."""
+    from streams.batch.cases import CaseError
+    from twin.learning.draft import learnt_draft
+    from twin.learning.estimation import LEFT, distance, improved
+    from twin.learning.population import anchor_of, theta_as_text
+    from twin.learning.sums import from_json, joined
+    from twin.modelfile.library import load_model
+
+    with _usable():
+        if (draft is None) != (name is None):
+            raise CaseError("--draft and --id: write both, or neither")
+        published = load_model(model)
+        anchor = anchor_of(published, hold or ())
+        parts = [from_json(path.read_text(encoding="utf-8"), anchor.structure, len(anchor.sd)) for path in sites]
+        theta = parts[0][1]
+        for path, (_, other, _) in zip(sites, parts, strict=True):
+            if distance(theta, other) > 0:
+                raise CaseError(f"{path}: its sums are at another population than those of {sites[0]}")
+        total = joined([part for part, _, _ in parts])
+        following = improved(anchor, theta, total, _standing(published, prior))
+        moved, reached = distance(theta, following), sum(reached for _, _, reached in parts)
+        out.write_text(theta_as_text(following) + "\n", encoding="utf-8")
+        if draft is not None and name is not None:
+            words = (
+                f"learnt from sums over {total.patients} patients of {len(parts)} sites, counted from {published.id}"
+            )
+            draft.write_text(learnt_draft(published, anchor, following, name, words).text, encoding="utf-8")
+    typer.echo(
+        f"{total.patients} patients, {reached} reached; gain {total.gain:.6g}; moved by {moved:.2g} published SD"
+        + ("" if moved > LEFT / 10 else ": settled")
+    )
+
+
+# --- what commands share ---------------------------------------------------------------------------------------------
+
+
+def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]:
+    """What was learnt as text: typical values and variances, as published and as learnt, with standard errors."""
+    from twin.learning.structure import typical_value, value_slope
+
+    at, omega = anchor.natural(found.theta)
+    by_name = {p.name: p for p in published.parameters}
+    lines = [f"{found.patients} patients, {found.steps} steps, log-likelihood better by {found.gain:.4g}"]
+    lines.append(f"{'':14}{'published':>12}{'learnt':>12}{'SE':>10}{'iiv publ.':>12}{'learnt':>10}{'SE':>10}")
+    for i, name in enumerate(anchor.centres.names):
+        parameter = by_name[name]
+        value = parameter.value if anchor.held[i] else typical_value(parameter, float(at[i]))
+        error = found.errors.mean[i] * anchor.sd[i] * abs(value_slope(parameter, float(at[i])))
+        numbers = (parameter.value, value, error, published.omega[i, i], omega[i, i])
+        shown = "".join(f"{number:>{width}.4g}" for number, width in zip(numbers, (12, 12, 10, 12, 10), strict=True))
+        lines.append(f"{name:14}{shown}{found.errors.covariance[i, i] * anchor.sd[i] ** 2:>10.3g}")
+    return lines
+
+
+@contextmanager
+def _usable() -> Iterator[None]:
+    """Arguments and messages that cannot be used are said in one line, with exit code 2."""
+    from streams.batch.arguments import usable_arguments
+    from streams.batch.cases import CaseError
+    from twin.model.spec import ModelError
+
+    with usable_arguments():
+        try:
+            yield
+        except (CaseError, ModelError):
+            raise
+        except ValueError as error:
+            raise CaseError(str(error)) from None
+
+
+def _left_out() -> LeftOut:
+    from streams.batch.arguments import LeftOut
+
+    return LeftOut()
+
+
+def _read(paths: Sequence[Path], left_out: LeftOut) -> tuple[Message, ...]:
+    """The messages of some files; those that hold none are told.
+
+    Raises:
+        CaseError: there are none.
+    """
+    from streams.batch.cases import CaseError, EventPlace, Problem
+    from streams.batch.learning.messages import read_messages
+
+    found, without = read_messages(paths)
+    for text in without:
+        place, _, reason = text.partition(": ")
+        left_out(Problem(EventPlace(place, None), reason))
+    if not found:
+        raise CaseError("messages: none of these files holds one, so there is nothing to learn from")
+    return found
+
+
+def _free(out: Path) -> None:
+    from streams.batch.cases import CaseError
+
+    if out.is_dir() or not out.parent.is_dir():
+        raise CaseError(f"--out {out}: name a file in a folder that is there")
+
+
+def _standing(published: Model, prior: str | None) -> Standing | None:
+    """What the published numbers are worth, as ``--prior`` says."""
+    import tomllib
+
+    from streams.batch.cases import CaseError
+    from twin.learning.maximisation import standing_of
+
+    if prior is None:
+        return None
+    try:
+        if prior == "stated":
+            return standing_of(published, None)
+        errors = tomllib.loads(Path(prior).read_text(encoding="utf-8"))
+        strange = [name for name in errors if name not in published.eta_names or not isinstance(errors[name], Mapping)]
+        if strange:
+            known = ", ".join(published.eta_names)
+            raise CaseError(f"--prior {prior}: {strange[0]} is no table of a parameter with iiv; there are {known}")
+        return standing_of(published, errors)
+    except ValueError as error:
+        raise CaseError(f"--prior {prior}: {error}") from None
+
+
+def _tried(at: Path | None, anchor: Anchor) -> Theta:
+    import json
+
+    from twin.learning.population import theta_from
+
+    if at is None:
+        return anchor.published
+    return theta_from(json.loads(at.read_text(encoding="utf-8")), len(anchor.sd))
+
+
+def _fold_again(
+    records: list[Path] | None,
+    columns: str,
+    output: str | None,
+    model: str,
+    particles: int,
+    jobs: int | None,
+    left_out: LeftOut,
+) -> FoldAgain | None:
+    """What folds records again, where there are any."""
+    from streams.batch.arguments import cases_in, reading
+    from streams.batch.learning.folding import folded
+    from streams.batch.process_pool import prepare, worker_processes
+    from streams.terminal.progress import progress
+
+    if not records:
+        return None
+    cases = {one.patient_id: one for one in cases_in(records, reading(model, columns, output, records), left_out)}
+
+    def again(draft: Model, patients: Sequence[str]) -> Mapping[str, Message]:
+        own = [cases[patient] for patient in patients if patient in cases]
+        processes = worker_processes(jobs, len(own))
+        prepare([draft], processes)
+        with progress("fold again", "patients", len(own)) as done:
+            return folded(own, draft, particles, processes, left_out, done)
+
+    return again

@@ -1,0 +1,150 @@
+"""A population is learnt, judged by later patients and released by commands; sites that share sums find it too."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy import stats
+from typer.testing import CliRunner, Result
+
+from connectors.releases import new_key, open_releases
+from streams.commands.study.learn import app
+from tests.twin.toys import LEVELS
+from twin.arrays import Floats
+from twin.learning.message import Message, message_of, packed
+from twin.modelfile.library import load_model
+from twin.modelfile.reader import parse_model
+from twin.patient.twin import InitialEffects
+
+PUBLISHED = parse_model(LEVELS, "toy.toml")
+EARLY, LATER, PARTICLES = 40, 30, 500
+
+
+def message(patient_id: str, measured: Floats, rng: np.random.Generator) -> Message:
+    """What a twin by the published model says that measured phi - phi_0 with an error of 0.1."""
+    covariance = np.linalg.inv(np.linalg.inv(PUBLISHED.omega) + 100 * np.eye(len(measured)))
+    eta = covariance @ (100 * measured) + rng.standard_normal((PARTICLES, 3)) @ np.linalg.cholesky(covariance).T
+    evidence = stats.multivariate_normal.logpdf(measured, None, PUBLISHED.omega + 0.01 * np.eye(3))
+    believed = InitialEffects(eta, np.zeros(PARTICLES), np.zeros(3), np.zeros(0), float(evidence), 3)
+    return message_of(patient_id, PUBLISHED, believed)
+
+
+@pytest.fixture(scope="module")
+def ward(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the published model and messages, early ones and later ones: clearance is 40 % higher here."""
+    folder = tmp_path_factory.mktemp("ward")
+    (folder / "toy.toml").write_text(LEVELS)
+    for name in ("early", "later"):
+        (folder / name).mkdir()
+    rng = np.random.default_rng(4)
+    shift = np.log([1.4, 1, 1])
+    for number in range(EARLY + LATER):
+        phi = shift + np.linalg.cholesky(PUBLISHED.omega) @ rng.standard_normal(len(shift))
+        raw = packed(message(f"P{number}", phi + 0.1 * rng.standard_normal(len(shift)), rng))
+        (folder / ("early" if number < EARLY else "later") / f"P{number}.npz").write_bytes(raw)
+    return folder
+
+
+def call(*words: str | Path) -> Result:
+    return CliRunner().invoke(app, [str(word) for word in words])
+
+
+@pytest.fixture(scope="module")
+def draft(ward: Path) -> Path:
+    file = ward / "toy_ward.toml"
+    found = call("fit", ward / "early", "--model", ward / "toy.toml", "--id", "toy_ward", "--out", file)
+    assert found.exit_code in (0, 3), found.output
+    return file
+
+
+def test_what_is_true_here_is_learnt(draft: Path) -> None:
+    clearance = next(p for p in load_model(draft).parameters if p.name == "CL")
+    assert clearance.value == pytest.approx(8.4, rel=0.15)
+    assert clearance.source is not None
+    assert clearance.source.startswith(f"learnt by maximum likelihood from messages of {EARLY} patients")
+
+
+def test_sites_that_share_sums_learn_the_same_to_the_last_bit(ward: Path, draft: Path) -> None:
+    """Two sites, of which neither says a particle, take the steps that one site with all patients takes."""
+    files = sorted((ward / "early").glob("*.npz"))
+    common = ("--model", ward / "toy.toml")
+    at: list[str | Path] = []
+    for number in range(4):
+        for site, own in (("a", files[::2]), ("b", files[1::2]), ("all", files)):
+            found = call("sums", *own, *common, "--out", ward / f"{site}.json", *at)
+            assert found.exit_code == 0, found.output
+        order = ("b", "a") if number % 2 else ("a", "b")
+        found = call("step", *(ward / f"{site}.json" for site in order), *common, "--out", ward / "next.json")
+        alone = call("step", ward / "all.json", *common, "--out", ward / "alone.json")
+        assert found.exit_code == alone.exit_code == 0, found.output
+        assert (ward / "next.json").read_bytes() == (ward / "alone.json").read_bytes()
+        at = ["--at", ward / "next.json"]
+    assert found.output.startswith(f"{EARLY} patients, ")
+    for name in ("toy_sums", "toy.v2"):
+        written = call("step", ward / "a.json", *common, "--out", ward / "n", "--draft", ward / "s.toml", "--id", name)
+        assert written.exit_code == (0 if name == "toy_sums" else 2), written.output
+    assert load_model(ward / "s.toml").id == "toy_sums"
+    assert draft.is_file()
+
+
+def test_a_version_is_released_when_later_patients_accepted_it(ward: Path, draft: Path) -> None:
+    releases = ward / "releases"
+    releases.mkdir(mode=0o755)
+    public = new_key(ward / "reviewer.key", "a long passphrase")
+    (releases / "reviewers.toml").write_text(f'[reviewers]\n"A. Reviewer" = "{public}"\n')
+    signing = ("release", draft, "--key", ward / "reviewer.key", "--reviewer", "A. Reviewer", "--releases", releases)
+    early = call(*signing, "--passphrase", "a long passphrase")
+    assert early.exit_code == 2
+    assert "is draft, and not accepted: it was not judged" in early.output
+    common = ("--model", ward / "toy.toml")
+    assert (
+        "was learnt from it; judge by patients who came later" in call("judge", draft, ward / "early", *common).output
+    )
+    judged = call("judge", draft, ward / "later", *common)
+    assert judged.exit_code == 0, judged.output
+    assert f"{LATER} patients: better by" in judged.output
+    signed = call(*signing, "--passphrase", "a long passphrase")
+    assert signed.exit_code == 0, signed.output
+    note = open_releases(releases).check(load_model(draft)).note
+    assert f"log score of {LATER} later patients" in note
+    assert 'state = "released"' in (ward / "toy_ward.version.toml").read_text()
+    draft_text = draft.read_text()
+    draft.write_text(draft_text.replace("unconfirmed", "# touched\nunconfirmed"))
+    assert "is of another text than" in call("judge", draft, ward / "later", *common).output
+    draft.write_text(draft_text)
+
+
+def test_a_wide_version_is_written(ward: Path) -> None:
+    found = call("widen", ward / "toy.toml", "--id", "toy_wide", "--out", ward / "wide.toml")
+    assert "variances times 2" in found.output
+    assert np.allclose(load_model(ward / "wide.toml").omega, 2 * PUBLISHED.omega)
+
+
+@pytest.mark.parametrize(
+    ("words", "named"),
+    [
+        (["fit", "nowhere", "--out", "x.toml", "--id", "x"], "nowhere: is not there"),
+        (["fit", "empty", "--out", "x.toml", "--id", "x"], "empty: has no message of a twin"),
+        (["fit", "early", "early", "--out", "x.toml", "--id", "x"], "P0 has a message in"),
+        (["fit", "early", "--out", "x.toml", "--id", "x", "--hold", "XY"], "hold: XY has no iiv"),
+        (["fit", "early", "--out", "x.toml", "--id", "x", "--prior", "stated"], "CL.se: is missing"),
+        (["fit", "early", "--out", "gone/x.toml", "--id", "x"], "name a file in a folder that is there"),
+        (["sums", "early/P0.npz", "--out", "x.json"], "tells of one; wait for more"),
+        (["sums", "early", "--out", "x.json", "--at", "bad.json"], "theta: must have 'mean'"),
+        (["step", "bad.json", "--out", "x.json"], "format: is not 1"),
+        (["judge", "toy.toml", "later", "--subgroup", "WT<80"], "'dosetwin learn fit' writes it beside the draft"),
+        (["judge", "toy.toml", "later"], "'dosetwin learn fit' writes it beside the draft"),
+    ],
+)
+def test_what_cannot_be_used_is_named(
+    ward: Path, monkeypatch: pytest.MonkeyPatch, words: list[str], named: str
+) -> None:
+    monkeypatch.chdir(ward)
+    Path("empty").mkdir(exist_ok=True)
+    Path("bad.json").write_text(json.dumps({}))
+    found = call(*words, "--model", "toy.toml")
+    assert found.exit_code == 2
+    assert named in " ".join(found.output.split())

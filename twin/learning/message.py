@@ -1,0 +1,190 @@
+"""What a twin says of itself so that its population can be learnt: the belief, and the prior that it was weighed under.
+
+    p(y_i | theta)  ~  p(y_i | theta_0)  sum_k  w_ik  p(phi_ik | theta) / p(phi_ik | theta_0)
+
+holds for every population theta, so particles phi_ik with their weights and the prior theta_0 are all that is needed of
+a patient: no dose, no date, no measured value. phi is where a random effect is added to: the logarithm of a log-normal
+parameter, the logit of a logit one. Covariate effects are the model's own and stand outside of it.
+
+Particles of one patient are personal data: they stay where the patient is, and others get sums (`twin.learning.sums`).
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.filter.belief import normalised
+from twin.learning.structure import Centres, centres_of, structure_of
+from twin.model.spec import Model
+from twin.patient.twin import InitialEffects
+
+FORMAT = 1
+
+
+class BadMessage(ValueError):
+    """A message that cannot be used: which field, and what is wrong with it."""
+
+
+class NoMessage(ValueError):
+    """A belief that says nothing of the population; the message says why."""
+
+
+@dataclass(frozen=True, eq=False)
+class Message:
+    """One patient's latest word.
+
+    Attributes:
+        patient_id: pseudonym; the latest message of a patient replaces the one before, which it contains.
+        model, model_hash: the version that the particles were weighed under.
+        structure: of the model but for what is learnt; messages of one structure can be used together.
+        centres: names of the parameters (d,) and where phi of the typical patient is.
+        omega: (d, d) covariance of that version.
+        widening: (d,) variance added for characteristics that nobody reported.
+        eta: (N, d), distance of phi from the centres.
+        log_weight: (N,) normalised.
+        covariates: by name, as they stood last.
+        log_evidence: log p(y_i | theta_0).
+        observations: values that were assimilated.
+    """
+
+    patient_id: str
+    model: str
+    model_hash: str
+    structure: str
+    centres: Centres
+    omega: Floats
+    widening: Floats
+    eta: Floats
+    log_weight: Floats
+    covariates: Mapping[str, float]
+    log_evidence: float
+    observations: int
+
+
+def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -> Message:
+    """What a twin by ``model`` says, which believes this of its patient.
+
+    Raises:
+        NoMessage: nothing was measured yet, nothing varies in the model, or effects drifted and the particles have left
+            the past behind.
+    """
+    if not model.eta_names:
+        raise NoMessage(f"{model.id}: no parameter has iiv, so there is no population to learn")
+    if believed is None or not believed.observations:
+        drifts = f", or effects have drifted beyond the lag of {model.id}" if model.drift is not None else ""
+        raise NoMessage(f"patient {patient_id}: no value was measured yet{drifts}")
+    return Message(
+        patient_id,
+        model.id,
+        model.hash,
+        structure_of(model),
+        centres_of(model),
+        np.array(model.omega),
+        np.array(believed.widening),
+        believed.eta,
+        normalised(believed.log_weight)[0],
+        {c.name: float(value) for c, value in zip(model.covariates, believed.covariates, strict=True)},
+        believed.log_evidence,
+        believed.observations,
+    )
+
+
+def packed(message: Message) -> bytes:
+    """A message as bytes, of equal ones the same: an ``.npz`` of NumPy without pickled objects."""
+    file = io.BytesIO()
+    np.savez(file, **arrays_of(message))
+    return file.getvalue()
+
+
+def arrays_of(message: Message) -> dict[str, Any]:
+    """A message as named arrays, each name begun with ``message_``."""
+    covariates = message.covariates
+    found = {
+        "format": np.array(FORMAT),
+        "said": np.array([message.patient_id, message.model, message.model_hash, message.structure]),
+        "names": np.array(message.centres.names),
+        "centres": message.centres.at,
+        "omega": message.omega,
+        "widening": message.widening,
+        "eta": message.eta.astype(np.float32),
+        "log_weight": message.log_weight.astype(np.float32),
+        "covariate_names": np.array(list(covariates), dtype=np.str_),
+        "covariates": np.array(list(covariates.values()), dtype=np.float64),
+        "log_evidence": np.array(message.log_evidence),
+        "observations": np.array(message.observations),
+    }
+    return {f"message_{name}": np.asarray(value) for name, value in found.items()}
+
+
+def unpacked(raw: bytes) -> Message:
+    """Inverse of `packed`; other arrays may stand beside the message's.
+
+    Raises:
+        BadMessage: it is none, or damaged.
+    """
+    try:
+        with np.load(io.BytesIO(raw), allow_pickle=False) as file:
+            found = {name.removeprefix("message_"): file[name] for name in file.files if name.startswith("message_")}
+    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
+        raise BadMessage(f"not a message of a twin ({error}); 'dosetwin replay' writes them to posterior/") from None
+    if not found:
+        raise BadMessage("holds no message of a twin: of rival models and drifts beyond their lag there is none")
+    if found.get("format") != FORMAT:
+        raise BadMessage(f"format: is {found.get('format')}, not {FORMAT}; replay the patient with this version")
+    missing = sorted({*_WIDTHS, "said", "names", "covariate_names"} - {*found})
+    if missing:
+        raise BadMessage(f"{missing[0]}: is missing; replay the patient again")
+    return _checked(found)
+
+
+_WIDTHS = {
+    "centres": "d",
+    "omega": "dd",
+    "widening": "d",
+    "eta": "Nd",
+    "log_weight": "N",
+    "covariates": "c",
+    "log_evidence": "",
+    "observations": "",
+}
+
+
+def _checked(found: Mapping[str, Any]) -> Message:
+    sizes = {"d": len(found["names"]), "N": len(found["log_weight"]), "c": len(found["covariate_names"])}
+    for name, axes in _WIDTHS.items():
+        expected = tuple(sizes[axis] for axis in axes)
+        if found[name].shape != expected or found[name].dtype.kind not in "fiu":
+            raise BadMessage(f"{name}: has the shape {found[name].shape}, not numbers of {expected}")
+        # A particle of weight 0 has the logarithm -inf; nothing else may be infinite.
+        if np.isnan(found[name]).any() or (name != "log_weight" and not np.isfinite(found[name]).all()):
+            raise BadMessage(f"{name}: holds what is no number")
+    if len(found["said"]) != 4 or not sizes["d"] or not sizes["N"]:
+        raise BadMessage("said: must be patient, model, hash and structure, with particles of at least one parameter")
+    omega, widening = found["omega"].astype(np.float64), found["widening"].astype(np.float64)
+    if (widening < 0).any():
+        raise BadMessage(f"widening: {widening.min():g} is below 0, and a variance is not")
+    if not np.array_equal(omega, omega.T) or np.linalg.eigvalsh(omega).min() <= 0:
+        raise BadMessage("omega: is no covariance; replay the patient again")
+    patient_id, model, model_hash, structure = (str(word) for word in found["said"])
+    names = tuple(str(name) for name in found["names"])
+    return Message(
+        patient_id,
+        model,
+        model_hash,
+        structure,
+        Centres(names, found["centres"].astype(np.float64)),
+        omega,
+        widening,
+        found["eta"].astype(np.float64),
+        normalised(found["log_weight"].astype(np.float64))[0],
+        dict(zip((str(name) for name in found["covariate_names"]), found["covariates"].tolist(), strict=True)),
+        float(found["log_evidence"]),
+        int(found["observations"]),
+    )

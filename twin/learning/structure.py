@@ -1,0 +1,84 @@
+"""What of a model is learnt, and all of it that is not.
+
+Learnt are the typical value of every parameter that differs between patients and the covariance of these differences.
+All else, covariate effects, occasions, drift, residual errors, equations, is the published model's, and the structure
+is a hash of that: two models of one structure are versions of one another. A Box-Cox parameter's typical value stays
+too, as a shift of its effect is no change of its value.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.model.spec import Model, ParameterSpec
+from twin.modelfile.reader import content_of
+
+LEARNT = ("value", "iiv", "stated", "stated_as", "source", "assumed", "note")
+"""Keys of a parameter with iiv that may differ between versions."""
+
+WORDS = ("id", "title", "note", "sources", "confirmed_by", "unconfirmed", "variability", "correlations", "expected")
+"""Keys of a model that may."""
+
+
+class Centres(NamedTuple):
+    """Names of d parameters, and where phi of their typical patient is (d,)."""
+
+    names: tuple[str, ...]
+    at: Floats
+
+
+def centres_of(model: Model) -> Centres:
+    """Where the typical patient's phi is, of every parameter with iiv."""
+    by_name = {p.name: p for p in model.parameters}
+    return Centres(model.eta_names, np.array([centre_of(by_name[name]) for name in model.eta_names]))
+
+
+def typical_value(parameter: ParameterSpec, phi: float) -> float:
+    """The typical value of a parameter whose phi is this; of a Box-Cox one its own."""
+    if parameter.distribution == "normal":
+        return phi
+    if parameter.distribution == "logit":
+        return 1.0 / (1.0 + math.exp(-phi))
+    return parameter.value if parameter.distribution == "box-cox" else math.exp(phi)
+
+
+def value_slope(parameter: ParameterSpec, phi: float) -> float:
+    """By how much the typical value changes with phi: an error of phi times this is one of the value."""
+    value = typical_value(parameter, phi)
+    by_kind = {"normal": 1.0, "logit": value * (1.0 - value), "box-cox": 0.0}
+    return by_kind.get(parameter.distribution, value)
+
+
+def fixed_centres(model: Model) -> frozenset[str]:
+    """Parameters with iiv whose typical value cannot be learnt from shifts of their effect."""
+    return frozenset(p.name for p in model.parameters if p.iiv is not None and p.distribution == "box-cox")
+
+
+def structure_of(model: Model) -> str:
+    """16 hex digits over all of a model that is not learnt."""
+    content = content_of(model.text, model.id)
+    kept: dict[str, Any] = {key: value for key, value in content.items() if key not in WORDS}
+    kept["parameters"] = {
+        name: {key: each for key, each in said.items() if said.get("iiv") is None or key not in LEARNT}
+        for name, said in content["parameters"].items()
+    }
+    # Which effects are correlated at all is structure; how strongly is learnt.
+    related = [(c.level, sorted(c.between), None if c.level == "iiv" else c.covariance) for c in model.correlations]
+    kept["related"], kept["varying"] = sorted(map(str, related)), model.eta_names
+    return hashlib.sha256(json.dumps(kept, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def centre_of(parameter: ParameterSpec) -> float:
+    """Where phi of a parameter's typical patient is."""
+    value = parameter.value
+    if parameter.distribution == "normal":
+        return value
+    if parameter.distribution == "logit":
+        return math.log(value / (1.0 - value))
+    return 0.0 if parameter.distribution == "box-cox" else math.log(value)
