@@ -1,4 +1,5 @@
 """Priors that learn: a population estimated from what twins say of themselves, and judged before it is used.
 
-Built on `twin.filter` and `twin.study`: a fold of one patient, and patients that are simulated.
+In come messages: particles, weights and the population that they were weighed under. Out go a population with standard
+errors, sums that sites may share, the verdict of later patients, and the model file of a version.
 """

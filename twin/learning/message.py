@@ -11,8 +11,6 @@ Particles of one patient are personal data: they stay where the patient is, and 
 
 from __future__ import annotations
 
-import io
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +24,9 @@ from twin.model.spec import Model
 from twin.patient.twin import InitialEffects
 
 FORMAT = 1
+
+OURS = "message_"
+"""What the names of a message's arrays begin with."""
 
 
 class BadMessage(ValueError):
@@ -96,15 +97,8 @@ def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -
     )
 
 
-def packed(message: Message) -> bytes:
-    """A message as bytes, of equal ones the same: an ``.npz`` of NumPy without pickled objects."""
-    file = io.BytesIO()
-    np.savez(file, **arrays_of(message))
-    return file.getvalue()
-
-
 def arrays_of(message: Message) -> dict[str, Any]:
-    """A message as named arrays, each name begun with ``message_``."""
+    """A message as named arrays, each name begun with `OURS`."""
     covariates = message.covariates
     found = {
         "format": np.array(FORMAT),
@@ -120,20 +114,16 @@ def arrays_of(message: Message) -> dict[str, Any]:
         "log_evidence": np.array(message.log_evidence),
         "observations": np.array(message.observations),
     }
-    return {f"message_{name}": np.asarray(value) for name, value in found.items()}
+    return {f"{OURS}{name}": np.asarray(value) for name, value in found.items()}
 
 
-def unpacked(raw: bytes) -> Message:
-    """Inverse of `packed`; other arrays may stand beside the message's.
+def from_arrays(arrays: Mapping[str, Any]) -> Message:
+    """Inverse of `arrays_of`; other arrays may stand beside the message's.
 
     Raises:
-        BadMessage: it is none, or damaged.
+        BadMessage: they are none.
     """
-    try:
-        with np.load(io.BytesIO(raw), allow_pickle=False) as file:
-            found = {name.removeprefix("message_"): file[name] for name in file.files if name.startswith("message_")}
-    except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile) as error:
-        raise BadMessage(f"not a message of a twin ({error}); 'dosetwin replay' writes them to posterior/") from None
+    found = {name.removeprefix(OURS): value for name, value in arrays.items() if name.startswith(OURS)}
     if not found:
         raise BadMessage("holds no message of a twin: of rival models and drifts beyond their lag there is none")
     if found.get("format") != FORMAT:

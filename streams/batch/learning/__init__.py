@@ -1,1 +1,5 @@
-"""Populations learnt from files of messages, and records folded again where the particles of a message do not reach."""
+"""A population learnt from files, to the end.
+
+In come messages of twins and records of their patients. Out go what was learnt, with records folded again where the
+particles of a message do not reach, and the state of the version that is made of it.
+"""

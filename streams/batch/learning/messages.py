@@ -9,9 +9,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from connectors.posteriors import unpacked
 from streams.batch.cases import CaseError
 from streams.batch.replay import POSTERIOR
-from twin.learning.message import BadMessage, Message, unpacked
+from twin.learning.message import BadMessage, Message
 
 ENDING = ".npz"
 

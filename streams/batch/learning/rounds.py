@@ -10,12 +10,13 @@ import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+from connectors.posteriors import packed
 from twin.learning.contribution import reach
 from twin.learning.draft import learnt_draft
 from twin.learning.estimation import MOST_STEPS, Learnt, learnt
 from twin.learning.judgement import Subgroup, Verdict, gains, verdict
 from twin.learning.maximisation import Standing
-from twin.learning.message import Message, packed
+from twin.learning.message import Message
 from twin.learning.population import Anchor, Theta, particles_of
 from twin.model.spec import Model
 

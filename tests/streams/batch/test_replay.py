@@ -19,6 +19,7 @@ import psutil
 import pytest
 from typer.testing import CliRunner, Result
 
+from connectors.posteriors import packed, unpacked
 from streams.batch.cases import Case, EventPlace, Problem, RecordedEvent
 from streams.batch.process_pool import WorkerLost
 from streams.batch.replay import _replay_one, replay
@@ -40,7 +41,7 @@ from twin.events import (
     encode,
     to_millis,
 )
-from twin.learning.message import message_of, packed, unpacked
+from twin.learning.message import message_of
 from twin.patient import averaged
 
 pytestmark = pytest.mark.slow

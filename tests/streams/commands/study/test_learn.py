@@ -10,11 +10,12 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner, Result
 
+from connectors.posteriors import packed
 from connectors.releases import new_key, open_releases
 from streams.commands.study.learn import app
 from tests.twin.toys import LEVELS
 from twin.arrays import Floats
-from twin.learning.message import Message, message_of, packed
+from twin.learning.message import Message, message_of
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
 from twin.patient.twin import InitialEffects
