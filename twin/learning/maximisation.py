@@ -69,7 +69,7 @@ def standing_of(model: Model, errors: Mapping[str, Mapping[str, float]] | None) 
                     "one that was published, or learn without a prior"
                 )
         slope = value_slope(parameter, centre_of(parameter))
-        mean = iiv / (said["se"] / slope) ** 2 if slope else 1.0
+        mean = iiv / (said["se"] / slope) ** 2
         found.append((mean, 2.0 * (iiv / said["iiv_se"]) ** 2 + 1.0))
     return Standing(*(tuple(column) for column in zip(*found, strict=True)))
 

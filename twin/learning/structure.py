@@ -10,12 +10,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from twin.arrays import Floats
+from twin.kernel.free import natural, placed, scale_of, slope
 from twin.model.spec import Model, ParameterSpec
 from twin.modelfile.reader import content_of
 
@@ -40,19 +40,13 @@ def centres_of(model: Model) -> Centres:
 
 
 def typical_value(parameter: ParameterSpec, phi: float) -> float:
-    """The typical value of a parameter whose phi is this; of a Box-Cox one its own."""
-    if parameter.distribution == "normal":
-        return phi
-    if parameter.distribution == "logit":
-        return 1.0 / (1.0 + math.exp(-phi))
-    return parameter.value if parameter.distribution == "box-cox" else math.exp(phi)
+    """The typical value of a parameter whose phi is this."""
+    return natural(scale_of(parameter), phi)
 
 
 def value_slope(parameter: ParameterSpec, phi: float) -> float:
     """By how much the typical value changes with phi: an error of phi times this is one of the value."""
-    value = typical_value(parameter, phi)
-    by_kind = {"normal": 1.0, "logit": value * (1.0 - value), "box-cox": 0.0}
-    return by_kind.get(parameter.distribution, value)
+    return slope(scale_of(parameter), typical_value(parameter, phi))
 
 
 def fixed_centres(model: Model) -> frozenset[str]:
@@ -76,9 +70,4 @@ def structure_of(model: Model) -> str:
 
 def centre_of(parameter: ParameterSpec) -> float:
     """Where phi of a parameter's typical patient is."""
-    value = parameter.value
-    if parameter.distribution == "normal":
-        return value
-    if parameter.distribution == "logit":
-        return math.log(value / (1.0 - value))
-    return 0.0 if parameter.distribution == "box-cox" else math.log(value)
+    return placed(scale_of(parameter), parameter.value)
