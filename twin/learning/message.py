@@ -91,7 +91,7 @@ def message_of(patient_id: str, model: Model, believed: InitialEffects | None) -
         np.array(believed.widening),
         believed.eta,
         normalised(believed.log_weight)[0],
-        {c.name: float(value) for c, value in zip(model.covariates, believed.covariates, strict=True)},
+        {c.name: float(value) for c, value in zip(model.covariates, believed.covariates, strict=False)},
         believed.log_evidence,
         believed.observations,
     )

@@ -69,7 +69,7 @@ class InitialEffects:
         eta: (N, d); with accounts of a silent pump N particles of each.
         log_weight: (N,) normalised.
         widening: (d,) variance added to eta's prior for characteristics that nobody reported.
-        covariates: (C,) as they stand, in the order of the model.
+        covariates: (C or more,) as they stand, in the order of the model, and then what its record functions say.
         log_evidence: log p(values so far).
         observations: how many values those are.
     """
