@@ -11,17 +11,22 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from connectors.models.characteristics import references, usual
-from connectors.models.effects import Drawn, draw
+from connectors.models.drawn import Drawn
+from connectors.models.effects import draw
 from connectors.models.formulas import call, mapped
 from connectors.models.source import Lost, Source, SourceError
-from connectors.models.sources import nonmem
+from connectors.models.sources import mrgsolve, nlmixr, nonmem
 from connectors.models.units import infer
 from connectors.models.writing import Asked, model_text
 from twin.model.budget import LARGEST_FILE
 from twin.model.spec import Model, ModelError
 from twin.modelfile.reader import parse_model
 
-LANGUAGES: Mapping[str, Callable[[str, str, str], Source]] = {"nonmem": nonmem.read}
+LANGUAGES: Mapping[str, Callable[[str, str, str], Source]] = {
+    "nonmem": nonmem.read,
+    "mrgsolve": mrgsolve.read,
+    "nlmixr2": nlmixr.read,
+}
 """Languages that are read, each by a function of text, file name and drug."""
 
 
@@ -40,10 +45,11 @@ def language_of(text: str, file: str) -> str:
     Raises:
         SourceError: none that is known.
     """
-    if (
-        re.search(r"^\s*\$\s*(THETA|PRO|PK|PRED|SUB|EST)", text, re.IGNORECASE | re.MULTILINE)
-        and "$THETA" in text.upper()
-    ):
+    if re.search(r"\bini\s*\(\s*\{", text) and re.search(r"\bmodel\s*\(\s*\{", text):
+        return "nlmixr2"
+    if re.search(r"^\s*(\$\s*|\[\s*)(PARAM|CMT|INIT|MAIN|ODE|PKMODEL|CAPTURE)\b", text, re.MULTILINE):
+        return "mrgsolve"
+    if re.search(r"^\s*\$\s*(PRO|PK|PRED|SUB|EST|INP)", text, re.IGNORECASE | re.MULTILINE):
         return "nonmem"
     raise SourceError(file, None, f"is in no language that is known; say which with --from: {', '.join(LANGUAGES)}")
 

@@ -8,58 +8,28 @@ around 0, and stays in the formulas as it stood: nothing is changed by that but 
 from __future__ import annotations
 
 import ast
+import math
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import replace
 
-from connectors.models.formulas import factors, name, product, replaced, same, summands, value, words
-from connectors.models.source import Observed, Source, State, Theta
+from connectors.models.drawn import Drawn, Parameter, roots
+from connectors.models.formulas import (
+    call,
+    factors,
+    mapped,
+    name,
+    product,
+    replaced,
+    same,
+    summands,
+    total,
+    value,
+    words,
+)
+from connectors.models.source import Source, State, Theta
 from twin.model.formula import is_record
 
 LONGEST_EXPRESSION = 400
-
-
-@dataclass(slots=True)
-class Parameter:
-    """A parameter as the file will have it; ``stated`` is what the source has for its variance."""
-
-    name: str
-    value: float
-    line: int
-    iiv: float | None = None
-    iov: float | None = None
-    distribution: str = "log-normal"
-    expression: ast.expr | None = None
-    comment: str = ""
-    theta: Theta | None = None
-
-
-@dataclass(slots=True)
-class Drawn:
-    """A source with its effects as parameters.
-
-    Attributes:
-        covariances: of pairs of parameters, with their level (``iiv``, ``iov``).
-        definitions: those that are left and needed, in order.
-    """
-
-    source: Source
-    parameters: list[Parameter] = field(default_factory=list)
-    covariances: list[tuple[str, str, str, float]] = field(default_factory=list)
-    definitions: dict[str, ast.expr] = field(default_factory=dict)
-    states: list[State] = field(default_factory=list)
-    observed: list[Observed] = field(default_factory=list)
-    covariates: tuple[str, ...] = ()
-
-
-def roots(source: Source) -> list[ast.expr]:
-    """Every formula that the model is made of besides its definitions."""
-    found = [state.derivative for state in source.states]
-    found += [state.initial for state in source.states if state.initial is not None]
-    for entry in source.entries:
-        found += [each for each in (entry.fraction, entry.lag, entry.duration) if each is not None]
-    for output in source.observed:
-        found += [*output.categories, *(each for each in (output.expression, output.hazard) if each is not None)]
-    return found
 
 
 def draw(source: Source, names: dict[str, str]) -> Drawn:
@@ -165,10 +135,10 @@ class _Work:
         uses = self._uses()
         above, below = factors(formula, self.source.covariates)
         for at, each in enumerate(above):
-            if isinstance(each, ast.Name) and each.id in self.source.thetas and uses[each.id] == 1:
+            theta = self._theta_of(each, uses)
+            if theta is not None:
                 inlined = self._plain(product([name(word), *above[:at], *above[at + 1 :]], below), word)
                 if inlined is not None:
-                    theta = self.source.thetas[each.id]
                     line = self.source.lines.get(word, 0)
                     self.made[word] = self._named(word, (None, None), theta, inlined, line, "log-normal", 1.0)
                 return
@@ -202,9 +172,37 @@ class _Work:
                 and (self._reads_eta(word) or self._theta_in(self.definitions[word], uses))
             }
             if not lone:
-                return formula
+                break
             formula = replaced(formula, lone)
-        return formula
+        return mapped(formula, self._split)
+
+    def _split(self, each: ast.expr) -> ast.expr:
+        """exp of a sum as a product of exps: of each theta, of all etas together, and of the rest."""
+        match each:
+            case ast.Call(func=ast.Name(id="exp"), args=[inner]) if len(parts := summands(inner)) > 1:
+                etas = [part for part in parts if words(part) & set(self.source.etas)]
+                thetas: list[ast.expr] = [
+                    part for part in parts if isinstance(part, ast.Name) and part.id in self.source.thetas
+                ]
+                rest = [part for part in parts if part not in etas and part not in thetas]
+                groups: list[list[ast.expr]] = [[part] for part in thetas]
+                groups += [group for group in (rest, etas) if group]
+                return product([call("exp", total(group)) for group in groups], [])
+        return each
+
+    def _theta_of(self, each: ast.expr, uses: Counter[str]) -> Theta | None:
+        """The theta that a factor is, or of whose exp it is one, where nothing else reads it and it is above 0."""
+        match each:
+            case ast.Name(id=word) if word in self.source.thetas and uses[word] == 1:
+                found = self.source.thetas[word]
+                return found if found.value > 0 else None
+            case ast.Call(func=ast.Name(id="exp"), args=[ast.Name(id=word)]) if word in self.source.thetas:
+                found = self.source.thetas[word]
+                low, high = (None if bound is None else math.exp(bound) for bound in (found.low, found.high))
+                comment = f"{found.comment}; the source has its logarithm, {found.value:g}".strip("; ")
+                raised = replace(found, value=math.exp(found.value), low=low, high=high, comment=comment)
+                return raised if uses[word] == 1 else None
+        return None
 
     def _reads_eta(self, word: str) -> bool:
         inner = words(self.definitions[word])
@@ -276,20 +274,14 @@ class _Work:
         thetas = [each for each in parts if isinstance(each, ast.Name) and each.id in self.source.thetas]
         effects = [each for each in parts if each not in thetas]
         if len(thetas) == 1 and effects and uses[thetas[0].id] == 1:
-            total = effects[0]
-            for each in effects[1:]:
-                total = ast.BinOp(total, ast.Add(), each)
-            found = self._effects_of(total)
+            found = self._effects_of(total(effects))
             if found is not None and {each for each in found if each} == set(etas):
                 return self._named(word, found, self.source.thetas[thetas[0].id], None, line, "normal", 1.0)
         above, below = factors(formula, self.source.covariates)
         for at, each in enumerate(above):
             parts = summands(each)
             if len(parts) > 1 and value(parts[0]) == 1:
-                total = parts[1]
-                for part in parts[2:]:
-                    total = ast.BinOp(total, ast.Add(), part)
-                found = self._effects_of(total)
+                found = self._effects_of(total(parts[1:]))
                 others = [*above[:at], *above[at + 1 :]]
                 lone = (
                     len(others) == 1
@@ -316,16 +308,14 @@ class _Work:
         """A log-normal parameter: of the lone theta among the other factors, or of 1 where there is none."""
         uses = self._uses()
         for at, each in enumerate(others):
-            if isinstance(each, ast.Name) and each.id in self.source.thetas:
-                theta = self.source.thetas[each.id]
-                if uses[each.id] == 1 and theta.value > 0:
-                    rest = product([name(word), *others[:at], *others[at + 1 :]], below)
-                    inlined = self._plain(rest, word)
-                    if inlined is not None:
-                        expression = None if same(inlined, name(word)) else inlined
-                        return self._named(word, effects, theta, expression, line, distribution, 1.0)
-                    self._beside(word, effects, theta, others[:at] + others[at + 1 :], below, line)
-                    return None
+            theta = self._theta_of(each, uses)
+            if theta is not None:
+                inlined = self._plain(product([name(word), *others[:at], *others[at + 1 :]], below), word)
+                if inlined is not None:
+                    expression = None if same(inlined, name(word)) else inlined
+                    return self._named(word, effects, theta, expression, line, distribution, 1.0)
+                self._beside(word, effects, theta, others[:at] + others[at + 1 :], below, line)
+                return None
         self._beside(word, effects, None, others, below, line)
         return None
 
@@ -429,7 +419,6 @@ class _Work:
             )
             for s in source.states
         ]
-        from dataclasses import replace
 
         def put(formula: ast.expr | None) -> ast.expr | None:
             return None if formula is None else replaced(formula, renamed)

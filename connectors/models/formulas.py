@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 
 from twin.model.formula import RECORD_FUNCTIONS, evaluate
 
@@ -198,6 +198,14 @@ def summands(node: ast.expr) -> list[ast.expr]:
         case ast.BinOp(left=left, op=ast.Add(), right=right):
             return summands(left) + summands(right)
     return [node]
+
+
+def total(parts: Sequence[ast.expr]) -> ast.expr:
+    """The reverse of `summands`."""
+    found = parts[0]
+    for each in parts[1:]:
+        found = ast.BinOp(found, ast.Add(), each)
+    return found
 
 
 def text(node: ast.expr) -> str:

@@ -2,7 +2,7 @@
 
 Formulas are trees of the model language (`twin.model.formula`) over the source's own names: thetas, etas, epsilons,
 states, data items and what it defines of those. `connectors.models.effects` makes parameters of thetas and etas,
-`connectors.models.residuals` outputs of what is observed, and `connectors.models.writing` the file.
+`connectors.models.observing.residuals` outputs of what is observed, and `connectors.models.writing` the file.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
-from connectors.models.effects import Drawn
+from connectors.models.drawn import Drawn
 from connectors.models.formulas import value
 from twin.model.formula import is_record
 

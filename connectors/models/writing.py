@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from connectors.models.characteristics import usual
-from connectors.models.effects import Drawn, Parameter
+from connectors.models.drawn import Drawn, Parameter
 from connectors.models.formulas import mapped, name, parsed, replaced, same, text, value, words
 from connectors.models.source import Entry, Lost
 from connectors.models.units import Units

@@ -15,8 +15,8 @@ from collections.abc import Collection
 from connectors.models.code import Assign, Branch, Statement, fortran
 from connectors.models.following import Follower
 from connectors.models.formulas import ZERO, decided, name, number, parsed, replaced, same, value, words
-from connectors.models.likelihood import Likelihood
-from connectors.models.residuals import observe
+from connectors.models.observing.likelihood import Likelihood
+from connectors.models.observing.residuals import observe
 from connectors.models.source import Entry, Eta, Source, State
 from connectors.models.sources.closed_forms import compartments, linear
 from connectors.models.sources.nonmem_records import Record, Variances, of, records, thetas, variances

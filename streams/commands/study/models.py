@@ -143,7 +143,9 @@ def new(
     ),
 )
 def import_(
-    file: Annotated[Path, typer.Argument(help="a NONMEM control stream")],
+    file: Annotated[
+        Path, typer.Argument(help="a NONMEM control stream, an mrgsolve specification or an nlmixr2 function")
+    ],
     drug: Annotated[str, typer.Option(help="name of the drug that its doses are of")] = "drug",
     out: Annotated[Path | None, typer.Option(help="file to write; ID.toml here when not said")] = None,
     name: Annotated[

@@ -17,9 +17,9 @@ import numpy as np
 from scipy import optimize
 
 from connectors.models.formulas import ZERO, number, replaced, value, words
-from connectors.models.likelihood import Likelihood, recognised
+from connectors.models.observing.likelihood import Likelihood, recognised
+from connectors.models.observing.values import Sampling
 from connectors.models.source import Observed, Scatter, Source
-from connectors.models.values import Sampling
 from twin.arrays import Floats
 
 OTHER = 987_654_321.0

@@ -11,9 +11,9 @@ import ast
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from connectors.models.formulas import call, number, replaced, words
+from connectors.models.formulas import call, number, replaced, total, words
+from connectors.models.observing.values import Sampling
 from connectors.models.source import Observed, Source
-from connectors.models.values import Sampling
 from twin.observation.kinds.ordinal import MOST_CATEGORIES
 
 
@@ -66,7 +66,7 @@ def _grades(likelihood: Likelihood, y: ast.expr, sampling: Sampling) -> tuple[as
         if not _reads(probability, sampling):
             break
         found.append(probability)
-        if len(found) > 1 and sampling.constant(_sum(found), 1.0):
+        if len(found) > 1 and sampling.constant(total(found), 1.0):
             return tuple(found)
     return ()
 
@@ -74,10 +74,3 @@ def _grades(likelihood: Likelihood, y: ast.expr, sampling: Sampling) -> tuple[as
 def _reads(probability: ast.expr, sampling: Sampling) -> bool:
     values = sampling.values(probability)
     return bool(values) and all(0 <= each <= 1 for each in values) and any(each > 0 for each in values)
-
-
-def _sum(parts: list[ast.expr]) -> ast.expr:
-    total = parts[0]
-    for each in parts[1:]:
-        total = ast.BinOp(total, ast.Add(), each)
-    return total
