@@ -22,7 +22,7 @@ from twin.observation.residual import transformed
 from twin.population import stencil
 from twin.population.cohort import Cohort
 from twin.population.modes import SETTLED, Look, descend, scattered
-from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, on_error_scale, terms
+from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, iwres, on_error_scale, terms
 from twin.population.theta import FitError, error_sizes, moved_error
 from twin.population.values import Population, scales
 
@@ -123,6 +123,17 @@ class Objective:
             eta[far], settled[far] = found.eta, found.settled
             seen = point.evaluation(vector, eta, log_det, settled)
         return seen
+
+    def iwres(self, here: Evaluation) -> Floats:
+        """Individual weighted residuals (T,) of all values, at the modes of an evaluation."""
+        everybody = np.arange(len(self.cohort), dtype=np.int64)
+        population = self.cohort.theta.unpack(here.vector)
+        f = self.predictions(everybody, self.z(here.eta)[:, None], population)[:, 0]
+        found = np.empty(len(f))
+        for number in np.unique(self._output):
+            of = self._output == number
+            found[of] = iwres(population.errors[number], self._y[of], f[of])
+        return found
 
     def z(self, eta: Floats) -> Floats:
         """Rows (K, M) of eta (K, D) without any shift."""

@@ -45,7 +45,21 @@ class Terms(NamedTuple):
 
 
 def terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None = None) -> Terms:
-    """Of values y (n,) and predictions f (n,), both on the error's scale; ``f0`` without interaction."""
+    """Of values y (n,) and predictions f (n,), both on the error's scale; ``f0`` without interaction.
+
+    Of a prediction that overflowed they are no numbers.
+    """
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return _terms(error, y, f, f0)
+
+
+def iwres(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
+    """Residuals (n,) in units of their standard deviation."""
+    with np.errstate(over="ignore", invalid="ignore", divide="ignore"):
+        return np.asarray((y - f) / np.sqrt(_variance(error, f)[0]))
+
+
+def _terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None) -> Terms:
     r, r1, r2 = _variance(error, f if f0 is None else f0)
     e = y - f
     a, a1 = 1.0 / r, -r1 / r**2

@@ -1,0 +1,218 @@
+"""A fit from its cases to its results: the search, what is known of the estimates' certainty, and both written down."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+import numpy as np
+
+from streams.batch.population.search_file import keep, kept
+from streams.terminal.version import version
+from twin.arrays import Floats
+from twin.model.spec import Model
+from twin.population.cohort import Cohort
+from twin.population.objective import Evaluation, Method, Objective
+from twin.population.results.shrinkage import Shrinkage, shrinkage
+from twin.population.results.uncertainty import Uncertainty, uncertainty
+from twin.population.results.written import Provenance, fitted_model
+from twin.population.search import NARROWEST, State, search
+from twin.population.theta import FitError, Theta
+from twin.population.values import Population
+
+METHODS: tuple[Method, ...] = get_args(Method)
+
+WORDS = {"focei": "FOCE-I", "foce": "FOCE", "laplace": "Laplace"}
+"""Of each method, as people call it."""
+
+PARALLEL = 0.999
+"""A correlation of random effects beyond this runs to 1."""
+
+NO_VARIANCE = 1e-6
+"""A variance of random effects below this runs to 0."""
+
+Moved = Callable[[int, float, str], None]
+"""Is told of every step its number, the objective, and the numbers that moved most, in words."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fit:
+    """What a fit found.
+
+    Attributes:
+        theta: what was free, of which model.
+        state: where the search ended, and why.
+        evaluation: the objective there.
+        certainty: of the numbers.
+        shrinkage: of effects and residuals.
+        trace: of every step its objective and numbers.
+        problems: what did not converge, and what to try, in words.
+    """
+
+    theta: Theta
+    method: Method
+    state: State
+    evaluation: Evaluation
+    certainty: Uncertainty
+    shrinkage: Shrinkage
+    trace: tuple[tuple[float, tuple[float, ...]], ...]
+    problems: tuple[str, ...]
+    values: int
+
+    @property
+    def population(self) -> Population:
+        """The numbers found."""
+        return self.theta.unpack(self.evaluation.vector)
+
+
+def fit(cohort: Cohort, method: Method, moved: Moved, kept_at: Path | None = None, key: str = "") -> Fit:
+    """Fit a cohort by a method, from the values of its model or from where an interrupted search stood.
+
+    Args:
+        moved: is told of every step.
+        kept_at: where the search is written down after every step.
+        key: of what is fitted to what, and how.
+
+    Raises:
+        FitError: the objective is not finite at the values that the search begins with.
+    """
+    theta, objective = cohort.theta, Objective(cohort, method)
+    start = None if kept_at is None else kept(kept_at, key)
+    begin = State(theta.pack(theta.start)) if start is None else start
+    trace: list[tuple[float, tuple[float, ...]]] = []
+
+    def told(state: State, here: Evaluation) -> None:
+        trace.append((here.total, tuple(theta.natural(here.vector).tolist())))
+        moved(state.step, here.total, _moving(theta, trace))
+        if kept_at is not None:
+            keep(kept_at, key, state)
+
+    try:
+        state, here = search(objective, begin, told, lowest(theta))
+    except FloatingPointError as error:
+        raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None
+    certainty = uncertainty(objective, theta, here)
+    population = theta.unpack(here.vector)
+    found = shrinkage(cohort, population.omega, here.eta, objective.iwres(here))
+    problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
+    return Fit(theta, method, state, here, certainty, found, tuple(trace), problems, int(cohort.first[-1]))
+
+
+def lowest(theta: Theta) -> Floats:
+    """Bounds (K,) of the vector from below: of logarithms of Omega's factors."""
+    inside = [element.kind in ("omega", "iov") and element.i == element.j for element in theta.elements]
+    return np.where(inside, NARROWEST, -np.inf)
+
+
+def _moving(theta: Theta, trace: Sequence[tuple[float, tuple[float, ...]]]) -> str:
+    """The three numbers that moved most in the last step, with their values."""
+    now = np.array(trace[-1][1])
+    before = np.array(trace[-2][1]) if len(trace) > 1 else now
+    order = np.argsort(-np.abs(now - before) / np.maximum(np.abs(now), 1e-12), kind="stable")[:3]
+    return ", ".join(f"{theta.names[i]} {now[i]:.5g}" for i in order)
+
+
+def _problems(theta: Theta, state: State, here: Evaluation, population: Population) -> list[str]:
+    found = []
+    if state.why != "converged":
+        found.append(f"the search ended {state.why}: begin with other values, or fix what the data do not tell")
+    lost = int((~here.settled).sum())
+    if lost:
+        found.append(f"the mode of {lost} patients was not found: look at their doses, times and units")
+    for names, omega in ((theta.model.eta_names, population.omega), (theta.model.iov_names, population.omega_iov)):
+        sd = np.sqrt(np.diag(omega))
+        found += [
+            f"the variance of {name} runs to 0: patients do not differ in it as far as the data tell; leave it out"
+            for name, one in zip(names, sd, strict=True)
+            if one * one < NO_VARIANCE
+        ]
+        correlation = omega / np.outer(sd, sd)
+        found += [
+            f"{names[j]} and {names[i]} run to a correlation of {correlation[i, j]:.4f}: the data do not tell them"
+            " apart; leave one of their effects out, or their correlation"
+            for i in range(len(names))
+            for j in range(i)
+            if abs(correlation[i, j]) > PARALLEL
+        ]
+    return found
+
+
+def provenance(fit: Fit, data: str, program: str) -> Provenance:
+    """Where the numbers come from, in a line."""
+    model = fit.theta.model
+    said = f"{WORDS[fit.method]} ({program}) from {model.id} {model.hash}, data {data}"
+    return Provenance(said, len(fit.evaluation.ofv))
+
+
+def written(fit: Fit, data: str, name: str) -> Model:
+    """The fitted model, to be kept as its `Model.text`."""
+    errors = fit.certainty.errors("sandwich")
+    errors = fit.certainty.errors("R") if errors is None else errors
+    return fitted_model(fit.theta, fit.population, errors, provenance(fit, data, f"dosetwin {version()}"), name)
+
+
+def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
+    """Everything that was found, with names; numbers that are none are ``null``."""
+    numbers, size = fit.theta.natural(fit.evaluation.vector), fit.theta.size
+    errors = {kind: fit.certainty.errors(kind) for kind in ("sandwich", "R", "S")}
+    best = next((kind for kind in ("sandwich", "R", "S") if errors[kind] is not None), None)
+    content = {
+        "program": f"dosetwin {version()}",
+        "method": fit.method,
+        "model": {"id": fit.theta.model.id, "hash": fit.theta.model.hash},
+        "data": {"files": [str(file) for file in files], "hash": data},
+        "patients": len(fit.evaluation.ofv),
+        "values": fit.values,
+        "objective": fit.evaluation.total,
+        "objective_is": f"-2 log likelihood by {WORDS[fit.method]}, without n log(2 pi); not to be held against that of"
+        " another method",
+        "aic": fit.evaluation.total + 2 * size,
+        "bic": fit.evaluation.total + size * math.log(fit.values),
+        "converged": fit.state.why == "converged",
+        "ended": fit.state.why,
+        "steps": fit.state.step,
+        "problems": list(fit.problems),
+        "estimates": [
+            {
+                "name": name,
+                "value": numbers[i],
+                **{f"se_{kind}": None if one is None else one[i] for kind, one in errors.items()},
+            }
+            for i, name in enumerate(fit.theta.names)
+        ],
+        "fixed": _fixed(fit.theta),
+        "standard_errors": best,
+        "condition_number": None if best is None else fit.certainty.condition(best),  # type: ignore[arg-type]
+        "correlation": None if best is None else _rows(fit.certainty.correlation(best)),  # type: ignore[arg-type]
+        "shrinkage": {
+            "eta_sd": fit.shrinkage.sd,
+            "eta_variance": fit.shrinkage.variance,
+            "residual": fit.shrinkage.residual,
+        },
+        "trace": [{"objective": ofv, "values": list(values)} for ofv, values in fit.trace],
+    }
+    return json.dumps(_plain(content), indent=1) + "\n"
+
+
+def _fixed(theta: Theta) -> dict[str, float]:
+    everything = Theta.of(theta.model)
+    values = dict(zip(everything.names, everything.natural_of(theta.start).tolist(), strict=True))
+    return {name: value for name, value in values.items() if name not in theta.names}
+
+
+def _rows(matrix: Floats | None) -> list[list[float]] | None:
+    return None if matrix is None else matrix.tolist()
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _plain(one) for key, one in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(one) for one in value]
+    if isinstance(value, float | np.floating):
+        return float(value) if math.isfinite(value) else None
+    return value

@@ -1,0 +1,59 @@
+"""The patients of a fit: recorded cases as timelines, and what was left out of them."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+from streams.batch.cases import Case, Problem, Report, refusals
+from streams.batch.process_pool import cores
+from twin.events import decode
+from twin.kernel.kernel import compile_model
+from twin.model.spec import Model
+from twin.population.cohort import Cohort
+from twin.population.theta import FitError, Theta
+from twin.solver.step_control import step_sizes_for
+from twin.study.records import record_of
+from twin.timeline.timeline import Timeline, build
+
+
+def timelines_of(cases: Sequence[Case], model: Model, report: Report) -> dict[str, Timeline]:
+    """The timeline of every patient of whom anything is known, by id; what cannot be used is reported.
+
+    Raises:
+        FitError: nobody is left.
+    """
+    kernel, found = compile_model(model), dict[str, Timeline]()
+    for case in cases:
+        events = [decode(one.raw) for one in case.recorded]
+        history, refused = record_of(events, model)
+        for problem in refusals(case.patient_id, events, case.recorded, refused):
+            report(problem)
+        timeline = build(history, kernel)
+        if timeline is None or not timeline.observations:
+            where = Problem(case.recorded[0].place, "no value of an output of the model", case.patient_id)
+            report(where)
+            continue
+        found[case.patient_id] = timeline
+    if not found:
+        raise FitError(f"no patient has a value of an output of {model.id}: there is nothing to fit")
+    return found
+
+
+def cohort_of(timelines: dict[str, Timeline], theta: Theta) -> Cohort:
+    """Everybody, spread over the cores where equations are stepped; steps are those that suit the richest record."""
+    kernel = compile_model(theta.model)
+    richest = max(timelines.values(), key=lambda one: len(one.observations))
+    spread = ThreadPoolExecutor(cores(), thread_name_prefix="patients").map
+    return Cohort(kernel, step_sizes_for(kernel, richest.delivered), timelines, theta, spread)
+
+
+def data_hash(files: Sequence[Path]) -> str:
+    """32 hex digits of what the files hold, in the order in which they are named."""
+    found = hashlib.blake2b(digest_size=16)
+    for file in files:
+        content = file.read_bytes()
+        found.update(len(content).to_bytes(8, "big") + content)
+    return found.hexdigest()

@@ -1,0 +1,115 @@
+"""``dosetwin fit``: the population of a data set, estimated: typical values, covariates, variability, residual error.
+
+Everything that the model file has as a number of its own is estimated, from the values there: typical values and
+coefficients (parameters), Omega with the correlations that are listed, the sizes of the errors; but for what ``--fix``
+names. Into the folder ``--out`` go ``fit.json`` (estimates with three standard errors, correlations, condition number,
+shrinkage, trace) and the fitted model as ``NAME.toml``, each number with where it comes from. An interrupted fit goes
+on where it stood when it is called again. What cannot be used is reported on stderr with its line and reason while the
+rest goes on; the exit code is then 3, and 1 where the fit did not converge. Arguments that cannot be used end the
+command with exit code 2 before anything is written. The last line on stderr is JSON.
+"""
+
+from __future__ import annotations
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from streams.terminal.options import examples
+
+app = typer.Typer()
+
+NOT_CONVERGED = 1
+"""Exit code of a fit whose search did not end at a minimum."""
+
+
+class MethodOption(StrEnum):
+    """What is made small."""
+
+    FOCEI = "focei"
+    FOCE = "foce"
+
+
+@app.command(
+    epilog=examples(
+        "dosetwin fit levels.csv --model busulfan_neroutsos2022 --out fitted",
+        "dosetwin fit levels.csv --model mine.toml --fix ka,omega.ka --method foce --name mine_2 --out fitted",
+    )
+)
+def fit(
+    files: Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)],
+    model: Annotated[str, typer.Option(help="id or path: the equations, and the values to begin with")],
+    out: Annotated[Path, typer.Option(help="folder of the results")],
+    method: Annotated[MethodOption, typer.Option(help="focei: with interaction")] = MethodOption.FOCEI,
+    fix: Annotated[str, typer.Option(help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")] = "",
+    name: Annotated[str | None, typer.Option(help="id of the fitted model; by default the model's and _fit")] = None,
+    columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
+    output: Annotated[str | None, typer.Option(help="what DV is, where the CSV has no DVID")] = None,
+    join: Annotated[bool, typer.Option("--join", help="one id in several files is one patient")] = False,
+    prefix_ids: Annotated[
+        bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
+    ] = False,
+) -> None:
+    """Estimate the population of a data set: values, variability, errors, with their certainty, as a model file."""
+    import json
+
+    from threadpoolctl import threadpool_limits
+
+    from streams.batch.arguments import LeftOut, cases_in, ended_plainly, reading, usable_arguments
+    from streams.batch.cases import CaseError
+    from streams.batch.population.fit import as_json, written
+    from streams.batch.population.fit import fit as fit_cohort
+    from streams.batch.population.patients import cohort_of, data_hash, timelines_of
+    from twin.names import NAME_IN_WORDS, is_name
+    from twin.population.objective import Objective
+    from twin.population.theta import FitError, Theta
+
+    left_out = LeftOut()
+    with usable_arguments():
+        how = reading(model, columns, output, files, out, join=join, prefix_ids=prefix_ids)
+        assert how.model is not None, "a model is required"
+        called = f"{how.model.id}_fit" if name is None else name
+        if not is_name(called):
+            raise CaseError(f"--name {called!r} cannot be an id; {NAME_IN_WORDS}")
+        fixed = [part.strip() for part in fix.split(",") if part.strip()]
+        cases = cases_in(files, how, left_out)
+        try:
+            theta = Theta.of(how.model, fixed)
+            cohort = cohort_of(timelines_of(cases, how.model, left_out), theta)
+            Objective(cohort, method.value)
+        except FitError as error:
+            raise CaseError(str(error)) from None
+        out.mkdir(parents=True, exist_ok=True)
+    data, search = data_hash(files), out / "search.json"
+    key = " ".join([how.model.hash, data, method.value, columns, output or "", *theta.names])
+
+    def moved(step: int, objective: float, numbers: str) -> None:
+        typer.echo(f"step {step}: objective {objective:.4f}; {numbers}", err=True)
+
+    with ended_plainly(), threadpool_limits(1):
+        try:
+            found = fit_cohort(cohort, method.value, moved, search, key)
+        except FitError as error:
+            typer.echo(f"dosetwin: {error}", err=True)
+            raise typer.Exit(NOT_CONVERGED) from None
+        (out / f"{called}.toml").write_text(written(found, data, called).text)
+        (out / "fit.json").write_text(as_json(found, data, files))
+        search.unlink(missing_ok=True)
+    for problem in found.problems:
+        typer.echo(f"note: {problem}", err=True)
+    summary = {
+        "patients": len(cohort),
+        "values": found.values,
+        "objective": round(found.evaluation.total, 4),
+        "converged": found.state.why == "converged",
+        "steps": found.state.step,
+        "estimates": {
+            n: float(f"{v:.6g}") for n, v in zip(theta.names, theta.natural(found.state.vector).tolist(), strict=True)
+        },
+        "left_out": len(left_out),
+        "out": str(out),
+    }
+    typer.echo(json.dumps(summary), err=True)
+    raise typer.Exit(left_out.exit_code if found.state.why == "converged" else NOT_CONVERGED)

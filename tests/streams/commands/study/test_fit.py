@@ -1,0 +1,122 @@
+"""``dosetwin fit`` on files."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner, Result
+
+from streams.batch.population.search_file import keep
+from streams.cli import app
+from tests.twin import toys
+from twin.modelfile.reader import parse_model
+from twin.population.search import State
+
+MODEL = toys.made({"k": "0.3 1/h 0.1", "V": "12 L 0.1"}, {"A": "mg: input(toxin) - k*A"}, {"plasma": "mg/L: A/V"}).text
+
+
+def levels() -> str:
+    """Sixteen patients of k = 0.2, V = 10, with variances 0.04 and 0.0225 and a tenth of error."""
+    rng, lines = np.random.default_rng(4), ["ID,TIME,EVID,AMT,DV"]
+    for patient in range(1, 17):
+        k, volume = 0.2 * math.exp(rng.normal(0, 0.2)), 10 * math.exp(rng.normal(0, 0.15))
+        lines.append(f"{patient},0,1,100,.")
+        for hours in (0.5, 2, 4, 8, 12):
+            level = 100 / volume * math.exp(-k * hours) * (1 + 0.1 * rng.normal())
+            lines.append(f"{patient},{hours},0,.,{level:.4f}")
+    return "\n".join(lines) + "\n"
+
+
+def fit(folder: Path, *options: str, text: str | None = None) -> Result:
+    (folder / "mine.toml").write_text(MODEL)
+    (folder / "levels.csv").write_text(levels() if text is None else text)
+    given = ["fit", str(folder / "levels.csv"), "--model", str(folder / "mine.toml"), "--out", str(folder / "out")]
+    return CliRunner().invoke(app, [*given, *options])
+
+
+def test_a_fit_says_what_it_found_and_writes_a_model(tmp_path: Path) -> None:
+    result = fit(tmp_path)
+    assert result.exit_code == 0, result.output
+    summary = json.loads(result.stderr.splitlines()[-1])
+    assert summary["patients"] == 16
+    assert summary["converged"]
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    estimates = {one["name"]: one for one in found["estimates"]}
+    for name, truth in (("k", 0.2), ("V", 10.0), ("omega.k", 0.04), ("error.plasma.proportional", 0.1)):
+        assert abs(estimates[name]["value"] - truth) < 3 * estimates[name]["se_R"]
+        assert estimates[name]["se_sandwich"] > 0
+    assert found["condition_number"] > 1
+    assert len(found["correlation"]) == 5
+    assert found["problems"] == []
+    assert 0 <= found["shrinkage"]["eta_sd"]["V"] < 0.5
+    assert found["trace"][-1]["objective"] == found["objective"] <= found["trace"][0]["objective"]
+    text = (tmp_path / "out" / "made_fit.toml").read_text()
+    made = parse_model(text, "made_fit.toml")
+    assert made.parameters[0].value == pytest.approx(estimates["k"]["value"])
+    assert re.search(
+        r"FOCE-I \(dosetwin .*\) from made [0-9a-f]{16}, data [0-9a-f]{32}", made.parameters[0].source or ""
+    )
+    # Every step says the objective and what moved.
+    assert re.search(r"step 1: objective -?[0-9.]+; \S+ \S+, ", result.stderr)
+    assert not (tmp_path / "out" / "search.json").exists()
+    # The fitted model is where the next fit has nothing to do.
+    again = fit(tmp_path, "--model", str(tmp_path / "out" / "made_fit.toml"), "--name", "again")
+    assert json.loads(again.stderr.splitlines()[-1])["steps"] <= 1
+
+
+def test_an_interrupted_fit_goes_on_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import streams.batch.population.fit as of
+
+    def interrupted(path: Path, key: str, state: State) -> None:
+        keep(path, key, state)
+        if state.step == 3:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(of, "keep", interrupted)
+    assert fit(tmp_path).exit_code == 130
+    monkeypatch.setattr(of, "keep", keep)
+    # Another question does not take it up.
+    kept_search = (tmp_path / "out" / "search.json").read_bytes()
+    assert "step 0:" in fit(tmp_path, "--fix", "k,V,omega.k,omega.V").stderr
+    (tmp_path / "out" / "search.json").write_bytes(kept_search)
+    result = fit(tmp_path)
+    assert result.exit_code == 0, result.output
+    assert "step 0:" not in result.stderr
+    assert "step 3:" in result.stderr
+
+
+def test_what_is_fixed_stays(tmp_path: Path) -> None:
+    result = fit(tmp_path, "--fix", "V,omega.V", "--method", "foce")
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    assert found["fixed"] == {"V": pytest.approx(12.0), "omega.V": 0.1}
+    assert [one["name"] for one in found["estimates"]] == ["k", "omega.k", "error.plasma.proportional"]
+    assert result.exit_code == 0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--fix", "Vx"), "fixed: 'Vx' is no number of made; it has k, V, omega.k, omega.V, error.plasma.proportional"),
+        (("--name", "no id"), "--name 'no id' cannot be an id"),
+        (("--model", "nothing"), "nothing"),
+    ],
+)
+def test_bad_arguments_are_named_before_anything_is_written(
+    tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    result = fit(tmp_path, *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+    assert not (tmp_path / "out").exists()
+
+
+def test_patients_without_a_value_are_left_out_by_name(tmp_path: Path) -> None:
+    result = fit(tmp_path, "--fix", "k,V,omega.k,omega.V", text=levels() + "17,0,1,100,.\n")
+    assert result.exit_code == 3
+    assert "no value of an output of the model" in result.stderr
+    assert json.loads(result.stderr.splitlines()[-1])["patients"] == 16

@@ -1,0 +1,109 @@
+"""A search ends at the published minimum, from the published start, and goes on as if it had not been interrupted."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+
+from tests.twin.population.published.sets import DATA, SETS
+from twin.arrays import Floats
+from twin.population.objective import Evaluation, Objective
+from twin.population.search import State, scores_curvature, search
+
+
+@dataclass
+class Bowl:
+    """Patients whose objectives are parabolas around points of their own, and not finite beyond 30."""
+
+    centres: Floats
+
+    def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
+        del last, thorough
+        away = vector - self.centres
+        ofv = (away**4 / 12 + away**2).sum(axis=1)
+        if np.abs(vector).max() > 30:
+            ofv[:] = np.nan
+        nothing = np.zeros((len(away), 0))
+        settled = np.ones(len(away), dtype=np.bool_)
+        score = away**3 / 3 + 2 * away
+        return Evaluation(
+            vector.copy(),
+            ofv,
+            nothing,
+            np.zeros((len(away), 0, 0)),
+            score,
+            np.zeros((len(away), 0, 2)),
+            settled,
+            np.zeros(len(away)),
+        )
+
+
+BOWL = Bowl(np.random.default_rng(1).normal([2.0, -1.0], 1.0, (40, 2)))
+
+
+def test_it_ends_where_the_gradient_is_zero() -> None:
+    state, here = search(BOWL, State(np.array([9.0, 9.0])), lambda *_: None)
+    assert state.why == "converged"
+    np.testing.assert_allclose(here.gradient, 0.0, atol=0.05)
+
+
+def test_it_goes_on_from_where_it_stood() -> None:
+    passed: list[State] = []
+    whole, _ = search(BOWL, State(np.array([9.0, 9.0])), lambda state, _: passed.append(state))
+    again, _ = search(BOWL, passed[2], lambda *_: None)
+    np.testing.assert_allclose(again.vector, whole.vector, atol=1e-3)
+    assert again.step >= passed[2].step
+
+
+def test_a_bound_is_kept() -> None:
+    state, _ = search(BOWL, State(np.array([9.0, 9.0])), lambda *_: None, np.array([-np.inf, 1.5]))
+    assert state.vector[1] == 1.5
+    assert state.why == "converged"
+
+
+def test_where_nothing_is_finite_there_is_no_search() -> None:
+    with pytest.raises(FloatingPointError, match="not finite at the values that the search begins with"):
+        search(BOWL, State(np.array([40.0, 0.0])), lambda *_: None)
+
+
+def test_the_scores_of_one_patient_alone_still_make_a_curvature() -> None:
+    alone = Bowl(BOWL.centres[:1])(np.array([1.0, 1.0]))
+    assert np.linalg.eigvalsh(scores_curvature(alone)).min() > 0
+
+
+PUBLISHED = ("theophylline_additive", "phenobarbital_weight")
+
+PUBLISHED_TOO = ("warfarin_pk", "bauer402", "bauer504", "drug1001", "sim_schnider", "sim_sparse", "sim_warfarin")
+
+
+def fitted(name: str) -> None:
+    """Fit a set from its start."""
+    one = SETS[name]
+    if not one.here:
+        pytest.skip(f"needs {DATA / one.data}.csv")
+    cohort, reference = one.cohort(), one.said["references"][0]
+    objective, theta = Objective(cohort), cohort.theta
+    state, here = search(objective, State(theta.pack(theta.start)), lambda *_: None)
+    assert state.why == "converged"
+    assert here.total < reference["ofv"] + 0.01
+    # Fixed effects within a tenth of a standard error.
+    published = theta.natural_of(one.population(cohort, reference["estimates"]))
+    slopes = theta.natural_slopes(here.vector)
+    errors = np.sqrt(np.diag(slopes @ np.linalg.inv(0.25 * here.score.T @ here.score) @ slopes.T))
+    away = np.abs(theta.natural(here.vector) - published) / errors
+    places = [element.kind == "place" for element in theta.elements]
+    assert away[places].max() < 0.1
+    assert away.max() < 0.2
+
+
+@pytest.mark.parametrize("name", PUBLISHED)
+def test_published_fits_from_their_published_starts(name: str) -> None:
+    fitted(name)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", PUBLISHED_TOO)
+def test_published_fits_of_larger_sets(name: str) -> None:
+    fitted(name)

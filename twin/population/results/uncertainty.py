@@ -1,0 +1,122 @@
+"""How certain the numbers of a population are: standard errors from the curvature, the scores, and both.
+
+With the objective O (-2 log likelihood), in the vector of `twin.population.theta`,
+
+    R = d2O / 2,      S = sum_i s_i s_i' / 4,      covariance = R^-1, S^-1, or R^-1 S R^-1 (the sandwich),
+
+R being differences of the gradient. Where R is not positive definite there is no minimum, and no standard error: that
+is said instead. The condition number is that of the correlation matrix of the estimates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from twin.arrays import Floats
+from twin.population.objective import Evaluation
+from twin.population.search import Objective, scores_curvature
+from twin.population.theta import Theta
+
+Kind = Literal["sandwich", "R", "S"]
+
+STEP = 0.03
+"""Displacement of each number for R, in standard errors that the scores tell of."""
+
+SHORTEST, FARTHEST = 1e-4, 0.05
+"""Bounds of that displacement."""
+
+
+@dataclass(frozen=True)
+class Uncertainty:
+    """Of the numbers `Theta.names`, on their natural scale.
+
+    Attributes:
+        covariance: (K, K) by kind; a kind that there is none of is missing.
+        vector_covariance: the same in the vector.
+        problem: why a kind is missing, in words; empty where none is.
+    """
+
+    covariance: dict[Kind, Floats]
+    vector_covariance: dict[Kind, Floats]
+    problem: str
+
+    def errors(self, kind: Kind) -> Floats | None:
+        """Standard errors (K,)."""
+        found = self.covariance.get(kind)
+        return None if found is None else np.asarray(np.sqrt(np.diag(found)))
+
+    def correlation(self, kind: Kind) -> Floats | None:
+        """Correlations of the estimates (K, K)."""
+        found = self.covariance.get(kind)
+        if found is None:
+            return None
+        size = np.sqrt(np.diag(found))
+        return np.asarray(found / np.outer(size, size))
+
+    def condition(self, kind: Kind) -> float | None:
+        """Largest eigenvalue of the correlations over the smallest."""
+        found = self.correlation(kind)
+        if found is None:
+            return None
+        values = np.linalg.eigvalsh(found)
+        return float(values[-1] / values[0]) if values[0] > 0 else float("inf")
+
+
+def uncertainty(objective: Objective, theta: Theta, here: Evaluation) -> Uncertainty:
+    """Of the numbers at which the objective is least."""
+    s = 0.25 * here.score.T @ here.score
+    r = 0.5 * hessian(objective, here)
+    inverse: dict[Kind, Floats | None] = {"R": _inverse(r), "S": _inverse(s) if len(here.score) > theta.size else None}
+    problems = []
+    if inverse["R"] is None:
+        lowest = float(_standardised(r)[0])
+        flat = theta.names[int(np.abs(_flattest(r)).argmax())]
+        problems.append(
+            f"R is not positive definite (smallest eigenvalue {lowest:.2g}, mostly {flat}): no minimum was reached, or"
+            " the data do not tell that number; fix it or simplify the model"
+        )
+    if inverse["S"] is None:
+        problems.append(
+            f"S is singular ({len(here.score)} patients for {theta.size} numbers): there are too few patients for it"
+        )
+    found: dict[Kind, Floats] = {}
+    if (of_r := inverse["R"]) is not None and inverse["S"] is not None:
+        found["sandwich"] = np.asarray(of_r @ s @ of_r)
+    found |= {kind: one for kind, one in inverse.items() if one is not None}
+    slopes = theta.natural_slopes(here.vector)
+    return Uncertainty({kind: slopes @ one @ slopes.T for kind, one in found.items()}, found, "; ".join(problems))
+
+
+def hessian(objective: Objective, here: Evaluation) -> Floats:
+    """(K, K) second derivatives of the objective, by central differences of its gradient."""
+    size = len(here.vector)
+    errors = np.sqrt(2.0 * np.diag(np.linalg.inv(scores_curvature(here))))
+    h = np.clip(STEP * errors, SHORTEST, FARTHEST)
+    found = np.empty((size, size))
+    for at in range(size):
+        step = np.zeros(size)
+        step[at] = h[at]
+        up, down = objective(here.vector + step, here), objective(here.vector - step, here)
+        found[at] = (up.gradient - down.gradient) / (2.0 * h[at])
+    return np.asarray(0.5 * (found + found.T))
+
+
+def _standardised(matrix: Floats) -> Floats:
+    """Eigenvalues, ascending, of a matrix with its diagonal made 1."""
+    size = np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
+    return np.asarray(np.linalg.eigvalsh(matrix / np.outer(size, size)))
+
+
+def _flattest(matrix: Floats) -> Floats:
+    size = np.sqrt(np.maximum(np.abs(np.diag(matrix)), 1e-300))
+    return np.asarray(np.linalg.eigh(matrix / np.outer(size, size))[1][:, 0])
+
+
+def _inverse(matrix: Floats) -> Floats | None:
+    """The inverse of a positive definite matrix, or ``None``."""
+    if not np.isfinite(matrix).all() or np.diag(matrix).min() <= 0 or _standardised(matrix)[0] <= 1e-10:
+        return None
+    return np.asarray(np.linalg.inv(matrix))

@@ -1,0 +1,182 @@
+"""The vector at which an objective is least: a quasi-Newton search that begins with the curvature the scores tell of.
+
+At the maximum of a likelihood the scores of the patients vary as its curvature does (Berndt et al. 1974, Ann Econ Soc
+Meas 3:653), so
+
+    B = sum_i s_i s_i' / 2,      s_i = d ofv_i / d vector,
+
+is a curvature of the objective in the right units from the first step on; BFGS updates (damped, Powell 1978) mend it
+from there. A step goes as far as makes the objective enough less (Armijo), and not further than `LONGEST`. The search
+ends where the decrease still promised is under `PROMISE` and the step still to be made is under a hundredth of a
+standard error, twice: the second time with a fresh B and modes searched from everywhere.
+
+A search is a value (`State`), so that it can be written down, and goes on from there.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.arrays import Floats
+from twin.population.objective import Evaluation
+
+PROMISE = 1e-5
+"""Decrease of the objective that is not worth another step."""
+
+SHIFT = 0.01
+"""Step that is not worth making, in standard errors."""
+
+LONGEST = 1.0
+"""Longest step of any number: on a logarithmic scale it grows e-fold."""
+
+MOST_STEPS = 300
+
+HALVINGS = 12
+"""Times that a step may be shortened."""
+
+FLATTEST = 1e-9
+"""Least eigenvalue of B, relative, in units of its diagonal."""
+
+NARROWEST = -9.0
+"""Least logarithm of a factor of Omega: a variance of 1.5e-8 is none."""
+
+
+class Objective(Protocol):
+    """What a search makes small."""
+
+    def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation: ...
+
+
+@dataclass(frozen=True)
+class State:
+    """Where a search stands.
+
+    Attributes:
+        vector: (K,).
+        curvature: (K, K) B; ``None`` before the first step.
+        step: how many were made.
+        near: whether it has once come to an end, and is being looked at again.
+        why: the reason why it ended; empty while it goes on.
+    """
+
+    vector: Floats
+    curvature: Floats | None = None
+    step: int = 0
+    near: bool = False
+    why: str = ""
+
+
+Told = Callable[[State, Evaluation], None]
+"""Is told where the search stands, after every step."""
+
+
+def search(objective: Objective, begin: State, told: Told, lowest: Floats | None = None) -> tuple[State, Evaluation]:
+    """Follow a search to its end.
+
+    Args:
+        begin: where it stands.
+        told: after every step.
+        lowest: (K,) bounds of the vector from below.
+
+    Raises:
+        FloatingPointError: the objective is not finite where the search begins.
+    """
+    state, lowest = begin, np.full(len(begin.vector), -np.inf) if lowest is None else lowest
+    here = objective(state.vector, thorough=True)
+    if not np.isfinite(here.total):
+        raise FloatingPointError("the objective is not finite at the values that the search begins with")
+    told(state, here)
+    while not state.why:
+        state, here = _stepped(objective, state, here, lowest)
+        told(state, here)
+    return state, here
+
+
+def _stepped(objective: Objective, state: State, here: Evaluation, lowest: Floats) -> tuple[State, Evaluation]:
+    curvature = scores_curvature(here) if state.curvature is None else state.curvature
+    gradient = here.gradient
+    held = (here.vector <= lowest) & (gradient > 0.0)
+    step = _direction(curvature, np.where(held, 0.0, gradient), held)
+    promised = -0.5 * float(gradient @ step)
+    if promised < PROMISE and _shift(curvature, step) < SHIFT:
+        if state.near:
+            return replace(state, curvature=curvature, why="converged"), here
+        again = objective(here.vector, here, thorough=True)
+        return replace(state, near=True, curvature=scores_curvature(again)), again
+    if state.step >= MOST_STEPS:
+        return replace(state, why=f"not converged after {MOST_STEPS} steps"), here
+    step *= min(1.0, float(LONGEST / np.abs(step / _sizes(here.vector)).max()))
+    found = _line(objective, here, step, lowest)
+    if found is None:
+        if state.near:
+            stuck = "converged" if promised < 100.0 * PROMISE else f"stuck where {promised:.2g} was still promised"
+            return replace(state, why=stuck), here
+        again = objective(here.vector, here, thorough=True)
+        return replace(state, near=True, curvature=scores_curvature(again)), again
+    curvature = _updated(curvature, found.vector - here.vector, found.gradient - gradient)
+    # What was near and moved on has to come near again.
+    near = state.near and here.total - found.total < 1e-3
+    return State(found.vector, curvature, state.step + 1, near), found
+
+
+def scores_curvature(here: Evaluation) -> Floats:
+    """B (K, K) of the scores at an evaluation, positive definite."""
+    product = 0.5 * here.score.T @ here.score
+    size = np.sqrt(np.maximum(np.diag(product), 1e-12))
+    values, vectors = np.linalg.eigh(product / np.outer(size, size))
+    values = np.maximum(values, FLATTEST * max(1.0, float(values[-1])))
+    return np.asarray((vectors * values) @ vectors.T * np.outer(size, size))
+
+
+def _direction(curvature: Floats, gradient: Floats, held: NDArray[np.bool_]) -> Floats:
+    """-B^-1 g among the numbers that are not held."""
+    free = ~held
+    step = np.zeros(len(gradient))
+    step[free] = -np.linalg.solve(curvature[np.ix_(free, free)], gradient[free])
+    return step
+
+
+def _shift(curvature: Floats, step: Floats) -> float:
+    """Largest part of a step in standard errors, those that B tells of."""
+    errors = np.sqrt(2.0 * np.diag(np.linalg.inv(curvature)))
+    return float((np.abs(step) / errors).max())
+
+
+def _sizes(vector: Floats) -> Floats:
+    return np.maximum(1.0, np.abs(vector))
+
+
+def _line(objective: Objective, here: Evaluation, step: Floats, lowest: Floats) -> Evaluation | None:
+    """The evaluation at the end of the step, shortened until it is enough; ``None`` if it never is."""
+    slope, share = float(here.gradient @ step), 1.0
+    for _ in range(HALVINGS):
+        there = objective(np.maximum(here.vector + share * step, lowest), here)
+        change = there.total - here.total
+        if np.isfinite(change) and change <= 1e-4 * share * slope:
+            return there
+        if not np.isfinite(change):
+            share *= 0.2
+            continue
+        # The least of the parabola through what is known.
+        least = -slope * share * share / (2.0 * (change - slope * share))
+        share = float(np.clip(least, 0.1 * share, 0.5 * share))
+    return None
+
+
+def _updated(curvature: Floats, step: Floats, change: Floats) -> Floats:
+    """B after a damped BFGS update."""
+    along = curvature @ step
+    expected, seen = float(step @ along), float(step @ change)
+    if expected <= 0.0:
+        return curvature
+    if seen < 0.2 * expected:
+        share = 0.8 * expected / (expected - seen)
+        change = share * change + (1.0 - share) * along
+        seen = float(step @ change)
+    found = curvature + np.outer(change, change) / seen - np.outer(along, along) / expected
+    return np.asarray(0.5 * (found + found.T))
