@@ -14,8 +14,8 @@ from connectors.models.characteristics import references, usual
 from connectors.models.drawn import Drawn
 from connectors.models.effects import draw
 from connectors.models.formulas import call, mapped
-from connectors.models.source import Lost, Source, SourceError
-from connectors.models.sources import mrgsolve, nlmixr, nonmem
+from connectors.models.source import Entry, Lost, Source, SourceError
+from connectors.models.sources import mrgsolve, nlmixr, nonmem, sbml
 from connectors.models.units import infer
 from connectors.models.writing import Asked, model_text
 from twin.model.budget import LARGEST_FILE
@@ -26,6 +26,7 @@ LANGUAGES: Mapping[str, Callable[[str, str, str], Source]] = {
     "nonmem": nonmem.read,
     "mrgsolve": mrgsolve.read,
     "nlmixr2": nlmixr.read,
+    "sbml": sbml.read,
 }
 """Languages that are read, each by a function of text, file name and drug."""
 
@@ -47,6 +48,8 @@ def language_of(text: str, file: str) -> str:
     """
     if re.search(r"\bini\s*\(\s*\{", text) and re.search(r"\bmodel\s*\(\s*\{", text):
         return "nlmixr2"
+    if re.search(r"<sbml\b|<\w+:sbml\b", text):
+        return "sbml"
     if re.search(r"^\s*(\$\s*|\[\s*)(PARAM|CMT|INIT|MAIN|ODE|PKMODEL|CAPTURE)\b", text, re.MULTILINE):
         return "mrgsolve"
     if re.search(r"^\s*\$\s*(PRO|PK|PRED|SUB|EST|INP)", text, re.IGNORECASE | re.MULTILINE):
@@ -64,8 +67,11 @@ def carry(
     time_unit: str | None = None,
     units: Mapping[str, str] | None = None,
     given: Mapping[str, float] | None = None,
+    dose_into: str | None = None,
 ) -> Carried:
     """A model file of a source's text; ``units`` and reference values (``given``) of names that the source leaves open.
+
+    ``dose_into`` is the state that doses enter where the source does not say, or says another.
 
     Raises:
         SourceError: what cannot be read, with its line.
@@ -73,7 +79,18 @@ def carry(
     if len(text) > LARGEST_FILE:
         raise SourceError(file, None, f"has more than {LARGEST_FILE} characters; this is no model")
     source = LANGUAGES[language or language_of(text, file)](text, file, drug)
+    if dose_into is not None:
+        _dose(source, dose_into, drug)
     return written(source, drug, id, time_unit, units or {}, given or {})
+
+
+def _dose(source: Source, state: str, drug: str) -> None:
+    """Let doses enter a state; fraction and lag stay with the one that the source has them for."""
+    if state not in [each.name for each in source.states]:
+        known = ", ".join(each.name for each in source.states)
+        raise SourceError(source.file, None, f"has no state {state} for doses to enter; it has {known}")
+    if [entry.state for entry in source.entries] != [state]:
+        source.entries = [Entry(state, drug)]
 
 
 def written(

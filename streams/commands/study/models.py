@@ -143,9 +143,7 @@ def new(
     ),
 )
 def import_(
-    file: Annotated[
-        Path, typer.Argument(help="a NONMEM control stream, an mrgsolve specification or an nlmixr2 function")
-    ],
+    file: Annotated[Path, typer.Argument(help="a NONMEM control stream, mrgsolve, nlmixr2 or SBML")],
     drug: Annotated[str, typer.Option(help="name of the drug that its doses are of")] = "drug",
     out: Annotated[Path | None, typer.Option(help="file to write; ID.toml here when not said")] = None,
     name: Annotated[
@@ -154,6 +152,7 @@ def import_(
     language: Annotated[
         str | None, typer.Option("--from", help="language of the file; told by its text when not said")
     ] = None,
+    dose_into: Annotated[str | None, typer.Option(help="state that doses enter, where the source says none")] = None,
     time_unit: Annotated[str | None, typer.Option(help="min, h or d; hours when neither said here nor there")] = None,
     unit: Annotated[
         list[str] | None, typer.Option(help="NAME=UNIT of what the source has no unit for; again for more")
@@ -190,6 +189,7 @@ def import_(
             time_unit=time_unit,
             units=units,
             given=given,
+            dose_into=dose_into,
         )
         target = Path(f"{carried.model.id}.toml") if out is None else out
         with target.open("x", encoding="utf-8") as handle:
