@@ -580,27 +580,6 @@ def test_delivery_is_what_the_pump_did() -> None:
     assert total[at(8)] == pytest.approx(60 + 50)
 
 
-def test_a_library_patient_in_any_order_of_arrival_is_the_same_patient() -> None:
-    events = [
-        *docetaxel_cycle(),
-        plan(-2, (0, 96.0, 1.0), drug="docetaxel"),
-        level(1.5, 0.6, analyte="docetaxel"),
-        *(count(24 * day, value) for day, value in [(4, 3.9), (7, 1.2)]),
-        *(sample(minute / 60, 96.0, drug="docetaxel") for minute in range(5, 60, 5)),
-        *(vital(float(hour)) for hour in range(0, 192, 6)),
-    ]
-    random = Random(5)
-    ordered = PatientTwin(PATIENT, DOCETAXEL, 64)
-    ordered.observe(in_order(events))
-    for _ in range(2):
-        shuffled = PatientTwin(PATIENT, DOCETAXEL, 64)
-        for group in groups_of(random.sample(events, len(events)), random):
-            shuffled.observe(group)
-            if random.random() < 0.1:
-                shuffled = PatientTwin.from_row(shuffled.row(), DOCETAXEL)
-        assert_same_belief(ordered, shuffled)
-
-
 # --- cost ------------------------------------------------------------------------------------------------------------
 
 
