@@ -10,7 +10,6 @@ are used instead. Nothing of the developer's own run state (``.dosetwin/``) is s
 from __future__ import annotations
 
 import contextlib
-import gc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -55,12 +54,7 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Fetch or build missing servers before the first test: it can take minutes, shows progress, has no timeout.
-
-    What was collected stays to the end: the interpreter need not look through it for garbage again and again.
-    """
-    gc.collect()
-    gc.freeze()
+    """Fetch or build missing servers before the first test: it can take minutes, shows progress, has no timeout."""
     if session.config.option.collectonly:
         return
     asked = {name for item in session.items for name in getattr(item, "fixturenames", ())}
