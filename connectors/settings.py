@@ -75,8 +75,9 @@ class _RunningServers(PydanticBaseSettingsSource):
         from connectors.services.run_state import running_servers
 
         part = str(self.config.get("env_prefix", PREFIX)).removeprefix(PREFIX).lower()
-        found = running_servers().items()
-        return {name.removeprefix(part): value for name, value in found if name.startswith(part)}
+        found = {name.removeprefix(part): value for name, value in running_servers().items() if name.startswith(part)}
+        elsewhere = "url" in self.current_state and self.current_state["url"] != found.get("url")
+        return {} if elsewhere else found  # what opens our own server is not for another's ears
 
 
 Part = TypeVar("Part", bound=PartSettings)

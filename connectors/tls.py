@@ -97,6 +97,26 @@ def client_tls(wanted: bool, authority: Path | None, certificate: Path | None, k
     return Tls(context, tuple(path for path in (certificate, authority) if path is not None))
 
 
+def certificate_refused(
+    error: ssl.SSLCertVerificationError, authority: Path | None, address: str, setting: str
+) -> tuple[str, str]:
+    """What is wrong with a server's certificate, and the mend.
+
+    Args:
+        authority: whose certificates are taken; by default those that the system trusts.
+        address, setting: names of the settings with the server's address and with ``authority``.
+    """
+    said = error.verify_message
+    if "Hostname mismatch" in said or "IP address mismatch" in said:
+        seen = f"its certificate is of another server ({said})"
+        return seen, f"write {address} with the name that stands in the certificate"
+    if "expired" in said:
+        return "its certificate has ended", "renew the server's certificate"
+    named = f"{setting}={authority}" if authority else "those that this system trusts"
+    seen = f"its certificate is not of the authority named: {named} ({said})"
+    return seen, f"name the PEM file of the server's own authority in {setting}"
+
+
 def refuse_in_the_clear(host: str, tls: Tls | None, *, plain: bool) -> None:
     """Beyond this machine patients' facts come by TLS, or ``plain`` where the user says so.
 

@@ -188,6 +188,7 @@ class Demo:
         server = influx.result()
         common = ["--kafka", settings.kafka, "--prefix", settings.topic_prefix]
         secrets = {"DOSETWIN_INFLUX_TOKEN": server.token, "DOSETWIN_INFLUX_ORG": server.org}
+        secrets |= {"DOSETWIN_INFLUX_CA": server.ca} if server.ca else {}
         self._start("sink", "sink", "influx", *common, "--url", server.url, "--bucket", server.bucket, secrets=secrets)
         self.say(f"InfluxDB answers at {server.url}; the sink catches up")
 

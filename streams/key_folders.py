@@ -7,7 +7,8 @@
     FOLDER/kafka/           the broker's certificate, and how its health is asked
     FOLDER/operator/        a certificate that may do everything
     FOLDER/ROLE/            password and settings of a role, as its container finds them under /keys
-    FOLDER/grafana/         the address of InfluxDB, and a token that reads
+    FOLDER/influxdb/        InfluxDB's certificate
+    FOLDER/grafana/         the address of InfluxDB, the authority of its certificate, and a token that reads
 
 Files are open to the group of who made them, as a container's user is another one; to everybody the folder is shut.
 """
@@ -20,7 +21,7 @@ from pathlib import Path
 
 from connectors.kafka.clients import open_admin
 from connectors.kafka.topics import AUDIT_TOPICS, DEVICE_TOPICS, TOPICS, ensure_topics
-from connectors.services.keys.certificates import BROKER, OPERATOR, authority, issue
+from connectors.services.keys.certificates import BROKER, INFLUXDB, OPERATOR, authority, issue
 from connectors.services.keys.tokens import MAY, give_tokens, token_file
 from connectors.services.run_state import private_directory, replace_private
 from connectors.services.servers import named_influx, named_kafka
@@ -48,7 +49,7 @@ def make_keys(folder: Path, hosts: tuple[str, ...] = ()) -> Path:
 
     Args:
         folder: is made where it is missing.
-        hosts: names of the broker beside ``kafka`` and ``localhost``.
+        hosts: names of the broker beside ``kafka``, of InfluxDB beside ``influxdb``, and of both beside ``localhost``.
 
     Returns:
         The file for ``docker compose --env-file``.
@@ -56,8 +57,8 @@ def make_keys(folder: Path, hosts: tuple[str, ...] = ()) -> Path:
     folder = private_directory(folder.absolute())
     signs = private_directory(folder / "authority")
     ca = authority(signs).read_text(encoding="ascii")
-    for name, part in ((BROKER, "kafka"), (OPERATOR, "operator")):
-        made = issue(signs, name, KAFKA, *hosts)
+    for name, part in ((BROKER, "kafka"), (OPERATOR, "operator"), (INFLUXDB, "influxdb")):
+        made = issue(signs, name, INFLUXDB if name == INFLUXDB else KAFKA, *hosts)
         _write(folder / part / f"{name}.pem", made.read_text(encoding="ascii"))
         made.unlink()
         _write(folder / part / "ca.pem", ca)
@@ -69,6 +70,7 @@ def make_keys(folder: Path, hosts: tuple[str, ...] = ()) -> Path:
             _write(place / "password", secrets.token_urlsafe(32))
         _write(place / "env", as_file(entry(role.name, USERS, f"{SEEN_AS}/password", f"{SEEN_AS}/ca.pem")))
     _write(folder / "grafana" / "env", "")
+    _write(folder / "grafana" / "ca.pem", ca)
     whose = {"KEYS": str(folder), "KEYS_USER": f"{os.getuid()}:{os.getgid()}", "KEYS_GROUP": str(os.getgid())}
     _write(folder / "compose.env", "".join(f"DOSETWIN_{name}={value}\n" for name, value in whose.items()))
     return folder / "compose.env"
@@ -103,6 +105,7 @@ def admit_all(folder: Path) -> tuple[str, ...]:
     for name in MAY:
         path = folder / name / "env"
         told = {"DOSETWIN_INFLUX_URL": influx.url, "DOSETWIN_INFLUX_TOKEN": token_file(tokens, name).read_text("ascii")}
+        told |= {"DOSETWIN_INFLUX_CA": f"{SEEN_AS}/ca.pem"} if influx.ca else {}
         kept = [line for line in path.read_text("utf-8").splitlines(keepends=True) if "_INFLUX_" not in line]
         _write(path, "".join(kept) + as_file(told))
     return tuple(role.name for role in everyone)

@@ -13,10 +13,11 @@ from connectors.kafka.access.entry import KafkaAccess
 from connectors.kafka.topics import AUDIT_TOPICS, TOPICS, ensure_topics
 from connectors.services import Influx, LocalServices
 from connectors.settings import load_settings
+from connectors.sinks.influx import Settings as InfluxSettings
 from streams.roles import admit
 
 NAMED = (*(KafkaAccess.variable(name) for name in KafkaAccess.model_fields), "DOSETWIN_KAFKA")
-INFLUX = ("DOSETWIN_INFLUX_URL", "DOSETWIN_INFLUX_TOKEN", "DOSETWIN_INFLUX_ORG", "DOSETWIN_INFLUX_BUCKET")
+INFLUX = tuple(InfluxSettings.variable(name) for name in InfluxSettings.model_fields)
 
 
 @dataclass(frozen=True)
@@ -35,12 +36,16 @@ class Doors:
         return (self.directory / "kafka" / "log").read_text()
 
     def act(self, patch: pytest.MonkeyPatch, role: str | None, **other: object) -> None:
-        """Be ``role`` from now on (`None`: the operator), with ``other`` settings of Kafka instead, "" for none."""
+        """Be ``role`` from now on (`None`: the operator), with ``other`` settings of Kafka (or, ``INFLUX_...``, of
+        InfluxDB) instead, "" for none."""
         patch.setenv("DOSETWIN_STATE_DIR", str(self.directory))
         for name in (*NAMED, *INFLUX):
             patch.delenv(name, raising=False)
         said = dict(self.roles[role]) if role else {}
-        said |= {f"DOSETWIN_KAFKA_{name}": str(value) for name, value in other.items()}
+        said |= {
+            f"DOSETWIN_{'' if name.startswith('INFLUX_') else 'KAFKA_'}{name}": str(value)
+            for name, value in other.items()
+        }
         for name, value in said.items():
             if value:
                 patch.setenv(name, value)

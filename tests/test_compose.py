@@ -196,6 +196,13 @@ def test_a_way_in_is_reached_where_its_port_is_published_and_keeps_what_it_remem
         assert options["--memory"] in made[1].split()  # its volume is private to our user from the start
 
 
+def test_who_speaks_in_the_clear_on_dockers_own_network_is_told_so_by_name(compose: dict[str, Any]) -> None:
+    for name, service in services_of_ours(compose).items():
+        told = service["environment"]
+        assert told["DOSETWIN_KAFKA_PLAINTEXT"] == "allowed", name
+        assert ("DOSETWIN_INFLUX_URL" in told) == (told.get("DOSETWIN_INFLUX_PLAINTEXT") == "allowed"), name
+
+
 def test_the_broker_of_mqtt_keeps_what_comes_while_nobody_listens(compose: dict[str, Any]) -> None:
     said = dict(line.split() for line in compose["configs"]["mosquitto"]["content"].splitlines())
     service, options = (compose["services"][name] for name in ("mosquitto", "mqtt"))

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import shlex
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import closing
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import jsonschema
 import pytest
@@ -17,7 +19,7 @@ import yaml
 
 from connectors.kafka.clients import KafkaRefuses, open_producer
 from connectors.kafka.topics import VITALS
-from connectors.services import Influx, kafka
+from connectors.services import Influx, influxdb, kafka
 from connectors.services.keys import listeners
 from connectors.services.ports import free_ports
 from connectors.services.supervisor import stop_group
@@ -70,7 +72,7 @@ def test_the_locks_are_those_of_a_locked_kafka_of_this_clone(tmp_path: Path) -> 
 def test_every_part_enters_by_a_role_of_its_own_and_sees_no_other_keys() -> None:
     ours = {name for name, service in BASE.items() if "build" in service}
     known = {role.name for role in roles(load_settings())}
-    assert set(LOCKS) == ours | {"kafka", "grafana", "admit"}
+    assert set(LOCKS) == ours | {"kafka", "influxdb", "grafana", "admit"}
     for name in ours:
         (mount,) = LOCKS[name]["volumes"]
         role = mount.split("}/", 1)[1].removesuffix(":/keys:ro")
@@ -78,8 +80,41 @@ def test_every_part_enters_by_a_role_of_its_own_and_sees_no_other_keys() -> None
         assert LOCKS[name]["entrypoint"][:3] == ["sh", "-c", 'set -a; . /keys/env; set +a; exec "$$@"'], name
         assert LOCKS[name]["depends_on"] == {"admit": {"condition": "service_completed_successfully"}}, name
         assert "/keys" not in str(BASE[name].get("volumes", "")).replace("/keys:ro", ""), name
-    for name in ("sink", "operations", "grafana"):
-        assert LOCKS[name]["environment"] == {"DOSETWIN_INFLUX_TOKEN": ""}
+    for name in ("sink", "operations"):
+        assert LOCKS[name]["environment"] == {"DOSETWIN_INFLUX_TOKEN": "", "DOSETWIN_INFLUX_PLAINTEXT": "refused"}
+    assert LOCKS["grafana"]["environment"] == {"DOSETWIN_INFLUX_TOKEN": ""}
+
+
+def test_influxdb_speaks_tls_as_a_locked_one_of_this_clone(keys: Path) -> None:
+    given = LOCKS["influxdb"]["environment"]
+    for lock in influxdb.LOCKS:
+        name, _, value = lock.removeprefix("--").partition("=")
+        assert given[f"INFLUXD_{name.upper().replace('-', '_')}"] == (value or "true"), lock
+    own = keys / LOCKS["influxdb"]["volumes"][0].split("}/")[1].removesuffix(":/keys:ro")
+    for path in (given["INFLUXD_TLS_CERT"], given["INFLUXD_TLS_KEY"], given["SSL_CERT_FILE"]):
+        assert (own / Path(path).name).is_file()
+    trusted = ssl.create_default_context(cafile=own / "ca.pem")
+    shown = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    shown.load_cert_chain(own / "influxdb.pem")
+    assert handshake(shown, trusted, urlsplit(LOCKS["admit"]["environment"]["DOSETWIN_INFLUX_URL"]).hostname) is None
+    assert "certificate is not valid for 'kafka'" in str(handshake(shown, trusted, "kafka"))
+    for part in ("sink", "grafana", "operator"):
+        assert (keys / part / "ca.pem").read_text() == (own / "ca.pem").read_text()
+
+
+def handshake(server: ssl.SSLContext, client: ssl.SSLContext, name: str | None) -> ssl.SSLError | None:
+    """What ends it, between the two of them alone."""
+    up, down = ssl.MemoryBIO(), ssl.MemoryBIO()
+    ends = (client.wrap_bio(down, up, server_hostname=name), server.wrap_bio(up, down, server_side=True))
+    for _ in range(3):
+        for end in ends:
+            try:
+                end.do_handshake()
+            except ssl.SSLWantReadError:
+                continue
+            except ssl.SSLError as error:
+                return error
+    return None
 
 
 @pytest.fixture(scope="module")
@@ -163,6 +198,7 @@ def test_a_broker_of_the_containers_lets_each_role_do_its_work_and_no_other(
         given = LOCKS["admit"]["environment"] | {
             "DOSETWIN_KAFKA": f"127.0.0.1:{ports['19093']}",
             "DOSETWIN_INFLUX_URL": influx.url,
+            "DOSETWIN_INFLUX_CA": "",
             "DOSETWIN_INFLUX_TOKEN": influx.token,
         }
         for name, value in given.items():

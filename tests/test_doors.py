@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import socket
+import ssl
 import time
 import uuid
 from collections.abc import Callable
@@ -10,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import trustme
 from kafka.errors import AuthorizationError, GroupAuthorizationFailedError, TopicAuthorizationFailedError
 
 from connectors.audit.keeping import write_chain
@@ -28,10 +32,14 @@ from connectors.kafka.topics import (
     keep_topics,
     kept_days,
 )
-from connectors.services.influxdb import request
-from connectors.settings import Settings
+from connectors.services.influxdb import Influx, request
+from connectors.settings import Settings, load_settings
 from connectors.sinks.delivery import consumer_group
+from connectors.sinks.influx import InfluxWriter
+from connectors.sinks.influx import Settings as InfluxSettings
+from connectors.sinks.writer import AccessDenied
 from streams.doctor.broker import allowed
+from streams.doctor.influx import check_influx
 from streams.doctor.retention import check_topics_kept
 from streams.worker.app import changelog_of, ensure_changelog, group_of
 from tests.doors import Doors
@@ -193,16 +201,12 @@ def test_the_port_of_certificates_wants_one_of_its_own_authority(
 
 
 def _operator_of_another_authority() -> bytes:
-    import trustme
-
     return trustme.CA().issue_cert("operator", common_name="operator").private_key_and_cert_chain_pem.bytes()
 
 
 def test_a_broker_of_another_authority_is_not_told_anything(
     locked: Doors, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    import trustme
-
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
     locked.act(monkeypatch, "worker", CA=other)
@@ -240,18 +244,93 @@ def test_a_token_of_influxdb_opens_what_its_role_needs(role: str, writes: int, r
     influx = locked.influx
     line, flux = "door,tried=yes value=1", f'from(bucket: "{influx.bucket}") |> range(start: -1h)'
     at = f"?org={influx.org}&bucket={influx.bucket}"
-    assert _ask(influx.url, f"/api/v2/write{at}", line, token) == writes
-    assert _ask(influx.url, f"/api/v2/query{at}", flux, token) == reads
-    org = request(influx.url, "GET", f"/api/v2/orgs?org={influx.org}", token=influx.token)[1]["orgs"][0]["id"]
+    assert _ask(influx, f"/api/v2/write{at}", line, token) == writes
+    assert _ask(influx, f"/api/v2/query{at}", flux, token) == reads
+    operator = {"token": influx.token, "ca": influx.ca}
+    org = request(influx.url, "GET", f"/api/v2/orgs?org={influx.org}", **operator)[1]["orgs"][0]["id"]
     if role:
         bucket = {"orgID": org, "name": uuid.uuid4().hex}
-        assert request(influx.url, "POST", "/api/v2/buckets", body=bucket, token=token)[0] in (401, 403, 404)
+        refused = request(influx.url, "POST", "/api/v2/buckets", body=bucket, token=token, ca=influx.ca)
+        assert refused[0] in (401, 403, 404)
 
 
-def _ask(url: str, path: str, text: str, token: str) -> int:
+def _ask(influx: Influx, path: str, text: str, token: str) -> int:
     import httpx2
 
     headers = {"Content-Type": "application/vnd.flux" if "query" in path else "text/plain"}
     if token:
         headers["Authorization"] = f"Token {token}"
-    return int(httpx2.post(url + path, content=text.encode(), headers=headers).status_code)
+    trusted = ssl.create_default_context(cafile=influx.ca)
+    return int(httpx2.post(influx.url + path, content=text.encode(), headers=headers, verify=trusted).status_code)
+
+
+def test_influxdb_is_entered_by_tls_of_its_own_authority_alone(
+    locked: Doors, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    influx, line = locked.influx, "door,tried=yes value=1"
+    assert influx.url.startswith("https://127.0.0.1:")
+    locked.act(monkeypatch, "sink")
+    with closing(InfluxWriter(load_settings(InfluxSettings))) as writer:
+        writer.write([line])
+    foreign = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(foreign))
+    locked.act(monkeypatch, "sink", INFLUX_CA=foreign)
+    with (
+        closing(InfluxWriter(load_settings(InfluxSettings))) as stranger,
+        pytest.raises(
+            AccessDenied, match=f"its certificate is not of the authority named: DOSETWIN_INFLUX_CA={foreign}"
+        ),
+    ):
+        stranger.write([line])
+    old = ssl.create_default_context(cafile=influx.ca)
+    old.maximum_version = ssl.TLSVersion.TLSv1_2
+    port = int(influx.url.rpartition(":")[2])
+    with (
+        socket.create_connection(("127.0.0.1", port)) as open_,
+        pytest.raises(ssl.SSLError, match=r"(?i)protocol version"),
+    ):
+        old.wrap_socket(open_, server_hostname="127.0.0.1")
+    with socket.create_connection(("127.0.0.1", port)) as clear:
+        clear.sendall(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert clear.recv(64).startswith(b"HTTP/1.0 400 Bad Request")
+
+
+@pytest.mark.parametrize(
+    ("given", "seen", "mend"),
+    [
+        ({}, "answers at https://127.0.0.1:{port} by TLS, bucket 'dosetwin'", ""),
+        (
+            {"INFLUX_CA": "{foreign}"},
+            "is not the one we trust: its certificate is not of the authority named",
+            "in DOSETWIN_INFLUX_CA",
+        ),
+        ({"INFLUX_URL": "http://127.0.0.1:{port}", "INFLUX_CA": ""}, "takes nothing in the clear", "write https://"),
+        (
+            {"INFLUX_TOKEN": "wrong"},
+            "answers at https://127.0.0.1:{port}, but does not know this token",
+            "one of its own",
+        ),
+        (
+            {"INFLUX_BUCKET": "other"},
+            "knows this token, but not for bucket 'other' of 'dosetwin'",
+            "DOSETWIN_INFLUX_ORG",
+        ),
+        (
+            {"INFLUX_URL": "https://127.0.0.1:{kafka}"},
+            "there is no TLS that we speak|not the one we trust",
+            "DOSETWIN_INFLUX",
+        ),
+        ({"INFLUX_URL": "https://127.0.0.1:1"}, "does not answer at https://127.0.0.1:1", "dosetwin services up"),
+    ],
+)
+def test_the_doctor_tells_why_influxdb_does_not_let_us_in(
+    given: dict[str, str], seen: str, mend: str, locked: Doors, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    foreign = tmp_path / "other.pem"
+    trustme.CA().cert_pem.write_to_path(str(foreign))
+    port = {"foreign": foreign, "port": locked.influx.url.rpartition(":")[2], "kafka": locked.users.rpartition(":")[2]}
+    locked.act(monkeypatch, "sink", **{name: value.format(**port) for name, value in given.items()})
+    finding = next(check_influx(load_settings(InfluxSettings)))
+    assert re.search(seen.format(**port), finding.seen), finding
+    assert mend in finding.mend
+    assert finding.well == (not mend)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import ssl
 import subprocess
 import time
 from collections.abc import Iterator
@@ -53,7 +54,8 @@ def points(doors: Doors) -> int:
         "Authorization": f"Token {doors.roles['grafana']['DOSETWIN_INFLUX_TOKEN']}",
     }
     url = f"{doors.influx.url}/api/v2/query?org={doors.influx.org}"
-    answer = httpx2.post(url, content=(flux + " |> limit(n: 1)").encode(), headers=headers)
+    trusted = ssl.create_default_context(cafile=doors.influx.ca)
+    answer = httpx2.post(url, content=(flux + " |> limit(n: 1)").encode(), headers=headers, verify=trusted)
     assert answer.status_code == 200, answer.text
     return answer.text.count("_result")
 

@@ -10,19 +10,24 @@ import os
 import re
 import secrets
 import shutil
+import ssl
 import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from importlib import resources
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from connectors.services import supervisor
 from connectors.services.cache import cached
+from connectors.services.ports import LOCAL_HOSTS
 from connectors.services.progress import Say, run
 from connectors.services.tools import INFLUX_TOOLS, require
+
+if TYPE_CHECKING:
+    from influxdb_client.client.influxdb_client import InfluxDBClient
 
 VERSION = "2.7.12"
 KEY = f"influxd-{VERSION}"
@@ -58,6 +63,8 @@ BOUNDS = (
 )
 """Minutes of a session, seconds of a request's head, and what queries may take at once."""
 
+LOCKS = ("--tls-min-version=1.3", "--tls-strict-ciphers")
+
 _SHARD_DAYS = ((2, 3_600), (180, 86_400))
 """Fewer days than this are kept in shards of so many seconds, as InfluxDB does by default; more in those of a week."""
 
@@ -75,12 +82,39 @@ class InfluxError(RuntimeError):
 
 @dataclass(frozen=True)
 class Influx:
-    """How to reach an InfluxDB 2; the token does not show in ``repr``."""
+    """How to reach an InfluxDB 2; the token does not show in ``repr``. ``ca`` is the PEM file with the authority of its
+    certificate, where the system's are not meant.
+    """
 
     url: str
     token: str = field(repr=False)
     org: str = ORGANISATION
     bucket: str = BUCKET
+    ca: str = ""
+
+    def client(self, timeout_ms: int) -> InfluxDBClient:
+        """A client that waits no longer than that for an answer, and asks once."""
+        from influxdb_client.client.influxdb_client import InfluxDBClient
+
+        trusted: dict[str, Any] = {"ssl_ca_cert": self.ca} if self.ca else {}
+        return InfluxDBClient(self.url, self.token, org=self.org, timeout=timeout_ms, retries=False, **trusted)
+
+
+def refuse_in_the_clear(url: str) -> None:
+    """Beyond this machine InfluxDB is spoken to by TLS.
+
+    Raises:
+        ValueError: ``url`` is another machine's, and in the clear.
+    """
+    address = urlsplit(url)
+    if address.scheme != "https" and address.hostname not in LOCAL_HOSTS:
+        mend = (
+            "write https:// in DOSETWIN_INFLUX_URL, with DOSETWIN_INFLUX_CA where its authority is your own, or "
+            "DOSETWIN_INFLUX_PLAINTEXT=allowed where nobody else is on that network"
+        )
+        raise ValueError(
+            f"DOSETWIN_INFLUX_URL={url}: token and patients would go to {address.hostname} in the clear: {mend}"
+        )
 
 
 def binary(say: Say, cancelled: threading.Event | None = None, *, niceness: int = 0) -> Path:
@@ -184,8 +218,13 @@ def _compiled(log: Path) -> int:
     return _compiled_in(log.read_text(encoding="utf-8", errors="replace")) if log.is_file() else 0
 
 
-def command(program: Path, directory: Path, port: int, *, secure: bool = False) -> tuple[str, ...]:
-    """The server's command, with all its files under ``directory``; ``secure`` bounds what whoever has a key may do."""
+def command(program: Path, directory: Path, port: int, *, certificate: Path | None = None) -> tuple[str, ...]:
+    """The server's command, with all its files under ``directory``.
+
+    ``certificate`` is the PEM file of its certificate and key, where it is to be locked: it then speaks TLS 1.3 alone,
+    and bounds what whoever has a key may do.
+    """
+    locks = () if certificate is None else (*LOCKS, f"--tls-cert={certificate}", f"--tls-key={certificate}", *BOUNDS)
     return (
         str(program),
         "run",
@@ -200,14 +239,14 @@ def command(program: Path, directory: Path, port: int, *, secure: bool = False) 
         "--hardening-enabled",
         "--template-file-urls-disabled",
         "--log-level=info",
-        *(BOUNDS if secure else ()),
+        *locks,
     )
 
 
-def ready(url: str) -> bool:
-    """Whether an InfluxDB at ``url`` says that it can serve."""
+def ready(url: str, ca: str = "") -> bool:
+    """Whether an InfluxDB at ``url``, with a certificate of ``ca``, says that it can serve."""
     try:
-        status, answer = request(url, "GET", "/health")
+        status, answer = request(url, "GET", "/health", ca=ca)
     except OSError:
         return False
     return status == 200 and answer.get("status") == "pass"
@@ -217,22 +256,22 @@ def accepts(influx: Influx) -> bool:
     """Whether ``influx`` answers, its token is good, and it has the bucket: to be read, or to be written to alone."""
     path = f"/api/v2/buckets?name={influx.bucket}&org={influx.org}"
     try:
-        status, answer = request(influx.url, "GET", path, token=influx.token)
+        status, answer = request(influx.url, "GET", path, token=influx.token, ca=influx.ca)
         if status == 200 and answer.get("buckets"):
             return True
         path = f"/api/v2/write?bucket={influx.bucket}&org={influx.org}"  # nothing is written
-        return status == 200 and request(influx.url, "POST", path, token=influx.token)[0] in (204, 400)
+        return status == 200 and request(influx.url, "POST", path, token=influx.token, ca=influx.ca)[0] in (204, 400)
     except OSError:
         return False
 
 
-def set_up(url: str, token: str) -> Influx:
+def set_up(url: str, token: str, ca: str = "") -> Influx:
     """Give a fresh server its organisation, its bucket (kept without end) and ``token``; nothing is done a second time.
 
     Raises:
         InfluxError: the server refused.
     """
-    _status, answer = request(url, "GET", "/api/v2/setup")
+    _status, answer = request(url, "GET", "/api/v2/setup", ca=ca)
     if answer.get("allowed"):
         wanted = {
             "username": "dosetwin",
@@ -242,10 +281,10 @@ def set_up(url: str, token: str) -> Influx:
             "token": token,
             "retentionPeriodSeconds": 0,
         }
-        status, answer = request(url, "POST", "/api/v2/setup", body=wanted)
+        status, answer = request(url, "POST", "/api/v2/setup", body=wanted, ca=ca)
         if status != 201:
             raise InfluxError(f"InfluxDB at {url} refused its set-up: {status} {answer.get('message', answer)}")
-    return Influx(url, token)
+    return Influx(url, token, ca=ca)
 
 
 def kept_seconds(influx: Influx) -> int:
@@ -272,7 +311,8 @@ def keep(influx: Influx, days: int | None) -> bool:
     shard = next((length for most, length in _SHARD_DAYS if days is not None and days < most), 7 * 86_400)
     changed = {"type": "expire", "everySeconds": seconds, "shardGroupDurationSeconds": shard}
     path = f"/api/v2/buckets/{number}"
-    status, answer = request(influx.url, "PATCH", path, body={"retentionRules": [changed]}, token=influx.token)
+    wanted = {"retentionRules": [changed]}
+    status, answer = request(influx.url, "PATCH", path, body=wanted, token=influx.token, ca=influx.ca)
     if status != 200:
         raise InfluxError(
             f"bucket '{influx.bucket}' cannot be told how long to keep points: {status} {answer.get('message', '')}; "
@@ -284,7 +324,7 @@ def keep(influx: Influx, days: int | None) -> bool:
 def _bucket(influx: Influx) -> tuple[str, dict[str, Any]]:
     """Id and rule of retention."""
     path = f"/api/v2/buckets?name={influx.bucket}&org={influx.org}"
-    status, answer = request(influx.url, "GET", path, token=influx.token)
+    status, answer = request(influx.url, "GET", path, token=influx.token, ca=influx.ca)
     if status != 200 or not answer.get("buckets"):
         raise InfluxError(f"bucket '{influx.bucket}' is not there, or not for this token: {status}")
     bucket = answer["buckets"][0]
@@ -292,12 +332,17 @@ def _bucket(influx: Influx) -> tuple[str, dict[str, Any]]:
 
 
 def request(
-    url: str, method: str, path: str, *, body: Mapping[str, object] | None = None, token: str = ""
+    url: str, method: str, path: str, *, body: Mapping[str, object] | None = None, token: str = "", ca: str = ""
 ) -> tuple[int, dict[str, Any]]:
-    """Status and JSON that InfluxDB answers; raises `OSError` where nobody does."""
+    """Status and JSON that InfluxDB answers; raises `OSError` where nobody does with a certificate of ``ca``."""
     address = urlsplit(url)
-    kind = http.client.HTTPSConnection if address.scheme == "https" else http.client.HTTPConnection
-    connection = kind(address.hostname or "", address.port, timeout=10)
+    host, port, patience = address.hostname or "", address.port, 10
+    connection: http.client.HTTPConnection
+    if address.scheme == "https":
+        trusted = ssl.create_default_context(cafile=ca or None)
+        connection = http.client.HTTPSConnection(host, port, timeout=patience, context=trusted)
+    else:
+        connection = http.client.HTTPConnection(host, port, timeout=patience)
     headers = {"Authorization": f"Token {token}"} if token else {}
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)

@@ -16,7 +16,7 @@ from typing import Any
 
 from connectors.services import compose, influxdb, kafka
 from connectors.services.keys import keys_of
-from connectors.services.keys.certificates import operator_options, operator_settings
+from connectors.services.keys.certificates import INFLUXDB, authority, issue, operator_options, operator_settings
 from connectors.services.keys.tokens import give_tokens
 from connectors.services.ports import free_ports
 from connectors.services.progress import Cancelled, Say, last_lines, run
@@ -113,7 +113,7 @@ def start(
 def _answers(settings: dict[str, str]) -> bool:
     if "kafka" in settings:
         return kafka.ready(settings["kafka"], operator_options(settings))
-    return influxdb.ready(settings["influx_url"])
+    return influxdb.ready(settings["influx_url"], settings.get("influx_ca", ""))
 
 
 def release(server: str, directory: Path, claim: str | None) -> None:
@@ -187,10 +187,13 @@ def _plan(server: str, directory: Path, program: Path, provider: str, reuse_port
         ready, finish = (lambda: kafka.ready(bootstrap, operator_options(settings))), (lambda: None)
         token = ""
     else:
-        url, token = f"http://127.0.0.1:{ports[0]}", _token(place)
+        url, token = f"{'https' if secure else 'http'}://127.0.0.1:{ports[0]}", _token(place)
+        ca = str(authority(keys_of(place))) if secure else ""
         settings = {"influx_url": url, "influx_token": token}
         settings |= {"influx_org": influxdb.ORGANISATION, "influx_bucket": influxdb.BUCKET}
-        ready, finish = (lambda: influxdb.ready(url)), (lambda: _set_up(url, token, keys_of(place) if secure else None))
+        settings |= {"influx_ca": ca} if ca else {}
+        ready = lambda: influxdb.ready(url, ca)  # noqa: E731
+        finish = lambda: _set_up(url, token, ca, keys_of(place) if secure else None)  # noqa: E731
     if provider == "compose":
         seen = compose.environment(server, ports[0], token, environment(os.environ))
         command, afterwards = compose.command(server, directory), compose.afterwards(server, directory)
@@ -200,12 +203,13 @@ def _plan(server: str, directory: Path, program: Path, provider: str, reuse_port
         if secure:
             settings["kafka_users"] = f"127.0.0.1:{ports[2]}"
     else:
-        command = influxdb.command(program, place, ports[0], secure=secure)
+        certificate = issue(keys_of(place), INFLUXDB) if secure else None
+        command = influxdb.command(program, place, ports[0], certificate=certificate)
     return Plan(command, environment(os.environ), (), settings, ports, secure, ready, finish)
 
 
-def _set_up(url: str, token: str, keys: Path | None) -> None:
-    influx = influxdb.set_up(url, token)
+def _set_up(url: str, token: str, ca: str, keys: Path | None) -> None:
+    influx = influxdb.set_up(url, token, ca)
     if not influxdb.accepts(influx):
         raise ServerFailed(f"InfluxDB at {url} was set up earlier with another token, which is lost: remove its folder")
     if keys is not None:

@@ -80,15 +80,20 @@ def named_influx() -> Influx | None:
     """The InfluxDB that ``DOSETWIN_INFLUX_URL`` and ``DOSETWIN_INFLUX_TOKEN`` name.
 
     Raises:
-        NamedServerError: the address is there, the token is not.
+        NamedServerError: the address is there, the token is not, or would go to another machine in the clear.
     """
     url, token = os.environ.get("DOSETWIN_INFLUX_URL"), os.environ.get("DOSETWIN_INFLUX_TOKEN")
     if not url:
         return None
     if not token:
         raise NamedServerError(f"DOSETWIN_INFLUX_URL names {url}, but DOSETWIN_INFLUX_TOKEN is empty: set both")
+    if os.environ.get("DOSETWIN_INFLUX_PLAINTEXT") != "allowed":
+        try:
+            influxdb.refuse_in_the_clear(url)
+        except ValueError as error:
+            raise NamedServerError(str(error)) from None
     org, bucket = os.environ.get("DOSETWIN_INFLUX_ORG"), os.environ.get("DOSETWIN_INFLUX_BUCKET")
-    return Influx(url, token, org or ORGANISATION, bucket or BUCKET)
+    return Influx(url, token, org or ORGANISATION, bucket or BUCKET, os.environ.get("DOSETWIN_INFLUX_CA", ""))
 
 
 class LocalServices:
@@ -148,7 +153,8 @@ class LocalServices:
             if named and not influxdb.accepts(named):
                 raise NamedServerError(
                     f"DOSETWIN_INFLUX_URL names {named.url}, where no InfluxDB answers that accepts "
-                    f"DOSETWIN_INFLUX_TOKEN and has the bucket '{named.bucket}' in the organisation '{named.org}'"
+                    f"DOSETWIN_INFLUX_TOKEN and has the bucket '{named.bucket}' in the organisation '{named.org}': "
+                    "'dosetwin doctor' says which"
                 )
             self._influx = named or _as_influx(self._start("influx"))
         return self._influx
@@ -319,4 +325,5 @@ def _who(named: str, record: dict[str, object] | None) -> str:
 
 
 def _as_influx(settings: dict[str, str]) -> Influx:
-    return Influx(settings["influx_url"], settings["influx_token"], settings["influx_org"], settings["influx_bucket"])
+    url, token, org, bucket = (settings[f"influx_{name}"] for name in ("url", "token", "org", "bucket"))
+    return Influx(url, token, org, bucket, settings.get("influx_ca", ""))

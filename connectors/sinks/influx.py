@@ -7,17 +7,22 @@ same point.
 from __future__ import annotations
 
 import functools
+import ssl
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from pathlib import Path
+from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, ValidationInfo, field_validator
 
 from connectors.kafka.records import Record, event_of
+from connectors.services.influxdb import Influx, refuse_in_the_clear
 from connectors.settings import PartSettings
 from connectors.sinks.arrival import Arrival
 from connectors.sinks.event_lines import event_lines, topics_drawn
 from connectors.sinks.influx_refusal import all_but_old_were_written, measurement, refusal
 from connectors.sinks.writer import AccessDenied, TooSlow, Unavailable
+from connectors.tls import TlsError, certificate_refused, client_tls
 from twin.events import RegimenPlanned
 
 SINK = "influx"
@@ -35,6 +40,10 @@ _OF_ACCESS = frozenset({401, 403, 404})
 """Answers about token, organisation and bucket: mended outside, so the lines wait."""
 
 
+NAMED = ("DOSETWIN_INFLUX_URL", "DOSETWIN_INFLUX_CA")
+"""Where its address stands, and the authority of its certificate."""
+
+
 class Settings(PartSettings, env_prefix="DOSETWIN_INFLUX_"):
     """Where InfluxDB is, and what opens it."""
 
@@ -42,10 +51,39 @@ class Settings(PartSettings, env_prefix="DOSETWIN_INFLUX_"):
     token: str = Field("", repr=False, description="InfluxDB API token; never logged")
     org: str = Field("dosetwin", min_length=1, description="InfluxDB organisation")
     bucket: str = Field("dosetwin", min_length=1, description="InfluxDB bucket")
+    ca: Path | None = Field(None, description="authority of InfluxDB's certificate, PEM; by default the system's")
+    plaintext: Literal["refused", "allowed"] = Field(
+        "refused", validate_default=True, description="to an InfluxDB on another machine"
+    )
     drugs: str = Field(
         "", description="drugs beside those of the library whose plans are drawn, as DRUG,DRUG; others would each make "
         "a series"
     )  # fmt: skip
+
+    @field_validator("ca")
+    @classmethod
+    def _an_authority(cls, value: Path | None, info: ValidationInfo) -> Path | None:
+        if value is None:
+            return None
+        if not str(info.data.get("url", "")).startswith("https:"):
+            raise ValueError("needs https:// in DOSETWIN_INFLUX_URL: in the clear it would not be used")
+        try:
+            client_tls(True, value, None, None)
+        except TlsError:
+            raise ValueError("name the PEM file of the authority that signed InfluxDB's certificate") from None
+        return value
+
+    @field_validator("plaintext")
+    @classmethod
+    def _to_this_machine_only(cls, value: str, info: ValidationInfo) -> str:
+        if value == "refused" and "url" in info.data:
+            refuse_in_the_clear(info.data["url"])
+        return value
+
+    @property
+    def server(self) -> Influx:
+        """How it is reached, as our own clients have it."""
+        return Influx(self.url, self.token, self.org, self.bucket, str(self.ca or ""))
 
 
 @contextmanager
@@ -62,12 +100,11 @@ class InfluxWriter:
     """Synchronous writes of line protocol with nanosecond times."""
 
     def __init__(self, settings: Settings, timeout_ms: int = CALL_TIMEOUT_MS) -> None:
-        from influxdb_client.client.influxdb_client import InfluxDBClient
         from influxdb_client.client.write_api import SYNCHRONOUS
 
-        self._timeout_ms = timeout_ms
+        self._timeout_ms, self._ca = timeout_ms, settings.ca
         self._bucket, self._org, self._more_drugs = settings.bucket, settings.org, settings.drugs
-        self._client = InfluxDBClient(settings.url, settings.token, org=self._org, timeout=timeout_ms, retries=False)
+        self._client = settings.server.client(timeout_ms)
         self._api = self._client.write_api(write_options=SYNCHRONOUS)
 
     @functools.cached_property
@@ -98,12 +135,12 @@ class InfluxWriter:
 
         Raises:
             BadItem: InfluxDB refuses a line; the others may or may not have been written.
-            AccessDenied: it does not know token, organisation or bucket.
+            AccessDenied: it does not know token, organisation or bucket, or is not the one that we trust.
             TooSlow: it took the call and did not answer in time.
             Unavailable: anything else; nothing is known about the lines.
         """
         from influxdb_client.rest import ApiException
-        from urllib3.exceptions import HTTPError, ReadTimeoutError
+        from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
 
         try:
             self._api.write(bucket=self._bucket, org=self._org, record="\n".join(items))
@@ -121,6 +158,9 @@ class InfluxWriter:
         except ReadTimeoutError:
             raise TooSlow(f"no answer in {self._timeout_ms / 1000:g} s") from None
         except (HTTPError, OSError) as error:
+            cause = error.args[0] if isinstance(error, SSLError) and error.args else None
+            if isinstance(cause, ssl.SSLCertVerificationError):
+                raise AccessDenied(": ".join(certificate_refused(cause, self._ca, *NAMED))) from None
             raise Unavailable(type(error).__name__) from None
 
     def close(self) -> None:

@@ -85,12 +85,11 @@ def _instant(ns: int) -> str:
 @contextmanager
 def open_series(settings: Settings, patient_id: str, names: Any) -> Iterator[PatientSeries]:
     """The points of a patient; whatever InfluxDB says or does not say becomes `SeriesUnreachable`."""
-    from influxdb_client.client.influxdb_client import InfluxDBClient
     from influxdb_client.rest import ApiException
     from urllib3.exceptions import HTTPError
 
-    client = InfluxDBClient(settings.url, settings.token, org=settings.org, timeout=PATIENCE_MS, retries=False)
-    mend = "check DOSETWIN_INFLUX_URL, _TOKEN (it must read and write), _ORG and _BUCKET, or say --without-influx"
+    client = settings.server.client(PATIENCE_MS)
+    mend = "check DOSETWIN_INFLUX_URL, _CA, _TOKEN (it must read and write), _ORG and _BUCKET, or say --without-influx"
     try:
         yield PatientSeries(client, settings, patient_id, names)
     except ApiException as error:

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from connectors.kafka.topics import kept_by_settings, kept_days
 from connectors.privacy.retention import Retention, days_in_words
-from connectors.services.influxdb import Influx, InfluxError, kept_seconds
+from connectors.services.influxdb import InfluxError, kept_seconds
 from connectors.settings import Settings, SettingsError, load_settings
 from connectors.sinks.influx import Settings as InfluxSettings
 from streams.doctor.finding import Finding
@@ -41,7 +41,7 @@ def check_bucket_kept(to: InfluxSettings) -> Iterator[Finding]:
     subject = f"{SUBJECT} of bucket {to.bucket}"
     try:
         wanted = load_settings(Retention).of_buckets()
-        seconds = kept_seconds(Influx(to.url, to.token, to.org, to.bucket))
+        seconds = kept_seconds(to.server)
     except SettingsError as error:
         yield Finding(subject, str(error), "change or unset the variable named")
         return

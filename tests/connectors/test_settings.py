@@ -78,6 +78,36 @@ def test_a_part_finds_its_own_server_running_in_this_clone(bare: Path) -> None:
     write_record(bare, "influx", {"keeper": str(ProcessId.of(os.getpid())), "provider": "local", "settings": settings})
     found = load_settings(InfluxSettings, bucket="mine")
     assert (found.url, found.token, found.bucket) == ("http://127.0.0.1:4712", "t", "mine")
+    named = load_settings(InfluxSettings, url="http://127.0.0.1:4713")
+    assert named.token == "", "what opens this clone's own is not shown to another"
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        (
+            {"url": "http://influx:8086"},
+            "DOSETWIN_INFLUX_URL=http://influx:8086: token and patients would go to influx in",
+        ),
+        ({"url": "http://influx:8086", "plaintext": "perhaps"}, "DOSETWIN_INFLUX_PLAINTEXT='perhaps': .*'allowed'"),
+        (
+            {"url": "http://127.0.0.1:8086", "ca": __file__},
+            "DOSETWIN_INFLUX_CA=.*needs https:// in DOSETWIN_INFLUX_URL",
+        ),
+        ({"url": "https://influx:8086", "ca": __file__}, "DOSETWIN_INFLUX_CA=.*name the PEM file of the authority"),
+        ({"url": "https://influx:8086", "ca": "/not/there"}, "DOSETWIN_INFLUX_CA='/not/there': .*name the PEM file"),
+    ],
+)
+def test_influxdb_beyond_this_machine_is_entered_by_tls_unless_said_by_name(
+    given: dict[str, str], message: str
+) -> None:
+    with pytest.raises(SettingsError, match=message):
+        load_settings(InfluxSettings, **given)
+
+
+def test_influxdb_beyond_this_machine_may_be_entered_in_the_clear_by_name() -> None:
+    assert load_settings(InfluxSettings, url="http://influx:8086", plaintext="allowed").url == "http://influx:8086"
+    assert load_settings(InfluxSettings, url="https://influx:8086").plaintext == "refused"
 
 
 class ArchiveSettings(PartSettings, env_prefix="DOSETWIN_ARCHIVE_"):

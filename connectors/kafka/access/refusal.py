@@ -16,6 +16,7 @@ from typing import Any
 
 from connectors.kafka.access.entry import KafkaAccess
 from connectors.services.ports import answers, parted
+from connectors.tls import certificate_refused
 
 KNOCK_SECONDS = 5.0
 """How long a broker may need to let somebody in."""
@@ -88,14 +89,7 @@ def explained(error: BaseException, access: KafkaAccess) -> Refusal:
     from aiokafka import errors
 
     if isinstance(error, ssl.SSLCertVerificationError):
-        if "Hostname mismatch" in error.verify_message or "IP address mismatch" in error.verify_message:
-            seen = f"its certificate is of another server ({error.verify_message})"
-            return Refusal(seen, "write DOSETWIN_KAFKA with the name that stands in the certificate")
-        if "expired" in error.verify_message:
-            return Refusal("its certificate has ended", "renew the broker's certificate")
-        named = f"DOSETWIN_KAFKA_CA={access.ca}" if access.ca else "those that this system trusts"
-        seen = f"its certificate is not of the authority named: {named} ({error.verify_message})"
-        return Refusal(seen, "name the PEM file of the broker's own authority in DOSETWIN_KAFKA_CA")
+        return Refusal(*certificate_refused(error, access.ca, "DOSETWIN_KAFKA", "DOSETWIN_KAFKA_CA"))
     if isinstance(error, errors.SaslAuthenticationFailed):
         seen = f"{access.who} or the password in {access.password_file} is not known there"
         return Refusal(seen, "mend DOSETWIN_KAFKA_USER, or what stands in DOSETWIN_KAFKA_PASSWORD_FILE")

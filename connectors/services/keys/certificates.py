@@ -1,4 +1,4 @@
-"""An authority of this clone's own, and certificates of the broker and of its operator, P-256.
+"""An authority of this clone's own, and certificates of the broker, of its operator and of InfluxDB, P-256.
 
 The authority is made once. Certificates are made anew at each start of the server, so that they never end while it runs
 for less than their year.
@@ -27,6 +27,9 @@ CERTIFICATE_DAYS = 397
 
 BACKDATED = timedelta(minutes=5)
 """Clocks of one machine may be set a little back."""
+
+INFLUXDB = "influxdb"
+"""Name in InfluxDB's certificate, and of its file."""
 
 BROKER, OPERATOR = "broker", "operator"
 """Names in the certificates, by which Kafka knows the two who may do everything."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from connectors.services.influxdb import Influx, InfluxError, accepts, request
@@ -28,14 +29,14 @@ def give_tokens(influx: Influx, keys: Path) -> None:
     """
     for role, actions in MAY.items():
         path = token_file(keys, role)
-        if path.is_file() and accepts(Influx(influx.url, path.read_text(encoding="ascii"), influx.org, influx.bucket)):
+        if path.is_file() and accepts(replace(influx, token=path.read_text(encoding="ascii"))):
             continue
         write_private(path, _scoped(influx, role, actions))
 
 
 def _scoped(influx: Influx, role: str, actions: tuple[str, ...]) -> str:
     path = f"/api/v2/buckets?name={influx.bucket}&org={influx.org}"
-    _, found = request(influx.url, "GET", path, token=influx.token)
+    _, found = request(influx.url, "GET", path, token=influx.token, ca=influx.ca)
     bucket = next(iter(found.get("buckets") or ()), None)
     if bucket is None:
         raise InfluxError(f"InfluxDB at {influx.url} shows no bucket '{influx.bucket}' to its operator")
@@ -45,7 +46,8 @@ def _scoped(influx: Influx, role: str, actions: tuple[str, ...]) -> str:
         "description": f"dosetwin {role}",
         "permissions": [{"action": action, "resource": resource} for action in actions],
     }
-    status, answer = request(influx.url, "POST", "/api/v2/authorizations", body=wanted, token=influx.token)
+    path = "/api/v2/authorizations"
+    status, answer = request(influx.url, "POST", path, body=wanted, token=influx.token, ca=influx.ca)
     if status != 201:
         raise InfluxError(
             f"InfluxDB at {influx.url} gave no token for {role}: {status} {answer.get('message', answer)}"

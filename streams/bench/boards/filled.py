@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
+from pathlib import Path
 
 from connectors.kafka.group_lags import GroupLag
 from connectors.kafka.records import Record
@@ -36,16 +37,16 @@ Progress = Callable[[int], object]
 @contextmanager
 def filled(influx: Influx, size: int, length: int, particles: int, progress: Progress) -> Iterator[Influx]:
     """A bucket with ``length`` days of ``size`` patients for the length of the block."""
-    from influxdb_client.client.influxdb_client import InfluxDBClient
-
     ours = replace(influx, bucket="dosetwin-bench-boards")
-    with InfluxDBClient(url=ours.url, token=ours.token, org=ours.org, timeout=60_000) as client:
+    with ours.client(60_000) as client:
         api = client.buckets_api()
         if left := api.find_bucket_by_name(ours.bucket):
             api.delete_bucket(left)
         bucket = api.create_bucket(bucket_name=ours.bucket, org=ours.org)
         try:
-            settings = to_influx.Settings(url=ours.url, token=ours.token, org=ours.org, bucket=ours.bucket)
+            settings = to_influx.Settings(
+                url=ours.url, token=ours.token, org=ours.org, bucket=ours.bucket, ca=Path(ours.ca) if ours.ca else None
+            )
             _write(settings, size, length, particles, progress)
             yield ours
         finally:

@@ -82,7 +82,8 @@ def status(as_json: Annotated[bool, typer.Option("--json", help="one JSON list")
 def keys(
     folder: Annotated[Path, typer.Argument(help="gets a folder for each part, with what it enters by")],
     host: Annotated[
-        list[str] | None, typer.Option("--host", help="name of the broker beside kafka and localhost; repeatable")
+        list[str] | None,
+        typer.Option("--host", help="name of the servers beside kafka, influxdb and localhost; repeatable"),
     ] = None,
 ) -> None:
     """Make the keys of servers in containers: see docker-compose.secure.yml. What is there is kept."""
@@ -122,12 +123,12 @@ def _admit() -> Mapping[str, Path]:
 def _keep_bucket() -> None:
     """Let the bucket keep points as DOSETWIN_KEEP_BUCKETS says, where that names it."""
     from connectors.privacy.retention import Retention, days_in_words
-    from connectors.services.influxdb import Influx, keep
+    from connectors.services.influxdb import keep
     from connectors.settings import load_settings
     from connectors.sinks.influx import Settings
 
     to, wanted = load_settings(Settings), load_settings(Retention).of_buckets()
-    if to.bucket in wanted and keep(Influx(to.url, to.token, to.org, to.bucket), wanted[to.bucket]):
+    if to.bucket in wanted and keep(to.server, wanted[to.bucket]):
         typer.echo(f"bucket {to.bucket} keeps points {days_in_words(wanted[to.bucket])} from now on")
 
 

@@ -107,10 +107,10 @@ def check_plugins() -> Iterator[Finding]:
 
 def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Finding]:
     """Do the servers answer, and are the topics there?"""
-    from connectors.services import influxdb
     from streams.doctor.broker import allowed, check_broker, check_rights
+    from streams.doctor.influx import check_influx
     from streams.doctor.readers import check_audit, check_devices, check_sinks
-    from streams.doctor.retention import check_bucket_kept, check_topics_kept
+    from streams.doctor.retention import check_topics_kept
 
     access = yield from check_broker(settings)
     if access is not None:
@@ -121,16 +121,7 @@ def check_servers(settings: Settings, to_influx: InfluxSettings) -> Iterator[Fin
         yield from allowed("sinks", check_sinks, settings)
         yield from allowed("devices", check_devices, settings)
         yield from allowed("audit chain", check_audit, settings)
-    influx = influxdb.Influx(to_influx.url, to_influx.token, to_influx.org, to_influx.bucket)
-    if not influxdb.ready(influx.url):
-        mend = "start it with 'dosetwin services up', or name yours in DOSETWIN_INFLUX_URL and DOSETWIN_INFLUX_TOKEN"
-        yield Finding("InfluxDB", f"does not answer at {influx.url}", mend)
-    elif not influxdb.accepts(influx):
-        seen = f"answers at {influx.url}, but not to this token for bucket '{influx.bucket}' of '{influx.org}'"
-        yield Finding("InfluxDB", seen, "set DOSETWIN_INFLUX_TOKEN, _ORG and _BUCKET to those of your InfluxDB")
-    else:
-        yield Finding("InfluxDB", f"answers at {influx.url}, bucket '{influx.bucket}'")
-        yield from check_bucket_kept(to_influx)
+    yield from check_influx(to_influx)
 
 
 def check_workers(settings: Settings) -> Iterator[Finding]:

@@ -76,7 +76,11 @@ def test_every_query_asks_the_provisioned_data_source_whose_secrets_come_from_th
     provisioned = yaml.safe_load((PROVISIONING / "datasources" / "influxdb.yaml").read_text())
     (source,) = provisioned["datasources"]
     assert (source["type"], source["jsonData"]["version"]) == ("influxdb", "Flux")
-    assert source["secureJsonData"] == {"token": "${DOSETWIN_INFLUX_TOKEN}"}
+    assert source["jsonData"]["tlsAuthWithCACert"], "where no authority is given, Grafana takes those of the system"
+    assert source["secureJsonData"] == {
+        "token": "${DOSETWIN_INFLUX_TOKEN}",
+        "tlsCACert": "${DOSETWIN_INFLUX_CA_PEM}",
+    }
     asked = [target["datasource"] for name in BOARDS for panel in panels_of(name) for target in panel["targets"]]
     asked += [variable["datasource"] for name in BOARDS for variable in BOARDS[name]["templating"].get("list", [])]
     assert {(ref["type"], ref["uid"]) for ref in asked} == {(source["type"], source["uid"])}

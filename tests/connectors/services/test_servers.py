@@ -287,6 +287,10 @@ def test_named_servers_are_used_and_never_stopped(
             {"DOSETWIN_INFLUX_URL": "http://127.0.0.1:1", "DOSETWIN_INFLUX_TOKEN": "t"},
             "where no InfluxDB answers that accepts DOSETWIN_INFLUX_TOKEN and has the bucket 'dosetwin'",
         ),
+        (
+            {"DOSETWIN_INFLUX_URL": "http://influx:8086", "DOSETWIN_INFLUX_TOKEN": "t"},
+            "DOSETWIN_INFLUX_URL=http://influx:8086: token and patients would go to influx in the clear: write https://",
+        ),
         ({"DOSETWIN_SERVICES": "podman"}, "DOSETWIN_SERVICES='podman': expected 'compose' or 'local'"),
     ],
 )

@@ -35,7 +35,7 @@ def certificate_error(message: str) -> ssl.SSLCertVerificationError:
         (errors.IllegalSaslStateError(), "asks for no password", "DOSETWIN_KAFKA_PROTOCOL=SSL"),
         (certificate_error("unable to get local issuer certificate"), "DOSETWIN_KAFKA_CA=/k/ca", "own authority"),
         (certificate_error("IP address mismatch"), "of another server", "the name that stands in the certificate"),
-        (certificate_error("certificate has expired"), "has ended", "renew the broker's certificate"),
+        (certificate_error("certificate has expired"), "has ended", "renew the server's certificate"),
         (TimeoutError(), "said nothing in 5 s", "look at the listeners of the broker"),
         (ConnectionResetError(), r"ended the connection (ConnectionResetError)", "may want a certificate"),
     ],

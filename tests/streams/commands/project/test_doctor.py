@@ -92,7 +92,7 @@ def test_a_wrong_token_and_a_wrong_bucket_are_told_from_a_server_that_is_down(
     monkeypatch.setenv("DOSETWIN_INFLUX_TOKEN", "wrong")
     result = run("doctor")
     assert result.exit_code == 1
-    assert "but not to this token for bucket 'dosetwin' of 'dosetwin'" in result.output
+    assert f"answers at {os.environ['DOSETWIN_INFLUX_URL']}, but does not know this token" in result.output
     assert "wrong" not in result.output.replace("WRONG", "")
 
 
