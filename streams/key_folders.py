@@ -26,7 +26,7 @@ from connectors.services.keys.tokens import MAY, give_tokens, token_file
 from connectors.services.run_state import private_directory, replace_private
 from connectors.services.servers import named_influx, named_kafka
 from connectors.settings import load_settings
-from streams.roles import NoKeys, as_file, entry, give, roles
+from streams.roles import ENGINEER, NoKeys, as_file, engineers_entry, entry, give, roles
 
 KAFKA, CERTIFICATES, USERS = "kafka", "kafka:19093", "kafka:19092"
 """The broker's name, and where it listens to certificates and to users with passwords."""
@@ -69,11 +69,20 @@ def make_keys(folder: Path, hosts: tuple[str, ...] = ()) -> Path:
         if not (place / "password").is_file():
             _write(place / "password", secrets.token_urlsafe(32))
         _write(place / "env", as_file(entry(role.name, USERS, f"{SEEN_AS}/password", f"{SEEN_AS}/ca.pem")))
+    _give_the_console_the_engineers_password(folder)
     _write(folder / "grafana" / "env", "")
     _write(folder / "grafana" / "ca.pem", ca)
     whose = {"KEYS": str(folder), "KEYS_USER": f"{os.getuid()}:{os.getgid()}", "KEYS_GROUP": str(os.getgid())}
     _write(folder / "compose.env", "".join(f"DOSETWIN_{name}={value}\n" for name, value in whose.items()))
     return folder / "compose.env"
+
+
+def _give_the_console_the_engineers_password(folder: Path) -> None:
+    """The console acts as the engineer where one does."""
+    place, name = folder / "console", f"{ENGINEER}.password"
+    _write(place / name, (folder / ENGINEER / "password").read_text("ascii"))
+    own = (place / "env").read_text("utf-8")
+    _write(place / "env", own + as_file(engineers_entry(f"{SEEN_AS}/{name}")))
 
 
 def admit_all(folder: Path) -> tuple[str, ...]:

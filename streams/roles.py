@@ -15,11 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from connectors.audit.keeping import CHAINED, transactional_id
+from connectors.console.ward.sources import SOURCES
 from connectors.kafka.clients import open_admin
 from connectors.kafka.topics import (
     ACCESSES,
     ALERTS,
     AUDIT_TOPICS,
+    COMMANDS,
     DEVICE_TOPICS,
     DEVICES,
     HEARTBEATS,
@@ -35,6 +37,9 @@ from connectors.services.run_state import private_directory, read_record, state_
 from connectors.settings import Settings
 from connectors.sinks import sinks
 from connectors.sinks.delivery import consumer_group
+
+ENGINEER = "engineer"
+"""Who reads what twins hold back and sends dead letters once more: the console as this user, which else only looks."""
 
 ITERATIONS = 8192
 """Rounds of SHA-512 that a guess of a password costs whoever has stolen the broker's metadata."""
@@ -104,12 +109,17 @@ def roles(settings: Settings) -> tuple[Role, ...]:
             groups=groups(others),
             sees_groups=True,
         ),
-        # Engineers read there what is held, and send dead letters once more.
         Role(
             "console",
             "dosetwin console",
-            reads=named(*TOPICS) | changelog,
-            writes=named(*INPUTS, DEVICES, ACCESSES),
+            reads=named(*OUTPUTS, *SOURCES),
+            writes=named(COMMANDS, ACCESSES),
+        ),
+        Role(
+            ENGINEER,
+            "what engineers do in dosetwin console; dosetwin rejected, dosetwin held",
+            reads=named(REJECTED) | changelog,
+            writes=named(*INPUTS, DEVICES),
         ),
         Role(
             "subscriber",
@@ -164,6 +174,8 @@ def admit(settings: Settings) -> Mapping[str, Path]:
         lines = dict(tokens.get(name, {}))
         if name in passwords:
             lines |= entry(name, reached["kafka_users"], str(_password_file(keys, name)), reached["kafka_ca"])
+        if name == "console":
+            lines |= engineers_entry(str(_password_file(keys, ENGINEER)))
         found[name] = place / f"{name}.env"
         write_private(found[name], as_file(lines))
     return found
@@ -178,6 +190,11 @@ def entry(role: str, users: str, password_file: str, ca: str) -> dict[str, str]:
         "DOSETWIN_KAFKA_PASSWORD_FILE": password_file,
         "DOSETWIN_KAFKA_CA": ca,
     }
+
+
+def engineers_entry(password_file: str) -> dict[str, str]:
+    """How the console enters where an engineer acts, as variables beside its own."""
+    return {"DOSETWIN_ENGINEER_USER": ENGINEER, "DOSETWIN_ENGINEER_PASSWORD_FILE": password_file}
 
 
 def as_file(variables: Mapping[str, str]) -> str:
@@ -208,7 +225,7 @@ def _tokens(influx: dict[str, Any] | None, keys: Path) -> dict[str, dict[str, st
 
 
 def give(admin: Any, everyone: tuple[Role, ...], passwords: Mapping[str, str]) -> None:
-    """Give each role its password, and its rights; ``admin`` is a client of Kafka of somebody who may.
+    """Give each role its password, and its rights and no others; ``admin`` is a client of Kafka of somebody who may.
 
     Raises:
         NoKeys: the broker takes no password.
@@ -225,8 +242,35 @@ def give(admin: Any, everyone: tuple[Role, ...], passwords: Mapping[str, str]) -
     if refused:
         raise NoKeys(f"the broker took no password for {', '.join(f'{name} ({why})' for name, why in refused.items())}")
     seen = {topic for role in everyone for topic, _ in role.rights()}
-    for role in everyone:  # one at a time: a broker that has much to do takes long over all at once
-        admin.create_acls(list(_rules(role, seen)))
+    wanted = {role.name: list(_rules(role, seen)) for role in everyone}
+    _take_back(admin, wanted, seen)
+    for rules in wanted.values():  # one at a time: a broker that has much to do takes long over all at once
+        admin.create_acls(rules)
+
+
+def _take_back(admin: Any, wanted: Mapping[str, list[Any]], topics: set[str]) -> None:
+    """Take from each role what it may do on our topics and is to do there no more."""
+    from kafka.admin import (
+        ACLFilter,
+        ACLOperation,
+        ACLPermissionType,
+        ACLResourcePatternType,
+        ResourcePatternFilter,
+        ResourceType,
+    )
+
+    everything = ResourcePatternFilter(ResourceType.TOPIC, None, ACLResourcePatternType.LITERAL)
+    allowed = ACLFilter(None, None, ACLOperation.ANY, ACLPermissionType.ALLOW, everything)
+    found, _ = admin.describe_acls(allowed)
+    over = [
+        one
+        for one in found
+        if one.resource_pattern.resource_name in topics
+        and one.principal.removeprefix("User:") in wanted
+        and one not in wanted[one.principal.removeprefix("User:")]
+    ]
+    if over:
+        admin.delete_acls(over)
 
 
 def _rules(role: Role, topics: set[str]) -> Iterator[Any]:

@@ -27,6 +27,7 @@ from connectors.kafka.topics import (
     ESTIMATES,
     LABS,
     PUMP,
+    REJECTED,
     TopicError,
     ensure_topics,
     keep_topics,
@@ -37,6 +38,7 @@ from connectors.settings import Settings, load_settings
 from connectors.sinks.delivery import consumer_group
 from connectors.sinks.influx import InfluxWriter
 from connectors.sinks.influx import Settings as InfluxSettings
+from connectors.sinks.influx_erasure import SeriesUnreachable, open_series
 from connectors.sinks.writer import AccessDenied
 from streams.doctor.broker import allowed
 from streams.doctor.influx import check_influx
@@ -91,6 +93,9 @@ DOORS = (
     Door("subscriber reads alerts", lambda at: read(at, ALERTS, consumer_group("webhook")), "subscriber", "feed"),
     Door("console reads alerts", lambda at: read(at, ALERTS), "console", "topics"),
     Door("console sends a word", lambda at: write(at, COMMANDS), "console", "sink"),
+    Door("engineer sends a letter again", lambda at: write(at, LABS), "engineer", "console"),
+    Door("engineer reads what twins hold", lambda at: read(at, CHANGELOG), "engineer", "console"),
+    Door("engineer reads letters", lambda at: read(at, REJECTED), "engineer", "feed"),
     Door("console tells who looked", lambda at: write(at, ACCESSES), "console", "sink"),
     Door("audit reads who looked", lambda at: read(at, ACCESSES), "audit", "console"),
     Door("audit chains it", chain, "audit", "console"),
@@ -102,8 +107,10 @@ def told(locked: Doors) -> Doors:
     """A record on each topic of the outputs."""
     with pytest.MonkeyPatch.context() as patch:
         locked.act(patch, None)
-        for topic in (ESTIMATES, ALERTS, ACCESSES):
+        for topic in (ESTIMATES, ALERTS, ACCESSES, REJECTED):
             write(locked.operators, topic)
+        ensure_changelog(Settings(kafka=locked.operators))
+        write(locked.operators, CHANGELOG)
     return locked
 
 
@@ -282,6 +289,11 @@ def test_influxdb_is_entered_by_tls_of_its_own_authority_alone(
         ),
     ):
         stranger.write([line])
+    with (
+        pytest.raises(SeriesUnreachable, match=f"is not the one we trust: .*DOSETWIN_INFLUX_CA={foreign}"),
+        open_series(load_settings(InfluxSettings), "P-1", lambda _: False) as series,
+    ):
+        series.counted()
     old = ssl.create_default_context(cafile=influx.ca)
     old.maximum_version = ssl.TLSVersion.TLSv1_2
     port = int(influx.url.rpartition(":")[2])

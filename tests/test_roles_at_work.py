@@ -7,17 +7,20 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
 import httpx2
 import pytest
 
+from connectors.kafka.clients import open_producer
+from connectors.kafka.topics import LABS
 from connectors.services.ports import free_ports
 from connectors.services.supervisor import environment, python_module
 from tests.doors import Doors
 from tests.places import ROOT
 from tests.streams.worker.stage import FAKE_TWINS
+from twin.events import LabResult, encode
 
 WARD = ("feed", "ward", "--patients", "2", "--days", "0.2", "--seed", "10", "--speed", "0")
 
@@ -67,6 +70,27 @@ def ready(port: int) -> bool:
         return False
 
 
+UNUSABLE = encode(LabResult.example().model_copy(update={"patient_id": "P-0001"})).replace(b'"unit":"', b'"unit":"x')
+
+
+def mend_as_an_engineer(doors: Doors, at: str) -> None:
+    """A word that cannot be used, found on the console and sent once more."""
+    with pytest.MonkeyPatch.context() as patch:
+        doors.act(patch, "feed")
+        with closing(open_producer(doors.users, acks="all")) as feed:
+            feed.send(LABS, UNUSABLE, key=b"P-0001").get(20)
+    until, found = time.monotonic() + 60, []
+    while not found:
+        assert time.monotonic() < until
+        answer = httpx2.get(f"{at}/letters")
+        assert answer.status_code == 200, answer.text
+        found = [one["place"] for one in answer.json() if one["topic"] == LABS and one["reason"] == "unknown_unit"]
+    ours = {"Origin": at.removesuffix("/api/mending"), "X-Dosetwin": "act"}
+    sent = httpx2.post(f"{at}/letters/{found[0]}/resend", json={}, headers=ours)
+    assert (sent.status_code, sent.json()) == (202, {"topic": LABS}), sent.text
+    assert httpx2.get(f"{at}/held").status_code == 200
+
+
 @pytest.mark.timeout(400)
 def test_every_part_does_its_work_with_the_rights_of_its_role(locked: Doors, tmp_path: Path) -> None:
     before = len(locked.log)
@@ -90,6 +114,7 @@ def test_every_part_does_its_work_with_the_rights_of_its_role(locked: Doors, tmp
             waiting = {name: port for name, port in waiting.items() if not ready(port)}
             assert time.monotonic() < until, (waiting, *(path.read_text()[-2000:] for path in tmp_path.glob("*.log")))
             time.sleep(0.5)
+        mend_as_an_engineer(locked, f"http://127.0.0.1:{ports['console']}/api/mending")
         time.sleep(5)
     refused = [line for line in locked.log[before:].splitlines() if "is Denied" in line]
     assert refused == []

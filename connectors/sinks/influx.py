@@ -140,11 +140,13 @@ class InfluxWriter:
             Unavailable: anything else; nothing is known about the lines.
         """
         from influxdb_client.rest import ApiException
-        from urllib3.exceptions import HTTPError, ReadTimeoutError, SSLError
+        from urllib3.exceptions import HTTPError, ReadTimeoutError
 
         try:
             self._api.write(bucket=self._bucket, org=self._org, record="\n".join(items))
         except ApiException as error:
+            if why := not_trusted(error, self._ca):
+                raise AccessDenied(why) from None
             answer = f"HTTP {error.status} {error.reason}"
             if error.status in _OF_LINES:
                 said = str(error.message or error.body or error.reason)
@@ -158,14 +160,18 @@ class InfluxWriter:
         except ReadTimeoutError:
             raise TooSlow(f"no answer in {self._timeout_ms / 1000:g} s") from None
         except (HTTPError, OSError) as error:
-            cause = error.args[0] if isinstance(error, SSLError) and error.args else None
-            if isinstance(cause, ssl.SSLCertVerificationError):
-                raise AccessDenied(": ".join(certificate_refused(cause, self._ca, *NAMED))) from None
             raise Unavailable(type(error).__name__) from None
 
     def close(self) -> None:
         """Give up the connections."""
         self._client.close()  # type: ignore[no-untyped-call]
+
+
+def not_trusted(error: BaseException, ca: Path | None) -> str:
+    """What is wrong with the certificate at which InfluxDB's client stopped, and the mend; empty if nothing is."""
+    cause = error.__context__  # its own words have lost which
+    told = cause.args[0] if cause is not None and cause.args else None
+    return ": ".join(certificate_refused(told, ca, *NAMED)) if isinstance(told, ssl.SSLCertVerificationError) else ""
 
 
 def _seconds(headers: Mapping[str, str] | None) -> float:

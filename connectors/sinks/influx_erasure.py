@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
 
-from connectors.sinks.influx import CALL_TIMEOUT_MS, Settings
+from connectors.sinks.influx import CALL_TIMEOUT_MS, Settings, not_trusted
 from connectors.sinks.line_protocol import NS_PER_MS
 from twin.events import Rejected, kind_of
 
@@ -93,6 +93,8 @@ def open_series(settings: Settings, patient_id: str, names: Any) -> Iterator[Pat
     try:
         yield PatientSeries(client, settings, patient_id, names)
     except ApiException as error:
+        if why := not_trusted(error, settings.ca):
+            raise SeriesUnreachable(f"InfluxDB at {settings.url} is not the one we trust: {why}") from None
         raise SeriesUnreachable(f"InfluxDB answers HTTP {error.status} {error.reason}: {mend}") from None
     except (HTTPError, OSError) as error:
         raise SeriesUnreachable(

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from connectors.kafka.topics import ALERTS, INPUTS, OUTPUTS
+from connectors.kafka.topics import ALERTS, INPUTS, OUTPUTS, TOPICS
 from connectors.settings import Settings, load_settings
 from connectors.sinks import sinks
 from connectors.sinks.delivery import consumer_group
@@ -30,8 +30,14 @@ def test_nobody_but_the_worker_says_what_the_twins_say_and_it_alone_reads_what_t
     assert ROLES["worker"].reads >= inputs
     assert not ROLES["worker"].writes & inputs
     assert not ROLES["feed"].reads
-    assert ROLES["console"].writes == inputs | {"ward-1.iomt.devices", "ward-1.twin.accesses"}
-    assert ROLES["console"].groups == set()
+
+
+def test_the_console_looks_and_says_what_people_say_and_mending_is_another_role() -> None:
+    assert ROLES["console"].writes == {"ward-1.twin.commands", "ward-1.twin.accesses"}
+    assert ROLES["console"].groups == ROLES["engineer"].groups == set()
+    assert not any("changelog" in topic for topic in ROLES["console"].reads)
+    assert ROLES["engineer"].writes == {f"ward-1.{topic}" for topic in INPUTS} | {"ward-1.iomt.devices"}
+    assert ROLES["engineer"].reads & {f"ward-1.{topic}" for topic in TOPICS} == {"ward-1.twin.rejected"}
 
 
 def test_only_who_makes_topics_makes_them_beside_the_worker_its_own() -> None:

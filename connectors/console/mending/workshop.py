@@ -24,10 +24,11 @@ from connectors.console.door.witness import visit
 from connectors.console.mending.health import health_of
 from connectors.console.mending.letters import MOST_TEXT, CannotMend, UnknownLetter, letter_to_send, shown_letters
 from connectors.console.topic_reader import LiveBoard
+from connectors.kafka.access.engineer import as_engineer
 from connectors.kafka.clients import KafkaUnreachable
 from connectors.kafka.dead_letters import send_again
 from connectors.privacy.master_key import KeysUnusable
-from connectors.settings import Settings
+from connectors.settings import Settings, SettingsError
 
 log = structlog.get_logger(__name__)
 
@@ -112,10 +113,17 @@ class Workshop:
         return as_json({"topic": letter.rejected.topic}, 202)
 
     async def _asked(self, question: Callable[[], Answer]) -> Answer:
-        """One question to Kafka at a time, off the event loop."""
-        from kafka.errors import KafkaError
+        """One question to Kafka at a time, off the event loop, by whom engineers are there."""
+        from kafka.errors import AuthorizationError, KafkaError
+
+        def asked() -> Answer:
+            with as_engineer(self.settings.kafka):
+                return question()
 
         try:
-            return await anyio.to_thread.run_sync(question, limiter=self.turn)
-        except (KafkaUnreachable, KafkaError, KeysUnusable) as error:
+            return await anyio.to_thread.run_sync(asked, limiter=self.turn)
+        except AuthorizationError as error:
+            mend = "name who may in DOSETWIN_ENGINEER_USER and _PASSWORD_FILE of the console"
+            raise HTTPException(503, f"Kafka does not let the console mend ({type(error).__name__}): {mend}") from None
+        except (KafkaUnreachable, KafkaError, KeysUnusable, SettingsError) as error:
             raise HTTPException(503, str(error)) from None

@@ -1,6 +1,7 @@
 """How a client of ours enters Kafka: in the clear, by a certificate, or by a user's password over TLS 1.3.
 
-The settings are of the whole process (``DOSETWIN_KAFKA_PROTOCOL`` and its like), for each process has one role. Where
+The settings are of the whole process (``DOSETWIN_KAFKA_PROTOCOL`` and its like), for each process has one role, but for
+what it does as another in a block of its own (`entered_as`). Where
 the environment says nothing of it, this clone's own servers are entered as they say, and they alone.
 """
 
@@ -8,6 +9,9 @@ from __future__ import annotations
 
 import ssl
 import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, Literal
 
@@ -136,12 +140,27 @@ def _closed(path: Path, variable: str) -> None:
         raise SettingsError(f"DOSETWIN_KAFKA_{variable}={path}: {seen}; chmod 600 {path}")
 
 
+_instead: ContextVar[KafkaAccess | None] = ContextVar("instead", default=None)
+
+
+@contextmanager
+def entered_as(access: KafkaAccess) -> Iterator[None]:
+    """Clients that are opened in this block, in this thread or task, enter so, whoever the process is otherwise."""
+    token = _instead.set(access)
+    try:
+        yield
+    finally:
+        _instead.reset(token)
+
+
 def access_to(bootstrap: str) -> KafkaAccess:
     """How a broker at ``bootstrap`` (``host:port``, separated by commas) is entered by this process.
 
     Raises:
         SettingsError: a setting cannot be used, or what is said to the broker would be in the clear on a network.
     """
+    if (instead := _instead.get()) is not None:
+        return instead
     access = load_settings(KafkaAccess)
     if not access.model_fields_set - {"plaintext"}:
         running = running_servers()

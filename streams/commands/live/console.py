@@ -135,6 +135,7 @@ def console(
         waits_for,
     )
     from connectors.console.topic_reader import LiveBoard, TopicReader
+    from connectors.kafka.access.engineer import engineers_access
     from connectors.kafka.publish import Sender
     from connectors.services.ports import LOCAL_HOSTS
     from connectors.settings import SettingsError, load_settings
@@ -181,6 +182,7 @@ def console(
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         tls = server_tls(certificate, key, None)
         refuse_in_the_clear(host, tls, plain=plain)
+        engineers_access(settings.kafka)  # told now if it cannot be used, and not when somebody mends
         keeper = doorkeeper(accounts, idle_minutes, session_hours) if accounts or oidc else None
         provider = by_provider(oidc, keeper, (*LOCAL_HOSTS, *named)) if oidc and keeper else None
         trail = Trail(settings, trail_file)

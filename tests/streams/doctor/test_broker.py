@@ -10,7 +10,7 @@ import pytest
 import trustme
 
 from connectors.kafka.clients import open_admin
-from connectors.kafka.topics import ALERTS, HEARTBEATS
+from connectors.kafka.topics import ALERTS, HEARTBEATS, LABS, describe_topics
 from connectors.settings import load_settings
 from streams.commands.project.doctor import check_topics
 from streams.doctor.broker import allowed, check_broker, check_rights
@@ -64,7 +64,7 @@ def test_a_wrong_password_is_told_from_a_wrong_authority(
     console.act(monkeypatch, "console", CA=other)
     found, _ = looked(check_broker(load_settings()))
     assert f"its certificate is not of the authority named: DOSETWIN_KAFKA_CA={other}" in found.seen
-    assert found.mend == "name the PEM file of the broker's own authority in DOSETWIN_KAFKA_CA"
+    assert found.mend == "name the PEM file of the server's own authority in DOSETWIN_KAFKA_CA"
     console.act(monkeypatch, "console", PASSWORD_FILE=tmp_path / "none")
     found, _ = looked(check_broker(load_settings()))
     assert (found.seen.partition(";")[0], found.well) == (
@@ -101,10 +101,22 @@ def test_a_missing_right_is_named_and_given_again(locked: Doors, monkeypatch: py
     assert found.seen == "has no right to READ twin.alerts, READ twin.heartbeats"
 
     locked.act(monkeypatch, None)
+    _give(locked.operators, "console", "WRITE", LABS)
     admit(load_settings())
     locked.act(monkeypatch, "console")
     (found,) = check_rights(load_settings(), "console")
     assert found.well
+    (labs,) = describe_topics(locked.users, topics=(LABS,))
+    assert "WRITE" not in labs.rights, "what it was given beyond its work is taken back"
+
+
+def _give(bootstrap: str, role: str, operation: str, topic: str) -> None:
+    from kafka.admin import ACL, ACLOperation, ACLPermissionType, ResourcePattern, ResourceType
+
+    admin = open_admin(bootstrap)
+    pattern = ResourcePattern(ResourceType.TOPIC, topic)
+    admin.create_acls([ACL(f"User:{role}", "*", ACLOperation[operation], ACLPermissionType.ALLOW, pattern)])
+    admin.close()
 
 
 def _take(bootstrap: str, role: str, operation: str, topic: str) -> None:
