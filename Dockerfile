@@ -17,7 +17,8 @@ COPY connectors connectors
 COPY streams streams
 COPY dosetwin dosetwin
 COPY --from=charts /console/static/vendor connectors/console/static/vendor
-RUN useradd --system dosetwin \
+# Its number is known, so that folders of the machine (keys of patients, releases) can be made its own.
+RUN useradd --system --uid 10001 dosetwin \
     && install -d -m 700 -o dosetwin /var/cache/dosetwin /var/lib/dosetwin \
     && uv pip install --system --compile-bytecode --no-deps .
 USER dosetwin

@@ -31,7 +31,15 @@ OF_SOURCES = {
 }
 """Needed by ways in alone, which say so; Compose would ask for them wherever it reads the file."""
 
-OF_THE_CONSOLE = {"DOSETWIN_CONSOLE_REPLAYED": ":-false"}
+OF_THE_CONSOLE = {"DOSETWIN_CONSOLE_REPLAYED": ":-false", "DOSETWIN_CONSOLE": ":-./console"}
+
+MOUNTED = {
+    "DOSETWIN_KEYS_STORE": ("/patient-keys", "no-keys"),
+    "DOSETWIN_KEYS_MASTER_FILE": ("/run/dosetwin/master.key", "/dev/null"),
+    "DOSETWIN_CLINICAL": ("/releases", "no-releases"),
+}
+"""What is a folder or a file of the machine if it is set: where it is in the container, and what is there otherwise."""
+
 OPTIONAL = OF_SOURCES | OF_THE_CONSOLE
 
 DOORS, WAYS_IN = ["mllp", "http"], ["mllp", "http", "mqtt", "fhir"]
@@ -108,8 +116,12 @@ def test_every_port_is_published_on_this_machine_only(compose: dict[str, Any]) -
 def test_secrets_come_from_the_environment_and_have_no_default() -> None:
     text = (ROOT / "docker-compose.yml").read_text()
     used = re.findall(r"\$\{(\w+)([^}]*)\}", text)
-    assert {name for name, _ in used if not name.endswith("_PORT")} == SECRETS | OPTIONAL.keys()
+    assert {name for name, _ in used if not name.endswith("_PORT")} == SECRETS | OPTIONAL.keys() | MOUNTED.keys()
     for name, rest in used:
+        if name in MOUNTED:
+            inside, otherwise = MOUNTED[name]
+            assert rest in (f":+{inside}", f":-{otherwise}")
+            continue
         assert rest.startswith(":?") if name in SECRETS else rest.startswith(":-"), name
         assert rest == OPTIONAL.get(name, rest)
     for key, value in re.findall(r"^ +(\w*(?:PASSWORD|TOKEN)): (.*)$", text, re.MULTILINE):
@@ -148,6 +160,7 @@ def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dic
         "DOSETWIN_CONSOLE_BOARDS",
         "DOSETWIN_CONSOLE_TRAIL",
         *OF_THE_CONSOLE,
+        *MOUNTED,
     }
     for sink in sinks().offers:
         prefix = sink.Settings.model_config["env_prefix"]
@@ -156,12 +169,48 @@ def test_every_variable_given_to_our_services_is_one_that_they_read(compose: dic
         assert set(service["environment"]) <= known, name
 
 
+def unset(service: dict[str, Any], **given: str) -> list[str]:
+    """What is mounted where nothing but ``given`` is set, as Compose works it out."""
+    pattern = r"\$\{(\w+):-([^}]*)\}"
+    return [re.sub(pattern, lambda one: given.get(one[1], one[2]), mount) for mount in service.get("volumes", [])]
+
+
+KEEPERS = {"worker", "sink", "operations", "console", *SUBSCRIBERS}
+
+
+def test_keys_and_releases_reach_whoever_needs_them_and_nobody_else(compose: dict[str, Any]) -> None:
+    given = {
+        "DOSETWIN_KEYS_STORE": "/srv/keys",
+        "DOSETWIN_KEYS_MASTER_FILE": "/etc/m.key",
+        "DOSETWIN_CLINICAL": "./rel",
+    }
+    for name, service in services_of_ours(compose).items():
+        mounts, told = unset(service, **given), service["environment"]
+        assert ("/srv/keys:/patient-keys" in mounts) == (name in KEEPERS), name
+        assert ("/etc/m.key:/run/dosetwin/master.key:ro" in mounts) == (name in KEEPERS), name
+        assert ("./rel:/releases:ro" in mounts) == (name == "worker"), name
+        for variable, (inside, _) in MOUNTED.items():
+            there = any(f":{inside}" in mount for mount in mounts)
+            assert told.get(variable) == (f"${{{variable}:+{inside}}}" if there else None), (name, variable)
+
+
+def test_a_provider_of_identities_is_told_to_the_console_alone(compose: dict[str, Any]) -> None:
+    for name, service in services_of_ours(compose).items():
+        files = [one["path"] for one in service.get("env_file", [])]
+        assert ("${DOSETWIN_CONSOLE:-./console}/oidc.env" in files) == (name == "console"), name
+    assert "./console:/console:ro" in unset(compose["services"]["console"])
+
+
+def test_folders_of_the_machine_can_be_made_the_containers_own() -> None:
+    assert "useradd --system --uid 10001 dosetwin" in (ROOT / "Dockerfile").read_text()
+
+
 def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -> None:
     for name, service in compose["services"].items():
-        for mount in service.get("volumes", []):
-            source = mount.removeprefix("${DOSETWIN_SOURCES:-./sources}").split(":")[0]
-            if not source:
-                assert mount.endswith(":/sources:ro"), mount
+        for mount in unset(service):
+            source = mount.split(":")[0]
+            if source in ("./sources", "./console", "/dev/null"):
+                assert mount.endswith(":ro"), mount
             elif source.startswith("."):
                 assert any((ROOT / source).rglob("*.*")), f"{name}: {source} has no files"
                 assert mount.endswith(":ro"), mount
@@ -170,7 +219,7 @@ def test_mounted_files_dependencies_and_volumes_exist(compose: dict[str, Any]) -
         for other, condition in service.get("depends_on", {}).items():
             assert "healthcheck" in compose["services"][other], f"{name} waits for {other}"
             assert condition == {"condition": "service_healthy"}
-    used = {mount.split(":")[0] for s in compose["services"].values() for mount in s.get("volumes", [])}
+    used = {mount.split(":")[0] for service in compose["services"].values() for mount in unset(service)}
     assert set(compose["volumes"]) <= used
 
 

@@ -80,6 +80,9 @@ def test_every_part_enters_by_a_role_of_its_own_and_sees_no_other_keys() -> None
         assert LOCKS[name]["entrypoint"][:3] == ["sh", "-c", 'set -a; . /keys/env; set +a; exec "$$@"'], name
         assert LOCKS[name]["depends_on"] == {"admit": {"condition": "service_completed_successfully"}}, name
         assert "/keys" not in str(BASE[name].get("volumes", "")).replace("/keys:ro", ""), name
+    for name in ours:
+        mounts = {mount.split(":/")[1].split(":")[0] for mount in BASE[name].get("volumes", [])}
+        assert "keys" not in mounts, "what a role enters by lies beside what its part has without locks"
     for name in ("sink", "operations"):
         assert LOCKS[name]["environment"] == {"DOSETWIN_INFLUX_TOKEN": "", "DOSETWIN_INFLUX_PLAINTEXT": "refused"}
     assert LOCKS["grafana"]["environment"] == {"DOSETWIN_INFLUX_TOKEN": ""}

@@ -90,7 +90,8 @@ def _workers(parsed: dict[str, Any], models: tuple[str, ...], workers: int) -> d
         more = copy.deepcopy(parsed["services"]["worker"])
         more["hostname"] = name
         more["environment"] |= {"DOSETWIN_PARTITIONS": "${DOSETWIN_PARTITIONS:?how many, in .env}", **_judging(models)}
-        more["volumes"] = [f"{name}-kernels:/var/cache/dosetwin", _rules_mount()]
+        kept = [each for each in more["volumes"] if not each.startswith("worker-kernels:")]
+        more["volumes"] = [f"{name}-kernels:/var/cache/dosetwin", *kept, _rules_mount()]
         services[name] = more
     volumes: dict[str, None] = {f"{name}-kernels": None for name in services if name != "worker"}
     return {"services": services, **({"volumes": volumes} if volumes else {})}
