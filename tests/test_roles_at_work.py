@@ -70,23 +70,23 @@ def ready(port: int) -> bool:
         return False
 
 
-UNUSABLE = encode(LabResult.example().model_copy(update={"patient_id": "P-0001"})).replace(b'"unit":"', b'"unit":"x')
+MENDED = encode(LabResult.example().model_copy(update={"patient_id": "P-0001"})).decode()
 
 
 def mend_as_an_engineer(doors: Doors, at: str) -> None:
-    """A word that cannot be used, found on the console and sent once more."""
+    """A word that cannot be used, found on the console, mended and sent once more."""
     with pytest.MonkeyPatch.context() as patch:
         doors.act(patch, "feed")
         with closing(open_producer(doors.users, acks="all")) as feed:
-            feed.send(LABS, UNUSABLE, key=b"P-0001").get(20)
+            feed.send(LABS, b"{", key=b"P-0001").get(20)
     until, found = time.monotonic() + 60, []
     while not found:
         assert time.monotonic() < until
         answer = httpx2.get(f"{at}/letters")
         assert answer.status_code == 200, answer.text
-        found = [one["place"] for one in answer.json() if one["topic"] == LABS and one["reason"] == "unknown_unit"]
+        found = [one["place"] for one in answer.json() if one["topic"] == LABS and one["original"] == "{"]
     ours = {"Origin": at.removesuffix("/api/mending"), "X-Dosetwin": "act"}
-    sent = httpx2.post(f"{at}/letters/{found[0]}/resend", json={}, headers=ours)
+    sent = httpx2.post(f"{at}/letters/{found[0]}/resend", json={"original": MENDED}, headers=ours)
     assert (sent.status_code, sent.json()) == (202, {"topic": LABS}), sent.text
     assert httpx2.get(f"{at}/held").status_code == 200
 

@@ -58,6 +58,12 @@ class SigningKeys:
             raise BadToken("the provider publishes no such key" if not found else "it does not say by which key")
         return found[0]
 
+    def usable(self) -> int:
+        """How many there are by which a signature can be checked, asked for now; raises what ``ask`` raises."""
+        with self._lock:
+            self._renew()
+            return len(self._keys)
+
     def _renew(self) -> None:
         said = self._ask()
         self._asked = self._clock()

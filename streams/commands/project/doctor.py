@@ -35,7 +35,7 @@ def doctor(
     ] = None,
     memory: Remembered = MEMORY,
 ) -> None:
-    """Check Python, servers, topics, models, readers and sources; say what is wrong and how to mend it."""
+    """Check Python, servers, topics, models, readers, sources and log-in; say what is wrong and how to mend it."""
     wrong = 0
     for finding in examine(sources, memory):
         typer.echo(f"{'ok   ' if finding.well else 'WRONG'} {finding.subject}: {finding.seen}")
@@ -53,6 +53,7 @@ def examine(sources: Path | None, memory: Path) -> Iterator[Finding]:
 
     from connectors.settings import SettingsError, load_settings
     from connectors.sinks.influx import Settings as InfluxSettings
+    from streams.doctor.identities import check_provider
     from streams.doctor.keys import check_keys
     from streams.doctor.sources import check_sources
 
@@ -66,6 +67,7 @@ def examine(sources: Path | None, memory: Path) -> Iterator[Finding]:
         return
     yield Finding("settings", f"{settings.partitions} partitions, {settings.particles} particles a patient")
     yield from check_keys()
+    yield from check_provider()
     yield from check_servers(settings, to_influx)
     yield from check_sources(sources, memory, datetime.now(UTC))
 
