@@ -34,7 +34,7 @@ from connectors.services.run_state import open_private, private_directory
 from connectors.services.supervisor import start_part
 from connectors.settings import Settings, load_settings
 from connectors.sinks.delivery import consumer_group
-from streams.worker.app import group_of
+from streams.worker.rows.changelog import group_of
 from twin.events import Alert, decode_output
 
 Say = Callable[[str], None]

@@ -24,8 +24,8 @@ from connectors.settings import Settings
 from connectors.sinks.influx import Settings as InfluxSettings
 from connectors.sinks.influx_erasure import open_series
 from streams.devices.erasure import DeviceTraces, device_topics
-from streams.worker.app import changelog_of
 from streams.worker.repair.refold import CannotRefold, newest_terms
+from streams.worker.rows.changelog import changelog_of
 from streams.worker.rows.erased import erased_key, erased_row
 from streams.worker.rows.held_events import newest_rows
 from streams.worker.rows.state_row import is_encrypted, of_term

@@ -78,7 +78,7 @@ class Role:
 
 def roles(settings: Settings) -> tuple[Role, ...]:
     """Every role, on the topics that the settings name."""
-    from streams.worker.app import changelog_of, group_of
+    from streams.worker.rows.changelog import changelog_of, group_of
 
     def named(*topics: str) -> frozenset[str]:
         return frozenset(settings.topic_prefix + topic for topic in topics)

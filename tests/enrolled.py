@@ -28,10 +28,10 @@ from aiokafka import AIOKafkaProducer
 from connectors.kafka.topics import home_partition
 from connectors.services import LocalServices
 from connectors.services.ports import free_ports
-from streams.worker.app import changelog_of
 from streams.worker.engine import RecordPosition
 from streams.worker.processor import EventProcessor
 from streams.worker.records.received import ReceivedEvent
+from streams.worker.rows.changelog import changelog_of
 from streams.worker.rows.state_row import StateRow, decode_row, encode_row
 from tests.places import ROOT
 from tests.streams.worker.fake_twin import FakeTwins

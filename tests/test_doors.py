@@ -43,7 +43,7 @@ from connectors.sinks.writer import AccessDenied
 from streams.doctor.broker import allowed
 from streams.doctor.influx import check_influx
 from streams.doctor.retention import check_topics_kept
-from streams.worker.app import changelog_of, ensure_changelog, group_of
+from streams.worker.rows.changelog import changelog_of, ensure_changelog, group_of
 from tests.doors import Doors
 
 CHANGELOG = changelog_of(Settings())

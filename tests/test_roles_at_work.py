@@ -82,13 +82,13 @@ def mend_as_an_engineer(doors: Doors, at: str) -> None:
     until, found = time.monotonic() + 60, []
     while not found:
         assert time.monotonic() < until
-        answer = httpx2.get(f"{at}/letters")
+        answer = httpx2.get(f"{at}/letters", timeout=60)
         assert answer.status_code == 200, answer.text
         found = [one["place"] for one in answer.json() if one["topic"] == LABS and one["original"] == "{"]
     ours = {"Origin": at.removesuffix("/api/mending"), "X-Dosetwin": "act"}
-    sent = httpx2.post(f"{at}/letters/{found[0]}/resend", json={"original": MENDED}, headers=ours)
+    sent = httpx2.post(f"{at}/letters/{found[0]}/resend", json={"original": MENDED}, headers=ours, timeout=60)
     assert (sent.status_code, sent.json()) == (202, {"topic": LABS}), sent.text
-    assert httpx2.get(f"{at}/held").status_code == 200
+    assert httpx2.get(f"{at}/held", timeout=60).status_code == 200
 
 
 @pytest.mark.timeout(400)

@@ -126,13 +126,26 @@ def kept_records(bootstrap: str, places: Collection[Any], **options: Any) -> Ite
 
     Raises:
         KafkaUnreachable: no broker answers at ``bootstrap``.
+        SettingsError: a topic has fewer partitions than are asked for.
     """
     consumer = open_consumer(bootstrap, **options)
     try:
         there = consumer.topics()  # the ends of others are waited for, half a minute
-        yield from records_to(consumer, consumer.end_offsets([place for place in places if place.topic in there]))
+        wanted = [place for place in places if place.topic in there]
+        _require(consumer, wanted)
+        yield from records_to(consumer, consumer.end_offsets(wanted))
     finally:
         consumer.close()
+
+
+def _require(consumer: Any, places: Iterable[Any]) -> None:
+    for place in places:
+        number = len(consumer.partitions_for_topic(place.topic) or ())
+        if place.partition >= number:
+            raise SettingsError(
+                f"topic {place.topic} has {number} partitions, and there is none of number {place.partition}: set "
+                f"DOSETWIN_PARTITIONS={number}, or name another DOSETWIN_TOPIC_PREFIX"
+            )
 
 
 def confirm(sent: Iterable[Any]) -> None:

@@ -21,7 +21,7 @@ from connectors.kafka.topics import ensure_topics, home_partition, topic_of
 from connectors.settings import Settings
 from streams.bench.patients import newcomer, reading
 from streams.bench.stream import HOLDS, _handled, _metrics, _Process, _process
-from streams.worker.app import changelog_of, ensure_changelog
+from streams.worker.rows.changelog import changelog_of, ensure_changelog
 from streams.worker.rows.state_row import StateRow, encode_row, of_term
 from twin import PatientTwin, load_model
 from twin.events import encode, to_millis

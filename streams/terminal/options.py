@@ -44,6 +44,15 @@ Clinical = Annotated[
     ),
 ]
 
+Rules = Annotated[
+    Path | None,
+    typer.Option(
+        "--rules",
+        envvar="DOSETWIN_RULES",
+        help="TOML of thresholds that are others here; 'dosetwin rules show' has all",
+    ),
+]
+
 Protocols = Annotated[
     list[Path] | None,
     typer.Option(

@@ -8,7 +8,6 @@ permanent.
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import signal
 import threading
 import time
@@ -31,9 +30,9 @@ from faust.types import TP
 from kafka.errors import KafkaError as KafkaAdminError
 
 from connectors.kafka.access.entry import options_for
-from connectors.kafka.clients import KafkaUnreachable, broker_answers, open_admin
+from connectors.kafka.clients import KafkaUnreachable, broker_answers
 from connectors.kafka.membership import client_name
-from connectors.kafka.topics import INPUTS, MIB, REJECTED_BYTES, home_partition, topic_ids
+from connectors.kafka.topics import INPUTS, REJECTED_BYTES, home_partition, topic_ids
 from connectors.privacy.master_key import KeysUnusable
 from connectors.privacy.patient_keys import PatientKeys
 from connectors.settings import Settings
@@ -51,7 +50,8 @@ from streams.worker.offset_continuity import Continuity, TopicPartition, Verdict
 from streams.worker.processor import FAR_FUTURE_HOURS, EventProcessor
 from streams.worker.recovery import ChangelogLost, OrderedTables, SettledConsumer, SettledTransport, credentials
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT
-from streams.worker.rows.patient_state import TOPIC_BYTES, Inputs
+from streams.worker.rows.changelog import TABLE, changelog_of, group_of
+from streams.worker.rows.patient_state import Inputs
 from streams.worker.rows.stored_rows import RowsUnwritable
 from streams.worker.standstill import (
     STALL_SECONDS,
@@ -62,12 +62,6 @@ from streams.worker.standstill import (
     watch_recovery,
 )
 from streams.worker.twin_factory import TwinFactory
-from twin.clock import MINUTE_MS
-
-GROUP = "dosetwin-worker"
-"""Consumer group, after the topic prefix."""
-
-TABLE = "patients"
 
 SESSION_TIMEOUT = 30.0
 """Seconds until the broker gives a silent worker's partitions away: well above any pause of the event loop."""
@@ -107,39 +101,6 @@ class WorkerOptions:
     most_resident: int = MOST_RESIDENT
     instance: str = ""
     """Static group membership: a worker that restarts under the same name takes its partitions back at once."""
-
-
-def group_of(settings: Settings) -> str:
-    """The worker's consumer group."""
-    return f"{settings.topic_prefix}{GROUP}"
-
-
-def changelog_of(settings: Settings) -> str:
-    """The topic that holds the state rows."""
-    return f"{group_of(settings)}-{TABLE}-changelog"
-
-
-def ensure_changelog(settings: Settings) -> None:
-    """Create the changelog topic if it does not exist: compacted, with the inputs' number of partitions."""
-    from kafka.errors import TopicAlreadyExistsError
-
-    name = changelog_of(settings)
-    configs = {
-        "cleanup.policy": "compact",
-        "max.message.bytes": str(TOPIC_BYTES),
-        "message.timestamp.type": "LogAppendTime",  # a broker refuses what a worker's clock says that is hours ahead
-        "segment.bytes": str(64 * MIB),
-        "min.cleanable.dirty.ratio": "0.2",
-        "min.compaction.lag.ms": str(MINUTE_MS),
-    }
-    admin = open_admin(settings.kafka)
-    try:
-        if name not in set(admin.list_topics()):
-            topic = {"num_partitions": settings.partitions, "replication_factor": -1, "configs": configs}
-            with contextlib.suppress(TopicAlreadyExistsError):
-                admin.create_topics({name: topic}, wait_for_metadata=True)
-    finally:
-        admin.close()
 
 
 class TwinApp(faust.App):

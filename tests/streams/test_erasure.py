@@ -21,7 +21,7 @@ from connectors.privacy.master_key import read_master_key
 from connectors.privacy.patient_keys import KeyDestroyed, patient_keys
 from connectors.services import Influx
 from streams.cli import app
-from streams.worker.app import changelog_of
+from streams.worker.rows.changelog import changelog_of
 from streams.worker.rows.encrypted_row import opened_row
 from streams.worker.rows.erased import erased_key
 from streams.worker.rows.state_row import decode_row

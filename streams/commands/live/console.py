@@ -237,7 +237,7 @@ def held_back(settings: Settings) -> Iterator[HeldBack]:
     """
     from connectors.console.mending.workshop import HeldBack
     from connectors.privacy.patient_keys import KeyDestroyed, KeyMissing, patient_keys
-    from streams.worker.app import changelog_of
+    from streams.worker.rows.changelog import changelog_of
     from streams.worker.rows.encrypted_row import opened_row
     from streams.worker.rows.held_events import held_in, newest_rows
     from streams.worker.rows.state_row import UnreadableRow

@@ -39,7 +39,7 @@ def list_(
     from connectors.privacy.master_key import KeysUnusable
     from connectors.privacy.patient_keys import KeyDestroyed, KeyMissing, patient_keys
     from connectors.settings import SettingsError, load_settings
-    from streams.worker.app import changelog_of
+    from streams.worker.rows.changelog import changelog_of
     from streams.worker.rows.encrypted_row import opened_row
     from streams.worker.rows.held_events import held_in, newest_rows
     from streams.worker.rows.state_row import UnreadableRow

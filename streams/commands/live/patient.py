@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Clinical, Kafka, Prefix, examples
+from streams.terminal.options import Clinical, Kafka, Prefix, Rules, examples
 
 if TYPE_CHECKING:
     from connectors.privacy.patient_keys import PatientKeys
@@ -34,12 +34,15 @@ Twins = Annotated[str, typer.Option("--twins", hidden=True, help="module:name of
 LIBRARY_TWINS = "streams.worker.twin_factory:LibraryTwins"
 
 
-def _made_of(settings: Settings, model: list[str] | None, clinical: Path | None) -> dict[str, object]:
+def _made_of(
+    settings: Settings, model: list[str] | None, clinical: Path | None, rules: Path | None
+) -> dict[str, object]:
     """What a twin factory is told."""
     from streams.commands.live.worker import model_files
 
     told = {"particles": settings.particles, "model_files": model_files(model or [])}
-    return told if clinical is None else {**told, "clinical": clinical}
+    given = {"clinical": clinical, "rules": rules}
+    return told | {name: value for name, value in given.items() if value is not None}
 
 
 @app.command(epilog=examples("dosetwin patient repair", "dosetwin patient repair P-0009 --yes"))
@@ -55,6 +58,7 @@ def repair(
     prefix: Prefix = None,
     model: Models = None,
     clinical: Clinical = None,
+    rules: Rules = None,
     far_future_hours: FarFuture = 24.0,
     twins: Twins = LIBRARY_TWINS,
 ) -> None:
@@ -66,10 +70,10 @@ def repair(
     from connectors.privacy.master_key import KeysUnusable
     from connectors.privacy.patient_keys import patient_keys
     from connectors.settings import SettingsError, load_settings
-    from streams.worker.app import group_of
     from streams.worker.processor import EventProcessor
     from streams.worker.repair import refold as way_back
     from streams.worker.repair.diagnosis import Way
+    from streams.worker.rows.changelog import group_of
     from streams.worker.twin_factory import twin_factory
 
     left = 0
@@ -78,7 +82,7 @@ def repair(
         keys = patient_keys()
         if yes:
             way_back.require_rest(settings, group_of(settings))
-        factory = twin_factory(twins)(**_made_of(settings, model, clinical))
+        factory = twin_factory(twins)(**_made_of(settings, model, clinical, rules))
         processor = EventProcessor(factory, far_future_hours=far_future_hours, keys=keys)
         processor = way_back.processor_for(settings, processor)
         diagnoses = _diagnoses(settings, patients, factory, keys)
@@ -106,9 +110,9 @@ def _diagnoses(
 ) -> list[tuple[Diagnosis, Told]]:
     """What is wrong with each patient, and what the inputs hold of it; by default of those who were sealed last."""
     from connectors.kafka.heartbeats import last_beats
-    from streams.worker.app import changelog_of
     from streams.worker.repair import refold as way_back
     from streams.worker.repair.diagnosis import diagnose
+    from streams.worker.rows.changelog import changelog_of
     from streams.worker.rows.held_events import newest_rows
 
     beats = last_beats(settings.kafka, settings.topic_prefix)
@@ -144,8 +148,8 @@ def _fold_anew(
 
     With ``unless_sealed`` nothing is written of one that would be sealed again.
     """
-    from streams.worker.app import changelog_of
     from streams.worker.repair import refold as way_back
+    from streams.worker.rows.changelog import changelog_of
 
     if told.shortened:
         gone = f"the first records of {', '.join(told.shortened)} are gone; it is folded from what is left"
@@ -169,9 +173,9 @@ def _fold_anew(
 
 def _begin_anew(settings: Settings, patients: list[str]) -> bool:
     """Forget what is known of patients."""
-    from streams.worker.app import changelog_of
     from streams.worker.processor import Outcome
     from streams.worker.repair import refold as way_back
+    from streams.worker.rows.changelog import changelog_of
 
     found = way_back.empty_rows(settings, patients)
     way_back.write_rows(settings, changelog_of(settings), {patient: (row, Outcome()) for patient, row in found.items()})
@@ -189,6 +193,7 @@ def rebuild(
     prefix: Prefix = None,
     model: Models = None,
     clinical: Clinical = None,
+    rules: Rules = None,
     far_future_hours: FarFuture = 24.0,
     twins: Twins = LIBRARY_TWINS,
 ) -> None:
@@ -201,9 +206,9 @@ def rebuild(
     from connectors.privacy.master_key import KeysUnusable
     from connectors.privacy.patient_keys import patient_keys
     from connectors.settings import SettingsError, load_settings
-    from streams.worker.app import group_of
     from streams.worker.processor import EventProcessor
     from streams.worker.repair import refold as way_back
+    from streams.worker.rows.changelog import group_of
     from streams.worker.twin_factory import twin_factory
 
     failed = False
@@ -211,7 +216,7 @@ def rebuild(
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         keys = patient_keys()
         way_back.require_rest(settings, group_of(settings))
-        factory = twin_factory(twins)(**_made_of(settings, model, clinical))
+        factory = twin_factory(twins)(**_made_of(settings, model, clinical, rules))
         processor = EventProcessor(factory, far_future_hours=far_future_hours, keys=keys)
         processor = way_back.processor_for(settings, processor)
         for patient, told in way_back.told_of(settings, patients).items():
@@ -231,8 +236,8 @@ def reenrol(patients: Patients, kafka: Kafka = None, prefix: Prefix = None) -> N
     """
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.settings import SettingsError, load_settings
-    from streams.worker.app import group_of
     from streams.worker.repair import refold as way_back
+    from streams.worker.rows.changelog import group_of
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
@@ -271,8 +276,8 @@ def erase(
     from connectors.sinks import influx
     from connectors.sinks.influx_erasure import SeriesUnreachable
     from streams import erasure
-    from streams.worker.app import ensure_changelog, group_of
     from streams.worker.repair.refold import CannotRefold, require_rest
+    from streams.worker.rows.changelog import ensure_changelog, group_of
 
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)

@@ -20,6 +20,7 @@ from streams.terminal.options import (
     MetricsPort,
     Prefix,
     Protocols,
+    Rules,
     examples,
     protocol_files,
 )
@@ -74,12 +75,7 @@ def worker(
         list[str] | None,
         typer.Option(help="ID=FILE of a model beyond the library that enrolments may name; repeatable"),
     ] = None,
-    rules: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="DOSETWIN_RULES", help="TOML of thresholds that are others here; 'dosetwin rules show' has all"
-        ),
-    ] = None,
+    rules: Rules = None,
     protocols: Protocols = None,
     clinical: Clinical = None,
     ready: Annotated[
@@ -191,7 +187,7 @@ def prepare(
     import structlog
 
     from connectors.kafka.topics import ensure_topics
-    from streams.worker.app import ensure_changelog
+    from streams.worker.rows.changelog import ensure_changelog
     from streams.worker.twin_factory import LibraryTwins, UnknownModel, twin_factory
     from twin.alerts.rules import rules as all_rules
     from twin.modelfile.library import library
@@ -247,8 +243,9 @@ def run(
     from connectors.kafka.membership import await_name, holder
     from streams.terminal.metrics_page import Health, metrics_page
     from streams.terminal.signals import stop_at_signals
-    from streams.worker.app import BROKER_LOST, build_worker, group_of, run_worker
+    from streams.worker.app import BROKER_LOST, build_worker, run_worker
     from streams.worker.residence.heap import share_heaps
+    from streams.worker.rows.changelog import group_of
     from streams.worker.rows.stored_rows import StoredRows
 
     log, stop = structlog.get_logger("dosetwin.worker"), stop_at_signals()

@@ -116,7 +116,7 @@ def _in_use(settings: Settings) -> Iterator[str]:
 
     from connectors.kafka.clients import kept_records
     from connectors.privacy.pseudonyms import fingerprint
-    from streams.worker.app import changelog_of
+    from streams.worker.rows.changelog import changelog_of
     from streams.worker.rows.erased import PREFIX
     from streams.worker.rows.state_row import MARK
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import Protocols, examples
+from streams.terminal.options import Protocols, Rules, examples
 
 if TYPE_CHECKING:
     from twin.events import Prediction
@@ -40,12 +40,7 @@ def replay(
     prefix_ids: Annotated[
         bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
     ] = False,
-    rules: Annotated[
-        Path | None,
-        typer.Option(
-            envvar="DOSETWIN_RULES", help="TOML of thresholds that are others here; 'dosetwin rules show' has all"
-        ),
-    ] = None,
+    rules: Rules = None,
     protocols: Protocols = None,
     particles: Annotated[
         int, typer.Option(min=50, max=1_000_000, envvar="DOSETWIN_PARTICLES", help="size of each twin's cloud")

@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from aiokafka import AIOKafkaConsumer, TopicPartition
 
 WATCH_SECONDS = 5.0
-"""Between two looks: far less than compaction leaves new records alone (`streams.worker.app.ensure_changelog`)."""
+"""Between two looks: far less than compaction leaves new records alone (`rows.changelog.ensure_changelog`)."""
 
 PATIENCE = 20.0
 """Longest time that reading may take."""

@@ -19,7 +19,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from connectors.kafka.clients import records_to
 from connectors.kafka.topics import ALERTS, ESTIMATES, INPUTS, REJECTED, ensure_topics, topic_of
 from connectors.settings import Settings
-from streams.worker.app import changelog_of, ensure_changelog, group_of
+from streams.worker.rows.changelog import changelog_of, ensure_changelog, group_of
 from streams.worker.rows.state_row import MARK, StateRow, decode_row
 from tests.places import ROOT
 from tests.streams.worker.fake_twin import MODEL

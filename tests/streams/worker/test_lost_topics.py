@@ -12,7 +12,8 @@ from structlog.testing import capture_logs
 
 from connectors.kafka.clients import open_admin
 from connectors.kafka.topics import ensure_topics
-from streams.worker.app import WorkerOptions, build_worker, changelog_of, ensure_changelog, run_worker
+from streams.worker.app import WorkerOptions, build_worker, run_worker
+from streams.worker.rows.changelog import changelog_of, ensure_changelog
 from tests.streams.worker.fake_twin import FakeTwin, FakeTwins
 from tests.streams.worker.stage import Stage, digest_of, enrolment, lab
 from twin.events import InputEvent

@@ -14,7 +14,7 @@ from connectors.console.mending.letters import CannotMend, UnknownLetter, letter
 from connectors.kafka.clients import kept_records, open_producer
 from connectors.kafka.dead_letters import send_again
 from connectors.kafka.topics import LABS, REJECTED, ensure_topics
-from connectors.settings import Settings
+from connectors.settings import Settings, SettingsError
 from twin.events import LabResult, Rejected, encode
 
 GROUP = Who("engineer-2", "engineer", ("P-2",))
@@ -64,6 +64,13 @@ def test_a_letter_goes_again_as_it_came_and_mended_under_the_key_of_its_patient(
     for mended in (None, encode(LAB).decode()):
         send_again(settings, [letter_to_send(settings, WHOEVER, "0-0", mended)])
     assert came(settings) == [(b"P-1", BROKEN), (b"P-1", json.loads(encode(LAB)))]
+
+
+def test_a_topic_with_fewer_partitions_than_the_settings_say_is_named_with_both_numbers(settings: Settings) -> None:
+    more = settings.model_copy(update={"partitions": 4})
+    named = f"topic {settings.topic_prefix}{REJECTED} has 1 partitions, and there is none of number 1"
+    with pytest.raises(SettingsError, match=f"{named}: set DOSETWIN_PARTITIONS=1"):
+        shown_letters(more, WHOEVER)
 
 
 def refused(settings: Settings, who: Who, place: str, mended: str | None) -> str:

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from connectors.kafka.topics import COMMANDS, home_partition
 from streams.cli import app
-from streams.worker.app import changelog_of
+from streams.worker.rows.changelog import changelog_of
 from streams.worker.rows.erased import erased_key, erased_row
 from streams.worker.rows.state_row import MARK, mark_of, of_term
 from tests.streams.worker.rows.test_held_events import KNOWN, OLD, row_of

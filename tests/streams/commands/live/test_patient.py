@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from connectors.kafka.clients import open_admin
 from connectors.kafka.topics import home_partition
 from streams.cli import app
-from streams.worker.app import changelog_of, ensure_changelog
+from streams.worker.rows.changelog import changelog_of, ensure_changelog
 from streams.worker.rows.state_row import MARK, StateRow, decode_row, encode_row, mark_of, of_term, term_of
 from tests.streams.worker.stage import FAKE_TWINS, Stage, WorkerProcess, enrolment, lab, pump
 
@@ -142,3 +142,12 @@ def test_sealed_patients_are_named_and_repair_brings_them_back_to_the_bytes_of_a
 def known_to(raw: bytes) -> list[tuple[int, str, float]]:
     """What a fake twin knows: time, kind and value of everything."""
     return [(entry[0], entry[2], entry[3]) for entry in json.loads(raw)["history"]]
+
+
+def test_a_repair_judges_by_the_wards_own_thresholds(tmp_path: Path) -> None:
+    ours = tmp_path / "rules.toml"
+    ours.write_text("[rules]\n")
+    for way in ("repair", "rebuild"):
+        refused = run(way, "P-1", "--rules", str(ours))
+        assert refused.exit_code == 1
+        assert f"dosetwin: {ours}: version: is missing" in refused.output

@@ -13,7 +13,7 @@ from connectors.feeds.messages import key_of_patients
 from connectors.privacy.pseudonyms import PseudonymStore
 from connectors.settings import SettingsError
 from streams.cli import app
-from streams.worker.app import changelog_of
+from streams.worker.rows.changelog import changelog_of
 from streams.worker.rows.erased import erased_key, erased_row
 from streams.worker.rows.state_row import MARK, StateRow, encode_row, mark_of
 from tests.streams.worker.stage import Stage

@@ -10,7 +10,8 @@ from typing import Any
 import pytest
 from kafka.producer.future import RecordMetadata
 
-from streams.worker.app import BROKER_LOST, WorkerOptions, build_worker, changelog_of, run_worker
+from streams.worker.app import BROKER_LOST, WorkerOptions, build_worker, run_worker
+from streams.worker.rows.changelog import changelog_of
 from streams.worker.rows.state_row import decode_row, of_term, term_of
 from tests.streams.worker.fake_twin import FakeTwins
 from tests.streams.worker.stage import Stage, enrolment, lab
