@@ -84,8 +84,8 @@ def _plain(text: str, dialect: str) -> str:
     if dialect == "fortran":
         for pattern, by in _FORTRAN:
             text = re.sub(pattern, by, text, flags=re.IGNORECASE)
-        # A percent sign, an exclamation mark and the like end in the parser's complaint.
-        return re.sub(r"\b0+(\d)", r"\1", re.sub(r"(?<![\w.])0+(?=\d)", "", text))
+        # Python has no integers with zeros before them.
+        return re.sub(r"(?<![\w.])0+(?=\d)", "", text)
     text = text.replace("&&", " and ").replace("||", " or ")
     text = re.sub(r"!(?!=)", " not ", text)
     if dialect == "r":

@@ -205,6 +205,48 @@ def import_(
         raise typer.Exit(1)
 
 
+@app.command(
+    epilog=examples(
+        "dosetwin models export tamoxifen_terheine2014 --to nonmem",
+        "dosetwin models export my.toml --to mrgsolve --out my.cpp",
+    )
+)
+def export(
+    model: Annotated[str, typer.Argument(help="id of a library model, or path of a model file")],
+    to: Annotated[str, typer.Option(help="nonmem or mrgsolve")],
+    out: Annotated[Path | None, typer.Option(help="file to write; printed when not said")] = None,
+) -> None:
+    """Write a model for NONMEM or mrgsolve; what is not carried is printed, and stands at the head of the text."""
+    from connectors.models.exports import mrgsolve, nonmem
+    from connectors.models.exports.parts import ExportError
+    from twin.model.spec import ModelError
+    from twin.modelfile.library import load_model
+
+    writers = {"nonmem": nonmem.write, "mrgsolve": mrgsolve.write}
+    if to not in writers:
+        _fail(ValueError(f"--to is '{to}'; write one of {', '.join(writers)}"))
+    try:
+        found = load_model(model)
+        text, lost = writers[to](found)
+    except ExportError as error:
+        _fail(ValueError(f"{model}: cannot be said for {to}: it {error}"))
+    except (ModelError, OSError) as error:
+        _fail(error)
+    for each in lost:
+        typer.echo(f"not carried: {each}", err=True)
+    if out is None:
+        typer.echo(text, nl=False)
+        return
+    try:
+        with out.open("x", encoding="utf-8") as handle:
+            handle.write(text)
+    except FileExistsError:
+        _fail(FileExistsError(f"{out}: is there already; choose another name with --out, or move it away"))
+    except OSError as error:
+        _fail(OSError(f"{out}: cannot be written ({error.strerror}); name a file in a folder that is there"))
+    typer.echo(f"{out}: written from {found.id}, hash {found.hash}")
+
+
 def _pairs(option: str, given: list[str]) -> dict[str, str]:
     """What is given as NAME=VALUE.
 

@@ -1,4 +1,4 @@
-"""``dosetwin models import``: a file of another program becomes a model file that passes the checks."""
+"""``dosetwin models import`` and ``export``: a file of another program becomes a model file that is sound, and back."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def test_the_example_of_the_page_is_carried_over_checked_and_shown(
     (stream,) = blocks(PAGES["docs/import.md"], "nonmem")
     Path("run1.mod").write_text(stream)
     done = [runner.invoke(app, words[1:]) for words in commands(PAGES["docs/import.md"])]
-    assert [each.exit_code for each in done] == [0, 0, 0], done[0].output
+    assert [each.exit_code for each in done] == [0] * 5, [each.output for each in done]
     assert "unverified" in done[0].stdout
     assert "a regimen of 100 mg" in done[0].stderr
     assert "unverified" in done[2].stdout
@@ -51,4 +51,14 @@ def test_a_file_that_is_there_is_never_written_over(tmp_path: Path) -> None:
     (tmp_path / "x.toml").write_text("mine")
     done = runner.invoke(app, ["import", str(tmp_path / "run1.mod"), "--out", str(tmp_path / "x.toml")])
     assert (done.exit_code, (tmp_path / "x.toml").read_text()) == (1, "mine")
+    assert "is there already" in done.stderr
+
+
+def test_an_export_that_cannot_be_is_refused_by_what_hinders_it(tmp_path: Path) -> None:
+    done = runner.invoke(app, ["export", "docetaxel_ozawa2007", "--to", "nonmem"])
+    assert (done.exit_code, "pulse()" in done.stderr) == (1, True)
+    done = runner.invoke(app, ["export", "tamoxifen_terheine2014", "--to", "monolix"])
+    assert "write one of nonmem, mrgsolve" in done.stderr
+    (tmp_path / "x.mod").write_text("mine")
+    done = runner.invoke(app, ["export", "tamoxifen_terheine2014", "--to", "nonmem", "--out", str(tmp_path / "x.mod")])
     assert "is there already" in done.stderr

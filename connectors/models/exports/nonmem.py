@@ -1,0 +1,245 @@
+"""A model file as a control stream of NONMEM: ADVAN13 with $DES, each output by its DVID.
+
+Parameters keep their typical values as $THETA, residual sizes too. Doses enter the compartments that the head lists.
+Effects of an occasion are written for four, told apart by the data item OCC.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+
+import numpy as np
+
+from connectors.models.exports.parts import Dose, ExportError, Lines, blocks, continuous, plain_states, unique
+from twin.model.formula import FUNCTIONS
+from twin.model.spec import Model, OutputSpec, ParameterSpec
+
+OCCASIONS = 4
+_LONGEST = 20
+_MEANT = re.compile(r"(F|S|R|D|K|V|A|E|ALAG|XD|XR|MTIME|MTDIFF|MU_?|THETA|ETA|EPS|ERR|W|Y|P|T)\d*$")
+_TAKEN = frozenset({
+    "ID", "TIME", "AMT", "RATE", "EVID", "MDV", "CMT", "DV", "DVID", "OCC", "II", "SS", "ADDL", "F", "Y", "W",
+    "T", "IPRED", "NEWIND", "ICALL", "DADT", "A_0", "LOG", "EXP", "SQRT", "SIN", "COS", "ABS", "INT",
+})  # fmt: skip
+
+
+def write(model: Model) -> tuple[str, list[str]]:
+    """The control stream, and what it does not carry.
+
+    Raises:
+        ExportError: the model cannot be said there.
+    """
+    return _Stream(model).text()
+
+
+class _Stream:
+    def __init__(self, model: Model) -> None:
+        self.model = model
+        self.outputs, self.lost = continuous(model)
+        self.states, self.changes, self.doses = plain_states(model)
+        every = [c.name for c in model.covariates] + list(model.individual_names)
+        self.names = unique(every, _name, _TAKEN)
+        self.bases = unique([f"{p.name}_B" for p in model.parameters], _name, {*_TAKEN, *self.names.values()})
+        self.amounts = {state.name: f"A({at})" for at, state in enumerate(self.states, start=1)}
+        self.thetas: list[str] = []
+        self.effects: dict[tuple[str, str], str] = {}
+
+    def text(self) -> tuple[str, list[str]]:
+        model = self.model
+        omega = self._omega()
+        pk = self._pk()
+        des = self._des()
+        error = self._error()
+        covariates = " ".join(self.names[c.name] for c in model.covariates)
+        doses = "AMT RATE " if self.doses else ""
+        occasion = "" if not model.iov_names else " OCC"
+        if model.iov_names:
+            self.lost.append(f"occasions: the data item OCC, 1 to {OCCASIONS}, has to say which one a record is of")
+        head = [
+            f"$PROBLEM {_plain(model.title)}",
+            f"; {model.id}, hash {model.hash}; time in {model.time_unit}, doses in mg",
+        ]
+        head += [
+            f"; doses of {dose.drug}: CMT {dose.state}{', RATE=-2' if dose.duration else ''}" for dose in self.doses
+        ]
+        head += [f"; DVID {at}: {output.name} ({output.unit})" for at, output in enumerate(self.outputs, start=1)]
+        head += [f"; not carried: {each}" for each in self.lost]
+        head += [
+            f"$INPUT ID TIME {doses}EVID MDV CMT DV DVID{occasion} {covariates}".rstrip(),
+            "$DATA data.csv IGNORE=@",
+        ]
+        head += ["$SUBROUTINES ADVAN13 TOL=9", "$MODEL"]
+        first = self.doses[0].state if self.doses else 0
+        for at, state in enumerate(self.states, start=1):
+            head.append(f"  COMP=({_name(state.name)[:10]}X{at}{',DEFDOSE' if at == first else ''})")
+        tail = [
+            *(f"$THETA {each}" for each in self.thetas),
+            *omega,
+            "$SIGMA 1 FIX",
+            "$ESTIMATION METHOD=1 INTER MAXEVAL=9999",
+        ]
+        return "\n".join([*head, "$PK", *pk, "$DES", *des, "$ERROR", *error, *tail]) + "\n", self.lost
+
+    def _lines(self, prefix: str, time: str, names: dict[str, str]) -> Lines:
+        functions = {word: "INT" if word == "floor" else word.upper() for word in FUNCTIONS}
+        return Lines(
+            {**names, "t": time},
+            lambda base, exponent: f"({base}**{exponent})",
+            lambda word, value: f"  {word} = {value}",
+            lambda test, word, value: f"  IF ({_fortran(test)}) {word} = {value}",
+            functions,
+            prefix=prefix,
+        )
+
+    def _theta(self, value: float, comment: str, *, positive: bool = False) -> str:
+        self.thetas.append(f"{f'(0, {value!r})' if positive and value > 0 else repr(value)} ; {comment}")
+        return f"THETA({len(self.thetas)})"
+
+    # --- effects -----------------------------------------------------------------------------------------------------
+
+    def _omega(self) -> list[str]:
+        model = self.model
+        lines: list[str] = []
+        count = 0
+        for group in blocks(model.eta_names, model.omega):
+            for at in group:
+                count += 1
+                self.effects[model.eta_names[at], "iiv"] = f"ETA({count})"
+            lines += _block(model.omega, group, [model.eta_names[at] for at in group])
+        for group in blocks(model.iov_names, model.omega_iov):
+            for at in group:
+                self.effects[model.iov_names[at], "iov"] = f"KAPPA{at + 1}"
+            lines += _block(model.omega_iov, group, [f"{model.iov_names[at]}, occasions" for at in group], always=True)
+            lines += [f"$OMEGA BLOCK({len(group)}) SAME"] * (OCCASIONS - 1)
+            for place, at in enumerate(group):
+                numbers = [count + place + 1 + k * len(group) for k in range(OCCASIONS)]
+                self.occasions = getattr(self, "occasions", [])
+                self.occasions += [f"  KAPPA{at + 1} = 0"]
+                self.occasions += [
+                    f"  IF (OCC.EQ.{k}) KAPPA{at + 1} = ETA({n})" for k, n in enumerate(numbers, start=1)
+                ]
+            count += OCCASIONS * len(group)
+        return lines or ["$OMEGA 0 FIX"]
+
+    def _pk(self) -> list[str]:
+        model = self.model
+        lines = list(getattr(self, "occasions", []))
+        bases: dict[str, str] = {}
+        for parameter in model.parameters:
+            word = self.bases[f"{parameter.name}_B"] if parameter.expression is not None else self.names[parameter.name]
+            bases[parameter.name] = word
+            lines.append(f"  {word} = {self._individual(parameter)}")
+        own = {**self.names, **bases}
+        said = self._lines("PW", "TIME", own)
+        for parameter in model.parameters:
+            if parameter.expression is not None:
+                lines += said.statement(self.names[parameter.name], parameter.expression)
+        said.names = {**self.names, "t": "TIME"}
+        for derived in model.derived:
+            lines += said.statement(self.names[derived.name], derived.expression)
+        for at, state in enumerate(self.states, start=1):
+            if not (isinstance(state.initial, ast.Constant) and state.initial.value == 0):
+                lines += said.statement(f"A_0({at})", state.initial)
+        entered: dict[int, Dose] = {}
+        for dose in self.doses:
+            if dose.state in entered:
+                raise ExportError(
+                    f"has two inputs into {self.states[dose.state - 1].name}; give each a state of its own"
+                )
+            entered[dose.state] = dose
+            for key, formula in (("F", dose.fraction), ("ALAG", dose.lag), ("D", dose.duration)):
+                if formula is not None:
+                    lines += said.statement(f"{key}{dose.state}", formula)
+        return lines
+
+    def _individual(self, parameter: ParameterSpec) -> str:
+        varies = [
+            self.effects[parameter.name, level] for level in ("iiv", "iov") if (parameter.name, level) in self.effects
+        ]
+        eta = " + ".join(varies)
+        positive = bool(varies) and parameter.distribution in ("log-normal", "box-cox")
+        theta = self._theta(parameter.value, f"{parameter.name} ({parameter.unit})", positive=positive)
+        if not varies:
+            return theta
+        match parameter.distribution:
+            case "normal":
+                return f"{theta} + {eta}"
+            case "logit":
+                return f"1/(1 + EXP(-(LOG({theta}/(1 - {theta})) + {eta})))"
+            case "box-cox":
+                return f"{theta}*EXP((EXP({eta})**({parameter.shape!r}) - 1)/({parameter.shape!r}))"
+        return f"{theta}*EXP({eta})"
+
+    # --- equations ---------------------------------------------------------------------------------------------------
+
+    def _des(self) -> list[str]:
+        said = self._lines("DW", "T", {**self.names, **self.amounts})
+        lines: list[str] = []
+        for at, change in enumerate(self.changes, start=1):
+            lines += said.statement(f"DADT({at})", change)
+        return lines
+
+    def _error(self) -> list[str]:
+        said = self._lines("EW", "TIME", {**self.names, **self.amounts})
+        lines: list[str] = []
+        for at, output in enumerate(self.outputs, start=1):
+            lines += said.statement(f"PRED{at}", output.expression)
+            lines += [
+                f"  IF (DVID.EQ.{at}) THEN",
+                *self._scatter(output, f"PRED{at}"),
+                "    Y = IPRED + W*EPS(1)",
+                "  ENDIF",
+            ]
+        return lines
+
+    def _scatter(self, output: OutputSpec, shown: str) -> list[str]:
+        error = output.error
+        additive = self._theta(error.additive, f"{output.name}, additive", positive=True) if error.additive else ""
+        part = self._theta(error.proportional, f"{output.name}, part", positive=True) if error.proportional else ""
+        prediction = f"LOG({shown})" if error.logarithmic else shown
+        match error.kind:
+            case "additive" | "log_additive":
+                width = additive
+            case "log_combined":
+                width = f"SQRT({part}**2 + ({additive}/{shown})**2)"
+            case "power":
+                width = f"{part}*{shown}**({error.exponent!r})"
+                width = f"SQRT({additive}**2 + ({width})**2)" if additive else width
+            case "proportional":
+                width = f"{part}*{shown}"
+            case _:
+                both = f"{additive} + {part}*{shown}"
+                width = both if error.combination == "sd" else f"SQRT({additive}**2 + ({part}*{shown})**2)"
+        return [f"    IPRED = {prediction}", f"    W = {width}"]
+
+
+def _name(word: str) -> str:
+    plain = re.sub(r"\W", "_", word.upper())[:_LONGEST]
+    return f"{plain[: _LONGEST - 2]}_P" if _MEANT.fullmatch(plain) else plain
+
+
+def _fortran(test: str) -> str:
+    for sign, word in (("<=", ".LE."), (">=", ".GE."), ("==", ".EQ."), ("!=", ".NE."), ("<", ".LT."), (">", ".GT.")):
+        if f" {sign} " in test:
+            return test.replace(f" {sign} ", word, 1)
+    return test
+
+
+def _block(
+    omega: np.ndarray[tuple[int, int], np.dtype[np.float64]],
+    group: list[int],
+    names: list[str],
+    *,
+    always: bool = False,
+) -> list[str]:
+    if len(group) == 1 and not always:
+        return [f"$OMEGA {float(omega[group[0], group[0]])!r} ; {names[0]}"]
+    lines = [f"$OMEGA BLOCK({len(group)})"]
+    for row, at in enumerate(group):
+        lines.append("  " + " ".join(repr(float(omega[at, other])) for other in group[: row + 1]) + f" ; {names[row]}")
+    return lines
+
+
+def _plain(title: str) -> str:
+    return " ".join(title.replace(";", ",").split())[:150]

@@ -1,0 +1,74 @@
+"""Library models written for another program and carried back are the same model: equations, start, doses, outputs."""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from connectors.models.carrying import carry
+from connectors.models.exports import mrgsolve, nonmem
+from connectors.models.exports.parts import ExportError, plain_states
+from twin.model.formula import evaluate, is_input
+from twin.model.spec import Model
+from twin.model.typical import typical_values
+from twin.modelfile.library import load_model
+
+Write = Callable[[Model], tuple[str, list[str]]]
+CARRIED = (
+    "carboplatin_zandvliet2008", "imatinib_widmer2006", "melphalan_nath2007", "mercaptopurine_jost2020",
+    "methotrexate_taylor2020", "nabpaclitaxel_chen2014", "paclitaxel_friberg2002_leukocytes", "tamoxifen_terheine2014",
+)  # fmt: skip
+"""Models that other languages can say: closed and stepped, with covariates, a lag, blocks of effects, a scale."""
+
+LANGUAGES: dict[str, tuple[Write, str]] = {"nonmem": (nonmem.write, "x.mod"), "mrgsolve": (mrgsolve.write, "x.cpp")}
+
+
+def rates(model: Model, draws: np.ndarray, given: float) -> np.ndarray:
+    """Starts, then changes of all states and continuous outputs at some draws of states, with so much entering."""
+    constants = typical_values(model, {c.name: c.reference for c in model.covariates})
+    rows = [[float(evaluate(state.initial, constants)) for state in model.states]]
+    shown = [o for o in model.outputs if o.kind == "continuous" and o.error.kind not in ("box_cox", "none")]
+    formulas = [*(state.derivative for state in model.states), *(o.expression for o in shown)]
+    for at, draw in enumerate(draws):
+        env = {**constants, **dict(zip([s.name for s in model.states], draw, strict=True)), "t": 3.0 + at, "clock": 8.0}
+        entered = given * next(iter(model.input_scale.values()), 1.0)
+        calls = {ast.unparse(n): entered for f in formulas for n in ast.walk(f) if is_input(n)}
+        rows.append([float(evaluate(formula, {**env, **calls})) for formula in formulas])
+    return np.concatenate(rows)
+
+
+def there_and_back(model: Model, language: str, into: str | None) -> Model:
+    write, file = LANGUAGES[language]
+    text, _ = write(model)
+    read = [
+        c
+        for c in model.covariates
+        if re.search(rf"\b{c.name}\b", text.split("$PK" if language == "nonmem" else "$MAIN")[1], re.I)
+    ]
+    given = {c.name.upper() if language == "nonmem" else c.name: c.reference for c in read}
+    into = None if language == "nonmem" else into
+    return carry(text, file, language=language, time_unit=model.time_unit, given=given, dose_into=into).model
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_models_of_the_library_come_back_the_same(language: str) -> None:
+    generator = np.random.default_rng(7)
+    for name in CARRIED:
+        model = load_model(name)
+        doses = plain_states(model)[2]
+        back = there_and_back(model, language, model.states[doses[0].state - 1].name if doses else None)
+        draws = generator.uniform(0.5, 20.0, (3, len(model.states)))
+        given = 1.0 if doses else 0.0
+        np.testing.assert_allclose(
+            rates(back, draws, given), rates(model, draws, given), rtol=1e-9, atol=1e-12, err_msg=name
+        )
+        np.testing.assert_allclose(sorted(np.diag(back.omega)), sorted(np.diag(model.omega)), rtol=1e-9, err_msg=name)
+
+
+def test_what_another_program_cannot_say_is_refused_by_name() -> None:
+    with pytest.raises(ExportError, match=r"pulse\(\)"):
+        nonmem.write(load_model("docetaxel_ozawa2007"))
