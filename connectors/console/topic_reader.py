@@ -23,7 +23,7 @@ from connectors.console.views import MeasuredPoint
 from connectors.console.ward.sources import SOURCES, TAIL, HeardFrame, Sources
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
 from connectors.kafka.records import Record, dead_letter, event_of
-from connectors.kafka.topics import ALERTS, OUTPUTS, REJECTED, topic_ids
+from connectors.kafka.topics import ALERTS, OUTPUTS, POSTERIORS, REJECTED, topic_ids
 from twin.events import Alert, Event, Heartbeat, Rejected
 
 FIRST_PAUSE = 0.5
@@ -164,7 +164,7 @@ class TopicReader:
     ) -> None:
         self._live = live
         self._bootstrap = bootstrap
-        self._outputs = tuple(prefix + topic for topic in OUTPUTS)
+        self._outputs = tuple(prefix + topic for topic in OUTPUTS if topic != POSTERIORS)
         self._sources = tuple(prefix + topic for topic in SOURCES)
         self._prefix = prefix
         self._wait = FIRST_PAUSE

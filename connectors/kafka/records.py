@@ -15,9 +15,9 @@ from kafka import TopicPartition
 from pydantic import ValidationError
 
 from connectors.kafka.clients import kept_records
-from connectors.kafka.topics import HEARTBEATS, OUTPUTS, REJECTED, REJECTED_BYTES
+from connectors.kafka.topics import HEARTBEATS, OUTPUTS, POSTERIORS, REJECTED, REJECTED_BYTES
 from connectors.settings import Settings
-from twin.events import BadEvent, Event, Heartbeat, Rejected, decode, decode_output
+from twin.events import BadEvent, Event, Heartbeat, Posterior, Rejected, decode, decode_output
 from twin.events.malformed import first_fault, identity_of
 
 MOST_ORIGINAL = REJECTED_BYTES // 3 * 2
@@ -66,6 +66,8 @@ def decode_record(topic: str, raw: bytes) -> Event:
         return Rejected.model_validate_json(raw)
     if topic == HEARTBEATS:
         return Heartbeat.model_validate_json(raw)
+    if topic == POSTERIORS:
+        return Posterior.model_validate_json(raw)
     return decode_output(raw) if topic in OUTPUTS else decode(raw)
 
 

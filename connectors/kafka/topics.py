@@ -32,6 +32,7 @@ ALERTS = channels.ALERTS.name
 ADVICE = channels.ADVICE.name
 REJECTED = channels.REJECTED.name
 HEARTBEATS = channels.HEARTBEATS.name
+POSTERIORS = channels.POSTERIORS.name
 
 INPUTS = tuple(dict.fromkeys(event.sent_on.name for event in EVENTS if issubclass(event, InputEvent)))
 OUTPUTS = tuple(dict.fromkeys(event.sent_on.name for event in EVENTS if not issubclass(event, InputEvent)))
@@ -110,6 +111,12 @@ def topic_configs(topic: str) -> dict[str, str]:
             "message.timestamp.type": "LogAppendTime",
             "min.cleanable.dirty.ratio": "0.1",
             "segment.ms": str(10 * MINUTE_MS),
+        }
+    if topic == POSTERIORS:  # the newest of each patient, and that for ever
+        return {
+            "cleanup.policy": "compact",
+            "max.message.bytes": str(INPUT_BYTES),
+            "message.timestamp.type": "LogAppendTime",
         }
     if topic == DEVICE_STATE:  # the newest row of each word and binding, and that for ever
         return {

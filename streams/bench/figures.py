@@ -47,7 +47,7 @@ class Scale:
     ``ward`` patients, ``waiting_hours`` of the ward's events that wait in the topics, ``stream_seconds`` for which each
     stream is timed at most, ``paced_seconds`` for latency;
     ``messages`` over MLLP, ``http_seconds`` of events over HTTP, ``resources`` of a FHIR server; ``board_days`` of the
-    ward on Grafana's boards."""
+    ward on Grafana's boards; quarters and patients of each of the ward that is ``learning``."""
 
     particles: int
     cycles: int
@@ -63,10 +63,11 @@ class Scale:
     http_seconds: float
     resources: int
     board_days: int
+    learning: tuple[int, int]
 
 
-FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0, 10_000, 30)
-QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0, 300, 2)
+FULL = Scale(1000, 6, 28, 4, 25, MANY, 200, ADMITTED_HOURS, 60.0, 90.0, 6_000, 12.0, 10_000, 30, (8, 38))
+QUICK = Scale(200, 2, 8, 1, 5, 20, 8, ADMITTED_HOURS, 15.0, 6.0, 300, 1.0, 300, 2, (3, 20))
 
 
 class UnknownFigure(ValueError):
@@ -359,6 +360,7 @@ COURSES = (
     "state_row_bytes",
 )
 ADVICE = ("advice_ms", "what_if_ms")
+LEARNING = ("learning_off_ml", "learning_gain", "learning_worst")
 STREAM = (
     "stream_vs_passthrough",
     "worker_per_s",
@@ -372,6 +374,20 @@ RESTART = ("crash_recovery_s", "hand_over_s")
 BOARDS = ("grafana_query_ms_slowest", "grafana_queries")
 DOORS = ("mllp_per_s", "mllp_mib", "http_ms", "http_mib", "fhir_per_s", "fhir_mib")
 
+
+def _learning(scale: Scale, say: Say) -> dict[str, Any]:
+    from streams.bench.learning import WARD, WardPlan, run_ward
+    from twin import load_model
+
+    say(f"a ward that learns, {scale.learning[0]} quarters of {scale.learning[1]} patients")
+    found = run_ward(load_model(WARD), WardPlan(*scale.learning, scale.particles // 3), say)
+    return {
+        "learning_off_ml": round(found.off_ml, 5),
+        "learning_gain": round(100 * found.gain, 1),
+        "learning_worst": round(100 * found.worst, 1),
+    }
+
+
 MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]]], ...] = (
     (KERNEL, _kernel),
     (("compile_s", "compile_cached_s"), _compile),
@@ -382,6 +398,7 @@ MEASUREMENTS: tuple[tuple[tuple[str, ...], Callable[[Scale, Say], dict[str, Any]
     (("rules_share",), _rules),
     (ADVICE, _advice),
     (("advice_ms_slowest", "advice_models"), _slowest_advice),
+    (LEARNING, _learning),
     (("cost_growth",), _growth),
     (("cost_growth_years",), _years),
     (("worker_rss_mib_500_twins", "twin_kib"), _memory),

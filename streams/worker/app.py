@@ -101,6 +101,8 @@ class WorkerOptions:
     most_resident: int = MOST_RESIDENT
     instance: str = ""
     """Static group membership: a worker that restarts under the same name takes its partitions back at once."""
+    posteriors: bool = False
+    """Whether twins say their particles, under their patients' keys."""
 
 
 class TwinApp(faust.App):
@@ -297,7 +299,9 @@ def build_worker(
     app.bootstrap, app.metrics = settings.kafka, WorkerMetrics()
     app.port = port = FaustPort(app, app.rows, prefix, ForeignRows(settings.kafka, changelog_of(settings), entry))
     app.heart = Heart(name_of(options.instance), settings.partitions, options.barrier_seconds, port.beat, app.metrics)
-    processor = EventProcessor(twins, far_future_hours=options.far_future_hours, keys=keys)
+    processor = EventProcessor(
+        twins, far_future_hours=options.far_future_hours, keys=keys, posteriors=options.posteriors
+    )
     app.inputs = processor.inputs
     app.dispatcher = PartitionDispatcher(
         processor,

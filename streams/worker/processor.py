@@ -28,6 +28,7 @@ from connectors.kafka.topics import topic_of
 from connectors.privacy.letters import hidden_letter
 from connectors.privacy.patient_keys import PatientKeys
 from streams.worker.engine import RecordPosition
+from streams.worker.records.posteriors import posterior_of
 from streams.worker.records.received import ReceivedEvent, reject
 from streams.worker.rows.encrypted_row import encrypted_row
 from streams.worker.rows.patient_state import Inputs, PatientState, held_of, released, row_of, state_of
@@ -87,11 +88,28 @@ class Outcome:
 
 
 class EventProcessor:
-    """See the module's docstring. ``twins`` makes and restores twins; with ``keys`` what is stored is encrypted."""
+    """See the module's docstring. ``twins`` makes and restores twins; with ``keys`` what is stored is encrypted.
+
+    With ``posteriors`` each value is followed by what the twin says of itself, under the patient's key.
+
+    Raises:
+        ValueError: ``posteriors`` without keys.
+    """
 
     def __init__(
-        self, twins: TwinFactory, *, far_future_hours: float = FAR_FUTURE_HOURS, keys: PatientKeys | None = None
+        self,
+        twins: TwinFactory,
+        *,
+        far_future_hours: float = FAR_FUTURE_HOURS,
+        keys: PatientKeys | None = None,
+        posteriors: bool = False,
     ) -> None:
+        if posteriors and keys is None:
+            raise ValueError(
+                "DOSETWIN_POSTERIORS: particles of patients are sent encrypted alone, and no store of keys is set: "
+                "name it in DOSETWIN_KEYS_STORE, or leave this out"
+            )
+        self._posteriors = keys if posteriors else None
         self._twins = twins
         self._keys = keys
         self._far_future_ms = round(far_future_hours * HOUR_MS)
@@ -298,6 +316,10 @@ class EventProcessor:
         state.withheld = update.withheld
         state.latest = max([state.latest, *(to_millis(event.time) for event in events)])
         self._collect(state, run, update, letters, outcome)
+        if self._posteriors is not None:
+            posterior = posterior_of(state.twin, update.outputs, self._posteriors)
+            if posterior is not None:
+                outcome.outputs.append(Outgoing(topic_of(posterior), encode(posterior)))
 
     @staticmethod
     def _letters(update: TwinUpdate) -> Steps[list[tuple[OutputEvent, bytes]]]:

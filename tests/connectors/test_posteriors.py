@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+import base64
 import io
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
-from connectors.posteriors import packed, unpacked
+from connectors.kafka.records import decode_record
+from connectors.kafka.topics import POSTERIORS
+from connectors.posteriors import opened, packed, sealed, unpacked
+from connectors.privacy.patient_keys import KeyDestroyed, PatientKeys, create_store
 from tests.twin.learning.known import OMEGA, message
+from twin.events import Posterior, encode
 from twin.learning.message import BadMessage, Message, arrays_of
 
 
@@ -55,3 +62,42 @@ def test_arrays_without_a_message_hold_none() -> None:
     np.savez(file, eta=np.zeros(3))
     with pytest.raises(BadMessage, match="holds no message of a twin"):
         unpacked(file.getvalue())
+
+
+# --- under the patient's key -----------------------------------------------------------------------------------------
+
+TIME = datetime(2026, 3, 1, tzinfo=UTC)
+
+
+@pytest.fixture
+def keys(tmp_path: Path) -> PatientKeys:
+    create_store(tmp_path / "keys", bytes(32))
+    return PatientKeys(tmp_path / "keys", bytes(32))
+
+
+def test_a_message_travels_under_the_patients_key_and_is_gone_with_it(keys: PatientKeys) -> None:
+    event = sealed(said(), TIME, keys)
+    assert event is not None
+    assert event == sealed(said(), TIME, keys), "said twice it is the same"
+    again = decode_record(POSTERIORS, encode(event))
+    assert isinstance(again, Posterior)
+    assert packed(opened(again, keys)) == packed(said())
+    assert base64.b64encode(packed(said()))[:40].decode() not in event.sealed_base64
+    keys.destroy("P1")
+    with pytest.raises(KeyDestroyed):
+        opened(event, keys)
+
+
+def test_a_message_of_another_patient_or_altered_does_not_open(keys: PatientKeys) -> None:
+    event = sealed(said(), TIME, keys)
+    assert event is not None
+    keys.cipher_for("P2")
+    with pytest.raises(BadMessage, match="patient P2: the message does not open"):
+        opened(event.model_copy(update={"patient_id": "P2"}), keys)
+    with pytest.raises(BadMessage, match="patient P1: the message does not open"):
+        opened(event.model_copy(update={"sealed_base64": "AAAA" + event.sealed_base64[4:]}), keys)
+
+
+def test_more_particles_than_a_record_holds_are_not_sent(keys: PatientKeys) -> None:
+    many = message("P1", np.zeros(2), np.full(2, 0.1), 250_000, (np.zeros(2), OMEGA), 1)
+    assert sealed(many, TIME, keys) is None

@@ -66,6 +66,7 @@ from twin.events.outputs.evidence import (
 )
 from twin.events.outputs.forecast import Forecast, ForecastBand, Nadir, ToxicityAhead
 from twin.events.outputs.heartbeat import Heartbeat
+from twin.events.outputs.posterior import Posterior
 from twin.events.outputs.prediction import Prediction
 from twin.events.outputs.rejected import Rejected
 from twin.events.outputs.withdrawn import Series, Withdrawn
@@ -132,6 +133,7 @@ __all__ = [
     "PatientId",
     "PlannedByNow",
     "PlannedDose",
+    "Posterior",
     "Prediction",
     "PublishedRule",
     "PumpDelivery",

@@ -30,6 +30,10 @@ ESTIMATES = Channel(
 ALERTS = Channel("twin.alerts", "Transitions of alerts, from their start to their end.")
 ADVICE = Channel("twin.advice", "What may be given next, each way with its odds: for people, never for a device.")
 HEARTBEATS = Channel("twin.heartbeats", "That a worker lives, and how far it is with each partition.")
+POSTERIORS = Channel(
+    "twin.posteriors",
+    "What twins say of themselves so that a population can be learnt: the newest of each patient, encrypted.",
+)
 REJECTED = Channel(
     "twin.rejected", "Dead letters: inputs that could not be used, with reason, original bytes and place."
 )

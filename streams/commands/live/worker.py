@@ -107,6 +107,13 @@ def worker(
             min=0, envvar="DOSETWIN_FAR_FUTURE_HOURS", help="an event may be this much later than the record's own time"
         ),
     ] = 24.0,
+    posteriors: Annotated[
+        bool,
+        typer.Option(
+            envvar="DOSETWIN_POSTERIORS",
+            help="send what a population can be learnt from, encrypted with each patient's key ('dosetwin learn')",
+        ),
+    ] = False,
     session_timeout: Annotated[
         float, typer.Option(min=6, max=90, help="seconds of silence after which its patients go to another worker")
     ] = 30.0,
@@ -137,7 +144,14 @@ def worker(
         keys = patient_keys()
         name = name_on_this_machine(instance)
         options = WorkerOptions(
-            barrier_events, barrier_seconds, far_future_hours, session_timeout, idle_seconds, most_resident, name
+            barrier_events,
+            barrier_seconds,
+            far_future_hours,
+            session_timeout,
+            idle_seconds,
+            most_resident,
+            name,
+            posteriors,
         )
         ready_models = tuple(filter(None, (name.strip() for name in ready.split(","))))
         factory = prepare(

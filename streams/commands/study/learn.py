@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from streams.terminal.options import examples
+from streams.terminal.options import Kafka, Prefix, examples
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -107,6 +107,49 @@ def fit(
     raise typer.Exit(left_out.exit_code if whole else 3)
 
 
+@app.command(epilog=examples("dosetwin learn collect --out messages"))
+def collect(
+    out: Annotated[Path, typer.Option(help="folder for the messages; those there are replaced")],
+    kafka: Kafka = None,
+    prefix: Prefix = None,
+) -> None:
+    """Collect every patient's newest message from a running ward, whose workers have DOSETWIN_POSTERIORS=true.
+
+    They are opened with the patients' keys (DOSETWIN_KEYS_STORE); of who was erased there is none any more.
+    """
+    from connectors.kafka.clients import KafkaUnreachable
+    from connectors.posteriors import newest, opened, packed
+    from connectors.privacy.master_key import KeysUnusable
+    from connectors.privacy.patient_keys import KeyDestroyed, patient_keys
+    from connectors.settings import load_settings
+    from streams.batch.cases import CaseError, Problem, of_patient
+    from streams.batch.learning.messages import ENDING
+    from twin.learning.message import BadMessage
+
+    left_out = _left_out()
+    with _usable():
+        keys = patient_keys()
+        if keys is None:
+            raise CaseError("DOSETWIN_KEYS_STORE is not set: messages are encrypted with the keys of their patients")
+        if out.exists() and not out.is_dir():
+            raise CaseError(f"--out {out} is a file; name a folder")
+        out.mkdir(parents=True, exist_ok=True)
+        for old in out.glob(f"*{ENDING}"):
+            old.unlink()
+        written = 0
+        try:
+            for event in newest(load_settings(kafka=kafka, topic_prefix=prefix)):
+                try:
+                    (out / f"{event.patient_id}{ENDING}").write_bytes(packed(opened(event, keys)))
+                    written += 1
+                except (BadMessage, KeyDestroyed, KeysUnusable) as error:
+                    left_out(Problem(of_patient(event.patient_id), str(error)))
+        except KafkaUnreachable as error:
+            raise CaseError(str(error)) from None
+    typer.echo(f"{out}: messages of {written} patients", err=True)
+    raise typer.Exit(left_out.exit_code)
+
+
 @app.command(epilog=examples("dosetwin learn widen busulfan_mccune2014 --by 2 --id my_wide --out my_wide.toml"))
 def widen(
     model: Annotated[str, typer.Argument(help="id of a library model, or path of a model file")],
@@ -131,7 +174,7 @@ def widen(
 def judge(
     draft: Annotated[Path, typer.Argument(help="file of the version that was learnt")],
     messages: Annotated[
-        list[Path], typer.Argument(help="messages of patients who came after those it was learnt from")
+        list[Path], typer.Argument(help="messages; of patients whom it was learnt from they do not count")
     ],
     model: Published,
     against: Annotated[
@@ -163,10 +206,10 @@ def judge(
         anchor = anchor_of(published)
         version = read_version(candidate, draft)
         groups = [read_subgroup(text, [c.name for c in published.covariates]) for text in subgroup or ()]
-        said = _read(messages, left_out)
-        seen = sorted(one.patient_id for one in said if fingerprint(one.patient_id) in version.patients)
-        if seen:
-            raise CaseError(f"patient {seen[0]}: {draft} was learnt from it; judge by patients who came later")
+        everybody = _read(messages, left_out)
+        said = tuple(one for one in everybody if fingerprint(one.patient_id) not in version.patients)
+        if not said:
+            raise CaseError(f"{draft}: was learnt from all of these {len(everybody)} patients; judge by later ones")
         current = load_model(against) if against else published
         again = _fold_again(records, columns, output, model, particles, jobs, left_out)
         verdict = judge_all(anchor, said, candidate, current, groups, again)

@@ -1,0 +1,26 @@
+"""What a twin says of itself after each value, where the worker is told to send it (``DOSETWIN_POSTERIORS``)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from connectors.posteriors import sealed
+from connectors.privacy.patient_keys import KeyDestroyed, PatientKeys
+from twin import PatientTwin
+from twin.events import OutputEvent, Posterior, Prediction
+from twin.learning.message import NoMessage, message_of
+
+
+def posterior_of(twin: object, outputs: Iterable[OutputEvent], keys: PatientKeys) -> Posterior | None:
+    """What a twin says after an update with these outputs; None where no value was met, and of what has no message.
+
+    Raises:
+        KeysUnusable: the store cannot be used.
+    """
+    met = max((output.time for output in outputs if isinstance(output, Prediction)), default=None)
+    if met is None or not isinstance(twin, PatientTwin):
+        return None
+    try:
+        return sealed(message_of(twin.patient_id, twin.model, twin.initial_effects()), met, keys)
+    except (NoMessage, KeyDestroyed):
+        return None

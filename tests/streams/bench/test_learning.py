@@ -1,0 +1,21 @@
+"""A ward that begins with a wrong population learns the right one, and foresees the next value better on the way."""
+
+from __future__ import annotations
+
+import pytest
+
+from streams.bench.learning import WARD, WardPlan, run_ward
+from twin.modelfile.library import load_model
+
+
+@pytest.mark.slow
+def test_a_ward_with_a_wrong_population_recovers() -> None:
+    said: list[str] = []
+    found = run_ward(load_model(WARD), WardPlan(quarters=3, quarterly=20, particles=200), said.append)
+    assert found.patients == 60
+    assert len(said) == 3
+    assert found.off_ml < 0.02, "it is maximum likelihood on the same records, but for the particles"
+    assert found.off_truth < min(3 * found.error, found.start_off)
+    assert found.worst >= 0, "never worse than the published population"
+    assert found.quarters[0].version == WARD
+    assert any(quarter.released for quarter in found.quarters)
