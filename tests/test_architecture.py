@@ -286,7 +286,7 @@ NAMED = re.compile(r"`+((?:" + "|".join(LAYERS) + r")(?:\.\w+)+)")
 """A place in the house, as texts name it: `twin.filter.belief`, `twin.model.spec.Model`."""
 
 WIRE = {"twin.estimates", "twin.alerts", "twin.audit", "twin.commands", "twin.heartbeats", "twin.rejected"}
-WIRE |= {"twin.accesses", "twin.advice", "twin.surprise", "twin.degenerate", "twin.stale"}
+WIRE |= {"twin.accesses", "twin.advice", "twin.posteriors", "twin.surprise", "twin.degenerate", "twin.stale"}
 """Topics and rules that look like places."""
 
 GROUPS = {

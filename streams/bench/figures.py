@@ -376,7 +376,7 @@ DOORS = ("mllp_per_s", "mllp_mib", "http_ms", "http_mib", "fhir_per_s", "fhir_mi
 
 
 def _learning(scale: Scale, say: Say) -> dict[str, Any]:
-    from streams.bench.learning import WARD, WardPlan, run_ward
+    from streams.bench.learning.ward import WARD, WardPlan, run_ward
     from twin import load_model
 
     say(f"a ward that learns, {scale.learning[0]} quarters of {scale.learning[1]} patients")

@@ -7,8 +7,6 @@ share patients share sums (`learn sums`, `learn step`). What cannot be used is s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -17,15 +15,7 @@ import typer
 from streams.terminal.options import Kafka, Prefix, examples
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from streams.batch.arguments import LeftOut
-    from streams.batch.learning.rounds import FoldAgain
-    from twin.learning.estimation import Learnt
-    from twin.learning.maximisation import Standing
-    from twin.learning.message import Message
-    from twin.learning.population import Anchor, Theta
-    from twin.model.spec import Model
+    pass
 
 app = typer.Typer(
     name="learn",
@@ -73,21 +63,23 @@ def fit(
 ) -> None:
     """Learn typical values and variability from one site's messages, one a patient; write the draft of a version."""
     from connectors.releases import digest
+    from streams.batch.arguments import LeftOut
+    from streams.batch.learning.arguments import estimate_lines, folder_of, read_all, require_place, standing, usable
     from streams.batch.learning.rounds import learn_all, provenance
     from streams.batch.learning.verdicts import Version, file_of, fingerprint
     from streams.terminal.progress import progress
     from twin.learning.population import anchor_of
     from twin.modelfile.library import load_model
 
-    left_out = _left_out()
-    with _usable():
+    left_out = LeftOut()
+    with usable():
         published = load_model(model)
         anchor = anchor_of(published, hold or ())
-        worth = _standing(published, prior)
-        said = _read(messages, left_out)
-        again = _fold_again(records, columns, output, model, particles, jobs, left_out)
-        _free(out)
-    with _usable(), progress("learn", "steps") as done:
+        worth = standing(published, prior)
+        said = read_all(messages, left_out)
+        again = folder_of(records, columns, output, model, particles, jobs, left_out)
+        require_place(out)
+    with usable(), progress("learn", "steps") as done:
         found = learn_all(published, anchor, said, name, worth, again, lambda step, *_: done(step))
         out.write_text(found.draft.text, encoding="utf-8")
         words = provenance(published, found.messages, worth is not None)
@@ -122,12 +114,14 @@ def collect(
     from connectors.privacy.master_key import KeysUnusable
     from connectors.privacy.patient_keys import KeyDestroyed, patient_keys
     from connectors.settings import load_settings
+    from streams.batch.arguments import LeftOut
     from streams.batch.cases import CaseError, Problem, of_patient
+    from streams.batch.learning.arguments import usable
     from streams.batch.learning.messages import ENDING
     from twin.learning.message import BadMessage
 
-    left_out = _left_out()
-    with _usable():
+    left_out = LeftOut()
+    with usable():
         keys = patient_keys()
         if keys is None:
             raise CaseError("DOSETWIN_KEYS_STORE is not set: messages are encrypted with the keys of their patients")
@@ -158,11 +152,12 @@ def widen(
     by: Annotated[float, typer.Option(help="factor of every variance, above 1")] = 2.0,
 ) -> None:
     """Write a version with a wider population, to enrol under while it is learnt: its messages reach further."""
+    from streams.batch.learning.arguments import require_place, usable
     from twin.learning.draft import widened_draft
     from twin.modelfile.library import load_model
 
-    with _usable():
-        _free(out)
+    with usable():
+        require_place(out)
         found = widened_draft(load_model(model), by, name)
         out.write_text(found.text, encoding="utf-8")
     typer.echo(
@@ -193,25 +188,27 @@ def judge(
 
     Exit code 3 when it is not accepted.
     """
+    from streams.batch.arguments import LeftOut
     from streams.batch.cases import CaseError
+    from streams.batch.learning.arguments import folder_of, read_all, usable
     from streams.batch.learning.rounds import judge_all
     from streams.batch.learning.verdicts import file_of, fingerprint, read_version, reviewed
     from twin.learning.judgement import subgroup as read_subgroup
     from twin.learning.population import anchor_of
     from twin.modelfile.library import load_model
 
-    left_out = _left_out()
-    with _usable():
+    left_out = LeftOut()
+    with usable():
         published, candidate = load_model(model), load_model(draft)
         anchor = anchor_of(published)
         version = read_version(candidate, draft)
         groups = [read_subgroup(text, [c.name for c in published.covariates]) for text in subgroup or ()]
-        everybody = _read(messages, left_out)
+        everybody = read_all(messages, left_out)
         said = tuple(one for one in everybody if fingerprint(one.patient_id) not in version.patients)
         if not said:
             raise CaseError(f"{draft}: was learnt from all of these {len(everybody)} patients; judge by later ones")
         current = load_model(against) if against else published
-        again = _fold_again(records, columns, output, model, particles, jobs, left_out)
+        again = folder_of(records, columns, output, model, particles, jobs, left_out)
         verdict = judge_all(anchor, said, candidate, current, groups, again)
         file_of(draft).write_text(reviewed(version, verdict).as_toml(), encoding="utf-8")
     typer.echo(f"{verdict.patients} patients: better by {verdict.better_by:.4g} (SE {verdict.error:.2g}) in log score, "
@@ -243,10 +240,11 @@ def release(
 
     from connectors import releases as of
     from streams.batch.cases import CaseError
+    from streams.batch.learning.arguments import usable
     from streams.batch.learning.verdicts import file_of, read_version
     from twin.modelfile.library import load_model
 
-    with _usable():
+    with usable():
         found = load_model(draft)
         version = read_version(found, draft)
         if not version.accepted:
@@ -285,17 +283,19 @@ def sums(
 
     import numpy as np
 
+    from streams.batch.arguments import LeftOut
     from streams.batch.cases import CaseError
+    from streams.batch.learning.arguments import read_all, tried, usable
     from twin.learning.contribution import reach
     from twin.learning.population import anchor_of, particles_of
     from twin.learning.sums import TooFew, as_json, for_others, sums_of
     from twin.modelfile.library import load_model
 
-    left_out = _left_out()
-    with _usable():
+    left_out = LeftOut()
+    with usable():
         anchor = anchor_of(load_model(model))
-        theta = _tried(at, anchor)
-        each = [particles_of(message, anchor) for message in _read(messages, left_out)]
+        theta = tried(at, anchor)
+        each = [particles_of(message, anchor) for message in read_all(messages, left_out)]
         try:
             chance = np.random.default_rng(secrets.randbits(128)) if noise else None
             found = for_others(sums_of(each, theta), noise, chance)
@@ -319,13 +319,14 @@ def step(
 ) -> None:
     """Take one step of learning from the sums of several sites; the order of the sites changes no bit."""
     from streams.batch.cases import CaseError
+    from streams.batch.learning.arguments import standing, usable
     from twin.learning.draft import learnt_draft
     from twin.learning.estimation import LEFT, distance, improved
     from twin.learning.population import anchor_of, theta_as_text
     from twin.learning.sums import from_json, joined
     from twin.modelfile.library import load_model
 
-    with _usable():
+    with usable():
         if (draft is None) != (name is None):
             raise CaseError("--draft and --id: write both, or neither")
         published = load_model(model)
@@ -336,7 +337,7 @@ def step(
             if distance(theta, other) > 0:
                 raise CaseError(f"{path}: its sums are at another population than those of {sites[0]}")
         total = joined([part for part, _, _ in parts])
-        following = improved(anchor, theta, total, _standing(published, prior))
+        following = improved(anchor, theta, total, standing(published, prior))
         moved, reached = distance(theta, following), sum(reached for _, _, reached in parts)
         out.write_text(theta_as_text(following) + "\n", encoding="utf-8")
         if draft is not None and name is not None:
@@ -348,132 +349,3 @@ def step(
         f"{total.patients} patients, {reached} reached; gain {total.gain:.6g}; moved by {moved:.2g} published SD"
         + ("" if moved > LEFT / 10 else ": settled")
     )
-
-
-# --- what commands share ---------------------------------------------------------------------------------------------
-
-
-def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]:
-    """What was learnt as text: typical values and variances, as published and as learnt, with standard errors."""
-    from twin.learning.structure import typical_value, value_slope
-
-    at, omega = anchor.natural(found.theta)
-    by_name = {p.name: p for p in published.parameters}
-    lines = [f"{found.patients} patients, {found.steps} steps, log-likelihood better by {found.gain:.4g}"]
-    lines.append(f"{'':14}{'published':>12}{'learnt':>12}{'SE':>10}{'iiv publ.':>12}{'learnt':>10}{'SE':>10}")
-    for i, name in enumerate(anchor.centres.names):
-        parameter = by_name[name]
-        value = parameter.value if anchor.held[i] else typical_value(parameter, float(at[i]))
-        error = found.errors.mean[i] * anchor.sd[i] * abs(value_slope(parameter, float(at[i])))
-        numbers = (parameter.value, value, error, published.omega[i, i], omega[i, i])
-        shown = "".join(f"{number:>{width}.4g}" for number, width in zip(numbers, (12, 12, 10, 12, 10), strict=True))
-        lines.append(f"{name:14}{shown}{found.errors.covariance[i, i] * anchor.sd[i] ** 2:>10.3g}")
-    return lines
-
-
-@contextmanager
-def _usable() -> Iterator[None]:
-    """Arguments and messages that cannot be used are said in one line, with exit code 2."""
-    from streams.batch.arguments import usable_arguments
-    from streams.batch.cases import CaseError
-    from twin.model.spec import ModelError
-
-    with usable_arguments():
-        try:
-            yield
-        except (CaseError, ModelError):
-            raise
-        except ValueError as error:
-            raise CaseError(str(error)) from None
-
-
-def _left_out() -> LeftOut:
-    from streams.batch.arguments import LeftOut
-
-    return LeftOut()
-
-
-def _read(paths: Sequence[Path], left_out: LeftOut) -> tuple[Message, ...]:
-    """The messages of some files; those that hold none are told.
-
-    Raises:
-        CaseError: there are none.
-    """
-    from streams.batch.cases import CaseError, EventPlace, Problem
-    from streams.batch.learning.messages import read_messages
-
-    found, without = read_messages(paths)
-    for text in without:
-        place, _, reason = text.partition(": ")
-        left_out(Problem(EventPlace(place, None), reason))
-    if not found:
-        raise CaseError("messages: none of these files holds one, so there is nothing to learn from")
-    return found
-
-
-def _free(out: Path) -> None:
-    from streams.batch.cases import CaseError
-
-    if out.is_dir() or not out.parent.is_dir():
-        raise CaseError(f"--out {out}: name a file in a folder that is there")
-
-
-def _standing(published: Model, prior: str | None) -> Standing | None:
-    """What the published numbers are worth, as ``--prior`` says."""
-    import tomllib
-
-    from streams.batch.cases import CaseError
-    from twin.learning.maximisation import standing_of
-
-    if prior is None:
-        return None
-    try:
-        if prior == "stated":
-            return standing_of(published, None)
-        errors = tomllib.loads(Path(prior).read_text(encoding="utf-8"))
-        strange = [name for name in errors if name not in published.eta_names or not isinstance(errors[name], Mapping)]
-        if strange:
-            known = ", ".join(published.eta_names)
-            raise CaseError(f"--prior {prior}: {strange[0]} is no table of a parameter with iiv; there are {known}")
-        return standing_of(published, errors)
-    except ValueError as error:
-        raise CaseError(f"--prior {prior}: {error}") from None
-
-
-def _tried(at: Path | None, anchor: Anchor) -> Theta:
-    import json
-
-    from twin.learning.population import theta_from
-
-    if at is None:
-        return anchor.published
-    return theta_from(json.loads(at.read_text(encoding="utf-8")), len(anchor.sd))
-
-
-def _fold_again(
-    records: list[Path] | None,
-    columns: str,
-    output: str | None,
-    model: str,
-    particles: int,
-    jobs: int | None,
-    left_out: LeftOut,
-) -> FoldAgain | None:
-    """What folds records again, where there are any."""
-    from streams.batch.arguments import cases_in, reading
-    from streams.batch.learning.folding import folded
-    from streams.batch.process_pool import prepare, worker_processes
-    from streams.terminal.progress import progress
-
-    if not records:
-        return None
-    cases = {one.patient_id: one for one in cases_in(records, reading(model, columns, output, records), left_out)}
-
-    def again(draft: Model, patients: Sequence[str]) -> Mapping[str, Message]:
-        own = [cases[patient] for patient in patients if patient in cases]
-        processes = worker_processes(jobs, len(own))
-        prepare([draft], processes)
-        with progress("fold again", "patients", len(own)) as done:
-            return folded(own, draft, particles, processes, left_out, done)
-
-    return again

@@ -22,6 +22,7 @@ from streams.bench.figures import (
     BACKLOG,
     BOARDS,
     DOORS,
+    LEARNING,
     QUICK,
     RESTART,
     STREAM,
@@ -186,7 +187,8 @@ def test_the_ward_says_the_same_bytes_each_time_in_order_of_arrival() -> None:
 def test_everything_but_modes_and_the_stream_is_measured(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("streams.bench.twin.LATE", 600)  # events of a patient, instead of ten thousand
     # The whole library's advice is asked for elsewhere, of four models: else every kernel there is would be compiled.
-    left_out = {"map_ms", "advice_ms_slowest", "advice_models", *STREAM, *BACKLOG, *RESTART, *DOORS, *BOARDS}
+    # A ward that learns has a test of its own.
+    left_out = {"map_ms", *LEARNING, "advice_ms_slowest", "advice_models", *STREAM, *BACKLOG, *RESTART, *DOORS, *BOARDS}
     names = [name for name in NAMES if name not in left_out]
     said: list[str] = []
     found = measure(SMALL, names, said.append)

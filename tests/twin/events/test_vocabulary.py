@@ -16,6 +16,7 @@ from twin.events import (
     Heartbeat,
     Measurement,
     OutputEvent,
+    Posterior,
     Rejected,
     channels,
     decode,
@@ -38,9 +39,9 @@ class Whole(OutputEvent):
         raise NotImplementedError
 
 
-def test_every_kind_is_an_input_an_output_a_heartbeat_or_the_dead_letter() -> None:
-    assert {*INPUT_EVENTS, *OUTPUT_EVENTS, Heartbeat, Rejected} == set(EVENTS)
-    assert len(INPUT_EVENTS) + len(OUTPUT_EVENTS) + 2 == len(EVENTS)
+def test_every_kind_is_an_input_an_output_a_heartbeat_a_posterior_or_the_dead_letter() -> None:
+    assert {*INPUT_EVENTS, *OUTPUT_EVENTS, Heartbeat, Posterior, Rejected} == set(EVENTS)
+    assert len(INPUT_EVENTS) + len(OUTPUT_EVENTS) + 3 == len(EVENTS)
     assert Clock in INPUT_EVENTS
     assert Estimate in OUTPUT_EVENTS
     assert Measurement not in EVENTS

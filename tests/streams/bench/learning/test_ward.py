@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from streams.bench.learning import WARD, WardPlan, run_ward
+from streams.bench.learning.ward import WARD, WardPlan, run_ward
 from twin.modelfile.library import load_model
 
 

@@ -1,0 +1,125 @@
+"""What commands of learning share: files that are read, what published numbers are worth, records to fold again."""
+
+from __future__ import annotations
+
+import json
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from streams.batch.arguments import LeftOut, cases_in, reading, usable_arguments
+from streams.batch.cases import CaseError, EventPlace, Problem
+from streams.batch.learning.folding import folded
+from streams.batch.learning.messages import read_messages
+from streams.batch.learning.rounds import FoldAgain
+from streams.batch.process_pool import prepare, worker_processes
+from streams.terminal.progress import progress
+from twin.learning.estimation import Learnt
+from twin.learning.maximisation import Standing, standing_of
+from twin.learning.message import Message
+from twin.learning.population import Anchor, Theta, theta_from
+from twin.learning.structure import typical_value, value_slope
+from twin.model.spec import Model, ModelError
+
+
+def estimate_lines(published: Model, anchor: Anchor, found: Learnt) -> list[str]:
+    """What was learnt as text: typical values and variances, as published and as learnt, with standard errors."""
+
+    at, omega = anchor.natural(found.theta)
+    by_name = {p.name: p for p in published.parameters}
+    lines = [f"{found.patients} patients, {found.steps} steps, log-likelihood better by {found.gain:.4g}"]
+    lines.append(f"{'':14}{'published':>12}{'learnt':>12}{'SE':>10}{'iiv publ.':>12}{'learnt':>10}{'SE':>10}")
+    for i, name in enumerate(anchor.centres.names):
+        parameter = by_name[name]
+        value = parameter.value if anchor.held[i] else typical_value(parameter, float(at[i]))
+        error = found.errors.mean[i] * anchor.sd[i] * abs(value_slope(parameter, float(at[i])))
+        numbers = (parameter.value, value, error, published.omega[i, i], omega[i, i])
+        shown = "".join(f"{number:>{width}.4g}" for number, width in zip(numbers, (12, 12, 10, 12, 10), strict=True))
+        lines.append(f"{name:14}{shown}{found.errors.covariance[i, i] * anchor.sd[i] ** 2:>10.3g}")
+    return lines
+
+
+@contextmanager
+def usable() -> Iterator[None]:
+    """Arguments and messages that cannot be used are said in one line, with exit code 2."""
+
+    with usable_arguments():
+        try:
+            yield
+        except (CaseError, ModelError):
+            raise
+        except ValueError as error:
+            raise CaseError(str(error)) from None
+
+
+def read_all(paths: Sequence[Path], left_out: LeftOut) -> tuple[Message, ...]:
+    """The messages of some files; those that hold none are told.
+
+    Raises:
+        CaseError: there are none.
+    """
+
+    found, without = read_messages(paths)
+    for text in without:
+        place, _, reason = text.partition(": ")
+        left_out(Problem(EventPlace(place, None), reason))
+    if not found:
+        raise CaseError("messages: none of these files holds one, so there is nothing to learn from")
+    return found
+
+
+def require_place(out: Path) -> None:
+
+    if out.is_dir() or not out.parent.is_dir():
+        raise CaseError(f"--out {out}: name a file in a folder that is there")
+
+
+def standing(published: Model, prior: str | None) -> Standing | None:
+    """What the published numbers are worth, as ``--prior`` says."""
+
+    if prior is None:
+        return None
+    try:
+        if prior == "stated":
+            return standing_of(published, None)
+        errors = tomllib.loads(Path(prior).read_text(encoding="utf-8"))
+        strange = [name for name in errors if name not in published.eta_names or not isinstance(errors[name], Mapping)]
+        if strange:
+            known = ", ".join(published.eta_names)
+            raise CaseError(f"--prior {prior}: {strange[0]} is no table of a parameter with iiv; there are {known}")
+        return standing_of(published, errors)
+    except ValueError as error:
+        raise CaseError(f"--prior {prior}: {error}") from None
+
+
+def tried(at: Path | None, anchor: Anchor) -> Theta:
+
+    if at is None:
+        return anchor.published
+    return theta_from(json.loads(at.read_text(encoding="utf-8")), len(anchor.sd))
+
+
+def folder_of(
+    records: list[Path] | None,
+    columns: str,
+    output: str | None,
+    model: str,
+    particles: int,
+    jobs: int | None,
+    left_out: LeftOut,
+) -> FoldAgain | None:
+    """What folds records again, where there are any."""
+
+    if not records:
+        return None
+    cases = {one.patient_id: one for one in cases_in(records, reading(model, columns, output, records), left_out)}
+
+    def again(draft: Model, patients: Sequence[str]) -> Mapping[str, Message]:
+        own = [cases[patient] for patient in patients if patient in cases]
+        processes = worker_processes(jobs, len(own))
+        prepare([draft], processes)
+        with progress("fold again", "patients", len(own)) as done:
+            return folded(own, draft, particles, processes, left_out, done)
+
+    return again
