@@ -36,10 +36,12 @@ COMMANDS = sorted(set(re.findall(rf"^dosetwin ((?:{GROUPS}) [a-z-]+|[a-z]+)\b", 
 METRICS = sorted(set(re.findall(r"dosetwin_[a-z_]+[a-z]", OPERATIONS)))
 
 
-def run_example(number: int, folder: Path) -> str:
-    """What the Python example of that number prints when it is run as a script."""
-    script = folder / "example.py"
-    script.write_text(re.findall(r"```python\n(.*?)```", README, re.DOTALL)[number], encoding="utf-8")
+def run_example(number: int, folder: Path, particles: int | None = None) -> str:
+    """What the Python example of that number prints when it is run as a script, its twins of so many particles."""
+    script, text = folder / "example.py", re.findall(r"```python\n(.*?)```", README, re.DOTALL)[number]
+    if particles is not None:
+        text = re.sub(r"(replay|validate)\((.*?)\)", rf"\1(\2, particles={particles})", text)
+    script.write_text(text, encoding="utf-8")
     done = subprocess.run([sys.executable, str(script)], capture_output=True, text=True, timeout=600, check=False)
     assert done.returncode == 0, done.stderr
     return done.stdout
@@ -52,7 +54,7 @@ def test_the_first_python_example_runs_and_says_what_was_expected(tmp_path: Path
 
 @pytest.mark.slow
 def test_the_example_of_a_data_set_runs_as_a_script(tmp_path: Path) -> None:
-    said = run_example(1, tmp_path).splitlines()
+    said = run_example(1, tmp_path, particles=100).splitlines()
     assert said[0].split() == ["ID", "CL", "MTT", "OFV"]
     assert len(said) == 3
 
