@@ -55,7 +55,7 @@ test: setup-test
 	@$(BIN)/python -P -m connectors.services.setup built
 	@echo "test: everything, on real servers" >&2
 	@nice -n 19 sh .ci/lint $(BIN) & linting=$$!; \
-	$(BIN)/pytest -n 3 --dist worksteal --durations=10 --junitxml=build/tests.xml; tested=$$?; \
+	$(BIN)/pytest -n 4 --dist worksteal --durations=10 --junitxml=build/tests.xml; tested=$$?; \
 	wait $$linting && exit $$tested
 
 demo: setup

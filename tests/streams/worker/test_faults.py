@@ -20,6 +20,8 @@ from tests.faults.verdict import Undisturbed, contradictions, newest_belief
 from tests.streams.worker.stage import Stage
 from twin.events import Estimate, Forecast, Prediction
 
+pytestmark = pytest.mark.waits
+
 
 @pytest.fixture(scope="module")
 def expected() -> Undisturbed:
