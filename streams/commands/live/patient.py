@@ -142,7 +142,13 @@ def _say(found: Diagnosis, told: Told) -> None:
 
 
 def _fold_anew(
-    settings: Settings, processor: EventProcessor, patient: str, told: Told, *, unless_sealed: bool = False
+    settings: Settings,
+    processor: EventProcessor,
+    patient: str,
+    told: Told,
+    *,
+    unless_sealed: bool = False,
+    version: str | None = None,
 ) -> bool:
     """Fold a patient anew, and write and publish what comes of it; whether its twin moves again.
 
@@ -155,7 +161,7 @@ def _fold_anew(
         gone = f"the first records of {', '.join(told.shortened)} are gone; it is folded from what is left"
         typer.echo(f"note: {patient}: {gone}", err=True)
     try:
-        state, outcome = way_back.refold(processor, patient, told)
+        state, outcome = way_back.refold(processor, patient, told, version)
     except way_back.CannotRefold as error:
         typer.echo(f"dosetwin: {error}", err=True)
         return False
@@ -185,7 +191,11 @@ def _begin_anew(settings: Settings, patients: list[str]) -> bool:
 
 
 @app.command(
-    epilog=examples("dosetwin patient rebuild P-0009", "dosetwin patient rebuild P-0009 --model ours=ours.toml")
+    epilog=examples(
+        "dosetwin patient rebuild P-0009",
+        "dosetwin patient rebuild P-0009 --model ours=ours.toml",
+        "dosetwin patient rebuild P-0009 --model my_ward1=my_ward1.toml --into my_ward1",
+    )
 )
 def rebuild(
     patients: Patients,
@@ -195,12 +205,15 @@ def rebuild(
     clinical: Clinical = None,
     rules: Rules = None,
     far_future_hours: FarFuture = 24.0,
+    into: Annotated[
+        str | None, typer.Option(help="id of another model that they move to, as a version of theirs that was released")
+    ] = None,
     twins: Twins = LIBRARY_TWINS,
 ) -> None:
     """Fold patients anew from all that the input topics hold of them, with the models as they are now.
 
-    Stop the workers first. Estimates are published again, under the same ids; alerts when a worker starts. What was
-    refused while the patient was sealed is folded too.
+    Stop the workers first. Estimates are published again, under the same ids, or those of the model that they move
+    `--into`, beside the old ones; alerts when a worker starts. What was refused while sealed is folded too.
     """
     from connectors.kafka.clients import KafkaUnreachable
     from connectors.privacy.master_key import KeysUnusable
@@ -220,7 +233,7 @@ def rebuild(
         processor = EventProcessor(factory, far_future_hours=far_future_hours, keys=keys)
         processor = way_back.processor_for(settings, processor)
         for patient, told in way_back.told_of(settings, patients).items():
-            failed |= not _fold_anew(settings, processor, patient, told)
+            failed |= not _fold_anew(settings, processor, patient, told, version=into)
     except (SettingsError, KafkaUnreachable, KeysUnusable, way_back.CannotRefold, ValueError, OSError) as error:
         typer.echo(f"dosetwin: {error}", err=True)
         raise typer.Exit(1) from None

@@ -21,7 +21,7 @@ from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.erased import erased_key
 from streams.worker.rows.patient_state import NEVER, PatientState
 from streams.worker.rows.state_row import StateRow, encode_row, of_term, term_of
-from twin.events import Enrolment
+from twin.events import Enrolment, encode
 
 
 class CannotRefold(RuntimeError):
@@ -81,8 +81,13 @@ def told_of(settings: Settings, patients: Collection[str], *, with_records: bool
     return found
 
 
-def refold(processor: EventProcessor, patient_id: str, told: Told) -> tuple[PatientState, Outcome]:
+def refold(
+    processor: EventProcessor, patient_id: str, told: Told, version: str | None = None
+) -> tuple[PatientState, Outcome]:
     """The patient's state after all that was told, and what followed from it.
+
+    Enrolments stand for those in the model ``version``, where one is named; what was published under another keeps its
+    ids, which are made of the model.
 
     Raises:
         CannotRefold: the inputs hold no enrolment that a twin can be made of.
@@ -91,7 +96,7 @@ def refold(processor: EventProcessor, patient_id: str, told: Told) -> tuple[Pati
     for record in told.records:
         read = processor.read(record.key, record.value, RecordPosition(*record[:4]))
         if isinstance(read, ReceivedEvent):
-            arrivals.append(read)
+            arrivals.append(read if version is None else _enrolled_in(version, read))
     # In order of time each event is folded once. Offsets are not in that order, so they are counted off meanwhile.
     arrivals.sort(key=lambda arrival: (not isinstance(arrival.event, Enrolment), arrival.event.time))
     counted = [
@@ -110,6 +115,13 @@ def refold(processor: EventProcessor, patient_id: str, told: Told) -> tuple[Pati
         )
     state.applied = applied_of(told)
     return state, outcome
+
+
+def _enrolled_in(version: str, arrival: ReceivedEvent) -> ReceivedEvent:
+    if not isinstance(arrival.event, Enrolment):
+        return arrival
+    event = arrival.event.model_copy(update={"model": version})
+    return arrival._replace(event=event, raw=encode(event))
 
 
 def applied_of(told: Told) -> dict[TopicPartition, int]:

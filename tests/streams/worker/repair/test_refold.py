@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import random
+from pathlib import Path
 
 import pytest
 
@@ -15,7 +17,10 @@ from streams.worker.twin_factory import LibraryTwins
 from tests.faults.verdict import newest_belief
 from tests.streams.worker.fake_twin import FakeTwins
 from tests.streams.worker.stage import START, enrolment, lab
+from twin import PatientTwin
 from twin.events import DoseGiven, InputEvent, Quantity, encode, to_millis
+from twin.learning.draft import widened_draft
+from twin.modelfile.library import load_model
 from twin.patient.state_row import unpack, unpack_history
 
 REAL = "docetaxel_ozawa2007"
@@ -54,6 +59,26 @@ def test_a_refold_ends_in_the_same_belief_and_record_as_the_twin_that_followed()
     assert newest_belief(one) == newest_belief(other)
     assert newest_belief(other)[0].observations == 4
     assert unpack_history(one.history).facts == unpack_history(other.history).facts
+
+
+@pytest.mark.slow
+def test_a_patient_moves_to_a_version_with_all_that_was_told(tmp_path: Path) -> None:
+    """Under the new version everything is published beside the old, whose ids are others."""
+    wide = widened_draft(load_model(REAL), 2, "docetaxel_wide")
+    (tmp_path / "wide.toml").write_text(wide.text)
+    processor = EventProcessor(LibraryTwins(particles=32, model_files={wide.id: tmp_path / "wide.toml"}))
+    told = Told(records([enrolment("A", model=REAL), lab("A", 3000, value=3.0), lab("A", 6000, value=1.5)]), {})
+    before, said = refold(processor, "A", told)
+    state, again = refold(processor, "A", told, wide.id)
+    assert (before.model_id, state.model_id, state.model_hash) == (REAL, wide.id, wide.hash)
+    assert again.rejected == []
+    assert isinstance(state.twin, PatientTwin)
+    assert state.twin.belief.observations == 2
+    old, new = ({json.loads(one.value)["event_id"] for one in outcome.outputs} for outcome in (said, again))
+    assert new
+    assert not old & new
+    restored = processor.open("A", processor.row(state))
+    assert (restored.model_id, restored.quarantined) == (wide.id, None)
 
 
 def test_a_patient_without_an_enrolment_is_not_made_up() -> None:
