@@ -10,8 +10,9 @@ For every model these functions are generated as Python source, each a module of
 ``advance``      particles through a schedule of steps;
 ``weigh``        what doses are multiplied by when they are given (`twin.model.coefficients`), where any are.
 
-`twin.kernel.arguments` says what each is called with. ``advance`` is the work of `twin.kernel.loops.stepper`, or of
-`twin.kernel.loops.delayed_stepper` where doses enter late. No fast-math: the same history gives the same bytes.
+`twin.kernel.arguments` says what each is called with. ``advance`` is the work of `twin.kernel.loops.stepper`, of
+`twin.kernel.loops.delayed_stepper` where doses enter late, or of `twin.kernel.loops.rosenbrock` where equations are
+stiff (`twin.kernel.stiffness`). No fast-math: the same history gives the same bytes.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import math
 from collections.abc import Callable, Sequence
 
 from twin.kernel.loops.delayed_stepper import write_late_advance
+from twin.kernel.loops.rosenbrock import write_implicit
 from twin.kernel.loops.stabilised import write_stabilised
 from twin.kernel.loops.stepper import IMPORTS, write_advance
 from twin.kernel.source import Lines, Scope
@@ -36,14 +38,18 @@ Writer = Callable[[Lines, Scope], None]
 """Adds a function to a module."""
 
 
-def generate(model: Model, structure: Structure) -> dict[str, str]:
-    """Python source of each function of the model's kernel (see the module docstring): a module of its own."""
+def generate(model: Model, structure: Structure, *, implicit: bool = False) -> dict[str, str]:
+    """Python source of each function of the model's kernel (see the module docstring): a module of its own.
+
+    Args:
+        implicit: step as stiff equations ask for; not with doses that enter late.
+    """
     writers: dict[str, Writer] = {
         "individual": _individual,
         "initial": _initial,
         "system": _system,
         "timing": _timing,
-        "advance": write_late_advance if structure.late else write_advance,
+        "advance": write_implicit if implicit else write_late_advance if structure.late else write_advance,
     }
     if structure.weights:
         writers["weigh"] = _weigh

@@ -24,6 +24,7 @@ from twin.kernel.codegen import generate, generate_stabilised
 from twin.kernel.delayed_input import entry_of
 from twin.kernel.reads import reads_of
 from twin.kernel.sealed import seal
+from twin.kernel.stiffness import is_stiff
 from twin.model.budget import LARGEST_SOURCE
 from twin.model.record_functions import resting
 from twin.model.spec import Model, ModelError
@@ -49,6 +50,7 @@ class Kernel:
         rows: per output, the rows that its likelihood reads (see `twin.model.spec.OutputSpec`).
         weigh: what doses are multiplied by when they are given; ``None`` where nothing is.
         source: what was generated of all functions, one after another.
+        implicit: ``advance`` steps as stiff equations ask for, so that accuracy alone bounds its steps.
     """
 
     model: Model
@@ -67,6 +69,7 @@ class Kernel:
     advance: Advance
     weigh: Weigh | None
     source: str
+    implicit: bool = False
 
     @functools.cached_property
     def hash(self) -> str:
@@ -155,11 +158,14 @@ def _build(model: Model) -> Kernel:
     structure = analyse(model)
     kernel = _load(model, structure)
     defective = _defective_states(kernel)
-    return _load(model, analyse(model, keep_stepped=defective)) if defective else kernel
+    if defective:
+        structure = analyse(model, keep_stepped=defective)
+    implicit = is_stiff(model, structure)
+    return _load(model, structure, implicit=implicit) if defective or implicit else kernel
 
 
-def _load(model: Model, structure: Structure) -> Kernel:
-    sources = generate(model, structure)
+def _load(model: Model, structure: Structure, *, implicit: bool = False) -> Kernel:
+    sources = generate(model, structure, implicit=implicit)
     source = "".join(sources.values())
     if len(source) > LARGEST_SOURCE:
         problem = f"come to {len(source)} characters of code, over {LARGEST_SOURCE}"
@@ -186,6 +192,7 @@ def _load(model: Model, structure: Structure) -> Kernel:
         advance=compiled["advance"],
         weigh=compiled.get("weigh"),
         source=source,
+        implicit=implicit,
     )
 
 

@@ -7,8 +7,9 @@ steps, until the two agree to `TOLERANCE`; each time that step size is halved th
 result is kept on disk beside the compiled kernel. A model without regimens is looked at under the doses of the record
 that is to be solved (`twin.solver.doses_seen`), and gets steps that suit its rates at rest where it holds none.
 
-Explicit steps must stay within some three time constants of the fastest stepped state. A model that would need over
-`MOST_STEPS` of them to the end of its forecasts is stiff, and refused.
+Explicit steps must stay within some three time constants of the fastest stepped state. Where that is short the kernel
+steps implicitly (`twin.kernel.stiffness`), and accuracy alone is asked for; with doses that enter late it cannot, and a
+model that would need over `MOST_STEPS` explicit steps to the end of its forecasts is refused.
 """
 
 from __future__ import annotations
@@ -139,7 +140,7 @@ def _chosen(kernel: Kernel, seen: tuple[RegimenSpec, ...]) -> _Chosen:
     lam = linear_system(kernel, par, kernel.reference).lam
     stepped = max(stepped_rate(kernel, par, kernel.reference), 1e-9)
     fastest = max(float(np.abs(lam).max(initial=0.0)), stepped)
-    largest = named.largest_step or 0.2 / stepped
+    largest = named.largest_step or (model.cadence.horizon / FEWEST_STEPS if kernel.implicit else 0.2 / stepped)
     refuse_stiff(kernel, 3.0 / stepped)
     rough = StepSizes(named.first_step or min(largest, 0.2 / fastest), named.growth or GROWTH, largest)
     regimens = model.regimens or seen
@@ -170,7 +171,7 @@ def refuse_stiff(kernel: Kernel, step: float) -> None:
     """
     model = kernel.model
     steps = model.cadence.horizon / step
-    if steps > MOST_STEPS:
+    if steps > MOST_STEPS and not kernel.implicit:
         unit = model.time_unit
         problem = f"are stiff: they need steps of {step:.2g} {unit}, {steps:.2g} of them over the forecast's horizon"
         mend = "write what is so fast at its equilibrium (quasi-steady state), or check its rate and its unit"
@@ -216,7 +217,7 @@ def _calibrated(kernel: Kernel, regimens: tuple[RegimenSpec, ...], fastest: floa
         return solver.advance(solver.initial(timeline), timeline, int(marks[-1]), marks)[1][:, : len(kernel.outputs)]
 
     longest = kernel.model.cadence.horizon / FEWEST_STEPS
-    coarse = min(1.0 / stepped, longest)
+    coarse = longest if kernel.implicit else min(1.0 / stepped, longest)
     fine = StepSizes(min(0.02 / fastest, coarse / 10), 0.04, coarse / 10)
     exact = _exact(kernel, solved, fine)
     scale = np.abs(exact) + NEGLIGIBLE * np.nanmax(np.abs(exact), axis=0, keepdims=True) + 1e-300

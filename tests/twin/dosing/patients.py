@@ -35,10 +35,10 @@ def counted(particles: int = 200) -> PatientTwin:
 
 @functools.cache
 def stiff(patient_id: str, amount: float, particles: int = 1000) -> PatientTwin:
-    """On nab-paclitaxel, whose equations are stiff, two hours after a dose (mg), with the next one planned."""
-    twin = PatientTwin(patient_id, load_model("nabpaclitaxel_chen2014"), particles)
-    order: dict[str, Any] = {"drug": "nabpaclitaxel", "patient_id": patient_id}
-    given = dose(0.0, amount, 0.5, **order)
-    twin.observe([plan(-1.0, (0.0, amount, 0.5), (504.0, amount, 0.5), **order), given])
+    """On docetaxel, with a growth factor whose future is solved in long steps, two hours after a dose (mg)."""
+    twin = PatientTwin(patient_id, load_model("docetaxel_gcsf_suite"), particles)
+    order: dict[str, Any] = {"drug": "docetaxel", "patient_id": patient_id}
+    given = dose(0.0, amount, 1.0, **order)
+    twin.observe([plan(-1.0, (0.0, amount, 1.0), (504.0, amount, 1.0), **order), given])
     twin.observe([clock(2.0, patient_id=patient_id)])
     return twin

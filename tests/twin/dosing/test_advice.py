@@ -105,7 +105,7 @@ def by_all(twin: PatientTwin, now: int, patch: pytest.MonkeyPatch) -> Advice:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("patient_id", "amount"), [("P-1", 450.0), ("P-2", 600.0)])
+@pytest.mark.parametrize(("patient_id", "amount"), [("P-1", 150.0), ("P-2", 190.0)])
 def test_odds_of_a_stiff_model_are_those_by_all_particles_within_the_error_that_is_told(
     patient_id: str, amount: float, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -64,6 +64,7 @@ class Stepper:
         held = {scope.names[name] for name in (*self.parameters, *(c.name for c in model.covariates))}
         self.constants = _Constants(held | set(scope.record))
         self.rates = {name: self._rate(structure.equations[name]) for name in structure.stepped}
+        self.prepare()
         rows = [f"p_{name}" for name in self.parameters] + list(self.constants.found.values())
         rows += [f"{kind}{i}" for kind in "zlcef" for i in range(self.size)]
         rows += [f"v_{d}_{i}" for d in structure.drivers for i in range(self.size)]
@@ -71,6 +72,9 @@ class Stepper:
         rows += self.further_rows()
         self.place = {name: number for number, name in enumerate(rows)}
         self.rows = {name: f"s[{number}, p]" for name, number in self.place.items()}
+
+    def prepare(self) -> None:
+        """Take out of the formulas what this way of stepping needs of them besides their rates."""
 
     def further_rows(self) -> list[str]:
         """Names of rows that this way of stepping needs besides."""

@@ -167,8 +167,8 @@ def test_the_main_command_knows_the_subcommand() -> None:
 @pytest.mark.slow
 def test_check_refuses_a_stiff_model_with_the_reason(tmp_path: Path) -> None:
     file = tmp_path / "stiff.toml"
-    parts = {"k": "2e6 1/h", "V": "20 L", "KM": "1 mg/L"}
-    states = {"A": "mg: input(toxin) - k*A*KM*V/(KM*V + A)"}
+    parts = {"k": "2e6 1/h", "V": "20 L", "KM": "1 mg/L", "late": "0.02 h"}
+    states = {"A": "mg: input(toxin, lag=late) - k*A*KM*V/(KM*V + A)"}
     file.write_text(toys.made(parts, states, {"level": "mg/L: A/V"}).text)
     result = runner.invoke(app, ["check", str(file)])
     assert result.exit_code == 1
