@@ -50,7 +50,7 @@ def _dosed(
     for name, equation in structure.equations.items():
         for call, coefficient in equation.inputs.items():
             amount = 1.0 if call.startswith("pulse(") else amounts.get(arguments_of(call)[1][0], 0.0)
-            states[name] = states[name] + evaluate(coefficient, env) * amount
+            states[name] = states[name] + np.float64(evaluate(coefficient, env)) * amount
     return states
 
 
