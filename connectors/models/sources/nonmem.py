@@ -14,7 +14,7 @@ from collections.abc import Collection
 
 from connectors.models.code import Assign, Branch, Statement, fortran
 from connectors.models.following import Follower
-from connectors.models.formulas import ZERO, decided, name, number, parsed, replaced, same, value, words
+from connectors.models.formulas import ZERO, call, decided, name, number, parsed, replaced, same, value, words
 from connectors.models.observing.likelihood import Likelihood
 from connectors.models.observing.residuals import observe
 from connectors.models.source import Entry, Eta, Source, State
@@ -148,7 +148,9 @@ class _Stream:
             found[f"OMEGA_{place}_{place}"] = number(eta.variance)
             if eta.variance == 0:
                 found[word] = ZERO
-        return found | {"TIME": parsed("t")}
+        if re.search(r"\bID\b", " ".join(r.text for r in self.records if r.name in ("PK", "PRED", "ERROR"))):
+            self.source.lose(0, "what is said of single patients by their ID is left out")
+        return found | {"TIME": parsed("t"), "ID": number(-1.0)}
 
     def _decide(self, test: ast.expr, line: int) -> ast.expr:
         if "NEWIND" in words(test):
@@ -276,23 +278,35 @@ class _Stream:
         if not errors:
             raise source.wrong(None, "has no $ERROR, so nothing is observed; write it, with Y")
         follower.meaning = {**follower.meaning, **after, **amounts}
-        scale = after.get(f"S{shown}")
-        central = name(names[shown - 1])
-        prediction = central if scale is None else ast.BinOp(central, ast.Div(), scale)
+        prediction = self._shown(names, after, shown, errors)
         at_observation: dict[str, ast.expr] = {"F": prediction, "EVID": ZERO, "MDV": ZERO, "AMT": ZERO}
         self._code(follower, errors, at_observation)
-        if "F" in {word for record in errors for word in re.findall(r"\bF\b", record.text)} and advan[1] in _GENERAL:
-            source.lose(
-                errors[0].line, f"F is taken to be that of {names[shown - 1]}; the data may observe another (CMT)"
-            )
         self._observe(follower, errors[0].line)
+
+    def _shown(self, names: list[str], after: dict[str, ast.expr], shown: int, errors: list[Record]) -> ast.expr:
+        """F: the observed compartment by its scale; which one that is the data say, where they have CMT."""
+
+        def scaled(number_of: int) -> ast.expr:
+            scale = after.get(f"S{number_of}")
+            amount = name(names[number_of - 1])
+            return amount if scale is None else ast.BinOp(amount, ast.Div(), scale)
+
+        found = scaled(shown)
+        if "CMT" not in self.items:
+            return found
+        text = " ".join(record.text for record in errors)
+        asked = {int(word) for word in re.findall(r"\bCMT\s*(?:\.EQ\.|==)\s*(\d+)", text, re.IGNORECASE)}
+        for at in range(len(names), 0, -1):
+            if at != shown and (at in asked or f"S{at}" in after):
+                found = call("where", ast.Compare(name("CMT"), [ast.Eq()], [number(float(at))]), scaled(at), found)
+        return found
 
     def _model(self) -> tuple[list[str], int, int]:
         """Names of compartments, and by number which is dosed and which observed."""
         found: list[str] = []
         doses = shown = 0
         text = " ".join(record.text for record in of(self.records, "MODEL")).upper()
-        for words_of in re.findall(r"\bCOMP\w*\s*=\s*(\([^)]*\)|[\w]*)", re.sub(r"\bN\w*\s*=\s*\d+", "", text)):
+        for words_of in re.findall(r"\bCOMP\w*[ \t]*=[ \t]*(\([^)]*\)|[\w]*)", re.sub(r"\bN\w*\s*=\s*\d+", "", text)):
             parts = words_of.strip("() ").replace(",", " ").split()
             found.append(parts[0] if parts and re.match(r"[A-Z]", parts[0]) else f"COMP{len(found) + 1}")
             doses = len(found) if any(part.startswith("DEFDOS") for part in parts) else doses
@@ -308,7 +322,8 @@ class _Stream:
         code = " ".join(r.text for r in self.records if r.name in ("PK", "DES", "ERROR", "INPUT")).upper()
         taken = set(re.findall(r"\b[A-Z]\w*", code))
         plain = [re.sub(r"\W", "_", each) for each in names]
-        return [f"A_{word}" if word in taken or plain.count(word) > 1 else word for word in plain]
+        apart = [f"A_{word}" if word in taken else word for word in plain]
+        return [f"{word}_{at}" if apart.count(word) > 1 else word for at, word in enumerate(apart, start=1)]
 
     def _des(self, follower: Follower, names: list[str], line: int) -> list[ast.expr]:
         des = of(self.records, "DES")

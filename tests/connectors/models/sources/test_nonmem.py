@@ -214,3 +214,18 @@ def test_units_and_references_may_be_given() -> None:
     assert parameter(found, "Q").assumed is None
     with pytest.raises(SourceError, match="nothing called CLX"):
         carry(ORAL, "run1.mod", units={"CLX": "L/h"})
+
+
+def test_the_prediction_is_of_the_compartment_that_the_data_observe() -> None:
+    text = with_(
+        ORAL,
+        ("OCC\n", "OCC CMT\n"),
+        ("S2 = V2", "S2 = V2\n  S3 = V3\n  IF (ID.EQ.7) KA = 9"),
+        ("$THETA (0,0.05) (0,0.2)", "$THETA 0 FIX (0,0.2)"),
+    )
+    found = read(text)
+    assert [o.name for o in found.model.outputs] == ["dv_cmt3", "dv"]
+    got = outputs(found.model, TIMES, covariates={"OCC": 1.0})
+    np.testing.assert_allclose(got[:, 1], oral(5.0, 40.0), rtol=1e-6)
+    assert (got[:, 0] < got[:, 1])[:3].all()
+    assert any("ID" in str(lost) for lost in found.lost)
