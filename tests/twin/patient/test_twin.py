@@ -79,8 +79,7 @@ PARTICLES = 48
 RESTLESS = toys.restless()
 relaxed = settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 few = settings(relaxed, max_examples=4)
-fewest = settings(relaxed, max_examples=2)
-"""For twins that drift, of which each costs several times as much, most of all where each event is told by itself."""
+"""For twins that drift, of which each costs several times as much."""
 
 
 def new_twin(particles: int = PARTICLES, model: Model = MODEL) -> PatientTwin:
@@ -254,7 +253,7 @@ def test_a_twin_restored_at_any_moment_goes_on_to_the_same_bytes(events: list[In
     restored_at_any_moment(MODEL, events, random)
 
 
-@fewest
+@few
 @given(stories().filter(len), st.randoms(use_true_random=False))
 def test_so_does_one_that_drifts(events: list[InputEvent], random: Random) -> None:
     restored_at_any_moment(RESTLESS, events, random)
