@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import uuid
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
@@ -10,11 +13,17 @@ import pytest
 from scipy import stats
 from typer.testing import CliRunner, Result
 
-from connectors.posteriors import packed
+from connectors.kafka.clients import open_producer
+from connectors.kafka.topics import POSTERIORS, ensure_topics, home_partition
+from connectors.posteriors import packed, sealed
+from connectors.privacy.master_key import KeySettings, master_key
+from connectors.privacy.patient_keys import create_store, patient_keys
 from connectors.releases import new_key, open_releases
+from connectors.settings import load_settings
 from streams.commands.study.learn import app
 from tests.twin.toys import LEVELS
 from twin.arrays import Floats
+from twin.events import encode
 from twin.learning.message import Message, message_of
 from twin.modelfile.library import load_model
 from twin.modelfile.reader import parse_model
@@ -115,6 +124,37 @@ def test_a_version_is_released_when_later_patients_accepted_it(ward: Path, draft
     draft.write_text(draft_text.replace("unconfirmed", "# touched\nunconfirmed"))
     assert "is of another text than" in call("judge", draft, ward / "later", *common).output
     draft.write_text(draft_text)
+
+
+def test_the_newest_messages_of_a_ward_are_collected_but_of_who_was_erased(
+    kafka: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    prefix, key = f"l{uuid.uuid4().hex[:8]}.", tmp_path / "master.key"
+    key.write_text(base64.b64encode(bytes(range(32))).decode())
+    key.chmod(0o600)
+    common = ("collect", "--out", tmp_path / "out", "--kafka", kafka, "--prefix", prefix)
+    assert "DOSETWIN_KEYS_STORE is not set" in call(*common).output
+    monkeypatch.setenv("DOSETWIN_KEYS_STORE", str(tmp_path / "keys"))
+    monkeypatch.setenv("DOSETWIN_KEYS_MASTER_FILE", str(key))
+    create_store(tmp_path / "keys", master_key(load_settings(KeySettings)))
+    keys = patient_keys()
+    assert keys is not None
+    ensure_topics(kafka, prefix, 4, [POSTERIORS])
+    rng, producer = np.random.default_rng(1), open_producer(kafka)
+    for patient in ("A", "B", "A"):
+        last = message(patient, rng.standard_normal(3), rng)
+        event = sealed(last, datetime(2026, 3, 1, tzinfo=UTC), keys)
+        assert event is not None
+        partition = home_partition(patient.encode(), 4)
+        producer.send(prefix + POSTERIORS, encode(event), key=patient.encode(), partition=partition)
+    producer.flush()
+    producer.close()
+    keys.destroy("B")
+    found = call(*common)
+    assert found.exit_code == 3, found.output
+    assert "patient B: the patient's key was destroyed" in found.output
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["A.npz"]
+    assert (tmp_path / "out" / "A.npz").read_bytes() == packed(last)
 
 
 def test_a_wide_version_is_written(ward: Path) -> None:
