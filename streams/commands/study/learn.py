@@ -122,7 +122,10 @@ def collect(
 
     left_out = LeftOut()
     with usable():
-        keys = patient_keys()
+        try:
+            keys = patient_keys()
+        except KeysUnusable as error:
+            raise CaseError(str(error)) from None
         if keys is None:
             raise CaseError("DOSETWIN_KEYS_STORE is not set: messages are encrypted with the keys of their patients")
         if out.exists() and not out.is_dir():

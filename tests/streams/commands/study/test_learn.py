@@ -135,6 +135,7 @@ def test_the_newest_messages_of_a_ward_are_collected_but_of_who_was_erased(
     common = ("collect", "--out", tmp_path / "out", "--kafka", kafka, "--prefix", prefix)
     assert "DOSETWIN_KEYS_STORE is not set" in call(*common).output
     monkeypatch.setenv("DOSETWIN_KEYS_STORE", str(tmp_path / "keys"))
+    assert "is set without its master key" in call(*common).output
     monkeypatch.setenv("DOSETWIN_KEYS_MASTER_FILE", str(key))
     create_store(tmp_path / "keys", master_key(load_settings(KeySettings)))
     keys = patient_keys()
