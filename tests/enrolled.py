@@ -28,7 +28,7 @@ from aiokafka import AIOKafkaProducer
 from connectors.kafka.topics import home_partition
 from connectors.services import LocalServices
 from connectors.services.ports import free_ports
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.processor import EventProcessor
 from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.changelog import changelog_of
@@ -102,7 +102,7 @@ async def _enrol(stage: Stage, names: Sequence[str], row_bytes: int) -> None:
     """Write the rows as a worker would have."""
     processor, first = EventProcessor(FakeTwins()), names[0]
     event, state = enrolment(first), processor.open(first, None)
-    processor.handle(state, [ReceivedEvent(event, RecordPosition("t", 0, 0, to_millis(START)), encode(event))])
+    processor.handle(state, [ReceivedEvent(event, KafkaRecord("t", 0, 0, to_millis(START), None, encode(event)))])
     state.applied.clear()
     row = decode_row(processor.row(state))
     known = {field: getattr(row, field) for field in row.__struct_fields__}

@@ -162,7 +162,7 @@ class TwinApp(faust.App):
             if verdict is not Verdict.NEXT:
                 return
         self.last_taken = time.monotonic()
-        taken = KafkaRecord(*partition, record.offset, record.timestamp, record.key, record.value)
+        taken = KafkaRecord(*partition, record.offset, record.timestamp, record.key, record.value or b"")
         await self.dispatcher.receive(taken)
 
     async def tick(self) -> None:

@@ -16,7 +16,7 @@ from collections import deque
 from collections.abc import Awaitable, Iterable
 from dataclasses import dataclass, field
 
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.event_time_merge import Level
 from streams.worker.records.bursts import ReadTo
 
@@ -51,6 +51,14 @@ class Frontier:
         self._open.append(offset)
         self._next = offset + 1
 
+    def passed(self, offset: int) -> None:
+        """A record is taken and handled at once, as most are."""
+        if self._open or offset < self._next:
+            self.admit(offset)
+            self.done(offset)
+        else:
+            self.offset = self._next = offset + 1
+
     def done(self, offset: int) -> None:
         """The record at ``offset`` is handled."""
         if self._open and self._open[0] == offset and not self._done:
@@ -66,16 +74,15 @@ class Frontier:
 
 @dataclass
 class Cadence:
-    """When a partition's next barrier is due. Times are seconds of any monotonic clock, given by the caller."""
+    """When a partition's next barrier is due. Times are seconds of any monotonic clock, given by the caller.
+
+    ``since_events`` and ``since_time`` are how many events were taken since the last one, and when that was.
+    """
 
     events: int = BARRIER_EVENTS
     seconds: float = BARRIER_SECONDS
     since_events: int = 0
     since_time: float = 0.0
-
-    def counted(self) -> None:
-        """One more event was taken."""
-        self.since_events += 1
 
     def due(self, now: float) -> bool:
         """Whether to run a barrier, if anything is unsettled; a partition that has fallen idle becomes due by time."""
@@ -100,11 +107,23 @@ class HeldPartition:
     read_to: ReadTo = field(default_factory=ReadTo)
     newest_ms: int | None = None
 
-    def handled(self, position: RecordPosition) -> None:
-        """The record there is done with."""
-        self.frontiers[position.topic].done(position.offset)
-        if self.newest_ms is None or position.timestamp > self.newest_ms:
-            self.newest_ms = position.timestamp
+    def taken(self, record: KafkaRecord) -> None:
+        """The record is to be handled."""
+        self.cadence.since_events += 1
+        self.frontiers[record.topic].admit(record.offset)
+
+    def passed(self, record: KafkaRecord) -> None:
+        """The record is taken, and done with."""
+        self.cadence.since_events += 1
+        self.frontiers[record.topic].passed(record.offset)
+        if self.newest_ms is None or record.timestamp > self.newest_ms:
+            self.newest_ms = record.timestamp
+
+    def handled(self, record: KafkaRecord) -> None:
+        """The record is done with."""
+        self.frontiers[record.topic].done(record.offset)
+        if self.newest_ms is None or record.timestamp > self.newest_ms:
+            self.newest_ms = record.timestamp
 
 
 async def durable(sent: Iterable[Awaitable[object]]) -> None:

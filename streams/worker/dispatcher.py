@@ -23,13 +23,13 @@ import structlog
 from connectors.kafka.topics import PUMP, VITALS
 from connectors.privacy.master_key import KeysUnusable
 from streams.worker.barrier import BARRIER_EVENTS, BARRIER_SECONDS, Cadence, Frontier, HeldPartition, durable
-from streams.worker.engine import KafkaRecord, Port, RecordPosition
+from streams.worker.engine import KafkaRecord, Port
 from streams.worker.event_time_merge import Level
 from streams.worker.heartbeat import Progress
 from streams.worker.metrics import WorkerMetrics
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor, Outcome
-from streams.worker.records.received import ReceivedEvent, Unread, reject
+from streams.worker.records.received import ReceivedEvent, reject, size_of
 from streams.worker.residence.leaving import IDLE_SECONDS, MOST_RESIDENT, Leaving
 from streams.worker.residence.patients import Patients
 from streams.worker.residence.permanence import Permanence
@@ -174,39 +174,45 @@ class PartitionDispatcher:
         if not self._accepting or partition is None or record.topic not in partition.frontiers:
             return
         self._metrics.came(record.topic)
-        partition.cadence.counted()
-        partition.frontiers[record.topic].admit(record.offset)
-        position = RecordPosition(record.topic, record.partition, record.offset, record.timestamp)
-        read = self._read(record, position)
+        read = self._processor.read(record)
         if not isinstance(read, ReceivedEvent):
-            partition.unsettled.append(await self._send_rejected(read))
-            partition.handled(position)
+            await self._refuse(partition, record, read)
+            return
+        queue = self._patients.find(read.event.patient_id)
+        if queue is None or queue.partition != record.partition:
+            queue = self._new_queue(read)
+        if queue is None:
+            await self._refuse(partition, record, self._misplaced(read))
             return
         now, event = time.monotonic(), read.event
         level = partition.level.read(event.sent_on.name, to_millis(event.time), now)
         partition.read_to.read(record.topic, record.timestamp, now)
-        queue = self._patients.of(event.patient_id, record.partition)
         queue.heard = now
         if self._take(queue, read, now, level=level):
-            partition.handled(position)
+            partition.passed(record)
             return
+        partition.taken(record)
         queue.wait(read)
         self._waiting.add(queue.patient_id, queue.partition, len(read.raw))
         self._begin(queue)
 
-    def _read(self, record: KafkaRecord, position: RecordPosition) -> ReceivedEvent | Rejected:
-        read = self._processor.read(record.key, record.value, position)
-        if not isinstance(read, ReceivedEvent):
-            return read
-        queue = self._patients.find(read.event.patient_id)
-        home = self._home(read.event.patient_id.encode()) if queue is None else queue.partition
-        if home == record.partition:
-            return read
+    async def _refuse(self, partition: HeldPartition, record: KafkaRecord, letter: Rejected) -> None:
+        partition.taken(record)
+        partition.unsettled.append(await self._send_rejected(letter))
+        partition.handled(record)
+
+    def _new_queue(self, arrival: ReceivedEvent) -> PatientQueue | None:
+        """The queue of a patient who was not known; ``None`` where the patient belongs to another partition."""
+        patient_id, partition = arrival.event.patient_id, arrival.record.partition
+        return self._patients.of(patient_id, partition) if self._home(patient_id.encode()) == partition else None
+
+    def _misplaced(self, arrival: ReceivedEvent) -> Rejected:
+        key = arrival.event.patient_id
         return reject(
-            read,
+            arrival,
             "wrong_partition",
-            f"record in partition {record.partition}, but key {read.event.patient_id!r} belongs in {home}: the "
-            "producer must use the murmur2 partitioner (librdkafka: partitioner=murmur2_random)",
+            f"record in partition {arrival.record.partition}, but key {key!r} belongs in {self._home(key.encode())}: "
+            "the producer must use the murmur2 partitioner (librdkafka: partitioner=murmur2_random)",
         )
 
     def _take(self, queue: PatientQueue, arrival: ReceivedEvent, now: float, *, level: bool) -> bool:
@@ -216,7 +222,7 @@ class PartitionDispatcher:
             return False
         if taken := self._processor.take(state, arrival, level=level):
             queue.dirty = True
-            self._metrics.took(self._clock() - arrival.position.timestamp / 1000, now)
+            self._metrics.took(self._clock() - arrival.record.timestamp / 1000, now)
         return taken
 
     def _begin(self, queue: PatientQueue) -> None:
@@ -251,7 +257,7 @@ class PartitionDispatcher:
     async def _handle(self, queue: PatientQueue, arrivals: list[ReceivedEvent]) -> None:
         """Let the processor handle arrivals and send what follows. Call with the queue's turn."""
         assert queue.state is not None
-        repeats = sum(queue.state.contains(arrival.position) for arrival in arrivals)
+        repeats = sum(queue.state.contains(arrival.record) for arrival in arrivals)
         if repeats:
             self._metrics.repeats.inc(repeats)
         level = (held := self._partitions.get(queue.partition)) is not None and held.level.holds(time.monotonic())
@@ -260,9 +266,9 @@ class PartitionDispatcher:
             return
         queue.dirty = queue.dirty or (repeats < len(arrivals) and queue.state.quarantined is None)
         sent = await self._bring_forth(queue, outcome)
-        waits = {arrival.position for arrival in queue.state.burst.waiting}
+        waits = {arrival.record for arrival in queue.state.burst.waiting}
         if not queue.abandoned:
-            self._told([*outcome.waited, *(arrival for arrival in arrivals if arrival.position not in waits)], sent)
+            self._told([*outcome.waited, *(arrival for arrival in arrivals if arrival.record not in waits)], sent)
             self._wait_no_longer(queue, arrivals)
 
     async def _end_burst(self, queue: PatientQueue) -> None:
@@ -413,20 +419,20 @@ class PartitionDispatcher:
         self._wait_no_longer(queue, queue.pending)
         queue.pending.clear()
 
-    def _wait_no_longer(self, queue: PatientQueue, arrivals: Collection[ReceivedEvent | Unread]) -> None:
-        size = sum(len(arrival.raw) for arrival in arrivals)
+    def _wait_no_longer(self, queue: PatientQueue, arrivals: Collection[ReceivedEvent | KafkaRecord]) -> None:
+        size = sum(map(size_of, arrivals))
         self._waiting.remove(queue.patient_id, queue.partition, len(arrivals), size)
 
     def _told(self, arrivals: Sequence[ReceivedEvent], sent: list[Awaitable[object]]) -> None:
         """Arrivals are handled, and wait for no others; note the latency of each when what followed is durable."""
         for arrival in arrivals:
-            if (partition := self._partitions.get(arrival.position.partition)) is not None:
-                partition.handled(arrival.position)
+            if (partition := self._partitions.get(arrival.record.partition)) is not None:
+                partition.handled(arrival.record)
 
         def note(_: object = None) -> None:
             now = self._clock()
             for arrival in arrivals:
-                self._metrics.took(now - arrival.position.timestamp / 1000)
+                self._metrics.took(now - arrival.record.timestamp / 1000)
 
         if sent and isinstance(sent[-1], asyncio.Future):
             sent[-1].add_done_callback(note)

@@ -10,23 +10,15 @@ from twin.events import Rejected
 
 
 class KafkaRecord(NamedTuple):
-    """One input record as read; ``timestamp`` is its record time in ms since the epoch."""
+    """One input record as read: where it stands in Kafka, its record time in ms since the epoch, and what it holds
+    (empty where there is nothing)."""
 
     topic: str
     partition: int
     offset: int
     timestamp: int
     key: bytes | None
-    value: bytes | None
-
-
-class RecordPosition(NamedTuple):
-    """Where a record stands in Kafka, and its record time in ms since the epoch."""
-
-    topic: str
-    partition: int
-    offset: int
-    timestamp: int
+    value: bytes
 
 
 class Port(Protocol):

@@ -21,7 +21,7 @@ from __future__ import annotations
 
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import cache
 from heapq import heapify, heapreplace
 from typing import Any
@@ -66,16 +66,21 @@ class _Timed(msgspec.Struct):
     time: datetime
 
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _timed = msgspec.json.Decoder(_Timed)
 
 
 def due_time(record: Any) -> int:
     """What a record is ordered by (ms): its event time, or its record time where that is earlier; or `AT_ONCE`."""
     try:
-        time = round(_timed.decode(record.value).time.timestamp() * 1000)
+        since, recorded = _timed.decode(record.value).time - _EPOCH, record.timestamp
     except (msgspec.DecodeError, TypeError, ValueError, OverflowError, RecursionError):
         return AT_ONCE
-    return AT_ONCE if time > record.timestamp + FAR_AHEAD_MS else min(time, int(record.timestamp))
+    time = DAY_MS * since.days + 1000 * since.seconds + since.microseconds // 1000
+    if time <= recorded:
+        return time
+    return AT_ONCE if time > recorded + FAR_AHEAD_MS else int(recorded)
 
 
 class _Topic:

@@ -27,7 +27,7 @@ from connectors.kafka.records import letter_about
 from connectors.kafka.topics import topic_of
 from connectors.privacy.letters import hidden_letter
 from connectors.privacy.patient_keys import PatientKeys
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.records.posteriors import posterior_of
 from streams.worker.records.received import ReceivedEvent, reject
 from streams.worker.rows.encrypted_row import encrypted_row
@@ -117,28 +117,28 @@ class EventProcessor:
 
     # --- records in -------------------------------------------------------------------------------------------------
 
-    def read(self, key: bytes | None, raw: bytes | None, position: RecordPosition) -> ReceivedEvent | Rejected:
+    def read(self, record: KafkaRecord) -> ReceivedEvent | Rejected:
         """Decode one record and check what can be checked without the patient."""
-        raw = raw or b""
+        key, raw = record.key, record.value
         try:
             event = decode(raw)
         except BadEvent as error:
-            return letter_about(error.reason, error.detail, position[:3], raw, error.patient_id, error.event_id)
+            return letter_about(error.reason, error.detail, record[:3], raw, error.patient_id, error.event_id)
         except Exception as error:  # decoding must not be able to stop a partition
             detail = f"decoding failed: {type(error).__name__}: {error}"
-            return letter_about("internal_error", detail, position[:3], raw)
-        arrival = ReceivedEvent(event, position, raw)
+            return letter_about("internal_error", detail, record[:3], raw)
+        arrival = ReceivedEvent(event, record)
         if key != event.patient_id.encode():
             shown = "no key" if key is None else f"key {key[:80]!r}"
             return reject(arrival, "wrong_key", f"record with {shown} for field 'patient_id' {event.patient_id!r}: "
                           "the key of every record must be its patient_id in UTF-8")  # fmt: skip
-        ahead = to_millis(event.time) - position.timestamp
+        ahead = to_millis(event.time) - record.timestamp
         if ahead > self._far_future_ms:
             return reject(
                 arrival,
                 "far_future",
                 f"field 'time' {event.time.isoformat()} is {ahead / HOUR_MS:.1f} h after the record's own time "
-                f"{from_millis(position.timestamp).isoformat()}, more than the {self._far_future_ms / HOUR_MS:g} h "
+                f"{from_millis(record.timestamp).isoformat()}, more than the {self._far_future_ms / HOUR_MS:g} h "
                 "that are allowed: check the sender's clock",
             )
         return arrival
@@ -173,11 +173,11 @@ class EventProcessor:
         Returns:
             Whether it was; otherwise nothing was done, and it is still to be handled.
         """
-        event, position, raw = arrival
-        twin, place, offset = state.twin, position[:2], position.offset
+        event, record, twin = arrival.event, arrival.record, state.twin
+        place, offset = record[:2], record.offset
         if twin is None or state.quarantined is not None or offset <= state.applied.get(place, -1):
             return False
-        if state.burst.waiting and state.burst.has_ended(position.timestamp):
+        if state.burst.waiting and state.burst.has_ended(record.timestamp):
             return False
         try:
             taken = twin.take(event, level=level)
@@ -186,7 +186,7 @@ class EventProcessor:
             return False
         if taken:
             state.applied[place] = offset
-            state.since.append(((raw,), level))
+            state.since.append(((record.value,), level))
             if (millis := to_millis(event.time)) > state.latest:
                 state.latest = millis
         return taken
@@ -206,10 +206,10 @@ class EventProcessor:
         state.level = level
         run: list[ReceivedEvent] = []
         for arrival in arrivals:
-            if state.contains(arrival.position):
+            if state.contains(arrival.record):
                 continue
-            state.applied[arrival.position[:2]] = arrival.position.offset
-            if state.burst.has_ended(arrival.position.timestamp):
+            state.applied[arrival.record[:2]] = arrival.record.offset
+            if state.burst.has_ended(arrival.record.timestamp):
                 yield from self._flush(state, run, outcome)
                 yield from self.ending_burst(state, outcome)
             if state.quarantined is not None:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
 _newest: tuple[datetime | None, int] = None, 0
 """The moment that was asked for last: an event's time is needed at every step from its bytes to the history."""
 
@@ -13,7 +15,8 @@ def to_millis(time: datetime) -> int:
     global _newest  # one tuple, read and put in its place at once, whichever thread asks
     known, millis = _newest
     if known is not time:
-        millis = round(time.timestamp() * 1000)
+        since = time - _EPOCH
+        millis = 86_400_000 * since.days + 1000 * since.seconds + round(since.microseconds / 1000)
         _newest = time, millis
     return millis
 

@@ -42,9 +42,14 @@ class BadEvent(ValueError):
         self.event_id = event_id
 
 
+_decoded: tuple[Event | None, bytes] = None, b""
+"""The event that was decoded last, and as `encode` gives it: most are digested as they came, in a record's history."""
+
+
 def encode(event: Event) -> bytes:
     """The event as compact UTF-8 JSON, with fields that are ``None`` left out."""
-    return event.__pydantic_serializer__.to_json(event, exclude_none=True)
+    known, text = _decoded
+    return text if known is event else event.__pydantic_serializer__.to_json(event, exclude_none=True)
 
 
 def decode(raw: bytes) -> InputEvent:
@@ -53,20 +58,26 @@ def decode(raw: bytes) -> InputEvent:
     Raises:
         BadEvent: with reason ``too_large``, ``malformed_json``, ``unknown_kind`` or ``invalid_event``.
     """
+    global _decoded  # one tuple, read and put in its place at once, whichever thread asks
     if len(raw) > MAX_EVENT_BYTES:
         raise BadEvent("too_large", f"event of {len(raw)} bytes; the limit is {MAX_EVENT_BYTES}")
     try:
         event: InputEvent = _READ(raw)
     except ValidationError as error:
         raise BadEvent(*fault_of(raw, error)) from None
-    if not _plainly_once(raw, event) and (twice := repeated_key(raw)) is not None:
+    text: bytes = event.__pydantic_serializer__.to_json(event, exclude_none=True)
+    if text != raw and not _plainly_once(raw, event) and (twice := repeated_key(raw)) is not None:
         detail = f"field '{twice}': the key comes twice in one object; send it once"
         raise BadEvent("invalid_event", detail, event.patient_id, event.event_id)
+    _decoded = event, text
     return event
 
 
 def _plainly_once(raw: bytes, event: InputEvent) -> bool:
-    """Whether it is seen at a glance that no key comes twice: there are as many as the event has, written compactly."""
+    """Whether it is seen at a glance that no key comes twice: there are as many as the event has, written compactly.
+
+    Asked where the event is written otherwise than `encode` writes it, which writes each key once.
+    """
     # Without any blank, as nearly all are written, no more has to be looked for.
     if len(raw.split(None, 1)) > 1 and (b" :" in raw or b"\n" in raw or b"\t" in raw or b"\r" in raw):
         return False

@@ -11,6 +11,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import msgspec
+
 from twin.clock import HOUR_MS
 from twin.events import BadEvent, Clock, DoseGiven, InputEvent, PumpDelivery, Rejected, VitalSample, to_millis
 from twin.kernel.kernel import Kernel
@@ -19,7 +21,7 @@ from twin.patient.fold import earliest
 from twin.record.admission import admit
 from twin.record.history import History, Insertion, Reading, SampleLine
 from twin.record.orders import Orders
-from twin.record.recording import insert_event, is_feverish, sample_rate, turns_clock, windows_of
+from twin.record.recording import FEVERED, insert_event, is_feverish, sample_rate, turns_clock, windows_of
 from twin.solver.settling import settles
 from twin.solver.step_control import needs_doses, step_sizes_for
 from twin.timeline.difference import first_difference
@@ -48,7 +50,7 @@ class Quiet(NamedTuple):
     before: int
 
 
-class Repeated(NamedTuple):
+class Repeated(msgspec.Struct, frozen=True):
     """A reading in canonical units, its time (ms), and the rate (mg/h) that a pump's sample tells."""
 
     reading: Reading
@@ -152,8 +154,11 @@ class LiveRecord:
         except BadEvent:
             return None
         if isinstance(reading, VitalSample):
-            matters = is_feverish(reading) or turns_clock(reading, millis, history.clocks)
-            return None if matters else Repeated(reading, millis, None)
+            if reading.channel == FEVERED and is_feverish(reading):
+                return None
+            if reading.clock_behind is not None and turns_clock(reading, millis, history.clocks):
+                return None
+            return Repeated(reading, millis, None)
         if isinstance(reading, Clock):
             return Repeated(reading, millis, None)
         assert isinstance(reading, PumpDelivery), "there is no other reading"
@@ -162,9 +167,8 @@ class LiveRecord:
 
     def keep(self, repeated: Repeated) -> None:
         """Take in what is only `repeated`."""
-        reading, millis, rate = repeated
-        windows = self._windows
-        self.history.repeat(reading, millis, rate, windows)
+        reading, millis, windows = repeated.reading, repeated.millis, self._windows
+        self.history.repeat(reading, millis, repeated.rate, windows)
         if windows and isinstance(reading, VitalSample) and reading.channel in windows:
             self._closing = min(self._closing, self.history.readings[reading.channel].end_of(millis))
 

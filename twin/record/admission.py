@@ -119,7 +119,9 @@ def _canonical(event: InputEvent, model: Model, settles: Settles) -> InputEvent:
     match event:
         case VitalSample():  # first, for nearly all are
             unit, low, high = VITAL_RANGES[event.channel]
-            value = _within("value", _in("value", event.value, unit), low, high)
+            value = event.value if event.value.unit == unit else _in("value", event.value, unit)
+            if not low <= value.value <= high:
+                _within("value", value, low, high)
             if event.clock_behind is None:  # as with nearly all
                 return event if value is event.value else _with(event, value=value)
             return _with(event, value=value, clock_behind=_clock(event.clock_behind))

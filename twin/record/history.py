@@ -9,11 +9,11 @@ order of telling.
 
 from __future__ import annotations
 
-import hashlib
 from array import array
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from hashlib import blake2b
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, TypeVar
 
 from twin.clock import HOUR_MS
@@ -235,13 +235,14 @@ class History:
             if windows and event.channel in windows:
                 self._place_reading(event, millis, windows[event.channel])
             self._contact_of(event.device_id).insert(millis)
+            if event.clock_behind is not None:
+                self._note_clock(event, millis)
         elif isinstance(event, PumpDelivery):
             line = self.samples[event.device_id, event.drug]
             line.times.append(millis)
             line.rates.append(0.0 if sample_rate is None else sample_rate)
             self._contact_of(event.device_id).insert(millis)
         self._remember(event)
-        self._note_clock(event, millis)
         self.reported += 1
         self.holding.go_on(millis)
 
@@ -432,7 +433,7 @@ class History:
 
 
 def _digest(event: InputEvent) -> bytes:
-    return hashlib.blake2b(encode(event), digest_size=8).digest()
+    return blake2b(encode(event), digest_size=8).digest()
 
 
 def _repeat(same: bool, event_id: str) -> Insertion:

@@ -11,6 +11,9 @@ from twin.record.readings.clocks import Clocks
 from twin.record.readings.fevers import LINE
 from twin.record.readings.windows import rank_of
 
+FEVERED = "body_temperature"
+"""The channel that tells of fevers."""
+
 
 def insert_event(history: History, event: InputEvent, model: Model, settles: Settles) -> Insertion:
     """Put an event into the history, in canonical units.
@@ -36,7 +39,7 @@ def insert_event(history: History, event: InputEvent, model: Model, settles: Set
 
 def is_feverish(event: VitalSample) -> bool:
     """Whether an event matters to the fevers of a record: of a fever, or it corrects or retracts a temperature."""
-    return event.channel == "body_temperature" and (event.value.value >= LINE or event.replaces is not None)
+    return event.channel == FEVERED and (event.value.value >= LINE or event.replaces is not None)
 
 
 def turns_clock(event: VitalSample, millis: int, clocks: Clocks) -> bool:

@@ -66,7 +66,7 @@ class Burst:
 
     def takes(self, arrival: ReceivedEvent, latest: int) -> bool:
         """Whether a late arrival has to wait; one that has not opens a window. ``latest``: newest event time (ms)."""
-        timestamp = arrival.position.timestamp
+        timestamp = arrival.record.timestamp
         if timestamp >= self.ends:
             calm = timestamp >= self.ends + max(self.length, CALM_MS)
             length = FIRST_MS if calm else min(max(2 * self.length, FIRST_MS), LONGEST_MS)

@@ -2,38 +2,36 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import msgspec
 
 from connectors.kafka.records import letter_about
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from twin.events import InputEvent, Rejected, decode
 
 
-class ReceivedEvent(NamedTuple):
-    """A decoded event with where it came from and the bytes it came as."""
+class ReceivedEvent(msgspec.Struct, frozen=True):
+    """A decoded event with the record it came in."""
 
     event: InputEvent
-    position: RecordPosition
-    raw: bytes
+    record: KafkaRecord
+
+    @property
+    def raw(self) -> bytes:
+        """The bytes that it came as."""
+        return self.record.value
 
 
 def reject(arrival: ReceivedEvent, reason: str, detail: str) -> Rejected:
     """The dead letter of a decoded event."""
-    event = arrival.event
-    return letter_about(reason, detail, arrival.position[:3], arrival.raw, event.patient_id, event.event_id)
+    event, record = arrival.event, arrival.record
+    return letter_about(reason, detail, record[:3], record.value, event.patient_id, event.event_id)
 
 
-class Unread(NamedTuple):
-    """A received event of which its bytes are kept alone."""
-
-    position: RecordPosition
-    raw: bytes
-
-    def read(self) -> ReceivedEvent:
-        """The event once more."""
-        return ReceivedEvent(decode(self.raw), self.position, self.raw)
+def read_again(record: KafkaRecord) -> ReceivedEvent:
+    """The event of a record that held one before."""
+    return ReceivedEvent(decode(record.value), record)
 
 
-def unread(arrival: ReceivedEvent) -> Unread:
-    """Let go of all but its bytes."""
-    return Unread(arrival.position, arrival.raw)
+def size_of(waiting: ReceivedEvent | KafkaRecord) -> int:
+    """Bytes of an event that waits, decoded or not."""
+    return len(waiting.value if isinstance(waiting, KafkaRecord) else waiting.record.value)

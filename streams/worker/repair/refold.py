@@ -14,7 +14,7 @@ from connectors.kafka.clients import confirm, open_consumer, open_producer, reco
 from connectors.kafka.membership import lives, members
 from connectors.kafka.topics import INPUTS, REJECTED_BYTES, home_partition, topic_ids
 from connectors.settings import Settings
-from streams.worker.engine import KafkaRecord, RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
@@ -75,7 +75,7 @@ def told_of(settings: Settings, patients: Collection[str], *, with_records: bool
             patient = (record.key or b"").decode(errors="replace")
             if patient in found:
                 position = record.topic, record.partition, record.offset, record.timestamp
-                found[patient].records.append(KafkaRecord(*position, record.key, record.value))
+                found[patient].records.append(KafkaRecord(*position, record.key, record.value or b""))
     finally:
         consumer.close()
     return found
@@ -94,13 +94,13 @@ def refold(
     """
     arrivals = []
     for record in told.records:
-        read = processor.read(record.key, record.value, RecordPosition(*record[:4]))
+        read = processor.read(record)
         if isinstance(read, ReceivedEvent):
             arrivals.append(read if version is None else _enrolled_in(version, read))
     # In order of time each event is folded once. Offsets are not in that order, so they are counted off meanwhile.
     arrivals.sort(key=lambda arrival: (not isinstance(arrival.event, Enrolment), arrival.event.time))
     counted = [
-        arrival._replace(position=RecordPosition("", 0, number, arrival.position.timestamp))
+        ReceivedEvent(arrival.event, arrival.record._replace(topic="", partition=0, offset=number))
         for number, arrival in enumerate(arrivals)
     ]
     state = processor.open(patient_id, None)

@@ -22,15 +22,14 @@ import structlog
 
 from connectors.kafka.topics import MIB
 from connectors.privacy.patient_keys import KeyDestroyed, KeyMissing, PatientKeys
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.offset_continuity import TopicPartition
 from streams.worker.records.bursts import Burst
-from streams.worker.records.received import ReceivedEvent
+from streams.worker.records.received import ReceivedEvent, read_again
 from streams.worker.rows import erased
 from streams.worker.rows.encrypted_row import opened_row
 from streams.worker.rows.state_row import Held, StateRow, UnreadableRow, decode_row, encode_row, sealed_row, term_of
 from streams.worker.twin_factory import Twin, TwinFactory, UnknownModel
-from twin.events import decode
 
 NEVER = -(2**62)
 """Event time (ms) before every event."""
@@ -69,9 +68,9 @@ class PatientState:
     level: bool = True
     burst: Burst = field(default_factory=Burst)
 
-    def contains(self, position: RecordPosition) -> bool:
-        """Whether the twin already knows the record at ``position``."""
-        return position.offset <= self.applied.get(position[:2], -1)
+    def contains(self, record: KafkaRecord) -> bool:
+        """Whether the twin already knows a record."""
+        return record.offset <= self.applied.get(record[:2], -1)
 
     @property
     def trouble(self) -> str:
@@ -113,14 +112,13 @@ class Inputs:
 
 def held_of(arrival: ReceivedEvent) -> Held:
     """A received event as a row keeps it."""
-    return Held(*arrival.position, arrival.raw)
+    return Held(*arrival.record[:4], arrival.raw)
 
 
 def released(held: Held) -> ReceivedEvent:
     """The event that a row kept."""
-    return ReceivedEvent(
-        decode(held.raw), RecordPosition(held.topic, held.partition, held.offset, held.timestamp), held.raw
-    )
+    place = held.topic, held.partition, held.offset, held.timestamp
+    return read_again(KafkaRecord(*place, None, held.raw))
 
 
 def row_of(state: PatientState, topic_ids: Mapping[str, str]) -> bytes:

@@ -7,7 +7,8 @@ from collections import deque
 from collections.abc import Awaitable
 from dataclasses import dataclass, field
 
-from streams.worker.records.received import ReceivedEvent, Unread, unread
+from streams.worker.engine import KafkaRecord
+from streams.worker.records.received import ReceivedEvent, read_again
 from streams.worker.rows.patient_state import PatientState
 
 DECODED = 64
@@ -24,7 +25,7 @@ class PatientQueue:
     patient_id: str
     partition: int
     state: PatientState | None = None
-    pending: deque[ReceivedEvent | Unread] = field(default_factory=deque)
+    pending: deque[ReceivedEvent | KafkaRecord] = field(default_factory=deque)
     turn: asyncio.Lock = field(default_factory=asyncio.Lock)
     worker: asyncio.Task[None] | None = None
     unsettled: list[Awaitable[object]] = field(default_factory=list)
@@ -39,9 +40,9 @@ class PatientQueue:
 
     def wait(self, arrival: ReceivedEvent) -> None:
         """Let an arrival wait its turn: behind many others as its bytes alone, or a flood would fill the memory."""
-        self.pending.append(arrival if len(self.pending) < DECODED else unread(arrival))
+        self.pending.append(arrival if len(self.pending) < DECODED else arrival.record)
 
     def next(self, most: int) -> list[ReceivedEvent]:
         """The arrivals whose turn it is, up to so many."""
         taken = (self.pending.popleft() for _ in range(min(most, len(self.pending))))
-        return [each.read() if isinstance(each, Unread) else each for each in taken]
+        return [read_again(each) if isinstance(each, KafkaRecord) else each for each in taken]

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.processor import WAITING_ROOM, WAITING_ROOM_BYTES, EventProcessor, Outcome
 from streams.worker.records.bursts import FIRST_MS
 from streams.worker.records.received import ReceivedEvent
@@ -30,11 +30,11 @@ class Feed:
         self.offset = -1
 
     def __call__(self, *events: InputEvent, at: int = 0) -> list[ReceivedEvent]:
-        return [ReceivedEvent(event, self._next(at), encode(event)) for event in events]
+        return [ReceivedEvent(event, self._next(event, at)) for event in events]
 
-    def _next(self, at: int) -> RecordPosition:
+    def _next(self, event: InputEvent, at: int) -> KafkaRecord:
         self.offset += 1
-        return RecordPosition("t", 0, self.offset, NOW + at)
+        return KafkaRecord("t", 0, self.offset, NOW + at, event.patient_id.encode(), encode(event))
 
 
 def enrolled(processor: EventProcessor, feed: Feed, patient: str = "A") -> PatientState:
@@ -55,8 +55,8 @@ def belief(state: PatientState) -> str:
 # --- reading ---------------------------------------------------------------------------------------------------------
 
 
-def read(raw: bytes | None, key: bytes | None = b"A", timestamp: int = NOW) -> ReceivedEvent | Rejected:
-    return EventProcessor(FakeTwins()).read(key, raw, RecordPosition("iomt.pump", 3, 17, timestamp))
+def read(raw: bytes, key: bytes | None = b"A", timestamp: int = NOW) -> ReceivedEvent | Rejected:
+    return EventProcessor(FakeTwins()).read(KafkaRecord("iomt.pump", 3, 17, timestamp, key, raw))
 
 
 def fields(**changes: Any) -> bytes:
@@ -67,7 +67,6 @@ def fields(**changes: Any) -> bytes:
     ("raw", "reason"),
     [
         (b"", "malformed_json"),
-        (None, "malformed_json"),
         (b"{not json", "malformed_json"),
         (b"\xff\xfe\x00", "malformed_json"),
         (b"[" * 100_000, "malformed_json"),
@@ -82,12 +81,12 @@ def fields(**changes: Any) -> bytes:
         (fields(device_id="x" * 2 * 1024 * 1024), "too_large"),
     ],
 )
-def test_what_is_no_event_is_rejected_with_its_reason_bytes_and_place(raw: bytes | None, reason: str) -> None:
+def test_what_is_no_event_is_rejected_with_its_reason_bytes_and_place(raw: bytes, reason: str) -> None:
     letter = read(raw)
     assert isinstance(letter, Rejected)
     assert letter.reason == reason
     assert (letter.topic, letter.partition, letter.offset) == ("iomt.pump", 3, 17)
-    assert base64.b64decode(letter.original_base64 or "") == (raw or b"")
+    assert base64.b64decode(letter.original_base64 or "") == raw
 
 
 @pytest.mark.parametrize("key", [None, b"", b"B", b"\xff"])
@@ -110,7 +109,7 @@ def test_a_time_in_the_far_future_is_rejected_and_one_of_tomorrow_is_not() -> No
 def test_the_tolerance_for_the_future_is_a_setting() -> None:
     processor = EventProcessor(FakeTwins(), far_future_hours=1000.0)
     assert isinstance(
-        processor.read(b"A", encode(pump("A", 0)), RecordPosition("t", 0, 0, NOW - 900 * 3_600_000)), ReceivedEvent
+        processor.read(KafkaRecord("t", 0, 0, NOW - 900 * 3_600_000, b"A", encode(pump("A", 0)))), ReceivedEvent
     )
 
 
@@ -152,7 +151,8 @@ def test_the_waiting_room_is_bounded_in_bytes_too() -> None:
     processor, feed = EventProcessor(FakeTwins()), Feed()
     state = processor.open("A", None)
     (arrival,) = feed(pump("A", 1))
-    outcome = processor.handle(state, [arrival._replace(raw=arrival.raw + b" " * WAITING_ROOM_BYTES)])
+    longer = arrival.record._replace(value=arrival.raw + b" " * WAITING_ROOM_BYTES)
+    outcome = processor.handle(state, [ReceivedEvent(arrival.event, longer)])
     assert reasons(outcome) == ["unknown_patient"]
 
 
@@ -193,7 +193,7 @@ def test_the_twins_own_refusals_get_place_and_bytes() -> None:
     good, bad, other = feed(lab("A", 1), lab("A", 2, unit="bananas"), lab("A", 3))
     outcome = processor.handle(state, [good, bad, other])
     (letter,) = outcome.rejected
-    assert (letter.reason, letter.offset) == ("unknown_unit", bad.position.offset)
+    assert (letter.reason, letter.offset) == ("unknown_unit", bad.record.offset)
     assert decode(base64.b64decode(letter.original_base64 or "")) == bad.event
     assert len(outcome.outputs) == 2
 
@@ -204,7 +204,7 @@ def test_the_same_id_with_other_content_is_told_apart_in_one_batch() -> None:
     first, same, other = feed(lab("A", 1, value=1.0), lab("A", 1, value=1.0), lab("A", 1, value=2.0))
     outcome = processor.handle(state, [first, same, other])
     assert [(letter.reason, letter.offset) for letter in outcome.rejected] == [
-        ("conflicting_duplicate", other.position.offset)
+        ("conflicting_duplicate", other.record.offset)
     ]
     assert len(outcome.outputs) == 1
 
@@ -341,7 +341,7 @@ def test_two_words_on_one_fact_in_one_burst_are_told_apart() -> None:
     outcome = Outcome()
     processor.end_burst(state, outcome)
     assert [(letter.reason, letter.offset) for letter in outcome.rejected] == [
-        ("conflicting_duplicate", other.position.offset)
+        ("conflicting_duplicate", other.record.offset)
     ]
 
 

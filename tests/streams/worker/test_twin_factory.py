@@ -11,7 +11,7 @@ import twin.library
 from connectors.releases import ENDING, REVIEWERS, sign
 from connectors.settings import Settings
 from streams.commands.live.worker import prepare
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.patient_state import PatientState
@@ -34,7 +34,7 @@ def test_a_twin_of_the_library_goes_through_desk_and_row(model_id: str, particle
     processor = EventProcessor(LibraryTwins(particles=particles))
     events = [enrolment("A", model=model_id), lab("A", 1500, value=4.0), lab("A", 3000, value=3.5)]
     arrivals = [
-        ReceivedEvent(event, RecordPosition("t", 0, offset, to_millis(START)), encode(event))
+        ReceivedEvent(event, KafkaRecord("t", 0, offset, to_millis(START), None, encode(event)))
         for offset, event in enumerate(events)
     ]
     whole, parts = processor.open("A", None), processor.open("A", None)
@@ -59,7 +59,7 @@ def test_a_version_of_a_model_beside_the_old_one_leaves_the_old_ones_patients_as
         state = processor.open(events[0].patient_id, row)
         offset = max(state.applied.values(), default=-1) + 1
         arrivals = [
-            ReceivedEvent(event, RecordPosition("t", 0, offset + number, to_millis(START)), encode(event))
+            ReceivedEvent(event, KafkaRecord("t", 0, offset + number, to_millis(START), None, encode(event)))
             for number, event in enumerate(events)
         ]
         return state, processor.handle(state, arrivals)
@@ -152,7 +152,7 @@ def test_in_clinical_mode_a_model_that_nobody_reviewed_is_refused_and_a_released
     assert factory.model_hash("fluorouracil_yamada2025") == load_model("fluorouracil_yamada2025").hash
     processor = EventProcessor(factory)
     event = enrolment("A", model=MODEL)
-    arrival = ReceivedEvent(event, RecordPosition("t", 0, 0, to_millis(START)), encode(event))
+    arrival = ReceivedEvent(event, KafkaRecord("t", 0, 0, to_millis(START), None, encode(event)))
     (rejected,) = processor.handle(processor.open("A", None), [arrival]).rejected
     assert rejected.reason == "unknown_model"
     assert f"{MODEL}: nobody reviewed it: no " in rejected.detail

@@ -125,6 +125,14 @@ def test_a_key_that_comes_twice_is_refused(once: str, twice: str, key: str, sepa
     assert error.detail == f"field '{key}': the key comes twice in one object; send it once"
 
 
+@pytest.mark.parametrize("order", [1, -1])
+def test_an_event_that_was_just_decoded_is_encoded_as_any_other(order: int) -> None:
+    raw = json.dumps(dict(list(PUMP.items())[::order])).encode()
+    event = decode(raw)
+    assert encode(event) == encode(event.model_copy()) != raw
+    assert encode(decode(encode(event))) == encode(event)
+
+
 def test_a_text_that_looks_like_a_key_is_none() -> None:
     named = PUMP | {"source": '"drug": x', "device_id": '":":"'}
     assert isinstance(decode(json.dumps(named).encode()), PumpDelivery)

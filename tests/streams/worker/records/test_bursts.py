@@ -7,7 +7,7 @@ import doctest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.records import bursts as module
 from streams.worker.records.bursts import FIRST_MS, LONGEST_MS, MOST, MOST_BYTES, MS_PER_HOUR, Burst
 from streams.worker.records.received import ReceivedEvent
@@ -20,7 +20,7 @@ LATEST = to_millis(START) + MINUTE_MS
 
 
 def late(timestamp: int, size: int = 100, hours: float = 0.0) -> ReceivedEvent:
-    return ReceivedEvent(lab("A", 1 - 60 * hours), RecordPosition("t", 0, timestamp, timestamp), b" " * size)
+    return ReceivedEvent(lab("A", 1 - 60 * hours), KafkaRecord("t", 0, timestamp, timestamp, None, b" " * size))
 
 
 def told(timestamps: list[int]) -> list[list[int]]:
@@ -28,10 +28,10 @@ def told(timestamps: list[int]) -> list[list[int]]:
     burst, found = Burst(), list[list[int]]()
     for timestamp in timestamps:
         if burst.has_ended(timestamp):
-            found.append([one.position.timestamp for one in burst.close(LATEST)])
+            found.append([one.record.timestamp for one in burst.close(LATEST)])
         if not burst.takes(late(timestamp), LATEST):
             found.append([timestamp])
-    return [*found, *([[one.position.timestamp for one in burst.close(LATEST)]] if burst.waiting else [])]
+    return [*found, *([[one.record.timestamp for one in burst.close(LATEST)]] if burst.waiting else [])]
 
 
 def test_examples_in_the_docstrings_run() -> None:

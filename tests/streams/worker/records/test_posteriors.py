@@ -11,7 +11,7 @@ from connectors.kafka.records import decode_record
 from connectors.kafka.topics import POSTERIORS
 from connectors.posteriors import opened
 from connectors.privacy.patient_keys import PatientKeys, create_store
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
 from streams.worker.twin_factory import LibraryTwins
@@ -38,7 +38,7 @@ def told(processor: EventProcessor) -> tuple[object, list[Outcome]]:
     state = processor.open("A", None)
     outcomes = []
     for offset, event in enumerate(events):
-        arrival = ReceivedEvent(event, RecordPosition("t", 0, offset, to_millis(START)), encode(event))
+        arrival = ReceivedEvent(event, KafkaRecord("t", 0, offset, to_millis(START), None, encode(event)))
         outcomes.append(processor.handle(state, [arrival]))
     return state.twin, outcomes
 
@@ -64,7 +64,7 @@ def test_rival_models_say_nothing(keys: PatientKeys) -> None:
     state = processor.open("A", None)
     events = [enrolment("A", model=f"{MODEL},docetaxel_kloft2006_netterberg2017"), lab("A", 1500, value=4.0)]
     for offset, event in enumerate(events):
-        arrival = ReceivedEvent(event, RecordPosition("t", 0, offset, to_millis(START)), encode(event))
+        arrival = ReceivedEvent(event, KafkaRecord("t", 0, offset, to_millis(START), None, encode(event)))
         assert not posteriors(processor.handle(state, [arrival]))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from streams.worker.engine import KafkaRecord, RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
 from streams.worker.repair.refold import CannotRefold, Told, refold
@@ -47,7 +47,7 @@ def test_a_refold_ends_in_the_same_belief_and_record_as_the_twin_that_followed()
     processor = EventProcessor(LibraryTwins(particles=32))
     followed = processor.open("A", None)
     for record in told:
-        read = processor.read(record.key, record.value, RecordPosition(*record[:4]))
+        read = processor.read(record)
         assert isinstance(read, ReceivedEvent)
         processor.handle(followed, [read])
     processor.end_burst(followed, Outcome())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.processor import EventProcessor
 from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.erased import erased_key, erased_row, without_patient
@@ -20,7 +20,7 @@ def test_events_of_an_erased_patient_are_refused_and_nothing_is_to_be_mended() -
     processor = EventProcessor(FakeTwins())
     state = processor.open("P-0009", erased_row())
     event = lab("P-0009", 1)
-    outcome = processor.handle(state, [ReceivedEvent(event, RecordPosition("t", 0, 3, 0), encode(event))])
+    outcome = processor.handle(state, [ReceivedEvent(event, KafkaRecord("t", 0, 3, 0, None, encode(event)))])
     assert ([letter.reason for letter in outcome.rejected], state.trouble) == (["erased"], "")
     told = encode(without_patient(outcome.rejected[0]))
     assert b"P-0009" not in told

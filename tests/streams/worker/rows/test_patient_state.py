@@ -8,7 +8,7 @@ from structlog.testing import capture_logs
 
 from connectors.privacy.master_key import KeysUnusable
 from connectors.privacy.patient_keys import PatientKeys, create_store
-from streams.worker.engine import RecordPosition
+from streams.worker.engine import KafkaRecord
 from streams.worker.processor import EventProcessor, Outcome
 from streams.worker.records.received import ReceivedEvent
 from streams.worker.rows.patient_state import LARGEST_ROW, TOPIC_BYTES, PatientState
@@ -35,7 +35,7 @@ class Ward:
     def arrivals(self, *events: InputEvent) -> list[ReceivedEvent]:
         first, self.offset = self.offset + 1, self.offset + len(events)
         return [
-            ReceivedEvent(event, RecordPosition("t", 0, first + number, to_millis(START)), encode(event))
+            ReceivedEvent(event, KafkaRecord("t", 0, first + number, to_millis(START), None, encode(event)))
             for number, event in enumerate(events)
         ]
 
@@ -104,7 +104,7 @@ def test_a_row_beyond_the_limit_becomes_a_small_one_that_seals_this_patient(
     for _ in range(2):
         assert reasons(ward.feed(lab("A", 21))) == ["row_too_large"]
         ward.restart(small)
-    assert not ward.state.contains(RecordPosition("t", 0, 22, 0))
+    assert not ward.state.contains(KafkaRecord("t", 0, 22, 0, None, b""))
     assert ward.processor.open("B", None).quarantined is None
 
 

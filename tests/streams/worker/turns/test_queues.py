@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from streams.worker.engine import RecordPosition
-from streams.worker.records.received import ReceivedEvent
+from streams.worker.engine import KafkaRecord
+from streams.worker.records.received import ReceivedEvent, size_of
 from streams.worker.turns.queues import DECODED, PatientQueue
 from tests.streams.worker.stage import lab
 from twin.events import encode
@@ -11,7 +11,7 @@ from twin.events import encode
 
 def arrivals(count: int) -> list[ReceivedEvent]:
     events = [lab("P-1", minute) for minute in range(count)]
-    return [ReceivedEvent(e, RecordPosition("labs", 0, n, n), encode(e)) for n, e in enumerate(events)]
+    return [ReceivedEvent(e, KafkaRecord("labs", 0, n, n, None, encode(e))) for n, e in enumerate(events)]
 
 
 def test_what_waits_longest_comes_first_and_is_what_was_received() -> None:
@@ -32,4 +32,4 @@ def test_of_a_flood_the_first_alone_stay_decoded() -> None:
     for arrival in received:
         queue.wait(arrival)
     assert [isinstance(each, ReceivedEvent) for each in queue.pending] == [True] * DECODED + [False] * 5
-    assert [each.raw for each in queue.pending] == [each.raw for each in received]
+    assert [size_of(each) for each in queue.pending] == [len(each.raw) for each in received]
