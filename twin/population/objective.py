@@ -26,7 +26,7 @@ from twin.population.residuals import SIZE_STEP, Terms, density_on_own_scale, iw
 from twin.population.theta import FitError, error_sizes, moved_error
 from twin.population.values import Population, scales
 
-Method = Literal["focei", "foce"]
+Method = Literal["focei", "foce", "laplace"]
 
 FEW = 5
 """Columns of z up to which all second derivatives are looked at on the way to a mode: they cost nothing there, since
@@ -85,7 +85,7 @@ class Objective:
     def __init__(self, cohort: Cohort, method: Method = "focei") -> None:
         self.cohort = cohort
         self.method = method
-        _refuse(cohort)
+        self._check()
         every = [o for subject in cohort.subjects for o in subject.observations]
         self._output = np.array([o.output for o in every], dtype=np.int64)
         self._y = np.array([o.value for o in every], dtype=np.float64)
@@ -106,7 +106,7 @@ class Objective:
         cohort = self.cohort
         population = cohort.theta.unpack(vector)
         covariance, precision, log_det = population.prior(cohort.occasions)
-        point = _Point(self, population, precision)
+        point = self.point(population, precision)
         settled = np.ones(len(cohort), dtype=np.bool_)
         eta = np.zeros((len(cohort), cohort.effects)) if last is None else _moved_along(last, vector, covariance)
         if cohort.effects and (thorough or last is None):
@@ -124,6 +124,10 @@ class Objective:
             seen = point.evaluation(vector, eta, log_det, settled)
         return seen
 
+    def point(self, population: Population, precision: Floats) -> Point:
+        """The objective at one population, as a function of the effects; ``precision`` is that of their prior."""
+        return Point(self, population, precision)
+
     def iwres(self, here: Evaluation) -> Floats:
         """Individual weighted residuals (T,) of all values, at the modes of an evaluation."""
         everybody = np.arange(len(self.cohort), dtype=np.int64)
@@ -134,6 +138,10 @@ class Objective:
             of = self._output == number
             found[of] = iwres(population.errors[number], self._y[of], f[of])
         return found
+
+    def _check(self) -> None:
+        """Refuse values that the method cannot weigh."""
+        _refuse(self.cohort)
 
     def z(self, eta: Floats) -> Floats:
         """Rows (K, M) of eta (K, D) without any shift."""
@@ -176,7 +184,7 @@ class Objective:
         return Terms(*columns)
 
 
-class _Point:
+class Point:
     """The objective at one vector, as a function of the effects."""
 
     def __init__(self, objective: Objective, population: Population, precision: Floats) -> None:
@@ -210,31 +218,41 @@ class _Point:
 
     def _residual_at(self, which: Integers) -> Floats | None:
         """Predictions (T,) at eta = 0, where the residual variance is taken there."""
-        if self.objective.method == "focei":
+        if self.objective.method != "foce":
             return None
         return np.ascontiguousarray(self._at_zero[self.cohort.of_observations(which), 0])
 
     def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
         """The objective and its derivatives, of everybody, at modes eta (N, D) or very near to them."""
-        cohort, d = self.cohort, self.cohort.effects
+        cohort = self.cohort
         look, found, slope, bend = self._seen(np.arange(len(cohort), dtype=np.int64), eta, mixed=True)
-        inverse = _inverse(look.information)
+        inverse = inverse_of(look.information)
         u_z, u_ez, t_z = stencil.outer(cohort.first, inverse, found.u_f, found.u_ff, found.w, found.w_f, slope, bend)
         # By each number, eta held: of U, of its gradient in eta, and of log det H.
-        by = _By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
+        by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
         self._by_errors(by, found, inverse, slope)
         if self.objective.method == "foce":
             self._by_typical_residual(by, found, inverse, slope)
-        self._by_omega(by, vector, eta, inverse)
-        newton = _solved(look.curvature, look.gradient[:, :, None])[:, :, 0]
-        moves = -_solved(look.curvature, by.u_e)
-        remaining = (look.gradient * newton).sum(axis=1)
-        # The objective at the mode itself, which is a small step away: exact to second order.
-        ofv = 2.0 * look.value - remaining + log_det + _log_det(look.information) - (t_z[:, :d] * newton).sum(axis=1)
-        score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", t_z[:, :d], moves)
-        return Evaluation(vector.copy(), ofv, eta - newton, inverse, score, moves, settled.copy(), np.abs(remaining))
+        return self.finished(vector, eta, log_det, settled, Seen(look, look.information, inverse, t_z), by)
 
-    def _by_errors(self, by: _By, found: Terms, inverse: Floats, slope: Floats) -> None:
+    def finished(
+        self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_], seen: Seen, by: By
+    ) -> Evaluation:
+        """The evaluation that all derivatives make; those by Omega are added to ``by``."""
+        look, d = seen.look, self.cohort.effects
+        self._by_omega(by, vector, eta, seen.inverse)
+        newton = solved(look.curvature, look.gradient[:, :, None])[:, :, 0]
+        moves = -solved(look.curvature, by.u_e)
+        remaining = (look.gradient * newton).sum(axis=1)
+        along = seen.t_z[:, :d]
+        # The objective at the mode itself, which is a small step away: exact to second order.
+        ofv = 2.0 * look.value - remaining + log_det + _log_det(seen.h) - (along * newton).sum(axis=1)
+        score = 2.0 * by.u + by.t + np.einsum("nd,ndk->nk", along, moves)
+        return Evaluation(
+            vector.copy(), ofv, eta - newton, seen.inverse, score, moves, settled.copy(), np.abs(remaining)
+        )
+
+    def _by_errors(self, by: By, found: Terms, inverse: Floats, slope: Floats) -> None:
         """Add derivatives by the free sizes of the errors."""
         cohort, errors = self.cohort, list(self.population.errors)
         everybody = np.arange(len(cohort), dtype=np.int64)
@@ -253,7 +271,7 @@ class _Point:
                 change = [(a - b) / (2.0 * SIZE_STEP) for a, b in zip(up[:5], down[:5], strict=True)]
                 by.add(at, stencil.by_number(cohort.first, inverse, change[0], change[1], change[3], slope))
 
-    def _by_typical_residual(self, by: _By, found: Terms, inverse: Floats, slope: Floats) -> None:
+    def _by_typical_residual(self, by: By, found: Terms, inverse: Floats, slope: Floats) -> None:
         """Add derivatives by typical values through residual variances that are taken at eta = 0."""
         moved = stencil.slopes(self._at_zero, self.h) @ self.cohort.directions.T
         for at in np.flatnonzero(self.cohort.directions.any(axis=1)).tolist():
@@ -261,7 +279,7 @@ class _Point:
             change = (found.u_0 * along, found.u_f0 * along, found.w_0 * along)
             by.add(at, stencil.by_number(self.cohort.first, inverse, *change, slope))
 
-    def _by_omega(self, by: _By, vector: Floats, eta: Floats, inverse: Floats) -> None:
+    def _by_omega(self, by: By, vector: Floats, eta: Floats, inverse: Floats) -> None:
         """Add derivatives by the entries of Omega: of eta' P eta / 2, log det Omega and P in H."""
         theta, population = self.cohort.theta, self.population
         d, o, occasions = len(population.omega), len(population.omega_iov), self.cohort.occasions
@@ -280,7 +298,17 @@ class _Point:
 
 
 @dataclass(frozen=True)
-class _By:
+class Seen:
+    """What everybody sees at the modes: H (N, D, D) with its inverse, and the derivative of log det H by z (N, M)."""
+
+    look: Look
+    h: Floats
+    inverse: Floats
+    t_z: Floats
+
+
+@dataclass(frozen=True)
+class By:
     """Derivatives by each number: of U (N, K), of its gradient in eta (N, D, K), and of log det Omega H (N, K)."""
 
     u: Floats
@@ -326,7 +354,7 @@ def _moved_along(last: Evaluation, vector: Floats, covariance: Floats) -> Floats
     return np.asarray(last.eta + factor[:, None] * np.nan_to_num(step))
 
 
-def _inverse(matrices: Floats) -> Floats:
+def inverse_of(matrices: Floats) -> Floats:
     """Inverses (N, D, D); of one that is not finite NaN."""
     usable = np.isfinite(matrices).all(axis=(1, 2))
     found = np.full_like(matrices, np.nan)
@@ -334,9 +362,9 @@ def _inverse(matrices: Floats) -> Floats:
     return found
 
 
-def _solved(matrices: Floats, right: Floats) -> Floats:
+def solved(matrices: Floats, right: Floats) -> Floats:
     """x (N, D, K) of A x = b; NaN where A is singular or not finite."""
-    return np.asarray(_inverse(_regular(matrices)) @ right)
+    return np.asarray(inverse_of(_regular(matrices)) @ right)
 
 
 def _regular(matrices: Floats) -> Floats:

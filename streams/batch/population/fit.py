@@ -16,7 +16,8 @@ from streams.terminal.version import version
 from twin.arrays import Floats
 from twin.model.spec import Model
 from twin.population.cohort import Cohort
-from twin.population.objective import Evaluation, Method, Objective
+from twin.population.laplace.methods import objective_of
+from twin.population.objective import Evaluation, Method
 from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
@@ -80,7 +81,7 @@ def fit(cohort: Cohort, method: Method, moved: Moved, kept_at: Path | None = Non
     Raises:
         FitError: the objective is not finite at the values that the search begins with.
     """
-    theta, objective = cohort.theta, Objective(cohort, method)
+    theta, objective = cohort.theta, objective_of(cohort, method)
     start = None if kept_at is None else kept(kept_at, key)
     begin = State(theta.pack(theta.start)) if start is None else start
     trace: list[tuple[float, tuple[float, ...]]] = []

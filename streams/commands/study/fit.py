@@ -30,6 +30,7 @@ class MethodOption(StrEnum):
 
     FOCEI = "focei"
     FOCE = "foce"
+    LAPLACE = "laplace"
 
 
 @app.command(
@@ -42,7 +43,9 @@ def fit(
     files: Annotated[list[Path], typer.Argument(help="NM-TRAN style CSV or NDJSON events", show_default=False)],
     model: Annotated[str, typer.Option(help="id or path: the equations, and the values to begin with")],
     out: Annotated[Path, typer.Option(help="folder of the results")],
-    method: Annotated[MethodOption, typer.Option(help="focei: with interaction")] = MethodOption.FOCEI,
+    method: Annotated[
+        MethodOption, typer.Option(help="laplace also weighs limits, categories, counts and events")
+    ] = MethodOption.FOCEI,
     fix: Annotated[str, typer.Option(help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")] = "",
     name: Annotated[str | None, typer.Option(help="id of the fitted model; by default the model's and _fit")] = None,
     columns: Annotated[str, typer.Option(help="names in the CSV, as TIME=TIME_DAYS,AMT=AMT_6MP,DV=ANC")] = "",
@@ -63,7 +66,7 @@ def fit(
     from streams.batch.population.fit import fit as fit_cohort
     from streams.batch.population.patients import cohort_of, data_hash, timelines_of
     from twin.names import NAME_IN_WORDS, is_name
-    from twin.population.objective import Objective
+    from twin.population.laplace.methods import objective_of
     from twin.population.theta import FitError, Theta
 
     left_out = LeftOut()
@@ -78,7 +81,7 @@ def fit(
         try:
             theta = Theta.of(how.model, fixed)
             cohort = cohort_of(timelines_of(cases, how.model, left_out), theta)
-            Objective(cohort, method.value)
+            objective_of(cohort, method.value)
         except FitError as error:
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)

@@ -29,7 +29,7 @@ class Shrinkage:
 
 
 def shrinkage(cohort: Cohort, omega: Floats, eta: Floats, iwres: Floats) -> Shrinkage:
-    """Of modes eta (N, D) under omega (d, d), and individual weighted residuals (T,) of all values.
+    """Of modes eta (N, D) under omega (d, d), and individual weighted residuals (T,) of all values (NaN: it has none).
 
     Patients without any value are left out: they stand at 0 whatever the model.
     """
@@ -39,9 +39,9 @@ def shrinkage(cohort: Cohort, omega: Floats, eta: Floats, iwres: Floats) -> Shri
     share = spread / np.diag(omega)
     output = np.concatenate([subject.output for subject in cohort.subjects])
     residual = {
-        one.name: float(1.0 - np.std(iwres[output == i], ddof=1))
+        one.name: float(1.0 - np.std(iwres[of], ddof=1))
         for i, one in enumerate(cohort.kernel.model.outputs)
-        if (output == i).sum() > 1 and np.isfinite(iwres[output == i]).all()
+        if (of := (output == i) & np.isfinite(iwres)).sum() > 1
     }
     return Shrinkage(
         dict(zip(names, (1.0 - np.sqrt(share)).tolist(), strict=True)),

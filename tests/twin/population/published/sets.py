@@ -195,7 +195,7 @@ SETS = {
     "bauer_pk_binary": PublishedSet("bauer_pk_binary", names=CL_V, dvid={"1": "plasma", "2": "effect"}),
     "cow_growth": PublishedSet("cow_growth", output="weight"),
     "emax_dose_response": PublishedSet("emax_dose_response", output="response"),
-    "toenail_binary": PublishedSet("toenail_binary", output="infected"),
+    "toenail_binary": PublishedSet("toenail_binary", names={"beta_treatment": "beta"}, output="infected"),
     "sim_datasim": PublishedSet("sim_datasim_open", model="sim_datasim", names=CL_V, number="1", first_dose=100.0),
     "sim_schnider": PublishedSet(
         "sim_schnider_open", model="sim_schnider", names=TWO | {"q2": "Q2", "q3": "Q3"}, number="1", apart=1000.0

@@ -1,0 +1,163 @@
+"""Laplace's approximation of the likelihood, of any kind of value.
+
+    OFV = 2 U + log det Omega + log det U'',
+
+with U'' by second differences of the log-likelihood, and the derivatives of log det U'' by differences of it: along z,
+and by the sizes of errors with the predictions held. On the way to a mode U'' is followed where it is convex, and the
+expected information (`twin.observation.information`) where it is not.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from twin.arrays import Floats, Integers
+from twin.population import stencil
+from twin.population.cohort import Cohort
+from twin.population.laplace.weighed import Values, Weighed
+from twin.population.modes import Look
+from twin.population.objective import By, Evaluation, Objective, Point, Seen, inverse_of
+from twin.population.residuals import SIZE_STEP
+from twin.population.theta import FitError, error_sizes, moved_error
+from twin.population.values import Population
+
+ALONG = 6.0
+"""Displacement of z for derivatives of log det U'', in those of `twin.population.stencil`."""
+
+FLATTEST = 1e-6
+"""Least eigenvalue of a U'' that is not positive definite, relative."""
+
+
+class LaplaceObjective(Objective):
+    """The objective of one cohort by Laplace's method.
+
+    Raises:
+        FitError: values whose time is uncertain, or that sum up readings.
+    """
+
+    def __init__(self, cohort: Cohort) -> None:
+        super().__init__(cohort, "laplace")
+        self.values = Values(cohort)
+        self.constant = self.values.constant
+
+    def _check(self) -> None:
+        for subject in self.cohort.subjects:
+            for o in subject.observations:
+                if o.moments or o.error is not None:
+                    name = self.cohort.kernel.model.outputs[o.output].name
+                    raise FitError(
+                        f"method laplace: {name} has draw times with an SD, or readings that are summed up (patient"
+                        f" {subject.id}); leave them out"
+                    )
+
+    def iwres(self, here: Evaluation) -> Floats:
+        """As of conditional estimation; NaN of what is not a measured value with a density."""
+        return np.where(self.values.dense, super().iwres(here), np.nan)
+
+    def point(self, population: Population, precision: Floats) -> Point:
+        return LaplacePoint(self, population, precision)
+
+
+class LaplacePoint(Point):
+    """Laplace's objective at one vector, as a function of the effects."""
+
+    def __init__(self, objective: LaplaceObjective, population: Population, precision: Floats) -> None:
+        super().__init__(objective, population, precision)
+        self._values = objective.values
+
+    def looks(self, which: Integers, eta: Floats) -> Look:
+        z = self.objective.z(eta)
+        return self._look(which, z, self._weighed(which, self._rows(which, z)))
+
+    def _rows(self, which: Integers, z: Floats) -> Floats:
+        around = stencil.points(z, self.h, self.cohort.effects, True)
+        return self._values.rows(which, around, self.population.place)
+
+    def _weighed(self, which: Integers, rows: Floats) -> Weighed:
+        return self._values.weighed(which, rows, self.population.errors)
+
+    def _sums(self, which: Integers, loss: Floats) -> Floats:
+        """(K, S) of the values of each patient."""
+        found, first = np.zeros((len(which), loss.shape[1])), self.cohort.offsets(which)
+        some = np.flatnonzero(np.diff(first) > 0)
+        found[some] = np.add.reduceat(loss, first[some], axis=0)
+        return found
+
+    def _look(self, which: Integers, z: Floats, weighed: Weighed) -> Look:
+        d, loss = self.cohort.effects, self._sums(which, weighed.loss)
+        along = z[:, :d] @ self.precision
+        with np.errstate(invalid="ignore"):
+            value = loss[:, 0] + 0.5 * (along * z[:, :d]).sum(axis=1)
+            gradient = stencil.slopes(loss, self.h)[:, :d] + along
+            curvature = stencil.bends(loss, self.h, d)[:, :, :d] + self.precision
+        return Look(value, gradient, self._information(which, z, weighed), np.ascontiguousarray(curvature))
+
+    def _information(self, which: Integers, z: Floats, weighed: Weighed) -> Floats:
+        count, width, points = weighed.coordinates.shape
+        slope = stencil.slopes(weighed.coordinates.reshape(count * width, points), self.h)
+        weight, nothing = weighed.weights.reshape(-1), np.zeros(count * width)
+        first = self.cohort.offsets(which) * width
+        return np.asarray(
+            stencil.inner(first, z, self.precision, nothing, nothing, nothing, weight, slope, np.empty((0, 0, 0)))[2]
+        )
+
+    def evaluation(self, vector: Floats, eta: Floats, log_det: float, settled: NDArray[np.bool_]) -> Evaluation:
+        cohort, d = self.cohort, self.cohort.effects
+        everybody, z = np.arange(len(cohort), dtype=np.int64), self.objective.z(eta)
+        rows = self._rows(everybody, z)
+        weighed = self._weighed(everybody, rows)
+        look, loss = self._look(everybody, z, weighed), self._sums(everybody, weighed.loss)
+        h = _definite(look.curvature)
+        inverse = inverse_of(h)
+        t_z = self._along(everybody, z)
+        u_z, u_ez = stencil.slopes(loss, self.h), stencil.bends(loss, self.h, d)
+        by = By(u_z @ cohort.directions.T, u_ez @ cohort.directions.T, t_z @ cohort.directions.T)
+        self._by_sizes(by, everybody, rows, inverse)
+        look = Look(look.value, look.gradient, look.information, h)
+        return self.finished(vector, eta, log_det, settled, Seen(look, h, inverse, t_z), by)
+
+    def _along(self, which: Integers, z: Floats) -> Floats:
+        """Derivatives (N, M) of log det U'' by z."""
+        m, d = z.shape[1], self.cohort.effects
+        step = ALONG * self.h
+        there = np.repeat(z[:, None], 2 * m, axis=1)
+        for c in range(m):
+            there[:, c, c] += step[c]
+            there[:, m + c, c] -= step[c]
+        around = stencil.points(there.reshape(-1, m), self.h, d, True)
+        points = around.shape[1]
+        rows = self._values.rows(which, around.reshape(len(z), 2 * m * points, m), self.population.place)
+        loss = self._sums(which, self._weighed(which, rows).loss).reshape(len(z) * 2 * m, points)
+        curvature = stencil.bends(loss, self.h, d)[:, :, :d] + self.precision
+        log_det = np.linalg.slogdet(_definite(curvature))[1].reshape(len(z), 2, m)
+        return np.asarray((log_det[:, 0] - log_det[:, 1]) / (2.0 * step))
+
+    def _by_sizes(self, by: By, which: Integers, rows: Floats, inverse: Floats) -> None:
+        """Add derivatives by the free sizes of the errors."""
+        errors, d = list(self.population.errors), self.cohort.effects
+        for number in range(len(errors)):
+            for at, size in error_sizes(self.cohort.theta, number):
+                sides = []
+                for side in (1.0, -1.0):
+                    moved = [moved_error(e, size, side * SIZE_STEP) if i == number else e for i, e in enumerate(errors)]
+                    sides.append(self._sums(which, self._values.weighed(which, rows, moved).loss))
+                change = (sides[0] - sides[1]) / (2.0 * SIZE_STEP)
+                bend = stencil.bends(change, self.h, d)[:, :, :d]
+                trace = np.einsum("nij,nij->n", inverse, bend)
+                by.add(at, (change[:, 0], stencil.slopes(change, self.h)[:, :d], trace))
+
+
+def _definite(curvature: Floats) -> Floats:
+    """U'' (N, D, D); what of it is not positive definite is made so, by the absolute values of its eigenvalues."""
+    found = np.ascontiguousarray(curvature)
+    usable = np.isfinite(found).all(axis=(1, 2))
+    if not found.shape[1] or not usable.any():
+        return found
+    lowest = np.full(len(found), np.inf)
+    lowest[usable] = np.linalg.eigvalsh(found[usable])[:, 0]
+    for n in np.flatnonzero(lowest <= 0.0):
+        values, vectors = np.linalg.eigh(found[n])
+        values = np.maximum(np.abs(values), FLATTEST * np.abs(values).max())
+        found[n] = (vectors * values) @ vectors.T
+    return found
