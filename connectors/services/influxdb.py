@@ -331,18 +331,22 @@ def _bucket(influx: Influx) -> tuple[str, dict[str, Any]]:
     return str(bucket["id"]), next(iter(bucket.get("retentionRules") or ()), {})
 
 
+def connection_to(url: str, ca: str, timeout: float) -> http.client.HTTPConnection:
+    """A connection that is opened when it is first used; raises `OSError` where ``ca`` cannot be read."""
+    address = urlsplit(url)
+    host, port = address.hostname or "", address.port
+    if address.scheme != "https":
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+    return http.client.HTTPSConnection(
+        host, port, timeout=timeout, context=ssl.create_default_context(cafile=ca or None)
+    )
+
+
 def request(
     url: str, method: str, path: str, *, body: Mapping[str, object] | None = None, token: str = "", ca: str = ""
 ) -> tuple[int, dict[str, Any]]:
     """Status and JSON that InfluxDB answers; raises `OSError` where nobody does with a certificate of ``ca``."""
-    address = urlsplit(url)
-    host, port, patience = address.hostname or "", address.port, 10
-    connection: http.client.HTTPConnection
-    if address.scheme == "https":
-        trusted = ssl.create_default_context(cafile=ca or None)
-        connection = http.client.HTTPSConnection(host, port, timeout=patience, context=trusted)
-    else:
-        connection = http.client.HTTPConnection(host, port, timeout=patience)
+    connection = connection_to(url, ca, timeout=10)
     headers = {"Authorization": f"Token {token}"} if token else {}
     try:
         connection.request(method, path, None if body is None else json.dumps(body), headers)

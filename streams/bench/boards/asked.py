@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import csv
-import http.client
 import io
 import json
 from collections.abc import Mapping
 from datetime import datetime
 from statistics import median
-from time import perf_counter
-from urllib.parse import urlencode, urlsplit
+from time import monotonic, perf_counter
+from urllib.parse import urlencode
 
 from connectors.grafana.asking import View, committed, queries
-from connectors.services.influxdb import Influx
+from connectors.services.influxdb import Influx, connection_to
 from streams.bench.stream import BenchmarkFailed
+
+ANSWER_SECONDS = 60.0
+"""Longest wait for an answer: two hundred times what one may take."""
+
+QUERY_SECONDS = 10.0
+"""After which a query is not repeated any more: its figure is past all doubt."""
+
+ALL_SECONDS = 1_200.0
+"""For all queries: ten times what they take where each is as fast as it may be."""
 
 
 class Database:
@@ -22,7 +30,7 @@ class Database:
 
     def __init__(self, influx: Influx) -> None:
         self._token, self._path = influx.token, "/api/v2/query?" + urlencode({"org": influx.org})
-        self._connection = http.client.HTTPConnection(urlsplit(influx.url).netloc, timeout=120)
+        self._connection = connection_to(influx.url, influx.ca, timeout=ANSWER_SECONDS)
 
     def close(self) -> None:
         self._connection.close()
@@ -31,25 +39,30 @@ class Database:
         """The annotated CSV that is answered.
 
         Raises:
-            BenchmarkFailed: the query is refused.
+            BenchmarkFailed: the query is refused, or not answered.
         """
         body = json.dumps({"query": flux, "dialect": {"header": True, "annotations": ["datatype", "group", "default"]}})
         headers = {"Authorization": f"Token {self._token}", "Content-Type": "application/json"}
-        self._connection.request("POST", self._path, body, headers)
-        response = self._connection.getresponse()
-        text = response.read().decode()
+        try:
+            self._connection.request("POST", self._path, body, headers)
+            response = self._connection.getresponse()
+            text = response.read().decode()
+        except TimeoutError:
+            raise BenchmarkFailed(f"InfluxDB does not answer in {ANSWER_SECONDS:g} s to\n{flux}") from None
         if response.status != 200:
             raise BenchmarkFailed(f"InfluxDB answers {response.status} to\n{flux}\n{text[:500]}")
         return text
 
     def milliseconds(self, flux: str, repeats: int) -> float:
-        """From sending to the last byte; the median of ``repeats`` after a first that only warms up."""
-        took = []
-        for _ in range(repeats + 1):
+        """From sending to the last byte; the median of ``repeats`` after a first that only warms up, of fewer where it
+        is slow, and at least one."""
+        took, until = list[float](), monotonic() + QUERY_SECONDS
+        self.answer(flux)
+        while not took or (len(took) < repeats and monotonic() < until):
             begin = perf_counter()
             self.answer(flux)
             took.append(1000.0 * (perf_counter() - begin))
-        return median(took[1:])
+        return median(took)
 
 
 def query_times(influx: Influx, shown: tuple[datetime, datetime], repeats: int) -> dict[str, float]:
@@ -59,8 +72,9 @@ def query_times(influx: Influx, shown: tuple[datetime, datetime], repeats: int) 
     counts.
 
     Raises:
-        BenchmarkFailed: a query is refused.
+        BenchmarkFailed: a query is refused or not answered, or all of them take longer than `ALL_SECONDS`.
     """
+    until = monotonic() + ALL_SECONDS
     database, view = Database(influx), View(influx.bucket, *shown)
     found: dict[str, float] = {}
     try:
@@ -69,6 +83,10 @@ def query_times(influx: Influx, shown: tuple[datetime, datetime], repeats: int) 
             for place in (0, -1)[: 1 + bool(variables)]:
                 chosen = _chosen(database, view, variables, place)
                 for asked in queries(name, board):
+                    if monotonic() > until:
+                        raise BenchmarkFailed(
+                            f"{len(found)} queries were timed in {ALL_SECONDS:g} s, and not {asked.where}"
+                        )
                     took = database.milliseconds(view.filled(asked.query, chosen), repeats)
                     found[asked.where] = round(max(took, found.get(asked.where, 0.0)), 1)
     finally:

@@ -11,6 +11,7 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
+from time import monotonic
 
 from connectors.kafka.group_lags import GroupLag
 from connectors.kafka.records import Record
@@ -19,6 +20,7 @@ from connectors.services.influxdb import Influx
 from connectors.sinks import influx as to_influx
 from connectors.sinks import operations
 from streams.bench.patients import BEGIN, ward_courses
+from streams.bench.stream import BenchmarkFailed
 from streams.bench.twin import days
 from twin import PatientTwin
 from twin.events import Heartbeat, InputEvent, OutputEvent, Rejected, encode, to_millis
@@ -29,6 +31,9 @@ FOLLOWED = 4
 PARTITIONS, SINKS, REFUSED_A_DAY = 4, ("influx", "operations", "webhook"), 20
 
 LINES_A_CALL = 5_000
+
+FILL_SECONDS = 1_800.0
+"""For writing a month of 200 patients: 7 million points, of which InfluxDB takes some 50,000 a second."""
 
 Progress = Callable[[int], object]
 """Takes how many patients are written."""
@@ -54,12 +59,17 @@ def filled(influx: Influx, size: int, length: int, particles: int, progress: Pro
 
 
 def _write(settings: to_influx.Settings, size: int, length: int, particles: int, progress: Progress) -> None:
+    until = monotonic() + FILL_SECONDS
     with closing(to_influx.InfluxWriter(settings, timeout_ms=120_000)) as writer:
         apart, done = min(size, FOLLOWED), 0
         for first, (name, lines) in enumerate(_followed(writer, apart, length, particles)):
             for number in range(first, size, apart):
                 # An alert's id names its patient, and must not be that of another.
                 whose = f'alert_id="{number:04}-'
+                if monotonic() > until:
+                    raise BenchmarkFailed(
+                        f"{done} of {size} patients were written in {FILL_SECONDS:g} s: InfluxDB is slow"
+                    )
                 for begin in range(0, len(lines), LINES_A_CALL):
                     text = "\n".join(lines[begin : begin + LINES_A_CALL])
                     writer.write([text.replace(name, f"W-{number:04}").replace('alert_id="', whose)])

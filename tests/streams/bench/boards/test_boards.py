@@ -10,7 +10,7 @@ import pytest
 from connectors.grafana.asking import committed, queries
 from connectors.services import Influx
 from connectors.services.influxdb import request
-from streams.bench.boards.asked import query_times, slowest
+from streams.bench.boards.asked import Database, query_times, slowest
 from streams.bench.boards.filled import shown
 from streams.bench.figures import BOARDS, QUICK, boards
 from streams.bench.stream import BenchmarkFailed
@@ -64,6 +64,29 @@ def test_every_query_of_every_board_is_timed_on_as_many_patients_and_nothing_is_
 def test_a_query_that_is_refused_is_said_with_the_answer(influx: Influx) -> None:
     with pytest.raises(BenchmarkFailed, match=r"InfluxDB answers 404 to\n(.*\n)+.*could not find bucket"):
         query_times(replace(influx, bucket="no-such-bucket"), shown(1), 1)
+
+
+def test_a_bench_of_the_boards_ends_however_slow_the_database_is(
+    influx: Influx, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("streams.bench.boards.asked.ALL_SECONDS", -1.0)
+    with pytest.raises(BenchmarkFailed, match=r"0 queries were timed in -1 s, and not \w+"):
+        query_times(influx, shown(1), 1)
+    monkeypatch.setattr("streams.bench.boards.filled.FILL_SECONDS", -1.0)
+    with pytest.raises(BenchmarkFailed, match="0 of 5 patients were written in -1 s"):
+        boards(influx, SMALL, lambda _: None)
+    assert not any("bench" in name for name in buckets(influx))
+
+
+def test_a_slow_query_is_asked_no_more_often_than_it_must_be(influx: Influx, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = list[str]()
+    database = Database(influx)
+    monkeypatch.setattr(database, "answer", asked.append)
+    database.milliseconds("quick", 5)
+    monkeypatch.setattr("streams.bench.boards.asked.QUERY_SECONDS", -1.0)
+    database.milliseconds("slow", 5)
+    database.close()
+    assert (asked.count("quick"), asked.count("slow")) == (6, 2)
 
 
 def test_of_each_board_the_slowest_counts() -> None:

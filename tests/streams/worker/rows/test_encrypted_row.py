@@ -10,6 +10,7 @@ from connectors.privacy.master_key import KeysUnusable
 from connectors.privacy.patient_keys import KeyDestroyed, PatientKeys, create_store
 from streams.worker.rows.encrypted_row import encrypted_row, opened_row
 from streams.worker.rows.state_row import (
+    Held,
     StateRow,
     UnreadableRow,
     calls_for_attention,
@@ -39,6 +40,14 @@ def test_a_row_is_hidden_and_opens_to_what_it_was_under_any_term(keys: PatientKe
     assert decode_row(opened_row(written, "A", keys)) == ROW
     with pytest.raises(UnreadableRow, match="is encrypted, and was not opened by its patient's key"):
         decode_row(written)
+
+
+def test_what_a_row_holds_back_is_hidden_with_it(keys: PatientKeys) -> None:
+    held = Held("clinical.labs", 0, 7, 5, b"an event that waits")
+    hidden = encrypted_row(encode_row(StateRow("A", "model", "hash", (), 5, b"", (held,), (), False)), "A", keys)
+    assert b"waits" not in hidden
+    assert b"clinical.labs" not in hidden
+    assert decode_row(opened_row(hidden, "A", keys)).held == (held,)
 
 
 def test_a_head_says_as_before_whether_somebody_is_to_look(keys: PatientKeys) -> None:
