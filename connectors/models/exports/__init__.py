@@ -1,1 +1,5 @@
-"""Model files as text of other programs, one a module: what those cannot say is refused or listed at the head."""
+"""Model files as text of other programs, one module each.
+
+In comes a model. Out goes text for NONMEM or mrgsolve, with a list of what it does not carry. What such a language
+cannot say at all is refused by name.
+"""
