@@ -145,8 +145,10 @@ def compile_model(model: Model) -> Kernel:
 def stabilised(kernel: Kernel) -> Kernel:
     """The same kernel with an ``advance`` for long steps (`twin.kernel.loops.stabilised`), compiled once per process.
 
-    Its hash is that of the kernel which it stands for.
+    Its hash is that of the kernel which it stands for. One that steps implicitly takes long steps as it is.
     """
+    if kernel.implicit:
+        return kernel
     with _COMPILING:
         if kernel.model.hash not in _STABILISED:
             source = generate_stabilised(kernel.model, kernel.structure)

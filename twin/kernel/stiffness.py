@@ -12,7 +12,7 @@ from collections.abc import Mapping
 import numpy as np
 
 from twin.arrays import Floats
-from twin.kernel.derivative import derivative
+from twin.kernel.loops.derivative import derivative
 from twin.model.formula import arguments_of, evaluate
 from twin.model.record_functions import record_values, resting
 from twin.model.spec import Model

@@ -274,7 +274,8 @@ def long_step_sizes(kernel: Kernel, step_sizes: StepSizes) -> StepSizes | None:
     They are held against the model's own ``step_sizes``, under its regimens: without any none is known to be right.
     """
     model = kernel.model
-    if not (kernel.stepped and model.regimens and model.cadence.horizon / step_sizes.largest > MANY_STEPS):
+    many = kernel.implicit or model.cadence.horizon / step_sizes.largest > MANY_STEPS
+    if not (kernel.stepped and model.regimens and many):
         return None
     with _GUARD:
         if (kernel.source, step_sizes) not in _LONG:

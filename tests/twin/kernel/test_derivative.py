@@ -6,7 +6,7 @@ import ast
 
 import pytest
 
-from twin.kernel.derivative import derivative, time_derivative
+from twin.kernel.loops.derivative import derivative, time_derivative
 from twin.model.formula import evaluate, parse_expression
 
 NAMES = {"A", "B", "K", "t", "clock"}

@@ -4,8 +4,8 @@
     y <- u_8 + k_8,    J = df/dy at the begin of the step
 
 It is stable however fast a state comes back to its equilibrium, so that a step is as long as the course of the solution
-allows. The Jacobian is that of the formulas (`twin.kernel.derivative`), taken apart once a step by a plan that is made
-with the source (`twin.kernel.loops.elimination`). Steps are those of `twin.solver.step_schedule`, the same for all;
+allows. The Jacobian is that of the formulas (`twin.kernel.loops.derivative`), taken apart once a step by a plan that is
+made with the source (`twin.kernel.loops.elimination`). Steps are those of `twin.solver.step_schedule`, the same for all;
 the linear block is exact at each stage's node, and nothing depends on who else is in a group.
 
 The loops here run over rows of the work array, and its lanes within them, so that there is one copy of the equations
@@ -18,7 +18,7 @@ import ast
 from collections.abc import Sequence
 
 from twin.clock import UNIT_HOURS
-from twin.kernel.derivative import derivative, time_derivative
+from twin.kernel.loops.derivative import derivative, time_derivative
 from twin.kernel.loops.elimination import eliminated
 from twin.kernel.loops.stepper import LANES, Stepper
 from twin.kernel.source import Lines, Scope

@@ -37,10 +37,15 @@ def test_a_growth_factor_and_its_neutrophils_are_solved_as_short_steps_solve_the
 
 
 @pytest.mark.parametrize(
-    ("name", "drug", "amount"),
-    [("docetaxel_ozawa2007", "docetaxel", 96.0), ("nabpaclitaxel_chen2014", "nabpaclitaxel", 494.0)],
+    ("name", "drug", "amount", "apart"),
+    [
+        ("docetaxel_ozawa2007", "docetaxel", 96.0, 0.0),
+        ("nabpaclitaxel_chen2014", "nabpaclitaxel", 494.0, LONG_TOLERANCE),
+    ],
 )
-def test_other_models_are_solved_as_the_twin_solves_them_to_the_last_bit(name: str, drug: str, amount: float) -> None:
+def test_others_are_solved_as_the_twin_solves_them_and_stiff_ones_implicitly_in_longer_steps(
+    name: str, drug: str, amount: float, apart: float
+) -> None:
     twin = PatientTwin(PATIENT, load_model(name), 64)
     twin.observe([plan(-1.0, (504.0, amount, 0.5), drug=drug), dose(0.0, amount, 0.5, drug=drug), clock(2.0)])
     (component,) = twin.components(None)
@@ -49,7 +54,7 @@ def test_other_models_are_solved_as_the_twin_solves_them_to_the_last_bit(name: s
     marks = component.millis + np.arange(1, 64, dtype=np.int64) * 8 * 3_600_000
     long = solved_ahead(trunk, effects, cloud, timeline, marks)
     short = Solver(trunk.kernel, effects, trunk.step_sizes).advance(cloud, timeline, int(marks[-1]), marks)[1]
-    assert np.array_equal(long, short)
+    assert np.abs(long[:, 1] / short[:, 1] - 1.0).max() <= apart
 
 
 @pytest.mark.parametrize(("name", "stiff"), [("docetaxel_ozawa2007", False), ("busulfan_mccune2014", False)])
