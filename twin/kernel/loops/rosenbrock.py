@@ -5,8 +5,8 @@
 
 It is stable however fast a state comes back to its equilibrium, so that a step is as long as the course of the solution
 allows. The Jacobian is that of the formulas (`twin.kernel.loops.derivative`), taken apart once a step by a plan that is
-made with the source (`twin.kernel.loops.elimination`). Steps are those of `twin.solver.step_schedule`, the same for all;
-the linear block is exact at each stage's node, and nothing depends on who else is in a group.
+made with the source (`twin.kernel.loops.elimination`). Steps are those of `twin.solver.step_schedule`, the same for
+all; the linear block is exact at each stage's node, and nothing depends on who else is in a group.
 
 The loops here run over rows of the work array, and its lanes within them, so that there is one copy of the equations
 and one of their Jacobian, whatever the number of stages: it is compiled sooner than the explicit scheme.
