@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import closing, suppress
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from kafka import TopicPartition
 from pydantic import ValidationError
@@ -32,6 +32,7 @@ def request_of(
     protocol: str | None = None,
     genotypes: Sequence[tuple[str, str]] = (),
     branches: Sequence[str] = (),
+    asks: Literal["dose", "what_if"] = "dose",
 ) -> AdviceRequested:
     """What ``by`` asks of a patient's twin ``now``, `twin.events.AdviceRequested`; the same question has the same id.
 
@@ -40,12 +41,13 @@ def request_of(
     """
     try:
         return AdviceRequested(
-            event_id=event_id("ask", patient, by, now.isoformat(), drug, protocol, reason, *genotypes, *branches),
+            event_id=event_id("ask", patient, by, now.isoformat(), asks, drug, protocol, reason, *genotypes, *branches),
             patient_id=patient,
             time=now,
             source=source,
             by=by,
             reason=reason,
+            asks=asks,
             drug=drug,
             protocol=protocol,
             genotypes=tuple(Genotype(gene=gene, value=value) for gene, value in genotypes),

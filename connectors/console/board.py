@@ -68,6 +68,9 @@ ALERTS_KEPT = 100
 ADVICE_KEPT = 6
 """Pieces of advice per patient, the newest by the time of their causes."""
 
+WHAT_IFS_KEPT = 3
+"""Answers per patient to who asked for what-ifs alone: they drive no advice out."""
+
 REFUSED_KEPT = 200
 """Dead letters shown, the newest by offset."""
 
@@ -173,6 +176,7 @@ class _Patient:
     followed: _Newest[Seen] = field(default_factory=lambda: _Newest(HOURS_KEPT))
     forecasts: _Newest[bytes] = field(default_factory=lambda: _Newest(FORECASTS_KEPT))
     advice: _Newest[bytes] = field(default_factory=lambda: _Newest(ADVICE_KEPT))
+    what_ifs: _Newest[bytes] = field(default_factory=lambda: _Newest(WHAT_IFS_KEPT))
     advice_version: int = 0
     first: Estimate | None = None
     latest: Estimate | None = None
@@ -221,8 +225,12 @@ class _Patient:
 
     def advise(self, event: Advice, version: int) -> bool:
         """Advice is known by its cause's time and its id: data that come late give another word of the same."""
-        drawn = msgspec.json.encode(advice_card(event))
-        changed = self.advice.put(to_millis(event.time), event.advice_id, drawn, version)
+        drawn, millis = msgspec.json.encode(advice_card(event)), to_millis(event.time)
+        if event.outcome == "withdrawn" and self.what_ifs.remove(millis, event.advice_id):
+            changed = True
+        else:
+            kept = self.what_ifs if event.outcome == "foreseen" else self.advice
+            changed = kept.put(millis, event.advice_id, drawn, version)
         if changed:
             self.advice_version = version
         return changed
@@ -249,8 +257,8 @@ class _Patient:
         return any(gone)
 
     def advised(self) -> tuple[msgspec.Raw, ...]:
-        """Advice to show, the newest first."""
-        return tuple(map(msgspec.Raw, reversed(self.advice.since(0))))
+        """Advice to show, the newest first, and then what-ifs that were asked for alone."""
+        return tuple(map(msgspec.Raw, (*reversed(self.advice.since(0)), *reversed(self.what_ifs.since(0)))))
 
     def clock(self) -> int:
         """The newest time (ms) of which anything is said that stands."""

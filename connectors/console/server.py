@@ -46,10 +46,10 @@ from connectors.console.door.visitor import Door, is_somebody, may, visitor_of
 from connectors.console.door.witness import Witness
 from connectors.console.inbox.explanation import UnknownAlert
 from connectors.console.mending.workshop import Workshop
+from connectors.console.pages import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.patient.model_card import Cards, no_cards
 from connectors.console.personal.csv_export import CsvExport
 from connectors.console.personal.preferences import OwnPreferences
-from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE, Frames, Page
 from connectors.console.topic_reader import LiveBoard, TopicReader
 from connectors.services.ports import LOCAL_HOSTS, joined
 from connectors.tls import Tls

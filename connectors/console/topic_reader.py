@@ -24,7 +24,7 @@ from connectors.console.ward.sources import SOURCES, TAIL, HeardFrame, Sources
 from connectors.kafka.clients import KafkaUnreachable, broker_answers, no_answer, open_consumer
 from connectors.kafka.records import Record, dead_letter, event_of
 from connectors.kafka.topics import ALERTS, OUTPUTS, POSTERIORS, REJECTED, topic_ids
-from twin.events import Alert, Event, Heartbeat, Rejected
+from twin.events import Advice, Alert, Event, Heartbeat, Rejected
 
 FIRST_PAUSE = 0.5
 """Seconds before the first new attempt to reach Kafka; doubled each time."""
@@ -70,12 +70,17 @@ class LiveBoard:
     alerts: AlertLog = field(default_factory=AlertLog)
     sources: Sources = field(default_factory=Sources)
     lock: threading.Lock = field(default_factory=threading.Lock)
+    waiting: dict[object, Callable[[str], None]] = field(default_factory=dict)
+    """Who waits for answers of twins: each is told, in the reader's thread, of which patient one came."""
 
     def fold(self, events: Iterable[Event]) -> None:
         """Take in events; the lock is given up between them so that pages are not kept waiting by a long batch."""
         for event in events:
             with self.lock:
                 self.board.fold(event)
+            if isinstance(event, Advice):
+                for tell in list(self.waiting.values()):
+                    tell(event.patient_id)
 
     def hear(self, beat: Heartbeat, at: float) -> None:
         """`Pulses.hear` under the lock."""

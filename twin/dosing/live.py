@@ -71,6 +71,8 @@ class LiveAdviser:
             drug = cause.drug or model.drug
             beside: dict[str, Any] = {}
             try:
+                if cause.what_if:
+                    return [Answer(drug, "", _foreseen(cause, believed()), None)]
                 beside = _asked(cause, drug, believed())
                 protocol = self._requested(cause, drug, model, ordered)
                 answer = _answer(believed(), protocol, before, dict(cause.genotypes))
@@ -114,6 +116,12 @@ def _fits(protocol: Protocol, model: Model) -> bool:
     except ProtocolError:
         return False
     return True
+
+
+def _foreseen(cause: Cause, components: Sequence[Component]) -> dict[str, Any]:
+    """What is said where what-ifs alone were asked for."""
+    reason = "What-ifs alone were asked for: no dose is advised."
+    return {"outcome": "foreseen", "reason": reason, **branches_said(components, cause.branches)}
 
 
 def _asked(cause: Cause, drug: str, components: Sequence[Component]) -> dict[str, Any]:

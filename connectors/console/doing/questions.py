@@ -9,11 +9,14 @@
     {"by": "physician-3", "reason": "dose of the second cycle", "branches": ["delay docetaxel 7 d"],
      "genotypes": {"DPYD": "1.5"}}
 
-Where people log in, ``by`` is left out. The answer comes when Kafka has the question: it becomes the same
+What-ifs alone are answered several times as fast, with ``"asks": "what_if"`` and no reason. Where people log in,
+``by`` is left out. The answer comes when Kafka has the question: it becomes the same
 `advice_requested` as that of ``dosetwin ask``. What the worker answers is seen by everybody who looks at the patient.
 """
 
 from __future__ import annotations
+
+from typing import Literal
 
 import msgspec
 from starlette.exceptions import HTTPException
@@ -25,18 +28,23 @@ from connectors.console.door.reading import read
 from connectors.console.door.visitor import visitor_of
 from twin.events import AdviceRequested
 
-FIELDS = "reason, by (where nobody logs in); where wanted drug, protocol, genotypes (gene: value), branches (words)"
+FIELDS = (
+    "reason, by (where nobody logs in); where wanted drug, protocol, genotypes (gene: value), branches (words), "
+    "asks (dose or what_if)"
+)
 
 
 class Said(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A question: who, what for, of which drug by which protocol, what is known of genes, and what-ifs in words."""
+    """A question: who, what for, of which drug by which protocol, what is known of genes, what-ifs in words, and
+    whether they are all that it ``asks``."""
 
-    reason: str
+    reason: str = ""
     by: str = ""
     drug: str | None = None
     protocol: str | None = None
     genotypes: dict[str, str] = {}
     branches: tuple[str, ...] = ()
+    asks: Literal["dose", "what_if"] = "dose"
 
 
 _decoder = msgspec.json.Decoder(Said)
@@ -59,7 +67,7 @@ async def question(way_in: WayIn, request: Request) -> AdviceRequested:
 
 
 def _word(way_in: WayIn, patient_id: str, said: Said, by: str) -> AdviceRequested:
-    if not said.reason.strip():
+    if said.asks == "dose" and not said.reason.strip():
         raise HTTPException(400, "field 'reason': it is empty; write what for")
     try:
         return request_of(
@@ -72,6 +80,7 @@ def _word(way_in: WayIn, patient_id: str, said: Said, by: str) -> AdviceRequeste
             said.protocol or None,
             tuple(said.genotypes.items()),
             said.branches,
+            said.asks,
         )
     except ValueError as error:
         raise HTTPException(400, str(error)) from None

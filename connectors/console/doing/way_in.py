@@ -35,7 +35,8 @@ class WayIn:
     Attributes:
         live: what is known of the ward.
         sender: gives events to Kafka.
-        replayed: the ward is of another time than now: a word is dated by the newest of its patient.
+        replayed: the ward is of another time than now: a word is dated by the newest of its patient, and each after the
+            one before.
         now: the time.
     """
 
@@ -43,6 +44,7 @@ class WayIn:
     sender: Sender
     replayed: bool = False
     now: Callable[[], datetime] = lambda: datetime.now(UTC)
+    dated: dict[str, int] = field(default_factory=dict)
     turn: anyio.CapacityLimiter = field(default_factory=lambda: anyio.CapacityLimiter(1))
 
     def ready(self, what: str) -> None:
@@ -54,7 +56,9 @@ class WayIn:
         """By which time a word about a patient is dated; raises `HTTPException` where now would be wrong."""
         now, ward = self.now(), self.live.clock()
         if self.replayed:
-            return from_millis(self.live.clock(patient_id) or to_millis(now))
+            newest = self.live.clock(patient_id) or to_millis(now)
+            self.dated[patient_id] = max(newest, self.dated.get(patient_id, 0) + 1)
+            return from_millis(self.dated[patient_id])
         if ward is not None and to_millis(now) - ward > OTHER_TIME_MS:
             raise HTTPException(
                 409,

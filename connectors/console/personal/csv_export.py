@@ -27,8 +27,8 @@ from connectors.access.preferences import zone_of
 from connectors.console.board import PatientFrame, UnknownPatient
 from connectors.console.door.seen import Seen
 from connectors.console.door.visitor import visitor_of
+from connectors.console.pages import PATIENT_ID, PATIENT_ID_RULE
 from connectors.console.personal.preferences import OwnPreferences
-from connectors.console.sessions import PATIENT_ID, PATIENT_ID_RULE
 from connectors.console.topic_reader import LiveBoard
 from connectors.console.views import Point
 

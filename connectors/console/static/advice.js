@@ -1,26 +1,31 @@
 // What was advised for one patient: the odds of every way, what rules say beside it, and what was withheld.
 
-import { clock, decimals, grade, number, percent, relative, span, unit, whatIf, words } from "./format.js";
+import { clock, grade, number, percent, relative, span, unit, whatIf, words } from "./format.js";
 import { Ask } from "./ask.js";
-import { branchPlot, figure, oddsPlot, wayMark } from "./plots.js";
+import { branches, chance, harm, head, problem, table } from "./branches.js";
+import { figure, oddsPlot } from "./plots.js";
 import { $, make, show, write } from "./dom.js";
 import { AS_TOLD, text, textOr } from "./text.js";
+import { WhatIf } from "./whatif.js";
 
 const HOUR = 3_600_000;
 
-/** The newest advice of each drug in full, what came before it folded away, and the form to ask. */
+/** The newest advice of each drug in full, what came before it folded away, and the forms to ask. */
 export class AdvicePart {
   constructor(id) {
     this.drawn = "";
     this.opened = new Set();
     this.ask = new Ask(id);
+    this.whatIf = new WhatIf(id);
     $("advised").replaceChildren();
-    $("ask").replaceChildren(this.ask.element);
+    $("ask").replaceChildren(this.ask.element, this.whatIf.element, this.whatIf.foreseen);
   }
 
-  draw(cards, time, since, row, rights) {
-    const now = Math.max(time, ...cards.map((card) => card.t));
-    this.ask.draw(cards, row, rights);
+  draw(all, time, since, row, rights) {
+    const now = Math.max(time, ...all.map((card) => card.t));
+    this.ask.draw(all, rights);
+    this.whatIf.draw(all, rights, row, now);
+    const cards = all.filter(({ outcome }) => outcome !== "foreseen");
     const standing = [...new Map([...cards].reverse().map((card) => [card.drug, card])).values()];
     const moved = standing.map((card) => movedSince(card, since, now));
     const drawn = JSON.stringify([cards, moved, Math.floor(now / 60_000)]);
@@ -96,12 +101,6 @@ function article(card, moved, now) {
 }
 
 const inside = (target) => text("odds.in_window", { name: words(target) });
-const harm = (toxicity) => `P(${grade(toxicity)})`;
-const chance = ({ p, se }) => `${percent(p)} ± ${decimals(100 * se, 1)}`;
-const table = (caption, columns, rows) => make("div", { className: "wide", attributes: { role: "region", "aria-label": caption, tabindex: "0" } },
-  make("table", { className: "plain" }, make("caption", { className: "unseen", text: caption }),
-    make("thead", {}, make("tr", {}, ...columns.map((name) => make("th", { text: name, attributes: { scope: "col" } })))), make("tbody", {}, ...rows)));
-const head = (said, className = "") => make("th", { text: said, className, attributes: { scope: "row" } });
 
 /** The odds of every way: a table, and the same as a plot. */
 function odds(card) {
@@ -130,31 +129,6 @@ function sample({ output, t, bits, kept }, now) {
   return text("advice.sample", { output: words(output), time: clock(t), when: relative(t, now), bits: number(bits), kept: percent(kept) });
 }
 
-/** What-ifs side by side: of each output the medians over the plan's band, and the odds as a table. */
-function branches(card) {
-  const followed = card.branches.filter((one) => one.problem === null);
-  const [plan] = followed;
-  const figures = plan.curves.map((curve, n) => {
-    const lines = followed.map((one) => ({ name: whatIf(one.words), rows: one.curves[n].rows }));
-    const title = text("branches.figure", { output: words(curve.output), unit: unit(curve.unit) });
-    return figure(title, branchPlot(card.ahead, lines, text("branches.label", { title })));
-  });
-  const medians = plan.curves.map((curve) => text("branches.range", { output: words(curve.output), unit: unit(curve.unit) }));
-  const rows = followed.map((one, i) => {
-    const name = make("th", { className: "way", attributes: { scope: "row" } }, wayMark(i), make("span", { text: whatIf(one.words) }));
-    const ranges = one.curves.map(({ rows: [, median] }) => make("td", { text: between(median) }));
-    return make("tr", {}, name, ...one.harms.map((each) => make("td", { text: chance(each) })), ...ranges);
-  });
-  const columns = [text("advice.what_if"), ...plan.harms.map((one) => `${harm(one.toxicity)}, %`), ...medians];
-  return make("div", { className: "branches" }, make("h4", { text: text("advice.what_if") }), make("div", { className: "beside" }, table(text("branches.caption"), columns, rows), make("div", { className: "curves" }, ...figures)));
-}
-
-/** From the lowest to the highest; what is under a thousandth of the highest is nothing to look at. */
-function between(values) {
-  const [low, high] = [Math.min(...values), Math.max(...values)];
-  return `${number(low < high / 1000 ? 0 : low)} … ${number(high < 1e-6 ? 0 : high)}`;
-}
-
 /** What is not told, and why: silence is not to be read as safety. */
 function withheld(card) {
   if (card.outcome !== "advised") return card.branches.filter((one) => one.problem !== null).map(problem);
@@ -168,5 +142,3 @@ function withheld(card) {
     ...card.branches.filter((one) => one.problem !== null).map(problem),
   ].filter(Boolean);
 }
-
-const problem = (one) => text("withheld.not_followed", { words: whatIf(one.words), why: one.problem });

@@ -6,7 +6,7 @@ import { text, textOr } from "./text.js";
 
 const NONE = "–";
 
-/** An explanation as the server gives it, as elements; nothing where no datum decided. */
+/** An explanation as elements; nothing where no datum decided. */
 export function story(found) {
   if (found.data.length === 0) return [make("p", { className: "soft", text: text("explain.no_datum") })];
   return [

@@ -4,6 +4,7 @@ import { amount, clock, number, percent, span, unit, words } from "./format.js";
 import { make, show } from "./dom.js";
 import { story } from "./explain.js";
 import { AS_TOLD, text, textOr } from "./text.js";
+import { explanation } from "./units.js";
 
 const HOUR = 3_600_000;
 const EXPLAIN = "dosetwin explain";
@@ -48,11 +49,11 @@ export class Grounds {
     if (!this.element.open || this.told === this.revision) return;
     this.told = this.revision;
     const answer = await fetch(`api/alerts/${encodeURIComponent(this.id)}`).catch(() => null);
-    if (answer?.ok) this.tell(await answer.json());
+    if (answer?.ok) this.tell(explanation(await answer.json()));
     else this.told = null;
   }
 
-  /** Show an explanation as the server gives it. */
+  /** Show an explanation, in the units of the page. */
   tell(found) {
     this.told = found.card.steps.at(-1).revision;
     this.story.replaceChildren(...story(found));

@@ -5,6 +5,7 @@ import { isShelved } from "./act.js";
 import { alertName, clock, percent, relative } from "./format.js";
 import { $, make, severityMark, show, write } from "./dom.js";
 import { text } from "./text.js";
+import { explanation } from "./units.js";
 
 const RANK = { high: 3, medium: 2, low: 1 };
 
@@ -194,7 +195,7 @@ class Entry {
   async load() {
     const answer = await fetch(`api/alerts/${encodeURIComponent(this.id)}`).catch(() => null);
     if (!answer?.ok) return;
-    this.whole = await answer.json();
+    this.whole = explanation(await answer.json());
     if (this.expanded) this.drawPanel();
     this.item.grounds.tell(this.whole);
   }

@@ -60,6 +60,23 @@ export function patient(frame) {
 
 const same = (value) => value;
 
+/** An explanation of an alert. */
+export function explanation(found) {
+  const belief = (each) => {
+    const { unit, of } = conversion(each.name, each.unit);
+    const at = (then) => then && { ...then, band: inside(then.band, of) };
+    return { ...each, unit, then: { before: at(each.then.before), after: at(each.then.after) } };
+  };
+  const low = (each) => each && quantity(each, each.output, "value");
+  return {
+    ...found,
+    card: card(found.card),
+    data: found.data.map((each) => ({ ...each, measured: measured(each.measured) })),
+    beliefs: found.beliefs.map(belief),
+    nadir: { before: low(found.nadir.before), after: low(found.nadir.after) },
+  };
+}
+
 function advice(each) {
   const curve = (one) => {
     const { unit, of } = conversion(one.output, one.unit);

@@ -6,7 +6,7 @@ Exit code 3 where there is no advice: the reason is on stderr. 4 where no answer
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
@@ -27,6 +27,7 @@ NO_ADVICE, NO_ANSWER = 3, 4
         "dosetwin ask P-0017 --by physician-3 --reason 'dose of the second cycle'",
         "dosetwin ask P-0017 --by physician-3 --drug docetaxel --protocol docetaxel_q3w --json",
         "dosetwin ask P-0017 --by physician-3 --genotype DPYD=1.5 --branch 'skip fluorouracil'",
+        "dosetwin ask P-0017 --by physician-3 --what-if --branch 'delay docetaxel 7 d'",
         "dosetwin ask P-0017 --by physician-3 --wait 0",
     )
 )
@@ -44,6 +45,9 @@ def ask(
     branch: Annotated[
         list[str] | None, typer.Option(help="a what-if beside it, in words: 'delay docetaxel 7 d'; may be repeated")
     ] = None,
+    what_if: Annotated[
+        bool, typer.Option("--what-if", help="ask for the what-ifs alone: answered at once, and no dose is advised")
+    ] = False,
     time: Annotated[
         datetime | None, typer.Option("--time", formats=_FORMATS, help="when, for a ward of another time than now")
     ] = None,
@@ -66,7 +70,8 @@ def ask(
     try:
         settings = load_settings(kafka=kafka, topic_prefix=prefix)
         known = [genotype_pair(one) for one in genotype or ()]
-        request = request_of(patient, by, now, "dosetwin ask", reason, drug, protocol, known, branch or ())
+        asks: Literal["dose", "what_if"] = "what_if" if what_if else "dose"
+        request = request_of(patient, by, now, "dosetwin ask", reason, drug, protocol, known, branch or (), asks)
         answer = ask_worker(settings, request, wait)
     except (SettingsError, KafkaUnreachable, NotConfirmed) as error:
         typer.echo(f"dosetwin: {error}", err=True)
@@ -84,7 +89,7 @@ def ask(
         typer.echo(answer.model_dump_json(exclude_none=True))
     else:
         typer.echo("\n".join(advice_lines(answer)))
-    raise typer.Exit(0 if answer.outcome == "advised" else NO_ADVICE)
+    raise typer.Exit(0 if answer.outcome in ("advised", "foreseen") else NO_ADVICE)
 
 
 def advice_lines(advice: Advice) -> list[str]:
@@ -94,6 +99,8 @@ def advice_lines(advice: Advice) -> list[str]:
     beside = [f"published rule {one.rule}: {one.said} ({one.source})" for one in advice.spoken]
     beside += [f"what if, {one.words}: {_branch(one)}" for one in advice.branches]
     head = f"{advice.patient_id}, {advice.time.isoformat()}: {advice.drug}"
+    if advice.outcome == "foreseen":
+        return [head, *beside, "For research: a person decides, and nothing of this is sent to a device."]
     if advice.outcome != "advised":
         return [f"{head}: no advice", advice.reason, *beside]
     lines = [

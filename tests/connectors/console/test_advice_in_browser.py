@@ -111,31 +111,56 @@ def test_no_advice_says_why(page: webdriver.Chrome, console: Console) -> None:
     assert "send a plan" in text_of(page, "#advised")
 
 
-def test_a_twin_is_asked_by_keyboard_with_a_what_if_and_a_genotype(page: webdriver.Chrome, console: Console) -> None:
-    opened(page, console)
+def unfold(page: webdriver.Chrome, summary: str) -> None:
+    """Come to a form by keyboard and open it."""
     eventually(lambda: visible(page, "#ask summary"))
-    for _ in range(30):
-        if page.switch_to.active_element.text == "Ask what should be given next":
+    for _ in range(40):
+        if page.switch_to.active_element.text == summary:
             break
         page.switch_to.active_element.send_keys(Keys.TAB)
     page.switch_to.active_element.send_keys(Keys.ENTER)
     eventually(lambda: visible(page, "#ask button"))
-    for text in ("physician-3", "second cycle", "DPYD=1.5", "delay docetaxel 7 d"):
+
+
+def test_a_twin_is_asked_by_keyboard_with_a_genotype(page: webdriver.Chrome, console: Console) -> None:
+    opened(page, console)
+    unfold(page, "Ask what should be given next")
+    for text in ("physician-3", "second cycle", "DPYD=1.5"):
         page.switch_to.active_element.send_keys(Keys.TAB + text)
-    page.switch_to.active_element.send_keys(Keys.TAB)
-    page.switch_to.active_element.send_keys(" ")
     console.publish(make.estimate("P-1", NOW))  # a frame that comes meanwhile takes nothing of what is being written
     page.switch_to.active_element.send_keys(Keys.ENTER)
     eventually(lambda: "Asked." in text_of(page, "#ask .answer"))
     (word,) = asked(console)
     assert (word.by, word.reason, word.patient_id) == ("physician-3", "second cycle", "P-1")
     assert [(one.gene, one.value) for one in word.genotypes] == [("DPYD", "1.5")]
-    assert word.branches == ("stop docetaxel", "delay docetaxel 7 d")
+    assert (word.asks, word.branches) == ("dose", ())
     console.publish(make.advice("P-1", NOW, cause=word.event_id))
     eventually(lambda: text_of(page, "#ask .answer") == "Answered.")
     page.find_element(By.CSS_SELECTOR, "#ask input[name=by]").send_keys(Keys.ESCAPE)
     assert visible(page, "#ask form") == []
     assert text_of(page, "#patient-title") == "P-1"
+
+
+def test_what_ifs_alone_are_asked_by_keyboard_and_stand_beside_the_advice(
+    page: webdriver.Chrome, console: Console
+) -> None:
+    opened(page, console, make.advice("P-1", NOW - timedelta(hours=3)))
+    unfold(page, "What if something is changed?")
+    page.switch_to.active_element.send_keys(Keys.TAB + "physician-3" + Keys.TAB)
+    page.switch_to.active_element.send_keys(" ")
+    page.find_element(By.CSS_SELECTOR, "#ask input[name=other]").send_keys("delay docetaxel 7 d" + Keys.ENTER)
+    (word,) = eventually(lambda: asked(console))
+    assert (word.asks, word.reason, word.branches) == ("what_if", "", ("stop docetaxel", "delay docetaxel 7 d"))
+    alone = {"alternatives": (), "published": (), "next_sample": None, "protocol": None, "protocol_hash": None}
+    answer = make.advice("P-1", NOW, cause=word.event_id, outcome="foreseen", decision=None, **alone)
+    console.publish(answer)
+    eventually(lambda: "Answered." in visible(page, "#ask .answer"))
+    assert len(page.find_elements(By.CSS_SELECTOR, "#ask .foreseen .curves path.line")) == 2
+    assert "“stop docetaxel” cannot be followed" in text_of(page, "#ask .foreseen")
+    assert "120 mg (75 % of the plan) is advised" in text_of(page, "#advised article h4"), "it stands"
+    console.publish(answer.model_copy(update={"event_id": "gone", "outcome": "withdrawn", "branches": (), "ahead": ()}))
+    eventually(lambda: not visible(page, "#ask .foreseen"))
+    assert visible(page, "#advised-before") == []
 
 
 def test_what_cannot_be_asked_is_said_beside_the_form(page: webdriver.Chrome, console: Console) -> None:
@@ -146,6 +171,30 @@ def test_what_cannot_be_asked_is_said_beside_the_form(page: webdriver.Chrome, co
     page.find_element(By.CSS_SELECTOR, "#ask button").click()
     eventually(lambda: "write genotypes as gene=value" in text_of(page, "#ask .answer"))
     assert asked(console) == []
+
+
+TIMED = """
+const [words, done] = arguments;
+const form = document.querySelectorAll("#ask form")[1];
+form.elements.by.value = "physician-3";
+form.elements.other.value = words;
+const before = document.querySelector("#ask .foreseen article")?.dataset.cause;
+const began = performance.now();
+const look = () => {
+  const article = document.querySelector("#ask .foreseen article");
+  if (!article || article.dataset.cause === before || !article.querySelector("svg .line")) requestAnimationFrame(look);
+  else done(performance.now() - began);
+};
+form.querySelector("button").click();
+look();
+"""
+
+
+def click_to_curves(browser: webdriver.Chrome, words: str) -> float:
+    """Ms from the click until the curves of a what-if are drawn."""
+    took: float = browser.execute_async_script(TIMED, words)
+    assert words in text_of(browser, "#ask .foreseen")
+    return round(took)
 
 
 def test_a_question_on_the_page_is_answered_there_by_the_worker_that_has_the_patient(
@@ -166,14 +215,20 @@ def test_a_question_on_the_page_is_answered_there_by_the_worker_that_has_the_pat
             browser.get(f"{console.address}/#patient/A")
             eventually(lambda: "ward_q3w" in text_of(browser, "#advised article"), seconds=120)
             browser.find_element(By.CSS_SELECTOR, "#ask summary").click()
-            for name, text in (("by", "physician-3"), ("reason", "rounds"), ("other", "delay docetaxel 7 d")):
+            for name, text in (("by", "physician-3"), ("reason", "rounds")):
                 browser.find_element(By.CSS_SELECTOR, f"#ask input[name={name}]").send_keys(text)
             browser.find_element(By.CSS_SELECTOR, "#ask button").click()
             eventually(lambda: text_of(browser, "#ask .answer") == "Answered.", seconds=120)
-            eventually(lambda: "delay docetaxel 7 d" in text_of(browser, "#advised article .branches"))
+            browser.execute_script("document.querySelectorAll('#ask details')[1].open = true")
+            took = [
+                click_to_curves(browser, words)
+                for words in ("delay docetaxel 7 d", "skip docetaxel", "scale docetaxel 0.8")
+            ]
             assert worker.stop(120.0) == 0
-        (word,) = asked(console)
-        assert (word.by, word.branches) == ("physician-3", ("delay docetaxel 7 d",))
+        dose, *what_ifs = asked(console)
+        assert (dose.by, dose.asks, {one.asks for one in what_ifs}) == ("physician-3", "dose", {"what_if"})
+        print(f"from the click to the curves: {took} ms")
+        assert min(took) < 300.0, took
         assert MODEL.split("_")[0] in text_of(browser, "#advised article h4").lower()
     finally:
         browser.get("about:blank")

@@ -34,11 +34,6 @@ WORD_BESIDE = re.compile(r"(^|[ (])[A-Za-z]{2,}([ ),.]|$)")
 CODE = {
     "advice.js": {"advised "},
     "act.js": {"Enter", "Escape"},
-    "ask.js": {
-        *(f"give {drug}" for drug in ("pegfilgrastim 6 mg sc in 24 h", "filgrastim 0.3 mg sc in 24 h")),
-        *("give glucarpidase 5.19 mg iv in 1 h", "Escape", "input:checked"),
-        *("stop ", "slow ", "extend ", "skip ", "delay ", "scale "),
-    },
     "cells.js": {"chip ", "gauge plain", "line late"},
     "choices.js": {"Escape"},
     "charts.js": {"12px system-ui, sans-serif", "px system-ui, sans-serif"},
@@ -53,7 +48,13 @@ CODE = {
     "messages.js": {'a "}" too many in ', "no placeholder at ", " in ", 'no end, or no "other", of '},
     "parameters.js": {"gauge triple", "plain wraps"},
     "plots.js": {"middle limit-text", "line way-"},
+    "question.js": {"Escape"},
     "text.js": {"English", "Deutsch"},
+    "whatif.js": {
+        *(f"give {drug}" for drug in ("pegfilgrastim 6 mg sc in 24 h", "filgrastim 0.3 mg sc in 24 h")),
+        *("give glucarpidase 5.19 mg iv in 1 h", "input:checked", "advised foreseen"),
+        *("stop ", "slow ", "extend ", "skip ", "delay ", "scale "),
+    },
 }
 """What looks like a text and is none: keys, classes and selectors, what is typed or sent as it stands, faults of
 programmers, and what languages call themselves."""

@@ -14,8 +14,8 @@ from starlette.websockets import WebSocketDisconnect
 from connectors.access.roles import WHOEVER
 from connectors.console.board import Board
 from connectors.console.door.seen import Seen
+from connectors.console.pages import Frames
 from connectors.console.server import ConsoleError, address_of, create_app, listen
-from connectors.console.sessions import Frames
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from tests import factories as make
 from twin.events import Heartbeat
@@ -222,6 +222,20 @@ def test_a_watched_patient_is_told_in_full_and_then_by_change(client: TestClient
         assert second["forecast"] is None
         page.send_text('{"watch": "P-2"}')
         assert next_frame(page, "patient")["row"]["id"] == "P-2"
+
+
+def test_an_answer_of_the_twin_is_told_at_once_to_who_looks_at_its_patient(live: LiveBoard) -> None:
+    with (
+        TestClient(create_app(live, tick=30.0), base_url="http://127.0.0.1") as client,
+        client.websocket_connect("ws://127.0.0.1/live") as page,
+    ):
+        page.send_text('{"watch": "P-1"}')
+        assert next_frame(page, "patient")["advice"] == []
+        began = time.monotonic()
+        live.fold([make.advice("P-2"), make.advice("P-1", outcome="foreseen")])
+        assert next_frame(page, "patient")["advice"][0]["outcome"] == "foreseen"
+        assert time.monotonic() - began < 10.0
+    assert live.waiting == {}
 
 
 def test_a_patient_not_heard_of_yet_is_said_to_be_absent_and_told_when_it_comes(

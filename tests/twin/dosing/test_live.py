@@ -45,6 +45,7 @@ EVENTS: tuple[InputEvent, ...] = (
     measured(30.0, 2.0),
     ask(31.5),
     plan(33.0, (504.0, 96.0, 1.0), event_id="follows", **OF),
+    ask(34.0, asks="what_if", branches=("skip docetaxel",)),
     clock(35.0),
     ask(32.0, event_id="by mistake", status="retracted", replaces="ask 31.5"),
 )
@@ -113,6 +114,21 @@ def test_an_answer_names_protocol_odds_of_each_way_and_the_next_sample() -> None
     risk = {way.name: way.toxicities[0].p for way in one.alternatives}
     assert risk["advised"] <= 0.2 < risk["planned"]
     assert one.next_sample is not None
+
+
+def test_what_ifs_asked_for_alone_are_those_beside_a_dose_bit_for_bit_and_no_dose_is_advised() -> None:
+    twin, branches = new_twin(), ("skip docetaxel", "delay docetaxel 7 d", "stop docetaxel")
+    twin.observe([plan(-1.0, (0.0, 160.0, 1.0), (504.0, 160.0, 1.0), **OF), dose(0.0, 160.0, 1.0, **OF)])
+    asked = [ask(30.0, event_id=name, asks=name, branches=branches) for name in ("dose", "what_if")]
+    beside, alone = sorted(advice_in(twin.observe(asked).outputs), key=lambda one: one.cause)
+    assert (beside.outcome, alone.outcome, alone.alternatives, alone.next_sample) == ("advised", "foreseen", (), None)
+    assert (alone.ahead, alone.branches) == (beside.ahead, beside.branches)
+    assert [one.problem is None for one in alone.branches] == [True, True, True, False]
+
+
+def test_what_ifs_of_one_of_whom_nothing_is_known_say_why_there_are_none() -> None:
+    (one,) = advice_in(new_twin().observe([ask(0.0, asks="what_if", branches=("skip docetaxel",))]).outputs)
+    assert (one.outcome in ("none", "foreseen"), bool(one.reason)) == (True, True)
 
 
 @pytest.mark.slow

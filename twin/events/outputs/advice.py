@@ -112,11 +112,11 @@ class Advice(OutputEvent):
     """What may be given next of a ``drug``, each way with its odds; a person decides, and nothing goes to a device.
 
     ``cause`` is the id of the request, plan or measured value that decided, ``about`` which of these it is. ``outcome``
-    is *advised*, *none* (the ``reason`` says why there is nothing to advise on) or *withdrawn*, as late, corrected or
-    retracted data removed the cause. ``alternatives`` begin with the planned dose and end with the advised one.
-    ``branches`` are the what-ifs of a request, the plan first, along the times ``ahead``. Data
-    that come late give another ``event_id`` under the same ``advice_id``; the newest record counts. The same facts give
-    the same bytes, in whatever order they came.
+    is *advised*, *foreseen* (what-ifs alone were asked for), *none* (the ``reason`` says why there is nothing to advise
+    on) or *withdrawn*, as late, corrected or retracted data removed the cause. ``alternatives`` begin with the planned
+    dose and end with the advised one. ``branches`` are the what-ifs of a request, the plan first, along the times
+    ``ahead``. Data that come late give another ``event_id`` under the same ``advice_id``; the newest record counts. The
+    same facts give the same bytes, in whatever order they came.
     """
 
     sent_on: ClassVar[Channel] = ADVICE
@@ -126,7 +126,7 @@ class Advice(OutputEvent):
     advice_id: EventId
     cause: EventId
     about: AdviceCause
-    outcome: Literal["advised", "none", "withdrawn"]
+    outcome: Literal["advised", "foreseen", "none", "withdrawn"]
     drug: Tag
     protocol: ModelTag | None = None
     protocol_hash: Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")] | None = None

@@ -21,7 +21,7 @@ class Cause(NamedTuple):
         time_ms: when that was by its own word: a moment may be drawn out (`twin.timeline.record_order`).
         drug, protocol: asked about, or ordered; ``None`` where nothing was said.
         genotypes: gene and value of those that a request tells.
-        branches: what-ifs that it asks for, in words.
+        branches: what-ifs that it asks for, in words; of a dose, or ``what_if`` alone.
     """
 
     millis: int
@@ -32,6 +32,7 @@ class Cause(NamedTuple):
     protocol: str | None = None
     genotypes: tuple[tuple[str, str], ...] = ()
     branches: tuple[str, ...] = ()
+    what_if: bool = False
 
 
 def causes(
@@ -62,6 +63,7 @@ def causes(
                     request.protocol,
                     known,
                     request.branches,
+                    request.asks == "what_if",
                 )
             )
     if "plan" in live:

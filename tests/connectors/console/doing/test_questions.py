@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,6 +14,7 @@ from connectors.console.doing.way_in import WayIn
 from connectors.console.topic_reader import LiveBoard, ReaderStatus
 from tests import factories as make
 from tests.connectors.console.doing.way_in import ACTS, NOW, Sent, client_of
+from twin.events import AdviceRequested
 
 ASK: dict[str, Any] = {
     "by": "physician-3",
@@ -57,6 +59,8 @@ def test_what_is_asked_becomes_the_event_that_the_command_sends(client: TestClie
         ({"branches": "skip docetaxel"}, "`$.branches`"),
         ({"drug": "x" * 65}, "field 'drug'"),
         ({"dose": 75}, "unknown field `dose`"),
+        ({"asks": "both"}, "`$.asks`"),
+        ({"asks": "what_if", "branches": []}, "'branches' is empty; name one, as 'delay docetaxel 7 d'"),
     ],
 )
 def test_what_says_too_little_or_too_much_is_named(
@@ -84,5 +88,12 @@ def test_a_question_that_does_not_come_to_kafka_is_told_so(client: TestClient, s
 
 def test_a_replayed_ward_is_asked_at_its_own_time(live: LiveBoard, sent: Sent) -> None:
     with client_of(live, WayIn(live, sent, replayed=True)) as client:
-        assert ask(client, ASK)[0] == 202
-    assert sent.words[0].time == make.at(20)
+        assert [ask(client, ASK)[0] for _ in range(2)] == [202, 202]
+    assert [word.time for word in sent.words] == [make.at(20), make.at(20) + timedelta(milliseconds=1)]
+
+
+def test_what_ifs_alone_need_no_reason(client: TestClient, sent: Sent) -> None:
+    assert ask(client, {"by": "physician-3", "asks": "what_if", "branches": ["skip docetaxel"]})[0] == 202
+    (word,) = sent.words
+    assert isinstance(word, AdviceRequested)
+    assert (word.asks, word.branches) == ("what_if", ("skip docetaxel",))

@@ -1,15 +1,18 @@
 """Open browser pages: what each is told over its WebSocket, and when.
 
 A page gets a snapshot when it connects and then, a few times a second at most, what changed since the frame it got
-last. There is no queue per page: a slow one gets its next, larger frame when its connection takes it. Pages that are
-in step share one encoded frame. The page says ``{"watch": "PATIENT"}`` to follow one patient. A client that must miss
-no alert says ``{"alerts": "ID"}`` with the last id that it got, or "" at first: it is told what stands, and then every
-transition, as on the stream of `connectors.console.alert_stream`.
+last; who looks at a patient gets an answer of the twin at once. There is no queue per page: a slow one gets its next,
+larger frame when its connection takes it. Pages that are in step share one encoded frame. The page says ``{"watch":
+"PATIENT"}`` to follow one patient. A client that must miss no alert says ``{"alerts": "ID"}`` with the last id that it
+got, or "" at first: it is told what stands, and then every transition, as on the stream of
+`connectors.console.alert_stream`.
 """
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 
 import anyio
 import msgspec
@@ -164,9 +167,20 @@ class Page:
         except NoRoom:
             await self._websocket.close(LATER, NO_ROOM)
             return
-        async with anyio.create_task_group() as talk:
-            for part in (self._listen, self._tell):
-                talk.start_soon(self._until_gone, part, talk.cancel_scope)
+        loop = asyncio.get_running_loop()
+
+        def answered(patient_id: str) -> None:
+            if patient_id == self._watching:
+                with suppress(RuntimeError):  # the server has ended meanwhile
+                    loop.call_soon_threadsafe(lambda: self._woken.set())
+
+        self._live.waiting[self] = answered
+        try:
+            async with anyio.create_task_group() as talk:
+                for part in (self._listen, self._tell):
+                    talk.start_soon(self._until_gone, part, talk.cancel_scope)
+        finally:
+            del self._live.waiting[self]
 
     async def _until_gone(self, part: Callable[[], Awaitable[None]], talk: anyio.CancelScope) -> None:
         """Whichever part first finds that the page has left ends the other one too."""
@@ -210,6 +224,7 @@ class Page:
     async def _tell(self) -> None:
         since, heard, told_at, told = -1, -1, float("-inf"), None
         while self._visitor.still_in():
+            self._woken = anyio.Event()
             frame = self._frames.ward(since, self._seen)
             if frame is not None:
                 text, since = frame
@@ -226,7 +241,6 @@ class Page:
             if anyio.current_time() - told_at >= self._heartbeat or matter != told:
                 told_at, told = anyio.current_time(), matter
                 await self._send(status)
-            self._woken = anyio.Event()
             with anyio.move_on_after(self._tick):
                 await self._woken.wait()
         await self._websocket.close(GONE, "log in again")
