@@ -121,7 +121,7 @@ def _enrolled_in(version: str, arrival: ReceivedEvent) -> ReceivedEvent:
     if not isinstance(arrival.event, Enrolment):
         return arrival
     event = arrival.event.model_copy(update={"model": version})
-    return arrival._replace(event=event, raw=encode(event))
+    return ReceivedEvent(event, arrival.record._replace(value=encode(event)))
 
 
 def applied_of(told: Told) -> dict[TopicPartition, int]:
