@@ -90,7 +90,8 @@ HOPELESS = 12.0
 def _worth_it(which: Integers, value: Floats, promised: Floats) -> NDArray[np.bool_]:
     best = np.full(int(which.max(initial=0)) + 1, np.inf)
     np.minimum.at(best, which, np.where(np.isfinite(value), value, np.inf))
-    above = value - best[which]
+    with np.errstate(invalid="ignore"):  # of a patient whose values nothing makes possible
+        above = value - best[which]
     return np.asarray(~((above > HOPELESS) & (promised < 0.1 * above)))
 
 

@@ -75,6 +75,13 @@ def _terms(error: ErrorSpec, y: Floats, f: Floats, f0: Floats | None) -> Terms:
     return Terms(u, u_f, u_ff, a + 0.5 * ratio**2, a1 + ratio * ratio1, nothing, nothing, nothing, f)
 
 
+def log_density(error: ErrorSpec, y: Floats, f: Floats) -> Floats:
+    """Log density of values y around predictions f, both on the error's scale, without log(2 pi) / 2."""
+    r, _, _ = _variance(error, f)
+    e = y - f
+    return np.asarray(-0.5 * (e * e / r + np.log(r)))
+
+
 def on_error_scale(error: ErrorSpec, predicted: Floats) -> Floats:
     """Predictions (any shape) on the error's scale."""
     return transformed(error, np.maximum(predicted, SMALLEST)) if error.transformed else predicted

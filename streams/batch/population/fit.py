@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,6 +16,9 @@ from streams.terminal.version import version
 from twin.arrays import Floats
 from twin.model.spec import Model
 from twin.population.cohort import Cohort
+from twin.population.density import Density
+from twin.population.draws import Proposals
+from twin.population.importance import Exact, Round, climb, exact_likelihood, objective_at
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method
 from twin.population.results.shrinkage import Shrinkage, shrinkage
@@ -25,9 +28,9 @@ from twin.population.search import NARROWEST, State, search
 from twin.population.theta import FitError, Theta
 from twin.population.values import Population
 
-METHODS: tuple[Method, ...] = get_args(Method)
+FitMethod = Method | Literal["imp"]
 
-WORDS = {"focei": "FOCE-I", "foce": "FOCE", "laplace": "Laplace"}
+WORDS = {"focei": "FOCE-I", "foce": "FOCE", "laplace": "Laplace", "imp": "importance sampling"}
 """Of each method, as people call it."""
 
 PARALLEL = 0.999
@@ -52,10 +55,11 @@ class Fit:
         shrinkage: of effects and residuals.
         trace: of every step its objective and numbers.
         problems: what did not converge, and what to try, in words.
+        exact: the likelihood itself at the numbers found, whatever the method.
     """
 
     theta: Theta
-    method: Method
+    method: FitMethod
     state: State
     evaluation: Evaluation
     certainty: Uncertainty
@@ -63,6 +67,7 @@ class Fit:
     trace: tuple[tuple[float, tuple[float, ...]], ...]
     problems: tuple[str, ...]
     values: int
+    exact: Exact
 
     @property
     def population(self) -> Population:
@@ -70,7 +75,7 @@ class Fit:
         return self.theta.unpack(self.evaluation.vector)
 
 
-def fit(cohort: Cohort, method: Method, moved: Moved, kept_at: Path | None = None, key: str = "") -> Fit:
+def fit(cohort: Cohort, method: FitMethod, moved: Moved, kept_at: Path | None = None, key: str = "") -> Fit:
     """Fit a cohort by a method, from the values of its model or from where an interrupted search stood.
 
     Args:
@@ -81,26 +86,57 @@ def fit(cohort: Cohort, method: Method, moved: Moved, kept_at: Path | None = Non
     Raises:
         FitError: the objective is not finite at the values that the search begins with.
     """
-    theta, objective = cohort.theta, objective_of(cohort, method)
-    start = None if kept_at is None else kept(kept_at, key)
-    begin = State(theta.pack(theta.start)) if start is None else start
+    begun = None if kept_at is None else kept(kept_at, key)
+    begin = State(cohort.theta.pack(cohort.theta.start)) if begun is None else begun
     trace: list[tuple[float, tuple[float, ...]]] = []
 
-    def told(state: State, here: Evaluation) -> None:
-        trace.append((here.total, tuple(theta.natural(here.vector).tolist())))
-        moved(state.step, here.total, _moving(theta, trace))
+    def told(state: State, total: float) -> None:
+        trace.append((total, tuple(cohort.theta.natural(state.vector).tolist())))
+        moved(state.step, total, _moving(cohort.theta, trace))
         if kept_at is not None:
             keep(kept_at, key, state)
 
+    if method == "imp":
+        return _by_importance(cohort, begin, told, trace)
+    return _by_modes(cohort, method, begin, told, trace)
+
+
+Told = Callable[[State, float], None]
+Trace = list[tuple[float, tuple[float, ...]]]
+
+
+def _by_modes(cohort: Cohort, method: Method, begin: State, told: Told, trace: Trace) -> Fit:
+    theta, objective = cohort.theta, objective_of(cohort, method)
     try:
-        state, here = search(objective, begin, told, lowest(theta))
+        state, here = search(objective, begin, lambda state, here: told(state, here.total), lowest(theta))
     except FloatingPointError as error:
         raise FitError(f"{error}; begin with other values in the model file, or look at doses and units") from None
-    certainty = uncertainty(objective, theta, here)
-    population = theta.unpack(here.vector)
-    found = shrinkage(cohort, population.omega, here.eta, objective.iwres(here))
+    certainty, population = uncertainty(objective, theta, here), theta.unpack(here.vector)
+    shrunk = shrinkage(cohort, population.omega, here.eta, objective.iwres(here))
     problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
-    return Fit(theta, method, state, here, certainty, found, tuple(trace), problems, int(cohort.first[-1]))
+    prior = population.prior(cohort.occasions)[0]
+    exact = exact_likelihood(Density(cohort), here.vector, Proposals.around(here.eta, here.covariance, prior))
+    values = int(cohort.first[-1])
+    return Fit(theta, method, state, here, certainty, shrunk, tuple(trace), problems, values, exact)
+
+
+def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace) -> Fit:
+    theta, density = cohort.theta, Density(cohort)
+
+    def told_round(number: int, round_: Round, vector: Floats) -> None:
+        told(State(vector, None, begin.step + number), round_.minus_2_log)
+
+    climbed = climb(density, begin.vector, told=told_round)
+    objective = objective_at(density, climbed)
+    here = objective(climbed.vector)
+    state = State(climbed.vector, None, begin.step + len(climbed.rounds), True, climbed.why)
+    certainty, population = uncertainty(objective, theta, here), theta.unpack(here.vector)
+    iwres = objective_of(cohort, "laplace").iwres(here)
+    shrunk = shrinkage(cohort, population.omega, here.eta, iwres)
+    problems = (*_problems(theta, state, here, population), *((certainty.problem,) if certainty.problem else ()))
+    exact = exact_likelihood(density, climbed.vector, climbed.proposals)
+    values = int(cohort.first[-1])
+    return Fit(theta, "imp", state, here, certainty, shrunk, tuple(trace), problems, values, exact)
 
 
 def lowest(theta: Theta) -> Floats:
@@ -173,6 +209,16 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
         " another method",
         "aic": fit.evaluation.total + 2 * size,
         "bic": fit.evaluation.total + size * math.log(fit.values),
+        "likelihood": {
+            "minus_2_log": fit.exact.minus_2_log,
+            "without_n_log_2pi": fit.exact.ofv,
+            "standard_error": fit.exact.error,
+            "draws": fit.exact.draws,
+            "least_effective_share": fit.exact.size,
+            "aic": fit.exact.minus_2_log + 2 * size,
+            "bic": fit.exact.minus_2_log + size * math.log(fit.values),
+            "is": "by importance sampling, the same whatever the method: what models are compared by",
+        },
         "converged": fit.state.why == "converged",
         "ended": fit.state.why,
         "steps": fit.state.step,

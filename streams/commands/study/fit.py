@@ -13,11 +13,14 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from streams.terminal.options import examples
+
+if TYPE_CHECKING:
+    from twin.population.objective import Method
 
 app = typer.Typer()
 
@@ -31,11 +34,13 @@ class MethodOption(StrEnum):
     FOCEI = "focei"
     FOCE = "foce"
     LAPLACE = "laplace"
+    IMP = "imp"
 
 
 @app.command(
     epilog=examples(
         "dosetwin fit levels.csv --model busulfan_neroutsos2022 --out fitted",
+        "dosetwin fit levels.csv --model mine.toml --method imp --out fitted",
         "dosetwin fit levels.csv --model mine.toml --fix ka,omega.ka --method foce --name mine_2 --out fitted",
     )
 )
@@ -44,7 +49,8 @@ def fit(
     model: Annotated[str, typer.Option(help="id or path: the equations, and the values to begin with")],
     out: Annotated[Path, typer.Option(help="folder of the results")],
     method: Annotated[
-        MethodOption, typer.Option(help="laplace also weighs limits, categories, counts and events")
+        MethodOption,
+        typer.Option(help="laplace and imp also weigh limits, categories, counts, events; imp: the likelihood itself"),
     ] = MethodOption.FOCEI,
     fix: Annotated[str, typer.Option(help="numbers that stay as they are, as CL,omega.CL,error.plasma.additive")] = "",
     name: Annotated[str | None, typer.Option(help="id of the fitted model; by default the model's and _fit")] = None,
@@ -81,7 +87,9 @@ def fit(
         try:
             theta = Theta.of(how.model, fixed)
             cohort = cohort_of(timelines_of(cases, how.model, left_out), theta)
-            objective_of(cohort, method.value)
+            chosen = method.value
+            if chosen != "imp":
+                objective_of(cohort, cast("Method", chosen))
         except FitError as error:
             raise CaseError(str(error)) from None
         out.mkdir(parents=True, exist_ok=True)
@@ -106,6 +114,7 @@ def fit(
         "patients": len(cohort),
         "values": found.values,
         "objective": round(found.evaluation.total, 4),
+        "minus_2_log_likelihood": [round(found.exact.minus_2_log, 3), round(found.exact.error, 3)],
         "converged": found.state.why == "converged",
         "steps": found.state.step,
         "estimates": {

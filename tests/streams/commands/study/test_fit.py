@@ -69,6 +69,24 @@ def test_a_fit_says_what_it_found_and_writes_a_model(tmp_path: Path) -> None:
     assert json.loads(again.stderr.splitlines()[-1])["steps"] <= 1
 
 
+def test_the_likelihood_itself_is_fitted_by_draws_and_told_of_every_method(tmp_path: Path) -> None:
+    exact, by_modes = fit(tmp_path, "--method", "imp"), tmp_path / "modes"
+    assert exact.exit_code == 0, exact.output
+    found = json.loads((tmp_path / "out" / "fit.json").read_text())
+    assert found["converged"]
+    assert "importance sampling" in found["objective_is"]
+    estimates = {one["name"]: one for one in found["estimates"]}
+    for name, truth in (("k", 0.2), ("V", 10.0), ("error.plasma.proportional", 0.1)):
+        assert abs(estimates[name]["value"] - truth) < 3 * estimates[name]["se_R"]
+    assert found["objective"] == pytest.approx(
+        found["likelihood"]["without_n_log_2pi"], abs=4 * found["likelihood"]["standard_error"]
+    )
+    fit(tmp_path, "--out", str(by_modes))
+    other = json.loads((by_modes / "fit.json").read_text())["likelihood"]
+    # Nowhere is the likelihood higher than where it was looked for.
+    assert found["likelihood"]["minus_2_log"] < other["minus_2_log"] + 3 * other["standard_error"]
+
+
 def test_an_interrupted_fit_goes_on_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import streams.batch.population.fit as of
 

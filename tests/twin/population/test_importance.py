@@ -1,0 +1,60 @@
+"""The climb ends where the likelihood is highest, from wherever it begins, and says when it did not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from tests.twin.population.published.sets import DATA, SETS
+from tests.twin.population.test_density import LIMITS, cohort_of
+from tests.twin.population.test_objective import LINES, oral
+from twin.population import importance
+from twin.population.density import Density
+from twin.population.importance import climb, exact_likelihood, first_proposals, objective_at
+from twin.population.results.uncertainty import uncertainty
+from twin.population.theta import FitError
+
+
+@pytest.mark.skipif(not DATA.exists(), reason=f"needs {DATA}")
+def test_theophylline_ends_at_the_exact_maximum() -> None:
+    one = SETS["theophylline_additive"]
+    cohort = one.cohort()
+    density, theta = Density(cohort), cohort.theta
+    told: list[int] = []
+    climbed = climb(density, theta.pack(theta.start), told=lambda number, *_: told.append(number))
+    assert climbed.why == "converged"
+    assert told == list(range(1, len(climbed.rounds) + 1))
+    reference = one.said["verified"]["at_published"][0]
+    published = theta.pack(one.population(cohort, one.said["references"][0]["estimates"]))
+    there = exact_likelihood(density, published, first_proposals(density, published), draws=8000)
+    assert there.minus_2_log == pytest.approx(
+        reference["exact_minus2ll"], abs=3 * np.hypot(there.error, reference["mc_se"])
+    )
+    found = exact_likelihood(density, climbed.vector, climbed.proposals)
+    assert found.minus_2_log < reference["exact_minus2ll"] + 2 * found.error
+    # The gradient there, in standard errors, is nothing.
+    objective = objective_at(density, climbed)
+    here = objective(climbed.vector)
+    certainty = uncertainty(objective, theta, here)
+    errors = np.sqrt(np.diag(certainty.vector_covariance["R"]))
+    assert np.abs(0.5 * here.gradient * errors).max() < 0.05
+    # Another start, and other draws, end there too.
+    other = climb(density, theta.pack(theta.start) + 0.3, seed=2)
+    assert np.abs((other.vector - climbed.vector) / errors).max() < 0.3
+
+
+def test_what_does_not_arrive_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(importance, "MOST_ROUNDS", 1)
+    cohort = cohort_of(oral(), LINES)
+    climbed = climb(Density(cohort), cohort.theta.pack(cohort.theta.start))
+    assert climbed.why == "not converged after 1 rounds"
+
+
+def test_values_that_no_draw_makes_possible_are_of_a_named_patient() -> None:
+    cohort = cohort_of(oral(), LIMITS)
+    theta = cohort.theta
+    absurd = theta.pack(replace(theta.start, place=theta.start.place + 900.0))
+    with pytest.raises(FitError, match="patient 1: no draw"):
+        climb(Density(cohort), absurd)

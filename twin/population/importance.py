@@ -1,0 +1,231 @@
+"""The maximum of the exact likelihood, by importance sampling: draws are made, the likelihood that they give is
+maximised near to where they were made, draws are made anew around what was then found of each patient.
+
+Within a round the draws stand still, so that the likelihood is a smooth function with an exact gradient
+(`twin.population.sampled`); it is climbed by L-BFGS-B on the scale of what one patient more would say (the sum of the
+squared scores, Berndt et al. 1974, Ann Econ Soc Meas 3:653), no farther than `FARTHEST` standard errors and not beyond
+where the draws still cover the posteriors. That is the climb which the EM of importance sampling makes by steps (Wei &
+Tanner 1990, J Am Stat Assoc 85:699; Bauer & Guzy 2004) without their slowness where data are sparse. Proposals adapt to
+the posterior means and covariances that the last draws had (Cappe et al. 2004, J Comput Graph Stat 13:907), in the last
+rounds to the average of all of those rounds. Draws of every round are the same ones before they are placed, so that the
+rounds end at a fixed point.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import optimize
+
+from twin.arrays import Floats
+from twin.population.density import LOG_2PI, Density
+from twin.population.draws import Proposals, even_draws, paired_draws
+from twin.population.laplace.methods import objective_of
+from twin.population.objective import Evaluation
+from twin.population.sampled import Likelihood, Sample
+from twin.population.theta import FitError
+
+DRAWS = 300
+"""Of each patient in a round, `EXACT` in the last ones."""
+
+EXACT = 1000
+
+TOLD = 4000
+"""Paired draws that the likelihood which is told rests on."""
+
+MOST_ROUNDS = 60
+
+FARTHEST = 3.0
+"""Standard errors that a number moves in a round at most."""
+
+ARRIVED = 0.02
+"""A round that moves nothing by more of its standard error has arrived."""
+
+FINE = 0.2
+"""A round that moves less than this is followed by ones with `EXACT` draws."""
+
+COVERED = 0.3
+"""Of the draws' effective share at the beginning of a round, the least at its end."""
+
+FEWEST = 20.0
+"""Effective draws below which a patient's posterior is not trusted to be seen whole."""
+
+
+@dataclass(frozen=True)
+class Round:
+    """One round: -2 log likelihood at its end, the longest move in standard errors, and the least effective share."""
+
+    minus_2_log: float
+    moved: float
+    size: float
+
+
+Progress = Callable[[int, Round, Floats], None]
+"""Told after each round: its number, what came of it, and the vector (K,)."""
+
+
+@dataclass(frozen=True)
+class Climbed:
+    """Where the rounds ended.
+
+    Attributes:
+        vector: (K,) the estimates.
+        proposals: of draws that cover what is known of everybody there.
+        rounds: all of them.
+        why: ``converged``, or why not.
+    """
+
+    vector: Floats
+    proposals: Proposals
+    rounds: tuple[Round, ...]
+    why: str
+
+
+def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambda *_: None) -> Climbed:
+    """Maximise the likelihood from a vector ``start`` (K,).
+
+    Raises:
+        FitError: at the start the values of a patient are impossible.
+    """
+    cohort = density.cohort
+    names = [subject.id for subject in cohort.subjects]
+    vector, proposals = np.asarray(start, dtype=np.float64), first_proposals(density, start)
+    rounds: list[Round] = []
+    count, arrived, late = DRAWS, False, 0
+    while len(rounds) < MOST_ROUNDS and not arrived:
+        sample = Sample(density, vector, proposals, even_draws(names, seed, count, cohort.effects))
+        begun = sample.likelihood(vector)
+        _possible(begun, names)
+        vector, found, moved = _climbed(sample, begun)
+        late += count == EXACT
+        new = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
+        proposals = proposals.towards(new, 1.0 / max(1, late))
+        rounds.append(Round(-2.0 * float(found.log.sum()), moved, float(found.size.min())))
+        told(len(rounds), rounds[-1], vector)
+        arrived = count == EXACT and moved < ARRIVED
+        count = EXACT if moved < FINE else count
+    why = "converged" if arrived else f"not converged after {MOST_ROUNDS} rounds"
+    return Climbed(vector, proposals, tuple(rounds), why)
+
+
+class SampledObjective:
+    """-2 log likelihood near to where draws were made, as an objective with scores (`twin.population.objective`)."""
+
+    def __init__(self, sample: Sample) -> None:
+        self._sample = sample
+
+    def __call__(self, vector: Floats, last: Evaluation | None = None, *, thorough: bool = False) -> Evaluation:
+        """Evaluate; modes are posterior means here, and whether draws cover them is whether they are settled."""
+        del last, thorough  # the draws stand still
+        found = self._sample.likelihood(vector)
+        count, d = found.mean.shape
+        return Evaluation(
+            vector.copy(),
+            -2.0 * found.log,
+            found.mean,
+            found.covariance,
+            -2.0 * found.score,
+            np.zeros((count, d, len(vector))),
+            found.size * self._sample.eta.shape[1] >= FEWEST,
+            np.zeros(count),
+        )
+
+
+def objective_at(density: Density, climbed: Climbed, seed: int = 1) -> SampledObjective:
+    """The objective around the end of a climb, by `EXACT` draws of everybody."""
+    names = [subject.id for subject in density.cohort.subjects]
+    standard = even_draws(names, seed, EXACT, density.cohort.effects)
+    return SampledObjective(Sample(density, climbed.vector, climbed.proposals, standard))
+
+
+@dataclass(frozen=True)
+class Exact:
+    """-2 log likelihood by importance sampling.
+
+    Attributes:
+        ofv: without n log(2 pi), on the scale of the errors, as NONMEM prints it; ``minus_2_log`` the whole one of the
+            values on their own scale, as Monolix and saemix do; ``error`` the standard error of either.
+        draws: of each patient; ``size`` the least effective share of them.
+    """
+
+    ofv: float
+    minus_2_log: float
+    error: float
+    draws: int
+    size: float
+
+
+def exact_likelihood(density: Density, vector: Floats, proposals: Proposals, seed: int = 1, draws: int = TOLD) -> Exact:
+    """The likelihood of a vector, by paired draws."""
+    names = [subject.id for subject in density.cohort.subjects]
+    sample = Sample(density, vector, proposals, paired_draws(names, seed, draws, density.cohort.effects))
+    found = sample.likelihood(vector, score=False, paired=True)
+    ofv, error = -2.0 * float(found.log.sum()), 2.0 * float(np.sqrt((found.error**2).sum()))
+    whole = ofv + density.normal * LOG_2PI + density.constant
+    return Exact(ofv, whole, error, draws, float(found.size.min()))
+
+
+def first_proposals(density: Density, vector: Floats) -> Proposals:
+    """Around each patient's mode, as first-order or, where values are other than normal, Laplace's method finds it."""
+    cohort = density.cohort
+    prior = cohort.theta.unpack(vector).prior(cohort.occasions)[0]
+    try:
+        seen = objective_of(cohort, "focei")(np.asarray(vector))
+    except FitError:
+        seen = objective_of(cohort, "laplace")(np.asarray(vector))
+    return Proposals.around(seen.eta, seen.covariance, prior)
+
+
+def adapted(found: Likelihood, prior: Floats) -> Proposals:
+    """Proposals by the posterior means and covariances of the last draws.
+
+    Where few draws had any weight their covariance is too narrow, so that the prior's is mixed in.
+    """
+    covariance = found.covariance
+    few = found.size * EXACT < FEWEST
+    covariance[few] = 0.5 * (covariance[few] + prior)
+    return Proposals.around(found.mean, covariance, prior)
+
+
+def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, float]:
+    """The best vector within reach of the draws, the likelihood there, and the longest move in standard errors."""
+    scale = _scale(begun)
+
+    def downhill(x: Floats) -> tuple[float, Floats]:
+        seen = sample.likelihood(sample.vector + np.linalg.solve(scale.T, x))
+        total = float(seen.log.sum())
+        if not np.isfinite(total):
+            return 1e300, np.zeros_like(x)
+        return -total, -np.linalg.solve(scale, seen.score.sum(axis=0))
+
+    size = len(sample.vector)
+    ends = optimize.minimize(
+        downhill, np.zeros(size), jac=True, method="L-BFGS-B", bounds=[(-FARTHEST, FARTHEST)] * size,
+        options={"maxiter": 30},
+    )  # fmt: skip
+    x = np.asarray(ends.x, dtype=np.float64)
+    for _ in range(8):
+        vector = sample.vector + np.linalg.solve(scale.T, x)
+        found = sample.likelihood(vector)
+        better = np.isfinite(found.log).all() and found.log.sum() >= begun.log.sum()
+        if better and np.median(found.size) >= COVERED * np.median(begun.size):
+            return vector, found, float(np.abs(x).max())
+        x = 0.5 * x
+    return sample.vector, begun, 0.0
+
+
+def _scale(found: Likelihood) -> Floats:
+    """Lower factor (K, K) of the information by squared scores; what says nothing is given the scale 1e-3."""
+    information = found.score.T @ found.score
+    least = max(1e-6 * float(np.diag(information).max(initial=0.0)), 1e-6)
+    return np.asarray(np.linalg.cholesky(information + least * np.eye(len(information))))
+
+
+def _possible(found: Likelihood, names: list[str]) -> None:
+    for name, log in zip(names, found.log, strict=True):
+        if not np.isfinite(log):
+            raise FitError(
+                f"patient {name}: no draw of the effects makes the values possible; mend the record, or begin elsewhere"
+            )

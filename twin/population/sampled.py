@@ -1,0 +1,189 @@
+"""The likelihood of a population by importance sampling, exact up to an error that it tells, and its score.
+
+    L_i = 1/S sum_s p(y_i | eta_s) p(eta_s | Omega) / q_i(eta_s)
+
+With weights w_s that each patient's terms of the sum make of themselves, Fisher's identity gives the score: the
+derivative of log L_i by any number is the weighted mean of that of log p(y_i, eta_s). Where a typical value has an
+effect of its own, draws are held in place while it moves, so that it is only the prior that changes; of one that has
+none the predictions move, along slopes that are taken once (`Sample.slopes`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import special
+
+from twin.arrays import Floats
+from twin.model.measured.error import ErrorSpec
+from twin.population.density import LOG_2PI, Density, Read
+from twin.population.draws import Proposals, moments
+from twin.population.stencil import H
+from twin.population.theta import Theta, moved_error
+from twin.population.values import SIZES, Population
+
+STEP = 1e-4
+"""Displacement of the logarithm of an error's size, and of a typical value without an effect, for a central difference
+of the log likelihood."""
+
+
+@dataclass(frozen=True)
+class Likelihood:
+    """Of N patients.
+
+    Attributes:
+        log: (N,) log L of each, as `twin.population.density` counts.
+        error: (N,) its standard error by the pairs of draws; NaN of even draws.
+        size: (N,) effective share of the draws, 1 / (S sum w^2).
+        score: (N, K) d log L / d vector.
+        mean, square: (N, D) and (N, D, D) of eta: posterior means, and second moments about 0.
+    """
+
+    log: Floats
+    error: Floats
+    size: Floats
+    score: Floats
+    mean: Floats
+    square: Floats
+
+    @property
+    def covariance(self) -> Floats:
+        """(N, D, D) posterior covariances of eta."""
+        return self.square - self.mean[:, :, None] * self.mean[:, None, :]
+
+
+class Sample:
+    """Draws of everybody around proposals, solved at one vector, with which the likelihood near to it is worked out.
+
+    Args:
+        density: of the cohort.
+        vector: (K,) where it was drawn.
+        standard: (N, S, D) standard draws (`twin.population.draws`).
+    """
+
+    def __init__(self, density: Density, vector: Floats, proposals: Proposals, standard: Floats) -> None:
+        cohort = density.cohort
+        self.density, self.theta = density, cohort.theta
+        self.vector = vector.copy()
+        self.population = self.theta.unpack(vector)
+        self.eta = proposals.drawn(standard)
+        self._log_q = proposals.log_density(standard)
+        shifts = np.zeros((*self.eta.shape[:2], cohort.size - cohort.effects))
+        self._z = np.concatenate([self.eta, shifts], axis=2)
+        self._read = density.read(self._z, self.population.place)
+        self._pieces = _Pieces.of(self.theta, cohort.directions, cohort.effects)
+        self.slopes = {at: self._slope(at) for at in self._pieces.shifted}
+
+    def _slope(self, at: int) -> Read:
+        """Of a typical value without an effect of its own: how what is read moves with it."""
+        step = H * max(1.0, abs(self.vector[at]))
+        moved = step * self.density.cohort.directions[at]
+        place = self.population.place
+        up = self.density.read(self._z + moved, place)
+        down = self.density.read(self._z - moved, place)
+        return up.slope(down, 2.0 * step)
+
+    def likelihood(self, vector: Floats, *, score: bool = True, paired: bool = False) -> Likelihood:
+        """At a vector near to where it was drawn."""
+        population = self.theta.unpack(vector)
+        read = self._moved(vector)
+        log_y = self.density.of(read, population.errors)
+        occasions = self.density.cohort.occasions
+        _, precision, log_det = population.prior(occasions)
+        eta = self.eta - self._pieces.effect_shift(vector - self.vector)
+        along = eta @ precision
+        d = eta.shape[2]
+        log_prior = -0.5 * (np.einsum("nsd,nsd->ns", along, eta) + log_det + d * LOG_2PI)
+        terms = log_y + log_prior - self._log_q
+        total = special.logsumexp(terms, axis=1)
+        share = np.exp(terms - np.where(np.isfinite(total), total, 0.0)[:, None])
+        size = 1.0 / (share.shape[1] * np.maximum((share * share).sum(axis=1), 1e-300))
+        mean, square = moments(eta, share)
+        found = Likelihood(
+            total - np.log(share.shape[1]),
+            _pair_error(share) if paired else np.full(len(total), np.nan),
+            size,
+            np.empty((len(total), 0)),
+            mean,
+            square,
+        )
+        return replace(found, score=self._score(vector, population, read, share, found)) if score else found
+
+    def _moved(self, vector: Floats) -> Read:
+        read = self._read
+        for at, slopes in self.slopes.items():
+            by = float(vector[at] - self.vector[at])
+            if by:
+                read = read.moved(slopes, by)
+        return read
+
+    def _score(self, vector: Floats, population: Population, read: Read, share: Floats, found: Likelihood) -> Floats:
+        score = np.zeros((len(share), self.theta.size))
+        occasions = self.density.cohort.occasions
+        _, precision, _ = population.prior(occasions)
+        effects = self.density.cohort.effects
+        for at in self._pieces.placed:
+            score[:, at] = found.mean @ precision @ self.density.cohort.directions[at, :effects]
+        for at, slopes in self.slopes.items():
+            up, down = (self.density.of(read.moved(slopes, side * STEP), population.errors) for side in (1.0, -1.0))
+            score[:, at] = _weighed(share, up, down)
+        for at, output, size in self._pieces.sizes:
+            up, down = (
+                self.density.of(read, _resized(population.errors, output, size, side * STEP)) for side in (1.0, -1.0)
+            )
+            score[:, at] = _weighed(share, up, down)
+        self._omega_score(score, vector, population, found.square)
+        return score
+
+    def _omega_score(self, score: Floats, vector: Floats, population: Population, square: Floats) -> None:
+        d, o = len(population.omega), len(population.omega_iov)
+        blocks = {"omega": [slice(0, d)]}
+        blocks["iov"] = [slice(d + n * o, d + (n + 1) * o) for n in range(self.density.cohort.occasions)]
+        precisions = {"omega": population.precision, "iov": population.precision_iov}
+        for level in ("omega", "iov"):
+            for at, change in self.theta.omega_slopes(vector, level).items():
+                precision = precisions[level]
+                moved = precision @ change @ precision
+                trace = float((precision * change).sum())
+                for block in blocks[level]:
+                    score[:, at] += 0.5 * (np.einsum("nij,ij->n", square[:, block, block], moved) - trace)
+
+
+@dataclass(frozen=True)
+class _Pieces:
+    """Places in the vector: of typical values with an effect, of those without, and of sizes of errors with output."""
+
+    placed: tuple[int, ...]
+    shifted: tuple[int, ...]
+    sizes: tuple[tuple[int, int, str], ...]
+    directions: Floats
+
+    @classmethod
+    def of(cls, theta: Theta, directions: Floats, effects: int) -> _Pieces:
+        """Of what is free."""
+        places = [at for at, e in enumerate(theta.elements) if e.kind == "place"]
+        placed = tuple(at for at in places if directions[at, :effects].any())
+        sizes = tuple((at, e.i, SIZES[e.j]) for at, e in enumerate(theta.elements) if e.kind == "error")
+        return cls(placed, tuple(at for at in places if at not in placed), sizes, directions[:, :effects])
+
+    def effect_shift(self, step: Floats) -> Floats:
+        """What a step (K,) of the vector takes from effects (D,) that stay where they are."""
+        return np.asarray(step @ self.directions)
+
+
+def _resized(errors: Sequence[ErrorSpec], output: int, size: str, by: float) -> list[ErrorSpec]:
+    return [moved_error(e, size, by) if i == output else e for i, e in enumerate(errors)]
+
+
+def _weighed(share: Floats, up: Floats, down: Floats) -> Floats:
+    with np.errstate(invalid="ignore"):
+        slope = (up - down) / (2.0 * STEP)
+    return np.asarray((share * np.where(share > 0.0, np.nan_to_num(slope), 0.0)).sum(axis=1))
+
+
+def _pair_error(share: Floats) -> Floats:
+    """Standard error (N,) of log L of draws in neighbouring pairs: that of the mean of the pairs, over the mean."""
+    pairs = share[:, 0::2] + share[:, 1::2]
+    return np.asarray(np.sqrt(pairs.shape[1]) * pairs.std(axis=1, ddof=1))
