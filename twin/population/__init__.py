@@ -19,6 +19,6 @@ says U, its gradient, H and U''. `objective.Objective(cohort, method)` is FOCE-I
 patient the objective, mode, covariance (a proposal), score and the mode's derivative, and is handed to the next call,
 so that modes are found from where they were. `residuals.terms` are the derivatives of a normal residual.
 
-`density.Density` is log p(y | eta) of any kind of value for any draws; `sampled.Sample` is a likelihood by importance
-sampling with its score, and `importance.climb` goes to its maximum.
+`importance.density.Density` is log p(y | eta) of any kind of value for any draws; `importance.sampled.Sample` is a
+likelihood by importance sampling with its score, and `importance.climbing.climb` goes to its maximum.
 """

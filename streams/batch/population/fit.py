@@ -16,9 +16,9 @@ from streams.terminal.version import version
 from twin.arrays import Floats
 from twin.model.spec import Model
 from twin.population.cohort import Cohort
-from twin.population.density import Density
-from twin.population.draws import Proposals
-from twin.population.importance import Exact, Round, climb, exact_likelihood, objective_at
+from twin.population.importance.climbing import Exact, Round, climb, exact_likelihood, objective_at
+from twin.population.importance.density import Density
+from twin.population.importance.draws import Proposals
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method
 from twin.population.results.shrinkage import Shrinkage, shrinkage

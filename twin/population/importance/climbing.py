@@ -2,11 +2,11 @@
 maximised near to where they were made, draws are made anew around what was then found of each patient.
 
 Within a round the draws stand still, so that the likelihood is a smooth function with an exact gradient
-(`twin.population.sampled`); it is climbed by L-BFGS-B on the scale of what one patient more would say (the sum of the
-squared scores, Berndt et al. 1974, Ann Econ Soc Meas 3:653), no farther than `FARTHEST` standard errors and not beyond
-where the draws still cover the posteriors. That is the climb which the EM of importance sampling makes by steps (Wei &
-Tanner 1990, J Am Stat Assoc 85:699; Bauer & Guzy 2004) without their slowness where data are sparse. Proposals adapt to
-the posterior means and covariances that the last draws had (Cappe et al. 2004, J Comput Graph Stat 13:907), in the last
+(`twin.population.importance.sampled`); it is climbed by L-BFGS-B on the scale of what one patient more would say (the
+sum of the squared scores, Berndt et al. 1974, Ann Econ Soc Meas 3:653), no farther than `FARTHEST` standard errors and
+not beyond where the draws still cover the posteriors. That is the climb which the EM of importance sampling makes by
+steps (Wei & Tanner 1990, J Am Stat Assoc 85:699; Bauer & Guzy 2004) without their slowness where data are sparse.
+Proposals adapt to the posterior means and covariances that the last draws had (Cappe et al. 2004, J Comput Graph Stat 13:907), in the last
 rounds to the average of all of those rounds. Draws of every round are the same ones before they are placed, so that the
 rounds end at a fixed point.
 """
@@ -20,11 +20,11 @@ import numpy as np
 from scipy import optimize
 
 from twin.arrays import Floats
-from twin.population.density import LOG_2PI, Density
-from twin.population.draws import Proposals, even_draws, paired_draws
+from twin.population.importance.density import LOG_2PI, Density
+from twin.population.importance.draws import Proposals, even_draws, paired_draws
+from twin.population.importance.sampled import Likelihood, Sample
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation
-from twin.population.sampled import Likelihood, Sample
 from twin.population.theta import FitError
 
 DRAWS = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy import stats
 
-from twin.population.draws import DF, Proposals, even_draws, moments, paired_draws
+from twin.population.importance.draws import DF, Proposals, even_draws, moments, paired_draws
 
 
 def test_a_patient_has_the_same_draws_in_any_company() -> None:

@@ -18,8 +18,8 @@ from scipy import special
 
 from twin.arrays import Floats
 from twin.model.measured.error import ErrorSpec
-from twin.population.density import LOG_2PI, Density, Read
-from twin.population.draws import Proposals, moments
+from twin.population.importance.density import LOG_2PI, Density, Read
+from twin.population.importance.draws import Proposals, moments
 from twin.population.stencil import H
 from twin.population.theta import Theta, moved_error
 from twin.population.values import SIZES, Population
@@ -34,7 +34,7 @@ class Likelihood:
     """Of N patients.
 
     Attributes:
-        log: (N,) log L of each, as `twin.population.density` counts.
+        log: (N,) log L of each, as `twin.population.importance.density` counts.
         error: (N,) its standard error by the pairs of draws; NaN of even draws.
         size: (N,) effective share of the draws, 1 / (S sum w^2).
         score: (N, K) d log L / d vector.
@@ -60,7 +60,7 @@ class Sample:
     Args:
         density: of the cohort.
         vector: (K,) where it was drawn.
-        standard: (N, S, D) standard draws (`twin.population.draws`).
+        standard: (N, S, D) standard draws (`twin.population.importance.draws`).
     """
 
     def __init__(self, density: Density, vector: Floats, proposals: Proposals, standard: Floats) -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from tests.twin.population.test_density import LIMITS, cohort_of
+from tests.twin.population.importance.test_density import LIMITS, cohort_of
 from tests.twin.population.test_objective import LINES, oral
 from twin.arrays import Floats
 from twin.population.cohort import Cohort
-from twin.population.density import LOG_2PI, Density
-from twin.population.draws import even_draws, paired_draws
-from twin.population.importance import first_proposals
-from twin.population.sampled import Sample
+from twin.population.importance.climbing import first_proposals
+from twin.population.importance.density import LOG_2PI, Density
+from twin.population.importance.draws import even_draws, paired_draws
+from twin.population.importance.sampled import Sample
 
 
 def sample_of(cohort: Cohort, standard: Floats) -> tuple[Sample, Floats]:

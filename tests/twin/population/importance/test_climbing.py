@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
+from tests.twin.population.importance.test_density import LIMITS, cohort_of
 from tests.twin.population.published.sets import DATA, SETS
-from tests.twin.population.test_density import LIMITS, cohort_of
 from tests.twin.population.test_objective import LINES, oral
-from twin.population import importance
-from twin.population.density import Density
-from twin.population.importance import climb, exact_likelihood, first_proposals, objective_at
+from twin.population.importance import climbing
+from twin.population.importance.climbing import climb, exact_likelihood, first_proposals, objective_at
+from twin.population.importance.density import Density
+from twin.population.importance.draws import Proposals
 from twin.population.results.uncertainty import uncertainty
 from twin.population.theta import FitError
 
@@ -46,15 +45,15 @@ def test_theophylline_ends_at_the_exact_maximum() -> None:
 
 
 def test_what_does_not_arrive_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importance, "MOST_ROUNDS", 1)
+    monkeypatch.setattr(climbing, "MOST_ROUNDS", 1)
     cohort = cohort_of(oral(), LINES)
     climbed = climb(Density(cohort), cohort.theta.pack(cohort.theta.start))
     assert climbed.why == "not converged after 1 rounds"
 
 
-def test_values_that_no_draw_makes_possible_are_of_a_named_patient() -> None:
+def test_values_that_no_draw_makes_possible_are_of_a_named_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort = cohort_of(oral(), LIMITS)
-    theta = cohort.theta
-    absurd = theta.pack(replace(theta.start, place=theta.start.place + 900.0))
+    far = Proposals(np.full((2, 2), 1e4), np.repeat(np.eye(2)[None], 2, axis=0))
+    monkeypatch.setattr(climbing, "first_proposals", lambda *_: far)
     with pytest.raises(FitError, match="patient 1: no draw"):
-        climb(Density(cohort), absurd)
+        climb(Density(cohort), cohort.theta.pack(cohort.theta.start))
