@@ -10,6 +10,7 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import msgspec
@@ -150,8 +151,32 @@ class ChainState:
     faults: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class ChainFigures:
+    """How one chain stands: as `ChainState`, and by what its newest link says when that was, where it says so."""
+
+    chain: str
+    links: int
+    waiting: int
+    newest: str | None
+    faults: tuple[str, ...]
+
+
 def chain_state(settings: Settings) -> ChainState | None:
-    """How the chains stand; None where there is no topic of them.
+    """How the chains stand together; None where there is no topic of them.
+
+    Raises:
+        KafkaUnreachable: no broker answers.
+    """
+    found = chain_figures(settings)
+    if not found:
+        return None
+    faults = tuple(fault for one in found for fault in one.faults)
+    return ChainState(sum(one.links for one in found), sum(one.waiting for one in found), faults)
+
+
+def chain_figures(settings: Settings) -> list[ChainFigures]:
+    """How each chain stands that there is a topic of.
 
     Raises:
         KafkaUnreachable: no broker answers.
@@ -166,17 +191,20 @@ def chain_state(settings: Settings) -> ChainState | None:
         }
     finally:
         consumer.close()
-    if not numbers:
-        return None
+    return [_figures(settings, one, partitions) for one, partitions in numbers.items()]
+
+
+def _figures(settings: Settings, one: Chained, partitions: int) -> ChainFigures:
     count = waiting = 0
     faults: list[str] = []
-    for one, partitions in numbers.items():
-        for number, (links, records) in _both(settings, one, partitions).items():
-            last = _last_offset(links)
-            told = {offset: value for offset, value in records.items() if offset <= last}
-            count, waiting = count + len(links), waiting + len(records) - len(told)
-            faults += [f"{one.chain}[{number}]: {fault}" for fault in _wrong(one, links, told, records)]
-    return ChainState(count, waiting, tuple(faults))
+    times: list[str] = []
+    for number, (links, records) in _both(settings, one, partitions).items():
+        newest = _newest(links)
+        told = {offset: value for offset, value in records.items() if newest and offset <= newest.offset}
+        count, waiting = count + len(links), waiting + len(records) - len(told)
+        faults += [f"{one.chain}[{number}]: {fault}" for fault in _wrong(one, links, told, records)]
+        times += [str(newest.says["time"])] if newest and "time" in newest.says else []
+    return ChainFigures(one.chain, count, waiting, max(times, key=datetime.fromisoformat, default=None), tuple(faults))
 
 
 def _wrong(
@@ -197,12 +225,12 @@ def _both(settings: Settings, one: Chained, partitions: int) -> dict[int, tuple[
     return found
 
 
-def _last_offset(links: Sequence[bytes]) -> int:
-    """The offset of the newest record that a link tells of; -1 of none."""
+def _newest(links: Sequence[bytes]) -> Entry | None:
+    """The newest link that can be read."""
     for value in reversed(links):
         with contextlib.suppress(msgspec.MsgspecError):
-            return read_entry(value).offset
-    return -1
+            return read_entry(value)
+    return None
 
 
 def _tell(settings: Settings, producer: Any, last: dict[Any, Entry], batches: dict[Any, list[Any]]) -> int:

@@ -49,6 +49,7 @@ RECORDED: Mapping[tuple[str, str], Kind] = {
     ("GET", "/api/mending/health"): Kind("read", "ward"),
     ("GET", "/api/mending/letters"): Kind("read", "letters"),
     ("GET", "/api/mending/held"): Kind("read", "held"),
+    ("GET", "/api/mending/audit"): Kind("read", "audit"),
     ("POST", "/api/mending/letters/{place}/resend"): Kind("act", "letter"),
     ("POST", "/api/session"): Kind("log_in"),
     ("DELETE", "/api/session"): Kind("log_out"),

@@ -17,6 +17,7 @@ from starlette.responses import FileResponse, Response
 from starlette.routing import Route
 
 from connectors.access.roles import Deed
+from connectors.audit.keeping import chain_figures
 from connectors.console.door.answers import as_json
 from connectors.console.door.reading import read
 from connectors.console.door.visitor import may, visitor_of
@@ -81,6 +82,7 @@ class Workshop:
             Route("/api/mending/letters", may(Deed.MEND, self._letters)),
             Route("/api/mending/letters/{place}/resend", may(Deed.MEND, self._resend), methods=["POST"]),
             Route("/api/mending/held", may(Deed.MEND, self._held)),
+            Route("/api/mending/audit", may(Deed.MEND, self._audit)),
         ]
 
     async def _page(self, _: Request) -> Response:
@@ -96,6 +98,9 @@ class Workshop:
     async def _held(self, request: Request) -> Response:
         sees = visitor_of(request).who.sees
         return as_json(await self._asked(lambda: [one for one in self.held() if sees(one.patient_id)]))
+
+    async def _audit(self, _: Request) -> Response:
+        return as_json(await self._asked(lambda: chain_figures(self.settings)))
 
     async def _resend(self, request: Request) -> Response:
         said = await read(request, _decoder, "original: the mended event; none to send it as it came", 4 * MOST_TEXT)

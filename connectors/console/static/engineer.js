@@ -91,6 +91,25 @@ async function readHeld() {
   $("read-held").disabled = false;
 }
 
+/** Whether the chains of the audit hold: all of them are read, which is why it is asked for. */
+async function verifyAudit() {
+  $("verify-audit").disabled = true;
+  write($("audit-told"), text("engineer.verifying"));
+  try {
+    const chains = await ask("api/mending/audit");
+    const faults = chains.flatMap((one) => one.faults);
+    write($("audit-told"), chains.length === 0 ? text("engineer.no_chain") : text("engineer.verified", { n: faults.length }));
+    show($("audit"), chains.length > 0);
+    fill($("audit"), [text("engineer.chain"), text("engineer.links"), text("engineer.not_told"), text("engineer.last_record"), text("engineer.faults")],
+      chains.map((one) => [one.chain, number(one.links), number(one.waiting), one.newest === null ? "–" : clock(Date.parse(one.newest)), number(one.faults.length)]));
+    show($("audit-faults"), faults.length > 0);
+    $("audit-faults").replaceChildren(...faults.map((fault) => make("li", { className: "high", text: fault, attributes: { lang: AS_TOLD } })));
+  } catch (error) {
+    write($("audit-told"), error.message);
+  }
+  $("verify-audit").disabled = false;
+}
+
 /** A letter with its event, which can be sent again as it came, or mended. */
 function letterLine(letter) {
   const place = letter.offset === null ? (letter.topic ?? "") : text("ward.place", letter);
@@ -138,5 +157,6 @@ async function readLetters() {
 
 document.title = text("engineer.page_title");
 $("read-held").addEventListener("click", readHeld);
+$("verify-audit").addEventListener("click", verifyAudit);
 readLetters();
 look();

@@ -62,6 +62,8 @@ def test_everything_is_shown_in_the_units_and_the_time_that_were_chosen(
     assert "Neutrophils, /µL" in shown
     chosen.find_element(By.CSS_SELECTOR, "#alerts .grounds summary").click()
     assert "limit 500 /µL, not below" in text_of(chosen, "#alerts .grounds dl")
+    story = eventually(lambda: text_of(chosen, "#alerts .grounds .story table"))
+    assert ("/µL" in story, "10⁹" in story) == (True, False), "what was believed is told in them too"
     assert text_of(chosen, "#measured-rows tr").startswith("3 Mar 2026, 19:00")
     link = chosen.find_element(By.ID, "export").get_attribute("href") or ""
     assert link.endswith("api/patients/P-1/csv?zone=America%2FNew_York")

@@ -13,8 +13,10 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 
+from connectors.audit.keeping import write_chain
 from connectors.kafka.clients import kept_records
 from connectors.kafka.topics import LABS, ensure_topics
+from connectors.settings import Settings
 from tests import factories as make
 from tests.connectors.access.keys import PASSWORD, accounts_in
 from tests.connectors.console.in_browser import (
@@ -85,6 +87,12 @@ def test_an_engineer_mends_a_dead_letter_by_keyboard_and_a_nurse_does_not_see_th
         assert "well" in text_of(browser, "#filter-health tbody tr")
         browser.find_element(By.ID, "read-held").send_keys(Keys.ENTER)
         eventually(lambda: text_of(browser, "#held-told") == "Nothing is held.")
+        write_chain(Settings(kafka=kafka, topic_prefix=prefix), lambda: False, follow=False)
+        browser.find_element(By.ID, "verify-audit").send_keys(Keys.ENTER)
+        eventually(lambda: text_of(browser, "#audit-told") == "The chains hold.")
+        accessed = next(row for row in visible(browser, "#audit tbody tr") if "access" in row).split("\t")
+        assert int(accessed[1]) > 0
+        assert accessed[4] == "0"
         browser.find_element(By.CSS_SELECTOR, "#letters summary").send_keys(Keys.ENTER)
         eventually(lambda: visible(browser, "#letters textarea"))
         field = browser.find_element(By.CSS_SELECTOR, "#letters textarea")

@@ -168,6 +168,9 @@ class Minute:
         updates = browser.execute_script("const last = figures.updates; figures.updates = []; return last")
         browser.get_log("performance")  # the driver keeps what nobody takes
         ward = [one for one in updates if one[0] == "ward"]
+        if not ward:
+            print(f"{passed:5.1f} min: no ward frame", flush=True)
+            return
         page, held = heap(browser), rss(console)
         spent = page["seconds"], processor(console)
         each = [1e3 * (now - then) / len(ward) for now, then in zip(spent, self._before, strict=True)]

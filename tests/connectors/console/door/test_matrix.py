@@ -73,6 +73,7 @@ MATRIX: dict[tuple[str, str], tuple[str, Any, dict[str, int]]] = {
     ("GET", "/api/mending/health"): ("/api/mending/health", None, row(401, 403, 403, 200, 403)),
     ("GET", "/api/mending/letters"): ("/api/mending/letters", None, row(401, 403, 403, 200, 403)),
     ("GET", "/api/mending/held"): ("/api/mending/held", None, row(401, 403, 403, 200, 403)),
+    ("GET", "/api/mending/audit"): ("/api/mending/audit", None, row(401, 403, 403, 200, 403)),
     ("POST", "/api/mending/letters/{place}/resend"): (
         "/api/mending/letters/0-9/resend",
         {},
