@@ -16,6 +16,7 @@ from connectors.kafka.topics import (
     DEVICE_STATE,
     DEVICE_TOPICS,
     HEARTBEATS,
+    POSTERIORS,
     REJECTED,
     TOPICS,
     topic_configs,
@@ -101,7 +102,7 @@ def test_how_long_each_topic_is_kept_is_told() -> None:
     assert {topic_configs(topic)["retention.ms"] for topic in (AUDIT, ACCESS_AUDIT)} == {"-1"}
     many, rejected = (int(days) * DAY_MS for days in told.groups())
     kept = {topic: topic_configs(topic).get("retention.ms") for topic in (*TOPICS, *DEVICE_TOPICS)}
-    newest_of_each_key = dict.fromkeys((HEARTBEATS, DEVICE_STATE))
+    newest_of_each_key = dict.fromkeys((HEARTBEATS, POSTERIORS, DEVICE_STATE))
     assert kept == {**dict.fromkeys(kept, str(many)), REJECTED: str(rejected), **newest_of_each_key}
 
 

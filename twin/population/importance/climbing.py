@@ -6,9 +6,9 @@ Within a round the draws stand still, so that the likelihood is a smooth functio
 sum of the squared scores, Berndt et al. 1974, Ann Econ Soc Meas 3:653), no farther than `FARTHEST` standard errors and
 not beyond where the draws still cover the posteriors. That is the climb which the EM of importance sampling makes by
 steps (Wei & Tanner 1990, J Am Stat Assoc 85:699; Bauer & Guzy 2004) without their slowness where data are sparse.
-Proposals adapt to the posterior means and covariances that the last draws had (Cappe et al. 2004, J Comput Graph Stat 13:907), in the last
-rounds to the average of all of those rounds. Draws of every round are the same ones before they are placed, so that the
-rounds end at a fixed point.
+Proposals adapt to the posterior means and covariances that the last draws had (Cappe et al. 2004, J Comput Graph Stat
+13:907), in the last rounds to the average of all of those rounds. Draws of every round are the same ones before they
+are placed, so that the rounds end at a fixed point.
 """
 
 from __future__ import annotations
