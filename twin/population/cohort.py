@@ -19,6 +19,7 @@ nor the number of threads changes a bit.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from typing import NamedTuple, Protocol
@@ -100,6 +101,13 @@ class Cohort:
 
     def __len__(self) -> int:
         return len(self.subjects)
+
+    def drawn(self, which: Integers) -> Cohort:
+        """Of the patients ``which`` (K,), some of them perhaps repeatedly, as if they were others."""
+        found = copy.copy(self)
+        found.subjects = tuple(self.subjects[i] for i in which)
+        found.first = np.concatenate([[0], np.cumsum([len(s.observations) for s in found.subjects])]).astype(np.int64)
+        return found
 
     def _moved(self) -> tuple[Integers, Floats]:
         """Parameters that get a shift, and `directions`."""

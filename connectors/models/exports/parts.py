@@ -16,6 +16,7 @@ import numpy as np
 from connectors.models.formulas import factors, product, summands, words
 from twin.model.formula import arguments_of, is_input, is_record
 from twin.model.spec import Model, OutputSpec, StateSpec
+from twin.observation.kinds import kind_of
 
 
 class ExportError(ValueError):
@@ -198,7 +199,7 @@ def continuous(model: Model) -> tuple[list[OutputSpec], list[str]]:
     lost: list[str] = []
     for output in model.outputs:
         error = output.error
-        if output.kind != "continuous":
+        if kind_of(output).discrete or kind_of(output).awaited:
             lost.append(f"output {output.name} ({output.kind})")
             continue
         if error.kind in ("box_cox", "none", "poisson", "negative_binomial"):

@@ -21,6 +21,7 @@ from twin.population.importance.density import Density
 from twin.population.importance.draws import Proposals
 from twin.population.laplace.methods import objective_of
 from twin.population.objective import Evaluation, Method
+from twin.population.results.bootstrap import Bootstrap, as_numbers
 from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
@@ -56,6 +57,7 @@ class Fit:
         trace: of every step its objective and numbers.
         problems: what did not converge, and what to try, in words.
         exact: the likelihood itself at the numbers found, whatever the method.
+        bootstrap: of the numbers, where one was made.
     """
 
     theta: Theta
@@ -68,6 +70,7 @@ class Fit:
     problems: tuple[str, ...]
     values: int
     exact: Exact
+    bootstrap: Bootstrap | None = None
 
     @property
     def population(self) -> Population:
@@ -231,6 +234,7 @@ def as_json(fit: Fit, data: str, files: Sequence[Path]) -> str:
             }
             for i, name in enumerate(fit.theta.names)
         ],
+        "bootstrap": None if fit.bootstrap is None else as_numbers(fit.bootstrap, fit.theta.names),
         "fixed": _fixed(fit.theta),
         "standard_errors": best,
         "condition_number": None if best is None else fit.certainty.condition(best),  # type: ignore[arg-type]

@@ -41,6 +41,7 @@ class MethodOption(StrEnum):
     epilog=examples(
         "dosetwin fit levels.csv --model busulfan_neroutsos2022 --out fitted",
         "dosetwin fit levels.csv --model mine.toml --method imp --out fitted",
+        "dosetwin fit levels.csv --model mine.toml --bootstrap 1000 --strata SEX --out fitted",
         "dosetwin fit levels.csv --model mine.toml --fix ka,omega.ka --method foce --name mine_2 --out fitted",
     )
 )
@@ -60,9 +61,15 @@ def fit(
     prefix_ids: Annotated[
         bool, typer.Option("--prefix-ids", help="begin every patient's id with the name of its file")
     ] = False,
+    bootstrap: Annotated[
+        int, typer.Option(min=0, max=100_000, help="replicates of patients drawn anew, for errors and intervals")
+    ] = 0,
+    strata: Annotated[str | None, typer.Option(help="covariate within whose values patients are drawn anew")] = None,
+    jobs: Annotated[int | None, typer.Option(min=1, help="processes of the bootstrap; by default one a core")] = None,
 ) -> None:
     """Estimate the population of a data set: values, variability, errors, with their certainty, as a model file."""
     import json
+    from dataclasses import replace
 
     from threadpoolctl import threadpool_limits
 
@@ -71,8 +78,13 @@ def fit(
     from streams.batch.population.fit import as_json, written
     from streams.batch.population.fit import fit as fit_cohort
     from streams.batch.population.patients import cohort_of, data_hash, timelines_of
+    from streams.batch.population.replicates import bootstrap as replicated
+    from streams.batch.population.replicates import of_whom
+    from streams.batch.process_pool import prepare, worker_processes
+    from streams.terminal.progress import progress
     from twin.names import NAME_IN_WORDS, is_name
     from twin.population.laplace.methods import objective_of
+    from twin.population.results.bootstrap import strata_of
     from twin.population.theta import FitError, Theta
 
     left_out = LeftOut()
@@ -88,6 +100,11 @@ def fit(
             theta = Theta.of(how.model, fixed)
             cohort = cohort_of(timelines_of(cases, how.model, left_out), theta)
             chosen = method.value
+            if bootstrap == 1 or (strata is not None and not bootstrap):
+                raise CaseError("--bootstrap: give at least 2 replicates, also with --strata")
+            if bootstrap and chosen == "imp":
+                raise CaseError("--bootstrap goes with focei, foce and laplace; fit by one of these for it")
+            groups = strata_of(cohort, strata)
             if chosen != "imp":
                 objective_of(cohort, cast("Method", chosen))
         except FitError as error:
@@ -105,6 +122,21 @@ def fit(
         except FitError as error:
             typer.echo(f"dosetwin: {error}", err=True)
             raise typer.Exit(NOT_CONVERGED) from None
+        if bootstrap:
+            processes = worker_processes(jobs, bootstrap)
+            prepare([how.model], processes)
+            kept = of_whom(cases, cohort)
+            with progress("bootstrap", "replicates", bootstrap) as done:
+                try:
+                    found = replace(
+                        found,
+                        bootstrap=replicated(
+                            kept, theta, cast("Method", chosen), found.state.vector, groups, bootstrap, processes, done
+                        ),
+                    )
+                except FitError as error:
+                    typer.echo(f"dosetwin: {error}", err=True)
+                    raise typer.Exit(NOT_CONVERGED) from None
         (out / f"{called}.toml").write_text(written(found, data, called).text)
         (out / "fit.json").write_text(as_json(found, data, files))
         search.unlink(missing_ok=True)

@@ -87,6 +87,37 @@ def test_the_likelihood_itself_is_fitted_by_draws_and_told_of_every_method(tmp_p
     assert found["likelihood"]["minus_2_log"] < other["minus_2_log"] + 3 * other["standard_error"]
 
 
+def test_a_bootstrap_says_how_certain_the_numbers_are_on_any_number_of_processes(tmp_path: Path) -> None:
+    made = []
+    for jobs in ("1", "2"):
+        result = fit(tmp_path, "--bootstrap", "24", "--jobs", jobs)
+        assert result.exit_code == 0, result.output
+        made.append(json.loads((tmp_path / "out" / "fit.json").read_text()))
+    assert made[0]["bootstrap"] == made[1]["bootstrap"]
+    numbers = {one["name"]: one for one in made[0]["bootstrap"]["numbers"]}
+    assert made[0]["bootstrap"]["converged"] > 20
+    for one in made[0]["estimates"]:
+        if one["name"] in ("k", "V"):
+            assert 0.5 < numbers[one["name"]]["se"] / one["se_R"] < 2.0
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        (("--bootstrap", "1"), "at least 2 replicates"),
+        (("--strata", "SEX"), "at least 2 replicates"),
+        (("--bootstrap", "5", "--strata", "SEX"), "is no covariate of made"),
+        (("--bootstrap", "5", "--method", "imp"), "goes with focei"),
+    ],
+)
+def test_a_bootstrap_that_cannot_be_made_is_refused_before_the_fit(
+    tmp_path: Path, options: tuple[str, ...], said: str
+) -> None:
+    result = fit(tmp_path, *options)
+    assert result.exit_code == 2
+    assert said in result.stderr
+
+
 def test_an_interrupted_fit_goes_on_where_it_stood(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     import streams.batch.population.fit as of
 

@@ -31,8 +31,16 @@ from twin.study.simulation import simulate
 
 HERE = Path(room.__file__).parent
 NAMES = frozenset(kinds().names)
-ERROR_MODULES = {"twin/model/spec.py", "twin/observation/residual.py", "twin/observation/residual_error.py"} | {
-    "twin/observation/information.py"
+ERROR_MODULES = {
+    "twin/model/spec.py",
+    "twin/observation/residual.py",
+    "twin/observation/residual_error.py",
+    "twin/observation/information.py",
+    # These write it down: in a model file, and in the languages of other programs.
+    "twin/population/results/written.py",
+    "connectors/models/exports/parts.py",
+    "connectors/models/exports/nonmem.py",
+    "connectors/models/exports/mrgsolve.py",
 }
 """Where the law of a continuous residual may be asked for."""
 

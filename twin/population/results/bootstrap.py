@@ -1,0 +1,99 @@
+"""Standard errors and intervals by drawing patients anew (Efron 1979, Ann Stat 7:1), within strata where wanted.
+
+Patients are drawn with replacement, as many of each stratum as there are, so that every replicate has the design of the
+data; each is fitted from the estimates, and what they scatter by is how certain the numbers are. Replicates that do not
+converge are counted, and left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from twin.arrays import Floats, Integers
+from twin.population.cohort import Cohort
+from twin.population.theta import FitError
+from twin.randomness import generator
+
+CENTRAL = (0.025, 0.975)
+"""Quantiles that are told."""
+
+
+@dataclass(frozen=True)
+class Bootstrap:
+    """Of the numbers `Theta.names` (K,), on their natural scale.
+
+    Attributes:
+        replicates: how many were fitted; ``converged``: how many of them count.
+        mean, error: over those that count; ``low``, ``high`` hold the middle 95 %.
+    """
+
+    replicates: int
+    converged: int
+    mean: Floats
+    error: Floats
+    low: Floats
+    high: Floats
+
+
+def drawn_anew(strata: Integers, replicate: int, seed: int = 1) -> Integers:
+    """Patients (N,) of a replicate, sorted, of those in ``strata`` (N,); the same whoever draws them."""
+    rng = generator("bootstrap of a population", seed, replicate)
+    found = [rng.choice(members, len(members)) for members in _members(strata)]
+    return np.sort(np.concatenate(found)).astype(np.int64)
+
+
+def _members(strata: Integers) -> list[Integers]:
+    return [np.flatnonzero(strata == one) for one in np.unique(strata)]
+
+
+def strata_of(cohort: Cohort, covariate: str | None) -> Integers:
+    """(N,) stratum of each patient, by the value that a covariate begins with; all one where none is named.
+
+    Raises:
+        FitError: no such covariate, or one that nearly everybody has another value of.
+    """
+    if covariate is None:
+        return np.zeros(len(cohort), dtype=np.int64)
+    names = [spec.name for spec in cohort.kernel.model.covariates]
+    if covariate not in names:
+        raise FitError(
+            f"strata: {covariate!r} is no covariate of {cohort.kernel.model.id}; it has {', '.join(names) or 'none'}"
+        )
+    at = names.index(covariate)
+    values = np.array([subject.timeline.covariates[0, at] for subject in cohort.subjects])
+    _, found = np.unique(values, return_inverse=True)
+    if found.max(initial=0) + 1 > len(cohort) / 2:
+        raise FitError(
+            f"strata: {covariate!r} has {found.max() + 1} values in {len(cohort)} patients; name one of few values"
+        )
+    return np.asarray(found, dtype=np.int64)
+
+
+def summed_up(numbers: Sequence[Floats], replicates: int) -> Bootstrap:
+    """Of the estimates (K,) of the replicates that converged.
+
+    Raises:
+        FitError: fewer than two did.
+    """
+    if len(numbers) < 2:
+        raise FitError(
+            f"bootstrap: {len(numbers)} of {replicates} replicates converged; mend the fit before its errors"
+        )
+    every = np.array(numbers)
+    low, high = np.quantile(every, CENTRAL, axis=0)
+    return Bootstrap(replicates, len(every), every.mean(axis=0), every.std(axis=0, ddof=1), low, high)
+
+
+def as_numbers(found: Bootstrap, names: Sequence[str]) -> Mapping[str, object]:
+    """It all by name, as JSON has it."""
+    columns = zip(
+        names, found.mean.tolist(), found.error.tolist(), found.low.tolist(), found.high.tolist(), strict=True
+    )
+    return {
+        "replicates": found.replicates,
+        "converged": found.converged,
+        "numbers": [{"name": n, "mean": m, "se": e, "low": a, "high": b} for n, m, e, a, b in columns],
+    }
