@@ -124,7 +124,8 @@ def pipeline(kafka: str, influx: Influx, tmp_path_factory: pytest.TempPathFactor
     with pytest.MonkeyPatch.context() as patch:
         for settings in (bench.settings.model_copy(update={"particles": PARTICLES}), bench.to_influx):
             for name, value in settings:
-                patch.setenv(settings.variable(name), str(value))
+                if value is not None:
+                    patch.setenv(settings.variable(name), str(value))
         yield run(bench, stage, logs)
     bench.close()
     stage.close()
