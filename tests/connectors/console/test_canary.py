@@ -88,7 +88,7 @@ def ward(kafka: str, influx: Influx, tmp_path_factory: pytest.TempPathFactory) -
     stage = Stage(kafka, bench.settings.topic_prefix, bench.settings.partitions)
     ports = dict(zip(("worker", "console", "influx", "webhook", "http", "mllp"), free_ports(6), strict=True))
     page, http, mllp, nobody = free_ports(4)
-    told = {bench.to_influx.variable(name): str(value) for name, value in bench.to_influx}
+    told = {bench.to_influx.variable(n): str(value) for n, value in bench.to_influx if value is not None}
     hook = {"DOSETWIN_WEBHOOK_URL": f"http://127.0.0.1:{nobody}/alerts", "DOSETWIN_WEBHOOK_SECRET": "whsec_" + "A" * 32}
     tokens, profile = folder / "tokens.toml", folder / "lab-east.toml"
     tokens.write_text(f'[[token]]\nsource = "script"\nsha256 = "{hashlib.sha256(b"secret").hexdigest()}"\n')

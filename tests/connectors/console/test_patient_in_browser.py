@@ -50,7 +50,7 @@ def test_a_patients_page_answers_what_is_due_what_a_parameter_means_and_how_far_
     eventually(lambda: visible(page, "#model-card-body table"))
     assert "62 Japanese adults" in text_of(page, "#model-card-body")
 
-    page.execute_script("document.querySelector('#ask details').open = true")
+    page.execute_script("document.querySelectorAll('#ask details').forEach((part) => { part.open = true; })")
     offered = visible(page, "#ask .what-ifs label")
     assert offered[:4] == ["stop docetaxel", "slow docetaxel 0.5", "extend docetaxel 6 h", "skip docetaxel"]
     assert offered[-1] == "give pegfilgrastim 6 mg sc in 24 h"
