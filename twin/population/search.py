@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from twin.arrays import Floats
 from twin.population.objective import Evaluation
+from twin.population.theta import Theta
 
 PROMISE = 1e-5
 """Decrease of the objective that is not worth another step."""
@@ -122,6 +123,12 @@ def _stepped(objective: Objective, state: State, here: Evaluation, lowest: Float
     # What was near and moved on has to come near again.
     near = state.near and here.total - found.total < 1e-3
     return State(found.vector, curvature, state.step + 1, near), found
+
+
+def lowest(theta: Theta) -> Floats:
+    """Bounds (K,) of the vector from below: of logarithms of Omega's factors."""
+    inside = [element.kind in ("omega", "iov") and element.i == element.j for element in theta.elements]
+    return np.where(inside, NARROWEST, -np.inf)
 
 
 def scores_curvature(here: Evaluation) -> Floats:

@@ -25,7 +25,7 @@ from twin.population.results.bootstrap import Bootstrap, as_numbers
 from twin.population.results.shrinkage import Shrinkage, shrinkage
 from twin.population.results.uncertainty import Uncertainty, uncertainty
 from twin.population.results.written import Provenance, fitted_model
-from twin.population.search import NARROWEST, State, search
+from twin.population.search import State, lowest, search
 from twin.population.theta import FitError, Theta
 from twin.population.values import Population
 
@@ -140,12 +140,6 @@ def _by_importance(cohort: Cohort, begin: State, told: Told, trace: Trace) -> Fi
     exact = exact_likelihood(density, climbed.vector, climbed.proposals)
     values = int(cohort.first[-1])
     return Fit(theta, "imp", state, here, certainty, shrunk, tuple(trace), problems, values, exact)
-
-
-def lowest(theta: Theta) -> Floats:
-    """Bounds (K,) of the vector from below: of logarithms of Omega's factors."""
-    inside = [element.kind in ("omega", "iov") and element.i == element.j for element in theta.elements]
-    return np.where(inside, NARROWEST, -np.inf)
 
 
 def _moving(theta: Theta, trace: Sequence[tuple[float, tuple[float, ...]]]) -> str:

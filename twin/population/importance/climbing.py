@@ -7,8 +7,8 @@ sum of the squared scores, Berndt et al. 1974, Ann Econ Soc Meas 3:653), no fart
 not beyond where the draws still cover the posteriors. That is the climb which the EM of importance sampling makes by
 steps (Wei & Tanner 1990, J Am Stat Assoc 85:699; Bauer & Guzy 2004) without their slowness where data are sparse.
 Proposals adapt to the posterior means and covariances that the last draws had (Cappe et al. 2004, J Comput Graph Stat
-13:907), in the last rounds to the average of all of those rounds. Draws of every round are the same ones before they
-are placed, so that the rounds end at a fixed point.
+13:907). Where draws are few for what they have to tell, each round ends at another maximum; so the last rounds are
+averaged, as in the smoothing phase of SAEM.
 """
 
 from __future__ import annotations
@@ -24,11 +24,12 @@ from twin.population.importance.density import LOG_2PI, Density
 from twin.population.importance.draws import Proposals, even_draws, paired_draws
 from twin.population.importance.sampled import Likelihood, Sample
 from twin.population.laplace.methods import objective_of
-from twin.population.objective import Evaluation
+from twin.population.objective import Evaluation, Objective
+from twin.population.search import State, lowest, search
 from twin.population.theta import FitError
 
 DRAWS = 300
-"""Of each patient in a round, `EXACT` in the last ones."""
+"""Of each patient in a round, `EXACT` in those that are averaged."""
 
 EXACT = 1000
 
@@ -40,11 +41,20 @@ MOST_ROUNDS = 60
 FARTHEST = 3.0
 """Standard errors that a number moves in a round at most."""
 
-ARRIVED = 0.02
-"""A round that moves nothing by more of its standard error has arrived."""
+LONGEST = 1.0
+"""The longest move of any number in a round, relative to the largest of the vector: on a logarithmic scale e-fold."""
 
-FINE = 0.2
-"""A round that moves less than this is followed by ones with `EXACT` draws."""
+NOWHERE = 1e300
+"""What is climbed down from where there is no likelihood."""
+
+STEEP = 0.5
+"""A slope that still promises a move of this many standard errors is no end."""
+
+FINE = 0.5
+"""A round that moves nothing by more of its standard error is near: from then on what rounds find is averaged."""
+
+AVERAGED = 8
+"""Rounds that are averaged, with `EXACT` draws: the k-th moves the numbers by 1/k of the way (Robbins & Monro 1951)."""
 
 COVERED = 0.3
 """Of the draws' effective share at the beginning of a round, the least at its end."""
@@ -84,30 +94,54 @@ class Climbed:
 
 
 def climb(density: Density, start: Floats, seed: int = 1, told: Progress = lambda *_: None) -> Climbed:
-    """Maximise the likelihood from a vector ``start`` (K,).
+    """Maximise the likelihood, from where first-order conditional estimation or Laplace's method ends that begins at a
+    vector ``start`` (K,): near to the maximum, and sooner there than by draws.
 
     Raises:
         FitError: at the start the values of a patient are impossible.
     """
     cohort = density.cohort
     names = [subject.id for subject in cohort.subjects]
-    vector, proposals = np.asarray(start, dtype=np.float64), first_proposals(density, start)
+    vector, proposals = by_modes(density, start)
     rounds: list[Round] = []
-    count, arrived, late = DRAWS, False, 0
-    while len(rounds) < MOST_ROUNDS and not arrived:
+    late = 0
+    while late < AVERAGED and len(rounds) < MOST_ROUNDS:
+        count = EXACT if late else DRAWS
         sample = Sample(density, vector, proposals, even_draws(names, seed, count, cohort.effects))
         begun = sample.likelihood(vector)
         _possible(begun, names)
-        vector, found, moved = _climbed(sample, begun)
-        late += count == EXACT
-        new = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
-        proposals = proposals.towards(new, 1.0 / max(1, late))
+        reached, found, moved = _climbed(sample, begun)
+        vector = np.maximum(vector + (reached - vector) / max(1, late), lowest(cohort.theta))
+        proposals = adapted(found, cohort.theta.unpack(vector).prior(cohort.occasions)[0])
         rounds.append(Round(-2.0 * float(found.log.sum()), moved, float(found.size.min())))
         told(len(rounds), rounds[-1], vector)
-        arrived = count == EXACT and moved < ARRIVED
-        count = EXACT if moved < FINE else count
-    why = "converged" if arrived else f"not converged after {MOST_ROUNDS} rounds"
-    return Climbed(vector, proposals, tuple(rounds), why)
+        late += late > 0 or moved < FINE
+    return Climbed(vector, proposals, tuple(rounds), _ended(density, vector, proposals, seed, late))
+
+
+def _ended(density: Density, vector: Floats, proposals: Proposals, seed: int, late: int) -> str:
+    """``converged`` where the slope is nothing beside the standard errors, else what was seen."""
+    if late < AVERAGED:
+        return f"not converged after {MOST_ROUNDS} rounds"
+    names = [subject.id for subject in density.cohort.subjects]
+    found = Sample(density, vector, proposals, even_draws(names, seed, EXACT, density.cohort.effects)).likelihood(
+        vector
+    )
+    step = np.linalg.solve(_scale(found), found.score.sum(axis=0))
+    promised = 0.5 * float(step @ step)
+    return "converged" if np.abs(step).max() < STEEP else f"stuck where {promised:.2g} was still promised"
+
+
+def by_modes(density: Density, start: Floats) -> tuple[Floats, Proposals]:
+    """Where a search by modes ends, and proposals around the modes there; where it cannot begin, those at the start."""
+    cohort, vector = density.cohort, np.asarray(start, dtype=np.float64)
+    objective = _objective(density)
+    try:
+        _, seen = search(objective, State(vector), lambda *_: None, lowest(cohort.theta))
+    except FloatingPointError:
+        seen = objective(vector)
+    prior = cohort.theta.unpack(seen.vector).prior(cohort.occasions)[0]
+    return seen.vector, Proposals.around(seen.eta, seen.covariance, prior)
 
 
 class SampledObjective:
@@ -171,11 +205,15 @@ def first_proposals(density: Density, vector: Floats) -> Proposals:
     """Around each patient's mode, as first-order or, where values are other than normal, Laplace's method finds it."""
     cohort = density.cohort
     prior = cohort.theta.unpack(vector).prior(cohort.occasions)[0]
-    try:
-        seen = objective_of(cohort, "focei")(np.asarray(vector))
-    except FitError:
-        seen = objective_of(cohort, "laplace")(np.asarray(vector))
+    seen = _objective(density)(np.asarray(vector))
     return Proposals.around(seen.eta, seen.covariance, prior)
+
+
+def _objective(density: Density) -> Objective:
+    try:
+        return objective_of(density.cohort, "focei")
+    except FitError:
+        return objective_of(density.cohort, "laplace")
 
 
 def adapted(found: Likelihood, prior: Floats) -> Proposals:
@@ -194,11 +232,10 @@ def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, flo
     scale = _scale(begun)
 
     def downhill(x: Floats) -> tuple[float, Floats]:
-        seen = sample.likelihood(sample.vector + np.linalg.solve(scale.T, x))
-        total = float(seen.log.sum())
-        if not np.isfinite(total):
-            return 1e300, np.zeros_like(x)
-        return -total, -np.linalg.solve(scale, seen.score.sum(axis=0))
+        seen = _near(sample, sample.vector + np.linalg.solve(scale.T, x))
+        if seen is None:
+            return NOWHERE, np.zeros_like(x)
+        return -float(seen.log.sum()), -np.linalg.solve(scale, seen.score.sum(axis=0))
 
     size = len(sample.vector)
     ends = optimize.minimize(
@@ -208,12 +245,23 @@ def _climbed(sample: Sample, begun: Likelihood) -> tuple[Floats, Likelihood, flo
     x = np.asarray(ends.x, dtype=np.float64)
     for _ in range(8):
         vector = sample.vector + np.linalg.solve(scale.T, x)
-        found = sample.likelihood(vector)
-        better = np.isfinite(found.log).all() and found.log.sum() >= begun.log.sum()
-        if better and np.median(found.size) >= COVERED * np.median(begun.size):
+        found = _near(sample, vector)
+        better = found is not None and found.log.sum() >= begun.log.sum()
+        if found is not None and better and np.median(found.size) >= COVERED * np.median(begun.size):
             return vector, found, float(np.abs(x).max())
         x = 0.5 * x
     return sample.vector, begun, 0.0
+
+
+def _near(sample: Sample, vector: Floats) -> Likelihood | None:
+    """The likelihood within `LONGEST` of where the draws were made; ``None`` beyond, and where there is none."""
+    if np.abs(vector - sample.vector).max() > LONGEST * max(1.0, float(np.abs(sample.vector).max())):
+        return None
+    try:
+        seen = sample.likelihood(vector)
+    except np.linalg.LinAlgError:  # an Omega that is singular to rounding
+        return None
+    return seen if np.isfinite(seen.log).all() else None
 
 
 def _scale(found: Likelihood) -> Floats:

@@ -48,12 +48,6 @@ class Proposals:
                 factor[n] = usual
         return cls(np.nan_to_num(mean), SPREAD * factor)
 
-    def towards(self, other: Proposals, share: float) -> Proposals:
-        """Of means and covariances so far on the way to those of another."""
-        ours, theirs = (one.factor @ one.factor.swapaxes(1, 2) for one in (self, other))
-        mean = self.mean + share * (other.mean - self.mean)
-        return Proposals(mean, np.asarray(np.linalg.cholesky(ours + share * (theirs - ours)), dtype=np.float64))
-
     def drawn(self, standard: Floats) -> Floats:
         """Effects (N, S, D) of standard draws (N, S, D)."""
         return np.asarray(self.mean[:, None] + np.einsum("nij,nsj->nsi", self.factor, standard))

@@ -54,6 +54,6 @@ def test_what_does_not_arrive_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_values_that_no_draw_makes_possible_are_of_a_named_patient(monkeypatch: pytest.MonkeyPatch) -> None:
     cohort = cohort_of(oral(), LIMITS)
     far = Proposals(np.full((2, 2), 1e4), np.repeat(np.eye(2)[None], 2, axis=0))
-    monkeypatch.setattr(climbing, "first_proposals", lambda *_: far)
+    monkeypatch.setattr(climbing, "by_modes", lambda _, start: (start, far))
     with pytest.raises(FitError, match="patient 1: no draw"):
         climb(Density(cohort), cohort.theta.pack(cohort.theta.start))
